@@ -1,0 +1,3 @@
+"""OpenSQT: an open gateway and market maker for crypto derivatives."""
+
+__version__ = "0.1.0"

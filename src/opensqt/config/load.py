@@ -1,0 +1,205 @@
+"""Load one settings file into its pydantic model, with the environment on top.
+
+Order, last one wins: the model's defaults, the file, the named shortcuts (EXCHANGE, SYMBOL, ...), then
+OPENSQT__SECTION__KEY. Numbers are read as text, so that a price never passes through a float.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+M = TypeVar("M", bound=BaseModel)
+Tree = dict[str, Any]
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_SECRET_KEY = re.compile(r"key|secret|passphrase|token|password|database_url", re.IGNORECASE)
+_PREFIX = "OPENSQT__"
+
+
+class ConfigError(Exception):
+    """A setting that can't be used. The text names the file or variable, the key, and what was expected."""
+
+
+class Section(BaseModel):
+    """The base of every settings model: unknown keys are errors, values don't change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True)
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads numbers with a point as text, and refuses a key given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _AS_TEXT]
+    for _AS_TEXT in [{"tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp"}]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def load(
+    model: type[M],
+    path: Path | None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    shortcuts: Mapping[str, str] | None = None,
+    prepare: Callable[[Tree], Tree] = lambda tree: tree,
+) -> M:
+    """Read *path* and the environment into *model*.
+
+    Args:
+        model: A `Section` whose fields are the file's top-level keys.
+        path: The YAML file; None starts from an empty one.
+        environ: The environment; `NAME_FILE` is read where `NAME` is not set.
+        shortcuts: Variable name to dotted key, e.g. `{"SYMBOL": "trading.symbol"}`.
+        prepare: Sees the tree before variables are expanded; may drop what is not in use.
+
+    Raises:
+        ConfigError: Naming the file, the key and what was expected.
+    """
+    source = str(path) if path is not None else "settings"
+    tree = _read(path) if path is not None else {}
+    for name, dotted in (shortcuts or {}).items():
+        value = variable(name, environ)
+        if value is not None:
+            _put(tree, dotted.split("."), value, name)
+    for name, value in environ.items():
+        if name.startswith(_PREFIX):
+            _put(tree, name.removeprefix(_PREFIX).lower().split("__"), _scalar(value), name)
+    tree = _expand(prepare(tree), (), source, environ)
+    try:
+        return model.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, model, source, tree)) from None
+
+
+def variable(name: str, environ: Mapping[str, str] = os.environ) -> str | None:
+    """Answer the variable *name*, or the content of the file that `NAME_FILE` names, or None.
+
+    Raises:
+        ConfigError: `NAME_FILE` names a file that can't be read.
+    """
+    if name in environ:
+        return environ[name]
+    file = environ.get(f"{name}_FILE")
+    if file is None:
+        return None
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(f"{name}_FILE: {file!r} can't be read: {error.strerror}") from None
+
+
+def _read(path: Path) -> Tree:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}; give another with --config") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: expected UTF-8 text") from None
+    try:
+        tree = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise ConfigError(f"{path}: line {line}: not valid YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path}: expected keys and values at the top, found {type(tree).__name__}")
+    return tree
+
+
+def _scalar(text: str) -> Any:
+    """Read a variable as YAML would, so that lists and booleans can be given; text that is no YAML stays text."""
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError:
+        return text
+
+
+def _put(tree: Tree, keys: list[str], value: Any, name: str) -> None:
+    for key in keys[:-1]:
+        below = tree.setdefault(key, {})
+        if not isinstance(below, dict):
+            raise ConfigError(f"{name}: {key} is not a section")
+        tree = below
+    tree[keys[-1]] = value
+
+
+def _expand(value: Any, keys: tuple[str, ...], source: str, environ: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _expand(below, (*keys, str(key)), source, environ) for key, below in value.items()}
+    if isinstance(value, list):
+        return [_expand(item, (*keys, str(index)), source, environ) for index, item in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        found = variable(match[1], environ)
+        if found is None:
+            found = match[2]
+        if found is None:
+            raise ConfigError(
+                f"{source}: {'.'.join(keys)}: the variable {match[1]} is not set;"
+                f" set it, or write ${{{match[1]}:-default}}"
+            )
+        return found
+
+    return _VARIABLE.sub(replace, value)
+
+
+def _explain(error: ValidationError, model: type[BaseModel], source: str, tree: Tree) -> str:
+    lines = []
+    for item in error.errors(include_url=False):
+        key = ".".join(str(part) for part in item["loc"]) or "(top)"
+        if item["type"] == "extra_forbidden":
+            known = _fields(model, item["loc"][:-1])
+            near = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(sorted(known))}"
+            lines.append(f"{source}: {key}: unknown key; {hint}")
+        elif item["type"] == "missing":
+            lines.append(f"{source}: {key}: missing; it has no default")
+        else:
+            shown = "" if _SECRET_KEY.search(key) else f" {_at(tree, item['loc'])!r}:"
+            message = item["msg"].removeprefix("Value error, ").replace("Input should be ", "expected ", 1)
+            lines.append(f"{source}: {key}:{shown} {message}")
+    return "; ".join(lines)
+
+
+def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """The keys that the section at *loc* knows; none where it is not a plain section."""
+    for part in loc:
+        field = model.model_fields.get(str(part))
+        kind = field.annotation if field else None
+        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+            return []
+        model = kind
+    return list(model.model_fields)
+
+
+def _at(tree: Any, loc: tuple[int | str, ...]) -> Any:
+    for part in loc:
+        try:
+            tree = tree[part]
+        except (KeyError, IndexError, TypeError):
+            return tree
+    return tree

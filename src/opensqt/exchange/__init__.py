@@ -1,0 +1,1 @@
+"""The Exchange protocol and who implements it."""

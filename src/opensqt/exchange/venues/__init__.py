@@ -1,0 +1,1 @@
+"""The native adapters, one file a venue."""

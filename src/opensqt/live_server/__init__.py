@@ -1,0 +1,1 @@
+"""The monitoring page and its WebSocket."""

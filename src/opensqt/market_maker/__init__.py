@@ -1,0 +1,1 @@
+"""Grid market making over any Exchange."""

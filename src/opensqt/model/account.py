@@ -1,0 +1,70 @@
+"""The account and its positions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from opensqt.model.order import PositionSide
+
+
+class PositionMode(StrEnum):
+    """One net position per symbol, or a long and a short one side by side."""
+
+    ONE_WAY = "ONE_WAY"
+    HEDGE = "HEDGE"
+
+
+class MarginMode(StrEnum):
+    """Whether the whole account or only the position's own margin carries its losses."""
+
+    CROSS = "CROSS"
+    ISOLATED = "ISOLATED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The quote-asset side of the account, in quote units."""
+
+    asset: str
+    """The margin asset, USDT."""
+    wallet_balance: Decimal
+    """Deposits, realized profit, fees and funding; without open profit."""
+    unrealized_pnl: Decimal
+    available_balance: Decimal
+    """What new orders may use as margin."""
+    initial_margin: Decimal = Decimal(0)
+    """Held by positions and open orders."""
+    maintenance_margin: Decimal = Decimal(0)
+    event_time_ms: int = 0
+    received_ns: int = 0
+
+    @property
+    def margin_balance(self) -> Decimal:
+        """Wallet balance and open profit together: the account's equity."""
+        return self.wallet_balance + self.unrealized_pnl
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """One position. A flat one is told as an explicit zero, not left out."""
+
+    symbol: str
+    quantity: Decimal
+    """Base coins, signed: above zero is long. In hedge mode a SHORT position is negative too."""
+    entry_price: Decimal
+    """Average, quote per base coin; zero when flat."""
+    position_side: PositionSide = PositionSide.BOTH
+    mark_price: Decimal | None = None
+    unrealized_pnl: Decimal = Decimal(0)
+    liquidation_price: Decimal | None = None
+    leverage: Decimal | None = None
+    margin_mode: MarginMode = MarginMode.CROSS
+    event_time_ms: int = 0
+    received_ns: int = 0
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether nothing is held."""
+        return self.quantity == 0

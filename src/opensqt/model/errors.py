@@ -1,0 +1,219 @@
+"""Errors, by what the caller should do next.
+
+ExchangeError
+├── RequestError            fix the request; sending it again is useless
+│   ├── InvalidRequest      a parameter is missing, malformed or out of range
+│   ├── UnknownSymbol
+│   ├── OrderDenied         a local rule refused it; nothing was sent
+│   ├── OrderRejected       the venue refused it
+│   │   ├── InsufficientMargin
+│   │   ├── PostOnlyWouldCross
+│   │   ├── ReduceOnlyRefused
+│   │   └── PositionModeMismatch
+│   ├── OrderNotFound
+│   ├── DuplicateOrder      this client_order_id was used with other content
+│   └── Unsupported         the venue, or this mode, can't do it
+├── BackOff                 wait `retry_after_s`, then ask again
+│   ├── RateLimited
+│   ├── Banned              the venue shut this address out
+│   └── Maintenance
+├── AccessError             re-authenticate; a person has to act
+│   ├── CredentialsRefused
+│   ├── ClockSkew           the signed timestamp was refused
+│   └── PermissionDenied    the key or the client's role does not allow it
+├── Unreachable             nothing was answered and nothing can have happened; reads may be asked again
+├── OutcomeUnknown          an order may or may not have happened: resolve by client_order_id, never send blindly
+├── StreamOverflow          this reader was too slow for a loss-free stream; subscribe again
+├── ConnectorUnavailable    the last retry failed; stop (exit code 4)
+└── VenueError              the venue answered what no table knows; look before sending again
+"""
+
+from __future__ import annotations
+
+
+class ExchangeError(Exception):
+    """The root of what any Exchange raises.
+
+    Attributes:
+        reason: Stable name for machines, upper snake case; part of the gRPC contract (ErrorInfo.reason).
+        venue_code: The venue's own code as text, empty if there is none.
+        symbol: The symbol concerned, empty if none.
+        retry_after_s: How long to wait before asking again, where a wait helps.
+    """
+
+    reason = "EXCHANGE_ERROR"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        venue_code: str = "",
+        symbol: str = "",
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.venue_code = venue_code
+        self.symbol = symbol
+        self.retry_after_s = retry_after_s
+
+
+class RequestError(ExchangeError):
+    """Fix the request; sending the same again is useless."""
+
+    reason = "REQUEST_ERROR"
+
+
+class InvalidRequest(RequestError):
+    """A parameter is missing, malformed or out of range."""
+
+    reason = "INVALID_REQUEST"
+
+
+class UnknownSymbol(RequestError):
+    """The symbol is not traded here."""
+
+    reason = "UNKNOWN_SYMBOL"
+
+
+class OrderDenied(RequestError):
+    """A rule of ours refused the order; nothing was sent."""
+
+    reason = "ORDER_DENIED"
+
+
+class OrderRejected(RequestError):
+    """The venue refused the order."""
+
+    reason = "ORDER_REJECTED"
+
+
+class InsufficientMargin(OrderRejected):
+    """The account can't carry the order."""
+
+    reason = "INSUFFICIENT_MARGIN"
+
+
+class PostOnlyWouldCross(OrderRejected):
+    """A post-only order would have taken."""
+
+    reason = "POST_ONLY_WOULD_CROSS"
+
+
+class ReduceOnlyRefused(OrderRejected):
+    """A reduce-only order found nothing to reduce."""
+
+    reason = "REDUCE_ONLY_REFUSED"
+
+
+class PositionModeMismatch(OrderRejected):
+    """The position side does not fit the account's position mode."""
+
+    reason = "POSITION_MODE_MISMATCH"
+
+
+class OrderNotFound(RequestError):
+    """The venue says that it knows no such order."""
+
+    reason = "ORDER_NOT_FOUND"
+
+
+class DuplicateOrder(RequestError):
+    """The client_order_id was used before with other content."""
+
+    reason = "DUPLICATE_ORDER"
+
+
+class Unsupported(RequestError):
+    """The venue, or the mode it runs in, can't do this; see `Capabilities`."""
+
+    reason = "UNSUPPORTED"
+
+
+class BackOff(ExchangeError):
+    """Wait, then ask again."""
+
+    reason = "BACK_OFF"
+
+
+class RateLimited(BackOff):
+    """Too many requests."""
+
+    reason = "RATE_LIMITED"
+
+
+class Banned(BackOff):
+    """The venue shut this address out for a while."""
+
+    reason = "BANNED"
+
+
+class Maintenance(BackOff):
+    """The venue is down for maintenance or overloaded."""
+
+    reason = "MAINTENANCE"
+
+
+class AccessError(ExchangeError):
+    """A person has to act before this can work."""
+
+    reason = "ACCESS_ERROR"
+
+
+class CredentialsRefused(AccessError):
+    """Key, secret, passphrase or token are wrong."""
+
+    reason = "CREDENTIALS_REFUSED"
+
+
+class ClockSkew(AccessError):
+    """The signed timestamp was outside the venue's window."""
+
+    reason = "CLOCK_SKEW"
+
+
+class PermissionDenied(AccessError):
+    """The key's permissions or the client's role do not allow it."""
+
+    reason = "PERMISSION_DENIED"
+
+
+class Unreachable(ExchangeError):
+    """Nothing was answered; nothing can have happened."""
+
+    reason = "UNREACHABLE"
+
+
+class OutcomeUnknown(ExchangeError):
+    """An order may or may not have happened."""
+
+    reason = "ORDER_OUTCOME_UNKNOWN"
+
+
+class StreamOverflow(ExchangeError):
+    """This reader was too slow for a stream that may not lose anything."""
+
+    reason = "STREAM_OVERFLOW"
+
+
+class ConnectorUnavailable(ExchangeError):
+    """The connector did not answer the last retry either."""
+
+    reason = "CONNECTOR_UNAVAILABLE"
+
+
+class VenueError(ExchangeError):
+    """The venue answered with something that no table knows."""
+
+    reason = "VENUE_ERROR"
+
+
+def _tree(root: type[ExchangeError]) -> dict[str, type[ExchangeError]]:
+    found = {root.reason: root}
+    for child in root.__subclasses__():
+        found |= _tree(child)
+    return found
+
+
+BY_REASON: dict[str, type[ExchangeError]] = _tree(ExchangeError)
+"""Every error class by its stable reason."""

@@ -1,0 +1,187 @@
+"""Orders: what is asked for, what is known of it, and the one table of how its status may change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from opensqt.model.fill import Fill
+
+
+class Side(StrEnum):
+    """Which way an order trades."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def sign(self) -> int:
+        """+1 for BUY, -1 for SELL: what one unit filled does to a signed position."""
+        return 1 if self is Side.BUY else -1
+
+    @property
+    def opposite(self) -> Side:
+        """The other side."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class OrderType(StrEnum):
+    """How an order is priced."""
+
+    LIMIT = "LIMIT"
+    MARKET = "MARKET"
+
+
+class TimeInForce(StrEnum):
+    """How long a limit order works. POST_ONLY is what Binance calls GTX: maker or refused."""
+
+    GTC = "GTC"
+    IOC = "IOC"
+    FOK = "FOK"
+    POST_ONLY = "POST_ONLY"
+
+
+class PositionSide(StrEnum):
+    """Which position of a symbol an order belongs to. BOTH is the only one in one-way mode."""
+
+    BOTH = "BOTH"
+    LONG = "LONG"
+    SHORT = "SHORT"
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands.
+
+    DENIED is ours (never sent), REJECTED is the venue's. UNKNOWN: sent, and the outcome is not proven yet.
+    """
+
+    PENDING = "PENDING"
+    UNKNOWN = "UNKNOWN"
+    OPEN = "OPEN"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+    REJECTED = "REJECTED"
+    DENIED = "DENIED"
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can happen to the order any more."""
+        return not TRANSITIONS[self]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the venue is known to work the order."""
+        return self in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
+
+    @property
+    def is_in_flight(self) -> bool:
+        """Whether the venue's word on the order is still awaited."""
+        return self in (OrderStatus.PENDING, OrderStatus.UNKNOWN)
+
+    def may_become(self, new: OrderStatus) -> bool:
+        """Whether the table allows this status to be followed by *new* (itself included, if not closed)."""
+        return new in TRANSITIONS[self]
+
+
+_VENUE_WORD = frozenset(
+    {
+        OrderStatus.OPEN,
+        OrderStatus.PARTIALLY_FILLED,
+        OrderStatus.FILLED,
+        OrderStatus.CANCELED,
+        OrderStatus.EXPIRED,
+        OrderStatus.REJECTED,
+    }
+)
+_AFTER_ACCEPTANCE = _VENUE_WORD - {OrderStatus.REJECTED}
+
+TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
+    OrderStatus.PENDING: _VENUE_WORD | {OrderStatus.PENDING, OrderStatus.UNKNOWN, OrderStatus.DENIED},
+    OrderStatus.UNKNOWN: _VENUE_WORD | {OrderStatus.UNKNOWN},
+    OrderStatus.OPEN: _AFTER_ACCEPTANCE,
+    OrderStatus.PARTIALLY_FILLED: _AFTER_ACCEPTANCE - {OrderStatus.OPEN},
+    OrderStatus.FILLED: frozenset(),
+    OrderStatus.CANCELED: frozenset(),
+    OrderStatus.EXPIRED: frozenset(),
+    OrderStatus.REJECTED: frozenset(),
+    OrderStatus.DENIED: frozenset(),
+}
+"""Which status may follow which. Drawn in docs/orders.md; tested for every pair."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRequest:
+    """An order as a strategy asks for it."""
+
+    symbol: str
+    """Canonical, e.g. BTCUSDT."""
+    side: Side
+    quantity: Decimal
+    """Base coins, above zero."""
+    client_order_id: str
+    """Ours: 1 to 32 ASCII letters and digits, unique for ever."""
+    order_type: OrderType = OrderType.LIMIT
+    price: Decimal | None = None
+    """Quote per base coin; required for LIMIT, absent for MARKET."""
+    time_in_force: TimeInForce = TimeInForce.GTC
+    reduce_only: bool = False
+    position_side: PositionSide = PositionSide.BOTH
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRef:
+    """Names one order by either id; the client id wins when both are given."""
+
+    symbol: str
+    client_order_id: str = ""
+    order_id: str = ""
+
+    def __post_init__(self) -> None:
+        if not (self.client_order_id or self.order_id):
+            raise ValueError("client_order_id or order_id: one of them is needed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is known of one order."""
+
+    symbol: str
+    side: Side
+    quantity: Decimal
+    """Base coins asked for."""
+    client_order_id: str
+    """Ours; empty only for an order that something else placed without one."""
+    status: OrderStatus
+    order_id: str = ""
+    """The venue's; empty until the venue told it."""
+    order_type: OrderType = OrderType.LIMIT
+    price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    reduce_only: bool = False
+    position_side: PositionSide = PositionSide.BOTH
+    filled_quantity: Decimal = Decimal(0)
+    """Base coins, cumulative; never goes back."""
+    average_price: Decimal | None = None
+    """Volume-weighted price of the fills; None before the first."""
+    reason: str = ""
+    """Why it was denied, rejected or expired, in the venue's or our words."""
+    event_time_ms: int = 0
+    """The venue's time of this state, UTC epoch milliseconds."""
+    received_ns: int = 0
+    """When we learned of it, UTC epoch nanoseconds."""
+
+    @property
+    def remaining_quantity(self) -> Decimal:
+        """Base coins not filled yet."""
+        return self.quantity - self.filled_quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderUpdate:
+    """One item of the orders stream: the order as it now stands, and the fill that moved it, if one did."""
+
+    order: Order
+    fill: Fill | None = None

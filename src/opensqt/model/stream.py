@@ -1,0 +1,49 @@
+"""What a stream hands its reader: batches that say where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The last place of a stream that a reader has seen; hand it back to resume there."""
+
+    epoch: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch(Generic[T_co]):
+    """All that queued for a reader since its last read, oldest first."""
+
+    updates: tuple[T_co, ...]
+    epoch: str
+    """Changes when continuity was lost; sequences of two epochs do not compare."""
+    sequence: int
+    """The number of the last update that this batch covers."""
+    snapshot: bool = False
+    """The updates are the whole state, not changes: forget what you knew."""
+    gap: bool = False
+    """Updates may have been missed before this batch: reconcile."""
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where to resume after this batch."""
+        return Cursor(self.epoch, self.sequence)
+
+
+class Stream(Protocol[T_co]):
+    """An endless series of batches; the first is a snapshot unless a cursor could be resumed."""
+
+    def __aiter__(self) -> AsyncIterator[Batch[T_co]]: ...
+
+    async def __anext__(self) -> Batch[T_co]: ...
+
+    async def aclose(self) -> None:
+        """Stop reading and release all that the subscription held. Idempotent."""
+        ...

@@ -1,0 +1,1 @@
+"""A matching engine that speaks the venues' own wire protocols."""
