@@ -1,0 +1,102 @@
+"""Our console scripts as real processes on free ports."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+_READY = re.compile(rb"ready on ([\d.]+:\d+)")
+
+
+class Process:
+    """A running script: where it listens, what it said, how it ended."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.address = ""
+        self.stdout = b""
+        self.stderr = b""
+        self._readers = [
+            asyncio.create_task(self._read(process.stdout, "stdout")),
+            asyncio.create_task(self._read(process.stderr, "stderr")),
+        ]
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.returncode
+
+    @property
+    def output(self) -> str:
+        return (self.stdout + self.stderr).decode(errors="replace")
+
+    async def ready(self, within_s: float = 30) -> str:
+        """Wait for `NAME ready on HOST:PORT` on stdout and answer HOST:PORT."""
+        async with asyncio.timeout(within_s):
+            while not (match := _READY.search(self.stdout)):
+                if self._process.returncode is not None:
+                    raise AssertionError(f"ended with {self._process.returncode} before it was ready: {self.output}")
+                await asyncio.sleep(0.02)
+        self.address = match[1].decode()
+        return self.address
+
+    def send(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    async def wait(self, within_s: float = 15) -> int:
+        """Wait for the end and answer the exit code."""
+        async with asyncio.timeout(within_s):
+            code = await self._process.wait()
+            await asyncio.gather(*self._readers)
+        return code
+
+    async def stop(self) -> int:
+        """SIGTERM, and SIGKILL when that does not help."""
+        if self._process.returncode is None:
+            self.send(signal.SIGTERM)
+        try:
+            return await self.wait()
+        except TimeoutError:
+            self.send(signal.SIGKILL)
+            return await self.wait()
+
+    async def _read(self, stream: asyncio.StreamReader | None, name: str) -> None:
+        assert stream is not None
+        while chunk := await stream.read(65536):
+            setattr(self, name, getattr(self, name) + chunk)
+
+
+@asynccontextmanager
+async def start(
+    module: str, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> AsyncIterator[Process]:
+    """Run `python -m MODULE ARGUMENTS`, e.g. `opensqt.connector`; stopped at the end of the block.
+
+    Variables that would change a run (API keys, OPENSQT__...) are not handed down; *env* is.
+    """
+    keep = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
+    process = Process(
+        await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            module,
+            *arguments,
+            env={**keep, "PYTHONUNBUFFERED": "1", **(env or {})},
+            cwd=cwd,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    )
+    try:
+        yield process
+    finally:
+        await process.stop()
