@@ -1,0 +1,42 @@
+"""What both ends of the gRPC connection must agree on: names, keepalive, sizes. No gRPC is imported here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+EXCHANGE_SERVICE: Final = "opensqt.market_maker.v1.ExchangeService"
+GATEWAY_SERVICE: Final = "opensqt.market_maker.v1.GatewayService"
+LIVENESS: Final = "liveness"
+"""The health service's name for "the process runs", whatever the venue does."""
+
+CORRELATION_ID: Final = "x-correlation-id"
+"""Metadata key. The caller may send one; the connector makes one if not, logs it and sends it back."""
+
+MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+MAX_CONCURRENT_STREAMS: Final = 1000
+
+Option = tuple[str, int]
+
+_SHARED: tuple[Option, ...] = (
+    # A connection that died without a word is found after 10 + 5 s, with or without calls on it.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # Pings may go on for ever while a stream is quiet.
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+)
+
+CHANNEL_OPTIONS: tuple[Option, ...] = _SHARED
+"""For RemoteExchange's channel."""
+
+SERVER_OPTIONS: tuple[Option, ...] = (
+    *_SHARED,
+    # Half the client's ping interval: its pings are never taken for abuse (GOAWAY too_many_pings).
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.max_concurrent_streams", MAX_CONCURRENT_STREAMS),
+    # Two connectors on one port would share the clients between them unseen; a port in use must be an error.
+    ("grpc.so_reuseport", 0),
+)
+"""For the connector's server."""
