@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import Any, TypeVar
+
 import pytest
+
+R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
+
+DECLARED = "capability:"
+"""A skip whose reason starts so is a venue's declared difference, not a program that is missing here."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--large", action="store_true", help="run the full-size FAILURES.md proofs too")
+    parser.addoption(
+        "--no-skips",
+        action="store_true",
+        help=f"a skip is a failure, unless its reason starts with {DECLARED!r} (CI, where every program is installed)",
+    )
 
 
 @pytest.fixture
 def large(request: pytest.FixtureRequest) -> bool:
     """Whether --large was given: a proof then runs at the size that FAILURES.md names."""
     return bool(request.config.getoption("--large"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, pytest.TestReport]:
+    report: pytest.TestReport = yield
+    return _judge(item.config, report)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, pytest.CollectReport]:
+    report: pytest.CollectReport = yield
+    return _judge(collector.config, report)
+
+
+def _judge(config: pytest.Config, report: R) -> R:
+    """Turn a skip that --no-skips does not allow into a failure."""
+    if report.outcome != "skipped" or hasattr(report, "wasxfail") or not config.getoption("--no-skips"):
+        return report
+    _, _, reason = report.longrepr
+    reason = reason.removeprefix("Skipped: ")
+    if not reason.startswith(DECLARED):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and --no-skips was given: {reason}"
+    return report
