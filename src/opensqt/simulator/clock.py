@@ -1,0 +1,63 @@
+"""The simulator's two clocks: the server's, which requests are judged by, and the market's, which events carry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from opensqt.model.clock import now_ms
+
+
+class SimulatorClock:
+    """Tell both times.
+
+    The server clock is the wall clock plus a scripted skew. The market clock equals the wall clock for a live
+    generated market, runs at *speed* from *start_ms* in a replay, and stands still in manual mode until `advance`.
+
+    Args:
+        start_ms: Market time now; None takes the wall clock's.
+        speed: Market seconds in one real second.
+        manual: Whether market time moves only by `advance`.
+        wall_ms: UTC epoch milliseconds; tests hand in their own.
+    """
+
+    def __init__(
+        self,
+        *,
+        start_ms: int | None = None,
+        speed: Decimal = Decimal(1),
+        manual: bool = False,
+        wall_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._wall_ms = wall_ms
+        self._wall_start_ms = wall_ms()
+        self._market_start_ms = self._wall_start_ms if start_ms is None else start_ms
+        self._speed = speed
+        self._advanced_ms = 0
+        self.manual = manual
+        self.skew_ms = 0
+        """What the server clock is wrong by; set it to skew."""
+
+    def server_ms(self) -> int:
+        """UTC epoch milliseconds as the venue believes them to be."""
+        return self._wall_ms() + self.skew_ms
+
+    def market_ms(self) -> int:
+        """UTC epoch milliseconds of the market."""
+        if self.manual:
+            return self._market_start_ms + self._advanced_ms
+        elapsed_ms = max(0, self._wall_ms() - self._wall_start_ms)
+        return self._market_start_ms + int(elapsed_ms * self._speed)
+
+    def advance(self, milliseconds: int) -> int:
+        """Step market time in manual mode and answer the new time.
+
+        Raises:
+            ValueError: The clock is live, or the step is below zero.
+        """
+        if not self.manual:
+            raise ValueError("clock: expected a manual one to advance; start with clock=manual")
+        if milliseconds < 0:
+            raise ValueError(f"advance_ms {milliseconds}: expected zero or above; market time never goes back")
+        self._advanced_ms += milliseconds
+        return self.market_ms()

@@ -1,0 +1,151 @@
+"""Orders and fills as the simulated venue knows them, and why it refuses an order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
+
+
+class RefusalReason(StrEnum):
+    """Why a request was refused; each dialect translates it to its venue's code."""
+
+    UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
+    INVALID = "INVALID"
+    """A value that makes no sense: a limit order without a price, a quantity of zero."""
+    PRICE_STEP = "PRICE_STEP"
+    QUANTITY_STEP = "QUANTITY_STEP"
+    MIN_QUANTITY = "MIN_QUANTITY"
+    MAX_QUANTITY = "MAX_QUANTITY"
+    MIN_NOTIONAL = "MIN_NOTIONAL"
+    PRICE_BAND = "PRICE_BAND"
+    INSUFFICIENT_MARGIN = "INSUFFICIENT_MARGIN"
+    POST_ONLY_WOULD_CROSS = "POST_ONLY_WOULD_CROSS"
+    REDUCE_ONLY = "REDUCE_ONLY"
+    POSITION_SIDE_MISMATCH = "POSITION_SIDE_MISMATCH"
+    DUPLICATE_CLIENT_ORDER_ID = "DUPLICATE_CLIENT_ORDER_ID"
+    UNKNOWN_ORDER = "UNKNOWN_ORDER"
+    ORDER_CLOSED = "ORDER_CLOSED"
+    """A cancel of an order that is filled, canceled or expired."""
+    TOO_MANY_ORDERS = "TOO_MANY_ORDERS"
+    POSITION_OPEN = "POSITION_OPEN"
+    """A mode can't change while a position is open."""
+    ORDERS_OPEN = "ORDERS_OPEN"
+    """A mode can't change while orders are open."""
+    NO_CHANGE = "NO_CHANGE"
+    """The mode asked for is the one in force."""
+    LEVERAGE = "LEVERAGE"
+    UNSUPPORTED = "UNSUPPORTED"
+
+
+class Refused(Exception):
+    """The engine did nothing, for the reason told.
+
+    Attributes:
+        reason: For the dialect's table of codes.
+        message: Names the field, its value and what was expected.
+    """
+
+    def __init__(self, reason: RefusalReason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class ClosingReason(StrEnum):
+    """Why an order was closed by the venue rather than by a fill or its owner."""
+
+    NONE = "NONE"
+    NOT_FILLED_AT_ONCE = "NOT_FILLED_AT_ONCE"
+    """IOC or FOK, or a market order that found the book empty."""
+    POST_ONLY = "POST_ONLY"
+    SELF_TRADE = "SELF_TRADE"
+    """It would have traded with an order of the same account: the resting one expires."""
+    REDUCE_ONLY = "REDUCE_ONLY"
+    """The position shrank below it."""
+    LIQUIDATION = "LIQUIDATION"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrder:
+    """An order as a dialect hands it to the engine; quantity in base coins."""
+
+    symbol: str
+    side: Side
+    quantity: Decimal
+    order_type: OrderType = OrderType.LIMIT
+    price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    reduce_only: bool = False
+    position_side: PositionSide = PositionSide.BOTH
+    client_order_id: str = ""
+    """Empty lets the engine make one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimOrder:
+    """A snapshot of one order; a change makes a new snapshot."""
+
+    account: str
+    order_id: str
+    """Digits, increasing over the whole venue."""
+    client_order_id: str
+    symbol: str
+    side: Side
+    position_side: PositionSide
+    order_type: OrderType
+    time_in_force: TimeInForce
+    reduce_only: bool
+    price: Decimal | None
+    """None for MARKET."""
+    quantity: Decimal
+    """Base coins; smaller than asked for once a reduce-only order was cut."""
+    status: OrderStatus
+    filled_quantity: Decimal = Decimal(0)
+    filled_notional: Decimal = Decimal(0)
+    """Quote, exact: the sum of price times quantity over the fills."""
+    closing_reason: ClosingReason = ClosingReason.NONE
+    created_ms: int = 0
+    """Market time."""
+    updated_ms: int = 0
+
+    @property
+    def remaining(self) -> Decimal:
+        """Base coins not filled yet."""
+        return self.quantity - self.filled_quantity
+
+    @property
+    def average_price(self) -> Decimal:
+        """Volume-weighted price of the fills; zero before the first."""
+        return self.filled_notional / self.filled_quantity if self.filled_quantity else Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimFill:
+    """One trade of one order of an account."""
+
+    account: str
+    trade_id: str
+    """Digits, increasing; unique in its symbol, and the public trade's id too."""
+    order_id: str
+    client_order_id: str
+    symbol: str
+    side: Side
+    position_side: PositionSide
+    price: Decimal
+    quantity: Decimal
+    fee: Decimal
+    """Paid, in fee_asset; below zero is a rebate."""
+    fee_asset: str
+    is_maker: bool
+    realized_pnl: Decimal
+    """Quote, before fees."""
+    time_ms: int
+    """Market time."""
+
+    @property
+    def notional(self) -> Decimal:
+        """Quote: price times quantity."""
+        return self.price * self.quantity

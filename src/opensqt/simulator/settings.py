@@ -1,0 +1,118 @@
+"""What a simulated venue is told at start: its market, its accounts, its fees and its habits."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from opensqt.config.load import Section
+from opensqt.model.account import PositionMode
+
+Positive = Annotated[Decimal, Field(gt=0)]
+NotNegative = Annotated[Decimal, Field(ge=0)]
+
+
+class SymbolSettings(Section):
+    """One perpetual: its filters, its margin rules, and how its generated market moves."""
+
+    symbol: str
+    """Canonical, e.g. BTCUSDT."""
+    base_asset: str
+    quote_asset: str = "USDT"
+    price_step: Positive
+    quantity_step: Positive
+    """Base coins."""
+    min_quantity: Positive
+    max_quantity: Positive = Decimal(1000)
+    min_notional: NotNegative = Decimal(5)
+    """Quote. Reduce-only orders are exempt."""
+    price_band: Positive = Decimal("0.05")
+    """A buy may be priced this far above the mark, a sell this far below; the other way is free."""
+    max_open_orders: int = Field(default=200, gt=0)
+    max_leverage: int = Field(default=125, gt=0)
+    maintenance_rate: NotNegative = Decimal("0.004")
+    """Maintenance margin, as a share of the position's value."""
+    start_price: Positive
+    """Where the generated market begins. A recording brings its own."""
+    volatility_bps: Positive = Decimal("2.2")
+    """How far the generated price wanders in one second, in hundredths of a percent."""
+    touch_notional: Positive = Decimal(20_000)
+    """Quote: what the outside participants typically show at their best price."""
+
+
+def _bitcoin() -> SymbolSettings:
+    return SymbolSettings(
+        symbol="BTCUSDT",
+        base_asset="BTC",
+        price_step=Decimal("0.10"),
+        quantity_step=Decimal("0.001"),
+        min_quantity=Decimal("0.001"),
+        start_price=Decimal("45000.00"),
+    )
+
+
+def _ether() -> SymbolSettings:
+    return SymbolSettings(
+        symbol="ETHUSDT",
+        base_asset="ETH",
+        price_step=Decimal("0.01"),
+        quantity_step=Decimal("0.001"),
+        min_quantity=Decimal("0.001"),
+        max_quantity=Decimal(10_000),
+        max_leverage=100,
+        maintenance_rate=Decimal("0.005"),
+        start_price=Decimal("2500.00"),
+    )
+
+
+class AccountSettings(Section):
+    """One account that may sign in. The defaults are published, so they are no secret."""
+
+    key: str = "sim-key"
+    secret: str = Field(default="sim-secret", repr=False)
+    passphrase: str = Field(default="sim-pass", repr=False)
+    balance: NotNegative = Decimal(10_000)
+    """USDT deposited before the start."""
+    position_mode: PositionMode = PositionMode.ONE_WAY
+
+
+class VenueRules(Section):
+    """Where venues differ in what their engines do; a dialect hands its own in."""
+
+    post_only_crossing: Literal["refuse", "expire"] = "refuse"
+    """A post-only order that would take: refused at once, or accepted and EXPIRED in the same breath."""
+    duplicate_client_ids: Literal["open", "ever"] = "open"
+    """A client id is refused while an open order has it, or once any order had it."""
+
+
+class SimulatorSettings(Section):
+    """Everything that one simulator is started with."""
+
+    exchange: str = "binance"
+    host: str = "127.0.0.1"
+    port: int = Field(default=9400, ge=0, le=65535)
+    seed: int = 7
+    replay: Path | None = None
+    """A recording of bars or of trades, plain or gzip; None generates the market from the seed."""
+    replay_symbol: str = "BTCUSDT"
+    """The symbol that the recording is of; the others are generated."""
+    replay_history: int = Field(default=100, ge=0)
+    """Bars of a recording that become the candles' past instead of being played."""
+    speed: Positive = Decimal(1)
+    """Market seconds in one real second."""
+    clock: Literal["live", "manual"] = "live"
+    """manual: market time moves only when told to (`POST /_sim/clock`)."""
+    start_ms: int | None = Field(default=None, ge=0)
+    """Market time at the start; None takes the wall clock's, or the recording's."""
+    symbols: tuple[SymbolSettings, ...] = Field(default_factory=lambda: (_bitcoin(), _ether()), min_length=1)
+    accounts: tuple[AccountSettings, ...] = Field(default_factory=lambda: (AccountSettings(),))
+    maker_fee: Decimal = Decimal("0.0002")
+    """Share of the notional; below zero is a rebate."""
+    taker_fee: Decimal = Decimal("0.0005")
+    leverage: int = Field(default=10, gt=0)
+    """Each account's at the start, for every symbol."""
+    funding_interval_h: int = Field(default=8, gt=0)
+    rules: VenueRules = VenueRules()
