@@ -43,7 +43,7 @@ def fail(error: BaseException) -> int:
     code, advice = _verdict(error)
     text = logging.redact(str(error) or type(error).__name__)
     print(f"error: {' '.join(text.split())}{advice}", file=sys.stderr)  # noqa: T201 - the user's terminal
-    if code == EXIT_FAILURE:
+    if code == EXIT_FAILURE and logging.configured():
         logging.get_logger("entry").debug("unexpected failure", exc_info=error)
     return code
 

@@ -1,7 +1,8 @@
 """Load one settings file into its pydantic model, with the environment on top.
 
 Order, last one wins: the model's defaults, the file, the named shortcuts (EXCHANGE, SYMBOL, ...), then
-OPENSQT__SECTION__KEY. Numbers are read as text, so that a price never passes through a float.
+OPENSQT__SECTION__KEY. Numbers are read as text and given their type by the model, so that a price never passes
+through a float and a passphrase of digits keeps its zeros.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -21,6 +23,7 @@ Tree = dict[str, Any]
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _SECRET_KEY = re.compile(r"key|secret|passphrase|token|password|database_url", re.IGNORECASE)
+_SECTION_WANTED = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
 _PREFIX = "OPENSQT__"
 
 
@@ -35,7 +38,7 @@ class Section(BaseModel):
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads numbers with a point as text, and refuses a key given twice."""
+    """Reads numbers and dates as text, and refuses a key given twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -49,7 +52,7 @@ class _Loader(yaml.SafeLoader):
 
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag not in _AS_TEXT]
-    for _AS_TEXT in [{"tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp"}]
+    for _AS_TEXT in [{f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp")}]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
@@ -129,7 +132,9 @@ def _read(path: Path) -> Tree:
 
 
 def _scalar(text: str) -> Any:
-    """Read a variable as YAML would, so that lists and booleans can be given; text that is no YAML stays text."""
+    """Read a variable as YAML when it looks like a list or a section; all else is text."""
+    if not text.startswith(("[", "{")):
+        return text
     try:
         return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError:
@@ -179,21 +184,34 @@ def _explain(error: ValidationError, model: type[BaseModel], source: str, tree: 
         elif item["type"] == "missing":
             lines.append(f"{source}: {key}: missing; it has no default")
         else:
-            shown = "" if _SECRET_KEY.search(key) else f" {_at(tree, item['loc'])!r}:"
+            found = _at(tree, item["loc"])
+            # Text where a section belongs may be a secret on the wrong line.
+            hidden = _SECRET_KEY.search(key) or item["type"] in _SECTION_WANTED
+            shown = f" {type(found).__name__}:" if hidden else f" {found!r}:"
             message = item["msg"].removeprefix("Value error, ").replace("Input should be ", "expected ", 1)
             lines.append(f"{source}: {key}:{shown} {message}")
     return "; ".join(lines)
 
 
 def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    """The keys that the section at *loc* knows; none where it is not a plain section."""
+    """The keys that the section at *loc* knows; none where it is not a section."""
+    kind: Any = model
     for part in loc:
-        field = model.model_fields.get(str(part))
-        kind = field.annotation if field else None
-        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-            return []
-        model = kind
-    return list(model.model_fields)
+        if _is_section(kind):
+            field = kind.model_fields.get(str(part))
+            kind = field.annotation if field else None
+        else:  # a list's or a mapping's item
+            kind = next((option for option in reversed(get_args(kind)) if option is not Ellipsis), None)
+        kind = next((option for option in get_args(kind) if _is_section(option)), kind) if _is_union(kind) else kind
+    return list(kind.model_fields) if _is_section(kind) else []
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _is_union(kind: Any) -> bool:
+    return get_origin(kind) in (Union, UnionType)
 
 
 def _at(tree: Any, loc: tuple[int | str, ...]) -> Any:

@@ -30,7 +30,7 @@ def protect(*values: str) -> None:
 
 def redact(text: str) -> str:
     """Answer *text* with every secret replaced by ***."""
-    for secret in _secrets:
+    for secret in sorted(_secrets, key=len, reverse=True):  # one inside another must not leave the other's rest
         if secret in text:
             text = text.replace(secret, MASK)
     for pattern in _PATTERNS:
@@ -42,6 +42,11 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """Answer the logger of one part, e.g. `connector`."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
+
+
+def configured() -> bool:
+    """Say whether `configure` was called: before it, a log line would go to stdout."""
+    return structlog.is_configured()
 
 
 def configure(level: str = "INFO", *, service: str, style: str | None = None) -> None:
@@ -96,14 +101,14 @@ def configure(level: str = "INFO", *, service: str, style: str | None = None) ->
 
 
 def _redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {key: value if key.startswith("_") else _redact_value(value) for key, value in event.items()}
+    return {redact(key): value if key.startswith("_") else _redact_value(value) for key, value in event.items()}
 
 
 def _redact_value(value: Any) -> Any:
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, dict):
-        return {key: _redact_value(below) for key, below in value.items()}
+        return {redact(str(key)): _redact_value(below) for key, below in value.items()}
     if isinstance(value, list | tuple):
         return [_redact_value(item) for item in value]
     if value is None or isinstance(value, bool | int | float):

@@ -1,0 +1,141 @@
+"""Logs: every line whole, structured, on stderr, and without a secret (F33)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from opensqt.telemetry.logging import protect, redact
+
+CANARY = "CanaryKey7f3a91b2"
+
+SCRIPT = """
+import logging, sys
+from opensqt.telemetry import logging as ours
+ours.configure({level!r}, service="connector", style={style!r})
+ours.protect({canary!r})
+log = ours.get_logger("part")
+{body}
+"""
+
+
+def said(body: str, *, level: str = "INFO", style: str = "json") -> subprocess.CompletedProcess[str]:
+    """Run a small process that logs, as the real ones do."""
+    script = SCRIPT.format(body=body, level=level, style=style, canary=CANARY)
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GET /fapi/v1/order?symbol=BTCUSDT&timestamp=1&signature=SECRETSECRET0123",
+        '{"apiKey": "SECRETSECRET0123"}',
+        "{'api_key': 'SECRETSECRET0123'}",
+        "api-key: SECRETSECRET0123",
+        "X-MBX-APIKEY: SECRETSECRET0123",
+        "{'X-MBX-APIKEY': 'SECRETSECRET0123', 'a': 'b'}",
+        "Authorization: Bearer SECRETSECRET0123",
+        "'authorization': 'bearer SECRETSECRET0123'",
+        "ACCESS-SIGN=SECRETSECRET0123",
+        "OK-ACCESS-PASSPHRASE: SECRETSECRET0123",
+        '{"secret":"SECRETSECRET0123"}',
+        "passphrase = SECRETSECRET0123",
+        "listenKey=SECRETSECRET0123",
+        "wss://host/ws?listenKey=SECRETSECRET0123&events=x",
+        '{"op":"login","args":[{"apiKey":"SECRETSECRET0123","sign":"SECRETSECRET0123="}]}',
+        "token=SECRETSECRET0123",
+    ],
+)
+def test_a_secret_is_known_by_where_it_stands(text: str) -> None:
+    """F33."""
+    assert "SECRET0123" not in redact(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["order BTCUSDT 0.001 at 45000.1", "the secret of the grid is patience", "signature refused", "token"]
+)
+def test_plain_words_are_left_alone(text: str) -> None:
+    assert redact(text) == text
+
+
+def test_a_protected_value_is_taken_out_wherever_it_stands() -> None:
+    """F33."""
+    protect("ZebraCanary55")
+    assert redact("x ZebraCanary55y") == "x ***y"
+
+
+def test_a_value_too_short_to_be_a_secret_does_not_tear_words_apart() -> None:
+    protect("abc")
+    assert redact("abcdef") == "abcdef"
+
+
+def test_a_protected_value_inside_another_leaves_no_rest() -> None:
+    """F33: the longer one goes first."""
+    protect("WalrusKey", "WalrusKeyAndMore")
+    assert redact("WalrusKeyAndMore") == "***"
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"log.info('key {CANARY}')",
+        f"log.info('x', key='{CANARY}')",
+        f"log.info('x', deep={{'a': ['{CANARY}', ('{CANARY}',)]}})",
+        f"log.info('x', **{{'{CANARY}': 1}})",
+        f"log.info('x', deep={{'{CANARY}': 1}})",
+        f"log.info('x', error=ValueError('{CANARY}'))",
+        f"log.info('x', raw=b'{CANARY}')",
+        f"log.info('x %s', '{CANARY}')",
+        f"logging.getLogger('ccxt').warning('x %s', '{CANARY}')",
+        f"logging.getLogger('other').warning('x', extra={{'key': '{CANARY}'}})",
+        f"try:\n    raise ValueError('{CANARY}')\nexcept ValueError:\n    log.exception('x')",
+        f"try:\n    raise ValueError('{CANARY}')\nexcept ValueError:\n    logging.getLogger('aiohttp').exception('x')",
+        f"import warnings; logging.captureWarnings(True); warnings.warn('{CANARY}')",
+    ],
+)
+def test_no_way_of_logging_shows_a_secret(body: str, style: str) -> None:
+    """F33."""
+    result = said(body, style=style)
+    assert result.stderr
+    assert CANARY not in result.stderr + result.stdout
+
+
+def test_a_line_is_one_json_object_with_service_level_and_time() -> None:
+    result = said("log.info('order placed', symbol='BTCUSDT', count=3)")
+    line = json.loads(result.stderr)
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "order placed",
+        "symbol": "BTCUSDT",
+        "count": 3,
+        "service": "connector",
+        "level": "info",
+        "logger": "part",
+    }
+
+
+def test_a_libraries_line_looks_like_ours() -> None:
+    line = json.loads(said("logging.getLogger('aiohttp').warning('odd %s', 1)").stderr)
+    assert (line["event"], line["service"], line["logger"]) == ("odd 1", "connector", "aiohttp")
+
+
+def test_stdout_stays_free() -> None:
+    assert said("log.error('x')").stdout == ""
+
+
+def test_a_level_hides_what_is_below_it() -> None:
+    assert said("log.info('below'); log.warning('above')", level="warning").stderr.count("\n") == 1
+
+
+def test_an_exception_is_told_with_its_trace() -> None:
+    result = said("try:\n    1 / 0\nexcept ZeroDivisionError:\n    log.exception('x')")
+    assert "ZeroDivisionError" in json.loads(result.stderr)["exception"]
+
+
+def test_redacting_twice_changes_nothing_more() -> None:
+    once = redact("signature=SECRETSECRET0123&x=1")
+    assert redact(once) == once == "signature=***&x=1"
