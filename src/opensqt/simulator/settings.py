@@ -88,6 +88,29 @@ class VenueRules(Section):
     """A client id is refused while an open order has it, or once any order had it."""
 
 
+class ServerRules(Section):
+    """What the server grants its clients; the defaults are Binance's."""
+
+    weight_per_minute: int = Field(default=2400, gt=0)
+    """Request weight of one address."""
+    orders_per_10s: int = Field(default=300, gt=0)
+    """New orders of one account."""
+    orders_per_minute: int = Field(default=1200, gt=0)
+    ban_after: int = Field(default=10, ge=0)
+    """So many refused requests in one window bring a ban (HTTP 418)."""
+    ban_ms: int = Field(default=120_000, gt=0)
+    listen_key_life_ms: int = Field(default=3_600_000, gt=0)
+    """How long the key of a private stream lives without a keepalive."""
+    messages_per_second: int = Field(default=10, gt=0)
+    """What a client may send over one WebSocket before it is cut."""
+    socket_buffer: int = Field(default=8192, gt=0)
+    """Frames that may wait for a slow reader before it is cut."""
+    ping_every_ms: int = Field(default=180_000, gt=0)
+    """How often a WebSocket is pinged."""
+    pong_within_ms: int = Field(default=600_000, gt=0)
+    """A WebSocket that answered no ping for so long is cut."""
+
+
 class SimulatorSettings(Section):
     """Everything that one simulator is started with."""
 
@@ -116,3 +139,4 @@ class SimulatorSettings(Section):
     """Each account's at the start, for every symbol."""
     funding_interval_h: int = Field(default=8, gt=0)
     rules: VenueRules = VenueRules()
+    server: ServerRules = ServerRules()
