@@ -1,0 +1,84 @@
+"""The `live-server` console script."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from opensqt.config import entry
+from opensqt.config.live_server import LiveServerSettings, load_settings
+from opensqt.config.load import ConfigError
+from opensqt.config.venue import VenueSettings
+from opensqt.exchange.protocol import Exchange
+from opensqt.exchange.remote import RemoteExchange
+from opensqt.live_server.service import LiveServer
+from opensqt.telemetry import logging
+
+_EXAMPLES = """examples:
+  live-server --config configs/live_server.yaml
+  live-server --port 0                        a free port; the address is told on stdout
+  SYMBOL=BTCUSDT OPENSQT__CHART__INTERVAL=5m live-server
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the live server and answer the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="live-server",
+        description="Shows one symbol of one account on a page, with a WebSocket. It reads and never trades.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file, e.g. configs/live_server.yaml")
+    parser.add_argument("--host", help="address to listen on (default: server.host, 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port of the page (default: server.port, 8081; 0 takes a free one)")
+    options = parser.parse_args(arguments)
+    try:
+        settings = _settings(options)
+    except ConfigError as error:
+        return entry.fail(error)
+    logging.configure(settings.system.log_level, service="live-server")
+    return entry.run(lambda stop: _serve(settings, stop))
+
+
+def _settings(options: argparse.Namespace) -> LiveServerSettings:
+    given = {"HOST": options.host, "PORT": options.port}
+    flags = {f"OPENSQT__SERVER__{name}": str(value) for name, value in given.items() if value is not None}
+    return load_settings(options.config, environ={**os.environ, **flags})
+
+
+async def _serve(settings: LiveServerSettings, stop: asyncio.Event) -> None:
+    await LiveServer(_exchange(settings), settings).run(stop, _announce)
+
+
+def _announce(address: str) -> None:
+    print(f"live-server ready on {address}", flush=True)  # noqa: T201 - what the command answers
+
+
+def _exchange(settings: LiveServerSettings) -> Exchange:
+    venue = settings.app.current_exchange
+    if venue == "remote":
+        logging.protect(settings.exchanges.remote.token.get_secret_value())
+        return RemoteExchange(settings.exchanges.remote)
+    # Only here: the venues' library takes a second to load.
+    from opensqt.exchange.factory import create_exchange
+
+    access = getattr(settings.exchanges, venue)
+    return create_exchange(
+        VenueSettings(
+            name=venue,
+            api_key=access.api_key,
+            secret=access.secret_key,
+            passphrase=access.passphrase,
+            testnet=access.testnet,
+            base_url=access.base_url,
+            symbols=(settings.trading.symbol,),
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

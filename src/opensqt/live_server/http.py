@@ -1,0 +1,141 @@
+"""The HTTP face: page, WebSocket, health, status, metrics, and who may see them."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+from aiohttp import web
+
+from opensqt import __version__
+from opensqt.live_server.hub import Hub
+from opensqt.live_server.metrics import Metrics
+from opensqt.live_server.sockets import Sockets
+from opensqt.live_server.view import View
+
+STATIC = Path(__file__).parent / "static"
+LIBRARY = STATIC / "vendor" / "lightweight-charts.mjs"
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+# The hash is that of the style element which lightweight-charts makes for its TradingView logo.
+_LOGO_STYLE = "sha256-3pRED1tOXas1FXFoPb9TGCjmYe9XQsmO9OV23khV2nY="
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:;"
+        f" style-src 'self' '{_LOGO_STYLE}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Server": "opensqt",
+    "Cache-Control": "no-cache",
+}
+
+
+class Face:
+    """Answers requests about one view.
+
+    Args:
+        view: What is shown.
+        hub: Who listens.
+        sockets: Serves `/ws`.
+        metrics: For `/metrics`.
+        allowed_hosts: Names besides localhost and plain addresses by which this server may be called.
+    """
+
+    def __init__(
+        self, view: View, hub: Hub, sockets: Sockets, metrics: Metrics, *, allowed_hosts: Sequence[str] = ()
+    ) -> None:
+        self._view = view
+        self._hub = hub
+        self._sockets = sockets
+        self._metrics = metrics
+        self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
+
+    def application(self) -> web.Application:
+        """Make the aiohttp application."""
+        app = web.Application(middlewares=[self._guard])
+        app.router.add_get("/", self._page)
+        app.router.add_get("/live", self._page)
+        app.router.add_get("/ws", self._socket)
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/status", self._status)
+        app.router.add_get("/metrics", self._metrics_text)
+        app.router.add_static("/static", STATIC)
+        app.on_response_prepare.append(_add_headers)
+        app.on_shutdown.append(self._close_sockets)
+        return app
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Refuse names that are not ours: a page elsewhere could have pointed its own at this address."""
+        host = _host_of(f"//{request.host}")
+        if not self._is_ours(host):
+            raise web.HTTPMisdirectedRequest(
+                text=f"host {host!r} is not served; add it to server.allowed_hosts if it is yours\n"
+            )
+        return await handler(request)
+
+    def _is_ours(self, host: str) -> bool:
+        if host == "localhost" or host in self._allowed_hosts:
+            return True
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return True
+
+    async def _page(self, _request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(STATIC / "index.html")
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        origin = request.headers.get("Origin")
+        # Programs send none; a browser always does, and only our own page's is welcome.
+        if origin is not None and urlsplit(origin).netloc != request.host:
+            raise web.HTTPForbidden(text=f"origin {origin!r}: expected this server's own page\n")
+        return await self._sockets.handle(request)
+
+    async def _health(self, _request: web.Request) -> web.StreamResponse:
+        reasons = self._view.reasons()
+        return _json({"status": "stale" if reasons else "ok", "reasons": reasons}, 503 if reasons else 200)
+
+    async def _status(self, _request: web.Request) -> web.StreamResponse:
+        data = {
+            **self._view.status().data,
+            "version": __version__,
+            "clients": len(self._hub),
+            "candles": len(self._view.candles),
+            "openOrders": len(self._view.open_orders),
+            "fills": len(self._view.fills.recent),
+        }
+        return _json(data)
+
+    async def _metrics_text(self, _request: web.Request) -> web.StreamResponse:
+        text = self._metrics.text(
+            clients=len(self._hub), connected=self._view.connected, price_age_s=self._view.price_age_s()
+        )
+        return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    async def _close_sockets(self, _app: web.Application) -> None:
+        await self._sockets.close()
+
+
+async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["Server"] = _HEADERS["Server"]
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _json(data: dict[str, Any], status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(data), status=status, content_type="application/json")

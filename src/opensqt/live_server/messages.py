@@ -1,0 +1,210 @@
+"""What goes over the WebSocket: one `{"type", "data"}` per message, made from the model.
+
+Amounts and prices are decimal strings, times are whole UNIX seconds, sides are BUY and SELL. Listed for
+readers in docs/live-server.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from opensqt.model.account import Account, Position
+from opensqt.model.fill import Fill
+from opensqt.model.market import Candle, Price
+from opensqt.model.order import Order
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message, and what it is the newest word on."""
+
+    type: str
+    data: Any
+    latest: Hashable = None
+    """While a client has not taken an older message of the same key, this one replaces it. None: never lost."""
+
+    def encode(self) -> bytes:
+        """Write it as JSON text."""
+        return orjson.dumps({"type": self.type, "data": self.data})
+
+
+def plain(number: Decimal) -> str:
+    """Write a decimal without an exponent."""
+    return format(number, "f")
+
+
+def kline(candle: Candle) -> Message:
+    """Tell one candle, forming or closed."""
+    return Message("kline", _kline(candle), ("kline", candle.open_time_ms))
+
+
+def history(candles: Iterable[Candle]) -> Message:
+    """Tell all candles there are, oldest first."""
+    return Message("history", [_kline(candle) for candle in candles])
+
+
+def account(state: Account, symbol: str) -> Message:
+    """Tell the balance."""
+    data = {
+        "asset": state.asset,
+        "free": plain(state.available_balance),
+        "balance": plain(state.wallet_balance),
+        "marginBalance": plain(state.margin_balance),
+        "symbol": symbol,
+    }
+    return Message("account", data, "account")
+
+
+def order(state: Order) -> Message:
+    """Tell one order as it now stands."""
+    return Message("orders", _order(state))
+
+
+def orders(states: Iterable[Order]) -> Message:
+    """Tell all open orders; what a client knew before is void."""
+    return Message("orders", [_order(state) for state in states])
+
+
+def trade_event(fill: Fill) -> Message:
+    """Tell a fill that just became known."""
+    return Message("trade_event", _fill(fill))
+
+
+def trades(fills: Iterable[Fill]) -> Message:
+    """Tell the recent fills, oldest first; what a client knew before is void."""
+    return Message("trades", [_fill(fill) for fill in fills])
+
+
+def price(state: Price) -> Message:
+    """Tell the best bid and ask."""
+    data = {
+        "symbol": state.symbol,
+        "bid": plain(state.bid),
+        "ask": plain(state.ask),
+        "price": plain(current(state)),
+        "time": state.event_time_ms // 1000,
+    }
+    return Message("price", data, "price")
+
+
+def current(state: Price) -> Decimal:
+    """The price that open profit is shown at: half way between bid and ask."""
+    return state.mid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profit:
+    """What the fills since a time came to, quote."""
+
+    since_ms: int
+    realized: Decimal
+    """Before fees, as the venue told it fill by fill."""
+    fees: Decimal
+    """Paid in the quote asset."""
+    other_fees: dict[str, Decimal]
+    """Paid in other assets; not part of `net`."""
+    volume: Decimal
+    fills: int
+
+    @property
+    def net(self) -> Decimal:
+        """Realized profit after the fees that were paid in the quote asset."""
+        return self.realized - self.fees
+
+
+def position(state: Position, now: Price | None, profit: Profit | None) -> Message:
+    """Tell a position.
+
+    Args:
+        state: As the venue told it last.
+        now: Values the position; without a price the venue's own figure is shown.
+        profit: What its fills came to; None while that is not known, and then no figure is shown.
+    """
+    at = current(now) if now is not None else state.mark_price
+    unrealized = (at - state.entry_price) * state.quantity if at is not None else state.unrealized_pnl
+    data: dict[str, Any] = {
+        "symbol": state.symbol,
+        "positionSide": state.position_side.value,
+        "amount": plain(state.quantity),
+        "entryPrice": plain(state.entry_price),
+        "unrealizedPnL": plain(unrealized),
+        "realizedPnL": plain(profit.net) if profit else None,
+        "currentPrice": plain(at) if at is not None else None,
+        "leverage": plain(state.leverage) if state.leverage is not None else None,
+        "liquidationPrice": plain(state.liquidation_price) if state.liquidation_price else None,
+    }
+    if profit is not None:
+        data |= {
+            "realizedSince": profit.since_ms // 1000,
+            "grossPnL": plain(profit.realized),
+            "fees": plain(profit.fees),
+            "otherFees": {asset: plain(paid) for asset, paid in profit.other_fees.items()},
+            "volume": plain(profit.volume),
+            "fills": profit.fills,
+        }
+    return Message("position", data, ("position", state.symbol, state.position_side))
+
+
+def risk_status(symbol: str, kind: str, severity: str, text: str, now_ms: int) -> Message:
+    """Tell that something began to go wrong, or is over.
+
+    Args:
+        symbol: The one on the page.
+        kind: Stable name of what it is about, e.g. `private_stream`.
+        severity: `critical`, or `info` when it is over.
+        text: A plain sentence.
+        now_ms: UTC epoch milliseconds.
+    """
+    data = {"symbol": symbol, "type": kind, "severity": severity, "message": text, "timestamp": now_ms // 1000}
+    return Message("risk_status", data)
+
+
+def _kline(candle: Candle) -> dict[str, Any]:
+    return {
+        "time": candle.open_time_ms // 1000,
+        "open": plain(candle.open),
+        "high": plain(candle.high),
+        "low": plain(candle.low),
+        "close": plain(candle.close),
+        "volume": plain(candle.volume),
+        "closed": candle.closed,
+    }
+
+
+def _order(state: Order) -> dict[str, Any]:
+    return {
+        "id": state.order_id or state.client_order_id,
+        "clientOrderId": state.client_order_id,
+        "price": plain(state.price) if state.price is not None else None,
+        "side": state.side.value,
+        "status": state.status.value,
+        "open": not state.status.is_closed,
+        "type": state.order_type.value,
+        "symbol": state.symbol,
+        "amount": plain(state.quantity),
+        "filled": plain(state.filled_quantity),
+        "reduceOnly": state.reduce_only,
+        "positionSide": state.position_side.value,
+        "time": state.event_time_ms // 1000,
+    }
+
+
+def _fill(fill: Fill) -> dict[str, Any]:
+    return {
+        "id": fill.trade_id,
+        "orderId": fill.order_id,
+        "side": fill.side.value.lower(),
+        "price": plain(fill.price),
+        "amount": plain(fill.quantity),
+        "symbol": fill.symbol,
+        "time": fill.event_time_ms // 1000,
+        "fee": plain(fill.fee),
+        "feeAsset": fill.fee_asset,
+        "realizedPnL": plain(fill.realized_pnl),
+        "maker": fill.is_maker,
+    }

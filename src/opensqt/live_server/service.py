@@ -1,0 +1,163 @@
+"""The live server as a service: connects, serves, stops in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+
+from aiohttp import web
+
+from opensqt.config.live_server import LiveServerSettings
+from opensqt.config.load import ConfigError
+from opensqt.live_server.fills import FillBook
+from opensqt.live_server.http import LIBRARY, Face
+from opensqt.live_server.hub import Hub
+from opensqt.live_server.metrics import Metrics
+from opensqt.live_server.readable import Readable
+from opensqt.live_server.sockets import Sockets
+from opensqt.live_server.source import Pace, Source
+from opensqt.live_server.view import Subject, View
+from opensqt.model.errors import ExchangeError
+from opensqt.telemetry.logging import get_logger
+
+log = get_logger("live_server")
+_DAY_MS = 86_400_000
+_PROFIT_DAYS = 7
+
+
+class LiveServer:
+    """One page server over one exchange.
+
+    Args:
+        exchange: Not started; closed at the end.
+        settings: Symbol, chart, addresses.
+        pace: How often things are done; tests hurry.
+        outbox_limit: Messages that may wait for one client.
+    """
+
+    def __init__(
+        self,
+        exchange: Readable,
+        settings: LiveServerSettings,
+        *,
+        pace: Pace | None = None,
+        outbox_limit: int = 1000,
+    ) -> None:
+        self._exchange = exchange
+        self._settings = settings
+        self._pace = pace or Pace(refresh=settings.server.refresh_interval)
+        self._hub = Hub(limit=outbox_limit)
+
+    async def run(self, stop: asyncio.Event, ready: Callable[[str], None]) -> None:
+        """Serve until *stop* is set.
+
+        Args:
+            stop: Ends it.
+            ready: Called with HOST:PORT when the page is served and has something to show.
+
+        Raises:
+            ConfigError: The port is taken, or the exchange does not trade the symbol.
+            ConnectorUnavailable: The connector did not answer the last retry.
+            AccessError: It does not let us in.
+        """
+        if not LIBRARY.is_file():
+            raise ConfigError(f"{LIBRARY}: missing; it is made when the package is built: run pip install again")
+        server = self._settings.server
+        # Taken before the exchange is asked, which may take minutes, so that a port in use is told at once.
+        with _bind(server.host, server.port) as listener:
+            ending = asyncio.create_task(stop.wait())
+            serving = asyncio.create_task(self._serve(listener, ready))
+            try:
+                await asyncio.wait({ending, serving}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                serving.cancel()
+                ending.cancel()
+                with suppress(asyncio.CancelledError):
+                    await serving
+
+    async def _serve(self, listener: socket.socket, ready: Callable[[str], None]) -> None:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._exchange.close)
+            await self._exchange.start()
+            view = await self._make_view()
+            metrics = Metrics(view.subject.info.name)
+            source = Source(self._exchange, view, self._hub, metrics, pace=self._pace)
+            reading = asyncio.create_task(source.run())
+            stack.push_async_callback(_end, reading)
+            loaded = asyncio.create_task(source.loaded.wait())
+            stack.push_async_callback(_end, loaded)
+            await asyncio.wait({reading, loaded}, return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                server = self._settings.server
+                sockets = Sockets(view, self._hub, metrics, max_clients=server.max_clients)
+                face = Face(view, self._hub, sockets, metrics, allowed_hosts=server.allowed_hosts)
+                runner = web.AppRunner(face.application(), access_log=None, shutdown_timeout=2, handle_signals=False)
+                await runner.setup()
+                stack.push_async_callback(runner.cleanup)
+                try:
+                    await web.SockSite(runner, listener).start()
+                except OSError:
+                    raise _in_use(server.port) from None
+                host, port = listener.getsockname()[:2]
+                log.info("serving", port=port, symbol=view.subject.symbol, exchange=view.subject.info.name)
+                ready(f"{host}:{port}")
+            await reading
+
+    async def _make_view(self) -> View:
+        settings = self._settings
+        symbol, interval = settings.trading.symbol, settings.chart.interval
+        info = await self._exchange.get_exchange_info()
+        rules = info.rules(symbol)
+        if rules is None:
+            raise ConfigError(f"trading.symbol: {symbol!r} is not traded on {info.name}")
+        if interval not in info.capabilities.intervals:
+            raise ConfigError(f"chart.interval: {interval!r}: {info.name} has {', '.join(info.capabilities.intervals)}")
+        since_ms = settings.profit.since_ms
+        if since_ms is None:
+            # By the venue's own clock: a recorded market lives in the past.
+            newest = await self._exchange.get_historical_klines(symbol, interval, limit=1)
+            now_ms = newest[-1].open_time_ms if newest else 0
+            since_ms = max(0, now_ms - now_ms % _DAY_MS - _PROFIT_DAYS * _DAY_MS)
+        subject = Subject(
+            symbol=symbol,
+            interval=interval,
+            info=info,
+            rules=rules,
+            candles=settings.chart.candles,
+            stale_after_s=settings.server.stale_after_seconds,
+        )
+        return View(subject, FillBook(since_ms=since_ms, quote_asset=rules.quote_asset))
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Take the address without listening yet: until there is something to show, browsers are refused."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ConfigError(f"host {host!r}: can't be listened on: {error.strerror}") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except PermissionError:
+        listener.close()
+        raise ConfigError(f"port {port}: not allowed to this user; take one above 1023") from None
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise _in_use(port) from None
+        raise ConfigError(f"host {host!r}: can't be listened on: {error.strerror}") from None
+    return listener
+
+
+def _in_use(port: int) -> ConfigError:
+    return ConfigError(f"port {port}: already in use; end what listens there, or give another with --port")
+
+
+async def _end(task: asyncio.Task[object]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError, ExchangeError):
+        await task
