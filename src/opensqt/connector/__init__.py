@@ -1,1 +1,1 @@
-"""The gRPC service over one Exchange."""
+"""The connector: one gRPC server over one Exchange, for any number of clients."""

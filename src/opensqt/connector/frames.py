@@ -1,0 +1,97 @@
+"""Stream responses as bytes: each update is encoded once, and a response is the join of what queued.
+
+A protobuf `repeated` field is a concatenation of entries, each a tag, a length and the item. So an update becomes
+an entry once, whatever the number of clients, and a response is entries and a short tail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from opensqt.model.stream import Batch
+from opensqt.proto.exchange_service_pb2 import SubscribePriceResponse
+
+MAX_ENTRIES = 1000
+MAX_BYTES = 1024 * 1024
+
+_LENGTH_DELIMITED = 2
+# All five responses have the same layout; a test holds them to it.
+_NUMBER = {field.name: field.number for field in SubscribePriceResponse.DESCRIPTOR.fields}
+_UPDATES = bytes([_NUMBER["updates"] << 3 | _LENGTH_DELIMITED])
+_EPOCH = bytes([_NUMBER["epoch"] << 3 | _LENGTH_DELIMITED])
+_SEQUENCE = bytes([_NUMBER["sequence"] << 3])
+_SNAPSHOT = bytes([_NUMBER["snapshot"] << 3, 1])
+_GAP = bytes([_NUMBER["gap"] << 3, 1])
+
+
+class Message(Protocol):
+    """A protobuf message."""
+
+    def SerializeToString(self) -> bytes:  # noqa: N802 - protobuf's name
+        """Encode the message."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One update, ready for the wire."""
+
+    data: bytes
+    key: Hashable
+    """What the update is about, see `Feed`."""
+    symbol: str
+    """What a reader may filter by."""
+    keep: bool
+    """Whether it belongs in a snapshot."""
+    number: int
+    """Its sequence in the feed; 0 for the state that a feed was set to."""
+
+
+def encode(message: Message) -> bytes:
+    """Encode one item of the `updates` field."""
+    body = message.SerializeToString()
+    return b"".join((_UPDATES, _varint(len(body)), body))
+
+
+def responses(batch: Batch[Entry]) -> Iterator[bytes]:
+    """Encode a batch as one response, or as several when it is large.
+
+    A snapshot is never cut: half of one would be read as the whole truth. Each response but the last carries the
+    number of its own last update, so that a client cut off between two of them resumes exactly there.
+    """
+    if batch.snapshot:
+        yield _response(batch.updates, batch, batch.sequence)
+        return
+    chunk: list[Entry] = []
+    size = 0
+    for entry in batch.updates:
+        if chunk and (len(chunk) == MAX_ENTRIES or size + len(entry.data) > MAX_BYTES):
+            yield _response(chunk, batch, chunk[-1].number)
+            chunk, size = [], 0
+        chunk.append(entry)
+        size += len(entry.data)
+    yield _response(chunk, batch, batch.sequence)
+
+
+def _response(entries: list[Entry] | tuple[Entry, ...], batch: Batch[Entry], sequence: int) -> bytes:
+    epoch = batch.epoch.encode()
+    parts = [entry.data for entry in entries]
+    parts += (_EPOCH, _varint(len(epoch)), epoch, _SEQUENCE, _varint(sequence))
+    if batch.snapshot:
+        parts.append(_SNAPSHOT)
+    if batch.gap:
+        parts.append(_GAP)
+    return b"".join(parts)
+
+
+def _varint(number: int) -> bytes:
+    if number < 0x80:
+        return bytes((number,))
+    digits = bytearray()
+    while number >= 0x80:
+        digits.append(number & 0x7F | 0x80)
+        number >>= 7
+    digits.append(number)
+    return bytes(digits)

@@ -1,0 +1,125 @@
+"""Truthful health: SERVING only while trading is possible, with the reason for every change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health import aio as health_aio
+
+from opensqt.connector.calls import STOPPING
+from opensqt.connector.metrics import Metrics
+from opensqt.exchange import wire
+from opensqt.exchange.protocol import Exchange
+from opensqt.model.clock import now_ms
+from opensqt.model.errors import ExchangeError
+from opensqt.model.venue import Check, ExchangeStatus
+from opensqt.telemetry import logging
+
+_log = logging.get_logger("connector.health")
+_ANSWER_WITHIN_S = 5.0
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class HealthMonitor:
+    """Looks at the exchange and at our own parts, and tells grpc.health.v1 and GetStatus.
+
+    Args:
+        exchange: Its `get_status` is the first source.
+        own_checks: Failed checks of our own parts, asked for at each look.
+        probe_journal: Raises when the journal can't be written.
+        metrics: Learns whether we serve.
+        interval_s: Time between two looks.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        own_checks: Callable[[], Iterable[Check]],
+        probe_journal: Callable[[], Awaitable[None]],
+        metrics: Metrics,
+        *,
+        interval_s: float,
+    ) -> None:
+        self.servicer = health_aio.HealthServicer()
+        self.started_ms = now_ms()
+        self.status = ExchangeStatus(checks=(Check(name="start", ok=False, reason="not ready yet"),))
+        self._exchange = exchange
+        self._own_checks = own_checks
+        self._probe_journal = probe_journal
+        self._metrics = metrics
+        self._interval_s = interval_s
+        self._since_ms: dict[str, tuple[bool, int]] = {}
+        self._stopping = False
+        self._told: tuple[str, ...] | None = None
+
+    async def start(self) -> None:
+        """Look once, so that the first probe gets the truth."""
+        await self.servicer.set(wire.LIVENESS, _SERVING)
+        await self.look()
+
+    async def run(self) -> None:
+        """Look again and again."""
+        while True:
+            await asyncio.sleep(self._interval_s)
+            await self.look()
+
+    async def look(self) -> None:
+        """Ask everything once and tell the result."""
+        checks = [*await self._ask_exchange(), await self._ask_journal(), *self._own_checks()]
+        if not self._stopping:
+            await self._tell(checks)
+
+    async def stop(self) -> None:
+        """Tell NOT_SERVING from now on, whatever the exchange says; liveness stays."""
+        self._stopping = True
+        others = [check for check in self.status.checks if check.name != "stopping"]
+        await self._tell([Check(name="stopping", ok=False, reason=STOPPING), *others])
+
+    async def _ask_exchange(self) -> list[Check]:
+        try:
+            async with asyncio.timeout(_ANSWER_WITHIN_S):
+                return list((await self._exchange.get_status()).checks)
+        except TimeoutError:
+            return [Check(name="exchange", ok=False, reason=f"no status within {_ANSWER_WITHIN_S:.0f} s")]
+        except Exception as error:  # noqa: BLE001 - health must not die of what it has to report
+            ours = isinstance(error, ExchangeError)
+            if not ours:
+                _log.error("get_status failed unexpectedly", exc_info=error)
+            reason = logging.redact(str(error)) if ours else f"{type(error).__name__}; see the log"
+            return [Check(name="exchange", ok=False, reason=reason)]
+
+    async def _ask_journal(self) -> Check:
+        try:
+            async with asyncio.timeout(_ANSWER_WITHIN_S):
+                await self._probe_journal()
+        except Exception as error:  # noqa: BLE001 - health must not die of what it has to report
+            reason = "does not answer" if isinstance(error, TimeoutError) else logging.redact(str(error))
+            return Check(name="journal", ok=False, reason=reason)
+        return Check(name="journal", ok=True)
+
+    async def _tell(self, checks: list[Check]) -> None:
+        self.status = ExchangeStatus(checks=tuple(map(self._dated, checks)))
+        healthy = self.status.healthy
+        failed = tuple(check.name for check in checks if not check.ok)
+        if failed != self._told:
+            self._told = failed
+            reasons = [f"{check.name}: {check.reason}" for check in checks if not check.ok]
+            (_log.info if healthy else _log.warning)(
+                "health changed", status="SERVING" if healthy else "NOT_SERVING", reasons=reasons
+            )
+        self._metrics.serving(healthy)
+        for service in ("", wire.EXCHANGE_SERVICE):
+            await self.servicer.set(service, _SERVING if healthy else _NOT_SERVING)
+
+    def _dated(self, check: Check) -> Check:
+        """Fill in since when a check stands as it does, where its source did not."""
+        if check.since_ms:
+            return check
+        ok, since_ms = self._since_ms.get(check.name, (None, 0))
+        if ok is not check.ok:
+            since_ms = now_ms()
+            self._since_ms[check.name] = (check.ok, since_ms)
+        return Check(name=check.name, ok=check.ok, reason=check.reason, since_ms=since_ms)

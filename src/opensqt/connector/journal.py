@@ -1,0 +1,246 @@
+"""The order journal: every intent is on disk before it is sent, and its outcome stays beside it.
+
+SQLite in WAL mode with synchronous FULL: a commit is on the disk when it returns, so even a power cut can't lose
+an intent that was sent. The cost, 0.3 ms a commit on a common SSD, is shared: all that queues during one commit
+goes into the next. A single worker thread does the I/O; the event loop never waits for the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from opensqt.config.load import ConfigError
+from opensqt.exchange.requests import decode_order_request, encode_order_request
+from opensqt.exchange.status import decode_order_result, encode_order_result
+from opensqt.model.errors import ExchangeError
+from opensqt.model.order import Order, OrderRequest
+from opensqt.proto import types_pb2 as pb
+
+R = TypeVar("R")
+MEMORY = ":memory:"
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS intent (
+    client_order_id TEXT PRIMARY KEY,
+    request BLOB NOT NULL,
+    state TEXT NOT NULL,
+    outcome BLOB,
+    updated_ns INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS intent_by_state ON intent (state, updated_ns);
+CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY CHECK (id = 1), written_ns INTEGER NOT NULL);
+"""
+
+
+class State(StrEnum):
+    """What is known of an intent."""
+
+    SENT = "SENT"
+    """Sent or about to be; the outcome is open, or died with the process."""
+    UNKNOWN = "UNKNOWN"
+    """Sent, and the answer was lost or proves nothing."""
+    PLACED = "PLACED"
+    """The venue accepted it; the outcome is the order as acknowledged."""
+    REFUSED = "REFUSED"
+    """The venue refused it; the outcome is the error."""
+    ABSENT = "ABSENT"
+    """Proven not to exist at the venue: the id may be sent again."""
+
+
+UNRESOLVED = (State.SENT, State.UNKNOWN)
+
+
+class JournalError(Exception):
+    """The journal could not be read or written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One intent as the journal holds it."""
+
+    request: OrderRequest
+    state: State
+    outcome: Order | ExchangeError | None
+    updated_ns: int
+
+
+class Journal:
+    """The journal of one account. Open it, use it from one event loop, close it.
+
+    Args:
+        path: The database file, made if absent; `:memory:` keeps nothing over a restart.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._database: sqlite3.Connection | None = None
+        self._waiting: list[tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]] = []
+        self._committing: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Open the file and take it for this process alone.
+
+        Raises:
+            ConfigError: It can't be opened, is no journal, or another connector holds it.
+        """
+        self._database = await asyncio.get_running_loop().run_in_executor(self._thread, _connect, self.path)
+
+    async def close(self) -> None:
+        """Finish what was asked for and close the file. Idempotent."""
+        if self._committing is not None:
+            await self._committing
+        if self._database is not None:
+            database, self._database = self._database, None
+            await asyncio.get_running_loop().run_in_executor(self._thread, database.close)
+        self._thread.shutdown(wait=False)
+
+    async def claim(self, requests: Sequence[OrderRequest]) -> list[Record | None]:
+        """Write intents down, all in one commit.
+
+        Returns:
+            For each request None when it is now SENT and must be sent, else the record that stands in its way.
+        """
+        now = time.time_ns()
+        return await self._do(lambda database: [_claim(database, request, now) for request in requests])
+
+    async def settle(self, client_order_id: str, state: State, outcome: Order | ExchangeError | None = None) -> None:
+        """Write down what became of an intent."""
+        blob = None if outcome is None else encode_order_result(outcome).SerializeToString()
+        row = (state, blob, time.time_ns(), client_order_id)
+        await self._do(
+            lambda database: database.execute(
+                "UPDATE intent SET state = ?, outcome = ?, updated_ns = ? WHERE client_order_id = ?", row
+            )
+        )
+
+    async def find(self, client_order_id: str) -> Record | None:
+        """Answer the record of one intent, or None."""
+        return await self._do(lambda database: _find(database, client_order_id))
+
+    async def unresolved(self) -> list[Record]:
+        """Answer every intent whose outcome is open, oldest first."""
+        return await self._do(_unresolved)
+
+    async def prune(self, *, before_ns: int, keep: Iterable[str]) -> int:
+        """Forget settled intents that were last touched before a time, but for the ids in *keep*.
+
+        Returns:
+            How many were forgotten.
+        """
+        kept = frozenset(keep)
+        return await self._do(lambda database: _prune(database, before_ns, kept))
+
+    async def probe(self) -> None:
+        """Write something, to learn whether the journal still can."""
+        now = time.time_ns()
+        await self._do(lambda database: database.execute("INSERT OR REPLACE INTO probe VALUES (1, ?)", (now,)))
+
+    async def _do(self, operation: Callable[[sqlite3.Connection], R]) -> R:
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((operation, future))
+        if self._committing is None:
+            self._committing = asyncio.create_task(self._commit_waiting(), name="journal")
+        return await future
+
+    async def _commit_waiting(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._waiting:
+                waiting, self._waiting = self._waiting, []
+                operations = [operation for operation, _ in waiting]
+                try:
+                    results = await loop.run_in_executor(self._thread, self._commit, operations)
+                except Exception as error:  # noqa: BLE001 - told to each caller, whatever it is; nobody is left waiting
+                    for _, future in waiting:
+                        if not future.done():
+                            future.set_exception(JournalError(f"journal {self.path}: {error}"))
+                else:
+                    for (_, future), result in zip(waiting, results, strict=True):
+                        if not future.done():
+                            future.set_result(result)
+        finally:
+            self._committing = None
+
+    def _commit(self, operations: list[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
+        database = self._database
+        if database is None:
+            raise JournalError("closed")
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            results = [operation(database) for operation in operations]
+            database.execute("COMMIT")
+        except BaseException:
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            raise
+        return results
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    try:
+        if path != MEMORY:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        database = sqlite3.connect(path, timeout=0.5, isolation_level=None)
+        try:
+            # Two connectors on one journal would not see each other's orders in flight: the first one keeps the file.
+            database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = FULL")
+            (version,) = database.execute("PRAGMA user_version").fetchone()
+            if version not in (0, _VERSION):
+                raise ConfigError(f"journal {path}: written by another version ({version}); expected {_VERSION}")
+            database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+        except BaseException:
+            database.close()
+            raise
+    except (OSError, sqlite3.Error) as error:
+        if "locked" in str(error):
+            raise ConfigError(f"journal {path}: another connector uses it; give this one its own") from None
+        raise ConfigError(f"journal {path}: can't be used: {error}; give another with --journal") from None
+    return database
+
+
+def _claim(database: sqlite3.Connection, request: OrderRequest, now_ns: int) -> Record | None:
+    record = _find(database, request.client_order_id)
+    if record is not None and record.state is not State.ABSENT:
+        return record
+    row = (request.client_order_id, encode_order_request(request).SerializeToString(), State.SENT, now_ns)
+    database.execute("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, NULL, ?)", row)
+    return None
+
+
+def _find(database: sqlite3.Connection, client_order_id: str) -> Record | None:
+    query = "SELECT request, state, outcome, updated_ns FROM intent WHERE client_order_id = ?"
+    row = database.execute(query, (client_order_id,)).fetchone()
+    return None if row is None else _record(row)
+
+
+def _unresolved(database: sqlite3.Connection) -> list[Record]:
+    query = "SELECT request, state, outcome, updated_ns FROM intent WHERE state IN (?, ?) ORDER BY updated_ns"
+    return [_record(row) for row in database.execute(query, UNRESOLVED)]
+
+
+def _prune(database: sqlite3.Connection, before_ns: int, keep: frozenset[str]) -> int:
+    query = "SELECT client_order_id FROM intent WHERE state NOT IN (?, ?) AND updated_ns < ?"
+    old = [row for row in database.execute(query, (*UNRESOLVED, before_ns)).fetchall() if row[0] not in keep]
+    database.executemany("DELETE FROM intent WHERE client_order_id = ?", old)
+    return len(old)
+
+
+def _record(row: tuple[bytes, str, bytes | None, int]) -> Record:
+    request, state, outcome, updated_ns = row
+    return Record(
+        request=decode_order_request(pb.OrderRequest.FromString(request)),
+        state=State(state),
+        outcome=None if outcome is None else decode_order_result(pb.OrderResult.FromString(outcome)),
+        updated_ns=updated_ns,
+    )

@@ -1,0 +1,354 @@
+"""Orders at most once: journal, send, and resolve what the venue did not answer for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from opensqt.connector.journal import Journal, JournalError, State
+from opensqt.connector.tasks import Tasks
+from opensqt.exchange.protocol import Exchange
+from opensqt.model.errors import (
+    AccessError,
+    BackOff,
+    DuplicateOrder,
+    ExchangeError,
+    OrderNotFound,
+    OrderRejected,
+    OutcomeUnknown,
+    RequestError,
+    Unreachable,
+    VenueError,
+)
+from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus
+from opensqt.telemetry import logging
+
+Outcome = Order | ExchangeError
+Resolve = Callable[[Exchange, OrderRequest, int], Awaitable[Order | None]]
+"""Asks the venue until the order is proven present (the order) or absent (None). The number is when it was last sent,
+UTC epoch nanoseconds."""
+
+_log = logging.get_logger("connector.orders")
+_RESOLVING_AT_ONCE = 32
+_HIDDEN_NS = 10_000_000_000
+"""A venue may not find an order that it accepted this short a time ago."""
+
+
+@dataclass(eq=False, slots=True)
+class _Intent:
+    """An order on its way: asked for, and not yet written off as done."""
+
+    request: OrderRequest
+    outcome: asyncio.Future[Outcome]
+    status: OrderStatus = OrderStatus.PENDING
+
+    def as_order(self) -> Order:
+        """Tell what is known of it."""
+        asked = self.request
+        return Order(
+            symbol=asked.symbol,
+            side=asked.side,
+            quantity=asked.quantity,
+            client_order_id=asked.client_order_id,
+            status=self.status,
+            order_type=asked.order_type,
+            price=asked.price,
+            time_in_force=asked.time_in_force,
+            reduce_only=asked.reduce_only,
+            position_side=asked.position_side,
+            reason="the venue has not confirmed it yet",
+            received_ns=time.time_ns(),
+        )
+
+
+class OrderDesk:
+    """The only way to the exchange for orders.
+
+    Args:
+        exchange: Where the orders go.
+        journal: Open, and of this account.
+        tasks: Owns sending and resolving, which go on when the client that asked is gone.
+        resolve: How an unknown outcome is found out.
+    """
+
+    def __init__(self, exchange: Exchange, journal: Journal, tasks: Tasks, resolve: Resolve) -> None:
+        self._exchange = exchange
+        self._journal = journal
+        self._tasks = tasks
+        self._resolve = resolve
+        self._intents: dict[str, _Intent] = {}
+        self._resolving = asyncio.Semaphore(_RESOLVING_AT_ONCE)
+
+    @property
+    def unresolved(self) -> int:
+        """How many orders were sent and are not proven present or absent."""
+        return sum(intent.status is OrderStatus.UNKNOWN for intent in self._intents.values())
+
+    async def start(self) -> None:
+        """Take up what an earlier run left open; until it is resolved nothing is sent under those ids."""
+        # The earlier run may have sent until it died, so the wait for proof counts from now.
+        now = time.time_ns()
+        for record in await self._journal.unresolved():
+            intent = self._admit(record.request)
+            _log.warning("order of an earlier run is unresolved", client_order_id=record.request.client_order_id)
+            self._spawn_resolution(intent, now, OutcomeUnknown("the connector ended before the answer came"))
+
+    async def place(self, request: OrderRequest, *, wait_s: float) -> Order:
+        """Place one order, or answer what became of it when it was asked for before.
+
+        Args:
+            request: The order.
+            wait_s: How long the caller waits for the outcome.
+
+        Raises:
+            DuplicateOrder: The id was used with other content.
+            OutcomeUnknown: Not proven within *wait_s*; ask again with the same id.
+            ExchangeError: What the venue said.
+        """
+        (outcome,) = await self.place_batch([request], wait_s=wait_s)
+        if isinstance(outcome, ExchangeError):
+            raise outcome
+        return outcome
+
+    async def place_batch(self, requests: Sequence[OrderRequest], *, wait_s: float) -> list[Outcome]:
+        """Place several orders in one go; as `place`, but each failure is an item of the answer."""
+        intents: list[_Intent | None] = []
+        fresh: list[_Intent] = []
+        for request in requests:
+            intent = self._intents.get(request.client_order_id)
+            if intent is None:
+                intent = self._admit(request)
+                fresh.append(intent)
+            intents.append(intent if intent.request == request else None)
+        if fresh:
+            self._tasks.spawn("placing", self._send(fresh))
+        # The futures stay when this caller gives up: sending and resolving go on without it.
+        pending = {intent.outcome for intent in intents if intent is not None}
+        if pending:
+            await asyncio.wait(pending, timeout=max(wait_s, 0))
+        return [
+            _answer(intent) if intent is not None else _duplicate(request)
+            for request, intent in zip(requests, intents, strict=True)
+        ]
+
+    async def get_order(self, ref: OrderRef) -> Order:
+        """Ask the venue for an order; one that it may not show yet is not taken for absent."""
+        before = self._intents.get(ref.client_order_id)
+        try:
+            return await self._exchange.get_order(ref)
+        except OrderNotFound:
+            known = await self._known(ref, before)
+            if known is None:
+                raise
+            return known
+
+    async def cancel(self, ref: OrderRef) -> Order:
+        """Cancel an order.
+
+        Raises:
+            OutcomeUnknown: The venue does not know it, but its placing is not resolved: it may still appear.
+        """
+        before = self._intents.get(ref.client_order_id)
+        try:
+            return await self._exchange.cancel_order(ref)
+        except OrderNotFound as error:
+            raise await self._cancel_error(ref, before, error) from None
+
+    async def cancel_batch(self, refs: Sequence[OrderRef]) -> list[Outcome]:
+        """Cancel several orders; as `cancel`, but each failure is an item of the answer."""
+        before = [self._intents.get(ref.client_order_id) for ref in refs]
+        answers = await self._exchange.batch_cancel_orders(refs)
+        return [
+            await self._cancel_error(ref, intent, answer) if isinstance(answer, OrderNotFound) else answer
+            for ref, intent, answer in zip(refs, before, answers, strict=True)
+        ]
+
+    async def prune(self, *, keep_s: float) -> int:
+        """Forget what was settled longer ago than this, but for orders that the venue still works."""
+        open_ids = [order.client_order_id for order in await self._exchange.get_open_orders()]
+        before_ns = time.time_ns() - int(keep_s * 1e9)
+        return await self._journal.prune(before_ns=before_ns, keep=open_ids)
+
+    def _admit(self, request: OrderRequest) -> _Intent:
+        intent = _Intent(request, asyncio.get_running_loop().create_future())
+        self._intents[request.client_order_id] = intent
+        return intent
+
+    async def _send(self, intents: list[_Intent]) -> None:
+        """Journal, send once, and settle each intent."""
+        try:
+            records = await self._journal.claim([intent.request for intent in intents])
+        except JournalError as error:
+            _log.error("intent not journaled; nothing was sent", reason=str(error))
+            for intent in intents:
+                self._finish(intent, Unreachable("the order journal can't be written; nothing was sent"))
+            return
+        sending: list[_Intent] = []
+        for intent, record in zip(intents, records, strict=True):
+            if record is None:
+                sending.append(intent)
+            elif record.request != intent.request:
+                self._finish(intent, _duplicate(intent.request))
+            elif record.outcome is None:
+                # Only when writing its outcome failed: the venue has to tell it again.
+                self._spawn_resolution(intent, record.updated_ns, OutcomeUnknown("its outcome was not written down"))
+            else:
+                self._finish(intent, record.outcome)
+        if sending:
+            answers = await self._ask([intent.request for intent in sending])
+            await asyncio.gather(*map(self._conclude, sending, answers))
+
+    async def _ask(self, requests: list[OrderRequest]) -> list[Order | Exception]:
+        """Send once. A failure of the whole call is each item's own."""
+        try:
+            if len(requests) == 1:
+                return [await self._exchange.place_order(requests[0])]
+            answers = await self._exchange.batch_place_orders(requests)
+            if len(answers) == len(requests):
+                return [*answers]
+            error: Exception = VenueError(f"{len(answers)} answers for {len(requests)} orders")
+        except Exception as raised:  # noqa: BLE001 - whatever it is, the orders may exist and have to be resolved
+            error = raised
+        return [error] * len(requests)
+
+    async def _conclude(self, intent: _Intent, answer: Order | Exception) -> None:
+        match answer:
+            case Order():
+                await self._settle(intent, State.PLACED, answer)
+            case OrderRejected():
+                await self._settle(intent, State.REFUSED, answer)
+            case DuplicateOrder():
+                # The venue knows the id though the journal did not: it may be this very order.
+                await self._suspect(intent, answer)
+            case RequestError() | BackOff() | AccessError() | Unreachable():
+                # By their definition nothing happened at the venue.
+                await self._settle(intent, State.ABSENT, answer)
+            case _:
+                await self._suspect(intent, answer)
+
+    async def _suspect(self, intent: _Intent, cause: Exception) -> None:
+        ours = isinstance(cause, ExchangeError)
+        _log.warning(
+            "order outcome unknown; resolving",
+            client_order_id=intent.request.client_order_id,
+            reason=str(cause) if ours else type(cause).__name__,
+            exc_info=None if ours else cause,
+        )
+        intent.status = OrderStatus.UNKNOWN
+        self._spawn_resolution(intent, time.time_ns(), cause)
+        await self._write(intent, State.UNKNOWN, None)
+
+    def _spawn_resolution(self, intent: _Intent, sent_ns: int, cause: Exception) -> None:
+        intent.status = OrderStatus.UNKNOWN
+        self._tasks.spawn("resolving", self._resolve_until_proven(intent, sent_ns, cause))
+
+    async def _resolve_until_proven(self, intent: _Intent, sent_ns: int, cause: Exception) -> None:
+        wait_s = 0.5
+        while True:
+            try:
+                async with self._resolving:
+                    order = await self._resolve(self._exchange, intent.request, sent_ns)
+                break
+            except Exception as error:  # noqa: BLE001 - no error proves anything; only the venue's word ends this
+                ours = isinstance(error, ExchangeError)
+                _log.warning(
+                    "resolution failed; asking again",
+                    client_order_id=intent.request.client_order_id,
+                    reason=str(error) if ours else type(error).__name__,
+                    exc_info=None if ours else error,
+                )
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, 30)
+        asked = intent.request
+        found = "absent" if order is None else order.status
+        _log.info("order outcome resolved", client_order_id=asked.client_order_id, found=found)
+        if order is not None:
+            await self._settle_found(intent, order)
+            return
+        if isinstance(cause, VenueError | DuplicateOrder):
+            await self._settle(intent, State.ABSENT, cause)
+            return
+        proof = f"order {asked.client_order_id}: proven absent at the venue; it may be sent again"
+        await self._settle(intent, State.ABSENT, Unreachable(proof, symbol=asked.symbol))
+
+    async def _settle_found(self, intent: _Intent, order: Order) -> None:
+        if _is_of(order, intent.request):
+            await self._settle(intent, State.PLACED, order)
+        else:
+            await self._settle(intent, State.REFUSED, _duplicate(intent.request))
+
+    async def _settle(self, intent: _Intent, state: State, outcome: Outcome) -> None:
+        # The caller need not wait for the disk: were this write lost, the next run would ask the venue.
+        if not intent.outcome.done():
+            intent.outcome.set_result(outcome)
+        intent.status = outcome.status if isinstance(outcome, Order) else OrderStatus.REJECTED
+        if await self._write(intent, state, outcome):
+            self._intents.pop(intent.request.client_order_id, None)
+
+    async def _write(self, intent: _Intent, state: State, outcome: Outcome | None) -> bool:
+        try:
+            await self._journal.settle(intent.request.client_order_id, state, outcome)
+        except JournalError as error:
+            _log.error("outcome not journaled; kept in memory", reason=str(error))
+            return False
+        return True
+
+    def _finish(self, intent: _Intent, outcome: Outcome) -> None:
+        """Answer without a word to the journal: it holds the truth already, or nothing was sent."""
+        intent.outcome.set_result(outcome)
+        self._intents.pop(intent.request.client_order_id, None)
+
+    async def _known(self, ref: OrderRef, before: _Intent | None) -> Order | None:
+        """What we know of an order that the venue just did not find."""
+        intent = before or self._intents.get(ref.client_order_id)
+        if intent is not None:
+            if not intent.outcome.done():
+                return intent.as_order()
+            outcome = intent.outcome.result()
+            return outcome if isinstance(outcome, Order) else None
+        if not ref.client_order_id:
+            return None
+        try:
+            record = await self._journal.find(ref.client_order_id)
+        except JournalError as error:
+            raise OutcomeUnknown(
+                f"the venue does not show the order, and our own record can't be read: {error}"
+            ) from None
+        if record is None or record.updated_ns < time.time_ns() - _HIDDEN_NS:
+            return None
+        return record.outcome if isinstance(record.outcome, Order) else None
+
+    async def _cancel_error(self, ref: OrderRef, before: _Intent | None, error: OrderNotFound) -> ExchangeError:
+        if await self._known(ref, before) is None:
+            return error
+        return OutcomeUnknown(
+            f"order {ref.client_order_id}: the venue does not show it yet, but it may exist; cancel it again",
+            symbol=ref.symbol,
+        )
+
+
+def _answer(intent: _Intent) -> Outcome:
+    if intent.outcome.done():
+        return intent.outcome.result()
+    return OutcomeUnknown(
+        f"order {intent.request.client_order_id}: not proven present or absent yet; ask again with the same id",
+        symbol=intent.request.symbol,
+    )
+
+
+def _duplicate(request: OrderRequest) -> DuplicateOrder:
+    return DuplicateOrder(
+        f"client_order_id {request.client_order_id}: used before with other content; take a new one",
+        symbol=request.symbol,
+    )
+
+
+def _is_of(order: Order, request: OrderRequest) -> bool:
+    return (order.symbol, order.side, order.quantity, order.order_type) == (
+        request.symbol,
+        request.side,
+        request.quantity,
+        request.order_type,
+    ) and request.price in (None, order.price)

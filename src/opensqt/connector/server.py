@@ -1,0 +1,230 @@
+"""The connector put together: what it is made of, the order in which it starts, and the order in which it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from typing import Any, Self
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message_factory import GetMessageClass
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from opensqt.config.connector import ServerSettings
+from opensqt.config.load import ConfigError
+from opensqt.connector.calls import STOPPING, Calls, Handler
+from opensqt.connector.health import HealthMonitor
+from opensqt.connector.hub import Hub
+from opensqt.connector.journal import MEMORY, Journal
+from opensqt.connector.metrics import Metrics, MetricsPage
+from opensqt.connector.orders import OrderDesk, Resolve
+from opensqt.connector.service import ExchangeCalls, GatewayCalls
+from opensqt.connector.streams import Streams
+from opensqt.connector.tasks import Tasks
+from opensqt.exchange import wire
+from opensqt.exchange.protocol import Exchange
+from opensqt.exchange.resolve import resolve as resolve_by_asking
+from opensqt.model.errors import ExchangeError, Unreachable
+from opensqt.model.order import Order, OrderRequest
+from opensqt.proto import exchange_service_pb2, gateway_service_pb2
+from opensqt.telemetry import logging
+
+_log = logging.get_logger("connector")
+_FINISH_CALLS_S = 7.0
+"""With the last steps of a stop (2 s at most) it keeps the whole under 10 s."""
+_PRUNE_EVERY_S = 3600.0
+
+
+class Connector:
+    """A gRPC server over one exchange.
+
+    It starts and closes the exchange. Use it as an async context manager, or call `start` and `stop`.
+
+    Args:
+        exchange: Not started yet.
+        settings: How to listen; by default any free loopback port, without a metrics page.
+        journal: Path of the order journal.
+        keep_days: How long the journal remembers closed orders.
+        resolve: How the outcome of an order is found out when its answer was lost.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        settings: ServerSettings | None = None,
+        *,
+        journal: str = MEMORY,
+        keep_days: float = 7.0,
+        resolve: Resolve | None = None,
+    ) -> None:
+        self.settings = settings or ServerSettings(port=0, metrics_port=None, drain_s=0)
+        self.address = ""
+        """HOST:PORT, once started."""
+        self.metrics_address = ""
+        self.exchange = exchange
+        self.metrics = Metrics(exchange.name)
+        self.tasks = Tasks()
+        self.journal = Journal(journal)
+        self._keep_s = keep_days * 86_400
+        self.desk = OrderDesk(exchange, self.journal, self.tasks, resolve or _resolve)
+        self.hub = Hub(
+            exchange,
+            self.tasks,
+            self.metrics,
+            linger_s=self.settings.linger_s,
+            capacity=self.settings.stream_buffer,
+        )
+        self.calls = Calls(self.metrics)
+        self.health = HealthMonitor(
+            exchange,
+            lambda: [*self.tasks.checks(), *self.hub.checks()],
+            self.journal.probe,
+            self.metrics,
+            interval_s=self.settings.health_interval_s,
+        )
+        self._page = MetricsPage(self.metrics, host=self.settings.host, port=self.settings.metrics_port or 0)
+        self._server: grpc.aio.Server | None = None
+        self._monitor: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Take the port, open the journal, prove the credentials, then serve.
+
+        Raises:
+            ConfigError: The port or the journal can't be had.
+            ExchangeError: What the exchange's start raised.
+        """
+        try:
+            server = self._server = self._listen()
+            await self.journal.open()
+            if self.settings.metrics_port is not None:
+                await self._page.start()
+                self.metrics_address = self._page.address
+            await self.exchange.start()
+            await self.desk.start()
+            self.metrics.watch(readers=lambda: sum(self.hub.topics.values()), unresolved=lambda: self.desk.unresolved)
+            await self.health.start()
+            self._monitor = self.tasks.spawn("health", self.health.run(), forever=True)
+            self.tasks.spawn("journal-pruning", self._prune(), forever=True)
+            await server.start()
+        except BaseException:
+            await self._release()
+            raise
+        _log.info("serving", address=self.address, exchange=self.exchange.name, metrics=self.metrics_address)
+
+    async def failed(self) -> None:
+        """Return when the connector can't vouch for its health any more; it should then be stopped."""
+        if self._monitor is not None:
+            await asyncio.wait({self._monitor})
+
+    async def stop(self) -> None:
+        """Stop within 10 s: NOT_SERVING, refuse new calls, finish those in flight, end streams, release. Idempotent."""
+        if self._server is None:
+            return
+        if self._monitor is not None:
+            self._monitor.cancel()
+            await asyncio.wait({self._monitor})
+        self.calls.refuse()
+        await self.health.stop()
+        _log.info("stopping", calls_in_flight=self.calls.in_flight, streams=sum(self.hub.topics.values()))
+        # The port stays open for a moment: whoever probes now must see NOT_SERVING, not a refused connection.
+        visible = asyncio.create_task(asyncio.sleep(self.settings.drain_s))
+        if not await self.calls.idle(timeout_s=_FINISH_CALLS_S):
+            _log.warning("calls cut off", calls_in_flight=self.calls.in_flight)
+        await visible
+        await self._release()
+        _log.info("stopped")
+
+    def _listen(self) -> grpc.aio.Server:
+        host, port = self.settings.host, self.settings.port
+        server = grpc.aio.server(options=wire.SERVER_OPTIONS)
+        self._register(server)
+        _check_free(host, port)
+        try:
+            bound = server.add_insecure_port(f"{host}:{port}")
+        except RuntimeError:
+            raise ConfigError(f"port {port}: can't be had on {host}; give another with --port (0: any)") from None
+        self.address = f"{host}:{bound}"
+        return server
+
+    def _register(self, server: grpc.aio.Server) -> None:
+        exchange_calls = ExchangeCalls(self.exchange, self.desk, order_wait_s=self.settings.order_wait_s)
+        gateway_calls = GatewayCalls(self.exchange, self.health)
+        trading = {
+            name: self.calls.unary(name, handler, audited=True) for name, handler in exchange_calls.trading.items()
+        }
+        reading = {
+            name: self.calls.unary(name, handler, audited=False)
+            for name, handler in (exchange_calls.reading | gateway_calls.reading).items()
+        }
+        streams = {name: self.calls.stream(name, handler) for name, handler in Streams(self.hub).handlers.items()}
+        handlers = trading | reading | streams
+        services = (
+            exchange_service_pb2.DESCRIPTOR.services_by_name["ExchangeService"],
+            gateway_service_pb2.DESCRIPTOR.services_by_name["GatewayService"],
+        )
+        for service in services:
+            methods = {method.name: _method(method, handlers[method.name]) for method in service.methods}
+            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, methods),))
+        health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, server)
+        names = [service.full_name for service in services]
+        reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+
+    async def _prune(self) -> None:
+        while True:
+            await asyncio.sleep(_PRUNE_EVERY_S)
+            try:
+                forgotten = await self.desk.prune(keep_s=self._keep_s)
+            except ExchangeError as error:
+                _log.info("journal not pruned; the venue must tell first which orders are open", reason=str(error))
+            else:
+                _log.debug("journal pruned", forgotten=forgotten)
+
+    async def _release(self) -> None:
+        """End what runs and close what is open, from the outside in."""
+        self.hub.close(Unreachable(STOPPING))
+        server, self._server = self._server, None
+        if server is not None:
+            await server.stop(grace=1.0)
+        await self.tasks.close()
+        await self._page.close()
+        await self.exchange.close()
+        await self.journal.close()
+
+
+async def _resolve(exchange: Exchange, request: OrderRequest, sent_ns: int) -> Order | None:
+    return await resolve_by_asking(exchange, request, sent_ns=sent_ns)
+
+
+def _method(method: MethodDescriptor, handler: Handler) -> grpc.RpcMethodHandler[Any, Any]:
+    """Bind a handler to its method: a unary one answers a message, a streaming one writes bytes itself."""
+    read = GetMessageClass(method.input_type).FromString
+    if method.server_streaming:
+        return grpc.unary_stream_rpc_method_handler(handler, request_deserializer=read, response_serializer=None)
+    write = GetMessageClass(method.output_type).SerializeToString
+    return grpc.unary_unary_rpc_method_handler(handler, request_deserializer=read, response_serializer=write)
+
+
+def _check_free(host: str, port: int) -> None:
+    """Try the port, for gRPC itself does not say why it could not have it."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as trial:
+            # As gRPC does: connections of a server that just ended don't hold the port.
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(address)
+    except socket.gaierror:
+        raise ConfigError(f"host {host!r}: unknown; give an address of this machine with --host") from None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(f"port {port}: already in use; stop what holds it or give another with --port") from None
+        raise ConfigError(f"{host}:{port}: can't be had: {error.strerror}; see --host and --port") from None

@@ -1,0 +1,179 @@
+"""The 12 unary methods of ExchangeService and GatewayService: read the request, ask, encode the answer."""
+
+from __future__ import annotations
+
+import opensqt
+from opensqt.connector.calls import Context, Handler
+from opensqt.connector.health import HealthMonitor
+from opensqt.connector.orders import OrderDesk
+from opensqt.exchange import codec, requests
+from opensqt.exchange.protocol import Exchange
+from opensqt.exchange.status import encode_order_result
+from opensqt.model.errors import InvalidRequest
+from opensqt.model.market import INTERVALS_MS
+from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.proto import gateway_service_pb2 as gateway_pb
+
+MAX_BATCH = 100
+MAX_KLINES = 1000
+_DEFAULT_KLINES = 100
+_MARGIN_S = 0.25
+"""Left of a caller's deadline for the answer's way back."""
+
+
+class ExchangeCalls:
+    """The unary methods of ExchangeService.
+
+    Args:
+        exchange: Answers the queries.
+        desk: Takes the orders.
+        order_wait_s: How long an order call waits for a proven outcome, unless its own deadline is sooner.
+    """
+
+    def __init__(self, exchange: Exchange, desk: OrderDesk, *, order_wait_s: float) -> None:
+        self._exchange = exchange
+        self._desk = desk
+        self._order_wait_s = order_wait_s
+        self.trading: dict[str, Handler] = {
+            "PlaceOrder": self._place_order,
+            "BatchPlaceOrders": self._batch_place_orders,
+            "CancelOrder": self._cancel_order,
+            "BatchCancelOrders": self._batch_cancel_orders,
+            "CancelAllOrders": self._cancel_all_orders,
+        }
+        """What changes the account."""
+        self.reading: dict[str, Handler] = {
+            "GetOrder": self._get_order,
+            "GetOpenOrders": self._get_open_orders,
+            "GetAccount": self._get_account,
+            "GetPositions": self._get_positions,
+            "GetLatestPrice": self._get_latest_price,
+            "GetHistoricalKlines": self._get_historical_klines,
+            "GetExchangeInfo": self._get_exchange_info,
+        }
+        """What only looks."""
+
+    async def _place_order(self, request: pb.PlaceOrderRequest, context: Context) -> pb.PlaceOrderResponse:
+        asked = requests.decode_order_request(request.order)
+        order = await self._desk.place(asked, wait_s=self._wait_s(context))
+        return pb.PlaceOrderResponse(order=codec.encode_order(order))
+
+    async def _batch_place_orders(
+        self, request: pb.BatchPlaceOrdersRequest, context: Context
+    ) -> pb.BatchPlaceOrdersResponse:
+        _check_size(len(request.orders))
+        asked = [requests.decode_order_request(order, f"orders[{place}]") for place, order in enumerate(request.orders)]
+        outcomes = await self._desk.place_batch(asked, wait_s=self._wait_s(context))
+        return pb.BatchPlaceOrdersResponse(results=map(encode_order_result, outcomes))
+
+    async def _cancel_order(self, request: pb.CancelOrderRequest, _context: Context) -> pb.CancelOrderResponse:
+        order = await self._desk.cancel(requests.decode_order_ref(request.order))
+        return pb.CancelOrderResponse(order=codec.encode_order(order))
+
+    async def _batch_cancel_orders(
+        self, request: pb.BatchCancelOrdersRequest, _context: Context
+    ) -> pb.BatchCancelOrdersResponse:
+        _check_size(len(request.orders))
+        refs = [requests.decode_order_ref(order, f"orders[{place}]") for place, order in enumerate(request.orders)]
+        outcomes = await self._desk.cancel_batch(refs)
+        return pb.BatchCancelOrdersResponse(results=map(encode_order_result, outcomes))
+
+    async def _cancel_all_orders(
+        self, request: pb.CancelAllOrdersRequest, _context: Context
+    ) -> pb.CancelAllOrdersResponse:
+        orders = await self._exchange.cancel_all_orders(requests.decode_symbol(request.symbol))
+        return pb.CancelAllOrdersResponse(orders=map(codec.encode_order, orders))
+
+    async def _get_order(self, request: pb.GetOrderRequest, _context: Context) -> pb.GetOrderResponse:
+        order = await self._desk.get_order(requests.decode_order_ref(request.order))
+        return pb.GetOrderResponse(order=codec.encode_order(order))
+
+    async def _get_open_orders(self, request: pb.GetOpenOrdersRequest, _context: Context) -> pb.GetOpenOrdersResponse:
+        symbol = requests.decode_symbol(request.symbol, required=False)
+        orders = await self._exchange.get_open_orders(symbol)
+        return pb.GetOpenOrdersResponse(orders=map(codec.encode_order, orders))
+
+    async def _get_account(self, _request: pb.GetAccountRequest, _context: Context) -> pb.GetAccountResponse:
+        return pb.GetAccountResponse(account=codec.encode_account(await self._exchange.get_account()))
+
+    async def _get_positions(self, request: pb.GetPositionsRequest, _context: Context) -> pb.GetPositionsResponse:
+        symbol = requests.decode_symbol(request.symbol, required=False)
+        positions = await self._exchange.get_positions(symbol)
+        return pb.GetPositionsResponse(positions=map(codec.encode_position, positions))
+
+    async def _get_latest_price(
+        self, request: pb.GetLatestPriceRequest, _context: Context
+    ) -> pb.GetLatestPriceResponse:
+        price = await self._exchange.get_latest_price(requests.decode_symbol(request.symbol))
+        return pb.GetLatestPriceResponse(price=codec.encode_price(price))
+
+    async def _get_historical_klines(
+        self, request: pb.GetHistoricalKlinesRequest, _context: Context
+    ) -> pb.GetHistoricalKlinesResponse:
+        symbol, interval = requests.decode_symbol(request.symbol), check_interval(request.interval)
+        limit = request.limit or _DEFAULT_KLINES
+        if not 1 <= limit <= MAX_KLINES:
+            raise InvalidRequest(f"limit {limit}: expected 1 to {MAX_KLINES}", symbol=symbol)
+        start = request.start_time_ms if request.HasField("start_time_ms") else None
+        end = request.end_time_ms if request.HasField("end_time_ms") else None
+        for name, time_ms in (("start_time_ms", start), ("end_time_ms", end)):
+            if time_ms is not None and time_ms < 0:
+                raise InvalidRequest(f"{name} {time_ms}: expected UTC epoch milliseconds", symbol=symbol)
+        if start is not None and end is not None and end < start:
+            raise InvalidRequest(f"end_time_ms {end}: expected at least start_time_ms, {start}", symbol=symbol)
+        candles = await self._exchange.get_historical_klines(symbol, interval, limit=limit, start_ms=start, end_ms=end)
+        return pb.GetHistoricalKlinesResponse(klines=map(codec.encode_candle, candles))
+
+    async def _get_exchange_info(
+        self, _request: pb.GetExchangeInfoRequest, _context: Context
+    ) -> pb.GetExchangeInfoResponse:
+        return codec.encode_info(await self._exchange.get_exchange_info())
+
+    def _wait_s(self, context: Context) -> float:
+        remaining_s = context.time_remaining()
+        return self._order_wait_s if remaining_s is None else min(self._order_wait_s, remaining_s - _MARGIN_S)
+
+
+class GatewayCalls:
+    """The methods of GatewayService."""
+
+    def __init__(self, exchange: Exchange, health: HealthMonitor) -> None:
+        self._exchange = exchange
+        self._health = health
+        self.reading: dict[str, Handler] = {"GetStatus": self._get_status, "ListFills": self._list_fills}
+
+    async def _get_status(
+        self, _request: gateway_pb.GetStatusRequest, _context: Context
+    ) -> gateway_pb.GetStatusResponse:
+        now = self._health.status
+        return gateway_pb.GetStatusResponse(
+            healthy=now.healthy,
+            checks=map(codec.encode_check, now.checks),
+            version=opensqt.__version__,
+            started_ms=self._health.started_ms,
+        )
+
+    async def _list_fills(
+        self, request: gateway_pb.ListFillsRequest, _context: Context
+    ) -> gateway_pb.ListFillsResponse:
+        symbol = requests.decode_symbol(request.symbol)
+        if request.since_ms < 0:
+            raise InvalidRequest(f"since_ms {request.since_ms}: expected UTC epoch milliseconds", symbol=symbol)
+        fills = await self._exchange.list_fills(symbol, since_ms=request.since_ms)
+        return gateway_pb.ListFillsResponse(fills=map(codec.encode_fill, fills))
+
+
+def check_interval(interval: str) -> str:
+    """Answer *interval* if it is one.
+
+    Raises:
+        InvalidRequest: It is not; the text lists those that are.
+    """
+    if interval not in INTERVALS_MS:
+        raise InvalidRequest(f"interval {interval[:20]!r}: expected one of {', '.join(INTERVALS_MS)}")
+    return interval
+
+
+def _check_size(items: int) -> None:
+    if not 1 <= items <= MAX_BATCH:
+        raise InvalidRequest(f"orders: {items} items; expected 1 to {MAX_BATCH}")

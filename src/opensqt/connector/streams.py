@@ -1,0 +1,53 @@
+"""The five streaming methods: a topic's batches, as bytes, for as long as the client stays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opensqt.connector.calls import Context, Handler
+from opensqt.connector.frames import responses
+from opensqt.connector.hub import Hub
+from opensqt.connector.service import check_interval
+from opensqt.connector.topics import Topic
+from opensqt.exchange.requests import decode_cursor, decode_symbol
+from opensqt.proto import exchange_service_pb2 as pb
+
+
+class Streams:
+    """The streaming methods of ExchangeService. They write bytes: register them without a serializer."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self.handlers: dict[str, Handler] = {
+            "SubscribePrice": self._price,
+            "SubscribeOrders": self._orders,
+            "SubscribeKlines": self._klines,
+            "SubscribeAccount": self._account,
+            "SubscribePositions": self._positions,
+        }
+
+    async def _price(self, request: pb.SubscribePriceRequest, context: Context) -> None:
+        await self._serve(Topic("price", decode_symbol(request.symbol)), request, context)
+
+    async def _orders(self, request: pb.SubscribeOrdersRequest, context: Context) -> None:
+        symbol = decode_symbol(request.symbol, required=False)
+        await self._serve(Topic("orders"), request, context, symbol=symbol)
+
+    async def _klines(self, request: pb.SubscribeKlinesRequest, context: Context) -> None:
+        topic = Topic("klines", decode_symbol(request.symbol), check_interval(request.interval))
+        await self._serve(topic, request, context)
+
+    async def _account(self, request: pb.SubscribeAccountRequest, context: Context) -> None:
+        await self._serve(Topic("account"), request, context)
+
+    async def _positions(self, request: pb.SubscribePositionsRequest, context: Context) -> None:
+        symbol = decode_symbol(request.symbol, required=False)
+        await self._serve(Topic("positions"), request, context, symbol=symbol)
+
+    async def _serve(self, topic: Topic, request: Any, context: Context, *, symbol: str = "") -> None:
+        cursor = decode_cursor(request)
+        async with self._hub.subscribe(topic, symbol=symbol, cursor=cursor) as batches:
+            async for batch in batches:
+                # While this write waits for the client, the next batch gathers in the feed.
+                for response in responses(batch):
+                    await context.write(response)

@@ -1,0 +1,65 @@
+"""Background tasks with an owner that sees them fail, and health that tells of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from opensqt.model.clock import now_ms
+from opensqt.model.venue import Check
+from opensqt.telemetry import logging
+
+_log = logging.get_logger("connector.tasks")
+
+
+class Tasks:
+    """The background tasks of one connector."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+        self._dead: dict[str, Check] = {}
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def spawn(self, name: str, work: Coroutine[Any, Any, None], *, forever: bool = False) -> asyncio.Task[None]:
+        """Start *work*; its failure is logged and makes a failed check.
+
+        Args:
+            name: What the log and the check call it.
+            work: The coroutine.
+            forever: Whether its end, too, is a failure.
+        """
+        task = asyncio.create_task(work, name=name)
+        self._running.add(task)
+        task.add_done_callback(lambda done: self._ended(done, forever))
+        return task
+
+    def checks(self) -> list[Check]:
+        """Answer a failed check for each task that died."""
+        return list(self._dead.values())
+
+    async def wait(self, *, timeout_s: float) -> None:
+        """Wait until all have ended, but no longer than this."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=timeout_s)
+
+    async def close(self) -> None:
+        """Cancel what still runs and wait for its end. Idempotent."""
+        for task in self._running:
+            task.cancel()
+        while self._running:
+            await asyncio.wait(self._running)
+
+    def _ended(self, task: asyncio.Task[None], forever: bool) -> None:
+        self._running.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None and not forever:
+            return
+        reason = f"ended: {type(error).__name__}: {error}" if error else "ended by itself"
+        name = task.get_name()
+        self._dead[name] = Check(name=f"task:{name}", ok=False, reason=logging.redact(reason), since_ms=now_ms())
+        _log.error("background task died", task=name, reason=reason, exc_info=error)
