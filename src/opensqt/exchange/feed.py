@@ -27,6 +27,7 @@ class Feed(Generic[T]):
         key: Names what an update is about; the newest update of each key is the snapshot.
         conflate: Whether a reader that is far behind may be given only the newest update of each key.
         keep: Whether an update's key stays in the snapshot after it (a closed order does not).
+        remember: What the snapshot holds of an update (an order without the fill that moved it).
         capacity: Updates in the log; also how far back a cursor can be resumed.
         conflate_above: A reader with more updates than this waiting is given the newest of each key.
         snapshot_limit: Keys in the snapshot at most; the one updated longest ago goes first.
@@ -38,12 +39,14 @@ class Feed(Generic[T]):
         key: Callable[[T], Hashable],
         conflate: bool,
         keep: Callable[[T], bool] = lambda _update: True,
+        remember: Callable[[T], T] = lambda update: update,
         capacity: int = 8192,
         conflate_above: int = 512,
         snapshot_limit: int | None = None,
     ) -> None:
         self._key = key
         self._keep = keep
+        self._what = remember
         self._conflate = conflate
         self._conflate_above = min(conflate_above, capacity)
         self._snapshot_limit = snapshot_limit
@@ -113,7 +116,7 @@ class Feed(Generic[T]):
         self._state.pop(key, None)
         if not self._keep(update):
             return
-        self._state[key] = (self.sequence, update)
+        self._state[key] = (self.sequence, self._what(update))
         if self._snapshot_limit is not None and len(self._state) > self._snapshot_limit:
             del self._state[next(iter(self._state))]
 
