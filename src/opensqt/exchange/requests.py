@@ -116,6 +116,17 @@ def decode_client_order_id(text: str, field: str = "client_order_id") -> str:
     return text
 
 
+def check_limit(limit: int) -> int:
+    """Check how many candles are asked for.
+
+    Raises:
+        InvalidRequest: It is not 1 to 1000.
+    """
+    if not 1 <= limit <= 1000:
+        raise InvalidRequest(f"limit {limit}: expected 1 to 1000")
+    return limit
+
+
 def decode_cursor(message: Any) -> Cursor | None:
     """Decode the cursor of a subscription request, None when it carries none.
 

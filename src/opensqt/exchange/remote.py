@@ -1,0 +1,236 @@
+"""RemoteExchange: the Exchange protocol through a connector, so that a strategy can't tell it from an adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Self, TypeVar
+
+from opensqt.config.remote import RemoteSettings
+from opensqt.exchange import codec, requests, status
+from opensqt.exchange.remote_link import Link
+from opensqt.exchange.remote_stream import RemoteStream
+from opensqt.model.account import Account, Position
+from opensqt.model.errors import ExchangeError, OutcomeUnknown, Unreachable, VenueError
+from opensqt.model.fill import Fill
+from opensqt.model.market import Candle, Price
+from opensqt.model.order import Order, OrderRef, OrderRequest, OrderUpdate
+from opensqt.model.stream import Cursor, Stream
+from opensqt.model.venue import Check, ExchangeInfo, ExchangeStatus
+from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.proto import gateway_service_pb2 as gateway_pb
+
+T = TypeVar("T")
+Subscribe = Callable[[Cursor | None], Any]
+
+
+class RemoteExchange:
+    """An Exchange behind a connector.
+
+    A repeated call is the very same call: `place_order` and the cancels are repeated only because the connector
+    holds them to once by their id.
+
+    Args:
+        settings: Where the connector is and how patiently it is asked; localhost:50051 by default.
+    """
+
+    name = "remote"
+
+    def __init__(self, settings: RemoteSettings | None = None) -> None:
+        self._link = Link(settings or RemoteSettings())
+        self._streams: set[RemoteStream[Any]] = set()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Connect: ten attempts over four minutes, each logged; see `Link.open`."""
+        await self._link.open()
+
+    async def close(self) -> None:
+        """End the streams and the connection. Orders stay. Idempotent."""
+        for stream in tuple(self._streams):
+            stream.end(Unreachable("the exchange was closed"))
+        await self._link.close()
+
+    async def place_order(self, request: OrderRequest) -> Order:
+        """See `Exchange`."""
+        message = pb.PlaceOrderRequest(order=requests.encode_order_request(request))
+        answer = await self._link.call(self._link.exchange.PlaceOrder, message, placing=True)
+        return _sent(answer.order)
+
+    async def batch_place_orders(self, requests_: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
+        """See `Exchange`. When the whole answer is lost, each item's outcome is unknown."""
+        message = pb.BatchPlaceOrdersRequest(orders=[requests.encode_order_request(one) for one in requests_])
+        return await self._batch(self._link.exchange.BatchPlaceOrders, message, len(requests_))
+
+    async def cancel_order(self, ref: OrderRef) -> Order:
+        """See `Exchange`."""
+        message = pb.CancelOrderRequest(order=requests.encode_order_ref(ref))
+        answer = await self._link.call(self._link.exchange.CancelOrder, message, placing=True)
+        return _sent(answer.order)
+
+    async def batch_cancel_orders(self, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
+        """See `Exchange`. When the whole answer is lost, each item's outcome is unknown."""
+        message = pb.BatchCancelOrdersRequest(orders=[requests.encode_order_ref(ref) for ref in refs])
+        return await self._batch(self._link.exchange.BatchCancelOrders, message, len(refs))
+
+    async def cancel_all_orders(self, symbol: str) -> list[Order]:
+        """See `Exchange`."""
+        message = pb.CancelAllOrdersRequest(symbol=symbol)
+        answer = await self._link.call(self._link.exchange.CancelAllOrders, message, placing=True)
+        return [_sent(order) for order in answer.orders]
+
+    async def get_order(self, ref: OrderRef) -> Order:
+        """See `Exchange`."""
+        message = pb.GetOrderRequest(order=requests.encode_order_ref(ref))
+        answer = await self._link.call(self._link.exchange.GetOrder, message)
+        return _read(codec.decode_order, answer.order)
+
+    async def get_open_orders(self, symbol: str = "") -> list[Order]:
+        """See `Exchange`."""
+        answer = await self._link.call(self._link.exchange.GetOpenOrders, pb.GetOpenOrdersRequest(symbol=symbol))
+        return [_read(codec.decode_order, order) for order in answer.orders]
+
+    async def get_account(self) -> Account:
+        """See `Exchange`."""
+        answer = await self._link.call(self._link.exchange.GetAccount, pb.GetAccountRequest())
+        return _read(codec.decode_account, answer.account)
+
+    async def get_positions(self, symbol: str = "") -> list[Position]:
+        """See `Exchange`."""
+        answer = await self._link.call(self._link.exchange.GetPositions, pb.GetPositionsRequest(symbol=symbol))
+        return [_read(codec.decode_position, position) for position in answer.positions]
+
+    async def get_latest_price(self, symbol: str) -> Price:
+        """See `Exchange`."""
+        answer = await self._link.call(self._link.exchange.GetLatestPrice, pb.GetLatestPriceRequest(symbol=symbol))
+        return _read(codec.decode_price, answer.price)
+
+    async def get_historical_klines(
+        self,
+        symbol: str,
+        interval: str,
+        *,
+        limit: int = 100,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+    ) -> list[Candle]:
+        """See `Exchange`."""
+        requests.check_limit(limit)
+        message = pb.GetHistoricalKlinesRequest(
+            symbol=symbol, interval=interval, limit=limit, start_time_ms=start_ms, end_time_ms=end_ms
+        )
+        answer = await self._link.call(self._link.exchange.GetHistoricalKlines, message)
+        return [_read(codec.decode_candle, candle) for candle in answer.klines]
+
+    async def get_exchange_info(self) -> ExchangeInfo:
+        """See `Exchange`. The name is that of the venue behind the connector."""
+        answer = await self._link.call(self._link.exchange.GetExchangeInfo, pb.GetExchangeInfoRequest())
+        return _read(codec.decode_info, answer)
+
+    async def list_fills(self, symbol: str, *, since_ms: int) -> list[Fill]:
+        """See `Exchange`."""
+        message = gateway_pb.ListFillsRequest(symbol=symbol, since_ms=since_ms)
+        answer = await self._link.call(self._link.gateway.ListFills, message)
+        return [_read(codec.decode_fill, fill) for fill in answer.fills]
+
+    async def get_status(self) -> ExchangeStatus:
+        """See `Exchange`. A connector that does not answer is itself an unhealthy check."""
+        try:
+            answer = await self._link.call(self._link.gateway.GetStatus, gateway_pb.GetStatusRequest())
+        except ExchangeError as error:
+            return ExchangeStatus(checks=(Check(name="connector", ok=False, reason=error.message),))
+        return codec.decode_status(answer)
+
+    def subscribe_price(self, symbol: str, *, cursor: Cursor | None = None) -> Stream[Price]:
+        """See `Exchange`."""
+        return self._stream(
+            f"price {symbol}",
+            lambda at: self._open(
+                "SubscribePrice", pb.SubscribePriceRequest(symbol=symbol, cursor=codec.encode_cursor(at))
+            ),
+            codec.decode_price,
+            cursor,
+        )
+
+    def subscribe_orders(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[OrderUpdate]:
+        """See `Exchange`."""
+        return self._stream(
+            f"orders {symbol}".strip(),
+            lambda at: self._open(
+                "SubscribeOrders", pb.SubscribeOrdersRequest(symbol=symbol, cursor=codec.encode_cursor(at))
+            ),
+            codec.decode_order_update,
+            cursor,
+        )
+
+    def subscribe_klines(self, symbol: str, interval: str, *, cursor: Cursor | None = None) -> Stream[Candle]:
+        """See `Exchange`."""
+        return self._stream(
+            f"klines {symbol} {interval}",
+            lambda at: self._open(
+                "SubscribeKlines",
+                pb.SubscribeKlinesRequest(symbol=symbol, interval=interval, cursor=codec.encode_cursor(at)),
+            ),
+            codec.decode_candle,
+            cursor,
+        )
+
+    def subscribe_account(self, *, cursor: Cursor | None = None) -> Stream[Account]:
+        """See `Exchange`."""
+        return self._stream(
+            "account",
+            lambda at: self._open("SubscribeAccount", pb.SubscribeAccountRequest(cursor=codec.encode_cursor(at))),
+            codec.decode_account,
+            cursor,
+        )
+
+    def subscribe_positions(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[Position]:
+        """See `Exchange`."""
+        return self._stream(
+            f"positions {symbol}".strip(),
+            lambda at: self._open(
+                "SubscribePositions", pb.SubscribePositionsRequest(symbol=symbol, cursor=codec.encode_cursor(at))
+            ),
+            codec.decode_position,
+            cursor,
+        )
+
+    def _open(self, method: str, request: Any) -> Any:
+        return getattr(self._link.exchange, method)(request, metadata=self._link.metadata)
+
+    def _stream(
+        self, topic: str, subscribe: Subscribe, decode: Callable[[Any], T], cursor: Cursor | None
+    ) -> RemoteStream[T]:
+        stream = RemoteStream(self._link, topic, subscribe, decode, cursor=cursor, on_close=self._streams.discard)
+        self._streams.add(stream)
+        return stream
+
+    async def _batch(self, method: Any, message: Any, size: int) -> list[Order | ExchangeError]:
+        try:
+            answer = await self._link.call(method, message, placing=True)
+        except OutcomeUnknown as error:
+            return [error] * size
+        if len(answer.results) != size:
+            lost = OutcomeUnknown(f"the connector answered {len(answer.results)} items for {size}")
+            return [lost] * size
+        return [status.decode_order_result(result) for result in answer.results]
+
+
+def _sent(message: Any) -> Order:
+    """Decode the answer to an order call; one that can't be read leaves the outcome unknown."""
+    try:
+        return codec.decode_order(message)
+    except codec.MalformedMessage as error:
+        raise OutcomeUnknown(f"the connector's answer can't be read: {error}", symbol=message.symbol) from None
+
+
+def _read(decode: Callable[[Any], T], message: Any) -> T:
+    try:
+        return decode(message)
+    except codec.MalformedMessage as error:
+        raise VenueError(f"the connector's answer can't be read: {error}") from None
