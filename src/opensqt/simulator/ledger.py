@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from opensqt.simulator.engine import Engine
+from opensqt.simulator.events import PositionView
+from opensqt.simulator.order import SimFill, SimOrder
 
 
 def ledger(engine: Engine, *, finished: bool = False, statistics: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -16,4 +19,84 @@ def ledger(engine: Engine, *, finished: bool = False, statistics: Mapping[str, A
         finished: Whether a recording was played to its end.
         statistics: The server's own counts, taken over as they are.
     """
-    raise NotImplementedError
+    return {
+        "exchange": engine.settings.exchange,
+        "market_time_ms": engine.now_ms(),
+        "finished": finished,
+        "accounts": {key: _account(engine, key) for key in engine.account_keys()},
+        "statistics": dict(statistics or {}),
+    }
+
+
+def _account(engine: Engine, key: str) -> dict[str, Any]:
+    balance = engine.balance(key)
+    return {
+        "wallet_balance": plain(balance.wallet_balance),
+        "available_balance": plain(balance.available_balance),
+        "realized_pnl": plain(balance.realized_pnl),
+        "fees": plain(balance.fees),
+        "funding": plain(balance.funding),
+        "unrealized_pnl": plain(balance.unrealized_pnl),
+        "positions": [_position(position) for position in engine.positions(key)],
+        "orders": [_order(order) for order in engine.orders(key)],
+        "fills": [_fill(fill) for fill in engine.fills(key)],
+        "duplicate_client_order_ids": engine.duplicate_client_order_ids(key),
+    }
+
+
+def _position(position: PositionView) -> dict[str, Any]:
+    return {
+        "symbol": position.symbol,
+        "position_side": position.position_side.value,
+        "quantity": plain(position.quantity),
+        "entry_price": plain(position.entry_price),
+        "mark_price": plain(position.mark_price),
+        "unrealized_pnl": plain(position.unrealized_pnl),
+        "leverage": plain(Decimal(position.leverage)),
+    }
+
+
+def _order(order: SimOrder) -> dict[str, Any]:
+    return {
+        "order_id": order.order_id,
+        "client_order_id": order.client_order_id,
+        "symbol": order.symbol,
+        "side": order.side.value,
+        "position_side": order.position_side.value,
+        "order_type": order.order_type.value,
+        "time_in_force": order.time_in_force.value,
+        "reduce_only": order.reduce_only,
+        "price": plain(order.price) if order.price is not None else None,
+        "quantity": plain(order.quantity),
+        "filled_quantity": plain(order.filled_quantity),
+        "average_price": plain(order.average_price),
+        "status": order.status.value,
+        "created_ms": order.created_ms,
+        "updated_ms": order.updated_ms,
+    }
+
+
+def _fill(fill: SimFill) -> dict[str, Any]:
+    return {
+        "trade_id": fill.trade_id,
+        "order_id": fill.order_id,
+        "client_order_id": fill.client_order_id,
+        "symbol": fill.symbol,
+        "side": fill.side.value,
+        "position_side": fill.position_side.value,
+        "price": plain(fill.price),
+        "quantity": plain(fill.quantity),
+        "fee": plain(fill.fee),
+        "fee_asset": fill.fee_asset,
+        "is_maker": fill.is_maker,
+        "realized_pnl": plain(fill.realized_pnl),
+        "time_ms": fill.time_ms,
+    }
+
+
+def plain(number: Decimal) -> str:
+    """Write a number without exponent and without zeros that say nothing, so that equal numbers read equal."""
+    text = f"{number:f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
