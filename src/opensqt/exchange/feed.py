@@ -55,6 +55,8 @@ class Feed(Generic[T]):
         self._readers: set[FeedReader[T]] = set()
         self._ready = False
         self._closed: ExchangeError | None = None
+        self._forgotten = 0
+        """Number of the newest update that `snapshot_limit` took out of the snapshot."""
         self.epoch = _new_epoch()
         self.sequence = 0
         """Number of the last update published in this epoch."""
@@ -94,7 +96,7 @@ class Feed(Generic[T]):
         self._state.clear()
         if gap:
             self._log.clear()
-            self.epoch, self.sequence = _new_epoch(), 0
+            self.epoch, self.sequence, self._forgotten = _new_epoch(), 0, 0
         for update in state:
             self._remember(update)
         self._ready = True
@@ -118,7 +120,8 @@ class Feed(Generic[T]):
             return
         self._state[key] = (self.sequence, self._what(update))
         if self._snapshot_limit is not None and len(self._state) > self._snapshot_limit:
-            del self._state[next(iter(self._state))]
+            number, _ = self._state.pop(next(iter(self._state)))
+            self._forgotten = max(self._forgotten, number)
 
     def _wake(self) -> None:
         for reader in self._readers:
@@ -140,9 +143,10 @@ class Feed(Generic[T]):
             raise StreamOverflow(f"reader is {behind} updates behind; the log holds {len(self._log)}")
         if self._conflate and behind > self._conflate_above:
             updates = tuple(update for number, update in self._state.values() if number > sequence)
+            gap = self._forgotten > sequence
         else:
-            updates = tuple(islice(self._log, len(self._log) - behind, None))
-        return Batch(updates=updates, epoch=self.epoch, sequence=self.sequence)
+            updates, gap = tuple(islice(self._log, len(self._log) - behind, None)), False
+        return Batch(updates=updates, epoch=self.epoch, sequence=self.sequence, gap=gap)
 
 
 class FeedReader(Generic[T]):
