@@ -39,6 +39,11 @@ class RemoteExchange:
         self._link = Link(settings or RemoteSettings())
         self._streams: set[RemoteStream[Any]] = set()
 
+    @property
+    def streams_open(self) -> int:
+        """How many subscriptions were made and not closed."""
+        return len(self._streams)
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self
