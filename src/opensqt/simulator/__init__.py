@@ -1,1 +1,6 @@
-"""A matching engine that speaks the venues' own wire protocols."""
+"""The exchange simulator: a real matching engine behind the wire protocol of each venue."""
+
+from opensqt.simulator.settings import AccountSettings, ServerRules, SimulatorSettings, SymbolSettings
+from opensqt.simulator.simulator import Simulator
+
+__all__ = ["AccountSettings", "ServerRules", "Simulator", "SimulatorSettings", "SymbolSettings"]

@@ -1,0 +1,87 @@
+"""exchange-simulator: a venue on this machine, to rehearse on before money is at risk."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from opensqt.config import entry
+from opensqt.config.load import ConfigError, load
+from opensqt.simulator.dialects import DIALECTS
+from opensqt.simulator.faults import Fault, FaultFile
+from opensqt.simulator.settings import SimulatorSettings
+from opensqt.simulator.simulator import Simulator
+from opensqt.telemetry import logging
+
+_EXAMPLES = """\
+examples:
+  exchange-simulator --exchange binance --port 9400 --seed 7
+  exchange-simulator --replay btc-perp-1m-2022-01.csv.gz --speed 600
+  exchange-simulator --faults faults.json
+  curl -s localhost:9400/_sim          # the base URLs to give to a client
+  curl -s localhost:9400/_sim/ledger   # what really happened
+
+A client signs in with key sim-key, secret sim-secret (passphrase sim-pass where the venue has one): 10,000 USDT.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the simulator from the command line and answer the exit code."""
+    options = _parser().parse_args(arguments)
+    logging.configure(os.environ.get("LOG_LEVEL", "INFO"), service="exchange-simulator")
+    try:
+        settings = _settings(options)
+        faults = load(FaultFile, options.faults, environ={}).faults if options.faults else []
+    except ConfigError as error:
+        return entry.fail(error)
+    return entry.run(lambda stop: serve(settings, faults, stop))
+
+
+async def serve(settings: SimulatorSettings, faults: Sequence[Fault], stop: asyncio.Event) -> None:
+    """Serve until *stop* is set; say on stdout when it is ready."""
+    async with Simulator(settings) as simulator:
+        simulator.faults.add(*faults)
+        print(f"exchange-simulator ready on {simulator.address}", flush=True)  # noqa: T201 - the contract with who waits
+        await simulator.run(stop)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="exchange-simulator",
+        description="A real matching engine behind a venue's wire protocol, on this machine.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    default = SimulatorSettings()
+    known = ", ".join(sorted(DIALECTS))
+    parser.add_argument("--exchange", default=default.exchange, help=f"whose protocol: {known} (default: %(default)s)")
+    parser.add_argument("--host", default=default.host, help="where to listen (default: %(default)s)")
+    parser.add_argument("--port", default=default.port, help="0 picks a free one (default: %(default)s)")
+    parser.add_argument("--seed", default=default.seed, help="of the generated market (default: %(default)s)")
+    parser.add_argument("--replay", type=Path, help="recorded bars or trades to play instead, CSV, plain or gzip")
+    parser.add_argument("--replay-symbol", default=default.replay_symbol, help="whose they are (default: %(default)s)")
+    parser.add_argument("--speed", default=default.speed, help="market seconds in one real second (default: 1)")
+    parser.add_argument("--clock", default=default.clock, help="live, or manual: POST /_sim/clock steps the market")
+    parser.add_argument("--faults", type=Path, help='fault script, JSON or YAML: {"faults": [{"kind": "cut"}]}')
+    return parser
+
+
+def _settings(options: argparse.Namespace) -> SimulatorSettings:
+    given = {name: value for name, value in vars(options).items() if name != "faults" and value is not None}
+    try:
+        return SimulatorSettings.model_validate(given)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        name = str(problem["loc"][0])
+        expected = problem["msg"].replace("Input should be", "expected", 1)
+        raise ConfigError(f"--{name.replace('_', '-')} {given.get(name)}: {expected}") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

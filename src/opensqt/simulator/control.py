@@ -1,0 +1,132 @@
+"""The simulator's own endpoints under `/_sim`: what it is, its ledger, its faults, its clock, its market."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from aiohttp import web
+from pydantic import Field, ValidationError
+
+from opensqt.config.load import Section
+from opensqt.model.order import Side
+from opensqt.simulator.dialects.base import Dialect
+from opensqt.simulator.faults import FaultFile, FaultScript
+from opensqt.simulator.market import Market
+from opensqt.simulator.order import Refused
+
+
+class ClockRequest(Section):
+    """`POST /_sim/clock`."""
+
+    skew_ms: int | None = None
+    advance_ms: int | None = Field(default=None, ge=0)
+
+
+class MarketRequest(Section):
+    """`POST /_sim/market`."""
+
+    symbol: str
+    side: Side | None = None
+    quantity: Decimal | None = Field(default=None, gt=0)
+    price: Decimal | None = Field(default=None, gt=0)
+    pause: bool | None = None
+
+
+class Control:
+    """Answers the requests under `/_sim`.
+
+    Args:
+        ledger: Writes the ledger.
+    """
+
+    def __init__(self, dialect: Dialect, market: Market, script: FaultScript, ledger: Callable[[], Any]) -> None:
+        self._dialect = dialect
+        self._market = market
+        self._script = script
+        self._ledger = ledger
+        self._handlers: dict[tuple[str, str], Callable[[web.Request, bytes], Any]] = {
+            ("GET", "/_sim"): self._describe,
+            ("GET", "/_sim/ledger"): lambda _request, _body: self._ledger(),
+            ("GET", "/_sim/faults"): self._list_faults,
+            ("POST", "/_sim/faults"): self._add_faults,
+            ("DELETE", "/_sim/faults"): self._clear_faults,
+            ("POST", "/_sim/clock"): self._set_clock,
+            ("POST", "/_sim/market"): self._act,
+        }
+
+    async def __call__(self, request: web.Request) -> web.Response:
+        """Answer one request."""
+        body = await request.read()
+        handler = self._handlers.get((request.method, request.path.rstrip("/")))
+        if handler is None:
+            known = ", ".join(f"{method} {path}" for method, path in self._handlers)
+            return _json({"error": f"{request.method} {request.path}: not served; known are {known}"}, 404)
+        try:
+            return _json(handler(request, body))
+        except ValidationError as error:
+            return _json({"error": _explain(error)}, 400)
+        except (ValueError, Refused) as error:
+            return _json({"error": str(error)}, 400)
+
+    def _describe(self, request: web.Request, _body: bytes) -> Any:
+        clock = self._market.clock
+        return {
+            "exchange": self._dialect.name,
+            "url": f"http://{request.host}",
+            **self._dialect.addresses(request.host),
+            "symbols": [rules.symbol for rules in self._market.engine.symbols()],
+            "market_time_ms": self._market.engine.now_ms(),
+            "server_time_ms": clock.server_ms(),
+            "finished": self._market.finished,
+        }
+
+    def _list_faults(self, _request: web.Request, _body: bytes) -> Any:
+        return {"faults": self._script.listing()}
+
+    def _add_faults(self, request: web.Request, body: bytes) -> Any:
+        self._script.add(*FaultFile.model_validate(_object(body)).faults)
+        return self._list_faults(request, body)
+
+    def _clear_faults(self, request: web.Request, body: bytes) -> Any:
+        self._script.clear()
+        return self._list_faults(request, body)
+
+    def _set_clock(self, _request: web.Request, body: bytes) -> Any:
+        wanted = ClockRequest.model_validate(_object(body))
+        clock = self._market.clock
+        if wanted.skew_ms is not None:
+            clock.skew_ms = wanted.skew_ms
+        if wanted.advance_ms is not None:
+            self._market.advance(wanted.advance_ms)
+            self._dialect.tick(everything=True)
+        return {"server_time_ms": clock.server_ms(), "market_time_ms": self._market.engine.now_ms()}
+
+    def _act(self, _request: web.Request, body: bytes) -> Any:
+        wanted = MarketRequest.model_validate(_object(body))
+        if wanted.pause is not None:
+            (self._market.pause if wanted.pause else self._market.resume)(wanted.symbol)
+            return {"symbol": wanted.symbol, "paused": wanted.pause}
+        if wanted.side is None or wanted.quantity is None:
+            raise ValueError("side, quantity: expected both, or pause")
+        filled = self._market.aggress(wanted.symbol, wanted.side, wanted.quantity, wanted.price)
+        return {"symbol": wanted.symbol, "filled": format(filled, "f")}
+
+
+def _object(body: bytes) -> Any:
+    try:
+        return orjson.loads(body or b"{}")
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"body: expected JSON: {error}") from None
+
+
+def _explain(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, item['loc'])) or 'body'}: {item['msg']}" for item in error.errors(include_url=False)
+    )
+
+
+def _json(value: Any, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps(value), content_type="application/json")

@@ -1,0 +1,213 @@
+"""What the dialects of all venues share: routes, calls, errors, and how a dialect meets the server."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from opensqt.simulator.engine import Engine
+from opensqt.simulator.events import Event, OrderChanged
+from opensqt.simulator.faults import Fault, FaultKind, FaultScript
+from opensqt.simulator.market import Market
+from opensqt.simulator.order import Refused
+from opensqt.simulator.settings import SimulatorSettings
+from opensqt.simulator.sockets import Hub, Socket
+
+Params = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class VenueError(Exception):
+    """What the venue answers instead of what was asked for.
+
+    Attributes:
+        status: HTTP status.
+        code: The venue's code, as text.
+        message: The venue's words.
+        retry_after_s: Sent as Retry-After where it is not None.
+    """
+
+    def __init__(self, status: int, code: str, message: str, *, retry_after_s: int | None = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One REST endpoint of a venue.
+
+    Attributes:
+        operation: What a fault script calls it.
+        handler: Does it and answers what becomes the JSON body.
+        weight: What it costs of the request limit.
+        security: `none`, `key` or `signed`.
+        cost: Works the weight out where it depends on the parameters.
+    """
+
+    method: str
+    path: str
+    operation: str
+    handler: Callable[[Call], Any]
+    weight: int = 1
+    security: str = "signed"
+    cost: Callable[[Params], int] | None = None
+
+
+@dataclass(slots=True)
+class Call:
+    """One REST request on its way through the server."""
+
+    route: Route
+    params: Params
+    query: str
+    """As sent, without the question mark."""
+    body: str
+    headers: Mapping[str, str]
+    address: str
+    account: str = ""
+    """Key of the account, once the dialect admitted the call."""
+    ignored: bool = False
+    """A fault asks to answer as if it was done, and not to do it."""
+    reply_headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a dialect speaks about."""
+
+    settings: SimulatorSettings
+    engine: Engine
+    market: Market
+    hub: Hub
+    script: FaultScript
+    monotonic_ms: Callable[[], int]
+
+
+class Dialect(ABC):
+    """One venue's wire protocol over the engine. Every method runs in the event loop's thread and never waits."""
+
+    name: str
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.engine = world.engine
+        self.hub = world.hub
+        self.settings = world.settings
+        self._routes = {(route.method, route.path): route for route in self.routes()}
+        self._accepted_ms: dict[str, int] = {}
+
+    @abstractmethod
+    def routes(self) -> list[Route]:
+        """Every REST endpoint that is served."""
+
+    @abstractmethod
+    def admit(self, call: Call) -> None:
+        """Check rate limits, then key, signature and timestamp; set `call.account`.
+
+        Raises:
+            VenueError: The venue would not let the call pass.
+        """
+
+    @abstractmethod
+    def translate(self, refused: Refused) -> VenueError:
+        """Say a refusal of the engine in the venue's words."""
+
+    @abstractmethod
+    def fail(self, error: VenueError) -> Reply:
+        """Write an error as the venue does."""
+
+    @abstractmethod
+    def unknown_path(self, method: str, path: str) -> VenueError:
+        """Say that nothing is served there."""
+
+    @abstractmethod
+    def verdict(self, fault: Fault) -> VenueError:
+        """Write the error that a fault asks for, with the venue's usual code where the fault names none."""
+
+    @abstractmethod
+    def addresses(self, host: str) -> dict[str, dict[str, str]]:
+        """Answer the base URLs that a client of this venue must be given: `{"rest": {...}, "ws": {...}}`."""
+
+    @abstractmethod
+    def connect(self, socket: Socket, path: str, params: Params) -> None:
+        """Take a new WebSocket connection in.
+
+        Raises:
+            VenueError: The venue serves nothing there; the connection is refused with its status.
+        """
+
+    @abstractmethod
+    def channels_of(self, path: str, params: Params) -> list[str]:
+        """Guess which fine channels a new connection will carry, for faults that refuse connections."""
+
+    @abstractmethod
+    def receive(self, socket: Socket, text: str) -> None:
+        """Handle a message of a client."""
+
+    @abstractmethod
+    def publish(self, event: Event) -> None:
+        """Tell an event of the engine to those who listen."""
+
+    @abstractmethod
+    def tick(self, *, everything: bool = False) -> None:
+        """Send what is sent at intervals and is due by now (or *everything* that waits), and end what has expired."""
+
+    @abstractmethod
+    def expire_keys(self, copies: int) -> None:
+        """Expire every key of a private stream now and tell so, *copies* times."""
+
+    def route(self, method: str, path: str) -> Route | None:
+        """Find the endpoint of a request."""
+        return self._routes.get((method, path))
+
+    def answer(self, call: Call) -> Reply:
+        """Do what is asked and answer it.
+
+        Raises:
+            VenueError: The venue refuses.
+        """
+        try:
+            return Reply(200, orjson.dumps(call.route.handler(call)))
+        except Refused as refused:
+            raise self.translate(refused) from refused
+
+    def observe(self, event: Event) -> None:
+        """Take an event of the engine: note when orders were accepted, then publish."""
+        if isinstance(event, OrderChanged) and self.world.script.hidden_ms():
+            self._accepted_ms.setdefault(event.order.order_id, self.world.monotonic_ms())
+        self.publish(event)
+
+    def is_hidden(self, order_id: str) -> bool:
+        """Whether a fault hides this order from queries now."""
+        hidden_ms = self.world.script.hidden_ms()
+        if not hidden_ms:
+            self._accepted_ms.clear()
+            return False
+        accepted = self._accepted_ms.get(order_id)
+        return accepted is not None and self.world.monotonic_ms() < accepted + hidden_ms
+
+
+ANSWERS_WITHOUT_DOING = frozenset(
+    {
+        FaultKind.ERROR_BEFORE,
+        FaultKind.RATE_LIMITED,
+        FaultKind.BANNED,
+        FaultKind.REFUSE,
+    }
+)
+ANSWERS_AFTER_DOING = frozenset({FaultKind.ERROR_AFTER, FaultKind.TIMEOUT_UNKNOWN})

@@ -1,0 +1,5 @@
+"""Binance USDT-margined futures."""
+
+from opensqt.simulator.dialects.binance.dialect import Binance
+
+__all__ = ["Binance"]

@@ -1,0 +1,256 @@
+"""Binance's account endpoints: balance, positions, leverage and modes, income, and what a key may do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from opensqt.model.account import MarginMode, PositionMode
+from opensqt.simulator.dialects.base import Call, Params, Route, VenueError, World
+from opensqt.simulator.dialects.binance import errors, formats, parameters
+from opensqt.simulator.order import RefusalReason, Refused
+from opensqt.simulator.settings import SymbolSettings
+
+_DONE = {"code": 200, "msg": "success"}
+_MARGIN_TYPES = {"CROSSED": MarginMode.CROSS, "ISOLATED": MarginMode.ISOLATED}
+
+
+class AccountData:
+    """The account that the signed call names."""
+
+    def __init__(self, world: World) -> None:
+        self._engine = world.engine
+        self._settings = world.settings
+
+    def routes(self) -> list[Route]:
+        """Answer the endpoints."""
+
+        def get(path: str, operation: str, handler: Any, weight: int = 5) -> Route:
+            return Route("GET", path, operation, handler, weight)
+
+        def post(path: str, handler: Any) -> Route:
+            return Route("POST", f"/fapi/v1/{path}", "settings", handler)
+
+        return [
+            get("/fapi/v2/account", "account", self._account_v2),
+            get("/fapi/v3/account", "account", self._account_v3),
+            get("/fapi/v2/balance", "account", self._balance),
+            get("/fapi/v3/balance", "account", self._balance),
+            get("/fapi/v2/positionRisk", "positions", self._positions_v2),
+            get("/fapi/v3/positionRisk", "positions", self._positions_v3),
+            get("/fapi/v1/accountConfig", "settings", self._account_config),
+            get("/fapi/v1/symbolConfig", "settings", self._symbol_config),
+            get("/fapi/v1/leverageBracket", "settings", self._leverage_brackets, 1),
+            get("/fapi/v1/commissionRate", "settings", self._commission_rate, 20),
+            get("/fapi/v1/positionSide/dual", "settings", self._position_mode, 30),
+            get("/fapi/v1/multiAssetsMargin", "settings", lambda _call: {"multiAssetsMargin": False}, 30),
+            get("/fapi/v1/feeBurn", "settings", lambda _call: {"feeBurn": False}, 30),
+            get("/fapi/v1/apiTradingStatus", "account", self._trading_status, 1),
+            get("/fapi/v1/income", "fills", self._income, 30),
+            get("/sapi/v1/account/apiRestrictions", "account", self._key_permissions, 1),
+            get("/sapi/v1/capital/config/getall", "market_data", lambda _call: [], 10),
+            post("leverage", self._set_leverage),
+            post("marginType", self._set_margin_type),
+            post("positionSide/dual", self._set_position_mode),
+            post("multiAssetsMargin", self._set_multi_assets),
+        ]
+
+    def _account_v2(self, call: Call) -> Any:
+        can = {"canTrade": True, "canDeposit": True, "canWithdraw": True, "feeTier": 0, "feeBurn": False}
+        extra = {"multiAssetsMargin": False, "tradeGroupId": -1, "updateTime": 0}
+        return {**can, **extra, **self._account(call, v2=True)}
+
+    def _account_v3(self, call: Call) -> Any:
+        return self._account(call, v2=False)
+
+    def _account(self, call: Call, *, v2: bool) -> dict[str, Any]:
+        balance = self._engine.balance(call.account)
+        positions = [
+            formats.account_position(position, self._engine.symbol(position.symbol), v2=v2)
+            for position in self._engine.positions(call.account)
+            if v2 or position.quantity or position.order_margin
+        ]
+        return {**formats.account_totals(balance), "assets": [formats.asset(balance)], "positions": positions}
+
+    def _balance(self, call: Call) -> Any:
+        balance = self._engine.balance(call.account)
+        return [
+            {
+                "accountAlias": "Simulated",
+                "asset": balance.asset,
+                "balance": formats.exact(balance.wallet_balance),
+                "crossWalletBalance": formats.exact(balance.wallet_balance),
+                "crossUnPnl": formats.rounded(balance.unrealized_pnl),
+                "availableBalance": formats.rounded(balance.available_balance),
+                "maxWithdrawAmount": formats.rounded(balance.available_balance),
+                "marginAvailable": True,
+                "updateTime": balance.updated_ms,
+            }
+        ]
+
+    def _positions_v2(self, call: Call) -> Any:
+        found = self._engine.positions(call.account, self._symbol_or_all(call.params))
+        return [formats.position_v2(each, self._engine.symbol(each.symbol)) for each in found]
+
+    def _positions_v3(self, call: Call) -> Any:
+        found = self._engine.positions(call.account, self._symbol_or_all(call.params))
+        return [
+            formats.position_v3(each, self._engine.symbol(each.symbol))
+            for each in found
+            if each.quantity or each.order_margin
+        ]
+
+    def _account_config(self, call: Call) -> Any:
+        return {
+            "feeTier": 0,
+            "canTrade": True,
+            "canDeposit": True,
+            "canWithdraw": True,
+            "dualSidePosition": self._engine.position_mode(call.account) is PositionMode.HEDGE,
+            "updateTime": 0,
+            "multiAssetsMargin": False,
+            "tradeGroupId": -1,
+        }
+
+    def _symbol_config(self, call: Call) -> Any:
+        symbol = self._symbol_or_all(call.params)
+        return [
+            {
+                "symbol": rules.symbol,
+                "marginType": "CROSSED",
+                "isAutoAddMargin": False,
+                "leverage": self._engine.leverage(call.account, rules.symbol),
+                "maxNotionalValue": "100000000",
+            }
+            for rules in self._engine.symbols()
+            if symbol in (None, rules.symbol)
+        ]
+
+    def _leverage_brackets(self, call: Call) -> Any:
+        symbol = self._symbol_or_all(call.params)
+        return [
+            {
+                "symbol": rules.symbol,
+                "notionalCoef": orjson.Fragment(b"1.50"),
+                "brackets": [
+                    {
+                        "bracket": 1,
+                        "initialLeverage": rules.max_leverage,
+                        "notionalCap": 100_000_000,
+                        "notionalFloor": 0,
+                        "maintMarginRatio": orjson.Fragment(formats.exact(rules.maintenance_rate)),
+                        "cum": orjson.Fragment(b"0.0"),
+                    }
+                ],
+            }
+            for rules in self._engine.symbols()
+            if symbol in (None, rules.symbol)
+        ]
+
+    def _commission_rate(self, call: Call) -> Any:
+        return {
+            "symbol": self._rules(call.params).symbol,
+            "makerCommissionRate": formats.exact(self._settings.maker_fee),
+            "takerCommissionRate": formats.exact(self._settings.taker_fee),
+        }
+
+    def _position_mode(self, call: Call) -> Any:
+        return {"dualSidePosition": self._engine.position_mode(call.account) is PositionMode.HEDGE}
+
+    def _trading_status(self, _call: Call) -> Any:
+        return {"indicators": {}, "updateTime": self._engine.clock.server_ms()}
+
+    def _key_permissions(self, _call: Call) -> Any:
+        no = ("ipRestrict", "enableWithdrawals", "enableInternalTransfer", "enableMargin", "enableVanillaOptions")
+        more = ("permitsUniversalTransfer", "enableSpotAndMarginTrading", "enablePortfolioMarginTrading")
+        yes = ("enableReading", "enableFutures")
+        return {"createTime": 0, **dict.fromkeys(no + more, False), **dict.fromkeys(yes, True)}
+
+    def _income(self, call: Call) -> Any:
+        symbol = self._symbol_or_all(call.params)
+        wanted = call.params.get("incomeType", "")
+        start, end = parameters.integer(call.params, "startTime"), parameters.integer(call.params, "endTime")
+        limit = parameters.limit(call.params, default=100, most=1000)
+        rows = self._fill_income(call.account, symbol)
+        for paid in self._engine.funding_payments(call.account, symbol):
+            rows.append(_income_row(paid.symbol, "FUNDING_FEE", formats.exact(paid.amount), paid.time_ms, ""))
+        rows = [
+            row
+            for row in sorted(rows, key=lambda row: row["time"])
+            if (not wanted or row["incomeType"] == wanted)
+            and (start is None or row["time"] >= start)
+            and (end is None or row["time"] <= end)
+        ]
+        return rows[:limit] if start is not None else rows[-limit:]
+
+    def _fill_income(self, account: str, symbol: str | None) -> list[dict[str, Any]]:
+        rows = []
+        for fill in self._engine.fills(account, symbol):
+            rows.append(_income_row(fill.symbol, "COMMISSION", formats.exact(-fill.fee), fill.time_ms, fill.trade_id))
+            if fill.realized_pnl:
+                profit = formats.exact(fill.realized_pnl)
+                rows.append(_income_row(fill.symbol, "REALIZED_PNL", profit, fill.time_ms, fill.trade_id))
+        return rows
+
+    def _set_leverage(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        leverage = parameters.integer(call.params, "leverage")
+        if leverage is None:
+            raise errors.missing("leverage")
+        if not call.ignored:
+            try:
+                self._engine.set_leverage(call.account, rules.symbol, leverage)
+            except Refused as refused:
+                if refused.reason is RefusalReason.LEVERAGE:
+                    raise VenueError(400, "-4028", f"Leverage {leverage} is not valid.") from refused
+                raise
+        return {"symbol": rules.symbol, "leverage": leverage, "maxNotionalValue": "100000000"}
+
+    def _set_margin_type(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        try:
+            mode = _MARGIN_TYPES[parameters.text(call.params, "marginType").upper()]
+        except KeyError:
+            raise errors.bad_value("marginType") from None
+        if call.ignored:
+            return _DONE
+        try:
+            self._engine.set_margin_mode(call.account, rules.symbol, mode)
+        except Refused as refused:
+            if refused.reason is RefusalReason.NO_CHANGE:
+                raise VenueError(400, "-4046", "No need to change margin type.") from refused
+            raise
+        return _DONE
+
+    def _set_position_mode(self, call: Call) -> Any:
+        parameters.text(call.params, "dualSidePosition")
+        hedge = parameters.boolean(call.params, "dualSidePosition")
+        if not call.ignored:
+            self._engine.set_position_mode(call.account, PositionMode.HEDGE if hedge else PositionMode.ONE_WAY)
+        return _DONE
+
+    def _set_multi_assets(self, call: Call) -> Any:
+        parameters.text(call.params, "multiAssetsMargin")
+        if parameters.boolean(call.params, "multiAssetsMargin"):
+            raise errors.of_reason(RefusalReason.UNSUPPORTED)
+        return _DONE
+
+    def _symbol_or_all(self, params: Params) -> str | None:
+        return self._rules(params).symbol if params.get("symbol") else None
+
+    def _rules(self, params: Params) -> SymbolSettings:
+        return self._engine.symbol(parameters.text(params, "symbol").upper())
+
+
+def _income_row(symbol: str, kind: str, amount: str, time_ms: int, trade_id: str) -> dict[str, Any]:
+    return {
+        "symbol": symbol,
+        "incomeType": kind,
+        "income": amount,
+        "asset": "USDT",
+        "info": kind,
+        "time": time_ms,
+        "tranId": int(trade_id or 0) * 10 + (kind == "REALIZED_PNL") if trade_id else time_ms,
+        "tradeId": trade_id,
+    }

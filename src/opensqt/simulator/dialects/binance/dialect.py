@@ -1,0 +1,194 @@
+"""Binance USDT-margined futures, put together: REST, WebSocket paths and messages, errors, faults."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from opensqt.simulator.dialects.base import Call, Dialect, Params, Reply, Route, VenueError, World
+from opensqt.simulator.dialects.binance import errors, stream_names
+from opensqt.simulator.dialects.binance.account import AccountData
+from opensqt.simulator.dialects.binance.market_streams import MarketStreams
+from opensqt.simulator.dialects.binance.public import PublicData
+from opensqt.simulator.dialects.binance.security import Security
+from opensqt.simulator.dialects.binance.trading import Trading
+from opensqt.simulator.dialects.binance.user_stream import ACCOUNT, ORDERS, UserStream
+from opensqt.simulator.events import Event
+from opensqt.simulator.faults import Fault, FaultKind
+from opensqt.simulator.order import Refused
+from opensqt.simulator.sockets import Socket
+
+_CATEGORIES = ("public", "market", "private")
+
+
+class Binance(Dialect):
+    """The venue's wire protocol as its documentation gives it."""
+
+    name = "binance"
+
+    def __init__(self, world: World) -> None:
+        self._security = Security(world.settings, world.engine.clock)
+        self._public = PublicData(world)
+        self._account = AccountData(world)
+        self._streams = MarketStreams(world)
+        self._user = UserStream(world)
+        super().__init__(world)
+
+    def routes(self) -> list[Route]:
+        """Every REST endpoint that is served."""
+        trading = Trading(self, self._security)
+        return [*self._public.routes(), *self._account.routes(), *trading.routes(), *self._user.routes()]
+
+    def admit(self, call: Call) -> None:
+        """Check weight, key, timestamp and signature."""
+        self._security.admit(call)
+
+    def translate(self, refused: Refused) -> VenueError:
+        """Say a refusal of the engine with Binance's code."""
+        return errors.of_reason(refused.reason)
+
+    def fail(self, error: VenueError) -> Reply:
+        """Write `{"code": ..., "msg": ...}`."""
+        headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+        return Reply(error.status, orjson.dumps({"code": int(error.code), "msg": error.message}), headers)
+
+    def unknown_path(self, method: str, path: str) -> VenueError:
+        """Say that nothing is served there."""
+        return VenueError(404, "-5000", f"Path {path}, Method {method} is invalid")
+
+    def verdict(self, fault: Fault) -> VenueError:
+        """Write the error that a fault asks for."""
+        error = self._usual(fault)
+        return VenueError(
+            fault.status or error.status,
+            fault.code or error.code,
+            fault.message or error.message,
+            retry_after_s=error.retry_after_s,
+        )
+
+    def _usual(self, fault: Fault) -> VenueError:
+        if fault.kind is FaultKind.TIMEOUT_UNKNOWN:
+            return errors.outcome_unknown()
+        if fault.kind is FaultKind.RATE_LIMITED:
+            return errors.too_many_requests(self.settings.server.weight_per_minute, fault.retry_after_s)
+        if fault.kind is FaultKind.BANNED:
+            until = self.engine.clock.server_ms() + fault.retry_after_s * 1000
+            return errors.banned(until, fault.retry_after_s)
+        if fault.kind is FaultKind.REFUSE:
+            return VenueError(400, fault.code, "Refused by the fault script.")
+        return errors.unavailable(503)
+
+    def addresses(self, host: str) -> dict[str, dict[str, str]]:
+        """Answer the base URLs, REST by version, WebSocket by category."""
+        rest = {"base": f"http://{host}", **{f"fapi_v{n}": f"http://{host}/fapi/v{n}" for n in (1, 2, 3)}}
+        ws = {"base": f"ws://{host}", "ws": f"ws://{host}/ws", "stream": f"ws://{host}/stream"}
+        return {"rest": rest | {"sapi": f"http://{host}/sapi/v1"}, "ws": ws}
+
+    def channels_of(self, path: str, params: Params) -> list[str]:
+        """Guess by path and streams named there."""
+        category, _, names = _split(path, params)
+        if category == "private" or params.get("listenKey") or any(self._user.knows(name) for name in names):
+            return [ORDERS, *ACCOUNT.split("+")]
+        found = [stream.channel for name in names if (stream := stream_names.parse(name)) is not None]
+        return found or ["price"]
+
+    def connect(self, socket: Socket, path: str, params: Params) -> None:
+        """Take a connection in and subscribe it to what its path names."""
+        category, combined, names = _split(path, params)
+        if combined is None:
+            raise VenueError(404, "-5000", f"Path {path} is invalid")
+        events = frozenset(filter(None, params.get("events", "").split("/")))
+        socket.state.update(category=category, combined=combined, events=events, messages=deque())
+        for name in names:
+            self._subscribe(socket, name)
+
+    def receive(self, socket: Socket, text: str) -> None:
+        """Handle SUBSCRIBE and the like."""
+        if self._too_fast(socket):
+            socket.cut()
+            return
+        try:
+            message = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            message = None
+        if not isinstance(message, dict):
+            socket.reply(_error(None, 3, "Invalid JSON: expected an object"))
+            return
+        number, names = message.get("id"), message.get("params")
+        method = message.get("method")
+        if method in ("SUBSCRIBE", "UNSUBSCRIBE"):
+            act = self._subscribe if method == "SUBSCRIBE" else self._unsubscribe
+            socket.reply(self._each(socket, act, names, number))
+        elif method == "LIST_SUBSCRIPTIONS":
+            socket.reply(orjson.dumps({"result": self.hub.topics_of(socket), "id": number}))
+        elif method == "SET_PROPERTY" and isinstance(names, list) and len(names) == 2 and names[0] == "combined":
+            socket.state["combined"] = names[1] is True
+            socket.reply(orjson.dumps({"result": None, "id": number}))
+        elif method == "GET_PROPERTY":
+            socket.reply(orjson.dumps({"result": socket.state["combined"], "id": number}))
+        else:
+            socket.reply(_error(number, 2, f"Invalid request: unknown variant {str(method)[:40]}"))
+
+    def publish(self, event: Event) -> None:
+        """Tell an event to the streams it concerns."""
+        self._streams.publish(event)
+        self._user.publish(event)
+
+    def tick(self, *, everything: bool = False) -> None:
+        """Send what is due and expire keys."""
+        self._streams.tick(everything=everything)
+        self._user.tick()
+
+    def expire_keys(self, copies: int) -> None:
+        """Expire every listen key now."""
+        self._user.expire_all(copies)
+
+    def _subscribe(self, socket: Socket, name: str) -> None:
+        if self._user.knows(name):
+            self._user.subscribe(socket, name)
+            return
+        stream = stream_names.parse(name)
+        # What a base path does not serve, and what is no stream at all, is accepted and stays silent.
+        if stream is not None and socket.state["category"] in ("", stream.category):
+            self._streams.subscribe(socket, stream)
+
+    def _unsubscribe(self, socket: Socket, name: str) -> None:
+        stream = stream_names.parse(name)
+        if stream is None:
+            self._user.unsubscribe(socket, name)
+        else:
+            self._streams.unsubscribe(socket, stream)
+
+    def _each(self, socket: Socket, act: Callable[[Socket, str], None], names: Any, number: Any) -> bytes:
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            return _error(number, 2, "Invalid request: params: expected a list of stream names")
+        for name in names:
+            act(socket, name)
+        return orjson.dumps({"result": None, "id": number})
+
+    def _too_fast(self, socket: Socket) -> bool:
+        messages: deque[int] = socket.state["messages"]
+        now = self.world.monotonic_ms()
+        messages.append(now)
+        while messages[0] <= now - 1000:
+            messages.popleft()
+        return len(messages) > self.settings.server.messages_per_second
+
+
+def _split(path: str, params: Params) -> tuple[str, bool | None, list[str]]:
+    """Read a WebSocket path: its category, whether frames come wrapped (None: no such path), and the names in it."""
+    parts = path.strip("/").split("/")
+    category = parts.pop(0) if parts[0] in _CATEGORIES else ""
+    kind = parts.pop(0) if parts else ""
+    if kind not in ("ws", "stream"):
+        return category, None, []
+    named = parts if kind == "ws" else params.get("streams", "").split("/")
+    keys = params.get("listenKey", "").split("/")
+    return category, kind == "stream", [name for name in (*named, *keys) if name]
+
+
+def _error(number: Any, code: int, message: str) -> bytes:
+    return orjson.dumps({"error": {"code": code, "msg": message}, "id": number})

@@ -1,0 +1,118 @@
+"""Binance's error codes: what each refusal of the engine is called there, and the errors of the protocol itself."""
+
+from __future__ import annotations
+
+from opensqt.simulator.dialects.base import VenueError
+from opensqt.simulator.order import RefusalReason
+
+_BY_REASON: dict[RefusalReason, tuple[str, str]] = {
+    RefusalReason.UNKNOWN_SYMBOL: ("-1121", "Invalid symbol."),
+    RefusalReason.INVALID: ("-1102", "A mandatory parameter was not sent, was empty/null, or malformed."),
+    RefusalReason.PRICE_STEP: ("-4014", "Price not increased by tick size."),
+    RefusalReason.QUANTITY_STEP: ("-1111", "Precision is over the maximum defined for this asset."),
+    RefusalReason.MIN_QUANTITY: ("-4004", "Quantity less than min quantity."),
+    RefusalReason.MAX_QUANTITY: ("-4005", "Quantity greater than max quantity."),
+    RefusalReason.MIN_NOTIONAL: (
+        "-4164",
+        "Order's notional must be no smaller than {0} (unless you choose reduce only).",
+    ),
+    RefusalReason.PRICE_BAND: ("-4131", "The counterparty's best price does not meet the PERCENT_PRICE filter limit."),
+    RefusalReason.INSUFFICIENT_MARGIN: ("-2019", "Margin is insufficient."),
+    RefusalReason.POST_ONLY_WOULD_CROSS: (
+        "-5022",
+        "Due to the order could not be executed as maker, the Post Only order will be rejected."
+        " The order will not be recorded in the order history.",
+    ),
+    RefusalReason.REDUCE_ONLY: ("-2022", "ReduceOnly Order is rejected."),
+    RefusalReason.POSITION_SIDE_MISMATCH: ("-4061", "Order's position side does not match user's setting."),
+    RefusalReason.DUPLICATE_CLIENT_ORDER_ID: ("-4116", "ClientOrderId is duplicated."),
+    RefusalReason.UNKNOWN_ORDER: ("-2013", "Order does not exist."),
+    RefusalReason.ORDER_CLOSED: ("-2011", "Unknown order sent."),
+    RefusalReason.TOO_MANY_ORDERS: ("-2025", "Reach max open order limit."),
+    RefusalReason.POSITION_OPEN: ("-4068", "Position side cannot be changed if there exists position."),
+    RefusalReason.ORDERS_OPEN: ("-4067", "Position side cannot be changed if there exists open orders."),
+    RefusalReason.NO_CHANGE: ("-4059", "No need to change position side."),
+    RefusalReason.LEVERAGE: ("-4028", "Leverage is not valid."),
+    RefusalReason.UNSUPPORTED: ("-1020", "This operation is not supported."),
+}
+
+
+def of_reason(reason: RefusalReason, *details: str) -> VenueError:
+    """Answer the error that Binance gives for a refusal of the engine."""
+    code, message = _BY_REASON[reason]
+    return VenueError(400, code, message.format(*details) if details else message)
+
+
+def missing(name: str) -> VenueError:
+    """A mandatory parameter was not sent or makes no sense."""
+    return VenueError(400, "-1102", f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
+
+
+def bad_value(name: str) -> VenueError:
+    """A parameter's value is outside of what is allowed."""
+    return VenueError(400, "-1130", f"Data sent for parameter '{name}' is not valid.")
+
+
+def illegal_characters(name: str, legal: str) -> VenueError:
+    """A parameter has characters that it may not have."""
+    return VenueError(400, "-1100", f"Illegal characters found in parameter '{name}'; legal range is '{legal}'.")
+
+
+def not_required(name: str) -> VenueError:
+    """A parameter was sent that does not belong there."""
+    return VenueError(400, "-1106", f"Parameter '{name}' sent when not required.")
+
+
+def unknown_order_sent() -> VenueError:
+    """A cancel names no open order."""
+    return VenueError(400, "-2011", "Unknown order sent.")
+
+
+def unknown_listen_key() -> VenueError:
+    """The listen key is none, or none any more."""
+    return VenueError(400, "-1125", "This listenKey does not exist.")
+
+
+def too_many_requests(limit: int, retry_after_s: int) -> VenueError:
+    """The address used its request weight up."""
+    return VenueError(
+        429,
+        "-1003",
+        f"Too many requests; current limit is {limit} requests per minute."
+        " Please use the websocket for live updates to avoid polling the API.",
+        retry_after_s=retry_after_s,
+    )
+
+
+def banned(until_ms: int, retry_after_s: int) -> VenueError:
+    """The address went on after it was told to stop."""
+    return VenueError(
+        418,
+        "-1003",
+        f"Way too many requests; IP banned until {until_ms}. Please use the websocket for live updates to avoid bans.",
+        retry_after_s=retry_after_s,
+    )
+
+
+def too_many_orders(limit: int, interval: str, retry_after_s: int) -> VenueError:
+    """The account placed too many orders."""
+    return VenueError(
+        429,
+        "-1015",
+        f"Too many new orders; current limit is {limit} orders per {interval}.",
+        retry_after_s=retry_after_s,
+    )
+
+
+def outcome_unknown() -> VenueError:
+    """The venue does not know itself whether it was done."""
+    return VenueError(
+        408,
+        "-1007",
+        "Timeout waiting for response from backend server. Send status unknown; execution status unknown.",
+    )
+
+
+def unavailable(status: int) -> VenueError:
+    """The venue is down or overloaded."""
+    return VenueError(status, "-1008", "Server is currently overloaded with other requests. Please try again.")

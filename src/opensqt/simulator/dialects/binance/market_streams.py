@@ -1,0 +1,270 @@
+"""Binance's market streams: events of the engine as frames, each encoded once for all who listen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from opensqt.simulator.dialects.base import World
+from opensqt.simulator.dialects.binance import formats
+from opensqt.simulator.dialects.binance.stream_names import StreamName
+from opensqt.simulator.events import BookTicker, CandleUpdate, DepthUpdate, Event, PublicTrade, SimCandle
+from opensqt.simulator.sockets import Socket
+
+
+class _Changes:
+    """The levels that changed since a stream of differences was last sent."""
+
+    def __init__(self, last_id: int) -> None:
+        self.previous_id = last_id
+        self.first_id = 0
+        self.last_id = last_id
+        self.time_ms = 0
+        self.bids: dict[Any, Any] = {}
+        self.asks: dict[Any, Any] = {}
+
+    def add(self, update: DepthUpdate) -> None:
+        self.first_id = self.first_id or update.first_update_id
+        self.last_id = update.last_update_id
+        self.time_ms = update.time_ms
+        self.bids.update(update.bids)
+        self.asks.update(update.asks)
+
+    def clear(self) -> None:
+        self.previous_id, self.first_id = self.last_id, 0
+        self.bids.clear()
+        self.asks.clear()
+
+
+class MarketStreams:
+    """Sends what happens at once at once, and the rest when its interval is over."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._engine = world.engine
+        self._hub = world.hub
+        self._streams: dict[str, StreamName] = {}
+        self._due_ms: dict[str, int] = {}
+        self._changes: dict[str, _Changes] = {}
+        self._candles: dict[str, CandleUpdate] = {}
+        self._aggregating: dict[str, list[PublicTrade]] = {}
+        self._known = {rules.symbol: rules for rules in world.engine.symbols()}
+
+    def subscribe(self, socket: Socket, stream: StreamName) -> None:
+        """Let a connection hear a stream; of an unknown symbol it hears nothing, as on the venue."""
+        if not self._hub.subscribe(socket, stream.text):
+            return
+        socket.channels[stream.channel] += 1
+        if stream.symbol and stream.symbol not in self._known:
+            return
+        self._streams[stream.text] = stream
+        if stream.kind == "depth" and not stream.levels and stream.text not in self._changes:
+            self._changes[stream.text] = _Changes(self._engine.book(stream.symbol, 5).last_update_id)
+
+    def unsubscribe(self, socket: Socket, stream: StreamName) -> None:
+        """End that."""
+        if self._hub.unsubscribe(socket, stream.text):
+            socket.channels[stream.channel] -= 1
+
+    def publish(self, event: Event) -> None:
+        """Take an event of the engine."""
+        if isinstance(event, BookTicker):
+            self._book_ticker(event)
+        elif isinstance(event, DepthUpdate):
+            for name, changes in self._changes.items():
+                if self._streams[name].symbol == event.symbol:
+                    changes.add(event)
+        elif isinstance(event, PublicTrade):
+            self._trade(event)
+        elif isinstance(event, CandleUpdate):
+            self._candle(event)
+
+    def tick(self, *, everything: bool = False) -> None:
+        """Send the streams whose interval is over, or all that have something to send."""
+        for symbol in list(self._aggregating):
+            self._send_aggregate(symbol)
+        now = self._world.monotonic_ms()
+        for name in list(self._streams):
+            if not self._hub.listeners(name):
+                self._forget(name)
+            elif self._streams[name].every_ms and (everything or now >= self._due_ms.get(name, 0)):
+                self._due_ms[name] = now + self._streams[name].every_ms
+                self._send_timed(self._streams[name])
+
+    def _forget(self, name: str) -> None:
+        for kept in (self._streams, self._due_ms, self._changes, self._candles):
+            kept.pop(name, None)
+
+    def _send_timed(self, stream: StreamName) -> None:
+        if stream.kind == "depth":
+            self._depth(stream)
+        elif stream.kind in ("kline", "continuousKline"):
+            if (update := self._candles.pop(stream.text, None)) is not None:
+                self._send(stream.text, "kline", _kline(update, stream))
+        elif stream.symbol:
+            self._send(stream.text, stream.channel, self._row(stream.kind, stream.symbol))
+        else:
+            self._send(stream.text, stream.channel, [self._row(stream.kind, symbol) for symbol in self._known])
+
+    def _book_ticker(self, event: BookTicker) -> None:
+        topics = (f"{event.symbol.lower()}@bookTicker", "!bookTicker")
+        if not any(self._hub.listeners(topic) for topic in topics):
+            return
+        rules = self._known[event.symbol]
+        frame = orjson.dumps(
+            {
+                "e": "bookTicker",
+                "u": event.update_id,
+                "E": event.time_ms,
+                "T": event.time_ms,
+                "s": event.symbol,
+                "b": formats.price(event.bid, rules),
+                "B": formats.quantity(event.bid_quantity, rules),
+                "a": formats.price(event.ask, rules),
+                "A": formats.quantity(event.ask_quantity, rules),
+            }
+        )
+        for topic in topics:
+            send(self._hub.listeners(topic), topic, "price", frame)
+
+    def _trade(self, event: PublicTrade) -> None:
+        pending = self._aggregating.get(event.symbol)
+        if pending and pending[0].aggregate_id != event.aggregate_id:
+            self._send_aggregate(event.symbol)
+        if self._hub.listeners(f"{event.symbol.lower()}@aggTrade"):
+            self._aggregating.setdefault(event.symbol, []).append(event)
+        topic = f"{event.symbol.lower()}@trade"
+        if self._hub.listeners(topic):
+            rules = self._known[event.symbol]
+            message = {
+                "e": "trade",
+                "E": event.time_ms,
+                "T": event.time_ms,
+                "s": event.symbol,
+                "t": int(event.trade_id),
+                "p": formats.price(event.price, rules),
+                "q": formats.quantity(event.quantity, rules),
+                "X": "MARKET",
+                "m": event.buyer_is_maker,
+            }
+            self._send(topic, "trades", message)
+
+    def _send_aggregate(self, symbol: str) -> None:
+        trades = self._aggregating.pop(symbol)
+        message = {"e": "aggTrade", "E": trades[-1].time_ms, "s": symbol}
+        self._send(f"{symbol.lower()}@aggTrade", "trades", message | formats.aggregate(trades, self._known[symbol]))
+
+    def _candle(self, event: CandleUpdate) -> None:
+        bar = event.candle
+        symbol = bar.symbol.lower()
+        for name in (f"{symbol}@kline_{bar.interval}", f"{symbol}_perpetual@continuousKline_{bar.interval}"):
+            stream = self._streams.get(name)
+            if stream is None:
+                continue
+            if not bar.closed:
+                self._candles[name] = event
+                continue
+            # The closing bar is always told, whatever the interval of the stream.
+            self._candles.pop(name, None)
+            self._send(name, "kline", _kline(event, stream))
+
+    def _depth(self, stream: StreamName) -> None:
+        rules = self._known[stream.symbol]
+        message: dict[str, Any] = {"e": "depthUpdate"}
+        if stream.levels:
+            book = self._engine.book(stream.symbol, stream.levels)
+            ids = {"U": book.last_update_id, "u": book.last_update_id, "pu": book.last_update_id - 1}
+            bids, asks, time_ms = book.bids, book.asks, book.time_ms
+        else:
+            changes = self._changes[stream.text]
+            if not changes.first_id:
+                return
+            ids = {"U": changes.first_id, "u": changes.last_id, "pu": changes.previous_id}
+            bids, asks, time_ms = tuple(changes.bids.items()), tuple(changes.asks.items()), changes.time_ms
+            changes.clear()
+        message |= {"E": time_ms, "T": time_ms, "s": stream.symbol, **ids}
+        message |= {"b": formats.levels(bids, rules), "a": formats.levels(asks, rules)}
+        self._send(stream.text, "depth", message)
+
+    def _row(self, kind: str, symbol: str) -> dict[str, Any]:
+        if kind == "markPrice":
+            return self._mark_price(symbol)
+        rules = self._known[symbol]
+        day = formats.day(self._engine.day(symbol), rules)
+        row = {
+            "e": "24hrMiniTicker" if kind == "miniTicker" else "24hrTicker",
+            "E": self._engine.now_ms(),
+            "s": symbol,
+            "c": day["lastPrice"],
+            "o": day["openPrice"],
+            "h": day["highPrice"],
+            "l": day["lowPrice"],
+            "v": day["volume"],
+            "q": day["quoteVolume"],
+        }
+        if kind == "ticker":
+            row |= {"p": day["priceChange"], "P": day["priceChangePercent"], "w": day["weightedAvgPrice"]}
+            row |= {"Q": day["lastQty"], "O": day["openTime"], "C": day["closeTime"]}
+            row |= {"F": day["firstId"], "L": day["lastId"], "n": day["count"]}
+        return row
+
+    def _mark_price(self, symbol: str) -> dict[str, Any]:
+        mark = self._engine.mark(symbol)
+        return {
+            "e": "markPriceUpdate",
+            "E": mark.time_ms,
+            "s": symbol,
+            "p": formats.rounded(mark.mark_price),
+            "ap": formats.rounded(mark.mark_price),
+            "i": formats.rounded(mark.index_price),
+            "P": formats.rounded(mark.index_price),
+            "r": formats.rounded(mark.funding_rate),
+            "T": mark.next_funding_ms,
+        }
+
+    def _send(self, topic: str, channel: str, message: Any) -> None:
+        listeners = self._hub.listeners(topic)
+        if listeners:
+            send(listeners, topic, channel, orjson.dumps(message))
+
+
+def send(listeners: Iterable[Socket], topic: str, channel: str, frame: bytes) -> None:
+    """Send an encoded frame to connections, wrapped once for those of the combined kind."""
+    wrapped = b""
+    for socket in listeners:
+        if socket.state["combined"]:
+            wrapped = wrapped or b'{"stream":"%b","data":%b}' % (topic.encode(), frame)
+            socket.send(wrapped, channel)
+        else:
+            socket.send(frame, channel)
+
+
+def _kline(update: CandleUpdate, stream: StreamName) -> dict[str, Any]:
+    bar = update.candle
+    if stream.kind == "kline":
+        return {"e": "kline", "E": update.time_ms, "s": bar.symbol, "k": {"s": bar.symbol, **_bar(bar)}}
+    names = {"ps": bar.symbol, "ct": "PERPETUAL"}
+    return {"e": "continuous_kline", "E": update.time_ms, **names, "k": _bar(bar)}
+
+
+def _bar(bar: SimCandle) -> dict[str, Any]:
+    return {
+        "t": bar.open_time_ms,
+        "T": bar.close_time_ms,
+        "i": bar.interval,
+        "f": int(bar.first_trade_id or -1),
+        "L": int(bar.last_trade_id or -1),
+        "o": formats.exact(bar.open),
+        "c": formats.exact(bar.close),
+        "h": formats.exact(bar.high),
+        "l": formats.exact(bar.low),
+        "v": formats.exact(bar.volume),
+        "n": bar.trades,
+        "x": bar.closed,
+        "q": formats.exact(bar.quote_volume),
+        "V": formats.exact(bar.taker_buy_volume),
+        "Q": formats.exact(bar.taker_buy_quote_volume),
+        "B": "0",
+    }

@@ -1,0 +1,86 @@
+"""The names of Binance's market streams, and what each one stands for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from opensqt.model.market import INTERVALS_MS
+
+_NAME = re.compile(
+    r"(?P<symbol>[a-z0-9]+)(?:_(?P<contract>[a-z]+))?@(?P<kind>[A-Za-z]+?)"
+    r"(?P<levels>5|10|20)?(?:_(?P<interval>\d+[mhdwM]))?(?:@(?P<speed>\d+)(?P<unit>ms|s))?"
+)
+_ALL = re.compile(r"!(?P<kind>[A-Za-z]+)(?:@arr)?(?:@(?P<speed>1)s)?")
+_CHANNEL = {
+    "bookTicker": "price",
+    "aggTrade": "trades",
+    "trade": "trades",
+    "kline": "kline",
+    "continuousKline": "kline",
+    "markPrice": "mark_price",
+    "miniTicker": "ticker",
+    "ticker": "ticker",
+    "depth": "depth",
+}
+_EVERY_MS = {"kline": 250, "continuousKline": 250, "markPrice": 3000, "miniTicker": 500, "ticker": 500, "depth": 250}
+_PUBLIC = {"bookTicker", "depth", "trade"}
+"""Served under /public; the other kinds under /market. Both are served at the root."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamName:
+    """One market stream.
+
+    Attributes:
+        text: The name as clients write it.
+        kind: `bookTicker`, `depth`, ...
+        symbol: Canonical; empty for the stream of all symbols.
+        interval: Of a candle.
+        levels: Of a partial book; 0 for the stream of differences.
+        every_ms: How often it is sent at most; 0 as it happens.
+    """
+
+    text: str
+    kind: str
+    symbol: str = ""
+    interval: str = ""
+    levels: int = 0
+    every_ms: int = 0
+
+    @property
+    def channel(self) -> str:
+        """What a fault script calls it."""
+        return _CHANNEL[self.kind]
+
+    @property
+    def category(self) -> str:
+        """Under which base path it is served."""
+        return "public" if self.kind in _PUBLIC else "market"
+
+
+def parse(text: str) -> StreamName | None:
+    """Read a stream's name; None for what is none."""
+    if text.startswith("!"):
+        return _parse_all(text)
+    match = _NAME.fullmatch(text)
+    if match is None or match["kind"] not in _CHANNEL:
+        return None
+    kind, interval = match["kind"], match["interval"] or ""
+    wants_interval = kind in ("kline", "continuousKline")
+    if wants_interval != bool(interval) or (interval and interval not in INTERVALS_MS):
+        return None
+    if (kind == "continuousKline") != bool(match["contract"]) or (match["levels"] and kind != "depth"):
+        return None
+    every_ms = _EVERY_MS.get(kind, 0)
+    if match["speed"]:
+        every_ms = int(match["speed"]) * (1 if match["unit"] == "ms" else 1000)
+    return StreamName(text, kind, match["symbol"].upper(), interval, int(match["levels"] or 0), every_ms)
+
+
+def _parse_all(text: str) -> StreamName | None:
+    match = _ALL.fullmatch(text)
+    if match is None or match["kind"] not in ("bookTicker", "miniTicker", "ticker", "markPrice"):
+        return None
+    every_ms = {"bookTicker": 0, "markPrice": 3000}.get(match["kind"], 1000)
+    return StreamName(text, match["kind"], every_ms=1000 if match["speed"] else every_ms)

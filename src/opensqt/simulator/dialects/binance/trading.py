@@ -1,0 +1,305 @@
+"""Binance's order endpoints: place, cancel, query, one by one and in batches."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from opensqt.model.account import PositionMode
+from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
+from opensqt.simulator.dialects.base import Call, Dialect, Params, Route, VenueError
+from opensqt.simulator.dialects.binance import errors, formats, parameters
+from opensqt.simulator.dialects.binance.security import Security
+from opensqt.simulator.order import NewOrder, RefusalReason, Refused, SimOrder
+from opensqt.simulator.settings import SymbolSettings
+
+_WEEK_MS = 7 * 86_400_000
+_CLIENT_ID = re.compile(r"[\.A-Z\:/a-z0-9_-]{1,36}")
+_CLIENT_ID_RANGE = r"^[\.A-Z\:/a-z0-9_-]{1,36}$"
+_TIME_IN_FORCE = {
+    "GTC": TimeInForce.GTC,
+    "IOC": TimeInForce.IOC,
+    "FOK": TimeInForce.FOK,
+    "GTX": TimeInForce.POST_ONLY,
+}
+_ALGO_TYPES = {"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"}
+_MOST_PLACED = 5
+_MOST_CANCELED = 10
+
+
+class Trading:
+    """Orders of one account, as the signed call names it."""
+
+    def __init__(self, dialect: Dialect, security: Security) -> None:
+        self._dialect = dialect
+        self._engine = dialect.engine
+        self._security = security
+
+    def routes(self) -> list[Route]:
+        """Answer the endpoints."""
+        v1 = "/fapi/v1"
+        return [
+            Route("POST", f"{v1}/order", "place_order", self._place, 0),
+            Route("POST", f"{v1}/order/test", "place_order", self._test, 0),
+            Route("POST", f"{v1}/batchOrders", "batch_place", self._place_batch, 5),
+            Route("DELETE", f"{v1}/order", "cancel_order", self._cancel),
+            Route("DELETE", f"{v1}/batchOrders", "batch_cancel", self._cancel_batch),
+            Route("DELETE", f"{v1}/allOpenOrders", "cancel_all", self._cancel_all),
+            Route("GET", f"{v1}/order", "get_order", self._query),
+            Route("GET", f"{v1}/openOrder", "get_order", self._query_open),
+            Route("GET", f"{v1}/openOrders", "open_orders", self._open_orders, cost=_open_orders_weight),
+            Route("GET", f"{v1}/allOrders", "open_orders", self._all_orders, 5),
+            Route("GET", f"{v1}/userTrades", "fills", self._fills, 5),
+        ]
+
+    def _place(self, call: Call) -> Any:
+        self._security.count_orders(call, 1)
+        return self._place_one(call, call.params)
+
+    def _test(self, call: Call) -> Any:
+        self._security.count_orders(call, 1)
+        wanted, rules = self._read(call, call.params)
+        self._engine.check(call.account, wanted)
+        return formats.order(_unplaced(call.account, wanted, self._engine.now_ms()), rules)
+
+    def _place_batch(self, call: Call) -> Any:
+        items = parameters.json_list(call.params, "batchOrders", _MOST_PLACED)
+        self._security.count_orders(call, len(items))
+        return [self._or_error(lambda item=item: self._place_one(call, _flat(item))) for item in items]
+
+    def _place_one(self, call: Call, params: Params) -> dict[str, Any]:
+        wanted, rules = self._read(call, params)
+        if call.ignored:
+            return formats.order(_unplaced(call.account, wanted, self._engine.now_ms()), rules)
+        try:
+            placed = self._engine.place(call.account, wanted)
+        except Refused as refused:
+            if refused.reason is RefusalReason.MIN_NOTIONAL:
+                raise errors.of_reason(refused.reason, formats.exact(rules.min_notional)) from refused
+            raise
+        return formats.order(placed, rules, as_accepted=params.get("newOrderRespType", "ACK") == "ACK")
+
+    def _cancel(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        order_id, client_order_id = _ids(call.params)
+        return self._cancel_one(call, rules, order_id, client_order_id)
+
+    def _cancel_batch(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        name = "orderIdList" if _either(call.params, "orderIdList") else "origClientOrderIdList"
+        listed = {name: _either(call.params, name)}
+        items = [str(item) for item in parameters.json_list(listed, name, _MOST_CANCELED)]
+        pairs = [(item, "") if name == "orderIdList" else ("", item) for item in items]
+        return [self._or_error(lambda pair=pair: self._cancel_one(call, rules, *pair)) for pair in pairs]
+
+    def _cancel_one(self, call: Call, rules: SymbolSettings, order_id: str, client_order_id: str) -> dict[str, Any]:
+        try:
+            if call.ignored:
+                found = self._engine.find(
+                    call.account, rules.symbol, order_id=order_id, client_order_id=client_order_id
+                )
+                return formats.order(replace(found, status=OrderStatus.CANCELED), rules)
+            canceled = self._engine.cancel(
+                call.account, rules.symbol, order_id=order_id, client_order_id=client_order_id
+            )
+        except Refused as refused:
+            raise errors.unknown_order_sent() from refused
+        return formats.order(canceled, rules)
+
+    def _cancel_all(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        if not call.ignored:
+            self._engine.cancel_all(call.account, rules.symbol)
+        return {"code": 200, "msg": "The operation of cancel all open order is done."}
+
+    def _query(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        return formats.order(self._find(call, rules), rules)
+
+    def _query_open(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        found = self._find(call, rules)
+        if not found.status.is_open:
+            raise errors.of_reason(RefusalReason.UNKNOWN_ORDER)
+        return formats.order(found, rules)
+
+    def _find(self, call: Call, rules: SymbolSettings) -> SimOrder:
+        order_id, client_order_id = _ids(call.params)
+        found = self._engine.find(call.account, rules.symbol, order_id=order_id, client_order_id=client_order_id)
+        if self._dialect.is_hidden(found.order_id):
+            raise errors.of_reason(RefusalReason.UNKNOWN_ORDER)
+        return found
+
+    def _open_orders(self, call: Call) -> Any:
+        symbol = self._rules(call.params).symbol if call.params.get("symbol") else None
+        return self._write(self._engine.open_orders(call.account, symbol))
+
+    def _all_orders(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        from_id = parameters.integer(call.params, "orderId")
+        limit = parameters.limit(call.params, default=500, most=1000)
+        if from_id is not None:
+            return self._write(self._engine.orders(call.account, rules.symbol, from_id=from_id, limit=limit))
+        start, end = parameters.window(call.params, longest_ms=_WEEK_MS, now_ms=self._engine.now_ms())
+        since = start if call.params.get("startTime") else None
+        found = self._engine.orders(call.account, rules.symbol, since_ms=since, until_ms=end)
+        found = [order for order in found if order.created_ms >= start]
+        return self._write(found[:limit] if since is not None else found[-limit:])
+
+    def _fills(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        limit = parameters.limit(call.params, default=500, most=1000)
+        order_id = parameters.integer(call.params, "orderId")
+        from_id = parameters.integer(call.params, "fromId")
+        of_order = None if order_id is None else str(order_id)
+        if from_id is not None:
+            if call.params.get("startTime") or call.params.get("endTime"):
+                raise errors.not_required("fromId")
+            found = self._engine.fills(call.account, rules.symbol, from_id=from_id, order_id=of_order, limit=limit)
+        else:
+            start, end = parameters.window(call.params, longest_ms=_WEEK_MS, now_ms=self._engine.now_ms())
+            found = self._engine.fills(call.account, rules.symbol, since_ms=start, until_ms=end, order_id=of_order)
+            found = found[:limit] if call.params.get("startTime") else found[-limit:]
+        return [formats.fill(each, rules) for each in found]
+
+    def _read(self, call: Call, params: Params) -> tuple[NewOrder, SymbolSettings]:
+        """Read an order from its parameters, and check what Binance checks before its engine sees it."""
+        rules = self._rules(params)
+        side = parameters.choice(params, "side", Side, VenueError(400, "-1117", "Invalid side."))
+        kind = _order_type(params)
+        quantity = parameters.decimal(params, "quantity")
+        if quantity <= 0:
+            raise VenueError(400, "-4003", "Quantity less than or equal to zero.")
+        price = _limit_price(params) if kind is OrderType.LIMIT else None
+        if kind is OrderType.MARKET and params.get("price"):
+            raise errors.not_required("price")
+        if _too_fine(quantity, rules.quantity_step) or (price is not None and _too_fine(price, rules.price_step)):
+            raise errors.of_reason(RefusalReason.QUANTITY_STEP)
+        position_side = parameters.choice(
+            params, "positionSide", PositionSide, VenueError(400, "-1118", "Invalid positionSide."), PositionSide.BOTH
+        )
+        hedge = self._engine.position_mode(call.account) is PositionMode.HEDGE
+        if hedge and params.get("reduceOnly"):
+            raise errors.not_required("reduceonly")
+        return NewOrder(
+            symbol=rules.symbol,
+            side=side,
+            quantity=quantity,
+            order_type=kind,
+            price=price,
+            time_in_force=_time_in_force(params) if kind is OrderType.LIMIT else TimeInForce.GTC,
+            reduce_only=parameters.boolean(params, "reduceOnly"),
+            position_side=position_side,
+            client_order_id=_client_order_id(params),
+        ), rules
+
+    def _write(self, orders: list[SimOrder]) -> list[dict[str, Any]]:
+        return [
+            formats.order(order, self._engine.symbol(order.symbol))
+            for order in orders
+            if not self._dialect.is_hidden(order.order_id)
+        ]
+
+    def _or_error(self, act: Any) -> dict[str, Any]:
+        """Answer one item of a batch, or its error in its place."""
+        try:
+            answer: dict[str, Any] = act()
+        except Refused as refused:
+            return _as_item(self._dialect.translate(refused))
+        except VenueError as error:
+            return _as_item(error)
+        return answer
+
+    def _rules(self, params: Params) -> SymbolSettings:
+        return self._engine.symbol(parameters.text(params, "symbol").upper())
+
+
+def _as_item(error: VenueError) -> dict[str, Any]:
+    return {"code": int(error.code), "msg": error.message}
+
+
+def _flat(item: object) -> Params:
+    """Read one item of a batch, whose values may be JSON of any kind, as if it was a request of its own."""
+    if not isinstance(item, dict):
+        raise errors.missing("batchOrders")
+    return {
+        str(key): str(value).lower() if isinstance(value, bool) else str(value)
+        for key, value in item.items()
+        if value is not None
+    }
+
+
+def _order_type(params: Params) -> OrderType:
+    kind = parameters.text(params, "type").upper()
+    if kind in _ALGO_TYPES:
+        message = "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead."
+        raise VenueError(400, "-4120", message)
+    return parameters.choice(params, "type", OrderType, VenueError(400, "-1116", "Invalid orderType."))
+
+
+def _limit_price(params: Params) -> Decimal:
+    if params.get("priceMatch", "NONE") != "NONE":
+        raise VenueError(400, "-1014", "Unsupported order combination.")
+    price = parameters.decimal(params, "price")
+    if price <= 0:
+        raise VenueError(400, "-4001", "Price less than or equal to zero.")
+    return price
+
+
+def _time_in_force(params: Params) -> TimeInForce:
+    try:
+        return _TIME_IN_FORCE[parameters.text(params, "timeInForce").upper()]
+    except KeyError:
+        raise VenueError(400, "-1115", "Invalid timeInForce.") from None
+
+
+def _client_order_id(params: Params) -> str:
+    given = params.get("newClientOrderId", "")
+    if len(given) > 36:
+        raise VenueError(400, "-4015", "Client order id length should be less than 36 chars.")
+    if given and not _CLIENT_ID.fullmatch(given):
+        raise errors.illegal_characters("newClientOrderId", _CLIENT_ID_RANGE)
+    return given
+
+
+def _too_fine(value: Decimal, step: Decimal) -> bool:
+    return formats.decimals(value.normalize()) > formats.decimals(step)
+
+
+def _ids(params: Params) -> tuple[str, str]:
+    order_id, client_order_id = parameters.integer(params, "orderId"), params.get("origClientOrderId", "")
+    if order_id is None and not client_order_id:
+        message = "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
+        raise VenueError(400, "-1102", message)
+    return "" if order_id is None else str(order_id), client_order_id
+
+
+def _either(params: Params, name: str) -> str:
+    """Read a parameter in the spelling of the documentation or in small letters, as clients send both."""
+    return params.get(name) or params.get(name.lower(), "")
+
+
+def _unplaced(account: str, wanted: NewOrder, now_ms: int) -> SimOrder:
+    """Make the answer to an order that was only tested, or that a fault lets pass unheard."""
+    return SimOrder(
+        account=account,
+        order_id="0",
+        client_order_id=wanted.client_order_id,
+        symbol=wanted.symbol,
+        side=wanted.side,
+        position_side=wanted.position_side,
+        order_type=wanted.order_type,
+        time_in_force=wanted.time_in_force,
+        reduce_only=wanted.reduce_only,
+        price=wanted.price,
+        quantity=wanted.quantity,
+        status=OrderStatus.OPEN,
+        created_ms=now_ms,
+        updated_ms=now_ms,
+    )
+
+
+def _open_orders_weight(params: Params) -> int:
+    return 1 if params.get("symbol") else 40

@@ -1,0 +1,263 @@
+"""Binance's user stream: listen keys and their life, and the account's events as frames."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from opensqt.simulator.dialects.base import Call, Route, World
+from opensqt.simulator.dialects.binance import errors, formats
+from opensqt.simulator.dialects.binance.market_streams import send
+from opensqt.simulator.events import (
+    AccountChanged,
+    AccountReason,
+    Event,
+    Execution,
+    MarginCall,
+    OrderChanged,
+    PositionView,
+    SettingsChanged,
+)
+from opensqt.simulator.order import SimFill, SimOrder
+from opensqt.simulator.settings import SymbolSettings
+from opensqt.simulator.sockets import Socket
+
+ORDERS = "orders"
+ACCOUNT = "account+positions"
+_REASON = {AccountReason.ORDER: "ORDER", AccountReason.FUNDING: "FUNDING_FEE", AccountReason.LIQUIDATION: "ORDER"}
+_EXECUTION = {Execution.CUT: "AMENDMENT"}
+
+
+@dataclass(slots=True)
+class _ListenKey:
+    key: str
+    account: str
+    expires_ms: int
+
+
+class UserStream:
+    """The private side: one listen key per account, and all connections that listen to it."""
+
+    def __init__(self, world: World) -> None:
+        self._hub = world.hub
+        self._engine = world.engine
+        self._clock = world.engine.clock
+        self._now_ms = world.monotonic_ms
+        self._life_ms = world.settings.server.listen_key_life_ms
+        self._keys: dict[str, _ListenKey] = {}
+
+    def routes(self) -> list[Route]:
+        """Answer the endpoints of the listen key."""
+        path = "/fapi/v1/listenKey"
+        return [
+            Route("POST", path, "listen_key", self._create, security="key"),
+            Route("PUT", path, "listen_key", self._keep_alive, security="key"),
+            Route("DELETE", path, "listen_key", self._delete, security="key"),
+        ]
+
+    def knows(self, key: str) -> bool:
+        """Whether a text is a listen key that is alive."""
+        return any(held.key == key for held in self._keys.values())
+
+    def subscribe(self, socket: Socket, key: str) -> None:
+        """Let a connection hear an account."""
+        if self._hub.subscribe(socket, key):
+            socket.channels.update((ORDERS, *ACCOUNT.split("+")))
+
+    def unsubscribe(self, socket: Socket, key: str) -> None:
+        """End that."""
+        if self._hub.unsubscribe(socket, key):
+            socket.channels.subtract((ORDERS, *ACCOUNT.split("+")))
+
+    def tick(self) -> None:
+        """Expire the keys that nobody kept alive."""
+        now = self._now_ms()
+        for held in [held for held in self._keys.values() if now >= held.expires_ms]:
+            self._expire(held, 1)
+
+    def expire_all(self, copies: int) -> None:
+        """Expire every key now."""
+        for held in list(self._keys.values()):
+            self._expire(held, copies)
+
+    def publish(self, event: Event) -> None:
+        """Take an event of the engine."""
+        if isinstance(event, OrderChanged):
+            if event.fill is not None:
+                self._send(event.account, ORDERS, _trade_lite(event.fill, self._engine.symbol(event.order.symbol)))
+            self._send(event.account, ORDERS, self._order_update(event))
+        elif isinstance(event, AccountChanged):
+            self._send(event.account, ACCOUNT, self._account_update(event))
+        elif isinstance(event, SettingsChanged):
+            change = {"s": event.symbol, "l": event.leverage}
+            message = {"e": "ACCOUNT_CONFIG_UPDATE", "E": event.time_ms, "T": event.time_ms, "ac": change}
+            self._send(event.account, ACCOUNT, message)
+        elif isinstance(event, MarginCall):
+            self._send(event.account, ACCOUNT, self._margin_call(event))
+
+    def _create(self, call: Call) -> Any:
+        held = self._keys.get(call.account)
+        if held is None:
+            held = self._keys[call.account] = _ListenKey(secrets.token_hex(32), call.account, 0)
+        held.expires_ms = self._now_ms() + self._life_ms
+        return {"listenKey": held.key}
+
+    def _keep_alive(self, call: Call) -> Any:
+        held = self._keys.get(call.account)
+        named = call.params.get("listenKey")
+        if held is None or (named and named != held.key):
+            raise errors.unknown_listen_key()
+        if not call.ignored:
+            held.expires_ms = self._now_ms() + self._life_ms
+        return {"listenKey": held.key}
+
+    def _delete(self, call: Call) -> Any:
+        held = self._keys.get(call.account)
+        if held is None:
+            raise errors.unknown_listen_key()
+        if not call.ignored:
+            del self._keys[call.account]
+        return {}
+
+    def _expire(self, held: _ListenKey, copies: int) -> None:
+        frame = {"e": "listenKeyExpired", "E": self._clock.server_ms(), "listenKey": held.key}
+        for _ in range(copies):
+            send(self._hub.listeners(held.key), held.key, ACCOUNT, orjson.dumps(frame))
+        self._keys.pop(held.account, None)
+
+    def _send(self, account: str, channel: str, message: dict[str, Any]) -> None:
+        held = self._keys.get(account)
+        if held is None:
+            return
+        listeners = [
+            socket
+            for socket in self._hub.listeners(held.key)
+            if not socket.state["events"] or message["e"] in socket.state["events"]
+        ]
+        if listeners:
+            send(listeners, held.key, channel, orjson.dumps(message))
+
+    def _order_update(self, event: OrderChanged) -> dict[str, Any]:
+        rules = self._engine.symbol(event.order.symbol)
+        order = _order(event.order, rules)
+        order["x"] = _EXECUTION.get(event.execution, event.execution.value)
+        if event.fill is not None:
+            order |= _execution(event.fill, rules)
+        return {"e": "ORDER_TRADE_UPDATE", "E": event.time_ms, "T": event.time_ms, "o": order}
+
+    def _account_update(self, event: AccountChanged) -> dict[str, Any]:
+        # `bc` is the change that neither profit nor commission made: of an order's none is.
+        change = event.balance_change if event.reason is AccountReason.FUNDING else formats.ZERO
+        wallet = formats.exact(event.balance.wallet_balance)
+        return {
+            "e": "ACCOUNT_UPDATE",
+            "E": event.time_ms,
+            "T": event.time_ms,
+            "a": {
+                "m": _REASON[event.reason],
+                "B": [{"a": event.balance.asset, "wb": wallet, "cw": wallet, "bc": formats.exact(change)}],
+                "P": [self._position(position) for position in event.positions],
+            },
+        }
+
+    def _position(self, position: PositionView) -> dict[str, Any]:
+        rules = self._engine.symbol(position.symbol)
+        return {
+            "s": position.symbol,
+            "pa": formats.quantity(position.quantity, rules),
+            "ep": formats.rounded(position.entry_price),
+            "bep": formats.rounded(position.entry_price),
+            "cr": formats.rounded(position.realized_pnl),
+            "up": formats.rounded(position.unrealized_pnl),
+            "mt": position.margin_mode.value.lower(),
+            "iw": "0",
+            "ps": position.position_side.value,
+        }
+
+    def _margin_call(self, event: MarginCall) -> dict[str, Any]:
+        rows = [
+            {
+                "s": position.symbol,
+                "ps": position.position_side.value,
+                "pa": formats.quantity(position.quantity, self._engine.symbol(position.symbol)),
+                "mt": "CROSSED",
+                "iw": "0",
+                "mp": formats.rounded(position.mark_price),
+                "up": formats.rounded(position.unrealized_pnl),
+                "mm": formats.rounded(position.maintenance_margin),
+            }
+            for position in event.positions
+        ]
+        wallet = formats.exact(event.balance.wallet_balance)
+        return {"e": "MARGIN_CALL", "E": event.time_ms, "cw": wallet, "p": rows}
+
+
+def _order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
+    return {
+        "s": order.symbol,
+        "c": order.client_order_id,
+        "S": order.side.value,
+        "o": order.order_type.value,
+        "f": formats.time_in_force(order),
+        "q": formats.quantity(order.quantity, rules),
+        "p": formats.price(order.price, rules),
+        "ap": formats.rounded(order.average_price),
+        "sp": "0",
+        "x": "",
+        "X": formats.status(order),
+        "i": int(order.order_id),
+        "l": "0",
+        "z": formats.quantity(order.filled_quantity, rules),
+        "L": "0",
+        "T": order.updated_ms,
+        "t": 0,
+        "b": "0",
+        "a": "0",
+        "m": False,
+        "R": order.reduce_only,
+        "wt": "CONTRACT_PRICE",
+        "ot": order.order_type.value,
+        "ps": order.position_side.value,
+        "cp": False,
+        "rp": "0",
+        "pP": False,
+        "si": 0,
+        "ss": 0,
+        "V": "EXPIRE_MAKER",
+        "pm": "NONE",
+        "gtd": 0,
+    }
+
+
+def _execution(fill: SimFill, rules: SymbolSettings) -> dict[str, Any]:
+    return {
+        "l": formats.quantity(fill.quantity, rules),
+        "L": formats.price(fill.price, rules),
+        "n": formats.exact(fill.fee),
+        "N": fill.fee_asset,
+        "T": fill.time_ms,
+        "t": int(fill.trade_id),
+        "m": fill.is_maker,
+        "rp": formats.exact(fill.realized_pnl),
+    }
+
+
+def _trade_lite(fill: SimFill, rules: SymbolSettings) -> dict[str, Any]:
+    return {
+        "e": "TRADE_LITE",
+        "E": fill.time_ms,
+        "T": fill.time_ms,
+        "s": fill.symbol,
+        "q": formats.quantity(fill.quantity, rules),
+        "p": formats.price(fill.price, rules),
+        "m": fill.is_maker,
+        "c": fill.client_order_id,
+        "S": fill.side.value,
+        "L": formats.price(fill.price, rules),
+        "l": formats.quantity(fill.quantity, rules),
+        "t": int(fill.trade_id),
+        "i": int(fill.order_id),
+    }

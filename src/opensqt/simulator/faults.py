@@ -1,0 +1,322 @@
+"""The fault script: what goes wrong, on which operation or channel, how often and for how long.
+
+A fault names an operation or a channel, never a path, so that one script works on every venue.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from opensqt.config.load import Section
+
+Operation = Literal[
+    "any",
+    "place_order",
+    "batch_place",
+    "cancel_order",
+    "batch_cancel",
+    "cancel_all",
+    "get_order",
+    "open_orders",
+    "account",
+    "positions",
+    "fills",
+    "listen_key",
+    "market_data",
+    "time",
+    "settings",
+]
+Channel = Literal[
+    "any",
+    "market",
+    "private",
+    "price",
+    "kline",
+    "depth",
+    "trades",
+    "mark_price",
+    "ticker",
+    "orders",
+    "account",
+    "positions",
+]
+PRIVATE_CHANNELS = frozenset({"orders", "account", "positions"})
+
+
+class FaultKind(StrEnum):
+    """What goes wrong."""
+
+    DROP_REPLY = "drop_reply"
+    DELAY = "delay"
+    ERROR_BEFORE = "error_before"
+    ERROR_AFTER = "error_after"
+    TIMEOUT_UNKNOWN = "timeout_unknown"
+    RATE_LIMITED = "rate_limited"
+    BANNED = "banned"
+    REFUSE = "refuse"
+    UNREACHABLE = "unreachable"
+    IGNORE = "ignore"
+    HIDE_ORDERS = "hide_orders"
+    DROP_FRAMES = "drop_frames"
+    CUT = "cut"
+    MUTE = "mute"
+    REPEAT = "repeat"
+    REORDER = "reorder"
+    REFUSE_CONNECT = "refuse_connect"
+    EXPIRE_LISTEN_KEY = "expire_listen_key"
+    UNKNOWN_FIELD = "unknown_field"
+    MALFORMED = "malformed"
+
+
+REQUEST_KINDS = frozenset(
+    {
+        FaultKind.DROP_REPLY,
+        FaultKind.DELAY,
+        FaultKind.ERROR_BEFORE,
+        FaultKind.ERROR_AFTER,
+        FaultKind.TIMEOUT_UNKNOWN,
+        FaultKind.RATE_LIMITED,
+        FaultKind.BANNED,
+        FaultKind.REFUSE,
+        FaultKind.UNREACHABLE,
+        FaultKind.IGNORE,
+    }
+)
+FRAME_KINDS = frozenset(
+    {
+        FaultKind.DROP_FRAMES,
+        FaultKind.MUTE,
+        FaultKind.REPEAT,
+        FaultKind.REORDER,
+        FaultKind.UNKNOWN_FIELD,
+        FaultKind.MALFORMED,
+    }
+)
+ACTION_KINDS = frozenset({FaultKind.CUT, FaultKind.EXPIRE_LISTEN_KEY})
+"""Done at once when added, not when a request or a frame meets them."""
+
+
+class Fault(Section):
+    """One thing that goes wrong. Which fields count depends on the kind."""
+
+    kind: FaultKind
+    on: Operation = "any"
+    """The requests concerned."""
+    channel: Channel = "any"
+    """The streams concerned."""
+    times: int | None = Field(default=None, ge=0)
+    """How often; 0 is without end. By default 1, or without end when `for_ms` or `probability` is given."""
+    probability: Decimal | None = Field(default=None, gt=0, le=1)
+    for_ms: int | None = Field(default=None, gt=0)
+    """How long it lasts from now on; for hide_orders, how long an order stays hidden after it was accepted."""
+    skip: int = Field(default=0, ge=0)
+    """Let so many pass first."""
+    delay_ms: int = Field(default=0, ge=0)
+    before: bool = True
+    """delay: wait before it is done, or after."""
+    status: int | None = Field(default=None, ge=400, le=599)
+    """HTTP status of the error."""
+    code: str = ""
+    """The venue's error code; empty lets the venue's usual one stand."""
+    message: str = ""
+    retry_after_s: int = Field(default=1, ge=0)
+    copies: int = Field(default=3, ge=2)
+    """repeat: how often each frame is sent. expire_listen_key: how many expiry events each key gets (default 1)."""
+    window: int = Field(default=5, ge=2)
+    """reorder: how many frames are shuffled among themselves."""
+    every_ms: int = Field(default=1000, gt=0)
+    """cut, expire_listen_key: the pause between two when `times` is above 1."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _code_may_be_a_number(cls, values: Any) -> Any:
+        if isinstance(values, dict) and isinstance(values.get("code"), int):
+            return {**values, "code": str(values["code"])}
+        return values
+
+    @model_validator(mode="after")
+    def _has_what_its_kind_needs(self) -> Self:
+        if self.kind is FaultKind.DELAY and not self.delay_ms:
+            raise ValueError("delay: delay_ms: expected above zero")
+        if self.kind is FaultKind.REFUSE and not self.code:
+            raise ValueError("refuse: code: expected the venue's error code")
+        if self.kind is FaultKind.HIDE_ORDERS and self.for_ms is None:
+            raise ValueError("hide_orders: for_ms: expected how long an order stays hidden")
+        if self.kind in ACTION_KINDS and self.times == 0 and self.for_ms is None:
+            raise ValueError(f"{self.kind}: times 0 needs for_ms, or it never ends")
+        return self
+
+    @property
+    def limit(self) -> int:
+        """How often it happens at most; 0 is without end."""
+        if self.times is not None:
+            return self.times
+        open_ended = self.for_ms is not None or self.probability is not None or self.kind is FaultKind.MUTE
+        return 0 if open_ended else 1
+
+    def concerns_channel(self, channel: str) -> bool:
+        """Whether a frame of *channel* (a fine name) is meant."""
+        if self.channel in ("any", channel):
+            return True
+        if self.channel == "private":
+            return channel in PRIVATE_CHANNELS
+        return self.channel == "market" and channel not in PRIVATE_CHANNELS
+
+
+class FaultFile(Section):
+    """A fault script as it stands in a file or a request: `{"faults": [...]}`."""
+
+    faults: list[Fault]
+
+
+@dataclass(slots=True, eq=False)
+class Armed:
+    """A fault that was added, and what it did so far."""
+
+    fault: Fault
+    since_ms: int
+    met: int = 0
+    hits: int = 0
+
+    def ended(self, now_ms: int) -> bool:
+        """Whether it can't happen any more."""
+        if self.fault.limit and self.hits >= self.fault.limit:
+            return True
+        lasts = self.fault.for_ms
+        return lasts is not None and self.fault.kind is not FaultKind.HIDE_ORDERS and now_ms >= self.since_ms + lasts
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPlan:
+    """What goes wrong with one request."""
+
+    delay_before_ms: int = 0
+    delay_after_ms: int = 0
+    ignored: bool = False
+    verdict: Fault | None = None
+    """The one fault that decides how the request ends, if any."""
+
+
+NO_FAULTS = RequestPlan()
+
+
+class FaultScript:
+    """The faults that are armed now.
+
+    Args:
+        now_ms: A clock that never goes back.
+        seed: Makes `probability` repeatable.
+    """
+
+    def __init__(self, now_ms: Callable[[], int], *, seed: int) -> None:
+        self._now_ms = now_ms
+        self._random = random.Random(seed)  # noqa: S311 - repeatable on purpose
+        self._armed: list[Armed] = []
+        self._watchers: list[Callable[[Armed], None]] = []
+        self.touches_frames = False
+        """Whether any fault concerns frames: lets a stream skip the question."""
+
+    def watch(self, on_action: Callable[[Armed], None]) -> None:
+        """Call *on_action* for each added fault that is to be done at once."""
+        self._watchers.append(on_action)
+
+    def add(self, *faults: Fault) -> None:
+        """Arm faults."""
+        for fault in faults:
+            armed = Armed(fault, self._now_ms())
+            self._armed.append(armed)
+            if fault.kind in FRAME_KINDS:
+                self.touches_frames = True
+            if fault.kind in ACTION_KINDS:
+                for on_action in self._watchers:
+                    on_action(armed)
+
+    def clear(self) -> None:
+        """Disarm all."""
+        self._armed.clear()
+        self.touches_frames = False
+
+    def strike(self, armed: Armed) -> bool:
+        """Count one more time that a fault of ACTION_KINDS happens; say no when it has ended or was cleared."""
+        if armed not in self._armed or armed.ended(self._now_ms()):
+            return False
+        armed.hits += 1
+        return True
+
+    def listing(self) -> list[dict[str, Any]]:
+        """Answer every fault that was added since the last clear, with how often it happened."""
+        now = self._now_ms()
+        return [
+            {
+                **armed.fault.model_dump(mode="json", exclude_unset=True),
+                "hits": armed.hits,
+                "active": not armed.ended(now),
+            }
+            for armed in self._armed
+        ]
+
+    def plan(self, operation: str) -> RequestPlan:
+        """Decide what goes wrong with a request; the first fault that ends it wins, delays add up."""
+        if not self._armed:
+            return NO_FAULTS
+        before = after = 0
+        ignored = False
+        verdict: Fault | None = None
+        for armed in self._armed:
+            fault = armed.fault
+            if fault.kind not in REQUEST_KINDS or fault.on not in ("any", operation):
+                continue
+            ends_it = fault.kind not in (FaultKind.DELAY, FaultKind.IGNORE)
+            if (ends_it and verdict is not None) or not self._happens(armed):
+                continue
+            if fault.kind is FaultKind.DELAY:
+                before, after = (before + fault.delay_ms, after) if fault.before else (before, after + fault.delay_ms)
+            elif fault.kind is FaultKind.IGNORE:
+                ignored = True
+            else:
+                verdict = fault
+        return RequestPlan(before, after, ignored, verdict)
+
+    def frame_faults(self, channel: str) -> list[Fault]:
+        """Decide what goes wrong with one frame of a channel."""
+        return [
+            armed.fault
+            for armed in self._armed
+            if armed.fault.kind in FRAME_KINDS and armed.fault.concerns_channel(channel) and self._happens(armed)
+        ]
+
+    def refuses_connection(self, channels: Iterable[str]) -> bool:
+        """Decide whether a new connection that may carry these channels is refused."""
+        names = list(channels)
+        return any(
+            armed.fault.kind is FaultKind.REFUSE_CONNECT
+            and any(armed.fault.concerns_channel(name) for name in names)
+            and self._happens(armed)
+            for armed in self._armed
+        )
+
+    def hidden_ms(self) -> int:
+        """For how long after it was accepted an order is hidden from queries; 0 when it is not."""
+        return max(
+            (a.fault.for_ms or 0 for a in self._armed if a.fault.kind is FaultKind.HIDE_ORDERS),
+            default=0,
+        )
+
+    def _happens(self, armed: Armed) -> bool:
+        if armed.ended(self._now_ms()):
+            return False
+        armed.met += 1
+        if armed.met <= armed.fault.skip:
+            return False
+        chance = armed.fault.probability
+        if chance is not None and self._random.random() >= chance:
+            return False
+        armed.hits += 1
+        return True

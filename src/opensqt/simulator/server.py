@@ -1,0 +1,237 @@
+"""The HTTP and WebSocket server: one port, the venue's own paths, and every request past the fault script."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from opensqt.config.load import ConfigError
+from opensqt.simulator.dialects.base import (
+    ANSWERS_AFTER_DOING,
+    ANSWERS_WITHOUT_DOING,
+    Call,
+    Dialect,
+    Reply,
+    Route,
+    VenueError,
+)
+from opensqt.simulator.faults import Armed, FaultKind, FaultScript, RequestPlan
+from opensqt.simulator.settings import ServerRules
+from opensqt.simulator.sockets import Hub, Socket
+from opensqt.simulator.statistics import Statistics
+from opensqt.telemetry import logging
+
+_log = logging.get_logger("simulator.server")
+_TICK_S = 0.05
+Control = Callable[[web.Request], Awaitable[web.Response]]
+
+
+class Server:
+    """Serves one dialect.
+
+    Args:
+        control: Answers the requests under `/_sim`.
+        rules: Buffers and pings.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        hub: Hub,
+        script: FaultScript,
+        statistics: Statistics,
+        control: Control,
+        rules: ServerRules,
+    ) -> None:
+        self._dialect = dialect
+        self._hub = hub
+        self._script = script
+        self._statistics = statistics
+        self._control = control
+        self._rules = rules
+        self._runner: web.AppRunner | None = None
+        self._actions: set[asyncio.Task[None]] = set()
+        self.failed: BaseException | None = None
+        self.port = 0
+        script.watch(self._act)
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen.
+
+        Raises:
+            ConfigError: The port is in use, or the host is none of this machine.
+        """
+        app = web.Application(client_max_size=4 * 1024 * 1024)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            if port:
+                raise ConfigError(
+                    f"port {port}: already in use or not allowed; stop what listens there or give another with --port"
+                ) from error
+            raise ConfigError(f"host {host}: can't listen there: {error.strerror}") from error
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Close every connection and stop listening."""
+        for action in self._actions:
+            action.cancel()
+        await asyncio.gather(*self._actions, return_exceptions=True)
+        for socket in list(self._hub.sockets):
+            socket.cut()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def run(self) -> None:
+        """Send what is due at intervals and ping the connections, until cancelled."""
+        loop = asyncio.get_running_loop()
+        ping_every_s = self._rules.ping_every_ms / 1000
+        ping_at = loop.time() + ping_every_s
+        while True:
+            await asyncio.sleep(_TICK_S)
+            self._dialect.tick()
+            now = loop.time()
+            if now < ping_at:
+                continue
+            ping_at = now + ping_every_s
+            for socket in list(self._hub.sockets):
+                if (now - socket.pong_at) * 1000 > self._rules.pong_within_ms:
+                    socket.cut()
+                else:
+                    socket.ping()
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        path = request.path
+        if path == "/_sim" or path.startswith("/_sim/"):
+            return await self._control(request)
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._socket(request)
+        return await self._rest(request)
+
+    async def _rest(self, request: web.Request) -> web.Response:
+        route = self._dialect.route(request.method, request.path)
+        call = await _read(request, route)
+        if route is None:
+            return self._respond(self._dialect.fail(self._dialect.unknown_path(request.method, request.path)), call)
+        self._statistics.requests[route.operation] += 1
+        plan = self._script.plan(route.operation)
+        if plan.delay_before_ms:
+            await asyncio.sleep(plan.delay_before_ms / 1000)
+        reply = self._outcome(call, plan)
+        if plan.delay_after_ms:
+            await asyncio.sleep(plan.delay_after_ms / 1000)
+        if reply is None:
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response()
+        return self._respond(reply, call)
+
+    def _outcome(self, call: Call, plan: RequestPlan) -> Reply | None:
+        """Do the call, as far as the plan lets it, and answer the reply; None is a closed connection."""
+        verdict = plan.verdict
+        if verdict is not None and verdict.kind is FaultKind.UNREACHABLE:
+            return None
+        try:
+            if verdict is not None and verdict.kind in ANSWERS_WITHOUT_DOING:
+                raise self._dialect.verdict(verdict)
+            call.ignored = plan.ignored
+            reply = self._do(call, verdict is not None)
+            if verdict is not None and verdict.kind in ANSWERS_AFTER_DOING:
+                raise self._dialect.verdict(verdict)
+        except VenueError as error:
+            self._statistics.refused[error.code] += 1
+            reply = self._dialect.fail(error)
+        return None if verdict is not None and verdict.kind is FaultKind.DROP_REPLY else reply
+
+    def _do(self, call: Call, spoiled: bool) -> Reply:
+        """Admit and answer the call; when a fault spoils the reply anyway, a refusal is its reply too."""
+        try:
+            self._dialect.admit(call)
+            return self._dialect.answer(call)
+        except VenueError as error:
+            if not spoiled:
+                raise
+            return self._dialect.fail(error)
+
+    def _respond(self, reply: Reply, call: Call | None) -> web.Response:
+        self._statistics.statuses[reply.status] += 1
+        headers = {**(call.reply_headers if call is not None else {}), **reply.headers}
+        return web.Response(status=reply.status, body=reply.body, content_type="application/json", headers=headers)
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        params = dict(parse_qsl(request.query_string, keep_blank_values=True))
+        channels = self._dialect.channels_of(request.path, params)
+        if self._script.refuses_connection(channels):
+            self._statistics.statuses[503] += 1
+            return web.Response(status=503)
+        ws = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=1024 * 1024)
+        transport = request.transport
+        if transport is None:
+            return ws
+        socket = Socket(ws, transport, self._script, self._statistics, buffer=self._rules.socket_buffer)
+        try:
+            self._dialect.connect(socket, request.path, params)
+        except VenueError as error:
+            self._hub.remove(socket)
+            return self._respond(self._dialect.fail(error), None)
+        self._hub.add(socket)
+        self._statistics.connections_opened["private" if socket.private else "market"] += 1
+        try:
+            # The handshake goes out first: what connect() queued waits in the buffer until serve() writes it.
+            with contextlib.suppress(ConnectionError):
+                await ws.prepare(request)
+                await socket.serve(self._dialect.receive)
+        finally:
+            self._hub.remove(socket)
+        return ws
+
+    def _act(self, armed: Armed) -> None:
+        action = asyncio.get_running_loop().create_task(self._repeat(armed))
+        self._actions.add(action)
+        action.add_done_callback(self._acted)
+
+    def _acted(self, action: asyncio.Task[None]) -> None:
+        self._actions.discard(action)
+        if not action.cancelled() and (error := action.exception()) is not None:
+            _log.error("fault failed", exc_info=error)
+            self.failed = error
+
+    async def _repeat(self, armed: Armed) -> None:
+        fault = armed.fault
+        while self._script.strike(armed):
+            if fault.kind is FaultKind.EXPIRE_LISTEN_KEY:
+                self._dialect.expire_keys(fault.copies if "copies" in fault.model_fields_set else 1)
+            else:
+                for socket in [socket for socket in self._hub.sockets if socket.concerned_by(fault)]:
+                    socket.cut()
+            await asyncio.sleep(fault.every_ms / 1000)
+
+
+async def _read(request: web.Request, route: Route | None) -> Call:
+    query = request.raw_path.partition("?")[2]
+    body = (await request.read()).decode("utf-8", errors="replace") if request.can_read_body else ""
+    fields = body if request.content_type != "application/json" else ""
+    return Call(
+        route=route if route is not None else _NOWHERE,
+        params={**dict(parse_qsl(query, keep_blank_values=True)), **dict(parse_qsl(fields, keep_blank_values=True))},
+        query=query,
+        body=body,
+        headers=request.headers,
+        address=request.remote or "",
+    )
+
+
+def _nothing(_call: Call) -> None:
+    return None
+
+
+_NOWHERE = Route("", "", "any", _nothing)

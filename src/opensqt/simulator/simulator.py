@@ -1,0 +1,106 @@
+"""One simulated venue: engine, market and server, started and stopped together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from opensqt.config.load import ConfigError
+from opensqt.simulator.control import Control
+from opensqt.simulator.dialects import DIALECTS
+from opensqt.simulator.dialects.base import World
+from opensqt.simulator.engine import Engine
+from opensqt.simulator.faults import FaultScript
+from opensqt.simulator.ledger import ledger
+from opensqt.simulator.market import Market, open_market
+from opensqt.simulator.server import Server
+from opensqt.simulator.settings import SimulatorSettings
+from opensqt.simulator.sockets import Hub
+from opensqt.simulator.statistics import Statistics
+
+
+class Simulator:
+    """A venue on one port of this machine; use it as an async context manager.
+
+    Attributes:
+        faults: The fault script; add to it or clear it at any time.
+        engine: The matching engine with its accounts.
+        market: The outside world, to pause it or to send an order from it.
+        statistics: What the server counted.
+    """
+
+    def __init__(self, settings: SimulatorSettings | None = None) -> None:
+        self.settings = settings or SimulatorSettings()
+        if self.settings.exchange not in DIALECTS:
+            raise ConfigError(f"exchange {self.settings.exchange!r}: expected one of {', '.join(sorted(DIALECTS))}")
+        self.market: Market = open_market(self.settings)
+        self.engine: Engine = self.market.engine
+        self.faults = FaultScript(_monotonic_ms, seed=self.settings.seed)
+        self.statistics = Statistics()
+        self._hub = Hub()
+        world = World(self.settings, self.engine, self.market, self._hub, self.faults, _monotonic_ms)
+        self._dialect = DIALECTS[self.settings.exchange](world)
+        control = Control(self._dialect, self.market, self.faults, self.ledger)
+        self._server = Server(self._dialect, self._hub, self.faults, self.statistics, control, self.settings.server)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def url(self) -> str:
+        """Where it listens, e.g. `http://127.0.0.1:9400`."""
+        return f"http://{self.settings.host}:{self._server.port}"
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT."""
+        return f"{self.settings.host}:{self._server.port}"
+
+    def ledger(self) -> dict[str, Any]:
+        """Answer what `GET /_sim/ledger` answers."""
+        statistics = self.statistics.as_json(self._hub.open_connections())
+        return ledger(self.engine, finished=self.market.finished, statistics=statistics)
+
+    async def start(self) -> None:
+        """Listen, and let the market run."""
+        await self._server.start(self.settings.host, self.settings.port)
+        self._unsubscribe = self.engine.subscribe(self._dialect.observe)
+        self._tasks = [asyncio.create_task(self._server.run(), name="server")]
+        if self.settings.clock == "live":
+            self._tasks.append(asyncio.create_task(self.market.run(), name="market"))
+
+    async def stop(self) -> None:
+        """Stop, and raise what one of its tasks failed with."""
+        for task in self._tasks:
+            task.cancel()
+        outcomes = await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._unsubscribe()
+        await self._server.stop()
+        for outcome in [*outcomes, self._server.failed]:
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until *stop* is set; raise what a task fails with before."""
+        waiter = asyncio.create_task(stop.wait())
+        watched: set[asyncio.Task[Any]] = {waiter, *self._tasks}
+        try:
+            while not waiter.done():
+                done, watched = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+        finally:
+            waiter.cancel()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

@@ -1,0 +1,242 @@
+"""WebSocket connections: bounded buffers, frames that are encoded once, and the faults of the fault script."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import orjson
+from aiohttp import WSMsgType, web
+
+from opensqt.simulator.faults import PRIVATE_CHANNELS, Fault, FaultKind, FaultScript
+from opensqt.simulator.statistics import Statistics
+from opensqt.telemetry import logging
+
+_log = logging.get_logger("simulator.sockets")
+_REORDER_HOLD_S = 0.25
+"""A frame held back for reordering is sent at the latest after this time, though its window is not full."""
+
+
+class Socket:
+    """One connection of a client.
+
+    Args:
+        ws: Prepared for sending.
+        transport: Lets the connection be cut without a close frame.
+        buffer: Frames that may wait; a client that reads too slowly for it is cut, as venues do.
+    """
+
+    def __init__(
+        self,
+        ws: web.WebSocketResponse,
+        transport: asyncio.Transport,
+        script: FaultScript,
+        statistics: Statistics,
+        *,
+        buffer: int,
+    ) -> None:
+        self._ws = ws
+        self._transport = transport
+        self._script = script
+        self._statistics = statistics
+        self._buffer = buffer
+        self._frames: deque[tuple[bytes, WSMsgType]] = deque()
+        self._wake = asyncio.Event()
+        self._held: list[bytes] = []
+        self._shuffle = random.Random(0)  # noqa: S311 - repeatable on purpose
+        self.channels: Counter[str] = Counter()
+        """Fine channel names that the connection carries now."""
+        self.state: dict[str, Any] = {}
+        """What the dialect keeps about the connection."""
+        self.closed = False
+        self.pong_at = asyncio.get_running_loop().time()
+
+    @property
+    def private(self) -> bool:
+        """Whether it carries an account's events."""
+        return any(self.channels[name] for name in PRIVATE_CHANNELS)
+
+    def concerned_by(self, fault: Fault) -> bool:
+        """Whether a fault's channel is carried here; a connection without any yet counts as a market one."""
+        carried = [name for name, count in self.channels.items() if count > 0] or ["price"]
+        return any(fault.concerns_channel(name) for name in carried)
+
+    def send(self, frame: bytes, channel: str) -> None:
+        """Queue a data frame of *channel*, as far as the fault script lets it through."""
+        if not self._script.touches_frames:
+            self._queue(frame)
+            return
+        faults = {fault.kind: fault for fault in self._script.frame_faults(channel)}
+        if FaultKind.DROP_FRAMES in faults or FaultKind.MUTE in faults:
+            self._statistics.frames_dropped += 1
+            return
+        frames = [with_unknown_field(frame) if FaultKind.UNKNOWN_FIELD in faults else frame]
+        if FaultKind.MALFORMED in faults:
+            frames.insert(0, garbled(frame))
+        if repeat := faults.get(FaultKind.REPEAT):
+            frames *= repeat.copies
+        if reorder := faults.get(FaultKind.REORDER):
+            self._hold(frames, reorder.window)
+            return
+        for each in frames:
+            self._queue(each)
+
+    def reply(self, frame: bytes) -> None:
+        """Queue an answer to the client's own message; faults leave it alone."""
+        self._queue(frame)
+
+    def ping(self) -> None:
+        """Queue a ping."""
+        self._frames.append((b"", WSMsgType.PING))
+        self._wake.set()
+
+    def cut(self) -> None:
+        """End the connection at once, without a close frame."""
+        self.closed = True
+        self._transport.abort()
+
+    async def close(self) -> None:
+        """End the connection in good order."""
+        self.closed = True
+        await self._ws.close(code=1001, message=b"going away")
+
+    async def serve(self, receive: Callable[[Socket, str], None]) -> None:
+        """Write what is queued and hand incoming text to *receive*, until the connection ends."""
+        writer = asyncio.create_task(self._write())
+        try:
+            async for message in self._ws:
+                if message.type is WSMsgType.TEXT:
+                    receive(self, message.data)
+                elif message.type is WSMsgType.PING:
+                    self._frames.append((message.data, WSMsgType.PONG))
+                    self._wake.set()
+                elif message.type is WSMsgType.PONG:
+                    self.pong_at = asyncio.get_running_loop().time()
+        finally:
+            self.closed = True
+            writer.cancel()
+            (outcome,) = await asyncio.gather(writer, return_exceptions=True)
+            if isinstance(outcome, Exception) and not isinstance(outcome, ConnectionError):
+                _log.error("writer failed", exc_info=outcome)
+
+    async def _write(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._frames:
+                frame, kind = self._frames.popleft()
+                await self._ws.send_frame(frame, kind)
+                self._statistics.frames_sent += 1
+
+    def _queue(self, frame: bytes) -> None:
+        if self.closed:
+            return
+        if len(self._frames) >= self._buffer:
+            _log.warning("slow reader cut", waiting=len(self._frames))
+            self.cut()
+            return
+        self._frames.append((frame, WSMsgType.TEXT))
+        self._wake.set()
+
+    def _hold(self, frames: list[bytes], window: int) -> None:
+        if not self._held:
+            asyncio.get_running_loop().call_later(_REORDER_HOLD_S, self._release)
+        self._held.extend(frames)
+        if len(self._held) >= window:
+            self._release()
+
+    def _release(self) -> None:
+        held, self._held = self._held, []
+        self._shuffle.shuffle(held)
+        for frame in held:
+            self._queue(frame)
+
+
+class Hub:
+    """Who listens to which topic."""
+
+    def __init__(self) -> None:
+        self.sockets: dict[Socket, None] = {}
+        self._topics: dict[str, dict[Socket, None]] = {}
+
+    def add(self, socket: Socket) -> None:
+        """Know a new connection."""
+        self.sockets[socket] = None
+
+    def remove(self, socket: Socket) -> None:
+        """Forget a connection and all it listened to."""
+        self.sockets.pop(socket, None)
+        for topic in [topic for topic, listeners in self._topics.items() if socket in listeners]:
+            self.unsubscribe(socket, topic)
+
+    def subscribe(self, socket: Socket, topic: str) -> bool:
+        """Let a connection hear a topic; say whether that is new."""
+        listeners = self._topics.setdefault(topic, {})
+        if socket in listeners:
+            return False
+        listeners[socket] = None
+        return True
+
+    def unsubscribe(self, socket: Socket, topic: str) -> bool:
+        """End that; say whether it did hear it."""
+        listeners = self._topics.get(topic, {})
+        if socket not in listeners:
+            return False
+        del listeners[socket]
+        if not listeners:
+            del self._topics[topic]
+        return True
+
+    def listeners(self, topic: str) -> Iterable[Socket]:
+        """Answer who hears a topic."""
+        return self._topics.get(topic, ())
+
+    def topics(self) -> Iterator[str]:
+        """Answer every topic that somebody hears."""
+        return iter(list(self._topics))
+
+    def topics_of(self, socket: Socket) -> list[str]:
+        """Answer what a connection hears."""
+        return [topic for topic, listeners in self._topics.items() if socket in listeners]
+
+    def open_connections(self) -> Counter[str]:
+        """Count the open connections by kind."""
+        counts = Counter({"market": 0, "private": 0})
+        for socket in self.sockets:
+            counts["private" if socket.private else "market"] += 1
+        return counts
+
+
+def with_unknown_field(frame: bytes) -> bytes:
+    """Add a field that no client can know to a JSON object or to each object of a JSON list."""
+    message = orjson.loads(frame)
+    for each in message if isinstance(message, list) else [message]:
+        if isinstance(each, dict):
+            inner = each.get("data", each)
+            for row in inner if isinstance(inner, list) else [inner]:
+                if isinstance(row, dict):
+                    row["newField"] = {"since": 1, "values": ["x", None]}
+    return orjson.dumps(message)
+
+
+def garbled(frame: bytes) -> bytes:
+    """Answer the same JSON with every number in text replaced by what is none."""
+    return orjson.dumps(_garble(orjson.loads(frame)))
+
+
+def _garble(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _garble(below) for key, below in value.items()}
+    if isinstance(value, list):
+        return [_garble(below) for below in value]
+    if isinstance(value, str):
+        try:
+            Decimal(value)
+        except InvalidOperation:
+            return value
+        return "garbled"
+    return value
