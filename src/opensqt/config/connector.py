@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from opensqt.config.load import Section
 from opensqt.config.venue import VenueSettings
@@ -13,12 +13,12 @@ from opensqt.config.venue import VenueSettings
 class ServerSettings(Section):
     """How the connector listens and how it treats its clients."""
 
+    insecure: bool = False
+    """Allow listening beyond loopback although anybody who reaches the port could then trade."""
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = Field(default=50051, ge=0, le=65535)
     """gRPC port; 0 takes any free one."""
-    insecure: bool = False
-    """Allow listening beyond loopback although anybody who reaches the port could then trade."""
     metrics_port: int | None = Field(default=9101, ge=0, le=65535)
     """Port of /metrics; 0 takes any free one, null serves none."""
     linger_s: float = Field(default=10.0, ge=0)
@@ -32,14 +32,15 @@ class ServerSettings(Section):
     drain_s: float = Field(default=2.0, ge=0, le=8)
     """Seconds at least, when stopping, in which health answers NOT_SERVING before the port closes."""
 
-    @model_validator(mode="after")
-    def _loopback_unless_insecure(self) -> ServerSettings:
-        if not self.insecure and not _is_loopback(self.host):
+    @field_validator("host")
+    @classmethod
+    def _loopback_unless_insecure(cls, value: str, info: ValidationInfo) -> str:
+        if not info.data.get("insecure") and not _is_loopback(value):
             raise ValueError(
-                f"host {self.host!r}: whoever reaches this port can trade, so only loopback (127.0.0.1) is allowed;"
+                "whoever reaches this port can trade, so only loopback (127.0.0.1) is allowed;"
                 " give --insecure (insecure: true) where the network itself keeps strangers out"
             )
-        return self
+        return value
 
 
 class JournalSettings(Section):

@@ -7,7 +7,7 @@ an entry once, whatever the number of clients, and a response is entries and a s
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from opensqt.model.stream import Batch
@@ -46,7 +46,13 @@ class Entry:
     keep: bool
     """Whether it belongs in a snapshot."""
     number: int
-    """Its sequence in the feed; 0 for the state that a feed was set to."""
+    """Its sequence in the feed."""
+    state: bytes | None = None
+    """What a snapshot holds of it, where that is less than the update."""
+
+    def remembered(self) -> Entry:
+        """Answer the entry as a snapshot holds it."""
+        return self if self.state is None else replace(self, data=self.state, state=None)
 
 
 def encode(message: Message) -> bytes:

@@ -112,6 +112,7 @@ class _Upstream:
         self.feed: Feed[Entry] = Feed(
             key=lambda entry: entry.key,
             keep=lambda entry: entry.keep,
+            remember=Entry.remembered,
             conflate=self._kind.conflate,
             capacity=hub.capacity,
             snapshot_limit=self._kind.snapshot_limit,
@@ -167,7 +168,15 @@ class _Upstream:
 
     def _entry(self, update: Any, number: int) -> Entry:
         kind = self._kind
-        return Entry(encode(kind.encode(update)), kind.key(update), kind.symbol(update), kind.keep(update), number)
+        keep, state = kind.keep(update), kind.state(update)
+        return Entry(
+            data=encode(kind.encode(update)),
+            key=kind.key(update),
+            symbol=kind.symbol(update),
+            keep=keep,
+            number=number,
+            state=encode(kind.encode(state)) if keep and state is not update else None,
+        )
 
     def _recovered(self) -> None:
         if self._failures:

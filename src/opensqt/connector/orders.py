@@ -192,7 +192,7 @@ class OrderDesk:
             elif record.request != intent.request:
                 self._finish(intent, _duplicate(intent.request))
             elif record.outcome is None:
-                # Only when writing its outcome failed: the venue has to tell it again.
+                # Writing its outcome had failed: the venue has to tell it again.
                 self._spawn_resolution(intent, record.updated_ns, OutcomeUnknown("its outcome was not written down"))
             else:
                 self._finish(intent, record.outcome)
@@ -280,10 +280,15 @@ class OrderDesk:
             await self._settle(intent, State.REFUSED, _duplicate(intent.request))
 
     async def _settle(self, intent: _Intent, state: State, outcome: Outcome) -> None:
-        # The caller need not wait for the disk: were this write lost, the next run would ask the venue.
-        if not intent.outcome.done():
-            intent.outcome.set_result(outcome)
         intent.status = outcome.status if isinstance(outcome, Order) else OrderStatus.REJECTED
+        if state is State.ABSENT:
+            # Written before it is told, for it allows the caller to send again at once. Were the write lost,
+            # the journal would have the venue asked once more.
+            await self._write(intent, state, outcome)
+            self._finish(intent, outcome)
+            return
+        # The caller need not wait for the disk; until the write is done, this intent answers for the journal.
+        intent.outcome.set_result(outcome)
         if await self._write(intent, state, outcome):
             self._intents.pop(intent.request.client_order_id, None)
 
@@ -296,9 +301,9 @@ class OrderDesk:
         return True
 
     def _finish(self, intent: _Intent, outcome: Outcome) -> None:
-        """Answer without a word to the journal: it holds the truth already, or nothing was sent."""
-        intent.outcome.set_result(outcome)
+        """Answer and forget: the journal holds the truth already, or nothing was sent."""
         self._intents.pop(intent.request.client_order_id, None)
+        intent.outcome.set_result(outcome)
 
     async def _known(self, ref: OrderRef, before: _Intent | None) -> Order | None:
         """What we know of an order that the venue just did not find."""

@@ -10,6 +10,7 @@ from opensqt.connector.hub import Hub
 from opensqt.connector.service import check_interval
 from opensqt.connector.topics import Topic
 from opensqt.exchange.requests import decode_cursor, decode_symbol
+from opensqt.model.errors import UnknownSymbol
 from opensqt.proto import exchange_service_pb2 as pb
 
 
@@ -46,6 +47,9 @@ class Streams:
 
     async def _serve(self, topic: Topic, request: Any, context: Context, *, symbol: str = "") -> None:
         cursor = decode_cursor(request)
+        if symbol and (await self._hub.exchange.get_exchange_info()).rules(symbol) is None:
+            # Prices and candles of an unknown symbol are refused by the exchange itself; here one would wait for ever.
+            raise UnknownSymbol(f"symbol {symbol}: not traded here", symbol=symbol)
         async with self._hub.subscribe(topic, symbol=symbol, cursor=cursor) as batches:
             async for batch in batches:
                 # While this write waits for the client, the next batch gathers in the feed.

@@ -37,6 +37,8 @@ class Kind:
     symbol: Callable[[Any], str]
     conflate: bool
     keep: Callable[[Any], bool] = lambda _update: True
+    state: Callable[[Any], Any] = lambda update: update
+    """What a snapshot tells of an update."""
     snapshot_limit: int | None = None
 
 
@@ -44,6 +46,11 @@ def _order_key(update: OrderUpdate) -> Hashable:
     # The venue's id comes only with its first word; ours is there from the start, but for orders of others.
     order = update.order
     return order.symbol, order.client_order_id or order.order_id
+
+
+def _order_state(update: OrderUpdate) -> OrderUpdate:
+    # A fill is an event: told again in a snapshot it could count twice.
+    return update if update.fill is None else OrderUpdate(order=update.order)
 
 
 def _position_key(position: Position) -> Hashable:
@@ -78,6 +85,7 @@ KINDS: dict[str, Kind] = {
         symbol=lambda update: update.order.symbol,
         conflate=False,
         keep=lambda update: not update.order.status.is_closed,
+        state=_order_state,
     ),
     "klines": Kind(
         subscribe=lambda exchange, topic, cursor: exchange.subscribe_klines(

@@ -1,0 +1,213 @@
+"""The exchange-connector command: flags, settings, and the choice of what stands behind the server."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+import opensqt
+from opensqt.config import entry
+from opensqt.config.connector import ConnectorSettings
+from opensqt.config.load import ConfigError, load
+from opensqt.config.venue import VenueSettings
+from opensqt.connector.server import Connector
+from opensqt.exchange.protocol import Exchange
+from opensqt.exchange.resolve import resolve
+from opensqt.model.order import Order, OrderRequest
+from opensqt.telemetry import logging
+
+SHORTCUTS = {
+    "EXCHANGE": "exchange.name",
+    "API_KEY": "exchange.api_key",
+    "API_SECRET": "exchange.secret",
+    "PASSPHRASE": "exchange.passphrase",
+    "PORT": "server.port",
+    "LOG_LEVEL": "log_level",
+}
+"""Environment variable to setting; each may be given as NAME_FILE too."""
+
+_EXAMPLES = """\
+examples:
+  exchange-connector --exchange binance --simulated      trade on a simulator in this process; needs no key
+  API_KEY=... API_SECRET=... exchange-connector --exchange binance --testnet
+  exchange-connector --exchange binance --public-only    market data only; needs no key
+  exchange-connector --config configs/connector.yaml --port 50052
+
+environment (wins over the file; NAME_FILE reads a value from a file):
+  EXCHANGE, API_KEY, API_SECRET, PASSPHRASE, PORT, LOG_LEVEL, and OPENSQT__SECTION__KEY for any other setting
+
+exit codes: 0 stopped, 1 unexpected failure, 2 configuration or usage, 3 credentials refused, 4 exchange unreachable
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the connector until SIGTERM or SIGINT and answer the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        settings = _settings(arguments)
+    except ConfigError as error:
+        return entry.fail(error)
+    logging.configure(settings.log_level, service="exchange-connector")
+    return entry.run(partial(_serve, settings))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="exchange-connector",
+        description="Owns the connection to one exchange account and serves it over gRPC.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file, e.g. configs/connector.yaml")
+    parser.add_argument("--exchange", metavar="NAME", help="binance, bitget, gate, okx or bybit")
+    parser.add_argument("--host", metavar="ADDRESS", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, help="gRPC port (50051); 0 takes any free one")
+    parser.add_argument(
+        "--metrics-port", type=int, metavar="PORT", help="port of /metrics (9101); 0 takes any free one"
+    )
+    parser.add_argument("--journal", metavar="FILE", help="order journal (data/connector-EXCHANGE.db)")
+    parser.add_argument("--base-url", metavar="URL", help="a running exchange-simulator instead of the exchange itself")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--simulated", action="store_true", default=None, help="trade on a simulator in this process")
+    mode.add_argument("--testnet", action="store_true", default=None, help="use the exchange's test network")
+    parser.add_argument("--public-only", action="store_true", default=None, help="market data only; no key needed")
+    parser.add_argument(
+        "--insecure",
+        action="store_true",
+        default=None,
+        help="allow listening beyond loopback: whoever reaches it trades",
+    )
+    parser.add_argument("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {opensqt.__version__}")
+    return parser
+
+
+def _settings(arguments: argparse.Namespace) -> ConnectorSettings:
+    flags = {
+        ("exchange", "name"): arguments.exchange,
+        ("exchange", "base_url"): arguments.base_url,
+        ("exchange", "testnet"): arguments.testnet,
+        ("exchange", "public_only"): arguments.public_only,
+        ("server", "host"): arguments.host,
+        ("server", "port"): arguments.port,
+        ("server", "metrics_port"): arguments.metrics_port,
+        ("server", "insecure"): arguments.insecure,
+        ("journal", "path"): arguments.journal,
+        ("simulated",): arguments.simulated,
+        ("log_level",): arguments.log_level,
+    }
+
+    def with_flags(tree: dict[str, Any]) -> dict[str, Any]:
+        for keys, value in flags.items():
+            if value is not None:
+                _put(tree, keys, value)
+        if not (tree.get("exchange") or {}).get("name"):
+            if not tree.get("simulated"):
+                raise ConfigError(
+                    "exchange: none is named; set EXCHANGE (or --exchange) to binance, bitget, gate, okx or bybit,"
+                    " or run with --simulated"
+                )
+            _put(tree, ("exchange", "name"), "binance")
+        return tree
+
+    settings = load(ConnectorSettings, arguments.config, shortcuts=SHORTCUTS, prepare=with_flags)
+    if settings.simulated and (settings.exchange.base_url or settings.exchange.testnet):
+        raise ConfigError("simulated: brings its own exchange; leave out base_url (--base-url) and testnet (--testnet)")
+    if not (settings.simulated or settings.exchange.public_only):
+        _require_key(settings.exchange)
+    return settings
+
+
+def _put(tree: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:
+    for key in keys[:-1]:
+        if not isinstance(tree.get(key), dict):
+            tree[key] = {}
+        tree = tree[key]
+    tree[keys[-1]] = value
+
+
+def _require_key(venue: VenueSettings) -> None:
+    missing = [
+        name
+        for name, value in (("API_KEY", venue.api_key), ("API_SECRET", venue.secret))
+        if not value.get_secret_value()
+    ]
+    if missing:
+        raise ConfigError(
+            f"{' and '.join(missing)}: not set; set API_KEY and API_SECRET (or API_KEY_FILE and API_SECRET_FILE),"
+            " or run with --simulated or --public-only, which need none"
+        )
+
+
+async def _serve(settings: ConnectorSettings, stop: asyncio.Event) -> None:
+    # Only now: importing the adapters takes a second, and a mistake in the settings should be told at once.
+    from opensqt.exchange.factory import create_exchange
+
+    async with AsyncExitStack() as stack:
+        venue = settings.exchange
+        if settings.simulated:
+            venue = await _simulated(venue, stack)
+        connector = Connector(
+            create_exchange(venue),
+            settings.server,
+            journal=settings.journal_path,
+            keep_days=settings.journal.keep_days,
+            resolve=partial(_resolve, venue),
+        )
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        try:
+            if not await _first(connector.start(), stopping):
+                return
+            stack.push_async_callback(connector.stop)
+            print(f"exchange-connector ready on {connector.address}", flush=True)  # noqa: T201 - for who started us
+            if await _first(connector.failed(), stopping):
+                raise RuntimeError("the health monitor ended, so health could not be vouched for")
+        finally:
+            stopping.cancel()
+
+
+async def _simulated(venue: VenueSettings, stack: AsyncExitStack) -> VenueSettings:
+    from opensqt.simulator import Simulator, SimulatorSettings
+
+    simulator = await stack.enter_async_context(Simulator(SimulatorSettings(exchange=venue.name, port=0)))
+    account = {
+        "api_key": SecretStr("sim-key"),
+        "secret": SecretStr("sim-secret"),
+        "passphrase": SecretStr("sim-pass"),
+    }
+    return venue.model_copy(update={"base_url": simulator.url, **account})
+
+
+async def _first(work: Any, stopping: asyncio.Task[bool]) -> bool:
+    """Run *work* unless *stopping* ends first; answer whether the work was done."""
+    task = asyncio.create_task(work)
+    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        await task
+        return True
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    return False
+
+
+async def _resolve(venue: VenueSettings, exchange: Exchange, request: OrderRequest, sent_ns: int) -> Order | None:
+    return await resolve(
+        exchange,
+        request,
+        sent_ns=sent_ns,
+        recv_window_ms=venue.recv_window_ms,
+        visibility_margin_ms=round(venue.visibility_margin_s * 1000),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

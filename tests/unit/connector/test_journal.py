@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from opensqt.config.load import ConfigError
+from opensqt.connector.journal import Journal, JournalError, State
+from opensqt.model.errors import InsufficientMargin
+from opensqt.model.order import Order, OrderRequest, OrderStatus, Side
+
+
+def asked(client_order_id: str, quantity: str = "0.5") -> OrderRequest:
+    return OrderRequest(
+        symbol="BTCUSDT",
+        side=Side.BUY,
+        quantity=Decimal(quantity),
+        price=Decimal("100.10"),
+        client_order_id=client_order_id,
+    )
+
+
+def placed(client_order_id: str) -> Order:
+    return Order(
+        symbol="BTCUSDT",
+        side=Side.BUY,
+        quantity=Decimal("0.5"),
+        price=Decimal("100.10"),
+        client_order_id=client_order_id,
+        order_id="77",
+        status=OrderStatus.OPEN,
+    )
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
+    journal = Journal(str(tmp_path / "journal.db"))
+    await journal.open()
+    yield journal
+    await journal.close()
+
+
+async def reopened(journal: Journal) -> Journal:
+    await journal.close()
+    again = Journal(journal.path)
+    await again.open()
+    return again
+
+
+async def test_a_new_intent_is_claimed_and_a_known_one_is_told(journal: Journal) -> None:
+    assert await journal.claim([asked("a")]) == [None]
+    (record,) = await journal.claim([asked("a")])
+    assert record is not None
+    assert (record.request, record.state, record.outcome) == (asked("a"), State.SENT, None)
+
+
+async def test_an_intent_is_on_disk_before_the_claim_returns(journal: Journal, tmp_path: Path) -> None:
+    """F1: a process killed right after the claim still knows what it may have sent."""
+    await journal.claim([asked("a"), asked("b")])
+    for name in tmp_path.glob("journal.db*"):
+        (tmp_path / f"copy-{name.name}").write_bytes(name.read_bytes())
+    survivor = Journal(str(tmp_path / "copy-journal.db"))
+    await survivor.open()
+    assert [record.request for record in await survivor.unresolved()] == [asked("a"), asked("b")]
+    await survivor.close()
+
+
+async def test_an_outcome_survives_a_restart(journal: Journal) -> None:
+    await journal.claim([asked("a"), asked("b")])
+    await journal.settle("a", State.PLACED, placed("a"))
+    await journal.settle("b", State.REFUSED, InsufficientMargin("too little", venue_code="-2019", symbol="BTCUSDT"))
+    again = await reopened(journal)
+    order, refusal = await again.find("a"), await again.find("b")
+    await again.close()
+    assert order is not None
+    assert (order.state, order.outcome) == (State.PLACED, placed("a"))
+    assert refusal is not None
+    assert isinstance(refusal.outcome, InsufficientMargin)
+    assert refusal.outcome.venue_code == "-2019"
+
+
+async def test_only_a_proven_absence_may_be_claimed_again(journal: Journal) -> None:
+    await journal.claim([asked("a")])
+    for state in (State.UNKNOWN, State.PLACED, State.REFUSED):
+        await journal.settle("a", state, placed("a"))
+        assert await journal.claim([asked("a")]) != [None]
+    await journal.settle("a", State.ABSENT)
+    assert await journal.claim([asked("a", quantity="0.7")]) == [None]
+
+
+async def test_unresolved_intents_are_those_without_a_proven_outcome(journal: Journal) -> None:
+    await journal.claim([asked(name) for name in "abcde"])
+    for name, state in zip("bcde", (State.UNKNOWN, State.PLACED, State.REFUSED, State.ABSENT), strict=True):
+        await journal.settle(name, state)
+    assert {record.request.client_order_id for record in await journal.unresolved()} == {"a", "b"}
+
+
+async def test_pruning_forgets_what_is_settled_and_old_but_no_open_order(journal: Journal) -> None:
+    await journal.claim([asked(name) for name in ("settled", "open", "unresolved", "late")])
+    for name in ("settled", "open"):
+        await journal.settle(name, State.PLACED, placed(name))
+    before_ns = time.time_ns()
+    await journal.settle("late", State.PLACED, placed("late"))
+    assert await journal.prune(before_ns=before_ns, keep=["open"]) == 1
+    assert await journal.find("settled") is None
+    assert None not in [await journal.find(name) for name in ("open", "unresolved", "late")]
+
+
+async def test_many_claims_at_once_all_arrive(journal: Journal) -> None:
+    answers = await asyncio.gather(*(journal.claim([asked(f"c{number}")]) for number in range(200)))
+    assert answers == [[None]] * 200
+    assert len(await journal.unresolved()) == 200
+
+
+async def test_a_second_connector_on_the_same_journal_is_refused(journal: Journal) -> None:
+    second = Journal(journal.path)
+    with pytest.raises(ConfigError, match="another connector uses it"):
+        await second.open()
+    await second.close()
+
+
+async def test_a_file_that_is_no_journal_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, but long enough to be taken for a damaged one" * 20)
+    journal = Journal(str(path))
+    with pytest.raises(ConfigError, match=r"notes\.txt: can't be used: file is not a database"):
+        await journal.open()
+    await journal.close()
+
+
+async def test_a_journal_of_another_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    journal = Journal(str(path))
+    with pytest.raises(ConfigError, match="another version"):
+        await journal.open()
+    await journal.close()
+
+
+async def test_a_write_that_fails_is_told_to_each_caller_and_leaves_nothing_half_written(journal: Journal) -> None:
+    """F32: what can't be committed whole is not there at all."""
+    await journal.claim([asked("a")])
+    blocked = journal._do(lambda database: database.execute("PRAGMA max_page_count = 1"))
+    await blocked
+    many = [asked(f"full{number}") for number in range(500)]
+    with pytest.raises(JournalError, match="full"):
+        await journal.claim(many)
+    assert await journal.find("full0") is None
+    assert await journal.find("a") is not None
+
+
+async def test_a_closed_journal_says_so(journal: Journal) -> None:
+    await journal.close()
+    with pytest.raises(JournalError, match="shutdown|closed"):
+        await journal.probe()
