@@ -1,0 +1,176 @@
+"""The `opensqt` console script: the demo, and what a person needs at a prompt."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from rich.console import Console
+
+from opensqt import __version__
+from opensqt.cli import cancel_all, reach, status
+from opensqt.cli.demo import demo
+from opensqt.cli.stage import DemoSettings
+from opensqt.config import entry
+from opensqt.config.load import ConfigError
+from opensqt.exchange.remote import RemoteExchange
+from opensqt.telemetry import logging
+
+_EXAMPLES = """examples:
+  opensqt demo                                           watch a grid trade on a simulated exchange
+  opensqt demo --duration 60 --summary out.json          a minute of it, and the result as a file
+  opensqt demo --replay bars.csv.gz --speed 600          recorded 1-minute bars, or trades, ten minutes a second
+  opensqt status --symbol BTCUSDT                        health, account, positions, open orders
+  opensqt cancel-all --symbol BTCUSDT --flatten          the kill switch
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and answer the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "demo":
+            settings = _demo_settings(options)
+            return entry.run(lambda stop: demo(settings, Console(), stop))
+        exchange = reach.remote(options.address)
+    except ConfigError as error:
+        return entry.fail(error)
+    logging.configure("WARNING", service="opensqt", style="console")
+    if options.command == "status":
+        return _ask(exchange, lambda: status.show(exchange, options.symbol, Console()))
+    wanted = cancel_all.Wanted(
+        symbol=options.symbol, strategy=options.strategy, everything=options.everything, flatten=options.flatten
+    )
+    confirm = _certain if options.yes else _confirmed
+    return _ask(exchange, lambda: cancel_all.end_all(exchange, wanted, Console(), confirm=confirm))
+
+
+def _ask(exchange: RemoteExchange, command: Callable[[], Awaitable[int]]) -> int:
+    async def service(stop: asyncio.Event) -> int:
+        async def answered() -> int:
+            async with exchange:
+                return await command()
+
+        task, stopped = asyncio.ensure_future(answered()), asyncio.ensure_future(stop.wait())
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+            return entry.EXIT_FAILURE
+        return task.result()
+
+    return entry.run(service)
+
+
+async def _confirmed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        raise ConfigError(f"{question} There is no terminal to ask on: give --yes")
+    print(f"{question} [y/N] ", end="", flush=True)
+    # Read by the loop and not by a thread, so that Ctrl-C ends the wait.
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[str] = loop.create_future()
+
+    def on_line() -> None:
+        if not answer.done():
+            answer.set_result(sys.stdin.readline())
+
+    loop.add_reader(sys.stdin, on_line)
+    try:
+        return (await answer).strip().lower() in ("y", "yes")
+    finally:
+        loop.remove_reader(sys.stdin)
+
+
+async def _certain(_question: str) -> bool:
+    return True
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="opensqt",
+        description="OpenSQT at the prompt.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"opensqt {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_demo(commands.add_parser("demo", help="a grid on a simulated exchange, in separate processes, live"))
+    _add_status(commands.add_parser("status", help="health, account, positions and open orders through the connector"))
+    _add_cancel_all(commands.add_parser("cancel-all", help="the kill switch: cancel our orders, close positions"))
+    return parser
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--exchange", default="binance", help="whose protocol is simulated (default: %(default)s)")
+    parser.add_argument("--symbol", default="BTCUSDT", help="what the grid trades (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=7, help="of the generated market (default: %(default)s)")
+    parser.add_argument("--replay", type=Path, metavar="FILE", help="recorded 1-minute bars or trades, plain or gzip")
+    parser.add_argument(
+        "--speed", type=_speed, help="market seconds in one real second (default: 5, and 1 for a recording)"
+    )
+    parser.add_argument("--duration", type=_seconds, metavar="S", help="stop after so many seconds (default: Ctrl-C)")
+    parser.add_argument("--summary", type=Path, metavar="FILE", help="write the result as JSON")
+    parser.add_argument("--folder", type=Path, help="for logs, settings and the store (default: a new temporary one)")
+    parser.add_argument("--plain", "--no-view", action="store_true", help="a line now and then instead of the view")
+
+
+def _add_status(parser: argparse.ArgumentParser) -> None:
+    reach.add_address(parser)
+    parser.add_argument("--symbol", default="", help="only this one (default: all)")
+
+
+def _add_cancel_all(parser: argparse.ArgumentParser) -> None:
+    reach.add_address(parser)
+    parser.add_argument("--symbol", default="", help="only this one (default: all)")
+    parser.add_argument("--strategy", default="SQ1", help="whose orders (trading.strategy_id; default: %(default)s)")
+    parser.add_argument("--everything", action="store_true", help="also orders that are not ours")
+    parser.add_argument("--flatten", action="store_true", help="also close the positions, at market, reduce-only")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _demo_settings(options: argparse.Namespace) -> DemoSettings:
+    if options.replay is not None and not options.replay.is_file():
+        raise ConfigError(f"--replay: {options.replay}: no such file")
+    if options.summary is not None and not options.summary.absolute().parent.is_dir():
+        raise ConfigError(f"--summary: {options.summary.parent}: no such folder")
+    speed = options.speed or Decimal(1 if options.replay is not None else 5)
+    return DemoSettings(
+        exchange=options.exchange,
+        symbol=options.symbol.upper(),
+        seed=options.seed,
+        replay=options.replay.absolute() if options.replay is not None else None,
+        speed=speed,
+        duration_s=options.duration,
+        summary=options.summary,
+        folder=options.folder.absolute() if options.folder is not None else None,
+        plain=options.plain,
+    )
+
+
+def _speed(text: str) -> Decimal:
+    try:
+        speed = Decimal(text)
+    except InvalidOperation:
+        speed = Decimal(0)
+    if not (speed.is_finite() and speed > 0):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number above zero")
+    return speed
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of seconds above zero")
+    return seconds
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,216 @@
+"""The demo's four processes: started in the order in which they need each other, ended in the reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+from opensqt.cli.children import Child, ChildFailed
+from opensqt.cli.plan import Plan, market_maker_settings, plan
+from opensqt.cli.watch import Web
+from opensqt.config.load import ConfigError
+from opensqt.config.remote import RemoteSettings
+from opensqt.exchange.remote import RemoteExchange
+from opensqt.model.errors import ExchangeError
+
+PAGE_PORT = 8081
+FEE_RATE = Decimal("0.0002")
+"""The simulator's maker fee, for venues whose rules do not tell it."""
+_START_S = 60.0
+_KEYS = {"API_KEY": "sim-key", "API_SECRET": "sim-secret", "PASSPHRASE": "sim-pass"}
+"""The simulator's one account: published, so no secret."""
+_CANDLES = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoSettings:
+    """What the command line says."""
+
+    exchange: str
+    symbol: str
+    seed: int
+    replay: Path | None
+    speed: Decimal
+    duration_s: float | None
+    """None runs until Ctrl-C or the end of the recording."""
+    summary: Path | None
+    folder: Path | None
+    """None makes a temporary one."""
+    plain: bool
+
+
+class Stage:
+    """The processes of one demo.
+
+    Args:
+        settings: What to simulate and to trade.
+        folder: For logs, settings and the store.
+        web: Asks them over HTTP.
+    """
+
+    def __init__(self, settings: DemoSettings, folder: Path, web: Web) -> None:
+        self.folder = folder
+        self.web = web
+        self.plan: Plan | None = None
+        self.remote: RemoteExchange | None = None
+        self._settings = settings
+        self.simulator = Child("simulator", "opensqt.simulator", self._simulator_arguments(), folder=folder)
+        # What depends on another process's address is made when that is known.
+        self.connector = self._child("connector", "opensqt.connector")
+        self.market_maker = self._child("market_maker", "opensqt.market_maker")
+        self.live_server = self._child("live_server", "opensqt.live_server")
+
+    @property
+    def page(self) -> str:
+        """The page's address."""
+        return f"http://{self.live_server.address}"
+
+    async def start(self, tell: Callable[[str], None]) -> None:
+        """Start everything and return when the grid is running and the page is served.
+
+        Raises:
+            ChildFailed: A process ended or was not ready in time.
+        """
+        tell("starting the simulated exchange ...")
+        await self.simulator.start()
+        await self.simulator.ready(_START_S)
+        tell("starting the connector ...")
+        url = f"http://{self.simulator.address}"
+        arguments = ["--exchange", self._settings.exchange, "--base-url", url, "--port", "0", "--metrics-port", "0"]
+        arguments += ["--journal", str(self.folder / "connector.db")]
+        self.connector = self._child("connector", "opensqt.connector", *arguments, env=_KEYS)
+        await self.connector.start()
+        await self.connector.ready(_START_S)
+        self.remote = RemoteExchange(RemoteSettings(base_url=self.connector.address, retry_scale=0.02))
+        await self._reached(self.remote.start())
+        self.plan = await self._reached(self._planned(self.remote))
+        tell("starting the market maker and the live server ...")
+        self._write_settings(self.plan)
+        config = ["--config", str(self.folder / "market_maker.yaml"), "--port", "0"]
+        self.market_maker = self._child("market_maker", "opensqt.market_maker", *config)
+        config = ["--config", str(self.folder / "live_server.yaml"), "--port", str(_free(PAGE_PORT))]
+        self.live_server = self._child("live_server", "opensqt.live_server", *config)
+        await self.market_maker.start()
+        await self.live_server.start()
+        if self._settings.replay is not None:
+            await self._release_market()
+        await asyncio.gather(self.market_maker.ready(_START_S), self.live_server.ready(_START_S))
+        tell(f"the page: {self.page}")
+
+    def check(self) -> None:
+        """Look whether all still run.
+
+        Raises:
+            ChildFailed: One has ended.
+        """
+        ended = self.ended()
+        if ended:
+            raise ChildFailed(f"{ended[0].name} ended with code {ended[0].exit_code}", ended[0])
+
+    def ended(self) -> list[Child]:
+        """The processes that were started and run no more."""
+        return [child for child in self._children() if child.exit_code is not None]
+
+    async def stop(self) -> dict[str, int]:
+        """End all that run, clients before what they stand on, and answer the exit codes. Idempotent."""
+        if self.remote is not None:
+            await self.remote.close()
+        codes = {}
+        try:
+            for child in self._children():
+                code = await child.stop()
+                if code is not None:
+                    codes[child.name] = code
+        finally:
+            for child in self._children():
+                child.kill()
+        return codes
+
+    def _children(self) -> tuple[Child, ...]:
+        return self.market_maker, self.live_server, self.connector, self.simulator
+
+    def _child(self, name: str, module: str, *arguments: str, env: dict[str, str] | None = None) -> Child:
+        return Child(name, module, arguments, folder=self.folder, env=env)
+
+    def _simulator_arguments(self) -> list[str]:
+        settings = self._settings
+        arguments = ["--exchange", settings.exchange, "--port", "0", "--seed", str(settings.seed)]
+        arguments += ["--speed", str(settings.speed)]
+        if settings.replay is not None:
+            # Held until somebody watches: a recording may be as short as the start of four processes.
+            arguments += ["--replay", str(settings.replay), "--clock", "held"]
+        return arguments
+
+    async def _planned(self, remote: RemoteExchange) -> Plan:
+        symbol = self._settings.symbol
+        info = await remote.get_exchange_info()
+        rules = info.rules(symbol)
+        if rules is None:
+            known = ", ".join(rules.symbol for rules in info.symbols)
+            raise ConfigError(f"--symbol {symbol}: not traded on the simulator; expected one of {known}")
+        price = await remote.get_latest_price(symbol)
+        candles = await remote.get_historical_klines(symbol, "1m", limit=_CANDLES)
+        return plan(
+            price.mid,
+            [candle for candle in candles if candle.closed],
+            rules,
+            fee_rate=rules.maker_fee if rules.maker_fee is not None else FEE_RATE,
+            speed=self._settings.speed,
+        )
+
+    def _write_settings(self, made: Plan) -> None:
+        settings, connector = self._settings, self.connector.address
+        grid = market_maker_settings(
+            made,
+            symbol=settings.symbol,
+            connector=connector,
+            database=str(self.folder / "market_maker.db"),
+            fee_rate=FEE_RATE,
+            exchange=settings.exchange,
+        )
+        page = {"exchanges": {"remote": {"base_url": connector}}, "trading": {"symbol": settings.symbol}}
+        for name, content in (("market_maker", grid), ("live_server", page)):
+            (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+    async def _release_market(self) -> None:
+        """Let a held market run once somebody listens to its prices."""
+        base = f"http://{self.simulator.address}/_sim"
+        try:
+            async with asyncio.timeout(_START_S):
+                while not await self._market_is_watched(base):
+                    self.check()
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise ChildFailed("market_maker did not subscribe to prices", self.market_maker) from None
+        await self.web.post(f"{base}/clock", {"release": True})
+
+    async def _market_is_watched(self, base: str) -> bool:
+        _, ledger = await self.web.get(f"{base}/ledger")
+        return bool(ledger["statistics"]["connections_open"]["market"])
+
+    async def _reached(self, call: Awaitable[Any]) -> Any:
+        """Turn a failed call into the failure of the process behind it."""
+        try:
+            return await call
+        except (ExchangeError, aiohttp.ClientError) as error:
+            self.check()
+            raise ChildFailed(f"connector: {error}", self.connector) from error
+
+
+def _free(port: int) -> int:
+    """Answer the port if nothing listens there, else 0 for any."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return 0
+    return port
