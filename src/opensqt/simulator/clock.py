@@ -32,7 +32,7 @@ class SimulatorClock:
         self._wall_ms = wall_ms
         self._wall_start_ms = wall_ms()
         self._market_start_ms = self._wall_start_ms if start_ms is None else start_ms
-        self._speed = speed
+        self.speed = speed
         self._advanced_ms = 0
         self.manual = manual
         self.skew_ms = 0
@@ -47,7 +47,7 @@ class SimulatorClock:
         if self.manual:
             return self._market_start_ms + self._advanced_ms
         elapsed_ms = max(0, self._wall_ms() - self._wall_start_ms)
-        return self._market_start_ms + int(elapsed_ms * self._speed)
+        return self._market_start_ms + int(elapsed_ms * self.speed)
 
     def advance(self, milliseconds: int) -> int:
         """Step market time in manual mode and answer the new time.

@@ -6,7 +6,7 @@ money quote, times market milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -34,7 +34,7 @@ from opensqt.simulator.order import NewOrder, RefusalReason, Refused, SimFill, S
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
 from opensqt.simulator.settlement import Settlement
 from opensqt.simulator.state import VenueState
-from opensqt.simulator.tape import DayStatistics
+from opensqt.simulator.tape import DayStatistics, PastBar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,6 +374,10 @@ class Engine:
         return tuple(self._settlement.fundings[symbol])
 
     # What the market does to it
+
+    def remember(self, symbol: str, bars: Iterable[PastBar]) -> None:
+        """Put candles, oldest first, before the start."""
+        self._state.instrument(symbol).tape.remember(bars)
 
     def advance(self, now_ms: int) -> None:
         """Move market time on: candles close, funding is paid."""

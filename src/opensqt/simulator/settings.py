@@ -37,7 +37,7 @@ class SymbolSettings(Section):
     """Maintenance margin, as a share of the position's value."""
     start_price: Positive
     """Where the generated market begins. A recording brings its own."""
-    volatility_bps: Positive = Decimal("2.2")
+    volatility_bps: Positive = Decimal(5)
     """How far the generated price wanders in one second, in hundredths of a percent."""
     touch_notional: Positive = Decimal(20_000)
     """Quote: what the outside participants typically show at their best price."""
@@ -64,7 +64,7 @@ def _ether() -> SymbolSettings:
         max_quantity=Decimal(10_000),
         max_leverage=100,
         maintenance_rate=Decimal("0.005"),
-        start_price=Decimal("2500.00"),
+        start_price=Decimal("2000.00"),
     )
 
 
