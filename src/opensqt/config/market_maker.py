@@ -1,0 +1,221 @@
+"""Settings of the market maker: the keys that users of the earlier systems know, each with its unit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from opensqt.config.load import Section, Tree, load
+from opensqt.config.remote import RemoteSettings
+
+VENUES = ("binance", "bitget", "gate", "okx", "bybit")
+SHORTCUTS: Mapping[str, str] = {
+    "EXCHANGE_GRPC_ADDRESS": "exchanges.remote.base_url",
+    "SYMBOL": "trading.symbol",
+    "LOG_LEVEL": "system.log_level",
+}
+
+Positive = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class AppSettings(Section):
+    """What the process stands on."""
+
+    current_exchange: Literal["remote", "binance", "bitget", "gate", "okx", "bybit"] = "remote"
+    """`remote` goes through the connector. A venue's name is development mode: this process holds the keys."""
+    database_url: str = "sqlite:///data/market_maker.db"
+    """`sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`."""
+    adopt_position: Literal["halt", "levels"] = "halt"
+    """What to do with a position that no slot explains: buy nothing and tell, or lay it on levels and sell it there."""
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        if not url.startswith(("sqlite:///", "postgresql://")):
+            raise ValueError("expected sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
+        return url
+
+
+class VenueAccess(Section):
+    """One venue's keys (development mode only) and what it charges."""
+
+    api_key: SecretStr = SecretStr("")
+    secret_key: SecretStr = SecretStr("")
+    passphrase: SecretStr = SecretStr("")
+    fee_rate: NotNegative = Decimal("0.0002")
+    """Maker fee as a fraction; used where the venue does not tell the account's own."""
+    testnet: bool = False
+    base_url: str = ""
+    """Another address than the venue's own, e.g. that of an exchange-simulator."""
+
+
+class ExchangesSettings(Section):
+    """The connector, and the venues."""
+
+    remote: RemoteSettings = RemoteSettings()
+    binance: VenueAccess = VenueAccess()
+    bitget: VenueAccess = VenueAccess()
+    gate: VenueAccess = VenueAccess()
+    okx: VenueAccess = VenueAccess()
+    bybit: VenueAccess = VenueAccess()
+
+
+class TradingSettings(Section):
+    """The grid. Prices and amounts are in the quote asset, USDT."""
+
+    symbol: str = Field(default="ETHUSDT", pattern=r"^[A-Z0-9]{2,20}$")
+    strategy_id: str = Field(default="SQ1", pattern=r"^[A-Za-z0-9]{3}$")
+    """Three letters or digits; the first part of every client_order_id. Only orders that carry it are touched."""
+    grid_mode: str = "long"
+    price_interval: Positive = Decimal(1)
+    """Distance of two levels, quote."""
+    order_quantity: Positive = Decimal(30)
+    """QUOTE amount per level."""
+    min_order_value: NotNegative = Decimal(6)
+    """No buy worth less than this is sent, quote."""
+    buy_window_size: Count = 10
+    """Levels below the price that hold a buy."""
+    sell_window_size: Count = 10
+    """A level this far above the price, or lower, has its sell in the market."""
+    reconcile_interval: Positive = Decimal(60)
+    """Seconds between two comparisons with the venue."""
+    order_cleanup_threshold: Count = 50
+    """Live orders at most, both sides together."""
+    cleanup_batch_size: Count = 10
+    """Orders that are cancelled at once when nearer ones need their place."""
+    margin_lock_duration_seconds: Positive = Decimal(10)
+    """No buys for this long after the venue refused one for want of margin; longer each time in a row."""
+    position_safety_check: Count = 100
+    """Levels that the account must be able to carry."""
+    price_max_age_seconds: Positive = Decimal(30)
+    """Without a new price for this long the buys are cancelled, and nothing is placed until one comes."""
+    dynamic_interval: bool = False
+    volatility_scale: Positive = Decimal(1)
+    inventory_skew_factor: Decimal = Decimal(0)
+    symbols: list[Any] | None = None
+
+    @field_validator("grid_mode")
+    @classmethod
+    def _long_only(cls, mode: str) -> str:
+        if mode not in ("long", "short", "neutral"):
+            raise ValueError("expected long")
+        if mode != "long":
+            raise ValueError("not supported yet: expected long")
+        return mode
+
+    @field_validator("dynamic_interval")
+    @classmethod
+    def _fixed_interval(cls, wanted: bool) -> bool:
+        if wanted:
+            raise ValueError("not supported yet: expected false")
+        return wanted
+
+    @field_validator("volatility_scale")
+    @classmethod
+    def _no_scale(cls, scale: Decimal) -> Decimal:
+        if scale != 1:
+            raise ValueError("not supported yet (it belongs to dynamic_interval): expected 1.0")
+        return scale
+
+    @field_validator("inventory_skew_factor")
+    @classmethod
+    def _no_skew(cls, factor: Decimal) -> Decimal:
+        if factor:
+            raise ValueError("not supported yet: expected 0.0")
+        return factor
+
+    @field_validator("symbols")
+    @classmethod
+    def _one_symbol(cls, symbols: list[Any] | None) -> list[Any] | None:
+        if symbols is not None:
+            raise ValueError("not supported yet: expected trading.symbol, one process per symbol")
+        return symbols
+
+    @model_validator(mode="after")
+    def _room_for_the_windows(self) -> Self:
+        windows = self.buy_window_size + self.sell_window_size
+        if self.order_cleanup_threshold < windows:
+            raise ValueError(
+                f"order_cleanup_threshold {self.order_cleanup_threshold}: expected at least {windows},"
+                " buy_window_size and sell_window_size together"
+            )
+        return self
+
+
+class SystemSettings(Section):
+    """The process."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    cancel_on_exit: bool = True
+    """Cancel our own orders on a clean stop. Positions stay."""
+
+
+class RiskSettings(Section):
+    """The risk monitor. It is not built yet, so only `enabled: false` is accepted."""
+
+    enabled: bool = False
+    monitor_symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "DOGEUSDT")
+    interval: str = "1m"
+    volume_multiplier: Positive = Decimal(3)
+    average_window: Count = 20
+    recovery_threshold: Count = 3
+
+    @field_validator("enabled")
+    @classmethod
+    def _not_yet(cls, enabled: bool) -> bool:
+        if enabled:
+            raise ValueError("not supported yet: expected false")
+        return enabled
+
+
+class TelemetrySettings(Section):
+    """Where health, status and metrics are served."""
+
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(default=8080, ge=0, le=65535)
+    """0 takes a free port."""
+
+
+class MarketMakerSettings(Section):
+    """The whole file."""
+
+    app: AppSettings = AppSettings()
+    exchanges: ExchangesSettings = ExchangesSettings()
+    trading: TradingSettings = TradingSettings()
+    system: SystemSettings = SystemSettings()
+    risk_control: RiskSettings = RiskSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+
+    def venue_access(self, venue: str) -> VenueAccess:
+        """Answer the section of *venue*; one with the defaults for a venue that has none."""
+        return getattr(self.exchanges, venue) if venue in VENUES else VenueAccess()
+
+
+def load_settings(path: Path | None, *, environ: Mapping[str, str]) -> MarketMakerSettings:
+    """Read the settings file with the environment on top.
+
+    Raises:
+        ConfigError: Naming the file, the key and what was expected.
+    """
+    return load(MarketMakerSettings, path, environ=environ, shortcuts=SHORTCUTS, prepare=_drop_unused_exchanges)
+
+
+def _drop_unused_exchanges(tree: Tree) -> Tree:
+    """Leave out the access of exchanges that are not in use, so that their variables need not be set; fees stay."""
+    app, exchanges = tree.get("app"), tree.get("exchanges")
+    used = app.get("current_exchange", "remote") if isinstance(app, dict) else "remote"
+    if not isinstance(exchanges, dict):
+        return tree
+    kept: Tree = {}
+    for name, section in exchanges.items():
+        if name != used and name in VENUES and isinstance(section, dict):
+            kept[name] = {k: v for k, v in section.items() if not (isinstance(v, str) and "${" in v)}
+        else:
+            kept[name] = section
+    return {**tree, "exchanges": kept}

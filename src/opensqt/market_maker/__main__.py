@@ -1,0 +1,138 @@
+"""The market-maker command: flags, settings, the safety check, and then the grid."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Sequence
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+
+import opensqt
+from opensqt.config import entry
+from opensqt.config.load import ConfigError
+from opensqt.config.market_maker import MarketMakerSettings, load_settings
+from opensqt.market_maker.assemble import Assembly, assemble
+from opensqt.market_maker.http import HttpServer
+from opensqt.market_maker.report import show
+from opensqt.market_maker.service import MarketMaker
+from opensqt.market_maker.store import Store
+from opensqt.telemetry import logging
+
+T = TypeVar("T")
+
+_EXAMPLES = """\
+examples:
+  market-maker --config configs/config.yaml --check      print the safety check and the ladder, trade nothing
+  market-maker --config configs/config.yaml              trade until Ctrl-C
+  SYMBOL=BTCUSDT OPENSQT__TRADING__PRICE_INTERVAL=10 market-maker --config configs/config.yaml
+
+environment (wins over the file):
+  SYMBOL, EXCHANGE_GRPC_ADDRESS, LOG_LEVEL, and OPENSQT__SECTION__KEY for any other setting
+
+exit codes: 0 stopped, 1 failure or a broken safety rule, 2 configuration or usage, 3 credentials refused,
+            4 connector unreachable after the last retry
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the market maker until SIGTERM or SIGINT and answer the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        settings = load_settings(arguments.config, environ=os.environ)
+    except ConfigError as error:
+        return entry.fail(error)
+    logging.configure(settings.system.log_level, service="market-maker")
+    return entry.run(partial(_check if arguments.check else _trade, settings, arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="market-maker",
+        description="Trades a grid of price levels through the exchange connector.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings file, e.g. configs/config.yaml")
+    parser.add_argument("--check", action="store_true", help="print the safety check and the ladder, then end")
+    parser.add_argument("--port", type=int, help="port of health, status and metrics (8080); 0 takes any free one")
+    parser.add_argument("--version", action="version", version=f"market-maker {opensqt.__version__}")
+    return parser
+
+
+async def _check(settings: MarketMakerSettings, _arguments: argparse.Namespace, stop: asyncio.Event) -> int:
+    async with AsyncExitStack() as stack:
+        store = await Store.open(settings.app.database_url)
+        stack.push_async_callback(store.close)
+        assembly = await _unless_stopped(stop, assemble(settings, store, stack))
+        if assembly is None:
+            return entry.EXIT_OK
+        console = Console(width=None if sys.stdout.isatty() else 140)
+        show(console, assembly.facts, assembly.demands, assembly.rules, assembly.verdicts, assembly.rungs)
+        return entry.EXIT_OK if assembly.safe else entry.EXIT_FAILURE
+
+
+async def _trade(settings: MarketMakerSettings, arguments: argparse.Namespace, stop: asyncio.Event) -> int:
+    async with AsyncExitStack() as stack:
+        store = await Store.open(settings.app.database_url)
+        stack.push_async_callback(store.close)
+        await store.hold(settings.trading.symbol)
+        assembly = await _unless_stopped(stop, assemble(settings, store, stack))
+        if assembly is None:
+            return entry.EXIT_OK
+        if not assembly.safe:
+            broken = "; ".join(f"{rule.name}: {rule.told}" for rule in assembly.verdicts if not rule.holds)
+            print(f"error: safety check: {broken}; see market-maker --check", file=sys.stderr)  # noqa: T201 - the user's terminal
+            return entry.EXIT_USAGE
+        await _serve(settings, arguments, store, assembly, stack, stop)
+    return entry.EXIT_OK
+
+
+async def _serve(
+    settings: MarketMakerSettings,
+    arguments: argparse.Namespace,
+    store: Store,
+    assembly: Assembly,
+    stack: AsyncExitStack,
+    stop: asyncio.Event,
+) -> None:
+    maker = MarketMaker(
+        assembly.engine,
+        assembly.exchange,
+        store,
+        info=assembly.info,
+        rules=assembly.rules,
+        cancel_on_exit=settings.system.cancel_on_exit,
+    )
+    server = HttpServer(maker.problems, maker.status, maker.metrics.text)
+    stack.push_async_callback(server.close)
+    port = settings.telemetry.metrics_port if arguments.port is None else arguments.port
+    address = await server.start(settings.telemetry.metrics_host, port)
+
+    async def announce() -> None:
+        print(f"market-maker ready on {address}", flush=True)  # noqa: T201 - the line that a supervisor waits for
+
+    await maker.run(stop, announce)
+
+
+async def _unless_stopped(stop: asyncio.Event, work: Awaitable[T]) -> T | None:
+    """Do *work*, or give it up when the process is to end: connecting may be patient for minutes."""
+    task = asyncio.ensure_future(work)
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        for one in (task, stopped):
+            one.cancel()
+        await asyncio.gather(task, stopped, return_exceptions=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""Client order ids that name their slot, so that an order found at the venue can be put back where it belongs.
+
+SQ1 B 2 1c 3 BTC 1MkP0ab
+ |  | | |  | |    sequence, base 62: only grows, survives restarts
+ |  | | |  | symbol without its USDT
+ |  | | |  length of the symbol part
+ |  | | level, base 62, the sign folded in
+ |  | length of the level part
+ |  B or S
+ strategy, three letters or digits
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opensqt.model.client_order_id import base62, is_valid
+from opensqt.model.order import Side
+
+MAX_LENGTH = 28
+"""What is left at Gate after its `t-`."""
+STRATEGY_LENGTH = 3
+_DIGITS = {digit: value for value, digit in enumerate(base62(n) for n in range(62))}
+_SIDES = {"B": Side.BUY, "S": Side.SELL}
+
+
+@dataclass(frozen=True, slots=True)
+class SlotName:
+    """What an id tells."""
+
+    level: int
+    side: Side
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderIds:
+    """Makes and reads the ids of one strategy on one symbol."""
+
+    strategy: str
+    symbol: str
+
+    def make(self, level: int, side: Side, sequence: int) -> str:
+        """Write an id.
+
+        Raises:
+            ValueError: It would be longer than every venue takes.
+        """
+        slot, tag = base62(_fold(level)), self._tag
+        made = f"{self.strategy}{side.value[0]}{len(slot)}{slot}{base62(len(tag))}{tag}{base62(sequence)}"
+        if not is_valid(made, max_length=MAX_LENGTH):
+            raise ValueError(f"client_order_id {made!r}: expected at most {MAX_LENGTH} letters and digits")
+        return made
+
+    def read(self, client_order_id: str) -> SlotName | None:
+        """Answer what the id names, or None when it is not one of this strategy's on this symbol."""
+        if not is_valid(client_order_id, max_length=MAX_LENGTH) or not client_order_id.startswith(self.strategy):
+            return None
+        rest = client_order_id[STRATEGY_LENGTH:]
+        side = _SIDES.get(rest[:1])
+        slot, rest = _cut(rest[1:])
+        tag, sequence = _cut(rest)
+        if side is None or not slot or tag != self._tag or not sequence:
+            return None
+        return SlotName(_unfold(_number(slot)), side, _number(sequence))
+
+    @property
+    def _tag(self) -> str:
+        return self.symbol.removesuffix("USDT")
+
+
+def _cut(text: str) -> tuple[str, str]:
+    """Split off a part that is led by its length."""
+    if not text:
+        return "", ""
+    end = 1 + _DIGITS[text[0]]
+    return (text[1:end], text[end:]) if end <= len(text) else ("", "")
+
+
+def _number(text: str) -> int:
+    number = 0
+    for digit in text:
+        number = number * 62 + _DIGITS[digit]
+    return number
+
+
+def _fold(level: int) -> int:
+    return 2 * level if level >= 0 else -2 * level - 1
+
+
+def _unfold(number: int) -> int:
+    return number // 2 if number % 2 == 0 else -(number + 1) // 2

@@ -1,0 +1,111 @@
+"""The tables of the market maker's database."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+VERSION = 1
+"""Raised with every change of a table; a database of another version is refused."""
+
+metadata = MetaData()
+
+
+class Exact(TypeDecorator[Decimal]):
+    """A Decimal as text: neither database may round it."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
+        """Write plain digits."""
+        return None if value is None else format(value, "f")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        """Read them back."""
+        return None if value is None else Decimal(value)
+
+
+meta = Table("meta", metadata, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False))
+
+grids = Table(
+    "grids",
+    metadata,
+    Column("symbol", String(32), primary_key=True),
+    Column("anchor", Exact, nullable=False),
+    Column("interval", Exact, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("watermark_ms", BigInteger, nullable=False),
+    Column("orders_placed", Integer, nullable=False),
+    Column("fills", Integer, nullable=False),
+    Column("volume", Exact, nullable=False),
+    Column("fees", Text, nullable=False),
+    Column("realized_pnl", Exact, nullable=False),
+    Column("profit", Exact, nullable=False),
+    Column("adopted", Exact, nullable=False),
+)
+
+slots = Table(
+    "slots",
+    metadata,
+    Column("symbol", String(32), primary_key=True),
+    Column("level", Integer, primary_key=True),
+    Column("quantity", Exact, nullable=False),
+    Column("cost", Exact, nullable=False),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("client_order_id", String(32), primary_key=True),
+    Column("symbol", String(32), nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("side", String(4), nullable=False),
+    Column("price", Exact, nullable=False),
+    Column("quantity", Exact, nullable=False),
+    Column("order_id", String(64), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("filled", Exact, nullable=False),
+    Column("counted", Exact, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("live", Boolean, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    Index("orders_live", "symbol", "live"),
+    Index("orders_updated", "symbol", "updated_ms"),
+)
+
+fills = Table(
+    "fills",
+    metadata,
+    Column("symbol", String(32), primary_key=True),
+    Column("trade_id", String(64), primary_key=True),
+    Column("order_id", String(64), nullable=False),
+    Column("client_order_id", String(32), nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("side", String(4), nullable=False),
+    Column("position_side", String(5), nullable=False),
+    Column("price", Exact, nullable=False),
+    Column("quantity", Exact, nullable=False),
+    Column("fee", Exact, nullable=False),
+    Column("fee_asset", String(16), nullable=False),
+    Column("is_maker", Boolean, nullable=False),
+    Column("realized_pnl", Exact, nullable=False),
+    Column("profit", Exact, nullable=False),
+    Column("time_ms", BigInteger, nullable=False),
+    Index("fills_time", "symbol", "time_ms"),
+)

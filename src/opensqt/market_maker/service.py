@@ -1,0 +1,231 @@
+"""The running market maker: one task owns the grid and reads one queue; the streams and the answers feed it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from opensqt.exchange.protocol import Exchange
+from opensqt.market_maker.engine import Engine, Phase
+from opensqt.market_maker.events import Event, OrdersSeen, Place, PriceSeen, StopAsked
+from opensqt.market_maker.execution import Executor
+from opensqt.market_maker.metrics import Metrics
+from opensqt.market_maker.status import status
+from opensqt.market_maker.store import Store
+from opensqt.model.clock import now_ms, now_ns
+from opensqt.model.errors import AccessError, ConnectorUnavailable, ExchangeError
+from opensqt.model.market import Price
+from opensqt.model.venue import ExchangeInfo, SymbolRules
+from opensqt.telemetry.logging import get_logger
+
+_log = get_logger("market_maker")
+
+TICK_S = 0.25
+"""Waits and due questions are looked at this often when nothing happens."""
+STOP_WITHIN_S = 8.0
+STATUS_EVERY_S = 2.0
+RESUBSCRIBE_S = 1.0
+
+
+class MarketMaker:
+    """Ties engine, exchange and store together.
+
+    Args:
+        engine: The grid, with what the store holds.
+        exchange: Started.
+        store: Holds the grid's lock.
+        info: Of the exchange.
+        rules: Of the symbol.
+        cancel_on_exit: Whether a stop cancels our orders.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        exchange: Exchange,
+        store: Store,
+        *,
+        info: ExchangeInfo,
+        rules: SymbolRules,
+        cancel_on_exit: bool,
+    ) -> None:
+        self.engine = engine
+        self.metrics = Metrics(engine, rules.quote_asset)
+        self._exchange = exchange
+        self._store = store
+        self._info = info
+        self._rules = rules
+        self._cancel_on_exit = cancel_on_exit
+        self._symbol = engine.settings.symbol
+        self._price: Price | None = None
+        self._events: list[Event] = []
+        self._wake = asyncio.Event()
+        self._venue_problems: list[str] = []
+
+    def problems(self) -> list[str]:
+        """Say why the grid is not healthy; empty when it is."""
+        return [*self.engine.problems(time.monotonic()), *self._venue_problems]
+
+    def status(self) -> dict[str, Any]:
+        """Describe the grid as JSON."""
+        return status(
+            self.engine,
+            exchange=self._info.name,
+            quote_asset=self._rules.quote_asset,
+            problems=self.problems(),
+            now=time.monotonic(),
+            now_ms=now_ms(),
+        )
+
+    async def run(self, stop: asyncio.Event, on_ready: Callable[[], Awaitable[None]]) -> None:
+        """Trade until *stop*, then wind down.
+
+        Args:
+            stop: Ends it in good order.
+            on_ready: Called once, when the venue's state was compared and the grid trades.
+
+        Raises:
+            ConnectorUnavailable: The exchange is lost for good.
+            SQLAlchemyError: The database failed; orders are left as they are, and the next start finds them.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                readers = [
+                    group.create_task(self._read_prices()),
+                    group.create_task(self._read_orders()),
+                    group.create_task(self._watch_venue()),
+                ]
+                await self._loop(stop, on_ready, group)
+                for reader in readers:
+                    reader.cancel()
+        except BaseExceptionGroup as failures:
+            raise _first(failures) from None
+
+    async def _loop(
+        self, stop: asyncio.Event, on_ready: Callable[[], Awaitable[None]], group: asyncio.TaskGroup
+    ) -> None:
+        executor = Executor(
+            self._exchange,
+            self._symbol,
+            max_batch=self._info.capabilities.max_batch,
+            group=group,
+            post=self._post,
+            timed=self.metrics.exchange_ms.observe,
+        )
+        stopper = group.create_task(self._post_when(stop))
+        deadline: float | None = None
+        announced = False
+        while self.engine.phase is not Phase.STOPPED:
+            now = time.monotonic()
+            if deadline is not None and now > deadline:
+                self._tell_unfinished()
+                break
+            await self._turn(executor, now)
+            if self.engine.phase is Phase.STOPPING and deadline is None:
+                deadline = now + STOP_WITHIN_S
+                _log.info("stopping", cancel_orders=self._cancel_on_exit)
+            if self.engine.phase is Phase.RUNNING and not announced:
+                announced = True
+                await on_ready()
+            await self._pause()
+        stopper.cancel()
+
+    async def _turn(self, executor: Executor, now: float) -> None:
+        """Take in what has come, decide, store, act: in this order."""
+        price, self._price = self._price, None
+        events, self._events = self._events, []
+        for event in events:
+            self.engine.handle(event, now)
+        if price is not None:
+            self.engine.handle(PriceSeen(price), now)
+        commands = self.engine.decide(now)
+        changes = self.engine.state.take_changes()
+        if changes:
+            await self._store.commit(self._symbol, changes)
+        executor.carry_out(commands)
+        if price is not None and price.received_ns and any(isinstance(command, Place) for command in commands):
+            self.metrics.tick_to_trade_ms.observe((now_ns() - price.received_ns) / 1e6)
+
+    async def _pause(self) -> None:
+        """Wait for the next event, a tick at most."""
+        if not self._wake.is_set():
+            tick = asyncio.get_running_loop().call_later(TICK_S, self._wake.set)
+            try:
+                await self._wake.wait()
+            finally:
+                tick.cancel()
+        else:
+            await asyncio.sleep(0)
+        self._wake.clear()
+
+    def _post(self, event: Event) -> None:
+        self._events.append(event)
+        self._wake.set()
+
+    async def _post_when(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._post(StopAsked(self._cancel_on_exit))
+
+    def _tell_unfinished(self) -> None:
+        left = [order.client_order_id for order in self.engine.state.live_orders()]
+        _log.error("stopped before the exchange confirmed everything; the next start looks again", orders=left)
+
+    async def _read_prices(self) -> None:
+        async for batch in self._resubscribing(lambda: self._exchange.subscribe_price(self._symbol)):
+            if batch.updates:
+                self._price = batch.updates[-1]
+                self._wake.set()
+
+    async def _read_orders(self) -> None:
+        async for batch in self._resubscribing(lambda: self._exchange.subscribe_orders(self._symbol)):
+            self._post(OrdersSeen(batch.updates, gap=batch.gap or batch.snapshot))
+
+    async def _resubscribing(self, subscribe: Callable[[], Any]) -> AsyncIterator[Any]:
+        """Read a stream for ever: one that fails for now is subscribed again, and starts with a snapshot."""
+        while True:
+            stream = subscribe()
+            try:
+                async for batch in stream:
+                    yield batch
+            except (ConnectorUnavailable, AccessError):
+                raise
+            except ExchangeError as error:
+                _log.warning("stream lost; subscribing again", reason=error.reason, message=error.message)
+            finally:
+                await stream.aclose()
+            await asyncio.sleep(RESUBSCRIBE_S)
+
+    async def _watch_venue(self) -> None:
+        """Ask how the exchange is; it may be well and the connector lost, or the other way round."""
+        while True:
+            try:
+                told = await self._exchange.get_status()
+                self._venue_problems = [f"{check.name}: {check.reason}" for check in told.checks if not check.ok]
+            except ConnectorUnavailable:
+                raise
+            except ExchangeError as error:
+                self._venue_problems = [f"connector: {error.message}"]
+            await asyncio.sleep(STATUS_EVERY_S)
+
+
+@asynccontextmanager
+async def started(exchange: Exchange) -> AsyncIterator[Exchange]:
+    """Start an exchange for a block, and close it after it."""
+    try:
+        await exchange.start()
+        yield exchange
+    finally:
+        await exchange.close()
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first failure of a group; a cancellation only if there is nothing else."""
+    found: BaseException = failures
+    while isinstance(found, BaseExceptionGroup):
+        found = next(
+            (one for one in found.exceptions if not isinstance(one, asyncio.CancelledError)), found.exceptions[0]
+        )
+    return found

@@ -1,0 +1,115 @@
+"""What /status tells: the grid as JSON, every number of money or coins a string."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from opensqt.market_maker.engine import Engine
+from opensqt.market_maker.slot import LiveOrder, Slot
+from opensqt.market_maker.state import Totals
+
+
+def status(
+    engine: Engine, *, exchange: str, quote_asset: str, problems: list[str], now: float, now_ms: int
+) -> dict[str, Any]:
+    """Describe the grid.
+
+    Args:
+        engine: The grid.
+        exchange: Name of the venue.
+        quote_asset: The asset that fees are summed in.
+        problems: Why it is not healthy.
+        now: Monotonic seconds.
+        now_ms: UTC epoch milliseconds.
+    """
+    state, price, grid = engine.state, engine.price, engine.state.grid
+    totals, position = state.totals, state.position
+    slots = sorted(state.slots.values(), key=lambda slot: slot.level, reverse=True)
+    reconciled = engine.reconciled_at
+    return {
+        "symbol": engine.settings.symbol,
+        "exchange": exchange,
+        "strategy_id": engine.settings.strategy_id,
+        "mode": "long",
+        "phase": engine.phase.value,
+        "price": _text(price.mid) if price else None,
+        "bid": _text(price.bid) if price else None,
+        "ask": _text(price.ask) if price else None,
+        "price_age_s": round(now - engine.price_at, 3) if price else None,
+        "anchor": _text(grid.anchor) if grid else None,
+        "centre": _text(grid.price_of(grid.centre(price.mid))) if grid and price else None,
+        "interval": _text(engine.settings.interval),
+        "slots": [_slot(slot, _text(grid.price_of(slot.level))) for slot in slots] if grid else [],
+        "open_orders": [
+            _order(order)
+            for order in sorted(state.live_orders(), key=lambda order: order.price, reverse=True)
+            if order.status.is_open
+        ],
+        "position": _text(position),
+        "average_price": _text(state.cost / position) if position else None,
+        "orders_placed": totals.orders_placed,
+        "fills": totals.fills,
+        "volume": _text(totals.volume),
+        "fees": _text(fees_in(totals, quote_asset)),
+        "fees_by_asset": {asset: _text(amount) for asset, amount in totals.fees.items()},
+        "realized_pnl": _text(totals.realized_pnl),
+        "grid_profit": _text(totals.profit - fees_in(totals, quote_asset)),
+        "unrealized_pnl": _text(unrealized(engine)),
+        "grid_unrealized_pnl": _text(grid_unrealized(engine)),
+        "last_reconcile_ms": now_ms - int((now - reconciled) * 1000) if reconciled is not None else None,
+        "halted": engine.halted,
+        "problems": problems,
+    }
+
+
+def fees_in(totals: Totals, asset: str) -> Decimal:
+    """The fees that were paid in *asset*; those in others can't be added up without a price."""
+    return totals.fees.get(asset, Decimal(0))
+
+
+def unrealized(engine: Engine) -> Decimal:
+    """The account's open profit at the middle of the touch, quote, before fees.
+
+    The venue counts a sale against the average price of the whole position, a level against its own cost. Both agree
+    on the sum of realized and open profit, so the account's open part is what is left of it.
+    """
+    totals = engine.state.totals
+    return totals.profit + grid_unrealized(engine) - totals.realized_pnl if engine.price else Decimal(0)
+
+
+def grid_unrealized(engine: Engine) -> Decimal:
+    """The open profit of the levels, each against its own cost, quote, before fees."""
+    return engine.price.mid * engine.state.position - engine.state.cost if engine.price else Decimal(0)
+
+
+def _slot(slot: Slot, price: str) -> dict[str, Any]:
+    return {
+        "level": slot.level,
+        "price": price,
+        "state": slot.state.value,
+        "position": "FILLED" if slot.quantity else "EMPTY",
+        "quantity": _text(slot.quantity),
+        "average_price": _text(slot.average_price) if slot.average_price is not None else None,
+        "order": _order(slot.order) if slot.order else None,
+    }
+
+
+def _order(order: LiveOrder) -> dict[str, Any]:
+    return {
+        "client_order_id": order.client_order_id,
+        "order_id": order.order_id,
+        "level": order.level,
+        "side": order.side.value,
+        "price": _text(order.price),
+        "quantity": _text(order.quantity),
+        "filled_quantity": _text(max(order.filled, order.counted)),
+        "status": order.status.value,
+    }
+
+
+def _text(number: Decimal) -> str:
+    """Plain digits, without the noise of a division."""
+    rounded = number.quantize(Decimal("1e-12")) if abs(number.as_tuple().exponent) > 12 else number  # type: ignore[arg-type]
+    text = format(rounded, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
