@@ -12,6 +12,8 @@ from opensqt.simulator.dialects.binance import errors, formats, parameters
 from opensqt.simulator.order import RefusalReason, Refused
 from opensqt.simulator.settings import SymbolSettings
 
+_EMPTY_LISTS = ("capital/config/getall", "margin/allPairs", "margin/isolated/allPairs")
+"""What clients of the whole venue ask for before they trade futures; there is only futures here."""
 _DONE = {"code": 200, "msg": "success"}
 _MARGIN_TYPES = {"CROSSED": MarginMode.CROSS, "ISOLATED": MarginMode.ISOLATED}
 
@@ -22,6 +24,7 @@ class AccountData:
     def __init__(self, world: World) -> None:
         self._engine = world.engine
         self._settings = world.settings
+        self._deposited_ms = world.engine.now_ms()
 
     def routes(self) -> list[Route]:
         """Answer the endpoints."""
@@ -49,7 +52,7 @@ class AccountData:
             get("/fapi/v1/apiTradingStatus", "account", self._trading_status, 1),
             get("/fapi/v1/income", "fills", self._income, 30),
             get("/sapi/v1/account/apiRestrictions", "account", self._key_permissions, 1),
-            get("/sapi/v1/capital/config/getall", "market_data", lambda _call: [], 10),
+            *(get(f"/sapi/v1/{path}", "market_data", lambda _call: [], 10) for path in _EMPTY_LISTS),
             post("leverage", self._set_leverage),
             post("marginType", self._set_margin_type),
             post("positionSide/dual", self._set_position_mode),
@@ -66,12 +69,13 @@ class AccountData:
 
     def _account(self, call: Call, *, v2: bool) -> dict[str, Any]:
         balance = self._engine.balance(call.account)
+        assets = [formats.asset(balance, balance.updated_ms or self._deposited_ms)]
         positions = [
             formats.account_position(position, self._engine.symbol(position.symbol), v2=v2)
             for position in self._engine.positions(call.account)
             if v2 or position.quantity or position.order_margin
         ]
-        return {**formats.account_totals(balance), "assets": [formats.asset(balance)], "positions": positions}
+        return {**formats.account_totals(balance), "assets": assets, "positions": positions}
 
     def _balance(self, call: Call) -> Any:
         balance = self._engine.balance(call.account)
@@ -85,7 +89,7 @@ class AccountData:
                 "availableBalance": formats.rounded(balance.available_balance),
                 "maxWithdrawAmount": formats.rounded(balance.available_balance),
                 "marginAvailable": True,
-                "updateTime": balance.updated_ms,
+                "updateTime": balance.updated_ms or self._deposited_ms,
             }
         ]
 

@@ -187,8 +187,8 @@ def account_position(position: PositionView, rules: SymbolSettings, *, v2: bool)
     return row
 
 
-def asset(balance: BalanceView) -> dict[str, Any]:
-    """Write the margin asset as it stands in the account endpoint."""
+def asset(balance: BalanceView, updated_ms: int) -> dict[str, Any]:
+    """Write the margin asset as it stands in the account endpoint; clients take an update time of 0 for no asset."""
     return {
         "asset": balance.asset,
         "walletBalance": exact(balance.wallet_balance),
@@ -203,7 +203,7 @@ def asset(balance: BalanceView) -> dict[str, Any]:
         "availableBalance": rounded(balance.available_balance),
         "maxWithdrawAmount": rounded(balance.available_balance),
         "marginAvailable": True,
-        "updateTime": balance.updated_ms,
+        "updateTime": updated_ms,
     }
 
 
