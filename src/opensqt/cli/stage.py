@@ -146,7 +146,7 @@ class Stage:
         arguments += ["--speed", str(settings.speed)]
         if settings.replay is not None:
             # Held until somebody watches: a recording may be as short as the start of four processes.
-            arguments += ["--replay", str(settings.replay), "--clock", "held"]
+            arguments += ["--replay", str(settings.replay), "--replay-symbol", settings.symbol, "--clock", "held"]
         return arguments
 
     async def _planned(self, remote: RemoteExchange) -> Plan:

@@ -67,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--replay", type=Path, help="recorded bars or trades to play instead, CSV, plain or gzip")
     parser.add_argument("--replay-symbol", default=default.replay_symbol, help="whose they are (default: %(default)s)")
     parser.add_argument("--speed", default=default.speed, help="market seconds in one real second (default: 1)")
-    parser.add_argument("--clock", default=default.clock, help="live, or manual: POST /_sim/clock steps the market")
+    parser.add_argument(
+        "--clock", default=default.clock, help="live; held or manual: POST /_sim/clock starts or steps the market"
+    )
     parser.add_argument("--faults", type=Path, help='fault script, JSON or YAML: {"faults": [{"kind": "cut"}]}')
     return parser
 

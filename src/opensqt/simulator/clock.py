@@ -18,6 +18,7 @@ class SimulatorClock:
         start_ms: Market time now; None takes the wall clock's.
         speed: Market seconds in one real second.
         manual: Whether market time moves only by `advance`.
+        held: Whether market time waits for `release` before it runs.
         wall_ms: UTC epoch milliseconds; tests hand in their own.
     """
 
@@ -27,6 +28,7 @@ class SimulatorClock:
         start_ms: int | None = None,
         speed: Decimal = Decimal(1),
         manual: bool = False,
+        held: bool = False,
         wall_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._wall_ms = wall_ms
@@ -35,6 +37,7 @@ class SimulatorClock:
         self.speed = speed
         self._advanced_ms = 0
         self.manual = manual
+        self.held = held
         self.skew_ms = 0
         """What the server clock is wrong by; set it to skew."""
 
@@ -44,7 +47,7 @@ class SimulatorClock:
 
     def market_ms(self) -> int:
         """UTC epoch milliseconds of the market."""
-        if self.manual:
+        if self.manual or self.held:
             return self._market_start_ms + self._advanced_ms
         elapsed_ms = max(0, self._wall_ms() - self._wall_start_ms)
         return self._market_start_ms + int(elapsed_ms * self.speed)
@@ -61,3 +64,9 @@ class SimulatorClock:
             raise ValueError(f"advance_ms {milliseconds}: expected zero or above; market time never goes back")
         self._advanced_ms += milliseconds
         return self.market_ms()
+
+    def release(self) -> None:
+        """Let a held clock run from where it stands. Does nothing to one that runs already."""
+        if self.held:
+            self._wall_start_ms = self._wall_ms()
+            self.held = False

@@ -23,6 +23,8 @@ class ClockRequest(Section):
 
     skew_ms: int | None = None
     advance_ms: int | None = Field(default=None, ge=0)
+    release: bool = False
+    """Let a held market run."""
 
 
 class MarketRequest(Section):
@@ -99,6 +101,8 @@ class Control:
         clock = self._market.clock
         if wanted.skew_ms is not None:
             clock.skew_ms = wanted.skew_ms
+        if wanted.release:
+            clock.release()
         if wanted.advance_ms is not None:
             self._market.advance(wanted.advance_ms)
             self._dialect.tick(everything=True)

@@ -243,7 +243,9 @@ def open_market(settings: SimulatorSettings) -> Market:
         recording = open_recording(settings.replay, rules, settings.replay_history)
         start_ms = recording.start_ms
         settings = _starting_at(settings, recording.start_price)
-    clock = SimulatorClock(start_ms=start_ms, speed=settings.speed, manual=settings.clock == "manual")
+    clock = SimulatorClock(
+        start_ms=start_ms, speed=settings.speed, manual=settings.clock == "manual", held=settings.clock == "held"
+    )
     return Market(settings, clock, Engine(settings, clock), recording)
 
 

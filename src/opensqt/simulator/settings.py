@@ -126,8 +126,8 @@ class SimulatorSettings(Section):
     """Bars of a recording that become the candles' past instead of being played."""
     speed: Positive = Decimal(1)
     """Market seconds in one real second."""
-    clock: Literal["live", "manual"] = "live"
-    """manual: market time moves only when told to (`POST /_sim/clock`)."""
+    clock: Literal["live", "held", "manual"] = "live"
+    """held: market time waits for its start signal; manual: it moves only when told to. Both by `POST /_sim/clock`."""
     start_ms: int | None = Field(default=None, ge=0)
     """Market time at the start; None takes the wall clock's, or the recording's."""
     symbols: tuple[SymbolSettings, ...] = Field(default_factory=lambda: (_bitcoin(), _ether()), min_length=1)

@@ -66,7 +66,7 @@ class Simulator:
         await self._server.start(self.settings.host, self.settings.port)
         self._unsubscribe = self.engine.subscribe(self._dialect.observe)
         self._tasks = [asyncio.create_task(self._server.run(), name="server")]
-        if self.settings.clock == "live":
+        if self.settings.clock != "manual":
             self._tasks.append(asyncio.create_task(self.market.run(), name="market"))
 
     async def stop(self) -> None:
