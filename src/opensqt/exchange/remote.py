@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
 from opensqt.config.remote import RemoteSettings
-from opensqt.exchange import codec, requests, status
+from opensqt.exchange import codec, status
 from opensqt.exchange.remote_link import Link
 from opensqt.exchange.remote_stream import RemoteStream
+from opensqt.exchange.requests import check_limit, encode_order_ref, encode_order_request
 from opensqt.model.account import Account, Position
-from opensqt.model.errors import ExchangeError, OutcomeUnknown, Unreachable, VenueError
+from opensqt.model.errors import ExchangeError, InvalidRequest, OutcomeUnknown, Unreachable, VenueError
 from opensqt.model.fill import Fill
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderUpdate
@@ -19,7 +20,10 @@ from opensqt.model.venue import Check, ExchangeInfo, ExchangeStatus
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 
+A = TypeVar("A")
 T = TypeVar("T")
+_BATCH = 50
+"""Items in one call; the connector takes 100 at most."""
 Subscribe = Callable[[Cursor | None], Any]
 
 
@@ -63,25 +67,33 @@ class RemoteExchange:
 
     async def place_order(self, request: OrderRequest) -> Order:
         """See `Exchange`."""
-        message = pb.PlaceOrderRequest(order=requests.encode_order_request(request))
+        message = pb.PlaceOrderRequest(order=encode_order_request(request))
         answer = await self._link.call(self._link.exchange.PlaceOrder, message, placing=True)
         return _sent(answer.order)
 
-    async def batch_place_orders(self, requests_: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
-        """See `Exchange`. When the whole answer is lost, each item's outcome is unknown."""
-        message = pb.BatchPlaceOrdersRequest(orders=[requests.encode_order_request(one) for one in requests_])
-        return await self._batch(self._link.exchange.BatchPlaceOrders, message, len(requests_))
+    async def batch_place_orders(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
+        """See `Exchange`. What fails the whole call stands at each item."""
+        return await self._batch(
+            requests,
+            encode_order_request,
+            lambda messages: pb.BatchPlaceOrdersRequest(orders=messages),
+            lambda: self._link.exchange.BatchPlaceOrders,
+        )
 
     async def cancel_order(self, ref: OrderRef) -> Order:
         """See `Exchange`."""
-        message = pb.CancelOrderRequest(order=requests.encode_order_ref(ref))
+        message = pb.CancelOrderRequest(order=encode_order_ref(ref))
         answer = await self._link.call(self._link.exchange.CancelOrder, message, placing=True)
         return _sent(answer.order)
 
     async def batch_cancel_orders(self, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
-        """See `Exchange`. When the whole answer is lost, each item's outcome is unknown."""
-        message = pb.BatchCancelOrdersRequest(orders=[requests.encode_order_ref(ref) for ref in refs])
-        return await self._batch(self._link.exchange.BatchCancelOrders, message, len(refs))
+        """See `Exchange`. What fails the whole call stands at each item."""
+        return await self._batch(
+            refs,
+            encode_order_ref,
+            lambda messages: pb.BatchCancelOrdersRequest(orders=messages),
+            lambda: self._link.exchange.BatchCancelOrders,
+        )
 
     async def cancel_all_orders(self, symbol: str) -> list[Order]:
         """See `Exchange`."""
@@ -91,7 +103,7 @@ class RemoteExchange:
 
     async def get_order(self, ref: OrderRef) -> Order:
         """See `Exchange`."""
-        message = pb.GetOrderRequest(order=requests.encode_order_ref(ref))
+        message = pb.GetOrderRequest(order=encode_order_ref(ref))
         answer = await self._link.call(self._link.exchange.GetOrder, message)
         return _read(codec.decode_order, answer.order)
 
@@ -125,7 +137,7 @@ class RemoteExchange:
         end_ms: int | None = None,
     ) -> list[Candle]:
         """See `Exchange`."""
-        requests.check_limit(limit)
+        check_limit(limit)
         message = pb.GetHistoricalKlinesRequest(
             symbol=symbol, interval=interval, limit=limit, start_time_ms=start_ms, end_time_ms=end_ms
         )
@@ -215,14 +227,35 @@ class RemoteExchange:
         self._streams.add(stream)
         return stream
 
-    async def _batch(self, method: Any, message: Any, size: int) -> list[Order | ExchangeError]:
+    async def _batch(
+        self,
+        items: Sequence[A],
+        encode: Callable[[A], Any],
+        wrap: Callable[[list[Any]], Any],
+        method: Callable[[], Any],
+    ) -> list[Order | ExchangeError]:
+        answers: dict[int, Order | ExchangeError] = {}
+        messages: dict[int, Any] = {}
+        for place, item in enumerate(items):
+            try:
+                messages[place] = encode(item)
+            except InvalidRequest as error:
+                # It is told in its place and does not keep the others from being sent.
+                answers[place] = error
+        places = list(messages)
+        for start in range(0, len(places), _BATCH):
+            chunk = places[start : start + _BATCH]
+            results = await self._chunk(method(), wrap([messages[place] for place in chunk]), len(chunk))
+            answers.update(zip(chunk, results, strict=True))
+        return [answers[place] for place in range(len(items))]
+
+    async def _chunk(self, method: Any, message: Any, size: int) -> list[Order | ExchangeError]:
         try:
             answer = await self._link.call(method, message, placing=True)
-        except OutcomeUnknown as error:
+        except ExchangeError as error:
             return [error] * size
         if len(answer.results) != size:
-            lost = OutcomeUnknown(f"the connector answered {len(answer.results)} items for {size}")
-            return [lost] * size
+            return [OutcomeUnknown(f"the connector answered {len(answer.results)} items for {size}")] * size
         return [status.decode_order_result(result) for result in answer.results]
 
 

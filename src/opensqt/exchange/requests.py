@@ -22,12 +22,12 @@ _SYMBOL = re.compile(r"[A-Z0-9]{2,40}")
 
 
 def encode_order_request(request: OrderRequest) -> pb.OrderRequest:
-    """Encode an order that is asked for.
+    """Encode an order that is asked for; what the connector would call malformed is refused before it is sent.
 
     Raises:
-        InvalidRequest: The quantity or the price is no finite number.
+        InvalidRequest: Naming the field, its value and what was expected.
     """
-    return pb.OrderRequest(
+    message = pb.OrderRequest(
         symbol=request.symbol,
         side=codec.SIDE_NUMBER[request.side],
         order_type=codec.ORDER_TYPE_NUMBER[request.order_type],
@@ -38,6 +38,8 @@ def encode_order_request(request: OrderRequest) -> pb.OrderRequest:
         reduce_only=request.reduce_only,
         position_side=codec.POSITION_SIDE_NUMBER[request.position_side],
     )
+    decode_order_request(message)
+    return message
 
 
 def decode_order_request(message: pb.OrderRequest, where: str = "order") -> OrderRequest:
@@ -72,8 +74,14 @@ def decode_order_request(message: pb.OrderRequest, where: str = "order") -> Orde
 
 
 def encode_order_ref(ref: OrderRef) -> pb.OrderRef:
-    """Encode the name of an order."""
-    return pb.OrderRef(symbol=ref.symbol, client_order_id=ref.client_order_id, order_id=ref.order_id)
+    """Encode the name of an order; a malformed one is refused before it is sent.
+
+    Raises:
+        InvalidRequest: Naming the field, its value and what was expected.
+    """
+    message = pb.OrderRef(symbol=ref.symbol, client_order_id=ref.client_order_id, order_id=ref.order_id)
+    decode_order_ref(message)
+    return message
 
 
 def decode_order_ref(message: pb.OrderRef, where: str = "order") -> OrderRef:

@@ -1,0 +1,70 @@
+"""What canceling does, and that an order which ended is told as it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from opensqt.model.errors import OrderNotFound, UnknownSymbol
+from opensqt.model.order import Order, OrderRef, OrderStatus, Side
+from tests.contract.bench import LOT, OTHER_SYMBOL, SYMBOL, Bench, ref, venue_ref
+
+BY_EITHER_ID = pytest.mark.parametrize("named", [ref, venue_ref], ids=["client id", "order id"])
+Named = Callable[[Order], OrderRef]
+MISSING = [OrderRef(symbol=SYMBOL, client_order_id="neverPlaced1"), OrderRef(symbol=SYMBOL, order_id="987654321")]
+
+
+class TestOneOrder:
+    @BY_EITHER_ID
+    async def test_it_is_canceled(self, bench: Bench, named: Named) -> None:
+        order = await bench.resting()
+        canceled = await bench.exchange.cancel_order(named(order))
+        assert (canceled.status, canceled.client_order_id) == (OrderStatus.CANCELED, order.client_order_id)
+        assert await bench.exchange.get_open_orders(SYMBOL) == []
+
+    async def test_one_filled_in_part_keeps_what_it_filled(self, bench: Bench) -> None:
+        """F4."""
+        order = await bench.resting_first()
+        await bench.market.hit(order, LOT / 2)
+        canceled = await bench.exchange.cancel_order(ref(order))
+        assert (canceled.status, canceled.filled_quantity) == (OrderStatus.CANCELED, LOT / 2)
+
+    async def test_one_that_a_fill_ended_first_is_told_as_filled(self, bench: Bench) -> None:
+        """F4."""
+        order = await bench.resting_first()
+        await bench.market.hit(order, LOT)
+        answered = await bench.exchange.cancel_order(ref(order))
+        assert (answered.status, answered.filled_quantity) == (OrderStatus.FILLED, LOT)
+
+    async def test_one_canceled_before_is_told_as_canceled(self, bench: Bench) -> None:
+        order = await bench.resting()
+        await bench.exchange.cancel_order(ref(order))
+        assert (await bench.exchange.cancel_order(ref(order))).status is OrderStatus.CANCELED
+
+    @pytest.mark.parametrize("missing", MISSING, ids=["client id", "order id"])
+    async def test_one_that_never_was_is_not_found(self, bench: Bench, missing: OrderRef) -> None:
+        with pytest.raises(OrderNotFound):
+            await bench.exchange.cancel_order(missing)
+
+
+class TestAllOfASymbol:
+    async def test_every_open_order_of_the_symbol_ends_and_no_other(self, bench: Bench) -> None:
+        """F30."""
+        ours = {(await bench.resting()).client_order_id for _ in range(3)}
+        price = await bench.exchange.get_latest_price(OTHER_SYMBOL)
+        rules = bench.info.rules(OTHER_SYMBOL)
+        assert rules is not None
+        other = bench.order(Side.BUY, rules.round_price(price.bid * 98 / 100), LOT * 10, symbol=OTHER_SYMBOL)
+        await bench.exchange.place_order(other)
+        canceled = await bench.exchange.cancel_all_orders(SYMBOL)
+        assert {one.client_order_id for one in canceled} == ours
+        assert {one.status for one in canceled} == {OrderStatus.CANCELED}
+        assert [one.client_order_id for one in await bench.exchange.get_open_orders()] == [other.client_order_id]
+
+    async def test_without_open_orders_nothing_is_answered(self, bench: Bench) -> None:
+        assert await bench.exchange.cancel_all_orders(SYMBOL) == []
+
+    async def test_an_unknown_symbol_is_told(self, bench: Bench) -> None:
+        with pytest.raises(UnknownSymbol):
+            await bench.exchange.cancel_all_orders("NOPEUSDT")
