@@ -1,0 +1,25 @@
+"""Makes the native Exchange that settings ask for."""
+
+from __future__ import annotations
+
+from opensqt.config.load import ConfigError
+from opensqt.config.venue import VenueSettings
+from opensqt.exchange.protocol import Exchange
+
+KNOWN = ("binance",)
+"""The names that `create_exchange` takes."""
+
+
+def create_exchange(settings: VenueSettings) -> Exchange:
+    """Make the adapter of a venue; it connects in `start`.
+
+    Raises:
+        ConfigError: There is no venue of that name.
+    """
+    if settings.name not in KNOWN:
+        raise ConfigError(f"exchange {settings.name!r}: unknown; expected one of {', '.join(KNOWN)}")
+    # ccxt takes a second and 100 MB: only who makes an adapter pays for it.
+    from opensqt.exchange.venues.base import VenueExchange
+    from opensqt.exchange.venues.registry import venue_type
+
+    return VenueExchange(venue_type(settings.name), settings)

@@ -1,0 +1,310 @@
+"""The Exchange protocol over any Venue: all that the five venues share, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
+from typing import Any, Self, TypeVar
+
+from opensqt.config.venue import VenueSettings
+from opensqt.exchange.venues.books import Books
+from opensqt.exchange.venues.client import Hooks
+from opensqt.exchange.venues.health import Health, Tasks
+from opensqt.exchange.venues.market import MarketData
+from opensqt.exchange.venues.orders import OrderDesk
+from opensqt.exchange.venues.private import PrivateStream
+from opensqt.exchange.venues.rest import Rest
+from opensqt.exchange.venues.start import Preparation
+from opensqt.exchange.venues.upstream import FAILURES
+from opensqt.exchange.venues.venue import MALFORMED, Venue
+from opensqt.model.account import Account, Position
+from opensqt.model.errors import ExchangeError, InvalidRequest, Unreachable, Unsupported, VenueError
+from opensqt.model.fill import Fill
+from opensqt.model.market import INTERVALS_MS, Candle, Price
+from opensqt.model.order import Order, OrderRef, OrderRequest, OrderUpdate
+from opensqt.model.stream import Cursor, Stream
+from opensqt.model.venue import ExchangeInfo, ExchangeStatus
+from opensqt.telemetry.logging import get_logger, protect, redact
+
+_log = get_logger("venue")
+_MOST_CANDLES = 1_000
+_RULES_RELOAD_S = 10.0
+T = TypeVar("T")
+
+
+class VenueExchange:
+    """One account on one venue, as `opensqt.exchange.protocol.Exchange`.
+
+    Args:
+        venue_type: The venue's differences.
+        settings: The account.
+    """
+
+    def __init__(self, venue_type: type[Venue], settings: VenueSettings) -> None:
+        protect(*(value.get_secret_value() for value in (settings.api_key, settings.secret, settings.passphrase)))
+        self._settings = settings
+        self._health = Health(venue_type.name)
+        self._tasks = Tasks(self._health)
+        self._client = venue_type.make_client(settings)
+        rest = Rest(self._client, venue_type.codes, self._health, recv_window_ms=settings.recv_window_ms)
+        self._venue = venue_type(settings, self._client, rest)
+        self._books = Books(self._venue)
+        self._market = MarketData(self._venue, self._client, self._health, self._tasks)
+        self._private = PrivateStream(self._venue, self._client, self._books, self._health, self._tasks)
+        self._desk = OrderDesk(
+            self._venue, self._books, acknowledged=self._private.expect, rules_stale=self._reload_rules
+        )
+        self._client.hooks = Hooks(
+            frame=self._on_frame, connected=self._private.on_connected, unreadable=self._set_aside
+        )
+        self._rules_loaded_s = 0.0
+        self._rules_reload: asyncio.Task[None] | None = None
+        self._closed = False
+        self.frames_set_aside = 0
+        """Frames that could not be read, since the start."""
+
+    @property
+    def name(self) -> str:
+        """The venue's."""
+        return self._venue.name
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Load the rules, prove the credentials, take the first inventory and keep it true from then on."""
+        try:
+            await Preparation(self._venue, self._health).run()
+            self._rules_loaded_s = time.monotonic()
+            if not self._settings.public_only:
+                await self._private.start()
+            self._market.start()
+            self._tasks.start("clock", self._keep_clock())
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Release everything. Orders stay at the venue. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        await self._tasks.close()
+        gone = Unreachable(f"the connection to {self.name} was closed")
+        self._market.close(gone)
+        for feed in (self._books.orders, self._books.positions, self._books.accounts):
+            feed.close(gone)
+        await self._client.close()
+
+    # Orders
+
+    async def place_order(self, request: OrderRequest) -> Order:
+        """Send one order."""
+        self._need_account()
+        return await self._desk.place(request)
+
+    async def batch_place_orders(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
+        """Send several orders; answers in their order."""
+        self._need_account()
+        return await self._desk.place_batch(requests)
+
+    async def cancel_order(self, ref: OrderRef) -> Order:
+        """Cancel one order."""
+        self._need_account()
+        return await self._desk.cancel(ref)
+
+    async def batch_cancel_orders(self, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
+        """Cancel several orders; answers in their order."""
+        self._need_account()
+        return await self._desk.cancel_batch(refs)
+
+    async def cancel_all_orders(self, symbol: str) -> list[Order]:
+        """Cancel every open order of a symbol."""
+        self._need_account(symbol)
+        return await self._desk.cancel_all(symbol)
+
+    async def get_order(self, ref: OrderRef) -> Order:
+        """Ask the venue for one order."""
+        self._need_account(ref.symbol)
+        order = await self._read(self._venue.order(ref))
+        self._books.learn(order)
+        return self._books.tracker.find(OrderRef(symbol=order.symbol, order_id=order.order_id)) or order
+
+    async def get_open_orders(self, symbol: str = "") -> list[Order]:
+        """Ask the venue for the open orders."""
+        self._need_account(symbol)
+        orders = await self._read(self._venue.open_orders(symbol))
+        for order in orders:
+            self._books.learn(order)
+        return orders
+
+    # The account
+
+    async def get_account(self) -> Account:
+        """Ask the venue for the balance."""
+        self._need_account()
+        return await self._read(self._venue.account())
+
+    async def get_positions(self, symbol: str = "") -> list[Position]:
+        """Ask the venue for the positions."""
+        self._need_account(symbol)
+        positions = await self._read(self._venue.positions(symbol))
+        known = self._venue.leverages
+        return [replace(told, leverage=told.leverage or known.get(told.symbol)) for told in positions]
+
+    async def list_fills(self, symbol: str, *, since_ms: int) -> list[Fill]:
+        """Ask the venue for our trades since a time."""
+        self._need_account(symbol)
+        fills = await self._read(self._venue.fills(symbol, since_ms))
+        return [self._with_client_id(fill) for fill in fills if fill.event_time_ms >= since_ms]
+
+    # The market
+
+    async def get_latest_price(self, symbol: str) -> Price:
+        """Answer the best bid and ask."""
+        self._venue.unified(symbol)
+        streamed = self._market.fresh_price(symbol)
+        return streamed if streamed is not None else await self._read(self._venue.price(symbol))
+
+    async def get_historical_klines(
+        self,
+        symbol: str,
+        interval: str,
+        *,
+        limit: int = 100,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+    ) -> list[Candle]:
+        """Ask the venue for candles."""
+        self._venue.unified(symbol)
+        self._check_interval(interval)
+        if not 1 <= limit <= _MOST_CANDLES:
+            raise InvalidRequest(f"limit {limit}: expected 1 to {_MOST_CANDLES}", symbol=symbol)
+        return await self._read(self._venue.candles(symbol, interval, limit, start_ms, end_ms))
+
+    async def get_exchange_info(self) -> ExchangeInfo:
+        """Tell what is behind this interface."""
+        capabilities = self._venue.capabilities
+        if self._settings.public_only:
+            capabilities = replace(capabilities, trading=False)
+        return ExchangeInfo(
+            name=self.name,
+            exchange_type="usdt_perpetual",
+            capabilities=capabilities,
+            symbols=tuple(self._venue.rules.values()),
+            testnet=self._settings.testnet,
+            simulated=bool(self._settings.base_url),
+            position_mode=self._venue.position_mode,
+        )
+
+    async def get_status(self) -> ExchangeStatus:
+        """Tell whether trading is possible now, and why not."""
+        return self._health.status()
+
+    # Streams
+
+    def subscribe_price(self, symbol: str, *, cursor: Cursor | None = None) -> Stream[Price]:
+        """Stream the best bid and ask."""
+        self._venue.unified(symbol)
+        return self._market.prices(symbol).subscribe(cursor=cursor)
+
+    def subscribe_klines(self, symbol: str, interval: str, *, cursor: Cursor | None = None) -> Stream[Candle]:
+        """Stream candles as they form."""
+        self._venue.unified(symbol)
+        self._check_interval(interval)
+        return self._market.candles(symbol, interval).subscribe(cursor=cursor)
+
+    def subscribe_orders(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[OrderUpdate]:
+        """Stream orders and fills."""
+        self._need_account(symbol)
+        where = (lambda update: update.order.symbol == symbol) if symbol else None
+        return self._books.orders.subscribe(cursor=cursor, where=where)
+
+    def subscribe_account(self, *, cursor: Cursor | None = None) -> Stream[Account]:
+        """Stream the balance."""
+        self._need_account()
+        return self._books.accounts.subscribe(cursor=cursor)
+
+    def subscribe_positions(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[Position]:
+        """Stream positions."""
+        self._need_account(symbol)
+        where = (lambda position: position.symbol == symbol) if symbol else None
+        return self._books.positions.subscribe(cursor=cursor, where=where)
+
+    # Frames
+
+    def _on_frame(self, socket: Any, frame: Any) -> bool:
+        try:
+            events = self._venue.parse(frame)
+            if events is None:
+                return False
+            for event in events:
+                if isinstance(event, Price | Candle):
+                    self._market.take(event, socket)
+                else:
+                    self._private.take(event, socket)
+        except MALFORMED as error:
+            self._set_aside(f"{frame}: {error!r}")
+        return True
+
+    def _set_aside(self, text: str) -> None:
+        self.frames_set_aside += 1
+        # The first ones tell what is wrong; a stream of them must not fill the log.
+        if self.frames_set_aside <= 10 or self.frames_set_aside % 1_000 == 0:
+            _log.warning("frame set aside", venue=self.name, count=self.frames_set_aside, frame=redact(text[:400]))
+
+    # Upkeep
+
+    async def _keep_clock(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.clock_interval_s)
+            try:
+                await self._venue.rest.measure_clock()
+            except FAILURES as error:
+                _log.warning("the venue's clock could not be asked", error=redact(str(error)))
+
+    def _reload_rules(self) -> None:
+        """Load the rules afresh, at most every few seconds: a refusal said that ours are out of date."""
+        running = self._rules_reload is not None and not self._rules_reload.done()
+        if running or time.monotonic() - self._rules_loaded_s < _RULES_RELOAD_S:
+            return
+        self._rules_loaded_s = time.monotonic()
+        self._rules_reload = self._tasks.start("rules", self._try_to_load_rules(), lasting=False)
+
+    async def _try_to_load_rules(self) -> None:
+        try:
+            await self._venue.load_rules()
+        except FAILURES as error:
+            _log.warning("the symbol rules could not be loaded afresh", error=redact(str(error)))
+
+    # Checks
+
+    async def _read(self, answer: Awaitable[T]) -> T:
+        try:
+            return await answer
+        except MALFORMED as error:
+            raise VenueError(f"{self.name} answered what could not be read: {error!r}") from error
+
+    def _need_account(self, symbol: str = "") -> None:
+        if self._settings.public_only:
+            raise Unsupported("this adapter runs in public-only mode: it has no account")
+        if symbol:
+            self._venue.unified(symbol)
+
+    def _check_interval(self, interval: str) -> None:
+        known = self._venue.capabilities.intervals
+        if interval not in known:
+            expected = ", ".join(name for name in INTERVALS_MS if name in known)
+            raise InvalidRequest(f"interval {interval!r}: expected one of {expected}")
+
+    def _with_client_id(self, fill: Fill) -> Fill:
+        if fill.client_order_id:
+            return fill
+        order = self._books.tracker.find(OrderRef(symbol=fill.symbol, order_id=fill.order_id))
+        return replace(fill, client_order_id=order.client_order_id) if order else fill

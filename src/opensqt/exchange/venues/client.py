@@ -1,0 +1,170 @@
+"""Taps ccxt.pro: hands over each raw frame as it comes and keeps what the venue said beside each of ccxt's errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import ccxt
+import orjson
+
+from opensqt.exchange.venues.errors import Reply
+from opensqt.model.clock import now_ms
+from opensqt.telemetry.logging import get_logger, redact
+
+_log = get_logger("venue")
+
+
+@dataclass(slots=True)
+class Hooks:
+    """Where a tapped client reports to."""
+
+    frame: Callable[[Any, Any], bool]
+    """Takes (socket, decoded frame); answers whether the frame was consumed."""
+    connected: Callable[[Any], None]
+    unreadable: Callable[[str], None]
+    """Takes a frame that is not even JSON."""
+
+
+class Tap:
+    """Mixed in before a class of ccxt.pro.
+
+    The frames that `hooks.frame` consumes never reach ccxt, so the futures that its `watch_...` methods await
+    settle only when the connection fails: awaiting one is how to hold a subscription and see it end.
+    """
+
+    hooks: Hooks | None = None
+    clock_offset_ms: int = 0
+    clients: dict[str, Any]
+    """ccxt's sockets by address."""
+
+    def nonce(self) -> int:
+        """Answer the venue's time as last measured; asked for at each signature."""
+        return now_ms() + self.clock_offset_ms
+
+    def ws_dial_delay(self, url: str) -> int:
+        """Dial at once: who holds a subscription does the waiting."""
+        return 0
+
+    def client(self, url: str) -> Any:
+        """Answer the socket for *url*: never a dead one, and one that survives a frame that is not JSON."""
+        known = self.clients.get(url) if self.clients else None
+        if known is not None and (known.error or (known.connection is not None and known.connection.closed)):
+            self.on_close(known)
+        socket = super().client(url)  # type: ignore[misc]
+        if "handle_text_or_binary_message" not in vars(socket):
+            socket.handle_text_or_binary_message = lambda data: self._decode(socket, data)
+        return socket
+
+    def on_error(self, client: Any, error: Any) -> None:
+        """Forget a failed socket, but not the one that has taken its place."""
+        url = client.url
+        if url in self.clients and self.clients[url] is client:
+            del self.clients[url]
+
+    def on_close(self, client: Any, error: Any = None) -> None:
+        """Forget a closed socket, but not the one that has taken its place."""
+        self.on_error(client, error)
+
+    def on_connected(self, client: Any, message: Any = None) -> None:
+        """Report a new connection."""
+        super().on_connected(client, message)  # type: ignore[misc]
+        if self.hooks is not None:
+            self.hooks.connected(client)
+
+    def handle_message(self, client: Any, message: Any) -> None:
+        """Offer a frame to our parser first, and to ccxt when it is not market or account data."""
+        if self.hooks is not None and self.hooks.frame(client, message):
+            return
+        super().handle_message(client, message)  # type: ignore[misc]
+
+    def _decode(self, socket: Any, data: Any) -> None:
+        try:
+            message = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            # ccxt would let this end the receive loop without a word.
+            if self.hooks is not None:
+                self.hooks.unreadable(str(data)[:200])
+            return
+        try:
+            self.handle_message(socket, message)
+        except Exception as error:  # noqa: BLE001 - an error here would end ccxt's receive loop without a word
+            _log.error("frame could not be handled", error=redact(repr(error)), frame=redact(str(message)[:200]))
+
+    def drop(self, socket: Any) -> None:
+        """Break a connection, so that every subscription on it is seen to end."""
+        socket.on_error(ccxt.NetworkError("connection given up"))
+
+    async def hang_up(self, socket: Any) -> None:
+        """Close a connection that nothing needs any more."""
+        self.on_close(socket)
+        await socket.close()
+
+    def handle_errors(
+        self,
+        code: int,
+        reason: str,
+        url: str,
+        method: str,
+        headers: dict[str, str],
+        body: str,
+        response: Any,
+        request_headers: Any,
+        request_body: Any,
+    ) -> None:
+        """Let ccxt raise, and note the answer on its error, without the address and its signature."""
+        try:
+            super().handle_errors(  # type: ignore[misc]
+                code, reason, url, method, headers, body, response, request_headers, request_body
+            )
+            self.handle_http_status_code(code, reason, url, method, body)  # type: ignore[attr-defined]
+        except ccxt.BaseError as error:
+            code_text, message = self.code_and_message(response)
+            error.reply = Reply(
+                error=type(error),
+                http_status=code,
+                code=code_text,
+                message=message or reason or "",
+                retry_after_s=_seconds(headers),
+            )
+            raise
+
+    def code_and_message(self, response: Any) -> tuple[str, str]:
+        """Pick the venue's own code and text out of an answer."""
+        if isinstance(response, list) and len(response) == 1:
+            response = response[0]
+        if not isinstance(response, dict):
+            return "", ""
+        return str(response.get("code", "")), str(response.get("msg", ""))
+
+
+def reply_of(error: Exception) -> Reply:
+    """Answer what is known of the venue's answer to a request that ended with *error*."""
+    noted = getattr(error, "reply", None)
+    if isinstance(noted, Reply):
+        return noted
+    kind = type(error) if isinstance(error, ccxt.BaseError) else ccxt.NetworkError
+    cause = error.__cause__ or error
+    # Only these two happen before a byte of the request can have left.
+    unsent = isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+    local = isinstance(error, ccxt.ArgumentsRequired | ccxt.NotSupported | ccxt.BadSymbol | ccxt.InvalidOrder)
+    return Reply(error=kind, message=str(error) if local else "", sent=not unsent)
+
+
+def _seconds(headers: dict[str, str]) -> float | None:
+    for name, value in headers.items():
+        if name.lower() == "retry-after":
+            try:
+                return float(value)
+            except ValueError:
+                return None
+    return None
+
+
+async def cancelled_quietly(task: asyncio.Future[Any]) -> None:
+    """Cancel a task and wait until it is gone."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,178 @@
+"""The account's stream: connected, checked against queries, and replaced when it falls silent."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from opensqt.exchange.venues.books import Books
+from opensqt.exchange.venues.health import Health, Tasks
+from opensqt.exchange.venues.upstream import FAILURES, Upstream
+from opensqt.exchange.venues.venue import BalanceChange, Event, LeverageChange, StreamExpired, Venue
+from opensqt.model.account import Position
+from opensqt.model.errors import ExchangeError, Unreachable
+from opensqt.model.order import OrderUpdate
+from opensqt.telemetry.logging import get_logger, redact
+
+_log = get_logger("venue")
+_CHECK = "private_stream"
+_START_WITHIN_S = 30.0
+_RETRY_S = 0.5
+_ACCOUNT_EVERY_S = 1.0
+
+
+class PrivateStream:
+    """Keeps the books true.
+
+    Args:
+        venue: Subscribes and answers.
+        client: The tapped ccxt client, to give a connection up.
+        books: What the stream and the queries are told to.
+        health: Where `private_stream` is told.
+        tasks: Owns the loops.
+    """
+
+    def __init__(self, venue: Venue, client: Any, books: Books, health: Health, tasks: Tasks) -> None:
+        self._venue = venue
+        self._client = client
+        self._books = books
+        self._health = health
+        self._tasks = tasks
+        self._socket: Any = None
+        self._connected = asyncio.Event()
+        self._resync = asyncio.Event()
+        self._balance_moved = asyncio.Event()
+        self._held: list[Event] | None = []
+        """Frames that came before the first inventory; None after it."""
+        self._expected_since_s: float | None = None
+        self._upstream = Upstream(_CHECK, venue.watch_private, lost=self._lost)
+
+    async def start(self) -> None:
+        """Connect, take the first inventory, and keep it true from then on.
+
+        Raises:
+            Unreachable: The stream could not be connected in time.
+        """
+        self._health.set(_CHECK, False, "connecting")
+        self._tasks.start("private", self._upstream.run())
+        try:
+            async with asyncio.timeout(_START_WITHIN_S):
+                await self._connected.wait()
+        except TimeoutError:
+            raise Unreachable(f"the private stream of {self._venue.name} could not be connected") from None
+        await self._books.begin()
+        held, self._held = self._held or [], None
+        for event in held:
+            self._apply(event)
+        self._resync.clear()
+        self._health.set(_CHECK, True)
+        self._tasks.start("reconcile", self._reconcile())
+        self._tasks.start("balance", self._refresh_balance())
+        self._tasks.start("key", self._renew_key())
+
+    def on_connected(self, socket: Any) -> None:
+        """Take note of a new connection, if it is the account's."""
+        if not self._venue.is_private(socket.url):
+            return
+        self._socket = socket
+        self._expected_since_s = None
+        self._upstream.alive()
+        self._connected.set()
+        self._resync.set()
+
+    def take(self, event: Event, socket: Any) -> None:
+        """Take in a streamed event."""
+        self._expected_since_s = None
+        if isinstance(event, StreamExpired):
+            # A second notice of the same end comes over a connection that is already given up.
+            if socket is self._socket:
+                self._replace("its key expired")
+        elif self._held is not None:
+            self._held.append(event)
+        else:
+            self._apply(event)
+
+    def expect(self) -> None:
+        """Say that the venue has just answered what its stream must tell too."""
+        if self._expected_since_s is None:
+            self._expected_since_s = time.monotonic()
+
+    def _apply(self, event: Event) -> None:
+        if isinstance(event, OrderUpdate):
+            self._books.learn(event.order, event.fill)
+        elif isinstance(event, Position):
+            self._books.learn_position(event)
+        elif isinstance(event, BalanceChange):
+            self._books.learn_balance(event)
+            self._balance_moved.set()
+        elif isinstance(event, LeverageChange):
+            self._venue.leverages[event.symbol] = event.leverage
+
+    def _replace(self, reason: str) -> None:
+        """Give the connection up; the upstream makes a new one, and the resync after it finds what was missed."""
+        socket, self._socket = self._socket, None
+        self._expected_since_s = None
+        self._health.set(_CHECK, False, reason)
+        if socket is not None:
+            self._client.drop(socket)
+
+    def _lost(self, reason: str) -> None:
+        self._socket = None
+        self._health.set(_CHECK, False, reason)
+
+    async def _reconcile(self) -> None:
+        """Compare with the venue after each reconnect, and every few seconds for what one lost frame hid."""
+        settings = self._venue.settings
+        wait_s = settings.reconcile_interval_s
+        while True:
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._resync.wait()
+            except TimeoutError:
+                self._question(settings.stale_after_s)
+            after_reconnect = self._resync.is_set()
+            self._resync.clear()
+            news = self._books.news_from_queries
+            try:
+                await self._books.reconcile(thorough=after_reconnect)
+            except ExchangeError as error:
+                _log.warning("could not compare with the venue", error=redact(str(error)))
+                wait_s = max(_RETRY_S, error.retry_after_s or 0)
+                if after_reconnect:
+                    await asyncio.sleep(wait_s)
+                    self._resync.set()
+                continue
+            wait_s = settings.reconcile_interval_s
+            if self._books.news_from_queries != news and not after_reconnect:
+                self.expect()
+            if self._socket is not None and not self._resync.is_set():
+                self._health.set(_CHECK, True)
+
+    def _question(self, patience_s: float) -> None:
+        """Replace a stream that was silent since the venue answered something that it should have told."""
+        since_s = self._expected_since_s
+        if since_s is not None and time.monotonic() - since_s > patience_s:
+            self._replace(f"silent for {time.monotonic() - since_s:.0f} s while there was something to tell")
+
+    async def _refresh_balance(self) -> None:
+        """Ask what is available after the balance moved, at most once a second."""
+        while True:
+            await self._balance_moved.wait()
+            self._balance_moved.clear()
+            try:
+                await self._books.refresh_account()
+            except FAILURES as error:
+                _log.warning("could not ask for the balance", error=redact(str(error)))
+            await asyncio.sleep(_ACCOUNT_EVERY_S)
+
+    async def _renew_key(self) -> None:
+        """Keep the stream's key alive; one that the venue does not know any more is replaced with the connection."""
+        while True:
+            await asyncio.sleep(self._venue.settings.key_renewal_s)
+            try:
+                await self._venue.renew_key()
+            except Unreachable as error:
+                _log.warning("could not renew the private stream's key", error=redact(str(error)))
+            except ExchangeError as error:
+                self._replace(f"its key could not be renewed: {redact(str(error))}")

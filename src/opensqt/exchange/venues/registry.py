@@ -1,0 +1,23 @@
+"""The venues there are, by name; each module is imported only when it is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from opensqt.exchange.venues.venue import Venue
+
+VENUES: dict[str, tuple[str, str]] = {
+    "binance": ("opensqt.exchange.venues.binance", "Binance"),
+}
+"""Name to module and class."""
+
+
+def venue_type(name: str) -> type[Venue]:
+    """Answer the class of a venue.
+
+    Raises:
+        KeyError: There is none of that name.
+    """
+    module, class_name = VENUES[name]
+    found: type[Venue] = getattr(import_module(module), class_name)
+    return found

@@ -1,0 +1,175 @@
+"""Market data: one upstream per topic however many read it, kept fresh, closed when nobody reads any more."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
+
+from opensqt.exchange.feed import Feed
+from opensqt.exchange.venues.upstream import FAILURES, Upstream
+from opensqt.model.market import INTERVALS_MS, Candle, Price
+from opensqt.telemetry.logging import get_logger, redact
+
+_log = get_logger("venue")
+_CANDLES_KEPT = 100
+T = TypeVar("T", bound=Price | Candle)
+
+
+class Topic(Generic[T]):
+    """One topic: its feed, its upstream, and how fresh it is.
+
+    Args:
+        name: E.g. `price:BTCUSDT`.
+        feed: What readers read.
+        watch: Holds the subscription.
+        unwatch: Gives it up on a connection that others use too.
+        ask: Asks the venue for the newest of what the stream tells, oldest first.
+        changed: Told when the topic turns fresh or stale, with the reason.
+        clock_s: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        feed: Feed[T],
+        *,
+        watch: Callable[[], Awaitable[Any]],
+        unwatch: Callable[[], Awaitable[None]],
+        ask: Callable[[], Awaitable[list[T]]],
+        changed: Callable[[bool, str], None],
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.feed: Feed[T] = feed
+        self.socket: Any = None
+        """The connection that the last frame came over."""
+        self.last: T | None = None
+        self.unwatch = unwatch
+        self._ask: Callable[[], Awaitable[list[T]]] = ask
+        self._changed = changed
+        self._clock_s = clock_s
+        self._vouched_s = clock_s()
+        self._unread_s: float | None = None
+        self.upstream = Upstream(name, watch, lost=self._lost, catch_up=self.catch_up)
+        self.fresh = False
+
+    def take(self, update: T, socket: Any) -> None:
+        """Publish a streamed update, unless it is a repeated or a late one."""
+        self.socket = socket
+        self.upstream.alive()
+        self._vouch()
+        if self._admits(update):
+            self._publish(update)
+
+    async def catch_up(self) -> None:
+        """Publish what the venue tells on request and the stream has not told."""
+        for update in await self._ask():
+            if self._admits(update):
+                self._publish(update)
+        self._vouch()
+
+    def age_s(self) -> float:
+        """Seconds since the stream, or a query that found nothing newer, last vouched for the last update."""
+        return self._clock_s() - self._vouched_s
+
+    async def is_behind(self) -> bool:
+        """Ask whether the venue knows something newer than the stream told: it stalled, the market did not."""
+        before = self.last
+        try:
+            behind = [update for update in await self._ask() if self._admits(update)]
+        except FAILURES as error:
+            _log.warning("could not ask whether a stream stalled", topic=self.name, error=redact(str(error)))
+            return False
+        if not behind or self.last is not before:
+            self._vouch()
+            return False
+        for update in behind:
+            self._publish(update)
+        self._lost(f"no data for {self.age_s():.0f} s while the venue knows newer data")
+        return True
+
+    def unread_for_s(self) -> float:
+        """Seconds that nobody has been reading."""
+        if self.feed.readers:
+            self._unread_s = None
+            return 0.0
+        if self._unread_s is None:
+            self._unread_s = self._clock_s()
+        return self._clock_s() - self._unread_s
+
+    def _admits(self, update: T) -> bool:
+        """Whether the update is neither late nor a repetition."""
+        last = self.last
+        return last is None or (update.event_time_ms >= last.event_time_ms and not _same(update, last))
+
+    def _publish(self, update: T) -> None:
+        self.last = update
+        self.feed.publish((update,))
+
+    def _vouch(self) -> None:
+        self._vouched_s = self._clock_s()
+        if not self.fresh:
+            self.fresh = True
+            self._changed(True, "")
+
+    def _lost(self, reason: str) -> None:
+        self.fresh = False
+        self._changed(False, reason)
+
+
+class CandleTopic(Topic[Candle]):
+    """Candles of one symbol and interval: each closing one is delivered once, whatever the stream loses.
+
+    Args:
+        hole: Called when a candle began and the one before it was not seen to close; has `catch_up` called.
+    """
+
+    def __init__(self, name: str, feed: Feed[Candle], *, hole: Callable[[], None], **rest: Any) -> None:
+        super().__init__(name, feed, **rest)
+        self._hole = hole
+        self._first_ms: int | None = None
+        self._closed: dict[int, None] = {}
+
+    def take(self, update: Candle, socket: Any) -> None:
+        """Publish a streamed candle, and look whether the one before it was seen to close."""
+        super().take(update, socket)
+        before_ms = update.open_time_ms - INTERVALS_MS[update.interval]
+        if self._first_ms is not None and before_ms >= self._first_ms and before_ms not in self._closed:
+            self._hole()
+
+    def _admits(self, update: Candle) -> bool:
+        if update.open_time_ms in self._closed or (self._first_ms or 0) > update.open_time_ms:
+            return False
+        return update.closed or super()._admits(update)
+
+    def _publish(self, update: Candle) -> None:
+        if self._first_ms is None:
+            self._first_ms = update.open_time_ms
+        if update.closed:
+            self._closed[update.open_time_ms] = None
+            if len(self._closed) > _CANDLES_KEPT:
+                del self._closed[next(iter(self._closed))]
+                self._first_ms = min(self._closed)
+        if self.last is None or update.open_time_ms >= self.last.open_time_ms:
+            self.last = update
+        self.feed.publish((update,))
+
+
+def price_feed() -> Feed[Price]:
+    """Make the feed of one symbol's prices."""
+    return Feed(key=_symbol, conflate=True)
+
+
+def candle_feed() -> Feed[Candle]:
+    """Make the feed of one symbol's candles; the key keeps a closing one from being conflated with the next."""
+    return Feed(key=lambda candle: candle.open_time_ms, conflate=True, snapshot_limit=_CANDLES_KEPT)
+
+
+def _symbol(price: Price) -> Hashable:
+    return price.symbol
+
+
+def _same(one: T, other: T) -> bool:
+    return replace(one, received_ns=0, event_time_ms=0) == replace(other, received_ns=0, event_time_ms=0)
