@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Any
 
 import ccxt
@@ -12,6 +13,7 @@ import pytest
 from opensqt.model.order import Side
 from opensqt.simulator import Simulator
 from tests.service.venue_clients import below, ccxt_on, settings
+from tests.support import eventually
 
 SYMBOL = "BTC/USDT:USDT"
 
@@ -150,8 +152,8 @@ async def test_orders_and_trades_are_watched(exchange: Any, simulator: Simulator
     placed = await exchange.create_order(SYMBOL, "limit", "buy", "0.01", str(below(simulator, 0)))
     assert [(order["id"], order["status"]) for order in await watching] == [(placed["id"], "open")]
     trades = asyncio.create_task(exchange.watch_my_trades(SYMBOL))
-    await asyncio.sleep(0)
-    simulator.market.aggress("BTCUSDT", Side.SELL, simulator.engine.best("BTCUSDT").bid_quantity)
+    await asyncio.sleep(0)  # lets it take its place; it needs no network to
+    simulator.market.aggress("BTCUSDT", Side.SELL, Decimal(50), Decimal(str(placed["price"])))
     (trade,) = await trades
     assert (trade["order"], trade["takerOrMaker"], trade["fee"]["currency"]) == (placed["id"], "maker", "USDT")
     closed = simulator.engine.find("sim-key", "BTCUSDT", order_id=placed["id"])
@@ -189,6 +191,4 @@ async def test_market_streams_are_watched(exchange: Any, simulator: Simulator) -
 
 
 async def _listening(simulator: Simulator) -> None:
-    from tests.support import eventually
-
     await eventually(lambda: simulator.ledger()["statistics"]["connections_open"]["private"], what="a user stream")
