@@ -145,6 +145,8 @@ class Journal:
         await self._do(lambda database: database.execute("INSERT OR REPLACE INTO probe VALUES (1, ?)", (now,)))
 
     async def _do(self, operation: Callable[[sqlite3.Connection], R]) -> R:
+        if self._database is None:
+            raise JournalError(f"journal {self.path}: closed")
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((operation, future))
         if self._committing is None:
@@ -172,8 +174,7 @@ class Journal:
 
     def _commit(self, operations: list[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
         database = self._database
-        if database is None:
-            raise JournalError("closed")
+        assert database is not None  # noqa: S101 - close waits for the commit that runs
         database.execute("BEGIN IMMEDIATE")
         try:
             results = [operation(database) for operation in operations]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from opensqt.model.clock import now_ms
@@ -20,8 +20,8 @@ class Tasks:
         self._running: set[asyncio.Task[None]] = set()
         self._dead: dict[str, Check] = {}
 
-    def __len__(self) -> int:
-        return len(self._running)
+    def __iter__(self) -> Iterator[asyncio.Task[None]]:
+        return iter(self._running)
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None], *, forever: bool = False) -> asyncio.Task[None]:
         """Start *work*; its failure is logged and makes a failed check.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 import time
 from collections.abc import AsyncIterator
@@ -62,9 +63,8 @@ async def test_a_new_intent_is_claimed_and_a_known_one_is_told(journal: Journal)
 async def test_an_intent_is_on_disk_before_the_claim_returns(journal: Journal, tmp_path: Path) -> None:
     """F1: a process killed right after the claim still knows what it may have sent."""
     await journal.claim([asked("a"), asked("b")])
-    for name in tmp_path.glob("journal.db*"):
-        (tmp_path / f"copy-{name.name}").write_bytes(name.read_bytes())
-    survivor = Journal(str(tmp_path / "copy-journal.db"))
+    await asyncio.to_thread(shutil.copytree, tmp_path, tmp_path / "killed")
+    survivor = Journal(str(tmp_path / "killed" / "journal.db"))
     await survivor.open()
     assert [record.request for record in await survivor.unresolved()] == [asked("a"), asked("b")]
     await survivor.close()
@@ -158,5 +158,5 @@ async def test_a_write_that_fails_is_told_to_each_caller_and_leaves_nothing_half
 
 async def test_a_closed_journal_says_so(journal: Journal) -> None:
     await journal.close()
-    with pytest.raises(JournalError, match="shutdown|closed"):
+    with pytest.raises(JournalError, match="closed"):
         await journal.probe()
