@@ -1,1 +1,7 @@
-"""What a person needs at a prompt."""
+"""The terminal's side: the demo, and what a person needs at a prompt."""
+
+import os
+
+# gRPC reads this as it is imported. The demo starts processes beside an open channel and uses none of it in them, so
+# gRPC's own preparations for a fork only print warnings into the view.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")

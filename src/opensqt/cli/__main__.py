@@ -32,6 +32,8 @@ _EXAMPLES = """examples:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and answer the exit code."""
     options = _parser().parse_args(arguments)
+    # In the demo's view there is no place for log lines; its processes keep their own.
+    logging.configure("ERROR" if options.command == "demo" else "WARNING", service="opensqt", style="console")
     try:
         if options.command == "demo":
             settings = _demo_settings(options)
@@ -39,7 +41,6 @@ def main(arguments: list[str] | None = None) -> int:
         exchange = reach.remote(options.address)
     except ConfigError as error:
         return entry.fail(error)
-    logging.configure("WARNING", service="opensqt", style="console")
     if options.command == "status":
         return _ask(exchange, lambda: status.show(exchange, options.symbol, Console()))
     wanted = cancel_all.Wanted(

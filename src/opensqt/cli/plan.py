@@ -62,8 +62,8 @@ def market_maker_settings(
         "exchanges": {"remote": {"base_url": connector}, exchange: {"fee_rate": str(fee_rate)}},
         "trading": {
             "symbol": symbol,
-            "price_interval": str(plan.interval),
-            "order_quantity": str(plan.order_quantity),
+            "price_interval": f"{plan.interval:f}",
+            "order_quantity": f"{plan.order_quantity:f}",
             "reconcile_interval": "10",
         },
         "system": {"log_level": "INFO", "cancel_on_exit": True},

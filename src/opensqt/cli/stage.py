@@ -102,7 +102,7 @@ class Stage:
         await self.live_server.start()
         if self._settings.replay is not None:
             await self._release_market()
-        await asyncio.gather(self.market_maker.ready(_START_S), self.live_server.ready(_START_S))
+        await asyncio.gather(*(self._well(child) for child in (self.market_maker, self.live_server)))
         tell(f"the page: {self.page}")
 
     def check(self) -> None:
@@ -191,6 +191,20 @@ class Stage:
         except TimeoutError:
             raise ChildFailed("market_maker did not subscribe to prices", self.market_maker) from None
         await self.web.post(f"{base}/clock", {"release": True})
+
+    async def _well(self, child: Child) -> None:
+        """Wait until the process serves and calls itself healthy."""
+        base = f"http://{await child.ready(_START_S)}"
+        reasons = ""
+        try:
+            async with asyncio.timeout(_START_S):
+                while reasons := await self.web.health(base):
+                    self.check()
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise ChildFailed(f"{child.name} did not become healthy: {reasons}", child) from None
+        except aiohttp.ClientError as error:
+            raise ChildFailed(f"{child.name}: no answer on its port: {error}", child) from error
 
     async def _market_is_watched(self, base: str) -> bool:
         _, ledger = await self.web.get(f"{base}/ledger")

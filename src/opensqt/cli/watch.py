@@ -68,6 +68,14 @@ class Web:
         async with self._session.get(url, timeout=aiohttp.ClientTimeout(total=30)) as answer:
             return answer.status, _json(await answer.text())
 
+    async def health(self, base: str) -> str:
+        """Ask a process's `/health`; answer why it is not well, or an empty text."""
+        status, body = await self.get(f"{base}/health")
+        if status == 200:
+            return ""
+        reasons = (body.get("problems") or body.get("reasons")) if isinstance(body, dict) else None
+        return "; ".join(map(str, reasons)) if reasons else f"HTTP {status}"
+
     async def post(self, url: str, body: Mapping[str, Any]) -> Any:
         """Send JSON and answer JSON.
 
@@ -158,17 +166,10 @@ class Watcher:
         status, body = await self._web.get(f"{self._market_maker}/status")
         if status == 200 and isinstance(body, dict):
             self.picture.totals = body
-        return await self._http_health(self._market_maker)
+        return await self._web.health(self._market_maker)
 
     async def _ask_live_server(self) -> str:
-        return await self._http_health(self._live_server)
-
-    async def _http_health(self, base: str) -> str:
-        status, body = await self._web.get(f"{base}/health")
-        if status == 200:
-            return ""
-        reasons = body.get("reasons") if isinstance(body, dict) else None
-        return "; ".join(map(str, reasons)) if reasons else f"HTTP {status}"
+        return await self._web.health(self._live_server)
 
 
 def _json(text: str) -> Any:
