@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from decimal import Decimal
+
+from aiohttp import ClientSession
 
 from opensqt.config.live_server import LiveServerSettings
 from opensqt.exchange.memory import InMemoryExchange
@@ -18,6 +21,13 @@ from opensqt.model.order import OrderRequest, Side, TimeInForce
 
 SYMBOL = "ETHUSDT"
 MINUTE = 60_000
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+"""What asks for a WebSocket."""
 FAST = Pace(publish=0.02, status=0.05, status_timeout=1, refresh=0.2, longest_wait=0.5)
 
 
@@ -83,3 +93,18 @@ async def serve(exchange: Readable, *, port: int = 0, outbox_limit: int = 1000, 
 async def _failed(running: asyncio.Task[None]) -> str:
     await running
     raise AssertionError("the server ended before it was ready")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer, read to its end."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+
+async def fetch(address: str, path: str, headers: dict[str, str] | None = None) -> Answer:
+    """GET one path of a server at HOST:PORT."""
+    async with ClientSession() as session, session.get(f"http://{address}{path}", headers=headers) as answer:
+        return Answer(answer.status, dict(answer.headers), await answer.text())

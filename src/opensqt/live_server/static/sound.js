@@ -25,10 +25,14 @@ export class Sound {
     const now = performance.now();
     if (!this.on || this.#context?.state !== "running" || now - this.#lastAt < GAP_MS) return false;
     this.#lastAt = now;
+    this.#chime(side);
+    return true;
+  }
+
+  #chime(side) {
     const [from, to] = side === "buy" ? [587.3, 880] : [880, 587.3];
     this.#tone(from, 0);
     this.#tone(to, 0.09);
-    return true;
   }
 
   #tone(hertz, after) {
@@ -49,7 +53,7 @@ export class Sound {
     if (!this.on) return;
     this.#context ??= new AudioContext();
     this.#context.resume().then(() => {
-      if (!this.#heard) this.play("buy");
+      if (!this.#heard) this.#chime("buy");
       this.#heard = true;
       this.#show();
     });

@@ -1,0 +1,219 @@
+"""The live server over real sockets: what clients get, and that none harms another."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
+
+from opensqt.exchange.memory import InMemoryExchange
+from opensqt.live_server.sockets import TOO_SLOW
+from opensqt.model.errors import Unreachable
+from opensqt.model.order import OrderRef, Side
+from tests.support.live_server import SYMBOL, UPGRADE, buy, exchange_with_history, fetch, order, serve
+from tests.support.wait import eventually
+
+
+class Client:
+    """A WebSocket client that keeps what it got."""
+
+    def __init__(self, socket_: ClientWebSocketResponse) -> None:
+        self.socket = socket_
+        self.messages: list[dict[str, Any]] = []
+
+    async def read(self) -> None:
+        async for message in self.socket:
+            assert message.type is WSMsgType.TEXT
+            self.messages.append(orjson.loads(message.data))
+
+    def of(self, kind: str) -> list[Any]:
+        return [message["data"] for message in self.messages if message["type"] == kind]
+
+
+@asynccontextmanager
+async def connect(address: str) -> AsyncIterator[Client]:
+    async with ClientSession() as session, session.ws_connect(f"http://{address}/ws") as socket_:
+        client = Client(socket_)
+        reading = asyncio.create_task(client.read())
+        yield client
+        await socket_.close()
+        await reading
+
+
+async def fill_once(exchange: InMemoryExchange, number: int) -> None:
+    """Place a buy and have it filled."""
+    ref = OrderRef(symbol=SYMBOL, client_order_id=f"B{number}")
+    await exchange.place_order(buy("2990.00", client_order_id=f"B{number}"))
+    exchange.fill(ref, Decimal("0.010"))
+
+
+async def test_each_client_gets_history_and_open_orders_as_it_connects():
+    """FR-15; it used to be sent once, at the start."""
+    exchange = exchange_with_history()
+    await exchange.place_order(buy("2990.00", client_order_id="B1"))
+    async with serve(exchange) as address:
+        for _ in range(2):
+            async with connect(address) as client:
+                await eventually(lambda c=client: c.of("position") and c.of("account") and c.of("trades"))
+                assert len(client.of("history")[0]) == 100
+                assert [one["clientOrderId"] for one in client.of("orders")[0]] == ["B1"]
+
+
+async def test_an_order_and_its_fill_reach_the_client():
+    exchange = exchange_with_history()
+    async with serve(exchange) as address, connect(address) as client:
+        await fill_once(exchange, 1)
+        fill = (await eventually(lambda: client.of("trade_event")))[0]
+        assert (fill["side"], fill["price"], fill["amount"]) == ("buy", "2990.00", "0.010")
+        statuses = [one["status"] for one in client.of("orders") if isinstance(one, dict)]
+        assert statuses == ["OPEN", "FILLED"]
+
+
+async def test_the_shown_profit_is_that_of_the_fills():
+    """F36: a round trip, to the cent, and again for a server that starts later."""
+    exchange = exchange_with_history()
+    async with serve(exchange) as address, connect(address) as client:
+        await fill_once(exchange, 1)
+        await exchange.place_order(order(Side.SELL, "3005.00", "0.010", client_order_id="S1"))
+        exchange.fill(OrderRef(symbol=SYMBOL, client_order_id="S1"), Decimal("0.010"))
+        await eventually(lambda: len(client.of("trade_event")) == 2)
+        fills = await exchange.list_fills(SYMBOL, since_ms=0)
+        expected = sum((one.realized_pnl - one.fee for one in fills), Decimal(0))
+        shown = await eventually(lambda: [one for one in client.of("position") if one["fills"] == 2])
+        assert expected == Decimal("0.15") - sum((one.fee for one in fills), Decimal(0))
+        assert Decimal(shown[-1]["realizedPnL"]) == expected
+        async with serve(exchange) as later, connect(later) as other:
+            found = await eventually(lambda: [one for one in other.of("position") if one["fills"] == 2])
+            assert Decimal(found[0]["realizedPnL"]) == expected
+
+
+async def test_a_fill_missed_by_the_stream_is_found_by_asking():
+    """F6."""
+    exchange = exchange_with_history()
+    async with serve(exchange) as address, connect(address) as client:
+        await eventually(lambda: client.of("trades"))
+        exchange.lose_continuity()
+        await fill_once(exchange, 1)
+        await eventually(lambda: client.of("trade_event"))
+        assert len({one["id"] for one in client.of("trade_event")}) == len(client.of("trade_event")) == 1
+
+
+async def test_a_stopped_reader_among_ten_harms_no_other():
+    """F28: it is closed, the others get every event."""
+    exchange = exchange_with_history()
+    async with serve(exchange, outbox_limit=200) as address, asyncio.TaskGroup() as tasks, ClientSession() as session:
+        host, port = address.split(":")
+        stopped = await stop_reading(host, int(port))
+        sockets = [await session.ws_connect(f"http://{address}/ws") for _ in range(9)]
+        clients = [Client(one) for one in sockets]
+        for client in clients:
+            tasks.create_task(client.read())
+        number = 0
+        while 'live_server_clients_closed_total{reason="too_slow"} 1.0' not in (await fetch(address, "/metrics")).text:
+            for _ in range(100):
+                number += 1
+                await fill_once(exchange, number)
+            assert number < 20_000
+        for client in clients:
+            await eventually(lambda c=client: len(c.of("trade_event")) == number, what="all fills")
+            ids = [one["id"] for one in client.of("trade_event")]
+            assert len(set(ids)) == number
+            await client.socket.close()
+        stopped.close()
+
+
+async def test_a_client_that_is_only_slow_is_closed_with_a_code():
+    exchange = exchange_with_history()
+    async with serve(exchange, outbox_limit=5) as address, ClientSession() as session:
+        socket_ = await session.ws_connect(f"http://{address}/ws")
+        refs = [OrderRef(symbol=SYMBOL, client_order_id=f"B{number}") for number in range(10)]
+        for ref in refs:
+            await exchange.place_order(buy("2990.00", client_order_id=ref.client_order_id))
+        # One turn of the loop publishes more than there is room for.
+        for ref in refs:
+            exchange.fill(ref, Decimal("0.010"))
+        async for _ in socket_:
+            pass
+        assert socket_.close_code == TOO_SLOW
+
+
+async def test_a_hundred_clients_get_the_same_events():
+    """FR-15."""
+    exchange = exchange_with_history()
+    async with serve(exchange) as address, asyncio.TaskGroup() as tasks, ClientSession() as session:
+        clients = [Client(await session.ws_connect(f"http://{address}/ws")) for _ in range(100)]
+        readers = [tasks.create_task(client.read()) for client in clients]
+        for number in range(20):
+            await fill_once(exchange, number)
+        await eventually(lambda: all(len(one.of("trade_event")) == 20 for one in clients), what="20 fills each")
+        assert len({tuple(fill["id"] for fill in one.of("trade_event")) for one in clients}) == 1
+        for client in clients:
+            await client.socket.close()
+        await asyncio.gather(*readers)
+
+
+async def test_a_client_that_vanishes_is_let_go():
+    exchange = exchange_with_history()
+    async with serve(exchange) as address, ClientSession() as session:
+        gone = await session.ws_connect(f"http://{address}/ws")
+        gone._response.connection.transport.abort()  # type: ignore[union-attr]
+
+        async def clients() -> bool:
+            return "live_server_clients 0.0" in (await fetch(address, "/metrics")).text
+
+        await eventually(clients)
+
+
+async def test_a_lost_exchange_is_told_and_so_is_its_return():
+    """F31: the page says so, and so does /health."""
+    exchange = exchange_with_history()
+    async with serve(exchange) as address, connect(address) as client:
+        exchange.fall_sick("no private data for 12 s")
+        await eventually(lambda: any(one["stale"] for one in client.of("status")))
+        answer = await fetch(address, "/health")
+        assert answer.status == 503
+        assert "no private data for 12 s" in answer.text
+        exchange.fall_sick("")
+        await eventually(lambda: client.of("risk_status")[-1]["severity"] == "info")
+        assert (await fetch(address, "/health")).status == 200
+
+
+async def test_a_failed_question_is_asked_again():
+    exchange = exchange_with_history()
+    async with serve(exchange) as address, connect(address) as client:
+        before = len(client.of("account"))
+        exchange.fail_next(Unreachable("no route"), on="get_account", times=3)
+        await eventually(lambda: len(client.of("account")) > before + 3)
+
+
+async def test_what_a_client_sends_changes_nothing():
+    """REQ-GRPC-022."""
+    exchange = exchange_with_history()
+    async with serve(exchange) as address, connect(address) as client:
+        await client.socket.send_json({"type": "place_order", "data": {"symbol": SYMBOL, "side": "BUY"}})
+        count = len(client.of("status"))
+        await eventually(lambda: len(client.of("status")) > count + 1)
+        assert await exchange.get_open_orders(SYMBOL) == []
+
+
+async def test_more_clients_than_allowed_are_refused():
+    async with serve(exchange_with_history(), max_clients=1) as address, connect(address):
+        assert (await fetch(address, "/ws", UPGRADE)).status == 503
+
+
+async def stop_reading(host: str, port: int) -> socket.socket:
+    """Open a WebSocket with the smallest buffer and never read from it."""
+    plain = socket.socket()
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+    plain.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(plain, (host, port))
+    lines = [f"GET /ws HTTP/1.1\r\nHost: {host}:{port}", *(f"{name}: {value}" for name, value in UPGRADE.items())]
+    await loop.sock_sendall(plain, ("\r\n".join(lines) + "\r\n\r\n").encode())
+    return plain
