@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 import ccxt.pro
+from yarl import URL
 
 from opensqt.simulator import Simulator, SimulatorSettings
 
@@ -41,7 +42,8 @@ class Bare:
         return await self.keyed(method, f"{path}?{query}&signature={signature}")
 
     async def keyed(self, method: str, path: str) -> tuple[int, Any, Any]:
-        async with self.session.request(method, self.url + path, headers={"X-MBX-APIKEY": self.key}) as response:
+        url = URL(self.url + path, encoded=True)  # what was signed goes out as it is
+        async with self.session.request(method, url, headers={"X-MBX-APIKEY": self.key}) as response:
             return response.status, await response.json(), response.headers
 
     async def limit(self, side: str, price: Any, quantity: str = "0.010", **more: Any) -> tuple[int, Any, Any]:

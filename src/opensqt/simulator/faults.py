@@ -162,12 +162,12 @@ class Fault(Section):
         return 0 if open_ended else 1
 
     def concerns_channel(self, channel: str) -> bool:
-        """Whether a frame of *channel* (a fine name) is meant."""
-        if self.channel in ("any", channel):
+        """Whether a frame of *channel* is meant: a fine name, or several joined by + where one frame tells of both."""
+        names = channel.split("+")
+        if self.channel == "any" or self.channel in names:
             return True
-        if self.channel == "private":
-            return channel in PRIVATE_CHANNELS
-        return self.channel == "market" and channel not in PRIVATE_CHANNELS
+        private = not PRIVATE_CHANNELS.isdisjoint(names)
+        return self.channel == ("private" if private else "market")
 
 
 class FaultFile(Section):
