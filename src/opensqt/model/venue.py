@@ -46,6 +46,8 @@ class SymbolRules:
             reference_price: Values a MARKET order for the notional rule; without it that rule is left to the venue.
         """
         quantity, price = request.quantity, request.price
+        if not quantity.is_finite() or not (price is None or price.is_finite()):
+            return f"quantity {quantity}, price {price}: expected finite numbers"
         if quantity <= 0:
             return f"quantity {quantity}: expected above zero"
         if quantity % self.quantity_step:
