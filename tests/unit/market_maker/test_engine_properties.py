@@ -1,0 +1,208 @@
+"""The engine under everything at once: lost replies, refusals, reordered, repeated and dropped news, crossing fills."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opensqt.market_maker.events import (
+    Ask,
+    Cancel,
+    CancelAnswered,
+    Command,
+    Event,
+    OrdersSeen,
+    OrderTold,
+    Place,
+    Placed,
+    PriceSeen,
+    Reconcile,
+    ReconcileFailed,
+)
+from opensqt.model.errors import (
+    InsufficientMargin,
+    OrderNotFound,
+    OrderRejected,
+    OutcomeUnknown,
+    PostOnlyWouldCross,
+    RateLimited,
+    ReduceOnlyRefused,
+    Unreachable,
+    VenueError,
+)
+from opensqt.model.order import OrderRef, OrderRequest, Side
+from tests.unit.market_maker.venue import Desk, price
+
+ACTIONS = (
+    *("tick",) * 4,
+    *("carry_out",) * 5,
+    *("hear_answer",) * 5,
+    *("hear_news",) * 5,
+    *("fill",) * 4,
+    "repeat_news",
+    "drop_news",
+    "pass_time",
+)
+Step = tuple[str, int, int]
+steps = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 99), st.integers(0, 99)), min_size=30, max_size=160)
+REFUSALS = (PostOnlyWouldCross, InsufficientMargin, OrderRejected, ReduceOnlyRefused, RateLimited, Unreachable)
+
+
+LATE_S = 8
+"""A request may reach the venue this long after its sender gave up."""
+HIDDEN_S = 3
+"""An order may be invisible to queries for this long."""
+
+
+class Chaos:
+    """A desk whose wires are in the test's hand."""
+
+    def __init__(self) -> None:
+        self.desk = Desk()
+        self.venue = self.desk.venue
+        self.wire: list[Command] = []
+        self.answers: list[Event] = []
+        self.late: list[tuple[float, OrderRequest]] = []
+        self.born: dict[str, float] = {}
+        self.at = Decimal(1000)
+        self.desk.start()
+
+    def step(self, action: str, a: int, b: int) -> None:
+        getattr(self, action)(a, b)
+        self.check()
+
+    def tick(self, a: int, b: int) -> None:
+        self.at = max(Decimal(800), min(Decimal(1200), self.at + Decimal(a - 50) / 2))
+        self.desk.tell(PriceSeen(price(self.at)))
+
+    def carry_out(self, a: int, b: int) -> None:
+        """One of the commands reaches the venue, or does not, and the answer is on its way, or lost."""
+        self.collect()
+        if not self.wire:
+            return
+        match self.wire.pop(a % len(self.wire)):
+            case Place(requests):
+                self.answers += [Placed(one.client_order_id, self.place(one, b)) for one in requests]
+            case Cancel(refs):
+                self.answers += [CancelAnswered(ref.client_order_id, self.cancel(ref, b)) for ref in refs]
+            case Reconcile() if b < 20:
+                self.answers.append(ReconcileFailed(Unreachable("no answer")))
+            case Ask(ref) if self.desk.now - self.born.get(ref.client_order_id, -9) < HIDDEN_S:
+                self.answers.append(OrderTold(ref, OrderNotFound("not visible yet")))
+            case command:
+                self.answers += self.desk.answer(command)
+
+    def place(self, request: OrderRequest, b: int) -> object:
+        self.born[request.client_order_id] = self.desk.now
+        if b < 60:
+            return self.venue.place(request)
+        if b < 68:
+            self.venue.place(request)
+            return OutcomeUnknown("the reply was lost")
+        if b < 72:
+            self.late.append((self.desk.now, request))
+            return OutcomeUnknown("the request is still on its way")
+        if b < 76:
+            return OutcomeUnknown("the request was lost")
+        if b < 80:
+            return VenueError("something else")
+        return REFUSALS[b % len(REFUSALS)]("refused")
+
+    def cancel(self, ref: OrderRef, b: int) -> object:
+        if b < 70:
+            return self.venue.cancel(ref)
+        if b < 85:
+            self.venue.cancel(ref)
+            return OutcomeUnknown("the reply was lost")
+        return Unreachable("never sent")
+
+    def hear_answer(self, a: int, b: int) -> None:
+        if self.answers:
+            self.desk.tell(self.answers.pop(a % len(self.answers)))
+
+    def hear_news(self, a: int, b: int) -> None:
+        if self.venue.news:
+            self.desk.tell(OrdersSeen((self.venue.news.pop(a % len(self.venue.news)),), gap=False))
+
+    def repeat_news(self, a: int, b: int) -> None:
+        if self.venue.news:
+            self.desk.tell(OrdersSeen((self.venue.news[a % len(self.venue.news)],) * 2, gap=False))
+
+    def drop_news(self, a: int, b: int) -> None:
+        """A frame is lost; sooner or later the stream tells that there was a gap."""
+        if self.venue.news:
+            self.venue.news.pop(a % len(self.venue.news))
+            self.desk.tell(OrdersSeen((), gap=True))
+
+    def fill(self, a: int, b: int) -> None:
+        if self.venue.open_orders:
+            order = self.venue.open_orders[a % len(self.venue.open_orders)]
+            self.venue.fill(order.client_order_id, Decimal("0.001") * (b % 30 + 1))
+
+    def pass_time(self, a: int, b: int) -> None:
+        later = self.desk.now + a / 10
+        for sent, request in [one for one in self.late if later - one[0] > LATE_S]:
+            self.late.remove((sent, request))
+            self.venue.place(request)
+        self.desk.now = later
+        self.desk.tell(PriceSeen(price(self.at)))
+
+    def collect(self) -> None:
+        self.desk.think()
+        self.wire += self.desk.commands
+        self.desk.commands = []
+
+    def check(self) -> None:
+        ids, state = self.desk.engine.state.ids, self.desk.engine.state
+        names = {order.client_order_id: ids.read(order.client_order_id) for order in self.venue.open_orders}
+        levels = Counter(name.level for name in names.values() if name)
+        assert all(count == 1 for count in levels.values()), f"two live orders on one level: {levels}"
+        assert len(names) <= self.desk.engine.settings.limits.max_live
+        for order in self.venue.open_orders:
+            name = names[order.client_order_id]
+            if order.side is Side.SELL and name:
+                assert order.remaining_quantity <= self.held(name.level), "a sell beyond what its level holds"
+            elif name:
+                assert self.held(name.level) == order.filled_quantity, "bought again before the last fill was counted"
+        assert state.position == sum(slot.quantity for slot in state.slots.values())
+        counted = [fill.fill.trade_id for changes in self.desk.changes for fill in changes.fills]
+        assert len(counted) == len(set(counted)), "a fill was counted twice"
+
+    def held(self, level: int) -> Decimal:
+        """What the venue's own fills say that a level holds."""
+        ids = self.desk.engine.state.ids
+        of_level = [
+            fill for fill in self.venue.fills if (name := ids.read(fill.client_order_id)) and name.level == level
+        ]
+        return sum((fill.side.sign * fill.quantity for fill in of_level), Decimal(0))
+
+    def calm(self) -> None:
+        """From now on everything works: deliver what is on the way and let every wait run out."""
+        for _, request in self.late:
+            self.venue.place(request)
+        for _ in range(60):
+            for command in self.wire:
+                self.answers += self.desk.answer(command)
+            self.wire = []
+            for event in self.answers:
+                self.desk.tell(event)
+            self.answers = []
+            self.desk.wait(11)
+
+
+@settings(max_examples=150, deadline=None, report_multiple_bugs=False)
+@given(steps)
+def test_no_chaos_breaks_the_grid(script: list[Step]) -> None:
+    """F1 F4 F8: one order a slot, no sell beyond its holding, a fill once; and all is exact when calm returns."""
+    chaos = Chaos()
+    for action, a, b in script:
+        chaos.step(action, a, b)
+    chaos.calm()
+    state, venue = chaos.desk.engine.state, chaos.venue
+    assert state.position == venue.position
+    assert state.totals.fills == len(venue.fills)
+    assert {order.client_order_id for order in state.live_orders()} == {o.client_order_id for o in venue.open_orders}
+    assert not chaos.desk.engine.problems(chaos.desk.now)

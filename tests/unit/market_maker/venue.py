@@ -1,0 +1,260 @@
+"""A venue in miniature for the engine's tests: no clock and no network, and everything that can go wrong by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from opensqt.market_maker.engine import Engine, EngineSettings, Phase
+from opensqt.market_maker.events import (
+    Ask,
+    Cancel,
+    CancelAnswered,
+    Command,
+    Event,
+    OrdersSeen,
+    OrderTold,
+    Place,
+    Placed,
+    PriceSeen,
+    Reconcile,
+    Reconciled,
+)
+from opensqt.market_maker.planner import Limits
+from opensqt.market_maker.state import Changes, Stored
+from opensqt.model.account import Position
+from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, PostOnlyWouldCross, Unreachable
+from opensqt.model.fill import Fill
+from opensqt.model.market import Price
+from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, OrderUpdate, PositionSide, Side
+from opensqt.model.venue import SymbolRules
+
+SYMBOL = "BTCUSDT"
+RULES = SymbolRules(
+    symbol=SYMBOL,
+    base_asset="BTC",
+    quote_asset="USDT",
+    price_step=Decimal("0.1"),
+    quantity_step=Decimal("0.001"),
+    min_quantity=Decimal("0.001"),
+    min_notional=Decimal(5),
+)
+FEE = Decimal("0.0002")
+
+
+def settings(**changes: object) -> EngineSettings:
+    """A grid of 10 USDT at 1000, 30 USDT a level, with the limits given by name."""
+    limits = Limits(
+        order_quantity=Decimal(30),
+        min_order_value=Decimal(6),
+        buy_window=5,
+        sell_window=5,
+        max_live=12,
+        cleanup_batch=3,
+    )
+    own = {name: changes.pop(name) for name in list(changes) if name in Limits.__dataclass_fields__}
+    base = EngineSettings(
+        symbol=SYMBOL,
+        strategy_id="SQ1",
+        interval=Decimal(10),
+        limits=replace(limits, **own),
+        position_side=PositionSide.BOTH,
+        adopt_position="halt",
+        reconcile_interval_s=60,
+        margin_lock_s=10,
+        price_max_age_s=30,
+        first_sequence=1,
+    )
+    return replace(base, **changes)
+
+
+def price(at: int | str | Decimal) -> Price:
+    """A quote one step wide under and over *at*."""
+    middle = Decimal(at)
+    return Price(symbol=SYMBOL, bid=middle - Decimal("0.1"), ask=middle + Decimal("0.1"), event_time_ms=1)
+
+
+class MiniVenue:
+    """Orders and fills, exact and at once; the test decides what of it the engine hears, and when."""
+
+    def __init__(self) -> None:
+        self.orders: dict[str, Order] = {}
+        self.fills: list[Fill] = []
+        self.news: list[OrderUpdate] = []
+        self.refuse: type[ExchangeError] | None = None
+
+    @property
+    def position(self) -> Decimal:
+        return sum((fill.side.sign * fill.quantity for fill in self.fills), Decimal(0))
+
+    @property
+    def open_orders(self) -> list[Order]:
+        return [order for order in self.orders.values() if order.status.is_open]
+
+    def place(self, request: OrderRequest) -> Order:
+        assert request.client_order_id not in self.orders, "an id was sent twice"
+        order = Order(
+            symbol=SYMBOL,
+            side=request.side,
+            quantity=request.quantity,
+            client_order_id=request.client_order_id,
+            status=OrderStatus.OPEN,
+            order_id=str(1000 + len(self.orders)),
+            price=request.price,
+            reduce_only=request.reduce_only,
+        )
+        return self._note(order)
+
+    def cancel(self, ref: OrderRef) -> Order | ExchangeError:
+        order = self.orders.get(ref.client_order_id)
+        if order is None:
+            return OrderNotFound("no such order")
+        return order if order.status.is_closed else self._note(replace(order, status=OrderStatus.CANCELED))
+
+    def fill(self, client_order_id: str, quantity: Decimal | None = None) -> Fill:
+        order = self.orders[client_order_id]
+        assert order.status.is_open
+        assert order.price is not None
+        part = min(quantity or order.remaining_quantity, order.remaining_quantity)
+        filled = order.filled_quantity + part
+        status = OrderStatus.FILLED if filled == order.quantity else OrderStatus.PARTIALLY_FILLED
+        fill = Fill(
+            symbol=SYMBOL,
+            trade_id=str(len(self.fills) + 1),
+            order_id=order.order_id,
+            client_order_id=client_order_id,
+            side=order.side,
+            position_side=PositionSide.BOTH,
+            price=order.price,
+            quantity=part,
+            fee=part * order.price * FEE,
+            fee_asset="USDT",
+            is_maker=True,
+            event_time_ms=len(self.fills) + 1,
+        )
+        self.fills.append(fill)
+        self._note(replace(order, status=status, filled_quantity=filled), fill)
+        return fill
+
+    def find(self, ref: OrderRef) -> Order | ExchangeError:
+        for order in self.orders.values():
+            if ref.client_order_id == order.client_order_id or (ref.order_id and ref.order_id == order.order_id):
+                return order
+        return OrderNotFound("no such order")
+
+    def snapshot(self, *, since_ms: int = 0) -> Reconciled:
+        """Position, open orders and fills; the trade list does not name client ids, as at Binance."""
+        fills = tuple(replace(fill, client_order_id="") for fill in self.fills if fill.event_time_ms >= since_ms)
+        position = Position(symbol=SYMBOL, quantity=self.position, entry_price=Decimal(1000))
+        return Reconciled((position,), tuple(self.open_orders), fills)
+
+    def _note(self, order: Order, fill: Fill | None = None) -> Order:
+        self.orders[order.client_order_id] = order
+        self.news.append(OrderUpdate(order=order, fill=fill))
+        return order
+
+
+class Desk:
+    """Runs an engine against a `MiniVenue`; by default every command is answered at once and all news arrive."""
+
+    def __init__(self, stored: Stored | None = None, venue: MiniVenue | None = None, **changes: object) -> None:
+        self.venue = venue or MiniVenue()
+        self.now = 0.0
+        self.engine = Engine(settings(**changes), RULES, stored or Stored(), now=self.now)
+        self.changes: list[Changes] = []
+        self.commands: list[Command] = []
+
+    def tell(self, event: Event) -> None:
+        """Hand one event in and keep the commands that follow."""
+        self.engine.handle(event, self.now)
+        self.think()
+
+    def think(self) -> None:
+        self.commands += self.engine.decide(self.now)
+        self.changes.append(self.engine.state.take_changes())
+
+    def start(self, at: int | str = 1000) -> Desk:
+        """Show a price and answer until the grid rests."""
+        self.tell(PriceSeen(price(at)))
+        self.settle()
+        return self
+
+    def move(self, at: int | str | Decimal) -> None:
+        """Show another price and answer until the grid rests."""
+        self.tell(PriceSeen(price(at)))
+        self.settle()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, then answer until the grid rests."""
+        self.now += seconds
+        if self.engine.price is not None:
+            self.engine.handle(PriceSeen(self.engine.price), self.now)
+        self.think()
+        self.settle()
+
+    def settle(self) -> None:
+        """Answer commands and deliver news until there are none left."""
+        for _ in range(1000):
+            if not self.commands and not self.venue.news:
+                return
+            while self.commands:
+                for event in self.answer(self.commands.pop(0)):
+                    self.tell(event)
+            self.deliver()
+        raise AssertionError("the grid never comes to rest")
+
+    def deliver(self) -> None:
+        news, self.venue.news = tuple(self.venue.news), []
+        if news:
+            self.tell(OrdersSeen(news, gap=False))
+
+    def answer(self, command: Command) -> list[Event]:
+        """Carry out a command as a venue that is well, and answer what comes back."""
+        match command:
+            case Place(requests):
+                return [Placed(request.client_order_id, self.place(request)) for request in requests]
+            case Cancel(refs):
+                return [CancelAnswered(ref.client_order_id, self.venue.cancel(ref)) for ref in refs]
+            case Ask(ref):
+                return [OrderTold(ref, self.venue.find(ref))]
+            case Reconcile(since_ms):
+                return [self.venue.snapshot(since_ms=since_ms)]
+        raise AssertionError(command)
+
+    def place(self, request: OrderRequest) -> Order | ExchangeError:
+        if self.venue.refuse is not None:
+            return self.venue.refuse("refused by the test")
+        return self.venue.place(request)
+
+    def fill(self, level: int, quantity: str | None = None) -> None:
+        """Fill the live order of a level, and let the grid hear of it."""
+        order = self.engine.state.slot(level).order
+        assert order is not None, f"level {level} has no order"
+        self.venue.fill(order.client_order_id, Decimal(quantity) if quantity else None)
+        self.settle()
+
+    def live(self, side: Side) -> dict[int, Decimal]:
+        """Level to price of the orders that the venue works."""
+        found = {}
+        for order in self.venue.open_orders:
+            name = self.engine.state.ids.read(order.client_order_id)
+            if order.side is side and name is not None and order.price is not None:
+                found[name.level] = order.price
+        return dict(sorted(found.items(), reverse=True))
+
+    @property
+    def buys(self) -> dict[int, Decimal]:
+        return self.live(Side.BUY)
+
+    @property
+    def sells(self) -> dict[int, Decimal]:
+        return self.live(Side.SELL)
+
+    @property
+    def running(self) -> bool:
+        return self.engine.phase is Phase.RUNNING
+
+
+LOST_REPLY = OutcomeUnknown
+NEVER_SENT = Unreachable
+WOULD_CROSS = PostOnlyWouldCross
