@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from socket import SO_SNDBUF, SOL_SOCKET
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -27,6 +28,7 @@ from opensqt.telemetry import logging
 
 _log = logging.get_logger("simulator.server")
 _TICK_S = 0.05
+_KERNEL_BUFFER = 128 * 1024
 Control = Callable[[web.Request], Awaitable[web.Response]]
 
 
@@ -177,6 +179,9 @@ class Server:
         transport = request.transport
         if transport is None:
             return ws
+        if (connection := transport.get_extra_info("socket")) is not None:
+            # A slow reader is to be noticed by our own bounded buffer, not hidden by megabytes in the kernel's.
+            connection.setsockopt(SOL_SOCKET, SO_SNDBUF, _KERNEL_BUFFER)
         socket = Socket(ws, transport, self._script, self._statistics, buffer=self._rules.socket_buffer)
         try:
             self._dialect.connect(socket, request.path, params)
