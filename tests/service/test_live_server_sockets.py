@@ -4,46 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import Any
 
-import orjson
-from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
+from aiohttp import ClientSession
 
 from opensqt.exchange.memory import InMemoryExchange
 from opensqt.live_server.sockets import TOO_SLOW
 from opensqt.model.errors import Unreachable
 from opensqt.model.order import OrderRef, Side
-from tests.support.live_server import SYMBOL, UPGRADE, buy, exchange_with_history, fetch, order, serve
+from tests.support.live_server import (
+    SYMBOL,
+    UPGRADE,
+    Client,
+    buy,
+    connect,
+    exchange_with_history,
+    fetch,
+    order,
+    serve,
+)
 from tests.support.wait import eventually
-
-
-class Client:
-    """A WebSocket client that keeps what it got."""
-
-    def __init__(self, socket_: ClientWebSocketResponse) -> None:
-        self.socket = socket_
-        self.messages: list[dict[str, Any]] = []
-
-    async def read(self) -> None:
-        async for message in self.socket:
-            assert message.type is WSMsgType.TEXT
-            self.messages.append(orjson.loads(message.data))
-
-    def of(self, kind: str) -> list[Any]:
-        return [message["data"] for message in self.messages if message["type"] == kind]
-
-
-@asynccontextmanager
-async def connect(address: str) -> AsyncIterator[Client]:
-    async with ClientSession() as session, session.ws_connect(f"http://{address}/ws") as socket_:
-        client = Client(socket_)
-        reading = asyncio.create_task(client.read())
-        yield client
-        await socket_.close()
-        await reading
 
 
 async def fill_once(exchange: InMemoryExchange, number: int) -> None:

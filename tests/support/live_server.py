@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
-from aiohttp import ClientSession
+import orjson
+from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
 from opensqt.config.live_server import LiveServerSettings
 from opensqt.exchange.memory import InMemoryExchange
@@ -108,3 +110,38 @@ async def fetch(address: str, path: str, headers: dict[str, str] | None = None) 
     """GET one path of a server at HOST:PORT."""
     async with ClientSession() as session, session.get(f"http://{address}{path}", headers=headers) as answer:
         return Answer(answer.status, dict(answer.headers), await answer.text())
+
+
+class Client:
+    """A WebSocket client that keeps what it got."""
+
+    def __init__(self, socket_: ClientWebSocketResponse) -> None:
+        self.socket = socket_
+        self.messages: list[dict[str, Any]] = []
+
+    async def read(self) -> None:
+        async for message in self.socket:
+            assert message.type is WSMsgType.TEXT
+            self.messages.append(orjson.loads(message.data))
+
+    def of(self, kind: str) -> list[Any]:
+        """The data of every message of a type, oldest first."""
+        return [message["data"] for message in self.messages if message["type"] == kind]
+
+    def open_orders(self) -> list[str]:
+        """The client ids of the orders that a page would show now."""
+        shown: dict[str, bool] = {}
+        for data in self.of("orders"):
+            shown = {} if isinstance(data, list) else shown
+            shown |= {one["clientOrderId"]: one["open"] for one in (data if isinstance(data, list) else [data])}
+        return [name for name, is_open in shown.items() if is_open]
+
+
+@asynccontextmanager
+async def connect(address: str) -> AsyncIterator[Client]:
+    async with ClientSession() as session, session.ws_connect(f"http://{address}/ws") as socket_:
+        client = Client(socket_)
+        reading = asyncio.create_task(client.read())
+        yield client
+        await socket_.close()
+        await reading

@@ -152,7 +152,9 @@ class Source:
                 async with asyncio.timeout(self._pace.status_timeout):
                     status = await self._exchange.get_status()
             except TimeoutError:
-                told = self._view.on_status(None, f"no answer within {self._pace.status_timeout} s")
+                told = self._view.on_status(
+                    None, f"the connector did not answer within {self._pace.status_timeout:g} s"
+                )
             except ExchangeError as error:
                 told = self._view.on_status(None, str(error))
             else:

@@ -3,6 +3,7 @@
 import { clock, day, decimalsOf, number, signed, tone } from "./format.js";
 
 const MONEY = 2;
+const SMALL = 4;
 const CLASSES = { buy: "bought", sell: "sold" };
 const at = (id) => document.getElementById(id);
 
@@ -96,6 +97,10 @@ export function showOrders(orders, price) {
     if (order.near) row.className = "near";
     return row;
   }));
+  // The ladder stays centred on the price, unless somebody is reading it.
+  const box = at("orders").closest(".scroll");
+  const near = box.querySelector(".near");
+  if (near && !box.matches(":hover, :focus-within")) box.scrollTop = near.offsetTop - box.clientHeight / 2;
 }
 
 export function showTrades(trades, fresh) {
@@ -105,8 +110,8 @@ export function showTrades(trades, fresh) {
     const row = cells([
       [clock(trade.time), "muted"], [trade.side === "buy" ? "Buy" : "Sell", trade.side],
       [number(trade.price, market.priceDecimals)], [number(trade.amount, market.sizeDecimals)],
-      [number(trade.price * trade.amount, MONEY)], [`${number(trade.fee, 4)}${trade.feeAsset === market.quoteAsset ? "" : " " + trade.feeAsset}`, "muted"],
-      Number(trade.realizedPnL) ? [signed(trade.realizedPnL, MONEY), tone(trade.realizedPnL)] : ["", ""],
+      [number(trade.price * trade.amount, MONEY)], [`${number(trade.fee, SMALL)}${trade.feeAsset === market.quoteAsset ? "" : " " + trade.feeAsset}`, "muted"],
+      Number(trade.realizedPnL) ? [signed(trade.realizedPnL, SMALL), tone(trade.realizedPnL)] : ["", ""],
     ]);
     if (fresh.has(trade.id)) row.classList.add("new", CLASSES[trade.side]);
     return row;

@@ -1,0 +1,13 @@
+"""The live server can read, and only read."""
+
+from __future__ import annotations
+
+from opensqt.exchange.protocol import Exchange
+from opensqt.live_server.readable import Readable
+
+
+def test_it_knows_no_call_that_could_place_or_cancel():
+    """REQ-GRPC-022: mypy holds the rest of the package to this protocol."""
+    known = {name for name in vars(Readable) if not name.startswith("_")}
+    assert known <= set(vars(Exchange))
+    assert not [name for name in known if "place" in name or "cancel" in name]
