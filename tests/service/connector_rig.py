@@ -60,9 +60,11 @@ async def rig(venue: Venue | None = None, *, journal: str = ":memory:", **settin
     """Run a connector over *venue*; anything else is a `ServerSettings` field."""
     venue = venue or Venue()
     given = {"port": 0, "metrics_port": None, "drain_s": 0, "health_interval_s": 0.05, "linger_s": 0.05, **settings}
-    async with Connector(venue, ServerSettings(**given), journal=journal) as connector:
-        async with client(connector.address) as channel:
-            yield Rig(connector, venue, channel, ExchangeServiceStub(channel), GatewayServiceStub(channel))
+    async with (
+        Connector(venue, ServerSettings(**given), journal=journal) as connector,
+        client(connector.address) as channel,
+    ):
+        yield Rig(connector, venue, channel, ExchangeServiceStub(channel), GatewayServiceStub(channel))
 
 
 @asynccontextmanager

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging as stdlib_logging
 import sys
-from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
+from logging.handlers import MemoryHandler
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from opensqt.config.connector import ConnectorSettings
 from opensqt.config.load import ConfigError, load
 from opensqt.config.venue import VenueSettings
 from opensqt.connector.server import Connector
+from opensqt.exchange.factory import KNOWN
 from opensqt.exchange.protocol import Exchange
 from opensqt.exchange.resolve import resolve
 from opensqt.model.order import Order, OrderRequest
@@ -59,6 +62,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     return entry.run(partial(_serve, settings))
 
 
+@contextmanager
+def _logs_held_back(level: str) -> Iterator[None]:
+    """Keep what is logged in this block until it has succeeded; a start that fails then says one plain sentence.
+
+    With LOG_LEVEL=DEBUG nothing is kept back.
+    """
+    root = stdlib_logging.getLogger()
+    handlers = root.handlers[:]
+    if level == "DEBUG" or len(handlers) != 1:
+        yield
+        return
+    held = MemoryHandler(capacity=10_000, flushLevel=stdlib_logging.CRITICAL, target=handlers[0], flushOnClose=False)
+    root.handlers[:] = [held]
+    try:
+        yield
+        held.flush()
+    finally:
+        root.handlers[:] = handlers
+        held.close()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="exchange-connector",
@@ -67,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings file, e.g. configs/connector.yaml")
-    parser.add_argument("--exchange", metavar="NAME", help="binance, bitget, gate, okx or bybit")
+    parser.add_argument("--exchange", metavar="NAME", help=f"one of {', '.join(KNOWN)}")
     parser.add_argument("--host", metavar="ADDRESS", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, help="gRPC port (50051); 0 takes any free one")
     parser.add_argument(
@@ -109,10 +133,11 @@ def _settings(arguments: argparse.Namespace) -> ConnectorSettings:
         for keys, value in flags.items():
             if value is not None:
                 _put(tree, keys, value)
-        if not (tree.get("exchange") or {}).get("name"):
+        exchange = tree.get("exchange") or {}
+        if isinstance(exchange, dict) and not exchange.get("name"):
             if not tree.get("simulated"):
                 raise ConfigError(
-                    "exchange: none is named; set EXCHANGE (or --exchange) to binance, bitget, gate, okx or bybit,"
+                    f"exchange: none is named; set EXCHANGE or --exchange to one of {', '.join(KNOWN)},"
                     " or run with --simulated"
                 )
             _put(tree, ("exchange", "name"), "binance")
@@ -164,8 +189,9 @@ async def _serve(settings: ConnectorSettings, stop: asyncio.Event) -> None:
         )
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
-            if not await _first(connector.start(), stopping):
-                return
+            with _logs_held_back(settings.log_level):
+                if not await _first(connector.start(), stopping):
+                    return
             stack.push_async_callback(connector.stop)
             print(f"exchange-connector ready on {connector.address}", flush=True)  # noqa: T201 - for who started us
             if await _first(connector.failed(), stopping):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 
 from aiohttp import web
@@ -104,7 +105,7 @@ class MetricsPage:
             await web.TCPSite(self._runner, self._host, self._port).start()
         except OSError as error:
             await self.close()
-            reason = error.strerror or str(error)
+            reason = "already in use" if error.errno == errno.EADDRINUSE else f"can't be had: {error.strerror}"
             raise ConfigError(
                 f"metrics port {self._port}: {reason}; give another with --metrics-port (0: any)"
             ) from None

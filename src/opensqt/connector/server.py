@@ -97,14 +97,15 @@ class Connector:
         await self.stop()
 
     async def start(self) -> None:
-        """Take the port, open the journal, prove the credentials, then serve.
+        """Look at the port, open the journal, prove the credentials, then serve.
 
         Raises:
             ConfigError: The port or the journal can't be had.
             ExchangeError: What the exchange's start raised.
         """
         try:
-            server = self._server = self._listen()
+            # Told now rather than after the exchange was asked; taken only when all else is there.
+            _check_free(self.settings.host, self.settings.port)
             await self.journal.open()
             if self.settings.metrics_port is not None:
                 await self._page.start()
@@ -115,7 +116,8 @@ class Connector:
             await self.health.start()
             self._monitor = self.tasks.spawn("health", self.health.run(), forever=True)
             self.tasks.spawn("journal-pruning", self._prune(), forever=True)
-            await server.start()
+            self._server = self._listen()
+            await self._server.start()
         except BaseException:
             await self._release()
             raise
@@ -146,9 +148,9 @@ class Connector:
 
     def _listen(self) -> grpc.aio.Server:
         host, port = self.settings.host, self.settings.port
+        host = f"[{host}]" if ":" in host else host
         server = grpc.aio.server(options=wire.SERVER_OPTIONS)
         self._register(server)
-        _check_free(host, port)
         try:
             bound = server.add_insecure_port(f"{host}:{port}")
         except RuntimeError:

@@ -1,0 +1,138 @@
+"""The connector's health: what it says is what is so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from opensqt.model.venue import ExchangeStatus
+from opensqt.proto import gateway_service_pb2 as gateway_pb
+from tests.service.connector_rig import Rig, Venue, rig
+from tests.support import eventually
+from tests.support.health_probe import probe
+
+SERVICE = "opensqt.market_maker.v1.ExchangeService"
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class MutableStatusVenue(Venue):
+    """Its status can hang or fail."""
+
+    broken: BaseException | None = None
+    hangs = False
+
+    async def get_status(self) -> ExchangeStatus:
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.broken:
+            raise self.broken
+        return await super().get_status()
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Rig]:
+    async with rig(MutableStatusVenue()) as running:
+        yield running
+
+
+async def says(running: Rig, service: str = "") -> int:
+    answer = await health_pb2_grpc.HealthStub(running.channel).Check(health_pb2.HealthCheckRequest(service=service))
+    return answer.status
+
+
+async def failed(running: Rig) -> dict[str, str]:
+    """The failed checks that GetStatus tells, with their reasons."""
+    answer = await running.gateway.GetStatus(gateway_pb.GetStatusRequest())
+    assert answer.healthy == all(check.ok for check in answer.checks)
+    return {check.name: check.reason for check in answer.checks if not check.ok}
+
+
+async def becomes(running: Rig, status: int) -> None:
+    async def is_so() -> bool:
+        return {await says(running, service) for service in ("", SERVICE)} == {status}
+
+    await eventually(is_so)
+    assert await says(running, "liveness") == SERVING
+
+
+async def test_a_healthy_connector_serves_under_all_three_names(running: Rig) -> None:
+    assert [await says(running, service) for service in ("", SERVICE, "liveness")] == [SERVING] * 3
+    answer = await running.gateway.GetStatus(gateway_pb.GetStatusRequest())
+    assert (answer.healthy, answer.version) == (True, "0.1.0")
+    assert answer.started_ms <= min(check.since_ms for check in answer.checks)
+
+
+async def test_a_sick_exchange_is_told_with_its_reason_and_so_is_its_recovery(running: Rig) -> None:
+    """F31"""
+    running.venue.fall_sick("the private stream is silent")
+    await becomes(running, NOT_SERVING)
+    assert await failed(running) == {"venue": "the private stream is silent"}
+    running.venue.fall_sick("")
+    await becomes(running, SERVING)
+    assert await failed(running) == {}
+
+
+async def test_a_status_that_can_not_be_had_is_no_good_health(running: Rig) -> None:
+    """F31"""
+    running.venue.broken = ZeroDivisionError("inner-detail")
+    await becomes(running, NOT_SERVING)
+    assert await failed(running) == {"exchange": "ZeroDivisionError; see the log"}
+
+
+async def test_a_status_that_hangs_is_no_good_health(running: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F31"""
+    monkeypatch.setattr("opensqt.connector.health._ANSWER_WITHIN_S", 0.05)
+    running.venue.hangs = True
+    await becomes(running, NOT_SERVING)
+    assert "no status within" in (await failed(running))["exchange"]
+
+
+async def test_a_background_task_that_dies_is_told(running: Rig) -> None:
+    """F31"""
+
+    async def dies() -> None:
+        raise RuntimeError("a bug")
+
+    running.connector.tasks.spawn("watcher", dies())
+    await becomes(running, NOT_SERVING)
+    assert await failed(running) == {"task:watcher": "ended: RuntimeError: a bug"}
+
+
+async def test_a_journal_that_can_not_be_written_is_told(tmp_path: Path) -> None:
+    """F31, F32"""
+    async with rig(journal=str(tmp_path / "journal.db")) as running:
+        await running.connector.journal._do(lambda database: database.execute("PRAGMA query_only = 1"))
+        await becomes(running, NOT_SERVING)
+        assert "readonly" in (await failed(running))["journal"]
+
+
+async def test_a_watcher_of_health_is_told_of_each_change(running: Rig) -> None:
+    watch = health_pb2_grpc.HealthStub(running.channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
+    assert (await watch.read()).status == SERVING
+    running.venue.fall_sick("gone")
+    assert (await watch.read()).status == NOT_SERVING
+    running.venue.fall_sick("")
+    assert (await watch.read()).status == SERVING
+
+
+async def test_the_end_of_the_health_monitor_itself_is_noticed(running: Rig) -> None:
+    """F31: a connector that can't vouch for its health any more has to end."""
+    noticed = asyncio.create_task(running.connector.failed())
+    (monitor,) = [task for task in running.connector.tasks if task.get_name() == "health"]
+    assert not noticed.done()
+    monitor.cancel()
+    await eventually(noticed.done)
+
+
+async def test_the_real_probe_sees_both_answers(running: Rig) -> None:
+    assert await probe(running.connector.address) == (0, "SERVING")
+    running.venue.fall_sick("gone")
+    await becomes(running, NOT_SERVING)
+    code, said = await probe(running.connector.address, service=SERVICE)
+    assert (code, said) == (4, "NOT_SERVING")
+    assert await probe(running.connector.address, service="liveness") == (0, "SERVING")

@@ -1,0 +1,131 @@
+"""The connector's stop: soon, in good order, and touching nobody's orders."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from opensqt.exchange.requests import decode_order_request
+from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.proto import types_pb2
+from tests.service.connector_rig import Rig, Venue, client, place, rig
+from tests.support import eventually
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def says(address: str, service: str = "") -> int:
+    """Health as a newcomer sees it, on a connection of its own."""
+    async with client(address) as channel:
+        return (await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service))).status
+
+
+async def code_of(call: Any) -> grpc.StatusCode:
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    return grpc.StatusCode.OK
+
+
+async def stopping(running: Rig) -> asyncio.Task[None]:
+    stop = asyncio.create_task(running.connector.stop())
+    await eventually(lambda: not running.connector.health.status.healthy)
+    return stop
+
+
+async def test_a_call_in_flight_is_finished_before_the_connector_stops() -> None:
+    """F30"""
+    async with rig() as running:
+        running.venue.gate.clear()
+        placing = running.exchange.PlaceOrder(place("a"))
+        await eventually(lambda: running.venue.held)
+        stop = await stopping(running)
+        assert not stop.done()
+        running.venue.gate.set()
+        assert (await placing).order.status == types_pb2.ORDER_STATUS_OPEN
+        await stop
+
+
+async def test_while_it_stops_health_says_not_serving_to_who_comes_now() -> None:
+    """F30"""
+    async with rig() as running:
+        running.venue.gate.clear()
+        placing = running.exchange.PlaceOrder(place("a"))
+        await eventually(lambda: running.venue.held)
+        stop = await stopping(running)
+        assert await says(running.connector.address) == NOT_SERVING
+        assert await says(running.connector.address, "liveness") == SERVING
+        running.venue.gate.set()
+        await asyncio.gather(stop, placing)
+
+
+async def test_while_it_stops_new_calls_and_streams_are_refused() -> None:
+    """F30"""
+    async with rig() as running:
+        running.venue.gate.clear()
+        placing = running.exchange.PlaceOrder(place("a"))
+        await eventually(lambda: running.venue.held)
+        stop = await stopping(running)
+        stub = running.exchange
+        assert await code_of(stub.PlaceOrder(place("b"))) is grpc.StatusCode.UNAVAILABLE
+        stream = stub.SubscribePrice(pb.SubscribePriceRequest(symbol="BTCUSDT"))
+        assert await code_of(stream.read()) is grpc.StatusCode.UNAVAILABLE
+        running.venue.gate.set()
+        await asyncio.gather(stop, placing)
+    assert [order.client_order_id for order in await running.venue.get_open_orders()] == ["a"]
+
+
+async def test_twenty_open_streams_end_with_unavailable_and_do_not_hold_the_stop() -> None:
+    """F30"""
+    async with rig() as running:
+        stub = running.exchange
+        streams = [stub.SubscribePrice(pb.SubscribePriceRequest(symbol="BTCUSDT")) for _ in range(10)]
+        streams += [stub.SubscribeOrders(pb.SubscribeOrdersRequest()) for _ in range(10)]
+        for stream in streams:
+            await stream.read()
+        await running.connector.stop()
+        codes = {await code_of(stream.read()) for stream in streams}
+    assert codes == {grpc.StatusCode.UNAVAILABLE}
+
+
+async def test_stopping_leaves_every_order_at_the_venue() -> None:
+    """F30: they are the clients' and other people's; the connector cancels none."""
+    async with rig() as running:
+        await running.exchange.PlaceOrder(place("ours"))
+    assert [order.client_order_id for order in await running.venue.get_open_orders()] == ["ours"]
+
+
+async def test_a_stop_leaves_no_task_behind() -> None:
+    async with rig() as running:
+        before = running.connector.tasks
+        stream = running.exchange.SubscribePrice(pb.SubscribePriceRequest(symbol="BTCUSDT"))
+        await stream.read()
+    assert list(before) == []
+    assert running.venue._venue.price_feeds["BTCUSDT"].readers == 0
+
+
+async def test_an_order_cut_off_by_the_stop_is_resolved_by_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F1, F30"""
+    monkeypatch.setattr("opensqt.connector.server._FINISH_CALLS_S", 0.1)
+    journal = str(tmp_path / "journal.db")
+    async with rig(journal=journal) as running:
+        running.venue.gate.clear()
+        call = asyncio.create_task(code_of(running.exchange.PlaceOrder(place("a"))))
+        await eventually(lambda: running.venue.held)
+        await running.connector.stop()
+        assert await call in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+    venue = Venue()
+    accepted = await venue.place_order(decode_order_request(place("a").order))
+    venue.gate.clear()
+    async with rig(venue, journal=journal) as running:
+        answer = await running.exchange.PlaceOrder(place("a"))
+        assert (answer.order.order_id, venue.held) == (accepted.order_id, 0)
