@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+from opensqt import __version__
 from opensqt.config import entry
 from opensqt.config.live_server import LiveServerSettings, load_settings
 from opensqt.config.load import ConfigError
@@ -21,6 +22,11 @@ _EXAMPLES = """examples:
   live-server --config configs/live_server.yaml
   live-server --port 0                        a free port; the address is told on stdout
   SYMBOL=BTCUSDT OPENSQT__CHART__INTERVAL=5m live-server
+
+environment (wins over the file):
+  EXCHANGE_GRPC_ADDRESS, SYMBOL, PORT, LOG_LEVEL, and OPENSQT__SECTION__KEY for any other setting
+
+exit codes: 0 stopped, 1 unexpected failure, 2 configuration or usage, 3 not let in, 4 connector unreachable
 """
 
 
@@ -35,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings file, e.g. configs/live_server.yaml")
     parser.add_argument("--host", help="address to listen on (default: server.host, 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port of the page (default: server.port, 8081; 0 takes a free one)")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     options = parser.parse_args(arguments)
     try:
         settings = _settings(options)

@@ -25,7 +25,7 @@ class Metrics:
         self._clients = Gauge("live_server_clients", "Pages that listen", registry=self._registry)
         self._closed = Counter(
             "live_server_clients_closed",
-            "Clients closed by us: too_slow, stalled, refused",
+            "Clients sent away by us: too_slow, refused",
             ["reason"],
             registry=self._registry,
         )

@@ -6,7 +6,7 @@ No I/O and no waiting: updates go in, messages come out.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Order, OrderUpdate, PositionSide
 from opensqt.model.stream import Batch
 from opensqt.model.venue import Check, ExchangeInfo, ExchangeStatus, SymbolRules
+from opensqt.telemetry.logging import redact
 
 CONNECTOR = "connector"
 """The check that fails when nothing behind us answers; RemoteExchange calls it so too."""
@@ -188,6 +189,10 @@ class View:
                 )
         for position in batch.updates:
             if position.symbol == self.subject.symbol:
+                held_before = self._positions.get(position.position_side)
+                if position.leverage is None and held_before is not None:
+                    # Venues tell it when asked, and leave it out of their streams.
+                    position = replace(position, leverage=held_before.leverage)
                 self._positions[position.position_side] = position
         return self._position_messages()
 
@@ -264,4 +269,4 @@ class View:
 
 
 def _words(check: Check) -> str:
-    return check.reason or f"{check.name} is not well"
+    return redact(check.reason) or f"{check.name} is not well"

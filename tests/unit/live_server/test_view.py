@@ -229,3 +229,15 @@ def test_a_connector_that_does_not_answer_leaves_its_checks_as_they_were(view: V
     assert of(told, "status")[0]["connected"] is False
     assert [one["type"] for one in of(told, "risk_status")] == ["connector"]
     assert len(view.reasons()) == 3
+
+
+def test_no_secret_reaches_the_page_in_a_reason(view: View):
+    """F33."""
+    reason = "GET /fapi/v2/account?signature=c4n4ryc4n4ryc4n4ry refused"
+    told = view.on_status(ExchangeStatus(checks=(Check(name="venue", ok=False, reason=reason),)))
+    assert b"c4n4ry" not in b"".join(message.encode() for message in [*told, *view.snapshot()])
+
+
+def test_a_leverage_that_the_stream_leaves_out_is_remembered(view: View):
+    view.on_positions(batch(position("1", leverage=Decimal(10))))
+    assert of(view.on_positions(batch(position("2"))), "position")[0]["leverage"] == "10"

@@ -96,8 +96,8 @@ const draw = {
     panels.showTrades(trades, fresh);
   },
   positions() {
-    const held = [...positions.values()].sort((one, other) => Number(other.amount !== "0") - Number(one.amount !== "0"));
-    panels.showPositions(held);
+    const open = (position) => Number(Number(position.amount) !== 0);
+    panels.showPositions([...positions.values()].sort((one, other) => open(other) - open(one)));
   },
 };
 

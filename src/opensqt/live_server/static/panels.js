@@ -54,7 +54,7 @@ export function showPositions(positions) {
   profit("unrealized", first.unrealizedPnL);
   text("liquidation", amount && first.liquidationPrice ? number(first.liquidationPrice, market.priceDecimals) : null);
   showProfit(positions);
-  at("hedge").replaceChildren(...others.map((other) => {
+  at("hedge").replaceChildren(...others.filter((other) => Number(other.amount)).map((other) => {
     const row = document.createElement("div");
     row.append(
       span(`${other.positionSide.toLowerCase()} ${number(other.amount, market.sizeDecimals)}`, "muted"),
