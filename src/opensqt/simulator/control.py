@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
@@ -41,17 +41,30 @@ class Control:
     """Answers the requests under `/_sim`.
 
     Args:
+        dialect: Knows the venue's base URLs.
+        market: Is paused, resumed and traded in.
+        script: Takes the faults.
         ledger: Writes the ledger.
+        advance: Steps a manual clock.
     """
 
-    def __init__(self, dialect: Dialect, market: Market, script: FaultScript, ledger: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        market: Market,
+        script: FaultScript,
+        *,
+        ledger: Callable[[], Any],
+        advance: Callable[[int], Awaitable[None]],
+    ) -> None:
         self._dialect = dialect
         self._market = market
         self._script = script
         self._ledger = ledger
-        self._handlers: dict[tuple[str, str], Callable[[web.Request, bytes], Any]] = {
+        self._advance = advance
+        self._handlers: dict[tuple[str, str], Callable[[web.Request, bytes], Awaitable[Any]]] = {
             ("GET", "/_sim"): self._describe,
-            ("GET", "/_sim/ledger"): lambda _request, _body: self._ledger(),
+            ("GET", "/_sim/ledger"): self._write_ledger,
             ("GET", "/_sim/faults"): self._list_faults,
             ("POST", "/_sim/faults"): self._add_faults,
             ("DELETE", "/_sim/faults"): self._clear_faults,
@@ -67,13 +80,13 @@ class Control:
             known = ", ".join(f"{method} {path}" for method, path in self._handlers)
             return _json({"error": f"{request.method} {request.path}: not served; known are {known}"}, 404)
         try:
-            return _json(handler(request, body))
+            return _json(await handler(request, body))
         except ValidationError as error:
             return _json({"error": _explain(error)}, 400)
         except (ValueError, Refused) as error:
             return _json({"error": str(error)}, 400)
 
-    def _describe(self, request: web.Request, _body: bytes) -> Any:
+    async def _describe(self, request: web.Request, _body: bytes) -> Any:
         clock = self._market.clock
         return {
             "exchange": self._dialect.name,
@@ -85,18 +98,21 @@ class Control:
             "finished": self._market.finished,
         }
 
-    def _list_faults(self, _request: web.Request, _body: bytes) -> Any:
+    async def _write_ledger(self, _request: web.Request, _body: bytes) -> Any:
+        return self._ledger()
+
+    async def _list_faults(self, _request: web.Request, _body: bytes) -> Any:
         return {"faults": self._script.listing()}
 
-    def _add_faults(self, request: web.Request, body: bytes) -> Any:
+    async def _add_faults(self, request: web.Request, body: bytes) -> Any:
         self._script.add(*FaultFile.model_validate(_object(body)).faults)
-        return self._list_faults(request, body)
+        return await self._list_faults(request, body)
 
-    def _clear_faults(self, request: web.Request, body: bytes) -> Any:
+    async def _clear_faults(self, request: web.Request, body: bytes) -> Any:
         self._script.clear()
-        return self._list_faults(request, body)
+        return await self._list_faults(request, body)
 
-    def _set_clock(self, _request: web.Request, body: bytes) -> Any:
+    async def _set_clock(self, _request: web.Request, body: bytes) -> Any:
         wanted = ClockRequest.model_validate(_object(body))
         clock = self._market.clock
         if wanted.skew_ms is not None:
@@ -104,11 +120,10 @@ class Control:
         if wanted.release:
             clock.release()
         if wanted.advance_ms is not None:
-            self._market.advance(wanted.advance_ms)
-            self._dialect.tick(everything=True)
+            await self._advance(wanted.advance_ms)
         return {"server_time_ms": clock.server_ms(), "market_time_ms": self._market.engine.now_ms()}
 
-    def _act(self, _request: web.Request, body: bytes) -> Any:
+    async def _act(self, _request: web.Request, body: bytes) -> Any:
         wanted = MarketRequest.model_validate(_object(body))
         if wanted.pause is not None:
             (self._market.pause if wanted.pause else self._market.resume)(wanted.symbol)

@@ -117,7 +117,7 @@ class Fault(Section):
     for_ms: int | None = Field(default=None, gt=0)
     """How long it lasts from now on; for hide_orders, how long an order stays hidden after it was accepted."""
     skip: int = Field(default=0, ge=0)
-    """Let so many pass first."""
+    """Let so many requests, frames or turns pass first."""
     delay_ms: int = Field(default=0, ge=0)
     before: bool = True
     """delay: wait before it is done, or after."""
@@ -132,7 +132,7 @@ class Fault(Section):
     window: int = Field(default=5, ge=2)
     """reorder: how many frames are shuffled among themselves."""
     every_ms: int = Field(default=1000, gt=0)
-    """cut, expire_listen_key: the pause between two when `times` is above 1."""
+    """cut, expire_listen_key: the pause between two turns."""
 
     @model_validator(mode="before")
     @classmethod
@@ -243,12 +243,13 @@ class FaultScript:
         self._armed.clear()
         self.touches_frames = False
 
+    def live(self, armed: Armed) -> bool:
+        """Whether a fault may still happen: it has not ended and was not cleared."""
+        return armed in self._armed and not armed.ended(self._now_ms())
+
     def strike(self, armed: Armed) -> bool:
-        """Count one more time that a fault of ACTION_KINDS happens; say no when it has ended or was cleared."""
-        if armed not in self._armed or armed.ended(self._now_ms()):
-            return False
-        armed.hits += 1
-        return True
+        """Decide whether a fault of ACTION_KINDS happens now, and count it."""
+        return self.live(armed) and self._happens(armed)
 
     def listing(self) -> list[dict[str, Any]]:
         """Answer every fault that was added since the last clear, with how often it happened."""

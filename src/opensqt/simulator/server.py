@@ -20,7 +20,7 @@ from opensqt.simulator.dialects.base import (
     Route,
     VenueError,
 )
-from opensqt.simulator.faults import Armed, FaultKind, FaultScript, RequestPlan
+from opensqt.simulator.faults import Armed, Fault, FaultKind, FaultScript, RequestPlan
 from opensqt.simulator.settings import ServerRules
 from opensqt.simulator.sockets import Hub, Socket
 from opensqt.simulator.statistics import Statistics
@@ -211,14 +211,17 @@ class Server:
             self.failed = error
 
     async def _repeat(self, armed: Armed) -> None:
-        fault = armed.fault
-        while self._script.strike(armed):
-            if fault.kind is FaultKind.EXPIRE_LISTEN_KEY:
-                self._dialect.expire_keys(fault.copies if "copies" in fault.model_fields_set else 1)
-            else:
-                for socket in [socket for socket in self._hub.sockets if socket.concerned_by(fault)]:
-                    socket.cut()
-            await asyncio.sleep(fault.every_ms / 1000)
+        while self._script.live(armed):
+            if self._script.strike(armed):
+                self._strike(armed.fault)
+            await asyncio.sleep(armed.fault.every_ms / 1000)
+
+    def _strike(self, fault: Fault) -> None:
+        if fault.kind is FaultKind.EXPIRE_LISTEN_KEY:
+            self._dialect.expire_keys(fault.copies if "copies" in fault.model_fields_set else 1)
+            return
+        for socket in [socket for socket in self._hub.sockets if socket.concerned_by(fault)]:
+            socket.cut()
 
 
 async def _read(request: web.Request, route: Route | None) -> Call:

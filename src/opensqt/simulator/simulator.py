@@ -20,6 +20,8 @@ from opensqt.simulator.settings import SimulatorSettings
 from opensqt.simulator.sockets import Hub
 from opensqt.simulator.statistics import Statistics
 
+_STEP_MS = 1000
+
 
 class Simulator:
     """A venue on one port of this machine; use it as an async context manager.
@@ -42,7 +44,7 @@ class Simulator:
         self._hub = Hub()
         world = World(self.settings, self.engine, self.market, self._hub, self.faults, _monotonic_ms)
         self._dialect = DIALECTS[self.settings.exchange](world)
-        control = Control(self._dialect, self.market, self.faults, self.ledger)
+        control = Control(self._dialect, self.market, self.faults, ledger=self.ledger, advance=self.advance)
         self._server = Server(self._dialect, self._hub, self.faults, self.statistics, control, self.settings.server)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -60,6 +62,20 @@ class Simulator:
         """Answer what `GET /_sim/ledger` answers."""
         statistics = self.statistics.as_json(self._hub.open_connections())
         return ledger(self.engine, finished=self.market.finished, statistics=statistics)
+
+    async def advance(self, milliseconds: int) -> None:
+        """Step a manual clock, and send everything that this makes happen.
+
+        Long steps are made in short ones, so that streams are written meanwhile and no reader looks slow for it.
+
+        Raises:
+            ValueError: The clock is live, or the step is below zero.
+        """
+        self.market.advance(min(milliseconds, _STEP_MS))
+        while (milliseconds := milliseconds - _STEP_MS) > 0:
+            await asyncio.sleep(0)
+            self.market.advance(min(milliseconds, _STEP_MS))
+        self._dialect.tick(everything=True)
 
     async def start(self) -> None:
         """Listen, and let the market run."""

@@ -1,0 +1,134 @@
+"""exchange-simulator as a user starts it: a real process, its endpoints, its one-line errors."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.support import Process, start
+
+MODULE = "opensqt.simulator"
+
+
+async def ask(process: Process, path: str, method: str = "GET", body: Any = None) -> Any:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, f"http://{process.address}{path}", json=body) as response,
+    ):
+        return await response.json()
+
+
+async def failure(*arguments: str) -> tuple[int, str]:
+    """The exit code and the one line of a process that can't start."""
+    async with start(MODULE, *arguments) as process:
+        code = await process.wait(30)
+    (line,) = process.output.strip().splitlines()
+    return code, line
+
+
+async def test_it_says_when_it_is_ready_tells_its_addresses_and_stops_with_0() -> None:
+    async with start(MODULE, "--exchange", "binance", "--port", "0", "--seed", "7") as process:
+        address = await process.ready()
+        told = await ask(process, "/_sim")
+        assert (told["exchange"], told["url"]) == ("binance", f"http://{address}")
+        assert told["rest"]["fapi_v1"] == f"http://{address}/fapi/v1"
+        assert told["ws"]["ws"] == f"ws://{address}/ws"
+        assert (told["symbols"], told["finished"]) == (["BTCUSDT", "ETHUSDT"], False)
+        process.send(signal.SIGTERM)
+        assert await process.wait() == 0
+
+
+async def test_the_ledger_has_the_account_and_the_servers_statistics() -> None:
+    async with start(MODULE, "--port", "0") as process:
+        await process.ready()
+        await ask(process, "/fapi/v1/time")
+        ledger = await ask(process, "/_sim/ledger")
+        assert ledger["accounts"]["sim-key"]["wallet_balance"] == "10000"
+        assert ledger["statistics"]["requests"] == {"time": 1}
+        assert ledger["statistics"]["connections_open"] == {"market": 0, "private": 0}
+
+
+async def test_a_manual_clock_steps_the_market() -> None:
+    async with start(MODULE, "--port", "0", "--clock", "manual") as process:
+        await process.ready()
+        before = (await ask(process, "/_sim"))["market_time_ms"]
+        await ask(process, "/_sim/clock", "POST", {"advance_ms": 1500})
+        assert (await ask(process, "/_sim"))["market_time_ms"] == before + 1500
+
+
+async def test_an_outside_order_is_sent_and_a_symbol_is_paused() -> None:
+    async with start(MODULE, "--port", "0", "--clock", "manual") as process:
+        await process.ready()
+        order = {"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.001"}
+        assert (await ask(process, "/_sim/market", "POST", order))["filled"] == "0.001"
+        await ask(process, "/_sim/market", "POST", {"symbol": "BTCUSDT", "pause": True})
+        ticker = "/fapi/v1/ticker/bookTicker?symbol=BTCUSDT"
+        before = await ask(process, ticker)
+        await ask(process, "/_sim/clock", "POST", {"advance_ms": 5000})
+        after = await ask(process, ticker)
+        assert (after["bidPrice"], after["askPrice"]) == (before["bidPrice"], before["askPrice"])
+
+
+async def test_a_recording_is_replayed_to_its_end(tmp_path: Path) -> None:
+    rows = [f"2022-01-01 00:{minute:02}:00,46000,46050,45950,46010,1000000" for minute in range(5)]
+    file = tmp_path / "bars.csv"
+    file.write_text("\n".join(["timestamp,open,high,low,close,volume", *rows, ""]))
+    async with start(MODULE, "--port", "0", "--replay", str(file), "--clock", "manual") as process:
+        await process.ready()
+        told = await ask(process, "/_sim")
+        assert 1640995200000 <= told["market_time_ms"] < 1640995500000
+        await ask(process, "/_sim/clock", "POST", {"advance_ms": 301_000})
+        assert (await ask(process, "/_sim"))["finished"] is True
+
+
+async def test_faults_are_read_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "faults.json"
+    file.write_text(json.dumps({"faults": [{"kind": "error_before", "on": "time", "code": -1001}]}))
+    async with start(MODULE, "--port", "0", "--faults", str(file)) as process:
+        await process.ready()
+        assert (await ask(process, "/fapi/v1/time"))["code"] == -1001
+        assert "serverTime" in await ask(process, "/fapi/v1/time")
+
+
+async def test_a_bad_fault_file_is_refused_with_its_key(tmp_path: Path) -> None:
+    file = tmp_path / "faults.yaml"
+    file.write_text("faults:\n  - kind: cut\n    chanel: private\n")
+    code, line = await failure("--faults", str(file))
+    assert code == 2
+    assert "faults.0.chanel" in line
+
+
+async def test_an_unknown_exchange_lists_the_known() -> None:
+    assert await failure("--exchange", "kraken") == (2, "error: exchange 'kraken': expected one of binance")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--port", "abc"), "--port abc"),
+        (("--speed", "0"), "--speed 0"),
+        (("--clock", "fast"), "--clock fast"),
+        (("--replay", "/nowhere/bars.csv"), "/nowhere/bars.csv"),
+        (("--faults", "/nowhere/faults.json"), "/nowhere/faults.json"),
+    ],
+)
+async def test_a_bad_argument_is_one_plain_sentence_and_code_2(arguments: tuple[str, ...], words: str) -> None:
+    code, line = await failure(*arguments)
+    assert code == 2
+    assert words in line
+
+
+async def test_a_port_in_use_is_one_plain_sentence_and_code_2() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, line = await failure("--port", str(port))
+    assert code == 2
+    assert line.startswith(f"error: port {port}: already in use")
