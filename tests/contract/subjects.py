@@ -19,6 +19,7 @@ from opensqt.exchange.remote import RemoteExchange
 from opensqt.model.account import PositionMode
 from opensqt.model.order import Order
 from tests.contract.bench import OTHER_SYMBOL, SYMBOL, Market, ref
+from tests.contract.simulated import simulated
 
 Opened = tuple[Exchange, Market]
 Open = Callable[[PositionMode], AbstractAsyncContextManager[Opened]]
@@ -91,4 +92,6 @@ def remote(behind: Open) -> Open:
 SUBJECTS: dict[str, Subject] = {
     "memory": Subject(memory, idempotent=True),
     "remote-memory": Subject(remote(memory), idempotent=True),
+    "binance": Subject(simulated("binance"), idempotent=False),
+    "remote-binance": Subject(remote(simulated("binance")), idempotent=True),
 }

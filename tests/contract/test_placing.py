@@ -20,6 +20,8 @@ from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, Time
 from opensqt.model.venue import Capabilities
 from tests.contract.bench import LOT, SYMBOL, Bench, ref
 
+MALFORMED = (InvalidRequest, OrderDenied)
+"""Refused before it is sent: by the form, or by the venue's own rule."""
 ENDED_SHORT = (OrderStatus.EXPIRED, OrderStatus.CANCELED)
 SIDES = pytest.mark.parametrize("side", list(Side))
 
@@ -160,11 +162,14 @@ class TestReduceOnly:
     async def test_one_that_asks_for_more_never_flips_the_position(self, bench: Bench) -> None:
         """F19."""
         await bench.take(Side.BUY)
-        limit = await bench.crossing(Side.SELL)
-        request = bench.order(Side.SELL, limit, LOT * 2, reduce_only=True)
-        await bench.exchange.place_order(request)
-        await bench.becomes(ref(request), OrderStatus.FILLED, *ENDED_SHORT)
-        assert (await bench.holds(Decimal(0))).is_flat
+        request = bench.order(Side.SELL, await bench.crossing(Side.SELL), LOT * 2, reduce_only=True)
+        try:
+            await bench.exchange.place_order(request)
+        except ReduceOnlyRefused:
+            assert (await bench.position()).quantity == LOT
+        else:
+            await bench.becomes(ref(request), OrderStatus.FILLED, *ENDED_SHORT)
+            assert (await bench.holds(Decimal(0))).is_flat
 
 
 class TestDenials:
@@ -194,12 +199,12 @@ class TestDenials:
     @pytest.mark.parametrize("name", ["", "with-hyphen", "a" * 33, "ä"])
     async def test_a_client_order_id_that_not_every_venue_takes_is_refused(self, bench: Bench, name: str) -> None:
         """F22."""
-        with pytest.raises(InvalidRequest, match="client_order_id"):
+        with pytest.raises(MALFORMED, match="client_order_id"):
             await bench.exchange.place_order(bench.order(Side.BUY, await bench.far(Side.BUY), client_order_id=name))
 
     @pytest.mark.parametrize("number", ["NaN", "Infinity"])
     async def test_a_quantity_that_is_no_number_is_refused(self, bench: Bench, number: str) -> None:
-        with pytest.raises(InvalidRequest, match="quantity"):
+        with pytest.raises(MALFORMED, match="quantity"):
             await bench.exchange.place_order(bench.order(Side.BUY, await bench.far(Side.BUY), Decimal(number)))
 
     async def test_an_unknown_symbol_is_told(self, bench: Bench) -> None:
@@ -212,7 +217,7 @@ class TestDenials:
 
     async def test_a_position_side_of_the_other_mode_is_refused(self, bench: Bench) -> None:
         """F20."""
-        with pytest.raises(PositionModeMismatch):
+        with pytest.raises((PositionModeMismatch, OrderDenied)):
             await bench.resting(position_side=PositionSide.LONG)
 
 

@@ -1,0 +1,78 @@
+"""Adapters, each on a simulator of its venue whose market stands still until it is told to move."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+from pydantic import SecretStr
+
+from opensqt.config.venue import VenueSettings
+from opensqt.exchange.factory import create_exchange
+from opensqt.exchange.protocol import Exchange
+from opensqt.model.account import PositionMode
+from opensqt.model.order import Order, Side
+from opensqt.simulator import Simulator, SimulatorSettings
+from opensqt.simulator.settings import AccountSettings
+from tests.contract.bench import SYMBOL, Market
+
+
+class SimulatorMarket:
+    """Moves a simulator on a manual clock, by its own endpoints."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self._url = url
+        self._session = session
+
+    async def hit(self, order: Order, quantity: Decimal) -> None:
+        await self._trade(order.side.opposite, quantity, order.price)
+
+    async def tick(self) -> None:
+        await self._trade(Side.BUY, Decimal("0.001"), None)
+
+    async def next_minute(self) -> None:
+        await self._post("clock", {"advance_ms": 60_000})
+
+    async def _trade(self, side: Side, quantity: Decimal, price: Decimal | None) -> None:
+        body = {
+            "symbol": SYMBOL,
+            "side": side,
+            "quantity": str(quantity),
+            "price": None if price is None else str(price),
+        }
+        answer = await self._post("market", body)
+        assert answer["filled"] == format(quantity, "f"), answer
+
+    async def _post(self, what: str, body: dict[str, Any]) -> Any:
+        async with self._session.post(f"{self._url}/_sim/{what}", json=body) as response:
+            answer = await response.json()
+            assert response.status == 200, answer
+            return answer
+
+
+def simulated(venue: str) -> Callable[[PositionMode], AbstractAsyncContextManager[tuple[Exchange, Any]]]:
+    """Answer how a venue's adapter is opened on its simulator."""
+
+    @asynccontextmanager
+    async def on_a_simulator(mode: PositionMode) -> AsyncIterator[tuple[Exchange, Market]]:
+        account = AccountSettings(position_mode=mode)
+        settings = SimulatorSettings(exchange=venue, port=0, clock="manual", accounts=(account,))
+        async with Simulator(settings) as simulator, aiohttp.ClientSession() as session:
+            asked = VenueSettings(
+                name=venue,
+                api_key=SecretStr(account.key),
+                secret=SecretStr(account.secret),
+                passphrase=SecretStr(account.passphrase),
+                base_url=simulator.url,
+                symbols=(SYMBOL,),
+                # A market that stands still tells nothing twice: what slips between snapshot and subscription
+                # would be noticed only after the 10 s that suit a moving one.
+                stale_after_s=1,
+                linger_s=0,
+            )
+            yield create_exchange(asked), SimulatorMarket(simulator.url, session)
+
+    return on_a_simulator
