@@ -68,6 +68,7 @@ class Binance(Venue):
         )
         client.number = str
         if settings.base_url:
+            client.timeout_on_exit = 0  # no TLS to wind down
             api = client.urls["api"]
             for version in ("", "V2", "V3"):
                 path = f"/fapi/v{version[1:] or 1}"
@@ -215,8 +216,8 @@ class Binance(Venue):
         if end_ms is not None:
             params["endTime"] = str(end_ms)
         rows = await self.rest.send("fapiPublicGetKlines", params, symbol=symbol)
-        now_ms = self.market_time_ms()
-        return [told.candle(symbol, interval, row, now_ms) for row in rows]
+        last_closed = bool(rows) and await self.is_over(symbol, int(rows[-1][6]))
+        return [told.candle(symbol, interval, row, closed=row is not rows[-1] or last_closed) for row in rows]
 
     # Streams
 

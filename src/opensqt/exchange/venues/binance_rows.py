@@ -157,8 +157,8 @@ def price(symbol: str, bid: str, ask: str, bid_quantity: str, ask_quantity: str,
     )
 
 
-def candle(symbol: str, interval: str, row: list[Any], now_ms: int) -> Candle:
-    """Read a candle that a request answered; it is closed when its time was over at *now_ms*."""
+def candle(symbol: str, interval: str, row: list[Any], *, closed: bool) -> Candle:
+    """Read a candle that a request answered; a query does not tell whether it is closed."""
     return Candle(
         symbol=symbol,
         interval=interval,
@@ -169,8 +169,8 @@ def candle(symbol: str, interval: str, row: list[Any], now_ms: int) -> Candle:
         close=Decimal(row[4]),
         volume=Decimal(row[5]),
         quote_volume=Decimal(row[7]),
-        closed=int(row[6]) < now_ms,
-        event_time_ms=now_ms,
+        closed=closed,
+        event_time_ms=int(row[6] if closed else row[0]),
         received_ns=time.time_ns(),
     )
 

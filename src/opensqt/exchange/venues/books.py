@@ -105,6 +105,7 @@ class Books:
             self.tracker.adopt(order)
         self.orders.replace([OrderUpdate(order=order) for order in self.tracker.open_orders()], gap=False)
         await self.refresh_positions()
+        self.positions.replace(self._positions.values(), gap=False)
         await self.refresh_account()
 
     async def reconcile(self, *, thorough: bool) -> None:

@@ -142,7 +142,11 @@ class CandleTopic(Topic[Candle]):
     def _admits(self, update: Candle) -> bool:
         if update.open_time_ms in self._closed or (self._first_ms or 0) > update.open_time_ms:
             return False
-        return update.closed or super()._admits(update)
+        last = self.last
+        if update.closed or last is None:
+            return True
+        # Volume only grows while a candle forms, and queries tell it too; event times they do not.
+        return (update.open_time_ms, update.volume) >= (last.open_time_ms, last.volume) and not _same(update, last)
 
     def _publish(self, update: Candle) -> None:
         if self._first_ms is None:

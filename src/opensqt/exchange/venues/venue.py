@@ -80,7 +80,7 @@ class Venue(ABC):
         self.unknown_events: Counter[str] = Counter()
         """How often each kind of event came that nothing of ours handles."""
         self._market_time_ms = 0
-        self._market_time_seen_s = 0.0
+        self._market_time_seen_s = float("-inf")
 
     @classmethod
     @abstractmethod
@@ -184,7 +184,7 @@ class Venue(ABC):
     async def candles(
         self, symbol: str, interval: str, limit: int, start_ms: int | None = None, end_ms: int | None = None
     ) -> list[Candle]:
-        """Ask for candles, oldest first, `closed` by the clock that `market_time_ms` tells."""
+        """Ask for candles, oldest first; all but the last are closed, and that is when `is_over` says so."""
 
     @abstractmethod
     async def load_position_mode(self) -> None:
@@ -253,8 +253,10 @@ class Venue(ABC):
         self._market_time_ms = max(self._market_time_ms, event_time_ms)
         self._market_time_seen_s = time.monotonic()
 
-    def market_time_ms(self) -> int:
-        """Answer the time that the venue's candles go by: what its streams told last, else its clock."""
-        if time.monotonic() - self._market_time_seen_s < _MARKET_TIME_LASTS_S:
-            return self._market_time_ms
-        return int(self.client.nonce())
+    async def is_over(self, symbol: str, close_ms: int) -> bool:
+        """Say whether the market is past a time. Its own time counts: in a replay it is not the venue's clock."""
+        if close_ms >= self.client.nonce():
+            return False
+        if time.monotonic() - self._market_time_seen_s > _MARKET_TIME_LASTS_S:
+            self.note_market_time((await self.price(symbol)).event_time_ms)
+        return close_ms < self._market_time_ms
