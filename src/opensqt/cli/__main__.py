@@ -116,6 +116,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--duration", type=_seconds, metavar="S", help="stop after so many seconds (default: Ctrl-C)")
     parser.add_argument("--summary", type=Path, metavar="FILE", help="write the result as JSON")
+    parser.add_argument("--port", type=_port, help="of the page (default: 8081 when it is free; 0 takes any)")
     parser.add_argument("--folder", type=Path, help="for logs, settings and the store (default: a new temporary one)")
     parser.add_argument("--plain", "--no-view", action="store_true", help="a line now and then instead of the view")
 
@@ -150,6 +151,7 @@ def _demo_settings(options: argparse.Namespace) -> DemoSettings:
         summary=options.summary,
         folder=options.folder.absolute() if options.folder is not None else None,
         plain=options.plain,
+        port=options.port,
     )
 
 
@@ -161,6 +163,12 @@ def _speed(text: str) -> Decimal:
     if not (speed.is_finite() and speed > 0):
         raise argparse.ArgumentTypeError(f"{text!r}: expected a number above zero")
     return speed
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected 0 to 65535")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -14,9 +14,9 @@ CROSSINGS_PER_MINUTE = Decimal(60)
 """Levels that the price should cross in a minute of the watcher's time."""
 _RANGE_TO_DEVIATION = Decimal("1.6")
 """The high-low range that a random walk has on average, in standard deviations."""
-_LEAST, _MOST = Decimal("1.1"), Decimal(3)
+_LEAST, _MOST = Decimal("1.01"), Decimal(3)
 """The interval stays within this many times the one at which fees eat all of the profit."""
-_STEPS_PER_ORDER = 3
+_STEPS_PER_ORDER = 5
 _MIN_ORDER_VALUE = Decimal(30)
 
 

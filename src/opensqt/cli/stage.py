@@ -45,6 +45,8 @@ class DemoSettings:
     folder: Path | None
     """None makes a temporary one."""
     plain: bool
+    port: int | None
+    """Of the page; None takes 8081 when it is free, else any."""
 
 
 class Stage:
@@ -96,7 +98,8 @@ class Stage:
         self._write_settings(self.plan)
         config = ["--config", str(self.folder / "market_maker.yaml"), "--port", "0"]
         self.market_maker = self._child("market_maker", "opensqt.market_maker", *config)
-        config = ["--config", str(self.folder / "live_server.yaml"), "--port", str(_free(PAGE_PORT))]
+        port = self._settings.port if self._settings.port is not None else _free(PAGE_PORT)
+        config = ["--config", str(self.folder / "live_server.yaml"), "--port", str(port)]
         self.live_server = self._child("live_server", "opensqt.live_server", *config)
         await self.market_maker.start()
         await self.live_server.start()

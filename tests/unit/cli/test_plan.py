@@ -69,13 +69,13 @@ def test_an_order_is_worth_what_the_venue_asks_for(price: Decimal, quantity_step
 
 
 def test_without_a_past_the_smallest_interval_that_earns_is_taken() -> None:
-    assert plan(Decimal(45000), (), rules(), fee_rate=FEE, speed=Decimal(1)).interval == 20
+    assert plan(Decimal(45000), (), rules(), fee_rate=FEE, speed=Decimal(1)).interval == 19
 
 
 def test_a_livelier_market_gets_a_wider_grid() -> None:
     price = Decimal(45000)
     wide = plan(price, bars(price, Decimal(300)), rules(), fee_rate=FEE, speed=Decimal(5))
-    assert 20 < wide.interval <= 55
+    assert 19 < wide.interval <= 55
 
 
 def test_the_interval_is_a_multiple_of_the_price_step() -> None:
