@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from opensqt.model.order import Side
 from opensqt.simulator.dialects.base import VenueError
 from opensqt.simulator.order import RefusalReason
 
@@ -61,6 +62,13 @@ def illegal_characters(name: str, legal: str) -> VenueError:
 def not_required(name: str) -> VenueError:
     """A parameter was sent that does not belong there."""
     return VenueError(400, "-1106", f"Parameter '{name}' sent when not required.")
+
+
+def outside_price_band(side: Side, edge: str) -> VenueError:
+    """A limit price is too far on the wrong side of the mark."""
+    if side is Side.BUY:
+        return VenueError(400, "-4016", f"Limit price can't be higher than {edge}.")
+    return VenueError(400, "-4024", f"Limit price can't be lower than {edge}.")
 
 
 def unknown_order_sent() -> VenueError:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -61,7 +63,8 @@ class Trading:
     def _test(self, call: Call) -> Any:
         self._security.count_orders(call, 1)
         wanted, rules = self._read(call, call.params)
-        self._engine.check(call.account, wanted)
+        with self._telling_limits(wanted, rules):
+            self._engine.check(call.account, wanted)
         return formats.order(_unplaced(call.account, wanted, self._engine.now_ms()), rules)
 
     def _place_batch(self, call: Call) -> Any:
@@ -73,12 +76,8 @@ class Trading:
         wanted, rules = self._read(call, params)
         if call.ignored:
             return formats.order(_unplaced(call.account, wanted, self._engine.now_ms()), rules)
-        try:
+        with self._telling_limits(wanted, rules):
             placed = self._engine.place(call.account, wanted)
-        except Refused as refused:
-            if refused.reason is RefusalReason.MIN_NOTIONAL:
-                raise errors.of_reason(refused.reason, formats.exact(rules.min_notional)) from refused
-            raise
         return formats.order(placed, rules, as_accepted=params.get("newOrderRespType", "ACK") == "ACK")
 
     def _cancel(self, call: Call) -> Any:
@@ -194,6 +193,19 @@ class Trading:
             position_side=position_side,
             client_order_id=_client_order_id(params),
         ), rules
+
+    @contextmanager
+    def _telling_limits(self, wanted: NewOrder, rules: SymbolSettings) -> Iterator[None]:
+        """Say in a refusal where the limit is that the order broke."""
+        try:
+            yield
+        except Refused as refused:
+            if refused.reason is RefusalReason.MIN_NOTIONAL:
+                raise errors.of_reason(refused.reason, formats.exact(rules.min_notional)) from refused
+            if refused.reason is RefusalReason.PRICE_BAND and wanted.order_type is OrderType.LIMIT:
+                edge = self._engine.mark(rules.symbol).mark_price * (1 + wanted.side.sign * rules.price_band)
+                raise errors.outside_price_band(wanted.side, formats.price(edge, rules)) from refused
+            raise
 
     def _write(self, orders: list[SimOrder]) -> list[dict[str, Any]]:
         return [
