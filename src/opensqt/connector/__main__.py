@@ -24,6 +24,7 @@ from opensqt.connector.server import Connector
 from opensqt.exchange.factory import KNOWN
 from opensqt.exchange.protocol import Exchange
 from opensqt.exchange.resolve import resolve
+from opensqt.model.errors import CredentialsRefused
 from opensqt.model.order import Order, OrderRequest
 from opensqt.telemetry import logging
 
@@ -190,7 +191,7 @@ async def _serve(settings: ConnectorSettings, stop: asyncio.Event) -> None:
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
             with _logs_held_back(settings.log_level):
-                if not await _first(connector.start(), stopping):
+                if not await _first(_start(connector), stopping):
                     return
             stack.push_async_callback(connector.stop)
             print(f"exchange-connector ready on {connector.address}", flush=True)  # noqa: T201 - for who started us
@@ -198,6 +199,17 @@ async def _serve(settings: ConnectorSettings, stop: asyncio.Event) -> None:
                 raise RuntimeError("the health monitor ended, so health could not be vouched for")
         finally:
             stopping.cancel()
+
+
+async def _start(connector: Connector) -> None:
+    try:
+        await connector.start()
+    except CredentialsRefused as error:
+        # Whichever call it was that failed, the reader has to know which settings to look at.
+        if "API_KEY" in str(error):
+            raise
+        name = connector.exchange.name
+        raise CredentialsRefused(f"{name} refused the credentials: {error}; check API_KEY and API_SECRET") from None
 
 
 async def _simulated(venue: VenueSettings, stack: AsyncExitStack) -> VenueSettings:
