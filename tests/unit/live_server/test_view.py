@@ -78,7 +78,8 @@ def test_a_closing_candle_is_told_at_once_and_a_forming_one_at_the_pages_pace(vi
 
 def test_a_closed_candle_is_never_followed_by_its_own_forming_state(view: View):
     view.on_candles(batch(candle(MINUTE, "3001", closed=False)))
-    view.on_candles(batch(candle(MINUTE, "3002", closed=True)))
+    told = view.on_candles(batch(candle(MINUTE, "3002", closed=True)))
+    assert [one["close"] for one in of(told, "kline")] == ["3002"]
     assert of(view.drain(), "kline") == []
 
 
@@ -91,6 +92,7 @@ def test_candles_streamed_while_the_history_was_asked_for_win_over_it(view: View
 
 def test_candles_of_a_market_that_went_back_in_time_do_not_mix(view: View):
     view.set_history([candle(100 * MINUTE)])
+    view.on_candles(batch(candle(101 * MINUTE)))
     view.expect_history()
     view.set_history([candle(MINUTE), candle(2 * MINUTE)])
     assert [one.open_time_ms // MINUTE for one in view.candles] == [1, 2]
