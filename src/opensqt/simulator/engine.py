@@ -387,6 +387,15 @@ class Engine:
         """Move the mark price; liquidates accounts that can't carry their positions at it."""
         self._settlement.set_mark(self._state.instrument(symbol).rules.symbol, price)
 
+    @property
+    def funding_interval_ms(self) -> int:
+        """Market time from one funding to the next."""
+        return self._state.funding_interval_ms
+
+    def set_funding_rate(self, symbol: str, rate: Decimal) -> None:
+        """Set what the next funding is charged at."""
+        self._state.instrument(symbol).funding_rate = rate
+
     def trade_outside(self, symbol: str, side: Side, quantity: Decimal, price: Decimal | None = None) -> Decimal:
         """Let an outside participant take what the book holds, up to *price*.
 

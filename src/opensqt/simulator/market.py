@@ -26,6 +26,9 @@ _FULL_PACE_SPEED = 8
 _PAST_MINUTES = 1_500
 _PAST_VOLUME = 3_400
 """Typical quotes traded in a minute of the made-up past; measured on what the crowd trades."""
+_FUNDING_RATES = (-50, 250)
+"""Millionths: what the funding of the generated market is drawn from, anew for each of its hours."""
+_MILLIONTH = Decimal("0.000001")
 _SLICE_S = 0.02
 """How long catching up may hold the event loop."""
 _REST_S = 0.05
@@ -50,6 +53,7 @@ class _Generator:
         self._symbol = rules.symbol
         self._random = random
         self._pace_ms = pace_ms
+        self._funding_period = -1
         self._crowd = Crowd(engine, rules, random, rules.start_price)
         self._path = PricePath(random, self._crowd.ticks(rules.start_price), rules.volatility_bps, pace_ms)
         typical = rules.touch_notional / rules.start_price * _PAST_VOLUME
@@ -60,6 +64,10 @@ class _Generator:
         self.next_ms = start_ms + pace_ms
 
     def act(self, *, paused: bool) -> None:
+        period = self.next_ms // self._engine.funding_interval_ms
+        if period != self._funding_period:
+            self._funding_period = period
+            self._engine.set_funding_rate(self._symbol, self._random.randint(*_FUNDING_RATES) * _MILLIONTH)
         self.next_ms += self._random.randint(self._pace_ms // 2, self._pace_ms * 3 // 2)
         if paused:
             return

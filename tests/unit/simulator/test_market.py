@@ -189,8 +189,30 @@ def test_funding_comes_at_its_hour_between_two_moves():
     market.engine.place(
         KEY, NewOrder(symbol=SYMBOL, side=Side.BUY, quantity=Decimal("0.01"), order_type=OrderType.MARKET)
     )
-    market.advance(5_000)
-    assert [payment.time_ms for payment in paid] == [hour_ms]
+    market.advance(1_233)
+    rate, before = market.engine.mark(SYMBOL).funding_rate, market.engine.balance(KEY).wallet_balance
+    market.advance(3_000)
+    assert [(payment.time_ms, payment.rate) for payment in paid] == [(hour_ms, rate)]
+    assert market.engine.balance(KEY).wallet_balance == before - Decimal("0.01") * paid[0].mark_price * rate
+
+
+def test_each_funding_has_its_own_rate():
+    market = _market(start_ms=1_700_006_400_000 - 1_000)
+    market.advance(900)
+    first = market.engine.mark(SYMBOL).funding_rate
+    market.advance(1_000)
+    assert market.engine.mark(SYMBOL).funding_rate != first
+    assert [told.funding_rate for told in market.engine.funding_history(SYMBOL)] == [first]
+
+
+def test_the_book_does_not_grow_with_time(market, large):
+    """F27"""
+    for _ in range(240 if large else 20):
+        market.advance(10_000)
+        best = market.engine.best(SYMBOL)
+        market.aggress(SYMBOL, Side.SELL, Decimal("0.5"), best.bid)
+    book = market.engine.book(SYMBOL)
+    assert len(book.bids) + len(book.asks) < 50
 
 
 def test_a_live_clock_can_not_be_stepped():

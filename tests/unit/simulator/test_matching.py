@@ -162,6 +162,7 @@ def test_depth_updates_follow_each_other_without_a_hole(venue):
     for step in range(5):
         venue.outside(Side.BUY, "1", str(44990 + step))
         venue.outside(Side.SELL, "0.5", "44990")
+        venue.mark(str(45000 + step))
     updates = venue.told(DepthUpdate)
     assert all(later.first_update_id == earlier.last_update_id + 1 for earlier, later in itertools.pairwise(updates))
     assert updates[-1].last_update_id == venue.engine.book("BTCUSDT").last_update_id
