@@ -80,9 +80,10 @@ async def test_timeout_unknown_does_it_and_says_it_does_not_know(at: Venue) -> N
 async def test_refuse_answers_the_venues_code_and_does_nothing(at: Venue) -> None:
     """F17: a permanent -2019."""
     simulator, bare = at
-    script(simulator, kind="refuse", on="place_order", code=-2019, message="Margin is insufficient.", times=0)
+    script(simulator, kind="refuse", on="place_order", code=-2019, times=0)
     answers = [await bare.limit("BUY", below(simulator)) for _ in range(3)]
-    assert [(status, body["code"]) for status, body, _ in answers] == [(400, -2019)] * 3
+    refusal = {"code": -2019, "msg": "Margin is insufficient."}
+    assert [(status, body) for status, body, _ in answers] == [(400, refusal)] * 3
     assert placed(simulator) == 0
     assert simulator.ledger()["statistics"]["refused"]["-2019"] == 3
 

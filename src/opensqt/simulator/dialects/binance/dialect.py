@@ -78,7 +78,7 @@ class Binance(Dialect):
             until = self.engine.clock.server_ms() + fault.retry_after_s * 1000
             return errors.banned(until, fault.retry_after_s)
         if fault.kind is FaultKind.REFUSE:
-            return VenueError(400, fault.code, "Refused by the fault script.")
+            return VenueError(400, fault.code, errors.words(fault.code))
         return errors.unavailable(503)
 
     def addresses(self, host: str) -> dict[str, dict[str, str]]:

@@ -44,6 +44,11 @@ def of_reason(reason: RefusalReason, *details: str) -> VenueError:
     return VenueError(400, code, message.format(*details) if details else message)
 
 
+def words(code: str) -> str:
+    """Answer what Binance says with a code, as far as the engine's refusals know it."""
+    return next((message for known, message in _BY_REASON.values() if known == code), "Refused by the fault script.")
+
+
 def missing(name: str) -> VenueError:
     """A mandatory parameter was not sent or makes no sense."""
     return VenueError(400, "-1102", f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
