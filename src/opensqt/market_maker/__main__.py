@@ -83,6 +83,10 @@ async def _trade(settings: MarketMakerSettings, arguments: argparse.Namespace, s
         store = await Store.open(settings.app.database_url)
         stack.push_async_callback(store.close)
         await store.hold(settings.trading.symbol)
+        server = HttpServer()
+        stack.push_async_callback(server.close)
+        port = settings.telemetry.metrics_port if arguments.port is None else arguments.port
+        address = await server.start(settings.telemetry.metrics_host, port)
         assembly = await _unless_stopped(stop, assemble(settings, store, stack))
         if assembly is None:
             return entry.EXIT_OK
@@ -90,19 +94,13 @@ async def _trade(settings: MarketMakerSettings, arguments: argparse.Namespace, s
             broken = "; ".join(f"{rule.name}: {rule.told}" for rule in assembly.verdicts if not rule.holds)
             print(f"error: safety check: {broken}; see market-maker --check", file=sys.stderr)  # noqa: T201 - the user's terminal
             return entry.EXIT_USAGE
-        await _serve(settings, arguments, store, assembly, stack, stop)
+        server.maker = _maker(settings, store, assembly)
+        await server.maker.run(stop, partial(_announce, address))
     return entry.EXIT_OK
 
 
-async def _serve(
-    settings: MarketMakerSettings,
-    arguments: argparse.Namespace,
-    store: Store,
-    assembly: Assembly,
-    stack: AsyncExitStack,
-    stop: asyncio.Event,
-) -> None:
-    maker = MarketMaker(
+def _maker(settings: MarketMakerSettings, store: Store, assembly: Assembly) -> MarketMaker:
+    return MarketMaker(
         assembly.engine,
         assembly.exchange,
         store,
@@ -110,15 +108,10 @@ async def _serve(
         rules=assembly.rules,
         cancel_on_exit=settings.system.cancel_on_exit,
     )
-    server = HttpServer(maker.problems, maker.status, maker.metrics.text)
-    stack.push_async_callback(server.close)
-    port = settings.telemetry.metrics_port if arguments.port is None else arguments.port
-    address = await server.start(settings.telemetry.metrics_host, port)
 
-    async def announce() -> None:
-        print(f"market-maker ready on {address}", flush=True)  # noqa: T201 - the line that a supervisor waits for
 
-    await maker.run(stop, announce)
+def _announce(address: str) -> None:
+    print(f"market-maker ready on {address}", flush=True)  # noqa: T201 - the line that a supervisor waits for
 
 
 async def _unless_stopped(stop: asyncio.Event, work: Awaitable[T]) -> T | None:

@@ -41,6 +41,8 @@ _log = get_logger("market_maker.engine")
 
 OVERLAP_MS = 600_000
 """Fills are asked for from this long before the watermark: a venue's trade list may lag behind its stream."""
+RECHECK_S = 5.0
+"""A comparison that fills ran through is made again after this long."""
 SETTLE_PATIENCE_S = 60.0
 """An order whose fills can't be found for this long is told as a problem."""
 
@@ -349,11 +351,13 @@ class Engine:
         # A fill that came in while the venue was asked may or may not be in its answer: then nothing is concluded.
         if self.state.totals.fills == self._fills_before and not self.desk.unnamed:
             self._compare_position(position.quantity, position.entry_price, now)
+            concluded = not self.mismatch.suspected or bool(self.halted)
         else:
-            self._reconcile_by(now + min(5.0, self.settings.reconcile_interval_s))
+            concluded = False
+            self._reconcile_by(now + (0.3 if self.phase is Phase.STARTING else RECHECK_S))
         self.reconciled_at = now
         self._reconcile_by(now + self.settings.reconcile_interval_s)
-        if self.phase is Phase.STARTING and not (self.mismatch.suspected and not self.halted):
+        if self.phase is Phase.STARTING and concluded:
             self.phase = Phase.RUNNING
         elif self.phase is Phase.STOPPING and self._final:
             self.phase = Phase.STOPPED

@@ -8,7 +8,9 @@ from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from opensqt.model.venue import SymbolRules
 
 EDGE = Decimal("0.1")
-"""A buy keeps this part of an interval away from the price, and leaves the window only this far beyond its edge."""
+"""A buy keeps this part of an interval away from the price."""
+LAG = Decimal("0.5")
+"""A buy is cancelled when the price is this part of an interval past the point where it left the window."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,7 @@ class Grid:
         Without the delay a price that trembles about the middle of two levels would cancel and send the furthest
         buy again and again.
         """
-        return self.centre(price - EDGE * self.interval) - window + 1
+        return self.centre(price - LAG * self.interval) - window + 1
 
     def sell_ceiling(self, price: Decimal, window: int) -> int:
         """The highest level whose holding is offered."""

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
-from typing import Any
 
 import orjson
 from aiohttp import web
 
 from opensqt.config.load import ConfigError
+from opensqt.market_maker.service import MarketMaker
+
+CONNECTING = "starting: connecting to the exchange"
 
 
 class HttpServer:
-    """Serves what the given functions answer.
+    """Serves what `maker` tells; before there is one, that it is not there yet."""
 
-    Args:
-        health: Answers why the grid is not healthy; empty when it is.
-        status: Answers the status.
-        metrics: Answers the metrics in text format.
-    """
-
-    def __init__(
-        self, health: Callable[[], list[str]], status: Callable[[], dict[str, Any]], metrics: Callable[[], bytes]
-    ) -> None:
-        self._health = health
-        self._status = status
-        self._metrics = metrics
+    def __init__(self) -> None:
+        self.maker: MarketMaker | None = None
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> str:
@@ -57,12 +48,14 @@ class HttpServer:
             self._runner = None
 
     async def _get_health(self, _request: web.Request) -> web.Response:
-        problems = self._health()
+        problems = self.maker.problems() if self.maker else [CONNECTING]
         body = orjson.dumps({"healthy": not problems, "problems": problems})
         return web.Response(body=body, status=503 if problems else 200, content_type="application/json")
 
     async def _get_status(self, _request: web.Request) -> web.Response:
-        return web.Response(body=orjson.dumps(self._status()), content_type="application/json")
+        told = self.maker.status() if self.maker else {"phase": "CONNECTING", "problems": [CONNECTING]}
+        return web.Response(body=orjson.dumps(told), content_type="application/json")
 
     async def _get_metrics(self, _request: web.Request) -> web.Response:
-        return web.Response(body=self._metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+        text = self.maker.metrics.text() if self.maker else b""
+        return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})

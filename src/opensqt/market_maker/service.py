@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -80,7 +80,7 @@ class MarketMaker:
             now_ms=now_ms(),
         )
 
-    async def run(self, stop: asyncio.Event, on_ready: Callable[[], Awaitable[None]]) -> None:
+    async def run(self, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
         """Trade until *stop*, then wind down.
 
         Args:
@@ -104,9 +104,7 @@ class MarketMaker:
         except BaseExceptionGroup as failures:
             raise _first(failures) from None
 
-    async def _loop(
-        self, stop: asyncio.Event, on_ready: Callable[[], Awaitable[None]], group: asyncio.TaskGroup
-    ) -> None:
+    async def _loop(self, stop: asyncio.Event, on_ready: Callable[[], None], group: asyncio.TaskGroup) -> None:
         executor = Executor(
             self._exchange,
             self._symbol,
@@ -129,7 +127,7 @@ class MarketMaker:
                 _log.info("stopping", cancel_orders=self._cancel_on_exit)
             if self.engine.phase is Phase.RUNNING and not announced:
                 announced = True
-                await on_ready()
+                on_ready()
             await self._pause()
         stopper.cancel()
 

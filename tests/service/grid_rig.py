@@ -1,0 +1,176 @@
+"""A market maker over a simulator: in this process through the adapter, or as processes through a real connector."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from opensqt.config.market_maker import (
+    AppSettings,
+    ExchangesSettings,
+    MarketMakerSettings,
+    TradingSettings,
+    VenueAccess,
+)
+from opensqt.market_maker.assemble import assemble
+from opensqt.market_maker.engine import Phase
+from opensqt.market_maker.events import CountedFill
+from opensqt.market_maker.order_ids import OrderIds
+from opensqt.market_maker.service import MarketMaker
+from opensqt.market_maker.store import Store
+from opensqt.model.order import OrderType, Side, TimeInForce
+from opensqt.simulator import Simulator, SimulatorSettings
+from opensqt.simulator.order import NewOrder
+from tests.support import Process, eventually, start
+
+SYMBOL = "BTCUSDT"
+ACCOUNT = "sim-key"
+KEYS = {"API_KEY": "sim-key", "API_SECRET": "sim-secret"}
+FEE = Decimal("0.00002")
+"""Low, so that a narrow grid pays and tests see fills soon."""
+TRADING = {"symbol": SYMBOL, "price_interval": "5", "order_quantity": "100", "reconcile_interval": "2"}
+
+
+@asynccontextmanager
+async def simulator(**settings: Any) -> AsyncIterator[Simulator]:
+    """Run a simulator."""
+    given = {"exchange": "binance", "seed": 7, "port": 0, "maker_fee": FEE, **settings}
+    async with Simulator(SimulatorSettings(**given)) as sim:
+        yield sim
+
+
+@dataclass
+class Ledger:
+    """What the simulator holds to be true."""
+
+    sim: Simulator
+
+    @property
+    def account(self) -> dict[str, Any]:
+        account: dict[str, Any] = self.sim.ledger()["accounts"][ACCOUNT]
+        return account
+
+    @property
+    def open_orders(self) -> list[dict[str, Any]]:
+        return [order for order in self.account["orders"] if order["status"] in ("OPEN", "PARTIALLY_FILLED")]
+
+    @property
+    def position(self) -> Decimal:
+        held = [one for one in self.account["positions"] if one["symbol"] == SYMBOL]
+        return sum((Decimal(one["quantity"]) for one in held), Decimal(0))
+
+    def fills(self) -> list[tuple[str, ...]]:
+        keys = ("trade_id", "client_order_id", "side", "price", "quantity", "fee")
+        return sorted(tuple(plain(fill[key]) for key in keys) for fill in self.account["fills"])
+
+    def place(self, side: Side, *, price: Decimal | None = None, quantity: str = "0.010") -> str:
+        """Trade by hand on the grid's account; a price rests, none takes."""
+        order = NewOrder(
+            symbol=SYMBOL,
+            side=side,
+            quantity=Decimal(quantity),
+            order_type=OrderType.MARKET if price is None else OrderType.LIMIT,
+            price=price,
+            time_in_force=TimeInForce.GTC,
+            client_order_id=f"byhand{len(self.account['orders'])}",
+        )
+        return self.sim.engine.place(ACCOUNT, order).order_id
+
+
+@asynccontextmanager
+async def running(
+    sim: Simulator, database: Path, *, adopt_position: str = "halt", cancel_on_exit: bool = True, **trading: Any
+) -> AsyncIterator[MarketMaker]:
+    """Run a market maker in this process until the end of the block, and see that it stops in good order."""
+    settings = MarketMakerSettings(
+        app=AppSettings(
+            current_exchange="binance", database_url=f"sqlite:///{database}", adopt_position=adopt_position
+        ),
+        exchanges=ExchangesSettings(
+            binance=VenueAccess(
+                api_key=SecretStr("sim-key"), secret_key=SecretStr("sim-secret"), base_url=sim.url, fee_rate=FEE
+            )
+        ),
+        trading=TradingSettings.model_validate({**TRADING, **trading}),
+    )
+    async with AsyncExitStack() as stack:
+        store = await Store.open(settings.app.database_url)
+        stack.push_async_callback(store.close)
+        made = await assemble(settings, store, stack)
+        assert made.safe, made.verdicts
+        maker = MarketMaker(
+            made.engine, made.exchange, store, info=made.info, rules=made.rules, cancel_on_exit=cancel_on_exit
+        )
+        stop, ready = asyncio.Event(), asyncio.Event()
+        task = asyncio.create_task(maker.run(stop, ready.set))
+        try:
+            await eventually(lambda: ready.is_set() or task.done(), within_s=20, what="the grid runs")
+            yield maker
+        finally:
+            stop.set()
+            await task
+        assert made.engine.phase is Phase.STOPPED
+
+
+@dataclass
+class Chain(Ledger):
+    """What stands before a market maker process, and where its database is."""
+
+    connector: Process
+    folder: Path
+
+    def maker(self, *arguments: str, **env: str) -> AbstractAsyncContextManager[Process]:
+        variables = {
+            **{f"OPENSQT__TRADING__{key.upper()}": value for key, value in TRADING.items()},
+            "OPENSQT__EXCHANGES__BINANCE__FEE_RATE": str(FEE),
+            "EXCHANGE_GRPC_ADDRESS": self.connector.address,
+            "OPENSQT__APP__DATABASE_URL": f"sqlite:///{self.folder}/grid.db",
+            **env,
+        }
+        return start("opensqt.market_maker", "--port", "0", *arguments, env=variables, cwd=self.folder)
+
+
+@asynccontextmanager
+async def chain(folder: Path) -> AsyncIterator[Chain]:
+    """Run a simulator in this process and a connector beside it."""
+    async with simulator() as sim:
+        arguments = ("--exchange", "binance", "--base-url", sim.url, "--port", "0", "--metrics-port", "0")
+        journal = ("--journal", str(folder / "journal.db"))
+        async with start("opensqt.connector", *arguments, *journal, env=KEYS, cwd=folder) as process:
+            await process.ready()
+            yield Chain(sim, process, folder)
+
+
+async def store_fills(database: Path) -> list[tuple[str, ...]]:
+    """The fills as the market maker stored them, in the shape of `Ledger.fills`."""
+    store = await Store.open(f"sqlite:///{database}")
+    try:
+        return sorted(_row(counted) for counted in await store.fills(SYMBOL))
+    finally:
+        await store.close()
+
+
+def one_order_a_level(orders: list[dict[str, Any]]) -> bool:
+    """Whether no level has two of the orders."""
+    names = [OrderIds("SQ1", SYMBOL).read(order["client_order_id"]) for order in orders]
+    levels = [name.level for name in names if name is not None]
+    return len(levels) == len(set(levels))
+
+
+def plain(value: object) -> str:
+    """Text as it is, numbers without trailing zeros."""
+    text = format(value, "f") if isinstance(value, Decimal) else str(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _row(counted: CountedFill) -> tuple[str, ...]:
+    fill = counted.fill
+    values = (fill.trade_id, fill.client_order_id, fill.side.value, fill.price, fill.quantity, fill.fee)
+    return tuple(plain(value) for value in values)

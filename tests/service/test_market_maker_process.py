@@ -1,0 +1,90 @@
+"""The market-maker command as its user runs it: a process over a connector over a simulator, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from tests.service.grid_rig import chain, store_fills
+from tests.support import Process, eventually, start
+
+
+async def test_it_trades_through_the_connector_and_stops_with_0(tmp_path: Path) -> None:
+    """F30 F36: healthy while it trades; at the end its orders are gone and its store equals the ledger."""
+    async with chain(tmp_path) as made:
+        async with made.maker() as maker:
+            await maker.ready()
+            await eventually(lambda: len(made.account["fills"]) >= 5, within_s=40)
+            assert await asyncio.to_thread(get, maker, "/health") == {"healthy": True, "problems": []}
+            maker.send(signal.SIGTERM)
+            assert await maker.wait() == 0, maker.output
+        assert made.open_orders == []
+        assert await store_fills(tmp_path / "grid.db") == made.fills()
+
+
+async def test_check_prints_the_ladder_and_ends_with_0(tmp_path: Path) -> None:
+    async with chain(tmp_path) as made, made.maker("--check") as maker:
+        assert await maker.wait(30) == 0, maker.output
+        assert "liquidation" in maker.output
+        assert "BROKEN" not in maker.output
+
+
+async def test_a_broken_safety_rule_ends_it_with_2_and_its_figures(tmp_path: Path) -> None:
+    async with chain(tmp_path) as made, made.maker(OPENSQT__TRADING__ORDER_QUANTITY="20") as maker:
+        assert await maker.wait(30) == 2
+        assert "order_quantity: 20 buys 0 BTC" in error_line(maker)
+        assert made.account["orders"] == []
+
+
+async def test_a_connector_that_dies_for_good_ends_it_with_4(tmp_path: Path) -> None:
+    async with chain(tmp_path) as made, made.maker(OPENSQT__EXCHANGES__REMOTE__RETRY_SCALE="0.01") as maker:
+        await maker.ready()
+        made.connector.send(signal.SIGKILL)
+        assert await maker.wait(40) == 4, maker.output
+        assert "Traceback" not in maker.output
+
+
+async def test_a_connector_that_never_answers_ends_it_with_4(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    env = {"EXCHANGE_GRPC_ADDRESS": f"127.0.0.1:{port}", "OPENSQT__EXCHANGES__REMOTE__RETRY_SCALE": "0.001"}
+    async with start("opensqt.market_maker", "--port", "0", env=env, cwd=tmp_path) as maker:
+        assert await maker.wait(30) == 4
+        assert "Traceback" not in maker.output
+
+
+async def test_an_unknown_key_ends_it_with_2_and_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("trading: {price_intervall: 1}\n")
+    async with start("opensqt.market_maker", "--config", str(file), cwd=tmp_path) as maker:
+        assert await maker.wait(30) == 2
+        assert "did you mean price_interval?" in error_line(maker)
+
+
+async def test_a_port_in_use_ends_it_with_2(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        async with start("opensqt.market_maker", "--port", str(port), cwd=tmp_path) as maker:
+            assert await maker.wait(30) == 2
+            assert f"port {port}: already in use" in error_line(maker)
+
+
+def get(process: Process, path: str) -> Any:
+    """GET a page of the market maker; blocking, for use in a thread."""
+    with urllib.request.urlopen(f"http://{process.address}{path}", timeout=5) as answer:
+        return json.loads(answer.read())
+
+
+def error_line(process: Process) -> str:
+    lines = [line for line in process.output.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1, process.output
+    assert "Traceback" not in process.output
+    return lines[0]
