@@ -48,13 +48,20 @@ def history(candles: Iterable[Candle]) -> Message:
     return Message("history", [_kline(candle) for candle in candles])
 
 
-def account(state: Account, symbol: str) -> Message:
-    """Tell the balance."""
+def account(state: Account, symbol: str, *, open_profit: Decimal | None = None) -> Message:
+    """Tell the balance.
+
+    Args:
+        state: As the venue told it last.
+        symbol: The one on the page.
+        open_profit: Of all positions as they are worth now; without it the venue's own figure is shown.
+    """
+    profit = state.unrealized_pnl if open_profit is None else open_profit
     data = {
         "asset": state.asset,
         "free": plain(state.available_balance),
         "balance": plain(state.wallet_balance),
-        "marginBalance": plain(state.margin_balance),
+        "marginBalance": plain(state.wallet_balance + profit),
         "symbol": symbol,
     }
     return Message("account", data, "account")
@@ -117,6 +124,12 @@ class Profit:
         return self.realized - self.fees
 
 
+def unrealized(state: Position, now: Price | None) -> Decimal:
+    """Value a position at a price; at the venue's own when there is none."""
+    at = current(now) if now is not None else state.mark_price
+    return state.unrealized_pnl if at is None else (at - state.entry_price) * state.quantity
+
+
 def position(state: Position, now: Price | None, profit: Profit | None) -> Message:
     """Tell a position.
 
@@ -126,13 +139,12 @@ def position(state: Position, now: Price | None, profit: Profit | None) -> Messa
         profit: What its fills came to; None while that is not known, and then no figure is shown.
     """
     at = current(now) if now is not None else state.mark_price
-    unrealized = (at - state.entry_price) * state.quantity if at is not None else state.unrealized_pnl
     data: dict[str, Any] = {
         "symbol": state.symbol,
         "positionSide": state.position_side.value,
         "amount": plain(state.quantity),
         "entryPrice": plain(state.entry_price),
-        "unrealizedPnL": plain(unrealized),
+        "unrealizedPnL": plain(unrealized(state, now)),
         "realizedPnL": plain(profit.net) if profit else None,
         "currentPrice": plain(at) if at is not None else None,
         "leverage": plain(state.leverage) if state.leverage is not None else None,

@@ -176,6 +176,7 @@ class Source:
     async def _load_account(self) -> None:
         symbol, before = self._view.subject.symbol, dict(self._told)
         account, positions = await self._exchange.get_account(), await self._exchange.get_positions(symbol)
+        self._view.on_all_positions(await self._exchange.get_positions())
         # An update that was streamed meanwhile is newer than the answer.
         if self._told["account"] == before["account"]:
             self._hub.publish(self._view.on_account(_as_batch([account])))

@@ -58,6 +58,7 @@ class View:
         self._orders: dict[str, Order] = {}
         self._account: Account | None = None
         self._positions: dict[PositionSide, Position] = {}
+        self._elsewhere: Decimal | None = None
         self._price: Price | None = None
         self._price_ns: int | None = None
         self._asked = False
@@ -88,8 +89,7 @@ class View:
             messages.orders(self._orders.values()),
             messages.trades(self.fills.recent),
         ]
-        if self._account is not None:
-            found.append(messages.account(self._account, self.subject.symbol))
+        found += self._account_messages()
         if self._price is not None:
             found.append(messages.price(self._price))
         return [*found, *self._position_messages(), *(self._risk(check) for check in self._failing.values())]
@@ -97,8 +97,9 @@ class View:
     def drain(self) -> list[Message]:
         """The newest price, candle and position since the last call: what may be told at the page's own pace."""
         if "price" in self._unsent:
-            # A position is worth something else at each price.
-            self._unsent |= {f"position {index}": one for index, one in enumerate(self._position_messages())}
+            # A position is worth something else at each price, and so is the account.
+            worth = [*self._position_messages(), *self._account_messages()]
+            self._unsent |= {f"worth {index}": one for index, one in enumerate(worth)}
         drained, self._unsent = list(self._unsent.values()), {}
         return drained
 
@@ -176,7 +177,12 @@ class View:
         if not batch.updates:
             return []
         self._account = batch.updates[-1]
-        return [messages.account(self._account, self.subject.symbol)]
+        return self._account_messages()
+
+    def on_all_positions(self, positions: Iterable[Position]) -> None:
+        """Take the positions of the whole account: what those of other symbols are worth belongs to its equity."""
+        others = (one for one in positions if one.symbol != self.subject.symbol)
+        self._elsewhere = sum((one.unrealized_pnl for one in others), Decimal(0))
 
     def on_positions(self, batch: Batch[Position]) -> list[Message]:
         """Take positions; in hedge mode a long and a short one."""
@@ -256,6 +262,15 @@ class View:
             "time": self._clock() // 10**9,
         }
         return Message("status", data, "status")
+
+    def _account_messages(self) -> list[Message]:
+        if self._account is None:
+            return []
+        open_profit = None
+        if self._elsewhere is not None:
+            here = (messages.unrealized(one, self._price) for one in self._positions.values())
+            open_profit = sum(here, self._elsewhere)
+        return [messages.account(self._account, self.subject.symbol, open_profit=open_profit)]
 
     def _position_messages(self) -> list[Message]:
         return [messages.position(one, self._price, self.fills.profit(side)) for side, one in self._positions.items()]

@@ -243,3 +243,17 @@ def test_no_secret_reaches_the_page_in_a_reason(view: View):
 def test_a_leverage_that_the_stream_leaves_out_is_remembered(view: View):
     view.on_positions(batch(position("1", leverage=Decimal(10))))
     assert of(view.on_positions(batch(position("2"))), "position")[0]["leverage"] == "10"
+
+
+def test_equity_is_the_balance_and_all_open_profit_at_the_price_shown(view: View):
+    """F36: the figures of one page add up."""
+    view.on_account(batch(account()))
+    view.on_positions(batch(position("2")))
+    view.on_all_positions([position("2"), position("1", symbol="BTCUSDT", unrealized_pnl=Decimal("-3"))])
+    view.on_price(batch(price("3009", "3011")))
+    assert of(view.drain(), "account")[0]["marginBalance"] == str(Decimal("10000.10") - 3 + 20)
+
+
+def test_equity_is_the_venues_own_until_all_positions_are_known(view: View):
+    told = view.on_account(batch(account()))
+    assert of(told, "account")[0]["marginBalance"] == "9998.60"

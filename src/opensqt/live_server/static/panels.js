@@ -127,7 +127,7 @@ export function flash(side) {
 }
 
 export function showEvents(events) {
-  at("events-card").hidden = events.length === 0;
+  at("no-events").hidden = events.length > 0;
   at("events").replaceChildren(...events.map((event) => {
     const item = document.createElement("li");
     item.className = event.severity;
