@@ -187,7 +187,9 @@ class Link:
                     f"connector {self.address}: what answers there is no exchange-connector"
                 ) from None
             if isinstance(error, Unreachable):
-                raise _NotReady(f"{failure.code().name}: {failure.details()}") from None
+                # gRPC wraps what happened in what it did about it; the end of it is what helps.
+                why = (failure.details() or "").rpartition("last error: UNKNOWN: ")[2]
+                raise _NotReady(f"{failure.code().name}: {why}") from None
             raise error from None
         if health.status != health_pb2.HealthCheckResponse.SERVING:
             raise _NotReady(f"it answers but is not serving{await self._reasons(channel)}")
