@@ -307,13 +307,14 @@ async def test_expired_keys_are_told_and_end_the_stream(at: Venue) -> None:
     assert new["listenKey"] != old["listenKey"]
 
 
-async def test_an_unknown_field_is_added(at: Venue) -> None:
+async def test_an_unknown_event_and_an_unknown_field_are_added(at: Venue) -> None:
     """F25."""
     simulator, bare = at
     socket = await bare.user_stream()
     script(simulator, kind="unknown_field", channel="orders")
     await bare.limit("BUY", below(simulator))
-    event = await socket.receive_json(timeout=10)
+    unknown, event = [await socket.receive_json(timeout=10) for _ in range(2)]
+    assert unknown["e"] == "somethingNew"
     assert event["newField"] == {"since": 1, "values": ["x", None]}
     assert event["o"]["X"] == "NEW"
 

@@ -21,6 +21,10 @@ _REORDER_HOLD_S = 0.25
 """A frame held back for reordering is sent at the latest after this time, though its window is not full."""
 
 
+_EVENT_NAMES = ("e", "event", "channel", "topic")
+"""Where venues say what a frame is about."""
+
+
 class Socket:
     """One connection of a client.
 
@@ -74,7 +78,7 @@ class Socket:
         if FaultKind.DROP_FRAMES in faults or FaultKind.MUTE in faults:
             self._statistics.frames_dropped += 1
             return
-        frames = [with_unknown_field(frame) if FaultKind.UNKNOWN_FIELD in faults else frame]
+        frames = [unknown_event(frame), with_unknown_field(frame)] if FaultKind.UNKNOWN_FIELD in faults else [frame]
         if FaultKind.MALFORMED in faults:
             frames.insert(0, garbled(frame))
         if repeat := faults.get(FaultKind.REPEAT):
@@ -98,11 +102,6 @@ class Socket:
         """End the connection at once, without a close frame."""
         self.closed = True
         self._transport.abort()
-
-    async def close(self) -> None:
-        """End the connection in good order."""
-        self.closed = True
-        await self._ws.close(code=1001, message=b"going away")
 
     async def serve(self, receive: Callable[[Socket, str], None]) -> None:
         """Write what is queued and hand incoming text to *receive*, until the connection ends."""
@@ -212,15 +211,28 @@ class Hub:
 
 
 def with_unknown_field(frame: bytes) -> bytes:
-    """Add a field that no client can know to a JSON object or to each object of a JSON list."""
+    """Add a field that no client can know to every row of a frame."""
     message = orjson.loads(frame)
-    for each in message if isinstance(message, list) else [message]:
-        if isinstance(each, dict):
-            inner = each.get("data", each)
-            for row in inner if isinstance(inner, list) else [inner]:
-                if isinstance(row, dict):
-                    row["newField"] = {"since": 1, "values": ["x", None]}
+    for row in _rows(message):
+        row["newField"] = {"since": 1, "values": ["x", None]}
     return orjson.dumps(message)
+
+
+def unknown_event(frame: bytes) -> bytes:
+    """Answer the frame as one of a kind that no client can know."""
+    message = orjson.loads(frame)
+    for row in _rows(message):
+        row.update({name: "somethingNew" for name in _EVENT_NAMES if name in row})
+    return orjson.dumps(message)
+
+
+def _rows(message: Any) -> Iterator[dict[str, Any]]:
+    """The objects that tell something: the message, what it wraps as `data`, or the items of a list of them."""
+    for each in message if isinstance(message, list) else [message]:
+        inner = each.get("data", each) if isinstance(each, dict) else None
+        for row in inner if isinstance(inner, list) else [inner]:
+            if isinstance(row, dict):
+                yield row
 
 
 def garbled(frame: bytes) -> bytes:

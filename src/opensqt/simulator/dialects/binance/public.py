@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -231,6 +230,3 @@ def _depth_weight(params: Params) -> int:
 def _klines_weight(params: Params) -> int:
     limit: int = _asked(params, 500)
     return 1 if limit < 100 else 2 if limit < 500 else 5 if limit <= 1000 else 10
-
-
-__all__: Sequence[str] = ("PublicData",)
