@@ -1,0 +1,193 @@
+"""Frames that are lost, repeated, late or never come: what a reader knows ends up equal to the ledger."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from opensqt.model.account import PositionMode
+from opensqt.model.order import OrderRef, OrderStatus, OrderType, PositionSide, Side
+from opensqt.simulator.settings import ServerRules
+from tests.chaos.adapter_rig import LOT, SYMBOL, UNLIMITED, Rig, adapter
+from tests.support import eventually
+
+PART = Decimal("0.001")
+
+
+async def trade(rig: Rig, rounds: int, between: Any = None) -> None:
+    """Place orders and have each filled in two parts; *between* is called between the parts."""
+    for number in range(rounds):
+        side = Side.BUY if number % 2 else Side.SELL
+        await rig.exchange.place_order(rig.request(side, await rig.front(side)))
+        rig.hit(side, PART)
+        if between is not None:
+            between(number)
+        rig.hit(side, LOT - PART)
+
+
+async def test_a_lossy_stream_that_is_cut_in_mid_fill_ends_up_equal_to_the_ledger(large: bool) -> None:
+    """F6: 1 % of the frames lost and the socket cut again and again, in the middle of fills."""
+    rounds, cuts = (400, 50) if large else (60, 8)
+    async with adapter(server=UNLIMITED) as rig:
+        rig.fault(kind="drop_frames", channel="private", probability="0.01", times=0)
+
+        def cut(number: int) -> None:
+            if number % (rounds // cuts) == 0:
+                rig.fault(kind="cut", channel="private")
+
+        await trade(rig, rounds, cut)
+        await rig.agrees()
+        assert rig.gaps == 0
+        statistics = rig.simulator.ledger()["statistics"]
+        assert statistics["frames_dropped"] > 0
+        assert statistics["connections_opened"]["private"] > cuts // 2
+
+
+@pytest.mark.parametrize("times", [1, 2, 5])
+async def test_a_lost_frame_on_a_healthy_socket_is_made_good(times: int) -> None:
+    """F6: the socket never breaks, so only comparing can tell that something is missing."""
+    async with adapter() as rig:
+        side = Side.BUY
+        await rig.exchange.place_order(rig.request(side, await rig.front(side)))
+        await eventually(lambda: rig.orders)
+        rig.fault(kind="drop_frames", channel="private", times=times)
+        rig.hit(side, PART)
+        rig.hit(side, LOT - PART)
+        await rig.agrees()
+        assert rig.simulator.ledger()["statistics"]["connections_opened"]["private"] == 1
+
+
+async def test_every_fill_told_three_times_counts_once() -> None:
+    """F8: repeated and shuffled frames, and the same trades again by query."""
+    async with adapter() as rig:
+        rig.fault(kind="repeat", channel="private", copies=3, times=0)
+        rig.fault(kind="reorder", channel="private", window=4, times=0)
+        await trade(rig, 12)
+        rig.simulator.faults.clear()
+        rig.fault(kind="cut", channel="private")
+        await rig.agrees()
+
+
+async def test_a_late_word_does_not_undo_a_newer_one() -> None:
+    """F6: shuffled frames; the reader itself asserts that no filled quantity goes back."""
+    async with adapter() as rig:
+        rig.fault(kind="reorder", channel="private", window=5, times=0)
+        await trade(rig, 10)
+        rig.simulator.faults.clear()
+        await rig.agrees()
+
+
+async def test_an_unknown_event_and_a_malformed_row_do_not_stop_the_stream() -> None:
+    """F25: they are set aside and counted, and what they hid is found by comparing."""
+    async with adapter() as rig:
+        rig.fault(kind="unknown_field", channel="private", times=3)
+        rig.fault(kind="malformed", channel="private", times=3)
+        await trade(rig, 6)
+        await rig.agrees()
+        assert rig.exchange.frames_set_aside
+
+
+async def test_two_expiry_notices_bring_one_new_key_and_lose_no_fill() -> None:
+    """F15: keys that live for seconds, and each end told twice."""
+    async with adapter(server=ServerRules(listen_key_life_ms=5_000), key_renewal_s=2) as rig:
+        keys = rig.simulator.ledger()["statistics"]["requests"]["listen_key"]
+        rig.fault(kind="expire_listen_key", copies=2)
+        await trade(rig, 4)
+        await rig.agrees()
+        opened = rig.simulator.ledger()["statistics"]["connections_opened"]["private"]
+        assert opened == 2
+        assert rig.simulator.ledger()["statistics"]["requests"]["listen_key"] - keys <= 2
+
+
+async def test_a_renewal_that_is_refused_brings_a_new_key() -> None:
+    """F15: -1125 on the keepalive."""
+    async with adapter(key_renewal_s=0.2) as rig:
+        rig.fault(kind="refuse", on="listen_key", code="-1125")
+        await eventually(lambda: rig.simulator.ledger()["statistics"]["connections_opened"]["private"] == 2)
+        await trade(rig, 2)
+        await rig.agrees()
+
+
+async def test_a_mute_private_stream_is_noticed_and_replaced() -> None:
+    """F13: pings are answered, data is not sent; what the venue answered to us was never streamed."""
+    async with adapter(stale_after_s=0.5) as rig:
+        rig.fault(kind="mute", channel="private", for_ms=3_000)
+        await trade(rig, 2)
+        assert await eventually(lambda: _broken(rig, "private_stream"))
+        await rig.agrees()
+
+
+async def test_a_mute_price_stream_is_noticed_while_the_market_moves() -> None:
+    """F13: readiness is lost for a channel that says nothing while the venue knows newer prices."""
+    async with adapter(still=False, stale_after_s=0.5) as rig:
+        stream = rig.exchange.subscribe_price(SYMBOL)
+        await anext(stream)
+        rig.fault(kind="mute", channel="price", for_ms=3_000)
+        assert await eventually(lambda: _broken(rig, f"market_data:price:{SYMBOL}"))
+        await eventually(lambda: not _broken(rig, f"market_data:price:{SYMBOL}"))
+
+
+async def test_a_quiet_market_is_not_taken_for_a_broken_stream() -> None:
+    """F31: nothing new at the venue either, so the last price stays good."""
+    async with adapter(stale_after_s=0.2) as rig:
+        stream = rig.exchange.subscribe_price(SYMBOL)
+        await anext(stream)
+        asked = rig.simulator.ledger()["statistics"]["requests"]["market_data"]
+        await eventually(lambda: rig.simulator.ledger()["statistics"]["requests"]["market_data"] >= asked + 3)
+        assert not _broken(rig, f"market_data:price:{SYMBOL}")
+        assert rig.simulator.ledger()["statistics"]["connections_opened"]["market"] == 1
+
+
+async def test_one_thousand_frames_in_a_burst_reach_three_readers_in_order() -> None:
+    """F7: one of the readers sleeps through all of it and still misses nothing."""
+    async with adapter() as rig:
+        readers = [rig.exchange.subscribe_orders() for _ in range(3)]
+        for reader in readers:
+            await anext(reader)
+        for _ in range(250):
+            order = await rig.exchange.place_order(rig.request(price=await rig.far()))
+            await rig.exchange.cancel_order(OrderRef(symbol=SYMBOL, order_id=order.order_id))
+        seen = [await _order_words(reader, 500) for reader in readers]
+        assert seen[0] == seen[1] == seen[2]
+        assert len(seen[0]) == 500
+
+
+@pytest.mark.parametrize("mode", list(PositionMode))
+async def test_long_flip_and_flat_are_streamed_with_their_sign(mode: PositionMode) -> None:
+    """F12: the sign is exact and a flat position is told as zero, in both modes."""
+    async with adapter(mode) as rig:
+        hedge = mode is PositionMode.HEDGE
+        long_side = PositionSide.LONG if hedge else PositionSide.BOTH
+        short_side = PositionSide.SHORT if hedge else PositionSide.BOTH
+        stream = rig.exchange.subscribe_positions(SYMBOL)
+        await anext(stream)
+
+        async def market(side: Side, position_side: PositionSide, quantity: Decimal = LOT) -> tuple[Any, Any]:
+            await rig.exchange.place_order(
+                rig.request(side, order_type=OrderType.MARKET, position_side=position_side, quantity=quantity)
+            )
+            (update,) = [p for p in (await anext(stream)).updates if p.position_side is position_side][-1:]
+            return update.position_side, update.quantity
+
+        assert await market(Side.BUY, long_side) == (long_side, LOT)
+        if not hedge:
+            assert await market(Side.SELL, short_side, 2 * LOT) == (short_side, -LOT)
+            assert await market(Side.BUY, short_side) == (short_side, 0)
+            return
+        assert await market(Side.SELL, short_side) == (short_side, -LOT)
+        assert await market(Side.SELL, long_side) == (long_side, 0)
+        assert await market(Side.BUY, short_side) == (short_side, 0)
+
+
+def _broken(rig: Rig, name: str) -> bool:
+    check = next(check for check in rig.exchange._health.status().checks if check.name == name)
+    return not check.ok
+
+
+async def _order_words(reader: Any, enough: int) -> list[tuple[str, OrderStatus]]:
+    words: list[tuple[str, OrderStatus]] = []
+    while len(words) < enough:
+        words += [(update.order.order_id, update.order.status) for update in (await anext(reader)).updates]
+    return words
