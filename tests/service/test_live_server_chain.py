@@ -151,3 +151,14 @@ async def test_a_connector_that_never_answers_ends_it_with_code_4():
         assert await server.wait() == 4
     assert "attempt 10 of 10" in server.output
     assert "Traceback" not in server.output
+
+
+async def test_a_connector_that_stays_away_ends_it_with_code_4():
+    async with AsyncExitStack() as stack:
+        async with in_memory() as address:
+            server = await stack.enter_async_context(
+                live_server(address, OPENSQT__EXCHANGES__REMOTE__RETRY_SCALE="0.001")
+            )
+            await server.ready()
+        assert await server.wait() == 4
+    assert server.stderr.splitlines()[-1].startswith(b"error: connector ")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import replace
 from decimal import Decimal
 
 from aiohttp import ClientSession
 
 from opensqt.exchange.memory import InMemoryExchange
 from opensqt.live_server.sockets import TOO_SLOW
-from opensqt.model.errors import Unreachable
-from opensqt.model.order import OrderRef, Side
+from opensqt.model.account import Account
+from opensqt.model.errors import Unreachable, Unsupported
+from opensqt.model.order import OrderRef, OrderUpdate, Side
+from opensqt.model.stream import Cursor, Stream
+from opensqt.model.venue import ExchangeInfo
 from tests.support.live_server import (
     SYMBOL,
     UPGRADE,
@@ -82,6 +86,44 @@ async def test_a_fill_missed_by_the_stream_is_found_by_asking():
         await fill_once(exchange, 1)
         await eventually(lambda: client.of("trade_event"))
         assert len({one["id"] for one in client.of("trade_event")}) == len(client.of("trade_event")) == 1
+
+
+async def test_a_stream_that_overflowed_is_taken_up_again_and_its_fills_are_asked_for():
+    """F7: 20 fills in one turn of the loop, room for 8."""
+    exchange = exchange_with_history(feed_capacity=8)
+    refs = [OrderRef(symbol=SYMBOL, client_order_id=f"B{number}") for number in range(20)]
+    for ref in refs:
+        await exchange.place_order(buy("2990.00", client_order_id=ref.client_order_id))
+    async with serve(exchange) as address, connect(address) as client:
+        await eventually(lambda: len(client.open_orders()) == 20)
+        for ref in refs:
+            exchange.fill(ref, Decimal("0.010"))
+        await eventually(lambda: len(client.of("trade_event")) == 20 and client.open_orders() == [])
+        assert len({one["id"] for one in client.of("trade_event")}) == 20
+
+
+async def test_without_a_key_there_is_the_market_and_nothing_else():
+    """A connector that runs with --public-only."""
+    exchange = PublicExchange()
+    exchange.set_price(SYMBOL, Decimal("2999.90"), Decimal("3000.10"))
+    async with serve(exchange) as address, connect(address) as client:
+        await eventually(lambda: client.of("price"))
+        assert client.of("status")[-1]["trading"] is False
+        assert client.of("account") == client.of("position") == []
+
+
+class PublicExchange(InMemoryExchange):
+    """Answers what is private as a connector without a key does."""
+
+    async def get_exchange_info(self) -> ExchangeInfo:
+        info = await super().get_exchange_info()
+        return replace(info, capabilities=replace(info.capabilities, trading=False))
+
+    async def get_account(self) -> Account:
+        raise Unsupported("public only")
+
+    def subscribe_orders(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[OrderUpdate]:
+        raise Unsupported("public only")
 
 
 async def test_a_stopped_reader_among_ten_harms_no_other():

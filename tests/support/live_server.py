@@ -66,9 +66,9 @@ def order(side: Side, price: str, quantity: str, *, client_order_id: str) -> Ord
     )
 
 
-def exchange_with_history(candles: int = 130) -> InMemoryExchange:
+def exchange_with_history(candles: int = 130, *, feed_capacity: int = 8192) -> InMemoryExchange:
     """ETHUSDT at 3000 with that many minutes behind it."""
-    exchange = InMemoryExchange()
+    exchange = InMemoryExchange(feed_capacity=feed_capacity)
     this_minute = now_ms() // MINUTE * MINUTE
     exchange.add_candles(candle(this_minute - (candles - index) * MINUTE) for index in range(candles))
     exchange.set_price(SYMBOL, Decimal("2999.90"), Decimal("3000.10"))
