@@ -7,6 +7,10 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.contract.table import pytest_terminal_summary
+
+__all__ = ["pytest_terminal_summary"]  # a hook: here it is known to every run, in parallel ones too
+
 R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
 
 DECLARED = "capability:"
