@@ -10,6 +10,7 @@ const SELL = "#f2545b";
 const NOW = "#c9d4e5";
 const KEEP = 1500;
 const LABEL_PX = 18;
+const SHOWN = 75;
 
 export class Chart {
   #chart; #candles; #volume; #marks; #bars = new Map(); #lines = new Map(); #orders = []; #fills = [];
@@ -61,7 +62,7 @@ export class Chart {
     this.#showFills();
     if (!this.#placed && list.length) {
       this.#placed = true;
-      this.#chart.timeScale().setVisibleLogicalRange({ from: 0, to: list.length + 12 });
+      this.#chart.timeScale().setVisibleLogicalRange({ from: Math.max(0, list.length - SHOWN), to: list.length + 10 });
     }
   }
 
