@@ -17,7 +17,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     counts: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     for outcome in _OUTCOMES:
         for report in terminalreporter.getreports(outcome):
-            subject = dict(report.user_properties).get(SUBJECT)
+            # A module that could not be collected has a report without properties.
+            subject = dict(getattr(report, "user_properties", ())).get(SUBJECT)
             if subject:
                 part = PurePath(report.nodeid.partition("::")[0]).stem.removeprefix("test_")
                 counts[str(subject)][part][outcome] += 1
