@@ -7,8 +7,9 @@ from decimal import Decimal
 import orjson
 import pytest
 
+from opensqt.simulator.dialects import figures
 from opensqt.simulator.dialects.base import VenueError
-from opensqt.simulator.dialects.binance import errors, formats, parameters, stream_names
+from opensqt.simulator.dialects.binance import errors, parameters, stream_names
 from opensqt.simulator.order import RefusalReason
 from opensqt.simulator.sockets import garbled, with_unknown_field
 
@@ -87,9 +88,9 @@ def test_a_window_of_time_that_is_wrong_is_refused(end: str, code: str) -> None:
 
 
 def test_numbers_are_written_without_exponent_and_without_loss() -> None:
-    assert formats.exact(Decimal("1E+3")) == "1000"
-    assert formats.exact(Decimal("0.000000002")) == "0.000000002"
-    assert formats.rounded(Decimal(1) / Decimal(3)) == "0.33333333"
+    assert figures.exact(Decimal("1E+3")) == "1000"
+    assert figures.exact(Decimal("0.000000002")) == "0.000000002"
+    assert figures.rounded(Decimal(1) / Decimal(3)) == "0.33333333"
 
 
 def test_an_unknown_field_is_put_into_a_wrapped_frame_too() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from opensqt.model.account import MarginMode, PositionMode
+from opensqt.simulator.dialects import figures
 from opensqt.simulator.dialects.base import Call, Params, Route, VenueError, World
 from opensqt.simulator.dialects.binance import errors, formats, parameters
 from opensqt.simulator.order import RefusalReason, Refused
@@ -83,11 +84,11 @@ class AccountData:
             {
                 "accountAlias": "Simulated",
                 "asset": balance.asset,
-                "balance": formats.exact(balance.wallet_balance),
-                "crossWalletBalance": formats.exact(balance.wallet_balance),
-                "crossUnPnl": formats.rounded(balance.unrealized_pnl),
-                "availableBalance": formats.rounded(balance.available_balance),
-                "maxWithdrawAmount": formats.rounded(balance.available_balance),
+                "balance": figures.exact(balance.wallet_balance),
+                "crossWalletBalance": figures.exact(balance.wallet_balance),
+                "crossUnPnl": figures.rounded(balance.unrealized_pnl),
+                "availableBalance": figures.rounded(balance.available_balance),
+                "maxWithdrawAmount": figures.rounded(balance.available_balance),
                 "marginAvailable": True,
                 "updateTime": balance.updated_ms or self._deposited_ms,
             }
@@ -143,7 +144,7 @@ class AccountData:
                         "initialLeverage": rules.max_leverage,
                         "notionalCap": 100_000_000,
                         "notionalFloor": 0,
-                        "maintMarginRatio": orjson.Fragment(formats.exact(rules.maintenance_rate)),
+                        "maintMarginRatio": orjson.Fragment(figures.exact(rules.maintenance_rate)),
                         "cum": orjson.Fragment(b"0.0"),
                     }
                 ],
@@ -155,8 +156,8 @@ class AccountData:
     def _commission_rate(self, call: Call) -> Any:
         return {
             "symbol": self._rules(call.params).symbol,
-            "makerCommissionRate": formats.exact(self._settings.maker_fee),
-            "takerCommissionRate": formats.exact(self._settings.taker_fee),
+            "makerCommissionRate": figures.exact(self._settings.maker_fee),
+            "takerCommissionRate": figures.exact(self._settings.taker_fee),
         }
 
     def _position_mode(self, call: Call) -> Any:
@@ -178,7 +179,7 @@ class AccountData:
         limit = parameters.limit(call.params, default=100, most=1000)
         rows = self._fill_income(call.account, symbol)
         for paid in self._engine.funding_payments(call.account, symbol):
-            rows.append(_income_row(paid.symbol, "FUNDING_FEE", formats.exact(paid.amount), paid.time_ms, ""))
+            rows.append(_income_row(paid.symbol, "FUNDING_FEE", figures.exact(paid.amount), paid.time_ms, ""))
         rows = [
             row
             for row in sorted(rows, key=lambda row: row["time"])
@@ -191,9 +192,9 @@ class AccountData:
     def _fill_income(self, account: str, symbol: str | None) -> list[dict[str, Any]]:
         rows = []
         for fill in self._engine.fills(account, symbol):
-            rows.append(_income_row(fill.symbol, "COMMISSION", formats.exact(-fill.fee), fill.time_ms, fill.trade_id))
+            rows.append(_income_row(fill.symbol, "COMMISSION", figures.exact(-fill.fee), fill.time_ms, fill.trade_id))
             if fill.realized_pnl:
-                profit = formats.exact(fill.realized_pnl)
+                profit = figures.exact(fill.realized_pnl)
                 rows.append(_income_row(fill.symbol, "REALIZED_PNL", profit, fill.time_ms, fill.trade_id))
         return rows
 

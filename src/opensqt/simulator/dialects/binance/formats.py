@@ -3,44 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from opensqt.model.order import OrderStatus, OrderType, Side, TimeInForce
+from opensqt.simulator.dialects import figures
 from opensqt.simulator.events import BalanceView, BookLevel, PositionView, PublicTrade, SimCandle
 from opensqt.simulator.order import ClosingReason, SimFill, SimOrder
 from opensqt.simulator.settings import SymbolSettings
 from opensqt.simulator.tape import DayStatistics
 
-ZERO = Decimal(0)
-_EIGHT = Decimal("1e-8")
 _STATUS = {OrderStatus.OPEN: "NEW"}
 _TIME_IN_FORCE = {TimeInForce.POST_ONLY: "GTX"}
-
-
-def exact(value: Decimal) -> str:
-    """Write a number without exponent, digits as they are."""
-    return format(value, "f")
-
-
-def rounded(value: Decimal) -> str:
-    """Write what was divided (an average, a ratio) with eight decimals."""
-    return format(value.quantize(_EIGHT, ROUND_HALF_EVEN), "f")
-
-
-def decimals(step: Decimal) -> int:
-    """How many decimals a step is written with."""
-    return max(0, -int(step.as_tuple().exponent))
-
-
-def price(value: Decimal | None, rules: SymbolSettings) -> str:
-    """Write a price with as many decimals as its step has."""
-    return format(value or ZERO, f".{decimals(rules.price_step)}f")
-
-
-def quantity(value: Decimal, rules: SymbolSettings) -> str:
-    """Write a quantity with as many decimals as its step has."""
-    return format(value, f".{decimals(rules.quantity_step)}f")
 
 
 def status(order: SimOrder) -> str:
@@ -57,19 +30,19 @@ def time_in_force(order: SimOrder) -> str:
 
 def order(order: SimOrder, rules: SymbolSettings, *, as_accepted: bool = False) -> dict[str, Any]:
     """Write an order as the REST endpoints do; *as_accepted* leaves out what matching did (newOrderRespType=ACK)."""
-    filled = ZERO if as_accepted else order.filled_quantity
-    notional = ZERO if as_accepted else order.filled_notional
+    filled = figures.ZERO if as_accepted else order.filled_quantity
+    notional = figures.ZERO if as_accepted else order.filled_notional
     return {
         "orderId": int(order.order_id),
         "symbol": order.symbol,
         "status": "NEW" if as_accepted else status(order),
         "clientOrderId": order.client_order_id,
-        "price": price(order.price, rules),
-        "avgPrice": rounded(ZERO if as_accepted else order.average_price),
-        "origQty": quantity(order.quantity, rules),
-        "executedQty": quantity(filled, rules),
-        "cumQty": quantity(filled, rules),
-        "cumQuote": exact(notional),
+        "price": figures.price(order.price, rules),
+        "avgPrice": figures.rounded(figures.ZERO if as_accepted else order.average_price),
+        "origQty": figures.quantity(order.quantity, rules),
+        "executedQty": figures.quantity(filled, rules),
+        "cumQty": figures.quantity(filled, rules),
+        "cumQuote": figures.exact(notional),
         "timeInForce": time_in_force(order),
         "type": order.order_type.value,
         "reduceOnly": order.reduce_only,
@@ -95,11 +68,11 @@ def fill(fill: SimFill, rules: SymbolSettings) -> dict[str, Any]:
         "id": int(fill.trade_id),
         "orderId": int(fill.order_id),
         "side": fill.side.value,
-        "price": price(fill.price, rules),
-        "qty": quantity(fill.quantity, rules),
-        "realizedPnl": exact(fill.realized_pnl),
-        "quoteQty": exact(fill.notional),
-        "commission": exact(fill.fee),
+        "price": figures.price(fill.price, rules),
+        "qty": figures.quantity(fill.quantity, rules),
+        "realizedPnl": figures.exact(fill.realized_pnl),
+        "quoteQty": figures.exact(fill.notional),
+        "commission": figures.exact(fill.fee),
         "commissionAsset": fill.fee_asset,
         "time": fill.time_ms,
         "positionSide": fill.position_side.value,
@@ -113,20 +86,20 @@ def position_v3(position: PositionView, rules: SymbolSettings) -> dict[str, Any]
     return {
         "symbol": position.symbol,
         "positionSide": position.position_side.value,
-        "positionAmt": quantity(position.quantity, rules),
-        "entryPrice": rounded(position.entry_price),
-        "breakEvenPrice": rounded(position.entry_price),
-        "markPrice": rounded(position.mark_price),
-        "unRealizedProfit": rounded(position.unrealized_pnl),
-        "liquidationPrice": rounded(position.liquidation_price or ZERO),
+        "positionAmt": figures.quantity(position.quantity, rules),
+        "entryPrice": figures.rounded(position.entry_price),
+        "breakEvenPrice": figures.rounded(position.entry_price),
+        "markPrice": figures.rounded(position.mark_price),
+        "unRealizedProfit": figures.rounded(position.unrealized_pnl),
+        "liquidationPrice": figures.rounded(position.liquidation_price or figures.ZERO),
         "isolatedMargin": "0",
-        "notional": rounded(position.notional),
+        "notional": figures.rounded(position.notional),
         "marginAsset": rules.quote_asset,
         "isolatedWallet": "0",
-        "initialMargin": rounded(position.initial_margin + position.order_margin),
-        "maintMargin": rounded(position.maintenance_margin),
-        "positionInitialMargin": rounded(position.initial_margin),
-        "openOrderInitialMargin": rounded(position.order_margin),
+        "initialMargin": figures.rounded(position.initial_margin + position.order_margin),
+        "maintMargin": figures.rounded(position.maintenance_margin),
+        "positionInitialMargin": figures.rounded(position.initial_margin),
+        "openOrderInitialMargin": figures.rounded(position.order_margin),
         "adl": 0,
         "bidNotional": "0",
         "askNotional": "0",
@@ -138,19 +111,19 @@ def position_v2(position: PositionView, rules: SymbolSettings) -> dict[str, Any]
     """Write a position as positionRisk v2 does, with leverage and margin type."""
     return {
         "symbol": position.symbol,
-        "positionAmt": quantity(position.quantity, rules),
-        "entryPrice": rounded(position.entry_price),
-        "breakEvenPrice": rounded(position.entry_price),
-        "markPrice": rounded(position.mark_price),
-        "unRealizedProfit": rounded(position.unrealized_pnl),
-        "liquidationPrice": rounded(position.liquidation_price or ZERO),
+        "positionAmt": figures.quantity(position.quantity, rules),
+        "entryPrice": figures.rounded(position.entry_price),
+        "breakEvenPrice": figures.rounded(position.entry_price),
+        "markPrice": figures.rounded(position.mark_price),
+        "unRealizedProfit": figures.rounded(position.unrealized_pnl),
+        "liquidationPrice": figures.rounded(position.liquidation_price or figures.ZERO),
         "leverage": str(position.leverage),
         "maxNotionalValue": "100000000",
         "marginType": position.margin_mode.value.lower(),
         "isolatedMargin": "0.00000000",
         "isAutoAddMargin": "false",
         "positionSide": position.position_side.value,
-        "notional": rounded(position.notional),
+        "notional": figures.rounded(position.notional),
         "isolatedWallet": "0",
         "updateTime": position.updated_ms,
         "isolated": False,
@@ -163,23 +136,23 @@ def account_position(position: PositionView, rules: SymbolSettings, *, v2: bool)
     row = {
         "symbol": position.symbol,
         "positionSide": position.position_side.value,
-        "positionAmt": quantity(position.quantity, rules),
-        "unrealizedProfit": rounded(position.unrealized_pnl),
+        "positionAmt": figures.quantity(position.quantity, rules),
+        "unrealizedProfit": figures.rounded(position.unrealized_pnl),
         "isolatedMargin": "0",
-        "notional": rounded(position.notional),
+        "notional": figures.rounded(position.notional),
         "isolatedWallet": "0",
-        "initialMargin": rounded(position.initial_margin + position.order_margin),
-        "maintMargin": rounded(position.maintenance_margin),
+        "initialMargin": figures.rounded(position.initial_margin + position.order_margin),
+        "maintMargin": figures.rounded(position.maintenance_margin),
         "updateTime": position.updated_ms,
     }
     if v2:
         row |= {
-            "positionInitialMargin": rounded(position.initial_margin),
-            "openOrderInitialMargin": rounded(position.order_margin),
+            "positionInitialMargin": figures.rounded(position.initial_margin),
+            "openOrderInitialMargin": figures.rounded(position.order_margin),
             "leverage": str(position.leverage),
             "isolated": False,
-            "entryPrice": rounded(position.entry_price),
-            "breakEvenPrice": rounded(position.entry_price),
+            "entryPrice": figures.rounded(position.entry_price),
+            "breakEvenPrice": figures.rounded(position.entry_price),
             "maxNotional": "100000000",
             "bidNotional": "0",
             "askNotional": "0",
@@ -191,17 +164,17 @@ def asset(balance: BalanceView, updated_ms: int) -> dict[str, Any]:
     """Write the margin asset as it stands in the account endpoint; clients take an update time of 0 for no asset."""
     return {
         "asset": balance.asset,
-        "walletBalance": exact(balance.wallet_balance),
-        "unrealizedProfit": rounded(balance.unrealized_pnl),
-        "marginBalance": rounded(balance.margin_balance),
-        "maintMargin": rounded(balance.maintenance_margin),
-        "initialMargin": rounded(balance.initial_margin),
-        "positionInitialMargin": rounded(balance.position_margin),
-        "openOrderInitialMargin": rounded(balance.order_margin),
-        "crossWalletBalance": exact(balance.wallet_balance),
-        "crossUnPnl": rounded(balance.unrealized_pnl),
-        "availableBalance": rounded(balance.available_balance),
-        "maxWithdrawAmount": rounded(balance.available_balance),
+        "walletBalance": figures.exact(balance.wallet_balance),
+        "unrealizedProfit": figures.rounded(balance.unrealized_pnl),
+        "marginBalance": figures.rounded(balance.margin_balance),
+        "maintMargin": figures.rounded(balance.maintenance_margin),
+        "initialMargin": figures.rounded(balance.initial_margin),
+        "positionInitialMargin": figures.rounded(balance.position_margin),
+        "openOrderInitialMargin": figures.rounded(balance.order_margin),
+        "crossWalletBalance": figures.exact(balance.wallet_balance),
+        "crossUnPnl": figures.rounded(balance.unrealized_pnl),
+        "availableBalance": figures.rounded(balance.available_balance),
+        "maxWithdrawAmount": figures.rounded(balance.available_balance),
         "marginAvailable": True,
         "updateTime": updated_ms,
     }
@@ -210,17 +183,17 @@ def asset(balance: BalanceView, updated_ms: int) -> dict[str, Any]:
 def account_totals(balance: BalanceView) -> dict[str, Any]:
     """Write the totals at the top of the account endpoint."""
     return {
-        "totalInitialMargin": rounded(balance.initial_margin),
-        "totalMaintMargin": rounded(balance.maintenance_margin),
-        "totalWalletBalance": exact(balance.wallet_balance),
-        "totalUnrealizedProfit": rounded(balance.unrealized_pnl),
-        "totalMarginBalance": rounded(balance.margin_balance),
-        "totalPositionInitialMargin": rounded(balance.position_margin),
-        "totalOpenOrderInitialMargin": rounded(balance.order_margin),
-        "totalCrossWalletBalance": exact(balance.wallet_balance),
-        "totalCrossUnPnl": rounded(balance.unrealized_pnl),
-        "availableBalance": rounded(balance.available_balance),
-        "maxWithdrawAmount": rounded(balance.available_balance),
+        "totalInitialMargin": figures.rounded(balance.initial_margin),
+        "totalMaintMargin": figures.rounded(balance.maintenance_margin),
+        "totalWalletBalance": figures.exact(balance.wallet_balance),
+        "totalUnrealizedProfit": figures.rounded(balance.unrealized_pnl),
+        "totalMarginBalance": figures.rounded(balance.margin_balance),
+        "totalPositionInitialMargin": figures.rounded(balance.position_margin),
+        "totalOpenOrderInitialMargin": figures.rounded(balance.order_margin),
+        "totalCrossWalletBalance": figures.exact(balance.wallet_balance),
+        "totalCrossUnPnl": figures.rounded(balance.unrealized_pnl),
+        "availableBalance": figures.rounded(balance.available_balance),
+        "maxWithdrawAmount": figures.rounded(balance.available_balance),
     }
 
 
@@ -228,32 +201,32 @@ def candle(candle: SimCandle, rules: SymbolSettings) -> list[Any]:
     """Write a candle as a row of the klines endpoint."""
     return [
         candle.open_time_ms,
-        price(candle.open, rules),
-        price(candle.high, rules),
-        price(candle.low, rules),
-        price(candle.close, rules),
-        quantity(candle.volume, rules),
+        figures.price(candle.open, rules),
+        figures.price(candle.high, rules),
+        figures.price(candle.low, rules),
+        figures.price(candle.close, rules),
+        figures.quantity(candle.volume, rules),
         candle.close_time_ms,
-        exact(candle.quote_volume),
+        figures.exact(candle.quote_volume),
         candle.trades,
-        quantity(candle.taker_buy_volume, rules),
-        exact(candle.taker_buy_quote_volume),
+        figures.quantity(candle.taker_buy_volume, rules),
+        figures.exact(candle.taker_buy_quote_volume),
         "0",
     ]
 
 
 def levels(levels: Iterable[BookLevel], rules: SymbolSettings) -> list[list[str]]:
     """Write levels of a book."""
-    return [[price(level, rules), quantity(amount, rules)] for level, amount in levels]
+    return [[figures.price(level, rules), figures.quantity(amount, rules)] for level, amount in levels]
 
 
 def trade(trade: PublicTrade, rules: SymbolSettings) -> dict[str, Any]:
     """Write a public trade."""
     return {
         "id": int(trade.trade_id),
-        "price": price(trade.price, rules),
-        "qty": quantity(trade.quantity, rules),
-        "quoteQty": exact(trade.price * trade.quantity),
+        "price": figures.price(trade.price, rules),
+        "qty": figures.quantity(trade.quantity, rules),
+        "quoteQty": figures.exact(trade.price * trade.quantity),
         "time": trade.time_ms,
         "isBuyerMaker": trade.buyer_is_maker,
     }
@@ -264,8 +237,8 @@ def aggregate(trades: list[PublicTrade], rules: SymbolSettings) -> dict[str, Any
     first, last = trades[0], trades[-1]
     return {
         "a": first.aggregate_id,
-        "p": price(first.price, rules),
-        "q": quantity(sum((each.quantity for each in trades), ZERO), rules),
+        "p": figures.price(first.price, rules),
+        "q": figures.quantity(sum((each.quantity for each in trades), figures.ZERO), rules),
         "f": int(first.trade_id),
         "l": int(last.trade_id),
         "T": last.time_ms,
@@ -278,16 +251,16 @@ def day(day: DayStatistics, rules: SymbolSettings) -> dict[str, Any]:
     change = day.last - day.open
     return {
         "symbol": day.symbol,
-        "priceChange": price(change, rules),
-        "priceChangePercent": format(change / day.open * 100 if day.open else ZERO, ".3f"),
-        "weightedAvgPrice": price(day.quote_volume / day.volume if day.volume else day.last, rules),
-        "lastPrice": price(day.last, rules),
-        "lastQty": quantity(day.last_quantity, rules),
-        "openPrice": price(day.open, rules),
-        "highPrice": price(day.high, rules),
-        "lowPrice": price(day.low, rules),
-        "volume": quantity(day.volume, rules),
-        "quoteVolume": exact(day.quote_volume),
+        "priceChange": figures.price(change, rules),
+        "priceChangePercent": format(change / day.open * 100 if day.open else figures.ZERO, ".3f"),
+        "weightedAvgPrice": figures.price(day.quote_volume / day.volume if day.volume else day.last, rules),
+        "lastPrice": figures.price(day.last, rules),
+        "lastQty": figures.quantity(day.last_quantity, rules),
+        "openPrice": figures.price(day.open, rules),
+        "highPrice": figures.price(day.high, rules),
+        "lowPrice": figures.price(day.low, rules),
+        "volume": figures.quantity(day.volume, rules),
+        "quoteVolume": figures.exact(day.quote_volume),
         "openTime": day.open_time_ms,
         "closeTime": day.close_time_ms,
         "firstId": int(day.first_trade_id or -1),
@@ -298,9 +271,9 @@ def day(day: DayStatistics, rules: SymbolSettings) -> dict[str, Any]:
 
 def symbol(rules: SymbolSettings) -> dict[str, Any]:
     """Write a symbol as exchangeInfo does, with its filters."""
-    step, tick = exact(rules.quantity_step), exact(rules.price_step)
-    up, down = exact(1 + rules.price_band), exact(1 - rules.price_band)
-    lot = {"maxQty": exact(rules.max_quantity), "minQty": exact(rules.min_quantity), "stepSize": step}
+    step, tick = figures.exact(rules.quantity_step), figures.exact(rules.price_step)
+    up, down = figures.exact(1 + rules.price_band), figures.exact(1 - rules.price_band)
+    lot = {"maxQty": figures.exact(rules.max_quantity), "minQty": figures.exact(rules.min_quantity), "stepSize": step}
     return {
         "symbol": rules.symbol,
         "pair": rules.symbol,
@@ -313,15 +286,15 @@ def symbol(rules: SymbolSettings) -> dict[str, Any]:
         "baseAsset": rules.base_asset,
         "quoteAsset": rules.quote_asset,
         "marginAsset": rules.quote_asset,
-        "pricePrecision": decimals(rules.price_step),
-        "quantityPrecision": decimals(rules.quantity_step),
+        "pricePrecision": figures.decimals(rules.price_step),
+        "quantityPrecision": figures.decimals(rules.quantity_step),
         "baseAssetPrecision": 8,
         "quotePrecision": 8,
         "underlyingType": "COIN",
         "underlyingSubType": ["PoW"],
         "triggerProtect": "0.0500",
         "liquidationFee": "0.012500",
-        "marketTakeBound": exact(rules.price_band),
+        "marketTakeBound": figures.exact(rules.price_band),
         "maxMoveOrderLimit": 10000,
         "filters": [
             {"filterType": "PRICE_FILTER", "maxPrice": "10000000", "minPrice": tick, "tickSize": tick},
@@ -329,7 +302,7 @@ def symbol(rules: SymbolSettings) -> dict[str, Any]:
             {"filterType": "MARKET_LOT_SIZE", **lot},
             {"filterType": "MAX_NUM_ORDERS", "limit": rules.max_open_orders},
             {"filterType": "MAX_NUM_ALGO_ORDERS", "limit": 10},
-            {"filterType": "MIN_NOTIONAL", "notional": exact(rules.min_notional)},
+            {"filterType": "MIN_NOTIONAL", "notional": figures.exact(rules.min_notional)},
             {"filterType": "PERCENT_PRICE", "multiplierUp": up, "multiplierDown": down, "multiplierDecimal": "4"},
         ],
         "orderTypes": [each.value for each in OrderType],

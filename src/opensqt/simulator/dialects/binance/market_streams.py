@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from opensqt.simulator.dialects import figures
 from opensqt.simulator.dialects.base import World
 from opensqt.simulator.dialects.binance import formats
 from opensqt.simulator.dialects.binance.stream_names import StreamName
@@ -120,10 +121,10 @@ class MarketStreams:
                 "E": event.time_ms,
                 "T": event.time_ms,
                 "s": event.symbol,
-                "b": formats.price(event.bid, rules),
-                "B": formats.quantity(event.bid_quantity, rules),
-                "a": formats.price(event.ask, rules),
-                "A": formats.quantity(event.ask_quantity, rules),
+                "b": figures.price(event.bid, rules),
+                "B": figures.quantity(event.bid_quantity, rules),
+                "a": figures.price(event.ask, rules),
+                "A": figures.quantity(event.ask_quantity, rules),
             }
         )
         for topic in topics:
@@ -144,8 +145,8 @@ class MarketStreams:
                 "T": event.time_ms,
                 "s": event.symbol,
                 "t": int(event.trade_id),
-                "p": formats.price(event.price, rules),
-                "q": formats.quantity(event.quantity, rules),
+                "p": figures.price(event.price, rules),
+                "q": figures.quantity(event.quantity, rules),
                 "X": "MARKET",
                 "m": event.buyer_is_maker,
             }
@@ -216,11 +217,11 @@ class MarketStreams:
             "e": "markPriceUpdate",
             "E": mark.time_ms,
             "s": symbol,
-            "p": formats.rounded(mark.mark_price),
-            "ap": formats.rounded(mark.mark_price),
-            "i": formats.rounded(mark.index_price),
-            "P": formats.rounded(mark.index_price),
-            "r": formats.rounded(mark.funding_rate),
+            "p": figures.rounded(mark.mark_price),
+            "ap": figures.rounded(mark.mark_price),
+            "i": figures.rounded(mark.index_price),
+            "P": figures.rounded(mark.index_price),
+            "r": figures.rounded(mark.funding_rate),
             "T": mark.next_funding_ms,
         }
 
@@ -256,15 +257,15 @@ def _bar(bar: SimCandle) -> dict[str, Any]:
         "i": bar.interval,
         "f": int(bar.first_trade_id or -1),
         "L": int(bar.last_trade_id or -1),
-        "o": formats.exact(bar.open),
-        "c": formats.exact(bar.close),
-        "h": formats.exact(bar.high),
-        "l": formats.exact(bar.low),
-        "v": formats.exact(bar.volume),
+        "o": figures.exact(bar.open),
+        "c": figures.exact(bar.close),
+        "h": figures.exact(bar.high),
+        "l": figures.exact(bar.low),
+        "v": figures.exact(bar.volume),
         "n": bar.trades,
         "x": bar.closed,
-        "q": formats.exact(bar.quote_volume),
-        "V": formats.exact(bar.taker_buy_volume),
-        "Q": formats.exact(bar.taker_buy_quote_volume),
+        "q": figures.exact(bar.quote_volume),
+        "V": figures.exact(bar.taker_buy_volume),
+        "Q": figures.exact(bar.taker_buy_quote_volume),
         "B": "0",
     }

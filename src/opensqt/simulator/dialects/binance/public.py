@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from opensqt.model.market import INTERVALS_MS
+from opensqt.simulator.dialects import figures
 from opensqt.simulator.dialects.base import Call, Params, Route, VenueError, World
 from opensqt.simulator.dialects.binance import errors, formats, parameters
 from opensqt.simulator.events import PublicTrade
@@ -135,10 +136,10 @@ class PublicData:
             mark = self._engine.mark(rules.symbol)
             return {
                 "symbol": rules.symbol,
-                "markPrice": formats.rounded(mark.mark_price),
-                "indexPrice": formats.rounded(mark.index_price),
-                "estimatedSettlePrice": formats.rounded(mark.index_price),
-                "lastFundingRate": formats.rounded(mark.funding_rate),
+                "markPrice": figures.rounded(mark.mark_price),
+                "indexPrice": figures.rounded(mark.index_price),
+                "estimatedSettlePrice": figures.rounded(mark.index_price),
+                "lastFundingRate": figures.rounded(mark.funding_rate),
                 "interestRate": "0.00010000",
                 "nextFundingTime": mark.next_funding_ms,
                 "time": mark.time_ms,
@@ -154,8 +155,8 @@ class PublicData:
             {
                 "symbol": rules.symbol,
                 "fundingTime": past.time_ms,
-                "fundingRate": formats.rounded(past.funding_rate),
-                "markPrice": formats.rounded(past.mark_price),
+                "fundingRate": figures.rounded(past.funding_rate),
+                "markPrice": figures.rounded(past.mark_price),
             }
             for rules in wanted
             for past in self._engine.funding_history(rules.symbol)
@@ -180,7 +181,7 @@ class PublicData:
 
     def _last_price(self, call: Call) -> Any:
         def row(rules: SymbolSettings) -> dict[str, Any]:
-            last = formats.price(self._engine.last_price(rules.symbol), rules)
+            last = figures.price(self._engine.last_price(rules.symbol), rules)
             return {"symbol": rules.symbol, "price": last, "time": self._engine.now_ms()}
 
         return self._one_or_all(call, row)
@@ -190,10 +191,10 @@ class PublicData:
             best = self._engine.best(rules.symbol)
             return {
                 "symbol": rules.symbol,
-                "bidPrice": formats.price(best.bid, rules),
-                "bidQty": formats.quantity(best.bid_quantity, rules),
-                "askPrice": formats.price(best.ask, rules),
-                "askQty": formats.quantity(best.ask_quantity, rules),
+                "bidPrice": figures.price(best.bid, rules),
+                "bidQty": figures.quantity(best.bid_quantity, rules),
+                "askPrice": figures.price(best.ask, rules),
+                "askQty": figures.quantity(best.ask_quantity, rules),
                 "time": best.time_ms,
                 "lastUpdateId": best.update_id,
             }

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from opensqt.simulator.dialects import figures
 from opensqt.simulator.dialects.base import Call, Route, World
 from opensqt.simulator.dialects.binance import errors, formats
 from opensqt.simulator.dialects.binance.market_streams import send
@@ -150,15 +151,15 @@ class UserStream:
 
     def _account_update(self, event: AccountChanged) -> dict[str, Any]:
         # `bc` is the change that neither profit nor commission made: of an order's none is.
-        change = event.balance_change if event.reason is AccountReason.FUNDING else formats.ZERO
-        wallet = formats.exact(event.balance.wallet_balance)
+        change = event.balance_change if event.reason is AccountReason.FUNDING else figures.ZERO
+        wallet = figures.exact(event.balance.wallet_balance)
         return {
             "e": "ACCOUNT_UPDATE",
             "E": event.time_ms,
             "T": event.time_ms,
             "a": {
                 "m": _REASON[event.reason],
-                "B": [{"a": event.balance.asset, "wb": wallet, "cw": wallet, "bc": formats.exact(change)}],
+                "B": [{"a": event.balance.asset, "wb": wallet, "cw": wallet, "bc": figures.exact(change)}],
                 "P": [self._position(position) for position in event.positions],
             },
         }
@@ -167,11 +168,11 @@ class UserStream:
         rules = self._engine.symbol(position.symbol)
         return {
             "s": position.symbol,
-            "pa": formats.quantity(position.quantity, rules),
-            "ep": formats.rounded(position.entry_price),
-            "bep": formats.rounded(position.entry_price),
-            "cr": formats.rounded(position.realized_pnl),
-            "up": formats.rounded(position.unrealized_pnl),
+            "pa": figures.quantity(position.quantity, rules),
+            "ep": figures.rounded(position.entry_price),
+            "bep": figures.rounded(position.entry_price),
+            "cr": figures.rounded(position.realized_pnl),
+            "up": figures.rounded(position.unrealized_pnl),
             "mt": position.margin_mode.value.lower(),
             "iw": "0",
             "ps": position.position_side.value,
@@ -182,16 +183,16 @@ class UserStream:
             {
                 "s": position.symbol,
                 "ps": position.position_side.value,
-                "pa": formats.quantity(position.quantity, self._engine.symbol(position.symbol)),
+                "pa": figures.quantity(position.quantity, self._engine.symbol(position.symbol)),
                 "mt": "CROSSED",
                 "iw": "0",
-                "mp": formats.rounded(position.mark_price),
-                "up": formats.rounded(position.unrealized_pnl),
-                "mm": formats.rounded(position.maintenance_margin),
+                "mp": figures.rounded(position.mark_price),
+                "up": figures.rounded(position.unrealized_pnl),
+                "mm": figures.rounded(position.maintenance_margin),
             }
             for position in event.positions
         ]
-        wallet = formats.exact(event.balance.wallet_balance)
+        wallet = figures.exact(event.balance.wallet_balance)
         return {"e": "MARGIN_CALL", "E": event.time_ms, "cw": wallet, "p": rows}
 
 
@@ -202,15 +203,15 @@ def _order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
         "S": order.side.value,
         "o": order.order_type.value,
         "f": formats.time_in_force(order),
-        "q": formats.quantity(order.quantity, rules),
-        "p": formats.price(order.price, rules),
-        "ap": formats.rounded(order.average_price),
+        "q": figures.quantity(order.quantity, rules),
+        "p": figures.price(order.price, rules),
+        "ap": figures.rounded(order.average_price),
         "sp": "0",
         "x": "",
         "X": formats.status(order),
         "i": int(order.order_id),
         "l": "0",
-        "z": formats.quantity(order.filled_quantity, rules),
+        "z": figures.quantity(order.filled_quantity, rules),
         "L": "0",
         "T": order.updated_ms,
         "t": 0,
@@ -234,14 +235,14 @@ def _order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
 
 def _execution(fill: SimFill, rules: SymbolSettings) -> dict[str, Any]:
     return {
-        "l": formats.quantity(fill.quantity, rules),
-        "L": formats.price(fill.price, rules),
-        "n": formats.exact(fill.fee),
+        "l": figures.quantity(fill.quantity, rules),
+        "L": figures.price(fill.price, rules),
+        "n": figures.exact(fill.fee),
         "N": fill.fee_asset,
         "T": fill.time_ms,
         "t": int(fill.trade_id),
         "m": fill.is_maker,
-        "rp": formats.exact(fill.realized_pnl),
+        "rp": figures.exact(fill.realized_pnl),
     }
 
 
@@ -251,13 +252,13 @@ def _trade_lite(fill: SimFill, rules: SymbolSettings) -> dict[str, Any]:
         "E": fill.time_ms,
         "T": fill.time_ms,
         "s": fill.symbol,
-        "q": formats.quantity(fill.quantity, rules),
-        "p": formats.price(fill.price, rules),
+        "q": figures.quantity(fill.quantity, rules),
+        "p": figures.price(fill.price, rules),
         "m": fill.is_maker,
         "c": fill.client_order_id,
         "S": fill.side.value,
-        "L": formats.price(fill.price, rules),
-        "l": formats.quantity(fill.quantity, rules),
+        "L": figures.price(fill.price, rules),
+        "l": figures.quantity(fill.quantity, rules),
         "t": int(fill.trade_id),
         "i": int(fill.order_id),
     }
