@@ -37,7 +37,7 @@ class Doubt:
     """An order whose state has to be asked for."""
 
     ref: OrderRef
-    wait: Wait = field(default_factory=lambda: Wait(first_s=0.5, most_s=15))
+    wait: Wait = field(default_factory=lambda: Wait(first_s=0.5, most_s=5))
     asking: bool = False
     absences: int = 0
 

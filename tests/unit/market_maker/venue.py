@@ -174,7 +174,8 @@ class Desk:
         self.changes.append(self.engine.state.take_changes())
 
     def start(self, at: int | str = 1000) -> Desk:
-        """Show a price and answer until the grid rests."""
+        """Set the anchor to 1000, show a price, and answer until the grid rests."""
+        self.tell(PriceSeen(price(1000)))
         self.tell(PriceSeen(price(at)))
         self.settle()
         return self
