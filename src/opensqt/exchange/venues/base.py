@@ -48,6 +48,8 @@ class VenueExchange:
         self._health = Health(venue_type.name)
         self._tasks = Tasks(self._health)
         self._client = venue_type.make_client(settings)
+        # ccxt would load currencies with every market: signed calls that trading does not need.
+        self._client.has["fetchCurrencies"] = False
         rest = Rest(self._client, venue_type.codes, self._health, recv_window_ms=settings.recv_window_ms)
         self._venue = venue_type(settings, self._client, rest)
         self._books = Books(self._venue)

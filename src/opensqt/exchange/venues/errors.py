@@ -102,11 +102,10 @@ def _kind(reply: Reply, codes: Codes, *, changes: bool) -> type[ExchangeError]:
     if reply.http_status == 429:
         return errors.RateLimited
     known = codes.get(reply.code)
-    if reply.http_status is not None and reply.http_status >= 500:
+    failed = reply.http_status is not None and reply.http_status >= 500
+    if failed and (changes or known is None):
         # A gateway's 5xx says nothing about what the engine behind it did, whatever code it carries.
-        if known is errors.Maintenance:
-            return known
-        return errors.OutcomeUnknown if changes else errors.Unreachable
+        return errors.OutcomeUnknown
     if known is not None:
         return known
     kind = CCXT.get(reply.error, errors.VenueError)

@@ -17,7 +17,8 @@ from opensqt.telemetry.logging import get_logger, redact
 
 _log = get_logger("venue")
 _CHECK = "private_stream"
-_START_WITHIN_S = 30.0
+_START_TIMEOUTS = 3
+"""How many request timeouts the first connection may take."""
 _RETRY_S = 0.5
 _ACCOUNT_EVERY_S = 1.0
 
@@ -57,7 +58,7 @@ class PrivateStream:
         self._health.set(_CHECK, False, "connecting")
         self._tasks.start("private", self._upstream.run())
         try:
-            async with asyncio.timeout(_START_WITHIN_S):
+            async with asyncio.timeout(self._venue.settings.request_timeout_s * _START_TIMEOUTS):
                 await self._connected.wait()
         except TimeoutError:
             raise Unreachable(f"the private stream of {self._venue.name} could not be connected") from None

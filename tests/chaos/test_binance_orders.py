@@ -1,0 +1,229 @@
+"""Replies that are lost, refused or late: an order is sent once, and what became of it is always found out."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from opensqt.exchange.resolve import resolve
+from opensqt.model.errors import (
+    ExchangeError,
+    InsufficientMargin,
+    InvalidRequest,
+    OrderNotFound,
+    OutcomeUnknown,
+    PostOnlyWouldCross,
+    RateLimited,
+    Unreachable,
+)
+from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, Side, TimeInForce
+from tests.chaos.adapter_rig import SYMBOL, UNLIMITED, Rig, adapter
+from tests.support import eventually
+
+LOST_REPLIES = (
+    {"kind": "drop_reply"},
+    {"kind": "error_after", "status": 503},
+    {"kind": "timeout_unknown"},
+    {"kind": "error_before", "status": 502},
+)
+
+
+async def place_or_resolve(rig: Rig, request: OrderRequest, hidden_ms: int) -> Order | None:
+    """Do what the connector does: send once, and ask when the outcome is not known."""
+    sent_ns = time.time_ns()
+    try:
+        return await rig.exchange.place_order(request)
+    except OutcomeUnknown:
+        return await resolve(rig.exchange, request, sent_ns=sent_ns, recv_window_ms=500, visibility_margin_ms=hidden_ms)
+
+
+async def test_a_lost_reply_leaves_at_most_one_order_and_none_unresolved(large: bool) -> None:
+    """F1: the order is accepted, the reply is lost, and the order is hidden from queries for a while."""
+    intents, hidden_ms = (1_000, 3_000) if large else (40, 1_000)
+    async with adapter(server=UNLIMITED) as rig:
+        rig.fault(kind="hide_orders", for_ms=hidden_ms)
+        requests = [
+            rig.request(price=await rig.far(number % 50), quantity=Decimal("0.001")) for number in range(intents)
+        ]
+        for number in range(intents):
+            rig.fault(on="place_order", skip=0, **LOST_REPLIES[number % len(LOST_REPLIES)])
+        outcomes: list[Order | None] = []
+        for start in range(0, intents, 40):
+            outcomes += await asyncio.gather(
+                *(place_or_resolve(rig, one, hidden_ms) for one in requests[start : start + 40])
+            )
+            await rig.exchange.cancel_all_orders(SYMBOL)
+        accepted = Counter(order["client_order_id"] for order in rig.account["orders"])
+        assert rig.account["duplicate_client_order_ids"] == []
+        assert set(accepted.values()) == {1}
+        found = {request.client_order_id for request, order in zip(requests, outcomes, strict=True) if order}
+        assert found == set(accepted)
+
+
+async def test_a_connection_that_is_never_made_proves_that_nothing_was_sent() -> None:
+    """F1: refused before a byte left is not an unknown outcome."""
+    async with adapter() as rig:
+        request = rig.request(price=await rig.far())
+        await rig.simulator.stop()
+        with pytest.raises((Unreachable, OutcomeUnknown)):
+            await rig.exchange.place_order(request)
+        with pytest.raises(Unreachable):
+            await rig.exchange.place_order(request)
+        await rig.simulator.start()
+
+
+async def test_a_batch_whose_reply_is_lost_is_not_sent_again() -> None:
+    """F2: four of five accepted, one refused, reply lost; asking gives five right answers and no duplicate."""
+    async with adapter() as rig:
+        prices = [await rig.far(level) for level in range(5)]
+        requests = [rig.request(price=price) for price in prices]
+        requests[2] = rig.request(price=prices[2], quantity=Decimal("900"))
+        rig.fault(kind="drop_reply", on="batch_place")
+        answers = await rig.exchange.batch_place_orders(requests)
+        assert all(isinstance(answer, OutcomeUnknown) for answer in answers)
+        found = [await resolve(rig.exchange, one, sent_ns=0, clock=lambda: 20_000_000_000) for one in requests]
+        assert [order is not None for order in found] == [True, True, False, True, True]
+        assert rig.simulator.ledger()["statistics"]["requests"]["batch_place"] == 1
+        assert rig.account["duplicate_client_order_ids"] == []
+
+
+async def test_a_mixed_batch_answers_each_item_in_its_place() -> None:
+    async with adapter() as rig:
+        requests = [rig.request(price=await rig.far(level)) for level in range(7)]
+        requests[1] = rig.request(price=await rig.far(), quantity=Decimal("900"))
+        requests[3] = rig.request(price=await rig.far() + Decimal("0.05"))
+        answers = await rig.exchange.batch_place_orders(requests)
+        kinds = [answer.reason if isinstance(answer, ExchangeError) else answer.status for answer in answers]
+        assert kinds == ["OPEN", "INSUFFICIENT_MARGIN", "OPEN", "ORDER_DENIED", "OPEN", "OPEN", "OPEN"]
+
+
+async def test_a_failed_query_makes_nothing_terminal() -> None:
+    """F3: while the venue can't be asked, six orders fill; afterwards each is known, none was given up before."""
+    async with adapter() as rig:
+        price = await rig.front(Side.BUY)
+        orders = [await rig.exchange.place_order(rig.request(price=price)) for _ in range(6)]
+        await eventually(lambda: len(rig.orders) == 6)
+        for operation in ("get_order", "open_orders", "fills", "positions", "account"):
+            rig.fault(kind="unreachable", on=operation, times=0)
+        rig.fault(kind="mute", channel="private", for_ms=2_000)
+        rig.hit(Side.BUY, sum((order.quantity for order in orders), Decimal(0)))
+        failed = rig.simulator.ledger()["statistics"]["requests"]["open_orders"] + 2
+        await eventually(lambda: rig.simulator.ledger()["statistics"]["requests"]["open_orders"] >= failed)
+        assert all(order.status is OrderStatus.OPEN for order in rig.orders.values())
+        rig.simulator.faults.clear()
+        await rig.agrees()
+
+
+async def test_a_cancel_that_meets_a_fill_answers_the_fill() -> None:
+    """F4: the venue knows the order no more; what became of it is asked."""
+    async with adapter() as rig:
+        order = await rig.exchange.place_order(rig.request(price=await rig.front(Side.BUY)))
+        rig.fault(kind="mute", channel="private", for_ms=1_000)
+        rig.hit(Side.BUY, order.quantity)
+        answer = await rig.exchange.cancel_order(OrderRef(symbol=SYMBOL, order_id=order.order_id))
+        assert answer.status is OrderStatus.FILLED
+        await rig.agrees()
+
+
+async def test_a_cancel_whose_reply_is_lost_is_proven_by_asking() -> None:
+    async with adapter() as rig:
+        order = await rig.exchange.place_order(rig.request(price=await rig.far()))
+        rig.fault(kind="drop_reply", on="cancel_order")
+        answer = await rig.exchange.cancel_order(OrderRef(symbol=SYMBOL, client_order_id=order.client_order_id))
+        assert answer.status is OrderStatus.CANCELED
+
+
+@pytest.mark.parametrize("by", ["client_order_id", "order_id"])
+async def test_cancelling_what_the_venue_does_not_know_says_so(by: str) -> None:
+    async with adapter() as rig:
+        with pytest.raises(OrderNotFound):
+            await rig.exchange.cancel_order(OrderRef(**{"symbol": SYMBOL, by: "12345"}))
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("-2019", InsufficientMargin),
+        ("-5022", PostOnlyWouldCross),
+        ("-1102", InvalidRequest),
+        ("-1006", OutcomeUnknown),
+    ],
+)
+async def test_a_refusal_becomes_the_error_that_says_what_to_do(code: str, error: type[ExchangeError]) -> None:
+    async with adapter() as rig:
+        rig.fault(kind="refuse", on="place_order", code=code)
+        with pytest.raises(error) as raised:
+            await rig.exchange.place_order(rig.request(price=await rig.far()))
+        assert raised.value.venue_code == code
+
+
+async def test_a_post_only_order_that_would_take_is_refused() -> None:
+    async with adapter() as rig:
+        price = await rig.exchange.get_latest_price(SYMBOL)
+        with pytest.raises(PostOnlyWouldCross):
+            await rig.exchange.place_order(rig.request(price=price.ask + 1, time_in_force=TimeInForce.POST_ONLY))
+        assert rig.account["fills"] == []
+
+
+async def test_silence_is_kept_for_as_long_as_the_venue_asks() -> None:
+    """F16: after a 429 nothing leaves until Retry-After is over."""
+    async with adapter() as rig:
+        rig.fault(kind="rate_limited", on="place_order", retry_after_s=30)
+        request = rig.request(price=await rig.far())
+        with pytest.raises(RateLimited) as told:
+            await rig.exchange.place_order(request)
+        assert told.value.retry_after_s == 30
+        before = Counter(rig.simulator.ledger()["statistics"]["requests"])
+        for _ in range(20):
+            with pytest.raises(RateLimited):
+                await rig.exchange.get_open_orders(SYMBOL)
+        assert Counter(rig.simulator.ledger()["statistics"]["requests"]) == before
+
+
+@pytest.mark.parametrize("skew_ms", [-6_000, -3_000, 3_000, 6_000])
+async def test_a_clock_that_drifts_does_not_stop_trading(skew_ms: int) -> None:
+    """F24: the refused timestamp proves that nothing happened; the clock is measured and the order sent once."""
+    async with adapter() as rig:
+        rig.simulator.engine.clock.skew_ms = skew_ms
+        order = await rig.exchange.place_order(rig.request(price=await rig.far()))
+        assert order.status is OrderStatus.OPEN
+        assert len(rig.account["orders"]) == 1
+
+
+async def test_no_price_or_size_that_our_rules_let_through_misses_a_step(large: bool) -> None:
+    """F23: random prices and sizes, rounded by the rules, meet no filter of the venue's."""
+    count = 100_000 if large else 300
+    chance = random.Random(23)
+    async with adapter(server=UNLIMITED) as rig:
+        info = await rig.exchange.get_exchange_info()
+        rules = info.rules(SYMBOL)
+        assert rules is not None
+        price = await rig.far()
+        for start in range(0, count, 100):
+            requests = [_random_order(rig, rules, chance, price) for _ in range(start, min(start + 100, count))]
+            answers = await rig.exchange.batch_place_orders(requests)
+            assert [answer for answer in answers if isinstance(answer, ExchangeError)] == []
+            await rig.exchange.cancel_all_orders(SYMBOL)
+
+
+@pytest.mark.parametrize("field", ["price", "quantity"])
+async def test_what_misses_a_step_is_denied_before_it_is_sent(field: str) -> None:
+    """F23: our own rules come first."""
+    async with adapter() as rig:
+        request = rig.request(**{"price": await rig.far(), field: Decimal("44000.00001")})
+        with pytest.raises(ExchangeError) as raised:
+            await rig.exchange.place_order(request)
+        assert raised.value.reason == "ORDER_DENIED"
+        assert "place_order" not in rig.simulator.ledger()["statistics"]["requests"]
+
+
+def _random_order(rig: Rig, rules: Any, chance: random.Random, below: Decimal) -> OrderRequest:
+    price = rules.round_price(below * (1 - Decimal(chance.randrange(10**9)) / 10**11))
+    quantity = rules.round_quantity(Decimal(chance.randrange(10**9)) / 10**12) + rules.min_quantity
+    return rig.request(price=price, quantity=quantity)
