@@ -39,7 +39,7 @@ class Store:
         self._engine = engine
         self._clock = clock
         self._insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
-        self._lock_file: int | None = None
+        self._lock_files: list[int] = []
         self._lock_connection: AsyncConnection | None = None
 
     @classmethod
@@ -80,9 +80,8 @@ class Store:
             await self._lock_connection.close()
             self._lock_connection = None
         await self._engine.dispose()
-        if self._lock_file is not None:
-            os.close(self._lock_file)
-            self._lock_file = None
+        while self._lock_files:
+            os.close(self._lock_files.pop())
 
     async def hold(self, symbol: str) -> None:
         """Make sure that no other process trades this grid.
@@ -92,18 +91,21 @@ class Store:
         """
         taken = f"app.database_url: another market maker trades {symbol} with this database; stop it first"
         if self._engine.dialect.name == "postgresql":
-            self._lock_connection = await self._engine.connect()
+            if self._lock_connection is None:
+                self._lock_connection = await self._engine.connect()
             key = func.hashtext(f"opensqt:{symbol}")
-            if not await self._lock_connection.scalar(select(func.pg_try_advisory_lock(key))):
-                raise ConfigError(taken)
+            held = await self._lock_connection.scalar(select(func.pg_try_advisory_lock(key)))
             await self._lock_connection.commit()
+            if not held:
+                raise ConfigError(taken)
             return
         database = self._engine.url.database
         if database in (None, "", ":memory:"):
             return
-        self._lock_file = os.open(f"{database}.{symbol}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        lock = os.open(f"{database}.{symbol}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        self._lock_files.append(lock)
         try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(taken) from None
 

@@ -1,0 +1,72 @@
+"""A PostgreSQL of its own for one test run, on a free port of this machine, gone afterwards."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PROGRAMS = ("initdb", "pg_ctl")
+
+
+def missing() -> str:
+    """Say why there can be no PostgreSQL here; empty when there can."""
+    absent = [name for name in PROGRAMS if shutil.which(name) is None]
+    if absent:
+        return f"PostgreSQL is not installed: no {' and no '.join(absent)} on PATH"
+    if os.geteuid() == 0 and (shutil.which("runuser") is None or _user() is None):
+        return "PostgreSQL does not run as root, and there is no user postgres or nobody to run it"
+    return ""
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """Run a fresh cluster and answer its URL."""
+    folder = Path(tempfile.mkdtemp(prefix="opensqt-pg-"))
+    user = _user() if os.geteuid() == 0 else None
+    if user is not None:
+        os.chown(folder, user.pw_uid, user.pw_gid)
+    try:
+        _run(user, "initdb", "-D", f"{folder}/data", "-U", "opensqt", "--auth=trust", "--no-sync")
+        port = _free_port()
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        _run(user, "pg_ctl", "-D", f"{folder}/data", "-l", f"{folder}/log", "-w", "-o", options, "start")
+        try:
+            yield f"postgresql://opensqt@127.0.0.1:{port}/postgres"
+        finally:
+            _run(user, "pg_ctl", "-D", f"{folder}/data", "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(user: pwd.struct_passwd | None, *command: str) -> None:
+    """Run as a plain user; nothing of ours is handed to a server that lives on."""
+    prefix = ("runuser", "-u", user.pw_name, "--") if user is not None else ()
+    done = subprocess.run([*prefix, *command], cwd="/", stdout=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        raise RuntimeError(
+            f"{command[0]} ended with {done.returncode} (as {user.pw_name if user else getpass.getuser()})"
+        )
+
+
+def _user() -> pwd.struct_passwd | None:
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    return None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
