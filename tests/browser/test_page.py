@@ -20,7 +20,7 @@ GREEN = "#2ebd85"
 
 
 # One browser for the module, so one event loop for it too; each test has a context of its own.
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from socket import SO_SNDBUF, SOL_SOCKET
 from weakref import WeakSet
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -17,6 +18,8 @@ log = get_logger("live_server.sockets")
 TOO_SLOW = 4008
 """Close code of a client that did not keep up; it may come back at once."""
 _CLOSE_S = 1
+# The kernel would hold megabytes for a client that does not read; this is minutes of a busy market.
+_SEND_BUFFER = 256 * 1024
 
 
 class Sockets:
@@ -45,6 +48,7 @@ class Sockets:
             raise web.HTTPServiceUnavailable(text=f"{self._max_clients} pages are open already; close one\n")
         # Not compressed: each message is encoded once for all, and compressing would be done for each.
         socket = web.WebSocketResponse(heartbeat=self._heartbeat_s, compress=False, max_msg_size=1024, timeout=_CLOSE_S)
+        _bound_send_buffer(request)
         await socket.prepare(request)
         self._open.add(socket)
         # Snapshot and membership in one step: no update can fall between them.
@@ -97,6 +101,12 @@ class Sockets:
             log.debug("client does not read its close frame either", client=request.remote)
         if request.transport is not None:
             request.transport.abort()
+
+
+def _bound_send_buffer(request: web.Request) -> None:
+    connection = request.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(SOL_SOCKET, SO_SNDBUF, _SEND_BUFFER)
 
 
 async def _read(socket: web.WebSocketResponse) -> None:

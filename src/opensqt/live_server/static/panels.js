@@ -88,7 +88,7 @@ export function showOrders(orders, price) {
   at("no-orders").hidden = orders.length > 0;
   at("orders").replaceChildren(...orders.map((order) => {
     const away = order.price === null || !price ? "" : signed(((order.price - price) / price) * 100, 2) + " %";
-    const kind = [order.type.toLowerCase(), order.reduceOnly && "reduce only", order.open && !/OPEN|PARTIALLY/.test(order.status) && order.status.toLowerCase()];
+    const kind = [order.reduceOnly ? "reduce only" : order.type.toLowerCase(), order.open && !/OPEN|PARTIALLY/.test(order.status) && order.status.toLowerCase()];
     const row = cells([
       [order.side === "BUY" ? "Buy" : "Sell", order.side.toLowerCase()], [number(order.price, market.priceDecimals)],
       [number(order.amount, market.sizeDecimals)], [number(order.filled, market.sizeDecimals)], [away, "muted"],
