@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -88,6 +89,26 @@ async def test_stopped_with_a_stream_open_and_a_call_in_flight_it_says_so_and_en
                 _ = [response async for response in updates]
             assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
         assert await process.wait(10) == 0
+    assert "Traceback" not in process.output
+
+
+async def test_stopped_while_it_still_starts_it_ends_with_0() -> None:
+    """F30"""
+    asked = asyncio.Event()
+
+    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        with suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(never_answer, "127.0.0.1", 0) as silent:
+        url = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}"
+        arguments = ("--exchange", "binance", "--base-url", url, "--journal", ":memory:", *ANY_PORTS)
+        async with start(MODULE, *arguments, env=ACCOUNT) as process:
+            await asyncio.wait_for(asked.wait(), 30)
+            process.send(signal.SIGTERM)
+            assert await process.wait(10) == 0
     assert "Traceback" not in process.output
 
 

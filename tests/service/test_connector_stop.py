@@ -111,6 +111,18 @@ async def test_a_stop_leaves_no_task_behind() -> None:
     assert running.venue._venue.price_feeds["BTCUSDT"].readers == 0
 
 
+async def test_an_exchange_that_hangs_as_it_closes_does_not_hold_the_stop() -> None:
+    """F30"""
+
+    class HangingVenue(Venue):
+        async def close(self) -> None:
+            await asyncio.Event().wait()
+
+    async with rig(HangingVenue()) as running:
+        async with asyncio.timeout(10):
+            await running.connector.stop()
+
+
 async def test_an_order_cut_off_by_the_stop_is_resolved_by_the_next_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

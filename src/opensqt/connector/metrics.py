@@ -99,7 +99,7 @@ class MetricsPage:
         """
         app = web.Application()
         app.router.add_get("/metrics", self._answer)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self._host, self._port).start()

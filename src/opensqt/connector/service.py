@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import structlog
+
 import opensqt
 from opensqt.connector.calls import Context, Handler
 from opensqt.connector.health import HealthMonitor
@@ -55,6 +57,7 @@ class ExchangeCalls:
 
     async def _place_order(self, request: pb.PlaceOrderRequest, context: Context) -> pb.PlaceOrderResponse:
         asked = requests.decode_order_request(request.order)
+        _audit(asked.symbol, asked.client_order_id)
         order = await self._desk.place(asked, wait_s=self._wait_s(context))
         return pb.PlaceOrderResponse(order=codec.encode_order(order))
 
@@ -63,11 +66,14 @@ class ExchangeCalls:
     ) -> pb.BatchPlaceOrdersResponse:
         _check_size(len(request.orders))
         asked = [requests.decode_order_request(order, f"orders[{place}]") for place, order in enumerate(request.orders)]
+        _audit(",".join({one.symbol for one in asked}), *(one.client_order_id for one in asked))
         outcomes = await self._desk.place_batch(asked, wait_s=self._wait_s(context))
         return pb.BatchPlaceOrdersResponse(results=map(encode_order_result, outcomes))
 
     async def _cancel_order(self, request: pb.CancelOrderRequest, _context: Context) -> pb.CancelOrderResponse:
-        order = await self._desk.cancel(requests.decode_order_ref(request.order))
+        ref = requests.decode_order_ref(request.order)
+        _audit(ref.symbol, ref.client_order_id or ref.order_id)
+        order = await self._desk.cancel(ref)
         return pb.CancelOrderResponse(order=codec.encode_order(order))
 
     async def _batch_cancel_orders(
@@ -75,13 +81,16 @@ class ExchangeCalls:
     ) -> pb.BatchCancelOrdersResponse:
         _check_size(len(request.orders))
         refs = [requests.decode_order_ref(order, f"orders[{place}]") for place, order in enumerate(request.orders)]
+        _audit(",".join({ref.symbol for ref in refs}), *(ref.client_order_id or ref.order_id for ref in refs))
         outcomes = await self._desk.cancel_batch(refs)
         return pb.BatchCancelOrdersResponse(results=map(encode_order_result, outcomes))
 
     async def _cancel_all_orders(
         self, request: pb.CancelAllOrdersRequest, _context: Context
     ) -> pb.CancelAllOrdersResponse:
-        orders = await self._exchange.cancel_all_orders(requests.decode_symbol(request.symbol))
+        symbol = requests.decode_symbol(request.symbol)
+        _audit(symbol)
+        orders = await self._exchange.cancel_all_orders(symbol)
         return pb.CancelAllOrdersResponse(orders=map(codec.encode_order, orders))
 
     async def _get_order(self, request: pb.GetOrderRequest, _context: Context) -> pb.GetOrderResponse:
@@ -172,6 +181,11 @@ def check_interval(interval: str) -> str:
     if interval not in INTERVALS_MS:
         raise InvalidRequest(f"interval {interval[:20]!r}: expected one of {', '.join(INTERVALS_MS)}")
     return interval
+
+
+def _audit(symbol: str, *orders: str) -> None:
+    """Have the log lines of this call say what it is about."""
+    structlog.contextvars.bind_contextvars(symbol=symbol, orders=orders)
 
 
 def _check_size(items: int) -> None:
