@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from decimal import Decimal, InvalidOperation
@@ -32,8 +33,8 @@ _EXAMPLES = """examples:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and answer the exit code."""
     options = _parser().parse_args(arguments)
-    # In the demo's view there is no place for log lines; its processes keep their own.
-    logging.configure("ERROR" if options.command == "demo" else "WARNING", service="opensqt", style="console")
+    # The answer is what the terminal is for: log lines only when they are asked for.
+    logging.configure(os.environ.get("LOG_LEVEL", "ERROR"), service="opensqt", style="console")
     try:
         if options.command == "demo":
             settings = _demo_settings(options)
