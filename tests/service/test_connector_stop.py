@@ -10,6 +10,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from opensqt.connector.journal import Journal, State
 from opensqt.exchange.requests import decode_order_request
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
@@ -109,6 +110,26 @@ async def test_a_stop_leaves_no_task_behind() -> None:
         await stream.read()
     assert list(before) == []
     assert running.venue._venue.price_feeds["BTCUSDT"].readers == 0
+
+
+async def test_an_order_whose_caller_has_gone_is_finished_too(tmp_path: Path) -> None:
+    """F1, F30"""
+    path = str(tmp_path / "journal.db")
+    async with rig(journal=path) as running:
+        running.venue.gate.clear()
+        call = running.exchange.PlaceOrder(place("a"))
+        await eventually(lambda: running.venue.held)
+        call.cancel()
+        await eventually(lambda: running.connector.calls.in_flight == 0)
+        stop = await stopping(running)
+        running.venue.gate.set()
+        await stop
+    journal = Journal(path)
+    await journal.open()
+    record = await journal.find("a")
+    await journal.close()
+    assert record is not None
+    assert record.state is State.PLACED
 
 
 async def test_an_exchange_that_hangs_as_it_closes_does_not_hold_the_stop() -> None:

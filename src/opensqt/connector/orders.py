@@ -30,6 +30,9 @@ Resolve = Callable[[Exchange, OrderRequest, int], Awaitable[Order | None]]
 """Asks the venue until the order is proven present (the order) or absent (None). The number is when it was last sent,
 UTC epoch nanoseconds."""
 
+PLACING = "placing"
+"""Name of the tasks that have an order on its way."""
+
 _log = logging.get_logger("connector.orders")
 _RESOLVING_AT_ONCE = 32
 _HIDDEN_NS = 10_000_000_000
@@ -123,7 +126,7 @@ class OrderDesk:
                 fresh.append(intent)
             intents.append(intent if intent.request == request else None)
         if fresh:
-            self._tasks.spawn("placing", self._send(fresh))
+            self._tasks.spawn(PLACING, self._send(fresh))
         # The futures stay when this caller gives up: sending and resolving go on without it.
         pending = {intent.outcome for intent in intents if intent is not None}
         if pending:

@@ -21,7 +21,7 @@ from opensqt.connector.health import HealthMonitor
 from opensqt.connector.hub import Hub
 from opensqt.connector.journal import MEMORY, Journal
 from opensqt.connector.metrics import Metrics, MetricsPage
-from opensqt.connector.orders import OrderDesk, Resolve
+from opensqt.connector.orders import PLACING, OrderDesk, Resolve
 from opensqt.connector.service import ExchangeCalls, GatewayCalls
 from opensqt.connector.streams import Streams
 from opensqt.connector.tasks import Tasks
@@ -143,8 +143,13 @@ class Connector:
         _log.info("stopping", calls_in_flight=self.calls.in_flight, streams=sum(self.hub.topics.values()))
         # The port stays open for a moment: whoever probes now must see NOT_SERVING, not a refused connection.
         visible = asyncio.create_task(asyncio.sleep(self.settings.drain_s))
+        loop = asyncio.get_running_loop()
+        finish_by = loop.time() + _FINISH_CALLS_S
         if not await self.calls.idle(timeout_s=_FINISH_CALLS_S):
             _log.warning("calls cut off", calls_in_flight=self.calls.in_flight)
+        # Orders whose caller has gone are on their way, too.
+        if not await self.tasks.finished(PLACING, timeout_s=max(0.0, finish_by - loop.time())):
+            _log.warning("orders cut off; the next run resolves them")
         await visible
         await self._release()
         _log.info("stopped")

@@ -40,10 +40,10 @@ class Tasks:
         """Answer a failed check for each task that died."""
         return list(self._dead.values())
 
-    async def wait(self, *, timeout_s: float) -> None:
-        """Wait until all have ended, but no longer than this."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=timeout_s)
+    async def finished(self, name: str, *, timeout_s: float) -> bool:
+        """Wait until every task of a name has ended; answer whether that came in time."""
+        tasks = {task for task in self._running if task.get_name() == name}
+        return not tasks or not (await asyncio.wait(tasks, timeout=timeout_s))[1]
 
     async def close(self) -> None:
         """Cancel what still runs and wait for its end. Idempotent."""
