@@ -20,7 +20,8 @@ SYMBOL = "BTC/USDT:USDT"
 
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator(settings()) as simulator:
+    """Market time stands still: nothing moves but what a test makes move."""
+    async with Simulator(settings(clock="manual")) as simulator:
         yield simulator
 
 
@@ -170,18 +171,20 @@ async def test_balance_and_positions_are_watched(exchange: Any, simulator: Simul
     assert [(row["side"], row["contracts"]) for row in await positions] == [("short", 0.01)]
 
 
-async def test_market_streams_are_watched(exchange: Any, simulator: Simulator) -> None:
-    bids_asks, bars, book, ticker, trades, mark = await asyncio.wait_for(
-        asyncio.gather(
-            exchange.watch_bids_asks([SYMBOL]),
-            exchange.watch_ohlcv(SYMBOL, "1m"),
-            exchange.watch_order_book(SYMBOL),
-            exchange.watch_ticker(SYMBOL),
-            exchange.watch_trades(SYMBOL),
-            exchange.watch_mark_price(SYMBOL),
-        ),
-        20,
-    )
+async def test_market_streams_are_watched() -> None:
+    async with Simulator(settings()) as live, ccxt_on(live) as exchange:
+        await exchange.load_markets()
+        bids_asks, bars, book, ticker, trades, mark = await asyncio.wait_for(
+            asyncio.gather(
+                exchange.watch_bids_asks([SYMBOL]),
+                exchange.watch_ohlcv(SYMBOL, "1m"),
+                exchange.watch_order_book(SYMBOL),
+                exchange.watch_ticker(SYMBOL),
+                exchange.watch_trades(SYMBOL),
+                exchange.watch_mark_price(SYMBOL),
+            ),
+            30,
+        )
     assert bids_asks[SYMBOL]["bid"] < bids_asks[SYMBOL]["ask"]
     assert bars[-1][4] > 0
     assert book["bids"][0][0] < book["asks"][0][0]

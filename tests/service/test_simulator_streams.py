@@ -228,7 +228,7 @@ async def test_a_listen_key_is_one_per_account_until_it_is_deleted(at: Venue) ->
 
 async def test_a_listen_key_that_nobody_keeps_alive_expires() -> None:
     """F15."""
-    async with venue(clock="manual", server=ServerRules(listen_key_life_ms=300)) as (simulator, bare):
+    async with venue(clock="manual", server=ServerRules(listen_key_life_ms=1500)) as (simulator, bare):
         stream = await bare.user_stream()
         assert (await stream.receive_json(timeout=10))["e"] == "listenKeyExpired"
         await bare.limit("BUY", below(simulator))
