@@ -8,7 +8,8 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opensqt.model.order import OrderType, Side, TimeInForce
@@ -18,6 +19,9 @@ from opensqt.simulator.events import Event, OrderChanged, PublicTrade
 from opensqt.simulator.ledger import ledger
 from opensqt.simulator.order import NewOrder, Refused, SimOrder
 from opensqt.simulator.settings import AccountSettings, SimulatorSettings
+
+# The full size takes a minute a test where the machine is busy.
+pytestmark = pytest.mark.timeout(300)
 
 SYMBOL = "BTCUSDT"
 KEYS = ("sim-key", "other")
@@ -64,7 +68,7 @@ _STEPS = st.lists(
     ),
     max_size=40,
 )
-_RUN = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_RUN = settings(settings.get_profile("simulator"))
 
 
 @dataclass
