@@ -108,7 +108,10 @@ class Rig:
 
     async def agrees(self, within_s: float = 10) -> None:
         """Wait until what the reader knows equals the ledger."""
-        await eventually(lambda: not self.differences(), within_s=within_s, what="ledger equality")
+        try:
+            await eventually(lambda: not self.differences(), within_s=within_s, what="ledger equality")
+        except AssertionError as error:
+            raise AssertionError("; ".join(self.differences())) from error
 
 
 def settings(simulator: Simulator, **more: Any) -> VenueSettings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import string
 import time
 from collections import Counter
 from decimal import Decimal
@@ -12,11 +13,14 @@ from typing import Any
 import pytest
 
 from opensqt.exchange.resolve import resolve
+from opensqt.model import client_order_id
 from opensqt.model.errors import (
     ExchangeError,
     InsufficientMargin,
     InvalidRequest,
+    OrderDenied,
     OrderNotFound,
+    OrderRejected,
     OutcomeUnknown,
     PostOnlyWouldCross,
     RateLimited,
@@ -210,6 +214,52 @@ async def test_no_price_or_size_that_our_rules_let_through_misses_a_step(large: 
             answers = await rig.exchange.batch_place_orders(requests)
             assert [answer for answer in answers if isinstance(answer, ExchangeError)] == []
             await rig.exchange.cancel_all_orders(SYMBOL)
+
+
+async def test_a_step_that_changes_while_running_costs_one_refusal() -> None:
+    """F23: a refusal by a filter has the rules loaded afresh."""
+    async with adapter() as rig:
+        desk = rig.exchange._desk
+        rig.exchange._rules_loaded_s = float("-inf")
+        instrument = rig.simulator.engine._state.instruments[SYMBOL]
+        instrument.rules = instrument.rules.model_copy(update={"price_step": Decimal(1)})
+        rig.simulator.engine.settings = rig.simulator.engine.settings.model_copy(
+            update={"symbols": (instrument.rules,)}
+        )
+        request = rig.request(price=(await rig.far()).quantize(Decimal(1)) + Decimal("0.1"))
+        with pytest.raises(OrderRejected):
+            await rig.exchange.place_order(request)
+        await eventually(lambda: desk.denial(request) is not None)
+        assert rig.exchange._venue.rules[SYMBOL].price_step == 1
+
+
+async def test_ids_of_every_length_come_back_as_they_were_sent(large: bool) -> None:
+    """F22: letters and digits, 1 to 32, in the answer, in a query and on the stream."""
+    chance = random.Random(22)
+    alphabet = string.ascii_letters + string.digits
+    ids = {"".join(chance.choices(alphabet, k=1 + number % 32)) for number in range(2_000 if large else 64)}
+    async with adapter(server=UNLIMITED) as rig:
+        price = await rig.far()
+        for name in ids:
+            order = await rig.exchange.place_order(rig.request(price=price, client_order_id=name))
+            found = await rig.exchange.cancel_order(OrderRef(symbol=SYMBOL, client_order_id=name))
+            assert (order.client_order_id, found.client_order_id, found.order_id) == (name, name, order.order_id)
+        await rig.agrees()
+        assert {order.client_order_id for order in rig.orders.values()} == ids
+
+
+@pytest.mark.parametrize("name", ["", "x" * 33, "a-b", "a_b", "ä", "a b", "a\n"])
+async def test_an_id_outside_the_rule_is_denied(name: str) -> None:
+    """F22."""
+    async with adapter() as rig:
+        with pytest.raises(OrderDenied, match="client_order_id"):
+            await rig.exchange.place_order(rig.request(price=await rig.far(), client_order_id=name))
+
+
+def test_ids_made_in_the_same_second_by_any_process_differ(large: bool) -> None:
+    """F22: unique across restarts, as no counter is needed."""
+    count = 1_000_000 if large else 20_000
+    assert len({client_order_id.new("ab") for _ in range(count)}) == count
 
 
 @pytest.mark.parametrize("field", ["price", "quantity"])

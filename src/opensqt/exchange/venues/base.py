@@ -17,7 +17,7 @@ from opensqt.exchange.venues.orders import OrderDesk
 from opensqt.exchange.venues.private import PrivateStream
 from opensqt.exchange.venues.rest import Rest
 from opensqt.exchange.venues.start import Preparation
-from opensqt.exchange.venues.upstream import FAILURES
+from opensqt.exchange.venues.upstream import QUERY_FAILURES
 from opensqt.exchange.venues.venue import MALFORMED, Venue
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError, InvalidRequest, Unreachable, Unsupported, VenueError
@@ -268,7 +268,7 @@ class VenueExchange:
             await asyncio.sleep(self._settings.clock_interval_s)
             try:
                 await self._venue.rest.measure_clock()
-            except FAILURES as error:
+            except QUERY_FAILURES as error:
                 _log.warning("the venue's clock could not be asked", error=redact(str(error)))
 
     def _reload_rules(self) -> None:
@@ -282,7 +282,7 @@ class VenueExchange:
     async def _try_to_load_rules(self) -> None:
         try:
             await self._venue.load_rules()
-        except FAILURES as error:
+        except QUERY_FAILURES as error:
             _log.warning("the symbol rules could not be loaded afresh", error=redact(str(error)))
 
     # Checks

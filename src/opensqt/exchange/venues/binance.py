@@ -128,7 +128,7 @@ class Binance(Venue):
         """Ask for the open orders."""
         params = {"symbol": self.market_id(symbol)} if symbol else {}
         rows = await self.rest.send("fapiPrivateGetOpenOrders", params, symbol=symbol)
-        return [told.order(row) for row in rows if row["symbol"] in self.rules]
+        return self.read_rows((row for row in rows if row["symbol"] in self.rules), told.order)
 
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Ask for trades; a time window holds a week at most, so the first page is looked for and then followed."""
@@ -137,7 +137,7 @@ class Binance(Venue):
         while since_ms and page and (len(page) >= _FILLS_PAGE or _is_old(page[-1], self.client.nonce())):
             page = await self._fills_page(symbol, fromId=str(int(page[-1]["id"]) + 1))
             rows = rows + page
-        return [told.fill(row) for row in rows]
+        return self.read_rows(rows, told.fill)
 
     # The account
 
@@ -164,7 +164,7 @@ class Binance(Venue):
             params = {"symbol": self.market_id(symbol)}
             rows = await self.rest.send("fapiPrivateV2GetPositionRisk", params, symbol=symbol)
             rows = [row for row in rows if (row["positionSide"] == "BOTH") is (self._one_way)]
-        return [told.position(row) for row in rows if row["symbol"] in self.rules]
+        return self.read_rows((row for row in rows if row["symbol"] in self.rules), told.position)
 
     async def load_position_mode(self) -> None:
         """Find out the account's position mode."""

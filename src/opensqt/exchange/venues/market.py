@@ -10,7 +10,7 @@ from opensqt.exchange.feed import Feed
 from opensqt.exchange.venues.client import cancelled_quietly
 from opensqt.exchange.venues.health import Health, Tasks
 from opensqt.exchange.venues.topics import CandleTopic, Topic, candle_feed, price_feed
-from opensqt.exchange.venues.upstream import FAILURES
+from opensqt.exchange.venues.upstream import FAILURES, QUERY_FAILURES
 from opensqt.exchange.venues.venue import Venue
 from opensqt.model.errors import ExchangeError
 from opensqt.model.market import Candle, Price
@@ -142,8 +142,8 @@ class MarketData:
     async def _catch_up(self, key: Key, topic: CandleTopic) -> None:
         try:
             await topic.catch_up()
-        except FAILURES as error:
-            _log.warning("could not fetch a missed candle", topic=topic.name, error=redact(str(error)))
+        except QUERY_FAILURES as error:
+            _log.warning("could not fetch a missed candle", topic=topic.name, error=redact(repr(error)))
         finally:
             self._holes.discard(key)
 

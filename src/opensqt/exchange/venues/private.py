@@ -8,7 +8,7 @@ from typing import Any
 
 from opensqt.exchange.venues.books import Books
 from opensqt.exchange.venues.health import Health, Tasks
-from opensqt.exchange.venues.upstream import FAILURES, Upstream
+from opensqt.exchange.venues.upstream import QUERY_FAILURES, Upstream
 from opensqt.exchange.venues.venue import BalanceChange, Event, LeverageChange, StreamExpired, Venue
 from opensqt.model.account import Position
 from opensqt.model.errors import ExchangeError, Unreachable
@@ -137,9 +137,9 @@ class PrivateStream:
             news = self._books.news_from_queries
             try:
                 await self._books.reconcile(thorough=after_reconnect)
-            except ExchangeError as error:
-                _log.warning("could not compare with the venue", error=redact(str(error)))
-                wait_s = max(_RETRY_S, error.retry_after_s or 0)
+            except QUERY_FAILURES as error:
+                _log.warning("could not compare with the venue", error=redact(repr(error)))
+                wait_s = max(_RETRY_S, getattr(error, "retry_after_s", None) or 0)
                 if after_reconnect:
                     await asyncio.sleep(wait_s)
                     self._resync.set()
@@ -163,7 +163,7 @@ class PrivateStream:
             self._balance_moved.clear()
             try:
                 await self._books.refresh_account()
-            except FAILURES as error:
+            except QUERY_FAILURES as error:
                 _log.warning("could not ask for the balance", error=redact(str(error)))
             await asyncio.sleep(_ACCOUNT_EVERY_S)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from opensqt.exchange.feed import Feed
-from opensqt.exchange.venues.upstream import FAILURES, Upstream
+from opensqt.exchange.venues.upstream import QUERY_FAILURES, Upstream
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.telemetry.logging import get_logger, redact
 
@@ -79,8 +79,8 @@ class Topic(Generic[T]):
         before = self.last
         try:
             behind = [update for update in await self._ask() if self._admits(update)]
-        except FAILURES as error:
-            _log.warning("could not ask whether a stream stalled", topic=self.name, error=redact(str(error)))
+        except QUERY_FAILURES as error:
+            _log.warning("could not ask whether a stream stalled", topic=self.name, error=redact(repr(error)))
             return False
         if not behind or self.last is not before:
             self._vouch()

@@ -11,6 +11,7 @@ import aiohttp
 import ccxt
 
 from opensqt.exchange.venues.client import cancelled_quietly
+from opensqt.exchange.venues.venue import MALFORMED
 from opensqt.model.errors import ExchangeError
 from opensqt.telemetry.logging import get_logger, redact
 
@@ -19,6 +20,8 @@ _FIRST_WAIT_S = 0.05
 _LONGEST_WAIT_S = 15.0
 FAILURES = (ccxt.BaseError, ExchangeError, aiohttp.ClientError, OSError)
 """What an upstream may fail with and be tried again."""
+QUERY_FAILURES = (*FAILURES, *MALFORMED)
+"""What a question to the venue may fail with and be asked again: an answer that can't be read is none."""
 
 
 class Upstream:
@@ -67,8 +70,8 @@ class Upstream:
     async def _try_to_catch_up(self, catch_up: Callable[[], Awaitable[None]]) -> None:
         try:
             await catch_up()
-        except FAILURES as error:
-            _log.warning("could not catch up", upstream=self.name, error=redact(str(error)))
+        except QUERY_FAILURES as error:
+            _log.warning("could not catch up", upstream=self.name, error=redact(repr(error)))
 
     def _why(self, watching: asyncio.Future[Any]) -> str:
         if watching.cancelled():

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from opensqt.config.venue import VenueSettings
 from opensqt.exchange.venues.errors import Codes
@@ -19,7 +19,7 @@ from opensqt.model.fill import Fill
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.venue import Capabilities, SymbolRules
-from opensqt.telemetry.logging import get_logger
+from opensqt.telemetry.logging import get_logger, redact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,7 @@ Event = Price | Candle | OrderUpdate | Position | BalanceChange | LeverageChange
 _log = get_logger("venue")
 _MARKET_TIME_LASTS_S = 30
 _KINDS_KEPT = 100
+T = TypeVar("T")
 MALFORMED = (KeyError, ValueError, TypeError, IndexError, ArithmeticError, AttributeError)
 """What parsing something unexpected can raise."""
 
@@ -79,6 +80,8 @@ class Venue(ABC):
         self._unified: dict[str, str] = {}
         self.unknown_events: Counter[str] = Counter()
         """How often each kind of event came that nothing of ours handles."""
+        self.rows_set_aside = 0
+        """Rows of answers that could not be read."""
         self._market_time_ms = 0
         self._market_time_seen_s = float("-inf")
 
@@ -239,6 +242,17 @@ class Venue(ABC):
     async def unwatch_candles(self, symbol: str, interval: str) -> None:
         """Give the subscription up."""
         await self.client.un_watch_ohlcv(self.unified(symbol), interval)
+
+    def read_rows(self, rows: Iterable[Any], read: Callable[[Any], T]) -> list[T]:
+        """Read the rows of an answer; one that can't be read is set aside and reported, and hides no other."""
+        found = []
+        for row in rows:
+            try:
+                found.append(read(row))
+            except MALFORMED as error:
+                self.rows_set_aside += 1
+                _log.error("row set aside", venue=self.name, error=repr(error), row=redact(str(row)[:400]))
+        return found
 
     def note_unknown(self, kind: str) -> None:
         """Count an event of a kind that nothing of ours handles, and tell of the first."""
