@@ -5,9 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+from opensqt.model.account import PositionMode
 from opensqt.model.order import Side
 from opensqt.simulator.faults import Fault
-from tests.service.grid_rig import SYMBOL, Ledger, one_order_a_level, plain, running, simulator, store_fills
+from tests.service.grid_rig import ACCOUNT, SYMBOL, Ledger, one_order_a_level, plain, running, simulator, store_fills
 from tests.support import eventually
 
 
@@ -107,6 +108,33 @@ async def test_lost_frames_and_lost_replies_cost_no_fill(tmp_path: Path) -> None
         assert await store_fills(tmp_path / "grid.db") == ledger.fills()
         assert ledger.account["duplicate_client_order_ids"] == []
         assert ledger.open_orders == []
+
+
+async def test_post_only_refusals_never_make_a_taker(tmp_path: Path) -> None:
+    """F18: a fifth of the orders is refused while the price runs; every fill is a maker's."""
+    async with simulator() as sim:
+        ledger = Ledger(sim)
+        sim.faults.add(Fault(kind="refuse", on="place_order", code=-5022, times=0, probability=Decimal("0.2")))
+        sim.faults.add(Fault(kind="refuse", on="batch_place", code=-5022, times=0, probability=Decimal("0.2")))
+        async with running(sim, tmp_path / "grid.db"):
+            for _ in range(6):
+                before = len(ledger.account["fills"])
+                sim.market.aggress(SYMBOL, Side.SELL, Decimal(3))
+                await eventually(lambda seen=before: len(ledger.account["fills"]) > seen, within_s=30)
+        assert all(fill["is_maker"] for fill in ledger.account["fills"])
+        assert await store_fills(tmp_path / "grid.db") == ledger.fills()
+
+
+async def test_it_trades_an_account_in_hedge_mode(tmp_path: Path) -> None:
+    """F20: orders go to the long side, and its position is what the levels explain."""
+    async with simulator() as sim:
+        sim.engine.set_position_mode(ACCOUNT, PositionMode.HEDGE)
+        ledger = Ledger(sim)
+        async with running(sim, tmp_path / "grid.db") as maker:
+            await eventually(lambda: len(ledger.account["fills"]) >= 6, within_s=30)
+            assert not maker.status()["halted"]
+        assert {fill["position_side"] for fill in ledger.account["fills"]} == {"LONG"}
+        assert await store_fills(tmp_path / "grid.db") == ledger.fills()
 
 
 def _cents(number: str) -> str:

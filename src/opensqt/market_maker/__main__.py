@@ -95,8 +95,8 @@ async def _trade(settings: MarketMakerSettings, arguments: argparse.Namespace, s
             print(f"error: safety check: {broken}; see market-maker --check", file=sys.stderr)  # noqa: T201 - the user's terminal
             return entry.EXIT_USAGE
         server.maker = _maker(settings, store, assembly)
-        await server.maker.run(stop, partial(_announce, address))
-    return entry.EXIT_OK
+        left = await server.maker.run(stop, partial(_announce, address))
+    return _tell_unfinished(left) if left else entry.EXIT_OK
 
 
 def _maker(settings: MarketMakerSettings, store: Store, assembly: Assembly) -> MarketMaker:
@@ -108,6 +108,12 @@ def _maker(settings: MarketMakerSettings, store: Store, assembly: Assembly) -> M
         rules=assembly.rules,
         cancel_on_exit=settings.system.cancel_on_exit,
     )
+
+
+def _tell_unfinished(orders: list[str]) -> int:
+    told = f"stopped, but the exchange did not confirm the end of {len(orders)} orders: {', '.join(orders)}"
+    print(f"error: {told}; the next start asks again", file=sys.stderr)  # noqa: T201 - the user's terminal
+    return entry.EXIT_FAILURE
 
 
 def _announce(address: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
@@ -44,44 +45,6 @@ class Assembly:
         return all(rule.holds for rule in self.verdicts)
 
 
-async def assemble(settings: MarketMakerSettings, store: Store, stack: AsyncExitStack) -> Assembly:
-    """Connect, load the grid and check it.
-
-    Args:
-        settings: The whole file.
-        store: Open.
-        stack: Closes the exchange at its end.
-
-    Raises:
-        ConfigError: The settings don't fit the venue, or the stored grid.
-        ConnectorUnavailable: After the last retry.
-    """
-    trading = settings.trading
-    exchange = await stack.enter_async_context(started(make_exchange(settings)))
-    info = await exchange.get_exchange_info()
-    rules = _fitting_rules(info, trading)
-    stored = await store.load(trading.symbol)
-    stored = _same_grid(stored, trading)
-    demands = Demands(
-        interval=trading.price_interval,
-        order_quantity=trading.order_quantity,
-        min_order_value=trading.min_order_value,
-        levels=trading.position_safety_check,
-    )
-    facts = await _facts(exchange, info, rules, settings, stored)
-    engine = Engine(_engine_settings(trading, settings, info), rules, stored, now=time.monotonic())
-    return Assembly(
-        exchange=exchange,
-        info=info,
-        rules=rules,
-        engine=engine,
-        facts=facts,
-        demands=demands,
-        verdicts=check(facts, demands, rules),
-        rungs=ladder(facts, demands, rules),
-    )
-
-
 def make_exchange(settings: MarketMakerSettings) -> Exchange:
     """Make the exchange that `app.current_exchange` names; it is not started yet.
 
@@ -106,6 +69,50 @@ def make_exchange(settings: MarketMakerSettings) -> Exchange:
             base_url=access.base_url,
             symbols=(settings.trading.symbol,),
         )
+    )
+
+
+async def assemble(
+    settings: MarketMakerSettings,
+    store: Store,
+    stack: AsyncExitStack,
+    make: Callable[[MarketMakerSettings], Exchange] = make_exchange,
+) -> Assembly:
+    """Connect, load the grid and check it.
+
+    Args:
+        settings: The whole file.
+        store: Open.
+        stack: Closes the exchange at its end.
+        make: Makes the exchange, not started yet.
+
+    Raises:
+        ConfigError: The settings don't fit the venue, or the stored grid.
+        ConnectorUnavailable: After the last retry.
+    """
+    trading = settings.trading
+    exchange = await stack.enter_async_context(started(make(settings)))
+    info = await exchange.get_exchange_info()
+    rules = _fitting_rules(info, trading)
+    stored = await store.load(trading.symbol)
+    stored = _same_grid(stored, trading)
+    demands = Demands(
+        interval=trading.price_interval,
+        order_quantity=trading.order_quantity,
+        min_order_value=trading.min_order_value,
+        levels=trading.position_safety_check,
+    )
+    facts = await _facts(exchange, info, rules, settings, stored)
+    engine = Engine(_engine_settings(trading, settings, info), rules, stored, now=time.monotonic())
+    return Assembly(
+        exchange=exchange,
+        info=info,
+        rules=rules,
+        engine=engine,
+        facts=facts,
+        demands=demands,
+        verdicts=check(facts, demands, rules),
+        rungs=ladder(facts, demands, rules),
     )
 
 

@@ -209,6 +209,8 @@ class OrderDesk:
         if doubt.absences < ABSENCES:
             return
         del self._doubts[key]
+        self.missing.discard(key)
+        self.cancels.reset(key)
         slot = self.state.slot(live.level)
         self.news = self.suspicious = True
         gone = replace(live, reason="the venue knows no such order")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any
 
 from opensqt.exchange.protocol import Exchange
 from opensqt.market_maker.events import (
@@ -56,6 +57,7 @@ class Executor:
         self._post = post
         self._timed = timed
         self._turn = asyncio.Semaphore(AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def carry_out(self, commands: Iterable[Command]) -> None:
         """Start the commands; cancels first."""
@@ -63,14 +65,24 @@ class Executor:
             match command:
                 case Cancel(refs):
                     for first in range(0, len(refs), self._max_batch):
-                        self._group.create_task(self._cancel(refs[first : first + self._max_batch]))
+                        self._start(self._cancel(refs[first : first + self._max_batch]))
                 case Place(requests):
                     for first in range(0, len(requests), self._max_batch):
-                        self._group.create_task(self._place(requests[first : first + self._max_batch]))
+                        self._start(self._place(requests[first : first + self._max_batch]))
                 case Ask(ref):
-                    self._group.create_task(self._ask(ref))
+                    self._start(self._ask(ref))
                 case Reconcile(since_ms):
-                    self._group.create_task(self._reconcile(since_ms))
+                    self._start(self._reconcile(since_ms))
+
+    def give_up(self) -> None:
+        """Stop waiting for answers; what was sent stays sent, and the next start asks what became of it."""
+        for task in self._tasks:
+            task.cancel()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._group.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _place(self, requests: Sequence[OrderRequest]) -> None:
         outcomes: Sequence[Order | ExchangeError]

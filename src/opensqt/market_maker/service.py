@@ -80,12 +80,15 @@ class MarketMaker:
             now_ms=now_ms(),
         )
 
-    async def run(self, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
+    async def run(self, stop: asyncio.Event, on_ready: Callable[[], None]) -> list[str]:
         """Trade until *stop*, then wind down.
 
         Args:
             stop: Ends it in good order.
             on_ready: Called once, when the venue's state was compared and the grid trades.
+
+        Returns:
+            The orders of which the venue's last word is still awaited, none when all ended in good order.
 
         Raises:
             ConnectorUnavailable: The exchange is lost for good.
@@ -103,6 +106,9 @@ class MarketMaker:
                     reader.cancel()
         except BaseExceptionGroup as failures:
             raise _first(failures) from None
+        if self.engine.phase is Phase.STOPPED:
+            return []
+        return [order.client_order_id for order in self.engine.state.live_orders()]
 
     async def _loop(self, stop: asyncio.Event, on_ready: Callable[[], None], group: asyncio.TaskGroup) -> None:
         executor = Executor(
@@ -119,7 +125,7 @@ class MarketMaker:
         while self.engine.phase is not Phase.STOPPED:
             now = time.monotonic()
             if deadline is not None and now > deadline:
-                self._tell_unfinished()
+                executor.give_up()
                 break
             await self._turn(executor, now)
             if self.engine.phase is Phase.STOPPING and deadline is None:
@@ -166,10 +172,6 @@ class MarketMaker:
     async def _post_when(self, stop: asyncio.Event) -> None:
         await stop.wait()
         self._post(StopAsked(self._cancel_on_exit))
-
-    def _tell_unfinished(self) -> None:
-        left = [order.client_order_id for order in self.engine.state.live_orders()]
-        _log.error("stopped before the exchange confirmed everything; the next start looks again", orders=left)
 
     async def _read_prices(self) -> None:
         async for batch in self._resubscribing(lambda: self._exchange.subscribe_price(self._symbol)):

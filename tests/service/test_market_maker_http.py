@@ -1,0 +1,137 @@
+"""What the market maker serves over HTTP, on an exchange in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from opensqt.config.load import ConfigError
+from opensqt.config.market_maker import AppSettings, MarketMakerSettings, TradingSettings
+from opensqt.exchange.memory import InMemoryExchange
+from opensqt.market_maker.assemble import assemble
+from opensqt.market_maker.http import HttpServer
+from opensqt.market_maker.service import MarketMaker
+from opensqt.market_maker.store import Store
+from tests.support import eventually
+
+SYMBOL = "ETHUSDT"
+NAMES = (
+    "market_maker_pnl_realized_total",
+    "market_maker_pnl_unrealized",
+    "market_maker_orders_active",
+    "market_maker_orders_placed_total",
+    "market_maker_orders_filled_total",
+    "market_maker_volume_total",
+    "market_maker_position_size",
+    "market_maker_latency_exchange_ms",
+    "market_maker_latency_tick_to_trade_ms",
+    "market_maker_risk_triggered",
+)
+
+
+@pytest.fixture
+def exchange() -> InMemoryExchange:
+    made = InMemoryExchange()
+    made.set_price(SYMBOL, Decimal("2000.00"), Decimal("2000.01"))
+    return made
+
+
+@pytest.fixture
+async def url(exchange: InMemoryExchange, tmp_path: Path) -> AsyncIterator[str]:
+    async with served(exchange, tmp_path, price_max_age_seconds="1") as address:
+        yield address
+
+
+@asynccontextmanager
+async def served(exchange: InMemoryExchange, folder: Path, **trading: str) -> AsyncIterator[str]:
+    settings = MarketMakerSettings(
+        app=AppSettings(database_url=f"sqlite:///{folder}/grid.db"),
+        trading=TradingSettings.model_validate({"symbol": SYMBOL, **trading}),
+    )
+    async with AsyncExitStack() as stack:
+        store = await Store.open(settings.app.database_url)
+        stack.push_async_callback(store.close)
+        made = await assemble(settings, store, stack, lambda _settings: exchange)
+        server = HttpServer()
+        stack.push_async_callback(server.close)
+        address = await server.start("127.0.0.1", 0)
+        server.maker = MarketMaker(
+            made.engine, made.exchange, store, info=made.info, rules=made.rules, cancel_on_exit=True
+        )
+        stop, ready = asyncio.Event(), asyncio.Event()
+        task = asyncio.create_task(server.maker.run(stop, ready.set))
+        await eventually(ready.is_set)
+        yield f"http://{address}"
+        stop.set()
+        await task
+
+
+async def health(url: str) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/health") as answer:
+        return answer.status, await answer.text()
+
+
+async def test_health_follows_the_price(url: str, exchange: InMemoryExchange) -> None:
+    """F13 F31: 503 with the reason while no price comes, 200 when it does again."""
+
+    async def told(status: int, reason: str) -> bool:
+        code, text = await health(url)
+        return code == status and reason in text
+
+    await eventually(lambda: told(503, "stale price"))
+    exchange.set_price(SYMBOL, Decimal("2000.00"), Decimal("2000.01"))
+    await eventually(lambda: told(200, ""))
+
+
+async def test_health_tells_what_ails_the_exchange(url: str, exchange: InMemoryExchange) -> None:
+    """F31."""
+    exchange.fall_sick("the venue does not answer")
+
+    async def told() -> bool:
+        return "the venue does not answer" in (await health(url))[1]
+
+    await eventually(told)
+
+
+async def test_metrics_have_the_names_that_people_know(url: str) -> None:
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/metrics") as answer:
+        text = await answer.text()
+    assert [name for name in NAMES if f"\n{name}" not in text] == []
+
+
+async def test_status_shows_the_ladder_with_numbers_as_text(url: str, exchange: InMemoryExchange) -> None:
+    exchange.set_price(SYMBOL, Decimal("1999.00"), Decimal("1999.01"))
+
+    async def filled() -> dict[str, object] | None:
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/status") as answer:
+            told: dict[str, object] = await answer.json()
+            return told if told["fills"] else None
+
+    told = await eventually(filled)
+    assert (told["anchor"], told["interval"], told["position"]) == ("2000.01", "1", "0.015")
+    slots = told["slots"]
+    assert isinstance(slots, list)
+    assert {slot["position"] for slot in slots} == {"EMPTY", "FILLED"}
+
+
+async def test_before_the_grid_runs_health_says_that_it_connects() -> None:
+    server = HttpServer()
+    address = await server.start("127.0.0.1", 0)
+    assert (await health(f"http://{address}"))[0] == 503
+    await server.close()
+
+
+async def test_an_interval_may_not_change_under_a_position(exchange: InMemoryExchange, tmp_path: Path) -> None:
+    """A level's price follows from the interval: what is held would be offered at another price."""
+    async with served(exchange, tmp_path, price_interval="1"):
+        exchange.set_price(SYMBOL, Decimal("1998.50"), Decimal("1998.51"))
+        await eventually(lambda: exchange.list_fills(SYMBOL, since_ms=0))
+    with pytest.raises(ConfigError, match="the stored grid was built with 1"):
+        async with served(exchange, tmp_path, price_interval="2"):
+            pass
