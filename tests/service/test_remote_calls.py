@@ -13,6 +13,7 @@ from opensqt.exchange.remote import RemoteExchange
 from opensqt.model.account import Account
 from opensqt.model.errors import (
     InvalidRequest,
+    Maintenance,
     OrderRejected,
     OutcomeUnknown,
     RateLimited,
@@ -56,6 +57,14 @@ async def test_a_read_is_not_repeated_when_the_venue_asks_for_patience(connector
     assert len(connector.received["GetAccount"]) == 1
 
 
+async def test_a_read_is_not_repeated_while_the_venue_is_down_for_maintenance(connector: ScriptedConnector) -> None:
+    connector.script("GetAccount", Maintenance("back at noon"))
+    async with connected(connector) as exchange:
+        with pytest.raises(Maintenance):
+            await exchange.get_account()
+    assert len(connector.received["GetAccount"]) == 1
+
+
 @pytest.mark.parametrize("entry", [SILENCE, UNAVAILABLE])
 async def test_a_read_ends_at_its_deadline(entry: object, connector: ScriptedConnector) -> None:
     connector.script("GetAccount", entry)
@@ -87,6 +96,16 @@ async def test_an_order_is_not_repeated_after_the_connectors_own_word(connector:
     connector.script("PlaceOrder", OutcomeUnknown("asking the venue"))
     async with connected(connector) as exchange:
         with pytest.raises(OutcomeUnknown, match="asking the venue"):
+            await exchange.place_order(REQUEST)
+    assert len(connector.received["PlaceOrder"]) == 1
+
+
+async def test_an_order_that_did_not_reach_the_venue_is_the_callers_to_send_again(
+    connector: ScriptedConnector,
+) -> None:
+    connector.script("PlaceOrder", Unreachable("the venue does not answer; nothing was sent"))
+    async with connected(connector) as exchange:
+        with pytest.raises(Unreachable):
             await exchange.place_order(REQUEST)
     assert len(connector.received["PlaceOrder"]) == 1
 

@@ -53,6 +53,21 @@ async def test_ten_attempts_are_made_and_each_is_told_by_its_number() -> None:
     assert "start exchange-connector there" in str(caught.value)
 
 
+async def test_each_attempt_really_tries_to_connect() -> None:
+    """A channel in its own back-off would answer with its last failure and try nothing."""
+    connections = 0
+
+    def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        with pytest.raises(ConnectorUnavailable):
+            await remote(server.sockets[0].getsockname()[1]).start()
+    assert connections >= 10
+
+
 async def test_a_connector_that_comes_up_later_is_found() -> None:
     port = await free_port()
     exchange = remote(port, retry_scale=0.02)

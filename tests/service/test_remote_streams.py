@@ -197,6 +197,21 @@ async def test_a_cancelled_reader_is_cancelled(connector: ScriptedConnector) -> 
         await eventually(lambda: connector.streams_open == 0)
 
 
+async def test_a_reader_that_is_cancelled_while_its_stream_is_closed_is_cancelled(
+    connector: ScriptedConnector,
+) -> None:
+    """F26."""
+    connector.script("SubscribePrice", [HOLD])
+    async with connected(connector) as exchange:
+        stream = exchange.subscribe_price("BTCUSDT")
+        reading = asyncio.create_task(anext(stream, None))
+        await eventually(lambda: connector.streams_open == 1)
+        reading.cancel()
+        await stream.aclose()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+
+
 async def test_closing_the_exchange_tells_every_reader(connector: ScriptedConnector) -> None:
     connector.script("SubscribePrice", [HOLD])
     async with connected(connector) as exchange:

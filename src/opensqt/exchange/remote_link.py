@@ -34,8 +34,6 @@ _OPTIONS: tuple[wire.Option, ...] = (
     # How long to wait is decided here, by attempts that are counted and logged, so the channel itself tries soon.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
-    # Without it a new channel would share the old one's failed connection, and an attempt would try nothing.
-    ("grpc.use_local_subchannel_pool", 1),
 )
 
 log = get_logger("remote")
