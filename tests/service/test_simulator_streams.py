@@ -303,6 +303,24 @@ async def test_funding_is_told_and_listed_as_income() -> None:
         assert [Decimal(row["income"]) for row in rows] == [Decimal(paid["a"]["B"][0]["bc"])]
 
 
+async def test_a_margin_call_and_then_the_liquidation_are_told(at: Venue) -> None:
+    simulator, bare = at
+    await bare.signed("POST", "/fapi/v1/order", symbol="BTCUSDT", side="BUY", type="MARKET", quantity="1")
+    stream = await bare.user_stream()
+    (position,) = simulator.engine.positions("sim-key", "BTCUSDT")
+    ruin = position.entry_price - simulator.engine.balance("sim-key").wallet_balance
+    simulator.engine.set_mark("BTCUSDT", round(ruin + 160, 1))
+    simulator.engine.publish()
+    called = await until(stream, "MARGIN_CALL")
+    assert [(row["s"], row["pa"]) for row in called["p"]] == [("BTCUSDT", "1.000")]
+    simulator.engine.set_mark("BTCUSDT", round(ruin + 100, 1))
+    simulator.engine.publish()
+    closed = await until(stream, "ACCOUNT_UPDATE")
+    while Decimal(closed["a"]["P"][0]["pa"]):
+        closed = await until(stream, "ACCOUNT_UPDATE")
+    assert simulator.engine.positions("sim-key", "BTCUSDT")[0].quantity == 0
+
+
 def _market_connections(simulator: Simulator) -> int:
     return int(simulator.ledger()["statistics"]["connections_open"]["market"])
 
