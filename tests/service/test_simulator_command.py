@@ -114,6 +114,7 @@ async def test_an_unknown_exchange_lists_the_known() -> None:
         (("--port", "abc"), "--port abc"),
         (("--speed", "0"), "--speed 0"),
         (("--clock", "fast"), "--clock fast"),
+        (("--port", "0", "--host", "192.0.2.1"), "192.0.2.1:0"),
         (("--replay", "/nowhere/bars.csv"), "/nowhere/bars.csv"),
         (("--faults", "/nowhere/faults.json"), "/nowhere/faults.json"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 from collections.abc import Awaitable, Callable
 from socket import SO_SNDBUF, SOL_SOCKET
 from urllib.parse import parse_qsl
@@ -76,11 +77,11 @@ class Server:
             await site.start()
         except OSError as error:
             await self._runner.cleanup()
-            if port:
+            if error.errno == errno.EADDRINUSE:
                 raise ConfigError(
-                    f"port {port}: already in use or not allowed; stop what listens there or give another with --port"
+                    f"port {port}: already in use; stop what listens there, or give another with --port"
                 ) from error
-            raise ConfigError(f"host {host}: can't listen there: {error.strerror}") from error
+            raise ConfigError(f"{host}:{port}: can't listen there: {error.strerror}") from error
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
