@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
 import structlog
 
 import opensqt
@@ -11,10 +14,14 @@ from opensqt.connector.orders import OrderDesk
 from opensqt.exchange import codec, requests
 from opensqt.exchange.protocol import Exchange
 from opensqt.exchange.status import encode_order_result
-from opensqt.model.errors import InvalidRequest
+from opensqt.model.errors import ExchangeError, InvalidRequest
 from opensqt.model.market import INTERVALS_MS
+from opensqt.model.order import Order
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
+
+M = TypeVar("M")
+T = TypeVar("T")
 
 MAX_BATCH = 100
 MAX_KLINES = 1000
@@ -65,10 +72,10 @@ class ExchangeCalls:
         self, request: pb.BatchPlaceOrdersRequest, context: Context
     ) -> pb.BatchPlaceOrdersResponse:
         _check_size(len(request.orders))
-        asked = [requests.decode_order_request(order, f"orders[{place}]") for place, order in enumerate(request.orders)]
-        _audit(",".join({one.symbol for one in asked}), *(one.client_order_id for one in asked))
-        outcomes = await self._desk.place_batch(asked, wait_s=self._wait_s(context))
-        return pb.BatchPlaceOrdersResponse(results=map(encode_order_result, outcomes))
+        batch = _Batch(request.orders, requests.decode_order_request)
+        _audit(",".join({one.symbol for one in batch.sound}), *(one.client_order_id for one in batch.sound))
+        outcomes = await self._desk.place_batch(batch.sound, wait_s=self._wait_s(context)) if batch.sound else []
+        return pb.BatchPlaceOrdersResponse(results=map(encode_order_result, batch.answers(outcomes)))
 
     async def _cancel_order(self, request: pb.CancelOrderRequest, _context: Context) -> pb.CancelOrderResponse:
         ref = requests.decode_order_ref(request.order)
@@ -80,10 +87,12 @@ class ExchangeCalls:
         self, request: pb.BatchCancelOrdersRequest, _context: Context
     ) -> pb.BatchCancelOrdersResponse:
         _check_size(len(request.orders))
-        refs = [requests.decode_order_ref(order, f"orders[{place}]") for place, order in enumerate(request.orders)]
-        _audit(",".join({ref.symbol for ref in refs}), *(ref.client_order_id or ref.order_id for ref in refs))
-        outcomes = await self._desk.cancel_batch(refs)
-        return pb.BatchCancelOrdersResponse(results=map(encode_order_result, outcomes))
+        batch = _Batch(request.orders, requests.decode_order_ref)
+        _audit(
+            ",".join({ref.symbol for ref in batch.sound}), *(ref.client_order_id or ref.order_id for ref in batch.sound)
+        )
+        outcomes = await self._desk.cancel_batch(batch.sound) if batch.sound else []
+        return pb.BatchCancelOrdersResponse(results=map(encode_order_result, batch.answers(outcomes)))
 
     async def _cancel_all_orders(
         self, request: pb.CancelAllOrdersRequest, _context: Context
@@ -141,6 +150,25 @@ class ExchangeCalls:
     def _wait_s(self, context: Context) -> float:
         remaining_s = context.time_remaining()
         return self._order_wait_s if remaining_s is None else min(self._order_wait_s, remaining_s - _MARGIN_S)
+
+
+class _Batch(Generic[M, T]):
+    """The items of a batch call, the sound ones apart from those that make no sense, so that none hides another."""
+
+    def __init__(self, items: Sequence[M], decode: Callable[[M, str], T]) -> None:
+        self.sound: list[T] = []
+        self._errors: list[InvalidRequest | None] = []
+        for place, item in enumerate(items):
+            try:
+                self.sound.append(decode(item, f"orders[{place}]"))
+                self._errors.append(None)
+            except InvalidRequest as error:
+                self._errors.append(error)
+
+    def answers(self, outcomes: Sequence[Order | ExchangeError]) -> list[Order | ExchangeError]:
+        """Put the outcomes of the sound items back among the errors of the others, in the order of the request."""
+        in_turn = iter(outcomes)
+        return [next(in_turn) if error is None else error for error in self._errors]
 
 
 class GatewayCalls:
