@@ -125,8 +125,9 @@ class Server:
         call = await _read(request, route)
         if route is None:
             return self._respond(self._dialect.fail(self._dialect.unknown_path(request.method, request.path)), call)
-        self._statistics.requests[route.operation] += 1
-        plan = self._script.plan(route.operation)
+        operation = self._dialect.operation(call)
+        self._statistics.requests[operation] += 1
+        plan = self._script.plan(operation)
         if plan.delay_before_ms:
             await asyncio.sleep(plan.delay_before_ms / 1000)
         reply = self._outcome(call, plan)

@@ -37,6 +37,9 @@ class Simulator:
         self.settings = settings or SimulatorSettings()
         if self.settings.exchange not in DIALECTS:
             raise ConfigError(f"exchange {self.settings.exchange!r}: expected one of {', '.join(sorted(DIALECTS))}")
+        if "rules" not in self.settings.model_fields_set:
+            habits = DIALECTS[self.settings.exchange].habits
+            self.settings = self.settings.model_copy(update={"rules": habits})
         self.market: Market = open_market(self.settings)
         self.engine: Engine = self.market.engine
         self.faults = FaultScript(_monotonic_ms, seed=self.settings.seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
@@ -14,7 +14,7 @@ from opensqt.simulator.events import Event, OrderChanged
 from opensqt.simulator.faults import Fault, FaultKind, FaultScript
 from opensqt.simulator.market import Market
 from opensqt.simulator.order import Refused
-from opensqt.simulator.settings import SimulatorSettings
+from opensqt.simulator.settings import SimulatorSettings, VenueRules
 from opensqt.simulator.sockets import Hub, Socket
 
 Params = dict[str, str]
@@ -102,6 +102,8 @@ class Dialect(ABC):
     """One venue's wire protocol over the engine. Every method runs in the event loop's thread and never waits."""
 
     name: str
+    habits: ClassVar[VenueRules] = VenueRules()
+    """What this venue's engine does, unless the settings say otherwise."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -174,6 +176,10 @@ class Dialect(ABC):
     def route(self, method: str, path: str) -> Route | None:
         """Find the endpoint of a request."""
         return self._routes.get((method, path))
+
+    def operation(self, call: Call) -> str:
+        """Answer what a fault script calls this request, where one endpoint serves several operations."""
+        return call.route.operation
 
     def answer(self, call: Call) -> Reply:
         """Do what is asked and answer it.
