@@ -47,6 +47,7 @@ async def place_or_resolve(rig: Rig, request: OrderRequest, hidden_ms: int) -> O
         return await resolve(rig.exchange, request, sent_ns=sent_ns, recv_window_ms=500, visibility_margin_ms=hidden_ms)
 
 
+@pytest.mark.timeout(600)
 async def test_a_lost_reply_leaves_at_most_one_order_and_none_unresolved(large: bool) -> None:
     """F1: the order is accepted, the reply is lost, and the order is hidden from queries for a while."""
     intents, hidden_ms = (1_000, 3_000) if large else (40, 1_000)
@@ -200,6 +201,7 @@ async def test_a_clock_that_drifts_does_not_stop_trading(skew_ms: int) -> None:
         assert len(rig.account["orders"]) == 1
 
 
+@pytest.mark.timeout(1800)
 async def test_no_price_or_size_that_our_rules_let_through_misses_a_step(large: bool) -> None:
     """F23: random prices and sizes, rounded by the rules, meet no filter of the venue's."""
     count = 100_000 if large else 300

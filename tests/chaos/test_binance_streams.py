@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from opensqt.model.account import PositionMode
+from opensqt.model.market import INTERVALS_MS
 from opensqt.model.order import OrderRef, OrderStatus, OrderType, PositionSide, Side
 from opensqt.simulator.settings import ServerRules
 from tests.chaos.adapter_rig import LOT, SYMBOL, UNLIMITED, Rig, adapter
@@ -27,6 +28,7 @@ async def trade(rig: Rig, rounds: int, between: Any = None) -> None:
         rig.hit(side, LOT - PART)
 
 
+@pytest.mark.timeout(300)
 async def test_a_lossy_stream_that_is_cut_in_mid_fill_ends_up_equal_to_the_ledger(large: bool) -> None:
     """F6: 1 % of the frames lost (more, where there are few) and the socket cut again and again, in mid-fill."""
     rounds, cuts, lost = (400, 50, "0.01") if large else (60, 8, "0.08")
@@ -140,6 +142,19 @@ async def test_a_quiet_market_is_not_taken_for_a_broken_stream() -> None:
         assert rig.simulator.ledger()["statistics"]["connections_opened"]["market"] == 1
 
 
+async def test_many_candle_streams_share_a_connection_and_survive_its_cut() -> None:
+    """F6: the subscriptions are renewed without sending more than the venue takes."""
+    async with adapter(still=False) as rig:
+        for symbol in (SYMBOL, "ETHUSDT"):
+            for interval in INTERVALS_MS:
+                await anext(rig.exchange.subscribe_klines(symbol, interval))
+        topics = list(rig.exchange._market._topics.values())
+        first = await eventually(lambda: _shared_socket(topics))
+        rig.fault(kind="cut", channel="market")
+        await eventually(lambda: _shared_socket(topics) not in (None, first))
+        assert rig.simulator.ledger()["statistics"]["connections_opened"]["market"] == 2
+
+
 async def test_one_thousand_frames_in_a_burst_reach_three_readers_in_order() -> None:
     """F7: one of the readers sleeps through all of it and still misses nothing."""
     async with adapter() as rig:
@@ -179,6 +194,11 @@ async def test_long_flip_and_flat_are_streamed_with_their_sign(mode: PositionMod
         assert await market(Side.SELL, short_side) == (short_side, -LOT)
         assert await market(Side.SELL, long_side) == (long_side, 0)
         assert await market(Side.BUY, short_side) == (short_side, 0)
+
+
+def _shared_socket(topics: list[Any]) -> Any:
+    sockets = {topic.socket for topic in topics}
+    return sockets.pop() if len(sockets) == 1 else None
 
 
 def _broken(rig: Rig, name: str) -> bool:

@@ -38,9 +38,7 @@ class _Client(Tap, ccxt.pro.binanceusdm):  # type: ignore[misc]
     """ccxt's client, with the listen key's life in our hands."""
 
     async def authenticate(self, params: Row | None = None) -> None:
-        """Get the listen key: the venue answers the living one, prolonged, or a new one."""
-        answer = await self.fapiPrivatePostListenKey()
-        self.options["linear"] = {"listenKey": answer["listenKey"]}
+        """Do nothing: `Binance.watch_private` has the key by now."""
 
 
 class Binance(Venue):
@@ -250,7 +248,9 @@ class Binance(Venue):
         return "listenKey=" in url
 
     async def watch_private(self) -> None:
-        """Hold the account's stream."""
+        """Hold the account's stream; asked for a key, the venue answers the living one, prolonged, or a new one."""
+        answer = await self.rest.send("fapiPrivatePostListenKey")
+        self.client.options["linear"] = {"listenKey": answer["listenKey"]}
         await self.client.watch_orders()
 
     async def renew_key(self) -> None:

@@ -21,6 +21,7 @@ _log = get_logger("venue")
 _OVERLAP_MS = 300_000
 """How far trade queries reach back behind the last one; repeated fills count once."""
 _ALL_TRADES_EVERY_S = 60.0
+_QUERIES_LAG_NS = 2_000_000_000
 PositionKey = tuple[str, PositionSide]
 
 
@@ -145,11 +146,11 @@ class Books:
                 told.setdefault((symbol, side), flat(symbol, side))
         moved = set()
         for key, position in told.items():
-            # What the stream told while we asked is newer than the answer.
-            if key in self._touched:
+            before = self._positions.get(key)
+            # What the stream told while we asked, or just before, is newer than the answer.
+            if key in self._touched or (before is not None and _is_older(position, before)):
                 continue
             self.symbols.setdefault(position.symbol)
-            before = self._positions.get(key)
             if before is not None and before.quantity != position.quantity:
                 moved.add(position.symbol)
             self._set_position(key, position)
@@ -252,6 +253,15 @@ def flat(symbol: str, side: PositionSide) -> Position:
         position_side=side,
         received_ns=time.time_ns(),
     )
+
+
+def _is_older(told: Position, known: Position) -> bool:
+    """Whether an answer is behind what is known: queries may lag, and a position left out of one has no time."""
+    if told.quantity == known.quantity:
+        return False
+    if told.event_time_ms:
+        return told.event_time_ms < known.event_time_ms
+    return told.received_ns - known.received_ns < _QUERIES_LAG_NS
 
 
 def _newest_ms(fills: list[Fill]) -> int:

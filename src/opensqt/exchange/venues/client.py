@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ from opensqt.model.clock import now_ms
 from opensqt.telemetry.logging import get_logger, redact
 
 _log = get_logger("venue")
+_BETWEEN_MESSAGES_S = 0.12
+"""Binance cuts a connection that sends more than ten messages a second; the others allow more."""
 
 
 @dataclass(slots=True)
@@ -57,6 +60,7 @@ class Tap:
         socket = super().client(url)  # type: ignore[misc]
         if "handle_text_or_binary_message" not in vars(socket):
             socket.handle_text_or_binary_message = lambda data: self._decode(socket, data)
+            socket.send = _paced(socket.send)
         return socket
 
     def on_error(self, client: Any, error: Any) -> None:
@@ -152,6 +156,21 @@ def reply_of(error: Exception) -> Reply:
     unsent = isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
     local = isinstance(error, ccxt.ArgumentsRequired | ccxt.NotSupported | ccxt.BadSymbol | ccxt.InvalidOrder)
     return Reply(error=kind, message=str(error) if local else "", sent=not unsent)
+
+
+def _paced(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """Keep the messages over one connection apart: after a reconnect many subscriptions are renewed at once."""
+    turn = asyncio.Lock()
+    sent_s = 0.0
+
+    async def paced(message: Any) -> None:
+        nonlocal sent_s
+        async with turn:
+            await asyncio.sleep(max(0.0, sent_s + _BETWEEN_MESSAGES_S - time.monotonic()))
+            sent_s = time.monotonic()
+            await send(message)
+
+    return paced
 
 
 def _seconds(headers: dict[str, str]) -> float | None:

@@ -37,13 +37,15 @@ class Preparation:
         if not self._settings.public_only:
             self._check_key_is_given()
         await self._venue.rest.measure_clock()
+        if not self._settings.public_only:
+            # Before the rules: loading them may send the key too, and fail with less to say.
+            await self._prove_credentials()
         await self._venue.load_rules()
         for symbol in (*self._settings.symbols, *self._settings.leverage):
             if symbol not in self._venue.rules:
                 raise UnknownSymbol(f"symbol {symbol!r}: not traded on {self._venue.name}", symbol=symbol)
         if self._settings.public_only:
             return
-        await self._prove_credentials()
         await self._settle_position_mode()
         for symbol, leverage in self._settings.leverage.items():
             await self._settle_leverage(symbol, leverage)
