@@ -6,10 +6,13 @@ import random
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.service.grid_rig import SYMBOL, Chain, chain, one_order_a_level, store_fills
 from tests.support import eventually
 
 
+@pytest.mark.timeout(900)
 async def test_a_killed_grid_comes_back_the_same(tmp_path: Path, large: bool) -> None:
     """F9 F8: killed between any two orders, no order is doubled, no fill is lost or counted twice."""
     dice = random.Random(7)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -140,12 +142,18 @@ class Chain(Ledger):
 @asynccontextmanager
 async def chain(folder: Path) -> AsyncIterator[Chain]:
     """Run a simulator in this process and a connector beside it."""
-    async with simulator() as sim:
-        arguments = ("--exchange", "binance", "--base-url", sim.url, "--port", "0", "--metrics-port", "0")
-        journal = ("--journal", str(folder / "journal.db"))
-        async with start("opensqt.connector", *arguments, *journal, env=KEYS, cwd=folder) as process:
-            await process.ready()
-            yield Chain(sim, process, folder)
+    async with simulator() as sim, connector(sim, folder) as process:
+        yield Chain(sim, process, folder)
+
+
+@asynccontextmanager
+async def connector(sim: Simulator, folder: Path, *, port: str = "0") -> AsyncIterator[Process]:
+    """Run a connector on the simulator, with its journal in *folder*."""
+    arguments = ("--exchange", "binance", "--base-url", sim.url, "--port", port, "--metrics-port", "0")
+    journal = ("--journal", str(folder / "journal.db"))
+    async with start("opensqt.connector", *arguments, *journal, env=KEYS, cwd=folder) as process:
+        await process.ready()
+        yield process
 
 
 async def store_fills(database: Path) -> list[tuple[str, ...]]:
@@ -155,6 +163,12 @@ async def store_fills(database: Path) -> list[tuple[str, ...]]:
         return sorted(_row(counted) for counted in await store.fills(SYMBOL))
     finally:
         await store.close()
+
+
+def get(process: Process, path: str) -> Any:
+    """GET a page of the market maker; blocking, for use in a thread."""
+    with urllib.request.urlopen(f"http://{process.address}{path}", timeout=5) as answer:
+        return json.loads(answer.read())
 
 
 def one_order_a_level(orders: list[dict[str, Any]]) -> bool:

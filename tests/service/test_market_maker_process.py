@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import socket
-import urllib.request
 from pathlib import Path
-from typing import Any
 
-from tests.service.grid_rig import chain, store_fills
+from tests.service.grid_rig import chain, get, store_fills
 from tests.support import Process, eventually, start
 
 
@@ -75,12 +72,6 @@ async def test_a_port_in_use_ends_it_with_2(tmp_path: Path) -> None:
         async with start("opensqt.market_maker", "--port", str(port), cwd=tmp_path) as maker:
             assert await maker.wait(30) == 2
             assert f"port {port}: already in use" in error_line(maker)
-
-
-def get(process: Process, path: str) -> Any:
-    """GET a page of the market maker; blocking, for use in a thread."""
-    with urllib.request.urlopen(f"http://{process.address}{path}", timeout=5) as answer:
-        return json.loads(answer.read())
 
 
 def error_line(process: Process) -> str:

@@ -12,6 +12,7 @@ from opensqt.market_maker.waits import Wait, Waits
 from opensqt.model.errors import (
     AccessError,
     BackOff,
+    DuplicateOrder,
     ExchangeError,
     InsufficientMargin,
     OrderNotFound,
@@ -22,7 +23,7 @@ from opensqt.model.errors import (
 )
 from opensqt.model.fill import Fill
 from opensqt.model.order import Order, OrderRef, OrderStatus, Side
-from opensqt.telemetry.logging import get_logger
+from opensqt.telemetry.logging import get_logger, redact
 
 _log = get_logger("market_maker.orders")
 
@@ -117,7 +118,8 @@ class OrderDesk:
         if live is None:
             return  # the stream was faster, and it is over already
         slot = self.state.slot(live.level)
-        if isinstance(outcome, RequestError | BackOff | AccessError | Unreachable) and slot.state is SlotState.PENDING:
+        proven = isinstance(outcome, RequestError | BackOff | AccessError | Unreachable)
+        if proven and not isinstance(outcome, DuplicateOrder) and slot.state is SlotState.PENDING:
             self._refuse(live, outcome, now)
             return
         _log.warning("order in doubt", client_order_id=client_order_id, reason=outcome.reason, message=outcome.message)
@@ -265,7 +267,9 @@ class OrderDesk:
             message=error.message,
         )
         status = OrderStatus.REJECTED if isinstance(error, RequestError) else OrderStatus.DENIED
-        self.state.put(SlotEvent.REFUSE, replace(live, status=status, reason=f"{error.reason}: {error.message}"))
+        self.state.put(
+            SlotEvent.REFUSE, replace(live, status=status, reason=redact(f"{error.reason}: {error.message}"))
+        )
         self._doubts.pop(live.client_order_id, None)
         self.news = True
         if isinstance(error, PostOnlyWouldCross):

@@ -43,8 +43,6 @@ OVERLAP_MS = 600_000
 """Fills are asked for from this long before the watermark: a venue's trade list may lag behind its stream."""
 RECHECK_S = 5.0
 """A comparison that fills ran through is made again after this long."""
-SETTLE_PATIENCE_S = 60.0
-"""An order whose fills can't be found for this long is told as a problem."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,19 +101,14 @@ class Engine:
         self._fills_before = 0
         self._newest_ms = stored.header.watermark_ms if stored.header else 0
         self._mark_ms = self._newest_ms
-        self._missing_since: float | None = None
+        self.missing_since: float | None = None
+        """Since when the venue has told of more filled than we could count fills of; monotonic seconds."""
         self._missing_retry = Wait(first_s=0.3, most_s=10)
         self._cancel_on_stop = False
         self._final = False
         self._bucket: tuple[int, ...] = ()
         self._look_again = now
-
-    @property
-    def price_is_fresh(self) -> bool:
-        """Whether the last `decide` found the price fresh enough to trade on."""
-        return self._fresh
-
-    _fresh = False
+        self._fresh = False
 
     def handle(self, event: Event, now: float) -> None:
         """Take in one event."""
@@ -164,24 +157,6 @@ class Engine:
         if self._reconcile_due <= now and not self._reconciling and self.state.header is not None:
             commands.append(self._ask_everything())
         return commands
-
-    def problems(self, now: float) -> list[str]:
-        """Say why the grid does not trade as it should; empty when it does."""
-        found = []
-        if self.phase is Phase.STARTING:
-            found.append(f"starting: {self.reconcile_error or 'the exchange state is not compared yet'}")
-        if self.price is None or now - self.price_at > self.settings.price_max_age_s:
-            age = "none came yet" if self.price is None else f"the last came {now - self.price_at:.0f} s ago"
-            found.append(f"stale price: {age}")
-        if self.halted:
-            found.append(f"halted: {self.halted}")
-        if self.reconcile_error and self.phase is not Phase.STARTING:
-            found.append(f"reconcile: {self.reconcile_error}")
-        if self.desk.pause.until > now:
-            found.append(f"orders paused: {self.desk.pause_reason}")
-        if self._missing_since is not None and now - self._missing_since > SETTLE_PATIENCE_S:
-            found.append(f"fills missing for {', '.join(sorted(self.desk.missing))}")
-        return found
 
     def _see_price(self, price: Price, now: float) -> None:
         if not 0 < price.bid <= price.ask:
@@ -312,11 +287,11 @@ class Engine:
     def _watch_fills(self, now: float) -> None:
         """Ask for fills that the venue told of and no stream brought."""
         if not self.desk.missing and not self.desk.unnamed:
-            self._missing_since = None
+            self.missing_since = None
             self._missing_retry.reset()
             return
-        if self._missing_since is None:
-            self._missing_since = now
+        if self.missing_since is None:
+            self.missing_since = now
             self._missing_retry.grow(now)
         elif self._missing_retry.until <= now and not self._reconciling:
             self._missing_retry.grow(now)
@@ -383,11 +358,15 @@ class Engine:
             self._reconcile_by(now + 1)
             return
         more = self.mismatch.difference
-        if self.settings.adopt_position == "levels" and more > 0 and self._adopt(more, entry_price):
-            return
+        if self.settings.adopt_position == "levels" and self.phase is Phase.STARTING and more > 0:
+            if self.mismatch.seen < reconcile.ADOPT_CONFIRMATIONS:
+                self._reconcile_by(now + 1)
+                return
+            if self._adopt(more, entry_price):
+                return
         self.halted = (
             f"the venue holds {venue} {self.rules.base_asset}, our levels explain {self.state.position};"
-            " close the difference by hand" + ("" if more < 0 else ", or set app.adopt_position: levels")
+            " close the difference by hand" + ("" if more < 0 else ", or start again with app.adopt_position: levels")
         )
         if not was_halted:
             _log.error("position that no level explains: no more buys", venue=str(venue), ours=str(self.state.position))

@@ -15,6 +15,8 @@ from opensqt.model.venue import SymbolRules
 
 CONFIRMATIONS = 2
 """A difference has to be seen this often in a row before anything follows from it: a fill may be on its way."""
+ADOPT_CONFIRMATIONS = 5
+"""This often before a found position is laid on levels: a fill that shows up later would then count twice."""
 MOST_LEVELS = 1000
 """A found position that would need more levels than this is not laid out."""
 

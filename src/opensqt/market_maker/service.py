@@ -12,6 +12,7 @@ from opensqt.exchange.protocol import Exchange
 from opensqt.market_maker.engine import Engine, Phase
 from opensqt.market_maker.events import Event, OrdersSeen, Place, PriceSeen, StopAsked
 from opensqt.market_maker.execution import Executor
+from opensqt.market_maker.health import problems
 from opensqt.market_maker.metrics import Metrics
 from opensqt.market_maker.status import status
 from opensqt.market_maker.store import Store
@@ -19,7 +20,7 @@ from opensqt.model.clock import now_ms, now_ns
 from opensqt.model.errors import AccessError, ConnectorUnavailable, ExchangeError
 from opensqt.model.market import Price
 from opensqt.model.venue import ExchangeInfo, SymbolRules
-from opensqt.telemetry.logging import get_logger
+from opensqt.telemetry.logging import get_logger, redact
 
 _log = get_logger("market_maker")
 
@@ -67,7 +68,7 @@ class MarketMaker:
 
     def problems(self) -> list[str]:
         """Say why the grid is not healthy; empty when it is."""
-        return [*self.engine.problems(time.monotonic()), *self._venue_problems]
+        return [redact(one) for one in (*problems(self.engine, time.monotonic()), *self._venue_problems)]
 
     def status(self) -> dict[str, Any]:
         """Describe the grid as JSON."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Table, event, func, insert, select
+from sqlalchemy import Executable, Table, event, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -40,6 +40,9 @@ class Store:
         self._clock = clock
         self._insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
         self._lock_files: list[int] = []
+        self._upserts = {
+            table: self._upsert(table, keep=("created_ms",)) for table in (schema.grids, schema.slots, schema.orders)
+        }
         self._lock_connection: AsyncConnection | None = None
 
     @classmethod
@@ -144,12 +147,13 @@ class Store:
         now_ms = self._clock() // 1_000_000
         async with self._engine.begin() as connection:
             if changes.header is not None:
-                await self._upsert(connection, schema.grids, [rows.header_row(symbol, changes.header)])
+                await connection.execute(self._upserts[schema.grids], [rows.header_row(symbol, changes.header)])
             if changes.slots:
-                await self._upsert(connection, schema.slots, [rows.slot_row(symbol, slot) for slot in changes.slots])
+                slots = [rows.slot_row(symbol, slot) for slot in changes.slots]
+                await connection.execute(self._upserts[schema.slots], slots)
             if changes.orders:
                 written = [rows.order_row(symbol, order, now_ms) for order in changes.orders]
-                await self._upsert(connection, schema.orders, written, keep=("created_ms",))
+                await connection.execute(self._upserts[schema.orders], written)
             if changes.fills:
                 # A trade that is there already would mean that it was counted twice: that must fail, not pass.
                 await connection.execute(insert(schema.fills), [rows.fill_row(counted) for counted in changes.fills])
@@ -182,14 +186,13 @@ class Store:
                     " give another database"
                 )
 
-    async def _upsert(
-        self, connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], keep: Iterable[str] = ()
-    ) -> None:
+    def _upsert(self, table: Table, *, keep: Iterable[str]) -> Executable:
+        """Build the statement that inserts a row or replaces all of it but its key and the columns of *keep*."""
         statement = self._insert(table)
         primary = [column.name for column in table.primary_key]
         fixed = {*primary, *keep}
         changed = {column.name: statement.excluded[column.name] for column in table.c if column.name not in fixed}
-        await connection.execute(statement.on_conflict_do_update(index_elements=primary, set_=changed), list(rows))
+        return statement.on_conflict_do_update(index_elements=primary, set_=changed)
 
 
 def _tune_sqlite(connection: Any, _record: object) -> None:

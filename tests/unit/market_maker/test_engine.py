@@ -18,8 +18,16 @@ from opensqt.market_maker.events import (
     ReconcileFailed,
     StopAsked,
 )
+from opensqt.market_maker.health import problems
 from opensqt.market_maker.slot import SlotState
-from opensqt.model.errors import InsufficientMargin, OutcomeUnknown, PostOnlyWouldCross, ReduceOnlyRefused, Unreachable
+from opensqt.model.errors import (
+    DuplicateOrder,
+    InsufficientMargin,
+    OutcomeUnknown,
+    PostOnlyWouldCross,
+    ReduceOnlyRefused,
+    Unreachable,
+)
 from opensqt.model.fill import Fill
 from opensqt.model.order import Order, OrderRequest, OrderStatus, PositionSide, Side
 from tests.unit.market_maker.venue import SYMBOL, Desk, MiniVenue, price
@@ -211,7 +219,7 @@ def test_a_failed_query_changes_nothing() -> None:
         desk.engine.handle(PriceSeen(price(1004)), desk.now)
         desk.tell(ReconcileFailed(Unreachable("no answer")))
     assert dict(desk.engine.state.slots) == before
-    assert any("reconcile" in problem for problem in desk.engine.problems(desk.now))
+    assert any("reconcile" in problem for problem in problems(desk.engine, desk.now))
 
 
 def test_a_gap_makes_it_ask_the_venue() -> None:
@@ -334,11 +342,19 @@ def test_a_found_position_is_laid_on_levels_and_never_sold_below_its_entry() -> 
     venue = MiniVenue()
     _trade_by_hand(venue, "0.070")
     desk = Desk(venue=venue, adopt_position="levels").start(1004)
-    for _ in range(4):
+    for _ in range(8):
         desk.wait(1)
     assert desk.engine.state.position == Decimal("0.070")
     assert set(desk.sells.values()) == {1010, 1020}
     assert desk.engine.state.totals.adopted == Decimal("0.070")
+
+
+def test_an_id_that_was_used_before_is_asked_for() -> None:
+    """F1: the venue may have it from a request whose reply was lost."""
+    desk = Desk()
+    desk.venue.refuse = DuplicateOrder
+    desk.start(1004)
+    assert all(slot.state is SlotState.PENDING for slot in desk.engine.state.slots.values())
 
 
 def test_an_answer_that_leaves_the_position_out_proves_nothing() -> None:
@@ -360,7 +376,7 @@ def test_without_a_price_the_buys_are_pulled() -> None:
     desk.think()
     desk.settle()
     assert desk.buys == {}
-    assert any("stale price" in problem for problem in desk.engine.problems(desk.now))
+    assert any("stale price" in problem for problem in problems(desk.engine, desk.now))
     desk.move(1004)
     assert len(desk.buys) == 5
 

@@ -22,6 +22,7 @@ from opensqt.market_maker.events import (
     Reconcile,
     ReconcileFailed,
 )
+from opensqt.market_maker.health import problems
 from opensqt.model.errors import (
     InsufficientMargin,
     OrderNotFound,
@@ -205,4 +206,4 @@ def test_no_chaos_breaks_the_grid(script: list[Step]) -> None:
     assert state.position == venue.position
     assert state.totals.fills == len(venue.fills)
     assert {order.client_order_id for order in state.live_orders()} == {o.client_order_id for o in venue.open_orders}
-    assert not chaos.desk.engine.problems(chaos.desk.now)
+    assert not problems(chaos.desk.engine, chaos.desk.now)
