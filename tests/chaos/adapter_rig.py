@@ -132,7 +132,7 @@ async def adapter(
     mode: PositionMode = PositionMode.ONE_WAY, *, still: bool = True, server: Any = None, **more: Any
 ) -> AsyncIterator[Rig]:
     """Start a simulator and an adapter on it; a still market trades only with whom the test sends."""
-    simulated: dict[str, Any] = {"port": 0, "accounts": (AccountSettings(position_mode=mode),)}
+    simulated: dict[str, Any] = {"port": 0, "past_minutes": 200, "accounts": (AccountSettings(position_mode=mode),)}
     if server is not None:
         simulated["server"] = server
     async with Simulator(SimulatorSettings(**simulated)) as simulator:

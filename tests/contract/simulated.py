@@ -59,7 +59,7 @@ def simulated(venue: str) -> Callable[[PositionMode], AbstractAsyncContextManage
     @asynccontextmanager
     async def on_a_simulator(mode: PositionMode) -> AsyncIterator[tuple[Exchange, Market]]:
         account = AccountSettings(position_mode=mode)
-        settings = SimulatorSettings(exchange=venue, port=0, clock="manual", accounts=(account,))
+        settings = SimulatorSettings(exchange=venue, port=0, clock="manual", past_minutes=200, accounts=(account,))
         async with Simulator(settings) as simulator, aiohttp.ClientSession() as session:
             asked = VenueSettings(
                 name=venue,

@@ -23,7 +23,6 @@ _PACE_MS = 70
 """Market time between two moves of a generated symbol, on average."""
 _FULL_PACE_SPEED = 8
 """Above this speed a generated symbol moves in larger steps instead of more often."""
-_PAST_MINUTES = 1_500
 _PAST_VOLUME = 3_400
 """Typical quotes traded in a minute of the made-up past; measured on what the crowd trades."""
 _FUNDING_RATES = (-50, 250)
@@ -53,13 +52,14 @@ class _Generator:
         self._symbol = rules.symbol
         self._random = random
         self._pace_ms = pace_ms
+        past_minutes = engine.settings.past_minutes
         self._funding_period = -1
         self._crowd = Crowd(engine, rules, random, rules.start_price)
         self._path = PricePath(random, self._crowd.ticks(rules.start_price), rules.volatility_bps, pace_ms)
         typical = rules.touch_notional / rules.start_price * _PAST_VOLUME
         engine.remember(
             rules.symbol,
-            self._path.past(_PAST_MINUTES, start_ms, rules.price_step, typical, rules.quantity_step),
+            self._path.past(past_minutes, start_ms, rules.price_step, typical, rules.quantity_step),
         )
         self.next_ms = start_ms + pace_ms
 

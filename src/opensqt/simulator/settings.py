@@ -124,6 +124,8 @@ class SimulatorSettings(Section):
     """The symbol that the recording is of; the others are generated."""
     replay_history: int = Field(default=100, ge=0)
     """Bars of a recording that become the candles' past instead of being played."""
+    past_minutes: int = Field(default=1500, ge=1)
+    """Minutes of candles that a generated market is given as its past."""
     speed: Positive = Decimal(1)
     """Market seconds in one real second."""
     clock: Literal["live", "held", "manual"] = "live"
