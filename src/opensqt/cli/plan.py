@@ -16,7 +16,7 @@ _RANGE_TO_DEVIATION = Decimal("1.6")
 """The high-low range that a random walk has on average, in standard deviations."""
 _LEAST, _MOST = Decimal("1.01"), Decimal(3)
 """The interval stays within this many times the one at which fees eat all of the profit."""
-_STEPS_PER_ORDER = 5
+_STEPS_PER_ORDER = 10
 _MIN_ORDER_VALUE = Decimal(30)
 
 
