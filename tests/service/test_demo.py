@@ -92,6 +92,7 @@ async def test_a_symbol_that_is_not_traded_is_a_usage_error(tmp_path: Path) -> N
     ("arguments", "told"),
     [
         (("--replay", "/no/such.csv"), b"--replay: /no/such.csv: no such file"),
+        (("--exchange", "nowhere"), b"--exchange nowhere: expected one of "),
         (("--speed", "nan"), b"expected a number above zero"),
     ],
 )

@@ -19,6 +19,7 @@ from opensqt.cli.stage import DemoSettings
 from opensqt.config import entry
 from opensqt.config.load import ConfigError
 from opensqt.exchange.remote import RemoteExchange
+from opensqt.simulator.dialects import DIALECTS
 from opensqt.telemetry import logging
 
 _EXAMPLES = """examples:
@@ -137,6 +138,8 @@ def _add_cancel_all(parser: argparse.ArgumentParser) -> None:
 
 
 def _demo_settings(options: argparse.Namespace) -> DemoSettings:
+    if options.exchange not in DIALECTS:
+        raise ConfigError(f"--exchange {options.exchange}: expected one of {', '.join(sorted(DIALECTS))}")
     if options.replay is not None and not options.replay.is_file():
         raise ConfigError(f"--replay: {options.replay}: no such file")
     if options.summary is not None and not options.summary.absolute().parent.is_dir():
