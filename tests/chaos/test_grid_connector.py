@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from pathlib import Path
 
-from tests.service.grid_rig import chain, connector, get, store_fills
-from tests.support import Process, eventually
+from tests.service.grid_rig import all_known, chain, connector, store_fills
+from tests.support import eventually
 
 
 async def test_a_connector_killed_and_started_again_costs_no_fill(tmp_path: Path) -> None:
@@ -21,14 +20,9 @@ async def test_a_connector_killed_and_started_again_costs_no_fill(tmp_path: Path
         port = made.connector.address.rpartition(":")[2]
         async with connector(made.sim, tmp_path, port=port):
             await eventually(lambda: len(made.account["fills"]) >= fills + 5, within_s=40)
-            await eventually(lambda: _all_known(maker), within_s=40, what="every order's outcome is known")
+            await eventually(lambda: all_known(maker), within_s=40, what="every order's outcome is known")
             maker.send(signal.SIGTERM)
             assert await maker.wait(20) == 0, maker.output
         assert made.open_orders == []
         assert made.account["duplicate_client_order_ids"] == []
         assert await store_fills(tmp_path / "grid.db") == made.fills()
-
-
-async def _all_known(maker: Process) -> bool:
-    told = await asyncio.to_thread(get, maker, "/status")
-    return not told["problems"] and all(slot["state"] != "PENDING" for slot in told["slots"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.grid_rig import SYMBOL, Chain, chain, one_order_a_level, store_fills
+from tests.service.grid_rig import Chain, all_known, chain, one_order_a_level, store_fills
 from tests.support import eventually
 
 
@@ -29,9 +29,9 @@ async def test_a_killed_grid_comes_back_the_same(tmp_path: Path, large: bool) ->
 
 
 async def _ends_exact(made: Chain, folder: Path) -> None:
-    made.sim.market.pause(SYMBOL)
     async with made.maker() as maker:
         await maker.ready()
+        await eventually(lambda: all_known(maker), within_s=40, what="every order's outcome is known")
         maker.send(signal.SIGTERM)
         assert await maker.wait() == 0, maker.output
     assert made.open_orders == []

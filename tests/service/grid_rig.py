@@ -171,6 +171,12 @@ def get(process: Process, path: str) -> Any:
         return json.loads(answer.read())
 
 
+async def all_known(maker: Process) -> bool:
+    """Whether the grid is well and waits for no order's outcome."""
+    told = await asyncio.to_thread(get, maker, "/status")
+    return not told["problems"] and all(slot["state"] != "PENDING" for slot in told["slots"])
+
+
 def one_order_a_level(orders: list[dict[str, Any]]) -> bool:
     """Whether no level has two of the orders."""
     names = [OrderIds("SQ1", SYMBOL).read(order["client_order_id"]) for order in orders]

@@ -123,9 +123,9 @@ class OrderDesk:
             self._refuse(live, outcome, now)
             return
         _log.warning("order in doubt", client_order_id=client_order_id, reason=outcome.reason, message=outcome.message)
-        if live.status is OrderStatus.PENDING:
-            live = replace(live, status=OrderStatus.UNKNOWN)
-            self.state.put(SlotEvent.DOUBT, live)
+        if live.status.is_in_flight:
+            # Only from now on is nothing of ours on its way any more: its absence counts from here.
+            self.state.put(SlotEvent.DOUBT, replace(live, status=OrderStatus.UNKNOWN, since=now))
         self._doubt(client_order_id, now, delay_s=0.3)
 
     def cancel_answered(self, client_order_id: str, outcome: Order | ExchangeError, now: float) -> None:
