@@ -121,6 +121,16 @@ async def test_a_mute_private_stream_is_noticed_and_replaced() -> None:
         await rig.agrees()
 
 
+async def test_an_account_with_nothing_to_tell_is_not_taken_for_a_mute_stream() -> None:
+    """F31: the stream told the order before the answer did, and then there is nothing more to tell."""
+    async with adapter(stale_after_s=0.3, reconcile_interval_s=0.1) as rig:
+        rig.fault(kind="delay", on="place_order", delay_ms=200, before=False)
+        await rig.exchange.place_order(rig.request(price=await rig.far()))
+        asked = rig.simulator.ledger()["statistics"]["requests"]["open_orders"]
+        await eventually(lambda: rig.simulator.ledger()["statistics"]["requests"]["open_orders"] > asked + 8)
+        assert rig.simulator.ledger()["statistics"]["connections_opened"]["private"] == 1
+
+
 async def test_a_mute_price_stream_is_noticed_while_the_market_moves() -> None:
     """F13: readiness is lost for a channel that says nothing while the venue knows newer prices."""
     async with adapter(still=False, stale_after_s=0.5) as rig:

@@ -41,7 +41,7 @@ class OrderDesk:
     Args:
         venue: Sends.
         books: Learns every answer.
-        acknowledged: Called after each answer of the venue's: the private stream must tell the same.
+        acknowledged: Called when an answer told what the private stream has not told yet.
         rules_stale: Called when a refusal says that our rules are out of date.
     """
 
@@ -110,8 +110,7 @@ class OrderDesk:
             order = await self._answered(self._venue.cancel(ref), ref.symbol)
         except (OrderNotFound, OutcomeUnknown) as error:
             return await self._after_doubtful_cancel(ref, error)
-        self._acknowledged()
-        self._books.learn(order)
+        self._learn(order)
         return order
 
     async def cancel_batch(self, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
@@ -137,9 +136,9 @@ class OrderDesk:
         for order in before:
             self._books.learn(order)
         await self._venue.cancel_all(symbol)
-        if before:
-            self._acknowledged()
         refs = [OrderRef(symbol=symbol, order_id=order.order_id) for order in before]
+        if not all(self._closed(ref) for ref in refs):
+            self._acknowledged()
         await self._until_closed(refs, told_within_s)
         for ref in refs:
             if not self._closed(ref):
@@ -190,8 +189,7 @@ class OrderDesk:
             except ExchangeError as error:
                 return error
         if isinstance(answer, Order):
-            self._acknowledged()
-            self._books.learn(answer)
+            self._learn(answer)
         return answer
 
     async def _after_doubtful_cancel(self, ref: OrderRef, doubt: ExchangeError) -> Order:
@@ -219,13 +217,17 @@ class OrderDesk:
             raise OutcomeUnknown("the venue's answer could not be read", symbol=symbol) from error
 
     def _learn_placed(self, request: OrderRequest, order: Order) -> Order | ExchangeError:
-        self._acknowledged()
-        self._books.learn(order)
+        self._learn(order)
         ended = order.status in (OrderStatus.EXPIRED, OrderStatus.REJECTED, OrderStatus.CANCELED)
         if request.time_in_force is TimeInForce.POST_ONLY and ended and not order.filled_quantity:
             text = order.reason or "the post-only order would have taken"
             return PostOnlyWouldCross(text, symbol=request.symbol)
         return order
+
+    def _learn(self, order: Order) -> None:
+        """Take in an answer; the stream has to tell it too, unless it was the quicker one."""
+        if self._books.learn(order):
+            self._acknowledged()
 
     def _look_at(self, error: ExchangeError) -> None:
         if error.venue_code in self._venue.stale_rules:
