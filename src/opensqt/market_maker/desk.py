@@ -83,7 +83,13 @@ class OrderDesk:
             return
         live = self.state.find(order.client_order_id)
         if live is not None:
-            self._update(live, live.merged(order), now)
+            merged = live.merged(order)
+            if not order.status.is_in_flight:
+                # It was seen: an older answer that it does not exist proves nothing any more.
+                merged = replace(merged, since=now)
+                if (doubt := self._doubts.get(order.client_order_id)) is not None:
+                    doubt.absences = 0
+            self._update(live, merged, now)
         elif not self.state.is_closed(order.client_order_id):
             self._found(order, now)
 

@@ -81,7 +81,7 @@ class LiveOrder:
     """Base coins of the fills that we counted."""
     reason: str = ""
     since: float = 0.0
-    """Monotonic seconds of this process: when it was intended, restored or found, or its placing ended in doubt."""
+    """Monotonic seconds of this process: when it was intended, restored, last seen, or its placing ended in doubt."""
     cancel_asked: bool = False
 
     @property

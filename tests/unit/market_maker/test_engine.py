@@ -11,6 +11,7 @@ from opensqt.market_maker.engine import Phase
 from opensqt.market_maker.events import (
     Ask,
     OrdersSeen,
+    OrderTold,
     Place,
     Placed,
     PriceSeen,
@@ -23,13 +24,14 @@ from opensqt.market_maker.slot import SlotState
 from opensqt.model.errors import (
     DuplicateOrder,
     InsufficientMargin,
+    OrderNotFound,
     OutcomeUnknown,
     PostOnlyWouldCross,
     ReduceOnlyRefused,
     Unreachable,
 )
 from opensqt.model.fill import Fill
-from opensqt.model.order import Order, OrderRequest, OrderStatus, PositionSide, Side
+from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, PositionSide, Side
 from tests.unit.market_maker.venue import SYMBOL, Desk, MiniVenue, price
 
 
@@ -208,6 +210,36 @@ def test_an_absence_is_believed_late_and_when_told_twice() -> None:
     for _ in range(20):
         desk.wait(1)
     assert len(desk.buys) == 5
+
+
+def test_an_absence_counts_from_the_end_of_the_placing() -> None:
+    """F1: the request may have waited its turn for long before it was sent."""
+    desk = Desk()
+    desk.tell(PriceSeen(price(1000)))
+    desk.tell(desk.answer(desk.commands.pop(0))[0])
+    [command] = desk.commands
+    assert isinstance(command, Place)
+    desk.commands.clear()
+    desk.wait(30)
+    request = command.requests[0]
+    desk.tell(Placed(request.client_order_id, OutcomeUnknown("no reply")))
+    for _ in range(9):
+        desk.wait(1)
+    assert desk.engine.state.find(request.client_order_id) is not None
+
+
+def test_an_order_that_was_seen_lately_is_not_gone_because_a_query_does_not_show_it() -> None:
+    """F1 F3: the venue's queries lag behind its stream."""
+    desk = Desk().start(1004)
+    order = desk.engine.state.slot(0).order
+    assert order is not None
+    desk.now = 20.0
+    desk.tell(_seen(desk.venue.orders[order.client_order_id]))
+    desk.engine.desk.ask(order, desk.now)
+    ref = OrderRef(symbol=SYMBOL, client_order_id=order.client_order_id)
+    for _ in range(5):
+        desk.tell(OrderTold(ref, OrderNotFound("not visible")))
+    assert desk.engine.state.find(order.client_order_id) is not None
 
 
 def test_a_failed_query_changes_nothing() -> None:
