@@ -26,7 +26,8 @@ class Admission:
         rules = instrument.rules
         _check_filters(order, rules, books.mode, instrument.mark)
         same = books.by_client_id(order.client_order_id) if order.client_order_id else []
-        if any(self._state.settings.rules.duplicate_client_ids == "ever" or other.status.is_open for other in same):
+        habit = self._state.settings.rules.duplicate_client_ids
+        if habit != "never" and any(habit == "ever" or other.status.is_open for other in same):
             raise Refused(
                 RefusalReason.DUPLICATE_CLIENT_ORDER_ID,
                 f"client_order_id {order.client_order_id!r}: expected one that is not in use",

@@ -185,6 +185,7 @@ class Server:
             # A slow reader is to be noticed by our own bounded buffer, not hidden by megabytes in the kernel's.
             connection.setsockopt(SOL_SOCKET, SO_SNDBUF, _KERNEL_BUFFER)
         socket = Socket(ws, transport, self._script, self._statistics, buffer=self._rules.socket_buffer)
+        socket.headers = request.headers
         try:
             self._dialect.connect(socket, request.path, params)
         except VenueError as error:
@@ -230,13 +231,15 @@ async def _read(request: web.Request, route: Route | None) -> Call:
     query = request.raw_path.partition("?")[2]
     body = (await request.read()).decode("utf-8", errors="replace") if request.can_read_body else ""
     fields = body if request.content_type != "application/json" else ""
+    params = {**dict(parse_qsl(query, keep_blank_values=True)), **dict(parse_qsl(fields, keep_blank_values=True))}
     return Call(
         route=route if route is not None else _NOWHERE,
-        params={**dict(parse_qsl(query, keep_blank_values=True)), **dict(parse_qsl(fields, keep_blank_values=True))},
+        params=params | ((route.arguments(request.path) or {}) if route is not None else {}),
         query=query,
         body=body,
         headers=request.headers,
         address=request.remote or "",
+        path=request.path,
     )
 
 

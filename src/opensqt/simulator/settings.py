@@ -84,8 +84,8 @@ class VenueRules(Section):
 
     post_only_crossing: Literal["refuse", "expire"] = "refuse"
     """A post-only order that would take: refused at once, or accepted and EXPIRED in the same breath."""
-    duplicate_client_ids: Literal["open", "ever"] = "open"
-    """A client id is refused while an open order has it, or once any order had it."""
+    duplicate_client_ids: Literal["never", "open", "ever"] = "open"
+    """A client id is never refused, while an open order has it, or once any order had it."""
 
 
 class ServerRules(Section):

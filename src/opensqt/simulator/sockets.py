@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -56,6 +56,8 @@ class Socket:
         """Fine channel names that the connection carries now."""
         self.state: dict[str, Any] = {}
         """What the dialect keeps about the connection."""
+        self.headers: Mapping[str, str] = {}
+        """What the client asked to connect with."""
         self.closed = False
         self.pong_at = asyncio.get_running_loop().time()
 

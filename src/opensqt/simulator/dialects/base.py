@@ -52,6 +52,7 @@ class Route:
     """One REST endpoint of a venue.
 
     Attributes:
+        path: Its path; a part in braces, such as `{order_id}`, stands for any and becomes a parameter.
         operation: What a fault script calls it.
         handler: Does it and answers what becomes the JSON body.
         weight: What it costs of the request limit.
@@ -67,6 +68,19 @@ class Route:
     security: str = "signed"
     cost: Callable[[Params], int] | None = None
 
+    def arguments(self, path: str) -> Params | None:
+        """Answer the parameters that a path carries, or None when it is not this endpoint's."""
+        wanted, given = self.path.split("/"), path.split("/")
+        if len(wanted) != len(given):
+            return None
+        found = {}
+        for want, part in zip(wanted, given, strict=True):
+            if want.startswith("{"):
+                found[want.strip("{}")] = part
+            elif want != part:
+                return None
+        return found
+
 
 @dataclass(slots=True)
 class Call:
@@ -79,6 +93,8 @@ class Call:
     body: str
     headers: Mapping[str, str]
     address: str
+    path: str = ""
+    """As sent."""
     account: str = ""
     """Key of the account, once the dialect admitted the call."""
     ignored: bool = False
@@ -111,6 +127,7 @@ class Dialect(ABC):
         self.hub = world.hub
         self.settings = world.settings
         self._routes = {(route.method, route.path): route for route in self.routes()}
+        self._open_routes = [route for route in self._routes.values() if "{" in route.path]
         self._accepted_ms: dict[str, int] = {}
 
     @abstractmethod
@@ -175,7 +192,10 @@ class Dialect(ABC):
 
     def route(self, method: str, path: str) -> Route | None:
         """Find the endpoint of a request."""
-        return self._routes.get((method, path))
+        found = self._routes.get((method, path))
+        if found is not None:
+            return found
+        return next((each for each in self._open_routes if each.method == method and each.arguments(path)), None)
 
     def operation(self, call: Call) -> str:
         """Answer what a fault script calls this request, where one endpoint serves several operations."""
