@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -180,6 +182,16 @@ class Chaos:
         ]
         return sum((fill.side.sign * fill.quantity for fill in of_level), Decimal(0))
 
+    def is_exact_when_calm(self) -> None:
+        """Let calm return, and compare everything with the venue."""
+        self.calm()
+        engine, venue = self.desk.engine, self.venue
+        assert engine.state.position == venue.position
+        assert engine.state.totals.fills == len(venue.fills)
+        ours = {order.client_order_id for order in engine.state.live_orders()}
+        assert ours == {order.client_order_id for order in venue.open_orders}
+        assert not problems(engine, self.desk.now)
+
     def calm(self) -> None:
         """From now on everything works: deliver what is on the way and let every wait run out."""
         for _, request in self.late:
@@ -201,9 +213,14 @@ def test_no_chaos_breaks_the_grid(script: list[Step]) -> None:
     chaos = Chaos()
     for action, a, b in script:
         chaos.step(action, a, b)
-    chaos.calm()
-    state, venue = chaos.desk.engine.state, chaos.venue
-    assert state.position == venue.position
-    assert state.totals.fills == len(venue.fills)
-    assert {order.client_order_id for order in state.live_orders()} == {o.client_order_id for o in venue.open_orders}
-    assert not problems(chaos.desk.engine, chaos.desk.now)
+    chaos.is_exact_when_calm()
+
+
+@pytest.mark.timeout(900)
+def test_no_long_chaos_breaks_the_grid(large: bool) -> None:
+    """F1 F3 F4 F8: the same over hundreds of steps, where waits run out and orders are asked for."""
+    for seed in (4, 115, 217, 445, *range(1000, 3000 if large else 1015)):
+        dice, chaos = random.Random(seed), Chaos()
+        for _ in range(dice.randint(100, 500)):
+            chaos.step(dice.choice(ACTIONS), dice.randint(0, 99), dice.randint(0, 99))
+        chaos.is_exact_when_calm()
