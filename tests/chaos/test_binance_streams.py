@@ -165,6 +165,21 @@ async def test_many_candle_streams_share_a_connection_and_survive_its_cut() -> N
         assert rig.simulator.ledger()["statistics"]["connections_opened"]["market"] == 2
 
 
+async def test_readers_share_one_upstream_that_ends_after_the_last_and_begins_again() -> None:
+    """F26: whoever reads, one connection a topic; nobody reads, none."""
+    async with adapter(still=False, linger_s=0.1) as rig:
+        for opened in (1, 2):
+            readers = [rig.exchange.subscribe_price(SYMBOL) for _ in range(10)]
+            for reader in readers:
+                await anext(reader)
+            await eventually(lambda: _connections(rig, "open") == 1)
+            assert _connections(rig, "opened") == opened
+            for reader in readers:
+                await reader.aclose()
+            await eventually(lambda: _connections(rig, "open") == 0)
+        assert not any("market_data" in check.name for check in (await rig.exchange.get_status()).checks)
+
+
 async def test_one_thousand_frames_in_a_burst_reach_three_readers_in_order() -> None:
     """F7: one of the readers sleeps through all of it and still misses nothing."""
     async with adapter() as rig:
@@ -209,6 +224,10 @@ async def test_long_flip_and_flat_are_streamed_with_their_sign(mode: PositionMod
 def _shared_socket(topics: list[Any]) -> Any:
     sockets = {topic.socket for topic in topics}
     return sockets.pop() if len(sockets) == 1 else None
+
+
+def _connections(rig: Rig, which: str) -> int:
+    return int(rig.simulator.ledger()["statistics"][f"connections_{which}"]["market"])
 
 
 def _broken(rig: Rig, name: str) -> bool:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from opensqt.config.load import ConfigError
 from opensqt.config.venue import VenueSettings
 from opensqt.exchange.protocol import Exchange
-
-KNOWN = ("binance",)
-"""The names that `create_exchange` takes."""
+from opensqt.exchange.venues.registry import VENUES, venue_type
 
 
 def create_exchange(settings: VenueSettings) -> Exchange:
@@ -16,10 +14,9 @@ def create_exchange(settings: VenueSettings) -> Exchange:
     Raises:
         ConfigError: There is no venue of that name.
     """
-    if settings.name not in KNOWN:
-        raise ConfigError(f"exchange {settings.name!r}: unknown; expected one of {', '.join(KNOWN)}")
+    if settings.name not in VENUES:
+        raise ConfigError(f"exchange {settings.name!r}: unknown; expected one of {', '.join(VENUES)}")
     # ccxt takes a second and 100 MB: only who makes an adapter pays for it.
     from opensqt.exchange.venues.base import VenueExchange
-    from opensqt.exchange.venues.registry import venue_type
 
     return VenueExchange(venue_type(settings.name), settings)

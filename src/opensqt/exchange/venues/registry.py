@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from opensqt.exchange.venues.venue import Venue
+if TYPE_CHECKING:
+    # ccxt takes a second and 100 MB to import: the names alone must not cost that.
+    from opensqt.exchange.venues.venue import Venue
 
 VENUES: dict[str, tuple[str, str]] = {
     "binance": ("opensqt.exchange.venues.binance", "Binance"),
