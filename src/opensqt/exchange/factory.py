@@ -7,6 +7,9 @@ from opensqt.config.venue import VenueSettings
 from opensqt.exchange.protocol import Exchange
 from opensqt.exchange.venues.registry import VENUES, venue_type
 
+KNOWN = tuple(VENUES)
+"""The names that `create_exchange` takes."""
+
 
 def create_exchange(settings: VenueSettings) -> Exchange:
     """Make the adapter of a venue; it connects in `start`.
@@ -14,8 +17,8 @@ def create_exchange(settings: VenueSettings) -> Exchange:
     Raises:
         ConfigError: There is no venue of that name.
     """
-    if settings.name not in VENUES:
-        raise ConfigError(f"exchange {settings.name!r}: unknown; expected one of {', '.join(VENUES)}")
+    if settings.name not in KNOWN:
+        raise ConfigError(f"exchange {settings.name!r}: unknown; expected one of {', '.join(KNOWN)}")
     # ccxt takes a second and 100 MB: only who makes an adapter pays for it.
     from opensqt.exchange.venues.base import VenueExchange
 
