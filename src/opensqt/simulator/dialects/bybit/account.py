@@ -1,0 +1,207 @@
+"""Bybit's account endpoints: wallet, positions, leverage and modes, money movements, and what a key may do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opensqt.model.account import PositionMode
+from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects.base import Call, Params, Route, VenueError, World
+from opensqt.simulator.dialects.bybit import errors, formats, parameters
+from opensqt.simulator.order import RefusalReason
+from opensqt.simulator.settings import SymbolSettings
+
+_MODES = {"0": PositionMode.ONE_WAY, "3": PositionMode.HEDGE}
+_MARGIN_MODES = {name: name for name in ("REGULAR_MARGIN", "ISOLATED_MARGIN", "PORTFOLIO_MARGIN")}
+_SETTLE_COIN = "USDT"
+
+
+class AccountData:
+    """The account that the signed call names."""
+
+    def __init__(self, world: World) -> None:
+        self._engine = world.engine
+        self._settings = world.settings
+
+    def routes(self) -> list[Route]:
+        """Answer the endpoints."""
+        return [
+            Route("GET", "/v5/account/wallet-balance", "account", self._wallet),
+            Route("GET", "/v5/account/info", "settings", self._info),
+            Route("GET", "/v5/account/fee-rate", "settings", self._fee_rate),
+            Route("GET", "/v5/account/transaction-log", "fills", self._log),
+            Route("GET", "/v5/user/query-api", "account", self._key),
+            Route("GET", "/v5/position/list", "positions", self._positions),
+            Route("POST", "/v5/account/set-margin-mode", "settings", self._set_margin_mode),
+            Route("POST", "/v5/position/set-leverage", "settings", self._set_leverage),
+            Route("POST", "/v5/position/switch-mode", "settings", self._switch_mode),
+            Route("POST", "/v5/position/switch-isolated", "settings", self._switch_isolated),
+        ]
+
+    def _wallet(self, call: Call) -> Any:
+        if parameters.text(call.params, "accountType") != "UNIFIED":
+            raise errors.parameter("accountType only support UNIFIED.")
+        wanted = call.params.get("coin", _SETTLE_COIN).split(",")
+        row = formats.wallet(self._engine.balance(call.account))
+        return {"list": [row | {"coin": [coin for coin in row["coin"] if coin["coin"] in wanted]}]}
+
+    def _info(self, _call: Call) -> Any:
+        return {
+            "marginMode": "REGULAR_MARGIN",
+            "updatedTime": str(self._engine.now_ms()),
+            "unifiedMarginStatus": 6,
+            "dcpStatus": "OFF",
+            "timeWindow": 10,
+            "smpGroup": 0,
+            "isMasterTrader": False,
+            "spotHedgingStatus": "OFF",
+        }
+
+    def _fee_rate(self, call: Call) -> Any:
+        parameters.need_linear(call.params)
+        maker, taker = figures.exact(self._settings.maker_fee), figures.exact(self._settings.taker_fee)
+        symbol = call.params.get("symbol")
+        found = [self._engine.symbol(symbol)] if symbol else self._engine.symbols()
+        return {"list": [{"symbol": each.symbol, "takerFeeRate": taker, "makerFeeRate": maker} for each in found]}
+
+    def _key(self, call: Call) -> Any:
+        none = ("Wallet", "Options", "Derivatives", "CopyTrading", "BlockTrade", "Exchange", "NFT", "Affiliate", "Earn")
+        return {
+            "id": "1",
+            "note": "simulated",
+            "apiKey": call.account,
+            "readOnly": 0,
+            "secret": "",
+            "permissions": {"ContractTrade": ["Order", "Position"], "Spot": ["SpotTrade"], **{n: [] for n in none}},
+            "ips": ["*"],
+            "type": 1,
+            "deadlineDay": -2,
+            "expiredAt": "1970-01-01T00:00:00Z",
+            "createdAt": "2022-01-01T00:00:00Z",
+            "unified": 0,
+            "uta": 1,
+            "userID": 1,
+            "inviterID": 0,
+            "vipLevel": "No VIP",
+            "mktMakerLevel": "0",
+            "affiliateID": 0,
+            "rsaPublicKey": "",
+            "isMaster": True,
+            "parentUid": "0",
+        }
+
+    def _positions(self, call: Call) -> Any:
+        params = call.params
+        if not parameters.is_linear(params):
+            return {"category": params["category"], "list": [], "nextPageCursor": ""}
+        symbol = self._rules(params).symbol if params.get("symbol") else None
+        if symbol is None and params.get("settleCoin") != _SETTLE_COIN:
+            raise errors.parameter("Missing some parameters that must be filled in, symbol or settleCoin")
+        rows = [
+            formats.position(each, self._engine.symbol(each.symbol))
+            for each in self._engine.positions(call.account, symbol)
+            if symbol is not None or each.quantity
+        ]
+        start = parameters.integer(params, "cursor") or 0
+        end = start + parameters.limit(params, default=20, most=200)
+        return {"category": "linear", "list": rows[start:end], "nextPageCursor": str(end) if end < len(rows) else ""}
+
+    def _set_leverage(self, call: Call) -> Any:
+        parameters.need_linear(call.params)
+        rules = self._rules(call.params)
+        buy, sell = (parameters.decimal(call.params, name) for name in ("buyLeverage", "sellLeverage"))
+        if buy != sell:
+            raise errors.parameter("buy leverage invalid: buyLeverage and sellLeverage must be equal")
+        if buy != int(buy):
+            raise errors.parameter("leverage invalid: only whole numbers are simulated")
+        if self._engine.leverage(call.account, rules.symbol) == int(buy):
+            raise VenueError(200, "110043", "leverage not modified")
+        if not call.ignored:
+            self._engine.set_leverage(call.account, rules.symbol, int(buy))
+        return {}
+
+    def _switch_mode(self, call: Call) -> Any:
+        parameters.need_linear(call.params)
+        mode = parameters.choice(call.params, "mode", _MODES)
+        if call.params.get("symbol"):
+            self._rules(call.params)
+        elif call.params.get("coin") != _SETTLE_COIN:
+            raise errors.parameter("params error: symbol or coin is required")
+        if not call.ignored:
+            self._engine.set_position_mode(call.account, mode)
+        return {}
+
+    def _set_margin_mode(self, call: Call) -> Any:
+        mode = parameters.choice(call.params, "setMarginMode", _MARGIN_MODES)
+        if mode != "REGULAR_MARGIN":
+            raise VenueError(200, "3400045", "Set margin mode failed: only cross margin is simulated")
+        return {"reasons": []}
+
+    def _switch_isolated(self, _call: Call) -> Any:
+        raise VenueError(200, "100028", "The API cannot be accessed by unified account users.")
+
+    def _log(self, call: Call) -> Any:
+        symbol = call.params.get("symbol") or None
+        rows = [
+            {**_movement(fill.symbol, "TRADE", fill.time_ms, fill.realized_pnl, fill.fee), **_of_trade(fill)}
+            for fill in self._engine.fills(call.account, symbol)
+        ]
+        for paid in self._engine.funding_payments(call.account, symbol):
+            funding = {"funding": figures.exact(paid.amount), "id": f"{paid.symbol}-{paid.time_ms}"}
+            rows.append({**_movement(paid.symbol, "SETTLEMENT", paid.time_ms, paid.amount, figures.ZERO), **funding})
+        start, end = parameters.integer(call.params, "startTime"), parameters.integer(call.params, "endTime")
+        wanted = call.params.get("type", "")
+        rows = [
+            row
+            for row in sorted(rows, key=lambda row: int(row["transactionTime"]))
+            if (not wanted or row["type"] == wanted)
+            and (start is None or int(row["transactionTime"]) >= start)
+            and (end is None or int(row["transactionTime"]) <= end)
+        ]
+        return page(rows, call.params, default=20, most=50)
+
+    def _rules(self, params: Params) -> SymbolSettings:
+        return self._engine.symbol(parameters.text(params, "symbol"))
+
+
+def page(rows: list[dict[str, Any]], params: Params, *, default: int, most: int) -> dict[str, Any]:
+    """Answer one page of rows that are handed in oldest first, newest first; the cursor counts from the oldest."""
+    end = parameters.integer(params, "cursor")
+    end = len(rows) if end is None else min(end, len(rows))
+    start = max(0, end - parameters.limit(params, default=default, most=most))
+    category = params.get("category", formats.CATEGORY)
+    return {"category": category, "list": rows[start:end][::-1], "nextPageCursor": str(start) if start else ""}
+
+
+def unsupported() -> VenueError:
+    """What exists at the venue and is not simulated."""
+    return errors.of_reason(RefusalReason.UNSUPPORTED)
+
+
+def _movement(symbol: str, kind: str, time_ms: int, flow: Any, fee: Any) -> dict[str, Any]:
+    return {
+        "symbol": symbol,
+        "category": formats.CATEGORY,
+        "side": "None",
+        "transactionTime": str(time_ms),
+        "type": kind,
+        "currency": _SETTLE_COIN,
+        "cashFlow": figures.exact(flow),
+        "fee": figures.exact(fee),
+        "funding": "",
+        "change": figures.exact(flow - fee),
+        "orderId": "",
+        "orderLinkId": "",
+        "tradeId": "",
+    }
+
+
+def _of_trade(fill: Any) -> dict[str, Any]:
+    return {
+        "id": f"{fill.symbol}-{fill.trade_id}",
+        "side": formats.SIDE[fill.side],
+        "orderId": fill.order_id,
+        "tradeId": fill.trade_id,
+        "qty": figures.exact(fill.quantity),
+        "tradePrice": figures.exact(fill.price),
+    }

@@ -1,0 +1,236 @@
+"""Bybit v5 put together: REST, WebSocket paths and messages, errors, faults."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+import orjson
+
+from opensqt.simulator.dialects.base import Call, Dialect, Params, Reply, Route, VenueError, World
+from opensqt.simulator.dialects.bybit import errors, parameters, topics
+from opensqt.simulator.dialects.bybit.account import AccountData
+from opensqt.simulator.dialects.bybit.market_streams import MarketStreams
+from opensqt.simulator.dialects.bybit.notes import Notes
+from opensqt.simulator.dialects.bybit.private_stream import PrivateStream
+from opensqt.simulator.dialects.bybit.public import PublicData
+from opensqt.simulator.dialects.bybit.security import Security, sign
+from opensqt.simulator.dialects.bybit.trading import BatchAnswer, Trading
+from opensqt.simulator.events import Event
+from opensqt.simulator.faults import PRIVATE_CHANNELS, Fault, FaultKind
+from opensqt.simulator.order import Refused
+from opensqt.simulator.settings import VenueRules
+from opensqt.simulator.sockets import Socket
+
+_PUBLIC_PATH = "/v5/public/linear"
+_PRIVATE_PATH = "/v5/private"
+_BATCHES = ("batch_place", "batch_cancel")
+
+
+class Bybit(Dialect):
+    """The venue's wire protocol as its documentation gives it."""
+
+    name = "bybit"
+    habits = VenueRules(post_only_crossing="expire", duplicate_client_ids="ever")
+
+    def __init__(self, world: World) -> None:
+        self._security = Security(world.settings, world.engine.clock)
+        self._notes = Notes()
+        self._public = PublicData(world)
+        self._account = AccountData(world)
+        self._streams = MarketStreams(world, self._public)
+        self._private = PrivateStream(world, self._notes)
+        super().__init__(world)
+
+    def routes(self) -> list[Route]:
+        """Every REST endpoint that is served."""
+        return [*self._public.routes(), *self._account.routes(), *Trading(self, self._notes).routes()]
+
+    def operation(self, call: Call) -> str:
+        """Name one endpoint by whether it is asked for one order or for all."""
+        one = call.params.get("orderId") or call.params.get("orderLinkId")
+        return "get_order" if call.route.operation == "open_orders" and one else call.route.operation
+
+    def admit(self, call: Call) -> None:
+        """Check limits, key, timestamp and signature, and read what a POST carries."""
+        amount = 1
+        if call.route.method == "POST":
+            fields = parameters.of_body(call)
+            call.params = {**call.params, **parameters.flat(fields)}
+            if call.route.operation in _BATCHES and isinstance(fields.get("request"), list):
+                amount = max(1, len(fields["request"]))
+        self._security.admit(call, amount)
+
+    def answer(self, call: Call) -> Reply:
+        """Do what is asked and answer it in the venue's envelope."""
+        try:
+            result = call.route.handler(call)
+        except Refused as refused:
+            raise self.translate(refused) from refused
+        if isinstance(result, BatchAnswer):
+            return Reply(200, self._envelope(0, "OK", result.result, result.codes))
+        return Reply(200, self._envelope(0, "OK", result, {}))
+
+    def translate(self, refused: Refused) -> VenueError:
+        """Say a refusal of the engine with Bybit's code."""
+        return errors.of_reason(refused.reason)
+
+    def fail(self, error: VenueError) -> Reply:
+        """Write the envelope with the error's code; the ban of an address comes without one."""
+        headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+        if not error.code.lstrip("-").isdecimal() or error.status == 403:
+            return Reply(error.status, f"{error.status} {error.message}".encode(), headers)
+        return Reply(error.status, self._envelope(int(error.code), error.message, {}, {}), headers)
+
+    def unknown_path(self, method: str, path: str) -> VenueError:
+        """Say that nothing is served there."""
+        return VenueError(404, "10017", f"Route not found: {method} {path}")
+
+    def verdict(self, fault: Fault) -> VenueError:
+        """Write the error that a fault asks for."""
+        error = self._usual(fault)
+        told = fault.kind in (FaultKind.RATE_LIMITED, FaultKind.BANNED)
+        return VenueError(
+            fault.status or error.status,
+            fault.code or error.code,
+            fault.message or error.message,
+            retry_after_s=fault.retry_after_s if told else None,
+        )
+
+    def _usual(self, fault: Fault) -> VenueError:
+        if fault.kind is FaultKind.TIMEOUT_UNKNOWN:
+            return errors.server_timeout()
+        if fault.kind is FaultKind.RATE_LIMITED:
+            return errors.too_many_visits()
+        if fault.kind is FaultKind.BANNED:
+            return errors.too_frequent()
+        if fault.kind is FaultKind.REFUSE:
+            return VenueError(200, fault.code, errors.words(fault.code))
+        return errors.unavailable()
+
+    def addresses(self, host: str) -> dict[str, dict[str, str]]:
+        """Answer the base URLs: one for REST, one for each kind of stream."""
+        ws = {"public_linear": f"ws://{host}{_PUBLIC_PATH}", "private": f"ws://{host}{_PRIVATE_PATH}"}
+        return {"rest": {"base": f"http://{host}"}, "ws": ws}
+
+    def channels_of(self, path: str, params: Params) -> list[str]:
+        """Guess by the path."""
+        return sorted(PRIVATE_CHANNELS) if path == _PRIVATE_PATH else ["price"]
+
+    def connect(self, socket: Socket, path: str, params: Params) -> None:
+        """Take a connection in; what it hears it says by messages."""
+        if path not in (_PUBLIC_PATH, _PRIVATE_PATH):
+            raise VenueError(404, "10017", f"Route not found: {path}")
+        private = path == _PRIVATE_PATH
+        socket.state.update(private=private, account="", names={}, id=uuid.uuid4().hex[:20])
+        if private:
+            socket.channels.update(PRIVATE_CHANNELS)
+
+    def receive(self, socket: Socket, text: str) -> None:
+        """Handle ping, auth, subscribe and unsubscribe."""
+        try:
+            message = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            message = None
+        if not isinstance(message, dict):
+            self._tell(socket, {}, success=False, ret_msg="error:invalid json", op="")
+            return
+        op, arguments = message.get("op"), message.get("args")
+        if op == "ping":
+            self._pong(socket, message)
+        elif op == "auth":
+            self._login(socket, message, arguments)
+        elif op in ("subscribe", "unsubscribe") and isinstance(arguments, list):
+            self._change(socket, message, str(op), [str(name) for name in arguments])
+        else:
+            self._tell(socket, message, success=False, ret_msg="error:invalid op", op=str(op)[:40])
+
+    def publish(self, event: Event) -> None:
+        """Tell an event to the streams it concerns."""
+        self._streams.publish(event)
+        self._private.publish(event)
+
+    def tick(self, *, everything: bool = False) -> None:
+        """Send what is due."""
+        self._private.flush()
+        self._streams.tick(everything=everything)
+
+    def expire_keys(self, copies: int) -> None:
+        """Do nothing: a login here has no key that could expire; a cut is what its end looks like."""
+
+    def _pong(self, socket: Socket, message: dict[str, Any]) -> None:
+        if socket.state["private"]:
+            told = {"op": "pong", "args": [str(time.time_ns() // 1_000_000)], "conn_id": socket.state["id"]}
+            socket.reply(orjson.dumps({"req_id": message.get("req_id", ""), **told}))
+        else:
+            self._tell(socket, message, success=True, ret_msg="pong", op="ping")
+
+    def _login(self, socket: Socket, message: dict[str, Any], arguments: Any) -> None:
+        key, expires, signature = (
+            [str(each) for each in arguments] if isinstance(arguments, list) and len(arguments) == 3 else ("", "", "")
+        )
+        account = self._security.account(key)
+        reason = ""
+        if not socket.state["private"]:
+            reason = "error:invalid op"
+        elif not expires.isdecimal() or int(expires) <= self._security.now_ms():
+            reason = "Params Error: expires is not later than the server's time"
+        elif account is None:
+            reason = "API key is invalid."
+        elif sign(account.secret, f"GET/realtime{expires}") != signature:
+            reason = "error sign!"
+        else:
+            socket.state["account"] = account.key
+        self._tell(socket, message, success=not reason, ret_msg=reason, op="auth")
+
+    def _change(self, socket: Socket, message: dict[str, Any], op: str, names: list[str]) -> None:
+        """Subscribe or unsubscribe; one name that is none refuses them all."""
+        private = socket.state["private"]
+        if private and not socket.state["account"]:
+            self._tell(socket, message, success=False, ret_msg="Request not authorized", op=op)
+            return
+        known = (lambda name: topics.private_kind(name) is not None) if private else self._is_public
+        wrong = [name for name in names if not known(name)]
+        if wrong or not names:
+            text = f"error:handler not found,topic:{','.join(wrong)}"
+            self._tell(socket, message, success=False, ret_msg=text, op=op)
+            return
+        if op == "unsubscribe":
+            for name in names:
+                self._leave(socket, name)
+            self._tell(socket, message, success=True, ret_msg="", op=op)
+            return
+        again = [name for name in names if not self._join(socket, name)]
+        text = f"error:already subscribed,topic:{','.join(again)}" if again else ""
+        self._tell(socket, message, success=not again, ret_msg=text, op=op)
+        for name in names:
+            topic = None if private else topics.parse(name)
+            if topic is not None and name not in again:
+                self._streams.greet(socket, topic)
+
+    def _is_public(self, name: str) -> bool:
+        topic = topics.parse(name)
+        return topic is not None and self._streams.knows(topic)
+
+    def _join(self, socket: Socket, name: str) -> bool:
+        if socket.state["private"]:
+            return self._private.subscribe(socket, topics.private_kind(name) or "", name)
+        topic = topics.parse(name)
+        return topic is not None and self._streams.subscribe(socket, topic)
+
+    def _leave(self, socket: Socket, name: str) -> None:
+        topic = topics.parse(name)
+        if socket.state["private"]:
+            self._private.unsubscribe(socket, topics.private_kind(name) or "")
+        elif topic is not None:
+            self._streams.unsubscribe(socket, topic)
+
+    def _tell(self, socket: Socket, message: dict[str, Any], **told: Any) -> None:
+        if "req_id" in message:
+            told["req_id"] = str(message["req_id"])
+        socket.reply(orjson.dumps({**told, "conn_id": socket.state["id"]}))
+
+    def _envelope(self, code: int, message: str, result: Any, extra: Any) -> bytes:
+        told = {"retCode": code, "retMsg": message, "result": result, "retExtInfo": extra}
+        return orjson.dumps({**told, "time": self._security.now_ms()})

@@ -1,0 +1,70 @@
+"""Bybit's error codes: what each refusal of the engine is called there, and the errors of the protocol itself.
+
+Business errors come with HTTP 200 and the code in `retCode`: https://bybit-exchange.github.io/docs/v5/error.
+"""
+
+from __future__ import annotations
+
+from opensqt.simulator.dialects.base import VenueError
+from opensqt.simulator.order import RefusalReason
+
+_PARAMETER = "10001"
+_BY_REASON: dict[RefusalReason, tuple[str, str]] = {
+    RefusalReason.UNKNOWN_SYMBOL: (_PARAMETER, "params error: symbol invalid"),
+    RefusalReason.INVALID: (_PARAMETER, "Request parameter error."),
+    RefusalReason.PRICE_STEP: (_PARAMETER, "Price invalid"),
+    RefusalReason.QUANTITY_STEP: (_PARAMETER, "Qty invalid"),
+    RefusalReason.MIN_QUANTITY: (_PARAMETER, "The number of contracts exceeds minimum limit allowed"),
+    RefusalReason.MAX_QUANTITY: (_PARAMETER, "The number of contracts exceeds maximum limit allowed: too large"),
+    RefusalReason.MIN_NOTIONAL: ("110094", "Order does not meet minimum order value"),
+    RefusalReason.PRICE_BAND: ("110003", "Order price exceeds the allowable range."),
+    RefusalReason.INSUFFICIENT_MARGIN: ("110007", "ab not enough for new order"),
+    RefusalReason.POST_ONLY_WOULD_CROSS: ("110032", "Illegal order"),
+    RefusalReason.REDUCE_ONLY: ("110017", "current position is zero, cannot fix reduce-only order qty"),
+    RefusalReason.POSITION_SIDE_MISMATCH: (_PARAMETER, "position idx not match position mode"),
+    RefusalReason.DUPLICATE_CLIENT_ORDER_ID: ("110072", "OrderLinkedID is duplicate"),
+    RefusalReason.UNKNOWN_ORDER: ("110001", "order not exists or too late to cancel"),
+    RefusalReason.ORDER_CLOSED: ("110001", "order not exists or too late to cancel"),
+    RefusalReason.TOO_MANY_ORDERS: ("110020", "You can't have more than 500 active orders"),
+    RefusalReason.POSITION_OPEN: ("110024", "You have an existing position, so the position mode cannot be switched"),
+    RefusalReason.ORDERS_OPEN: ("110028", "You have existing open orders, so the position mode cannot be switched"),
+    RefusalReason.NO_CHANGE: ("110025", "Position mode is not modified"),
+    RefusalReason.LEVERAGE: ("110013", "cannot set leverage gt maxLeverage by risk limit"),
+    RefusalReason.UNSUPPORTED: (_PARAMETER, "not supported"),
+}
+
+
+def of_reason(reason: RefusalReason) -> VenueError:
+    """Answer the error that Bybit gives for a refusal of the engine."""
+    code, message = _BY_REASON[reason]
+    return VenueError(200, code, message)
+
+
+def words(code: str) -> str:
+    """Answer what Bybit says with a code, as far as the engine's refusals know it."""
+    return next((message for known, message in _BY_REASON.values() if known == code), "Refused by the fault script.")
+
+
+def parameter(message: str) -> VenueError:
+    """A parameter is missing, malformed or out of range."""
+    return VenueError(200, _PARAMETER, message)
+
+
+def too_many_visits() -> VenueError:
+    """The account asked one endpoint too often within a second."""
+    return VenueError(200, "10006", "Too many visits. Exceeded the API Rate Limit.")
+
+
+def too_frequent() -> VenueError:
+    """The address asked too often: the venue's ban, which no JSON explains."""
+    return VenueError(403, "403", "access too frequent")
+
+
+def server_timeout() -> VenueError:
+    """The venue does not know itself whether it was done."""
+    return VenueError(200, "10000", "Server Timeout")
+
+
+def unavailable() -> VenueError:
+    """The venue is down or overloaded."""
+    return VenueError(503, "10016", "Server error.")

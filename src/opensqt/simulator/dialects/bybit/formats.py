@@ -1,0 +1,344 @@
+"""What Bybit's JSON looks like: orders, executions, positions, wallets, books, candles. Almost all is text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from opensqt.model.market import INTERVALS_MS
+from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
+from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects.bybit.notes import Note
+from opensqt.simulator.events import (
+    BalanceView,
+    BookLevel,
+    FundingPaid,
+    MarkPrice,
+    PositionView,
+    PublicTrade,
+    SimCandle,
+)
+from opensqt.simulator.order import ClosingReason, SimFill, SimOrder
+from opensqt.simulator.settings import SymbolSettings
+from opensqt.simulator.tape import DayStatistics
+
+CATEGORY = "linear"
+SIDES = {"Buy": Side.BUY, "Sell": Side.SELL}
+SIDE = {side: name for name, side in SIDES.items()}
+TYPES = {"Limit": OrderType.LIMIT, "Market": OrderType.MARKET}
+_TYPE = {kind: name for name, kind in TYPES.items()}
+TIMES_IN_FORCE = {
+    "GTC": TimeInForce.GTC,
+    "IOC": TimeInForce.IOC,
+    "FOK": TimeInForce.FOK,
+    "PostOnly": TimeInForce.POST_ONLY,
+}
+_TIME_IN_FORCE = {force: name for name, force in TIMES_IN_FORCE.items()}
+POSITION_SIDES = {"0": PositionSide.BOTH, "1": PositionSide.LONG, "2": PositionSide.SHORT}
+POSITION_INDEX = {side: int(index) for index, side in POSITION_SIDES.items()}
+INTERVALS = dict(zip(["1", "3", "5", "15", "30", "60", "120", "240", "360", "720", "D"], INTERVALS_MS, strict=True))
+"""The venue's names of the intervals, to ours."""
+INTERVAL = {ours: theirs for theirs, ours in INTERVALS.items()}
+_STATUS = {
+    OrderStatus.OPEN: "New",
+    OrderStatus.PARTIALLY_FILLED: "PartiallyFilled",
+    OrderStatus.FILLED: "Filled",
+    OrderStatus.CANCELED: "Cancelled",
+    OrderStatus.EXPIRED: "Cancelled",
+}
+_REJECT_REASON = {
+    ClosingReason.NOT_FILLED_AT_ONCE: "EC_NoImmediateQtyToFill",
+    ClosingReason.POST_ONLY: "EC_PostOnlyWillTakeLiquidity",
+}
+_CANCEL_TYPE = {
+    ClosingReason.SELF_TRADE: "CancelBySmp",
+    ClosingReason.REDUCE_ONLY: "CancelByReduceOnly",
+    ClosingReason.LIQUIDATION: "CancelAllBeforeLiq",
+}
+
+
+def link_id(order: SimOrder) -> str:
+    """Answer the client's id, empty for an order that came without one."""
+    return "" if order.client_order_id == f"auto{order.order_id}" else order.client_order_id
+
+
+def order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
+    """Write an order as queries and the stream tell it alike."""
+    left = order.remaining if order.status.is_open else figures.ZERO
+    average = figures.exact(order.average_price) if order.filled_quantity else ""
+    canceled = order.status is OrderStatus.CANCELED and order.closing_reason is ClosingReason.NONE
+    reason = "EC_PerCancelRequest" if canceled else _REJECT_REASON.get(order.closing_reason, "EC_NoError")
+    fallback = "CancelByUser" if canceled else "UNKNOWN"
+    nothing = ("takeProfit", "stopLoss", "tpTriggerBy", "slTriggerBy", "triggerPrice", "triggerBy", "placeType")
+    return {
+        "orderId": order.order_id,
+        "orderLinkId": link_id(order),
+        "blockTradeId": "",
+        "symbol": order.symbol,
+        "price": figures.price(order.price, rules),
+        "qty": figures.quantity(order.quantity, rules),
+        "side": SIDE[order.side],
+        "isLeverage": "",
+        "positionIdx": POSITION_INDEX[order.position_side],
+        "orderStatus": _STATUS[order.status],
+        "createType": "CreateByUser",
+        "cancelType": _CANCEL_TYPE.get(order.closing_reason, fallback),
+        "rejectReason": reason,
+        "avgPrice": average,
+        "leavesQty": figures.quantity(left, rules),
+        "leavesValue": figures.exact(left * (order.price or figures.ZERO)),
+        "cumExecQty": figures.quantity(order.filled_quantity, rules),
+        "cumExecValue": figures.exact(order.filled_notional),
+        "cumExecFee": "",
+        "timeInForce": "IOC" if order.order_type is OrderType.MARKET else _TIME_IN_FORCE[order.time_in_force],
+        "orderType": _TYPE[order.order_type],
+        "stopOrderType": "",
+        "orderIv": "",
+        **dict.fromkeys(nothing, ""),
+        "triggerDirection": 0,
+        "tpslMode": "UNKNOWN",
+        "reduceOnly": order.reduce_only,
+        "closeOnTrigger": False,
+        "lastPriceOnCreated": "",
+        "smpType": "None",
+        "smpGroup": 0,
+        "smpOrderId": "",
+        "createdTime": str(order.created_ms),
+        "updatedTime": str(order.updated_ms),
+    }
+
+
+def execution(fill: SimFill, placed: SimOrder, note: Note, rules: SymbolSettings) -> dict[str, Any]:
+    """Write a fill."""
+    return {
+        "symbol": fill.symbol,
+        "orderId": fill.order_id,
+        "orderLinkId": link_id(placed),
+        "side": SIDE[fill.side],
+        "orderPrice": figures.price(placed.price, rules),
+        "orderQty": figures.quantity(placed.quantity, rules),
+        "leavesQty": figures.quantity(note.left, rules),
+        "createType": "CreateByUser",
+        "orderType": _TYPE[placed.order_type],
+        "stopOrderType": "UNKNOWN",
+        "execFee": figures.exact(fill.fee),
+        "execId": fill.trade_id,
+        "execPrice": figures.price(fill.price, rules),
+        "execQty": figures.quantity(fill.quantity, rules),
+        "execType": "Trade",
+        "execValue": figures.exact(fill.notional),
+        "execTime": str(fill.time_ms),
+        "feeCurrency": fill.fee_asset,
+        "isMaker": fill.is_maker,
+        "feeRate": figures.exact(fill.fee / fill.notional) if fill.notional else "0",
+        "tradeIv": "",
+        "markIv": "",
+        "markPrice": figures.price(fill.price, rules),
+        "indexPrice": "",
+        "underlyingPrice": "",
+        "blockTradeId": "",
+        "closedSize": figures.quantity(note.closed, rules),
+        "seq": int(fill.trade_id),
+    }
+
+
+def funding(paid: FundingPaid, rules: SymbolSettings) -> dict[str, Any]:
+    """Write a funding payment, which the venue lists among the executions."""
+    return {
+        "symbol": paid.symbol,
+        "orderId": f"funding-{paid.time_ms}",
+        "orderLinkId": "",
+        "side": "Sell" if paid.position_side is PositionSide.SHORT else "Buy",
+        "orderPrice": "0",
+        "orderQty": "0",
+        "leavesQty": "0",
+        "createType": "",
+        "orderType": "UNKNOWN",
+        "stopOrderType": "UNKNOWN",
+        "execFee": figures.exact(-paid.amount),
+        "execId": f"funding-{paid.symbol}-{POSITION_INDEX[paid.position_side]}-{paid.time_ms}",
+        "execPrice": figures.price(paid.mark_price, rules),
+        "execQty": figures.quantity(
+            abs(paid.amount / (paid.rate * paid.mark_price)) if paid.rate else figures.ZERO, rules
+        ),
+        "execType": "Funding",
+        "execValue": figures.exact(abs(paid.amount / paid.rate) if paid.rate else figures.ZERO),
+        "execTime": str(paid.time_ms),
+        "feeCurrency": rules.quote_asset,
+        "isMaker": False,
+        "feeRate": figures.exact(paid.rate),
+        "markPrice": figures.price(paid.mark_price, rules),
+        "blockTradeId": "",
+        "closedSize": "0",
+        "seq": paid.time_ms,
+    }
+
+
+def position(position: PositionView, rules: SymbolSettings) -> dict[str, Any]:
+    """Write a position; a flat one has no side."""
+    quantity = position.quantity
+    side = "" if not quantity else "Buy" if quantity > 0 else "Sell"
+    liquidation = figures.price(position.liquidation_price, rules) if position.liquidation_price else ""
+    empty = ("bustPrice", "takeProfit", "stopLoss", "sessionAvgPrice", "mmrSysUpdatedTime", "leverageSysUpdatedTime")
+    return {
+        "positionIdx": POSITION_INDEX[position.position_side],
+        "riskId": 1,
+        "riskLimitValue": "100000000",
+        "symbol": position.symbol,
+        "side": side,
+        "size": figures.quantity(abs(quantity), rules),
+        "avgPrice": figures.rounded(position.entry_price),
+        "positionValue": figures.exact(abs(quantity) * position.entry_price),
+        "tradeMode": 0,
+        "autoAddMargin": 0,
+        "positionStatus": "Normal",
+        "leverage": str(position.leverage),
+        "markPrice": figures.price(position.mark_price, rules),
+        "liqPrice": liquidation,
+        "positionIM": figures.rounded(position.initial_margin),
+        "positionMM": figures.rounded(position.maintenance_margin),
+        "positionBalance": "0",
+        "trailingStop": "0",
+        "unrealisedPnl": figures.rounded(position.unrealized_pnl),
+        "curRealisedPnl": figures.rounded(position.realized_pnl),
+        "cumRealisedPnl": figures.rounded(position.realized_pnl),
+        **dict.fromkeys(empty, ""),
+        "adlRankIndicator": 0,
+        "tpslMode": "Full",
+        "isReduceOnly": False,
+        "createdTime": str(position.updated_ms),
+        "updatedTime": str(position.updated_ms),
+        "seq": position.updated_ms,
+    }
+
+
+def wallet(balance: BalanceView) -> dict[str, Any]:
+    """Write the unified account; its totals are in US dollars, of which a simulated USDT is worth one."""
+    margin = figures.rounded(balance.margin_balance)
+    return {
+        "accountType": "UNIFIED",
+        "accountIMRate": "",
+        "accountMMRate": "",
+        "accountLTV": "",
+        "totalEquity": margin,
+        "totalMarginBalance": margin,
+        "totalWalletBalance": figures.exact(balance.wallet_balance),
+        "totalAvailableBalance": figures.rounded(balance.available_balance),
+        "totalPerpUPL": figures.rounded(balance.unrealized_pnl),
+        "totalInitialMargin": figures.rounded(balance.initial_margin),
+        "totalMaintenanceMargin": figures.rounded(balance.maintenance_margin),
+        "coin": [
+            {
+                "coin": balance.asset,
+                "equity": margin,
+                "usdValue": margin,
+                "walletBalance": figures.exact(balance.wallet_balance),
+                "locked": "0",
+                "spotHedgingQty": "0",
+                "borrowAmount": "0.00000000",
+                "availableToWithdraw": "",
+                "availableToBorrow": "",
+                "accruedInterest": "0",
+                "totalOrderIM": figures.rounded(balance.order_margin),
+                "totalPositionIM": figures.rounded(balance.position_margin),
+                "totalPositionMM": figures.rounded(balance.maintenance_margin),
+                "unrealisedPnl": figures.rounded(balance.unrealized_pnl),
+                "cumRealisedPnl": figures.exact(balance.realized_pnl - balance.fees),
+                "bonus": "0",
+                "collateralSwitch": True,
+                "marginCollateral": True,
+            }
+        ],
+    }
+
+
+def levels(levels: Iterable[BookLevel], rules: SymbolSettings) -> list[list[str]]:
+    """Write levels of a book."""
+    return [[figures.price(level, rules), figures.quantity(amount, rules)] for level, amount in levels]
+
+
+def candle(candle: SimCandle, rules: SymbolSettings) -> list[str]:
+    """Write a candle as the query answers it."""
+    prices = (candle.open, candle.high, candle.low, candle.close)
+    return [
+        str(candle.open_time_ms),
+        *(figures.price(each, rules) for each in prices),
+        figures.quantity(candle.volume, rules),
+        figures.exact(candle.quote_volume),
+    ]
+
+
+def trade(trade: PublicTrade, rules: SymbolSettings) -> dict[str, Any]:
+    """Write a public trade as the query answers it; the side is the taker's."""
+    return {
+        "execId": trade.trade_id,
+        "symbol": trade.symbol,
+        "price": figures.price(trade.price, rules),
+        "size": figures.quantity(trade.quantity, rules),
+        "side": "Sell" if trade.buyer_is_maker else "Buy",
+        "time": str(trade.time_ms),
+        "isBlockTrade": False,
+        "isRPITrade": False,
+    }
+
+
+def ticker(
+    day: DayStatistics, mark: MarkPrice, best: tuple[Any, Any, Any, Any], rules: SymbolSettings
+) -> dict[str, Any]:
+    """Write the 24 hour statistics, the mark and the best bid and ask (price, quantity, price, quantity)."""
+    bid, bid_quantity, ask, ask_quantity = best
+    change = (day.last - day.open) / day.open if day.open else figures.ZERO
+    return {
+        "symbol": day.symbol,
+        "lastPrice": figures.price(day.last, rules),
+        "indexPrice": figures.price(mark.index_price, rules),
+        "markPrice": figures.price(mark.mark_price, rules),
+        "prevPrice24h": figures.price(day.open, rules),
+        "price24hPcnt": format(change, ".6f"),
+        "highPrice24h": figures.price(day.high, rules),
+        "lowPrice24h": figures.price(day.low, rules),
+        "prevPrice1h": figures.price(day.open, rules),
+        "openInterest": "0",
+        "openInterestValue": "0",
+        "turnover24h": figures.exact(day.quote_volume),
+        "volume24h": figures.quantity(day.volume, rules),
+        "fundingRate": figures.exact(mark.funding_rate),
+        "nextFundingTime": str(mark.next_funding_ms),
+        "bid1Price": figures.price(bid, rules),
+        "bid1Size": figures.quantity(bid_quantity, rules),
+        "ask1Price": figures.price(ask, rules),
+        "ask1Size": figures.quantity(ask_quantity, rules),
+        "deliveryTime": "0",
+    }
+
+
+def instrument(rules: SymbolSettings, funding_interval_h: int) -> dict[str, Any]:
+    """Write a symbol with its filters."""
+    tick, step = figures.exact(rules.price_step), figures.exact(rules.quantity_step)
+    return {
+        "symbol": rules.symbol,
+        "contractType": "LinearPerpetual",
+        "status": "Trading",
+        "baseCoin": rules.base_asset,
+        "quoteCoin": rules.quote_asset,
+        "settleCoin": rules.quote_asset,
+        "launchTime": "1584230400000",
+        "deliveryTime": "0",
+        "deliveryFeeRate": "",
+        "priceScale": str(figures.decimals(rules.price_step)),
+        "leverageFilter": {"minLeverage": "1", "maxLeverage": f"{rules.max_leverage}.00", "leverageStep": "0.01"},
+        "priceFilter": {"minPrice": tick, "maxPrice": "1999999.80", "tickSize": tick},
+        "lotSizeFilter": {
+            "maxOrderQty": figures.exact(rules.max_quantity),
+            "maxMktOrderQty": figures.exact(rules.max_quantity),
+            "minOrderQty": figures.exact(rules.min_quantity),
+            "qtyStep": step,
+            "postOnlyMaxOrderQty": figures.exact(rules.max_quantity),
+            "minNotionalValue": figures.exact(rules.min_notional),
+        },
+        "unifiedMarginTrade": True,
+        "fundingInterval": funding_interval_h * 60,
+        "copyTrading": "none",
+        "isPreListing": False,
+        "preListingInfo": None,
+    }

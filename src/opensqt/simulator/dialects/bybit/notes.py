@@ -1,0 +1,49 @@
+"""What Bybit tells of a fill and the engine does not keep: how much of the position it closed, what it left open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from opensqt.model.order import PositionSide
+from opensqt.simulator.events import OrderChanged
+
+_ZERO = Decimal(0)
+_Key = tuple[str, str, PositionSide]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """About one fill.
+
+    Attributes:
+        closed: Base coins of the position that it closed.
+        left: Base coins of its order that were open after it.
+    """
+
+    closed: Decimal = _ZERO
+    left: Decimal = _ZERO
+
+
+class Notes:
+    """Follows the fills of all accounts."""
+
+    def __init__(self) -> None:
+        self._held: dict[_Key, Decimal] = {}
+        self._of: dict[tuple[str, str, str], Note] = {}
+
+    def take(self, event: OrderChanged) -> None:
+        """Note a fill; each is told once."""
+        fill = event.fill
+        if fill is None:
+            return
+        key = (fill.account, fill.symbol, fill.position_side)
+        held = self._held.get(key, _ZERO)
+        signed = fill.side.sign * fill.quantity
+        closed = min(abs(held), fill.quantity) if held * signed < 0 else _ZERO
+        self._held[key] = held + signed
+        self._of[fill.account, fill.symbol, fill.order_id + fill.trade_id] = Note(closed, event.order.remaining)
+
+    def of(self, account: str, symbol: str, order_id: str, trade_id: str) -> Note:
+        """Answer what was noted of a fill."""
+        return self._of.get((account, symbol, order_id + trade_id), Note())

@@ -1,0 +1,131 @@
+"""Bybit's public REST endpoints: what everybody may ask about the market."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects.base import Call, Params, Route, World
+from opensqt.simulator.dialects.bybit import formats, parameters
+from opensqt.simulator.settings import SymbolSettings
+
+
+class PublicData:
+    """Answers from the engine's market side; categories other than linear exist and are empty."""
+
+    def __init__(self, world: World) -> None:
+        self._engine = world.engine
+        self._clock = world.engine.clock
+        self._settings = world.settings
+
+    def routes(self) -> list[Route]:
+        """Answer the endpoints."""
+
+        def get(path: str, handler: Any, operation: str = "market_data") -> Route:
+            return Route("GET", f"/v5/market/{path}", operation, handler, security="none")
+
+        return [
+            get("time", self._time, "time"),
+            get("instruments-info", self._instruments),
+            get("tickers", self._tickers),
+            get("orderbook", self._book),
+            get("kline", self._candles),
+            get("recent-trade", self._trades),
+            get("funding/history", self._funding_history),
+            get("risk-limit", self._risk_limits),
+        ]
+
+    def _time(self, _call: Call) -> Any:
+        now = self._clock.server_ms()
+        return {"timeSecond": str(now // 1000), "timeNano": str(now * 1_000_000)}
+
+    def _instruments(self, call: Call) -> Any:
+        trading = call.params.get("status", "Trading") == "Trading"
+        rows = [
+            formats.instrument(rules, self._settings.funding_interval_h)
+            for rules in self._one_or_all(call.params)
+            if trading
+        ]
+        return {"category": call.params["category"], "list": rows, "nextPageCursor": ""}
+
+    def _tickers(self, call: Call) -> Any:
+        rows = [self.ticker(rules) for rules in self._one_or_all(call.params)]
+        return {"category": call.params["category"], "list": rows}
+
+    def ticker(self, rules: SymbolSettings) -> dict[str, Any]:
+        """Write a symbol's ticker as it is now."""
+        best = self._engine.best(rules.symbol)
+        sides = (best.bid, best.bid_quantity, best.ask, best.ask_quantity)
+        return formats.ticker(self._engine.day(rules.symbol), self._engine.mark(rules.symbol), sides, rules)
+
+    def _book(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        book = self._engine.book(rules.symbol, parameters.limit(call.params, default=25, most=500))
+        return {
+            "s": rules.symbol,
+            "b": formats.levels(book.bids, rules),
+            "a": formats.levels(book.asks, rules),
+            "ts": book.time_ms,
+            "u": book.last_update_id,
+            "seq": book.last_update_id,
+            "cts": book.time_ms,
+        }
+
+    def _candles(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        interval = parameters.choice(call.params, "interval", formats.INTERVALS)
+        limit = parameters.limit(call.params, default=200, most=1000)
+        start, end = parameters.integer(call.params, "start"), parameters.integer(call.params, "end")
+        # The newest of a window with two ends are answered, the oldest of one that only has a start.
+        most = None if start is None or end is None else 1_000_000
+        bars = self._engine.candles(rules.symbol, interval, start_ms=start, end_ms=end, limit=most or limit)
+        rows = [formats.candle(bar, rules) for bar in bars[-limit:]]
+        return {"symbol": rules.symbol, "category": "linear", "list": rows[::-1]}
+
+    def _trades(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        found = self._engine.trades(rules.symbol, limit=parameters.limit(call.params, default=500, most=1000))
+        return {"category": "linear", "list": [formats.trade(each, rules) for each in reversed(found)]}
+
+    def _funding_history(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        limit = parameters.limit(call.params, default=200, most=200)
+        start, end = parameters.integer(call.params, "startTime"), parameters.integer(call.params, "endTime")
+        rows = [
+            {
+                "symbol": rules.symbol,
+                "fundingRate": figures.exact(past.funding_rate),
+                "fundingRateTimestamp": str(past.time_ms),
+            }
+            for past in self._engine.funding_history(rules.symbol)
+            if (start is None or past.time_ms >= start) and (end is None or past.time_ms <= end)
+        ]
+        return {"category": "linear", "list": rows[::-1][:limit]}
+
+    def _risk_limits(self, call: Call) -> Any:
+        rows = [
+            {
+                "id": 1,
+                "symbol": rules.symbol,
+                "riskLimitValue": "100000000",
+                "maintenanceMargin": figures.exact(rules.maintenance_rate),
+                "initialMargin": format(1 / Decimal(rules.max_leverage), ".4f"),
+                "isLowestRisk": 1,
+                "maxLeverage": f"{rules.max_leverage}.00",
+                "mmDeduction": "",
+            }
+            for rules in self._one_or_all(call.params)
+        ]
+        return {"category": call.params["category"], "list": rows, "nextPageCursor": ""}
+
+    def _one_or_all(self, params: Params) -> list[SymbolSettings]:
+        if not parameters.is_linear(params):
+            return []
+        if params.get("symbol"):
+            return [self._engine.symbol(params["symbol"])]
+        return list(self._engine.symbols())
+
+    def _rules(self, params: Params) -> SymbolSettings:
+        parameters.need_linear(params)
+        return self._engine.symbol(parameters.text(params, "symbol"))

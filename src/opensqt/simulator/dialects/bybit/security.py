@@ -1,0 +1,109 @@
+"""Who may call: the address' limit, then key, timestamp and signature, then the endpoint's own limit per second."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from opensqt.simulator.clock import SimulatorClock
+from opensqt.simulator.dialects.base import Call, VenueError
+from opensqt.simulator.dialects.bybit import errors, parameters
+from opensqt.simulator.rate_limits import Gate, Window
+from opensqt.simulator.settings import AccountSettings, SimulatorSettings
+
+_DEFAULT_WINDOW_MS = 5000
+_AHEAD_MS = 1000
+_ADDRESS_WINDOW_MS = 5000
+_ADDRESS_LIMIT = 600
+_ORDERS_PER_S = 20
+_QUERIES_PER_S = 50
+_ORDER_OPERATIONS = ("place_order", "batch_place", "cancel_order", "batch_cancel", "cancel_all")
+
+
+class Security:
+    """Admits calls, and keeps the counts that the X-Bapi headers tell.
+
+    The limits are Bybit's own unless the settings name others: what they grant an address in a minute and an
+    account's orders in ten seconds then counts in the venue's windows of five seconds and of one.
+    """
+
+    def __init__(self, settings: SimulatorSettings, clock: SimulatorClock) -> None:
+        rules, told = settings.server, settings.server.model_fields_set
+        self._clock = clock
+        self._accounts = {account.key: account for account in settings.accounts}
+        by_address = rules.weight_per_minute // 12 if "weight_per_minute" in told else _ADDRESS_LIMIT
+        self._gate = Gate(Window(by_address, _ADDRESS_WINDOW_MS), ban_after=0, ban_ms=rules.ban_ms)
+        orders = rules.orders_per_10s // 10 if "orders_per_10s" in told else _ORDERS_PER_S
+        queries = max(_QUERIES_PER_S, by_address // 12)
+        self._orders, self._queries = Window(orders, 1000), Window(queries, 1000)
+
+    def account(self, key: str) -> AccountSettings | None:
+        """Answer the account of a key."""
+        return self._accounts.get(key)
+
+    def now_ms(self) -> int:
+        """The venue's time."""
+        return self._clock.server_ms()
+
+    def admit(self, call: Call, path_limit: int = 1) -> None:
+        """Let the call pass and name its account, or raise what Bybit answers.
+
+        Args:
+            call: Its `account` is set.
+            path_limit: How many of the endpoint's units it uses: the orders of a batch count one by one.
+        """
+        if self._gate.enter(call.address, 1, self.now_ms()) is not None:
+            raise errors.too_frequent()
+        if call.route.security == "none":
+            return
+        account = self._named(call)
+        self._check_time(call)
+        self._check_signature(call, account)
+        call.account = account.key
+        self._charge(call, path_limit)
+
+    def _named(self, call: Call) -> AccountSettings:
+        headers = call.headers
+        for name in ("X-BAPI-API-KEY", "X-BAPI-TIMESTAMP", "X-BAPI-SIGN"):
+            if not headers.get(name):
+                raise VenueError(200, "10007", "User authentication failed.")
+        account = self._accounts.get(headers["X-BAPI-API-KEY"])
+        if account is None:
+            raise VenueError(200, "10003", "API key is invalid.")
+        return account
+
+    def _check_time(self, call: Call) -> None:
+        told = {name: call.headers.get(f"X-BAPI-{name}", "") for name in ("TIMESTAMP", "RECV-WINDOW")}
+        timestamp = parameters.integer(told, "TIMESTAMP") or 0
+        window = parameters.integer(told, "RECV-WINDOW") or _DEFAULT_WINDOW_MS
+        now = self.now_ms()
+        if not now - window <= timestamp < now + _AHEAD_MS:
+            raise VenueError(
+                200,
+                "10002",
+                "invalid request, please check your server timestamp or recv_window param."
+                f" req_timestamp[{timestamp}],server_timestamp[{now}],recv_window[{window}]",
+            )
+
+    def _check_signature(self, call: Call, account: AccountSettings) -> None:
+        headers = call.headers
+        payload = call.body if call.route.method == "POST" else call.query
+        origin = headers["X-BAPI-TIMESTAMP"] + account.key + headers.get("X-BAPI-RECV-WINDOW", "") + payload
+        if not hmac.compare_digest(sign(account.secret, origin), headers["X-BAPI-SIGN"]):
+            # The venue tells the signed text, the key in it.
+            raise VenueError(200, "10004", f"error sign! origin_string[{origin}]")
+
+    def _charge(self, call: Call, amount: int) -> None:
+        window = self._orders if call.route.operation in _ORDER_OPERATIONS else self._queries
+        key, now = f"{call.account} {call.route.path}", self.now_ms()
+        passed = window.add(key, amount, now)
+        call.reply_headers["X-Bapi-Limit"] = str(window.limit)
+        call.reply_headers["X-Bapi-Limit-Status"] = str(max(0, window.limit - window.used(key, now)))
+        call.reply_headers["X-Bapi-Limit-Reset-Timestamp"] = str(now if passed else now + window.remaining_ms(now))
+        if not passed:
+            raise errors.too_many_visits()
+
+
+def sign(secret: str, text: str) -> str:
+    """Sign a text as requests and logins are signed."""
+    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,254 @@
+"""Bybit's order endpoints: place, cancel, query, one by one and in batches. A reply only says that it was taken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from opensqt.model.account import PositionMode
+from opensqt.model.order import OrderType, PositionSide, Side, TimeInForce
+from opensqt.simulator.account import closes
+from opensqt.simulator.dialects.base import Call, Dialect, Params, Route, VenueError
+from opensqt.simulator.dialects.bybit import errors, formats, parameters
+from opensqt.simulator.dialects.bybit.account import page, unsupported
+from opensqt.simulator.dialects.bybit.notes import Notes
+from opensqt.simulator.order import NewOrder, RefusalReason, Refused, SimOrder
+from opensqt.simulator.settings import SymbolSettings
+
+_WEEK_MS = 7 * 86_400_000
+_LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
+_CLOSED_KEPT = 500
+MOST_IN_BATCH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAnswer:
+    """What a batch is answered with: its rows, and beside them a code for each."""
+
+    result: dict[str, Any]
+    codes: dict[str, Any]
+
+
+class Trading:
+    """Orders of one account, as the signed call names it."""
+
+    def __init__(self, dialect: Dialect, notes: Notes) -> None:
+        self._dialect = dialect
+        self._engine = dialect.engine
+        self._notes = notes
+
+    def routes(self) -> list[Route]:
+        """Answer the endpoints."""
+        return [
+            Route("POST", "/v5/order/create", "place_order", self._place),
+            Route("POST", "/v5/order/create-batch", "batch_place", self._place_batch),
+            Route("POST", "/v5/order/cancel", "cancel_order", self._cancel),
+            Route("POST", "/v5/order/cancel-batch", "batch_cancel", self._cancel_batch),
+            Route("POST", "/v5/order/cancel-all", "cancel_all", self._cancel_all),
+            Route("GET", "/v5/order/realtime", "open_orders", self._realtime),
+            Route("GET", "/v5/order/history", "open_orders", self._history),
+            Route("GET", "/v5/execution/list", "fills", self._executions),
+        ]
+
+    def _place(self, call: Call) -> Any:
+        return self._place_one(call, call.params)
+
+    def _place_one(self, call: Call, params: Params) -> dict[str, Any]:
+        wanted = self._read(call, params)
+        if call.ignored:
+            return {"orderId": "0", "orderLinkId": wanted.client_order_id}
+        return _ids(self._engine.place(call.account, wanted))
+
+    def _place_batch(self, call: Call) -> Any:
+        def act(item: Params) -> dict[str, Any]:
+            placed = self._place_one(call, item | {"category": formats.CATEGORY})
+            return {**placed, "createAt": str(self._engine.now_ms())}
+
+        return self._each(call, act)
+
+    def _cancel(self, call: Call) -> Any:
+        return self._cancel_one(call, call.params)
+
+    def _cancel_one(self, call: Call, params: Params) -> dict[str, Any]:
+        parameters.need_linear(params)
+        rules, named = self._rules(params), _named(params)
+        if call.ignored:
+            return _ids(self._engine.find(call.account, rules.symbol, **named))
+        return _ids(self._engine.cancel(call.account, rules.symbol, **named))
+
+    def _cancel_batch(self, call: Call) -> Any:
+        return self._each(call, lambda item: self._cancel_one(call, item | {"category": formats.CATEGORY}))
+
+    def _each(self, call: Call, act: Callable[[Params], dict[str, Any]]) -> BatchAnswer:
+        """Do one item after the other; what is refused hides no other."""
+        parameters.need_linear(call.params)
+        items = parameters.of_body(call).get("request")
+        if not isinstance(items, list) or not 1 <= len(items) <= MOST_IN_BATCH:
+            raise errors.parameter(f"params error: request must hold 1 to {MOST_IN_BATCH} orders")
+        rows, codes = [], []
+        for item in items:
+            params = parameters.flat(item) if isinstance(item, dict) else {}
+            asked = {"orderId": "", "orderLinkId": params.get("orderLinkId", "")}
+            code, message = 0, "OK"
+            try:
+                asked = act(params)
+            except Refused as refused:
+                code, message = _coded(self._dialect.translate(refused))
+            except VenueError as error:
+                code, message = _coded(error)
+            rows.append({"category": formats.CATEGORY, "symbol": params.get("symbol", ""), **asked})
+            codes.append({"code": code, "msg": message})
+        return BatchAnswer({"list": rows}, {"list": codes})
+
+    def _cancel_all(self, call: Call) -> Any:
+        params = call.params
+        parameters.need_linear(params)
+        if params.get("symbol"):
+            symbols = [self._rules(params).symbol]
+        elif params.get("settleCoin") or params.get("baseCoin"):
+            base = params.get("baseCoin", "")
+            symbols = [each.symbol for each in self._engine.symbols() if base in ("", each.base_asset)]
+        else:
+            raise errors.parameter("Missing some parameters that must be filled in, symbol or baseCoin or settleCoin")
+        if params.get("orderFilter", "Order") != "Order" or call.ignored:
+            return {"list": [], "success": "1"}
+        canceled = [order for symbol in symbols for order in self._engine.cancel_all(call.account, symbol)]
+        return {"list": [_ids(order) for order in canceled], "success": "1"}
+
+    def _realtime(self, call: Call) -> Any:
+        params = call.params
+        if not parameters.is_linear(params) or params.get("orderFilter", "Order") != "Order":
+            return {"category": params["category"], "list": [], "nextPageCursor": ""}
+        if params.get("orderId") or params.get("orderLinkId"):
+            return page(self._write(self._found(call)), params, default=20, most=50)
+        symbol = self._rules(params).symbol if params.get("symbol") else None
+        if symbol is None and not (params.get("settleCoin") or params.get("baseCoin")):
+            raise errors.parameter("Missing some parameters that must be filled in, symbol or baseCoin or settleCoin")
+        if params.get("openOnly") == "1":
+            found = [one for one in self._engine.orders(call.account, symbol) if not one.status.is_open]
+            found = found[-_CLOSED_KEPT:]
+        else:
+            found = self._engine.open_orders(call.account, symbol)
+        return page(self._write(found), params, default=20, most=50)
+
+    def _found(self, call: Call) -> list[SimOrder]:
+        """Look one order up, open or closed; the venue answers an empty list for one that it does not know."""
+        wanted = call.params.get("symbol")
+        for rules in self._engine.symbols():
+            if wanted not in (None, "", rules.symbol):
+                continue
+            try:
+                return [self._engine.find(call.account, rules.symbol, **_named(call.params))]
+            except Refused as refused:
+                if refused.reason is not RefusalReason.UNKNOWN_ORDER:
+                    raise
+        return []
+
+    def _history(self, call: Call) -> Any:
+        params = call.params
+        if not parameters.is_linear(params) or params.get("orderFilter", "Order") != "Order":
+            return {"category": params["category"], "list": [], "nextPageCursor": ""}
+        if params.get("orderId") or params.get("orderLinkId"):
+            return page(self._write(self._found(call)), params, default=20, most=50)
+        symbol = self._rules(params).symbol if params.get("symbol") else None
+        start, end = parameters.window(params, longest_ms=_WEEK_MS, now_ms=self._engine.now_ms())
+        found = self._engine.orders(call.account, symbol, since_ms=start, until_ms=end)
+        closed = [one for one in found if not one.status.is_open]
+        return page(self._write(closed), params, default=20, most=50)
+
+    def _executions(self, call: Call) -> Any:
+        params = call.params
+        if not parameters.is_linear(params):
+            return {"category": params["category"], "list": [], "nextPageCursor": ""}
+        symbol = self._rules(params).symbol if params.get("symbol") else None
+        order_id = params.get("orderId", "")
+        if params.get("orderLinkId") and not order_id:
+            found = self._found(call)
+            if not found:
+                return {"category": formats.CATEGORY, "list": [], "nextPageCursor": ""}
+            order_id = found[0].order_id
+        # One order's executions are answered whatever their age.
+        start, end = (0, self._engine.now_ms())
+        if not order_id:
+            start, end = parameters.window(params, longest_ms=_WEEK_MS, now_ms=self._engine.now_ms())
+        rows = self._execution_rows(call.account, symbol, start, end, order_id)
+        kind = params.get("execType", "")
+        rows = [row for row in rows if kind in ("", row["execType"])]
+        return page(rows, params, default=50, most=100)
+
+    def _execution_rows(
+        self, account: str, symbol: str | None, start: int, end: int, order_id: str
+    ) -> list[dict[str, Any]]:
+        fills = self._engine.fills(account, symbol, since_ms=start, until_ms=end, order_id=order_id or None)
+        rows = []
+        for fill in fills:
+            placed = self._engine.find(account, fill.symbol, order_id=fill.order_id)
+            note = self._notes.of(account, fill.symbol, fill.order_id, fill.trade_id)
+            rows.append(formats.execution(fill, placed, note, self._engine.symbol(fill.symbol)))
+        if not order_id:
+            rows += [
+                formats.funding(paid, self._engine.symbol(paid.symbol))
+                for paid in self._engine.funding_payments(account, symbol)
+                if start <= paid.time_ms <= end
+            ]
+        return sorted(rows, key=lambda row: int(row["execTime"]))
+
+    def _read(self, call: Call, params: Params) -> NewOrder:
+        """Read an order from its parameters, and check what Bybit checks before its engine sees it."""
+        parameters.need_linear(params)
+        rules = self._rules(params)
+        side: Side = parameters.choice(params, "side", formats.SIDES)
+        kind: OrderType = parameters.choice(params, "orderType", formats.TYPES)
+        if params.get("triggerPrice") or params.get("takeProfit") or params.get("stopLoss"):
+            raise unsupported()
+        position_side: PositionSide = parameters.choice(
+            params, "positionIdx", formats.POSITION_SIDES, PositionSide.BOTH
+        )
+        reduce_only = parameters.boolean(params, "reduceOnly")
+        hedge = self._engine.position_mode(call.account) is PositionMode.HEDGE
+        if reduce_only and hedge and position_side is not PositionSide.BOTH and not closes(side, position_side, False):
+            raise errors.of_reason(RefusalReason.REDUCE_ONLY)
+        link_id = params.get("orderLinkId", "")
+        if link_id and not _LINK_ID.fullmatch(link_id):
+            raise errors.parameter("params error: orderLinkId invalid")
+        limit = kind is OrderType.LIMIT
+        return NewOrder(
+            symbol=rules.symbol,
+            side=side,
+            quantity=parameters.decimal(params, "qty"),
+            order_type=kind,
+            price=parameters.decimal(params, "price") if limit else None,
+            time_in_force=parameters.choice(params, "timeInForce", formats.TIMES_IN_FORCE, TimeInForce.GTC)
+            if limit
+            else TimeInForce.GTC,
+            reduce_only=reduce_only,
+            position_side=position_side,
+            client_order_id=link_id,
+        )
+
+    def _write(self, orders: list[SimOrder]) -> list[dict[str, Any]]:
+        return [
+            formats.order(order, self._engine.symbol(order.symbol))
+            for order in orders
+            if not self._dialect.is_hidden(order.order_id)
+        ]
+
+    def _rules(self, params: Params) -> SymbolSettings:
+        return self._engine.symbol(parameters.text(params, "symbol"))
+
+
+def _ids(order: SimOrder) -> dict[str, Any]:
+    return {"orderId": order.order_id, "orderLinkId": formats.link_id(order)}
+
+
+def _named(params: Params) -> dict[str, str]:
+    order_id, link_id = params.get("orderId", ""), params.get("orderLinkId", "")
+    if not order_id and not link_id:
+        raise errors.parameter("params error: orderId or orderLinkId is required")
+    return {"order_id": order_id, "client_order_id": link_id}
+
+
+def _coded(error: VenueError) -> tuple[int, str]:
+    return int(error.code), error.message
