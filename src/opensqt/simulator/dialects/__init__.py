@@ -2,8 +2,9 @@
 
 from opensqt.simulator.dialects.base import Dialect
 from opensqt.simulator.dialects.binance import Binance
+from opensqt.simulator.dialects.bybit import Bybit
 
-DIALECTS: dict[str, type[Dialect]] = {Binance.name: Binance}
+DIALECTS: dict[str, type[Dialect]] = {Binance.name: Binance, Bybit.name: Bybit}
 """By the name that `--exchange` takes."""
 
 __all__ = ["DIALECTS", "Dialect"]
