@@ -1,0 +1,5 @@
+"""OKX USDT-margined perpetual swaps: API v5, as https://www.okx.com/docs-v5 tells it."""
+
+from opensqt.simulator.dialects.okx.dialect import Okx
+
+__all__ = ["Okx"]

@@ -1,0 +1,226 @@
+"""OKX's account endpoints: balance, positions, leverage and modes, bills, fees, and what a key may do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opensqt.model.account import PositionMode
+from opensqt.simulator.dialects.base import Call, Route, World
+from opensqt.simulator.dialects.okx import errors, formats, parameters
+from opensqt.simulator.dialects.okx.instruments import Instruments, plain
+from opensqt.simulator.dialects.okx.public import PublicData
+from opensqt.simulator.dialects.okx.records import Bill, Records
+from opensqt.simulator.order import RefusalReason, Refused, SimFill
+
+_MODES = {"net_mode": PositionMode.ONE_WAY, "long_short_mode": PositionMode.HEDGE}
+_MODE_NAMES = {mode: name for name, mode in _MODES.items()}
+_USER = "44705892343619584"
+
+
+class AccountData:
+    """The account that the signed call names. Limits are calls in two seconds."""
+
+    def __init__(self, world: World, instruments: Instruments, records: Records, public: PublicData) -> None:
+        self._engine = world.engine
+        self._settings = world.settings
+        self._instruments = instruments
+        self._records = records
+        self._public = public
+        self._deposited_ms = world.engine.now_ms()
+
+    def routes(self) -> list[Route]:
+        """Answer the endpoints."""
+
+        def get(path: str, operation: str, handler: Any, limit: int = 10) -> Route:
+            return Route("GET", f"/api/v5/{path}", operation, handler, limit)
+
+        return [
+            get("account/balance", "account", self._balance),
+            get("account/positions", "positions", self._positions),
+            get("account/config", "settings", self._config, 5),
+            get("account/leverage-info", "settings", self._leverage, 20),
+            get("account/trade-fee", "settings", self._fees, 5),
+            get("account/instruments", "market_data", self._public.list_instruments, 20),
+            get("account/bills", "fills", self._bills, 5),
+            get("account/bills-archive", "fills", self._bills, 5),
+            get("asset/currencies", "market_data", self._currencies, 12),
+            get("asset/balances", "account", lambda _call: [], 12),
+            Route("POST", "/api/v5/account/set-leverage", "settings", self._set_leverage, 40),
+            Route("POST", "/api/v5/account/set-position-mode", "settings", self._set_position_mode, 5),
+        ]
+
+    def balance(self, account: str) -> dict[str, Any]:
+        """Write an account's balance, as the endpoint and the account channel do."""
+        found = self._engine.balance(account)
+        return formats.balance(found, found.updated_ms or self._deposited_ms)
+
+    def held(self, account: str, inst_id: str = "") -> list[dict[str, Any]]:
+        """Write the positions: those that are held, and with a name also what was held before."""
+        symbol = self._instruments.get(inst_id).rules.symbol if inst_id else None
+        return [
+            formats.position(each, self._instruments.by_symbol[each.symbol], self._engine.now_ms())
+            for each in self._engine.positions(account, symbol)
+            if each.quantity or (inst_id and each.updated_ms)
+        ]
+
+    def _balance(self, call: Call) -> Any:
+        row = self.balance(call.account)
+        wanted = set(filter(None, call.params.get("ccy", "").split(",")))
+        row["details"] = [detail for detail in row["details"] if not wanted or detail["ccy"] in wanted]
+        return [row]
+
+    def _positions(self, call: Call) -> Any:
+        if not self._instruments.check_type(call.params.get("instType", "")):
+            return []
+        names = call.params.get("instId", "")
+        return [row for name in names.split(",") for row in self.held(call.account, name)]
+
+    def _config(self, call: Call) -> Any:
+        return [
+            {
+                "uid": _USER,
+                "mainUid": _USER,
+                "acctLv": "2",
+                "posMode": _MODE_NAMES[self._engine.position_mode(call.account)],
+                "autoLoan": False,
+                "greeksType": "PA",
+                "level": "Lv1",
+                "levelTmp": "",
+                "ctIsoMode": "automatic",
+                "mgnIsoMode": "automatic",
+                "label": "simulated",
+                "ip": "",
+                "perm": "read_only,trade",
+                "kycLv": "3",
+                "roleType": "0",
+                "acctStpMode": "cancel_maker",
+                "type": "0",
+            }
+        ]
+
+    def _leverage(self, call: Call) -> Any:
+        if parameters.required(call.params, "mgnMode") not in ("cross", "isolated"):
+            raise errors.bad("mgnMode")
+        hedge = self._engine.position_mode(call.account) is PositionMode.HEDGE
+        return [
+            {
+                "instId": swap.inst_id,
+                "ccy": "",
+                "mgnMode": call.params["mgnMode"],
+                "posSide": side,
+                "lever": str(self._engine.leverage(call.account, swap.rules.symbol)),
+            }
+            for swap in self._instruments.some(parameters.required(call.params, "instId"))
+            for side in (("long", "short") if hedge else ("net",))
+        ]
+
+    def _set_leverage(self, call: Call) -> Any:
+        row = parameters.body(call)
+        swap = self._instruments.get(parameters.text(row, "instId"))
+        mode = parameters.required(row, "mgnMode")
+        if mode == "isolated":
+            raise errors.of_reason(RefusalReason.UNSUPPORTED)
+        if mode != "cross":
+            raise errors.bad("mgnMode")
+        leverage = parameters.decimal(row, "lever")
+        if leverage != int(leverage):
+            raise errors.bad("lever")
+        if not call.ignored:
+            self._engine.set_leverage(call.account, swap.rules.symbol, int(leverage))
+        side = parameters.text(row, "posSide")
+        return [{"instId": swap.inst_id, "lever": plain(leverage), "mgnMode": mode, "posSide": side}]
+
+    def _set_position_mode(self, call: Call) -> Any:
+        mode = parameters.choice(parameters.body(call), "posMode", _MODES)
+        if not call.ignored:
+            try:
+                self._engine.set_position_mode(call.account, mode)
+            except Refused as refused:
+                # To ask for the mode in force is no error here.
+                if refused.reason is not RefusalReason.NO_CHANGE:
+                    raise
+        return [{"posMode": _MODE_NAMES[mode]}]
+
+    def _fees(self, call: Call) -> Any:
+        if not self._instruments.check_type(parameters.required(call.params, "instType")):
+            return []
+        maker, taker = plain(-self._settings.maker_fee), plain(-self._settings.taker_fee)
+        empty = dict.fromkeys(("maker", "taker", "delivery", "exercise", "makerUSDC", "takerUSDC"), "")
+        rates = {"makerU": maker, "takerU": taker, "level": "Lv1", "category": "1", "instType": "SWAP"}
+        return [{**empty, **rates, "fiat": [], "ruleType": "normal", "ts": str(self._engine.clock.server_ms())}]
+
+    def _currencies(self, _call: Call) -> Any:
+        assets = {rules.quote_asset: None for rules in self._engine.symbols()}
+        return [
+            {
+                "ccy": asset,
+                "chain": f"{asset}-Simulated",
+                "name": asset,
+                "canDep": False,
+                "canWd": False,
+                "canInternal": False,
+                "minWd": "1",
+                "maxWd": "0",
+                "minFee": "0",
+                "maxFee": "0",
+                "minDep": "0",
+                "wdTickSz": "8",
+                "mainNet": True,
+                "needTag": False,
+            }
+            for asset in assets
+        ]
+
+    def _bills(self, call: Call) -> Any:
+        wanted = call.params.get("type", "")
+        inst_id = call.params.get("instId", "")
+        begin, end = parameters.integer(call.params, "begin"), parameters.integer(call.params, "end")
+        found = [
+            bill
+            for bill in self._records.bills(call.account)
+            if (begin is None or bill.cause.time_ms >= begin) and (end is None or bill.cause.time_ms <= end)
+        ]
+        rows = [(bill.bill_id, self._bill(bill)) for bill in found]
+        rows = [(key, row) for key, row in rows if wanted in ("", row["type"]) and inst_id in ("", row["instId"])]
+        return [row for _, row in parameters.page(rows, [key for key, _ in rows], call.params)]
+
+    def _bill(self, bill: Bill) -> dict[str, Any]:
+        cause = bill.cause
+        swap = self._instruments.by_symbol[cause.symbol]
+        row = {
+            "billId": str(bill.bill_id),
+            "instType": "SWAP",
+            "instId": swap.inst_id,
+            "ccy": swap.rules.quote_asset,
+            "mgnMode": "cross",
+            "bal": plain(bill.balance),
+            "balChg": plain(bill.change),
+            "posBal": "0",
+            "posBalChg": "0",
+            "ts": str(cause.time_ms),
+        }
+        if isinstance(cause, SimFill):
+            return row | {
+                "type": "2",
+                "subType": "1" if cause.side.sign > 0 else "2",
+                "sz": swap.contracts(cause.quantity),
+                "px": swap.price(cause.price),
+                "pnl": plain(cause.realized_pnl),
+                "fee": plain(-cause.fee),
+                "ordId": cause.order_id,
+                "clOrdId": formats.client_id(cause),
+                "tradeId": cause.trade_id,
+                "execType": "M" if cause.is_maker else "T",
+            }
+        return row | {
+            "type": "8",
+            "subType": "174" if cause.amount > 0 else "173",
+            "sz": "",
+            "px": plain(cause.mark_price),
+            "pnl": plain(cause.amount),
+            "fee": "0",
+            "ordId": "",
+            "clOrdId": "",
+            "tradeId": "",
+            "execType": "",
+        }

@@ -1,0 +1,92 @@
+"""OKX's channels: what a subscription's argument asks for, and at which address it is served."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from opensqt.simulator.dialects.base import VenueError
+from opensqt.simulator.dialects.okx.instruments import Instruments
+from opensqt.simulator.dialects.okx.public import BARS
+
+_MARKET = {
+    "bbo-tbt": ("price", 0),
+    "tickers": ("ticker", 100),
+    "books5": ("depth", 100),
+    "books": ("depth", 100),
+    "trades": ("trades", 0),
+    "trades-all": ("trades", 0),
+    "mark-price": ("mark_price", 200),
+    "funding-rate": ("mark_price", 30_000),
+}
+"""By name: what a fault script calls it, and how many milliseconds lie between two frames at least."""
+_PRIVATE = {
+    "orders": "orders",
+    "account": "account",
+    "positions": "positions",
+    "balance_and_position": "account+positions",
+}
+_CANDLE_EVERY_MS = 250
+_ON_BUSINESS = ("candle", "trades-all")
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One subscription."""
+
+    name: str
+    """As OKX calls it."""
+    fine: str
+    """As a fault script calls it."""
+    arg: dict[str, str]
+    """As subscribed; each frame repeats it."""
+    symbol: str = ""
+    """Canonical; empty for all."""
+    interval: str = ""
+    """Of a candle."""
+    every_ms: int = 0
+    private: bool = False
+
+    @property
+    def topic(self) -> str:
+        """The same for all who asked for the same."""
+        return orjson.dumps(self.arg, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def parse(arg: Any, path: str, instruments: Instruments) -> Channel:
+    """Read the argument of a subscription made at a path.
+
+    Raises:
+        VenueError: There is no such channel there, or no such instrument.
+    """
+    if not isinstance(arg, dict) or not all(isinstance(value, str) for value in arg.values()):
+        raise VenueError(400, "60012", "Illegal request: args: expected objects with texts")
+    name, inst_id = arg.get("channel", ""), arg.get("instId", "")
+    swap = instruments.find(inst_id)
+    unknown = _unknown(arg)
+    if (path == "private") != (name in _PRIVATE) or (inst_id and swap is None):
+        raise unknown
+    symbol = swap.rules.symbol if swap is not None else ""
+    if name in _PRIVATE:
+        if name in ("orders", "positions") and arg.get("instType") not in ("ANY", "SWAP"):
+            raise unknown
+        return Channel(name, _PRIVATE[name], arg, symbol, private=True)
+    if swap is None or (path == "business") != name.startswith(_ON_BUSINESS):
+        raise unknown
+    arg = {"channel": name, "instId": inst_id}
+    interval = BARS.get(name.removeprefix("candle"))
+    if name.startswith("candle") and interval is not None:
+        return Channel(name, "kline", arg, symbol, interval, _CANDLE_EVERY_MS)
+    if name not in _MARKET:
+        raise unknown
+    fine, every_ms = _MARKET[name]
+    return Channel(name, fine, arg, symbol, every_ms=every_ms)
+
+
+def _unknown(arg: dict[str, str]) -> VenueError:
+    named = ",".join(f"{name}:{value}" for name, value in arg.items())
+    return VenueError(
+        400, "60018", f"Wrong URL or {named} doesn't exist. Please use the correct URL, channel and parameters"
+    )

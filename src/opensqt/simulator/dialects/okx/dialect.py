@@ -1,0 +1,185 @@
+"""OKX v5, USDT-margined swaps, put together: REST, WebSocket addresses and messages, errors, faults."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import orjson
+
+from opensqt.simulator.dialects.base import Call, Dialect, Params, Reply, Route, VenueError, World
+from opensqt.simulator.dialects.okx import answers, channels, errors
+from opensqt.simulator.dialects.okx.account import AccountData
+from opensqt.simulator.dialects.okx.instruments import Instruments
+from opensqt.simulator.dialects.okx.market_streams import MarketStreams
+from opensqt.simulator.dialects.okx.private_streams import PrivateStreams
+from opensqt.simulator.dialects.okx.public import PublicData
+from opensqt.simulator.dialects.okx.records import Records
+from opensqt.simulator.dialects.okx.security import Security
+from opensqt.simulator.dialects.okx.trading import Trading
+from opensqt.simulator.events import Event
+from opensqt.simulator.faults import Fault, FaultKind
+from opensqt.simulator.order import Refused
+from opensqt.simulator.settings import VenueRules
+from opensqt.simulator.sockets import Socket
+
+_PATHS = {f"/ws/v5/{name}": name for name in ("public", "private", "business")}
+_GUESS = {"public": ["price"], "private": ["orders", "account", "positions"], "business": ["kline"]}
+_IDLE_MS = 30_000
+"""A connection that carries nothing for so long is closed."""
+_ORDER_OPERATIONS = ("place_order", "batch_place", "cancel_order", "batch_cancel")
+
+
+class Okx(Dialect):
+    """The venue's wire protocol as its documentation gives it."""
+
+    name = "okx"
+    habits = VenueRules(post_only_crossing="expire")
+
+    def __init__(self, world: World) -> None:
+        self._instruments = Instruments(world.engine.symbols())
+        self._records = Records(world.settings)
+        self._security = Security(world.settings, world.engine.clock)
+        self._public = PublicData(world, self._instruments)
+        self._account = AccountData(world, self._instruments, self._records, self._public)
+        super().__init__(world)
+        self._market = MarketStreams(world, self._instruments, self._public)
+        self._private = PrivateStreams(world, self._instruments, self._account, self._trading)
+
+    def routes(self) -> list[Route]:
+        """Every REST endpoint that is served."""
+        self._trading = Trading(self, self._instruments, self._records)
+        return [*self._public.routes(), *self._account.routes(), *self._trading.routes()]
+
+    def admit(self, call: Call) -> None:
+        """Check key, timestamp, signature and passphrase, then the endpoint's limit."""
+        self._security.admit(call)
+
+    def answer(self, call: Call) -> Reply:
+        """Do what is asked and wrap the answer."""
+        try:
+            return Reply(200, answers.write(call.route.handler(call)))
+        except Refused as refused:
+            raise self.translate(refused) from refused
+
+    def translate(self, refused: Refused) -> VenueError:
+        """Say a refusal of the engine with OKX's code."""
+        return errors.of_reason(refused.reason)
+
+    def fail(self, error: VenueError) -> Reply:
+        """Write `{"code": ..., "msg": ..., "data": []}`, or the row that an order request's refusal stands in."""
+        headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+        return Reply(error.status, answers.write_error(error), headers)
+
+    def unknown_path(self, method: str, path: str) -> VenueError:
+        """Say that nothing is served there."""
+        return VenueError(404, "404", f"{method} {path}: not found")
+
+    def verdict(self, fault: Fault) -> VenueError:
+        """Write the error that a fault asks for; the refusal of an order stands in a row."""
+        if fault.kind is FaultKind.REFUSE:
+            message = fault.message or errors.words(fault.code)
+            if fault.on in _ORDER_OPERATIONS:
+                return errors.RowRefused(fault.code, message, {"ordId": "", "clOrdId": ""})
+            return VenueError(fault.status or 200, fault.code, message)
+        error = self._usual(fault)
+        return VenueError(
+            fault.status or error.status,
+            fault.code or error.code,
+            fault.message or error.message,
+            retry_after_s=error.retry_after_s,
+        )
+
+    def _usual(self, fault: Fault) -> VenueError:
+        if fault.kind is FaultKind.TIMEOUT_UNKNOWN:
+            return errors.outcome_unknown()
+        if fault.kind is FaultKind.RATE_LIMITED:
+            error = errors.too_many_requests()
+            return VenueError(error.status, error.code, error.message, retry_after_s=fault.retry_after_s)
+        if fault.kind is FaultKind.BANNED:
+            return errors.banned(fault.retry_after_s)
+        return errors.unavailable()
+
+    def addresses(self, host: str) -> dict[str, dict[str, str]]:
+        """Answer the base URLs; the WebSocket ones by category."""
+        ws = {name: f"ws://{host}{path}" for path, name in _PATHS.items()}
+        return {"rest": {"base": f"http://{host}"}, "ws": {"base": f"ws://{host}/ws/v5", **ws}}
+
+    def channels_of(self, path: str, params: Params) -> list[str]:
+        """Guess by path."""
+        return _GUESS[_PATHS[path]] if path in _PATHS else ["price"]
+
+    def connect(self, socket: Socket, path: str, params: Params) -> None:
+        """Take a connection in; it hears nothing until it subscribes."""
+        if path not in _PATHS:
+            raise self.unknown_path("GET", path)
+        used_ms = self.world.monotonic_ms()
+        socket.state.update(path=_PATHS[path], account="", connection=secrets.token_hex(4), used_ms=used_ms)
+
+    def receive(self, socket: Socket, text: str) -> None:
+        """Handle ping, login, subscribe and unsubscribe."""
+        socket.state["used_ms"] = self.world.monotonic_ms()
+        if text == "ping":
+            socket.reply(b"pong")
+            return
+        try:
+            message = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            message = None
+        args = message.get("args") if isinstance(message, dict) else None
+        if not isinstance(message, dict) or not isinstance(args, list) or not args:
+            self._refuse(socket, VenueError(400, "60012", f"Illegal request: {text[:200]}"))
+            return
+        operation = message.get("op")
+        number = {"id": message["id"]} if "id" in message else {}
+        try:
+            if operation == "login":
+                self._login(socket, args[0])
+            elif operation in ("subscribe", "unsubscribe"):
+                for arg in args:
+                    self._subscribe(socket, arg, operation, number)
+            else:
+                raise VenueError(400, "60012", f"Illegal request: {text[:200]}")
+        except VenueError as error:
+            self._refuse(socket, error, **number)
+
+    def publish(self, event: Event) -> None:
+        """Write an event down, then tell it to the channels it concerns."""
+        self._records.observe(event)
+        self._market.publish(event)
+        self._private.publish(event)
+
+    def tick(self, *, everything: bool = False) -> None:
+        """Send what is due and close what is idle."""
+        self._market.tick(everything=everything)
+        self._private.tick()
+        oldest_ms = self.world.monotonic_ms() - _IDLE_MS
+        for socket in [socket for socket in self.hub.sockets if socket.state["used_ms"] < oldest_ms]:
+            socket.cut()
+
+    def expire_keys(self, copies: int) -> None:
+        """Do nothing: a private connection here is signed in for as long as it lives."""
+
+    def _login(self, socket: Socket, arg: Any) -> None:
+        if not isinstance(arg, dict):
+            raise VenueError(400, "60012", "Illegal request: login: expected an object")
+        key, passphrase, timestamp, sign = (
+            str(arg.get(name, "")) for name in ("apiKey", "passphrase", "timestamp", "sign")
+        )
+        self._security.login(key, passphrase, timestamp, sign)
+        socket.state["account"] = key
+        self._tell(socket, {"event": "login", "code": "0", "msg": ""})
+
+    def _subscribe(self, socket: Socket, arg: Any, operation: str, number: dict[str, Any]) -> None:
+        channel = channels.parse(arg, socket.state["path"], self._instruments)
+        if channel.private and not socket.state["account"]:
+            raise VenueError(400, "60011", "Please log in")
+        streams = self._private if channel.private else self._market
+        self._tell(socket, {"event": operation, "arg": channel.arg, **number})
+        (streams.subscribe if operation == "subscribe" else streams.unsubscribe)(socket, channel)
+
+    def _refuse(self, socket: Socket, error: VenueError, **number: Any) -> None:
+        self._tell(socket, {"event": "error", "code": error.code, "msg": error.message, **number})
+
+    def _tell(self, socket: Socket, message: dict[str, Any]) -> None:
+        socket.reply(orjson.dumps(message | {"connId": socket.state["connection"]}))

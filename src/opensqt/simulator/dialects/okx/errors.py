@@ -1,0 +1,123 @@
+"""OKX's error codes: what each refusal of the engine is called there, and the errors of the protocol itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opensqt.simulator.dialects.base import VenueError
+from opensqt.simulator.order import RefusalReason
+
+_BY_REASON: dict[RefusalReason, tuple[str, str]] = {
+    RefusalReason.UNKNOWN_SYMBOL: ("51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist."),
+    RefusalReason.INVALID: ("51000", "Parameter error"),
+    RefusalReason.PRICE_STEP: ("51006", "Order price is not a multiple of the tick size."),
+    RefusalReason.QUANTITY_STEP: ("51121", "Order quantity must be a multiple of the lot size."),
+    RefusalReason.MIN_QUANTITY: ("51020", "Your order should meet or exceed the minimum order amount."),
+    RefusalReason.MAX_QUANTITY: (
+        "51101",
+        "Entered amount exceeds the max pending order amount (Cont) per transaction.",
+    ),
+    RefusalReason.MIN_NOTIONAL: ("51020", "Your order should meet or exceed the minimum order amount."),
+    RefusalReason.PRICE_BAND: ("51006", "Order price is not within the price limit."),
+    RefusalReason.INSUFFICIENT_MARGIN: ("51008", "Order failed. Insufficient USDT margin in account."),
+    RefusalReason.REDUCE_ONLY: (
+        "51169",
+        "Order failed because you don't have any positions in this direction for this contract to reduce or close.",
+    ),
+    RefusalReason.POSITION_SIDE_MISMATCH: ("51000", "Parameter posSide error"),
+    RefusalReason.DUPLICATE_CLIENT_ORDER_ID: ("51016", "Client order ID already exists."),
+    RefusalReason.UNKNOWN_ORDER: ("51603", "Order does not exist"),
+    RefusalReason.ORDER_CLOSED: (
+        "51400",
+        "Order cancellation failed as the order has been filled, canceled or does not exist.",
+    ),
+    RefusalReason.TOO_MANY_ORDERS: ("51102", "Entered amount exceeds the max pending count."),
+    RefusalReason.POSITION_OPEN: (
+        "59000",
+        "Setting failed. Cancel any open orders, close positions, and stop trading bots first.",
+    ),
+    RefusalReason.ORDERS_OPEN: (
+        "59000",
+        "Setting failed. Cancel any open orders, close positions, and stop trading bots first.",
+    ),
+    RefusalReason.LEVERAGE: ("59102", "Leverage exceeds the maximum limit. Please lower the leverage."),
+    RefusalReason.UNSUPPORTED: ("50062", "This feature is currently unavailable."),
+}
+
+
+class RowRefused(VenueError):
+    """A refusal that stands in a row of the answer, as those of order requests do; the answer itself has code 1.
+
+    Attributes:
+        row: What the row names beside code and words.
+    """
+
+    def __init__(self, code: str, message: str, row: dict[str, Any]) -> None:
+        super().__init__(200, code, message)
+        self.row = row
+
+
+def of_reason(reason: RefusalReason) -> VenueError:
+    """Answer the error that OKX gives for a refusal of the engine."""
+    code, message = _BY_REASON.get(reason, ("51000", "Parameter error"))
+    return VenueError(200, code, message)
+
+
+def words(code: str) -> str:
+    """Answer what OKX says with a code, as far as the engine's refusals know it."""
+    return next((message for known, message in _BY_REASON.values() if known == code), "Refused by the fault script.")
+
+
+def bad(name: str) -> VenueError:
+    """A parameter's value is outside of what is allowed."""
+    return VenueError(200, "51000", f"Parameter {name} error")
+
+
+def missing(name: str) -> VenueError:
+    """A mandatory parameter was not sent."""
+    return VenueError(400, "50014", f"Parameter {name} cannot be empty.")
+
+
+def either(one: str, other: str) -> VenueError:
+    """One of two parameters is needed."""
+    return VenueError(400, "50015", f"Either parameter {one} or {other} is required.")
+
+
+def not_json() -> VenueError:
+    """The body is no JSON."""
+    return VenueError(400, "50002", "JSON syntax error")
+
+
+def unknown_instrument() -> VenueError:
+    """The instrument is none of ours."""
+    return of_reason(RefusalReason.UNKNOWN_SYMBOL)
+
+
+def cannot_cancel() -> VenueError:
+    """A cancel names no open order."""
+    return of_reason(RefusalReason.ORDER_CLOSED)
+
+
+def too_many_requests() -> VenueError:
+    """The endpoint was asked too often; OKX tells no time to wait, its windows are two seconds."""
+    return VenueError(429, "50011", "Too Many Requests")
+
+
+def outcome_unknown() -> VenueError:
+    """The venue does not know itself whether it was done."""
+    return VenueError(
+        400,
+        "50004",
+        "API endpoint request timeout (does not mean that the request was successful or failed,"
+        " please check the request result).",
+    )
+
+
+def banned(retry_after_s: int) -> VenueError:
+    """The edge in front of the venue shut the address out."""
+    return VenueError(403, "1006", "Access denied: your IP address has been banned", retry_after_s=retry_after_s)
+
+
+def unavailable() -> VenueError:
+    """The venue is down or overloaded."""
+    return VenueError(503, "50001", "Service temporarily unavailable. Please try again later.")

@@ -1,0 +1,368 @@
+"""What OKX's JSON looks like: orders, fills, positions, balances, candles. Everything is text, sizes are contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from opensqt.model.order import OrderStatus, OrderType, PositionSide, TimeInForce
+from opensqt.simulator.dialects.okx.instruments import Instrument, divided, plain
+from opensqt.simulator.events import (
+    BalanceView,
+    BookLevel,
+    BookTicker,
+    MarkPrice,
+    PositionView,
+    PublicTrade,
+    SimCandle,
+)
+from opensqt.simulator.order import ClosingReason, SimFill, SimOrder
+from opensqt.simulator.tape import DayStatistics
+
+_STATE = {
+    OrderStatus.OPEN: "live",
+    OrderStatus.PARTIALLY_FILLED: "partially_filled",
+    OrderStatus.FILLED: "filled",
+    OrderStatus.CANCELED: "canceled",
+    OrderStatus.EXPIRED: "canceled",
+}
+_KIND = {TimeInForce.GTC: "limit", TimeInForce.POST_ONLY: "post_only", TimeInForce.IOC: "ioc", TimeInForce.FOK: "fok"}
+SIDES = {PositionSide.BOTH: "net", PositionSide.LONG: "long", PositionSide.SHORT: "short"}
+_SOURCE = {
+    ClosingReason.NONE: "1",
+    ClosingReason.NOT_FILLED_AT_ONCE: "14",
+    ClosingReason.POST_ONLY: "31",
+    ClosingReason.SELF_TRADE: "32",
+    ClosingReason.REDUCE_ONLY: "20",
+    ClosingReason.LIQUIDATION: "2",
+}
+"""cancelSource: who or what canceled an order."""
+_FOK_SOURCE = "13"
+_NO_CHANGE = "0"
+
+
+def client_id(of: SimOrder | SimFill) -> str:
+    """Answer the client id; empty where the engine made one because none was given."""
+    return "" if of.client_order_id == f"auto{of.order_id}" else of.client_order_id
+
+
+def kind(order: SimOrder) -> str:
+    """Name an order's type, which tells its time in force too."""
+    return "market" if order.order_type is OrderType.MARKET else _KIND[order.time_in_force]
+
+
+def cancel_source(order: SimOrder) -> str:
+    """Say why an order was canceled; empty when it was not."""
+    if _STATE[order.status] != "canceled":
+        return ""
+    if order.time_in_force is TimeInForce.FOK and order.closing_reason is ClosingReason.NOT_FILLED_AT_ONCE:
+        return _FOK_SOURCE
+    return _SOURCE[order.closing_reason]
+
+
+def order(order: SimOrder, swap: Instrument, leverage: int, last: SimFill | None, fees: Decimal) -> dict[str, Any]:
+    """Write an order with what its last fill was.
+
+    Args:
+        order: The order.
+        swap: Its instrument.
+        leverage: In force.
+        last: Its newest fill, if any.
+        fees: Paid for it so far.
+    """
+    return {
+        "instType": "SWAP",
+        "instId": swap.inst_id,
+        "ordId": order.order_id,
+        "clOrdId": client_id(order),
+        "tag": "",
+        "ccy": "",
+        "category": "normal" if order.closing_reason is not ClosingReason.LIQUIDATION else "full_liquidation",
+        "side": order.side.value.lower(),
+        "posSide": SIDES[order.position_side],
+        "ordType": kind(order),
+        "tdMode": "cross",
+        "tgtCcy": "",
+        "px": swap.price(order.price),
+        "pxType": "",
+        "pxUsd": "",
+        "pxVol": "",
+        "sz": swap.contracts(order.quantity),
+        "accFillSz": swap.contracts(order.filled_quantity),
+        "avgPx": divided(order.average_price) if order.filled_quantity else "",
+        "state": _STATE[order.status],
+        "lever": str(leverage),
+        "pnl": plain(last.realized_pnl) if last is not None else "0",
+        "fee": plain(-fees),
+        "feeCcy": swap.rules.quote_asset,
+        "rebate": "0",
+        "rebateCcy": swap.rules.quote_asset,
+        "reduceOnly": "true" if order.reduce_only else "false",
+        "cancelSource": cancel_source(order),
+        "cancelSourceReason": "",
+        "source": "",
+        "stpId": "",
+        "stpMode": "cancel_maker",
+        "isTpLimit": "false",
+        "quickMgnType": "",
+        "attachAlgoOrds": [],
+        "algoClOrdId": "",
+        "algoId": "",
+        "slOrdPx": "",
+        "slTriggerPx": "",
+        "slTriggerPxType": "",
+        "tpOrdPx": "",
+        "tpTriggerPx": "",
+        "tpTriggerPxType": "",
+        **_last_fill(last, swap),
+        "cTime": str(order.created_ms),
+        "uTime": str(order.updated_ms),
+    }
+
+
+def _last_fill(last: SimFill | None, swap: Instrument) -> dict[str, Any]:
+    if last is None:
+        return {"fillPx": "", "fillSz": "0", "fillTime": "", "tradeId": ""}
+    return {
+        "fillPx": swap.price(last.price),
+        "fillSz": swap.contracts(last.quantity),
+        "fillTime": str(last.time_ms),
+        "tradeId": last.trade_id,
+    }
+
+
+def execution(fill: SimFill, swap: Instrument) -> dict[str, Any]:
+    """Write what the orders channel adds to an order when one of its fills is told."""
+    return {
+        "execType": "M" if fill.is_maker else "T",
+        "fillFee": plain(-fill.fee),
+        "fillFeeCcy": fill.fee_asset,
+        "fillPnl": plain(fill.realized_pnl),
+        "fillNotionalUsd": divided(fill.notional),
+        "fillMarkPx": swap.price(fill.price),
+    }
+
+
+NO_EXECUTION = {
+    "execType": "",
+    "fillFee": "0",
+    "fillFeeCcy": "",
+    "fillPnl": "0",
+    "fillNotionalUsd": "",
+    "fillMarkPx": "",
+}
+"""What the orders channel adds when no fill is told."""
+
+
+def fill(fill: SimFill, swap: Instrument, bill_id: int) -> dict[str, Any]:
+    """Write a trade of the account."""
+    return {
+        "instType": "SWAP",
+        "instId": swap.inst_id,
+        "tradeId": fill.trade_id,
+        "ordId": fill.order_id,
+        "clOrdId": client_id(fill),
+        "billId": str(bill_id),
+        "subType": "1",
+        "tag": "",
+        "fillPx": swap.price(fill.price),
+        "fillSz": swap.contracts(fill.quantity),
+        "fillIdxPx": swap.price(fill.price),
+        "fillPnl": plain(fill.realized_pnl),
+        "fillMarkPx": swap.price(fill.price),
+        "side": fill.side.value.lower(),
+        "posSide": SIDES[fill.position_side],
+        "execType": "M" if fill.is_maker else "T",
+        "feeCcy": fill.fee_asset,
+        "fee": plain(-fill.fee),
+        "ts": str(fill.time_ms),
+        "fillTime": str(fill.time_ms),
+    }
+
+
+def position(position: PositionView, swap: Instrument, now_ms: int) -> dict[str, Any]:
+    """Write a position: signed in net mode, a size with a side in long/short mode."""
+    quantity = position.quantity
+    shown = quantity if position.position_side is PositionSide.BOTH else abs(quantity)
+    held = bool(quantity)
+    notional = abs(position.notional)
+    ratio = position.unrealized_pnl / position.initial_margin if position.initial_margin else Decimal(0)
+    return {
+        "instType": "SWAP",
+        "instId": swap.inst_id,
+        "posId": f"{swap.rules.symbol}{SIDES[position.position_side]}",
+        "posSide": SIDES[position.position_side],
+        "posCcy": "",
+        "mgnMode": position.margin_mode.value.lower(),
+        "ccy": swap.rules.quote_asset,
+        "pos": swap.contracts(shown),
+        "availPos": swap.contracts(abs(quantity)) if held else "",
+        "avgPx": divided(position.entry_price) if held else "",
+        "bePx": divided(position.entry_price) if held else "",
+        "markPx": divided(position.mark_price),
+        "last": divided(position.mark_price),
+        "upl": divided(position.unrealized_pnl) if held else "",
+        "uplRatio": divided(ratio) if held else "",
+        "uplLastPx": divided(position.unrealized_pnl) if held else "",
+        "realizedPnl": plain(position.realized_pnl),
+        "pnl": plain(position.realized_pnl),
+        "fee": "",
+        "fundingFee": "",
+        "lever": str(position.leverage),
+        "liqPx": divided(position.liquidation_price) if position.liquidation_price else "",
+        "imr": divided(position.initial_margin) if held else "",
+        "mmr": divided(position.maintenance_margin) if held else "",
+        "margin": "",
+        "mgnRatio": "",
+        "notionalUsd": divided(notional) if held else "",
+        "interest": "",
+        "liab": "",
+        "liabCcy": "",
+        "adl": "1",
+        "tradeId": "",
+        "usdPx": "1",
+        "closeOrderAlgo": [],
+        "cTime": str(position.updated_ms or now_ms),
+        "uTime": str(position.updated_ms or now_ms),
+    }
+
+
+def balance(balance: BalanceView, updated_ms: int) -> dict[str, Any]:
+    """Write the account with its one currency."""
+    equity = divided(balance.margin_balance)
+    available = divided(balance.available_balance)
+    frozen = divided(balance.initial_margin)
+    margins = {"imr": frozen, "mmr": divided(balance.maintenance_margin), "upl": divided(balance.unrealized_pnl)}
+    detail = {
+        "ccy": balance.asset,
+        "eq": equity,
+        "cashBal": plain(balance.wallet_balance),
+        "availEq": available,
+        "availBal": available,
+        "frozenBal": frozen,
+        "ordFrozen": divided(balance.order_margin),
+        "disEq": equity,
+        "eqUsd": equity,
+        "isoEq": "0",
+        "isoUpl": "0",
+        "upl": margins["upl"],
+        "imr": margins["imr"],
+        "mmr": margins["mmr"],
+        "mgnRatio": "",
+        "notionalLever": "",
+        "stgyEq": "0",
+        "uTime": str(updated_ms),
+    }
+    return {
+        "totalEq": equity,
+        "adjEq": equity,
+        "availEq": available,
+        "isoEq": "0",
+        "ordFroz": detail["ordFrozen"],
+        "mgnRatio": "",
+        "notionalUsd": "",
+        **margins,
+        "details": [detail],
+        "uTime": str(updated_ms),
+    }
+
+
+def candle(candle: SimCandle, swap: Instrument) -> list[str]:
+    """Write a candle: its volume in contracts, in coins, in quote, and whether it is complete."""
+    prices = (candle.open, candle.high, candle.low, candle.close)
+    return [
+        str(candle.open_time_ms),
+        *(swap.price(price) for price in prices),
+        swap.contracts(candle.volume),
+        plain(candle.volume),
+        plain(candle.quote_volume),
+        "1" if candle.closed else "0",
+    ]
+
+
+def levels(levels: Iterable[BookLevel], swap: Instrument) -> list[list[str]]:
+    """Write levels of a book; how many orders stand there is not known and told as one."""
+    return [
+        [swap.price(price), swap.contracts(quantity), _NO_CHANGE, "1" if quantity else "0"]
+        for price, quantity in levels
+    ]
+
+
+def best(best: BookTicker, swap: Instrument) -> dict[str, Any]:
+    """Write the best bid and ask as the bbo-tbt channel does."""
+    return {
+        "asks": levels([(best.ask, best.ask_quantity)] if best.ask_quantity else [], swap),
+        "bids": levels([(best.bid, best.bid_quantity)] if best.bid_quantity else [], swap),
+        "ts": str(best.time_ms),
+        "seqId": best.update_id,
+    }
+
+
+def trade(trade: PublicTrade, swap: Instrument) -> dict[str, Any]:
+    """Write a public trade."""
+    return {
+        "instId": swap.inst_id,
+        "tradeId": trade.trade_id,
+        "px": swap.price(trade.price),
+        "sz": swap.contracts(trade.quantity),
+        "side": "sell" if trade.buyer_is_maker else "buy",
+        "source": "0",
+        "ts": str(trade.time_ms),
+    }
+
+
+def ticker(day: DayStatistics, best: BookTicker, swap: Instrument, now_ms: int) -> dict[str, Any]:
+    """Write the last price, the best quotes and the last 24 hours."""
+    return {
+        "instType": "SWAP",
+        "instId": swap.inst_id,
+        "last": swap.price(day.last),
+        "lastSz": swap.contracts(day.last_quantity),
+        "askPx": swap.price(best.ask),
+        "askSz": swap.contracts(best.ask_quantity),
+        "bidPx": swap.price(best.bid),
+        "bidSz": swap.contracts(best.bid_quantity),
+        "open24h": swap.price(day.open),
+        "high24h": swap.price(day.high),
+        "low24h": swap.price(day.low),
+        "vol24h": swap.contracts(day.volume),
+        "volCcy24h": plain(day.volume),
+        "sodUtc0": swap.price(day.open),
+        "sodUtc8": swap.price(day.open),
+        "ts": str(now_ms),
+    }
+
+
+def funding(mark: MarkPrice, swap: Instrument, interval_ms: int) -> dict[str, Any]:
+    """Write the coming funding."""
+    rate = plain(mark.funding_rate)
+    return {
+        "instType": "SWAP",
+        "instId": swap.inst_id,
+        "method": "current_period",
+        "formulaType": "withRate",
+        "fundingRate": rate,
+        "fundingTime": str(mark.next_funding_ms),
+        "nextFundingRate": "",
+        "nextFundingTime": str(mark.next_funding_ms + interval_ms),
+        "minFundingRate": "-0.00375",
+        "maxFundingRate": "0.00375",
+        "prevFundingTime": str(mark.next_funding_ms - interval_ms),
+        "settFundingRate": rate,
+        "settState": "settled",
+        "premium": "0",
+        "interestRate": "0.0001",
+        "impactValue": "20000",
+        "ts": str(mark.time_ms),
+    }
+
+
+def mark(mark: MarkPrice, swap: Instrument) -> dict[str, Any]:
+    """Write the mark price."""
+    return {
+        "instType": "SWAP",
+        "instId": swap.inst_id,
+        "markPx": divided(mark.mark_price),
+        "ts": str(mark.time_ms),
+    }

@@ -1,0 +1,143 @@
+"""OKX's names and sizes: BTC-USDT-SWAP for BTCUSDT, and contracts for coins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects.base import VenueError
+from opensqt.simulator.dialects.okx import errors
+from opensqt.simulator.settings import SymbolSettings
+
+_SIZES = {"BTC": Decimal("0.01"), "ETH": Decimal("0.1")}
+_STEPS_PER_CONTRACT = 10
+"""Of a coin whose contract is not listed above: how many of its quantity steps make a contract."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One swap."""
+
+    rules: SymbolSettings
+    size: Decimal
+    """Base coins per contract."""
+
+    @property
+    def inst_id(self) -> str:
+        """The venue's name of it."""
+        return f"{self.family}-SWAP"
+
+    @property
+    def family(self) -> str:
+        """Its underlying."""
+        return f"{self.rules.base_asset}-{self.rules.quote_asset}"
+
+    def contracts(self, quantity: Decimal) -> str:
+        """Write base coins as contracts."""
+        return plain(quantity / self.size)
+
+    def coins(self, contracts: Decimal) -> Decimal:
+        """Read contracts as base coins."""
+        return contracts * self.size
+
+    def price(self, value: Decimal | None) -> str:
+        """Write a price with as many decimals as its step has; none as an empty text."""
+        return "" if value is None else plain(value.quantize(self.rules.price_step))
+
+    def row(self) -> dict[str, Any]:
+        """Write it as the instruments endpoint does."""
+        rules = self.rules
+        most = self.contracts(rules.max_quantity)
+        return {
+            "instType": "SWAP",
+            "instId": self.inst_id,
+            "instFamily": self.family,
+            "uly": self.family,
+            "baseCcy": "",
+            "quoteCcy": "",
+            "settleCcy": rules.quote_asset,
+            "ctVal": plain(self.size),
+            "ctMult": "1",
+            "ctValCcy": rules.base_asset,
+            "ctType": "linear",
+            "optType": "",
+            "stk": "",
+            "listTime": "1611916828000",
+            "expTime": "",
+            "lever": str(rules.max_leverage),
+            "tickSz": plain(rules.price_step),
+            "lotSz": self.contracts(rules.quantity_step),
+            "minSz": self.contracts(rules.min_quantity),
+            "maxLmtSz": most,
+            "maxMktSz": most,
+            "maxLmtAmt": "20000000",
+            "maxMktAmt": "",
+            "state": "live",
+            "ruleType": "normal",
+            "category": "1",
+            "alias": "",
+        }
+
+
+class Instruments:
+    """Every swap, by either name."""
+
+    def __init__(self, symbols: Iterable[SymbolSettings]) -> None:
+        swaps = [Instrument(rules, _size(rules)) for rules in symbols]
+        self.by_symbol = {swap.rules.symbol: swap for swap in swaps}
+        self._by_id = {swap.inst_id: swap for swap in swaps}
+
+    def find(self, inst_id: str) -> Instrument | None:
+        """Answer a swap by the venue's name, or None."""
+        return self._by_id.get(inst_id)
+
+    def get(self, inst_id: str) -> Instrument:
+        """Answer a swap by the venue's name.
+
+        Raises:
+            VenueError: There is none.
+        """
+        if not inst_id:
+            raise errors.missing("instId")
+        found = self._by_id.get(inst_id)
+        if found is None:
+            raise errors.unknown_instrument()
+        return found
+
+    def family(self, family: str) -> list[Instrument]:
+        """Answer the swaps of an underlying; all when none is named."""
+        return [swap for swap in self.by_symbol.values() if family in ("", swap.family)]
+
+    def some(self, inst_ids: str) -> list[Instrument]:
+        """Answer the swaps of a list of names with commas; all when it is empty."""
+        if not inst_ids:
+            return list(self.by_symbol.values())
+        return [self.get(inst_id) for inst_id in inst_ids.split(",")]
+
+    def check_type(self, kind: str) -> bool:
+        """Whether an instType has any of our swaps in it.
+
+        Raises:
+            VenueError: There is no such type.
+        """
+        if kind not in ("", "ANY", "SWAP", "SPOT", "MARGIN", "FUTURES", "OPTION", "EVENTS"):
+            raise VenueError(400, "51000", "Parameter instType error")
+        return kind in ("", "ANY", "SWAP")
+
+
+def plain(value: Decimal) -> str:
+    """Write a number as OKX does: no exponent, no zeros at the end."""
+    text = figures.exact(value)
+    return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
+
+
+def divided(value: Decimal) -> str:
+    """Write what was divided with eight decimals at most."""
+    return plain(Decimal(figures.rounded(value)))
+
+
+def _size(rules: SymbolSettings) -> Decimal:
+    return _SIZES.get(rules.base_asset, rules.quantity_step * _STEPS_PER_CONTRACT)

@@ -1,0 +1,177 @@
+"""OKX's public REST endpoints: what everybody may ask about the market."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from opensqt.model.market import INTERVALS_MS
+from opensqt.simulator.dialects.base import Call, Route, World
+from opensqt.simulator.dialects.okx import errors, formats, parameters
+from opensqt.simulator.dialects.okx.instruments import Instrument, Instruments, divided, plain
+from opensqt.simulator.events import SimCandle
+
+_MOST_CANDLES = 300
+_SHORT = {name: name.replace("h", "H") for name in INTERVALS_MS if name.endswith(("m", "h"))}
+_DAILY = {"6h": "6Hutc", "12h": "12Hutc", "1d": "1Dutc"}
+BARS = {text: name for name, text in (_SHORT | _DAILY).items()}
+"""The bars that are served, by OKX's name. 6H, 12H and 1D without `utc` begin at Hong Kong's hours: not simulated."""
+
+
+class PublicData:
+    """Answers from the engine's market side. Limits are calls in two seconds."""
+
+    def __init__(self, world: World, instruments: Instruments) -> None:
+        self._engine = world.engine
+        self._clock = world.engine.clock
+        self._instruments = instruments
+
+    def routes(self) -> list[Route]:
+        """Answer the endpoints."""
+
+        def get(path: str, handler: Any, limit: int = 20, operation: str = "market_data") -> Route:
+            return Route("GET", f"/api/v5/{path}", operation, handler, limit, security="none")
+
+        return [
+            get("public/time", lambda _call: [{"ts": str(self._clock.server_ms())}], 10, "time"),
+            get("public/instruments", self.list_instruments),
+            get("public/funding-rate", self._funding_rate, 10),
+            get("public/funding-rate-history", self._funding_history, 10),
+            get("public/mark-price", self._mark_price, 10),
+            get("public/price-limit", self._price_limit),
+            get("public/position-tiers", self._position_tiers, 10),
+            get("public/underlying", lambda _call: [[each.family for each in self._instruments.family("")]]),
+            get("market/ticker", self._ticker),
+            get("market/tickers", self._tickers),
+            get("market/books", self._books, 40),
+            get("market/candles", self._candles, 40),
+            get("market/history-candles", self._candles, 20),
+            get("market/trades", self._trades, 100),
+            get("market/history-trades", self._trades, 20),
+            get("system/status", lambda _call: [], 1),
+        ]
+
+    def list_instruments(self, call: Call) -> Any:
+        """Answer the instruments of a type; of all types but SWAP there are none."""
+        kind = parameters.required(call.params, "instType")
+        if not self._instruments.check_type(kind):
+            return []
+        wanted = call.params.get("instId", "")
+        family = call.params.get("instFamily") or call.params.get("uly", "")
+        return [swap.row() for swap in self._instruments.family(family) if wanted in ("", swap.inst_id)]
+
+    def _funding_rate(self, call: Call) -> Any:
+        wanted = parameters.required(call.params, "instId")
+        swaps = self._instruments.some("" if wanted == "ANY" else wanted)
+        return [
+            formats.funding(self._engine.mark(swap.rules.symbol), swap, self._engine.funding_interval_ms)
+            for swap in swaps
+        ]
+
+    def _funding_history(self, call: Call) -> Any:
+        swap = self._instruments.get(call.params.get("instId", ""))
+        past = list(reversed(self._engine.funding_history(swap.rules.symbol)))
+        return [
+            {
+                "instType": "SWAP",
+                "instId": swap.inst_id,
+                "fundingRate": plain(each.funding_rate),
+                "realizedRate": plain(each.funding_rate),
+                "fundingTime": str(each.time_ms),
+                "method": "current_period",
+                "formulaType": "withRate",
+            }
+            for each in parameters.page(past, [each.time_ms for each in past], call.params, 400)
+        ]
+
+    def _mark_price(self, call: Call) -> Any:
+        if not self._instruments.check_type(call.params.get("instType", "")):
+            return []
+        swaps = self._instruments.some(call.params.get("instId", ""))
+        return [formats.mark(self._engine.mark(swap.rules.symbol), swap) for swap in swaps]
+
+    def _price_limit(self, call: Call) -> Any:
+        swap = self._instruments.get(call.params.get("instId", ""))
+        mark = self._engine.mark(swap.rules.symbol).mark_price
+        band = swap.rules.price_band
+        return [
+            {
+                "instType": "SWAP",
+                "instId": swap.inst_id,
+                "buyLmt": swap.price(mark * (1 + band)),
+                "sellLmt": swap.price(mark * (1 - band)),
+                "enabled": True,
+                "ts": str(self._engine.now_ms()),
+            }
+        ]
+
+    def _position_tiers(self, call: Call) -> Any:
+        if not self._instruments.check_type(parameters.required(call.params, "instType")):
+            return []
+        family = call.params.get("instFamily") or call.params.get("uly", "")
+        return [
+            {
+                "instFamily": swap.family,
+                "uly": swap.family,
+                "instId": swap.inst_id,
+                "tier": "1",
+                "minSz": "0",
+                "maxSz": swap.contracts(swap.rules.max_quantity),
+                "mmr": plain(swap.rules.maintenance_rate),
+                "imr": divided(Decimal(1) / swap.rules.max_leverage),
+                "maxLever": str(swap.rules.max_leverage),
+                "optMgnFactor": "0",
+                "quoteMaxLoan": "",
+                "baseMaxLoan": "",
+            }
+            for swap in self._instruments.family(family)
+        ]
+
+    def _ticker(self, call: Call) -> Any:
+        return [self.ticker(self._instruments.get(call.params.get("instId", "")))]
+
+    def _tickers(self, call: Call) -> Any:
+        if not self._instruments.check_type(parameters.required(call.params, "instType")):
+            return []
+        return [self.ticker(swap) for swap in self._instruments.family(call.params.get("instFamily", ""))]
+
+    def ticker(self, swap: Instrument) -> dict[str, Any]:
+        """Answer one ticker."""
+        symbol = swap.rules.symbol
+        return formats.ticker(self._engine.day(symbol), self._engine.best(symbol), swap, self._engine.now_ms())
+
+    def _books(self, call: Call) -> Any:
+        swap = self._instruments.get(call.params.get("instId", ""))
+        depth = parameters.integer(call.params, "sz") or 1
+        if depth > 400:
+            raise errors.bad("sz")
+        book = self._engine.book(swap.rules.symbol, depth)
+        return [
+            {
+                "asks": formats.levels(book.asks, swap),
+                "bids": formats.levels(book.bids, swap),
+                "ts": str(book.time_ms),
+                "seqId": book.last_update_id,
+            }
+        ]
+
+    def _candles(self, call: Call) -> Any:
+        swap = self._instruments.get(call.params.get("instId", ""))
+        interval = BARS.get(call.params.get("bar", "1m"))
+        if interval is None:
+            raise errors.bad("bar")
+        return [formats.candle(bar, swap) for bar in self._bars(call, swap.rules.symbol, interval)]
+
+    def _bars(self, call: Call, symbol: str, interval: str) -> list[SimCandle]:
+        """The newest bars older than `after` and newer than `before`, newest first."""
+        after, before = parameters.integer(call.params, "after"), parameters.integer(call.params, "before")
+        wanted = parameters.limit(call.params, _MOST_CANDLES)
+        end_ms = None if after is None else after - 1
+        bars = self._engine.candles(symbol, interval, end_ms=end_ms, limit=wanted)
+        return [bar for bar in reversed(bars) if before is None or bar.open_time_ms > before]
+
+    def _trades(self, call: Call) -> Any:
+        swap = self._instruments.get(call.params.get("instId", ""))
+        found = list(reversed(self._engine.trades(swap.rules.symbol, limit=100_000)))
+        page = parameters.page(found, [int(each.trade_id) for each in found], call.params, 500)
+        return [formats.trade(each, swap) for each in page]

@@ -1,0 +1,102 @@
+"""Who may call: rate limits of each endpoint, then key, timestamp, signature and passphrase, with OKX's errors."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from datetime import UTC, datetime
+
+from opensqt.simulator.clock import SimulatorClock
+from opensqt.simulator.dialects.base import Call, VenueError
+from opensqt.simulator.dialects.okx import errors
+from opensqt.simulator.rate_limits import Window
+from opensqt.simulator.settings import SimulatorSettings
+
+_WINDOW_MS = 2_000
+_PATIENCE_MS = 30_000
+_HEADERS = (
+    ("OK-ACCESS-KEY", "50103"),
+    ("OK-ACCESS-PASSPHRASE", "50104"),
+    ("OK-ACCESS-SIGN", "50106"),
+    ("OK-ACCESS-TIMESTAMP", "50107"),
+)
+_LOGIN_PATH = "/users/self/verify"
+
+
+class Security:
+    """Admits calls and logins.
+
+    A route's `weight` is how many calls its endpoint takes in two seconds: of one address where it is public, of
+    one account where it is signed.
+    """
+
+    def __init__(self, settings: SimulatorSettings, clock: SimulatorClock) -> None:
+        self._clock = clock
+        self._accounts = {account.key: account for account in settings.accounts}
+        self._windows: dict[str, Window] = {}
+
+    def admit(self, call: Call) -> None:
+        """Let the call pass and name its account, or raise what OKX answers."""
+        if call.route.security == "signed":
+            self._check_signed(call)
+        if call.headers.get("x-simulated-trading", "0") not in ("0", "1"):
+            raise VenueError(400, "50016", "Parameter x-simulated-trading does not match.")
+        endpoint = f"{call.route.method} {call.route.path}"
+        window = self._windows.setdefault(endpoint, Window(call.route.weight, _WINDOW_MS))
+        if not window.add(call.account or call.address, 1, self._clock.server_ms()):
+            raise errors.too_many_requests()
+
+    def login(self, key: str, passphrase: str, timestamp: str, sign: str) -> None:
+        """Check what a WebSocket client signs in with.
+
+        Raises:
+            VenueError: With the code of the `error` event that answers it.
+        """
+        account = self._accounts.get(key)
+        if account is None:
+            raise VenueError(400, "60005", "Invalid apiKey")
+        if not timestamp.isdecimal():
+            raise VenueError(400, "60004", "Invalid timestamp")
+        if abs(self._clock.server_ms() - int(timestamp) * 1000) > _PATIENCE_MS:
+            raise VenueError(400, "60006", "Timestamp request expired")
+        if not _matches(account.secret, f"{timestamp}GET{_LOGIN_PATH}", sign):
+            raise VenueError(400, "60007", "Invalid sign")
+        if not _same(account.passphrase, passphrase):
+            raise VenueError(400, "60024", "Wrong passphrase")
+
+    def _check_signed(self, call: Call) -> None:
+        for header, code in _HEADERS:
+            if not call.headers.get(header):
+                raise VenueError(401, code, f'Request header "{header}" cannot be empty.')
+        account = self._accounts.get(call.headers["OK-ACCESS-KEY"])
+        if account is None:
+            raise VenueError(401, "50111", "Invalid OK-ACCESS-KEY")
+        timestamp = call.headers["OK-ACCESS-TIMESTAMP"]
+        self._check_time(timestamp)
+        path = call.route.path + (f"?{call.query}" if call.query else "")
+        signed = f"{timestamp}{call.route.method}{path}{call.body}"
+        if not _matches(account.secret, signed, call.headers["OK-ACCESS-SIGN"]):
+            raise VenueError(401, "50113", "Invalid Sign")
+        if not _same(account.passphrase, call.headers["OK-ACCESS-PASSPHRASE"]):
+            raise VenueError(401, "50105", 'Request header "OK-ACCESS-PASSPHRASE" incorrect.')
+        call.account = account.key
+
+    def _check_time(self, timestamp: str) -> None:
+        try:
+            told = datetime.fromisoformat(timestamp)
+        except ValueError:
+            raise VenueError(401, "50112", "Invalid OK-ACCESS-TIMESTAMP") from None
+        if told.tzinfo is None:
+            told = told.replace(tzinfo=UTC)
+        if abs(self._clock.server_ms() - told.timestamp() * 1000) > _PATIENCE_MS:
+            raise VenueError(401, "50102", "Timestamp request expired")
+
+
+def _matches(secret: str, signed: str, sign: str) -> bool:
+    digest = hmac.new(secret.encode(), signed.encode(), hashlib.sha256).digest()
+    return hmac.compare_digest(base64.b64encode(digest), sign.encode())
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode())

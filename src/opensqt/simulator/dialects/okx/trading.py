@@ -1,0 +1,222 @@
+"""OKX's order endpoints: place, cancel, query, one by one and in batches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from opensqt.model.account import PositionMode
+from opensqt.model.order import OrderType, PositionSide, Side, TimeInForce
+from opensqt.simulator.dialects.base import Call, Dialect, Route, VenueError
+from opensqt.simulator.dialects.okx import answers, errors, formats, parameters
+from opensqt.simulator.dialects.okx.answers import Answer
+from opensqt.simulator.dialects.okx.instruments import Instrument, Instruments
+from opensqt.simulator.dialects.okx.parameters import Row
+from opensqt.simulator.dialects.okx.records import Records
+from opensqt.simulator.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
+
+_CLIENT_ID = re.compile(r"[A-Za-z0-9]{1,32}")
+_SIDES = {side.value.lower(): side for side in Side}
+_POSITION_SIDES = {text: side for side, text in formats.SIDES.items()}
+_HISTORY_MS = 7 * 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    order_type: OrderType
+    time_in_force: TimeInForce = TimeInForce.GTC
+
+
+_KINDS = {
+    "market": _Kind(OrderType.MARKET),
+    "optimal_limit_ioc": _Kind(OrderType.MARKET),
+    "limit": _Kind(OrderType.LIMIT),
+    "post_only": _Kind(OrderType.LIMIT, TimeInForce.POST_ONLY),
+    "ioc": _Kind(OrderType.LIMIT, TimeInForce.IOC),
+    "fok": _Kind(OrderType.LIMIT, TimeInForce.FOK),
+}
+
+
+class Trading:
+    """Orders of one account, as the signed call names it. Limits are calls in two seconds."""
+
+    def __init__(self, dialect: Dialect, instruments: Instruments, records: Records) -> None:
+        self._dialect = dialect
+        self._engine = dialect.engine
+        self._instruments = instruments
+        self._records = records
+
+    def routes(self) -> list[Route]:
+        """Answer the endpoints."""
+        trade = "/api/v5/trade"
+        return [
+            Route("POST", f"{trade}/order", "place_order", self._place, 60),
+            Route("POST", f"{trade}/batch-orders", "batch_place", self._place_batch, 300),
+            Route("POST", f"{trade}/cancel-order", "cancel_order", self._cancel, 60),
+            Route("POST", f"{trade}/cancel-batch-orders", "batch_cancel", self._cancel_batch, 300),
+            Route("GET", f"{trade}/order", "get_order", self._query, 60),
+            Route("GET", f"{trade}/orders-pending", "open_orders", self._open_orders, 60),
+            Route("GET", f"{trade}/orders-history", "open_orders", self._history, 40),
+            Route("GET", f"{trade}/orders-history-archive", "open_orders", self._history, 20),
+            Route("GET", f"{trade}/fills", "fills", self._fills, 60),
+            Route("GET", f"{trade}/fills-history", "fills", self._fills, 10),
+        ]
+
+    def write(self, order: SimOrder) -> dict[str, Any]:
+        """Write an order as the endpoints and the orders channel do."""
+        swap = self._instruments.by_symbol[order.symbol]
+        leverage = self._engine.leverage(order.account, order.symbol)
+        return formats.order(order, swap, leverage, self._records.last_fill(order), self._records.fees(order))
+
+    def _place(self, call: Call) -> Any:
+        return [self._place_one(call, parameters.body(call))]
+
+    def _place_batch(self, call: Call) -> Any:
+        return _each(parameters.rows(call), lambda row: self._place_one(call, row))
+
+    def _place_one(self, call: Call, row: Row) -> dict[str, Any]:
+        named = {"ordId": "", "clOrdId": parameters.text(row, "clOrdId"), "tag": parameters.text(row, "tag")}
+        try:
+            wanted = self._read(call, row)
+            order_id = "0" if call.ignored else self._engine.place(call.account, wanted).order_id
+        except (VenueError, Refused) as problem:
+            error = problem if isinstance(problem, VenueError) else errors.of_reason(problem.reason)
+            raise errors.RowRefused(error.code, error.message, named) from problem
+        now = self._engine.now_ms()
+        return answers.acknowledged(order_id, named["clOrdId"], now, tag=named["tag"])
+
+    def _cancel(self, call: Call) -> Any:
+        return [self._cancel_one(call, parameters.body(call))]
+
+    def _cancel_batch(self, call: Call) -> Any:
+        return _each(parameters.rows(call), lambda row: self._cancel_one(call, row))
+
+    def _cancel_one(self, call: Call, row: Row) -> dict[str, Any]:
+        named = {name: parameters.text(row, name) for name in ("ordId", "clOrdId")}
+        try:
+            swap = self._instruments.get(parameters.text(row, "instId"))
+            order_id, client_order_id = _ids(row)
+            found = self._engine.find(
+                call.account, swap.rules.symbol, order_id=order_id, client_order_id=client_order_id
+            )
+            if not call.ignored:
+                self._engine.cancel(call.account, swap.rules.symbol, order_id=found.order_id)
+        except VenueError as error:
+            raise errors.RowRefused(error.code, error.message, named) from error
+        except Refused as refused:
+            gone = errors.cannot_cancel()
+            raise errors.RowRefused(gone.code, gone.message, named) from refused
+        return answers.acknowledged(found.order_id, named["clOrdId"], self._engine.now_ms())
+
+    def _query(self, call: Call) -> Any:
+        swap = self._instruments.get(call.params.get("instId", ""))
+        order_id, client_order_id = _ids(call.params)
+        found = self._engine.find(call.account, swap.rules.symbol, order_id=order_id, client_order_id=client_order_id)
+        if self._dialect.is_hidden(found.order_id):
+            raise errors.of_reason(RefusalReason.UNKNOWN_ORDER)
+        return [self.write(found)]
+
+    def _open_orders(self, call: Call) -> Any:
+        if not self._instruments.check_type(call.params.get("instType", "")):
+            return []
+        symbols = self._symbols(call.params)
+        found = [order for order in self._engine.open_orders(call.account) if order.symbol in symbols]
+        return self._page(found, call.params)
+
+    def _history(self, call: Call) -> Any:
+        if not self._instruments.check_type(parameters.required(call.params, "instType")):
+            return []
+        symbols = self._symbols(call.params)
+        since = parameters.integer(call.params, "begin")
+        oldest = self._engine.now_ms() - _HISTORY_MS
+        found = self._engine.orders(
+            call.account,
+            since_ms=oldest if since is None else max(since, oldest),
+            until_ms=parameters.integer(call.params, "end"),
+        )
+        return self._page([order for order in found if order.symbol in symbols and order.status.is_closed], call.params)
+
+    def _page(self, oldest_first: list[SimOrder], params: Row) -> list[dict[str, Any]]:
+        kind, state = parameters.text(params, "ordType"), parameters.text(params, "state")
+        found = [order for order in reversed(oldest_first) if not self._dialect.is_hidden(order.order_id)]
+        page = parameters.page(found, [int(order.order_id) for order in found], params)
+        rows = [self.write(order) for order in page]
+        return [row for row in rows if kind in ("", row["ordType"]) and state in ("", row["state"])]
+
+    def _fills(self, call: Call) -> Any:
+        if not self._instruments.check_type(call.params.get("instType", "")):
+            return []
+        symbols, order_id = self._symbols(call.params), call.params.get("ordId", "")
+        begin, end = parameters.integer(call.params, "begin"), parameters.integer(call.params, "end")
+        found = [
+            (bill.bill_id, bill.cause)
+            for bill in self._records.bills(call.account)
+            if isinstance(bill.cause, SimFill)
+            and bill.cause.symbol in symbols
+            and order_id in ("", bill.cause.order_id)
+            and (begin is None or bill.cause.time_ms >= begin)
+            and (end is None or bill.cause.time_ms <= end)
+        ]
+        page = parameters.page(found, [bill_id for bill_id, _ in found], call.params)
+        return [formats.fill(each, self._instruments.by_symbol[each.symbol], bill_id) for bill_id, each in page]
+
+    def _symbols(self, params: Row) -> set[str]:
+        if inst_id := parameters.text(params, "instId"):
+            return {self._instruments.get(inst_id).rules.symbol}
+        return {swap.rules.symbol for swap in self._instruments.family(parameters.text(params, "instFamily"))}
+
+    def _read(self, call: Call, row: Row) -> NewOrder:
+        """Read an order, and check what OKX checks before its engine sees it."""
+        swap = self._instruments.get(parameters.text(row, "instId"))
+        mode = parameters.required(row, "tdMode")
+        if mode == "isolated":
+            raise errors.of_reason(RefusalReason.UNSUPPORTED)
+        if mode != "cross":
+            raise errors.bad("tdMode")
+        kind = parameters.choice(row, "ordType", _KINDS)
+        client_order_id = parameters.text(row, "clOrdId")
+        if client_order_id and not _CLIENT_ID.fullmatch(client_order_id):
+            raise errors.bad("clOrdId")
+        hedge = self._engine.position_mode(call.account) is PositionMode.HEDGE
+        return NewOrder(
+            symbol=swap.rules.symbol,
+            side=parameters.choice(row, "side", _SIDES),
+            quantity=_size(row, swap),
+            order_type=kind.order_type,
+            price=parameters.decimal(row, "px") if kind.order_type is OrderType.LIMIT else None,
+            time_in_force=kind.time_in_force,
+            # In long/short mode the flag is ignored: the position side tells what closes.
+            reduce_only=parameters.boolean(row, "reduceOnly") and not hedge,
+            position_side=_position_side(row),
+            client_order_id=client_order_id,
+        )
+
+
+def _each(rows: list[Row], act: Callable[[Row], dict[str, Any]]) -> Answer:
+    """Answer each item of a batch, or its error in its place."""
+    done = []
+    for row in rows:
+        try:
+            done.append(act(row))
+        except errors.RowRefused as error:
+            done.append(answers.refused(error))
+    return answers.of_batch(done)
+
+
+def _size(row: Row, swap: Instrument) -> Decimal:
+    return swap.coins(parameters.decimal(row, "sz"))
+
+
+def _position_side(row: Row) -> PositionSide:
+    given = parameters.text(row, "posSide")
+    return parameters.choice(row, "posSide", _POSITION_SIDES) if given else PositionSide.BOTH
+
+
+def _ids(row: Row) -> tuple[str, str]:
+    order_id, client_order_id = parameters.text(row, "ordId"), parameters.text(row, "clOrdId")
+    if not order_id and not client_order_id:
+        raise errors.either("ordId", "clOrdId")
+    return order_id, client_order_id
