@@ -3,8 +3,9 @@
 from opensqt.simulator.dialects.base import Dialect
 from opensqt.simulator.dialects.binance import Binance
 from opensqt.simulator.dialects.bybit import Bybit
+from opensqt.simulator.dialects.okx import Okx
 
-DIALECTS: dict[str, type[Dialect]] = {Binance.name: Binance, Bybit.name: Bybit}
+DIALECTS: dict[str, type[Dialect]] = {Binance.name: Binance, Bybit.name: Bybit, Okx.name: Okx}
 """By the name that `--exchange` takes."""
 
 __all__ = ["DIALECTS", "Dialect"]
