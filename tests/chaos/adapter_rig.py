@@ -1,19 +1,21 @@
-"""A Binance adapter on its simulator, with a reader that keeps all it is told and a ledger to compare it with."""
+"""A venue's adapter on its simulator, with a reader that keeps all it is told and a ledger to compare it with."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
 from opensqt.config.venue import VenueSettings
 from opensqt.exchange.factory import create_exchange
 from opensqt.exchange.venues.base import VenueExchange
+from opensqt.exchange.venues.registry import venue_type
 from opensqt.model import client_order_id
 from opensqt.model.account import PositionMode
+from opensqt.model.errors import ExchangeError
 from opensqt.model.fill import Fill
 from opensqt.model.order import Order, OrderRequest, Side
 from opensqt.simulator import Simulator, SimulatorSettings
@@ -23,8 +25,13 @@ from tests.support import eventually
 
 SYMBOL = "BTCUSDT"
 LOT = Decimal("0.003")
+PART = Decimal("0.001")
 UNLIMITED = ServerRules(weight_per_minute=10_000_000, orders_per_10s=1_000_000, orders_per_minute=1_000_000)
 """For proofs that send more than an account may."""
+
+
+Adapter = Callable[..., AbstractAsyncContextManager["Rig"]]
+"""`on_simulator`, its venue given."""
 
 
 class Rig:
@@ -75,6 +82,16 @@ class Rig:
         """Let an outside participant trade against a resting order of *side*."""
         self.simulator.market.aggress(SYMBOL, side.opposite, quantity)
 
+    async def trade(self, rounds: int, between: Callable[[int], None] | None = None) -> None:
+        """Place orders and have each filled in two parts; *between* is called between the parts."""
+        for number in range(rounds):
+            side = Side.BUY if number % 2 else Side.SELL
+            await self.exchange.place_order(self.request(side, await self.front(side)))
+            self.hit(side, PART)
+            if between is not None:
+                between(number)
+            self.hit(side, LOT - PART)
+
     async def read(self) -> None:
         """Read the orders stream for ever."""
         async for batch in self.exchange.subscribe_orders():
@@ -114,12 +131,18 @@ class Rig:
             raise AssertionError("; ".join(self.differences())) from error
 
 
+def code_of(venue: str, error: type[ExchangeError]) -> str:
+    """Answer a code by which a venue says *error*."""
+    return next(code for code, kind in venue_type(venue).codes.items() if kind is error)
+
+
 def settings(simulator: Simulator, **more: Any) -> VenueSettings:
     """Answer how to reach a simulator."""
     fields: dict[str, Any] = {
-        "name": "binance",
+        "name": simulator.settings.exchange,
         "api_key": "sim-key",
         "secret": "sim-secret",
+        "passphrase": "sim-pass",
         "base_url": simulator.url,
         "symbols": (SYMBOL,),
         "reconcile_interval_s": 1.0,
@@ -128,11 +151,12 @@ def settings(simulator: Simulator, **more: Any) -> VenueSettings:
 
 
 @asynccontextmanager
-async def adapter(
-    mode: PositionMode = PositionMode.ONE_WAY, *, still: bool = True, server: Any = None, **more: Any
+async def on_simulator(
+    venue: str, mode: PositionMode = PositionMode.ONE_WAY, *, still: bool = True, server: Any = None, **more: Any
 ) -> AsyncIterator[Rig]:
     """Start a simulator and an adapter on it; a still market trades only with whom the test sends."""
-    simulated: dict[str, Any] = {"port": 0, "past_minutes": 200, "accounts": (AccountSettings(position_mode=mode),)}
+    simulated: dict[str, Any] = {"exchange": venue, "port": 0, "past_minutes": 200}
+    simulated["accounts"] = (AccountSettings(position_mode=mode),)
     if server is not None:
         simulated["server"] = server
     async with Simulator(SimulatorSettings(**simulated)) as simulator:

@@ -31,7 +31,7 @@ from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.faults import Fault
 from opensqt.simulator.settings import AccountSettings
 from opensqt.telemetry import logging as telemetry
-from tests.chaos.adapter_rig import SYMBOL, adapter, settings
+from tests.chaos.adapter_rig import SYMBOL, Adapter, code_of, settings
 from tests.support import eventually
 
 CANARY_KEY = "canaryKey0123456789abcdef"
@@ -39,8 +39,9 @@ CANARY_SECRET = "canarySecret0123456789abcdef"
 
 
 @asynccontextmanager
-async def simulator(*faults: dict[str, Any], **account: Any) -> AsyncIterator[Simulator]:
-    simulated = Simulator(SimulatorSettings(port=0, accounts=(AccountSettings(**account),)))
+async def simulator(venue: str, *faults: dict[str, Any], **account: Any) -> AsyncIterator[Simulator]:
+    accounts = (AccountSettings(**account),)
+    simulated = Simulator(SimulatorSettings(exchange=venue, port=0, past_minutes=200, accounts=accounts))
     simulated.faults.add(*(Fault(**fault) for fault in faults))
     async with simulated:
         yield simulated
@@ -54,61 +55,61 @@ async def refused(simulated: Simulator, **more: Any) -> ExchangeError:
 
 
 @pytest.mark.parametrize("wrong", ["api_key", "secret"])
-async def test_refused_credentials_say_what_to_look_at_and_not_what_they_are(wrong: str) -> None:
+async def test_refused_credentials_say_what_to_look_at_and_not_what_they_are(venue: str, wrong: str) -> None:
     """F33, F34."""
-    async with simulator() as simulated:
+    async with simulator(venue) as simulated:
         error = await refused(simulated, **{wrong: CANARY_SECRET})
         assert isinstance(error, CredentialsRefused)
         assert "API_KEY" in str(error)
         assert CANARY_SECRET not in str(error)
 
 
-async def test_a_missing_key_is_told_before_anything_is_asked() -> None:
-    async with simulator() as simulated:
+async def test_a_missing_key_is_told_before_anything_is_asked(venue: str) -> None:
+    async with simulator(venue) as simulated:
         error = await refused(simulated, api_key="")
         assert isinstance(error, CredentialsRefused)
         assert simulated.ledger()["statistics"]["requests"] == {}
 
 
-async def test_a_venue_that_is_not_there_is_unreachable() -> None:
-    async with simulator() as simulated:
+async def test_a_venue_that_is_not_there_is_unreachable(venue: str) -> None:
+    async with simulator(venue) as simulated:
         reach = settings(simulated)
     with pytest.raises(Unreachable):
         await create_exchange(reach).start()
 
 
 async def test_an_unknown_venue_is_a_setting_to_mend() -> None:
-    with pytest.raises(ConfigError, match="'binanze': unknown; expected one of binance"):
+    with pytest.raises(ConfigError, match=r"'binanze': unknown; expected one of .*binance"):
         create_exchange(VenueSettings(name="binanze"))
 
 
-async def test_an_unknown_symbol_is_told_at_start() -> None:
-    async with simulator() as simulated:
+async def test_an_unknown_symbol_is_told_at_start(venue: str) -> None:
+    async with simulator(venue) as simulated:
         assert isinstance(await refused(simulated, symbols=("NOSUCH",)), UnknownSymbol)
 
 
-async def test_leverage_is_set_and_asked_back() -> None:
+async def test_leverage_is_set_and_asked_back(adapter: Adapter) -> None:
     """F21: as asked for."""
     async with adapter(leverage={SYMBOL: 7}) as rig:
         (position,) = await rig.exchange.get_positions(SYMBOL)
         assert position.leverage == 7
 
 
-async def test_leverage_that_the_venue_ignores_ends_the_start() -> None:
+async def test_leverage_that_the_venue_ignores_ends_the_start(venue: str) -> None:
     """F21: the answer says yes, the account says no."""
-    async with simulator({"kind": "ignore", "on": "settings", "times": 0}) as simulated:
+    async with simulator(venue, {"kind": "ignore", "on": "settings", "times": 0}) as simulated:
         error = await refused(simulated, leverage={SYMBOL: 7})
         assert isinstance(error, InvalidRequest)
         assert "leverage 7 for BTCUSDT" in str(error)
 
 
-async def test_the_position_mode_is_switched_as_asked() -> None:
+async def test_the_position_mode_is_switched_as_asked(adapter: Adapter) -> None:
     """F20: with nothing open it may be."""
     async with adapter(position_mode=PositionMode.HEDGE) as rig:
         assert (await rig.exchange.get_exchange_info()).position_mode is PositionMode.HEDGE
 
 
-async def test_the_position_mode_is_never_switched_with_a_position_open() -> None:
+async def test_the_position_mode_is_never_switched_with_a_position_open(adapter: Adapter) -> None:
     """F20."""
     async with adapter() as rig:
         await rig.exchange.place_order(rig.request(Side.BUY, order_type=OrderType.MARKET))
@@ -117,7 +118,7 @@ async def test_the_position_mode_is_never_switched_with_a_position_open() -> Non
         assert "close them first" in str(error)
 
 
-async def test_an_order_for_the_other_mode_is_denied() -> None:
+async def test_an_order_for_the_other_mode_is_denied(adapter: Adapter) -> None:
     """F20."""
     async with adapter() as rig:
         with pytest.raises(ExchangeError, match="position_side LONG: expected BOTH") as raised:
@@ -125,8 +126,8 @@ async def test_an_order_for_the_other_mode_is_denied() -> None:
         assert raised.value.reason == "ORDER_DENIED"
 
 
-async def test_public_only_needs_no_key_and_takes_no_order() -> None:
-    async with simulator() as simulated:
+async def test_public_only_needs_no_key_and_takes_no_order(venue: str) -> None:
+    async with simulator(venue) as simulated:
         exchange = create_exchange(settings(simulated, api_key="", secret="", public_only=True))
         try:
             await exchange.start()
@@ -138,7 +139,7 @@ async def test_public_only_needs_no_key_and_takes_no_order() -> None:
             await exchange.close()
 
 
-async def test_orders_from_before_are_known_and_their_fills_do_not_count_again() -> None:
+async def test_orders_from_before_are_known_and_their_fills_do_not_count_again(adapter: Adapter) -> None:
     """F8, F9: a second start on an account with an order that is filled in part."""
     async with adapter() as rig:
         order = await rig.exchange.place_order(rig.request(price=await rig.front(Side.BUY)))
@@ -177,19 +178,19 @@ def debug_logs() -> Iterator[None]:
         {"kind": "unreachable", "on": "any", "times": 0, "skip": 10},
         {"kind": "drop_reply", "on": "any", "times": 0, "skip": 10},
         {"kind": "error_after", "on": "any", "times": 0, "skip": 10},
-        {"kind": "refuse", "on": "any", "code": "-2015", "times": 0, "skip": 10},
+        {"kind": "refuse", "on": "any", "times": 0, "skip": 10},
         {"kind": "refuse_connect", "channel": "any", "times": 0},
         {"kind": "delay", "on": "any", "delay_ms": 1_000, "times": 0, "skip": 10},
     ],
 )
 async def test_no_secret_and_no_signature_in_any_error(
-    fault: dict[str, Any], capfd: pytest.CaptureFixture[str]
+    venue: str, fault: dict[str, Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
     """F33: a canary key and secret through every way that a request can fail, causes included."""
     words: list[str] = []
-    async with simulator(key=CANARY_KEY, secret=CANARY_SECRET) as simulated:
+    async with simulator(venue, key=CANARY_KEY, secret=CANARY_SECRET) as simulated:
         exchange = create_exchange(settings(simulated, api_key=CANARY_KEY, secret=CANARY_SECRET, request_timeout_s=0.3))
-        simulated.faults.add(Fault(**fault))
+        simulated.faults.add(Fault(**fault, code=code_of(venue, CredentialsRefused)))
         calls = (exchange.start, exchange.get_account, exchange.get_open_orders, lambda: _place(exchange))
         for call in calls:
             try:

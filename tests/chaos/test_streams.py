@@ -10,26 +10,14 @@ import pytest
 from opensqt.model.account import PositionMode
 from opensqt.model.market import INTERVALS_MS
 from opensqt.model.order import OrderRef, OrderStatus, OrderType, PositionSide, Side
-from opensqt.simulator.settings import ServerRules
-from tests.chaos.adapter_rig import LOT, SYMBOL, UNLIMITED, Rig, adapter
+from tests.chaos.adapter_rig import LOT, PART, SYMBOL, UNLIMITED, Adapter, Rig
 from tests.support import eventually
-
-PART = Decimal("0.001")
-
-
-async def trade(rig: Rig, rounds: int, between: Any = None) -> None:
-    """Place orders and have each filled in two parts; *between* is called between the parts."""
-    for number in range(rounds):
-        side = Side.BUY if number % 2 else Side.SELL
-        await rig.exchange.place_order(rig.request(side, await rig.front(side)))
-        rig.hit(side, PART)
-        if between is not None:
-            between(number)
-        rig.hit(side, LOT - PART)
 
 
 @pytest.mark.timeout(300)
-async def test_a_lossy_stream_that_is_cut_in_mid_fill_ends_up_equal_to_the_ledger(large: bool) -> None:
+async def test_a_lossy_stream_that_is_cut_in_mid_fill_ends_up_equal_to_the_ledger(
+    adapter: Adapter, large: bool
+) -> None:
     """F6: 1 % of the frames lost (more, where there are few) and the socket cut again and again, in mid-fill."""
     rounds, cuts, lost = (400, 50, "0.01") if large else (60, 8, "0.08")
     async with adapter(server=UNLIMITED) as rig:
@@ -39,7 +27,7 @@ async def test_a_lossy_stream_that_is_cut_in_mid_fill_ends_up_equal_to_the_ledge
             if number % (rounds // cuts) == 0:
                 rig.fault(kind="cut", channel="private")
 
-        await trade(rig, rounds, cut)
+        await rig.trade(rounds, cut)
         await rig.agrees()
         assert rig.gaps == 0
         statistics = rig.simulator.ledger()["statistics"]
@@ -48,7 +36,7 @@ async def test_a_lossy_stream_that_is_cut_in_mid_fill_ends_up_equal_to_the_ledge
 
 
 @pytest.mark.parametrize("times", [1, 2, 5])
-async def test_a_lost_frame_on_a_healthy_socket_is_made_good(times: int) -> None:
+async def test_a_lost_frame_on_a_healthy_socket_is_made_good(adapter: Adapter, times: int) -> None:
     """F6: the socket never breaks, so only comparing can tell that something is missing."""
     async with adapter() as rig:
         side = Side.BUY
@@ -61,67 +49,46 @@ async def test_a_lost_frame_on_a_healthy_socket_is_made_good(times: int) -> None
         assert rig.simulator.ledger()["statistics"]["connections_opened"]["private"] == 1
 
 
-async def test_every_fill_told_three_times_counts_once() -> None:
+async def test_every_fill_told_three_times_counts_once(adapter: Adapter) -> None:
     """F8: repeated and shuffled frames, and the same trades again by query."""
     async with adapter() as rig:
         rig.fault(kind="repeat", channel="private", copies=3, times=0)
         rig.fault(kind="reorder", channel="private", window=4, times=0)
-        await trade(rig, 12)
+        await rig.trade(12)
         rig.simulator.faults.clear()
         rig.fault(kind="cut", channel="private")
         await rig.agrees()
 
 
-async def test_a_late_word_does_not_undo_a_newer_one() -> None:
+async def test_a_late_word_does_not_undo_a_newer_one(adapter: Adapter) -> None:
     """F6: shuffled frames; the reader itself asserts that no filled quantity goes back."""
     async with adapter() as rig:
         rig.fault(kind="reorder", channel="private", window=5, times=0)
-        await trade(rig, 10)
+        await rig.trade(10)
         rig.simulator.faults.clear()
         await rig.agrees()
 
 
-async def test_an_unknown_event_and_a_malformed_row_do_not_stop_the_stream() -> None:
+async def test_an_unknown_event_and_a_malformed_row_do_not_stop_the_stream(adapter: Adapter) -> None:
     """F25: they are set aside and counted, and what they hid is found by comparing."""
     async with adapter() as rig:
         rig.fault(kind="unknown_field", channel="private", times=3)
         rig.fault(kind="malformed", channel="private", times=3)
-        await trade(rig, 6)
+        await rig.trade(6)
         await rig.agrees()
         assert rig.exchange.frames_set_aside
 
 
-async def test_two_expiry_notices_bring_one_new_key_and_lose_no_fill() -> None:
-    """F15: keys that live for seconds, and each end told twice."""
-    async with adapter(server=ServerRules(listen_key_life_ms=5_000), key_renewal_s=2) as rig:
-        keys = rig.simulator.ledger()["statistics"]["requests"]["listen_key"]
-        rig.fault(kind="expire_listen_key", copies=2)
-        await trade(rig, 4)
-        await rig.agrees()
-        opened = rig.simulator.ledger()["statistics"]["connections_opened"]["private"]
-        assert opened == 2
-        assert rig.simulator.ledger()["statistics"]["requests"]["listen_key"] - keys <= 2
-
-
-async def test_a_renewal_that_is_refused_brings_a_new_key() -> None:
-    """F15: -1125 on the keepalive."""
-    async with adapter(key_renewal_s=0.2) as rig:
-        rig.fault(kind="refuse", on="listen_key", code="-1125")
-        await eventually(lambda: rig.simulator.ledger()["statistics"]["connections_opened"]["private"] == 2)
-        await trade(rig, 2)
-        await rig.agrees()
-
-
-async def test_a_mute_private_stream_is_noticed_and_replaced() -> None:
+async def test_a_mute_private_stream_is_noticed_and_replaced(adapter: Adapter) -> None:
     """F13: pings are answered, data is not sent; what the venue answered to us was never streamed."""
     async with adapter(stale_after_s=0.5) as rig:
         rig.fault(kind="mute", channel="private", for_ms=3_000)
-        await trade(rig, 2)
+        await rig.trade(2)
         assert await eventually(lambda: _broken(rig, "private_stream"))
         await rig.agrees()
 
 
-async def test_an_account_with_nothing_to_tell_is_not_taken_for_a_mute_stream() -> None:
+async def test_an_account_with_nothing_to_tell_is_not_taken_for_a_mute_stream(adapter: Adapter) -> None:
     """F31: the stream told the order before the answer did, and then there is nothing more to tell."""
     async with adapter(stale_after_s=0.3, reconcile_interval_s=0.1) as rig:
         rig.fault(kind="delay", on="place_order", delay_ms=200, before=False)
@@ -131,7 +98,7 @@ async def test_an_account_with_nothing_to_tell_is_not_taken_for_a_mute_stream() 
         assert rig.simulator.ledger()["statistics"]["connections_opened"]["private"] == 1
 
 
-async def test_a_mute_price_stream_is_noticed_while_the_market_moves() -> None:
+async def test_a_mute_price_stream_is_noticed_while_the_market_moves(adapter: Adapter) -> None:
     """F13: readiness is lost for a channel that says nothing while the venue knows newer prices."""
     async with adapter(still=False, stale_after_s=0.5) as rig:
         stream = rig.exchange.subscribe_price(SYMBOL)
@@ -141,7 +108,7 @@ async def test_a_mute_price_stream_is_noticed_while_the_market_moves() -> None:
         await eventually(lambda: not _broken(rig, f"market_data:price:{SYMBOL}"))
 
 
-async def test_a_quiet_market_is_not_taken_for_a_broken_stream() -> None:
+async def test_a_quiet_market_is_not_taken_for_a_broken_stream(adapter: Adapter) -> None:
     """F31: nothing new at the venue either, so the last price stays good."""
     async with adapter(stale_after_s=0.2) as rig:
         stream = rig.exchange.subscribe_price(SYMBOL)
@@ -152,7 +119,7 @@ async def test_a_quiet_market_is_not_taken_for_a_broken_stream() -> None:
         assert rig.simulator.ledger()["statistics"]["connections_opened"]["market"] == 1
 
 
-async def test_many_candle_streams_share_a_connection_and_survive_its_cut() -> None:
+async def test_many_candle_streams_share_a_connection_and_survive_its_cut(adapter: Adapter) -> None:
     """F6: the subscriptions are renewed without sending more than the venue takes."""
     async with adapter(still=False) as rig:
         for symbol in (SYMBOL, "ETHUSDT"):
@@ -165,7 +132,7 @@ async def test_many_candle_streams_share_a_connection_and_survive_its_cut() -> N
         assert rig.simulator.ledger()["statistics"]["connections_opened"]["market"] == 2
 
 
-async def test_readers_share_one_upstream_that_ends_after_the_last_and_begins_again() -> None:
+async def test_readers_share_one_upstream_that_ends_after_the_last_and_begins_again(adapter: Adapter) -> None:
     """F26: whoever reads, one connection a topic; nobody reads, none."""
     async with adapter(still=False, linger_s=0.1) as rig:
         for opened in (1, 2):
@@ -180,7 +147,7 @@ async def test_readers_share_one_upstream_that_ends_after_the_last_and_begins_ag
         assert not any("market_data" in check.name for check in (await rig.exchange.get_status()).checks)
 
 
-async def test_one_thousand_frames_in_a_burst_reach_three_readers_in_order() -> None:
+async def test_one_thousand_frames_in_a_burst_reach_three_readers_in_order(adapter: Adapter) -> None:
     """F7: one of the readers sleeps through all of it and still misses nothing."""
     async with adapter() as rig:
         readers = [rig.exchange.subscribe_orders() for _ in range(3)]
@@ -195,7 +162,7 @@ async def test_one_thousand_frames_in_a_burst_reach_three_readers_in_order() -> 
 
 
 @pytest.mark.parametrize("mode", list(PositionMode))
-async def test_long_flip_and_flat_are_streamed_with_their_sign(mode: PositionMode) -> None:
+async def test_long_flip_and_flat_are_streamed_with_their_sign(adapter: Adapter, mode: PositionMode) -> None:
     """F12: the sign is exact and a flat position is told as zero, in both modes."""
     async with adapter(mode) as rig:
         hedge = mode is PositionMode.HEDGE
