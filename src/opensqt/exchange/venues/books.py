@@ -21,6 +21,8 @@ _log = get_logger("venue")
 _OVERLAP_MS = 300_000
 """How far trade queries reach back behind the last one; repeated fills count once."""
 _ALL_TRADES_EVERY_S = 60.0
+_EARLY_FILLS_KEPT = 1_000
+"""Orders; the fills of one that is never told are found by query."""
 _QUERIES_LAG_NS = 2_000_000_000
 PositionKey = tuple[str, PositionSide]
 
@@ -52,6 +54,7 @@ class Books:
         self._account: Account | None = None
         self._begun_ms: dict[str, int] = {}
         self._watermarks: dict[str, int] = {}
+        self._early_fills: dict[tuple[str, str], list[Fill]] = {}
         self._asking = asyncio.Lock()
         self._all_trades_at_s = 0.0
         self.news_from_queries = 0
@@ -66,7 +69,20 @@ class Books:
             self._begin_symbol(order.symbol, order.event_time_ms - 1)
         if update is not None:
             self.orders.publish((update,))
+        for early in self._early_fills.pop((order.symbol, order.order_id), ()):
+            self.learn_fill(early)
         return update is not None
+
+    def learn_fill(self, fill: Fill) -> None:
+        """Take in a fill that a stream told by itself; one that is ahead of its order waits for it."""
+        if self.tracker.find(OrderRef(symbol=fill.symbol, order_id=fill.order_id)) is None:
+            self._early_fills.setdefault((fill.symbol, fill.order_id), []).append(fill)
+            if len(self._early_fills) > _EARLY_FILLS_KEPT:
+                del self._early_fills[next(iter(self._early_fills))]
+            return
+        update = self.tracker.apply_fill(fill)
+        if update is not None:
+            self.orders.publish((update,))
 
     def learn_position(self, position: Position) -> None:
         """Take in a streamed position."""

@@ -9,9 +9,10 @@ from typing import Any
 from opensqt.exchange.venues.books import Books
 from opensqt.exchange.venues.health import Health, Tasks
 from opensqt.exchange.venues.upstream import QUERY_FAILURES, Upstream
-from opensqt.exchange.venues.venue import BalanceChange, Event, LeverageChange, StreamExpired, Venue
+from opensqt.exchange.venues.venue import BalanceChange, Event, LeverageChange, StreamExpired, StreamReady, Venue
 from opensqt.model.account import Position
 from opensqt.model.errors import ExchangeError, Unreachable
+from opensqt.model.fill import Fill
 from opensqt.model.order import OrderUpdate
 from opensqt.telemetry.logging import get_logger, redact
 
@@ -41,6 +42,7 @@ class PrivateStream:
         self._health = health
         self._tasks = tasks
         self._socket: Any = None
+        self._ready = False
         self._connected = asyncio.Event()
         self._resync = asyncio.Event()
         self._balance_moved = asyncio.Event()
@@ -77,10 +79,10 @@ class PrivateStream:
         if not self._venue.is_private(socket.url):
             return
         self._socket = socket
+        self._ready = False
         self._expected_since_s = None
-        self._upstream.alive()
-        self._connected.set()
-        self._resync.set()
+        if not self._venue.tells_ready:
+            self._begin()
 
     def take(self, event: Event, socket: Any) -> None:
         """Take in a streamed event."""
@@ -89,6 +91,9 @@ class PrivateStream:
             # A second notice of the same end comes over a connection that is already given up.
             if socket is self._socket:
                 self._replace("its key expired")
+        elif isinstance(event, StreamReady):
+            if socket is self._socket:
+                self._begin()
         elif self._held is not None:
             self._held.append(event)
         else:
@@ -99,9 +104,18 @@ class PrivateStream:
         if self._expected_since_s is None:
             self._expected_since_s = time.monotonic()
 
+    def _begin(self) -> None:
+        """Count on the connection from now on, and look for what was missed before."""
+        self._ready = True
+        self._upstream.alive()
+        self._connected.set()
+        self._resync.set()
+
     def _apply(self, event: Event) -> None:
         if isinstance(event, OrderUpdate):
             self._books.learn(event.order, event.fill)
+        elif isinstance(event, Fill):
+            self._books.learn_fill(event)
         elif isinstance(event, Position):
             self._books.learn_position(event)
         elif isinstance(event, BalanceChange):
@@ -113,6 +127,7 @@ class PrivateStream:
     def _replace(self, reason: str) -> None:
         """Give the connection up; the upstream makes a new one, and the resync after it finds what was missed."""
         socket, self._socket = self._socket, None
+        self._ready = False
         self._expected_since_s = None
         self._health.set(_CHECK, False, reason)
         if socket is not None:
@@ -120,6 +135,7 @@ class PrivateStream:
 
     def _lost(self, reason: str) -> None:
         self._socket = None
+        self._ready = False
         self._health.set(_CHECK, False, reason)
 
     async def _reconcile(self) -> None:
@@ -147,7 +163,7 @@ class PrivateStream:
             wait_s = settings.reconcile_interval_s
             if self._books.news_from_queries != news and not after_reconnect:
                 self.expect()
-            if self._socket is not None and not self._resync.is_set():
+            if self._ready and not self._resync.is_set():
                 self._health.set(_CHECK, True)
 
     def _question(self, patience_s: float) -> None:

@@ -44,7 +44,12 @@ class StreamExpired:
     """The private stream's key ended: connect again with a new one."""
 
 
-Event = Price | Candle | OrderUpdate | Position | BalanceChange | LeverageChange | StreamExpired
+@dataclass(frozen=True, slots=True)
+class StreamReady:
+    """The private stream is logged in and subscribed: from here on nothing is missed."""
+
+
+Event = Price | Candle | OrderUpdate | Fill | Position | BalanceChange | LeverageChange | StreamExpired | StreamReady
 """What a frame can tell."""
 
 _log = get_logger("venue")
@@ -69,6 +74,8 @@ class Venue(ABC):
     codes: ClassVar[Codes]
     stale_rules: ClassVar[frozenset[str]] = frozenset()
     """Codes that say that the symbol's rules changed since they were loaded."""
+    tells_ready: ClassVar[bool] = False
+    """Whether `parse` tells StreamReady; else a private connection is ready as soon as it is made."""
 
     def __init__(self, settings: VenueSettings, client: Any, rest: Rest) -> None:
         self.settings = settings
