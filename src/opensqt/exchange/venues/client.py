@@ -41,6 +41,8 @@ class Tap:
 
     hooks: Hooks | None = None
     clock_offset_ms: int = 0
+    plain_frames: frozenset[str] = frozenset()
+    """Frames that are no JSON and none of ours, such as the answer to a text ping: ccxt gets them as they are."""
     clients: dict[str, Any]
     """ccxt's sockets by address."""
 
@@ -86,6 +88,9 @@ class Tap:
         super().handle_message(client, message)  # type: ignore[misc]
 
     def _decode(self, socket: Any, data: Any) -> None:
+        if data in self.plain_frames:
+            super().handle_message(socket, data)  # type: ignore[misc]
+            return
         try:
             message = orjson.loads(data)
         except orjson.JSONDecodeError:

@@ -51,7 +51,10 @@ class Preparation:
             await self._settle_leverage(symbol, leverage)
 
     def _check_key_is_given(self) -> None:
-        for field, variable in (("api_key", "API_KEY"), ("secret", "API_SECRET")):
+        fields = [("api_key", "API_KEY"), ("secret", "API_SECRET")]
+        if self._venue.needs_passphrase:
+            fields.append(("passphrase", "PASSPHRASE"))
+        for field, variable in fields:
             if not getattr(self._settings, field).get_secret_value():
                 name = self._venue.name
                 raise CredentialsRefused(f"no {field} for {name}: set {variable}, or use public-only mode")

@@ -72,6 +72,8 @@ class Venue(ABC):
     name: ClassVar[str]
     capabilities: ClassVar[Capabilities]
     codes: ClassVar[Codes]
+    needs_passphrase: ClassVar[bool] = False
+    """Whether a key comes with a passphrase."""
     stale_rules: ClassVar[frozenset[str]] = frozenset()
     """Codes that say that the symbol's rules changed since they were loaded."""
     tells_ready: ClassVar[bool] = False
