@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import signal
 import socket
 from pathlib import Path
@@ -12,9 +14,15 @@ import aiohttp
 import pytest
 
 from opensqt.simulator.dialects import DIALECTS
-from tests.support import Process, start
+from tests.support import Process, eventually, start
 
 MODULE = "opensqt.simulator"
+VENUES = sorted(DIALECTS)
+
+
+def venues_ready(process: Process) -> list[tuple[str, str]]:
+    """Address and name of each venue that said it is ready."""
+    return re.findall(r"^exchange-simulator ready on (\S+) \((\w+)\)$", process.stdout.decode(), re.MULTILINE)
 
 
 async def ask(process: Process, path: str, method: str = "GET", body: Any = None) -> Any:
@@ -23,6 +31,19 @@ async def ask(process: Process, path: str, method: str = "GET", body: Any = None
         session.request(method, f"http://{process.address}{path}", json=body) as response,
     ):
         return await response.json()
+
+
+def free_ports(count: int) -> int:
+    """Answer the first of some consecutive ports, below those that the system hands out, that nobody listens on."""
+    for first in range(10_000 + os.getpid() % 1_000 * 20, 32_000, count):
+        try:
+            for port in range(first, first + count):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return first
+    raise AssertionError("no free ports")
 
 
 async def failure(*arguments: str) -> tuple[int, str]:
@@ -103,6 +124,48 @@ async def test_a_bad_fault_file_is_refused_with_its_key(tmp_path: Path) -> None:
     code, line = await failure("--faults", str(file))
     assert code == 2
     assert "faults.0.chanel" in line
+
+
+async def test_all_venues_are_served_by_one_process_each_with_its_own_ledger() -> None:
+    async with start(MODULE, "--exchange", "all", "--port", "0", "--clock", "manual") as process:
+        await eventually(lambda: len(venues_ready(process)) == len(VENUES), what="every venue ready")
+        assert [name for _, name in venues_ready(process)] == VENUES
+        market_times = {}
+        for place, (address, name) in enumerate(venues_ready(process)):
+            process.address = address
+            told = await ask(process, "/_sim")
+            assert (told["exchange"], told["url"]) == (name, f"http://{process.address}")
+            await ask(process, "/_sim/clock", "POST", {"advance_ms": 1000 * place})
+            ledger = await ask(process, "/_sim/ledger")
+            market_times[name] = ledger["market_time_ms"] - told["market_time_ms"]
+            assert ledger["accounts"]["sim-key"]["wallet_balance"] == "10000"
+        assert market_times == {name: 1000 * place for place, name in enumerate(VENUES)}
+        process.send(signal.SIGTERM)
+        assert await process.wait() == 0
+
+
+async def test_all_venues_take_consecutive_ports_by_the_alphabet() -> None:
+    first = free_ports(len(VENUES))
+    async with start(MODULE, "--exchange", "all", "--port", str(first)) as process:
+        await eventually(lambda: len(venues_ready(process)) == len(VENUES), what="every venue ready")
+        assert venues_ready(process) == [(f"127.0.0.1:{first + place}", name) for place, name in enumerate(VENUES)]
+
+
+async def test_when_one_port_is_in_use_no_venue_is_served() -> None:
+    first = free_ports(len(VENUES))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", first + 1))
+        taken.listen()
+        code, line = await failure("--exchange", "all", "--port", str(first))
+    assert code == 2
+    assert line.startswith(f"error: port {first + 1}: already in use")
+
+
+async def test_the_ports_of_all_venues_must_exist() -> None:
+    assert await failure("--exchange", "all", "--port", "65535") == (
+        2,
+        f"error: --port 65535: expected at most {65536 - len(VENUES)}, for {len(VENUES)} venues",
+    )
 
 
 async def test_an_unknown_exchange_lists_the_known() -> None:

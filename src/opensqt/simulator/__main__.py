@@ -7,6 +7,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -19,9 +20,12 @@ from opensqt.simulator.settings import SimulatorSettings
 from opensqt.simulator.simulator import Simulator
 from opensqt.telemetry import logging
 
+_ALL = "all"
+_LAST_PORT = 65535
 _EXAMPLES = """\
 examples:
   exchange-simulator --exchange binance --port 9400 --seed 7
+  exchange-simulator --exchange all    # every venue, by the alphabet: the first on 9400, the next on 9401, ...
   exchange-simulator --replay btc-perp-1m-2022-01.csv.gz --speed 600
   exchange-simulator --faults faults.json
   curl -s localhost:9400/_sim          # the base URLs to give to a client
@@ -36,19 +40,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.configure(os.environ.get("LOG_LEVEL", "INFO"), service="exchange-simulator")
     try:
-        settings = _settings(options)
+        venues = _venues(options)
         faults = load(FaultFile, options.faults, environ={}).faults if options.faults else []
     except ConfigError as error:
         return entry.fail(error)
-    return entry.run(lambda stop: serve(settings, faults, stop))
+    return entry.run(lambda stop: serve(venues, faults, stop))
 
 
-async def serve(settings: SimulatorSettings, faults: Sequence[Fault], stop: asyncio.Event) -> None:
-    """Serve until *stop* is set; say on stdout when it is ready."""
-    async with Simulator(settings) as simulator:
-        simulator.faults.add(*faults)
-        print(f"exchange-simulator ready on {simulator.address}", flush=True)  # noqa: T201 - the contract with who waits
-        await simulator.run(stop)
+async def serve(venues: Sequence[SimulatorSettings], faults: Sequence[Fault], stop: asyncio.Event) -> None:
+    """Serve every venue until *stop* is set; say on stdout when all are ready, and where each of several is."""
+    async with AsyncExitStack() as stack:
+        simulators = [await stack.enter_async_context(Simulator(settings)) for settings in venues]
+        for simulator in simulators:
+            simulator.faults.add(*faults)
+            whose = f" ({simulator.settings.exchange})" if len(simulators) > 1 else ""
+            ready = f"exchange-simulator ready on {simulator.address}{whose}"
+            print(ready, flush=True)  # noqa: T201 - the contract with who waits
+        running = [asyncio.create_task(simulator.run(stop)) for simulator in simulators]
+        try:
+            await asyncio.gather(*running)
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,9 +74,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     default = SimulatorSettings()
     known = ", ".join(sorted(DIALECTS))
-    parser.add_argument("--exchange", default=default.exchange, help=f"whose protocol: {known} (default: %(default)s)")
+    parser.add_argument(
+        "--exchange", default=default.exchange, help=f"whose protocol: {known}, or all of them (default: %(default)s)"
+    )
     parser.add_argument("--host", default=default.host, help="where to listen (default: %(default)s)")
-    parser.add_argument("--port", default=default.port, help="0 picks a free one (default: %(default)s)")
+    parser.add_argument(
+        "--port", default=default.port, help="0 picks a free one; all: the first (default: %(default)s)"
+    )
     parser.add_argument("--seed", default=default.seed, help="of the generated market (default: %(default)s)")
     parser.add_argument("--replay", type=Path, help="recorded bars or trades to play instead, CSV, plain or gzip")
     parser.add_argument("--replay-symbol", default=default.replay_symbol, help="whose they are (default: %(default)s)")
@@ -72,6 +90,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--faults", type=Path, help='fault script, JSON or YAML: {"faults": [{"kind": "cut"}]}')
     return parser
+
+
+def _venues(options: argparse.Namespace) -> list[SimulatorSettings]:
+    """Answer the settings of each venue that is to be served, the ports one after the other by the alphabet."""
+    first = _settings(options)
+    if first.exchange != _ALL:
+        return [first]
+    names = sorted(DIALECTS)
+    if first.port + len(names) - 1 > _LAST_PORT:
+        raise ConfigError(
+            f"--port {first.port}: expected at most {_LAST_PORT + 1 - len(names)}, for {len(names)} venues"
+        )
+    return [
+        first.model_copy(update={"exchange": name, "port": first.port + place if first.port else 0})
+        for place, name in enumerate(names)
+    ]
 
 
 def _settings(options: argparse.Namespace) -> SimulatorSettings:
