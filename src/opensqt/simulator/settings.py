@@ -29,6 +29,8 @@ class SymbolSettings(Section):
     max_quantity: Positive = Decimal(1000)
     min_notional: NotNegative = Decimal(5)
     """Quote. Reduce-only orders are exempt."""
+    contract_size: Positive | None = None
+    """Base coins, on a venue whose contract may hold several quantity steps; None takes the venue's usual one."""
     price_band: Positive = Decimal("0.05")
     """A buy may be priced this far above the mark, a sell this far below; the other way is free."""
     max_open_orders: int = Field(default=200, gt=0)

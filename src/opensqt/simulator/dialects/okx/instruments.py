@@ -140,4 +140,5 @@ def divided(value: Decimal) -> str:
 
 
 def _size(rules: SymbolSettings) -> Decimal:
-    return _SIZES.get(rules.base_asset, rules.quantity_step * _STEPS_PER_CONTRACT)
+    usual = _SIZES.get(rules.base_asset, rules.quantity_step * _STEPS_PER_CONTRACT)
+    return rules.contract_size or usual
