@@ -1,0 +1,192 @@
+"""Bitget's account endpoints: balance, positions, leverage and modes, bills, and what a key may do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opensqt.model.account import MarginMode, PositionMode
+from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects.base import Call, Params, Route, World
+from opensqt.simulator.dialects.bitget import errors, formats, parameters
+from opensqt.simulator.order import RefusalReason, Refused
+from opensqt.simulator.settings import SymbolSettings
+
+_POSITION_MODES = {name: mode for mode, name in formats.POSITION_MODE.items()}
+_MARGIN_MODES = {"crossed": MarginMode.CROSS, "isolated": MarginMode.ISOLATED}
+_AUTHORITIES = ["coor", "cpor", "coow", "cpow"]
+"""Futures orders and holdings, to read and to write; no withdrawal."""
+
+
+class AccountData:
+    """The account that the signed call names."""
+
+    def __init__(self, world: World) -> None:
+        self._engine = world.engine
+        self._settings = world.settings
+
+    def routes(self) -> list[Route]:
+        """Answer the endpoints; the weight is how often one account may ask in a second."""
+
+        def get(path: str, operation: str, handler: Any, weight: int = 10) -> Route:
+            return Route("GET", f"/api/v2/{path}", operation, handler, weight)
+
+        def post(path: str, handler: Any) -> Route:
+            return Route("POST", f"/api/v2/mix/account/{path}", "settings", handler, 5)
+
+        return [
+            get("mix/account/account", "account", self._one_account),
+            get("mix/account/accounts", "account", self._accounts),
+            get("mix/account/bill", "fills", self._bills),
+            get("mix/position/single-position", "positions", self._one_position),
+            get("mix/position/all-position", "positions", self._positions, 5),
+            get("common/trade-rate", "settings", self._trade_rate),
+            get("spot/account/info", "settings", self._info, 1),
+            Route("GET", "/api/v3/account/settings", "settings", self._unified, 10),
+            post("set-leverage", self._set_leverage),
+            post("set-margin-mode", self._set_margin_mode),
+            post("set-position-mode", self._set_position_mode),
+        ]
+
+    def _one_account(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        parameters.text(call.params, "marginCoin")
+        leverage = str(self._engine.leverage(call.account, rules.symbol))
+        return formats.account(self._engine.balance(call.account)) | {
+            "crossedMarginLeverage": leverage,
+            "isolatedLongLever": leverage,
+            "isolatedShortLever": leverage,
+            "marginMode": "crossed",
+            "posMode": formats.POSITION_MODE[self._engine.position_mode(call.account)],
+        }
+
+    def _accounts(self, call: Call) -> Any:
+        if parameters.product_type(call.params) != parameters.PRODUCT_TYPE:
+            return []
+        balance = self._engine.balance(call.account)
+        margins = {"isolatedMargin": "0", "crossedMargin": figures.rounded(balance.initial_margin)}
+        return [formats.account(balance) | margins]
+
+    def _one_position(self, call: Call) -> Any:
+        return self._held(call, self._rules(call.params).symbol)
+
+    def _positions(self, call: Call) -> Any:
+        if parameters.product_type(call.params) != parameters.PRODUCT_TYPE:
+            return []
+        return self._held(call, None)
+
+    def _held(self, call: Call, symbol: str | None) -> list[dict[str, Any]]:
+        """Answer the positions that hold something; a flat one is not told."""
+        equity = self._engine.balance(call.account).margin_balance
+        return [
+            formats.position(position, self._engine.symbol(position.symbol), equity)
+            for position in self._engine.positions(call.account, symbol)
+            if position.quantity
+        ]
+
+    def _trade_rate(self, call: Call) -> Any:
+        self._engine.symbol(parameters.text(call.params, "symbol").upper())
+        parameters.text(call.params, "businessType")
+        return {
+            "makerFeeRate": figures.exact(self._settings.maker_fee),
+            "takerFeeRate": figures.exact(self._settings.taker_fee),
+        }
+
+    def _info(self, call: Call) -> Any:
+        return {
+            "userId": "1",
+            "inviterId": "",
+            "ips": "",
+            "authorities": list(_AUTHORITIES),
+            "parentId": 1,
+            "traderType": "not_trader",
+            "channelCode": "",
+            "channel": "",
+            "regisTime": "0",
+        }
+
+    def _unified(self, _call: Call) -> Any:
+        raise errors.classic_account()
+
+    def _bills(self, call: Call) -> Any:
+        parameters.futures(call.params)
+        rows = []
+        for fill in self._engine.fills(call.account):
+            kind = "close_long" if fill.realized_pnl else "open_long"
+            fee, amount = figures.exact(-fill.fee), figures.exact(fill.realized_pnl)
+            rows.append(_bill(f"{fill.symbol}-{fill.trade_id}", fill.symbol, kind, amount, fee, fill.time_ms))
+        for paid in self._engine.funding_payments(call.account):
+            amount = figures.exact(paid.amount)
+            name = f"{paid.symbol}-{paid.time_ms}"
+            rows.append(_bill(name, paid.symbol, "contract_settle_fee", amount, "0", paid.time_ms))
+        start, end = (parameters.integer(call.params, name) for name in ("startTime", "endTime"))
+        wanted = call.params.get("businessType", "")
+        rows = [
+            row
+            for row in sorted(rows, key=lambda row: int(row["cTime"]), reverse=True)
+            if (start is None or int(row["cTime"]) >= start)
+            and (end is None or int(row["cTime"]) <= end)
+            and wanted in ("", row["businessType"])
+        ][: parameters.limit(call.params, default=20)]
+        return {"bills": rows, "endId": rows[-1]["billId"] if rows else None}
+
+    def _set_leverage(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        parameters.text(call.params, "marginCoin")
+        leverage = parameters.integer(call.params, "leverage")
+        if leverage is None:
+            raise errors.missing("leverage")
+        if not call.ignored:
+            self._engine.set_leverage(call.account, rules.symbol, leverage)
+        told = str(leverage)
+        return {
+            "symbol": rules.symbol,
+            "marginCoin": rules.quote_asset,
+            "longLeverage": told,
+            "shortLeverage": told,
+            "crossMarginLeverage": told,
+            "marginMode": "crossed",
+        }
+
+    def _set_margin_mode(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        mode = parameters.choice(call.params, "marginMode", _MARGIN_MODES)
+        if not call.ignored:
+            try:
+                self._engine.set_margin_mode(call.account, rules.symbol, mode)
+            except Refused as refused:
+                # Asking for what is in force anyway is no error here.
+                if refused.reason is not RefusalReason.NO_CHANGE:
+                    raise
+        leverage = str(self._engine.leverage(call.account, rules.symbol))
+        return {
+            "symbol": rules.symbol,
+            "marginCoin": rules.quote_asset,
+            "longLeverage": leverage,
+            "shortLeverage": leverage,
+            "marginMode": call.params["marginMode"],
+        }
+
+    def _set_position_mode(self, call: Call) -> Any:
+        parameters.futures(call.params)
+        mode: PositionMode = parameters.choice(call.params, "posMode", _POSITION_MODES)
+        if not call.ignored and mode is not self._engine.position_mode(call.account):
+            self._engine.set_position_mode(call.account, mode)
+        return {"posMode": formats.POSITION_MODE[mode]}
+
+    def _rules(self, params: Params) -> SymbolSettings:
+        parameters.futures(params)
+        return self._engine.symbol(parameters.text(params, "symbol").upper())
+
+
+def _bill(name: str, symbol: str, kind: str, amount: str, fee: str, time_ms: int) -> dict[str, Any]:
+    return {
+        "billId": name,
+        "symbol": symbol,
+        "amount": amount,
+        "fee": fee,
+        "feeByCoupon": "",
+        "businessType": kind,
+        "coin": "USDT",
+        "balance": "",
+        "cTime": str(time_ms),
+    }

@@ -1,0 +1,77 @@
+"""The channels of Bitget's WebSocket, and what each one stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from opensqt.simulator.dialects.bitget.parameters import PRODUCT_TYPE
+from opensqt.simulator.dialects.bitget.public import INTERVALS
+
+_DEPTHS = {"books": 0, "books1": 1, "books5": 5, "books15": 15}
+_EVERY_MS = {"ticker": 100, "books": 150, "books5": 150, "books15": 150, "candle": 250}
+_FAULT_NAMES = {"ticker": "price", "trade": "trades", "candle": "kline", "books1": "price"}
+PRIVATE = {"orders": "orders", "fill": "orders", "positions": "positions", "account": "account"}
+"""The account's channels, and what a fault script calls them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One subscription of a client.
+
+    Attributes:
+        name: As clients write it: `ticker`, `books5`, `candle1m`, `orders`, ...
+        kind: `ticker`, `trade`, `candle`, one of the books, or a private channel.
+        symbol: Canonical; empty for a private channel, which tells of all.
+        interval: Of a candle, in our spelling.
+        levels: Of a book; 0 tells differences.
+    """
+
+    name: str
+    kind: str
+    symbol: str = ""
+    interval: str = ""
+    levels: int = 0
+
+    @property
+    def private(self) -> bool:
+        """Whether it tells of an account."""
+        return self.kind in PRIVATE
+
+    @property
+    def topic(self) -> str:
+        """What the hub calls it."""
+        return f"{self.name}:{self.symbol}"
+
+    @property
+    def fault_name(self) -> str:
+        """What a fault script calls it."""
+        return PRIVATE.get(self.kind) or _FAULT_NAMES.get(self.kind, "depth")
+
+    @property
+    def every_ms(self) -> int:
+        """How often it is sent at most; 0 as it happens."""
+        return _EVERY_MS.get(self.kind, 0)
+
+    @property
+    def arg(self) -> dict[str, str]:
+        """How every frame names it."""
+        where = {"coin": "default"} if self.kind == "account" else {"instId": self.symbol or "default"}
+        return {"instType": PRODUCT_TYPE, "channel": self.name, **where}
+
+
+def parse(arg: Any) -> Channel | None:
+    """Read one item of a subscription; None for what is no channel of these futures."""
+    if not isinstance(arg, dict) or str(arg.get("instType", "")).upper() != PRODUCT_TYPE:
+        return None
+    name, symbol = str(arg.get("channel", "")), str(arg.get("instId", ""))
+    if name in PRIVATE:
+        return Channel(name, name)
+    if name in _DEPTHS:
+        return Channel(name, name, symbol, levels=_DEPTHS[name])
+    if name in ("ticker", "trade"):
+        return Channel(name, name, symbol)
+    interval = INTERVALS.get(name.removeprefix("candle"))
+    if name.startswith("candle") and interval is not None:
+        return Channel(name, "candle", symbol, interval)
+    return None

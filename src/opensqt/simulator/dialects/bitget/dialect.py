@@ -1,0 +1,209 @@
+"""Bitget USDT-margined futures, put together: REST, WebSocket messages, errors, faults."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import orjson
+
+from opensqt.simulator.dialects.base import Call, Dialect, Params, Reply, Route, VenueError, World
+from opensqt.simulator.dialects.bitget import channels, errors, parameters
+from opensqt.simulator.dialects.bitget.account import AccountData
+from opensqt.simulator.dialects.bitget.channels import Channel
+from opensqt.simulator.dialects.bitget.market_streams import MarketStreams
+from opensqt.simulator.dialects.bitget.private_streams import PrivateStreams
+from opensqt.simulator.dialects.bitget.public import PublicData
+from opensqt.simulator.dialects.bitget.security import Security
+from opensqt.simulator.dialects.bitget.trading import CANCEL_BATCH, Trading
+from opensqt.simulator.events import Event
+from opensqt.simulator.faults import Fault, FaultKind
+from opensqt.simulator.order import Refused
+from opensqt.simulator.settings import VenueRules
+from opensqt.simulator.sockets import Socket
+
+_PATHS = {"/v2/ws/public": False, "/v2/ws/private": True}
+_SILENCE_MS = 120_000
+"""A connection that sent no `ping` for so long is cut."""
+
+
+class Bitget(Dialect):
+    """The venue's wire protocol as its documentation gives it."""
+
+    name = "bitget"
+    habits = VenueRules(post_only_crossing="expire", duplicate_client_ids="ever")
+
+    def __init__(self, world: World) -> None:
+        rules = world.settings.server
+        self._security = Security(world.settings, world.engine.clock)
+        self._public = PublicData(world)
+        self._account = AccountData(world)
+        self._market = MarketStreams(world, self._public)
+        self._private = PrivateStreams(world)
+        self._silence_ms = rules.pong_within_ms if "pong_within_ms" in rules.model_fields_set else _SILENCE_MS
+        super().__init__(world)
+
+    def routes(self) -> list[Route]:
+        """Every REST endpoint that is served."""
+        return [*self._public.routes(), *self._account.routes(), *Trading(self).routes()]
+
+    def operation(self, call: Call) -> str:
+        """Tell a cancel of everything from one of a list, which share an endpoint."""
+        if call.route.path != CANCEL_BATCH:
+            return call.route.operation
+        return "batch_cancel" if b"orderIdList" in call.body.encode() else "cancel_all"
+
+    def admit(self, call: Call) -> None:
+        """Check limits, key, timestamp, signature and passphrase."""
+        self._security.admit(call)
+
+    def answer(self, call: Call) -> Reply:
+        """Do what is asked and answer it in the envelope that every answer of this venue has."""
+        if call.route.method == "POST":
+            call.params = parameters.flat(parameters.body(call))
+        try:
+            data = call.route.handler(call)
+        except Refused as refused:
+            raise self.translate(refused) from refused
+        return Reply(200, self._envelope(errors.SUCCESS, "success", data))
+
+    def translate(self, refused: Refused) -> VenueError:
+        """Say a refusal of the engine with Bitget's code."""
+        return errors.of_reason(refused.reason)
+
+    def fail(self, error: VenueError) -> Reply:
+        """Write the envelope with the error's code and no data."""
+        headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+        return Reply(error.status, self._envelope(error.code, error.message, None), headers)
+
+    def unknown_path(self, method: str, path: str) -> VenueError:
+        """Say that nothing is served there."""
+        return VenueError(404, "40404", f"Request URL NOT FOUND: {method} {path}")
+
+    def verdict(self, fault: Fault) -> VenueError:
+        """Write the error that a fault asks for."""
+        error = self._usual(fault)
+        return VenueError(
+            fault.status or error.status,
+            fault.code or error.code,
+            fault.message or error.message,
+            retry_after_s=error.retry_after_s,
+        )
+
+    def _usual(self, fault: Fault) -> VenueError:
+        if fault.kind is FaultKind.TIMEOUT_UNKNOWN:
+            return errors.outcome_unknown()
+        if fault.kind in (FaultKind.RATE_LIMITED, FaultKind.BANNED):
+            # A ban is the same answer for longer: the venue has no other.
+            return errors.too_many_requests(fault.retry_after_s)
+        if fault.kind is FaultKind.REFUSE:
+            return VenueError(400, fault.code, errors.words(fault.code))
+        return errors.unavailable(503)
+
+    def addresses(self, host: str) -> dict[str, dict[str, str]]:
+        """Answer the base URLs."""
+        ws = {name: f"ws://{host}/v2/ws/{name}" for name in ("public", "private")}
+        return {"rest": {"base": f"http://{host}"}, "ws": ws}
+
+    def channels_of(self, path: str, params: Params) -> list[str]:
+        """Guess by path."""
+        return ["orders", "account", "positions"] if _PATHS.get(path) else ["price"]
+
+    def connect(self, socket: Socket, path: str, params: Params) -> None:
+        """Take a connection in; it hears nothing yet."""
+        if path not in _PATHS:
+            raise VenueError(404, "40404", f"Request URL NOT FOUND: {path}")
+        now = self.world.monotonic_ms()
+        socket.state.update(private=_PATHS[path], account="", pinged_ms=now, messages=deque())
+
+    def receive(self, socket: Socket, text: str) -> None:
+        """Handle a ping, a login, SUBSCRIBE and the like."""
+        if self._too_fast(socket):
+            socket.cut()
+            return
+        if text == "ping":
+            socket.state["pinged_ms"] = self.world.monotonic_ms()
+            socket.reply(b"pong")
+            return
+        try:
+            message = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            message = None
+        operation = message.get("op") if isinstance(message, dict) else None
+        args = message.get("args") if isinstance(message, dict) else None
+        if operation not in ("login", "subscribe", "unsubscribe"):
+            socket.reply(_error(30003, "Invalid op"))
+        elif not isinstance(args, list) or not args:
+            socket.reply(_error(30016, "Param error"))
+        elif operation == "login":
+            self._login(socket, args[0])
+        else:
+            for arg in args:
+                self._subscription(socket, arg, begins=operation == "subscribe")
+
+    def publish(self, event: Event) -> None:
+        """Tell an event to the channels it concerns."""
+        self._market.publish(event)
+        self._private.publish(event)
+
+    def tick(self, *, everything: bool = False) -> None:
+        """Send what is due, and cut who sent no ping for too long."""
+        self._market.tick(everything=everything)
+        silent_since = self.world.monotonic_ms() - self._silence_ms
+        for socket in list(self.hub.sockets):
+            if socket.state["pinged_ms"] < silent_since:
+                socket.cut()
+
+    def expire_keys(self, copies: int) -> None:
+        """Do nothing: a connection is private by its login, and no key expires."""
+
+    def _login(self, socket: Socket, arg: Any) -> None:
+        fields = parameters.flat(arg) if isinstance(arg, dict) else {}
+        names = ("apiKey", "passphrase", "timestamp", "sign")
+        try:
+            account = self._security.login(*(fields.get(name, "") for name in names))
+        except VenueError as error:
+            socket.reply(_error(int(error.code), error.message))
+            return
+        socket.state["account"] = account
+        socket.reply(orjson.dumps({"event": "login", "code": 0}))
+
+    def _subscription(self, socket: Socket, arg: Any, *, begins: bool) -> None:
+        channel = channels.parse(arg)
+        if channel is None or not (channel.private or self._market.knows(channel.symbol)):
+            named = ",".join(f"{name}:{value}" for name, value in arg.items()) if isinstance(arg, dict) else str(arg)
+            socket.reply(_error(30001, f"{named[:200]} doesn't exist", arg))
+        elif channel.private and not socket.state["account"]:
+            socket.reply(_error(30004, "User not logged in", arg))
+        elif channel.private is not socket.state["private"]:
+            socket.reply(_error(30016, "Param error", arg))
+        else:
+            # The acknowledgement goes before the first frame.
+            socket.reply(orjson.dumps({"event": "subscribe" if begins else "unsubscribe", "arg": arg}))
+            self._listen(socket, channel, begins=begins)
+
+    def _listen(self, socket: Socket, channel: Channel, *, begins: bool) -> None:
+        if channel.private:
+            act = self._private.subscribe if begins else self._private.unsubscribe
+            act(socket, socket.state["account"], channel)
+        elif begins:
+            self._market.subscribe(socket, channel)
+        else:
+            self._market.unsubscribe(socket, channel)
+
+    def _too_fast(self, socket: Socket) -> bool:
+        messages: deque[int] = socket.state["messages"]
+        now = self.world.monotonic_ms()
+        messages.append(now)
+        while messages[0] <= now - 1000:
+            messages.popleft()
+        return len(messages) > self.settings.server.messages_per_second
+
+    def _envelope(self, code: str, message: str, data: Any) -> bytes:
+        now = self.engine.clock.server_ms()
+        return orjson.dumps({"code": code, "msg": message, "requestTime": now, "data": data})
+
+
+def _error(code: int, message: str, arg: Any = None) -> bytes:
+    told: dict[str, Any] = {"event": "error", "code": code, "msg": message}
+    return orjson.dumps(told if arg is None else {**told, "arg": arg})

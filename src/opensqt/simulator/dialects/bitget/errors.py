@@ -1,0 +1,100 @@
+"""Bitget's error codes: what each refusal of the engine is called there, and the errors of the protocol itself."""
+
+from __future__ import annotations
+
+from opensqt.model.order import Side
+from opensqt.simulator.dialects.base import VenueError
+from opensqt.simulator.order import RefusalReason
+
+SUCCESS = "00000"
+_BY_REASON: dict[RefusalReason, tuple[str, str]] = {
+    RefusalReason.UNKNOWN_SYMBOL: ("40034", "Parameter does not exist"),
+    RefusalReason.INVALID: ("40017", "Parameter verification failed"),
+    RefusalReason.PRICE_STEP: ("45115", "The price you enter should be a multiple of {0}"),
+    RefusalReason.QUANTITY_STEP: ("40808", "Parameter verification exception size checkBDScale error"),
+    RefusalReason.MIN_QUANTITY: ("45111", "less than the minimum order quantity"),
+    RefusalReason.MAX_QUANTITY: ("45112", "more than the maximum order quantity"),
+    RefusalReason.MIN_NOTIONAL: ("45110", "less than the minimum amount {0} USDT"),
+    RefusalReason.PRICE_BAND: ("40815", "The order price is higher than the highest bid price"),
+    RefusalReason.INSUFFICIENT_MARGIN: ("40762", "The order amount exceeds the balance"),
+    RefusalReason.POST_ONLY_WOULD_CROSS: ("40847", "The operation cannot be performed"),
+    RefusalReason.REDUCE_ONLY: ("22002", "No position to close"),
+    RefusalReason.POSITION_SIDE_MISMATCH: (
+        "40774",
+        "The order type for unilateral position must also be the unilateral position type.",
+    ),
+    RefusalReason.DUPLICATE_CLIENT_ORDER_ID: ("40786", "Duplicate clientOid"),
+    RefusalReason.UNKNOWN_ORDER: ("40109", "The data of the order cannot be found, please confirm the order number"),
+    RefusalReason.ORDER_CLOSED: ("22001", "No order to cancel"),
+    RefusalReason.TOO_MANY_ORDERS: ("40761", "The total number of unfilled orders is too high"),
+    RefusalReason.POSITION_OPEN: ("40920", "Position or order exists, the position mode cannot be switched"),
+    RefusalReason.ORDERS_OPEN: ("40920", "Position or order exists, the position mode cannot be switched"),
+    RefusalReason.NO_CHANGE: ("40847", "The operation cannot be performed"),
+    RefusalReason.LEVERAGE: ("43050", "Leverage exceeds the effective range"),
+    RefusalReason.UNSUPPORTED: ("40805", "Unsupported operation"),
+}
+
+
+def of_reason(reason: RefusalReason, detail: str = "") -> VenueError:
+    """Answer the error that Bitget gives for a refusal of the engine."""
+    code, message = _BY_REASON[reason]
+    return VenueError(400, code, message.format(detail))
+
+
+def words(code: str) -> str:
+    """Answer what Bitget says with a code, as far as the engine's refusals know it."""
+    return next((message for known, message in _BY_REASON.values() if known == code), "Refused by the fault script.")
+
+
+def missing(name: str) -> VenueError:
+    """A mandatory parameter was not sent."""
+    return VenueError(400, "40019", f"Parameter {name} cannot be empty")
+
+
+def bad_value(name: str) -> VenueError:
+    """A parameter's value makes no sense."""
+    return VenueError(400, "40020", f"Parameter {name} error")
+
+
+def unknown_symbol(symbol: str) -> VenueError:
+    """The symbol does not trade here."""
+    return VenueError(400, "40034", f"Parameter {symbol} does not exist")
+
+
+def unknown_order_to_cancel() -> VenueError:
+    """A cancel names no order that ever was."""
+    return VenueError(400, "40768", "Order does not exist")
+
+
+def bad_client_order_id() -> VenueError:
+    """The client id is too long or has characters that it may not have."""
+    message = "clientOid length is not greater than 50, and cannot be special characters"
+    return VenueError(400, "40305", message)
+
+
+def outside_price_band(side: Side) -> VenueError:
+    """A limit price is too far on the wrong side of the mark."""
+    if side is Side.BUY:
+        return of_reason(RefusalReason.PRICE_BAND)
+    return VenueError(400, "40816", "The order price is lower than the lowest selling price")
+
+
+def too_many_requests(retry_after_s: int) -> VenueError:
+    """The address or the account used its requests up."""
+    return VenueError(429, "429", "Too Many Requests", retry_after_s=retry_after_s)
+
+
+def outcome_unknown() -> VenueError:
+    """The venue does not know itself whether it was done."""
+    return VenueError(400, "40010", "Request timed out")
+
+
+def unavailable(status: int) -> VenueError:
+    """The venue is down or overloaded."""
+    return VenueError(status, "40015", "System is abnormal, please try again later")
+
+
+def classic_account() -> VenueError:
+    """The unified account's API is asked of an account that is none."""
+    message = "You are in Classic Account mode, and the Unified Account API is not supported at this time"
+    return VenueError(400, "40085", message)

@@ -1,0 +1,121 @@
+"""Who may call: limits by address and by account, then key, passphrase, timestamp and signature, as Bitget checks."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from urllib.parse import unquote
+
+from opensqt.simulator.clock import SimulatorClock
+from opensqt.simulator.dialects.base import Call, VenueError
+from opensqt.simulator.dialects.bitget import errors
+from opensqt.simulator.rate_limits import Gate, Window
+from opensqt.simulator.settings import SimulatorSettings
+
+_TIMESTAMP = re.compile(r"\d{10,13}")
+_EXPIRES_MS = 30_000
+_REQUESTS_PER_MINUTE = 6_000
+_RESTRICTED_MS = 300_000
+"""What an address may ask in a minute, and how long it stays shut out after it asked more."""
+
+
+class Security:
+    """Admits calls, and tells what is left of each endpoint's limit."""
+
+    def __init__(self, settings: SimulatorSettings, clock: SimulatorClock) -> None:
+        rules = settings.server
+        given = rules.model_fields_set
+        self._clock = clock
+        self._accounts = {account.key: account for account in settings.accounts}
+        per_minute = rules.weight_per_minute if "weight_per_minute" in given else _REQUESTS_PER_MINUTE
+        shut_ms = rules.ban_ms if "ban_ms" in given else _RESTRICTED_MS
+        self._gate = Gate(Window(per_minute, 60_000), ban_after=0, ban_ms=shut_ms)
+        self._factor = max(1, per_minute // _REQUESTS_PER_MINUTE)
+        self._orders_per_second = rules.orders_per_10s // 10 if "orders_per_10s" in given else None
+        self._windows: dict[str, Window] = {}
+
+    def admit(self, call: Call) -> None:
+        """Let the call pass and name its account, or raise what Bitget answers."""
+        self._charge_address(call)
+        if call.route.security == "none":
+            self._charge(call, call.address)
+            return
+        account = self._account(call)
+        self._check_time(call.headers.get("ACCESS-TIMESTAMP", ""))
+        self._check_request_signature(call, account)
+        self._check_passphrase(account, call.headers.get("ACCESS-PASSPHRASE", ""))
+        if call.headers.get("paptrading", "1") != "1":
+            raise errors.bad_value("paptrading")
+        call.account = account
+        self._charge(call, account)
+
+    def login(self, key: str, passphrase: str, timestamp: str, signature: str) -> str:
+        """Answer the account that a WebSocket login names, or raise the error with the stream's own code."""
+        if key not in self._accounts:
+            raise VenueError(400, "30011", "Invalid ACCESS_KEY")
+        if not _TIMESTAMP.fullmatch(timestamp):
+            raise VenueError(400, "30013", "Invalid ACCESS_TIMESTAMP")
+        sent_ms = int(timestamp) * (1000 if len(timestamp) == 10 else 1)
+        if abs(self._clock.server_ms() - sent_ms) > _EXPIRES_MS:
+            raise VenueError(400, "30014", "Request timestamp expired")
+        if not hmac.compare_digest(self._sign(key, f"{timestamp}GET/user/verify"), signature):
+            raise VenueError(400, "30015", "Invalid sign")
+        if not hmac.compare_digest(self._accounts[key].passphrase, passphrase):
+            raise VenueError(400, "30012", "Invalid ACCESS_PASSPHRASE")
+        return key
+
+    def _charge_address(self, call: Call) -> None:
+        refusal = self._gate.enter(call.address, 1, self._clock.server_ms())
+        if refusal is not None:
+            raise errors.too_many_requests(-(-refusal.retry_after_ms // 1000))
+
+    def _charge(self, call: Call, who: str) -> None:
+        """Count the call against its endpoint's limit of one second."""
+        path, now = call.route.path, self._clock.server_ms()
+        window = self._windows.get(path)
+        if window is None:
+            per_second = call.route.weight * self._factor
+            if call.route.operation in ("place_order", "batch_place") and self._orders_per_second is not None:
+                per_second = self._orders_per_second
+            window = self._windows[path] = Window(per_second, 1_000)
+        fits = window.add(who, 1, now)
+        call.reply_headers["x-mbx-used-remain-limit"] = str(max(0, window.limit - window.used(who, now)))
+        if not fits:
+            raise errors.too_many_requests(1)
+
+    def _account(self, call: Call) -> str:
+        key = call.headers.get("ACCESS-KEY", "")
+        if not key:
+            raise VenueError(400, "40001", "ACCESS_KEY cannot be empty")
+        if key not in self._accounts:
+            raise VenueError(400, "40006", "Invalid ACCESS_KEY")
+        return key
+
+    def _check_time(self, timestamp: str) -> None:
+        if not _TIMESTAMP.fullmatch(timestamp) or len(timestamp) != 13:
+            raise VenueError(400, "40005", "Invalid ACCESS_TIMESTAMP")
+        if abs(self._clock.server_ms() - int(timestamp)) > _EXPIRES_MS:
+            raise VenueError(400, "40008", "Request timestamp expired")
+
+    def _check_request_signature(self, call: Call, key: str) -> None:
+        signature = call.headers.get("ACCESS-SIGN", "")
+        if not signature:
+            raise VenueError(400, "40003", "Signature cannot be empty")
+        before = f"{call.headers['ACCESS-TIMESTAMP']}{call.route.method}{call.route.path}"
+        # The query is signed as it reads, not as it is escaped on its way.
+        spellings = {f"?{query}" if query else "" for query in (call.query, unquote(call.query))}
+        expected = [self._sign(key, f"{before}{query}{call.body}") for query in spellings]
+        if not any(hmac.compare_digest(one, signature) for one in expected):
+            raise VenueError(400, "40009", "sign signature error")
+
+    def _check_passphrase(self, key: str, passphrase: str) -> None:
+        if not passphrase:
+            raise VenueError(400, "40011", "ACCESS_PASSPHRASE cannot be empty")
+        if not hmac.compare_digest(self._accounts[key].passphrase, passphrase):
+            raise VenueError(400, "40012", "apikey/password is incorrect")
+
+    def _sign(self, key: str, signed: str) -> str:
+        secret = self._accounts[key].secret.encode()
+        return base64.b64encode(hmac.new(secret, signed.encode(), hashlib.sha256).digest()).decode()

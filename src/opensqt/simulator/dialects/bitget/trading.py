@@ -1,0 +1,282 @@
+"""Bitget's order endpoints: place, cancel, query, one by one and in batches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from opensqt.model.account import PositionMode
+from opensqt.model.order import OrderType, PositionSide, Side, TimeInForce
+from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects.base import Call, Dialect, Params, Route, VenueError
+from opensqt.simulator.dialects.bitget import errors, formats, parameters
+from opensqt.simulator.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
+from opensqt.simulator.settings import SymbolSettings
+
+_CLIENT_ID = re.compile(r"[0-9A-Za-z\-+_#]{1,49}")
+_SIDES = {"buy": Side.BUY, "sell": Side.SELL}
+_TYPES = {"limit": OrderType.LIMIT, "market": OrderType.MARKET}
+_FORCES = {
+    "gtc": TimeInForce.GTC,
+    "ioc": TimeInForce.IOC,
+    "fok": TimeInForce.FOK,
+    "post_only": TimeInForce.POST_ONLY,
+}
+_MARGIN_MODES = {"crossed": True, "isolated": False}
+_MOST = 50
+"""Orders in one batch."""
+_QUARTER_MS = 90 * 86_400_000
+CANCEL_BATCH = "/api/v2/mix/order/batch-cancel-orders"
+
+
+class Trading:
+    """Orders of one account, as the signed call names it."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._engine = dialect.engine
+
+    def routes(self) -> list[Route]:
+        """Answer the endpoints; the weight is how often one account may ask in a second."""
+        order = "/api/v2/mix/order"
+        return [
+            Route("POST", f"{order}/place-order", "place_order", self._place, 10),
+            Route("POST", f"{order}/batch-place-order", "batch_place", self._place_batch, 5),
+            Route("POST", f"{order}/cancel-order", "cancel_order", self._cancel, 10),
+            Route("POST", CANCEL_BATCH, "batch_cancel", self._cancel_batch, 10),
+            Route("POST", f"{order}/cancel-all-orders", "cancel_all", self._cancel_all, 10),
+            Route("GET", f"{order}/detail", "get_order", self._detail, 10),
+            Route("GET", f"{order}/orders-pending", "open_orders", self._pending, 10),
+            Route("GET", f"{order}/orders-history", "open_orders", self._history, 10),
+            Route("GET", f"{order}/fills", "fills", self._fills, 10),
+            Route("GET", f"{order}/fill-history", "fills", self._fills, 10),
+        ]
+
+    # Placing
+
+    def _place(self, call: Call) -> Any:
+        return self._place_one(call, call.params)
+
+    def _place_batch(self, call: Call) -> Any:
+        shared = {name: call.params[name] for name in call.params if name != "orderList"}
+        orders = parameters.listed(parameters.body(call), "orderList", _MOST)
+        return _sorted_out(orders, lambda params: self._place_one(call, {**shared, **params}), self._dialect)
+
+    def _place_one(self, call: Call, params: Params) -> dict[str, str]:
+        wanted, rules = self._read(call, params)
+        if call.ignored:
+            return {"orderId": "0", "clientOid": wanted.client_order_id}
+        with _telling_limits(wanted, rules):
+            placed = self._engine.place(call.account, wanted)
+        return _names(placed)
+
+    def _read(self, call: Call, params: Params) -> tuple[NewOrder, SymbolSettings]:
+        """Read an order from its parameters, and check what Bitget checks before its engine sees it."""
+        rules = self._rules(params)
+        parameters.text(params, "marginCoin")
+        if not parameters.choice(params, "marginMode", _MARGIN_MODES):
+            raise errors.of_reason(RefusalReason.UNSUPPORTED)
+        kind = parameters.choice(params, "orderType", _TYPES)
+        quantity = parameters.decimal(params, "size")
+        if quantity % rules.quantity_step:
+            scale = figures.decimals(rules.quantity_step)
+            message = f"Parameter verification exception size checkBDScale error value={quantity} checkScale={scale}"
+            raise VenueError(400, "40808", message)
+        side, position_side = self._sides(call, params)
+        given = params.get("clientOid", "")
+        if given and not _CLIENT_ID.fullmatch(given):
+            raise errors.bad_client_order_id()
+        limit = kind is OrderType.LIMIT
+        return NewOrder(
+            symbol=rules.symbol,
+            side=side,
+            quantity=quantity,
+            order_type=kind,
+            price=parameters.decimal(params, "price") if limit else None,
+            time_in_force=parameters.choice(params, "force", _FORCES, TimeInForce.GTC) if limit else TimeInForce.GTC,
+            # In hedge mode the trade side says it, and the flag counts for nothing.
+            reduce_only=position_side is PositionSide.BOTH and params.get("reduceOnly", "").lower() in ("yes", "true"),
+            position_side=position_side,
+            client_order_id=given,
+        ), rules
+
+    def _sides(self, call: Call, params: Params) -> tuple[Side, PositionSide]:
+        """Read which way the order trades: in hedge mode `side` names the position and `tradeSide` what is done to it.
+
+        One-way mode does not look at the trade side.
+        """
+        side = parameters.choice(params, "side", _SIDES)
+        if self._engine.position_mode(call.account) is PositionMode.ONE_WAY:
+            return side, PositionSide.BOTH
+        trade_side = params.get("tradeSide", "").lower()
+        if trade_side not in ("open", "close"):
+            raise errors.of_reason(RefusalReason.POSITION_SIDE_MISMATCH)
+        position_side = PositionSide.LONG if side is Side.BUY else PositionSide.SHORT
+        return side if trade_side == "open" else side.opposite, position_side
+
+    # Canceling
+
+    def _cancel(self, call: Call) -> Any:
+        return self._cancel_one(call, self._rules(call.params), call.params)
+
+    def _cancel_batch(self, call: Call) -> Any:
+        """Cancel what is listed; without a list, all of the symbol or of the product type."""
+        fields = parameters.body(call)
+        if not fields.get("orderIdList"):
+            return self._cancel_all(call)
+        rules = self._rules(call.params)
+        orders = parameters.listed(fields, "orderIdList", _MOST)
+        return _sorted_out(orders, lambda params: self._cancel_one(call, rules, params), self._dialect)
+
+    def _cancel_one(self, call: Call, rules: SymbolSettings, params: Params) -> dict[str, str]:
+        order_id, client_order_id = _ids(params)
+        try:
+            if call.ignored:
+                return _names(
+                    self._engine.find(call.account, rules.symbol, order_id=order_id, client_order_id=client_order_id)
+                )
+            return _names(
+                self._engine.cancel(call.account, rules.symbol, order_id=order_id, client_order_id=client_order_id)
+            )
+        except Refused as refused:
+            if refused.reason is RefusalReason.UNKNOWN_ORDER:
+                raise errors.unknown_order_to_cancel() from refused
+            raise
+
+    def _cancel_all(self, call: Call) -> Any:
+        parameters.futures(call.params)
+        named = call.params.get("symbol")
+        symbols = [self._rules(call.params)] if named else list(self._engine.symbols())
+        canceled = [
+            order
+            for rules in symbols
+            for order in ([] if call.ignored else self._engine.cancel_all(call.account, rules.symbol))
+        ]
+        return {"successList": [_names(order) for order in canceled], "failureList": []}
+
+    # Asking
+
+    def _detail(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        order_id, client_order_id = _ids(call.params)
+        found = self._engine.find(call.account, rules.symbol, order_id=order_id, client_order_id=client_order_id)
+        if self._dialect.is_hidden(found.order_id):
+            raise errors.of_reason(RefusalReason.UNKNOWN_ORDER)
+        return self._write(call, found, detail=True)
+
+    def _pending(self, call: Call) -> Any:
+        return self._page(call, self._engine.open_orders(call.account, self._symbol_or_all(call.params)))
+
+    def _history(self, call: Call) -> Any:
+        symbol = self._symbol_or_all(call.params)
+        start, end = self._window(call.params)
+        found = self._engine.orders(call.account, symbol, since_ms=start, until_ms=end)
+        return self._page(call, [order for order in found if not order.status.is_open])
+
+    def _page(self, call: Call, orders: list[SimOrder]) -> dict[str, Any]:
+        """Answer the newest orders of a list, or those before an id, newest first."""
+        params = call.params
+        before = parameters.integer(params, "idLessThan")
+        order_id, client_order_id, status = (params.get(name, "") for name in ("orderId", "clientOid", "status"))
+        wanted = [
+            order
+            for order in orders
+            if (before is None or int(order.order_id) < before)
+            and order_id in ("", order.order_id)
+            and (order_id or client_order_id in ("", order.client_order_id))
+            and status in ("", formats.status(order))
+            and not self._dialect.is_hidden(order.order_id)
+        ][-parameters.limit(params) :]
+        rows = [self._write(call, order) for order in reversed(wanted)]
+        return {"entrustedList": rows or None, "endId": rows[-1]["orderId"] if rows else None}
+
+    def _fills(self, call: Call) -> Any:
+        symbol = self._symbol_or_all(call.params)
+        start, end = self._window(call.params)
+        before = parameters.integer(call.params, "idLessThan")
+        order_id = call.params.get("orderId") or None
+        found = self._engine.fills(call.account, symbol, since_ms=start, until_ms=end, order_id=order_id)
+        wanted = [fill for fill in found if before is None or int(fill.trade_id) < before]
+        wanted = wanted[-parameters.limit(call.params) :]
+        rows = [formats.own_trade(fill, self._engine.symbol(fill.symbol)) for fill in reversed(wanted)]
+        return {"fillList": rows or None, "endId": rows[-1]["tradeId"] if rows else None}
+
+    def fills_of(self, order: SimOrder) -> list[SimFill]:
+        """The fills of one order."""
+        if not order.filled_quantity:
+            return []
+        return self._engine.fills(order.account, order.symbol, order_id=order.order_id)
+
+    def _write(self, call: Call, order: SimOrder, *, detail: bool = False) -> dict[str, Any]:
+        rules = self._engine.symbol(order.symbol)
+        leverage = self._engine.leverage(call.account, order.symbol)
+        return formats.order(order, rules, leverage=leverage, fills=self.fills_of(order), detail=detail)
+
+    def _window(self, params: Params) -> tuple[int, int]:
+        start, end = (parameters.integer(params, name) for name in ("startTime", "endTime"))
+        if end is None:
+            end = self._engine.now_ms() if start is None else start + _QUARTER_MS
+        if start is None:
+            start = max(0, end - _QUARTER_MS)
+        if start > end:
+            raise VenueError(400, "40707", "Start time is greater than end time")
+        if end - start > _QUARTER_MS:
+            raise VenueError(400, "40705", "The start and end time cannot exceed 90 days")
+        return start, end
+
+    def _symbol_or_all(self, params: Params) -> str | None:
+        parameters.futures(params)
+        return self._rules(params).symbol if params.get("symbol") else None
+
+    def _rules(self, params: Params) -> SymbolSettings:
+        parameters.futures(params)
+        symbol = parameters.text(params, "symbol")
+        try:
+            return self._engine.symbol(symbol.upper())
+        except Refused:
+            raise errors.unknown_symbol(symbol) from None
+
+
+def _sorted_out(orders: list[Params], act: Callable[[Params], dict[str, str]], dialect: Dialect) -> dict[str, Any]:
+    """Do each item of a batch, and answer those that were done and those that were refused, each in a list."""
+    done: list[dict[str, str]] = []
+    refused: list[dict[str, str]] = []
+    for params in orders:
+        try:
+            try:
+                done.append(act(params))
+            except Refused as reason:
+                raise dialect.translate(reason) from reason
+        except VenueError as error:
+            names = {name: params.get(name, "") for name in ("orderId", "clientOid")}
+            refused.append({**names, "errorMsg": error.message, "errorCode": error.code})
+    return {"successList": done, "failureList": refused}
+
+
+@contextmanager
+def _telling_limits(wanted: NewOrder, rules: SymbolSettings) -> Iterator[None]:
+    """Say in a refusal where the limit is that the order broke."""
+    try:
+        yield
+    except Refused as refused:
+        if refused.reason is RefusalReason.MIN_NOTIONAL:
+            raise errors.of_reason(refused.reason, figures.exact(rules.min_notional)) from refused
+        if refused.reason is RefusalReason.PRICE_STEP:
+            raise errors.of_reason(refused.reason, figures.exact(rules.price_step)) from refused
+        if refused.reason is RefusalReason.PRICE_BAND:
+            raise errors.outside_price_band(wanted.side) from refused
+        raise
+
+
+def _names(order: SimOrder) -> dict[str, str]:
+    return {"orderId": order.order_id, "clientOid": order.client_order_id}
+
+
+def _ids(params: Params) -> tuple[str, str]:
+    """Read the name of an order; where both kinds are given, the venue's id wins."""
+    order_id, client_order_id = params.get("orderId", ""), params.get("clientOid", "")
+    if not order_id and not client_order_id:
+        raise VenueError(400, "40402", "Either orderId or clientOid is required")
+    return order_id, "" if order_id else client_order_id
