@@ -1,0 +1,174 @@
+"""Gate's USDT-settled perpetual futures, put together: REST, WebSocket messages, errors, faults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from opensqt.simulator.dialects.base import Call, Dialect, Params, Reply, Route, VenueError, World
+from opensqt.simulator.dialects.gate import errors, frames
+from opensqt.simulator.dialects.gate.account import AccountData
+from opensqt.simulator.dialects.gate.contracts import Contracts
+from opensqt.simulator.dialects.gate.market_streams import MarketStreams
+from opensqt.simulator.dialects.gate.public import PublicData
+from opensqt.simulator.dialects.gate.security import Security
+from opensqt.simulator.dialects.gate.trading import Trading
+from opensqt.simulator.dialects.gate.user_stream import UserStream
+from opensqt.simulator.events import Event
+from opensqt.simulator.faults import Fault, FaultKind
+from opensqt.simulator.order import Refused
+from opensqt.simulator.settings import VenueRules
+from opensqt.simulator.sockets import Socket
+
+_SOCKET_PATHS = ("/v4/ws/usdt", "/v4/ws/futures/usdt")
+_CHANNELS = ("price", "kline", "depth", "trades", "ticker", "orders", "account", "positions")
+_BAD_ARGUMENT = 2
+_NOT_AUTHENTIC = 4
+
+
+class Gate(Dialect):
+    """The venue's wire protocol as its documentation gives it."""
+
+    name = "gate"
+    habits = VenueRules(duplicate_client_ids="never")
+
+    def __init__(self, world: World) -> None:
+        self._contracts = Contracts(world.engine.symbols())
+        self._security = Security(world.settings, world.engine.clock)
+        self._public = PublicData(world, self._contracts)
+        self._account = AccountData(world, self._contracts, self._security)
+        self._streams = MarketStreams(world, self._contracts, self._public)
+        self._user = UserStream(world, self._contracts, self._security)
+        super().__init__(world)
+
+    def routes(self) -> list[Route]:
+        """Every REST endpoint that is served."""
+        trading = Trading(self, self._contracts, self._security)
+        return [*self._public.routes(), *self._account.routes(), *trading.routes()]
+
+    def admit(self, call: Call) -> None:
+        """Check limits, key, timestamp and signature."""
+        self._security.admit(call)
+
+    def answer(self, call: Call) -> Reply:
+        """Do what is asked; what was created is answered with 201."""
+        reply = super().answer(call)
+        created = call.route.method == "POST" and call.route.operation == "place_order"
+        return Reply(201, reply.body) if created else reply
+
+    def translate(self, refused: Refused) -> VenueError:
+        """Say a refusal of the engine with Gate's label."""
+        return errors.of_reason(refused.reason)
+
+    def fail(self, error: VenueError) -> Reply:
+        """Write `{"label": ..., "message": ...}`, and when to come back as the time at which the limit resets."""
+        headers = {}
+        if error.retry_after_s is not None:
+            reset_ms = self.engine.clock.server_ms() + error.retry_after_s * 1000
+            headers["X-Gate-RateLimit-Reset-Timestamp"] = str(-(-reset_ms // 1000))
+        return Reply(error.status, orjson.dumps({"label": error.code, "message": error.message}), headers)
+
+    def unknown_path(self, method: str, path: str) -> VenueError:
+        """Say that nothing is served there."""
+        return VenueError(404, "NOT_FOUND", f"{method} {path} not found")
+
+    def verdict(self, fault: Fault) -> VenueError:
+        """Write the error that a fault asks for."""
+        error = self._usual(fault)
+        return VenueError(
+            fault.status or error.status,
+            fault.code or error.code,
+            fault.message or error.message,
+            retry_after_s=error.retry_after_s,
+        )
+
+    def _usual(self, fault: Fault) -> VenueError:
+        if fault.kind is FaultKind.TIMEOUT_UNKNOWN:
+            return errors.outcome_unknown()
+        if fault.kind is FaultKind.RATE_LIMITED:
+            return errors.too_many_requests(fault.retry_after_s)
+        if fault.kind is FaultKind.BANNED:
+            limited = errors.too_many_requests(fault.retry_after_s)
+            return VenueError(418, limited.code, limited.message, retry_after_s=limited.retry_after_s)
+        if fault.kind is FaultKind.REFUSE:
+            return VenueError(400, fault.code, errors.words(fault.code))
+        return errors.unavailable()
+
+    def addresses(self, host: str) -> dict[str, dict[str, str]]:
+        """Answer the base URLs."""
+        return {"rest": {"base": f"http://{host}/api/v4"}, "ws": {"usdt": f"ws://{host}{_SOCKET_PATHS[1]}"}}
+
+    def channels_of(self, path: str, params: Params) -> list[str]:
+        """Any channel may be subscribed to over the one address."""
+        return list(_CHANNELS)
+
+    def connect(self, socket: Socket, path: str, params: Params) -> None:
+        """Take a connection in; it hears nothing until it subscribes."""
+        if path.rstrip("/") not in _SOCKET_PATHS:
+            raise self.unknown_path("GET", path)
+        socket.state["sizes"] = self._contracts.sizes(socket.headers)
+
+    def receive(self, socket: Socket, text: str) -> None:
+        """Handle a subscription or a ping."""
+        try:
+            message = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            message = None
+        if not isinstance(message, dict):
+            self._refuse(socket, {}, 1, "invalid argument struct")
+            return
+        channel, event, payload = message.get("channel"), message.get("event"), message.get("payload", [])
+        if channel == "futures.ping":
+            socket.reply(frames.envelope("futures.pong", "", self.engine.clock.server_ms(), None))
+        elif event not in ("subscribe", "unsubscribe") or not isinstance(channel, str):
+            self._refuse(socket, message, _BAD_ARGUMENT, f"unknown event {str(event)[:40]}")
+        elif not isinstance(payload, list) or not all(isinstance(item, str) for item in payload):
+            self._refuse(socket, message, 1, "invalid argument struct: payload")
+        else:
+            self._subscription(socket, message, channel, payload)
+
+    def publish(self, event: Event) -> None:
+        """Tell an event to the channels it concerns."""
+        self._streams.publish(event)
+        self._user.publish(event)
+
+    def tick(self, *, everything: bool = False) -> None:
+        """Send what is due."""
+        self._streams.tick(everything=everything)
+
+    def expire_keys(self, copies: int) -> None:
+        """Do nothing: private channels are signed for, and have no key that expires."""
+
+    def _subscription(self, socket: Socket, message: dict[str, Any], channel: str, payload: list[str]) -> None:
+        subscribes = message["event"] == "subscribe"
+        if self._streams.serves(channel):
+            streams = self._streams.streams(channel, payload)
+            if isinstance(streams, str):
+                self._refuse(socket, message, _BAD_ARGUMENT, streams)
+                return
+            for stream in streams:
+                (self._streams.subscribe if subscribes else self._streams.unsubscribe)(socket, stream)
+        elif self._user.serves(channel):
+            account = self._security.subscriber(message)
+            if account is None:
+                self._refuse(socket, message, _NOT_AUTHENTIC, "authentication fail")
+                return
+            topics = self._user.topics(channel, payload, account)
+            if isinstance(topics, str):
+                self._refuse(socket, message, _BAD_ARGUMENT, topics)
+                return
+            for topic in topics:
+                (self._user.subscribe if subscribes else self._user.unsubscribe)(socket, channel, topic)
+        else:
+            self._refuse(socket, message, _BAD_ARGUMENT, f"unknown channel {channel[:40]}")
+            return
+        self._acknowledge(socket, message, {"status": "success"}, None)
+
+    def _refuse(self, socket: Socket, message: dict[str, Any], code: int, words: str) -> None:
+        self._acknowledge(socket, message, {"status": "fail"}, {"code": code, "message": words})
+
+    def _acknowledge(self, socket: Socket, message: dict[str, Any], result: Any, error: Any) -> None:
+        more = {"id": message.get("id"), "payload": message.get("payload"), "error": error}
+        channel, event = str(message.get("channel", "")), str(message.get("event", ""))
+        socket.reply(frames.envelope(channel, event, self.engine.clock.server_ms(), result, **more))

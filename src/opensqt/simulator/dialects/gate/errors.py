@@ -1,0 +1,91 @@
+"""Gate's error labels: what each refusal of the engine is called there, and the errors of the protocol itself."""
+
+from __future__ import annotations
+
+from opensqt.simulator.dialects.base import VenueError
+from opensqt.simulator.order import RefusalReason
+
+_BY_REASON: dict[RefusalReason, tuple[str, str]] = {
+    RefusalReason.UNKNOWN_SYMBOL: ("CONTRACT_NOT_FOUND", "contract not found"),
+    RefusalReason.INVALID: ("INVALID_PARAM_VALUE", "invalid argument"),
+    RefusalReason.PRICE_STEP: ("INVALID_PARAM_VALUE", "invalid argument: price: not a multiple of order_price_round"),
+    RefusalReason.QUANTITY_STEP: ("INVALID_PARAM_VALUE", "invalid argument: size: not a whole number of contracts"),
+    RefusalReason.MIN_QUANTITY: ("SIZE_TOO_SMALL", "order size is below the minimum"),
+    RefusalReason.MAX_QUANTITY: ("SIZE_TOO_LARGE", "order size is over the maximum"),
+    RefusalReason.MIN_NOTIONAL: ("SIZE_TOO_SMALL", "order value is below the minimum"),
+    RefusalReason.PRICE_BAND: ("PRICE_TOO_DEVIATED", "order price is too far from the mark price"),
+    RefusalReason.INSUFFICIENT_MARGIN: ("INSUFFICIENT_AVAILABLE", "insufficient available balance"),
+    RefusalReason.POST_ONLY_WOULD_CROSS: ("ORDER_POC_IMMEDIATE", "order would match and take at once"),
+    RefusalReason.REDUCE_ONLY: ("REDUCE_EXCEEDED", "empty position"),
+    RefusalReason.POSITION_SIDE_MISMATCH: ("POSITION_DUAL_MODE", "operation forbidden in dual mode"),
+    RefusalReason.DUPLICATE_CLIENT_ORDER_ID: ("REPEATED_CREATION", "order was created before"),
+    RefusalReason.UNKNOWN_ORDER: ("ORDER_NOT_FOUND", "order not found"),
+    RefusalReason.ORDER_CLOSED: ("ORDER_FINISHED", "order is finished"),
+    RefusalReason.TOO_MANY_ORDERS: ("TOO_MANY_ORDERS", "too many open orders in this contract"),
+    RefusalReason.POSITION_OPEN: ("POSITION_HOLDING", "operation forbidden with a position held"),
+    RefusalReason.ORDERS_OPEN: ("ORDER_PENDING", "operation forbidden with pending orders"),
+    RefusalReason.NO_CHANGE: ("NO_CHANGE", "no change is made"),
+    RefusalReason.LEVERAGE: ("LEVERAGE_TOO_HIGH", "leverage is too high"),
+    RefusalReason.UNSUPPORTED: ("INVALID_PARAM_VALUE", "isolated margin is not simulated"),
+}
+
+
+def of_reason(reason: RefusalReason) -> VenueError:
+    """Answer the error that Gate gives for a refusal of the engine."""
+    label, message = _BY_REASON[reason]
+    return VenueError(404 if reason is RefusalReason.UNKNOWN_ORDER else 400, label, message)
+
+
+def words(label: str) -> str:
+    """Answer what Gate says with a label, as far as the engine's refusals know it."""
+    return next((message for known, message in _BY_REASON.values() if known == label), "refused by the fault script")
+
+
+def bad_value(name: str) -> VenueError:
+    """A parameter makes no sense."""
+    return VenueError(400, "INVALID_PARAM_VALUE", f"invalid argument: {name}")
+
+
+def missing(name: str) -> VenueError:
+    """A parameter was not sent."""
+    return VenueError(400, "MISSING_REQUIRED_PARAM", f"missing required parameter: {name}")
+
+
+def killed() -> VenueError:
+    """A fill-or-kill order could not be filled whole."""
+    return VenueError(400, "ORDER_FOK", "killed for FOK")
+
+
+def missing_header(name: str) -> VenueError:
+    """A header that signs the call was not sent."""
+    return VenueError(401, "MISSING_REQUIRED_HEADER", f"missing required header: {name}")
+
+
+def invalid_key() -> VenueError:
+    """No account has this key."""
+    return VenueError(401, "INVALID_KEY", "Invalid key provided")
+
+
+def invalid_signature() -> VenueError:
+    """What was signed is not what was sent."""
+    return VenueError(401, "INVALID_SIGNATURE", "Signature mismatch")
+
+
+def expired(message: str) -> VenueError:
+    """The call comes too late, or too early."""
+    return VenueError(403, "REQUEST_EXPIRED", message)
+
+
+def too_many_requests(retry_after_s: int) -> VenueError:
+    """The caller used up what the endpoint grants."""
+    return VenueError(429, "TOO_MANY_REQUESTS", "Request rate limit exceeded", retry_after_s=retry_after_s)
+
+
+def unavailable() -> VenueError:
+    """The venue is overloaded or down."""
+    return VenueError(503, "TOO_BUSY", "The service is busy, please try again later")
+
+
+def outcome_unknown() -> VenueError:
+    """The venue does not know itself whether it was done."""
+    return VenueError(500, "SERVER_ERROR", "Internal server error")

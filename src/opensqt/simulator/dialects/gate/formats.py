@@ -1,0 +1,304 @@
+"""What Gate's JSON looks like: orders, trades, positions, contracts. Sizes are signed contracts, times seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from opensqt.model.account import PositionMode
+from opensqt.model.order import OrderStatus, OrderType, PositionSide, TimeInForce
+from opensqt.simulator.account import closes
+from opensqt.simulator.dialects import figures
+from opensqt.simulator.events import BalanceView, BookLevel, MarkPrice, PositionView, PublicTrade, SimCandle
+from opensqt.simulator.order import ClosingReason, SimFill, SimOrder
+from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
+from opensqt.simulator.tape import DayStatistics
+
+PREFIX = "t-"
+"""What every client id starts with."""
+_TIF = {
+    TimeInForce.GTC: "gtc",
+    TimeInForce.IOC: "ioc",
+    TimeInForce.FOK: "fok",
+    TimeInForce.POST_ONLY: "poc",
+}
+_MODE = {PositionSide.BOTH: "single", PositionSide.LONG: "dual_long", PositionSide.SHORT: "dual_short"}
+_CLOSED_BY = {
+    ClosingReason.SELF_TRADE: "stp",
+    ClosingReason.REDUCE_ONLY: "reduce_only",
+    ClosingReason.LIQUIDATION: "liquidated",
+}
+_RISK_LIMIT = "100000000"
+
+
+def contract(rules: SymbolSettings) -> str:
+    """Name a contract."""
+    return f"{rules.base_asset}_{rules.quote_asset}"
+
+
+def seconds(time_ms: int) -> orjson.Fragment:
+    """Write a time in seconds, as a number with its milliseconds."""
+    return orjson.Fragment(f"{time_ms // 1000}.{time_ms % 1000:03d}".encode())
+
+
+def number(text: str) -> orjson.Fragment:
+    """Write as a JSON number what is held as text."""
+    return orjson.Fragment(text.encode())
+
+
+class Sizes:
+    """Writes base coins as contracts: as text for who asked for that (X-Gate-Size-Decimal), else as numbers."""
+
+    def __init__(self, *, as_text: bool) -> None:
+        self.as_text = as_text
+
+    def of(self, quantity: Decimal, rules: SymbolSettings) -> str | int:
+        """Write a signed quantity."""
+        contracts = int(quantity / rules.quantity_step)
+        return str(contracts) if self.as_text else contracts
+
+
+def text(order_id: str, client_order_id: str) -> str:
+    """Write the user's own id; an order without one tells where it came from."""
+    return "api" if client_order_id == f"auto{order_id}" else PREFIX + client_order_id
+
+
+def finish_as(order: SimOrder) -> str:
+    """Say how an order ended; empty while it works."""
+    if order.status.is_open:
+        return ""
+    if order.status is OrderStatus.FILLED:
+        return "filled"
+    if order.status is OrderStatus.CANCELED:
+        return "cancelled"
+    return _CLOSED_BY.get(order.closing_reason, "ioc")
+
+
+def order(
+    order: SimOrder, rules: SymbolSettings, user: int, settings: SimulatorSettings, sizes: Sizes
+) -> dict[str, Any]:
+    """Write an order as the REST endpoints do."""
+    sign = order.side.sign
+    row: dict[str, Any] = {
+        "id": int(order.order_id),
+        "user": user,
+        "contract": contract(rules),
+        "create_time": seconds(order.created_ms),
+        "update_time": seconds(order.updated_ms),
+        "size": sizes.of(sign * order.quantity, rules),
+        "iceberg": sizes.of(figures.ZERO, rules),
+        "left": sizes.of(sign * order.remaining, rules),
+        "price": "0" if order.order_type is OrderType.MARKET else figures.price(order.price, rules),
+        "fill_price": figures.rounded(order.average_price) if order.filled_quantity else "0",
+        "mkfr": figures.exact(settings.maker_fee),
+        "tkfr": figures.exact(settings.taker_fee),
+        "tif": tif(order),
+        "refu": 0,
+        "is_reduce_only": closes(order.side, order.position_side, order.reduce_only),
+        "is_close": False,
+        "is_liq": order.closing_reason is ClosingReason.LIQUIDATION,
+        "text": text(order.order_id, order.client_order_id),
+        "status": "open" if order.status.is_open else "finished",
+        "stp_id": 0,
+        "stp_act": "-",
+        "amend_text": "-",
+        "pid": 0,
+    }
+    if not order.status.is_open:
+        row |= {"finish_time": seconds(order.updated_ms), "finish_as": finish_as(order)}
+    return row
+
+
+def tif(order: SimOrder) -> str:
+    """Name an order's time in force; a market order takes at once or never."""
+    return "ioc" if order.order_type is OrderType.MARKET else _TIF[order.time_in_force]
+
+
+def trade(fill: SimFill, rules: SymbolSettings, sizes: Sizes) -> dict[str, Any]:
+    """Write a trade of the account; `close_size` says how much of it closed a position."""
+    sign = fill.side.sign
+    closing = closes(fill.side, fill.position_side, bool(fill.realized_pnl))
+    return {
+        "create_time": seconds(fill.time_ms),
+        "contract": contract(rules),
+        "order_id": fill.order_id,
+        "size": sizes.of(sign * fill.quantity, rules),
+        "close_size": sizes.of(sign * fill.quantity if closing else figures.ZERO, rules),
+        "price": figures.price(fill.price, rules),
+        "role": "maker" if fill.is_maker else "taker",
+        "text": text(fill.order_id, fill.client_order_id),
+        "fee": figures.exact(fill.fee),
+        "point_fee": "0",
+    }
+
+
+def position(view: PositionView, rules: SymbolSettings, user: int, pending: int, sizes: Sizes) -> dict[str, Any]:
+    """Write a position; leverage 0 says that it is carried by the whole account."""
+    return {
+        "user": user,
+        "contract": contract(rules),
+        "size": sizes.of(view.quantity, rules),
+        "leverage": "0",
+        "risk_limit": _RISK_LIMIT,
+        "leverage_max": str(rules.max_leverage),
+        "maintenance_rate": figures.exact(rules.maintenance_rate),
+        "value": figures.rounded(abs(view.notional)),
+        "margin": "0",
+        "entry_price": figures.rounded(view.entry_price) if view.quantity else "0",
+        "liq_price": figures.rounded(view.liquidation_price or figures.ZERO),
+        "mark_price": figures.rounded(view.mark_price),
+        "initial_margin": figures.rounded(view.initial_margin),
+        "maintenance_margin": figures.rounded(view.maintenance_margin),
+        "unrealised_pnl": figures.rounded(view.unrealized_pnl),
+        "realised_pnl": figures.rounded(view.realized_pnl),
+        "history_pnl": "0",
+        "last_close_pnl": "0",
+        "realised_point": "0",
+        "history_point": "0",
+        "adl_ranking": 6,
+        "pending_orders": pending,
+        "close_order": None,
+        "mode": _MODE[view.position_side],
+        "cross_leverage_limit": str(view.leverage),
+        "lever": str(view.leverage),
+        "pos_margin_mode": "cross",
+        "update_time": view.updated_ms // 1000,
+        "update_id": 1,
+        "open_time": view.updated_ms // 1000 if view.quantity else 0,
+    }
+
+
+def account(balance: BalanceView, user: int, mode: PositionMode) -> dict[str, Any]:
+    """Write the futures account."""
+    hedge = mode is PositionMode.HEDGE
+    return {
+        "user": user,
+        "currency": balance.asset,
+        "total": figures.exact(balance.wallet_balance),
+        "unrealised_pnl": figures.rounded(balance.unrealized_pnl),
+        "position_margin": "0",
+        "order_margin": "0",
+        "available": figures.rounded(balance.available_balance),
+        "point": "0",
+        "bonus": "0",
+        "in_dual_mode": hedge,
+        "position_mode": "dual" if hedge else "single",
+        "margin_mode": 0,
+        "enable_credit": True,
+        "enable_evolved_classic": True,
+        "position_initial_margin": figures.rounded(balance.position_margin),
+        "maintenance_margin": figures.rounded(balance.maintenance_margin),
+        "cross_order_margin": figures.rounded(balance.order_margin),
+        "cross_initial_margin": figures.rounded(balance.position_margin),
+        "cross_maintenance_margin": figures.rounded(balance.maintenance_margin),
+        "cross_unrealised_pnl": figures.rounded(balance.unrealized_pnl),
+        "cross_available": figures.rounded(balance.available_balance),
+        "cross_margin_balance": figures.rounded(balance.margin_balance),
+        "isolated_position_margin": "0",
+        "history": {
+            "dnw": figures.exact(balance.wallet_balance - balance.realized_pnl + balance.fees - balance.funding),
+            "pnl": figures.exact(balance.realized_pnl),
+            "fee": figures.exact(-balance.fees),
+            "refr": "0",
+            "fund": figures.exact(balance.funding),
+            "point_dnw": "0",
+            "point_fee": "0",
+            "point_refr": "0",
+            "bonus_dnw": "0",
+            "bonus_offset": "0",
+        },
+    }
+
+
+def instrument(rules: SymbolSettings, mark: MarkPrice, last: Decimal, settings: SimulatorSettings, sizes: Sizes) -> Any:
+    """Write a contract; one contract is one step of the quantity."""
+    return {
+        "name": contract(rules),
+        "type": "direct",
+        "quanto_multiplier": figures.exact(rules.quantity_step),
+        "ref_discount_rate": "0",
+        "ref_rebate_rate": "0.2",
+        "order_price_deviate": figures.exact(rules.price_band),
+        "maintenance_rate": figures.exact(rules.maintenance_rate),
+        "mark_type": "index",
+        "last_price": figures.price(last, rules),
+        "mark_price": figures.rounded(mark.mark_price),
+        "index_price": figures.rounded(mark.index_price),
+        "funding_rate": figures.exact(mark.funding_rate),
+        "funding_rate_indicative": figures.exact(mark.funding_rate),
+        "funding_interval": settings.funding_interval_h * 3600,
+        "funding_next_apply": mark.next_funding_ms // 1000,
+        "funding_offset": 0,
+        "interest_rate": "0.0003",
+        "mark_price_round": "0.00000001",
+        "order_price_round": figures.exact(rules.price_step),
+        "order_size_min": sizes.of(rules.min_quantity, rules),
+        "order_size_max": sizes.of(rules.max_quantity, rules),
+        "enable_decimal": False,
+        "orders_limit": rules.max_open_orders,
+        "leverage_min": "1",
+        "leverage_max": str(rules.max_leverage),
+        "maker_fee_rate": figures.exact(settings.maker_fee),
+        "taker_fee_rate": figures.exact(settings.taker_fee),
+        "risk_limit_base": _RISK_LIMIT,
+        "risk_limit_step": _RISK_LIMIT,
+        "risk_limit_max": _RISK_LIMIT,
+        "in_delisting": False,
+        "status": "trading",
+        "config_change_time": 1_600_000_000,
+        "create_time": 1_600_000_000,
+    }
+
+
+def ticker(rules: SymbolSettings, day: DayStatistics, mark: MarkPrice, best: tuple[str, str]) -> dict[str, Any]:
+    """Write the 24 hour statistics with the best *bid* and *ask*."""
+    change = (day.last - day.open) / day.open * 100 if day.open else figures.ZERO
+    quote = figures.exact(day.quote_volume)
+    return {
+        "contract": contract(rules),
+        "last": figures.price(day.last, rules),
+        "change_percentage": format(change, ".4f"),
+        "total_size": "0",
+        "low_24h": figures.price(day.low, rules),
+        "high_24h": figures.price(day.high, rules),
+        "volume_24h": str(int(day.volume / rules.quantity_step)),
+        "volume_24h_base": figures.exact(day.volume),
+        "volume_24h_quote": quote,
+        "volume_24h_settle": quote,
+        "mark_price": figures.rounded(mark.mark_price),
+        "index_price": figures.rounded(mark.index_price),
+        "funding_rate": figures.exact(mark.funding_rate),
+        "funding_rate_indicative": figures.exact(mark.funding_rate),
+        "highest_bid": best[0],
+        "lowest_ask": best[1],
+    }
+
+
+def candle(bar: SimCandle, rules: SymbolSettings, sizes: Sizes) -> dict[str, Any]:
+    """Write a candle: its volume in contracts."""
+    return {
+        "t": bar.open_time_ms // 1000,
+        "v": sizes.of(bar.volume, rules),
+        "c": figures.price(bar.close, rules),
+        "h": figures.price(bar.high, rules),
+        "l": figures.price(bar.low, rules),
+        "o": figures.price(bar.open, rules),
+    }
+
+
+def levels(rows: Iterable[BookLevel], rules: SymbolSettings, sizes: Sizes) -> list[dict[str, Any]]:
+    """Write levels of a book."""
+    return [{"p": figures.price(level, rules), "s": sizes.of(amount, rules)} for level, amount in rows]
+
+
+def public_trade(each: PublicTrade, rules: SymbolSettings, sizes: Sizes) -> dict[str, Any]:
+    """Write a public trade; a negative size was sold into the book."""
+    return {
+        "id": int(each.trade_id),
+        "contract": contract(rules),
+        "size": sizes.of(-each.quantity if each.buyer_is_maker else each.quantity, rules),
+        "price": figures.price(each.price, rules),
+    }
