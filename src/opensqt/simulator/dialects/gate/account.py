@@ -155,8 +155,8 @@ class AccountData:
         # A key may read the wallet and nothing more of it: whoever trades does not withdraw.
         perms = [{"name": name, "read_only": name != "futures"} for name in _PERMISSIONS]
         user = self._security.user(call.account)
-        key = {"state": 1, "mode": 1, "name": "simulated", "user_id": user, "ip_whitelist": [], "perms": perms}
-        return [key | {"key": call.account}]
+        key = {"state": 1, "mode": 1, "name": ["simulated"], "user_id": user, "perms": perms}
+        return key | {"currency_pairs": [], "ip_whitelist": [], "key": {"mode": 1}}
 
     def _set_leverage(self, call: Call) -> Any:
         self._need(call, PositionMode.ONE_WAY)
