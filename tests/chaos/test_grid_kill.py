@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from opensqt.simulator.settings import ServerRules
 from tests.service.grid_rig import Chain, all_known, chain, one_order_a_level, store_fills
 from tests.support import eventually
 
@@ -16,12 +17,13 @@ from tests.support import eventually
 async def test_a_killed_grid_comes_back_the_same(tmp_path: Path, large: bool) -> None:
     """F9 F8: killed between any two orders, no order is doubled, no fill is lost or counted twice."""
     dice = random.Random(7)
-    async with chain(tmp_path) as made:
+    # A start asks for everything, and fifty starts a minute are more than an address may ask.
+    async with chain(tmp_path, server=ServerRules(weight_per_minute=100_000)) as made:
         for _ in range(50 if large else 3):
             async with made.maker() as maker:
                 await maker.ready()
                 enough = len(made.account["orders"]) + dice.randint(1, 14)
-                await eventually(lambda: len(made.account["orders"]) >= enough, within_s=20, every_s=0.001)  # noqa: B023 - awaited in this turn
+                await eventually(lambda: len(made.account["orders"]) >= enough, within_s=40, every_s=0.001)  # noqa: B023 - awaited in this turn
                 maker.send(signal.SIGKILL)
                 await maker.wait()
             assert one_order_a_level(made.open_orders)

@@ -140,9 +140,9 @@ class Chain(Ledger):
 
 
 @asynccontextmanager
-async def chain(folder: Path) -> AsyncIterator[Chain]:
-    """Run a simulator in this process and a connector beside it."""
-    async with simulator() as sim, connector(sim, folder) as process:
+async def chain(folder: Path, **settings: Any) -> AsyncIterator[Chain]:
+    """Run a simulator in this process, with the settings given, and a connector beside it."""
+    async with simulator(**settings) as sim, connector(sim, folder) as process:
         yield Chain(sim, process, folder)
 
 
