@@ -75,12 +75,14 @@ class Books:
 
     def learn_fill(self, fill: Fill) -> None:
         """Take in a fill that a stream told by itself; one that is ahead of its order waits for it."""
-        if self.tracker.find(OrderRef(symbol=fill.symbol, order_id=fill.order_id)) is None:
+        order = self.tracker.find(OrderRef(symbol=fill.symbol, order_id=fill.order_id))
+        if order is None:
             self._early_fills.setdefault((fill.symbol, fill.order_id), []).append(fill)
             if len(self._early_fills) > _EARLY_FILLS_KEPT:
                 del self._early_fills[next(iter(self._early_fills))]
             return
-        update = self.tracker.apply_fill(fill)
+        # Not every venue's trade stream says which position it was; its order does.
+        update = self.tracker.apply_fill(replace(fill, position_side=order.position_side))
         if update is not None:
             self.orders.publish((update,))
 

@@ -137,9 +137,13 @@ class Tap:
                 http_status=code,
                 code=code_text,
                 message=message or reason or "",
-                retry_after_s=_seconds(headers),
+                retry_after_s=self.retry_after_s(headers),
             )
             raise
+
+    def retry_after_s(self, headers: dict[str, str]) -> float | None:
+        """Read how long the venue asks to stay away, or None where it does not say."""
+        return _seconds(headers)
 
     def code_and_message(self, response: Any) -> tuple[str, str]:
         """Pick the venue's own code and text out of an answer."""
