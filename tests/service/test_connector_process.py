@@ -140,13 +140,14 @@ async def test_an_exchange_that_is_not_there_ends_with_4() -> None:
     [
         (("--exchange", "binance"), {"API_KEY": KEY}, "API_SECRET: not set; set API_KEY and API_SECRET"),
         (("--exchange", "mtgox"), CANARIES, "exchange 'mtgox': unknown; expected one of binance"),
+        (("--exchange", "mtgox"), {}, "exchange 'mtgox': unknown; expected one of binance"),
         (
             ("--config", "connector.yaml"),
             CANARIES,
             "connector.yaml: exchange.api_kee: unknown key; did you mean api_key?",
         ),
     ],
-    ids=["missing key", "unknown exchange", "unknown YAML key"],
+    ids=["missing key", "unknown exchange", "unknown exchange, no key", "unknown YAML key"],
 )
 async def test_bad_configuration_ends_with_2_and_one_plain_sentence(arguments, env, said: str, tmp_path) -> None:
     """F33"""

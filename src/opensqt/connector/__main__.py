@@ -21,7 +21,7 @@ from opensqt.config.connector import ConnectorSettings
 from opensqt.config.load import ConfigError, load
 from opensqt.config.venue import VenueSettings
 from opensqt.connector.server import Connector
-from opensqt.exchange.factory import KNOWN
+from opensqt.exchange.factory import KNOWN, check_name, create_exchange
 from opensqt.exchange.protocol import Exchange
 from opensqt.exchange.resolve import resolve
 from opensqt.model.errors import CredentialsRefused
@@ -167,6 +167,7 @@ def _require_key(venue: VenueSettings) -> None:
         if not value.get_secret_value()
     ]
     if missing:
+        check_name(venue.name)  # a name mistyped is the first thing to mend
         raise ConfigError(
             f"{' and '.join(missing)}: not set; set API_KEY and API_SECRET (or API_KEY_FILE and API_SECRET_FILE),"
             " or run with --simulated or --public-only, which need none"
@@ -174,8 +175,6 @@ def _require_key(venue: VenueSettings) -> None:
 
 
 async def _serve(settings: ConnectorSettings, stop: asyncio.Event) -> None:
-    # Only now: importing the adapters takes a second, and a mistake in the settings should be told at once.
-    from opensqt.exchange.factory import create_exchange
 
     async with AsyncExitStack() as stack:
         venue = settings.exchange

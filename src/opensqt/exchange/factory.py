@@ -11,14 +11,19 @@ KNOWN = tuple(VENUES)
 """The names that `create_exchange` takes."""
 
 
+def check_name(name: str) -> None:
+    """Raise `ConfigError` unless there is a venue of that name."""
+    if name not in KNOWN:
+        raise ConfigError(f"exchange {name!r}: unknown; expected one of {', '.join(KNOWN)}")
+
+
 def create_exchange(settings: VenueSettings) -> Exchange:
     """Make the adapter of a venue; it connects in `start`.
 
     Raises:
         ConfigError: There is no venue of that name.
     """
-    if settings.name not in KNOWN:
-        raise ConfigError(f"exchange {settings.name!r}: unknown; expected one of {', '.join(KNOWN)}")
+    check_name(settings.name)
     # ccxt takes a second and 100 MB: only who makes an adapter pays for it.
     from opensqt.exchange.venues.base import VenueExchange
 
