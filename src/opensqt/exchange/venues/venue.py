@@ -278,8 +278,10 @@ class Venue(ABC):
 
     async def is_over(self, symbol: str, close_ms: int) -> bool:
         """Say whether the market is past a time. Its own time counts: in a replay it is not the venue's clock."""
-        if close_ms >= self.client.nonce():
-            return False
+        return close_ms < self.client.nonce() and close_ms < await self.market_now_ms(symbol)
+
+    async def market_now_ms(self, symbol: str) -> int:
+        """Answer the market's time, as last told by its data; asked for when that is long ago."""
         if time.monotonic() - self._market_time_seen_s > _MARKET_TIME_LASTS_S:
             self.note_market_time((await self.price(symbol)).event_time_ms)
-        return close_ms < self._market_time_ms
+        return self._market_time_ms
