@@ -179,7 +179,6 @@ class TestDenials:
             ({"quantity": Decimal("0.0105")}, "quantity 0.0105: expected a multiple of 0.001"),
             ({"quantity": Decimal("0.000")}, "quantity 0.000: expected above zero"),
             ({"price": Decimal("44100.05")}, "price 44100.05: expected a multiple of 0.1"),
-            ({"price": Decimal("0.1")}, "notional 0.0010: expected at least 5"),
         ],
     )
     async def test_an_order_that_breaks_a_rule_is_denied_and_not_sent(
@@ -190,6 +189,14 @@ class TestDenials:
         with pytest.raises(OrderDenied) as caught:
             await bench.exchange.place_order(bench.order(Side.BUY, **fields))
         assert told in str(caught.value)
+        assert await bench.exchange.get_open_orders() == []
+
+    async def test_an_order_worth_less_than_the_minimum_is_denied_and_not_sent(self, bench: Bench) -> None:
+        """F23."""
+        if not bench.rules.min_notional:
+            pytest.skip(f"capability: {bench.info.name} declares no minimum notional")
+        with pytest.raises(OrderDenied, match=r"notional 0\.0010: expected at least 5"):
+            await bench.exchange.place_order(bench.order(Side.BUY, Decimal("0.1")))
         assert await bench.exchange.get_open_orders() == []
 
     async def test_a_limit_order_without_a_price_is_denied(self, bench: Bench) -> None:

@@ -25,6 +25,8 @@ class Admission:
         instrument = self._state.instrument(order.symbol)
         rules = instrument.rules
         _check_filters(order, rules, books.mode, instrument.mark)
+        if self._state.settings.rules.least_notional:
+            _check_notional(order, rules, instrument.mark)
         same = books.by_client_id(order.client_order_id) if order.client_order_id else []
         habit = self._state.settings.rules.duplicate_client_ids
         if habit != "never" and any(habit == "ever" or other.status.is_open for other in same):
@@ -96,6 +98,9 @@ def _check_filters(order: NewOrder, rules: SymbolSettings, mode: PositionMode, m
         _check_price(order, rules, mark)
     elif order.price is not None:
         raise Refused(RefusalReason.INVALID, f"price {order.price}: expected none for a MARKET order")
+
+
+def _check_notional(order: NewOrder, rules: SymbolSettings, mark: Decimal) -> None:
     notional = order.quantity * (order.price if order.price is not None else mark)
     if not order.reduce_only and notional < rules.min_notional:
         raise Refused(RefusalReason.MIN_NOTIONAL, f"notional {notional}: expected at least {rules.min_notional}")

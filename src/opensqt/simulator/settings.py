@@ -88,6 +88,8 @@ class VenueRules(Section):
     """A post-only order that would take: refused at once, or accepted and EXPIRED in the same breath."""
     duplicate_client_ids: Literal["never", "open", "ever"] = "open"
     """A client id is never refused, while an open order has it, or once any order had it."""
+    least_notional: bool = True
+    """Whether the symbols' min_notional is asked for; some venues know a smallest size only."""
 
 
 class ServerRules(Section):

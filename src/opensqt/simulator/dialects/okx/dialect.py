@@ -34,7 +34,7 @@ class Okx(Dialect):
     """The venue's wire protocol as its documentation gives it."""
 
     name = "okx"
-    habits = VenueRules(post_only_crossing="expire")
+    habits = VenueRules(post_only_crossing="expire", least_notional=False)
 
     def __init__(self, world: World) -> None:
         self._instruments = Instruments(world.engine.symbols())
