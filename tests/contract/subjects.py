@@ -94,4 +94,6 @@ SUBJECTS: dict[str, Subject] = {
     "remote-memory": Subject(remote(memory), idempotent=True),
     "binance": Subject(simulated("binance"), idempotent=False),
     "remote-binance": Subject(remote(simulated("binance")), idempotent=True),
+    "okx": Subject(simulated("okx"), idempotent=False),
+    "remote-okx": Subject(remote(simulated("okx")), idempotent=True),
 }
