@@ -147,8 +147,10 @@ class AccountData:
             for fill in self._engine.fills(call.account, symbol)
         ]
         for paid in self._engine.funding_payments(call.account, symbol):
-            funding = {"funding": figures.exact(paid.amount), "id": f"{paid.symbol}-{paid.time_ms}"}
-            rows.append({**_movement(paid.symbol, "SETTLEMENT", paid.time_ms, paid.amount, figures.ZERO), **funding})
+            amount = figures.exact(paid.amount)
+            funding = {"funding": amount, "change": amount, "id": f"{paid.symbol}-{paid.time_ms}"}
+            movement = _movement(paid.symbol, "SETTLEMENT", paid.time_ms, figures.ZERO, figures.ZERO)
+            rows.append({**movement, **funding})
         start, end = parameters.integer(call.params, "startTime"), parameters.integer(call.params, "endTime")
         wanted = call.params.get("type", "")
         rows = [
