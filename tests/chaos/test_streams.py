@@ -149,7 +149,7 @@ async def test_readers_share_one_upstream_that_ends_after_the_last_and_begins_ag
 
 async def test_one_thousand_frames_in_a_burst_reach_three_readers_in_order(adapter: Adapter) -> None:
     """F7: one of the readers sleeps through all of it and still misses nothing."""
-    async with adapter() as rig:
+    async with adapter(server=UNLIMITED) as rig:
         readers = [rig.exchange.subscribe_orders() for _ in range(3)]
         for reader in readers:
             await anext(reader)
