@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 VENUES: dict[str, tuple[str, str]] = {
     "binance": ("opensqt.exchange.venues.binance", "Binance"),
+    "bybit": ("opensqt.exchange.venues.bybit", "Bybit"),
     "okx": ("opensqt.exchange.venues.okx", "Okx"),
 }
 """Name to module and class."""
