@@ -94,6 +94,8 @@ SUBJECTS: dict[str, Subject] = {
     "remote-memory": Subject(remote(memory), idempotent=True),
     "binance": Subject(simulated("binance"), idempotent=False),
     "remote-binance": Subject(remote(simulated("binance")), idempotent=True),
+    "bybit": Subject(simulated("bybit"), idempotent=False),
+    "remote-bybit": Subject(remote(simulated("bybit")), idempotent=True),
     "okx": Subject(simulated("okx"), idempotent=False),
     "remote-okx": Subject(remote(simulated("okx")), idempotent=True),
 }
