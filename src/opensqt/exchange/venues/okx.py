@@ -153,7 +153,9 @@ class Okx(Venue):
         found = self.read_rows(self._ours(rows), lambda row: told.position(row, self._by_id[row["instId"]]))
         expected = tuple(sides(self.position_mode))
         found = [position for position in found if position.position_side in expected]
-        missing = set(expected) - {position.position_side for position in found} if symbol else ()
+        missing = set(expected) - {position.position_side for position in found} if symbol else set()
+        if missing:
+            self.leverages[symbol] = await self._leverage(symbol)
         return found + [flat(symbol, side) for side in expected if side in missing]
 
     async def load_position_mode(self) -> None:
@@ -173,12 +175,9 @@ class Okx(Venue):
 
     async def set_leverage(self, symbol: str, leverage: int) -> Decimal:
         """Set the cross-margin leverage of a symbol, and ask what it is."""
-        params = {"instId": self.market_id(symbol), "mgnMode": "cross"}
-        await self._requests.change("privatePostAccountSetLeverage", params | {"lever": str(leverage)}, symbol)
-        rows = await self._requests.ask("privateGetAccountLeverageInfo", params, symbol)
-        if not rows:
-            raise VenueError(f"leverage of {symbol}: the venue does not tell it", symbol=symbol)
-        return Decimal(rows[0]["lever"])
+        params = {"instId": self.market_id(symbol), "mgnMode": "cross", "lever": str(leverage)}
+        await self._requests.change("privatePostAccountSetLeverage", params, symbol)
+        return await self._leverage(symbol)
 
     async def key_warnings(self) -> list[str]:
         """Tell whether the key may withdraw."""
@@ -310,6 +309,13 @@ class Okx(Venue):
         if ref.client_order_id:
             return params | {"clOrdId": ref.client_order_id}
         return params | {"ordId": ref.order_id}
+
+    async def _leverage(self, symbol: str) -> Decimal:
+        params = {"instId": self.market_id(symbol), "mgnMode": "cross"}
+        rows = await self._requests.ask("privateGetAccountLeverageInfo", params, symbol)
+        if not rows:
+            raise VenueError(f"leverage of {symbol}: the venue does not tell it", symbol=symbol)
+        return Decimal(rows[0]["lever"])
 
     def _where(self, symbol: str) -> Row:
         return {"instType": "SWAP"} | ({"instId": self.market_id(symbol)} if symbol else {})
