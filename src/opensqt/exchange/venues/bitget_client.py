@@ -1,0 +1,66 @@
+"""ccxt's client of Bitget: tapped, paced, at the venue's time, and pointed at the venue, its demo or a simulator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ccxt.pro
+
+from opensqt.config.venue import VenueSettings
+from opensqt.exchange.venues.bitget_frames import INTERVALS
+from opensqt.exchange.venues.client import Tap
+from opensqt.exchange.venues.pace import Pace
+
+_LIMITS = {
+    **dict.fromkeys(("place-order", "cancel-order", "batch-cancel-orders", "detail", "orders-pending", "fills"), 10),
+    "batch-place-order": 5,
+}
+"""Requests a second that one account may send, by endpoint: each endpoint's own page tells it."""
+
+
+class Client(Tap, ccxt.pro.bitget):  # type: ignore[misc]
+    """ccxt's client, paced as the venue's documents ask for, and at the venue's time."""
+
+    plain_frames = frozenset({"pong"})
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        self._pace = Pace({f"v2/mix/order/{name}": limit for name, limit in _LIMITS.items()})
+
+    async def fetch2(self, path: str, *args: Any, **kwargs: Any) -> Any:
+        """Wait for the endpoint's turn before the request is signed."""
+        await self._pace.wait(path)
+        return await super().fetch2(path, *args, **kwargs)
+
+    def seconds(self) -> int:
+        """Answer the venue's time, which the stream's login is signed with."""
+        return int(self.nonce()) // 1000
+
+
+def connect(settings: VenueSettings) -> Client:
+    """Make the client for an account."""
+    client = Client(
+        {
+            "apiKey": settings.api_key.get_secret_value(),
+            "secret": settings.secret.get_secret_value(),
+            "password": settings.passphrase.get_secret_value(),
+            "enableRateLimit": False,
+            "timeout": int(settings.request_timeout_s * 1000),
+            "options": {
+                "uta": False,
+                "defaultType": "swap",
+                "fetchMarkets": {"types": ["swap"]},
+                "timeframes": INTERVALS,
+            },
+        }
+    )
+    client.number = str
+    if settings.base_url:
+        client.timeout_on_exit = 0  # no TLS to wind down
+        api = client.urls["api"]
+        api.update({name: settings.base_url for name in api if name not in ("ws", "demo")})
+        for access in ("public", "private"):
+            api["ws"][access] = f"ws{settings.base_url.removeprefix('http')}/v2/ws/{access}"
+    elif settings.testnet:
+        client.enable_demo_trading(True)
+    return client
