@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 VENUES: dict[str, tuple[str, str]] = {
     "binance": ("opensqt.exchange.venues.binance", "Binance"),
+    "bitget": ("opensqt.exchange.venues.bitget", "Bitget"),
     "bybit": ("opensqt.exchange.venues.bybit", "Bybit"),
     "okx": ("opensqt.exchange.venues.okx", "Okx"),
 }
