@@ -10,7 +10,9 @@ import pytest
 from opensqt.config.connector import ConnectorSettings
 from opensqt.config.load import ConfigError
 from opensqt.connector.__main__ import SHORTCUTS, _parser, _settings, main
+from opensqt.exchange.factory import KNOWN
 
+NAMES = ", ".join(KNOWN)
 KEY, SECRET = "canaryKeyAbc123Def456", "canarySecretGhi789Jkl012"
 KEYS = {"API_KEY": KEY, "API_SECRET": SECRET}
 SHIPPED = Path(__file__).parents[3] / "configs" / "connector.yaml"
@@ -82,7 +84,7 @@ def test_listening_beyond_loopback_has_to_be_said(monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "env", "said"),
     [
-        ((), {}, "exchange: none is named; set EXCHANGE or --exchange to one of binance, or run with --simulated"),
+        ((), {}, f"exchange: none is named; set EXCHANGE or --exchange to one of {NAMES}, or run with --simulated"),
         (("--exchange", "binance"), {}, "API_KEY and API_SECRET: not set; set"),
         (("--exchange", "binance"), {"API_KEY": KEY}, "API_SECRET: not set; set"),
         (("--exchange", "binance"), {"API_KEY_FILE": "/none/key", "API_SECRET": SECRET}, "API_KEY_FILE: '/none/key'"),
