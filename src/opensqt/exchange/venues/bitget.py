@@ -169,7 +169,10 @@ class Bitget(Venue):
         known = (row for row in answer["data"] or () if self._known(row["symbol"]))
         held = self.read_rows(known, lambda row: told.position(row, self._symbol(row["symbol"])))
         missing = set(sides(self.position_mode)) - {one.position_side for one in held} if symbol else set()
-        return held + [flat(symbol, side) for side in missing]
+        if missing:
+            leverage = Decimal(str((await self._settings_of(symbol))["crossedMarginLeverage"]))
+            held += [replace(flat(symbol, side), leverage=leverage) for side in missing]
+        return held
 
     async def load_position_mode(self) -> None:
         """Find out the account's position mode, which is told with any symbol."""
