@@ -204,6 +204,17 @@ class Books:
             _log.warning("the venue knows an open order no more", symbol=order.symbol, order_id=order.order_id)
             return [replace(order, status=OrderStatus.CANCELED, reason="the venue knows it no more")]
 
+    async def ask_fills(self, symbol: str) -> None:
+        """Ask for a symbol's trades because its stream said that there are new ones: no sign of a lost frame."""
+        async with self._asking:
+            if symbol not in self._begun_ms:
+                return
+            news = self.news_from_queries
+            try:
+                await self._ask_fills(symbol)
+            finally:
+                self.news_from_queries = news
+
     async def _ask_fills(self, symbol: str) -> None:
         """Ask for the trades since the watermark, less an overlap, and publish those not seen."""
         watermark = self._watermarks.get(symbol, 0)

@@ -9,7 +9,15 @@ from typing import Any
 from opensqt.exchange.venues.books import Books
 from opensqt.exchange.venues.health import Health, Tasks
 from opensqt.exchange.venues.upstream import QUERY_FAILURES, Upstream
-from opensqt.exchange.venues.venue import BalanceChange, Event, LeverageChange, StreamExpired, StreamReady, Venue
+from opensqt.exchange.venues.venue import (
+    BalanceChange,
+    Event,
+    FillsWaiting,
+    LeverageChange,
+    StreamExpired,
+    StreamReady,
+    Venue,
+)
 from opensqt.model.account import Position
 from opensqt.model.errors import ExchangeError, Unreachable
 from opensqt.model.fill import Fill
@@ -46,6 +54,7 @@ class PrivateStream:
         self._connected = asyncio.Event()
         self._resync = asyncio.Event()
         self._balance_moved = asyncio.Event()
+        self._fills_waiting: asyncio.Queue[str] = asyncio.Queue()
         self._held: list[Event] | None = []
         """Frames that came before the first inventory; None after it."""
         self._expected_since_s: float | None = None
@@ -73,6 +82,7 @@ class PrivateStream:
         self._tasks.start("reconcile", self._reconcile())
         self._tasks.start("balance", self._refresh_balance())
         self._tasks.start("key", self._renew_key())
+        self._tasks.start("fills", self._ask_fills())
 
     def on_connected(self, socket: Any) -> None:
         """Take note of a new connection, if it is the account's."""
@@ -116,6 +126,8 @@ class PrivateStream:
             self._books.learn(event.order, event.fill)
         elif isinstance(event, Fill):
             self._books.learn_fill(event)
+        elif isinstance(event, FillsWaiting):
+            self._fills_waiting.put_nowait(event.symbol)
         elif isinstance(event, Position):
             self._books.learn_position(event)
         elif isinstance(event, BalanceChange):
@@ -182,6 +194,18 @@ class PrivateStream:
             except QUERY_FAILURES as error:
                 _log.warning("could not ask for the balance", error=redact(str(error)))
             await asyncio.sleep(_ACCOUNT_EVERY_S)
+
+    async def _ask_fills(self) -> None:
+        """Ask for the fills that the stream tells in part only; what fails here is left to the reconciliation."""
+        while True:
+            symbols = {await self._fills_waiting.get()}
+            while not self._fills_waiting.empty():
+                symbols.add(self._fills_waiting.get_nowait())
+            for symbol in sorted(symbols):
+                try:
+                    await self._books.ask_fills(symbol)
+                except QUERY_FAILURES as error:
+                    _log.warning("could not ask for fills", symbol=symbol, error=redact(repr(error)))
 
     async def _renew_key(self) -> None:
         """Keep the stream's key alive; one that the venue does not know any more is replaced with the connection."""

@@ -49,7 +49,25 @@ class StreamReady:
     """The private stream is logged in and subscribed: from here on nothing is missed."""
 
 
-Event = Price | Candle | OrderUpdate | Fill | Position | BalanceChange | LeverageChange | StreamExpired | StreamReady
+@dataclass(frozen=True, slots=True)
+class FillsWaiting:
+    """Trades were made in a symbol that the stream tells in part only: a query tells the rest."""
+
+    symbol: str
+
+
+Event = (
+    Price
+    | Candle
+    | OrderUpdate
+    | Fill
+    | FillsWaiting
+    | Position
+    | BalanceChange
+    | LeverageChange
+    | StreamExpired
+    | StreamReady
+)
 """What a frame can tell."""
 
 _log = get_logger("venue")
