@@ -79,6 +79,9 @@ class AccountSettings(Section):
     balance: NotNegative = Decimal(10_000)
     """USDT deposited before the start."""
     position_mode: PositionMode = PositionMode.ONE_WAY
+    may_trade: bool = True
+    """Whether the key has the right to, as far as the venue's dialect knows rights."""
+    may_withdraw: bool = False
 
 
 class VenueRules(Section):
