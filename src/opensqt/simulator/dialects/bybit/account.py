@@ -65,14 +65,20 @@ class AccountData:
         return {"list": [{"symbol": each.symbol, "takerFeeRate": taker, "makerFeeRate": maker} for each in found]}
 
     def _key(self, call: Call) -> Any:
-        none = ("Wallet", "Options", "Derivatives", "CopyTrading", "BlockTrade", "Exchange", "NFT", "Affiliate", "Earn")
+        account = next(each for each in self._settings.accounts if each.key == call.account)
+        none = ("Options", "Derivatives", "CopyTrading", "BlockTrade", "Exchange", "NFT", "Affiliate", "Earn")
         return {
             "id": "1",
             "note": "simulated",
             "apiKey": call.account,
-            "readOnly": 0,
+            "readOnly": 0 if account.may_trade else 1,
             "secret": "",
-            "permissions": {"ContractTrade": ["Order", "Position"], "Spot": ["SpotTrade"], **{n: [] for n in none}},
+            "permissions": {
+                "ContractTrade": ["Order", "Position"] if account.may_trade else [],
+                "Spot": [],
+                "Wallet": ["AccountTransfer", "Withdraw"] if account.may_withdraw else [],
+                **{name: [] for name in none},
+            },
             "ips": ["*"],
             "type": 1,
             "deadlineDay": -2,

@@ -59,6 +59,8 @@ class Security:
         account = self._named(call)
         self._check_time(call)
         self._check_signature(call, account)
+        if call.route.operation in _ORDER_OPERATIONS and not account.may_trade:
+            raise VenueError(200, "10005", "Permission denied, please check your API key permissions.")
         call.account = account.key
         self._charge(call, path_limit)
 
