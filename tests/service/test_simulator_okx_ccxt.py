@@ -247,4 +247,5 @@ async def test_market_streams_are_watched() -> None:
 
 
 async def _listening(simulator: Simulator) -> None:
-    await eventually(lambda: simulator.ledger()["statistics"]["connections_open"]["private"], what="a private channel")
+    """Wait for the answers to login and subscription."""
+    await eventually(lambda: simulator.statistics.frames_sent >= 2, what="a private channel")

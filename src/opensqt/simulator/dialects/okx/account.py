@@ -56,7 +56,7 @@ class AccountData:
 
     def held(self, account: str, inst_id: str = "") -> list[dict[str, Any]]:
         """Write the positions: those that are held, and with a name also what was held before."""
-        symbol = self._instruments.get(inst_id).rules.symbol if inst_id else None
+        symbol = self._instruments.get(inst_id).symbol if inst_id else None
         return [
             formats.position(each, self._instruments.by_symbol[each.symbol], self._engine.now_ms())
             for each in self._engine.positions(account, symbol)
@@ -108,7 +108,7 @@ class AccountData:
                 "ccy": "",
                 "mgnMode": call.params["mgnMode"],
                 "posSide": side,
-                "lever": str(self._engine.leverage(call.account, swap.rules.symbol)),
+                "lever": str(self._engine.leverage(call.account, swap.symbol)),
             }
             for swap in self._instruments.some(parameters.required(call.params, "instId"))
             for side in (("long", "short") if hedge else ("net",))
@@ -126,7 +126,7 @@ class AccountData:
         if leverage != int(leverage):
             raise errors.bad("lever")
         if not call.ignored:
-            self._engine.set_leverage(call.account, swap.rules.symbol, int(leverage))
+            self._engine.set_leverage(call.account, swap.symbol, int(leverage))
         side = parameters.text(row, "posSide")
         return [{"instId": swap.inst_id, "lever": plain(leverage), "mgnMode": mode, "posSide": side}]
 

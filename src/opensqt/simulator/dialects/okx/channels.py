@@ -68,7 +68,7 @@ def parse(arg: Any, path: str, instruments: Instruments) -> Channel:
     unknown = _unknown(arg)
     if (path == "private") != (name in _PRIVATE) or (inst_id and swap is None):
         raise unknown
-    symbol = swap.rules.symbol if swap is not None else ""
+    symbol = swap.symbol if swap is not None else ""
     if name in _PRIVATE:
         if name in ("orders", "positions") and arg.get("instType") not in ("ANY", "SWAP"):
             raise unknown

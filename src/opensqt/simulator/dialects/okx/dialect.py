@@ -37,7 +37,7 @@ class Okx(Dialect):
     habits = VenueRules(post_only_crossing="expire", least_notional=False)
 
     def __init__(self, world: World) -> None:
-        self._instruments = Instruments(world.engine.symbols())
+        self._instruments = Instruments(world.engine)
         self._records = Records(world.settings)
         self._security = Security(world.settings, world.engine.clock)
         self._public = PublicData(world, self._instruments)
@@ -115,6 +115,9 @@ class Okx(Dialect):
             raise self.unknown_path("GET", path)
         used_ms = self.world.monotonic_ms()
         socket.state.update(path=_PATHS[path], account="", connection=secrets.token_hex(4), used_ms=used_ms)
+        if _PATHS[path] == "private":
+            # What it is for is known before it has signed in.
+            socket.channels.update(_GUESS["private"])
 
     def receive(self, socket: Socket, text: str) -> None:
         """Handle ping, login, subscribe and unsubscribe."""

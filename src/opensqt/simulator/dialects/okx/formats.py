@@ -191,7 +191,7 @@ def position(position: PositionView, swap: Instrument, now_ms: int) -> dict[str,
     return {
         "instType": "SWAP",
         "instId": swap.inst_id,
-        "posId": f"{swap.rules.symbol}{SIDES[position.position_side]}",
+        "posId": f"{swap.symbol}{SIDES[position.position_side]}",
         "posSide": SIDES[position.position_side],
         "posCcy": "",
         "mgnMode": position.margin_mode.value.lower(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from opensqt.simulator.dialects import figures
 from opensqt.simulator.dialects.base import VenueError
 from opensqt.simulator.dialects.okx import errors
+from opensqt.simulator.engine import Engine
 from opensqt.simulator.settings import SymbolSettings
 
 _SIZES = {"BTC": Decimal("0.01"), "ETH": Decimal("0.1")}
@@ -21,9 +21,16 @@ _STEPS_PER_CONTRACT = 10
 class Instrument:
     """One swap."""
 
-    rules: SymbolSettings
+    engine: Engine
+    symbol: str
+    """Canonical."""
     size: Decimal
     """Base coins per contract."""
+
+    @property
+    def rules(self) -> SymbolSettings:
+        """Its filters as they are now."""
+        return self.engine.symbol(self.symbol)
 
     @property
     def inst_id(self) -> str:
@@ -85,9 +92,9 @@ class Instrument:
 class Instruments:
     """Every swap, by either name."""
 
-    def __init__(self, symbols: Iterable[SymbolSettings]) -> None:
-        swaps = [Instrument(rules, _size(rules)) for rules in symbols]
-        self.by_symbol = {swap.rules.symbol: swap for swap in swaps}
+    def __init__(self, engine: Engine) -> None:
+        swaps = [Instrument(engine, rules.symbol, _size(rules)) for rules in engine.symbols()]
+        self.by_symbol = {swap.symbol: swap for swap in swaps}
         self._by_id = {swap.inst_id: swap for swap in swaps}
 
     def find(self, inst_id: str) -> Instrument | None:

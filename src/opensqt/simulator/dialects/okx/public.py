@@ -64,13 +64,12 @@ class PublicData:
         wanted = parameters.required(call.params, "instId")
         swaps = self._instruments.some("" if wanted == "ANY" else wanted)
         return [
-            formats.funding(self._engine.mark(swap.rules.symbol), swap, self._engine.funding_interval_ms)
-            for swap in swaps
+            formats.funding(self._engine.mark(swap.symbol), swap, self._engine.funding_interval_ms) for swap in swaps
         ]
 
     def _funding_history(self, call: Call) -> Any:
         swap = self._instruments.get(call.params.get("instId", ""))
-        past = list(reversed(self._engine.funding_history(swap.rules.symbol)))
+        past = list(reversed(self._engine.funding_history(swap.symbol)))
         return [
             {
                 "instType": "SWAP",
@@ -88,11 +87,11 @@ class PublicData:
         if not self._instruments.check_type(call.params.get("instType", "")):
             return []
         swaps = self._instruments.some(call.params.get("instId", ""))
-        return [formats.mark(self._engine.mark(swap.rules.symbol), swap) for swap in swaps]
+        return [formats.mark(self._engine.mark(swap.symbol), swap) for swap in swaps]
 
     def _price_limit(self, call: Call) -> Any:
         swap = self._instruments.get(call.params.get("instId", ""))
-        mark = self._engine.mark(swap.rules.symbol).mark_price
+        mark = self._engine.mark(swap.symbol).mark_price
         band = swap.rules.price_band
         return [
             {
@@ -137,7 +136,7 @@ class PublicData:
 
     def ticker(self, swap: Instrument) -> dict[str, Any]:
         """Answer one ticker."""
-        symbol = swap.rules.symbol
+        symbol = swap.symbol
         return formats.ticker(self._engine.day(symbol), self._engine.best(symbol), swap, self._engine.now_ms())
 
     def _books(self, call: Call) -> Any:
@@ -145,7 +144,7 @@ class PublicData:
         depth = parameters.integer(call.params, "sz") or 1
         if depth > 400:
             raise errors.bad("sz")
-        book = self._engine.book(swap.rules.symbol, depth)
+        book = self._engine.book(swap.symbol, depth)
         return [
             {
                 "asks": formats.levels(book.asks, swap),
@@ -160,7 +159,7 @@ class PublicData:
         interval = BARS.get(call.params.get("bar", "1m"))
         if interval is None:
             raise errors.bad("bar")
-        return [formats.candle(bar, swap) for bar in self._bars(call, swap.rules.symbol, interval)]
+        return [formats.candle(bar, swap) for bar in self._bars(call, swap.symbol, interval)]
 
     def _bars(self, call: Call, symbol: str, interval: str) -> list[SimCandle]:
         """The newest bars older than `after` and newer than `before`, newest first."""
@@ -172,6 +171,6 @@ class PublicData:
 
     def _trades(self, call: Call) -> Any:
         swap = self._instruments.get(call.params.get("instId", ""))
-        found = list(reversed(self._engine.trades(swap.rules.symbol, limit=100_000)))
+        found = list(reversed(self._engine.trades(swap.symbol, limit=100_000)))
         page = parameters.page(found, [int(each.trade_id) for each in found], call.params, 500)
         return [formats.trade(each, swap) for each in page]

@@ -99,11 +99,9 @@ class Trading:
         try:
             swap = self._instruments.get(parameters.text(row, "instId"))
             order_id, client_order_id = _ids(row)
-            found = self._engine.find(
-                call.account, swap.rules.symbol, order_id=order_id, client_order_id=client_order_id
-            )
+            found = self._engine.find(call.account, swap.symbol, order_id=order_id, client_order_id=client_order_id)
             if not call.ignored:
-                self._engine.cancel(call.account, swap.rules.symbol, order_id=found.order_id)
+                self._engine.cancel(call.account, swap.symbol, order_id=found.order_id)
         except VenueError as error:
             raise errors.RowRefused(error.code, error.message, named) from error
         except Refused as refused:
@@ -114,7 +112,7 @@ class Trading:
     def _query(self, call: Call) -> Any:
         swap = self._instruments.get(call.params.get("instId", ""))
         order_id, client_order_id = _ids(call.params)
-        found = self._engine.find(call.account, swap.rules.symbol, order_id=order_id, client_order_id=client_order_id)
+        found = self._engine.find(call.account, swap.symbol, order_id=order_id, client_order_id=client_order_id)
         if self._dialect.is_hidden(found.order_id):
             raise errors.of_reason(RefusalReason.UNKNOWN_ORDER)
         return [self.write(found)]
@@ -165,8 +163,8 @@ class Trading:
 
     def _symbols(self, params: Row) -> set[str]:
         if inst_id := parameters.text(params, "instId"):
-            return {self._instruments.get(inst_id).rules.symbol}
-        return {swap.rules.symbol for swap in self._instruments.family(parameters.text(params, "instFamily"))}
+            return {self._instruments.get(inst_id).symbol}
+        return {swap.symbol for swap in self._instruments.family(parameters.text(params, "instFamily"))}
 
     def _read(self, call: Call, row: Row) -> NewOrder:
         """Read an order, and check what OKX checks before its engine sees it."""
@@ -182,7 +180,7 @@ class Trading:
             raise errors.bad("clOrdId")
         hedge = self._engine.position_mode(call.account) is PositionMode.HEDGE
         return NewOrder(
-            symbol=swap.rules.symbol,
+            symbol=swap.symbol,
             side=parameters.choice(row, "side", _SIDES),
             quantity=_size(row, swap),
             order_type=kind.order_type,
