@@ -10,10 +10,12 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from opensqt.model.content import content
 from opensqt.model.fill import Fill
 from opensqt.model.order import Order, OrderRef, OrderStatus, OrderUpdate
 
 _ZERO = Decimal(0)
+_told = content(Order)
 
 
 @dataclass(slots=True)
@@ -197,9 +199,10 @@ def _normal(order: Order) -> Order:
     if order.status.is_closed or not order.filled_quantity:
         return order
     filled = order.filled_quantity >= order.quantity
-    return replace(order, status=OrderStatus.FILLED if filled else OrderStatus.PARTIALLY_FILLED)
+    status = OrderStatus.FILLED if filled else OrderStatus.PARTIALLY_FILLED
+    return order if order.status is status else replace(order, status=status)
 
 
 def _differs(known: Order, now: Order) -> bool:
     """Whether anything but the time of the word changed."""
-    return replace(now, event_time_ms=known.event_time_ms, received_ns=known.received_ns) != known
+    return bool(_told(now) != _told(known))

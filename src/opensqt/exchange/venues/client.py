@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -61,7 +62,7 @@ class Tap:
             self.on_close(known)
         socket = super().client(url)  # type: ignore[misc]
         if "handle_text_or_binary_message" not in vars(socket):
-            socket.handle_text_or_binary_message = lambda data: self._decode(socket, data)
+            socket.handle_text_or_binary_message = partial(self._decode, socket)
             socket.send = _paced(socket.send)
         return socket
 

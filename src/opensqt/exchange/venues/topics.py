@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from opensqt.exchange.feed import Feed
 from opensqt.exchange.venues.upstream import QUERY_FAILURES, Upstream
+from opensqt.model.content import content
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.telemetry.logging import get_logger, redact
 
 _log = get_logger("venue")
 _CANDLES_KEPT = 100
+_TOLD: dict[type[Any], Callable[[Any], Any]] = {kind: content(kind) for kind in (Price, Candle)}
 T = TypeVar("T", bound=Price | Candle)
 
 
@@ -176,4 +177,5 @@ def _symbol(price: Price) -> Hashable:
 
 
 def _same(one: T, other: T) -> bool:
-    return replace(one, received_ns=0, event_time_ms=0) == replace(other, received_ns=0, event_time_ms=0)
+    told = _TOLD[type(one)]
+    return bool(told(one) == told(other))
