@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from opensqt.simulator.clock import SimulatorClock
 from opensqt.simulator.dialects.base import Call, VenueError
-from opensqt.simulator.dialects.okx import errors
+from opensqt.simulator.dialects.okx import errors, parameters
 from opensqt.simulator.rate_limits import Window
 from opensqt.simulator.settings import SimulatorSettings
 
@@ -27,8 +27,8 @@ _LOGIN_PATH = "/users/self/verify"
 class Security:
     """Admits calls and logins.
 
-    A route's `weight` is how many calls its endpoint takes in two seconds: of one address where it is public, of
-    one account where it is signed.
+    A route's `weight` is how many calls its endpoint takes in two seconds, or how many orders where it takes them in
+    batches: of one address where it is public, of one account where it is signed.
     """
 
     def __init__(self, settings: SimulatorSettings, clock: SimulatorClock) -> None:
@@ -44,7 +44,7 @@ class Security:
             raise VenueError(400, "50016", "Parameter x-simulated-trading does not match.")
         endpoint = f"{call.route.method} {call.route.path}"
         window = self._windows.setdefault(endpoint, Window(call.route.weight, _WINDOW_MS))
-        if not window.add(call.account or call.address, 1, self._clock.server_ms()):
+        if not window.add(call.account or call.address, parameters.count(call), self._clock.server_ms()):
             raise errors.too_many_requests()
 
     def login(self, key: str, passphrase: str, timestamp: str, sign: str) -> None:
@@ -80,6 +80,8 @@ class Security:
             raise VenueError(401, "50113", "Invalid Sign")
         if not _same(account.passphrase, call.headers["OK-ACCESS-PASSPHRASE"]):
             raise VenueError(401, "50105", 'Request header "OK-ACCESS-PASSPHRASE" incorrect.')
+        if call.route.method == "POST" and not account.may_trade:
+            raise VenueError(401, "50120", "This API key doesn't have permission to use this function")
         call.account = account.key
 
     def _check_time(self, timestamp: str) -> None:
