@@ -195,9 +195,10 @@ async def test_an_unsubscribed_topic_is_silent() -> None:
 
 
 async def test_funding_is_listed_among_the_executions_and_is_no_trade() -> None:
-    async with bybit(clock="manual", funding_interval_h=1) as (simulator, bare):
+    just_before = 1_700_006_400_000 - 2000
+    async with bybit(clock="manual", start_ms=just_before) as (simulator, bare):
         await bare.limit("Buy", 0, orderType="Market")
-        await simulator.advance(3_600_000)
+        await simulator.advance(3000)
         bare_rows = (await bare.get("/v5/execution/list", **LINEAR))[1]["result"]["list"]
         assert bare_rows[0]["execType"] == "Funding"
         paid = simulator.engine.funding_payments("sim-key")[0]
