@@ -328,4 +328,4 @@ def _heard(simulator: Simulator) -> set[str]:
 
 
 async def _listening(simulator: Simulator) -> None:
-    await eventually(lambda: simulator.ledger()["statistics"]["connections_open"]["private"], what="a private stream")
+    await eventually(lambda: "orders" in _heard(simulator), what="the orders channel")

@@ -9,8 +9,6 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-import ccxt
-
 from opensqt.config.venue import VenueSettings
 from opensqt.exchange.venues import bitget_codes
 from opensqt.exchange.venues import bitget_rows as told
@@ -18,10 +16,9 @@ from opensqt.exchange.venues.bitget_client import connect
 from opensqt.exchange.venues.bitget_frames import INTERVALS, PRIVATE_ARGS, Frames
 from opensqt.exchange.venues.bitget_pages import Pages
 from opensqt.exchange.venues.books import flat, sides
-from opensqt.exchange.venues.errors import Reply, translate
 from opensqt.exchange.venues.venue import MALFORMED, Event, Venue
 from opensqt.model.account import Account, Position, PositionMode
-from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, PermissionDenied, VenueError
+from opensqt.model.errors import BackOff, ExchangeError, OrderNotFound, OutcomeUnknown, PermissionDenied, VenueError
 from opensqt.model.fill import Fill
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderType, OrderUpdate, PositionSide, TimeInForce
@@ -33,6 +30,7 @@ _MARGIN = {"marginCoin": told.ASSET}
 _HISTORY_MS = 89 * 86_400_000
 _ORDERS_KNOWN = 20_000
 _CANCEL_WAITS_S = (0.05, 0.2, 0.5)
+_LONGEST_WAIT_S = 5
 
 
 class Bitget(Venue):
@@ -86,7 +84,7 @@ class Bitget(Venue):
         params = self._where(symbol) | _MARGIN | {"marginMode": "crossed", "orderList": orders}
         answer = await self.rest.send("privateMixPostV2MixOrderBatchPlaceOrder", params, changes=True, symbol=symbol)
         taken = {row["clientOid"]: row.get("orderId") or "" for row in answer["data"].get("successList") or ()}
-        refused = self._refusals(answer["data"].get("failureList"), "clientOid", symbol)
+        refused = bitget_codes.refusals(answer["data"].get("failureList"), "clientOid", symbol)
         results: list[Order | ExchangeError] = []
         for request in requests:
             name = request.client_order_id
@@ -109,7 +107,7 @@ class Bitget(Venue):
         params = self._where(symbol) | _MARGIN | {"orderIdList": [told.ids(ref) for ref in refs]}
         answer = await self.rest.send("privateMixPostV2MixOrderBatchCancelOrders", params, changes=True, symbol=symbol)
         rows = answer["data"].get("failureList")
-        refused = self._refusals(rows, "clientOid", symbol) | self._refusals(rows, "orderId", symbol)
+        refused = bitget_codes.refusals(rows, "clientOid", symbol) | bitget_codes.refusals(rows, "orderId", symbol)
         results: list[Order | ExchangeError] = []
         for ref in refs:
             error = refused.get(ref.client_order_id or ref.order_id)
@@ -196,7 +194,11 @@ class Bitget(Venue):
     async def key_warnings(self) -> list[str]:
         """Tell whether the key may withdraw, and refuse one that may not trade."""
         try:
-            rights = (await self.rest.send("privateSpotGetV2SpotAccountInfo"))["data"].get("authorities") or []
+            rights = await self._rights()
+        except BackOff as error:
+            # Once a second is all that this may be asked: another start was just before ours.
+            await asyncio.sleep(min(error.retry_after_s or 1, _LONGEST_WAIT_S))
+            rights = await self._rights()
         except ExchangeError as error:
             return [f"what the key may do could not be asked: {error}"]
         if rights and not {"coow", "trade"} & set(rights):
@@ -289,6 +291,10 @@ class Bitget(Venue):
         """Answer the market's time as last told, or the venue's clock before it was."""
         return self._market_time_ms or int(self.client.nonce())
 
+    async def _rights(self) -> list[str]:
+        answer = await self.rest.send("privateSpotGetV2SpotAccountInfo")
+        return list(answer["data"].get("authorities") or ())
+
     async def _settings_of(self, symbol: str) -> Row:
         answer = await self.rest.send("privateMixGetV2MixAccountAccount", self._where(symbol) | _MARGIN, symbol=symbol)
         found: Row = answer["data"]
@@ -329,21 +335,3 @@ class Bitget(Venue):
         except OrderNotFound as error:
             raise OutcomeUnknown(f"the cancel was accepted: {error}", symbol=ref.symbol) from error
         raise OutcomeUnknown(f"the cancel was accepted; the order is still {order.status}", symbol=ref.symbol)
-
-    def _refusals(self, rows: Iterable[Row] | None, field: str, symbol: str) -> dict[str, ExchangeError]:
-        """Answer the errors of a batch by the id that names each item."""
-        return {
-            row[field]: translate(
-                Reply(
-                    error=ccxt.ExchangeError,
-                    http_status=400,
-                    code=str(row.get("errorCode") or ""),
-                    message=str(row.get("errorMsg") or ""),
-                ),
-                self.codes,
-                changes=True,
-                symbol=symbol,
-            )
-            for row in rows or ()
-            if row.get(field)
-        }

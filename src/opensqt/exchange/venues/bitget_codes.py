@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
+import ccxt
+
+from opensqt.exchange.venues.errors import Reply, translate
 from opensqt.model import errors
 from opensqt.model.errors import ExchangeError
 
@@ -59,3 +65,22 @@ STALE_RULES = frozenset(
     {"40808", "41103", "43006", "43007", "43028", "45035", "45110", "45111", "45112", "45114", "45115"}
 )
 """Refusals by a filter that our rules had let through."""
+
+
+def refusals(rows: Iterable[dict[str, Any]] | None, field: str, symbol: str) -> dict[str, ExchangeError]:
+    """Answer the errors of a batch's failures by the id that names each."""
+    return {
+        row[field]: translate(
+            Reply(
+                error=ccxt.ExchangeError,
+                http_status=400,
+                code=str(row.get("errorCode") or ""),
+                message=str(row.get("errorMsg") or ""),
+            ),
+            CODES,
+            changes=True,
+            symbol=symbol,
+        )
+        for row in rows or ()
+        if row.get(field)
+    }

@@ -110,9 +110,11 @@ class Bitget(Dialect):
         return ["orders", "account", "positions"] if _PATHS.get(path) else ["price"]
 
     def connect(self, socket: Socket, path: str, params: Params) -> None:
-        """Take a connection in; it hears nothing yet."""
+        """Take a connection in; it hears nothing yet, but its path says whether it is an account's."""
         if path not in _PATHS:
             raise VenueError(404, "40404", f"Request URL NOT FOUND: {path}")
+        if _PATHS[path]:
+            socket.channels.update(self.channels_of(path, params))
         now = self.world.monotonic_ms()
         socket.state.update(private=_PATHS[path], account="", pinged_ms=now, messages=deque())
 
