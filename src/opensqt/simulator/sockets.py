@@ -66,6 +66,11 @@ class Socket:
         """Whether it carries an account's events."""
         return any(self.channels[name] for name in PRIVATE_CHANNELS)
 
+    def turn_private(self) -> None:
+        """Count the connection as a private one, where only its subscriptions show that it is."""
+        self._statistics.connections_opened.subtract(("market",))
+        self._statistics.connections_opened["private"] += 1
+
     def concerned_by(self, fault: Fault) -> bool:
         """Whether a fault's channel is carried here; a connection without any yet counts as a market one."""
         carried = [name for name, count in self.channels.items() if count > 0] or ["price"]

@@ -31,7 +31,7 @@ class Gate(Dialect):
     """The venue's wire protocol as its documentation gives it."""
 
     name = "gate"
-    habits = VenueRules(duplicate_client_ids="never")
+    habits = VenueRules(duplicate_client_ids="never", least_notional=False)
 
     def __init__(self, world: World) -> None:
         self._contracts = Contracts(world.engine.symbols())
@@ -107,7 +107,7 @@ class Gate(Dialect):
         """Take a connection in; it hears nothing until it subscribes."""
         if path.rstrip("/") not in _SOCKET_PATHS:
             raise self.unknown_path("GET", path)
-        socket.state["sizes"] = self._contracts.sizes(socket.headers)
+        socket.state.update(sizes=self._contracts.sizes(socket.headers), private=False)
 
     def receive(self, socket: Socket, text: str) -> None:
         """Handle a subscription or a ping."""

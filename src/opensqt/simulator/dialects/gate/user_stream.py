@@ -55,6 +55,9 @@ class UserStream:
     def subscribe(self, socket: Socket, channel: str, topic: str) -> None:
         """Let a connection hear a topic."""
         if self._hub.subscribe(socket, topic):
+            if not socket.state["private"]:
+                socket.state["private"] = True
+                socket.turn_private()
             socket.channels[_FINE[channel]] += 1
 
     def unsubscribe(self, socket: Socket, channel: str, topic: str) -> None:
