@@ -98,6 +98,8 @@ SUBJECTS: dict[str, Subject] = {
     "remote-bitget": Subject(remote(simulated("bitget")), idempotent=True),
     "bybit": Subject(simulated("bybit"), idempotent=False),
     "remote-bybit": Subject(remote(simulated("bybit")), idempotent=True),
+    "gate": Subject(simulated("gate"), idempotent=False),
+    "remote-gate": Subject(remote(simulated("gate")), idempotent=True),
     "okx": Subject(simulated("okx"), idempotent=False),
     "remote-okx": Subject(remote(simulated("okx")), idempotent=True),
 }

@@ -13,6 +13,7 @@ VENUES: dict[str, tuple[str, str]] = {
     "binance": ("opensqt.exchange.venues.binance", "Binance"),
     "bitget": ("opensqt.exchange.venues.bitget", "Bitget"),
     "bybit": ("opensqt.exchange.venues.bybit", "Bybit"),
+    "gate": ("opensqt.exchange.venues.gate", "Gate"),
     "okx": ("opensqt.exchange.venues.okx", "Okx"),
 }
 """Name to module and class."""
