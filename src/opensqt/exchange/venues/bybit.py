@@ -36,6 +36,8 @@ _LOGIN_LASTS_MS = 10_000
 class _Client(Tap, ccxt.pro.bybit):  # type: ignore[misc]
     """ccxt's client, with the venue's time in its login and the venue's headers in its errors."""
 
+    told_limit: Callable[[str, int], None] | None = None
+
     async def authenticate(self, url: str, params: Row | None = None) -> Any:
         """Log a connection in, with an end of the login's life that the venue's clock has not passed."""
         socket, name = self.client(url), "authenticated"
@@ -49,7 +51,9 @@ class _Client(Tap, ccxt.pro.bybit):  # type: ignore[misc]
         return await future
 
     def handle_errors(self, *arguments: Any) -> None:
-        """Note how long to wait, which the venue tells in headers of its own."""
+        """Note the endpoint's limit and how long to wait, which the venue tells in headers of its own."""
+        if self.told_limit is not None and (limit := bybit_codes.limit_of(arguments[2], arguments[4])):
+            self.told_limit(*limit)
         try:
             super().handle_errors(*arguments)
         except ccxt.BaseError as error:
@@ -68,7 +72,7 @@ class Bybit(Venue):
     """What Bybit does differently: a reply to an order only says that it was taken, the stream tells the rest."""
 
     name = "bybit"
-    capabilities = Capabilities(max_batch=20, intervals=frozenset(INTERVALS_MS))
+    capabilities = Capabilities(max_batch=10, intervals=frozenset(INTERVALS_MS))
     codes = bybit_codes.CODES
     stale_rules = bybit_codes.STALE_RULES
     tells_ready = True
@@ -76,6 +80,8 @@ class Bybit(Venue):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._requests = Requests(self.rest)
+        if self.client is not None:
+            self.client.told_limit = self._requests.allow
         self._words = Words()
         self._touches: dict[str, told.Touch] = {}
 
@@ -114,7 +120,7 @@ class Bybit(Venue):
             return await self._placed(request, answer["result"], int(answer["time"]), word)
 
     async def place_batch(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
-        """Send up to twenty orders."""
+        """Send up to ten orders."""
         symbol = requests[0].symbol
         with ExitStack() as stack:
             words = [stack.enter_context(self._words.expected(_ref(request))) for request in requests]
@@ -139,7 +145,7 @@ class Bybit(Venue):
             return ended
 
     async def cancel_batch(self, symbol: str, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
-        """Cancel up to twenty orders."""
+        """Cancel up to ten orders."""
         with ExitStack() as stack:
             words = [stack.enter_context(self._words.expected(ref, closed=True)) for ref in refs]
             params = {"request": [ref_params(self.market_id(ref.symbol), ref) for ref in refs]}

@@ -34,6 +34,12 @@ class Pace:
         turns.append(at_s)
         return at_s - now_s
 
+    def allow(self, endpoint: str, limit: int) -> None:
+        """Take in what the venue says an endpoint's limit is; one that was not named stays without."""
+        turns = self._turns.get(endpoint)
+        if turns is not None and turns.maxlen != limit > 0:
+            self._turns[endpoint] = deque(turns, maxlen=limit)
+
     async def wait(self, endpoint: str) -> None:
         """Wait for the next turn."""
         wait_s = self.book(endpoint)
