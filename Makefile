@@ -7,11 +7,12 @@ PYTHON ?= python3
 ARGS   ?=
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo test lint format types proto proto-check lock clean
+.PHONY: help setup demo test bench lint format types proto proto-check lock clean
 help:
 	@echo "make setup   everything for development, in $(VENV)"
 	@echo "make demo    a simulated exchange, the connector, a grid and the live page, in one terminal"
 	@echo "make test    all tests (ARGS=\"--large\" for the full-size proofs)"
+	@echo "make bench   what a frame costs on each venue (ARGS=\"--venue binance\" for one)"
 	@echo "make lint    style, imports and their rules      make format  put the style right"
 	@echo "make types   mypy, strict                        make proto   regenerate src/opensqt/proto"
 	@echo "make lock    renew the locked dependencies       make clean   remove what was made here"
@@ -23,6 +24,9 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.development
 	$(BIN)/pytest -n auto $(ARGS)
+
+bench: $(VENV)/.development
+	$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check .
