@@ -1,7 +1,8 @@
-"""What only OKX has: a passphrase, and a key whose rights are told at the start."""
+"""What only OKX has: a passphrase, a key whose rights are told at the start, and lists that come in short pages."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from opensqt.exchange.venues.base import VenueExchange
 from opensqt.exchange.venues.registry import venue_type
 from opensqt.model.errors import CredentialsRefused, PermissionDenied
+from opensqt.model.order import OrderStatus, OrderType, Side
 from opensqt.simulator import Simulator, SimulatorSettings
+from opensqt.simulator.order import NewOrder
 from opensqt.simulator.settings import AccountSettings
-from tests.chaos.adapter_rig import settings
+from tests.chaos.adapter_rig import SYMBOL, on_simulator, settings
 
 
 async def start(account: dict[str, Any], **key: Any) -> None:
@@ -44,3 +47,45 @@ async def test_a_key_that_can_withdraw_is_warned_of(capfd: pytest.CaptureFixture
     """F34."""
     await start({"may_withdraw": True})
     assert "may withdraw" in "".join(capfd.readouterr())
+
+
+def order(side: Side, **more: Any) -> NewOrder:
+    return NewOrder(symbol=SYMBOL, side=side, quantity=Decimal("0.001"), **more)
+
+
+async def test_more_trades_than_a_page_holds_are_all_told_once_and_in_order() -> None:
+    """F6: 250 of them are three pages."""
+    async with on_simulator("okx") as rig:
+        begun_ms = rig.simulator.engine.now_ms()
+        for number in range(250):
+            side = Side.BUY if number % 2 else Side.SELL
+            rig.simulator.engine.place("sim-key", order(side, order_type=OrderType.MARKET))
+        told = await rig.exchange.list_fills(SYMBOL, since_ms=begun_ms)
+        assert [fill.trade_id for fill in told] == [fill["trade_id"] for fill in rig.account["fills"]]
+
+
+async def test_more_open_orders_than_a_batch_holds_are_all_canceled() -> None:
+    """120 of them are two pages of open orders, and six batches."""
+    async with on_simulator("okx") as rig:
+        price = await rig.far()
+        for level in range(120):
+            rig.simulator.engine.place("sim-key", order(Side.BUY, price=price - level))
+        canceled = await rig.exchange.cancel_all_orders(SYMBOL)
+        assert len(canceled) == 120
+        assert {one["status"] for one in rig.account["orders"]} == {OrderStatus.CANCELED}
+        await rig.agrees()
+
+
+async def test_more_candles_than_a_page_holds_are_told_without_a_hole() -> None:
+    """1,000 of them are four pages."""
+    simulated = SimulatorSettings(exchange="okx", port=0, clock="manual")
+    async with Simulator(simulated) as simulator, VenueExchange(venue_type("okx"), settings(simulator)) as exchange:
+        bars = [(bar.open_time_ms, bar.close) for bar in simulator.engine.candles(SYMBOL, "1m", limit=1_000)]
+        assert len(bars) == 1_000
+        told = await exchange.get_historical_klines(SYMBOL, "1m", limit=1_000)
+        assert [(bar.open_time_ms, bar.close) for bar in told] == bars
+        ends = {"start_ms": bars[10][0], "end_ms": bars[409][0]}
+        window = await exchange.get_historical_klines(SYMBOL, "1m", limit=1_000, **ends)
+        assert [(bar.open_time_ms, bar.close) for bar in window] == bars[10:410]
+        first = await exchange.get_historical_klines(SYMBOL, "1m", limit=5, start_ms=bars[10][0])
+        assert [(bar.open_time_ms, bar.close) for bar in first] == bars[10:15]
