@@ -23,7 +23,6 @@ from opensqt.model.order import Order, OrderRef, OrderRequest, TimeInForce
 from opensqt.model.venue import Capabilities, SymbolRules
 
 Row = dict[str, Any]
-_CANDLES_PAGE = 300
 _RECENT_MS = 3 * 86_400_000
 """How far back the quick trades endpoint reaches; the other one goes three months back and may lag."""
 _CANCEL_LOOKS_S = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
@@ -199,22 +198,13 @@ class Okx(Venue):
     async def candles(
         self, symbol: str, interval: str, limit: int, start_ms: int | None = None, end_ms: int | None = None
     ) -> list[Candle]:
-        """Ask for candles, newest page first; the recent ones are at one endpoint, the older at another."""
+        """Ask for candles."""
         params = {"instId": self.market_id(symbol), "bar": told.BARS[interval]}
         if start_ms is not None:
             params["before"] = str(start_ms - 1)
             newest_ms = start_ms + (limit - 1) * INTERVALS_MS[interval]
             end_ms = newest_ms if end_ms is None else min(newest_ms, end_ms)
-        rows: list[list[str]] = []
-        endpoints = ["publicGetMarketHistoryCandles", "publicGetMarketCandles"]
-        while endpoints and len(rows) < limit:
-            after_ms = int(rows[-1][0]) if rows else None if end_ms is None else end_ms + 1
-            asked = min(_CANDLES_PAGE, limit - len(rows))
-            query = params | {"limit": str(asked)} | ({} if after_ms is None else {"after": str(after_ms)})
-            page = await self._requests.ask(endpoints[-1], query, symbol)
-            rows += page
-            if len(page) < asked:
-                endpoints.pop()
+        rows = await self._requests.candles(params, limit, end_ms, symbol)
         return [told.candle(row, self.rules[symbol], interval) for row in reversed(rows)]
 
     # Streams
@@ -250,9 +240,10 @@ class Okx(Venue):
         url = self.client.get_url("orders", "private")
         self._unacknowledged = {arg["channel"] for arg in _PRIVATE_CHANNELS}
         try:
-            await self.client.authenticate({"access": "private"})
+            async with asyncio.timeout(self.settings.request_timeout_s):
+                await self.client.authenticate({"access": "private"})
             await self._hold(url, "account events", list(_PRIVATE_CHANNELS))
-        except ccxt.BaseError:
+        except (ccxt.BaseError, TimeoutError):
             self.client.drop(self.client.client(url))
             raise
 

@@ -17,6 +17,7 @@ from opensqt.model.errors import OutcomeUnknown, Unreachable
 
 Row = dict[str, Any]
 _PAGE = 100
+_CANDLES_PAGE = 300
 _WINDOW_S = 2.0
 _MARGIN_S = 0.2
 """Requests that leave within a window may arrive in the next one."""
@@ -145,4 +146,25 @@ class Requests:
         while len(page) == _PAGE and not only_first:
             page = await self.ask(endpoint, query | {"after": page[-1][key]}, symbol)
             rows = rows + page
+        return rows
+
+    async def candles(self, params: Row, limit: int, end_ms: int | None, symbol: str) -> list[list[str]]:
+        """Ask for candles, newest first: the recent ones of one endpoint, then the older ones of another.
+
+        Args:
+            params: Which candles.
+            limit: How many at most.
+            end_ms: Opening of the newest one wanted; None is the one that forms now.
+            symbol: For the error's own field.
+        """
+        rows: list[list[str]] = []
+        endpoints = ["publicGetMarketHistoryCandles", "publicGetMarketCandles"]
+        while endpoints and len(rows) < limit:
+            after_ms = int(rows[-1][0]) if rows else None if end_ms is None else end_ms + 1
+            asked = min(_CANDLES_PAGE, limit - len(rows))
+            query = params | {"limit": str(asked)} | ({} if after_ms is None else {"after": str(after_ms)})
+            page = await self.ask(endpoints[-1], query, symbol)
+            rows += page
+            if len(page) < asked:
+                endpoints.pop()
         return rows
