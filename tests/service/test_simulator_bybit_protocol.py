@@ -220,3 +220,13 @@ async def test_a_path_that_is_none_is_not_found() -> None:
         assert (status, body["retCode"]) == (404, 10017)
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await bare.session.ws_connect(f"{bare.url}/v5/public/spot")
+
+
+async def test_a_topic_that_nobody_knows_can_be_scripted() -> None:
+    """F25."""
+    async with bybit(clock="manual") as (simulator, bare):
+        simulator.faults.add(Fault(kind="unknown_field", channel="ticker"))
+        socket = await bare.listen("tickers.BTCUSDT")
+        strange, known = [await socket.receive_json(timeout=10) for _ in range(2)]
+        assert (strange["topic"], known["topic"]) == ("somethingNew", "tickers.BTCUSDT")
+        assert "newField" in known["data"]

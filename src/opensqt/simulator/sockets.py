@@ -228,9 +228,9 @@ def with_unknown_field(frame: bytes) -> bytes:
 def unknown_event(frame: bytes) -> bytes:
     """Answer the frame as one of a kind that no client can know."""
     message = orjson.loads(frame)
-    # Some venues name the channel beside the rows, in what was subscribed with.
-    argument = message.get("arg") if isinstance(message, dict) else None
-    for row in (*_rows(message), *([argument] if isinstance(argument, dict) else [])):
+    # Some venues name the channel beside the rows: in the frame itself, or in what was subscribed with.
+    beside = [message, message.get("arg")] if isinstance(message, dict) else []
+    for row in (*_rows(message), *(each for each in beside if isinstance(each, dict))):
         row.update({name: "somethingNew" for name in _EVENT_NAMES if name in row})
     return orjson.dumps(message)
 
