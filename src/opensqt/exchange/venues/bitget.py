@@ -7,29 +7,30 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from opensqt.config.venue import VenueSettings
 from opensqt.exchange.venues import bitget_codes
 from opensqt.exchange.venues import bitget_rows as told
 from opensqt.exchange.venues.bitget_client import connect
 from opensqt.exchange.venues.bitget_frames import INTERVALS, PRIVATE_ARGS, Frames
+from opensqt.exchange.venues.bitget_outcomes import Outcomes
 from opensqt.exchange.venues.bitget_pages import Pages
 from opensqt.exchange.venues.books import flat, sides
-from opensqt.exchange.venues.venue import MALFORMED, Event, Venue
+from opensqt.exchange.venues.venue import Event, Venue
 from opensqt.model.account import Account, Position, PositionMode
 from opensqt.model.errors import BackOff, ExchangeError, OrderNotFound, OutcomeUnknown, PermissionDenied, VenueError
 from opensqt.model.fill import Fill
 from opensqt.model.market import INTERVALS_MS, Candle, Price
-from opensqt.model.order import Order, OrderRef, OrderRequest, OrderType, OrderUpdate, PositionSide, TimeInForce
+from opensqt.model.order import Order, OrderRef, OrderRequest, OrderType, OrderUpdate, PositionSide
 from opensqt.model.venue import Capabilities, SymbolRules
 
 Row = dict[str, Any]
+Answer = TypeVar("Answer", Order, Order | ExchangeError)
 _PRODUCT = {"productType": "USDT-FUTURES"}
 _MARGIN = {"marginCoin": told.ASSET}
 _HISTORY_MS = 89 * 86_400_000
 _ORDERS_KNOWN = 20_000
-_CANCEL_WAITS_S = (0.05, 0.2, 0.5)
 _LONGEST_WAIT_S = 5
 
 
@@ -46,6 +47,7 @@ class Bitget(Venue):
     def __init__(self, settings: VenueSettings, client: Any, rest: Any) -> None:
         super().__init__(settings, client, rest)
         self._pages = Pages(rest, client.nonce)
+        self._outcomes = Outcomes(self)
         self._names: dict[str, str] = {}
         self._frames = Frames(
             lambda name: self._names.get(name, ""),
@@ -75,7 +77,7 @@ class Bitget(Venue):
         sent_ms = self._now_ms()
         params = self._where(request.symbol) | _MARGIN | self._order_params(request)
         answer = await self.rest.send("privateMixPostV2MixOrderPlaceOrder", params, changes=True, symbol=request.symbol)
-        return await self._after_acceptance(request, answer["data"].get("orderId") or "", sent_ms)
+        return self._noted(await self._outcomes.placed(request, answer["data"].get("orderId") or "", sent_ms))
 
     async def place_batch(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
         """Send up to fifty orders; the answer lists those that were taken and those that were not."""
@@ -85,37 +87,30 @@ class Bitget(Venue):
         answer = await self.rest.send("privateMixPostV2MixOrderBatchPlaceOrder", params, changes=True, symbol=symbol)
         taken = {row["clientOid"]: row.get("orderId") or "" for row in answer["data"].get("successList") or ()}
         refused = bitget_codes.refusals(answer["data"].get("failureList"), "clientOid", symbol)
-        results: list[Order | ExchangeError] = []
-        for request in requests:
-            name = request.client_order_id
-            if name in refused:
-                results.append(refused[name])
-            elif name not in taken:
-                results.append(OutcomeUnknown("the venue's answer leaves this order out", symbol=symbol))
-            else:
-                results.append(await self._after_acceptance_in_batch(request, taken[name], sent_ms))
-        return results
+        accepted = [request for request in requests if request.client_order_id in taken]
+        results = refused | await self._outcomes.placed_batch(accepted, taken, sent_ms)
+        left_out = OutcomeUnknown("the venue's answer leaves this order out", symbol=symbol)
+        return [self._noted(results.get(request.client_order_id, left_out)) for request in requests]
 
     async def cancel(self, ref: OrderRef) -> Order:
         """Cancel one order; the venue answers its ids, so what became of it is asked."""
         params = self._where(ref.symbol) | _MARGIN | told.ids(ref)
         await self.rest.send("privateMixPostV2MixOrderCancelOrder", params, changes=True, symbol=ref.symbol)
-        return await self._after_cancel(ref)
+        return await self._outcomes.canceled(ref)
 
     async def cancel_batch(self, symbol: str, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
         """Cancel up to fifty orders, by whichever id each is named."""
+        if not refs:
+            # Sent with an empty list it would cancel everything.
+            return []
         params = self._where(symbol) | _MARGIN | {"orderIdList": [told.ids(ref) for ref in refs]}
         answer = await self.rest.send("privateMixPostV2MixOrderBatchCancelOrders", params, changes=True, symbol=symbol)
         rows = answer["data"].get("failureList")
         refused = bitget_codes.refusals(rows, "clientOid", symbol) | bitget_codes.refusals(rows, "orderId", symbol)
-        results: list[Order | ExchangeError] = []
-        for ref in refs:
-            error = refused.get(ref.client_order_id or ref.order_id)
-            try:
-                results.append(error or await self._after_cancel(ref))
-            except ExchangeError as doubt:
-                results.append(doubt)
-        return results
+        refusals = {ref: refused.get(ref.client_order_id or ref.order_id) for ref in refs}
+        accepted = [ref for ref, error in refusals.items() if error is None]
+        results = await self._outcomes.canceled_batch(symbol, accepted)
+        return [refusals[ref] or results[ref] for ref in refs]
 
     async def cancel_all(self, symbol: str) -> None:
         """Cancel every open order of a symbol: a batch that lists none means all of them."""
@@ -138,6 +133,12 @@ class Bitget(Venue):
         rows = await self._pages.all("privateMixGetV2MixOrderOrdersPending", params, "entrustedList", "orderId", symbol)
         known = (row for row in reversed(rows) if self._known(row["symbol"]))
         return [self._noted(order) for order in self.read_rows(known, lambda row: told.order(row, self._symbol))]
+
+    async def closed_orders(self, symbol: str) -> list[Order]:
+        """Ask for the latest orders that ended, one page of them."""
+        endpoint, params = "privateMixGetV2MixOrderOrdersHistory", self._where(symbol)
+        rows = await self._pages.all(endpoint, params, "entrustedList", "orderId", symbol, newest_only=True)
+        return self.read_rows(rows, lambda row: told.order(row, self._symbol))
 
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Ask for trades; the venue tells the newest first, and keeps three months of them."""
@@ -279,9 +280,9 @@ class Bitget(Venue):
         self._noted(update.order)
         return update
 
-    def _noted(self, order: Order) -> Order:
+    def _noted(self, order: Answer) -> Answer:
         """Remember whose position an order is about; in one-way mode there is nothing to remember."""
-        if order.position_side is not PositionSide.BOTH:
+        if isinstance(order, Order) and order.position_side is not PositionSide.BOTH:
             self._position_sides[order.order_id] = order.position_side
             if len(self._position_sides) > _ORDERS_KNOWN:
                 self._position_sides.popitem(last=False)
@@ -299,39 +300,3 @@ class Bitget(Venue):
         answer = await self.rest.send("privateMixGetV2MixAccountAccount", self._where(symbol) | _MARGIN, symbol=symbol)
         found: Row = answer["data"]
         return found
-
-    async def _after_acceptance(self, request: OrderRequest, order_id: str, sent_ms: int) -> Order:
-        """Answer the order that the venue accepted: it tells the ids only, and may have ended the order already."""
-        try:
-            return await self.order(OrderRef(symbol=request.symbol, client_order_id=request.client_order_id))
-        except (ExchangeError, *MALFORMED) as error:
-            if not order_id:
-                # A reduce-only order that replaces others is accepted without an id.
-                raise OutcomeUnknown(
-                    f"the order was accepted, but can't be told yet: {error}", symbol=request.symbol
-                ) from error
-            return self._noted(told.accepted(request, order_id, sent_ms))
-
-    async def _after_acceptance_in_batch(
-        self, request: OrderRequest, order_id: str, sent_ms: int
-    ) -> Order | ExchangeError:
-        """Ask only for what may have ended at once; a plain limit order works."""
-        plain = request.order_type is OrderType.LIMIT and request.time_in_force is TimeInForce.GTC
-        if plain and order_id and not request.reduce_only:
-            return self._noted(told.accepted(request, order_id, sent_ms))
-        try:
-            return await self._after_acceptance(request, order_id, sent_ms)
-        except ExchangeError as error:
-            return error
-
-    async def _after_cancel(self, ref: OrderRef) -> Order:
-        """Answer an order whose cancel was accepted; queries may lag behind that."""
-        try:
-            for wait_s in (*_CANCEL_WAITS_S, 0):
-                order = await self.order(ref)
-                if order.status.is_closed:
-                    return order
-                await asyncio.sleep(wait_s)
-        except OrderNotFound as error:
-            raise OutcomeUnknown(f"the cancel was accepted: {error}", symbol=ref.symbol) from error
-        raise OutcomeUnknown(f"the cancel was accepted; the order is still {order.status}", symbol=ref.symbol)

@@ -12,7 +12,8 @@ from opensqt.exchange.venues.client import Tap
 from opensqt.exchange.venues.pace import Pace
 
 _LIMITS = {
-    **dict.fromkeys(("place-order", "cancel-order", "batch-cancel-orders", "detail", "orders-pending", "fills"), 10),
+    **dict.fromkeys(("place-order", "cancel-order", "batch-cancel-orders"), 10),
+    **dict.fromkeys(("detail", "orders-pending", "orders-history", "fills"), 10),
     "batch-place-order": 5,
 }
 """Requests a second that one account may send, by endpoint: each endpoint's own page tells it."""

@@ -154,6 +154,8 @@ class Trading:
             for rules in symbols
             for order in ([] if call.ignored else self._engine.cancel_all(call.account, rules.symbol))
         ]
+        if not canceled and not call.ignored:
+            raise errors.of_reason(RefusalReason.ORDER_CLOSED)
         return {"successList": [_names(order) for order in canceled], "failureList": []}
 
     # Asking
