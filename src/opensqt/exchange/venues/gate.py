@@ -24,7 +24,6 @@ from opensqt.model.errors import (
     ExchangeError,
     OrderNotFound,
     OutcomeUnknown,
-    PermissionDenied,
     Unsupported,
     VenueError,
 )
@@ -39,7 +38,6 @@ _ORDERS_PAGE = 100
 _FILLS_PAGE = 1_000
 _BOOKED_WITHIN_MS = 10_000
 """A trade that closed something, and is not in the account book after so long, earned nothing."""
-_UNIFIED_ACCOUNT = 2
 
 
 class Gate(Venue):
@@ -124,8 +122,8 @@ class Gate(Venue):
         """Ask for trades; what one earned stands in the account book, which may lag: what it lacks is told later."""
         params = {"contract": self.market_id(symbol)}
         if since_ms:
-            # The end is fixed, so that new trades do not shift the pages.
-            params |= {"from": str(since_ms // 1000), "to": str(int(self.client.nonce()) // 1000 + 60)}
+            # Newest first: what comes in between shifts the pages, so that rows repeat, and none is missed.
+            params["from"] = str(since_ms // 1000)
             rows = await self._pages("GetSettleMyTradesTimerange", params, symbol, _FILLS_PAGE)
         else:
             rows = await self._send("GetSettleMyTrades", params | {"limit": str(_FILLS_PAGE)}, symbol)
@@ -135,7 +133,7 @@ class Gate(Venue):
         found = []
         for fill in sorted(fills.values(), key=lambda fill: (fill.event_time_ms, int(fill.trade_id))):
             name, booked_ms = fill.trade_id, fill.event_time_ms + _BOOKED_WITHIN_MS
-            if name in closing and name not in profits and not await self.is_over(symbol, booked_ms):
+            if name in closing and name not in profits and await self.market_now_ms(symbol) < booked_ms:
                 break
             found.append(replace(fill, realized_pnl=profits.get(name, fill.realized_pnl)))
         return found
@@ -201,15 +199,7 @@ class Gate(Venue):
             detail = await self.rest.send("privateAccountGetDetail")
         except ExchangeError as error:
             return [f"what the key may do could not be asked: {error}"]
-        rights = {row["name"]: row for row in found.get("perms") or ()} if isinstance(found, dict) else {}
-        if rights and rights.get("futures", {}).get("read_only", True):
-            raise PermissionDenied("this key may not trade futures: give it that right, read and write")
-        warnings = []
-        if "wallet" in rights and not rights["wallet"].get("read_only"):
-            warnings.append("this key may move money out of the account: take the wallet right from it")
-        if detail.get("key", {}).get("mode") == _UNIFIED_ACCOUNT:
-            warnings.append("this is a unified account: the futures balance told here is not all it trades with")
-        return warnings
+        return told.key_warnings(found, detail)
 
     # The market
 

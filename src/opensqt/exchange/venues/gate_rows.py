@@ -10,7 +10,7 @@ from typing import Any
 
 from opensqt.exchange.venues.venue import BalanceChange
 from opensqt.model.account import Account, MarginMode, Position
-from opensqt.model.errors import OrderNotFound
+from opensqt.model.errors import OrderNotFound, PermissionDenied
 from opensqt.model.fill import Fill
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Order, OrderRef, OrderStatus, OrderType, PositionSide, Side, TimeInForce
@@ -27,6 +27,7 @@ TIF = {
     TimeInForce.POST_ONLY: "poc",
 }
 _CLIENT_ID = re.compile(r"[0-9A-Za-z_.-]{1,28}")
+_UNIFIED_ACCOUNT = 2
 _TIF = {text: force for force, text in TIF.items()}
 SIDES = {"single": PositionSide.BOTH, "dual_long": PositionSide.LONG, "dual_short": PositionSide.SHORT}
 
@@ -207,6 +208,23 @@ def candle(row: Row, rules: SymbolRules, interval: str, *, closed: bool) -> Cand
         event_time_ms=open_ms + INTERVALS_MS[interval] - 1 if closed else open_ms,
         received_ns=time.time_ns(),
     )
+
+
+def key_warnings(keys: Row, detail: Row) -> list[str]:
+    """Tell what a key may do and should not, out of `main_keys` and `detail` of the account.
+
+    Raises:
+        PermissionDenied: It may not trade futures.
+    """
+    rights = {row["name"]: row for row in keys.get("perms") or ()}
+    if rights and rights.get("futures", {}).get("read_only", True):
+        raise PermissionDenied("this key may not trade futures: give it that right, read and write")
+    warnings = []
+    if "wallet" in rights and not rights["wallet"].get("read_only"):
+        warnings.append("this key may move money out of the account: take the wallet right from it")
+    if (detail.get("key") or {}).get("mode") == _UNIFIED_ACCOUNT:
+        warnings.append("this is a unified account: the futures balance told here is not all it trades with")
+    return warnings
 
 
 def closing(rows: Iterable[Row]) -> set[str]:
