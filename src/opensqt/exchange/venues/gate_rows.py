@@ -221,7 +221,7 @@ def key_warnings(keys: Row, detail: Row) -> list[str]:
         raise PermissionDenied("this key may not trade futures: give it that right, read and write")
     warnings = []
     if "wallet" in rights and not rights["wallet"].get("read_only"):
-        warnings.append("this key may move money out of the account: take the wallet right from it")
+        warnings.append("this key may withdraw and move money out of the account: take the wallet right from it")
     if (detail.get("key") or {}).get("mode") == _UNIFIED_ACCOUNT:
         warnings.append("this is a unified account: the futures balance told here is not all it trades with")
     return warnings
@@ -236,6 +236,6 @@ def named(ref: OrderRef) -> Row:
     """Name an order in a path: whatever could not be an id there would be another path."""
     if ref.client_order_id and _CLIENT_ID.fullmatch(ref.client_order_id):
         return {"order_id": PREFIX + ref.client_order_id}
-    if not ref.client_order_id and ref.order_id.isdecimal():
+    if not ref.client_order_id and ref.order_id.isascii() and ref.order_id.isdecimal():
         return {"order_id": ref.order_id}
     raise OrderNotFound("no order can have this id on gate", symbol=ref.symbol)

@@ -152,8 +152,9 @@ class AccountData:
         }
 
     def _keys(self, call: Call) -> Any:
-        # A key may read the wallet and nothing more of it: whoever trades does not withdraw.
-        perms = [{"name": name, "read_only": name != "futures"} for name in _PERMISSIONS]
+        account = self._settings.account(call.account)
+        writes = {"futures": account.may_trade, "wallet": account.may_withdraw}
+        perms = [{"name": name, "read_only": not writes.get(name, False)} for name in _PERMISSIONS]
         user = self._security.user(call.account)
         key = {"state": 1, "mode": 1, "name": ["simulated"], "user_id": user, "perms": perms}
         return key | {"currency_pairs": [], "ip_whitelist": [], "key": {"mode": 1}}

@@ -71,6 +71,11 @@ def invalid_signature() -> VenueError:
     return VenueError(401, "INVALID_SIGNATURE", "Signature mismatch")
 
 
+def read_only() -> VenueError:
+    """The key lacks the right to trade."""
+    return VenueError(403, "READ_ONLY", "this key may read only")
+
+
 def expired(message: str) -> VenueError:
     """The call comes too late, or too early."""
     return VenueError(403, "REQUEST_EXPIRED", message)

@@ -14,9 +14,9 @@ from opensqt.simulator.dialects.gate import errors
 
 Fields = Mapping[str, Any]
 """What a query or a JSON object carries: text, or JSON values."""
-_DECIMAL = re.compile(r"-?\d{1,20}(\.\d{1,20})?")
-_INTEGER = re.compile(r"-?\d{1,19}")
-_SECONDS = re.compile(r"\d{1,12}(\.\d{1,9})?")
+_DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
+_INTEGER = re.compile(r"-?[0-9]{1,19}")
+_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 
 
 def text(fields: Fields, name: str) -> str:

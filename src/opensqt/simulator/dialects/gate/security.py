@@ -18,7 +18,7 @@ from opensqt.simulator.settings import SimulatorSettings
 
 _GAP_MS = 60_000
 _FIRST_USER = 20_000_001
-_TIMESTAMP = re.compile(r"\d{9,12}(\.\d{1,9})?")
+_TIMESTAMP = re.compile(r"[0-9]{9,12}(\.[0-9]{1,9})?")
 _ORDER_OPERATIONS = {"place_order": 1, "batch_place": 1, "cancel_order": 2, "batch_cancel": 2, "cancel_all": 2}
 """Operations with limits of their own, and how many times the limit of placing each grants."""
 
@@ -60,6 +60,8 @@ class Security:
         expires = call.headers.get("x-gate-exptime", "")
         if expires and (not expires.isdecimal() or int(expires) < self._clock.server_ms()):
             raise errors.expired("request expired before it was handled")
+        if call.route.operation in _ORDER_OPERATIONS and not self._accounts[key].may_trade:
+            raise errors.read_only()
         call.account = key
 
     def subscriber(self, message: Mapping[str, Any]) -> str | None:
