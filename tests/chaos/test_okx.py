@@ -1,4 +1,4 @@
-"""What only OKX has: a passphrase, a key whose rights are told at the start, and lists that come in short pages."""
+"""What only OKX has: a passphrase, a key's rights, short pages, and acknowledgements that come before the deed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from opensqt.exchange.venues.base import VenueExchange
 from opensqt.exchange.venues.registry import venue_type
-from opensqt.model.errors import CredentialsRefused, PermissionDenied
-from opensqt.model.order import OrderStatus, OrderType, Side
+from opensqt.model.errors import CredentialsRefused, OutcomeUnknown, PermissionDenied, PostOnlyWouldCross
+from opensqt.model.order import OrderRef, OrderStatus, OrderType, Side, TimeInForce
 from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.order import NewOrder
 from opensqt.simulator.settings import AccountSettings
@@ -89,3 +89,48 @@ async def test_more_candles_than_a_page_holds_are_told_without_a_hole() -> None:
         assert [(bar.open_time_ms, bar.close) for bar in window] == bars[10:410]
         first = await exchange.get_historical_klines(SYMBOL, "1m", limit=5, start_ms=bars[10][0])
         assert [(bar.open_time_ms, bar.close) for bar in first] == bars[10:15]
+
+
+async def test_a_cancel_that_is_acknowledged_and_not_done_is_no_cancel() -> None:
+    """F3."""
+    async with on_simulator("okx") as rig:
+        placed = await rig.exchange.place_order(rig.request(price=await rig.far()))
+        rig.fault(kind="ignore", on="cancel_order")
+        with pytest.raises(OutcomeUnknown, match="still OPEN"):
+            await rig.exchange.cancel_order(OrderRef(symbol=SYMBOL, order_id=placed.order_id))
+        assert [one.order_id for one in await rig.exchange.get_open_orders(SYMBOL)] == [placed.order_id]
+
+
+async def test_a_cancel_is_done_when_the_order_is_closed_and_not_when_it_is_acknowledged() -> None:
+    async with on_simulator("okx") as rig:
+        placed = await rig.exchange.place_order(rig.request(price=await rig.far()))
+        canceled = await rig.exchange.cancel_order(OrderRef(symbol=SYMBOL, order_id=placed.order_id))
+        assert canceled.status is OrderStatus.CANCELED
+
+
+@pytest.mark.parametrize(
+    "fault", [{"kind": "hide_orders", "for_ms": 3_000}, {"kind": "error_before", "on": "get_order"}]
+)
+async def test_a_post_only_order_that_cannot_be_asked_for_is_taken_at_its_acknowledgement(
+    fault: dict[str, Any],
+) -> None:
+    """F1: it was accepted, so that nothing but the stream or a later query may say otherwise."""
+    async with on_simulator("okx") as rig:
+        rig.fault(**fault)
+        request = rig.request(price=await rig.far(), time_in_force=TimeInForce.POST_ONLY)
+        placed = await rig.exchange.place_order(request)
+        assert (placed.status, placed.client_order_id) == (OrderStatus.OPEN, request.client_order_id)
+        await rig.agrees()
+
+
+async def test_post_only_orders_of_a_batch_that_would_take_are_told_one_by_one() -> None:
+    """F18."""
+    async with on_simulator("okx") as rig:
+        crossing = await rig.front(Side.SELL) + Decimal(1)
+        requests = [
+            rig.request(price=price, time_in_force=TimeInForce.POST_ONLY) for price in (await rig.far(), crossing)
+        ]
+        rests, refused = await rig.exchange.batch_place_orders(requests)
+        assert getattr(rests, "status", rests) is OrderStatus.OPEN
+        assert isinstance(refused, PostOnlyWouldCross)
+        assert rig.account["fills"] == []

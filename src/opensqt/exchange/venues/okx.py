@@ -285,7 +285,9 @@ class Okx(Venue):
         await self.client.watch(url, name, {"op": "subscribe", "args": args}, name)
 
     async def _let_go(self, url: str, name: str, arg: dict[str, str]) -> None:
-        socket = self.client.client(url)
+        socket = self.client.clients.get(url)
+        if socket is None or socket.connection is None or socket.connection.closed:
+            return
         socket.subscriptions.pop(name, None)
         socket.futures.pop(name, None)
         await socket.send({"op": "unsubscribe", "args": [arg]})

@@ -63,7 +63,8 @@ def parse(arg: Any, path: str, instruments: Instruments) -> Channel:
     """
     if not isinstance(arg, dict) or not all(isinstance(value, str) for value in arg.values()):
         raise VenueError(400, "60012", "Illegal request: args: expected objects with texts")
-    name, inst_id = arg.get("channel", ""), arg.get("instId", "")
+    name, family = arg.get("channel", ""), arg.get("instFamily", "")
+    inst_id = arg.get("instId") or (f"{family}-SWAP" if family else "")
     swap = instruments.find(inst_id)
     unknown = _unknown(arg)
     if (path == "private") != (name in _PRIVATE) or (inst_id and swap is None):

@@ -41,7 +41,7 @@ class Security:
         if call.route.security == "signed":
             self._check_signed(call)
         if call.headers.get("x-simulated-trading", "0") not in ("0", "1"):
-            raise VenueError(400, "50016", "Parameter x-simulated-trading does not match.")
+            raise VenueError(401, "50101", "APIKey does not match current environment.")
         endpoint = f"{call.route.method} {call.route.path}"
         window = self._windows.setdefault(endpoint, Window(call.route.weight, _WINDOW_MS))
         if not window.add(call.account or call.address, parameters.count(call), self._clock.server_ms()):
