@@ -41,11 +41,18 @@ _STATUS = {
 POSITION_SIDES = {PositionSide.BOTH: "net", PositionSide.LONG: "long", PositionSide.SHORT: "short"}
 _SIDES = {text: side for side, text in POSITION_SIDES.items()}
 _WHY_CANCELED = {
-    "2": "liquidated",
-    "9": "the position it reduced is gone",
+    "0": "the venue canceled it",
+    "2": "reduce-only: the position has too little margin",
+    "3": "the account is near liquidation",
+    "6": "the position was deleveraged",
+    "9": "funding left too little balance",
     "13": "fill or kill: it could not be filled whole",
     "14": "immediate or cancel: the rest found nothing",
-    "20": "the venue canceled it with the position",
+    "15": "its price is beyond the venue's limit",
+    "17": "the position that it was to close is closed",
+    "20": "the cancel-all timer ran out",
+    "22": "reduce-only: a better order closes the position",
+    "23": "reduce-only: a better order closes the position",
     "31": "post-only: it would have taken",
     "32": "it would have traded with an order of the same account",
 }

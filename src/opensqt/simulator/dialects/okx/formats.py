@@ -34,8 +34,8 @@ _SOURCE = {
     ClosingReason.NOT_FILLED_AT_ONCE: "14",
     ClosingReason.POST_ONLY: "31",
     ClosingReason.SELF_TRADE: "32",
-    ClosingReason.REDUCE_ONLY: "20",
-    ClosingReason.LIQUIDATION: "2",
+    ClosingReason.REDUCE_ONLY: "17",
+    ClosingReason.LIQUIDATION: "3",
 }
 """cancelSource: who or what canceled an order."""
 _FOK_SOURCE = "13"
