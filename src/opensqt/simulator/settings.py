@@ -149,3 +149,7 @@ class SimulatorSettings(Section):
     funding_interval_h: int = Field(default=8, gt=0)
     rules: VenueRules = VenueRules()
     server: ServerRules = ServerRules()
+
+    def account(self, key: str) -> AccountSettings:
+        """Answer the settings of the account that *key* signs in to."""
+        return next(account for account in self.accounts if account.key == key)

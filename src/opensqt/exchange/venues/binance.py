@@ -16,7 +16,7 @@ from opensqt.exchange.venues.client import Tap
 from opensqt.exchange.venues.errors import Reply, translate
 from opensqt.exchange.venues.venue import BalanceChange, Event, LeverageChange, StreamExpired, Venue
 from opensqt.model.account import Account, MarginMode, Position, PositionMode
-from opensqt.model.errors import ExchangeError, VenueError
+from opensqt.model.errors import ExchangeError, PermissionDenied, VenueError
 from opensqt.model.fill import Fill
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import (
@@ -185,13 +185,15 @@ class Binance(Venue):
         return held[0].leverage
 
     async def key_warnings(self) -> list[str]:
-        """Tell whether the key may withdraw; the test network has no such answer."""
+        """Tell whether the key may withdraw, and refuse one that may not trade; the test network has no such answer."""
         if self.settings.testnet:
             return []
         try:
             rights = await self.rest.send("sapiGetAccountApiRestrictions")
         except ExchangeError as error:
             return [f"what the key may do could not be asked: {error}"]
+        if str(rights.get("enableFutures", True)).lower() == "false":
+            raise PermissionDenied("this key may not trade futures: allow it `Enable Futures`")
         if str(rights.get("enableWithdrawals")).lower() == "true":
             return ["this key may withdraw: take that right from it, trading does not need it"]
         return []

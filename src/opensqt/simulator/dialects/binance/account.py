@@ -166,11 +166,12 @@ class AccountData:
     def _trading_status(self, _call: Call) -> Any:
         return {"indicators": {}, "updateTime": self._engine.clock.server_ms()}
 
-    def _key_permissions(self, _call: Call) -> Any:
-        no = ("ipRestrict", "enableWithdrawals", "enableInternalTransfer", "enableMargin", "enableVanillaOptions")
+    def _key_permissions(self, call: Call) -> Any:
+        account = self._settings.account(call.account)
+        rights = {"enableFutures": account.may_trade, "enableWithdrawals": account.may_withdraw}
+        no = ("ipRestrict", "enableInternalTransfer", "enableMargin", "enableVanillaOptions")
         more = ("permitsUniversalTransfer", "enableSpotAndMarginTrading", "enablePortfolioMarginTrading")
-        yes = ("enableReading", "enableFutures")
-        return {"createTime": 0, **dict.fromkeys(no + more, False), **dict.fromkeys(yes, True)}
+        return {"createTime": 0, **dict.fromkeys(no + more, False), "enableReading": True, **rights}
 
     def _income(self, call: Call) -> Any:
         symbol = self._symbol_or_all(call.params)

@@ -16,6 +16,7 @@ _KEY = re.compile(r"[A-Za-z0-9-]{1,128}")
 _DEFAULT_WINDOW_MS = 5000
 _LONGEST_WINDOW_MS = 60_000
 _AHEAD_MS = 1000
+_ORDER_OPERATIONS = ("place_order", "batch_place", "cancel_order", "batch_cancel", "cancel_all")
 
 
 class Security:
@@ -41,6 +42,8 @@ class Security:
         if call.route.security == "signed":
             self._check_time(call)
             self._check_signature(call)
+        if call.route.operation in _ORDER_OPERATIONS and not self._accounts[call.account].may_trade:
+            raise VenueError(401, "-2015", "Invalid API-key, IP, or permissions for action.")
 
     def count_orders(self, call: Call, number: int) -> None:
         """Count new orders of the account, and write the headers that tell the counts."""

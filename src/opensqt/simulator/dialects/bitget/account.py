@@ -13,8 +13,10 @@ from opensqt.simulator.settings import SymbolSettings
 
 _POSITION_MODES = {name: mode for mode, name in formats.POSITION_MODE.items()}
 _MARGIN_MODES = {"crossed": MarginMode.CROSS, "isolated": MarginMode.ISOLATED}
-_AUTHORITIES = ["coor", "cpor", "coow", "cpow"]
-"""Futures orders and holdings, to read and to write; no withdrawal."""
+_READING = ["coor", "cpor"]
+"""Futures orders and holdings, to read; the same to write, and to withdraw, are rights of a key."""
+_TRADING = ["coow", "cpow"]
+_WITHDRAWING = ["wwow"]
 
 
 class AccountData:
@@ -92,11 +94,13 @@ class AccountData:
         }
 
     def _info(self, call: Call) -> Any:
+        account = self._settings.account(call.account)
+        rights = _READING + _TRADING * account.may_trade + _WITHDRAWING * account.may_withdraw
         return {
             "userId": "1",
             "inviterId": "",
             "ips": "",
-            "authorities": list(_AUTHORITIES),
+            "authorities": rights,
             "parentId": 1,
             "traderType": "not_trader",
             "channelCode": "",

@@ -16,6 +16,7 @@ from opensqt.simulator.settings import SimulatorSettings
 
 _TIMESTAMP = re.compile(r"\d{10,13}")
 _EXPIRES_MS = 30_000
+_ORDER_OPERATIONS = ("place_order", "batch_place", "cancel_order", "batch_cancel", "cancel_all")
 _REQUESTS_PER_MINUTE = 6_000
 _RESTRICTED_MS = 300_000
 """What an address may ask in a minute, and how long it stays shut out after it asked more."""
@@ -48,6 +49,8 @@ class Security:
         self._check_passphrase(account, call.headers.get("ACCESS-PASSPHRASE", ""))
         if call.headers.get("paptrading", "1") != "1":
             raise errors.bad_value("paptrading")
+        if call.route.operation in _ORDER_OPERATIONS and not self._accounts[account].may_trade:
+            raise VenueError(400, "40014", "Incorrect permissions, need future order write permissions")
         call.account = account
         self._charge(call, account)
 
