@@ -34,7 +34,7 @@ from tests.support import Process, eventually, start
 
 SYMBOL = "BTCUSDT"
 ACCOUNT = "sim-key"
-KEYS = {"API_KEY": "sim-key", "API_SECRET": "sim-secret"}
+KEYS = {"API_KEY": "sim-key", "API_SECRET": "sim-secret", "PASSPHRASE": "sim-pass"}
 FEE = Decimal("0.00002")
 """Low, so that a narrow grid pays and tests see fills soon."""
 TRADING = {"symbol": SYMBOL, "price_interval": "5", "order_quantity": "100", "reconcile_interval": "2"}
@@ -42,7 +42,7 @@ TRADING = {"symbol": SYMBOL, "price_interval": "5", "order_quantity": "100", "re
 
 @asynccontextmanager
 async def simulator(**settings: Any) -> AsyncIterator[Simulator]:
-    """Run a simulator."""
+    """Run a simulator, of Binance unless `exchange` names another venue."""
     given = {"exchange": "binance", "seed": 7, "port": 0, "maker_fee": FEE, **settings}
     async with Simulator(SimulatorSettings(**given)) as sim:
         yield sim
@@ -91,15 +91,18 @@ async def running(
     sim: Simulator, database: Path, *, adopt_position: str = "halt", cancel_on_exit: bool = True, **trading: Any
 ) -> AsyncIterator[MarketMaker]:
     """Run a market maker in this process until the end of the block, and see that it stops in good order."""
+    venue = sim.settings.exchange
+    app = {"current_exchange": venue, "database_url": f"sqlite:///{database}", "adopt_position": adopt_position}
+    access = VenueAccess(
+        api_key=SecretStr("sim-key"),
+        secret_key=SecretStr("sim-secret"),
+        passphrase=SecretStr("sim-pass"),
+        base_url=sim.url,
+        fee_rate=FEE,
+    )
     settings = MarketMakerSettings(
-        app=AppSettings(
-            current_exchange="binance", database_url=f"sqlite:///{database}", adopt_position=adopt_position
-        ),
-        exchanges=ExchangesSettings(
-            binance=VenueAccess(
-                api_key=SecretStr("sim-key"), secret_key=SecretStr("sim-secret"), base_url=sim.url, fee_rate=FEE
-            )
-        ),
+        app=AppSettings.model_validate(app),
+        exchanges=ExchangesSettings.model_validate({venue: access}),
         trading=TradingSettings.model_validate({**TRADING, **trading}),
     )
     async with AsyncExitStack() as stack:
@@ -131,7 +134,7 @@ class Chain(Ledger):
     def maker(self, *arguments: str, **env: str) -> AbstractAsyncContextManager[Process]:
         variables = {
             **{f"OPENSQT__TRADING__{key.upper()}": value for key, value in TRADING.items()},
-            "OPENSQT__EXCHANGES__BINANCE__FEE_RATE": str(FEE),
+            f"OPENSQT__EXCHANGES__{self.sim.settings.exchange.upper()}__FEE_RATE": str(FEE),
             "EXCHANGE_GRPC_ADDRESS": self.connector.address,
             "OPENSQT__APP__DATABASE_URL": f"sqlite:///{self.folder}/grid.db",
             **env,
@@ -149,7 +152,7 @@ async def chain(folder: Path, **settings: Any) -> AsyncIterator[Chain]:
 @asynccontextmanager
 async def connector(sim: Simulator, folder: Path, *, port: str = "0") -> AsyncIterator[Process]:
     """Run a connector on the simulator, with its journal in *folder*."""
-    arguments = ("--exchange", "binance", "--base-url", sim.url, "--port", port, "--metrics-port", "0")
+    arguments = ("--exchange", sim.settings.exchange, "--base-url", sim.url, "--port", port, "--metrics-port", "0")
     journal = ("--journal", str(folder / "journal.db"))
     async with start("opensqt.connector", *arguments, *journal, env=KEYS, cwd=folder) as process:
         await process.ready()

@@ -105,14 +105,15 @@ class Trading:
     def _sides(self, call: Call, params: Params) -> tuple[Side, PositionSide]:
         """Read which way the order trades: in hedge mode `side` names the position and `tradeSide` what is done to it.
 
-        One-way mode does not look at the trade side.
+        An order with hedge mode's trade side is refused in one-way mode, and one without it in hedge mode.
         """
         side = parameters.choice(params, "side", _SIDES)
-        if self._engine.position_mode(call.account) is PositionMode.ONE_WAY:
-            return side, PositionSide.BOTH
         trade_side = params.get("tradeSide", "").lower()
-        if trade_side not in ("open", "close"):
+        hedged = trade_side in ("open", "close")
+        if hedged is (self._engine.position_mode(call.account) is PositionMode.ONE_WAY):
             raise errors.of_reason(RefusalReason.POSITION_SIDE_MISMATCH)
+        if not hedged:
+            return side, PositionSide.BOTH
         position_side = PositionSide.LONG if side is Side.BUY else PositionSide.SHORT
         return side if trade_side == "open" else side.opposite, position_side
 

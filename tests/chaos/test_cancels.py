@@ -1,0 +1,97 @@
+"""Fills that cross a cancel, and exits whose position is gone: each fill counts once, nothing flips, nothing loops."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from opensqt.model.errors import ExchangeError, OrderRejected, ReduceOnlyRefused
+from opensqt.model.order import OrderRef, OrderStatus, OrderType, Side
+from tests.chaos.adapter_rig import LOT, PART, SYMBOL, UNLIMITED, Adapter, Rig
+from tests.support import eventually
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("told", ["by the stream", "by queries only"])
+async def test_fills_between_a_cancel_and_its_answer_count_once_each(adapter: Adapter, told: str, large: bool) -> None:
+    """F4: the cancel waits at the venue while the order fills, piece by piece."""
+    count = 500 if large else 20
+    async with adapter(server=UNLIMITED) as rig:
+        request = rig.request(price=await rig.front(Side.BUY), quantity=PART * (count + 7))
+        order = await rig.exchange.place_order(request)
+        rig.fault(kind="delay", on="cancel_order", delay_ms=1_000)
+        if told == "by queries only":
+            rig.fault(kind="mute", channel="private", for_ms=2_500)
+        ref = OrderRef(symbol=SYMBOL, order_id=order.order_id)
+        canceling = asyncio.create_task(rig.exchange.cancel_order(ref))
+        await eventually(lambda: _asked(rig, "cancel_order") == 1)
+        for _ in range(count):
+            rig.hit(Side.BUY, PART)
+        assert rig.account["orders"][0]["status"] == "PARTIALLY_FILLED"
+        answer = await canceling
+        assert (answer.status, answer.filled_quantity) == (OrderStatus.CANCELED, PART * count)
+        await rig.agrees()
+        assert sum((fill.quantity for fill in rig.told), Decimal(0)) == PART * count
+
+
+async def test_the_last_fill_of_an_order_may_meet_its_cancel(adapter: Adapter) -> None:
+    """F4: nothing is left to cancel when the cancel is looked at; the answer is the fill."""
+    async with adapter() as rig:
+        order = await rig.exchange.place_order(rig.request(price=await rig.front(Side.BUY)))
+        rig.fault(kind="delay", on="cancel_order", delay_ms=500)
+        ref = OrderRef(symbol=SYMBOL, client_order_id=order.client_order_id)
+        canceling = asyncio.create_task(rig.exchange.cancel_order(ref))
+        await eventually(lambda: _asked(rig, "cancel_order") == 1)
+        for _ in range(3):
+            rig.hit(Side.BUY, PART)
+        answer = await canceling
+        assert (answer.status, answer.filled_quantity) == (OrderStatus.FILLED, LOT)
+        await rig.agrees()
+
+
+async def test_exits_of_a_position_that_was_shrunk_never_flip_it(adapter: Adapter) -> None:
+    """F19: resting exits for the whole position; half of it is sold by hand, and then the exits are hit."""
+    async with adapter() as rig:
+        await rig.exchange.place_order(rig.request(Side.BUY, order_type=OrderType.MARKET, quantity=2 * LOT))
+        price = await rig.front(Side.SELL)
+        for _ in range(2):
+            await rig.exchange.place_order(rig.request(Side.SELL, price, reduce_only=True))
+        await rig.exchange.place_order(rig.request(Side.SELL, order_type=OrderType.MARKET, quantity=LOT + PART))
+        rig.hit(Side.SELL, 2 * LOT)
+        # What an exit that was cut or dropped is called then is each venue's own affair.
+        await eventually(lambda: all(order.status.is_closed for order in rig.orders.values()))
+        await eventually(lambda: set(rig.fills) == {fill["trade_id"] for fill in rig.account["fills"]})
+        assert sum((fill.quantity for fill in rig.told if fill.side is Side.SELL), Decimal(0)) == 2 * LOT
+        assert all(Decimal(one["quantity"]) == 0 for one in rig.account["positions"])
+
+
+async def test_an_exit_of_nothing_is_refused_by_its_name(adapter: Adapter) -> None:
+    """F19: whoever is told so does not send it again."""
+    async with adapter() as rig:
+        await rig.exchange.place_order(rig.request(Side.BUY, order_type=OrderType.MARKET))
+        await rig.exchange.place_order(rig.request(Side.SELL, order_type=OrderType.MARKET))
+        request = rig.request(Side.SELL, await rig.front(Side.SELL), reduce_only=True)
+        refused: ExchangeError | None = None
+        try:
+            order = await rig.exchange.place_order(request)
+        except (ReduceOnlyRefused, OrderRejected) as error:
+            refused = error
+        else:
+            ref = OrderRef(symbol=SYMBOL, order_id=order.order_id)
+            ended = await eventually(lambda: _closed(rig, ref))
+            assert ended.filled_quantity == 0
+        assert refused is None or isinstance(refused, ReduceOnlyRefused)
+        rig.hit(Side.SELL, LOT)
+        await rig.agrees()
+        assert all(Decimal(one["quantity"]) == 0 for one in rig.account["positions"])
+
+
+def _asked(rig: Rig, operation: str) -> int:
+    return int(rig.simulator.ledger()["statistics"]["requests"].get(operation, 0))
+
+
+def _closed(rig: Rig, ref: OrderRef) -> object:
+    order = rig.orders.get(ref.order_id)
+    return order if order is not None and order.status.is_closed else None
