@@ -181,7 +181,7 @@ async def test_the_mode_in_force_is_no_change(exchange: Any) -> None:
 @pytest.mark.parametrize(
     ("fields", "label"),
     [
-        ({"size": "0.5"}, "INVALID_PARAM_VALUE"),
+        ({"size": "10.5"}, "INVALID_PARAM_VALUE"),
         ({"price": "45000.05"}, "INVALID_PARAM_VALUE"),
         ({"price": "60000"}, "PRICE_TOO_DEVIATED"),
         ({"size": 900_000}, "INSUFFICIENT_AVAILABLE"),

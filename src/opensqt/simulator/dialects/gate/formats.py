@@ -39,6 +39,16 @@ def contract(rules: SymbolSettings) -> str:
     return f"{rules.base_asset}_{rules.quote_asset}"
 
 
+def multiplier(rules: SymbolSettings) -> Decimal:
+    """Answer how many coins a contract holds: unless told otherwise, one step of the quantity."""
+    return rules.contract_size or rules.quantity_step
+
+
+def plain(value: Decimal) -> str:
+    """Write a number without exponent and without zeros that say nothing."""
+    return figures.exact(value.normalize()) if value else "0"
+
+
 def seconds(time_ms: int) -> orjson.Fragment:
     """Write a time in seconds, as a number with its milliseconds."""
     return orjson.Fragment(f"{time_ms // 1000}.{time_ms % 1000:03d}".encode())
@@ -56,9 +66,9 @@ class Sizes:
         self.as_text = as_text
 
     def of(self, quantity: Decimal, rules: SymbolSettings) -> str | int:
-        """Write a signed quantity."""
-        contracts = int(quantity / rules.quantity_step)
-        return str(contracts) if self.as_text else contracts
+        """Write a signed quantity; parts of a contract are told to who asked for text only, as on the venue."""
+        contracts = quantity / multiplier(rules)
+        return plain(contracts) if self.as_text else int(contracts)
 
 
 def text(order_id: str, client_order_id: str) -> str:
@@ -214,11 +224,11 @@ def account(balance: BalanceView, user: int, mode: PositionMode) -> dict[str, An
 
 
 def instrument(rules: SymbolSettings, mark: MarkPrice, last: Decimal, settings: SimulatorSettings, sizes: Sizes) -> Any:
-    """Write a contract; one contract is one step of the quantity."""
+    """Write a contract."""
     return {
         "name": contract(rules),
         "type": "direct",
-        "quanto_multiplier": figures.exact(rules.quantity_step),
+        "quanto_multiplier": figures.exact(multiplier(rules)),
         "ref_discount_rate": "0",
         "ref_rebate_rate": "0.2",
         "order_price_deviate": figures.exact(rules.price_band),
@@ -235,9 +245,9 @@ def instrument(rules: SymbolSettings, mark: MarkPrice, last: Decimal, settings: 
         "interest_rate": "0.0003",
         "mark_price_round": "0.00000001",
         "order_price_round": figures.exact(rules.price_step),
-        "order_size_min": sizes.of(rules.min_quantity, rules),
+        "order_size_min": plain(rules.min_quantity / multiplier(rules)),
         "order_size_max": sizes.of(rules.max_quantity, rules),
-        "enable_decimal": False,
+        "enable_decimal": rules.quantity_step < multiplier(rules),
         "orders_limit": rules.max_open_orders,
         "leverage_min": "1",
         "leverage_max": str(rules.max_leverage),
@@ -264,7 +274,7 @@ def ticker(rules: SymbolSettings, day: DayStatistics, mark: MarkPrice, best: tup
         "total_size": "0",
         "low_24h": figures.price(day.low, rules),
         "high_24h": figures.price(day.high, rules),
-        "volume_24h": str(int(day.volume / rules.quantity_step)),
+        "volume_24h": str(int(day.volume / multiplier(rules))),
         "volume_24h_base": figures.exact(day.volume),
         "volume_24h_quote": quote,
         "volume_24h_settle": quote,

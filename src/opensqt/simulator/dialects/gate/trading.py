@@ -205,13 +205,11 @@ class Trading:
         if contracts:
             side = Side.BUY if contracts > 0 else Side.SELL
             position_side = _position_side(side, reduce_only=reduce_only) if hedge else PositionSide.BOTH
-            quantity = abs(contracts) * rules.quantity_step
+            quantity = abs(contracts) * formats.multiplier(rules)
         else:
             position_side = self._closed_side(fields, hedge=hedge)
             held = self._held(call.account, rules, position_side)
             side, quantity, reduce_only = Side.SELL if held > 0 else Side.BUY, abs(held), True
-        if contracts % 1:
-            raise errors.of_reason(RefusalReason.QUANTITY_STEP)
         price = parameters.decimal(fields, "price")
         force = _TIF.get(str(fields.get("tif") or "gtc"))
         if force is None or price < 0 or (not price and force not in (TimeInForce.IOC, TimeInForce.FOK)):
