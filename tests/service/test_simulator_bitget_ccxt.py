@@ -165,6 +165,12 @@ async def test_hedge_mode_keeps_a_long_and_a_short_side_by_side(exchange: Any) -
         await exchange.set_position_mode(False, SYMBOL)
 
 
+async def test_one_way_mode_refuses_a_trade_side(exchange: Any) -> None:
+    """F20."""
+    with pytest.raises(ccxt.ExchangeError, match="40774"):
+        await exchange.create_order(SYMBOL, "market", "buy", "0.01", None, {"hedged": True})
+
+
 async def test_a_closing_order_in_hedge_mode_is_told_as_one(exchange: Any, simulator: Simulator) -> None:
     await exchange.set_position_mode(True, SYMBOL)
     await exchange.create_order(SYMBOL, "market", "buy", "0.02", None, {"hedged": True})
