@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -20,7 +20,7 @@ from opensqt.model.fill import Fill
 from opensqt.model.order import Order, OrderRequest, Side
 from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.faults import Fault
-from opensqt.simulator.settings import AccountSettings, ServerRules
+from opensqt.simulator.settings import AccountSettings, ServerRules, SymbolSettings
 from tests.support import eventually
 
 SYMBOL = "BTCUSDT"
@@ -152,17 +152,25 @@ def settings(simulator: Simulator, **more: Any) -> VenueSettings:
 
 @asynccontextmanager
 async def on_simulator(
-    venue: str, mode: PositionMode = PositionMode.ONE_WAY, *, still: bool = True, server: Any = None, **more: Any
+    venue: str,
+    mode: PositionMode = PositionMode.ONE_WAY,
+    *,
+    still: bool = True,
+    server: Any = None,
+    listed: Sequence[SymbolSettings] = (),
+    **more: Any,
 ) -> AsyncIterator[Rig]:
     """Start a simulator and an adapter on it; a still market trades only with whom the test sends."""
     simulated: dict[str, Any] = {"exchange": venue, "port": 0, "past_minutes": 200}
     simulated["accounts"] = (AccountSettings(position_mode=mode),)
     if server is not None:
         simulated["server"] = server
+    if listed:
+        simulated["symbols"] = tuple(listed)
     async with Simulator(SimulatorSettings(**simulated)) as simulator:
         if still:
-            for symbol in (SYMBOL, "ETHUSDT"):
-                simulator.market.pause(symbol)
+            for rules in simulator.engine.symbols():
+                simulator.market.pause(rules.symbol)
         exchange = create_exchange(settings(simulator, **more))
         assert isinstance(exchange, VenueExchange)
         async with exchange:
