@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -168,7 +168,7 @@ async def _ccxt_on(venue: str, source: Simulator) -> AsyncIterator[None]:
             asyncio.ensure_future(client.watch_bids_asks([symbol])),
             asyncio.ensure_future(client.watch_orders(symbol)),
         ]
-        await _subscribed(source, 2)
+        await _subscribed(source, 2, watching)
         for task in watching:
             task.cancel()
         await asyncio.gather(*watching, return_exceptions=True)
@@ -177,10 +177,13 @@ async def _ccxt_on(venue: str, source: Simulator) -> AsyncIterator[None]:
         await client.close()
 
 
-async def _subscribed(source: Simulator, clients_there: int) -> None:
-    """Wait until so many clients listen to orders, and as many to prices."""
+async def _subscribed(source: Simulator, clients_there: int, watching: Sequence[asyncio.Future[Any]] = ()) -> None:
+    """Wait until so many clients listen to orders, and as many to prices; raise what one of *watching* ended with."""
 
     def there() -> bool:
+        for task in watching:
+            if task.done():
+                task.result()
         carried = [+socket.channels for socket in source._hub.sockets]
         return all(sum(map(kind.of, carried)) >= clients_there for kind in Kind)
 

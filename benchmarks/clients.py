@@ -12,6 +12,8 @@ from opensqt.exchange.venues.base import VenueExchange
 from opensqt.exchange.venues.registry import venue_type
 
 SYMBOL = "BTCUSDT"
+_USER = "20000001"
+"""The number of the simulated account, for a venue whose client must be told it."""
 _NEVER_S = 3600.0
 """Upkeep would be counted as the cost of frames, so it is put off until after the end."""
 
@@ -25,7 +27,7 @@ def plain_ccxt(venue: str, url: str) -> Any:
     """Make the client of ccxt.pro that our adapter builds on, with nothing of ours but the addresses and the key."""
     ours = venue_type(venue).make_client(_settings(venue, url))
     shipped = next(each for each in type(ours).__mro__ if each.__module__.startswith("ccxt.pro."))
-    client = shipped({"apiKey": ours.apiKey, "secret": ours.secret, "password": ours.password, "uid": ours.uid})
+    client = shipped({"apiKey": ours.apiKey, "secret": ours.secret, "password": ours.password, "uid": _USER})
     client.enableRateLimit = False
     client.urls = copy.deepcopy(ours.urls)
     client.options = copy.deepcopy(ours.options)
