@@ -100,6 +100,8 @@ class ServerRules(Section):
 
     weight_per_minute: int = Field(default=2400, gt=0)
     """Request weight of one address."""
+    weight_window_s: int = Field(default=60, gt=0, le=60)
+    """The seconds that Binance counts a share of it in; shorter ones make a proof of the limit quick."""
     orders_per_10s: int = Field(default=300, gt=0)
     """New orders of one account."""
     orders_per_minute: int = Field(default=1200, gt=0)
@@ -116,6 +118,16 @@ class ServerRules(Section):
     """How often a WebSocket is pinged."""
     pong_within_ms: int = Field(default=600_000, gt=0)
     """A WebSocket that answered no ping for so long is cut."""
+
+    @property
+    def weight_limit(self) -> int:
+        """Request weight of one address in one window."""
+        return max(1, self.weight_per_minute * self.weight_window_s // 60)
+
+    @property
+    def weight_interval(self) -> tuple[str, int]:
+        """The window as Binance names it."""
+        return ("MINUTE", 1) if self.weight_window_s == 60 else ("SECOND", self.weight_window_s)
 
 
 class SimulatorSettings(Section):

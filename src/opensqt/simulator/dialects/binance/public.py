@@ -59,7 +59,7 @@ class PublicData:
             "serverTime": self._clock.server_ms(),
             "futuresType": "U_MARGINED",
             "rateLimits": [
-                limit("REQUEST_WEIGHT", "MINUTE", 1, server.weight_per_minute),
+                limit("REQUEST_WEIGHT", *server.weight_interval, server.weight_limit),
                 limit("ORDERS", "MINUTE", 1, server.orders_per_minute),
                 limit("ORDERS", "SECOND", 10, server.orders_per_10s),
             ],

@@ -26,7 +26,9 @@ class Security:
         rules = settings.server
         self._clock = clock
         self._accounts = {account.key: account for account in settings.accounts}
-        self._weight = Window(rules.weight_per_minute, 60_000)
+        self._weight = Window(rules.weight_limit, rules.weight_window_s * 1_000)
+        interval, count = rules.weight_interval
+        self._weight_header = f"X-MBX-USED-WEIGHT-{count}{interval[0]}"
         self._gate = Gate(self._weight, ban_after=rules.ban_after, ban_ms=rules.ban_ms)
         self._orders = (
             ("X-MBX-ORDER-COUNT-10S", "TEN_SECONDS", Window(rules.orders_per_10s, 10_000)),
@@ -61,7 +63,7 @@ class Security:
         now = self._clock.server_ms()
         weight = call.route.cost(call.params) if call.route.cost is not None else call.route.weight
         refusal = self._gate.enter(call.address, weight, now)
-        call.reply_headers["X-MBX-USED-WEIGHT-1M"] = str(self._weight.used(call.address, now))
+        call.reply_headers[self._weight_header] = str(self._weight.used(call.address, now))
         if refusal is None:
             return
         retry_after_s = -(-refusal.retry_after_ms // 1000)
