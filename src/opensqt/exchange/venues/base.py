@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 from opensqt.config.venue import VenueSettings
 from opensqt.exchange.venues.books import Books
+from opensqt.exchange.venues.budget import Budget, BudgetLeft, in_lane
 from opensqt.exchange.venues.client import Hooks
 from opensqt.exchange.venues.health import Health, Tasks
 from opensqt.exchange.venues.market import MarketData
@@ -19,6 +20,7 @@ from opensqt.exchange.venues.rest import Rest
 from opensqt.exchange.venues.start import Preparation
 from opensqt.exchange.venues.upstream import QUERY_FAILURES
 from opensqt.exchange.venues.venue import MALFORMED, Venue
+from opensqt.exchange.venues.windows import Lane
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError, InvalidRequest, Unreachable, Unsupported, VenueError
 from opensqt.model.fill import Fill
@@ -50,7 +52,10 @@ class VenueExchange:
         self._client = venue_type.make_client(settings)
         # ccxt would load currencies with every market: signed calls that trading does not need.
         self._client.has["fetchCurrencies"] = False
-        rest = Rest(self._client, venue_type.codes, self._health, recv_window_ms=settings.recv_window_ms)
+        self._budget = Budget(venue_type.tariff, patience_s=settings.request_timeout_s)
+        self._client.budget = self._budget
+        window_ms = settings.recv_window_ms
+        rest = Rest(self._client, venue_type.codes, self._health, self._budget, recv_window_ms=window_ms)
         self._venue = venue_type(settings, self._client, rest)
         self._books = Books(self._venue)
         self._market = MarketData(self._venue, self._client, self._health, self._tasks)
@@ -71,6 +76,11 @@ class VenueExchange:
     def name(self) -> str:
         """The venue's."""
         return self._venue.name
+
+    @property
+    def rate_budget(self) -> BudgetLeft:
+        """What is left of what the venue grants."""
+        return self._budget.left
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -109,27 +119,32 @@ class VenueExchange:
     async def place_order(self, request: OrderRequest) -> Order:
         """Send one order."""
         self._need_account()
-        return await self._desk.place(request)
+        with in_lane(Lane.ORDER):
+            return await self._desk.place(request)
 
     async def batch_place_orders(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
         """Send several orders; answers in their order."""
         self._need_account()
-        return await self._desk.place_batch(requests)
+        with in_lane(Lane.ORDER):
+            return await self._desk.place_batch(requests)
 
     async def cancel_order(self, ref: OrderRef) -> Order:
         """Cancel one order."""
         self._need_account()
-        return await self._desk.cancel(ref)
+        with in_lane(Lane.CANCEL):
+            return await self._desk.cancel(ref)
 
     async def batch_cancel_orders(self, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
         """Cancel several orders; answers in their order."""
         self._need_account()
-        return await self._desk.cancel_batch(refs)
+        with in_lane(Lane.CANCEL):
+            return await self._desk.cancel_batch(refs)
 
     async def cancel_all_orders(self, symbol: str) -> list[Order]:
         """Cancel every open order of a symbol."""
         self._need_account(symbol)
-        return await self._desk.cancel_all(symbol)
+        with in_lane(Lane.CANCEL):
+            return await self._desk.cancel_all(symbol)
 
     async def get_order(self, ref: OrderRef) -> Order:
         """Ask the venue for one order."""

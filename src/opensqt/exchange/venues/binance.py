@@ -12,6 +12,7 @@ import ccxt.pro
 from opensqt.config.venue import VenueSettings
 from opensqt.exchange.venues import binance_codes
 from opensqt.exchange.venues import binance_rows as told
+from opensqt.exchange.venues.binance_limits import TARIFF
 from opensqt.exchange.venues.client import Tap
 from opensqt.exchange.venues.errors import Reply, translate
 from opensqt.exchange.venues.venue import BalanceChange, Event, LeverageChange, StreamExpired, Venue
@@ -47,6 +48,7 @@ class Binance(Venue):
     name = "binance"
     capabilities = Capabilities(max_batch=5, intervals=frozenset(INTERVALS_MS), margin_modes=frozenset(MarginMode))
     codes = binance_codes.CODES
+    tariff = TARIFF
     stale_rules = binance_codes.STALE_RULES
 
     @classmethod

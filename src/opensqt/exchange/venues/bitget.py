@@ -14,6 +14,7 @@ from opensqt.exchange.venues import bitget_codes
 from opensqt.exchange.venues import bitget_rows as told
 from opensqt.exchange.venues.bitget_client import connect
 from opensqt.exchange.venues.bitget_frames import INTERVALS, PRIVATE_ARGS, Frames
+from opensqt.exchange.venues.bitget_limits import TARIFF
 from opensqt.exchange.venues.bitget_outcomes import Outcomes
 from opensqt.exchange.venues.bitget_pages import Pages
 from opensqt.exchange.venues.books import flat, sides
@@ -40,6 +41,7 @@ class Bitget(Venue):
     name = "bitget"
     capabilities = Capabilities(max_batch=50, intervals=frozenset(INTERVALS))
     codes = bitget_codes.CODES
+    tariff = TARIFF
     stale_rules = bitget_codes.STALE_RULES
     needs_passphrase = True
     tells_ready = True

@@ -1,37 +1,18 @@
-"""ccxt's client of Bitget: tapped, paced, at the venue's time, and pointed at the venue, its demo or a simulator."""
+"""ccxt's client of Bitget: tapped, at the venue's time, and pointed at the venue, its demo or a simulator."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import ccxt.pro
 
 from opensqt.config.venue import VenueSettings
 from opensqt.exchange.venues.bitget_frames import INTERVALS
 from opensqt.exchange.venues.client import Tap
-from opensqt.exchange.venues.pace import Pace
-
-_LIMITS = {
-    **dict.fromkeys(("place-order", "cancel-order", "batch-cancel-orders"), 10),
-    **dict.fromkeys(("detail", "orders-pending", "orders-history", "fills"), 10),
-    "batch-place-order": 5,
-}
-"""Requests a second that one account may send, by endpoint: each endpoint's own page tells it."""
 
 
 class Client(Tap, ccxt.pro.bitget):  # type: ignore[misc]
-    """ccxt's client, paced as the venue's documents ask for, and at the venue's time."""
+    """ccxt's client, at the venue's time."""
 
     plain_frames = frozenset({"pong"})
-
-    def __init__(self, config: dict[str, Any]) -> None:
-        super().__init__(config)
-        self._pace = Pace({f"v2/mix/order/{name}": limit for name, limit in _LIMITS.items()})
-
-    async def fetch2(self, path: str, *args: Any, **kwargs: Any) -> Any:
-        """Wait for the endpoint's turn before the request is signed."""
-        await self._pace.wait(path)
-        return await super().fetch2(path, *args, **kwargs)
 
     def seconds(self) -> int:
         """Answer the venue's time, which the stream's login is signed with."""

@@ -14,6 +14,7 @@ import ccxt.pro
 from opensqt.config.venue import VenueSettings
 from opensqt.exchange.venues import bybit_codes
 from opensqt.exchange.venues import bybit_rows as told
+from opensqt.exchange.venues.bybit_limits import TARIFF
 from opensqt.exchange.venues.bybit_requests import Requests, order_params, ref_params, refusals
 from opensqt.exchange.venues.client import Tap
 from opensqt.exchange.venues.venue import MALFORMED, Event, StreamReady, Venue
@@ -36,8 +37,6 @@ _LOGIN_LASTS_MS = 10_000
 class _Client(Tap, ccxt.pro.bybit):  # type: ignore[misc]
     """ccxt's client, with the venue's time in its login and the venue's headers in its errors."""
 
-    told_limit: Callable[[str, int], None] | None = None
-
     async def authenticate(self, url: str, params: Row | None = None) -> Any:
         """Log a connection in, with an end of the login's life that the venue's clock has not passed."""
         socket, name = self.client(url), "authenticated"
@@ -51,9 +50,7 @@ class _Client(Tap, ccxt.pro.bybit):  # type: ignore[misc]
         return await future
 
     def handle_errors(self, *arguments: Any) -> None:
-        """Note the endpoint's limit and how long to wait, which the venue tells in headers of its own."""
-        if self.told_limit is not None and (limit := bybit_codes.limit_of(arguments[2], arguments[4])):
-            self.told_limit(*limit)
+        """Note how long to wait, which the venue tells in headers of its own."""
         try:
             super().handle_errors(*arguments)
         except ccxt.BaseError as error:
@@ -74,14 +71,13 @@ class Bybit(Venue):
     name = "bybit"
     capabilities = Capabilities(max_batch=10, intervals=frozenset(INTERVALS_MS))
     codes = bybit_codes.CODES
+    tariff = TARIFF
     stale_rules = bybit_codes.STALE_RULES
     tells_ready = True
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._requests = Requests(self.rest)
-        if self.client is not None:
-            self.client.told_limit = self._requests.allow
         self._words = Words()
         self._touches: dict[str, told.Touch] = {}
 

@@ -60,13 +60,6 @@ def code_of(code: object, message: str) -> str:
     return _WRONG_INDEX if str(code) == "10001" and message.startswith("position idx") else str(code)
 
 
-def limit_of(url: str, headers: Mapping[str, str]) -> tuple[str, int] | None:
-    """Read an answer's path and how often it may be asked for in a second, where the venue tells."""
-    limit = next((value for name, value in headers.items() if name.lower() == "x-bapi-limit"), "")
-    path = url.partition("/v5/")[2].partition("?")[0]
-    return (path, int(limit)) if limit.isdecimal() and path else None
-
-
 def explained(reply: Reply, headers: Mapping[str, str], now_ms: int) -> Reply:
     """Add to a refusal how long to wait: the venue tells when its window ends, and nothing where it shuts out."""
     if reply.http_status == 403:

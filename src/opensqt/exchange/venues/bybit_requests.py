@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +10,6 @@ import ccxt
 from opensqt.exchange.venues import bybit_codes
 from opensqt.exchange.venues import bybit_rows as told
 from opensqt.exchange.venues.errors import Reply, translate
-from opensqt.exchange.venues.pace import Pace
 from opensqt.exchange.venues.rest import Rest
 from opensqt.model.errors import ExchangeError
 from opensqt.model.order import OrderRef, OrderRequest, OrderType
@@ -20,12 +18,6 @@ Row = dict[str, Any]
 _LINEAR = {"category": "linear"}
 _WEEK_MS = 7 * 86_400_000
 _WEEKS_KEPT = 26
-_LIMITS = {
-    **dict.fromkeys(("OrderCreate", "OrderCreateBatch", "OrderCancel", "OrderCancelBatch", "OrderCancelAll"), 10),
-    **dict.fromkeys(("OrderRealtime", "OrderHistory", "PositionList", "ExecutionList", "AccountWalletBalance"), 50),
-    "AccountTransactionLog": 30,
-}
-"""Requests a second of one account, until the venue's headers tell its own."""
 
 
 class Requests:
@@ -33,17 +25,9 @@ class Requests:
 
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
-        self._pace = Pace(_LIMITS)
-
-    def allow(self, path: str, limit: int) -> None:
-        """Take in what the venue says the limit of a path is, e.g. of `order/create`."""
-        self._pace.allow("".join(word.capitalize() for word in path.replace("-", "/").split("/")), limit)
 
     async def post(self, endpoint: str, params: Row, symbol: str = "") -> Row:
-        """Send what changes something when its turn has come, and answer the envelope."""
-        # The orders of a batch count one by one.
-        waits = [self._pace.book(endpoint) for _ in params.get("request", (1,))]
-        await asyncio.sleep(waits[-1])
+        """Send what changes something, and answer the envelope."""
         answer: Row = await self._rest.send(f"privatePostV5{endpoint}", _LINEAR | params, changes=True, symbol=symbol)
         return answer
 
@@ -57,7 +41,6 @@ class Requests:
 
     async def get(self, endpoint: str, params: Row, symbol: str = "", *, public: bool = False) -> Row:
         """Ask, and answer the result."""
-        await self._pace.wait(endpoint)
         name = f"{'public' if public else 'private'}GetV5{endpoint}"
         result: Row = (await self._rest.send(name, _LINEAR | params, symbol=symbol))["result"]
         return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,13 +14,17 @@ import aiohttp
 import ccxt
 import orjson
 
+from opensqt.exchange.venues.budget import Budget
 from opensqt.exchange.venues.errors import Reply
+from opensqt.exchange.venues.tariff import Request
 from opensqt.model.clock import now_ms
 from opensqt.telemetry.logging import get_logger, redact
 
 _log = get_logger("venue")
 _BETWEEN_MESSAGES_S = 0.12
 """Binance cuts a connection that sends more than ten messages a second; the others allow more."""
+_request: ContextVar[Request | None] = ContextVar("request", default=None)
+"""What the answer that is being read was asked with."""
 
 
 @dataclass(slots=True)
@@ -41,6 +46,8 @@ class Tap:
     """
 
     hooks: Hooks | None = None
+    budget: Budget | None = None
+    """Whom each request waits for."""
     clock_offset_ms: int = 0
     plain_frames: frozenset[str] = frozenset()
     """Frames that are no JSON and none of ours, such as the answer to a text ping: ccxt gets them as they are."""
@@ -113,6 +120,25 @@ class Tap:
         self.on_close(socket)
         await socket.close()
 
+    async def fetch2(
+        self, path: str, api: Any = "public", method: str = "GET", params: Any = None, config: Any = None
+    ) -> Any:
+        """Send a request when its turn has come; it is signed then, and not before."""
+        params, config = params if params is not None else {}, config or {}
+        if self.budget is None:
+            return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
+        request = Request(method, path, params, self._weight(api, method, path, params, config))
+        async with self.budget.turn(request):
+            _request.set(request)
+            return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
+
+    def _weight(self, api: Any, method: str, path: str, params: Any, config: Any) -> int:
+        if isinstance(params, dict) and str(params.get("limit", "")).isdecimal():
+            # ccxt compares it with numbers.
+            params = params | {"limit": int(params["limit"])}
+        weight: float = self.calculate_rate_limiter_cost(api, method, path, params, config)  # type: ignore[attr-defined]
+        return round(weight)
+
     def handle_errors(
         self,
         code: int,
@@ -126,6 +152,8 @@ class Tap:
         request_body: Any,
     ) -> None:
         """Let ccxt raise, and note the answer on its error, without the address and its signature."""
+        if self.budget is not None and (request := _request.get()) is not None:
+            self.budget.learn(request, headers, response)
         try:
             super().handle_errors(  # type: ignore[misc]
                 code, reason, url, method, headers, body, response, request_headers, request_body

@@ -17,6 +17,7 @@ from opensqt.exchange.venues.client import cancelled_quietly
 from opensqt.exchange.venues.errors import Reply, translate
 from opensqt.exchange.venues.gate_client import PRIVATE, make
 from opensqt.exchange.venues.gate_frames import INTERVALS, Frames
+from opensqt.exchange.venues.gate_limits import TARIFF
 from opensqt.exchange.venues.rest import Rest
 from opensqt.exchange.venues.venue import MALFORMED, Event, Venue
 from opensqt.model.account import Account, MarginMode, Position, PositionMode
@@ -48,6 +49,7 @@ class Gate(Venue):
         max_batch=10, intervals=INTERVALS, margin_modes=frozenset(MarginMode), client_order_id_length=28
     )
     codes = gate_codes.CODES
+    tariff = TARIFF
     stale_rules = gate_codes.STALE_RULES
     tells_ready = True
 

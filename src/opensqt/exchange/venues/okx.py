@@ -13,6 +13,7 @@ from opensqt.config.venue import VenueSettings
 from opensqt.exchange.venues import okx_codes
 from opensqt.exchange.venues import okx_rows as told
 from opensqt.exchange.venues.books import flat, sides
+from opensqt.exchange.venues.okx_limits import TARIFF
 from opensqt.exchange.venues.okx_requests import Requests, client_for
 from opensqt.exchange.venues.venue import MALFORMED, Event, StreamReady, Venue
 from opensqt.model.account import Account, Position, PositionMode
@@ -41,6 +42,7 @@ class Okx(Venue):
     name = "okx"
     capabilities = Capabilities(max_batch=20, intervals=frozenset(INTERVALS_MS))
     codes = okx_codes.CODES
+    tariff = TARIFF
     stale_rules = okx_codes.STALE_RULES
     needs_passphrase = True
     tells_ready = True

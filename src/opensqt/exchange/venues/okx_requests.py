@@ -1,4 +1,4 @@
-"""Sends OKX's requests: errors name the row's code, and each endpoint's limit is kept by waiting."""
+"""Sends OKX's requests: errors name the row's code, answers are rows."""
 
 from __future__ import annotations
 
@@ -11,37 +11,13 @@ from opensqt.config.venue import VenueSettings
 from opensqt.exchange.venues import okx_codes
 from opensqt.exchange.venues.client import Tap
 from opensqt.exchange.venues.errors import Reply
-from opensqt.exchange.venues.pace import Pace
 from opensqt.exchange.venues.rest import Rest
 from opensqt.model.errors import OutcomeUnknown, Unreachable
 
 Row = dict[str, Any]
 _PAGE = 100
 _CANDLES_PAGE = 300
-_WINDOW_S = 2.0
-_MARGIN_S = 0.2
-"""Requests that leave within a window may arrive in the next one."""
-_LIMITS = {
-    "privatePostTradeOrder": 60,
-    "privatePostTradeCancelOrder": 60,
-    # Counted in orders, of which each request has up to twenty.
-    "privatePostTradeBatchOrders": 15,
-    "privatePostTradeCancelBatchOrders": 15,
-    "privateGetTradeOrder": 60,
-    "privateGetTradeOrdersPending": 60,
-    "privateGetTradeFills": 60,
-    "privateGetTradeFillsHistory": 10,
-    "privateGetAccountBalance": 10,
-    "privateGetAccountPositions": 10,
-    "privateGetAccountConfig": 5,
-    "privateGetAccountLeverageInfo": 20,
-    "privatePostAccountSetLeverage": 20,
-    "privatePostAccountSetPositionMode": 5,
-    "publicGetMarketBooks": 40,
-    "publicGetMarketCandles": 40,
-    "publicGetMarketHistoryCandles": 20,
-}
-"""Requests in two seconds, each endpoint for itself."""
+_LIMIT_LASTS_S = 2.0
 
 
 class Client(Tap, ccxt.pro.okx):  # type: ignore[misc]
@@ -63,7 +39,7 @@ class Client(Tap, ccxt.pro.okx):  # type: ignore[misc]
         except ccxt.BaseError as error:
             reply = getattr(error, "reply", None)
             if isinstance(reply, Reply) and reply.http_status == 429 and reply.retry_after_s is None:
-                error.reply = replace(reply, retry_after_s=_WINDOW_S)
+                error.reply = replace(reply, retry_after_s=_LIMIT_LASTS_S)
             raise
 
     def code_and_message(self, response: Any) -> tuple[str, str]:
@@ -98,7 +74,7 @@ def client_for(settings: VenueSettings) -> Client:
 
 
 class Requests:
-    """Sends one request at a time, in its turn, and answers its rows.
+    """Sends one request at a time and answers its rows.
 
     Args:
         client: The tapped ccxt client.
@@ -108,11 +84,9 @@ class Requests:
     def __init__(self, client: Any, rest: Rest) -> None:
         self._client = client
         self._rest = rest
-        self._pace = Pace(_LIMITS, period_s=_WINDOW_S + _MARGIN_S)
 
     async def change(self, endpoint: str, params: Row | list[Row], symbol: str = "") -> list[Row]:
         """Send what changes something, once, and answer the rows."""
-        await self._pace.wait(endpoint)
         method = getattr(self._client, endpoint)
         answer = await self._rest.call(lambda: method(params), changes=True, symbol=symbol)
         rows = answer.get("data") if isinstance(answer, dict) else None
@@ -122,7 +96,6 @@ class Requests:
 
     async def ask(self, endpoint: str, params: Row | None = None, symbol: str = "") -> list[Any]:
         """Ask a question, and answer the rows."""
-        await self._pace.wait(endpoint)
         answer = await self._rest.send(endpoint, params, symbol=symbol)
         rows = answer.get("data") if isinstance(answer, dict) else None
         if not isinstance(rows, list):

@@ -1,21 +1,20 @@
-"""Sends one request: at the venue's time, past the gate that a rate limit shuts, with errors of ours."""
+"""Sends one request: at the venue's time, silent after a rate limit, with errors of ours."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
 import ccxt
 
+from opensqt.exchange.venues.budget import Budget
 from opensqt.exchange.venues.client import reply_of
 from opensqt.exchange.venues.errors import Codes, translate
 from opensqt.exchange.venues.health import Health
 from opensqt.model.clock import now_ms
 from opensqt.model.errors import (
-    BackOff,
     Banned,
     ClockSkew,
     CredentialsRefused,
@@ -33,24 +32,6 @@ _CLOCK_SAMPLES = 3
 _CLOCK_NEWS_MS = 250
 
 
-class Gate:
-    """Shut after a rate limit or a ban: no request passes until the venue said it may, so that the ban never comes."""
-
-    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
-        self._clock_s = clock_s
-        self._opens_s = 0.0
-
-    def shut(self, error: BackOff) -> None:
-        """Let nothing pass for as long as *error* says."""
-        self._opens_s = max(self._opens_s, self._clock_s() + (error.retry_after_s or 0))
-
-    def check(self) -> None:
-        """Raise RateLimited while the gate is shut."""
-        rest_s = self._opens_s - self._clock_s()
-        if rest_s > 0:
-            raise RateLimited(f"the venue asked for silence; {rest_s:.1f} s of it are left", retry_after_s=rest_s)
-
-
 class Rest:
     """The request side of one venue connection.
 
@@ -58,16 +39,17 @@ class Rest:
         client: The tapped ccxt client.
         codes: The venue's error codes.
         health: Where `venue`, `clock` and `credentials` are told.
+        budget: Told of each rate limit and ban, so that nothing leaves until it is over.
         recv_window_ms: The width of the venue's window for signed timestamps.
     """
 
-    def __init__(self, client: Any, codes: Codes, health: Health, *, recv_window_ms: int) -> None:
+    def __init__(self, client: Any, codes: Codes, health: Health, budget: Budget, *, recv_window_ms: int) -> None:
         self._client = client
         self._codes = codes
         self._health = health
+        self._budget = budget
         self._recv_window_ms = recv_window_ms
         self._measuring = asyncio.Lock()
-        self.gate = Gate()
 
     async def send(
         self, endpoint: str, params: dict[str, Any] | None = None, *, changes: bool = False, symbol: str = ""
@@ -126,7 +108,6 @@ class Rest:
         return took_ms, venue_ms - sent_ms - took_ms // 2
 
     async def _once(self, request: Callable[[], Awaitable[Any]], *, changes: bool, symbol: str) -> Any:
-        self.gate.check()
         try:
             answer = await request()
         except (ccxt.BaseError, aiohttp.ClientError, OSError) as error:
@@ -140,7 +121,7 @@ class Rest:
 
     def _note(self, error: ExchangeError) -> None:
         if isinstance(error, RateLimited | Banned):
-            self.gate.shut(error)
+            self._budget.silence(error.retry_after_s or 0)
         if isinstance(error, CredentialsRefused | PermissionDenied):
             self._health.set("credentials", False, str(error))
         if isinstance(error, ClockSkew):

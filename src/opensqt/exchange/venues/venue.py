@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeVar
 from opensqt.config.venue import VenueSettings
 from opensqt.exchange.venues.errors import Codes
 from opensqt.exchange.venues.rest import Rest
+from opensqt.exchange.venues.tariff import Tariff
 from opensqt.model.account import Account, Position, PositionMode
 from opensqt.model.errors import ExchangeError, UnknownSymbol
 from opensqt.model.fill import Fill
@@ -90,6 +91,7 @@ class Venue(ABC):
     name: ClassVar[str]
     capabilities: ClassVar[Capabilities]
     codes: ClassVar[Codes]
+    tariff: ClassVar[Tariff]
     needs_passphrase: ClassVar[bool] = False
     """Whether a key comes with a passphrase."""
     stale_rules: ClassVar[frozenset[str]] = frozenset()

@@ -1,4 +1,4 @@
-"""What is sent to Bybit: windows of a week, pages, turns, and how orders are written."""
+"""What is sent to Bybit: windows of a week, pages, and how orders are written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from opensqt.exchange.venues import bybit_codes
 from opensqt.exchange.venues.bybit_requests import Requests, order_params, ref_params
 from opensqt.model.errors import InvalidRequest, OrderRejected
 from opensqt.model.order import OrderRef, OrderRequest, OrderType, PositionSide, Side, TimeInForce
@@ -121,28 +120,3 @@ def test_our_id_names_an_order_when_both_are_known() -> None:
     both = OrderRef(symbol="BTCUSDT", client_order_id="mine", order_id="77")
     assert ref_params("BTCUSDT", both) == {"symbol": "BTCUSDT", "orderLinkId": "mine"}
     assert ref_params("BTCUSDT", OrderRef(symbol="BTCUSDT", order_id="77")) == {"symbol": "BTCUSDT", "orderId": "77"}
-
-
-@pytest.mark.parametrize(
-    ("url", "headers", "limit"),
-    [
-        ("https://api.bybit.com/v5/order/create-batch", {"X-Bapi-Limit": "20"}, ("order/create-batch", 20)),
-        ("https://api.bybit.com/v5/order/realtime?category=linear", {"x-bapi-limit": "50"}, ("order/realtime", 50)),
-        ("https://api.bybit.com/v5/market/time", {}, None),
-        ("https://api.bybit.com/v5/order/create", {"X-Bapi-Limit": "many"}, None),
-    ],
-)
-def test_an_endpoints_limit_is_read_from_its_answer(url: str, headers: dict[str, str], limit: object) -> None:
-    """F16."""
-    assert bybit_codes.limit_of(url, headers) == limit
-
-
-async def test_a_limit_that_was_told_widens_the_turns_of_that_endpoint() -> None:
-    """F16."""
-    sent = Sent()
-    asked = requests(sent)
-    asked.allow("order/create-batch", 1_000)
-    turns = [asked._pace.book("OrderCreateBatch") for _ in range(50)]
-    assert turns == [0] * 50
-    assert asked._pace.book("OrderCreate") == 0
-    assert [asked._pace.book("OrderCreate") > 0 for _ in range(10)][-1] is True

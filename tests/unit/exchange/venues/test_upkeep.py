@@ -1,4 +1,4 @@
-"""The gate, the checks, the background tasks and the endless upstream."""
+"""The checks, the background tasks and the endless upstream."""
 
 from __future__ import annotations
 
@@ -8,31 +8,8 @@ import ccxt
 import pytest
 
 from opensqt.exchange.venues.health import Health, Tasks
-from opensqt.exchange.venues.rest import Gate
 from opensqt.exchange.venues.upstream import Upstream
-from opensqt.model.errors import RateLimited
 from tests.support import eventually
-
-
-def test_a_shut_gate_lets_nothing_pass_until_its_time_is_over() -> None:
-    """F16."""
-    now_s = 0.0
-    gate = Gate(clock_s=lambda: now_s)
-    gate.shut(RateLimited("slow down", retry_after_s=30))
-    now_s = 29.0
-    with pytest.raises(RateLimited) as raised:
-        gate.check()
-    assert raised.value.retry_after_s == pytest.approx(1)
-    now_s = 30.0
-    gate.check()
-
-
-def test_a_shorter_limit_does_not_open_the_gate_early() -> None:
-    gate = Gate(clock_s=lambda: 0.0)
-    gate.shut(RateLimited("slow down", retry_after_s=30))
-    gate.shut(RateLimited("slow down", retry_after_s=1))
-    with pytest.raises(RateLimited, match=r"30\.0 s"):
-        gate.check()
 
 
 def test_a_check_keeps_the_time_of_its_last_change() -> None:
