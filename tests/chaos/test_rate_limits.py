@@ -1,0 +1,134 @@
+"""Eight callers at three times what the venue grants: it refuses nothing and bans nobody, and every cancel passes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from opensqt.exchange.venues.registry import venue_type
+from opensqt.model.errors import BackOff, Banned, RateLimited
+from opensqt.model.order import OrderRef, OrderStatus
+from opensqt.simulator.settings import ServerRules
+from tests.chaos.adapter_rig import SYMBOL, Adapter, Rig
+from tests.support import eventually
+
+CALLERS = 8
+TIMES = 3
+CANCELS = 6
+SMALL = ServerRules(weight_window_s=2, orders_per_10s=100)
+"""80 of Binance's weight in two seconds; the other venues' windows are short anyway."""
+QUICK: dict[str, Any] = {"server": SMALL, "request_timeout_s": 4.0, "reconcile_interval_s": 60.0}
+Call = Callable[[], Awaitable[object]]
+
+
+def granted(rig: Rig, operation: str) -> int:
+    """What the venue grants of the limit that *operation* uses up first, told by what the adapter knows of it."""
+    rooms = rig.exchange.rate_budget.rooms
+    names = {
+        "binance": {"place_order": "10s", "get_order": "weight"},
+        "bitget": {"place_order": "POST v2/mix/order/place-order", "get_order": "GET v2/mix/order/detail"},
+        "gate": {"place_order": "orders", "get_order": "GET {settle}/orders/{order_id}"},
+        "okx": {"place_order": "POST trade/order", "get_order": "GET trade/order"},
+        "bybit": {"place_order": "POST v5/order/create", "get_order": "GET v5/order/realtime"},
+    }
+    return rooms[names[rig.exchange.name][operation]].limit
+
+
+async def call_at_once(call: Call, times: int) -> None:
+    """Call so often at once; what has no turn in time is refused to the caller."""
+    answers = await asyncio.gather(*(call() for _ in range(times)), return_exceptions=True)
+    others = [answer for answer in answers if isinstance(answer, Exception) and not isinstance(answer, BackOff)]
+    assert others == []
+
+
+async def call_in_turn(call: Call, times: int) -> None:
+    """Call so often, one after the other, whatever is refused."""
+    for _ in range(times):
+        with contextlib.suppress(BackOff):
+            await call()
+
+
+async def load(rig: Rig, meanwhile: Call) -> None:
+    """Let half of the callers place and half ask, together three times what a window grants of each."""
+    price = await rig.far()
+    known = await rig.exchange.place_order(rig.request(price=price))
+    asked = OrderRef(symbol=SYMBOL, order_id=known.order_id)
+    await rig.exchange.get_order(asked)
+    calls: dict[str, Call] = {
+        "place_order": lambda: rig.exchange.place_order(rig.request(price=price)),
+        "get_order": lambda: rig.exchange.get_order(asked),
+    }
+    each = {operation: granted(rig, operation) * TIMES // (CALLERS // 2) for operation in calls}
+    async with asyncio.TaskGroup() as group:
+        group.create_task(meanwhile())
+        for operation, call in calls.items():
+            for _ in range(CALLERS // 2):
+                group.create_task(call_at_once(call, each[operation]))
+
+
+def refused(rig: Rig) -> dict[str, int]:
+    """How often the venue refused a request for its rate, by code."""
+    statistics = rig.simulator.ledger()["statistics"]
+    codes = venue_type(rig.exchange.name).codes
+    found = {code: n for code, n in statistics["refused"].items() if codes.get(code) in (RateLimited, Banned)}
+    return found | {name: statistics[name] for name in ("http_429", "http_418") if statistics[name]}
+
+
+@pytest.mark.timeout(120)
+async def test_three_times_the_limit_brings_no_refusal_and_no_ban_and_cancels_pass(adapter: Adapter) -> None:
+    """F16."""
+    async with adapter(**QUICK) as rig:
+        price = await rig.far(5)
+        orders = [await rig.exchange.place_order(rig.request(price=price)) for _ in range(CANCELS)]
+        canceled: list[OrderStatus] = []
+
+        async def cancel() -> None:
+            before = requests(rig)
+            await eventually(lambda: requests(rig) > before + CALLERS)
+            for order in orders:
+                ended = await rig.exchange.cancel_order(OrderRef(symbol=SYMBOL, order_id=order.order_id))
+                canceled.append(ended.status)
+
+        await load(rig, cancel)
+        assert refused(rig) == {}
+        assert canceled == [OrderStatus.CANCELED] * CANCELS
+
+
+@pytest.mark.timeout(120)
+async def test_without_the_budget_the_same_load_is_refused(adapter: Adapter) -> None:
+    """F16: so that the proof above can fail."""
+    async with adapter(**QUICK) as rig:
+
+        async def switch_off() -> None:
+            rig.exchange._client.budget = None
+
+        await load(rig, switch_off)
+        assert refused(rig) != {}
+
+
+async def test_after_a_refusal_nothing_arrives_until_the_silence_is_over(adapter: Adapter) -> None:
+    """F16: but for what had left before the refusal came back; cancels keep the silence too."""
+    async with adapter(server=SMALL, reconcile_interval_s=60.0) as rig:
+        order = await rig.exchange.place_order(rig.request(price=await rig.far()))
+        ref = OrderRef(symbol=SYMBOL, order_id=order.order_id)
+        rig.fault(kind="rate_limited", on="get_order", retry_after_s=3)
+        callers = [asyncio.create_task(call_in_turn(lambda: rig.exchange.get_order(ref), 5)) for _ in range(CALLERS)]
+        await eventually(lambda: refused(rig) != {})
+        until_s, before = time.monotonic() + 2, requests(rig)
+        cancel = asyncio.create_task(rig.exchange.cancel_order(ref))
+        await eventually(lambda: time.monotonic() > until_s)
+        assert requests(rig) - before < CALLERS
+        await asyncio.gather(*callers)
+        assert requests(rig) - before > CALLERS
+        assert (await cancel).status is OrderStatus.CANCELED
+
+
+def requests(rig: Rig) -> int:
+    """How many requests arrived."""
+    return Counter(rig.simulator.ledger()["statistics"]["requests"]).total()
