@@ -168,16 +168,18 @@ class Budget:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._lines = {key: line for key, line in self._lines.items() if line}
+        if not self._lines:
+            return
         now_s = self._clock_s()
         next_s = self._silent_until_s - now_s
         if next_s <= 0:
             next_s = self._grant(now_s)
-        if any(self._lines.values()) and next_s < inf:
+        if next_s < inf:
             self._timer = asyncio.get_running_loop().call_later(next_s, self._serve)
 
     def _grant(self, now_s: float) -> float:
         """Grant in order; answer in how many seconds to look again."""
-        self._lines = {key: line for key, line in self._lines.items() if line}
         heads = [(line[0].lane, line[0].number, line) for line in self._lines.values()]
         heapq.heapify(heads)
         awaited: set[Window] = set()
