@@ -18,6 +18,10 @@ class Client(Tap, ccxt.pro.gate):  # type: ignore[misc]
 
     recv_window_ms = 5_000
 
+    def seconds(self) -> int:
+        """Answer the venue's time, which the subscriptions to the account are signed with."""
+        return int(self.nonce()) // 1000
+
     def sign(self, path: str, *arguments: Any, **options: Any) -> Any:
         """Let an order or a cancel expire: its timestamp alone would be taken for a minute."""
         signed = super().sign(path, *arguments, **options)
