@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from opensqt.model.account import PositionMode
-from opensqt.model.order import OrderRef, OrderStatus, OrderType, PositionSide, Side
+from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side
 from tests.chaos.adapter_rig import LOT, PART, SYMBOL, UNLIMITED, Adapter, Rig
 from tests.support import eventually
 
@@ -153,12 +154,14 @@ async def test_one_thousand_frames_in_a_burst_reach_three_readers_in_order(adapt
         readers = [rig.exchange.subscribe_orders() for _ in range(3)]
         for reader in readers:
             await anext(reader)
-        for _ in range(250):
-            order = await rig.exchange.place_order(rig.request(price=await rig.far()))
-            await rig.exchange.cancel_order(OrderRef(symbol=SYMBOL, order_id=order.order_id))
-        seen = [await _order_words(reader, 500) for reader in readers]
+        price = await rig.far()
+        awake = [asyncio.create_task(_order_words(reader, 1_000)) for reader in readers[:2]]
+        for _ in range(10):
+            await rig.exchange.batch_place_orders([rig.request(price=price, quantity=PART) for _ in range(50)])
+            await rig.exchange.cancel_all_orders(SYMBOL)
+        seen = [*(await asyncio.gather(*awake)), await _order_words(readers[2], 1_000)]
         assert seen[0] == seen[1] == seen[2]
-        assert len(seen[0]) == 500
+        assert len(seen[0]) == 1_000
 
 
 @pytest.mark.parametrize("mode", list(PositionMode))
