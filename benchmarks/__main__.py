@@ -78,15 +78,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--profile", action="store_true", help="show instead where our adapter spends its time")
     options = parser.parse_args(arguments)
     logging.configure("ERROR", service="benchmarks")
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        costs = runner.run(_measure_all(options))
-    if costs:
-        _report(costs)
+    costs: list[Cost] = []
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_measure_all(options, costs))
+    finally:
+        if costs:
+            _report(costs)
     return 0
 
 
-async def _measure_all(options: argparse.Namespace) -> list[Cost]:
-    costs = []
+async def _measure_all(options: argparse.Namespace, costs: list[Cost]) -> None:
     for venue in options.venue or VENUES:
         print(f"{venue}: capturing {options.frames} frames of each kind", file=sys.stderr)
         async with _feed(venue, options.frames) as source:
@@ -95,7 +97,6 @@ async def _measure_all(options: argparse.Namespace) -> list[Cost]:
                     await _profile(source, kind, options.frames)
                     continue
                 costs += [await _measure(source, kind, arrival, options) for arrival in Arrival]
-    return costs
 
 
 async def _measure(source: Source, kind: Kind, arrival: Arrival, options: argparse.Namespace) -> Cost:

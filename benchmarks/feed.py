@@ -107,12 +107,12 @@ def _send_all(connection: socket.socket, frames: list[bytes], every_s: float) ->
         if every_s:
             due_s = max(due_s + every_s, time.monotonic())
             time.sleep(max(0.0, due_s - time.monotonic()))
-        left = memoryview(frame)
-        while left:
-            try:
-                left = left[connection.send(left) :]
-            except BlockingIOError:
-                select.select((), (connection,), ())
+        # Writable means that a third of the buffer is free: the frame goes out whole, and an answer to a ping that the
+        # venue writes meanwhile stands between two frames, never within one.
+        select.select((), (connection,), ())
+        sent = connection.send(frame)
+        if sent != len(frame):
+            raise RuntimeError(f"{sent} of {len(frame)} bytes of a frame could be sent")
 
 
 def _on_the_wire(frame: bytes) -> bytes:
