@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from opensqt.exchange.venues.venue import Venue
 
 VENUES: dict[str, tuple[str, str]] = {
-    "binance": ("opensqt.exchange.venues.binance", "Binance"),
-    "bitget": ("opensqt.exchange.venues.bitget", "Bitget"),
-    "bybit": ("opensqt.exchange.venues.bybit", "Bybit"),
-    "gate": ("opensqt.exchange.venues.gate", "Gate"),
-    "okx": ("opensqt.exchange.venues.okx", "Okx"),
+    "binance": ("opensqt.exchange.venues.binance.adapter", "Binance"),
+    "bitget": ("opensqt.exchange.venues.bitget.adapter", "Bitget"),
+    "bybit": ("opensqt.exchange.venues.bybit.adapter", "Bybit"),
+    "gate": ("opensqt.exchange.venues.gate.adapter", "Gate"),
+    "okx": ("opensqt.exchange.venues.okx.adapter", "Okx"),
 }
 """Name to module and class."""
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.venues import binance_rows
-from opensqt.exchange.venues.binance import Binance
+from opensqt.exchange.venues.binance import rows as binance_rows
+from opensqt.exchange.venues.binance.adapter import Binance
 from opensqt.exchange.venues.venue import BalanceChange, LeverageChange, StreamExpired
 from opensqt.model.account import Position, PositionMode
 from opensqt.model.market import Candle, Price

@@ -7,8 +7,8 @@ import ccxt.pro
 import orjson
 import pytest
 
-from opensqt.exchange.venues import bitget_codes
-from opensqt.exchange.venues.bitget_client import Client
+from opensqt.exchange.venues.bitget import codes as bitget_codes
+from opensqt.exchange.venues.bitget.client import Client
 from opensqt.exchange.venues.client import reply_of
 from opensqt.exchange.venues.errors import translate
 from opensqt.model import errors

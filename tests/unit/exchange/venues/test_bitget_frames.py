@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.venues import bitget_rows
-from opensqt.exchange.venues.bitget import Bitget
+from opensqt.exchange.venues.bitget import rows as bitget_rows
+from opensqt.exchange.venues.bitget.adapter import Bitget
 from opensqt.exchange.venues.venue import BalanceChange, StreamReady
 from opensqt.model.account import Position
 from opensqt.model.market import Candle, Price

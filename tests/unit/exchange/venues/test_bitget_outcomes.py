@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from opensqt.exchange.venues import bitget_rows
-from opensqt.exchange.venues.bitget_outcomes import Outcomes
+from opensqt.exchange.venues.bitget import rows as bitget_rows
+from opensqt.exchange.venues.bitget.outcomes import Outcomes
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, Unreachable
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, Side, TimeInForce
 

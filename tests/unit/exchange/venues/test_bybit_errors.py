@@ -9,9 +9,9 @@ import orjson
 import pytest
 
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.venues import bybit_codes
-from opensqt.exchange.venues.bybit import Bybit
-from opensqt.exchange.venues.bybit_requests import refusals
+from opensqt.exchange.venues.bybit import codes as bybit_codes
+from opensqt.exchange.venues.bybit.adapter import Bybit
+from opensqt.exchange.venues.bybit.requests import refusals
 from opensqt.exchange.venues.client import reply_of
 from opensqt.exchange.venues.errors import translate
 from opensqt.model import errors

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.venues import bybit_rows
-from opensqt.exchange.venues.bybit import Bybit
+from opensqt.exchange.venues.bybit import rows as bybit_rows
+from opensqt.exchange.venues.bybit.adapter import Bybit
 from opensqt.exchange.venues.venue import BalanceChange, StreamReady
 from opensqt.model.account import Position, PositionMode
 from opensqt.model.errors import PermissionDenied

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from opensqt.exchange.venues.bybit_requests import Requests, order_params, ref_params
+from opensqt.exchange.venues.bybit.requests import Requests, order_params, ref_params
 from opensqt.model.errors import InvalidRequest, OrderRejected
 from opensqt.model.order import OrderRef, OrderRequest, OrderType, PositionSide, Side, TimeInForce
 

@@ -8,9 +8,10 @@ from typing import Any
 import ccxt
 import pytest
 
-from opensqt.exchange.venues import gate_codes, gate_rows
 from opensqt.exchange.venues.errors import Reply, translate
-from opensqt.exchange.venues.gate_frames import Frames
+from opensqt.exchange.venues.gate import codes as gate_codes
+from opensqt.exchange.venues.gate import rows as gate_rows
+from opensqt.exchange.venues.gate.frames import Frames
 from opensqt.exchange.venues.venue import BalanceChange, FillsWaiting, StreamReady
 from opensqt.model import errors
 from opensqt.model.account import MarginMode, Position

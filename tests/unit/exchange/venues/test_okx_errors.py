@@ -9,10 +9,10 @@ import orjson
 import pytest
 
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.venues import okx_codes
 from opensqt.exchange.venues.client import reply_of
 from opensqt.exchange.venues.errors import translate
-from opensqt.exchange.venues.okx import Okx
+from opensqt.exchange.venues.okx import codes as okx_codes
+from opensqt.exchange.venues.okx.adapter import Okx
 from opensqt.model import errors
 from opensqt.model.errors import ExchangeError
 

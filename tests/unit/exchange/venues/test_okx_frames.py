@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.venues import okx_rows
-from opensqt.exchange.venues.okx import Okx
+from opensqt.exchange.venues.okx import rows as okx_rows
+from opensqt.exchange.venues.okx.adapter import Okx
 from opensqt.exchange.venues.venue import BalanceChange, StreamReady
 from opensqt.model.account import Position, PositionMode
 from opensqt.model.market import Candle, Price

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from opensqt.exchange.venues import bitget_rows as told
+from opensqt.exchange.venues.bitget import rows as told
 from opensqt.exchange.venues.books import flat
 from opensqt.exchange.venues.venue import Event, StreamReady
 from opensqt.model.account import Position

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from opensqt.exchange.venues.bitget_frames import INTERVALS
+from opensqt.exchange.venues.bitget.frames import INTERVALS
 from opensqt.exchange.venues.rest import Rest
 from opensqt.model.market import INTERVALS_MS
 

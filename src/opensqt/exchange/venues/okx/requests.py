@@ -8,9 +8,9 @@ from typing import Any
 import ccxt.pro
 
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.venues import okx_codes
 from opensqt.exchange.venues.client import Tap
 from opensqt.exchange.venues.errors import Reply
+from opensqt.exchange.venues.okx import codes as venue_codes
 from opensqt.exchange.venues.rest import Rest
 from opensqt.model.errors import OutcomeUnknown, Unreachable
 
@@ -48,7 +48,7 @@ class Client(Tap, ccxt.pro.okx):  # type: ignore[misc]
         rows = response.get("data") if isinstance(response, dict) else None
         if code in ("1", "2") and rows and isinstance(rows[0], dict) and rows[0].get("sCode"):
             code, message = str(rows[0]["sCode"]), str(rows[0].get("sMsg", ""))
-        return okx_codes.code_of(code, message), message
+        return venue_codes.code_of(code, message), message
 
 
 def client_for(settings: VenueSettings) -> Client:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ccxt.pro
 
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.venues.bitget_frames import INTERVALS
+from opensqt.exchange.venues.bitget.frames import INTERVALS
 from opensqt.exchange.venues.client import Tap
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import ccxt
 
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.venues import gate_codes
-from opensqt.exchange.venues import gate_rows as told
 from opensqt.exchange.venues.client import cancelled_quietly
 from opensqt.exchange.venues.errors import Reply, translate
-from opensqt.exchange.venues.gate_client import PRIVATE, make
-from opensqt.exchange.venues.gate_frames import INTERVALS, Frames
-from opensqt.exchange.venues.gate_limits import TARIFF
+from opensqt.exchange.venues.gate import codes as venue_codes
+from opensqt.exchange.venues.gate import rows as told
+from opensqt.exchange.venues.gate.client import PRIVATE, make
+from opensqt.exchange.venues.gate.frames import INTERVALS, Frames
+from opensqt.exchange.venues.gate.limits import TARIFF
 from opensqt.exchange.venues.rest import Rest
 from opensqt.exchange.venues.venue import MALFORMED, Event, Venue
 from opensqt.model.account import Account, MarginMode, Position, PositionMode
@@ -48,9 +48,9 @@ class Gate(Venue):
     capabilities = Capabilities(
         max_batch=10, intervals=INTERVALS, margin_modes=frozenset(MarginMode), client_order_id_length=28
     )
-    codes = gate_codes.CODES
+    codes = venue_codes.CODES
     tariff = TARIFF
-    stale_rules = gate_codes.STALE_RULES
+    stale_rules = venue_codes.STALE_RULES
     tells_ready = True
 
     def __init__(self, settings: VenueSettings, client: Any, rest: Rest) -> None:
@@ -76,8 +76,8 @@ class Gate(Venue):
         try:
             row = await self._send("PostSettleOrders", self._order_params(request), request.symbol, changes=True)
         except ExchangeError as refused:
-            if refused.venue_code != gate_codes.KILLED:
-                raise gate_codes.of_order(refused) from refused
+            if refused.venue_code != venue_codes.KILLED:
+                raise venue_codes.of_order(refused) from refused
             # Killed for FOK: the order was taken and is over, and can be asked for.
             try:
                 return await self.order(OrderRef(symbol=request.symbol, client_order_id=request.client_order_id))
@@ -294,7 +294,7 @@ class Gate(Venue):
         try:
             found = await self._send(f"GetSettle{dual}PositionsContract", {"contract": contract}, symbol)
         except ExchangeError as error:
-            if error.venue_code != gate_codes.NO_POSITION:
+            if error.venue_code != venue_codes.NO_POSITION:
                 raise
             modes = [mode for mode, side in told.SIDES.items() if (side is not PositionSide.BOTH) is self._hedge]
             return [{"contract": contract, "size": 0, "entry_price": 0, "leverage": 0, "mode": mode} for mode in modes]
@@ -335,4 +335,4 @@ class Gate(Venue):
             return self._order(row)
         text = str(row.get("detail") or row.get("message") or "")
         reply = Reply(error=ccxt.ExchangeError, http_status=400, code=str(row.get("label", "")), message=text)
-        return gate_codes.of_order(translate(reply, self.codes, changes=True, symbol=symbol))
+        return venue_codes.of_order(translate(reply, self.codes, changes=True, symbol=symbol))

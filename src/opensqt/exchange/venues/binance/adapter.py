@@ -10,9 +10,9 @@ from typing import Any
 import ccxt.pro
 
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.venues import binance_codes
-from opensqt.exchange.venues import binance_rows as told
-from opensqt.exchange.venues.binance_limits import TARIFF
+from opensqt.exchange.venues.binance import codes as venue_codes
+from opensqt.exchange.venues.binance import rows as told
+from opensqt.exchange.venues.binance.limits import TARIFF
 from opensqt.exchange.venues.client import Tap
 from opensqt.exchange.venues.errors import Reply, translate
 from opensqt.exchange.venues.venue import BalanceChange, Event, LeverageChange, StreamExpired, Venue
@@ -47,9 +47,9 @@ class Binance(Venue):
 
     name = "binance"
     capabilities = Capabilities(max_batch=5, intervals=frozenset(INTERVALS_MS), margin_modes=frozenset(MarginMode))
-    codes = binance_codes.CODES
+    codes = venue_codes.CODES
     tariff = TARIFF
-    stale_rules = binance_codes.STALE_RULES
+    stale_rules = venue_codes.STALE_RULES
 
     @classmethod
     def make_client(cls, settings: VenueSettings) -> Any:

@@ -10,13 +10,13 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.venues import bitget_codes
-from opensqt.exchange.venues import bitget_rows as told
-from opensqt.exchange.venues.bitget_client import connect
-from opensqt.exchange.venues.bitget_frames import INTERVALS, PRIVATE_ARGS, Frames
-from opensqt.exchange.venues.bitget_limits import TARIFF
-from opensqt.exchange.venues.bitget_outcomes import Outcomes
-from opensqt.exchange.venues.bitget_pages import Pages
+from opensqt.exchange.venues.bitget import codes as venue_codes
+from opensqt.exchange.venues.bitget import rows as told
+from opensqt.exchange.venues.bitget.client import connect
+from opensqt.exchange.venues.bitget.frames import INTERVALS, PRIVATE_ARGS, Frames
+from opensqt.exchange.venues.bitget.limits import TARIFF
+from opensqt.exchange.venues.bitget.outcomes import Outcomes
+from opensqt.exchange.venues.bitget.pages import Pages
 from opensqt.exchange.venues.books import flat, sides
 from opensqt.exchange.venues.venue import Event, Venue
 from opensqt.model.account import Account, Position, PositionMode
@@ -40,9 +40,9 @@ class Bitget(Venue):
 
     name = "bitget"
     capabilities = Capabilities(max_batch=50, intervals=frozenset(INTERVALS))
-    codes = bitget_codes.CODES
+    codes = venue_codes.CODES
     tariff = TARIFF
-    stale_rules = bitget_codes.STALE_RULES
+    stale_rules = venue_codes.STALE_RULES
     needs_passphrase = True
     tells_ready = True
 
@@ -88,7 +88,7 @@ class Bitget(Venue):
         params = self._where(symbol) | _MARGIN | {"marginMode": "crossed", "orderList": orders}
         answer = await self.rest.send("privateMixPostV2MixOrderBatchPlaceOrder", params, changes=True, symbol=symbol)
         taken = {row["clientOid"]: row.get("orderId") or "" for row in answer["data"].get("successList") or ()}
-        refused = bitget_codes.refusals(answer["data"].get("failureList"), "clientOid", symbol)
+        refused = venue_codes.refusals(answer["data"].get("failureList"), "clientOid", symbol)
         accepted = [request for request in requests if request.client_order_id in taken]
         results = refused | await self._outcomes.placed_batch(accepted, taken, sent_ms)
         left_out = OutcomeUnknown("the venue's answer leaves this order out", symbol=symbol)
@@ -108,7 +108,7 @@ class Bitget(Venue):
         params = self._where(symbol) | _MARGIN | {"orderIdList": [told.ids(ref) for ref in refs]}
         answer = await self.rest.send("privateMixPostV2MixOrderBatchCancelOrders", params, changes=True, symbol=symbol)
         rows = answer["data"].get("failureList")
-        refused = bitget_codes.refusals(rows, "clientOid", symbol) | bitget_codes.refusals(rows, "orderId", symbol)
+        refused = venue_codes.refusals(rows, "clientOid", symbol) | venue_codes.refusals(rows, "orderId", symbol)
         refusals = {ref: refused.get(ref.client_order_id or ref.order_id) for ref in refs}
         accepted = [ref for ref, error in refusals.items() if error is None]
         results = await self._outcomes.canceled_batch(symbol, accepted)

@@ -12,10 +12,10 @@ from typing import Any
 import ccxt.pro
 
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.venues import bybit_codes
-from opensqt.exchange.venues import bybit_rows as told
-from opensqt.exchange.venues.bybit_limits import TARIFF
-from opensqt.exchange.venues.bybit_requests import Requests, order_params, ref_params, refusals
+from opensqt.exchange.venues.bybit import codes as venue_codes
+from opensqt.exchange.venues.bybit import rows as told
+from opensqt.exchange.venues.bybit.limits import TARIFF
+from opensqt.exchange.venues.bybit.requests import Requests, order_params, ref_params, refusals
 from opensqt.exchange.venues.client import Tap
 from opensqt.exchange.venues.venue import MALFORMED, Event, StreamReady, Venue
 from opensqt.exchange.venues.words import Word, Words, heard
@@ -54,7 +54,7 @@ class _Client(Tap, ccxt.pro.bybit):  # type: ignore[misc]
         try:
             super().handle_errors(*arguments)
         except ccxt.BaseError as error:
-            error.reply = bybit_codes.explained(error.reply, arguments[4], self.nonce())
+            error.reply = venue_codes.explained(error.reply, arguments[4], self.nonce())
             raise
 
     def code_and_message(self, response: Any) -> tuple[str, str]:
@@ -62,7 +62,7 @@ class _Client(Tap, ccxt.pro.bybit):  # type: ignore[misc]
         if not isinstance(response, dict):
             return "", ""
         message = str(response.get("retMsg", ""))
-        return bybit_codes.code_of(response.get("retCode", ""), message), message
+        return venue_codes.code_of(response.get("retCode", ""), message), message
 
 
 class Bybit(Venue):
@@ -70,9 +70,9 @@ class Bybit(Venue):
 
     name = "bybit"
     capabilities = Capabilities(max_batch=10, intervals=frozenset(INTERVALS_MS))
-    codes = bybit_codes.CODES
+    codes = venue_codes.CODES
     tariff = TARIFF
-    stale_rules = bybit_codes.STALE_RULES
+    stale_rules = venue_codes.STALE_RULES
     tells_ready = True
 
     def __init__(self, *arguments: Any) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import ccxt
 
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.venues import okx_codes
-from opensqt.exchange.venues import okx_rows as told
 from opensqt.exchange.venues.books import flat, sides
-from opensqt.exchange.venues.okx_limits import TARIFF
-from opensqt.exchange.venues.okx_requests import Requests, client_for
+from opensqt.exchange.venues.okx import codes as venue_codes
+from opensqt.exchange.venues.okx import rows as told
+from opensqt.exchange.venues.okx.limits import TARIFF
+from opensqt.exchange.venues.okx.requests import Requests, client_for
 from opensqt.exchange.venues.venue import MALFORMED, Event, StreamReady, Venue
 from opensqt.model.account import Account, Position, PositionMode
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, PermissionDenied, VenueError
@@ -41,9 +41,9 @@ class Okx(Venue):
 
     name = "okx"
     capabilities = Capabilities(max_batch=20, intervals=frozenset(INTERVALS_MS))
-    codes = okx_codes.CODES
+    codes = venue_codes.CODES
     tariff = TARIFF
-    stale_rules = okx_codes.STALE_RULES
+    stale_rules = venue_codes.STALE_RULES
     needs_passphrase = True
     tells_ready = True
 
@@ -79,7 +79,7 @@ class Okx(Venue):
         if len(rows) != len(requests):
             raise OutcomeUnknown(f"the venue answered {len(rows)} of {len(requests)} orders", symbol=symbol)
         answers = [
-            okx_codes.refusal(row, request.symbol) or told.acknowledged(row, request)
+            venue_codes.refusal(row, request.symbol) or told.acknowledged(row, request)
             for row, request in zip(rows, requests, strict=True)
         ]
         settle = [self._settled(answer) for answer in answers if isinstance(answer, Order)]
@@ -100,7 +100,7 @@ class Okx(Venue):
 
         async def answer(row: Row, ref: OrderRef) -> Order | ExchangeError:
             try:
-                return okx_codes.refusal(row, symbol) or await self._closed(ref)
+                return venue_codes.refusal(row, symbol) or await self._closed(ref)
             except ExchangeError as error:
                 return error
 
@@ -118,7 +118,7 @@ class Okx(Venue):
                 params = [{"instId": self.market_id(symbol), "ordId": order.order_id} for order in chunk]
                 rows = await self._requests.change("privatePostTradeCancelBatchOrders", params, symbol)
                 for row in rows:
-                    refusal = okx_codes.refusal(row, symbol)
+                    refusal = venue_codes.refusal(row, symbol)
                     if refusal is not None and not isinstance(refusal, OrderNotFound | OutcomeUnknown):
                         raise refusal
                 asked |= {order.order_id for order in chunk}

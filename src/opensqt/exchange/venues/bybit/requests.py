@@ -7,8 +7,8 @@ from typing import Any
 
 import ccxt
 
-from opensqt.exchange.venues import bybit_codes
-from opensqt.exchange.venues import bybit_rows as told
+from opensqt.exchange.venues.bybit import codes as venue_codes
+from opensqt.exchange.venues.bybit import rows as told
 from opensqt.exchange.venues.errors import Reply, translate
 from opensqt.exchange.venues.rest import Rest
 from opensqt.model.errors import ExchangeError
@@ -36,7 +36,7 @@ class Requests:
         try:
             await self.post(endpoint, params, symbol)
         except ExchangeError as error:
-            if error.venue_code not in bybit_codes.NOT_MODIFIED:
+            if error.venue_code not in venue_codes.NOT_MODIFIED:
                 raise
 
     async def get(self, endpoint: str, params: Row, symbol: str = "", *, public: bool = False) -> Row:
@@ -111,9 +111,9 @@ def refusals(answer: Row, symbol: str) -> list[ExchangeError | None]:
     found: list[ExchangeError | None] = []
     for row in answer["retExtInfo"]["list"]:
         text = str(row["msg"])
-        code = bybit_codes.code_of(row["code"], text)
+        code = venue_codes.code_of(row["code"], text)
         reply = Reply(error=ccxt.ExchangeError, http_status=200, code=code, message=text)
-        found.append(None if code == "0" else translate(reply, bybit_codes.CODES, changes=True, symbol=symbol))
+        found.append(None if code == "0" else translate(reply, venue_codes.CODES, changes=True, symbol=symbol))
     return found
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
-from opensqt.exchange.venues import bitget_rows as told
+from opensqt.exchange.venues.bitget import rows as told
 from opensqt.exchange.venues.venue import MALFORMED
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderType, TimeInForce

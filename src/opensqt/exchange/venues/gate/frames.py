@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
-from opensqt.exchange.venues import gate_rows as told
+from opensqt.exchange.venues.gate import rows as told
 from opensqt.exchange.venues.venue import Event, FillsWaiting, StreamReady
 from opensqt.model.account import Position
 from opensqt.model.fill import Fill

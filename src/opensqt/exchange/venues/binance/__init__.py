@@ -1,0 +1,1 @@
+"""Binance USDT-margined perpetuals: only what differs from the shared base."""

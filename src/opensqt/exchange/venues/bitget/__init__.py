@@ -1,0 +1,1 @@
+"""Bitget USDT-margined perpetuals: only what differs from the shared base."""

@@ -1,0 +1,1 @@
+"""Bybit USDT perpetuals: only what differs from the shared base."""

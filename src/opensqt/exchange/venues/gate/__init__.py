@@ -1,0 +1,1 @@
+"""Gate USDT-settled perpetuals: only what differs from the shared base."""

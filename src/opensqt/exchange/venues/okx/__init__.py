@@ -1,0 +1,1 @@
+"""OKX USDT-margined swaps: only what differs from the shared base."""
