@@ -29,7 +29,7 @@ async def test_a_stall_of_the_loop_costs_no_order(adapter: Adapter, large: bool)
         await rig.agrees()
 
 
-@pytest.mark.parametrize("skew_ms", [-90_000, -3_000, 3_000, 90_000])
+@pytest.mark.parametrize("skew_ms", [-90_000, 90_000])
 async def test_a_clock_that_jumps_ends_neither_orders_nor_streams(adapter: Adapter, skew_ms: int) -> None:
     """F24, F15: the clock is measured afresh; a login and a subscription are signed by it as well."""
     async with adapter() as rig:

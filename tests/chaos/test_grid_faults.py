@@ -22,23 +22,19 @@ def watched(sim: Simulator, order_quantity: int = 100) -> GridWatch:
     return GridWatch(sim, interval=Decimal(5), order_quantity=Decimal(order_quantity))
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("skew_ms", [-10, 10])
-async def test_fills_told_late_never_take_the_grid_over_its_limit(
-    venue: str, skew_ms: int, tmp_path: Path, large: bool
-) -> None:
+@pytest.mark.timeout(900)
+async def test_fills_told_late_never_take_the_grid_over_its_limit(venue: str, tmp_path: Path, large: bool) -> None:
     """F5: the streams are mute, queries fail and the clocks differ; afterwards it trades on, and all is counted."""
-    late_ms = 180_000 if large else 3_000
+    late_ms = 180_000 if large else 2_000
     async with simulator(exchange=venue) as sim:
-        sim.engine.clock.skew_ms = skew_ms
         ledger, watch = Ledger(sim), watched(sim)
         async with running(sim, tmp_path / "grid.db", reconcile_interval="0.5"):
             await eventually(lambda: len(ledger.account["fills"]) >= 3, within_s=30)
-            sim.faults.add(Fault(kind="mute", channel="private", for_ms=late_ms))
-            sim.faults.add(*(Fault(kind="unreachable", on=one, times=0, for_ms=late_ms) for one in BLIND))
-            await eventually(lambda: not any(one["active"] for one in sim.faults.listing()), within_s=late_ms)
-            told = len(ledger.account["fills"])
-            await eventually(lambda: len(ledger.account["fills"]) >= told + 5, within_s=60, what="it trades on")
+            for skew_ms in (-10, 10):
+                sim.engine.clock.skew_ms = skew_ms
+                await _go_blind(sim, late_ms)
+                told = len(ledger.account["fills"])
+                await eventually(lambda told=told: len(ledger.account["fills"]) >= told + 4, within_s=60)
         assert watch.breaches == []
         assert await store_fills(tmp_path / "grid.db") == ledger.fills()
 
@@ -100,6 +96,13 @@ async def test_a_position_sold_from_outside_is_never_flipped_and_brings_no_loop(
             assert len(ledger.account["orders"]) + _refused(sim) - placed <= 20
             assert ledger.position >= 0
         assert ledger.position >= 0
+
+
+async def _go_blind(sim: Simulator, late_ms: int) -> None:
+    """Let the venue tell nothing of the account for a while, unless an order is placed."""
+    sim.faults.add(Fault(kind="mute", channel="private", for_ms=late_ms))
+    sim.faults.add(*(Fault(kind="unreachable", on=one, times=0, for_ms=late_ms) for one in BLIND))
+    await eventually(lambda: not any(one["active"] for one in sim.faults.listing()), within_s=late_ms)
 
 
 def _buys(ledger: Ledger) -> list[str]:
