@@ -159,6 +159,13 @@ class TestFills:
         since = await bench.exchange.list_fills(SYMBOL, since_ms=watermark)
         assert [fill.trade_id for fill in since] == [fill.trade_id for fill in everything[len(old) :]]
 
+    async def test_a_time_long_before_the_first_hides_none(self, bench: Bench) -> None:
+        """F6: a watermark that is older than what a venue keeps or takes in one window."""
+        await bench.take(Side.BUY)
+        everything = await fills_of(bench, 1)
+        since = await fills_of(bench, len(everything), since_ms=1)
+        assert [fill.trade_id for fill in since] == [fill.trade_id for fill in everything]
+
     async def test_another_symbols_are_left_out(self, bench: Bench) -> None:
         await bench.take(Side.BUY)
         await fills_of(bench, 1)

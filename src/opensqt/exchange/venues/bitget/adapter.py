@@ -146,8 +146,7 @@ class Bitget(Venue):
         """Ask for trades; the venue tells the newest first, and keeps three months of them."""
         params = self._where(symbol)
         if since_ms:
-            oldest_ms = self._market_time_ms - _HISTORY_MS if self._market_time_ms else 0
-            params["startTime"] = str(max(since_ms, oldest_ms))
+            params["startTime"] = str(max(since_ms, await self.market_now_ms(symbol) - _HISTORY_MS))
         rows = await self._pages.all(
             "privateMixGetV2MixOrderFills", params, "fillList", "tradeId", symbol, newest_only=not since_ms
         )
