@@ -27,9 +27,9 @@ QUICK: dict[str, Any] = {"server": SMALL, "request_timeout_s": 4.0, "reconcile_i
 Call = Callable[[], Awaitable[object]]
 
 
-def granted(rig: Rig, operation: str) -> int:
+async def granted(rig: Rig, operation: str) -> int:
     """What the venue grants of the limit that *operation* uses up first, told by what the adapter knows of it."""
-    rooms = rig.exchange.rate_budget.rooms
+    limits = {limit.name: limit for limit in (await rig.exchange.get_rate_budget()).limits}
     names = {
         "binance": {"place_order": "10s", "get_order": "weight"},
         "bitget": {"place_order": "POST v2/mix/order/place-order", "get_order": "GET v2/mix/order/detail"},
@@ -37,7 +37,7 @@ def granted(rig: Rig, operation: str) -> int:
         "okx": {"place_order": "POST trade/order", "get_order": "GET trade/order"},
         "bybit": {"place_order": "POST v5/order/create", "get_order": "GET v5/order/realtime"},
     }
-    return rooms[names[rig.exchange.name][operation]].limit
+    return limits[names[rig.exchange.name][operation]].limit
 
 
 async def call_at_once(call: Call, times: int) -> None:
@@ -64,7 +64,7 @@ async def load(rig: Rig, meanwhile: Call) -> None:
         "place_order": lambda: rig.exchange.place_order(rig.request(price=price)),
         "get_order": lambda: rig.exchange.get_order(asked),
     }
-    each = {operation: granted(rig, operation) * TIMES // (CALLERS // 2) for operation in calls}
+    each = {operation: await granted(rig, operation) * TIMES // (CALLERS // 2) for operation in calls}
     async with asyncio.TaskGroup() as group:
         group.create_task(meanwhile())
         for operation, call in calls.items():

@@ -17,12 +17,13 @@ from grpc_reflection.v1alpha import reflection
 from opensqt.config.connector import ServerSettings
 from opensqt.config.load import ConfigError
 from opensqt.connector.calls import STOPPING, Calls, Handler
+from opensqt.connector.gateway import GatewayCalls
 from opensqt.connector.health import HealthMonitor
 from opensqt.connector.hub import Hub
 from opensqt.connector.journal import MEMORY, Journal
 from opensqt.connector.metrics import Metrics, MetricsPage
 from opensqt.connector.orders import PLACING, OrderDesk, Resolve
-from opensqt.connector.service import ExchangeCalls, GatewayCalls
+from opensqt.connector.service import ExchangeCalls
 from opensqt.connector.streams import Streams
 from opensqt.connector.tasks import Tasks
 from opensqt.exchange import wire
@@ -168,7 +169,7 @@ class Connector:
 
     def _register(self, server: grpc.aio.Server) -> None:
         exchange_calls = ExchangeCalls(self.exchange, self.desk, order_wait_s=self.settings.order_wait_s)
-        gateway_calls = GatewayCalls(self.exchange, self.health)
+        gateway_calls = GatewayCalls(self.exchange, self.desk, self.health)
         trading = {
             name: self.calls.unary(name, handler, audited=True) for name, handler in exchange_calls.trading.items()
         }
@@ -183,7 +184,11 @@ class Connector:
             gateway_service_pb2.DESCRIPTOR.services_by_name["GatewayService"],
         )
         for service in services:
-            methods = {method.name: _method(method, handlers[method.name]) for method in service.methods}
+            methods = {
+                method.name: _method(method, handlers[method.name])
+                for method in service.methods
+                if method.name in handlers
+            }
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, methods),))
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, server)
         names = [service.full_name for service in services]

@@ -1,4 +1,4 @@
-"""The 12 unary methods of ExchangeService and GatewayService: read the request, ask, encode the answer."""
+"""The 12 unary methods of ExchangeService: read the request, ask, encode the answer."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
-import opensqt
 from opensqt.connector.calls import Context, Handler
-from opensqt.connector.health import HealthMonitor
 from opensqt.connector.orders import OrderDesk
 from opensqt.exchange import codec, requests
 from opensqt.exchange.protocol import Exchange
@@ -18,7 +16,6 @@ from opensqt.model.errors import ExchangeError, InvalidRequest
 from opensqt.model.market import INTERVALS_MS
 from opensqt.model.order import Order
 from opensqt.proto import exchange_service_pb2 as pb
-from opensqt.proto import gateway_service_pb2 as gateway_pb
 
 M = TypeVar("M")
 T = TypeVar("T")
@@ -169,35 +166,6 @@ class _Batch(Generic[M, T]):
         """Put the outcomes of the sound items back among the errors of the others, in the order of the request."""
         in_turn = iter(outcomes)
         return [next(in_turn) if error is None else error for error in self._errors]
-
-
-class GatewayCalls:
-    """The methods of GatewayService."""
-
-    def __init__(self, exchange: Exchange, health: HealthMonitor) -> None:
-        self._exchange = exchange
-        self._health = health
-        self.reading: dict[str, Handler] = {"GetStatus": self._get_status, "ListFills": self._list_fills}
-
-    async def _get_status(
-        self, _request: gateway_pb.GetStatusRequest, _context: Context
-    ) -> gateway_pb.GetStatusResponse:
-        now = self._health.status
-        return gateway_pb.GetStatusResponse(
-            healthy=now.healthy,
-            checks=map(codec.encode_check, now.checks),
-            version=opensqt.__version__,
-            started_ms=self._health.started_ms,
-        )
-
-    async def _list_fills(
-        self, request: gateway_pb.ListFillsRequest, _context: Context
-    ) -> gateway_pb.ListFillsResponse:
-        symbol = requests.decode_symbol(request.symbol)
-        if request.since_ms < 0:
-            raise InvalidRequest(f"since_ms {request.since_ms}: expected UTC epoch milliseconds", symbol=symbol)
-        fills = await self._exchange.list_fills(symbol, since_ms=request.since_ms)
-        return gateway_pb.ListFillsResponse(fills=map(codec.encode_fill, fills))
 
 
 def check_interval(interval: str) -> str:

@@ -15,9 +15,8 @@ from opensqt.model.fill import Fill
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.model.stream import Cursor
-from opensqt.model.venue import Capabilities, Check, ExchangeInfo, ExchangeStatus, SymbolRules
+from opensqt.model.venue import Capabilities, ExchangeInfo, SymbolRules
 from opensqt.proto import exchange_service_pb2 as service_pb
-from opensqt.proto import gateway_service_pb2 as gateway_pb
 from opensqt.proto import types_pb2 as pb
 
 E = TypeVar("E", bound=StrEnum)
@@ -371,21 +370,6 @@ def decode_info(message: service_pb.GetExchangeInfoResponse) -> ExchangeInfo:
         testnet=message.testnet,
         simulated=message.simulated,
         position_mode=_POSITION_MODE[message.position_mode],
-    )
-
-
-def encode_check(check: Check) -> gateway_pb.Check:
-    """Encode one thing that health depends on."""
-    return gateway_pb.Check(name=check.name, ok=check.ok, reason=check.reason, since_ms=check.since_ms)
-
-
-def decode_status(message: gateway_pb.GetStatusResponse) -> ExchangeStatus:
-    """Decode the checks of a connector's status."""
-    return ExchangeStatus(
-        checks=tuple(
-            Check(name=check.name, ok=check.ok, reason=check.reason, since_ms=check.since_ms)
-            for check in message.checks
-        )
     )
 
 

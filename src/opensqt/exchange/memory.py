@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Self, TypeVar
 
+from opensqt.exchange.caller import caller
 from opensqt.exchange.memory_ledger import Ledger
 from opensqt.exchange.memory_venue import MemoryVenue
 from opensqt.model.account import Account, Position, PositionMode
@@ -20,7 +21,7 @@ from opensqt.model.fill import Fill
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
-from opensqt.model.venue import Capabilities, Check, ExchangeInfo, ExchangeStatus, SymbolRules
+from opensqt.model.venue import Capabilities, Check, ExchangeInfo, ExchangeStatus, RateBudget, SymbolRules
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -262,6 +263,10 @@ class InMemoryExchange:
     async def get_status(self) -> ExchangeStatus:
         """See `Exchange`."""
         return ExchangeStatus(checks=(Check(name="venue", ok=not self._sick, reason=self._sick),))
+
+    async def get_rate_budget(self) -> RateBudget:
+        """See `Exchange`. Nothing is limited here."""
+        return RateBudget(client=caller())
 
     def subscribe_price(self, symbol: str, *, cursor: Cursor | None = None) -> Stream[Price]:
         """See `Exchange`."""

@@ -11,7 +11,7 @@ from opensqt.model.fill import Fill
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
-from opensqt.model.venue import ExchangeInfo, ExchangeStatus
+from opensqt.model.venue import ExchangeInfo, ExchangeStatus, RateBudget
 
 
 class Exchange(Protocol):
@@ -132,6 +132,10 @@ class Exchange(Protocol):
 
     async def get_status(self) -> ExchangeStatus:
         """Tell whether trading is possible now, and why not. Never raises for a sick venue."""
+        ...
+
+    async def get_rate_budget(self) -> RateBudget:
+        """Tell what is left of what the venue grants, and the caller's own part in its use. Asks nobody."""
         ...
 
     def subscribe_price(self, symbol: str, *, cursor: Cursor | None = None) -> Stream[Price]:

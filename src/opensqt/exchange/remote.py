@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
 from opensqt.config.remote import RemoteSettings
-from opensqt.exchange import codec, status
+from opensqt.exchange import codec, gateway_codec, status
 from opensqt.exchange.remote_link import Link
 from opensqt.exchange.remote_stream import RemoteStream
 from opensqt.exchange.requests import check_limit, encode_order_ref, encode_order_request
@@ -16,7 +16,7 @@ from opensqt.model.fill import Fill
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
-from opensqt.model.venue import Check, ExchangeInfo, ExchangeStatus
+from opensqt.model.venue import Check, ExchangeInfo, ExchangeStatus, RateBudget
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 
@@ -161,7 +161,12 @@ class RemoteExchange:
             answer = await self._link.call(self._link.gateway.GetStatus, gateway_pb.GetStatusRequest())
         except ExchangeError as error:
             return ExchangeStatus(checks=(Check(name="connector", ok=False, reason=error.message),))
-        return codec.decode_status(answer)
+        return gateway_codec.decode_status(answer)
+
+    async def get_rate_budget(self) -> RateBudget:
+        """See `Exchange`. The caller is this client, as the connector knows it."""
+        answer = await self._link.call(self._link.gateway.GetRateBudget, gateway_pb.GetRateBudgetRequest())
+        return gateway_codec.decode_budget(answer)
 
     def subscribe_price(self, symbol: str, *, cursor: Cursor | None = None) -> Stream[Price]:
         """See `Exchange`."""

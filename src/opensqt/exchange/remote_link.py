@@ -12,7 +12,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from opensqt.config.load import ConfigError
 from opensqt.config.remote import RemoteSettings
-from opensqt.exchange import codec, status, wire
+from opensqt.exchange import gateway_codec, status, wire
 from opensqt.model.errors import (
     ConnectorUnavailable,
     ExchangeError,
@@ -198,7 +198,7 @@ class Link:
             answer = await ask(gateway_service_pb2.GetStatusRequest(), timeout=self._deadline_s, metadata=self.metadata)
         except grpc.aio.AioRpcError as failure:
             return f" and does not say why ({failure.code().name})"
-        bad = [check for check in codec.decode_status(answer).checks if not check.ok]
+        bad = [check for check in gateway_codec.decode_status(answer).checks if not check.ok]
         return ": " + ", ".join(f"{check.name}: {check.reason}" for check in bad) if bad else ""
 
     def _make_channel(self) -> grpc.aio.Channel:

@@ -12,6 +12,7 @@ ExchangeError
 │   │   └── PositionModeMismatch
 │   ├── OrderNotFound
 │   ├── DuplicateOrder      this client_order_id was used with other content
+│   ├── LeaseExpired        the client's lease ended, and its orders with it; renew it first
 │   └── Unsupported         the venue, or this mode, can't do it
 ├── BackOff                 wait `retry_after_s`, then ask again
 │   ├── RateLimited
@@ -19,6 +20,7 @@ ExchangeError
 │   └── Maintenance
 ├── AccessError             re-authenticate; a person has to act
 │   ├── CredentialsRefused
+│   ├── TokenRefused        the connector does not know the client's token or certificate
 │   ├── ClockSkew           the signed timestamp was refused
 │   └── PermissionDenied    the key or the client's role does not allow it
 ├── Unreachable             nothing was answered and nothing can have happened; reads may be asked again
@@ -124,6 +126,12 @@ class DuplicateOrder(RequestError):
     reason = "DUPLICATE_ORDER"
 
 
+class LeaseExpired(RequestError):
+    """The client's lease ended, so that its orders were canceled; nothing is placed until it holds one again."""
+
+    reason = "LEASE_EXPIRED"
+
+
 class Unsupported(RequestError):
     """The venue, or the mode it runs in, can't do this; see `Capabilities`."""
 
@@ -161,9 +169,15 @@ class AccessError(ExchangeError):
 
 
 class CredentialsRefused(AccessError):
-    """Key, secret, passphrase or token are wrong."""
+    """The venue refuses key, secret or passphrase."""
 
     reason = "CREDENTIALS_REFUSED"
+
+
+class TokenRefused(AccessError):
+    """The connector does not know the client's token or certificate."""
+
+    reason = "TOKEN_REFUSED"
 
 
 class ClockSkew(AccessError):

@@ -120,12 +120,68 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """One stream from the venue."""
+
+    name: str
+    """E.g. `orders`, `price:BTCUSDT`."""
+    connected: bool
+    data_age_ms: int | None = None
+    """Since the last data came, pings don't count; None before the first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeStatus:
     """Whether trading is possible now, and why not."""
 
     checks: tuple[Check, ...] = field(default=())
+    channels: tuple[Channel, ...] = field(default=())
+    clock_offset_ms: int | None = None
+    """The venue's clock minus ours, as last measured; None where there is no such clock."""
+    unresolved_orders: int = 0
+    """Orders that were sent and are not proven present or absent yet."""
 
     @property
     def healthy(self) -> bool:
         """Whether every check is ok."""
         return all(check.ok for check in self.checks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """One limit of the venue, shared by all who trade through one exchange."""
+
+    name: str
+    limit: int
+    left: int
+    window_s: float
+    used_by_client: int = 0
+    """What the requests of the one who asks used of the window."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateBudget:
+    """What is left of what the venue grants."""
+
+    limits: tuple[RateLimit, ...] = field(default=())
+    """Those that were drawn on since the start."""
+    silent_s: float = 0.0
+    """How long the venue still asks for silence."""
+    client: str = ""
+    """Who asks, as the connector knows it."""
+    waiting: int = 0
+    """Requests of the one who asks that wait for their turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A client's promise to be there: when it ends, the connector cancels that client's orders."""
+
+    client: str
+    """Who holds it, as the connector knows it."""
+    expires_ms: int
+    """UTC epoch milliseconds; 0 when it was given up."""
+    lapsed: bool = False
+    """It had ended before it was renewed: the client's orders were canceled, or are being."""
+    open_orders: int = 0
+    """The client's orders that are open or in flight."""

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from opensqt.proto import types_pb2 as opensqt_dot_market__maker_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-opensqt/market_maker/v1/gateway_service.proto\x12\x17opensqt.market_maker.v1\x1a#opensqt/market_maker/v1/types.proto\"C\n\x05\x43heck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02ok\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x10\n\x08since_ms\x18\x04 \x01(\x03\"\x12\n\x10GetStatusRequest\"y\n\x11GetStatusResponse\x12\x0f\n\x07healthy\x18\x01 \x01(\x08\x12.\n\x06\x63hecks\x18\x02 \x03(\x0b\x32\x1e.opensqt.market_maker.v1.Check\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x12\n\nstarted_ms\x18\x04 \x01(\x03\"4\n\x10ListFillsRequest\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x10\n\x08since_ms\x18\x02 \x01(\x03\"A\n\x11ListFillsResponse\x12,\n\x05\x66ills\x18\x01 \x03(\x0b\x32\x1d.opensqt.market_maker.v1.Fill2\xd8\x01\n\x0eGatewayService\x12\x62\n\tGetStatus\x12).opensqt.market_maker.v1.GetStatusRequest\x1a*.opensqt.market_maker.v1.GetStatusResponse\x12\x62\n\tListFills\x12).opensqt.market_maker.v1.ListFillsRequest\x1a*.opensqt.market_maker.v1.ListFillsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-opensqt/market_maker/v1/gateway_service.proto\x12\x17opensqt.market_maker.v1\x1a#opensqt/market_maker/v1/types.proto\"C\n\x05\x43heck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02ok\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x10\n\x08since_ms\x18\x04 \x01(\x03\"T\n\x07\x43hannel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tconnected\x18\x02 \x01(\x08\x12\x18\n\x0b\x64\x61ta_age_ms\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x0e\n\x0c_data_age_ms\"\x12\n\x10GetStatusRequest\"\xfa\x01\n\x11GetStatusResponse\x12\x0f\n\x07healthy\x18\x01 \x01(\x08\x12.\n\x06\x63hecks\x18\x02 \x03(\x0b\x32\x1e.opensqt.market_maker.v1.Check\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x12\n\nstarted_ms\x18\x04 \x01(\x03\x12\x32\n\x08\x63hannels\x18\x05 \x03(\x0b\x32 .opensqt.market_maker.v1.Channel\x12\x1c\n\x0f\x63lock_offset_ms\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x19\n\x11unresolved_orders\x18\x07 \x01(\x05\x42\x12\n\x10_clock_offset_ms\"4\n\x10ListFillsRequest\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x10\n\x08since_ms\x18\x02 \x01(\x03\"A\n\x11ListFillsResponse\x12,\n\x05\x66ills\x18\x01 \x03(\x0b\x32\x1d.opensqt.market_maker.v1.Fill\"\x16\n\x14GetRateBudgetRequest\"a\n\tRateLimit\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x03\x12\x0c\n\x04left\x18\x03 \x01(\x03\x12\x11\n\twindow_ms\x18\x04 \x01(\x03\x12\x16\n\x0eused_by_client\x18\x05 \x01(\x03\"\x7f\n\x15GetRateBudgetResponse\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x32\n\x06limits\x18\x02 \x03(\x0b\x32\".opensqt.market_maker.v1.RateLimit\x12\x11\n\tsilent_ms\x18\x03 \x01(\x03\x12\x0f\n\x07waiting\x18\x04 \x01(\x05\"\"\n\x10HeartbeatRequest\x12\x0e\n\x06ttl_ms\x18\x01 \x01(\x03\"\\\n\x11HeartbeatResponse\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x12\n\nexpires_ms\x18\x02 \x01(\x03\x12\x0e\n\x06lapsed\x18\x03 \x01(\x08\x12\x13\n\x0bopen_orders\x18\x04 \x01(\x05\x32\xac\x03\n\x0eGatewayService\x12\x62\n\tGetStatus\x12).opensqt.market_maker.v1.GetStatusRequest\x1a*.opensqt.market_maker.v1.GetStatusResponse\x12\x62\n\tListFills\x12).opensqt.market_maker.v1.ListFillsRequest\x1a*.opensqt.market_maker.v1.ListFillsResponse\x12n\n\rGetRateBudget\x12-.opensqt.market_maker.v1.GetRateBudgetRequest\x1a..opensqt.market_maker.v1.GetRateBudgetResponse\x12\x62\n\tHeartbeat\x12).opensqt.market_maker.v1.HeartbeatRequest\x1a*.opensqt.market_maker.v1.HeartbeatResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,14 +34,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CHECK']._serialized_start=111
   _globals['_CHECK']._serialized_end=178
-  _globals['_GETSTATUSREQUEST']._serialized_start=180
-  _globals['_GETSTATUSREQUEST']._serialized_end=198
-  _globals['_GETSTATUSRESPONSE']._serialized_start=200
-  _globals['_GETSTATUSRESPONSE']._serialized_end=321
-  _globals['_LISTFILLSREQUEST']._serialized_start=323
-  _globals['_LISTFILLSREQUEST']._serialized_end=375
-  _globals['_LISTFILLSRESPONSE']._serialized_start=377
-  _globals['_LISTFILLSRESPONSE']._serialized_end=442
-  _globals['_GATEWAYSERVICE']._serialized_start=445
-  _globals['_GATEWAYSERVICE']._serialized_end=661
+  _globals['_CHANNEL']._serialized_start=180
+  _globals['_CHANNEL']._serialized_end=264
+  _globals['_GETSTATUSREQUEST']._serialized_start=266
+  _globals['_GETSTATUSREQUEST']._serialized_end=284
+  _globals['_GETSTATUSRESPONSE']._serialized_start=287
+  _globals['_GETSTATUSRESPONSE']._serialized_end=537
+  _globals['_LISTFILLSREQUEST']._serialized_start=539
+  _globals['_LISTFILLSREQUEST']._serialized_end=591
+  _globals['_LISTFILLSRESPONSE']._serialized_start=593
+  _globals['_LISTFILLSRESPONSE']._serialized_end=658
+  _globals['_GETRATEBUDGETREQUEST']._serialized_start=660
+  _globals['_GETRATEBUDGETREQUEST']._serialized_end=682
+  _globals['_RATELIMIT']._serialized_start=684
+  _globals['_RATELIMIT']._serialized_end=781
+  _globals['_GETRATEBUDGETRESPONSE']._serialized_start=783
+  _globals['_GETRATEBUDGETRESPONSE']._serialized_end=910
+  _globals['_HEARTBEATREQUEST']._serialized_start=912
+  _globals['_HEARTBEATREQUEST']._serialized_end=946
+  _globals['_HEARTBEATRESPONSE']._serialized_start=948
+  _globals['_HEARTBEATRESPONSE']._serialized_end=1040
+  _globals['_GATEWAYSERVICE']._serialized_start=1043
+  _globals['_GATEWAYSERVICE']._serialized_end=1471
 # @@protoc_insertion_point(module_scope)

@@ -19,21 +19,37 @@ class Check(_message.Message):
     since_ms: int
     def __init__(self, name: _Optional[str] = ..., ok: _Optional[bool] = ..., reason: _Optional[str] = ..., since_ms: _Optional[int] = ...) -> None: ...
 
+class Channel(_message.Message):
+    __slots__ = ("name", "connected", "data_age_ms")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CONNECTED_FIELD_NUMBER: _ClassVar[int]
+    DATA_AGE_MS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    connected: bool
+    data_age_ms: int
+    def __init__(self, name: _Optional[str] = ..., connected: _Optional[bool] = ..., data_age_ms: _Optional[int] = ...) -> None: ...
+
 class GetStatusRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("healthy", "checks", "version", "started_ms")
+    __slots__ = ("healthy", "checks", "version", "started_ms", "channels", "clock_offset_ms", "unresolved_orders")
     HEALTHY_FIELD_NUMBER: _ClassVar[int]
     CHECKS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     STARTED_MS_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_OFFSET_MS_FIELD_NUMBER: _ClassVar[int]
+    UNRESOLVED_ORDERS_FIELD_NUMBER: _ClassVar[int]
     healthy: bool
     checks: _containers.RepeatedCompositeFieldContainer[Check]
     version: str
     started_ms: int
-    def __init__(self, healthy: _Optional[bool] = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ..., version: _Optional[str] = ..., started_ms: _Optional[int] = ...) -> None: ...
+    channels: _containers.RepeatedCompositeFieldContainer[Channel]
+    clock_offset_ms: int
+    unresolved_orders: int
+    def __init__(self, healthy: _Optional[bool] = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ..., version: _Optional[str] = ..., started_ms: _Optional[int] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ..., clock_offset_ms: _Optional[int] = ..., unresolved_orders: _Optional[int] = ...) -> None: ...
 
 class ListFillsRequest(_message.Message):
     __slots__ = ("symbol", "since_ms")
@@ -48,3 +64,51 @@ class ListFillsResponse(_message.Message):
     FILLS_FIELD_NUMBER: _ClassVar[int]
     fills: _containers.RepeatedCompositeFieldContainer[_types_pb2.Fill]
     def __init__(self, fills: _Optional[_Iterable[_Union[_types_pb2.Fill, _Mapping]]] = ...) -> None: ...
+
+class GetRateBudgetRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RateLimit(_message.Message):
+    __slots__ = ("name", "limit", "left", "window_ms", "used_by_client")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    LEFT_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_MS_FIELD_NUMBER: _ClassVar[int]
+    USED_BY_CLIENT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    limit: int
+    left: int
+    window_ms: int
+    used_by_client: int
+    def __init__(self, name: _Optional[str] = ..., limit: _Optional[int] = ..., left: _Optional[int] = ..., window_ms: _Optional[int] = ..., used_by_client: _Optional[int] = ...) -> None: ...
+
+class GetRateBudgetResponse(_message.Message):
+    __slots__ = ("client", "limits", "silent_ms", "waiting")
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    SILENT_MS_FIELD_NUMBER: _ClassVar[int]
+    WAITING_FIELD_NUMBER: _ClassVar[int]
+    client: str
+    limits: _containers.RepeatedCompositeFieldContainer[RateLimit]
+    silent_ms: int
+    waiting: int
+    def __init__(self, client: _Optional[str] = ..., limits: _Optional[_Iterable[_Union[RateLimit, _Mapping]]] = ..., silent_ms: _Optional[int] = ..., waiting: _Optional[int] = ...) -> None: ...
+
+class HeartbeatRequest(_message.Message):
+    __slots__ = ("ttl_ms",)
+    TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    ttl_ms: int
+    def __init__(self, ttl_ms: _Optional[int] = ...) -> None: ...
+
+class HeartbeatResponse(_message.Message):
+    __slots__ = ("client", "expires_ms", "lapsed", "open_orders")
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_MS_FIELD_NUMBER: _ClassVar[int]
+    LAPSED_FIELD_NUMBER: _ClassVar[int]
+    OPEN_ORDERS_FIELD_NUMBER: _ClassVar[int]
+    client: str
+    expires_ms: int
+    lapsed: bool
+    open_orders: int
+    def __init__(self, client: _Optional[str] = ..., expires_ms: _Optional[int] = ..., lapsed: _Optional[bool] = ..., open_orders: _Optional[int] = ...) -> None: ...

@@ -45,6 +45,16 @@ class GatewayServiceStub:
                 request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ListFillsRequest.SerializeToString,
                 response_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ListFillsResponse.FromString,
                 _registered_method=True)
+        self.GetRateBudget = channel.unary_unary(
+                '/opensqt.market_maker.v1.GatewayService/GetRateBudget',
+                request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.GetRateBudgetRequest.SerializeToString,
+                response_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.GetRateBudgetResponse.FromString,
+                _registered_method=True)
+        self.Heartbeat = channel.unary_unary(
+                '/opensqt.market_maker.v1.GatewayService/Heartbeat',
+                request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.HeartbeatRequest.SerializeToString,
+                response_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.HeartbeatResponse.FromString,
+                _registered_method=True)
 
 
 class GatewayServiceServicer:
@@ -65,6 +75,21 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetRateBudget(self, request, context):
+        """What is left of the venue's limits, and this client's part in their use.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Heartbeat(self, request, context):
+        """Takes or renews this client's lease. When a lease ends without having been given up, the connector cancels
+        this client's own orders, and no other.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatewayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +102,16 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.ListFills,
                     request_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ListFillsRequest.FromString,
                     response_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ListFillsResponse.SerializeToString,
+            ),
+            'GetRateBudget': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRateBudget,
+                    request_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.GetRateBudgetRequest.FromString,
+                    response_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.GetRateBudgetResponse.SerializeToString,
+            ),
+            'Heartbeat': grpc.unary_unary_rpc_method_handler(
+                    servicer.Heartbeat,
+                    request_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.HeartbeatRequest.FromString,
+                    response_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.HeartbeatResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +169,60 @@ class GatewayService:
             '/opensqt.market_maker.v1.GatewayService/ListFills',
             opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ListFillsRequest.SerializeToString,
             opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ListFillsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRateBudget(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/opensqt.market_maker.v1.GatewayService/GetRateBudget',
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.GetRateBudgetRequest.SerializeToString,
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.GetRateBudgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Heartbeat(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/opensqt.market_maker.v1.GatewayService/Heartbeat',
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.HeartbeatRequest.SerializeToString,
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.HeartbeatResponse.FromString,
             options,
             channel_credentials,
             insecure,

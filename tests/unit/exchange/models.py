@@ -20,7 +20,17 @@ from opensqt.model.order import (
     Side,
     TimeInForce,
 )
-from opensqt.model.venue import Capabilities, Check, ExchangeInfo, ExchangeStatus, SymbolRules
+from opensqt.model.venue import (
+    Capabilities,
+    Channel,
+    Check,
+    ExchangeInfo,
+    ExchangeStatus,
+    Lease,
+    RateBudget,
+    RateLimit,
+    SymbolRules,
+)
 
 decimals = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**15), max_value=10**15, places=None)
 """Exponents included, such as 1E+3 and 1E-12."""
@@ -169,9 +179,28 @@ infos = st.builds(
     simulated=st.booleans(),
     position_mode=st.sampled_from(PositionMode),
 )
+_counts = st.integers(0, 2**31 - 1)
+_ages_ms = st.none() | _counts
 statuses = st.builds(
     ExchangeStatus,
     checks=st.lists(st.builds(Check, name=words, ok=st.booleans(), reason=words, since_ms=times_ms), max_size=3).map(
         tuple
     ),
+    channels=st.lists(st.builds(Channel, name=words, connected=st.booleans(), data_age_ms=_ages_ms), max_size=3).map(
+        tuple
+    ),
+    clock_offset_ms=st.none() | st.integers(-(2**40), 2**40),
+    unresolved_orders=_counts,
 )
+_seconds = st.integers(0, 10**9).map(lambda ms: ms / 1000)
+budgets = st.builds(
+    RateBudget,
+    limits=st.lists(
+        st.builds(RateLimit, name=words, limit=_counts, left=_counts, window_s=_seconds, used_by_client=_counts),
+        max_size=3,
+    ).map(tuple),
+    silent_s=_seconds,
+    client=words,
+    waiting=_counts,
+)
+leases = st.builds(Lease, client=words, expires_ms=times_ms, lapsed=st.booleans(), open_orders=_counts)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opensqt.exchange import codec
+from opensqt.exchange import codec, gateway_codec
 from opensqt.model.account import Account
 from opensqt.model.order import Order, OrderStatus, PositionSide, Side
 from opensqt.proto import exchange_service_pb2 as service_pb
@@ -42,9 +42,23 @@ def test_a_message_comes_back_from_the_wire_as_it_was(kind: str, data: st.DataOb
 
 @given(models.statuses)
 @settings(max_examples=30, deadline=None)
-def test_health_checks_come_back_from_the_wire_as_they_were(status: Any) -> None:
-    message = gateway_pb.GetStatusResponse(checks=[codec.encode_check(check) for check in status.checks])
-    assert codec.decode_status(message) == status
+def test_health_comes_back_from_the_wire_as_it_was(status: Any) -> None:
+    message = gateway_codec.encode_status(status, version="1", started_ms=1)
+    assert gateway_codec.decode_status(gateway_pb.GetStatusResponse.FromString(message.SerializeToString())) == status
+
+
+@given(models.budgets)
+@settings(max_examples=30, deadline=None)
+def test_a_rate_budget_comes_back_from_the_wire_as_it_was(budget: Any) -> None:
+    message = gateway_codec.encode_budget(budget).SerializeToString()
+    assert gateway_codec.decode_budget(gateway_pb.GetRateBudgetResponse.FromString(message)) == budget
+
+
+@given(models.leases)
+@settings(max_examples=30, deadline=None)
+def test_a_lease_comes_back_from_the_wire_as_it_was(lease: Any) -> None:
+    message = gateway_codec.encode_lease(lease).SerializeToString()
+    assert gateway_codec.decode_lease(gateway_pb.HeartbeatResponse.FromString(message)) == lease
 
 
 @given(models.decimals)

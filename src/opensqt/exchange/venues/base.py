@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import Any, Self, TypeVar
 
 from opensqt.config.venue import VenueSettings
+from opensqt.exchange.caller import caller
 from opensqt.exchange.venues.books import Books
-from opensqt.exchange.venues.budget import Budget, BudgetLeft, in_lane
+from opensqt.exchange.venues.budget import Budget, in_lane
 from opensqt.exchange.venues.client import Hooks
 from opensqt.exchange.venues.health import Health, Tasks
 from opensqt.exchange.venues.market import MarketData
@@ -27,7 +28,7 @@ from opensqt.model.fill import Fill
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
-from opensqt.model.venue import ExchangeInfo, ExchangeStatus
+from opensqt.model.venue import ExchangeInfo, ExchangeStatus, RateBudget, RateLimit
 from opensqt.telemetry.logging import get_logger, protect, redact
 
 _log = get_logger("venue")
@@ -76,11 +77,6 @@ class VenueExchange:
     def name(self) -> str:
         """The venue's."""
         return self._venue.name
-
-    @property
-    def rate_budget(self) -> BudgetLeft:
-        """What is left of what the venue grants."""
-        return self._budget.left
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -223,6 +219,15 @@ class VenueExchange:
     async def get_status(self) -> ExchangeStatus:
         """Tell whether trading is possible now, and why not."""
         return self._health.status()
+
+    async def get_rate_budget(self) -> RateBudget:
+        """Tell what is left of what the venue grants."""
+        left = self._budget.left
+        limits = [
+            RateLimit(name=name, limit=room.limit, left=room.left, window_s=room.window_s)
+            for name, room in left.rooms.items()
+        ]
+        return RateBudget(limits=tuple(limits), silent_s=left.silent_s, client=caller())
 
     # Streams
 

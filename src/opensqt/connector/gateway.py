@@ -1,0 +1,42 @@
+"""The methods of GatewayService: what the gateway itself can tell and do, beyond the exchange account."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import opensqt
+from opensqt.connector.calls import Context, Handler
+from opensqt.connector.health import HealthMonitor
+from opensqt.connector.orders import OrderDesk
+from opensqt.exchange import codec, gateway_codec, requests
+from opensqt.exchange.protocol import Exchange
+from opensqt.model.errors import InvalidRequest
+from opensqt.proto import gateway_service_pb2 as pb
+
+
+class GatewayCalls:
+    """The methods of GatewayService."""
+
+    def __init__(self, exchange: Exchange, desk: OrderDesk, health: HealthMonitor) -> None:
+        self._exchange = exchange
+        self._desk = desk
+        self._health = health
+        self.reading: dict[str, Handler] = {
+            "GetStatus": self._get_status,
+            "ListFills": self._list_fills,
+            "GetRateBudget": self._get_rate_budget,
+        }
+
+    async def _get_status(self, _request: pb.GetStatusRequest, _context: Context) -> pb.GetStatusResponse:
+        now = replace(self._health.status, unresolved_orders=self._desk.unresolved)
+        return gateway_codec.encode_status(now, version=opensqt.__version__, started_ms=self._health.started_ms)
+
+    async def _get_rate_budget(self, _request: pb.GetRateBudgetRequest, _context: Context) -> pb.GetRateBudgetResponse:
+        return gateway_codec.encode_budget(await self._exchange.get_rate_budget())
+
+    async def _list_fills(self, request: pb.ListFillsRequest, _context: Context) -> pb.ListFillsResponse:
+        symbol = requests.decode_symbol(request.symbol)
+        if request.since_ms < 0:
+            raise InvalidRequest(f"since_ms {request.since_ms}: expected UTC epoch milliseconds", symbol=symbol)
+        fills = await self._exchange.list_fills(symbol, since_ms=request.since_ms)
+        return pb.ListFillsResponse(fills=map(codec.encode_fill, fills))
