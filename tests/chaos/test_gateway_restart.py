@@ -1,0 +1,21 @@
+"""Through the whole gateway, with the connector killed in the middle: clients, connector process, adapter, ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from opensqt.model.order import OrderRef, OrderStatus
+from tests.chaos.gateway_rig import SYMBOL, far, gateway, request
+
+
+async def test_an_order_survives_its_connector_and_is_not_sent_again(venue: str, tmp_path: Path) -> None:
+    """F1: placed, connector killed, placed again under the same id: the first outcome, and one order."""
+    async with gateway(venue, tmp_path) as made, made.client() as exchange:
+        asked = request(price=await far(exchange))
+        first = await exchange.place_order(asked)
+        await made.restart()
+        again = await exchange.place_order(asked)
+        assert (again.order_id, again.status) == (first.order_id, OrderStatus.OPEN)
+        assert made.open_ids == {asked.client_order_id}
+        await exchange.cancel_order(OrderRef(symbol=SYMBOL, client_order_id=asked.client_order_id))
+        assert made.account["duplicate_client_order_ids"] == []
