@@ -14,6 +14,7 @@ import structlog
 
 from opensqt.connector.metrics import Metrics
 from opensqt.exchange import status, wire
+from opensqt.exchange.caller import on_behalf_of
 from opensqt.model.errors import ExchangeError, Unreachable
 from opensqt.telemetry import logging
 
@@ -22,6 +23,8 @@ Handler = Callable[[Any, Context], Awaitable[Any]]
 
 STOPPING = "the connector is stopping"
 _log = logging.get_logger("connector.calls")
+ANYBODY = "local"
+"""A client that nothing names."""
 _PLAIN_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 
 
@@ -58,7 +61,7 @@ class Calls:
 
         async def answer(request: Any, context: Context) -> Any:
             started = time.perf_counter()
-            correlation_id = _correlate(context)
+            correlation_id, client = _correlate(context)
             context.set_trailing_metadata(((wire.CORRELATION_ID, correlation_id),))
             self._in_flight += 1
             self._idle.clear()
@@ -66,7 +69,8 @@ class Calls:
             try:
                 if self._stopping:
                     raise Unreachable(STOPPING)
-                return await handler(request, context)
+                with on_behalf_of(client):
+                    return await handler(request, context)
             except asyncio.CancelledError:
                 code = grpc.StatusCode.CANCELLED
                 raise
@@ -90,7 +94,7 @@ class Calls:
         """Wrap the handler of a streaming method."""
 
         async def answer(request: Any, context: Context) -> None:
-            correlation_id = _correlate(context)
+            correlation_id, client = _correlate(context)
             code = grpc.StatusCode.OK
             _log.debug("stream opened", method=method, peer=context.peer())
             try:
@@ -98,7 +102,8 @@ class Calls:
                     raise Unreachable(STOPPING)
                 # At once, so that a client knows that it is connected though the market may be silent.
                 await context.send_initial_metadata(((wire.CORRELATION_ID, correlation_id),))
-                await handler(request, context)
+                with on_behalf_of(client):
+                    await handler(request, context)
             except asyncio.CancelledError:
                 code = grpc.StatusCode.CANCELLED
                 raise
@@ -113,16 +118,18 @@ class Calls:
         return answer
 
 
-def _correlate(context: Context) -> str:
-    """Answer the caller's correlation id, or a new one, and put it on every log line of this call."""
+def _correlate(context: Context) -> tuple[str, str]:
+    """Answer the caller's correlation id, or a new one, and its name, and put both on every log line of this call."""
+    correlation_id, client = "", ANYBODY
     for key, value in context.invocation_metadata() or ():
-        if key == wire.CORRELATION_ID and isinstance(value, str) and _PLAIN_ID.fullmatch(value):
-            correlation_id = value
-            break
-    else:
-        correlation_id = secrets.token_hex(8)
-    structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
-    return correlation_id
+        if key in (wire.CORRELATION_ID, wire.CLIENT_NAME) and isinstance(value, str) and _PLAIN_ID.fullmatch(value):
+            if key == wire.CORRELATION_ID:
+                correlation_id = value
+            else:
+                client = value
+    correlation_id = correlation_id or secrets.token_hex(8)
+    structlog.contextvars.bind_contextvars(correlation_id=correlation_id, client=client)
+    return correlation_id, client
 
 
 def _log_failure(method: str, error: Exception) -> None:

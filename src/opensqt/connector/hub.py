@@ -60,7 +60,8 @@ class Hub:
         if upstream is None:
             upstream = _Upstream(self, topic)
             self._upstreams[topic] = upstream
-            upstream.task = self._tasks.spawn(f"upstream:{topic}", upstream.run(lambda: self._forget(topic)))
+            reading = upstream.run(lambda: self._forget(topic))
+            upstream.task = self._tasks.spawn(f"upstream:{topic}", reading, shared=True)
         upstream.cancel_linger()
         wanted = (lambda entry: entry.symbol == symbol) if symbol else None
         reader = upstream.feed.subscribe(cursor=cursor, where=wanted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterator
+from contextvars import Context
 from typing import Any
 
 from opensqt.model.clock import now_ms
@@ -23,15 +24,19 @@ class Tasks:
     def __iter__(self) -> Iterator[asyncio.Task[None]]:
         return iter(self._running)
 
-    def spawn(self, name: str, work: Coroutine[Any, Any, None], *, forever: bool = False) -> asyncio.Task[None]:
+    def spawn(
+        self, name: str, work: Coroutine[Any, Any, None], *, forever: bool = False, shared: bool = False
+    ) -> asyncio.Task[None]:
         """Start *work*; its failure is logged and makes a failed check.
 
         Args:
             name: What the log and the check call it.
             work: The coroutine.
             forever: Whether its end, too, is a failure.
+            shared: Whether it is nobody's work in particular, though the call of one client starts it: then it takes
+                over neither that client's name nor its correlation id.
         """
-        task = asyncio.create_task(work, name=name)
+        task = asyncio.create_task(work, name=name, context=Context() if shared else None)
         self._running.add(task)
         task.add_done_callback(lambda done: self._ended(done, forever))
         return task

@@ -12,6 +12,11 @@ LIVENESS: Final = "liveness"
 CORRELATION_ID: Final = "x-correlation-id"
 """Metadata key. The caller may send one; the connector makes one if not, logs it and sends it back."""
 
+CLIENT_NAME: Final = "x-client-name"
+"""Metadata key. What a client calls itself where neither a token nor a certificate proves who it is."""
+AUTHORIZATION: Final = "authorization"
+"""Metadata key: `Bearer TOKEN`."""
+
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 MAX_CONCURRENT_STREAMS: Final = 1000
 
