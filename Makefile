@@ -47,7 +47,7 @@ proto-check: proto
 	@test -z "$$(git status --porcelain -- src/opensqt/proto)" || \
 		{ git --no-pager diff -- src/opensqt/proto; echo "error: src/opensqt/proto is not what proto/ says; run make proto and commit"; exit 1; }
 
-LOCK := $(BIN)/uv pip compile pyproject.toml --extra postgres --universal --python-version 3.11 --generate-hashes --no-header --quiet
+LOCK := $(BIN)/uv pip compile pyproject.toml --extra postgres --extra otel --universal --python-version 3.11 --generate-hashes --no-header --quiet
 lock: $(VENV)/.development
 	$(LOCK) -o requirements.lock
 	$(LOCK) --group dev -o requirements-dev.lock
