@@ -122,6 +122,26 @@ class SimOrder:
         return self.filled_notional / self.filled_quantity if self.filled_quantity else Decimal(0)
 
 
+def unplaced(account: str, wanted: NewOrder, now_ms: int) -> SimOrder:
+    """Make the answer to an order that was only tested, or that a fault lets pass unheard."""
+    return SimOrder(
+        account=account,
+        order_id="0",
+        client_order_id=wanted.client_order_id,
+        symbol=wanted.symbol,
+        side=wanted.side,
+        position_side=wanted.position_side,
+        order_type=wanted.order_type,
+        time_in_force=wanted.time_in_force,
+        reduce_only=wanted.reduce_only,
+        price=wanted.price,
+        quantity=wanted.quantity,
+        status=OrderStatus.OPEN,
+        created_ms=now_ms,
+        updated_ms=now_ms,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimFill:
     """One trade of one order of an account."""

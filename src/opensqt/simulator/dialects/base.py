@@ -13,7 +13,7 @@ from opensqt.simulator.engine import Engine
 from opensqt.simulator.events import Event, OrderChanged
 from opensqt.simulator.faults import Fault, FaultKind, FaultScript
 from opensqt.simulator.market import Market
-from opensqt.simulator.order import Refused
+from opensqt.simulator.order import RefusalReason, Refused
 from opensqt.simulator.settings import SimulatorSettings, VenueRules
 from opensqt.simulator.sockets import Hub, Socket
 
@@ -155,8 +155,8 @@ class Dialect(ABC):
         """Say that nothing is served there."""
 
     @abstractmethod
-    def verdict(self, fault: Fault) -> VenueError:
-        """Write the error that a fault asks for, with the venue's usual code where the fault names none."""
+    def usual_error(self, fault: Fault) -> VenueError:
+        """Answer what the venue usually says where a fault of this kind strikes."""
 
     @abstractmethod
     def addresses(self, host: str) -> dict[str, dict[str, str]]:
@@ -197,6 +197,16 @@ class Dialect(ABC):
             return found
         return next((each for each in self._open_routes if each.method == method and each.arguments(path)), None)
 
+    def verdict(self, fault: Fault) -> VenueError:
+        """Write the error that a fault asks for; what it leaves open is as usual."""
+        usual = self.usual_error(fault)
+        return VenueError(
+            fault.status or usual.status,
+            fault.code or usual.code,
+            fault.message or usual.message,
+            retry_after_s=usual.retry_after_s,
+        )
+
     def operation(self, call: Call) -> str:
         """Answer what a fault script calls this request, where one endpoint serves several operations."""
         return call.route.operation
@@ -226,6 +236,11 @@ class Dialect(ABC):
             return False
         accepted = self._accepted_ms.get(order_id)
         return accepted is not None and self.world.monotonic_ms() < accepted + hidden_ms
+
+
+def words(code: str, by_reason: Mapping[RefusalReason, tuple[str, str]]) -> str:
+    """Answer what a venue says with a code, as far as its table of the engine's refusals knows it."""
+    return next((message for known, message in by_reason.values() if known == code), "Refused by the fault script.")
 
 
 ANSWERS_WITHOUT_DOING = frozenset(

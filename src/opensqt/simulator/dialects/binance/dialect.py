@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from opensqt.simulator.dialects.base import Call, Dialect, Params, Reply, Route, VenueError, World
+from opensqt.simulator.dialects.base import Call, Dialect, Params, Reply, Route, VenueError, World, words
 from opensqt.simulator.dialects.binance import errors, stream_names
 from opensqt.simulator.dialects.binance.account import AccountData
 from opensqt.simulator.dialects.binance.market_streams import MarketStreams
@@ -59,17 +59,8 @@ class Binance(Dialect):
         """Say that nothing is served there."""
         return VenueError(404, "-5000", f"Path {path}, Method {method} is invalid")
 
-    def verdict(self, fault: Fault) -> VenueError:
-        """Write the error that a fault asks for."""
-        error = self._usual(fault)
-        return VenueError(
-            fault.status or error.status,
-            fault.code or error.code,
-            fault.message or error.message,
-            retry_after_s=error.retry_after_s,
-        )
-
-    def _usual(self, fault: Fault) -> VenueError:
+    def usual_error(self, fault: Fault) -> VenueError:
+        """Answer what the venue usually says where a fault of this kind strikes."""
         if fault.kind is FaultKind.TIMEOUT_UNKNOWN:
             return errors.outcome_unknown()
         if fault.kind is FaultKind.RATE_LIMITED:
@@ -78,7 +69,7 @@ class Binance(Dialect):
             until = self.engine.clock.server_ms() + fault.retry_after_s * 1000
             return errors.banned(until, fault.retry_after_s)
         if fault.kind is FaultKind.REFUSE:
-            return VenueError(400, fault.code, errors.words(fault.code))
+            return VenueError(400, fault.code, words(fault.code, errors.BY_REASON))
         return errors.unavailable(503)
 
     def addresses(self, host: str) -> dict[str, dict[str, str]]:

@@ -6,7 +6,7 @@ from opensqt.model.order import Side
 from opensqt.simulator.dialects.base import VenueError
 from opensqt.simulator.order import RefusalReason
 
-_BY_REASON: dict[RefusalReason, tuple[str, str]] = {
+BY_REASON: dict[RefusalReason, tuple[str, str]] = {
     RefusalReason.UNKNOWN_SYMBOL: ("-1121", "Invalid symbol."),
     RefusalReason.INVALID: ("-1102", "A mandatory parameter was not sent, was empty/null, or malformed."),
     RefusalReason.PRICE_STEP: ("-4014", "Price not increased by tick size."),
@@ -40,13 +40,8 @@ _BY_REASON: dict[RefusalReason, tuple[str, str]] = {
 
 def of_reason(reason: RefusalReason, *details: str) -> VenueError:
     """Answer the error that Binance gives for a refusal of the engine."""
-    code, message = _BY_REASON[reason]
+    code, message = BY_REASON[reason]
     return VenueError(400, code, message.format(*details) if details else message)
-
-
-def words(code: str) -> str:
-    """Answer what Binance says with a code, as far as the engine's refusals know it."""
-    return next((message for known, message in _BY_REASON.values() if known == code), "Refused by the fault script.")
 
 
 def missing(name: str) -> VenueError:

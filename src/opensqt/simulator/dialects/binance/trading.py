@@ -15,7 +15,7 @@ from opensqt.simulator.dialects import figures
 from opensqt.simulator.dialects.base import Call, Dialect, Params, Route, VenueError
 from opensqt.simulator.dialects.binance import errors, formats, parameters
 from opensqt.simulator.dialects.binance.security import Security
-from opensqt.simulator.order import NewOrder, RefusalReason, Refused, SimOrder
+from opensqt.simulator.order import NewOrder, RefusalReason, Refused, SimOrder, unplaced
 from opensqt.simulator.settings import SymbolSettings
 
 _WEEK_MS = 7 * 86_400_000
@@ -66,7 +66,7 @@ class Trading:
         wanted, rules = self._read(call, call.params)
         with self._telling_limits(wanted, rules):
             self._engine.check(call.account, wanted)
-        return formats.order(_unplaced(call.account, wanted, self._engine.now_ms()), rules)
+        return formats.order(unplaced(call.account, wanted, self._engine.now_ms()), rules)
 
     def _place_batch(self, call: Call) -> Any:
         items = parameters.json_list(call.params, "batchOrders", _MOST_PLACED)
@@ -76,7 +76,7 @@ class Trading:
     def _place_one(self, call: Call, params: Params) -> dict[str, Any]:
         wanted, rules = self._read(call, params)
         if call.ignored:
-            return formats.order(_unplaced(call.account, wanted, self._engine.now_ms()), rules)
+            return formats.order(unplaced(call.account, wanted, self._engine.now_ms()), rules)
         with self._telling_limits(wanted, rules):
             placed = self._engine.place(call.account, wanted)
         return formats.order(placed, rules, as_accepted=params.get("newOrderRespType", "ACK") == "ACK")
@@ -292,26 +292,6 @@ def _ids(params: Params) -> tuple[str, str]:
 def _either(params: Params, name: str) -> str:
     """Read a parameter in the spelling of the documentation or in small letters, as clients send both."""
     return params.get(name) or params.get(name.lower(), "")
-
-
-def _unplaced(account: str, wanted: NewOrder, now_ms: int) -> SimOrder:
-    """Make the answer to an order that was only tested, or that a fault lets pass unheard."""
-    return SimOrder(
-        account=account,
-        order_id="0",
-        client_order_id=wanted.client_order_id,
-        symbol=wanted.symbol,
-        side=wanted.side,
-        position_side=wanted.position_side,
-        order_type=wanted.order_type,
-        time_in_force=wanted.time_in_force,
-        reduce_only=wanted.reduce_only,
-        price=wanted.price,
-        quantity=wanted.quantity,
-        status=OrderStatus.OPEN,
-        created_ms=now_ms,
-        updated_ms=now_ms,
-    )
 
 
 def _open_orders_weight(params: Params) -> int:

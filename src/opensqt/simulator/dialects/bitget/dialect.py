@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from opensqt.simulator.dialects.base import Call, Dialect, Params, Reply, Route, VenueError, World
+from opensqt.simulator.dialects.base import Call, Dialect, Params, Reply, Route, VenueError, World, words
 from opensqt.simulator.dialects.bitget import channels, errors, parameters
 from opensqt.simulator.dialects.bitget.account import AccountData
 from opensqt.simulator.dialects.bitget.channels import Channel
@@ -80,24 +80,15 @@ class Bitget(Dialect):
         """Say that nothing is served there."""
         return VenueError(404, "40404", f"Request URL NOT FOUND: {method} {path}")
 
-    def verdict(self, fault: Fault) -> VenueError:
-        """Write the error that a fault asks for."""
-        error = self._usual(fault)
-        return VenueError(
-            fault.status or error.status,
-            fault.code or error.code,
-            fault.message or error.message,
-            retry_after_s=error.retry_after_s,
-        )
-
-    def _usual(self, fault: Fault) -> VenueError:
+    def usual_error(self, fault: Fault) -> VenueError:
+        """Answer what the venue usually says where a fault of this kind strikes."""
         if fault.kind is FaultKind.TIMEOUT_UNKNOWN:
             return errors.outcome_unknown()
         if fault.kind in (FaultKind.RATE_LIMITED, FaultKind.BANNED):
             # A ban is the same answer for longer: the venue has no other.
             return errors.too_many_requests(fault.retry_after_s)
         if fault.kind is FaultKind.REFUSE:
-            return VenueError(400, fault.code, errors.words(fault.code))
+            return VenueError(400, fault.code, words(fault.code, errors.BY_REASON))
         return errors.unavailable(503)
 
     def addresses(self, host: str) -> dict[str, dict[str, str]]:

@@ -7,7 +7,7 @@ from opensqt.simulator.dialects.base import VenueError
 from opensqt.simulator.order import RefusalReason
 
 SUCCESS = "00000"
-_BY_REASON: dict[RefusalReason, tuple[str, str]] = {
+BY_REASON: dict[RefusalReason, tuple[str, str]] = {
     RefusalReason.UNKNOWN_SYMBOL: ("40034", "Parameter does not exist"),
     RefusalReason.INVALID: ("40017", "Parameter verification failed"),
     RefusalReason.PRICE_STEP: ("45115", "The price you enter should be a multiple of {0}"),
@@ -37,13 +37,8 @@ _BY_REASON: dict[RefusalReason, tuple[str, str]] = {
 
 def of_reason(reason: RefusalReason, detail: str = "") -> VenueError:
     """Answer the error that Bitget gives for a refusal of the engine."""
-    code, message = _BY_REASON[reason]
+    code, message = BY_REASON[reason]
     return VenueError(400, code, message.format(detail))
-
-
-def words(code: str) -> str:
-    """Answer what Bitget says with a code, as far as the engine's refusals know it."""
-    return next((message for known, message in _BY_REASON.values() if known == code), "Refused by the fault script.")
 
 
 def missing(name: str) -> VenueError:

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from opensqt.simulator.dialects.base import Call, Dialect, Params, Reply, Route, VenueError, World
+from opensqt.simulator.dialects.base import Call, Dialect, Params, Reply, Route, VenueError, World, words
 from opensqt.simulator.dialects.bybit import errors, parameters, topics
 from opensqt.simulator.dialects.bybit.account import AccountData
 from opensqt.simulator.dialects.bybit.market_streams import MarketStreams
@@ -87,26 +87,15 @@ class Bybit(Dialect):
         """Say that nothing is served there."""
         return VenueError(404, "10017", f"Route not found: {method} {path}")
 
-    def verdict(self, fault: Fault) -> VenueError:
-        """Write the error that a fault asks for."""
-        error = self._usual(fault)
-        told = fault.kind in (FaultKind.RATE_LIMITED, FaultKind.BANNED)
-        return VenueError(
-            fault.status or error.status,
-            fault.code or error.code,
-            fault.message or error.message,
-            retry_after_s=fault.retry_after_s if told else None,
-        )
-
-    def _usual(self, fault: Fault) -> VenueError:
+    def usual_error(self, fault: Fault) -> VenueError:
+        """Answer what the venue usually says where a fault of this kind strikes."""
         if fault.kind is FaultKind.TIMEOUT_UNKNOWN:
             return errors.server_timeout()
-        if fault.kind is FaultKind.RATE_LIMITED:
-            return errors.too_many_visits()
-        if fault.kind is FaultKind.BANNED:
-            return errors.too_frequent()
+        if fault.kind in (FaultKind.RATE_LIMITED, FaultKind.BANNED):
+            limited = errors.too_many_visits() if fault.kind is FaultKind.RATE_LIMITED else errors.too_frequent()
+            return VenueError(limited.status, limited.code, limited.message, retry_after_s=fault.retry_after_s)
         if fault.kind is FaultKind.REFUSE:
-            return VenueError(200, fault.code, errors.words(fault.code))
+            return VenueError(200, fault.code, words(fault.code, errors.BY_REASON))
         return errors.unavailable()
 
     def addresses(self, host: str) -> dict[str, dict[str, str]]:

@@ -9,7 +9,7 @@ from opensqt.simulator.dialects.base import VenueError
 from opensqt.simulator.order import RefusalReason
 
 _PARAMETER = "10001"
-_BY_REASON: dict[RefusalReason, tuple[str, str]] = {
+BY_REASON: dict[RefusalReason, tuple[str, str]] = {
     RefusalReason.UNKNOWN_SYMBOL: (_PARAMETER, "params error: symbol invalid"),
     RefusalReason.INVALID: (_PARAMETER, "Request parameter error."),
     RefusalReason.PRICE_STEP: (_PARAMETER, "Price invalid"),
@@ -36,13 +36,8 @@ _BY_REASON: dict[RefusalReason, tuple[str, str]] = {
 
 def of_reason(reason: RefusalReason) -> VenueError:
     """Answer the error that Bybit gives for a refusal of the engine."""
-    code, message = _BY_REASON[reason]
+    code, message = BY_REASON[reason]
     return VenueError(200, code, message)
-
-
-def words(code: str) -> str:
-    """Answer what Bybit says with a code, as far as the engine's refusals know it."""
-    return next((message for known, message in _BY_REASON.values() if known == code), "Refused by the fault script.")
 
 
 def parameter(message: str) -> VenueError:

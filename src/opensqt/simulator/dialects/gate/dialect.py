@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from opensqt.simulator.dialects.base import Call, Dialect, Params, Reply, Route, VenueError, World
+from opensqt.simulator.dialects.base import Call, Dialect, Params, Reply, Route, VenueError, World, words
 from opensqt.simulator.dialects.gate import errors, frames
 from opensqt.simulator.dialects.gate.account import AccountData
 from opensqt.simulator.dialects.gate.contracts import Contracts
@@ -73,17 +73,8 @@ class Gate(Dialect):
         """Say that nothing is served there."""
         return VenueError(404, "NOT_FOUND", f"{method} {path} not found")
 
-    def verdict(self, fault: Fault) -> VenueError:
-        """Write the error that a fault asks for."""
-        error = self._usual(fault)
-        return VenueError(
-            fault.status or error.status,
-            fault.code or error.code,
-            fault.message or error.message,
-            retry_after_s=error.retry_after_s,
-        )
-
-    def _usual(self, fault: Fault) -> VenueError:
+    def usual_error(self, fault: Fault) -> VenueError:
+        """Answer what the venue usually says where a fault of this kind strikes."""
         if fault.kind is FaultKind.TIMEOUT_UNKNOWN:
             return errors.outcome_unknown()
         if fault.kind is FaultKind.RATE_LIMITED:
@@ -92,7 +83,7 @@ class Gate(Dialect):
             limited = errors.too_many_requests(fault.retry_after_s)
             return VenueError(418, limited.code, limited.message, retry_after_s=limited.retry_after_s)
         if fault.kind is FaultKind.REFUSE:
-            return VenueError(400, fault.code, errors.words(fault.code))
+            return VenueError(400, fault.code, words(fault.code, errors.BY_REASON))
         return errors.unavailable()
 
     def addresses(self, host: str) -> dict[str, dict[str, str]]:

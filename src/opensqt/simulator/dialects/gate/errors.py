@@ -5,7 +5,7 @@ from __future__ import annotations
 from opensqt.simulator.dialects.base import VenueError
 from opensqt.simulator.order import RefusalReason
 
-_BY_REASON: dict[RefusalReason, tuple[str, str]] = {
+BY_REASON: dict[RefusalReason, tuple[str, str]] = {
     RefusalReason.UNKNOWN_SYMBOL: ("CONTRACT_NOT_FOUND", "contract not found"),
     RefusalReason.INVALID: ("INVALID_PARAM_VALUE", "invalid argument"),
     RefusalReason.PRICE_STEP: ("INVALID_PARAM_VALUE", "invalid argument: price: not a multiple of order_price_round"),
@@ -32,13 +32,8 @@ _BY_REASON: dict[RefusalReason, tuple[str, str]] = {
 
 def of_reason(reason: RefusalReason) -> VenueError:
     """Answer the error that Gate gives for a refusal of the engine."""
-    label, message = _BY_REASON[reason]
+    label, message = BY_REASON[reason]
     return VenueError(404 if reason is RefusalReason.UNKNOWN_ORDER else 400, label, message)
-
-
-def words(label: str) -> str:
-    """Answer what Gate says with a label, as far as the engine's refusals know it."""
-    return next((message for known, message in _BY_REASON.values() if known == label), "refused by the fault script")
 
 
 def bad_value(name: str) -> VenueError:

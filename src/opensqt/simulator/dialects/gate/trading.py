@@ -14,7 +14,7 @@ from opensqt.simulator.dialects.gate import errors, formats, parameters
 from opensqt.simulator.dialects.gate.contracts import Contracts
 from opensqt.simulator.dialects.gate.parameters import Fields
 from opensqt.simulator.dialects.gate.security import Security
-from opensqt.simulator.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
+from opensqt.simulator.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder, unplaced
 from opensqt.simulator.settings import SymbolSettings
 
 _ROOT = "/api/v4/futures/usdt"
@@ -68,7 +68,7 @@ class Trading:
     def _place_one(self, call: Call, fields: Fields) -> dict[str, Any]:
         wanted = self._read(call, fields)
         if call.ignored:
-            return self._write(call, _unplaced(call.account, wanted, self._engine.now_ms()))
+            return self._write(call, unplaced(call.account, wanted, self._engine.now_ms()))
         placed = self._engine.place(call.account, wanted)
         if placed.time_in_force is TimeInForce.FOK and placed.status is OrderStatus.EXPIRED:
             raise errors.killed()
@@ -275,23 +275,3 @@ def _client_order_id(fields: Fields) -> str:
     if given and not _TEXT.fullmatch(given):
         raise errors.bad_value("text: expected t- and 1 to 28 of 0-9 A-Z a-z _ - .")
     return given.removeprefix(formats.PREFIX)
-
-
-def _unplaced(account: str, wanted: NewOrder, now_ms: int) -> SimOrder:
-    """Make the answer to an order that a fault lets pass unheard."""
-    return SimOrder(
-        account=account,
-        order_id="0",
-        client_order_id=wanted.client_order_id,
-        symbol=wanted.symbol,
-        side=wanted.side,
-        position_side=wanted.position_side,
-        order_type=wanted.order_type,
-        time_in_force=wanted.time_in_force,
-        reduce_only=wanted.reduce_only,
-        price=wanted.price,
-        quantity=wanted.quantity,
-        status=OrderStatus.OPEN,
-        created_ms=now_ms,
-        updated_ms=now_ms,
-    )

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from opensqt.simulator.dialects.base import Call, Dialect, Params, Reply, Route, VenueError, World
+from opensqt.simulator.dialects.base import Call, Dialect, Params, Reply, Route, VenueError, World, words
 from opensqt.simulator.dialects.okx import answers, channels, errors
 from opensqt.simulator.dialects.okx.account import AccountData
 from opensqt.simulator.dialects.okx.instruments import Instruments
@@ -78,19 +78,14 @@ class Okx(Dialect):
     def verdict(self, fault: Fault) -> VenueError:
         """Write the error that a fault asks for; the refusal of an order stands in a row."""
         if fault.kind is FaultKind.REFUSE:
-            message = fault.message or errors.words(fault.code)
+            message = fault.message or words(fault.code, errors.BY_REASON)
             if fault.on in _ORDER_OPERATIONS:
                 return errors.RowRefused(fault.code, message, {"ordId": "", "clOrdId": ""})
             return VenueError(fault.status or 200, fault.code, message)
-        error = self._usual(fault)
-        return VenueError(
-            fault.status or error.status,
-            fault.code or error.code,
-            fault.message or error.message,
-            retry_after_s=error.retry_after_s,
-        )
+        return super().verdict(fault)
 
-    def _usual(self, fault: Fault) -> VenueError:
+    def usual_error(self, fault: Fault) -> VenueError:
+        """Answer what the venue usually says where a fault of this kind strikes."""
         if fault.kind is FaultKind.TIMEOUT_UNKNOWN:
             return errors.outcome_unknown()
         if fault.kind is FaultKind.RATE_LIMITED:

@@ -7,7 +7,7 @@ from typing import Any
 from opensqt.simulator.dialects.base import VenueError
 from opensqt.simulator.order import RefusalReason
 
-_BY_REASON: dict[RefusalReason, tuple[str, str]] = {
+BY_REASON: dict[RefusalReason, tuple[str, str]] = {
     RefusalReason.UNKNOWN_SYMBOL: ("51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist."),
     RefusalReason.INVALID: ("51000", "Parameter error"),
     RefusalReason.PRICE_STEP: ("51006", "Order price is not a multiple of the tick size."),
@@ -59,13 +59,8 @@ class RowRefused(VenueError):
 
 def of_reason(reason: RefusalReason) -> VenueError:
     """Answer the error that OKX gives for a refusal of the engine."""
-    code, message = _BY_REASON.get(reason, ("51000", "Parameter error"))
+    code, message = BY_REASON.get(reason, ("51000", "Parameter error"))
     return VenueError(200, code, message)
-
-
-def words(code: str) -> str:
-    """Answer what OKX says with a code, as far as the engine's refusals know it."""
-    return next((message for known, message in _BY_REASON.values() if known == code), "Refused by the fault script.")
 
 
 def bad(name: str) -> VenueError:
