@@ -18,7 +18,7 @@ from opensqt.model.account import Account, Position, PositionMode
 from opensqt.model.errors import ExchangeError, UnknownSymbol
 from opensqt.model.fill import Fill
 from opensqt.model.market import Candle, Price
-from opensqt.model.order import Order, OrderRef, OrderRequest, OrderUpdate
+from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, OrderUpdate
 from opensqt.model.venue import Capabilities, SymbolRules
 from opensqt.telemetry.logging import get_logger, redact
 
@@ -77,6 +77,25 @@ _KINDS_KEPT = 100
 T = TypeVar("T")
 MALFORMED = (KeyError, ValueError, TypeError, IndexError, ArithmeticError, AttributeError)
 """What parsing something unexpected can raise."""
+
+
+def accepted(request: OrderRequest, order_id: str, event_time_ms: int) -> Order:
+    """Make the order that a venue has accepted and told nothing of but its id."""
+    return Order(
+        symbol=request.symbol,
+        side=request.side,
+        quantity=request.quantity,
+        client_order_id=request.client_order_id,
+        status=OrderStatus.OPEN,
+        order_id=order_id,
+        order_type=request.order_type,
+        price=request.price,
+        time_in_force=request.time_in_force,
+        reduce_only=request.reduce_only,
+        position_side=request.position_side,
+        event_time_ms=event_time_ms,
+        received_ns=time.time_ns(),
+    )
 
 
 class Venue(ABC):

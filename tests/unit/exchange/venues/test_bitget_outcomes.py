@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from opensqt.exchange.venues.bitget import rows as bitget_rows
 from opensqt.exchange.venues.bitget.outcomes import Outcomes
+from opensqt.exchange.venues.venue import accepted
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, Unreachable
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, Side, TimeInForce
 
@@ -46,7 +46,7 @@ def request(name: str, force: TimeInForce = TimeInForce.POST_ONLY, **more: bool)
 
 
 def order(name: str, status: OrderStatus = OrderStatus.OPEN) -> Order:
-    return replace(bitget_rows.accepted(request(name), f"id-{name}", 1), status=status)
+    return replace(accepted(request(name), f"id-{name}", 1), status=status)
 
 
 async def test_a_plain_limit_order_is_open_without_asking() -> None:

@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
-from opensqt.exchange.venues.bitget import rows as told
-from opensqt.exchange.venues.venue import MALFORMED
+from opensqt.exchange.venues.venue import MALFORMED, accepted
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderType, TimeInForce
 
@@ -53,12 +52,12 @@ class Outcomes:
         """
         plain = request.order_type is OrderType.LIMIT and request.time_in_force is TimeInForce.GTC
         if plain and order_id and not request.reduce_only:
-            return told.accepted(request, order_id, sent_ms)
+            return accepted(request, order_id, sent_ms)
         try:
             return await self._venue.order(OrderRef(symbol=request.symbol, client_order_id=request.client_order_id))
         except (ExchangeError, *MALFORMED) as error:
             if order_id:
-                return told.accepted(request, order_id, sent_ms)
+                return accepted(request, order_id, sent_ms)
             # A reduce-only order that takes the place of others is accepted without an id.
             text = f"the order was accepted, but can't be told yet: {error}"
             raise OutcomeUnknown(text, symbol=request.symbol) from error

@@ -123,25 +123,6 @@ def _side(side: str, position_side: PositionSide, trade_side: str) -> Side:
     return opens.opposite if "close" in trade_side else opens
 
 
-def accepted(request: OrderRequest, order_id: str, event_time_ms: int) -> Order:
-    """Make the order that the venue has just accepted and could not tell more about yet."""
-    return Order(
-        symbol=request.symbol,
-        side=request.side,
-        quantity=request.quantity,
-        client_order_id=request.client_order_id,
-        status=OrderStatus.OPEN,
-        order_id=order_id,
-        order_type=request.order_type,
-        price=request.price,
-        time_in_force=request.time_in_force,
-        reduce_only=request.reduce_only,
-        position_side=request.position_side,
-        event_time_ms=event_time_ms,
-        received_ns=time.time_ns(),
-    )
-
-
 def fill(row: Row, symbol: Symbol, position_side: PositionSide | None) -> Fill:
     """Read one of our trades.
 

@@ -17,7 +17,7 @@ from opensqt.exchange.venues.bybit import rows as told
 from opensqt.exchange.venues.bybit.limits import TARIFF
 from opensqt.exchange.venues.bybit.requests import Requests, order_params, ref_params, refusals
 from opensqt.exchange.venues.client import Tap
-from opensqt.exchange.venues.venue import MALFORMED, Event, StreamReady, Venue
+from opensqt.exchange.venues.venue import MALFORMED, Event, StreamReady, Venue, accepted
 from opensqt.exchange.venues.words import Word, Words, heard
 from opensqt.model.account import Account, Position, PositionMode
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, PermissionDenied, VenueError
@@ -312,7 +312,7 @@ class Bybit(Venue):
             return await self.order(OrderRef(symbol=request.symbol, order_id=row["orderId"]))
         except (ExchangeError, *MALFORMED):
             # It was taken, and that is all that is known; the stream or the next comparison tells more.
-            return told.acknowledged(request, row["orderId"], self._market_time_ms or time_ms)
+            return accepted(request, row["orderId"], self._market_time_ms or time_ms)
 
     def _fill(self, row: Row, profit: str = "0") -> Fill:
         return told.fill(row, one_way=self.position_mode is PositionMode.ONE_WAY, profit=profit)

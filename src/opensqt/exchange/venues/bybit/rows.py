@@ -11,7 +11,7 @@ from opensqt.exchange.venues.venue import BalanceChange
 from opensqt.model.account import Account, Position
 from opensqt.model.fill import Fill
 from opensqt.model.market import INTERVALS_MS, Candle, Price
-from opensqt.model.order import Order, OrderRequest, OrderStatus, OrderType, PositionSide, Side, TimeInForce
+from opensqt.model.order import Order, OrderStatus, OrderType, PositionSide, Side, TimeInForce
 
 Row = dict[str, Any]
 ASSET = "USDT"
@@ -81,25 +81,6 @@ def _ending(row: Row) -> tuple[OrderStatus, str]:
         if row.get(field, "") not in harmless:
             return OrderStatus.EXPIRED, str(row[field])
     return status, ""
-
-
-def acknowledged(request: OrderRequest, order_id: str, event_time_ms: int) -> Order:
-    """Make the order that the venue has taken and not told of yet."""
-    return Order(
-        symbol=request.symbol,
-        side=request.side,
-        quantity=request.quantity,
-        client_order_id=request.client_order_id,
-        status=OrderStatus.OPEN,
-        order_id=order_id,
-        price=request.price,
-        order_type=request.order_type,
-        time_in_force=request.time_in_force,
-        reduce_only=request.reduce_only,
-        position_side=request.position_side,
-        event_time_ms=event_time_ms,
-        received_ns=time.time_ns(),
-    )
 
 
 def is_trade(row: Row) -> bool:

@@ -15,7 +15,7 @@ from opensqt.exchange.venues.okx import codes as venue_codes
 from opensqt.exchange.venues.okx import rows as told
 from opensqt.exchange.venues.okx.limits import TARIFF
 from opensqt.exchange.venues.okx.requests import Requests, client_for
-from opensqt.exchange.venues.venue import MALFORMED, Event, StreamReady, Venue
+from opensqt.exchange.venues.venue import MALFORMED, Event, StreamReady, Venue, accepted
 from opensqt.model.account import Account, Position, PositionMode
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, PermissionDenied, VenueError
 from opensqt.model.fill import Fill
@@ -68,7 +68,7 @@ class Okx(Venue):
     async def place(self, request: OrderRequest) -> Order:
         """Send one order; https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-place-order."""
         rows = await self._requests.change("privatePostTradeOrder", self._ordered(request), request.symbol)
-        return await self._settled(told.acknowledged(rows[0], request))
+        return await self._settled(accepted(request, rows[0]["ordId"], int(rows[0].get("ts") or 0)))
 
     async def place_batch(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
         """Send up to twenty orders."""
@@ -79,7 +79,7 @@ class Okx(Venue):
         if len(rows) != len(requests):
             raise OutcomeUnknown(f"the venue answered {len(rows)} of {len(requests)} orders", symbol=symbol)
         answers = [
-            venue_codes.refusal(row, request.symbol) or told.acknowledged(row, request)
+            venue_codes.refusal(row, request.symbol) or accepted(request, row["ordId"], int(row.get("ts") or 0))
             for row, request in zip(rows, requests, strict=True)
         ]
         settle = [self._settled(answer) for answer in answers if isinstance(answer, Order)]

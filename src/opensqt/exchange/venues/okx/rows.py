@@ -91,25 +91,6 @@ def order_params(request: OrderRequest, rules: SymbolRules, inst_id: str) -> Row
     return params
 
 
-def acknowledged(row: Row, request: OrderRequest) -> Order:
-    """Make an order of its acknowledgement, which tells the id and no more."""
-    return Order(
-        symbol=request.symbol,
-        side=request.side,
-        quantity=request.quantity,
-        client_order_id=request.client_order_id,
-        status=OrderStatus.OPEN,
-        order_id=row["ordId"],
-        order_type=request.order_type,
-        price=request.price,
-        time_in_force=request.time_in_force,
-        reduce_only=request.reduce_only,
-        position_side=request.position_side,
-        event_time_ms=int(row.get("ts") or 0),
-        received_ns=time.time_ns(),
-    )
-
-
 def order(row: Row, rules: SymbolRules) -> Order:
     """Read an order that a request or the orders channel told."""
     filled = coins(row["accFillSz"], rules)
