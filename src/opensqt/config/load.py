@@ -186,7 +186,7 @@ def _explain(error: ValidationError, model: type[BaseModel], source: str, tree: 
         else:
             found = _at(tree, item["loc"])
             # Text where a section belongs may be a secret on the wrong line.
-            hidden = _SECRET_KEY.search(key) or item["type"] in _SECTION_WANTED
+            hidden = _SECRET_KEY.search(key) or item["type"] in _SECTION_WANTED or _holds_sections(found)
             shown = f" {type(found).__name__}:" if hidden else f" {found!r}:"
             message = item["msg"].removeprefix("Value error, ").replace("Input should be ", "expected ", 1)
             lines.append(f"{source}: {key}:{shown} {message}")
@@ -212,6 +212,11 @@ def _is_section(kind: Any) -> bool:
 
 def _is_union(kind: Any) -> bool:
     return get_origin(kind) in (Union, UnionType)
+
+
+def _holds_sections(value: Any) -> bool:
+    """Whether showing it would show keys and values that were not asked about."""
+    return isinstance(value, dict) or (isinstance(value, list) and any(map(_holds_sections, value)))
 
 
 def _at(tree: Any, loc: tuple[int | str, ...]) -> Any:
