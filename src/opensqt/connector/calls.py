@@ -11,11 +11,12 @@ from typing import Any
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError, Message
 
 from opensqt.connector.metrics import Metrics
 from opensqt.exchange import status, wire
 from opensqt.exchange.caller import on_behalf_of
-from opensqt.model.errors import ExchangeError, Unreachable
+from opensqt.model.errors import ExchangeError, InvalidRequest, Unreachable
 from opensqt.telemetry import logging
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -70,7 +71,7 @@ class Calls:
                 if self._stopping:
                     raise Unreachable(STOPPING)
                 with on_behalf_of(client):
-                    return await handler(request, context)
+                    return await handler(_sound(request), context)
             except asyncio.CancelledError:
                 code = grpc.StatusCode.CANCELLED
                 raise
@@ -103,7 +104,7 @@ class Calls:
                 # At once, so that a client knows that it is connected though the market may be silent.
                 await context.send_initial_metadata(((wire.CORRELATION_ID, correlation_id),))
                 with on_behalf_of(client):
-                    await handler(request, context)
+                    await handler(_sound(request), context)
             except asyncio.CancelledError:
                 code = grpc.StatusCode.CANCELLED
                 raise
@@ -116,6 +117,28 @@ class Calls:
                 _log.debug("stream closed", method=method, peer=context.peer(), code=code.name)
 
         return answer
+
+
+def reader(message: type[Message]) -> Callable[[bytes], Message | InvalidRequest]:
+    """Make the deserializer of a method's requests.
+
+    It answers an error instead of raising one: gRPC would tell the caller UNKNOWN and the exception's text. The
+    wrapped handler raises it, so that it is told, logged and counted like any other bad request.
+    """
+
+    def read(data: bytes) -> Message | InvalidRequest:
+        try:
+            return message.FromString(data)
+        except DecodeError:
+            return InvalidRequest(f"request: {len(data)} bytes that are no {message.DESCRIPTOR.name}")
+
+    return read
+
+
+def _sound(request: Message | InvalidRequest) -> Message:
+    if isinstance(request, InvalidRequest):
+        raise request
+    return request
 
 
 def _correlate(context: Context) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from grpc_reflection.v1alpha import reflection
 
 from opensqt.config.connector import ServerSettings
 from opensqt.config.load import ConfigError
-from opensqt.connector.calls import STOPPING, Calls, Handler
+from opensqt.connector.calls import STOPPING, Calls, Handler, reader
 from opensqt.connector.gateway import GatewayCalls
 from opensqt.connector.health import HealthMonitor
 from opensqt.connector.hub import Hub
@@ -230,7 +230,7 @@ async def _resolve(exchange: Exchange, request: OrderRequest, sent_ns: int) -> O
 
 def _method(method: MethodDescriptor, handler: Handler) -> grpc.RpcMethodHandler[Any, Any]:
     """Bind a handler to its method: a unary one answers a message, a streaming one writes bytes itself."""
-    read = GetMessageClass(method.input_type).FromString
+    read = reader(GetMessageClass(method.input_type))
     if method.server_streaming:
         return grpc.unary_stream_rpc_method_handler(handler, request_deserializer=read, response_serializer=None)
     write = GetMessageClass(method.output_type).SerializeToString

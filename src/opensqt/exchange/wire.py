@@ -18,6 +18,10 @@ AUTHORIZATION: Final = "authorization"
 """Metadata key: `Bearer TOKEN`."""
 
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+"""Of what the connector answers."""
+MAX_REQUEST_BYTES: Final = 1024 * 1024
+"""Of what it takes in: room for a batch that is far too long to be told so, and little enough that a thousand hostile
+requests at once don't fill the memory."""
 MAX_CONCURRENT_STREAMS: Final = 1000
 
 Option = tuple[str, int]
@@ -29,15 +33,19 @@ _SHARED: tuple[Option, ...] = (
     ("grpc.keepalive_permit_without_calls", 1),
     # Pings may go on for ever while a stream is quiet.
     ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
 )
 
-CHANNEL_OPTIONS: tuple[Option, ...] = _SHARED
+CHANNEL_OPTIONS: tuple[Option, ...] = (
+    *_SHARED,
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_REQUEST_BYTES),
+)
 """For RemoteExchange's channel."""
 
 SERVER_OPTIONS: tuple[Option, ...] = (
     *_SHARED,
+    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     # Half the client's ping interval: its pings are never taken for abuse (GOAWAY too_many_pings).
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
     ("grpc.max_concurrent_streams", MAX_CONCURRENT_STREAMS),
