@@ -29,8 +29,11 @@ KEYS = {"API_KEY": "sim-key", "API_SECRET": "sim-secret", "PASSPHRASE": "sim-pas
 class Gateway:
     """One connector over one simulator; it keeps its port and its journal over restarts."""
 
-    def __init__(self, simulator: Simulator, folder: Path, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self, simulator: Simulator, folder: Path, config: Mapping[str, Any], environ: Mapping[str, str]
+    ) -> None:
         self.simulator = simulator
+        self.environ = environ
         self.folder = folder
         self.config = folder / "connector.yaml"
         self.config.write_text(yaml.safe_dump(json.loads(json.dumps(config))))
@@ -64,7 +67,7 @@ class Gateway:
         arguments += ["--journal", str(self.folder / "journal.db")]
         self._run = AsyncExitStack()
         self.process = await self._run.enter_async_context(
-            start("opensqt.connector", *arguments, env=KEYS, cwd=self.folder)
+            start("opensqt.connector", *arguments, env=self.environ, cwd=self.folder)
         )
         self.address = await self.process.ready()
 
@@ -114,7 +117,13 @@ class Gateway:
 
 @asynccontextmanager
 async def gateway(
-    venue: str, folder: Path, *, still: bool = True, config: Mapping[str, Any] | None = None, **simulated: Any
+    venue: str,
+    folder: Path,
+    *,
+    still: bool = True,
+    config: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    **simulated: Any,
 ) -> AsyncIterator[Gateway]:
     """Run a simulator and a connector; a still market trades only with whom the test sends.
 
@@ -123,6 +132,7 @@ async def gateway(
         folder: For the journal and the settings file.
         still: Whether the market's own activity is paused.
         config: Settings of the connector, as in configs/connector.yaml; `exchange.name` and the like come from here.
+        environ: The connector's environment; by default the simulated account's key.
         simulated: Fields of SimulatorSettings.
     """
     given = {"exchange": venue, "port": 0, "past_minutes": 200, **simulated}
@@ -131,7 +141,7 @@ async def gateway(
         if still:
             for rules in simulator.engine.symbols():
                 simulator.market.pause(rules.symbol)
-        made = Gateway(simulator, folder, settings)
+        made = Gateway(simulator, folder, settings, KEYS if environ is None else environ)
         await made.start()
         try:
             yield made

@@ -52,6 +52,13 @@ class JournalSettings(Section):
     """Days that the outcome of a closed order is remembered."""
 
 
+class TelemetrySettings(Section):
+    """What is told to those who watch over it."""
+
+    otlp_endpoint: str = ""
+    """http://HOST:4317 of an OpenTelemetry collector that is sent traces; empty goes by the OTEL_... variables."""
+
+
 class ConnectorSettings(Section):
     """All of it."""
 
@@ -61,6 +68,7 @@ class ConnectorSettings(Section):
     """Trade on a simulator inside this process: no key, no network, no money."""
     server: ServerSettings = Field(default_factory=ServerSettings)
     journal: JournalSettings = Field(default_factory=JournalSettings)
+    telemetry: TelemetrySettings = TelemetrySettings()
     log_level: str = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
 

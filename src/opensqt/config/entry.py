@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from opensqt.config.load import ConfigError
@@ -22,7 +23,7 @@ EXIT_UNREACHABLE = 4
 Service = Callable[[asyncio.Event], Coroutine[Any, Any, int | None]]
 
 
-def run(service: Service) -> int:
+def run(service: Service, *, within: AbstractContextManager[None] | None = None) -> int:
     """Run *service* to its end and answer the exit code.
 
     The service gets an event that SIGTERM and SIGINT set; it should then stop in good order. A second signal
@@ -30,9 +31,10 @@ def run(service: Service) -> int:
 
     Args:
         service: A coroutine function; what it returns is the exit code, None means 0.
+        within: Entered before the loop starts and left after it ended.
     """
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with within or nullcontext(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_until_stopped(service)) or EXIT_OK
     except Exception as error:  # noqa: BLE001 - the last line of defence: every failure becomes one sentence and a code
         return fail(error)

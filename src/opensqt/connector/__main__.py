@@ -26,7 +26,7 @@ from opensqt.exchange.protocol import Exchange
 from opensqt.exchange.resolve import resolve
 from opensqt.model.errors import CredentialsRefused
 from opensqt.model.order import Order, OrderRequest
-from opensqt.telemetry import logging
+from opensqt.telemetry import logging, tracing
 
 SHORTCUTS = {
     "EXCHANGE": "exchange.name",
@@ -60,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         return entry.fail(error)
     logging.configure(settings.log_level, service="exchange-connector")
-    return entry.run(partial(_serve, settings))
+    traces = tracing.exporting("exchange-connector", settings.telemetry.otlp_endpoint)
+    return entry.run(partial(_serve, settings), within=traces)
 
 
 @contextmanager

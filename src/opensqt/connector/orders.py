@@ -23,7 +23,7 @@ from opensqt.model.errors import (
     VenueError,
 )
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus
-from opensqt.telemetry import logging
+from opensqt.telemetry import logging, tracing
 
 Outcome = Order | ExchangeError
 Resolve = Callable[[Exchange, OrderRequest, int], Awaitable[Order | None]]
@@ -182,7 +182,8 @@ class OrderDesk:
     async def _send(self, intents: list[_Intent]) -> None:
         """Journal, send once, and settle each intent."""
         try:
-            records = await self._journal.claim([intent.request for intent in intents])
+            with tracing.span("journal commit", {"opensqt.intents": len(intents)}):
+                records = await self._journal.claim([intent.request for intent in intents])
         except JournalError as error:
             _log.error("intent not journaled; nothing was sent", reason=str(error))
             for intent in intents:
@@ -252,7 +253,8 @@ class OrderDesk:
         while True:
             try:
                 async with self._resolving:
-                    order = await self._resolve(self._exchange, intent.request, sent_ns)
+                    with tracing.span("resolve", {"opensqt.client_order_id": intent.request.client_order_id}):
+                        order = await self._resolve(self._exchange, intent.request, sent_ns)
                 break
             except Exception as error:  # noqa: BLE001 - no error proves anything; only the venue's word ends this
                 ours = isinstance(error, ExchangeError)

@@ -26,6 +26,7 @@ from opensqt.connector.orders import PLACING, OrderDesk, Resolve
 from opensqt.connector.service import ExchangeCalls
 from opensqt.connector.streams import Streams
 from opensqt.connector.tasks import Tasks
+from opensqt.connector.traced import traced
 from opensqt.exchange import wire
 from opensqt.exchange.protocol import Exchange
 from opensqt.exchange.resolve import resolve as resolve_by_asking
@@ -234,6 +235,7 @@ def _method(method: MethodDescriptor, handler: Handler) -> grpc.RpcMethodHandler
     if method.server_streaming:
         return grpc.unary_stream_rpc_method_handler(handler, request_deserializer=read, response_serializer=None)
     write = GetMessageClass(method.output_type).SerializeToString
+    handler = traced(f"{method.containing_service.full_name}/{method.name}", handler)
     return grpc.unary_unary_rpc_method_handler(handler, request_deserializer=read, response_serializer=write)
 
 

@@ -10,12 +10,14 @@ import structlog
 from opensqt.connector.calls import Context, Handler
 from opensqt.connector.orders import OrderDesk
 from opensqt.exchange import codec, requests
+from opensqt.exchange.caller import caller
 from opensqt.exchange.protocol import Exchange
 from opensqt.exchange.status import encode_order_result
 from opensqt.model.errors import ExchangeError, InvalidRequest
 from opensqt.model.market import INTERVALS_MS
 from opensqt.model.order import Order
 from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.telemetry import tracing
 
 M = TypeVar("M")
 T = TypeVar("T")
@@ -182,6 +184,7 @@ def check_interval(interval: str) -> str:
 def _audit(symbol: str, *orders: str) -> None:
     """Have the log lines of this call say what it is about."""
     structlog.contextvars.bind_contextvars(symbol=symbol, orders=orders)
+    tracing.note({"opensqt.client": caller(), "opensqt.symbol": symbol, "opensqt.client_order_id": ",".join(orders)})
 
 
 def _check_size(items: int) -> None:

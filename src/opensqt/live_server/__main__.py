@@ -16,7 +16,7 @@ from opensqt.config.venue import VenueSettings
 from opensqt.exchange.protocol import Exchange
 from opensqt.exchange.remote import RemoteExchange
 from opensqt.live_server.service import LiveServer
-from opensqt.telemetry import logging
+from opensqt.telemetry import logging, tracing
 
 _EXAMPLES = """examples:
   live-server --config configs/live_server.yaml
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ConfigError as error:
         return entry.fail(error)
     logging.configure(settings.system.log_level, service="live-server")
-    return entry.run(lambda stop: _serve(settings, stop))
+    return entry.run(lambda stop: _serve(settings, stop), within=tracing.exporting("live-server"))
 
 
 def _settings(options: argparse.Namespace) -> LiveServerSettings:

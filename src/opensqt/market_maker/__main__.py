@@ -23,7 +23,7 @@ from opensqt.market_maker.http import HttpServer
 from opensqt.market_maker.report import show
 from opensqt.market_maker.service import MarketMaker
 from opensqt.market_maker.store import Store
-from opensqt.telemetry import logging
+from opensqt.telemetry import logging, tracing
 
 T = TypeVar("T")
 
@@ -49,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         return entry.fail(error)
     logging.configure(settings.system.log_level, service="market-maker")
-    return entry.run(partial(_check if arguments.check else _trade, settings, arguments))
+    work = partial(_check if arguments.check else _trade, settings, arguments)
+    return entry.run(work, within=tracing.exporting("market-maker"))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,13 +6,14 @@ import logging
 import os
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
 
 MASK = "***"
 _secrets: set[str] = set()
+_fields: list[Callable[[], Mapping[str, str]]] = []
 # Signatures and keys are made anew for each request, so they are known by where they stand, not by value.
 _NAMES = r"signature|api[-_]?key|secret|passphrase|token|sign|listenkey"
 _HEADERS = r"X-MBX-APIKEY|ACCESS-KEY|ACCESS-SIGN|ACCESS-PASSPHRASE|authorization"
@@ -36,6 +37,12 @@ def redact(text: str) -> str:
     for pattern in _PATTERNS:
         text = pattern.sub(rf"\g<1>{MASK}", text)
     return text
+
+
+def add_fields(source: Callable[[], Mapping[str, str]]) -> None:
+    """Put what *source* answers at the time of a line on every line from now on."""
+    if source not in _fields:
+        _fields.append(source)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -67,6 +74,7 @@ def configure(level: str = "INFO", *, service: str, style: str | None = None) ->
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
         lambda _logger, _method, event: {"service": service, **event},
+        _add_fields,
         _redact_event,
     ]
     renderer: structlog.typing.Processor = (
@@ -98,6 +106,12 @@ def configure(level: str = "INFO", *, service: str, style: str | None = None) ->
     root.setLevel(level.upper())
     for chatty in ("asyncio", "aiohttp.access", "ccxt", "sqlalchemy.engine", "aiosqlite"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+
+
+def _add_fields(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for source in _fields:
+        event.update(source())
+    return event
 
 
 def _redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -18,6 +18,7 @@ from opensqt.exchange.venues.budget import Budget
 from opensqt.exchange.venues.errors import Reply
 from opensqt.exchange.venues.tariff import Request
 from opensqt.model.clock import now_ms
+from opensqt.telemetry import tracing
 from opensqt.telemetry.logging import get_logger, redact
 
 _log = get_logger("venue")
@@ -130,7 +131,8 @@ class Tap:
         request = Request(method, path, params, self._weight(api, method, path, params, config))
         async with self.budget.turn(request):
             _request.set(request)
-            return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
+            with tracing.span(request.endpoint, {"http.request.method": method}, kind=tracing.Kind.CLIENT):
+                return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
 
     def _weight(self, api: Any, method: str, path: str, params: Any, config: Any) -> int:
         if isinstance(params, dict) and str(params.get("limit", "")).isdecimal():
@@ -154,6 +156,7 @@ class Tap:
         """Let ccxt raise, and note the answer on its error, without the address and its signature."""
         if self.budget is not None and (request := _request.get()) is not None:
             self.budget.learn(request, headers, response)
+        tracing.note({"http.response.status_code": code})
         try:
             super().handle_errors(  # type: ignore[misc]
                 code, reason, url, method, headers, body, response, request_headers, request_body
@@ -168,6 +171,7 @@ class Tap:
                 message=message or reason or "",
                 retry_after_s=self.retry_after_s(headers),
             )
+            tracing.note({"opensqt.venue_code": code_text})
             raise
 
     def retry_after_s(self, headers: dict[str, str]) -> float | None:

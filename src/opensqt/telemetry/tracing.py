@@ -1,0 +1,250 @@
+"""Traces of a call through every process that it passes, sent by OTLP; free of cost where nobody asked for them.
+
+The OpenTelemetry packages are the extra `otel`. Without them, or without an address to send to, `span` answers one and
+the same object that does nothing. A program that has set OpenTelemetry up by itself is joined by `adopt`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from enum import Enum
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from opensqt.config.load import ConfigError
+from opensqt.model.errors import ExchangeError
+from opensqt.telemetry import logging
+from opensqt.telemetry.logging import redact
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import Span as RecordedSpan
+    from opentelemetry.trace import Tracer
+
+Attributes = Mapping[str, str | int | float | bool]
+Metadata = tuple[tuple[str, str], ...]
+
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_HEADERS = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
+_CARRIED = ("traceparent", "tracestate")
+_FLUSH_S = 2.0
+"""What a stop waits for the last spans to leave; a collector that is away must not hold it up."""
+
+_tracer: Tracer | None = None
+
+
+class Kind(Enum):
+    """Which end of a call a span is, by OpenTelemetry's names."""
+
+    INTERNAL = "INTERNAL"
+    CLIENT = "CLIENT"
+    SERVER = "SERVER"
+
+
+class Span:
+    """A span that nobody records."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        return None
+
+    def set(self, attributes: Attributes) -> None:
+        """Add attributes; secrets are taken out."""
+
+    def fail(self, reason: str) -> None:
+        """Say that it ended badly, and why."""
+
+
+class _Recorded(Span):
+    def __init__(self, span: RecordedSpan) -> None:
+        self._span = span
+        self.failed = False
+
+    def set(self, attributes: Attributes) -> None:
+        self._span.set_attributes(_clean(attributes))
+
+    def fail(self, reason: str) -> None:
+        from opentelemetry.trace import Status, StatusCode
+
+        self.failed = True
+        self._span.set_status(Status(StatusCode.ERROR, redact(reason)))
+
+
+NOTHING = Span()
+"""What `span` answers while nothing is recorded."""
+
+
+def active() -> bool:
+    """Say whether spans are recorded, for callers that would otherwise gather attributes for nothing."""
+    return _tracer is not None
+
+
+def span(
+    name: str, attributes: Attributes | None = None, *, kind: Kind = Kind.INTERNAL, parent: Context | None = None
+) -> AbstractContextManager[Span]:
+    """Record what happens within as one span, a child of the current one.
+
+    An exception marks it as failed, with its text and the venue's code.
+
+    Args:
+        name: Of few different values, e.g. `POST fapi/v1/order`.
+        attributes: Secrets are taken out of them.
+        kind: Which end of a call it is.
+        parent: What `incoming` answered; None is the current span.
+    """
+    return NOTHING if _tracer is None else _record(_tracer, name, attributes or {}, kind, parent)
+
+
+def note(attributes: Attributes) -> None:
+    """Add attributes to the current span; secrets are taken out."""
+    if _tracer is not None:
+        from opentelemetry.trace import get_current_span
+
+        _Recorded(get_current_span()).set(attributes)
+
+
+def outgoing() -> Metadata:
+    """Answer the metadata that lets the other end of a call continue the current trace; empty when there is none."""
+    if _tracer is None:
+        return ()
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    carrier: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(carrier)
+    return tuple(carrier.items())
+
+
+def incoming(metadata: Iterable[tuple[str, Any]] | None) -> Context | None:
+    """Read from a call's metadata which trace it continues."""
+    if _tracer is None:
+        return None
+    from opentelemetry.context import Context
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    carrier = {key: value for key, value in metadata or () if key in _CARRIED and isinstance(value, str)}
+    # Without one it begins a trace, though the task that answers may have inherited a span.
+    return TraceContextTextMapPropagator().extract(carrier, context=Context())
+
+
+def adopt() -> None:
+    """Record with the provider that this program has set up by itself, if it has."""
+    if _tracer is None and "opentelemetry.sdk.trace" in sys.modules:
+        from opentelemetry import trace
+        from opentelemetry.sdk.trace import TracerProvider
+
+        provider = trace.get_tracer_provider()
+        if isinstance(provider, TracerProvider):
+            _use(provider)
+
+
+@contextmanager
+def exporting(service: str, endpoint: str = "") -> Iterator[None]:
+    """Send the spans of this process while the block runs, if the settings or OTEL_... variables name an address.
+
+    Args:
+        service: The process's name; OTEL_SERVICE_NAME wins.
+        endpoint: `http://HOST:4317` of an OTLP collector that speaks gRPC; OTEL_... variables are used where empty.
+
+    Raises:
+        ConfigError: An address is given, but the extra is not installed or the protocol is another one.
+    """
+    provider = _provider(service, endpoint)
+    if provider is None:
+        yield
+        return
+    _use(provider)
+    try:
+        yield
+    finally:
+        _stop(provider)
+
+
+def _provider(service: str, endpoint: str) -> TracerProvider | None:
+    environ = os.environ
+    named = endpoint or next((environ[name] for name in _ENDPOINTS if environ.get(name)), "")
+    off = environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or environ.get("OTEL_TRACES_EXPORTER") == "none"
+    if not named or off:
+        return None
+    protocol = next((environ[name] for name in _PROTOCOLS if environ.get(name)), "grpc")
+    if protocol != "grpc":
+        raise ConfigError(f"OTEL_EXPORTER_OTLP_PROTOCOL {protocol!r}: expected grpc, the only one that is spoken")
+    try:
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError:
+        raise ConfigError(
+            f"telemetry.otlp_endpoint {named!r}: traces need the extra otel; pip install 'opensqt[otel]'"
+        ) from None
+    for name in _HEADERS:
+        logging.protect(*(pair.partition("=")[2].strip() for pair in environ.get(name, "").split(",")))
+    resource = Resource.create({} if environ.get("OTEL_SERVICE_NAME") else {SERVICE_NAME: service})
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint or None)))
+    return provider
+
+
+def _use(provider: TracerProvider) -> None:
+    global _tracer
+    _tracer = provider.get_tracer("opensqt")
+    logging.add_fields(_ids)
+
+
+def _stop(provider: TracerProvider) -> None:
+    global _tracer
+    _tracer = None
+    flushing = threading.Thread(target=provider.shutdown, name="tracing", daemon=True)
+    flushing.start()
+    flushing.join(_FLUSH_S)
+
+
+@contextmanager
+def _record(tracer: Tracer, name: str, attributes: Attributes, kind: Kind, parent: Context | None) -> Iterator[Span]:
+    from opentelemetry.trace import SpanKind
+
+    with tracer.start_as_current_span(
+        name,
+        context=parent,
+        kind=SpanKind[kind.value],
+        attributes=_clean(attributes),
+        # Its own way of telling an exception would show texts that nobody looked through.
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as recorded:
+        told = _Recorded(recorded)
+        try:
+            yield told
+        except Exception as error:
+            if not told.failed:
+                # The texts of others may hold a whole signed address.
+                told.fail(f"{error.reason}: {error}" if isinstance(error, ExchangeError) else type(error).__name__)
+            if isinstance(error, ExchangeError) and error.venue_code:
+                told.set({"opensqt.venue_code": error.venue_code})
+            raise
+
+
+def _clean(attributes: Attributes) -> dict[str, str | int | float | bool]:
+    return {name: redact(value) if isinstance(value, str) else value for name, value in attributes.items()}
+
+
+def _ids() -> Mapping[str, str]:
+    """Answer which span a log line is written in."""
+    if _tracer is None:
+        return {}
+    from opentelemetry.trace import format_span_id, format_trace_id, get_current_span
+
+    context = get_current_span().get_span_context()
+    if not context.is_valid:
+        return {}
+    return {"trace_id": format_trace_id(context.trace_id), "span_id": format_span_id(context.span_id)}
