@@ -85,23 +85,33 @@ class Ledger:
         self._wallet += realized - fill.fee
         return replace(fill, realized_pnl=realized)
 
-    def margin_for(self, request: OrderRequest | Order, price: Decimal) -> Decimal:
-        """Answer the margin that the opening part of an order binds, in quote."""
+    def opening_value(self, request: OrderRequest | Order, price: Decimal) -> Decimal:
+        """Answer what the opening part of an order is worth, in quote."""
         if self.must_reduce(request):
             return _ZERO
         rest = request.remaining_quantity if isinstance(request, Order) else request.quantity
-        return max(rest - self.closable(request), _ZERO) * price / self._leverage
+        return max(rest - self.closable(request), _ZERO) * price
+
+    def margin_for(self, value: Decimal) -> Decimal:
+        """Answer the margin that so much, in quote, binds."""
+        return value / self._leverage
 
     def positions(self, prices: Mapping[str, Price], symbol: str = "") -> list[Position]:
         """Answer every position of a symbol, or of all, valued at the mid prices; flat ones too."""
         return [self._valued(position, prices) for (of, _), position in self._positions.items() if symbol in ("", of)]
 
-    def account(self, prices: Mapping[str, Price], open_orders: Iterable[Order], *, now_ns: int) -> Account:
-        """Answer the account, its positions valued at the mid prices."""
+    def account(self, prices: Mapping[str, Price], opening_value: Decimal, *, now_ns: int) -> Account:
+        """Answer the account, its positions valued at the mid prices.
+
+        Args:
+            prices: The newest ones.
+            opening_value: What the open orders would open, in quote.
+            now_ns: The time that it is told at.
+        """
         positions = self.positions(prices)
         unrealized = sum((position.unrealized_pnl for position in positions), _ZERO)
-        margin = sum((abs(one.quantity) * one.entry_price / self._leverage for one in positions), _ZERO)
-        margin += sum((self.margin_for(order, order.price or _ZERO) for order in open_orders), _ZERO)
+        held = sum((abs(one.quantity) * one.entry_price for one in positions), _ZERO)
+        margin = self.margin_for(held + opening_value)
         return Account(
             asset="USDT",
             wallet_balance=self._wallet,

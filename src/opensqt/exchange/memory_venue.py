@@ -9,6 +9,7 @@ from decimal import Decimal
 from opensqt.exchange.feed import Feed
 from opensqt.exchange.memory_candles import CandleBook
 from opensqt.exchange.memory_ledger import Ledger
+from opensqt.exchange.memory_orders import OpenOrders, reaches
 from opensqt.model import client_order_id
 from opensqt.model.account import Account, Position
 from opensqt.model.clock import Clock
@@ -43,6 +44,7 @@ class MemoryVenue:
         self._prices: dict[str, Price] = {}
         self._requests: dict[str, OrderRequest] = {}
         self._orders: dict[str, Order] = {}
+        self._open = OpenOrders(rules, ledger)
         self._client_ids: dict[str, str] = {}
         self.fills: list[Fill] = []
         self.candles = CandleBook()
@@ -77,9 +79,9 @@ class MemoryVenue:
         self._prices[symbol] = price
         self.price_feeds[symbol].publish([price])
         self.candles.trade(symbol, price.mid, _ZERO, price.received_ns)
-        for order in self.open_orders(symbol):
-            if order.price is not None and _reaches(order.side, order.price, price):
-                self._execute(order, order.price, order.remaining_quantity, is_maker=True)
+        for order in self._open.reached(price):
+            assert order.price is not None  # noqa: S101 - only a limit is reached
+            self._execute(order, order.price, order.remaining_quantity, is_maker=True)
         self._publish_account([symbol])
 
     def fill(self, order: Order, quantity: Decimal) -> Order:
@@ -150,8 +152,7 @@ class MemoryVenue:
 
     def open_orders(self, symbol: str = "") -> list[Order]:
         """Answer the open orders of a symbol, or of all, oldest first."""
-        self.known(symbol, all_too=True)
-        return [order for order in self._orders.values() if not order.status.is_closed and symbol in ("", order.symbol)]
+        return self._open.all(self.known(symbol, all_too=True))
 
     def positions(self, symbol: str = "") -> list[Position]:
         """Answer every position of a symbol, or those of all symbols that are not flat."""
@@ -160,7 +161,7 @@ class MemoryVenue:
 
     def account(self) -> Account:
         """Answer the account."""
-        return self._ledger.account(self._prices, self.open_orders(), now_ns=self._clock())
+        return self._ledger.account(self._prices, self._open.opening_value, now_ns=self._clock())
 
     def lose_continuity(self) -> None:
         """Tell every reader that updates may have been missed, with the state as it now stands."""
@@ -199,10 +200,11 @@ class MemoryVenue:
             )
         if self._ledger.must_reduce(request) and not self._ledger.closable(request):
             raise ReduceOnlyRefused("reduce-only: there is nothing to reduce", symbol=symbol)
-        crosses = request.price is not None and _reaches(request.side, request.price, price)
+        crosses = reaches(request.side, request.price, price)
         if request.time_in_force is TimeInForce.POST_ONLY and crosses:
             raise PostOnlyWouldCross(f"post-only: {request.price} would take", symbol=symbol)
-        needed = self._ledger.margin_for(request, request.price or _touch(request.side, price)[0])
+        value = self._ledger.opening_value(request, request.price or _touch(request.side, price)[0])
+        needed = self._ledger.margin_for(value)
         available = self.account().available_balance
         if needed > available:
             raise InsufficientMargin(f"margin {needed} USDT: only {available} is available", symbol=symbol)
@@ -210,7 +212,7 @@ class MemoryVenue:
     def _take(self, order: Order, price: Price) -> None:
         """Match a new order against the touch and end what may not rest."""
         at, held = _touch(order.side, price)
-        crosses = order.price is None or _reaches(order.side, order.price, price)
+        crosses = order.price is None or reaches(order.side, order.price, price)
         quantity = min(order.quantity, held) if crosses else _ZERO
         if order.time_in_force is TimeInForce.FOK and quantity < order.quantity:
             quantity = _ZERO
@@ -246,6 +248,7 @@ class MemoryVenue:
             )
         )
         self.fills.append(fill)
+        self._open.position_changed(order.symbol, order.position_side)
         self.candles.trade(order.symbol, price, quantity, now)
         filled = order.filled_quantity + quantity
         worth = (order.average_price or _ZERO) * order.filled_quantity + price * quantity
@@ -269,6 +272,7 @@ class MemoryVenue:
         now = self._clock()
         order = replace(order, event_time_ms=now // 1_000_000, received_ns=now)
         self._orders[order.client_order_id] = order
+        self._open.put(order)
         self.order_feed.publish([OrderUpdate(order=order, fill=fill)])
         return order
 
@@ -281,8 +285,3 @@ class MemoryVenue:
 def _touch(side: Side, price: Price) -> tuple[Decimal, Decimal]:
     """The price that a taker of *side* gets, and the base coins that stand there."""
     return (price.ask, price.ask_quantity) if side is Side.BUY else (price.bid, price.bid_quantity)
-
-
-def _reaches(side: Side, limit: Decimal, price: Price) -> bool:
-    """Whether an order's limit is at or beyond the other side's price."""
-    return limit >= price.ask if side is Side.BUY else limit <= price.bid
