@@ -26,18 +26,27 @@ from opensqt.proto import types_pb2 as pb
 
 R = TypeVar("R")
 MEMORY = ":memory:"
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS intent (
     client_order_id TEXT PRIMARY KEY,
     request BLOB NOT NULL,
     state TEXT NOT NULL,
     outcome BLOB,
-    updated_ns INTEGER NOT NULL
+    updated_ns INTEGER NOT NULL,
+    client TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS intent_by_state ON intent (state, updated_ns);
 CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY CHECK (id = 1), written_ns INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS lease (
+    client TEXT PRIMARY KEY,
+    ttl_ms INTEGER NOT NULL,
+    ended INTEGER NOT NULL,
+    canceling INTEGER NOT NULL
+) WITHOUT ROWID;
 """
+_UPGRADES = {1: "ALTER TABLE intent ADD COLUMN client TEXT NOT NULL DEFAULT '';"}
+"""What brings a journal of an earlier version to the next one. Nobody knows who placed the orders of version 1."""
 
 
 class State(StrEnum):
@@ -70,6 +79,24 @@ class Record:
     state: State
     outcome: Order | ExchangeError | None
     updated_ns: int
+    client: str = ""
+    """Who asked for it; empty when nobody knows."""
+
+    def is_of(self, client: str) -> bool:
+        """Whether *client* may be told of it as of its own."""
+        return self.client in ("", client)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseRecord:
+    """One client's lease as the journal holds it."""
+
+    client: str
+    ttl_ms: int
+    ended: bool = False
+    """It ran out and was not renewed since."""
+    canceling: bool = False
+    """It ran out, and the client's orders are not proven gone yet."""
 
 
 class Journal:
@@ -103,14 +130,14 @@ class Journal:
             await asyncio.get_running_loop().run_in_executor(self._thread, database.close)
         self._thread.shutdown(wait=False)
 
-    async def claim(self, requests: Sequence[OrderRequest]) -> list[Record | None]:
-        """Write intents down, all in one commit.
+    async def claim(self, requests: Sequence[OrderRequest], *, client: str = "") -> list[Record | None]:
+        """Write intents of a client down, all in one commit.
 
         Returns:
             For each request None when it is now SENT and must be sent, else the record that stands in its way.
         """
         now = time.time_ns()
-        return await self._do(lambda database: [_claim(database, request, now) for request in requests])
+        return await self._do(lambda database: [_claim(database, request, client, now) for request in requests])
 
     async def settle(self, client_order_id: str, state: State, outcome: Order | ExchangeError | None = None) -> None:
         """Write down what became of an intent."""
@@ -125,6 +152,24 @@ class Journal:
     async def find(self, client_order_id: str) -> Record | None:
         """Answer the record of one intent, or None."""
         return await self._do(lambda database: _find(database, client_order_id))
+
+    async def owners(self, client_order_ids: Iterable[str]) -> dict[str, str]:
+        """Answer who asked for those of the orders that a client of ours is known to have asked for."""
+        ids = list(client_order_ids)
+        return await self._do(lambda database: _owners(database, ids)) if ids else {}
+
+    async def leases(self) -> list[LeaseRecord]:
+        """Answer every lease that was not given up."""
+        return await self._do(_leases)
+
+    async def keep_lease(self, lease: LeaseRecord) -> None:
+        """Write a client's lease down, over what stood there."""
+        row = (lease.client, lease.ttl_ms, lease.ended, lease.canceling)
+        await self._do(lambda database: database.execute("INSERT OR REPLACE INTO lease VALUES (?, ?, ?, ?)", row))
+
+    async def drop_lease(self, client: str) -> None:
+        """Forget a client's lease."""
+        await self._do(lambda database: database.execute("DELETE FROM lease WHERE client = ?", (client,)))
 
     async def unresolved(self) -> list[Record]:
         """Answer every intent whose outcome is open, oldest first."""
@@ -197,9 +242,10 @@ def _connect(path: str) -> sqlite3.Connection:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
             (version,) = database.execute("PRAGMA user_version").fetchone()
-            if version not in (0, _VERSION):
+            if version not in (0, *_UPGRADES, _VERSION):
                 raise ConfigError(f"journal {path}: written by another version ({version}); expected {_VERSION}")
-            database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+            upgrade = "".join(_UPGRADES[old] for old in range(version, _VERSION)) if version else ""
+            database.executescript(f"BEGIN IMMEDIATE; {upgrade} {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
         except BaseException:
             database.close()
             raise
@@ -210,24 +256,41 @@ def _connect(path: str) -> sqlite3.Connection:
     return database
 
 
-def _claim(database: sqlite3.Connection, request: OrderRequest, now_ns: int) -> Record | None:
+def _claim(database: sqlite3.Connection, request: OrderRequest, client: str, now_ns: int) -> Record | None:
     record = _find(database, request.client_order_id)
-    if record is not None and record.state is not State.ABSENT:
+    # An id that was proven absent stays with its client, who was told that it may be sent again.
+    if record is not None and not (record.state is State.ABSENT and record.is_of(client)):
         return record
-    row = (request.client_order_id, encode_order_request(request).SerializeToString(), State.SENT, now_ns)
-    database.execute("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, NULL, ?)", row)
+    row = (request.client_order_id, encode_order_request(request).SerializeToString(), State.SENT, now_ns, client)
+    database.execute("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, NULL, ?, ?)", row)
     return None
 
 
 def _find(database: sqlite3.Connection, client_order_id: str) -> Record | None:
-    query = "SELECT request, state, outcome, updated_ns FROM intent WHERE client_order_id = ?"
+    query = "SELECT request, state, outcome, updated_ns, client FROM intent WHERE client_order_id = ?"
     row = database.execute(query, (client_order_id,)).fetchone()
     return None if row is None else _record(row)
 
 
 def _unresolved(database: sqlite3.Connection) -> list[Record]:
-    query = "SELECT request, state, outcome, updated_ns FROM intent WHERE state IN (?, ?) ORDER BY updated_ns"
+    query = "SELECT request, state, outcome, updated_ns, client FROM intent WHERE state IN (?, ?) ORDER BY updated_ns"
     return [_record(row) for row in database.execute(query, UNRESOLVED)]
+
+
+def _owners(database: sqlite3.Connection, ids: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    query = "SELECT client_order_id, client FROM intent WHERE client_order_id = ? AND client != ''"
+    for name in ids:
+        found.update(database.execute(query, (name,)).fetchall())
+    return found
+
+
+def _leases(database: sqlite3.Connection) -> list[LeaseRecord]:
+    rows = database.execute("SELECT client, ttl_ms, ended, canceling FROM lease").fetchall()
+    return [
+        LeaseRecord(client=client, ttl_ms=ttl_ms, ended=bool(ended), canceling=bool(canceling))
+        for client, ttl_ms, ended, canceling in rows
+    ]
 
 
 def _prune(database: sqlite3.Connection, before_ns: int, keep: frozenset[str]) -> int:
@@ -237,11 +300,12 @@ def _prune(database: sqlite3.Connection, before_ns: int, keep: frozenset[str]) -
     return len(old)
 
 
-def _record(row: tuple[bytes, str, bytes | None, int]) -> Record:
-    request, state, outcome, updated_ns = row
+def _record(row: tuple[bytes, str, bytes | None, int, str]) -> Record:
+    request, state, outcome, updated_ns, client = row
     return Record(
         request=decode_order_request(pb.OrderRequest.FromString(request)),
         state=State(state),
         outcome=None if outcome is None else decode_order_result(pb.OrderResult.FromString(outcome)),
         updated_ns=updated_ns,
+        client=client,
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
-from opensqt.connector.journal import Journal, JournalError, State
+from opensqt.connector.intent import BY_ANOTHER, Intent, Outcome, duplicate, is_of
+from opensqt.connector.journal import Journal, JournalError, Record, State
+from opensqt.connector.owned import OwnOrders
 from opensqt.connector.tasks import Tasks
+from opensqt.exchange.caller import OURSELVES, caller, on_behalf_of
 from opensqt.exchange.protocol import Exchange
 from opensqt.model.errors import (
     AccessError,
@@ -25,7 +27,6 @@ from opensqt.model.errors import (
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus
 from opensqt.telemetry import logging, tracing
 
-Outcome = Order | ExchangeError
 Resolve = Callable[[Exchange, OrderRequest, int], Awaitable[Order | None]]
 """Asks the venue until the order is proven present (the order) or absent (None). The number is when it was last sent,
 UTC epoch nanoseconds."""
@@ -39,35 +40,8 @@ _HIDDEN_NS = 10_000_000_000
 """A venue may not find an order that it accepted this short a time ago."""
 
 
-@dataclass(eq=False, slots=True)
-class _Intent:
-    """An order on its way: asked for, and not yet written off as done."""
-
-    request: OrderRequest
-    outcome: asyncio.Future[Outcome]
-    status: OrderStatus = OrderStatus.PENDING
-
-    def as_order(self) -> Order:
-        """Tell what is known of it."""
-        asked = self.request
-        return Order(
-            symbol=asked.symbol,
-            side=asked.side,
-            quantity=asked.quantity,
-            client_order_id=asked.client_order_id,
-            status=self.status,
-            order_type=asked.order_type,
-            price=asked.price,
-            time_in_force=asked.time_in_force,
-            reduce_only=asked.reduce_only,
-            position_side=asked.position_side,
-            reason="the venue has not confirmed it yet",
-            received_ns=time.time_ns(),
-        )
-
-
 class OrderDesk:
-    """The only way to the exchange for orders.
+    """The only way to the exchange for orders. Whose an order is, the current task's `caller` tells.
 
     Args:
         exchange: Where the orders go.
@@ -81,7 +55,8 @@ class OrderDesk:
         self._journal = journal
         self._tasks = tasks
         self._resolve = resolve
-        self._intents: dict[str, _Intent] = {}
+        self.own = OwnOrders(exchange, journal.owners, tasks)
+        self._intents: dict[str, Intent] = {}
         self._resolving = asyncio.Semaphore(_RESOLVING_AT_ONCE)
 
     @property
@@ -93,10 +68,21 @@ class OrderDesk:
         """Take up what an earlier run left open; until it is resolved nothing is sent under those ids."""
         # The earlier run may have sent until it died, so the wait for proof counts from now.
         now = time.time_ns()
-        for record in await self._journal.unresolved():
-            intent = self._admit(record.request)
-            _log.warning("order of an earlier run is unresolved", client_order_id=record.request.client_order_id)
+        intents = [self._admit(one.request, one.client) for one in await self._journal.unresolved()]
+        await self.own.start()
+        for intent in intents:
+            _log.warning("order of an earlier run is unresolved", client_order_id=intent.request.client_order_id)
             self._spawn_resolution(intent, now, OutcomeUnknown("the connector ended before the answer came"))
+
+    async def knows(self, client_order_id: str) -> bool:
+        """Say whether an order was asked for under this id before, so that asking again sends nothing."""
+        if client_order_id in self._intents:
+            return True
+        try:
+            record = await self._journal.find(client_order_id)
+        except JournalError as error:
+            raise Unreachable(f"the order journal can't be read: {error}") from None
+        return record is not None and record.state is not State.ABSENT
 
     async def place(self, request: OrderRequest, *, wait_s: float) -> Order:
         """Place one order, or answer what became of it when it was asked for before.
@@ -106,7 +92,7 @@ class OrderDesk:
             wait_s: How long the caller waits for the outcome.
 
         Raises:
-            DuplicateOrder: The id was used with other content.
+            DuplicateOrder: The id was used with other content, or by another client.
             OutcomeUnknown: Not proven within *wait_s*; ask again with the same id.
             ExchangeError: What the venue said.
         """
@@ -117,24 +103,22 @@ class OrderDesk:
 
     async def place_batch(self, requests: Sequence[OrderRequest], *, wait_s: float) -> list[Outcome]:
         """Place several orders in one go; as `place`, but each failure is an item of the answer."""
-        intents: list[_Intent | None] = []
-        fresh: list[_Intent] = []
+        client = caller()
+        answers: list[Intent | DuplicateOrder] = []
+        fresh: list[Intent] = []
         for request in requests:
             intent = self._intents.get(request.client_order_id)
             if intent is None:
-                intent = self._admit(request)
+                intent = self._admit(request, client)
                 fresh.append(intent)
-            intents.append(intent if intent.request == request else None)
+            answers.append(intent.conflict(request, client) or intent)
         if fresh:
-            self._tasks.spawn(PLACING, self._send(fresh))
+            self._tasks.spawn(PLACING, self._send(fresh, client))
         # The futures stay when this caller gives up: sending and resolving go on without it.
-        pending = {intent.outcome for intent in intents if intent is not None}
+        pending = {answer.outcome for answer in answers if isinstance(answer, Intent)}
         if pending:
             await asyncio.wait(pending, timeout=max(wait_s, 0))
-        return [
-            _answer(intent) if intent is not None else _duplicate(request)
-            for request, intent in zip(requests, intents, strict=True)
-        ]
+        return [answer.now() if isinstance(answer, Intent) else answer for answer in answers]
 
     async def get_order(self, ref: OrderRef) -> Order:
         """Ask the venue for an order; one that it may not show yet is not taken for absent."""
@@ -155,14 +139,19 @@ class OrderDesk:
         """
         before = self._intents.get(ref.client_order_id)
         try:
-            return await self._exchange.cancel_order(ref)
+            order = await self._exchange.cancel_order(ref)
         except OrderNotFound as error:
             raise await self._cancel_error(ref, before, error) from None
+        self._note(order)
+        return order
 
     async def cancel_batch(self, refs: Sequence[OrderRef]) -> list[Outcome]:
         """Cancel several orders; as `cancel`, but each failure is an item of the answer."""
         before = [self._intents.get(ref.client_order_id) for ref in refs]
         answers = await self._exchange.batch_cancel_orders(refs)
+        for answer in answers:
+            if isinstance(answer, Order):
+                self._note(answer)
         return [
             await self._cancel_error(ref, intent, answer) if isinstance(answer, OrderNotFound) else answer
             for ref, intent, answer in zip(refs, before, answers, strict=True)
@@ -174,35 +163,46 @@ class OrderDesk:
         before_ns = time.time_ns() - int(keep_s * 1e9)
         return await self._journal.prune(before_ns=before_ns, keep=open_ids)
 
-    def _admit(self, request: OrderRequest) -> _Intent:
-        intent = _Intent(request, asyncio.get_running_loop().create_future())
+    def _admit(self, request: OrderRequest, client: str) -> Intent:
+        intent = Intent(request, client, asyncio.get_running_loop().create_future())
         self._intents[request.client_order_id] = intent
+        self.own.admit(client, request)
         return intent
 
-    async def _send(self, intents: list[_Intent]) -> None:
+    async def _send(self, intents: list[Intent], client: str) -> None:
         """Journal, send once, and settle each intent."""
         try:
-            with tracing.span("journal commit", {"opensqt.intents": len(intents)}):
-                records = await self._journal.claim([intent.request for intent in intents])
+            with tracing.step("journal commit", {"opensqt.intents": len(intents)}):
+                records = await self._journal.claim([intent.request for intent in intents], client=client)
         except JournalError as error:
             _log.error("intent not journaled; nothing was sent", reason=str(error))
             for intent in intents:
+                self.own.withdraw(intent.request.client_order_id)
                 self._finish(intent, Unreachable("the order journal can't be written; nothing was sent"))
             return
-        sending: list[_Intent] = []
+        sending: list[Intent] = []
         for intent, record in zip(intents, records, strict=True):
             if record is None:
                 sending.append(intent)
-            elif record.request != intent.request:
-                self._finish(intent, _duplicate(intent.request))
-            elif record.outcome is None:
-                # Writing its outcome had failed: the venue has to tell it again.
-                self._spawn_resolution(intent, record.updated_ns, OutcomeUnknown("its outcome was not written down"))
             else:
-                self._finish(intent, record.outcome)
+                self._answer_from(record, intent)
         if sending:
             answers = await self._ask([intent.request for intent in sending])
             await asyncio.gather(*map(self._conclude, sending, answers))
+
+    def _answer_from(self, record: Record, intent: Intent) -> None:
+        """Answer an intent of which the journal knows already."""
+        known = record.outcome
+        if not record.is_of(intent.client):
+            known = duplicate(intent.request, BY_ANOTHER)
+        elif record.request != intent.request:
+            known = duplicate(intent.request)
+        if known is None:
+            # Writing its outcome had failed: the venue has to tell it again.
+            self._spawn_resolution(intent, record.updated_ns, OutcomeUnknown("its outcome was not written down"))
+        else:
+            self.own.withdraw(intent.request.client_order_id, record.client)
+            self._finish(intent, known)
 
     async def _ask(self, requests: list[OrderRequest]) -> list[Order | Exception]:
         """Send once. A failure of the whole call is each item's own."""
@@ -217,7 +217,7 @@ class OrderDesk:
             error = raised
         return [error] * len(requests)
 
-    async def _conclude(self, intent: _Intent, answer: Order | Exception) -> None:
+    async def _conclude(self, intent: Intent, answer: Order | Exception) -> None:
         match answer:
             case Order():
                 await self._settle(intent, State.PLACED, answer)
@@ -232,7 +232,7 @@ class OrderDesk:
             case _:
                 await self._suspect(intent, answer)
 
-    async def _suspect(self, intent: _Intent, cause: Exception) -> None:
+    async def _suspect(self, intent: Intent, cause: Exception) -> None:
         ours = isinstance(cause, ExchangeError)
         _log.warning(
             "order outcome unknown; resolving",
@@ -244,16 +244,17 @@ class OrderDesk:
         self._spawn_resolution(intent, time.time_ns(), cause)
         await self._write(intent, State.UNKNOWN, None)
 
-    def _spawn_resolution(self, intent: _Intent, sent_ns: int, cause: Exception) -> None:
+    def _spawn_resolution(self, intent: Intent, sent_ns: int, cause: Exception) -> None:
         intent.status = OrderStatus.UNKNOWN
-        self._tasks.spawn("resolving", self._resolve_until_proven(intent, sent_ns, cause))
+        with on_behalf_of(OURSELVES):
+            self._tasks.spawn("resolving", self._resolve_until_proven(intent, sent_ns, cause))
 
-    async def _resolve_until_proven(self, intent: _Intent, sent_ns: int, cause: Exception) -> None:
+    async def _resolve_until_proven(self, intent: Intent, sent_ns: int, cause: Exception) -> None:
         wait_s = 0.5
         while True:
             try:
                 async with self._resolving:
-                    with tracing.span("resolve", {"opensqt.client_order_id": intent.request.client_order_id}):
+                    with tracing.step("resolve", {"opensqt.client_order_id": intent.request.client_order_id}):
                         order = await self._resolve(self._exchange, intent.request, sent_ns)
                 break
             except Exception as error:  # noqa: BLE001 - no error proves anything; only the venue's word ends this
@@ -278,14 +279,15 @@ class OrderDesk:
         proof = f"order {asked.client_order_id}: proven absent at the venue; it may be sent again"
         await self._settle(intent, State.ABSENT, Unreachable(proof, symbol=asked.symbol))
 
-    async def _settle_found(self, intent: _Intent, order: Order) -> None:
-        if _is_of(order, intent.request):
+    async def _settle_found(self, intent: Intent, order: Order) -> None:
+        if is_of(order, intent.request):
             await self._settle(intent, State.PLACED, order)
         else:
-            await self._settle(intent, State.REFUSED, _duplicate(intent.request))
+            await self._settle(intent, State.REFUSED, duplicate(intent.request))
 
-    async def _settle(self, intent: _Intent, state: State, outcome: Outcome) -> None:
+    async def _settle(self, intent: Intent, state: State, outcome: Outcome) -> None:
         intent.status = outcome.status if isinstance(outcome, Order) else OrderStatus.REJECTED
+        self.own.settle(intent.request.client_order_id, outcome)
         if state is State.ABSENT:
             # Written before it is told, for it allows the caller to send again at once. Were the write lost,
             # the journal would have the venue asked once more.
@@ -297,7 +299,7 @@ class OrderDesk:
         if await self._write(intent, state, outcome):
             self._intents.pop(intent.request.client_order_id, None)
 
-    async def _write(self, intent: _Intent, state: State, outcome: Outcome | None) -> bool:
+    async def _write(self, intent: Intent, state: State, outcome: Outcome | None) -> bool:
         try:
             await self._journal.settle(intent.request.client_order_id, state, outcome)
         except JournalError as error:
@@ -305,12 +307,16 @@ class OrderDesk:
             return False
         return True
 
-    def _finish(self, intent: _Intent, outcome: Outcome) -> None:
+    def _finish(self, intent: Intent, outcome: Outcome) -> None:
         """Answer and forget: the journal holds the truth already, or nothing was sent."""
         self._intents.pop(intent.request.client_order_id, None)
         intent.outcome.set_result(outcome)
 
-    async def _known(self, ref: OrderRef, before: _Intent | None) -> Order | None:
+    def _note(self, canceled: Order) -> None:
+        if canceled.status.is_closed:
+            self.own.end(canceled.client_order_id)
+
+    async def _known(self, ref: OrderRef, before: Intent | None) -> Order | None:
         """What we know of an order that the venue just did not find."""
         intent = before or self._intents.get(ref.client_order_id)
         if intent is not None:
@@ -330,35 +336,11 @@ class OrderDesk:
             return None
         return record.outcome if isinstance(record.outcome, Order) else None
 
-    async def _cancel_error(self, ref: OrderRef, before: _Intent | None, error: OrderNotFound) -> ExchangeError:
+    async def _cancel_error(self, ref: OrderRef, before: Intent | None, error: OrderNotFound) -> ExchangeError:
         if await self._known(ref, before) is None:
+            self.own.end(ref.client_order_id)
             return error
         return OutcomeUnknown(
             f"order {ref.client_order_id}: the venue does not show it yet, but it may exist; cancel it again",
             symbol=ref.symbol,
         )
-
-
-def _answer(intent: _Intent) -> Outcome:
-    if intent.outcome.done():
-        return intent.outcome.result()
-    return OutcomeUnknown(
-        f"order {intent.request.client_order_id}: not proven present or absent yet; ask again with the same id",
-        symbol=intent.request.symbol,
-    )
-
-
-def _duplicate(request: OrderRequest) -> DuplicateOrder:
-    return DuplicateOrder(
-        f"client_order_id {request.client_order_id}: used before with other content; take a new one",
-        symbol=request.symbol,
-    )
-
-
-def _is_of(order: Order, request: OrderRequest) -> bool:
-    return (order.symbol, order.side, order.quantity, order.order_type) == (
-        request.symbol,
-        request.side,
-        request.quantity,
-        request.order_type,
-    ) and request.price in (None, order.price)

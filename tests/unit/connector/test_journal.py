@@ -5,13 +5,16 @@ import shutil
 import sqlite3
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from opensqt.config.load import ConfigError
-from opensqt.connector.journal import Journal, JournalError, State
+from opensqt.connector.journal import Journal, JournalError, LeaseRecord, State
+from opensqt.exchange.requests import encode_order_request
+from opensqt.exchange.status import encode_order_result
 from opensqt.model.errors import InsufficientMargin
 from opensqt.model.order import Order, OrderRequest, OrderStatus, Side
 
@@ -142,6 +145,73 @@ async def test_a_journal_of_another_version_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="another version"):
         await journal.open()
     await journal.close()
+
+
+async def test_an_intent_keeps_who_asked_for_it(journal: Journal) -> None:
+    await journal.claim([asked("a"), asked("b")], client="maker")
+    await journal.claim([asked("c")])
+    again = await reopened(journal)
+    record, owners = await again.find("a"), await again.owners(["a", "b", "c", "foreign"])
+    await again.close()
+    assert record is not None
+    assert (record.client, record.is_of("maker"), record.is_of("taker")) == ("maker", True, False)
+    assert owners == {"a": "maker", "b": "maker"}
+
+
+async def test_an_id_that_was_proven_absent_stays_with_its_client(journal: Journal) -> None:
+    await journal.claim([asked("a")], client="maker")
+    await journal.settle("a", State.ABSENT)
+    assert await journal.claim([asked("a")], client="taker") != [None]
+    assert await journal.claim([asked("a")], client="maker") == [None]
+
+
+async def test_a_journal_of_version_1_is_taken_over_with_all_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    _write_version_1(path)
+    journal = Journal(str(path))
+    await journal.open()
+    old, open_ids = await journal.find("old"), [one.request.client_order_id for one in await journal.unresolved()]
+    assert old is not None
+    assert (old.request, old.outcome, old.client, old.is_of("anybody")) == (asked("old"), placed("old"), "", True)
+    assert open_ids == ["sent"]
+    assert await journal.claim([asked("new")], client="maker") == [None]
+    again = await reopened(journal)
+    assert await again.owners(["old", "sent", "new"]) == {"new": "maker"}
+    await again.close()
+
+
+def _write_version_1(path: Path) -> None:
+    """Write a journal as the first version made it."""
+    with sqlite3.connect(path) as database:
+        database.executescript("""
+            PRAGMA journal_mode = WAL;
+            CREATE TABLE intent (
+                client_order_id TEXT PRIMARY KEY, request BLOB NOT NULL, state TEXT NOT NULL, outcome BLOB,
+                updated_ns INTEGER NOT NULL
+            ) WITHOUT ROWID;
+            CREATE INDEX intent_by_state ON intent (state, updated_ns);
+            CREATE TABLE probe (id INTEGER PRIMARY KEY CHECK (id = 1), written_ns INTEGER NOT NULL);
+            PRAGMA user_version = 1;
+        """)
+        rows = [
+            ("old", encode_order_request(asked("old")).SerializeToString(), "PLACED",
+             encode_order_result(placed("old")).SerializeToString(), 1),
+            ("sent", encode_order_request(asked("sent")).SerializeToString(), "SENT", None, 2),
+        ]  # fmt: skip
+        database.executemany("INSERT INTO intent VALUES (?, ?, ?, ?, ?)", rows)
+    database.close()
+
+
+async def test_a_lease_survives_a_restart_until_it_is_dropped(journal: Journal) -> None:
+    maker = LeaseRecord(client="maker", ttl_ms=5_000)
+    await journal.keep_lease(LeaseRecord(client="taker", ttl_ms=1_000))
+    await journal.keep_lease(maker)
+    await journal.keep_lease(replace(maker, ended=True, canceling=True))
+    await journal.drop_lease("taker")
+    again = await reopened(journal)
+    leases = await again.leases()
+    await again.close()
+    assert leases == [replace(maker, ended=True, canceling=True)]
 
 
 async def test_a_write_that_fails_is_told_to_each_caller_and_leaves_nothing_half_written(journal: Journal) -> None:

@@ -1,0 +1,74 @@
+"""One order on its way: what was asked for, by whom, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from opensqt.model.errors import DuplicateOrder, ExchangeError, OutcomeUnknown
+from opensqt.model.order import Order, OrderRequest, OrderStatus
+
+Outcome = Order | ExchangeError
+BY_ANOTHER = "by another client"
+
+
+@dataclass(eq=False, slots=True)
+class Intent:
+    """An order that was asked for, and is not yet written off as done."""
+
+    request: OrderRequest
+    client: str
+    """Who asked for it."""
+    outcome: asyncio.Future[Outcome]
+    status: OrderStatus = OrderStatus.PENDING
+
+    def conflict(self, request: OrderRequest, client: str) -> DuplicateOrder | None:
+        """Say why what a client asks for under this id is not this very order, or None when it is."""
+        if self.client not in ("", client):
+            return duplicate(request, BY_ANOTHER)
+        return None if self.request == request else duplicate(request)
+
+    def now(self) -> Outcome:
+        """Tell the outcome as far as it is known."""
+        if self.outcome.done():
+            return self.outcome.result()
+        return OutcomeUnknown(
+            f"order {self.request.client_order_id}: not proven present or absent yet; ask again with the same id",
+            symbol=self.request.symbol,
+        )
+
+    def as_order(self) -> Order:
+        """Tell what is known of it as an order."""
+        asked = self.request
+        return Order(
+            symbol=asked.symbol,
+            side=asked.side,
+            quantity=asked.quantity,
+            client_order_id=asked.client_order_id,
+            status=self.status,
+            order_type=asked.order_type,
+            price=asked.price,
+            time_in_force=asked.time_in_force,
+            reduce_only=asked.reduce_only,
+            position_side=asked.position_side,
+            reason="the venue has not confirmed it yet",
+            received_ns=time.time_ns(),
+        )
+
+
+def duplicate(request: OrderRequest, how: str = "with other content") -> DuplicateOrder:
+    """Refuse an order whose id is taken."""
+    return DuplicateOrder(
+        f"client_order_id {request.client_order_id}: used before {how}; take a new one", symbol=request.symbol
+    )
+
+
+def is_of(order: Order, request: OrderRequest) -> bool:
+    """Whether an order that the venue tells has the content that was asked for."""
+    return (order.symbol, order.side, order.quantity, order.order_type) == (
+        request.symbol,
+        request.side,
+        request.quantity,
+        request.order_type,
+    ) and request.price in (None, order.price)
