@@ -222,12 +222,19 @@ class VenueExchange:
 
     async def get_rate_budget(self) -> RateBudget:
         """Tell what is left of what the venue grants."""
-        left = self._budget.left
+        client = caller()
+        left = self._budget.left(client)
         limits = [
-            RateLimit(name=name, limit=room.limit, left=room.left, window_s=room.window_s)
+            RateLimit(
+                name=name,
+                limit=room.limit,
+                left=room.left,
+                window_s=room.window_s,
+                used_by_client=room.used_by_client,
+            )
             for name, room in left.rooms.items()
         ]
-        return RateBudget(limits=tuple(limits), silent_s=left.silent_s, client=caller())
+        return RateBudget(limits=tuple(limits), silent_s=left.silent_s, client=client, waiting=left.waiting)
 
     # Streams
 

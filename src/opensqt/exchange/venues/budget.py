@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from math import inf
@@ -130,13 +130,17 @@ class Budget:
         # Our own upkeep asks one after the other.
         if client == OURSELVES or (waiting := self._turns.waiting(client, lane)) < _MOST_WAITING:
             return
-        ahead_s = max(waiting * amount * window.limit.window_s / window.limit.amount for window, amount in charges.items())
+        ahead_s = max(
+            waiting * amount * window.limit.window_s / window.limit.amount for window, amount in charges.items()
+        )
         wait_s = max(_LEAST_WAIT_S, self._silent_s(), ahead_s)
         raise RateLimited(f"{waiting} requests of this client wait for their turn already", retry_after_s=wait_s)
 
     async def _wait(self, turn: Turn, granted: asyncio.Event) -> None:
         if self._wait_s(turn) <= self._patience_s:
-            await asyncio.wait((asyncio.ensure_future(granted.wait()),), timeout=self._patience_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._patience_s):
+                    await granted.wait()
         if not granted.is_set():
             raise self._refusal(turn)
 

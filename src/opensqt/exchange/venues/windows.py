@@ -1,10 +1,14 @@
-"""What a venue grants in a window of time, counted so that the venue can never count more."""
+"""What a venue grants in a window of time, counted so that the venue can never count more, and who used it."""
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import IntEnum
+
+_OTHERS_ROOM = 4
+"""A user may hold so many times what is left to the others: alone four fifths of a lane's share, two 4/9 each."""
 
 
 class Lane(IntEnum):
@@ -42,41 +46,73 @@ class Window:
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
         self._under_way = 0
-        self._past: deque[tuple[float, int]] = deque()
+        self._past: deque[tuple[float, int, Hashable]] = deque()
         self._past_amount = 0
+        self._by_user: Counter[Hashable] = Counter()
 
     def used(self, now_s: float) -> int:
         """Answer how much counts now."""
         while self._past and self._past[0][0] + self.limit.window_s <= now_s:
-            self._past_amount -= self._past.popleft()[1]
+            _, amount, user = self._past.popleft()
+            self._past_amount -= amount
+            self._charge(user, -amount)
         return self._under_way + self._past_amount
+
+    def used_by(self, user: Hashable, now_s: float) -> int:
+        """Answer how much of what counts now is one user's."""
+        self.used(now_s)
+        return self._by_user[user]
 
     def wait_s(self, amount: int, lane: Lane, now_s: float) -> float:
         """Answer in how many seconds, at the earliest, *amount* has room."""
-        # What is larger than the lane's share goes when nothing else counts.
-        excess = self.used(now_s) + amount - max(amount, self.limit.share(lane))
+        excess = amount - self._left(amount, lane, now_s)
         if excess <= 0:
             return 0.0
-        for at_s, freed in self._past:
+        for at_s, freed, _ in self._past:
             excess -= freed
             if excess <= 0:
                 return at_s + self.limit.window_s - now_s
         return self.limit.window_s
 
-    def begin(self, amount: int) -> None:
+    def modest_wait_s(self, amount: int, lane: Lane, now_s: float, user: Hashable) -> float:
+        """Answer in how many seconds a user who takes *amount* leaves enough to the others.
+
+        Who comes late would otherwise find a long window filled by one and wait until it is over.
+        """
+        excess = self._by_user[user] + amount - _OTHERS_ROOM * self._left(amount, lane, now_s)
+        if excess <= 0:
+            return 0.0
+        for at_s, freed, by in self._past:
+            excess -= freed * (_OTHERS_ROOM + (by == user))
+            if excess <= 0:
+                return at_s + self.limit.window_s - now_s
+        return self.limit.window_s
+
+    def begin(self, amount: int, user: Hashable = None) -> None:
         """Count a request that leaves."""
         self._under_way += amount
+        self._charge(user, amount)
 
-    def end(self, amount: int, now_s: float) -> None:
+    def end(self, amount: int, now_s: float, user: Hashable = None) -> None:
         """Count a request whose answer came."""
         self._under_way -= amount
-        self._count(amount, now_s)
+        self._count(amount, now_s, user)
 
     def told(self, used: int, now_s: float) -> None:
         """Take in how much the venue counted: what is more than ours was used by somebody else."""
         if (others := used - self.used(now_s)) > 0:
-            self._count(others, now_s)
+            self._charge(None, others)
+            self._count(others, now_s, None)
 
-    def _count(self, amount: int, now_s: float) -> None:
-        self._past.append((now_s, amount))
+    def _left(self, amount: int, lane: Lane, now_s: float) -> int:
+        # What is larger than the lane's share goes when nothing else counts.
+        return max(amount, self.limit.share(lane)) - self.used(now_s)
+
+    def _count(self, amount: int, now_s: float, user: Hashable) -> None:
+        self._past.append((now_s, amount, user))
         self._past_amount += amount
+
+    def _charge(self, user: Hashable, amount: int) -> None:
+        self._by_user[user] += amount
+        if not self._by_user[user]:
+            del self._by_user[user]

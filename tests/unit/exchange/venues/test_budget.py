@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opensqt.exchange.caller import on_behalf_of
 from opensqt.exchange.venues.budget import Budget, in_lane
 from opensqt.exchange.venues.tariff import ByEndpoint, Request, number
 from opensqt.exchange.venues.windows import Lane, Limit, Window
@@ -122,7 +123,7 @@ async def test_a_short_silence_is_waited_out() -> None:
     shared, told = budget(Limit(5, 1.0)), list[str]()
     shared.silence(0.1)
     await held(shared, ORDER, Lane.QUERY, told, "after")
-    assert (told, shared.left.silent_s) == (["after"], 0)
+    assert (told, shared.left().silent_s) == (["after"], 0)
 
 
 async def test_a_caller_who_gives_up_takes_nobodys_turn() -> None:
@@ -134,7 +135,7 @@ async def test_a_caller_who_gives_up_takes_nobodys_turn() -> None:
     gives_up.cancel()
     await stays
     assert told == ["first", "third"]
-    await eventually(lambda: shared.left.rooms["POST order"].left == 1)
+    await eventually(lambda: shared.left().rooms["POST order"].left == 1)
 
 
 async def test_a_caller_who_gives_up_when_his_turn_came_leaves_nothing_under_way() -> None:
@@ -148,11 +149,46 @@ async def test_a_caller_who_gives_up_when_his_turn_came_leaves_nothing_under_way
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     now_s = 2.0
-    assert shared.left.rooms["POST order"].left == 1
+    assert shared.left().rooms["POST order"].left == 1
 
 
 async def test_what_is_left_is_told_after_what_the_venue_said() -> None:
     shared = budget(Limit(10, 1.0), clock_s=lambda: 0.0)
     async with shared.turn(ORDER):
         shared.learn(ORDER, {"Remain": "4"}, {})
-        assert shared.left.rooms["POST order"].left == 4
+        assert shared.left().rooms["POST order"].left == 4
+
+
+async def test_a_client_is_told_what_it_used_and_how_many_of_its_requests_wait() -> None:
+    """F16: and nothing of another's."""
+    shared = budget(Limit(3, 30, shared=False))
+    with on_behalf_of("first"):
+        await held(shared, ORDER, Lane.ORDER, [], "one")
+        await held(shared, ORDER, Lane.QUERY, [], "two")
+        waiting = asyncio.create_task(held(shared, ORDER, Lane.ORDER, [], "three"))
+    shared.silence(5)
+    await asyncio.sleep(0)
+    first, second = shared.left("first"), shared.left("second")
+    waiting.cancel()
+    assert (first.rooms["POST order"].used_by_client, first.waiting) == (2, 1)
+    assert (second.rooms["POST order"].used_by_client, second.rooms["POST order"].left, second.waiting) == (0, 1, 0)
+
+
+async def test_a_client_with_too_many_waiting_is_refused_at_once_and_its_cancels_and_others_are_not() -> None:
+    """F16: its queue is bounded, and it is told how long what waits there takes."""
+    now_s = 0.0
+    shared = budget(Limit(10, 1.0), clock_s=lambda: now_s)
+    shared.silence(5)
+    with on_behalf_of("greedy"):
+        queued = [asyncio.create_task(held(shared, ORDER, Lane.QUERY, [], "query")) for _ in range(256)]
+        await asyncio.sleep(0)
+        with pytest.raises(RateLimited, match="256 requests of this client") as refused:
+            await held(shared, ORDER, Lane.QUERY, [], "one more")
+        queued.append(asyncio.create_task(held(shared, ORDER, Lane.CANCEL, [], "cancel")))
+    with on_behalf_of("other"):
+        queued.append(asyncio.create_task(held(shared, ORDER, Lane.QUERY, [], "other")))
+    await asyncio.sleep(0)
+    assert (shared.left("greedy").waiting, shared.left("other").waiting) == (257, 1)
+    assert refused.value.retry_after_s == 25.6
+    for task in queued:
+        task.cancel()
