@@ -189,7 +189,7 @@ async def test_every_call_has_a_correlation_id_that_is_logged_and_sent_back(runn
     assert (line["method"], line["code"], line["log_level"]) == ("PlaceOrder", "OK", "info")
     assert line["peer"].startswith("ipv4:127.0.0.1:")
     assert line["ms"] > 0
-    assert (line["symbol"], line["orders"]) == ("BTCUSDT", ("a",))
+    assert (line["symbol"], line["client_order_id"]) == ("BTCUSDT", "a")
 
 
 async def test_reading_is_logged_only_for_who_debugs(running: Rig) -> None:

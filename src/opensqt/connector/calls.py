@@ -1,4 +1,4 @@
-"""One call from arrival to answer: correlation id, refusal while stopping, errors as statuses, log, metrics."""
+"""One call from arrival to answer: who calls and whether it may, errors as statuses, log, audit, metrics."""
 
 from __future__ import annotations
 
@@ -6,34 +6,54 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
+from opensqt.connector import audit
+from opensqt.connector.access import REQUIRED, Access, permit, plain_name
+from opensqt.connector.clients import Client, Credential, Role
 from opensqt.connector.metrics import Metrics
 from opensqt.exchange import status, wire
 from opensqt.exchange.caller import on_behalf_of
-from opensqt.model.errors import ExchangeError, InvalidRequest, Unreachable
+from opensqt.model.errors import ExchangeError, InvalidRequest, RateLimited, TokenRefused, Unreachable
 from opensqt.telemetry import logging
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Callable[[Any, Context], Awaitable[Any]]
 
 STOPPING = "the connector is stopping"
+AUDITED = frozenset(method for method, role in REQUIRED.items() if role is Role.TRADE) - {"Heartbeat"}
+"""Methods that change the account. A heartbeat does not, and comes every few seconds."""
+
 _log = logging.get_logger("connector.calls")
-ANYBODY = "local"
-"""A client that nothing names."""
 _PLAIN_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+_BUSY_RETRY_S = 0.1
 
 
 class Calls:
-    """Wraps the handlers of every method, and knows how many unary calls are being answered."""
+    """Wraps the handlers of every method, and knows how many unary calls are being answered.
 
-    def __init__(self, metrics: Metrics) -> None:
+    Args:
+        metrics: Counts each call.
+        access: Who may what.
+        max_calls: Unary calls that one client may have in flight.
+        max_streams: Streams that one client may have open.
+    """
+
+    def __init__(
+        self, metrics: Metrics, access: Access | None = None, *, max_calls: int = 256, max_streams: int = 1000
+    ) -> None:
         self._metrics = metrics
+        self._access = access or Access()
+        self._calls = _Share("calls in flight", max_calls)
+        self._open = _Share("streams open", max_streams)
+        self._refusals = audit.Refusals()
+        self._streams: set[_Stream] = set()
         self._stopping = False
         self._in_flight = 0
         self._idle = asyncio.Event()
@@ -57,27 +77,43 @@ class Calls:
             return False
         return True
 
-    def unary(self, method: str, handler: Handler, *, audited: bool) -> Handler:
-        """Wrap the handler of a unary method; an *audited* one is logged at INFO, others at DEBUG."""
+    def recheck(self) -> None:
+        """End the open streams of who would not be let in any more."""
+        for stream in tuple(self._streams):
+            try:
+                client = self._access.identify(stream.shown, stream.said)
+                if client.name != stream.client:
+                    raise TokenRefused(f"this credential is not client {stream.client}'s any more")
+            except TokenRefused as error:
+                self._refusals.tell(stream.method, stream.peer, error, client=stream.client)
+                stream.end(error)
+
+    def unary(self, method: str, handler: Handler) -> Handler:
+        """Wrap the handler of a unary method."""
+        audited = method in AUDITED
 
         async def answer(request: Any, context: Context) -> Any:
             started = time.perf_counter()
-            correlation_id, client = _correlate(context)
+            correlation_id, said, authorization = _arrive(context)
             context.set_trailing_metadata(((wire.CORRELATION_ID, correlation_id),))
             self._in_flight += 1
             self._idle.clear()
-            code = grpc.StatusCode.OK
+            client: Client | None = None
+            response, failure, code = None, None, grpc.StatusCode.OK
             try:
-                if self._stopping:
-                    raise Unreachable(STOPPING)
-                with on_behalf_of(client):
-                    return await handler(_sound(request), context)
+                client, _ = self._admit(method, context, said, authorization)
+                structlog.contextvars.bind_contextvars(correlation_id=correlation_id, client=client.name)
+                with self._calls.of(client.name), on_behalf_of(client.name):
+                    self._check_serving()
+                    response = await handler(_sound(request), context)
+                    return response
             except asyncio.CancelledError:
                 code = grpc.StatusCode.CANCELLED
                 raise
             except Exception as error:  # noqa: BLE001 - the edge of the process: each failure becomes a status
-                code = status.code_of(error)
-                _log_failure(method, error)
+                failure, code = error, status.code_of(error)
+                if client is not None:
+                    _log_failure(method, error)
                 await status.abort(context, error)
             finally:
                 self._in_flight -= 1
@@ -85,9 +121,14 @@ class Calls:
                     self._idle.set()
                 seconds = time.perf_counter() - started
                 self._metrics.count_request(method, code.name, seconds)
-                (_log.info if audited else _log.debug)(
-                    "call", method=method, peer=context.peer(), code=code.name, ms=round(seconds * 1000, 2)
-                )
+                if client is not None:
+                    told = {"method": method, "peer": context.peer(), "code": code.name, "ms": round(seconds * 1000, 2)}
+                    if audited:
+                        audit.log.info(
+                            "call", **told, reason=audit.reason_of(failure), **audit.describe(request, response)
+                        )
+                    else:
+                        _log.debug("call", **told)
 
         return answer
 
@@ -95,28 +136,105 @@ class Calls:
         """Wrap the handler of a streaming method."""
 
         async def answer(request: Any, context: Context) -> None:
-            correlation_id, client = _correlate(context)
+            correlation_id, said, authorization = _arrive(context)
+            client: Client | None = None
             code = grpc.StatusCode.OK
-            _log.debug("stream opened", method=method, peer=context.peer())
             try:
-                if self._stopping:
-                    raise Unreachable(STOPPING)
-                # At once, so that a client knows that it is connected though the market may be silent.
-                await context.send_initial_metadata(((wire.CORRELATION_ID, correlation_id),))
-                with on_behalf_of(client):
+                client, shown = self._admit(method, context, said, authorization)
+                structlog.contextvars.bind_contextvars(correlation_id=correlation_id, client=client.name)
+                stream = _Stream(method, client.name, shown, said, context.peer())
+                _log.debug("stream opened", method=method, peer=stream.peer)
+                with self._open.of(client.name), on_behalf_of(client.name), stream.among(self._streams):
+                    self._check_serving()
+                    # At once, so that a client knows that it is connected though the market may be silent.
+                    await context.send_initial_metadata(((wire.CORRELATION_ID, correlation_id),))
                     await handler(_sound(request), context)
             except asyncio.CancelledError:
                 code = grpc.StatusCode.CANCELLED
                 raise
             except Exception as error:  # noqa: BLE001 - the edge of the process: each failure becomes a status
                 code = status.code_of(error)
-                _log_failure(method, error)
+                if client is not None:
+                    _log_failure(method, error)
                 await status.abort(context, error)
             finally:
                 self._metrics.count_request(method, code.name)
-                _log.debug("stream closed", method=method, peer=context.peer(), code=code.name)
+                if client is not None:
+                    _log.debug("stream closed", method=method, peer=context.peer(), code=code.name)
 
         return answer
+
+    def _admit(self, method: str, context: Context, said: str, authorization: str | None) -> tuple[Client, Credential]:
+        """Find out who calls and whether it may; who may not is logged here, and nowhere else."""
+        client: Client | None = None
+        try:
+            shown = self._access.credential(context, authorization)
+            client = self._access.identify(shown, said)
+            permit(client, method)
+        except ExchangeError as error:
+            self._refusals.tell(method, context.peer(), error, **({"client": client.name} if client else {}))
+            raise
+        return client, shown
+
+    def _check_serving(self) -> None:
+        if self._stopping:
+            raise Unreachable(STOPPING)
+
+
+class _Share:
+    """How much of something each client has at once."""
+
+    def __init__(self, what: str, limit: int) -> None:
+        self._what = what
+        self._limit = limit
+        self._had: dict[str, int] = {}
+
+    @contextmanager
+    def of(self, client: str) -> Iterator[None]:
+        """Have one more while the block runs."""
+        had = self._had.get(client, 0)
+        if had >= self._limit:
+            raise RateLimited(f"client {client}: {had} {self._what}; no more at once", retry_after_s=_BUSY_RETRY_S)
+        self._had[client] = had + 1
+        try:
+            yield
+        finally:
+            self._had[client] -= 1
+            if not self._had[client]:
+                del self._had[client]
+
+
+class _Stream:
+    """An open stream, which can be ended from outside."""
+
+    def __init__(self, method: str, client: str, shown: Credential, said: str, peer: str) -> None:
+        self.method = method
+        self.client = client
+        self.shown = shown
+        self.said = said
+        self.peer = peer
+        self._task: asyncio.Task[Any] | None = asyncio.current_task()
+        self._ended_by: ExchangeError | None = None
+
+    def end(self, error: ExchangeError) -> None:
+        """Raise *error* in the block that `among` is around."""
+        if self._ended_by is None and self._task is not None:
+            self._ended_by = error
+            self._task.cancel()
+
+    @contextmanager
+    def among(self, streams: set[_Stream]) -> Iterator[None]:
+        """Be one of *streams* while the block runs."""
+        streams.add(self)
+        try:
+            yield
+        except asyncio.CancelledError:
+            # As asyncio.timeout does: what we caused is taken back, what the client or the server caused goes on.
+            if self._ended_by is None or self._task is None or self._task.uncancel() > 0:
+                raise
+            raise self._ended_by from None
+        finally:
+            streams.discard(self)
 
 
 def reader(message: type[Message]) -> Callable[[bytes], Message | InvalidRequest]:
@@ -141,18 +259,20 @@ def _sound(request: Message | InvalidRequest) -> Message:
     return request
 
 
-def _correlate(context: Context) -> tuple[str, str]:
-    """Answer the caller's correlation id, or a new one, and its name, and put both on every log line of this call."""
-    correlation_id, client = "", ANYBODY
+def _arrive(context: Context) -> tuple[str, str, str | None]:
+    """Read off a call: the caller's correlation id or a new one, the name it gives itself, its authorization."""
+    correlation_id = said = ""
+    authorization: str | None = None
     for key, value in context.invocation_metadata() or ():
-        if key in (wire.CORRELATION_ID, wire.CLIENT_NAME) and isinstance(value, str) and _PLAIN_ID.fullmatch(value):
-            if key == wire.CORRELATION_ID:
+        if key == wire.CORRELATION_ID:
+            if isinstance(value, str) and _PLAIN_ID.fullmatch(value):
                 correlation_id = value
-            else:
-                client = value
-    correlation_id = correlation_id or secrets.token_hex(8)
-    structlog.contextvars.bind_contextvars(correlation_id=correlation_id, client=client)
-    return correlation_id, client
+        elif key == wire.CLIENT_NAME:
+            said = plain_name(value) if isinstance(value, str) else ""
+        elif key == wire.AUTHORIZATION:
+            # Two of them leave open who it is, so neither counts.
+            authorization = value if authorization is None and isinstance(value, str) else ""
+    return correlation_id or secrets.token_hex(8), said, authorization
 
 
 def _log_failure(method: str, error: Exception) -> None:

@@ -171,15 +171,12 @@ class Connector:
     def _register(self, server: grpc.aio.Server) -> None:
         exchange_calls = ExchangeCalls(self.exchange, self.desk, order_wait_s=self.settings.order_wait_s)
         gateway_calls = GatewayCalls(self.exchange, self.desk, self.health)
-        trading = {
-            name: self.calls.unary(name, handler, audited=True) for name, handler in exchange_calls.trading.items()
-        }
-        reading = {
-            name: self.calls.unary(name, handler, audited=False)
-            for name, handler in (exchange_calls.reading | gateway_calls.reading).items()
+        unary = {
+            name: self.calls.unary(name, handler)
+            for name, handler in (exchange_calls.trading | exchange_calls.reading | gateway_calls.reading).items()
         }
         streams = {name: self.calls.stream(name, handler) for name, handler in Streams(self.hub).handlers.items()}
-        handlers = trading | reading | streams
+        handlers = unary | streams
         services = (
             exchange_service_pb2.DESCRIPTOR.services_by_name["ExchangeService"],
             gateway_service_pb2.DESCRIPTOR.services_by_name["GatewayService"],

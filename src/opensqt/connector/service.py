@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-import structlog
-
 from opensqt.connector.calls import Context, Handler
 from opensqt.connector.orders import OrderDesk
 from opensqt.exchange import codec, requests
@@ -63,7 +61,7 @@ class ExchangeCalls:
 
     async def _place_order(self, request: pb.PlaceOrderRequest, context: Context) -> pb.PlaceOrderResponse:
         asked = requests.decode_order_request(request.order)
-        _audit(asked.symbol, asked.client_order_id)
+        _note(asked.symbol, asked.client_order_id)
         order = await self._desk.place(asked, wait_s=self._wait_s(context))
         return pb.PlaceOrderResponse(order=codec.encode_order(order))
 
@@ -72,13 +70,13 @@ class ExchangeCalls:
     ) -> pb.BatchPlaceOrdersResponse:
         _check_size(len(request.orders))
         batch = _Batch(request.orders, requests.decode_order_request)
-        _audit(",".join({one.symbol for one in batch.sound}), *(one.client_order_id for one in batch.sound))
+        _note(",".join({one.symbol for one in batch.sound}), *(one.client_order_id for one in batch.sound))
         outcomes = await self._desk.place_batch(batch.sound, wait_s=self._wait_s(context)) if batch.sound else []
         return pb.BatchPlaceOrdersResponse(results=map(encode_order_result, batch.answers(outcomes)))
 
     async def _cancel_order(self, request: pb.CancelOrderRequest, _context: Context) -> pb.CancelOrderResponse:
         ref = requests.decode_order_ref(request.order)
-        _audit(ref.symbol, ref.client_order_id or ref.order_id)
+        _note(ref.symbol, ref.client_order_id or ref.order_id)
         order = await self._desk.cancel(ref)
         return pb.CancelOrderResponse(order=codec.encode_order(order))
 
@@ -87,7 +85,7 @@ class ExchangeCalls:
     ) -> pb.BatchCancelOrdersResponse:
         _check_size(len(request.orders))
         batch = _Batch(request.orders, requests.decode_order_ref)
-        _audit(
+        _note(
             ",".join({ref.symbol for ref in batch.sound}), *(ref.client_order_id or ref.order_id for ref in batch.sound)
         )
         outcomes = await self._desk.cancel_batch(batch.sound) if batch.sound else []
@@ -97,7 +95,7 @@ class ExchangeCalls:
         self, request: pb.CancelAllOrdersRequest, _context: Context
     ) -> pb.CancelAllOrdersResponse:
         symbol = requests.decode_symbol(request.symbol)
-        _audit(symbol)
+        _note(symbol)
         orders = await self._exchange.cancel_all_orders(symbol)
         return pb.CancelAllOrdersResponse(orders=map(codec.encode_order, orders))
 
@@ -181,9 +179,8 @@ def check_interval(interval: str) -> str:
     return interval
 
 
-def _audit(symbol: str, *orders: str) -> None:
-    """Have the log lines of this call say what it is about."""
-    structlog.contextvars.bind_contextvars(symbol=symbol, orders=orders)
+def _note(symbol: str, *orders: str) -> None:
+    """Have the trace of this call say what it is about."""
     tracing.note({"opensqt.client": caller(), "opensqt.symbol": symbol, "opensqt.client_order_id": ",".join(orders)})
 
 

@@ -1,0 +1,113 @@
+"""The audit: one line for each trading call, whatever became of it; and who was turned away at the door."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from opensqt.exchange.status import INTERNAL_REASON
+from opensqt.model.errors import ExchangeError
+from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.proto import types_pb2
+from opensqt.telemetry import logging
+
+log = logging.get_logger("audit")
+_TEXT_LIMIT = 64
+_ITEMS_LIMIT = 100
+_REFUSALS_AT_ONCE = 20
+_REFUSALS_A_SECOND = 1.0
+
+
+def describe(request: Any, response: Any = None) -> dict[str, Any]:
+    """Tell what a trading call asked for, and what became of each item of a batch.
+
+    Args:
+        request: The message, or whatever came in its place.
+        response: The answer, when there was one.
+    """
+    match request:
+        case pb.PlaceOrderRequest():
+            return _order(request.order)
+        case pb.CancelOrderRequest():
+            return _ref(request.order)
+        case pb.CancelAllOrdersRequest():
+            told = {} if response is None else {"canceled": [_plain(one.client_order_id) for one in response.orders]}
+            return {"symbol": _plain(request.symbol), **told}
+        case pb.BatchPlaceOrdersRequest():
+            return {"orders": _items(map(_order, request.orders[:_ITEMS_LIMIT]), response)}
+        case pb.BatchCancelOrdersRequest():
+            return {"orders": _items(map(_ref, request.orders[:_ITEMS_LIMIT]), response)}
+        case _:
+            return {}
+
+
+def reason_of(error: BaseException | None) -> str:
+    """Answer the stable reason of a failed call; empty for one that did not fail."""
+    if error is None:
+        return ""
+    return error.reason if isinstance(error, ExchangeError) else INTERNAL_REASON
+
+
+class Refusals:
+    """Logs who was turned away, and never more than the disk can bear: a flood is counted instead.
+
+    Args:
+        now: Seconds of any clock that only goes forward.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._left = float(_REFUSALS_AT_ONCE)
+        self._at = now()
+        self._unlogged = 0
+
+    def tell(self, method: str, peer: str, error: ExchangeError, **more: str) -> None:
+        """Log one refusal, or count it."""
+        now = self._now()
+        self._left = min(_REFUSALS_AT_ONCE, self._left + (now - self._at) * _REFUSALS_A_SECOND)
+        self._at = now
+        if self._left < 1:
+            self._unlogged += 1
+            return
+        self._left -= 1
+        if self._unlogged:
+            more["unlogged_before"] = str(self._unlogged)
+            self._unlogged = 0
+        log.warning("refused", method=method, peer=peer, reason=error.reason, error=str(error), **more)
+
+
+def _items(items: Iterable[dict[str, str]], response: Any) -> list[dict[str, str]]:
+    told = list(items)
+    for item, result in zip(told, response.results if response is not None else (), strict=False):
+        item["outcome"] = result.error.reason if result.HasField("error") else _status(result.order.status)
+    return told
+
+
+def _order(order: types_pb2.OrderRequest) -> dict[str, str]:
+    return {
+        "symbol": _plain(order.symbol),
+        "client_order_id": _plain(order.client_order_id),
+        "side": _name(types_pb2.Side, order.side),
+        "order_type": _name(types_pb2.OrderType, order.order_type),
+        "quantity": _plain(order.quantity),
+        "price": _plain(order.price),
+    }
+
+
+def _ref(ref: types_pb2.OrderRef) -> dict[str, str]:
+    given = {"symbol": ref.symbol, "client_order_id": ref.client_order_id, "order_id": ref.order_id}
+    return {name: _plain(text) for name, text in given.items() if text}
+
+
+def _status(number: int) -> str:
+    return _name(types_pb2.OrderStatus, number).removeprefix("ORDER_STATUS_")
+
+
+def _name(kind: Any, number: int) -> str:
+    return str(kind.Name(number)) if number in kind.values() else str(number)
+
+
+def _plain(text: str) -> str:
+    """Answer a caller's text in a form that can neither break a log line nor fill the disk."""
+    return "".join(one if one.isprintable() else "?" for one in text[:_TEXT_LIMIT])
