@@ -99,16 +99,22 @@ class Gateway:
         """Let an outside participant trade against a resting order of *side*."""
         self.simulator.market.aggress(SYMBOL, side.opposite, quantity)
 
-    async def _end(self, number: signal.Signals) -> int:
+    async def gone(self, within_s: float | None = 15) -> int:
+        """Wait until the connector has ended, by whatever, and answer its exit code; then it can be started again."""
         assert self.process is not None
         assert self._run is not None
         process, run = self.process, self._run
-        self.process = self._run = None
-        process.send(number)
-        code = await process.wait()
-        self.output += process.output
-        await run.aclose()
-        return code
+        try:
+            return await process.wait(within_s)
+        finally:
+            self.process = self._run = None
+            self.output += process.output
+            await run.aclose()
+
+    async def _end(self, number: signal.Signals) -> int:
+        assert self.process is not None
+        self.process.send(number)
+        return await self.gone()
 
     async def close(self) -> None:
         if self.process is not None:

@@ -52,8 +52,8 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
-    async def wait(self, within_s: float = 15) -> int:
-        """Wait for the end and answer the exit code."""
+    async def wait(self, within_s: float | None = 15) -> int:
+        """Wait for the end, for ever without a limit, and answer the exit code."""
         async with asyncio.timeout(within_s):
             code = await self._process.wait()
             await asyncio.gather(*self._readers)
