@@ -105,6 +105,17 @@ def span(
     return NOTHING if _tracer is None else _record(_tracer, name, attributes or {}, kind, parent)
 
 
+def step(
+    name: str, attributes: Attributes | None = None, *, kind: Kind = Kind.INTERNAL
+) -> AbstractContextManager[Span]:
+    """Record what happens within as a part of the current span; nothing where there is none, as in our own upkeep."""
+    if _tracer is None:
+        return NOTHING
+    from opentelemetry.trace import get_current_span
+
+    return span(name, attributes, kind=kind) if get_current_span().get_span_context().is_valid else NOTHING
+
+
 def note(attributes: Attributes) -> None:
     """Add attributes to the current span; secrets are taken out."""
     if _tracer is not None:

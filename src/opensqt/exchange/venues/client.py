@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
@@ -129,9 +130,11 @@ class Tap:
         if self.budget is None:
             return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
         request = Request(method, path, params, self._weight(api, method, path, params, config))
-        async with self.budget.turn(request):
+        async with AsyncExitStack() as turn:
+            with tracing.step("rate budget"):
+                await turn.enter_async_context(self.budget.turn(request))
             _request.set(request)
-            with tracing.span(request.endpoint, {"http.request.method": method}, kind=tracing.Kind.CLIENT):
+            with tracing.step(request.endpoint, {"http.request.method": method}, kind=tracing.Kind.CLIENT):
                 return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
 
     def _weight(self, api: Any, method: str, path: str, params: Any, config: Any) -> int:
