@@ -55,6 +55,9 @@ class ScriptedConnector(health_pb2_grpc.HealthServicer, gateway_grpc.GatewayServ
     async def GetStatus(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
         return await self.unary("GetStatus", request, context) or gateway_pb.GetStatusResponse()
 
+    async def Heartbeat(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
+        return await self.unary("Heartbeat", request, context)
+
     async def unary(self, method: str, request: Any, context: Any) -> Any:
         entry = self._next(method, request, context)
         await self._fail_if_told(entry, context)

@@ -186,8 +186,8 @@ async def test_every_call_carries_a_deadline(connector: ScriptedConnector) -> No
 
 async def test_the_status_of_a_connector_that_is_away_says_so() -> None:
     connector = ScriptedConnector()
-    connector.script("GetStatus", UNAVAILABLE)
     async with connected(connector, deadline_s=0.2) as exchange:
+        connector.script("GetStatus", UNAVAILABLE)
         status = await exchange.get_status()
     assert not status.healthy
     assert [check.name for check in status.checks] == ["connector"]

@@ -13,8 +13,8 @@ from grpc_health.v1 import health_pb2
 from opensqt.config.load import ConfigError
 from opensqt.config.remote import RemoteSettings
 from opensqt.exchange.remote import RemoteExchange
-from opensqt.exchange.remote_link import wait_s
-from opensqt.model.errors import ConnectorUnavailable, CredentialsRefused, PermissionDenied, Unreachable
+from opensqt.exchange.remote_retry import Patience
+from opensqt.model.errors import ConnectorUnavailable, CredentialsRefused, PermissionDenied, TokenRefused, Unreachable
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from tests.service.scripted_connector import ScriptedConnector, connected
 from tests.support import eventually
@@ -38,8 +38,15 @@ def remote(port: int, **settings: object) -> RemoteExchange:
     return RemoteExchange(RemoteSettings(base_url=f"127.0.0.1:{port}", **{"retry_scale": 0.0001, **settings}))
 
 
+async def test_fewer_attempts_may_be_asked_for() -> None:
+    exchange = remote(await free_port(), attempts=2)
+    with structlog.testing.capture_logs() as logs, pytest.raises(ConnectorUnavailable, match="after 2 attempts"):
+        await exchange.start()
+    assert [line.split(" to ")[0] for line in attempts(logs)] == ["attempt 1 of 2", "attempt 2 of 2"]
+
+
 def test_the_waits_are_1_to_60_seconds() -> None:
-    assert [wait_s(attempt) for attempt in range(1, 10)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert [Patience().wait_s(attempt) for attempt in range(1, 10)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
 async def test_ten_attempts_are_made_and_each_is_told_by_its_number() -> None:
@@ -139,6 +146,23 @@ async def test_the_token_goes_with_every_call_and_into_no_log() -> None:
 async def test_a_call_before_start_says_what_is_missing() -> None:
     with pytest.raises(Unreachable, match="start was not called"):
         await RemoteExchange().get_account()
+
+
+async def test_a_token_that_the_connector_does_not_know_is_told_at_the_start() -> None:
+    """Health answers anybody, so the start makes a call that asks who we are."""
+    connector = ScriptedConnector()
+    connector.script("GetStatus", TokenRefused("this token is not in the clients file"))
+    with pytest.raises(TokenRefused, match=r"does not let this client in: this token .*check CONNECTOR_TOKEN"):
+        async with connected(connector):
+            pytest.fail("connected")
+    assert len(connector.received["GetStatus"]) == 1
+
+
+async def test_the_name_goes_with_every_call() -> None:
+    connector = ScriptedConnector()
+    async with serving(connector.register) as port, remote(port, name="page.1") as exchange:
+        await exchange.get_status()
+    assert {metadata.get("x-client-name") for metadata in connector.metadata} == {"page.1"}
 
 
 def test_a_certificate_that_cannot_be_read_is_a_configuration_error(tmp_path: Path) -> None:

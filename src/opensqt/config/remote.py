@@ -2,29 +2,57 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from opensqt.config.load import Section
+from opensqt.config.load import ConfigError, Section, load
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+_NAME = re.compile(r"[\w.:-]{1,64}", re.ASCII)
+_OURS = "OPENSQT__EXCHANGES__REMOTE__"
+_SHORTCUTS = {"EXCHANGE_GRPC_ADDRESS": "exchanges.remote.base_url", "CONNECTOR_TOKEN": "exchanges.remote.token"}
 
 
 class RemoteSettings(Section):
-    """The connector's address, and how patiently it is asked."""
+    """The connector's address, who we are to it, and how patiently it is asked."""
 
+    insecure: bool = False
+    """Allow the token to travel in plain text beyond loopback, where the network itself keeps strangers out."""
     base_url: str = "localhost:50051"
     """HOST:PORT of the connector."""
+    tls: bool = False
+    """Speak TLS and trust the authorities of this system; tls_ca_file names one's own authority instead."""
     tls_ca_file: Path | None = None
-    """PEM file of the authority that signed the connector's certificate; empty speaks plain text."""
+    """PEM file of the authority that signed the connector's certificate. Speaks TLS."""
+    tls_key_file: Path | None = None
+    """PEM file of the client certificate's key."""
+    tls_cert_file: Path | None = Field(default=None, validate_default=True)
+    """PEM file of a client certificate, where the connector knows its clients by theirs."""
     token: SecretStr = SecretStr("")
     """Sent with every call; empty sends none."""
+    name: str = ""
+    """What the connector calls this client where neither a token nor a certificate names it."""
     deadline_s: float = Field(default=10.0, gt=0, le=300)
     """Seconds that one call may take, its repeats included."""
+    attempts: int = Field(default=10, ge=1, le=10)
+    """How often the connection is tried, at the start and after each loss, before giving up."""
     retry_scale: float = Field(default=1.0, ge=0, le=10)
     """Multiplies the waits between attempts (1, 2, 4 ... 60 s); tests set it near zero."""
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether the connection is encrypted and the connector has to prove who it is."""
+        return self.tls or self.tls_ca_file is not None
+
+    def named(self, name: str) -> Self:
+        """Answer the same settings, with *name* where none is set."""
+        return self if self.name else self.model_copy(update={"name": name})
 
     @field_validator("base_url")
     @classmethod
@@ -34,13 +62,96 @@ class RemoteSettings(Section):
             raise ValueError("expected HOST:PORT, such as localhost:50051")
         return value.strip()
 
-    @field_validator("tls_ca_file", mode="before")
+    @field_validator("tls_ca_file", "tls_cert_file", "tls_key_file", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("tls_cert_file")
+    @classmethod
+    def _certificate_is_whole(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if (value is None) is not (info.data.get("tls_key_file") is None):
+            raise ValueError("expected tls_cert_file and tls_key_file together")
+        if value is not None and not _speaks_tls(info):
+            raise ValueError("a client certificate needs TLS; set tls_ca_file, or tls: true")
+        return value
 
     @field_validator("token", mode="before")
     @classmethod
     def _null_is_none(cls, value: object) -> object:
         # `token: ${CONNECTOR_TOKEN:-}` expands to an empty value, which YAML may give as null.
         return "" if value is None else value
+
+    @field_validator("token")
+    @classmethod
+    def _not_in_plain_text(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        if not value.get_secret_value().isascii() or not value.get_secret_value().isprintable():
+            raise ValueError("expected plain characters on one line")
+        address = info.data.get("base_url", "")
+        if value.get_secret_value() and not (_speaks_tls(info) or info.data.get("insecure") or _is_loopback(address)):
+            raise ValueError(
+                f"it would travel to {address} in plain text; set tls_ca_file, or tls: true,"
+                " or insecure: true where the network itself keeps strangers out"
+            )
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _is_plain(cls, value: str) -> str:
+        if value and not _NAME.fullmatch(value):
+            raise ValueError("expected 1 to 64 letters, digits and _ . : -")
+        return value
+
+
+class _Exchanges(Section):
+    remote: RemoteSettings = RemoteSettings()
+
+
+class _Settings(Section):
+    exchanges: _Exchanges = _Exchanges()
+
+
+def from_environment(given: Mapping[str, Any], *, environ: Mapping[str, str] = os.environ) -> RemoteSettings:
+    """Make the settings of a client that has no settings file.
+
+    Args:
+        given: Fields of `RemoteSettings`; each wins over the environment.
+        environ: EXCHANGE_GRPC_ADDRESS, CONNECTOR_TOKEN (or CONNECTOR_TOKEN_FILE) and OPENSQT__EXCHANGES__REMOTE__...
+
+    Raises:
+        ConfigError: An argument or a variable can't be used.
+    """
+    # Other variables belong to the services; they may be set in the same shell.
+    ours = {key: value for key, value in environ.items() if key.startswith((_OURS, *_SHORTCUTS))}
+
+    def with_given(tree: dict[str, Any]) -> dict[str, Any]:
+        below = tree.get("exchanges", {}).get("remote", {})
+        return {"exchanges": {"remote": {**below, **given}}}
+
+    return load(_Settings, None, environ=ours, shortcuts=_SHORTCUTS, prepare=with_given).exchanges.remote
+
+
+def read_pem(path: Path | None, field: str) -> bytes | None:
+    """Read a file of the section; None stays None.
+
+    Raises:
+        ConfigError: It can't be read.
+    """
+    if path is None:
+        return None
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"exchanges.remote.{field}: {str(path)!r} can't be read: {error.strerror}") from None
+
+
+def _speaks_tls(info: ValidationInfo) -> bool:
+    return bool(info.data.get("tls")) or info.data.get("tls_ca_file") is not None
+
+
+def _is_loopback(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

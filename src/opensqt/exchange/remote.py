@@ -7,6 +7,7 @@ from typing import Any, Self, TypeVar
 
 from opensqt.config.remote import RemoteSettings
 from opensqt.exchange import codec, gateway_codec, status
+from opensqt.exchange.remote_lease import OnLapse, RemoteLease
 from opensqt.exchange.remote_link import Link
 from opensqt.exchange.remote_stream import RemoteStream
 from opensqt.exchange.requests import check_limit, encode_order_ref, encode_order_request
@@ -16,7 +17,7 @@ from opensqt.model.fill import Fill
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
-from opensqt.model.venue import Check, ExchangeInfo, ExchangeStatus, RateBudget
+from opensqt.model.venue import Check, ExchangeInfo, ExchangeStatus, Lease, RateBudget
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 
@@ -168,6 +169,40 @@ class RemoteExchange:
         answer = await self._link.call(self._link.gateway.GetRateBudget, gateway_pb.GetRateBudgetRequest())
         return gateway_codec.decode_budget(answer)
 
+    async def heartbeat(self, ttl_s: float) -> Lease:
+        """Take or renew this client's lease by hand; `lease` does it for a block.
+
+        Args:
+            ttl_s: How long it lasts from now, 1 to 3600 seconds; 0 gives it up and leaves the orders where they are.
+
+        Returns:
+            The lease; `lapsed` tells that the one before had ended, and this client's orders with it.
+        """
+        if not (ttl_s == 0 or 1 <= ttl_s <= 3600):
+            raise InvalidRequest(f"ttl_s {ttl_s}: expected 1 to 3600 seconds, or 0 to give the lease up")
+        message = gateway_pb.HeartbeatRequest(ttl_ms=round(ttl_s * 1000))
+        # One that takes longer than a third of the lease is better sent anew.
+        deadline_s = min(self._link.deadline_s, ttl_s / 3) if ttl_s else None
+        answer = await self._link.call(self._link.gateway.Heartbeat, message, deadline_s=deadline_s)
+        return gateway_codec.decode_lease(answer)
+
+    def lease(self, ttl_s: float = 10.0, *, on_lapse: OnLapse | None = None) -> RemoteLease:
+        """Hold this client's lease while a block runs: if this process dies, the connector cancels its orders.
+
+        It is renewed every third of *ttl_s*, through restarts of the connector too. A block that ends in good order
+        gives it up, and the orders stay. A block that ends with an exception, Ctrl-C included, does not: the
+        connector cancels this client's orders within *ttl_s*, and nobody else's.
+
+        Args:
+            ttl_s: How long the connector waits for a sign of life, 1 to 3600 seconds.
+            on_lapse: Told when the lease had ended meanwhile; the block then goes on, with a new lease. Without it
+                the block is cancelled and raises `LeaseExpired`.
+
+        Returns:
+            An async context manager; see `RemoteLease`.
+        """
+        return RemoteLease(self.heartbeat, ttl_s, on_lapse)
+
     def subscribe_price(self, symbol: str, *, cursor: Cursor | None = None) -> Stream[Price]:
         """See `Exchange`."""
         return self._stream(
@@ -223,7 +258,7 @@ class RemoteExchange:
         )
 
     def _open(self, method: str, request: Any) -> Any:
-        return getattr(self._link.exchange, method)(request, metadata=self._link.metadata)
+        return getattr(self._link.exchange, method)(request, metadata=self._link.metadata())
 
     def _stream(
         self, topic: str, subscribe: Subscribe, decode: Callable[[Any], T], cursor: Cursor | None

@@ -10,10 +10,12 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
-from opensqt.config.load import ConfigError
-from opensqt.config.remote import RemoteSettings
+from opensqt.config.remote import RemoteSettings, read_pem
 from opensqt.exchange import gateway_codec, status, wire
+from opensqt.exchange.remote_retry import NotReady, Patience, Recovery
+from opensqt.exchange.remote_trace import traced
 from opensqt.model.errors import (
+    AccessError,
     ConnectorUnavailable,
     ExchangeError,
     OutcomeUnknown,
@@ -22,10 +24,9 @@ from opensqt.model.errors import (
     Unsupported,
 )
 from opensqt.proto import exchange_service_pb2_grpc, gateway_service_pb2, gateway_service_pb2_grpc
+from opensqt.telemetry import tracing
 from opensqt.telemetry.logging import get_logger, protect
 
-ATTEMPTS = 10
-_LONGEST_WAIT_S = 60
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
 
@@ -35,46 +36,32 @@ _OPTIONS: tuple[wire.Option, ...] = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
+_READY = grpc.ChannelConnectivity.READY
 
 log = get_logger("remote")
-
-
-def wait_s(attempt: int, scale: float = 1.0) -> float:
-    """Answer how long to wait after a failed attempt: 1, 2, 4, 8, 16, 32, 60, 60, 60 s."""
-    return float(min(2 ** (attempt - 1), _LONGEST_WAIT_S)) * scale
-
-
-def told(attempt: int, what: str, error: ExchangeError, scale: float) -> str:
-    """Say in one line that an attempt failed, and what comes next."""
-    then = "giving up" if attempt >= ATTEMPTS else f"next in {wait_s(attempt, scale):g} s"
-    return f"attempt {attempt} of {ATTEMPTS} to {what} failed: {error}; {then}"
-
-
-class _NotReady(Exception):
-    """The connector can't be used yet; trying again may help."""
 
 
 class Link:
     """One channel to one connector.
 
     Args:
-        settings: Where it is and how patiently it is asked.
+        settings: Where it is, who we are to it, and how patiently it is asked.
 
     Raises:
-        ConfigError: The certificate file can't be read.
+        ConfigError: A certificate file can't be read.
     """
 
     def __init__(self, settings: RemoteSettings) -> None:
         self.address = settings.base_url
-        self.scale = settings.retry_scale
-        self._deadline_s = settings.deadline_s
-        token = settings.token.get_secret_value()
-        protect(token)
-        self.metadata = (("authorization", f"Bearer {token}"),) if token else ()
-        self._authority = _read_authority(settings)
+        self.patience = Patience(settings.attempts, settings.retry_scale)
+        self.deadline_s = settings.deadline_s
+        self._identity = _identity(settings)
+        self._credentials = _credentials(settings)
+        tracing.adopt()
         self._channel: grpc.aio.Channel | None = None
         self._exchange: Any = None
         self._gateway: Any = None
+        self._recovery = Recovery(self.address, self.patience, self._answers)
 
     @property
     def exchange(self) -> Any:
@@ -86,27 +73,31 @@ class Link:
         """The stub of GatewayService."""
         return self._opened(self._gateway)
 
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """Answer what goes with one call: who we are, and the trace that it belongs to."""
+        return self._identity + tracing.outgoing()
+
     async def open(self) -> None:
-        """Connect, and wait until the connector says that it is serving.
+        """Connect, and wait until the connector says that it is serving and knows us.
 
         Raises:
-            ConnectorUnavailable: The tenth attempt failed too, or something else answers there.
-            AccessError: The connector does not take the token.
+            ConnectorUnavailable: The last attempt failed too, or something else answers there.
+            AccessError: The connector does not take the token or the certificate.
         """
         await self.close()
         try:
             async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type(_NotReady),
-                stop=stop_after_attempt(ATTEMPTS),
-                wait=lambda state: wait_s(state.attempt_number, self.scale),
+                retry=retry_if_exception_type(NotReady),
+                stop=stop_after_attempt(self.patience.attempts),
+                wait=lambda state: self.patience.wait_s(state.attempt_number),
                 after=self._log_failure,
                 reraise=True,
             ):
                 with attempt:
                     await self._attempt()
-        except _NotReady as error:
+        except NotReady as error:
             raise ConnectorUnavailable(
-                f"connector {self.address}: not ready after {ATTEMPTS} attempts ({error});"
+                f"connector {self.address}: not ready after {self.patience.attempts} attempts ({error});"
                 " start exchange-connector there or set exchanges.remote.base_url"
             ) from None
         log.info("connected to the connector", address=self.address)
@@ -115,27 +106,54 @@ class Link:
         """Close the channel; calls in flight end. Idempotent."""
         channel, self._channel = self._channel, None
         self._exchange = self._gateway = None
+        await self._recovery.close()
         if channel is not None:
             await channel.close()
 
-    async def call(self, method: Any, request: Any, *, placing: bool = False) -> Any:
+    async def recover(self, error: ExchangeError) -> bool:
+        """Wait for the connector, with all others of this link, where it is what failed.
+
+        Args:
+            error: What the caller met.
+
+        Returns:
+            True when it answers again; False when it is well and serving, so that the trouble is the caller's own.
+
+        Raises:
+            ConnectorUnavailable: The last attempt failed too.
+        """
+        if self._opened(self._channel).get_state() is _READY and await self._serves():
+            return False
+        if why := await self._recovery.wait(error):
+            raise ConnectorUnavailable(
+                f"connector {self.address}: not reached again in {self.patience.attempts} attempts ({why})"
+            )
+        return True
+
+    async def call(self, method: Any, request: Any, *, placing: bool = False, deadline_s: float | None = None) -> Any:
         """Make one unary call within the deadline, again when that is safe and may help.
 
         Args:
             method: Of a stub.
             request: Its message; a repeat sends the very same.
             placing: Whether it places or cancels: then a lost answer is OutcomeUnknown, never Unreachable.
+            deadline_s: Instead of the settings' own.
 
         Raises:
             ExchangeError: What the connector told, or what became of the call.
         """
-        deadline = time.monotonic() + self._deadline_s
+        deadline = time.monotonic() + (deadline_s or self.deadline_s)
         pause = _FIRST_PAUSE_S
         lost: OutcomeUnknown | None = None
         while True:
             await self._ready(deadline, lost)
             try:
-                return await method(request, timeout=max(deadline - time.monotonic(), 0.001), metadata=self.metadata)
+                with traced(method):
+                    return await method(
+                        request,
+                        timeout=max(deadline - time.monotonic(), 0.001),
+                        metadata=self.metadata(),
+                    )
             except grpc.aio.AioRpcError as failure:
                 error = status.from_rpc_error(failure, placing=placing)
                 again = failure.code() is grpc.StatusCode.UNAVAILABLE and isinstance(
@@ -152,7 +170,7 @@ class Link:
     async def _ready(self, deadline: float, lost: OutcomeUnknown | None) -> None:
         """Wait for the connection before anything is sent: what fails here can't have reached the connector."""
         channel = self._opened(self._channel)
-        if channel.get_state() is grpc.ChannelConnectivity.READY:
+        if channel.get_state() is _READY:
             return
         try:
             async with asyncio.timeout(max(deadline - time.monotonic(), 0)):
@@ -174,10 +192,21 @@ class Link:
         self._gateway = gateway_service_pb2_grpc.GatewayServiceStub(channel)  # type: ignore[no-untyped-call]
 
     async def _prove(self, channel: grpc.aio.Channel) -> None:
-        request = health_pb2.HealthCheckRequest(service=wire.EXCHANGE_SERVICE)
-        check = health_pb2_grpc.HealthStub(channel).Check
+        health = await self._asked(
+            health_pb2_grpc.HealthStub(channel).Check, health_pb2.HealthCheckRequest(service=wire.EXCHANGE_SERVICE)
+        )
+        # Health is told to anybody; that the connector knows us shows in a call of its own.
+        gateway = gateway_service_pb2_grpc.GatewayServiceStub(channel)  # type: ignore[no-untyped-call]
+        told = await self._asked(gateway.GetStatus, gateway_service_pb2.GetStatusRequest())
+        if health.status != health_pb2.HealthCheckResponse.SERVING:
+            bad = [check for check in gateway_codec.decode_status(told).checks if not check.ok]
+            reasons = ", ".join(f"{check.name}: {check.reason}" for check in bad)
+            raise NotReady(f"it answers but is not serving{': ' * bool(reasons)}{reasons}")
+
+    async def _asked(self, method: Any, request: Any) -> Any:
+        """Make one call of the start; whatever fails then says whether trying again may help."""
         try:
-            health = await check(request, timeout=self._deadline_s, metadata=self.metadata)
+            return await method(request, timeout=self.deadline_s, metadata=self.metadata())
         except grpc.aio.AioRpcError as failure:
             error = status.from_rpc_error(failure)
             if isinstance(error, Unsupported) or failure.code() is grpc.StatusCode.NOT_FOUND:
@@ -187,33 +216,45 @@ class Link:
             if isinstance(error, Unreachable):
                 # gRPC wraps what happened in what it did about it; the end of it is what helps.
                 why = (failure.details() or "").rpartition("last error: UNKNOWN: ")[2]
-                raise _NotReady(f"{failure.code().name}: {why}") from None
+                raise NotReady(f"{failure.code().name}: {why}") from None
+            if isinstance(error, AccessError):
+                raise type(error)(
+                    f"connector {self.address} does not let this client in: {error.message};"
+                    " check CONNECTOR_TOKEN (exchanges.remote.token) or the client certificate"
+                ) from None
             raise error from None
-        if health.status != health_pb2.HealthCheckResponse.SERVING:
-            raise _NotReady(f"it answers but is not serving{await self._reasons(channel)}")
 
-    async def _reasons(self, channel: grpc.aio.Channel) -> str:
-        ask = gateway_service_pb2_grpc.GatewayServiceStub(channel).GetStatus  # type: ignore[no-untyped-call]
+    async def _serves(self) -> bool:
+        """Say whether the connector is reached and says that it is well."""
         try:
-            answer = await ask(gateway_service_pb2.GetStatusRequest(), timeout=self._deadline_s, metadata=self.metadata)
+            return bool((await self._health()).status == health_pb2.HealthCheckResponse.SERVING)
+        except grpc.aio.AioRpcError:
+            return False
+
+    async def _answers(self) -> None:
+        """Reach the connector; one that is not serving will do, for its streams tell what they can."""
+        try:
+            await self._health()
         except grpc.aio.AioRpcError as failure:
-            return f" and does not say why ({failure.code().name})"
-        bad = [check for check in gateway_codec.decode_status(answer).checks if not check.ok]
-        return ": " + ", ".join(f"{check.name}: {check.reason}" for check in bad) if bad else ""
+            if isinstance(error := status.from_rpc_error(failure), Unreachable):
+                raise NotReady(error.message) from None
+
+    async def _health(self) -> Any:
+        check = health_pb2_grpc.HealthStub(self._opened(self._channel)).Check
+        request = health_pb2.HealthCheckRequest(service=wire.EXCHANGE_SERVICE)
+        return await check(request, timeout=self.deadline_s, metadata=self.metadata(), wait_for_ready=False)
 
     def _make_channel(self) -> grpc.aio.Channel:
-        if self._authority is None:
+        if self._credentials is None:
             return grpc.aio.insecure_channel(self.address, options=_OPTIONS)
-        credentials = grpc.ssl_channel_credentials(root_certificates=self._authority)
-        return grpc.aio.secure_channel(self.address, credentials, options=_OPTIONS)
+        return grpc.aio.secure_channel(self.address, self._credentials, options=_OPTIONS)
 
     def _log_failure(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, _NotReady):
-            text = told(
-                state.attempt_number, f"reach the connector at {self.address}", Unreachable(str(error)), self.scale
-            )
-            log.warning(text, attempt=state.attempt_number, attempts=ATTEMPTS)
+        if isinstance(error, NotReady):
+            what = f"reach the connector at {self.address}"
+            text = self.patience.told(state.attempt_number, what, Unreachable(str(error)))
+            log.warning(text, attempt=state.attempt_number, attempts=self.patience.attempts)
 
     def _opened(self, thing: Any) -> Any:
         if thing is None:
@@ -221,12 +262,18 @@ class Link:
         return thing
 
 
-def _read_authority(settings: RemoteSettings) -> bytes | None:
-    if settings.tls_ca_file is None:
+def _identity(settings: RemoteSettings) -> tuple[tuple[str, str], ...]:
+    token = settings.token.get_secret_value()
+    protect(token)
+    given = ((wire.AUTHORIZATION, f"Bearer {token}" if token else ""), (wire.CLIENT_NAME, settings.name))
+    return tuple((key, value) for key, value in given if value)
+
+
+def _credentials(settings: RemoteSettings) -> grpc.ChannelCredentials | None:
+    if not settings.speaks_tls:
         return None
-    try:
-        return settings.tls_ca_file.read_bytes()
-    except OSError as error:
-        raise ConfigError(
-            f"exchanges.remote.tls_ca_file: {str(settings.tls_ca_file)!r} can't be read: {error.strerror}"
-        ) from None
+    return grpc.ssl_channel_credentials(
+        root_certificates=read_pem(settings.tls_ca_file, "tls_ca_file"),
+        private_key=read_pem(settings.tls_key_file, "tls_key_file"),
+        certificate_chain=read_pem(settings.tls_cert_file, "tls_cert_file"),
+    )

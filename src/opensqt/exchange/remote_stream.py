@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, Generic, Self, TypeVar
 
 import grpc
 
 from opensqt.exchange import codec, status
-from opensqt.exchange.remote_link import ATTEMPTS, Link, told, wait_s
+from opensqt.exchange.remote_link import Link
+from opensqt.exchange.remote_retry import lasted
 from opensqt.model.errors import (
     AccessError,
     ConnectorUnavailable,
@@ -22,6 +24,7 @@ from opensqt.model.errors import (
 from opensqt.model.stream import Batch, Cursor
 from opensqt.telemetry.logging import get_logger
 
+R = TypeVar("R")
 T = TypeVar("T")
 _FINAL = (RequestError, AccessError, StreamOverflow)
 """Errors that asking again does not mend: they are the reader's to see."""
@@ -59,6 +62,7 @@ class RemoteStream(Generic[T]):
         self._on_close = on_close
         self._call: Any = None
         self._failures = 0
+        self._subscribed = time.monotonic()
         self._closed = asyncio.Event()
         self._error: ExchangeError | None = None
 
@@ -97,6 +101,7 @@ class RemoteStream(Generic[T]):
     async def _read(self) -> Any:
         """Answer the next message, or None when the stream was closed meanwhile."""
         if self._call is None:
+            self._subscribed = time.monotonic()
             self._call = self._subscribe(self._cursor)
         try:
             message = await self._call.read()
@@ -120,24 +125,39 @@ class RemoteStream(Generic[T]):
         if isinstance(error, _FINAL):
             self.end(error)
             return
-        self._failures += 1
+        try:
+            if await self._unless_closed(self._link.recover(error)) is not False:
+                return
+        except (ConnectorUnavailable, Unreachable) as gone:
+            self.end(gone)
+            return
+        await self._wait(error)
+
+    async def _wait(self, error: ExchangeError) -> None:
+        """Wait by our own count of failures: the connector is well, so the trouble is this topic's."""
+        patience = self._link.patience
+        self._failures = 1 if lasted(self._subscribed) else self._failures + 1
         what = f"subscribe to {self._topic} at {self._link.address}"
-        log.warning(told(self._failures, what, error, self._link.scale), attempt=self._failures, attempts=ATTEMPTS)
-        if self._failures >= ATTEMPTS:
+        log.warning(patience.told(self._failures, what, error), attempt=self._failures, attempts=patience.attempts)
+        if self._failures >= patience.attempts:
             self.end(
                 ConnectorUnavailable(
-                    f"connector {self._link.address}: {self._topic} could not be subscribed in {ATTEMPTS} attempts"
-                    f" ({error})"
+                    f"connector {self._link.address}: {self._topic} could not be subscribed in {patience.attempts}"
+                    f" attempts ({error})"
                 )
             )
             return
-        pause = max(wait_s(self._failures, self._link.scale), error.retry_after_s or 0)
+        await self._unless_closed(asyncio.sleep(max(patience.wait_s(self._failures), error.retry_after_s or 0)))
+
+    async def _unless_closed(self, work: Coroutine[Any, Any, R]) -> R | None:
+        """Answer what *work* answers, or None when the stream is closed before it is done."""
+        task, closed = asyncio.ensure_future(work), asyncio.ensure_future(self._closed.wait())
         try:
-            async with asyncio.timeout(pause):
-                await self._closed.wait()
-        except TimeoutError:
-            # The wait is over and nobody closed the stream: try again.
-            return
+            await asyncio.wait({task, closed}, return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() and not task.cancelled() else None
+        finally:
+            task.cancel()
+            closed.cancel()
 
     def _batch(self, message: Any) -> Batch[T]:
         decode = self._decode

@@ -68,8 +68,7 @@ def _announce(address: str) -> None:
 def _exchange(settings: LiveServerSettings) -> Exchange:
     venue = settings.app.current_exchange
     if venue == "remote":
-        logging.protect(settings.exchanges.remote.token.get_secret_value())
-        return RemoteExchange(settings.exchanges.remote)
+        return RemoteExchange(settings.exchanges.remote.named("live-server"))
     # Only here: the venues' library takes a second to load.
     from opensqt.exchange.factory import create_exchange
 

@@ -53,7 +53,7 @@ def make_exchange(settings: MarketMakerSettings) -> Exchange:
     """
     name = settings.app.current_exchange
     if name == "remote":
-        return RemoteExchange(settings.exchanges.remote)
+        return RemoteExchange(settings.exchanges.remote.named("market-maker"))
     from opensqt.exchange.factory import (
         create_exchange,  # ccxt takes a second to import; the usual mode does not need it
     )
