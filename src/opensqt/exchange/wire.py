@@ -49,6 +49,8 @@ SERVER_OPTIONS: tuple[Option, ...] = (
     # Half the client's ping interval: its pings are never taken for abuse (GOAWAY too_many_pings).
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
     ("grpc.max_concurrent_streams", MAX_CONCURRENT_STREAMS),
+    # Whoever connects and says nothing does not hold a place for two minutes.
+    ("grpc.server_handshake_timeout_ms", 15_000),
     # Two connectors on one port would share the clients between them unseen; a port in use must be an error.
     ("grpc.so_reuseport", 0),
 )
