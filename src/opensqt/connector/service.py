@@ -11,7 +11,7 @@ from opensqt.exchange import codec, requests
 from opensqt.exchange.caller import caller
 from opensqt.exchange.protocol import Exchange
 from opensqt.exchange.status import encode_order_result
-from opensqt.model.errors import ExchangeError, InvalidRequest
+from opensqt.model.errors import ExchangeError, InvalidRequest, Unreachable
 from opensqt.model.market import INTERVALS_MS
 from opensqt.model.order import Order
 from opensqt.proto import exchange_service_pb2 as pb
@@ -24,7 +24,8 @@ MAX_BATCH = 100
 MAX_KLINES = 1000
 _DEFAULT_KLINES = 100
 _MARGIN_S = 0.25
-"""Left of a caller's deadline for the answer's way back."""
+"""Left of a caller's deadline for the answer's way back; half of it where it is short, so that a quick venue's word
+still reaches a caller in a hurry."""
 
 
 class ExchangeCalls:
@@ -146,7 +147,7 @@ class ExchangeCalls:
 
     def _wait_s(self, context: Context) -> float:
         remaining_s = context.time_remaining()
-        return self._order_wait_s if remaining_s is None else min(self._order_wait_s, remaining_s - _MARGIN_S)
+        return self._order_wait_s if remaining_s is None else min(self._order_wait_s, wait_within(remaining_s))
 
 
 class _Batch(Generic[M, T]):
@@ -166,6 +167,17 @@ class _Batch(Generic[M, T]):
         """Put the outcomes of the sound items back among the errors of the others, in the order of the request."""
         in_turn = iter(outcomes)
         return [next(in_turn) if error is None else error for error in self._errors]
+
+
+def wait_within(remaining_s: float) -> float:
+    """Answer how long an order call may wait for its outcome: all that its caller has left but the answer's way back.
+
+    Raises:
+        Unreachable: The caller has gone; an order that it can't hear of is not begun.
+    """
+    if remaining_s <= 0:
+        raise Unreachable("the deadline had passed before the order was looked at; nothing was sent")
+    return remaining_s - min(_MARGIN_S, remaining_s / 2)
 
 
 def check_interval(interval: str) -> str:

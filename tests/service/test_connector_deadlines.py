@@ -1,0 +1,183 @@
+"""Deadlines and callers that go away: each is told in time, and nothing is left behind or done twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from opensqt.connector.journal import Journal
+from opensqt.exchange.protocol import Exchange
+from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.proto import gateway_service_pb2 as gateway_pb
+from opensqt.proto import types_pb2
+from tests.service.connector_rig import Rig, Venue, order, place, reason_of, rig
+from tests.service.hostile import METHODS
+from tests.support import eventually
+
+Code = grpc.StatusCode
+REF = types_pb2.OrderRef(symbol="BTCUSDT", client_order_id="held")
+REQUESTS: dict[str, Any] = {
+    "PlaceOrder": place("a"),
+    "BatchPlaceOrders": pb.BatchPlaceOrdersRequest(orders=[order("b"), order("c")]),
+    "CancelOrder": pb.CancelOrderRequest(order=REF),
+    "BatchCancelOrders": pb.BatchCancelOrdersRequest(orders=[REF]),
+    "CancelAllOrders": pb.CancelAllOrdersRequest(symbol="BTCUSDT"),
+    "GetOrder": pb.GetOrderRequest(order=REF),
+    "GetOpenOrders": pb.GetOpenOrdersRequest(),
+    "GetAccount": pb.GetAccountRequest(),
+    "GetPositions": pb.GetPositionsRequest(),
+    "GetLatestPrice": pb.GetLatestPriceRequest(symbol="BTCUSDT"),
+    "GetHistoricalKlines": pb.GetHistoricalKlinesRequest(symbol="BTCUSDT", interval="1m"),
+    "ListFills": gateway_pb.ListFillsRequest(symbol="BTCUSDT"),
+    "SubscribePrice": pb.SubscribePriceRequest(symbol="BTCUSDT"),
+    "SubscribeOrders": pb.SubscribeOrdersRequest(),
+    "SubscribeKlines": pb.SubscribeKlinesRequest(symbol="BTCUSDT", interval="1m"),
+    "SubscribeAccount": pb.SubscribeAccountRequest(),
+    "SubscribePositions": pb.SubscribePositionsRequest(),
+}
+"""A sound request for each method that asks the exchange."""
+AT_ONCE = {"GetExchangeInfo", "GetStatus", "GetRateBudget", "Heartbeat"}
+"""Methods that answer from memory: nothing can keep them waiting."""
+UNARY = [name for name in REQUESTS if not METHODS[name].server_streaming]
+STREAMS = [name for name in REQUESTS if METHODS[name].server_streaming]
+
+
+class Stuck(Venue):
+    """Every request to it hangs until `gate` opens; its streams go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = 0
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name not in ASKED:
+            return found
+
+        async def wait(*arguments: Any, **named: Any) -> Any:
+            self.waiting += 1
+            try:
+                await self.gate.wait()
+            finally:
+                self.waiting -= 1
+            return await found(*arguments, **named)
+
+        return wait
+
+
+ASKED = {
+    name
+    for name in vars(Exchange)
+    if name.startswith(("get_", "list_", "cancel_", "batch_", "place_"))
+    and name not in ("get_status", "get_rate_budget", "get_exchange_info")
+}
+
+
+@pytest.fixture
+async def stuck() -> AsyncIterator[Rig]:
+    async with rig(Stuck()) as running:
+        running.venue.gate.clear()
+        yield running
+        running.venue.gate.set()
+
+
+def call(running: Rig, name: str, **given: Any) -> Any:
+    stub = running.exchange if hasattr(running.exchange, name) else running.gateway
+    return getattr(stub, name)(REQUESTS[name], **given)
+
+
+def waiting(running: Rig) -> int:
+    """How many requests hang at the exchange."""
+    assert isinstance(running.venue, Stuck)
+    return running.venue.waiting
+
+
+async def at_rest(running: Rig, tasks: int) -> None:
+    """F26: no call, upstream or task that a caller left behind."""
+    connector = running.connector
+    await eventually(lambda: connector.calls.in_flight == 0 and not connector.hub.topics, what="calls ended")
+    await eventually(lambda: len(asyncio.all_tasks()) <= tasks, what=f"{tasks} tasks")
+
+
+def test_every_method_is_tried_or_answers_at_once() -> None:
+    assert REQUESTS.keys() | AT_ONCE == METHODS.keys()
+
+
+@pytest.mark.parametrize("name", [name for name in UNARY if "Place" not in name])
+async def test_a_call_is_answered_by_its_deadline_though_the_venue_is_not(stuck: Rig, name: str) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call(stuck, name, timeout=0.2)
+    assert caught.value.code() is Code.DEADLINE_EXCEEDED
+    await eventually(lambda: stuck.connector.calls.in_flight == 0)
+
+
+@pytest.mark.parametrize("name", UNARY)
+async def test_a_caller_that_goes_away_leaves_nothing_behind(stuck: Rig, name: str) -> None:
+    before = len(asyncio.all_tasks())
+    calling = call(stuck, name)
+    await eventually(lambda: waiting(stuck))
+    calling.cancel()
+    await eventually(lambda: stuck.connector.calls.in_flight == 0)
+    stuck.venue.gate.set()
+    await at_rest(stuck, before)
+
+
+@pytest.mark.parametrize("name", STREAMS)
+async def test_a_reader_that_goes_away_leaves_nothing_behind(stuck: Rig, name: str) -> None:
+    before = len(asyncio.all_tasks())
+    canceled, hurried = call(stuck, name), call(stuck, name, timeout=0.2)
+    assert (await canceled.read()).snapshot
+    canceled.cancel()
+    await hurried.wait_for_connection()
+    assert await hurried.code() is Code.DEADLINE_EXCEEDED
+    await at_rest(stuck, before)
+
+
+async def test_an_order_with_a_tiny_deadline_is_told_as_unknown_and_its_repeat_gets_the_first_outcome() -> None:
+    """F1: it is journaled before it is sent, so that nothing depends on whether the caller hears of it."""
+    async with rig() as running:
+        running.venue.gate.clear()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await running.exchange.PlaceOrder(place("a"), timeout=0.05)
+        assert caught.value.code() in (Code.DEADLINE_EXCEEDED, Code.ABORTED)
+        if caught.value.code() is Code.ABORTED:
+            assert reason_of(caught.value) == "ORDER_OUTCOME_UNKNOWN"
+        running.venue.gate.set()
+        again = (await running.exchange.PlaceOrder(place("a"))).order
+        (only,) = await running.venue.get_open_orders()
+        assert again.order_id == only.order_id
+
+
+async def test_whatever_the_deadline_what_the_venue_has_is_in_the_journal(tmp_path: Path, large: bool) -> None:
+    """F1: 200 orders whose callers go away at any moment between arrival and answer."""
+    path = str(tmp_path / "journal.db")
+    count = 5_000 if large else 200
+    async with rig(journal=path) as running:
+
+        async def hurried(number: int) -> grpc.StatusCode:
+            call = running.exchange.PlaceOrder(place(f"a{number}"), timeout=0.0005 * (number % 40))
+            return await call.code()
+
+        codes = set()
+        for start in range(0, count, 20):
+            codes |= set(await asyncio.gather(*map(hurried, range(start, start + 20))))
+        assert codes <= {Code.OK, Code.DEADLINE_EXCEEDED, Code.ABORTED, Code.UNAVAILABLE}
+        await eventually(lambda: running.connector.desk.unresolved == 0 and running.connector.calls.in_flight == 0)
+        placed = {one.client_order_id for one in await running.venue.get_open_orders()}
+    journal = Journal(path)
+    await journal.open()
+    try:
+        known = {name for name in placed if await journal.find(name) is not None}
+    finally:
+        await journal.close()
+    assert known == placed != set()
+
+
+async def test_an_order_answered_in_time_by_a_quick_venue_is_an_order_though_the_deadline_is_short() -> None:
+    async with rig() as running:
+        assert (await running.exchange.PlaceOrder(place("a"), timeout=0.5)).order.order_id
