@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -13,14 +14,24 @@ from opensqt.config.venue import VenueSettings
 class ServerSettings(Section):
     """How the connector listens and how it treats its clients."""
 
+    tls_cert_file: Path | None = None
+    """PEM file of the server's certificate; empty speaks plain text."""
+    tls_key_file: Path | None = Field(default=None, validate_default=True)
+    """PEM file of its key."""
+    tls_client_ca_file: Path | None = None
+    """PEM file of an authority; every client then has to show a certificate that it signed."""
+    clients_file: Path | None = None
+    """Who may connect, with which role and limits; `opensqt token` writes it. Empty: whoever gets here trades."""
     insecure: bool = False
-    """Allow listening beyond loopback although anybody who reaches the port could then trade."""
+    """Allow listening beyond loopback although anybody who reaches the port could then trade, or read its tokens."""
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = Field(default=50051, ge=0, le=65535)
     """gRPC port; 0 takes any free one."""
     metrics_port: int | None = Field(default=9101, ge=0, le=65535)
     """Port of /metrics; 0 takes any free one, null serves none."""
+    metrics_host: str = "127.0.0.1"
+    """Address of /metrics. It asks no token and tells volumes: go beyond loopback only where strangers are kept out."""
     linger_s: float = Field(default=10.0, ge=0)
     """Seconds that a stream from the exchange outlives its last client, so that one who comes back can resume."""
     stream_buffer: int = Field(default=8192, ge=16)
@@ -31,13 +42,44 @@ class ServerSettings(Section):
     """Seconds between two looks at the exchange's and our own health."""
     drain_s: float = Field(default=2.0, ge=0, le=8)
     """Seconds at least, when stopping, in which health answers NOT_SERVING before the port closes."""
+    max_calls_in_flight: int = Field(default=256, ge=1)
+    """Unary calls that one client may have in flight; one more is refused with RESOURCE_EXHAUSTED."""
+    max_streams: int = Field(default=1000, ge=1)
+    """Streams that one client may have open."""
+    audit_file: Path | None = None
+    """Every trading call as one line of JSON, appended; empty leaves the audit to the log."""
+
+    @field_validator("tls_cert_file", "tls_key_file", "tls_client_ca_file", "clients_file", "audit_file", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("tls_key_file")
+    @classmethod
+    def _a_pair(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if (value is None) is not (info.data.get("tls_cert_file") is None):
+            raise ValueError("expected together with tls_cert_file, or neither of the two")
+        return value
+
+    @field_validator("tls_client_ca_file")
+    @classmethod
+    def _only_with_tls(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and info.data.get("tls_cert_file") is None:
+            raise ValueError(
+                "expected tls_cert_file and tls_key_file with it: without TLS no client shows a certificate"
+            )
+        return value
 
     @field_validator("host")
     @classmethod
-    def _loopback_unless_insecure(cls, value: str, info: ValidationInfo) -> str:
-        if not info.data.get("insecure") and not _is_loopback(value):
+    def _loopback_unless_protected(cls, value: str, info: ValidationInfo) -> str:
+        given = info.data
+        known = given.get("clients_file") is not None or given.get("tls_client_ca_file") is not None
+        # A token sent in plain text is anybody's who can listen, so that alone is no protection.
+        if not (_is_loopback(value) or given.get("insecure") or (given.get("tls_cert_file") is not None and known)):
             raise ValueError(
-                "whoever reaches this port can trade, so only loopback (127.0.0.1) is allowed;"
+                "whoever reaches this port can trade, so only loopback (127.0.0.1) is allowed without"
+                " TLS (tls_cert_file, tls_key_file) and either clients_file or tls_client_ca_file;"
                 " give --insecure (insecure: true) where the network itself keeps strangers out"
             )
         return value
