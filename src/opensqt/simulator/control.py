@@ -14,6 +14,7 @@ from opensqt.config.load import Section
 from opensqt.model.order import Side
 from opensqt.simulator.dialects.base import Dialect
 from opensqt.simulator.faults import FaultFile, FaultScript
+from opensqt.simulator.keys import ApiKey
 from opensqt.simulator.market import Market
 from opensqt.simulator.order import Refused
 
@@ -35,6 +36,23 @@ class MarketRequest(Section):
     quantity: Decimal | None = Field(default=None, gt=0)
     price: Decimal | None = Field(default=None, gt=0)
     pause: bool | None = None
+
+
+class KeyRequest(Section):
+    """`POST /_sim/keys`: one more key for an account."""
+
+    account: str
+    key: str
+    secret: str = Field(repr=False)
+    passphrase: str = Field(default="", repr=False)
+    may_trade: bool = True
+    may_withdraw: bool = False
+
+
+class RevokeRequest(Section):
+    """`DELETE /_sim/keys`."""
+
+    key: str
 
 
 class Control:
@@ -70,6 +88,9 @@ class Control:
             ("DELETE", "/_sim/faults"): self._clear_faults,
             ("POST", "/_sim/clock"): self._set_clock,
             ("POST", "/_sim/market"): self._act,
+            ("GET", "/_sim/keys"): self._list_keys,
+            ("POST", "/_sim/keys"): self._add_key,
+            ("DELETE", "/_sim/keys"): self._revoke_key,
         }
 
     async def __call__(self, request: web.Request) -> web.Response:
@@ -132,6 +153,18 @@ class Control:
             raise ValueError("side, quantity: expected both, or pause")
         filled = self._market.aggress(wanted.symbol, wanted.side, wanted.quantity, wanted.price)
         return {"symbol": wanted.symbol, "filled": format(filled, "f")}
+
+    async def _list_keys(self, _request: web.Request, _body: bytes) -> Any:
+        return {"keys": [{"key": key.key, "account": key.account} for key in self._dialect.world.keys.values()]}
+
+    async def _add_key(self, request: web.Request, body: bytes) -> Any:
+        wanted = KeyRequest.model_validate(_object(body))
+        self._dialect.world.keys.add(ApiKey(**wanted.model_dump()))
+        return await self._list_keys(request, body)
+
+    async def _revoke_key(self, request: web.Request, body: bytes) -> Any:
+        self._dialect.world.keys.revoke(RevokeRequest.model_validate(_object(body)).key)
+        return await self._list_keys(request, body)
 
 
 def _object(body: bytes) -> Any:

@@ -13,6 +13,7 @@ from opensqt.simulator.dialects import DIALECTS
 from opensqt.simulator.dialects.base import World
 from opensqt.simulator.engine import Engine
 from opensqt.simulator.faults import FaultScript
+from opensqt.simulator.keys import Keyring
 from opensqt.simulator.ledger import ledger
 from opensqt.simulator.market import Market, open_market
 from opensqt.simulator.server import Server
@@ -30,6 +31,7 @@ class Simulator:
         faults: The fault script; add to it or clear it at any time.
         engine: The matching engine with its accounts.
         market: The outside world, to pause it or to send an order from it.
+        keys: Who may sign in; give an account one more key, or revoke one.
         statistics: What the server counted.
     """
 
@@ -45,7 +47,8 @@ class Simulator:
         self.faults = FaultScript(_monotonic_ms, seed=self.settings.seed)
         self.statistics = Statistics()
         self._hub = Hub()
-        world = World(self.settings, self.engine, self.market, self._hub, self.faults, _monotonic_ms)
+        self.keys = Keyring(self.settings.accounts)
+        world = World(self.settings, self.engine, self.market, self._hub, self.faults, _monotonic_ms, self.keys)
         self._dialect = DIALECTS[self.settings.exchange](world)
         control = Control(self._dialect, self.market, self.faults, ledger=self.ledger, advance=self.advance)
         self._server = Server(self._dialect, self._hub, self.faults, self.statistics, control, self.settings.server)

@@ -12,6 +12,7 @@ import orjson
 from opensqt.simulator.engine import Engine
 from opensqt.simulator.events import Event, OrderChanged
 from opensqt.simulator.faults import Fault, FaultKind, FaultScript
+from opensqt.simulator.keys import Keyring
 from opensqt.simulator.market import Market
 from opensqt.simulator.order import RefusalReason, Refused
 from opensqt.simulator.settings import SimulatorSettings, VenueRules
@@ -96,7 +97,9 @@ class Call:
     path: str = ""
     """As sent."""
     account: str = ""
-    """Key of the account, once the dialect admitted the call."""
+    """The account, by its first key, once the dialect admitted the call."""
+    key: str = ""
+    """The key that it is signed with, once the dialect admitted the call."""
     ignored: bool = False
     """A fault asks to answer as if it was done, and not to do it."""
     reply_headers: dict[str, str] = field(default_factory=dict)
@@ -112,6 +115,7 @@ class World:
     hub: Hub
     script: FaultScript
     monotonic_ms: Callable[[], int]
+    keys: Keyring
 
 
 class Dialect(ABC):
@@ -129,6 +133,7 @@ class Dialect(ABC):
         self._routes = {(route.method, route.path): route for route in self.routes()}
         self._open_routes = [route for route in self._routes.values() if "{" in route.path]
         self._accepted_ms: dict[str, int] = {}
+        world.keys.revoked = self._end_of
 
     @abstractmethod
     def routes(self) -> list[Route]:
@@ -227,6 +232,11 @@ class Dialect(ABC):
         if isinstance(event, OrderChanged) and self.world.script.hidden_ms():
             self._accepted_ms.setdefault(event.order.order_id, self.world.monotonic_ms())
         self.publish(event)
+
+    def _end_of(self, key: str) -> None:
+        """Cut what is signed in with a key; a connection's `state["key"]` says which that is."""
+        for socket in [socket for socket in self.hub.sockets if socket.state.get("key") == key]:
+            socket.cut()
 
     def is_hidden(self, order_id: str) -> bool:
         """Whether a fault hides this order from queries now."""

@@ -25,6 +25,7 @@ class AccountData:
     def __init__(self, world: World) -> None:
         self._engine = world.engine
         self._settings = world.settings
+        self._keys = world.keys
         self._deposited_ms = world.engine.now_ms()
 
     def routes(self) -> list[Route]:
@@ -167,7 +168,7 @@ class AccountData:
         return {"indicators": {}, "updateTime": self._engine.clock.server_ms()}
 
     def _key_permissions(self, call: Call) -> Any:
-        account = self._settings.account(call.account)
+        account = self._keys[call.key]
         rights = {"enableFutures": account.may_trade, "enableWithdrawals": account.may_withdraw}
         no = ("ipRestrict", "enableInternalTransfer", "enableMargin", "enableVanillaOptions")
         more = ("permitsUniversalTransfer", "enableSpotAndMarginTrading", "enablePortfolioMarginTrading")

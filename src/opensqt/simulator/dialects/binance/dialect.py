@@ -30,7 +30,7 @@ class Binance(Dialect):
     name = "binance"
 
     def __init__(self, world: World) -> None:
-        self._security = Security(world.settings, world.engine.clock)
+        self._security = Security(world.settings, world.engine.clock, world.keys)
         self._public = PublicData(world)
         self._account = AccountData(world)
         self._streams = MarketStreams(world)

@@ -9,6 +9,7 @@ import re
 from opensqt.simulator.clock import SimulatorClock
 from opensqt.simulator.dialects.base import Call, VenueError
 from opensqt.simulator.dialects.binance import errors, parameters
+from opensqt.simulator.keys import Keyring
 from opensqt.simulator.rate_limits import Gate, Window
 from opensqt.simulator.settings import SimulatorSettings
 
@@ -22,10 +23,10 @@ _ORDER_OPERATIONS = ("place_order", "batch_place", "cancel_order", "batch_cancel
 class Security:
     """Admits calls, and keeps the counts that the X-MBX headers tell."""
 
-    def __init__(self, settings: SimulatorSettings, clock: SimulatorClock) -> None:
+    def __init__(self, settings: SimulatorSettings, clock: SimulatorClock, keys: Keyring) -> None:
         rules = settings.server
         self._clock = clock
-        self._accounts = {account.key: account for account in settings.accounts}
+        self._keys = keys
         self._weight = Window(rules.weight_limit, rules.weight_window_s * 1_000)
         interval, count = rules.weight_interval
         self._weight_header = f"X-MBX-USED-WEIGHT-{count}{interval[0]}"
@@ -40,11 +41,12 @@ class Security:
         self._charge(call)
         if call.route.security == "none":
             return
-        call.account = self._account(call)
+        call.key = self._key(call)
+        call.account = self._keys[call.key].account
         if call.route.security == "signed":
             self._check_time(call)
             self._check_signature(call)
-        if call.route.operation in _ORDER_OPERATIONS and not self._accounts[call.account].may_trade:
+        if call.route.operation in _ORDER_OPERATIONS and not self._keys[call.key].may_trade:
             raise VenueError(401, "-2015", "Invalid API-key, IP, or permissions for action.")
 
     def count_orders(self, call: Call, number: int) -> None:
@@ -71,11 +73,11 @@ class Security:
             raise errors.banned(now + refusal.retry_after_ms, retry_after_s)
         raise errors.too_many_requests(self._weight.limit, retry_after_s)
 
-    def _account(self, call: Call) -> str:
+    def _key(self, call: Call) -> str:
         key = call.headers.get("X-MBX-APIKEY", "")
         if not _KEY.fullmatch(key):
             raise VenueError(401, "-2014", "API-key format invalid.")
-        if key not in self._accounts:
+        if key not in self._keys:
             raise VenueError(401, "-2015", "Invalid API-key, IP, or permissions for action.")
         return key
 
@@ -97,7 +99,7 @@ class Security:
     def _check_signature(self, call: Call) -> None:
         signature = parameters.text(call.params, "signature")
         signed = _without_signature(call.query) + _without_signature(call.body)
-        secret = self._accounts[call.account].secret
+        secret = self._keys[call.key].secret
         expected = hmac.new(secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(expected, signature):
             raise VenueError(400, "-1022", "Signature for this request is not valid.")

@@ -36,11 +36,12 @@ _EXECUTION = {Execution.CUT: "AMENDMENT"}
 class _ListenKey:
     key: str
     account: str
+    made_with: str
     expires_ms: int
 
 
 class UserStream:
-    """The private side: one listen key per account, and all connections that listen to it."""
+    """The private side: one listen key for each of an account's keys, and all connections that listen to it."""
 
     def __init__(self, world: World) -> None:
         self._hub = world.hub
@@ -48,6 +49,7 @@ class UserStream:
         self._clock = world.engine.clock
         self._now_ms = world.monotonic_ms
         self._life_ms = world.settings.server.listen_key_life_ms
+        self._may_sign = world.keys
         self._keys: dict[str, _ListenKey] = {}
 
     def routes(self) -> list[Route]:
@@ -61,11 +63,12 @@ class UserStream:
 
     def knows(self, key: str) -> bool:
         """Whether a text is a listen key that is alive."""
-        return any(held.key == key for held in self._keys.values())
+        return self._maker_of(key) in self._may_sign
 
     def subscribe(self, socket: Socket, key: str) -> None:
         """Let a connection hear an account."""
         if self._hub.subscribe(socket, key):
+            socket.state["key"] = self._maker_of(key)
             socket.channels.update((ORDERS, *ACCOUNT.split("+")))
 
     def unsubscribe(self, socket: Socket, key: str) -> None:
@@ -100,14 +103,14 @@ class UserStream:
             self._send(event.account, ACCOUNT, self._margin_call(event))
 
     def _create(self, call: Call) -> Any:
-        held = self._keys.get(call.account)
+        held = self._keys.get(call.key)
         if held is None:
-            held = self._keys[call.account] = _ListenKey(secrets.token_hex(32), call.account, 0)
+            held = self._keys[call.key] = _ListenKey(secrets.token_hex(32), call.account, call.key, 0)
         held.expires_ms = self._now_ms() + self._life_ms
         return {"listenKey": held.key}
 
     def _keep_alive(self, call: Call) -> Any:
-        held = self._keys.get(call.account)
+        held = self._keys.get(call.key)
         named = call.params.get("listenKey")
         if held is None or (named and named != held.key):
             raise errors.unknown_listen_key()
@@ -116,30 +119,32 @@ class UserStream:
         return {"listenKey": held.key}
 
     def _delete(self, call: Call) -> Any:
-        held = self._keys.get(call.account)
+        held = self._keys.get(call.key)
         if held is None:
             raise errors.unknown_listen_key()
         if not call.ignored:
-            del self._keys[call.account]
+            del self._keys[call.key]
         return {}
 
     def _expire(self, held: _ListenKey, copies: int) -> None:
         frame = {"e": "listenKeyExpired", "E": self._clock.server_ms(), "listenKey": held.key}
         for _ in range(copies):
             send(self._hub.listeners(held.key), held.key, ACCOUNT, orjson.dumps(frame))
-        self._keys.pop(held.account, None)
+        self._keys.pop(held.made_with, None)
+
+    def _maker_of(self, key: str) -> str:
+        """Answer which of an account's keys a listen key was made with; none where it is not alive."""
+        return next((held.made_with for held in self._keys.values() if held.key == key), "")
 
     def _send(self, account: str, channel: str, message: dict[str, Any]) -> None:
-        held = self._keys.get(account)
-        if held is None:
-            return
-        listeners = [
-            socket
-            for socket in self._hub.listeners(held.key)
-            if not socket.state["events"] or message["e"] in socket.state["events"]
-        ]
-        if listeners:
-            send(listeners, held.key, channel, orjson.dumps(message))
+        for held in [held for held in self._keys.values() if held.account == account]:
+            listeners = [
+                socket
+                for socket in self._hub.listeners(held.key)
+                if not socket.state["events"] or message["e"] in socket.state["events"]
+            ]
+            if listeners:
+                send(listeners, held.key, channel, orjson.dumps(message))
 
     def _order_update(self, event: OrderChanged) -> dict[str, Any]:
         rules = self._engine.symbol(event.order.symbol)

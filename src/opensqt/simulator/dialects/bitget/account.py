@@ -25,6 +25,7 @@ class AccountData:
     def __init__(self, world: World) -> None:
         self._engine = world.engine
         self._settings = world.settings
+        self._keys = world.keys
 
     def routes(self) -> list[Route]:
         """Answer the endpoints; the weight is how often one account may ask in a second."""
@@ -94,7 +95,7 @@ class AccountData:
         }
 
     def _info(self, call: Call) -> Any:
-        account = self._settings.account(call.account)
+        account = self._keys[call.key]
         rights = _READING + _TRADING * account.may_trade + _WITHDRAWING * account.may_withdraw
         return {
             "userId": "1",

@@ -35,7 +35,7 @@ class Bitget(Dialect):
 
     def __init__(self, world: World) -> None:
         rules = world.settings.server
-        self._security = Security(world.settings, world.engine.clock)
+        self._security = Security(world.settings, world.engine.clock, world.keys)
         self._public = PublicData(world)
         self._account = AccountData(world)
         self._market = MarketStreams(world, self._public)
@@ -158,7 +158,7 @@ class Bitget(Dialect):
         except VenueError as error:
             socket.reply(_error(int(error.code), error.message))
             return
-        socket.state["account"] = account
+        socket.state.update(account=account, key=fields["apiKey"])
         socket.reply(orjson.dumps({"event": "login", "code": 0}))
 
     def _subscription(self, socket: Socket, arg: Any, *, begins: bool) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from opensqt.simulator.clock import SimulatorClock
 from opensqt.simulator.dialects.base import Call, VenueError
 from opensqt.simulator.dialects.bitget import errors
+from opensqt.simulator.keys import Keyring
 from opensqt.simulator.rate_limits import Gate, Window
 from opensqt.simulator.settings import SimulatorSettings
 
@@ -25,11 +26,11 @@ _RESTRICTED_MS = 300_000
 class Security:
     """Admits calls, and tells what is left of each endpoint's limit."""
 
-    def __init__(self, settings: SimulatorSettings, clock: SimulatorClock) -> None:
+    def __init__(self, settings: SimulatorSettings, clock: SimulatorClock, keys: Keyring) -> None:
         rules = settings.server
         given = rules.model_fields_set
         self._clock = clock
-        self._accounts = {account.key: account for account in settings.accounts}
+        self._keys = keys
         per_minute = rules.weight_per_minute if "weight_per_minute" in given else _REQUESTS_PER_MINUTE
         shut_ms = rules.ban_ms if "ban_ms" in given else _RESTRICTED_MS
         self._gate = Gate(Window(per_minute, 60_000), ban_after=0, ban_ms=shut_ms)
@@ -43,20 +44,20 @@ class Security:
         if call.route.security == "none":
             self._charge(call, call.address)
             return
-        account = self._account(call)
+        key = self._key(call)
         self._check_time(call.headers.get("ACCESS-TIMESTAMP", ""))
-        self._check_request_signature(call, account)
-        self._check_passphrase(account, call.headers.get("ACCESS-PASSPHRASE", ""))
+        self._check_request_signature(call, key)
+        self._check_passphrase(key, call.headers.get("ACCESS-PASSPHRASE", ""))
         if call.headers.get("paptrading", "1") != "1":
             raise errors.bad_value("paptrading")
-        if call.route.operation in _ORDER_OPERATIONS and not self._accounts[account].may_trade:
+        if call.route.operation in _ORDER_OPERATIONS and not self._keys[key].may_trade:
             raise VenueError(400, "40014", "Incorrect permissions, need future order write permissions")
-        call.account = account
-        self._charge(call, account)
+        call.key, call.account = key, self._keys[key].account
+        self._charge(call, call.account)
 
     def login(self, key: str, passphrase: str, timestamp: str, signature: str) -> str:
         """Answer the account that a WebSocket login names, or raise the error with the stream's own code."""
-        if key not in self._accounts:
+        if key not in self._keys:
             raise VenueError(400, "30011", "Invalid ACCESS_KEY")
         if not _TIMESTAMP.fullmatch(timestamp):
             raise VenueError(400, "30013", "Invalid ACCESS_TIMESTAMP")
@@ -65,9 +66,9 @@ class Security:
             raise VenueError(400, "30014", "Request timestamp expired")
         if not hmac.compare_digest(self._sign(key, f"{timestamp}GET/user/verify"), signature):
             raise VenueError(400, "30015", "Invalid sign")
-        if not hmac.compare_digest(self._accounts[key].passphrase, passphrase):
+        if not hmac.compare_digest(self._keys[key].passphrase, passphrase):
             raise VenueError(400, "30012", "Invalid ACCESS_PASSPHRASE")
-        return key
+        return self._keys[key].account
 
     def _charge_address(self, call: Call) -> None:
         refusal = self._gate.enter(call.address, 1, self._clock.server_ms())
@@ -88,11 +89,11 @@ class Security:
         if not fits:
             raise errors.too_many_requests(1)
 
-    def _account(self, call: Call) -> str:
+    def _key(self, call: Call) -> str:
         key = call.headers.get("ACCESS-KEY", "")
         if not key:
             raise VenueError(400, "40001", "ACCESS_KEY cannot be empty")
-        if key not in self._accounts:
+        if key not in self._keys:
             raise VenueError(400, "40006", "Invalid ACCESS_KEY")
         return key
 
@@ -116,9 +117,9 @@ class Security:
     def _check_passphrase(self, key: str, passphrase: str) -> None:
         if not passphrase:
             raise VenueError(400, "40011", "ACCESS_PASSPHRASE cannot be empty")
-        if not hmac.compare_digest(self._accounts[key].passphrase, passphrase):
+        if not hmac.compare_digest(self._keys[key].passphrase, passphrase):
             raise VenueError(400, "40012", "apikey/password is incorrect")
 
     def _sign(self, key: str, signed: str) -> str:
-        secret = self._accounts[key].secret.encode()
+        secret = self._keys[key].secret.encode()
         return base64.b64encode(hmac.new(secret, signed.encode(), hashlib.sha256).digest()).decode()

@@ -22,6 +22,7 @@ class AccountData:
     def __init__(self, world: World) -> None:
         self._engine = world.engine
         self._settings = world.settings
+        self._keys = world.keys
 
     def routes(self) -> list[Route]:
         """Answer the endpoints."""
@@ -65,12 +66,12 @@ class AccountData:
         return {"list": [{"symbol": each.symbol, "takerFeeRate": taker, "makerFeeRate": maker} for each in found]}
 
     def _key(self, call: Call) -> Any:
-        account = next(each for each in self._settings.accounts if each.key == call.account)
+        account = self._keys[call.key]
         none = ("Options", "Derivatives", "CopyTrading", "BlockTrade", "Exchange", "NFT", "Affiliate", "Earn")
         return {
             "id": "1",
             "note": "simulated",
-            "apiKey": call.account,
+            "apiKey": call.key,
             "readOnly": 0 if account.may_trade else 1,
             "secret": "",
             "permissions": {

@@ -35,7 +35,7 @@ class Bybit(Dialect):
     habits = VenueRules(post_only_crossing="expire", duplicate_client_ids="ever")
 
     def __init__(self, world: World) -> None:
-        self._security = Security(world.settings, world.engine.clock)
+        self._security = Security(world.settings, world.engine.clock, world.keys)
         self._notes = Notes()
         self._public = PublicData(world)
         self._account = AccountData(world)
@@ -170,7 +170,7 @@ class Bybit(Dialect):
         elif sign(account.secret, f"GET/realtime{expires}") != signature:
             reason = "error sign!"
         else:
-            socket.state["account"] = account.key
+            socket.state.update(account=account.account, key=key)
         self._tell(socket, message, success=not reason, ret_msg=reason, op="auth")
 
     def _change(self, socket: Socket, message: dict[str, Any], op: str, names: list[str]) -> None:

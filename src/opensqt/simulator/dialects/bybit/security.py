@@ -8,8 +8,9 @@ import hmac
 from opensqt.simulator.clock import SimulatorClock
 from opensqt.simulator.dialects.base import Call, VenueError
 from opensqt.simulator.dialects.bybit import errors, parameters
+from opensqt.simulator.keys import ApiKey, Keyring
 from opensqt.simulator.rate_limits import Gate, Window
-from opensqt.simulator.settings import AccountSettings, SimulatorSettings
+from opensqt.simulator.settings import SimulatorSettings
 
 _DEFAULT_WINDOW_MS = 5000
 _AHEAD_MS = 1000
@@ -27,19 +28,19 @@ class Security:
     account's orders in ten seconds then counts in the venue's windows of five seconds and of one.
     """
 
-    def __init__(self, settings: SimulatorSettings, clock: SimulatorClock) -> None:
+    def __init__(self, settings: SimulatorSettings, clock: SimulatorClock, keys: Keyring) -> None:
         rules, told = settings.server, settings.server.model_fields_set
         self._clock = clock
-        self._accounts = {account.key: account for account in settings.accounts}
+        self._keys = keys
         by_address = rules.weight_per_minute // 12 if "weight_per_minute" in told else _ADDRESS_LIMIT
         self._gate = Gate(Window(by_address, _ADDRESS_WINDOW_MS), ban_after=0, ban_ms=rules.ban_ms)
         orders = rules.orders_per_10s // 10 if "orders_per_10s" in told else _ORDERS_PER_S
         queries = max(_QUERIES_PER_S, by_address // 12)
         self._orders, self._queries = Window(orders, 1000), Window(queries, 1000)
 
-    def account(self, key: str) -> AccountSettings | None:
-        """Answer the account of a key."""
-        return self._accounts.get(key)
+    def account(self, key: str) -> ApiKey | None:
+        """Answer a key that is good now."""
+        return self._keys.get(key)
 
     def now_ms(self) -> int:
         """The venue's time."""
@@ -61,15 +62,15 @@ class Security:
         self._check_signature(call, account)
         if call.route.operation in _ORDER_OPERATIONS and not account.may_trade:
             raise VenueError(200, "10005", "Permission denied, please check your API key permissions.")
-        call.account = account.key
+        call.key, call.account = account.key, account.account
         self._charge(call, path_limit)
 
-    def _named(self, call: Call) -> AccountSettings:
+    def _named(self, call: Call) -> ApiKey:
         headers = call.headers
         for name in ("X-BAPI-API-KEY", "X-BAPI-TIMESTAMP", "X-BAPI-SIGN"):
             if not headers.get(name):
                 raise VenueError(200, "10007", "User authentication failed.")
-        account = self._accounts.get(headers["X-BAPI-API-KEY"])
+        account = self._keys.get(headers["X-BAPI-API-KEY"])
         if account is None:
             raise VenueError(200, "10003", "API key is invalid.")
         return account
@@ -87,7 +88,7 @@ class Security:
                 f" req_timestamp[{timestamp}],server_timestamp[{now}],recv_window[{window}]",
             )
 
-    def _check_signature(self, call: Call, account: AccountSettings) -> None:
+    def _check_signature(self, call: Call, account: ApiKey) -> None:
         headers = call.headers
         payload = call.body if call.route.method == "POST" else call.query
         origin = headers["X-BAPI-TIMESTAMP"] + account.key + headers.get("X-BAPI-RECV-WINDOW", "") + payload

@@ -27,6 +27,7 @@ class AccountData:
     def __init__(self, world: World, contracts: Contracts, security: Security) -> None:
         self._engine = world.engine
         self._settings = world.settings
+        self._ring = world.keys
         self._contracts = contracts
         self._security = security
 
@@ -152,7 +153,7 @@ class AccountData:
         }
 
     def _keys(self, call: Call) -> Any:
-        account = self._settings.account(call.account)
+        account = self._ring[call.key]
         writes = {"futures": account.may_trade, "wallet": account.may_withdraw}
         perms = [{"name": name, "read_only": not writes.get(name, False)} for name in _PERMISSIONS]
         user = self._security.user(call.account)

@@ -35,7 +35,7 @@ class Gate(Dialect):
 
     def __init__(self, world: World) -> None:
         self._contracts = Contracts(world.engine.symbols())
-        self._security = Security(world.settings, world.engine.clock)
+        self._security = Security(world.settings, world.engine.clock, world.keys)
         self._public = PublicData(world, self._contracts)
         self._account = AccountData(world, self._contracts, self._security)
         self._streams = MarketStreams(world, self._contracts, self._public)
@@ -141,11 +141,12 @@ class Gate(Dialect):
             for stream in streams:
                 (self._streams.subscribe if subscribes else self._streams.unsubscribe)(socket, stream)
         elif self._user.serves(channel):
-            account = self._security.subscriber(message)
-            if account is None:
+            key = self._security.subscriber(message)
+            if key is None:
                 self._refuse(socket, message, _NOT_AUTHENTIC, "authentication fail")
                 return
-            topics = self._user.topics(channel, payload, account)
+            socket.state["key"] = key
+            topics = self._user.topics(channel, payload, self.world.keys[key].account)
             if isinstance(topics, str):
                 self._refuse(socket, message, _BAD_ARGUMENT, topics)
                 return

@@ -13,6 +13,7 @@ from urllib.parse import unquote_plus
 from opensqt.simulator.clock import SimulatorClock
 from opensqt.simulator.dialects.base import Call
 from opensqt.simulator.dialects.gate import errors
+from opensqt.simulator.keys import Keyring
 from opensqt.simulator.rate_limits import Window
 from opensqt.simulator.settings import SimulatorSettings
 
@@ -30,10 +31,10 @@ class Security:
     what Gate grants: 200 requests in 10 s to each endpoint, 100 orders and 200 cancels a second.
     """
 
-    def __init__(self, settings: SimulatorSettings, clock: SimulatorClock) -> None:
+    def __init__(self, settings: SimulatorSettings, clock: SimulatorClock, keys: Keyring) -> None:
         rules = settings.server
         self._clock = clock
-        self._accounts = {account.key: account for account in settings.accounts}
+        self._keys = keys
         self._users = {account.key: _FIRST_USER + number for number, account in enumerate(settings.accounts)}
         self._endpoints = Window(max(1, rules.weight_per_minute // 12), 10_000)
         placing = max(1, rules.orders_per_10s // 3)
@@ -49,7 +50,7 @@ class Security:
         if call.route.security == "none":
             return
         key, signature, timestamp = (self._header(call, name) for name in ("KEY", "SIGN", "Timestamp"))
-        if key not in self._accounts:
+        if key not in self._keys:
             raise errors.invalid_key()
         self._check_time(timestamp)
         content = hashlib.sha512(call.body.encode()).hexdigest()
@@ -60,14 +61,14 @@ class Security:
         expires = call.headers.get("x-gate-exptime", "")
         if expires and (not expires.isdecimal() or int(expires) < self._clock.server_ms()):
             raise errors.expired("request expired before it was handled")
-        if call.route.operation in _ORDER_OPERATIONS and not self._accounts[key].may_trade:
+        if call.route.operation in _ORDER_OPERATIONS and not self._keys[key].may_trade:
             raise errors.read_only()
-        call.account = key
+        call.key, call.account = key, self._keys[key].account
 
     def subscriber(self, message: Mapping[str, Any]) -> str | None:
-        """Answer whose account a subscription is signed for, or None when it is not signed right."""
+        """Answer the key that a subscription is signed with, or None when it is not signed right."""
         auth = message.get("auth")
-        if not isinstance(auth, dict) or auth.get("method") != "api_key" or auth.get("KEY") not in self._accounts:
+        if not isinstance(auth, dict) or auth.get("method") != "api_key" or auth.get("KEY") not in self._keys:
             return None
         time_s = message.get("time")
         if not isinstance(time_s, int) or abs(time_s * 1000 - self._clock.server_ms()) > _GAP_MS:
@@ -103,4 +104,4 @@ class Security:
             raise errors.expired("gap between request Timestamp and server time exceeds 60")
 
     def _sign(self, key: str, text: str) -> str:
-        return hmac.new(self._accounts[key].secret.encode(), text.encode(), hashlib.sha512).hexdigest()
+        return hmac.new(self._keys[key].secret.encode(), text.encode(), hashlib.sha512).hexdigest()

@@ -10,8 +10,8 @@ from opensqt.simulator.dialects.okx import errors, formats, parameters
 from opensqt.simulator.dialects.okx.instruments import Instruments, plain
 from opensqt.simulator.dialects.okx.public import PublicData
 from opensqt.simulator.dialects.okx.records import Bill, Records
+from opensqt.simulator.keys import ApiKey
 from opensqt.simulator.order import RefusalReason, Refused, SimFill
-from opensqt.simulator.settings import AccountSettings
 
 _MODES = {"net_mode": PositionMode.ONE_WAY, "long_short_mode": PositionMode.HEDGE}
 _MODE_NAMES = {mode: name for name, mode in _MODES.items()}
@@ -27,7 +27,7 @@ class AccountData:
         self._instruments = instruments
         self._records = records
         self._public = public
-        self._rights = {account.key: _rights(account) for account in world.settings.accounts}
+        self._keys = world.keys
         self._deposited_ms = world.engine.now_ms()
 
     def routes(self) -> list[Route]:
@@ -92,7 +92,7 @@ class AccountData:
                 "mgnIsoMode": "automatic",
                 "label": "simulated",
                 "ip": "",
-                "perm": self._rights[call.account],
+                "perm": _rights(self._keys[call.key]),
                 "kycLv": "3",
                 "roleType": "0",
                 "acctStpMode": "cancel_maker",
@@ -228,7 +228,7 @@ class AccountData:
         }
 
 
-def _rights(account: AccountSettings) -> str:
+def _rights(account: ApiKey) -> str:
     """Write what a key may do."""
     rights = {"read_only": True, "trade": account.may_trade, "withdraw": account.may_withdraw}
     return ",".join(name for name, given in rights.items() if given)

@@ -39,7 +39,7 @@ class Okx(Dialect):
     def __init__(self, world: World) -> None:
         self._instruments = Instruments(world.engine)
         self._records = Records(world.settings)
-        self._security = Security(world.settings, world.engine.clock)
+        self._security = Security(world.settings, world.engine.clock, world.keys)
         self._public = PublicData(world, self._instruments)
         self._account = AccountData(world, self._instruments, self._records, self._public)
         super().__init__(world)
@@ -164,8 +164,8 @@ class Okx(Dialect):
         key, passphrase, timestamp, sign = (
             str(arg.get(name, "")) for name in ("apiKey", "passphrase", "timestamp", "sign")
         )
-        self._security.login(key, passphrase, timestamp, sign)
-        socket.state["account"] = key
+        account = self._security.login(key, passphrase, timestamp, sign)
+        socket.state.update(account=account, key=key)
         self._tell(socket, {"event": "login", "code": "0", "msg": ""})
 
     def _subscribe(self, socket: Socket, arg: Any, operation: str, number: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from opensqt.simulator.clock import SimulatorClock
 from opensqt.simulator.dialects.base import Call, VenueError
 from opensqt.simulator.dialects.okx import errors, parameters
+from opensqt.simulator.keys import Keyring
 from opensqt.simulator.rate_limits import Window
 from opensqt.simulator.settings import SimulatorSettings
 
@@ -31,9 +32,9 @@ class Security:
     batches: of one address where it is public, of one account where it is signed.
     """
 
-    def __init__(self, settings: SimulatorSettings, clock: SimulatorClock) -> None:
+    def __init__(self, settings: SimulatorSettings, clock: SimulatorClock, keys: Keyring) -> None:
         self._clock = clock
-        self._accounts = {account.key: account for account in settings.accounts}
+        self._keys = keys
         self._windows: dict[str, Window] = {}
 
     def admit(self, call: Call) -> None:
@@ -47,13 +48,13 @@ class Security:
         if not window.add(call.account or call.address, parameters.count(call), self._clock.server_ms()):
             raise errors.too_many_requests()
 
-    def login(self, key: str, passphrase: str, timestamp: str, sign: str) -> None:
-        """Check what a WebSocket client signs in with.
+    def login(self, key: str, passphrase: str, timestamp: str, sign: str) -> str:
+        """Answer the account that a WebSocket client signs in to.
 
         Raises:
             VenueError: With the code of the `error` event that answers it.
         """
-        account = self._accounts.get(key)
+        account = self._keys.get(key)
         if account is None:
             raise VenueError(400, "60005", "Invalid apiKey")
         if not timestamp.isdecimal():
@@ -64,12 +65,13 @@ class Security:
             raise VenueError(400, "60007", "Invalid sign")
         if not _same(account.passphrase, passphrase):
             raise VenueError(400, "60024", "Wrong passphrase")
+        return account.account
 
     def _check_signed(self, call: Call) -> None:
         for header, code in _HEADERS:
             if not call.headers.get(header):
                 raise VenueError(401, code, f'Request header "{header}" cannot be empty.')
-        account = self._accounts.get(call.headers["OK-ACCESS-KEY"])
+        account = self._keys.get(call.headers["OK-ACCESS-KEY"])
         if account is None:
             raise VenueError(401, "50111", "Invalid OK-ACCESS-KEY")
         timestamp = call.headers["OK-ACCESS-TIMESTAMP"]
@@ -82,7 +84,7 @@ class Security:
             raise VenueError(401, "50105", 'Request header "OK-ACCESS-PASSPHRASE" incorrect.')
         if call.route.method == "POST" and not account.may_trade:
             raise VenueError(401, "50120", "This API key doesn't have permission to use this function")
-        call.account = account.key
+        call.key, call.account = account.key, account.account
 
     def _check_time(self, timestamp: str) -> None:
         try:
