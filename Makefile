@@ -12,7 +12,7 @@ help:
 	@echo "make setup   everything for development, in $(VENV)"
 	@echo "make demo    a simulated exchange, the connector, a grid and the live page, in one terminal"
 	@echo "make test    all tests (ARGS=\"--large\" for the full-size proofs)"
-	@echo "make bench   what a frame costs on each venue (ARGS=\"--venue binance\" for one)"
+	@echo "make bench   what the connector and the adapters cost, beside their floors (ARGS=\"--quick\")"
 	@echo "make lint    style, imports and their rules      make format  put the style right"
 	@echo "make types   mypy, strict                        make proto   regenerate src/opensqt/proto"
 	@echo "make lock    renew the locked dependencies       make clean   remove what was made here"

@@ -1,1 +1,1 @@
-"""Measures what a frame costs; nothing here is a test. `python -m benchmarks --help`."""
+"""Measures what a frame and what a call cost; nothing here is a test. `python -m benchmarks --help`."""

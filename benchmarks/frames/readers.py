@@ -11,9 +11,9 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from benchmarks import clients
-from benchmarks.capture import Kind, Way
-from benchmarks.clients import SYMBOL
+from benchmarks.frames import clients
+from benchmarks.frames.capture import Kind, Way
+from benchmarks.frames.clients import SYMBOL
 
 Read = Callable[[int], Awaitable[int]]
 """Reads so many frames and answers how many updates came out of them; 0 where nobody counts."""

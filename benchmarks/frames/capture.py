@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 
-from benchmarks import clients
-from benchmarks.clients import SYMBOL
+from benchmarks.frames import clients
+from benchmarks.frames.clients import SYMBOL
 from opensqt.exchange.venues.venue import Venue
 from opensqt.model.order import OrderType, Side, TimeInForce
 from opensqt.simulator import Simulator, SimulatorSettings

@@ -13,7 +13,7 @@ import time
 import uvloop
 from aiohttp import web
 
-from benchmarks.capture import Frames, Kind, Way, capture, simulator
+from benchmarks.frames.capture import Frames, Kind, Way, capture, simulator
 from opensqt.exchange.venues.registry import VENUES
 from opensqt.simulator import Simulator
 
@@ -24,7 +24,7 @@ _LONG = 126
 
 def main() -> int:
     """Serve one venue until the standard input ends."""
-    parser = argparse.ArgumentParser(prog="benchmarks.feed")
+    parser = argparse.ArgumentParser(prog="benchmarks.frames.feed")
     parser.add_argument("venue", choices=VENUES)
     parser.add_argument("frames", type=int)
     options = parser.parse_args()

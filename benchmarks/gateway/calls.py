@@ -1,0 +1,123 @@
+"""Rows `read` and `place`: unary calls through the connector on an exchange in memory, beside a bare echo."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+from benchmarks.gateway import rig
+from benchmarks.gateway.rig import Client, Options
+from benchmarks.measure import Call, Figure, Round, median_ratio, p50s, p99s, summary, take_turns, told
+from opensqt.proto import exchange_service_pb2 as pb
+
+_CALLERS = 32
+
+
+async def read(options: Options) -> list[Figure]:
+    """Measure GetLatestPrice and GetAccount."""
+    figures = []
+    price, account = pb.GetLatestPriceRequest(symbol=rig.SYMBOL), pb.GetAccountRequest()
+    for method, request in (("GetLatestPrice", price), ("GetAccount", account)):
+
+        def one(of: Client, method: str = method, request: object = request) -> Call:
+            ask = getattr(of.stub, method)
+            return lambda: ask(request)
+
+        runs = await _beside_floor(options, method, one)
+        figures += _ratios("read", method, runs, p50=1.25, p99=1.5)
+    return figures
+
+
+async def place(options: Options) -> list[Figure]:
+    """Measure PlaceOrder with the journal on the disk: alone, and by 32 callers at once."""
+    orders = rig.new_orders()
+
+    def one(of: Client) -> Call:
+        return lambda: of.stub.PlaceOrder(next(orders))
+
+    disk_ms = await asyncio.to_thread(_disk, options)
+    runs = await _beside_floor(options, "PlaceOrder", one)
+    figures = _ratios("place", "PlaceOrder", runs, p50=1.6)
+    detail = f"disk alone {disk_ms.p50:.2f} / {disk_ms.p99:.2f} ms"
+    figures.append(
+        Figure("place", "one flush of the disk, beside the echo's p50", _share(disk_ms, runs), None, detail=detail)
+    )
+    figures.append(await _many_callers(options))
+    return figures
+
+
+async def _beside_floor(options: Options, method: str, one: Callable[[Client], Call]) -> dict[str, list[Round]]:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(rig.connector(options, method))
+        ours = await stack.enter_async_context(rig.client(server.address))
+        answer = await one(ours)()
+        bare = await stack.enter_async_context(rig.floor(options, **{method: answer.SerializeToString()}))
+        echo = await stack.enter_async_context(rig.client(bare.address))
+        ways = {"floor": one(echo), "ours": one(ours)}
+        return await take_turns(ways, rounds=options.size(20, 4), calls=options.size(250, 100))
+
+
+async def _many_callers(options: Options) -> Figure:
+    """Count the orders that 32 callers place in a second."""
+    for_s = options.size(4, 1)
+    async with rig.connector(options, "callers") as server, rig.client(server.address) as ours:
+        orders = rig.new_orders()
+        answer = await ours.stub.PlaceOrder(next(orders))
+        rate = await _rate(lambda: ours.stub.PlaceOrder(next(orders)), for_s)
+    async with (
+        rig.floor(options, PlaceOrder=answer.SerializeToString()) as bare,
+        rig.client(bare.address) as echo,
+    ):
+        floor = await _rate(lambda: echo.stub.PlaceOrder(next(orders)), for_s)
+    what = f"PlaceOrder, {_CALLERS} callers"
+    return Figure("place", what, rate, 1000, at_least=True, unit="/s", detail=f"echo {floor:,.0f}/s")
+
+
+async def _rate(call: Call, for_s: float) -> float:
+    done = 0
+    until = time.perf_counter() + for_s
+
+    async def caller() -> None:
+        nonlocal done
+        while time.perf_counter() < until:
+            await call()
+            done += 1
+
+    started = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(_CALLERS):
+            group.create_task(caller())
+    return done / (time.perf_counter() - started)
+
+
+def _disk(options: Options) -> Round:
+    """Time what a commit can't do without: a page written and flushed, in the folder of the journal."""
+    times = []
+    path = options.folder / "disk"
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR)
+    try:
+        for number in range(300):
+            started = time.perf_counter_ns()
+            os.pwrite(descriptor, b"x" * 4096, number * 4096)
+            os.fdatasync(descriptor)
+            times.append((time.perf_counter_ns() - started) / 1e6)
+    finally:
+        os.close(descriptor)
+        path.unlink()
+    return summary(times)
+
+
+def _share(disk_ms: Round, runs: dict[str, list[Round]]) -> float:
+    floor = sorted(p50s(runs["floor"]))
+    return disk_ms.p50 / floor[len(floor) // 2]
+
+
+def _ratios(row: str, what: str, runs: dict[str, list[Round]], *, p50: float, p99: float | None = None) -> list[Figure]:
+    detail = f"{told(runs['ours'])}, echo {told(runs['floor'])}"
+    return [
+        Figure(row, f"{what}, p50 to echo", median_ratio(p50s(runs["ours"]), p50s(runs["floor"])), p50, detail=detail),
+        Figure(row, f"{what}, p99 to echo", median_ratio(p99s(runs["ours"]), p99s(runs["floor"])), p99),
+    ]
