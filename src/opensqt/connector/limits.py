@@ -1,0 +1,181 @@
+"""What a client's new orders are held to: symbols, worth, how many are open, how many a second."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from opensqt.connector.access import Access
+from opensqt.connector.clients import UNLIMITED, Limits
+from opensqt.exchange.caller import caller
+from opensqt.model.errors import ExchangeError, OrderDenied, PermissionDenied, RateLimited
+from opensqt.model.market import Price
+from opensqt.model.order import OrderRequest, OrderType, Side, TimeInForce
+
+Verdict = ExchangeError | None
+"""Why an order is not sent; None when it may be."""
+
+
+@dataclass(slots=True)
+class _Bucket:
+    """Orders that a client may still send at once."""
+
+    left: float
+    at: float
+
+
+class OrderLimits:
+    """Holds the orders of each client to what the clients file grants it now.
+
+    A repeat of an order that was asked for before is never refused: its caller has to learn what became of it.
+
+    Args:
+        access: Knows the clients.
+        price: Asks for the latest price of a symbol.
+        open_count: How many orders of a client are open or in flight.
+        knows: Whether an order was asked for before under a client order id, and may exist.
+        now: Seconds of any clock that only goes forward.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        *,
+        price: Callable[[str], Awaitable[Price]],
+        open_count: Callable[[str], int],
+        knows: Callable[[str], Awaitable[bool]],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._access = access
+        self._price = price
+        self._open_count = open_count
+        self._knows = knows
+        self._now = now
+        self._buckets: dict[str, _Bucket] = {}
+
+    async def verdicts(self, requests: Sequence[OrderRequest]) -> list[Verdict]:
+        """Say of each new order of the current caller whether it may be sent.
+
+        Nothing is waited for between the count of open orders and the answer, so hand on at once what may be sent.
+        """
+        client = caller()
+        limits = self._limits(client)
+        if limits is UNLIMITED:
+            return [None] * len(requests)
+        verdicts = [await self._worth(client, limits, request) for request in requests]
+        repeats: set[str] = set()
+        asked: set[str] = set()
+        while True:
+            counted = self._counted(client, limits, requests, verdicts, repeats)
+            doubtful = {
+                request.client_order_id
+                for request, verdict in zip(requests, counted, strict=True)
+                if verdict is not None
+            } - asked
+            if not doubtful:
+                break
+            for client_order_id in doubtful:
+                if await self._knows(client_order_id):
+                    repeats.add(client_order_id)
+            asked |= doubtful
+        self._draw(client, limits, sum(verdict is None for verdict in counted))
+        return counted
+
+    def symbol_verdict(self, symbol: str) -> Verdict:
+        """Say whether the current caller may cancel orders of a symbol."""
+        client = caller()
+        return _symbol(client, self._limits(client), symbol)
+
+    def _limits(self, client: str) -> Limits:
+        if self._access.clients is None:
+            return UNLIMITED
+        known = self._access.clients.named(client)
+        if known is None:
+            # Taken out of the file while its call was on the way.
+            raise PermissionDenied(f"client {client}: was revoked")
+        return known.limits
+
+    async def _worth(self, client: str, limits: Limits, request: OrderRequest) -> Verdict:
+        """Judge what does not depend on the client's other orders."""
+        verdict = _symbol(client, limits, request.symbol)
+        if verdict is not None or limits.max_order_notional is None:
+            return verdict
+        most = limits.max_order_notional
+        try:
+            worth = await self._notional(request, most)
+        except ExchangeError as error:
+            # Unpriced it can't be held to the limit; nothing was sent, and the error says what to do.
+            return error
+        if worth <= most:
+            return None
+        return OrderDenied(
+            f"client {client}: order {request.client_order_id} is worth {worth:f}; its limit is {most:f} an order",
+            symbol=request.symbol,
+        )
+
+    async def _notional(self, request: OrderRequest, most: Decimal) -> Decimal:
+        limit = request.price if request.order_type is OrderType.LIMIT else None
+        if limit is not None:
+            worth = request.quantity * limit
+            if worth > most or request.side is Side.BUY or request.time_in_force is TimeInForce.POST_ONLY:
+                return worth
+        # A limit to sell is the least that it brings: far below the market it fills at the market's price.
+        now = await self._price(request.symbol)
+        return request.quantity * max(now.bid, now.ask, limit or now.bid)
+
+    def _counted(
+        self,
+        client: str,
+        limits: Limits,
+        requests: Sequence[OrderRequest],
+        verdicts: Sequence[Verdict],
+        repeats: set[str],
+    ) -> list[Verdict]:
+        """Judge what depends on the client's other orders, too; waits for nothing and takes nothing."""
+        open_now = self._open_count(client)
+        left = self._left(client, limits)
+        answers: list[Verdict] = []
+        for request, verdict in zip(requests, verdicts, strict=True):
+            if request.client_order_id in repeats:
+                answers.append(None)
+                continue
+            if verdict is None and limits.max_open_orders is not None and open_now >= limits.max_open_orders:
+                verdict = OrderDenied(
+                    f"client {client}: {open_now} orders are open or in flight; its limit is {limits.max_open_orders}",
+                    symbol=request.symbol,
+                )
+            if verdict is None and limits.max_orders_per_second is not None and left < 1:
+                rate = limits.max_orders_per_second
+                verdict = RateLimited(
+                    f"client {client}: its limit is {rate:g} new orders a second",
+                    symbol=request.symbol,
+                    retry_after_s=(1 - left) / rate,
+                )
+            if verdict is None:
+                open_now += 1
+                left -= 1
+            answers.append(verdict)
+        return answers
+
+    def _left(self, client: str, limits: Limits) -> float:
+        """How many orders the client may send at once: what a second grants, and never less than one."""
+        rate = limits.max_orders_per_second
+        if rate is None:
+            return float("inf")
+        bucket = self._buckets.get(client)
+        most = max(rate, 1.0)
+        return most if bucket is None else min(most, bucket.left + (self._now() - bucket.at) * rate)
+
+    def _draw(self, client: str, limits: Limits, orders: int) -> None:
+        if limits.max_orders_per_second is not None:
+            # Repeats count as well, though they are never refused.
+            self._buckets[client] = _Bucket(max(self._left(client, limits) - orders, 0.0), self._now())
+
+
+def _symbol(client: str, limits: Limits, symbol: str) -> Verdict:
+    if not limits.symbols or symbol in limits.symbols:
+        return None
+    allowed = ", ".join(sorted(limits.symbols))
+    return PermissionDenied(f"client {client}: may not trade {symbol}, only {allowed}", symbol=symbol)
