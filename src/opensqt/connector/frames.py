@@ -67,23 +67,29 @@ def responses(batch: Batch[Entry]) -> Iterator[bytes]:
     A snapshot is never cut: half of one would be read as the whole truth. Each response but the last carries the
     number of its own last update, so that a client cut off between two of them resumes exactly there.
     """
-    if batch.snapshot:
-        yield _response(batch.updates, batch, batch.sequence)
+    parts = [entry.data for entry in batch.updates]
+    begin = 0
+    for end in () if batch.snapshot else _cuts(parts):
+        yield _response(parts[begin:end], batch, batch.updates[end - 1].number)
+        begin = end
+    yield _response(parts[begin:], batch, batch.sequence)
+
+
+def _cuts(parts: list[bytes]) -> Iterator[int]:
+    """Answer before which of the parts a large batch is cut."""
+    if len(parts) <= MAX_ENTRIES and sum(map(len, parts)) <= MAX_BYTES:
+        # Nearly always, so a response to one of many clients need not be gone through piece by piece.
         return
-    chunk: list[Entry] = []
-    size = 0
-    for entry in batch.updates:
-        if chunk and (len(chunk) == MAX_ENTRIES or size + len(entry.data) > MAX_BYTES):
-            yield _response(chunk, batch, chunk[-1].number)
-            chunk, size = [], 0
-        chunk.append(entry)
-        size += len(entry.data)
-    yield _response(chunk, batch, batch.sequence)
+    begin = size = 0
+    for place, part in enumerate(parts):
+        if place > begin and (place - begin == MAX_ENTRIES or size + len(part) > MAX_BYTES):
+            yield place
+            begin, size = place, 0
+        size += len(part)
 
 
-def _response(entries: list[Entry] | tuple[Entry, ...], batch: Batch[Entry], sequence: int) -> bytes:
+def _response(parts: list[bytes], batch: Batch[Entry], sequence: int) -> bytes:
     epoch = batch.epoch.encode()
-    parts = [entry.data for entry in entries]
     parts += (_EPOCH, _varint(len(epoch)), epoch, _SEQUENCE, _varint(sequence))
     if batch.snapshot:
         parts.append(_SNAPSHOT)

@@ -145,7 +145,8 @@ class Feed(Generic[T]):
             updates = tuple(update for number, update in self._state.values() if number > sequence)
             gap = self._forgotten > sequence
         else:
-            updates, gap = tuple(islice(self._log, len(self._log) - behind, None)), False
+            # From the right: a deque walks to any other place one update at a time.
+            updates, gap = tuple(islice(reversed(self._log), behind))[::-1], False
         return Batch(updates=updates, epoch=self.epoch, sequence=self.sequence, gap=gap)
 
 
