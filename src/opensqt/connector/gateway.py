@@ -7,8 +7,10 @@ from dataclasses import replace
 import opensqt
 from opensqt.connector.calls import Context, Handler
 from opensqt.connector.health import HealthMonitor
+from opensqt.connector.lease_keeper import LeaseKeeper
 from opensqt.connector.orders import OrderDesk
 from opensqt.exchange import codec, gateway_codec, requests
+from opensqt.exchange.caller import caller
 from opensqt.exchange.protocol import Exchange
 from opensqt.model.errors import InvalidRequest
 from opensqt.proto import gateway_service_pb2 as pb
@@ -17,15 +19,19 @@ from opensqt.proto import gateway_service_pb2 as pb
 class GatewayCalls:
     """The methods of GatewayService."""
 
-    def __init__(self, exchange: Exchange, desk: OrderDesk, health: HealthMonitor) -> None:
+    def __init__(self, exchange: Exchange, desk: OrderDesk, health: HealthMonitor, leases: LeaseKeeper) -> None:
         self._exchange = exchange
         self._desk = desk
         self._health = health
+        self._leases = leases
         self.reading: dict[str, Handler] = {
             "GetStatus": self._get_status,
             "ListFills": self._list_fills,
             "GetRateBudget": self._get_rate_budget,
         }
+        """What only looks."""
+        self.trading: dict[str, Handler] = {"Heartbeat": self._heartbeat}
+        """What is for those who trade."""
 
     async def _get_status(self, _request: pb.GetStatusRequest, _context: Context) -> pb.GetStatusResponse:
         now = replace(self._health.status, unresolved_orders=self._desk.unresolved)
@@ -33,6 +39,9 @@ class GatewayCalls:
 
     async def _get_rate_budget(self, _request: pb.GetRateBudgetRequest, _context: Context) -> pb.GetRateBudgetResponse:
         return gateway_codec.encode_budget(await self._exchange.get_rate_budget())
+
+    async def _heartbeat(self, request: pb.HeartbeatRequest, _context: Context) -> pb.HeartbeatResponse:
+        return gateway_codec.encode_lease(await self._leases.beat(caller(), request.ttl_ms))
 
     async def _list_fills(self, request: pb.ListFillsRequest, _context: Context) -> pb.ListFillsResponse:
         symbol = requests.decode_symbol(request.symbol)

@@ -47,6 +47,11 @@ class Metrics:
         self._unresolved = Gauge(
             "connector_orders_unresolved", "Orders whose outcome is not proven yet", registry=self.registry
         )
+        self._leases = Gauge("connector_leases_held", "Leases held by clients", registry=self.registry)
+        self._canceling = Gauge(
+            "connector_leases_canceling", "Clients whose orders are being canceled", registry=self.registry
+        )
+        self._leases_ended = Counter("connector_leases_ended_total", "Leases that ran out", registry=self.registry)
         self._serving = Gauge("connector_serving", "1 while health is SERVING", registry=self.registry)
 
     def count_request(self, method: str, status: str, seconds: float | None = None) -> None:
@@ -71,6 +76,15 @@ class Metrics:
         """Say where to look for the figures that are asked for only when the page is."""
         self._readers.set_function(readers)
         self._unresolved.set_function(unresolved)
+
+    def watch_leases(self, *, held: Callable[[], float], canceling: Callable[[], float]) -> None:
+        """Say where to look for the figures of the clients' leases."""
+        self._leases.set_function(held)
+        self._canceling.set_function(canceling)
+
+    def count_ended_lease(self) -> None:
+        """Count a lease that ran out."""
+        self._leases_ended.inc()
 
     def serving(self, serving: bool) -> None:
         """Tell whether health is SERVING."""

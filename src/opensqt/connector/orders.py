@@ -48,13 +48,23 @@ class OrderDesk:
         journal: Open, and of this account.
         tasks: Owns sending and resolving, which go on when the client that asked is gone.
         resolve: How an unknown outcome is found out.
+        refusal: Says why a client may place no new order now, if so.
     """
 
-    def __init__(self, exchange: Exchange, journal: Journal, tasks: Tasks, resolve: Resolve) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        journal: Journal,
+        tasks: Tasks,
+        resolve: Resolve,
+        *,
+        refusal: Callable[[str], ExchangeError | None] = lambda _client: None,
+    ) -> None:
         self._exchange = exchange
         self._journal = journal
         self._tasks = tasks
         self._resolve = resolve
+        self._refusal = refusal
         self.own = OwnOrders(exchange, journal.owners, tasks)
         self._intents: dict[str, Intent] = {}
         self._resolving = asyncio.Semaphore(_RESOLVING_AT_ONCE)
@@ -76,13 +86,7 @@ class OrderDesk:
 
     async def knows(self, client_order_id: str) -> bool:
         """Say whether an order was asked for under this id before, so that asking again sends nothing."""
-        if client_order_id in self._intents:
-            return True
-        try:
-            record = await self._journal.find(client_order_id)
-        except JournalError as error:
-            raise Unreachable(f"the order journal can't be read: {error}") from None
-        return record is not None and record.state is not State.ABSENT
+        return client_order_id in self._intents or await self._is_journaled(client_order_id)
 
     async def place(self, request: OrderRequest, *, wait_s: float) -> Order:
         """Place one order, or answer what became of it when it was asked for before.
@@ -93,6 +97,7 @@ class OrderDesk:
 
         Raises:
             DuplicateOrder: The id was used with other content, or by another client.
+            LeaseExpired: The client let its lease end; nothing was sent.
             OutcomeUnknown: Not proven within *wait_s*; ask again with the same id.
             ExchangeError: What the venue said.
         """
@@ -104,10 +109,17 @@ class OrderDesk:
     async def place_batch(self, requests: Sequence[OrderRequest], *, wait_s: float) -> list[Outcome]:
         """Place several orders in one go; as `place`, but each failure is an item of the answer."""
         client = caller()
-        answers: list[Intent | DuplicateOrder] = []
+        refusal, old = self._refusal(client), set[str]()
+        if refusal is not None:
+            # What was sent already gets its outcome; only what is new is refused.
+            old = {one.client_order_id for one in requests if await self._is_journaled(one.client_order_id)}
+        answers: list[Intent | ExchangeError] = []
         fresh: list[Intent] = []
         for request in requests:
             intent = self._intents.get(request.client_order_id)
+            if intent is None and refusal is not None and request.client_order_id not in old:
+                answers.append(refusal)
+                continue
             if intent is None:
                 intent = self._admit(request, client)
                 fresh.append(intent)
@@ -162,6 +174,13 @@ class OrderDesk:
         open_ids = [order.client_order_id for order in await self._exchange.get_open_orders()]
         before_ns = time.time_ns() - int(keep_s * 1e9)
         return await self._journal.prune(before_ns=before_ns, keep=open_ids)
+
+    async def _is_journaled(self, client_order_id: str) -> bool:
+        try:
+            record = await self._journal.find(client_order_id)
+        except JournalError as error:
+            raise Unreachable(f"the order journal can't be read: {error}") from None
+        return record is not None and record.state is not State.ABSENT
 
     def _admit(self, request: OrderRequest, client: str) -> Intent:
         intent = Intent(request, client, asyncio.get_running_loop().create_future())

@@ -21,6 +21,8 @@ from opensqt.connector.gateway import GatewayCalls
 from opensqt.connector.health import HealthMonitor
 from opensqt.connector.hub import Hub
 from opensqt.connector.journal import MEMORY, Journal
+from opensqt.connector.lease import Leases
+from opensqt.connector.lease_keeper import LeaseKeeper
 from opensqt.connector.metrics import Metrics, MetricsPage
 from opensqt.connector.orders import PLACING, OrderDesk, Resolve
 from opensqt.connector.service import ExchangeCalls
@@ -74,7 +76,9 @@ class Connector:
         self.tasks = Tasks()
         self.journal = Journal(journal)
         self._keep_s = keep_days * 86_400
-        self.desk = OrderDesk(exchange, self.journal, self.tasks, resolve or _resolve)
+        leases = Leases()
+        self.desk = OrderDesk(exchange, self.journal, self.tasks, resolve or _resolve, refusal=leases.refusal)
+        self.leases = LeaseKeeper(leases, exchange, self.desk, self.journal, self.tasks, self.metrics)
         self.hub = Hub(
             exchange,
             self.tasks,
@@ -85,7 +89,7 @@ class Connector:
         self.calls = Calls(self.metrics)
         self.health = HealthMonitor(
             exchange,
-            lambda: [*self.tasks.checks(), *self.hub.checks()],
+            lambda: [*self.tasks.checks(), *self.hub.checks(), *self.leases.checks()],
             self.journal.probe,
             self.metrics,
             interval_s=self.settings.health_interval_s,
@@ -117,6 +121,7 @@ class Connector:
                 self.metrics_address = self._page.address
             await self.exchange.start()
             await self.desk.start()
+            await self.leases.start()
             self.metrics.watch(readers=lambda: sum(self.hub.topics.values()), unresolved=lambda: self.desk.unresolved)
             await self.health.start()
             self._monitor = self.tasks.spawn("health", self.health.run(), forever=True)
@@ -170,10 +175,11 @@ class Connector:
 
     def _register(self, server: grpc.aio.Server) -> None:
         exchange_calls = ExchangeCalls(self.exchange, self.desk, order_wait_s=self.settings.order_wait_s)
-        gateway_calls = GatewayCalls(self.exchange, self.desk, self.health)
+        gateway_calls = GatewayCalls(self.exchange, self.desk, self.health, self.leases)
         unary = {
             name: self.calls.unary(name, handler)
-            for name, handler in (exchange_calls.trading | exchange_calls.reading | gateway_calls.reading).items()
+            for calls in (exchange_calls, gateway_calls)
+            for name, handler in (calls.trading | calls.reading).items()
         }
         streams = {name: self.calls.stream(name, handler) for name, handler in Streams(self.hub).handlers.items()}
         handlers = unary | streams
