@@ -108,9 +108,11 @@ class Ledger:
             opening_value: What the open orders would open, in quote.
             now_ns: The time that it is told at.
         """
-        positions = self.positions(prices)
-        unrealized = sum((position.unrealized_pnl for position in positions), _ZERO)
-        held = sum((abs(one.quantity) * one.entry_price for one in positions), _ZERO)
+        held = unrealized = _ZERO
+        for position in self._positions.values():
+            if position.quantity:
+                held += abs(position.quantity) * position.entry_price
+                unrealized += self._valued(position, prices).unrealized_pnl
         margin = self.margin_for(held + opening_value)
         return Account(
             asset="USDT",
