@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from opensqt.config.load import ConfigError
-from opensqt.model.errors import AccessError, ConnectorUnavailable, ExchangeError, Unreachable
+from opensqt.model.errors import AccessError, BackOff, ConnectorUnavailable, ExchangeError, Unreachable
 from opensqt.telemetry import logging
 
 EXIT_OK = 0
@@ -55,7 +55,7 @@ def _verdict(error: BaseException) -> tuple[int, str]:
         return EXIT_USAGE, ""
     if isinstance(error, AccessError):
         return EXIT_CREDENTIALS, ""
-    if isinstance(error, ConnectorUnavailable | Unreachable):
+    if isinstance(error, ConnectorUnavailable | Unreachable | BackOff):
         return EXIT_UNREACHABLE, ""
     if isinstance(error, ExchangeError):
         return EXIT_FAILURE, ""

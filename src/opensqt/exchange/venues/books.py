@@ -111,7 +111,7 @@ class Books:
         )
 
     async def begin(self) -> None:
-        """Take the first inventory; called once, with the private stream connected and its frames held back."""
+        """Take the first inventory; again if it failed, with the private stream connected and its frames held back."""
         for order in await self._venue.open_orders():
             self.symbols.setdefault(order.symbol)
         # History first, orders after: a fill between the two is in the orders' baseline.

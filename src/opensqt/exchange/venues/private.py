@@ -8,6 +8,7 @@ from typing import Any
 
 from opensqt.exchange.venues.books import Books
 from opensqt.exchange.venues.health import Health, Tasks
+from opensqt.exchange.venues.patience import patiently
 from opensqt.exchange.venues.upstream import QUERY_FAILURES, Upstream
 from opensqt.exchange.venues.venue import (
     BalanceChange,
@@ -73,7 +74,7 @@ class PrivateStream:
                 await self._connected.wait()
         except TimeoutError:
             raise Unreachable(f"the private stream of {self._venue.name} could not be connected") from None
-        await self._books.begin()
+        await patiently(self._books.begin)
         held, self._held = self._held or [], None
         for event in held:
             self._apply(event)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from opensqt.exchange.venues.health import Health
+from opensqt.exchange.venues.patience import patiently
 from opensqt.exchange.venues.venue import Venue
 from opensqt.model.account import PositionMode
 from opensqt.model.errors import (
@@ -33,7 +34,10 @@ class Preparation:
         self._health = health
 
     async def run(self) -> None:
-        """Take all steps; the first that fails ends the start."""
+        """Take all steps; the first that fails ends the start, but a venue that asks for a wait is waited for."""
+        await patiently(self._run)
+
+    async def _run(self) -> None:
         if not self._settings.public_only:
             self._check_key_is_given()
         await self._venue.rest.measure_clock()
