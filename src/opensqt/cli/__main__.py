@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from opensqt import __version__
-from opensqt.cli import cancel_all, reach, status
+from opensqt.cli import cancel_all, reach, status, token
 from opensqt.cli.demo import demo
 from opensqt.cli.stage import DemoSettings
 from opensqt.config import entry
@@ -28,6 +28,7 @@ _EXAMPLES = """examples:
   opensqt demo --replay bars.csv.gz --speed 600          recorded 1-minute bars, or trades, ten minutes a second
   opensqt status --symbol BTCUSDT                        health, account, positions, open orders
   opensqt cancel-all --symbol BTCUSDT --flatten          the kill switch
+  opensqt token new --name page --role read              let a client in to the connector
 """
 
 
@@ -40,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "demo":
             settings = _demo_settings(options)
             return entry.run(lambda stop: demo(settings, Console(), stop))
+        if options.command == "token":
+            return token.run(options)
         exchange = reach.remote(options.address)
     except ConfigError as error:
         return entry.fail(error)
@@ -105,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands.add_parser("demo", help="a grid on a simulated exchange, in separate processes, live"))
     _add_status(commands.add_parser("status", help="health, account, positions and open orders through the connector"))
     _add_cancel_all(commands.add_parser("cancel-all", help="the kill switch: cancel our orders, close positions"))
+    token.add_arguments(commands.add_parser("token", help="who may connect to the connector, and what each may do"))
     return parser
 
 

@@ -1,0 +1,159 @@
+"""`opensqt token`: make, list and revoke the tokens that clients show to the connector."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import secrets
+import sys
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from opensqt.config.load import ConfigError
+from opensqt.connector import clients_file
+from opensqt.connector.clients import NAME, ClientEntry, Role, digest, read_entries
+
+PREFIX = "sqt_"
+"""What every token begins with, so that a log or a scanner of public code knows one where it sees it."""
+
+_DEFAULT = "configs/clients.yaml"
+_EXAMPLES = """examples:
+  opensqt token new --name page --role read              prints the token, once; the file keeps its hash only
+  opensqt token new --name maker --role trade --symbols BTCUSDT,ETHUSDT \\
+      --max-order-notional 5000 --max-open-orders 50 --max-orders-per-second 10 --days 90
+  opensqt token new --name notebook --role read > token.txt && chmod 600 token.txt
+  opensqt token list
+  opensqt token revoke page                              its streams end within two seconds
+
+A connector that was started with the same --clients FILE takes up each change without a restart.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what the command takes."""
+    parser.epilog = _EXAMPLES
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    new = actions.add_parser(
+        "new", help="make one", epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    new.add_argument("--name", required=True, type=_name, help="of the client, as logs and metrics tell it")
+    new.add_argument("--role", required=True, choices=[*Role], help="read looks, trade also places and cancels")
+    new.add_argument("--certificate", metavar="NAME", help="subject common name of the client's certificate, too")
+    new.add_argument(
+        "--symbols", metavar="LIST", type=_symbols, help="the only ones it may trade, e.g. BTCUSDT,ETHUSDT"
+    )
+    new.add_argument("--max-order-notional", metavar="USDT", type=_amount, help="the most that one order may be worth")
+    new.add_argument("--max-open-orders", metavar="N", type=int, help="the most orders open or in flight")
+    new.add_argument("--max-orders-per-second", metavar="N", type=_amount, help="new orders a second")
+    new.add_argument("--days", metavar="N", type=_days, help="until it expires (default: never)")
+    revoke = actions.add_parser("revoke", help="take one back")
+    revoke.add_argument("name", metavar="NAME", help="of the client")
+    listing = actions.add_parser("list", help="show who may connect")
+    for action in (new, revoke, listing):
+        action.add_argument(
+            "--clients",
+            type=Path,
+            metavar="FILE",
+            default=Path(os.environ.get("OPENSQT__SERVER__CLIENTS_FILE") or _DEFAULT),
+            help="the connector's clients file (default: %(default)s)",
+        )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked for and answer the exit code.
+
+    Raises:
+        ConfigError: The file, or what was asked for, is not right.
+    """
+    match options.action:
+        case "new":
+            print(_new(options))
+            print(f"client {options.name} is in {options.clients}; this token is not shown again", file=sys.stderr)
+        case "revoke":
+            clients_file.remove(options.clients, options.name)
+            print(f"client {options.name} is out of {options.clients}", file=sys.stderr)
+        case _:
+            Console().print(_table(read_entries(options.clients)))
+    return 0
+
+
+def _new(options: argparse.Namespace) -> str:
+    token = PREFIX + secrets.token_urlsafe(32)
+    fields: dict[str, object] = {
+        "name": options.name,
+        "role": options.role,
+        "token_sha256": digest(token).hex(),
+        "certificate": options.certificate,
+        "symbols": options.symbols,
+        "max_order_notional": options.max_order_notional,
+        "max_open_orders": options.max_open_orders,
+        "max_orders_per_second": options.max_orders_per_second,
+        "expires": options.days,
+    }
+    if options.role == Role.READ and any(
+        fields[name] is not None for name in fields if name == "symbols" or name.startswith("max_")
+    ):
+        raise ConfigError("--role read: takes no limits, for it places no orders and sees all symbols")
+    clients_file.add(options.clients, {name: value for name, value in fields.items() if value is not None})
+    return token
+
+
+def _table(entries: tuple[ClientEntry, ...]) -> Table:
+    table = Table("client", "role", "shows", "symbols", "an order", "open", "a second", "expires", box=None)
+    for entry in entries:
+        shows = [word for word, given in (("token", entry.token_sha256), ("certificate", entry.certificate)) if given]
+        table.add_row(
+            entry.name,
+            entry.role,
+            " and ".join(shows),
+            ", ".join(entry.symbols) or "all",
+            *(
+                "any" if most is None else f"{most:f}" if isinstance(most, Decimal) else f"{most:g}"
+                for most in (entry.max_order_notional, entry.max_open_orders, entry.max_orders_per_second)
+            ),
+            _expiry(entry.expires),
+        )
+    return table
+
+
+def _expiry(expires: datetime | None) -> str:
+    if expires is None:
+        return "never"
+    text = f"{expires.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{text} (over)" if expires <= datetime.now(UTC) else text
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(NAME, text):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected 1 to 64 letters, digits and _ . : -")
+    return text
+
+
+def _symbols(text: str) -> list[str]:
+    symbols = [symbol.strip() for symbol in text.split(",")]
+    wrong = next((symbol for symbol in symbols if not re.fullmatch(r"[A-Z0-9]{2,40}", symbol)), None)
+    if wrong is not None:
+        raise argparse.ArgumentTypeError(f"{wrong!r}: expected symbols such as BTCUSDT, with commas between them")
+    return symbols
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal(0)
+    if not (amount.is_finite() and amount > 0):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number above zero")
+    return amount
+
+
+def _days(text: str) -> str:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 3650):
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of days, 1 to 3650")
+    return (datetime.now(UTC) + timedelta(days=int(text))).isoformat(timespec="seconds")
