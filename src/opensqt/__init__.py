@@ -1,3 +1,115 @@
-"""OpenSQT: an open gateway and market maker for crypto derivatives."""
+"""OpenSQT: an open gateway and market maker for crypto derivatives.
+
+What a program of your own needs is here by name:
+
+    async with opensqt.connect("localhost:50051") as exchange:
+        print(await exchange.get_latest_price("BTCUSDT"))
+
+The vocabulary is loaded at once, what connects only when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from opensqt.model import errors
+from opensqt.model.account import Account, MarginMode, Position, PositionMode
+from opensqt.model.client_order_id import new as new_client_order_id
+from opensqt.model.fill import Fill
+from opensqt.model.market import INTERVALS_MS, Candle, Price
+from opensqt.model.order import (
+    Order,
+    OrderRef,
+    OrderRequest,
+    OrderStatus,
+    OrderType,
+    OrderUpdate,
+    PositionSide,
+    Side,
+    TimeInForce,
+)
+from opensqt.model.stream import Batch, Cursor, Stream
+from opensqt.model.venue import (
+    Capabilities,
+    Channel,
+    Check,
+    ExchangeInfo,
+    ExchangeStatus,
+    Lease,
+    RateBudget,
+    RateLimit,
+    SymbolRules,
+)
+
+if TYPE_CHECKING:
+    from opensqt.client import connect
+    from opensqt.config.load import ConfigError
+    from opensqt.exchange.memory import InMemoryExchange
+    from opensqt.exchange.protocol import Exchange
+    from opensqt.exchange.remote import RemoteExchange
+    from opensqt.sync import SyncExchange, connect_sync
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "INTERVALS_MS",
+    "Account",
+    "Batch",
+    "Candle",
+    "Capabilities",
+    "Channel",
+    "Check",
+    "ConfigError",
+    "Cursor",
+    "Exchange",
+    "ExchangeInfo",
+    "ExchangeStatus",
+    "Fill",
+    "InMemoryExchange",
+    "Lease",
+    "MarginMode",
+    "Order",
+    "OrderRef",
+    "OrderRequest",
+    "OrderStatus",
+    "OrderType",
+    "OrderUpdate",
+    "Position",
+    "PositionMode",
+    "PositionSide",
+    "Price",
+    "RateBudget",
+    "RateLimit",
+    "RemoteExchange",
+    "Side",
+    "Stream",
+    "SymbolRules",
+    "SyncExchange",
+    "TimeInForce",
+    "connect",
+    "connect_sync",
+    "errors",
+    "new_client_order_id",
+]
+
+_HOMES = {
+    "ConfigError": "opensqt.config.load",
+    "Exchange": "opensqt.exchange.protocol",
+    "InMemoryExchange": "opensqt.exchange.memory",
+    "RemoteExchange": "opensqt.exchange.remote",
+    "SyncExchange": "opensqt.sync",
+    "connect": "opensqt.client",
+    "connect_sync": "opensqt.sync",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what connects: gRPC and the settings take a third of a second, which not every process has to pay."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

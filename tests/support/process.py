@@ -100,3 +100,19 @@ async def start(
         yield process
     finally:
         await process.stop()
+
+
+async def run_script(code: str, *, within_s: float = 30) -> tuple[int, str]:
+    """Run a program of a user's own to its end; answer its exit code and all that it printed."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    try:
+        async with asyncio.timeout(within_s):
+            output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return process.returncode, output.decode(errors="replace")

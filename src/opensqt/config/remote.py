@@ -87,8 +87,10 @@ class RemoteSettings(Section):
     def _not_in_plain_text(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
         if not value.get_secret_value().isascii() or not value.get_secret_value().isprintable():
             raise ValueError("expected plain characters on one line")
-        address = info.data.get("base_url", "")
-        if value.get_secret_value() and not (_speaks_tls(info) or info.data.get("insecure") or _is_loopback(address)):
+        address = info.data.get("base_url")
+        if not value.get_secret_value() or address is None:
+            return value
+        if not (_speaks_tls(info) or info.data.get("insecure") or _is_loopback(address)):
             raise ValueError(
                 f"it would travel to {address} in plain text; set tls_ca_file, or tls: true,"
                 " or insecure: true where the network itself keeps strangers out"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError
@@ -12,6 +12,9 @@ from opensqt.model.market import Candle, Price
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
 from opensqt.model.venue import ExchangeInfo, ExchangeStatus, RateBudget
+
+C = TypeVar("C", bound=type)
+_SEE = "See `Exchange`."
 
 
 class Exchange(Protocol):
@@ -160,3 +163,12 @@ class Exchange(Protocol):
     def subscribe_positions(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[Position]:
         """Stream positions; a flat one is told as a zero. Conflates per symbol and position side."""
         ...
+
+
+def documented(kind: C) -> C:
+    """Give the methods of a class that only point to `Exchange` what is said there, so that `help` tells it."""
+    for name, ours in vars(kind).items():
+        said = getattr(Exchange, name, None)
+        if said is not None and (ours.__doc__ or "").startswith(_SEE):
+            ours.__doc__ = (said.__doc__ or "") + ours.__doc__.removeprefix(_SEE)
+    return kind

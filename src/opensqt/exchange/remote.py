@@ -7,6 +7,7 @@ from typing import Any, Self, TypeVar
 
 from opensqt.config.remote import RemoteSettings
 from opensqt.exchange import codec, gateway_codec, status
+from opensqt.exchange.protocol import documented
 from opensqt.exchange.remote_lease import OnLapse, RemoteLease
 from opensqt.exchange.remote_link import Link
 from opensqt.exchange.remote_stream import RemoteStream
@@ -28,6 +29,7 @@ _BATCH = 50
 Subscribe = Callable[[Cursor | None], Any]
 
 
+@documented
 class RemoteExchange:
     """An Exchange behind a connector.
 

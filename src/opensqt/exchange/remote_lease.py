@@ -58,6 +58,11 @@ class RemoteLease:
         """Whether the connector is known to hold the orders safe: it confirmed the lease within the last ttl_s."""
         return self._failure is None and time.monotonic() - self._confirmed < self._ttl_s
 
+    @property
+    def failure(self) -> Exception | None:
+        """What ended the renewing for good; None while it goes on."""
+        return self._failure
+
     async def __aenter__(self) -> Self:
         self._failure = None
         lease = await self._renew()

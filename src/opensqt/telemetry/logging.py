@@ -114,6 +114,28 @@ def _add_fields(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> 
     return event
 
 
+def configure_library() -> None:
+    """Hand our lines to the logging of the program that uses us, under `opensqt`, unless it has set structlog up."""
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.format_exc_info,
+            _redact_event,
+            _one_line,
+        ],
+        logger_factory=lambda *names: logging.getLogger(".".join(("opensqt", *names))),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+
+def _one_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
+    facts = ", ".join(f"{key}={value}" for key, value in event.items() if key != "event")
+    return f"{event.get('event', '')}{f' ({facts})' if facts else ''}"
+
+
 def _redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     return {redact(key): value if key.startswith("_") else _redact_value(value) for key, value in event.items()}
 
