@@ -20,12 +20,10 @@ from opensqt.config import entry
 from opensqt.config.connector import ConnectorSettings
 from opensqt.config.load import ConfigError, load
 from opensqt.config.venue import VenueSettings
+from opensqt.connector.resolving import Resolver
 from opensqt.connector.server import Connector
 from opensqt.exchange.factory import KNOWN, check_name, create_exchange
-from opensqt.exchange.protocol import Exchange
-from opensqt.exchange.resolve import resolve
 from opensqt.model.errors import CredentialsRefused
-from opensqt.model.order import Order, OrderRequest
 from opensqt.telemetry import logging, tracing
 
 SHORTCUTS = {
@@ -186,7 +184,10 @@ async def _serve(settings: ConnectorSettings, stop: asyncio.Event) -> None:
             settings.server,
             journal=settings.journal_path,
             keep_days=settings.journal.keep_days,
-            resolve=partial(_resolve, venue),
+            resolve=Resolver(
+                recv_window_ms=venue.recv_window_ms,
+                visibility_margin_ms=round(venue.visibility_margin_s * 1000),
+            ),
         )
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
@@ -235,16 +236,6 @@ async def _first(work: Any, stopping: asyncio.Task[bool]) -> bool:
     with suppress(asyncio.CancelledError):
         await task
     return False
-
-
-async def _resolve(venue: VenueSettings, exchange: Exchange, request: OrderRequest, sent_ns: int) -> Order | None:
-    return await resolve(
-        exchange,
-        request,
-        sent_ns=sent_ns,
-        recv_window_ms=venue.recv_window_ms,
-        visibility_margin_ms=round(venue.visibility_margin_s * 1000),
-    )
 
 
 if __name__ == "__main__":

@@ -35,7 +35,6 @@ PLACING = "placing"
 """Name of the tasks that have an order on its way."""
 
 _log = logging.get_logger("connector.orders")
-_RESOLVING_AT_ONCE = 32
 _HIDDEN_NS = 10_000_000_000
 """A venue may not find an order that it accepted this short a time ago."""
 
@@ -67,7 +66,6 @@ class OrderDesk:
         self._refusal = refusal
         self.own = OwnOrders(exchange, journal.owners, tasks)
         self._intents: dict[str, Intent] = {}
-        self._resolving = asyncio.Semaphore(_RESOLVING_AT_ONCE)
 
     @property
     def unresolved(self) -> int:
@@ -272,9 +270,8 @@ class OrderDesk:
         wait_s = 0.5
         while True:
             try:
-                async with self._resolving:
-                    with tracing.step("resolve", {"opensqt.client_order_id": intent.request.client_order_id}):
-                        order = await self._resolve(self._exchange, intent.request, sent_ns)
+                with tracing.step("resolve", {"opensqt.client_order_id": intent.request.client_order_id}):
+                    order = await self._resolve(self._exchange, intent.request, sent_ns)
                 break
             except Exception as error:  # noqa: BLE001 - no error proves anything; only the venue's word ends this
                 ours = isinstance(error, ExchangeError)

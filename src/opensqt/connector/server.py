@@ -25,15 +25,14 @@ from opensqt.connector.lease import Leases
 from opensqt.connector.lease_keeper import LeaseKeeper
 from opensqt.connector.metrics import Metrics, MetricsPage
 from opensqt.connector.orders import PLACING, OrderDesk, Resolve
+from opensqt.connector.resolving import Resolver
 from opensqt.connector.service import ExchangeCalls
 from opensqt.connector.streams import Streams
 from opensqt.connector.tasks import Tasks
 from opensqt.connector.traced import traced
 from opensqt.exchange import wire
 from opensqt.exchange.protocol import Exchange
-from opensqt.exchange.resolve import resolve as resolve_by_asking
 from opensqt.model.errors import ExchangeError, Unreachable
-from opensqt.model.order import Order, OrderRequest
 from opensqt.proto import exchange_service_pb2, gateway_service_pb2
 from opensqt.telemetry import logging
 
@@ -77,7 +76,7 @@ class Connector:
         self.journal = Journal(journal)
         self._keep_s = keep_days * 86_400
         leases = Leases()
-        self.desk = OrderDesk(exchange, self.journal, self.tasks, resolve or _resolve, refusal=leases.refusal)
+        self.desk = OrderDesk(exchange, self.journal, self.tasks, resolve or Resolver(), refusal=leases.refusal)
         self.leases = LeaseKeeper(leases, exchange, self.desk, self.journal, self.tasks, self.metrics)
         self.hub = Hub(
             exchange,
@@ -226,10 +225,6 @@ async def _in_time(part: str, closing: Awaitable[None]) -> None:
             await closing
     except TimeoutError:
         _log.error("did not close in time; going on without it", part=part)
-
-
-async def _resolve(exchange: Exchange, request: OrderRequest, sent_ns: int) -> Order | None:
-    return await resolve_by_asking(exchange, request, sent_ns=sent_ns)
 
 
 def _method(method: MethodDescriptor, handler: Handler) -> grpc.RpcMethodHandler[Any, Any]:
