@@ -20,11 +20,14 @@ from opensqt.connector.calls import STOPPING, Calls, Handler, reader
 from opensqt.connector.gateway import GatewayCalls
 from opensqt.connector.health import HealthMonitor
 from opensqt.connector.hub import Hub
+from opensqt.connector.identity import Identity
 from opensqt.connector.journal import MEMORY, Journal
 from opensqt.connector.lease import Leases
 from opensqt.connector.lease_keeper import LeaseKeeper
+from opensqt.connector.limits import OrderLimits
 from opensqt.connector.metrics import Metrics, MetricsPage
 from opensqt.connector.orders import PLACING, OrderDesk, Resolve
+from opensqt.connector.reloads import Reloads
 from opensqt.connector.resolving import Resolver
 from opensqt.connector.service import ExchangeCalls
 from opensqt.connector.streams import Streams
@@ -42,6 +45,8 @@ _END_STREAMS_S = 1.0
 _CLOSE_PART_S = 0.6
 """Four parts are closed; with the above it keeps a stop under 10 s whatever hangs."""
 _PRUNE_EVERY_S = 3600.0
+_RECHECK_EVERY_S = 1.0
+"""So soon after a client's credentials have expired its streams end."""
 
 
 class Connector:
@@ -85,15 +90,28 @@ class Connector:
             linger_s=self.settings.linger_s,
             capacity=self.settings.stream_buffer,
         )
-        self.calls = Calls(self.metrics)
+        self.identity = Identity(self.settings)
+        self.reloads = Reloads()
+        self.calls = Calls(
+            self.metrics,
+            self.identity.access,
+            max_calls=self.settings.max_calls_in_flight,
+            max_streams=self.settings.max_streams,
+        )
         self.health = HealthMonitor(
             exchange,
-            lambda: [*self.tasks.checks(), *self.hub.checks(), *self.leases.checks()],
+            lambda: [
+                *self.tasks.checks(),
+                *self.hub.checks(),
+                *self.leases.checks(),
+                *self.identity.checks(),
+                *self.reloads.checks(),
+            ],
             self.journal.probe,
             self.metrics,
             interval_s=self.settings.health_interval_s,
         )
-        self._page = MetricsPage(self.metrics, host=self.settings.host, port=self.settings.metrics_port or 0)
+        self._page = MetricsPage(self.metrics, host=self.settings.metrics_host, port=self.settings.metrics_port or 0)
         self._server: grpc.aio.Server | None = None
         self._monitor: asyncio.Task[None] | None = None
 
@@ -114,6 +132,7 @@ class Connector:
         try:
             # Told now rather than after the exchange was asked; taken only when all else is there.
             _check_free(self.settings.host, self.settings.port)
+            self.identity.start(self.reloads, self.calls.recheck)
             await self.journal.open()
             if self.settings.metrics_port is not None:
                 await self._page.start()
@@ -125,6 +144,10 @@ class Connector:
             await self.health.start()
             self._monitor = self.tasks.spawn("health", self.health.run(), forever=True)
             self.tasks.spawn("journal-pruning", self._prune(), forever=True)
+            if self.reloads.files:
+                self.tasks.spawn("reloads", self.reloads.run(), forever=True)
+            if self.identity.access.proven:
+                self.tasks.spawn("credentials", self._recheck(), forever=True)
             self._server = self._listen()
             await self._server.start()
         except BaseException:
@@ -166,14 +189,20 @@ class Connector:
         server = grpc.aio.server(options=wire.SERVER_OPTIONS)
         self._register(server)
         try:
-            bound = server.add_insecure_port(f"{host}:{port}")
+            bound = self.identity.listen(server, f"{host}:{port}")
         except RuntimeError:
             raise ConfigError(f"port {port}: can't be had on {host}; give another with --port (0: any)") from None
         self.address = f"{host}:{bound}"
         return server
 
     def _register(self, server: grpc.aio.Server) -> None:
-        exchange_calls = ExchangeCalls(self.exchange, self.desk, order_wait_s=self.settings.order_wait_s)
+        limits = OrderLimits(
+            self.identity.access,
+            price=self.exchange.get_latest_price,
+            open_count=self.desk.own.open_count,
+            knows=self.desk.knows,
+        )
+        exchange_calls = ExchangeCalls(self.exchange, self.desk, limits, order_wait_s=self.settings.order_wait_s)
         gateway_calls = GatewayCalls(self.exchange, self.desk, self.health, self.leases)
         unary = {
             name: self.calls.unary(name, handler)
@@ -196,6 +225,11 @@ class Connector:
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, server)
         names = [service.full_name for service in services]
         reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+
+    async def _recheck(self) -> None:
+        while True:
+            await asyncio.sleep(_RECHECK_EVERY_S)
+            self.calls.recheck()
 
     async def _prune(self) -> None:
         while True:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from opensqt.connector.calls import Context, Handler
+from opensqt.connector.limits import OrderLimits, Verdict
 from opensqt.connector.orders import OrderDesk
 from opensqt.exchange import codec, requests
 from opensqt.exchange.caller import caller
@@ -34,12 +35,14 @@ class ExchangeCalls:
     Args:
         exchange: Answers the queries.
         desk: Takes the orders.
+        limits: What each client's orders are held to.
         order_wait_s: How long an order call waits for a proven outcome, unless its own deadline is sooner.
     """
 
-    def __init__(self, exchange: Exchange, desk: OrderDesk, *, order_wait_s: float) -> None:
+    def __init__(self, exchange: Exchange, desk: OrderDesk, limits: OrderLimits, *, order_wait_s: float) -> None:
         self._exchange = exchange
         self._desk = desk
+        self._limits = limits
         self._order_wait_s = order_wait_s
         self.trading: dict[str, Handler] = {
             "PlaceOrder": self._place_order,
@@ -63,6 +66,9 @@ class ExchangeCalls:
     async def _place_order(self, request: pb.PlaceOrderRequest, context: Context) -> pb.PlaceOrderResponse:
         asked = requests.decode_order_request(request.order)
         _note(asked.symbol, asked.client_order_id)
+        (denied,) = await self._limits.verdicts([asked])
+        if denied is not None:
+            raise denied
         order = await self._desk.place(asked, wait_s=self._wait_s(context))
         return pb.PlaceOrderResponse(order=codec.encode_order(order))
 
@@ -72,12 +78,14 @@ class ExchangeCalls:
         _check_size(len(request.orders))
         batch = _Batch(request.orders, requests.decode_order_request)
         _note(",".join({one.symbol for one in batch.sound}), *(one.client_order_id for one in batch.sound))
+        batch.hold_to(await self._limits.verdicts(batch.sound))
         outcomes = await self._desk.place_batch(batch.sound, wait_s=self._wait_s(context)) if batch.sound else []
         return pb.BatchPlaceOrdersResponse(results=map(encode_order_result, batch.answers(outcomes)))
 
     async def _cancel_order(self, request: pb.CancelOrderRequest, _context: Context) -> pb.CancelOrderResponse:
         ref = requests.decode_order_ref(request.order)
         _note(ref.symbol, ref.client_order_id or ref.order_id)
+        self._check_symbol(ref.symbol)
         order = await self._desk.cancel(ref)
         return pb.CancelOrderResponse(order=codec.encode_order(order))
 
@@ -89,6 +97,7 @@ class ExchangeCalls:
         _note(
             ",".join({ref.symbol for ref in batch.sound}), *(ref.client_order_id or ref.order_id for ref in batch.sound)
         )
+        batch.hold_to([self._limits.symbol_verdict(ref.symbol) for ref in batch.sound])
         outcomes = await self._desk.cancel_batch(batch.sound) if batch.sound else []
         return pb.BatchCancelOrdersResponse(results=map(encode_order_result, batch.answers(outcomes)))
 
@@ -97,6 +106,7 @@ class ExchangeCalls:
     ) -> pb.CancelAllOrdersResponse:
         symbol = requests.decode_symbol(request.symbol)
         _note(symbol)
+        self._check_symbol(symbol)
         orders = await self._exchange.cancel_all_orders(symbol)
         return pb.CancelAllOrdersResponse(orders=map(codec.encode_order, orders))
 
@@ -145,6 +155,11 @@ class ExchangeCalls:
     ) -> pb.GetExchangeInfoResponse:
         return codec.encode_info(await self._exchange.get_exchange_info())
 
+    def _check_symbol(self, symbol: str) -> None:
+        denied = self._limits.symbol_verdict(symbol)
+        if denied is not None:
+            raise denied
+
     def _wait_s(self, context: Context) -> float:
         remaining_s = context.time_remaining()
         return self._order_wait_s if remaining_s is None else min(self._order_wait_s, wait_within(remaining_s))
@@ -155,13 +170,20 @@ class _Batch(Generic[M, T]):
 
     def __init__(self, items: Sequence[M], decode: Callable[[M, str], T]) -> None:
         self.sound: list[T] = []
-        self._errors: list[InvalidRequest | None] = []
+        self._errors: list[ExchangeError | None] = []
         for place, item in enumerate(items):
             try:
                 self.sound.append(decode(item, f"orders[{place}]"))
                 self._errors.append(None)
             except InvalidRequest as error:
                 self._errors.append(error)
+
+    def hold_to(self, verdicts: Sequence[Verdict]) -> None:
+        """Take those out of the sound items that may not be done, for the reason given."""
+        places = [place for place, error in enumerate(self._errors) if error is None]
+        for place, verdict in zip(places, verdicts, strict=True):
+            self._errors[place] = verdict
+        self.sound = [item for item, verdict in zip(self.sound, verdicts, strict=True) if verdict is None]
 
     def answers(self, outcomes: Sequence[Order | ExchangeError]) -> list[Order | ExchangeError]:
         """Put the outcomes of the sound items back among the errors of the others, in the order of the request."""
