@@ -17,6 +17,7 @@ from opensqt.exchange.venues.health import Health, Tasks
 from opensqt.exchange.venues.market import MarketData
 from opensqt.exchange.venues.orders import OrderDesk
 from opensqt.exchange.venues.private import PrivateStream
+from opensqt.exchange.venues.renewal import Renewal
 from opensqt.exchange.venues.rest import Rest
 from opensqt.exchange.venues.start import Preparation
 from opensqt.exchange.venues.upstream import QUERY_FAILURES
@@ -34,6 +35,7 @@ from opensqt.telemetry.logging import get_logger, protect, redact
 _log = get_logger("venue")
 _MOST_CANDLES = 1_000
 _RULES_RELOAD_S = 10.0
+_PULSE_S = 5.0
 T = TypeVar("T")
 
 
@@ -50,14 +52,10 @@ class VenueExchange:
         self._settings = settings
         self._health = Health(venue_type.name)
         self._tasks = Tasks(self._health)
-        self._client = venue_type.make_client(settings)
-        # ccxt would load currencies with every market: signed calls that trading does not need.
-        self._client.has["fetchCurrencies"] = False
         self._budget = Budget(venue_type.tariff, patience_s=settings.request_timeout_s)
-        self._client.budget = self._budget
-        window_ms = settings.recv_window_ms
-        rest = Rest(self._client, venue_type.codes, self._health, self._budget, recv_window_ms=window_ms)
-        self._venue = venue_type(settings, self._client, rest)
+        self._type = venue_type
+        self._venue = self._reach(settings, self._health)
+        self._client, self._rest = self._venue.client, self._venue.rest
         self._books = Books(self._venue)
         self._market = MarketData(self._venue, self._client, self._health, self._tasks)
         self._private = PrivateStream(self._venue, self._client, self._books, self._health, self._tasks)
@@ -67,6 +65,7 @@ class VenueExchange:
         self._client.hooks = Hooks(
             frame=self._on_frame, connected=self._private.on_connected, unreadable=self._set_aside
         )
+        self._renewal = Renewal(self._reach, self._venue, self._books, self._health, self._private.log_in_again)
         self._rules_loaded_s = 0.0
         self._rules_reload: asyncio.Task[None] | None = None
         self._closed = False
@@ -109,6 +108,10 @@ class VenueExchange:
         for feed in (self._books.orders, self._books.positions, self._books.accounts):
             feed.close(gone)
         await self._client.close()
+
+    async def renew_credentials(self, settings: VenueSettings) -> bool:
+        """Take up the key that *settings* hold, without a restart; see `Renewal.renew`."""
+        return await self._renewal.renew(settings)
 
     # Orders
 
@@ -218,7 +221,12 @@ class VenueExchange:
 
     async def get_status(self) -> ExchangeStatus:
         """Tell whether trading is possible now, and why not."""
-        return self._health.status()
+        private = [] if self._settings.public_only else self._private.channels()
+        return replace(
+            self._health.status(),
+            channels=(*private, *self._market.channels()),
+            clock_offset_ms=self._client.clock_offset_ms,
+        )
 
     async def get_rate_budget(self) -> RateBudget:
         """Tell what is left of what the venue grants."""
@@ -291,10 +299,13 @@ class VenueExchange:
     # Upkeep
 
     async def _keep_clock(self) -> None:
+        """Measure the clock when that is due, and when the venue has answered nothing for a while: it is a question."""
         while True:
-            await asyncio.sleep(self._settings.clock_interval_s)
+            await asyncio.sleep(min(_PULSE_S, self._settings.clock_interval_s))
+            if not self._rest.clock.due and self._rest.quiet_s < _PULSE_S:
+                continue
             try:
-                await self._venue.rest.measure_clock()
+                await self._rest.clock.measure()
             except QUERY_FAILURES as error:
                 _log.warning("the venue's clock could not be asked", error=redact(str(error)))
 
@@ -311,6 +322,22 @@ class VenueExchange:
             await self._venue.load_rules()
         except QUERY_FAILURES as error:
             _log.warning("the symbol rules could not be loaded afresh", error=redact(str(error)))
+
+    def _reach(self, settings: VenueSettings, health: Health) -> Venue:
+        """Make a way to the venue; all of them share one rate budget."""
+        client = self._type.make_client(settings)
+        # ccxt would load currencies with every market: signed calls that trading does not need.
+        client.has["fetchCurrencies"] = False
+        client.budget = self._budget
+        rest = Rest(
+            client,
+            self._type.codes,
+            health,
+            self._budget,
+            recv_window_ms=settings.recv_window_ms,
+            clock_interval_s=settings.clock_interval_s,
+        )
+        return self._type(settings, client, rest)
 
     # Checks
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
@@ -57,8 +58,8 @@ class Books:
         self._early_fills: dict[tuple[str, str], list[Fill]] = {}
         self._asking = asyncio.Lock()
         self._all_trades_at_s = 0.0
-        self.news_from_queries = 0
-        """How often a query told what the stream had not."""
+        self.news: Counter[str] = Counter()
+        """How often a comparison told what the stream's channel had not: `orders`, `positions`."""
 
     def learn(self, order: Order, fill: Fill | None = None) -> bool:
         """Take in an order's state, publish what is new of it, and say whether anything was."""
@@ -138,6 +139,7 @@ class Books:
                 thorough = True
             told = await self._ask_orders(everywhere=thorough)
             moved = await self.refresh_positions()
+            self.news["positions"] += len(moved)
             missing = {order.symbol for order in told if self.tracker.unexplained(order)}
             missing |= moved | {order.symbol for order in self.tracker.incomplete()}
             for symbol in list(self.symbols) if thorough else sorted(missing):
@@ -145,7 +147,7 @@ class Books:
             if thorough:
                 self._all_trades_at_s = time.monotonic()
             for order in told:
-                self.news_from_queries += self.learn(order)
+                self.news["orders"] += self.learn(order)
             await self.refresh_account()
 
     async def refresh_account(self) -> None:
@@ -209,11 +211,11 @@ class Books:
         async with self._asking:
             if symbol not in self._begun_ms:
                 return
-            news = self.news_from_queries
+            news = self.news["orders"]
             try:
                 await self._ask_fills(symbol)
             finally:
-                self.news_from_queries = news
+                self.news["orders"] = news
 
     async def _ask_fills(self, symbol: str) -> None:
         """Ask for the trades since the watermark, less an overlap, and publish those not seen."""
@@ -233,12 +235,12 @@ class Books:
         if self.tracker.find(ref) is not None:
             update = self.tracker.apply_fill(fill)
             if update is not None:
-                self.news_from_queries += 1
+                self.news["orders"] += 1
                 self.orders.publish((update,))
         elif fill.event_time_ms <= self._begun_ms[fill.symbol]:
             self.tracker.skip_fills([fill])
         else:
-            self.news_from_queries += self.learn(await self._venue.order(ref), fill)
+            self.news["orders"] += self.learn(await self._venue.order(ref), fill)
 
     def _begin_symbol(self, symbol: str, event_time_ms: int) -> None:
         """Count the fills of a symbol from a venue time on."""

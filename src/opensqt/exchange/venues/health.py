@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextvars import Context
 from typing import Any
 
 from opensqt.model.clock import now_ms
@@ -19,6 +20,14 @@ class Health:
     def __init__(self, venue: str) -> None:
         self._venue = venue
         self._checks: dict[str, Check] = {}
+        self._doubts: dict[str, Callable[[], str]] = {}
+
+    def doubt(self, name: str, why: Callable[[], str]) -> None:
+        """Have *why* asked whenever the status is: what it answers, unless empty, turns the check red until it is set.
+
+        For what goes wrong by nothing happening.
+        """
+        self._doubts[name] = why
 
     def set(self, name: str, ok: bool, reason: str = "") -> None:
         """Set a check; `since_ms` moves only when *ok* changes."""
@@ -36,6 +45,7 @@ class Health:
     def forget(self, name: str) -> None:
         """Drop a check whose subject is gone."""
         self._checks.pop(name, None)
+        self._doubts.pop(name, None)
 
     def ok(self, name: str) -> bool:
         """Whether a check is known and ok."""
@@ -44,7 +54,15 @@ class Health:
 
     def status(self) -> ExchangeStatus:
         """Answer all checks."""
+        for name, why in self._doubts.items():
+            if self.ok(name) and (reason := why()):
+                self.set(name, False, reason)
         return ExchangeStatus(checks=tuple(self._checks.values()))
+
+
+def in_ms(seconds: float | None) -> int | None:
+    """Answer a time in whole milliseconds."""
+    return None if seconds is None else round(seconds * 1000)
 
 
 class Tasks:
@@ -53,31 +71,42 @@ class Tasks:
     def __init__(self, health: Health) -> None:
         self._health = health
         self._tasks: set[asyncio.Task[None]] = set()
+        """Those that are to go on: one that its owner ended is not among them."""
 
     def start(self, name: str, work: Coroutine[Any, Any, None], *, lasting: bool = True) -> asyncio.Task[None]:
-        """Run *work*. A lasting task has a check of its own; the end of it, even without error, is a failure."""
-        task = asyncio.create_task(work, name=name)
+        """Run *work*, on nobody's behalf. A lasting task has a check of its own; any end of it is a failure."""
+        # Though the call of one client may have started it: its name, its lane and its log fields stay behind.
+        task = asyncio.create_task(work, name=name, context=Context())
         self._tasks.add(task)
         if lasting:
             self._health.set(f"task:{name}", True)
         task.add_done_callback(lambda done: self._ended(done, lasting=lasting))
         return task
 
+    async def end(self, task: asyncio.Task[None]) -> None:
+        """Cancel a task that is not needed any more, wait for its end and forget its check."""
+        self._tasks.discard(task)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        self._health.forget(f"task:{task.get_name()}")
+
     async def close(self) -> None:
         """Cancel all tasks and wait for their end."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(self.end(task) for task in list(self._tasks)))
 
     def _ended(self, task: asyncio.Task[None], *, lasting: bool) -> None:
+        if task not in self._tasks:
+            return
         self._tasks.discard(task)
         name = task.get_name()
         if task.cancelled():
-            self._health.forget(f"task:{name}")
+            self._health.set(f"task:{name}", False, "was cancelled")
             return
         error = task.exception()
         if error is not None:
             _log.error("background task failed", task=name, exc_info=error)
         if error is not None or lasting:
             self._health.set(f"task:{name}", False, f"ended: {error!r}" if error else "ended")
+        else:
+            # It failed before, and now it did not.
+            self._health.forget(f"task:{name}")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from opensqt.exchange.feed import Feed
-from opensqt.exchange.venues.client import cancelled_quietly
-from opensqt.exchange.venues.health import Health, Tasks
+from opensqt.exchange.venues.health import Health, Tasks, in_ms
 from opensqt.exchange.venues.topics import CandleTopic, Topic, candle_feed, price_feed
 from opensqt.exchange.venues.upstream import FAILURES, QUERY_FAILURES
 from opensqt.exchange.venues.venue import Venue
 from opensqt.model.errors import ExchangeError
 from opensqt.model.market import Candle, Price
+from opensqt.model.venue import Channel
 from opensqt.telemetry.logging import get_logger, redact
 
 _log = get_logger("venue")
@@ -99,6 +99,13 @@ class MarketData:
             if candles is not None:
                 candles.take(event, socket)
 
+    def channels(self) -> list[Channel]:
+        """Tell of each topic whether its stream is connected, and how old the last it told is."""
+        return [
+            Channel(name=topic.name, connected=topic.connected, data_age_ms=in_ms(topic.data_age_s()))
+            for topic in self._topics.values()
+        ]
+
     def fresh_price(self, symbol: str) -> Price | None:
         """Answer the streamed price if its stream is vouched for, else None."""
         topic = self._price_topic(symbol)
@@ -118,6 +125,7 @@ class MarketData:
             return
         self._topics[key] = topic
         self._health.set(f"market_data:{topic.name}", True, "subscribing")
+        self._health.doubt(f"market_data:{topic.name}", lambda: topic.doubt(self._venue.settings.stale_after_s))
         self._running[key] = self._tasks.start(topic.name, topic.upstream.run())
 
     def _teller(self, name: str) -> Callable[[bool, str], None]:
@@ -152,21 +160,27 @@ class MarketData:
         settings = self._venue.settings
         while True:
             await asyncio.sleep(min(_LOOK_EVERY_S, settings.stale_after_s / 4))
+            questions: list[Coroutine[Any, Any, None]] = []
             for key, topic in list(self._topics.items()):
                 if topic.unread_for_s() > settings.linger_s:
                     await self._shut(key, topic)
-                elif topic.age_s() > settings.stale_after_s and await topic.is_behind():
-                    self._renew(topic)
+                elif topic.questionable(settings.stale_after_s):
+                    questions.append(self._question(topic))
+            await asyncio.gather(*questions)
 
-    def _renew(self, topic: AnyTopic) -> None:
+    async def _question(self, topic: AnyTopic) -> None:
         """Break a stalled topic's connection; its upstream makes a new one."""
-        if topic.socket is not None:
-            self._client.drop(topic.socket)
+        if not await topic.is_behind() or topic.socket is None:
+            return
+        # The one that took its place, and that may be as silent, has the same address.
+        socket = self._client.clients.get(topic.socket.url)
+        if socket is not None and topic.gives_up(self._venue.settings.stale_after_s):
+            self._client.drop(socket)
 
     async def _shut(self, key: Key, topic: AnyTopic) -> None:
         """End a topic: by closing its connection, or by unsubscribing where others use that too."""
         del self._topics[key]
-        await cancelled_quietly(self._running.pop(key))
+        await self._tasks.end(self._running.pop(key))
         self._health.forget(f"market_data:{topic.name}")
         shared = any(other.socket is topic.socket for other in self._topics.values())
         try:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from opensqt.exchange.venues.books import Books
-from opensqt.exchange.venues.health import Health, Tasks
+from opensqt.exchange.venues.health import Health, Tasks, in_ms
 from opensqt.exchange.venues.patience import patiently
 from opensqt.exchange.venues.upstream import QUERY_FAILURES, Upstream
 from opensqt.exchange.venues.venue import (
@@ -23,10 +25,14 @@ from opensqt.model.account import Position
 from opensqt.model.errors import ExchangeError, Unreachable
 from opensqt.model.fill import Fill
 from opensqt.model.order import OrderUpdate
+from opensqt.model.venue import Channel
 from opensqt.telemetry.logging import get_logger, redact
 
 _log = get_logger("venue")
 _CHECK = "private_stream"
+_ORDERS, _POSITIONS, _ACCOUNT = _CHANNELS = ("orders", "positions", "account")
+_REFUSAL_COUNTS_S = 60.0
+"""Seconds after which a refused order no longer says that the key may not trade: only the next one could tell."""
 _START_TIMEOUTS = 3
 """How many request timeouts the first connection may take."""
 _RETRY_S = 0.5
@@ -58,8 +64,16 @@ class PrivateStream:
         self._fills_waiting: asyncio.Queue[str] = asyncio.Queue()
         self._held: list[Event] | None = []
         """Frames that came before the first inventory; None after it."""
-        self._expected_since_s: float | None = None
+        self._heard_s: dict[str, float] = {}
+        """When each channel last told anything."""
+        self._expected_s: dict[str, float] = {}
+        """Since when a channel owes what the venue has answered already."""
+        self._vouched_s = time.monotonic()
+        """When data came, or a comparison with the venue was made."""
+        self._unproven = ""
+        """Why the connection before this one was replaced, if for silence, until this one proves better."""
         self._upstream = Upstream(_CHECK, venue.watch_private, lost=self._lost)
+        health.doubt(_CHECK, self._doubt)
 
     async def start(self) -> None:
         """Connect, take the first inventory, and keep it true from then on.
@@ -79,6 +93,7 @@ class PrivateStream:
         for event in held:
             self._apply(event)
         self._resync.clear()
+        self._vouched_s = time.monotonic()
         self._health.set(_CHECK, True)
         self._tasks.start("reconcile", self._reconcile())
         self._tasks.start("balance", self._refresh_balance())
@@ -91,13 +106,18 @@ class PrivateStream:
             return
         self._socket = socket
         self._ready = False
-        self._expected_since_s = None
+        self._expected_s.clear()
         if not self._venue.tells_ready:
             self._begin()
 
     def take(self, event: Event, socket: Any) -> None:
         """Take in a streamed event."""
-        self._expected_since_s = None
+        channel = _channel_of(event)
+        self._vouched_s = time.monotonic()
+        if channel:
+            self._heard_s[channel] = self._vouched_s
+            self._unproven = ""
+            self._expected_s.pop(channel, None)
         if isinstance(event, StreamExpired):
             # A second notice of the same end comes over a connection that is already given up.
             if socket is self._socket:
@@ -110,10 +130,27 @@ class PrivateStream:
         else:
             self._apply(event)
 
-    def expect(self) -> None:
-        """Say that the venue has just answered what its stream must tell too."""
-        if self._expected_since_s is None:
-            self._expected_since_s = time.monotonic()
+    def expect(self, channel: str = _ORDERS, since_s: float | None = None) -> None:
+        """Say that the venue has answered what this channel must tell too, unless it told anything since then."""
+        now_s = time.monotonic()
+        if self._heard_s.get(channel, -inf) <= (now_s if since_s is None else since_s):
+            self._expected_s.setdefault(channel, now_s)
+
+    def log_in_again(self) -> None:
+        """Sign in with the key that is in use now, and look for what was missed meanwhile."""
+        self._replace("logs in with another key")
+
+    def channels(self) -> list[Channel]:
+        """Tell of each channel whether it is connected, and how old the last it told is."""
+        now_s = time.monotonic()
+        return [
+            Channel(
+                name=name,
+                connected=self._ready,
+                data_age_ms=in_ms(now_s - self._heard_s[name]) if name in self._heard_s else None,
+            )
+            for name in _CHANNELS
+        ]
 
     def _begin(self) -> None:
         """Count on the connection from now on, and look for what was missed before."""
@@ -141,7 +178,7 @@ class PrivateStream:
         """Give the connection up; the upstream makes a new one, and the resync after it finds what was missed."""
         socket, self._socket = self._socket, None
         self._ready = False
-        self._expected_since_s = None
+        self._expected_s.clear()
         self._health.set(_CHECK, False, reason)
         if socket is not None:
             self._client.drop(socket)
@@ -160,10 +197,10 @@ class PrivateStream:
                 async with asyncio.timeout(wait_s):
                     await self._resync.wait()
             except TimeoutError:
-                self._question(settings.stale_after_s)
+                self._question()
             after_reconnect = self._resync.is_set()
             self._resync.clear()
-            news = self._books.news_from_queries
+            known, asked_s = dict(self._books.news), time.monotonic()
             try:
                 await self._books.reconcile(thorough=after_reconnect)
             except QUERY_FAILURES as error:
@@ -174,16 +211,49 @@ class PrivateStream:
                     self._resync.set()
                 continue
             wait_s = settings.reconcile_interval_s
-            if self._books.news_from_queries != news and not after_reconnect:
-                self.expect()
-            if self._ready and not self._resync.is_set():
-                self._health.set(_CHECK, True)
+            self._compared(known, asked_s, after_reconnect=after_reconnect)
 
-    def _question(self, patience_s: float) -> None:
+    def _compared(self, known: Mapping[str, int], asked_s: float, *, after_reconnect: bool) -> None:
+        """Judge the stream by what a comparison found that it had not told."""
+        self._vouched_s = time.monotonic()
+        self._forgive()
+        late = [channel for channel, news in self._books.news.items() if news != known.get(channel, 0)]
+        if not after_reconnect:
+            for channel in late:
+                self.expect(channel, asked_s)
+            if not late and not self._expected_s:
+                self._unproven = ""
+        if self._ready and not self._resync.is_set():
+            self._health.set(_CHECK, not self._unproven, self._unproven)
+
+    def _forgive(self) -> None:
+        """Take the credentials for good again: a comparison is signed, though it proves no right to trade."""
+        if time.monotonic() - self._venue.rest.change_refused_s > _REFUSAL_COUNTS_S:
+            self._health.set("credentials", True)
+
+    def _doubt(self) -> str:
+        """Say why the stream is not known to be fresh."""
+        settings, now_s = self._venue.settings, time.monotonic()
+        if self._ready and (owed := self._owed()):
+            return owed
+        age_s = now_s - self._vouched_s
+        if age_s <= max(settings.stale_after_s, 2 * settings.reconcile_interval_s):
+            return ""
+        return f"neither data nor a comparison with the venue for {age_s:.0f} s"
+
+    def _question(self) -> None:
         """Replace a stream that was silent since the venue answered something that it should have told."""
-        since_s = self._expected_since_s
-        if since_s is not None and time.monotonic() - since_s > patience_s:
-            self._replace(f"silent for {time.monotonic() - since_s:.0f} s while there was something to tell")
+        if owed := self._owed():
+            self._unproven = f"replaced, and not heard from since: {owed}"
+            self._replace(owed)
+
+    def _owed(self) -> str:
+        """Say what a channel should have told by now; empty when there is nothing."""
+        now_s, patience_s = time.monotonic(), self._venue.settings.stale_after_s
+        for channel, since_s in self._expected_s.items():
+            if now_s - since_s > patience_s:
+                return f"{channel}: silent for {now_s - since_s:.0f} s while there was something to tell"
+        return ""
 
     async def _refresh_balance(self) -> None:
         """Ask what is available after the balance moved, at most once a second."""
@@ -218,3 +288,12 @@ class PrivateStream:
                 _log.warning("could not renew the private stream's key", error=redact(str(error)))
             except ExchangeError as error:
                 self._replace(f"its key could not be renewed: {redact(str(error))}")
+
+
+def _channel_of(event: Event) -> str:
+    """Name the channel that an event came over; empty for what is said of the connection itself."""
+    if isinstance(event, OrderUpdate | Fill | FillsWaiting):
+        return _ORDERS
+    if isinstance(event, Position):
+        return _POSITIONS
+    return _ACCOUNT if isinstance(event, BalanceChange) else ""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from math import inf
 from typing import Any
 
 import aiohttp
@@ -11,9 +12,9 @@ import ccxt
 
 from opensqt.exchange.venues.budget import Budget
 from opensqt.exchange.venues.client import reply_of
+from opensqt.exchange.venues.clock import VenueClock
 from opensqt.exchange.venues.errors import Codes, translate
 from opensqt.exchange.venues.health import Health
-from opensqt.model.clock import now_ms
 from opensqt.model.errors import (
     Banned,
     ClockSkew,
@@ -25,11 +26,12 @@ from opensqt.model.errors import (
     RateLimited,
     Unreachable,
 )
-from opensqt.telemetry.logging import get_logger, redact
+from opensqt.telemetry.logging import redact
 
-_log = get_logger("venue")
-_CLOCK_SAMPLES = 3
-_CLOCK_NEWS_MS = 250
+_FAILURES_IN_A_ROW = 3
+"""So many make an outage; one lost answer among good ones is none."""
+_ANSWERS_WITHIN_S = 12.0
+"""The venue is asked something every few seconds."""
 
 
 class Rest:
@@ -41,15 +43,34 @@ class Rest:
         health: Where `venue`, `clock` and `credentials` are told.
         budget: Told of each rate limit and ban, so that nothing leaves until it is over.
         recv_window_ms: The width of the venue's window for signed timestamps.
+        clock_interval_s: How often the venue's clock is measured.
     """
 
-    def __init__(self, client: Any, codes: Codes, health: Health, budget: Budget, *, recv_window_ms: int) -> None:
+    def __init__(
+        self,
+        client: Any,
+        codes: Codes,
+        health: Health,
+        budget: Budget,
+        *,
+        recv_window_ms: int,
+        clock_interval_s: float,
+    ) -> None:
         self._client = client
         self._codes = codes
         self._health = health
         self._budget = budget
-        self._recv_window_ms = recv_window_ms
-        self._measuring = asyncio.Lock()
+        self.clock = VenueClock(self._ask_time, client, health, window_ms=recv_window_ms, interval_s=clock_interval_s)
+        self._failures = 0
+        self._answered_s = time.monotonic()
+        self.change_refused_s = -inf
+        """When the venue last said, monotonic, that this key may not change anything."""
+        health.doubt("venue", self._doubt)
+
+    @property
+    def quiet_s(self) -> float:
+        """Seconds since the venue last answered anything."""
+        return time.monotonic() - self._answered_s
 
     async def send(
         self, endpoint: str, params: dict[str, Any] | None = None, *, changes: bool = False, symbol: str = ""
@@ -74,38 +95,23 @@ class Rest:
         """Make one request of ccxt with errors of ours.
 
         A refused timestamp proves that nothing happened: the clock is measured again and the request, signed
-        afresh, made once more.
+        afresh, made once more. So does a refused key, where another has taken its place meanwhile.
         """
+        key = self._client.apiKey
         try:
             return await self._once(request, changes=changes, symbol=symbol)
+        except CredentialsRefused:
+            if self._client.apiKey == key:
+                raise
+            answer = await self._once(request, changes=changes, symbol=symbol)
+            self._health.set("credentials", True)
+            return answer
         except ClockSkew:
-            await self.measure_clock()
+            await self.clock.measure()
             return await self._once(request, changes=changes, symbol=symbol)
 
-    async def measure_clock(self) -> None:
-        """Measure how far the venue's clock is from ours, going by the quickest of a few answers."""
-        async with self._measuring:
-            samples = [await self._sample() for _ in range(_CLOCK_SAMPLES)]
-        took_ms, offset_ms = min(samples)
-        was_ms = self._client.clock_offset_ms
-        if abs(offset_ms - was_ms) > _CLOCK_NEWS_MS:
-            _log.info("the venue's clock moved against ours", offset_ms=offset_ms, was_ms=was_ms)
-        self._client.clock_offset_ms = offset_ms
-        if took_ms < self._recv_window_ms:
-            self._health.set("clock", True)
-        else:
-            self._health.set("clock", False, f"the venue took {took_ms} ms to tell its time: {offset_ms} ms from ours")
-
-    async def _sample(self) -> tuple[int, int]:
-        """Answer how long the venue took to tell its time, and the offset that follows."""
-        sent_ms = now_ms()
-        try:
-            venue_ms = int(await self._once(self._client.fetch_time, changes=False, symbol=""))
-        except ExchangeError as error:
-            self._health.set("clock", False, f"the venue's clock could not be asked: {error}")
-            raise
-        took_ms = now_ms() - sent_ms
-        return took_ms, venue_ms - sent_ms - took_ms // 2
+    async def _ask_time(self) -> int:
+        return int(await self._once(self._client.fetch_time, changes=False, symbol=""))
 
     async def _once(self, request: Callable[[], Awaitable[Any]], *, changes: bool, symbol: str) -> Any:
         try:
@@ -114,20 +120,38 @@ class Rest:
             ours = translate(reply_of(error), self._codes, changes=changes, symbol=symbol)
             # ccxt writes the address into its text, signature and all.
             error.args = tuple(redact(str(arg)) for arg in error.args)
-            self._note(ours)
+            self._note(ours, changes=changes)
             raise ours from error
-        self._health.set("venue", True)
+        self._answered()
         return answer
 
-    def _note(self, error: ExchangeError) -> None:
+    def _answered(self) -> None:
+        self._failures = 0
+        self._answered_s = time.monotonic()
+        self._health.set("venue", True)
+
+    def _note(self, error: ExchangeError, *, changes: bool) -> None:
         if isinstance(error, RateLimited | Banned):
             self._budget.silence(error.retry_after_s or 0)
         if isinstance(error, CredentialsRefused | PermissionDenied):
             self._health.set("credentials", False, str(error))
+            if changes:
+                self.change_refused_s = time.monotonic()
         if isinstance(error, ClockSkew):
             self._health.set("clock", False, str(error))
-        if isinstance(error, Unreachable | OutcomeUnknown | Maintenance | Banned):
+        if isinstance(error, Maintenance | Banned):
             self._health.set("venue", False, str(error))
+        elif isinstance(error, Unreachable | OutcomeUnknown):
+            self._failures += 1
+            if self._failures >= _FAILURES_IN_A_ROW:
+                self._health.set("venue", False, str(error))
         elif not isinstance(error, RateLimited):
             # A refusal is an answer.
-            self._health.set("venue", True)
+            self._answered()
+
+    def _doubt(self) -> str:
+        if self.quiet_s <= _ANSWERS_WITHIN_S:
+            return ""
+        silent_s = self._budget.left().silent_s
+        why = f"; it asked for silence, {silent_s:.0f} s of it are left" if silent_s else ""
+        return f"has not answered for {self.quiet_s:.0f} s{why}"

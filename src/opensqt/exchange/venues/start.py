@@ -39,11 +39,11 @@ class Preparation:
 
     async def _run(self) -> None:
         if not self._settings.public_only:
-            self._check_key_is_given()
-        await self._venue.rest.measure_clock()
+            self.check_key_is_given()
+        await self._venue.rest.clock.measure()
         if not self._settings.public_only:
             # Before the rules: loading them may send the key too, and fail with less to say.
-            await self._prove_credentials()
+            await self.prove_credentials()
         await self._venue.load_rules()
         for symbol in (*self._settings.symbols, *self._settings.leverage):
             if symbol not in self._venue.rules:
@@ -54,7 +54,8 @@ class Preparation:
         for symbol, leverage in self._settings.leverage.items():
             await self._settle_leverage(symbol, leverage)
 
-    def _check_key_is_given(self) -> None:
+    def check_key_is_given(self) -> None:
+        """Raise CredentialsRefused where the settings lack a part of what the venue asks for."""
         fields = [("api_key", "API_KEY"), ("secret", "API_SECRET")]
         if self._venue.needs_passphrase:
             fields.append(("passphrase", "PASSPHRASE"))
@@ -63,7 +64,8 @@ class Preparation:
                 name = self._venue.name
                 raise CredentialsRefused(f"no {field} for {name}: set {variable}, or use public-only mode")
 
-    async def _prove_credentials(self) -> None:
+    async def prove_credentials(self) -> None:
+        """Make a signed call, and tell what the key may do and should not."""
         name = self._venue.name
         try:
             await self._venue.account()

@@ -14,6 +14,10 @@ from opensqt.telemetry.logging import get_logger, redact
 
 _log = get_logger("venue")
 _CANDLES_KEPT = 100
+_QUESTIONS = 4
+"""How often a topic that stalled is asked about in the time after which it counts as silent."""
+_ANSWERS_WITHIN_S = 2.0
+"""What the venue is given to say whether there is newer data."""
 _TOLD: dict[type[Any], Callable[[Any], Any]] = {kind: content(kind) for kind in (Price, Candle)}
 T = TypeVar("T", bound=Price | Candle)
 
@@ -52,13 +56,23 @@ class Topic(Generic[T]):
         self._changed = changed
         self._clock_s = clock_s
         self._vouched_s = clock_s()
+        self._told_s: float | None = None
+        self._asked_s = clock_s()
+        self._given_up_s = clock_s()
+        self._stall = ""
+        """How the stream was found to be behind the venue; empty once it told something again."""
         self._unread_s: float | None = None
         self.upstream = Upstream(name, watch, lost=self._lost, catch_up=self.catch_up)
         self.fresh = False
+        self.connected = False
+        """Whether a frame came since the connection was last lost."""
 
     def take(self, update: T, socket: Any) -> None:
         """Publish a streamed update, unless it is a repeated or a late one."""
         self.socket = socket
+        self.connected = True
+        self._told_s = self._clock_s()
+        self._stall = ""
         self.upstream.alive()
         self._vouch()
         if self._admits(update):
@@ -69,26 +83,55 @@ class Topic(Generic[T]):
         for update in await self._ask():
             if self._admits(update):
                 self._publish(update)
-        self._vouch()
+        if not self._stall:
+            self._vouch()
 
     def age_s(self) -> float:
         """Seconds since the stream, or a query that found nothing newer, last vouched for the last update."""
         return self._clock_s() - self._vouched_s
 
+    def data_age_s(self) -> float | None:
+        """Seconds since the stream told anything, or None before it did."""
+        return None if self._told_s is None else self._clock_s() - self._told_s
+
+    def questionable(self, stale_after_s: float) -> bool:
+        """Whether it was silent for so long that it is time to ask the venue, again if need be."""
+        pause_s = stale_after_s / _QUESTIONS
+        return self.age_s() > stale_after_s and self._clock_s() - self._asked_s > pause_s
+
+    def doubt(self, stale_after_s: float) -> str:
+        """Say why the last update is not vouched for; empty while it is. Then it is stale from now on."""
+        if not self.fresh or self.age_s() <= stale_after_s + _ANSWERS_WITHIN_S:
+            return ""
+        self.fresh = False
+        return f"no data for {self.age_s():.0f} s, and the venue has not said yet whether there is newer"
+
+    def gives_up(self, stale_after_s: float) -> bool:
+        """Whether its connection should be replaced: once, and again when that one stays silent for as long."""
+        if self._clock_s() - self._given_up_s <= stale_after_s:
+            return False
+        self._given_up_s = self._clock_s()
+        return True
+
     async def is_behind(self) -> bool:
         """Ask whether the venue knows something newer than the stream told: it stalled, the market did not."""
-        before = self.last
+        before, self._asked_s = self.last, self._clock_s()
         try:
             behind = [update for update in await self._ask() if self._admits(update)]
         except QUERY_FAILURES as error:
-            _log.warning("could not ask whether a stream stalled", topic=self.name, error=redact(repr(error)))
+            # Nothing was proven, neither way; but nothing vouches for the last update any more.
+            reason = redact(repr(error))
+            _log.warning("could not ask whether a stream stalled", topic=self.name, error=reason)
+            self._turn_stale(f"no data for {self.age_s():.0f} s, and the venue could not be asked: {reason}")
             return False
         if not behind or self.last is not before:
+            self._stall = ""
             self._vouch()
             return False
         for update in behind:
             self._publish(update)
-        self._lost(f"no data for {self.age_s():.0f} s while the venue knows newer data")
+        self._stall = f"no data for {self.age_s():.0f} s while the venue knows newer data"
+        self._turn_stale(self._stall)
         return True
 
     def unread_for_s(self) -> float:
@@ -116,6 +159,10 @@ class Topic(Generic[T]):
             self._changed(True, "")
 
     def _lost(self, reason: str) -> None:
+        self.connected = False
+        self._turn_stale(self._stall or reason)
+
+    def _turn_stale(self, reason: str) -> None:
         self.fresh = False
         self._changed(False, reason)
 

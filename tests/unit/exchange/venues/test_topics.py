@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 from typing import Any
 
@@ -110,6 +111,77 @@ async def test_a_failed_question_about_silence_proves_nothing(rig: Rig, prices: 
     rig.answers = Unreachable("gone")  # type: ignore[assignment]
     assert not await prices.is_behind()
     assert prices.age_s() == 60
+
+
+async def test_a_price_that_nothing_vouches_for_is_stale_until_the_venue_says_that_it_is_not(
+    rig: Rig, prices: Topic[Price]
+) -> None:
+    """F13, F31: the venue could not be asked, so nobody knows."""
+    prices.take(price(10, 5), None)
+    rig.now_s = 60
+    rig.answers = Unreachable("gone")  # type: ignore[assignment]
+    await prices.is_behind()
+    assert not prices.fresh
+    rig.answers = [price(10, 5)]
+    await prices.is_behind()
+    assert rig.changes[-1] == (True, "")
+
+
+async def test_a_stream_that_stalled_is_stale_until_it_tells_something_itself(rig: Rig, prices: Topic[Price]) -> None:
+    """F13: a new connection that the venue answers queries beside proves nothing of the stream."""
+    prices.take(price(10, 5), None)
+    rig.now_s = 11
+    rig.answers = [price(12, 9)]
+    await prices.is_behind()
+    prices.upstream._lost("connection given up")
+    await prices.catch_up()
+    assert rig.changes[-1] == (False, "no data for 11 s while the venue knows newer data")
+    prices.take(price(12, 10), None)
+    assert rig.changes[-1] == (True, "")
+
+
+async def test_a_stream_that_stalled_is_fresh_again_when_the_market_rests_too(rig: Rig, prices: Topic[Price]) -> None:
+    prices.take(price(10, 5), None)
+    rig.answers = [price(12, 9)]
+    await prices.is_behind()
+    assert not await prices.is_behind()
+    assert rig.changes[-1] == (True, "")
+
+
+def test_a_silent_topic_is_asked_about_and_given_up_from_time_to_time_not_all_the_time(
+    rig: Rig, prices: Topic[Price]
+) -> None:
+    """F16: neither the venue's limits nor its connections are spent on one stream that stays silent."""
+    asked, given_up = list[float](), list[float]()
+    while rig.now_s < 40:
+        rig.now_s += 0.5
+        if prices.questionable(10):
+            prices._asked_s = rig.now_s
+            asked.append(rig.now_s)
+            if prices.gives_up(10):
+                given_up.append(rig.now_s)
+    assert asked[0] == given_up[0] == 10.5
+    assert {round(later - before, 1) for before, later in itertools.pairwise(asked)} == {3.0}
+    assert min(later - before for before, later in itertools.pairwise(given_up)) > 10
+
+
+def test_a_price_that_is_neither_told_nor_asked_about_is_doubted(rig: Rig, prices: Topic[Price]) -> None:
+    """F31: such as when the watchdog waits for another topic's answer."""
+    prices.take(price(10, 5), None)
+    rig.now_s = 11
+    assert prices.doubt(10) == ""
+    rig.now_s = 13
+    assert prices.doubt(10) == "no data for 13 s, and the venue has not said yet whether there is newer"
+    prices.take(price(10, 6), None)
+    assert (rig.changes[-1], prices.doubt(10)) == ((True, ""), "")
+
+
+def test_the_age_of_data_is_the_streams_and_not_a_querys(rig: Rig, prices: Topic[Price]) -> None:
+    assert (prices.data_age_s(), prices.connected) == (None, False)
+    prices.take(price(10, 5), None)
+    rig.now_s = 4
+    prices._vouch()
+    assert (prices.data_age_s(), prices.age_s(), prices.connected) == (4, 0, True)
 
 
 def test_a_candle_forms_forwards_only(candles: CandleTopic) -> None:

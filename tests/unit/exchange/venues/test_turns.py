@@ -10,7 +10,7 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opensqt.exchange.caller import OURSELVES
@@ -102,6 +102,7 @@ arrivals = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(arrivals, st.integers(4, 20))
 def test_no_window_of_the_venues_holds_more_than_the_limit_whoever_asks(plan: list[Arrival], amount: int) -> None:
     """F16: and everybody is served in the end."""
@@ -112,6 +113,7 @@ def test_no_window_of_the_venues_holds_more_than_the_limit_whoever_asks(plan: li
         assert sum(one.weight for at_s, one in desk.served if start_s <= at_s < start_s + 1) <= amount
 
 
+@settings(deadline=None)
 @given(st.integers(1, 200), st.integers(10, 60), st.integers(1, 6))
 def test_who_asked_nothing_yet_waits_for_no_more_than_one_turn_of_each_other(
     greedy: int, amount: int, others: int
@@ -124,6 +126,7 @@ def test_who_asked_nothing_yet_waits_for_no_more_than_one_turn_of_each_other(
     assert max(order.index(f"quiet{number}") for number in range(others)) <= others
 
 
+@settings(deadline=None)
 @given(st.integers(2, 8), st.integers(10, 100))
 def test_what_is_contended_is_shared_equally(clients: int, amount: int) -> None:
     """F16: to within one request, though each has other amounts waiting."""

@@ -7,9 +7,20 @@ import asyncio
 import ccxt
 import pytest
 
+from opensqt.exchange.caller import OURSELVES, caller, on_behalf_of
+from opensqt.exchange.venues import budget
 from opensqt.exchange.venues.health import Health, Tasks
 from opensqt.exchange.venues.upstream import Upstream
+from opensqt.exchange.venues.windows import Lane
 from tests.support import eventually
+
+
+async def forever() -> None:
+    await asyncio.Event().wait()
+
+
+async def fails() -> None:
+    raise RuntimeError("no more")
 
 
 def test_a_check_keeps_the_time_of_its_last_change() -> None:
@@ -27,19 +38,64 @@ async def test_a_task_that_dies_turns_its_check_red() -> None:
     health = Health("binance")
     tasks = Tasks(health)
 
-    async def dies() -> None:
-        raise RuntimeError("no more")
-
-    tasks.start("clock", dies())
+    tasks.start("clock", fails())
     await eventually(lambda: not health.status().healthy)
     assert health.status().checks[0].name == "task:clock"
     await tasks.close()
 
 
+async def test_a_task_that_somebody_cancelled_is_as_dead_as_one_that_failed() -> None:
+    """F31: only its owner may end it without harm."""
+    health = Health("binance")
+    tasks = Tasks(health)
+    watchdog = tasks.start("watchdog", forever())
+    clock = tasks.start("clock", forever())
+    await asyncio.sleep(0)
+    watchdog.cancel()
+    await tasks.end(clock)
+    assert [(check.name, check.reason) for check in health.status().checks] == [("task:watchdog", "was cancelled")]
+    await tasks.close()
+
+
+async def test_a_task_takes_nothing_over_from_the_call_that_started_it() -> None:
+    """F16: upkeep that a client's order set off neither counts as that client's nor goes in its lane."""
+    told: list[object] = []
+
+    async def work() -> None:
+        told.extend((caller(), budget._lane.get()))
+
+    with on_behalf_of("alice"), budget.in_lane(Lane.ORDER):
+        await Tasks(Health("binance")).start("rules", work(), lasting=False)
+    assert told == [OURSELVES, Lane.QUERY]
+
+
+async def test_a_passing_task_that_failed_is_forgiven_when_it_succeeds() -> None:
+    health = Health("binance")
+    tasks = Tasks(health)
+    await asyncio.gather(tasks.start("mend", fails(), lasting=False), return_exceptions=True)
+    assert not health.status().healthy
+    await tasks.start("mend", asyncio.sleep(0), lasting=False)
+    await eventually(lambda: health.status().healthy)
+
+
+def test_a_doubt_turns_its_check_red_until_it_is_set() -> None:
+    """F31: what goes wrong by nothing happening has nobody to say so."""
+    health, why = Health("binance"), ""
+    health.set("venue", True)
+    health.doubt("venue", lambda: why)
+    assert health.status().healthy
+    why = "has not answered for 13 s"
+    assert [check.reason for check in health.status().checks if not check.ok] == [why]
+    why = ""
+    assert not health.status().healthy
+    health.set("venue", True)
+    assert health.status().healthy
+
+
 async def test_stopping_a_task_is_no_failure() -> None:
     health = Health("binance")
     tasks = Tasks(health)
-    tasks.start("clock", asyncio.Event().wait())  # type: ignore[arg-type]
+    tasks.start("clock", forever())
     await asyncio.sleep(0)
     await tasks.close()
     assert health.status().checks == ()
