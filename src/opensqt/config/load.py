@@ -64,6 +64,7 @@ def load(
     environ: Mapping[str, str] = os.environ,
     shortcuts: Mapping[str, str] | None = None,
     prepare: Callable[[Tree], Tree] = lambda tree: tree,
+    opened: Callable[[Path], None] = lambda _path: None,
 ) -> M:
     """Read *path* and the environment into *model*.
 
@@ -73,27 +74,32 @@ def load(
         environ: The environment; `NAME_FILE` is read where `NAME` is not set.
         shortcuts: Variable name to dotted key, e.g. `{"SYMBOL": "trading.symbol"}`.
         prepare: Sees the tree before variables are expanded; may drop what is not in use.
+        opened: Told of each file that something was read from.
 
     Raises:
         ConfigError: Naming the file, the key and what was expected.
     """
     source = str(path) if path is not None else "settings"
     tree = _read(path) if path is not None else {}
+    if path is not None:
+        opened(path)
     for name, dotted in (shortcuts or {}).items():
-        value = variable(name, environ)
+        value = variable(name, environ, opened=opened)
         if value is not None:
             _put(tree, dotted.split("."), value, name)
     for name, value in environ.items():
         if name.startswith(_PREFIX):
             _put(tree, name.removeprefix(_PREFIX).lower().split("__"), _scalar(value), name)
-    tree = _expand(prepare(tree), (), source, environ)
+    tree = _expand(prepare(tree), (), source, lambda name: variable(name, environ, opened=opened))
     try:
         return model.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(_explain(error, model, source, tree)) from None
 
 
-def variable(name: str, environ: Mapping[str, str] = os.environ) -> str | None:
+def variable(
+    name: str, environ: Mapping[str, str] = os.environ, *, opened: Callable[[Path], None] = lambda _path: None
+) -> str | None:
     """Answer the variable *name*, or the content of the file that `NAME_FILE` names, or None.
 
     Raises:
@@ -105,9 +111,11 @@ def variable(name: str, environ: Mapping[str, str] = os.environ) -> str | None:
     if file is None:
         return None
     try:
-        return Path(file).read_text(encoding="utf-8").strip()
+        text = Path(file).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ConfigError(f"{name}_FILE: {file!r} can't be read: {error.strerror}") from None
+    opened(Path(file))
+    return text
 
 
 def _read(path: Path) -> Tree:
@@ -150,16 +158,16 @@ def _put(tree: Tree, keys: list[str], value: Any, name: str) -> None:
     tree[keys[-1]] = value
 
 
-def _expand(value: Any, keys: tuple[str, ...], source: str, environ: Mapping[str, str]) -> Any:
+def _expand(value: Any, keys: tuple[str, ...], source: str, look_up: Callable[[str], str | None]) -> Any:
     if isinstance(value, dict):
-        return {key: _expand(below, (*keys, str(key)), source, environ) for key, below in value.items()}
+        return {key: _expand(below, (*keys, str(key)), source, look_up) for key, below in value.items()}
     if isinstance(value, list):
-        return [_expand(item, (*keys, str(index)), source, environ) for index, item in enumerate(value)]
+        return [_expand(item, (*keys, str(index)), source, look_up) for index, item in enumerate(value)]
     if not isinstance(value, str):
         return value
 
     def replace(match: re.Match[str]) -> str:
-        found = variable(match[1], environ)
+        found = look_up(match[1])
         if found is None:
             found = match[2]
         if found is None:

@@ -216,3 +216,11 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="expected UTF-8 text"):
         load(Settings, path, environ={})
+
+
+def test_each_file_that_something_was_read_from_is_told(tmp_path: Path) -> None:
+    path, word = written(tmp_path, "name: ${WORD}"), tmp_path / "word"
+    word.write_text("x\n")
+    opened: list[Path] = []
+    load(Strict, path, environ={"WORD_FILE": str(word), "OTHER_FILE": "absent"}, opened=opened.append)
+    assert opened == [path, word]
