@@ -2,7 +2,8 @@
 
 SQLite in WAL mode with synchronous FULL: a commit is on the disk when it returns, so even a power cut can't lose
 an intent that was sent. The cost, 0.3 ms a commit on a common SSD, is shared: all that queues during one commit
-goes into the next. A single worker thread does the I/O; the event loop never waits for the disk.
+goes into the next, and an outcome that nobody waits for goes with the next intent. A single worker thread does the
+I/O; the event loop never waits for the disk.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ from opensqt.model.order import Order, OrderRequest
 from opensqt.proto import types_pb2 as pb
 
 R = TypeVar("R")
+Operation = Callable[[sqlite3.Connection], Any]
 MEMORY = ":memory:"
+_PATIENCE_S = 0.02
+"""How long an outcome that nobody waits for may look for a commit to share."""
 _VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS intent (
@@ -110,7 +114,9 @@ class Journal:
         self.path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._database: sqlite3.Connection | None = None
-        self._waiting: list[tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]] = []
+        self._waiting: list[tuple[Operation, asyncio.Future[Any]]] = []
+        self._patient: list[tuple[Operation, asyncio.Future[Any]]] = []
+        self._patience: asyncio.TimerHandle | None = None
         self._committing: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -123,6 +129,7 @@ class Journal:
 
     async def close(self) -> None:
         """Finish what was asked for and close the file. Idempotent."""
+        self._hurry()
         if self._committing is not None:
             await self._committing
         if self._database is not None:
@@ -139,14 +146,29 @@ class Journal:
         now = time.time_ns()
         return await self._do(lambda database: [_claim(database, request, client, now) for request in requests])
 
-    async def settle(self, client_order_id: str, state: State, outcome: Order | ExchangeError | None = None) -> None:
-        """Write down what became of an intent."""
+    async def settle(
+        self,
+        client_order_id: str,
+        state: State,
+        outcome: Order | ExchangeError | None = None,
+        *,
+        patiently: bool = False,
+    ) -> None:
+        """Write down what became of an intent.
+
+        Args:
+            client_order_id: The intent.
+            state: What is known of it now.
+            outcome: What its caller is told.
+            patiently: Whether it may wait a moment for a commit that is made anyway, because nobody waits for it.
+        """
         blob = None if outcome is None else encode_order_result(outcome).SerializeToString()
         row = (state, blob, time.time_ns(), client_order_id)
         await self._do(
             lambda database: database.execute(
                 "UPDATE intent SET state = ?, outcome = ?, updated_ns = ? WHERE client_order_id = ?", row
-            )
+            ),
+            patiently=patiently,
         )
 
     async def find(self, client_order_id: str) -> Record | None:
@@ -189,19 +211,38 @@ class Journal:
         now = time.time_ns()
         await self._do(lambda database: database.execute("INSERT OR REPLACE INTO probe VALUES (1, ?)", (now,)))
 
-    async def _do(self, operation: Callable[[sqlite3.Connection], R]) -> R:
+    async def _do(self, operation: Callable[[sqlite3.Connection], R], *, patiently: bool = False) -> R:
         if self._database is None:
             raise JournalError(f"journal {self.path}: closed")
-        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.append((operation, future))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
+        if patiently:
+            self._patient.append((operation, future))
+            self._patience = self._patience or loop.call_later(_PATIENCE_S, self._hurry)
+        else:
+            self._waiting.append((operation, future))
+            self._start_committing()
+        return await future
+
+    def _hurry(self) -> None:
+        """Let nothing be patient any longer."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        if self._patient:
+            # Before what came meanwhile: an intent's outcome is written before the intent can be claimed again.
+            self._waiting, self._patient = [*self._patient, *self._waiting], []
+            self._start_committing()
+
+    def _start_committing(self) -> None:
         if self._committing is None:
             self._committing = asyncio.create_task(self._commit_waiting(), name="journal")
-        return await future
 
     async def _commit_waiting(self) -> None:
         loop = asyncio.get_running_loop()
         try:
             while self._waiting:
+                self._hurry()
                 waiting, self._waiting = self._waiting, []
                 operations = [operation for operation, _ in waiting]
                 try:
@@ -217,7 +258,7 @@ class Journal:
         finally:
             self._committing = None
 
-    def _commit(self, operations: list[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
+    def _commit(self, operations: list[Operation]) -> list[Any]:
         database = self._database
         assert database is not None  # noqa: S101 - close waits for the commit that runs
         database.execute("BEGIN IMMEDIATE")

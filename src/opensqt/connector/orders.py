@@ -312,12 +312,12 @@ class OrderDesk:
             return
         # The caller need not wait for the disk; until the write is done, this intent answers for the journal.
         intent.outcome.set_result(outcome)
-        if await self._write(intent, state, outcome):
+        if await self._write(intent, state, outcome, patiently=True):
             self._intents.pop(intent.request.client_order_id, None)
 
-    async def _write(self, intent: Intent, state: State, outcome: Outcome | None) -> bool:
+    async def _write(self, intent: Intent, state: State, outcome: Outcome | None, *, patiently: bool = False) -> bool:
         try:
-            await self._journal.settle(intent.request.client_order_id, state, outcome)
+            await self._journal.settle(intent.request.client_order_id, state, outcome, patiently=patiently)
         except JournalError as error:
             _log.error("outcome not journaled; kept in memory", reason=str(error))
             return False

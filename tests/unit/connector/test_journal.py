@@ -120,6 +120,39 @@ async def test_many_claims_at_once_all_arrive(journal: Journal) -> None:
     assert len(await journal.unresolved()) == 200
 
 
+async def test_an_outcome_that_nobody_waits_for_goes_with_the_next_intent(journal: Journal) -> None:
+    await journal.claim([asked("a1")])
+    statements: list[str] = []
+    await journal._do(lambda database: database.set_trace_callback(statements.append))
+    statements.clear()
+    settling = asyncio.create_task(journal.settle("a1", State.PLACED, placed("a1"), patiently=True))
+    await asyncio.sleep(0)
+    await asyncio.gather(journal.claim([asked("a2")]), settling)
+    assert statements.count("COMMIT") == 1
+
+
+async def test_a_patient_outcome_is_written_though_no_other_intent_comes(journal: Journal) -> None:
+    await journal.claim([asked("a1")])
+    await journal.settle("a1", State.PLACED, placed("a1"), patiently=True)
+    record = await journal.find("a1")
+    assert record is not None
+    assert record.state is State.PLACED
+
+
+async def test_closing_writes_what_was_patient(journal: Journal) -> None:
+    await journal.claim([asked("a1")])
+    settling = asyncio.create_task(journal.settle("a1", State.PLACED, placed("a1"), patiently=True))
+    await asyncio.sleep(0)
+    await journal.close()
+    await settling
+    again = Journal(journal.path)
+    await again.open()
+    record = await again.find("a1")
+    await again.close()
+    assert record is not None
+    assert record.state is State.PLACED
+
+
 async def test_a_second_connector_on_the_same_journal_is_refused(journal: Journal) -> None:
     second = Journal(journal.path)
     with pytest.raises(ConfigError, match="another connector uses it"):
