@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from opensqt.model.venue import ExchangeStatus
+from opensqt.connector.topics import Topic
+from opensqt.model.venue import Channel, Check, ExchangeStatus
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from tests.service.connector_rig import Rig, Venue, rig
 from tests.support import eventually
@@ -25,13 +27,16 @@ class MutableStatusVenue(Venue):
 
     broken: BaseException | None = None
     hangs = False
+    extra: tuple[Check, ...] = ()
+    channels: tuple[Channel, ...] = ()
 
     async def get_status(self) -> ExchangeStatus:
         if self.hangs:
             await asyncio.Event().wait()
         if self.broken:
             raise self.broken
-        return await super().get_status()
+        status = await super().get_status()
+        return replace(status, checks=(*status.checks, *self.extra), channels=self.channels, clock_offset_ms=-7)
 
 
 @pytest.fixture
@@ -101,6 +106,52 @@ async def test_a_background_task_that_dies_is_told(running: Rig) -> None:
     running.connector.tasks.spawn("watcher", dies())
     await becomes(running, NOT_SERVING)
     assert await failed(running) == {"task:watcher": "ended: RuntimeError: a bug"}
+
+
+async def test_a_background_task_that_somebody_cancels_is_told(running: Rig) -> None:
+    """F31: each of the connector's own that goes on for ever; the monitor's end is seen by who runs it."""
+    lasting = [task for task in running.connector.tasks if task.get_name() != "health"]
+    for task in lasting:
+        task.cancel()
+    await becomes(running, NOT_SERVING)
+    names = {f"task:{task.get_name()}" for task in lasting}
+    assert await failed(running) == dict.fromkeys(names, "was cancelled")
+
+
+async def test_a_topic_that_nobody_reads_any_more_ends_without_a_word(running: Rig) -> None:
+    """F31: what its owner ends is no failure."""
+    async with running.connector.hub.subscribe(Topic("price", "BTCUSDT")) as batches:
+        await anext(aiter(batches))
+    await eventually(lambda: not running.connector.hub.topics)
+    assert await failed(running) == {}
+
+
+async def test_each_check_can_be_watched_by_its_name(running: Rig) -> None:
+    """F13: who reads one stream is told when that one goes stale, and when the check is gone."""
+    stub = health_pb2_grpc.HealthStub(running.channel)
+    watch = stub.Watch(health_pb2.HealthCheckRequest(service="market_data:price:BTCUSDT"))
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+    checks = [(True, SERVING), (False, NOT_SERVING), (True, SERVING)]
+    for ok, told in checks:
+        running.venue.extra = (Check(name="market_data:price:BTCUSDT", ok=ok, reason="silent"),)
+        assert (await watch.read()).status == told
+    running.venue.extra = ()
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+
+
+async def test_channels_and_the_clock_are_told_as_the_exchange_tells_them(running: Rig) -> None:
+    running.venue.channels = (Channel(name="price:BTCUSDT", connected=True, data_age_ms=40),)
+
+    async def told() -> bool:
+        answer = await running.gateway.GetStatus(gateway_pb.GetStatusRequest())
+        (channel,) = answer.channels or [None]
+        return channel is not None and (channel.name, channel.data_age_ms, answer.clock_offset_ms) == (
+            "price:BTCUSDT",
+            40,
+            -7,
+        )
+
+    await eventually(told)
 
 
 async def test_a_journal_that_can_not_be_written_is_told(tmp_path: Path) -> None:

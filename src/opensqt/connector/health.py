@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
@@ -21,10 +22,14 @@ _log = logging.get_logger("connector.health")
 _ANSWER_WITHIN_S = 5.0
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 
 class HealthMonitor:
     """Looks at the exchange and at our own parts, and tells grpc.health.v1 and GetStatus.
+
+    Besides the whole, each check is a service of grpc.health.v1 under its own name, so that who reads one stream can
+    watch what vouches for it, e.g. `market_data:price:BTCUSDT`.
 
     Args:
         exchange: Its `get_status` is the first source.
@@ -54,6 +59,8 @@ class HealthMonitor:
         self._since_ms: dict[str, tuple[bool, int]] = {}
         self._stopping = False
         self._told: tuple[str, ...] | None = None
+        self._served: dict[str, int] = {}
+        """What each check's own service was last told to be."""
 
     async def start(self) -> None:
         """Look once, so that the first probe gets the truth."""
@@ -68,28 +75,29 @@ class HealthMonitor:
 
     async def look(self) -> None:
         """Ask everything once and tell the result."""
-        checks = [*await self._ask_exchange(), await self._ask_journal(), *self._own_checks()]
+        exchange = await self._ask_exchange()
+        checks = (*exchange.checks, await self._ask_journal(), *self._own_checks())
         if not self._stopping:
-            await self._tell(checks)
+            await self._tell(replace(exchange, checks=checks))
 
     async def stop(self) -> None:
         """Tell NOT_SERVING from now on, whatever the exchange says; liveness stays."""
         self._stopping = True
         others = [check for check in self.status.checks if check.name != "stopping"]
-        await self._tell([Check(name="stopping", ok=False, reason=STOPPING), *others])
+        await self._tell(replace(self.status, checks=(Check(name="stopping", ok=False, reason=STOPPING), *others)))
 
-    async def _ask_exchange(self) -> list[Check]:
+    async def _ask_exchange(self) -> ExchangeStatus:
         try:
             async with asyncio.timeout(_ANSWER_WITHIN_S):
-                return list((await self._exchange.get_status()).checks)
+                return await self._exchange.get_status()
         except TimeoutError:
-            return [Check(name="exchange", ok=False, reason=f"no status within {_ANSWER_WITHIN_S:.0f} s")]
+            reason = f"no status within {_ANSWER_WITHIN_S:.0f} s"
         except Exception as error:  # noqa: BLE001 - health must not die of what it has to report
             ours = isinstance(error, ExchangeError)
             if not ours:
                 _log.error("get_status failed unexpectedly", exc_info=error)
             reason = logging.redact(str(error)) if ours else f"{type(error).__name__}; see the log"
-            return [Check(name="exchange", ok=False, reason=reason)]
+        return ExchangeStatus(checks=(Check(name="exchange", ok=False, reason=reason),))
 
     async def _ask_journal(self) -> Check:
         try:
@@ -100,19 +108,26 @@ class HealthMonitor:
             return Check(name="journal", ok=False, reason=reason)
         return Check(name="journal", ok=True)
 
-    async def _tell(self, checks: list[Check]) -> None:
-        self.status = ExchangeStatus(checks=tuple(map(self._dated, checks)))
+    async def _tell(self, status: ExchangeStatus) -> None:
+        self.status = replace(status, checks=tuple(map(self._dated, status.checks)))
         healthy = self.status.healthy
-        failed = tuple(check.name for check in checks if not check.ok)
+        failed = tuple(check.name for check in status.checks if not check.ok)
         if failed != self._told:
             self._told = failed
-            reasons = [f"{check.name}: {check.reason}" for check in checks if not check.ok]
+            reasons = [f"{check.name}: {check.reason}" for check in status.checks if not check.ok]
             (_log.info if healthy else _log.warning)(
                 "health changed", status="SERVING" if healthy else "NOT_SERVING", reasons=reasons
             )
         self._metrics.serving(healthy)
         for service in ("", wire.EXCHANGE_SERVICE):
             await self.servicer.set(service, _SERVING if healthy else _NOT_SERVING)
+        await self._tell_each({check.name: _SERVING if check.ok else _NOT_SERVING for check in status.checks})
+
+    async def _tell_each(self, states: dict[str, int]) -> None:
+        for name, state in (dict.fromkeys(self._served, _UNKNOWN) | states).items():
+            if self._served.get(name) != state:
+                await self.servicer.set(name, state)
+        self._served = states
 
     def _dated(self, check: Check) -> Check:
         """Fill in since when a check stands as it does, where its source did not."""

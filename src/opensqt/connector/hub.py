@@ -93,7 +93,7 @@ class Hub:
         upstream = self._upstreams[topic]
         upstream.cancel_linger()
         if upstream.task is not None:
-            upstream.task.cancel()
+            self._tasks.dismiss(upstream.task)
         self._forget(topic)
 
     def _forget(self, topic: Topic) -> None:

@@ -165,7 +165,7 @@ class Connector:
         if self._server is None:
             return
         if self._monitor is not None:
-            self._monitor.cancel()
+            self.tasks.dismiss(self._monitor)
             await asyncio.wait({self._monitor})
         self.calls.refuse()
         await self.health.stop()

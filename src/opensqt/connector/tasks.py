@@ -19,6 +19,7 @@ class Tasks:
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
+        self._dismissed: set[asyncio.Task[None]] = set()
         self._dead: dict[str, Check] = {}
 
     def __iter__(self) -> Iterator[asyncio.Task[None]]:
@@ -27,7 +28,7 @@ class Tasks:
     def spawn(
         self, name: str, work: Coroutine[Any, Any, None], *, forever: bool = False, shared: bool = False
     ) -> asyncio.Task[None]:
-        """Start *work*; its failure is logged and makes a failed check.
+        """Start *work*; its failure is logged and makes a failed check, and so does its being cancelled.
 
         Args:
             name: What the log and the check call it.
@@ -41,6 +42,12 @@ class Tasks:
         task.add_done_callback(lambda done: self._ended(done, forever))
         return task
 
+    def dismiss(self, task: asyncio.Task[None]) -> None:
+        """Cancel a task that is not needed any more: that is no failure of it."""
+        if not task.done():
+            self._dismissed.add(task)
+            task.cancel()
+
     def checks(self) -> list[Check]:
         """Answer a failed check for each task that died."""
         return list(self._dead.values())
@@ -53,18 +60,25 @@ class Tasks:
     async def close(self) -> None:
         """Cancel what still runs and wait for its end. Idempotent."""
         for task in self._running:
-            task.cancel()
+            self.dismiss(task)
         while self._running:
             await asyncio.wait(self._running)
 
     def _ended(self, task: asyncio.Task[None], forever: bool) -> None:
         self._running.discard(task)
+        dismissed = task in self._dismissed
+        self._dismissed.discard(task)
+        error = None if task.cancelled() else task.exception()
         if task.cancelled():
+            if dismissed:
+                return
+            reason = "was cancelled"
+        elif error is not None:
+            reason = f"ended: {type(error).__name__}: {error}"
+        elif forever:
+            reason = "ended by itself"
+        else:
             return
-        error = task.exception()
-        if error is None and not forever:
-            return
-        reason = f"ended: {type(error).__name__}: {error}" if error else "ended by itself"
         name = task.get_name()
         self._dead[name] = Check(name=f"task:{name}", ok=False, reason=logging.redact(reason), since_ms=now_ms())
         _log.error("background task died", task=name, reason=reason, exc_info=error)
