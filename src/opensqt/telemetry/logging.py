@@ -13,6 +13,7 @@ import structlog
 
 MASK = "***"
 _secrets: set[str] = set()
+_longest_first: tuple[str, ...] = ()
 _fields: list[Callable[[], Mapping[str, str]]] = []
 # Signatures and keys are made anew for each request, so they are known by where they stand, not by value.
 _NAMES = r"signature|api[-_]?key|secret|passphrase|token|sign|listenkey"
@@ -26,16 +27,20 @@ _PATTERNS = (
 
 def protect(*values: str) -> None:
     """Take these values out of every log and error from now on. Values under 4 characters are ignored."""
+    global _longest_first
     _secrets.update(value for value in values if len(value) >= 4)
+    # One inside another must not leave the other's rest.
+    _longest_first = tuple(sorted(_secrets, key=len, reverse=True))
 
 
 def redact(text: str) -> str:
     """Answer *text* with every secret replaced by ***."""
-    for secret in sorted(_secrets, key=len, reverse=True):  # one inside another must not leave the other's rest
+    for secret in _longest_first:
         if secret in text:
             text = text.replace(secret, MASK)
-    for pattern in _PATTERNS:
-        text = pattern.sub(rf"\g<1>{MASK}", text)
+    if ":" in text or "=" in text:  # no pattern matches without; most of what is logged has neither
+        for pattern in _PATTERNS:
+            text = pattern.sub(rf"\g<1>{MASK}", text)
     return text
 
 
