@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging as stdlib_logging
+import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
 from logging.handlers import MemoryHandler
@@ -20,6 +21,7 @@ from opensqt.config import entry
 from opensqt.config.connector import ConnectorSettings
 from opensqt.config.load import ConfigError, load
 from opensqt.config.venue import VenueSettings
+from opensqt.connector import venue_key
 from opensqt.connector.resolving import Resolver
 from opensqt.connector.server import Connector
 from opensqt.exchange.factory import KNOWN, check_name, create_exchange
@@ -42,9 +44,13 @@ examples:
   API_KEY=... API_SECRET=... exchange-connector --exchange binance --testnet
   exchange-connector --exchange binance --public-only    market data only; needs no key
   exchange-connector --config configs/connector.yaml --port 50052
+  exchange-connector --config configs/connector.yaml --host 0.0.0.0 --clients configs/clients.yaml \
+      --tls-cert server.pem --tls-key server.key         other machines, over TLS, each client with its token
 
 environment (wins over the file; NAME_FILE reads a value from a file):
   EXCHANGE, API_KEY, API_SECRET, PASSPHRASE, PORT, LOG_LEVEL, and OPENSQT__SECTION__KEY for any other setting
+
+signals: SIGTERM and SIGINT stop it in good order; SIGHUP takes up clients, certificates and keys again at once
 
 exit codes: 0 stopped, 1 unexpected failure, 2 configuration or usage, 3 credentials refused, 4 exchange unreachable
 """
@@ -53,13 +59,15 @@ exit codes: 0 stopped, 1 unexpected failure, 2 configuration or usage, 3 credent
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the connector until SIGTERM or SIGINT and answer the exit code."""
     arguments = _parser().parse_args(argv)
+    files: list[Path] = []
     try:
-        settings = _settings(arguments)
+        settings = _settings(arguments, opened=files.append)
     except ConfigError as error:
         return entry.fail(error)
     logging.configure(settings.log_level, service="exchange-connector")
     traces = tracing.exporting("exchange-connector", settings.telemetry.otlp_endpoint)
-    return entry.run(partial(_serve, settings), within=traces)
+    serve = partial(_serve, settings, lambda: _settings(arguments).exchange, files)
+    return entry.run(serve, within=traces)
 
 
 @contextmanager
@@ -97,24 +105,36 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--metrics-port", type=int, metavar="PORT", help="port of /metrics (9101); 0 takes any free one"
     )
+    parser.add_argument("--metrics-host", metavar="ADDRESS", help="address of /metrics (127.0.0.1)")
     parser.add_argument("--journal", metavar="FILE", help="order journal (data/connector-EXCHANGE.db)")
     parser.add_argument("--base-url", metavar="URL", help="a running exchange-simulator instead of the exchange itself")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--simulated", action="store_true", default=None, help="trade on a simulator in this process")
     mode.add_argument("--testnet", action="store_true", default=None, help="use the exchange's test network")
     parser.add_argument("--public-only", action="store_true", default=None, help="market data only; no key needed")
-    parser.add_argument(
-        "--insecure",
-        action="store_true",
-        default=None,
-        help="allow listening beyond loopback: whoever reaches it trades",
-    )
+    _add_protection(parser.add_argument_group("who is let in (docs/security.md)"))
     parser.add_argument("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR")
     parser.add_argument("--version", action="version", version=f"%(prog)s {opensqt.__version__}")
     return parser
 
 
-def _settings(arguments: argparse.Namespace) -> ConnectorSettings:
+def _add_protection(parser: argparse._ArgumentGroup) -> None:
+    parser.add_argument("--clients", metavar="FILE", help="who may connect, as `opensqt token new` writes it")
+    parser.add_argument("--tls-cert", metavar="FILE", help="the server's certificate, PEM")
+    parser.add_argument("--tls-key", metavar="FILE", help="its key, PEM")
+    parser.add_argument("--tls-client-ca", metavar="FILE", help="authority that every client's certificate is held to")
+    parser.add_argument("--audit-file", metavar="FILE", help="append every trading call as a line of JSON")
+    parser.add_argument(
+        "--insecure",
+        action="store_true",
+        default=None,
+        help="allow listening beyond loopback without TLS and known clients: whoever reaches it trades",
+    )
+
+
+def _settings(
+    arguments: argparse.Namespace, *, opened: Callable[[Path], None] = lambda _path: None
+) -> ConnectorSettings:
     flags = {
         ("exchange", "name"): arguments.exchange,
         ("exchange", "base_url"): arguments.base_url,
@@ -123,6 +143,12 @@ def _settings(arguments: argparse.Namespace) -> ConnectorSettings:
         ("server", "host"): arguments.host,
         ("server", "port"): arguments.port,
         ("server", "metrics_port"): arguments.metrics_port,
+        ("server", "metrics_host"): arguments.metrics_host,
+        ("server", "clients_file"): arguments.clients,
+        ("server", "tls_cert_file"): arguments.tls_cert,
+        ("server", "tls_key_file"): arguments.tls_key,
+        ("server", "tls_client_ca_file"): arguments.tls_client_ca,
+        ("server", "audit_file"): arguments.audit_file,
         ("server", "insecure"): arguments.insecure,
         ("journal", "path"): arguments.journal,
         ("simulated",): arguments.simulated,
@@ -143,7 +169,7 @@ def _settings(arguments: argparse.Namespace) -> ConnectorSettings:
             _put(tree, ("exchange", "name"), "binance")
         return tree
 
-    settings = load(ConnectorSettings, arguments.config, shortcuts=SHORTCUTS, prepare=with_flags)
+    settings = load(ConnectorSettings, arguments.config, shortcuts=SHORTCUTS, prepare=with_flags, opened=opened)
     if settings.simulated and (settings.exchange.base_url or settings.exchange.testnet):
         raise ConfigError("simulated: brings its own exchange; leave out base_url (--base-url) and testnet (--testnet)")
     if not (settings.simulated or settings.exchange.public_only):
@@ -173,8 +199,9 @@ def _require_key(venue: VenueSettings) -> None:
         )
 
 
-async def _serve(settings: ConnectorSettings, stop: asyncio.Event) -> None:
-
+async def _serve(
+    settings: ConnectorSettings, read: Callable[[], VenueSettings], files: Sequence[Path], stop: asyncio.Event
+) -> None:
     async with AsyncExitStack() as stack:
         venue = settings.exchange
         if settings.simulated:
@@ -189,6 +216,9 @@ async def _serve(settings: ConnectorSettings, stop: asyncio.Event) -> None:
                 visibility_margin_ms=round(venue.visibility_margin_s * 1000),
             ),
         )
+        if not (settings.simulated or venue.public_only):
+            venue_key.watch(connector.reloads, connector.exchange, read, files)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, connector.reloads.at_once)
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
             with _logs_held_back(settings.log_level):
