@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 from opensqt.config.venue import VenueSettings
 from opensqt.exchange.caller import caller
+from opensqt.exchange.measures import Measures
 from opensqt.exchange.venues.books import Books
 from opensqt.exchange.venues.budget import Budget, in_lane
 from opensqt.exchange.venues.client import Hooks
@@ -53,6 +54,9 @@ class VenueExchange:
         self._health = Health(venue_type.name)
         self._tasks = Tasks(self._health)
         self._budget = Budget(venue_type.tariff, patience_s=settings.request_timeout_s)
+        self.measures = Measures()
+        """What the requests and connections to the venue were like."""
+        self.measures.waiting = self._budget.waiting_by_lane
         self._type = venue_type
         self._venue = self._reach(settings, self._health)
         self._client, self._rest = self._venue.client, self._venue.rest
@@ -62,9 +66,7 @@ class VenueExchange:
         self._desk = OrderDesk(
             self._venue, self._books, acknowledged=self._private.expect, rules_stale=self._reload_rules
         )
-        self._client.hooks = Hooks(
-            frame=self._on_frame, connected=self._private.on_connected, unreadable=self._set_aside
-        )
+        self._client.hooks = Hooks(frame=self._on_frame, connected=self._on_connected, unreadable=self._set_aside)
         self._renewal = Renewal(self._reach, self._venue, self._books, self._health, self._private.log_in_again)
         self._rules_loaded_s = 0.0
         self._rules_reload: asyncio.Task[None] | None = None
@@ -276,6 +278,10 @@ class VenueExchange:
 
     # Frames
 
+    def _on_connected(self, socket: Any) -> None:
+        self.measures.connections["private" if self._venue.is_private(socket.url) else "market"] += 1
+        self._private.on_connected(socket)
+
     def _on_frame(self, socket: Any, frame: Any) -> bool:
         try:
             events = self._venue.parse(frame)
@@ -328,7 +334,7 @@ class VenueExchange:
         client = self._type.make_client(settings)
         # ccxt would load currencies with every market: signed calls that trading does not need.
         client.has["fetchCurrencies"] = False
-        client.budget = self._budget
+        client.budget, client.measures = self._budget, self.measures
         rest = Rest(
             client,
             self._type.codes,

@@ -33,6 +33,11 @@ def in_lane(lane: Lane) -> Iterator[None]:
         _lane.reset(token)
 
 
+def current_lane() -> Lane:
+    """Answer the lane that a request of the current task is sent in."""
+    return _lane.get()
+
+
 @dataclass(frozen=True, slots=True)
 class Room:
     """What is left of one limit."""
@@ -87,6 +92,10 @@ class Budget:
             for name, window in self._windows.items()
         }
         return BudgetLeft(self._silent_s(), rooms, self._turns.waiting(client))
+
+    def waiting_by_lane(self) -> dict[str, int]:
+        """Tell how many requests of all clients wait for their turn, by the name of their lane."""
+        return {lane.name.lower(): self._turns.waiting_in(lane) for lane in Lane}
 
     @asynccontextmanager
     async def turn(self, request: Request) -> AsyncIterator[None]:

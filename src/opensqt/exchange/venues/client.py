@@ -15,7 +15,8 @@ import aiohttp
 import ccxt
 import orjson
 
-from opensqt.exchange.venues.budget import Budget
+from opensqt.exchange.measures import Measures
+from opensqt.exchange.venues.budget import Budget, current_lane
 from opensqt.exchange.venues.errors import Reply
 from opensqt.exchange.venues.tariff import Request
 from opensqt.model.clock import now_ms
@@ -50,6 +51,8 @@ class Tap:
     hooks: Hooks | None = None
     budget: Budget | None = None
     """Whom each request waits for."""
+    measures: Measures
+    """Counts the requests; set it with the budget."""
     clock_offset_ms: int = 0
     plain_frames: frozenset[str] = frozenset()
     """Frames that are no JSON and none of ours, such as the answer to a text ping: ccxt gets them as they are."""
@@ -130,12 +133,20 @@ class Tap:
         if self.budget is None:
             return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
         request = Request(method, path, params, self._weight(api, method, path, params, config))
+        name, asked_s = current_lane().name.lower(), time.monotonic()
         async with AsyncExitStack() as turn:
             with tracing.step("rate budget"):
                 await turn.enter_async_context(self.budget.turn(request))
             _request.set(request)
-            with tracing.step(request.endpoint, {"http.request.method": method}, kind=tracing.Kind.CLIENT):
-                return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
+            sent_s = time.monotonic()
+            self.measures.waits[name].observe(sent_s - asked_s)
+            try:
+                with tracing.step(request.endpoint, {"http.request.method": method}, kind=tracing.Kind.CLIENT):
+                    return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
+            finally:
+                took_s = time.monotonic() - sent_s
+                self.measures.requests[name].observe(took_s)
+                _log.debug("venue request", endpoint=request.endpoint, lane=name, ms=round(took_s * 1000, 2))
 
     def _weight(self, api: Any, method: str, path: str, params: Any, config: Any) -> int:
         if isinstance(params, dict) and str(params.get("limit", "")).isdecimal():

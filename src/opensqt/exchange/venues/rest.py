@@ -120,6 +120,7 @@ class Rest:
             ours = translate(reply_of(error), self._codes, changes=changes, symbol=symbol)
             # ccxt writes the address into its text, signature and all.
             error.args = tuple(redact(str(arg)) for arg in error.args)
+            self._client.measures.errors[ours.reason] += 1
             self._note(ours, changes=changes)
             raise ours from error
         self._answered()

@@ -97,6 +97,10 @@ class Turns:
         """Answer how many of a client's requests wait, in all lanes or in one."""
         return sum(len(line) for (of, by, _), line in self._lines.items() if by == client and lane in (None, of))
 
+    def waiting_in(self, lane: Lane) -> int:
+        """Answer how many requests of all clients wait in a lane."""
+        return sum(len(line) for (of, _, _), line in self._lines.items() if of is lane)
+
     def grant(self, now_s: float) -> float:
         """Grant every turn that may go now; answer in how many seconds to look again."""
         self._lines = {key: line for key, line in self._lines.items() if line}
