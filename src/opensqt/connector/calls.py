@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -90,7 +91,6 @@ class Calls:
 
     def unary(self, method: str, handler: Handler) -> Handler:
         """Wrap the handler of a unary method."""
-        audited = method in AUDITED
 
         async def answer(request: Any, context: Context) -> Any:
             started = time.perf_counter()
@@ -119,16 +119,9 @@ class Calls:
                 self._in_flight -= 1
                 if not self._in_flight:
                     self._idle.set()
-                seconds = time.perf_counter() - started
-                self._metrics.count_request(method, code.name, seconds)
-                if client is not None:
-                    told = {"method": method, "peer": context.peer(), "code": code.name, "ms": round(seconds * 1000, 2)}
-                    if audited:
-                        audit.log.info(
-                            "call", **told, reason=audit.reason_of(failure), **audit.describe(request, response)
-                        )
-                    else:
-                        _log.debug("call", **told)
+                ended = _Ended(method, context.peer(), code.name, time.perf_counter() - started, request)
+                # The answer goes out first: nobody waits for what is told of the call.
+                asyncio.get_running_loop().call_soon(self._tell, ended, client is not None, response, failure)
 
         return answer
 
@@ -176,9 +169,29 @@ class Calls:
             raise
         return client, shown
 
+    def _tell(self, ended: _Ended, known: bool, response: Any, failure: Exception | None) -> None:
+        """Count a unary call and log it, unless its caller was turned away: that was logged at the door."""
+        self._metrics.count_request(ended.method, ended.code, ended.seconds)
+        told = {"method": ended.method, "peer": ended.peer, "code": ended.code, "ms": round(ended.seconds * 1000, 2)}
+        if known and ended.method in AUDITED:
+            audit.log.info("call", **told, reason=audit.reason_of(failure), **audit.describe(ended.request, response))
+        elif known:
+            _log.debug("call", **told)
+
     def _check_serving(self) -> None:
         if self._stopping:
             raise Unreachable(STOPPING)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A unary call that was answered."""
+
+    method: str
+    peer: str
+    code: str
+    seconds: float
+    request: Any
 
 
 class _Share:
