@@ -11,7 +11,7 @@ import structlog
 
 import opensqt
 from tests.service.connector_rig import rig
-from tests.support.process import run_script
+from tests.support.process import run_program
 
 
 @pytest.fixture(autouse=True)
@@ -62,5 +62,5 @@ async def test_a_program_that_sets_no_logging_up_sees_no_line_of_ours() -> None:
         script = (
             f"async def main():\n  async with opensqt.connect('{made.connector.address}'): pass\nasyncio.run(main())"
         )
-        code, output = await run_script(f"import asyncio, opensqt\n{script}")
+        code, output = await run_program("-c", f"import asyncio, opensqt\n{script}")
     assert (code, output) == (0, "")

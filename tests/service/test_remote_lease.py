@@ -16,8 +16,8 @@ from tests.service.scripted_connector import ScriptedConnector, connected
 from tests.support import eventually
 
 
-def answer(*, lapsed: bool = False, client: str = "grid") -> gateway_pb.HeartbeatResponse:
-    return gateway_pb.HeartbeatResponse(client=client, expires_ms=1, lapsed=lapsed, open_orders=3)
+def answer(*, lapsed: bool = False, client: str = "grid", open_orders: int = 3) -> gateway_pb.HeartbeatResponse:
+    return gateway_pb.HeartbeatResponse(client=client, expires_ms=1, lapsed=lapsed, open_orders=open_orders)
 
 
 @pytest.fixture
@@ -71,6 +71,14 @@ async def test_a_lease_that_lapsed_cancels_the_block_and_raises(connector: Scrip
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
+
+
+async def test_a_block_begins_when_the_orders_of_an_earlier_life_are_gone(connector: ScriptedConnector) -> None:
+    """Until then the connector would refuse every new order."""
+    connector.script("Heartbeat", answer(lapsed=True), answer(), answer(open_orders=0))
+    async with connected(connector) as exchange, exchange.lease(ttl_s=1) as lease:
+        assert lease.latest.open_orders == 0
+        assert lease.held
 
 
 async def test_with_a_callback_the_block_goes_on_after_a_lapse(connector: ScriptedConnector) -> None:

@@ -19,7 +19,7 @@ from tests.service.connector_rig import Rig, rig
 from tests.service.scripted_connector import ScriptedConnector
 from tests.support import eventually
 from tests.support.grpc_server import serving
-from tests.support.process import run_script
+from tests.support.process import run_program
 
 BTC = "BTCUSDT"
 
@@ -227,7 +227,7 @@ try:
 except KeyboardInterrupt:
     print(exchange.get_latest_price("BTCUSDT").bid)
 """
-    assert await run_script(script) == (0, "100\n")
+    assert await run_program("-c", script) == (0, "100\n")
 
 
 async def test_a_program_that_closes_nothing_ends_all_the_same(made: Rig) -> None:
@@ -239,4 +239,4 @@ prices = exchange.subscribe_price("BTCUSDT")
 next(prices)
 print("done")
 """
-    assert await run_script(script) == (0, "done\n")
+    assert await run_program("-c", script) == (0, "done\n")

@@ -102,10 +102,16 @@ async def start(
         await process.stop()
 
 
-async def run_script(code: str, *, within_s: float = 30) -> tuple[int, str]:
-    """Run a program of a user's own to its end; answer its exit code and all that it printed."""
+async def run_program(
+    *arguments: str | Path, env: Mapping[str, str] | None = None, within_s: float = 30
+) -> tuple[int, str]:
+    """Run `python ARGUMENTS`, a program of a user's own, to its end; answer its exit code and all that it printed."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        sys.executable,
+        *map(str, arguments),
+        env={**os.environ, **(env or {})},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
     try:
         async with asyncio.timeout(within_s):

@@ -69,7 +69,10 @@ class RemoteLease:
         if lease.client == NAMELESS:
             log.warning("this client has no name, so it shares its lease with every other that has none; set one")
         if lease.lapsed:
-            log.warning("an earlier lease of this client had lapsed; its orders were canceled, or are being")
+            log.warning("an earlier lease of this client had lapsed; waiting until its orders are canceled")
+            while lease.open_orders:
+                await asyncio.sleep(min(self._ttl_s / 3, _LONGEST_PAUSE_S))
+                lease = await self._renew()
         self._owner = asyncio.current_task()
         self._cancelling = self._owner.cancelling() if self._owner else 0
         self._keeper = asyncio.create_task(self._keep(), name="lease")

@@ -1,0 +1,147 @@
+"""Trade through the connector with grpcio and the generated stubs alone, as a program in any other language would.
+
+    exchange-connector --exchange binance --simulated      # in one terminal: no key, no network, no money
+    python examples/plain_grpcio.py                        # in another
+
+The stubs come from proto/; in Python they are in `opensqt.proto`. What to copy into your own language: the token as
+metadata, one client_order_id for one intent however often it is sent, and a stream that is resumed by its cursor.
+With TLS and a token: --ca ca.pem, and CONNECTOR_TOKEN in the environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.proto import types_pb2
+from opensqt.proto.exchange_service_pb2_grpc import ExchangeServiceStub
+
+DEADLINE_S = 10
+ASK_AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.ABORTED)
+"""Nobody knows yet what became of the call. The same id makes it safe to ask again."""
+Metadata = list[tuple[str, str]]
+
+
+def open_channel(address: str, ca: Path | None) -> grpc.Channel:
+    # Without these a connection that died silently would be noticed only after minutes.
+    options = [("grpc.keepalive_time_ms", 10_000), ("grpc.keepalive_timeout_ms", 5_000)]
+    if ca is None:
+        return grpc.insecure_channel(address, options)
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(ca.read_bytes()), options)
+
+
+def until_proven(method: Callable[..., Any], request: Any, metadata: Metadata) -> Any:
+    """Call with the very same request until its outcome is known: the connector holds an order to once by its id."""
+    for attempt in range(10):
+        try:
+            return method(request, timeout=DEADLINE_S, metadata=metadata)
+        except grpc.RpcError as error:
+            if error.code() not in ASK_AGAIN:
+                raise
+            print(f"{error.code().name} ({reason(error)}); asking again", file=sys.stderr)
+            time.sleep(min(0.1 * 2**attempt, 5))
+    raise SystemExit("the outcome could not be learned; ask with GetOrder before anything else is sent")
+
+
+def reason(error: grpc.RpcError) -> str:
+    """The stable name of what went wrong, from google.rpc.ErrorInfo: the text may change, this does not."""
+    status = rpc_status.from_call(error)
+    info = error_details_pb2.ErrorInfo()
+    return info.reason if status and any(detail.Unpack(info) for detail in status.details) else "no reason told"
+
+
+class OrderStream:
+    """The account's orders and fills, from one connection to the next without a hole that is not told."""
+
+    def __init__(self, stub: ExchangeServiceStub, metadata: Metadata) -> None:
+        self._stub = stub
+        self._metadata = metadata
+        self._cursor: types_pb2.Cursor | None = None
+        self.call: Any = None
+
+    def __iter__(self) -> Iterator[pb.SubscribeOrdersResponse]:
+        waits = 0.1
+        while True:
+            request = pb.SubscribeOrdersRequest(cursor=self._cursor)
+            self.call = self._stub.SubscribeOrders(request, metadata=self._metadata)
+            try:
+                for response in self.call:
+                    self._cursor = types_pb2.Cursor(epoch=response.epoch, sequence=response.sequence)
+                    waits = 0.1
+                    yield response
+            except grpc.RpcError as error:
+                if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+                    raise
+                print(f"the stream ended ({error.code().name}); resuming at {self._cursor}", file=sys.stderr)
+            time.sleep(waits)
+            waits = min(waits * 2, 60)
+
+
+def wait_for(stream: Iterator[pb.SubscribeOrdersResponse], client_order_id: str, status: int) -> None:
+    for response in stream:
+        print(f"epoch {response.epoch} sequence {response.sequence}: {len(response.updates)} updates")
+        if response.gap:
+            print("a gap: what is known of the orders has to be asked for again (GetOpenOrders, ListFills)")
+        if any(u.order.client_order_id == client_order_id and u.order.status == status for u in response.updates):
+            return
+
+
+def main(arguments: argparse.Namespace) -> None:
+    token = os.environ.get("CONNECTOR_TOKEN", "")
+    metadata: Metadata = [("x-client-name", "plain-grpcio")]
+    if token:
+        metadata.append(("authorization", f"Bearer {token}"))
+    with open_channel(arguments.address, arguments.ca) as channel:
+        stub = ExchangeServiceStub(channel)
+        asked = pb.GetLatestPriceRequest(symbol=arguments.symbol)
+        bid = Decimal(stub.GetLatestPrice(asked, timeout=DEADLINE_S, metadata=metadata).price.bid)
+        print(f"{arguments.symbol}: best bid {bid}")
+
+        orders = OrderStream(stub, metadata)
+        stream = iter(orders)
+        next(stream)  # the snapshot: the open orders as they are now
+
+        order = types_pb2.OrderRequest(
+            client_order_id=f"plain{secrets.token_hex(10)}",
+            symbol=arguments.symbol,
+            side=types_pb2.SIDE_BUY,
+            order_type=types_pb2.ORDER_TYPE_LIMIT,
+            time_in_force=types_pb2.TIME_IN_FORCE_POST_ONLY,
+            quantity=arguments.quantity,
+            price=f"{bid * Decimal('0.97'):.1f}",
+        )
+        for _ in range(2):  # once would do: the second call shows that the same id is the same order
+            placed = until_proven(stub.PlaceOrder, pb.PlaceOrderRequest(order=order), metadata)
+            print(f"order {placed.order.order_id}: {types_pb2.OrderStatus.Name(placed.order.status)}")
+        wait_for(stream, order.client_order_id, types_pb2.ORDER_STATUS_OPEN)
+
+        orders.call.cancel()  # as a lost connection would: what comes next is read from the cursor on
+        ref = types_pb2.OrderRef(symbol=order.symbol, client_order_id=order.client_order_id)
+        until_proven(stub.CancelOrder, pb.CancelOrderRequest(order=ref), metadata)
+        wait_for(stream, order.client_order_id, types_pb2.ORDER_STATUS_CANCELED)
+        print("cancelled")
+        stream.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Trade through the connector with grpcio alone.")
+    parser.add_argument("--address", default=os.environ.get("EXCHANGE_GRPC_ADDRESS", "localhost:50051"))
+    parser.add_argument("--ca", type=Path, help="PEM file of the authority that signed the connector's certificate")
+    parser.add_argument("--symbol", default="BTCUSDT")
+    parser.add_argument("--quantity", default="0.002", help="base coins")
+    try:
+        main(parser.parse_args())
+    except grpc.RpcError as error:
+        sys.exit(f"error: {error.code().name} ({reason(error)}): {error.details()}")
