@@ -30,6 +30,8 @@ _SHARED: tuple[Option, ...] = (
     # A connection that died without a word is found after 10 + 5 s, with or without calls on it.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
+    # Without it an unanswered ping is waited for a minute, whatever the keepalive says.
+    ("grpc.http2.ping_timeout_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
     # Pings may go on for ever while a stream is quiet.
     ("grpc.http2.max_pings_without_data", 0),
@@ -47,7 +49,7 @@ SERVER_OPTIONS: tuple[Option, ...] = (
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     # Half the client's ping interval: its pings are never taken for abuse (GOAWAY too_many_pings).
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.max_concurrent_streams", MAX_CONCURRENT_STREAMS),
     # Whoever connects and says nothing does not hold a place for two minutes.
     ("grpc.server_handshake_timeout_ms", 15_000),
