@@ -85,10 +85,15 @@ def _problem(entry: Entry, row: Row | None) -> str:
         return f"in doubt; {there}"
     if entry.order is None:
         return f"refused as {entry.refused}; {there}" if row is not None and row["status"] != "REJECTED" else ""
-    known = (entry.order.status.value, entry.order.filled_quantity)
-    if row is None or known != (row["status"], Decimal(row["filled_quantity"])):
-        return f"{known[0]} {known[1]} in the book; {there}"
+    told, filled = entry.order.status.value, entry.order.filled_quantity
+    if row is None or (_end(told), filled) != (_end(row["status"]), Decimal(row["filled_quantity"])):
+        return f"{told} {filled} in the book; {there}"
     return ""
+
+
+def _end(status: str) -> str:
+    # Most venues have one word for what was canceled and for what ended by itself.
+    return "CANCELED" if status == "EXPIRED" else status
 
 
 def _fills(book: Book, account: Row) -> Iterator[Difference]:
