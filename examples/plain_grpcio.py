@@ -15,7 +15,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ class OrderStream:
         self._cursor: types_pb2.Cursor | None = None
         self.call: Any = None
 
-    def __iter__(self) -> Iterator[pb.SubscribeOrdersResponse]:
+    def read(self) -> Generator[pb.SubscribeOrdersResponse, None, None]:
         waits = 0.1
         while True:
             request = pb.SubscribeOrdersRequest(cursor=self._cursor)
@@ -89,7 +89,7 @@ class OrderStream:
             waits = min(waits * 2, 60)
 
 
-def wait_for(stream: Iterator[pb.SubscribeOrdersResponse], client_order_id: str, status: int) -> None:
+def wait_for(stream: Iterable[pb.SubscribeOrdersResponse], client_order_id: str, status: int) -> None:
     for response in stream:
         print(f"epoch {response.epoch} sequence {response.sequence}: {len(response.updates)} updates")
         if response.gap:
@@ -110,7 +110,7 @@ def main(arguments: argparse.Namespace) -> None:
         print(f"{arguments.symbol}: best bid {bid}")
 
         orders = OrderStream(stub, metadata)
-        stream = iter(orders)
+        stream = orders.read()
         next(stream)  # the snapshot: the open orders as they are now
 
         order = types_pb2.OrderRequest(

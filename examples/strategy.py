@@ -50,25 +50,25 @@ async def wanted(exchange: opensqt.Exchange, rules: opensqt.SymbolRules, ticks: 
 async def rest(exchange: opensqt.Exchange, request: OrderRequest, seconds: float) -> Order:
     """Place an order and watch it for a while; it is closed when this returns or raises."""
     ref = OrderRef(symbol=request.symbol, client_order_id=request.client_order_id)
-    updates = exchange.subscribe_orders(request.symbol)
-    await anext(updates)  # subscribed before the order is sent: its first fill can't be missed
-    order = None
-    try:
-        order = await place(exchange, request)
+    async with contextlib.aclosing(exchange.subscribe_orders(request.symbol)) as updates:
+        await anext(updates)  # subscribed before the order is sent: its first fill can't be missed
+        try:
+            order = await place(exchange, request)
+        except BaseException:
+            with contextlib.suppress(errors.RequestError):  # refused: nothing rests
+                await cancel(exchange, ref)  # interrupted on its way: then it may rest all the same
+            raise
         print(f"resting: buy {order.quantity} {order.symbol} at {order.price}")
-        async with asyncio.timeout(seconds):
-            while not order.status.is_closed:
-                order = await next_state(exchange, updates, ref, order)
-    except TimeoutError:
-        print("not filled in time")
-    finally:
-        await updates.aclose()
-        if order is None:  # refused, or interrupted while it was on its way: then it may rest all the same
-            with contextlib.suppress(errors.RequestError):
-                await cancel(exchange, ref)
-        elif not order.status.is_closed:
-            order = await cancel(exchange, ref)
-    return order
+        try:
+            async with asyncio.timeout(seconds):
+                while not order.status.is_closed:
+                    order = await next_state(exchange, updates, ref, order)
+        except TimeoutError:
+            print("not filled in time")
+        finally:
+            if not order.status.is_closed:
+                order = await cancel(exchange, ref)
+        return order
 
 
 async def place(exchange: opensqt.Exchange, request: OrderRequest) -> Order:
