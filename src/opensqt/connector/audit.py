@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
+import structlog
+
+from opensqt.connector.audit_file import AuditFile
 from opensqt.exchange.status import INTERNAL_REASON
 from opensqt.model.errors import ExchangeError
 from opensqt.proto import exchange_service_pb2 as pb
@@ -49,21 +53,30 @@ def reason_of(error: BaseException | None) -> str:
     return error.reason if isinstance(error, ExchangeError) else INTERNAL_REASON
 
 
-class Refusals:
-    """Logs who was turned away, and never more than the disk can bear: a flood is counted instead.
+class Audit:
+    """Tells each trading call to the log, and to a file of its own where there is one.
+
+    Who is turned away at the door is told, too, but never more than the disk can bear: a flood is counted instead.
 
     Args:
+        file: Gets each line as well.
         now: Seconds of any clock that only goes forward.
     """
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, file: AuditFile | None = None, now: Callable[[], float] = time.monotonic) -> None:
+        self._file = file
         self._now = now
         self._left = float(_REFUSALS_AT_ONCE)
         self._at = now()
         self._unlogged = 0
 
-    def tell(self, method: str, peer: str, error: ExchangeError, **more: str) -> None:
-        """Log one refusal, or count it."""
+    def call(self, facts: Mapping[str, Any]) -> None:
+        """Tell one trading call whose caller was let in, whatever became of it."""
+        log.info("call", **facts)
+        self._append("call", {**structlog.contextvars.get_contextvars(), **facts})
+
+    def refused(self, method: str, peer: str, error: ExchangeError, *, client: str = "") -> None:
+        """Tell that a call was turned away, or count it."""
         now = self._now()
         self._left = min(_REFUSALS_AT_ONCE, self._left + (now - self._at) * _REFUSALS_A_SECOND)
         self._at = now
@@ -71,10 +84,18 @@ class Refusals:
             self._unlogged += 1
             return
         self._left -= 1
+        facts: dict[str, Any] = {"method": method, "peer": peer, "reason": error.reason, "error": str(error)}
+        if client:
+            facts["client"] = client
         if self._unlogged:
-            more["unlogged_before"] = str(self._unlogged)
-            self._unlogged = 0
-        log.warning("refused", method=method, peer=peer, reason=error.reason, error=str(error), **more)
+            facts["unlogged_before"], self._unlogged = self._unlogged, 0
+        log.warning("refused", **facts)
+        self._append("refused", facts)
+
+    def _append(self, event: str, facts: Mapping[str, Any]) -> None:
+        if self._file is not None:
+            told = {name: logging.redact(value) if isinstance(value, str) else value for name, value in facts.items()}
+            self._file.write({"time": datetime.now(UTC).isoformat(), "event": event, **told})
 
 
 def _items(items: Iterable[dict[str, str]], response: Any) -> list[dict[str, str]]:

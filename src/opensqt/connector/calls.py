@@ -15,8 +15,8 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
-from opensqt.connector import audit
 from opensqt.connector.access import REQUIRED, Access, permit, plain_name
+from opensqt.connector.audit import Audit, describe, reason_of
 from opensqt.connector.clients import Client, Credential, Role
 from opensqt.connector.metrics import Metrics
 from opensqt.exchange import status, wire
@@ -42,18 +42,25 @@ class Calls:
     Args:
         metrics: Counts each call.
         access: Who may what.
+        audit: Is told each trading call, and who was turned away.
         max_calls: Unary calls that one client may have in flight.
         max_streams: Streams that one client may have open.
     """
 
     def __init__(
-        self, metrics: Metrics, access: Access | None = None, *, max_calls: int = 256, max_streams: int = 1000
+        self,
+        metrics: Metrics,
+        access: Access | None = None,
+        audit: Audit | None = None,
+        *,
+        max_calls: int = 256,
+        max_streams: int = 1000,
     ) -> None:
         self._metrics = metrics
         self._access = access or Access()
         self._calls = _Share("calls in flight", max_calls)
         self._open = _Share("streams open", max_streams)
-        self._refusals = audit.Refusals()
+        self._audit = audit or Audit()
         self._streams: set[_Stream] = set()
         self._stopping = False
         self._in_flight = 0
@@ -86,7 +93,7 @@ class Calls:
                 if client.name != stream.client:
                     raise TokenRefused(f"this credential is not client {stream.client}'s any more")
             except TokenRefused as error:
-                self._refusals.tell(stream.method, stream.peer, error, client=stream.client)
+                self._audit.refused(stream.method, stream.peer, error, client=stream.client)
                 stream.end(error)
 
     def unary(self, method: str, handler: Handler) -> Handler:
@@ -147,6 +154,7 @@ class Calls:
                 raise
             except Exception as error:  # noqa: BLE001 - the edge of the process: each failure becomes a status
                 code = status.code_of(error)
+                self._metrics.count_error(_reason(error))
                 if client is not None:
                     _log_failure(method, error)
                 await status.abort(context, error)
@@ -165,16 +173,18 @@ class Calls:
             client = self._access.identify(shown, said)
             permit(client, method)
         except ExchangeError as error:
-            self._refusals.tell(method, context.peer(), error, **({"client": client.name} if client else {}))
+            self._audit.refused(method, context.peer(), error, client=client.name if client else "")
             raise
         return client, shown
 
     def _tell(self, ended: _Ended, known: bool, response: Any, failure: Exception | None) -> None:
         """Count a unary call and log it, unless its caller was turned away: that was logged at the door."""
         self._metrics.count_request(ended.method, ended.code, ended.seconds)
+        if failure is not None:
+            self._metrics.count_error(_reason(failure))
         told = {"method": ended.method, "peer": ended.peer, "code": ended.code, "ms": round(ended.seconds * 1000, 2)}
         if known and ended.method in AUDITED:
-            audit.log.info("call", **told, reason=audit.reason_of(failure), **audit.describe(ended.request, response))
+            self._audit.call(told | {"reason": reason_of(failure)} | describe(ended.request, response))
         elif known:
             _log.debug("call", **told)
 
@@ -286,6 +296,10 @@ def _arrive(context: Context) -> tuple[str, str, str | None]:
             # Two of them leave open who it is, so neither counts.
             authorization = value if authorization is None and isinstance(value, str) else ""
     return correlation_id or secrets.token_hex(8), said, authorization
+
+
+def _reason(error: Exception) -> str:
+    return error.reason if isinstance(error, ExchangeError) else "INTERNAL"
 
 
 def _log_failure(method: str, error: Exception) -> None:
