@@ -1,0 +1,130 @@
+"""The limits of a client through the whole connector: what is denied never reaches the exchange."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2, status_pb2
+
+from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.proto import types_pb2
+from tests.service.connector_rig import Rig, order, place, reason_of
+from tests.service.gatekeeper import MAKER, bearer, guarded, write
+from tests.support import eventually
+
+MAKERS = bearer("maker")
+
+
+@asynccontextmanager
+async def limited(folder: Path, **limits: Any) -> AsyncIterator[Rig]:
+    async with guarded(folder, MAKER | limits, {"name": "free", "role": "trade"}) as running:
+        yield running
+
+
+async def placed(running: Rig, *names: str, metadata: Any = MAKERS, **fields: Any) -> list[str]:
+    """Place one batch and answer for each item its status or the reason of its refusal."""
+    batch = pb.BatchPlaceOrdersRequest(orders=[order(name, **fields) for name in names])
+    answer = await running.exchange.BatchPlaceOrders(batch, metadata=metadata)
+    return [
+        one.error.reason if one.HasField("error") else types_pb2.OrderStatus.Name(one.order.status)[13:]
+        for one in answer.results
+    ]
+
+
+async def at_the_venue(running: Rig) -> list[str]:
+    return [one.client_order_id for one in await running.venue.get_open_orders()]
+
+
+async def test_one_denied_item_of_a_batch_hides_no_other(tmp_path: Path) -> None:
+    """F2"""
+    async with limited(tmp_path, max_order_notional="10", symbols=["BTCUSDT"]) as running:
+        batch = [order("a"), order("b", quantity="1"), order(""), order("c", symbol="ETHUSDT"), order("d")]
+        answer = await running.exchange.BatchPlaceOrders(pb.BatchPlaceOrdersRequest(orders=batch), metadata=MAKERS)
+        assert [one.error.reason for one in answer.results] == [
+            "",
+            "ORDER_DENIED",
+            "INVALID_REQUEST",
+            "PERMISSION_DENIED",
+            "",
+        ]
+        assert await at_the_venue(running) == ["a", "d"]
+
+
+async def test_a_client_cancels_only_where_it_may_trade(tmp_path: Path) -> None:
+    async with limited(tmp_path, symbols=["ETHUSDT"]) as running:
+        await placed(running, "a", metadata=bearer("free"))
+        ref = types_pb2.OrderRef(symbol="BTCUSDT", client_order_id="a")
+        for call in (
+            running.exchange.CancelOrder(pb.CancelOrderRequest(order=ref), metadata=MAKERS),
+            running.exchange.CancelAllOrders(pb.CancelAllOrdersRequest(symbol="BTCUSDT"), metadata=MAKERS),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call
+            assert reason_of(caught.value) == "PERMISSION_DENIED"
+        answer = await running.exchange.BatchCancelOrders(pb.BatchCancelOrdersRequest(orders=[ref]), metadata=MAKERS)
+        assert answer.results[0].error.reason == "PERMISSION_DENIED"
+        assert await at_the_venue(running) == ["a"]
+
+
+async def test_open_orders_are_counted_for_each_client_by_itself(tmp_path: Path) -> None:
+    async with limited(tmp_path, max_open_orders=2) as running:
+        assert await placed(running, "f1", "f2", "f3", metadata=bearer("free")) == ["OPEN"] * 3
+        assert await placed(running, "a", "b", "c") == ["OPEN", "OPEN", "ORDER_DENIED"]
+        ref = types_pb2.OrderRef(symbol="BTCUSDT", client_order_id="a")
+        await running.exchange.CancelOrder(pb.CancelOrderRequest(order=ref), metadata=MAKERS)
+
+        async def room_again() -> bool:
+            return await placed(running, "c") == ["OPEN"]
+
+        await eventually(room_again)
+
+
+async def test_callers_at_once_do_not_exceed_it_together(tmp_path: Path) -> None:
+    async with limited(tmp_path, max_open_orders=3) as running:
+        calls = [running.exchange.PlaceOrder(place(f"o{number}"), metadata=MAKERS) for number in range(10)]
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        denied = [one for one in outcomes if isinstance(one, grpc.aio.AioRpcError)]
+        assert {reason_of(one) for one in denied} == {"ORDER_DENIED"}
+        assert len(denied) == 7
+        assert len(await at_the_venue(running)) == 3
+
+
+async def test_too_many_orders_a_second_are_told_when_to_come_back(tmp_path: Path) -> None:
+    async with limited(tmp_path, max_orders_per_second=1) as running:
+        await running.exchange.PlaceOrder(place("a"), metadata=MAKERS)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await running.exchange.PlaceOrder(place("b"), metadata=MAKERS)
+        status = status_pb2.Status.FromString(dict(caught.value.trailing_metadata() or ())["grpc-status-details-bin"])
+        retry = error_details_pb2.RetryInfo()
+        assert any(detail.Unpack(retry) for detail in status.details)
+        assert Duration() != retry.retry_delay
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert await at_the_venue(running) == ["a"]
+
+
+async def test_a_repeat_gets_the_first_outcome_though_nothing_more_may_be_placed(tmp_path: Path) -> None:
+    """F1"""
+    async with limited(tmp_path, max_open_orders=1, max_orders_per_second=1) as running:
+        first = await running.exchange.PlaceOrder(place("a"), metadata=MAKERS)
+        assert await placed(running, "b") == ["ORDER_DENIED"]
+        again = await running.exchange.PlaceOrder(place("a"), metadata=MAKERS)
+        assert again.order.order_id == first.order.order_id
+        assert await at_the_venue(running) == ["a"]
+
+
+async def test_a_limit_that_changed_in_the_file_holds_for_the_next_order(tmp_path: Path) -> None:
+    async with limited(tmp_path, max_order_notional="5") as running:
+        assert await placed(running, "a") == ["ORDER_DENIED"]
+        write(tmp_path / "clients.yaml", MAKER | {"max_order_notional": "50"})
+
+        async def granted() -> bool:
+            return await placed(running, "a") == ["OPEN"]
+
+        await eventually(granted)
