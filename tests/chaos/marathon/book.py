@@ -39,6 +39,7 @@ class Entry:
     """Why there is no such order."""
     wanted: bool = False
     """Left open on purpose."""
+    cancel_asked: bool = False
     history: list[str] = field(default_factory=list)
 
     @property
@@ -76,6 +77,8 @@ class Book:
         self.mistakes: list[str] = []
         """What was told and can't be true."""
         self.cursor: Cursor | None = None
+        self.leased = False
+        """Whether the connector cancels its orders when it stays away."""
         self.gaps = 0
         self.missing: set[str] = set()
         """Orders that were open and that a snapshot does not hold: to be asked for."""

@@ -62,6 +62,8 @@ class Client:
         self.settled = True
         """Whether it has come to an end."""
         self.exchange: RemoteExchange
+        self.away_s = (0.1, 1.0)
+        """How long it stays away between two lives, at least and at most."""
         self._connect = connect
         self._life: asyncio.Task[None] | None = None
         self._missed = asyncio.Event()
@@ -78,7 +80,7 @@ class Client:
             if not self._life.cancelled():
                 for error in _flat(self._life.exception()):
                     self._ended_by(error)
-            await asyncio.sleep(self.draw.uniform(0.1, 1.0))
+            await asyncio.sleep(self.draw.uniform(*self.away_s))
 
     def crash(self) -> None:
         """End this life at once, whatever it is doing."""

@@ -63,12 +63,10 @@ class Intruder(Client):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.denied = 0
-        self.guarded = False
 
     def duties(self) -> Iterator[Coroutine[Any, Any, None]]:
         yield from super().duties()
-        if self.guarded:
-            yield self._try_to_trade()
+        yield self._try_to_trade()
 
     def refused(self, what: str, error: AccessError) -> None:
         if what.startswith("try ") and isinstance(error, PermissionDenied):

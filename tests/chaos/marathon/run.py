@@ -17,12 +17,13 @@ from opensqt.exchange.venues.registry import venue_type
 from opensqt.model.errors import ExchangeError, InsufficientMargin
 from opensqt.model.venue import Check, ExchangeStatus
 from tests.chaos.gateway_rig import Gateway, gateway
+from tests.chaos.marathon.access import Access
 from tests.chaos.marathon.book import Book
 from tests.chaos.marathon.clients import DEADLINE_S, Client, Tally
 from tests.chaos.marathon.keeper import Keeper, complaints
 from tests.chaos.marathon.readers import Comer, Intruder, Sleeper, Watcher
 from tests.chaos.marathon.script import CRASH, KILL, SKEW, STALL, Rhythm, Step, script
-from tests.chaos.marathon.traders import Batcher, Greedy, Maker
+from tests.chaos.marathon.traders import Batcher, Greedy, Holder, Maker
 from tests.chaos.marathon.verdict import Difference, differences
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
@@ -30,7 +31,7 @@ CAST: dict[str, type[Client]] = {
     "maker": Maker,
     "batcher": Batcher,
     "greedy": Greedy,
-    "second": Maker,
+    "holder": Holder,
     "watcher": Watcher,
     "sleeper": Sleeper,
     "comer": Comer,
@@ -39,6 +40,9 @@ CAST: dict[str, type[Client]] = {
 """Who takes part. The names are the prefixes of their orders too."""
 WATCHERS = ("watcher", "sleeper")
 READERS = ("watcher", "sleeper", "comer", "intruder")
+JUDGE = "judge"
+LIMITS = {"greedy": {"max_orders_per_second": 15, "max_open_orders": 50, "max_order_notional": "10000"}}
+_PATIENCE = {"deadline_s": DEADLINE_S, "retry_scale": 0.05}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +80,10 @@ class Marathon:
     Args:
         settings: What kind.
         made: The gateway, its connector running.
+        access: What each client shows to it.
     """
 
-    def __init__(self, settings: Settings, made: Gateway) -> None:
+    def __init__(self, settings: Settings, made: Gateway, access: Access) -> None:
         self.settings = settings
         self.keeper = Keeper(made)
         self.tally = Tally()
@@ -92,6 +97,7 @@ class Marathon:
             for name, role in CAST.items()
         ]
         self._gateway = made
+        self._access = access
 
     @property
     def books(self) -> list[Book]:
@@ -183,7 +189,7 @@ class Marathon:
 
     async def _status(self) -> ExchangeStatus:
         try:
-            async with self._connect("verdict") as exchange:
+            async with self._connect(JUDGE) as exchange:
                 return await exchange.get_status()
         except ExchangeError as error:
             return ExchangeStatus(checks=(Check(name="connector", ok=False, reason=str(error)),))
@@ -193,7 +199,6 @@ class Marathon:
         statistics, account = ledger["statistics"], ledger["accounts"]["sim-key"]
         if statistics["http_418"]:
             found = [*found, Difference("ledger", f"{statistics['http_418']} answers were 418: the address was banned")]
-        intruder = next(client for client in self.clients if isinstance(client, Intruder))
         figures = {
             "orders": len(account["orders"]),
             "fills": len(account["fills"]),
@@ -209,13 +214,16 @@ class Marathon:
             "lives of clients": dict(self.tally.lives),
             "starts of the connector": self.keeper.starts,
             "starts that failed": self.keeper.failed_starts,
-            "orders refused to the read client": intruder.denied,
+            "leases that lapsed": sum(client.lapses for client in self.clients if isinstance(client, Holder)),
+            "refused to the client that may only read": sum(
+                client.denied for client in self.clients if isinstance(client, Intruder)
+            ),
         }
         return Verdict(differences=found, settled_after_s=settled_after_s, figures=figures)
 
     @asynccontextmanager
     async def _connect(self, name: str) -> AsyncIterator[RemoteExchange]:
-        async with self._gateway.client(name=name, deadline_s=DEADLINE_S, retry_scale=0.05) as exchange:
+        async with self._gateway.client(**self._access.client(name), **_PATIENCE) as exchange:
             yield exchange
 
 
@@ -229,9 +237,11 @@ async def marathon(
         folder: For journal, settings and logs.
         watch: Shows the run while it lasts.
     """
-    config = {"exchange": {"name": settings.venue, "symbols": list(SYMBOLS)}}
+    roles = {name: "read" if name in READERS else "trade" for name in CAST} | {JUDGE: "read"}
+    access = Access(folder, roles, LIMITS)
+    config = {"exchange": {"name": settings.venue, "symbols": list(SYMBOLS)}, "server": access.server}
     async with gateway(settings.venue, folder, still=False, config=config, seed=settings.seed) as made:
-        run = Marathon(settings, made)
+        run = Marathon(settings, made, access)
         async with watch(run):
             verdict = await run.run()
         await made.close()

@@ -8,16 +8,17 @@ from decimal import Decimal
 from typing import Any
 
 from opensqt.model import client_order_id
-from opensqt.model.errors import BackOff, ClockSkew, ExchangeError, OrderDenied, Unreachable
+from opensqt.model.errors import BackOff, ClockSkew, ExchangeError, LeaseExpired, OrderDenied, Unreachable
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderType, Side, TimeInForce
 from opensqt.model.venue import SymbolRules
 from tests.chaos.marathon.clients import Client
 
 _VALUE = Decimal(150)
 """Quote that an order is worth, about."""
-_NOT_SENT = (Unreachable, BackOff, ClockSkew, OrderDenied)
+_NOT_SENT = (Unreachable, BackOff, ClockSkew, OrderDenied, LeaseExpired)
 """By their definition nothing happened at the venue."""
 _REST_S = 0.5
+_LEASE_S = 2.0
 
 
 class Trader(Client):
@@ -55,6 +56,7 @@ class Trader(Client):
             self._take_in(request, answer, first=True)
 
     async def cancel(self, ref: OrderRef) -> None:
+        self.book.orders[ref.client_order_id].cancel_asked = True
         try:
             order = await self.call("cancel_order", self.exchange.cancel_order(ref))
         except ExchangeError as error:
@@ -63,6 +65,8 @@ class Trader(Client):
         self.book.learn(order, "cancel")
 
     async def cancel_batch(self, refs: Sequence[OrderRef]) -> None:
+        for ref in refs:
+            self.book.orders[ref.client_order_id].cancel_asked = True
         answers = await self.call("batch_cancel_orders", self.exchange.batch_cancel_orders(refs))
         for ref, answer in zip(refs, answers, strict=True):
             if isinstance(answer, Order):
@@ -164,6 +168,29 @@ class Maker(Trader):
         return self.draw.choice(self.book.symbols)
 
 
+class Holder(Maker):
+    """A maker whose orders the connector is to cancel when it stays away for too long."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.away_s = (1.0, 3 * _LEASE_S)
+        self.lapses = 0
+        self.book.leased = True
+
+    def duties(self) -> Iterator[Coroutine[Any, Any, None]]:
+        yield from super(Trader, self).duties()
+        yield self._trade_with_lease()
+
+    async def _trade_with_lease(self) -> None:
+        async with self.exchange.lease(_LEASE_S, on_lapse=self._lapsed), asyncio.TaskGroup() as group:
+            group.create_task(self._resolve_doubts())
+            group.create_task(self._trade())
+            await asyncio.Event().wait()
+
+    def _lapsed(self, _error: LeaseExpired) -> None:
+        self.lapses += 1
+
+
 class Batcher(Trader):
     """Places a ladder in one call and takes it back in another."""
 
@@ -177,7 +204,7 @@ class Batcher(Trader):
 
 
 class Greedy(Trader):
-    """Sends bursts of orders that trade at once, and cancels everybody's of a symbol now and then."""
+    """Sends bursts of orders that trade at once, and cancels everybody's of the last symbol now and then."""
 
     async def turn(self) -> None:
         symbol = self.draw.choice(self.book.symbols)
@@ -185,7 +212,8 @@ class Greedy(Trader):
             for _ in range(self.draw.randint(10, 40)):
                 burst.create_task(self._one(symbol))
         if self.draw.random() < 0.1:
-            for order in await self.call("cancel_all_orders", self.exchange.cancel_all_orders(symbol)):
+            last = self.book.symbols[-1]
+            for order in await self.call("cancel_all_orders", self.exchange.cancel_all_orders(last)):
                 self.book.learn(order, "cancel all")
         await asyncio.sleep(self.draw.uniform(2.0, 6.0))
 

@@ -63,8 +63,20 @@ def _own_orders(books: Sequence[Book], account: Row, readers: Sequence[str]) -> 
         book, entry = asked[name]
         if book.owner in readers:
             yield Difference(book.owner, f"order {name} of a client that may only read", tuple(entry.history), name)
+        if _lost(row, book, entry):
+            yield Difference(book.owner, f"order {name} was canceled unasked", tuple(entry.history), name)
         if _open(row) and not entry.wanted:
             yield Difference(book.owner, f"order {name} is open and nobody wants it", tuple(entry.history), name)
+
+
+def _lost(row: Row, book: Book, entry: Entry) -> bool:
+    """Whether an order that only its own client may cancel ended without that.
+
+    The last symbol is the one of which everybody's orders are canceled now and then.
+    """
+    rests = row["time_in_force"] == "GTC" and row["order_type"] == "LIMIT"
+    spared = row["symbol"] != book.symbols[-1] and not book.leased
+    return spared and rests and row["status"] == "CANCELED" and not entry.cancel_asked
 
 
 def _orders(book: Book, account: Row) -> Iterator[Difference]:
