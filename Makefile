@@ -5,14 +5,16 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PYTHON ?= python3
 ARGS   ?=
+DURATION ?= 10m
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo test bench lint format types proto proto-check lock clean
+.PHONY: help setup demo test bench soak lint format types proto proto-check lock clean
 help:
 	@echo "make setup   everything for development, in $(VENV)"
 	@echo "make demo    a simulated exchange, the connector, a grid and the live page, in one terminal"
 	@echo "make test    all tests (ARGS=\"--large\" for the full-size proofs)"
 	@echo "make bench   what the connector and the adapters cost, beside their floors (ARGS=\"--quick\")"
+	@echo "make soak    the connector under load for DURATION=10m (24h for a release); fails when something grows"
 	@echo "make lint    style, imports and their rules      make format  put the style right"
 	@echo "make types   mypy, strict                        make proto   regenerate src/opensqt/proto"
 	@echo "make lock    renew the locked dependencies       make clean   remove what was made here"
@@ -27,6 +29,9 @@ test: $(VENV)/.development
 
 bench: $(VENV)/.development
 	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(VENV)/.development
+	$(BIN)/python -m benchmarks.soak --duration $(DURATION) $(ARGS)
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check .

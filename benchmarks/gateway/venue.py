@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import statistics
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
 from benchmarks.frames import clients
 from benchmarks.gateway import rig
@@ -27,19 +29,22 @@ class Gateway:
 
     url: str
     connector: Server
+    log: Path
+    """What the connector said."""
 
 
 @asynccontextmanager
-async def gateway(options: Options, *, still: bool = True) -> AsyncIterator[Gateway]:
+async def gateway(options: Options, *, still: bool = True, module: str = "opensqt.connector") -> AsyncIterator[Gateway]:
     """Run a simulator and, before it, a connector as it is started for a real venue."""
-    folder = options.folder
+    folder = Path(tempfile.mkdtemp(dir=options.folder))
+    log = folder / "connector.log"
     calm = ["--still"] if still else []
     async with running("benchmarks.gateway.market", VENUE, *calm, log=folder / "simulator.log") as simulator:
         url = f"http://{simulator.address}"
         given = ["--exchange", VENUE, "--port", "0", "--base-url", url, "--metrics-port", "0"]
-        given += ["--journal", str(folder / "venue.db")]
-        async with running("opensqt.connector", *given, log=folder / "venue.log", env=_KEYS) as connector:
-            yield Gateway(url, connector)
+        given += ["--journal", str(folder / "journal.db")]
+        async with running(module, *given, log=log, env=_KEYS) as connector:
+            yield Gateway(url, connector, log)
 
 
 async def deep_price(of: Client) -> str:
