@@ -131,7 +131,7 @@ def main(arguments: argparse.Namespace) -> None:
         ref = types_pb2.OrderRef(symbol=order.symbol, client_order_id=order.client_order_id)
         until_proven(stub.CancelOrder, pb.CancelOrderRequest(order=ref), metadata)
         wait_for(stream, order.client_order_id, types_pb2.ORDER_STATUS_CANCELED)
-        print("cancelled")
+        print("canceled")
         stream.close()
 
 

@@ -136,6 +136,6 @@ if __name__ == "__main__":
     try:
         asyncio.run(main(parser.parse_args()))
     except KeyboardInterrupt:
-        sys.exit("stopped; the order was cancelled")
+        sys.exit("stopped; the order was canceled")
     except (opensqt.ConfigError, errors.ExchangeError) as error:
         sys.exit(f"error: {error}")

@@ -91,7 +91,7 @@ async def test_the_strategy_stops_in_good_order_on_ctrl_c(address: str) -> None:
         process.send_signal(signal.SIGINT)
         _, said = await process.communicate()
     assert process.returncode == 1
-    assert said.endswith(b"stopped; the order was cancelled\n")
+    assert said.endswith(b"stopped; the order was canceled\n")
     assert await left_behind(address) == (0, False)
 
 
@@ -111,7 +111,7 @@ async def test_plain_grpcio_places_once_and_resumes_its_stream(address: str) -> 
     assert len(set(orders)) == 1
     assert "resuming at epoch" in said
     assert "a gap" not in said
-    assert said.endswith("cancelled\n")
+    assert said.endswith("canceled\n")
     assert await left_behind(address) == (0, False)
 
 
