@@ -13,6 +13,7 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 
 from opensqt.config.connector import ServerSettings
+from opensqt.connector.orders import Resolve
 from opensqt.connector.server import Connector
 from opensqt.exchange.memory import InMemoryExchange
 from opensqt.model.order import Order, OrderRequest
@@ -56,12 +57,14 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(venue: Venue | None = None, *, journal: str = ":memory:", **settings: Any) -> AsyncIterator[Rig]:
+async def rig(
+    venue: Venue | None = None, *, journal: str = ":memory:", resolve: Resolve | None = None, **settings: Any
+) -> AsyncIterator[Rig]:
     """Run a connector over *venue*; anything else is a `ServerSettings` field."""
     venue = venue or Venue()
     given = {"port": 0, "metrics_port": None, "drain_s": 0, "health_interval_s": 0.05, "linger_s": 0.05, **settings}
     async with (
-        Connector(venue, ServerSettings(**given), journal=journal) as connector,
+        Connector(venue, ServerSettings(**given), journal=journal, resolve=resolve) as connector,
         client(connector.address) as channel,
     ):
         yield Rig(connector, venue, channel, ExchangeServiceStub(channel), GatewayServiceStub(channel))

@@ -1,0 +1,129 @@
+"""Every error that an exchange may raise, through every method: each carries ErrorInfo and comes back as it was."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+
+from opensqt.exchange import status
+from opensqt.exchange.protocol import Exchange
+from opensqt.model.errors import (
+    BY_REASON,
+    AccessError,
+    BackOff,
+    ExchangeError,
+    RequestError,
+    Unreachable,
+    VenueError,
+)
+from opensqt.model.order import OrderRequest
+from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.proto import gateway_service_pb2 as gateway_pb
+from tests.service.connector_rig import Rig, Venue, order, place, reason_of, rig
+from tests.service.test_connector_deadlines import ASKED, REQUESTS, STREAMS, UNARY
+
+CLASSES = sorted(BY_REASON.values(), key=lambda kind: kind.reason)
+REQUEST_ERRORS = [kind for kind in CLASSES if issubclass(kind, RequestError)]
+NOTHING_HAPPENED = (RequestError, BackOff, AccessError, Unreachable, VenueError)
+"""What ends an order at once or, where the venue's word is odd, once it was found absent; the rest is resolved."""
+ALSO = {"GetExchangeInfo": pb.GetExchangeInfoRequest(), "GetRateBudget": gateway_pb.GetRateBudgetRequest()}
+READING = [name for name in (*UNARY, *ALSO) if "Place" not in name]
+FAILING = ASKED | {"get_exchange_info", "get_rate_budget"}
+
+
+class Refusing(Venue):
+    """Raises `error`, once there is one, from everything that it is asked."""
+
+    error: ExchangeError | None = None
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        error = super().__getattribute__("error") if name in FAILING or name.startswith("subscribe_") else None
+        if error is None:
+            return found
+
+        async def fail(*_arguments: Any, **_named: Any) -> Any:
+            raise error
+
+        def fail_at_once(*_arguments: Any, **_named: Any) -> Any:
+            raise error
+
+        return fail_at_once if name.startswith("subscribe_") else fail
+
+
+async def absent(_exchange: Exchange, _request: OrderRequest, _sent_ns: int) -> None:
+    """The venue's word that an order does not exist."""
+    return
+
+
+@pytest.fixture
+async def refusing() -> AsyncIterator[Rig]:
+    async with rig(Refusing(), resolve=absent) as running:
+        yield running
+        assert isinstance(running.venue, Refusing)
+        running.venue.error = None
+
+
+def refuse(running: Rig, kind: type[ExchangeError]) -> ExchangeError:
+    assert isinstance(running.venue, Refusing)
+    running.venue.error = kind("what happened: ä", venue_code="-2019", symbol="BTCUSDT", retry_after_s=1.5)
+    return running.venue.error
+
+
+def facts(error: ExchangeError) -> tuple[Any, ...]:
+    return type(error), error.message, error.venue_code, error.symbol, error.retry_after_s
+
+
+def method(running: Rig, name: str) -> Any:
+    return getattr(running.exchange if hasattr(running.exchange, name) else running.gateway, name)
+
+
+@pytest.mark.parametrize("name", READING)
+async def test_each_error_of_a_call_comes_back_as_it_was(refusing: Rig, name: str) -> None:
+    for kind in CLASSES:
+        raised = refuse(refusing, kind)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await method(refusing, name)((REQUESTS | ALSO)[name], timeout=10)
+        assert reason_of(caught.value) == kind.reason
+        assert caught.value.code() is status.code_of(raised)
+        assert facts(status.from_rpc_error(caught.value)) == facts(raised)
+
+
+@pytest.mark.parametrize("name", STREAMS)
+async def test_each_refusal_of_a_stream_comes_back_as_it_was(refusing: Rig, name: str) -> None:
+    """What is no refusal of the request itself is tried again, and the reader waits."""
+    for kind in REQUEST_ERRORS:
+        raised = refuse(refusing, kind)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await method(refusing, name)(REQUESTS[name], timeout=10).read()
+        assert reason_of(caught.value) == kind.reason
+        assert facts(status.from_rpc_error(caught.value)) == facts(raised)
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.reason)
+async def test_an_order_ends_with_the_venues_error_or_once_it_is_proven_absent_as_unreachable(
+    refusing: Rig, kind: type[ExchangeError]
+) -> None:
+    """F1: an error that leaves the outcome open is never told as one that settles it."""
+    raised = refuse(refusing, kind)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await refusing.exchange.PlaceOrder(place("a"), timeout=10)
+    told = status.from_rpc_error(caught.value)
+    if isinstance(raised, NOTHING_HAPPENED):
+        assert facts(told) == facts(raised)
+    else:
+        assert (type(told), "proven absent" in told.message) == (Unreachable, True)
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.reason)
+async def test_an_error_of_a_whole_batch_is_each_items_own(refusing: Rig, kind: type[ExchangeError]) -> None:
+    """F2"""
+    raised = refuse(refusing, kind)
+    batch = pb.BatchPlaceOrdersRequest(orders=[order("a"), order("b")])
+    results = (await refusing.exchange.BatchPlaceOrders(batch, timeout=10)).results
+    for told in map(status.decode_order_result, results):
+        assert isinstance(told, ExchangeError)
+        assert type(told) is (kind if isinstance(raised, NOTHING_HAPPENED) else Unreachable)
