@@ -130,5 +130,6 @@ def _name(kind: Any, number: int) -> str:
 
 
 def _plain(text: str) -> str:
-    """Answer a caller's text in a form that can neither break a log line nor fill the disk."""
-    return "".join(one if one.isprintable() else "?" for one in text[:_TEXT_LIMIT])
+    """Answer a caller's text in a form that breaks no line, fills no disk, and tells no secret put in by mistake."""
+    text = text[:_TEXT_LIMIT]
+    return logging.redact(text if text.isprintable() else "".join(one if one.isprintable() else "?" for one in text))
