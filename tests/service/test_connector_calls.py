@@ -215,7 +215,7 @@ async def test_calls_and_streams_are_counted_on_the_metrics_page() -> None:
     assert 'grpc_request_duration_seconds_count{method="PlaceOrder"} 1.0' in lines
     assert 'exchange_stream_connected{exchange="memory",stream="price:BTCUSDT"} 1.0' in lines
     assert 'exchange_stream_messages_total{stream="price"} 1.0' in lines
-    assert "connector_stream_readers 1.0" in lines
+    assert 'connector_stream_readers{kind="price"} 1.0' in lines
     assert "connector_serving 1.0" in lines
 
 

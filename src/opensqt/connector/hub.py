@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -48,6 +48,11 @@ class Hub:
     def topics(self) -> dict[Topic, int]:
         """The topics with an upstream, and how many readers each has."""
         return {topic: upstream.feed.readers for topic, upstream in self._upstreams.items()}
+
+    @property
+    def feeds(self) -> Mapping[Topic, Feed[Entry]]:
+        """What the readers of each topic read."""
+        return {topic: upstream.feed for topic, upstream in self._upstreams.items()}
 
     @asynccontextmanager
     async def subscribe(

@@ -24,6 +24,7 @@ from opensqt.exchange.status import decode_order_result, encode_order_result
 from opensqt.model.errors import ExchangeError
 from opensqt.model.order import Order, OrderRequest
 from opensqt.proto import types_pb2 as pb
+from opensqt.telemetry.distribution import SECONDS, SIZES, Distribution
 
 R = TypeVar("R")
 Operation = Callable[[sqlite3.Connection], Any]
@@ -118,6 +119,10 @@ class Journal:
         self._patient: list[tuple[Operation, asyncio.Future[Any]]] = []
         self._patience: asyncio.TimerHandle | None = None
         self._committing: asyncio.Task[None] | None = None
+        self.commit_seconds = Distribution(SECONDS)
+        self.commit_sizes = Distribution(SIZES)
+        self.failures = 0
+        """Commits that failed, since the start."""
 
     async def open(self) -> None:
         """Open the file and take it for this process alone.
@@ -245,13 +250,17 @@ class Journal:
                 self._hurry()
                 waiting, self._waiting = self._waiting, []
                 operations = [operation for operation, _ in waiting]
+                began_s = time.perf_counter()
                 try:
                     results = await loop.run_in_executor(self._thread, self._commit, operations)
                 except Exception as error:  # noqa: BLE001 - told to each caller, whatever it is; nobody is left waiting
+                    self.failures += 1
                     for _, future in waiting:
                         if not future.done():
                             future.set_exception(JournalError(f"journal {self.path}: {error}"))
                 else:
+                    self.commit_seconds.observe(time.perf_counter() - began_s)
+                    self.commit_sizes.observe(len(waiting))
                     for (_, future), result in zip(waiting, results, strict=True):
                         if not future.done():
                             future.set_result(result)

@@ -1,16 +1,17 @@
-"""The connector's Prometheus metrics, one registry per connector, and the page that serves them."""
+"""What the connector counts as it happens, one registry per connector; what is only looked up stands in `figures`."""
 
 from __future__ import annotations
 
-import errno
+import asyncio
 from collections.abc import Callable
 
-from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from opensqt.config.load import ConfigError
+from opensqt.connector.topics import KINDS
+from opensqt.telemetry.distribution import SIZES, Distribution
 
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
@@ -23,42 +24,66 @@ class Metrics:
     """
 
     def __init__(self, exchange: str) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+        self.batch_sizes = {kind: Distribution(SIZES) for kind in KINDS}
+        """Updates in one batch, by the kind of its stream. A batch a client is too often for a Histogram's lock."""
         self._exchange = exchange
         self._requests = Counter(
-            "grpc_requests_total", "Calls answered, by gRPC status", ["method", "status"], registry=self.registry
+            "grpc_requests_total", "Calls answered, by gRPC status", ["method", "status"], registry=registry
         )
         self._duration = Histogram(
             "grpc_request_duration_seconds",
             "From a unary call's arrival to its answer",
             ["method"],
-            registry=self.registry,
+            registry=registry,
             buckets=_BUCKETS,
         )
+        self._errors = Counter(
+            "connector_call_errors_total", "Calls that failed, by the reason told", ["reason"], registry=registry
+        )
         self._connected = Gauge(
-            "exchange_stream_connected", "1 while the upstream delivers", ["exchange", "stream"], registry=self.registry
+            "exchange_stream_connected", "1 while the upstream delivers", ["exchange", "stream"], registry=registry
         )
         self._messages = Counter(
-            "exchange_stream_messages_total", "Updates from the exchange", ["stream"], registry=self.registry
+            "exchange_stream_messages_total", "Updates from the exchange", ["stream"], registry=registry
         )
-        self._readers = Gauge("connector_stream_readers", "Clients on streams", registry=self.registry)
-        self._unresolved = Gauge(
-            "connector_orders_unresolved", "Orders whose outcome is not proven yet", registry=self.registry
+        self._gaps = Counter("connector_stream_gaps_total", "Gaps told to clients", ["kind"], registry=registry)
+        self._overflows = Counter(
+            "connector_stream_overflows_total", "Streams ended for a reader too slow", ["kind"], registry=registry
         )
-        self._leases = Gauge("connector_leases_held", "Leases held by clients", registry=self.registry)
+        self._leases = Gauge("connector_leases_held", "Leases held by clients", registry=registry)
         self._canceling = Gauge(
-            "connector_leases_canceling", "Clients whose orders are being canceled", registry=self.registry
+            "connector_leases_canceling", "Clients whose orders are being canceled", registry=registry
         )
-        self._leases_ended = Counter("connector_leases_ended_total", "Leases that ran out", registry=self.registry)
-        self._serving = Gauge("connector_serving", "1 while health is SERVING", registry=self.registry)
+        self._leases_ended = Counter("connector_leases_ended_total", "Leases that ran out", registry=registry)
+        self._serving = Gauge("connector_serving", "1 while health is SERVING", registry=registry)
+        Gauge("connector_asyncio_tasks", "Tasks of the event loop", registry=registry).set_function(_tasks)
+        for kind in KINDS:
+            # There from the start, so that the first one is seen as a rise.
+            self._gaps.labels(kind)
+            self._overflows.labels(kind)
+        self._counts: dict[tuple[str, str], Counter] = {}
+        self._times: dict[str, Histogram] = {}
 
     def count_request(self, method: str, status: str, seconds: float | None = None) -> None:
         """Count one finished call; *seconds* only for a unary one."""
-        self._requests.labels(method, status).inc()
+        # Looking a child up by its labels costs more than counting.
+        count = self._counts.get((method, status))
+        if count is None:
+            count = self._counts[method, status] = self._requests.labels(method, status)
+        count.inc()
         if seconds is not None:
-            self._duration.labels(method).observe(seconds)
+            times = self._times.get(method)
+            if times is None:
+                times = self._times[method] = self._duration.labels(method)
+            times.observe(seconds)
+
+    def count_error(self, reason: str) -> None:
+        """Count a call that failed."""
+        self._errors.labels(reason).inc()
 
     def stream_connected(self, stream: str, *, connected: bool) -> None:
         """Tell whether the upstream of a topic delivers."""
@@ -72,10 +97,13 @@ class Metrics:
         """Count updates that came in."""
         self._messages.labels(kind).inc(updates)
 
-    def watch(self, *, readers: Callable[[], float], unresolved: Callable[[], float]) -> None:
-        """Say where to look for the figures that are asked for only when the page is."""
-        self._readers.set_function(readers)
-        self._unresolved.set_function(unresolved)
+    def count_gap(self, kind: str) -> None:
+        """Count a gap that a client was told of."""
+        self._gaps.labels(kind).inc()
+
+    def count_overflow(self, kind: str) -> None:
+        """Count a stream that ended because its reader was too slow."""
+        self._overflows.labels(kind).inc()
 
     def watch_leases(self, *, held: Callable[[], float], canceling: Callable[[], float]) -> None:
         """Say where to look for the figures of the clients' leases."""
@@ -91,46 +119,12 @@ class Metrics:
         self._serving.set(serving)
 
     def text(self) -> bytes:
-        """Answer all of it in Prometheus' text format."""
+        """Write the page."""
         return generate_latest(self.registry)
 
 
-class MetricsPage:
-    """Serves `/metrics` over HTTP."""
-
-    def __init__(self, metrics: Metrics, *, host: str, port: int) -> None:
-        self._metrics = metrics
-        self._host = host
-        self._port = port
-        self._runner: web.AppRunner | None = None
-        self.address = ""
-
-    async def start(self) -> None:
-        """Listen.
-
-        Raises:
-            ConfigError: The port is in use.
-        """
-        app = web.Application()
-        app.router.add_get("/metrics", self._answer)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
-        except OSError as error:
-            await self.close()
-            reason = "already in use" if error.errno == errno.EADDRINUSE else f"can't be had: {error.strerror}"
-            raise ConfigError(
-                f"metrics port {self._port}: {reason}; give another with --metrics-port (0: any)"
-            ) from None
-        host, port, *_ = self._runner.addresses[0]
-        self.address = f"{host}:{port}"
-
-    async def close(self) -> None:
-        """Stop listening. Idempotent."""
-        if self._runner is not None:
-            runner, self._runner = self._runner, None
-            await runner.cleanup()
-
-    async def _answer(self, _request: web.Request) -> web.Response:
-        return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+def _tasks() -> float:
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:  # no loop runs here, so it has no tasks
+        return 0

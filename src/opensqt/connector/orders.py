@@ -26,6 +26,7 @@ from opensqt.model.errors import (
 )
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus
 from opensqt.telemetry import logging, tracing
+from opensqt.telemetry.distribution import SECONDS, Distribution
 
 Resolve = Callable[[Exchange, OrderRequest, int], Awaitable[Order | None]]
 """Asks the venue until the order is proven present (the order) or absent (None). The number is when it was last sent,
@@ -65,6 +66,7 @@ class OrderDesk:
         self._resolve = resolve
         self._refusal = refusal
         self.own = OwnOrders(exchange, journal.owners, tasks)
+        self.resolution_seconds = Distribution(SECONDS)
         self._intents: dict[str, Intent] = {}
 
     @property
@@ -267,6 +269,7 @@ class OrderDesk:
             self._tasks.spawn("resolving", self._resolve_until_proven(intent, sent_ns, cause))
 
     async def _resolve_until_proven(self, intent: Intent, sent_ns: int, cause: Exception) -> None:
+        began_s = time.monotonic()
         wait_s = 0.5
         while True:
             try:
@@ -285,6 +288,7 @@ class OrderDesk:
             wait_s = min(wait_s * 2, 30)
         asked = intent.request
         found = "absent" if order is None else order.status
+        self.resolution_seconds.observe(time.monotonic() - began_s)
         _log.info("order outcome resolved", client_order_id=asked.client_order_id, found=found)
         if order is not None:
             await self._settle_found(intent, order)

@@ -10,7 +10,7 @@ from opensqt.connector.hub import Hub
 from opensqt.connector.service import check_interval
 from opensqt.connector.topics import Topic
 from opensqt.exchange.requests import decode_cursor, decode_symbol
-from opensqt.model.errors import UnknownSymbol
+from opensqt.model.errors import StreamOverflow, UnknownSymbol
 from opensqt.proto import exchange_service_pb2 as pb
 
 
@@ -50,8 +50,17 @@ class Streams:
         if symbol and (await self._hub.exchange.get_exchange_info()).rules(symbol) is None:
             # Prices and candles of an unknown symbol are refused by the exchange itself; here one would wait for ever.
             raise UnknownSymbol(f"symbol {symbol}: not traded here", symbol=symbol)
-        async with self._hub.subscribe(topic, symbol=symbol, cursor=cursor) as batches:
-            async for batch in batches:
-                # While this write waits for the client, the next batch gathers in the feed.
-                for response in responses(batch):
-                    await context.write(response)
+        metrics = self._hub.metrics
+        sizes = metrics.batch_sizes[topic.kind]
+        try:
+            async with self._hub.subscribe(topic, symbol=symbol, cursor=cursor) as batches:
+                async for batch in batches:
+                    sizes.observe(len(batch.updates))
+                    if batch.gap:
+                        metrics.count_gap(topic.kind)
+                    # While this write waits for the client, the next batch gathers in the feed.
+                    for response in responses(batch):
+                        await context.write(response)
+        except StreamOverflow:
+            metrics.count_overflow(topic.kind)
+            raise

@@ -67,6 +67,11 @@ class Feed(Generic[T]):
         return len(self._readers)
 
     @property
+    def backlog(self) -> int:
+        """How many updates the slowest reader has not taken yet."""
+        return max((reader.behind for reader in self._readers), default=0)
+
+    @property
     def ready(self) -> bool:
         """Whether a snapshot can be given: something was published or `replace` was called."""
         return self._ready
@@ -161,6 +166,11 @@ class FeedReader(Generic[T]):
         self._fresh = True
         self._done = False
         self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def behind(self) -> int:
+        """How many updates it has not taken yet; none of them where a snapshot is due, which stands for all."""
+        return self._feed.sequence - self._sequence if self._epoch == self._feed.epoch else 0
 
     def __aiter__(self) -> Self:
         return self

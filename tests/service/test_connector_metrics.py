@@ -1,0 +1,163 @@
+"""What the metrics page tells is what happened, and the documents name exactly what it tells."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import grpc
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from opensqt.connector.metrics import Metrics
+from opensqt.model import client_order_id
+from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.proto import types_pb2
+from opensqt.proto.exchange_service_pb2_grpc import ExchangeServiceStub
+from tests.chaos.gateway_rig import KEYS, far, gateway, request
+from tests.service.connector_rig import Rig, client, place, rig
+from tests.support import eventually
+
+ROOT = Path(__file__).parents[2]
+ROW = re.compile(r"^\| `(\w+)` \| (\w+) \|([^|]*)\|", re.MULTILINE)
+FOREIGN = ("process_", "python_")
+Key = tuple[str, frozenset[tuple[str, str]]]
+
+
+async def scrape(address: str) -> dict[Key, float]:
+    """Every sample of the page, by name and labels."""
+    async with aiohttp.ClientSession() as http, http.get(f"http://{address}/metrics") as page:
+        families = text_string_to_metric_families(await page.text())
+    return {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
+
+
+async def told(running: Rig, name: str, **labels: str) -> float | None:
+    found = await scrape(running.connector.metrics_address)
+    return found.get((name, frozenset(labels.items())))
+
+
+def documented() -> dict[str, tuple[str, frozenset[str]]]:
+    text = (ROOT / "docs/metrics.md").read_text()
+    return {name: (kind, frozenset(re.findall(r"`(\w+)`", labels))) for name, kind, labels in ROW.findall(text)}
+
+
+def registered(metrics: Metrics) -> Iterator[tuple[str, tuple[str, frozenset[str]]]]:
+    """Every metric of ours that a connector can tell; its labels stand in the family or in the object that makes it."""
+    for collector in set(metrics.registry._collector_to_names):
+        for family in collector.collect():
+            labels = getattr(collector, "_labelnames", None) or getattr(family, "_labelnames", ())
+            name = family.name + ("_total" if family.type == "counter" else "")
+            if not name.startswith(FOREIGN):
+                yield name, (family.type, frozenset(labels))
+
+
+async def test_the_document_names_each_metric_its_type_and_labels() -> None:
+    async with rig(metrics_port=0) as running:
+        assert documented() == dict(registered(running.connector.metrics))
+
+
+def test_each_alarm_asks_for_metrics_that_exist() -> None:
+    rules = yaml.safe_load((ROOT / "docs/alerts.yaml").read_text())["groups"][0]["rules"]
+    known = documented()
+    for rule in rules:
+        asked = set(re.findall(r"\b((?:connector|exchange|grpc)_\w+)", rule["expr"]))
+        assert asked
+        assert {re.sub(r"_bucket$", "", name) for name in asked} <= set(known), rule["alert"]
+    for expression in re.findall(r"\| `([^`]*)` \|$", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE):
+        asked = set(re.findall(r"\b((?:connector|exchange|grpc)_\w+)", expression))
+        assert {re.sub(r"_bucket$", "", name) for name in asked} <= set(known), expression
+
+
+async def test_readers_and_the_backlog_of_one_that_stopped_are_told() -> None:
+    """F28."""
+    async with rig(metrics_port=0) as running, client(running.connector.address, narrow=True) as slow:
+        wanted = pb.SubscribePriceRequest(symbol="BTCUSDT")
+        stopped = ExchangeServiceStub(slow).SubscribePrice(wanted)
+        streams = [stopped, *(running.exchange.SubscribePrice(wanted) for _ in range(2))]
+        await asyncio.gather(*(stream.read() for stream in streams))
+
+        async def behind() -> bool:
+            for number in range(500):
+                running.venue.tick(number)
+                await asyncio.sleep(0)
+            return (await told(running, "connector_stream_backlog", kind="price") or 0) > 400
+
+        assert await told(running, "connector_stream_readers", kind="price") == 3
+        await eventually(behind, what="a backlog")
+
+
+async def test_a_batch_and_its_gap_are_counted() -> None:
+    async with rig(metrics_port=0) as running:
+        elsewhere = types_pb2.Cursor(epoch="other", sequence=7)
+        stream = running.exchange.SubscribeOrders(pb.SubscribeOrdersRequest(cursor=elsewhere))
+        assert (await stream.read()).gap
+        assert await told(running, "connector_stream_gaps_total", kind="orders") == 1
+        assert await told(running, "connector_stream_batch_size_count", kind="orders") == 1
+
+
+async def test_a_stream_that_ended_for_its_slow_reader_is_counted() -> None:
+    """F28."""
+    async with rig(metrics_port=0, stream_buffer=16) as running, client(running.connector.address, narrow=True) as slow:
+        stream = ExchangeServiceStub(slow).SubscribeOrders(pb.SubscribeOrdersRequest())
+        await stream.read()
+
+        async def overflowed() -> bool:
+            await asyncio.gather(*(running.exchange.PlaceOrder(place(client_order_id.new("m"))) for _ in range(50)))
+            return await told(running, "connector_stream_overflows_total", kind="orders") == 1
+
+        assert await told(running, "connector_stream_overflows_total", kind="orders") == 0
+        await eventually(overflowed, within_s=30, what="an overflow")
+
+
+async def test_a_refused_call_is_counted_by_its_reason() -> None:
+    async with rig(metrics_port=0) as running:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await running.exchange.GetLatestPrice(pb.GetLatestPriceRequest())
+        assert await told(running, "connector_call_errors_total", reason="INVALID_REQUEST") == 1
+
+
+async def test_commits_of_the_journal_are_timed_and_sized() -> None:
+    async with rig(metrics_port=0) as running:
+        await asyncio.gather(*(running.exchange.PlaceOrder(place(f"m{number}")) for number in range(20)))
+        commits = await told(running, "connector_journal_commit_seconds_count")
+        changes = await told(running, "connector_journal_commit_size_sum")
+        assert commits is not None
+        assert changes is not None
+        assert 0 < commits < changes
+        assert changes >= 40, "an intent and an outcome each"
+
+
+async def test_what_the_adapter_does_at_the_venue_is_told(tmp_path: Path) -> None:
+    """Lanes, errors, connections, budget, ages; and no secret on the page (F33)."""
+    async with gateway("binance", tmp_path) as running, running.client() as exchange:
+        address = metrics_of(running.process.output)
+        price = await far(exchange)
+        running.fault(kind="timeout_unknown", on="place_order")
+        running.fault(kind="hide_orders", for_ms=1_000)
+        await exchange.place_order(request(price=price))
+        found = await scrape(address)
+        page = str(found)
+    assert value(found, "exchange_request_duration_seconds_count", lane="order") == 1
+    assert value(found, "exchange_request_wait_seconds_count", lane="order") == 1
+    assert value(found, "exchange_request_errors_total", reason="ORDER_OUTCOME_UNKNOWN") == 1
+    assert value(found, "exchange_connections_opened_total", kind="private") == 1
+    assert value(found, "connector_order_resolution_seconds_count") == 1
+    assert value(found, "connector_orders_unresolved") == 0
+    assert value(found, "connector_check", check="private_stream") == 1
+    assert any(name == "exchange_rate_budget_left_ratio" and 0 < left < 1 for (name, _), left in found.items())
+    assert any(name == "exchange_stream_data_age_seconds" for name, _ in found)
+    assert not any(secret in page for secret in KEYS.values())
+
+
+def metrics_of(output: str) -> str:
+    found = re.search(r'"metrics": "([\d.:]+)"', output)
+    assert found
+    return found[1]
+
+
+def value(found: dict[Key, float], name: str, **labels: str) -> float | None:
+    return found.get((name, frozenset(labels.items())))
