@@ -14,7 +14,7 @@ from opensqt.config.load import ConfigError
 from opensqt.config.remote import RemoteSettings
 from opensqt.exchange.remote import RemoteExchange
 from opensqt.exchange.remote_retry import Patience
-from opensqt.model.errors import ConnectorUnavailable, CredentialsRefused, PermissionDenied, TokenRefused, Unreachable
+from opensqt.model.errors import ConnectorUnavailable, PermissionDenied, TokenRefused, Unreachable
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from tests.service.scripted_connector import ScriptedConnector, connected
 from tests.support import eventually
@@ -108,7 +108,7 @@ async def test_a_connector_that_becomes_well_is_taken() -> None:
 @pytest.mark.parametrize(
     ("code", "error"),
     [
-        (grpc.StatusCode.UNAUTHENTICATED, CredentialsRefused),
+        (grpc.StatusCode.UNAUTHENTICATED, TokenRefused),
         (grpc.StatusCode.PERMISSION_DENIED, PermissionDenied),
         (grpc.StatusCode.UNIMPLEMENTED, ConnectorUnavailable),
     ],
@@ -136,7 +136,7 @@ async def test_the_token_goes_with_every_call_and_into_no_log() -> None:
         async with serving(connector.register) as port:
             exchange = remote(port, token="canary-token-1")
             await exchange.start()
-            with pytest.raises(CredentialsRefused) as caught:
+            with pytest.raises(TokenRefused) as caught:
                 await exchange.get_account()
             await exchange.close()
     assert {metadata.get("authorization") for metadata in connector.metadata} == {"Bearer canary-token-1"}

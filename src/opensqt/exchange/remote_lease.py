@@ -65,6 +65,7 @@ class RemoteLease:
 
     async def __aenter__(self) -> Self:
         self._failure = None
+        self._doubted = False
         lease = await self._renew()
         if lease.client == NAMELESS:
             log.warning("this client has no name, so it shares its lease with every other that has none; set one")

@@ -96,3 +96,8 @@ def test_the_environment_is_read_and_an_argument_wins(tmp_path: Path) -> None:
         "from-a-file",
         3,
     )
+
+
+def test_a_service_has_its_own_name_unless_another_is_set() -> None:
+    assert RemoteSettings().named("live-server").name == "live-server"
+    assert RemoteSettings(name="page").named("live-server").name == "page"
