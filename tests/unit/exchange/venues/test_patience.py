@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opensqt.exchange.venues.patience import patiently
-from opensqt.model.errors import ExchangeError, Maintenance, RateLimited, Unreachable
+from opensqt.model.errors import CredentialsRefused, ExchangeError, Maintenance, RateLimited, Unreachable
 
 
 class Step:
@@ -32,14 +32,14 @@ async def test_a_step_is_taken_again_after_the_wait_that_the_venue_asks_for() ->
     """F16: a process that ended instead would be started again at once, and ask again."""
     step = Step(RateLimited("limit", retry_after_s=30), Maintenance("overloaded"))
     await step.run()
-    assert step.waits == [30, 2]
+    assert step.waits == [30, 1]
     assert not step.errors
 
 
 async def test_waits_without_a_time_grow() -> None:
     step = Step(*[Maintenance("overloaded")] * 6)
     await step.run()
-    assert step.waits == [1, 2, 4, 8, 15, 15]
+    assert step.waits == [0.5, 1, 2, 4, 8, 15]
 
 
 async def test_a_wait_that_would_be_over_too_late_is_not_begun() -> None:
@@ -49,8 +49,21 @@ async def test_a_wait_that_would_be_over_too_late_is_not_begun() -> None:
     assert step.waits == [60]
 
 
-async def test_any_other_failure_ends_the_start_at_once() -> None:
-    step = Step(Unreachable("no answer"))
+async def test_a_lost_answer_is_asked_for_again() -> None:
+    step = Step(*[Unreachable("no answer")] * 2)
+    await step.run()
+    assert step.waits == [0.5, 1]
+
+
+async def test_a_venue_that_is_not_there_ends_the_start() -> None:
+    step = Step(*[Unreachable("no answer")] * 5)
     with pytest.raises(Unreachable):
+        await step.run()
+    assert step.waits == [0.5, 1]
+
+
+async def test_any_other_failure_ends_the_start_at_once() -> None:
+    step = Step(CredentialsRefused("no such key"))
+    with pytest.raises(CredentialsRefused):
         await step.run()
     assert step.waits == []
