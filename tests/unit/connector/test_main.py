@@ -81,6 +81,47 @@ def test_listening_beyond_loopback_has_to_be_said(monkeypatch) -> None:
     assert {settings("--simulated", "--host", host).server.host for host in ("localhost", "::1", "127.0.0.2")}
 
 
+TLS = ("--tls-cert", "server.pem", "--tls-key", "server.key")
+
+
+@pytest.mark.parametrize(
+    ("flags", "protected"),
+    [
+        ((), False),
+        (("--clients", "clients.yaml"), False),
+        (TLS, False),
+        ((*TLS, "--clients", "clients.yaml"), True),
+        ((*TLS, "--tls-client-ca", "ca.pem"), True),
+    ],
+)
+def test_beyond_loopback_needs_tls_and_known_clients(flags, protected) -> None:
+    arguments = ("--simulated", "--host", "0.0.0.0", *flags)
+    if protected:
+        assert settings(*arguments).server.host == "0.0.0.0"
+    else:
+        # A token in plain text is anybody's on the way.
+        with pytest.raises(ConfigError, match=r"server\.host: '0\.0\.0\.0': .* without TLS .* and either clients_file"):
+            settings(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--tls-cert", "server.pem"), r"server\.tls_key_file: \w+: expected together with tls_cert_file"),
+        (("--tls-key", "server.key"), r"server\.tls_key_file: \w+: expected together with tls_cert_file"),
+        (("--tls-client-ca", "ca.pem"), r"server\.tls_client_ca_file: 'ca\.pem': expected tls_cert_file and"),
+    ],
+)
+def test_half_of_tls_is_a_mistake(flags, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        settings("--simulated", *flags)
+
+
+def test_the_metrics_page_stays_on_loopback_unless_told_otherwise() -> None:
+    assert settings("--simulated", "--host", "0.0.0.0", "--insecure").server.metrics_host == "127.0.0.1"
+    assert settings("--simulated", "--metrics-host", "0.0.0.0").server.metrics_host == "0.0.0.0"
+
+
 @pytest.mark.parametrize(
     ("arguments", "env", "said"),
     [
