@@ -9,6 +9,7 @@ from collections.abc import Awaitable
 from typing import Any, Self
 
 import grpc
+from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health, health_pb2_grpc
@@ -36,6 +37,7 @@ from opensqt.connector.reloads import Reloads
 from opensqt.connector.resolving import Resolver
 from opensqt.connector.service import ExchangeCalls
 from opensqt.connector.streams import Streams
+from opensqt.connector.symbols import Symbols
 from opensqt.connector.tasks import Tasks
 from opensqt.connector.traced import traced
 from opensqt.exchange import wire
@@ -250,7 +252,8 @@ class Connector:
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, methods),))
         health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, server)
         names = [service.full_name for service in services]
-        reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+        known = [*names, health.SERVICE_NAME, reflection.SERVICE_NAME]
+        reflection.enable_server_reflection(known, server, Symbols(descriptor_pool.Default()))
 
     async def _recheck(self) -> None:
         while True:
