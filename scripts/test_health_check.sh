@@ -8,23 +8,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 python=${PYTHON:-$root/.venv/bin/python}
 [ -x "$python" ] || python=$(command -v python3) || { echo "error: no Python found; run: make setup" >&2; exit 2; }
 
-find_probe() {
-  local gobin=""
-  if command -v go >/dev/null 2>&1; then gobin="$(go env GOPATH)/bin"; fi
-  for name in grpc_health_probe grpc-health-probe; do
-    if command -v "$name" 2>/dev/null; then return 0; fi
-    for folder in "$gobin" "$HOME/go/bin"; do
-      if [ -x "$folder/$name" ]; then echo "$folder/$name"; return 0; fi
-    done
-  done
-  return 1
-}
-probe=$(find_probe) || {
-  echo "error: grpc_health_probe is not installed; get it from" \
-    "https://github.com/grpc-ecosystem/grpc-health-probe/releases and put it on PATH, or run:" \
-    "go install github.com/grpc-ecosystem/grpc-health-probe@v0.4.39" >&2
-  exit 2
-}
+probe=$(bash "$root/scripts/find_tool.sh" github.com/grpc-ecosystem/grpc-health-probe@v0.4.39 grpc_health_probe grpc-health-probe)
 
 work=$(mktemp -d)
 connector="" stream=""
