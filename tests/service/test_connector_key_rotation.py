@@ -62,11 +62,3 @@ async def test_a_refused_key_is_told_and_health_stays(tmp_path: Path) -> None:
 
 async def key_is_well(exchange: RemoteExchange) -> bool:
     return not await told_of_key(exchange)
-
-
-async def test_a_key_whose_file_is_gone_stays_in_use(tmp_path: Path) -> None:
-    async with gateway("binance", tmp_path, environ=in_files(tmp_path, KEYS)) as rig, rig.client() as exchange:
-        (tmp_path / "API_SECRET").unlink()
-        reason = await eventually(lambda: told_of_key(exchange), what="what is wrong with the file")
-        assert "API_SECRET_FILE" in reason
-        await exchange.place_order(request(price=await far(exchange)))
