@@ -28,6 +28,7 @@ _BETWEEN_MESSAGES_S = 0.12
 """Binance cuts a connection that sends more than ten messages a second; the others allow more."""
 _request: ContextVar[Request | None] = ContextVar("request", default=None)
 """What the answer that is being read was asked with."""
+_dials: ContextVar[Callable[[Any], None] | None] = ContextVar("dials", default=None)
 
 
 @dataclass(slots=True)
@@ -76,6 +77,8 @@ class Tap:
         if "handle_text_or_binary_message" not in vars(socket):
             socket.handle_text_or_binary_message = partial(self._decode, socket)
             socket.send = _paced(socket.send)
+        if (dials := _dials.get()) is not None:
+            dials(socket)
         return socket
 
     def on_error(self, client: Any, error: Any) -> None:
@@ -199,6 +202,17 @@ class Tap:
         if not isinstance(response, dict):
             return "", ""
         return str(response.get("code", "")), str(response.get("msg", ""))
+
+
+def tell_socket(dials: Callable[[Any], None]) -> None:
+    """From now on in this task, tell which socket is used for what is subscribed to."""
+    _dials.set(dials)
+
+
+def is_open(socket: Any) -> bool:
+    """Whether a socket of ccxt's is connected."""
+    connection = socket.connection if socket is not None and not socket.error else None
+    return connection is not None and not connection.closed
 
 
 def reply_of(error: Exception) -> Reply:

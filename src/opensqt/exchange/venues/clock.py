@@ -9,7 +9,7 @@ from typing import Any
 
 from opensqt.exchange.venues.health import Health
 from opensqt.model.clock import now_ms
-from opensqt.model.errors import BackOff, ExchangeError
+from opensqt.model.errors import ExchangeError, RateLimited
 from opensqt.telemetry.logging import get_logger
 
 _log = get_logger("venue")
@@ -80,7 +80,7 @@ class VenueClock:
         sent_ms = now_ms()
         try:
             venue_ms = await self._ask()
-        except BackOff:
+        except RateLimited:
             # A limit is used up: that says nothing about the clock.
             raise
         except ExchangeError as error:

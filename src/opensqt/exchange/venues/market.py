@@ -170,12 +170,8 @@ class MarketData:
 
     async def _question(self, topic: AnyTopic) -> None:
         """Break a stalled topic's connection; its upstream makes a new one."""
-        if not await topic.is_behind() or topic.socket is None:
-            return
-        # The one that took its place, and that may be as silent, has the same address.
-        socket = self._client.clients.get(topic.socket.url)
-        if socket is not None and topic.gives_up(self._venue.settings.stale_after_s):
-            self._client.drop(socket)
+        if await topic.is_behind() and topic.gives_up(self._venue.settings.stale_after_s) and topic.socket is not None:
+            self._client.drop(topic.socket)
 
     async def _shut(self, key: Key, topic: AnyTopic) -> None:
         """End a topic: by closing its connection, or by unsubscribing where others use that too."""

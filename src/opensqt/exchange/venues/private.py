@@ -200,6 +200,8 @@ class PrivateStream:
                 self._question()
             after_reconnect = self._resync.is_set()
             self._resync.clear()
+            # What is compared while there is no stream, or as it comes back, says nothing about the stream.
+            judged = self._ready and not after_reconnect
             known, asked_s = dict(self._books.news), time.monotonic()
             try:
                 await self._books.reconcile(thorough=after_reconnect)
@@ -211,14 +213,14 @@ class PrivateStream:
                     self._resync.set()
                 continue
             wait_s = settings.reconcile_interval_s
-            self._compared(known, asked_s, after_reconnect=after_reconnect)
+            self._compared(known, asked_s, judged=judged)
 
-    def _compared(self, known: Mapping[str, int], asked_s: float, *, after_reconnect: bool) -> None:
+    def _compared(self, known: Mapping[str, int], asked_s: float, *, judged: bool) -> None:
         """Judge the stream by what a comparison found that it had not told."""
         self._vouched_s = time.monotonic()
         self._forgive()
         late = [channel for channel, news in self._books.news.items() if news != known.get(channel, 0)]
-        if not after_reconnect:
+        if judged:
             for channel in late:
                 self.expect(channel, asked_s)
             if not late and not self._expected_s:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Generic, TypeVar
 
 from opensqt.exchange.feed import Feed
+from opensqt.exchange.venues.client import is_open
 from opensqt.exchange.venues.upstream import QUERY_FAILURES, Upstream
 from opensqt.model.content import content
 from opensqt.model.market import INTERVALS_MS, Candle, Price
@@ -49,7 +50,7 @@ class Topic(Generic[T]):
         self.name = name
         self.feed: Feed[T] = feed
         self.socket: Any = None
-        """The connection that the last frame came over."""
+        """The connection that it is subscribed on."""
         self.last: T | None = None
         self.unwatch = unwatch
         self._ask: Callable[[], Awaitable[list[T]]] = ask
@@ -62,15 +63,17 @@ class Topic(Generic[T]):
         self._stall = ""
         """How the stream was found to be behind the venue; empty once it told something again."""
         self._unread_s: float | None = None
-        self.upstream = Upstream(name, watch, lost=self._lost, catch_up=self.catch_up)
+        self.upstream = Upstream(name, watch, lost=self._lost, catch_up=self.catch_up, dials=self._use)
         self.fresh = False
-        self.connected = False
-        """Whether a frame came since the connection was last lost."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether its connection is open."""
+        return is_open(self.socket)
 
     def take(self, update: T, socket: Any) -> None:
         """Publish a streamed update, unless it is a repeated or a late one."""
         self.socket = socket
-        self.connected = True
         self._told_s = self._clock_s()
         self._stall = ""
         self.upstream.alive()
@@ -159,8 +162,10 @@ class Topic(Generic[T]):
             self._changed(True, "")
 
     def _lost(self, reason: str) -> None:
-        self.connected = False
         self._turn_stale(self._stall or reason)
+
+    def _use(self, socket: Any) -> None:
+        self.socket = socket
 
     def _turn_stale(self, reason: str) -> None:
         self.fresh = False

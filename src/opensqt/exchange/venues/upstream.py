@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import ccxt
 
-from opensqt.exchange.venues.client import cancelled_quietly
+from opensqt.exchange.venues.client import cancelled_quietly, tell_socket
 from opensqt.exchange.venues.venue import MALFORMED
 from opensqt.model.errors import ExchangeError
 from opensqt.telemetry.logging import get_logger, redact
@@ -32,6 +32,7 @@ class Upstream:
         watch: Subscribes and ends with the connection.
         lost: Told each time it ended, with the reason.
         catch_up: Asks the venue for what the stream may have missed; called at each start.
+        dials: Told which socket each attempt uses.
     """
 
     def __init__(
@@ -41,11 +42,13 @@ class Upstream:
         *,
         lost: Callable[[str], None],
         catch_up: Callable[[], Awaitable[None]] | None = None,
+        dials: Callable[[Any], None] | None = None,
     ) -> None:
         self.name = name
         self._watch = watch
         self._lost = lost
         self._catch_up = catch_up
+        self._dials = dials
         self._wait_s = _FIRST_WAIT_S
 
     def alive(self) -> None:
@@ -55,7 +58,7 @@ class Upstream:
     async def run(self) -> None:
         """Keep the subscription up until cancelled."""
         while True:
-            watching = asyncio.ensure_future(self._watch())
+            watching = asyncio.create_task(self._hold())
             try:
                 if self._catch_up is not None:
                     await self._try_to_catch_up(self._catch_up)
@@ -66,6 +69,11 @@ class Upstream:
             # Jitter keeps many clients of one venue from coming back in step.
             await asyncio.sleep(self._wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
             self._wait_s = min(self._wait_s * 2, _LONGEST_WAIT_S)
+
+    async def _hold(self) -> None:
+        if self._dials is not None:
+            tell_socket(self._dials)
+        await self._watch()
 
     async def _try_to_catch_up(self, catch_up: Callable[[], Awaitable[None]]) -> None:
         try:

@@ -177,11 +177,11 @@ def test_a_price_that_is_neither_told_nor_asked_about_is_doubted(rig: Rig, price
 
 
 def test_the_age_of_data_is_the_streams_and_not_a_querys(rig: Rig, prices: Topic[Price]) -> None:
-    assert (prices.data_age_s(), prices.connected) == (None, False)
+    assert prices.data_age_s() is None
     prices.take(price(10, 5), None)
     rig.now_s = 4
     prices._vouch()
-    assert (prices.data_age_s(), prices.age_s(), prices.connected) == (4, 0, True)
+    assert (prices.data_age_s(), prices.age_s()) == (4, 0)
 
 
 def test_a_candle_forms_forwards_only(candles: CandleTopic) -> None:
