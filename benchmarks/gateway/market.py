@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import sys
 from decimal import Decimal
+from pathlib import Path
 
 import uvloop
 
@@ -21,17 +22,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.gateway.market")
     parser.add_argument("venue")
     parser.add_argument("--still", action="store_true", help="nobody else trades")
+    parser.add_argument("--speed", type=Decimal, default=Decimal(1), help="market seconds in one real second")
+    parser.add_argument("--replay", type=Path, help="a recording to play")
     options = parser.parse_args()
     logging.configure("WARNING", service="exchange-simulator", style="json")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(options.venue, still=options.still))
+        runner.run(_serve(options))
     return 0
 
 
-async def _serve(venue: str, *, still: bool) -> None:
+async def _serve(options: argparse.Namespace) -> None:
     settings = SimulatorSettings(
-        exchange=venue,
+        exchange=options.venue,
         port=0,
+        speed=options.speed,
+        replay=options.replay,
         accounts=(AccountSettings(balance=Decimal(1_000_000)),),
         server=ServerRules(
             weight_per_minute=_NO_LIMIT,
@@ -41,7 +46,7 @@ async def _serve(venue: str, *, still: bool) -> None:
         ),
     )
     async with Simulator(settings) as simulator:
-        if still:
+        if options.still:
             for rules in simulator.engine.symbols():
                 simulator.market.pause(rules.symbol)
         print(f"market ready on {simulator.address}", flush=True)

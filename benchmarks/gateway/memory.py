@@ -43,9 +43,9 @@ async def _updates(options: Options) -> Figure:
         one.subscribed(clock=False),
     ):
         await server.ask(what="flood", updates=warm_up)
-        held = await _settled_mb(server)
+        held = await settled_mb(server)
         await server.ask(what="flood", updates=updates)
-        grown = await _settled_mb(server) - held
+        grown = await settled_mb(server) - held
     return Figure("memory", f"growth in {updates:,} updates", grown, 10, unit=" MB", detail=f"from {held:.0f} MB")
 
 
@@ -53,9 +53,9 @@ async def _subscriptions(options: Options) -> Figure:
     warm_up, rounds = options.size(5_000, 500), options.size(100_000, 3_000)
     async with rig.connector(options, "subscriptions") as server, rig.client(server.address) as ours:
         await churn(ours, warm_up)
-        held = await _settled_mb(server)
+        held = await settled_mb(server)
         await churn(ours, rounds)
-        grown = await _settled_mb(server) - held
+        grown = await settled_mb(server) - held
     what = f"growth in {rounds:,} rounds of subscribe and cancel"
     return Figure("memory", what, grown, 10, unit=" MB", detail=f"from {held:.0f} MB")
 
@@ -75,7 +75,7 @@ async def churn(client: Client, rounds: int) -> None:
             group.create_task(subscriber())
 
 
-async def _settled_mb(server: Server) -> float:
+async def settled_mb(server: Server) -> float:
     """Answer what the server holds once nobody listens and its garbage was collected."""
     await server.ask(what="collect")
     return resident_mb(server.pid)

@@ -103,6 +103,10 @@ class Orders:
     async def do_readers(self) -> int:
         return sum(self._connector.hub.topics.values())
 
+    async def do_sequence(self) -> int:
+        """Answer the number of the newest update."""
+        return max(upstream.feed.sequence for upstream in self._connector.hub._upstreams.values())
+
     async def do_collect(self) -> int:
         """Have the garbage collector run, so that memory is what is held and not what waits to be given back."""
         return gc.collect()

@@ -26,6 +26,8 @@ class Readers:
     def __init__(self, clients: list[Client]) -> None:
         self._clients = clients
         self.updates = [0] * len(clients)
+        self.sequence = [0] * len(clients)
+        """The newest that each has."""
         self.responses = 0
         self.late_ms: list[float] = []
         self._clock = False
@@ -59,6 +61,7 @@ class Readers:
             message = await call.read()
             updates = message.updates
             self.updates[number] += len(updates)
+            self.sequence[number] = message.sequence
             self.responses += 1
             if self._clock:
                 now = time.time_ns()

@@ -34,12 +34,19 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway(options: Options, *, still: bool = True, module: str = "opensqt.connector") -> AsyncIterator[Gateway]:
-    """Run a simulator and, before it, a connector as it is started for a real venue."""
+async def gateway(options: Options, *market: str, module: str = "opensqt.connector") -> AsyncIterator[Gateway]:
+    """Run a simulator and, before it, a connector as it is started for a real venue.
+
+    Args:
+        options: Where the journal is.
+        market: Flags of `benchmarks.gateway.market`; without any nobody else trades.
+        module: What is run as the connector.
+    """
     folder = Path(tempfile.mkdtemp(dir=options.folder))
     log = folder / "connector.log"
-    calm = ["--still"] if still else []
-    async with running("benchmarks.gateway.market", VENUE, *calm, log=folder / "simulator.log") as simulator:
+    async with running(
+        "benchmarks.gateway.market", VENUE, *(market or ("--still",)), log=folder / "simulator.log"
+    ) as simulator:
         url = f"http://{simulator.address}"
         given = ["--exchange", VENUE, "--port", "0", "--base-url", url, "--metrics-port", "0"]
         given += ["--journal", str(folder / "journal.db")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -20,6 +20,8 @@ from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
 
 _LONG_READERS = 4
+_ORDERS_IN_A_LOG = 4_500
+_FILLERS = 8
 _ORDERS_EVERY_S = 0.05
 _READS_EVERY_S = 0.05
 _COMES_AND_GOES_EVERY_S = 0.5
@@ -42,6 +44,20 @@ class Load:
         """Answer the latencies in ms since the last time, by what was waited for."""
         taken, self._late_ms = self._late_ms, defaultdict(list)
         return taken
+
+    async def fill(self) -> None:
+        """Place and cancel as many orders as the logs of the streams hold updates of."""
+        async with rig.client(self._address) as client, asyncio.TaskGroup() as group:
+            orders = rig.new_orders(price=await venue.deep_price(client))
+            left = iter(range(_ORDERS_IN_A_LOG))
+            for _ in range(_FILLERS):
+                group.create_task(self._fill(client, orders, left))
+
+    async def _fill(self, client: Client, orders: Iterator[pb.PlaceOrderRequest], left: Iterator[int]) -> None:
+        for _ in left:
+            order = next(orders)
+            await client.stub.PlaceOrder(order)
+            await client.stub.CancelOrder(pb.CancelOrderRequest(order=rig.ref(order.order)))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.Task[None]]:
@@ -85,7 +101,7 @@ class Load:
         while True:
             for _ in range(_ROUND_TRIP_EVERY):
                 order = next(orders)
-                self._late_ms["order"].append(await timed(lambda order=order: client.stub.PlaceOrder(order)))
+                await self._timed("order", client.stub.PlaceOrder, order)
                 await client.stub.CancelOrder(pb.CancelOrderRequest(order=rig.ref(order.order)))
                 self.done["orders"] += 1
                 await asyncio.sleep(_ORDERS_EVERY_S)
@@ -96,10 +112,14 @@ class Load:
     async def _ask(self, client: Client) -> None:
         price = pb.GetLatestPriceRequest(symbol=rig.SYMBOL)
         while True:
-            self._late_ms["read"].append(await timed(lambda: client.stub.GetLatestPrice(price)))
+            await self._timed("read", client.stub.GetLatestPrice, price)
             await client.stub.GetOpenOrders(pb.GetOpenOrdersRequest())
             self.done["reads"] += 2
             await asyncio.sleep(_READS_EVERY_S)
+
+    async def _timed(self, what: str, method: Any, request: Any) -> None:
+        late_ms = await timed(lambda: method(request))
+        self._late_ms[what].append(late_ms)
 
     async def _churn(self, client: Client) -> None:
         while True:
