@@ -8,11 +8,12 @@ ARGS   ?=
 DURATION ?= 10m
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo test bench soak lint format types proto proto-check lock clean
+.PHONY: help setup demo test chaos bench soak lint format types proto proto-check lock clean
 help:
 	@echo "make setup   everything for development, in $(VENV)"
 	@echo "make demo    a simulated exchange, the connector, a grid and the live page, in one terminal"
 	@echo "make test    all tests (ARGS=\"--large\" for the full-size proofs)"
+	@echo "make chaos   eight clients through ten minutes of faults and kills (ARGS=\"--duration 60 --exchange okx\")"
 	@echo "make bench   what the connector and the adapters cost, beside their floors (ARGS=\"--quick\")"
 	@echo "make soak    the connector under load for DURATION=10m (24h for a release); fails when something grows"
 	@echo "make lint    style, imports and their rules      make format  put the style right"
@@ -26,6 +27,9 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.development
 	$(BIN)/pytest -n auto $(ARGS)
+
+chaos: $(VENV)/.development
+	@$(BIN)/python -m tests.chaos.marathon $(ARGS)
 
 bench: $(VENV)/.development
 	$(BIN)/python -m benchmarks $(ARGS)

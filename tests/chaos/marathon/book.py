@@ -133,6 +133,7 @@ class Book:
 
     def take(self, batch: Batch[OrderUpdate]) -> bool:
         """Take in a batch of the orders stream; answer whether there is something to be asked for after it."""
+        self._check_place(batch)
         self.cursor = batch.cursor
         shown = set()
         for update in batch.updates:
@@ -203,6 +204,16 @@ class Book:
 
     def _entry(self, order: Order) -> Entry:
         return self.orders.setdefault(self._name(order), Entry())
+
+    def _check_place(self, batch: Batch[OrderUpdate]) -> None:
+        """Every update since the last batch is told, or the gap is."""
+        before = self.cursor
+        if before is None or batch.gap:
+            return
+        if batch.snapshot or batch.epoch != before.epoch:
+            self.mistake(f"after {before} came {batch.cursor} without a gap")
+        elif batch.sequence != before.sequence + len(batch.updates):
+            self.mistake(f"{len(batch.updates)} updates took {before} to {batch.cursor}: others vanished")
 
     def _check_streamed(self, entry: Entry, told: Order) -> None:
         """The stream itself promises that filled quantities only grow and that what is closed stays so."""

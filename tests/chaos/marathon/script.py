@@ -124,8 +124,3 @@ def _menu(draw: random.Random, refusal: str) -> dict[FaultKind, Callable[[], dic
         FaultKind.UNKNOWN_FIELD: lambda: {"channel": stream(), "times": 20},
         FaultKind.MALFORMED: lambda: {"channel": stream(), "times": few()},
     }
-
-
-def kinds() -> set[str]:
-    """The names of everything that a script may hold."""
-    return {*(kind.value for kind in _menu(random.Random(0), "0")), KILL, STALL, SKEW, CRASH}
