@@ -58,6 +58,24 @@ async def healthy(rig: Rig) -> bool:
     return (await rig.exchange.get_status()).healthy
 
 
+@pytest.mark.parametrize("venue", ["binance", "okx"])
+async def test_a_key_that_comes_after_the_old_one_died_brings_trading_back(adapter: Adapter) -> None:
+    """F31: not healthy without a key that works, healthy again with one."""
+    async with adapter() as rig:
+        await rig.trade(1)
+        renewed = grant(rig)
+        rig.simulator.keys.revoke("sim-key")
+        await eventually(lambda: unhealthy(rig), what="the loss of the key")
+        assert await rig.exchange.renew_credentials(renewed)
+        await eventually(lambda: healthy(rig), what="health")
+        await rig.trade(1)
+        await rig.agrees()
+
+
+async def unhealthy(rig: Rig) -> bool:
+    return not await healthy(rig)
+
+
 async def test_a_refused_key_leaves_the_old_one_in_use(adapter: Adapter) -> None:
     async with adapter() as rig:
         with pytest.raises(CredentialsRefused):
@@ -67,18 +85,23 @@ async def test_a_refused_key_leaves_the_old_one_in_use(adapter: Adapter) -> None
         assert await healthy(rig)
 
 
-@pytest.mark.parametrize(("balance", "place"), [(5_000, False), (10_000, True)])
-async def test_a_key_of_another_account_is_refused(balance: int, place: bool) -> None:
-    """By its balance, or by the orders that it does not show."""
-    other = AccountSettings(**SECOND, balance=Decimal(balance))
-    simulated = SimulatorSettings(port=0, past_minutes=200, accounts=(AccountSettings(), other))
-    async with Simulator(simulated) as simulator:
+@pytest.mark.parametrize("apart", ["balance", "an open order", "a trade between the two"])
+async def test_a_key_of_another_account_is_refused(apart: str) -> None:
+    balance = Decimal(5_000 if apart == "balance" else 10_000)
+    accounts = (AccountSettings(), AccountSettings(**SECOND, balance=balance))
+    async with Simulator(SimulatorSettings(port=0, past_minutes=200, accounts=accounts)) as simulator:
+        for rules in simulator.engine.symbols():
+            simulator.market.pause(rules.symbol)
         exchange = create_exchange(settings(simulator))
         assert isinstance(exchange, VenueExchange)
         async with exchange:
             rig = Rig(simulator, exchange)
-            if place:
+            if apart == "an open order":
                 await exchange.place_order(rig.request(price=await rig.far()))
+            elif apart == "a trade between the two":
+                await exchange.place_order(rig.request(Side.SELL, price := await rig.front(Side.SELL)))
+                async with create_exchange(second(simulator)) as other:
+                    await other.place_order(rig.request(Side.BUY, price))
             with pytest.raises(CredentialsRefused, match="another account"):
                 await exchange.renew_credentials(second(simulator))
             assert await exchange.place_order(rig.request(price=await rig.far(1)))

@@ -11,6 +11,7 @@ from opensqt.exchange.venues.health import Health
 from opensqt.exchange.venues.start import Preparation
 from opensqt.exchange.venues.venue import Venue
 from opensqt.model.errors import CredentialsRefused, Unsupported
+from opensqt.model.order import OrderRef
 from opensqt.telemetry.logging import get_logger, protect
 
 _log = get_logger("venue")
@@ -86,16 +87,23 @@ class Renewal:
             if await self._is_same_account(trial):
                 return
         raise CredentialsRefused(
-            f"the new key for {trial.name} shows other orders, positions or balance: it is of another account;"
+            f"the new key for {trial.name} shows other orders, trades or another balance: it is of another account;"
             " a key can be replaced while running, an account can't"
         )
 
     async def _is_same_account(self, trial: Venue) -> bool:
-        """Compare with what is known; orders and fills of this very moment may make two looks differ."""
-        known = {(order.symbol, order.order_id) for order in self._books.tracker.open_orders()}
-        told = {(order.symbol, order.order_id) for order in await trial.open_orders()}
-        if known or told:
-            return bool(known & told)
+        """Compare what the new key shows with what is known; what happens at this very moment may make them differ.
+
+        Ids of orders are one account's only. Those of trades are not: an account that traded with ours shows them, too.
+        """
+        tracker = self._books.tracker
+        shown = [OrderRef(symbol=order.symbol, order_id=order.order_id) for order in await trial.open_orders()]
+        fills = [fill for symbol in list(self._books.symbols) for fill in await trial.fills(symbol, 0)]
+        traded = [OrderRef(symbol=fill.symbol, order_id=fill.order_id) for fill in fills]
+        if any(tracker.find(ref) for ref in (*shown, *traded)):
+            return True
+        if shown or tracker.open_orders():
+            return False
         held = {(p.symbol, p.position_side): p.quantity for p in await trial.positions() if not p.is_flat}
         believed = {(p.symbol, p.position_side): p.quantity for p in self._books.positions.snapshot if not p.is_flat}
         balance = {account.wallet_balance for account in self._books.accounts.snapshot}
