@@ -163,6 +163,21 @@ async def test_a_read_that_is_given_up_loses_nothing(connector: ScriptedConnecto
     assert cursors(connector) == [None, ("e1", 1)]
 
 
+async def test_a_reader_that_gives_its_reads_up_does_not_use_up_the_attempts(connector: ScriptedConnector) -> None:
+    connector.script("SubscribePrice", [UNAVAILABLE])
+    async with connected(connector, retry_scale=10) as exchange:
+        stream = exchange.subscribe_price("BTCUSDT")
+        with structlog.testing.capture_logs() as logs:
+            reading = asyncio.create_task(anext(stream))
+            await eventually(lambda: any("attempt" in line for line in logs))
+        reading.cancel()
+        for _ in range(15):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await anext(stream)
+    assert len(connector.received["SubscribePrice"]) == 1
+
+
 async def test_closing_a_stream_ends_a_pending_read_and_the_call(connector: ScriptedConnector) -> None:
     """F26."""
     connector.script("SubscribePrice", [HOLD])

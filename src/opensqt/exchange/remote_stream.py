@@ -63,6 +63,7 @@ class RemoteStream(Generic[T]):
         self._call: Any = None
         self._failures = 0
         self._subscribed = time.monotonic()
+        self._resume_at = 0.0
         self._closed = asyncio.Event()
         self._error: ExchangeError | None = None
 
@@ -101,6 +102,11 @@ class RemoteStream(Generic[T]):
     async def _read(self) -> Any:
         """Answer the next message, or None when the stream was closed meanwhile."""
         if self._call is None:
+            # Here and not after the failure, so that a reader who gives up its reads does not skip the wait.
+            if (pause := self._resume_at - time.monotonic()) > 0:
+                await self._unless_closed(asyncio.sleep(pause))
+            if self._closed.is_set():
+                return None
             self._subscribed = time.monotonic()
             self._call = self._subscribe(self._cursor)
         try:
@@ -131,10 +137,10 @@ class RemoteStream(Generic[T]):
         except (ConnectorUnavailable, Unreachable) as gone:
             self.end(gone)
             return
-        await self._wait(error)
+        self._count(error)
 
-    async def _wait(self, error: ExchangeError) -> None:
-        """Wait by our own count of failures: the connector is well, so the trouble is this topic's."""
+    def _count(self, error: ExchangeError) -> None:
+        """Set the next attempt by our own count: the connector is well, so the trouble is this topic's."""
         patience = self._link.patience
         self._failures = 1 if lasted(self._subscribed) else self._failures + 1
         what = f"subscribe to {self._topic} at {self._link.address}"
@@ -147,7 +153,7 @@ class RemoteStream(Generic[T]):
                 )
             )
             return
-        await self._unless_closed(asyncio.sleep(max(patience.wait_s(self._failures), error.retry_after_s or 0)))
+        self._resume_at = time.monotonic() + max(patience.wait_s(self._failures), error.retry_after_s or 0)
 
     async def _unless_closed(self, work: Coroutine[Any, Any, R]) -> R | None:
         """Answer what *work* answers, or None when the stream is closed before it is done."""
