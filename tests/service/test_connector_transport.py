@@ -19,6 +19,7 @@ from opensqt.proto import exchange_service_pb2 as pb
 from tests.service.connector_rig import place
 from tests.service.connector_thread import Running, connector_thread
 from tests.service.hostile import METHODS, eventually, send, told
+from tests.support.authority import Authority
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -29,6 +30,13 @@ PRICE = pb.SubscribePriceRequest(symbol="BTCUSDT").SerializeToString()
 @pytest.fixture(scope="module")
 def running() -> Iterator[Running]:
     with connector_thread() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def protected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    pair = Authority(tmp_path_factory.mktemp("tls")).issue("server")
+    with connector_thread(tls_cert_file=pair.certificate, tls_key_file=pair.key) as running:
         yield running
 
 
@@ -70,20 +78,19 @@ def is_ended(link: socket.socket) -> bool:
     return True
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n",
-        b"\x00" * 1000,
-        bytes(range(256)) * 100,
-        PREFACE + b"\xff" * 1000,
-        # A frame that says it is 16 MB long, and a HEADERS frame full of nonsense.
-        PREFACE + b"\xff\xff\xff\x00\x00\x00\x00\x00\x01" + b"a" * 100,
-        PREFACE + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + b"\x00\x00\x09\x01\x04\x00\x00\x00\x01" + b"\xff" * 9,
-    ],
-    ids=["http1-get", "http1-post", "zeros", "noise", "preface-noise", "frame-too-long", "headers-nonsense"],
-)
+NOISE = {
+    "http1-get": b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n",
+    "http1-post": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n",
+    "zeros": b"\x00" * 1000,
+    "noise": bytes(range(256)) * 100,
+    "preface-noise": PREFACE + b"\xff" * 1000,
+    "frame-of-16-mb": PREFACE + b"\xff\xff\xff\x00\x00\x00\x00\x00\x01" + b"a" * 100,
+    "headers-nonsense": PREFACE + b"\x00\x00\x00\x04" + b"\x00" * 7 + b"\x09\x01\x04\x00\x00\x00\x01" + b"\xff" * 9,
+    "half-a-handshake": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+}
+
+
+@pytest.mark.parametrize("said", NOISE.values(), ids=NOISE)
 def test_another_protocol_is_hung_up_on(running: Running, said: bytes) -> None:
     with connect(running) as link:
         # It may have hung up before all was said.
@@ -91,6 +98,20 @@ def test_another_protocol_is_hung_up_on(running: Running, said: bytes) -> None:
             link.sendall(said)
             link.shutdown(socket.SHUT_WR)
         assert is_ended(link)
+
+
+@pytest.mark.parametrize("said", NOISE.values(), ids=NOISE)
+def test_what_is_not_tls_is_hung_up_on_where_tls_is_spoken(protected: Running, said: bytes) -> None:
+    with connect(protected) as link:
+        with suppress(OSError):
+            link.sendall(said)
+            link.shutdown(socket.SHUT_WR)
+        assert is_ended(link)
+
+
+def test_a_plain_client_reaches_nothing_where_tls_is_spoken(protected: Running) -> None:
+    with own_channel(protected) as channel:
+        assert send(channel, "GetAccount", b"", timeout=5)[0] is grpc.StatusCode.UNAVAILABLE
 
 
 def test_tls_on_the_plain_port_is_hung_up_on(running: Running) -> None:
