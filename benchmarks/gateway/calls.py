@@ -7,13 +7,24 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from benchmarks.gateway import rig
 from benchmarks.gateway.rig import Client, Options
 from benchmarks.measure import Call, Figure, Round, median_ratio, p50s, p99s, summary, take_turns, told
+from benchmarks.process import cpu_s
 from opensqt.proto import exchange_service_pb2 as pb
 
 _CALLERS = 32
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Our server and the bare one, call after call."""
+
+    runs: dict[str, list[Round]]
+    cpu_us: dict[str, float]
+    """Of the server, for one call."""
 
 
 async def read(options: Options) -> list[Figure]:
@@ -26,8 +37,8 @@ async def read(options: Options) -> list[Figure]:
             ask = getattr(of.stub, method)
             return lambda: ask(request)
 
-        runs = await _beside_floor(options, method, one)
-        figures += _ratios("read", method, runs, p50=1.25, p99=1.5)
+        beside = await _beside_floor(options, method, one)
+        figures += _ratios("read", method, beside, p50=1.25, p99=1.5)
     return figures
 
 
@@ -39,17 +50,19 @@ async def place(options: Options) -> list[Figure]:
         return lambda: of.stub.PlaceOrder(next(orders))
 
     disk_ms = await asyncio.to_thread(_disk, options)
-    runs = await _beside_floor(options, "PlaceOrder", one)
-    figures = _ratios("place", "PlaceOrder", runs, p50=1.6)
+    beside = await _beside_floor(options, "PlaceOrder", one)
+    figures = _ratios("place", "PlaceOrder", beside, p50=1.6)
     detail = f"disk alone {disk_ms.p50:.2f} / {disk_ms.p99:.2f} ms"
     figures.append(
-        Figure("place", "one flush of the disk, beside the echo's p50", _share(disk_ms, runs), None, detail=detail)
+        Figure(
+            "place", "one flush of the disk, beside the echo's p50", _share(disk_ms, beside.runs), None, detail=detail
+        )
     )
     figures.append(await _many_callers(options))
     return figures
 
 
-async def _beside_floor(options: Options, method: str, one: Callable[[Client], Call]) -> dict[str, list[Round]]:
+async def _beside_floor(options: Options, method: str, one: Callable[[Client], Call]) -> Beside:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(rig.connector(options, method))
         ours = await stack.enter_async_context(rig.client(server.address))
@@ -57,7 +70,11 @@ async def _beside_floor(options: Options, method: str, one: Callable[[Client], C
         bare = await stack.enter_async_context(rig.floor(options, **{method: answer.SerializeToString()}))
         echo = await stack.enter_async_context(rig.client(bare.address))
         ways = {"floor": one(echo), "ours": one(ours)}
-        return await take_turns(ways, rounds=options.size(20, 4), calls=options.size(250, 100))
+        rounds, calls = options.size(20, 4), options.size(250, 100)
+        used = {"floor": cpu_s(bare.pid), "ours": cpu_s(server.pid)}
+        runs = await take_turns(ways, rounds=rounds, calls=calls)
+        spent = {"floor": cpu_s(bare.pid) - used["floor"], "ours": cpu_s(server.pid) - used["ours"]}
+        return Beside(runs, {name: seconds / rounds / calls * 1e6 for name, seconds in spent.items()})
 
 
 async def _many_callers(options: Options) -> Figure:
@@ -115,9 +132,12 @@ def _share(disk_ms: Round, runs: dict[str, list[Round]]) -> float:
     return disk_ms.p50 / floor[len(floor) // 2]
 
 
-def _ratios(row: str, what: str, runs: dict[str, list[Round]], *, p50: float, p99: float | None = None) -> list[Figure]:
+def _ratios(row: str, what: str, beside: Beside, *, p50: float, p99: float | None = None) -> list[Figure]:
+    runs, cpu_us = beside.runs, beside.cpu_us
     detail = f"{told(runs['ours'])}, echo {told(runs['floor'])}"
+    cpu = f"echo {cpu_us['floor']:.0f} us"
     return [
         Figure(row, f"{what}, p50 to echo", median_ratio(p50s(runs["ours"]), p50s(runs["floor"])), p50, detail=detail),
         Figure(row, f"{what}, p99 to echo", median_ratio(p99s(runs["ours"]), p99s(runs["floor"])), p99),
+        Figure(row, f"{what}, CPU of the server", cpu_us["ours"], None, unit=" us", detail=cpu),
     ]

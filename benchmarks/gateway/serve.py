@@ -71,7 +71,7 @@ class Orders:
         await work
         profile.disable()
         told = io.StringIO()
-        pstats.Stats(profile, stream=told).sort_stats("tottime").print_stats(30)
+        pstats.Stats(profile, stream=told).sort_stats("cumtime").print_stats(75)
         return told.getvalue()
 
     async def do_wait(self, for_s: float) -> None:
