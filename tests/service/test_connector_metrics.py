@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,6 +131,17 @@ async def test_a_refused_call_is_counted_by_its_reason() -> None:
         with pytest.raises(grpc.aio.AioRpcError):
             await running.exchange.GetLatestPrice(pb.GetLatestPriceRequest())
         assert await told(running, "connector_call_errors_total", reason="INVALID_REQUEST") == 1
+
+
+async def test_what_holds_the_event_loop_up_is_told() -> None:
+    async with rig(metrics_port=0) as running:
+        time.sleep(0.3)  # noqa: ASYNC251 - this is what holds it up
+
+        async def late() -> bool:
+            soon = await told(running, "connector_event_loop_lag_seconds_bucket", le="0.1")
+            return soon != await told(running, "connector_event_loop_lag_seconds_count")
+
+        await eventually(late, what="a late wake-up")
 
 
 async def test_commits_of_the_journal_are_timed_and_sized() -> None:

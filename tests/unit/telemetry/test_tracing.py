@@ -60,6 +60,14 @@ def test_a_standard_variable_turns_it_on_until_the_block_ends(off: pytest.Monkey
     assert not tracing.active()
 
 
+def test_a_program_with_traces_of_its_own_is_joined() -> None:
+    script = "from opentelemetry import trace; from opentelemetry.sdk.trace import TracerProvider\n"
+    script += "from opensqt.telemetry import tracing; tracing.adopt(); assert not tracing.active()\n"
+    script += "trace.set_tracer_provider(TracerProvider()); tracing.adopt(); assert tracing.active()\n"
+    script += "with trace.get_tracer('theirs').start_as_current_span('x'): assert tracing.outgoing()"
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=30).returncode == 0
+
+
 @pytest.mark.parametrize(("name", "value"), [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")])
 def test_a_standard_variable_turns_it_off(off: pytest.MonkeyPatch, name: str, value: str) -> None:
     off.setenv(name, value)
