@@ -42,12 +42,17 @@ class Resolver:
 
     async def __call__(self, exchange: Exchange, request: OrderRequest, sent_ns: int) -> Order | None:
         """Ask until the order is proven present, or absent (None)."""
-        windows_ms = {"recv_window_ms": self._recv_window_ms, "visibility_margin_ms": self._visibility_margin_ms}
-        proof_ns = sent_ns + sum(windows_ms.values()) * 1_000_000
+        proof_ns = sent_ns + (self._recv_window_ms + self._visibility_margin_ms) * 1_000_000
         self._unresolved += 1
         try:
-            asks = _Asks(self, exchange, proof_ns)
-            return await resolve(asks, request, sent_ns=sent_ns, clock=self._clock, **windows_ms)
+            return await resolve(
+                _Asks(self, exchange, proof_ns),
+                request,
+                sent_ns=sent_ns,
+                recv_window_ms=self._recv_window_ms,
+                visibility_margin_ms=self._visibility_margin_ms,
+                clock=self._clock,
+            )
         finally:
             self._unresolved -= 1
             if not self._unresolved:
