@@ -154,6 +154,8 @@ class SystemSettings(Section):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     cancel_on_exit: bool = True
     """Cancel our own orders on a clean stop. Positions stay."""
+    lease_seconds: int = Field(default=60, ge=0, le=3600)
+    """Seconds without a sign of life after which the connector cancels our orders; 0 leaves them. Only `remote`."""
 
 
 class RiskSettings(Section):

@@ -19,6 +19,7 @@ from opensqt.config import entry
 from opensqt.config.load import ConfigError
 from opensqt.config.market_maker import MarketMakerSettings, load_settings
 from opensqt.market_maker.assemble import Assembly, assemble
+from opensqt.market_maker.cover import covered
 from opensqt.market_maker.http import HttpServer
 from opensqt.market_maker.report import show
 from opensqt.market_maker.service import MarketMaker
@@ -96,7 +97,8 @@ async def _trade(settings: MarketMakerSettings, arguments: argparse.Namespace, s
             print(f"error: safety check: {broken}; see market-maker --check", file=sys.stderr)  # noqa: T201 - the user's terminal
             return entry.EXIT_USAGE
         server.maker = _maker(settings, store, assembly)
-        left = await server.maker.run(stop, partial(_announce, address))
+        async with covered(assembly.exchange, settings.system.lease_seconds):
+            left = await server.maker.run(stop, partial(_announce, address))
     return _tell_unfinished(left) if left else entry.EXIT_OK
 
 

@@ -53,7 +53,8 @@ def make_exchange(settings: MarketMakerSettings) -> Exchange:
     """
     name = settings.app.current_exchange
     if name == "remote":
-        return RemoteExchange(settings.exchanges.remote.named("market-maker"))
+        # Each grid has a lease of its own, and a lease belongs to a name.
+        return RemoteExchange(settings.exchanges.remote.named(f"market-maker-{settings.trading.symbol}"))
     from opensqt.exchange.factory import (
         create_exchange,  # ccxt takes a second to import; the usual mode does not need it
     )

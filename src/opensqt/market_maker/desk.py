@@ -15,6 +15,7 @@ from opensqt.model.errors import (
     DuplicateOrder,
     ExchangeError,
     InsufficientMargin,
+    LeaseExpired,
     OrderNotFound,
     PostOnlyWouldCross,
     ReduceOnlyRefused,
@@ -272,7 +273,8 @@ class OrderDesk:
             venue_code=error.venue_code,
             message=error.message,
         )
-        status = OrderStatus.REJECTED if isinstance(error, RequestError) else OrderStatus.DENIED
+        wrong = isinstance(error, RequestError) and not isinstance(error, LeaseExpired)
+        status = OrderStatus.REJECTED if wrong else OrderStatus.DENIED
         self.state.put(
             SlotEvent.REFUSE, replace(live, status=status, reason=redact(f"{error.reason}: {error.message}"))
         )
@@ -284,7 +286,7 @@ class OrderDesk:
             if self.margin.until <= now:
                 length = self.margin.grow(now)
                 _log.warning("no margin: buys are cancelled and none placed", seconds=length)
-        elif isinstance(error, RequestError):
+        elif wrong:
             self.refused.grow(live.level, now)
             self.suspicious = self.suspicious or isinstance(error, ReduceOnlyRefused)
         else:
