@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,11 +18,11 @@ from nbclient import NotebookClient
 
 from opensqt.config.remote import RemoteSettings
 from opensqt.exchange.remote import RemoteExchange
+from tests.support.authority import Authority
 from tests.support.process import run_program
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
-OPENSSL = shutil.which("openssl")
 
 
 @contextmanager
@@ -128,20 +127,17 @@ async def test_the_notebook_runs_from_its_first_cell_to_its_last(address: str, m
 
 def guarded(folder: Path) -> tuple[list[str | Path], str]:
     """Make a certificate and a client's token; answer the connector's flags and the token."""
-    pem, key, clients = (folder / name for name in ("server.pem", "server.key", "clients.yaml"))
-    made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", str(key), "-out", str(pem)]
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run([str(OPENSSL), *made, *subject], check=True, capture_output=True)
+    pair = Authority(folder).issue("server")
+    clients = folder / "clients.yaml"
     command = [sys.executable, "-m", "opensqt.cli", "token", "new", "--name", "plain", "--role", "trade"]
     printed = subprocess.run([*command, "--clients", str(clients)], check=True, capture_output=True, text=True)
-    return ["--clients", clients, "--tls-cert", pem, "--tls-key", key], printed.stdout.split()[-1]
+    return ["--clients", clients, "--tls-cert", pair.certificate, "--tls-key", pair.key], printed.stdout.split()[-1]
 
 
-@pytest.mark.skipif(OPENSSL is None, reason="openssl is not installed")
 async def test_plain_grpcio_shows_its_token_over_tls(tmp_path: Path) -> None:
     flags, token = guarded(tmp_path)
     with simulated(tmp_path, *flags) as address:
-        arguments = (EXAMPLES / "plain_grpcio.py", "--address", address, "--ca", tmp_path / "server.pem")
+        arguments = (EXAMPLES / "plain_grpcio.py", "--address", address, "--ca", tmp_path / "authority.pem")
         code, said = await run_program(*arguments, env={"CONNECTOR_TOKEN": token})
         assert code == 0, said
         code, said = await run_program(*arguments, env={"CONNECTOR_TOKEN": "not-one-of-yours"})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,33 +13,22 @@ from opensqt.config.remote import RemoteSettings
 from opensqt.exchange.remote import RemoteExchange
 from opensqt.model.errors import ConnectorUnavailable
 from tests.service.scripted_connector import ScriptedConnector
-
-OPENSSL = shutil.which("openssl")
-pytestmark = pytest.mark.skipif(OPENSSL is None, reason="openssl is not installed")
-
-
-def certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """Make a self-signed certificate for localhost; answer its file and its key's."""
-    pem, key = folder / f"{name}.pem", folder / f"{name}.key"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", str(key), "-out", str(pem)]
-    subprocess.run([str(OPENSSL), *made, *subject], check=True, capture_output=True)
-    return pem, key
+from tests.support.authority import Authority
 
 
 @pytest.fixture(scope="module")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return certificate(tmp_path_factory.mktemp("tls"), "ours")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("tls"), "ours")
 
 
-def credentials(ours: tuple[Path, Path], clients: Path | None) -> grpc.ServerCredentials:
-    pem, key = ours
-    authority = clients.read_bytes() if clients else None
-    return grpc.ssl_server_credentials([(key.read_bytes(), pem.read_bytes())], authority, clients is not None)
+def credentials(ours: Authority, clients: Authority | None) -> grpc.ServerCredentials:
+    server = ours.issue("server")
+    known = clients.file.read_bytes() if clients else None
+    return grpc.ssl_server_credentials([(server.key.read_bytes(), server.certificate.read_bytes())], known, bool(known))
 
 
 @asynccontextmanager
-async def encrypted(ours: tuple[Path, Path], clients: Path | None = None) -> AsyncIterator[int]:
+async def encrypted(ours: Authority, clients: Authority | None = None) -> AsyncIterator[int]:
     """Serve over TLS; with *clients* only to those whose certificate that authority signed."""
     server = grpc.aio.server()
     ScriptedConnector().register(server)
@@ -52,7 +39,7 @@ async def encrypted(ours: tuple[Path, Path], clients: Path | None = None) -> Asy
 
 
 @pytest.fixture
-async def port(ours: tuple[Path, Path]) -> AsyncIterator[int]:
+async def port(ours: Authority) -> AsyncIterator[int]:
     async with encrypted(ours) as bound:
         yield bound
 
@@ -64,14 +51,14 @@ def remote(port: int, authority: Path | None, **more: Path) -> RemoteExchange:
     return RemoteExchange(settings)
 
 
-async def test_a_connector_whose_authority_is_known_is_trusted(port: int, ours: tuple[Path, Path]) -> None:
-    async with remote(port, ours[0]) as exchange:
+async def test_a_connector_whose_authority_is_known_is_trusted(port: int, ours: Authority) -> None:
+    async with remote(port, ours.file) as exchange:
         assert (await exchange.get_status()).checks == ()
 
 
 async def test_another_authority_is_not_trusted(port: int, tmp_path: Path) -> None:
     with pytest.raises(ConnectorUnavailable):
-        await remote(port, certificate(tmp_path, "other")[0]).start()
+        await remote(port, Authority(tmp_path).file).start()
 
 
 async def test_plain_text_does_not_reach_a_connector_that_wants_tls(port: int) -> None:
@@ -79,19 +66,17 @@ async def test_plain_text_does_not_reach_a_connector_that_wants_tls(port: int) -
         await remote(port, None).start()
 
 
-async def test_a_client_certificate_is_shown_where_one_is_asked_for(ours: tuple[Path, Path], tmp_path: Path) -> None:
-    pem, key = certificate(tmp_path, "client")
+async def test_a_client_certificate_is_shown_where_one_is_asked_for(ours: Authority, tmp_path: Path) -> None:
+    clients = Authority(tmp_path)
+    pem, key = clients.issue("page")
     async with (
-        encrypted(ours, clients=pem) as port,
-        remote(port, ours[0], tls_cert_file=pem, tls_key_file=key) as exchange,
+        encrypted(ours, clients) as port,
+        remote(port, ours.file, tls_cert_file=pem, tls_key_file=key) as exchange,
     ):
         assert (await exchange.get_status()).checks == ()
 
 
-async def test_without_a_client_certificate_such_a_connector_is_not_reached(
-    ours: tuple[Path, Path], tmp_path: Path
-) -> None:
-    pem, _ = certificate(tmp_path, "client")
-    async with encrypted(ours, clients=pem) as port:
+async def test_without_a_client_certificate_such_a_connector_is_not_reached(ours: Authority, tmp_path: Path) -> None:
+    async with encrypted(ours, Authority(tmp_path)) as port:
         with pytest.raises(ConnectorUnavailable):
-            await remote(port, ours[0]).start()
+            await remote(port, ours.file).start()
