@@ -167,7 +167,7 @@ async def test_the_name_goes_with_every_call() -> None:
 
 def test_a_certificate_that_cannot_be_read_is_a_configuration_error(tmp_path: Path) -> None:
     settings = RemoteSettings(tls_ca_file=tmp_path / "no.pem")
-    with pytest.raises(ConfigError, match=r"exchanges\.remote\.tls_ca_file: .*no\.pem' can't be read"):
+    with pytest.raises(ConfigError, match=r"exchanges\.remote\.tls_ca_file: .*no\.pem': can't be read"):
         RemoteExchange(settings)
 
 

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import grpc
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
+from opensqt.config.load import ConfigError
 from opensqt.config.remote import RemoteSettings
 from opensqt.exchange.remote import RemoteExchange
 from opensqt.model.errors import ConnectorUnavailable
@@ -80,3 +87,26 @@ async def test_without_a_client_certificate_such_a_connector_is_not_reached(ours
     async with encrypted(ours, Authority(tmp_path)) as port:
         with pytest.raises(ConnectorUnavailable):
             await remote(port, ours.file).start()
+
+
+def test_an_authority_that_is_no_certificate_is_told_before_anything_is_tried(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("not a certificate")
+    with pytest.raises(ConfigError, match=r"tls_ca_file: .*ca\.pem': expected a PEM file with a certificate"):
+        remote(1, tmp_path / "ca.pem")
+
+
+def test_a_key_of_another_certificate_is_told_without_showing_it(ours: Authority, tmp_path: Path) -> None:
+    """F33."""
+    mine, others = Authority(tmp_path).issue("mine"), Authority(tmp_path, "second").issue("others")
+    with pytest.raises(ConfigError, match=r"tls_cert_file: .*mine\.pem': .*others\.key its key") as caught:
+        remote(1, ours.file, tls_cert_file=mine.certificate, tls_key_file=others.key)
+    assert others.key.read_text().splitlines()[1] not in str(caught.value)
+
+
+def test_a_key_with_a_passphrase_is_told_and_not_asked_for(ours: Authority, tmp_path: Path) -> None:
+    mine = Authority(tmp_path).issue("mine")
+    key = load_pem_private_key(mine.key.read_bytes(), None)
+    locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"canary"))
+    mine.key.write_bytes(locked)
+    with pytest.raises(ConfigError, match="its key without a passphrase"):
+        remote(1, ours.file, tls_cert_file=mine.certificate, tls_key_file=mine.key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -133,18 +134,39 @@ def from_environment(given: Mapping[str, Any], *, environ: Mapping[str, str] = o
     return load(_Settings, None, environ=ours, shortcuts=_SHORTCUTS, prepare=with_given).exchanges.remote
 
 
-def read_pem(path: Path | None, field: str) -> bytes | None:
-    """Read a file of the section; None stays None.
+def read_certificates(settings: RemoteSettings) -> tuple[bytes | None, bytes | None, bytes | None]:
+    """Read the authority's file, the client's key and its certificate; None stands for one that is not set.
 
     Raises:
-        ConfigError: It can't be read.
+        ConfigError: One can't be read or used. Found here, it is not taken for a connector that is away.
     """
-    if path is None:
-        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority, key, certificate = settings.tls_ca_file, settings.tls_key_file, settings.tls_cert_file
+    read = _read(authority, "tls_ca_file"), _read(key, "tls_key_file"), _read(certificate, "tls_cert_file")
+    if authority is not None:
+        try:
+            context.load_verify_locations(authority)
+        except ssl.SSLError:
+            raise _wrong("tls_ca_file", authority, "expected a PEM file with a certificate") from None
+    if certificate is not None:
+        try:
+            # The passphrase would be asked for on the terminal otherwise.
+            context.load_cert_chain(certificate, key, password="")
+        except ssl.SSLError:
+            wanted = f"expected a PEM file with a certificate, and in {key} its key without a passphrase"
+            raise _wrong("tls_cert_file", certificate, wanted) from None
+    return read
+
+
+def _read(path: Path | None, field: str) -> bytes | None:
     try:
-        return path.read_bytes()
+        return None if path is None else path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"exchanges.remote.{field}: {str(path)!r} can't be read: {error.strerror}") from None
+        raise _wrong(field, path, f"can't be read: {error.strerror}") from None
+
+
+def _wrong(field: str, path: Path | None, text: str) -> ConfigError:
+    return ConfigError(f"exchanges.remote.{field}: {str(path)!r}: {text}")
 
 
 def _speaks_tls(info: ValidationInfo) -> bool:

@@ -10,7 +10,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
-from opensqt.config.remote import RemoteSettings, read_pem
+from opensqt.config.remote import RemoteSettings, read_certificates
 from opensqt.exchange import gateway_codec, status, wire
 from opensqt.exchange.remote_retry import NotReady, Patience, Recovery
 from opensqt.exchange.remote_trace import traced
@@ -272,8 +272,4 @@ def _identity(settings: RemoteSettings) -> tuple[tuple[str, str], ...]:
 def _credentials(settings: RemoteSettings) -> grpc.ChannelCredentials | None:
     if not settings.speaks_tls:
         return None
-    return grpc.ssl_channel_credentials(
-        root_certificates=read_pem(settings.tls_ca_file, "tls_ca_file"),
-        private_key=read_pem(settings.tls_key_file, "tls_key_file"),
-        certificate_chain=read_pem(settings.tls_cert_file, "tls_cert_file"),
-    )
+    return grpc.ssl_channel_credentials(*read_certificates(settings))
