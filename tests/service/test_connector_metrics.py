@@ -21,7 +21,7 @@ from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
 from opensqt.proto.exchange_service_pb2_grpc import ExchangeServiceStub
 from tests.chaos.gateway_rig import KEYS, far, gateway, request
-from tests.service.connector_rig import Rig, client, place, rig
+from tests.service.connector_rig import Rig, client, order, place, rig
 from tests.support import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -133,6 +133,28 @@ async def test_a_refused_call_is_counted_by_its_reason() -> None:
         assert await told(running, "connector_call_errors_total", reason="INVALID_REQUEST") == 1
 
 
+async def test_each_order_of_a_batch_is_counted_by_what_became_of_it() -> None:
+    async with rig(metrics_port=0) as running:
+        await running.exchange.PlaceOrder(place("o1"))
+        batch = pb.BatchPlaceOrdersRequest(orders=[order("o2"), order("o3", symbol="NOPE"), order("o1", quantity="7")])
+        await running.exchange.BatchPlaceOrders(batch)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await running.exchange.CancelOrder(
+                pb.CancelOrderRequest(order=types_pb2.OrderRef(symbol="BTCUSDT", client_order_id="none"))
+            )
+        found = await scrape(running.connector.metrics_address)
+    assert {tuple(labels.values()): count for labels, count in samples(found, "connector_orders_total")} == {
+        ("place", "OK"): 2,
+        ("place", "UNKNOWN_SYMBOL"): 1,
+        ("place", "DUPLICATE_ORDER"): 1,
+        ("cancel", "ORDER_NOT_FOUND"): 1,
+    }
+
+
+def samples(found: dict[Key, float], wanted: str) -> list[tuple[dict[str, str], float]]:
+    return [(dict(sorted(labels)), value) for (name, labels), value in found.items() if name == wanted]
+
+
 async def test_what_holds_the_event_loop_up_is_told() -> None:
     async with rig(metrics_port=0) as running:
         time.sleep(0.3)  # noqa: ASYNC251 - this is what holds it up
@@ -145,14 +167,20 @@ async def test_what_holds_the_event_loop_up_is_told() -> None:
 
 
 async def test_commits_of_the_journal_are_timed_and_sized() -> None:
+    """An intent and an outcome each, several in one commit."""
     async with rig(metrics_port=0) as running:
         await asyncio.gather(*(running.exchange.PlaceOrder(place(f"m{number}")) for number in range(20)))
-        commits = await told(running, "connector_journal_commit_seconds_count")
-        changes = await told(running, "connector_journal_commit_size_sum")
-        assert commits is not None
-        assert changes is not None
-        assert 0 < commits < changes
-        assert changes >= 40, "an intent and an outcome each"
+
+        async def written() -> bool:
+            return (await told(running, "connector_journal_commit_size_sum") or 0) >= 40
+
+        await eventually(written, what="all changes")
+        found = await scrape(running.connector.metrics_address)
+    commits = value(found, "connector_journal_commit_seconds_count")
+    changes = value(found, "connector_journal_commit_size_sum")
+    assert commits is not None
+    assert changes is not None
+    assert 0 < commits < changes
 
 
 async def test_what_the_adapter_does_at_the_venue_is_told(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from opensqt.connector.access import REQUIRED, Access, permit, plain_name
 from opensqt.connector.audit import Audit, describe, reason_of
 from opensqt.connector.clients import Client, Credential, Role
 from opensqt.connector.metrics import Metrics
+from opensqt.connector.outcomes import outcomes
 from opensqt.exchange import status, wire
 from opensqt.exchange.caller import on_behalf_of
 from opensqt.model.errors import ExchangeError, InvalidRequest, RateLimited, TokenRefused, Unreachable
@@ -154,7 +155,7 @@ class Calls:
                 raise
             except Exception as error:  # noqa: BLE001 - the edge of the process: each failure becomes a status
                 code = status.code_of(error)
-                self._metrics.count_error(_reason(error))
+                self._metrics.count_error(reason_of(error))
                 if client is not None:
                     _log_failure(method, error)
                 await status.abort(context, error)
@@ -179,12 +180,14 @@ class Calls:
 
     def _tell(self, ended: _Ended, known: bool, response: Any, failure: Exception | None) -> None:
         """Count a unary call and log it, unless its caller was turned away: that was logged at the door."""
+        reason = reason_of(failure)
         self._metrics.count_request(ended.method, ended.code, ended.seconds)
-        if failure is not None:
-            self._metrics.count_error(_reason(failure))
+        if reason:
+            self._metrics.count_error(reason)
         told = {"method": ended.method, "peer": ended.peer, "code": ended.code, "ms": round(ended.seconds * 1000, 2)}
         if known and ended.method in AUDITED:
-            self._audit.call(told | {"reason": reason_of(failure)} | describe(ended.request, response))
+            self._metrics.count_orders(*outcomes(ended.request, response, reason))
+            self._audit.call(told | {"reason": reason} | describe(ended.request, response))
         elif known:
             _log.debug("call", **told)
 
@@ -296,10 +299,6 @@ def _arrive(context: Context) -> tuple[str, str, str | None]:
             # Two of them leave open who it is, so neither counts.
             authorization = value if authorization is None and isinstance(value, str) else ""
     return correlation_id or secrets.token_hex(8), said, authorization
-
-
-def _reason(error: Exception) -> str:
-    return error.reason if isinstance(error, ExchangeError) else "INTERNAL"
 
 
 def _log_failure(method: str, error: Exception) -> None:

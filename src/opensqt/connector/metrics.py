@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
@@ -43,6 +43,12 @@ class Metrics:
         )
         self._errors = Counter(
             "connector_call_errors_total", "Calls that failed, by the reason told", ["reason"], registry=registry
+        )
+        self._orders = Counter(
+            "connector_orders_total",
+            "Orders by what became of their call",
+            ["call", "outcome"],
+            registry=registry,
         )
         self._connected = Gauge(
             "exchange_stream_connected", "1 while the upstream delivers", ["exchange", "stream"], registry=registry
@@ -84,6 +90,11 @@ class Metrics:
     def count_error(self, reason: str) -> None:
         """Count a call that failed."""
         self._errors.labels(reason).inc()
+
+    def count_orders(self, call: str, outcomes: Mapping[str, int]) -> None:
+        """Count the orders of a trading call; *call* is place or cancel."""
+        for outcome, orders in outcomes.items():
+            self._orders.labels(call, outcome).inc(orders)
 
     def stream_connected(self, stream: str, *, connected: bool) -> None:
         """Tell whether the upstream of a topic delivers."""
