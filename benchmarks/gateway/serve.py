@@ -131,6 +131,8 @@ async def _serve(journal: str) -> None:
     market = Market()
     settings = ServerSettings(port=0, metrics_port=None, drain_s=0, linger_s=0)
     async with Connector(market, settings, journal=journal) as connector:
+        gc.collect()
+        gc.freeze()  # as the command does
         print(f"connector ready on {connector.address}", flush=True)
         orders = Orders(market, connector)
         async for line in _lines():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging as stdlib_logging
 import signal
 import sys
@@ -225,11 +226,21 @@ async def _serve(
                 if not await _first(_start(connector), stopping):
                     return
             stack.push_async_callback(connector.stop)
+            _spare_the_collector()
             print(f"exchange-connector ready on {connector.address}", flush=True)  # noqa: T201 - for who started us
             if await _first(connector.failed(), stopping):
                 raise RuntimeError("the health monitor ended, so health could not be vouched for")
         finally:
             stopping.cancel()
+
+
+def _spare_the_collector() -> None:
+    """Take what was loaded so far out of the garbage collector's sight.
+
+    It stays until the end, and to look through its 240,000 objects again stops every order for 70 ms each time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _start(connector: Connector) -> None:
