@@ -16,6 +16,7 @@ from opensqt.exchange.remote import RemoteExchange
 from opensqt.exchange.venues.registry import venue_type
 from opensqt.model.errors import ExchangeError, InsufficientMargin
 from opensqt.model.venue import Check, ExchangeStatus
+from opensqt.simulator.faults import FaultKind
 from tests.chaos.gateway_rig import Gateway, gateway
 from tests.chaos.marathon.access import Access
 from tests.chaos.marathon.book import Book
@@ -160,7 +161,8 @@ class Marathon:
 
     def _faults(self) -> dict[str, tuple[int, int]]:
         done = self.hits + Counter({KILL: self.keeper.kills, STALL: self.keeper.stalls})
-        done += Counter({what: self.asked[what] for what in (SKEW, CRASH)})
+        # An order is hidden by what is set, not by an event that could be counted.
+        done += Counter({what: self.asked[what] for what in (SKEW, CRASH, FaultKind.HIDE_ORDERS.value)})
         return {what: (asked, done[what]) for what, asked in sorted(self.asked.items())}
 
     async def _settle(self) -> Verdict:
