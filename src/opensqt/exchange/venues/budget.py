@@ -108,7 +108,7 @@ class Budget:
         lane, client = _lane.get(), caller()
         self._check_queue(client, lane, charges)
         granted = asyncio.Event()
-        turn = self._turns.add(lane, client, charges, granted.set)
+        turn = self._turns.add(lane, client, charges, self._clock_s(), granted.set)
         try:
             self._serve()
             if not granted.is_set():
@@ -160,7 +160,7 @@ class Budget:
         return RateLimited(f"the venue's limit has no room for this for {wait_s:.1f} s", retry_after_s=wait_s)
 
     def _wait_s(self, turn: Turn) -> float:
-        return max(self._silent_s(), turn.wait_s(self._clock_s()))
+        return max(self._silent_s(), self._turns.wait_s(turn, self._clock_s()))
 
     def _silent_s(self) -> float:
         return max(0.0, self._silent_until_s - self._clock_s())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from itertools import count
 from math import inf
@@ -14,6 +14,9 @@ from opensqt.exchange.venues.windows import Lane, Window
 
 _OWN_WEIGHT = 4
 """Our own upkeep counts as so many clients: what it asks keeps true what all of them are told."""
+
+_KNOWN_FOR_S = 60.0
+"""Seconds that a part is kept for a client after its last request."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +33,7 @@ class Turn:
     """Called once, when it may go."""
 
     @property
-    def user(self) -> tuple[str, Lane]:
+    def user(self) -> User:
         """Whose use of a window it adds to: a client's queries must not count against its orders."""
         return self.client, self.lane
 
@@ -48,17 +51,14 @@ class Turn:
         """Answer in how many seconds, at the earliest, each of its limits has room."""
         return {window: window.wait_s(amount, self.lane, now_s) for window, amount in self.charges.items()}
 
-    def modest_waits_s(self, now_s: float) -> dict[Window, float]:
-        """Answer in how many seconds each of its limits has room beside what is left to other clients."""
+    def modest_waits_s(self, now_s: float, known: Collection[User]) -> dict[Window, float]:
+        """Answer in how many seconds each of its limits has room beside what is kept for other clients."""
         if self.client == OURSELVES or self.lane is Lane.CANCEL:
             return {}
         return {
-            window: window.modest_wait_s(amount, self.lane, now_s, self.user) for window, amount in self.charges.items()
+            window: window.modest_wait_s(amount, self.lane, now_s, self.user, known)
+            for window, amount in self.charges.items()
         }
-
-    def wait_s(self, now_s: float) -> float:
-        """Answer in how many seconds, at the earliest, it may go if nobody is before it."""
-        return max((*self.waits_s(now_s).values(), *self.modest_waits_s(now_s).values()), default=0.0)
 
     def begin(self) -> None:
         """Count it as under way."""
@@ -71,6 +71,7 @@ class Turn:
             window.end(amount, now_s, self.user)
 
 
+User = tuple[str, Lane]
 _Line = tuple[Lane, str, tuple[Window, ...]]
 _Rank = tuple[Lane, float, int]
 _Wanted = Window | tuple[Window, str, Lane]
@@ -82,12 +83,22 @@ class Turns:
     def __init__(self) -> None:
         self._lines: dict[_Line, deque[Turn]] = {}
         self._numbers = count()
+        self._seen_s: dict[User, float] = {}
 
-    def add(self, lane: Lane, client: str, charges: dict[Window, int], granted: Callable[[], None]) -> Turn:
+    def add(
+        self, lane: Lane, client: str, charges: dict[Window, int], now_s: float, granted: Callable[[], None]
+    ) -> Turn:
         """Queue a request."""
         turn = Turn(next(self._numbers), lane, client, charges, granted)
         self._lines.setdefault(turn.line, deque()).append(turn)
+        if client != OURSELVES:
+            self._seen_s.pop(turn.user, None)
+            self._seen_s[turn.user] = now_s
         return turn
+
+    def wait_s(self, turn: Turn, now_s: float) -> float:
+        """Answer in how many seconds, at the earliest, a turn may come if nobody is before it."""
+        return max(self._waits_s(turn, now_s, self._known(now_s)).values(), default=0.0)
 
     def drop(self, turn: Turn) -> None:
         """Forget a request that gave up waiting."""
@@ -104,8 +115,11 @@ class Turns:
     def grant(self, now_s: float) -> float:
         """Grant every turn that may go now; answer in how many seconds to look again."""
         self._lines = {key: line for key, line in self._lines.items() if line}
+        if not self._lines:
+            return inf
         heads = [(line[0].rank(now_s), line) for line in self._lines.values()]
         heapq.heapify(heads)
+        known = self._known(now_s)
         awaited: set[_Wanted] = set()
         next_s = inf
         while heads:
@@ -115,7 +129,7 @@ class Turns:
                 # Another request of the same client was granted meanwhile.
                 heapq.heappush(heads, (rank_now, line))
                 continue
-            waits = _waits_s(turn, now_s)
+            waits = self._waits_s(turn, now_s, known)
             if awaited.isdisjoint(waits) and not any(waits.values()):
                 line.popleft()
                 turn.begin()
@@ -127,10 +141,15 @@ class Turns:
                 next_s = min(next_s, max(waits.values()) or inf)
         return next_s
 
+    def _known(self, now_s: float) -> dict[Lane, list[User]]:
+        """Answer who asked lately, by lane."""
+        while self._seen_s and (first := next(iter(self._seen_s.items())))[1] + _KNOWN_FOR_S <= now_s:
+            del self._seen_s[first[0]]
+        return {lane: [user for user in self._seen_s if user[1] is lane] for lane in Lane}
 
-def _waits_s(turn: Turn, now_s: float) -> dict[_Wanted, float]:
-    """Answer how long it waits for each limit, and for its client's own part of each, which is in nobody else's way."""
-    waits: dict[_Wanted, float] = dict(turn.waits_s(now_s).items())
-    for window, wait_s in turn.modest_waits_s(now_s).items():
-        waits[window, *turn.user] = wait_s
-    return waits
+    def _waits_s(self, turn: Turn, now_s: float, known: Mapping[Lane, Collection[User]]) -> dict[_Wanted, float]:
+        """Answer how long it waits for each limit, and for its client's own part of each, which is in nobody's way."""
+        waits: dict[_Wanted, float] = dict(turn.waits_s(now_s).items())
+        for window, wait_s in turn.modest_waits_s(now_s, known[turn.lane]).items():
+            waits[window, *turn.user] = wait_s
+        return waits

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 from enum import IntEnum
-
-_OTHERS_ROOM = 4
-"""A user may hold so many times what is left to the others: alone four fifths of a lane's share, two 4/9 each."""
 
 
 class Lane(IntEnum):
@@ -65,7 +62,8 @@ class Window:
 
     def wait_s(self, amount: int, lane: Lane, now_s: float) -> float:
         """Answer in how many seconds, at the earliest, *amount* has room."""
-        excess = amount - self._left(amount, lane, now_s)
+        # What is larger than the lane's share goes when nothing else counts.
+        excess = self.used(now_s) + amount - max(amount, self.limit.share(lane))
         if excess <= 0:
             return 0.0
         for at_s, freed, _ in self._past:
@@ -74,17 +72,35 @@ class Window:
                 return at_s + self.limit.window_s - now_s
         return self.limit.window_s
 
-    def modest_wait_s(self, amount: int, lane: Lane, now_s: float, user: Hashable) -> float:
+    def modest_wait_s(
+        self, amount: int, lane: Lane, now_s: float, user: Hashable, known: Collection[Hashable]
+    ) -> float:
         """Answer in how many seconds a user who takes *amount* leaves enough to the others.
 
-        Who comes late would otherwise find a long window filled by one and wait until it is over.
+        Kept for each other user is half of an equal part, less what it used of it; by one who used its own half, a
+        tenth of all for who is not known yet. Else whoever comes first could fill a long window, and the others would
+        wait until it is over.
+
+        Args:
+            amount: What is to be taken.
+            lane: Whose share of the window is divided.
+            now_s: Monotonic seconds.
+            user: Who takes it.
+            known: All who use this lane now, the user among them.
         """
-        excess = self._by_user[user] + amount - _OTHERS_ROOM * self._left(amount, lane, now_s)
-        if excess <= 0:
+        share, counted = self.limit.share(lane), self.used(now_s)
+        part = share // (2 * max(1, len(known)))
+        unused = {other: part - self._by_user[other] for other in known if other != user}
+        beyond = self._by_user[user] + amount > part
+        kept = share // 10 * beyond + sum(max(0, left) for left in unused.values())
+        if counted + amount <= max(amount, share - kept):
             return 0.0
         for at_s, freed, by in self._past:
-            excess -= freed * (_OTHERS_ROOM + (by == user))
-            if excess <= 0:
+            counted -= freed
+            if by in unused:
+                kept += max(0, unused[by] + freed) - max(0, unused[by])
+                unused[by] += freed
+            if counted + amount <= max(amount, share - kept):
                 return at_s + self.limit.window_s - now_s
         return self.limit.window_s
 
@@ -103,10 +119,6 @@ class Window:
         if (others := used - self.used(now_s)) > 0:
             self._charge(None, others)
             self._count(others, now_s, None)
-
-    def _left(self, amount: int, lane: Lane, now_s: float) -> int:
-        # What is larger than the lane's share goes when nothing else counts.
-        return max(amount, self.limit.share(lane)) - self.used(now_s)
 
     def _count(self, amount: int, now_s: float, user: Hashable) -> None:
         self._past.append((now_s, amount, user))
