@@ -73,6 +73,24 @@ async def test_a_client_cancels_only_where_it_may_trade(tmp_path: Path) -> None:
         assert await at_the_venue(running) == ["a"]
 
 
+async def test_a_client_that_may_cancel_only_its_own_orders_leaves_the_others(tmp_path: Path) -> None:
+    async with limited(tmp_path, cancel_others=False) as running:
+        await placed(running, "theirs", metadata=bearer("free"))
+        await placed(running, "mine", "too")
+        refs = [types_pb2.OrderRef(symbol="BTCUSDT", client_order_id=name) for name in ("theirs", "mine", "none")]
+        batch = pb.BatchCancelOrdersRequest(orders=refs)
+        answer = await running.exchange.BatchCancelOrders(batch, metadata=MAKERS)
+        assert [one.error.reason for one in answer.results] == ["PERMISSION_DENIED", "", "PERMISSION_DENIED"]
+        everything = pb.CancelAllOrdersRequest(symbol="BTCUSDT")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await running.exchange.CancelAllOrders(everything, metadata=MAKERS)
+        assert reason_of(caught.value) == "PERMISSION_DENIED"
+        assert await at_the_venue(running) == ["theirs", "too"]
+        # One that is gone already is told as that.
+        again = await running.exchange.BatchCancelOrders(batch, metadata=MAKERS)
+        assert again.results[1].order.status == types_pb2.ORDER_STATUS_CANCELED
+
+
 async def test_open_orders_are_counted_for_each_client_by_itself(tmp_path: Path) -> None:
     async with limited(tmp_path, max_open_orders=2) as running:
         assert await placed(running, "f1", "f2", "f3", metadata=bearer("free")) == ["OPEN"] * 3

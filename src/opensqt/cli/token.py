@@ -21,6 +21,7 @@ from opensqt.connector.clients import NAME, ClientEntry, Role, digest, read_entr
 PREFIX = "sqt_"
 """What every token begins with, so that a log or a scanner of public code knows one where it sees it."""
 
+_LIMITS = ("symbols", "max_order_notional", "max_open_orders", "max_orders_per_second", "cancel_others")
 _DEFAULT = "configs/clients.yaml"
 _EXAMPLES = """examples:
   opensqt token new --name page --role read              prints the token, once; the file keeps its hash only
@@ -51,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     new.add_argument("--max-order-notional", metavar="USDT", type=_amount, help="the most that one order may be worth")
     new.add_argument("--max-open-orders", metavar="N", type=int, help="the most orders open or in flight")
     new.add_argument("--max-orders-per-second", metavar="N", type=_amount, help="new orders a second")
+    new.add_argument("--own-orders-only", action="store_true", help="it may cancel only what it placed itself")
     new.add_argument("--days", metavar="N", type=_days, help="until it expires (default: never)")
     revoke = actions.add_parser("revoke", help="take one back")
     revoke.add_argument("name", metavar="NAME", help="of the client")
@@ -94,11 +96,10 @@ def _new(options: argparse.Namespace) -> str:
         "max_order_notional": options.max_order_notional,
         "max_open_orders": options.max_open_orders,
         "max_orders_per_second": options.max_orders_per_second,
+        "cancel_others": False if options.own_orders_only else None,
         "expires": options.days,
     }
-    if options.role == Role.READ and any(
-        fields[name] is not None for name in fields if name == "symbols" or name.startswith("max_")
-    ):
+    if options.role == Role.READ and any(fields[name] is not None for name in fields if name in _LIMITS):
         raise ConfigError("--role read: takes no limits, for it places no orders and sees all symbols")
     clients_file.add(options.clients, {name: value for name, value in fields.items() if value is not None})
     return token

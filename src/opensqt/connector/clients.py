@@ -39,6 +39,8 @@ class Limits:
     """Quote."""
     max_open_orders: int | None = None
     max_orders_per_second: float | None = None
+    cancel_others: bool = True
+    """Whether it may cancel orders that it did not place."""
 
 
 UNLIMITED = Limits()
@@ -72,6 +74,8 @@ class ClientEntry(Section):
     """The most orders that it may have open or in flight."""
     max_orders_per_second: float | None = Field(default=None, gt=0)
     """New orders a second, each item of a batch counted."""
+    cancel_others: bool = True
+    """Whether it may cancel orders of other clients and of people; false leaves it its own."""
     expires: AwareDatetime | None = None
     """When its credentials end; a date and time with its zone."""
 
@@ -90,16 +94,14 @@ class ClientEntry(Section):
 
     def as_client(self) -> Client:
         """Answer what the rest of the connector needs of it."""
-        return Client(
-            name=self.name,
-            role=self.role,
-            limits=Limits(
-                symbols=frozenset(self.symbols),
-                max_order_notional=self.max_order_notional,
-                max_open_orders=self.max_open_orders,
-                max_orders_per_second=self.max_orders_per_second,
-            ),
+        limits = Limits(
+            symbols=frozenset(self.symbols),
+            max_order_notional=self.max_order_notional,
+            max_open_orders=self.max_open_orders,
+            max_orders_per_second=self.max_orders_per_second,
+            cancel_others=self.cancel_others,
         )
+        return Client(name=self.name, role=self.role, limits=UNLIMITED if limits == UNLIMITED else limits)
 
 
 class ClientsFile(Section):

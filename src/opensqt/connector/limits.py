@@ -1,18 +1,19 @@
-"""What a client's new orders are held to: symbols, worth, how many are open, how many a second."""
+"""What a client's orders are held to: symbols, worth, how many are open, how many a second, whose it cancels."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from opensqt.connector.access import Access
 from opensqt.connector.clients import UNLIMITED, Limits
+from opensqt.connector.journal import JournalError
 from opensqt.exchange.caller import caller
-from opensqt.model.errors import ExchangeError, OrderDenied, PermissionDenied, RateLimited
+from opensqt.model.errors import ExchangeError, OrderDenied, PermissionDenied, RateLimited, Unreachable
 from opensqt.model.market import Price
-from opensqt.model.order import OrderRequest, OrderType, Side, TimeInForce
+from opensqt.model.order import OrderRef, OrderRequest, OrderType, Side, TimeInForce
 
 Verdict = ExchangeError | None
 """Why an order is not sent; None when it may be."""
@@ -36,6 +37,7 @@ class OrderLimits:
         price: Asks for the latest price of a symbol.
         open_count: How many orders of a client are open or in flight.
         knows: Whether an order was asked for before under a client order id, and may exist.
+        own_among: Which client order ids are of orders that a client itself asked for.
         now: Seconds of any clock that only goes forward.
     """
 
@@ -46,24 +48,26 @@ class OrderLimits:
         price: Callable[[str], Awaitable[Price]],
         open_count: Callable[[str], int],
         knows: Callable[[str], Awaitable[bool]],
+        own_among: Callable[[str, Collection[str]], Awaitable[Collection[str]]],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._access = access
         self._price = price
         self._open_count = open_count
         self._knows = knows
+        self._own_among = own_among
         self._now = now
         self._buckets: dict[str, _Bucket] = {}
 
-    async def verdicts(self, requests: Sequence[OrderRequest]) -> list[Verdict]:
-        """Say of each new order of the current caller whether it may be sent.
+    async def to_place(self, requests: Sequence[OrderRequest]) -> list[OrderRequest | ExchangeError]:
+        """Answer for each new order of the current caller the order itself, or why it may not be sent.
 
         Nothing is waited for between the count of open orders and the answer, so hand on at once what may be sent.
         """
         client = caller()
         limits = self._limits(client)
         if limits is UNLIMITED:
-            return [None] * len(requests)
+            return [*requests]
         verdicts = [await self._worth(client, limits, request) for request in requests]
         repeats: set[str] = set()
         asked: set[str] = set()
@@ -81,12 +85,42 @@ class OrderLimits:
                     repeats.add(client_order_id)
             asked |= doubtful
         self._draw(client, limits, sum(verdict is None for verdict in counted))
-        return counted
+        return [verdict or request for request, verdict in zip(requests, counted, strict=True)]
 
-    def symbol_verdict(self, symbol: str) -> Verdict:
-        """Say whether the current caller may cancel orders of a symbol."""
+    async def to_cancel(self, refs: Sequence[OrderRef]) -> list[OrderRef | ExchangeError]:
+        """Answer for each order that the current caller wants canceled its name, or why it may not."""
         client = caller()
-        return _symbol(client, self._limits(client), symbol)
+        limits = self._limits(client)
+        if limits is UNLIMITED:
+            return [*refs]
+        verdicts = [_symbol(client, limits, ref.symbol) for ref in refs]
+        if limits.cancel_others:
+            return [verdict or ref for ref, verdict in zip(refs, verdicts, strict=True)]
+        try:
+            own = await self._own_among(client, {ref.client_order_id for ref in refs if ref.client_order_id})
+        except JournalError as error:
+            raise Unreachable(f"whose orders these are can't be read: {error}; nothing was sent") from None
+        return [
+            # By the id that was looked at, and by no other.
+            verdict or (replace(ref, order_id="") if ref.client_order_id in own else _not_its_own(client, ref))
+            for ref, verdict in zip(refs, verdicts, strict=True)
+        ]
+
+    def check_cancel_all(self, symbol: str) -> None:
+        """Let the current caller cancel every order of a symbol, whoever placed it.
+
+        Raises:
+            PermissionDenied: It may not.
+        """
+        client = caller()
+        limits = self._limits(client)
+        verdict = _symbol(client, limits, symbol)
+        if verdict is None and not limits.cancel_others:
+            verdict = PermissionDenied(
+                f"client {client}: may cancel its own orders only; name them with CancelOrder", symbol=symbol
+            )
+        if verdict is not None:
+            raise verdict
 
     def _limits(self, client: str) -> Limits:
         if self._access.clients is None:
@@ -172,6 +206,11 @@ class OrderLimits:
         if limits.max_orders_per_second is not None:
             # Repeats count as well, though they are never refused.
             self._buckets[client] = _Bucket(max(self._left(client, limits) - orders, 0.0), self._now())
+
+
+def _not_its_own(client: str, ref: OrderRef) -> PermissionDenied:
+    named = ref.client_order_id or f"{ref.order_id}, which it has to name by its client_order_id"
+    return PermissionDenied(f"client {client}: may cancel its own orders only, not {named}", symbol=ref.symbol)
 
 
 def _symbol(client: str, limits: Limits, symbol: str) -> Verdict:

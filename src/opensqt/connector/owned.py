@@ -8,7 +8,7 @@ asked for it. So the memory that this takes is bounded by the orders that are op
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from opensqt.connector.journal import JournalError
@@ -88,6 +88,13 @@ class OwnOrders:
         owners = {name: own.client for name, own in self._all.items() if name in named}
         owners |= await self._owners(named.keys() - owners.keys())
         return [_ref(order) for name, order in named.items() if owners.get(name) == client]
+
+    async def own_among(self, client: str, client_order_ids: Collection[str]) -> set[str]:
+        """Answer which of the ids are of orders that a client asked for, open or not."""
+        asked = set(client_order_ids)
+        own = asked & self._of.get(client, {}).keys()
+        owners = await self._owners(asked - own)
+        return own | {name for name, owner in owners.items() if owner == client}
 
     # What the desk tells.
 

@@ -229,6 +229,7 @@ class Connector:
             price=self.exchange.get_latest_price,
             open_count=self.desk.own.open_count,
             knows=self.desk.knows,
+            own_among=self.desk.own.own_among,
         )
         exchange_calls = ExchangeCalls(self.exchange, self.desk, limits, order_wait_s=self.settings.order_wait_s)
         gateway_calls = GatewayCalls(self.exchange, self.desk, self.health, self.leases)

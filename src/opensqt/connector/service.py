@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from opensqt.connector.calls import Context, Handler
-from opensqt.connector.limits import OrderLimits, Verdict
+from opensqt.connector.limits import OrderLimits
 from opensqt.connector.orders import OrderDesk
 from opensqt.exchange import codec, requests
 from opensqt.exchange.caller import caller
@@ -66,10 +66,10 @@ class ExchangeCalls:
     async def _place_order(self, request: pb.PlaceOrderRequest, context: Context) -> pb.PlaceOrderResponse:
         asked = requests.decode_order_request(request.order)
         _note(asked.symbol, asked.client_order_id)
-        (denied,) = await self._limits.verdicts([asked])
-        if denied is not None:
-            raise denied
-        order = await self._desk.place(asked, wait_s=self._wait_s(context))
+        (allowed,) = await self._limits.to_place([asked])
+        if isinstance(allowed, ExchangeError):
+            raise allowed
+        order = await self._desk.place(allowed, wait_s=self._wait_s(context))
         return pb.PlaceOrderResponse(order=codec.encode_order(order))
 
     async def _batch_place_orders(
@@ -78,15 +78,17 @@ class ExchangeCalls:
         _check_size(len(request.orders))
         batch = _Batch(request.orders, requests.decode_order_request)
         _note(",".join({one.symbol for one in batch.sound}), *(one.client_order_id for one in batch.sound))
-        batch.hold_to(await self._limits.verdicts(batch.sound))
+        batch.hold_to(await self._limits.to_place(batch.sound))
         outcomes = await self._desk.place_batch(batch.sound, wait_s=self._wait_s(context)) if batch.sound else []
         return pb.BatchPlaceOrdersResponse(results=map(encode_order_result, batch.answers(outcomes)))
 
     async def _cancel_order(self, request: pb.CancelOrderRequest, _context: Context) -> pb.CancelOrderResponse:
         ref = requests.decode_order_ref(request.order)
         _note(ref.symbol, ref.client_order_id or ref.order_id)
-        self._check_symbol(ref.symbol)
-        order = await self._desk.cancel(ref)
+        (allowed,) = await self._limits.to_cancel([ref])
+        if isinstance(allowed, ExchangeError):
+            raise allowed
+        order = await self._desk.cancel(allowed)
         return pb.CancelOrderResponse(order=codec.encode_order(order))
 
     async def _batch_cancel_orders(
@@ -97,7 +99,7 @@ class ExchangeCalls:
         _note(
             ",".join({ref.symbol for ref in batch.sound}), *(ref.client_order_id or ref.order_id for ref in batch.sound)
         )
-        batch.hold_to([self._limits.symbol_verdict(ref.symbol) for ref in batch.sound])
+        batch.hold_to(await self._limits.to_cancel(batch.sound))
         outcomes = await self._desk.cancel_batch(batch.sound) if batch.sound else []
         return pb.BatchCancelOrdersResponse(results=map(encode_order_result, batch.answers(outcomes)))
 
@@ -106,7 +108,7 @@ class ExchangeCalls:
     ) -> pb.CancelAllOrdersResponse:
         symbol = requests.decode_symbol(request.symbol)
         _note(symbol)
-        self._check_symbol(symbol)
+        self._limits.check_cancel_all(symbol)
         orders = await self._exchange.cancel_all_orders(symbol)
         return pb.CancelAllOrdersResponse(orders=map(codec.encode_order, orders))
 
@@ -155,11 +157,6 @@ class ExchangeCalls:
     ) -> pb.GetExchangeInfoResponse:
         return codec.encode_info(await self._exchange.get_exchange_info())
 
-    def _check_symbol(self, symbol: str) -> None:
-        denied = self._limits.symbol_verdict(symbol)
-        if denied is not None:
-            raise denied
-
     def _wait_s(self, context: Context) -> float:
         remaining_s = context.time_remaining()
         return self._order_wait_s if remaining_s is None else min(self._order_wait_s, wait_within(remaining_s))
@@ -178,12 +175,15 @@ class _Batch(Generic[M, T]):
             except InvalidRequest as error:
                 self._errors.append(error)
 
-    def hold_to(self, verdicts: Sequence[Verdict]) -> None:
-        """Take those out of the sound items that may not be done, for the reason given."""
+    def hold_to(self, judged: Sequence[T | ExchangeError]) -> None:
+        """Go on with those of the sound items that may be done; the others have their errors."""
         places = [place for place, error in enumerate(self._errors) if error is None]
-        for place, verdict in zip(places, verdicts, strict=True):
-            self._errors[place] = verdict
-        self.sound = [item for item, verdict in zip(self.sound, verdicts, strict=True) if verdict is None]
+        self.sound = []
+        for place, item in zip(places, judged, strict=True):
+            if isinstance(item, ExchangeError):
+                self._errors[place] = item
+            else:
+                self.sound.append(item)
 
     def answers(self, outcomes: Sequence[Order | ExchangeError]) -> list[Order | ExchangeError]:
         """Put the outcomes of the sound items back among the errors of the others, in the order of the request."""

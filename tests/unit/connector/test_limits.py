@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,7 @@ from opensqt.connector.limits import OrderLimits
 from opensqt.exchange.caller import on_behalf_of
 from opensqt.model.errors import ExchangeError, OrderDenied, PermissionDenied, RateLimited, Unreachable
 from opensqt.model.market import Price
-from opensqt.model.order import OrderRequest, OrderType, Side, TimeInForce
+from opensqt.model.order import OrderRef, OrderRequest, OrderType, Side, TimeInForce
 
 PRICE = Price(symbol="BTCUSDT", bid=Decimal(100), ask=Decimal(101))
 
@@ -37,6 +37,7 @@ class Bench:
             price=self._price,
             open_count=lambda client: self.open_orders if client == "maker" else 0,
             knows=self._knows,
+            own_among=self._own_among,
             now=lambda: self.now,
         )
 
@@ -48,12 +49,24 @@ class Bench:
     async def _knows(self, client_order_id: str) -> bool:
         return client_order_id in self.known
 
+    async def _own_among(self, client: str, client_order_ids: Collection[str]) -> Collection[str]:
+        return self.known & set(client_order_ids) if client == "maker" else ()
+
+    async def cancel(self, *refs: OrderRef) -> Sequence[OrderRef | type[Exception]]:
+        with on_behalf_of("maker"):
+            judged = await self.held.to_cancel(refs)
+        return [type(one) if isinstance(one, ExchangeError) else one for one in judged]
+
     async def ask(self, *requests: OrderRequest) -> Sequence[type[Exception] | None]:
         return [type(verdict) if verdict else None for verdict in await self.verdicts(*requests)]
 
     async def verdicts(self, *requests: OrderRequest) -> Sequence[ExchangeError | None]:
         with on_behalf_of("maker"):
-            return await self.held.verdicts(requests)
+            judged = await self.held.to_place(requests)
+        assert [one for one in judged if isinstance(one, OrderRequest)] == [
+            request for request, one in zip(requests, judged, strict=True) if isinstance(one, OrderRequest)
+        ]
+        return [one if isinstance(one, ExchangeError) else None for one in judged]
 
 
 def entry(**limits: Any) -> ClientEntry:
@@ -76,9 +89,23 @@ async def test_without_limits_everything_may_be_sent() -> None:
 async def test_only_the_named_symbols_may_be_traded() -> None:
     bench = Bench({"symbols": ["BTCUSDT"]})
     assert await bench.ask(order("a"), order("b", symbol="ETHUSDT")) == [None, PermissionDenied]
+    there, elsewhere = (OrderRef(symbol=symbol, client_order_id="a") for symbol in ("BTCUSDT", "ETHUSDT"))
+    assert await bench.cancel(there, elsewhere) == [there, PermissionDenied]
     with on_behalf_of("maker"):
-        assert bench.held.symbol_verdict("BTCUSDT") is None
-        assert isinstance(bench.held.symbol_verdict("ETHUSDT"), PermissionDenied)
+        bench.held.check_cancel_all("BTCUSDT")
+        with pytest.raises(PermissionDenied, match="may not trade ETHUSDT, only BTCUSDT"):
+            bench.held.check_cancel_all("ETHUSDT")
+
+
+async def test_who_may_cancel_its_own_orders_only_names_them_by_its_own_ids() -> None:
+    bench = Bench({"cancel_others": False}, known={"mine"})
+    mine, foreign = (OrderRef(symbol="BTCUSDT", client_order_id=name, order_id="7") for name in ("mine", "foreign"))
+    by_number = OrderRef(symbol="BTCUSDT", order_id="7")
+    # The venue's id of another's order beside one's own does not help either.
+    allowed = OrderRef(symbol="BTCUSDT", client_order_id="mine")
+    assert await bench.cancel(mine, foreign, by_number) == [allowed, PermissionDenied, PermissionDenied]
+    with on_behalf_of("maker"), pytest.raises(PermissionDenied, match="its own orders only; name them with CancelOrd"):
+        bench.held.check_cancel_all("BTCUSDT")
 
 
 @pytest.mark.parametrize(
