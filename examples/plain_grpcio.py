@@ -36,7 +36,7 @@ Metadata = list[tuple[str, str]]
 
 def open_channel(address: str, ca: Path | None) -> grpc.Channel:
     # Without these a connection that died silently would be noticed only after minutes.
-    options = [("grpc.keepalive_time_ms", 10_000), ("grpc.keepalive_timeout_ms", 5_000)]
+    options = [("grpc.keepalive_time_ms", 10_000), ("grpc.http2.ping_timeout_ms", 5_000)]
     if ca is None:
         return grpc.insecure_channel(address, options)
     return grpc.secure_channel(address, grpc.ssl_channel_credentials(ca.read_bytes()), options)

@@ -53,6 +53,9 @@ class Exchange(Protocol):
             OrderDenied: A local rule refused it; nothing was sent.
             OrderRejected: The venue refused it (or a subclass that says why).
             DuplicateOrder: The client_order_id was used with other content.
+            LeaseExpired: RemoteExchange only: this client's lease ended, and its orders were canceled.
+            PermissionDenied: The key, or this client's role at the connector, does not allow it.
+            BackOff: Too many orders, or the venue asks for patience: wait `retry_after_s`.
             OutcomeUnknown: It was sent and could not be proven present or absent in time. Ask by client id.
         """
         ...
