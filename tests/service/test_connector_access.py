@@ -179,8 +179,11 @@ async def test_a_flood_of_bad_tokens_does_not_fill_the_disk(tmp_path: Path) -> N
         with structlog.testing.capture_logs() as logs:
             for _ in range(300):
                 await code_of(running.channel, "GetAccount", bearer("nobody"))
-    lines = [line for line in logs if line["event"] == "refused"]
+            await code_of(running.channel, "PlaceOrder", bearer("page"))
+    *lines, last = [line for line in logs if line["event"] == "refused"]
     assert 20 <= len(lines) < 60
+    # What one of ours tries is not lost in it.
+    assert (last["client"], last["reason"]) == ("page", "PERMISSION_DENIED")
     assert lines[0]["peer"].startswith("ipv4:127.0.0.1:")
     assert {line["log_level"] for line in lines} == {"warning"}
     assert not [line for line in logs if line["event"] == "call failed"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import orjson
 import pytest
 import structlog
 
@@ -90,6 +91,8 @@ async def test_a_real_connector_tells_no_token_and_no_key_in_any_error_path(tmp_
     assert "UNAUTHENTICATED" in said
     assert "token_sha256" in said
     clean(said, [PAGES, MAKERS, NOBODYS, *keys])
+    # Not even a handshake that fails writes what a reader of JSON stumbles over.
+    assert all(orjson.loads(line)["event"] for line in process.stderr.splitlines())
 
 
 async def spoil(process: Process, clients: Path, key: Path) -> None:

@@ -123,8 +123,8 @@ def permit(client: Client, method: str) -> None:
 
 
 def plain_name(text: str) -> str:
-    """Answer a name that a client gives itself, or nothing when it is not fit for a log line."""
-    return text if _NAME.fullmatch(text) else ""
+    """Answer a name that a client gives itself, or nothing when it is not fit for a log line, or is its token."""
+    return text if _NAME.fullmatch(text) and logging.redact(text) == text else ""
 
 
 def _common_name(proven: Mapping[str, Any]) -> str:

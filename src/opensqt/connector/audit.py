@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ from opensqt.telemetry import logging
 log = logging.get_logger("audit")
 _TEXT_LIMIT = 64
 _ITEMS_LIMIT = 100
-_REFUSALS_AT_ONCE = 20
+_REFUSALS_AT_ONCE = 20.0
 _REFUSALS_A_SECOND = 1.0
 
 
@@ -53,6 +54,25 @@ def reason_of(error: BaseException | None) -> str:
     return error.reason if isinstance(error, ExchangeError) else INTERNAL_REASON
 
 
+@dataclass(slots=True)
+class _Allowance:
+    """How many more refusals may be logged now."""
+
+    at: float
+    left: float = _REFUSALS_AT_ONCE
+    unlogged: int = 0
+
+    def take(self, now: float) -> bool:
+        """Use one up; count what may not be logged."""
+        self.left = min(_REFUSALS_AT_ONCE, self.left + (now - self.at) * _REFUSALS_A_SECOND)
+        self.at = now
+        if self.left < 1:
+            self.unlogged += 1
+            return False
+        self.left -= 1
+        return True
+
+
 class Audit:
     """Tells each trading call to the log, and to a file of its own where there is one.
 
@@ -66,9 +86,7 @@ class Audit:
     def __init__(self, file: AuditFile | None = None, now: Callable[[], float] = time.monotonic) -> None:
         self._file = file
         self._now = now
-        self._left = float(_REFUSALS_AT_ONCE)
-        self._at = now()
-        self._unlogged = 0
+        self._allowed: dict[str, _Allowance] = {}
 
     def call(self, facts: Mapping[str, Any]) -> None:
         """Tell one trading call whose caller was let in, whatever became of it."""
@@ -77,18 +95,15 @@ class Audit:
 
     def refused(self, method: str, peer: str, error: ExchangeError, *, client: str = "") -> None:
         """Tell that a call was turned away, or count it."""
-        now = self._now()
-        self._left = min(_REFUSALS_AT_ONCE, self._left + (now - self._at) * _REFUSALS_A_SECOND)
-        self._at = now
-        if self._left < 1:
-            self._unlogged += 1
+        # Each client by itself: a flood of strangers must not hide what one of ours tries.
+        allowed = self._allowed.setdefault(client, _Allowance(self._now()))
+        if not allowed.take(self._now()):
             return
-        self._left -= 1
         facts: dict[str, Any] = {"method": method, "peer": peer, "reason": error.reason, "error": str(error)}
         if client:
             facts["client"] = client
-        if self._unlogged:
-            facts["unlogged_before"], self._unlogged = self._unlogged, 0
+        if allowed.unlogged:
+            facts["unlogged_before"], allowed.unlogged = allowed.unlogged, 0
         log.warning("refused", **facts)
         self._append("refused", facts)
 

@@ -75,6 +75,8 @@ def test_no_clients_is_nobody_and_not_everybody() -> None:
         access.identify(access.credential(Connection(), "Bearer anything"))
 
 
-@pytest.mark.parametrize(("said", "kept"), [("page-1.a:b_c", "page-1.a:b_c"), ("a b", ""), ("", ""), ("x" * 65, "")])
+@pytest.mark.parametrize(
+    ("said", "kept"), [("page-1.a:b_c", "page-1.a:b_c"), ("a b", ""), ("", ""), ("x" * 65, ""), (f"sqt_{'a' * 43}", "")]
+)
 def test_a_name_is_kept_when_it_is_fit_for_a_log_line(said: str, kept: str) -> None:
     assert plain_name(said) == kept
