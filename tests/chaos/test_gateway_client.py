@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 import structlog
 
-from opensqt.model.errors import ConnectorUnavailable
+from opensqt.exchange.remote import RemoteExchange
+from opensqt.model.errors import ConnectorUnavailable, LeaseExpired
 from tests.chaos.gateway_rig import SYMBOL, far, gateway, request
 from tests.support import eventually
+from tests.support.proxy import proxy
 
 
 async def test_a_lease_survives_a_connector_that_is_killed_and_its_orders_stay(tmp_path: Path) -> None:
@@ -23,6 +26,33 @@ async def test_a_lease_survives_a_connector_that_is_killed_and_its_orders_stay(t
             await eventually(lambda: lease.held)
             assert made.open_ids == {placed.client_order_id}
         assert made.open_ids == {placed.client_order_id}
+
+
+async def hold_until_lost(exchange: RemoteExchange, placed: asyncio.Event) -> None:
+    async with exchange.lease(ttl_s=1.5):
+        await exchange.place_order(request(price=await far(exchange)))
+        placed.set()
+        await asyncio.Event().wait()
+
+
+async def test_a_client_that_was_cut_off_learns_that_its_orders_are_gone_and_may_begin_anew(tmp_path: Path) -> None:
+    async with (
+        gateway("binance", tmp_path) as made,
+        proxy(made.address) as network,
+        made.client(name="grid", base_url=network.address) as exchange,
+    ):
+        placed = asyncio.Event()
+        strategy = asyncio.create_task(hold_until_lost(exchange, placed))
+        await asyncio.wait_for(placed.wait(), 10)
+        network.blackhole()
+        await eventually(lambda: not made.open_ids)
+        assert not strategy.done()
+        network.heal()
+        with pytest.raises(LeaseExpired, match="the lease of grid had ended"):
+            await asyncio.wait_for(strategy, 20)
+        async with exchange.lease(ttl_s=10):
+            again = await exchange.place_order(request(price=await far(exchange)))
+        assert made.open_ids == {again.client_order_id}
 
 
 async def test_five_streams_come_back_from_a_kill_after_one_series_of_attempts(tmp_path: Path) -> None:
