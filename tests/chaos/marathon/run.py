@@ -25,7 +25,7 @@ from tests.chaos.marathon.keeper import Keeper, complaints
 from tests.chaos.marathon.readers import Comer, Intruder, Sleeper, Watcher
 from tests.chaos.marathon.script import CRASH, KILL, SKEW, STALL, Rhythm, Step, script
 from tests.chaos.marathon.traders import Batcher, Greedy, Holder, Maker
-from tests.chaos.marathon.verdict import Difference, differences
+from tests.chaos.marathon.verdict import Difference, differences, ended_with_lease
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 CAST: dict[str, type[Client]] = {
@@ -216,7 +216,7 @@ class Marathon:
             "lives of clients": dict(self.tally.lives),
             "starts of the connector": self.keeper.starts,
             "starts that failed": self.keeper.failed_starts,
-            "leases that lapsed": sum(client.lapses for client in self.clients if isinstance(client, Holder)),
+            "orders canceled at a lease's end": ended_with_lease(self.books, account),
             "refused to the client that may only read": sum(
                 client.denied for client in self.clients if isinstance(client, Intruder)
             ),

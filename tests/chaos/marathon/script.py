@@ -41,7 +41,7 @@ class Rhythm:
     kill_s: float = 30.0
     stall_s: float = 41.0
     skew_s: float = 53.0
-    crash_s: float = 17.0
+    crash_s: float = 8.0
 
 
 def script(seed: int, duration_s: float, rhythm: Rhythm, *, refusal: str, clients: int) -> list[Step]:

@@ -174,7 +174,6 @@ class Holder(Maker):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.away_s = (1.0, 3 * _LEASE_S)
-        self.lapses = 0
         self.book.leased = True
 
     def duties(self) -> Iterator[Coroutine[Any, Any, None]]:
@@ -188,7 +187,7 @@ class Holder(Maker):
             await asyncio.Event().wait()
 
     def _lapsed(self, _error: LeaseExpired) -> None:
-        self.lapses += 1
+        """Go on with the new lease; the streams tell which orders went with the old one."""
 
 
 class Batcher(Trader):

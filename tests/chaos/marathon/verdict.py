@@ -71,13 +71,26 @@ def _own_orders(books: Sequence[Book], account: Row, readers: Sequence[str]) -> 
 
 
 def _lost(row: Row, book: Book, entry: Entry) -> bool:
-    """Whether an order that only its own client may cancel ended without that.
+    """Whether an order ended that only its own client may end, and did not."""
+    return not book.leased and _unasked(row, book, entry)
 
-    The last symbol is the one of which everybody's orders are canceled now and then.
-    """
-    rests = row["time_in_force"] == "GTC" and row["order_type"] == "LIMIT"
-    spared = row["symbol"] != book.symbols[-1] and not book.leased
-    return spared and rests and row["status"] == "CANCELED" and not entry.cancel_asked
+
+def _unasked(row: Row, book: Book, entry: Entry) -> bool:
+    # The last symbol is the one of which everybody's orders are canceled now and then.
+    rests = row["time_in_force"] == "GTC" and row["order_type"] == "LIMIT" and row["symbol"] != book.symbols[-1]
+    return rests and row["status"] == "CANCELED" and not entry.cancel_asked
+
+
+def ended_with_lease(books: Sequence[Book], account: Row) -> int:
+    """Count the orders that the connector canceled because their client stayed away."""
+    rows = {row["client_order_id"]: row for row in account["orders"]}
+    return sum(
+        name in rows and _unasked(rows[name], book, entry)
+        for book in books
+        if book.leased
+        for name, entry in book.orders.items()
+        if entry.request is not None
+    )
 
 
 def _orders(book: Book, account: Row) -> Iterator[Difference]:
