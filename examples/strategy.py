@@ -24,8 +24,8 @@ async def main(arguments: argparse.Namespace) -> None:
         rules = (await exchange.get_exchange_info()).rules(arguments.symbol)
         if rules is None:
             raise SystemExit(f"{arguments.symbol} is not traded here")
-        # If this process dies, the connector cancels its orders ten seconds later, and nobody else's.
-        async with exchange.lease(ttl_s=10):
+        # If this process dies, the connector cancels its orders thirty seconds later, and nobody else's.
+        async with exchange.lease(ttl_s=30):
             request = await wanted(exchange, rules, arguments.ticks)
             order = await rest(exchange, request, arguments.seconds)
             print(f"{order.status}: {order.filled_quantity} of {order.quantity} at {order.average_price}")

@@ -146,7 +146,7 @@ class SyncExchange:
         """See `RemoteExchange.heartbeat`."""
         return self._run(self._exchange.heartbeat(ttl_s))
 
-    def lease(self, ttl_s: float = 10.0, *, on_lapse: OnLapse | None = None) -> SyncLease:
+    def lease(self, ttl_s: float = 30.0, *, on_lapse: OnLapse | None = None) -> SyncLease:
         """Hold this client's lease while a `with` block runs; see `RemoteExchange.lease` and `SyncLease`."""
         lease = SyncLease(self._opened(), self._exchange, ttl_s, on_lapse)
         self._leases.add(lease)
