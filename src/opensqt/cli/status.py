@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -14,8 +14,9 @@ from rich.text import Text
 
 from opensqt.exchange.protocol import Exchange
 from opensqt.model.account import Account, Position
+from opensqt.model.errors import ExchangeError
 from opensqt.model.order import Order, Side
-from opensqt.model.venue import ExchangeInfo, ExchangeStatus
+from opensqt.model.venue import Channel, ExchangeInfo, ExchangeStatus, RateBudget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,24 +29,41 @@ class Report:
     """None in public-only mode, which has no account."""
     positions: Sequence[Position]
     orders: Sequence[Order]
+    budget: RateBudget = field(default_factory=RateBudget)
+    trouble: str = ""
+    """Why the account could not be asked for; empty when it could."""
 
 
 async def ask(exchange: Exchange, symbol: str) -> Report:
-    """Ask for everything that `status` shows."""
-    info, status = await asyncio.gather(exchange.get_exchange_info(), exchange.get_status())
-    if not info.capabilities.trading:
-        return Report(info=info, status=status, account=None, positions=(), orders=())
-    account, positions, orders = await asyncio.gather(
-        exchange.get_account(), exchange.get_positions(symbol), exchange.get_open_orders(symbol)
+    """Ask for everything that `status` shows; what is sick shows its status without its account."""
+    info, status, budget = await asyncio.gather(
+        exchange.get_exchange_info(), exchange.get_status(), exchange.get_rate_budget()
     )
+    report = Report(info=info, status=status, account=None, positions=(), orders=(), budget=budget)
+    if not info.capabilities.trading:
+        return report
+    try:
+        account, positions, orders = await asyncio.gather(
+            exchange.get_account(), exchange.get_positions(symbol), exchange.get_open_orders(symbol)
+        )
+    except ExchangeError as error:
+        if status.healthy:
+            raise
+        return replace(report, trouble=error.message)
     held = [position for position in positions if not position.is_flat]
-    return Report(info=info, status=status, account=account, positions=held, orders=orders)
+    return replace(report, account=account, positions=held, orders=orders)
 
 
 def render(report: Report) -> RenderableType:
     """Lay the report out."""
-    parts: list[RenderableType] = [_health(report)]
-    if report.account is not None:
+    parts: list[RenderableType] = [_health(report), _summary(report.status)]
+    if report.status.channels:
+        parts.append(_channels(report.status.channels))
+    if report.budget.limits:
+        parts.append(_budget(report.budget))
+    if report.trouble:
+        parts.append(Text(f"the account could not be asked for: {report.trouble}", style="bold red"))
+    elif report.account is not None:
         parts += [_account(report.account), _positions(report.positions), _orders(report.orders)]
     else:
         parts.append(Text("public-only: no key, so no account and no orders", style="dim"))
@@ -63,9 +81,48 @@ def _health(report: Report) -> Table:
     where = " (simulated)" if report.info.simulated else " (testnet)" if report.info.testnet else ""
     state = "healthy" if report.status.healthy else "NOT healthy"
     table = _table(f"{report.info.name}{where}: {state}", "check", "state", "since (UTC)", "reason")
+    alive = [check for check in report.status.checks if check.ok and check.name.startswith("task:")]
     for check in report.status.checks:
+        if check in alive:
+            continue
         word = Text("ok", style="green") if check.ok else Text("FAILED", style="bold red")
         table.add_row(check.name, word, moment(check.since_ms), check.reason)
+    if alive:
+        since_ms = max(check.since_ms for check in alive)
+        table.add_row("tasks", Text("ok", style="green"), moment(since_ms), f"{len(alive)} running")
+    return table
+
+
+def _summary(status: ExchangeStatus) -> Text:
+    parts = []
+    if status.clock_offset_ms is not None:
+        way = "ahead of" if status.clock_offset_ms >= 0 else "behind"
+        parts.append(f"the exchange's clock is {abs(status.clock_offset_ms)} ms {way} ours")
+    orders = "order" if status.unresolved_orders == 1 else "orders"
+    parts.append(f"{status.unresolved_orders} {orders} with an outcome not proven yet")
+    return Text("; ".join(parts), style="bold red" if status.unresolved_orders else "dim")
+
+
+def _channels(channels: Sequence[Channel]) -> Table:
+    table = _table("streams from the exchange", "channel", "state", ">last data")
+    for channel in channels:
+        word = Text("connected", style="green") if channel.connected else Text("NOT CONNECTED", style="bold red")
+        table.add_row(channel.name, word, age(channel.data_age_ms))
+    return table
+
+
+def _budget(budget: RateBudget) -> Table:
+    title = f"rate limits, as {budget.client} uses them" if budget.client else "rate limits"
+    if budget.waiting:
+        title += f"; {budget.waiting} of its requests wait"
+    if budget.silent_s:
+        title += f"; SILENT for {budget.silent_s:.0f} s, the exchange asked for it"
+    table = _table(title, "limit", ">in", ">granted", ">used by it", ">used by others", ">left")
+    for limit in budget.limits:
+        others = limit.limit - limit.left - limit.used_by_client
+        left = Text(f"{limit.left:,}", style="" if limit.left * 5 >= limit.limit else "bold red")
+        figures = (f"{number:,}" for number in (limit.limit, limit.used_by_client, max(0, others)))
+        table.add_row(limit.name, f"{limit.window_s:g} s", *figures, left)
     return table
 
 
@@ -139,6 +196,15 @@ def figure(amount: Decimal | None) -> str:
 def plain(number: Decimal | None) -> str:
     """All digits of a number and no more, or a dash."""
     return "-" if number is None else f"{number.normalize():f}"
+
+
+def age(milliseconds: int | None) -> str:
+    """How long ago something was, or `never`."""
+    if milliseconds is None:
+        return "never"
+    if milliseconds < 120_000:
+        return f"{milliseconds / 1000:.1f} s ago"
+    return f"{milliseconds // 60_000} min ago"
 
 
 def moment(epoch_ms: int) -> str:

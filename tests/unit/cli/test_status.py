@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import re
 from decimal import Decimal
 
 import pytest
 from rich.console import Console
 
-from opensqt.cli.status import figure, moment, plain, show
+from opensqt.cli.status import age, figure, moment, plain, show
 from opensqt.exchange.memory import InMemoryExchange
+from opensqt.model.account import Account
+from opensqt.model.errors import Unreachable
 from opensqt.model.order import OrderRequest, OrderType, Side
+from opensqt.model.venue import Channel, Check, ExchangeStatus, RateBudget, RateLimit
 
 
 async def shown(exchange: InMemoryExchange, symbol: str = "") -> tuple[int, str]:
@@ -60,6 +64,88 @@ async def test_positions_and_orders_are_told(exchange) -> None:
     assert "44000" in text
     assert "b2" in text
     assert text.count("0.012") == 2
+
+
+class Gateway(InMemoryExchange):
+    """An account whose exchange is behind a connector."""
+
+    status = ExchangeStatus(
+        checks=(Check(name="venue", ok=True),),
+        channels=(
+            Channel(name="orders", connected=True),
+            Channel(name="price:BTCUSDT", connected=False, data_age_ms=240_000),
+        ),
+        clock_offset_ms=-31,
+        unresolved_orders=1,
+    )
+
+    async def get_status(self) -> ExchangeStatus:
+        return self.status
+
+    async def get_rate_budget(self) -> RateBudget:
+        limit = RateLimit(name="weight", limit=2400, left=300, window_s=60.0, used_by_client=1500)
+        return RateBudget(limits=(limit,), client="alice", waiting=3, silent_s=8.2)
+
+
+async def test_streams_clock_and_unproven_orders_are_told() -> None:
+    """F13, F24, F1: what a person looks for when something is odd."""
+    async with Gateway() as exchange:
+        _, text = await shown(exchange)
+    assert "the exchange's clock is 31 ms behind ours; 1 order with an outcome not proven yet" in text
+    assert row(text, "orders") == ["orders", "connected", "never"]
+    assert row(text, "price:BTCUSDT") == ["price:BTCUSDT", "NOT CONNECTED", "4 min ago"]
+
+
+async def test_tasks_that_run_take_one_row_and_a_dead_one_its_own() -> None:
+    """F31."""
+
+    class Half(Gateway):
+        status = ExchangeStatus(
+            checks=(
+                *(Check(name=f"task:{name}", ok=True) for name in ("reconcile", "clock")),
+                Check(name="task:watchdog", ok=False, reason="was cancelled"),
+            )
+        )
+
+    async with Half() as exchange:
+        _, text = await shown(exchange)
+    assert row(text, "tasks") == ["tasks", "ok", "", "2 running"]
+    assert row(text, "task:watchdog") == ["task:watchdog", "FAILED", "", "was cancelled"]
+
+
+async def test_the_rate_budget_tells_ones_own_part_and_the_others() -> None:
+    """F16."""
+    async with Gateway() as exchange:
+        _, text = await shown(exchange)
+    title = "rate limits, as alice uses them; 3 of its requests wait; SILENT for 8 s, the exchange asked for it"
+    assert title in " ".join(text.split())
+    assert row(text, "weight") == ["weight", "60 s", "2,400", "1,500", "600", "300"]
+
+
+async def test_a_sick_exchange_that_can_not_tell_its_account_still_shows_why() -> None:
+    """F31: the checks are what one looks for then."""
+
+    class Sick(Gateway):
+        status = ExchangeStatus(checks=(Check(name="venue", ok=False, reason="has not answered for 13 s"),))
+
+        async def get_account(self) -> Account:
+            raise Unreachable("nothing was answered")
+
+    async with Sick() as exchange:
+        code, text = await shown(exchange)
+    assert code == 1
+    assert "has not answered for 13 s" in text
+    assert "the account could not be asked for: nothing was answered" in text
+
+
+def row(text: str, name: str) -> list[str]:
+    """The cells of the table row that begins with *name*."""
+    rows = ([cell.strip() for cell in re.split("[│┃]", line)[1:-1]] for line in text.splitlines())
+    return next(cells for cells in rows if cells and cells[0] == name)
+
+
+def test_ages_are_written_for_people() -> None:
+    assert [age(None), age(40), age(119_000), age(180_000)] == ["never", "0.0 s ago", "119.0 s ago", "3 min ago"]
 
 
 def test_figures_are_written_for_people() -> None:
