@@ -33,7 +33,7 @@ _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _HEADERS = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
 _CARRIED = ("traceparent", "tracestate")
-_FLUSH_S = 2.0
+_FLUSH_S = 1.0
 """What a stop waits for the last spans to leave; a collector that is away must not hold it up."""
 
 _tracer: Tracer | None = None
