@@ -19,3 +19,18 @@ async def test_an_order_survives_its_connector_and_is_not_sent_again(venue: str,
         assert made.open_ids == {asked.client_order_id}
         await exchange.cancel_order(OrderRef(symbol=SYMBOL, client_order_id=asked.client_order_id))
         assert made.account["duplicate_client_order_ids"] == []
+
+
+async def test_an_order_whose_id_the_venue_forgot_is_found_by_the_venues_own(tmp_path: Path) -> None:
+    """F3: Gate knows an order that ended without a fill for a minute by the client's id, for ten by its own."""
+    async with gateway("gate", tmp_path, clock="manual") as made, made.client() as exchange:
+        asked = request(price=await far(exchange))
+        placed = await exchange.place_order(asked)
+        by_client_id = OrderRef(symbol=SYMBOL, client_order_id=asked.client_order_id)
+        await exchange.cancel_order(by_client_id)
+        await made.simulator.advance(120_000)
+        await made.restart()
+        both = OrderRef(symbol=SYMBOL, client_order_id=asked.client_order_id, order_id=placed.order_id)
+        assert (await exchange.get_order(both)).status is OrderStatus.CANCELED
+        await made.restart()
+        assert (await exchange.get_order(by_client_id)).status is OrderStatus.CANCELED

@@ -138,6 +138,8 @@ class OrderDesk:
         try:
             return await self._exchange.get_order(ref)
         except OrderNotFound:
+            if (order := await self._ask_by_venue_id(ref)) is not None:
+                return order
             known = await self._known(ref, before)
             if known is None:
                 raise
@@ -336,6 +338,16 @@ class OrderDesk:
         if canceled.status.is_closed:
             self.own.end(canceled.client_order_id)
 
+    async def _ask_by_venue_id(self, ref: OrderRef) -> Order | None:
+        """Ask for an order by the id that the journal knows: a venue may forget the client's sooner than its own."""
+        record = None if ref.order_id else await self._record(ref)
+        if record is None or not isinstance(record.outcome, Order) or not record.outcome.order_id:
+            return None
+        try:
+            return await self._exchange.get_order(OrderRef(symbol=ref.symbol, order_id=record.outcome.order_id))
+        except OrderNotFound:
+            return None
+
     async def _known(self, ref: OrderRef, before: Intent | None) -> Order | None:
         """What we know of an order that the venue just did not find."""
         intent = before or self._intents.get(ref.client_order_id)
@@ -344,17 +356,20 @@ class OrderDesk:
                 return intent.as_order()
             outcome = intent.outcome.result()
             return outcome if isinstance(outcome, Order) else None
+        record = await self._record(ref)
+        if record is None or record.updated_ns < time.time_ns() - _HIDDEN_NS:
+            return None
+        return record.outcome if isinstance(record.outcome, Order) else None
+
+    async def _record(self, ref: OrderRef) -> Record | None:
         if not ref.client_order_id:
             return None
         try:
-            record = await self._journal.find(ref.client_order_id)
+            return await self._journal.find(ref.client_order_id)
         except JournalError as error:
             raise OutcomeUnknown(
                 f"the venue does not show the order, and our own record can't be read: {error}"
             ) from None
-        if record is None or record.updated_ns < time.time_ns() - _HIDDEN_NS:
-            return None
-        return record.outcome if isinstance(record.outcome, Order) else None
 
     async def _cancel_error(self, ref: OrderRef, before: Intent | None, error: OrderNotFound) -> ExchangeError:
         if await self._known(ref, before) is None:

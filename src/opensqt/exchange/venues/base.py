@@ -25,7 +25,7 @@ from opensqt.exchange.venues.upstream import QUERY_FAILURES
 from opensqt.exchange.venues.venue import MALFORMED, Venue
 from opensqt.exchange.venues.windows import Lane
 from opensqt.model.account import Account, Position
-from opensqt.model.errors import ExchangeError, InvalidRequest, Unreachable, Unsupported, VenueError
+from opensqt.model.errors import ExchangeError, InvalidRequest, OrderNotFound, Unreachable, Unsupported, VenueError
 from opensqt.model.fill import Fill
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderUpdate
@@ -148,9 +148,16 @@ class VenueExchange:
             return await self._desk.cancel_all(symbol)
 
     async def get_order(self, ref: OrderRef) -> Order:
-        """Ask the venue for one order."""
+        """Ask the venue for one order: by the client's id, and by its own when it forgot that one sooner."""
         self._need_account(ref.symbol)
-        order = await self._read(self._venue.order(ref))
+        try:
+            order = await self._read(self._venue.order(ref))
+        except OrderNotFound:
+            known = self._books.tracker.find(ref)
+            order_id = ref.order_id or (known.order_id if known is not None else "")
+            if not (ref.client_order_id and order_id):
+                raise
+            order = await self._read(self._venue.order(OrderRef(symbol=ref.symbol, order_id=order_id)))
         self._books.learn(order)
         return self._books.tracker.find(OrderRef(symbol=order.symbol, order_id=order.order_id)) or order
 
