@@ -153,6 +153,9 @@ class Calls:
             except asyncio.CancelledError:
                 code = grpc.StatusCode.CANCELLED
                 raise
+            except grpc.aio.InternalError:
+                # A write that waited for a slow client, and the client has gone: nobody is left to be told.
+                code = grpc.StatusCode.CANCELLED
             except Exception as error:  # noqa: BLE001 - the edge of the process: each failure becomes a status
                 code = status.code_of(error)
                 self._metrics.count_error(reason_of(error))
