@@ -23,8 +23,8 @@ from tests.support import eventually
 
 CLIENTS = 8
 TIMES = 3
-SMALL = ServerRules(weight_window_s=2, orders_per_10s=100)
-"""80 of Binance's weight in two seconds; the other venues' windows are short anyway."""
+SMALL = ServerRules(weight_window_s=2, weight_per_minute=4_800, orders_per_10s=100)
+"""160 of Binance's weight in two seconds; the other venues' windows are short anyway."""
 LIMITS = {
     "binance": ("10s", "weight"),
     "bitget": ("POST v2/mix/order/place-order", "GET v2/mix/order/detail"),
@@ -70,7 +70,10 @@ async def test_eight_clients_at_three_times_the_limit_each_get_their_part(venue:
 
     Each has done it once before: a part is kept only for who is known.
     """
-    async with inside(venue, server=SMALL, request_timeout_s=4.0) as running, AsyncExitStack() as stack:
+    async with (
+        inside(venue, server=SMALL, request_timeout_s=4.0, reconcile_interval_s=3.0) as running,
+        AsyncExitStack() as stack,
+    ):
         clients = [await stack.enter_async_context(running.client(f"c{number}")) for number in range(CLIENTS)]
         price = await far(clients[0])
         resting = [await place(client, price) for client in clients[: CLIENTS // 2]]
