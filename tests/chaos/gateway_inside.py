@@ -30,6 +30,8 @@ from tests.support import eventually
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 QUICK: dict[str, Any] = {"stale_after_s": 2.0, "reconcile_interval_s": 0.5, "request_timeout_s": 2.0}
+SHIPPED: dict[str, Any] = {"stale_after_s": 10.0, "reconcile_interval_s": 5.0, "request_timeout_s": 10.0}
+"""The defaults."""
 
 
 @dataclass

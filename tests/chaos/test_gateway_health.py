@@ -14,7 +14,7 @@ from opensqt.model.errors import CredentialsRefused, ExchangeError
 from opensqt.model.order import Order, OrderRef
 from opensqt.simulator.keys import ApiKey
 from tests.chaos.adapter_rig import SYMBOL, code_of
-from tests.chaos.gateway_inside import NOT_SERVING, SERVING, Inside, inside
+from tests.chaos.gateway_inside import NOT_SERVING, SERVING, SHIPPED, Inside, inside
 from tests.chaos.gateway_rig import far, request
 from tests.support import eventually
 
@@ -22,8 +22,9 @@ PRICE = f"price:{SYMBOL}"
 
 
 @pytest.fixture
-async def running() -> AsyncIterator[Inside]:
-    async with inside("binance", still=False) as running:
+async def running(large: bool) -> AsyncIterator[Inside]:
+    """With --large everything is as patient as it is shipped, and readiness still has to be gone within 15 s."""
+    async with inside("binance", still=False, **(SHIPPED if large else {})) as running:
         yield running
 
 
