@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -22,6 +23,13 @@ def test_every_page_is_in_the_index() -> None:
     listed = LINK.findall((ROOT / "docs" / "README.md").read_text())
     pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
     assert pages <= set(listed)
+
+
+def test_every_alarm_has_its_part_of_the_runbook_and_no_other_has() -> None:
+    groups = yaml.safe_load((ROOT / "docs" / "alerts.yaml").read_text())["groups"]
+    alarms = [rule["alert"] for group in groups for rule in group["rules"]]
+    assert alarms
+    assert re.findall(r"^### (\w+)$", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE) == alarms
 
 
 def test_every_decision_is_in_its_index_and_short() -> None:
