@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
+import aiohttp
 import pytest
 import structlog
 
@@ -76,6 +78,20 @@ async def test_a_venue_that_is_not_there_is_unreachable(venue: str) -> None:
         reach = settings(simulated)
     with pytest.raises(Unreachable):
         await create_exchange(reach).start()
+
+
+async def test_a_start_goes_on_though_another_has_used_most_of_the_limit() -> None:
+    """F16: a connector that was killed in the middle of its minute is back without waiting for the next one."""
+    async with simulator("binance") as simulated:
+        async with aiohttp.ClientSession() as session:
+            used = 0
+            while used < 1_900:
+                depth = f"{simulated.url}/fapi/v1/depth?symbol=BTCUSDT&limit=1000"
+                async with session.get(depth) as answer:
+                    used = int(answer.headers["X-MBX-USED-WEIGHT-1M"])
+        async with asyncio.timeout(15), create_exchange(settings(simulated)) as exchange:
+            assert (await exchange.get_status()).healthy
+        assert simulated.ledger()["statistics"]["http_429"] == 0
 
 
 async def test_an_unknown_venue_is_a_setting_to_mend() -> None:

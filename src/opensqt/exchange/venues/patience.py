@@ -9,6 +9,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+from opensqt.exchange.venues.budget import in_lane
+from opensqt.exchange.venues.windows import Lane
 from opensqt.model.errors import BackOff, ExchangeError, Unreachable
 from opensqt.telemetry.logging import get_logger, redact
 
@@ -45,7 +47,9 @@ async def patiently(
     unanswered = 0
     while True:
         try:
-            return await step()
+            # Every cancel waits for the start, so it may use what is kept for cancels when others used up the rest.
+            with in_lane(Lane.CANCEL):
+                return await step()
         except (BackOff, Unreachable) as error:
             unanswered += isinstance(error, Unreachable)
             pause_s = max(wait_s, error.retry_after_s or 0)

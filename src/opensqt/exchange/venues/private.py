@@ -9,6 +9,7 @@ from math import inf
 from typing import Any
 
 from opensqt.exchange.venues.books import Books
+from opensqt.exchange.venues.budget import in_lane
 from opensqt.exchange.venues.health import Health, Tasks, in_ms
 from opensqt.exchange.venues.patience import patiently
 from opensqt.exchange.venues.upstream import QUERY_FAILURES, Upstream
@@ -21,6 +22,7 @@ from opensqt.exchange.venues.venue import (
     StreamReady,
     Venue,
 )
+from opensqt.exchange.venues.windows import Lane
 from opensqt.model.account import Position
 from opensqt.model.errors import ExchangeError, Unreachable
 from opensqt.model.fill import Fill
@@ -72,7 +74,7 @@ class PrivateStream:
         """When data came, or a comparison with the venue was made."""
         self._unproven = ""
         """Why the connection before this one was replaced, if for silence, until this one proves better."""
-        self._upstream = Upstream(_CHECK, venue.watch_private, lost=self._lost)
+        self._upstream = Upstream(_CHECK, self._watch, lost=self._lost)
         health.doubt(_CHECK, self._doubt)
 
     async def start(self) -> None:
@@ -99,6 +101,11 @@ class PrivateStream:
         self._tasks.start("balance", self._refresh_balance())
         self._tasks.start("key", self._renew_key())
         self._tasks.start("fills", self._ask_fills())
+
+    async def _watch(self) -> None:
+        # Without the stream nobody learns what became of a cancel: what connecting asks waits behind no query.
+        with in_lane(Lane.CANCEL):
+            await self._venue.watch_private()
 
     def on_connected(self, socket: Any) -> None:
         """Take note of a new connection, if it is the account's."""
