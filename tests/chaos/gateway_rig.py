@@ -59,7 +59,7 @@ class Gateway:
             if order["status"] in ("OPEN", "PARTIALLY_FILLED")
         }
 
-    async def start(self) -> None:
+    async def start(self, within_s: float = 30) -> None:
         """Start the connector, again on the port that it had."""
         port = self.address.rpartition(":")[2] or "0"
         arguments = ["--config", str(self.config), "--exchange", self.simulator.settings.exchange]
@@ -69,7 +69,7 @@ class Gateway:
         self.process = await self._run.enter_async_context(
             start("opensqt.connector", *arguments, env=self.environ, cwd=self.folder)
         )
-        self.address = await self.process.ready()
+        self.address = await self.process.ready(within_s)
 
     async def kill(self) -> None:
         """End the connector with SIGKILL."""
@@ -113,7 +113,8 @@ class Gateway:
 
     async def _end(self, number: signal.Signals) -> int:
         assert self.process is not None
-        self.process.send(number)
+        if self.process.returncode is None:
+            self.process.send(number)
         return await self.gone()
 
     async def close(self) -> None:

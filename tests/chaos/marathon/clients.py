@@ -30,6 +30,7 @@ Connect = Callable[[str], AbstractAsyncContextManager[RemoteExchange]]
 DEADLINE_S = 10.0
 _HANGS_AFTER_S = DEADLINE_S + 10
 _AGAIN_S = 0.5
+_LONGEST_S = 4.0
 
 
 class Tally:
@@ -137,6 +138,7 @@ class Client:
             self._missed.set()
 
     async def _ask_for_missed(self) -> None:
+        pause_s = _AGAIN_S
         while True:
             await self._missed.wait()
             self._missed.clear()
@@ -149,7 +151,10 @@ class Client:
                 self._missed.set()
             if self._missed.is_set() or self.book.unheard():
                 self._missed.set()
-                await asyncio.sleep(_AGAIN_S)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_S)
+            else:
+                pause_s = _AGAIN_S
 
     async def _ask_for_orders(self) -> None:
         for ref in self.book.unheard():

@@ -11,7 +11,7 @@ from tests.chaos.gateway_rig import Gateway
 from tests.support import eventually
 
 _AGAIN_S = 1.0
-_START_WITHIN_S = 120.0
+_START_WITHIN_S = 240.0
 _UNREACHABLE = 4
 _COMPLAINTS = ("call failed unexpectedly", "background task died", "get_status failed unexpectedly")
 
@@ -57,7 +57,7 @@ class Keeper:
     async def _starts(self) -> bool:
         self.starts += 1
         try:
-            await self._gateway.start()
+            await self._gateway.start(_START_WITHIN_S)
         except AssertionError:
             # While the venue is sick a start may fail, with the code that says so.
             code = await self._gateway.gone()
