@@ -17,7 +17,7 @@ from opensqt.model.order import Side
 from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.keys import ApiKey
 from opensqt.simulator.settings import AccountSettings
-from tests.chaos.adapter_rig import LOT, Adapter, Rig, on_simulator, settings
+from tests.chaos.adapter_rig import LOT, UNLIMITED, Adapter, Rig, on_simulator, settings
 from tests.support import eventually
 
 SECOND = {"key": "canary-second-key", "secret": "canary-second-secret", "passphrase": "canary-second-pass"}
@@ -130,6 +130,26 @@ async def test_a_request_on_its_way_is_signed_again_when_its_key_was_replaced() 
         assert order.quantity == LOT
         assert len(rig.account["orders"]) == 1
         assert await healthy(rig)
+
+
+async def test_keys_change_again_and_again_while_orders_flow(adapter: Adapter, large: bool) -> None:
+    """F1, F6: each key is revoked as soon as the next one is in use, whatever is on its way with it."""
+    async with adapter(server=UNLIMITED) as rig:
+        trading = asyncio.create_task(rig.trade(1_000_000))
+        old = "sim-key"
+        for number in range(20 if large else 2):
+            key = ApiKey(key=f"key-{number}", secret=f"secret-{number}", passphrase="p", account="sim-key")
+            rig.simulator.keys.add(key)
+            wanted = settings(rig.simulator, api_key=key.key, secret=key.secret, passphrase=key.passphrase)
+            assert await rig.exchange.renew_credentials(wanted)
+            rig.simulator.keys.revoke(old)
+            old, placed = key.key, len(rig.account["orders"])
+            await eventually(lambda before=placed: len(rig.account["orders"]) > before + 5, what="orders")
+            assert not trading.done(), trading.exception()
+        trading.cancel()
+        await asyncio.gather(trading, return_exceptions=True)
+        await rig.agrees()
+        assert rig.account["duplicate_client_order_ids"] == []
 
 
 async def test_a_venue_that_is_away_leaves_the_old_key_in_use() -> None:
