@@ -26,6 +26,7 @@ from opensqt.connector import venue_key
 from opensqt.connector.resolving import Resolver
 from opensqt.connector.server import Connector
 from opensqt.exchange.factory import KNOWN, check_name, create_exchange
+from opensqt.exchange.venues import slim
 from opensqt.model.errors import CredentialsRefused
 from opensqt.telemetry import logging, tracing
 
@@ -207,6 +208,7 @@ async def _serve(
         venue = settings.exchange
         if settings.simulated:
             venue = await _simulated(venue, stack)
+        slim.install()
         connector = Connector(
             create_exchange(venue),
             settings.server,
