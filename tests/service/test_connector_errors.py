@@ -15,6 +15,7 @@ from opensqt.model.errors import (
     AccessError,
     BackOff,
     ExchangeError,
+    OutcomeUnknown,
     RequestError,
     Unreachable,
     VenueError,
@@ -24,6 +25,7 @@ from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from tests.service.connector_rig import Rig, Venue, order, place, reason_of, rig
 from tests.service.test_connector_deadlines import ASKED, REQUESTS, STREAMS, UNARY
+from tests.support import eventually
 
 CLASSES = sorted(BY_REASON.values(), key=lambda kind: kind.reason)
 REQUEST_ERRORS = [kind for kind in CLASSES if issubclass(kind, RequestError)]
@@ -116,6 +118,20 @@ async def test_an_order_ends_with_the_venues_error_or_once_it_is_proven_absent_a
         assert facts(told) == facts(raised)
     else:
         assert (type(told), "proven absent" in told.message) == (Unreachable, True)
+
+
+async def test_an_order_that_the_stream_told_of_is_not_absent_though_queries_do_not_show_it() -> None:
+    """F1: a venue whose queries lag behind further than allowed for must not have it sent again."""
+
+    async def told_and_not_found(_exchange: Exchange, asked: OrderRequest, _sent_ns: int) -> None:
+        own = running.connector.desk.own
+        await eventually(lambda: own.told(asked.client_order_id), what="the stream's word")
+
+    async with rig(resolve=told_and_not_found) as running:
+        running.venue.fail_next(OutcomeUnknown("the reply was lost"), on="place_order", after=True)
+        placed = (await running.exchange.PlaceOrder(place("a"), timeout=10)).order
+        (only,) = await running.venue.get_open_orders()
+        assert (placed.order_id, running.connector.desk.unresolved) == (only.order_id, 0)
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.reason)

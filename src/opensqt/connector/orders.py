@@ -289,6 +289,8 @@ class OrderDesk:
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, 30)
         asked = intent.request
+        # Queries may lag behind further than allowed for; the stream's word that it exists outweighs them.
+        order = order or self.own.told(asked.client_order_id)
         found = "absent" if order is None else order.status
         self.resolution_seconds.observe(time.monotonic() - began_s)
         _log.info("order outcome resolved", client_order_id=asked.client_order_id, found=found)

@@ -38,6 +38,8 @@ class _Own:
     """A snapshot told it as open while it was in flight."""
     ended: bool = False
     """The stream told its end before its placing was answered."""
+    told: Order | None = None
+    """What the stream last told of it while it was in flight: the proof that it exists."""
 
 
 class OwnOrders:
@@ -137,6 +139,11 @@ class OwnOrders:
         else:
             self._drop(client_order_id)
 
+    def told(self, client_order_id: str) -> Order | None:
+        """Answer what the stream told of an order whose placing is not answered yet; None when it told nothing."""
+        own = self._all.get(client_order_id)
+        return None if own is None else own.told
+
     # What the stream tells.
 
     async def _follow(self) -> None:
@@ -170,6 +177,10 @@ class OwnOrders:
             await stream.aclose()
 
     async def _take(self, batch: Batch[OrderUpdate]) -> None:
+        for update in batch.updates:
+            own = self._all.get(update.order.client_order_id)
+            if own is not None and own.in_flight:
+                own.told = update.order
         if not batch.snapshot:
             for update in batch.updates:
                 if update.order.status.is_closed:
