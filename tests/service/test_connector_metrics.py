@@ -78,6 +78,20 @@ def test_each_alarm_is_promql_over_metrics_that_exist(where: str, expression: st
     assert {re.sub(r"_bucket$", "", name) for name in asked} <= set(documented()), where
 
 
+def test_the_runbook_says_what_to_do_at_each_alarm() -> None:
+    (group,) = yaml.safe_load((ROOT / "docs/alerts.yaml").read_text())["groups"]
+    told = re.findall(r"^### (\w+)$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
+    assert [rule["alert"] for rule in group["rules"]] == told
+
+
+def test_the_runbook_names_no_metric_that_is_not_there() -> None:
+    named = re.findall(
+        r"\b((?:connector|exchange|grpc)_\w+?)(?:_bucket|_count|_sum)?\b", (ROOT / "docs/operations.md").read_text()
+    )
+    programs = {"grpc_health_probe"}
+    assert set(named) - programs <= set(documented())
+
+
 def test_an_alarm_says_what_is_the_matter() -> None:
     (group,) = yaml.safe_load((ROOT / "docs/alerts.yaml").read_text())["groups"]
     for rule in group["rules"]:
