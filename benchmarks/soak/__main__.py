@@ -85,7 +85,7 @@ async def _soak(options: Options, module: str, duration_s: float, every_s: float
         watch = Watch(gateway.connector.pid, gateway.log)
         load = Load(gateway.connector.address)
         if duration_s >= _LONG_S:
-            print("filling the logs of the streams, which else takes minutes", file=sys.stderr)
+            print("placing as many orders as are remembered, a minute or two", file=sys.stderr)
             await load.fill()
         async with load.running() as running:
             started = time.monotonic()

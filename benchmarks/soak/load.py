@@ -20,7 +20,8 @@ from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
 
 _LONG_READERS = 4
-_ORDERS_IN_A_LOG = 4_500
+_ORDERS_REMEMBERED = 11_000
+"""More than the closed orders that an adapter remembers (10,000) and the updates that a stream's log holds (8,192)."""
 _FILLERS = 8
 _ORDERS_EVERY_S = 0.05
 _READS_EVERY_S = 0.05
@@ -46,10 +47,10 @@ class Load:
         return taken
 
     async def fill(self) -> None:
-        """Place and cancel as many orders as the logs of the streams hold updates of."""
+        """Place and cancel as many orders as are remembered, so that what is bounded is full before it is watched."""
         async with rig.client(self._address) as client, asyncio.TaskGroup() as group:
             orders = rig.new_orders(price=await venue.deep_price(client))
-            left = iter(range(_ORDERS_IN_A_LOG))
+            left = iter(range(_ORDERS_REMEMBERED))
             for _ in range(_FILLERS):
                 group.create_task(self._fill(client, orders, left))
 
