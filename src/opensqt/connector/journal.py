@@ -235,8 +235,9 @@ class Journal:
             self._patience.cancel()
             self._patience = None
         if self._patient:
-            # Before what came meanwhile: an intent's outcome is written before the intent can be claimed again.
-            self._waiting, self._patient = [*self._patient, *self._waiting], []
+            # After what waits already: an earlier word on the same intent must not overwrite its outcome. And before
+            # the intent can be claimed again, for until the outcome is written nobody claims it.
+            self._waiting, self._patient = [*self._waiting, *self._patient], []
             self._start_committing()
 
     def _start_committing(self) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from opensqt.exchange.requests import encode_order_request
 from opensqt.exchange.status import encode_order_result
 from opensqt.model.errors import InsufficientMargin
 from opensqt.model.order import Order, OrderRequest, OrderStatus, Side
+from tests.support import eventually
 
 
 def asked(client_order_id: str, quantity: str = "0.5") -> OrderRequest:
@@ -151,6 +153,23 @@ async def test_closing_writes_what_was_patient(journal: Journal) -> None:
     await again.close()
     assert record is not None
     assert record.state is State.PLACED
+
+
+async def test_an_outcome_is_not_overwritten_by_what_was_written_down_before_it(journal: Journal) -> None:
+    """F1: a slow disk must not leave a resolved order unknown, to be asked for when the venue has forgotten it."""
+    await journal.claim([asked("a1")])
+    free = threading.Event()
+    slow = asyncio.create_task(journal._do(lambda _database: free.wait(5)))
+    await asyncio.sleep(0)
+    unknown = asyncio.create_task(journal.settle("a1", State.UNKNOWN))
+    await asyncio.sleep(0)
+    known = asyncio.create_task(journal.settle("a1", State.PLACED, placed("a1"), patiently=True))
+    await eventually(lambda: not journal._patient)
+    free.set()
+    await asyncio.gather(slow, unknown, known)
+    record = await journal.find("a1")
+    assert record is not None
+    assert (record.state, record.outcome) == (State.PLACED, placed("a1"))
 
 
 async def test_a_second_connector_on_the_same_journal_is_refused(journal: Journal) -> None:
