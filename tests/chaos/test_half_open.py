@@ -37,20 +37,28 @@ async def through(made: Proxy, options: Iterable[Option] = wire.CHANNEL_OPTIONS)
         yield ExchangeServiceStub(channel)
 
 
-@pytest.mark.parametrize("lost", [("to_server", "to_client"), ("to_server",), ("to_client",)], ids="-".join)
-async def test_a_client_and_the_connector_both_notice_a_dead_connection(lost: tuple[str, ...]) -> None:
-    """F29: seen by the pings of wire.py, the stream ended with UNAVAILABLE here, its reader released there."""
-    async with rig() as running, proxy(running.connector.address) as network, through(network) as stub:
+async def notice(address: str, *lost: str) -> None:
+    """Lose what goes in these directions, and wait until the client knows."""
+    async with proxy(address) as network, through(network) as stub:
         stream = stub.SubscribeOrders(QUIET)
         await stream.read()
         network.blackhole(*lost)
         ended = asyncio.create_task(stream.code())
-        await eventually(lambda: not running.connector.hub.topics, within_s=SEEN_WITHIN_S, what="the reader's release")
-        await eventually(ended.done, within_s=SEEN_WITHIN_S, what="the client's notice")
+        await eventually(ended.done, within_s=SEEN_WITHIN_S, what=f"the client's notice of {lost}")
         assert ended.result() is grpc.StatusCode.UNAVAILABLE
         network.heal()
         again = stub.SubscribeOrders(QUIET, wait_for_ready=True, timeout=SEEN_WITHIN_S)
         assert (await again.read()).snapshot
+
+
+async def test_a_client_and_the_connector_both_notice_a_dead_connection_whichever_way_it_died() -> None:
+    """F29: by the pings of wire.py, the stream ended with UNAVAILABLE here, its reader released there."""
+    ways = (("to_server", "to_client"), ("to_server",), ("to_client",))
+    async with rig() as running:
+        noticing = [asyncio.create_task(notice(running.connector.address, *lost)) for lost in ways]
+        await eventually(lambda: set(running.connector.hub.topics.values()) == {len(ways)}, what="all listen")
+        await eventually(lambda: not running.connector.hub.topics, within_s=SEEN_WITHIN_S, what="all released")
+        await asyncio.gather(*noticing)
 
 
 def scaled(options: Iterable[Option], divisor: int) -> list[Option]:
