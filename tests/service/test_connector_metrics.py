@@ -16,6 +16,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from opensqt.config.load import ConfigError
 from opensqt.connector.metrics import Metrics
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
@@ -190,6 +191,18 @@ async def test_each_order_of_a_batch_is_counted_by_what_became_of_it() -> None:
 
 def samples(found: dict[Key, float], wanted: str) -> list[tuple[dict[str, str], float]]:
     return [(dict(sorted(labels)), value) for (name, labels), value in found.items() if name == wanted]
+
+
+async def test_a_file_that_can_not_be_taken_up_is_told_and_health_stays(tmp_path: Path) -> None:
+    async def refuse() -> None:
+        raise ConfigError("clients.yaml: wrong")
+
+    async with rig(metrics_port=0) as running:
+        running.connector.reloads.add("clients", [tmp_path / "clients.yaml"], refuse)
+        await running.connector.reloads.look(everything=True)
+        await running.connector.health.look()
+        assert await told(running, "connector_configuration_refused", source="clients") == 1
+        assert await told(running, "connector_serving") == 1
 
 
 async def test_what_holds_the_event_loop_up_is_told() -> None:
