@@ -63,13 +63,22 @@ def run(options: argparse.Namespace, results: Path) -> None:
         try:
             for row in rows:
                 print(f"gateway: {row}", file=sys.stderr)
-                figures += runner.run(ROWS[row](sizes))
+                measured = runner.run(ROWS[row](sizes))
+                _write(results, row, measured, quick=options.quick)
+                figures += measured
         finally:
             if figures:
-                _report(figures, results)
+                _report(figures)
 
 
-def _report(figures: list[Figure], results: Path) -> None:
+def _write(results: Path, row: str, figures: list[Figure], *, quick: bool) -> None:
+    """Put one row in the file, each with the machine as it was then; the others stay."""
+    told = json.loads(results.read_text()) if results.exists() else {}
+    told[row] = machine.facts() | {"quick": quick, "figures": [asdict(one) | {"met": one.met} for one in figures]}
+    results.write_text(json.dumps(told, indent=2) + "\n")
+
+
+def _report(figures: list[Figure]) -> None:
     table = Table(title="The connector, each figure beside its floor in the same run (p50 / p99)", box=box.SIMPLE)
     for column in ("row", "what", "detail"):
         table.add_column(column)
@@ -77,18 +86,18 @@ def _report(figures: list[Figure], results: Path) -> None:
         table.add_column(column, justify="right", no_wrap=True)
     for figure in figures:
         colour = {True: "green", False: "red", None: "dim"}[figure.met]
-        value = f"[{colour}]{_number(figure.value)}{figure.unit}"
-        table.add_row(figure.row, figure.what, figure.detail, value, _goal(figure))
+        value = f"[{colour}]{number_of(figure.value)}{figure.unit}"
+        table.add_row(figure.row, figure.what, figure.detail, value, goal_of(figure))
     Console(width=130).print(table)
-    told = machine.facts() | {"figures": [asdict(figure) | {"met": figure.met} for figure in figures]}
-    results.write_text(json.dumps(told, indent=2) + "\n")
 
 
-def _goal(figure: Figure) -> str:
+def goal_of(figure: Figure) -> str:
+    """Write a goal as it is shown; empty where there is none."""
     if figure.goal is None:
         return ""
-    return f"{'>=' if figure.at_least else '<='} {_number(figure.goal)}{figure.unit}"
+    return f"{'>=' if figure.at_least else '<='} {number_of(figure.goal)}{figure.unit}"
 
 
-def _number(value: float) -> str:
+def number_of(value: float) -> str:
+    """Write a number as it is shown."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
