@@ -186,7 +186,8 @@ class VenueExchange:
     async def list_fills(self, symbol: str, *, since_ms: int) -> list[Fill]:
         """Ask the venue for our trades since a time."""
         self._need_account(symbol)
-        fills = await self._read(self._venue.fills(symbol, since_ms))
+        # A venue takes 0 for its newest page alone.
+        fills = await self._read(self._venue.fills(symbol, max(since_ms, 1)))
         return [self._with_client_id(fill) for fill in fills if fill.event_time_ms >= since_ms]
 
     # The market
