@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -60,13 +60,18 @@ def _unheard() -> Iterator[None]:
 
 
 @contextmanager
-def connector_thread(venue: Venue | None = None, **settings: object) -> Iterator[Running]:
-    """Run a connector over an exchange in memory until the block is left; *settings* are fields of ServerSettings."""
+def connector_thread(
+    venue: Venue | None = None, *, over: AbstractAsyncContextManager[Venue] | None = None, **settings: object
+) -> Iterator[Running]:
+    """Run a connector over an exchange in memory until the block is left; *settings* are fields of ServerSettings.
+
+    What *over* makes is made in the connector's own loop.
+    """
     ready: list[tuple[Rig, asyncio.AbstractEventLoop, asyncio.Event]] = []
     is_ready = threading.Event()
 
     async def serve() -> None:
-        async with rig(venue, **settings) as running:
+        async with over or nullcontext(venue) as made, rig(made, **settings) as running:
             stop = asyncio.Event()
             ready.append((running, asyncio.get_running_loop(), stop))
             is_ready.set()

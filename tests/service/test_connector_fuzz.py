@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
@@ -11,10 +12,14 @@ import pytest
 from grpc_health.v1 import health_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
+from opensqt.config.venue import VenueSettings
+from opensqt.exchange.factory import create_exchange
 from opensqt.model.order import Order, OrderRequest
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
+from opensqt.simulator import Simulator, SimulatorSettings
 from tests.service.connector_rig import Venue, order
 from tests.service.connector_thread import Running, connector_thread
 from tests.service.hostile import ANSWERS, METHODS, TEXTS, eventually, messages, send
@@ -48,6 +53,10 @@ def asked(running: Running) -> list[OrderRequest]:
     venue = running.rig.venue
     assert isinstance(venue, Recording)
     return venue.asked
+
+
+def of(method: str) -> st.SearchStrategy[Any]:
+    return messages(METHODS[method].input_type)
 
 
 def examples(large: bool) -> Any:
@@ -86,12 +95,40 @@ def test_messages_full_of_nonsense_are_answered_with_a_status_of_ours(
     running: Running, method: str, large: bool
 ) -> None:
     @examples(large)
-    @given(messages(METHODS[method].input_type))
+    @given(of(method))
     def fuzz(message: Any) -> None:
         check(send(running.channel, method, message.SerializeToString()))
 
     fuzz()
     assert running.health() == SERVING
+
+
+@asynccontextmanager
+async def simulated(ledgers: list[Callable[[], Any]]) -> AsyncIterator[Any]:
+    """An adapter on a simulator, whose ledger goes into the list."""
+    async with Simulator(SimulatorSettings(port=0, past_minutes=200)) as simulator:
+        ledgers.append(simulator.ledger)
+        key, secret = SecretStr("sim-key"), SecretStr("sim-secret")
+        settings = VenueSettings(name="binance", api_key=key, secret=secret, base_url=simulator.url)
+        yield create_exchange(settings)
+
+
+def test_messages_full_of_nonsense_harm_no_venue_either(large: bool) -> None:
+    """Over an adapter: what its budget has no room for any more is told as such."""
+    ledgers: list[Callable[[], Any]] = []
+    with connector_thread(over=simulated(ledgers), order_wait_s=1) as running:
+
+        @settings(examples(large), max_examples=3_000 if large else 60)
+        @given(st.sampled_from(sorted(METHODS)).flatmap(lambda name: st.tuples(st.just(name), of(name))))
+        def fuzz(call: tuple[str, Any]) -> None:
+            method, message = call
+            check(send(running.channel, method, message.SerializeToString()))
+
+        fuzz()
+        assert running.health() == SERVING
+        ledger = running.on_loop(ledgers[0])
+        assert (ledger["statistics"]["http_429"], ledger["statistics"]["http_418"]) == (0, 0)
+        assert ledger["accounts"]["sim-key"]["duplicate_client_order_ids"] == []
 
 
 @pytest.mark.parametrize("method", METHODS)
