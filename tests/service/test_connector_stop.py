@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from opensqt.connector.journal import Journal, State
 from opensqt.exchange.requests import decode_order_request
 from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.proto import gateway_service_pb2 as gateway_pb
 from opensqt.proto import types_pb2
 from tests.service.connector_rig import Rig, Venue, client, place, rig
 from tests.support import eventually
@@ -101,6 +103,24 @@ async def test_stopping_leaves_every_order_at_the_venue() -> None:
     async with rig() as running:
         await running.exchange.PlaceOrder(place("ours"))
     assert [order.client_order_id for order in await running.venue.get_open_orders()] == ["ours"]
+
+
+async def test_no_lease_ends_because_its_heartbeats_are_refused_while_it_stops() -> None:
+    """F30: the client lives, and its orders are wanted; the next run gives it its whole time anew."""
+    async with rig() as running:
+        await running.exchange.PlaceOrder(place("ours"))
+        await running.gateway.Heartbeat(gateway_pb.HeartbeatRequest(ttl_ms=1_000))
+        running.venue.gate.clear()
+        placing = running.exchange.PlaceOrder(place("held"))
+        await eventually(lambda: running.venue.held)
+        stop = await stopping(running)
+        began_s = time.monotonic()
+        await eventually(lambda: time.monotonic() > began_s + 2)
+        running.venue.gate.set()
+        await placing
+        await stop
+        assert running.connector.leases.ended == 0
+    assert {order.client_order_id for order in await running.venue.get_open_orders()} == {"ours", "held"}
 
 
 async def test_a_stop_leaves_no_task_behind() -> None:

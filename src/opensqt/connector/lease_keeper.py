@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from opensqt.connector.cancel_out import CancelOut
-from opensqt.connector.journal import Journal, JournalError
+from opensqt.connector.journal import Journal, JournalError, LeaseRecord
 from opensqt.connector.lease import Leases
 from opensqt.connector.metrics import Metrics
 from opensqt.connector.orders import OrderDesk
@@ -53,6 +53,9 @@ class LeaseKeeper:
         self._tasks = tasks
         self._clock_s = clock_s
         self._canceling: dict[str, CancelOut] = {}
+        self._written: dict[str, LeaseRecord] = {}
+        """What the journal is known to hold."""
+        self._watching: asyncio.Task[None] | None = None
         self._metrics = metrics
         self.ended = 0
         """How many have run out since the start."""
@@ -60,10 +63,20 @@ class LeaseKeeper:
 
     async def start(self) -> None:
         """Take over the leases of an earlier run, finish its canceling, and watch from now on."""
-        self._leases.restore(await self._journal.leases())
+        records = await self._journal.leases()
+        self._leases.restore(records)
+        self._written.update((one.client, one) for one in records)
         for client in self._leases.canceling:
             self._cancel_out(client)
-        self._tasks.spawn("leases", self._watch(), forever=True)
+        self._watching = self._tasks.spawn("leases", self._watch(), forever=True)
+
+    def suspend(self) -> None:
+        """Let no lease end from now on: whose heartbeats are refused must not lose its orders for it.
+
+        What goes on is the canceling for leases that have ended. The next run gives each that is held its whole ttl.
+        """
+        if self._watching is not None:
+            self._tasks.dismiss(self._watching)
 
     async def beat(self, client: str, ttl_ms: int) -> Lease:
         """Take, renew or give up (0) a client's lease.
@@ -72,11 +85,11 @@ class LeaseKeeper:
             InvalidRequest: The ttl is out of its bounds.
             Unreachable: The journal can't be written, so that a restart would not know of the lease.
         """
-        before = self._leases.record(client)
         lapsed = self._leases.renew(client, ttl_ms)
         if lapsed:
             _log.warning("lease taken again after it had ended", client=client, ttl_ms=ttl_ms)
-        if self._leases.record(client) != before:
+        # Not held against the lease before this beat: writing that one down may have failed.
+        if self._leases.record(client) != self._written.get(client):
             try:
                 await self._write(client)
             except JournalError as error:
@@ -135,12 +148,14 @@ class LeaseKeeper:
         try:
             await self._write(client)
         except JournalError as error:
-            # A restart then does it all again: a lease that it takes for held ends anew.
+            # Until the next beat writes it, a restart does it all again: a lease that it takes for held ends anew.
             _log.error("lease not written down", client=client, reason=str(error))
 
     async def _write(self, client: str) -> None:
         record = self._leases.record(client)
         if record is None:
             await self._journal.drop_lease(client)
+            self._written.pop(client, None)
         else:
             await self._journal.keep_lease(record)
+            self._written[client] = record

@@ -25,7 +25,7 @@ from opensqt.connector.gateway import GatewayCalls
 from opensqt.connector.health import HealthMonitor
 from opensqt.connector.hub import Hub
 from opensqt.connector.identity import Identity
-from opensqt.connector.journal import MEMORY, Journal
+from opensqt.connector.journal import MEMORY, Journal, JournalError
 from opensqt.connector.lag import LoopLag
 from opensqt.connector.lease import Leases
 from opensqt.connector.lease_keeper import LeaseKeeper
@@ -196,6 +196,7 @@ class Connector:
             self.tasks.dismiss(self._monitor)
             await asyncio.wait({self._monitor})
         self.calls.refuse()
+        self.leases.suspend()
         await self.health.stop()
         _log.info("stopping", calls_in_flight=self.calls.in_flight, streams=sum(self.hub.topics.values()))
         # The port stays open for a moment: whoever probes now must see NOT_SERVING, not a refused connection.
@@ -268,6 +269,9 @@ class Connector:
                 forgotten = await self.desk.prune(keep_s=self._keep_s)
             except ExchangeError as error:
                 _log.info("journal not pruned; the venue must tell first which orders are open", reason=str(error))
+            except JournalError as error:
+                # Health tells of it by its own probe, and only for as long as it lasts.
+                _log.warning("journal not pruned", reason=str(error))
             else:
                 _log.debug("journal pruned", forgotten=forgotten)
 
