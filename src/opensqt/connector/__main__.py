@@ -73,10 +73,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _logs_held_back(level: str) -> Iterator[None]:
+def _logs_held_back(level: str, *, at_most_s: float = 15.0) -> Iterator[None]:
     """Keep what is logged in this block until it has succeeded; a start that fails then says one plain sentence.
 
-    With LOG_LEVEL=DEBUG nothing is kept back.
+    With LOG_LEVEL=DEBUG nothing is kept back, and nothing when it takes so long that somebody wonders why.
     """
     root = stdlib_logging.getLogger()
     handlers = root.handlers[:]
@@ -85,10 +85,17 @@ def _logs_held_back(level: str) -> Iterator[None]:
         return
     held = MemoryHandler(capacity=10_000, flushLevel=stdlib_logging.CRITICAL, target=handlers[0], flushOnClose=False)
     root.handlers[:] = [held]
+
+    def tell() -> None:
+        held.flush()
+        root.handlers[:] = handlers
+
+    telling = asyncio.get_running_loop().call_later(at_most_s, tell)
     try:
         yield
         held.flush()
     finally:
+        telling.cancel()
         root.handlers[:] = handlers
         held.close()
 
