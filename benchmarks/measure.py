@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 Call = Callable[[], Awaitable[Any]]
@@ -27,7 +27,6 @@ class Figure:
     unit: str = ""
     detail: str = ""
     """The figures behind a ratio."""
-    facts: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def met(self) -> bool | None:

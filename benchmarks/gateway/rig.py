@@ -82,7 +82,7 @@ def new_orders(price: str = "49000.0") -> Iterator[pb.PlaceOrderRequest]:
         yield pb.PlaceOrderRequest(order=order)
 
 
-def ref(order: types_pb2.Order) -> types_pb2.OrderRef:
+def ref(order: types_pb2.Order | types_pb2.OrderRequest) -> types_pb2.OrderRef:
     return types_pb2.OrderRef(symbol=order.symbol, client_order_id=order.client_order_id)
 
 

@@ -38,8 +38,7 @@ from opensqt.telemetry import logging
 _UNITS_S = {"s": 1, "m": 60, "h": 3600}
 _LINES = 30
 _SPEED = 20
-"""Market seconds in one real second: a lively market, and logs that are full when the warm-up ends."""
-_LONG_S = 300
+"""Market seconds in one real second: a lively market."""
 _MOST_SAMPLES = 1440
 Samples = list[tuple[float, dict[str, float]]]
 
@@ -48,14 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Soak, print the verdicts, write JSON and a picture; answer 1 when a slope is not flat."""
     options = _parser().parse_args(arguments)
     logging.configure("ERROR", service="soak")
-    leak = bool(os.environ.get("OPENSQT_SOAK_LEAK"))
     every_s = options.every or max(0.5, options.duration / _MOST_SAMPLES)
     with (
         tempfile.TemporaryDirectory() as folder,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        module = "benchmarks.soak.leaky" if leak else "opensqt.connector"
-        samples, done = runner.run(_soak(Options(Path(folder)), module, options.duration, every_s))
+        samples, done = runner.run(_soak(Options(Path(folder)), options.duration, every_s))
     verdicts = _verdicts(samples, options.judge or list(SERIES))
     _report(samples, verdicts, done)
     _write(options.results, samples, verdicts, done)
@@ -79,14 +76,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _soak(options: Options, module: str, duration_s: float, every_s: float) -> tuple[Samples, dict[str, int]]:
+async def _soak(options: Options, duration_s: float, every_s: float) -> tuple[Samples, dict[str, int]]:
     samples: Samples = []
-    async with venue.gateway(options, "--speed", str(_SPEED), module=module) as gateway:
+    async with venue.gateway(options, "--speed", str(_SPEED), module="benchmarks.soak.connector") as gateway:
         watch = Watch(gateway.connector.pid, gateway.log)
         load = Load(gateway.connector.address)
-        if duration_s >= _LONG_S:
-            print("placing as many orders as are remembered, a minute or two", file=sys.stderr)
-            await load.fill()
         async with load.running() as running:
             started = time.monotonic()
             while (elapsed := time.monotonic() - started) < duration_s:

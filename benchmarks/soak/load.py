@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -20,9 +20,6 @@ from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
 
 _LONG_READERS = 4
-_ORDERS_REMEMBERED = 11_000
-"""More than the closed orders that an adapter remembers (10,000) and the updates that a stream's log holds (8,192)."""
-_FILLERS = 8
 _ORDERS_EVERY_S = 0.05
 _READS_EVERY_S = 0.05
 _COMES_AND_GOES_EVERY_S = 0.5
@@ -45,20 +42,6 @@ class Load:
         """Answer the latencies in ms since the last time, by what was waited for."""
         taken, self._late_ms = self._late_ms, defaultdict(list)
         return taken
-
-    async def fill(self) -> None:
-        """Place and cancel as many orders as are remembered, so that what is bounded is full before it is watched."""
-        async with rig.client(self._address) as client, asyncio.TaskGroup() as group:
-            orders = rig.new_orders(price=await venue.deep_price(client))
-            left = iter(range(_ORDERS_REMEMBERED))
-            for _ in range(_FILLERS):
-                group.create_task(self._fill(client, orders, left))
-
-    async def _fill(self, client: Client, orders: Iterator[pb.PlaceOrderRequest], left: Iterator[int]) -> None:
-        for _ in left:
-            order = next(orders)
-            await client.stub.PlaceOrder(order)
-            await client.stub.CancelOrder(pb.CancelOrderRequest(order=rig.ref(order.order)))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.Task[None]]:
