@@ -90,19 +90,12 @@ NOISE = {
 }
 
 
+@pytest.mark.parametrize("port", ["running", "protected"])
 @pytest.mark.parametrize("said", NOISE.values(), ids=NOISE)
-def test_another_protocol_is_hung_up_on(running: Running, said: bytes) -> None:
-    with connect(running) as link:
+def test_another_protocol_is_hung_up_on(request: pytest.FixtureRequest, port: str, said: bytes) -> None:
+    """On the plain port and on the one that speaks TLS."""
+    with connect(request.getfixturevalue(port)) as link:
         # It may have hung up before all was said.
-        with suppress(OSError):
-            link.sendall(said)
-            link.shutdown(socket.SHUT_WR)
-        assert is_ended(link)
-
-
-@pytest.mark.parametrize("said", NOISE.values(), ids=NOISE)
-def test_what_is_not_tls_is_hung_up_on_where_tls_is_spoken(protected: Running, said: bytes) -> None:
-    with connect(protected) as link:
         with suppress(OSError):
             link.sendall(said)
             link.shutdown(socket.SHUT_WR)
