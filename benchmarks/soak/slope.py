@@ -18,6 +18,8 @@ WARM_UP = 0.25
 """Share of the run that is cut off: caches, arenas of the allocator and pools of connections fill first."""
 _CHANCE_Z = 3.09
 """One in a thousand, one-sided."""
+_FEWEST = 8
+"""With fewer, even a series that always rises may be chance."""
 _POINTS = 300
 """Pairs grow with the square of the points, so a longer series is first thinned to medians of its parts."""
 
@@ -52,7 +54,7 @@ class Verdict:
 def judge(name: str, unit: str, points: Sequence[tuple[float, float]], allowance: Allowance) -> Verdict:
     """Judge one series of (seconds, value), its warm-up included."""
     measured = _thinned(points[int(len(points) * WARM_UP) :])
-    if len(measured) < 4:
+    if len(measured) < _FEWEST:
         raise ValueError(f"{name}: {len(points)} samples are too few to tell a slope; run for longer")
     lasted = measured[-1][0] - measured[0][0]
     median = statistics.median(value for _, value in measured)

@@ -11,9 +11,10 @@ from pathlib import Path
 
 async def soak(results: Path, duration: str, **env: str) -> tuple[int, str]:
     # Latencies are left out: what else runs on this machine moves them.
-    judged = [flag for name in ("memory", "tasks", "descriptors") for flag in ("--judge", name)]
+    flags = ["--duration", duration, "--every", "0.1", "--results", str(results)]
+    flags += [flag for name in ("memory", "tasks", "descriptors") for flag in ("--judge", name)]
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.soak", "--duration", duration, "--results", str(results), *judged),
+        *(sys.executable, "-m", "benchmarks.soak", *flags),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, **env},

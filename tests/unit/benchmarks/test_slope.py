@@ -56,8 +56,10 @@ def test_a_larger_share_of_the_median_is_allowed_where_one_is_given() -> None:
 
 
 def test_a_run_that_is_too_short_is_refused() -> None:
-    with pytest.raises(ValueError, match="3 samples are too few"):
-        judge("memory", "MB", series(3, lambda at, _: at), _MB)
+    rising = series(9, lambda at, _: 100 * at)
+    with pytest.raises(ValueError, match="9 samples are too few"):
+        judge("memory", "MB", rising, _MB)
+    assert not judge("memory", "MB", series(10, lambda at, _: 100 * at), _MB).flat
 
 
 def test_a_day_of_samples_is_judged_as_its_thinned_self() -> None:
