@@ -41,12 +41,13 @@ def protected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture(autouse=True)
-def as_well_as_before(running: Running) -> Iterator[None]:
+def as_well_as_before(running: Running, protected: Running) -> Iterator[None]:
     """F26: after whatever a test did, health is good and no task, subscription or connection stays."""
     send(running.channel, "GetAccount", b"")
     before, files = running.tasks(), open_files()
     yield
     assert running.health() == SERVING
+    assert protected.rig.connector.calls.in_flight == 0
     eventually(lambda: not running.rig.connector.hub.topics, what="upstreams closed")
     eventually(lambda: running.tasks() <= before, what="tasks gone")
     eventually(lambda: open_files() <= files + 2, what="connections closed")
