@@ -17,7 +17,7 @@ from opensqt.exchange.tracker import OrderTracker
 _UPDATES = 1024
 _ORDERS = 256
 _FILLS = 64
-_LEAKED_BYTES = 50_000
+_LEAKED_BYTES = 250_000
 _KEPT: list[Any] = []
 
 
@@ -40,7 +40,7 @@ def _leak() -> None:
     subscribe = Feed.subscribe
 
     def subscribe_and_keep(self: Feed[Any], **given: Any) -> Any:
-        _KEPT.append(bytearray(_LEAKED_BYTES))
+        _KEPT.append(b"x" * (_LEAKED_BYTES + len(_KEPT)))
         return subscribe(self, **given)
 
     Feed.subscribe = subscribe_and_keep  # type: ignore[method-assign]

@@ -39,7 +39,7 @@ async def test_a_sound_connector_is_flat_and_the_run_is_written_down(tmp_path: P
 
 
 async def test_a_leak_is_caught(tmp_path: Path) -> None:
-    """F26: the connector that is run here keeps 50 KB for each subscription."""
+    """F26: the connector that is run here keeps 250 KB for each subscription."""
     code, output = await soak(tmp_path, "4s", OPENSQT_SOAK_LEAK="1")
     assert code == 1, output
     assert "GROWS" in output
