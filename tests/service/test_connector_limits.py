@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 
+from opensqt.model.errors import Unreachable
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
 from tests.service.connector_rig import Rig, order, place, reason_of
@@ -146,3 +148,23 @@ async def test_a_limit_that_changed_in_the_file_holds_for_the_next_order(tmp_pat
             return await placed(running, "a") == ["OPEN"]
 
         await eventually(granted)
+
+
+async def test_an_id_in_flight_is_no_way_around_the_limits(tmp_path: Path) -> None:
+    """F1: the first order of the id comes to nothing while a larger one of the same id is looked at."""
+    async with limited(tmp_path, max_order_notional="10") as running:
+        name, *others = {"a", "b", "c"}
+        running.venue.gate.clear()
+        running.venue.fail_next(Unreachable("no route"), on="place_order")
+        first = running.exchange.PlaceOrder(place(name), metadata=MAKERS)
+        await eventually(lambda: running.venue.held)
+        free, journal = threading.Event(), running.connector.journal
+        slow = asyncio.create_task(journal._do(lambda _database: free.wait(5)))
+        larger = asyncio.create_task(placed(running, name, *others, quantity="1"))
+        await eventually(lambda: journal._waiting)
+        running.venue.gate.set()
+        await eventually(lambda: len(journal._waiting) >= 2)
+        free.set()
+        await asyncio.gather(first, slow, return_exceptions=True)
+        assert "OPEN" not in await larger
+        assert await at_the_venue(running) == []

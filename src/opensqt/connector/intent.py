@@ -13,6 +13,15 @@ Outcome = Order | ExchangeError
 BY_ANOTHER = "by another client"
 
 
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """An order that may not be placed now; if it was asked for before, its caller still learns what became of it."""
+
+    request: OrderRequest
+    reason: ExchangeError
+    """What its caller is told otherwise."""
+
+
 @dataclass(eq=False, slots=True)
 class Intent:
     """An order that was asked for, and is not yet written off as done."""
@@ -22,6 +31,8 @@ class Intent:
     """Who asked for it."""
     outcome: asyncio.Future[Outcome]
     status: OrderStatus = OrderStatus.PENDING
+    barred: ExchangeError | None = None
+    """Why it is not sent, unless it was before."""
 
     def conflict(self, request: OrderRequest, client: str) -> DuplicateOrder | None:
         """Say why what a client asks for under this id is not this very order, or None when it is."""

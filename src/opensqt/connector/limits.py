@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from opensqt.connector.access import Access
 from opensqt.connector.clients import UNLIMITED, Limits
+from opensqt.connector.intent import Barred
 from opensqt.connector.journal import JournalError
 from opensqt.exchange.caller import caller
 from opensqt.model.errors import ExchangeError, OrderDenied, PermissionDenied, RateLimited, Unreachable
@@ -30,13 +31,13 @@ class _Bucket:
 class OrderLimits:
     """Holds the orders of each client to what the clients file grants it now.
 
-    A repeat of an order that was asked for before is never refused: its caller has to learn what became of it.
+    What is judged are orders to be sent. The desk still tells the outcome of a barred one that was asked for before:
+    its caller has to learn what became of it.
 
     Args:
         access: Knows the clients.
         price: Asks for the latest price of a symbol.
         open_count: How many orders of a client are open or in flight.
-        knows: Whether an order was asked for before under a client order id, and may exist.
         own_among: Which client order ids are of orders that a client itself asked for.
         now: Seconds of any clock that only goes forward.
     """
@@ -47,45 +48,32 @@ class OrderLimits:
         *,
         price: Callable[[str], Awaitable[Price]],
         open_count: Callable[[str], int],
-        knows: Callable[[str], Awaitable[bool]],
         own_among: Callable[[str, Collection[str]], Awaitable[Collection[str]]],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._access = access
         self._price = price
         self._open_count = open_count
-        self._knows = knows
         self._own_among = own_among
         self._now = now
         self._buckets: dict[str, _Bucket] = {}
 
-    async def to_place(self, requests: Sequence[OrderRequest]) -> list[OrderRequest | ExchangeError]:
-        """Answer for each new order of the current caller the order itself, or why it may not be sent.
+    async def to_place(self, requests: Sequence[OrderRequest]) -> list[OrderRequest | Barred]:
+        """Answer for each order that the current caller wants placed the order itself, or why it may not be sent.
 
-        Nothing is waited for between the count of open orders and the answer, so hand on at once what may be sent.
+        Nothing is waited for between the count of open orders and the answer, so hand it on to the desk at once.
         """
         client = caller()
         limits = self._limits(client)
         if limits is UNLIMITED:
             return [*requests]
         verdicts = [await self._worth(client, limits, request) for request in requests]
-        repeats: set[str] = set()
-        asked: set[str] = set()
-        while True:
-            counted = self._counted(client, limits, requests, verdicts, repeats)
-            doubtful = {
-                request.client_order_id
-                for request, verdict in zip(requests, counted, strict=True)
-                if verdict is not None
-            } - asked
-            if not doubtful:
-                break
-            for client_order_id in doubtful:
-                if await self._knows(client_order_id):
-                    repeats.add(client_order_id)
-            asked |= doubtful
-        self._draw(client, limits, sum(verdict is None for verdict in counted))
-        return [verdict or request for request, verdict in zip(requests, counted, strict=True)]
+        verdicts = self._counted(client, limits, requests, verdicts)
+        self._draw(client, limits, sum(verdict is None for verdict in verdicts))
+        return [
+            request if verdict is None else Barred(request, verdict)
+            for request, verdict in zip(requests, verdicts, strict=True)
+        ]
 
     async def to_cancel(self, refs: Sequence[OrderRef]) -> list[OrderRef | ExchangeError]:
         """Answer for each order that the current caller wants canceled its name, or why it may not."""
@@ -165,16 +153,12 @@ class OrderLimits:
         limits: Limits,
         requests: Sequence[OrderRequest],
         verdicts: Sequence[Verdict],
-        repeats: set[str],
     ) -> list[Verdict]:
         """Judge what depends on the client's other orders, too; waits for nothing and takes nothing."""
         open_now = self._open_count(client)
         left = self._left(client, limits)
         answers: list[Verdict] = []
         for request, verdict in zip(requests, verdicts, strict=True):
-            if request.client_order_id in repeats:
-                answers.append(None)
-                continue
             if verdict is None and limits.max_open_orders is not None and open_now >= limits.max_open_orders:
                 verdict = OrderDenied(
                     f"client {client}: {open_now} orders are open or in flight; its limit is {limits.max_open_orders}",
@@ -204,7 +188,7 @@ class OrderLimits:
 
     def _draw(self, client: str, limits: Limits, orders: int) -> None:
         if limits.max_orders_per_second is not None:
-            # Repeats count as well, though they are never refused.
+            # Repeats count as well, though they are answered in any case.
             self._buckets[client] = _Bucket(max(self._left(client, limits) - orders, 0.0), self._now())
 
 

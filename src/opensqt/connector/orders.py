@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from opensqt.connector.intent import BY_ANOTHER, Intent, Outcome, duplicate, is_of
+from opensqt.connector.intent import BY_ANOTHER, Barred, Intent, Outcome, duplicate, is_of
 from opensqt.connector.journal import Journal, JournalError, Record, State
 from opensqt.connector.owned import OwnOrders
 from opensqt.connector.tasks import Tasks
@@ -84,15 +84,11 @@ class OrderDesk:
             _log.warning("order of an earlier run is unresolved", client_order_id=intent.request.client_order_id)
             self._spawn_resolution(intent, now, OutcomeUnknown("the connector ended before the answer came"))
 
-    async def knows(self, client_order_id: str) -> bool:
-        """Say whether an order was asked for under this id before, so that asking again sends nothing."""
-        return client_order_id in self._intents or await self._is_journaled(client_order_id)
-
-    async def place(self, request: OrderRequest, *, wait_s: float) -> Order:
+    async def place(self, request: OrderRequest | Barred, *, wait_s: float) -> Order:
         """Place one order, or answer what became of it when it was asked for before.
 
         Args:
-            request: The order.
+            request: The order; one that is barred is answered for, but never sent.
             wait_s: How long the caller waits for the outcome.
 
         Raises:
@@ -106,26 +102,24 @@ class OrderDesk:
             raise outcome
         return outcome
 
-    async def place_batch(self, requests: Sequence[OrderRequest], *, wait_s: float) -> list[Outcome]:
+    async def place_batch(self, requests: Sequence[OrderRequest | Barred], *, wait_s: float) -> list[Outcome]:
         """Place several orders in one go; as `place`, but each failure is an item of the answer."""
+        # Nothing is waited for here: what was judged a moment ago still holds when it is admitted.
         client = caller()
-        refusal, old = self._refusal(client), set[str]()
-        if refusal is not None:
-            # What was sent already gets its outcome; only what is new is refused.
-            old = {one.client_order_id for one in requests if await self._is_journaled(one.client_order_id)}
+        refusal = self._refusal(client)
         answers: list[Intent | ExchangeError] = []
         fresh: list[Intent] = []
-        for request in requests:
+        for one in requests:
+            request, reason = (one.request, one.reason) if isinstance(one, Barred) else (one, refusal)
             intent = self._intents.get(request.client_order_id)
-            if intent is None and refusal is not None and request.client_order_id not in old:
-                answers.append(refusal)
-                continue
             if intent is None:
-                intent = self._admit(request, client)
+                intent = self._admit(request, client, reason)
                 fresh.append(intent)
             answers.append(intent.conflict(request, client) or intent)
-        if fresh:
-            self._tasks.spawn(PLACING, self._send(fresh, client))
+        if sendable := [intent for intent in fresh if intent.barred is None]:
+            self._tasks.spawn(PLACING, self._send(sendable, client))
+        if barred := [intent for intent in fresh if intent.barred is not None]:
+            self._tasks.spawn("answering", self._answer_barred(barred))
         # The futures stay when this caller gives up: sending and resolving go on without it.
         pending = {answer.outcome for answer in answers if isinstance(answer, Intent)}
         if pending:
@@ -177,18 +171,26 @@ class OrderDesk:
         before_ns = time.time_ns() - int(keep_s * 1e9)
         return await self._journal.prune(before_ns=before_ns, keep=open_ids)
 
-    async def _is_journaled(self, client_order_id: str) -> bool:
-        try:
-            record = await self._journal.find(client_order_id)
-        except JournalError as error:
-            raise Unreachable(f"the order journal can't be read: {error}") from None
-        return record is not None and record.state is not State.ABSENT
-
-    def _admit(self, request: OrderRequest, client: str) -> Intent:
-        intent = Intent(request, client, asyncio.get_running_loop().create_future())
+    def _admit(self, request: OrderRequest, client: str, barred: ExchangeError | None = None) -> Intent:
+        intent = Intent(request, client, asyncio.get_running_loop().create_future(), barred=barred)
         self._intents[request.client_order_id] = intent
-        self.own.admit(client, request)
+        if barred is None:
+            self.own.admit(client, request)
         return intent
+
+    async def _answer_barred(self, intents: list[Intent]) -> None:
+        """Answer those that were asked for before; the others are not sent."""
+        try:
+            records = await asyncio.gather(*(self._journal.find(one.request.client_order_id) for one in intents))
+        except JournalError as error:
+            for intent in intents:
+                self._finish(intent, Unreachable(f"the order journal can't be read: {error}"))
+            return
+        for intent, record in zip(intents, records, strict=True):
+            if record is not None and record.state is not State.ABSENT:
+                self._answer_from(record, intent)
+            elif intent.barred is not None:
+                self._finish(intent, intent.barred)
 
     async def _send(self, intents: list[Intent], client: str) -> None:
         """Journal, send once, and settle each intent."""
@@ -220,6 +222,7 @@ class OrderDesk:
             known = duplicate(intent.request)
         if known is None:
             # Writing its outcome had failed: the venue has to tell it again.
+            self.own.admit(record.client, record.request)
             self._spawn_resolution(intent, record.updated_ns, OutcomeUnknown("its outcome was not written down"))
         else:
             self.own.withdraw(intent.request.client_order_id, record.client)

@@ -229,7 +229,6 @@ class Connector:
             self.identity.access,
             price=self.exchange.get_latest_price,
             open_count=self.desk.own.open_count,
-            knows=self.desk.knows,
             own_among=self.desk.own.own_among,
         )
         exchange_calls = ExchangeCalls(self.exchange, self.desk, limits, order_wait_s=self.settings.order_wait_s)

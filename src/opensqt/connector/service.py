@@ -66,10 +66,8 @@ class ExchangeCalls:
     async def _place_order(self, request: pb.PlaceOrderRequest, context: Context) -> pb.PlaceOrderResponse:
         asked = requests.decode_order_request(request.order)
         _note(asked.symbol, asked.client_order_id)
-        (allowed,) = await self._limits.to_place([asked])
-        if isinstance(allowed, ExchangeError):
-            raise allowed
-        order = await self._desk.place(allowed, wait_s=self._wait_s(context))
+        (judged,) = await self._limits.to_place([asked])
+        order = await self._desk.place(judged, wait_s=self._wait_s(context))
         return pb.PlaceOrderResponse(order=codec.encode_order(order))
 
     async def _batch_place_orders(
@@ -78,8 +76,8 @@ class ExchangeCalls:
         _check_size(len(request.orders))
         batch = _Batch(request.orders, requests.decode_order_request)
         _note(",".join({one.symbol for one in batch.sound}), *(one.client_order_id for one in batch.sound))
-        batch.hold_to(await self._limits.to_place(batch.sound))
-        outcomes = await self._desk.place_batch(batch.sound, wait_s=self._wait_s(context)) if batch.sound else []
+        judged = await self._limits.to_place(batch.sound)
+        outcomes = await self._desk.place_batch(judged, wait_s=self._wait_s(context)) if judged else []
         return pb.BatchPlaceOrdersResponse(results=map(encode_order_result, batch.answers(outcomes)))
 
     async def _cancel_order(self, request: pb.CancelOrderRequest, _context: Context) -> pb.CancelOrderResponse:

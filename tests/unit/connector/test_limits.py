@@ -11,6 +11,7 @@ import pytest
 
 from opensqt.connector.access import Access
 from opensqt.connector.clients import ClientEntry, Clients
+from opensqt.connector.intent import Barred
 from opensqt.connector.limits import OrderLimits
 from opensqt.exchange.caller import on_behalf_of
 from opensqt.model.errors import ExchangeError, OrderDenied, PermissionDenied, RateLimited, Unreachable
@@ -36,7 +37,6 @@ class Bench:
             self.access,
             price=self._price,
             open_count=lambda client: self.open_orders if client == "maker" else 0,
-            knows=self._knows,
             own_among=self._own_among,
             now=lambda: self.now,
         )
@@ -45,9 +45,6 @@ class Bench:
         if isinstance(self.price, ExchangeError):
             raise self.price
         return self.price
-
-    async def _knows(self, client_order_id: str) -> bool:
-        return client_order_id in self.known
 
     async def _own_among(self, client: str, client_order_ids: Collection[str]) -> Collection[str]:
         return self.known & set(client_order_ids) if client == "maker" else ()
@@ -63,10 +60,8 @@ class Bench:
     async def verdicts(self, *requests: OrderRequest) -> Sequence[ExchangeError | None]:
         with on_behalf_of("maker"):
             judged = await self.held.to_place(requests)
-        assert [one for one in judged if isinstance(one, OrderRequest)] == [
-            request for request, one in zip(requests, judged, strict=True) if isinstance(one, OrderRequest)
-        ]
-        return [one if isinstance(one, ExchangeError) else None for one in judged]
+        assert [one.request if isinstance(one, Barred) else one for one in judged] == [*requests]
+        return [one.reason if isinstance(one, Barred) else None for one in judged]
 
 
 def entry(**limits: Any) -> ClientEntry:
@@ -166,19 +161,6 @@ async def test_less_than_one_order_a_second_is_an_order_now_and_then() -> None:
     assert await bench.ask(order("b")) == [RateLimited]
     bench.now += 1
     assert await bench.ask(order("b")) == [None]
-
-
-@pytest.mark.parametrize(
-    "limits",
-    [{"max_open_orders": 0}, {"max_orders_per_second": 1}, {"max_order_notional": 1}, {"symbols": ["ETHUSDT"]}],
-)
-async def test_a_repeat_learns_what_became_of_it_though_the_limit_is_exhausted(limits: dict[str, Any]) -> None:
-    """F1"""
-    bench = Bench(limits, known={"old", "older"})
-    assert await bench.ask(order("old"), order("older")) == [None, None]
-    verdicts = await bench.ask(order("new"), order("old"))
-    assert verdicts[0] is not None
-    assert verdicts[1] is None
 
 
 async def test_a_limit_that_changed_in_the_file_holds_for_the_next_order() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from opensqt.connector.intent import Barred
 from opensqt.connector.journal import Journal, State
 from opensqt.connector.orders import OrderDesk
 from opensqt.connector.tasks import Tasks
@@ -315,6 +316,18 @@ async def test_pruning_keeps_what_the_venue_still_works(desk: OrderDesk, venue: 
     await eventually(lambda: state_of(journal, "gone"))
     assert await desk.prune(keep_s=0) == 1
     assert await state_of(journal, "open") is State.PLACED
+
+
+async def test_a_barred_order_is_answered_for_when_it_was_asked_for_before_and_is_never_sent(desk, venue: Venue):
+    """F1"""
+    first = await desk.place(asked("a"), wait_s=5)
+    venue.fail_next(Unreachable("no route"), on="place_order")
+    with pytest.raises(Unreachable):
+        await desk.place(asked("absent"), wait_s=5)
+    reason = OrderDenied("too much")
+    again = [Barred(asked(name), reason) for name in ("a", "absent", "new")]
+    assert await desk.place_batch(again, wait_s=5) == [first, reason, reason]
+    assert (venue.sent, desk.own.open_count("")) == (["a", "absent"], 1)
 
 
 @pytest.mark.parametrize("hidden", [0, 3], ids=["visible", "hidden at first"])

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from opensqt.connector.journal import MEMORY, Journal, State
+from opensqt.connector.journal import MEMORY, Journal
 from opensqt.connector.orders import OrderDesk
 from opensqt.connector.owned import OwnOrders
 from opensqt.connector.tasks import Tasks
@@ -174,11 +174,3 @@ async def test_the_id_of_another_clients_order_is_a_duplicate_whatever_the_conte
     with on_behalf_of("taker"), pytest.raises(DuplicateOrder, match="client_order_id a: used before by another client"):
         await desk.place(asked("a"), wait_s=5)
     assert (desk.own.open_count("taker"), desk.own.of("maker")) == (0, [ref("a")])
-
-
-async def test_an_order_asked_for_before_is_known_until_it_is_proven_absent(desk: OrderDesk, venue, journal) -> None:
-    await place(desk, "maker", "a", "b")
-    await eventually(lambda: not desk._intents)
-    assert (await desk.knows("a"), await desk.knows("new")) == (True, False)
-    await journal.settle("b", State.ABSENT)
-    assert not await desk.knows("b")
