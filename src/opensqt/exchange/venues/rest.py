@@ -103,9 +103,7 @@ class Rest:
         except CredentialsRefused:
             if self._client.apiKey == key:
                 raise
-            answer = await self._once(request, changes=changes, symbol=symbol)
-            self._health.set("credentials", True)
-            return answer
+            return await self._once(request, changes=changes, symbol=symbol)
         except ClockSkew:
             await self.clock.measure()
             return await self._once(request, changes=changes, symbol=symbol)
@@ -114,6 +112,7 @@ class Rest:
         return int(await self._once(self._client.fetch_time, changes=False, symbol=""))
 
     async def _once(self, request: Callable[[], Awaitable[Any]], *, changes: bool, symbol: str) -> Any:
+        key = self._client.apiKey
         try:
             answer = await request()
         except (ccxt.BaseError, aiohttp.ClientError, OSError) as error:
@@ -121,7 +120,9 @@ class Rest:
             # ccxt writes the address into its text, signature and all.
             error.args = tuple(redact(str(arg)) for arg in error.args)
             self._client.measures.errors[ours.reason] += 1
-            self._note(ours, changes=changes)
+            if not isinstance(ours, CredentialsRefused) or self._client.apiKey == key:
+                # What is said of a key that is out of use by now says nothing of ours.
+                self._note(ours, changes=changes)
             raise ours from error
         self._answered()
         return answer
