@@ -42,6 +42,9 @@ class CancelOut:
                     return
             except (ExchangeError, JournalError) as error:
                 self._note(error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the orders must not be left where they are
+                _log.error("orders of an ended lease: the attempt failed", client=self._client, exc_info=error)
+                self.trouble = f"the attempt failed: {type(error).__name__}"
             if self.trouble:
                 left = self._desk.own.open_count(self._client)
                 _log.warning("orders of an ended lease are left", client=self._client, orders=left, reason=self.trouble)

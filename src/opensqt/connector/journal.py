@@ -180,10 +180,18 @@ class Journal:
         """Answer the record of one intent, or None."""
         return await self._do(lambda database: _find(database, client_order_id))
 
-    async def owners(self, client_order_ids: Iterable[str]) -> dict[str, str]:
-        """Answer who asked for those of the orders that a client of ours is known to have asked for."""
+    async def owners(self, client_order_ids: Iterable[str], *, absent: bool = True) -> dict[str, str]:
+        """Answer who asked for those of the orders that a client of ours is known to have asked for.
+
+        One that the venue refused is nobody's: where an order of its id exists, it is somebody else's.
+
+        Args:
+            client_order_ids: Of the orders.
+            absent: Whether one that was proven absent counts, for the proof may have come too soon.
+        """
         ids = list(client_order_ids)
-        return await self._do(lambda database: _owners(database, ids)) if ids else {}
+        others = (State.REFUSED,) if absent else (State.REFUSED, State.ABSENT)
+        return await self._do(lambda database: _owners(database, ids, others)) if ids else {}
 
     async def leases(self) -> list[LeaseRecord]:
         """Answer every lease that was not given up."""
@@ -328,12 +336,10 @@ def _unresolved(database: sqlite3.Connection) -> list[Record]:
     return [_record(row) for row in database.execute(query, UNRESOLVED)]
 
 
-def _owners(database: sqlite3.Connection, ids: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    query = "SELECT client_order_id, client FROM intent WHERE client_order_id = ? AND client != ''"
-    for name in ids:
-        found.update(database.execute(query, (name,)).fetchall())
-    return found
+def _owners(database: sqlite3.Connection, ids: list[str], others: tuple[State, ...]) -> dict[str, str]:
+    query = "SELECT client, state FROM intent WHERE client_order_id = ? AND client != ''"
+    rows = ((name, *row) for name in ids for row in database.execute(query, (name,)))
+    return {name: client for name, client, state in rows if state not in others}
 
 
 def _leases(database: sqlite3.Connection) -> list[LeaseRecord]:

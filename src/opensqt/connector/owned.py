@@ -8,8 +8,9 @@ asked for it. So the memory that this takes is bounded by the orders that are op
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from opensqt.connector.journal import JournalError
 from opensqt.connector.tasks import Tasks
@@ -19,8 +20,14 @@ from opensqt.model.order import Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Batch
 from opensqt.telemetry import logging
 
-Owners = Callable[[Iterable[str]], Awaitable[dict[str, str]]]
-"""Answers which client asked for an order, by the order's client id; leaves out what no client of ours asked for."""
+
+class Owners(Protocol):
+    """The journal's word of who asked for an order, by the order's client id."""
+
+    async def __call__(self, client_order_ids: Iterable[str], *, absent: bool = True) -> dict[str, str]:
+        """Leave out what no client of ours asked for and, unless *absent*, what was proven absent."""
+        ...
+
 
 _log = logging.get_logger("connector.owned")
 _FIRST_WORD_S = 5.0
@@ -92,10 +99,13 @@ class OwnOrders:
         return [_ref(order) for name, order in named.items() if owners.get(name) == client]
 
     async def own_among(self, client: str, client_order_ids: Collection[str]) -> set[str]:
-        """Answer which of the ids are of orders that a client asked for, open or not."""
+        """Answer which of the ids are of orders that a client placed, open or not.
+
+        To have asked in vain for an id is not enough: the order that has it is then somebody else's.
+        """
         asked = set(client_order_ids)
         own = asked & self._of.get(client, {}).keys()
-        owners = await self._owners(asked - own)
+        owners = await self._owners(asked - own, absent=False)
         return own | {name for name, owner in owners.items() if owner == client}
 
     # What the desk tells.

@@ -13,7 +13,7 @@ from opensqt.connector.tasks import Tasks
 from opensqt.exchange.caller import on_behalf_of
 from opensqt.exchange.memory import InMemoryExchange
 from opensqt.exchange.resolve import resolve
-from opensqt.model.errors import OrderNotFound, OutcomeUnknown, RateLimited, Unreachable
+from opensqt.model.errors import InsufficientMargin, OrderNotFound, OutcomeUnknown, RateLimited, Unreachable
 from opensqt.model.order import Order, OrderRef, OrderRequest, Side
 from tests.support import eventually
 
@@ -86,6 +86,16 @@ async def test_only_the_clients_own_orders_are_canceled(desk: OrderDesk, venue: 
     assert await open_ids(venue) == {"c", "foreign"}
 
 
+async def test_an_order_of_somebody_else_stays_though_one_of_its_id_was_refused(desk, venue) -> None:
+    venue.fail_next(InsufficientMargin("too little"), on="place_order")
+    with pytest.raises(InsufficientMargin):
+        await place(desk, "maker", "x")
+    await eventually(lambda: not desk._intents)
+    await venue.place_order(asked("x"))
+    await CancelOut("maker", desk, venue).run()
+    assert await open_ids(venue) == {"x"}
+
+
 async def test_an_order_in_flight_is_canceled_once_it_is_answered(desk: OrderDesk, venue: Venue) -> None:
     await place(desk, "maker", "a")
     venue.gate.clear()
@@ -102,7 +112,7 @@ async def test_an_order_in_flight_is_canceled_once_it_is_answered(desk: OrderDes
 
 @pytest.mark.parametrize(
     "error",
-    [Unreachable("503"), OutcomeUnknown("reply lost"), RateLimited("429", retry_after_s=0.1)],
+    [Unreachable("503"), OutcomeUnknown("reply lost"), RateLimited("429", retry_after_s=0.1), RuntimeError("a bug")],
     ids=lambda error: type(error).__name__,
 )
 async def test_a_cancel_that_fails_is_made_again(desk: OrderDesk, venue: Venue, error) -> None:

@@ -174,3 +174,17 @@ async def test_the_id_of_another_clients_order_is_a_duplicate_whatever_the_conte
     with on_behalf_of("taker"), pytest.raises(DuplicateOrder, match="client_order_id a: used before by another client"):
         await desk.place(asked("a"), wait_s=5)
     assert (desk.own.open_count("taker"), desk.own.of("maker")) == (0, [ref("a")])
+
+
+@pytest.mark.parametrize(
+    "error", [InsufficientMargin("too little"), Unreachable("no route")], ids=["refused", "absent"]
+)
+async def test_to_have_asked_in_vain_for_an_id_makes_no_order_ones_own(desk: OrderDesk, venue, error) -> None:
+    await place(desk, "maker", "mine", "over")
+    await venue.cancel_order(ref("over"))
+    await eventually(lambda: desk.own.open_count("maker") == 1)
+    venue.fail_next(error, on="place_order")
+    await place(desk, "maker", "theirs")
+    await eventually(lambda: not desk._intents)
+    await venue.place_order(asked("theirs"))
+    assert await desk.own.own_among("maker", ["mine", "over", "theirs"]) == {"mine", "over"}
