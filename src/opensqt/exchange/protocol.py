@@ -133,7 +133,11 @@ class Exchange(Protocol):
         ...
 
     async def list_fills(self, symbol: str, *, since_ms: int) -> list[Fill]:
-        """Ask the venue for our trades at or after a time, oldest first, all pages; repeat-safe by trade_id."""
+        """Ask the venue for our trades at or after a time, oldest first, all pages; repeat-safe by trade_id.
+
+        Since 0, a venue may leave out what is older than a few days; a time of your own is always honoured as far
+        back as the venue keeps trades.
+        """
         ...
 
     async def get_status(self) -> ExchangeStatus:

@@ -36,6 +36,8 @@ from opensqt.telemetry.logging import get_logger, protect, redact
 _log = get_logger("venue")
 _MOST_CANDLES = 1_000
 _RULES_RELOAD_S = 10.0
+_SMALLEST_PAGE = 100
+"""Trades that every venue tells in one answer."""
 _PULSE_S = 5.0
 T = TypeVar("T")
 
@@ -186,8 +188,10 @@ class VenueExchange:
     async def list_fills(self, symbol: str, *, since_ms: int) -> list[Fill]:
         """Ask the venue for our trades since a time."""
         self._need_account(symbol)
-        # A venue takes 0 for its newest page alone.
-        fills = await self._read(self._venue.fills(symbol, max(since_ms, 1)))
+        fills = await self._read(self._venue.fills(symbol, since_ms))
+        if not since_ms and len(fills) >= _SMALLEST_PAGE:
+            # 0 is the newest page alone, which costs one request; a full one may have others before it.
+            fills = await self._read(self._venue.fills(symbol, 1))
         return [self._with_client_id(fill) for fill in fills if fill.event_time_ms >= since_ms]
 
     # The market
