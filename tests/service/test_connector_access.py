@@ -25,6 +25,7 @@ from tests.support import eventually
 Code = grpc.StatusCode
 TURNED_AWAY = (Code.UNAUTHENTICATED, Code.PERMISSION_DENIED)
 TRADING = {"PlaceOrder", "BatchPlaceOrders", "CancelOrder", "BatchCancelOrders", "CancelAllOrders", "Heartbeat"}
+FREEING = ("CancelOrder", "BatchCancelOrders", "CancelAllOrders", "Heartbeat")
 BTC = pb.SubscribePriceRequest(symbol="BTCUSDT")
 
 
@@ -201,6 +202,24 @@ async def test_one_client_has_so_many_calls_in_flight_and_no_more(tmp_path: Path
         for one in held:
             assert (await one).order.order_id
         assert await code_of(running.channel, "GetAccount", bearer("maker")) is Code.OK
+
+
+async def test_calls_in_flight_block_neither_cancels_nor_the_lease(tmp_path: Path) -> None:
+    """F16"""
+    async with guarded(tmp_path, max_calls_in_flight=1) as running:
+        await running.exchange.PlaceOrder(place("a"), metadata=bearer("maker"))
+        running.venue.gate.clear()
+        held = running.exchange.PlaceOrder(place("b"), metadata=bearer("maker"))
+        await eventually(lambda: running.venue.held)
+        ref = {"symbol": "BTCUSDT", "client_order_id": "a"}
+        cancel = pb.CancelOrderRequest(order=ref)
+        batch = pb.BatchCancelOrdersRequest(orders=[ref])
+        everything = pb.CancelAllOrdersRequest(symbol="BTCUSDT")
+        beat = gateway_pb.HeartbeatRequest(ttl_ms=60_000)
+        for method, asked in zip(FREEING, (cancel, batch, everything, beat), strict=True):
+            assert await code_of(running.channel, method, bearer("maker"), asked) is Code.OK, method
+        running.venue.gate.set()
+        await held
 
 
 async def test_one_client_has_so_many_streams_and_no_more(tmp_path: Path) -> None:

@@ -162,6 +162,18 @@ async def test_a_journal_that_can_not_be_written_is_told(tmp_path: Path) -> None
         assert "readonly" in (await failed(running))["journal"]
 
 
+async def test_a_journal_that_can_not_be_pruned_is_pruned_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F31, F32: health says no for as long as the disk is full, and not until somebody restarts the connector."""
+    monkeypatch.setattr("opensqt.connector.server._PRUNE_EVERY_S", 0.02)
+    async with rig(journal=str(tmp_path / "journal.db")) as running:
+        journal = running.connector.journal
+        await journal._do(lambda database: database.execute("ALTER TABLE intent RENAME TO elsewhere"))
+        await eventually(lambda: journal.failures >= 2)
+        assert not [check for check in running.connector.tasks.checks() if "pruning" in check.name]
+
+
 async def test_a_watcher_of_health_is_told_of_each_change(running: Rig) -> None:
     watch = health_pb2_grpc.HealthStub(running.channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
     assert (await watch.read()).status == SERVING

@@ -43,7 +43,8 @@ class ServerSettings(Section):
     drain_s: float = Field(default=2.0, ge=0, le=8)
     """Seconds at least, when stopping, in which health answers NOT_SERVING before the port closes."""
     max_calls_in_flight: int = Field(default=256, ge=1)
-    """Unary calls that one client may have in flight; one more is refused with RESOURCE_EXHAUSTED."""
+    """Unary calls that one client may have in flight; one more is refused with RESOURCE_EXHAUSTED. As many cancels and
+    heartbeats come on top."""
     max_streams: int = Field(default=1000, ge=1)
     """Streams that one client may have open."""
     audit_file: Path | None = None

@@ -32,6 +32,9 @@ STOPPING = "the connector is stopping"
 AUDITED = frozenset(method for method, role in REQUIRED.items() if role is Role.TRADE) - {"Heartbeat"}
 """Methods that change the account. A heartbeat does not, and comes every few seconds."""
 
+_FREEING = frozenset({"CancelOrder", "BatchCancelOrders", "CancelAllOrders", "Heartbeat"})
+"""Methods that must not wait until others of the same client are answered: what they do makes it safer."""
+
 _log = logging.get_logger("connector.calls")
 _PLAIN_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _BUSY_RETRY_S = 0.1
@@ -44,7 +47,7 @@ class Calls:
         metrics: Counts each call.
         access: Who may what.
         audit: Is told each trading call, and who was turned away.
-        max_calls: Unary calls that one client may have in flight.
+        max_calls: Unary calls that one client may have in flight; cancels and heartbeats have as many of their own.
         max_streams: Streams that one client may have open.
     """
 
@@ -60,6 +63,7 @@ class Calls:
         self._metrics = metrics
         self._access = access or Access()
         self._calls = _Share("calls in flight", max_calls)
+        self._freeing = _Share("cancels and heartbeats in flight", max_calls)
         self._open = _Share("streams open", max_streams)
         self._audit = audit or Audit()
         self._streams: set[_Stream] = set()
@@ -99,6 +103,7 @@ class Calls:
 
     def unary(self, method: str, handler: Handler) -> Handler:
         """Wrap the handler of a unary method."""
+        share = self._freeing if method in _FREEING else self._calls
 
         async def answer(request: Any, context: Context) -> Any:
             started = time.perf_counter()
@@ -111,7 +116,7 @@ class Calls:
             try:
                 client, _ = self._admit(method, context, said, authorization)
                 structlog.contextvars.bind_contextvars(correlation_id=correlation_id, client=client.name)
-                with self._calls.of(client.name), on_behalf_of(client.name):
+                with share.of(client.name), on_behalf_of(client.name):
                     self._check_serving()
                     response = await handler(_sound(request), context)
                     return response
