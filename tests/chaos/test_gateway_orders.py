@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +14,15 @@ import pytest
 
 from opensqt.exchange.remote import RemoteExchange
 from opensqt.exchange.venues.registry import VENUES
-from opensqt.model.errors import ExchangeError, InsufficientMargin, OutcomeUnknown, RateLimited, Unreachable
+from opensqt.model.errors import (
+    ConnectorUnavailable,
+    ExchangeError,
+    InsufficientMargin,
+    OutcomeUnknown,
+    RateLimited,
+    Unreachable,
+)
+from opensqt.model.fill import Fill
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, Side
 from opensqt.model.stream import Cursor
 from opensqt.simulator.settings import SymbolSettings
@@ -43,11 +53,11 @@ def quick(venue: str, hidden_ms: int) -> dict[str, Any]:
     return {"exchange": {**exchange, "reconcile_interval_s": 1.0}}
 
 
-async def insist(exchange: RemoteExchange, asked: OrderRequest) -> Order:
-    """Place an order as a client that trusts its id: again and again until it is told what became of it."""
+async def insist(call: Callable[[], Awaitable[Order]]) -> Order:
+    """Place or cancel as a client that trusts its id: again and again until it is told what became of the order."""
     while True:
         try:
-            return await exchange.place_order(asked)
+            return await call()
         except (OutcomeUnknown, Unreachable, RateLimited) as error:
             await asyncio.sleep(error.retry_after_s or 0.1)
 
@@ -56,7 +66,7 @@ async def insist(exchange: RemoteExchange, asked: OrderRequest) -> Order:
 async def test_lost_replies_and_a_killed_connector_leave_one_order_each(
     some_venue: str, tmp_path: Path, large: bool
 ) -> None:
-    """F1: accepted, the reply lost, hidden from queries, the connector killed; all are resolved within 60 s."""
+    """F1: accepted, the reply lost, hidden from queries, the connector killed; all are resolved."""
     intents, hidden_ms, kills = (1_000, 3_000, 3) if large else (12, 600, 1)
     roomy = SymbolSettings(**_bitcoin(max_open_orders=intents + 1))
     async with (
@@ -68,11 +78,12 @@ async def test_lost_replies_and_a_killed_connector_leave_one_order_each(
         for number in range(intents):
             made.fault(on="place_order", **LOST_REPLIES[number % len(LOST_REPLIES)])
         requests = [request(price=price - number % 50, quantity=PART) for number in range(intents)]
-        placing = asyncio.gather(*(insist(exchange, one) for one in requests))
+        placing = asyncio.gather(*(insist(partial(exchange.place_order, one)) for one in requests))
         for kill in range(1, kills + 1):
             await eventually(lambda sofar=kill: len(made.open_ids) >= intents * sofar / (kills + 3), within_s=60)
             await made.restart()
-        async with asyncio.timeout(60):
+        # Some venues take ten orders a second and no more.
+        async with asyncio.timeout(240 if large else 60):
             orders = await placing
         assert [order.status for order in orders] == [OrderStatus.OPEN] * intents
         assert Counter(one["client_order_id"] for one in made.account["orders"]) == Counter(
@@ -128,26 +139,42 @@ class Book:
         self.cursor: Cursor | None = None
 
     async def __aenter__(self) -> Self:
-        self._reading = asyncio.create_task(self.read())
+        self._reading = asyncio.create_task(self._read_for_ever())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._reading.cancel()
         await asyncio.wait({self._reading})
 
-    async def read(self) -> None:
-        async for batch in self.exchange.subscribe_orders():
-            self.cursor = batch.cursor
+    async def _read_for_ever(self) -> None:
+        while True:
+            try:
+                await self._read()
+            except ConnectorUnavailable:
+                # So many kills in a minute use up a stream's attempts; its owner begins anew where it was.
+                await asyncio.sleep(0.1)
+
+    async def _read(self) -> None:
+        async for batch in self.exchange.subscribe_orders(cursor=self.cursor):
             for update in batch.updates:
                 if update.order.status.is_closed:
                     self.closed.add(update.order.client_order_id)
                 if update.fill is not None:
                     self.streamed[update.fill.trade_id] += 1
                     self.fills[update.fill.trade_id] = update.fill.quantity * update.fill.side.sign
+            self.cursor = batch.cursor
             if batch.gap:
                 self.gaps += 1
-                for fill in await self.exchange.list_fills(SYMBOL, since_ms=0):
+                for fill in await self._ask():
                     self.fills[fill.trade_id] = fill.quantity * fill.side.sign
+
+    async def _ask(self) -> list[Fill]:
+        """Ask for all fills until it is answered: the connector may be killed again."""
+        while True:
+            try:
+                return await self.exchange.list_fills(SYMBOL, since_ms=0)
+            except (Unreachable, RateLimited):
+                await asyncio.sleep(0.1)
 
     def differs(self, made: Gateway) -> str:
         """Compare with the ledger; empty when every fill of it is known, and known once."""
@@ -155,10 +182,11 @@ class Book:
         repeated = [trade for trade, times in self.streamed.items() if times > 1]
         if repeated:
             return f"told more than once: {repeated}"
-        return "" if self.fills == wanted else f"fills {self.fills} for {wanted}"
+        differing = sorted(wanted.items() ^ self.fills.items())
+        return f"fills {differing[:20]}" if differing else ""
 
     async def agrees(self, made: Gateway) -> None:
-        await eventually(lambda: not self.differs(made), within_s=15, what=self.differs(made))
+        await eventually(lambda: not self.differs(made), within_s=30, what="fills equal to the ledger's")
         (position,) = await self.exchange.get_positions(SYMBOL)
         assert position.quantity == sum(self.fills.values())
 
@@ -168,28 +196,33 @@ async def front(exchange: RemoteExchange) -> Decimal:
     return (await exchange.get_latest_price(SYMBOL)).bid + Decimal("0.1")
 
 
-async def test_fills_that_cross_a_cancel_count_once_though_the_connector_is_killed(
+@pytest.mark.timeout(300)
+async def test_fills_that_cross_cancels_count_once_though_the_connector_is_killed(
     some_venue: str, tmp_path: Path, large: bool
 ) -> None:
-    """F4: filled between the cancel and its answer, the connector killed before it could tell."""
-    rounds = 20 if large else 2
+    """F4: 500 fills between the cancels and their answers, the connector killed before it could tell."""
+    rounds, orders, fills = (5, 10, 100) if large else (1, 2, 20)
     async with (
-        gateway(some_venue, tmp_path) as made,
-        made.client(deadline_s=30) as exchange,
+        gateway(some_venue, tmp_path, server=UNLIMITED) as made,
+        made.client(deadline_s=60, retry_scale=0.05) as exchange,
         Book(exchange) as book,
     ):
-        for number in range(rounds):
-            asked = request(price=await front(exchange))
-            await exchange.place_order(asked)
-            made.fault(kind="delay", on="cancel_order", delay_ms=400)
-            ref = OrderRef(symbol=SYMBOL, client_order_id=asked.client_order_id)
-            canceling = asyncio.create_task(exchange.cancel_order(ref))
-            await eventually(lambda: made.simulator.faults.listing()[-1]["hits"])
-            made.hit(Side.BUY, LOT if number % 2 else PART)
+        await eventually(lambda: book.cursor)
+        for number in range(1, rounds + 1):
+            price = await front(exchange)
+            asked = [request(price=price, quantity=12 * PART) for _ in range(orders)]
+            await asyncio.gather(*(insist(partial(exchange.place_order, one)) for one in asked))
+            made.fault(kind="delay", on="cancel_order", delay_ms=2_000, times=orders)
+            refs = [OrderRef(symbol=SYMBOL, client_order_id=one.client_order_id) for one in asked]
+            canceling = asyncio.gather(*(insist(partial(exchange.cancel_order, ref)) for ref in refs))
+            await eventually(lambda: made.simulator.faults.listing()[-1]["hits"] == orders)
+            for _ in range(fills):
+                made.hit(Side.BUY, PART)
             await made.restart()
             ended = await canceling
-            assert ended.status is (OrderStatus.FILLED if number % 2 else OrderStatus.CANCELED)
-            assert ended.filled_quantity == (LOT if number % 2 else PART)
+            assert len(made.account["fills"]) == fills * number
+            assert sum(order.filled_quantity for order in ended) == fills * PART
+            assert {order.status for order in ended} == {OrderStatus.FILLED, OrderStatus.CANCELED}
         await book.agrees(made)
 
 
@@ -205,7 +238,7 @@ async def test_fills_told_three_times_and_shuffled_count_once_over_a_restart(som
             made.fault(kind=kind, channel="private", times=0)
         for number in range(6):
             asked = request(price=await front(exchange))
-            await insist(exchange, asked)
+            await insist(partial(exchange.place_order, asked))
             for part in (PART, LOT - PART):
                 made.hit(Side.BUY, part)
             if number == 2:
