@@ -135,9 +135,7 @@ class Figures(Collector):
             _by_name(stale),
         )
         ages = {
-            channel.name: channel.data_age_ms / 1000
-            for channel in status.channels
-            if channel.data_age_ms is not None
+            channel.name: channel.data_age_ms / 1000 for channel in status.channels if channel.data_age_ms is not None
         }
         yield _gauge(
             "exchange_stream_data_age_seconds", "Since the exchange last told anything", ("stream",), _by_name(ages)

@@ -1,4 +1,4 @@
-"""Counts values by size at almost no cost, for figures that are taken on the hot path and read when they are scraped."""
+"""Counts values by size at almost no cost: taken on the hot path, and read only when they are scraped."""
 
 from __future__ import annotations
 
