@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -14,6 +16,7 @@ import grpc
 import pytest
 
 from opensqt.config.load import ConfigError
+from opensqt.connector.tls import Certificates
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from opensqt.proto.gateway_service_pb2_grpc import GatewayServiceStub
 from tests.service.connector_rig import Rig, place, rig
@@ -171,3 +174,16 @@ async def test_another_authority_holds_for_who_connects_then(
                 return await code_of(channel, "GetAccount") is Code.UNAVAILABLE
 
         await eventually(shut_out)
+
+
+def test_each_certificate_is_handed_to_grpc_once(authority: Authority, server: Pair) -> None:
+    """F31: at each handshake gRPC puts what it is handed in the place of what others use; two at once end the process."""
+    certificates = Certificates(server.certificate, server.key)
+    certificates.load()
+    held = weakref.ref(certificates.credentials())
+    gc.collect()
+    assert held() is not None
+    assert certificates._take_renewed() is None
+    certificates.load()
+    assert certificates._take_renewed() is not None
+    assert certificates._take_renewed() is None

@@ -35,7 +35,10 @@ class Certificates:
         self._key = key
         self._client_authority = client_authority
         self._current: grpc.ServerCertificateConfiguration | None = None
+        self._renewed: grpc.ServerCertificateConfiguration | None = None
         self._ends: datetime | None = None
+        # Each handshake goes by this object's address, and grpc.aio holds no reference to it: let go, it is a crash.
+        self._given: grpc.ServerCredentials | None = None
 
     @property
     def files(self) -> Sequence[Path]:
@@ -58,19 +61,26 @@ class Certificates:
         if loose:
             _log.warning("the key can be read by others", detail=loose)
         self._current = grpc.ssl_server_certificate_configuration([(key, chain)], root_certificates=authority)
+        self._renewed = self._current
         self._ends = ends
 
     def credentials(self) -> grpc.ServerCredentials:
         """Answer what a port is opened with; each handshake takes what was loaded last."""
-        return grpc.dynamic_ssl_server_credentials(
-            self._loaded(), self._loaded, require_client_authentication=self._client_authority is not None
-        )
-
-    def _loaded(self) -> grpc.ServerCertificateConfiguration:
-        # gRPC asks on a thread of its own, at each handshake.
         if self._current is None:
             raise RuntimeError("load was not called")
-        return self._current
+        self._renewed = None
+        self._given = grpc.dynamic_ssl_server_credentials(
+            self._current,
+            self._take_renewed,  # type: ignore[arg-type] # None is gRPC's word for no change; the stubs lack it
+            require_client_authentication=self._client_authority is not None,
+        )
+        return self._given
+
+    def _take_renewed(self) -> grpc.ServerCertificateConfiguration | None:
+        # gRPC asks on threads of its own, at each handshake. What it is handed it puts in the place of what other
+        # handshakes still use, without a lock: two at once end the process. So it gets each certificate once.
+        renewed, self._renewed = self._renewed, None
+        return renewed
 
     def trouble(self) -> str:
         """Say that the certificate ends soon, or nothing."""
