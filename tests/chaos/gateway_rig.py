@@ -67,7 +67,7 @@ class Gateway:
         arguments += ["--journal", str(self.folder / "journal.db")]
         self._run = AsyncExitStack()
         self.process = await self._run.enter_async_context(
-            start("opensqt.connector", *arguments, env=self.environ, cwd=self.folder)
+            start("opensqt.connector", *arguments, env={"PYTHONFAULTHANDLER": "1", **self.environ}, cwd=self.folder)
         )
         self.address = await self.process.ready(within_s)
 
