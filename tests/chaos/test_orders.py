@@ -44,7 +44,7 @@ async def place_or_resolve(rig: Rig, request: OrderRequest, hidden_ms: int) -> O
         return await rig.exchange.place_order(request)
     except OutcomeUnknown:
         # As the connector counts: an adapter may have held the order back until its turn had come.
-        failed_ns = time.time_ns()
+        failed_ns = time.monotonic_ns()
         return await resolve(
             rig.exchange, request, sent_ns=failed_ns, recv_window_ms=500, visibility_margin_ms=hidden_ms
         )

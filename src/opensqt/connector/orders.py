@@ -30,7 +30,7 @@ from opensqt.telemetry.distribution import SECONDS, Distribution
 
 Resolve = Callable[[Exchange, OrderRequest, int], Awaitable[Order | None]]
 """Asks the venue until the order is proven present (the order) or absent (None). The number is when it was last sent,
-UTC epoch nanoseconds."""
+monotonic nanoseconds."""
 
 PLACING = "placing"
 """Name of the tasks that have an order on its way."""
@@ -77,7 +77,7 @@ class OrderDesk:
     async def start(self) -> None:
         """Take up what an earlier run left open; until it is resolved nothing is sent under those ids."""
         # The earlier run may have sent until it died, so the wait for proof counts from now.
-        now = time.time_ns()
+        now = time.monotonic_ns()
         intents = [self._admit(one.request, one.client) for one in await self._journal.unresolved()]
         await self.own.start()
         for intent in intents:
@@ -221,9 +221,10 @@ class OrderDesk:
         elif record.request != intent.request:
             known = duplicate(intent.request)
         if known is None:
-            # Writing its outcome had failed: the venue has to tell it again.
+            # Writing its outcome had failed: the venue has to tell it again. Of when it was sent the journal knows the
+            # time of day only, so the wait for proof counts from now.
             self.own.admit(record.client, record.request)
-            self._spawn_resolution(intent, record.updated_ns, OutcomeUnknown("its outcome was not written down"))
+            self._spawn_resolution(intent, time.monotonic_ns(), OutcomeUnknown("its outcome was not written down"))
         else:
             self.own.withdraw(intent.request.client_order_id, record.client)
             self._finish(intent, known)
@@ -265,7 +266,7 @@ class OrderDesk:
             exc_info=None if ours else cause,
         )
         intent.status = OrderStatus.UNKNOWN
-        self._spawn_resolution(intent, time.time_ns(), cause)
+        self._spawn_resolution(intent, time.monotonic_ns(), cause)
         await self._write(intent, State.UNKNOWN, None)
 
     def _spawn_resolution(self, intent: Intent, sent_ns: int, cause: Exception) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from opensqt.exchange.protocol import Exchange
 from opensqt.exchange.resolve import resolve
-from opensqt.model.clock import Clock, now_ns
 from opensqt.model.errors import ExchangeError, OrderNotFound
 from opensqt.model.order import Order, OrderRef, OrderRequest
 
@@ -27,11 +28,15 @@ class Resolver:
     Args:
         recv_window_ms: How long after its timestamp the venue takes a signed request.
         visibility_margin_ms: How long the venue's queries may lag behind its acceptance.
-        clock: UTC epoch nanoseconds.
+        clock: Monotonic nanoseconds.
     """
 
     def __init__(
-        self, *, recv_window_ms: int = 5_000, visibility_margin_ms: int = 5_000, clock: Clock = now_ns
+        self,
+        *,
+        recv_window_ms: int = 5_000,
+        visibility_margin_ms: int = 5_000,
+        clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._recv_window_ms = recv_window_ms
         self._visibility_margin_ms = visibility_margin_ms
@@ -91,7 +96,7 @@ class _OpenOrders:
     """A symbol's open orders by client id, asked for once for all who want them at about the same time."""
 
     symbol: str
-    clock: Clock
+    clock: Callable[[], int]
     answer: dict[str, Order] | ExchangeError = field(default_factory=dict)
     asked_ns: int | None = None
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)

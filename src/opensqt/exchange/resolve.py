@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from opensqt.model.clock import Clock, now_ns
 from opensqt.model.errors import ExchangeError, OrderNotFound
 from opensqt.model.order import Order, OrderRef, OrderRequest
 from opensqt.telemetry.logging import get_logger
@@ -31,7 +31,7 @@ async def resolve(
     sent_ns: int,
     recv_window_ms: int = 5_000,
     visibility_margin_ms: int = 5_000,
-    clock: Clock = now_ns,
+    clock: Callable[[], int] = time.monotonic_ns,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Order | None:
     """Ask for an order by its client id until its fate is proven; ends only by proof or cancellation.
@@ -42,10 +42,10 @@ async def resolve(
     Args:
         exchange: Who to ask.
         request: The order as it was sent.
-        sent_ns: When it was last sent, UTC epoch nanoseconds.
+        sent_ns: When it was last sent, by *clock*.
         recv_window_ms: How long after its timestamp the venue takes a signed request.
         visibility_margin_ms: How long the venue's queries may lag behind its acceptance.
-        clock: Tells the time; the venue's own is not needed, as only durations count.
+        clock: Monotonic nanoseconds: only durations count, and a time of day that is set forward proves nothing.
         sleep: Waits.
 
     Returns:

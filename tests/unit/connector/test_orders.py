@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 from opensqt.connector.intent import Barred
 from opensqt.connector.journal import Journal, State
 from opensqt.connector.orders import OrderDesk
+from opensqt.connector.resolving import Resolver
 from opensqt.connector.tasks import Tasks
 from opensqt.exchange.memory import InMemoryExchange
 from opensqt.exchange.protocol import Exchange
@@ -175,6 +178,16 @@ async def test_a_lost_request_is_told_as_absent_and_then_may_be_sent_again(desk:
     assert await state_of(journal, "a") is State.ABSENT
     assert (await desk.place(asked("a"), wait_s=5)).status is OrderStatus.OPEN
     assert venue.sent == ["a", "a"]
+
+
+async def test_a_clock_that_is_set_forward_proves_no_absence(venue, journal, tasks, monkeypatch: pytest.MonkeyPatch):
+    """F1, F24: how long an order may still be hidden is a duration, whatever the time of day."""
+    desk = OrderDesk(venue, journal, tasks, Resolver(recv_window_ms=5_000, visibility_margin_ms=5_000))
+    venue.fail_next(LOST, on="place_order", after=True)
+    venue.fail_next(HIDDEN, on="get_order", times=2)
+    hours = itertools.count(time.time_ns(), 3_600_000_000_000)
+    monkeypatch.setattr(time, "time_ns", lambda: next(hours))
+    assert (await desk.place(asked("a"), wait_s=9)).status is OrderStatus.OPEN
 
 
 async def test_an_answer_that_no_table_knows_is_looked_into_before_it_is_believed(desk: OrderDesk, venue: Venue):
