@@ -177,7 +177,7 @@ async def test_another_authority_holds_for_who_connects_then(
 
 
 def test_each_certificate_is_handed_to_grpc_once(authority: Authority, server: Pair) -> None:
-    """F31: at each handshake gRPC puts what it is handed in the place of what others use; two at once end the process."""
+    """F31: gRPC puts what it is handed in the place of what other handshakes use; two at once end the process."""
     certificates = Certificates(server.certificate, server.key)
     certificates.load()
     held = weakref.ref(certificates.credentials())
