@@ -144,7 +144,7 @@ async def test_an_exchange_that_is_not_there_ends_with_4() -> None:
         (
             ("--config", "connector.yaml"),
             CANARIES,
-            "connector.yaml: exchange.api_kee: unknown key; did you mean api_key?",
+            "connector.yaml: exchange.api_kee: no such key; did you mean api_key?",
         ),
     ],
     ids=["missing key", "unknown exchange", "unknown exchange, no key", "unknown YAML key"],

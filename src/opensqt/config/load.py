@@ -24,6 +24,12 @@ Tree = dict[str, Any]
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _SECRET_KEY = re.compile(r"key|secret|passphrase|token|password|database_url", re.IGNORECASE)
 _SECTION_WANTED = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
+_IN_PLAIN_WORDS = {
+    "tuple_type": "expected a list, such as [A, B]",
+    "list_type": "expected a list, such as [A, B]",
+    "timezone_aware": "expected a date and time with its zone, such as 2027-06-30T00:00:00Z",
+}
+"""What pydantic tells in its own terms."""
 _PREFIX = "OPENSQT__"
 
 
@@ -188,16 +194,14 @@ def _explain(error: ValidationError, model: type[BaseModel], source: str, tree: 
             known = _fields(model, item["loc"][:-1])
             near = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(sorted(known))}"
-            lines.append(f"{source}: {key}: unknown key; {hint}")
+            # Redaction takes a long word right after `token:` for the token, so both sentences begin with a short one.
+            lines.append(f"{source}: {key}: no such key; {hint}")
         elif item["type"] == "missing":
-            lines.append(f"{source}: {key}: missing; it has no default")
+            lines.append(f"{source}: {key}: is missing; it has no default")
         else:
-            found = _at(tree, item["loc"])
-            # Text where a section belongs may be a secret on the wrong line.
-            hidden = _SECRET_KEY.search(key) or item["type"] in _SECTION_WANTED or _holds_sections(found)
-            shown = f" {type(found).__name__}:" if hidden else f" {found!r}:"
             message = item["msg"].removeprefix("Value error, ").replace("Input should be ", "expected ", 1)
-            lines.append(f"{source}: {key}:{shown} {message}")
+            message = _IN_PLAIN_WORDS.get(item["type"], message)
+            lines.append(f"{source}: {key}: {_shown(key, item['type'], tree, item['loc'])}: {message}")
     return "; ".join(lines)
 
 
@@ -227,10 +231,14 @@ def _holds_sections(value: Any) -> bool:
     return isinstance(value, dict) or (isinstance(value, list) and any(map(_holds_sections, value)))
 
 
-def _at(tree: Any, loc: tuple[int | str, ...]) -> Any:
+def _shown(key: str, wrong: str, tree: Any, loc: tuple[int | str, ...]) -> str:
+    """Tell what was found, but nothing that may be a secret: text where a section belongs may be one, too."""
     for part in loc:
         try:
             tree = tree[part]
-        except (KeyError, IndexError, TypeError):
-            return tree
-    return tree
+        except KeyError:
+            return "not set"
+        except (IndexError, TypeError):
+            break
+    secret = _SECRET_KEY.search(key) and not key.endswith("_file")
+    return type(tree).__name__ if secret or wrong in _SECTION_WANTED or _holds_sections(tree) else repr(tree)

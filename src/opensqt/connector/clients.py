@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import stat
 import time
 from collections.abc import Iterable
@@ -58,15 +59,15 @@ class Client:
 class ClientEntry(Section):
     """One client in the file."""
 
-    name: Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
+    name: str
     """Unique; it stands in logs, metrics and the journal."""
     role: Role
     """read or trade."""
-    token_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    token_sha256: str | None = None
     """SHA-256 of the token in hex, as `opensqt token new` writes it."""
     certificate: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     """Subject common name of the client's certificate."""
-    symbols: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,40}$")], ...] = ()
+    symbols: tuple[str, ...] = ()
     """The only symbols whose orders it may place and cancel; empty means all."""
     max_order_notional: Decimal | None = Field(default=None, gt=0)
     """The most that one order may be worth, quote."""
@@ -78,6 +79,28 @@ class ClientEntry(Section):
     """Whether it may cancel orders of other clients and of people; false leaves it its own."""
     expires: AwareDatetime | None = None
     """When its credentials end; a date and time with its zone."""
+
+    @field_validator("name")
+    @classmethod
+    def _is_plain(cls, value: str) -> str:
+        if not re.fullmatch(NAME, value):
+            raise ValueError("expected 1 to 64 letters, digits and _ . : -")
+        return value
+
+    @field_validator("token_sha256")
+    @classmethod
+    def _is_hash(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch("[0-9a-f]{64}", value):
+            raise ValueError("expected the token's SHA-256 as 64 hex digits in small letters, never the token itself")
+        return value
+
+    @field_validator("symbols")
+    @classmethod
+    def _are_canonical(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = next((symbol for symbol in value if not re.fullmatch("[A-Z0-9]{2,40}", symbol)), None)
+        if wrong is not None:
+            raise ValueError(f"{wrong!r}: expected capital letters and digits, such as BTCUSDT")
+        return value
 
     @field_validator("symbols", "max_order_notional", "max_open_orders", "max_orders_per_second")
     @classmethod
@@ -200,11 +223,10 @@ def read_entries(path: Path) -> tuple[ClientEntry, ...]:
         ConfigError: Naming the file, the field, its value and what was expected.
     """
     try:
-        path.stat()
+        path.read_bytes()
     except OSError as error:
-        raise ConfigError(
-            f"{path}: can't be read: {error.strerror}; `opensqt token new --clients {path}` makes it"
-        ) from None
+        make = f"; `opensqt token new --clients {path}` makes it" if isinstance(error, FileNotFoundError) else ""
+        raise ConfigError(f"{path}: can't be read: {error.strerror}{make}") from None
     # Not from the environment: what may trade is in this file and nowhere else.
     return load(ClientsFile, path, environ={}).clients
 

@@ -9,6 +9,7 @@ import pytest
 from pydantic import Field, SecretStr
 
 from opensqt.config.load import ConfigError, Section, load, variable
+from opensqt.telemetry.logging import redact
 
 CANARY = "CanaryKey7f3a91"
 
@@ -72,12 +73,12 @@ def test_a_price_never_passes_through_a_float(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("tradng: {}", "tradng: unknown key; did you mean trading?"),
-        ("trading: {symbl: X}", "trading.symbl: unknown key; did you mean symbol?"),
-        ("exchanges: {binance: {fee_rat: 1}}", "exchanges.binance.fee_rat: unknown key; did you mean fee_rate?"),
-        ("levels: [{}, {symbl: X}]", "levels.1.symbl: unknown key; did you mean symbol?"),
-        ("extra: {fee_rat: 1}", "extra.fee_rat: unknown key; did you mean fee_rate?"),
-        ("zzz: 1", "zzz: unknown key; expected one of database_url, exchanges, extra, levels, trading"),
+        ("tradng: {}", "tradng: no such key; did you mean trading?"),
+        ("trading: {symbl: X}", "trading.symbl: no such key; did you mean symbol?"),
+        ("exchanges: {binance: {fee_rat: 1}}", "exchanges.binance.fee_rat: no such key; did you mean fee_rate?"),
+        ("levels: [{}, {symbl: X}]", "levels.1.symbl: no such key; did you mean symbol?"),
+        ("extra: {fee_rat: 1}", "extra.fee_rat: no such key; did you mean fee_rate?"),
+        ("zzz: 1", "zzz: no such key; expected one of database_url, exchanges, extra, levels, trading"),
     ],
 )
 def test_an_unknown_key_is_named_and_the_nearest_known_one_told(tmp_path: Path, text: str, hint: str) -> None:
@@ -105,7 +106,7 @@ def test_a_default_may_be_empty(tmp_path: Path) -> None:
         ("trading: {order_quantity: -1}", ("trading.order_quantity: '-1'", "greater than 0")),
         ("trading: {enabled: perhaps}", ("trading.enabled: 'perhaps'", "boolean")),
         ("trading: 7", ("trading: str:", "expected", "Trading")),
-        ("trading: {symbols: BTCUSDT}", ("trading.symbols: 'BTCUSDT'", "tuple")),
+        ("trading: {symbols: BTCUSDT}", ("trading.symbols: 'BTCUSDT'", "expected a list")),
     ],
 )
 def test_a_wrong_type_names_key_value_and_what_was_expected(tmp_path: Path, text: str, parts: tuple[str, ...]) -> None:
@@ -114,7 +115,7 @@ def test_a_wrong_type_names_key_value_and_what_was_expected(tmp_path: Path, text
 
 
 def test_a_key_without_a_default_is_named_as_missing(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="name: missing"):
+    with pytest.raises(ConfigError, match="name: is missing"):
         load(Strict, written(tmp_path, "{}"), environ={})
 
 
@@ -147,7 +148,7 @@ def test_a_variable_can_give_a_list(tmp_path: Path) -> None:
 
 
 def test_a_variable_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
-    assert "trading.symbl: unknown key" in refusal(tmp_path, "", OPENSQT__TRADING__SYMBL="X")
+    assert "trading.symbl: no such key" in refusal(tmp_path, "", OPENSQT__TRADING__SYMBL="X")
 
 
 @pytest.mark.parametrize("secret", ["0123", "1e5", "yes", "null", "2021-01-08", "#x: y", "[x"])
@@ -224,3 +225,10 @@ def test_each_file_that_something_was_read_from_is_told(tmp_path: Path) -> None:
     opened: list[Path] = []
     load(Strict, path, environ={"WORD_FILE": str(word), "OTHER_FILE": "absent"}, opened=opened.append)
     assert opened == [path, word]
+
+
+def test_what_is_said_of_a_secret_key_survives_the_redaction(tmp_path: Path) -> None:
+    told = refusal(tmp_path, "{token: sqt_0123456789, api_key: 0123456789}")
+    assert "token: no such key;" in redact(told)
+    assert "api_key: no such key;" in redact(told)
+    assert "0123456789" not in told

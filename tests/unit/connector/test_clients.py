@@ -82,16 +82,23 @@ def test_credentials_end_when_they_expire(tmp_path: Path) -> None:
     [
         ([flow(role="admin", token_sha256=HASH)], "clients.0.role: 'admin': expected 'read' or 'trade'"),
         ([flow()], "clients.0: dict: expected token_sha256 or certificate"),
-        ([flow(token_sha256=TOKEN)], "clients.0.token_sha256: str: "),
-        ([flow(tokn_sha256=HASH)], "clients.0.tokn_sha256: unknown key; did you mean token_sha256?"),
-        ([flow("no name", token_sha256=HASH)], "clients.0.name: 'no name': "),
+        ([flow(token_sha256=TOKEN)], "clients.0.token_sha256: str: expected the token's SHA-256"),
+        ([flow(token="x")], "clients.0.token: no such key; "),
+        ([flow(tokn_sha256=HASH)], "clients.0.tokn_sha256: no such key; did you mean token_sha256?"),
+        ([flow("no name", token_sha256=HASH)], "clients.0.name: 'no name': expected 1 to 64"),
         ([flow(token_sha256=HASH), flow(certificate="x")], "name 'page' is given to two clients"),
         ([flow(token_sha256=HASH), flow("b", token_sha256=HASH)], "token_sha256 is given to page and b"),
         ([flow(certificate="x"), flow("b", certificate="x")], "certificate 'x' is given to page and b"),
         ([flow(token_sha256=HASH, symbols="[BTCUSDT]")], "clients.0.symbols: ['BTCUSDT']: expected none with the"),
         ([flow(token_sha256=HASH, role="trade", max_order_notional="-1")], "max_order_notional: '-1': expected"),
-        ([flow(token_sha256=HASH, expires="2030-01-01T00:00:00")], "clients.0.expires: '2030-01-01T00:00:00': "),
-        ([flow(token_sha256=HASH, role="trade", symbols="[btc]")], "clients.0.symbols.0: 'btc': "),
+        (
+            [flow(token_sha256=HASH, expires="2030-01-01T00:00:00")],
+            "clients.0.expires: '2030-01-01T00:00:00': expected a date and time with its zone",
+        ),
+        (
+            [flow(token_sha256=HASH, role="trade", symbols="[btc]")],
+            "clients.0.symbols: ['btc']: 'btc': expected capital",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_file_field_value_and_what_was_expected(

@@ -52,7 +52,7 @@ def test_an_unknown_interval_is_refused_by_name(tmp_path: Path):
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_one(tmp_path: Path):
-    with pytest.raises(ConfigError, match=r"server\.prot: unknown key; did you mean port\?"):
+    with pytest.raises(ConfigError, match=r"server\.prot: no such key; did you mean port\?"):
         load_settings(written(tmp_path, "server: {prot: 1}"), environ={})
 
 
