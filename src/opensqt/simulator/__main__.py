@@ -38,8 +38,8 @@ A client signs in with key sim-key, secret sim-secret (passphrase sim-pass where
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the simulator from the command line and answer the exit code."""
     options = _parser().parse_args(arguments)
-    logging.configure(os.environ.get("LOG_LEVEL", "INFO"), service="exchange-simulator")
     try:
+        logging.configure(os.environ.get("LOG_LEVEL", "INFO"), service="exchange-simulator")
         venues = _venues(options)
         faults = load(FaultFile, options.faults, environ={}).faults if options.faults else []
     except ConfigError as error:

@@ -11,7 +11,10 @@ from typing import Any
 
 import structlog
 
+from opensqt.config.load import ConfigError
+
 MASK = "***"
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _secrets: set[str] = set()
 _longest_first: tuple[str, ...] = ()
 _fields: list[Callable[[], Mapping[str, str]]] = []
@@ -73,7 +76,12 @@ def configure(level: str = "INFO", *, service: str, style: str | None = None) ->
         level: DEBUG, INFO, WARNING or ERROR.
         service: The process's name, part of every line.
         style: `console` or `json`; by default LOG_FORMAT, else console on a terminal and json elsewhere.
+
+    Raises:
+        ConfigError: There is no such level.
     """
+    if level.upper() not in LEVELS:
+        raise ConfigError(f"LOG_LEVEL {level!r}: expected {', '.join(LEVELS[:-1])} or {LEVELS[-1]}")
     style = style or os.environ.get("LOG_FORMAT") or ("console" if sys.stderr.isatty() else "json")
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

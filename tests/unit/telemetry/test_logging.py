@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from opensqt.telemetry.logging import protect, redact
+from opensqt.config.load import ConfigError
+from opensqt.telemetry.logging import configure, protect, redact
 
 CANARY = "CanaryKey7f3a91b2"
 
@@ -139,3 +140,8 @@ def test_an_exception_is_told_with_its_trace() -> None:
 def test_redacting_twice_changes_nothing_more() -> None:
     once = redact("signature=SECRETSECRET0123&x=1")
     assert redact(once) == once == "signature=***&x=1"
+
+
+def test_a_level_that_is_none_is_told_with_what_was_expected() -> None:
+    with pytest.raises(ConfigError, match="LOG_LEVEL 'LOUD': expected DEBUG, INFO, WARNING or ERROR"):
+        configure("LOUD", service="connector")
