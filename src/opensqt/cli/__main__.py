@@ -35,9 +35,10 @@ _EXAMPLES = """examples:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and answer the exit code."""
     options = _parser().parse_args(arguments)
-    # The answer is what the terminal is for: log lines only when they are asked for.
-    logging.configure(os.environ.get("LOG_LEVEL", "ERROR"), service="opensqt", style="console")
+    # The answer is what the terminal is for: log lines, gRPC's own among them, only when they are asked for.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
+        logging.configure(os.environ.get("LOG_LEVEL", "ERROR"), service="opensqt", style="console")
         if options.command == "demo":
             settings = _demo_settings(options)
             return entry.run(lambda stop: demo(settings, Console(), stop))
@@ -127,12 +128,35 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plain", "--no-view", action="store_true", help="a line now and then instead of the view")
 
 
+def _explain(parser: argparse.ArgumentParser, description: str, examples: str) -> None:
+    parser.description = description
+    parser.epilog = f"examples:\n{examples}\n{reach.ENVIRONMENT}"
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+
+
 def _add_status(parser: argparse.ArgumentParser) -> None:
+    _explain(
+        parser,
+        "Says how the connector and the account are. Ends with 0 when trading is possible, with 1 when it is not.",
+        """\
+  opensqt status
+  opensqt status --symbol BTCUSDT --address connector.example:50051
+""",
+    )
     reach.add_address(parser)
     parser.add_argument("--symbol", default="", help="only this one (default: all)")
 
 
 def _add_cancel_all(parser: argparse.ArgumentParser) -> None:
+    _explain(
+        parser,
+        "The kill switch. Stop the market maker first: one that runs lays its grid again.",
+        """\
+  opensqt cancel-all --symbol BTCUSDT                    the grid's orders; asks before
+  opensqt cancel-all --symbol BTCUSDT --flatten --yes    its position, too, without a question
+  opensqt cancel-all --everything --flatten              every order and position of the account
+""",
+    )
     reach.add_address(parser)
     parser.add_argument("--symbol", default="", help="only this one (default: all)")
     parser.add_argument("--strategy", default="SQ1", help="whose orders (trading.strategy_id; default: %(default)s)")

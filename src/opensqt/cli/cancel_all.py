@@ -62,7 +62,8 @@ async def end_all(
         console.print("done: nothing of it is left")
         return 0
     console.print(
-        f"[bold red]still there:[/bold red] {_named(orders, positions)}; run it again or use the venue's page"
+        f"[bold red]still there:[/bold red] {_named(orders, positions)};"
+        " stop what lays them again (the market maker), then run this again or use the venue's page"
     )
     return 1
 

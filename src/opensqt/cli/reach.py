@@ -10,6 +10,15 @@ from typing import Any
 from opensqt.config.remote import from_environment
 from opensqt.exchange.remote import RemoteExchange
 
+ENVIRONMENT = """\
+environment:
+  EXCHANGE_GRPC_ADDRESS                           the connector, HOST:PORT
+  CONNECTOR_TOKEN, CONNECTOR_TOKEN_FILE           what `opensqt token new` printed, or a file with it
+  OPENSQT__EXCHANGES__REMOTE__TLS_CA_FILE         speaks TLS; the authority of the connector's certificate (PEM)
+  OPENSQT__EXCHANGES__REMOTE__TLS_CERT_FILE, ...__TLS_KEY_FILE   a client certificate (PEM)
+"""
+"""What says how the connector is reached, for the help of a command."""
+
 _IMPATIENT = "0.02"
 """A person waits at the prompt: ten attempts within five seconds instead of within four minutes."""
 _PATIENCE = "OPENSQT__EXCHANGES__REMOTE__RETRY_SCALE"

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -106,21 +107,26 @@ def _new(options: argparse.Namespace) -> str:
 
 
 def _table(entries: tuple[ClientEntry, ...]) -> Table:
-    table = Table("client", "role", "shows", "symbols", "an order", "open", "a second", "expires", box=None)
+    table = Table("client", "role", "shows", "symbols", "worth", "open", "per s", "cancels", "expires", box=None)
+    for column in table.columns:
+        column.overflow = "fold"
     for entry in entries:
         shows = [word for word, given in (("token", entry.token_sha256), ("certificate", entry.certificate)) if given]
         table.add_row(
             entry.name,
             entry.role,
             " and ".join(shows),
-            ", ".join(entry.symbols) or "all",
-            *(
-                "any" if most is None else f"{most:f}" if isinstance(most, Decimal) else f"{most:g}"
-                for most in (entry.max_order_notional, entry.max_open_orders, entry.max_orders_per_second)
-            ),
+            *(_limits(entry) if entry.role is Role.TRADE else "-----"),
             _expiry(entry.expires),
         )
     return table
+
+
+def _limits(entry: ClientEntry) -> Iterator[str]:
+    yield ", ".join(entry.symbols) or "all"
+    for most in (entry.max_order_notional, entry.max_open_orders, entry.max_orders_per_second):
+        yield "any" if most is None else f"{most:f}" if isinstance(most, Decimal) else f"{most:g}"
+    yield "all" if entry.cancel_others else "its own"
 
 
 def _expiry(expires: datetime | None) -> str:

@@ -120,6 +120,7 @@ def test_listing_tells_who_may_what_and_no_hash(file: Path, capsys: pytest.Captu
     assert "page" in said
     assert "maker" in said
     assert "certificate" in said
+    assert "any" in said
     assert "aaaa" not in said
 
 
