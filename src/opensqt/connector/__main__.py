@@ -46,7 +46,7 @@ examples:
   API_KEY=... API_SECRET=... exchange-connector --exchange binance --testnet
   exchange-connector --exchange binance --public-only    market data only; needs no key
   exchange-connector --config configs/connector.yaml --port 50052
-  exchange-connector --config configs/connector.yaml --host 0.0.0.0 --clients configs/clients.yaml \
+  exchange-connector --config configs/connector.yaml --host 0.0.0.0 --clients configs/clients.yaml \\
       --tls-cert server.pem --tls-key server.key         other machines, over TLS, each client with its token
 
 environment (wins over the file; NAME_FILE reads a value from a file):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -41,10 +42,12 @@ class MetricsPage:
             await web.TCPSite(self._runner, self._host, self._port).start()
         except OSError as error:
             await self.close()
-            reason = "already in use" if error.errno == errno.EADDRINUSE else f"can't be had: {error.strerror}"
-            raise ConfigError(
-                f"metrics port {self._port}: {reason}; give another with --metrics-port (0: any)"
-            ) from None
+            if error.errno == errno.EADDRINUSE:
+                text = f"metrics port {self._port}: already in use; give another with --metrics-port (0: any)"
+            else:
+                why = os.strerror(error.errno) if error.errno else error.strerror
+                text = f"metrics {self._host}:{self._port}: can't be had: {why}; see --metrics-host and --metrics-port"
+            raise ConfigError(text) from None
         host, port, *_ = self._runner.addresses[0]
         self.address = f"{host}:{port}"
 
