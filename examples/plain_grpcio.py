@@ -84,7 +84,8 @@ class OrderStream:
             except grpc.RpcError as error:
                 if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
                     raise
-                print(f"the stream ended ({error.code().name}); resuming at {self._cursor}", file=sys.stderr)
+                at = f"sequence {self._cursor.sequence}" if self._cursor else "the beginning"
+                print(f"the stream ended ({error.code().name}); resuming at {at}", file=sys.stderr)
             time.sleep(waits)
             waits = min(waits * 2, 60)
 
