@@ -39,7 +39,7 @@ _UNITS_S = {"s": 1, "m": 60, "h": 3600}
 _LINES = 30
 _SPEED = 20
 """Market seconds in one real second: a lively market."""
-_MOST_SAMPLES = 1440
+_MOST_SAMPLES = 300
 Samples = list[tuple[float, dict[str, float]]]
 
 
