@@ -234,7 +234,8 @@ class Books:
         ref = OrderRef(symbol=fill.symbol, order_id=fill.order_id)
         if self.tracker.find(ref) is not None:
             update = self.tracker.apply_fill(fill)
-            if update is not None:
+            # An order from before our time may be known because somebody asked for it; its fills were told then.
+            if update is not None and fill.event_time_ms >= self._begun_ms[fill.symbol]:
                 self.news["orders"] += 1
                 self.orders.publish((update,))
         elif fill.event_time_ms <= self._begun_ms[fill.symbol]:
