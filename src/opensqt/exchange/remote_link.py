@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import Any
 
@@ -36,6 +37,7 @@ _OPTIONS: tuple[wire.Option, ...] = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
+_LAST_ERROR = re.compile("last error: [A-Z_]+: ")
 _READY = grpc.ChannelConnectivity.READY
 
 log = get_logger("remote")
@@ -98,7 +100,7 @@ class Link:
         except NotReady as error:
             raise ConnectorUnavailable(
                 f"connector {self.address}: not ready after {self.patience.attempts} attempts ({error});"
-                " start exchange-connector there or set exchanges.remote.base_url"
+                f" {_advice(str(error), tls=self._credentials is not None)}"
             ) from None
         log.info("connected to the connector", address=self.address)
 
@@ -215,7 +217,7 @@ class Link:
                 ) from None
             if isinstance(error, Unreachable):
                 # gRPC wraps what happened in what it did about it; the end of it is what helps.
-                why = (failure.details() or "").rpartition("last error: UNKNOWN: ")[2]
+                why = _LAST_ERROR.split(failure.details() or "")[-1]
                 raise NotReady(f"{failure.code().name}: {why}") from None
             if isinstance(error, AccessError):
                 raise type(error)(
@@ -260,6 +262,20 @@ class Link:
         if thing is None:
             raise Unreachable(f"connector {self.address}: not connected; start was not called or close was")
         return thing
+
+
+def _advice(why: str, *, tls: bool) -> str:
+    """Say what to look at when the connector was not reached."""
+    if "CERTIFICATE_VERIFY_FAILED" in why or "not a valid hostname" in why or "Peer name" in why:
+        return (
+            "its certificate is not trusted: exchanges.remote.tls_ca_file has to be the authority that signed it, and"
+            " its name or address the one in exchanges.remote.base_url"
+        )
+    if tls and "WRONG_VERSION_NUMBER" in why:
+        return "what answers there speaks plain text: leave out exchanges.remote.tls and tls_ca_file, or give it TLS"
+    if not tls and "Socket closed" in why:
+        return "it closed the connection, as a connector with TLS does: set exchanges.remote.tls_ca_file"
+    return "start exchange-connector there or set exchanges.remote.base_url"
 
 
 def _identity(settings: RemoteSettings) -> tuple[tuple[str, str], ...]:
