@@ -85,7 +85,7 @@ class Access:
             return Credential(None, common_name)
         match = _BEARER.fullmatch(authorization)
         if match is None:
-            raise TokenRefused("metadata authorization: expected one value, `Bearer TOKEN`")
+            raise TokenRefused("metadata `authorization`: expected one value, `Bearer TOKEN`")
         return Credential(digest(match[1]), common_name)
 
     def identify(self, shown: Credential, said: str = "") -> Client:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 import structlog
@@ -132,7 +133,7 @@ class Calls:
                 self._in_flight -= 1
                 if not self._in_flight:
                     self._idle.set()
-                ended = _Ended(method, context.peer(), code.name, time.perf_counter() - started, request)
+                ended = _Ended(method, _peer(context), code.name, time.perf_counter() - started, request)
                 # The answer goes out first: nobody waits for what is told of the call.
                 asyncio.get_running_loop().call_soon(self._tell, ended, client is not None, response, failure)
 
@@ -148,7 +149,7 @@ class Calls:
             try:
                 client, shown = self._admit(method, context, said, authorization)
                 structlog.contextvars.bind_contextvars(correlation_id=correlation_id, client=client.name)
-                stream = _Stream(method, client.name, shown, said, context.peer())
+                stream = _Stream(method, client.name, shown, said, _peer(context))
                 _log.debug("stream opened", method=method, peer=stream.peer)
                 with self._open.of(client.name), on_behalf_of(client.name), stream.among(self._streams):
                     self._check_serving()
@@ -170,7 +171,7 @@ class Calls:
             finally:
                 self._metrics.count_request(method, code.name)
                 if client is not None:
-                    _log.debug("stream closed", method=method, peer=context.peer(), code=code.name)
+                    _log.debug("stream closed", method=method, peer=_peer(context), code=code.name)
 
         return answer
 
@@ -182,7 +183,7 @@ class Calls:
             client = self._access.identify(shown, said)
             permit(client, method)
         except ExchangeError as error:
-            self._audit.refused(method, context.peer(), error, client=client.name if client else "")
+            self._audit.refused(method, _peer(context), error, client=client.name if client else "")
             raise
         return client, shown
 
@@ -307,6 +308,11 @@ def _arrive(context: Context) -> tuple[str, str, str | None]:
             # Two of them leave open who it is, so neither counts.
             authorization = value if authorization is None and isinstance(value, str) else ""
     return correlation_id or secrets.token_hex(8), said, authorization
+
+
+def _peer(context: Context) -> str:
+    """Answer the caller's address as people write it; gRPC escapes the brackets of IPv6."""
+    return unquote(context.peer())
 
 
 def _log_failure(method: str, error: Exception) -> None:

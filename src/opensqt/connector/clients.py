@@ -202,7 +202,7 @@ class Clients:
                 raise TokenRefused("token and certificate name different clients; show one, or two of the same client")
             known = of_token
         if known is None:
-            raise TokenRefused("no token; send metadata `authorization: Bearer TOKEN` (opensqt token new makes one)")
+            raise TokenRefused("no token was shown; `opensqt token new` makes one, metadata `authorization` carries it")
         if known.expires <= time.time():
             raise TokenRefused(f"client {known.client.name}: its credentials have expired; renew them")
         return known.client

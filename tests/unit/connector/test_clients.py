@@ -53,7 +53,7 @@ def test_token_and_certificate_of_one_client_go_together(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("credential", "said"),
     [
-        (shown(), "no token; send"),
+        (shown(), "no token was shown; "),
         (shown("another"), "does not know this token"),
         (shown(None, "stranger"), "common name is not in"),
         (shown(TOKEN, "stranger"), "common name is not in"),
