@@ -28,7 +28,7 @@ _EXAMPLES = """examples:
   opensqt token new --name page --role read              prints the token, once; the file keeps its hash only
   opensqt token new --name maker --role trade --symbols BTCUSDT,ETHUSDT \\
       --max-order-notional 5000 --max-open-orders 50 --max-orders-per-second 10 --days 90
-  opensqt token new --name notebook --role read > token.txt && chmod 600 token.txt
+  (umask 077; opensqt token new --name notebook --role read > token.txt)
   opensqt token list
   opensqt token revoke page                              its streams end within two seconds
 
