@@ -179,7 +179,8 @@ class OwnOrders:
     async def _read_snapshot(self) -> None:
         stream = self._exchange.subscribe_orders()
         try:
-            await self._take(await anext(aiter(stream)))
+            # What it tells beyond that is left to `_follow`, for what ends meanwhile is told there.
+            self._compare(await anext(aiter(stream)))
         except (ExchangeError, JournalError) as error:
             # The stream itself is broken: `_follow` reads a snapshot when it is back.
             _log.info("open orders not read", reason=str(error))
@@ -197,6 +198,14 @@ class OwnOrders:
                     self.end(update.order.client_order_id)
             return
         self._snapshots += 1
+        told = self._compare(batch)
+        for name, client in (await self._owners(told.keys() - self._all.keys())).items():
+            if name not in self._all:
+                self._add(_Own(client, _ref(told[name]), in_flight=False, snapshots=self._snapshots))
+        self._first_word.set()
+
+    def _compare(self, batch: Batch[OrderUpdate]) -> dict[str, Order]:
+        """Drop what a snapshot does not hold any more, and answer what it holds."""
         told = {one.order.client_order_id: one.order for one in batch.updates if one.order.client_order_id}
         # Each acknowledged order was in the exchange's own books before we heard of it, so a snapshot without it is
         # the word that it ended. Of one in flight it says nothing.
@@ -205,10 +214,7 @@ class OwnOrders:
                 own.listed = own.listed or name in told
             elif name not in told:
                 self._drop(name)
-        for name, client in (await self._owners(told.keys() - self._all.keys())).items():
-            if name not in self._all:
-                self._add(_Own(client, _ref(told[name]), in_flight=False, snapshots=self._snapshots))
-        self._first_word.set()
+        return told
 
     def _add(self, own: _Own) -> None:
         name = own.ref.client_order_id

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
@@ -188,3 +189,27 @@ async def test_to_have_asked_in_vain_for_an_id_makes_no_order_ones_own(desk: Ord
     await eventually(lambda: not desk._intents)
     await venue.place_order(asked("theirs"))
     assert await desk.own.own_among("maker", ["mine", "over", "theirs"]) == {"mine", "over"}
+
+
+async def test_an_order_that_ends_while_open_ones_are_read_again_does_not_come_back(venue, journal, tasks) -> None:
+    asked_for, go_on = asyncio.Event(), asyncio.Event()
+
+    async def owners(client_order_ids, *, absent: bool = True) -> dict[str, str]:
+        if asked := [*client_order_ids]:
+            asked_for.set()
+            await go_on.wait()
+        return dict.fromkeys(asked, "maker")
+
+    own = OwnOrders(venue, owners, tasks)
+    await own.start()
+    own.admit("maker", asked("mine"))
+    own.settle("mine", await venue.place_order(asked("mine")))
+    await venue.place_order(asked("before"))
+    again = asyncio.create_task(own._read_snapshot())
+    await eventually(lambda: again.done() or asked_for.is_set())
+    await venue.cancel_order(ref("before"))
+    await venue.cancel_order(ref("mine"))
+    await eventually(lambda: "mine" not in own._all)
+    go_on.set()
+    await again
+    assert own.open_count("maker") == 0
