@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from tests.service.grid_rig import chain
+from opensqt.simulator.faults import Fault
+from tests.service.grid_rig import SYMBOL, chain
 from tests.support import eventually
 
 SHORT = {"OPENSQT__SYSTEM__LEASE_SECONDS": "2", "OPENSQT__SYSTEM__CANCEL_ON_EXIT": "false"}
@@ -38,3 +39,19 @@ async def test_a_clean_stop_gives_the_lease_up_and_leaves_the_orders_where_they_
         asked = made.sim.engine.now_ms()
         await eventually(lambda: made.sim.engine.now_ms() > asked + 4_000)
         assert {order["status"] for order in made.account["orders"]} <= {"OPEN", "PARTIALLY_FILLED", "FILLED"}
+
+
+async def test_orders_that_a_stop_could_not_cancel_are_left_to_the_connector(tmp_path: Path) -> None:
+    """F30: given up with them, the lease would leave them open until somebody starts the grid again."""
+    async with chain(tmp_path) as made:
+        async with made.maker(**SHORT | {"OPENSQT__SYSTEM__CANCEL_ON_EXIT": "true"}) as maker:
+            await maker.ready()
+            await eventually(lambda: len(made.open_orders) >= 5)
+            made.sim.market.pause(SYMBOL)
+            for operation in ("cancel_order", "batch_cancel", "cancel_all"):
+                made.sim.faults.add(Fault(kind="unreachable", on=operation, times=0))
+            maker.send(signal.SIGTERM)
+            assert await maker.wait() == 1
+        assert made.open_orders != []
+        made.sim.faults.clear()
+        await eventually(lambda: made.open_orders == [], within_s=20)

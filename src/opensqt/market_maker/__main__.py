@@ -97,8 +97,9 @@ async def _trade(settings: MarketMakerSettings, arguments: argparse.Namespace, s
             print(f"error: safety check: {broken}; see market-maker --check", file=sys.stderr)  # noqa: T201 - the user's terminal
             return entry.EXIT_USAGE
         server.maker = _maker(settings, store, assembly)
-        async with covered(assembly.exchange, settings.system.lease_seconds):
+        async with covered(assembly.exchange, settings.system.lease_seconds) as cover:
             left = await server.maker.run(stop, partial(_announce, address))
+            cover.still_needed = bool(left) and settings.system.cancel_on_exit
     return _tell_unfinished(left) if left else entry.EXIT_OK
 
 
