@@ -140,7 +140,8 @@ class Budget:
         if client == OURSELVES or (waiting := self._turns.waiting(client, lane)) < _MOST_WAITING:
             return
         ahead_s = max(
-            waiting * amount * window.limit.window_s / window.limit.amount for window, amount in charges.items()
+            (waiting * amount * window.limit.window_s / window.limit.amount for window, amount in charges.items()),
+            default=0.0,
         )
         wait_s = max(_LEAST_WAIT_S, self._silent_s(), ahead_s)
         raise RateLimited(f"{waiting} requests of this client wait for their turn already", retry_after_s=wait_s)

@@ -192,3 +192,16 @@ async def test_a_client_with_too_many_waiting_is_refused_at_once_and_its_cancels
     assert refused.value.retry_after_s == 25.6
     for task in queued:
         task.cancel()
+
+
+async def test_a_request_that_uses_no_limit_is_refused_like_any_other_when_too_many_wait() -> None:
+    tariff = ByEndpoint(limits={}, otherwise=Limit(10, 1.0), size=lambda request: int(request is ORDER))
+    shared = Budget(tariff, patience_s=10)
+    shared.silence(5)
+    with on_behalf_of("greedy"):
+        queued = [asyncio.create_task(held(shared, ORDER, Lane.QUERY, [], "query")) for _ in range(256)]
+        await asyncio.sleep(0)
+        with pytest.raises(RateLimited, match="256 requests of this client"):
+            await held(shared, Request("GET", "free"), Lane.QUERY, [], "free")
+    for task in queued:
+        task.cancel()
