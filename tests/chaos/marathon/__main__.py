@@ -34,8 +34,9 @@ def main() -> int:
     rhythm = Rhythm(fault_s=options.fault_every, kill_s=options.kill_every)
     settings = Settings(venue=options.exchange, seed=options.seed, duration_s=options.duration, rhythm=rhythm)
     console = Console()
-    configure("CRITICAL", service="chaos")
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    configure("ERROR", service="chaos")
+    # What clients log of a connector that is gone would bury the progress; their books have it.
+    logging.disable(logging.CRITICAL)
     folder = options.folder or Path(tempfile.mkdtemp(prefix="opensqt-chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
     verdict = asyncio.run(marathon(settings, folder, partial(report.progress, console=console)))
