@@ -35,8 +35,7 @@ _EXAMPLES = """examples:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and answer the exit code."""
     options = _parser().parse_args(arguments)
-    # The answer is what the terminal is for: log lines, gRPC's own among them, only when they are asked for.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # The answer is what the terminal is for: log lines only when they are asked for.
     try:
         logging.configure(os.environ.get("LOG_LEVEL", "ERROR"), service="opensqt", style="console")
         if options.command == "demo":
@@ -144,7 +143,7 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
 """,
     )
     reach.add_address(parser)
-    parser.add_argument("--symbol", default="", help="only this one (default: all)")
+    parser.add_argument("--symbol", type=str.upper, default="", help="only this one (default: all)")
 
 
 def _add_cancel_all(parser: argparse.ArgumentParser) -> None:
@@ -158,7 +157,7 @@ def _add_cancel_all(parser: argparse.ArgumentParser) -> None:
 """,
     )
     reach.add_address(parser)
-    parser.add_argument("--symbol", default="", help="only this one (default: all)")
+    parser.add_argument("--symbol", type=str.upper, default="", help="only this one (default: all)")
     parser.add_argument("--strategy", default="SQ1", help="whose orders (trading.strategy_id; default: %(default)s)")
     parser.add_argument("--everything", action="store_true", help="also orders that are not ours")
     parser.add_argument("--flatten", action="store_true", help="also close the positions, at market, reduce-only")
