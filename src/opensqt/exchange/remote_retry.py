@@ -11,7 +11,8 @@ from opensqt.model.errors import ExchangeError, Unreachable
 from opensqt.telemetry.logging import get_logger
 
 _LONGEST_WAIT_S = 60
-_LASTING_S = 60.0
+_LASTING_S = 5.0
+"""A connector that is there for less between two failures is not back; one that restarts every minute is, each time."""
 
 log = get_logger("remote")
 
