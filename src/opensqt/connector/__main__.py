@@ -27,7 +27,7 @@ from opensqt.connector.resolving import Resolver
 from opensqt.connector.server import Connector
 from opensqt.exchange.factory import KNOWN, check_name, create_exchange
 from opensqt.exchange.venues import slim
-from opensqt.model.errors import CredentialsRefused
+from opensqt.model.errors import CredentialsRefused, Unreachable
 from opensqt.telemetry import logging, tracing
 
 SHORTCUTS = {
@@ -232,7 +232,7 @@ async def _serve(
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
             with _logs_held_back(settings.log_level):
-                if not await _first(_start(connector), stopping):
+                if not await _first(_start(connector, venue.base_url), stopping):
                     return
             stack.push_async_callback(connector.stop)
             _spare_the_collector()
@@ -252,7 +252,7 @@ def _spare_the_collector() -> None:
     gc.freeze()
 
 
-async def _start(connector: Connector) -> None:
+async def _start(connector: Connector, base_url: str) -> None:
     try:
         await connector.start()
     except CredentialsRefused as error:
@@ -261,6 +261,12 @@ async def _start(connector: Connector) -> None:
             raise
         name = connector.exchange.name
         raise CredentialsRefused(f"{name} refused the credentials: {error}; check API_KEY and API_SECRET") from None
+    except Unreachable as error:
+        where = f" at {base_url}" if base_url else ""
+        advice = (
+            "check that it runs there" if base_url else "check this machine's network and the exchange's status page"
+        )
+        raise Unreachable(f"{connector.exchange.name}{where}: {error}; {advice}") from None
 
 
 async def _simulated(venue: VenueSettings, stack: AsyncExitStack) -> VenueSettings:
