@@ -13,7 +13,7 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 
 from opensqt.config.connector import ServerSettings
-from opensqt.connector.orders import Resolve
+from opensqt.connector.orders.desk import Resolve
 from opensqt.connector.server import Connector
 from opensqt.exchange.memory import InMemoryExchange
 from opensqt.model.order import Order, OrderRequest

@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from opensqt.config.load import ConfigError
-from opensqt.connector.audit_file import AuditFile
+from opensqt.connector.access.audit_file import AuditFile
 from opensqt.model.errors import InsufficientMargin
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2

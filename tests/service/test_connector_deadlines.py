@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from opensqt.connector.journal import Journal
+from opensqt.connector.orders.journal import Journal
 from opensqt.exchange.protocol import Exchange
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb

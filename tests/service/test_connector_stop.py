@@ -11,7 +11,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from opensqt.connector.journal import Journal, State
+from opensqt.connector.orders.journal import Journal, State
 from opensqt.exchange.requests import decode_order_request
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from opensqt.config.load import ConfigError
-from opensqt.connector import clients_file
-from opensqt.connector.clients import NAME, ClientEntry, Role, digest, read_entries
+from opensqt.connector.access import clients_file
+from opensqt.connector.access.clients import NAME, ClientEntry, Role, digest, read_entries
 
 PREFIX = "sqt_"
 """What every token begins with, so that a log or a scanner of public code knows one where it sees it."""

@@ -23,7 +23,7 @@ from opensqt.config.connector import ConnectorSettings
 from opensqt.config.load import ConfigError, load
 from opensqt.config.venue import VenueSettings
 from opensqt.connector import venue_key
-from opensqt.connector.resolving import Resolver
+from opensqt.connector.orders.resolving import Resolver
 from opensqt.connector.server import Connector
 from opensqt.exchange.factory import KNOWN, check_name, create_exchange
 from opensqt.exchange.venues import slim

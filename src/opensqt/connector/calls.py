@@ -16,11 +16,11 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
-from opensqt.connector.access import REQUIRED, Access, permit, plain_name
-from opensqt.connector.audit import Audit, describe, reason_of
-from opensqt.connector.clients import Client, Credential, Role
-from opensqt.connector.metrics import Metrics
-from opensqt.connector.outcomes import outcomes
+from opensqt.connector.access.audit import Audit, describe, reason_of
+from opensqt.connector.access.clients import Client, Credential, Role
+from opensqt.connector.access.roles import REQUIRED, Access, permit, plain_name
+from opensqt.connector.figures.metrics import Metrics
+from opensqt.connector.orders.outcomes import outcomes
 from opensqt.exchange import status, wire
 from opensqt.exchange.caller import on_behalf_of
 from opensqt.model.errors import ExchangeError, InvalidRequest, RateLimited, TokenRefused, Unreachable

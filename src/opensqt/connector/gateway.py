@@ -7,8 +7,8 @@ from dataclasses import replace
 import opensqt
 from opensqt.connector.calls import Context, Handler
 from opensqt.connector.health import HealthMonitor
-from opensqt.connector.lease_keeper import LeaseKeeper
-from opensqt.connector.orders import OrderDesk
+from opensqt.connector.orders.desk import OrderDesk
+from opensqt.connector.orders.lease_keeper import LeaseKeeper
 from opensqt.exchange import codec, gateway_codec, requests
 from opensqt.exchange.caller import caller
 from opensqt.exchange.protocol import Exchange

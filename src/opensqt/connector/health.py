@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
 from opensqt.connector.calls import STOPPING
-from opensqt.connector.metrics import Metrics
+from opensqt.connector.figures.metrics import Metrics
 from opensqt.exchange import wire
 from opensqt.exchange.protocol import Exchange
 from opensqt.model.clock import now_ms

@@ -17,29 +17,29 @@ from grpc_reflection.v1alpha import reflection
 
 from opensqt.config.connector import ServerSettings
 from opensqt.config.load import ConfigError
-from opensqt.connector.audit import Audit
-from opensqt.connector.audit_file import AuditFile
+from opensqt.connector.access.audit import Audit
+from opensqt.connector.access.audit_file import AuditFile
+from opensqt.connector.access.identity import Identity
+from opensqt.connector.access.limits import OrderLimits
 from opensqt.connector.calls import STOPPING, Calls, Handler, reader
-from opensqt.connector.figures import Figures, Sources
+from opensqt.connector.fanout.hub import Hub
+from opensqt.connector.fanout.streams import Streams
+from opensqt.connector.figures.lag import LoopLag
+from opensqt.connector.figures.metrics import Metrics
+from opensqt.connector.figures.page import MetricsPage
+from opensqt.connector.figures.sources import Figures, Sources
+from opensqt.connector.figures.traced import traced
 from opensqt.connector.gateway import GatewayCalls
 from opensqt.connector.health import HealthMonitor
-from opensqt.connector.hub import Hub
-from opensqt.connector.identity import Identity
-from opensqt.connector.journal import MEMORY, Journal, JournalError
-from opensqt.connector.lag import LoopLag
-from opensqt.connector.lease import Leases
-from opensqt.connector.lease_keeper import LeaseKeeper
-from opensqt.connector.limits import OrderLimits
-from opensqt.connector.metrics import Metrics
-from opensqt.connector.metrics_page import MetricsPage
-from opensqt.connector.orders import PLACING, OrderDesk, Resolve
+from opensqt.connector.orders.desk import PLACING, OrderDesk, Resolve
+from opensqt.connector.orders.journal import MEMORY, Journal, JournalError
+from opensqt.connector.orders.lease import Leases
+from opensqt.connector.orders.lease_keeper import LeaseKeeper
+from opensqt.connector.orders.resolving import Resolver
 from opensqt.connector.reloads import Reloads
-from opensqt.connector.resolving import Resolver
 from opensqt.connector.service import ExchangeCalls
-from opensqt.connector.streams import Streams
 from opensqt.connector.symbols import Symbols
 from opensqt.connector.tasks import Tasks
-from opensqt.connector.traced import traced
 from opensqt.exchange import wire
 from opensqt.exchange.protocol import Exchange
 from opensqt.model.errors import ExchangeError, Unreachable

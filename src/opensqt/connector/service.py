@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from opensqt.connector.access.limits import OrderLimits
 from opensqt.connector.calls import Context, Handler
-from opensqt.connector.limits import OrderLimits
-from opensqt.connector.orders import OrderDesk
+from opensqt.connector.orders.desk import OrderDesk
 from opensqt.exchange import codec, requests
 from opensqt.exchange.caller import caller
 from opensqt.exchange.protocol import Exchange

@@ -13,8 +13,8 @@ import pytest
 
 from opensqt.cli.__main__ import main
 from opensqt.config.load import ConfigError
-from opensqt.connector import clients_file
-from opensqt.connector.clients import read_entries
+from opensqt.connector.access import clients_file
+from opensqt.connector.access.clients import read_entries
 
 HAND_WRITTEN = """\
 # ours

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from opensqt.connector.access.clients import Credential
 from opensqt.connector.calls import _Stream
-from opensqt.connector.clients import Credential
 from opensqt.model.errors import TokenRefused
 
 

@@ -1,0 +1,1 @@
+"""One upstream, many readers: topics, frames encoded once, the streams that clients read."""

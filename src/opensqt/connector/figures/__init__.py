@@ -1,0 +1,1 @@
+"""What is measured: metrics, their page, and traces."""

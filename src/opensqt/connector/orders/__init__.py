@@ -1,0 +1,1 @@
+"""Orders at most once: the journal, whose order is whose, and the leases that guard them."""

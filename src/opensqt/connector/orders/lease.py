@@ -1,0 +1,116 @@
+"""Who holds a lease, how long it still lasts, and what its end means. No I/O and no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from opensqt.connector.orders.journal import LeaseRecord
+from opensqt.model.errors import InvalidRequest, LeaseExpired
+
+SHORTEST_MS = 1_000
+LONGEST_MS = 3_600_000
+_CANCELED_SOON_S = 1.0
+
+
+@dataclass(slots=True)
+class _Lease:
+    ttl_ms: int
+    """0 once it was given up; it then stands only while the orders of one that ended are being canceled."""
+    left_s: float
+    ended: bool = False
+    """It ran out and was not renewed since."""
+    canceling: bool = False
+    """It ran out, and the client's orders are not proven gone yet."""
+
+
+class Leases:
+    """The clients' leases. One counts as ended when the time that passed since its last renewal is its ttl."""
+
+    def __init__(self) -> None:
+        self._leases: dict[str, _Lease] = {}
+
+    @property
+    def held(self) -> int:
+        """How many are held."""
+        return sum(lease.ttl_ms > 0 and not lease.ended for lease in self._leases.values())
+
+    @property
+    def canceling(self) -> list[str]:
+        """The clients whose orders are being canceled because their lease ended."""
+        return [client for client, lease in self._leases.items() if lease.canceling]
+
+    def restore(self, records: Iterable[LeaseRecord]) -> None:
+        """Take over an earlier run's leases; each that is held lasts its whole ttl anew.
+
+        Its client may have been cut off by the very end of that run.
+        """
+        for one in records:
+            self._leases[one.client] = _Lease(one.ttl_ms, one.ttl_ms / 1000, one.ended, one.canceling)
+
+    def record(self, client: str) -> LeaseRecord | None:
+        """Answer what the journal has to hold of a client's lease, None when nothing."""
+        lease = self._leases.get(client)
+        if lease is None:
+            return None
+        return LeaseRecord(client=client, ttl_ms=lease.ttl_ms, ended=lease.ended, canceling=lease.canceling)
+
+    def left_s(self, client: str) -> float | None:
+        """Answer how long a client's lease still lasts; None when it holds none."""
+        lease = self._leases.get(client)
+        return None if lease is None or lease.ended or not lease.ttl_ms else lease.left_s
+
+    def renew(self, client: str, ttl_ms: int) -> bool:
+        """Take, renew or give up a client's lease.
+
+        Args:
+            client: Whose.
+            ttl_ms: How long it lasts from now; 0 gives it up.
+
+        Returns:
+            Whether one had ended before.
+
+        Raises:
+            InvalidRequest: The ttl is out of its bounds.
+        """
+        if ttl_ms != 0 and not SHORTEST_MS <= ttl_ms <= LONGEST_MS:
+            expected = f"expected {SHORTEST_MS} to {LONGEST_MS}, or 0 to give the lease up"
+            raise InvalidRequest(f"ttl_ms {ttl_ms}: {expected}")
+        known = self._leases.get(client)
+        canceling = known is not None and known.canceling
+        if ttl_ms or canceling:
+            self._leases[client] = _Lease(ttl_ms, ttl_ms / 1000, canceling=canceling)
+        else:
+            self._leases.pop(client, None)
+        return known is not None and known.ended
+
+    def pass_time(self, seconds: float) -> list[str]:
+        """Let time pass, and answer the clients whose lease ends by it."""
+        ended: list[str] = []
+        for client, lease in self._leases.items():
+            if lease.ended or not lease.ttl_ms:
+                continue
+            lease.left_s -= seconds
+            if lease.left_s <= 0:
+                lease.ended = lease.canceling = True
+                ended.append(client)
+        return ended
+
+    def canceled(self, client: str) -> None:
+        """Take in the proof that none of the orders is left for which a client's lease ended."""
+        lease = self._leases[client]
+        lease.canceling = False
+        if not lease.ttl_ms:
+            del self._leases[client]
+
+    def refusal(self, client: str) -> LeaseExpired | None:
+        """Say why a client may place no order now; None when it may."""
+        lease = self._leases.get(client)
+        if lease is None:
+            return None
+        if lease.ended:
+            return LeaseExpired(f"client {client}: its lease ended; send a heartbeat before new orders")
+        if lease.canceling:
+            text = f"client {client}: its lease had ended, and its orders of before are still being canceled"
+            return LeaseExpired(text, retry_after_s=_CANCELED_SOON_S)
+        return None
