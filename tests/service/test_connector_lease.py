@@ -161,7 +161,7 @@ async def test_the_status_tells_what_is_being_canceled_and_health_stays_green() 
             return next((one for one in status.checks if one.name == "lease:maker" and "away" in one.reason), None)
 
         check = await eventually(told)
-        assert (check.ok, check.reason) == (True, "it ended; 1 orders are being canceled: the venue is away")
+        assert (check.ok, check.reason) == (True, "it ended; open orders being canceled: 1 (the venue is away)")
         page = running.connector.metrics.text().decode()
         assert [f"connector_leases_{name} 1.0" in page for name in ("ended_total", "canceling")] == [True, True]
 

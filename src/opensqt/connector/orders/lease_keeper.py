@@ -107,7 +107,9 @@ class LeaseKeeper:
         checks = []
         for client, canceling in self._canceling.items():
             orders = self._desk.own.open_count(client)
-            reason = f"it ended; {orders} orders are being canceled" + (f": {canceling.trouble}" * bool(orders))
+            reason = f"it ended; open orders being canceled: {orders}"
+            if orders and canceling.trouble:
+                reason += f" ({canceling.trouble})"
             checks.append(Check(name=f"lease:{client}", ok=True, reason=reason))
         return checks
 
