@@ -88,13 +88,22 @@ async def next_state(
     """Wait for the next batch and answer how the order stands after it."""
     batch = await anext(updates)
     if batch.gap:
-        return await exchange.get_order(ref)  # something may have been missed, so the venue is asked
+        return await ask(exchange, ref)  # something may have been missed, so the venue is asked
     for update in batch.updates:
         if update.order.client_order_id == ref.client_order_id:
             order = update.order
             if update.fill is not None:
                 print(f"filled: {update.fill.quantity} at {update.fill.price}, fee {update.fill.fee}")
     return order
+
+
+async def ask(exchange: opensqt.Exchange, ref: OrderRef) -> Order:
+    """Ask for an order until the venue shows it: an accepted one may be hidden from queries for a moment."""
+    while True:
+        order = await exchange.get_order(ref)
+        if not order.status.is_in_flight:
+            return order
+        await asyncio.sleep(0.5)
 
 
 async def cancel(exchange: opensqt.Exchange, ref: OrderRef) -> Order:

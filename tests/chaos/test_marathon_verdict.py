@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -177,6 +178,19 @@ def test_an_open_order_that_a_snapshot_does_not_hold_is_asked_for() -> None:
     book.answered("maker2", _with(client_order_id="maker2", order_id="12", status=OrderStatus.OPEN))
     assert book.take(streamed(snapshot=True))
     assert [ref.client_order_id for ref in book.unheard()] == ["maker2"]
+
+
+def test_a_missing_order_that_is_told_unknown_is_asked_for_again() -> None:
+    book = maker()
+    rests = _with(client_order_id="maker2", order_id="12", status=OrderStatus.OPEN, filled_quantity=Decimal(0))
+    book.learn(rests, "stream")
+    book.take(streamed(snapshot=True))
+    (ref,) = book.unheard()
+    for status, left in ((OrderStatus.UNKNOWN, [ref]), (OrderStatus.CANCELED, [])):
+        answer = replace(rests, status=status)
+        book.learn(answer, "query")
+        book.asked(ref, answer)
+        assert book.unheard() == left
 
 
 def test_the_order_of_a_fill_that_was_listed_is_asked_for() -> None:

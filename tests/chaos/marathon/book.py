@@ -173,9 +173,10 @@ class Book:
                 asked[name] = entry.ref
         return list(asked.values())
 
-    def asked(self, ref: OrderRef) -> None:
-        """Take in that an order was asked for, and answered."""
-        self.missing -= {ref.client_order_id, ref.order_id}
+    def asked(self, ref: OrderRef, told: Order) -> None:
+        """Take in that an order was asked for; one that is UNKNOWN is to be asked for again."""
+        if not told.status.is_in_flight:
+            self.missing -= {ref.client_order_id, ref.order_id}
 
     def in_doubt(self) -> list[OrderRequest]:
         """The orders whose placing has no known outcome."""

@@ -164,7 +164,7 @@ class Client:
                 self.book.not_found(ref)
                 continue
             self.book.learn(order, "query")
-            self.book.asked(ref)
+            self.book.asked(ref, order)
 
     def _ended_by(self, error: BaseException) -> None:
         if isinstance(error, ConnectorUnavailable | Unreachable):

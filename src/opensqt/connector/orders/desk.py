@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from opensqt.connector.orders.intent import BY_ANOTHER, Barred, Intent, Outcome, duplicate, is_of
+from opensqt.connector.orders.intent import BY_ANOTHER, Barred, Intent, Outcome, duplicate, is_of, not_shown
 from opensqt.connector.orders.journal import Journal, JournalError, Record, State
 from opensqt.connector.orders.owned import OwnOrders
 from opensqt.connector.tasks import Tasks
@@ -127,7 +127,7 @@ class OrderDesk:
         return [answer.now() if isinstance(answer, Intent) else answer for answer in answers]
 
     async def get_order(self, ref: OrderRef) -> Order:
-        """Ask the venue for an order; one that it may not show yet is not taken for absent."""
+        """Ask the venue for an order; one that it may not show yet is neither told absent nor open, but UNKNOWN."""
         before = self._intents.get(ref.client_order_id)
         try:
             return await self._exchange.get_order(ref)
@@ -360,12 +360,11 @@ class OrderDesk:
         if intent is not None:
             if not intent.outcome.done():
                 return intent.as_order()
-            outcome = intent.outcome.result()
-            return outcome if isinstance(outcome, Order) else None
+            return not_shown(intent.outcome.result())
         record = await self._record(ref)
         if record is None or record.updated_ns < time.time_ns() - _HIDDEN_NS:
             return None
-        return record.outcome if isinstance(record.outcome, Order) else None
+        return not_shown(record.outcome)
 
     async def _record(self, ref: OrderRef) -> Record | None:
         if not ref.client_order_id:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from opensqt.model.errors import DuplicateOrder, ExchangeError, OutcomeUnknown
 from opensqt.model.order import Order, OrderRequest, OrderStatus
@@ -66,6 +66,17 @@ class Intent:
             reason="the venue has not confirmed it yet",
             received_ns=time.time_ns(),
         )
+
+
+def not_shown(outcome: Outcome | None) -> Order | None:
+    """Tell what came of an order that the venue does not show now; None where no order came of it.
+
+    An end is final. An order that was open may have ended since, unseen by the orders stream: told open, it would stay
+    so for ever in the eyes of whoever asked.
+    """
+    if not isinstance(outcome, Order) or outcome.status.is_closed:
+        return outcome if isinstance(outcome, Order) else None
+    return replace(outcome, status=OrderStatus.UNKNOWN, reason=f"{outcome.status} once; the venue does not show it now")
 
 
 def duplicate(request: OrderRequest, how: str = "with other content") -> DuplicateOrder:

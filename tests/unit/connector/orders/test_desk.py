@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -249,8 +250,29 @@ async def test_a_query_for_an_unresolved_order_says_unknown_not_absent(venue: Ve
 async def test_an_order_just_accepted_but_hidden_from_queries_is_not_told_absent(desk: OrderDesk, venue: Venue):
     """F1"""
     order = await desk.place(asked("a"), wait_s=5)
-    venue.fail_next(HIDDEN, on="get_order")
-    assert await desk.get_order(OrderRef(symbol="BTCUSDT", client_order_id="a")) == order
+    venue.fail_next(HIDDEN, on="get_order", times=2)
+    told = await desk.get_order(OrderRef(symbol="BTCUSDT", client_order_id="a"))
+    assert (told.order_id, told.status) == (order.order_id, OrderStatus.UNKNOWN)
+
+
+async def test_an_order_that_the_venue_does_not_show_is_not_told_open_from_memory(desk: OrderDesk, venue: Venue):
+    """F3: it may have ended unseen, and then nobody would ever tell its end."""
+    await desk.place(asked("a"), wait_s=5)
+    ref = OrderRef(symbol="BTCUSDT", client_order_id="a")
+    await venue.cancel_order(ref)
+    venue.fail_next(HIDDEN, on="get_order", times=2)
+    assert (await desk.get_order(ref)).status is OrderStatus.UNKNOWN
+    assert (await desk.get_order(ref)).status is OrderStatus.CANCELED
+
+
+async def test_an_order_that_ended_at_once_keeps_its_end_while_the_venue_does_not_show_it(
+    desk: OrderDesk, venue: Venue
+):
+    """F1"""
+    filled = await desk.place(replace(asked("a"), price=Decimal("100.1")), wait_s=5)
+    venue.fail_next(HIDDEN, on="get_order", times=2)
+    assert filled.status is OrderStatus.FILLED
+    assert await desk.get_order(OrderRef(symbol="BTCUSDT", client_order_id="a")) == filled
 
 
 async def test_sending_goes_on_when_the_caller_gives_up(desk: OrderDesk, venue: Venue, journal: Journal):
