@@ -9,7 +9,7 @@ import pytest
 
 from opensqt.model.errors import ExchangeError, OrderRejected, ReduceOnlyRefused
 from opensqt.model.order import OrderRef, OrderStatus, OrderType, Side
-from tests.chaos.adapter_rig import LOT, PART, SYMBOL, UNLIMITED, Adapter, Rig
+from tests.chaos.adapter_rig import LOT, PART, SYMBOL, UNLIMITED, Adapter, Rig, on_simulator
 from tests.support import eventually
 
 
@@ -49,6 +49,20 @@ async def test_the_last_fill_of_an_order_may_meet_its_cancel(adapter: Adapter) -
         answer = await canceling
         assert (answer.status, answer.filled_quantity) == (OrderStatus.FILLED, LOT)
         await rig.agrees()
+
+
+async def test_a_late_list_of_open_orders_does_not_bring_a_canceled_one_back() -> None:
+    """F6: who lost the stream for a moment and asks would take it for open, and hear no more of it."""
+    async with on_simulator("binance") as rig:
+        gone, stays = [await rig.exchange.place_order(rig.request(price=await rig.far(level))) for level in range(2)]
+        ref = OrderRef(symbol=SYMBOL, order_id=gone.order_id)
+        before = _asked(rig, "open_orders")
+        rig.fault(kind="delay", on="open_orders", delay_ms=1_000, before=False, times=0)
+        listing = asyncio.create_task(rig.exchange.get_open_orders(SYMBOL))
+        await eventually(lambda: _asked(rig, "open_orders") > before)
+        await rig.exchange.cancel_order(ref)
+        assert [order.order_id for order in await listing] == [stays.order_id]
+        assert _closed(rig, ref)
 
 
 async def test_exits_of_a_position_that_was_shrunk_never_flip_it(adapter: Adapter) -> None:

@@ -160,16 +160,14 @@ class VenueExchange:
             if not (ref.client_order_id and order_id):
                 raise
             order = await self._read(self._venue.order(OrderRef(symbol=ref.symbol, order_id=order_id)))
-        self._books.learn(order)
-        return self._books.tracker.find(OrderRef(symbol=order.symbol, order_id=order.order_id)) or order
+        return self._as_known(order)
 
     async def get_open_orders(self, symbol: str = "") -> list[Order]:
         """Ask the venue for the open orders."""
         self._need_account(symbol)
-        orders = await self._read(self._venue.open_orders(symbol))
-        for order in orders:
-            self._books.learn(order)
-        return orders
+        told = [self._as_known(order) for order in await self._read(self._venue.open_orders(symbol))]
+        # The stream may have told the end of one while the answer was on its way.
+        return [order for order in told if not order.status.is_closed]
 
     # The account
 
@@ -376,6 +374,11 @@ class VenueExchange:
         if interval not in known:
             expected = ", ".join(name for name in INTERVALS_MS if name in known)
             raise InvalidRequest(f"interval {interval!r}: expected one of {expected}")
+
+    def _as_known(self, told: Order) -> Order:
+        """Take in what a query told of an order, and answer what is known of it with that."""
+        self._books.learn(told)
+        return self._books.tracker.find(OrderRef(symbol=told.symbol, order_id=told.order_id)) or told
 
     def _with_client_id(self, fill: Fill) -> Fill:
         if fill.client_order_id:
