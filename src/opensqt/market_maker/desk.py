@@ -202,7 +202,7 @@ class OrderDesk:
             self._doubts.pop(ref.order_id, None)
             return
         live = self.state.find(ref.client_order_id)
-        if live is None or live.status.is_in_flight:
+        if live is None or live.status.is_in_flight or order.status.is_in_flight:
             return
         if live.cancel_asked and live.status.is_open:
             # The venue still works it although it was asked to cancel: ask again.

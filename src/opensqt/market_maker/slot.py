@@ -102,7 +102,8 @@ class LiveOrder:
             status=status,
             order_id=order.order_id or self.order_id,
             filled=max(self.filled, order.filled_quantity),
-            reason=order.reason or self.reason,
+            # Why nothing is known of it now says nothing of how it ends.
+            reason=self.reason if order.status.is_in_flight else order.reason or self.reason,
         )
 
 

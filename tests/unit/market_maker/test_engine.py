@@ -242,6 +242,23 @@ def test_an_order_that_was_seen_lately_is_not_gone_because_a_query_does_not_show
     assert desk.engine.state.find(order.client_order_id) is not None
 
 
+def test_an_open_order_that_is_told_unknown_stays_as_it_was_and_is_asked_for_again() -> None:
+    """F3: the venue does not show it now, which says nothing of what became of it."""
+    desk = Desk().start(1004)
+    order = desk.engine.state.slot(0).order
+    assert order is not None
+    ref = OrderRef(symbol=SYMBOL, client_order_id=order.client_order_id)
+    desk.engine.desk.ask(order, desk.now)
+    desk.think()
+    desk.commands.clear()
+    shown = desk.venue.orders[order.client_order_id]
+    desk.tell(OrderTold(ref, replace(shown, status=OrderStatus.UNKNOWN, reason="not shown now")))
+    assert desk.engine.state.find(order.client_order_id) == order
+    desk.now += 5
+    desk.think()
+    assert Ask(ref) in desk.commands
+
+
 def test_a_failed_query_changes_nothing() -> None:
     """F3: 'could not ask' is not 'does not exist'."""
     desk = Desk().start(1004)
