@@ -25,8 +25,9 @@ setup: $(VENV)/.development
 demo: $(VENV)/.runtime
 	@$(BIN)/opensqt demo $(ARGS)
 
+# Most proofs wait for sockets and processes: more of them run at once than there are processors.
 test: $(VENV)/.development
-	$(BIN)/pytest -n auto $(ARGS)
+	$(BIN)/pytest -n 4 --dist worksteal $(ARGS)
 
 chaos: $(VENV)/.development
 	@$(BIN)/python -m tests.chaos.marathon $(ARGS)

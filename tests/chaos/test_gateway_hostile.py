@@ -77,7 +77,10 @@ async def test_names_that_clients_give_themselves_fill_neither_metrics_nor_memor
         page, before = await metrics(made), resident_mb(made)
         for start in range(1, count, 50):
             await asyncio.gather(*map(call, range(start, start + 50)))
-        assert len(await metrics(made)) <= len(page) + 10
+        after = await metrics(made)
+        assert not any("name1" in line for line in after)
+        # What the adapter does meanwhile may add a family or two; a line for each name would be a thousand.
+        assert len(after) <= len(page) + count // 10
         assert resident_mb(made) - before < 40
 
 
