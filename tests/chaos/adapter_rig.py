@@ -29,6 +29,14 @@ PART = Decimal("0.001")
 UNLIMITED = ServerRules(weight_per_minute=10_000_000, orders_per_10s=1_000_000, orders_per_minute=1_000_000)
 """For proofs that send more than an account may."""
 
+LOST_REPLIES = (
+    {"kind": "drop_reply"},
+    {"kind": "error_after", "status": 503},
+    {"kind": "timeout_unknown"},
+    {"kind": "error_before", "status": 502},
+)
+"""The ways in which an answer is lost; after the last of them nothing was done."""
+
 
 Adapter = Callable[..., AbstractAsyncContextManager["Rig"]]
 """`on_simulator`, its venue given."""

@@ -26,16 +26,10 @@ from opensqt.model.fill import Fill
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, Side
 from opensqt.model.stream import Cursor
 from opensqt.simulator.settings import SymbolSettings
-from tests.chaos.adapter_rig import UNLIMITED
+from tests.chaos.adapter_rig import LOST_REPLIES, UNLIMITED
 from tests.chaos.gateway_rig import LOT, SYMBOL, Gateway, far, gateway, request
 from tests.support import eventually
 
-LOST_REPLIES = (
-    {"kind": "drop_reply"},
-    {"kind": "error_after", "status": 503},
-    {"kind": "timeout_unknown"},
-    {"kind": "error_before", "status": 502},
-)
 PART = Decimal("0.001")
 
 

@@ -27,15 +27,8 @@ from opensqt.model.errors import (
     Unreachable,
 )
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, Side, TimeInForce
-from tests.chaos.adapter_rig import SYMBOL, UNLIMITED, Adapter, Rig, code_of
+from tests.chaos.adapter_rig import LOST_REPLIES, SYMBOL, UNLIMITED, Adapter, Rig, code_of
 from tests.support import eventually
-
-LOST_REPLIES = (
-    {"kind": "drop_reply"},
-    {"kind": "error_after", "status": 503},
-    {"kind": "timeout_unknown"},
-    {"kind": "error_before", "status": 502},
-)
 
 
 async def place_or_resolve(rig: Rig, request: OrderRequest, hidden_ms: int) -> Order | None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -70,22 +69,6 @@ def asked(client_order_id: str, quantity: str = "0.1", symbol: str = "BTCUSDT") 
 @pytest.fixture
 def venue() -> Venue:
     return Venue()
-
-
-@pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
-    journal = Journal(str(tmp_path / "journal.db"))
-    await journal.open()
-    yield journal
-    await journal.close()
-
-
-@pytest.fixture
-async def tasks() -> AsyncIterator[Tasks]:
-    tasks = Tasks()
-    yield tasks
-    await tasks.close()
-    assert tasks.checks() == []
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -41,14 +40,6 @@ def placed(client_order_id: str) -> Order:
         order_id="77",
         status=OrderStatus.OPEN,
     )
-
-
-@pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
-    journal = Journal(str(tmp_path / "journal.db"))
-    await journal.open()
-    yield journal
-    await journal.close()
 
 
 async def reopened(journal: Journal) -> Journal:

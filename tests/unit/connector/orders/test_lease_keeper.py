@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -23,14 +22,6 @@ from tests.support import eventually
 NO_ROOM = """
 CREATE TRIGGER no_room BEFORE INSERT ON lease BEGIN SELECT RAISE(ABORT, 'no room on the disk'); END
 """
-
-
-@pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
-    journal = Journal(str(tmp_path / "journal.db"))
-    await journal.open()
-    yield journal
-    await journal.close()
 
 
 @pytest.fixture

@@ -52,14 +52,6 @@ async def journal() -> AsyncIterator[Journal]:
 
 
 @pytest.fixture
-async def tasks() -> AsyncIterator[Tasks]:
-    tasks = Tasks()
-    yield tasks
-    await tasks.close()
-    assert tasks.checks() == []
-
-
-@pytest.fixture
 async def desk(venue: InMemoryExchange, journal: Journal, tasks: Tasks) -> OrderDesk:
     desk = OrderDesk(venue, journal, tasks, resolve_at_once)
     await desk.start()
