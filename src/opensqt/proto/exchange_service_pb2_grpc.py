@@ -26,12 +26,29 @@ if _version_not_supported:
 
 
 class ExchangeServiceStub:
-    """One exchange account. Failed calls carry google.rpc.ErrorInfo (stable reason; metadata venue_code and symbol)
-    and google.rpc.RetryInfo where a wait helps.
+    """One exchange account.
 
-    Every streamed response is a batch: all that queued for this client since the last one, with the epoch and the
-    number of the last update. The first is a snapshot. A client that comes back sends its last cursor and gets what
-    it missed, or a fresh snapshot with gap = true.
+    Who calls: metadata `authorization: Bearer TOKEN`, or a client certificate; where the connector asks for neither,
+    metadata `x-client-name`. Orders and cancels need the role `trade`, all else `read`. Metadata `x-correlation-id`,
+    1 to 64 letters, digits and _ . : -, follows a call through the logs and comes back in the metadata.
+
+    Errors: a failed call carries google.rpc.ErrorInfo (domain "opensqt", a stable reason, metadata venue_code and
+    symbol) and google.rpc.RetryInfo where a wait helps; see the message Error. Each method below lists its status
+    codes and reasons. Every call may also end with:
+    INVALID_ARGUMENT: INVALID_REQUEST (a field is missing, malformed or out of range; the text names the field, its
+    value and what was expected)
+    UNAUTHENTICATED: TOKEN_REFUSED (the connector does not know the token or the certificate)
+    PERMISSION_DENIED: PERMISSION_DENIED (the client's role, its limits or the venue's key do not allow it)
+    RESOURCE_EXHAUSTED: RATE_LIMITED (the client has too many calls in flight or streams open; nothing was done)
+    UNAVAILABLE: UNREACHABLE (the connector is stopping; nothing was done)
+    INTERNAL: INTERNAL (a fault of the connector; its log tells more)
+    A venue may refuse a call for a reason that is not listed with it; it is then still one of those listed in Error.
+    A status without ErrorInfo is not from the connector but from gRPC or a proxy (a lost connection, a deadline, a
+    request of more than 1 MB): what became of the call is then unknown.
+
+    Streams: every response is a batch of all that queued for this client since the last one, with the epoch and the
+    sequence of its last update. The first is a snapshot. A client that comes back sends both in its request and gets
+    what it missed, or a fresh snapshot with gap = true. A stream ends with UNAVAILABLE when the connector stops.
     """
 
     def __init__(self, channel):
@@ -128,119 +145,262 @@ class ExchangeServiceStub:
 
 
 class ExchangeServiceServicer:
-    """One exchange account. Failed calls carry google.rpc.ErrorInfo (stable reason; metadata venue_code and symbol)
-    and google.rpc.RetryInfo where a wait helps.
+    """One exchange account.
 
-    Every streamed response is a batch: all that queued for this client since the last one, with the epoch and the
-    number of the last update. The first is a snapshot. A client that comes back sends its last cursor and gets what
-    it missed, or a fresh snapshot with gap = true.
+    Who calls: metadata `authorization: Bearer TOKEN`, or a client certificate; where the connector asks for neither,
+    metadata `x-client-name`. Orders and cancels need the role `trade`, all else `read`. Metadata `x-correlation-id`,
+    1 to 64 letters, digits and _ . : -, follows a call through the logs and comes back in the metadata.
+
+    Errors: a failed call carries google.rpc.ErrorInfo (domain "opensqt", a stable reason, metadata venue_code and
+    symbol) and google.rpc.RetryInfo where a wait helps; see the message Error. Each method below lists its status
+    codes and reasons. Every call may also end with:
+    INVALID_ARGUMENT: INVALID_REQUEST (a field is missing, malformed or out of range; the text names the field, its
+    value and what was expected)
+    UNAUTHENTICATED: TOKEN_REFUSED (the connector does not know the token or the certificate)
+    PERMISSION_DENIED: PERMISSION_DENIED (the client's role, its limits or the venue's key do not allow it)
+    RESOURCE_EXHAUSTED: RATE_LIMITED (the client has too many calls in flight or streams open; nothing was done)
+    UNAVAILABLE: UNREACHABLE (the connector is stopping; nothing was done)
+    INTERNAL: INTERNAL (a fault of the connector; its log tells more)
+    A venue may refuse a call for a reason that is not listed with it; it is then still one of those listed in Error.
+    A status without ErrorInfo is not from the connector but from gRPC or a proxy (a lost connection, a deadline, a
+    request of more than 1 MB): what became of the call is then unknown.
+
+    Streams: every response is a batch of all that queued for this client since the last one, with the epoch and the
+    sequence of its last update. The first is a snapshot. A client that comes back sends both in its request and gets
+    what it missed, or a fresh snapshot with gap = true. A stream ends with UNAVAILABLE when the connector stops.
     """
 
     def PlaceOrder(self, request, context):
-        """Idempotent by client_order_id: asked again, it answers the first outcome.
+        """Place one order. Idempotent by client_order_id: the same id with the same content is placed once, through lost
+        answers and restarts of the connector, and each call answers the first outcome. After UNAVAILABLE,
+        DEADLINE_EXCEEDED or ORDER_OUTCOME_UNKNOWN send the very same request again; never a new id.
+
+        The answer comes when the outcome is proven, 30 s (the connector's order_wait_s) or the call's deadline at the
+        latest.
+
+        Errors:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL, ORDER_DENIED (a rule of the symbol or a limit of the client; never sent)
+        FAILED_PRECONDITION: ORDER_REJECTED, INSUFFICIENT_MARGIN, POST_ONLY_WOULD_CROSS, REDUCE_ONLY_REFUSED,
+        POSITION_MODE_MISMATCH (the venue refused it), LEASE_EXPIRED (send a Heartbeat first; never sent)
+        ALREADY_EXISTS: DUPLICATE_ORDER (the id was used with other content, or by another client)
+        UNIMPLEMENTED: UNSUPPORTED (the venue can't, or the connector is in public-only mode)
+        RESOURCE_EXHAUSTED: RATE_LIMITED, BANNED (nothing was sent, or the venue took nothing)
+        UNAVAILABLE: UNREACHABLE (nothing happened at the venue), MAINTENANCE
+        UNAUTHENTICATED: CREDENTIALS_REFUSED, CLOCK_SKEW (of the connector's own key and clock)
+        ABORTED: ORDER_OUTCOME_UNKNOWN (sent, and not proven present or absent in time)
+        UNKNOWN: VENUE_ERROR (the venue answered what no table knows, and the order is proven absent)
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchPlaceOrders(self, request, context):
-        """Answers per item, in order: an order or an error. One bad item never hides the others.
+        """Place 1 to 100 orders. Answers per item, in the order of the request: an order or an error with a reason of
+        PlaceOrder. One bad item never hides the others. Idempotent as PlaceOrder, item by item.
+
+        The call itself fails only as every call may.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelOrder(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Cancel one order, whoever placed it unless the client's limits say otherwise. A second cancel does no harm.
+
+        Errors:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL
+        FAILED_PRECONDITION: ORDER_REJECTED (the venue does not cancel it now)
+        NOT_FOUND: ORDER_NOT_FOUND (the venue knows no such order)
+        UNIMPLEMENTED: UNSUPPORTED (the connector is in public-only mode)
+        RESOURCE_EXHAUSTED: RATE_LIMITED, BANNED
+        UNAVAILABLE: UNREACHABLE (nothing happened at the venue), MAINTENANCE
+        UNAUTHENTICATED: CREDENTIALS_REFUSED, CLOCK_SKEW
+        ABORTED: ORDER_OUTCOME_UNKNOWN (what became of the order is not proven; cancel it again)
+        UNKNOWN: VENUE_ERROR
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchCancelOrders(self, request, context):
-        """Answers per item, in order.
+        """Cancel 1 to 100 orders. Answers per item, in the order of the request: the order or an error with a reason of
+        CancelOrder.
+
+        Errors of the call itself:
+        UNIMPLEMENTED: UNSUPPORTED (the connector is in public-only mode)
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelAllOrders(self, request, context):
-        """Cancels every open order of a symbol, whoever placed it.
+        """Cancel every open order of a symbol, whoever placed it. A client that may cancel only its own orders is refused
+        (PERMISSION_DENIED).
+
+        Errors:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL
+        FAILED_PRECONDITION: ORDER_REJECTED (the venue does not cancel now)
+        NOT_FOUND: ORDER_NOT_FOUND (an order that was open is not known to the venue any more)
+        UNIMPLEMENTED: UNSUPPORTED (the connector is in public-only mode)
+        RESOURCE_EXHAUSTED: RATE_LIMITED, BANNED
+        UNAVAILABLE: UNREACHABLE, MAINTENANCE
+        UNAUTHENTICATED: CREDENTIALS_REFUSED, CLOCK_SKEW
+        ABORTED: ORDER_OUTCOME_UNKNOWN (some may be canceled; ask GetOpenOrders and cancel again)
+        UNKNOWN: VENUE_ERROR
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetOrder(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return one order, open or closed, as the venue tells it now. An order of this connector that the venue does not
+        show yet is answered as PENDING or UNKNOWN, not as an error.
+
+        Errors:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL
+        NOT_FOUND: ORDER_NOT_FOUND (the venue knows no such order; no other error proves its absence)
+        UNIMPLEMENTED: UNSUPPORTED (the connector is in public-only mode)
+        RESOURCE_EXHAUSTED: RATE_LIMITED, BANNED
+        UNAVAILABLE: UNREACHABLE, MAINTENANCE
+        UNAUTHENTICATED: CREDENTIALS_REFUSED, CLOCK_SKEW
+        ABORTED: ORDER_OUTCOME_UNKNOWN (the venue does not show it, and the connector's journal can't be read)
+        UNKNOWN: VENUE_ERROR
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetOpenOrders(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return the open orders of one symbol or of all, whoever placed them, as the venue tells them now.
+
+        Errors:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL
+        UNIMPLEMENTED: UNSUPPORTED (the connector is in public-only mode)
+        RESOURCE_EXHAUSTED: RATE_LIMITED, BANNED
+        UNAVAILABLE: UNREACHABLE, MAINTENANCE
+        UNAUTHENTICATED: CREDENTIALS_REFUSED, CLOCK_SKEW
+        UNKNOWN: VENUE_ERROR
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAccount(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return the balance of the margin asset, as the venue tells it now.
+
+        Errors:
+        UNIMPLEMENTED: UNSUPPORTED (the connector is in public-only mode)
+        RESOURCE_EXHAUSTED: RATE_LIMITED, BANNED
+        UNAVAILABLE: UNREACHABLE, MAINTENANCE
+        UNAUTHENTICATED: CREDENTIALS_REFUSED, CLOCK_SKEW
+        UNKNOWN: VENUE_ERROR
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPositions(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return the positions, as the venue tells them now.
+
+        Errors:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL
+        UNIMPLEMENTED: UNSUPPORTED (the connector is in public-only mode)
+        RESOURCE_EXHAUSTED: RATE_LIMITED, BANNED
+        UNAVAILABLE: UNREACHABLE, MAINTENANCE
+        UNAUTHENTICATED: CREDENTIALS_REFUSED, CLOCK_SKEW
+        UNKNOWN: VENUE_ERROR
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetLatestPrice(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return the best bid and ask: from the stream while somebody reads it and it is fresh, else from the venue.
+
+        Errors:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL
+        RESOURCE_EXHAUSTED: RATE_LIMITED, BANNED
+        UNAVAILABLE: UNREACHABLE, MAINTENANCE
+        UNKNOWN: VENUE_ERROR
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetHistoricalKlines(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return candles from the venue, oldest first.
+
+        Errors:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL
+        RESOURCE_EXHAUSTED: RATE_LIMITED, BANNED
+        UNAVAILABLE: UNREACHABLE, MAINTENANCE
+        UNKNOWN: VENUE_ERROR
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetExchangeInfo(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Return what is behind the connector: the venue, what it can do, the rules of every symbol. Asks nobody, so it
+        fails only as every call may.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SubscribePrice(self, request, context):
-        """Best bid and ask. Conflates for a slow client: the newest wins.
+        """Stream the best bid and ask of a symbol. Conflates for a slow client: the newest wins.
+
+        Errors:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SubscribeOrders(self, request, context):
-        """Orders and fills. Never conflates, never drops: a client that overflows ends with RESOURCE_EXHAUSTED.
+        """Stream orders and fills of the account, whoever placed them. The snapshot is the open orders. Never conflates and
+        never drops: a client that falls more than the connector's stream_buffer (8,192 updates) behind is ended with
+        STREAM_OVERFLOW; it subscribes again at its place and is told of the gap.
+
+        Errors:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL
+        UNIMPLEMENTED: UNSUPPORTED (the connector is in public-only mode)
+        RESOURCE_EXHAUSTED: STREAM_OVERFLOW
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SubscribeKlines(self, request, context):
-        """Candles as they form; the closing one has closed = true.
+        """Stream candles as they form. The closing state of each candle comes with closed = true. Conflates per candle for
+        a slow client, so that no closing one is left out.
+
+        Errors:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SubscribeAccount(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Stream the balance of the margin asset. Conflates for a slow client: the newest wins.
+
+        Errors:
+        UNIMPLEMENTED: UNSUPPORTED (the connector is in public-only mode)
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SubscribePositions(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Stream positions; one that became flat comes as an explicit zero. Conflates per symbol and position side for a
+        slow client: the newest wins.
+
+        Errors:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL
+        UNIMPLEMENTED: UNSUPPORTED (the connector is in public-only mode)
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -342,12 +502,29 @@ def add_ExchangeServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ExchangeService:
-    """One exchange account. Failed calls carry google.rpc.ErrorInfo (stable reason; metadata venue_code and symbol)
-    and google.rpc.RetryInfo where a wait helps.
+    """One exchange account.
 
-    Every streamed response is a batch: all that queued for this client since the last one, with the epoch and the
-    number of the last update. The first is a snapshot. A client that comes back sends its last cursor and gets what
-    it missed, or a fresh snapshot with gap = true.
+    Who calls: metadata `authorization: Bearer TOKEN`, or a client certificate; where the connector asks for neither,
+    metadata `x-client-name`. Orders and cancels need the role `trade`, all else `read`. Metadata `x-correlation-id`,
+    1 to 64 letters, digits and _ . : -, follows a call through the logs and comes back in the metadata.
+
+    Errors: a failed call carries google.rpc.ErrorInfo (domain "opensqt", a stable reason, metadata venue_code and
+    symbol) and google.rpc.RetryInfo where a wait helps; see the message Error. Each method below lists its status
+    codes and reasons. Every call may also end with:
+    INVALID_ARGUMENT: INVALID_REQUEST (a field is missing, malformed or out of range; the text names the field, its
+    value and what was expected)
+    UNAUTHENTICATED: TOKEN_REFUSED (the connector does not know the token or the certificate)
+    PERMISSION_DENIED: PERMISSION_DENIED (the client's role, its limits or the venue's key do not allow it)
+    RESOURCE_EXHAUSTED: RATE_LIMITED (the client has too many calls in flight or streams open; nothing was done)
+    UNAVAILABLE: UNREACHABLE (the connector is stopping; nothing was done)
+    INTERNAL: INTERNAL (a fault of the connector; its log tells more)
+    A venue may refuse a call for a reason that is not listed with it; it is then still one of those listed in Error.
+    A status without ErrorInfo is not from the connector but from gRPC or a proxy (a lost connection, a deadline, a
+    request of more than 1 MB): what became of the call is then unknown.
+
+    Streams: every response is a batch of all that queued for this client since the last one, with the epoch and the
+    sequence of its last update. The first is a snapshot. A client that comes back sends both in its request and gets
+    what it missed, or a fresh snapshot with gap = true. A stream ends with UNAVAILABLE when the connector stops.
     """
 
     @staticmethod

@@ -26,7 +26,14 @@ if _version_not_supported:
 
 
 class GatewayServiceStub:
-    """What the gateway itself can tell, beyond the exchange account.
+    """What the gateway itself can tell and do, beyond the exchange account. Who calls, and what an error carries, is as
+    in ExchangeService. Every call may end with:
+    INVALID_ARGUMENT: INVALID_REQUEST
+    UNAUTHENTICATED: TOKEN_REFUSED
+    PERMISSION_DENIED: PERMISSION_DENIED
+    RESOURCE_EXHAUSTED: RATE_LIMITED
+    UNAVAILABLE: UNREACHABLE
+    INTERNAL: INTERNAL
     """
 
     def __init__(self, channel):
@@ -58,33 +65,50 @@ class GatewayServiceStub:
 
 
 class GatewayServiceServicer:
-    """What the gateway itself can tell, beyond the exchange account.
+    """What the gateway itself can tell and do, beyond the exchange account. Who calls, and what an error carries, is as
+    in ExchangeService. Every call may end with:
+    INVALID_ARGUMENT: INVALID_REQUEST
+    UNAUTHENTICATED: TOKEN_REFUSED
+    PERMISSION_DENIED: PERMISSION_DENIED
+    RESOURCE_EXHAUSTED: RATE_LIMITED
+    UNAVAILABLE: UNREACHABLE
+    INTERNAL: INTERNAL
     """
 
     def GetStatus(self, request, context):
-        """Why the connector is or is not healthy.
+        """Return why the connector is or is not healthy. Asks nobody, so it fails only as every call may.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListFills(self, request, context):
-        """The account's trades at or after a time, oldest first; repeat-safe by trade_id.
+        """Return the account's trades of a symbol at or after a time, oldest first. Repeat-safe by trade_id.
+
+        Errors:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL
+        UNIMPLEMENTED: UNSUPPORTED (the connector is in public-only mode)
+        RESOURCE_EXHAUSTED: RATE_LIMITED, BANNED
+        UNAVAILABLE: UNREACHABLE, MAINTENANCE
+        UNAUTHENTICATED: CREDENTIALS_REFUSED, CLOCK_SKEW
+        UNKNOWN: VENUE_ERROR
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRateBudget(self, request, context):
-        """What is left of the venue's limits, and this client's part in their use.
+        """Return what is left of the venue's limits, and this client's part in their use. Asks nobody, so it fails only as
+        every call may.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Heartbeat(self, request, context):
-        """Takes or renews this client's lease. When a lease ends without having been given up, the connector cancels
-        this client's own orders, and no other.
+        """Take or renew this client's lease; needs the role `trade`. When a lease ends without having been given up, the
+        connector cancels this client's own orders, and no other. Send it every third of ttl_ms. It fails only as every
+        call may; UNREACHABLE then also means that the journal can't be written. Not idempotent: `lapsed` is told once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -122,7 +146,14 @@ def add_GatewayServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GatewayService:
-    """What the gateway itself can tell, beyond the exchange account.
+    """What the gateway itself can tell and do, beyond the exchange account. Who calls, and what an error carries, is as
+    in ExchangeService. Every call may end with:
+    INVALID_ARGUMENT: INVALID_REQUEST
+    UNAUTHENTICATED: TOKEN_REFUSED
+    PERMISSION_DENIED: PERMISSION_DENIED
+    RESOURCE_EXHAUSTED: RATE_LIMITED
+    UNAVAILABLE: UNREACHABLE
+    INTERNAL: INTERNAL
     """
 
     @staticmethod
