@@ -27,12 +27,15 @@ class Terminal(logging.Handler):
 def alone() -> Iterator[Terminal]:
     """Let it be the only one that is shown anything, as in a process of its own."""
     root = logging.getLogger()
-    before, shown = root.handlers[:], Terminal()
+    before, level, shown = root.handlers[:], root.level, Terminal()
     root.handlers[:] = [shown]
+    # A test that ran before in this process may have set it higher.
+    root.setLevel(logging.WARNING)
     try:
         yield shown
     finally:
         root.handlers[:] = before
+        root.setLevel(level)
 
 
 def fail() -> None:
