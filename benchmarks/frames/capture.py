@@ -14,13 +14,13 @@ import orjson
 
 from benchmarks.frames import clients
 from benchmarks.frames.clients import SYMBOL
-from opensqt.exchange.venues.venue import Venue
 from opensqt.model.order import OrderType, Side, TimeInForce
 from opensqt.simulator import Simulator, SimulatorSettings
+from opensqt.simulator.engine.order import NewOrder
 from opensqt.simulator.faults import PRIVATE_CHANNELS
-from opensqt.simulator.order import NewOrder
 from opensqt.simulator.settings import AccountSettings, ServerRules
 from opensqt.simulator.sockets import Socket
+from opensqt.venues.venue import Venue
 
 START_MS = 1_700_000_000_000
 _LATER_MS = 3_600_000

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.venues.base import VenueExchange
-from opensqt.exchange.venues.registry import venue_type
+from opensqt.venues.adapter import VenueExchange
+from opensqt.venues.factory import venue_type
 
 SYMBOL = "BTCUSDT"
 _USER = "20000001"

@@ -14,8 +14,8 @@ import uvloop
 from aiohttp import web
 
 from benchmarks.frames.capture import Frames, Kind, Way, capture, simulator
-from opensqt.exchange.venues.registry import VENUES
 from opensqt.simulator import Simulator
+from opensqt.venues.factory import VENUES
 
 READY = "feed ready on "
 _TEXT = 0x81

@@ -27,7 +27,7 @@ from benchmarks import machine
 from benchmarks.frames.capture import Kind, Way
 from benchmarks.frames.feed import READY
 from benchmarks.frames.readers import WAYS, Source
-from opensqt.exchange.venues.registry import VENUES
+from opensqt.venues.factory import VENUES
 
 GOALS = {Way.CCXT: 0.4, Way.BARE: 2.2}
 """What our adapter may cost at most, as a multiple of each other way."""

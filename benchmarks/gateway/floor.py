@@ -12,7 +12,7 @@ import grpc
 import orjson
 import uvloop
 
-from opensqt.exchange import wire
+from opensqt.wire import options
 
 
 def main() -> int:
@@ -27,9 +27,9 @@ def main() -> int:
 
 
 async def _serve(answers: dict[str, bytes]) -> None:
-    server = grpc.aio.server(options=wire.SERVER_OPTIONS)
+    server = grpc.aio.server(options=options.SERVER_OPTIONS)
     handlers = {name: _handler(name, answer) for name, answer in answers.items()}
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(wire.EXCHANGE_SERVICE, handlers),))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(options.EXCHANGE_SERVICE, handlers),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(f"floor ready on 127.0.0.1:{port}", flush=True)

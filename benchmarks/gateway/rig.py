@@ -14,11 +14,11 @@ import orjson
 
 from benchmarks.gateway.serve import ASK, BID, SYMBOL
 from benchmarks.process import Server, running
-from opensqt.exchange import wire
 from opensqt.model import client_order_id
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
 from opensqt.proto.exchange_service_pb2_grpc import ExchangeServiceStub
+from opensqt.wire import options
 
 READERS = 10
 
@@ -45,8 +45,8 @@ class Client:
 
 @asynccontextmanager
 async def client(address: str) -> AsyncIterator[Client]:
-    options = [*wire.CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
-    async with grpc.aio.insecure_channel(address, options=options) as channel:
+    own = [*options.CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
+    async with grpc.aio.insecure_channel(address, options=own) as channel:
         await channel.channel_ready()
         yield Client(channel, ExchangeServiceStub(channel))  # type: ignore[no-untyped-call]
 

@@ -19,9 +19,9 @@ import uvloop
 
 from opensqt.config.connector import ServerSettings
 from opensqt.connector.server import Connector
-from opensqt.exchange.memory import InMemoryExchange
 from opensqt.model.market import Price
 from opensqt.telemetry import logging
+from opensqt.testing.exchange import InMemoryExchange
 
 SYMBOL = "BTCUSDT"
 BID, ASK = Decimal("50000.0"), Decimal("50000.1")

@@ -15,8 +15,8 @@ from benchmarks.gateway import rig
 from benchmarks.gateway.rig import Client, Options
 from benchmarks.measure import Figure, median_ratio, p50s, p99s, take_turns, told
 from benchmarks.process import Server, running
-from opensqt.exchange.requests import decode_order_request
 from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.wire.requests import decode_order_request
 
 VENUE = "binance"
 _KEYS = {"API_KEY": "sim-key", "API_SECRET": "sim-secret", "LOG_FORMAT": "json"}

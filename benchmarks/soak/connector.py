@@ -11,8 +11,8 @@ import sys
 from typing import Any
 
 from opensqt.connector.__main__ import main
-from opensqt.exchange.feed import Feed
-from opensqt.exchange.tracker import OrderTracker
+from opensqt.streams.feed import Feed
+from opensqt.venues.account.tracker import OrderTracker
 
 _UPDATES = 1024
 _ORDERS = 256

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from opensqt.model import errors
 from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.client_order_id import new as new_client_order_id
-from opensqt.model.fill import Fill
+from opensqt.model.errors import ConfigError
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import (
+    Fill,
     Order,
     OrderRef,
     OrderRequest,
@@ -43,14 +44,13 @@ from opensqt.model.venue import (
 )
 
 if TYPE_CHECKING:
-    from opensqt.client import connect
-    from opensqt.config.load import ConfigError
-    from opensqt.exchange.memory import InMemoryExchange
-    from opensqt.exchange.protocol import Exchange
-    from opensqt.exchange.remote import RemoteExchange
-    from opensqt.sync import SyncExchange, connect_sync
+    from opensqt.client.connect import connect
+    from opensqt.client.exchange import RemoteExchange
+    from opensqt.client.sync import SyncExchange, connect_sync
+    from opensqt.model.exchange import Exchange
+    from opensqt.testing.exchange import InMemoryExchange
 
-__version__ = "0.1.0"
+from opensqt.version import __version__ as __version__
 
 __all__ = [
     "INTERVALS_MS",
@@ -94,13 +94,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ConfigError": "opensqt.config.load",
-    "Exchange": "opensqt.exchange.protocol",
-    "InMemoryExchange": "opensqt.exchange.memory",
-    "RemoteExchange": "opensqt.exchange.remote",
-    "SyncExchange": "opensqt.sync",
-    "connect": "opensqt.client",
-    "connect_sync": "opensqt.sync",
+    "Exchange": "opensqt.model.exchange",
+    "InMemoryExchange": "opensqt.testing.exchange",
+    "RemoteExchange": "opensqt.client.exchange",
+    "SyncExchange": "opensqt.client.sync",
+    "connect": "opensqt.client.connect",
+    "connect_sync": "opensqt.client.sync",
 }
 
 

@@ -10,17 +10,15 @@ from decimal import Decimal
 from typing import Any
 
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.factory import create_exchange
-from opensqt.exchange.venues.base import VenueExchange
-from opensqt.exchange.venues.registry import venue_type
 from opensqt.model import client_order_id
 from opensqt.model.account import PositionMode
 from opensqt.model.errors import ExchangeError
-from opensqt.model.fill import Fill
-from opensqt.model.order import Order, OrderRequest, Side
+from opensqt.model.order import Fill, Order, OrderRequest, Side
 from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.faults import Fault
 from opensqt.simulator.settings import AccountSettings, ServerRules, SymbolSettings
+from opensqt.venues.adapter import VenueExchange
+from opensqt.venues.factory import create_exchange, venue_type
 from tests.support import eventually
 
 SYMBOL = "BTCUSDT"

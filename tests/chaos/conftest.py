@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from opensqt.exchange.venues.registry import VENUES
+from opensqt.venues.factory import VENUES
 from tests.chaos.adapter_rig import Adapter, on_simulator
 
 

@@ -12,18 +12,18 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from opensqt.client.exchange import RemoteExchange
 from opensqt.config.connector import ServerSettings
 from opensqt.config.remote import RemoteSettings
 from opensqt.connector.server import Connector
-from opensqt.exchange import gateway_codec
-from opensqt.exchange.factory import create_exchange
-from opensqt.exchange.remote import RemoteExchange
-from opensqt.exchange.venues.base import VenueExchange
 from opensqt.model.venue import Channel, ExchangeStatus
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from opensqt.proto.gateway_service_pb2_grpc import GatewayServiceStub
 from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.faults import Fault
+from opensqt.venues.adapter import VenueExchange
+from opensqt.venues.factory import create_exchange
+from opensqt.wire import gateway_codec
 from tests.chaos.adapter_rig import settings
 from tests.support import eventually
 

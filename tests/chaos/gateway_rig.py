@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
+from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import RemoteSettings
-from opensqt.exchange.remote import RemoteExchange
 from opensqt.model import client_order_id
 from opensqt.model.order import OrderRequest, Side
 from opensqt.simulator import Simulator, SimulatorSettings

@@ -6,11 +6,11 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
-from opensqt.market_maker.order_ids import OrderIds
+from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.model.order import Side
 from opensqt.simulator import Simulator
-from opensqt.simulator.events import BookTicker, OrderChanged
-from opensqt.simulator.order import ClosingReason, SimOrder
+from opensqt.simulator.engine.events import BookTicker, OrderChanged
+from opensqt.simulator.engine.order import ClosingReason, SimOrder
 from tests.service.grid_rig import SYMBOL
 
 

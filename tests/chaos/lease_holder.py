@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
+from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import RemoteSettings
-from opensqt.exchange.remote import RemoteExchange
 from tests.chaos.gateway_rig import far, request
 
 

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from opensqt.exchange.factory import create_exchange
 from opensqt.model.order import OrderRef
+from opensqt.venues.factory import create_exchange
 from tests.chaos.adapter_rig import PART, SYMBOL, Rig, on_simulator, settings
 from tests.support import eventually
 

@@ -8,12 +8,12 @@ from decimal import Decimal
 import pytest
 import structlog
 
-from opensqt.exchange.factory import create_exchange
 from opensqt.model.account import PositionMode
 from opensqt.model.errors import ExchangeError, PermissionDenied, PostOnlyWouldCross
 from opensqt.model.order import OrderRef, OrderRequest, OrderStatus, OrderType, PositionSide, Side, TimeInForce
 from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.settings import AccountSettings
+from opensqt.venues.factory import create_exchange
 from tests.chaos.adapter_rig import LOT, SYMBOL, on_simulator, settings
 from tests.support import eventually
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from opensqt.exchange.venues.registry import VENUES
 from opensqt.model import client_order_id
 from opensqt.model.market import Price
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderType, Side
 from opensqt.simulator.settings import SymbolSettings
+from opensqt.venues.factory import VENUES
 from tests.chaos.adapter_rig import Rig, on_simulator
 from tests.support import eventually
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from opensqt.exchange.remote import RemoteExchange
+from opensqt.client.exchange import RemoteExchange
 from opensqt.model.errors import ConnectorUnavailable, LeaseExpired
 from tests.chaos.gateway_rig import SYMBOL, far, gateway, request
 from tests.support import eventually

@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import SecretStr
 
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.factory import create_exchange
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto.exchange_service_pb2_grpc import ExchangeServiceStub
 from opensqt.simulator import Simulator, SimulatorSettings
+from opensqt.venues.factory import create_exchange
 from tests.service.connector_rig import Rig, client, rig
 from tests.support import eventually
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import grpc
 from aiohttp import ClientSession
 
-from opensqt.exchange import wire
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
 from opensqt.proto.exchange_service_pb2_grpc import ExchangeServiceStub
+from opensqt.wire import options
 from tests.chaos.gateway_rig import Gateway, gateway
 from tests.service.connector_rig import order
 from tests.service.hostile import TEXTS
@@ -70,7 +70,7 @@ async def test_names_that_clients_give_themselves_fill_neither_metrics_nor_memor
         stub = ExchangeServiceStub(channel)
 
         async def call(number: int) -> None:
-            names = ((wire.CLIENT_NAME, f"name{number}"), (wire.CORRELATION_ID, f"id{number}"))
+            names = ((options.CLIENT_NAME, f"name{number}"), (options.CORRELATION_ID, f"id{number}"))
             await stub.GetExchangeInfo(pb.GetExchangeInfoRequest(), metadata=names, timeout=60)
 
         await call(0)

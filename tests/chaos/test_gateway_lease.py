@@ -12,7 +12,7 @@ import pytest
 
 from opensqt.model.errors import OutcomeUnknown
 from opensqt.model.order import OrderRef
-from opensqt.simulator.order import NewOrder
+from opensqt.simulator.engine.order import NewOrder
 from tests.chaos.gateway_rig import LOT, SYMBOL, Gateway, Side, far, gateway, request
 from tests.support import eventually, start
 

@@ -12,11 +12,11 @@ from decimal import Decimal
 
 import pytest
 
-from opensqt.exchange.remote import RemoteExchange
-from opensqt.exchange.venues.registry import venue_type
+from opensqt.client.exchange import RemoteExchange
 from opensqt.model.errors import BackOff, Banned, RateLimited
 from opensqt.model.order import Order, OrderRef, OrderStatus
 from opensqt.simulator.settings import ServerRules
+from opensqt.venues.factory import venue_type
 from tests.chaos.gateway_inside import Inside, inside
 from tests.chaos.gateway_rig import far, request
 from tests.support import eventually

@@ -12,8 +12,7 @@ from typing import Any, Self
 
 import pytest
 
-from opensqt.exchange.remote import RemoteExchange
-from opensqt.exchange.venues.registry import VENUES
+from opensqt.client.exchange import RemoteExchange
 from opensqt.model.errors import (
     ConnectorUnavailable,
     ExchangeError,
@@ -22,10 +21,10 @@ from opensqt.model.errors import (
     RateLimited,
     Unreachable,
 )
-from opensqt.model.fill import Fill
-from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, Side
+from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderStatus, Side
 from opensqt.model.stream import Cursor
 from opensqt.simulator.settings import SymbolSettings
+from opensqt.venues.factory import VENUES
 from tests.chaos.adapter_rig import LOST_REPLIES, UNLIMITED
 from tests.chaos.gateway_rig import LOT, SYMBOL, Gateway, far, gateway, request
 from tests.support import eventually

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from opensqt.exchange.remote import RemoteExchange
+from opensqt.client.exchange import RemoteExchange
 from opensqt.model.errors import ExchangeError
 from opensqt.model.order import OrderStatus
 from tests.chaos.gateway_rig import SYMBOL, Gateway, far, gateway, request

@@ -11,13 +11,13 @@ import pytest
 from pydantic import SecretStr
 
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange import wire
-from opensqt.exchange.factory import create_exchange
-from opensqt.exchange.protocol import Exchange
-from opensqt.exchange.wire import Option
+from opensqt.model.exchange import Exchange
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto.exchange_service_pb2_grpc import ExchangeServiceStub
 from opensqt.simulator import Simulator, SimulatorSettings
+from opensqt.venues.factory import create_exchange
+from opensqt.wire import options
+from opensqt.wire.options import Option
 from tests.service.connector_rig import Rig, rig
 from tests.support import eventually
 from tests.support.proxy import Proxy, proxy
@@ -30,7 +30,9 @@ QUIET = pb.SubscribeOrdersRequest()
 
 
 @asynccontextmanager
-async def through(made: Proxy, options: Iterable[Option] = wire.CHANNEL_OPTIONS) -> AsyncIterator[ExchangeServiceStub]:
+async def through(
+    made: Proxy, options: Iterable[Option] = options.CHANNEL_OPTIONS
+) -> AsyncIterator[ExchangeServiceStub]:
     """A client whose connection goes through the proxy, with the options that our own clients have."""
     own = [*options, ("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.insecure_channel(made.address, options=own) as channel:
@@ -52,7 +54,7 @@ async def notice(address: str, *lost: str) -> None:
 
 
 async def test_a_client_and_the_connector_both_notice_a_dead_connection_whichever_way_it_died() -> None:
-    """F29: by the pings of wire.py, the stream ended with UNAVAILABLE here, its reader released there."""
+    """F29: by the pings of options.py, the stream ended with UNAVAILABLE here, its reader released there."""
     ways = (("to_server", "to_client"), ("to_server",), ("to_client",))
     async with rig() as running:
         noticing = [asyncio.create_task(notice(running.connector.address, *lost)) for lost in ways]
@@ -91,18 +93,18 @@ async def pinged(running: Rig, options: Iterable[Option], *, for_s: float = 0) -
 async def test_pings_are_never_punished(monkeypatch: pytest.MonkeyPatch, large: bool) -> None:
     """F29: an hour of 10 s pings; at test size the clock of both sides goes ten times as fast."""
     faster = 1 if large else FASTER
-    monkeypatch.setattr(wire, "SERVER_OPTIONS", scaled(wire.SERVER_OPTIONS, faster))
+    monkeypatch.setattr(options, "SERVER_OPTIONS", scaled(options.SERVER_OPTIONS, faster))
     async with rig() as running:
-        network = await pinged(running, scaled(wire.CHANNEL_OPTIONS, faster), for_s=3_600 if large else 0)
+        network = await pinged(running, scaled(options.CHANNEL_OPTIONS, faster), for_s=3_600 if large else 0)
         assert (network.to_client.goaways, network.connections) == ([], 1)
 
 
 async def test_a_server_that_was_not_told_of_the_pings_does_punish_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """F29: why wire.py says it to both; and the proof above would see it."""
-    strict = [option for option in wire.SERVER_OPTIONS if "min_ping" not in option[0]]
-    monkeypatch.setattr(wire, "SERVER_OPTIONS", scaled(strict, FASTER))
+    """F29: why options.py says it to both; and the proof above would see it."""
+    strict = [option for option in options.SERVER_OPTIONS if "min_ping" not in option[0]]
+    monkeypatch.setattr(options, "SERVER_OPTIONS", scaled(strict, FASTER))
     async with rig() as running:
-        network = await pinged(running, scaled(wire.CHANNEL_OPTIONS, FASTER))
+        network = await pinged(running, scaled(options.CHANNEL_OPTIONS, FASTER))
         assert "too_many_pings" in network.to_client.goaways[0]
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 
-from opensqt.exchange.venues.registry import venue_type
-from opensqt.market_maker.order_ids import OrderIds
+from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.model import client_order_id
 from opensqt.model.client_order_id import is_valid
 from opensqt.model.order import Side
+from opensqt.venues.factory import venue_type
 
 
 def test_every_id_that_is_made_fits_the_venue(venue: str, large: bool) -> None:

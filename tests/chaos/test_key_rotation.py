@@ -10,13 +10,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.factory import create_exchange
-from opensqt.exchange.venues.base import VenueExchange
 from opensqt.model.errors import CredentialsRefused, PermissionDenied, Unreachable, Unsupported
 from opensqt.model.order import Side
 from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.keys import ApiKey
 from opensqt.simulator.settings import AccountSettings
+from opensqt.venues.adapter import VenueExchange
+from opensqt.venues.factory import create_exchange
 from tests.chaos.adapter_rig import LOT, UNLIMITED, Adapter, Rig, on_simulator, settings
 from tests.support import eventually
 

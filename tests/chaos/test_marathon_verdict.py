@@ -11,8 +11,7 @@ import pytest
 
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import OrderDenied, OutcomeUnknown, Unreachable
-from opensqt.model.fill import Fill
-from opensqt.model.order import Order, OrderRequest, OrderStatus, OrderUpdate, PositionSide, Side
+from opensqt.model.order import Fill, Order, OrderRequest, OrderStatus, OrderUpdate, PositionSide, Side
 from opensqt.model.stream import Batch
 from tests.chaos.marathon.book import Book
 from tests.chaos.marathon.verdict import differences

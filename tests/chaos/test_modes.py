@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from opensqt.exchange.factory import create_exchange
 from opensqt.model.account import PositionMode
 from opensqt.model.errors import InvalidRequest, OrderDenied, PositionModeMismatch
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side
+from opensqt.venues.factory import create_exchange
 from tests.chaos.adapter_rig import LOT, SYMBOL, Adapter, settings
 
 pytestmark = pytest.mark.parametrize("mode", list(PositionMode))

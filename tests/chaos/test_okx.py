@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from opensqt.exchange.venues.base import VenueExchange
-from opensqt.exchange.venues.registry import venue_type
 from opensqt.model.errors import CredentialsRefused, OutcomeUnknown, PostOnlyWouldCross
 from opensqt.model.order import OrderRef, OrderStatus, OrderType, Side, TimeInForce
 from opensqt.simulator import Simulator, SimulatorSettings
-from opensqt.simulator.order import NewOrder
+from opensqt.simulator.engine.order import NewOrder
+from opensqt.venues.adapter import VenueExchange
+from opensqt.venues.factory import venue_type
 from tests.chaos.adapter_rig import SYMBOL, on_simulator, settings
 
 

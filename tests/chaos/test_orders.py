@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from opensqt.exchange.resolve import resolve
+from opensqt.connector.orders.resolve import resolve
 from opensqt.model import client_order_id
 from opensqt.model.errors import (
     ExchangeError,

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from opensqt.exchange.venues.registry import venue_type
 from opensqt.model.errors import BackOff, Banned, RateLimited
 from opensqt.model.order import OrderRef, OrderStatus
 from opensqt.simulator.settings import ServerRules
+from opensqt.venues.factory import venue_type
 from tests.chaos.adapter_rig import SYMBOL, Adapter, Rig
 from tests.support import eventually
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import structlog
 
-from opensqt.exchange.factory import create_exchange
 from opensqt.model.errors import PermissionDenied
 from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.settings import AccountSettings
+from opensqt.venues.factory import create_exchange
 from tests.chaos.adapter_rig import settings
 
 

@@ -13,13 +13,11 @@ import aiohttp
 import pytest
 import structlog
 
-from opensqt.config.load import ConfigError
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.factory import create_exchange
-from opensqt.exchange.protocol import Exchange
 from opensqt.model import client_order_id
 from opensqt.model.account import PositionMode
 from opensqt.model.errors import (
+    ConfigError,
     CredentialsRefused,
     ExchangeError,
     InvalidRequest,
@@ -28,11 +26,13 @@ from opensqt.model.errors import (
     Unreachable,
     Unsupported,
 )
+from opensqt.model.exchange import Exchange
 from opensqt.model.order import OrderRequest, OrderType, PositionSide, Side
 from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.faults import Fault
 from opensqt.simulator.settings import AccountSettings
 from opensqt.telemetry import logging as telemetry
+from opensqt.venues.factory import create_exchange
 from tests.chaos.adapter_rig import SYMBOL, Adapter, code_of, settings
 from tests.support import eventually
 

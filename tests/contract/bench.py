@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 
-from opensqt.exchange.protocol import Exchange
 from opensqt.model import client_order_id
 from opensqt.model.account import Position
+from opensqt.model.exchange import Exchange
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, OrderType, Side
 from opensqt.model.stream import Batch, Stream
 from opensqt.model.venue import ExchangeInfo, SymbolRules

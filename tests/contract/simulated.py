@@ -11,12 +11,12 @@ import aiohttp
 from pydantic import SecretStr
 
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.factory import create_exchange
-from opensqt.exchange.protocol import Exchange
 from opensqt.model.account import PositionMode
+from opensqt.model.exchange import Exchange
 from opensqt.model.order import Order, Side
 from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.settings import AccountSettings
+from opensqt.venues.factory import create_exchange
 from tests.contract.bench import SYMBOL, Market
 
 

@@ -11,13 +11,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 
+from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import RemoteSettings
 from opensqt.connector.server import Connector
-from opensqt.exchange.memory import InMemoryExchange
-from opensqt.exchange.protocol import Exchange
-from opensqt.exchange.remote import RemoteExchange
 from opensqt.model.account import PositionMode
+from opensqt.model.exchange import Exchange
 from opensqt.model.order import Order
+from opensqt.testing.exchange import InMemoryExchange
 from tests.contract.bench import OTHER_SYMBOL, SYMBOL, Market, ref
 from tests.contract.simulated import simulated
 

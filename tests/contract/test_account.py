@@ -7,8 +7,7 @@ from decimal import Decimal
 import pytest
 
 from opensqt.model.errors import UnknownSymbol
-from opensqt.model.fill import Fill
-from opensqt.model.order import OrderStatus, PositionSide, Side
+from opensqt.model.order import Fill, OrderStatus, PositionSide, Side
 from tests.contract.bench import LOT, OTHER_SYMBOL, SYMBOL, Bench, ref
 from tests.support import eventually
 

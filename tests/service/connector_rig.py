@@ -13,14 +13,14 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 
 from opensqt.config.connector import ServerSettings
-from opensqt.connector.orders.desk import Resolve
+from opensqt.connector.orders.manager import Resolve
 from opensqt.connector.server import Connector
-from opensqt.exchange.memory import InMemoryExchange
 from opensqt.model.order import Order, OrderRequest
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
 from opensqt.proto.exchange_service_pb2_grpc import ExchangeServiceStub
 from opensqt.proto.gateway_service_pb2_grpc import GatewayServiceStub
+from opensqt.testing.exchange import InMemoryExchange
 
 
 class Venue(InMemoryExchange):

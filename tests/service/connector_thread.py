@@ -14,7 +14,7 @@ import grpc
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from opensqt.exchange import wire
+from opensqt.wire import options
 from tests.service.connector_rig import Rig, Venue, rig
 
 T = TypeVar("T")
@@ -88,7 +88,7 @@ def connector_thread(
     thread.start()
     is_ready.wait(30)
     made, loop, stop = ready[0]
-    with grpc.insecure_channel(made.connector.address, options=[*wire.CHANNEL_OPTIONS]) as channel:
+    with grpc.insecure_channel(made.connector.address, options=[*options.CHANNEL_OPTIONS]) as channel:
         yield Running(made, loop, channel)
     loop.call_soon_threadsafe(stop.set)
     thread.join(20)

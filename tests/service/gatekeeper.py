@@ -12,7 +12,7 @@ import yaml
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
-from opensqt.connector.access.clients import digest
+from opensqt.connector.auth.clients import digest
 from opensqt.proto import exchange_service_pb2, gateway_service_pb2
 from tests.service.connector_rig import Rig, Venue, rig
 from tests.support.authority import Pair

@@ -21,15 +21,15 @@ from opensqt.config.market_maker import (
     TradingSettings,
     VenueAccess,
 )
-from opensqt.market_maker.assemble import assemble
+from opensqt.market_maker.app import assemble
 from opensqt.market_maker.engine import Phase
-from opensqt.market_maker.events import CountedFill
-from opensqt.market_maker.order_ids import OrderIds
+from opensqt.market_maker.orders.events import CountedFill
+from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.service import MarketMaker
-from opensqt.market_maker.store import Store
+from opensqt.market_maker.store.store import Store
 from opensqt.model.order import OrderType, Side, TimeInForce
 from opensqt.simulator import Simulator, SimulatorSettings
-from opensqt.simulator.order import NewOrder
+from opensqt.simulator.engine.order import NewOrder
 from tests.support import Process, eventually, start
 
 SYMBOL = "BTCUSDT"

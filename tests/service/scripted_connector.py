@@ -11,13 +11,13 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import RemoteSettings
-from opensqt.exchange import status
-from opensqt.exchange.remote import RemoteExchange
 from opensqt.model.errors import ExchangeError
 from opensqt.proto import exchange_service_pb2_grpc as service_grpc
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from opensqt.proto import gateway_service_pb2_grpc as gateway_grpc
+from opensqt.wire import errors as wire_errors
 from tests.support.grpc_server import serving
 
 HOLD = "hold the stream open"
@@ -82,7 +82,7 @@ class ScriptedConnector(health_pb2_grpc.HealthServicer, gateway_grpc.GatewayServ
 
     async def _fail_if_told(self, entry: Any, context: Any) -> None:
         if isinstance(entry, ExchangeError):
-            await status.abort(context, entry)
+            await wire_errors.abort(context, entry)
         if isinstance(entry, grpc.StatusCode):
             await context.abort(entry, "not from the connector's hand")
         if entry in (HOLD, SILENCE):

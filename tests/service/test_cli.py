@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
+from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import RemoteSettings
-from opensqt.exchange.remote import RemoteExchange
-from opensqt.market_maker.order_ids import OrderIds
+from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.model.order import OrderRequest, Side
 from tests.support import start
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import RemoteSettings
-from opensqt.exchange.remote import RemoteExchange
 from opensqt.model import client_order_id
 from opensqt.model.errors import OrderDenied, PermissionDenied, RateLimited, TokenRefused
 from opensqt.model.order import Order, OrderRequest, Side

@@ -14,7 +14,7 @@ import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from opensqt.connector.access.roles import REQUIRED
+from opensqt.connector.auth.roles import REQUIRED
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from opensqt.proto.exchange_service_pb2_grpc import ExchangeServiceStub

@@ -11,9 +11,8 @@ import orjson
 import pytest
 import structlog
 
-from opensqt.config.load import ConfigError
-from opensqt.connector.access.audit_file import AuditFile
-from opensqt.model.errors import InsufficientMargin
+from opensqt.connector.auth.audit_file import AuditFile
+from opensqt.model.errors import ConfigError, InsufficientMargin
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
 from tests.service.connector_rig import Rig, order, place, rig

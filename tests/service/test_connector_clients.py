@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import RemoteSettings
-from opensqt.exchange.remote import RemoteExchange
 from opensqt.model.errors import PermissionDenied, TokenRefused
 from opensqt.model.order import OrderRef, OrderRequest, Side
 from tests.service.connector_rig import Rig

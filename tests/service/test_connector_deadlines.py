@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from opensqt.connector.orders.journal import Journal
-from opensqt.exchange.protocol import Exchange
+from opensqt.model.exchange import Exchange
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from opensqt.proto import types_pb2

@@ -8,8 +8,6 @@ from typing import Any
 import grpc
 import pytest
 
-from opensqt.exchange import status
-from opensqt.exchange.protocol import Exchange
 from opensqt.model.errors import (
     BY_REASON,
     AccessError,
@@ -20,9 +18,11 @@ from opensqt.model.errors import (
     Unreachable,
     VenueError,
 )
+from opensqt.model.exchange import Exchange
 from opensqt.model.order import OrderRequest
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
+from opensqt.wire import errors as wire_errors
 from tests.service.connector_rig import Rig, Venue, order, place, reason_of, rig
 from tests.service.test_connector_deadlines import ASKED, REQUESTS, STREAMS, UNARY
 from tests.support import eventually
@@ -90,8 +90,8 @@ async def test_each_error_of_a_call_comes_back_as_it_was(refusing: Rig, name: st
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await method(refusing, name)((REQUESTS | ALSO)[name], timeout=10)
         assert reason_of(caught.value) == kind.reason
-        assert caught.value.code() is status.code_of(raised)
-        assert facts(status.from_rpc_error(caught.value)) == facts(raised)
+        assert caught.value.code() is wire_errors.code_of(raised)
+        assert facts(wire_errors.from_rpc_error(caught.value)) == facts(raised)
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -102,7 +102,7 @@ async def test_each_refusal_of_a_stream_comes_back_as_it_was(refusing: Rig, name
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await method(refusing, name)(REQUESTS[name], timeout=10).read()
         assert reason_of(caught.value) == kind.reason
-        assert facts(status.from_rpc_error(caught.value)) == facts(raised)
+        assert facts(wire_errors.from_rpc_error(caught.value)) == facts(raised)
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.reason)
@@ -113,7 +113,7 @@ async def test_an_order_ends_with_the_venues_error_or_once_it_is_proven_absent_a
     raised = refuse(refusing, kind)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await refusing.exchange.PlaceOrder(place("a"), timeout=10)
-    told = status.from_rpc_error(caught.value)
+    told = wire_errors.from_rpc_error(caught.value)
     if isinstance(raised, NOTHING_HAPPENED):
         assert facts(told) == facts(raised)
     else:
@@ -140,6 +140,6 @@ async def test_an_error_of_a_whole_batch_is_each_items_own(refusing: Rig, kind: 
     raised = refuse(refusing, kind)
     batch = pb.BatchPlaceOrdersRequest(orders=[order("a"), order("b")])
     results = (await refusing.exchange.BatchPlaceOrders(batch, timeout=10)).results
-    for told in map(status.decode_order_result, results):
+    for told in map(wire_errors.decode_order_result, results):
         assert isinstance(told, ExchangeError)
         assert type(told) is (kind if isinstance(raised, NOTHING_HAPPENED) else Unreachable)

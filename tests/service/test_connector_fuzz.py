@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.factory import create_exchange
 from opensqt.model.order import Order, OrderRequest
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
 from opensqt.simulator import Simulator, SimulatorSettings
+from opensqt.venues.factory import create_exchange
 from tests.service.connector_rig import Venue, order
 from tests.service.connector_thread import Running, connector_thread
 from tests.service.hostile import ANSWERS, METHODS, TEXTS, eventually, messages, send

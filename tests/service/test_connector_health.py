@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from opensqt.connector.fanout.topics import Topic
+from opensqt.connector.streams.topics import Topic
 from opensqt.model.venue import Channel, Check, ExchangeStatus
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from tests.service.connector_rig import Rig, Venue, rig

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from opensqt.exchange.caller import caller
+from opensqt.model.caller import caller
 from opensqt.model.market import Price
 from opensqt.model.stream import Cursor, Stream
 from opensqt.proto import exchange_service_pb2 as pb

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
-from opensqt.exchange.remote import RemoteExchange
+from opensqt.client.exchange import RemoteExchange
 from opensqt.simulator.keys import ApiKey
 from tests.chaos.gateway_rig import KEYS, Gateway, far, gateway, request
 from tests.support import eventually

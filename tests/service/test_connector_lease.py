@@ -10,10 +10,10 @@ from typing import Any
 import grpc
 import pytest
 
-from opensqt.exchange import wire
 from opensqt.model.errors import Unreachable
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
+from opensqt.wire import options
 from tests.service.connector_rig import Rig, Venue, order, place, reason_of, rig
 from tests.support import eventually
 
@@ -23,7 +23,7 @@ class Client:
 
     def __init__(self, running: Rig, name: str) -> None:
         self._rig = running
-        self._metadata = ((wire.CLIENT_NAME, name),)
+        self._metadata = ((options.CLIENT_NAME, name),)
 
     async def place(self, *names: str) -> None:
         for name in names:

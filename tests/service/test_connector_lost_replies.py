@@ -16,16 +16,16 @@ from pydantic import SecretStr
 
 from opensqt.config.connector import ServerSettings
 from opensqt.config.venue import VenueSettings
+from opensqt.connector.orders.resolve import resolve
 from opensqt.connector.server import Connector
-from opensqt.exchange.factory import create_exchange
-from opensqt.exchange.protocol import Exchange
-from opensqt.exchange.resolve import resolve
+from opensqt.model.exchange import Exchange
 from opensqt.model.order import Order, OrderRequest, OrderStatus
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
 from opensqt.proto.exchange_service_pb2_grpc import ExchangeServiceStub
 from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.faults import Fault, FaultKind
+from opensqt.venues.factory import create_exchange
 from tests.service.connector_rig import client, order, place
 from tests.support import eventually
 

@@ -16,8 +16,8 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from opensqt.config.load import ConfigError
-from opensqt.connector.figures.metrics import Metrics
+from opensqt.connector.metrics.registry import Metrics
+from opensqt.model.errors import ConfigError
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
 from opensqt.proto.exchange_service_pb2_grpc import ExchangeServiceStub

@@ -13,7 +13,7 @@ import orjson
 import pytest
 import structlog
 
-from opensqt.connector.access.clients import digest
+from opensqt.connector.auth.clients import digest
 from opensqt.model.account import Account
 from opensqt.proto import exchange_service_pb2 as pb
 from tests.service.connector_rig import Venue, client, order, place

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from opensqt.config.connector import ServerSettings
-from opensqt.config.load import ConfigError
 from opensqt.connector.server import Connector
-from opensqt.model.errors import CredentialsRefused
+from opensqt.model.errors import ConfigError, CredentialsRefused
 from tests.service.connector_rig import Venue, rig
 
 

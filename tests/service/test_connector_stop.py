@@ -12,10 +12,10 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from opensqt.connector.orders.journal import Journal, State
-from opensqt.exchange.requests import decode_order_request
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from opensqt.proto import types_pb2
+from opensqt.wire.requests import decode_order_request
 from tests.service.connector_rig import Rig, Venue, client, place, rig
 from tests.support import eventually
 

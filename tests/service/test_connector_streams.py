@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 import pytest
 
-from opensqt.connector.fanout.topics import Topic
+from opensqt.connector.streams.topics import Topic
 from opensqt.model.errors import StreamOverflow, Unreachable
 from opensqt.model.order import OrderRef, OrderRequest, Side
 from opensqt.model.stream import Cursor

@@ -15,8 +15,8 @@ from typing import Any
 import grpc
 import pytest
 
-from opensqt.config.load import ConfigError
-from opensqt.connector.access.tls import Certificates
+from opensqt.connector.auth.tls import Certificates
+from opensqt.model.errors import ConfigError
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from opensqt.proto.gateway_service_pb2_grpc import GatewayServiceStub
 from tests.service.connector_rig import Rig, place, rig

@@ -14,8 +14,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
-from opensqt.exchange import wire
 from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.wire import options
 from tests.service.connector_rig import place
 from tests.service.connector_thread import Running, connector_thread
 from tests.service.hostile import METHODS, eventually, send, told
@@ -65,8 +65,8 @@ def connect(running: Running) -> socket.socket:
 
 def own_channel(running: Running) -> grpc.Channel:
     """A connection that no other test shares."""
-    options = [*wire.CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
-    return grpc.insecure_channel(running.rig.connector.address, options=options)
+    own = [*options.CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
+    return grpc.insecure_channel(running.rig.connector.address, options=own)
 
 
 def is_ended(link: socket.socket) -> bool:
@@ -197,8 +197,8 @@ def test_a_flood_of_connections_that_say_nothing_keeps_nobody_out(running: Runni
 
 def test_a_connection_that_says_nothing_is_hung_up_on(monkeypatch: pytest.MonkeyPatch, large: bool) -> None:
     if not large:
-        sooner = [(name, 500 if "handshake" in name else value) for name, value in wire.SERVER_OPTIONS]
-        monkeypatch.setattr(wire, "SERVER_OPTIONS", sooner)
+        sooner = [(name, 500 if "handshake" in name else value) for name, value in options.SERVER_OPTIONS]
+        monkeypatch.setattr(options, "SERVER_OPTIONS", sooner)
     with connector_thread() as running, connect(running) as link:
         link.settimeout(30)
         assert is_ended(link)
@@ -206,14 +206,14 @@ def test_a_connection_that_says_nothing_is_hung_up_on(monkeypatch: pytest.Monkey
 
 def test_more_streams_than_a_connection_may_have_wait_and_harm_no_other_client(running: Running, large: bool) -> None:
     """F26: each is served or waits for its turn, and all are gone with their client."""
-    wanted = 5_000 if large else wire.MAX_CONCURRENT_STREAMS + 50
+    wanted = 5_000 if large else options.MAX_CONCURRENT_STREAMS + 50
     with own_channel(running) as channel:
         open_one = channel.unary_stream(SERVICE + "SubscribePrice")
         streams = [open_one(PRICE, timeout=120) for _ in range(wanted)]
-        for stream in streams[: wire.MAX_CONCURRENT_STREAMS]:
+        for stream in streams[: options.MAX_CONCURRENT_STREAMS]:
             assert pb.SubscribePriceResponse.FromString(next(stream)).snapshot
         (topic,) = running.on_loop(lambda: dict(running.rig.connector.hub.topics).values())
-        assert topic == wire.MAX_CONCURRENT_STREAMS
+        assert topic == options.MAX_CONCURRENT_STREAMS
         assert running.health() == SERVING
         assert send(running.channel, "GetAccount", b"")[0] is grpc.StatusCode.OK
 

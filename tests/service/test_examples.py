@@ -16,8 +16,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import RemoteSettings
-from opensqt.exchange.remote import RemoteExchange
 from tests.support.authority import Authority
 from tests.support.process import run_program
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.factory import create_exchange
-from opensqt.exchange.protocol import Exchange
 from opensqt.model import client_order_id
 from opensqt.model.account import PositionMode
 from opensqt.model.errors import OrderNotFound
+from opensqt.model.exchange import Exchange
 from opensqt.model.order import OrderRef, OrderRequest, OrderType, PositionSide, Side
 from opensqt.simulator import Simulator
 from opensqt.simulator.faults import Fault
 from opensqt.simulator.settings import AccountSettings, SymbolSettings
+from opensqt.venues.factory import create_exchange
 from tests.service.venue_clients import below, settings
 
 SYMBOL = "BTCUSDT"

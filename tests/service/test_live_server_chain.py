@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from opensqt.client.exchange import RemoteExchange
 from opensqt.config.connector import ServerSettings
 from opensqt.config.remote import RemoteSettings
 from opensqt.connector.server import Connector
-from opensqt.exchange.remote import RemoteExchange
 from opensqt.model import client_order_id
 from opensqt.model.order import OrderRequest, OrderType, Side
 from opensqt.simulator import Simulator, SimulatorSettings

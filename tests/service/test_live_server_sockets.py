@@ -9,13 +9,13 @@ from decimal import Decimal
 
 from aiohttp import ClientSession
 
-from opensqt.exchange.memory import InMemoryExchange
 from opensqt.live_server.sockets import TOO_SLOW
 from opensqt.model.account import Account
 from opensqt.model.errors import Unreachable, Unsupported
 from opensqt.model.order import OrderRef, OrderUpdate, Side
 from opensqt.model.stream import Cursor, Stream
 from opensqt.model.venue import ExchangeInfo
+from opensqt.testing.exchange import InMemoryExchange
 from tests.support.live_server import (
     SYMBOL,
     UPGRADE,

@@ -11,13 +11,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from opensqt.config.load import ConfigError
 from opensqt.config.market_maker import AppSettings, MarketMakerSettings, TradingSettings
-from opensqt.exchange.memory import InMemoryExchange
-from opensqt.market_maker.assemble import assemble
+from opensqt.market_maker.app import assemble
 from opensqt.market_maker.http import HttpServer
 from opensqt.market_maker.service import MarketMaker
-from opensqt.market_maker.store import Store
+from opensqt.market_maker.store.store import Store
+from opensqt.model.errors import ConfigError
+from opensqt.testing.exchange import InMemoryExchange
 from tests.support import eventually
 
 SYMBOL = "ETHUSDT"

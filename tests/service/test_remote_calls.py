@@ -7,9 +7,8 @@ from decimal import Decimal
 import grpc
 import pytest
 
+from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import RemoteSettings
-from opensqt.exchange import codec
-from opensqt.exchange.remote import RemoteExchange
 from opensqt.model.account import Account
 from opensqt.model.errors import (
     InvalidRequest,
@@ -23,6 +22,7 @@ from opensqt.model.errors import (
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, Side
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2 as types_pb
+from opensqt.wire import codec
 from tests.service.scripted_connector import SILENCE, ScriptedConnector, connected
 from tests.support.grpc_server import serving
 

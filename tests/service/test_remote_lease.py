@@ -8,7 +8,7 @@ import grpc
 import pytest
 import structlog
 
-from opensqt.exchange.remote_lease import RemoteLease
+from opensqt.client.lease import RemoteLease
 from opensqt.model.errors import InvalidRequest, LeaseExpired, TokenRefused, Unreachable
 from opensqt.model.venue import Lease
 from opensqt.proto import gateway_service_pb2 as gateway_pb

@@ -10,13 +10,13 @@ import grpc
 import pytest
 import structlog
 
+from opensqt.client.exchange import RemoteExchange
+from opensqt.client.stream import RemoteStream
 from opensqt.config.remote import RemoteSettings
-from opensqt.exchange import codec
-from opensqt.exchange.remote import RemoteExchange
-from opensqt.exchange.remote_stream import RemoteStream
 from opensqt.model.errors import ConnectorUnavailable
 from opensqt.model.market import Price
 from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.wire import codec
 from tests.service.scripted_connector import HOLD, ScriptedConnector
 from tests.support import eventually
 from tests.support.grpc_server import serving

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
+from opensqt.client.exchange import RemoteExchange
 from opensqt.config.connector import ServerSettings
 from opensqt.config.remote import RemoteSettings
 from opensqt.connector.server import Connector
-from opensqt.exchange.memory import InMemoryExchange
-from opensqt.exchange.remote import RemoteExchange
 from opensqt.model import client_order_id
 from opensqt.model.order import OrderRequest, OrderStatus, Side
+from opensqt.testing.exchange import InMemoryExchange
 
 BTC = "BTCUSDT"
 

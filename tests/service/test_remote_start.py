@@ -10,11 +10,10 @@ import pytest
 import structlog
 from grpc_health.v1 import health_pb2
 
-from opensqt.config.load import ConfigError
+from opensqt.client.backoff import Patience
+from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import RemoteSettings
-from opensqt.exchange.remote import RemoteExchange
-from opensqt.exchange.remote_retry import Patience
-from opensqt.model.errors import ConnectorUnavailable, PermissionDenied, TokenRefused, Unreachable
+from opensqt.model.errors import ConfigError, ConnectorUnavailable, PermissionDenied, TokenRefused, Unreachable
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from tests.service.scripted_connector import ScriptedConnector, connected
 from tests.support import eventually

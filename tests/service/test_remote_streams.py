@@ -9,9 +9,8 @@ import grpc
 import pytest
 import structlog
 
+from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import RemoteSettings
-from opensqt.exchange import codec
-from opensqt.exchange.remote import RemoteExchange
 from opensqt.model.errors import (
     ConnectorUnavailable,
     CredentialsRefused,
@@ -24,6 +23,7 @@ from opensqt.model.errors import (
 from opensqt.model.market import Price
 from opensqt.model.stream import Cursor
 from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.wire import codec
 from tests.service.scripted_connector import HOLD, ScriptedConnector, connected
 from tests.support import eventually
 from tests.support.grpc_server import serving

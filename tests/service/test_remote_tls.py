@@ -15,10 +15,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from opensqt.config.load import ConfigError
+from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import RemoteSettings
-from opensqt.exchange.remote import RemoteExchange
-from opensqt.model.errors import ConnectorUnavailable
+from opensqt.model.errors import ConfigError, ConnectorUnavailable
 from tests.service.scripted_connector import ScriptedConnector
 from tests.support.authority import Authority
 

@@ -12,8 +12,8 @@ import grpc
 import pytest
 import yaml
 
-from opensqt.connector.access.clients import ClientsFile
-from opensqt.connector.access.roles import REQUIRED
+from opensqt.connector.auth.clients import ClientsFile
+from opensqt.connector.auth.roles import REQUIRED
 from tests.service.connector_rig import rig
 from tests.service.gatekeeper import code_of, over_tls
 from tests.support.authority import Pair

@@ -13,13 +13,13 @@ import orjson
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
 from opensqt.config.live_server import LiveServerSettings
-from opensqt.exchange.memory import InMemoryExchange
 from opensqt.live_server.readable import Readable
 from opensqt.live_server.service import LiveServer
 from opensqt.live_server.source import Pace
 from opensqt.model.clock import now_ms
 from opensqt.model.market import Candle
 from opensqt.model.order import OrderRequest, Side, TimeInForce
+from opensqt.testing.exchange import InMemoryExchange
 
 SYMBOL = "ETHUSDT"
 MINUTE = 60_000

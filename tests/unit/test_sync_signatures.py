@@ -7,8 +7,8 @@ import inspect
 import pytest
 
 from opensqt import SyncExchange, connect, connect_sync
-from opensqt.exchange.protocol import Exchange
-from opensqt.exchange.remote import RemoteExchange
+from opensqt.client.exchange import RemoteExchange
+from opensqt.model.exchange import Exchange
 
 METHODS = [name for name in vars(Exchange) if not name.startswith("_") and name != "name"]
 STREAMS = [name for name in METHODS if name.startswith("subscribe_")]

@@ -12,15 +12,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from opensqt import __version__
 from opensqt.cli import cancel_all, reach, status, token
 from opensqt.cli.demo import demo
 from opensqt.cli.stage import DemoSettings
-from opensqt.config import entry
-from opensqt.config.load import ConfigError
-from opensqt.exchange.remote import RemoteExchange
+from opensqt.client.exchange import RemoteExchange
+from opensqt.model.errors import ConfigError
+from opensqt.service import program
 from opensqt.simulator.dialects import DIALECTS
 from opensqt.telemetry import logging
+from opensqt.version import __version__
 
 _EXAMPLES = """examples:
   opensqt demo                                           watch a grid trade on a simulated exchange
@@ -40,12 +40,12 @@ def main(arguments: list[str] | None = None) -> int:
         logging.configure(os.environ.get("LOG_LEVEL", "ERROR"), service="opensqt", style="console")
         if options.command == "demo":
             settings = _demo_settings(options)
-            return entry.run(lambda stop: demo(settings, Console(), stop))
+            return program.run(lambda stop: demo(settings, Console(), stop))
         if options.command == "token":
             return token.run(options)
         exchange = reach.remote(options.address)
     except ConfigError as error:
-        return entry.fail(error)
+        return program.fail(error)
     if options.command == "status":
         return _ask(exchange, lambda: status.show(exchange, options.symbol, Console()))
     wanted = cancel_all.Wanted(
@@ -67,10 +67,10 @@ def _ask(exchange: RemoteExchange, command: Callable[[], Awaitable[int]]) -> int
         if not task.done():
             task.cancel()
             await asyncio.wait({task})
-            return entry.EXIT_FAILURE
+            return program.EXIT_FAILURE
         return task.result()
 
-    return entry.run(service)
+    return program.run(service)
 
 
 async def _confirmed(question: str) -> bool:

@@ -8,11 +8,11 @@ from decimal import Decimal
 
 from rich.console import Console
 
-from opensqt.exchange.protocol import Exchange
-from opensqt.market_maker.order_ids import OrderIds
+from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.model import client_order_id
 from opensqt.model.account import Position
 from opensqt.model.errors import ExchangeError, OrderNotFound
+from opensqt.model.exchange import Exchange
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderType, Side
 from opensqt.model.venue import ExchangeInfo
 

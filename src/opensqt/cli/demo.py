@@ -21,11 +21,10 @@ from opensqt.cli.stage import DemoSettings, Stage
 from opensqt.cli.summary import Comparison, Kept, compare
 from opensqt.cli.view import Frame, draw, line
 from opensqt.cli.watch import Watcher, Web
-from opensqt.config.entry import EXIT_FAILURE, EXIT_OK
-from opensqt.config.load import ConfigError
-from opensqt.market_maker.order_ids import OrderIds
-from opensqt.market_maker.store import Store
-from opensqt.model.errors import ExchangeError
+from opensqt.market_maker.orders.ids import OrderIds
+from opensqt.market_maker.store.store import Store
+from opensqt.model.errors import ConfigError, ExchangeError
+from opensqt.service.program import EXIT_FAILURE, EXIT_OK
 
 STRATEGY = "SQ1"
 _DRAW_EVERY_S = 0.25

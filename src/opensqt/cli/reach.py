@@ -7,8 +7,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import from_environment
-from opensqt.exchange.remote import RemoteExchange
 
 ENVIRONMENT = """\
 environment:

@@ -16,10 +16,9 @@ import yaml
 from opensqt.cli.children import Child, ChildFailed
 from opensqt.cli.plan import Plan, market_maker_settings, plan
 from opensqt.cli.watch import Web
-from opensqt.config.load import ConfigError
+from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import RemoteSettings
-from opensqt.exchange.remote import RemoteExchange
-from opensqt.model.errors import ExchangeError
+from opensqt.model.errors import ConfigError, ExchangeError
 
 PAGE_PORT = 8081
 FEE_RATE = Decimal("0.0002")

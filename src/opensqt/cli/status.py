@@ -12,9 +12,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from opensqt.exchange.protocol import Exchange
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError
+from opensqt.model.exchange import Exchange
 from opensqt.model.order import Order, Side
 from opensqt.model.venue import Channel, ExchangeInfo, ExchangeStatus, RateBudget
 

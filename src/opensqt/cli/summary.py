@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from opensqt.model.fill import Fill
+from opensqt.model.order import Fill
 
 Row = Mapping[str, Any]
 _CLOSED = frozenset({"FILLED", "CANCELED", "EXPIRED", "REJECTED"})

@@ -15,9 +15,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from opensqt.config.load import ConfigError
-from opensqt.connector.access import clients_file
-from opensqt.connector.access.clients import NAME, ClientEntry, Role, digest, read_entries
+from opensqt.connector.auth import clients_file
+from opensqt.connector.auth.clients import NAME, ClientEntry, Role, digest, read_entries
+from opensqt.model.errors import ConfigError
 
 PREFIX = "sqt_"
 """What every token begins with, so that a log or a scanner of public code knows one where it sees it."""

@@ -13,11 +13,10 @@ from typing import Any
 import aiohttp
 
 from opensqt.cli.children import Child
-from opensqt.exchange.protocol import Exchange
 from opensqt.model.errors import ExchangeError
-from opensqt.model.fill import Fill
+from opensqt.model.exchange import Exchange
 from opensqt.model.market import Price
-from opensqt.model.order import Order
+from opensqt.model.order import Fill, Order
 
 _ASK_EVERY_S = 1.0
 _FILLS_SHOWN = 12

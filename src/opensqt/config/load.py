@@ -18,6 +18,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from opensqt.model.errors import ConfigError
+
 M = TypeVar("M", bound=BaseModel)
 Tree = dict[str, Any]
 
@@ -31,10 +33,6 @@ _IN_PLAIN_WORDS = {
 }
 """What pydantic tells in its own terms."""
 _PREFIX = "OPENSQT__"
-
-
-class ConfigError(Exception):
-    """A setting that can't be used. The text names the file or variable, the key, and what was expected."""
 
 
 class Section(BaseModel):

@@ -12,7 +12,8 @@ from typing import Any, Self
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from opensqt.config.load import ConfigError, Section, load
+from opensqt.config.load import Section, load
+from opensqt.model.errors import ConfigError
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _NAME = re.compile(r"[\w.:-]{1,64}", re.ASCII)

@@ -17,18 +17,18 @@ from typing import Any
 
 from pydantic import SecretStr
 
-import opensqt
-from opensqt.config import entry
 from opensqt.config.connector import ConnectorSettings
-from opensqt.config.load import ConfigError, load
+from opensqt.config.load import load
 from opensqt.config.venue import VenueSettings
-from opensqt.connector import venue_key
-from opensqt.connector.orders.resolving import Resolver
+from opensqt.connector.orders.resolver import Resolver
+from opensqt.connector.reload import venue_key
 from opensqt.connector.server import Connector
-from opensqt.exchange.factory import KNOWN, check_name, create_exchange
-from opensqt.exchange.venues import slim
-from opensqt.model.errors import CredentialsRefused, Unreachable
+from opensqt.model.errors import ConfigError, CredentialsRefused, Unreachable
+from opensqt.service import program
 from opensqt.telemetry import logging, tracing
+from opensqt.venues.factory import KNOWN, check_name, create_exchange
+from opensqt.venues.transport import lazy_ccxt
+from opensqt.version import __version__
 
 SHORTCUTS = {
     "EXCHANGE": "exchange.name",
@@ -65,11 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = _settings(arguments, opened=files.append)
     except ConfigError as error:
-        return entry.fail(error)
+        return program.fail(error)
     logging.configure(settings.log_level, service="exchange-connector")
     traces = tracing.exporting("exchange-connector", settings.telemetry.otlp_endpoint)
     serve = partial(_serve, settings, lambda: _settings(arguments).exchange, files)
-    return entry.run(serve, within=traces)
+    return program.run(serve, within=traces)
 
 
 @contextmanager
@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--public-only", action="store_true", default=None, help="market data only; no key needed")
     _add_protection(parser.add_argument_group("who is let in (docs/security.md)"))
     parser.add_argument("--log-level", metavar="LEVEL", help="DEBUG, INFO, WARNING or ERROR")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {opensqt.__version__}")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 
 
@@ -215,7 +215,7 @@ async def _serve(
         venue = settings.exchange
         if settings.simulated:
             venue = await _simulated(venue, stack)
-        slim.install()
+        lazy_ccxt.install()
         connector = Connector(
             create_exchange(venue),
             settings.server,

@@ -9,15 +9,15 @@ from dataclasses import replace
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
-from opensqt.connector.calls import STOPPING
-from opensqt.connector.figures.metrics import Metrics
-from opensqt.exchange import wire
-from opensqt.exchange.protocol import Exchange
+from opensqt.connector.metrics.registry import Metrics
 from opensqt.model.clock import now_ms
 from opensqt.model.errors import ExchangeError
+from opensqt.model.exchange import Exchange
 from opensqt.model.venue import Check, ExchangeStatus
 from opensqt.telemetry import logging
+from opensqt.wire import options
 
+STOPPING = "the connector is stopping"
 _log = logging.get_logger("connector.health")
 _ANSWER_WITHIN_S = 5.0
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -64,7 +64,7 @@ class HealthMonitor:
 
     async def start(self) -> None:
         """Look once, so that the first probe gets the truth."""
-        await self.servicer.set(wire.LIVENESS, _SERVING)
+        await self.servicer.set(options.LIVENESS, _SERVING)
         await self.look()
 
     async def run(self) -> None:
@@ -119,7 +119,7 @@ class HealthMonitor:
                 "health changed", status="SERVING" if healthy else "NOT_SERVING", reasons=reasons
             )
         self._metrics.serving(healthy)
-        for service in ("", wire.EXCHANGE_SERVICE):
+        for service in ("", options.EXCHANGE_SERVICE):
             await self.servicer.set(service, _SERVING if healthy else _NOT_SERVING)
         await self._tell_each({check.name: _SERVING if check.ok else _NOT_SERVING for check in status.checks})
 

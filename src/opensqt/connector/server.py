@@ -16,35 +16,34 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from opensqt.config.connector import ServerSettings
-from opensqt.config.load import ConfigError
-from opensqt.connector.access.audit import Audit
-from opensqt.connector.access.audit_file import AuditFile
-from opensqt.connector.access.identity import Identity
-from opensqt.connector.access.limits import OrderLimits
-from opensqt.connector.calls import STOPPING, Calls, Handler, reader
-from opensqt.connector.fanout.hub import Hub
-from opensqt.connector.fanout.streams import Streams
-from opensqt.connector.figures.lag import LoopLag
-from opensqt.connector.figures.metrics import Metrics
-from opensqt.connector.figures.page import MetricsPage
-from opensqt.connector.figures.sources import Figures, Sources
-from opensqt.connector.figures.traced import traced
-from opensqt.connector.gateway import GatewayCalls
-from opensqt.connector.health import HealthMonitor
-from opensqt.connector.orders.desk import PLACING, OrderDesk, Resolve
+from opensqt.connector.auth.audit import Audit
+from opensqt.connector.auth.audit_file import AuditFile
+from opensqt.connector.auth.identity import Identity
+from opensqt.connector.auth.limits import OrderLimits
+from opensqt.connector.collector import Figures, Sources
+from opensqt.connector.health import STOPPING, HealthMonitor
+from opensqt.connector.metrics.loop_lag import LoopLag
+from opensqt.connector.metrics.page import MetricsPage
+from opensqt.connector.metrics.registry import Metrics
 from opensqt.connector.orders.journal import MEMORY, Journal, JournalError
-from opensqt.connector.orders.lease import Leases
 from opensqt.connector.orders.lease_keeper import LeaseKeeper
-from opensqt.connector.orders.resolving import Resolver
-from opensqt.connector.reloads import Reloads
-from opensqt.connector.service import ExchangeCalls
-from opensqt.connector.symbols import Symbols
+from opensqt.connector.orders.leases import Leases
+from opensqt.connector.orders.manager import PLACING, OrderDesk, Resolve
+from opensqt.connector.orders.resolver import Resolver
+from opensqt.connector.reload.files import Reloads
+from opensqt.connector.rpc.dispatch import Calls, Handler, reader
+from opensqt.connector.rpc.exchange_service import ExchangeCalls
+from opensqt.connector.rpc.gateway_service import GatewayCalls
+from opensqt.connector.rpc.reflection import Symbols
+from opensqt.connector.rpc.stream_service import Streams
+from opensqt.connector.rpc.tracing import traced
+from opensqt.connector.streams.hub import Hub
 from opensqt.connector.tasks import Tasks
-from opensqt.exchange import wire
-from opensqt.exchange.protocol import Exchange
-from opensqt.model.errors import ExchangeError, Unreachable
+from opensqt.model.errors import ConfigError, ExchangeError, Unreachable
+from opensqt.model.exchange import Exchange
 from opensqt.proto import exchange_service_pb2, gateway_service_pb2
 from opensqt.telemetry import logging
+from opensqt.wire import options
 
 _log = logging.get_logger("connector")
 _FINISH_CALLS_S = 6.0
@@ -215,7 +214,7 @@ class Connector:
     def _listen(self) -> grpc.aio.Server:
         host, port = self.settings.host, self.settings.port
         host = f"[{host}]" if ":" in host else host
-        server = grpc.aio.server(options=wire.SERVER_OPTIONS)
+        server = grpc.aio.server(options=options.SERVER_OPTIONS)
         self._register(server)
         try:
             bound = self.identity.listen(server, f"{host}:{port}")

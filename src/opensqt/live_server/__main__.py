@@ -8,15 +8,15 @@ import os
 import sys
 from pathlib import Path
 
-from opensqt import __version__
-from opensqt.config import entry
+from opensqt.client.exchange import RemoteExchange
 from opensqt.config.live_server import LiveServerSettings, load_settings
-from opensqt.config.load import ConfigError
 from opensqt.config.venue import VenueSettings
-from opensqt.exchange.protocol import Exchange
-from opensqt.exchange.remote import RemoteExchange
 from opensqt.live_server.service import LiveServer
+from opensqt.model.errors import ConfigError
+from opensqt.model.exchange import Exchange
+from opensqt.service import program
 from opensqt.telemetry import logging, tracing
+from opensqt.version import __version__
 
 _EXAMPLES = """examples:
   live-server --config configs/live_server.yaml
@@ -46,9 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = _settings(options)
     except ConfigError as error:
-        return entry.fail(error)
+        return program.fail(error)
     logging.configure(settings.system.log_level, service="live-server")
-    return entry.run(lambda stop: _serve(settings, stop), within=tracing.exporting("live-server"))
+    return program.run(lambda stop: _serve(settings, stop), within=tracing.exporting("live-server"))
 
 
 def _settings(options: argparse.Namespace) -> LiveServerSettings:
@@ -70,7 +70,7 @@ def _exchange(settings: LiveServerSettings) -> Exchange:
     if venue == "remote":
         return RemoteExchange(settings.exchanges.remote.named("live-server"))
     # Only here: the venues' library takes a second to load.
-    from opensqt.exchange.factory import create_exchange
+    from opensqt.venues.factory import create_exchange
 
     access = getattr(settings.exchanges, venue)
     return create_exchange(

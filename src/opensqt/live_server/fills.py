@@ -9,8 +9,7 @@ from decimal import Decimal
 
 from opensqt.live_server.messages import Profit
 from opensqt.model.clock import Clock, now_ns
-from opensqt.model.fill import Fill
-from opensqt.model.order import PositionSide
+from opensqt.model.order import Fill, PositionSide
 
 # A venue's list may show a trade minutes after the trade; until then its id has to be remembered.
 LATE_NS = 300 * 10**9

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 import orjson
 from aiohttp import web
 
-from opensqt import __version__
-from opensqt.live_server.hub import Hub
+from opensqt.live_server.broadcast import Hub
 from opensqt.live_server.metrics import Metrics
 from opensqt.live_server.sockets import Sockets
 from opensqt.live_server.view import View
+from opensqt.version import __version__
 
 STATIC = Path(__file__).parent / "static"
 LIBRARY = STATIC / "vendor" / "lightweight-charts.mjs"

@@ -14,9 +14,8 @@ from typing import Any
 import orjson
 
 from opensqt.model.account import Account, Position
-from opensqt.model.fill import Fill
 from opensqt.model.market import Candle, Price
-from opensqt.model.order import Order
+from opensqt.model.order import Fill, Order
 
 
 @dataclass(frozen=True, slots=True)

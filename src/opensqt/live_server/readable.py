@@ -1,15 +1,14 @@
 """The reading half of the Exchange protocol, so that nothing here can place or cancel: mypy would not let it."""
 
-# ruff: noqa: D102 - said once, in opensqt.exchange.protocol
+# ruff: noqa: D102 - said once, in opensqt.model.exchange
 
 from __future__ import annotations
 
 from typing import Protocol
 
 from opensqt.model.account import Account, Position
-from opensqt.model.fill import Fill
 from opensqt.model.market import Candle, Price
-from opensqt.model.order import OrderUpdate
+from opensqt.model.order import Fill, OrderUpdate
 from opensqt.model.stream import Stream
 from opensqt.model.venue import ExchangeInfo, ExchangeStatus
 

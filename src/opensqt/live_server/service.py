@@ -11,16 +11,15 @@ from contextlib import AsyncExitStack, suppress
 from aiohttp import web
 
 from opensqt.config.live_server import LiveServerSettings
-from opensqt.config.load import ConfigError
+from opensqt.live_server.broadcast import Hub
 from opensqt.live_server.fills import FillBook
 from opensqt.live_server.http import LIBRARY, Face
-from opensqt.live_server.hub import Hub
 from opensqt.live_server.metrics import Metrics
 from opensqt.live_server.readable import Readable
 from opensqt.live_server.sockets import Sockets
 from opensqt.live_server.source import Pace, Source
 from opensqt.live_server.view import Subject, View
-from opensqt.model.errors import ExchangeError
+from opensqt.model.errors import ConfigError, ExchangeError
 from opensqt.telemetry.logging import get_logger
 
 log = get_logger("live_server")

@@ -8,7 +8,7 @@ from weakref import WeakSet
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from opensqt.live_server.hub import Hub, Outbox
+from opensqt.live_server.broadcast import Hub, Outbox
 from opensqt.live_server.metrics import Metrics
 from opensqt.live_server.view import View
 from opensqt.telemetry.logging import get_logger

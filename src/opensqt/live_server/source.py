@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from opensqt.live_server.hub import Hub
+from opensqt.live_server.broadcast import Hub
 from opensqt.live_server.messages import Message
 from opensqt.live_server.metrics import Metrics
 from opensqt.live_server.readable import Readable

@@ -15,9 +15,8 @@ from opensqt.live_server.fills import FillBook
 from opensqt.live_server.messages import Message
 from opensqt.model.account import Account, Position
 from opensqt.model.clock import Clock, now_ns
-from opensqt.model.fill import Fill
 from opensqt.model.market import INTERVALS_MS, Candle, Price
-from opensqt.model.order import Order, OrderUpdate, PositionSide
+from opensqt.model.order import Fill, Order, OrderUpdate, PositionSide
 from opensqt.model.stream import Batch
 from opensqt.model.venue import Check, ExchangeInfo, ExchangeStatus, SymbolRules
 from opensqt.telemetry.logging import redact

@@ -14,17 +14,17 @@ from typing import TypeVar
 
 from rich.console import Console
 
-import opensqt
-from opensqt.config import entry
-from opensqt.config.load import ConfigError
 from opensqt.config.market_maker import MarketMakerSettings, load_settings
-from opensqt.market_maker.assemble import Assembly, assemble
-from opensqt.market_maker.cover import covered
+from opensqt.market_maker.app import Assembly, assemble
 from opensqt.market_maker.http import HttpServer
+from opensqt.market_maker.lease import covered
 from opensqt.market_maker.report import show
 from opensqt.market_maker.service import MarketMaker
-from opensqt.market_maker.store import Store
+from opensqt.market_maker.store.store import Store
+from opensqt.model.errors import ConfigError
+from opensqt.service import program
 from opensqt.telemetry import logging, tracing
+from opensqt.version import __version__
 
 T = TypeVar("T")
 
@@ -48,10 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = load_settings(arguments.config, environ=os.environ)
     except ConfigError as error:
-        return entry.fail(error)
+        return program.fail(error)
     logging.configure(settings.system.log_level, service="market-maker")
     work = partial(_check if arguments.check else _trade, settings, arguments)
-    return entry.run(work, within=tracing.exporting("market-maker"))
+    return program.run(work, within=tracing.exporting("market-maker"))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings file, e.g. configs/config.yaml")
     parser.add_argument("--check", action="store_true", help="print the safety check and the ladder, then end")
     parser.add_argument("--port", type=int, help="port of health, status and metrics (8080); 0 takes any free one")
-    parser.add_argument("--version", action="version", version=f"market-maker {opensqt.__version__}")
+    parser.add_argument("--version", action="version", version=f"market-maker {__version__}")
     return parser
 
 
@@ -74,10 +74,10 @@ async def _check(settings: MarketMakerSettings, _arguments: argparse.Namespace, 
         stack.push_async_callback(store.close)
         assembly = await _unless_stopped(stop, assemble(settings, store, stack))
         if assembly is None:
-            return entry.EXIT_OK
+            return program.EXIT_OK
         console = Console(width=None if sys.stdout.isatty() else 140)
         show(console, assembly.facts, assembly.demands, assembly.rules, assembly.verdicts, assembly.rungs)
-        return entry.EXIT_OK if assembly.safe else entry.EXIT_FAILURE
+        return program.EXIT_OK if assembly.safe else program.EXIT_FAILURE
 
 
 async def _trade(settings: MarketMakerSettings, arguments: argparse.Namespace, stop: asyncio.Event) -> int:
@@ -91,16 +91,16 @@ async def _trade(settings: MarketMakerSettings, arguments: argparse.Namespace, s
         address = await server.start(settings.telemetry.metrics_host, port)
         assembly = await _unless_stopped(stop, assemble(settings, store, stack))
         if assembly is None:
-            return entry.EXIT_OK
+            return program.EXIT_OK
         if not assembly.safe:
             broken = "; ".join(f"{rule.name}: {rule.told}" for rule in assembly.verdicts if not rule.holds)
             print(f"error: safety check: {broken}; see market-maker --check", file=sys.stderr)  # noqa: T201 - the user's terminal
-            return entry.EXIT_USAGE
+            return program.EXIT_USAGE
         server.maker = _maker(settings, store, assembly)
         async with covered(assembly.exchange, settings.system.lease_seconds) as cover:
             left = await server.maker.run(stop, partial(_announce, address))
             cover.still_needed = bool(left) and settings.system.cancel_on_exit
-    return _tell_unfinished(left) if left else entry.EXIT_OK
+    return _tell_unfinished(left) if left else program.EXIT_OK
 
 
 def _maker(settings: MarketMakerSettings, store: Store, assembly: Assembly) -> MarketMaker:
@@ -117,7 +117,7 @@ def _maker(settings: MarketMakerSettings, store: Store, assembly: Assembly) -> M
 def _tell_unfinished(orders: list[str]) -> int:
     told = f"stopped, but the exchange did not confirm the end of {len(orders)} orders: {', '.join(orders)}"
     print(f"error: {told}; the next start asks again", file=sys.stderr)  # noqa: T201 - the user's terminal
-    return entry.EXIT_FAILURE
+    return program.EXIT_FAILURE
 
 
 def _announce(address: str) -> None:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
-from opensqt.market_maker import reconcile
-from opensqt.market_maker.desk import OrderDesk
-from opensqt.market_maker.events import (
+from opensqt.market_maker.orders import reconcile
+from opensqt.market_maker.orders.backoff import Wait
+from opensqt.market_maker.orders.events import (
     Cancel,
     CancelAnswered,
     Command,
@@ -27,11 +27,14 @@ from opensqt.market_maker.events import (
     ReconcileFailed,
     StopAsked,
 )
-from opensqt.market_maker.order_ids import OrderIds
-from opensqt.market_maker.planner import Limits, Permission, Plan, Wanted, bucket, plan
-from opensqt.market_maker.slot import LiveOrder, SlotEvent
-from opensqt.market_maker.state import GridState, Header, Stored
-from opensqt.market_maker.waits import Wait
+from opensqt.market_maker.orders.ids import OrderIds
+from opensqt.market_maker.orders.lifecycle import OrderDesk
+from opensqt.market_maker.orders.plan import Plan, plan
+from opensqt.market_maker.orders.slots import LiveOrder, SlotEvent
+from opensqt.market_maker.orders.state import GridState, Header, Stored
+from opensqt.market_maker.strategy.grid.quotes import bucket
+from opensqt.market_maker.strategy.grid.settings import GridSettings
+from opensqt.market_maker.strategy.quoter import Permission, Wanted
 from opensqt.model.market import Price
 from opensqt.model.order import OrderRef, OrderRequest, PositionSide, Side, TimeInForce
 from opensqt.model.venue import SymbolRules
@@ -52,7 +55,7 @@ class EngineSettings:
     symbol: str
     strategy_id: str
     interval: Decimal
-    limits: Limits
+    grid: GridSettings
     position_side: PositionSide
     adopt_position: str
     reconcile_interval_s: float
@@ -182,7 +185,7 @@ class Engine:
         if grid is None or self.price is None:
             return False
         fresh = now - self.price_at <= self.settings.price_max_age_s
-        now_in = bucket(grid, self.price, self.settings.limits)
+        now_in = bucket(grid, self.price, self.settings.grid)
         if not (self.desk.news or now_in != self._bucket or fresh != self._fresh or now >= self._look_again):
             return False
         self._bucket, self._fresh, self.desk.news = now_in, fresh, False
@@ -197,7 +200,7 @@ class Engine:
             self.state.slots,
             self.state.strays.values(),
             price,
-            limits=self.settings.limits,
+            settings=self.settings.grid,
             rules=self.rules,
             permission=self._permission(now),
         )
@@ -208,7 +211,7 @@ class Engine:
         locked = self.desk.margin.until > now
         pull = bool(self.halted) or locked or not self._fresh
         may_place = self._fresh and self.desk.pause.until <= now
-        buys = 0 if pull or not may_place or self.mismatch.suspected else self.settings.limits.max_live
+        buys = 0 if pull or not may_place or self.mismatch.suspected else self.settings.grid.max_live
         if buys and self.desk.margin.streak:
             # After a want of margin one buy has to be taken before the others follow.
             pending = any(order.side is Side.BUY and order.status.is_in_flight for order in self.state.live_orders())
@@ -375,7 +378,7 @@ class Engine:
         grid = self.state.grid
         if grid is None:
             return False
-        slots = reconcile.lay_on_levels(grid, self.state.slots, quantity, entry_price, self.settings.limits, self.rules)
+        slots = reconcile.lay_on_levels(grid, self.state.slots, quantity, entry_price, self.settings.grid, self.rules)
         if slots is None:
             return False
         self.state.adopt(slots)

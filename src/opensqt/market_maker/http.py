@@ -7,8 +7,8 @@ import errno
 import orjson
 from aiohttp import web
 
-from opensqt.config.load import ConfigError
 from opensqt.market_maker.service import MarketMaker
+from opensqt.model.errors import ConfigError
 
 CONNECTING = "starting: connecting to the exchange"
 

@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from opensqt.market_maker.engine import Engine
-from opensqt.market_maker.slot import SlotState
+from opensqt.market_maker.orders.slots import SlotState
 from opensqt.market_maker.status import fees_in, unrealized
 
 _MILLISECONDS = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)

@@ -9,7 +9,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from opensqt.market_maker.safety import MAINTENANCE_RATE, Demands, Facts, Rule, Rung, round_trip
+from opensqt.market_maker.risk.safety import MAINTENANCE_RATE, Demands, Facts, Rule, Rung, round_trip
 from opensqt.model.venue import SymbolRules
 
 

@@ -8,16 +8,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from opensqt.exchange.protocol import Exchange
 from opensqt.market_maker.engine import Engine, Phase
-from opensqt.market_maker.events import Event, OrdersSeen, Place, PriceSeen, StopAsked
-from opensqt.market_maker.execution import Executor
+from opensqt.market_maker.executor import Executor
 from opensqt.market_maker.health import problems
 from opensqt.market_maker.metrics import Metrics
+from opensqt.market_maker.orders.events import Event, OrdersSeen, Place, PriceSeen, StopAsked
 from opensqt.market_maker.status import status
-from opensqt.market_maker.store import Store
+from opensqt.market_maker.store.store import Store
 from opensqt.model.clock import now_ms, now_ns
 from opensqt.model.errors import AccessError, ConnectorUnavailable, ExchangeError
+from opensqt.model.exchange import Exchange
 from opensqt.model.market import Price
 from opensqt.model.venue import ExchangeInfo, SymbolRules
 from opensqt.telemetry.logging import get_logger, redact

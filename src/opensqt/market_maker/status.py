@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from opensqt.market_maker.engine import Engine
-from opensqt.market_maker.slot import LiveOrder, Slot
-from opensqt.market_maker.state import Totals
+from opensqt.market_maker.orders.slots import LiveOrder, Slot
+from opensqt.market_maker.orders.state import Totals
 
 
 def status(

@@ -28,6 +28,8 @@ ExchangeError
 ├── StreamOverflow          this reader was too slow for a loss-free stream; subscribe again
 ├── ConnectorUnavailable    the last retry failed; stop (exit code 4)
 └── VenueError              the venue answered what no table knows; look before sending again
+
+ConfigError                 a setting that can't be used (exit code 2); no Exchange raises it
 """
 
 from __future__ import annotations
@@ -231,3 +233,7 @@ def _tree(root: type[ExchangeError]) -> dict[str, type[ExchangeError]]:
 
 BY_REASON: dict[str, type[ExchangeError]] = _tree(ExchangeError)
 """Every error class by its stable reason."""
+
+
+class ConfigError(Exception):
+    """A setting that can't be used. The text names the file or variable, the key, and what was expected."""

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from opensqt.config import entry
-from opensqt.config.load import ConfigError, load
+from opensqt.config.load import load
+from opensqt.model.errors import ConfigError
+from opensqt.service import program
 from opensqt.simulator.dialects import DIALECTS
 from opensqt.simulator.faults import Fault, FaultFile
 from opensqt.simulator.settings import SimulatorSettings
@@ -43,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         venues = _venues(options)
         faults = load(FaultFile, options.faults, environ={}).faults if options.faults else []
     except ConfigError as error:
-        return entry.fail(error)
-    return entry.run(lambda stop: serve(venues, faults, stop))
+        return program.fail(error)
+    return program.run(lambda stop: serve(venues, faults, stop))
 
 
 async def serve(venues: Sequence[SimulatorSettings], faults: Sequence[Fault], stop: asyncio.Event) -> None:

@@ -13,10 +13,10 @@ from pydantic import Field, ValidationError
 from opensqt.config.load import Section
 from opensqt.model.order import Side
 from opensqt.simulator.dialects.base import Dialect
+from opensqt.simulator.engine.order import Refused
 from opensqt.simulator.faults import FaultFile, FaultScript
 from opensqt.simulator.keys import ApiKey
-from opensqt.simulator.market import Market
-from opensqt.simulator.order import Refused
+from opensqt.simulator.market.market import Market
 
 
 class ClockRequest(Section):

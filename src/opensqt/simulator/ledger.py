@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from opensqt.simulator.engine import Engine
-from opensqt.simulator.events import PositionView
-from opensqt.simulator.order import SimFill, SimOrder
+from opensqt.simulator.engine.engine import Engine
+from opensqt.simulator.engine.events import PositionView
+from opensqt.simulator.engine.order import SimFill, SimOrder
 
 
 def ledger(engine: Engine, *, finished: bool = False, statistics: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from opensqt.config.load import ConfigError
+from opensqt.model.errors import ConfigError
 from opensqt.simulator.dialects.base import (
     ANSWERS_AFTER_DOING,
     ANSWERS_WITHOUT_DOING,

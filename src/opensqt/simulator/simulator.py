@@ -7,15 +7,15 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
-from opensqt.config.load import ConfigError
+from opensqt.model.errors import ConfigError
 from opensqt.simulator.control import Control
 from opensqt.simulator.dialects import DIALECTS
 from opensqt.simulator.dialects.base import World
-from opensqt.simulator.engine import Engine
+from opensqt.simulator.engine.engine import Engine
 from opensqt.simulator.faults import FaultScript
 from opensqt.simulator.keys import Keyring
 from opensqt.simulator.ledger import ledger
-from opensqt.simulator.market import Market, open_market
+from opensqt.simulator.market.market import Market, open_market
 from opensqt.simulator.server import Server
 from opensqt.simulator.settings import SimulatorSettings
 from opensqt.simulator.sockets import Hub

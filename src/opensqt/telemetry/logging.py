@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from opensqt.config.load import ConfigError
+from opensqt.model.errors import ConfigError
 
 MASK = "***"
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")

@@ -15,8 +15,7 @@ from enum import Enum
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from opensqt.config.load import ConfigError
-from opensqt.model.errors import ExchangeError
+from opensqt.model.errors import ConfigError, ExchangeError
 from opensqt.telemetry import logging
 from opensqt.telemetry.logging import redact
 

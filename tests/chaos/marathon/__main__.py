@@ -12,8 +12,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from opensqt.exchange.venues.registry import VENUES
 from opensqt.telemetry.logging import configure
+from opensqt.venues.factory import VENUES
 from tests.chaos.marathon import report
 from tests.chaos.marathon.run import Settings, marathon
 from tests.chaos.marathon.script import Rhythm

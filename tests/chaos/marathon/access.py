@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from opensqt.connector.access.clients import digest
+from opensqt.connector.auth.clients import digest
 from tests.support.authority import Authority
 
 

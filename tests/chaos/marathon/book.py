@@ -14,8 +14,7 @@ from decimal import Decimal
 
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError, LeaseExpired, OrderDenied, RequestError
-from opensqt.model.fill import Fill
-from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, OrderUpdate, PositionSide
+from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderStatus, OrderUpdate, PositionSide
 from opensqt.model.stream import Batch, Cursor
 
 _EARLIER_MS = 5_000

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
-from opensqt.exchange.remote import RemoteExchange
+from opensqt.client.exchange import RemoteExchange
 from opensqt.model.errors import (
     AccessError,
     ClockSkew,

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from opensqt.exchange.remote import RemoteExchange
-from opensqt.exchange.venues.registry import venue_type
+from opensqt.client.exchange import RemoteExchange
 from opensqt.model.errors import ExchangeError, InsufficientMargin
 from opensqt.model.venue import Check, ExchangeStatus
 from opensqt.simulator.faults import FaultKind
+from opensqt.venues.factory import venue_type
 from tests.chaos.gateway_rig import Gateway, gateway
 from tests.chaos.marathon.access import Access
 from tests.chaos.marathon.book import Book

@@ -8,8 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from opensqt.model.errors import PostOnlyWouldCross
-from opensqt.model.fill import Fill
-from opensqt.model.order import PositionSide
+from opensqt.model.order import Fill, PositionSide
 from tests.chaos.marathon.book import Book, Entry
 
 Row = Mapping[str, Any]

@@ -9,12 +9,12 @@ import pytest
 from rich.console import Console
 
 from opensqt.cli.cancel_all import Wanted, closing_orders, end_all
-from opensqt.exchange.memory import InMemoryExchange
-from opensqt.market_maker.order_ids import OrderIds
+from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.model.account import Position
 from opensqt.model.errors import Unreachable
 from opensqt.model.order import OrderRequest, OrderType, PositionSide, Side
 from opensqt.model.venue import Capabilities, ExchangeInfo, SymbolRules
+from opensqt.testing.exchange import InMemoryExchange
 
 OURS = OrderIds("SQ1", "BTCUSDT").make(-3, Side.BUY, 1)
 OURS_TOO = OrderIds("SQ1", "BTCUSDT").make(-4, Side.BUY, 2)

@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 
 from opensqt.cli.status import age, figure, moment, plain, show
-from opensqt.exchange.memory import InMemoryExchange
 from opensqt.model.account import Account
 from opensqt.model.errors import Unreachable
 from opensqt.model.order import OrderRequest, OrderType, Side
 from opensqt.model.venue import Channel, Check, ExchangeStatus, RateBudget, RateLimit
+from opensqt.testing.exchange import InMemoryExchange
 
 
 async def shown(exchange: InMemoryExchange, symbol: str = "") -> tuple[int, str]:

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from opensqt.cli.summary import Comparison, Kept, compare, two_at_a_time
-from opensqt.model.fill import Fill
-from opensqt.model.order import PositionSide, Side
+from opensqt.model.order import Fill, PositionSide, Side
 
 OURS = {"B1": -1, "S1": -1, "B2": -2}
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from opensqt.cli.__main__ import main
-from opensqt.config.load import ConfigError
-from opensqt.connector.access import clients_file
-from opensqt.connector.access.clients import read_entries
+from opensqt.connector.auth import clients_file
+from opensqt.connector.auth.clients import read_entries
+from opensqt.model.errors import ConfigError
 
 HAND_WRITTEN = """\
 # ours

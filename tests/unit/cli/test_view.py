@@ -9,9 +9,8 @@ from rich.console import Console
 
 from opensqt.cli.view import Frame, draw, line
 from opensqt.cli.watch import Health, Picture
-from opensqt.model.fill import Fill
 from opensqt.model.market import Price
-from opensqt.model.order import Order, OrderStatus, PositionSide, Side
+from opensqt.model.order import Fill, Order, OrderStatus, PositionSide, Side
 
 FRAME = Frame(
     exchange="binance",

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import Field, SecretStr
 
-from opensqt.config.load import ConfigError, Section, load, variable
+from opensqt.config.load import Section, load, variable
+from opensqt.model.errors import ConfigError
 from opensqt.telemetry.logging import redact
 
 CANARY = "CanaryKey7f3a91"

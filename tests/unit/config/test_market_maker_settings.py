@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from opensqt.config.load import ConfigError
 from opensqt.config.market_maker import MarketMakerSettings, load_settings
+from opensqt.model.errors import ConfigError
 
 SHIPPED = Path(__file__).parents[3] / "configs" / "config.yaml"
 

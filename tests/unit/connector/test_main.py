@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from opensqt.config.connector import ConnectorSettings
-from opensqt.config.load import ConfigError
 from opensqt.connector.__main__ import SHORTCUTS, _parser, _settings, main
-from opensqt.exchange.factory import KNOWN
+from opensqt.model.errors import ConfigError
+from opensqt.venues.factory import KNOWN
 
 NAMES = ", ".join(KNOWN)
 KEY, SECRET = "canaryKeyAbc123Def456", "canarySecretGhi789Jkl012"

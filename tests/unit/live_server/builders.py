@@ -5,15 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from opensqt.exchange.memory import DEFAULT_SYMBOLS
 from opensqt.live_server.fills import FillBook
 from opensqt.live_server.view import Subject, View
 from opensqt.model.account import Account, Position
-from opensqt.model.fill import Fill
 from opensqt.model.market import Price
-from opensqt.model.order import Order, OrderStatus, OrderUpdate, PositionSide, Side
+from opensqt.model.order import Fill, Order, OrderStatus, OrderUpdate, PositionSide, Side
 from opensqt.model.stream import Batch
 from opensqt.model.venue import Capabilities, Check, ExchangeInfo, ExchangeStatus
+from opensqt.testing.exchange import DEFAULT_SYMBOLS
 
 SYMBOL = "ETHUSDT"
 HEALTHY = ExchangeStatus(checks=(Check(name="venue", ok=True),))

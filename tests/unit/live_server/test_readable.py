@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from opensqt.exchange.protocol import Exchange
 from opensqt.live_server.readable import Readable
+from opensqt.model.exchange import Exchange
 
 
 def test_it_knows_no_call_that_could_place_or_cancel():

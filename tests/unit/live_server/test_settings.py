@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from opensqt.config.live_server import load_settings
-from opensqt.config.load import ConfigError
+from opensqt.model.errors import ConfigError
 
 SHIPPED = Path(__file__).parents[3] / "configs" / "live_server.yaml"
 

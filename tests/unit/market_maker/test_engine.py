@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 
 from opensqt.market_maker.engine import Phase
-from opensqt.market_maker.events import (
+from opensqt.market_maker.health import problems
+from opensqt.market_maker.orders.events import (
     Ask,
     OrdersSeen,
     OrderTold,
@@ -19,8 +20,7 @@ from opensqt.market_maker.events import (
     ReconcileFailed,
     StopAsked,
 )
-from opensqt.market_maker.health import problems
-from opensqt.market_maker.slot import SlotState
+from opensqt.market_maker.orders.slots import SlotState
 from opensqt.model.errors import (
     DuplicateOrder,
     InsufficientMargin,
@@ -30,8 +30,7 @@ from opensqt.model.errors import (
     ReduceOnlyRefused,
     Unreachable,
 )
-from opensqt.model.fill import Fill
-from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, PositionSide, Side
+from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderStatus, PositionSide, Side
 from tests.unit.market_maker.venue import SYMBOL, Desk, MiniVenue, price
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opensqt.market_maker.events import (
+from opensqt.market_maker.health import problems
+from opensqt.market_maker.orders.events import (
     Ask,
     Cancel,
     CancelAnswered,
@@ -24,7 +25,6 @@ from opensqt.market_maker.events import (
     Reconcile,
     ReconcileFailed,
 )
-from opensqt.market_maker.health import problems
 from opensqt.model.errors import (
     InsufficientMargin,
     OrderNotFound,
@@ -163,7 +163,7 @@ class Chaos:
         names = {order.client_order_id: ids.read(order.client_order_id) for order in self.venue.open_orders}
         levels = Counter(name.level for name in names.values() if name)
         assert all(count == 1 for count in levels.values()), f"two live orders on one level: {levels}"
-        assert len(names) <= self.desk.engine.settings.limits.max_live
+        assert len(names) <= self.desk.engine.settings.grid.max_live
         for order in self.venue.open_orders:
             name = names[order.client_order_id]
             if order.side is Side.SELL and name:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from opensqt.market_maker.events import Cancel, Command, OrdersSeen, Place, PriceSeen
-from opensqt.market_maker.store import Store
+from opensqt.market_maker.orders.events import Cancel, Command, OrdersSeen, Place, PriceSeen
+from opensqt.market_maker.store.store import Store
 from opensqt.model.order import OrderUpdate
 from tests.unit.market_maker.venue import SYMBOL, Desk, MiniVenue, price
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from opensqt.market_maker.engine import Engine, EngineSettings, Phase
-from opensqt.market_maker.events import (
+from opensqt.market_maker.orders.events import (
     Ask,
     Cancel,
     CancelAnswered,
@@ -20,13 +20,12 @@ from opensqt.market_maker.events import (
     Reconcile,
     Reconciled,
 )
-from opensqt.market_maker.planner import Limits
-from opensqt.market_maker.state import Changes, Stored
+from opensqt.market_maker.orders.state import Changes, Stored
+from opensqt.market_maker.strategy.grid.settings import GridSettings
 from opensqt.model.account import Position
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, PostOnlyWouldCross, Unreachable
-from opensqt.model.fill import Fill
 from opensqt.model.market import Price
-from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, OrderUpdate, PositionSide, Side
+from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderStatus, OrderUpdate, PositionSide, Side
 from opensqt.model.venue import SymbolRules
 
 SYMBOL = "BTCUSDT"
@@ -44,7 +43,7 @@ FEE = Decimal("0.0002")
 
 def settings(**changes: object) -> EngineSettings:
     """A grid of 10 USDT at 1000, 30 USDT a level, with the limits given by name."""
-    limits = Limits(
+    grid = GridSettings(
         order_quantity=Decimal(30),
         min_order_value=Decimal(6),
         buy_window=5,
@@ -52,12 +51,12 @@ def settings(**changes: object) -> EngineSettings:
         max_live=12,
         cleanup_batch=3,
     )
-    own = {name: changes.pop(name) for name in list(changes) if name in Limits.__dataclass_fields__}
+    own = {name: changes.pop(name) for name in list(changes) if name in GridSettings.__dataclass_fields__}
     base = EngineSettings(
         symbol=SYMBOL,
         strategy_id="SQ1",
         interval=Decimal(10),
-        limits=replace(limits, **own),
+        grid=replace(grid, **own),
         position_side=PositionSide.BOTH,
         adopt_position="halt",
         reconcile_interval_s=60,

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, settings
 from opensqt.model.account import PositionMode
 from opensqt.model.order import OrderType, Side
 from opensqt.simulator.clock import SimulatorClock
-from opensqt.simulator.engine import Engine
-from opensqt.simulator.events import Event
-from opensqt.simulator.order import NewOrder, SimOrder
+from opensqt.simulator.engine.engine import Engine
+from opensqt.simulator.engine.events import Event
+from opensqt.simulator.engine.order import NewOrder, SimOrder
 from opensqt.simulator.settings import AccountSettings, SimulatorSettings
 
 E = TypeVar("E", bound=Event)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from opensqt.config.load import ConfigError
+from opensqt.model.errors import ConfigError
 from opensqt.telemetry.logging import configure, protect, redact
 
 CANARY = "CanaryKey7f3a91b2"

@@ -10,8 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from opensqt.config.load import ConfigError
-from opensqt.model.errors import OrderRejected
+from opensqt.model.errors import ConfigError, OrderRejected
 from opensqt.telemetry import tracing
 from opensqt.telemetry.logging import protect
 

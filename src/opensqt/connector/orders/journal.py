@@ -18,13 +18,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from opensqt.config.load import ConfigError
-from opensqt.exchange.requests import decode_order_request, encode_order_request
-from opensqt.exchange.status import decode_order_result, encode_order_result
-from opensqt.model.errors import ExchangeError
+from opensqt.model.errors import ConfigError, ExchangeError
 from opensqt.model.order import Order, OrderRequest
 from opensqt.proto import types_pb2 as pb
 from opensqt.telemetry.distribution import SECONDS, SIZES, Distribution
+from opensqt.wire.errors import decode_order_result, encode_order_result
+from opensqt.wire.requests import decode_order_request, encode_order_request
 
 R = TypeVar("R")
 Operation = Callable[[sqlite3.Connection], Any]

@@ -6,15 +6,15 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from opensqt.connector.figures.metrics import Metrics
-from opensqt.connector.orders.cancel_out import CancelOut
-from opensqt.connector.orders.desk import OrderDesk
+from opensqt.connector.metrics.registry import Metrics
+from opensqt.connector.orders.cancel import CancelOut
 from opensqt.connector.orders.journal import Journal, JournalError, LeaseRecord
-from opensqt.connector.orders.lease import Leases
+from opensqt.connector.orders.leases import Leases
+from opensqt.connector.orders.manager import OrderDesk
 from opensqt.connector.tasks import Tasks
-from opensqt.exchange.protocol import Exchange
 from opensqt.model.clock import now_ms
 from opensqt.model.errors import Unreachable
+from opensqt.model.exchange import Exchange
 from opensqt.model.venue import Check, Lease
 from opensqt.telemetry import logging
 

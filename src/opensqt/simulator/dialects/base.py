@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 
 import orjson
 
-from opensqt.simulator.engine import Engine
-from opensqt.simulator.events import Event, OrderChanged
+from opensqt.simulator.engine.engine import Engine
+from opensqt.simulator.engine.events import Event, OrderChanged
+from opensqt.simulator.engine.order import RefusalReason, Refused
 from opensqt.simulator.faults import Fault, FaultKind, FaultScript
 from opensqt.simulator.keys import Keyring
-from opensqt.simulator.market import Market
-from opensqt.simulator.order import RefusalReason, Refused
+from opensqt.simulator.market.market import Market
 from opensqt.simulator.settings import SimulatorSettings, VenueRules
 from opensqt.simulator.sockets import Hub, Socket
 

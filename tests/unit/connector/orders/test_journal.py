@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from opensqt.config.load import ConfigError
 from opensqt.connector.orders.journal import Journal, JournalError, LeaseRecord, State
-from opensqt.exchange.requests import encode_order_request
-from opensqt.exchange.status import encode_order_result
-from opensqt.model.errors import InsufficientMargin
+from opensqt.model.errors import ConfigError, InsufficientMargin
 from opensqt.model.order import Order, OrderRequest, OrderStatus, Side
+from opensqt.wire.errors import encode_order_result
+from opensqt.wire.requests import encode_order_request
 from tests.support import eventually
 
 

@@ -6,17 +6,17 @@ from decimal import Decimal
 
 import pytest
 
-from opensqt.connector.figures.metrics import Metrics
-from opensqt.connector.orders.desk import OrderDesk
+from opensqt.connector.metrics.registry import Metrics
 from opensqt.connector.orders.journal import Journal, LeaseRecord
-from opensqt.connector.orders.lease import Leases
 from opensqt.connector.orders.lease_keeper import LeaseKeeper
-from opensqt.connector.orders.resolving import Resolver
+from opensqt.connector.orders.leases import Leases
+from opensqt.connector.orders.manager import OrderDesk
+from opensqt.connector.orders.resolver import Resolver
 from opensqt.connector.tasks import Tasks
-from opensqt.exchange.caller import on_behalf_of
-from opensqt.exchange.memory import InMemoryExchange
+from opensqt.model.caller import on_behalf_of
 from opensqt.model.errors import Unreachable
 from opensqt.model.order import OrderRequest, Side
+from opensqt.testing.exchange import InMemoryExchange
 from tests.support import eventually
 
 NO_ROOM = """

@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 
 from opensqt.model.account import MarginMode, PositionMode
-from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Params, Route, VenueError, World
 from opensqt.simulator.dialects.binance import errors, formats, parameters
-from opensqt.simulator.order import RefusalReason, Refused
+from opensqt.simulator.engine.order import RefusalReason, Refused
 from opensqt.simulator.settings import SymbolSettings
 
 _EMPTY_LISTS = ("capital/config/getall", "margin/allPairs", "margin/isolated/allPairs")
@@ -85,11 +85,11 @@ class AccountData:
             {
                 "accountAlias": "Simulated",
                 "asset": balance.asset,
-                "balance": figures.exact(balance.wallet_balance),
-                "crossWalletBalance": figures.exact(balance.wallet_balance),
-                "crossUnPnl": figures.rounded(balance.unrealized_pnl),
-                "availableBalance": figures.rounded(balance.available_balance),
-                "maxWithdrawAmount": figures.rounded(balance.available_balance),
+                "balance": decimals.exact(balance.wallet_balance),
+                "crossWalletBalance": decimals.exact(balance.wallet_balance),
+                "crossUnPnl": decimals.rounded(balance.unrealized_pnl),
+                "availableBalance": decimals.rounded(balance.available_balance),
+                "maxWithdrawAmount": decimals.rounded(balance.available_balance),
                 "marginAvailable": True,
                 "updateTime": balance.updated_ms or self._deposited_ms,
             }
@@ -145,7 +145,7 @@ class AccountData:
                         "initialLeverage": rules.max_leverage,
                         "notionalCap": 100_000_000,
                         "notionalFloor": 0,
-                        "maintMarginRatio": orjson.Fragment(figures.exact(rules.maintenance_rate)),
+                        "maintMarginRatio": orjson.Fragment(decimals.exact(rules.maintenance_rate)),
                         "cum": orjson.Fragment(b"0.0"),
                     }
                 ],
@@ -157,8 +157,8 @@ class AccountData:
     def _commission_rate(self, call: Call) -> Any:
         return {
             "symbol": self._rules(call.params).symbol,
-            "makerCommissionRate": figures.exact(self._settings.maker_fee),
-            "takerCommissionRate": figures.exact(self._settings.taker_fee),
+            "makerCommissionRate": decimals.exact(self._settings.maker_fee),
+            "takerCommissionRate": decimals.exact(self._settings.taker_fee),
         }
 
     def _position_mode(self, call: Call) -> Any:
@@ -181,7 +181,7 @@ class AccountData:
         limit = parameters.limit(call.params, default=100, most=1000)
         rows = self._fill_income(call.account, symbol)
         for paid in self._engine.funding_payments(call.account, symbol):
-            rows.append(_income_row(paid.symbol, "FUNDING_FEE", figures.exact(paid.amount), paid.time_ms, ""))
+            rows.append(_income_row(paid.symbol, "FUNDING_FEE", decimals.exact(paid.amount), paid.time_ms, ""))
         rows = [
             row
             for row in sorted(rows, key=lambda row: row["time"])
@@ -194,9 +194,9 @@ class AccountData:
     def _fill_income(self, account: str, symbol: str | None) -> list[dict[str, Any]]:
         rows = []
         for fill in self._engine.fills(account, symbol):
-            rows.append(_income_row(fill.symbol, "COMMISSION", figures.exact(-fill.fee), fill.time_ms, fill.trade_id))
+            rows.append(_income_row(fill.symbol, "COMMISSION", decimals.exact(-fill.fee), fill.time_ms, fill.trade_id))
             if fill.realized_pnl:
-                profit = figures.exact(fill.realized_pnl)
+                profit = decimals.exact(fill.realized_pnl)
                 rows.append(_income_row(fill.symbol, "REALIZED_PNL", profit, fill.time_ms, fill.trade_id))
         return rows
 

@@ -16,9 +16,9 @@ from opensqt.simulator.dialects.binance.public import PublicData
 from opensqt.simulator.dialects.binance.security import Security
 from opensqt.simulator.dialects.binance.trading import Trading
 from opensqt.simulator.dialects.binance.user_stream import ACCOUNT, ORDERS, UserStream
-from opensqt.simulator.events import Event
+from opensqt.simulator.engine.events import Event
+from opensqt.simulator.engine.order import Refused
 from opensqt.simulator.faults import Fault, FaultKind
-from opensqt.simulator.order import Refused
 from opensqt.simulator.sockets import Socket
 
 _CATEGORIES = ("public", "market", "private")

@@ -7,11 +7,11 @@ from typing import Any
 
 import orjson
 
-from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import World
 from opensqt.simulator.dialects.binance import formats
 from opensqt.simulator.dialects.binance.stream_names import StreamName
-from opensqt.simulator.events import BookTicker, CandleUpdate, DepthUpdate, Event, PublicTrade, SimCandle
+from opensqt.simulator.engine.events import BookTicker, CandleUpdate, DepthUpdate, Event, PublicTrade, SimCandle
 from opensqt.simulator.sockets import Socket
 
 
@@ -121,10 +121,10 @@ class MarketStreams:
                 "E": event.time_ms,
                 "T": event.time_ms,
                 "s": event.symbol,
-                "b": figures.price(event.bid, rules),
-                "B": figures.quantity(event.bid_quantity, rules),
-                "a": figures.price(event.ask, rules),
-                "A": figures.quantity(event.ask_quantity, rules),
+                "b": decimals.price(event.bid, rules),
+                "B": decimals.quantity(event.bid_quantity, rules),
+                "a": decimals.price(event.ask, rules),
+                "A": decimals.quantity(event.ask_quantity, rules),
             }
         )
         for topic in topics:
@@ -145,8 +145,8 @@ class MarketStreams:
                 "T": event.time_ms,
                 "s": event.symbol,
                 "t": int(event.trade_id),
-                "p": figures.price(event.price, rules),
-                "q": figures.quantity(event.quantity, rules),
+                "p": decimals.price(event.price, rules),
+                "q": decimals.quantity(event.quantity, rules),
                 "X": "MARKET",
                 "m": event.buyer_is_maker,
             }
@@ -217,11 +217,11 @@ class MarketStreams:
             "e": "markPriceUpdate",
             "E": mark.time_ms,
             "s": symbol,
-            "p": figures.rounded(mark.mark_price),
-            "ap": figures.rounded(mark.mark_price),
-            "i": figures.rounded(mark.index_price),
-            "P": figures.rounded(mark.index_price),
-            "r": figures.rounded(mark.funding_rate),
+            "p": decimals.rounded(mark.mark_price),
+            "ap": decimals.rounded(mark.mark_price),
+            "i": decimals.rounded(mark.index_price),
+            "P": decimals.rounded(mark.index_price),
+            "r": decimals.rounded(mark.funding_rate),
             "T": mark.next_funding_ms,
         }
 
@@ -257,15 +257,15 @@ def _bar(bar: SimCandle) -> dict[str, Any]:
         "i": bar.interval,
         "f": int(bar.first_trade_id or -1),
         "L": int(bar.last_trade_id or -1),
-        "o": figures.exact(bar.open),
-        "c": figures.exact(bar.close),
-        "h": figures.exact(bar.high),
-        "l": figures.exact(bar.low),
-        "v": figures.exact(bar.volume),
+        "o": decimals.exact(bar.open),
+        "c": decimals.exact(bar.close),
+        "h": decimals.exact(bar.high),
+        "l": decimals.exact(bar.low),
+        "v": decimals.exact(bar.volume),
         "n": bar.trades,
         "x": bar.closed,
-        "q": figures.exact(bar.quote_volume),
-        "V": figures.exact(bar.taker_buy_volume),
-        "Q": figures.exact(bar.taker_buy_quote_volume),
+        "q": decimals.exact(bar.quote_volume),
+        "V": decimals.exact(bar.taker_buy_volume),
+        "Q": decimals.exact(bar.taker_buy_quote_volume),
         "B": "0",
     }

@@ -6,10 +6,10 @@ from itertools import groupby
 from typing import Any
 
 from opensqt.model.market import INTERVALS_MS
-from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Params, Route, VenueError, World
 from opensqt.simulator.dialects.binance import errors, formats, parameters
-from opensqt.simulator.events import PublicTrade
+from opensqt.simulator.engine.events import PublicTrade
 from opensqt.simulator.settings import SymbolSettings
 
 _DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
@@ -136,10 +136,10 @@ class PublicData:
             mark = self._engine.mark(rules.symbol)
             return {
                 "symbol": rules.symbol,
-                "markPrice": figures.rounded(mark.mark_price),
-                "indexPrice": figures.rounded(mark.index_price),
-                "estimatedSettlePrice": figures.rounded(mark.index_price),
-                "lastFundingRate": figures.rounded(mark.funding_rate),
+                "markPrice": decimals.rounded(mark.mark_price),
+                "indexPrice": decimals.rounded(mark.index_price),
+                "estimatedSettlePrice": decimals.rounded(mark.index_price),
+                "lastFundingRate": decimals.rounded(mark.funding_rate),
                 "interestRate": "0.00010000",
                 "nextFundingTime": mark.next_funding_ms,
                 "time": mark.time_ms,
@@ -155,8 +155,8 @@ class PublicData:
             {
                 "symbol": rules.symbol,
                 "fundingTime": past.time_ms,
-                "fundingRate": figures.rounded(past.funding_rate),
-                "markPrice": figures.rounded(past.mark_price),
+                "fundingRate": decimals.rounded(past.funding_rate),
+                "markPrice": decimals.rounded(past.mark_price),
             }
             for rules in wanted
             for past in self._engine.funding_history(rules.symbol)
@@ -181,7 +181,7 @@ class PublicData:
 
     def _last_price(self, call: Call) -> Any:
         def row(rules: SymbolSettings) -> dict[str, Any]:
-            last = figures.price(self._engine.last_price(rules.symbol), rules)
+            last = decimals.price(self._engine.last_price(rules.symbol), rules)
             return {"symbol": rules.symbol, "price": last, "time": self._engine.now_ms()}
 
         return self._one_or_all(call, row)
@@ -191,10 +191,10 @@ class PublicData:
             best = self._engine.best(rules.symbol)
             return {
                 "symbol": rules.symbol,
-                "bidPrice": figures.price(best.bid, rules),
-                "bidQty": figures.quantity(best.bid_quantity, rules),
-                "askPrice": figures.price(best.ask, rules),
-                "askQty": figures.quantity(best.ask_quantity, rules),
+                "bidPrice": decimals.price(best.bid, rules),
+                "bidQty": decimals.quantity(best.bid_quantity, rules),
+                "askPrice": decimals.price(best.ask, rules),
+                "askQty": decimals.quantity(best.ask_quantity, rules),
                 "time": best.time_ms,
                 "lastUpdateId": best.update_id,
             }

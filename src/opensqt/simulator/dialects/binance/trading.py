@@ -11,11 +11,11 @@ from typing import Any
 
 from opensqt.model.account import PositionMode
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
-from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Dialect, Params, Route, VenueError
 from opensqt.simulator.dialects.binance import errors, formats, parameters
 from opensqt.simulator.dialects.binance.security import Security
-from opensqt.simulator.order import NewOrder, RefusalReason, Refused, SimOrder, unplaced
+from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimOrder, unplaced
 from opensqt.simulator.settings import SymbolSettings
 
 _WEEK_MS = 7 * 86_400_000
@@ -202,10 +202,10 @@ class Trading:
             yield
         except Refused as refused:
             if refused.reason is RefusalReason.MIN_NOTIONAL:
-                raise errors.of_reason(refused.reason, figures.exact(rules.min_notional)) from refused
+                raise errors.of_reason(refused.reason, decimals.exact(rules.min_notional)) from refused
             if refused.reason is RefusalReason.PRICE_BAND and wanted.order_type is OrderType.LIMIT:
                 edge = self._engine.mark(rules.symbol).mark_price * (1 + wanted.side.sign * rules.price_band)
-                raise errors.outside_price_band(wanted.side, figures.price(edge, rules)) from refused
+                raise errors.outside_price_band(wanted.side, decimals.price(edge, rules)) from refused
             raise
 
     def _write(self, orders: list[SimOrder]) -> list[dict[str, Any]]:
@@ -278,7 +278,7 @@ def _client_order_id(params: Params) -> str:
 
 
 def _too_fine(value: Decimal, step: Decimal) -> bool:
-    return figures.decimals(value.normalize()) > figures.decimals(step)
+    return decimals.decimals(value.normalize()) > decimals.decimals(step)
 
 
 def _ids(params: Params) -> tuple[str, str]:

@@ -8,11 +8,11 @@ from typing import Any
 
 import orjson
 
-from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Route, World
 from opensqt.simulator.dialects.binance import errors, formats
 from opensqt.simulator.dialects.binance.market_streams import send
-from opensqt.simulator.events import (
+from opensqt.simulator.engine.events import (
     AccountChanged,
     AccountReason,
     Event,
@@ -22,7 +22,7 @@ from opensqt.simulator.events import (
     PositionView,
     SettingsChanged,
 )
-from opensqt.simulator.order import SimFill, SimOrder
+from opensqt.simulator.engine.order import SimFill, SimOrder
 from opensqt.simulator.settings import SymbolSettings
 from opensqt.simulator.sockets import Socket
 
@@ -156,15 +156,15 @@ class UserStream:
 
     def _account_update(self, event: AccountChanged) -> dict[str, Any]:
         # `bc` is the change that neither profit nor commission made: of an order's none is.
-        change = event.balance_change if event.reason is AccountReason.FUNDING else figures.ZERO
-        wallet = figures.exact(event.balance.wallet_balance)
+        change = event.balance_change if event.reason is AccountReason.FUNDING else decimals.ZERO
+        wallet = decimals.exact(event.balance.wallet_balance)
         return {
             "e": "ACCOUNT_UPDATE",
             "E": event.time_ms,
             "T": event.time_ms,
             "a": {
                 "m": _REASON[event.reason],
-                "B": [{"a": event.balance.asset, "wb": wallet, "cw": wallet, "bc": figures.exact(change)}],
+                "B": [{"a": event.balance.asset, "wb": wallet, "cw": wallet, "bc": decimals.exact(change)}],
                 "P": [self._position(position) for position in event.positions],
             },
         }
@@ -173,11 +173,11 @@ class UserStream:
         rules = self._engine.symbol(position.symbol)
         return {
             "s": position.symbol,
-            "pa": figures.quantity(position.quantity, rules),
-            "ep": figures.rounded(position.entry_price),
-            "bep": figures.rounded(position.entry_price),
-            "cr": figures.rounded(position.realized_pnl),
-            "up": figures.rounded(position.unrealized_pnl),
+            "pa": decimals.quantity(position.quantity, rules),
+            "ep": decimals.rounded(position.entry_price),
+            "bep": decimals.rounded(position.entry_price),
+            "cr": decimals.rounded(position.realized_pnl),
+            "up": decimals.rounded(position.unrealized_pnl),
             "mt": position.margin_mode.value.lower(),
             "iw": "0",
             "ps": position.position_side.value,
@@ -188,16 +188,16 @@ class UserStream:
             {
                 "s": position.symbol,
                 "ps": position.position_side.value,
-                "pa": figures.quantity(position.quantity, self._engine.symbol(position.symbol)),
+                "pa": decimals.quantity(position.quantity, self._engine.symbol(position.symbol)),
                 "mt": "CROSSED",
                 "iw": "0",
-                "mp": figures.rounded(position.mark_price),
-                "up": figures.rounded(position.unrealized_pnl),
-                "mm": figures.rounded(position.maintenance_margin),
+                "mp": decimals.rounded(position.mark_price),
+                "up": decimals.rounded(position.unrealized_pnl),
+                "mm": decimals.rounded(position.maintenance_margin),
             }
             for position in event.positions
         ]
-        wallet = figures.exact(event.balance.wallet_balance)
+        wallet = decimals.exact(event.balance.wallet_balance)
         return {"e": "MARGIN_CALL", "E": event.time_ms, "cw": wallet, "p": rows}
 
 
@@ -208,15 +208,15 @@ def _order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
         "S": order.side.value,
         "o": order.order_type.value,
         "f": formats.time_in_force(order),
-        "q": figures.quantity(order.quantity, rules),
-        "p": figures.price(order.price, rules),
-        "ap": figures.rounded(order.average_price),
+        "q": decimals.quantity(order.quantity, rules),
+        "p": decimals.price(order.price, rules),
+        "ap": decimals.rounded(order.average_price),
         "sp": "0",
         "x": "",
         "X": formats.status(order),
         "i": int(order.order_id),
         "l": "0",
-        "z": figures.quantity(order.filled_quantity, rules),
+        "z": decimals.quantity(order.filled_quantity, rules),
         "L": "0",
         "T": order.updated_ms,
         "t": 0,
@@ -240,14 +240,14 @@ def _order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
 
 def _execution(fill: SimFill, rules: SymbolSettings) -> dict[str, Any]:
     return {
-        "l": figures.quantity(fill.quantity, rules),
-        "L": figures.price(fill.price, rules),
-        "n": figures.exact(fill.fee),
+        "l": decimals.quantity(fill.quantity, rules),
+        "L": decimals.price(fill.price, rules),
+        "n": decimals.exact(fill.fee),
         "N": fill.fee_asset,
         "T": fill.time_ms,
         "t": int(fill.trade_id),
         "m": fill.is_maker,
-        "rp": figures.exact(fill.realized_pnl),
+        "rp": decimals.exact(fill.realized_pnl),
     }
 
 
@@ -257,13 +257,13 @@ def _trade_lite(fill: SimFill, rules: SymbolSettings) -> dict[str, Any]:
         "E": fill.time_ms,
         "T": fill.time_ms,
         "s": fill.symbol,
-        "q": figures.quantity(fill.quantity, rules),
-        "p": figures.price(fill.price, rules),
+        "q": decimals.quantity(fill.quantity, rules),
+        "p": decimals.price(fill.price, rules),
         "m": fill.is_maker,
         "c": fill.client_order_id,
         "S": fill.side.value,
-        "L": figures.price(fill.price, rules),
-        "l": figures.quantity(fill.quantity, rules),
+        "L": decimals.price(fill.price, rules),
+        "l": decimals.quantity(fill.quantity, rules),
         "t": int(fill.trade_id),
         "i": int(fill.order_id),
     }

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from opensqt.model.account import MarginMode, PositionMode
-from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Params, Route, World
 from opensqt.simulator.dialects.bitget import errors, formats, parameters
-from opensqt.simulator.order import RefusalReason, Refused
+from opensqt.simulator.engine.order import RefusalReason, Refused
 from opensqt.simulator.settings import SymbolSettings
 
 _POSITION_MODES = {name: mode for mode, name in formats.POSITION_MODE.items()}
@@ -66,7 +66,7 @@ class AccountData:
         if parameters.product_type(call.params) != parameters.PRODUCT_TYPE:
             return []
         balance = self._engine.balance(call.account)
-        margins = {"isolatedMargin": "0", "crossedMargin": figures.rounded(balance.initial_margin)}
+        margins = {"isolatedMargin": "0", "crossedMargin": decimals.rounded(balance.initial_margin)}
         return [formats.account(balance) | margins]
 
     def _one_position(self, call: Call) -> Any:
@@ -90,8 +90,8 @@ class AccountData:
         self._engine.symbol(parameters.text(call.params, "symbol").upper())
         parameters.text(call.params, "businessType")
         return {
-            "makerFeeRate": figures.exact(self._settings.maker_fee),
-            "takerFeeRate": figures.exact(self._settings.taker_fee),
+            "makerFeeRate": decimals.exact(self._settings.maker_fee),
+            "takerFeeRate": decimals.exact(self._settings.taker_fee),
         }
 
     def _info(self, call: Call) -> Any:
@@ -117,10 +117,10 @@ class AccountData:
         rows = []
         for fill in self._engine.fills(call.account):
             kind = "close_long" if fill.realized_pnl else "open_long"
-            fee, amount = figures.exact(-fill.fee), figures.exact(fill.realized_pnl)
+            fee, amount = decimals.exact(-fill.fee), decimals.exact(fill.realized_pnl)
             rows.append(_bill(f"{fill.symbol}-{fill.trade_id}", fill.symbol, kind, amount, fee, fill.time_ms))
         for paid in self._engine.funding_payments(call.account):
-            amount = figures.exact(paid.amount)
+            amount = decimals.exact(paid.amount)
             name = f"{paid.symbol}-{paid.time_ms}"
             rows.append(_bill(name, paid.symbol, "contract_settle_fee", amount, "0", paid.time_ms))
         start, end = (parameters.integer(call.params, name) for name in ("startTime", "endTime"))

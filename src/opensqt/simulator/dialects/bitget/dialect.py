@@ -16,9 +16,9 @@ from opensqt.simulator.dialects.bitget.private_streams import PrivateStreams
 from opensqt.simulator.dialects.bitget.public import PublicData
 from opensqt.simulator.dialects.bitget.security import Security
 from opensqt.simulator.dialects.bitget.trading import CANCEL_BATCH, Trading
-from opensqt.simulator.events import Event
+from opensqt.simulator.engine.events import Event
+from opensqt.simulator.engine.order import Refused
 from opensqt.simulator.faults import Fault, FaultKind
-from opensqt.simulator.order import Refused
 from opensqt.simulator.settings import VenueRules
 from opensqt.simulator.sockets import Socket
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opensqt.model.order import Side
 from opensqt.simulator.dialects.base import VenueError
-from opensqt.simulator.order import RefusalReason
+from opensqt.simulator.engine.order import RefusalReason
 
 SUCCESS = "00000"
 BY_REASON: dict[RefusalReason, tuple[str, str]] = {

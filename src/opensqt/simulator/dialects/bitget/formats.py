@@ -8,12 +8,12 @@ from typing import Any
 
 from opensqt.model.account import PositionMode
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side
-from opensqt.simulator.account import closes
-from opensqt.simulator.dialects import figures
-from opensqt.simulator.events import BalanceView, BookLevel, PositionView, PublicTrade, SimCandle
-from opensqt.simulator.order import ClosingReason, SimFill, SimOrder
+from opensqt.simulator.dialects import decimals
+from opensqt.simulator.engine.account import closes
+from opensqt.simulator.engine.events import BalanceView, BookLevel, PositionView, PublicTrade, SimCandle
+from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder
+from opensqt.simulator.engine.tape import DayStatistics
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
-from opensqt.simulator.tape import DayStatistics
 
 POSITION_MODE = {PositionMode.ONE_WAY: "one_way_mode", PositionMode.HEDGE: "hedge_mode"}
 _STATUS = {
@@ -66,8 +66,8 @@ def _common(order: SimOrder, rules: SymbolSettings, leverage: int, profit: Decim
     return {
         "orderId": order.order_id,
         "clientOid": order.client_order_id,
-        "size": figures.quantity(order.quantity, rules),
-        "price": figures.price(order.price, rules) if order.price is not None else "",
+        "size": decimals.quantity(order.quantity, rules),
+        "price": decimals.price(order.price, rules) if order.price is not None else "",
         "side": order_side(order),
         "force": force(order),
         "orderType": order.order_type.value.lower(),
@@ -79,7 +79,7 @@ def _common(order: SimOrder, rules: SymbolSettings, leverage: int, profit: Decim
         "leverage": str(leverage),
         "enterPointSource": "API",
         "cancelReason": _CANCEL_REASON.get(order.closing_reason, "normal_cancel") if ended else "",
-        "totalProfits": figures.exact(profit),
+        "totalProfits": decimals.exact(profit),
         "cTime": str(order.created_ms),
         "uTime": str(order.updated_ms),
         **_NO_PRESETS,
@@ -95,16 +95,16 @@ def order(
 ) -> dict[str, Any]:
     """Write an order as the REST endpoints do; the one of a single order calls its status `state`."""
     ours = list(fills)
-    fee = sum((fill.fee for fill in ours), figures.ZERO)
-    profit = sum((fill.realized_pnl for fill in ours), figures.ZERO)
+    fee = sum((fill.fee for fill in ours), decimals.ZERO)
+    profit = sum((fill.realized_pnl for fill in ours), decimals.ZERO)
     return {
         "symbol": order.symbol,
         **_common(order, rules, leverage, profit),
         "state" if detail else "status": status(order),
-        "baseVolume": figures.quantity(order.filled_quantity, rules),
-        "quoteVolume": figures.exact(order.filled_notional),
+        "baseVolume": decimals.quantity(order.filled_quantity, rules),
+        "quoteVolume": decimals.exact(order.filled_notional),
         "priceAvg": average(order) if order.filled_quantity else "",
-        "fee": figures.exact(-fee) if ours else "0",
+        "fee": decimals.exact(-fee) if ours else "0",
         "reduceOnly": "YES" if _reduces(order) else "NO",
         "orderSource": "market" if order.order_type is OrderType.MARKET else "normal",
     }
@@ -115,15 +115,15 @@ def streamed_order(
 ) -> dict[str, Any]:
     """Write an order as the orders channel does, with the fill that changed it if one did."""
     ours = list(fills)
-    fee = sum((each.fee for each in ours), figures.ZERO)
-    profit = sum((each.realized_pnl for each in ours), figures.ZERO)
+    fee = sum((each.fee for each in ours), decimals.ZERO)
+    profit = sum((each.realized_pnl for each in ours), decimals.ZERO)
     row = {
         "instId": order.symbol,
         **_common(order, rules, leverage, profit),
         "status": status(order),
-        "accBaseVolume": figures.quantity(order.filled_quantity, rules),
-        "notionalUsd": figures.exact(order.quantity * (order.price or order.average_price)),
-        "feeDetail": [{"feeCoin": rules.quote_asset, "fee": figures.exact(-fee)}],
+        "accBaseVolume": decimals.quantity(order.filled_quantity, rules),
+        "notionalUsd": decimals.exact(order.quantity * (order.price or order.average_price)),
+        "feeDetail": [{"feeCoin": rules.quote_asset, "fee": decimals.exact(-fee)}],
         "reduceOnly": "yes" if _reduces(order) else "no",
         "stpMode": "none",
     }
@@ -132,21 +132,21 @@ def streamed_order(
     if fill is not None:
         row |= {
             "tradeId": fill.trade_id,
-            "fillPrice": figures.price(fill.price, rules),
-            "baseVolume": figures.quantity(fill.quantity, rules),
+            "fillPrice": decimals.price(fill.price, rules),
+            "baseVolume": decimals.quantity(fill.quantity, rules),
             "fillTime": str(fill.time_ms),
-            "fillFee": figures.exact(-fill.fee),
+            "fillFee": decimals.exact(-fill.fee),
             "fillFeeCoin": fill.fee_asset,
-            "fillNotionalUsd": figures.exact(fill.notional),
+            "fillNotionalUsd": decimals.exact(fill.notional),
             "tradeScope": "M" if fill.is_maker else "T",
-            "pnl": figures.exact(fill.realized_pnl),
+            "pnl": decimals.exact(fill.realized_pnl),
         }
     return row
 
 
 def average(order: SimOrder) -> str:
     """Write an order's average price, which is a ratio."""
-    return figures.rounded(order.average_price)
+    return decimals.rounded(order.average_price)
 
 
 def own_trade(fill: SimFill, rules: SymbolSettings) -> dict[str, Any]:
@@ -159,12 +159,12 @@ def own_trade(fill: SimFill, rules: SymbolSettings) -> dict[str, Any]:
         "tradeId": fill.trade_id,
         "symbol": fill.symbol,
         "orderId": fill.order_id,
-        "price": figures.price(fill.price, rules),
-        "baseVolume": figures.quantity(fill.quantity, rules),
+        "price": decimals.price(fill.price, rules),
+        "baseVolume": decimals.quantity(fill.quantity, rules),
         "feeDetail": _fee_detail(fill),
         "side": side,
-        "quoteVolume": figures.exact(fill.notional),
-        "profit": figures.exact(fill.realized_pnl),
+        "quoteVolume": decimals.exact(fill.notional),
+        "profit": decimals.exact(fill.realized_pnl),
         "enterPointSource": "api",
         "tradeSide": trade_side(fill.side, fill.position_side),
         "posMode": POSITION_MODE[PositionMode.HEDGE if hedge else PositionMode.ONE_WAY],
@@ -182,7 +182,7 @@ def streamed_trade(fill: SimFill, order: SimOrder, rules: SymbolSettings) -> dic
 
 
 def _fee_detail(fill: SimFill) -> list[dict[str, str]]:
-    fee = figures.exact(-fill.fee)
+    fee = decimals.exact(-fill.fee)
     return [{"deduction": "no", "feeCoin": fill.fee_asset, "totalDeductionFee": "0", "totalFee": fee}]
 
 
@@ -208,23 +208,23 @@ def streamed_position(position: PositionView, rules: SymbolSettings, equity: Dec
 
 def _position(position: PositionView, rules: SymbolSettings, equity: Decimal) -> dict[str, Any]:
     hedge = position.position_side is not PositionSide.BOTH
-    size = figures.quantity(abs(position.quantity), rules)
+    size = decimals.quantity(abs(position.quantity), rules)
     return {
         "marginCoin": rules.quote_asset,
-        "marginSize": figures.rounded(position.initial_margin),
+        "marginSize": decimals.rounded(position.initial_margin),
         "marginMode": "crossed",
         "holdSide": "long" if position.quantity > 0 else "short",
         "posMode": POSITION_MODE[PositionMode.HEDGE if hedge else PositionMode.ONE_WAY],
         "total": size,
         "available": size,
-        "openPriceAvg": figures.rounded(position.entry_price),
+        "openPriceAvg": decimals.rounded(position.entry_price),
         "leverage": str(position.leverage),
-        "achievedProfits": figures.exact(position.realized_pnl),
-        "unrealizedPL": figures.exact(position.unrealized_pnl),
-        "liquidationPrice": figures.rounded(position.liquidation_price or figures.ZERO),
-        "keepMarginRate": figures.exact(rules.maintenance_rate),
-        "markPrice": figures.rounded(position.mark_price),
-        "breakEvenPrice": figures.rounded(position.entry_price),
+        "achievedProfits": decimals.exact(position.realized_pnl),
+        "unrealizedPL": decimals.exact(position.unrealized_pnl),
+        "liquidationPrice": decimals.rounded(position.liquidation_price or decimals.ZERO),
+        "keepMarginRate": decimals.exact(rules.maintenance_rate),
+        "markPrice": decimals.rounded(position.mark_price),
+        "breakEvenPrice": decimals.rounded(position.entry_price),
         "totalFee": "",
         "deductedFee": "0",
         "assetMode": "single",
@@ -235,13 +235,13 @@ def _position(position: PositionView, rules: SymbolSettings, equity: Decimal) ->
 
 def account(balance: BalanceView) -> dict[str, Any]:
     """Write what is common to the account endpoints: equity is the wallet and open profit together."""
-    free = figures.rounded(balance.available_balance)
-    equity = figures.exact(balance.margin_balance)
-    profit = figures.exact(balance.unrealized_pnl)
+    free = decimals.rounded(balance.available_balance)
+    equity = decimals.exact(balance.margin_balance)
+    profit = decimals.exact(balance.unrealized_pnl)
     return {
         "marginCoin": balance.asset,
-        "locked": figures.rounded(balance.order_margin),
-        "available": figures.exact(balance.wallet_balance),
+        "locked": decimals.rounded(balance.order_margin),
+        "available": decimals.exact(balance.wallet_balance),
         "crossedMaxAvailable": free,
         "isolatedMaxAvailable": free,
         "maxTransferOut": free,
@@ -259,18 +259,18 @@ def account(balance: BalanceView) -> dict[str, Any]:
 
 def streamed_account(balance: BalanceView) -> dict[str, Any]:
     """Write the balance as the account channel does."""
-    free = figures.rounded(balance.available_balance)
-    equity = figures.exact(balance.margin_balance)
+    free = decimals.rounded(balance.available_balance)
+    equity = decimals.exact(balance.margin_balance)
     return {
         "marginCoin": balance.asset,
-        "frozen": figures.rounded(balance.order_margin),
-        "available": figures.exact(balance.wallet_balance),
+        "frozen": decimals.rounded(balance.order_margin),
+        "available": decimals.exact(balance.wallet_balance),
         "maxOpenPosAvailable": free,
         "maxTransferOut": free,
         "equity": equity,
         "usdtEquity": equity,
         "crossedRiskRate": _ratio(balance.maintenance_margin, balance.margin_balance),
-        "unrealizedPL": figures.exact(balance.unrealized_pnl),
+        "unrealizedPL": decimals.exact(balance.unrealized_pnl),
         "assetsMode": "single",
     }
 
@@ -278,22 +278,22 @@ def streamed_account(balance: BalanceView) -> dict[str, Any]:
 def candle(candle: SimCandle, rules: SymbolSettings, *, streamed: bool = False) -> list[str]:
     """Write a candle; the channel adds the volume in USDT."""
     row = [str(candle.open_time_ms)]
-    row += [figures.price(value, rules) for value in (candle.open, candle.high, candle.low, candle.close)]
-    row += [figures.quantity(candle.volume, rules), figures.exact(candle.quote_volume)]
+    row += [decimals.price(value, rules) for value in (candle.open, candle.high, candle.low, candle.close)]
+    row += [decimals.quantity(candle.volume, rules), decimals.exact(candle.quote_volume)]
     return [*row, row[-1]] if streamed else row
 
 
 def levels(levels: Iterable[BookLevel], rules: SymbolSettings) -> list[list[str]]:
     """Write levels of a book."""
-    return [[figures.price(level, rules), figures.quantity(amount, rules)] for level, amount in levels]
+    return [[decimals.price(level, rules), decimals.quantity(amount, rules)] for level, amount in levels]
 
 
 def trade(trade: PublicTrade, rules: SymbolSettings) -> dict[str, Any]:
     """Write a public trade."""
     return {
         "ts": str(trade.time_ms),
-        "price": figures.price(trade.price, rules),
-        "size": figures.quantity(trade.quantity, rules),
+        "price": decimals.price(trade.price, rules),
+        "size": decimals.quantity(trade.quantity, rules),
         "side": "sell" if trade.buyer_is_maker else "buy",
         "tradeId": trade.trade_id,
     }
@@ -301,25 +301,25 @@ def trade(trade: PublicTrade, rules: SymbolSettings) -> dict[str, Any]:
 
 def day(day: DayStatistics, rules: SymbolSettings) -> dict[str, Any]:
     """Write the 24 hour statistics, without the best prices."""
-    change = (day.last - day.open) / day.open if day.open else figures.ZERO
+    change = (day.last - day.open) / day.open if day.open else decimals.ZERO
     ratio = format(change, ".5f")
     return {
-        "lastPr": figures.price(day.last, rules),
-        "open24h": figures.price(day.open, rules),
-        "high24h": figures.price(day.high, rules),
-        "low24h": figures.price(day.low, rules),
+        "lastPr": decimals.price(day.last, rules),
+        "open24h": decimals.price(day.open, rules),
+        "high24h": decimals.price(day.high, rules),
+        "low24h": decimals.price(day.low, rules),
         "change24h": ratio,
-        "baseVolume": figures.quantity(day.volume, rules),
-        "quoteVolume": figures.exact(day.quote_volume),
-        "openUtc": figures.price(day.open, rules),
+        "baseVolume": decimals.quantity(day.volume, rules),
+        "quoteVolume": decimals.exact(day.quote_volume),
+        "openUtc": decimals.price(day.open, rules),
         "changeUtc24h": ratio,
     }
 
 
 def contract(rules: SymbolSettings, settings: SimulatorSettings) -> dict[str, Any]:
     """Write a symbol as the contracts endpoint does; the price step is priceEndStep in units of the last place."""
-    places = figures.decimals(rules.price_step)
-    band = figures.exact(rules.price_band)
+    places = decimals.decimals(rules.price_step)
+    band = decimals.exact(rules.price_band)
     return {
         "symbol": rules.symbol,
         "baseCoin": rules.base_asset,
@@ -327,17 +327,17 @@ def contract(rules: SymbolSettings, settings: SimulatorSettings) -> dict[str, An
         "buyLimitPriceRatio": band,
         "sellLimitPriceRatio": band,
         "feeRateUpRatio": "0.005",
-        "makerFeeRate": figures.exact(settings.maker_fee),
-        "takerFeeRate": figures.exact(settings.taker_fee),
+        "makerFeeRate": decimals.exact(settings.maker_fee),
+        "takerFeeRate": decimals.exact(settings.taker_fee),
         "openCostUpRatio": "0.01",
         "supportMarginCoins": [rules.quote_asset],
-        "minTradeNum": figures.exact(rules.min_quantity),
-        "priceEndStep": figures.exact((rules.price_step.scaleb(places)).quantize(Decimal(1))),
-        "volumePlace": str(figures.decimals(rules.quantity_step)),
+        "minTradeNum": decimals.exact(rules.min_quantity),
+        "priceEndStep": decimals.exact((rules.price_step.scaleb(places)).quantize(Decimal(1))),
+        "volumePlace": str(decimals.decimals(rules.quantity_step)),
         "pricePlace": str(places),
-        "sizeMultiplier": figures.exact(rules.quantity_step),
+        "sizeMultiplier": decimals.exact(rules.quantity_step),
         "symbolType": "perpetual",
-        "minTradeUSDT": figures.exact(rules.min_notional),
+        "minTradeUSDT": decimals.exact(rules.min_notional),
         "maxSymbolOrderNum": str(rules.max_open_orders),
         "maxProductOrderNum": "1000",
         "maxPositionNum": "150",
@@ -353,10 +353,10 @@ def contract(rules: SymbolSettings, settings: SimulatorSettings) -> dict[str, An
         "maxLever": str(rules.max_leverage),
         "posLimit": "0.05",
         "maintainTime": "",
-        "maxMarketOrderQty": figures.exact(rules.max_quantity),
-        "maxOrderQty": figures.exact(rules.max_quantity),
+        "maxMarketOrderQty": decimals.exact(rules.max_quantity),
+        "maxOrderQty": decimals.exact(rules.max_quantity),
     }
 
 
 def _ratio(part: Decimal, whole: Decimal) -> str:
-    return figures.rounded(part / whole) if whole else "0"
+    return decimals.rounded(part / whole) if whole else "0"

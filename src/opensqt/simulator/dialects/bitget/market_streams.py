@@ -9,12 +9,12 @@ from typing import Any
 
 import orjson
 
-from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import World
 from opensqt.simulator.dialects.bitget import formats
 from opensqt.simulator.dialects.bitget.channels import Channel
 from opensqt.simulator.dialects.bitget.public import PublicData
-from opensqt.simulator.events import BookTicker, CandleUpdate, DepthUpdate, Event, PublicTrade, SimCandle
+from opensqt.simulator.engine.events import BookTicker, CandleUpdate, DepthUpdate, Event, PublicTrade, SimCandle
 from opensqt.simulator.settings import SymbolSettings
 from opensqt.simulator.sockets import Socket
 
@@ -192,7 +192,7 @@ def checksum(bids: Any, asks: Any, rules: SymbolSettings) -> int:
     parts = []
     for pair in zip_longest(bids, asks):
         parts += [
-            f"{figures.price(level[0], rules)}:{figures.quantity(level[1], rules)}"
+            f"{decimals.price(level[0], rules)}:{decimals.quantity(level[1], rules)}"
             for level in pair
             if level is not None
         ]

@@ -11,7 +11,7 @@ from opensqt.simulator.dialects.base import World
 from opensqt.simulator.dialects.bitget import formats
 from opensqt.simulator.dialects.bitget.channels import Channel, parse
 from opensqt.simulator.dialects.bitget.parameters import PRODUCT_TYPE
-from opensqt.simulator.events import AccountChanged, Event, OrderChanged
+from opensqt.simulator.engine.events import AccountChanged, Event, OrderChanged
 from opensqt.simulator.sockets import Socket
 
 

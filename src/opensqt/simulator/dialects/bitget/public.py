@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Params, Route, World
 from opensqt.simulator.dialects.bitget import errors, formats, parameters
 from opensqt.simulator.settings import SymbolSettings
@@ -77,14 +77,14 @@ class PublicData:
         return {
             "symbol": rules.symbol,
             **formats.day(self._engine.day(rules.symbol), rules),
-            "bidPr": figures.price(best.bid, rules),
-            "bidSz": figures.quantity(best.bid_quantity, rules),
-            "askPr": figures.price(best.ask, rules),
-            "askSz": figures.quantity(best.ask_quantity, rules),
+            "bidPr": decimals.price(best.bid, rules),
+            "bidSz": decimals.quantity(best.bid_quantity, rules),
+            "askPr": decimals.price(best.ask, rules),
+            "askSz": decimals.quantity(best.ask_quantity, rules),
             "ts": str(best.time_ms),
-            "indexPrice": figures.rounded(mark.index_price),
-            "markPrice": figures.rounded(mark.mark_price),
-            "fundingRate": figures.rounded(mark.funding_rate),
+            "indexPrice": decimals.rounded(mark.index_price),
+            "markPrice": decimals.rounded(mark.mark_price),
+            "fundingRate": decimals.rounded(mark.funding_rate),
             "nextFundingTime": str(mark.next_funding_ms),
             "holdingAmount": "0",
             "deliveryStartTime": None,
@@ -98,9 +98,9 @@ class PublicData:
         return [
             {
                 "symbol": rules.symbol,
-                "price": figures.price(self._engine.last_price(rules.symbol), rules),
-                "indexPrice": figures.rounded(mark.index_price),
-                "markPrice": figures.rounded(mark.mark_price),
+                "price": decimals.price(self._engine.last_price(rules.symbol), rules),
+                "indexPrice": decimals.rounded(mark.index_price),
+                "markPrice": decimals.rounded(mark.mark_price),
                 "ts": str(mark.time_ms),
             }
         ]
@@ -113,7 +113,7 @@ class PublicData:
             "asks": formats.levels(book.asks, rules),
             "bids": formats.levels(book.bids, rules),
             "ts": str(book.time_ms),
-            "scale": figures.exact(rules.price_step),
+            "scale": decimals.exact(rules.price_step),
             "precision": "scale0",
             "isMaxPrecision": "YES",
         }
@@ -151,7 +151,7 @@ class PublicData:
         return [
             {
                 "symbol": rules.symbol,
-                "fundingRate": figures.rounded(self._engine.mark(rules.symbol).funding_rate),
+                "fundingRate": decimals.rounded(self._engine.mark(rules.symbol).funding_rate),
                 "fundingRateInterval": str(self._settings.funding_interval_h),
                 "nextUpdate": str(self._engine.mark(rules.symbol).next_funding_ms),
                 "minFundingRate": "-0.003",
@@ -174,7 +174,7 @@ class PublicData:
         return [
             {
                 "symbol": rules.symbol,
-                "fundingRate": figures.rounded(past.funding_rate),
+                "fundingRate": decimals.rounded(past.funding_rate),
                 "fundingTime": str(past.time_ms),
             }
             for past in newest_first[(page - 1) * size : page * size]
@@ -189,7 +189,7 @@ class PublicData:
                 "startUnit": "0",
                 "endUnit": "100000000",
                 "leverage": str(rules.max_leverage),
-                "keepMarginRate": figures.exact(rules.maintenance_rate),
+                "keepMarginRate": decimals.exact(rules.maintenance_rate),
             }
         ]
 

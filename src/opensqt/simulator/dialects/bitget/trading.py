@@ -9,10 +9,10 @@ from typing import Any
 
 from opensqt.model.account import PositionMode
 from opensqt.model.order import OrderType, PositionSide, Side, TimeInForce
-from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Dialect, Params, Route, VenueError
 from opensqt.simulator.dialects.bitget import errors, formats, parameters
-from opensqt.simulator.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
+from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
 from opensqt.simulator.settings import SymbolSettings
 
 _CLIENT_ID = re.compile(r"[0-9A-Za-z\-+_#]{1,49}")
@@ -81,7 +81,7 @@ class Trading:
         kind = parameters.choice(params, "orderType", _TYPES)
         quantity = parameters.decimal(params, "size")
         if quantity % rules.quantity_step:
-            scale = figures.decimals(rules.quantity_step)
+            scale = decimals.decimals(rules.quantity_step)
             message = f"Parameter verification exception size checkBDScale error value={quantity} checkScale={scale}"
             raise VenueError(400, "40808", message)
         side, position_side = self._sides(call, params)
@@ -265,9 +265,9 @@ def _telling_limits(wanted: NewOrder, rules: SymbolSettings) -> Iterator[None]:
         yield
     except Refused as refused:
         if refused.reason is RefusalReason.MIN_NOTIONAL:
-            raise errors.of_reason(refused.reason, figures.exact(rules.min_notional)) from refused
+            raise errors.of_reason(refused.reason, decimals.exact(rules.min_notional)) from refused
         if refused.reason is RefusalReason.PRICE_STEP:
-            raise errors.of_reason(refused.reason, figures.exact(rules.price_step)) from refused
+            raise errors.of_reason(refused.reason, decimals.exact(rules.price_step)) from refused
         if refused.reason is RefusalReason.PRICE_BAND:
             raise errors.outside_price_band(wanted.side) from refused
         raise

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from opensqt.model.account import PositionMode
-from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Params, Route, VenueError, World
 from opensqt.simulator.dialects.bybit import errors, formats, parameters
-from opensqt.simulator.order import RefusalReason
+from opensqt.simulator.engine.order import RefusalReason
 from opensqt.simulator.settings import SymbolSettings
 
 _MODES = {"0": PositionMode.ONE_WAY, "3": PositionMode.HEDGE}
@@ -60,7 +60,7 @@ class AccountData:
 
     def _fee_rate(self, call: Call) -> Any:
         parameters.need_linear(call.params)
-        maker, taker = figures.exact(self._settings.maker_fee), figures.exact(self._settings.taker_fee)
+        maker, taker = decimals.exact(self._settings.maker_fee), decimals.exact(self._settings.taker_fee)
         symbol = call.params.get("symbol")
         found = [self._engine.symbol(symbol)] if symbol else self._engine.symbols()
         return {"list": [{"symbol": each.symbol, "takerFeeRate": taker, "makerFeeRate": maker} for each in found]}
@@ -154,9 +154,9 @@ class AccountData:
             for fill in self._engine.fills(call.account, symbol)
         ]
         for paid in self._engine.funding_payments(call.account, symbol):
-            amount = figures.exact(paid.amount)
+            amount = decimals.exact(paid.amount)
             funding = {"funding": amount, "change": amount, "id": f"{paid.symbol}-{paid.time_ms}"}
-            movement = _movement(paid.symbol, "SETTLEMENT", paid.time_ms, figures.ZERO, figures.ZERO)
+            movement = _movement(paid.symbol, "SETTLEMENT", paid.time_ms, decimals.ZERO, decimals.ZERO)
             rows.append({**movement, **funding})
         start, end = parameters.integer(call.params, "startTime"), parameters.integer(call.params, "endTime")
         wanted = call.params.get("type", "")
@@ -195,10 +195,10 @@ def _movement(symbol: str, kind: str, time_ms: int, flow: Any, fee: Any) -> dict
         "transactionTime": str(time_ms),
         "type": kind,
         "currency": _SETTLE_COIN,
-        "cashFlow": figures.exact(flow),
-        "fee": figures.exact(fee),
+        "cashFlow": decimals.exact(flow),
+        "fee": decimals.exact(fee),
         "funding": "",
-        "change": figures.exact(flow - fee),
+        "change": decimals.exact(flow - fee),
         "orderId": "",
         "orderLinkId": "",
         "tradeId": "",
@@ -211,6 +211,6 @@ def _of_trade(fill: Any) -> dict[str, Any]:
         "side": formats.SIDE[fill.side],
         "orderId": fill.order_id,
         "tradeId": fill.trade_id,
-        "qty": figures.exact(fill.quantity),
-        "tradePrice": figures.exact(fill.price),
+        "qty": decimals.exact(fill.quantity),
+        "tradePrice": decimals.exact(fill.price),
     }

@@ -17,9 +17,9 @@ from opensqt.simulator.dialects.bybit.private_stream import PrivateStream
 from opensqt.simulator.dialects.bybit.public import PublicData
 from opensqt.simulator.dialects.bybit.security import Security, sign
 from opensqt.simulator.dialects.bybit.trading import BatchAnswer, Trading
-from opensqt.simulator.events import Event
+from opensqt.simulator.engine.events import Event
+from opensqt.simulator.engine.order import Refused
 from opensqt.simulator.faults import PRIVATE_CHANNELS, Fault, FaultKind
-from opensqt.simulator.order import Refused
 from opensqt.simulator.settings import VenueRules
 from opensqt.simulator.sockets import Socket
 

@@ -6,7 +6,7 @@ Business errors come with HTTP 200 and the code in `retCode`: https://bybit-exch
 from __future__ import annotations
 
 from opensqt.simulator.dialects.base import VenueError
-from opensqt.simulator.order import RefusalReason
+from opensqt.simulator.engine.order import RefusalReason
 
 _PARAMETER = "10001"
 BY_REASON: dict[RefusalReason, tuple[str, str]] = {

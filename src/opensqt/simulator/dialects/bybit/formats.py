@@ -7,9 +7,9 @@ from typing import Any
 
 from opensqt.model.market import INTERVALS_MS
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
-from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.bybit.notes import Note
-from opensqt.simulator.events import (
+from opensqt.simulator.engine.events import (
     BalanceView,
     BookLevel,
     FundingPaid,
@@ -18,9 +18,9 @@ from opensqt.simulator.events import (
     PublicTrade,
     SimCandle,
 )
-from opensqt.simulator.order import ClosingReason, SimFill, SimOrder
+from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder
+from opensqt.simulator.engine.tape import DayStatistics
 from opensqt.simulator.settings import SymbolSettings
-from opensqt.simulator.tape import DayStatistics
 
 CATEGORY = "linear"
 SIDES = {"Buy": Side.BUY, "Sell": Side.SELL}
@@ -64,8 +64,8 @@ def link_id(order: SimOrder) -> str:
 
 def order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
     """Write an order as queries and the stream tell it alike."""
-    left = order.remaining if order.status.is_open else figures.ZERO
-    average = figures.exact(order.average_price) if order.filled_quantity else ""
+    left = order.remaining if order.status.is_open else decimals.ZERO
+    average = decimals.exact(order.average_price) if order.filled_quantity else ""
     canceled = order.status is OrderStatus.CANCELED and order.closing_reason is ClosingReason.NONE
     reason = "EC_PerCancelRequest" if canceled else _REJECT_REASON.get(order.closing_reason, "EC_NoError")
     fallback = "CancelByUser" if canceled else "UNKNOWN"
@@ -75,8 +75,8 @@ def order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
         "orderLinkId": link_id(order),
         "blockTradeId": "",
         "symbol": order.symbol,
-        "price": figures.price(order.price, rules),
-        "qty": figures.quantity(order.quantity, rules),
+        "price": decimals.price(order.price, rules),
+        "qty": decimals.quantity(order.quantity, rules),
         "side": SIDE[order.side],
         "isLeverage": "",
         "positionIdx": POSITION_INDEX[order.position_side],
@@ -85,10 +85,10 @@ def order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
         "cancelType": _CANCEL_TYPE.get(order.closing_reason, fallback),
         "rejectReason": reason,
         "avgPrice": average,
-        "leavesQty": figures.quantity(left, rules),
-        "leavesValue": figures.exact(left * (order.price or figures.ZERO)),
-        "cumExecQty": figures.quantity(order.filled_quantity, rules),
-        "cumExecValue": figures.exact(order.filled_notional),
+        "leavesQty": decimals.quantity(left, rules),
+        "leavesValue": decimals.exact(left * (order.price or decimals.ZERO)),
+        "cumExecQty": decimals.quantity(order.filled_quantity, rules),
+        "cumExecValue": decimals.exact(order.filled_notional),
         "cumExecFee": "",
         "timeInForce": "IOC" if order.order_type is OrderType.MARKET else _TIME_IN_FORCE[order.time_in_force],
         "orderType": _TYPE[order.order_type],
@@ -115,29 +115,29 @@ def execution(fill: SimFill, placed: SimOrder, note: Note, rules: SymbolSettings
         "orderId": fill.order_id,
         "orderLinkId": link_id(placed),
         "side": SIDE[fill.side],
-        "orderPrice": figures.price(placed.price, rules),
-        "orderQty": figures.quantity(placed.quantity, rules),
-        "leavesQty": figures.quantity(note.left, rules),
+        "orderPrice": decimals.price(placed.price, rules),
+        "orderQty": decimals.quantity(placed.quantity, rules),
+        "leavesQty": decimals.quantity(note.left, rules),
         "createType": "CreateByUser",
         "orderType": _TYPE[placed.order_type],
         "stopOrderType": "UNKNOWN",
-        "execFee": figures.exact(fill.fee),
+        "execFee": decimals.exact(fill.fee),
         "execId": fill.trade_id,
-        "execPrice": figures.price(fill.price, rules),
-        "execQty": figures.quantity(fill.quantity, rules),
+        "execPrice": decimals.price(fill.price, rules),
+        "execQty": decimals.quantity(fill.quantity, rules),
         "execType": "Trade",
-        "execValue": figures.exact(fill.notional),
+        "execValue": decimals.exact(fill.notional),
         "execTime": str(fill.time_ms),
         "feeCurrency": fill.fee_asset,
         "isMaker": fill.is_maker,
-        "feeRate": figures.exact(fill.fee / fill.notional) if fill.notional else "0",
+        "feeRate": decimals.exact(fill.fee / fill.notional) if fill.notional else "0",
         "tradeIv": "",
         "markIv": "",
-        "markPrice": figures.price(fill.price, rules),
+        "markPrice": decimals.price(fill.price, rules),
         "indexPrice": "",
         "underlyingPrice": "",
         "blockTradeId": "",
-        "closedSize": figures.quantity(note.closed, rules),
+        "closedSize": decimals.quantity(note.closed, rules),
         "seq": int(fill.trade_id),
     }
 
@@ -155,19 +155,19 @@ def funding(paid: FundingPaid, rules: SymbolSettings) -> dict[str, Any]:
         "createType": "",
         "orderType": "UNKNOWN",
         "stopOrderType": "UNKNOWN",
-        "execFee": figures.exact(-paid.amount),
+        "execFee": decimals.exact(-paid.amount),
         "execId": f"funding-{paid.symbol}-{POSITION_INDEX[paid.position_side]}-{paid.time_ms}",
-        "execPrice": figures.price(paid.mark_price, rules),
-        "execQty": figures.quantity(
-            abs(paid.amount / (paid.rate * paid.mark_price)) if paid.rate else figures.ZERO, rules
+        "execPrice": decimals.price(paid.mark_price, rules),
+        "execQty": decimals.quantity(
+            abs(paid.amount / (paid.rate * paid.mark_price)) if paid.rate else decimals.ZERO, rules
         ),
         "execType": "Funding",
-        "execValue": figures.exact(abs(paid.amount / paid.rate) if paid.rate else figures.ZERO),
+        "execValue": decimals.exact(abs(paid.amount / paid.rate) if paid.rate else decimals.ZERO),
         "execTime": str(paid.time_ms),
         "feeCurrency": rules.quote_asset,
         "isMaker": False,
-        "feeRate": figures.exact(paid.rate),
-        "markPrice": figures.price(paid.mark_price, rules),
+        "feeRate": decimals.exact(paid.rate),
+        "markPrice": decimals.price(paid.mark_price, rules),
         "blockTradeId": "",
         "closedSize": "0",
         "seq": paid.time_ms,
@@ -178,7 +178,7 @@ def position(position: PositionView, rules: SymbolSettings) -> dict[str, Any]:
     """Write a position; a flat one has no side."""
     quantity = position.quantity
     side = "" if not quantity else "Buy" if quantity > 0 else "Sell"
-    liquidation = figures.price(position.liquidation_price, rules) if position.liquidation_price else ""
+    liquidation = decimals.price(position.liquidation_price, rules) if position.liquidation_price else ""
     empty = ("bustPrice", "takeProfit", "stopLoss", "sessionAvgPrice", "mmrSysUpdatedTime", "leverageSysUpdatedTime")
     return {
         "positionIdx": POSITION_INDEX[position.position_side],
@@ -186,22 +186,22 @@ def position(position: PositionView, rules: SymbolSettings) -> dict[str, Any]:
         "riskLimitValue": "100000000",
         "symbol": position.symbol,
         "side": side,
-        "size": figures.quantity(abs(quantity), rules),
-        "avgPrice": figures.rounded(position.entry_price),
-        "positionValue": figures.exact(abs(quantity) * position.entry_price),
+        "size": decimals.quantity(abs(quantity), rules),
+        "avgPrice": decimals.rounded(position.entry_price),
+        "positionValue": decimals.exact(abs(quantity) * position.entry_price),
         "tradeMode": 0,
         "autoAddMargin": 0,
         "positionStatus": "Normal",
         "leverage": str(position.leverage),
-        "markPrice": figures.price(position.mark_price, rules),
+        "markPrice": decimals.price(position.mark_price, rules),
         "liqPrice": liquidation,
-        "positionIM": figures.rounded(position.initial_margin),
-        "positionMM": figures.rounded(position.maintenance_margin),
+        "positionIM": decimals.rounded(position.initial_margin),
+        "positionMM": decimals.rounded(position.maintenance_margin),
         "positionBalance": "0",
         "trailingStop": "0",
-        "unrealisedPnl": figures.rounded(position.unrealized_pnl),
-        "curRealisedPnl": figures.rounded(position.realized_pnl),
-        "cumRealisedPnl": figures.rounded(position.realized_pnl),
+        "unrealisedPnl": decimals.rounded(position.unrealized_pnl),
+        "curRealisedPnl": decimals.rounded(position.realized_pnl),
+        "cumRealisedPnl": decimals.rounded(position.realized_pnl),
         **dict.fromkeys(empty, ""),
         "adlRankIndicator": 0,
         "tpslMode": "Full",
@@ -214,7 +214,7 @@ def position(position: PositionView, rules: SymbolSettings) -> dict[str, Any]:
 
 def wallet(balance: BalanceView) -> dict[str, Any]:
     """Write the unified account; its totals are in US dollars, of which a simulated USDT is worth one."""
-    margin = figures.rounded(balance.margin_balance)
+    margin = decimals.rounded(balance.margin_balance)
     return {
         "accountType": "UNIFIED",
         "accountIMRate": "",
@@ -222,28 +222,28 @@ def wallet(balance: BalanceView) -> dict[str, Any]:
         "accountLTV": "",
         "totalEquity": margin,
         "totalMarginBalance": margin,
-        "totalWalletBalance": figures.exact(balance.wallet_balance),
-        "totalAvailableBalance": figures.rounded(balance.available_balance),
-        "totalPerpUPL": figures.rounded(balance.unrealized_pnl),
-        "totalInitialMargin": figures.rounded(balance.initial_margin),
-        "totalMaintenanceMargin": figures.rounded(balance.maintenance_margin),
+        "totalWalletBalance": decimals.exact(balance.wallet_balance),
+        "totalAvailableBalance": decimals.rounded(balance.available_balance),
+        "totalPerpUPL": decimals.rounded(balance.unrealized_pnl),
+        "totalInitialMargin": decimals.rounded(balance.initial_margin),
+        "totalMaintenanceMargin": decimals.rounded(balance.maintenance_margin),
         "coin": [
             {
                 "coin": balance.asset,
                 "equity": margin,
                 "usdValue": margin,
-                "walletBalance": figures.exact(balance.wallet_balance),
+                "walletBalance": decimals.exact(balance.wallet_balance),
                 "locked": "0",
                 "spotHedgingQty": "0",
                 "borrowAmount": "0.00000000",
                 "availableToWithdraw": "",
                 "availableToBorrow": "",
                 "accruedInterest": "0",
-                "totalOrderIM": figures.rounded(balance.order_margin),
-                "totalPositionIM": figures.rounded(balance.position_margin),
-                "totalPositionMM": figures.rounded(balance.maintenance_margin),
-                "unrealisedPnl": figures.rounded(balance.unrealized_pnl),
-                "cumRealisedPnl": figures.exact(balance.realized_pnl - balance.fees),
+                "totalOrderIM": decimals.rounded(balance.order_margin),
+                "totalPositionIM": decimals.rounded(balance.position_margin),
+                "totalPositionMM": decimals.rounded(balance.maintenance_margin),
+                "unrealisedPnl": decimals.rounded(balance.unrealized_pnl),
+                "cumRealisedPnl": decimals.exact(balance.realized_pnl - balance.fees),
                 "bonus": "0",
                 "collateralSwitch": True,
                 "marginCollateral": True,
@@ -254,7 +254,7 @@ def wallet(balance: BalanceView) -> dict[str, Any]:
 
 def levels(levels: Iterable[BookLevel], rules: SymbolSettings) -> list[list[str]]:
     """Write levels of a book."""
-    return [[figures.price(level, rules), figures.quantity(amount, rules)] for level, amount in levels]
+    return [[decimals.price(level, rules), decimals.quantity(amount, rules)] for level, amount in levels]
 
 
 def candle(candle: SimCandle, rules: SymbolSettings) -> list[str]:
@@ -262,9 +262,9 @@ def candle(candle: SimCandle, rules: SymbolSettings) -> list[str]:
     prices = (candle.open, candle.high, candle.low, candle.close)
     return [
         str(candle.open_time_ms),
-        *(figures.price(each, rules) for each in prices),
-        figures.quantity(candle.volume, rules),
-        figures.exact(candle.quote_volume),
+        *(decimals.price(each, rules) for each in prices),
+        decimals.quantity(candle.volume, rules),
+        decimals.exact(candle.quote_volume),
     ]
 
 
@@ -273,8 +273,8 @@ def trade(trade: PublicTrade, rules: SymbolSettings) -> dict[str, Any]:
     return {
         "execId": trade.trade_id,
         "symbol": trade.symbol,
-        "price": figures.price(trade.price, rules),
-        "size": figures.quantity(trade.quantity, rules),
+        "price": decimals.price(trade.price, rules),
+        "size": decimals.quantity(trade.quantity, rules),
         "side": "Sell" if trade.buyer_is_maker else "Buy",
         "time": str(trade.time_ms),
         "isBlockTrade": False,
@@ -287,34 +287,34 @@ def ticker(
 ) -> dict[str, Any]:
     """Write the 24 hour statistics, the mark and the best bid and ask (price, quantity, price, quantity)."""
     bid, bid_quantity, ask, ask_quantity = best
-    change = (day.last - day.open) / day.open if day.open else figures.ZERO
+    change = (day.last - day.open) / day.open if day.open else decimals.ZERO
     return {
         "symbol": day.symbol,
-        "lastPrice": figures.price(day.last, rules),
-        "indexPrice": figures.price(mark.index_price, rules),
-        "markPrice": figures.price(mark.mark_price, rules),
-        "prevPrice24h": figures.price(day.open, rules),
+        "lastPrice": decimals.price(day.last, rules),
+        "indexPrice": decimals.price(mark.index_price, rules),
+        "markPrice": decimals.price(mark.mark_price, rules),
+        "prevPrice24h": decimals.price(day.open, rules),
         "price24hPcnt": format(change, ".6f"),
-        "highPrice24h": figures.price(day.high, rules),
-        "lowPrice24h": figures.price(day.low, rules),
-        "prevPrice1h": figures.price(day.open, rules),
+        "highPrice24h": decimals.price(day.high, rules),
+        "lowPrice24h": decimals.price(day.low, rules),
+        "prevPrice1h": decimals.price(day.open, rules),
         "openInterest": "0",
         "openInterestValue": "0",
-        "turnover24h": figures.exact(day.quote_volume),
-        "volume24h": figures.quantity(day.volume, rules),
-        "fundingRate": figures.exact(mark.funding_rate),
+        "turnover24h": decimals.exact(day.quote_volume),
+        "volume24h": decimals.quantity(day.volume, rules),
+        "fundingRate": decimals.exact(mark.funding_rate),
         "nextFundingTime": str(mark.next_funding_ms),
-        "bid1Price": figures.price(bid, rules),
-        "bid1Size": figures.quantity(bid_quantity, rules),
-        "ask1Price": figures.price(ask, rules),
-        "ask1Size": figures.quantity(ask_quantity, rules),
+        "bid1Price": decimals.price(bid, rules),
+        "bid1Size": decimals.quantity(bid_quantity, rules),
+        "ask1Price": decimals.price(ask, rules),
+        "ask1Size": decimals.quantity(ask_quantity, rules),
         "deliveryTime": "0",
     }
 
 
 def instrument(rules: SymbolSettings, funding_interval_h: int) -> dict[str, Any]:
     """Write a symbol with its filters."""
-    tick, step = figures.exact(rules.price_step), figures.exact(rules.quantity_step)
+    tick, step = decimals.exact(rules.price_step), decimals.exact(rules.quantity_step)
     return {
         "symbol": rules.symbol,
         "contractType": "LinearPerpetual",
@@ -325,16 +325,16 @@ def instrument(rules: SymbolSettings, funding_interval_h: int) -> dict[str, Any]
         "launchTime": "1584230400000",
         "deliveryTime": "0",
         "deliveryFeeRate": "",
-        "priceScale": str(figures.decimals(rules.price_step)),
+        "priceScale": str(decimals.decimals(rules.price_step)),
         "leverageFilter": {"minLeverage": "1", "maxLeverage": f"{rules.max_leverage}.00", "leverageStep": "0.01"},
         "priceFilter": {"minPrice": tick, "maxPrice": "1999999.80", "tickSize": tick},
         "lotSizeFilter": {
-            "maxOrderQty": figures.exact(rules.max_quantity),
-            "maxMktOrderQty": figures.exact(rules.max_quantity),
-            "minOrderQty": figures.exact(rules.min_quantity),
+            "maxOrderQty": decimals.exact(rules.max_quantity),
+            "maxMktOrderQty": decimals.exact(rules.max_quantity),
+            "minOrderQty": decimals.exact(rules.min_quantity),
             "qtyStep": step,
-            "postOnlyMaxOrderQty": figures.exact(rules.max_quantity),
-            "minNotionalValue": figures.exact(rules.min_notional),
+            "postOnlyMaxOrderQty": decimals.exact(rules.max_quantity),
+            "minNotionalValue": decimals.exact(rules.min_notional),
         },
         "unifiedMarginTrade": True,
         "fundingInterval": funding_interval_h * 60,

@@ -6,12 +6,12 @@ from typing import Any
 
 import orjson
 
-from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import World
 from opensqt.simulator.dialects.bybit import formats
 from opensqt.simulator.dialects.bybit.public import PublicData
 from opensqt.simulator.dialects.bybit.topics import Topic
-from opensqt.simulator.events import BookLevel, BookTicker, CandleUpdate, Event, PublicTrade
+from opensqt.simulator.engine.events import BookLevel, BookTicker, CandleUpdate, Event, PublicTrade
 from opensqt.simulator.sockets import Socket
 
 _UNCHANGED_MS = 3000
@@ -170,12 +170,12 @@ class MarketStreams:
             "start": bar.open_time_ms,
             "end": bar.close_time_ms,
             "interval": formats.INTERVAL[bar.interval],
-            "open": figures.exact(bar.open),
-            "close": figures.exact(bar.close),
-            "high": figures.exact(bar.high),
-            "low": figures.exact(bar.low),
-            "volume": figures.exact(bar.volume),
-            "turnover": figures.exact(bar.quote_volume),
+            "open": decimals.exact(bar.open),
+            "close": decimals.exact(bar.close),
+            "high": decimals.exact(bar.high),
+            "low": decimals.exact(bar.low),
+            "volume": decimals.exact(bar.volume),
+            "turnover": decimals.exact(bar.quote_volume),
             "confirm": bar.closed,
             "timestamp": update.time_ms,
         }
@@ -191,8 +191,8 @@ class MarketStreams:
                 "T": each.time_ms,
                 "s": symbol,
                 "S": "Sell" if each.buyer_is_maker else "Buy",
-                "v": figures.quantity(each.quantity, rules),
-                "p": figures.price(each.price, rules),
+                "v": decimals.quantity(each.quantity, rules),
+                "p": decimals.price(each.price, rules),
                 "L": "ZeroPlusTick",
                 "i": each.trade_id,
                 "BT": False,
@@ -217,5 +217,5 @@ def _best(price: Any, quantity: Any) -> tuple[BookLevel, ...]:
 
 def _changes(before: _Side, now: _Side) -> list[BookLevel]:
     """The levels that are new or other than before, and with zero those that are gone."""
-    gone = [(price, figures.ZERO) for price in before if price not in now]
+    gone = [(price, decimals.ZERO) for price in before if price not in now]
     return gone + [(price, quantity) for price, quantity in now.items() if before.get(price) != quantity]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from opensqt.model.order import PositionSide
-from opensqt.simulator.events import OrderChanged
+from opensqt.simulator.engine.events import OrderChanged
 
 _ZERO = Decimal(0)
 _Key = tuple[str, str, PositionSide]

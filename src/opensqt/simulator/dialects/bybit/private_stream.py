@@ -13,8 +13,8 @@ from opensqt.simulator.dialects.base import World
 from opensqt.simulator.dialects.bybit import formats
 from opensqt.simulator.dialects.bybit.notes import Notes
 from opensqt.simulator.dialects.bybit.topics import PRIVATE
-from opensqt.simulator.events import AccountChanged, Event, FundingPaid, OrderChanged, SettingsChanged
-from opensqt.simulator.order import SimOrder
+from opensqt.simulator.engine.events import AccountChanged, Event, FundingPaid, OrderChanged, SettingsChanged
+from opensqt.simulator.engine.order import SimOrder
 from opensqt.simulator.sockets import Socket
 
 _ROWS_PER_FRAME = 50

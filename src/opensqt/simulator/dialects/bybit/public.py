@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Params, Route, World
 from opensqt.simulator.dialects.bybit import formats, parameters
 from opensqt.simulator.settings import SymbolSettings
@@ -95,7 +95,7 @@ class PublicData:
         rows = [
             {
                 "symbol": rules.symbol,
-                "fundingRate": figures.exact(past.funding_rate),
+                "fundingRate": decimals.exact(past.funding_rate),
                 "fundingRateTimestamp": str(past.time_ms),
             }
             for past in self._engine.funding_history(rules.symbol)
@@ -109,7 +109,7 @@ class PublicData:
                 "id": 1,
                 "symbol": rules.symbol,
                 "riskLimitValue": "100000000",
-                "maintenanceMargin": figures.exact(rules.maintenance_rate),
+                "maintenanceMargin": decimals.exact(rules.maintenance_rate),
                 "initialMargin": format(1 / Decimal(rules.max_leverage), ".4f"),
                 "isLowestRisk": 1,
                 "maxLeverage": f"{rules.max_leverage}.00",

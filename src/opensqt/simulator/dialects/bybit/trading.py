@@ -9,12 +9,12 @@ from typing import Any
 
 from opensqt.model.account import PositionMode
 from opensqt.model.order import OrderType, PositionSide, Side, TimeInForce
-from opensqt.simulator.account import closes
 from opensqt.simulator.dialects.base import Call, Dialect, Params, Route, VenueError
 from opensqt.simulator.dialects.bybit import errors, formats, parameters
 from opensqt.simulator.dialects.bybit.account import page, unsupported
 from opensqt.simulator.dialects.bybit.notes import Notes
-from opensqt.simulator.order import NewOrder, RefusalReason, Refused, SimOrder
+from opensqt.simulator.engine.account import closes
+from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimOrder
 from opensqt.simulator.settings import SymbolSettings
 
 _WEEK_MS = 7 * 86_400_000

@@ -6,13 +6,13 @@ from typing import Any
 
 from opensqt.model.account import MarginMode, PositionMode
 from opensqt.model.order import PositionSide
-from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Route, VenueError, World
 from opensqt.simulator.dialects.gate import errors, formats, parameters
 from opensqt.simulator.dialects.gate.contracts import Contracts
 from opensqt.simulator.dialects.gate.security import Security
-from opensqt.simulator.events import PositionView
-from opensqt.simulator.order import RefusalReason
+from opensqt.simulator.engine.events import PositionView
+from opensqt.simulator.engine.order import RefusalReason
 from opensqt.simulator.settings import SymbolSettings
 
 _ROOT = "/api/v4/futures/usdt"
@@ -88,8 +88,8 @@ class AccountData:
             booked.append(
                 {
                     "time": formats.seconds(time_ms),
-                    "change": figures.exact(change),
-                    "balance": figures.exact(balance),
+                    "change": decimals.exact(change),
+                    "balance": decimals.exact(balance),
                     "type": kind,
                     "text": f"{contract}:{trade_id}",
                     "contract": contract,
@@ -121,14 +121,14 @@ class AccountData:
     def _fee(self, call: Call) -> Any:
         symbol = self._contracts.asked_or_all(call.params)
         rates = {
-            "taker_fee": figures.exact(self._settings.taker_fee),
-            "maker_fee": figures.exact(self._settings.maker_fee),
+            "taker_fee": decimals.exact(self._settings.taker_fee),
+            "maker_fee": decimals.exact(self._settings.maker_fee),
         }
         names = self._contracts.by_name.items()
         return {name: rates for name, rules in names if symbol in (None, rules.symbol)}
 
     def _wallet_fee(self, call: Call) -> Any:
-        taker, maker = figures.exact(self._settings.taker_fee), figures.exact(self._settings.maker_fee)
+        taker, maker = decimals.exact(self._settings.taker_fee), decimals.exact(self._settings.maker_fee)
         return {
             "user_id": self._security.user(call.account),
             "taker_fee": "0.002",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from opensqt.simulator.dialects.gate import errors, formats, parameters
 from opensqt.simulator.dialects.gate.parameters import Fields
-from opensqt.simulator.order import RefusalReason
+from opensqt.simulator.engine.order import RefusalReason
 from opensqt.simulator.settings import SymbolSettings
 
 

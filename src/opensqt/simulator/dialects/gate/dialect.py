@@ -15,9 +15,9 @@ from opensqt.simulator.dialects.gate.public import PublicData
 from opensqt.simulator.dialects.gate.security import Security
 from opensqt.simulator.dialects.gate.trading import Trading
 from opensqt.simulator.dialects.gate.user_stream import UserStream
-from opensqt.simulator.events import Event
+from opensqt.simulator.engine.events import Event
+from opensqt.simulator.engine.order import Refused
 from opensqt.simulator.faults import Fault, FaultKind
-from opensqt.simulator.order import Refused
 from opensqt.simulator.settings import VenueRules
 from opensqt.simulator.sockets import Socket
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opensqt.simulator.dialects.base import VenueError
-from opensqt.simulator.order import RefusalReason
+from opensqt.simulator.engine.order import RefusalReason
 
 BY_REASON: dict[RefusalReason, tuple[str, str]] = {
     RefusalReason.UNKNOWN_SYMBOL: ("CONTRACT_NOT_FOUND", "contract not found"),

@@ -10,12 +10,12 @@ import orjson
 
 from opensqt.model.account import PositionMode
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, TimeInForce
-from opensqt.simulator.account import closes
-from opensqt.simulator.dialects import figures
-from opensqt.simulator.events import BalanceView, BookLevel, MarkPrice, PositionView, PublicTrade, SimCandle
-from opensqt.simulator.order import ClosingReason, SimFill, SimOrder
+from opensqt.simulator.dialects import decimals
+from opensqt.simulator.engine.account import closes
+from opensqt.simulator.engine.events import BalanceView, BookLevel, MarkPrice, PositionView, PublicTrade, SimCandle
+from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder
+from opensqt.simulator.engine.tape import DayStatistics
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
-from opensqt.simulator.tape import DayStatistics
 
 PREFIX = "t-"
 """What every client id starts with."""
@@ -46,7 +46,7 @@ def multiplier(rules: SymbolSettings) -> Decimal:
 
 def plain(value: Decimal) -> str:
     """Write a number without exponent and without zeros that say nothing."""
-    return figures.exact(value.normalize()) if value else "0"
+    return decimals.exact(value.normalize()) if value else "0"
 
 
 def seconds(time_ms: int) -> orjson.Fragment:
@@ -99,12 +99,12 @@ def order(
         "create_time": seconds(order.created_ms),
         "update_time": seconds(order.updated_ms),
         "size": sizes.of(sign * order.quantity, rules),
-        "iceberg": sizes.of(figures.ZERO, rules),
+        "iceberg": sizes.of(decimals.ZERO, rules),
         "left": sizes.of(sign * order.remaining, rules),
-        "price": "0" if order.order_type is OrderType.MARKET else figures.price(order.price, rules),
-        "fill_price": figures.rounded(order.average_price) if order.filled_quantity else "0",
-        "mkfr": figures.exact(settings.maker_fee),
-        "tkfr": figures.exact(settings.taker_fee),
+        "price": "0" if order.order_type is OrderType.MARKET else decimals.price(order.price, rules),
+        "fill_price": decimals.rounded(order.average_price) if order.filled_quantity else "0",
+        "mkfr": decimals.exact(settings.maker_fee),
+        "tkfr": decimals.exact(settings.taker_fee),
         "tif": tif(order),
         "refu": 0,
         "is_reduce_only": closes(order.side, order.position_side, order.reduce_only),
@@ -136,11 +136,11 @@ def trade(fill: SimFill, rules: SymbolSettings, sizes: Sizes) -> dict[str, Any]:
         "contract": contract(rules),
         "order_id": fill.order_id,
         "size": sizes.of(sign * fill.quantity, rules),
-        "close_size": sizes.of(sign * fill.quantity if closing else figures.ZERO, rules),
-        "price": figures.price(fill.price, rules),
+        "close_size": sizes.of(sign * fill.quantity if closing else decimals.ZERO, rules),
+        "price": decimals.price(fill.price, rules),
         "role": "maker" if fill.is_maker else "taker",
         "text": text(fill.order_id, fill.client_order_id),
-        "fee": figures.exact(fill.fee),
+        "fee": decimals.exact(fill.fee),
         "point_fee": "0",
     }
 
@@ -154,16 +154,16 @@ def position(view: PositionView, rules: SymbolSettings, user: int, pending: int,
         "leverage": "0",
         "risk_limit": _RISK_LIMIT,
         "leverage_max": str(rules.max_leverage),
-        "maintenance_rate": figures.exact(rules.maintenance_rate),
-        "value": figures.rounded(abs(view.notional)),
+        "maintenance_rate": decimals.exact(rules.maintenance_rate),
+        "value": decimals.rounded(abs(view.notional)),
         "margin": "0",
-        "entry_price": figures.rounded(view.entry_price) if view.quantity else "0",
-        "liq_price": figures.rounded(view.liquidation_price or figures.ZERO),
-        "mark_price": figures.rounded(view.mark_price),
-        "initial_margin": figures.rounded(view.initial_margin),
-        "maintenance_margin": figures.rounded(view.maintenance_margin),
-        "unrealised_pnl": figures.rounded(view.unrealized_pnl),
-        "realised_pnl": figures.rounded(view.realized_pnl),
+        "entry_price": decimals.rounded(view.entry_price) if view.quantity else "0",
+        "liq_price": decimals.rounded(view.liquidation_price or decimals.ZERO),
+        "mark_price": decimals.rounded(view.mark_price),
+        "initial_margin": decimals.rounded(view.initial_margin),
+        "maintenance_margin": decimals.rounded(view.maintenance_margin),
+        "unrealised_pnl": decimals.rounded(view.unrealized_pnl),
+        "realised_pnl": decimals.rounded(view.realized_pnl),
         "history_pnl": "0",
         "last_close_pnl": "0",
         "realised_point": "0",
@@ -187,11 +187,11 @@ def account(balance: BalanceView, user: int, mode: PositionMode) -> dict[str, An
     return {
         "user": user,
         "currency": balance.asset,
-        "total": figures.exact(balance.wallet_balance),
-        "unrealised_pnl": figures.rounded(balance.unrealized_pnl),
+        "total": decimals.exact(balance.wallet_balance),
+        "unrealised_pnl": decimals.rounded(balance.unrealized_pnl),
         "position_margin": "0",
         "order_margin": "0",
-        "available": figures.rounded(balance.available_balance),
+        "available": decimals.rounded(balance.available_balance),
         "point": "0",
         "bonus": "0",
         "in_dual_mode": hedge,
@@ -199,21 +199,21 @@ def account(balance: BalanceView, user: int, mode: PositionMode) -> dict[str, An
         "margin_mode": 0,
         "enable_credit": True,
         "enable_evolved_classic": True,
-        "position_initial_margin": figures.rounded(balance.position_margin),
-        "maintenance_margin": figures.rounded(balance.maintenance_margin),
-        "cross_order_margin": figures.rounded(balance.order_margin),
-        "cross_initial_margin": figures.rounded(balance.position_margin),
-        "cross_maintenance_margin": figures.rounded(balance.maintenance_margin),
-        "cross_unrealised_pnl": figures.rounded(balance.unrealized_pnl),
-        "cross_available": figures.rounded(balance.available_balance),
-        "cross_margin_balance": figures.rounded(balance.margin_balance),
+        "position_initial_margin": decimals.rounded(balance.position_margin),
+        "maintenance_margin": decimals.rounded(balance.maintenance_margin),
+        "cross_order_margin": decimals.rounded(balance.order_margin),
+        "cross_initial_margin": decimals.rounded(balance.position_margin),
+        "cross_maintenance_margin": decimals.rounded(balance.maintenance_margin),
+        "cross_unrealised_pnl": decimals.rounded(balance.unrealized_pnl),
+        "cross_available": decimals.rounded(balance.available_balance),
+        "cross_margin_balance": decimals.rounded(balance.margin_balance),
         "isolated_position_margin": "0",
         "history": {
-            "dnw": figures.exact(balance.wallet_balance - balance.realized_pnl + balance.fees - balance.funding),
-            "pnl": figures.exact(balance.realized_pnl),
-            "fee": figures.exact(-balance.fees),
+            "dnw": decimals.exact(balance.wallet_balance - balance.realized_pnl + balance.fees - balance.funding),
+            "pnl": decimals.exact(balance.realized_pnl),
+            "fee": decimals.exact(-balance.fees),
             "refr": "0",
-            "fund": figures.exact(balance.funding),
+            "fund": decimals.exact(balance.funding),
             "point_dnw": "0",
             "point_fee": "0",
             "point_refr": "0",
@@ -228,31 +228,31 @@ def instrument(rules: SymbolSettings, mark: MarkPrice, last: Decimal, settings: 
     return {
         "name": contract(rules),
         "type": "direct",
-        "quanto_multiplier": figures.exact(multiplier(rules)),
+        "quanto_multiplier": decimals.exact(multiplier(rules)),
         "ref_discount_rate": "0",
         "ref_rebate_rate": "0.2",
-        "order_price_deviate": figures.exact(rules.price_band),
-        "maintenance_rate": figures.exact(rules.maintenance_rate),
+        "order_price_deviate": decimals.exact(rules.price_band),
+        "maintenance_rate": decimals.exact(rules.maintenance_rate),
         "mark_type": "index",
-        "last_price": figures.price(last, rules),
-        "mark_price": figures.rounded(mark.mark_price),
-        "index_price": figures.rounded(mark.index_price),
-        "funding_rate": figures.exact(mark.funding_rate),
-        "funding_rate_indicative": figures.exact(mark.funding_rate),
+        "last_price": decimals.price(last, rules),
+        "mark_price": decimals.rounded(mark.mark_price),
+        "index_price": decimals.rounded(mark.index_price),
+        "funding_rate": decimals.exact(mark.funding_rate),
+        "funding_rate_indicative": decimals.exact(mark.funding_rate),
         "funding_interval": settings.funding_interval_h * 3600,
         "funding_next_apply": mark.next_funding_ms // 1000,
         "funding_offset": 0,
         "interest_rate": "0.0003",
         "mark_price_round": "0.00000001",
-        "order_price_round": figures.exact(rules.price_step),
+        "order_price_round": decimals.exact(rules.price_step),
         "order_size_min": plain(rules.min_quantity / multiplier(rules)),
         "order_size_max": sizes.of(rules.max_quantity, rules),
         "enable_decimal": rules.quantity_step < multiplier(rules),
         "orders_limit": rules.max_open_orders,
         "leverage_min": "1",
         "leverage_max": str(rules.max_leverage),
-        "maker_fee_rate": figures.exact(settings.maker_fee),
-        "taker_fee_rate": figures.exact(settings.taker_fee),
+        "maker_fee_rate": decimals.exact(settings.maker_fee),
+        "taker_fee_rate": decimals.exact(settings.taker_fee),
         "risk_limit_base": _RISK_LIMIT,
         "risk_limit_step": _RISK_LIMIT,
         "risk_limit_max": _RISK_LIMIT,
@@ -265,23 +265,23 @@ def instrument(rules: SymbolSettings, mark: MarkPrice, last: Decimal, settings: 
 
 def ticker(rules: SymbolSettings, day: DayStatistics, mark: MarkPrice, best: tuple[str, str]) -> dict[str, Any]:
     """Write the 24 hour statistics with the best *bid* and *ask*."""
-    change = (day.last - day.open) / day.open * 100 if day.open else figures.ZERO
-    quote = figures.exact(day.quote_volume)
+    change = (day.last - day.open) / day.open * 100 if day.open else decimals.ZERO
+    quote = decimals.exact(day.quote_volume)
     return {
         "contract": contract(rules),
-        "last": figures.price(day.last, rules),
+        "last": decimals.price(day.last, rules),
         "change_percentage": format(change, ".4f"),
         "total_size": "0",
-        "low_24h": figures.price(day.low, rules),
-        "high_24h": figures.price(day.high, rules),
+        "low_24h": decimals.price(day.low, rules),
+        "high_24h": decimals.price(day.high, rules),
         "volume_24h": str(int(day.volume / multiplier(rules))),
-        "volume_24h_base": figures.exact(day.volume),
+        "volume_24h_base": decimals.exact(day.volume),
         "volume_24h_quote": quote,
         "volume_24h_settle": quote,
-        "mark_price": figures.rounded(mark.mark_price),
-        "index_price": figures.rounded(mark.index_price),
-        "funding_rate": figures.exact(mark.funding_rate),
-        "funding_rate_indicative": figures.exact(mark.funding_rate),
+        "mark_price": decimals.rounded(mark.mark_price),
+        "index_price": decimals.rounded(mark.index_price),
+        "funding_rate": decimals.exact(mark.funding_rate),
+        "funding_rate_indicative": decimals.exact(mark.funding_rate),
         "highest_bid": best[0],
         "lowest_ask": best[1],
     }
@@ -292,16 +292,16 @@ def candle(bar: SimCandle, rules: SymbolSettings, sizes: Sizes) -> dict[str, Any
     return {
         "t": bar.open_time_ms // 1000,
         "v": sizes.of(bar.volume, rules),
-        "c": figures.price(bar.close, rules),
-        "h": figures.price(bar.high, rules),
-        "l": figures.price(bar.low, rules),
-        "o": figures.price(bar.open, rules),
+        "c": decimals.price(bar.close, rules),
+        "h": decimals.price(bar.high, rules),
+        "l": decimals.price(bar.low, rules),
+        "o": decimals.price(bar.open, rules),
     }
 
 
 def levels(rows: Iterable[BookLevel], rules: SymbolSettings, sizes: Sizes) -> list[dict[str, Any]]:
     """Write levels of a book."""
-    return [{"p": figures.price(level, rules), "s": sizes.of(amount, rules)} for level, amount in rows]
+    return [{"p": decimals.price(level, rules), "s": sizes.of(amount, rules)} for level, amount in rows]
 
 
 def public_trade(each: PublicTrade, rules: SymbolSettings, sizes: Sizes) -> dict[str, Any]:
@@ -310,5 +310,5 @@ def public_trade(each: PublicTrade, rules: SymbolSettings, sizes: Sizes) -> dict
         "id": int(each.trade_id),
         "contract": contract(rules),
         "size": sizes.of(-each.quantity if each.buyer_is_maker else each.quantity, rules),
-        "price": figures.price(each.price, rules),
+        "price": decimals.price(each.price, rules),
     }

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import World
 from opensqt.simulator.dialects.gate import formats, frames
 from opensqt.simulator.dialects.gate.contracts import Contracts
 from opensqt.simulator.dialects.gate.public import INTERVALS, PublicData
-from opensqt.simulator.events import BookTicker, CandleUpdate, DepthUpdate, Event, PublicTrade
+from opensqt.simulator.engine.events import BookTicker, CandleUpdate, DepthUpdate, Event, PublicTrade
 from opensqt.simulator.settings import SymbolSettings
 from opensqt.simulator.sockets import Socket
 
@@ -157,9 +157,9 @@ class MarketStreams:
                 "t": event.time_ms,
                 "u": event.update_id,
                 "s": formats.contract(rules),
-                "b": figures.price(event.bid, rules),
+                "b": decimals.price(event.bid, rules),
                 "B": sizes.of(event.bid_quantity, rules),
-                "a": figures.price(event.ask, rules),
+                "a": decimals.price(event.ask, rules),
                 "A": sizes.of(event.ask_quantity, rules),
             }
 
@@ -187,7 +187,7 @@ class MarketStreams:
 
     def _send_candle(self, stream: Stream, update: CandleUpdate) -> None:
         bar, rules = update.candle, stream.rules
-        more = {"n": f"{bar.interval}_{formats.contract(rules)}", "a": figures.exact(bar.volume)}
+        more = {"n": f"{bar.interval}_{formats.contract(rules)}", "a": decimals.exact(bar.volume)}
         self._send(stream, update.time_ms, lambda sizes: [formats.candle(bar, rules, sizes) | more])
 
     def _depth(self, stream: Stream) -> None:

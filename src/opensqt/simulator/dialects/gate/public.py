@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from opensqt.model.market import INTERVALS_MS
-from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Route, World
 from opensqt.simulator.dialects.gate import errors, formats, parameters
 from opensqt.simulator.dialects.gate.contracts import Contracts
@@ -50,7 +50,7 @@ class PublicData:
     def ticker(self, rules: SymbolSettings) -> dict[str, Any]:
         """Write the statistics of one contract."""
         best = self._engine.best(rules.symbol)
-        prices = (figures.price(best.bid, rules), figures.price(best.ask, rules))
+        prices = (decimals.price(best.bid, rules), decimals.price(best.ask, rules))
         return formats.ticker(rules, self._engine.day(rules.symbol), self._engine.mark(rules.symbol), prices)
 
     def _all_contracts(self, call: Call) -> Any:
@@ -111,7 +111,7 @@ class PublicData:
             limit = _MOST_CANDLES
         bars = self._engine.candles(rules.symbol, interval, start_ms=start, end_ms=end, limit=limit)
         sizes = self._contracts.sizes(call.headers)
-        return [formats.candle(bar, rules, sizes) | {"sum": figures.exact(bar.quote_volume)} for bar in bars]
+        return [formats.candle(bar, rules, sizes) | {"sum": decimals.exact(bar.quote_volume)} for bar in bars]
 
     def _tickers(self, call: Call) -> Any:
         if call.params.get("contract"):
@@ -122,7 +122,7 @@ class PublicData:
         rules = self._contracts.asked(call.params)
         start, end = parameters.seconds(call.params, "from"), parameters.seconds(call.params, "to")
         rows = [
-            {"t": past.time_ms // 1000, "r": figures.exact(past.funding_rate)}
+            {"t": past.time_ms // 1000, "r": decimals.exact(past.funding_rate)}
             for past in reversed(self._engine.funding_history(rules.symbol))
             if (start is None or past.time_ms >= start) and (end is None or past.time_ms < end + 1000)
         ]
@@ -135,8 +135,8 @@ class PublicData:
             {
                 "tier": 1,
                 "risk_limit": "100000000",
-                "initial_rate": figures.rounded(1 / Decimal(rules.max_leverage)),
-                "maintenance_rate": figures.exact(rules.maintenance_rate),
+                "initial_rate": decimals.rounded(1 / Decimal(rules.max_leverage)),
+                "maintenance_rate": decimals.exact(rules.maintenance_rate),
                 "leverage_max": str(rules.max_leverage),
                 "deduction": "0",
                 "contract": formats.contract(rules),

@@ -14,7 +14,7 @@ from opensqt.simulator.dialects.gate import errors, formats, parameters
 from opensqt.simulator.dialects.gate.contracts import Contracts
 from opensqt.simulator.dialects.gate.parameters import Fields
 from opensqt.simulator.dialects.gate.security import Security
-from opensqt.simulator.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder, unplaced
+from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder, unplaced
 from opensqt.simulator.settings import SymbolSettings
 
 _ROOT = "/api/v4/futures/usdt"

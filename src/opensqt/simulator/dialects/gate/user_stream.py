@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import World
 from opensqt.simulator.dialects.gate import formats, frames
 from opensqt.simulator.dialects.gate.contracts import Contracts
 from opensqt.simulator.dialects.gate.security import Security
-from opensqt.simulator.events import AccountChanged, AccountReason, Event, Execution, OrderChanged, SettingsChanged
-from opensqt.simulator.order import SimFill, SimOrder
+from opensqt.simulator.engine.events import (
+    AccountChanged,
+    AccountReason,
+    Event,
+    Execution,
+    OrderChanged,
+    SettingsChanged,
+)
+from opensqt.simulator.engine.order import SimFill, SimOrder
 from opensqt.simulator.settings import SymbolSettings
 from opensqt.simulator.sockets import Socket
 
@@ -121,7 +128,7 @@ class UserStream:
         parts = [("fund" if event.reason is AccountReason.FUNDING else "pnl", event.balance_change)]
         fills = self._fills.pop(event.account, None) if event.reason is not AccountReason.FUNDING else None
         if fills:
-            fee = -sum((fill.fee for fill in fills), figures.ZERO)
+            fee = -sum((fill.fee for fill in fills), decimals.ZERO)
             rest = event.balance_change - fee
             parts = [("fee", fee), ("pnl", rest)] if rest else [("fee", fee)]
         balance = event.balance.wallet_balance - event.balance_change
@@ -130,8 +137,8 @@ class UserStream:
             balance += change
             rows.append(
                 {
-                    "balance": formats.number(figures.exact(balance)),
-                    "change": formats.number(figures.exact(change)),
+                    "balance": formats.number(decimals.exact(balance)),
+                    "change": formats.number(decimals.exact(change)),
                     "text": formats.contract(self._engine.symbol(symbol)) if symbol else "-",
                     "time": event.time_ms // 1000,
                     "time_ms": event.time_ms,

@@ -10,8 +10,8 @@ from opensqt.simulator.dialects.okx import errors, formats, parameters
 from opensqt.simulator.dialects.okx.instruments import Instruments, plain
 from opensqt.simulator.dialects.okx.public import PublicData
 from opensqt.simulator.dialects.okx.records import Bill, Records
+from opensqt.simulator.engine.order import RefusalReason, Refused, SimFill
 from opensqt.simulator.keys import ApiKey
-from opensqt.simulator.order import RefusalReason, Refused, SimFill
 
 _MODES = {"net_mode": PositionMode.ONE_WAY, "long_short_mode": PositionMode.HEDGE}
 _MODE_NAMES = {mode: name for name, mode in _MODES.items()}

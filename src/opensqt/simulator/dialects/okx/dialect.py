@@ -17,9 +17,9 @@ from opensqt.simulator.dialects.okx.public import PublicData
 from opensqt.simulator.dialects.okx.records import Records
 from opensqt.simulator.dialects.okx.security import Security
 from opensqt.simulator.dialects.okx.trading import Trading
-from opensqt.simulator.events import Event
+from opensqt.simulator.engine.events import Event
+from opensqt.simulator.engine.order import Refused
 from opensqt.simulator.faults import Fault, FaultKind
-from opensqt.simulator.order import Refused
 from opensqt.simulator.settings import VenueRules
 from opensqt.simulator.sockets import Socket
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from opensqt.simulator.dialects.base import VenueError
-from opensqt.simulator.order import RefusalReason
+from opensqt.simulator.engine.order import RefusalReason
 
 BY_REASON: dict[RefusalReason, tuple[str, str]] = {
     RefusalReason.UNKNOWN_SYMBOL: ("51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist."),

@@ -8,7 +8,7 @@ from typing import Any
 
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, TimeInForce
 from opensqt.simulator.dialects.okx.instruments import Instrument, divided, plain
-from opensqt.simulator.events import (
+from opensqt.simulator.engine.events import (
     BalanceView,
     BookLevel,
     BookTicker,
@@ -17,8 +17,8 @@ from opensqt.simulator.events import (
     PublicTrade,
     SimCandle,
 )
-from opensqt.simulator.order import ClosingReason, SimFill, SimOrder
-from opensqt.simulator.tape import DayStatistics
+from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder
+from opensqt.simulator.engine.tape import DayStatistics
 
 _STATE = {
     OrderStatus.OPEN: "live",

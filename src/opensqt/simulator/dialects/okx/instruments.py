@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from opensqt.simulator.dialects import figures
+from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import VenueError
 from opensqt.simulator.dialects.okx import errors
-from opensqt.simulator.engine import Engine
+from opensqt.simulator.engine.engine import Engine
 from opensqt.simulator.settings import SymbolSettings
 
 _SIZES = {"BTC": Decimal("0.01"), "ETH": Decimal("0.1")}
@@ -137,13 +137,13 @@ class Instruments:
 
 def plain(value: Decimal) -> str:
     """Write a number as OKX does: no exponent, no zeros at the end."""
-    text = figures.exact(value)
+    text = decimals.exact(value)
     return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
 
 def divided(value: Decimal) -> str:
     """Write what was divided with eight decimals at most."""
-    return plain(Decimal(figures.rounded(value)))
+    return plain(Decimal(decimals.rounded(value)))
 
 
 def _size(rules: SymbolSettings) -> Decimal:

@@ -13,7 +13,7 @@ from opensqt.simulator.dialects.okx.channels import Channel
 from opensqt.simulator.dialects.okx.frames import Sender
 from opensqt.simulator.dialects.okx.instruments import Instrument, Instruments
 from opensqt.simulator.dialects.okx.public import PublicData
-from opensqt.simulator.events import BookTicker, CandleUpdate, DepthUpdate, Event, PublicTrade, SimCandle
+from opensqt.simulator.engine.events import BookTicker, CandleUpdate, DepthUpdate, Event, PublicTrade, SimCandle
 from opensqt.simulator.sockets import Socket
 
 _BOOK_DEPTH = 400

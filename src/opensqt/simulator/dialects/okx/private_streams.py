@@ -11,7 +11,7 @@ from opensqt.simulator.dialects.okx.channels import Channel
 from opensqt.simulator.dialects.okx.frames import Sender
 from opensqt.simulator.dialects.okx.instruments import Instruments, divided, plain
 from opensqt.simulator.dialects.okx.trading import Trading
-from opensqt.simulator.events import AccountChanged, AccountReason, Event, OrderChanged
+from opensqt.simulator.engine.events import AccountChanged, AccountReason, Event, OrderChanged
 from opensqt.simulator.sockets import Socket
 
 _EVERY_MS = 5_000

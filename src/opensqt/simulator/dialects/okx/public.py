@@ -9,7 +9,7 @@ from opensqt.model.market import INTERVALS_MS
 from opensqt.simulator.dialects.base import Call, Route, World
 from opensqt.simulator.dialects.okx import errors, formats, parameters
 from opensqt.simulator.dialects.okx.instruments import Instrument, Instruments, divided, plain
-from opensqt.simulator.events import SimCandle
+from opensqt.simulator.engine.events import SimCandle
 
 _MOST_CANDLES = 300
 _SHORT = {name: name.replace("h", "H") for name in INTERVALS_MS if name.endswith(("m", "h"))}

@@ -6,9 +6,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
 
-from opensqt.simulator.dialects.figures import ZERO
-from opensqt.simulator.events import Event, FundingPaid, OrderChanged
-from opensqt.simulator.order import SimFill, SimOrder
+from opensqt.simulator.dialects.decimals import ZERO
+from opensqt.simulator.engine.events import Event, FundingPaid, OrderChanged
+from opensqt.simulator.engine.order import SimFill, SimOrder
 from opensqt.simulator.settings import SimulatorSettings
 
 _FIRST_BILL_ID = 700_001

@@ -16,7 +16,7 @@ from opensqt.simulator.dialects.okx.answers import Answer
 from opensqt.simulator.dialects.okx.instruments import Instrument, Instruments
 from opensqt.simulator.dialects.okx.parameters import Row
 from opensqt.simulator.dialects.okx.records import Records
-from opensqt.simulator.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
+from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9]{1,32}")
 _SIDES = {side.value.lower(): side for side in Side}

@@ -1,0 +1,1 @@
+"""The client of a connector: connect, the exchange behind it, its streams and its lease."""

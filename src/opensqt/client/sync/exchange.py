@@ -1,0 +1,230 @@
+"""SyncExchange: every method of the Exchange protocol, blocking, over a RemoteExchange in a background thread."""
+
+from __future__ import annotations
+
+import inspect
+import weakref
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, ParamSpec, Self, TypeVar
+
+from opensqt.client.connect import connect
+from opensqt.client.exchange import RemoteExchange
+from opensqt.client.lease import OnLapse
+from opensqt.client.sync.lease import SyncLease
+from opensqt.client.sync.loop import LoopThread
+from opensqt.client.sync.stream import SyncStream
+from opensqt.model.account import Account, Position
+from opensqt.model.errors import ExchangeError, Unreachable
+from opensqt.model.exchange import documented
+from opensqt.model.market import Candle, Price
+from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
+from opensqt.model.stream import Cursor, Stream
+from opensqt.model.venue import ExchangeInfo, ExchangeStatus, Lease, RateBudget
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@documented
+class SyncExchange:
+    """An Exchange behind a connector for code without an event loop, or inside somebody else's, such as a notebook.
+
+    Every method blocks until it is answered and raises the same errors. It may be used from several threads. Left
+    open, it is closed when the program ends.
+
+    Args:
+        exchange: Not started; nothing else may use it.
+    """
+
+    def __init__(self, exchange: RemoteExchange) -> None:
+        self._exchange = exchange
+        self._loop: LoopThread | None = None
+        self._leases: weakref.WeakSet[SyncLease] = weakref.WeakSet()
+        self._closing: weakref.finalize[..., SyncExchange] | None = None
+
+    @property
+    def name(self) -> str:
+        """See `Exchange`."""
+        return self._exchange.name
+
+    def __enter__(self) -> Self:
+        if self._loop is None:
+            self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """See `Exchange`."""
+        self.close()
+        self._loop = loop = LoopThread()
+        self._closing = weakref.finalize(self, _shut, loop, self._exchange)
+        try:
+            loop.run(self._exchange.start())
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """See `Exchange`."""
+        closing, self._closing, self._loop = self._closing, None, None
+        if closing is not None:
+            closing()
+
+    def place_order(self, request: OrderRequest) -> Order:
+        """See `Exchange`."""
+        return self._run(self._exchange.place_order(request), placing=True)
+
+    def batch_place_orders(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
+        """See `Exchange`."""
+        return self._run(self._exchange.batch_place_orders(requests), placing=True)
+
+    def cancel_order(self, ref: OrderRef) -> Order:
+        """See `Exchange`."""
+        return self._run(self._exchange.cancel_order(ref))
+
+    def batch_cancel_orders(self, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
+        """See `Exchange`."""
+        return self._run(self._exchange.batch_cancel_orders(refs))
+
+    def cancel_all_orders(self, symbol: str) -> list[Order]:
+        """See `Exchange`."""
+        return self._run(self._exchange.cancel_all_orders(symbol))
+
+    def get_order(self, ref: OrderRef) -> Order:
+        """See `Exchange`."""
+        return self._run(self._exchange.get_order(ref))
+
+    def get_open_orders(self, symbol: str = "") -> list[Order]:
+        """See `Exchange`."""
+        return self._run(self._exchange.get_open_orders(symbol))
+
+    def get_account(self) -> Account:
+        """See `Exchange`."""
+        return self._run(self._exchange.get_account())
+
+    def get_positions(self, symbol: str = "") -> list[Position]:
+        """See `Exchange`."""
+        return self._run(self._exchange.get_positions(symbol))
+
+    def get_latest_price(self, symbol: str) -> Price:
+        """See `Exchange`."""
+        return self._run(self._exchange.get_latest_price(symbol))
+
+    def get_historical_klines(
+        self,
+        symbol: str,
+        interval: str,
+        *,
+        limit: int = 100,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+    ) -> list[Candle]:
+        """See `Exchange`."""
+        asked = self._exchange.get_historical_klines(symbol, interval, limit=limit, start_ms=start_ms, end_ms=end_ms)
+        return self._run(asked)
+
+    def get_exchange_info(self) -> ExchangeInfo:
+        """See `Exchange`."""
+        return self._run(self._exchange.get_exchange_info())
+
+    def list_fills(self, symbol: str, *, since_ms: int) -> list[Fill]:
+        """See `Exchange`."""
+        return self._run(self._exchange.list_fills(symbol, since_ms=since_ms))
+
+    def get_status(self) -> ExchangeStatus:
+        """See `Exchange`."""
+        return self._run(self._exchange.get_status())
+
+    def get_rate_budget(self) -> RateBudget:
+        """See `Exchange`."""
+        return self._run(self._exchange.get_rate_budget())
+
+    def heartbeat(self, ttl_s: float) -> Lease:
+        """See `RemoteExchange.heartbeat`."""
+        return self._run(self._exchange.heartbeat(ttl_s))
+
+    def lease(self, ttl_s: float = 30.0, *, on_lapse: OnLapse | None = None) -> SyncLease:
+        """Hold this client's lease while a `with` block runs; see `RemoteExchange.lease` and `SyncLease`."""
+        lease = SyncLease(self._opened(), self._exchange, ttl_s, on_lapse)
+        self._leases.add(lease)
+        return lease
+
+    def subscribe_price(
+        self, symbol: str, *, cursor: Cursor | None = None, timeout_s: float | None = None
+    ) -> SyncStream[Price]:
+        """See `Exchange`."""
+        return self._stream(self._exchange.subscribe_price(symbol, cursor=cursor), timeout_s)
+
+    def subscribe_orders(
+        self, symbol: str = "", *, cursor: Cursor | None = None, timeout_s: float | None = None
+    ) -> SyncStream[OrderUpdate]:
+        """See `Exchange`."""
+        return self._stream(self._exchange.subscribe_orders(symbol, cursor=cursor), timeout_s)
+
+    def subscribe_klines(
+        self, symbol: str, interval: str, *, cursor: Cursor | None = None, timeout_s: float | None = None
+    ) -> SyncStream[Candle]:
+        """See `Exchange`."""
+        return self._stream(self._exchange.subscribe_klines(symbol, interval, cursor=cursor), timeout_s)
+
+    def subscribe_account(self, *, cursor: Cursor | None = None, timeout_s: float | None = None) -> SyncStream[Account]:
+        """See `Exchange`."""
+        return self._stream(self._exchange.subscribe_account(cursor=cursor), timeout_s)
+
+    def subscribe_positions(
+        self, symbol: str = "", *, cursor: Cursor | None = None, timeout_s: float | None = None
+    ) -> SyncStream[Position]:
+        """See `Exchange`."""
+        return self._stream(self._exchange.subscribe_positions(symbol, cursor=cursor), timeout_s)
+
+    def _opened(self) -> LoopThread:
+        if self._loop is None:
+            raise Unreachable("not connected; start was not called or close was")
+        return self._loop
+
+    def _run(self, work: Coroutine[Any, Any, T], *, placing: bool = False) -> T:
+        try:
+            loop = self._opened()
+            lost = next((lease.lost for lease in self._leases if lease.lost), None) if placing else None
+            if lost is not None:
+                raise lost
+        except ExchangeError:
+            work.close()
+            raise
+        return loop.run(work)
+
+    def _stream(self, stream: Stream[T], timeout_s: float | None) -> SyncStream[T]:
+        return SyncStream(self._opened(), stream, timeout_s)
+
+
+def _shut(loop: LoopThread, exchange: RemoteExchange) -> None:
+    loop.close(exchange.close())
+
+
+def _blocking(connect: Callable[P, RemoteExchange]) -> Callable[P, SyncExchange]:
+    def connect_sync(*arguments: P.args, **named: P.kwargs) -> SyncExchange:
+        """Reach the account behind an exchange-connector, and wait until it serves.
+
+            exchange = opensqt.connect_sync("localhost:50051")
+            print(exchange.get_latest_price("BTCUSDT"))
+
+        The arguments are those of `opensqt.connect`. It may be used as a context manager.
+
+        Raises:
+            ConfigError: An argument or a variable can't be used.
+            TokenRefused: The connector does not know the token or the certificate.
+            ConnectorUnavailable: The last attempt failed too.
+        """
+        exchange = SyncExchange(connect(*arguments, **named))
+        exchange.start()
+        return exchange
+
+    signature = inspect.signature(connect).replace(return_annotation="SyncExchange")
+    connect_sync.__signature__ = signature  # type: ignore[attr-defined]
+    connect_sync.__qualname__ = "connect_sync"
+    return connect_sync
+
+
+connect_sync = _blocking(connect)

@@ -1,0 +1,150 @@
+"""The audit: one line for each trading call, whatever became of it; and who was turned away at the door."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from opensqt.connector.auth.audit_file import AuditFile
+from opensqt.model.errors import ExchangeError
+from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.proto import types_pb2
+from opensqt.telemetry import logging
+from opensqt.wire.errors import INTERNAL_REASON
+
+log = logging.get_logger("audit")
+_TEXT_LIMIT = 64
+_ITEMS_LIMIT = 100
+_REFUSALS_AT_ONCE = 20.0
+_REFUSALS_A_SECOND = 1.0
+
+
+def describe(request: Any, response: Any = None) -> dict[str, Any]:
+    """Tell what a trading call asked for, and what became of each item of a batch.
+
+    Args:
+        request: The message, or whatever came in its place.
+        response: The answer, when there was one.
+    """
+    match request:
+        case pb.PlaceOrderRequest():
+            return _order(request.order)
+        case pb.CancelOrderRequest():
+            return _ref(request.order)
+        case pb.CancelAllOrdersRequest():
+            told = {} if response is None else {"canceled": [_plain(one.client_order_id) for one in response.orders]}
+            return {"symbol": _plain(request.symbol), **told}
+        case pb.BatchPlaceOrdersRequest():
+            return {"orders": _items(map(_order, request.orders[:_ITEMS_LIMIT]), response)}
+        case pb.BatchCancelOrdersRequest():
+            return {"orders": _items(map(_ref, request.orders[:_ITEMS_LIMIT]), response)}
+        case _:
+            return {}
+
+
+def reason_of(error: BaseException | None) -> str:
+    """Answer the stable reason of a failed call; empty for one that did not fail."""
+    if error is None:
+        return ""
+    return error.reason if isinstance(error, ExchangeError) else INTERNAL_REASON
+
+
+@dataclass(slots=True)
+class _Allowance:
+    """How many more refusals may be logged now."""
+
+    at: float
+    left: float = _REFUSALS_AT_ONCE
+    unlogged: int = 0
+
+    def take(self, now: float) -> bool:
+        """Use one up; count what may not be logged."""
+        self.left = min(_REFUSALS_AT_ONCE, self.left + (now - self.at) * _REFUSALS_A_SECOND)
+        self.at = now
+        if self.left < 1:
+            self.unlogged += 1
+            return False
+        self.left -= 1
+        return True
+
+
+class Audit:
+    """Tells each trading call to the log, and to a file of its own where there is one.
+
+    Who is turned away at the door is told, too, but never more than the disk can bear: a flood is counted instead.
+
+    Args:
+        file: Gets each line as well.
+        now: Seconds of any clock that only goes forward.
+    """
+
+    def __init__(self, file: AuditFile | None = None, now: Callable[[], float] = time.monotonic) -> None:
+        self._file = file
+        self._now = now
+        self._allowed: dict[str, _Allowance] = {}
+
+    def call(self, facts: Mapping[str, Any]) -> None:
+        """Tell one trading call whose caller was let in, whatever became of it."""
+        log.info("call", **facts)
+        self._append("call", {**structlog.contextvars.get_contextvars(), **facts})
+
+    def refused(self, method: str, peer: str, error: ExchangeError, *, client: str = "") -> None:
+        """Tell that a call was turned away, or count it."""
+        # Each client by itself: a flood of strangers must not hide what one of ours tries.
+        allowed = self._allowed.setdefault(client, _Allowance(self._now()))
+        if not allowed.take(self._now()):
+            return
+        facts: dict[str, Any] = {"method": method, "peer": peer, "reason": error.reason, "error": str(error)}
+        if client:
+            facts["client"] = client
+        if allowed.unlogged:
+            facts["unlogged_before"], allowed.unlogged = allowed.unlogged, 0
+        log.warning("refused", **facts)
+        self._append("refused", facts)
+
+    def _append(self, event: str, facts: Mapping[str, Any]) -> None:
+        if self._file is not None:
+            told = {name: logging.redact(value) if isinstance(value, str) else value for name, value in facts.items()}
+            self._file.write({"time": datetime.now(UTC).isoformat(), "event": event, **told})
+
+
+def _items(items: Iterable[dict[str, str]], response: Any) -> list[dict[str, str]]:
+    told = list(items)
+    for item, result in zip(told, response.results if response is not None else (), strict=False):
+        item["outcome"] = result.error.reason if result.HasField("error") else _status(result.order.status)
+    return told
+
+
+def _order(order: types_pb2.OrderRequest) -> dict[str, str]:
+    return {
+        "symbol": _plain(order.symbol),
+        "client_order_id": _plain(order.client_order_id),
+        "side": _name(types_pb2.Side, order.side),
+        "order_type": _name(types_pb2.OrderType, order.order_type),
+        "quantity": _plain(order.quantity),
+        "price": _plain(order.price),
+    }
+
+
+def _ref(ref: types_pb2.OrderRef) -> dict[str, str]:
+    given = {"symbol": ref.symbol, "client_order_id": ref.client_order_id, "order_id": ref.order_id}
+    return {name: _plain(text) for name, text in given.items() if text}
+
+
+def _status(number: int) -> str:
+    return _name(types_pb2.OrderStatus, number).removeprefix("ORDER_STATUS_")
+
+
+def _name(kind: Any, number: int) -> str:
+    return str(kind.Name(number)) if number in kind.values() else str(number)
+
+
+def _plain(text: str) -> str:
+    """Answer a caller's text in a form that breaks no line, fills no disk, and tells no secret put in by mistake."""
+    text = text[:_TEXT_LIMIT]
+    return logging.redact(text if text.isprintable() else "".join(one if one.isprintable() else "?" for one in text))

@@ -1,0 +1,210 @@
+"""Metrics that are looked up when the page is asked for, and cost nothing until then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from opensqt.connector.metrics.registry import Metrics
+from opensqt.connector.streams.hub import Hub
+from opensqt.model.errors import ExchangeError
+from opensqt.model.exchange import Exchange
+from opensqt.model.venue import ExchangeStatus, RateBudget
+from opensqt.telemetry.distribution import Distribution
+from opensqt.venues.measurements import Measured, Measures
+from opensqt.version import __version__
+from opensqt.wire.options import STREAM_KINDS
+
+_ANSWER_WITHIN_S = 1.0
+_CONFIGURATION = "configuration:"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where to look."""
+
+    exchange: Exchange
+    hub: Hub
+    status: Callable[[], ExchangeStatus]
+    calls_in_flight: Callable[[], int]
+    orders_unresolved: Callable[[], int]
+    resolution_seconds: Distribution
+    journal_commit_seconds: Distribution
+    journal_commit_sizes: Distribution
+    journal_failures: Callable[[], int]
+    loop_lag_seconds: Distribution
+
+
+class Figures(Collector):
+    """The metrics that are looked up.
+
+    Args:
+        metrics: What is counted; its page gets these, too.
+        sources: Where to look.
+    """
+
+    def __init__(self, metrics: Metrics, sources: Sources) -> None:
+        self._metrics = metrics
+        self._from = sources
+        self._budget = RateBudget()
+        metrics.registry.register(self)
+
+    async def page(self) -> bytes:
+        """Write the page."""
+        try:
+            async with asyncio.timeout(_ANSWER_WITHIN_S):
+                self._budget = await self._from.exchange.get_rate_budget()
+        except (ExchangeError, TimeoutError):
+            # The page is asked for most when things go wrong: it tells all else.
+            self._budget = RateBudget()
+        return self._metrics.text()
+
+    def collect(self) -> Iterable[Metric]:
+        """Look everything up."""
+        yield from self._process()
+        yield from self._streams()
+        yield from self._orders()
+        yield from self._health()
+        yield from self._limits()
+        exchange = self._from.exchange
+        yield from _venue(exchange.measures if isinstance(exchange, Measured) else Measures())
+
+    def _process(self) -> Iterator[Metric]:
+        told = {"version": __version__, "exchange": self._from.exchange.name}
+        yield _gauge("connector_info", "Always 1; what runs here", ("version", "exchange"), {tuple(told.values()): 1})
+        yield _gauge(
+            "connector_calls_in_flight", "Unary calls not answered yet", (), {(): self._from.calls_in_flight()}
+        )
+        lag = self._from.loop_lag_seconds
+        yield _histogram("connector_event_loop_lag_seconds", "How late the event loop woke up", (), {(): lag})
+
+    def _streams(self) -> Iterator[Metric]:
+        readers, backlogs = dict.fromkeys(STREAM_KINDS, 0), dict.fromkeys(STREAM_KINDS, 0)
+        for topic, feed in self._from.hub.feeds.items():
+            readers[topic.kind] += feed.readers
+            backlogs[topic.kind] = max(backlogs[topic.kind], feed.backlog)
+        yield _gauge("connector_stream_readers", "Clients on streams", ("kind",), _by_name(readers))
+        yield _gauge(
+            "connector_stream_backlog",
+            "Updates that the slowest client has not taken",
+            ("kind",),
+            _by_name(backlogs),
+        )
+        sizes = _by_name(self._metrics.batch_sizes)
+        yield _histogram("connector_stream_batch_size", "Updates written to a client at once", ("kind",), sizes)
+
+    def _orders(self) -> Iterator[Metric]:
+        at = self._from
+        yield _gauge(
+            "connector_orders_unresolved", "Orders whose outcome is not proven yet", (), {(): at.orders_unresolved()}
+        )
+        yield _histogram(
+            "connector_order_resolution_seconds",
+            "From when an outcome was unknown until it was proven",
+            (),
+            {(): at.resolution_seconds},
+        )
+        yield _histogram(
+            "connector_journal_commit_seconds", "One commit of the order journal", (), {(): at.journal_commit_seconds}
+        )
+        yield _histogram("connector_journal_commit_size", "Changes in one commit", (), {(): at.journal_commit_sizes})
+        yield _counter(
+            "connector_journal_failures", "Commits of the journal that failed", (), {(): at.journal_failures()}
+        )
+
+    def _health(self) -> Iterator[Metric]:
+        status = self._from.status()
+        checks = {check.name: int(check.ok) for check in status.checks}
+        yield _gauge("connector_check", "1 while a check of health is ok", ("check",), _by_name(checks))
+        stale = {
+            check.name.removeprefix(_CONFIGURATION): 1
+            for check in status.checks
+            if check.name.startswith(_CONFIGURATION)
+        }
+        yield _gauge(
+            "connector_configuration_refused",
+            "1 while a file's new content can't be taken up",
+            ("source",),
+            _by_name(stale),
+        )
+        ages = {
+            channel.name: channel.data_age_ms / 1000 for channel in status.channels if channel.data_age_ms is not None
+        }
+        yield _gauge(
+            "exchange_stream_data_age_seconds", "Since the exchange last told anything", ("stream",), _by_name(ages)
+        )
+        offset = status.clock_offset_ms
+        yield _gauge(
+            "exchange_clock_offset_seconds",
+            "The exchange's clock minus ours",
+            (),
+            {} if offset is None else {(): offset / 1000},
+        )
+
+    def _limits(self) -> Iterator[Metric]:
+        left = {limit.name: limit.left / limit.limit for limit in self._budget.limits if limit.limit}
+        yield _gauge(
+            "exchange_rate_budget_left_ratio",
+            "What is left of a limit of the exchange, 0 to 1",
+            ("limit",),
+            _by_name(left),
+        )
+        yield _gauge(
+            "exchange_rate_budget_silent_seconds",
+            "How long the exchange still asks for silence",
+            (),
+            {(): self._budget.silent_s},
+        )
+
+
+def _venue(measures: Measures) -> Iterator[Metric]:
+    waiting = _by_name(measures.waiting())
+    yield _gauge("exchange_requests_waiting", "Requests that wait for the rate budget", ("lane",), waiting)
+    waits = _by_name(measures.waits)
+    yield _histogram("exchange_request_wait_seconds", "A request's wait for the rate budget", ("lane",), waits)
+    times = _by_name(measures.requests)
+    yield _histogram(
+        "exchange_request_duration_seconds", "From when a request left until it was answered", ("lane",), times
+    )
+    errors = _by_name(measures.errors)
+    yield _counter("exchange_request_errors", "Requests to the exchange that failed", ("reason",), errors)
+    opened = _by_name({kind: measures.connections[kind] for kind in ("market", "private")})
+    yield _counter("exchange_connections_opened", "WebSocket connections made to the exchange", ("kind",), opened)
+
+
+def _by_name(values: Mapping[str, T]) -> dict[tuple[str, ...], T]:
+    return {(name,): value for name, value in values.items()}
+
+
+def _gauge(
+    name: str, documentation: str, labels: tuple[str, ...], values: Mapping[tuple[str, ...], float]
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, documentation, labels=labels)
+    for given, value in values.items():
+        family.add_metric(given, value)
+    return family
+
+
+def _counter(
+    name: str, documentation: str, labels: tuple[str, ...], values: Mapping[tuple[str, ...], float]
+) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, documentation, labels=labels)
+    for given, value in values.items():
+        family.add_metric(given, value)
+    return family
+
+
+def _histogram(
+    name: str, documentation: str, labels: tuple[str, ...], values: Mapping[tuple[str, ...], Distribution]
+) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(name, documentation, labels=labels)
+    for given, value in values.items():
+        family.add_metric(given, value.buckets(), value.total)
+    return family

@@ -1,0 +1,386 @@
+"""Orders at most once: journal, send, and resolve what the venue did not answer for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from opensqt.connector.orders.intent import BY_ANOTHER, Barred, Intent, Outcome, duplicate, is_of, not_shown
+from opensqt.connector.orders.journal import Journal, JournalError, Record, State
+from opensqt.connector.orders.ownership import OwnOrders
+from opensqt.connector.tasks import Tasks
+from opensqt.model.caller import OURSELVES, caller, on_behalf_of
+from opensqt.model.errors import (
+    AccessError,
+    BackOff,
+    DuplicateOrder,
+    ExchangeError,
+    OrderNotFound,
+    OrderRejected,
+    OutcomeUnknown,
+    RequestError,
+    Unreachable,
+    VenueError,
+)
+from opensqt.model.exchange import Exchange
+from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus
+from opensqt.telemetry import logging, tracing
+from opensqt.telemetry.distribution import SECONDS, Distribution
+
+Resolve = Callable[[Exchange, OrderRequest, int], Awaitable[Order | None]]
+"""Asks the venue until the order is proven present (the order) or absent (None). The number is when it was last sent,
+monotonic nanoseconds."""
+
+PLACING = "placing"
+"""Name of the tasks that have an order on its way."""
+
+_log = logging.get_logger("connector.orders")
+_HIDDEN_NS = 10_000_000_000
+"""A venue may not find an order that it accepted this short a time ago."""
+
+
+class OrderDesk:
+    """The only way to the exchange for orders. Whose an order is, the current task's `caller` tells.
+
+    Args:
+        exchange: Where the orders go.
+        journal: Open, and of this account.
+        tasks: Owns sending and resolving, which go on when the client that asked is gone.
+        resolve: How an unknown outcome is found out.
+        refusal: Says why a client may place no new order now, if so.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        journal: Journal,
+        tasks: Tasks,
+        resolve: Resolve,
+        *,
+        refusal: Callable[[str], ExchangeError | None] = lambda _client: None,
+    ) -> None:
+        self._exchange = exchange
+        self._journal = journal
+        self._tasks = tasks
+        self._resolve = resolve
+        self._refusal = refusal
+        self.own = OwnOrders(exchange, journal.owners, tasks)
+        self.resolution_seconds = Distribution(SECONDS)
+        self._intents: dict[str, Intent] = {}
+
+    @property
+    def unresolved(self) -> int:
+        """How many orders were sent and are not proven present or absent."""
+        return sum(intent.status is OrderStatus.UNKNOWN for intent in self._intents.values())
+
+    async def start(self) -> None:
+        """Take up what an earlier run left open; until it is resolved nothing is sent under those ids."""
+        # The earlier run may have sent until it died, so the wait for proof counts from now.
+        now = time.monotonic_ns()
+        intents = [self._admit(one.request, one.client) for one in await self._journal.unresolved()]
+        await self.own.start()
+        for intent in intents:
+            _log.warning("order of an earlier run is unresolved", client_order_id=intent.request.client_order_id)
+            self._spawn_resolution(intent, now, OutcomeUnknown("the connector ended before the answer came"))
+
+    async def place(self, request: OrderRequest | Barred, *, wait_s: float) -> Order:
+        """Place one order, or answer what became of it when it was asked for before.
+
+        Args:
+            request: The order; one that is barred is answered for, but never sent.
+            wait_s: How long the caller waits for the outcome.
+
+        Raises:
+            DuplicateOrder: The id was used with other content, or by another client.
+            LeaseExpired: The client let its lease end; nothing was sent.
+            OutcomeUnknown: Not proven within *wait_s*; ask again with the same id.
+            ExchangeError: What the venue said.
+        """
+        (outcome,) = await self.place_batch([request], wait_s=wait_s)
+        if isinstance(outcome, ExchangeError):
+            raise outcome
+        return outcome
+
+    async def place_batch(self, requests: Sequence[OrderRequest | Barred], *, wait_s: float) -> list[Outcome]:
+        """Place several orders in one go; as `place`, but each failure is an item of the answer."""
+        # Nothing is waited for here: what was judged a moment ago still holds when it is admitted.
+        client = caller()
+        refusal = self._refusal(client)
+        answers: list[Intent | ExchangeError] = []
+        fresh: list[Intent] = []
+        for one in requests:
+            request, reason = (one.request, one.reason) if isinstance(one, Barred) else (one, refusal)
+            intent = self._intents.get(request.client_order_id)
+            if intent is None:
+                intent = self._admit(request, client, reason)
+                fresh.append(intent)
+            answers.append(intent.conflict(request, client) or intent)
+        if sendable := [intent for intent in fresh if intent.barred is None]:
+            self._tasks.spawn(PLACING, self._send(sendable, client))
+        if barred := [intent for intent in fresh if intent.barred is not None]:
+            self._tasks.spawn("answering", self._answer_barred(barred))
+        # The futures stay when this caller gives up: sending and resolving go on without it.
+        pending = {answer.outcome for answer in answers if isinstance(answer, Intent)}
+        if pending:
+            await asyncio.wait(pending, timeout=max(wait_s, 0))
+        return [answer.now() if isinstance(answer, Intent) else answer for answer in answers]
+
+    async def get_order(self, ref: OrderRef) -> Order:
+        """Ask the venue for an order; one that it may not show yet is neither told absent nor open, but UNKNOWN."""
+        before = self._intents.get(ref.client_order_id)
+        try:
+            return await self._exchange.get_order(ref)
+        except OrderNotFound:
+            if (order := await self._ask_by_venue_id(ref)) is not None:
+                return order
+            known = await self._known(ref, before)
+            if known is None:
+                raise
+            return known
+
+    async def cancel(self, ref: OrderRef) -> Order:
+        """Cancel an order.
+
+        Raises:
+            OutcomeUnknown: The venue does not know it, but its placing is not resolved: it may still appear.
+        """
+        before = self._intents.get(ref.client_order_id)
+        try:
+            order = await self._exchange.cancel_order(ref)
+        except OrderNotFound as error:
+            raise await self._cancel_error(ref, before, error) from None
+        self._note(order)
+        return order
+
+    async def cancel_batch(self, refs: Sequence[OrderRef]) -> list[Outcome]:
+        """Cancel several orders; as `cancel`, but each failure is an item of the answer."""
+        before = [self._intents.get(ref.client_order_id) for ref in refs]
+        answers = await self._exchange.batch_cancel_orders(refs)
+        for answer in answers:
+            if isinstance(answer, Order):
+                self._note(answer)
+        return [
+            await self._cancel_error(ref, intent, answer) if isinstance(answer, OrderNotFound) else answer
+            for ref, intent, answer in zip(refs, before, answers, strict=True)
+        ]
+
+    async def prune(self, *, keep_s: float) -> int:
+        """Forget what was settled longer ago than this, but for orders that the venue still works."""
+        open_ids = [order.client_order_id for order in await self._exchange.get_open_orders()]
+        before_ns = time.time_ns() - int(keep_s * 1e9)
+        return await self._journal.prune(before_ns=before_ns, keep=open_ids)
+
+    def _admit(self, request: OrderRequest, client: str, barred: ExchangeError | None = None) -> Intent:
+        intent = Intent(request, client, asyncio.get_running_loop().create_future(), barred=barred)
+        self._intents[request.client_order_id] = intent
+        if barred is None:
+            self.own.admit(client, request)
+        return intent
+
+    async def _answer_barred(self, intents: list[Intent]) -> None:
+        """Answer those that were asked for before; the others are not sent."""
+        try:
+            records = await asyncio.gather(*(self._journal.find(one.request.client_order_id) for one in intents))
+        except JournalError as error:
+            for intent in intents:
+                self._finish(intent, Unreachable(f"the order journal can't be read: {error}"))
+            return
+        for intent, record in zip(intents, records, strict=True):
+            if record is not None and record.state is not State.ABSENT:
+                self._answer_from(record, intent)
+            elif intent.barred is not None:
+                self._finish(intent, intent.barred)
+
+    async def _send(self, intents: list[Intent], client: str) -> None:
+        """Journal, send once, and settle each intent."""
+        try:
+            with tracing.step("journal commit", {"opensqt.intents": len(intents)}):
+                records = await self._journal.claim([intent.request for intent in intents], client=client)
+        except JournalError as error:
+            _log.error("intent not journaled; nothing was sent", reason=str(error))
+            for intent in intents:
+                self.own.withdraw(intent.request.client_order_id)
+                self._finish(intent, Unreachable("the order journal can't be written; nothing was sent"))
+            return
+        sending: list[Intent] = []
+        for intent, record in zip(intents, records, strict=True):
+            if record is None:
+                sending.append(intent)
+            else:
+                self._answer_from(record, intent)
+        if sending:
+            answers = await self._ask([intent.request for intent in sending])
+            await asyncio.gather(*map(self._conclude, sending, answers))
+
+    def _answer_from(self, record: Record, intent: Intent) -> None:
+        """Answer an intent of which the journal knows already."""
+        known = record.outcome
+        if not record.is_of(intent.client):
+            known = duplicate(intent.request, BY_ANOTHER)
+        elif record.request != intent.request:
+            known = duplicate(intent.request)
+        if known is None:
+            # Writing its outcome had failed: the venue has to tell it again. Of when it was sent the journal knows the
+            # time of day only, so the wait for proof counts from now.
+            self.own.admit(record.client, record.request)
+            self._spawn_resolution(intent, time.monotonic_ns(), OutcomeUnknown("its outcome was not written down"))
+        else:
+            self.own.withdraw(intent.request.client_order_id, record.client)
+            self._finish(intent, known)
+
+    async def _ask(self, requests: list[OrderRequest]) -> list[Order | Exception]:
+        """Send once. A failure of the whole call is each item's own."""
+        try:
+            if len(requests) == 1:
+                return [await self._exchange.place_order(requests[0])]
+            answers = await self._exchange.batch_place_orders(requests)
+            if len(answers) == len(requests):
+                return [*answers]
+            error: Exception = VenueError(f"{len(answers)} answers for {len(requests)} orders")
+        except Exception as raised:  # noqa: BLE001 - whatever it is, the orders may exist and have to be resolved
+            error = raised
+        return [error] * len(requests)
+
+    async def _conclude(self, intent: Intent, answer: Order | Exception) -> None:
+        match answer:
+            case Order():
+                await self._settle(intent, State.PLACED, answer)
+            case OrderRejected():
+                await self._settle(intent, State.REFUSED, answer)
+            case DuplicateOrder():
+                # The venue knows the id though the journal did not: it may be this very order.
+                await self._suspect(intent, answer)
+            case RequestError() | BackOff() | AccessError() | Unreachable():
+                # By their definition nothing happened at the venue.
+                await self._settle(intent, State.ABSENT, answer)
+            case _:
+                await self._suspect(intent, answer)
+
+    async def _suspect(self, intent: Intent, cause: Exception) -> None:
+        ours = isinstance(cause, ExchangeError)
+        _log.warning(
+            "order outcome unknown; resolving",
+            client_order_id=intent.request.client_order_id,
+            reason=str(cause) if ours else type(cause).__name__,
+            exc_info=None if ours else cause,
+        )
+        intent.status = OrderStatus.UNKNOWN
+        self._spawn_resolution(intent, time.monotonic_ns(), cause)
+        await self._write(intent, State.UNKNOWN, None)
+
+    def _spawn_resolution(self, intent: Intent, sent_ns: int, cause: Exception) -> None:
+        intent.status = OrderStatus.UNKNOWN
+        with on_behalf_of(OURSELVES):
+            self._tasks.spawn("resolving", self._resolve_until_proven(intent, sent_ns, cause))
+
+    async def _resolve_until_proven(self, intent: Intent, sent_ns: int, cause: Exception) -> None:
+        began_s = time.monotonic()
+        wait_s = 0.5
+        while True:
+            try:
+                with tracing.step("resolve", {"opensqt.client_order_id": intent.request.client_order_id}):
+                    order = await self._resolve(self._exchange, intent.request, sent_ns)
+                break
+            except Exception as error:  # noqa: BLE001 - no error proves anything; only the venue's word ends this
+                ours = isinstance(error, ExchangeError)
+                _log.warning(
+                    "resolution failed; asking again",
+                    client_order_id=intent.request.client_order_id,
+                    reason=str(error) if ours else type(error).__name__,
+                    exc_info=None if ours else error,
+                )
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, 30)
+        asked = intent.request
+        # Queries may lag behind further than allowed for; the stream's word that it exists outweighs them.
+        order = order or self.own.told(asked.client_order_id)
+        found = "absent" if order is None else order.status
+        self.resolution_seconds.observe(time.monotonic() - began_s)
+        _log.info("order outcome resolved", client_order_id=asked.client_order_id, found=found)
+        if order is not None:
+            await self._settle_found(intent, order)
+            return
+        if isinstance(cause, VenueError | DuplicateOrder):
+            await self._settle(intent, State.ABSENT, cause)
+            return
+        proof = f"order {asked.client_order_id}: proven absent at the venue; it may be sent again"
+        await self._settle(intent, State.ABSENT, Unreachable(proof, symbol=asked.symbol))
+
+    async def _settle_found(self, intent: Intent, order: Order) -> None:
+        if is_of(order, intent.request):
+            await self._settle(intent, State.PLACED, order)
+        else:
+            await self._settle(intent, State.REFUSED, duplicate(intent.request))
+
+    async def _settle(self, intent: Intent, state: State, outcome: Outcome) -> None:
+        intent.status = outcome.status if isinstance(outcome, Order) else OrderStatus.REJECTED
+        self.own.settle(intent.request.client_order_id, outcome)
+        if state is State.ABSENT:
+            # Written before it is told, for it allows the caller to send again at once. Were the write lost,
+            # the journal would have the venue asked once more.
+            await self._write(intent, state, outcome)
+            self._finish(intent, outcome)
+            return
+        # The caller need not wait for the disk; until the write is done, this intent answers for the journal.
+        intent.outcome.set_result(outcome)
+        if await self._write(intent, state, outcome, patiently=True):
+            self._intents.pop(intent.request.client_order_id, None)
+
+    async def _write(self, intent: Intent, state: State, outcome: Outcome | None, *, patiently: bool = False) -> bool:
+        try:
+            await self._journal.settle(intent.request.client_order_id, state, outcome, patiently=patiently)
+        except JournalError as error:
+            _log.error("outcome not journaled; kept in memory", reason=str(error))
+            return False
+        return True
+
+    def _finish(self, intent: Intent, outcome: Outcome) -> None:
+        """Answer and forget: the journal holds the truth already, or nothing was sent."""
+        self._intents.pop(intent.request.client_order_id, None)
+        intent.outcome.set_result(outcome)
+
+    def _note(self, canceled: Order) -> None:
+        if canceled.status.is_closed:
+            self.own.end(canceled.client_order_id)
+
+    async def _ask_by_venue_id(self, ref: OrderRef) -> Order | None:
+        """Ask for an order by the id that the journal knows: a venue may forget the client's sooner than its own."""
+        record = None if ref.order_id else await self._record(ref)
+        if record is None or not isinstance(record.outcome, Order) or not record.outcome.order_id:
+            return None
+        try:
+            return await self._exchange.get_order(OrderRef(symbol=ref.symbol, order_id=record.outcome.order_id))
+        except OrderNotFound:
+            return None
+
+    async def _known(self, ref: OrderRef, before: Intent | None) -> Order | None:
+        """What we know of an order that the venue just did not find."""
+        intent = before or self._intents.get(ref.client_order_id)
+        if intent is not None:
+            if not intent.outcome.done():
+                return intent.as_order()
+            return not_shown(intent.outcome.result())
+        record = await self._record(ref)
+        if record is None or record.updated_ns < time.time_ns() - _HIDDEN_NS:
+            return None
+        return not_shown(record.outcome)
+
+    async def _record(self, ref: OrderRef) -> Record | None:
+        if not ref.client_order_id:
+            return None
+        try:
+            return await self._journal.find(ref.client_order_id)
+        except JournalError as error:
+            raise OutcomeUnknown(
+                f"the venue does not show the order, and our own record can't be read: {error}"
+            ) from None
+
+    async def _cancel_error(self, ref: OrderRef, before: Intent | None, error: OrderNotFound) -> ExchangeError:
+        if await self._known(ref, before) is None:
+            self.own.end(ref.client_order_id)
+            return error
+        return OutcomeUnknown(
+            f"order {ref.client_order_id}: the venue does not show it yet, but it may exist; cancel it again",
+            symbol=ref.symbol,
+        )

@@ -1,0 +1,233 @@
+"""Whose orders are open: every order of a client that is in flight or that the venue still works.
+
+An order enters when it is admitted, before it is sent, and leaves on the venue's word only: that it was refused, is
+absent, or has ended. What an earlier run placed is found among the venue's open orders by the journal's word of who
+asked for it. So the memory that this takes is bounded by the orders that are open, not by time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from opensqt.connector.orders.journal import JournalError
+from opensqt.connector.tasks import Tasks
+from opensqt.model.errors import ExchangeError, RequestError
+from opensqt.model.exchange import Exchange
+from opensqt.model.order import Order, OrderRef, OrderRequest, OrderUpdate
+from opensqt.model.stream import Batch
+from opensqt.telemetry import logging
+
+
+class Owners(Protocol):
+    """The journal's word of who asked for an order, by the order's client id."""
+
+    async def __call__(self, client_order_ids: Iterable[str], *, absent: bool = True) -> dict[str, str]:
+        """Leave out what no client of ours asked for and, unless *absent*, what was proven absent."""
+        ...
+
+
+_log = logging.get_logger("connector.owned")
+_FIRST_WORD_S = 5.0
+_RETRY_S = 0.5
+
+
+@dataclass(slots=True)
+class _Own:
+    client: str
+    ref: OrderRef
+    in_flight: bool
+    snapshots: int
+    """How many had been read when it was admitted."""
+    listed: bool = False
+    """A snapshot told it as open while it was in flight."""
+    ended: bool = False
+    """The stream told its end before its placing was answered."""
+    told: Order | None = None
+    """What the stream last told of it while it was in flight: the proof that it exists."""
+
+
+class OwnOrders:
+    """The open orders by client.
+
+    Args:
+        exchange: Its orders stream tells what became of them.
+        owners: The journal's word.
+        tasks: Owns the reader of that stream.
+    """
+
+    def __init__(self, exchange: Exchange, owners: Owners, tasks: Tasks) -> None:
+        self._exchange = exchange
+        self._owners = owners
+        self._tasks = tasks
+        self._all: dict[str, _Own] = {}
+        self._of: dict[str, dict[str, _Own]] = {}
+        self._snapshots = 0
+        self._first_word = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def open_count(self, client: str) -> int:
+        """How many orders of a client are open or in flight."""
+        return len(self._of.get(client, ()))
+
+    def of(self, client: str) -> list[OrderRef]:
+        """Name a client's orders that are open or in flight, oldest first."""
+        return [own.ref for own in self._of.get(client, {}).values()]
+
+    def settled(self, client: str) -> list[OrderRef]:
+        """Name a client's orders that the venue is known to work, oldest first: those of `of` that may be canceled."""
+        return [own.ref for own in self._of.get(client, {}).values() if not own.in_flight]
+
+    async def start(self) -> None:
+        """Follow the exchange's orders from now on, and wait a little for its first word."""
+        self._tasks.spawn("own-orders", self._follow(), shared=True)
+        try:
+            async with asyncio.timeout(_FIRST_WORD_S):
+                await self._first_word.wait()
+        except TimeoutError:
+            _log.warning("the exchange does not tell which orders are open; orders of an earlier run are not counted")
+
+    async def among(self, orders: Iterable[Order], client: str) -> list[OrderRef]:
+        """Name those of *orders* that a client asked for."""
+        named = {order.client_order_id: order for order in orders if order.client_order_id}
+        owners = {name: own.client for name, own in self._all.items() if name in named}
+        owners |= await self._owners(named.keys() - owners.keys())
+        return [_ref(order) for name, order in named.items() if owners.get(name) == client]
+
+    async def own_among(self, client: str, client_order_ids: Collection[str]) -> set[str]:
+        """Answer which of the ids are of orders that a client placed, open or not.
+
+        To have asked in vain for an id is not enough: the order that has it is then somebody else's.
+        """
+        asked = set(client_order_ids)
+        own = asked & self._of.get(client, {}).keys()
+        owners = await self._owners(asked - own, absent=False)
+        return own | {name for name, owner in owners.items() if owner == client}
+
+    # What the desk tells.
+
+    def admit(self, client: str, request: OrderRequest) -> None:
+        """Count an order that is about to be sent."""
+        ref = OrderRef(symbol=request.symbol, client_order_id=request.client_order_id)
+        known = self._all.get(request.client_order_id)
+        if known is None:
+            self._add(_Own(client, ref, in_flight=True, snapshots=self._snapshots))
+
+    def withdraw(self, client_order_id: str, owner: str = "") -> None:
+        """Take back an order that was admitted but not sent; where its *owner* has it open from before, it stays."""
+        own = self._all.get(client_order_id)
+        if own is None or not own.in_flight:
+            return
+        self._drop(client_order_id)
+        if owner and own.listed and not own.ended:
+            self._add(_Own(owner, own.ref, in_flight=False, snapshots=own.snapshots))
+
+    def settle(self, client_order_id: str, outcome: Order | ExchangeError) -> None:
+        """Take in what became of an admitted order."""
+        own = self._all.get(client_order_id)
+        if own is None:
+            return
+        if not isinstance(outcome, Order) or outcome.status.is_closed or own.ended:
+            self._drop(client_order_id)
+            return
+        own.in_flight = False
+        if own.snapshots != self._snapshots:
+            # A gap in between may have swallowed its end; what the exchange holds open now tells.
+            self._tasks.spawn("own-orders-again", self._read_snapshot(), shared=True)
+
+    def end(self, client_order_id: str) -> None:
+        """Take in the venue's word that an order is open no more."""
+        own = self._all.get(client_order_id)
+        if own is None:
+            return
+        if own.in_flight:
+            own.ended = True
+        else:
+            self._drop(client_order_id)
+
+    def told(self, client_order_id: str) -> Order | None:
+        """Answer what the stream told of an order whose placing is not answered yet; None when it told nothing."""
+        own = self._all.get(client_order_id)
+        return None if own is None else own.told
+
+    # What the stream tells.
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                stream = self._exchange.subscribe_orders()
+                try:
+                    async for batch in stream:
+                        await self._take(batch)
+                finally:
+                    await stream.aclose()
+                reason = "it ended"
+            except RequestError as unsupported:
+                # There is no account, so there are no orders.
+                _log.info("no orders to follow", reason=str(unsupported))
+                self._first_word.set()
+                return
+            except (ExchangeError, JournalError) as error:
+                reason = str(error)
+            _log.info("the orders stream is read again", reason=reason)
+            await asyncio.sleep(_RETRY_S)
+
+    async def _read_snapshot(self) -> None:
+        stream = self._exchange.subscribe_orders()
+        try:
+            # What it tells beyond that is left to `_follow`, for what ends meanwhile is told there.
+            self._compare(await anext(aiter(stream)))
+        except (ExchangeError, JournalError) as error:
+            # The stream itself is broken: `_follow` reads a snapshot when it is back.
+            _log.info("open orders not read", reason=str(error))
+        finally:
+            await stream.aclose()
+
+    async def _take(self, batch: Batch[OrderUpdate]) -> None:
+        for update in batch.updates:
+            own = self._all.get(update.order.client_order_id)
+            if own is not None and own.in_flight:
+                own.told = update.order
+        if not batch.snapshot:
+            for update in batch.updates:
+                if update.order.status.is_closed:
+                    self.end(update.order.client_order_id)
+            return
+        self._snapshots += 1
+        told = self._compare(batch)
+        for name, client in (await self._owners(told.keys() - self._all.keys())).items():
+            if name not in self._all:
+                self._add(_Own(client, _ref(told[name]), in_flight=False, snapshots=self._snapshots))
+        self._first_word.set()
+
+    def _compare(self, batch: Batch[OrderUpdate]) -> dict[str, Order]:
+        """Drop what a snapshot does not hold any more, and answer what it holds."""
+        told = {one.order.client_order_id: one.order for one in batch.updates if one.order.client_order_id}
+        # Each acknowledged order was in the exchange's own books before we heard of it, so a snapshot without it is
+        # the word that it ended. Of one in flight it says nothing.
+        for name, own in list(self._all.items()):
+            if own.in_flight:
+                own.listed = own.listed or name in told
+            elif name not in told:
+                self._drop(name)
+        return told
+
+    def _add(self, own: _Own) -> None:
+        name = own.ref.client_order_id
+        self._all[name] = own
+        self._of.setdefault(own.client, {})[name] = own
+
+    def _drop(self, client_order_id: str) -> None:
+        own = self._all.pop(client_order_id)
+        mine = self._of[own.client]
+        del mine[client_order_id]
+        if not mine:
+            del self._of[own.client]
+
+
+def _ref(order: Order) -> OrderRef:
+    return OrderRef(symbol=order.symbol, client_order_id=order.client_order_id)

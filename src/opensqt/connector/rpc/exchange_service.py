@@ -1,0 +1,221 @@
+"""The 12 unary methods of ExchangeService: read the request, ask, encode the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from opensqt.connector.auth.limits import OrderLimits
+from opensqt.connector.orders.manager import OrderDesk
+from opensqt.connector.rpc.dispatch import Context, Handler
+from opensqt.model.caller import caller
+from opensqt.model.errors import ExchangeError, InvalidRequest, Unreachable
+from opensqt.model.exchange import Exchange
+from opensqt.model.market import INTERVALS_MS
+from opensqt.model.order import Order
+from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.telemetry import tracing
+from opensqt.wire import codec, requests
+from opensqt.wire.errors import encode_order_result
+
+M = TypeVar("M")
+T = TypeVar("T")
+
+MAX_BATCH = 100
+MAX_KLINES = 1000
+_DEFAULT_KLINES = 100
+_MARGIN_S = 0.25
+"""Left of a caller's deadline for the answer's way back; half of it where it is short, so that a quick venue's word
+still reaches a caller in a hurry."""
+
+
+class ExchangeCalls:
+    """The unary methods of ExchangeService.
+
+    Args:
+        exchange: Answers the queries.
+        desk: Takes the orders.
+        limits: What each client's orders are held to.
+        order_wait_s: How long an order call waits for a proven outcome, unless its own deadline is sooner.
+    """
+
+    def __init__(self, exchange: Exchange, desk: OrderDesk, limits: OrderLimits, *, order_wait_s: float) -> None:
+        self._exchange = exchange
+        self._desk = desk
+        self._limits = limits
+        self._order_wait_s = order_wait_s
+        self.trading: dict[str, Handler] = {
+            "PlaceOrder": self._place_order,
+            "BatchPlaceOrders": self._batch_place_orders,
+            "CancelOrder": self._cancel_order,
+            "BatchCancelOrders": self._batch_cancel_orders,
+            "CancelAllOrders": self._cancel_all_orders,
+        }
+        """What changes the account."""
+        self.reading: dict[str, Handler] = {
+            "GetOrder": self._get_order,
+            "GetOpenOrders": self._get_open_orders,
+            "GetAccount": self._get_account,
+            "GetPositions": self._get_positions,
+            "GetLatestPrice": self._get_latest_price,
+            "GetHistoricalKlines": self._get_historical_klines,
+            "GetExchangeInfo": self._get_exchange_info,
+        }
+        """What only looks."""
+
+    async def _place_order(self, request: pb.PlaceOrderRequest, context: Context) -> pb.PlaceOrderResponse:
+        asked = requests.decode_order_request(request.order)
+        _note(asked.symbol, asked.client_order_id)
+        (judged,) = await self._limits.to_place([asked])
+        order = await self._desk.place(judged, wait_s=self._wait_s(context))
+        return pb.PlaceOrderResponse(order=codec.encode_order(order))
+
+    async def _batch_place_orders(
+        self, request: pb.BatchPlaceOrdersRequest, context: Context
+    ) -> pb.BatchPlaceOrdersResponse:
+        _check_size(len(request.orders))
+        batch = _Batch(request.orders, requests.decode_order_request)
+        _note(",".join({one.symbol for one in batch.sound}), *(one.client_order_id for one in batch.sound))
+        judged = await self._limits.to_place(batch.sound)
+        outcomes = await self._desk.place_batch(judged, wait_s=self._wait_s(context)) if judged else []
+        return pb.BatchPlaceOrdersResponse(results=map(encode_order_result, batch.answers(outcomes)))
+
+    async def _cancel_order(self, request: pb.CancelOrderRequest, _context: Context) -> pb.CancelOrderResponse:
+        ref = requests.decode_order_ref(request.order)
+        _note(ref.symbol, ref.client_order_id or ref.order_id)
+        (allowed,) = await self._limits.to_cancel([ref])
+        if isinstance(allowed, ExchangeError):
+            raise allowed
+        order = await self._desk.cancel(allowed)
+        return pb.CancelOrderResponse(order=codec.encode_order(order))
+
+    async def _batch_cancel_orders(
+        self, request: pb.BatchCancelOrdersRequest, _context: Context
+    ) -> pb.BatchCancelOrdersResponse:
+        _check_size(len(request.orders))
+        batch = _Batch(request.orders, requests.decode_order_ref)
+        _note(
+            ",".join({ref.symbol for ref in batch.sound}), *(ref.client_order_id or ref.order_id for ref in batch.sound)
+        )
+        batch.hold_to(await self._limits.to_cancel(batch.sound))
+        outcomes = await self._desk.cancel_batch(batch.sound) if batch.sound else []
+        return pb.BatchCancelOrdersResponse(results=map(encode_order_result, batch.answers(outcomes)))
+
+    async def _cancel_all_orders(
+        self, request: pb.CancelAllOrdersRequest, _context: Context
+    ) -> pb.CancelAllOrdersResponse:
+        symbol = requests.decode_symbol(request.symbol)
+        _note(symbol)
+        self._limits.check_cancel_all(symbol)
+        orders = await self._exchange.cancel_all_orders(symbol)
+        return pb.CancelAllOrdersResponse(orders=map(codec.encode_order, orders))
+
+    async def _get_order(self, request: pb.GetOrderRequest, _context: Context) -> pb.GetOrderResponse:
+        order = await self._desk.get_order(requests.decode_order_ref(request.order))
+        return pb.GetOrderResponse(order=codec.encode_order(order))
+
+    async def _get_open_orders(self, request: pb.GetOpenOrdersRequest, _context: Context) -> pb.GetOpenOrdersResponse:
+        symbol = requests.decode_symbol(request.symbol, required=False)
+        orders = await self._exchange.get_open_orders(symbol)
+        return pb.GetOpenOrdersResponse(orders=map(codec.encode_order, orders))
+
+    async def _get_account(self, _request: pb.GetAccountRequest, _context: Context) -> pb.GetAccountResponse:
+        return pb.GetAccountResponse(account=codec.encode_account(await self._exchange.get_account()))
+
+    async def _get_positions(self, request: pb.GetPositionsRequest, _context: Context) -> pb.GetPositionsResponse:
+        symbol = requests.decode_symbol(request.symbol, required=False)
+        positions = await self._exchange.get_positions(symbol)
+        return pb.GetPositionsResponse(positions=map(codec.encode_position, positions))
+
+    async def _get_latest_price(
+        self, request: pb.GetLatestPriceRequest, _context: Context
+    ) -> pb.GetLatestPriceResponse:
+        price = await self._exchange.get_latest_price(requests.decode_symbol(request.symbol))
+        return pb.GetLatestPriceResponse(price=codec.encode_price(price))
+
+    async def _get_historical_klines(
+        self, request: pb.GetHistoricalKlinesRequest, _context: Context
+    ) -> pb.GetHistoricalKlinesResponse:
+        symbol, interval = requests.decode_symbol(request.symbol), check_interval(request.interval)
+        limit = request.limit or _DEFAULT_KLINES
+        if not 1 <= limit <= MAX_KLINES:
+            raise InvalidRequest(f"limit {limit}: expected 1 to {MAX_KLINES}", symbol=symbol)
+        start = request.start_time_ms if request.HasField("start_time_ms") else None
+        end = request.end_time_ms if request.HasField("end_time_ms") else None
+        for name, time_ms in (("start_time_ms", start), ("end_time_ms", end)):
+            if time_ms is not None and time_ms < 0:
+                raise InvalidRequest(f"{name} {time_ms}: expected UTC epoch milliseconds", symbol=symbol)
+        if start is not None and end is not None and end < start:
+            raise InvalidRequest(f"end_time_ms {end}: expected at least start_time_ms, {start}", symbol=symbol)
+        candles = await self._exchange.get_historical_klines(symbol, interval, limit=limit, start_ms=start, end_ms=end)
+        return pb.GetHistoricalKlinesResponse(klines=map(codec.encode_candle, candles))
+
+    async def _get_exchange_info(
+        self, _request: pb.GetExchangeInfoRequest, _context: Context
+    ) -> pb.GetExchangeInfoResponse:
+        return codec.encode_info(await self._exchange.get_exchange_info())
+
+    def _wait_s(self, context: Context) -> float:
+        remaining_s = context.time_remaining()
+        return self._order_wait_s if remaining_s is None else min(self._order_wait_s, wait_within(remaining_s))
+
+
+class _Batch(Generic[M, T]):
+    """The items of a batch call, the sound ones apart from those that make no sense, so that none hides another."""
+
+    def __init__(self, items: Sequence[M], decode: Callable[[M, str], T]) -> None:
+        self.sound: list[T] = []
+        self._errors: list[ExchangeError | None] = []
+        for place, item in enumerate(items):
+            try:
+                self.sound.append(decode(item, f"orders[{place}]"))
+                self._errors.append(None)
+            except InvalidRequest as error:
+                self._errors.append(error)
+
+    def hold_to(self, judged: Sequence[T | ExchangeError]) -> None:
+        """Go on with those of the sound items that may be done; the others have their errors."""
+        places = [place for place, error in enumerate(self._errors) if error is None]
+        self.sound = []
+        for place, item in zip(places, judged, strict=True):
+            if isinstance(item, ExchangeError):
+                self._errors[place] = item
+            else:
+                self.sound.append(item)
+
+    def answers(self, outcomes: Sequence[Order | ExchangeError]) -> list[Order | ExchangeError]:
+        """Put the outcomes of the sound items back among the errors of the others, in the order of the request."""
+        in_turn = iter(outcomes)
+        return [next(in_turn) if error is None else error for error in self._errors]
+
+
+def wait_within(remaining_s: float) -> float:
+    """Answer how long an order call may wait for its outcome: all that its caller has left but the answer's way back.
+
+    Raises:
+        Unreachable: The caller has gone; an order that it can't hear of is not begun.
+    """
+    if remaining_s <= 0:
+        raise Unreachable("the deadline had passed before the order was looked at; nothing was sent")
+    return remaining_s - min(_MARGIN_S, remaining_s / 2)
+
+
+def check_interval(interval: str) -> str:
+    """Answer *interval* if it is one.
+
+    Raises:
+        InvalidRequest: It is not; the text lists those that are.
+    """
+    if interval not in INTERVALS_MS:
+        raise InvalidRequest(f"interval {interval[:20]!r}: expected one of {', '.join(INTERVALS_MS)}")
+    return interval
+
+
+def _note(symbol: str, *orders: str) -> None:
+    """Have the trace of this call say what it is about."""
+    tracing.note({"opensqt.client": caller(), "opensqt.symbol": symbol, "opensqt.client_order_id": ",".join(orders)})
+
+
+def _check_size(items: int) -> None:
+    if not 1 <= items <= MAX_BATCH:
+        raise InvalidRequest(f"orders: {items} items; expected 1 to {MAX_BATCH}")

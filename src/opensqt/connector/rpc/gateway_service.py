@@ -1,0 +1,51 @@
+"""The methods of GatewayService: what the gateway itself can tell and do, beyond the exchange account."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from opensqt.connector.health import HealthMonitor
+from opensqt.connector.orders.lease_keeper import LeaseKeeper
+from opensqt.connector.orders.manager import OrderDesk
+from opensqt.connector.rpc.dispatch import Context, Handler
+from opensqt.model.caller import caller
+from opensqt.model.errors import InvalidRequest
+from opensqt.model.exchange import Exchange
+from opensqt.proto import gateway_service_pb2 as pb
+from opensqt.version import __version__
+from opensqt.wire import codec, gateway_codec, requests
+
+
+class GatewayCalls:
+    """The methods of GatewayService."""
+
+    def __init__(self, exchange: Exchange, desk: OrderDesk, health: HealthMonitor, leases: LeaseKeeper) -> None:
+        self._exchange = exchange
+        self._desk = desk
+        self._health = health
+        self._leases = leases
+        self.reading: dict[str, Handler] = {
+            "GetStatus": self._get_status,
+            "ListFills": self._list_fills,
+            "GetRateBudget": self._get_rate_budget,
+        }
+        """What only looks."""
+        self.trading: dict[str, Handler] = {"Heartbeat": self._heartbeat}
+        """What is for those who trade."""
+
+    async def _get_status(self, _request: pb.GetStatusRequest, _context: Context) -> pb.GetStatusResponse:
+        now = replace(self._health.status, unresolved_orders=self._desk.unresolved)
+        return gateway_codec.encode_status(now, version=__version__, started_ms=self._health.started_ms)
+
+    async def _get_rate_budget(self, _request: pb.GetRateBudgetRequest, _context: Context) -> pb.GetRateBudgetResponse:
+        return gateway_codec.encode_budget(await self._exchange.get_rate_budget())
+
+    async def _heartbeat(self, request: pb.HeartbeatRequest, _context: Context) -> pb.HeartbeatResponse:
+        return gateway_codec.encode_lease(await self._leases.beat(caller(), request.ttl_ms))
+
+    async def _list_fills(self, request: pb.ListFillsRequest, _context: Context) -> pb.ListFillsResponse:
+        symbol = requests.decode_symbol(request.symbol)
+        if request.since_ms < 0:
+            raise InvalidRequest(f"since_ms {request.since_ms}: expected UTC epoch milliseconds", symbol=symbol)
+        fills = await self._exchange.list_fills(symbol, since_ms=request.since_ms)
+        return pb.ListFillsResponse(fills=map(codec.encode_fill, fills))

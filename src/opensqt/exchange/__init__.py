@@ -1,1 +1,0 @@
-"""The Exchange protocol and who implements it."""

@@ -1,1 +1,0 @@
-"""The native adapters, one file a venue."""

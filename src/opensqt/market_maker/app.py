@@ -1,0 +1,189 @@
+"""Puts the market maker together: the exchange by the settings, the state from the store, the safety check."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+
+from opensqt.client.exchange import RemoteExchange
+from opensqt.config.market_maker import MarketMakerSettings, TradingSettings
+from opensqt.config.venue import VenueSettings
+from opensqt.market_maker.engine import Engine, EngineSettings
+from opensqt.market_maker.orders import reconcile
+from opensqt.market_maker.orders.ids import OrderIds
+from opensqt.market_maker.orders.state import Stored
+from opensqt.market_maker.risk.safety import Demands, Facts, Rule, Rung, check, ladder
+from opensqt.market_maker.service import started
+from opensqt.market_maker.store.store import Store
+from opensqt.market_maker.strategy.grid.settings import GridSettings
+from opensqt.model.account import PositionMode
+from opensqt.model.clock import now_ms
+from opensqt.model.errors import ConfigError
+from opensqt.model.exchange import Exchange
+from opensqt.model.order import PositionSide, Side, TimeInForce
+from opensqt.model.venue import ExchangeInfo, SymbolRules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembly:
+    """Everything that a run needs."""
+
+    exchange: Exchange
+    info: ExchangeInfo
+    rules: SymbolRules
+    engine: Engine
+    facts: Facts
+    demands: Demands
+    verdicts: list[Rule]
+    rungs: list[Rung]
+
+    @property
+    def safe(self) -> bool:
+        """Whether every rule of the safety check holds."""
+        return all(rule.holds for rule in self.verdicts)
+
+
+def make_exchange(settings: MarketMakerSettings) -> Exchange:
+    """Make the exchange that `app.current_exchange` names; it is not started yet.
+
+    Raises:
+        ConfigError: Development mode on a venue that can't be had.
+    """
+    name = settings.app.current_exchange
+    if name == "remote":
+        # Each grid has a lease of its own, and a lease belongs to a name.
+        return RemoteExchange(settings.exchanges.remote.named(f"market-maker-{settings.trading.symbol}"))
+    from opensqt.venues.factory import (
+        create_exchange,  # ccxt takes a second to import; the usual mode does not need it
+    )
+
+    access = settings.venue_access(name)
+    return create_exchange(
+        VenueSettings(
+            name=name,
+            api_key=access.api_key,
+            secret=access.secret_key,
+            passphrase=access.passphrase,
+            testnet=access.testnet,
+            base_url=access.base_url,
+            symbols=(settings.trading.symbol,),
+        )
+    )
+
+
+async def assemble(
+    settings: MarketMakerSettings,
+    store: Store,
+    stack: AsyncExitStack,
+    make: Callable[[MarketMakerSettings], Exchange] = make_exchange,
+) -> Assembly:
+    """Connect, load the grid and check it.
+
+    Args:
+        settings: The whole file.
+        store: Open.
+        stack: Closes the exchange at its end.
+        make: Makes the exchange, not started yet.
+
+    Raises:
+        ConfigError: The settings don't fit the venue, or the stored grid.
+        ConnectorUnavailable: After the last retry.
+    """
+    trading = settings.trading
+    exchange = await stack.enter_async_context(started(make(settings)))
+    info = await exchange.get_exchange_info()
+    rules = _fitting_rules(info, trading)
+    stored = await store.load(trading.symbol)
+    stored = _same_grid(stored, trading)
+    demands = Demands(
+        interval=trading.price_interval,
+        order_quantity=trading.order_quantity,
+        min_order_value=trading.min_order_value,
+        levels=trading.position_safety_check,
+    )
+    facts = await _facts(exchange, info, rules, settings, stored)
+    engine = Engine(_engine_settings(trading, settings, info), rules, stored, now=time.monotonic())
+    return Assembly(
+        exchange=exchange,
+        info=info,
+        rules=rules,
+        engine=engine,
+        facts=facts,
+        demands=demands,
+        verdicts=check(facts, demands, rules),
+        rungs=ladder(facts, demands, rules),
+    )
+
+
+def _fitting_rules(info: ExchangeInfo, trading: TradingSettings) -> SymbolRules:
+    rules = info.rules(trading.symbol)
+    if rules is None:
+        raise ConfigError(f"trading.symbol: {trading.symbol} is not traded at {info.name}")
+    if not info.capabilities.trading:
+        raise ConfigError("app.current_exchange: the connector is public-only; start it with a key to trade")
+    if TimeInForce.POST_ONLY not in info.capabilities.time_in_force:
+        raise ConfigError(
+            f"app.current_exchange: {info.name} has no post-only orders, and the grid trades with no others"
+        )
+    longest = OrderIds(trading.strategy_id, trading.symbol)
+    try:
+        longest.make(-100_000, Side.SELL, now_ms())
+    except ValueError as error:
+        raise ConfigError(f"trading.symbol: {trading.symbol} is too long for our order ids: {error}") from None
+    return rules
+
+
+def _same_grid(stored: Stored, trading: TradingSettings) -> Stored:
+    """A level's price follows from anchor and interval, so the interval may change only while nothing is held."""
+    header = stored.header
+    if header is None or header.interval == trading.price_interval:
+        return stored
+    holding = [slot for slot in stored.slots if slot.quantity]
+    if holding or stored.live_orders:
+        raise ConfigError(
+            f"trading.price_interval {trading.price_interval}: the stored grid was built with {header.interval} and has"
+            f" {len(holding)} levels filled and {len(stored.live_orders)} orders live; set it back, or give another"
+            " app.database_url"
+        )
+    return replace(stored, header=replace(header, interval=trading.price_interval))
+
+
+async def _facts(
+    exchange: Exchange, info: ExchangeInfo, rules: SymbolRules, settings: MarketMakerSettings, stored: Stored
+) -> Facts:
+    symbol = settings.trading.symbol
+    account = await exchange.get_account()
+    position = reconcile.held(await exchange.get_positions(symbol), symbol)
+    price = await exchange.get_latest_price(symbol)
+    fee = rules.maker_fee
+    return Facts(
+        price=price.mid,
+        available=account.available_balance,
+        leverage=position.leverage if position is not None else None,
+        fee_rate=fee if fee is not None else settings.venue_access(info.name).fee_rate,
+        held_levels=sum(1 for slot in stored.slots if slot.quantity),
+    )
+
+
+def _engine_settings(trading: TradingSettings, settings: MarketMakerSettings, info: ExchangeInfo) -> EngineSettings:
+    return EngineSettings(
+        symbol=trading.symbol,
+        strategy_id=trading.strategy_id,
+        interval=trading.price_interval,
+        grid=GridSettings(
+            order_quantity=trading.order_quantity,
+            min_order_value=trading.min_order_value,
+            buy_window=trading.buy_window_size,
+            sell_window=trading.sell_window_size,
+            max_live=trading.order_cleanup_threshold,
+            cleanup_batch=trading.cleanup_batch_size,
+        ),
+        position_side=PositionSide.LONG if info.position_mode is PositionMode.HEDGE else PositionSide.BOTH,
+        adopt_position=settings.app.adopt_position,
+        reconcile_interval_s=float(trading.reconcile_interval),
+        margin_lock_s=float(trading.margin_lock_duration_seconds),
+        price_max_age_s=float(trading.price_max_age_seconds),
+        first_sequence=now_ms(),
+    )

@@ -1,0 +1,151 @@
+"""A slot: one level of the grid with at most one live order, and the one table of how its state may change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+
+from opensqt.model.order import Order, OrderStatus, Side
+
+
+class SlotState(StrEnum):
+    """Whether a slot's order may be placed, awaited or cancelled."""
+
+    FREE = "FREE"
+    PENDING = "PENDING"
+    """Sent, and the venue's word is still awaited."""
+    LOCKED = "LOCKED"
+    """The venue works the order, or its last fills are not counted yet."""
+
+
+class SlotEvent(StrEnum):
+    """What can happen to a slot's order."""
+
+    PLACE = "PLACE"
+    """The intent was made."""
+    DOUBT = "DOUBT"
+    """The outcome of a request is not known."""
+    ACKNOWLEDGE = "ACKNOWLEDGE"
+    """The venue was seen to work the order."""
+    REFUSE = "REFUSE"
+    """Proven: the order never came to be."""
+    SETTLE = "SETTLE"
+    """The order is closed and all its fills are counted."""
+
+
+TRANSITIONS: dict[tuple[SlotState, SlotEvent], SlotState] = {
+    (SlotState.FREE, SlotEvent.PLACE): SlotState.PENDING,
+    (SlotState.FREE, SlotEvent.ACKNOWLEDGE): SlotState.LOCKED,  # an order of ours found at the venue
+    (SlotState.PENDING, SlotEvent.DOUBT): SlotState.PENDING,
+    (SlotState.PENDING, SlotEvent.ACKNOWLEDGE): SlotState.LOCKED,
+    (SlotState.PENDING, SlotEvent.REFUSE): SlotState.FREE,
+    (SlotState.PENDING, SlotEvent.SETTLE): SlotState.FREE,
+    (SlotState.LOCKED, SlotEvent.DOUBT): SlotState.LOCKED,
+    (SlotState.LOCKED, SlotEvent.ACKNOWLEDGE): SlotState.LOCKED,
+    (SlotState.LOCKED, SlotEvent.SETTLE): SlotState.FREE,
+}
+"""What is not here must not happen. Drawn in docs/grid.md; tested for every pair."""
+
+
+class IllegalTransition(Exception):
+    """A slot was asked for what its state forbids: a defect of ours, never the venue's doing."""
+
+
+def next_state(state: SlotState, event: SlotEvent) -> SlotState:
+    """Answer the state after *event*.
+
+    Raises:
+        IllegalTransition: The table has no such step.
+    """
+    try:
+        return TRANSITIONS[state, event]
+    except KeyError:
+        raise IllegalTransition(f"slot is {state}: {event} is not possible") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveOrder:
+    """An order of ours as far as we know it."""
+
+    client_order_id: str
+    level: int
+    side: Side
+    price: Decimal
+    quantity: Decimal
+    status: OrderStatus = OrderStatus.PENDING
+    order_id: str = ""
+    filled: Decimal = Decimal(0)
+    """Base coins, cumulative, as the venue tells it."""
+    counted: Decimal = Decimal(0)
+    """Base coins of the fills that we counted."""
+    reason: str = ""
+    since: float = 0.0
+    """Monotonic seconds of this process: when it was intended, restored, last seen, or its placing ended in doubt."""
+    cancel_asked: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing can happen any more and nothing is left to count."""
+        return self.status.is_closed and self.counted >= self.filled
+
+    @property
+    def remaining(self) -> Decimal:
+        """Base coins that may still be filled."""
+        return Decimal(0) if self.status.is_closed else self.quantity - max(self.filled, self.counted)
+
+    def merged(self, order: Order) -> LiveOrder:
+        """Take in what the venue tells; something older or repeated changes nothing."""
+        status = order.status if self.status.may_become(order.status) else self.status
+        return replace(
+            self,
+            status=status,
+            order_id=order.order_id or self.order_id,
+            filled=max(self.filled, order.filled_quantity),
+            # Why nothing is known of it now says nothing of how it ends.
+            reason=self.reason if order.status.is_in_flight else order.reason or self.reason,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One level: what it holds, and its order if it has one."""
+
+    level: int
+    quantity: Decimal = Decimal(0)
+    """Base coins held, from counted fills; above zero is long."""
+    cost: Decimal = Decimal(0)
+    """What they cost, quote, before fees."""
+    state: SlotState = SlotState.FREE
+    order: LiveOrder | None = None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether a new order may be placed here."""
+        return self.state is SlotState.FREE
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """What a held coin cost on average; None when nothing is held."""
+        return self.cost / self.quantity if self.quantity else None
+
+    def after(self, event: SlotEvent, order: LiveOrder | None) -> Slot:
+        """Answer the slot after *event*; *order* is its order from then on."""
+        return replace(self, state=next_state(self.state, event), order=order)
+
+    def traded(self, side: Side, price: Decimal, quantity: Decimal) -> tuple[Slot, Decimal]:
+        """Count a trade.
+
+        Returns:
+            The slot after it, and the profit that it realized against the average cost, quote, before fees.
+        """
+        change = side.sign * quantity
+        if self.quantity * change >= 0:
+            return replace(self, quantity=self.quantity + change, cost=self.cost + change * price), Decimal(0)
+        average = self.cost / self.quantity
+        closed = min(quantity, abs(self.quantity))
+        profit = -side.sign * (price - average) * closed
+        left = self.quantity + change
+        turned = abs(change) >= abs(self.quantity)
+        cost = left * price if turned else self.cost + side.sign * closed * average
+        return replace(self, quantity=left, cost=cost), profit

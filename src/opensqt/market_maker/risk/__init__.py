@@ -1,0 +1,1 @@
+"""The checks that keep a grid within what its account can carry."""

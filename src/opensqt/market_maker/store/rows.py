@@ -1,0 +1,135 @@
+"""The rows of the tables, to and from the values that the market maker works with."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row
+
+from opensqt.market_maker.orders.events import CountedFill
+from opensqt.market_maker.orders.slots import LiveOrder, Slot
+from opensqt.market_maker.orders.state import Header, Totals
+from opensqt.model.order import Fill, OrderStatus, PositionSide, Side
+
+
+def header_row(symbol: str, header: Header) -> dict[str, Any]:
+    """Write the one-row part."""
+    totals = header.totals
+    return {
+        "symbol": symbol,
+        "anchor": header.anchor,
+        "interval": header.interval,
+        "sequence": header.sequence,
+        "watermark_ms": header.watermark_ms,
+        "orders_placed": totals.orders_placed,
+        "fills": totals.fills,
+        "volume": totals.volume,
+        "fees": json.dumps({asset: format(amount, "f") for asset, amount in totals.fees.items()}),
+        "realized_pnl": totals.realized_pnl,
+        "profit": totals.profit,
+        "adopted": totals.adopted,
+    }
+
+
+def header(row: Row[Any]) -> Header:
+    """Read it back."""
+    return Header(
+        anchor=row.anchor,
+        interval=row.interval,
+        sequence=row.sequence,
+        watermark_ms=row.watermark_ms,
+        totals=Totals(
+            orders_placed=row.orders_placed,
+            fills=row.fills,
+            volume=row.volume,
+            fees={asset: Decimal(amount) for asset, amount in json.loads(row.fees).items()},
+            realized_pnl=row.realized_pnl,
+            profit=row.profit,
+            adopted=row.adopted,
+        ),
+    )
+
+
+def slot_row(symbol: str, slot: Slot) -> dict[str, Any]:
+    """Write what a slot holds."""
+    return {"symbol": symbol, "level": slot.level, "quantity": slot.quantity, "cost": slot.cost}
+
+
+def order_row(symbol: str, order: LiveOrder, now_ms: int) -> dict[str, Any]:
+    """Write an order as it now stands."""
+    return {
+        "client_order_id": order.client_order_id,
+        "symbol": symbol,
+        "level": order.level,
+        "side": order.side.value,
+        "price": order.price,
+        "quantity": order.quantity,
+        "order_id": order.order_id,
+        "status": order.status.value,
+        "filled": order.filled,
+        "counted": order.counted,
+        "reason": order.reason,
+        "live": not order.settled,
+        "created_ms": now_ms,
+        "updated_ms": now_ms,
+    }
+
+
+def live_order(row: Row[Any]) -> LiveOrder:
+    """Read an order back."""
+    return LiveOrder(
+        client_order_id=row.client_order_id,
+        level=row.level,
+        side=Side(row.side),
+        price=row.price,
+        quantity=row.quantity,
+        status=OrderStatus(row.status),
+        order_id=row.order_id,
+        filled=row.filled,
+        counted=row.counted,
+        reason=row.reason,
+    )
+
+
+def fill_row(counted: CountedFill) -> dict[str, Any]:
+    """Write a counted fill."""
+    fill = counted.fill
+    return {
+        "symbol": fill.symbol,
+        "trade_id": fill.trade_id,
+        "order_id": fill.order_id,
+        "client_order_id": fill.client_order_id,
+        "level": counted.level,
+        "side": fill.side.value,
+        "position_side": fill.position_side.value,
+        "price": fill.price,
+        "quantity": fill.quantity,
+        "fee": fill.fee,
+        "fee_asset": fill.fee_asset,
+        "is_maker": fill.is_maker,
+        "realized_pnl": fill.realized_pnl,
+        "profit": counted.profit,
+        "time_ms": fill.event_time_ms,
+    }
+
+
+def counted_fill(row: Row[Any]) -> CountedFill:
+    """Read it back."""
+    fill = Fill(
+        symbol=row.symbol,
+        trade_id=row.trade_id,
+        order_id=row.order_id,
+        client_order_id=row.client_order_id,
+        side=Side(row.side),
+        position_side=PositionSide(row.position_side),
+        price=row.price,
+        quantity=row.quantity,
+        fee=row.fee,
+        fee_asset=row.fee_asset,
+        is_maker=row.is_maker,
+        realized_pnl=row.realized_pnl,
+        event_time_ms=row.time_ms,
+    )
+    return CountedFill(fill=fill, level=row.level, profit=row.profit)

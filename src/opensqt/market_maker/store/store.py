@@ -1,0 +1,207 @@
+"""The database: intents before they are sent, fills before they are acted on, and what a restart begins with.
+
+SQLite runs in WAL mode with synchronous=NORMAL: nothing is lost when the process is killed. After a power cut the
+last commits may be missing; the venue then still knows the orders by their client ids and the fills by their time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Executable, Table, event, func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from opensqt.market_maker.orders.events import CountedFill
+from opensqt.market_maker.orders.slots import LiveOrder, Slot
+from opensqt.market_maker.orders.state import REMEMBERED, Changes, Stored
+from opensqt.market_maker.store import rows, schema
+from opensqt.model.clock import Clock, now_ns
+from opensqt.model.errors import ConfigError
+
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+
+
+class Store:
+    """One database of one or more grids. Make it with `await Store.open(...)`.
+
+    Only one market maker at a time may hold a grid; see `hold`.
+    """
+
+    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        self._lock_files: list[int] = []
+        self._upserts = {
+            table: self._upsert(table, keep=("created_ms",)) for table in (schema.grids, schema.slots, schema.orders)
+        }
+        self._lock_connection: AsyncConnection | None = None
+
+    @classmethod
+    async def open(cls, url: str, *, clock: Clock = now_ns) -> Self:
+        """Open the database, making its tables if there are none.
+
+        Args:
+            url: `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`.
+            clock: Stamps the orders.
+
+        Raises:
+            ConfigError: It can't be opened, or belongs to another version.
+        """
+        parsed = make_url(url)
+        driver = _DRIVERS.get(parsed.get_backend_name())
+        if driver is None:
+            raise ConfigError("app.database_url: expected sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
+        if driver.startswith("sqlite") and parsed.database not in (None, "", ":memory:"):
+            await asyncio.to_thread(Path(str(parsed.database)).parent.mkdir, parents=True, exist_ok=True)
+        engine = create_async_engine(parsed.set(drivername=driver))
+        if engine.dialect.name == "sqlite":
+            event.listen(engine.sync_engine, "connect", _tune_sqlite)
+        store = cls(engine, clock)
+        try:
+            await store._prepare()
+        except (SQLAlchemyError, OSError) as error:
+            await store.close()
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            raise ConfigError(f"app.database_url: {_shown(parsed)} can't be opened: {cause}") from None
+        except ConfigError:
+            await store.close()
+            raise
+        return store
+
+    async def close(self) -> None:
+        """Release the database and the hold on the grid. Idempotent."""
+        if self._lock_connection is not None:
+            await self._lock_connection.close()
+            self._lock_connection = None
+        await self._engine.dispose()
+        while self._lock_files:
+            os.close(self._lock_files.pop())
+
+    async def hold(self, symbol: str) -> None:
+        """Make sure that no other process trades this grid.
+
+        Raises:
+            ConfigError: Another one does.
+        """
+        taken = f"app.database_url: another market maker trades {symbol} with this database; stop it first"
+        if self._engine.dialect.name == "postgresql":
+            if self._lock_connection is None:
+                self._lock_connection = await self._engine.connect()
+            key = func.hashtext(f"opensqt:{symbol}")
+            held = await self._lock_connection.scalar(select(func.pg_try_advisory_lock(key)))
+            await self._lock_connection.commit()
+            if not held:
+                raise ConfigError(taken)
+            return
+        database = self._engine.url.database
+        if database in (None, "", ":memory:"):
+            return
+        lock = os.open(f"{database}.{symbol}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        self._lock_files.append(lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(taken) from None
+
+    async def load(self, symbol: str) -> Stored:
+        """Answer all that a restart needs of *symbol*."""
+        orders, fills = schema.orders.c, schema.fills.c
+        async with self._engine.connect() as connection:
+            grid = (await connection.execute(select(schema.grids).where(schema.grids.c.symbol == symbol))).first()
+            slots = await connection.execute(select(schema.slots).where(schema.slots.c.symbol == symbol))
+            live = await connection.execute(
+                select(schema.orders).where(orders.symbol == symbol, orders.live).order_by(orders.created_ms)
+            )
+            closed = await connection.execute(
+                select(orders.client_order_id, orders.order_id)
+                .where(orders.symbol == symbol, ~orders.live)
+                .order_by(orders.updated_ms.desc())
+                .limit(REMEMBERED)
+            )
+            trades = await connection.execute(
+                select(fills.trade_id).where(fills.symbol == symbol).order_by(fills.time_ms.desc()).limit(REMEMBERED)
+            )
+            return Stored(
+                header=rows.header(grid) if grid is not None else None,
+                slots=tuple(Slot(level=row.level, quantity=row.quantity, cost=row.cost) for row in slots),
+                live_orders=tuple(rows.live_order(row) for row in live),
+                closed_orders=tuple((row.client_order_id, row.order_id) for row in reversed(closed.all())),
+                trade_ids=tuple(row.trade_id for row in reversed(trades.all())),
+            )
+
+    async def commit(self, symbol: str, changes: Changes) -> None:
+        """Store all changes or none.
+
+        Raises:
+            SQLAlchemyError: They are not stored; nothing that depends on them may be done.
+        """
+        now_ms = self._clock() // 1_000_000
+        async with self._engine.begin() as connection:
+            if changes.header is not None:
+                await connection.execute(self._upserts[schema.grids], [rows.header_row(symbol, changes.header)])
+            if changes.slots:
+                slots = [rows.slot_row(symbol, slot) for slot in changes.slots]
+                await connection.execute(self._upserts[schema.slots], slots)
+            if changes.orders:
+                written = [rows.order_row(symbol, order, now_ms) for order in changes.orders]
+                await connection.execute(self._upserts[schema.orders], written)
+            if changes.fills:
+                # A trade that is there already would mean that it was counted twice: that must fail, not pass.
+                await connection.execute(insert(schema.fills), [rows.fill_row(counted) for counted in changes.fills])
+
+    async def fills(self, symbol: str) -> list[CountedFill]:
+        """Answer every counted fill of *symbol*, oldest first."""
+        fills = schema.fills.c
+        query = select(schema.fills).where(fills.symbol == symbol).order_by(fills.time_ms, fills.trade_id)
+        async with self._engine.connect() as connection:
+            return [rows.counted_fill(row) for row in await connection.execute(query)]
+
+    async def orders(self, symbol: str) -> list[LiveOrder]:
+        """Answer every order of *symbol* that was ever intended, oldest first."""
+        orders = schema.orders.c
+        query = select(schema.orders).where(orders.symbol == symbol).order_by(orders.created_ms, orders.client_order_id)
+        async with self._engine.connect() as connection:
+            return [rows.live_order(row) for row in await connection.execute(query)]
+
+    async def _prepare(self) -> None:
+        async with self._engine.begin() as connection:
+            await connection.run_sync(schema.metadata.create_all)
+            query = select(schema.meta.c.value).where(schema.meta.c.key == "schema_version")
+            found = await connection.scalar(query)
+            if found is None:
+                row = {"key": "schema_version", "value": str(schema.VERSION)}
+                await connection.execute(self._insert(schema.meta).values(row).on_conflict_do_nothing())
+            elif found != str(schema.VERSION):
+                raise ConfigError(
+                    f"app.database_url: the database has version {found}, this program works with {schema.VERSION};"
+                    " give another database"
+                )
+
+    def _upsert(self, table: Table, *, keep: Iterable[str]) -> Executable:
+        """Build the statement that inserts a row or replaces all of it but its key and the columns of *keep*."""
+        statement = self._insert(table)
+        primary = [column.name for column in table.primary_key]
+        fixed = {*primary, *keep}
+        changed = {column.name: statement.excluded[column.name] for column in table.c if column.name not in fixed}
+        return statement.on_conflict_do_update(index_elements=primary, set_=changed)
+
+
+def _tune_sqlite(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA busy_timeout=5000")
+    cursor.close()
+
+
+def _shown(url: Any) -> str:
+    return str(url.render_as_string(hide_password=True))

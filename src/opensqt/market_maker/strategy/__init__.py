@@ -1,0 +1,1 @@
+"""What is wanted: pure functions from market and inventory to quotes."""

@@ -1,0 +1,83 @@
+"""How every console script starts and ends: event loop, signals, exit codes, one plain sentence on failure."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from opensqt.model.errors import AccessError, BackOff, ConfigError, ConnectorUnavailable, ExchangeError, Unreachable
+from opensqt.telemetry import logging
+
+EXIT_OK = 0
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+EXIT_CREDENTIALS = 3
+EXIT_UNREACHABLE = 4
+
+Service = Callable[[asyncio.Event], Coroutine[Any, Any, int | None]]
+
+
+def run(service: Service, *, within: AbstractContextManager[None] | None = None) -> int:
+    """Run *service* to its end and answer the exit code.
+
+    The service gets an event that SIGTERM and SIGINT set; it should then stop in good order. A second signal
+    ends the process at once.
+
+    Args:
+        service: A coroutine function; what it returns is the exit code, None means 0.
+        within: Entered before the loop starts and left after it ended.
+    """
+    try:
+        with within or nullcontext(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_until_stopped(service)) or EXIT_OK
+    except Exception as error:  # noqa: BLE001 - the last line of defence: every failure becomes one sentence and a code
+        return fail(error)
+
+
+def fail(error: BaseException) -> int:
+    """Print what went wrong in one line, secrets removed, and answer the exit code for it."""
+    code, advice = _verdict(error)
+    text = logging.redact(str(error) or type(error).__name__)
+    print(f"error: {' '.join(text.split())}{advice}", file=sys.stderr)  # noqa: T201 - the user's terminal
+    if code == EXIT_FAILURE and logging.configured():
+        logging.get_logger("entry").debug("unexpected failure", exc_info=error)
+    return code
+
+
+def _verdict(error: BaseException) -> tuple[int, str]:
+    if isinstance(error, ConfigError):
+        return EXIT_USAGE, ""
+    if isinstance(error, AccessError):
+        return EXIT_CREDENTIALS, ""
+    if isinstance(error, ConnectorUnavailable | Unreachable | BackOff):
+        return EXIT_UNREACHABLE, ""
+    if isinstance(error, ExchangeError):
+        return EXIT_FAILURE, ""
+    return EXIT_FAILURE, f" ({type(error).__name__}); set LOG_LEVEL=DEBUG for the trace"
+
+
+async def _until_stopped(service: Service) -> int | None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            os._exit(EXIT_FAILURE)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    return await service(stop)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    if sys.platform == "win32":
+        return asyncio.new_event_loop
+    import uvloop
+
+    return uvloop.new_event_loop

@@ -1,0 +1,1 @@
+"""The simulated venue's core: accounts, order book, matching, margin, settlement."""

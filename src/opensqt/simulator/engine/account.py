@@ -1,0 +1,181 @@
+"""One account's books: wallet, positions, orders and fills."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import TypeVar
+
+from opensqt.model.account import PositionMode
+from opensqt.model.order import PositionSide, Side
+from opensqt.simulator.engine.events import FundingPaid
+from opensqt.simulator.engine.order import SimFill, SimOrder
+from opensqt.simulator.engine.position import ZERO, Position
+from opensqt.simulator.settings import AccountSettings
+
+T = TypeVar("T", SimOrder, SimFill)
+
+SIDES: dict[PositionMode, tuple[PositionSide, ...]] = {
+    PositionMode.ONE_WAY: (PositionSide.BOTH,),
+    PositionMode.HEDGE: (PositionSide.LONG, PositionSide.SHORT),
+}
+"""The positions that a symbol has in each mode."""
+
+
+class Account:
+    """What the venue keeps for one API key."""
+
+    def __init__(self, settings: AccountSettings, leverage: int) -> None:
+        self.key = settings.key
+        self.wallet_balance = settings.balance
+        self.mode = settings.position_mode
+        self.fees = ZERO
+        self.funding = ZERO
+        self.realized_pnl = ZERO
+        self.updated_ms = 0
+        self.margin_called = False
+        self.orders: dict[str, SimOrder] = {}
+        self.open: dict[str, dict[str, SimOrder]] = {}
+        """Open orders by symbol and order id, oldest first."""
+        self.fills: list[SimFill] = []
+        self.fundings: list[FundingPaid] = []
+        self.duplicates: list[str] = []
+        self._default_leverage = leverage
+        self._leverage: dict[str, int] = {}
+        self._positions: dict[tuple[str, PositionSide], Position] = {}
+        self._ids_by_client_id: dict[str, list[str]] = {}
+        self._order_ids: list[str] = []
+        self._order_ids_of: dict[str, list[str]] = {}
+        self._fills_of: dict[str, list[SimFill]] = {}
+
+    def leverage(self, symbol: str) -> int:
+        """The leverage in force for *symbol*."""
+        return self._leverage.get(symbol, self._default_leverage)
+
+    def set_leverage(self, symbol: str, leverage: int) -> None:
+        """Change it."""
+        self._leverage[symbol] = leverage
+
+    def position(self, symbol: str, side: PositionSide) -> Position:
+        """The position, made flat when first asked for."""
+        found = self._positions.get((symbol, side))
+        if found is None:
+            found = self._positions[symbol, side] = Position()
+        return found
+
+    def held(self) -> list[tuple[str, PositionSide, Position]]:
+        """The positions that are not flat."""
+        return [(symbol, side, position) for (symbol, side), position in self._positions.items() if position.quantity]
+
+    def realized_of(self, symbol: str) -> Decimal:
+        """The profit taken in a symbol, before fees."""
+        return sum((item.realized_pnl for (name, _), item in self._positions.items() if name == symbol), ZERO)
+
+    def open_in(self, symbol: str) -> list[SimOrder]:
+        """The open orders of a symbol, oldest first."""
+        return list(self.open.get(symbol, {}).values())
+
+    def add(self, order: SimOrder) -> None:
+        """Take in a new order."""
+        same = self._ids_by_client_id.setdefault(order.client_order_id, [])
+        if same and order.client_order_id not in self.duplicates:
+            self.duplicates.append(order.client_order_id)
+        same.append(order.order_id)
+        self._order_ids.append(order.order_id)
+        self._order_ids_of.setdefault(order.symbol, []).append(order.order_id)
+        self.put(order)
+
+    def put(self, order: SimOrder) -> None:
+        """Replace the snapshot of an order."""
+        self.orders[order.order_id] = order
+        open_ones = self.open.setdefault(order.symbol, {})
+        if order.status.is_open:
+            open_ones[order.order_id] = order
+        else:
+            open_ones.pop(order.order_id, None)
+
+    def add_fill(self, fill: SimFill) -> None:
+        """Take in a fill."""
+        self.fills.append(fill)
+        self._fills_of.setdefault(fill.symbol, []).append(fill)
+
+    def by_client_id(self, client_order_id: str, symbol: str | None = None) -> list[SimOrder]:
+        """The orders that had the client id, oldest first."""
+        found = [self.orders[order_id] for order_id in self._ids_by_client_id.get(client_order_id, ())]
+        return [order for order in found if symbol is None or order.symbol == symbol]
+
+    def order_history(
+        self,
+        symbol: str | None,
+        *,
+        since_ms: int | None,
+        until_ms: int | None,
+        from_id: int | None,
+        limit: int | None,
+    ) -> list[SimOrder]:
+        """See `Engine.orders`."""
+        ids = self._order_ids if symbol is None else self._order_ids_of.get(symbol, [])
+        first, last = _window(
+            ids,
+            (since_ms, until_ms, lambda order_id: self.orders[order_id].created_ms),
+            (from_id, int),
+        )
+        return [self.orders[order_id] for order_id in _limited(ids[first:last], limit, since_ms, from_id)]
+
+    def fill_history(
+        self,
+        symbol: str | None,
+        *,
+        since_ms: int | None,
+        until_ms: int | None,
+        from_id: int | None,
+        order_id: str | None,
+        limit: int | None,
+    ) -> list[SimFill]:
+        """See `Engine.fills`."""
+        fills = self.fills if symbol is None else self._fills_of.get(symbol, [])
+        # Trade ids rise within a symbol only, so that over all symbols they are compared one by one.
+        sorted_from = from_id if symbol is not None else None
+        first, last = _window(
+            fills, (since_ms, until_ms, lambda fill: fill.time_ms), (sorted_from, lambda fill: int(fill.trade_id))
+        )
+        found = fills[first:last]
+        if order_id is not None:
+            found = [fill for fill in found if fill.order_id == order_id]
+        if symbol is None and from_id is not None:
+            found = [fill for fill in found if int(fill.trade_id) >= from_id]
+        return _limited(found, limit, since_ms, from_id)
+
+
+Item = TypeVar("Item")
+
+
+def _window(
+    items: Sequence[Item],
+    times: tuple[int | None, int | None, Callable[[Item], int]],
+    ids: tuple[int | None, Callable[[Item], int]],
+) -> tuple[int, int]:
+    """Where the wanted items start and end; both times and ids rise along *items*."""
+    since_ms, until_ms, time_of = times
+    from_id, id_of = ids
+    first = 0 if since_ms is None else bisect_left(items, since_ms, key=time_of)
+    if from_id is not None:
+        first = max(first, bisect_left(items, from_id, key=id_of))
+    last = len(items) if until_ms is None else bisect_right(items, until_ms, key=time_of)
+    return first, max(first, last)
+
+
+def _limited(items: list[Item], limit: int | None, since_ms: int | None, from_id: int | None) -> list[Item]:
+    if limit is None or len(items) <= limit:
+        return items
+    return items[:limit] if since_ms is not None or from_id is not None else items[len(items) - limit :]
+
+
+def closes(side: Side, position_side: PositionSide, reduce_only: bool) -> bool:
+    """Whether an order can only shrink a position: reduce-only, or the closing side in hedge mode."""
+    if position_side is PositionSide.LONG:
+        return side is Side.SELL
+    if position_side is PositionSide.SHORT:
+        return side is Side.BUY
+    return reduce_only

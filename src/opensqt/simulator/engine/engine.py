@@ -1,0 +1,445 @@
+"""The venue's core: takes requests and outside flow, matches them, keeps the accounts, tells what happened.
+
+Pure and synchronous: no task, no socket, no wall clock beyond the one handed in. Amounts are base coins, prices and
+money quote, times market milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from opensqt.model.account import MarginMode, PositionMode
+from opensqt.model.market import INTERVALS_MS
+from opensqt.model.order import OrderStatus, OrderType, Side, TimeInForce
+from opensqt.simulator.clock import SimulatorClock
+from opensqt.simulator.engine.account import Account
+from opensqt.simulator.engine.admission import Admission
+from opensqt.simulator.engine.book import ZERO
+from opensqt.simulator.engine.events import (
+    BalanceView,
+    BookLevel,
+    BookTicker,
+    Event,
+    FundingPaid,
+    MarkPrice,
+    PositionView,
+    PublicTrade,
+    SettingsChanged,
+    SimCandle,
+)
+from opensqt.simulator.engine.matching import Matcher
+from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
+from opensqt.simulator.engine.settlement import Settlement
+from opensqt.simulator.engine.state import VenueState
+from opensqt.simulator.engine.tape import DayStatistics, PastBar
+from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookSnapshot:
+    """The best levels of a book, best first, as of an update id."""
+
+    symbol: str
+    last_update_id: int
+    bids: tuple[BookLevel, ...]
+    asks: tuple[BookLevel, ...]
+    time_ms: int
+
+
+class Engine:
+    """One venue. Accounts are named by their API key.
+
+    Every method that changes something tells its subscribers before it returns. Subscribers must not call back.
+    """
+
+    def __init__(self, settings: SimulatorSettings, clock: SimulatorClock) -> None:
+        self.settings = settings
+        self.clock = clock
+        self._state = VenueState(settings, clock.market_ms())
+        self._matcher = Matcher(self._state)
+        self._settlement = Settlement(self._state, self._matcher)
+        self._admission = Admission(self._state)
+
+    # The venue
+
+    def now_ms(self) -> int:
+        """Market time; never goes back."""
+        return self._state.now_ms
+
+    def symbols(self) -> tuple[SymbolSettings, ...]:
+        """Every symbol that trades here."""
+        return self.settings.symbols
+
+    def symbol(self, symbol: str) -> SymbolSettings:
+        """The settings of one symbol.
+
+        Raises:
+            Refused: UNKNOWN_SYMBOL.
+        """
+        return self._state.instrument(symbol).rules
+
+    def account_keys(self) -> tuple[str, ...]:
+        """The API keys of the accounts."""
+        return tuple(account.key for account in self.settings.accounts)
+
+    def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
+        """Call *callback* with every event from now on, in order.
+
+        Returns:
+            A function that ends it.
+        """
+        subscribers = self._state.subscribers
+        subscribers.append(callback)
+        return lambda: subscribers.remove(callback)
+
+    # Orders
+
+    def place(self, account: str, order: NewOrder) -> SimOrder:
+        """Take an order, match it, rest what is left.
+
+        Returns:
+            The order after matching: OPEN, PARTIALLY_FILLED, FILLED, or EXPIRED for what could not be done at once.
+
+        Raises:
+            Refused: Nothing was done; the reason tells why.
+        """
+        self._catch_up()
+        self._admission.check(self._account(account), order)
+        state, rules = self._state, self.symbol(order.symbol)
+        order_id = state.next_order_id()
+        market = order.order_type is OrderType.MARKET
+        placed = self._matcher.submit(
+            SimOrder(
+                account=account,
+                order_id=order_id,
+                client_order_id=order.client_order_id or f"auto{order_id}",
+                symbol=order.symbol,
+                side=order.side,
+                position_side=order.position_side,
+                order_type=order.order_type,
+                time_in_force=TimeInForce.GTC if market else order.time_in_force,
+                reduce_only=order.reduce_only,
+                # Written with the steps' own places, so that equal prices look the same to everybody.
+                price=order.price.quantize(rules.price_step) if order.price is not None else None,
+                quantity=order.quantity.quantize(rules.quantity_step),
+                status=OrderStatus.OPEN,
+                created_ms=state.now_ms,
+                updated_ms=state.now_ms,
+            )
+        )
+        state.publish()
+        return placed
+
+    def check(self, account: str, order: NewOrder) -> None:
+        """Raise `Refused` as `place` would, and do nothing else."""
+        self._catch_up()
+        self._admission.check(self._account(account), order)
+
+    def cancel(self, account: str, symbol: str, *, order_id: str = "", client_order_id: str = "") -> SimOrder:
+        """Cancel one open order; the order id wins when both are given.
+
+        Raises:
+            Refused: UNKNOWN_ORDER, or ORDER_CLOSED when nothing of it is open any more.
+        """
+        self._catch_up()
+        order = self.find(account, symbol, order_id=order_id, client_order_id=client_order_id)
+        if not order.status.is_open:
+            raise Refused(
+                RefusalReason.ORDER_CLOSED, f"order {order.order_id}: expected an open one, it is {order.status}"
+            )
+        canceled = self._matcher.cancel(order)
+        self._state.publish()
+        return canceled
+
+    def cancel_all(self, account: str, symbol: str) -> list[SimOrder]:
+        """Cancel every open order of a symbol and answer them, oldest first."""
+        self._catch_up()
+        self._state.instrument(symbol)
+        canceled = [self._matcher.cancel(order) for order in self._account(account).open_in(symbol)]
+        self._state.publish()
+        return canceled
+
+    def find(self, account: str, symbol: str, *, order_id: str = "", client_order_id: str = "") -> SimOrder:
+        """Answer one order, open or closed; by client id the newest that had it.
+
+        Raises:
+            Refused: UNKNOWN_ORDER.
+        """
+        self._state.instrument(symbol)
+        books = self._account(account)
+        found = books.orders.get(order_id) if order_id else None
+        if not order_id:
+            same = books.by_client_id(client_order_id, symbol)
+            found = next((order for order in same if order.status.is_open), same[-1] if same else None)
+        if found is None or found.symbol != symbol:
+            named = f"order_id {order_id!r}" if order_id else f"client_order_id {client_order_id!r}"
+            raise Refused(RefusalReason.UNKNOWN_ORDER, f"{named}: expected an order of {symbol}")
+        return found
+
+    def open_orders(self, account: str, symbol: str | None = None) -> list[SimOrder]:
+        """The open orders, oldest first."""
+        books = self._account(account)
+        if symbol is not None:
+            self._state.instrument(symbol)
+            return books.open_in(symbol)
+        found = [order for orders in books.open.values() for order in orders.values()]
+        return sorted(found, key=lambda order: int(order.order_id))
+
+    def orders(
+        self,
+        account: str,
+        symbol: str | None = None,
+        *,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        from_id: int | None = None,
+        limit: int | None = None,
+    ) -> list[SimOrder]:
+        """Every order ever, oldest first, by the time it was created.
+
+        Args:
+            account: API key.
+            symbol: None for all.
+            since_ms: First time wanted.
+            until_ms: Last time wanted.
+            from_id: First order id wanted.
+            limit: How many at most: the oldest when since_ms or from_id is given, else the newest.
+        """
+        return self._account(account).order_history(
+            symbol, since_ms=since_ms, until_ms=until_ms, from_id=from_id, limit=limit
+        )
+
+    def fills(
+        self,
+        account: str,
+        symbol: str | None = None,
+        *,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        from_id: int | None = None,
+        order_id: str | None = None,
+        limit: int | None = None,
+    ) -> list[SimFill]:
+        """Every fill ever, oldest first; the filters as for `orders`, from_id being a trade id."""
+        return self._account(account).fill_history(
+            symbol, since_ms=since_ms, until_ms=until_ms, from_id=from_id, order_id=order_id, limit=limit
+        )
+
+    def duplicate_client_order_ids(self, account: str) -> list[str]:
+        """The client ids that were accepted more than once."""
+        return list(self._account(account).duplicates)
+
+    # Accounts
+
+    def balance(self, account: str) -> BalanceView:
+        """The margin asset at the current marks."""
+        return self._state.margin.balance(self._account(account), self.settings.symbols[0].quote_asset)
+
+    def positions(self, account: str, symbol: str | None = None) -> list[PositionView]:
+        """The positions, flat ones included: BOTH in one-way mode, LONG and SHORT in hedge mode, per symbol."""
+        books = self._account(account)
+        symbols = tuple(self._state.instruments) if symbol is None else (self._state.instrument(symbol).rules.symbol,)
+        return [view for name in symbols for view in self._state.margin.positions(books, name)]
+
+    def funding_payments(self, account: str, symbol: str | None = None) -> list[FundingPaid]:
+        """Every funding payment, oldest first."""
+        return [paid for paid in self._account(account).fundings if symbol is None or paid.symbol == symbol]
+
+    def leverage(self, account: str, symbol: str) -> int:
+        """The leverage in force."""
+        self._state.instrument(symbol)
+        return self._account(account).leverage(symbol)
+
+    def set_leverage(self, account: str, symbol: str, leverage: int) -> int:
+        """Set it and answer it.
+
+        Raises:
+            Refused: LEVERAGE out of range; INSUFFICIENT_MARGIN when the account could not carry what it holds.
+        """
+        self._catch_up()
+        rules = self._state.instrument(symbol).rules
+        books, margin = self._account(account), self._state.margin
+        if not 1 <= leverage <= rules.max_leverage:
+            raise Refused(RefusalReason.LEVERAGE, f"leverage {leverage}: expected 1 to {rules.max_leverage}")
+        now = sum(margin.bound(books, symbol), ZERO)
+        then = sum(margin.bound(books, symbol, leverage=leverage), ZERO)
+        if then > now and margin.equity(books) - margin.initial(books) - (then - now) < 0:
+            raise Refused(
+                RefusalReason.INSUFFICIENT_MARGIN, f"leverage {leverage}: expected margin of {then} to be there"
+            )
+        books.set_leverage(symbol, leverage)
+        self._tell_settings(books, symbol)
+        return leverage
+
+    def position_mode(self, account: str) -> PositionMode:
+        """One-way or hedge."""
+        return self._account(account).mode
+
+    def set_position_mode(self, account: str, mode: PositionMode) -> None:
+        """Change it.
+
+        Raises:
+            Refused: NO_CHANGE, POSITION_OPEN or ORDERS_OPEN.
+        """
+        books = self._account(account)
+        if books.mode is mode:
+            raise Refused(RefusalReason.NO_CHANGE, f"position_mode {mode}: expected another than the one in force")
+        if self.open_orders(account):
+            raise Refused(RefusalReason.ORDERS_OPEN, f"position_mode {mode}: expected no open order at the change")
+        if books.held():
+            raise Refused(RefusalReason.POSITION_OPEN, f"position_mode {mode}: expected no open position at the change")
+        books.mode = mode
+
+    def margin_mode(self, account: str, symbol: str) -> MarginMode:
+        """CROSS; isolated margin is not simulated."""
+        self._state.instrument(symbol)
+        self._account(account)
+        return MarginMode.CROSS
+
+    def set_margin_mode(self, account: str, symbol: str, mode: MarginMode) -> None:
+        """Ask for cross margin.
+
+        Raises:
+            Refused: NO_CHANGE for CROSS, UNSUPPORTED for ISOLATED.
+        """
+        if self.margin_mode(account, symbol) is mode:
+            raise Refused(RefusalReason.NO_CHANGE, f"margin_mode {mode}: expected another than the one in force")
+        raise Refused(
+            RefusalReason.UNSUPPORTED, f"margin_mode {mode}: expected CROSS; isolated margin is not simulated"
+        )
+
+    # What everybody sees
+
+    def book(self, symbol: str, depth: int = 1000) -> BookSnapshot:
+        """The best levels, the accounts' own orders among them."""
+        book = self._state.instrument(symbol).book
+        return BookSnapshot(
+            symbol=symbol,
+            last_update_id=book.update_id,
+            bids=book.levels(Side.BUY, depth),
+            asks=book.levels(Side.SELL, depth),
+            time_ms=self._state.now_ms,
+        )
+
+    def best(self, symbol: str) -> BookTicker:
+        """The best bid and ask."""
+        self._state.instrument(symbol)
+        return self._state.best(symbol)
+
+    def last_price(self, symbol: str) -> Decimal:
+        """The last trade's price; the start price before the first trade."""
+        return self._state.instrument(symbol).tape.last_price
+
+    def mark(self, symbol: str) -> MarkPrice:
+        """Mark price, funding rate and the time of the next funding."""
+        self._state.instrument(symbol)
+        return self._state.mark_price(symbol)
+
+    def day(self, symbol: str) -> DayStatistics:
+        """The last 24 hours."""
+        return self._state.instrument(symbol).tape.day(self._state.now_ms)
+
+    def candles(
+        self,
+        symbol: str,
+        interval: str,
+        *,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        limit: int = 500,
+    ) -> list[SimCandle]:
+        """Bars, oldest first, the forming one last.
+
+        Args:
+            symbol: Canonical.
+            interval: A key of INTERVALS_MS.
+            start_ms: Open time of the first one wanted.
+            end_ms: Open time of the last one wanted.
+            limit: How many at most: the oldest when start_ms is given, else the newest.
+        """
+        tape = self._state.instrument(symbol).tape
+        if interval not in INTERVALS_MS:
+            raise Refused(RefusalReason.INVALID, f"interval {interval!r}: expected one of {', '.join(INTERVALS_MS)}")
+        return tape.candles(interval, start_ms=start_ms, end_ms=end_ms, limit=limit)
+
+    def trades(self, symbol: str, *, limit: int = 500) -> Sequence[PublicTrade]:
+        """The latest trades, oldest first; some thousands are kept."""
+        return self._state.instrument(symbol).tape.latest(limit)
+
+    def funding_history(self, symbol: str) -> Sequence[MarkPrice]:
+        """What each past funding was charged at, oldest first: rate, mark and time."""
+        self._state.instrument(symbol)
+        return tuple(self._settlement.fundings[symbol])
+
+    # What the market does to it
+
+    def remember(self, symbol: str, bars: Iterable[PastBar]) -> None:
+        """Put candles, oldest first, before the start."""
+        self._state.instrument(symbol).tape.remember(bars)
+
+    def advance(self, now_ms: int) -> None:
+        """Move market time on: candles close, funding is paid."""
+        self._settlement.advance(now_ms)
+
+    def set_mark(self, symbol: str, price: Decimal) -> None:
+        """Move the mark price; liquidates accounts that can't carry their positions at it."""
+        self._settlement.set_mark(self._state.instrument(symbol).rules.symbol, price)
+
+    @property
+    def funding_interval_ms(self) -> int:
+        """Market time from one funding to the next."""
+        return self._state.funding_interval_ms
+
+    def set_funding_rate(self, symbol: str, rate: Decimal) -> None:
+        """Set what the next funding is charged at."""
+        self._state.instrument(symbol).funding_rate = rate
+
+    def trade_outside(self, symbol: str, side: Side, quantity: Decimal, price: Decimal | None = None) -> Decimal:
+        """Let an outside participant take what the book holds, up to *price*.
+
+        Returns:
+            What was filled; the rest is gone.
+        """
+        return self._matcher.take_outside(symbol, side, quantity, price)
+
+    def quote_outside(self, symbol: str, side: Side, price: Decimal, quantity: Decimal) -> str:
+        """Let an outside participant take up to *price* and rest what is left there.
+
+        Returns:
+            The id of what rests, for `withdraw_outside`; empty if nothing is left.
+        """
+        return self._matcher.quote_outside(symbol, side, price, quantity)
+
+    def withdraw_outside(self, symbol: str, order_id: str) -> None:
+        """Take an outside participant's quote out of the book, if it is still there."""
+        self._state.instruments[symbol].book.remove(order_id)
+
+    def outside_quantity(self, symbol: str, order_id: str) -> Decimal:
+        """What is left of an outside participant's quote."""
+        resting = self._state.instruments[symbol].book.get(order_id)
+        return resting.quantity if resting is not None else ZERO
+
+    def publish(self) -> None:
+        """Tell the subscribers what the market did since the last time. Requests of accounts tell by themselves."""
+        self._state.publish()
+
+    def _account(self, key: str) -> Account:
+        return self._state.accounts[key]
+
+    def _catch_up(self) -> None:
+        """A request happens at the clock's time, not at that of the market's last step."""
+        self._settlement.advance(self.clock.market_ms())
+
+    def _tell_settings(self, books: Account, symbol: str) -> None:
+        self._state.tell(
+            SettingsChanged(
+                account=books.key,
+                symbol=symbol,
+                leverage=books.leverage(symbol),
+                margin_mode=MarginMode.CROSS,
+                time_ms=self._state.now_ms,
+            )
+        )
+        self._state.publish()

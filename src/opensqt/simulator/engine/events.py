@@ -1,0 +1,266 @@
+"""What the engine tells its subscribers, in the order it happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from opensqt.model.account import MarginMode
+from opensqt.model.order import PositionSide
+from opensqt.simulator.engine.order import SimFill, SimOrder
+
+BookLevel = tuple[Decimal, Decimal]
+"""Price and quantity in base coins; quantity zero means that the level is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookTicker:
+    """The best bid and ask changed. Price and quantity are zero on an empty side."""
+
+    symbol: str
+    bid: Decimal
+    bid_quantity: Decimal
+    ask: Decimal
+    ask_quantity: Decimal
+    update_id: int
+    """That of the last book change in it."""
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepthUpdate:
+    """The levels that one step of the book changed, with their new quantities.
+
+    Ids have no holes: each update's first id is the previous one's last id plus one.
+    """
+
+    symbol: str
+    first_update_id: int
+    last_update_id: int
+    bids: tuple[BookLevel, ...]
+    asks: tuple[BookLevel, ...]
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublicTrade:
+    """One trade, as everybody sees it."""
+
+    symbol: str
+    trade_id: str
+    aggregate_id: int
+    """Shared by the trades of one taker at one price."""
+    price: Decimal
+    quantity: Decimal
+    buyer_is_maker: bool
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimCandle:
+    """One bar."""
+
+    symbol: str
+    interval: str
+    """A key of `opensqt.model.market.INTERVALS_MS`."""
+    open_time_ms: int
+    close_time_ms: int
+    """The last millisecond that belongs to the bar."""
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+    """Base coins."""
+    quote_volume: Decimal
+    taker_buy_volume: Decimal
+    """Base coins bought by takers."""
+    taker_buy_quote_volume: Decimal
+    trades: int
+    first_trade_id: str
+    """Empty for a bar without trades of this run."""
+    last_trade_id: str
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandleUpdate:
+    """A bar changed, or closed."""
+
+    candle: SimCandle
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkPrice:
+    """The mark price, told once a market second at most, and the coming funding."""
+
+    symbol: str
+    mark_price: Decimal
+    index_price: Decimal
+    funding_rate: Decimal
+    """What the next funding will be charged at, as far as known."""
+    next_funding_ms: int
+    time_ms: int
+
+
+class Execution(StrEnum):
+    """What happened to an order."""
+
+    NEW = "NEW"
+    TRADE = "TRADE"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+    CUT = "CUT"
+    """A reduce-only order got smaller because the position did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderChanged:
+    """An order of an account changed; `fill` is there exactly when execution is TRADE."""
+
+    account: str
+    order: SimOrder
+    execution: Execution
+    fill: SimFill | None
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionView:
+    """One position at the current mark."""
+
+    symbol: str
+    position_side: PositionSide
+    quantity: Decimal
+    """Base coins, signed; a hedge-mode SHORT is negative too."""
+    entry_price: Decimal
+    """Average; zero when flat."""
+    mark_price: Decimal
+    unrealized_pnl: Decimal
+    realized_pnl: Decimal
+    """Since the start, before fees."""
+    leverage: int
+    margin_mode: MarginMode
+    initial_margin: Decimal
+    """Held by the position itself."""
+    order_margin: Decimal
+    """Held by open orders beyond the position's."""
+    maintenance_margin: Decimal
+    liquidation_price: Decimal | None
+    updated_ms: int
+
+    @property
+    def notional(self) -> Decimal:
+        """Quote, signed: quantity at the mark price."""
+        return self.quantity * self.mark_price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceView:
+    """The margin asset of an account at the current marks."""
+
+    asset: str
+    wallet_balance: Decimal
+    unrealized_pnl: Decimal
+    initial_margin: Decimal
+    """Positions and open orders together."""
+    position_margin: Decimal
+    order_margin: Decimal
+    maintenance_margin: Decimal
+    available_balance: Decimal
+    """What new orders may use; never below zero."""
+    realized_pnl: Decimal
+    """Since the start, before fees."""
+    fees: Decimal
+    """Paid since the start."""
+    funding: Decimal
+    """Received since the start; below zero was paid."""
+    updated_ms: int
+
+    @property
+    def margin_balance(self) -> Decimal:
+        """Wallet balance and open profit together."""
+        return self.wallet_balance + self.unrealized_pnl
+
+
+class AccountReason(StrEnum):
+    """What changed a balance or a position."""
+
+    ORDER = "ORDER"
+    FUNDING = "FUNDING"
+    LIQUIDATION = "LIQUIDATION"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChanged:
+    """The balance or positions of an account changed; `positions` are those concerned."""
+
+    account: str
+    reason: AccountReason
+    balance: BalanceView
+    balance_change: Decimal
+    """Wallet balance now less before, fees and profit included."""
+    positions: tuple[PositionView, ...]
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsChanged:
+    """The leverage or the margin mode of a symbol changed."""
+
+    account: str
+    symbol: str
+    leverage: int
+    margin_mode: MarginMode
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FundingPaid:
+    """One position's funding; an `AccountChanged` follows."""
+
+    account: str
+    symbol: str
+    position_side: PositionSide
+    amount: Decimal
+    """Quote received; below zero was paid."""
+    rate: Decimal
+    mark_price: Decimal
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginCall:
+    """Little is left before liquidation: told once until the account has recovered."""
+
+    account: str
+    balance: BalanceView
+    positions: tuple[PositionView, ...]
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Liquidation:
+    """The venue closes the account's positions; order events with this reason follow."""
+
+    account: str
+    balance: BalanceView
+    positions: tuple[PositionView, ...]
+    time_ms: int
+
+
+Event = (
+    BookTicker
+    | DepthUpdate
+    | PublicTrade
+    | CandleUpdate
+    | MarkPrice
+    | OrderChanged
+    | AccountChanged
+    | SettingsChanged
+    | FundingPaid
+    | MarginCall
+    | Liquidation
+)

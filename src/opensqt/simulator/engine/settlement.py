@@ -1,0 +1,158 @@
+"""What the venue does to accounts by itself: funding at its hours, margin calls, liquidation."""
+
+from __future__ import annotations
+
+from collections import deque
+from decimal import Decimal
+
+from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
+from opensqt.simulator.engine.account import Account
+from opensqt.simulator.engine.events import (
+    AccountReason,
+    CandleUpdate,
+    FundingPaid,
+    Liquidation,
+    MarginCall,
+    MarkPrice,
+    PositionView,
+)
+from opensqt.simulator.engine.margin import MARGIN_CALL_RATIO
+from opensqt.simulator.engine.matching import Matcher
+from opensqt.simulator.engine.order import ClosingReason, SimOrder
+from opensqt.simulator.engine.position import Position
+from opensqt.simulator.engine.state import VenueState
+
+_FUNDINGS_KEPT = 1_000
+
+
+class Settlement:
+    """Moves market time and marks on, and settles what that brings due."""
+
+    def __init__(self, state: VenueState, matcher: Matcher) -> None:
+        self._state = state
+        self._matcher = matcher
+        self.fundings: dict[str, deque[MarkPrice]] = {
+            symbol: deque(maxlen=_FUNDINGS_KEPT) for symbol in state.instruments
+        }
+
+    def advance(self, now_ms: int) -> None:
+        """Pay funding and close candles, each at its own time, up to *now_ms*. Time never goes back."""
+        state = self._state
+        while state.next_funding_ms <= now_ms:
+            self._move_to(state.next_funding_ms)
+            state.next_funding_ms += state.funding_interval_ms
+            self._pay_funding()
+        self._move_to(now_ms)
+
+    def set_mark(self, symbol: str, price: Decimal) -> None:
+        """Move the mark, and look after the accounts that hold the symbol."""
+        instrument = self._state.instruments[symbol]
+        if price == instrument.mark:
+            return
+        instrument.mark = price
+        for account in self._state.accounts.values():
+            if any(held == symbol for held, _, _ in account.held()):
+                self._look_after(account)
+
+    def _move_to(self, now_ms: int) -> None:
+        state = self._state
+        if now_ms <= state.now_ms:
+            return
+        state.now_ms = now_ms
+        for instrument in state.instruments.values():
+            for candle in instrument.tape.roll(now_ms):
+                state.tell(CandleUpdate(candle=candle, time_ms=now_ms))
+
+    def _pay_funding(self) -> None:
+        for symbol, instrument in self._state.instruments.items():
+            self.fundings[symbol].append(self._state.mark_price(symbol))
+            for account in self._state.accounts.values():
+                for held, side, position in account.held():
+                    if held == symbol:
+                        self._pay(account, symbol, side, position, instrument.funding_rate, instrument.mark)
+
+    def _pay(
+        self, account: Account, symbol: str, side: PositionSide, position: Position, rate: Decimal, mark: Decimal
+    ) -> None:
+        amount = -position.quantity * mark * rate
+        account.wallet_balance += amount
+        account.funding += amount
+        paid = FundingPaid(
+            account=account.key,
+            symbol=symbol,
+            position_side=side,
+            amount=amount,
+            rate=rate,
+            mark_price=mark,
+            time_ms=self._state.now_ms,
+        )
+        account.fundings.append(paid)
+        self._state.tell(paid)
+        self._state.tell_account(account, AccountReason.FUNDING, amount, symbol, side)
+        self._look_after(account)
+
+    def _look_after(self, account: Account) -> None:
+        margin = self._state.margin
+        equity, maintenance = margin.equity(account), margin.maintenance(account)
+        if maintenance and equity <= maintenance:
+            self._liquidate(account)
+            return
+        near = maintenance >= equity * MARGIN_CALL_RATIO and maintenance > 0
+        if near and not account.margin_called:
+            self._state.tell(
+                MarginCall(
+                    account=account.key,
+                    balance=margin.balance(account, self._asset(account)),
+                    positions=self._held(account),
+                    time_ms=self._state.now_ms,
+                )
+            )
+        account.margin_called = near
+
+    def _liquidate(self, account: Account) -> None:
+        """Cancel all orders and close at market; what the book can't take is tried again at the next mark."""
+        state = self._state
+        held = [
+            item
+            for item in account.held()
+            if state.instruments[item[0]].book.best(Side.SELL if item[2].quantity < 0 else Side.BUY) is not None
+        ]
+        if not held:
+            return
+        state.tell(
+            Liquidation(
+                account=account.key,
+                balance=state.margin.balance(account, self._asset(account)),
+                positions=self._held(account),
+                time_ms=state.now_ms,
+            )
+        )
+        for symbol in tuple(account.open):
+            for order in account.open_in(symbol):
+                self._matcher.cancel(order, ClosingReason.LIQUIDATION)
+        for symbol, side, position in held:
+            order_id = state.next_order_id()
+            self._matcher.submit(
+                SimOrder(
+                    account=account.key,
+                    order_id=order_id,
+                    client_order_id=f"autoclose{order_id}",
+                    symbol=symbol,
+                    side=Side.SELL if position.quantity > 0 else Side.BUY,
+                    position_side=side,
+                    order_type=OrderType.MARKET,
+                    time_in_force=TimeInForce.IOC,
+                    reduce_only=side is PositionSide.BOTH,
+                    price=None,
+                    quantity=abs(position.quantity),
+                    status=OrderStatus.OPEN,
+                    created_ms=state.now_ms,
+                    updated_ms=state.now_ms,
+                )
+            )
+
+    def _held(self, account: Account) -> tuple[PositionView, ...]:
+        return tuple(self._state.margin.position(account, symbol, side) for symbol, side, _ in account.held())
+
+    def _asset(self, account: Account) -> str:
+        return self._state.instruments[account.held()[0][0]].rules.quote_asset

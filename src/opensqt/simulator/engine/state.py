@@ -1,0 +1,179 @@
+"""The venue's state that matching, settlement and the engine's face share, and the box of news not told yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from opensqt.model.order import PositionSide, Side
+from opensqt.simulator.engine.account import Account
+from opensqt.simulator.engine.book import Book, Resting
+from opensqt.simulator.engine.events import (
+    AccountChanged,
+    AccountReason,
+    BookTicker,
+    CandleUpdate,
+    DepthUpdate,
+    Event,
+    Execution,
+    MarkPrice,
+    OrderChanged,
+)
+from opensqt.simulator.engine.margin import Margin
+from opensqt.simulator.engine.order import RefusalReason, Refused, SimFill, SimOrder
+from opensqt.simulator.engine.tape import Tape
+from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
+
+DEFAULT_FUNDING_RATE = Decimal("0.0001")
+_FIRST_ORDER_ID = 1_000_001
+_MARK_EVERY_MS = 1_000
+
+
+class Instrument:
+    """One perpetual: its rules, its book, its tape, its mark."""
+
+    def __init__(self, rules: SymbolSettings, now_ms: int) -> None:
+        self.rules = rules
+        self.book = Book(rules.symbol)
+        self.tape = Tape(rules.symbol, now_ms, rules.start_price)
+        self.mark = rules.start_price
+        self.funding_rate = DEFAULT_FUNDING_RATE
+        self.mark_told_ms: int | None = None
+        self.best_told: tuple[Decimal, Decimal, Decimal, Decimal] | None = None
+
+
+class VenueState:
+    """Everything the venue knows.
+
+    Args:
+        settings: Symbols and accounts.
+        now_ms: Market time at the start.
+    """
+
+    def __init__(self, settings: SimulatorSettings, now_ms: int) -> None:
+        self.settings = settings
+        self.now_ms = now_ms
+        """Market time of what happens now."""
+        self.instruments = {rules.symbol: Instrument(rules, now_ms) for rules in settings.symbols}
+        self.accounts = {each.key: Account(each, settings.leverage) for each in settings.accounts}
+        self.margin = Margin(
+            {rules.symbol: rules for rules in settings.symbols}, lambda symbol: self.instruments[symbol].mark
+        )
+        self.funding_interval_ms = settings.funding_interval_h * 3_600_000
+        self.next_funding_ms = now_ms - now_ms % self.funding_interval_ms + self.funding_interval_ms
+        self.subscribers: list[Callable[[Event], None]] = []
+        self._order_id = _FIRST_ORDER_ID - 1
+        self._outside_id = 0
+        self._news: list[Event] = []
+
+    def instrument(self, symbol: str) -> Instrument:
+        """One perpetual, or `Refused`."""
+        found = self.instruments.get(symbol)
+        if found is None:
+            raise Refused(
+                RefusalReason.UNKNOWN_SYMBOL, f"symbol {symbol!r}: expected one of {', '.join(self.instruments)}"
+            )
+        return found
+
+    def next_order_id(self) -> str:
+        """Digits, rising by one."""
+        self._order_id += 1
+        return str(self._order_id)
+
+    def next_outside_id(self) -> str:
+        """An id that no account's order can have."""
+        self._outside_id += 1
+        return f"outside-{self._outside_id}"
+
+    def rest(self, order_id: str, owner: str, side: Side, price: Decimal, quantity: Decimal, symbol: str) -> None:
+        """Put what is left of an order into the book."""
+        resting = Resting(order_id=order_id, owner=owner, side=side, price=price, quantity=quantity)
+        self.instruments[symbol].book.add(resting)
+
+    def tell(self, event: Event) -> None:
+        """Keep an event for the next `publish`."""
+        self._news.append(event)
+
+    def tell_order(self, order: SimOrder, execution: Execution, fill: SimFill | None = None) -> None:
+        """Take in an order's new snapshot and tell it."""
+        self.accounts[order.account].put(order)
+        self.tell(OrderChanged(account=order.account, order=order, execution=execution, fill=fill, time_ms=self.now_ms))
+
+    def tell_account(
+        self, account: Account, reason: AccountReason, change: Decimal, symbol: str, side: PositionSide
+    ) -> None:
+        """Tell the balance and one position."""
+        account.updated_ms = self.now_ms
+        self.tell(
+            AccountChanged(
+                account=account.key,
+                reason=reason,
+                balance=self.margin.balance(account, self.instruments[symbol].rules.quote_asset),
+                balance_change=change,
+                positions=(self.margin.position(account, symbol, side),),
+                time_ms=self.now_ms,
+            )
+        )
+
+    def best(self, symbol: str) -> BookTicker:
+        """The best bid and ask; zero on an empty side."""
+        book = self.instruments[symbol].book
+        zero = Decimal(0)
+        bid, bid_quantity = book.best(Side.BUY) or (zero, zero)
+        ask, ask_quantity = book.best(Side.SELL) or (zero, zero)
+        return BookTicker(
+            symbol=symbol,
+            bid=bid,
+            bid_quantity=bid_quantity,
+            ask=ask,
+            ask_quantity=ask_quantity,
+            update_id=book.update_id,
+            time_ms=self.now_ms,
+        )
+
+    def mark_price(self, symbol: str) -> MarkPrice:
+        """The mark and the coming funding."""
+        instrument = self.instruments[symbol]
+        return MarkPrice(
+            symbol=symbol,
+            mark_price=instrument.mark,
+            index_price=instrument.mark,
+            funding_rate=instrument.funding_rate,
+            next_funding_ms=self.next_funding_ms,
+            time_ms=self.now_ms,
+        )
+
+    def publish(self) -> None:
+        """Tell the subscribers what happened, then what it did to books, candles and marks."""
+        for symbol, instrument in self.instruments.items():
+            self._gather(symbol, instrument)
+        news, self._news = self._news, []
+        for event in news:
+            for callback in tuple(self.subscribers):
+                callback(event)
+
+    def _gather(self, symbol: str, instrument: Instrument) -> None:
+        first = instrument.book.update_id + 1
+        bids, asks = instrument.book.changes()
+        if bids or asks:
+            last = instrument.book.update_id
+            self.tell(
+                DepthUpdate(
+                    symbol=symbol,
+                    first_update_id=first,
+                    last_update_id=last,
+                    bids=bids,
+                    asks=asks,
+                    time_ms=self.now_ms,
+                )
+            )
+            best = self.best(symbol)
+            shown = (best.bid, best.bid_quantity, best.ask, best.ask_quantity)
+            if shown != instrument.best_told:
+                instrument.best_told = shown
+                self.tell(best)
+        for candle in instrument.tape.changed():
+            self.tell(CandleUpdate(candle=candle, time_ms=self.now_ms))
+        if instrument.mark_told_ms is None or self.now_ms - instrument.mark_told_ms >= _MARK_EVERY_MS:
+            instrument.mark_told_ms = self.now_ms
+            self.tell(self.mark_price(symbol))

@@ -1,0 +1,261 @@
+"""The tape of one symbol: its latest trades, and the candles that they make."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import islice
+
+from opensqt.model.market import INTERVALS_MS
+from opensqt.simulator.engine.events import PublicTrade, SimCandle
+
+ZERO = Decimal(0)
+TRADES_KEPT = 5_000
+BARS_KEPT = 1_500
+"""Per interval."""
+_QUARTERS_OF_A_DAY = 96
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayStatistics:
+    """The last 24 hours of a symbol, to the quarter of an hour."""
+
+    symbol: str
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    last: Decimal
+    last_quantity: Decimal
+    volume: Decimal
+    """Base coins."""
+    quote_volume: Decimal
+    trades: int
+    first_trade_id: str
+    last_trade_id: str
+    open_time_ms: int
+    close_time_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastBar:
+    """A bar from before the start: no trades of it are known."""
+
+    open_time_ms: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+    """Base coins."""
+
+
+class _Bar:
+    """A bar as it forms."""
+
+    __slots__ = (
+        "close",
+        "first_id",
+        "high",
+        "last_id",
+        "low",
+        "open",
+        "open_ms",
+        "quote_volume",
+        "taker_buy",
+        "taker_buy_quote",
+        "trades",
+        "volume",
+    )
+
+    def __init__(self, open_ms: int, price: Decimal) -> None:
+        self.open_ms = open_ms
+        self.open = self.high = self.low = self.close = price
+        self.volume = self.quote_volume = self.taker_buy = self.taker_buy_quote = ZERO
+        self.trades = 0
+        self.first_id = self.last_id = ""
+
+    def add(self, trade: PublicTrade, notional: Decimal) -> None:
+        price = trade.price
+        if not self.trades and not self.volume:
+            self.open = self.high = self.low = price
+        elif price > self.high:
+            self.high = price
+        elif price < self.low:
+            self.low = price
+        self.close = price
+        self.volume += trade.quantity
+        self.quote_volume += notional
+        if not trade.buyer_is_maker:
+            self.taker_buy += trade.quantity
+            self.taker_buy_quote += notional
+        self.trades += 1
+        self.first_id = self.first_id or trade.trade_id
+        self.last_id = trade.trade_id
+
+    def merge(self, bar: PastBar) -> None:
+        self.high, self.low, self.close = max(self.high, bar.high), min(self.low, bar.low), bar.close
+        self.volume += bar.volume
+        quote = bar.volume * (bar.open + bar.high + bar.low + bar.close) / 4
+        self.quote_volume += quote
+        self.taker_buy += bar.volume / 2
+        self.taker_buy_quote += quote / 2
+
+
+class _Series:
+    """The bars of one interval."""
+
+    __slots__ = ("bars", "current", "length_ms")
+
+    def __init__(self, length_ms: int, now_ms: int, price: Decimal) -> None:
+        self.length_ms = length_ms
+        self.bars: deque[_Bar] = deque(maxlen=BARS_KEPT)
+        self.current = _Bar(now_ms - now_ms % length_ms, price)
+
+    def roll(self, now_ms: int) -> Iterator[_Bar]:
+        """Close what has ended; a bar without trades is flat at the last close."""
+        while now_ms >= self.current.open_ms + self.length_ms:
+            done = self.current
+            self.bars.append(done)
+            self.current = _Bar(done.open_ms + self.length_ms, done.close)
+            yield done
+
+
+class Tape:
+    """What has traded in one symbol.
+
+    Args:
+        symbol: Canonical.
+        now_ms: Market time at the start.
+        price: The price at the start; stands for the last trade until there is one.
+    """
+
+    def __init__(self, symbol: str, now_ms: int, price: Decimal) -> None:
+        self.symbol = symbol
+        self.last_price = price
+        self.last_quantity = ZERO
+        self.trades: deque[PublicTrade] = deque(maxlen=TRADES_KEPT)
+        self._trade_id = 0
+        self._aggregate_id = 0
+        self._touched = False
+        self._series = {interval: _Series(length_ms, now_ms, price) for interval, length_ms in INTERVALS_MS.items()}
+        self._minute = self._series["1m"]
+
+    def remember(self, bars: Iterable[PastBar]) -> None:
+        """Put bars, oldest first, before the start; to be called before the first trade."""
+        past = list(bars)
+        for series in self._series.values():
+            now_bar = series.current
+            for bar in past:
+                open_ms = bar.open_time_ms - bar.open_time_ms % series.length_ms
+                if open_ms > now_bar.open_ms:
+                    raise ValueError(f"open_time_ms {bar.open_time_ms}: expected before the start")
+                if not series.bars or series.bars[-1].open_ms != open_ms:
+                    series.bars.append(_Bar(open_ms, bar.open))
+                series.bars[-1].merge(bar)
+            if series.bars and series.bars[-1].open_ms == now_bar.open_ms:
+                series.current = series.bars.pop()
+        if past:
+            self.last_price = past[-1].close
+
+    def next_aggregate(self) -> int:
+        """A new id for the trades of one taker at one price."""
+        self._aggregate_id += 1
+        return self._aggregate_id
+
+    def print(
+        self, price: Decimal, quantity: Decimal, aggregate_id: int, *, buyer_is_maker: bool, time_ms: int
+    ) -> PublicTrade:
+        """Record one trade; the candles are to be rolled to *time_ms* already."""
+        self._trade_id += 1
+        trade = PublicTrade(
+            symbol=self.symbol,
+            trade_id=str(self._trade_id),
+            aggregate_id=aggregate_id,
+            price=price,
+            quantity=quantity,
+            buyer_is_maker=buyer_is_maker,
+            time_ms=time_ms,
+        )
+        self.trades.append(trade)
+        self.last_price, self.last_quantity = price, quantity
+        notional = price * quantity
+        for series in self._series.values():
+            series.current.add(trade, notional)
+        self._touched = True
+        return trade
+
+    def roll(self, now_ms: int) -> list[SimCandle]:
+        """Close the candles that ended by *now_ms* and answer their last words."""
+        if now_ms < self._minute.current.open_ms + self._minute.length_ms:
+            return []
+        return [
+            self._candle(interval, bar, closed=True)
+            for interval, series in self._series.items()
+            for bar in series.roll(now_ms)
+        ]
+
+    def changed(self) -> list[SimCandle]:
+        """The forming candle of every interval, if anything traded since the last call."""
+        if not self._touched:
+            return []
+        self._touched = False
+        return [self._candle(interval, series.current, closed=False) for interval, series in self._series.items()]
+
+    def candles(self, interval: str, *, start_ms: int | None, end_ms: int | None, limit: int) -> list[SimCandle]:
+        """See `Engine.candles`."""
+        series = self._series[interval]
+        wanted = [
+            bar
+            for bar in (*series.bars, series.current)
+            if (start_ms is None or bar.open_ms >= start_ms) and (end_ms is None or bar.open_ms <= end_ms)
+        ]
+        if limit < len(wanted):
+            wanted = wanted[:limit] if start_ms is not None else wanted[len(wanted) - limit :]
+        return [self._candle(interval, bar, closed=bar is not series.current) for bar in wanted]
+
+    def latest(self, limit: int) -> list[PublicTrade]:
+        """The latest trades, oldest first."""
+        return list(islice(self.trades, max(0, len(self.trades) - limit), None))
+
+    def day(self, now_ms: int) -> DayStatistics:
+        """The last 24 hours."""
+        series = self._series["15m"]
+        bars = [*islice(series.bars, max(0, len(series.bars) - _QUARTERS_OF_A_DAY + 1), None), series.current]
+        bars = [bar for bar in bars if bar.open_ms > now_ms - 86_400_000]
+        return DayStatistics(
+            symbol=self.symbol,
+            open=bars[0].open,
+            high=max(bar.high for bar in bars),
+            low=min(bar.low for bar in bars),
+            last=self.last_price,
+            last_quantity=self.last_quantity,
+            volume=sum((bar.volume for bar in bars), ZERO),
+            quote_volume=sum((bar.quote_volume for bar in bars), ZERO),
+            trades=sum(bar.trades for bar in bars),
+            first_trade_id=next((bar.first_id for bar in bars if bar.first_id), ""),
+            last_trade_id=next((bar.last_id for bar in reversed(bars) if bar.last_id), ""),
+            open_time_ms=bars[0].open_ms,
+            close_time_ms=now_ms,
+        )
+
+    def _candle(self, interval: str, bar: _Bar, *, closed: bool) -> SimCandle:
+        return SimCandle(
+            symbol=self.symbol,
+            interval=interval,
+            open_time_ms=bar.open_ms,
+            close_time_ms=bar.open_ms + INTERVALS_MS[interval] - 1,
+            open=bar.open,
+            high=bar.high,
+            low=bar.low,
+            close=bar.close,
+            volume=bar.volume,
+            quote_volume=bar.quote_volume,
+            taker_buy_volume=bar.taker_buy,
+            taker_buy_quote_volume=bar.taker_buy_quote,
+            trades=bar.trades,
+            first_trade_id=bar.first_id,
+            last_trade_id=bar.last_id,
+            closed=closed,
+        )

@@ -1,0 +1,1 @@
+"""The market around the accounts: outside flow, generated or recorded."""

@@ -1,0 +1,110 @@
+"""The outside participants of one symbol: a ladder of quotes around a centre, and those who cross it.
+
+They are ordinary members of the book. They move the price by trading through it, so an account's order fills only when
+their flow reaches it: after the queue ahead of it is gone, or because the market went through its price.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from random import Random
+
+from opensqt.model.order import Side
+from opensqt.simulator.engine.engine import Engine
+from opensqt.simulator.settings import SymbolSettings
+
+HALF_SPREAD = 2
+"""Ticks from the centre to the touch."""
+_LEVELS = 15
+"""Quotes on each side behind the touch."""
+_GAP_SHARE = Decimal("0.00004")
+"""Distance of two quotes, as a share of the price."""
+_SWEEP = 20
+"""How many typical quotes one push through the book takes at most."""
+
+
+class Crowd:
+    """All outside participants of one symbol.
+
+    Args:
+        engine: The venue.
+        rules: The symbol's settings.
+        random: Their own source of chance.
+        price: Where they start; typical sizes follow from it.
+    """
+
+    def __init__(self, engine: Engine, rules: SymbolSettings, random: Random, price: Decimal) -> None:
+        self._engine = engine
+        self._symbol = rules.symbol
+        self._random = random
+        self.tick = rules.price_step
+        self._step = rules.quantity_step
+        self._gap = max(2 * HALF_SPREAD, int(price * _GAP_SHARE / self.tick))
+        self._typical = max(1, int(rules.touch_notional / price / self._step))
+        self._quotes: dict[Side, dict[int, str]] = {side: {} for side in Side}
+        self._centre = self.ticks(price)
+        self.lay(self._centre)
+
+    def ticks(self, price: Decimal) -> int:
+        """The price in ticks, to the nearest."""
+        return int((price / self.tick).to_integral_value())
+
+    def push(self, centre: int) -> None:
+        """Move the market there: trade through what stands in the way, then quote around it."""
+        if centre != self._centre:
+            side = Side.SELL if centre < self._centre else Side.BUY
+            # A falling market sells to whoever bids at the coming best ask or above it, and the other way round.
+            reach = (centre - side.sign * HALF_SPREAD) * self.tick
+            self._engine.trade_outside(self._symbol, side, self._typical * _SWEEP * self._step, reach)
+        self.lay(centre)
+
+    def nibble(self) -> None:
+        """Let someone take some of the best quote, or all of it and a little of the next."""
+        side = Side.BUY if self._random.getrandbits(1) else Side.SELL
+        reach = (self._centre + side.sign * (HALF_SPREAD + self._gap)) * self.tick
+        self._engine.trade_outside(self._symbol, side, self._size(5, 120), reach)
+
+    def print(self, price: int, quantity: Decimal, side: Side) -> None:
+        """Make a recorded trade happen at *price*: *side* took, somebody was quoting there.
+
+        What waited at that price before is served first, so an account's order there fills only when the recorded
+        volume reaches past the queue ahead of it; one that the trade went through fills for certain.
+        """
+        for quoted, ids in self._quotes.items():
+            for ticks in tuple(ids):
+                if (price - ticks) * quoted.sign < 0 or (ticks == price and quoted is side):
+                    self._withdraw(quoted, ticks)
+        at = price * self.tick
+        counter = self._engine.quote_outside(self._symbol, side.opposite, at, quantity)
+        self._engine.trade_outside(self._symbol, side, quantity, at)
+        self._engine.withdraw_outside(self._symbol, counter)
+        self.lay(price - side.sign * HALF_SPREAD)
+
+    def lay(self, centre: int) -> None:
+        """Quote around *centre*; quotes that still fit stay, with their place in the queue."""
+        self._centre = centre
+        wanted = {side: self._ladder(side) for side in Side}
+        for side, ladder in wanted.items():
+            for ticks in tuple(self._quotes[side]):
+                if ticks not in ladder:
+                    self._withdraw(side, ticks)
+        for side, ladder in wanted.items():
+            quotes = self._quotes[side]
+            for ticks in ladder:
+                if ticks > 0 and not self._engine.outside_quantity(self._symbol, quotes.get(ticks, "")):
+                    quotes[ticks] = self._engine.quote_outside(
+                        self._symbol, side, ticks * self.tick, self._size(40, 200)
+                    )
+
+    def _ladder(self, side: Side) -> dict[int, None]:
+        """The prices to quote: the touch, and round ones behind it that stay put while the touch moves."""
+        touch = self._centre - side.sign * HALF_SPREAD
+        behind = -(-touch // self._gap) - 1 if side is Side.BUY else touch // self._gap + 1
+        return dict.fromkeys([touch, *((behind - side.sign * n) * self._gap for n in range(_LEVELS))])
+
+    def _withdraw(self, side: Side, ticks: int) -> None:
+        self._engine.withdraw_outside(self._symbol, self._quotes[side].pop(ticks))
+
+    def _size(self, least: int, most: int) -> Decimal:
+        """A quantity between two percentages of the typical quote."""
+        return max(1, self._typical * self._random.randint(least, most) // 100) * self._step

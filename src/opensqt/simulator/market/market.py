@@ -1,0 +1,271 @@
+"""The market around the accounts: steps outside flow, generated or recorded, as market time passes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from random import Random
+from typing import Protocol
+
+from opensqt.model.errors import ConfigError
+from opensqt.model.order import Side
+from opensqt.simulator.clock import SimulatorClock
+from opensqt.simulator.engine.engine import Engine
+from opensqt.simulator.engine.order import RefusalReason, Refused
+from opensqt.simulator.market.flow import Crowd
+from opensqt.simulator.market.path import PricePath
+from opensqt.simulator.market.replay import Print, Recording, open_recording
+from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
+
+_PACE_MS = 70
+"""Market time between two moves of a generated symbol, on average."""
+_FULL_PACE_SPEED = 8
+"""Above this speed a generated symbol moves in larger steps instead of more often."""
+_PAST_VOLUME = 3_400
+"""Typical quotes traded in a minute of the made-up past; measured on what the crowd trades."""
+_FUNDING_RATES = (-50, 250)
+"""Millionths: what the funding of the generated market is drawn from, anew for each of its hours."""
+_MILLIONTH = Decimal("0.000001")
+_SLICE_S = 0.02
+"""How long catching up may hold the event loop."""
+_REST_S = 0.05
+"""The longest pause between two looks at the clock."""
+
+
+class _Source(Protocol):
+    """What makes one symbol move."""
+
+    next_ms: int
+    """When it acts next, market time."""
+
+    def act(self, *, paused: bool) -> None:
+        """Do what is due and set `next_ms`; a paused one lets it go by."""
+
+
+class _Generator:
+    """Moves a symbol along its generated path."""
+
+    def __init__(self, engine: Engine, rules: SymbolSettings, random: Random, start_ms: int, pace_ms: int) -> None:
+        self._engine = engine
+        self._symbol = rules.symbol
+        self._random = random
+        self._pace_ms = pace_ms
+        past_minutes = engine.settings.past_minutes
+        self._funding_period = -1
+        self._crowd = Crowd(engine, rules, random, rules.start_price)
+        self._path = PricePath(random, self._crowd.ticks(rules.start_price), rules.volatility_bps, pace_ms)
+        typical = rules.touch_notional / rules.start_price * _PAST_VOLUME
+        engine.remember(
+            rules.symbol,
+            self._path.past(past_minutes, start_ms, rules.price_step, typical, rules.quantity_step),
+        )
+        self.next_ms = start_ms + pace_ms
+
+    def act(self, *, paused: bool) -> None:
+        period = self.next_ms // self._engine.funding_interval_ms
+        if period != self._funding_period:
+            self._funding_period = period
+            self._engine.set_funding_rate(self._symbol, self._random.randint(*_FUNDING_RATES) * _MILLIONTH)
+        self.next_ms += self._random.randint(self._pace_ms // 2, self._pace_ms * 3 // 2)
+        if paused:
+            return
+        centre = self._path.move()
+        self._crowd.push(centre)
+        if not self._random.randrange(3):
+            self._crowd.nibble()
+        self._engine.set_mark(self._symbol, centre * self._crowd.tick)
+
+
+class _Player:
+    """Plays a recording."""
+
+    def __init__(self, engine: Engine, rules: SymbolSettings, random: Random, recording: Recording) -> None:
+        self._engine = engine
+        self._symbol = rules.symbol
+        self._prints: Iterator[Print] = recording.prints
+        self._crowd = Crowd(engine, rules, random, recording.start_price)
+        self._side = Side.BUY
+        self._last = self._crowd.ticks(recording.start_price)
+        self.next: Print | None = next(self._prints)
+        self.next_ms = recording.start_ms
+        engine.remember(rules.symbol, recording.history)
+
+    def act(self, *, paused: bool) -> None:
+        now = self.next
+        if now is None:
+            return
+        self.next = next(self._prints, None)
+        if self.next is not None:
+            self.next_ms = self.next.time_ms
+        if paused:
+            return
+        ticks = self._crowd.ticks(now.price)
+        if now.side is not None:
+            self._side = now.side
+        elif ticks != self._last:
+            self._side = Side.BUY if ticks > self._last else Side.SELL
+        self._last = ticks
+        self._crowd.print(ticks, now.quantity, self._side)
+        self._engine.set_mark(self._symbol, now.price)
+
+
+class Market:
+    """One venue's outside world. Make it with `open_market`."""
+
+    def __init__(
+        self, settings: SimulatorSettings, clock: SimulatorClock, engine: Engine, recording: Recording | None = None
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.engine = engine
+        self.finished = False
+        """Whether a recording was played to its end; quotes then stand still."""
+        self._paused: set[str] = set()
+        self._player: _Player | None = None
+        self._sources: dict[str, _Source] = {}
+        start_ms = engine.now_ms()
+        pace_ms = int(_PACE_MS * max(Decimal(1), settings.speed / _FULL_PACE_SPEED))
+        for rules in settings.symbols:
+            random = Random(f"{settings.seed}:{rules.symbol}")  # noqa: S311 - chance that can be repeated is the point
+            if recording is not None and rules.symbol == settings.replay_symbol:
+                self._player = _Player(engine, rules, random, recording)
+                self._sources[rules.symbol] = self._player
+            else:
+                self._sources[rules.symbol] = _Generator(engine, rules, random, start_ms, pace_ms)
+        engine.publish()
+
+    async def run(self) -> None:
+        """Step the market as its clock goes on, until canceled.
+
+        Raises:
+            ConfigError: A row of the recording is malformed; file, line, column and value are named.
+        """
+        if self.clock.manual:
+            await asyncio.Event().wait()
+        while True:
+            until_ms = self.clock.market_ms()
+            enough = time.monotonic() + _SLICE_S
+            late = False
+            while self._step_one(until_ms):
+                if late := time.monotonic() > enough:
+                    break
+            if not late:
+                self._rest(until_ms)
+            await asyncio.sleep(0 if late else self._pause_s())
+
+    def step(self, until_ms: int) -> None:
+        """Let everything happen that is due until then."""
+        while self._step_one(until_ms):
+            pass
+        self._rest(until_ms)
+
+    def advance(self, milliseconds: int) -> None:
+        """Step a manual clock, and let everything happen that is due then.
+
+        Raises:
+            ValueError: The clock is live, or the step is below zero.
+        """
+        self.step(self.clock.advance(milliseconds))
+
+    def aggress(self, symbol: str, side: Side, quantity: Decimal, price: Decimal | None = None) -> Decimal:
+        """Let an outside participant send an aggressive order at once.
+
+        Args:
+            symbol: Canonical.
+            side: BUY takes asks, SELL takes bids.
+            quantity: Base coins.
+            price: The worst it takes; what then is left rests there. Without it the order is a market order.
+
+        Returns:
+            What was filled.
+
+        Raises:
+            Refused: UNKNOWN_SYMBOL, or INVALID for a quantity or price that is not above zero or off its step.
+        """
+        rules = self.engine.symbol(symbol)
+        _check_step("quantity", quantity, rules.quantity_step)
+        if price is not None:
+            _check_step("price", price, rules.price_step)
+        self.engine.advance(self.clock.market_ms())
+        if price is None:
+            filled = self.engine.trade_outside(symbol, side, quantity)
+        else:
+            rests = self.engine.quote_outside(symbol, side, price, quantity)
+            filled = quantity - self.engine.outside_quantity(symbol, rests)
+        self.engine.publish()
+        return filled
+
+    def pause(self, symbol: str) -> None:
+        """Stop the generator's or the recording's activity in a symbol; quotes stand still."""
+        self._paused.add(self.engine.symbol(symbol).symbol)
+
+    def resume(self, symbol: str) -> None:
+        """Go on; what the pause left out is left out."""
+        self._paused.discard(self.engine.symbol(symbol).symbol)
+
+    def _next(self) -> str:
+        return min(self._sources, key=lambda symbol: self._sources[symbol].next_ms)
+
+    def _step_one(self, until_ms: int) -> bool:
+        """Let the next thing happen, if it is due; answer whether it did."""
+        if self.finished:
+            return False
+        symbol = self._next()
+        source = self._sources[symbol]
+        if source.next_ms > until_ms:
+            return False
+        self.engine.advance(source.next_ms)
+        source.act(paused=symbol in self._paused)
+        self.engine.publish()
+        self.finished = self._player is not None and self._player.next is None
+        return True
+
+    def _rest(self, until_ms: int) -> None:
+        """Move time on to where nothing more is due: candles close, funding is paid."""
+        self.engine.advance(until_ms)
+        self.engine.publish()
+
+    def _pause_s(self) -> float:
+        if self.finished:
+            return _REST_S
+        due_ms = self._sources[self._next()].next_ms - self.clock.market_ms()
+        return min(_REST_S, max(0.001, due_ms / 1000 / float(self.clock.speed)))
+
+
+def open_market(settings: SimulatorSettings) -> Market:
+    """Make clock, engine and market as the settings say; the books are quoted when it returns.
+
+    Raises:
+        ConfigError: The recording can't be read, is of no known layout, or its first rows are malformed.
+    """
+    recording, start_ms = None, settings.start_ms
+    if settings.replay is not None:
+        if start_ms is not None:
+            raise ConfigError(f"start_ms {start_ms}: expected none with a recording, which brings its own time")
+        rules = next((each for each in settings.symbols if each.symbol == settings.replay_symbol), None)
+        if rules is None:
+            known = ", ".join(each.symbol for each in settings.symbols)
+            raise ConfigError(f"replay_symbol {settings.replay_symbol!r}: expected one of {known}")
+        recording = open_recording(settings.replay, rules, settings.replay_history)
+        start_ms = recording.start_ms
+        settings = _starting_at(settings, recording.start_price)
+    clock = SimulatorClock(
+        start_ms=start_ms, speed=settings.speed, manual=settings.clock == "manual", held=settings.clock == "held"
+    )
+    return Market(settings, clock, Engine(settings, clock), recording)
+
+
+def _starting_at(settings: SimulatorSettings, price: Decimal) -> SimulatorSettings:
+    """The settings with the recorded symbol's start price."""
+    symbols = tuple(
+        each.model_copy(update={"start_price": price}) if each.symbol == settings.replay_symbol else each
+        for each in settings.symbols
+    )
+    return settings.model_copy(update={"symbols": symbols})
+
+
+def _check_step(name: str, value: Decimal, step: Decimal) -> None:
+    if not value.is_finite() or value <= 0 or value % step:
+        raise Refused(RefusalReason.INVALID, f"{name} {value}: expected above zero and a multiple of {step}")

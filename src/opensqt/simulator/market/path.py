@@ -1,0 +1,97 @@
+"""The generated price: wanders around a level that drifts itself. Whole numbers only, so that a seed says it all."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from random import Random
+
+from opensqt.simulator.engine.tape import PastBar
+
+_FINE = 1_000
+"""Parts of a tick that the path is kept in."""
+_REVERSION_MS = 20_000
+"""How long the price remembers its distance from the level."""
+_DRIFT_REVERSION_MS = 7_200_000
+"""How long the level remembers its distance from the start."""
+_MINUTE_MS = 60_000
+_ROOT_3 = Decimal(3).sqrt()
+
+
+class PricePath:
+    """A price in ticks that moves each *pace_ms*.
+
+    Args:
+        random: Its own source of chance.
+        start: Ticks at the start.
+        volatility_bps: How far it wanders in one second, in hundredths of a percent.
+        pace_ms: Market time from one move to the next.
+    """
+
+    def __init__(self, random: Random, start: int, volatility_bps: Decimal, pace_ms: int) -> None:
+        self._random = random
+        self._start = start * _FINE
+        self._price = self._level = self._start
+        self._second = self._start * volatility_bps / 10_000
+        paced = min(pace_ms, _REVERSION_MS)
+        self._noise = self._amplitude(self._second * (Decimal(paced) / 1000).sqrt())
+        self._drift = self._amplitude(self._second / 4 * (Decimal(pace_ms) / 1000).sqrt())
+        self._pull = (paced, _REVERSION_MS)
+        self._drift_pull = (min(pace_ms, _DRIFT_REVERSION_MS), _DRIFT_REVERSION_MS)
+
+    def move(self) -> int:
+        """Go on by one pace and answer the price in ticks."""
+        self._level += self._chance(self._drift) + self._share(self._start - self._level, self._drift_pull)
+        self._price += self._chance(self._noise) + self._share(self._level - self._price, self._pull)
+        # Half of the start is far beyond what the pull ever lets it reach; it keeps prices above zero for certain.
+        self._price = max(self._price, self._start // 2)
+        return self._price // _FINE
+
+    def past(self, minutes: int, start_ms: int, tick: Decimal, volume: Decimal, step: Decimal) -> list[PastBar]:
+        """Make up the minutes before *start_ms*, ending at the start price.
+
+        Args:
+            minutes: How many.
+            start_ms: Market time of the start.
+            tick: The price step.
+            volume: Base coins in a typical minute.
+            step: The quantity step.
+        """
+        swing = self._amplitude(self._second * 4)
+        drift = self._amplitude(self._second * 2)
+        closes, level = [self._start], self._start
+        for _ in range(minutes):
+            level += self._chance(drift) + self._share(self._start - level, (_MINUTE_MS, _DRIFT_REVERSION_MS))
+            closes.append(max(level + self._chance(swing), self._start // 2))
+        closes.reverse()
+        first_ms = start_ms - start_ms % _MINUTE_MS - minutes * _MINUTE_MS
+        bars = []
+        for index in range(minutes):
+            opened, closed = closes[index], closes[index + 1]
+            high = max(opened, closed) + abs(self._chance(swing))
+            low = min(opened, closed) - abs(self._chance(swing))
+            steps = int(volume / step) * self._random.randint(60, 140) // 100
+            bars.append(
+                PastBar(
+                    open_time_ms=first_ms + index * _MINUTE_MS,
+                    open=opened // _FINE * tick,
+                    high=high // _FINE * tick,
+                    low=max(low // _FINE, 1) * tick,
+                    close=closed // _FINE * tick,
+                    volume=max(steps, 1) * step,
+                )
+            )
+        return bars
+
+    def _chance(self, amplitude: int) -> int:
+        """About normal: four even draws, each of half the deviation."""
+        draw = self._random.randint
+        return sum(draw(-amplitude, amplitude) for _ in range(4))
+
+    @staticmethod
+    def _amplitude(deviation: Decimal) -> int:
+        """How wide each of the four draws is to be for the sum to have *deviation*."""
+        return int(deviation * _ROOT_3 / 2)
+
+    @staticmethod
+    def _share(distance: int, share: tuple[int, int]) -> int:
+        return distance * share[0] // share[1]

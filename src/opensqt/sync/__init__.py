@@ -1,7 +1,0 @@
-"""The exchange for scripts and notebooks: the same methods, blocking, with no event loop in sight."""
-
-from opensqt.sync.exchange import SyncExchange, connect_sync
-from opensqt.sync.lease import SyncLease
-from opensqt.sync.stream import SyncStream
-
-__all__ = ["SyncExchange", "SyncLease", "SyncStream", "connect_sync"]

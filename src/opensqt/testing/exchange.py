@@ -1,0 +1,316 @@
+"""InMemoryExchange: the whole Exchange protocol in one object, for strategies' own tests.
+
+Nothing moves by itself: `set_price` moves the market, `fill` makes a partial fill, `fail_next` breaks a call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Self, TypeVar
+
+from opensqt.model.account import Account, Position, PositionMode
+from opensqt.model.caller import caller
+from opensqt.model.clock import Clock, now_ns
+from opensqt.model.errors import ExchangeError, InvalidRequest, Unreachable
+from opensqt.model.market import INTERVALS_MS, Candle, Price
+from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
+from opensqt.model.stream import Cursor, Stream
+from opensqt.model.venue import Capabilities, Check, ExchangeInfo, ExchangeStatus, RateBudget, SymbolRules
+from opensqt.testing.ledger import Ledger
+from opensqt.testing.venue import MemoryVenue
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+
+def rules(symbol: str, *, price_step: str, quantity_step: str = "0.001", min_notional: str = "5") -> SymbolRules:
+    """Make the rules of a USDT symbol with Binance's usual fees."""
+    return SymbolRules(
+        symbol=symbol,
+        base_asset=symbol.removesuffix("USDT"),
+        quote_asset="USDT",
+        price_step=Decimal(price_step),
+        quantity_step=Decimal(quantity_step),
+        min_quantity=Decimal(quantity_step),
+        min_notional=Decimal(min_notional),
+        max_quantity=Decimal(1000),
+        max_leverage=Decimal(125),
+        maker_fee=Decimal("0.0002"),
+        taker_fee=Decimal("0.0005"),
+    )
+
+
+DEFAULT_SYMBOLS = (rules("BTCUSDT", price_step="0.1"), rules("ETHUSDT", price_step="0.01"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    error: ExchangeError
+    operation: str
+    after: bool
+
+
+class InMemoryExchange:
+    """An Exchange without a venue.
+
+    A resting order fills at its limit as soon as the other side's price reaches it; an order that crosses takes
+    what the touch holds, at the touch.
+
+    Args:
+        symbols: Rules of what trades.
+        balance: Wallet balance at the start, in USDT.
+        position_mode: One-way or hedge.
+        leverage: Of every symbol.
+        clock: UTC epoch nanoseconds; hand in your own to close candles without waiting.
+        feed_capacity: Updates that a reader of the orders stream may be behind before it overflows.
+    """
+
+    name = "memory"
+
+    def __init__(
+        self,
+        symbols: Iterable[SymbolRules] = DEFAULT_SYMBOLS,
+        *,
+        balance: Decimal = Decimal(10_000),
+        position_mode: PositionMode = PositionMode.ONE_WAY,
+        leverage: Decimal = Decimal(10),
+        clock: Clock = now_ns,
+        feed_capacity: int = 8192,
+    ) -> None:
+        rules_of = {one.symbol: one for one in symbols}
+        self._info = ExchangeInfo(
+            name=self.name,
+            exchange_type="usdt_perpetual",
+            capabilities=Capabilities(
+                position_modes=frozenset({position_mode}), max_batch=50, intervals=frozenset(INTERVALS_MS)
+            ),
+            symbols=tuple(rules_of.values()),
+            simulated=True,
+            position_mode=position_mode,
+        )
+        ledger = Ledger(rules_of, balance=balance, mode=position_mode, leverage=leverage)
+        self._clock = clock
+        self._venue = MemoryVenue(rules_of, ledger, clock, orders_capacity=feed_capacity)
+        self._failures: list[_Failure] = []
+        self._sick = ""
+
+    # What a test does to the market and to the calls.
+
+    def set_price(
+        self,
+        symbol: str,
+        bid: Decimal,
+        ask: Decimal,
+        *,
+        bid_quantity: Decimal = Decimal(100),
+        ask_quantity: Decimal = Decimal(100),
+    ) -> None:
+        """Move the market: resting orders that the new price reaches fill whole, at their limit.
+
+        Args:
+            symbol: One of those that trade.
+            bid: Best bid.
+            ask: Best ask, above the bid.
+            bid_quantity: Base coins that a selling taker finds; refilled after each order.
+            ask_quantity: Base coins that a buying taker finds; refilled after each order.
+        """
+        self._venue.known(symbol)
+        if not 0 < bid < ask:
+            raise ValueError(f"bid {bid}, ask {ask}: expected 0 < bid < ask")
+        now = self._clock()
+        price = Price(
+            symbol=symbol,
+            bid=bid,
+            ask=ask,
+            bid_quantity=bid_quantity,
+            ask_quantity=ask_quantity,
+            event_time_ms=now // 1_000_000,
+            received_ns=now,
+        )
+        self._venue.move(price)
+
+    def fill(self, ref: OrderRef, quantity: Decimal) -> Order:
+        """Fill part of a resting order at its limit, whatever the price is."""
+        return self._venue.fill(self._venue.find(ref), quantity)
+
+    def add_candles(self, candles: Iterable[Candle]) -> None:
+        """Add candles of the past, oldest first, for history."""
+        self._venue.candles.add(candles)
+
+    def fail_next(self, error: ExchangeError, *, on: str = "", times: int = 1, after: bool = False) -> None:
+        """Make the next calls fail.
+
+        Args:
+            error: What they raise.
+            on: The method's name, e.g. `place_order`; empty means any. In a batch, `place_order` and
+                `cancel_order` fail single items.
+            times: How many calls.
+            after: Do what was asked and then fail, as when a reply is lost.
+        """
+        self._failures.extend([_Failure(error, on, after)] * times)
+
+    def lose_continuity(self) -> None:
+        """Tell every reader that updates may have been missed, with the state as it now stands."""
+        self._venue.lose_continuity()
+
+    def fall_sick(self, reason: str) -> None:
+        """Make `get_status` unhealthy for *reason*; an empty one heals it."""
+        self._sick = reason
+
+    # The Exchange protocol.
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """See `Exchange`; here it only fails when told to."""
+        await self._call("start", lambda: None)
+
+    async def close(self) -> None:
+        """End the streams."""
+        self._venue.close(Unreachable("the exchange was closed"))
+
+    async def place_order(self, request: OrderRequest) -> Order:
+        """See `Exchange`. The same id with the same content answers the order as it now stands."""
+        return await self._call("place_order", lambda: self._venue.place(request))
+
+    async def batch_place_orders(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
+        """See `Exchange`."""
+        return await self._call(
+            "batch_place_orders",
+            lambda: [self._item("place_order", self._venue.place, request) for request in requests],
+        )
+
+    async def cancel_order(self, ref: OrderRef) -> Order:
+        """See `Exchange`. A closed order is answered as it ended."""
+        return await self._call("cancel_order", lambda: self._venue.cancel(ref))
+
+    async def batch_cancel_orders(self, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
+        """See `Exchange`."""
+        return await self._call(
+            "batch_cancel_orders", lambda: [self._item("cancel_order", self._venue.cancel, ref) for ref in refs]
+        )
+
+    async def cancel_all_orders(self, symbol: str) -> list[Order]:
+        """See `Exchange`."""
+        return await self._call("cancel_all_orders", lambda: self._venue.cancel_all(symbol))
+
+    async def get_order(self, ref: OrderRef) -> Order:
+        """See `Exchange`."""
+        return await self._call("get_order", lambda: self._venue.find(ref))
+
+    async def get_open_orders(self, symbol: str = "") -> list[Order]:
+        """See `Exchange`."""
+        return await self._call("get_open_orders", lambda: self._venue.open_orders(symbol))
+
+    async def get_account(self) -> Account:
+        """See `Exchange`."""
+        return await self._call("get_account", self._venue.account)
+
+    async def get_positions(self, symbol: str = "") -> list[Position]:
+        """See `Exchange`."""
+        return await self._call("get_positions", lambda: self._venue.positions(symbol))
+
+    async def get_latest_price(self, symbol: str) -> Price:
+        """See `Exchange`.
+
+        Raises:
+            Unreachable: `set_price` was not called for the symbol yet.
+        """
+        return await self._call("get_latest_price", lambda: self._venue.price(symbol))
+
+    async def get_historical_klines(
+        self,
+        symbol: str,
+        interval: str,
+        *,
+        limit: int = 100,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+    ) -> list[Candle]:
+        """See `Exchange`."""
+
+        def history() -> list[Candle]:
+            if not 1 <= limit <= 1000:
+                raise InvalidRequest(f"limit {limit}: expected 1 to 1000")
+            return self._venue.candles.history(
+                self._venue.known(symbol), _interval(interval), limit=limit, start_ms=start_ms, end_ms=end_ms
+            )
+
+        return await self._call("get_historical_klines", history)
+
+    async def get_exchange_info(self) -> ExchangeInfo:
+        """See `Exchange`."""
+        return await self._call("get_exchange_info", lambda: self._info)
+
+    async def list_fills(self, symbol: str, *, since_ms: int) -> list[Fill]:
+        """See `Exchange`."""
+
+        def fills() -> list[Fill]:
+            self._venue.known(symbol)
+            return [fill for fill in self._venue.fills if fill.symbol == symbol and fill.event_time_ms >= since_ms]
+
+        return await self._call("list_fills", fills)
+
+    async def get_status(self) -> ExchangeStatus:
+        """See `Exchange`."""
+        return ExchangeStatus(checks=(Check(name="venue", ok=not self._sick, reason=self._sick),))
+
+    async def get_rate_budget(self) -> RateBudget:
+        """See `Exchange`. Nothing is limited here."""
+        return RateBudget(client=caller())
+
+    def subscribe_price(self, symbol: str, *, cursor: Cursor | None = None) -> Stream[Price]:
+        """See `Exchange`."""
+        return self._venue.price_feeds[self._venue.known(symbol)].subscribe(cursor=cursor)
+
+    def subscribe_orders(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[OrderUpdate]:
+        """See `Exchange`."""
+        self._venue.known(symbol, all_too=True)
+        return self._venue.order_feed.subscribe(cursor=cursor, where=lambda update: symbol in ("", update.order.symbol))
+
+    def subscribe_klines(self, symbol: str, interval: str, *, cursor: Cursor | None = None) -> Stream[Candle]:
+        """See `Exchange`."""
+        return self._venue.candles.feed(self._venue.known(symbol), _interval(interval)).subscribe(cursor=cursor)
+
+    def subscribe_account(self, *, cursor: Cursor | None = None) -> Stream[Account]:
+        """See `Exchange`."""
+        return self._venue.account_feed.subscribe(cursor=cursor)
+
+    def subscribe_positions(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[Position]:
+        """See `Exchange`."""
+        self._venue.known(symbol, all_too=True)
+        return self._venue.position_feed.subscribe(cursor=cursor, where=lambda one: symbol in ("", one.symbol))
+
+    async def _call(self, operation: str, do: Callable[[], T]) -> T:
+        # A real exchange always lets others run before it answers.
+        await asyncio.sleep(0)
+        return self._or_fail(operation, do)
+
+    def _item(self, operation: str, do: Callable[[A], Order], asked: A) -> Order | ExchangeError:
+        try:
+            return self._or_fail(operation, lambda: do(asked))
+        except ExchangeError as error:
+            return error
+
+    def _or_fail(self, operation: str, do: Callable[[], T]) -> T:
+        failure = next((one for one in self._failures if one.operation in ("", operation)), None)
+        if failure is None:
+            return do()
+        self._failures.remove(failure)
+        if failure.after:
+            do()
+        raise failure.error
+
+
+def _interval(interval: str) -> str:
+    if interval not in INTERVALS_MS:
+        raise InvalidRequest(f"interval {interval!r}: expected one of {', '.join(INTERVALS_MS)}")
+    return interval

@@ -1,0 +1,131 @@
+"""What fills do to positions and the balance of an InMemoryExchange: arithmetic only, no loop, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from opensqt.model.account import Account, Position, PositionMode
+from opensqt.model.market import Price
+from opensqt.model.order import Fill, Order, OrderRequest, PositionSide, Side
+
+_ZERO = Decimal(0)
+
+
+def settle(position: Position, side: Side, quantity: Decimal, price: Decimal) -> tuple[Position, Decimal]:
+    """Move a position by one fill.
+
+    Args:
+        position: Before the fill.
+        side: Of the fill.
+        quantity: Base coins, above zero.
+        price: Quote per base coin.
+
+    Returns:
+        The position after it, and the profit it realized in quote, before fees.
+    """
+    held = position.quantity
+    change = quantity * side.sign
+    after = held + change
+    if held * change >= 0:
+        entry = (abs(held) * position.entry_price + quantity * price) / abs(after)
+        return replace(position, quantity=after, entry_price=entry), _ZERO
+    closed = min(quantity, abs(held))
+    realized = (price - position.entry_price) * closed * (1 if held > 0 else -1)
+    if after == 0:
+        return replace(position, quantity=_ZERO, entry_price=_ZERO), realized
+    entry = price if held * after < 0 else position.entry_price
+    return replace(position, quantity=after, entry_price=entry), realized
+
+
+class Ledger:
+    """Balance and positions of one cross-margin account.
+
+    Args:
+        symbols: Those that trade.
+        balance: At the start, in quote.
+        mode: One net position per symbol, or long and short side by side.
+        leverage: Of every symbol.
+    """
+
+    def __init__(self, symbols: Iterable[str], *, balance: Decimal, mode: PositionMode, leverage: Decimal) -> None:
+        sides = (PositionSide.BOTH,) if mode is PositionMode.ONE_WAY else (PositionSide.LONG, PositionSide.SHORT)
+        self._mode = mode
+        self._leverage = leverage
+        self._wallet = balance
+        self._positions = {
+            (symbol, side): Position(
+                symbol=symbol, quantity=_ZERO, entry_price=_ZERO, position_side=side, leverage=leverage
+            )
+            for symbol in symbols
+            for side in sides
+        }
+
+    def knows(self, side: PositionSide) -> bool:
+        """Say whether a position side fits the account's mode."""
+        return (side is PositionSide.BOTH) == (self._mode is PositionMode.ONE_WAY)
+
+    def closable(self, request: OrderRequest | Order) -> Decimal:
+        """Answer how many base coins the order would close rather than open."""
+        held = self._positions[request.symbol, request.position_side].quantity
+        return abs(held) if held * request.side.sign < 0 else _ZERO
+
+    def must_reduce(self, request: OrderRequest | Order) -> bool:
+        """Say whether the order may only close: by its flag, or because it is the closing side in hedge mode."""
+        closing = {PositionSide.LONG: Side.SELL, PositionSide.SHORT: Side.BUY}
+        return request.reduce_only or closing.get(request.position_side) is request.side
+
+    def apply(self, fill: Fill) -> Fill:
+        """Book one fill and answer it with the profit that it realized."""
+        key = (fill.symbol, fill.position_side)
+        moved, realized = settle(self._positions[key], fill.side, fill.quantity, fill.price)
+        self._positions[key] = replace(moved, event_time_ms=fill.event_time_ms, received_ns=fill.received_ns)
+        self._wallet += realized - fill.fee
+        return replace(fill, realized_pnl=realized)
+
+    def opening_value(self, request: OrderRequest | Order, price: Decimal) -> Decimal:
+        """Answer what the opening part of an order is worth, in quote."""
+        if self.must_reduce(request):
+            return _ZERO
+        rest = request.remaining_quantity if isinstance(request, Order) else request.quantity
+        return max(rest - self.closable(request), _ZERO) * price
+
+    def margin_for(self, value: Decimal) -> Decimal:
+        """Answer the margin that so much, in quote, binds."""
+        return value / self._leverage
+
+    def positions(self, prices: Mapping[str, Price], symbol: str = "") -> list[Position]:
+        """Answer every position of a symbol, or of all, valued at the mid prices; flat ones too."""
+        return [self._valued(position, prices) for (of, _), position in self._positions.items() if symbol in ("", of)]
+
+    def account(self, prices: Mapping[str, Price], opening_value: Decimal, *, now_ns: int) -> Account:
+        """Answer the account, its positions valued at the mid prices.
+
+        Args:
+            prices: The newest ones.
+            opening_value: What the open orders would open, in quote.
+            now_ns: The time that it is told at.
+        """
+        held = unrealized = _ZERO
+        for position in self._positions.values():
+            if position.quantity:
+                held += abs(position.quantity) * position.entry_price
+                unrealized += self._valued(position, prices).unrealized_pnl
+        margin = self.margin_for(held + opening_value)
+        return Account(
+            asset="USDT",
+            wallet_balance=self._wallet,
+            unrealized_pnl=unrealized,
+            available_balance=max(self._wallet + unrealized - margin, _ZERO),
+            initial_margin=margin,
+            event_time_ms=now_ns // 1_000_000,
+            received_ns=now_ns,
+        )
+
+    def _valued(self, position: Position, prices: Mapping[str, Price]) -> Position:
+        price = prices.get(position.symbol)
+        if price is None:
+            return position
+        profit = (price.mid - position.entry_price) * position.quantity
+        return replace(position, mark_price=price.mid, unrealized_pnl=profit)

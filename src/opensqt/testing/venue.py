@@ -1,0 +1,296 @@
+"""The venue inside an InMemoryExchange: orders, matching against one touch, and what is published of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from decimal import Decimal
+
+from opensqt.model import client_order_id
+from opensqt.model.account import Account, Position
+from opensqt.model.clock import Clock
+from opensqt.model.errors import (
+    DuplicateOrder,
+    ExchangeError,
+    InsufficientMargin,
+    InvalidRequest,
+    OrderDenied,
+    OrderNotFound,
+    PositionModeMismatch,
+    PostOnlyWouldCross,
+    ReduceOnlyRefused,
+    UnknownSymbol,
+    Unreachable,
+)
+from opensqt.model.market import Price
+from opensqt.model.order import (
+    Fill,
+    Order,
+    OrderRef,
+    OrderRequest,
+    OrderStatus,
+    OrderType,
+    OrderUpdate,
+    Side,
+    TimeInForce,
+)
+from opensqt.model.venue import SymbolRules
+from opensqt.streams.feed import Feed
+from opensqt.testing.candles import CandleBook
+from opensqt.testing.ledger import Ledger
+from opensqt.testing.open_orders import OpenOrders, reaches
+
+_ZERO = Decimal(0)
+
+
+class MemoryVenue:
+    """Everything that happens, happens in these plain calls; nothing waits."""
+
+    def __init__(self, rules: dict[str, SymbolRules], ledger: Ledger, clock: Clock, *, orders_capacity: int) -> None:
+        self._rules = rules
+        self._ledger = ledger
+        self._clock = clock
+        self._prices: dict[str, Price] = {}
+        self._requests: dict[str, OrderRequest] = {}
+        self._orders: dict[str, Order] = {}
+        self._open = OpenOrders(rules, ledger)
+        self._client_ids: dict[str, str] = {}
+        self.fills: list[Fill] = []
+        self.candles = CandleBook()
+        self.price_feeds = {symbol: Feed[Price](key=lambda price: price.symbol, conflate=True) for symbol in rules}
+        self.order_feed = Feed[OrderUpdate](
+            key=lambda update: update.order.client_order_id,
+            conflate=False,
+            keep=lambda update: not update.order.status.is_closed,
+            capacity=orders_capacity,
+        )
+        self.account_feed = Feed[Account](key=lambda account: account.asset, conflate=True)
+        self.position_feed = Feed[Position](key=lambda one: (one.symbol, one.position_side), conflate=True)
+        self.order_feed.replace((), gap=False)
+        self._publish_account(rules)
+
+    def known(self, symbol: str, *, all_too: bool = False) -> str:
+        """Answer the symbol if it trades here; an empty one too where it means all."""
+        if symbol in self._rules or (all_too and not symbol):
+            return symbol
+        raise UnknownSymbol(f"symbol {symbol!r}: expected one of {', '.join(self._rules)}", symbol=symbol)
+
+    def price(self, symbol: str) -> Price:
+        """Answer the newest price."""
+        price = self._prices.get(self.known(symbol))
+        if price is None:
+            raise Unreachable(f"{symbol} has no price yet; call set_price first", symbol=symbol)
+        return price
+
+    def move(self, price: Price) -> None:
+        """Set the touch; resting orders that it reaches fill whole, at their limit."""
+        symbol = price.symbol
+        self._prices[symbol] = price
+        self.price_feeds[symbol].publish([price])
+        self.candles.trade(symbol, price.mid, _ZERO, price.received_ns)
+        for order in self._open.reached(price):
+            assert order.price is not None  # noqa: S101 - only a limit is reached
+            self._execute(order, order.price, order.remaining_quantity, is_maker=True)
+        self._publish_account([symbol])
+
+    def fill(self, order: Order, quantity: Decimal) -> Order:
+        """Fill part of a resting order at its limit."""
+        if not order.status.is_open or order.price is None or not _ZERO < quantity <= order.remaining_quantity:
+            left = f"{order.client_order_id} is {order.status} with {order.remaining_quantity} left"
+            raise ValueError(f"quantity {quantity}: {left}")
+        self._execute(order, order.price, quantity, is_maker=True)
+        self._publish_account([order.symbol])
+        return self._orders[order.client_order_id]
+
+    def place(self, request: OrderRequest) -> Order:
+        """Take an order; sent again with the same content it is answered as it now stands."""
+        rules = self._checked(request)
+        earlier = self._requests.get(request.client_order_id)
+        if earlier is not None:
+            if earlier != request:
+                raise DuplicateOrder(
+                    f"client_order_id {request.client_order_id}: was used with other content", symbol=request.symbol
+                )
+            return self._orders[request.client_order_id]
+        price = self.price(request.symbol)
+        reason = rules.denial(request, reference_price=price.mid)
+        if reason:
+            raise OrderDenied(reason, symbol=request.symbol)
+        self._admit(request, price)
+        now = self._clock()
+        order = Order(
+            symbol=request.symbol,
+            side=request.side,
+            quantity=request.quantity,
+            client_order_id=request.client_order_id,
+            status=OrderStatus.OPEN,
+            order_id=str(len(self._orders) + 1),
+            order_type=request.order_type,
+            price=request.price,
+            time_in_force=request.time_in_force,
+            reduce_only=request.reduce_only,
+            position_side=request.position_side,
+            event_time_ms=now // 1_000_000,
+            received_ns=now,
+        )
+        self._requests[request.client_order_id] = request
+        self._client_ids[order.order_id] = order.client_order_id
+        self._store(order)
+        self._take(order, price)
+        self._publish_account([order.symbol])
+        return self._orders[order.client_order_id]
+
+    def cancel(self, ref: OrderRef) -> Order:
+        """Cancel an order; a closed one is answered as it ended."""
+        order = self.find(ref)
+        return order if order.status.is_closed else self._end(order, OrderStatus.CANCELED)
+
+    def cancel_all(self, symbol: str) -> list[Order]:
+        """Cancel every open order of a symbol."""
+        return [self._end(order, OrderStatus.CANCELED) for order in self.open_orders(self.known(symbol))]
+
+    def find(self, ref: OrderRef) -> Order:
+        """Answer one order by either id."""
+        self.known(ref.symbol)
+        client_id = ref.client_order_id or self._client_ids.get(ref.order_id, "")
+        order = self._orders.get(client_id)
+        if order is None or order.symbol != ref.symbol:
+            named = ref.client_order_id or ref.order_id
+            raise OrderNotFound(f"order {named!r}: there is none in {ref.symbol}", symbol=ref.symbol)
+        return order
+
+    def open_orders(self, symbol: str = "") -> list[Order]:
+        """Answer the open orders of a symbol, or of all, oldest first."""
+        return self._open.all(self.known(symbol, all_too=True))
+
+    def positions(self, symbol: str = "") -> list[Position]:
+        """Answer every position of a symbol, or those of all symbols that are not flat."""
+        found = self._ledger.positions(self._prices, self.known(symbol, all_too=True))
+        return [position for position in found if symbol or not position.is_flat]
+
+    def account(self) -> Account:
+        """Answer the account."""
+        return self._ledger.account(self._prices, self._open.opening_value, now_ns=self._clock())
+
+    def lose_continuity(self) -> None:
+        """Tell every reader that updates may have been missed, with the state as it now stands."""
+        for feed in self.price_feeds.values():
+            feed.replace(feed.snapshot, gap=True)
+        self.order_feed.replace(self.order_feed.snapshot, gap=True)
+        self.account_feed.replace(self.account_feed.snapshot, gap=True)
+        self.position_feed.replace(self.position_feed.snapshot, gap=True)
+        self.candles.lose_continuity()
+
+    def close(self, error: ExchangeError) -> None:
+        """End every reader."""
+        for feed in self.price_feeds.values():
+            feed.close(error)
+        self.order_feed.close(error)
+        self.account_feed.close(error)
+        self.position_feed.close(error)
+        self.candles.close(error)
+
+    def _checked(self, request: OrderRequest) -> SymbolRules:
+        if not client_order_id.is_valid(request.client_order_id):
+            raise InvalidRequest(
+                f"order.client_order_id {request.client_order_id!r}: expected 1 to 32 ASCII letters and digits"
+            )
+        for name, value in (("quantity", request.quantity), ("price", request.price)):
+            if value is not None and not value.is_finite():
+                raise InvalidRequest(f"order.{name} {value}: expected a finite decimal")
+        return self._rules[self.known(request.symbol)]
+
+    def _admit(self, request: OrderRequest, price: Price) -> None:
+        """Refuse what a venue would refuse for the account's or the market's state."""
+        symbol = request.symbol
+        if not self._ledger.knows(request.position_side):
+            raise PositionModeMismatch(
+                f"position_side {request.position_side}: not in this position mode", symbol=symbol
+            )
+        if self._ledger.must_reduce(request) and not self._ledger.closable(request):
+            raise ReduceOnlyRefused("reduce-only: there is nothing to reduce", symbol=symbol)
+        crosses = reaches(request.side, request.price, price)
+        if request.time_in_force is TimeInForce.POST_ONLY and crosses:
+            raise PostOnlyWouldCross(f"post-only: {request.price} would take", symbol=symbol)
+        value = self._ledger.opening_value(request, request.price or _touch(request.side, price)[0])
+        needed = self._ledger.margin_for(value)
+        available = self.account().available_balance
+        if needed > available:
+            raise InsufficientMargin(f"margin {needed} USDT: only {available} is available", symbol=symbol)
+
+    def _take(self, order: Order, price: Price) -> None:
+        """Match a new order against the touch and end what may not rest."""
+        at, held = _touch(order.side, price)
+        crosses = order.price is None or reaches(order.side, order.price, price)
+        quantity = min(order.quantity, held) if crosses else _ZERO
+        if order.time_in_force is TimeInForce.FOK and quantity < order.quantity:
+            quantity = _ZERO
+        if quantity:
+            order = self._execute(order, at, quantity, is_maker=False)
+        rests = order.order_type is OrderType.LIMIT and order.time_in_force in (TimeInForce.GTC, TimeInForce.POST_ONLY)
+        if not order.status.is_closed and not rests:
+            self._end(order, OrderStatus.EXPIRED, reason="nothing more to take")
+
+    def _execute(self, order: Order, price: Decimal, quantity: Decimal, *, is_maker: bool) -> Order:
+        """Fill an order; what a reduce-only one could only open expires instead."""
+        if self._ledger.must_reduce(order):
+            quantity = min(quantity, self._ledger.closable(order))
+            if not quantity:
+                return self._end(order, OrderStatus.EXPIRED, reason="reduce-only: nothing is left to reduce")
+        rules, now = self._rules[order.symbol], self._clock()
+        rate = (rules.maker_fee if is_maker else rules.taker_fee) or _ZERO
+        fill = self._ledger.apply(
+            Fill(
+                symbol=order.symbol,
+                trade_id=str(len(self.fills) + 1),
+                order_id=order.order_id,
+                client_order_id=order.client_order_id,
+                side=order.side,
+                position_side=order.position_side,
+                price=price,
+                quantity=quantity,
+                fee=price * quantity * rate,
+                fee_asset="USDT",
+                is_maker=is_maker,
+                event_time_ms=now // 1_000_000,
+                received_ns=now,
+            )
+        )
+        self.fills.append(fill)
+        self._open.position_changed(order.symbol, order.position_side)
+        self.candles.trade(order.symbol, price, quantity, now)
+        filled = order.filled_quantity + quantity
+        worth = (order.average_price or _ZERO) * order.filled_quantity + price * quantity
+        order = replace(
+            order,
+            status=OrderStatus.FILLED if filled == order.quantity else OrderStatus.PARTIALLY_FILLED,
+            filled_quantity=filled,
+            average_price=worth / filled,
+        )
+        order = self._store(order, fill)
+        if not order.status.is_closed and self._ledger.must_reduce(order) and not self._ledger.closable(order):
+            return self._end(order, OrderStatus.EXPIRED, reason="reduce-only: nothing is left to reduce")
+        return order
+
+    def _end(self, order: Order, status: OrderStatus, *, reason: str = "") -> Order:
+        order = self._store(replace(order, status=status, reason=reason))
+        self.account_feed.publish([self.account()])
+        return order
+
+    def _store(self, order: Order, fill: Fill | None = None) -> Order:
+        now = self._clock()
+        order = replace(order, event_time_ms=now // 1_000_000, received_ns=now)
+        self._orders[order.client_order_id] = order
+        self._open.put(order)
+        self.order_feed.publish([OrderUpdate(order=order, fill=fill)])
+        return order
+
+    def _publish_account(self, symbols: Iterable[str]) -> None:
+        for symbol in symbols:
+            self.position_feed.publish(self._ledger.positions(self._prices, symbol))
+        self.account_feed.publish([self.account()])
+
+
+def _touch(side: Side, price: Price) -> tuple[Decimal, Decimal]:
+    """The price that a taker of *side* gets, and the base coins that stand there."""
+    return (price.ask, price.ask_quantity) if side is Side.BUY else (price.bid, price.bid_quantity)

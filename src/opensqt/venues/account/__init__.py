@@ -1,0 +1,1 @@
+"""The account's state: private stream, orders, fills, positions, acknowledgements."""

@@ -1,0 +1,267 @@
+"""Places and cancels orders: our own rules first, one send, and every answer turned into what the caller needs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from opensqt.model import client_order_id
+from opensqt.model.account import PositionMode
+from opensqt.model.errors import (
+    DuplicateOrder,
+    ExchangeError,
+    OrderDenied,
+    OrderNotFound,
+    OutcomeUnknown,
+    PostOnlyWouldCross,
+    Unsupported,
+)
+from opensqt.model.order import (
+    Order,
+    OrderRef,
+    OrderRequest,
+    OrderStatus,
+    OrderType,
+    PositionSide,
+    Side,
+    TimeInForce,
+)
+from opensqt.telemetry.logging import get_logger
+from opensqt.venues.account.state import Books, sides
+from opensqt.venues.transport.errors import MALFORMED
+from opensqt.venues.venue import Venue
+
+_log = get_logger("venue")
+T = TypeVar("T")
+
+
+class OrderDesk:
+    """The changing half of an adapter. Nothing here sends an order twice.
+
+    Args:
+        venue: Sends.
+        books: Learns every answer.
+        acknowledged: Called when an answer told what the private stream has not told yet.
+        rules_stale: Called when a refusal says that our rules are out of date.
+    """
+
+    def __init__(
+        self, venue: Venue, books: Books, *, acknowledged: Callable[[], None], rules_stale: Callable[[], None]
+    ) -> None:
+        self._venue = venue
+        self._books = books
+        self._acknowledged = acknowledged
+        self._rules_stale = rules_stale
+
+    def denial(self, request: OrderRequest) -> ExchangeError | None:
+        """Say which rule of ours *request* breaks, or None; what is denied is never sent."""
+        venue, symbol = self._venue, request.symbol
+        try:
+            venue.unified(symbol)
+        except ExchangeError as unknown:
+            return unknown
+        longest = venue.capabilities.client_order_id_length
+        if not client_order_id.is_valid(request.client_order_id, max_length=longest):
+            text = f"client_order_id {request.client_order_id!r}: expected 1 to {longest} letters and digits"
+            return OrderDenied(text, symbol=symbol)
+        if request.order_type is OrderType.LIMIT and request.time_in_force not in venue.capabilities.time_in_force:
+            return Unsupported(f"time_in_force {request.time_in_force}: not known to {venue.name}", symbol=symbol)
+        reason = venue.rules[symbol].denial(request) or _position_side_denial(request, venue.position_mode)
+        if reason:
+            return OrderDenied(reason, symbol=symbol)
+        if self._books.tracker.find(OrderRef(symbol=symbol, client_order_id=request.client_order_id)):
+            return DuplicateOrder(f"client_order_id {request.client_order_id!r}: used before", symbol=symbol)
+        return None
+
+    async def place(self, request: OrderRequest) -> Order:
+        """Send one order, once."""
+        denied = self.denial(request)
+        if denied is not None:
+            raise denied
+        try:
+            order = await self._answered(self._venue.place(request), request.symbol)
+        except ExchangeError as error:
+            self._look_at(error)
+            raise
+        outcome = self._learn_placed(request, order)
+        if isinstance(outcome, ExchangeError):
+            raise outcome
+        return outcome
+
+    async def place_batch(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
+        """Send several orders; a lost answer leaves each of its orders unknown, and none is sent again."""
+        answers: list[Order | ExchangeError | None] = [self.denial(request) for request in requests]
+        seen: set[str] = set()
+        for number, request in enumerate(requests):
+            if request.client_order_id in seen and answers[number] is None:
+                answers[number] = DuplicateOrder(f"client_order_id {request.client_order_id!r}: twice in one batch")
+            seen.add(request.client_order_id)
+        sendable = [number for number, answer in enumerate(answers) if answer is None]
+        for chunk in _chunks(sendable, self._venue.capabilities.max_batch):
+            results = await self._place_chunk([requests[number] for number in chunk])
+            for number, result in zip(chunk, results, strict=True):
+                answers[number] = result
+        return [answer for answer in answers if answer is not None]
+
+    async def cancel(self, ref: OrderRef) -> Order:
+        """Cancel one order; when the answer leaves doubt, ask what became of it."""
+        self._venue.unified(ref.symbol)
+        try:
+            order = await self._answered(self._venue.cancel(ref), ref.symbol)
+        except (OrderNotFound, OutcomeUnknown) as error:
+            return await self._after_doubtful_cancel(ref, error)
+        self._learn(order)
+        return order
+
+    async def cancel_batch(self, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
+        """Cancel several orders, in as few requests as the venue allows."""
+        answers: dict[int, Order | ExchangeError] = {}
+        by_symbol: dict[str, list[int]] = {}
+        for number, ref in enumerate(refs):
+            by_symbol.setdefault(ref.symbol, []).append(number)
+        for symbol, numbers in by_symbol.items():
+            for chunk in _chunks(numbers, self._venue.capabilities.max_batch):
+                results = await self._cancel_chunk(symbol, [refs[number] for number in chunk])
+                answers.update(zip(chunk, results, strict=True))
+        return [answers[number] for number in range(len(refs))]
+
+    async def cancel_all(self, symbol: str, *, told_within_s: float = 2.0) -> list[Order]:
+        """Cancel every open order of a symbol and answer those that were canceled.
+
+        Args:
+            symbol: Canonical.
+            told_within_s: How long the private stream gets before the venue is asked about each order.
+        """
+        before = await self._venue.open_orders(symbol)
+        for order in before:
+            self._books.learn(order)
+        await self._venue.cancel_all(symbol)
+        refs = [OrderRef(symbol=symbol, order_id=order.order_id) for order in before]
+        if not all(self._closed(ref) for ref in refs):
+            self._acknowledged()
+        await self._until_closed(refs, told_within_s)
+        for ref in refs:
+            if not self._closed(ref):
+                self._books.learn(await self._venue.order(ref))
+        found = [self._books.tracker.find(ref) for ref in refs]
+        return [order for order in found if order is not None and order.status is OrderStatus.CANCELED]
+
+    async def _place_chunk(self, requests: list[OrderRequest]) -> list[Order | ExchangeError]:
+        symbol = requests[0].symbol
+        try:
+            if len(requests) == 1:
+                answers: list[Order | ExchangeError] = [await self._answered(self._venue.place(requests[0]), symbol)]
+            else:
+                answers = await self._answered(self._venue.place_batch(requests), symbol)
+        except ExchangeError as error:
+            self._look_at(error)
+            return [error] * len(requests)
+        if len(answers) != len(requests):
+            text = f"the venue answered {len(answers)} of {len(requests)} orders"
+            return [OutcomeUnknown(text, symbol=symbol)] * len(requests)
+        results: list[Order | ExchangeError] = []
+        for request, answer in zip(requests, answers, strict=True):
+            if isinstance(answer, ExchangeError):
+                self._look_at(answer)
+                results.append(answer)
+            else:
+                results.append(self._learn_placed(request, answer))
+        return results
+
+    async def _cancel_chunk(self, symbol: str, refs: list[OrderRef]) -> list[Order | ExchangeError]:
+        try:
+            self._venue.unified(symbol)
+            if len(refs) == 1:
+                return [await self.cancel(refs[0])]
+            answers = await self._answered(self._venue.cancel_batch(symbol, refs), symbol)
+            if len(answers) != len(refs):
+                raise OutcomeUnknown(f"the venue answered {len(answers)} of {len(refs)} cancels", symbol=symbol)
+        except OutcomeUnknown as error:
+            answers = [error] * len(refs)
+        except ExchangeError as error:
+            return [error] * len(refs)
+        return [await self._after_batch_cancel(ref, answer) for ref, answer in zip(refs, answers, strict=True)]
+
+    async def _after_batch_cancel(self, ref: OrderRef, answer: Order | ExchangeError) -> Order | ExchangeError:
+        if isinstance(answer, OrderNotFound | OutcomeUnknown):
+            try:
+                return await self._after_doubtful_cancel(ref, answer)
+            except ExchangeError as error:
+                return error
+        if isinstance(answer, Order):
+            self._learn(answer)
+        return answer
+
+    async def _after_doubtful_cancel(self, ref: OrderRef, doubt: ExchangeError) -> Order:
+        """Answer what became of an order whose cancel was refused as unknown, or not answered."""
+        try:
+            order = await self._answered(self._venue.order(ref), ref.symbol)
+        except OrderNotFound:
+            if isinstance(doubt, OrderNotFound):
+                raise
+            raise doubt from None
+        except ExchangeError as error:
+            text = f"the cancel was sent; what became of the order could not be asked: {error}"
+            raise OutcomeUnknown(text, symbol=ref.symbol) from doubt
+        self._books.learn(order)
+        if order.status.is_closed:
+            return order
+        raise OutcomeUnknown(f"the cancel was sent; the order is still {order.status}", symbol=ref.symbol) from doubt
+
+    async def _answered(self, answer: Awaitable[T], symbol: str) -> T:
+        """Await an answer; one that can't be read leaves the outcome open."""
+        try:
+            return await answer
+        except MALFORMED as error:
+            _log.error("the venue's answer could not be read", symbol=symbol, error=repr(error))
+            raise OutcomeUnknown("the venue's answer could not be read", symbol=symbol) from error
+
+    def _learn_placed(self, request: OrderRequest, order: Order) -> Order | ExchangeError:
+        self._learn(order)
+        ended = order.status in (OrderStatus.EXPIRED, OrderStatus.REJECTED, OrderStatus.CANCELED)
+        if request.time_in_force is TimeInForce.POST_ONLY and ended and not order.filled_quantity:
+            text = order.reason or "the post-only order would have taken"
+            return PostOnlyWouldCross(text, symbol=request.symbol)
+        return order
+
+    def _learn(self, order: Order) -> None:
+        """Take in an answer; the stream has to tell it too, unless it was the quicker one."""
+        if self._books.learn(order):
+            self._acknowledged()
+
+    def _look_at(self, error: ExchangeError) -> None:
+        if error.venue_code in self._venue.stale_rules:
+            self._rules_stale()
+
+    async def _until_closed(self, refs: list[OrderRef], within_s: float) -> None:
+        """Wait until the stream told the end of all of *refs*, or the time is over."""
+        reader = self._books.orders.subscribe()
+        try:
+            async with asyncio.timeout(within_s):
+                while not all(self._closed(ref) for ref in refs):
+                    await anext(reader)
+        except TimeoutError:
+            _log.info("the stream did not tell of every cancel in time; asking", orders=len(refs))
+        finally:
+            await reader.aclose()
+
+    def _closed(self, ref: OrderRef) -> bool:
+        order = self._books.tracker.find(ref)
+        return order is not None and order.status.is_closed
+
+
+def _position_side_denial(request: OrderRequest, mode: PositionMode) -> str:
+    side = request.position_side
+    allowed = tuple(sides(mode))
+    if side not in allowed:
+        names = " or ".join(allowed)
+        return f"position_side {side}: expected {names}, as the account is in {mode} mode"
+    closes = Side.SELL if side is PositionSide.LONG else Side.BUY
+    if mode is PositionMode.HEDGE and request.reduce_only and request.side is not closes:
+        return f"reduce_only: a {request.side} order can't reduce a {side} position"
+    return ""
+
+
+def _chunks(numbers: list[int], size: int) -> list[list[int]]:
+    return [numbers[start : start + size] for start in range(0, len(numbers), size)]

@@ -1,0 +1,303 @@
+"""Keeps orders, fills, positions and the account true: what the private stream tells, checked against queries."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from decimal import Decimal
+
+from opensqt.model.account import Account, Position, PositionMode
+from opensqt.model.errors import OrderNotFound
+from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, OrderUpdate, PositionSide
+from opensqt.streams.feed import Feed
+from opensqt.telemetry.logging import get_logger
+from opensqt.venues.account.tracker import OrderTracker
+from opensqt.venues.venue import BalanceChange, Venue
+
+_log = get_logger("venue")
+_OVERLAP_MS = 300_000
+"""How far trade queries reach back behind the last one; repeated fills count once."""
+_ALL_TRADES_EVERY_S = 60.0
+_EARLY_FILLS_KEPT = 1_000
+"""Orders; the fills of one that is never told are found by query."""
+_QUERIES_LAG_NS = 2_000_000_000
+PositionKey = tuple[str, PositionSide]
+
+
+class Books:
+    """What is known of the account, and the feeds that tell it.
+
+    Args:
+        venue: Who to ask.
+    """
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+        self.tracker = OrderTracker()
+        self.orders: Feed[OrderUpdate] = Feed(
+            key=lambda update: (update.order.symbol, update.order.order_id),
+            conflate=False,
+            keep=lambda update: not update.order.status.is_closed,
+            remember=lambda update: replace(update, fill=None) if update.fill else update,
+            capacity=65_536,
+        )
+        self.positions: Feed[Position] = Feed(
+            key=lambda position: (position.symbol, position.position_side), conflate=True
+        )
+        self.accounts: Feed[Account] = Feed(key=lambda account: account.asset, conflate=True)
+        self.symbols: dict[str, None] = dict.fromkeys(venue.settings.symbols)
+        self._positions: dict[PositionKey, Position] = {}
+        self._touched: set[PositionKey] = set()
+        self._account: Account | None = None
+        self._begun_ms: dict[str, int] = {}
+        self._watermarks: dict[str, int] = {}
+        self._early_fills: dict[tuple[str, str], list[Fill]] = {}
+        self._asking = asyncio.Lock()
+        self._all_trades_at_s = 0.0
+        self.news: Counter[str] = Counter()
+        """How often a comparison told what the stream's channel had not: `orders`, `positions`."""
+
+    def learn(self, order: Order, fill: Fill | None = None) -> bool:
+        """Take in an order's state, publish what is new of it, and say whether anything was."""
+        update = self.tracker.apply(order, fill)
+        if order.symbol not in self.symbols:
+            self.symbols[order.symbol] = None
+            # Fills of this symbol from before now are history unless their order is known.
+            self._begin_symbol(order.symbol, order.event_time_ms - 1)
+        if update is not None:
+            self.orders.publish((update,))
+        for early in self._early_fills.pop((order.symbol, order.order_id), ()):
+            self.learn_fill(early)
+        return update is not None
+
+    def learn_fill(self, fill: Fill) -> None:
+        """Take in a fill that a stream told by itself; one that is ahead of its order waits for it."""
+        order = self.tracker.find(OrderRef(symbol=fill.symbol, order_id=fill.order_id))
+        if order is None:
+            self._early_fills.setdefault((fill.symbol, fill.order_id), []).append(fill)
+            if len(self._early_fills) > _EARLY_FILLS_KEPT:
+                del self._early_fills[next(iter(self._early_fills))]
+            return
+        # Not every venue's trade stream says which position it was; its order does.
+        update = self.tracker.apply_fill(replace(fill, position_side=order.position_side))
+        if update is not None:
+            self.orders.publish((update,))
+
+    def learn_position(self, position: Position) -> None:
+        """Take in a streamed position."""
+        key = (position.symbol, position.position_side)
+        known = self._positions.get(key)
+        if known is not None and position.event_time_ms < known.event_time_ms:
+            return
+        self._touched.add(key)
+        self.symbols.setdefault(position.symbol)
+        self._set_position(key, position)
+
+    def learn_balance(self, change: BalanceChange) -> None:
+        """Take in a streamed wallet balance; a query tells what is available of it."""
+        known = self._account
+        if known is None or change.event_time_ms < known.event_time_ms:
+            return
+        self._set_account(
+            replace(
+                known,
+                wallet_balance=change.wallet_balance,
+                event_time_ms=change.event_time_ms,
+                received_ns=change.received_ns,
+            )
+        )
+
+    async def begin(self) -> None:
+        """Take the first inventory; again if it failed, with the private stream connected and its frames held back."""
+        for order in await self._venue.open_orders():
+            self.symbols.setdefault(order.symbol)
+        # History first, orders after: a fill between the two is in the orders' baseline.
+        for symbol in list(self.symbols):
+            history = await self._venue.fills(symbol, 0)
+            self.tracker.skip_fills(history)
+            self._begin_symbol(symbol, _newest_ms(history))
+        for order in await self._venue.open_orders():
+            self.symbols.setdefault(order.symbol)
+            self.tracker.adopt(order)
+        self.orders.replace([OrderUpdate(order=order) for order in self.tracker.open_orders()], gap=False)
+        await self.refresh_positions()
+        self.positions.replace(self._positions.values(), gap=False)
+        await self.refresh_account()
+
+    async def reconcile(self, *, thorough: bool) -> None:
+        """Compare with the venue and publish what was missed. A failed query changes nothing.
+
+        Args:
+            thorough: After a reconnect: ask for the trades of every symbol, not only where something is missing.
+        """
+        async with self._asking:
+            if time.monotonic() - self._all_trades_at_s > _ALL_TRADES_EVERY_S:
+                thorough = True
+            told = await self._ask_orders(everywhere=thorough)
+            moved = await self.refresh_positions()
+            self.news["positions"] += len(moved)
+            missing = {order.symbol for order in told if self.tracker.unexplained(order)}
+            missing |= moved | {order.symbol for order in self.tracker.incomplete()}
+            for symbol in list(self.symbols) if thorough else sorted(missing):
+                await self._ask_fills(symbol)
+            if thorough:
+                self._all_trades_at_s = time.monotonic()
+            for order in told:
+                self.news["orders"] += self.learn(order)
+            await self.refresh_account()
+
+    async def refresh_account(self) -> None:
+        """Ask for the balance and publish it when it changed."""
+        self._set_account(await self._venue.account())
+
+    async def refresh_positions(self) -> set[str]:
+        """Ask for the positions, publish those that changed, and answer the symbols where one did unseen."""
+        self._touched.clear()
+        told = {(p.symbol, p.position_side): p for p in await self._venue.positions()}
+        for key, known in self._positions.items():
+            if key not in told and not known.is_flat:
+                told[key] = flat(known.symbol, known.position_side)
+        for symbol in self.symbols:
+            for side in sides(self._venue.position_mode):
+                told.setdefault((symbol, side), flat(symbol, side))
+        moved = set()
+        for key, position in told.items():
+            before = self._positions.get(key)
+            # What the stream told while we asked, or just before, is newer than the answer.
+            if key in self._touched or (before is not None and _is_older(position, before)):
+                continue
+            self.symbols.setdefault(position.symbol)
+            if before is not None and before.quantity != position.quantity:
+                moved.add(position.symbol)
+            self._set_position(key, position)
+        return moved
+
+    async def _ask_orders(self, *, everywhere: bool) -> list[Order]:
+        """Ask for the open orders, and one by one for those that were open and are not among them."""
+        known = self.tracker.open_orders()
+        asked_ns = time.time_ns()
+        told: list[Order] = []
+        if everywhere or not self.symbols:
+            told += await self._venue.open_orders()
+        else:
+            for symbol in list(self.symbols):
+                told += await self._venue.open_orders(symbol)
+        listed = {(order.symbol, order.order_id) for order in told}
+        for order in known:
+            if (order.symbol, order.order_id) in listed:
+                continue
+            now = self.tracker.find(_ref(order))
+            if now is None or now.status.is_closed:
+                continue
+            told += await self._ask_one(now, asked_ns)
+        return told
+
+    async def _ask_one(self, order: Order, asked_ns: int) -> list[Order]:
+        try:
+            return [await self._venue.order(_ref(order))]
+        except OrderNotFound:
+            # The venue's queries may lag behind its acceptance: absence proves nothing on a young order.
+            if asked_ns - order.received_ns < self._venue.settings.visibility_margin_s * 2e9:
+                return []
+            _log.warning("the venue knows an open order no more", symbol=order.symbol, order_id=order.order_id)
+            return [replace(order, status=OrderStatus.CANCELED, reason="the venue knows it no more")]
+
+    async def ask_fills(self, symbol: str) -> None:
+        """Ask for a symbol's trades because its stream said that there are new ones: no sign of a lost frame."""
+        async with self._asking:
+            if symbol not in self._begun_ms:
+                return
+            news = self.news["orders"]
+            try:
+                await self._ask_fills(symbol)
+            finally:
+                self.news["orders"] = news
+
+    async def _ask_fills(self, symbol: str) -> None:
+        """Ask for the trades since the watermark, less an overlap, and publish those not seen."""
+        watermark = self._watermarks.get(symbol, 0)
+        oldest = min((o.event_time_ms for o in self.tracker.incomplete() if o.symbol == symbol), default=watermark)
+        fills = await self._venue.fills(symbol, max(min(watermark, oldest) - _OVERLAP_MS, 0))
+        if symbol not in self._watermarks:
+            self._begin_symbol(symbol, _newest_ms(fills))
+        for fill in fills:
+            if not self.tracker.has_fill(symbol, fill.trade_id):
+                await self._learn_fill(fill)
+        self._watermarks[symbol] = max(watermark, _newest_ms(fills))
+
+    async def _learn_fill(self, fill: Fill) -> None:
+        """Take in a fill that only a query told; of an order never heard of, unless it is from before our time."""
+        ref = OrderRef(symbol=fill.symbol, order_id=fill.order_id)
+        if self.tracker.find(ref) is not None:
+            update = self.tracker.apply_fill(fill)
+            # An order from before our time may be known because somebody asked for it; its fills were told then.
+            if update is not None and fill.event_time_ms >= self._begun_ms[fill.symbol]:
+                self.news["orders"] += 1
+                self.orders.publish((update,))
+        elif fill.event_time_ms <= self._begun_ms[fill.symbol]:
+            self.tracker.skip_fills([fill])
+        else:
+            self.news["orders"] += self.learn(await self._venue.order(ref), fill)
+
+    def _begin_symbol(self, symbol: str, event_time_ms: int) -> None:
+        """Count the fills of a symbol from a venue time on."""
+        self._begun_ms[symbol] = self._watermarks[symbol] = max(event_time_ms, 0)
+
+    def _set_position(self, key: PositionKey, position: Position) -> None:
+        known = self._positions.get(key)
+        leverage = position.leverage or self._venue.leverages.get(position.symbol)
+        kept = known if known is not None and not position.is_flat else None
+        position = replace(
+            position,
+            leverage=leverage,
+            mark_price=position.mark_price or (kept.mark_price if kept else None),
+            liquidation_price=position.liquidation_price or (kept.liquidation_price if kept else None),
+            event_time_ms=max(position.event_time_ms, known.event_time_ms if known else 0),
+        )
+        self._positions[key] = position
+        if known is None or replace(position, received_ns=known.received_ns) != known:
+            self.positions.publish((position,))
+
+    def _set_account(self, account: Account) -> None:
+        known = self._account
+        if known is not None:
+            account = replace(account, event_time_ms=max(account.event_time_ms, known.event_time_ms))
+        self._account = account
+        if known is None or replace(account, received_ns=known.received_ns) != known:
+            self.accounts.publish((account,))
+
+
+def sides(mode: PositionMode) -> Iterable[PositionSide]:
+    """The position sides that exist in a mode."""
+    return (PositionSide.BOTH,) if mode is PositionMode.ONE_WAY else (PositionSide.LONG, PositionSide.SHORT)
+
+
+def flat(symbol: str, side: PositionSide) -> Position:
+    """A position that holds nothing, told as such."""
+    return Position(
+        symbol=symbol,
+        quantity=Decimal(0),
+        entry_price=Decimal(0),
+        position_side=side,
+        received_ns=time.time_ns(),
+    )
+
+
+def _is_older(told: Position, known: Position) -> bool:
+    """Whether an answer is behind what is known: queries may lag, and a position left out of one has no time."""
+    if told.quantity == known.quantity:
+        return False
+    if told.event_time_ms:
+        return told.event_time_ms < known.event_time_ms
+    return told.received_ns - known.received_ns < _QUERIES_LAG_NS
+
+
+def _newest_ms(fills: list[Fill]) -> int:
+    return max((fill.event_time_ms for fill in fills), default=0)
+
+
+def _ref(order: Order) -> OrderRef:
+    return OrderRef(symbol=order.symbol, order_id=order.order_id)

@@ -1,0 +1,307 @@
+"""The account's stream: connected, checked against queries, and replaced when it falls silent."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from math import inf
+from typing import Any
+
+from opensqt.model.account import Position
+from opensqt.model.errors import ExchangeError, Unreachable
+from opensqt.model.order import Fill, OrderUpdate
+from opensqt.model.venue import Channel
+from opensqt.telemetry.logging import get_logger, redact
+from opensqt.venues.account.state import Books
+from opensqt.venues.health import Health, Tasks, in_ms
+from opensqt.venues.ratelimit.limiter import in_lane
+from opensqt.venues.ratelimit.window import Lane
+from opensqt.venues.transport.retry import patiently
+from opensqt.venues.transport.subscription import QUERY_FAILURES, Upstream
+from opensqt.venues.venue import (
+    BalanceChange,
+    Event,
+    FillsWaiting,
+    LeverageChange,
+    StreamExpired,
+    StreamReady,
+    Venue,
+)
+
+_log = get_logger("venue")
+_CHECK = "private_stream"
+_ORDERS, _POSITIONS, _ACCOUNT = _CHANNELS = ("orders", "positions", "account")
+_REFUSAL_COUNTS_S = 60.0
+"""Seconds after which a refused order no longer says that the key may not trade: only the next one could tell."""
+_START_TIMEOUTS = 3
+"""How many request timeouts the first connection may take."""
+_RETRY_S = 0.5
+_ACCOUNT_EVERY_S = 1.0
+
+
+class PrivateStream:
+    """Keeps the books true.
+
+    Args:
+        venue: Subscribes and answers.
+        client: The tapped ccxt client, to give a connection up.
+        books: What the stream and the queries are told to.
+        health: Where `private_stream` is told.
+        tasks: Owns the loops.
+    """
+
+    def __init__(self, venue: Venue, client: Any, books: Books, health: Health, tasks: Tasks) -> None:
+        self._venue = venue
+        self._client = client
+        self._books = books
+        self._health = health
+        self._tasks = tasks
+        self._socket: Any = None
+        self._ready = False
+        self._connected = asyncio.Event()
+        self._resync = asyncio.Event()
+        self._balance_moved = asyncio.Event()
+        self._fills_waiting: asyncio.Queue[str] = asyncio.Queue()
+        self._held: list[Event] | None = []
+        """Frames that came before the first inventory; None after it."""
+        self._heard_s: dict[str, float] = {}
+        """When each channel last told anything."""
+        self._expected_s: dict[str, float] = {}
+        """Since when a channel owes what the venue has answered already."""
+        self._vouched_s = time.monotonic()
+        """When data came, or a comparison with the venue was made."""
+        self._unproven = ""
+        """Why the connection before this one was replaced, if for silence, until this one proves better."""
+        self._upstream = Upstream(_CHECK, self._watch, lost=self._lost)
+        health.doubt(_CHECK, self._doubt)
+
+    async def start(self) -> None:
+        """Connect, take the first inventory, and keep it true from then on.
+
+        Raises:
+            Unreachable: The stream could not be connected in time.
+        """
+        self._health.set(_CHECK, False, "connecting")
+        self._tasks.start("private", self._upstream.run())
+        try:
+            async with asyncio.timeout(self._venue.settings.request_timeout_s * _START_TIMEOUTS):
+                await self._connected.wait()
+        except TimeoutError:
+            raise Unreachable(f"the private stream of {self._venue.name} could not be connected") from None
+        await patiently(self._books.begin)
+        held, self._held = self._held or [], None
+        for event in held:
+            self._apply(event)
+        self._resync.clear()
+        self._vouched_s = time.monotonic()
+        self._health.set(_CHECK, True)
+        self._tasks.start("reconcile", self._reconcile())
+        self._tasks.start("balance", self._refresh_balance())
+        self._tasks.start("key", self._renew_key())
+        self._tasks.start("fills", self._ask_fills())
+
+    async def _watch(self) -> None:
+        # Without the stream nobody learns what became of a cancel: what connecting asks waits behind no query.
+        with in_lane(Lane.CANCEL):
+            await self._venue.watch_private()
+
+    def on_connected(self, socket: Any) -> None:
+        """Take note of a new connection, if it is the account's."""
+        if not self._venue.is_private(socket.url):
+            return
+        self._socket = socket
+        self._ready = False
+        self._expected_s.clear()
+        if not self._venue.tells_ready:
+            self._begin()
+
+    def take(self, event: Event, socket: Any) -> None:
+        """Take in a streamed event."""
+        channel = _channel_of(event)
+        self._vouched_s = time.monotonic()
+        if channel:
+            self._heard_s[channel] = self._vouched_s
+            self._unproven = ""
+            self._expected_s.pop(channel, None)
+        if isinstance(event, StreamExpired):
+            # A second notice of the same end comes over a connection that is already given up.
+            if socket is self._socket:
+                self._replace("its key expired")
+        elif isinstance(event, StreamReady):
+            if socket is self._socket:
+                self._begin()
+        elif self._held is not None:
+            self._held.append(event)
+        else:
+            self._apply(event)
+
+    def expect(self, channel: str = _ORDERS, since_s: float | None = None) -> None:
+        """Say that the venue has answered what this channel must tell too, unless it told anything since then."""
+        now_s = time.monotonic()
+        if self._heard_s.get(channel, -inf) <= (now_s if since_s is None else since_s):
+            self._expected_s.setdefault(channel, now_s)
+
+    def log_in_again(self) -> None:
+        """Sign in with the key that is in use now, and look for what was missed meanwhile."""
+        self._replace("logs in with another key")
+
+    def channels(self) -> list[Channel]:
+        """Tell of each channel whether it is connected, and how old the last it told is."""
+        now_s = time.monotonic()
+        return [
+            Channel(
+                name=name,
+                connected=self._ready,
+                data_age_ms=in_ms(now_s - self._heard_s[name]) if name in self._heard_s else None,
+            )
+            for name in _CHANNELS
+        ]
+
+    def _begin(self) -> None:
+        """Count on the connection from now on, and look for what was missed before."""
+        self._ready = True
+        self._upstream.alive()
+        self._connected.set()
+        self._resync.set()
+
+    def _apply(self, event: Event) -> None:
+        if isinstance(event, OrderUpdate):
+            self._books.learn(event.order, event.fill)
+        elif isinstance(event, Fill):
+            self._books.learn_fill(event)
+        elif isinstance(event, FillsWaiting):
+            self._fills_waiting.put_nowait(event.symbol)
+        elif isinstance(event, Position):
+            self._books.learn_position(event)
+        elif isinstance(event, BalanceChange):
+            self._books.learn_balance(event)
+            self._balance_moved.set()
+        elif isinstance(event, LeverageChange):
+            self._venue.leverages[event.symbol] = event.leverage
+
+    def _replace(self, reason: str) -> None:
+        """Give the connection up; the upstream makes a new one, and the resync after it finds what was missed."""
+        socket, self._socket = self._socket, None
+        self._ready = False
+        self._expected_s.clear()
+        self._health.set(_CHECK, False, reason)
+        if socket is not None:
+            self._client.drop(socket)
+
+    def _lost(self, reason: str) -> None:
+        self._socket = None
+        self._ready = False
+        self._health.set(_CHECK, False, reason)
+
+    async def _reconcile(self) -> None:
+        """Compare with the venue after each reconnect, and every few seconds for what one lost frame hid."""
+        settings = self._venue.settings
+        wait_s = settings.reconcile_interval_s
+        while True:
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._resync.wait()
+            except TimeoutError:
+                self._question()
+            after_reconnect = self._resync.is_set()
+            self._resync.clear()
+            # What is compared while there is no stream, or as it comes back, says nothing about the stream.
+            judged = self._ready and not after_reconnect
+            known, asked_s = dict(self._books.news), time.monotonic()
+            try:
+                await self._books.reconcile(thorough=after_reconnect)
+            except QUERY_FAILURES as error:
+                _log.warning("could not compare with the venue", error=redact(repr(error)))
+                wait_s = max(_RETRY_S, getattr(error, "retry_after_s", None) or 0)
+                if after_reconnect:
+                    await asyncio.sleep(wait_s)
+                    self._resync.set()
+                continue
+            wait_s = settings.reconcile_interval_s
+            self._compared(known, asked_s, judged=judged)
+
+    def _compared(self, known: Mapping[str, int], asked_s: float, *, judged: bool) -> None:
+        """Judge the stream by what a comparison found that it had not told."""
+        self._vouched_s = time.monotonic()
+        self._forgive()
+        late = [channel for channel, news in self._books.news.items() if news != known.get(channel, 0)]
+        if judged:
+            for channel in late:
+                self.expect(channel, asked_s)
+            if not late and not self._expected_s:
+                self._unproven = ""
+        if self._ready and not self._resync.is_set():
+            self._health.set(_CHECK, not self._unproven, self._unproven)
+
+    def _forgive(self) -> None:
+        """Take the credentials for good again: a comparison is signed, though it proves no right to trade."""
+        if time.monotonic() - self._venue.rest.change_refused_s > _REFUSAL_COUNTS_S:
+            self._health.set("credentials", True)
+
+    def _doubt(self) -> str:
+        """Say why the stream is not known to be fresh."""
+        settings, now_s = self._venue.settings, time.monotonic()
+        if self._ready and (owed := self._owed()):
+            return owed
+        age_s = now_s - self._vouched_s
+        if age_s <= max(settings.stale_after_s, 2 * settings.reconcile_interval_s):
+            return ""
+        return f"neither data nor a comparison with the venue for {age_s:.0f} s"
+
+    def _question(self) -> None:
+        """Replace a stream that was silent since the venue answered something that it should have told."""
+        if owed := self._owed():
+            self._unproven = f"replaced, and not heard from since: {owed}"
+            self._replace(owed)
+
+    def _owed(self) -> str:
+        """Say what a channel should have told by now; empty when there is nothing."""
+        now_s, patience_s = time.monotonic(), self._venue.settings.stale_after_s
+        for channel, since_s in self._expected_s.items():
+            if now_s - since_s > patience_s:
+                return f"{channel}: silent for {now_s - since_s:.0f} s while there was something to tell"
+        return ""
+
+    async def _refresh_balance(self) -> None:
+        """Ask what is available after the balance moved, at most once a second."""
+        while True:
+            await self._balance_moved.wait()
+            self._balance_moved.clear()
+            try:
+                await self._books.refresh_account()
+            except QUERY_FAILURES as error:
+                _log.warning("could not ask for the balance", error=redact(str(error)))
+            await asyncio.sleep(_ACCOUNT_EVERY_S)
+
+    async def _ask_fills(self) -> None:
+        """Ask for the fills that the stream tells in part only; what fails here is left to the reconciliation."""
+        while True:
+            symbols = {await self._fills_waiting.get()}
+            while not self._fills_waiting.empty():
+                symbols.add(self._fills_waiting.get_nowait())
+            for symbol in sorted(symbols):
+                try:
+                    await self._books.ask_fills(symbol)
+                except QUERY_FAILURES as error:
+                    _log.warning("could not ask for fills", symbol=symbol, error=redact(repr(error)))
+
+    async def _renew_key(self) -> None:
+        """Keep the stream's key alive; one that the venue does not know any more is replaced with the connection."""
+        while True:
+            await asyncio.sleep(self._venue.settings.key_renewal_s)
+            try:
+                await self._venue.renew_key()
+            except Unreachable as error:
+                _log.warning("could not renew the private stream's key", error=redact(str(error)))
+            except ExchangeError as error:
+                self._replace(f"its key could not be renewed: {redact(str(error))}")
+
+
+def _channel_of(event: Event) -> str:
+    """Name the channel that an event came over; empty for what is said of the connection itself."""
+    if isinstance(event, OrderUpdate | Fill | FillsWaiting):
+        return _ORDERS
+    if isinstance(event, Position):
+        return _POSITIONS
+    return _ACCOUNT if isinstance(event, BalanceChange) else ""

@@ -1,0 +1,53 @@
+"""What Binance grants: an address' weight, an account's orders: https://developers.binance.com/docs/derivatives/usds-margined-futures/general-info."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from opensqt.venues.ratelimit.policy import Request, Told, number
+from opensqt.venues.ratelimit.window import Limit
+
+_WEIGHT = "weight"
+_WEIGHT_HEADER, _ORDERS_HEADER = "x-mbx-used-weight-", "x-mbx-order-count-"
+_SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3_600, "DAY": 86_400}
+_LIMITS = {_WEIGHT: Limit(2_400, 60.0), "10s": Limit(300, 10.0, shared=False), "1m": Limit(1_200, 60.0, shared=False)}
+"""The order limits by the interval that their headers end with."""
+
+
+class ByWeight:
+    """The weights are ccxt's; `exchangeInfo` tells the limits, headers what is used."""
+
+    def limit(self, name: str) -> Limit:
+        """Answer a limit as it is until the venue tells otherwise."""
+        return _LIMITS[name]
+
+    def charges(self, request: Request) -> Mapping[str, int]:
+        """Answer how much of each limit a request uses: a new order has no weight, a batch of them has some."""
+        if request.method != "POST" or request.path not in ("order", "batchOrders"):
+            return {_WEIGHT: max(1, request.weight)}
+        batch = request.params.get("batchOrders") if isinstance(request.params, dict) else None
+        orders = len(batch) if isinstance(batch, list) else 1
+        return {_WEIGHT: request.weight if batch else 0, "10s": orders, "1m": orders}
+
+    def told(self, request: Request, headers: Mapping[str, str], answer: Any) -> Iterable[Told]:
+        """Read what an answer tells."""
+        if request.path == "exchangeInfo" and isinstance(answer, dict):
+            yield from (told for row in answer.get("rateLimits", ()) if (told := _limit(row)) is not None)
+        for header in headers:
+            if header.startswith(_WEIGHT_HEADER):
+                yield Told(_WEIGHT, used=number(headers, header))
+            elif header.startswith(_ORDERS_HEADER) and (name := header.removeprefix(_ORDERS_HEADER)) in _LIMITS:
+                yield Told(name, used=number(headers, header))
+
+
+def _limit(row: Mapping[str, Any]) -> Told | None:
+    count = int(row["intervalNum"])
+    name = _WEIGHT if row["rateLimitType"] == "REQUEST_WEIGHT" else f"{count}{row['interval'][:1].lower()}"
+    if name not in _LIMITS:
+        return None
+    window_s = float(count * _SECONDS[row["interval"]])
+    return Told(name, Limit(int(row["limit"]), window_s, _LIMITS[name].shared))
+
+
+TARIFF = ByWeight()

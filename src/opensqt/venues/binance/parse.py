@@ -1,0 +1,216 @@
+"""Binance's rows and frames, in our vocabulary."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from typing import Any
+
+from opensqt.model.account import MarginMode, Position
+from opensqt.model.market import Candle, Price
+from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
+from opensqt.venues.venue import BalanceChange
+
+Row = dict[str, Any]
+ASSET = "USDT"
+TIME_IN_FORCE = {
+    TimeInForce.GTC: "GTC",
+    TimeInForce.IOC: "IOC",
+    TimeInForce.FOK: "FOK",
+    TimeInForce.POST_ONLY: "GTX",
+}
+_TIME_IN_FORCE = {text: tif for tif, text in TIME_IN_FORCE.items()} | {"RPI": TimeInForce.POST_ONLY}
+_STATUS = {
+    "NEW": OrderStatus.OPEN,
+    "PARTIALLY_FILLED": OrderStatus.PARTIALLY_FILLED,
+    "FILLED": OrderStatus.FILLED,
+    "CANCELED": OrderStatus.CANCELED,
+    "EXPIRED": OrderStatus.EXPIRED,
+    "EXPIRED_IN_MATCH": OrderStatus.EXPIRED,
+    "REJECTED": OrderStatus.REJECTED,
+}
+
+
+def order(row: Row) -> Order:
+    """Read an order that a request answered."""
+    filled = Decimal(row["executedQty"])
+    average = Decimal(row.get("avgPrice") or "0")
+    return Order(
+        symbol=row["symbol"],
+        side=Side(row["side"]),
+        quantity=Decimal(row["origQty"]),
+        client_order_id=row["clientOrderId"],
+        status=_STATUS[row["status"]],
+        order_id=str(row["orderId"]),
+        price=Decimal(row["price"]) or None,
+        order_type=_order_type(row["type"], row["price"]),
+        time_in_force=_TIME_IN_FORCE.get(row["timeInForce"], TimeInForce.GTC),
+        reduce_only=bool(row["reduceOnly"]),
+        position_side=PositionSide(row["positionSide"]),
+        filled_quantity=filled,
+        average_price=average if filled and average else None,
+        event_time_ms=int(row["updateTime"]),
+        received_ns=time.time_ns(),
+    )
+
+
+def order_update(row: Row, event_time_ms: int) -> OrderUpdate:
+    """Read the order of an ORDER_TRADE_UPDATE, and its fill if it has one."""
+    received_ns = time.time_ns()
+    filled = Decimal(row["z"])
+    order = Order(
+        symbol=row["s"],
+        side=Side(row["S"]),
+        quantity=Decimal(row["q"]),
+        client_order_id=row["c"],
+        status=_STATUS[row["X"]],
+        order_id=str(row["i"]),
+        price=Decimal(row["p"]) or None,
+        order_type=_order_type(row["o"], row["p"]),
+        time_in_force=_TIME_IN_FORCE.get(row["f"], TimeInForce.GTC),
+        reduce_only=bool(row["R"]),
+        position_side=PositionSide(row["ps"]),
+        filled_quantity=filled,
+        average_price=Decimal(row["ap"]) if filled else None,
+        event_time_ms=int(event_time_ms),
+        received_ns=received_ns,
+    )
+    quantity = Decimal(row["l"])
+    if not quantity:
+        return OrderUpdate(order=order)
+    fill = Fill(
+        symbol=order.symbol,
+        trade_id=str(row["t"]),
+        order_id=order.order_id,
+        client_order_id=order.client_order_id,
+        side=order.side,
+        position_side=order.position_side,
+        price=Decimal(row["L"]),
+        quantity=quantity,
+        fee=Decimal(row.get("n") or "0"),
+        fee_asset=row.get("N") or ASSET,
+        is_maker=bool(row["m"]),
+        realized_pnl=Decimal(row["rp"]),
+        event_time_ms=int(row["T"]),
+        received_ns=received_ns,
+    )
+    return OrderUpdate(order=order, fill=fill)
+
+
+def _order_type(text: str, price: str) -> OrderType:
+    """Read the type; what was placed elsewhere with a type of its own is a limit order if it has a price."""
+    if text in ("LIMIT", "MARKET"):
+        return OrderType(text)
+    return OrderType.LIMIT if Decimal(price) else OrderType.MARKET
+
+
+def fill(row: Row) -> Fill:
+    """Read one of our trades."""
+    return Fill(
+        symbol=row["symbol"],
+        trade_id=str(row["id"]),
+        order_id=str(row["orderId"]),
+        client_order_id="",
+        side=Side(row["side"]),
+        position_side=PositionSide(row["positionSide"]),
+        price=Decimal(row["price"]),
+        quantity=Decimal(row["qty"]),
+        fee=Decimal(row["commission"]),
+        fee_asset=row["commissionAsset"],
+        is_maker=bool(row["maker"]),
+        realized_pnl=Decimal(row["realizedPnl"]),
+        event_time_ms=int(row["time"]),
+        received_ns=time.time_ns(),
+    )
+
+
+def position(row: Row) -> Position:
+    """Read a position that a request answered; the third version of it tells no leverage."""
+    liquidation = Decimal(row.get("liquidationPrice") or "0")
+    isolated = row.get("marginType") == "isolated" or Decimal(row.get("isolatedMargin") or "0") > 0
+    return Position(
+        symbol=row["symbol"],
+        quantity=Decimal(row["positionAmt"]),
+        entry_price=Decimal(row["entryPrice"]),
+        position_side=PositionSide(row["positionSide"]),
+        mark_price=Decimal(row["markPrice"]) or None,
+        unrealized_pnl=Decimal(row["unRealizedProfit"]),
+        liquidation_price=liquidation or None,
+        leverage=Decimal(row["leverage"]) if "leverage" in row else None,
+        margin_mode=MarginMode.ISOLATED if isolated else MarginMode.CROSS,
+        event_time_ms=int(row["updateTime"]),
+        received_ns=time.time_ns(),
+    )
+
+
+def price(symbol: str, bid: str, ask: str, bid_quantity: str, ask_quantity: str, time_ms: int) -> Price:
+    """Make a price of its parts."""
+    return Price(
+        symbol=symbol,
+        bid=Decimal(bid),
+        ask=Decimal(ask),
+        bid_quantity=Decimal(bid_quantity),
+        ask_quantity=Decimal(ask_quantity),
+        event_time_ms=int(time_ms),
+        received_ns=time.time_ns(),
+    )
+
+
+def candle(symbol: str, interval: str, row: list[Any], *, closed: bool) -> Candle:
+    """Read a candle that a request answered; a query does not tell whether it is closed."""
+    return Candle(
+        symbol=symbol,
+        interval=interval,
+        open_time_ms=int(row[0]),
+        open=Decimal(row[1]),
+        high=Decimal(row[2]),
+        low=Decimal(row[3]),
+        close=Decimal(row[4]),
+        volume=Decimal(row[5]),
+        quote_volume=Decimal(row[7]),
+        closed=closed,
+        event_time_ms=int(row[6] if closed else row[0]),
+        received_ns=time.time_ns(),
+    )
+
+
+def streamed_candle(frame: Row) -> Candle:
+    """Read a candle of the stream."""
+    row = frame["k"]
+    return Candle(
+        symbol=row["s"],
+        interval=row["i"],
+        open_time_ms=int(row["t"]),
+        open=Decimal(row["o"]),
+        high=Decimal(row["h"]),
+        low=Decimal(row["l"]),
+        close=Decimal(row["c"]),
+        volume=Decimal(row["v"]),
+        quote_volume=Decimal(row["q"]),
+        closed=bool(row["x"]),
+        event_time_ms=int(frame["E"]),
+        received_ns=time.time_ns(),
+    )
+
+
+def account_update(frame: Row) -> list[BalanceChange | Position]:
+    """Read the balances and positions of an ACCOUNT_UPDATE."""
+    received_ns, event_time_ms = time.time_ns(), int(frame["T"])
+    balances: list[BalanceChange | Position] = [
+        BalanceChange(wallet_balance=Decimal(row["wb"]), event_time_ms=event_time_ms, received_ns=received_ns)
+        for row in frame["a"].get("B", ())
+        if row["a"] == ASSET
+    ]
+    return balances + [
+        Position(
+            symbol=row["s"],
+            quantity=Decimal(row["pa"]),
+            entry_price=Decimal(row["ep"]),
+            position_side=PositionSide(row["ps"]),
+            unrealized_pnl=Decimal(row["up"]),
+            margin_mode=MarginMode.ISOLATED if row["mt"] == "isolated" else MarginMode.CROSS,
+            event_time_ms=event_time_ms,
+            received_ns=received_ns,
+        )
+        for row in frame["a"].get("P", ())
+    ]

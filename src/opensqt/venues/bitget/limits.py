@@ -1,0 +1,33 @@
+"""What Bitget grants: each endpoint by the second, each address by the minute: https://www.bitget.com/api-doc/common/intro."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from opensqt.venues.ratelimit.policy import ByEndpoint, number
+from opensqt.venues.ratelimit.window import Limit
+
+_ADDRESS = "address"
+_MARKET = ("candles", "history-candles", "contracts", "ticker")
+
+
+def _read(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
+    return None, number(headers, "x-mbx-used-remain-limit")
+
+
+TARIFF = ByEndpoint(
+    limits={
+        _ADDRESS: Limit(6_000, 60.0),
+        "POST v2/mix/order/place-order": Limit(10, 1.0, shared=False),
+        "POST v2/mix/order/batch-place-order": Limit(5, 1.0, shared=False),
+        "GET v2/mix/position/all-position": Limit(5, 1.0),
+        "POST v2/mix/account/set-leverage": Limit(5, 1.0),
+        "POST v2/mix/account/set-position-mode": Limit(5, 1.0),
+        "GET v2/spot/account/info": Limit(1, 1.0, shared=False),
+        **{f"GET v2/mix/market/{name}": Limit(20, 1.0, shared=False) for name in _MARKET},
+    },
+    otherwise=Limit(10, 1.0),
+    every=_ADDRESS,
+    read=_read,
+)
+"""Each endpoint's own page tells its limit."""

@@ -1,0 +1,72 @@
+"""What Bybit's error codes mean to us: https://bybit-exchange.github.io/docs/v5/error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from opensqt.model import errors
+from opensqt.model.errors import ExchangeError
+from opensqt.venues.transport.errors import Reply
+
+NOT_MODIFIED = frozenset({"110025", "110043"})
+"""Position mode or leverage is already what was asked for."""
+_WRONG_INDEX = "10001 position idx"
+"""Ours: the venue calls every bad parameter 10001, and only its words tell that the account's mode is another."""
+_ADDRESS_BANNED = "403"
+_BAN_LASTS_S = 600.0
+"""How long the venue shuts an address out that asked too often; it does not tell."""
+
+_CODES: dict[type[ExchangeError], tuple[int, ...]] = {
+    # The engine may or may not have done it.
+    errors.OutcomeUnknown: (10000, 10016, 170007),
+    errors.RateLimited: (10006, 10018, 10429, 170222),
+    errors.Banned: (403, 10009),
+    errors.Maintenance: (429, 10019),
+    errors.CredentialsRefused: (10003, 10004, 10007, 33004, -2015),
+    errors.ClockSkew: (10002, -1),
+    errors.PermissionDenied: (
+        *(10005, 10008, 10010, 10020, 10024, 10027, 10028, 10029, 10032, 100028),
+        *(110065, 110067, 110068, 110069),
+    ),
+    errors.Unsupported: (10017, 110029),
+    errors.InvalidRequest: (110013, 110018, 110019, 110037, 110043, 110049),
+    errors.OrderNotFound: (110001, 110008, 110010, 170213),
+    errors.DuplicateOrder: (110030, 110072, 170141),
+    errors.InsufficientMargin: (
+        *(110004, 110006, 110007, 110012, 110014, 110044, 110045, 110051, 110052, 110053),
+        *(170033, 170131),
+    ),
+    errors.ReduceOnlyRefused: (110017, 110034),
+    errors.PostOnlyWouldCross: (170218,),
+    errors.PositionModeMismatch: (110024, 110025, 110028),
+    errors.OrderRejected: (
+        # What our own checks of form let through and the venue calls a bad parameter is a step or a size of an order.
+        10001,
+        *(110003, 110005, 110009, 110011, 110016, 110020, 110021, 110022, 110023, 110032, 110035, 110039, 110040),
+        *(110041, 110042, 110046, 110063, 110064, 110066, 110070, 110094, 110095),
+    ),
+}
+CODES = {str(code): kind for kind, codes in _CODES.items() for code in codes} | {
+    _WRONG_INDEX: errors.PositionModeMismatch,
+}
+
+STALE_RULES = frozenset({"10001", "110094"})
+"""Refusals by a filter that our rules had let through; the venue has one code for all bad parameters."""
+
+
+def code_of(code: object, message: str) -> str:
+    """Answer the code that CODES knows a refusal by."""
+    return _WRONG_INDEX if str(code) == "10001" and message.startswith("position idx") else str(code)
+
+
+def explained(reply: Reply, headers: Mapping[str, str], now_ms: int) -> Reply:
+    """Add to a refusal how long to wait: the venue tells when its window ends, and nothing where it shuts out."""
+    if reply.http_status == 403:
+        wait_s = reply.retry_after_s if reply.retry_after_s is not None else _BAN_LASTS_S
+        return replace(reply, code=_ADDRESS_BANNED, message="the venue shut this address out", retry_after_s=wait_s)
+    told = {name.lower(): value for name, value in headers.items()}
+    resets = told.get("x-bapi-limit-reset-timestamp", "")
+    if CODES.get(reply.code) is errors.RateLimited and reply.retry_after_s is None and resets.isdecimal():
+        return replace(reply, retry_after_s=max(0.05, (int(resets) - now_ms) / 1000))
+    return reply

@@ -1,0 +1,40 @@
+"""What Bybit grants: each endpoint by the second, each address in five: https://bybit-exchange.github.io/docs/v5/rate-limit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from opensqt.venues.ratelimit.policy import ByEndpoint, Request, number
+from opensqt.venues.ratelimit.window import Limit
+
+_ADDRESS = "address"
+_PLACING = Limit(10, 1.0, shared=False)
+_ASKING = Limit(50, 1.0)
+_MARKET = Limit(100, 1.0, shared=False)
+"""Market data has the address' limit alone; this leaves some of it to the others."""
+
+
+def _size(request: Request) -> int:
+    orders = request.params.get("request") if isinstance(request.params, dict) else None
+    return len(orders) if isinstance(orders, list) else 1
+
+
+def _read(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
+    return number(headers, "x-bapi-limit"), number(headers, "x-bapi-limit-status")
+
+
+TARIFF = ByEndpoint(
+    limits={
+        _ADDRESS: Limit(600, 5.0),
+        **dict.fromkeys(("POST v5/order/create", "POST v5/order/create-batch"), _PLACING),
+        **dict.fromkeys(("GET v5/order/realtime", "GET v5/order/history", "GET v5/position/list"), _ASKING),
+        **dict.fromkeys(("GET v5/execution/list", "GET v5/account/wallet-balance"), _ASKING),
+        "GET v5/account/transaction-log": Limit(30, 1.0),
+        **dict.fromkeys(("GET v5/market/orderbook", "GET v5/market/kline", "GET v5/market/instruments-info"), _MARKET),
+    },
+    otherwise=Limit(10, 1.0),
+    every=_ADDRESS,
+    size=_size,
+    read=_read,
+)
+"""Until the headers tell the account's own limits."""

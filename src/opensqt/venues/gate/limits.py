@@ -1,0 +1,28 @@
+"""What Gate grants: orders and cancels by the second, the rest in ten: https://www.gate.com/docs/developers/apiv4/en/#frequency-limit-rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from opensqt.venues.ratelimit.policy import ByEndpoint, number
+from opensqt.venues.ratelimit.window import Limit
+
+_PLACES, _CANCELS = "orders", "cancels"
+_REMAIN = "x-gate-ratelimit-requests-remain"
+
+
+def _read(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
+    return number(headers, "x-gate-ratelimit-limit"), number(headers, _REMAIN)
+
+
+TARIFF = ByEndpoint(
+    limits={_PLACES: Limit(100, 1.0, shared=False), _CANCELS: Limit(200, 1.0)},
+    otherwise=Limit(200, 10.0),
+    groups={
+        "POST {settle}/orders": _PLACES,
+        "POST {settle}/batch_orders": _PLACES,
+        "DELETE {settle}/orders": _CANCELS,
+        "DELETE {settle}/orders/{order_id}": _CANCELS,
+    },
+    read=_read,
+)

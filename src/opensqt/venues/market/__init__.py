@@ -1,0 +1,1 @@
+"""Market data: prices and candles, one upstream per topic."""

@@ -1,0 +1,190 @@
+"""All market data topics of one adapter: opened by the first reader, watched over, closed after the last."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
+
+from opensqt.model.errors import ExchangeError
+from opensqt.model.market import Candle, Price
+from opensqt.model.venue import Channel
+from opensqt.streams.feed import Feed
+from opensqt.telemetry.logging import get_logger, redact
+from opensqt.venues.health import Health, Tasks, in_ms
+from opensqt.venues.market.topic import CandleTopic, Topic, candle_feed, price_feed
+from opensqt.venues.transport.subscription import FAILURES, QUERY_FAILURES
+from opensqt.venues.venue import Venue
+
+_log = get_logger("venue")
+_LOOK_EVERY_S = 0.5
+_FAREWELL_S = 5.0
+_CATCH_UP_CANDLES = 99
+AnyTopic = Topic[Price] | Topic[Candle]
+Key = tuple[str, ...]
+
+
+class MarketData:
+    """The topics and the watchdog over them.
+
+    Args:
+        venue: Subscribes and answers.
+        client: The tapped ccxt client, to give connections up.
+        health: Where each `market_data:TOPIC` is told.
+        tasks: Owns the upstreams.
+    """
+
+    def __init__(self, venue: Venue, client: Any, health: Health, tasks: Tasks) -> None:
+        self._venue = venue
+        self._client = client
+        self._health = health
+        self._tasks = tasks
+        self._topics: dict[Key, AnyTopic] = {}
+        self._running: dict[Key, asyncio.Task[None]] = {}
+        self._holes: set[Key] = set()
+        self._closed: ExchangeError | None = None
+
+    def start(self) -> None:
+        """Start the watchdog."""
+        self._tasks.start("watchdog", self._watch_over())
+
+    def close(self, error: ExchangeError) -> None:
+        """End every reader with *error*."""
+        self._closed = error
+        for topic in self._topics.values():
+            topic.feed.close(error)
+
+    def prices(self, symbol: str) -> Feed[Price]:
+        """Answer the feed of a symbol's prices, its upstream running."""
+        topic = self._price_topic(symbol)
+        if topic is None:
+            name = f"price:{symbol}"
+            topic = Topic[Price](
+                name,
+                price_feed(),
+                watch=lambda: self._venue.watch_price(symbol),
+                unwatch=lambda: self._venue.unwatch_price(symbol),
+                ask=lambda: self._ask_price(symbol),
+                changed=self._teller(name),
+            )
+            self._open((symbol,), topic)
+        return topic.feed
+
+    def candles(self, symbol: str, interval: str) -> Feed[Candle]:
+        """Answer the feed of a symbol's candles, its upstream running."""
+        topic = self._candle_topic(symbol, interval)
+        if topic is None:
+            name = f"kline:{symbol}:{interval}"
+            topic = CandleTopic(
+                name,
+                candle_feed(),
+                watch=lambda: self._venue.watch_candles(symbol, interval),
+                unwatch=lambda: self._venue.unwatch_candles(symbol, interval),
+                ask=lambda: self._ask_candles(symbol, interval),
+                changed=self._teller(name),
+                hole=lambda: self._mend(symbol, interval),
+            )
+            self._open((symbol, interval), topic)
+        return topic.feed
+
+    def take(self, event: Price | Candle, socket: Any) -> None:
+        """Hand a streamed update to its topic, if it still has one."""
+        self._venue.note_market_time(event.event_time_ms)
+        if isinstance(event, Price):
+            prices = self._price_topic(event.symbol)
+            if prices is not None:
+                prices.take(event, socket)
+        else:
+            candles = self._candle_topic(event.symbol, event.interval)
+            if candles is not None:
+                candles.take(event, socket)
+
+    def channels(self) -> list[Channel]:
+        """Tell of each topic whether its stream is connected, and how old the last it told is."""
+        return [
+            Channel(name=topic.name, connected=topic.connected, data_age_ms=in_ms(topic.data_age_s()))
+            for topic in self._topics.values()
+        ]
+
+    def fresh_price(self, symbol: str) -> Price | None:
+        """Answer the streamed price if its stream is vouched for, else None."""
+        topic = self._price_topic(symbol)
+        if topic is None or not topic.fresh or topic.age_s() > self._venue.settings.stale_after_s:
+            return None
+        return topic.last
+
+    def _price_topic(self, symbol: str) -> Topic[Price] | None:
+        return cast("Topic[Price] | None", self._topics.get((symbol,)))
+
+    def _candle_topic(self, symbol: str, interval: str) -> CandleTopic | None:
+        return cast("CandleTopic | None", self._topics.get((symbol, interval)))
+
+    def _open(self, key: Key, topic: AnyTopic) -> None:
+        if self._closed is not None:
+            topic.feed.close(self._closed)
+            return
+        self._topics[key] = topic
+        self._health.set(f"market_data:{topic.name}", True, "subscribing")
+        self._health.doubt(f"market_data:{topic.name}", lambda: topic.doubt(self._venue.settings.stale_after_s))
+        self._running[key] = self._tasks.start(topic.name, topic.upstream.run())
+
+    def _teller(self, name: str) -> Callable[[bool, str], None]:
+        return lambda fresh, reason: self._health.set(f"market_data:{name}", fresh, reason)
+
+    async def _ask_price(self, symbol: str) -> list[Price]:
+        return [await self._venue.price(symbol)]
+
+    async def _ask_candles(self, symbol: str, interval: str) -> list[Candle]:
+        topic = self._candle_topic(symbol, interval)
+        begun = topic is not None and topic.last is not None
+        return await self._venue.candles(symbol, interval, _CATCH_UP_CANDLES if begun else 2)
+
+    def _mend(self, symbol: str, interval: str) -> None:
+        """Fetch a closing candle that the stream did not tell."""
+        key, topic = (symbol, interval), self._candle_topic(symbol, interval)
+        if topic is None or key in self._holes:
+            return
+        self._holes.add(key)
+        self._tasks.start(f"mend {topic.name}", self._catch_up(key, topic), lasting=False)
+
+    async def _catch_up(self, key: Key, topic: CandleTopic) -> None:
+        try:
+            await topic.catch_up()
+        except QUERY_FAILURES as error:
+            _log.warning("could not fetch a missed candle", topic=topic.name, error=redact(repr(error)))
+        finally:
+            self._holes.discard(key)
+
+    async def _watch_over(self) -> None:
+        """Question the topics that went quiet and close those that nobody reads."""
+        settings = self._venue.settings
+        while True:
+            await asyncio.sleep(min(_LOOK_EVERY_S, settings.stale_after_s / 4))
+            questions: list[Coroutine[Any, Any, None]] = []
+            for key, topic in list(self._topics.items()):
+                if topic.unread_for_s() > settings.linger_s:
+                    await self._shut(key, topic)
+                elif topic.questionable(settings.stale_after_s):
+                    questions.append(self._question(topic))
+            await asyncio.gather(*questions)
+
+    async def _question(self, topic: AnyTopic) -> None:
+        """Break a stalled topic's connection; its upstream makes a new one."""
+        if await topic.is_behind() and topic.gives_up(self._venue.settings.stale_after_s) and topic.socket is not None:
+            self._client.drop(topic.socket)
+
+    async def _shut(self, key: Key, topic: AnyTopic) -> None:
+        """End a topic: by closing its connection, or by unsubscribing where others use that too."""
+        del self._topics[key]
+        await self._tasks.end(self._running.pop(key))
+        self._health.forget(f"market_data:{topic.name}")
+        shared = any(other.socket is topic.socket for other in self._topics.values())
+        try:
+            async with asyncio.timeout(_FAREWELL_S):
+                if topic.socket is not None and not shared:
+                    await self._client.hang_up(topic.socket)
+                else:
+                    await topic.unwatch()
+        except (*FAILURES, TimeoutError) as error:
+            # The connection stays open and its frames are ignored; the venue or the next reader ends it.
+            _log.warning("could not unsubscribe", topic=topic.name, error=redact(str(error)))

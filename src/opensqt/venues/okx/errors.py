@@ -1,0 +1,66 @@
+"""What OKX's error codes mean to us: https://www.okx.com/docs-v5/en/#error-code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ccxt
+
+from opensqt.model import errors
+from opensqt.model.errors import ExchangeError
+from opensqt.venues.transport.errors import Reply, translate
+
+_CODES: dict[type[ExchangeError], tuple[int, ...]] = {
+    # The engine may or may not have done it; a cancel that is under way ends either way.
+    errors.OutcomeUnknown: (50004, 50026, 51054, 51149, 51410),
+    errors.RateLimited: (50011, 50013, 50040, 50061, 51113),
+    # What the edge in front of the venue says to an address that it shut out.
+    errors.Banned: (1006, 1007, 1008),
+    errors.Maintenance: (50001, 50005, 51030),
+    errors.CredentialsRefused: (*(50008, 50101, 50103, 50104, 50105, 50106, 50107, 50110, 50111, 50113, 50114, 50119),),
+    errors.ClockSkew: (50102, 50112),
+    errors.PermissionDenied: (
+        *(50007, 50009, 50012, 50027, 50028, 50030, 50038, 50100, 50120, 51009, 51010, 51024, 51155, 51198, 51732),
+        *(51733, 51734, 51735),
+    ),
+    errors.Unsupported: (50062, 50115),
+    errors.InvalidRequest: (
+        *(50000, 50002, 50006, 50014, 50015, 50016, 50024, 50025, 50044, 51000, 51003, 51111, 51407, 51408, 59102),
+        *(59105, 59107),
+    ),
+    errors.UnknownSymbol: (51001, 51002, 51012, 51014, 51015, 51026),
+    errors.OrderNotFound: (51400, 51401, 51402, 51405, 51503, 51509, 51603),
+    errors.DuplicateOrder: (51011, 51016),
+    errors.InsufficientMargin: (51008, 51119, 51127, 51131, 51502, 59103, 59108, 59200, 59201),
+    errors.ReduceOnlyRefused: (51023, 51112, 51134, 51169, 51170, 51205, 51206),
+    errors.PositionModeMismatch: (59000,),
+    errors.PostOnlyWouldCross: (51511,),
+    errors.OrderRejected: (
+        *(51004, 51005, 51006, 51007, 51020, 51021, 51022, 51025, 51027, 51028, 51029, 51031, 51101, 51102, 51103),
+        *(51104, 51105, 51106, 51107, 51108, 51109, 51110, 51115, 51116, 51117, 51120, 51121, 51122, 51124, 51129),
+        *(51132, 51135, 51136, 51137, 51138, 51201, 51202, 51203, 54009, 54011),
+    ),
+}
+BAD_POSITION_SIDE = "51000 posSide"
+"""51000 is said of any bad parameter, and its words name which: this one means that the modes differ."""
+CODES = {str(code): kind for kind, codes in _CODES.items() for code in codes} | {
+    BAD_POSITION_SIDE: errors.PositionModeMismatch
+}
+
+STALE_RULES = frozenset({"51006", "51007", "51020", "51101", "51105", "51120", "51121", "51122", "51202"})
+"""Refusals by a filter that our rules had let through."""
+
+
+def code_of(code: str, message: str) -> str:
+    """Answer a code by which the table knows what is meant."""
+    return BAD_POSITION_SIDE if code == "51000" and "posSide" in message else code
+
+
+def refusal(row: dict[str, Any], symbol: str) -> ExchangeError | None:
+    """Read why a row of an answer to an order request was refused; None when it was not."""
+    if row["sCode"] == "0":
+        return None
+    message = str(row["sMsg"])
+    code = code_of(row["sCode"], message)
+    reply = Reply(error=ccxt.ExchangeError, http_status=200, code=code, message=message)
+    return translate(reply, CODES, changes=True, symbol=symbol)

@@ -1,0 +1,1 @@
+"""The rate limit of the account: windows, request weights, a fair queue, one limiter."""

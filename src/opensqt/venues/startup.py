@@ -1,0 +1,112 @@
+"""What must be proven before an adapter serves: rules, clock, credentials, position mode, leverage."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from opensqt.model.account import PositionMode
+from opensqt.model.errors import (
+    CredentialsRefused,
+    InvalidRequest,
+    PermissionDenied,
+    PositionModeMismatch,
+    UnknownSymbol,
+)
+from opensqt.telemetry.logging import get_logger
+from opensqt.venues.health import Health
+from opensqt.venues.transport.retry import patiently
+from opensqt.venues.venue import Venue
+
+_log = get_logger("venue")
+
+
+class Preparation:
+    """The steps before an adapter serves.
+
+    Args:
+        venue: Who to ask.
+        health: Where `credentials` is told.
+    """
+
+    def __init__(self, venue: Venue, health: Health) -> None:
+        self._venue = venue
+        self._settings = venue.settings
+        self._health = health
+
+    async def run(self) -> None:
+        """Take all steps; the first that fails ends the start, but a venue that asks for a wait is waited for."""
+        await patiently(self._run)
+
+    async def _run(self) -> None:
+        if not self._settings.public_only:
+            self.check_key_is_given()
+        await self._venue.rest.clock.measure()
+        if not self._settings.public_only:
+            # Before the rules: loading them may send the key too, and fail with less to say.
+            await self.prove_credentials()
+        await self._venue.load_rules()
+        for symbol in (*self._settings.symbols, *self._settings.leverage):
+            if symbol not in self._venue.rules:
+                raise UnknownSymbol(f"symbol {symbol!r}: not traded on {self._venue.name}", symbol=symbol)
+        if self._settings.public_only:
+            return
+        await self._settle_position_mode()
+        for symbol, leverage in self._settings.leverage.items():
+            await self._settle_leverage(symbol, leverage)
+
+    def check_key_is_given(self) -> None:
+        """Raise CredentialsRefused where the settings lack a part of what the venue asks for."""
+        fields = [("api_key", "API_KEY"), ("secret", "API_SECRET")]
+        if self._venue.needs_passphrase:
+            fields.append(("passphrase", "PASSPHRASE"))
+        for field, variable in fields:
+            if not getattr(self._settings, field).get_secret_value():
+                name = self._venue.name
+                raise CredentialsRefused(f"no {field} for {name}: set {variable}, or use public-only mode")
+
+    async def prove_credentials(self) -> None:
+        """Make a signed call, and tell what the key may do and should not."""
+        name = self._venue.name
+        try:
+            await self._venue.account()
+        except CredentialsRefused as error:
+            place = "the test network" if self._settings.testnet else "the account"
+            raise CredentialsRefused(
+                f"{name} refused the credentials: {error}; check API_KEY and API_SECRET,"
+                f" that they belong to {place}, and the key's address restrictions",
+                venue_code=error.venue_code,
+            ) from None
+        except PermissionDenied as error:
+            raise PermissionDenied(
+                f"{name} does not let this key trade futures: {error}; allow futures trading for it",
+                venue_code=error.venue_code,
+            ) from None
+        self._health.set("credentials", True)
+        for warning in await self._venue.key_warnings():
+            _log.warning(warning, venue=name)
+
+    async def _settle_position_mode(self) -> None:
+        await self._venue.load_position_mode()
+        wanted = self._settings.position_mode
+        if wanted is None or wanted is self._venue.position_mode:
+            return
+        held = [position.symbol for position in await self._venue.positions() if not position.is_flat]
+        if held or await self._venue.open_orders():
+            raise PositionModeMismatch(
+                f"position_mode {wanted}: the account is in {self._venue.position_mode} mode and has open positions"
+                f" or orders ({', '.join(held) or 'orders'}); close them first, or set position_mode to match"
+            )
+        await self._venue.set_position_mode(wanted)
+        await self._venue.load_position_mode()
+        found: PositionMode = self._venue.position_mode
+        if found is not wanted:
+            raise PositionModeMismatch(f"position_mode {wanted}: asked for, but {self._venue.name} stays in {found}")
+
+    async def _settle_leverage(self, symbol: str, leverage: int) -> None:
+        found = await self._venue.set_leverage(symbol, leverage)
+        if found != Decimal(leverage):
+            raise InvalidRequest(
+                f"leverage {leverage} for {symbol}: asked for, but {self._venue.name} says {found}; nothing is traded",
+                symbol=symbol,
+            )
+        self._venue.leverages[symbol] = found

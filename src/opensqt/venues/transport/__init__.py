@@ -1,0 +1,1 @@
+"""The way to the venue: ccxt, REST, errors, clock, one subscription."""

@@ -1,0 +1,259 @@
+"""Taps ccxt.pro: hands over each raw frame as it comes and keeps what the venue said beside each of ccxt's errors."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import aiohttp
+import ccxt
+import orjson
+
+from opensqt.model.clock import now_ms
+from opensqt.telemetry import tracing
+from opensqt.telemetry.logging import get_logger, redact
+from opensqt.venues.measurements import Measures
+from opensqt.venues.ratelimit.limiter import Budget, current_lane
+from opensqt.venues.ratelimit.policy import Request
+from opensqt.venues.transport.errors import Reply
+
+_log = get_logger("venue")
+_BETWEEN_MESSAGES_S = 0.12
+"""Binance cuts a connection that sends more than ten messages a second; the others allow more."""
+_request: ContextVar[Request | None] = ContextVar("request", default=None)
+"""What the answer that is being read was asked with."""
+_dials: ContextVar[Callable[[Any], None] | None] = ContextVar("dials", default=None)
+
+
+@dataclass(slots=True)
+class Hooks:
+    """Where a tapped client reports to."""
+
+    frame: Callable[[Any, Any], bool]
+    """Takes (socket, decoded frame); answers whether the frame was consumed."""
+    connected: Callable[[Any], None]
+    unreadable: Callable[[str], None]
+    """Takes a frame that is not even JSON."""
+
+
+class Tap:
+    """Mixed in before a class of ccxt.pro.
+
+    The frames that `hooks.frame` consumes never reach ccxt, so the futures that its `watch_...` methods await
+    settle only when the connection fails: awaiting one is how to hold a subscription and see it end.
+    """
+
+    hooks: Hooks | None = None
+    budget: Budget | None = None
+    """Whom each request waits for."""
+    measures: Measures
+    """Counts the requests; set it with the budget."""
+    clock_offset_ms: int = 0
+    plain_frames: frozenset[str] = frozenset()
+    """Frames that are no JSON and none of ours, such as the answer to a text ping: ccxt gets them as they are."""
+    clients: dict[str, Any]
+    """ccxt's sockets by address."""
+
+    def nonce(self) -> int:
+        """Answer the venue's time as last measured; asked for at each signature."""
+        return now_ms() + self.clock_offset_ms
+
+    def ws_dial_delay(self, url: str) -> int:
+        """Dial at once: who holds a subscription does the waiting."""
+        return 0
+
+    def client(self, url: str) -> Any:
+        """Answer the socket for *url*: never a dead one, and one that survives a frame that is not JSON."""
+        known = self.clients.get(url) if self.clients else None
+        if known is not None and (known.error or (known.connection is not None and known.connection.closed)):
+            self.on_close(known)
+        socket = super().client(url)  # type: ignore[misc]
+        if "handle_text_or_binary_message" not in vars(socket):
+            socket.handle_text_or_binary_message = partial(self._decode, socket)
+            socket.send = _paced(socket.send)
+        if (dials := _dials.get()) is not None:
+            dials(socket)
+        return socket
+
+    def on_error(self, client: Any, error: Any) -> None:
+        """Forget a failed socket, but not the one that has taken its place."""
+        url = client.url
+        if url in self.clients and self.clients[url] is client:
+            del self.clients[url]
+
+    def on_close(self, client: Any, error: Any = None) -> None:
+        """Forget a closed socket, but not the one that has taken its place."""
+        self.on_error(client, error)
+
+    def on_connected(self, client: Any, message: Any = None) -> None:
+        """Report a new connection."""
+        super().on_connected(client, message)  # type: ignore[misc]
+        if self.hooks is not None:
+            self.hooks.connected(client)
+
+    def handle_message(self, client: Any, message: Any) -> None:
+        """Offer a frame to our parser first, and to ccxt when it is not market or account data."""
+        if self.hooks is not None and self.hooks.frame(client, message):
+            return
+        super().handle_message(client, message)  # type: ignore[misc]
+
+    def _decode(self, socket: Any, data: Any) -> None:
+        if data in self.plain_frames:
+            super().handle_message(socket, data)  # type: ignore[misc]
+            return
+        try:
+            message = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            # ccxt would let this end the receive loop without a word.
+            if self.hooks is not None:
+                self.hooks.unreadable(str(data)[:200])
+            return
+        try:
+            self.handle_message(socket, message)
+        except Exception as error:  # noqa: BLE001 - an error here would end ccxt's receive loop without a word
+            _log.error("frame could not be handled", error=redact(repr(error)), frame=redact(str(message)[:200]))
+
+    def drop(self, socket: Any) -> None:
+        """Break a connection, so that every subscription on it is seen to end."""
+        socket.on_error(ccxt.NetworkError("connection given up"))
+
+    async def hang_up(self, socket: Any) -> None:
+        """Close a connection that nothing needs any more."""
+        self.on_close(socket)
+        await socket.close()
+
+    async def fetch2(
+        self, path: str, api: Any = "public", method: str = "GET", params: Any = None, config: Any = None
+    ) -> Any:
+        """Send a request when its turn has come; it is signed then, and not before."""
+        params, config = params if params is not None else {}, config or {}
+        if self.budget is None:
+            return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
+        request = Request(method, path, params, self._weight(api, method, path, params, config))
+        name, asked_s = current_lane().name.lower(), time.monotonic()
+        async with AsyncExitStack() as turn:
+            with tracing.step("rate budget"):
+                await turn.enter_async_context(self.budget.turn(request))
+            _request.set(request)
+            sent_s = time.monotonic()
+            self.measures.waits[name].observe(sent_s - asked_s)
+            try:
+                with tracing.step(request.endpoint, {"http.request.method": method}, kind=tracing.Kind.CLIENT):
+                    return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
+            finally:
+                took_s = time.monotonic() - sent_s
+                self.measures.requests[name].observe(took_s)
+                _log.debug("venue request", endpoint=request.endpoint, lane=name, ms=round(took_s * 1000, 2))
+
+    def _weight(self, api: Any, method: str, path: str, params: Any, config: Any) -> int:
+        if isinstance(params, dict) and str(params.get("limit", "")).isdecimal():
+            # ccxt compares it with numbers.
+            params = params | {"limit": int(params["limit"])}
+        weight: float = self.calculate_rate_limiter_cost(api, method, path, params, config)  # type: ignore[attr-defined]
+        return round(weight)
+
+    def handle_errors(
+        self,
+        code: int,
+        reason: str,
+        url: str,
+        method: str,
+        headers: dict[str, str],
+        body: str,
+        response: Any,
+        request_headers: Any,
+        request_body: Any,
+    ) -> None:
+        """Let ccxt raise, and note the answer on its error, without the address and its signature."""
+        if self.budget is not None and (request := _request.get()) is not None:
+            self.budget.learn(request, headers, response)
+        tracing.note({"http.response.status_code": code})
+        try:
+            super().handle_errors(  # type: ignore[misc]
+                code, reason, url, method, headers, body, response, request_headers, request_body
+            )
+            self.handle_http_status_code(code, reason, url, method, body)  # type: ignore[attr-defined]
+        except ccxt.BaseError as error:
+            code_text, message = self.code_and_message(response)
+            error.reply = Reply(
+                error=type(error),
+                http_status=code,
+                code=code_text,
+                message=message or reason or "",
+                retry_after_s=self.retry_after_s(headers),
+            )
+            tracing.note({"opensqt.venue_code": code_text})
+            raise
+
+    def retry_after_s(self, headers: dict[str, str]) -> float | None:
+        """Read how long the venue asks to stay away, or None where it does not say."""
+        return _seconds(headers)
+
+    def code_and_message(self, response: Any) -> tuple[str, str]:
+        """Pick the venue's own code and text out of an answer."""
+        if isinstance(response, list) and len(response) == 1:
+            response = response[0]
+        if not isinstance(response, dict):
+            return "", ""
+        return str(response.get("code", "")), str(response.get("msg", ""))
+
+
+def tell_socket(dials: Callable[[Any], None]) -> None:
+    """From now on in this task, tell which socket is used for what is subscribed to."""
+    _dials.set(dials)
+
+
+def is_open(socket: Any) -> bool:
+    """Whether a socket of ccxt's is connected."""
+    connection = socket.connection if socket is not None and not socket.error else None
+    return connection is not None and not connection.closed
+
+
+def reply_of(error: Exception) -> Reply:
+    """Answer what is known of the venue's answer to a request that ended with *error*."""
+    noted = getattr(error, "reply", None)
+    if isinstance(noted, Reply):
+        return noted
+    kind = type(error) if isinstance(error, ccxt.BaseError) else ccxt.NetworkError
+    cause = error.__cause__ or error
+    # Only these two happen before a byte of the request can have left.
+    unsent = isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+    local = isinstance(error, ccxt.ArgumentsRequired | ccxt.NotSupported | ccxt.BadSymbol | ccxt.InvalidOrder)
+    return Reply(error=kind, message=str(error) if local else "", sent=not unsent)
+
+
+def _paced(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """Keep the messages over one connection apart: after a reconnect many subscriptions are renewed at once."""
+    turn = asyncio.Lock()
+    sent_s = 0.0
+
+    async def paced(message: Any) -> None:
+        nonlocal sent_s
+        async with turn:
+            await asyncio.sleep(max(0.0, sent_s + _BETWEEN_MESSAGES_S - time.monotonic()))
+            sent_s = time.monotonic()
+            await send(message)
+
+    return paced
+
+
+def _seconds(headers: dict[str, str]) -> float | None:
+    for name, value in headers.items():
+        if name.lower() == "retry-after":
+            try:
+                return float(value)
+            except ValueError:
+                return None
+    return None
+
+
+async def cancelled_quietly(task: asyncio.Future[Any]) -> None:
+    """Cancel a task and wait until it is gone."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,127 @@
+"""The one table that turns ccxt's errors and the venues' codes into ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import ccxt
+
+from opensqt.model import errors
+from opensqt.model.errors import ExchangeError
+from opensqt.telemetry.logging import redact
+
+MALFORMED = (KeyError, ValueError, TypeError, IndexError, ArithmeticError, AttributeError)
+"""What parsing something unexpected can raise."""
+
+Codes = Mapping[str, type[ExchangeError]]
+"""A venue's error codes. OutcomeUnknown marks a code that leaves the outcome open."""
+
+CCXT: dict[type[ccxt.BaseError], type[ExchangeError]] = {
+    ccxt.BaseError: errors.VenueError,
+    ccxt.ExchangeError: errors.VenueError,
+    ccxt.AuthenticationError: errors.CredentialsRefused,
+    ccxt.PermissionDenied: errors.PermissionDenied,
+    ccxt.AccountNotEnabled: errors.PermissionDenied,
+    ccxt.AccountSuspended: errors.PermissionDenied,
+    ccxt.ArgumentsRequired: errors.InvalidRequest,
+    ccxt.BadRequest: errors.InvalidRequest,
+    ccxt.BadSymbol: errors.UnknownSymbol,
+    ccxt.OperationRejected: errors.OrderRejected,
+    ccxt.NoChange: errors.VenueError,
+    ccxt.MarginModeAlreadySet: errors.VenueError,
+    ccxt.MarketClosed: errors.OrderRejected,
+    ccxt.ManualInteractionNeeded: errors.PermissionDenied,
+    ccxt.RestrictedLocation: errors.PermissionDenied,
+    ccxt.InsufficientFunds: errors.InsufficientMargin,
+    ccxt.InvalidAddress: errors.InvalidRequest,
+    ccxt.AddressPending: errors.InvalidRequest,
+    ccxt.InvalidOrder: errors.OrderRejected,
+    ccxt.OrderNotFound: errors.OrderNotFound,
+    ccxt.OrderNotCached: errors.OrderNotFound,
+    ccxt.OrderImmediatelyFillable: errors.PostOnlyWouldCross,
+    ccxt.OrderNotFillable: errors.OrderRejected,
+    ccxt.DuplicateOrderId: errors.DuplicateOrder,
+    ccxt.ContractUnavailable: errors.OrderRejected,
+    ccxt.NotSupported: errors.Unsupported,
+    ccxt.InvalidProxySettings: errors.InvalidRequest,
+    ccxt.ExchangeClosedByUser: errors.Unreachable,
+    ccxt.OperationFailed: errors.Unreachable,
+    ccxt.NetworkError: errors.Unreachable,
+    ccxt.DDoSProtection: errors.RateLimited,
+    ccxt.RateLimitExceeded: errors.RateLimited,
+    ccxt.ExchangeNotAvailable: errors.Unreachable,
+    ccxt.OnMaintenance: errors.Maintenance,
+    ccxt.InvalidNonce: errors.ClockSkew,
+    ccxt.ChecksumError: errors.VenueError,
+    ccxt.RequestTimeout: errors.Unreachable,
+    ccxt.BadResponse: errors.Unreachable,
+    ccxt.NullResponse: errors.Unreachable,
+    ccxt.CancelPending: errors.OutcomeUnknown,
+    ccxt.UnsubscribeError: errors.Unreachable,
+}
+"""Every error class of ccxt, named one by one so that a new one can't slip in unseen."""
+
+_RETRY_AFTER_S = {errors.RateLimited: 10.0, errors.Banned: 120.0, errors.Maintenance: 5.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What the venue answered with an error, or that it answered nothing."""
+
+    error: type[ccxt.BaseError]
+    http_status: int | None = None
+    """None when there was no answer."""
+    code: str = ""
+    message: str = ""
+    retry_after_s: float | None = None
+    sent: bool = True
+    """False when the request provably never left: the connection was not made."""
+
+
+def translate(reply: Reply, codes: Codes, *, changes: bool, symbol: str = "") -> ExchangeError:
+    """Answer the error of ours that says what to do next.
+
+    Args:
+        reply: What came back.
+        codes: The venue's codes.
+        changes: Whether the request could change something, so that no answer leaves its outcome unknown.
+        symbol: The symbol concerned, for the error's own field.
+    """
+    kind = _kind(reply, codes, changes=changes)
+    if kind is errors.OutcomeUnknown and not changes:
+        kind = errors.Unreachable
+    retry_after_s = reply.retry_after_s
+    if issubclass(kind, errors.BackOff) and retry_after_s is None:
+        retry_after_s = _RETRY_AFTER_S.get(kind)
+    return kind(_sentence(reply), venue_code=reply.code, symbol=symbol, retry_after_s=retry_after_s)
+
+
+def _kind(reply: Reply, codes: Codes, *, changes: bool) -> type[ExchangeError]:
+    if not reply.sent:
+        return errors.Unreachable
+    if reply.http_status == 418:
+        return errors.Banned
+    if reply.http_status == 429:
+        return errors.RateLimited
+    known = codes.get(reply.code)
+    failed = reply.http_status is not None and reply.http_status >= 500
+    if failed and (changes or known is None):
+        # A gateway's 5xx says nothing about what the engine behind it did, whatever code it carries.
+        return errors.OutcomeUnknown
+    if known is not None:
+        return known
+    kind = CCXT.get(reply.error, errors.VenueError)
+    answered = reply.http_status is not None
+    if changes and (kind is errors.Unreachable or (kind is errors.VenueError and not answered)):
+        return errors.OutcomeUnknown
+    return kind
+
+
+def _sentence(reply: Reply) -> str:
+    if not reply.sent:
+        return "the venue can't be reached: no connection"
+    if reply.http_status is None:
+        return f"the venue did not answer ({reply.error.__name__})"
+    text = redact(reply.message) or "no reason given"
+    return f"{text} (HTTP {reply.http_status}{f', code {reply.code}' if reply.code else ''})"

@@ -1,0 +1,1 @@
+"""The contract that both ends of the gRPC connection share: codec, requests, errors, channel options."""

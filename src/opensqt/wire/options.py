@@ -1,0 +1,62 @@
+"""What both ends of the gRPC connection must agree on: names, keepalive, sizes. No gRPC is imported here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+EXCHANGE_SERVICE: Final = "opensqt.market_maker.v1.ExchangeService"
+GATEWAY_SERVICE: Final = "opensqt.market_maker.v1.GatewayService"
+LIVENESS: Final = "liveness"
+"""The health service's name for "the process runs", whatever the venue does."""
+
+STREAM_KINDS: Final = ("price", "orders", "klines", "account", "positions")
+"""The kinds of streams, as metrics and `GetStatus` name them."""
+
+CORRELATION_ID: Final = "x-correlation-id"
+"""Metadata key. The caller may send one; the connector makes one if not, logs it and sends it back."""
+
+CLIENT_NAME: Final = "x-client-name"
+"""Metadata key. What a client calls itself where neither a token nor a certificate proves who it is."""
+AUTHORIZATION: Final = "authorization"
+"""Metadata key: `Bearer TOKEN`."""
+
+MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+"""Of what the connector answers."""
+MAX_REQUEST_BYTES: Final = 1024 * 1024
+"""Of what it takes in: room for a batch that is far too long to be told so, and little enough that a thousand hostile
+requests at once don't fill the memory."""
+MAX_CONCURRENT_STREAMS: Final = 1000
+
+Option = tuple[str, int]
+
+_SHARED: tuple[Option, ...] = (
+    # A connection that died without a word is found after 10 + 5 s, with or without calls on it.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    # Without it an unanswered ping is waited for a minute, whatever the keepalive says.
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # Pings may go on for ever while a stream is quiet.
+    ("grpc.http2.max_pings_without_data", 0),
+)
+
+CHANNEL_OPTIONS: tuple[Option, ...] = (
+    *_SHARED,
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_REQUEST_BYTES),
+)
+"""For RemoteExchange's channel."""
+
+SERVER_OPTIONS: tuple[Option, ...] = (
+    *_SHARED,
+    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    # Half the client's ping interval: its pings are never taken for abuse (GOAWAY too_many_pings).
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.max_concurrent_streams", MAX_CONCURRENT_STREAMS),
+    # Whoever connects and says nothing does not hold a place for two minutes.
+    ("grpc.server_handshake_timeout_ms", 15_000),
+    # Two connectors on one port would share the clients between them unseen; a port in use must be an error.
+    ("grpc.so_reuseport", 0),
+)
+"""For the connector's server."""

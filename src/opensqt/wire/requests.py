@@ -1,0 +1,172 @@
+"""What a client asks for: written by RemoteExchange, read and checked by the connector.
+
+Only the form is checked here. Whether a symbol is traded or a quantity fits its step is for the exchange to say.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from opensqt.model import client_order_id
+from opensqt.model.errors import InvalidRequest
+from opensqt.model.order import OrderRef, OrderRequest, OrderType, PositionSide, TimeInForce
+from opensqt.model.stream import Cursor
+from opensqt.proto import types_pb2 as pb
+from opensqt.wire import codec
+
+T = TypeVar("T")
+_PLAIN = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
+_SYMBOL = re.compile(r"[A-Z0-9]{2,40}")
+
+
+def encode_order_request(request: OrderRequest) -> pb.OrderRequest:
+    """Encode an order that is asked for; what the connector would call malformed is refused before it is sent.
+
+    Raises:
+        InvalidRequest: Naming the field, its value and what was expected.
+    """
+    message = pb.OrderRequest(
+        symbol=request.symbol,
+        side=codec.SIDE_NUMBER[request.side],
+        order_type=codec.ORDER_TYPE_NUMBER[request.order_type],
+        time_in_force=codec.TIME_IN_FORCE_NUMBER[request.time_in_force],
+        quantity=_text(request.quantity, "quantity"),
+        price=None if request.price is None else _text(request.price, "price"),
+        client_order_id=request.client_order_id,
+        reduce_only=request.reduce_only,
+        position_side=codec.POSITION_SIDE_NUMBER[request.position_side],
+    )
+    decode_order_request(message)
+    return message
+
+
+def decode_order_request(message: pb.OrderRequest, where: str = "order") -> OrderRequest:
+    """Decode and check an order that is asked for.
+
+    Args:
+        message: As it came.
+        where: What errors call it, e.g. `orders[2]`.
+
+    Raises:
+        InvalidRequest: Naming the field, its value and what was expected.
+    """
+    order_type = _member(message.order_type, codec.ORDER_TYPE, f"{where}.order_type")
+    if order_type is OrderType.MARKET and not message.time_in_force:
+        time_in_force = TimeInForce.GTC
+    else:
+        time_in_force = _member(message.time_in_force, codec.TIME_IN_FORCE, f"{where}.time_in_force")
+    position_side = PositionSide.BOTH
+    if message.position_side:
+        position_side = _member(message.position_side, codec.POSITION_SIDE, f"{where}.position_side")
+    return OrderRequest(
+        symbol=decode_symbol(message.symbol, f"{where}.symbol"),
+        side=_member(message.side, codec.SIDE, f"{where}.side"),
+        quantity=_decimal(message.quantity, f"{where}.quantity"),
+        client_order_id=decode_client_order_id(message.client_order_id, f"{where}.client_order_id"),
+        order_type=order_type,
+        price=_decimal(message.price, f"{where}.price") if message.HasField("price") else None,
+        time_in_force=time_in_force,
+        reduce_only=message.reduce_only,
+        position_side=position_side,
+    )
+
+
+def encode_order_ref(ref: OrderRef) -> pb.OrderRef:
+    """Encode the name of an order; a malformed one is refused before it is sent.
+
+    Raises:
+        InvalidRequest: Naming the field, its value and what was expected.
+    """
+    message = pb.OrderRef(symbol=ref.symbol, client_order_id=ref.client_order_id, order_id=ref.order_id)
+    decode_order_ref(message)
+    return message
+
+
+def decode_order_ref(message: pb.OrderRef, where: str = "order") -> OrderRef:
+    """Decode and check the name of an order.
+
+    Raises:
+        InvalidRequest: Naming the field, its value and what was expected.
+    """
+    symbol = decode_symbol(message.symbol, f"{where}.symbol")
+    if not (message.client_order_id or message.order_id):
+        raise InvalidRequest(f"{where}: expected client_order_id or order_id", symbol=symbol)
+    for name, text in (("client_order_id", message.client_order_id), ("order_id", message.order_id)):
+        # An order that somebody else placed may carry an id beyond our own rule for new ones.
+        if len(text) > 64 or not text.isascii() or not text.isprintable():
+            raise InvalidRequest(f"{where}.{name} {_shown(text)}: expected at most 64 printable ASCII characters")
+    return OrderRef(symbol=symbol, client_order_id=message.client_order_id, order_id=message.order_id)
+
+
+def decode_symbol(text: str, field: str = "symbol", *, required: bool = True) -> str:
+    """Check a symbol's form; an empty one passes where it means all symbols.
+
+    Raises:
+        InvalidRequest: Naming the field, its value and what was expected.
+    """
+    if not text and not required:
+        return text
+    if not _SYMBOL.fullmatch(text):
+        raise InvalidRequest(f"{field} {_shown(text)}: expected capital letters and digits, such as BTCUSDT")
+    return text
+
+
+def decode_client_order_id(text: str, field: str = "client_order_id") -> str:
+    """Check the id of a new order.
+
+    Raises:
+        InvalidRequest: Naming the field, its value and what was expected.
+    """
+    if not client_order_id.is_valid(text):
+        raise InvalidRequest(f"{field} {_shown(text)}: expected 1 to 32 ASCII letters and digits")
+    return text
+
+
+def check_limit(limit: int) -> int:
+    """Check how many candles are asked for.
+
+    Raises:
+        InvalidRequest: It is not 1 to 1000.
+    """
+    if not 1 <= limit <= 1000:
+        raise InvalidRequest(f"limit {limit}: expected 1 to 1000")
+    return limit
+
+
+def decode_cursor(message: Any) -> Cursor | None:
+    """Decode the cursor of a subscription request, None when it carries none.
+
+    Raises:
+        InvalidRequest: It has no epoch.
+    """
+    if not message.HasField("cursor"):
+        return None
+    if not message.cursor.epoch:
+        raise InvalidRequest("cursor.epoch '': expected the epoch of an earlier response")
+    return Cursor(message.cursor.epoch, message.cursor.sequence)
+
+
+def _member(number: int, table: dict[int, T], field: str) -> T:
+    if number not in table:
+        shown = "unspecified" if number == 0 else number
+        raise InvalidRequest(f"{field} {shown}: expected one of {', '.join(str(one) for one in table.values())}")
+    return table[number]
+
+
+def _decimal(text: str, field: str) -> Decimal:
+    if not _PLAIN.fullmatch(text):
+        raise InvalidRequest(f"{field} {_shown(text)}: expected a decimal in plain digits, such as 0.001")
+    return Decimal(text)
+
+
+def _text(value: Decimal, field: str) -> str:
+    try:
+        return codec.encode_decimal(value)
+    except ValueError as error:
+        raise InvalidRequest(f"order.{field} {error}") from None
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:40]}...")

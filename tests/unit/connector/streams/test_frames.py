@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+from google.protobuf.message_factory import GetMessageClass
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opensqt.connector.streams.frames import MAX_BYTES, MAX_ENTRIES, Entry, encode, responses
+from opensqt.model.stream import Batch
+from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.proto import types_pb2
+
+STREAMING = [method for method in pb.DESCRIPTOR.services_by_name["ExchangeService"].methods if method.server_streaming]
+
+
+def entry(symbol: str, number: int = 0) -> Entry:
+    return Entry(encode(types_pb2.Price(symbol=symbol)), symbol, symbol, keep=True, number=number)
+
+
+def batch(entries: list[Entry], sequence: int, *, snapshot: bool = False, gap: bool = False) -> Batch[Entry]:
+    return Batch(updates=tuple(entries), epoch="e1", sequence=sequence, snapshot=snapshot, gap=gap)
+
+
+def parsed(of: Batch[Entry]) -> list[pb.SubscribePriceResponse]:
+    return [pb.SubscribePriceResponse.FromString(response) for response in responses(of)]
+
+
+@pytest.mark.parametrize("method", STREAMING, ids=lambda method: method.name)
+def test_every_streamed_response_has_the_layout_that_is_written(method) -> None:
+    response = GetMessageClass(method.output_type)()
+    item = response.updates.add(event_time_ms=5) if method.name != "SubscribeOrders" else response.updates.add()
+    response.epoch, response.sequence, response.snapshot, response.gap = "e1", 300, True, True
+    written = responses(batch([Entry(encode(item), 1, "", keep=True, number=0)], 300, snapshot=True, gap=True))
+    assert list(written) == [response.SerializeToString()]
+
+
+@given(st.lists(st.text(max_size=300), max_size=20), st.integers(0, 2**63), st.booleans(), st.booleans())
+def test_a_response_reads_back_as_the_batch_that_was_written(symbols, sequence, snapshot, gap) -> None:
+    (response,) = parsed(batch([entry(symbol) for symbol in symbols], sequence, snapshot=snapshot, gap=gap))
+    assert [price.symbol for price in response.updates] == symbols
+    assert (response.epoch, response.sequence, response.snapshot, response.gap) == ("e1", sequence, snapshot, gap)
+
+
+def test_a_large_batch_is_cut_and_each_part_says_where_it_ends() -> None:
+    entries = [entry("X", number) for number in range(1, 2 * MAX_ENTRIES + 6)]
+    parts = parsed(batch(entries, sequence=2 * MAX_ENTRIES + 5))
+    assert [len(part.updates) for part in parts] == [MAX_ENTRIES, MAX_ENTRIES, 5]
+    assert [part.sequence for part in parts] == [MAX_ENTRIES, 2 * MAX_ENTRIES, 2 * MAX_ENTRIES + 5]
+
+
+def test_a_batch_of_large_updates_is_cut_by_its_bytes() -> None:
+    third = "X" * (MAX_BYTES // 3)
+    parts = parsed(batch([entry(third, number) for number in range(1, 6)], sequence=5))
+    assert [len(part.updates) for part in parts] == [2, 2, 1]
+
+
+def test_a_snapshot_is_never_cut_for_half_of_one_would_be_read_as_the_whole_truth() -> None:
+    (response,) = parsed(batch([entry("X")] * (MAX_ENTRIES * 3), sequence=9, snapshot=True))
+    assert len(response.updates) == MAX_ENTRIES * 3
+
+
+def test_an_empty_batch_still_says_where_the_stream_stands() -> None:
+    (response,) = parsed(batch([], sequence=7, snapshot=True))
+    assert (response.epoch, response.sequence, response.snapshot) == ("e1", 7, True)

@@ -1,0 +1,152 @@
+"""The store on real databases: what is committed is there after a restart, exactly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from opensqt.market_maker.orders.state import Changes, Header, Stored, Totals
+from opensqt.market_maker.store.store import Store
+from opensqt.model.errors import ConfigError
+from tests.support.postgres import missing, postgres
+from tests.unit.market_maker.venue import SYMBOL, Desk
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[str]:
+    reason = missing()
+    if reason:
+        pytest.skip(reason)
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/grid.db"
+    address: str = request.getfixturevalue("cluster")
+    asyncio.run(_empty(address))
+    return address
+
+
+async def _empty(url: str) -> None:
+    store = await Store.open(url)
+    async with store._engine.begin() as connection:
+        for table in ("grids", "slots", "orders", "fills", "meta"):
+            await connection.execute(text(f"DROP TABLE {table}"))
+    await store.close()
+
+
+async def reopened(url: str, *changes: Changes) -> Stored:
+    """Commit in one store, load in another."""
+    store = await Store.open(url)
+    for one in changes:
+        await store.commit(SYMBOL, one)
+    await store.close()
+    store = await Store.open(url)
+    stored = await store.load(SYMBOL)
+    await store.close()
+    return stored
+
+
+async def test_a_restart_finds_what_was_committed(url: str) -> None:
+    """F9: anchor, sequence, slots, live orders, closed ones and counted trades."""
+    desk = Desk().start(1004)
+    desk.fill(0)
+    desk.fill(-1, "0.010")
+    stored = await reopened(url, *desk.changes)
+    state = desk.engine.state
+    assert stored.header == state.header
+    assert {slot.level: (slot.quantity, slot.cost) for slot in stored.slots} == {
+        level: (slot.quantity, slot.cost) for level, slot in state.slots.items() if slot.quantity
+    }
+    assert {order.client_order_id for order in stored.live_orders} == {
+        order.client_order_id for order in state.live_orders()
+    }
+    assert stored.trade_ids == ("1", "2")
+    assert len(stored.closed_orders) == 1
+
+
+async def test_money_is_stored_to_the_last_digit(url: str) -> None:
+    odd = Decimal("0.1234567890123456789012345678")
+    header = Header(
+        anchor=odd, interval=odd, sequence=2**40, watermark_ms=2**41, totals=Totals(fees={"BNB": odd}, profit=-odd)
+    )
+    stored = await reopened(url, Changes(header=header, slots=(), orders=(), fills=()))
+    assert stored.header == header
+
+
+async def test_a_fill_is_stored_once_or_the_commit_fails(url: str) -> None:
+    """F8: a trade that is there already may not be counted again in silence."""
+    desk = Desk().start(1004)
+    desk.fill(0)
+    store = await Store.open(url)
+    for changes in desk.changes:
+        await store.commit(SYMBOL, changes)
+    again = next(changes for changes in desk.changes if changes.fills)
+    with pytest.raises(IntegrityError):
+        await store.commit(SYMBOL, again)
+    assert len(await store.fills(SYMBOL)) == 1
+    await store.close()
+
+
+async def test_a_commit_that_fails_stores_nothing_of_it(url: str) -> None:
+    """F32: all or none."""
+    desk = Desk().start(1004)
+    desk.fill(0)
+    store = await Store.open(url)
+    for changes in desk.changes:
+        await store.commit(SYMBOL, changes)
+    twice = next(changes for changes in desk.changes if changes.fills)
+    assert desk.engine.state.header is not None
+    header = replace(desk.engine.state.header, sequence=999_999)
+    with pytest.raises(IntegrityError):
+        await store.commit(SYMBOL, replace(twice, header=header))
+    stored = await store.load(SYMBOL)
+    assert stored.header == desk.engine.state.header
+    await store.close()
+
+
+async def test_two_market_makers_may_not_hold_one_grid(url: str) -> None:
+    first, second = await Store.open(url), await Store.open(url)
+    await first.hold(SYMBOL)
+    with pytest.raises(ConfigError, match="another market maker trades BTCUSDT"):
+        await second.hold(SYMBOL)
+    await second.hold("ETHUSDT")
+    await first.close()
+    await second.close()
+
+
+async def test_a_grid_can_be_held_again_after_its_holder_is_gone(url: str) -> None:
+    first = await Store.open(url)
+    await first.hold(SYMBOL)
+    await first.close()
+    second = await Store.open(url)
+    await second.hold(SYMBOL)
+    await second.close()
+
+
+async def test_a_database_of_another_version_is_refused(url: str) -> None:
+    store = await Store.open(url)
+    async with store._engine.begin() as connection:
+        await connection.execute(text("UPDATE meta SET value = '99' WHERE key = 'schema_version'"))
+    await store.close()
+    with pytest.raises(ConfigError, match="the database has version 99"):
+        await Store.open(url)
+    store._engine.sync_engine.dispose()
+
+
+async def test_a_database_that_cannot_be_opened_is_told_without_its_password() -> None:
+    """F33."""
+    with pytest.raises(ConfigError) as told:
+        await Store.open("postgresql://me:canary-password@127.0.0.1:1/none")
+    assert "canary-password" not in str(told.value)
+    assert "app.database_url" in str(told.value)

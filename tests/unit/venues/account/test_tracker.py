@@ -1,0 +1,159 @@
+"""Orders and fills told late, twice, out of order, or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opensqt.model.order import TRANSITIONS, Fill, Order, OrderRef, OrderStatus, OrderUpdate, PositionSide, Side
+from opensqt.venues.account.tracker import OrderTracker, merge
+
+Told = tuple[Order, Fill | None]
+QUANTITY = Decimal("0.003")
+STEP = Decimal("0.001")
+
+
+def order(status: OrderStatus, filled: int = 0, time_ms: int = 0, **more: Any) -> Order:
+    fields: dict[str, Any] = {
+        "symbol": "BTCUSDT",
+        "side": Side.BUY,
+        "quantity": QUANTITY,
+        "client_order_id": "mine",
+        "order_id": "7",
+        "price": Decimal(45_000),
+        "status": status,
+        "filled_quantity": STEP * filled,
+        "average_price": Decimal(45_000) if filled else None,
+        "event_time_ms": time_ms,
+    }
+    return Order(**(fields | more))
+
+
+def fill(number: int, **more: Any) -> Fill:
+    fields: dict[str, Any] = {
+        "symbol": "BTCUSDT",
+        "trade_id": str(number),
+        "order_id": "7",
+        "client_order_id": "",
+        "side": Side.BUY,
+        "position_side": PositionSide.BOTH,
+        "price": Decimal(45_000),
+        "quantity": STEP,
+        "fee": Decimal("0.01"),
+        "fee_asset": "USDT",
+        "is_maker": True,
+        "event_time_ms": number,
+    }
+    return Fill(**(fields | more))
+
+
+LIFE: list[Told] = [
+    (order(OrderStatus.OPEN, 0, 0), None),
+    (order(OrderStatus.PARTIALLY_FILLED, 1, 1), fill(1)),
+    (order(OrderStatus.PARTIALLY_FILLED, 2, 2), fill(2)),
+    (order(OrderStatus.FILLED, 3, 3), fill(3)),
+]
+
+
+@given(st.permutations(LIFE * 2))
+def test_any_order_of_any_repetition_ends_the_same(told: list[Told]) -> None:
+    """F8: and the filled quantity never goes back on the way."""
+    tracker = OrderTracker()
+    updates = [update for each in told if (update := tracker.apply(*each))]
+    quantities = [update.order.filled_quantity for update in updates]
+    assert quantities == sorted(quantities)
+    assert sorted(update.fill.trade_id for update in updates if update.fill) == ["1", "2", "3"]
+    assert updates[-1].order.status is OrderStatus.FILLED
+    assert tracker.incomplete() == []
+
+
+@pytest.mark.parametrize("new", OrderStatus)
+@pytest.mark.parametrize("old", OrderStatus)
+def test_a_status_changes_only_as_the_table_says(old: OrderStatus, new: OrderStatus) -> None:
+    merged = merge(order(old, time_ms=1), order(new, time_ms=2))
+    assert merged.status is (new if new in TRANSITIONS[old] else old)
+
+
+def test_an_older_word_does_not_undo_a_newer_price() -> None:
+    amended = order(OrderStatus.OPEN, time_ms=5, price=Decimal(46_000))
+    assert merge(amended, order(OrderStatus.OPEN, time_ms=4)).price == 46_000
+
+
+def test_a_fill_after_a_cancel_counts_and_the_order_stays_canceled() -> None:
+    """F4."""
+    tracker = OrderTracker()
+    tracker.apply(order(OrderStatus.CANCELED, time_ms=9))
+    update = tracker.apply(order(OrderStatus.PARTIALLY_FILLED, 1, 8), fill(1))
+    assert update is not None
+    assert (update.order.status, update.order.filled_quantity) == (OrderStatus.CANCELED, STEP)
+    assert update.fill is not None
+
+
+def test_a_state_that_says_more_than_the_fills_is_incomplete_until_they_come() -> None:
+    """F6: how one lost frame is noticed."""
+    tracker = OrderTracker()
+    tracker.apply(order(OrderStatus.PARTIALLY_FILLED, 2, 2), fill(2))
+    assert [one.order_id for one in tracker.incomplete()] == ["7"]
+    tracker.apply_fill(fill(1))
+    assert tracker.incomplete() == []
+
+
+def test_a_queried_fill_learns_our_id_and_counts_once() -> None:
+    """F8."""
+    tracker = OrderTracker()
+    tracker.apply(order(OrderStatus.OPEN))
+    update = tracker.apply_fill(fill(1))
+    assert update is not None
+    assert update.fill == replace(fill(1), client_order_id="mine")
+    assert update.order.status is OrderStatus.PARTIALLY_FILLED
+    assert tracker.apply_fill(fill(1)) is None
+    assert tracker.apply(order(OrderStatus.PARTIALLY_FILLED, 1, 1), fill(1)) is None
+
+
+def test_a_fill_of_an_unknown_order_is_not_guessed_about() -> None:
+    with pytest.raises(KeyError):
+        OrderTracker().apply_fill(fill(1))
+
+
+def test_what_was_filled_before_our_time_does_not_count() -> None:
+    """F8: over a restart."""
+    tracker = OrderTracker()
+    tracker.adopt(order(OrderStatus.PARTIALLY_FILLED, 2, 5))
+    assert tracker.incomplete() == []
+    assert tracker.apply_fill(fill(2)) is None
+    update = tracker.apply(order(OrderStatus.FILLED, 3, 6), fill(6))
+    assert update is not None
+    assert update.fill is not None
+    assert tracker.incomplete() == []
+
+
+def test_the_same_word_again_is_no_news() -> None:
+    tracker = OrderTracker()
+    tracker.apply(order(OrderStatus.OPEN, time_ms=1))
+    assert tracker.apply(order(OrderStatus.OPEN, time_ms=2)) is None
+
+
+def test_closed_orders_are_forgotten_above_the_limit_and_open_ones_never() -> None:
+    """F27."""
+    tracker = OrderTracker(closed_limit=10, fill_limit=10)
+    tracker.apply(order(OrderStatus.OPEN, order_id="open", client_order_id="open"))
+    for number in range(1_000):
+        one = order(OrderStatus.CANCELED, order_id=str(number), client_order_id=f"c{number}")
+        tracker.apply(one, fill(number, order_id=str(number)))
+    known = [n for n in range(1_000) if tracker.find(OrderRef(symbol="BTCUSDT", client_order_id=f"c{n}"))]
+    assert known == list(range(990, 1_000))
+    assert [one.order_id for one in tracker.open_orders()] == ["open"]
+    assert len(tracker._by_client) == 11
+
+
+def test_an_update_carries_the_order_as_it_now_stands() -> None:
+    tracker = OrderTracker()
+    tracker.apply(order(OrderStatus.FILLED, 3, 9))
+    late = tracker.apply(order(OrderStatus.PARTIALLY_FILLED, 1, 1), fill(1))
+    assert isinstance(late, OrderUpdate)
+    assert (late.order.status, late.order.filled_quantity) == (OrderStatus.FILLED, QUANTITY)

@@ -1,0 +1,247 @@
+"""Bitget's frames and rows, as its documents show them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from opensqt.config.venue import VenueSettings
+from opensqt.model.account import Position
+from opensqt.model.market import Candle, Price
+from opensqt.model.order import (
+    OrderRef,
+    OrderRequest,
+    OrderStatus,
+    OrderType,
+    OrderUpdate,
+    PositionSide,
+    Side,
+    TimeInForce,
+)
+from opensqt.venues.bitget import parse as bitget_rows
+from opensqt.venues.bitget.adapter import Bitget
+from opensqt.venues.venue import BalanceChange, StreamReady
+
+ORDER: dict[str, Any] = {
+    "accBaseVolume": "0.01", "cTime": "1695718781129", "clientOid": "mine1", "feeDetail": [{"feeCoin": "USDT",
+    "fee": "-0.162003"}],
+    "fillFee": "-0.162003", "fillFeeCoin": "USDT", "fillNotionalUsd": "270.005", "fillPrice": "27000.5",
+    "baseVolume": "0.01",
+    "fillTime": "1695718781146", "force": "post_only", "instId": "BTCUSDT", "leverage": "20", "marginCoin": "USDT",
+    "marginMode": "crossed", "notionalUsd": "270", "orderId": "1111111111", "orderType": "limit", "pnl": "1.25",
+    "posMode": "one_way_mode", "posSide": "net", "price": "27000.5", "priceAvg": "27000.5", "reduceOnly": "yes",
+    "stpMode": "none",
+    "side": "sell", "size": "0.03", "enterPointSource": "API", "status": "partially_filled", "tradeScope": "M",
+    "tradeId": "1111111112", "tradeSide": "sell_single", "uTime": "1695718781146", "cancelReason": "",
+}  # fmt: skip
+POSITION: dict[str, Any] = {
+    "posId": "1", "instId": "ETHUSDT", "marginCoin": "USDT", "marginSize": "9.5", "marginMode": "crossed",
+    "holdSide": "short",
+    "posMode": "hedge_mode", "total": "0.1", "available": "0.1", "frozen": "0", "openPriceAvg": "1900", "leverage": 20,
+    "achievedProfits": "0", "unrealizedPL": "0", "unrealizedPLR": "0", "liquidationPrice": "5788.108475905242",
+    "keepMarginRate": "0.005", "marginRate": "0.004416374196", "cTime": "1695649246169", "breakEvenPrice": "24778.97",
+    "totalFee": "1.45", "deductedFee": "0.388", "markPrice": "2500", "uTime": "1695711602568", "assetMode": "union",
+    "autoMargin": "off",
+}  # fmt: skip
+TRADE: dict[str, Any] = {
+    "tradeId": "123", "symbol": "BTCUSDT", "orderId": "121212", "price": "1900", "baseVolume": "1",
+    "feeDetail": [{"deduction": "no", "feeCoin": "USDT", "totalDeductionFee": None, "totalFee": "-0.02236284"}],
+    "side": "buy", "quoteVolume": "1902", "profit": "102", "enterPointSource": "api", "tradeSide": "close",
+    "posMode": "hedge_mode", "tradeScope": "taker", "cTime": "1627293509612",
+}  # fmt: skip
+
+
+@pytest.fixture
+def venue() -> Bitget:
+    settings = VenueSettings(name="bitget")
+    made = Bitget(settings, Bitget.make_client(settings), None)
+    made._names = {"BTCUSDT": "BTCUSDT", "ETHUSDT": "ETHUSDT"}
+    return made
+
+
+def frame(channel: str, *rows: Any, ts: int = 1695717430441, **arg: str) -> dict[str, Any]:
+    where = {"instType": "USDT-FUTURES", "channel": channel, "instId": "default"} | arg
+    return {"action": "snapshot", "arg": where, "data": list(rows), "ts": ts}
+
+
+def parsed(venue: Bitget, message: dict[str, Any]) -> list[Any]:
+    events = venue.parse(message)
+    assert events is not None
+    return list(events)
+
+
+def test_a_fill_tells_the_order_and_itself(venue: Bitget) -> None:
+    (update,) = parsed(venue, frame("orders", ORDER))
+    assert isinstance(update, OrderUpdate)
+    order, fill = update.order, update.fill
+    assert fill is not None
+    assert (order.status, order.filled_quantity, order.order_id) == (
+        OrderStatus.PARTIALLY_FILLED, Decimal("0.01"), "1111111111",
+    )  # fmt: skip
+    assert (order.time_in_force, order.reduce_only, order.side) == (TimeInForce.POST_ONLY, True, Side.SELL)
+    assert (fill.trade_id, fill.fee, fill.fee_asset, fill.is_maker) == ("1111111112", Decimal("0.162003"), "USDT", True)
+    assert (fill.realized_pnl, fill.client_order_id, fill.quantity) == (Decimal("1.25"), "mine1", Decimal("0.01"))
+
+
+def test_a_canceled_order_has_no_fill_and_says_why(venue: Bitget) -> None:
+    more = {"status": "canceled", "accBaseVolume": "0", "cancelReason": "normal_cancel"}
+    row = {name: value for name, value in ORDER.items() if name not in ("tradeId", "baseVolume", "priceAvg")} | more
+    (update,) = parsed(venue, frame("orders", row))
+    assert (update.fill, update.order.status, update.order.average_price) == (None, OrderStatus.CANCELED, None)
+    assert update.order.reason == "normal_cancel"
+
+
+@pytest.mark.parametrize(
+    ("position_side", "trade_side", "side"),
+    [
+        ("long", "open", Side.BUY),
+        ("long", "close", Side.SELL),
+        ("short", "open", Side.SELL),
+        ("short", "close", Side.BUY),
+        ("long", "burst_close_long", Side.SELL),
+    ],
+)
+@pytest.mark.parametrize("said", ["buy", "sell"])
+def test_in_hedge_mode_the_side_follows_from_position_and_trade_side(
+    venue: Bitget, position_side: str, trade_side: str, side: Side, said: str
+) -> None:
+    """F12, F20: whatever the row's own side, which the venue's channels do not agree about."""
+    row = ORDER | {"posMode": "hedge_mode", "posSide": position_side, "tradeSide": trade_side, "side": said}
+    (update,) = parsed(venue, frame("orders", row))
+    assert (update.order.side, update.order.position_side) == (side, PositionSide(position_side.upper()))
+
+
+@pytest.mark.parametrize(
+    ("position_side", "side", "sides"),
+    [
+        (PositionSide.BOTH, Side.SELL, {"side": "sell"}),
+        (PositionSide.LONG, Side.BUY, {"side": "buy", "tradeSide": "open"}),
+        (PositionSide.LONG, Side.SELL, {"side": "buy", "tradeSide": "close"}),
+        (PositionSide.SHORT, Side.SELL, {"side": "sell", "tradeSide": "open"}),
+        (PositionSide.SHORT, Side.BUY, {"side": "sell", "tradeSide": "close"}),
+    ],
+)
+def test_in_hedge_mode_an_order_names_its_position(
+    position_side: PositionSide, side: Side, sides: dict[str, str]
+) -> None:
+    """F20."""
+    fields: dict[str, Any] = {"symbol": "BTCUSDT", "quantity": Decimal(1), "client_order_id": "a"}
+    request = OrderRequest(side=side, position_side=position_side, order_type=OrderType.MARKET, **fields)
+    assert bitget_rows.sides(request) == sides
+
+
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [
+        (None, (PositionSide.LONG, Side.SELL)),
+        (PositionSide.LONG, (PositionSide.LONG, Side.SELL)),
+        (PositionSide.SHORT, (PositionSide.SHORT, Side.BUY)),
+    ],
+)
+def test_a_trade_of_a_query_takes_its_position_from_its_order(
+    known: PositionSide | None, told: tuple[PositionSide, Side]
+) -> None:
+    """F12."""
+    fill = bitget_rows.fill(TRADE, str, known)
+    assert (fill.position_side, fill.side) == told
+    assert (fill.fee, fill.realized_pnl, fill.is_maker) == (Decimal("0.02236284"), Decimal(102), False)
+
+
+def test_positions_keep_their_sign_and_one_that_is_gone_is_told_as_flat(venue: Bitget) -> None:
+    """F12: the channel tells all that is held, and a closed position by leaving it out."""
+    one_way = POSITION | {"instId": "BTCUSDT", "posMode": "one_way_mode", "holdSide": "long"}
+    told = parsed(venue, frame("positions", POSITION, one_way, ts=1))
+    assert {(one.symbol, one.position_side, one.quantity) for one in told} == {
+        ("ETHUSDT", PositionSide.SHORT, Decimal("-0.1")),
+        ("BTCUSDT", PositionSide.BOTH, Decimal("0.1")),
+    }
+    gone = [one for one in parsed(venue, frame("positions", POSITION, ts=2)) if one.symbol == "BTCUSDT"]
+    assert [(one.quantity, one.event_time_ms) for one in gone] == [(0, 2)]
+
+
+def test_a_late_frame_of_positions_closes_nothing(venue: Bitget) -> None:
+    """F12."""
+    parsed(venue, frame("positions", POSITION, ts=5))
+    assert parsed(venue, frame("positions", ts=4)) == []
+    (gone,) = parsed(venue, frame("positions", ts=6))
+    assert isinstance(gone, Position)
+    assert gone.is_flat
+
+
+def test_a_position_that_cannot_be_read_does_not_pass_for_one_that_is_gone(venue: Bitget) -> None:
+    """F12, F25: the frame is set aside whole."""
+    parsed(venue, frame("positions", POSITION, ts=1))
+    with pytest.raises(ArithmeticError):
+        venue.parse(frame("positions", POSITION | {"total": "garbled"}, ts=2))
+    assert [one.is_flat for one in parsed(venue, frame("positions", ts=3))] == [True]
+
+
+def test_a_bad_order_hides_no_other(venue: Bitget) -> None:
+    """F25."""
+    (update,) = parsed(venue, frame("orders", ORDER | {"size": "garbled"}, ORDER))
+    assert update.order.order_id == "1111111111"
+    assert venue.rows_set_aside == 1
+
+
+def test_the_wallet_is_the_equity_without_open_profit(venue: Bitget) -> None:
+    row = {"marginCoin": "USDT", "equity": "11.98545761", "unrealizedPL": "-0.014542390000", "available": "11.98"}
+    (change,) = parsed(venue, frame("account", row, coin="default"))
+    assert isinstance(change, BalanceChange)
+    assert (change.wallet_balance, change.event_time_ms) == (Decimal("12"), 1695717430441)
+
+
+def test_the_best_level_of_the_book_is_a_price(venue: Bitget) -> None:
+    book = {
+        "asks": [["27000.5", "8.760"]],
+        "bids": [["27000.0", "2.710"]],
+        "checksum": 0,
+        "seq": 123,
+        "ts": "1695716059516",
+    }
+    (price,) = parsed(venue, frame("books1", book, instId="BTCUSDT"))
+    assert isinstance(price, Price)
+    assert (price.bid, price.ask_quantity, price.event_time_ms) == (Decimal(27000), Decimal("8.760"), 1695716059516)
+
+
+def test_of_a_frame_of_candles_the_newest_is_told_and_is_open(venue: Bitget) -> None:
+    rows = [[str(open_ms), "1", "3", "0.5", "2", "10", "20", "20"] for open_ms in (1695685500000, 1695685560000)]
+    (candle,) = parsed(venue, frame("candle1m", *rows, instId="BTCUSDT"))
+    assert isinstance(candle, Candle)
+    assert (candle.open_time_ms, candle.closed, candle.high, candle.volume) == (1695685560000, False, 3, 10)
+
+
+def test_the_stream_is_ready_when_all_three_channels_are_acknowledged(venue: Bitget) -> None:
+    """F6: what happens before that is asked for."""
+    acknowledged = [
+        venue.parse(
+            {"event": "subscribe", "arg": {"instType": "USDT-FUTURES", "channel": channel, "instId": "default"}}
+        )
+        for channel in ("orders", "positions", "account")
+    ]
+    assert acknowledged == [(), (), (StreamReady(),)]
+
+
+@pytest.mark.parametrize(
+    "answer", [{"event": "login", "code": 0}, {"event": "error", "code": 30015, "msg": "Invalid sign"}]
+)
+def test_an_answer_to_a_request_is_left_to_ccxt(venue: Bitget, answer: dict[str, Any]) -> None:
+    assert venue.parse(answer) is None
+
+
+def test_a_channel_of_tomorrow_is_counted_and_ignored(venue: Bitget) -> None:
+    """F25."""
+    assert parsed(venue, frame("somethingNew", {"a": 1})) == []
+    assert venue.unknown_events["somethingNew"] == 1
+
+
+def test_ours_wins_where_both_ids_name_an_order() -> None:
+    both = OrderRef(symbol="BTCUSDT", client_order_id="mine1", order_id="7")
+    assert bitget_rows.ids(both) == {"clientOid": "mine1"}
+
+
+def test_demo_trading_is_asked_for_in_the_header_and_at_its_own_address() -> None:
+    client = Bitget.make_client(VenueSettings(name="bitget", api_key="k", secret="s", passphrase="p", testnet=True))
+    assert client.sign("v2/mix/order/detail", ["private", "mix"])["headers"]["PAPTRADING"] == "1"
+    assert "wspap" in client.urls["api"]["demo"]["private"]

@@ -1,0 +1,259 @@
+"""Bybit's frames and rows, as its documents show them."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from opensqt.config.venue import VenueSettings
+from opensqt.model.account import Position, PositionMode
+from opensqt.model.errors import PermissionDenied
+from opensqt.model.market import INTERVALS_MS, Candle, Price
+from opensqt.model.order import Fill, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
+from opensqt.venues.bybit import parse as bybit_rows
+from opensqt.venues.bybit.adapter import Bybit
+from opensqt.venues.venue import BalanceChange, StreamReady
+
+ORDER: dict[str, Any] = {
+    "symbol": "BTCUSDT", "orderId": "5cf98598-39a7-459e-97bf-76ca765ee020", "side": "Sell", "orderType": "Limit",
+    "cancelType": "UNKNOWN", "price": "72.5", "qty": "1", "orderIv": "", "timeInForce": "PostOnly",
+    "orderStatus": "PartiallyFilled", "orderLinkId": "mine1", "lastPriceOnCreated": "", "reduceOnly": True,
+    "leavesQty": "0.6", "leavesValue": "", "cumExecQty": "0.4", "cumExecValue": "30", "avgPrice": "75",
+    "blockTradeId": "", "positionIdx": 0, "cumExecFee": "0.358635", "createdTime": "1672364262444",
+    "updatedTime": "1672364262457", "rejectReason": "EC_NoError", "stopOrderType": "", "tpslMode": "",
+    "triggerPrice": "", "category": "linear", "feeCurrency": "",
+}  # fmt: skip
+EXECUTION: dict[str, Any] = {
+    "category": "linear", "symbol": "BTCUSDT", "closedSize": "0.5", "execFee": "0.0050505",
+    "execId": "7e2ae69c-4edf-5800-a352-893d52b446aa", "execPrice": "0.3374", "execQty": "25", "execType": "Trade",
+    "execValue": "8.435", "feeRate": "0.0006", "tradeIv": "", "markIv": "", "blockTradeId": "", "markPrice": "0.3391",
+    "indexPrice": "", "underlyingPrice": "", "leavesQty": "0", "orderId": "f6e324ff-99c2-4e89-9739-3086e47f9381",
+    "orderLinkId": "mine2", "orderPrice": "0.3207", "orderQty": "25", "orderType": "Market",
+    "stopOrderType": "UNKNOWN", "side": "Sell", "execTime": "1672364174443", "isLeverage": "0", "isMaker": False,
+    "seq": 4688002127, "execPnl": "1.5", "feeCurrency": "",
+}  # fmt: skip
+POSITION: dict[str, Any] = {
+    "positionIdx": 0, "tradeMode": 0, "riskId": 41, "riskLimitValue": "200000", "symbol": "BTCUSDT", "side": "Sell",
+    "size": "0.2", "entryPrice": "19963.5", "leverage": "10", "positionValue": "3992.7", "markPrice": "20000",
+    "positionIM": "400", "positionMM": "20", "liqPrice": "0", "unrealisedPnl": "-7.3", "updatedTime": "1672121182216",
+    "category": "linear",
+}  # fmt: skip
+
+
+def frame(topic: str, *rows: Any, **more: Any) -> dict[str, Any]:
+    return {"id": "1", "topic": topic, "creationTime": 1672364262474, "data": list(rows), **more}
+
+
+@pytest.fixture
+def venue() -> Bybit:
+    made = Bybit(VenueSettings(name="bybit"), None, None)
+    made.rules = {"BTCUSDT": None}  # type: ignore[dict-item]
+    return made
+
+
+def parsed(venue: Bybit, told: dict[str, Any]) -> list[Any]:
+    events = venue.parse(told)
+    assert events is not None
+    return list(events)
+
+
+def test_an_order_is_read_whole(venue: Bybit) -> None:
+    (update,) = parsed(venue, frame("order.linear", ORDER))
+    assert isinstance(update, OrderUpdate)
+    order = update.order
+    assert (order.client_order_id, order.order_id) == ("mine1", "5cf98598-39a7-459e-97bf-76ca765ee020")
+    assert (order.status, order.side, order.time_in_force) == (
+        OrderStatus.PARTIALLY_FILLED,
+        Side.SELL,
+        TimeInForce.POST_ONLY,
+    )
+    assert (order.quantity, order.filled_quantity, order.price) == (1, Decimal("0.4"), Decimal("72.5"))
+    assert (order.average_price, order.reduce_only, order.event_time_ms) == (75, True, 1672364262457)
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"orderStatus": "Cancelled", "cancelType": "CancelByUser", "rejectReason": "EC_PerCancelRequest"}, "CANCELED"),
+        ({"orderStatus": "Cancelled", "rejectReason": "EC_PostOnlyWillTakeLiquidity"}, "EXPIRED"),
+        ({"orderStatus": "Cancelled", "rejectReason": "EC_NoImmediateQtyToFill"}, "EXPIRED"),
+        ({"orderStatus": "Cancelled", "cancelType": "CancelByReduceOnly"}, "EXPIRED"),
+        ({"orderStatus": "Rejected", "rejectReason": "EC_PostOnlyWillTakeLiquidity"}, "REJECTED"),
+        ({"orderStatus": "Filled"}, "FILLED"),
+        ({"orderStatus": "Untriggered"}, "OPEN"),
+    ],
+)
+def test_how_an_order_ended_tells_whether_its_owner_did_it(change: dict[str, str], status: str) -> None:
+    order = bybit_rows.order(ORDER | change)
+    assert order.status == status
+    assert bool(order.reason) is (status in ("EXPIRED", "REJECTED"))
+
+
+def test_a_market_order_has_no_price_though_the_venue_shows_its_bound() -> None:
+    order = bybit_rows.order(ORDER | {"orderType": "Market", "timeInForce": "IOC"})
+    assert (order.order_type, order.price) == (OrderType.MARKET, None)
+
+
+def test_an_execution_is_read_whole(venue: Bybit) -> None:
+    (fill,) = parsed(venue, frame("execution.linear", EXECUTION))
+    assert isinstance(fill, Fill)
+    assert (fill.trade_id, fill.client_order_id) == ("7e2ae69c-4edf-5800-a352-893d52b446aa", "mine2")
+    assert (fill.price, fill.quantity, fill.fee) == (Decimal("0.3374"), 25, Decimal("0.0050505"))
+    assert (fill.fee_asset, fill.is_maker, fill.realized_pnl) == ("USDT", False, Decimal("1.5"))
+    assert (fill.position_side, fill.event_time_ms) == (PositionSide.BOTH, 1672364174443)
+
+
+@pytest.mark.parametrize("kind", ["Funding", "Settle", "Delivery", "somethingNew"])
+def test_an_execution_that_is_no_trade_is_no_fill(venue: Bybit, kind: str) -> None:
+    """F8."""
+    assert parsed(venue, frame("execution.linear", EXECUTION | {"execType": kind})) == []
+
+
+@pytest.mark.parametrize(
+    ("side", "closed", "moved"),
+    [
+        ("Buy", "0", PositionSide.LONG),
+        ("Sell", "0.5", PositionSide.LONG),
+        ("Sell", "0", PositionSide.SHORT),
+        ("Buy", "0.5", PositionSide.SHORT),
+    ],
+)
+def test_in_hedge_mode_what_a_fill_closed_tells_which_position_it_moved(
+    venue: Bybit, side: str, closed: str, moved: PositionSide
+) -> None:
+    """F12, F20."""
+    venue.position_mode = PositionMode.HEDGE
+    (fill,) = parsed(venue, frame("execution.linear", EXECUTION | {"side": side, "closedSize": closed}))
+    assert fill.position_side is moved
+
+
+def test_a_position_gets_its_sign_from_its_side(venue: Bybit) -> None:
+    """F12."""
+    (short,) = parsed(venue, frame("position.linear", POSITION))
+    assert isinstance(short, Position)
+    assert (short.quantity, short.entry_price, short.leverage) == (Decimal("-0.2"), Decimal("19963.5"), 10)
+    assert short.liquidation_price is None
+    (flat,) = parsed(venue, frame("position.linear", POSITION | {"side": "", "size": "0", "entryPrice": "0"}))
+    assert (flat.quantity, flat.is_flat) == (0, True)
+
+
+@pytest.mark.parametrize(("index", "side"), [(1, PositionSide.LONG), (2, PositionSide.SHORT)])
+def test_a_position_of_hedge_mode_is_told_by_its_index(index: int, side: PositionSide) -> None:
+    """F20."""
+    row = POSITION | {"positionIdx": index, "avgPrice": "1"}
+    assert bybit_rows.position(row).position_side is side
+
+
+def test_a_wallet_tells_the_balance_of_the_margin_asset_alone(venue: Bybit) -> None:
+    coins = [{"coin": "BTC", "walletBalance": "1"}, {"coin": "USDT", "walletBalance": "9998.5"}]
+    (change,) = parsed(venue, frame("wallet", {"accountType": "UNIFIED", "coin": coins}))
+    assert isinstance(change, BalanceChange)
+    assert (change.wallet_balance, change.event_time_ms) == (Decimal("9998.5"), 1672364262474)
+
+
+def test_without_a_total_what_is_available_follows_from_what_is_bound() -> None:
+    coin = {"coin": "USDT", "walletBalance": "100", "totalPositionIM": "30", "totalOrderIM": "10", "locked": "5"}
+    assert bybit_rows.account({"totalAvailableBalance": "", "coin": [coin]}).available_balance == 55
+    assert bybit_rows.account({"totalAvailableBalance": "77", "coin": [coin]}).available_balance == 77
+
+
+def test_a_candle_is_closed_when_the_venue_confirms_it(venue: Bybit) -> None:
+    row = {
+        "start": 1672324800000, "end": 1672325099999, "interval": "5", "open": "16649.5", "close": "16677",
+        "high": "16677", "low": "16608", "volume": "2.081", "turnover": "34666.4005", "confirm": True,
+        "timestamp": 1672324988882,
+    }  # fmt: skip
+    (candle,) = parsed(venue, {"topic": "kline.5.BTCUSDT", "data": [row], "ts": 1672324988882, "type": "snapshot"})
+    assert isinstance(candle, Candle)
+    assert (candle.symbol, candle.interval, candle.closed) == ("BTCUSDT", "5m", True)
+    assert (candle.low, candle.quote_volume) == (16608, Decimal("34666.4005"))
+
+
+def test_every_interval_of_ours_has_a_name_there() -> None:
+    assert set(bybit_rows.INTERVAL) == set(INTERVALS_MS)
+    assert (bybit_rows.INTERVAL["1h"], bybit_rows.INTERVAL["1d"]) == ("60", "D")
+
+
+def book(kind: str, bids: list[list[str]], asks: list[list[str]]) -> dict[str, Any]:
+    data = {"s": "BTCUSDT", "b": bids, "a": asks, "u": 1, "seq": 1}
+    return {"topic": "orderbook.1.BTCUSDT", "type": kind, "ts": 1672304484978, "data": data, "cts": 1672304484976}
+
+
+def test_a_snapshot_is_a_price_and_a_difference_changes_one_side_of_it(venue: Bybit) -> None:
+    (price,) = parsed(venue, book("snapshot", [["100", "2"]], [["101", "3"]]))
+    assert isinstance(price, Price)
+    assert (price.bid, price.ask, price.event_time_ms) == (100, 101, 1672304484976)
+    (moved,) = parsed(venue, book("delta", [["100", "0"], ["99", "5"]], []))
+    assert (moved.bid, moved.bid_quantity, moved.ask, moved.ask_quantity) == (99, 5, 101, 3)
+
+
+def test_an_empty_side_is_no_price(venue: Bybit) -> None:
+    parsed(venue, book("snapshot", [["100", "2"]], [["101", "3"]]))
+    assert parsed(venue, book("delta", [["100", "0"]], [])) == []
+    (price,) = parsed(venue, book("delta", [["98", "1"]], []))
+    assert price.bid == 98
+
+
+def test_a_side_that_the_other_has_crossed_is_not_told_until_it_is_known_again(venue: Bybit) -> None:
+    """F14: the difference that moved the ask was lost."""
+    parsed(venue, book("snapshot", [["100", "2"]], [["101", "3"]]))
+    assert parsed(venue, book("delta", [["100", "0"], ["102", "1"]], [])) == []
+    (price,) = parsed(venue, book("delta", [], [["103", "4"]]))
+    assert (price.bid, price.ask) == (102, 103)
+
+
+def test_a_row_that_cannot_be_read_hides_no_other_and_is_reported(venue: Bybit) -> None:
+    """F25."""
+    events = venue.parse(frame("order.linear", ORDER | {"qty": "garbled"}, ORDER))
+    assert events is not None
+    read = iter(events)
+    assert isinstance(next(read), OrderUpdate)
+    with pytest.raises(ArithmeticError):
+        next(read)
+
+
+def test_what_is_traded_elsewhere_and_unknown_topics_are_left_alone(venue: Bybit) -> None:
+    """F25."""
+    assert parsed(venue, frame("order.linear", ORDER | {"symbol": "BTC-30DEC"})) == []
+    assert parsed(venue, frame("greeks", {})) == []
+    assert venue.unknown_events["greeks"] == 1
+
+
+def test_the_private_stream_is_ready_when_its_subscription_is_confirmed(venue: Bybit) -> None:
+    """F6."""
+    done = {"success": True, "ret_msg": "", "conn_id": "1", "req_id": "private", "op": "subscribe"}
+    assert parsed(venue, done) == [StreamReady()]
+    for other in (done | {"success": False}, done | {"req_id": "3"}, {"op": "auth", "success": True}, {"op": "pong"}):
+        assert venue.parse(other) is None
+
+
+class Rights:
+    """Answers what a key may do."""
+
+    def __init__(self, **told: Any) -> None:
+        self._told = told
+
+    async def send(self, *_arguments: Any, **_options: Any) -> dict[str, Any]:
+        return {"result": self._told}
+
+
+def warnings(read_only: int, **permissions: list[str]) -> list[str]:
+    rights = Rights(readOnly=read_only, permissions=permissions)
+    made = Bybit(VenueSettings(name="bybit"), None, rights)
+    return asyncio.run(made.key_warnings())
+
+
+def test_a_key_that_may_withdraw_is_warned_of() -> None:
+    """F34."""
+    assert warnings(0, ContractTrade=["Order", "Position"], Wallet=["AccountTransfer"]) == []
+    assert "withdraw" in warnings(0, ContractTrade=["Order", "Position"], Wallet=["Withdraw"])[0]
+
+
+@pytest.mark.parametrize(("read_only", "contract"), [(1, ["Order", "Position"]), (0, []), (0, ["Position"])])
+def test_a_key_that_may_not_trade_is_refused_at_the_start(read_only: int, contract: list[str]) -> None:
+    """F34."""
+    with pytest.raises(PermissionDenied, match="may not trade"):
+        warnings(read_only, ContractTrade=contract, Wallet=[])

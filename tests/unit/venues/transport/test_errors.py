@@ -1,0 +1,93 @@
+"""The one table from ccxt's errors and a venue's codes to ours."""
+
+from __future__ import annotations
+
+import inspect
+
+import ccxt
+import pytest
+
+from opensqt.model import errors
+from opensqt.model.errors import ExchangeError
+from opensqt.venues.factory import VENUES, venue_type
+from opensqt.venues.transport.errors import CCXT, Reply, translate
+
+SILENCE = [ccxt.NetworkError, ccxt.RequestTimeout, ccxt.ExchangeNotAvailable, ccxt.OperationFailed, ccxt.BadResponse]
+CODES = {"1": errors.InsufficientMargin, "2": errors.OutcomeUnknown, "3": errors.Maintenance}
+
+
+def kind(*, changes: bool = True, **reply: object) -> type[ExchangeError]:
+    fields = {"error": ccxt.ExchangeError, "http_status": 400} | reply
+    return type(translate(Reply(**fields), CODES, changes=changes))  # type: ignore[arg-type]
+
+
+def test_the_table_names_every_error_class_of_ccxt() -> None:
+    classes = {one for _, one in inspect.getmembers(ccxt, inspect.isclass) if issubclass(one, ccxt.BaseError)}
+    assert set(CCXT) == classes
+
+
+@pytest.mark.parametrize("error", SILENCE)
+@pytest.mark.parametrize("changes", [True, False])
+def test_silence_leaves_a_change_unknown_and_a_question_unanswered(error: type[ccxt.BaseError], changes: bool) -> None:
+    """F1, F3: no error of the network is ever taken for a refusal."""
+    expected = errors.OutcomeUnknown if changes else errors.Unreachable
+    assert kind(error=error, http_status=None, changes=changes) is expected
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize("code", ["", "1", "3", "999"])
+def test_a_5xx_leaves_a_change_unknown_whatever_it_says(status: int, code: str) -> None:
+    """F1."""
+    assert kind(http_status=status, code=code) is errors.OutcomeUnknown
+
+
+def test_a_connection_that_was_not_made_sent_nothing() -> None:
+    """F1."""
+    assert kind(error=ccxt.ExchangeNotAvailable, http_status=None, sent=False) is errors.Unreachable
+
+
+def test_a_code_of_the_venue_counts_more_than_the_class_of_ccxt() -> None:
+    assert kind(error=ccxt.InvalidOrder, code="1") is errors.InsufficientMargin
+
+
+def test_a_code_that_leaves_the_outcome_open_matters_only_to_changes() -> None:
+    assert kind(code="2") is errors.OutcomeUnknown
+    assert kind(code="2", changes=False) is errors.Unreachable
+
+
+@pytest.mark.parametrize(("status", "expected"), [(418, errors.Banned), (429, errors.RateLimited)])
+def test_a_limit_tells_how_long_to_wait(status: int, expected: type[ExchangeError]) -> None:
+    """F16."""
+    reply = Reply(error=ccxt.DDoSProtection, http_status=status, retry_after_s=7)
+    error = translate(reply, CODES, changes=True)
+    assert (type(error), error.retry_after_s) == (expected, 7)
+
+
+def test_an_answer_that_no_table_knows_is_looked_at_first() -> None:
+    assert kind(code="999") is errors.VenueError
+
+
+def test_an_error_keeps_the_venues_words_and_hides_what_is_signed() -> None:
+    """F33."""
+    reply = Reply(error=ccxt.BadRequest, http_status=400, code="1", message="bad signature=abcdef012345")
+    error = translate(reply, CODES, changes=True, symbol="BTCUSDT")
+    assert "abcdef012345" not in str(error)
+    assert (error.venue_code, error.symbol) == ("1", "BTCUSDT")
+
+
+@pytest.mark.parametrize("name", VENUES)
+def test_each_venue_has_codes_for_what_callers_act_on(name: str) -> None:
+    """All but post-only: some venues accept such an order and cancel it, so the contract suite proves that one."""
+    needed = {
+        errors.OutcomeUnknown,
+        errors.RateLimited,
+        errors.CredentialsRefused,
+        errors.ClockSkew,
+        errors.OrderNotFound,
+        errors.DuplicateOrder,
+        errors.InsufficientMargin,
+        errors.ReduceOnlyRefused,
+        errors.PositionModeMismatch,
+        errors.Maintenance,
+    }
+    assert needed <= set(venue_type(name).codes.values())
