@@ -11,16 +11,16 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from grpc_tools import protoc
 
-from opensqt.exchange.protocol import Exchange
-from opensqt.exchange.status import INTERNAL_REASON, code_of
-from opensqt.exchange.venues.binance.codes import CODES as BINANCE
-from opensqt.exchange.venues.bitget.codes import CODES as BITGET
-from opensqt.exchange.venues.bybit.codes import CODES as BYBIT
-from opensqt.exchange.venues.errors import CCXT
-from opensqt.exchange.venues.gate.codes import CODES as GATE
-from opensqt.exchange.venues.okx.codes import CODES as OKX
 from opensqt.model import errors
 from opensqt.model.errors import BY_REASON, ExchangeError
+from opensqt.model.exchange import Exchange
+from opensqt.venues.binance.errors import CODES as BINANCE
+from opensqt.venues.bitget.errors import CODES as BITGET
+from opensqt.venues.bybit.errors import CODES as BYBIT
+from opensqt.venues.gate.errors import CODES as GATE
+from opensqt.venues.okx.errors import CODES as OKX
+from opensqt.venues.transport.errors import CCXT
+from opensqt.wire.errors import INTERNAL_REASON, code_of
 
 ROOT = Path(__file__).parents[2]
 Pairs = set[tuple[str, str]]

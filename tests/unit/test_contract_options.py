@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, MethodOptions
 
-from opensqt.connector.access.clients import Role
-from opensqt.connector.access.roles import REQUIRED
+from opensqt.connector.auth.clients import Role
+from opensqt.connector.auth.roles import REQUIRED
 from opensqt.proto import exchange_service_pb2, gateway_service_pb2, types_pb2
 
 FILES = [types_pb2.DESCRIPTOR, exchange_service_pb2.DESCRIPTOR, gateway_service_pb2.DESCRIPTOR]
