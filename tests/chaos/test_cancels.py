@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from opensqt.model.errors import ExchangeError, OrderRejected, ReduceOnlyRefused
+from opensqt.model.errors import ExchangeError, OrderRejected, OutcomeUnknown, ReduceOnlyRefused
 from opensqt.model.order import OrderRef, OrderStatus, OrderType, Side
 from tests.chaos.adapter_rig import LOT, PART, SYMBOL, UNLIMITED, Adapter, Rig, on_simulator
 from tests.support import eventually
@@ -63,6 +63,30 @@ async def test_a_late_list_of_open_orders_does_not_bring_a_canceled_one_back() -
         await rig.exchange.cancel_order(ref)
         assert [order.order_id for order in await listing] == [stays.order_id]
         assert _closed(rig, ref)
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before acceptance", "after acceptance"])
+async def test_cancel_all_waits_for_an_order_on_its_way(adapter: Adapter, before: bool) -> None:
+    """F39: the venue takes its time for the order, so that the first list of open orders may be without it."""
+    async with adapter() as rig:
+        rig.fault(kind="delay", on="place_order", delay_ms=1_000, before=before)
+        placing = asyncio.create_task(rig.exchange.place_order(rig.request(price=await rig.far())))
+        await eventually(lambda: _asked(rig, "place_order") == 1)
+        canceled = await rig.exchange.cancel_all_orders(SYMBOL)
+        assert [order.status for order in canceled] == [OrderStatus.CANCELED]
+        assert [order["status"] for order in rig.account["orders"]] == ["CANCELED"]
+        assert (await placing).order_id == canceled[0].order_id
+
+
+async def test_cancel_all_that_leaves_an_order_open_fails_and_names_it(adapter: Adapter) -> None:
+    """F39: the venue says yes to each cancel and does nothing; an answer of nothing would be taken for done."""
+    async with adapter() as rig:
+        order = await rig.exchange.place_order(rig.request(price=await rig.far()))
+        for operation in ("cancel_all", "batch_cancel", "cancel_order"):
+            rig.fault(kind="ignore", on=operation, times=0)
+        with pytest.raises(OutcomeUnknown, match=order.order_id):
+            await rig.exchange.cancel_all_orders(SYMBOL)
+        assert rig.account["orders"][0]["status"] == "OPEN"
 
 
 async def test_exits_of_a_position_that_was_shrunk_never_flip_it(adapter: Adapter) -> None:

@@ -80,7 +80,16 @@ class Exchange(Protocol):
         ...
 
     async def cancel_all_orders(self, symbol: str) -> list[Order]:
-        """Cancel every open order of a symbol, whoever placed it, and return those that were canceled."""
+        """Cancel every order of a symbol, whoever placed it, until none is left.
+
+        An order whose placing is not answered yet, when this is called, is waited for and canceled, too.
+
+        Returns:
+            Those that were canceled.
+
+        Raises:
+            OutcomeUnknown: It is not proven that none is left; the message names the orders.
+        """
         ...
 
     async def get_order(self, ref: OrderRef) -> Order:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from opensqt.model import client_order_id
@@ -33,6 +34,8 @@ from opensqt.venues.transport.errors import MALFORMED
 from opensqt.venues.venue import Venue
 
 _log = get_logger("venue")
+_CANCEL_ALL_ROUNDS = 5
+_CANCEL_ALL_PAUSE_S = 0.2
 T = TypeVar("T")
 
 
@@ -53,6 +56,8 @@ class OrderDesk:
         self._books = books
         self._acknowledged = acknowledged
         self._rules_stale = rules_stale
+        self._placing: dict[asyncio.Event, frozenset[str]] = {}
+        """The placings that are not answered yet, with their symbols; the event is set with the answer."""
 
     def denial(self, request: OrderRequest) -> ExchangeError | None:
         """Say which rule of ours *request* breaks, or None; what is denied is never sent."""
@@ -80,7 +85,8 @@ class OrderDesk:
         if denied is not None:
             raise denied
         try:
-            order = await self._answered(self._venue.place(request), request.symbol)
+            with self._under_way([request]):
+                order = await self._answered(self._venue.place(request), request.symbol)
         except ExchangeError as error:
             self._look_at(error)
             raise
@@ -99,7 +105,9 @@ class OrderDesk:
             seen.add(request.client_order_id)
         sendable = [number for number, answer in enumerate(answers) if answer is None]
         for chunk in _chunks(sendable, self._venue.capabilities.max_batch):
-            results = await self._place_chunk([requests[number] for number in chunk])
+            asked = [requests[number] for number in chunk]
+            with self._under_way(asked):
+                results = await self._place_chunk(asked)
             for number, result in zip(chunk, results, strict=True):
                 answers[number] = result
         return [answer for answer in answers if answer is not None]
@@ -127,25 +135,34 @@ class OrderDesk:
         return [answers[number] for number in range(len(refs))]
 
     async def cancel_all(self, symbol: str, *, told_within_s: float = 2.0) -> list[Order]:
-        """Cancel every open order of a symbol and answer those that were canceled.
+        """Cancel every order of a symbol until the venue shows none, and return those that were canceled.
+
+        An order whose placing is not answered yet, when this begins, is waited for and canceled, too.
 
         Args:
             symbol: Canonical.
             told_within_s: How long the private stream gets before the venue is asked about each order.
+
+        Raises:
+            OutcomeUnknown: Orders are still open after several rounds.
         """
-        before = await self._venue.open_orders(symbol)
-        for order in before:
-            self._books.learn(order)
-        await self._venue.cancel_all(symbol)
-        refs = [OrderRef(symbol=symbol, order_id=order.order_id) for order in before]
-        if not all(self._closed(ref) for ref in refs):
-            self._acknowledged()
-        await self._until_closed(refs, told_within_s)
-        for ref in refs:
-            if not self._closed(ref):
-                self._books.learn(await self._venue.order(ref))
-        found = [self._books.tracker.find(ref) for ref in refs]
-        return [order for order in found if order is not None and order.status is OrderStatus.CANCELED]
+        placing = [answered for answered, symbols in self._placing.items() if symbol in symbols]
+        canceled: dict[str, Order] = {}
+        for number in range(_CANCEL_ALL_ROUNDS):
+            for order in await self._venue.open_orders(symbol):
+                self._books.learn(order)
+            # What was acknowledged may not be shown yet, and the stream may have told the end of what is still shown.
+            left = {order.order_id for order in self._books.tracker.open_orders(symbol)}
+            if number and not left and all(answered.is_set() for answered in placing):
+                return list(canceled.values())
+            if number > 1:
+                await asyncio.sleep(_CANCEL_ALL_PAUSE_S * number)
+            await self._venue.cancel_all(symbol)
+            canceled |= await self._ended(symbol, left, told_within_s)
+            for answered in placing:
+                await answered.wait()
+        ids = ", ".join(sorted(left))
+        raise OutcomeUnknown(f"cancel all: orders of {symbol} are still open: {ids}", symbol=symbol)
 
     async def _place_chunk(self, requests: list[OrderRequest]) -> list[Order | ExchangeError]:
         symbol = requests[0].symbol
@@ -233,6 +250,36 @@ class OrderDesk:
     def _look_at(self, error: ExchangeError) -> None:
         if error.venue_code in self._venue.stale_rules:
             self._rules_stale()
+
+    async def _ended(self, symbol: str, order_ids: set[str], told_within_s: float) -> dict[str, Order]:
+        """Find out what became of orders that are being canceled; return those that were canceled, by their id."""
+        refs = [OrderRef(symbol=symbol, order_id=order_id) for order_id in order_ids]
+        if not all(self._closed(ref) for ref in refs):
+            self._acknowledged()
+        await self._until_closed(refs, told_within_s)
+        for ref in refs:
+            if not self._closed(ref):
+                await self._ask_about(ref)
+        found = {ref.order_id: self._books.tracker.find(ref) for ref in refs}
+        return {name: order for name, order in found.items() if order and order.status is OrderStatus.CANCELED}
+
+    async def _ask_about(self, ref: OrderRef) -> None:
+        try:
+            self._books.learn(await self._venue.order(ref))
+        except OrderNotFound:
+            # Not shown yet; it counts as open until the venue tells its end.
+            _log.info("an order that is being canceled is not shown", symbol=ref.symbol, order_id=ref.order_id)
+
+    @contextmanager
+    def _under_way(self, requests: Sequence[OrderRequest]) -> Iterator[None]:
+        """Let `cancel_all` wait for these placings while the block runs."""
+        answered = asyncio.Event()
+        self._placing[answered] = frozenset(request.symbol for request in requests)
+        try:
+            yield
+        finally:
+            del self._placing[answered]
+            answered.set()
 
     async def _until_closed(self, refs: list[OrderRef], within_s: float) -> None:
         """Wait until the stream told the end of all of *refs*, or the time is over."""
