@@ -28,6 +28,7 @@ from opensqt.model.order import (
     Side,
     TimeInForce,
 )
+from opensqt.model.order_gate import departing
 from opensqt.telemetry.logging import get_logger
 from opensqt.venues.account.state import Books, sides
 from opensqt.venues.transport.errors import MALFORMED
@@ -272,11 +273,12 @@ class OrderDesk:
 
     @contextmanager
     def _under_way(self, requests: Sequence[OrderRequest]) -> Iterator[None]:
-        """Let `cancel_all` wait for these placings while the block runs."""
+        """Send these orders within: through the order gate, and so that `cancel_all` waits for the answer."""
         answered = asyncio.Event()
-        self._placing[answered] = frozenset(request.symbol for request in requests)
+        symbols = self._placing[answered] = frozenset(request.symbol for request in requests)
         try:
-            yield
+            with departing(symbols):
+                yield
         finally:
             del self._placing[answered]
             answered.set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from math import inf
@@ -13,6 +13,7 @@ from typing import Any
 
 from opensqt.model.caller import OURSELVES, caller
 from opensqt.model.errors import RateLimited
+from opensqt.model.order_gate import Departure, departure
 from opensqt.venues.ratelimit.policy import Request, Tariff
 from opensqt.venues.ratelimit.queue import Turn, Turns
 from opensqt.venues.ratelimit.window import Lane, Window
@@ -61,6 +62,19 @@ class BudgetLeft:
     """Requests of the one for whom it is told that wait for their turn."""
 
 
+class _Grant:
+    """Whether a request that waits may leave, and what wakes it to look."""
+
+    def __init__(self) -> None:
+        self.given = False
+        self.woken = asyncio.Event()
+
+    def give(self) -> None:
+        """Let it leave."""
+        self.given = True
+        self.woken.set()
+
+
 class Budget:
     """One account's requests to one venue.
 
@@ -103,19 +117,25 @@ class Budget:
 
         Raises:
             RateLimited: Its turn does not come in time, or too many of its client's wait; nothing was sent.
+            ExchangeError: It places orders, and the order gate is closed, or closes before it leaves; nothing was sent.
         """
+        leaving = departure()
+        if leaving is not None and (refusal := leaving.refusal) is not None:
+            raise refusal
         charges = {self._window(name): amount for name, amount in self._tariff.charges(request).items() if amount}
         lane, client = _lane.get(), caller()
         self._check_queue(client, lane, charges)
-        granted = asyncio.Event()
-        turn = self._turns.add(lane, client, charges, self._clock_s(), granted.set)
+        grant = _Grant()
+        turn = self._turns.add(lane, client, charges, self._clock_s(), grant.give)
         try:
             self._serve()
-            if not granted.is_set():
-                await self._wait(turn, granted)
+            if not grant.given:
+                await self._wait(turn, grant, leaving)
+            if leaving is not None:
+                leaving.leave()
             yield
         finally:
-            if granted.is_set():
+            if grant.given:
                 turn.end(self._clock_s())
             else:
                 self._turns.drop(turn)
@@ -146,13 +166,15 @@ class Budget:
         wait_s = max(_LEAST_WAIT_S, self._silent_s(), ahead_s)
         raise RateLimited(f"{waiting} requests of this client wait for their turn already", retry_after_s=wait_s)
 
-    async def _wait(self, turn: Turn, granted: asyncio.Event) -> None:
+    async def _wait(self, turn: Turn, grant: _Grant, leaving: Departure | None) -> None:
         if self._wait_s(turn) <= self._patience_s:
-            with suppress(TimeoutError):
+            with leaving.watch(grant.woken.set) if leaving is not None else nullcontext(), suppress(TimeoutError):
                 async with asyncio.timeout(self._patience_s):
-                    await granted.wait()
-        if not granted.is_set():
-            raise self._refusal(turn)
+                    while not grant.given and (leaving is None or leaving.refusal is None):
+                        grant.woken.clear()
+                        await grant.woken.wait()
+        if not grant.given:
+            raise (leaving and leaving.refusal) or self._refusal(turn)
 
     def _refusal(self, turn: Turn) -> RateLimited:
         wait_s = max(_LEAST_WAIT_S, self._wait_s(turn))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from opensqt.model.caller import on_behalf_of
-from opensqt.model.errors import RateLimited
+from opensqt.model.errors import ExchangeError, OrderDenied, RateLimited
+from opensqt.model.order_gate import departing, through
 from opensqt.venues.ratelimit.limiter import Budget, in_lane
 from opensqt.venues.ratelimit.policy import ByEndpoint, Request, number
 from opensqt.venues.ratelimit.window import Lane, Limit, Window
@@ -205,3 +207,66 @@ async def test_a_request_that_uses_no_limit_is_refused_like_any_other_when_too_m
             await held(shared, Request("GET", "free"), Lane.QUERY, [], "free")
     for task in queued:
         task.cancel()
+
+
+class Gate:
+    """An order gate that a test closes."""
+
+    def __init__(self) -> None:
+        self.closed: set[str] = set()
+        self._watchers: set[Callable[[], None]] = set()
+
+    def refusal(self, symbol: str) -> ExchangeError | None:
+        return OrderDenied(f"{symbol}: closed") if symbol in self.closed else None
+
+    @contextmanager
+    def watch(self, closed: Callable[[], None]) -> Iterator[None]:
+        self._watchers.add(closed)
+        yield
+        self._watchers.discard(closed)
+
+    def close(self, symbol: str) -> None:
+        self.closed.add(symbol)
+        for closed in list(self._watchers):
+            closed()
+
+
+async def sent(shared: Budget, gate: Gate, symbol: str, told: list[str]) -> None:
+    with through(gate), departing([symbol]), in_lane(Lane.ORDER):
+        async with shared.turn(ORDER):
+            told.append(symbol)
+
+
+async def test_an_order_that_waits_is_not_sent_when_its_gate_closes() -> None:
+    """F39: the halt comes while the orders wait for the rate limit; one of another symbol goes on."""
+    shared, gate, told = budget(Limit(1, 0.1, shared=False)), Gate(), list[str]()
+    await held(shared, ORDER, Lane.ORDER, told, "first")
+    halted = asyncio.create_task(sent(shared, gate, "BTCUSDT", told))
+    other = asyncio.create_task(sent(shared, gate, "ETHUSDT", told))
+    await asyncio.sleep(0)
+    gate.close("BTCUSDT")
+    with pytest.raises(OrderDenied, match="BTCUSDT: closed"):
+        await halted
+    await other
+    assert told == ["first", "ETHUSDT"]
+
+
+async def test_an_order_whose_gate_is_closed_does_not_even_wait() -> None:
+    """F39: and takes nothing of the limit."""
+    shared, gate, told = budget(Limit(1, 30, shared=False)), Gate(), list[str]()
+    gate.close("BTCUSDT")
+    with pytest.raises(OrderDenied):
+        await sent(shared, gate, "BTCUSDT", told)
+    await held(shared, ORDER, Lane.ORDER, told, "next")
+    assert told == ["next"]
+
+
+async def test_a_gate_has_no_say_once_the_order_has_left() -> None:
+    """F39: a refusal then would say that nothing was sent, though it was; what follows only asks about it."""
+    shared, gate, told = budget(Limit(5, 30, shared=False)), Gate(), list[str]()
+    with through(gate), departing(["BTCUSDT"]):
+        async with shared.turn(ORDER):
+            gate.close("BTCUSDT")
+        async with shared.turn(ORDER):
+            told.append("asked what became of it")
+    assert told == ["asked what became of it"]

@@ -1,0 +1,86 @@
+"""The gate that orders pass as they are sent: closed while trading is halted, also for those that wait in a queue.
+
+The connector sets the gate for each placing. An adapter asks it right before a request that places orders leaves; from
+then on the orders of that request are in flight and the gate has no say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from typing import Protocol
+
+from opensqt.model.errors import ExchangeError
+
+
+class OrderGate(Protocol):
+    """Says which orders may be sent now."""
+
+    def refusal(self, symbol: str) -> ExchangeError | None:
+        """Return why no order of a symbol may be sent now, None when it may."""
+        ...
+
+    def watch(self, closed: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call *closed* each time that the gate closes for some symbol, while the block runs."""
+        ...
+
+
+class Departure:
+    """One request that places orders, until it leaves."""
+
+    def __init__(self, gate: OrderGate, symbols: Iterable[str]) -> None:
+        self._gate = gate
+        self._symbols = frozenset(symbols)
+        self._left = False
+
+    @property
+    def refusal(self) -> ExchangeError | None:
+        """Why the request may not leave now; None when it may, or has left."""
+        if self._left:
+            return None
+        return next((reason for one in self._symbols if (reason := self._gate.refusal(one)) is not None), None)
+
+    def leave(self) -> None:
+        """Let the request leave.
+
+        Raises:
+            ExchangeError: The gate is closed; nothing was sent.
+        """
+        if (refusal := self.refusal) is not None:
+            raise refusal
+        self._left = True
+
+    def watch(self, closed: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call *closed* each time that the gate closes, while the block runs."""
+        return nullcontext() if self._left else self._gate.watch(closed)
+
+
+_gate: ContextVar[OrderGate | None] = ContextVar("order_gate", default=None)
+_departure: ContextVar[Departure | None] = ContextVar("departure", default=None)
+
+
+@contextmanager
+def through(gate: OrderGate) -> Iterator[None]:
+    """Have what is placed within pass *gate*."""
+    token = _gate.set(gate)
+    try:
+        yield
+    finally:
+        _gate.reset(token)
+
+
+@contextmanager
+def departing(symbols: Iterable[str]) -> Iterator[None]:
+    """Mark the first request within as one that places orders of *symbols*, and so has to pass the gate."""
+    gate = _gate.get()
+    token = _departure.set(None if gate is None else Departure(gate, symbols))
+    try:
+        yield
+    finally:
+        _departure.reset(token)
+
+
+def departure() -> Departure | None:
+    """Return what the current request has to ask before it leaves, None where there is no gate."""
+    return _departure.get()
