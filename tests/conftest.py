@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import pytest
 
 from tests.contract.table import pytest_terminal_summary
+from tests.support import run_limit
 
 __all__ = ["pytest_terminal_summary"]  # a hook: here it is known to every run, in parallel ones too
 
@@ -24,6 +25,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help=f"a skip is a failure, unless its reason starts with {DECLARED!r} (CI, where every program is installed)",
     )
+    run_limit.add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(run_limit.RunLimit(config))
 
 
 @pytest.fixture
