@@ -31,6 +31,7 @@ from opensqt.model.order import OrderType, Side, TimeInForce
 from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.engine.order import NewOrder
 from tests.support import Process, eventually, start
+from tests.support.blocking import in_thread
 
 SYMBOL = "BTCUSDT"
 ACCOUNT = "sim-key"
@@ -176,7 +177,7 @@ def get(process: Process, path: str) -> Any:
 
 async def all_known(maker: Process) -> bool:
     """Whether the grid is well and waits for no order's outcome."""
-    told = await asyncio.to_thread(get, maker, "/status")
+    told = await in_thread(get, maker, "/status")
     return not told["problems"] and all(slot["state"] != "PENDING" for slot in told["slots"])
 
 

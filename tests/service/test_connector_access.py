@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +20,7 @@ from opensqt.proto.exchange_service_pb2_grpc import ExchangeServiceStub
 from tests.service.connector_rig import Rig, client, order, place, reason_of
 from tests.service.gatekeeper import MAKER, METHODS, PAGE, bearer, code_of, guarded, token, write
 from tests.support import eventually
+from tests.support.blocking import in_thread
 
 Code = grpc.StatusCode
 TURNED_AWAY = (Code.UNAUTHENTICATED, Code.PERMISSION_DENIED)
@@ -88,7 +88,7 @@ def reflected(address: str) -> Sequence[str]:
 async def test_health_and_reflection_ask_for_no_token(tmp_path: Path) -> None:
     async with guarded(tmp_path) as running:
         health = await health_pb2_grpc.HealthStub(running.channel).Check(health_pb2.HealthCheckRequest())
-        services = await asyncio.to_thread(reflected, running.connector.address)
+        services = await in_thread(reflected, running.connector.address)
     assert health.status == health_pb2.HealthCheckResponse.SERVING
     assert "opensqt.market_maker.v1.ExchangeService" in services
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -18,6 +17,7 @@ from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from opensqt.proto import types_pb2
 from tests.service.connector_rig import Rig, order, place, reason_of, rig
+from tests.support.blocking import in_thread
 
 REF = types_pb2.OrderRef(symbol="BTCUSDT", client_order_id="a")
 
@@ -228,6 +228,6 @@ async def test_reflection_lists_12_unary_and_5_streaming_methods(running: Rig) -
             service = pool.FindServiceByName("opensqt.market_maker.v1.ExchangeService")
             return list(database.get_services()), [method.server_streaming for method in service.methods]
 
-        services, streaming = await asyncio.to_thread(reflect)
+        services, streaming = await in_thread(reflect)
     assert {"opensqt.market_maker.v1.GatewayService", "grpc.health.v1.Health"} <= set(services)
     assert (streaming.count(False), streaming.count(True)) == (12, 5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.service.connector_rig import Venue, client, order, place
 from tests.service.gatekeeper import MAKER, PAGE, bearer, code_of, guarded, over_tls, token, write
 from tests.support import Process, eventually, start
 from tests.support.authority import Authority
+from tests.support.blocking import in_thread
 
 FLAGS = ("--exchange", "binance", "--simulated", "--port", "0", "--metrics-port", "0")
 PAGES, MAKERS, NOBODYS = token("page"), token("maker"), token("nobody")
@@ -97,9 +97,9 @@ async def test_a_real_connector_tells_no_token_and_no_key_in_any_error_path(tmp_
 
 async def spoil(process: Process, clients: Path, key: Path) -> None:
     """Put a token where its hash belongs, and something else in the key's place, and have both taken up."""
-    text = await asyncio.to_thread(clients.read_text)
-    await asyncio.to_thread(clients.write_text, text.replace(digest(MAKERS).hex(), MAKERS))
-    await asyncio.to_thread(key.write_text, "-----BEGIN PRIVATE KEY-----\n" + PAGES + "\n-----END PRIVATE KEY-----\n")
+    text = await in_thread(clients.read_text)
+    await in_thread(clients.write_text, text.replace(digest(MAKERS).hex(), MAKERS))
+    await in_thread(key.write_text, "-----BEGIN PRIVATE KEY-----\n" + PAGES + "\n-----END PRIVATE KEY-----\n")
     process.send(signal.SIGHUP)
     await eventually(lambda: process.output.count("not taken up") >= 2)
 

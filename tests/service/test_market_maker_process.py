@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import socket
 from pathlib import Path
 
 from tests.service.grid_rig import chain, get, store_fills
 from tests.support import Process, eventually, start
+from tests.support.blocking import in_thread
 
 
 async def test_it_trades_through_the_connector_and_stops_with_0(tmp_path: Path) -> None:
@@ -17,7 +17,7 @@ async def test_it_trades_through_the_connector_and_stops_with_0(tmp_path: Path) 
         async with made.maker() as maker:
             await maker.ready()
             await eventually(lambda: len(made.account["fills"]) >= 5, within_s=40)
-            assert await asyncio.to_thread(get, maker, "/health") == {"healthy": True, "problems": []}
+            assert await in_thread(get, maker, "/health") == {"healthy": True, "problems": []}
             maker.send(signal.SIGTERM)
             assert await maker.wait() == 0, maker.output
         assert made.open_orders == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import queue
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from pybit.exceptions import InvalidRequestError
 
 from opensqt.simulator import Simulator
 from tests.service.venue_clients import below, settings
+from tests.support.blocking import in_thread
 
 LINEAR = {"category": "linear", "symbol": "BTCUSDT"}
 
@@ -29,11 +29,11 @@ class Sdk:
     """The SDK's client, its calls made in a thread."""
 
     def __init__(self, url: str) -> None:
-        self._client = unified_trading.HTTP(api_key="sim-key", api_secret="sim-secret")
+        self._client = unified_trading.HTTP(api_key="sim-key", api_secret="sim-secret", recv_window=20_000, timeout=20)
         self._client.endpoint = url
 
     async def call(self, name: str, **options: Any) -> Any:
-        return (await asyncio.to_thread(getattr(self._client, name), **options))["result"]
+        return (await in_thread(getattr(self._client, name), **options))["result"]
 
     async def limit(self, side: str, price: Any, **more: Any) -> Any:
         return await self.call(
@@ -60,12 +60,13 @@ async def listening(
     monkeypatch.setattr(unified_trading, "PRIVATE_WSS", f"{address}/v5/private")
     monkeypatch.setattr(unified_trading, "PUBLIC_WSS", f"{address}/v5/public/{{CHANNEL_TYPE}}")
     heard: queue.Queue[dict[str, Any]] = queue.Queue()
-    keys = {"api_key": "sim-key", "api_secret": "sim-secret"}
-    stream = await asyncio.to_thread(unified_trading.WebSocket, channel, testnet=False, **keys)
+    # By default its login expires after one second. One that comes later is refused, and the SDK waits for ever.
+    private = {"api_key": "sim-key", "api_secret": "sim-secret", "private_auth_expire": 60}
+    stream = await in_thread(unified_trading.WebSocket, channel, testnet=False, **private)
     try:
         yield stream, heard
     finally:
-        await asyncio.to_thread(stream.exit)
+        await in_thread(stream.exit)
 
 
 async def test_an_order_is_placed_queried_and_canceled(sdk: Sdk, simulator: Simulator) -> None:
@@ -114,11 +115,11 @@ async def test_order_fill_and_position_arrive_over_the_private_stream(
 ) -> None:
     async with listening(simulator, monkeypatch, "private") as (stream, heard):
         for name in ("order_stream", "execution_stream", "position_stream"):
-            await asyncio.to_thread(getattr(stream, name), callback=heard.put)
+            await in_thread(getattr(stream, name), callback=heard.put)
         bought = await sdk.call("place_order", **LINEAR, side="Buy", orderType="Market", qty="0.010")
         told: dict[str, dict[str, Any]] = {}
         while {"order", "execution", "position"} - told.keys():
-            frame = await asyncio.to_thread(heard.get, timeout=10)
+            frame = await in_thread(heard.get, timeout=25)
             told[frame["topic"]] = frame["data"][-1]
     assert (told["order"]["orderId"], told["order"]["orderStatus"]) == (bought["orderId"], "Filled")
     assert (told["execution"]["orderId"], told["execution"]["execType"]) == (bought["orderId"], "Trade")
@@ -127,8 +128,8 @@ async def test_order_fill_and_position_arrive_over_the_private_stream(
 
 async def test_a_book_is_kept_from_differences(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     async with listening(simulator, monkeypatch, "linear") as (stream, heard):
-        await asyncio.to_thread(stream.orderbook_stream, depth=50, symbol="BTCUSDT", callback=heard.put)
-        frames = [await asyncio.to_thread(heard.get, timeout=10) for _ in range(3)]
+        await in_thread(stream.orderbook_stream, depth=50, symbol="BTCUSDT", callback=heard.put)
+        frames = [await in_thread(heard.get, timeout=25) for _ in range(3)]
     assert all(frame["topic"] == "orderbook.50.BTCUSDT" for frame in frames)
     for book in (frame["data"] for frame in frames):
         bids, asks = ([Decimal(price) for price, _ in book[side]] for side in ("b", "a"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import warnings
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 
 from opensqt.simulator import Simulator
 from tests.service.venue_clients import below, settings
+from tests.support.blocking import in_thread
 
 with warnings.catch_warnings():
     # Its sources hold escapes that Python warns of, and warnings are errors here.
@@ -28,7 +28,7 @@ class Sdk:
 
     async def call(self, name: str, *arguments: Any, **options: Any) -> Any:
         method = next(getattr(api, name) for api in self._apis if hasattr(api, name))
-        return await asyncio.to_thread(method, *arguments, **options)
+        return await in_thread(method, *arguments, **options)
 
     async def order(self, size: int, price: Any, **more: Any) -> Any:
         fields = {"contract": "BTC_USDT", "size": str(size), "price": str(price), **more}

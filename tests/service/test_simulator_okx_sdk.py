@@ -26,6 +26,7 @@ from okx.websocket.WsPublicAsync import WsPublicAsync
 from opensqt.simulator import Simulator
 from tests.service.okx_clients import okx
 from tests.service.venue_clients import below
+from tests.support.blocking import in_thread
 
 INSTRUMENT = "BTC-USDT-SWAP"
 OPENSSL = shutil.which("openssl")
@@ -51,7 +52,7 @@ class Sdk:
         self.market, self.public = MarketAPI(domain=url), PublicAPI(domain=url)
 
     async def call(self, api: Any, name: str, **options: Any) -> Any:
-        return await asyncio.to_thread(getattr(api, name), **options)
+        return await in_thread(getattr(api, name), **options)
 
     async def rows(self, api: Any, name: str, **options: Any) -> list[dict[str, Any]]:
         answer = await self.call(api, name, **options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import queue
 from collections.abc import AsyncIterator
@@ -16,6 +15,7 @@ from binance.websocket.um_futures.websocket_client import UMFuturesWebsocketClie
 
 from opensqt.simulator import Simulator
 from tests.service.venue_clients import below, settings
+from tests.support.blocking import in_thread
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ class Sdk:
         self._client = UMFutures(key="sim-key", secret="sim-secret", base_url=url)
 
     async def call(self, name: str, *arguments: Any, **options: Any) -> Any:
-        return await asyncio.to_thread(getattr(self._client, name), *arguments, **options)
+        return await in_thread(getattr(self._client, name), *arguments, **options)
 
     async def limit(self, side: str, price: Any, **more: Any) -> Any:
         order = {"symbol": "BTCUSDT", "side": side, "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.010"}
@@ -52,7 +52,7 @@ async def sdk(simulator: Simulator) -> AsyncIterator[Sdk]:
 async def listening(simulator: Simulator, **options: Any) -> AsyncIterator[tuple[Any, queue.Queue[dict[str, Any]]]]:
     """The SDK's stream client in its own thread, and what it heard."""
     heard: queue.Queue[dict[str, Any]] = queue.Queue()
-    stream = await asyncio.to_thread(
+    stream = await in_thread(
         UMFuturesWebsocketClient,
         stream_url=simulator.url.replace("http", "ws", 1),
         on_message=lambda _, text: heard.put(json.loads(text)),
@@ -61,7 +61,7 @@ async def listening(simulator: Simulator, **options: Any) -> AsyncIterator[tuple
     try:
         yield stream, heard
     finally:
-        await asyncio.to_thread(stream.stop)
+        await in_thread(stream.stop)
         stream.socket_manager.ws.shutdown()  # stop() leaves it open
 
 
@@ -102,8 +102,8 @@ async def test_a_refusal_raises_the_venues_code(sdk: Sdk, simulator: Simulator) 
 async def test_the_fill_arrives_over_the_user_stream(sdk: Sdk, simulator: Simulator) -> None:
     key = (await sdk.call("new_listen_key"))["listenKey"]
     async with listening(simulator) as (stream, heard):
-        await asyncio.to_thread(stream.user_data, listen_key=key, id=1)
-        assert await asyncio.to_thread(heard.get, timeout=10) == {"result": None, "id": 1}
+        await in_thread(stream.user_data, listen_key=key, id=1)
+        assert await in_thread(heard.get, timeout=25) == {"result": None, "id": 1}
         bought = await sdk.call("new_order", symbol="BTCUSDT", side="BUY", type="MARKET", quantity="0.010")
         fills = [event async for event in _fills(heard)]
     assert {fill["i"] for fill in fills} == {bought["orderId"]}
@@ -112,16 +112,16 @@ async def test_the_fill_arrives_over_the_user_stream(sdk: Sdk, simulator: Simula
 
 async def test_a_market_stream_is_heard(simulator: Simulator) -> None:
     async with listening(simulator, is_combined=True) as (stream, heard):
-        await asyncio.to_thread(stream.book_ticker, symbol="btcusdt", id=1)
-        await asyncio.to_thread(heard.get, timeout=10)
-        frame = await asyncio.to_thread(heard.get, timeout=10)
+        await in_thread(stream.book_ticker, symbol="btcusdt", id=1)
+        await in_thread(heard.get, timeout=25)
+        frame = await in_thread(heard.get, timeout=25)
     assert (frame["stream"], frame["data"]["s"]) == ("btcusdt@bookTicker", "BTCUSDT")
 
 
 async def _fills(heard: queue.Queue[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
     """The executions of one order, up to the one that fills it."""
     while True:
-        message = await asyncio.to_thread(heard.get, timeout=10)
+        message = await in_thread(heard.get, timeout=25)
         if message.get("e") == "ORDER_TRADE_UPDATE" and message["o"]["x"] == "TRADE":
             yield message["o"]
             if message["o"]["X"] == "FILLED":

@@ -18,6 +18,7 @@ from opensqt.proto import gateway_service_pb2 as gateway_pb
 from tests.service.connector_rig import Rig, rig
 from tests.service.scripted_connector import ScriptedConnector
 from tests.support import eventually
+from tests.support.blocking import in_thread, in_thread_for
 from tests.support.grpc_server import serving
 from tests.support.process import run_program
 
@@ -44,7 +45,7 @@ async def blocking(made: Rig, script: Callable[[opensqt.SyncExchange], Any]) -> 
         with opensqt.connect_sync(made.connector.address) as exchange:
             return script(exchange)
 
-    return await asyncio.to_thread(work)
+    return await in_thread(work)
 
 
 def request(price: str = "90") -> OrderRequest:
@@ -138,9 +139,9 @@ async def test_it_works_inside_a_running_loop_as_in_a_notebook() -> None:
     async def serve() -> None:
         async with rig() as made:
             address.append(made.connector.address)
-            await asyncio.to_thread(stop.wait)
+            await in_thread_for(50, stop.wait)
 
-    server = threading.Thread(target=lambda: asyncio.run(serve()))
+    server = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     server.start()
     try:
         await eventually(lambda: address)
@@ -148,7 +149,7 @@ async def test_it_works_inside_a_running_loop_as_in_a_notebook() -> None:
             assert exchange.get_latest_price(BTC).ask == Decimal("100.1")
     finally:
         stop.set()
-        await asyncio.to_thread(server.join)
+        await in_thread(server.join)
 
 
 async def test_several_threads_may_share_one(made: Rig) -> None:
@@ -176,7 +177,7 @@ async def test_a_connector_that_is_not_there_leaves_no_thread_behind() -> None:
         with pytest.raises(errors.ConnectorUnavailable):
             opensqt.connect_sync("127.0.0.1:1", attempts=1)
 
-    await asyncio.to_thread(script)
+    await in_thread(script)
     assert not [thread for thread in threading.enumerate() if thread.name == "opensqt"]
 
 
@@ -191,7 +192,7 @@ async def test_a_lease_is_kept_while_the_block_runs_and_then_given_up() -> None:
                 while len(connector.received["Heartbeat"]) < 3 and time.monotonic() < deadline:
                     assert lease.held
 
-        await asyncio.to_thread(script)
+        await in_thread(script)
     told = [request.ttl_ms for request in connector.received["Heartbeat"]]
     assert (set(told[:-1]), told[-1]) == ({1000}, 0)
 
@@ -211,7 +212,7 @@ async def test_after_a_lapse_nothing_is_placed_until_the_block_is_left() -> None
                     exchange.place_order(request())
 
         with pytest.raises(errors.LeaseExpired, match="the lease of grid had ended"):
-            await asyncio.to_thread(script)
+            await in_thread(script)
     assert not connector.received["PlaceOrder"]
 
 

@@ -17,6 +17,7 @@ from opensqt.model.order import Order, OrderRequest, OrderStatus, Side
 from opensqt.wire.errors import encode_order_result
 from opensqt.wire.requests import encode_order_request
 from tests.support import eventually
+from tests.support.blocking import in_thread
 
 
 def asked(client_order_id: str, quantity: str = "0.5") -> OrderRequest:
@@ -58,7 +59,7 @@ async def test_a_new_intent_is_claimed_and_a_known_one_is_told(journal: Journal)
 async def test_an_intent_is_on_disk_before_the_claim_returns(journal: Journal, tmp_path: Path) -> None:
     """F1: a process killed right after the claim still knows what it may have sent."""
     await journal.claim([asked("a"), asked("b")])
-    await asyncio.to_thread(shutil.copytree, tmp_path, tmp_path / "killed")
+    await in_thread(shutil.copytree, tmp_path, tmp_path / "killed")
     survivor = Journal(str(tmp_path / "killed" / "journal.db"))
     await survivor.open()
     assert [record.request for record in await survivor.unresolved()] == [asked("a"), asked("b")]
