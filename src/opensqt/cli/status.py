@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import TypeVar, cast
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from opensqt.model.account import Account, Position
-from opensqt.model.errors import ExchangeError
+from opensqt.model.errors import AccessError, ExchangeError
 from opensqt.model.exchange import Exchange
 from opensqt.model.order import Order, Side
 from opensqt.model.venue import Channel, ExchangeInfo, ExchangeStatus, RateBudget
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
+_C = TypeVar("_C")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +41,14 @@ class Report:
 
 async def ask(exchange: Exchange, symbol: str) -> Report:
     """Ask for everything that `status` shows; what is sick shows its status without its account."""
-    info, status, budget = await asyncio.gather(
+    info, status, budget = await _together(
         exchange.get_exchange_info(), exchange.get_status(), exchange.get_rate_budget()
     )
     report = Report(info=info, status=status, account=None, positions=(), orders=(), budget=budget)
     if not info.capabilities.trading:
         return report
     try:
-        account, positions, orders = await asyncio.gather(
+        account, positions, orders = await _together(
             exchange.get_account(), exchange.get_positions(symbol), exchange.get_open_orders(symbol)
         )
     except ExchangeError as error:
@@ -52,6 +57,20 @@ async def ask(exchange: Exchange, symbol: str) -> Report:
         return replace(report, trouble=error.message)
     held = [position for position in positions if not position.is_flat]
     return replace(report, account=account, positions=held, orders=orders)
+
+
+async def _together(first: Awaitable[_A], second: Awaitable[_B], third: Awaitable[_C]) -> tuple[_A, _B, _C]:
+    """Return three answers; when several fail, which error is shown does not depend on which came first.
+
+    Raises:
+        AccessError: One was refused for who asks; whatever else failed, this is what has to be mended.
+        ExchangeError: The first of the others, in the order of the questions.
+    """
+    answers = await asyncio.gather(first, second, third, return_exceptions=True)
+    failures = [answer for answer in answers if isinstance(answer, BaseException)]
+    if failures:
+        raise min(failures, key=lambda failure: not isinstance(failure, AccessError))
+    return cast("tuple[_A, _B, _C]", tuple(answers))
 
 
 def render(report: Report) -> RenderableType:

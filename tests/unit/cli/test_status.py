@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 from decimal import Decimal
@@ -11,9 +12,9 @@ from rich.console import Console
 
 from opensqt.cli.status import age, figure, moment, plain, show
 from opensqt.model.account import Account
-from opensqt.model.errors import Unreachable
+from opensqt.model.errors import PermissionDenied, Unreachable, Unsupported
 from opensqt.model.order import OrderRequest, OrderType, Side
-from opensqt.model.venue import Channel, Check, ExchangeStatus, RateBudget, RateLimit
+from opensqt.model.venue import Channel, Check, ExchangeInfo, ExchangeStatus, RateBudget, RateLimit
 from opensqt.testing.exchange import InMemoryExchange
 
 
@@ -136,6 +137,20 @@ async def test_a_sick_exchange_that_can_not_tell_its_account_still_shows_why() -
     assert code == 1
     assert "has not answered for 13 s" in text
     assert "the account could not be asked for: nothing was answered" in text
+
+
+async def test_a_refusal_is_what_is_shown_though_another_failure_came_first() -> None:
+    class Refused(Gateway):
+        async def get_exchange_info(self) -> ExchangeInfo:
+            await asyncio.sleep(0)
+            raise PermissionDenied("the role read may not")
+
+        async def get_rate_budget(self) -> RateBudget:
+            raise Unsupported("Method not implemented!")
+
+    async with Refused() as exchange:
+        with pytest.raises(PermissionDenied):
+            await shown(exchange)
 
 
 def row(text: str, name: str) -> list[str]:
