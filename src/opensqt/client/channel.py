@@ -37,6 +37,9 @@ _OPTIONS: tuple[options.Option, ...] = (
     # How long to wait is decided here, by attempts that are counted and logged, so the channel itself tries soon.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # By default all channels of a process to one address share a connection and its back-off: an attempt would end with
+    # the failure of the one before it, and try nothing.
+    ("grpc.use_local_subchannel_pool", 1),
 )
 _LAST_ERROR = re.compile("last error: [A-Z_]+: ")
 _READY = grpc.ChannelConnectivity.READY
