@@ -44,7 +44,7 @@ async def test_an_order_that_neither_stream_nor_query_tells_is_answered_as_taken
 
 
 async def test_a_batch_without_a_word_of_the_stream_asks_for_each_of_its_orders_once() -> None:
-    """F2."""
+    """F2: a batch is answered item by item, and a failed one is never sent again item by item."""
     async with on_simulator("bybit") as rig:
         rig.fault(kind="mute", channel="private", for_ms=3_000)
         requests = [rig.request(price=await rig.far(level)) for level in range(10)]
@@ -54,7 +54,7 @@ async def test_a_batch_without_a_word_of_the_stream_asks_for_each_of_its_orders_
 
 
 async def test_more_orders_than_the_venue_takes_in_a_second_wait_and_are_not_refused() -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     async with on_simulator("bybit") as rig:
         price = await rig.far()
         orders = await asyncio.gather(*(rig.exchange.place_order(rig.request(price=price)) for _ in range(25)))
@@ -101,14 +101,14 @@ async def test_funding_is_no_fill() -> None:
 
 
 async def test_a_key_that_may_not_trade_ends_the_start() -> None:
-    """F34."""
+    """F34: a key that can withdraw, or can't trade, is reported before the first order."""
     async with _with_rights(may_trade=False) as simulator:
         with pytest.raises(PermissionDenied, match="may not trade"):
             await create_exchange(settings(simulator)).start()
 
 
 async def test_a_key_that_may_withdraw_is_warned_of_at_the_start() -> None:
-    """F34."""
+    """F34: a key that can withdraw, or can't trade, is reported before the first order."""
     async with _with_rights(may_withdraw=True) as simulator:
         with structlog.testing.capture_logs() as lines:
             async with create_exchange(settings(simulator)):
@@ -117,14 +117,14 @@ async def test_a_key_that_may_withdraw_is_warned_of_at_the_start() -> None:
 
 
 async def test_a_leverage_that_is_in_force_already_is_no_error() -> None:
-    """F21."""
+    """F21: the leverage in force is the one that was asked for."""
     async with on_simulator("bybit", leverage={SYMBOL: 10}) as rig:
         (position,) = await rig.exchange.get_positions(SYMBOL)
         assert position.leverage == 10
 
 
 async def test_a_connection_that_is_cut_between_login_and_subscription_is_made_again() -> None:
-    """F6."""
+    """F6: no fill or update is missed across a reconnect or a lost frame."""
     async with on_simulator("bybit") as rig:
         rig.fault(kind="cut", channel="private", times=5, every_ms=60)
         await eventually(lambda: rig.simulator.ledger()["statistics"]["connections_opened"]["private"] >= 4)

@@ -56,7 +56,7 @@ async def test_a_client_that_was_cut_off_learns_that_its_orders_are_gone_and_may
 
 
 async def test_five_streams_come_back_from_a_kill_after_one_series_of_attempts(tmp_path: Path) -> None:
-    """F6."""
+    """F6: no fill or update is missed across a reconnect or a lost frame."""
     async with gateway("binance", tmp_path) as made, made.client(retry_scale=0.5) as exchange:
         streams = [
             exchange.subscribe_price(SYMBOL),

@@ -59,7 +59,7 @@ async def test_every_task_of_the_connector_that_is_cancelled_is_told(running: In
 
 
 async def test_a_task_that_dies_of_a_bug_is_told(running: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
-    """F31."""
+    """F31: health never says yes while a part is dead."""
 
     async def bug(**_arguments: Any) -> None:
         raise RuntimeError("a bug")
@@ -78,7 +78,7 @@ async def test_a_task_that_dies_of_a_bug_is_told(running: Inside, monkeypatch: p
     ids=["unreachable", "503", "no answer"],
 )
 async def test_a_venue_that_does_not_answer_is_told_until_it_does(running: Inside, fault: dict[str, Any]) -> None:
-    """F31."""
+    """F31: health never says yes while a part is dead."""
     running.fault(**fault)
     await running.loses_readiness("venue")
     running.simulator.faults.clear()
@@ -144,7 +144,7 @@ async def test_a_mute_private_stream_is_told_for_as_long_as_it_is_mute(running: 
 
 
 async def test_a_private_stream_that_can_not_be_connected_is_told_until_it_can(running: Inside) -> None:
-    """F31."""
+    """F31: health never says yes while a part is dead."""
     running.fault(kind="refuse_connect", channel="private", times=0)
     running.fault(kind="cut", channel="private")
     await running.loses_readiness("private_stream")
@@ -181,12 +181,14 @@ async def test_a_mute_price_channel_is_told_to_who_reads_it_for_as_long_as_it_is
 
 
 async def test_a_mute_candle_channel_is_told_too() -> None:
-    """F13."""
+    """F13: a channel that stalls while pings go on is noticed."""
     await _mute("binance", "kline", f"kline:{SYMBOL}:1m")
 
 
 async def test_a_clock_that_can_not_be_asked_is_told_until_it_can() -> None:
-    """F24, F31."""
+    """F24: a clock that drifts or jumps does not stop trading unnoticed.
+    F31: health never says yes while a part is dead.
+    """
     async with inside("binance", clock_interval_s=0.3) as running:
         running.fault(kind="error_before", on="time", times=0)
         await running.loses_readiness("clock", "could not be asked")

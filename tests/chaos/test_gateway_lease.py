@@ -60,7 +60,7 @@ async def test_a_killed_clients_orders_go_and_no_others_though_cancels_fail(venu
 
 
 async def test_a_connector_killed_while_it_cancels_goes_on_after_its_restart(tmp_path: Path) -> None:
-    """F9, F30"""
+    """F9: a restart neither loses nor doubles an order. F30: a stop ends soon and takes away own orders only."""
     async with with_others("binance", tmp_path) as (made, others):
         for operation in CANCELS:
             made.fault(kind="error_before", on=operation, status=503, times=0)
@@ -77,7 +77,7 @@ async def test_a_connector_killed_while_it_cancels_goes_on_after_its_restart(tmp
 
 
 async def test_a_client_that_dies_with_its_connector_loses_its_orders_after_a_whole_ttl(tmp_path: Path) -> None:
-    """F9, F30"""
+    """F9: a restart neither loses nor doubles an order. F30: a stop ends soon and takes away own orders only."""
     async with with_others("binance", tmp_path) as (made, others):
         await kill_a_holder(made, ttl_s=4)
         await made.restart()

@@ -220,7 +220,7 @@ async def test_fills_that_cross_cancels_count_once_though_the_connector_is_kille
 
 
 async def test_fills_told_three_times_and_shuffled_count_once_over_a_restart(some_venue: str, tmp_path: Path) -> None:
-    """F8"""
+    """F8: a fill counts once, however often it is reported."""
     async with (
         gateway(some_venue, tmp_path) as made,
         made.client(deadline_s=30) as exchange,

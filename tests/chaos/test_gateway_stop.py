@@ -51,7 +51,7 @@ async def drained(stream: Any) -> grpc.StatusCode:
 
 
 async def test_a_market_maker_takes_its_own_orders_away_and_leaves_the_foreign_one(tmp_path: Path) -> None:
-    """F30"""
+    """F30: a stop ends soon and takes away own orders only."""
     async with chain(tmp_path) as made:
         foreign = made.place(Side.BUY, price=Decimal(20_000))
         async with made.maker() as maker:

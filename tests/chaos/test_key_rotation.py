@@ -108,7 +108,7 @@ async def test_a_key_of_another_account_is_refused(apart: str) -> None:
 
 
 async def test_a_key_that_may_not_trade_is_refused(adapter: Adapter) -> None:
-    """F34."""
+    """F34: a key that can withdraw, or can't trade, is reported before the first order."""
     async with adapter() as rig:
         with pytest.raises(PermissionDenied):
             await rig.exchange.renew_credentials(grant(rig, may_trade=False))

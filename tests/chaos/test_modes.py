@@ -29,7 +29,7 @@ async def test_the_accounts_own_mode_is_found_and_traded_in(adapter: Adapter, mo
 
 
 async def test_the_mode_is_switched_while_nothing_is_open(adapter: Adapter, mode: PositionMode) -> None:
-    """F20."""
+    """F20: hedge mode and one-way mode are never mixed up."""
     async with adapter(mode, position_mode=OTHER[mode]) as rig:
         side = SIDE[OTHER[mode]]
         assert (await rig.exchange.get_exchange_info()).position_mode is OTHER[mode]
@@ -51,7 +51,7 @@ async def test_the_mode_is_never_switched_with_something_open(
 
 
 async def test_an_order_for_the_other_mode_is_denied_before_it_is_sent(adapter: Adapter, mode: PositionMode) -> None:
-    """F20."""
+    """F20: hedge mode and one-way mode are never mixed up."""
     async with adapter(mode) as rig:
         wrong = SIDE[OTHER[mode]]
         with pytest.raises(OrderDenied, match=f"position_side {wrong}: expected"):

@@ -76,7 +76,7 @@ async def test_more_candles_than_a_page_holds_are_told_without_a_hole() -> None:
 
 
 async def test_a_cancel_that_is_acknowledged_and_not_done_is_no_cancel() -> None:
-    """F3."""
+    """F3: a query that fails, or could not be made, is no proof of absence."""
     async with on_simulator("okx") as rig:
         placed = await rig.exchange.place_order(rig.request(price=await rig.far()))
         rig.fault(kind="ignore", on="cancel_order")
@@ -108,7 +108,7 @@ async def test_a_post_only_order_that_cannot_be_asked_for_is_taken_at_its_acknow
 
 
 async def test_post_only_orders_of_a_batch_that_would_take_are_told_one_by_one() -> None:
-    """F18."""
+    """F18: a post-only order never takes."""
     async with on_simulator("okx") as rig:
         crossing = await rig.front(Side.SELL) + Decimal(1)
         requests = [

@@ -245,7 +245,7 @@ async def test_ids_of_every_length_come_back_as_they_were_sent(adapter: Adapter,
 
 @pytest.mark.parametrize("name", ["", "x" * 33, "a-b", "a_b", "ä", "a b", "a\n"])
 async def test_an_id_outside_the_rule_is_denied(adapter: Adapter, name: str) -> None:
-    """F22."""
+    """F22: a client order id keeps the venue's rule and comes back unchanged."""
     async with adapter() as rig:
         with pytest.raises(OrderDenied, match="client_order_id"):
             await rig.exchange.place_order(rig.request(price=await rig.far(), client_order_id=name))

@@ -82,7 +82,7 @@ def refused(rig: Rig) -> dict[str, int]:
 
 @pytest.mark.timeout(120)
 async def test_three_times_the_limit_brings_no_refusal_and_no_ban_and_cancels_pass(adapter: Adapter) -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     async with adapter(**QUICK) as rig:
         price = await rig.far(5)
         orders = [await rig.exchange.place_order(rig.request(price=price)) for _ in range(CANCELS)]

@@ -32,7 +32,7 @@ async def test_a_key_that_may_not_trade_is_refused_at_the_start(venue: str) -> N
 
 
 async def test_a_key_that_may_withdraw_is_warned_of_at_the_start(venue: str) -> None:
-    """F34."""
+    """F34: a key that can withdraw, or can't trade, is reported before the first order."""
     async with simulator(venue, may_withdraw=True) as simulated:
         with structlog.testing.capture_logs() as logs:
             async with create_exchange(settings(simulated)):

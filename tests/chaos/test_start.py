@@ -58,7 +58,9 @@ async def refused(simulated: Simulator, **more: Any) -> ExchangeError:
 
 @pytest.mark.parametrize("wrong", ["api_key", "secret"])
 async def test_refused_credentials_say_what_to_look_at_and_not_what_they_are(venue: str, wrong: str) -> None:
-    """F33, F34."""
+    """F33: no secret shows in a log, an error or a page.
+    F34: a key that can withdraw, or can't trade, is reported before the first order.
+    """
     async with simulator(venue) as simulated:
         error = await refused(simulated, **{wrong: CANARY_SECRET})
         assert isinstance(error, CredentialsRefused)
@@ -126,7 +128,7 @@ async def test_the_position_mode_is_switched_as_asked(adapter: Adapter) -> None:
 
 
 async def test_the_position_mode_is_never_switched_with_a_position_open(adapter: Adapter) -> None:
-    """F20."""
+    """F20: hedge mode and one-way mode are never mixed up."""
     async with adapter() as rig:
         await rig.exchange.place_order(rig.request(Side.BUY, order_type=OrderType.MARKET))
         error = await refused(rig.simulator, position_mode=PositionMode.HEDGE)
@@ -135,7 +137,7 @@ async def test_the_position_mode_is_never_switched_with_a_position_open(adapter:
 
 
 async def test_an_order_for_the_other_mode_is_denied(adapter: Adapter) -> None:
-    """F20."""
+    """F20: hedge mode and one-way mode are never mixed up."""
     async with adapter() as rig:
         with pytest.raises(ExchangeError, match="position_side LONG: expected BOTH") as raised:
             await rig.exchange.place_order(rig.request(price=await rig.far(), position_side=PositionSide.LONG))

@@ -30,7 +30,7 @@ class TestAccount:
         assert account.margin_balance == START
 
     async def test_a_fill_costs_its_fee_and_binds_margin(self, bench: Bench) -> None:
-        """F36."""
+        """F36: the profit that is shown is the account's."""
         await bench.take(Side.BUY)
         fills = await fills_of(bench, 1)
         paid = sum((fill.fee for fill in fills), Decimal(0))
@@ -40,7 +40,7 @@ class TestAccount:
         assert account.available_balance < account.margin_balance
 
     async def test_a_round_trip_changes_the_wallet_by_profit_less_fees(self, bench: Bench) -> None:
-        """F36."""
+        """F36: the profit that is shown is the account's."""
         await bench.take(Side.BUY)
         await bench.take(Side.SELL)
         fills = await fills_of(bench, 2)
@@ -58,20 +58,20 @@ class TestAccount:
 
 class TestOneWayPositions:
     async def test_a_flat_one_is_an_explicit_zero(self, bench: Bench) -> None:
-        """F12."""
+        """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
         position = await bench.position()
         assert (position.symbol, position.quantity, position.position_side) == (SYMBOL, 0, PositionSide.BOTH)
 
     @BOTH_SIDES
     async def test_the_sign_says_which_way(self, bench: Bench, side: Side) -> None:
-        """F12."""
+        """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
         order = await bench.take(side)
         position = await bench.position()
         assert position.quantity == LOT * side.sign
         assert position.entry_price == order.average_price
 
     async def test_long_flips_to_short_and_then_is_flat(self, bench: Bench) -> None:
-        """F12."""
+        """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
         await bench.take(Side.BUY)
         flip = await bench.take(Side.SELL, LOT * 2)
         short = await bench.position()
@@ -95,7 +95,9 @@ class TestHedgePositions:
         return {one.position_side: one.quantity for one in await bench.exchange.get_positions(SYMBOL)}
 
     async def test_long_and_short_stand_side_by_side(self, bench: Bench) -> None:
-        """F12, F20."""
+        """F12: the sign and the side of a position are kept, and flat is an explicit zero.
+        F20: hedge mode and one-way mode are never mixed up.
+        """
         await bench.take(Side.BUY, position_side=PositionSide.LONG)
         await bench.take(Side.SELL, LOT * 2, position_side=PositionSide.SHORT)
         held = await self.held(bench)
@@ -140,7 +142,7 @@ class TestFills:
         assert sum(fill.quantity for fill in fills) == LOT
 
     async def test_they_are_listed_oldest_first_and_each_once(self, bench: Bench) -> None:
-        """F8."""
+        """F8: a fill counts once, however often it is reported."""
         for side in (Side.BUY, Side.SELL, Side.BUY):
             await bench.take(side)
         fills = await fills_of(bench, 3)
@@ -148,7 +150,7 @@ class TestFills:
         assert [fill.event_time_ms for fill in fills] == sorted(fill.event_time_ms for fill in fills)
 
     async def test_a_watermark_leaves_out_what_was_before_it_and_nothing_after(self, bench: Bench) -> None:
-        """F6."""
+        """F6: no fill or update is missed across a reconnect or a lost frame."""
         await bench.take(Side.BUY)
         old = await fills_of(bench, 1)
         await bench.market.next_minute()

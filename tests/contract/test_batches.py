@@ -26,7 +26,7 @@ class TestPlacing:
         assert len(await bench.exchange.get_open_orders(SYMBOL)) == 3
 
     async def test_bad_items_stand_among_good_ones(self, bench: Bench) -> None:
-        """F2."""
+        """F2: a batch is answered item by item, and a failed one is never sent again item by item."""
         far, crossing = await bench.far(Side.BUY), await bench.crossing(Side.BUY)
         requests = [
             bench.order(Side.BUY, far),

@@ -24,14 +24,14 @@ class TestOneOrder:
         assert await bench.exchange.get_open_orders(SYMBOL) == []
 
     async def test_one_filled_in_part_keeps_what_it_filled(self, bench: Bench) -> None:
-        """F4."""
+        """F4: a fill that crosses a cancel is counted, and its slot is not used too early."""
         order = await bench.resting_first()
         await bench.market.hit(order, LOT / 2)
         canceled = await bench.exchange.cancel_order(ref(order))
         assert (canceled.status, canceled.filled_quantity) == (OrderStatus.CANCELED, LOT / 2)
 
     async def test_one_that_a_fill_ended_first_is_told_as_filled(self, bench: Bench) -> None:
-        """F4."""
+        """F4: a fill that crosses a cancel is counted, and its slot is not used too early."""
         order = await bench.resting_first()
         await bench.market.hit(order, LOT)
         answered = await bench.exchange.cancel_order(ref(order))
@@ -50,7 +50,7 @@ class TestOneOrder:
 
 class TestAllOfASymbol:
     async def test_every_open_order_of_the_symbol_ends_and_no_other(self, bench: Bench) -> None:
-        """F30."""
+        """F30: a stop ends soon and takes away own orders only."""
         ours = {(await bench.resting()).client_order_id for _ in range(3)}
         price = await bench.exchange.get_latest_price(OTHER_SYMBOL)
         rules = bench.info.rules(OTHER_SYMBOL)

@@ -108,7 +108,7 @@ class TestPostOnly:
 
     @SIDES
     async def test_one_that_would_cross_is_refused_and_never_takes(self, bench: Bench, side: Side) -> None:
-        """F18."""
+        """F18: a post-only order never takes."""
         request = bench.order(side, await bench.crossing(side), time_in_force=TimeInForce.POST_ONLY)
         with pytest.raises(PostOnlyWouldCross):
             await bench.exchange.place_order(request)
@@ -160,7 +160,7 @@ class TestReduceOnly:
 
     @markets
     async def test_one_that_asks_for_more_never_flips_the_position(self, bench: Bench) -> None:
-        """F19."""
+        """F19: a reduce-only order never flips or opens a position."""
         await bench.take(Side.BUY)
         request = bench.order(Side.SELL, await bench.crossing(Side.SELL), LOT * 2, reduce_only=True)
         try:
@@ -184,7 +184,7 @@ class TestDenials:
     async def test_an_order_that_breaks_a_rule_is_denied_and_not_sent(
         self, bench: Bench, change: dict[str, Decimal], told: str
     ) -> None:
-        """F23."""
+        """F23: price and quantity keep to the venue's steps and limits."""
         fields = {"price": await bench.far(Side.BUY), "quantity": LOT} | change
         with pytest.raises(OrderDenied) as caught:
             await bench.exchange.place_order(bench.order(Side.BUY, **fields))
@@ -192,7 +192,7 @@ class TestDenials:
         assert await bench.exchange.get_open_orders() == []
 
     async def test_an_order_worth_less_than_the_minimum_is_denied_and_not_sent(self, bench: Bench) -> None:
-        """F23."""
+        """F23: price and quantity keep to the venue's steps and limits."""
         if not bench.rules.min_notional:
             pytest.skip(f"capability: {bench.info.name} declares no minimum notional")
         with pytest.raises(OrderDenied, match=r"notional 0\.0010: expected at least 5"):
@@ -205,7 +205,7 @@ class TestDenials:
 
     @pytest.mark.parametrize("name", ["", "with-hyphen", "a" * 33, "ä"])
     async def test_a_client_order_id_that_not_every_venue_takes_is_refused(self, bench: Bench, name: str) -> None:
-        """F22."""
+        """F22: a client order id keeps the venue's rule and comes back unchanged."""
         with pytest.raises(MALFORMED, match="client_order_id"):
             await bench.exchange.place_order(bench.order(Side.BUY, await bench.far(Side.BUY), client_order_id=name))
 
@@ -223,14 +223,14 @@ class TestDenials:
             await bench.resting(quantity=Decimal(100))
 
     async def test_a_position_side_of_the_other_mode_is_refused(self, bench: Bench) -> None:
-        """F20."""
+        """F20: hedge mode and one-way mode are never mixed up."""
         with pytest.raises((PositionModeMismatch, OrderDenied)):
             await bench.resting(position_side=PositionSide.LONG)
 
 
 class TestSameIdTwice:
     async def test_the_same_order_again_is_answered_or_refused_but_never_placed_again(self, bench: Bench) -> None:
-        """F1."""
+        """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
         request = bench.order(Side.BUY, await bench.far(Side.BUY))
         placed = await bench.exchange.place_order(request)
         if bench.idempotent:

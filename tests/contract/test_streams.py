@@ -59,13 +59,13 @@ class TestEveryStream:
     async def test_a_place_that_is_not_known_any_more_is_told_as_a_gap(
         self, bench: Bench, subscribe: Subscribe
     ) -> None:
-        """F6."""
+        """F6: no fill or update is missed across a reconnect or a lost frame."""
         batch = await first(subscribe(bench, cursor=Cursor("anotherLife", 41)))
         assert (batch.snapshot, batch.gap) == (True, True)
 
     @EVERY_STREAM
     async def test_closing_ends_a_pending_read(self, bench: Bench, subscribe: Subscribe) -> None:
-        """F26."""
+        """F26: memory does not grow with subscriptions that end."""
         stream = subscribe(bench)
         await first(stream)
 
@@ -103,7 +103,7 @@ class TestOrders:
         assert [update.order.client_order_id for update in batch.updates] == [order.client_order_id]
 
     async def test_a_life_is_told_in_order_with_its_fills(self, bench: Bench) -> None:
-        """F6."""
+        """F6: no fill or update is missed across a reconnect or a lost frame."""
         stream = orders(bench)
         await first(stream)
         order = await bench.resting_first()
@@ -124,7 +124,7 @@ class TestOrders:
         assert seen[-1].order.client_order_id == order.client_order_id
 
     async def test_what_happened_while_away_is_caught_up(self, bench: Bench) -> None:
-        """F6."""
+        """F6: no fill or update is missed across a reconnect or a lost frame."""
         stream = orders(bench)
         left = (await first(stream)).cursor
         await stream.aclose()
@@ -135,7 +135,7 @@ class TestOrders:
         assert sum((update.fill.quantity for update in seen if update.fill), Decimal(0)) == LOT
 
     async def test_a_sleeping_reader_misses_nothing(self, bench: Bench) -> None:
-        """F7."""
+        """F7: no update vanishes between two reads of a stream, or a gap is reported."""
         streams = [orders(bench) for _ in range(3)]
         for stream in streams:
             await first(stream)
@@ -193,7 +193,7 @@ class TestAccount:
 
 class TestPositions:
     async def test_long_flip_and_flat_are_told_with_their_sign(self, bench: Bench) -> None:
-        """F12."""
+        """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
         stream = positions(bench)
         await first(stream)
         for side, quantity, held in [(Side.BUY, LOT, LOT), (Side.SELL, LOT * 2, -LOT), (Side.BUY, LOT, Decimal(0))]:
@@ -202,7 +202,7 @@ class TestPositions:
             assert seen[-1].symbol == SYMBOL
 
     async def test_the_snapshot_tells_what_is_held(self, bench: Bench) -> None:
-        """F12."""
+        """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
         await bench.take(Side.SELL)
         stream = positions(bench)
         seen = await read_until(stream, lambda update: not update.is_flat)

@@ -51,7 +51,7 @@ async def test_a_connector_that_is_not_there_is_told_by_name(caplog: pytest.LogC
 
 
 async def test_our_lines_go_to_the_programs_logging_without_secrets(caplog: pytest.LogCaptureFixture) -> None:
-    """F33."""
+    """F33: no secret shows in a log, an error or a page."""
     opensqt.connect("127.0.0.1:1", token="canary-token", attempts=1)
     structlog.stdlib.get_logger("remote").warning("refused with canary-token", address="canary-token")
     assert caplog.messages == ["refused with *** (address=***)"]

@@ -205,7 +205,7 @@ async def test_one_client_has_so_many_calls_in_flight_and_no_more(tmp_path: Path
 
 
 async def test_calls_in_flight_block_neither_cancels_nor_the_lease(tmp_path: Path) -> None:
-    """F16"""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     async with guarded(tmp_path, max_calls_in_flight=1) as running:
         await running.exchange.PlaceOrder(place("a"), metadata=bearer("maker"))
         running.venue.gate.clear()

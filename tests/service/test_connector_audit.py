@@ -112,7 +112,7 @@ async def test_the_audit_file_may_be_moved_away_at_any_time(tmp_path: Path) -> N
 
 
 async def test_lines_wait_for_a_disk_that_takes_none_and_the_status_tells_it(tmp_path: Path) -> None:
-    """F32"""
+    """F32: the state file is never torn, and lags behind nothing that was done."""
     folder = tmp_path / "disk"
     folder.mkdir()
     file = AuditFile(folder / "audit.jsonl")

@@ -39,7 +39,7 @@ async def test_an_order_goes_all_the_way_and_back(running: Rig) -> None:
 
 
 async def test_a_batch_answers_per_item_in_order(running: Rig) -> None:
-    """F2"""
+    """F2: a batch is answered item by item, and a failed one is never sent again item by item."""
     batch = pb.BatchPlaceOrdersRequest(orders=[order("a"), order("b", quantity="0.00001"), order("c")])
     results = (await running.exchange.BatchPlaceOrders(batch)).results
     assert [one.WhichOneof("result") for one in results] == ["order", "error", "order"]
@@ -50,7 +50,7 @@ async def test_a_batch_answers_per_item_in_order(running: Rig) -> None:
 
 
 async def test_an_item_of_a_batch_that_makes_no_sense_hides_no_other(running: Rig) -> None:
-    """F2"""
+    """F2: a batch is answered item by item, and a failed one is never sent again item by item."""
     batch = pb.BatchPlaceOrdersRequest(orders=[order(""), order("a"), order("b", quantity="1e9")])
     results = (await running.exchange.BatchPlaceOrders(batch)).results
     assert [one.WhichOneof("result") for one in results] == ["error", "order", "error"]
@@ -149,7 +149,7 @@ async def test_a_failure_that_nobody_foresaw_is_told_neutrally_and_logged(runnin
 
 
 async def test_the_same_order_asked_for_twice_is_placed_once(running: Rig) -> None:
-    """F1"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     first, second = await running.exchange.PlaceOrder(place("a")), await running.exchange.PlaceOrder(place("a"))
     assert first.order.order_id == second.order.order_id
     assert len(await running.venue.get_open_orders()) == 1

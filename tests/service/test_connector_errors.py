@@ -136,7 +136,7 @@ async def test_an_order_that_the_stream_told_of_is_not_absent_though_queries_do_
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.reason)
 async def test_an_error_of_a_whole_batch_is_each_items_own(refusing: Rig, kind: type[ExchangeError]) -> None:
-    """F2"""
+    """F2: a batch is answered item by item, and a failed one is never sent again item by item."""
     raised = refuse(refusing, kind)
     batch = pb.BatchPlaceOrdersRequest(orders=[order("a"), order("b")])
     results = (await refusing.exchange.BatchPlaceOrders(batch, timeout=10)).results

@@ -178,7 +178,7 @@ def test_a_batch_of_ten_thousand_is_refused_whole_and_says_how_many_are_taken(ru
 
 
 def test_one_id_twice_in_a_batch_is_one_order_with_the_same_content_and_refused_with_other() -> None:
-    """F1"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     with connector_thread(Recording()) as running:
         place = functools.partial(running.channel.unary_unary, response_deserializer=None)
         call = place("/opensqt.market_maker.v1.ExchangeService/BatchPlaceOrders")
@@ -209,7 +209,7 @@ def test_a_cursor_from_elsewhere_brings_a_snapshot_with_a_gap_or_is_refused(
 
 
 def test_fuzzing_leaves_no_task_and_no_subscription_behind(running: Running, large: bool) -> None:
-    """F26"""
+    """F26: memory does not grow with subscriptions that end."""
     for name in METHODS:
         send(running.channel, name, b"")
     eventually(lambda: not running.rig.connector.hub.topics, what="upstreams closed")

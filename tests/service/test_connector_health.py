@@ -73,7 +73,7 @@ async def test_a_healthy_connector_serves_under_all_three_names(running: Rig) ->
 
 
 async def test_a_sick_exchange_is_told_with_its_reason_and_so_is_its_recovery(running: Rig) -> None:
-    """F31"""
+    """F31: health never says yes while a part is dead."""
     running.venue.fall_sick("the private stream is silent")
     await becomes(running, NOT_SERVING)
     assert await failed(running) == {"venue": "the private stream is silent"}
@@ -83,14 +83,14 @@ async def test_a_sick_exchange_is_told_with_its_reason_and_so_is_its_recovery(ru
 
 
 async def test_a_status_that_can_not_be_had_is_no_good_health(running: Rig) -> None:
-    """F31"""
+    """F31: health never says yes while a part is dead."""
     running.venue.broken = ZeroDivisionError("inner-detail")
     await becomes(running, NOT_SERVING)
     assert await failed(running) == {"exchange": "ZeroDivisionError; see the log"}
 
 
 async def test_a_status_that_hangs_is_no_good_health(running: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """F31"""
+    """F31: health never says yes while a part is dead."""
     monkeypatch.setattr("opensqt.connector.health._ANSWER_WITHIN_S", 0.05)
     running.venue.hangs = True
     await becomes(running, NOT_SERVING)
@@ -98,7 +98,7 @@ async def test_a_status_that_hangs_is_no_good_health(running: Rig, monkeypatch: 
 
 
 async def test_a_background_task_that_dies_is_told(running: Rig) -> None:
-    """F31"""
+    """F31: health never says yes while a part is dead."""
 
     async def dies() -> None:
         raise RuntimeError("a bug")
@@ -155,7 +155,9 @@ async def test_channels_and_the_clock_are_told_as_the_exchange_tells_them(runnin
 
 
 async def test_a_journal_that_can_not_be_written_is_told(tmp_path: Path) -> None:
-    """F31, F32"""
+    """F31: health never says yes while a part is dead.
+    F32: the state file is never torn, and lags behind nothing that was done.
+    """
     async with rig(journal=str(tmp_path / "journal.db")) as running:
         await running.connector.journal._do(lambda database: database.execute("PRAGMA query_only = 1"))
         await becomes(running, NOT_SERVING)

@@ -117,7 +117,7 @@ async def test_after_the_end_new_orders_are_refused_and_reads_and_cancels_are_no
 
 
 async def test_asking_again_for_an_order_of_before_the_end_gets_its_outcome() -> None:
-    """F1"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     async with ended() as (running, maker):
         await maker.place("a")
         assert await open_ids(running) == set()
@@ -167,7 +167,7 @@ async def test_the_status_tells_what_is_being_canceled_and_health_stays_green() 
 
 
 async def test_a_lease_outlives_the_connector_and_ends_in_the_next_run(tmp_path: Path) -> None:
-    """F9"""
+    """F9: a restart neither loses nor doubles an order."""
     venue, journal = Lasting(), str(tmp_path / "journal.db")
     async with rig(venue, journal=journal) as running:
         await Client(running, "maker").place("a", "b")

@@ -45,7 +45,7 @@ async def at_the_venue(running: Rig) -> list[str]:
 
 
 async def test_one_denied_item_of_a_batch_hides_no_other(tmp_path: Path) -> None:
-    """F2"""
+    """F2: a batch is answered item by item, and a failed one is never sent again item by item."""
     async with limited(tmp_path, max_order_notional="10", symbols=["BTCUSDT"]) as running:
         batch = [order("a"), order("b", quantity="1"), order(""), order("c", symbol="ETHUSDT"), order("d")]
         answer = await running.exchange.BatchPlaceOrders(pb.BatchPlaceOrdersRequest(orders=batch), metadata=MAKERS)
@@ -130,7 +130,7 @@ async def test_too_many_orders_a_second_are_told_when_to_come_back(tmp_path: Pat
 
 
 async def test_a_repeat_gets_the_first_outcome_though_nothing_more_may_be_placed(tmp_path: Path) -> None:
-    """F1"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     async with limited(tmp_path, max_open_orders=1, max_orders_per_second=1) as running:
         first = await running.exchange.PlaceOrder(place("a"), metadata=MAKERS)
         assert await placed(running, "b") == ["ORDER_DENIED"]

@@ -127,7 +127,7 @@ async def test_a_batch_whose_reply_is_lost_gives_five_right_answers_and_no_dupli
 
 
 async def test_a_request_that_never_arrived_is_proven_absent_and_may_be_sent_again(simulator: Simulator) -> None:
-    """F1"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     simulator.faults.add(Fault(kind=FaultKind.ERROR_BEFORE, on="place_order", **UNKNOWN_503))
     async with connector(simulator, proof_after_ms=500) as (_, stub):
         request = place("absent", quantity="0.001", price=await resting_price(stub))

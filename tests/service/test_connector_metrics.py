@@ -101,7 +101,7 @@ def test_an_alarm_says_what_is_the_matter() -> None:
 
 
 async def test_readers_and_the_backlog_of_one_that_stopped_are_told() -> None:
-    """F28."""
+    """F28: a slow reader harms no other and its memory is bounded."""
     async with rig(metrics_port=0) as running, client(running.connector.address, narrow=True) as slow:
         wanted = pb.SubscribePriceRequest(symbol="BTCUSDT")
         stopped = ExchangeServiceStub(slow).SubscribePrice(wanted)

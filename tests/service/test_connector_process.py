@@ -65,7 +65,7 @@ async def test_a_simulated_connector_needs_no_key_no_network_and_serves() -> Non
 async def test_stopped_with_a_stream_open_and_a_call_in_flight_it_says_so_and_ends_with_0(
     simulator: Simulator,
 ) -> None:
-    """F30"""
+    """F30: a stop ends soon and takes away own orders only."""
     arguments = ("--exchange", "binance", "--base-url", simulator.url, "--journal", ":memory:", *ANY_PORTS)
     async with start(MODULE, *arguments, env=ACCOUNT) as process:
         address = await process.ready()
@@ -93,7 +93,7 @@ async def test_stopped_with_a_stream_open_and_a_call_in_flight_it_says_so_and_en
 
 
 async def test_stopped_while_it_still_starts_it_ends_with_0() -> None:
-    """F30"""
+    """F30: a stop ends soon and takes away own orders only."""
     asked = asyncio.Event()
 
     async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -150,7 +150,7 @@ async def test_an_exchange_that_is_not_there_ends_with_4() -> None:
     ids=["missing key", "unknown exchange", "unknown exchange, no key", "unknown YAML key"],
 )
 async def test_bad_configuration_ends_with_2_and_one_plain_sentence(arguments, env, said: str, tmp_path) -> None:
-    """F33"""
+    """F33: no secret shows in a log, an error or a page."""
     (tmp_path / "connector.yaml").write_text(f"exchange: {{name: binance, api_kee: {KEY}}}")
     code, line = await refused(*arguments, env=env, cwd=tmp_path)
     assert code == 2

@@ -60,7 +60,7 @@ HOSTILE_METADATA: list[Any] = [
 
 
 async def test_a_real_connector_tells_no_token_and_no_key_in_any_error_path(tmp_path: Path) -> None:
-    """F33"""
+    """F33: no secret shows in a log, an error or a page."""
     authority = Authority(tmp_path)
     server, maker = authority.issue("server"), authority.issue("maker-host")
     forged = Authority(tmp_path, "stranger").issue("page-host")
@@ -112,7 +112,7 @@ class Leaky(Venue):
 
 
 async def test_an_exception_nobody_foresaw_tells_its_caller_nothing(tmp_path: Path) -> None:
-    """F33"""
+    """F33: no secret shows in a log, an error or a page."""
     async with guarded(tmp_path, venue=Leaky()) as running:
         with structlog.testing.capture_logs():
             answer = await say(running.channel, "GetAccount", bearer("maker"))

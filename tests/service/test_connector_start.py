@@ -48,7 +48,7 @@ async def test_an_unknown_host_is_refused_by_name() -> None:
 
 
 async def test_two_connectors_never_share_a_journal(tmp_path: Path) -> None:
-    """F1"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     path = str(tmp_path / "journal.db")
     async with rig(journal=path):
         with pytest.raises(ConfigError, match="another connector uses it"):

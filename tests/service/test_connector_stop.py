@@ -44,7 +44,7 @@ async def stopping(running: Rig) -> asyncio.Task[None]:
 
 
 async def test_a_call_in_flight_is_finished_before_the_connector_stops() -> None:
-    """F30"""
+    """F30: a stop ends soon and takes away own orders only."""
     async with rig() as running:
         running.venue.gate.clear()
         placing = running.exchange.PlaceOrder(place("a"))
@@ -57,7 +57,7 @@ async def test_a_call_in_flight_is_finished_before_the_connector_stops() -> None
 
 
 async def test_while_it_stops_health_says_not_serving_to_who_comes_now() -> None:
-    """F30"""
+    """F30: a stop ends soon and takes away own orders only."""
     async with rig() as running:
         running.venue.gate.clear()
         placing = running.exchange.PlaceOrder(place("a"))
@@ -70,7 +70,7 @@ async def test_while_it_stops_health_says_not_serving_to_who_comes_now() -> None
 
 
 async def test_while_it_stops_new_calls_and_streams_are_refused() -> None:
-    """F30"""
+    """F30: a stop ends soon and takes away own orders only."""
     async with rig() as running:
         running.venue.gate.clear()
         placing = running.exchange.PlaceOrder(place("a"))
@@ -86,7 +86,7 @@ async def test_while_it_stops_new_calls_and_streams_are_refused() -> None:
 
 
 async def test_twenty_open_streams_end_with_unavailable_and_do_not_hold_the_stop() -> None:
-    """F30"""
+    """F30: a stop ends soon and takes away own orders only."""
     async with rig() as running:
         stub = running.exchange
         streams = [stub.SubscribePrice(pb.SubscribePriceRequest(symbol="BTCUSDT")) for _ in range(10)]
@@ -133,7 +133,9 @@ async def test_a_stop_leaves_no_task_behind() -> None:
 
 
 async def test_an_order_whose_caller_has_gone_is_finished_too(tmp_path: Path) -> None:
-    """F1, F30"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost.
+    F30: a stop ends soon and takes away own orders only.
+    """
     path = str(tmp_path / "journal.db")
     async with rig(journal=path) as running:
         running.venue.gate.clear()
@@ -153,7 +155,7 @@ async def test_an_order_whose_caller_has_gone_is_finished_too(tmp_path: Path) ->
 
 
 async def test_an_exchange_that_hangs_as_it_closes_does_not_hold_the_stop() -> None:
-    """F30"""
+    """F30: a stop ends soon and takes away own orders only."""
 
     class HangingVenue(Venue):
         async def close(self) -> None:
@@ -167,7 +169,9 @@ async def test_an_exchange_that_hangs_as_it_closes_does_not_hold_the_stop() -> N
 async def test_an_order_cut_off_by_the_stop_is_resolved_by_the_next_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """F1, F30"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost.
+    F30: a stop ends soon and takes away own orders only.
+    """
     monkeypatch.setattr("opensqt.connector.server._FINISH_CALLS_S", 0.1)
     journal = str(tmp_path / "journal.db")
     async with rig(journal=journal) as running:

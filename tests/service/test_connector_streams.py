@@ -113,7 +113,7 @@ async def test_a_fill_reaches_the_orders_stream_with_its_order(running: Rig) -> 
 
 
 async def test_a_snapshot_never_tells_a_fill_again(running: Rig) -> None:
-    """F8"""
+    """F8: a fill counts once, however often it is reported."""
     early = running.exchange.SubscribeOrders(pb.SubscribeOrdersRequest())
     await early.read()
     await running.exchange.PlaceOrder(place("a"))
@@ -170,14 +170,14 @@ async def test_a_client_resumes_after_its_cursor_without_a_gap() -> None:
 
 
 async def test_a_cursor_that_can_not_be_resumed_gets_a_snapshot_and_is_told_of_the_gap(running: Rig) -> None:
-    """F7"""
+    """F7: no update vanishes between two reads of a stream, or a gap is reported."""
     cursor = types_pb2.Cursor(epoch="0123456789abcdef", sequence=7)
     response = await running.exchange.SubscribeOrders(pb.SubscribeOrdersRequest(cursor=cursor)).read()
     assert (response.snapshot, response.gap) == (True, True)
 
 
 async def test_a_gap_upstream_is_told_to_every_client(running: Rig) -> None:
-    """F7"""
+    """F7: no update vanishes between two reads of a stream, or a gap is reported."""
     streams = [running.exchange.SubscribeOrders(pb.SubscribeOrdersRequest()) for _ in range(3)]
     epochs = {(await stream.read()).epoch for stream in streams}
     await buy(running.venue, "open")
@@ -191,7 +191,7 @@ async def test_a_gap_upstream_is_told_to_every_client(running: Rig) -> None:
 
 
 async def test_an_upstream_that_fails_is_tried_again_while_clients_wait() -> None:
-    """F6"""
+    """F6: no fill or update is missed across a reconnect or a lost frame."""
     venue = CountingVenue(refusals=2)
     async with rig(venue) as running:
         stream = running.exchange.SubscribePrice(BTC)
@@ -200,7 +200,7 @@ async def test_an_upstream_that_fails_is_tried_again_while_clients_wait() -> Non
 
 
 async def test_an_upstream_that_stays_down_is_told_by_health() -> None:
-    """F31"""
+    """F31: health never says yes while a part is dead."""
     async with rig(CountingVenue(refusals=1000)) as running:
         stream = running.exchange.SubscribePrice(BTC)
         await stream.initial_metadata()
@@ -250,7 +250,9 @@ async def test_a_burst_reaches_every_client_whole_and_in_order_though_one_sleeps
 
 
 async def test_a_client_too_slow_for_orders_is_closed_and_told_of_the_gap_on_its_return() -> None:
-    """F7, F28"""
+    """F7: no update vanishes between two reads of a stream, or a gap is reported.
+    F28: a slow reader harms no other and its memory is bounded.
+    """
     async with rig(stream_buffer=16) as running:
         stream = running.exchange.SubscribeOrders(pb.SubscribeOrdersRequest())
         seen = await stream.read()
@@ -268,7 +270,7 @@ async def test_a_client_too_slow_for_orders_is_closed_and_told_of_the_gap_on_its
 
 
 async def test_a_client_too_slow_for_prices_gets_the_newest_and_nobody_waits_for_it(running: Rig) -> None:
-    """F28"""
+    """F28: a slow reader harms no other and its memory is bounded."""
     count = 10_000
     async with client(running.connector.address, narrow=True) as channel:
         sleeper = ExchangeServiceStub(channel).SubscribePrice(BTC)

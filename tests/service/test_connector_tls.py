@@ -112,7 +112,7 @@ async def test_a_certificate_that_ends_soon_is_told_in_the_status(authority: Aut
     ],
 )
 async def test_a_file_that_is_none_ends_the_start_with_its_name(server: Pair, spoil: Any, said: str) -> None:
-    """F33"""
+    """F33: no secret shows in a log, an error or a page."""
     spoil(server)
     with pytest.raises(ConfigError, match=said) as raised:
         async with protected(server):

@@ -53,7 +53,7 @@ async def test_a_demo_ends_with_a_store_that_matches_the_ledger(tmp_path: Path) 
 
 
 async def test_ctrl_c_ends_it_cleanly_with_a_result(tmp_path: Path) -> None:
-    """F30."""
+    """F30: a stop ends soon and takes away own orders only."""
     async with demo(tmp_path) as process:
         await running(process)
         assert parts_in(tmp_path).keys() == PARTS

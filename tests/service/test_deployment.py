@@ -58,7 +58,7 @@ def test_the_clients_wait_for_a_healthy_connector(compose: dict) -> None:
 
 
 def test_only_the_connector_sees_a_key(compose: dict) -> None:
-    """F33."""
+    """F33: no secret shows in a log, an error or a page."""
     seen = {name for name, service in compose.items() if any("API_" in key for key in service["environment"])}
     assert seen == {"exchange_connector"}
 

@@ -79,7 +79,7 @@ async def test_the_strategy_takes_a_fill_and_closes_the_position(address: str) -
 
 
 async def test_the_strategy_stops_in_good_order_on_ctrl_c(address: str) -> None:
-    """F30."""
+    """F30: a stop ends soon and takes away own orders only."""
     command = [sys.executable, "-u", str(EXAMPLES / "strategy.py"), "--address", address, "--ticks", "5000"]
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
@@ -102,7 +102,9 @@ async def test_the_strategy_says_in_one_line_that_nobody_is_there() -> None:
 
 
 async def test_plain_grpcio_places_once_and_resumes_its_stream(address: str) -> None:
-    """F1, F7."""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost.
+    F7: no update vanishes between two reads of a stream, or a gap is reported.
+    """
     code, said = await run_program(EXAMPLES / "plain_grpcio.py", "--address", address)
     assert code == 0, said
     orders = re.findall(r"order (\d+): ORDER_STATUS_OPEN", said)

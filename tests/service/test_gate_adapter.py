@@ -95,7 +95,9 @@ async def test_contracts_of_every_size_are_coins_to_us(multiplier: str) -> None:
 
 
 async def test_in_dual_mode_a_closing_fill_names_its_position() -> None:
-    """F12, F20."""
+    """F12: the sign and the side of a position are kept, and flat is an explicit zero.
+    F20: hedge mode and one-way mode are never mixed up.
+    """
     async with gate(accounts=(AccountSettings(position_mode=PositionMode.HEDGE),)) as (_, exchange):
         await exchange.place_order(order(Side.BUY, position_side=PositionSide.LONG))
         await exchange.place_order(order(Side.SELL, "0.004", position_side=PositionSide.SHORT))

@@ -78,7 +78,7 @@ async def test_the_shown_profit_is_that_of_the_fills():
 
 
 async def test_a_fill_missed_by_the_stream_is_found_by_asking():
-    """F6."""
+    """F6: no fill or update is missed across a reconnect or a lost frame."""
     exchange = exchange_with_history()
     async with serve(exchange) as address, connect(address) as client:
         await eventually(lambda: client.of("trades"))

@@ -13,7 +13,7 @@ SHORT = {"OPENSQT__SYSTEM__LEASE_SECONDS": "2", "OPENSQT__SYSTEM__CANCEL_ON_EXIT
 
 
 async def test_a_market_maker_that_dies_leaves_no_order_and_its_next_run_lays_the_grid_again(tmp_path: Path) -> None:
-    """F9 F30"""
+    """F9: the next run lays the same grid. F30: what the dead run left is canceled."""
     async with chain(tmp_path) as made:
         async with made.maker(**SHORT) as maker:
             await maker.ready()

@@ -85,7 +85,7 @@ async def test_a_lost_order_call_is_repeated_with_the_very_same_content(connecto
 
 @pytest.mark.parametrize("entry", [SILENCE, UNAVAILABLE, grpc.StatusCode.INTERNAL])
 async def test_an_order_whose_answer_is_lost_is_unknown(entry: object, connector: ScriptedConnector) -> None:
-    """F1."""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     connector.script("PlaceOrder", entry)
     async with connected(connector, deadline_s=0.3) as exchange:
         with pytest.raises(OutcomeUnknown):
@@ -118,7 +118,7 @@ async def test_a_refusal_after_a_lost_answer_proves_the_outcome(connector: Scrip
 
 
 async def test_being_turned_away_after_a_lost_answer_proves_nothing(connector: ScriptedConnector) -> None:
-    """F3."""
+    """F3: a query that fails, or could not be made, is no proof of absence."""
     connector.script("PlaceOrder", UNAVAILABLE, Unreachable("draining"))
     async with connected(connector) as exchange:
         with pytest.raises(OutcomeUnknown):
@@ -135,7 +135,7 @@ async def test_without_a_connection_nothing_is_sent_and_that_is_known(connector:
 
 
 async def test_a_batch_whose_answer_is_lost_is_unknown_item_by_item(connector: ScriptedConnector) -> None:
-    """F2."""
+    """F2: a batch is answered item by item, and a failed one is never sent again item by item."""
     connector.script("BatchPlaceOrders", grpc.StatusCode.INTERNAL)
     async with connected(connector) as exchange:
         answers = await exchange.batch_place_orders([REQUEST, REQUEST])

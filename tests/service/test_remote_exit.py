@@ -20,7 +20,7 @@ COMMANDS = {
 
 @pytest.mark.parametrize("command", COMMANDS)
 async def test_a_refused_token_ends_a_command_with_code_3(command: str, tmp_path: Path) -> None:
-    """F33."""
+    """F33: no secret shows in a log, an error or a page."""
     connector = ScriptedConnector()
     connector.script("GetStatus", TokenRefused("the token is not known"))
     env = {"CONNECTOR_TOKEN": "canary-token"}
@@ -47,7 +47,7 @@ async def test_a_role_that_may_not_ends_a_command_with_code_3() -> None:
 
 
 async def test_a_token_that_would_travel_in_plain_text_is_a_configuration_error() -> None:
-    """F33."""
+    """F33: no secret shows in a log, an error or a page."""
     env = {"CONNECTOR_TOKEN": "canary-token", "EXCHANGE_GRPC_ADDRESS": "gateway.example:50051"}
     code, said = await run_program("-m", "opensqt.cli", "status", env=env)
     assert code == 2

@@ -58,7 +58,7 @@ async def test_five_streams_make_one_series_of_attempts_and_end_together() -> No
 
 
 async def test_five_streams_come_back_after_one_series() -> None:
-    """F6."""
+    """F6: no fill or update is missed across a reconnect or a lost frame."""
     with structlog.testing.capture_logs() as logs:
         async with serving(listening().register) as port:
             exchange, streams = await five(port, 0.05)

@@ -37,7 +37,7 @@ def an_order() -> OrderRequest:
 
 
 async def test_every_stream_comes_back_with_a_gap_told() -> None:
-    """F6."""
+    """F6: no fill or update is missed across a reconnect or a lost frame."""
     async with connector() as (first, _):
         remote = RemoteExchange(RemoteSettings(base_url=first.address, retry_scale=0.05))
         await remote.start()
@@ -68,7 +68,7 @@ async def test_a_read_made_while_the_connector_restarts_is_answered() -> None:
 
 
 async def test_an_order_placed_while_the_connector_restarts_is_placed_once() -> None:
-    """F1."""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     request = an_order()
     async with connector() as (first, _):
         remote = RemoteExchange(RemoteSettings(base_url=first.address, deadline_s=20))

@@ -128,7 +128,7 @@ async def test_another_server_is_not_taken_for_a_connector() -> None:
 
 
 async def test_the_token_goes_with_every_call_and_into_no_log() -> None:
-    """F33."""
+    """F33: no secret shows in a log, an error or a page."""
     connector = ScriptedConnector()
     connector.script("GetAccount", grpc.StatusCode.UNAUTHENTICATED)
     with structlog.testing.capture_logs() as logs:

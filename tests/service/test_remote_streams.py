@@ -72,7 +72,7 @@ async def test_a_stream_that_breaks_resumes_after_the_last_batch(end: object, co
 
 
 async def test_a_gap_is_told_after_the_connector_came_back_without_its_past(connector: ScriptedConnector) -> None:
-    """F6."""
+    """F6: no fill or update is missed across a reconnect or a lost frame."""
     fresh = message(1, epoch="e2", snapshot=True, gap=True)
     connector.script("SubscribePrice", [message(9), UNAVAILABLE], [fresh, HOLD])
     async with connected(connector) as exchange:
@@ -138,7 +138,7 @@ async def test_the_count_of_attempts_starts_anew_after_a_success(connector: Scri
 
 
 async def test_an_update_that_cannot_be_read_is_set_aside_and_told_as_a_gap(connector: ScriptedConnector) -> None:
-    """F25."""
+    """F25: one unknown field or value never stops a stream."""
     mixed = message(2)
     mixed.updates.add(symbol="BTCUSDT", bid="not a number")
     connector.script("SubscribePrice", [mixed, message(3), HOLD])
@@ -179,7 +179,7 @@ async def test_a_reader_that_gives_its_reads_up_does_not_use_up_the_attempts(con
 
 
 async def test_closing_a_stream_ends_a_pending_read_and_the_call(connector: ScriptedConnector) -> None:
-    """F26."""
+    """F26: memory does not grow with subscriptions that end."""
     connector.script("SubscribePrice", [HOLD])
     async with connected(connector) as exchange:
         stream = exchange.subscribe_price("BTCUSDT")
@@ -215,7 +215,7 @@ async def test_a_cancelled_reader_is_cancelled(connector: ScriptedConnector) -> 
 async def test_a_reader_that_is_cancelled_while_its_stream_is_closed_is_cancelled(
     connector: ScriptedConnector,
 ) -> None:
-    """F26."""
+    """F26: memory does not grow with subscriptions that end."""
     connector.script("SubscribePrice", [HOLD])
     async with connected(connector) as exchange:
         stream = exchange.subscribe_price("BTCUSDT")
@@ -238,7 +238,7 @@ async def test_closing_the_exchange_tells_every_reader(connector: ScriptedConnec
 
 
 async def test_streams_that_end_leave_nothing_behind(connector: ScriptedConnector) -> None:
-    """F26."""
+    """F26: memory does not grow with subscriptions that end."""
     connector.script("SubscribePrice", [message(1), HOLD])
     async with connected(connector) as exchange:
         for _ in range(100):

@@ -95,7 +95,7 @@ def test_an_authority_that_is_no_certificate_is_told_before_anything_is_tried(tm
 
 
 def test_a_key_of_another_certificate_is_told_without_showing_it(ours: Authority, tmp_path: Path) -> None:
-    """F33."""
+    """F33: no secret shows in a log, an error or a page."""
     mine, others = Authority(tmp_path).issue("mine"), Authority(tmp_path, "second").issue("others")
     with pytest.raises(ConfigError, match=r"tls_cert_file: .*mine\.pem': .*others\.key its key") as caught:
         remote(1, ours.file, tls_cert_file=mine.certificate, tls_key_file=others.key)

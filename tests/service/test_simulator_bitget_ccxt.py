@@ -152,7 +152,7 @@ async def test_leverage_modes_and_fees_are_set_and_read(exchange: Any, simulator
 
 
 async def test_hedge_mode_keeps_a_long_and_a_short_side_by_side(exchange: Any) -> None:
-    """F20."""
+    """F20: hedge mode and one-way mode are never mixed up."""
     await exchange.set_position_mode(True, SYMBOL)
     await exchange.create_order(SYMBOL, "market", "buy", "0.02", None, {"hedged": True})
     await exchange.create_order(SYMBOL, "market", "sell", "0.01", None, {"hedged": True})
@@ -166,7 +166,7 @@ async def test_hedge_mode_keeps_a_long_and_a_short_side_by_side(exchange: Any) -
 
 
 async def test_one_way_mode_refuses_a_trade_side(exchange: Any) -> None:
-    """F20."""
+    """F20: hedge mode and one-way mode are never mixed up."""
     with pytest.raises(ccxt.ExchangeError, match="40774"):
         await exchange.create_order(SYMBOL, "market", "buy", "0.01", None, {"hedged": True})
 
@@ -182,7 +182,7 @@ async def test_a_closing_order_in_hedge_mode_is_told_as_one(exchange: Any, simul
 
 
 async def test_a_post_only_order_that_would_take_is_accepted_and_canceled(exchange: Any, simulator: Simulator) -> None:
-    """F18."""
+    """F18: a post-only order never takes."""
     price = str(below(simulator, -1000))
     placed = await exchange.create_order(SYMBOL, "limit", "buy", "0.01", price, {"postOnly": True})
     found = await exchange.fetch_order(placed["id"], SYMBOL)
@@ -212,7 +212,7 @@ async def test_a_bad_order_is_refused_with_the_venues_code(exchange: Any, fields
 
 
 async def test_a_client_id_is_good_for_one_order_only(exchange: Any, simulator: Simulator) -> None:
-    """F1."""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     order = (SYMBOL, "limit", "buy", "0.01", str(below(simulator)), {"clientOrderId": "once1"})
     placed = await exchange.create_order(*order)
     await exchange.cancel_order(placed["id"], SYMBOL)
@@ -242,7 +242,7 @@ async def test_wrong_credentials_are_refused_with_the_venues_code(simulator: Sim
 
 
 async def test_a_timestamp_half_a_minute_off_is_refused(exchange: Any, simulator: Simulator) -> None:
-    """F24."""
+    """F24: a clock that drifts or jumps does not stop trading unnoticed."""
     simulator.market.clock.skew_ms = 31_000
     with pytest.raises(ccxt.InvalidNonce, match="40008"):
         await exchange.fetch_balance()
@@ -260,7 +260,7 @@ async def test_demo_trading_is_the_same_with_its_header(simulator: Simulator) ->
 
 
 async def test_an_endpoint_asked_too_often_answers_429_and_tells_what_is_left() -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     async with Simulator(settings(exchange="bitget", clock="manual")) as simulator, ccxt_on(simulator) as exchange:
         clock = simulator.market.clock
         clock.skew_ms = 20 - clock.server_ms() % 1000

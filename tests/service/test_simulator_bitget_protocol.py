@@ -178,7 +178,7 @@ async def test_a_connection_that_says_too_much_is_cut() -> None:
 
 
 async def test_an_address_that_asks_too_much_in_a_minute_is_shut_out_for_five() -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     async with venue(server=ServerRules(weight_per_minute=3)) as (simulator, bare):
         clock = simulator.market.clock
         clock.skew_ms = 1000 - clock.server_ms() % 60_000

@@ -122,7 +122,7 @@ async def test_fills_come_in_pages_newest_first_and_none_twice(exchange: Any, si
 
 
 async def test_a_post_only_order_that_would_take_is_taken_and_canceled(exchange: Any, simulator: Simulator) -> None:
-    """F18."""
+    """F18: a post-only order never takes."""
     price = str(below(simulator, -1000))
     placed = await exchange.create_order(SYMBOL, "limit", "buy", "0.01", price, {"postOnly": True})
     found = await exchange.fetch_order(placed["id"], SYMBOL, KNOWN)
@@ -204,7 +204,7 @@ async def test_a_bad_order_is_refused_with_the_venues_code(
 
 
 async def test_a_client_id_is_never_taken_twice(exchange: Any, simulator: Simulator) -> None:
-    """F1."""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     order = (SYMBOL, "limit", "buy", "0.01", str(below(simulator)), {"clientOrderId": "once"})
     placed = await exchange.create_order(*order)
     await exchange.cancel_order(placed["id"], SYMBOL)

@@ -41,7 +41,7 @@ async def test_a_private_call_without_a_signature_is_refused() -> None:
 
 
 async def test_a_clock_that_the_script_skews_refuses_timestamps() -> None:
-    """F24."""
+    """F24: a clock that drifts or jumps does not stop trading unnoticed."""
     async with bybit() as (simulator, bare):
         simulator.market.clock.skew_ms = 8000
         assert (await bare.get(OPEN, **LINEAR))[1]["retCode"] == 10002
@@ -50,7 +50,7 @@ async def test_a_clock_that_the_script_skews_refuses_timestamps() -> None:
 
 
 async def test_every_answer_tells_the_endpoints_limit_and_too_many_calls_are_refused() -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     async with bybit(server=ServerRules(orders_per_10s=30)) as (simulator, bare):
         clock = simulator.market.clock
         clock.skew_ms = bare.skew_ms = 100 - clock.server_ms() % 1000
@@ -71,7 +71,7 @@ async def test_the_orders_of_a_batch_count_one_by_one() -> None:
 
 
 async def test_an_address_that_asks_too_often_is_shut_out() -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     async with bybit(server=ServerRules(weight_per_minute=60, ban_ms=60_000)) as (simulator, bare):
         clock = simulator.market.clock
         clock.skew_ms = bare.skew_ms = 100 - clock.server_ms() % 5000
@@ -82,7 +82,7 @@ async def test_an_address_that_asks_too_often_is_shut_out() -> None:
 
 
 async def test_a_key_without_the_right_to_trade_can_look_and_not_order() -> None:
-    """F34."""
+    """F34: a key that can withdraw, or can't trade, is reported before the first order."""
     account = AccountSettings(may_trade=False, may_withdraw=True)
     async with bybit(accounts=(account,)) as (simulator, bare):
         assert (await bare.limit("Buy", below(simulator)))["retCode"] == 10005
@@ -99,7 +99,7 @@ async def test_one_order_is_asked_for_under_an_operation_of_its_own() -> None:
 
 
 async def test_an_order_that_is_hidden_is_in_no_answer() -> None:
-    """F1."""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     async with bybit() as (simulator, bare):
         simulator.faults.add(Fault(kind="hide_orders", for_ms=60_000))
         placed = await bare.limit("Buy", below(simulator))
@@ -108,7 +108,7 @@ async def test_an_order_that_is_hidden_is_in_no_answer() -> None:
 
 
 async def test_a_timeout_of_the_venue_leaves_the_order_behind() -> None:
-    """F1."""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     async with bybit() as (simulator, bare):
         simulator.faults.add(Fault(kind="timeout_unknown", on="place_order"))
         assert (await bare.limit("Buy", below(simulator)))["retCode"] == 10000
@@ -223,7 +223,7 @@ async def test_a_path_that_is_none_is_not_found() -> None:
 
 
 async def test_a_topic_that_nobody_knows_can_be_scripted() -> None:
-    """F25."""
+    """F25: one unknown field or value never stops a stream."""
     async with bybit(clock="manual") as (simulator, bare):
         simulator.faults.add(Fault(kind="unknown_field", channel="ticker"))
         socket = await bare.listen("tickers.BTCUSDT")

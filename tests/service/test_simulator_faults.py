@@ -71,7 +71,7 @@ async def test_error_after_does_it_and_answers_what_the_script_says(at: Venue) -
 
 
 async def test_timeout_unknown_does_it_and_says_it_does_not_know(at: Venue) -> None:
-    """F1: -1007, HTTP 408."""
+    """F1: -1007 with HTTP 408 leaves the order behind, as a lost reply does."""
     simulator, bare = at
     script(simulator, kind="timeout_unknown", on="place_order")
     status, body, _ = await bare.limit("BUY", below(simulator))
@@ -91,7 +91,7 @@ async def test_refuse_answers_the_venues_code_and_does_nothing(at: Venue) -> Non
 
 @pytest.mark.parametrize(("kind", "expected"), [("rate_limited", 429), ("banned", 418)])
 async def test_a_scripted_limit_tells_when_to_come_back(at: Venue, kind: str, expected: int) -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     simulator, bare = at
     script(simulator, kind=kind, on="any", retry_after_s=7)
     status, body, headers = await bare.get("/fapi/v1/time")
@@ -219,7 +219,7 @@ async def test_dropped_frames_are_lost_on_a_healthy_socket(at: Venue) -> None:
 
 
 async def test_a_cut_ends_the_sockets_of_the_channel_without_a_close_frame(at: Venue) -> None:
-    """F6."""
+    """F6: no fill or update is missed across a reconnect or a lost frame."""
     simulator, bare = at
     private, market = await bare.user_stream(), await bare.listen("/ws/btcusdt@bookTicker")
     script(simulator, kind="cut", channel="private")
@@ -244,7 +244,7 @@ async def test_cuts_repeat(at: Venue) -> None:
 
 
 async def test_a_muted_channel_is_silent_while_pings_are_answered(at: Venue) -> None:
-    """F13."""
+    """F13: a channel that stalls while pings go on is noticed."""
     simulator, bare = at
     socket = await bare.listen("/ws/btcusdt@bookTicker")
     script(simulator, kind="mute", channel="price")
@@ -258,7 +258,7 @@ async def test_a_muted_channel_is_silent_while_pings_are_answered(at: Venue) -> 
 
 
 async def test_repeated_frames_come_as_often_as_asked(at: Venue) -> None:
-    """F8."""
+    """F8: a fill counts once, however often it is reported."""
     simulator, bare = at
     socket = await bare.user_stream()
     script(simulator, kind="repeat", channel="orders", copies=3, times=0)
@@ -309,7 +309,7 @@ async def test_expired_keys_are_told_and_end_the_stream(at: Venue) -> None:
 
 
 async def test_an_unknown_event_and_an_unknown_field_are_added(at: Venue) -> None:
-    """F25."""
+    """F25: one unknown field or value never stops a stream."""
     simulator, bare = at
     socket = await bare.user_stream()
     script(simulator, kind="unknown_field", channel="orders")
@@ -321,7 +321,7 @@ async def test_an_unknown_event_and_an_unknown_field_are_added(at: Venue) -> Non
 
 
 async def test_a_malformed_frame_comes_before_the_right_one(at: Venue) -> None:
-    """F25."""
+    """F25: one unknown field or value never stops a stream."""
     simulator, bare = at
     socket = await bare.listen("/stream?streams=btcusdt@bookTicker")
     script(simulator, kind="malformed", channel="price")

@@ -55,14 +55,14 @@ async def gate() -> AsyncIterator[Gate]:
 
 
 async def test_a_signed_call_is_let_in_and_told_what_is_left(gate: Gate) -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     status, body, headers = await gate.call("GET", f"{ROOT}/accounts")
     assert (status, body["total"], body["user"]) == (200, "10000", 20000001)
     assert (headers["X-Gate-RateLimit-Limit"], headers["X-Gate-RateLimit-Requests-Remain"]) == ("3", "2")
 
 
 async def test_an_order_is_created_and_its_size_is_a_number_unless_asked_otherwise(gate: Gate) -> None:
-    """F11."""
+    """F11: contracts are never taken for coins."""
     status, body, _ = await gate.place()
     assert (status, body["size"], body["text"]) == (201, 10, "api")
     gate.more = {"X-Gate-Size-Decimal": "1"}
@@ -90,7 +90,7 @@ async def test_who_does_not_sign_right_is_refused(gate: Gate, wrong: dict[str, A
 
 
 async def test_an_endpoint_is_limited_by_itself_and_says_when_it_resets(gate: Gate) -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     clock = gate.simulator.market.clock
     clock.skew_ms = 500 - clock.server_ms() % 10_000  # no window ends within the test
     answers = [await gate.call("GET", f"{ROOT}/accounts") for _ in range(4)]
@@ -102,7 +102,7 @@ async def test_an_endpoint_is_limited_by_itself_and_says_when_it_resets(gate: Ga
 
 
 async def test_orders_are_limited_and_cancels_still_pass(gate: Gate) -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     clock = gate.simulator.market.clock
     clock.skew_ms = 100 - clock.server_ms() % 1_000
     (_, placed, _), (status, refused, _) = await gate.place(), await gate.place()

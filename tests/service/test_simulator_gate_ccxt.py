@@ -58,7 +58,7 @@ async def exchange(simulator: Simulator) -> AsyncIterator[Any]:
 
 
 async def test_markets_count_contracts_and_the_balance_is_read(exchange: Any) -> None:
-    """F11."""
+    """F11: contracts are never taken for coins."""
     assert set(exchange.markets) == {"BTC/USDT:USDT", "ETH/USDT:USDT"}
     market = exchange.markets[SYMBOL]
     assert (market["contractSize"], market["precision"]) == (0.001, {"amount": 1.0, "price": 0.1})
@@ -156,7 +156,7 @@ async def test_leverage_and_fees_are_set_and_read(exchange: Any, simulator: Simu
 
 
 async def test_hedge_mode_keeps_a_long_and_a_short_side_by_side(exchange: Any, simulator: Simulator) -> None:
-    """F20."""
+    """F20: hedge mode and one-way mode are never mixed up."""
     assert (await exchange.set_position_mode(True, SYMBOL))["in_dual_mode"] is True
     await exchange.create_order(SYMBOL, "market", "buy", 20)
     await exchange.create_order(SYMBOL, "market", "sell", 10)

@@ -55,13 +55,13 @@ async def test_a_call_that_is_not_signed_well_is_refused(bare: Bare, field: str,
 
 
 async def test_a_clock_that_is_29_s_wrong_is_let_in(bare: Bare) -> None:
-    """F24."""
+    """F24: a clock that drifts or jumps does not stop trading unnoticed."""
     bare.skew_s = -29
     assert (await bare.signed("GET", BALANCE))[0] == 200
 
 
 async def test_an_endpoint_takes_so_many_calls_in_two_seconds(world: tuple[Simulator, Bare]) -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     simulator, bare = world
     clock = simulator.market.clock
     clock.skew_ms = -(clock.server_ms() % 2_000)  # the start of a window
@@ -190,7 +190,7 @@ async def test_an_unsubscribed_channel_falls_silent(world: tuple[Simulator, Bare
 
 
 async def test_the_book_channel_has_no_holes(world: tuple[Simulator, Bare]) -> None:
-    """F14."""
+    """F14: a book with a hole in it is never traded on."""
     simulator, bare = world
     async with bare.connect("public") as socket:
         await socket.send_json({"op": "subscribe", "args": [{"channel": "books", "instId": "BTC-USDT-SWAP"}]})

@@ -190,7 +190,7 @@ async def test_hedge_mode_takes_no_reduce_only(at: Venue) -> None:
 
 
 async def test_a_reduce_only_order_never_flips_the_position(at: Venue) -> None:
-    """F19."""
+    """F19: a reduce-only order never flips or opens a position."""
     simulator, bare = at
     await bare.signed("POST", ORDER, **MARKET)
     order = {**MARKET, "side": "SELL", "quantity": "0.030", "reduceOnly": "true"}

@@ -172,7 +172,7 @@ async def test_thousands_of_frames_come_in_order(at: Venue) -> None:
 
 
 async def test_a_slow_reader_is_cut_and_others_go_on() -> None:
-    """F28."""
+    """F28: a slow reader harms no other and its memory is bounded."""
     async with venue(clock="manual", server=ServerRules(socket_buffer=500)) as (simulator, bare):
         quick = await bare.listen("/ws/btcusdt@bookTicker")
         reading = asyncio.create_task(_read_all(quick))
@@ -201,7 +201,7 @@ async def test_a_client_that_talks_too_much_is_cut(at: Venue) -> None:
 
 
 async def test_the_venue_pings_and_cuts_who_does_not_answer() -> None:
-    """F29."""
+    """F29: a dead connection is noticed, and pings are not punished."""
     async with venue(server=ServerRules(ping_every_ms=100, pong_within_ms=2000)) as (_, bare):
         polite = await bare.listen("/ws")
         reading = asyncio.create_task(_read_all(polite))
@@ -227,7 +227,7 @@ async def test_a_listen_key_is_one_per_account_until_it_is_deleted(at: Venue) ->
 
 
 async def test_a_listen_key_that_nobody_keeps_alive_expires() -> None:
-    """F15."""
+    """F15: a listen key that expires is replaced."""
     async with venue(clock="manual", server=ServerRules(listen_key_life_ms=1500)) as (simulator, bare):
         stream = await bare.user_stream()
         assert (await stream.receive_json(timeout=10))["e"] == "listenKeyExpired"

@@ -118,7 +118,7 @@ async def test_a_closed_stream_ends_its_iteration(made: Rig) -> None:
 
 
 async def test_a_loop_that_is_left_does_not_stay_subscribed(made: Rig) -> None:
-    """F26."""
+    """F26: memory does not grow with subscriptions that end."""
 
     def script(exchange: opensqt.SyncExchange) -> int:
         for _ in exchange.subscribe_price(BTC):
@@ -232,7 +232,7 @@ except KeyboardInterrupt:
 
 
 async def test_a_program_that_closes_nothing_ends_all_the_same(made: Rig) -> None:
-    """F30."""
+    """F30: a stop ends soon and takes away own orders only."""
     script = f"""
 import opensqt
 exchange = opensqt.connect_sync("{made.connector.address}")

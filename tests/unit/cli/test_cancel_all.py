@@ -57,7 +57,7 @@ async def open_ids(exchange: InMemoryExchange) -> set[str]:
 
 
 async def test_our_orders_go_and_foreign_ones_stay(exchange) -> None:
-    """F30."""
+    """F30: a stop ends soon and takes away own orders only."""
     for client_order_id in (OURS, OURS_TOO, FOREIGN):
         await buy(exchange, client_order_id)
     code, said = await end(exchange)
@@ -137,6 +137,6 @@ def test_a_position_is_closed_in_orders_that_the_venue_takes(held, most, side, p
 
 
 def test_a_hedged_position_is_closed_on_its_own_side() -> None:
-    """F20."""
+    """F20: hedge mode and one-way mode are never mixed up."""
     [order] = closing_orders(position("-1", PositionSide.SHORT), info(None))
     assert (order.side, order.position_side) == (Side.BUY, PositionSide.SHORT)

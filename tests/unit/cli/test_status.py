@@ -40,7 +40,7 @@ async def test_a_healthy_account_without_orders_ends_with_0(exchange) -> None:
 
 
 async def test_a_sick_exchange_ends_with_1_and_its_reason(exchange) -> None:
-    """F31."""
+    """F31: health never says yes while a part is dead."""
     exchange.fall_sick("the private stream is silent")
     code, text = await shown(exchange)
     assert code == 1
@@ -98,7 +98,7 @@ async def test_streams_clock_and_unproven_orders_are_told() -> None:
 
 
 async def test_tasks_that_run_take_one_row_and_a_dead_one_its_own() -> None:
-    """F31."""
+    """F31: health never says yes while a part is dead."""
 
     class Half(Gateway):
         status = ExchangeStatus(
@@ -115,7 +115,7 @@ async def test_tasks_that_run_take_one_row_and_a_dead_one_its_own() -> None:
 
 
 async def test_the_rate_budget_tells_ones_own_part_and_the_others() -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     async with Gateway() as exchange:
         _, text = await shown(exchange)
     title = "rate limits, as alice uses them; 3 of its requests wait; SILENT for 8 s, the exchange asked for it"

@@ -106,14 +106,14 @@ def test_equal_books_match_and_are_added_up() -> None:
 
 
 def test_a_fill_that_the_store_lacks_is_missed() -> None:
-    """F6."""
+    """F6: no fill or update is missed across a reconnect or a lost frame."""
     result = verdict(account(), kept(fills=kept().fills[:2]))
     assert (result.figures["missed_fills"], result.figures["ledger_matches"]) == (1, False)
     assert result.differences == ("fill 3 is in the ledger and not in the store",)
 
 
 def test_a_fill_that_the_venue_never_made_is_a_difference() -> None:
-    """F8."""
+    """F8: a fill counts once, however often it is reported."""
     invented = fill("9", "B1", Side.BUY, "1")
     result = verdict(account(), kept(fills=[*kept().fills, invented]))
     assert (result.figures["missed_fills"], result.matches) == (0, False)
@@ -124,7 +124,7 @@ def test_a_fill_that_the_venue_never_made_is_a_difference() -> None:
     [("price", "45001"), ("fee", "0.019"), ("realized_pnl", "1"), ("side", "SELL"), ("quantity", "1")],
 )
 def test_a_fill_that_differs_in_one_field_is_told(field: str, value: str) -> None:
-    """F36."""
+    """F36: the profit that is shown is the account's."""
     fills = account()["fills"]
     fills[0] = {**fills[0], field: value}
     [told] = verdict(account(fills=fills), kept()).differences
@@ -132,26 +132,26 @@ def test_a_fill_that_differs_in_one_field_is_told(field: str, value: str) -> Non
 
 
 def test_another_position_is_a_difference() -> None:
-    """F12."""
+    """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     [told] = verdict(account(), kept(position=Decimal("0.001"))).differences
     assert told == "position: the ledger has 0.002, the store 0.001"
 
 
 def test_an_order_left_open_on_one_side_only_is_a_difference() -> None:
-    """F9."""
+    """F9: a restart neither loses nor doubles an order."""
     orders = [*account()["orders"], order("B3", "OPEN", 40, 40)]
     assert "B3 is open in the ledger" in verdict(account(orders=orders), kept()).differences[0]
     assert "B3 is open in the store" in verdict(account(), kept(live_orders=["B3"])).differences[0]
 
 
 def test_an_id_that_the_venue_took_twice_is_a_duplicate() -> None:
-    """F1."""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     result = verdict(account(duplicate_client_order_ids=["B1"]), kept())
     assert (result.figures["duplicate_orders"], result.matches) == (1, False)
 
 
 def test_two_orders_live_in_one_slot_at_a_time_are_a_duplicate() -> None:
-    """F9."""
+    """F9: a restart neither loses nor doubles an order."""
     ours = {"B1": -1, "B9": -1}
     assert two_at_a_time([order("B1", updated=10), order("B9", created=9)], ours) == ["B9"]
     assert two_at_a_time([order("B1", "OPEN"), order("B9", created=50)], ours) == ["B9"]

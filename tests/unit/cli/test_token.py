@@ -48,7 +48,7 @@ def hand_written(file: Path) -> str:
 
 
 def test_a_new_token_is_printed_and_only_its_hash_is_kept(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """F33"""
+    """F33: no secret shows in a log, an error or a page."""
     assert token(file, "new", "--name", "page", "--role", "read") == 0
     said = capsys.readouterr()
     made = said.out.strip()
@@ -100,7 +100,7 @@ def test_the_file_stays_readable_for_who_reads_it_now(file: Path) -> None:
 
 
 def test_two_commands_at_once_lose_nothing(file: Path) -> None:
-    """F32"""
+    """F32: the state file is never torn, and lags behind nothing that was done."""
 
     def add(number: int) -> None:
         fields = {"name": f"client{number}", "role": "read", "certificate": f"host{number}"}
@@ -113,7 +113,7 @@ def test_two_commands_at_once_lose_nothing(file: Path) -> None:
 
 
 def test_listing_tells_who_may_what_and_no_hash(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """F33"""
+    """F33: no secret shows in a log, an error or a page."""
     hand_written(file)
     assert token(file, "list") == 0
     said = capsys.readouterr().out

@@ -87,7 +87,7 @@ def test_money_fills_page_and_folder_are_on_it() -> None:
 
 
 def test_a_part_that_is_not_well_says_why() -> None:
-    """F31."""
+    """F31: health never says yes while a part is dead."""
     assert "connector (private_stream: silent)" in drawn(picture())
 
 

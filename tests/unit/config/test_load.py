@@ -187,12 +187,12 @@ def test_a_secret_file_that_cannot_be_read_is_named() -> None:
     ],
 )
 def test_a_refused_setting_never_shows_a_secret(tmp_path: Path, text: str) -> None:
-    """F33."""
+    """F33: no secret shows in a log, an error or a page."""
     assert CANARY not in refusal(tmp_path, text)
 
 
 def test_settings_printed_do_not_show_a_secret(tmp_path: Path) -> None:
-    """F33."""
+    """F33: no secret shows in a log, an error or a page."""
     settings = read(tmp_path, f"exchanges: {{binance: {{api_key: {CANARY}}}}}")
     assert CANARY not in f"{settings!r} {settings} {settings.model_dump()}"
 

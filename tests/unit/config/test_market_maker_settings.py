@@ -78,7 +78,7 @@ def test_a_missing_key_of_the_venue_in_use_is_told(tmp_path: Path) -> None:
 
 
 def test_a_database_url_with_a_password_is_never_shown(tmp_path: Path) -> None:
-    """F33."""
+    """F33: no secret shows in a log, an error or a page."""
     with pytest.raises(ConfigError) as error:
         loaded(tmp_path, "app: {database_url: 'mysql://me:canary@host/db'}")
     assert "canary" not in str(error.value)

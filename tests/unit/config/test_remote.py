@@ -26,7 +26,7 @@ def test_what_is_left_empty_in_the_file_is_none() -> None:
 
 
 def test_the_token_is_not_shown() -> None:
-    """F33."""
+    """F33: no secret shows in a log, an error or a page."""
     assert "canary" not in f"{RemoteSettings(token='canary-token')!r}"
 
 
@@ -38,7 +38,7 @@ def test_a_time_below_zero_is_refused(field: str) -> None:
 
 @pytest.mark.parametrize("address", ["10.0.0.5:50051", "exchange_connector:50051", "[2001:db8::1]:50051"])
 def test_a_token_does_not_travel_in_plain_text_beyond_this_machine(address: str) -> None:
-    """F33."""
+    """F33: no secret shows in a log, an error or a page."""
     with pytest.raises(ConfigError, match=r"exchanges\.remote\.token: .*plain text; set tls_ca_file") as caught:
         from_environment({"base_url": address, "token": "canary-token"}, environ={})
     assert "canary" not in str(caught.value)

@@ -137,7 +137,7 @@ def test_the_metrics_page_stays_on_loopback_unless_told_otherwise() -> None:
     ],
 )
 def test_a_mistake_ends_with_2_and_one_plain_sentence(monkeypatch, capsys, arguments, env, said: str) -> None:
-    """F33"""
+    """F33: no secret shows in a log, an error or a page."""
     give(monkeypatch, env)
     assert main(arguments) == 2
     assert said in one_line(capsys)
@@ -155,7 +155,7 @@ def test_a_mistake_ends_with_2_and_one_plain_sentence(monkeypatch, capsys, argum
     ],
 )
 def test_a_mistake_in_the_file_is_told_with_file_and_key(capsys, text: str, said: str) -> None:
-    """F33"""
+    """F33: no secret shows in a log, an error or a page."""
     Path("connector.yaml").write_text(text)
     assert main(["--config", "connector.yaml"]) == 2
     line = one_line(capsys)

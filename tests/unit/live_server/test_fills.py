@@ -33,7 +33,7 @@ def test_a_fill_counts_once_by_stream_and_list_and_in_any_order():
 
 
 def test_profit_is_unknown_until_the_venues_list_was_read():
-    """F36."""
+    """F36: the profit that is shown is the account's."""
     counted = book(Clock())
     counted.add([fill("t1")])
     assert counted.profit(BOTH) is None

@@ -107,7 +107,7 @@ def test_realized_profit_is_the_fills_profit_less_their_fees_and_says_since_when
 
 
 def test_profit_that_is_not_known_is_not_shown_as_zero():
-    """F36."""
+    """F36: the profit that is shown is the account's."""
     data = sent(messages.position(builders.position(), None, None))
     assert data["realizedPnL"] is None
 

@@ -123,7 +123,7 @@ def test_orders_of_other_symbols_are_not_shown(view: View):
 
 
 def test_a_fill_is_told_once_by_stream_and_list(view: View):
-    """F8."""
+    """F8: a fill counts once, however often it is reported."""
     view.on_fills([], listed=True)
     made = fill("t1")
     told = view.on_orders(batch(update(order("a1", OrderStatus.FILLED), made)))
@@ -133,7 +133,7 @@ def test_a_fill_is_told_once_by_stream_and_list(view: View):
 
 
 def test_a_fill_that_the_stream_missed_is_told_when_the_list_shows_it(view: View):
-    """F6."""
+    """F6: no fill or update is missed across a reconnect or a lost frame."""
     view.on_fills([], listed=True)
     assert of(view.on_fills([fill("t1")], listed=True), "trade_event")[0]["id"] == "t1"
 
@@ -145,7 +145,7 @@ def test_the_fills_of_the_past_are_no_events(view: View):
 
 
 def test_a_fill_moves_the_realized_profit_of_the_position(view: View):
-    """F36."""
+    """F36: the profit that is shown is the account's."""
     view.on_positions(batch(position()))
     view.on_fills([], listed=True)
     told = view.on_fills([fill("t1", realized_pnl=Decimal("2.5"), fee=Decimal("0.5"))])
@@ -153,19 +153,19 @@ def test_a_fill_moves_the_realized_profit_of_the_position(view: View):
 
 
 def test_a_flat_position_is_told_as_zero(view: View):
-    """F12."""
+    """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     view.on_positions(batch(position("0.5")))
     assert of(view.on_positions(batch(position("0", entry_price=Decimal(0)))), "position")[0]["amount"] == "0"
 
 
 def test_a_position_that_a_snapshot_leaves_out_is_flat(view: View):
-    """F12."""
+    """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     view.on_positions(batch(position("0.5")))
     assert of(view.on_positions(batch(snapshot=True, gap=True)), "position")[0]["amount"] == "0"
 
 
 def test_the_long_and_the_short_of_hedge_mode_are_both_told(view: View):
-    """F20."""
+    """F20: hedge mode and one-way mode are never mixed up."""
     told = view.on_positions(
         batch(position("0.5", position_side=PositionSide.LONG), position("-0.2", position_side=PositionSide.SHORT))
     )
@@ -205,7 +205,7 @@ def test_a_repeated_snapshot_does_not_make_an_old_price_young(view: View, clock:
 
 
 def test_nothing_is_fresh_before_it_was_asked_for(view: View):
-    """F31."""
+    """F31: health never says yes while a part is dead."""
     assert view.status().data["stale"] is True
     assert view.status().data["connected"] is False
 
@@ -234,7 +234,7 @@ def test_a_connector_that_does_not_answer_leaves_its_checks_as_they_were(view: V
 
 
 def test_no_secret_reaches_the_page_in_a_reason(view: View):
-    """F33."""
+    """F33: no secret shows in a log, an error or a page."""
     reason = "GET /fapi/v2/account?signature=c4n4ryc4n4ryc4n4ry refused"
     told = view.on_status(ExchangeStatus(checks=(Check(name="venue", ok=False, reason=reason),)))
     assert b"c4n4ry" not in b"".join(message.encode() for message in [*told, *view.snapshot()])

@@ -319,7 +319,7 @@ def test_a_want_of_margin_cancels_the_buys_and_locks_them() -> None:
 
 
 def test_an_hour_without_margin_costs_few_requests() -> None:
-    """F17: 70 at most."""
+    """F17: a permanent refusal brings at most 70 requests in an hour."""
     desk = Desk(buy_window=5)
     desk.venue.refuse = InsufficientMargin
     desk.start(1004)
@@ -406,7 +406,7 @@ def test_an_id_that_was_used_before_is_asked_for() -> None:
 
 
 def test_an_answer_that_leaves_the_position_out_proves_nothing() -> None:
-    """F10."""
+    """F10: a difference that the reconciler sees has a consequence."""
     desk = Desk()
     desk.tell(PriceSeen(price(1000)))
     [ask] = desk.commands
@@ -437,7 +437,7 @@ def test_a_torn_quote_is_no_price(bid: str, ask: str) -> None:
 
 
 def test_a_stop_cancels_own_orders_and_ends_when_all_is_confirmed() -> None:
-    """F30."""
+    """F30: a stop ends soon and takes away own orders only."""
     desk = Desk().start(1004)
     desk.tell(StopAsked(cancel_orders=True))
     assert desk.engine.phase is Phase.STOPPING
@@ -466,7 +466,7 @@ def test_a_stop_that_may_not_cancel_leaves_the_orders() -> None:
 
 
 def test_foreign_orders_are_never_touched() -> None:
-    """F30."""
+    """F30: a stop ends soon and takes away own orders only."""
     desk = Desk()
     request = OrderRequest(
         symbol=SYMBOL, side=Side.BUY, quantity=Decimal(1), client_order_id="byhand", price=Decimal(990)

@@ -10,7 +10,7 @@ from opensqt.model import client_order_id
 
 
 def test_ids_are_unique_and_valid_everywhere(large: bool) -> None:
-    """F22."""
+    """F22: a client order id keeps the venue's rule and comes back unchanged."""
     count = 1_000_000 if large else 20_000
     made = {client_order_id.new("grid") for _ in range(count)}
     assert len(made) == count
@@ -24,7 +24,7 @@ def test_letters_and_digits_up_to_32_are_valid(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "a" * 33, "a-b", "a_b", "ä", "a b", "a\n", "\u0661"])
 def test_anything_else_is_not(name: str) -> None:
-    """F22."""
+    """F22: a client order id keeps the venue's rule and comes back unchanged."""
     assert not client_order_id.is_valid(name)
 
 

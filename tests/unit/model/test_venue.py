@@ -40,7 +40,7 @@ def rules(step: Decimal) -> SymbolRules:
 
 @given(AMOUNTS, STEPS)
 def test_a_rounded_quantity_is_on_the_step_and_never_more(quantity: Decimal, step: Decimal) -> None:
-    """F23."""
+    """F23: price and quantity keep to the venue's steps and limits."""
     rounded = rules(step).round_quantity(quantity)
     assert rounded % step == 0
     assert 0 <= quantity - rounded < step
@@ -48,7 +48,7 @@ def test_a_rounded_quantity_is_on_the_step_and_never_more(quantity: Decimal, ste
 
 @given(AMOUNTS, STEPS)
 def test_a_rounded_price_is_the_nearest_step(price: Decimal, step: Decimal) -> None:
-    """F23."""
+    """F23: price and quantity keep to the venue's steps and limits."""
     rounded = rules(step).round_price(price)
     assert rounded % step == 0
     assert abs(rounded - price) <= step / 2

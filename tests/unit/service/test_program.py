@@ -73,7 +73,7 @@ async def test_the_trace_is_shown_when_the_level_asks_for_it(script) -> None:
 
 
 async def test_no_secret_is_in_the_last_line(script) -> None:
-    """F33."""
+    """F33: no secret shows in a log, an error or a page."""
     async with script("raise RuntimeError('GET /x?signature=abcdef0123456789&api_key=abcdef012345')") as process:
         assert await process.wait() == 1
     assert b"abcdef" not in process.stderr

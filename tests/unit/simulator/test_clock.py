@@ -25,7 +25,7 @@ def test_a_live_market_shows_the_wall_clock():
 
 
 def test_skew_moves_the_server_clock_only():
-    """F24"""
+    """F24: a clock that drifts or jumps does not stop trading unnoticed."""
     clock = SimulatorClock(wall_ms=lambda: 1_000)
     clock.skew_ms = -300
     assert (clock.server_ms(), clock.market_ms()) == (700, 1_000)

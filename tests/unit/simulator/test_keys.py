@@ -46,7 +46,7 @@ def test_a_key_that_is_unknown_can_not_be_revoked(ring: Keyring) -> None:
 
 
 def test_a_key_hides_its_secret() -> None:
-    """F33."""
+    """F33: no secret shows in a log, an error or a page."""
     assert "secret" not in repr(SECOND)
 
 

@@ -58,7 +58,7 @@ async def is_waiting(reader: FeedReader[Update]) -> bool:
 
 
 async def test_a_burst_reaches_three_readers_in_order_though_one_sleeps() -> None:
-    """F7."""
+    """F7: no update vanishes between two reads of a stream, or a gap is reported."""
     topic = feed(capacity=2000)
     topic.publish(updates(0, 0))
     awake = [asyncio.create_task(numbers(topic.subscribe(), 1000)) for _ in range(2)]
@@ -103,7 +103,7 @@ async def test_the_first_batch_is_the_newest_of_each_kept_key() -> None:
 
 
 async def test_a_reader_that_comes_back_gets_exactly_what_it_missed() -> None:
-    """F6."""
+    """F6: no fill or update is missed across a reconnect or a lost frame."""
     topic = feed()
     topic.publish(updates(1, 3))
     place = (await anext(topic.subscribe())).cursor
@@ -126,7 +126,7 @@ async def test_a_reader_that_missed_nothing_is_told_so_at_once() -> None:
     ids=["another epoch", "ahead of the feed", "before the log"],
 )
 async def test_a_place_that_cannot_be_resumed_is_told_as_a_gap(cursor: Cursor) -> None:
-    """F6."""
+    """F6: no fill or update is missed across a reconnect or a lost frame."""
     topic = feed(capacity=5)
     topic.publish(updates(1, 20))
     if cursor.epoch == "this":
@@ -158,7 +158,7 @@ async def test_a_snapshot_set_without_a_gap_disturbs_no_reader() -> None:
 
 
 async def test_a_reader_that_falls_off_a_loss_free_log_is_ended_and_told() -> None:
-    """F28."""
+    """F28: a slow reader harms no other and its memory is bounded."""
     topic = feed(capacity=5)
     topic.replace((), gap=False)
     reader = topic.subscribe()
@@ -172,7 +172,7 @@ async def test_a_reader_that_falls_off_a_loss_free_log_is_ended_and_told() -> No
 
 
 async def test_a_slow_reader_of_a_conflating_feed_gets_the_newest_of_each_key() -> None:
-    """F28."""
+    """F28: a slow reader harms no other and its memory is bounded."""
     topic = feed(conflate=True, conflate_above=10)
     topic.replace((), gap=False)
     reader = topic.subscribe()
@@ -258,7 +258,7 @@ async def test_closing_the_feed_ends_every_reader_with_the_reason() -> None:
 
 
 async def test_readers_that_left_are_forgotten() -> None:
-    """F26."""
+    """F26: memory does not grow with subscriptions that end."""
     topic = feed()
     topic.replace((), gap=False)
     gone = []
@@ -274,7 +274,7 @@ async def test_readers_that_left_are_forgotten() -> None:
 
 
 async def test_a_stopped_reader_costs_no_memory() -> None:
-    """F28."""
+    """F28: a slow reader harms no other and its memory is bounded."""
     topic = feed(capacity=10)
     reader = topic.subscribe()
     topic.publish(updates(1, 10_000))

@@ -51,7 +51,7 @@ def said(body: str, *, level: str = "INFO", style: str = "json") -> subprocess.C
     ],
 )
 def test_a_secret_is_known_by_where_it_stands(text: str) -> None:
-    """F33."""
+    """F33: no secret shows in a log, an error or a page."""
     assert "SECRET0123" not in redact(text)
 
 
@@ -63,7 +63,7 @@ def test_plain_words_are_left_alone(text: str) -> None:
 
 
 def test_a_protected_value_is_taken_out_wherever_it_stands() -> None:
-    """F33."""
+    """F33: no secret shows in a log, an error or a page."""
     protect("ZebraCanary55")
     assert redact("x ZebraCanary55y") == "x ***y"
 
@@ -99,7 +99,7 @@ def test_a_protected_value_inside_another_leaves_no_rest() -> None:
     ],
 )
 def test_no_way_of_logging_shows_a_secret(body: str, style: str) -> None:
-    """F33."""
+    """F33: no secret shows in a log, an error or a page."""
     result = said(body, style=style)
     assert result.stderr
     assert CANARY not in result.stderr + result.stdout

@@ -135,7 +135,7 @@ def test_the_text_of_anothers_error_is_not_told(recorded: InMemorySpanExporter) 
 
 
 def test_no_attribute_shows_a_secret(recorded: InMemorySpanExporter) -> None:
-    """F33."""
+    """F33: no secret shows in a log, an error or a page."""
     protect("canaryTrace77")
     with tracing.span("x", {"a": "canaryTrace77"}) as span:
         span.set({"b": "signature=SECRETSECRET0123", "n": 1})

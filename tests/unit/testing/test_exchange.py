@@ -87,7 +87,7 @@ async def test_an_average_price_is_weighted_by_quantity(exchange: InMemoryExchan
 
 
 async def test_a_reduce_only_order_expires_when_its_position_is_gone(exchange: InMemoryExchange) -> None:
-    """F19."""
+    """F19: a reduce-only order never flips or opens a position."""
     await exchange.place_order(asked(price=None))
     exit_order = await exchange.place_order(asked(Side.SELL, 46_000, reduce_only=True))
     await exchange.place_order(asked(Side.SELL, None))
@@ -98,7 +98,7 @@ async def test_a_reduce_only_order_expires_when_its_position_is_gone(exchange: I
 
 
 async def test_a_reduce_only_order_is_cut_to_what_is_left_of_the_position(exchange: InMemoryExchange) -> None:
-    """F19."""
+    """F19: a reduce-only order never flips or opens a position."""
     await exchange.place_order(asked(price=None))
     exit_order = await exchange.place_order(asked(Side.SELL, 46_000, reduce_only=True))
     await exchange.place_order(asked(Side.SELL, None, "0.006"))
@@ -133,7 +133,7 @@ async def test_a_failure_before_does_nothing(exchange: InMemoryExchange) -> None
 
 
 async def test_a_lost_reply_leaves_the_order_behind(exchange: InMemoryExchange) -> None:
-    """F1."""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     request = asked()
     exchange.fail_next(OutcomeUnknown("lost"), on="place_order", after=True)
     with pytest.raises(OutcomeUnknown):
@@ -149,7 +149,7 @@ async def test_one_item_of_a_batch_can_fail(exchange: InMemoryExchange) -> None:
 
 
 async def test_every_reader_hears_of_lost_continuity(exchange: InMemoryExchange) -> None:
-    """F6."""
+    """F6: no fill or update is missed across a reconnect or a lost frame."""
     streams = [
         exchange.subscribe_price(BTC),
         exchange.subscribe_orders(),

@@ -37,7 +37,7 @@ def held(quantity: int, entry: int) -> Position:
 def test_a_fill_moves_the_position(
     before: Position, fill: tuple[Side, int, int], quantity: int, entry: int, realized: int
 ) -> None:
-    """F12."""
+    """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     side, size, price = fill
     after, profit = settle(before, side, Decimal(size), Decimal(price))
     assert (after.quantity, after.entry_price, profit) == (quantity, entry, realized)

@@ -124,7 +124,7 @@ def test_a_capability_of_a_newer_connector_is_left_out() -> None:
 
 
 def test_a_field_of_a_newer_connector_does_not_disturb() -> None:
-    """F25."""
+    """F25: one unknown field or value never stops a stream."""
     unknown_field = b"\xfa\x3f\x03new"
     message = pb.Order.FromString(an_order().SerializeToString() + unknown_field)
     assert codec.decode_order(message).client_order_id == "a1"

@@ -104,7 +104,7 @@ async def test_trailing_metadata_set_before_survives_the_abort(failing: tuple[Fa
 
 
 async def test_no_secret_leaves_with_an_error(failing: tuple[Failing, Any]) -> None:
-    """F33."""
+    """F33: no secret shows in a log, an error or a page."""
     servicer, stub = failing
     logging.protect("canary-secret-77")
     servicer.error = VenueError("GET /x?signature=0123456789abcdef key canary-secret-77", venue_code="canary-secret-77")
@@ -160,7 +160,7 @@ async def test_a_status_that_is_not_from_the_connectors_hand(
 
 
 async def test_a_bare_not_found_does_not_prove_that_an_order_does_not_exist(failing: tuple[Failing, Any]) -> None:
-    """F3."""
+    """F3: a query that fails, or could not be made, is no proof of absence."""
     servicer, stub = failing
     servicer.bare = (Code.NOT_FOUND, "no such route")
     assert not isinstance(wire_errors.from_rpc_error(await failure(stub)), OrderNotFound)

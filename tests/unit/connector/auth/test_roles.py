@@ -49,7 +49,7 @@ def test_where_nothing_has_to_be_proven_a_client_is_who_it_says_and_may_trade() 
 
 
 def test_names_that_clients_give_themselves_do_not_pile_up() -> None:
-    """F27"""
+    """F27: memory does not grow with time."""
     access = Access()
     for number in range(10_000):
         access.identify(Credential(), f"client{number}")

@@ -123,7 +123,7 @@ async def test_a_cancel_that_fails_is_made_again(desk: OrderDesk, venue: Venue, 
 
 
 async def test_a_question_that_fails_proves_nothing(desk: OrderDesk, venue: Venue) -> None:
-    """F3"""
+    """F3: a query that fails, or could not be made, is no proof of absence."""
     await place(desk, "maker", "a")
     venue.fail_next(Unreachable("rest is down"), on="get_open_orders", times=2)
     await CancelOut("maker", desk, venue).run()
@@ -138,7 +138,7 @@ async def test_an_open_order_that_we_had_lost_sight_of_is_canceled_too(desk: Ord
 
 
 async def test_a_young_order_that_the_venue_does_not_find_is_not_taken_for_gone(desk: OrderDesk, venue: Venue) -> None:
-    """F3"""
+    """F3: a query that fails, or could not be made, is no proof of absence."""
     await place(desk, "maker", "a")
     venue.fail_next(OrderNotFound("unknown order"), on="cancel_order")
     canceling = CancelOut("maker", desk, venue)
@@ -147,7 +147,7 @@ async def test_a_young_order_that_the_venue_does_not_find_is_not_taken_for_gone(
 
 
 async def test_a_fill_that_wins_the_race_ends_the_order(desk: OrderDesk, venue: Venue) -> None:
-    """F4"""
+    """F4: a fill that crosses a cancel is counted, and its slot is not used too early."""
     await place(desk, "maker", "a")
     venue.fill(OrderRef(symbol="BTCUSDT", client_order_id="a"), Decimal("0.1"))
     await CancelOut("maker", desk, venue).run()

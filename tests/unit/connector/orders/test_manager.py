@@ -82,7 +82,7 @@ async def state_of(journal: Journal, client_order_id: str) -> State | None:
 
 
 async def test_the_intent_is_journaled_before_the_order_is_sent(desk: OrderDesk, venue: Venue, journal: Journal):
-    """F1"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     venue.gate.clear()
     placing = asyncio.create_task(desk.place(asked("a"), wait_s=5))
     await eventually(lambda: venue.sent)
@@ -93,14 +93,14 @@ async def test_the_intent_is_journaled_before_the_order_is_sent(desk: OrderDesk,
 
 
 async def test_the_same_order_asked_for_again_is_answered_not_sent(desk: OrderDesk, venue: Venue):
-    """F1"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     first = await desk.place(asked("a"), wait_s=5)
     assert await desk.place(asked("a"), wait_s=5) == first
     assert venue.sent == ["a"]
 
 
 async def test_the_same_order_asked_for_at_the_same_time_is_sent_once(desk: OrderDesk, venue: Venue):
-    """F1"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     orders = await asyncio.gather(*(desk.place(asked("a"), wait_s=5) for _ in range(20)))
     assert len({order.order_id for order in orders}) == 1
     assert venue.sent == ["a"]
@@ -146,7 +146,7 @@ async def test_an_order_that_provably_did_not_happen_may_be_sent_again(desk: Ord
 
 
 async def test_a_lost_reply_is_resolved_to_the_order_that_the_venue_accepted(desk: OrderDesk, venue: Venue):
-    """F1"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     venue.fail_next(LOST, on="place_order", after=True)
     assert (await desk.place(asked("a"), wait_s=5)).status is OrderStatus.OPEN
     assert (await desk.place(asked("a"), wait_s=5)).status is OrderStatus.OPEN
@@ -154,7 +154,7 @@ async def test_a_lost_reply_is_resolved_to_the_order_that_the_venue_accepted(des
 
 
 async def test_a_lost_request_is_told_as_absent_and_then_may_be_sent_again(desk: OrderDesk, venue: Venue, journal):
-    """F1"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     venue.fail_next(LOST, on="place_order")
     with pytest.raises(Unreachable, match="proven absent"):
         await desk.place(asked("a"), wait_s=5)
@@ -189,7 +189,7 @@ async def test_a_bug_below_is_treated_as_an_unknown_outcome(desk: OrderDesk, ven
 
 
 async def test_a_query_that_fails_proves_nothing(desk: OrderDesk, venue: Venue):
-    """F3"""
+    """F3: a query that fails, or could not be made, is no proof of absence."""
     venue.fail_next(LOST, on="place_order", after=True)
     venue.fail_next(Unreachable("rest is down"), on="get_order", times=3)
     assert (await desk.place(asked("a"), wait_s=10)).status is OrderStatus.OPEN
@@ -197,7 +197,7 @@ async def test_a_query_that_fails_proves_nothing(desk: OrderDesk, venue: Venue):
 
 
 async def test_an_outcome_that_stays_unknown_is_said_so_in_time_and_told_later(desk: OrderDesk, venue: Venue):
-    """F1"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     venue.fail_next(LOST, on="place_order", after=True)
     venue.fail_next(Unreachable("rest is down"), on="get_order", times=2)
     with pytest.raises(OutcomeUnknown, match="ask again with the same id"):
@@ -207,7 +207,7 @@ async def test_an_outcome_that_stays_unknown_is_said_so_in_time_and_told_later(d
 
 
 async def test_a_query_for_an_unresolved_order_says_unknown_not_absent(venue: Venue, journal: Journal, tasks: Tasks):
-    """F3"""
+    """F3: a query that fails, or could not be made, is no proof of absence."""
     proof = asyncio.Event()
 
     async def resolve_later(exchange: Exchange, request: OrderRequest, sent_ns: int) -> Order | None:
@@ -231,7 +231,7 @@ async def test_a_query_for_an_unresolved_order_says_unknown_not_absent(venue: Ve
 
 
 async def test_an_order_just_accepted_but_hidden_from_queries_is_not_told_absent(desk: OrderDesk, venue: Venue):
-    """F1"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     order = await desk.place(asked("a"), wait_s=5)
     venue.fail_next(HIDDEN, on="get_order", times=2)
     told = await desk.get_order(OrderRef(symbol="BTCUSDT", client_order_id="a"))
@@ -251,7 +251,7 @@ async def test_an_order_that_the_venue_does_not_show_is_not_told_open_from_memor
 async def test_an_order_that_ended_at_once_keeps_its_end_while_the_venue_does_not_show_it(
     desk: OrderDesk, venue: Venue
 ):
-    """F1"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     filled = await desk.place(replace(asked("a"), price=Decimal("100.1")), wait_s=5)
     venue.fail_next(HIDDEN, on="get_order", times=2)
     assert filled.status is OrderStatus.FILLED
@@ -259,7 +259,7 @@ async def test_an_order_that_ended_at_once_keeps_its_end_while_the_venue_does_no
 
 
 async def test_sending_goes_on_when_the_caller_gives_up(desk: OrderDesk, venue: Venue, journal: Journal):
-    """F1"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     venue.gate.clear()
     caller = asyncio.create_task(desk.place(asked("a"), wait_s=5))
     await eventually(lambda: venue.sent)
@@ -271,7 +271,7 @@ async def test_sending_goes_on_when_the_caller_gives_up(desk: OrderDesk, venue: 
 
 
 async def test_a_batch_answers_item_by_item_in_order(desk: OrderDesk, venue: Venue):
-    """F2"""
+    """F2: a batch is answered item by item, and a failed one is never sent again item by item."""
     await desk.place(asked("known"), wait_s=5)
     outcomes = await desk.place_batch(
         [asked("a"), asked("known"), asked("bad", quantity="0.00001"), asked("known", quantity="0.2"), asked("a")],
@@ -293,7 +293,9 @@ async def test_a_batch_whose_reply_was_lost_is_resolved_and_never_sent_again(des
 
 
 async def test_intents_that_a_killed_run_left_are_resolved_before_they_are_sent_again(venue, journal, tasks):
-    """F1, F9"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost.
+    F9: a restart neither loses nor doubles an order.
+    """
     await journal.claim([asked("accepted"), asked("lost")])
     await venue.place_order(asked("accepted"))
     venue.sent.clear()
@@ -316,7 +318,7 @@ async def test_an_id_that_the_venue_knows_from_elsewhere_is_answered_when_it_is_
 
 
 async def test_nothing_is_sent_when_the_journal_can_not_be_written(venue: Venue, tasks: Tasks, tmp_path: Path):
-    """F32"""
+    """F32: the state file is never torn, and lags behind nothing that was done."""
     journal = Journal(str(tmp_path / "j.db"))
     await journal.open()
     await journal._do(lambda database: database.execute("PRAGMA query_only = 1"))
@@ -337,7 +339,7 @@ async def test_pruning_keeps_what_the_venue_still_works(desk: OrderDesk, venue: 
 
 
 async def test_a_barred_order_is_answered_for_when_it_was_asked_for_before_and_is_never_sent(desk, venue: Venue):
-    """F1"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     first = await desk.place(asked("a"), wait_s=5)
     venue.fail_next(Unreachable("no route"), on="place_order")
     with pytest.raises(Unreachable):
@@ -352,7 +354,7 @@ async def test_a_barred_order_is_answered_for_when_it_was_asked_for_before_and_i
 async def test_many_lost_replies_leave_one_order_each_and_nothing_unresolved(
     desk: OrderDesk, venue: Venue, large: bool, hidden: int
 ):
-    """F1"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     count = 1000 if large else 60
     venue.fail_next(LOST, on="place_order", after=True, times=count)
     venue.fail_next(Unreachable("cannot ask"), on="get_order", times=hidden)

@@ -134,7 +134,7 @@ async def test_an_end_that_a_gap_swallowed_while_the_order_was_in_flight_is_foun
 
 
 async def test_a_new_run_knows_whose_orders_are_open_at_the_venue(venue, journal, tasks) -> None:
-    """F9"""
+    """F9: a restart neither loses nor doubles an order."""
     first = OrderDesk(venue, journal, Tasks(), resolve_at_once)
     await place(first, "maker", "a", "b")
     await place(first, "taker", "c")

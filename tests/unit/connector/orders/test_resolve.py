@@ -51,7 +51,7 @@ async def test_not_found_proves_nothing_before_the_window_and_the_margin_are_ove
 
 
 async def test_not_found_after_the_window_and_the_margin_is_absence() -> None:
-    """F1."""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     venue = Venue(*[OrderNotFound("no")] * 100)
     assert await venue.resolve() is None
     assert venue.now_ns >= 10_000_000_000
@@ -66,7 +66,7 @@ async def test_any_other_error_never_proves_anything(error: ExchangeError) -> No
 
 
 async def test_a_wait_that_the_venue_asks_for_is_kept() -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     venue = Venue(RateLimited("wait", retry_after_s=30), FOUND)
     await venue.resolve()
     assert venue.waits == [30]

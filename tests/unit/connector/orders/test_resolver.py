@@ -51,7 +51,7 @@ async def resolve_all(venue: Venue, count: int, **windows: int) -> list[Order | 
 
 
 async def test_one_question_proves_many_orders_present() -> None:
-    """F1"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     venue = Venue()
     for number in range(MANY):
         await venue.place_order(asked(number))
@@ -62,7 +62,7 @@ async def test_one_question_proves_many_orders_present() -> None:
 
 
 async def test_many_orders_that_the_venue_hides_for_a_while_are_all_found() -> None:
-    """F1"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     venue = Venue(hidden_ms=300)
     for number in range(MANY):
         await venue.place_order(asked(number))
@@ -91,7 +91,7 @@ async def test_a_few_are_asked_for_one_by_one_which_finds_ended_ones_at_once() -
 
 
 async def test_a_list_that_can_not_be_had_proves_nothing_and_is_asked_for_again() -> None:
-    """F3"""
+    """F3: a query that fails, or could not be made, is no proof of absence."""
     venue = Venue()
     for number in range(MANY):
         await venue.place_order(asked(number))

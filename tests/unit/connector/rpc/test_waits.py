@@ -25,6 +25,6 @@ def test_a_caller_in_a_hurry_gets_half_of_its_deadline() -> None:
 
 @pytest.mark.parametrize("remaining_s", [0.0, -1.0])
 def test_no_order_is_begun_for_a_caller_who_has_gone(remaining_s: float) -> None:
-    """F1"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     with pytest.raises(Unreachable, match="nothing was sent"):
         wait_within(remaining_s)

@@ -145,7 +145,7 @@ async def test_a_database_of_another_version_is_refused(url: str) -> None:
 
 
 async def test_a_database_that_cannot_be_opened_is_told_without_its_password() -> None:
-    """F33."""
+    """F33: no secret shows in a log, an error or a page."""
     with pytest.raises(ConfigError) as told:
         await Store.open("postgresql://me:canary-password@127.0.0.1:1/none")
     assert "canary-password" not in str(told.value)

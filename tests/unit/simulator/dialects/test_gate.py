@@ -64,7 +64,7 @@ def test_a_page_is_what_limit_and_offset_ask_for() -> None:
 
 @pytest.mark.parametrize(("step", "quantity", "size"), [("0.001", "-0.010", -10), ("10", "500", 50), ("1000", "0", 0)])
 def test_coins_are_written_as_signed_contracts(step: str, quantity: str, size: int) -> None:
-    """F11."""
+    """F11: contracts are never taken for coins."""
     for as_text, written in ((False, size), (True, str(size))):
         assert formats.Sizes(as_text=as_text).of(Decimal(quantity), rules(step)) == written
 
@@ -101,6 +101,6 @@ def test_a_route_reads_its_parameters_from_the_path() -> None:
 
 
 def test_an_unknown_event_is_one_of_a_channel_that_nobody_knows() -> None:
-    """F25."""
+    """F25: one unknown field or value never stops a stream."""
     frame = b'{"channel":"futures.orders","event":"update","result":[]}'
     assert orjson.loads(unknown_event(frame))["channel"] == "somethingNew"

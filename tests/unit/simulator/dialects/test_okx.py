@@ -50,13 +50,13 @@ def instruments(engine: Engine) -> Instruments:
 def test_an_instrument_tells_its_sizes_in_contracts(
     instruments: Instruments, inst_id: str, size: str, lot: str, least: str
 ) -> None:
-    """F11."""
+    """F11: contracts are never taken for coins."""
     row = instruments.get(inst_id).row()
     assert (row["instId"], row["ctVal"], row["lotSz"], row["minSz"]) == (inst_id, size, lot, least)
 
 
 def test_an_instrument_tells_its_filters_as_they_are_now(instruments: Instruments, engine: Engine) -> None:
-    """F23."""
+    """F23: price and quantity keep to the venue's steps and limits."""
     swap = instruments.get("NEW-USDT-SWAP")
     held = engine._state.instruments["NEWUSDT"]
     before = held.rules
@@ -140,7 +140,7 @@ def test_a_size_that_is_no_number_is_named(value: str) -> None:
 
 @pytest.mark.parametrize(("body", "items"), [("", 1), ("{}", 1), ("[{}, {}, {}]", 3), ("{", 1), ("[]", 1)])
 def test_a_batch_counts_as_many_as_its_items(body: str, items: int) -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     route = Route("POST", "/", "batch_place", lambda _call: None)
     assert parameters.count(Call(route, {}, "", body, {}, "")) == items
 
@@ -160,7 +160,7 @@ def test_the_same_subscription_has_the_same_topic_whatever_its_order(instruments
 
 
 def test_faults_reach_what_a_frame_is_about_and_what_it_tells() -> None:
-    """F25."""
+    """F25: one unknown field or value never stops a stream."""
     row = {"ordId": "1", "sz": "2", "state": "live"}
     frame = orjson.dumps({"arg": {"channel": "orders", "instType": "SWAP"}, "data": [row]})
     assert orjson.loads(unknown_event(frame))["arg"] == {"channel": "somethingNew", "instType": "SWAP"}

@@ -30,7 +30,7 @@ _R = RefusalReason
     ],
 )
 def test_a_buy_that_breaks_a_rule_is_refused_and_leaves_no_trace(venue, quantity, price, reason):
-    """F23"""
+    """F23: price and quantity keep to the venue's steps and limits."""
     with pytest.raises(Refused) as refused:
         venue.buy(quantity, price)
     assert refused.value.reason is reason
@@ -67,7 +67,7 @@ def test_a_market_order_takes_no_price(venue):
 
 
 def test_a_client_id_that_an_open_order_has_is_refused(venue):
-    """F22"""
+    """F22: a client order id keeps the venue's rule and comes back unchanged."""
     venue.buy("0.1", "44000", client_order_id="a1")
     with pytest.raises(Refused) as refused:
         venue.buy("0.1", "44000", client_order_id="a1")
@@ -75,7 +75,7 @@ def test_a_client_id_that_an_open_order_has_is_refused(venue):
 
 
 def test_a_client_id_of_a_closed_order_may_come_again_and_is_counted(venue):
-    """F1"""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     venue.buy("0.1", "44000", client_order_id="a1")
     venue.engine.cancel("sim-key", "BTCUSDT", client_order_id="a1")
     again = venue.buy("0.1", "44100", client_order_id="a1")
@@ -84,7 +84,7 @@ def test_a_client_id_of_a_closed_order_may_come_again_and_is_counted(venue):
 
 
 def test_a_venue_may_refuse_a_client_id_for_ever(open_venue):
-    """F22"""
+    """F22: a client order id keeps the venue's rule and comes back unchanged."""
     venue = open_venue(rules=VenueRules(duplicate_client_ids="ever"))
     venue.buy("0.1", "44000", client_order_id="a1")
     venue.engine.cancel("sim-key", "BTCUSDT", client_order_id="a1")

@@ -139,7 +139,7 @@ def _play(steps: list[tuple[Any, ...]], check: Any = None) -> Run:
 @_RUN
 @given(_STEPS)
 def test_the_book_is_never_crossed(steps):
-    """F35"""
+    """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
 
     def check(run: Run, _news: list[Event]) -> None:
         book = run.engine.book(SYMBOL)
@@ -153,7 +153,7 @@ def test_the_book_is_never_crossed(steps):
 @_RUN
 @given(_STEPS)
 def test_a_resting_order_fills_only_when_all_ahead_of_it_are_gone(steps):
-    """F35"""
+    """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
 
     def check(run: Run, news: list[Event]) -> None:
         for event in news:
@@ -172,7 +172,7 @@ def test_a_resting_order_fills_only_when_all_ahead_of_it_are_gone(steps):
 @_RUN
 @given(_STEPS)
 def test_every_fill_is_one_public_trade_at_the_makers_price(steps):
-    """F35"""
+    """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
     run = _play(steps)
     trades = {event.trade_id: event for event in run.events if isinstance(event, PublicTrade)}
     sides: dict[str, list[bool]] = defaultdict(list)
@@ -191,7 +191,9 @@ def test_every_fill_is_one_public_trade_at_the_makers_price(steps):
 @_RUN
 @given(_STEPS)
 def test_money_and_coins_add_up_exactly(steps):
-    """F35, F36"""
+    """F35: the simulator fills only what a market would, and the same seed gives the same ledger.
+    F36: the profit that is shown is the account's.
+    """
     engine = _play(steps).engine
     for key in KEYS:
         fills, balance = engine.fills(key), engine.balance(key)
@@ -210,7 +212,7 @@ def test_money_and_coins_add_up_exactly(steps):
 @_RUN
 @given(_STEPS)
 def test_an_order_never_fills_beyond_its_quantity_or_goes_back(steps):
-    """F12"""
+    """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     run = _play(steps)
     last: dict[str, SimOrder] = {}
     for event in run.events:
@@ -227,7 +229,7 @@ def test_an_order_never_fills_beyond_its_quantity_or_goes_back(steps):
 @_RUN
 @given(_STEPS)
 def test_reduce_only_orders_never_add_to_a_position(steps):
-    """F19"""
+    """F19: a reduce-only order never flips or opens a position."""
 
     def check(run: Run, _news: list[Event]) -> None:
         for key in KEYS:
@@ -243,7 +245,7 @@ def test_reduce_only_orders_never_add_to_a_position(steps):
 @_RUN
 @given(_STEPS)
 def test_the_same_requests_give_the_same_ledger(steps):
-    """F35"""
+    """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
     assert ledger(_play(steps).engine) == ledger(_play(steps).engine)
 
 

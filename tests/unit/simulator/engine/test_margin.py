@@ -47,7 +47,7 @@ def test_open_loss_shrinks_what_is_available(venue):
 
 
 def test_leverage_changes_what_is_bound(venue):
-    """F21"""
+    """F21: the leverage in force is the one that was asked for."""
     venue.buy("0.1", "44000")
     venue.engine.set_leverage(KEY, "BTCUSDT", 20)
     assert venue.engine.balance(KEY).order_margin == Decimal(220)
@@ -56,14 +56,14 @@ def test_leverage_changes_what_is_bound(venue):
 
 @pytest.mark.parametrize("leverage", [0, 126])
 def test_leverage_out_of_range_is_refused_and_stays(venue, leverage):
-    """F21"""
+    """F21: the leverage in force is the one that was asked for."""
     with pytest.raises(Refused, match="expected 1 to 125"):
         venue.engine.set_leverage(KEY, "BTCUSDT", leverage)
     assert venue.engine.leverage(KEY, "BTCUSDT") == 10
 
 
 def test_leverage_may_not_fall_below_what_the_account_can_carry(venue):
-    """F21"""
+    """F21: the leverage in force is the one that was asked for."""
     venue.buy("2", "44000")
     with pytest.raises(Refused) as refused:
         venue.engine.set_leverage(KEY, "BTCUSDT", 5)
@@ -71,7 +71,7 @@ def test_leverage_may_not_fall_below_what_the_account_can_carry(venue):
 
 
 def test_the_position_mode_can_not_change_with_a_position(venue):
-    """F20"""
+    """F20: hedge mode and one-way mode are never mixed up."""
     _go_long(venue, "0.1")
     with pytest.raises(Refused) as refused:
         venue.engine.set_position_mode(KEY, PositionMode.HEDGE)
@@ -79,7 +79,7 @@ def test_the_position_mode_can_not_change_with_a_position(venue):
 
 
 def test_the_position_mode_can_not_change_with_an_order(venue):
-    """F20"""
+    """F20: hedge mode and one-way mode are never mixed up."""
     venue.buy("0.1", "44000")
     with pytest.raises(Refused) as refused:
         venue.engine.set_position_mode(KEY, PositionMode.HEDGE)
@@ -87,7 +87,7 @@ def test_the_position_mode_can_not_change_with_an_order(venue):
 
 
 def test_the_position_mode_changes_when_flat(venue):
-    """F20"""
+    """F20: hedge mode and one-way mode are never mixed up."""
     venue.engine.set_position_mode(KEY, PositionMode.HEDGE)
     assert [view.position_side for view in venue.engine.positions(KEY, "BTCUSDT")] == ["LONG", "SHORT"]
     with pytest.raises(Refused) as refused:

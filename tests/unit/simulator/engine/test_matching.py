@@ -14,7 +14,7 @@ from opensqt.simulator.settings import AccountSettings, VenueRules
 
 
 def test_a_resting_order_fills_only_after_the_queue_ahead_of_it(venue):
-    """F35"""
+    """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
     venue.outside(Side.BUY, "2", "44990")
     order = venue.buy("1", "44990")
     venue.outside(Side.SELL, "2", "44990")
@@ -24,7 +24,7 @@ def test_a_resting_order_fills_only_after_the_queue_ahead_of_it(venue):
 
 
 def test_a_withdrawn_quote_lets_those_behind_it_move_up(venue):
-    """F35"""
+    """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
     ahead = venue.outside(Side.BUY, "2", "44990")
     order = venue.buy("1", "44990")
     venue.engine.withdraw_outside("BTCUSDT", ahead)
@@ -33,7 +33,7 @@ def test_a_withdrawn_quote_lets_those_behind_it_move_up(venue):
 
 
 def test_a_better_price_trades_before_an_older_order(venue):
-    """F35"""
+    """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
     older = venue.buy("1", "44990")
     better = venue.outside(Side.BUY, "1", "44991")
     venue.outside(Side.SELL, "1", "44990")
@@ -84,7 +84,7 @@ def test_a_market_order_takes_what_is_there_and_the_rest_expires(venue):
 
 
 def test_a_post_only_order_that_would_take_is_refused(venue):
-    """F18"""
+    """F18: a post-only order never takes."""
     venue.outside(Side.SELL, "0.3", "45001")
     with pytest.raises(Refused) as refused:
         venue.buy("0.5", "45001", time_in_force=TimeInForce.POST_ONLY)
@@ -93,7 +93,7 @@ def test_a_post_only_order_that_would_take_is_refused(venue):
 
 
 def test_a_venue_may_take_a_crossing_post_only_order_and_expire_it(open_venue):
-    """F18"""
+    """F18: a post-only order never takes."""
     venue = open_venue(rules=VenueRules(post_only_crossing="expire"))
     venue.outside(Side.SELL, "0.3", "45001")
     order = venue.buy("0.5", "45001", time_in_force=TimeInForce.POST_ONLY)
@@ -158,7 +158,7 @@ def test_cancel_all_leaves_other_symbols_alone(venue):
 
 
 def test_depth_updates_follow_each_other_without_a_hole(venue):
-    """F14"""
+    """F14: a book with a hole in it is never traded on."""
     for step in range(5):
         venue.outside(Side.BUY, "1", str(44990 + step))
         venue.outside(Side.SELL, "0.5", "44990")
@@ -169,7 +169,7 @@ def test_depth_updates_follow_each_other_without_a_hole(venue):
 
 
 def test_applying_every_depth_update_gives_the_book(venue):
-    """F14"""
+    """F14: a book with a hole in it is never traded on."""
     bids: dict[Decimal, Decimal] = {}
     for step in (0, 3, 1, 2):
         venue.outside(Side.BUY, "1", str(44990 + step))

@@ -28,20 +28,20 @@ def _after(*trades: tuple[str, str]) -> tuple[Position, Decimal]:
     ],
 )
 def test_entry_price_and_profit_follow_the_trades(trades, quantity, entry, realized):
-    """F12"""
+    """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     position, taken = _after(*trades)
     assert (position.quantity, position.entry_price, taken) == (Decimal(quantity), Decimal(entry), Decimal(realized))
 
 
 def test_an_average_that_does_not_come_out_even_loses_nothing():
-    """F36"""
+    """F36: the profit that is shown is the account's."""
     position, realized = _after(("2", "100"), ("1", "101"), ("-1", "102"), ("-1", "102"), ("-1", "102"))
     assert position.entry_price == 0
     assert realized == Decimal(5)
 
 
 def test_open_profit_is_what_closing_now_would_earn():
-    """F36"""
+    """F36: the profit that is shown is the account's."""
     position, _ = _after(("2", "100"), ("1", "101"))
     mark = Decimal("99.5")
     expected = position.unrealized_pnl(mark)

@@ -17,7 +17,7 @@ def _go_long(venue, quantity: str) -> None:
 
 
 def test_a_long_position_pays_funding_at_a_positive_rate(venue):
-    """F35"""
+    """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
     _go_long(venue, "0.1")
     before = venue.engine.balance(KEY).wallet_balance
     venue.engine.advance(venue.clock.market_ms() + 8 * HOUR_MS)
@@ -27,7 +27,7 @@ def test_a_long_position_pays_funding_at_a_positive_rate(venue):
 
 
 def test_funding_is_paid_once_at_each_round_of_eight_hours(venue):
-    """F35"""
+    """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
     _go_long(venue, "0.1")
     for _ in range(49):
         venue.engine.advance(venue.engine.now_ms() + HOUR_MS)

@@ -110,7 +110,7 @@ def test_the_day_sums_up_the_last_24_hours_only(tape):
 
 
 def test_what_is_kept_is_bounded(tape):
-    """F27"""
+    """F27: memory does not grow with time."""
     for trade in range(TRADES_KEPT + 10):
         _print(tape, "100", START_MS + trade)
     tape.roll(START_MS + (BARS_KEPT + 100) * MINUTE)

@@ -49,14 +49,14 @@ def _trade(market: Market) -> dict:
 
 
 def test_same_seed_and_same_requests_give_the_same_ledger():
-    """F35"""
+    """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
     first, second = _trade(_market()), _trade(_market())
     assert first == second
     assert len(first["accounts"][KEY]["fills"]) > 5
 
 
 def test_another_seed_gives_another_market():
-    """F35"""
+    """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
     assert _trade(_market(seed=7)) != _trade(_market(seed=8))
 
 
@@ -69,7 +69,7 @@ def test_one_large_step_gives_the_same_market_as_many_small_ones():
 
 
 def test_orders_fill_exactly_where_the_market_traded_through_them(market):
-    """F35"""
+    """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
     trades: list[PublicTrade] = []
     market.engine.subscribe(lambda event: trades.append(event) if isinstance(event, PublicTrade) else None)
     start = market.engine.best(SYMBOL)
@@ -84,7 +84,7 @@ def test_orders_fill_exactly_where_the_market_traded_through_them(market):
 
 
 def test_every_fill_of_a_resting_order_is_on_the_public_tape_as_a_sale_to_it(market):
-    """F35"""
+    """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
     trades: dict[str, PublicTrade] = {}
 
     def keep(event: Event) -> None:
@@ -102,7 +102,7 @@ def test_every_fill_of_a_resting_order_is_on_the_public_tape_as_a_sale_to_it(mar
 
 
 def test_a_large_order_is_a_wall_until_it_is_used_up(market):
-    """F35"""
+    """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
     market.engine.set_leverage(KEY, SYMBOL, 100)
     wall = _limit(market, Side.BUY, market.engine.best(SYMBOL).bid - 10, "20")
     market.advance(30_000)
@@ -181,7 +181,7 @@ def test_an_outside_order_that_makes_no_sense_is_refused(market, quantity, price
 
 
 def test_funding_comes_at_its_hour_between_two_moves():
-    """F35"""
+    """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
     hour_ms = 1_700_006_400_000
     market = _market(start_ms=hour_ms - 1_234)
     paid: list[FundingPaid] = []
@@ -206,7 +206,7 @@ def test_each_funding_has_its_own_rate():
 
 
 def test_the_book_does_not_grow_with_time(market, large):
-    """F27"""
+    """F27: memory does not grow with time."""
     for _ in range(240 if large else 20):
         market.advance(10_000)
         best = market.engine.best(SYMBOL)

@@ -99,7 +99,7 @@ def test_public_trade_files_without_a_header_are_known(tmp_path):
 
 
 def test_an_order_that_the_recording_trades_through_fills_at_its_price(tmp_path):
-    """F35"""
+    """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
     market = _market(_file(tmp_path, BARS))
     order = market.engine.place(
         KEY, NewOrder(symbol=SYMBOL, side=Side.BUY, quantity=Decimal("0.001"), price=Decimal(45960))
@@ -110,7 +110,7 @@ def test_an_order_that_the_recording_trades_through_fills_at_its_price(tmp_path)
 
 
 def test_an_order_that_the_recording_never_reaches_does_not_fill(tmp_path):
-    """F35"""
+    """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
     market = _market(_file(tmp_path, BARS))
     order = market.engine.place(
         KEY, NewOrder(symbol=SYMBOL, side=Side.BUY, quantity=Decimal("0.001"), price=Decimal("45899.9"))
@@ -120,7 +120,7 @@ def test_an_order_that_the_recording_never_reaches_does_not_fill(tmp_path):
 
 
 def test_an_order_at_the_recorded_price_waits_for_the_volume_ahead_of_it(tmp_path):
-    """F35"""
+    """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
     market = _market(_file(tmp_path, TRADES))
     market.advance(0)
     best = market.engine.best(SYMBOL)
@@ -158,7 +158,7 @@ def test_the_first_bars_of_a_long_recording_are_the_past(tmp_path):
 
 
 def test_same_recording_and_same_requests_give_the_same_ledger(tmp_path):
-    """F35"""
+    """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
 
     def play() -> dict:
         market = _market(_file(tmp_path, BARS))
@@ -257,7 +257,7 @@ def test_the_recorded_symbol_must_be_one_that_trades(tmp_path):
 
 
 def test_a_recording_played_fast_moves_the_other_symbols_rarely_but_far(tmp_path):
-    """F27"""
+    """F27: memory does not grow with time."""
     market = _market(_file(tmp_path, BARS), speed=600)
     market.advance(170_000)
     assert 10 < len(list(market.engine.trades("ETHUSDT", limit=5000))) < 3_000

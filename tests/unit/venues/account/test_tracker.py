@@ -85,7 +85,7 @@ def test_an_older_word_does_not_undo_a_newer_price() -> None:
 
 
 def test_a_fill_after_a_cancel_counts_and_the_order_stays_canceled() -> None:
-    """F4."""
+    """F4: a fill that crosses a cancel is counted, and its slot is not used too early."""
     tracker = OrderTracker()
     tracker.apply(order(OrderStatus.CANCELED, time_ms=9))
     update = tracker.apply(order(OrderStatus.PARTIALLY_FILLED, 1, 8), fill(1))
@@ -104,7 +104,7 @@ def test_a_state_that_says_more_than_the_fills_is_incomplete_until_they_come() -
 
 
 def test_a_queried_fill_learns_our_id_and_counts_once() -> None:
-    """F8."""
+    """F8: a fill counts once, however often it is reported."""
     tracker = OrderTracker()
     tracker.apply(order(OrderStatus.OPEN))
     update = tracker.apply_fill(fill(1))
@@ -121,7 +121,7 @@ def test_a_fill_of_an_unknown_order_is_not_guessed_about() -> None:
 
 
 def test_what_was_filled_before_our_time_does_not_count() -> None:
-    """F8: over a restart."""
+    """F8: a fill counts once over a restart, too."""
     tracker = OrderTracker()
     tracker.adopt(order(OrderStatus.PARTIALLY_FILLED, 2, 5))
     assert tracker.incomplete() == []
@@ -139,7 +139,7 @@ def test_the_same_word_again_is_no_news() -> None:
 
 
 def test_closed_orders_are_forgotten_above_the_limit_and_open_ones_never() -> None:
-    """F27."""
+    """F27: memory does not grow with time."""
     tracker = OrderTracker(closed_limit=10, fill_limit=10)
     tracker.apply(order(OrderStatus.OPEN, order_id="open", client_order_id="open"))
     for number in range(1_000):

@@ -88,7 +88,7 @@ def test_an_event_without_a_trade_has_no_fill(venue: Binance) -> None:
 def test_positions_keep_their_sign_and_flat_is_told(
     venue: Binance, mode: PositionMode, told: dict[PositionSide, Decimal]
 ) -> None:
-    """F12."""
+    """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     venue.position_mode = mode
     positions = [event for event in parsed(venue, ACCOUNT) if isinstance(event, Position)]
     assert {position.position_side: position.quantity for position in positions} == told
@@ -126,7 +126,7 @@ def test_the_other_account_events(venue: Binance) -> None:
 
 
 def test_an_event_of_tomorrow_is_counted_and_ignored(venue: Binance) -> None:
-    """F25."""
+    """F25: one unknown field or value never stops a stream."""
     assert parsed(venue, {"e": "SOMETHING_NEW", "E": 1}) == []
     assert venue.unknown_events["SOMETHING_NEW"] == 1
 
@@ -136,7 +136,7 @@ def test_an_answer_to_a_request_is_left_to_ccxt(venue: Binance) -> None:
 
 
 def test_an_order_placed_elsewhere_with_a_type_of_its_own_is_still_read() -> None:
-    """F25."""
+    """F25: one unknown field or value never stops a stream."""
     row = {
         "symbol": "BTCUSDT", "side": "SELL", "origQty": "1", "executedQty": "0", "avgPrice": "0.0", "price": "0",
         "clientOrderId": "web_1", "orderId": 5, "status": "NEW", "type": "TRAILING_STOP_MARKET", "timeInForce": "GTD",

@@ -76,12 +76,12 @@ def test_too_many_requests_and_the_five_minutes_after_shut_the_gate() -> None:
 
 
 def test_a_gateways_error_leaves_the_outcome_open_whatever_code_it_carries() -> None:
-    """F1."""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     assert isinstance(refusal("40762", "The order amount exceeds the balance", 502), errors.OutcomeUnknown)
 
 
 def test_a_batchs_failures_are_told_by_the_id_that_names_them() -> None:
-    """F2."""
+    """F2: a batch is answered item by item, and a failed one is never sent again item by item."""
     rows = [
         {"orderId": "", "clientOid": "mine1", "errorMsg": "less than the minimum amount 5 USDT", "errorCode": "45110"}
     ]

@@ -126,7 +126,7 @@ def test_in_hedge_mode_the_side_follows_from_position_and_trade_side(
 def test_in_hedge_mode_an_order_names_its_position(
     position_side: PositionSide, side: Side, sides: dict[str, str]
 ) -> None:
-    """F20."""
+    """F20: hedge mode and one-way mode are never mixed up."""
     fields: dict[str, Any] = {"symbol": "BTCUSDT", "quantity": Decimal(1), "client_order_id": "a"}
     request = OrderRequest(side=side, position_side=position_side, order_type=OrderType.MARKET, **fields)
     assert bitget_rows.sides(request) == sides
@@ -143,7 +143,7 @@ def test_in_hedge_mode_an_order_names_its_position(
 def test_a_trade_of_a_query_takes_its_position_from_its_order(
     known: PositionSide | None, told: tuple[PositionSide, Side]
 ) -> None:
-    """F12."""
+    """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     fill = bitget_rows.fill(TRADE, str, known)
     assert (fill.position_side, fill.side) == told
     assert (fill.fee, fill.realized_pnl, fill.is_maker) == (Decimal("0.02236284"), Decimal(102), False)
@@ -162,7 +162,7 @@ def test_positions_keep_their_sign_and_one_that_is_gone_is_told_as_flat(venue: B
 
 
 def test_a_late_frame_of_positions_closes_nothing(venue: Bitget) -> None:
-    """F12."""
+    """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     parsed(venue, frame("positions", POSITION, ts=5))
     assert parsed(venue, frame("positions", ts=4)) == []
     (gone,) = parsed(venue, frame("positions", ts=6))
@@ -179,7 +179,7 @@ def test_a_position_that_cannot_be_read_does_not_pass_for_one_that_is_gone(venue
 
 
 def test_a_bad_order_hides_no_other(venue: Bitget) -> None:
-    """F25."""
+    """F25: one unknown field or value never stops a stream."""
     (update,) = parsed(venue, frame("orders", ORDER | {"size": "garbled"}, ORDER))
     assert update.order.order_id == "1111111111"
     assert venue.rows_set_aside == 1
@@ -231,7 +231,7 @@ def test_an_answer_to_a_request_is_left_to_ccxt(venue: Bitget, answer: dict[str,
 
 
 def test_a_channel_of_tomorrow_is_counted_and_ignored(venue: Bitget) -> None:
-    """F25."""
+    """F25: one unknown field or value never stops a stream."""
     assert parsed(venue, frame("somethingNew", {"a": 1})) == []
     assert venue.unknown_events["somethingNew"] == 1
 

@@ -56,7 +56,7 @@ async def test_a_plain_limit_order_is_open_without_asking() -> None:
 
 
 async def test_a_post_only_order_is_asked_for_as_it_may_be_canceled() -> None:
-    """F18."""
+    """F18: a post-only order never takes."""
     answers = Answers(order("a", OrderStatus.CANCELED))
     assert (await Outcomes(answers).placed(request("a"), "7", 5)).status is OrderStatus.CANCELED
 
@@ -77,7 +77,9 @@ async def test_one_without_an_id_that_cannot_be_asked_for_is_in_doubt() -> None:
 
 
 async def test_a_large_batch_is_looked_up_in_one_list_and_only_what_is_missing_is_asked_for() -> None:
-    """F2, F16."""
+    """F2: a batch is answered item by item, and a failed one is never sent again item by item.
+    F16: the venue's limits are kept, no ban follows, and cancels still pass.
+    """
     names = "abcdefgh"
     answers = Answers(*(order(name) for name in names[:-1]), order("h", OrderStatus.CANCELED))
     requests = [request(name) for name in names]
@@ -87,7 +89,7 @@ async def test_a_large_batch_is_looked_up_in_one_list_and_only_what_is_missing_i
 
 
 async def test_a_large_batch_of_cancels_is_looked_up_in_one_list() -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     refs = [OrderRef(symbol="BTCUSDT", client_order_id=name) for name in "abcdefgh"]
     answers = Answers(*(order(name, OrderStatus.CANCELED) for name in "abcdefgh"))
     told = await Outcomes(answers).canceled_batch("BTCUSDT", refs)
@@ -96,7 +98,7 @@ async def test_a_large_batch_of_cancels_is_looked_up_in_one_list() -> None:
 
 
 async def test_a_cancel_that_the_queries_do_not_show_leaves_the_order_in_doubt() -> None:
-    """F4."""
+    """F4: a fill that crosses a cancel is counted, and its slot is not used too early."""
     ref = OrderRef(symbol="BTCUSDT", client_order_id="a")
     answers = Answers(order("a"))
     with pytest.raises(OutcomeUnknown, match="still OPEN"):

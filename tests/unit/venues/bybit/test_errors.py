@@ -68,17 +68,17 @@ def test_a_code_says_what_to_do(code: int, message: str, expected: type[Exchange
 
 
 def test_a_question_that_the_venue_could_not_answer_may_be_asked_again() -> None:
-    """F3."""
+    """F3: a query that fails, or could not be made, is no proof of absence."""
     assert type(raised(answer(10000, "Server Timeout"), changes=False)) is errors.Unreachable
 
 
 def test_a_gateways_503_leaves_the_outcome_open() -> None:
-    """F1."""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     assert type(raised(None, status=503)) is errors.OutcomeUnknown
 
 
 def test_the_ban_of_an_address_lasts_ten_minutes_unless_told() -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     error = raised(None, status=403)
     assert isinstance(error, errors.Banned)
     assert error.retry_after_s == 600
@@ -86,14 +86,14 @@ def test_the_ban_of_an_address_lasts_ten_minutes_unless_told() -> None:
 
 
 def test_a_rate_limit_lasts_until_the_window_that_the_venue_names_ends() -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     reset = {"X-Bapi-Limit": "10", "X-Bapi-Limit-Status": "0", "X-Bapi-Limit-Reset-Timestamp": str(NOW_MS + 400)}
     error = raised(answer(10006, "Too many visits!"), headers=reset)
     assert error.retry_after_s == pytest.approx(0.4)
 
 
 def test_a_batch_tells_a_code_for_each_of_its_orders() -> None:
-    """F2."""
+    """F2: a batch is answered item by item, and a failed one is never sent again item by item."""
     told = {
         "result": {"list": [{"orderId": "1", "orderLinkId": "a"}, {"orderId": "", "orderLinkId": "b"}]},
         "retExtInfo": {

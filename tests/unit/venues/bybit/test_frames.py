@@ -108,7 +108,7 @@ def test_an_execution_is_read_whole(venue: Bybit) -> None:
 
 @pytest.mark.parametrize("kind", ["Funding", "Settle", "Delivery", "somethingNew"])
 def test_an_execution_that_is_no_trade_is_no_fill(venue: Bybit, kind: str) -> None:
-    """F8."""
+    """F8: a fill counts once, however often it is reported."""
     assert parsed(venue, frame("execution.linear", EXECUTION | {"execType": kind})) == []
 
 
@@ -124,14 +124,16 @@ def test_an_execution_that_is_no_trade_is_no_fill(venue: Bybit, kind: str) -> No
 def test_in_hedge_mode_what_a_fill_closed_tells_which_position_it_moved(
     venue: Bybit, side: str, closed: str, moved: PositionSide
 ) -> None:
-    """F12, F20."""
+    """F12: the sign and the side of a position are kept, and flat is an explicit zero.
+    F20: hedge mode and one-way mode are never mixed up.
+    """
     venue.position_mode = PositionMode.HEDGE
     (fill,) = parsed(venue, frame("execution.linear", EXECUTION | {"side": side, "closedSize": closed}))
     assert fill.position_side is moved
 
 
 def test_a_position_gets_its_sign_from_its_side(venue: Bybit) -> None:
-    """F12."""
+    """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     (short,) = parsed(venue, frame("position.linear", POSITION))
     assert isinstance(short, Position)
     assert (short.quantity, short.entry_price, short.leverage) == (Decimal("-0.2"), Decimal("19963.5"), 10)
@@ -142,7 +144,7 @@ def test_a_position_gets_its_sign_from_its_side(venue: Bybit) -> None:
 
 @pytest.mark.parametrize(("index", "side"), [(1, PositionSide.LONG), (2, PositionSide.SHORT)])
 def test_a_position_of_hedge_mode_is_told_by_its_index(index: int, side: PositionSide) -> None:
-    """F20."""
+    """F20: hedge mode and one-way mode are never mixed up."""
     row = POSITION | {"positionIdx": index, "avgPrice": "1"}
     assert bybit_rows.position(row).position_side is side
 
@@ -206,7 +208,7 @@ def test_a_side_that_the_other_has_crossed_is_not_told_until_it_is_known_again(v
 
 
 def test_a_row_that_cannot_be_read_hides_no_other_and_is_reported(venue: Bybit) -> None:
-    """F25."""
+    """F25: one unknown field or value never stops a stream."""
     events = venue.parse(frame("order.linear", ORDER | {"qty": "garbled"}, ORDER))
     assert events is not None
     read = iter(events)
@@ -216,14 +218,14 @@ def test_a_row_that_cannot_be_read_hides_no_other_and_is_reported(venue: Bybit) 
 
 
 def test_what_is_traded_elsewhere_and_unknown_topics_are_left_alone(venue: Bybit) -> None:
-    """F25."""
+    """F25: one unknown field or value never stops a stream."""
     assert parsed(venue, frame("order.linear", ORDER | {"symbol": "BTC-30DEC"})) == []
     assert parsed(venue, frame("greeks", {})) == []
     assert venue.unknown_events["greeks"] == 1
 
 
 def test_the_private_stream_is_ready_when_its_subscription_is_confirmed(venue: Bybit) -> None:
-    """F6."""
+    """F6: no fill or update is missed across a reconnect or a lost frame."""
     done = {"success": True, "ret_msg": "", "conn_id": "1", "req_id": "private", "op": "subscribe"}
     assert parsed(venue, done) == [StreamReady()]
     for other in (done | {"success": False}, done | {"req_id": "3"}, {"op": "auth", "success": True}, {"op": "pong"}):
@@ -247,13 +249,13 @@ def warnings(read_only: int, **permissions: list[str]) -> list[str]:
 
 
 def test_a_key_that_may_withdraw_is_warned_of() -> None:
-    """F34."""
+    """F34: a key that can withdraw, or can't trade, is reported before the first order."""
     assert warnings(0, ContractTrade=["Order", "Position"], Wallet=["AccountTransfer"]) == []
     assert "withdraw" in warnings(0, ContractTrade=["Order", "Position"], Wallet=["Withdraw"])[0]
 
 
 @pytest.mark.parametrize(("read_only", "contract"), [(1, ["Order", "Position"]), (0, []), (0, ["Position"])])
 def test_a_key_that_may_not_trade_is_refused_at_the_start(read_only: int, contract: list[str]) -> None:
-    """F34."""
+    """F34: a key that can withdraw, or can't trade, is reported before the first order."""
     with pytest.raises(PermissionDenied, match="may not trade"):
         warnings(read_only, ContractTrade=contract, Wallet=[])

@@ -39,7 +39,7 @@ def trade(number: int, time_ms: int, **more: str) -> dict[str, str]:
 
 
 async def test_trades_are_asked_for_a_week_at_a_time_until_now() -> None:
-    """F6."""
+    """F6: no fill or update is missed across a reconnect or a lost frame."""
     sent = Sent()
     await requests(sent).trades({"symbol": "BTCUSDT"}, "BTCUSDT", NOW_MS - 2 * WEEK_MS, NOW_MS)
     windows = [(int(query["startTime"]), int(query["endTime"])) for _, query in sent.queries]
@@ -54,7 +54,7 @@ async def test_what_is_older_than_half_a_year_is_not_asked_for() -> None:
 
 
 async def test_pages_are_followed_and_come_out_oldest_first_without_what_is_no_trade() -> None:
-    """F8."""
+    """F8: a fill counts once, however often it is reported."""
     first = {"list": [trade(4, 30), trade(3, 20)], "nextPageCursor": "more"}
     second = {"list": [trade(2, 20), trade(9, 15, execType="Funding"), trade(1, 10)], "nextPageCursor": ""}
     sent = Sent(first, second)
@@ -64,7 +64,7 @@ async def test_pages_are_followed_and_come_out_oldest_first_without_what_is_no_t
 
 
 async def test_what_trades_earned_is_asked_for_only_where_something_was_closed() -> None:
-    """F36."""
+    """F36: the profit that is shown is the account's."""
     sent = Sent({"list": [{"tradeId": "2", "symbol": "BTCUSDT", "cashFlow": "1.5"}], "nextPageCursor": ""})
     asked = requests(sent)
     assert await asked.profits("BTCUSDT", [trade(1, 10)], "BTCUSDT") == {}
@@ -76,7 +76,7 @@ async def test_what_trades_earned_is_asked_for_only_where_something_was_closed()
 
 
 async def test_a_setting_that_is_in_force_already_is_no_error() -> None:
-    """F21."""
+    """F21: the leverage in force is the one that was asked for."""
     sent = Sent(InvalidRequest("leverage not modified", venue_code="110043"), OrderRejected("no", venue_code="10001"))
     asked = requests(sent)
     await asked.settle("PositionSetLeverage", {})

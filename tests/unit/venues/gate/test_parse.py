@@ -67,7 +67,9 @@ def read(frames: Frames, channel: str, *rows: dict[str, Any]) -> list[Any]:
 
 
 def test_an_order_counts_coins_and_keeps_our_id() -> None:
-    """F11, F22."""
+    """F11: contracts are never taken for coins.
+    F22: a client order id keeps the venue's rule and comes back unchanged.
+    """
     order = gate_rows.order(ORDER, RULES, hedge=False)
     assert (order.quantity, order.side, order.price) == (Decimal("0.6024"), Side.BUY, Decimal(3765))
     assert (order.client_order_id, order.order_id, order.status) == ("my1", "15675394", OrderStatus.OPEN)
@@ -112,13 +114,17 @@ def test_a_negative_size_without_a_price_is_a_market_sell() -> None:
     ],
 )
 def test_in_dual_mode_sign_and_flag_tell_the_position(size: int, reduces: bool, side: PositionSide) -> None:
-    """F12, F20."""
+    """F12: the sign and the side of a position are kept, and flat is an explicit zero.
+    F20: hedge mode and one-way mode are never mixed up.
+    """
     row = ORDER | {"size": size, "left": size, "is_reduce_only": reduces}
     assert gate_rows.order(row, RULES, hedge=True).position_side is side
 
 
 def test_a_position_keeps_its_sign_and_tells_its_leverage(frames: Frames) -> None:
-    """F11, F12."""
+    """F11: contracts are never taken for coins.
+    F12: the sign and the side of a position are kept, and flat is an explicit zero.
+    """
     (position,) = read(frames, "futures.positions", POSITION)
     assert isinstance(position, Position)
     assert (position.quantity, position.leverage, position.margin_mode) == (
@@ -130,7 +136,7 @@ def test_a_position_keeps_its_sign_and_tells_its_leverage(frames: Frames) -> Non
 
 
 def test_a_position_of_the_other_mode_is_not_ours(frames: Frames) -> None:
-    """F20."""
+    """F20: hedge mode and one-way mode are never mixed up."""
     assert read(frames, "futures.positions", POSITION | {"mode": "dual_long"}) == []
 
 
@@ -149,7 +155,7 @@ def test_what_a_trade_that_closes_earned_is_asked_for(frames: Frames) -> None:
 
 
 def test_a_repeated_trade_does_not_move_what_is_held(frames: Frames) -> None:
-    """F8."""
+    """F8: a fill counts once, however often it is reported."""
     for _ in range(3):
         read(frames, "futures.usertrades", TRADE)
     read(frames, "futures.usertrades", TRADE | {"id": "3335260", "size": "-1"})
@@ -158,7 +164,7 @@ def test_a_repeated_trade_does_not_move_what_is_held(frames: Frames) -> None:
 
 
 def test_a_position_older_than_the_last_trade_says_nothing(frames: Frames) -> None:
-    """F5."""
+    """F5: no order is sized on a position older than the last fill."""
     read(frames, "futures.usertrades", TRADE)
     read(frames, "futures.positions", POSITION | {"size": "0", "time_ms": 1628736848320})
     assert read(frames, "futures.usertrades", TRADE | {"id": "2", "size": "-1"}) == [FillsWaiting("BTCUSDT")]
@@ -201,7 +207,7 @@ def test_a_candle_counts_coins_and_is_open_until_said_otherwise(frames: Frames) 
 
 
 def test_the_account_is_ready_when_all_its_channels_are(frames: Frames) -> None:
-    """F6."""
+    """F6: no fill or update is missed across a reconnect or a lost frame."""
     channels = ["futures.orders", "futures.usertrades", "futures.positions", "futures.balances"]
     told = [frames.read({"channel": channel, "event": "subscribe", "error": None}) for channel in channels]
     assert [list(events or ()) for events in told] == [[], [], [], [StreamReady()]]
@@ -214,7 +220,7 @@ def test_a_refused_subscription_is_left_to_ccxt(frames: Frames) -> None:
 
 
 def test_a_channel_of_tomorrow_is_counted_and_ignored() -> None:
-    """F25."""
+    """F25: one unknown field or value never stops a stream."""
     kinds: list[str] = []
     assert Frames(kinds.append).read(update("futures.something", {"new": 1})) == ()
     assert kinds == ["futures.something"]
@@ -232,7 +238,7 @@ def test_what_can_not_be_an_order_id_never_becomes_a_path(order_id: str) -> None
 
 
 def test_our_id_is_prefixed_and_the_venues_is_not() -> None:
-    """F22."""
+    """F22: a client order id keeps the venue's rule and comes back unchanged."""
     assert gate_rows.named(OrderRef(symbol="B", client_order_id="x1", order_id="5")) == {"order_id": "t-x1"}
     assert gate_rows.named(OrderRef(symbol="B", order_id="5")) == {"order_id": "5"}
 
@@ -264,7 +270,7 @@ def test_a_label_says_what_to_do(label: str, expected: type[ExchangeError]) -> N
 
 
 def test_an_order_that_misses_a_rule_is_rejected_rather_than_malformed() -> None:
-    """F23."""
+    """F23: price and quantity keep to the venue's steps and limits."""
     malformed = errors.InvalidRequest("words", venue_code="INVALID_PARAM_VALUE", symbol="BTCUSDT")
     rejected = gate_codes.of_order(malformed)
     assert (type(rejected), rejected.venue_code) == (OrderRejected, "INVALID_PARAM_VALUE")
@@ -277,14 +283,14 @@ def rights(**read_only: bool) -> dict[str, Any]:
 
 
 def test_a_key_that_may_not_trade_is_refused() -> None:
-    """F34."""
+    """F34: a key that can withdraw, or can't trade, is reported before the first order."""
     for keys in (rights(futures=True), rights(spot=False)):
         with pytest.raises(PermissionDenied, match="may not trade futures"):
             gate_rows.key_warnings(keys, {})
 
 
 def test_a_key_that_may_move_money_is_warned_of() -> None:
-    """F34."""
+    """F34: a key that can withdraw, or can't trade, is reported before the first order."""
     assert gate_rows.key_warnings(rights(futures=False, wallet=True), {"key": {"mode": 1}}) == []
     (money,) = gate_rows.key_warnings(rights(futures=False, wallet=False), {"key": {"mode": 1}})
     assert "move money" in money

@@ -88,7 +88,7 @@ def test_a_late_and_a_repeated_price_are_not_published(prices: Topic[Price]) -> 
 
 
 async def test_silence_while_the_venue_knows_newer_data_is_a_stall(rig: Rig, prices: Topic[Price]) -> None:
-    """F13."""
+    """F13: a channel that stalls while pings go on is noticed."""
     prices.take(price(10, 5), None)
     rig.answers = [price(12, 9)]
     assert await prices.is_behind()
@@ -105,7 +105,7 @@ async def test_silence_while_nothing_is_new_is_a_quiet_market(rig: Rig, prices: 
 
 
 async def test_a_failed_question_about_silence_proves_nothing(rig: Rig, prices: Topic[Price]) -> None:
-    """F3."""
+    """F3: a query that fails, or could not be made, is no proof of absence."""
     prices.take(price(10, 5), None)
     rig.now_s = 60
     rig.answers = Unreachable("gone")  # type: ignore[assignment]
@@ -205,7 +205,7 @@ async def test_a_closing_candle_that_was_lost_is_fetched_and_told_once(rig: Rig,
 
 
 def test_memory_of_closed_candles_is_bounded(candles: CandleTopic) -> None:
-    """F27."""
+    """F27: memory does not grow with time."""
     for number in range(1_000):
         candles.take(candle(number, closed=True), None)
     assert len(candles._closed) == 100

@@ -78,7 +78,7 @@ def test_the_error_carries_the_rows_own_code_and_words() -> None:
 
 
 def test_a_rate_limit_lasts_as_long_as_the_venues_window() -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     assert raised(429, top("50011")).retry_after_s == 2
 
 
@@ -87,7 +87,7 @@ def test_a_timeout_of_a_question_is_no_outcome() -> None:
 
 
 def test_a_batchs_rows_are_left_to_be_read_one_by_one() -> None:
-    """F2."""
+    """F2: a batch is answered item by item, and a failed one is never sent again item by item."""
     answer = row("51008")
     Okx.make_client(VenueSettings(name="okx")).handle_errors(200, "", BATCH, "POST", {}, "", answer, {}, "")
     assert isinstance(okx_codes.refusal(answer["data"][0], "BTCUSDT"), errors.InsufficientMargin)

@@ -60,7 +60,7 @@ def parsed(venue: Okx, channel: str, *rows: Any, inst_id: str = "BTC-USDT-SWAP")
 
 
 def test_a_trade_tells_the_order_and_its_fill_in_base_coins(venue: Okx) -> None:
-    """F11."""
+    """F11: contracts are never taken for coins."""
     (update,) = parsed(venue, "orders", ORDER)
     assert isinstance(update, OrderUpdate)
     order, fill = update.order, update.fill
@@ -80,7 +80,7 @@ def test_an_update_without_a_trade_has_no_fill(venue: Okx) -> None:
 
 
 def test_a_post_only_order_that_the_venue_canceled_says_why(venue: Okx) -> None:
-    """F18."""
+    """F18: a post-only order never takes."""
     row = ORDER | {"state": "canceled", "cancelSource": "31", "tradeId": "", "fillSz": "0", "accFillSz": "0"}
     (update,) = parsed(venue, "orders", row)
     assert (update.order.status, update.order.reason) == (OrderStatus.CANCELED, "post-only: it would have taken")
@@ -91,7 +91,7 @@ def test_an_order_of_another_instrument_is_left_alone(venue: Okx) -> None:
 
 
 def test_a_net_position_has_its_sign(venue: Okx) -> None:
-    """F12."""
+    """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     (position,) = parsed(venue, "positions", POSITION)
     assert isinstance(position, Position)
     assert (position.quantity, position.position_side, position.leverage) == (Decimal("-0.025"), PositionSide.BOTH, 10)
@@ -99,14 +99,14 @@ def test_a_net_position_has_its_sign(venue: Okx) -> None:
 
 
 def test_a_closed_position_is_an_explicit_zero(venue: Okx) -> None:
-    """F12."""
+    """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     (position,) = parsed(venue, "positions", POSITION | {"pos": "0", "avgPx": "", "upl": "", "markPx": ""})
     assert (position.quantity, position.entry_price, position.is_flat) == (0, 0, True)
 
 
 @pytest.mark.parametrize(("side", "quantity"), [("long", "0.025"), ("short", "-0.025")])
 def test_in_hedge_mode_the_side_is_the_sign(venue: Okx, side: str, quantity: str) -> None:
-    """F12."""
+    """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     venue.position_mode = PositionMode.HEDGE
     (position,) = parsed(venue, "positions", POSITION | {"pos": "2.5", "posSide": side})
     assert (position.position_side, position.quantity) == (PositionSide(side.upper()), Decimal(quantity))
@@ -124,7 +124,7 @@ def test_the_balance_is_that_of_the_margin_asset(venue: Okx) -> None:
 
 
 def test_the_best_bid_and_ask_are_read_in_base_coins(venue: Okx) -> None:
-    """F11."""
+    """F11: contracts are never taken for coins."""
     row = {"asks": [["111.06", "55154", "0", "2"]], "bids": [["111.05", "57745", "0", "2"]], "ts": "1670324386802"}
     (price,) = parsed(venue, "bbo-tbt", row | {"seqId": 363996337})
     assert isinstance(price, Price)
@@ -158,7 +158,7 @@ def test_what_answers_a_login_is_left_to_the_client(venue: Okx, event: str) -> N
 
 
 def test_an_event_of_an_unknown_kind_is_counted_and_no_error(venue: Okx) -> None:
-    """F25."""
+    """F25: one unknown field or value never stops a stream."""
     assert venue.parse({"event": "notice", "code": "64008", "msg": "The connection will soon be closed"}) == ()
     assert parsed(venue, "liquidation-warning", {"instId": "BTC-USDT-SWAP"}) == []
     assert dict(venue.unknown_events) == {"notice": 1, "liquidation-warning": 1}
@@ -192,7 +192,7 @@ def test_contracts_round_trip_through_every_row(size: str, lot: str, lots: int) 
 
 
 def test_an_order_is_written_in_contracts() -> None:
-    """F11."""
+    """F11: contracts are never taken for coins."""
     request = OrderRequest(
         symbol="BTCUSDT",
         side=Side.SELL,
@@ -210,7 +210,7 @@ def test_an_order_is_written_in_contracts() -> None:
 
 
 def test_in_hedge_mode_an_order_names_its_side_and_no_flag() -> None:
-    """F20."""
+    """F20: hedge mode and one-way mode are never mixed up."""
     request = OrderRequest(
         symbol="BTCUSDT",
         side=Side.SELL,

@@ -54,7 +54,7 @@ def test_no_window_of_the_venues_holds_more_than_the_limit(plan: list[tuple[floa
 
 
 def test_queries_leave_room_to_orders_and_both_to_cancels() -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     assert [Limit(60, 1.0).share(lane) for lane in Lane] == [60, 54, 40]
     assert [Limit(5, 1.0).share(lane) for lane in Lane] == [5, 4, 3]
     assert [Limit(5, 1.0, shared=False).share(lane) for lane in Lane] == [5, 5, 5]
@@ -86,7 +86,7 @@ async def test_cancels_go_before_orders_and_orders_before_queries() -> None:
 
 
 async def test_who_waits_for_one_limit_holds_nobody_up_at_another() -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     shared, told = budget(Limit(1, 30, shared=False)), list[str]()
     await held(shared, ORDER, Lane.ORDER, told, "first")
     waiting = asyncio.create_task(held(shared, ORDER, Lane.CANCEL, told, "second"))
@@ -107,7 +107,7 @@ async def test_a_turn_that_comes_too_late_is_refused_with_the_time_it_would_take
 
 
 async def test_in_a_silence_nothing_leaves_until_it_is_over() -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     now_s = 0.0
     shared = budget(Limit(5, 1.0), clock_s=lambda: now_s)
     shared.silence(30)
@@ -121,7 +121,7 @@ async def test_in_a_silence_nothing_leaves_until_it_is_over() -> None:
 
 
 async def test_a_short_silence_is_waited_out() -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     shared, told = budget(Limit(5, 1.0)), list[str]()
     shared.silence(0.1)
     await held(shared, ORDER, Lane.QUERY, told, "after")

@@ -61,7 +61,7 @@ def rig(monkeypatch: pytest.MonkeyPatch) -> Rig:
     ],
 )
 def test_a_measurement_is_trusted_that_is_quick_and_near_the_last(took_ms: int, moved_ms: int, reason: str) -> None:
-    """F24."""
+    """F24: a clock that drifts or jumps does not stop trading unnoticed."""
     assert distrust(took_ms, moved_ms, 5_000) == reason
 
 
@@ -92,7 +92,9 @@ async def test_a_clock_that_jumps_is_trusted_when_it_is_found_there_again(rig: R
 
 
 async def test_a_clock_that_can_not_be_asked_is_told_and_asked_again_soon(rig: Rig) -> None:
-    """F24, F31."""
+    """F24: a clock that drifts or jumps does not stop trading unnoticed.
+    F31: health never says yes while a part is dead.
+    """
     await rig.clock.measure()
     rig.error = Unreachable("gone")
     with pytest.raises(Unreachable):
@@ -101,7 +103,7 @@ async def test_a_clock_that_can_not_be_asked_is_told_and_asked_again_soon(rig: R
 
 
 async def test_a_limit_that_is_used_up_says_nothing_about_the_clock_until_it_is_old(rig: Rig) -> None:
-    """F24."""
+    """F24: a clock that drifts or jumps does not stop trading unnoticed."""
     await rig.clock.measure()
     rig.pass_by(61)
     rig.error = RateLimited("no room")

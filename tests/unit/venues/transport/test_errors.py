@@ -37,12 +37,12 @@ def test_silence_leaves_a_change_unknown_and_a_question_unanswered(error: type[c
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 @pytest.mark.parametrize("code", ["", "1", "3", "999"])
 def test_a_5xx_leaves_a_change_unknown_whatever_it_says(status: int, code: str) -> None:
-    """F1."""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     assert kind(http_status=status, code=code) is errors.OutcomeUnknown
 
 
 def test_a_connection_that_was_not_made_sent_nothing() -> None:
-    """F1."""
+    """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     assert kind(error=ccxt.ExchangeNotAvailable, http_status=None, sent=False) is errors.Unreachable
 
 
@@ -57,7 +57,7 @@ def test_a_code_that_leaves_the_outcome_open_matters_only_to_changes() -> None:
 
 @pytest.mark.parametrize(("status", "expected"), [(418, errors.Banned), (429, errors.RateLimited)])
 def test_a_limit_tells_how_long_to_wait(status: int, expected: type[ExchangeError]) -> None:
-    """F16."""
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     reply = Reply(error=ccxt.DDoSProtection, http_status=status, retry_after_s=7)
     error = translate(reply, CODES, changes=True)
     assert (type(error), error.retry_after_s) == (expected, 7)
@@ -68,7 +68,7 @@ def test_an_answer_that_no_table_knows_is_looked_at_first() -> None:
 
 
 def test_an_error_keeps_the_venues_words_and_hides_what_is_signed() -> None:
-    """F33."""
+    """F33: no secret shows in a log, an error or a page."""
     reply = Reply(error=ccxt.BadRequest, http_status=400, code="1", message="bad signature=abcdef012345")
     error = translate(reply, CODES, changes=True, symbol="BTCUSDT")
     assert "abcdef012345" not in str(error)
