@@ -79,7 +79,7 @@ async def test_timeout_unknown_does_it_and_says_it_does_not_know(at: Venue) -> N
 
 
 async def test_refuse_answers_the_venues_code_and_does_nothing(at: Venue) -> None:
-    """F17: a permanent -2019."""
+    """F17: a permanent -2019 is answered to each request, and nothing else changes."""
     simulator, bare = at
     script(simulator, kind="refuse", on="place_order", code=-2019, times=0)
     answers = [await bare.limit("BUY", below(simulator)) for _ in range(3)]
