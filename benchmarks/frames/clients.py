@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from opensqt.config.venue import VenueSettings
-from opensqt.venues.adapter import VenueExchange
+from opensqt.venues.adapter import VenueAdapter
 from opensqt.venues.factory import venue_type
 
 SYMBOL = "BTCUSDT"
@@ -18,9 +18,9 @@ _NEVER_S = 3600.0
 """Upkeep would be counted as the cost of frames, so it is put off until after the end."""
 
 
-def adapter(venue: str, url: str, *, public_only: bool = False) -> VenueExchange:
+def adapter(venue: str, url: str, *, public_only: bool = False) -> VenueAdapter:
     """Make our adapter, not started yet."""
-    return VenueExchange(venue_type(venue), _settings(venue, url, public_only=public_only))
+    return VenueAdapter(venue_type(venue), _settings(venue, url, public_only=public_only))
 
 
 def plain_ccxt(venue: str, url: str) -> Any:

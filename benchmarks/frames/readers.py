@@ -50,15 +50,15 @@ class _Count:
 async def adapter(source: Source, kind: Kind) -> AsyncIterator[Read]:
     """Read through our adapter, to the reader of its stream."""
     async with clients.adapter(source.venue, source.venue_url, public_only=kind is Kind.PRICE) as exchange:
-        hooks, count = exchange._client.hooks, _Count()
-        take = hooks.frame
+        callbacks, count = exchange._client.callbacks, _Count()
+        take = callbacks.frame
 
         def counted(socket: Any, frame: Any) -> bool:
             taken = take(socket, frame)
             count.one()
             return taken
 
-        hooks.frame = counted
+        callbacks.frame = counted
         stream: Any = exchange.subscribe_price(SYMBOL) if kind is Kind.PRICE else exchange.subscribe_orders(SYMBOL)
         first = last = await anext(stream)
 
@@ -74,8 +74,8 @@ async def adapter(source: Source, kind: Kind) -> AsyncIterator[Read]:
             return last.sequence - first.sequence
 
         yield read
-        if exchange.frames_set_aside:
-            raise AssertionError(f"{exchange.frames_set_aside} frames could not be read")
+        if exchange.malformed_frames:
+            raise AssertionError(f"{exchange.malformed_frames} frames could not be read")
 
 
 @contextlib.asynccontextmanager

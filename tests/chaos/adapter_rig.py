@@ -17,7 +17,7 @@ from opensqt.model.order import Fill, Order, OrderRequest, Side
 from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.faults import Fault
 from opensqt.simulator.settings import AccountSettings, ServerRules, SymbolSettings
-from opensqt.venues.adapter import VenueExchange
+from opensqt.venues.adapter import VenueAdapter
 from opensqt.venues.factory import create_exchange, venue_type
 from tests.support import eventually
 
@@ -43,7 +43,7 @@ Adapter = Callable[..., AbstractAsyncContextManager["Rig"]]
 class Rig:
     """One adapter and its simulator."""
 
-    def __init__(self, simulator: Simulator, exchange: VenueExchange) -> None:
+    def __init__(self, simulator: Simulator, exchange: VenueAdapter) -> None:
         self.simulator = simulator
         self.exchange = exchange
         self.orders: dict[str, Order] = {}
@@ -178,7 +178,7 @@ async def on_simulator(
             for rules in simulator.engine.symbols():
                 simulator.market.pause(rules.symbol)
         exchange = create_exchange(settings(simulator, **more))
-        assert isinstance(exchange, VenueExchange)
+        assert isinstance(exchange, VenueAdapter)
         async with exchange:
             rig = Rig(simulator, exchange)
             reading = asyncio.create_task(rig.read())

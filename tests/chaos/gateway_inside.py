@@ -21,7 +21,7 @@ from opensqt.proto import gateway_service_pb2 as gateway_pb
 from opensqt.proto.gateway_service_pb2_grpc import GatewayServiceStub
 from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.faults import Fault
-from opensqt.venues.adapter import VenueExchange
+from opensqt.venues.adapter import VenueAdapter
 from opensqt.venues.factory import create_exchange
 from opensqt.wire import gateway_codec
 from tests.chaos.adapter_rig import settings
@@ -37,7 +37,7 @@ SHIPPED: dict[str, Any] = {"stale_after_s": 10.0, "reconcile_interval_s": 5.0, "
 @dataclass
 class Inside:
     simulator: Simulator
-    exchange: VenueExchange
+    exchange: VenueAdapter
     connector: Connector
     health: health_pb2_grpc.HealthStub
     gateway: GatewayServiceStub
@@ -111,7 +111,7 @@ async def inside(
             for rules in simulator.engine.symbols():
                 simulator.market.pause(rules.symbol)
         exchange = create_exchange(settings(simulator, **(QUICK | more)))
-        assert isinstance(exchange, VenueExchange)
+        assert isinstance(exchange, VenueAdapter)
         listens = ServerSettings(port=0, metrics_port=None, drain_s=0, health_interval_s=0.1, linger_s=0.5)
         async with (
             Connector(exchange, listens, journal=str(journal or ":memory:")) as connector,

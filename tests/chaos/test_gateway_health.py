@@ -64,7 +64,7 @@ async def test_a_task_that_dies_of_a_bug_is_told(running: Inside, monkeypatch: p
     async def bug(**_arguments: Any) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(running.exchange._books, "reconcile", bug)
+    monkeypatch.setattr(running.exchange._account_state, "reconcile", bug)
     await running.loses_readiness("task:reconcile", "RuntimeError('a bug')")
 
 
@@ -97,7 +97,7 @@ async def test_a_venue_that_asks_for_a_long_silence_is_told_with_the_reason(
     running: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """F16, F31: nothing can be traded in it."""
-    monkeypatch.setattr("opensqt.venues.transport.rest._ANSWERS_WITHIN_S", 1.0)
+    monkeypatch.setattr("opensqt.venues.transport.rest._RESPONSE_DEADLINE_S", 1.0)
     running.fault(kind="rate_limited", on="any", retry_after_s=4)
     await running.loses_readiness("venue", "it asked for silence")
     await running.recovers()
@@ -162,7 +162,7 @@ async def test_a_comparison_that_never_comes_leaves_a_silent_stream_unvouched_fo
     async def hangs(**_arguments: Any) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(running.exchange._books, "reconcile", hangs)
+    monkeypatch.setattr(running.exchange._account_state, "reconcile", hangs)
     await running.loses_readiness("private_stream", "neither data nor a comparison")
 
 

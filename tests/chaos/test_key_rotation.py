@@ -15,7 +15,7 @@ from opensqt.model.order import Side
 from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.keys import ApiKey
 from opensqt.simulator.settings import AccountSettings
-from opensqt.venues.adapter import VenueExchange
+from opensqt.venues.adapter import VenueAdapter
 from opensqt.venues.factory import create_exchange
 from tests.chaos.adapter_rig import LOT, UNLIMITED, Adapter, Rig, on_simulator, settings
 from tests.support import eventually
@@ -93,7 +93,7 @@ async def test_a_key_of_another_account_is_refused(apart: str) -> None:
         for rules in simulator.engine.symbols():
             simulator.market.pause(rules.symbol)
         exchange = create_exchange(settings(simulator))
-        assert isinstance(exchange, VenueExchange)
+        assert isinstance(exchange, VenueAdapter)
         async with exchange:
             rig = Rig(simulator, exchange)
             if apart == "an open order":

@@ -11,7 +11,7 @@ from opensqt.model.errors import CredentialsRefused, OutcomeUnknown, PostOnlyWou
 from opensqt.model.order import OrderRef, OrderStatus, OrderType, Side, TimeInForce
 from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.engine.order import NewOrder
-from opensqt.venues.adapter import VenueExchange
+from opensqt.venues.adapter import VenueAdapter
 from opensqt.venues.factory import venue_type
 from tests.chaos.adapter_rig import SYMBOL, on_simulator, settings
 
@@ -19,7 +19,7 @@ from tests.chaos.adapter_rig import SYMBOL, on_simulator, settings
 async def start(**key: Any) -> None:
     """Start and close an adapter on a simulated OKX."""
     simulated = SimulatorSettings(exchange="okx", port=0, past_minutes=10)
-    async with Simulator(simulated) as simulator, VenueExchange(venue_type("okx"), settings(simulator, **key)):
+    async with Simulator(simulated) as simulator, VenueAdapter(venue_type("okx"), settings(simulator, **key)):
         pass
 
 
@@ -63,7 +63,7 @@ async def test_more_open_orders_than_a_batch_holds_are_all_canceled() -> None:
 async def test_more_candles_than_a_page_holds_are_told_without_a_hole() -> None:
     """1,000 of them are four pages."""
     simulated = SimulatorSettings(exchange="okx", port=0, clock="manual")
-    async with Simulator(simulated) as simulator, VenueExchange(venue_type("okx"), settings(simulator)) as exchange:
+    async with Simulator(simulated) as simulator, VenueAdapter(venue_type("okx"), settings(simulator)) as exchange:
         bars = [(bar.open_time_ms, bar.close) for bar in simulator.engine.candles(SYMBOL, "1m", limit=1_000)]
         assert len(bars) == 1_000
         told = await exchange.get_historical_klines(SYMBOL, "1m", limit=1_000)

@@ -213,7 +213,7 @@ async def test_no_price_or_size_that_our_rules_let_through_misses_a_step(adapter
 async def test_a_step_that_changes_while_running_costs_one_refusal(adapter: Adapter) -> None:
     """F23: a refusal by a filter has the rules loaded afresh."""
     async with adapter() as rig:
-        desk = rig.exchange._desk
+        desk = rig.exchange._order_entry
         rig.exchange._rules_loaded_s = float("-inf")
         instrument = rig.simulator.engine._state.instruments[SYMBOL]
         instrument.rules = instrument.rules.model_copy(update={"price_step": Decimal(1)})

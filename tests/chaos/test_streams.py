@@ -76,7 +76,7 @@ async def test_an_unknown_event_and_a_malformed_row_do_not_stop_the_stream(adapt
         rig.fault(kind="malformed", channel="private", times=3)
         await rig.trade(6)
         await rig.agrees()
-        assert rig.exchange.frames_set_aside
+        assert rig.exchange.malformed_frames
 
 
 async def test_a_mute_private_stream_is_noticed_and_replaced(adapter: Adapter) -> None:
@@ -201,7 +201,7 @@ def _connections(rig: Rig, which: str) -> int:
 
 
 def _broken(rig: Rig, name: str) -> bool:
-    check = next(check for check in rig.exchange._health.status().checks if check.name == name)
+    check = next(check for check in rig.exchange._health.evaluate().checks if check.name == name)
     return not check.ok
 
 

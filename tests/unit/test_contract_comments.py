@@ -19,7 +19,7 @@ from opensqt.venues.bitget.errors import CODES as BITGET
 from opensqt.venues.bybit.errors import CODES as BYBIT
 from opensqt.venues.gate.errors import CODES as GATE
 from opensqt.venues.okx.errors import CODES as OKX
-from opensqt.venues.transport.errors import CCXT
+from opensqt.venues.transport.errors import CCXT_ERRORS
 from opensqt.wire.errors import INTERNAL_REASON, code_of
 
 ROOT = Path(__file__).parents[2]
@@ -139,7 +139,7 @@ def test_a_method_of_the_account_names_what_public_only_mode_answers(comments: C
 
 
 def test_placing_names_every_refusal_that_a_venue_has_a_code_for(comments: Comments) -> None:
-    tables = (BINANCE, BITGET, BYBIT, GATE, OKX, CCXT)
+    tables = (BINANCE, BITGET, BYBIT, GATE, OKX, CCXT_ERRORS)
     kinds = {kind for table in tables for kind in table.values()} - {errors.OrderNotFound}
     assert pairs_of(*kinds) <= comments.pairs("PlaceOrder")
 

@@ -17,7 +17,7 @@ from opensqt.model.errors import ExchangeError
 from opensqt.model.exchange import Exchange
 from opensqt.model.venue import ExchangeStatus, RateBudget
 from opensqt.telemetry.distribution import Distribution
-from opensqt.venues.measurements import Measured, Measures
+from opensqt.venues.metrics import HasVenueMetrics, VenueMetrics
 from opensqt.version import __version__
 from opensqt.wire.options import STREAM_KINDS
 
@@ -74,7 +74,7 @@ class Figures(Collector):
         yield from self._health()
         yield from self._limits()
         exchange = self._from.exchange
-        yield from _venue(exchange.measures if isinstance(exchange, Measured) else Measures())
+        yield from _venue(exchange.venue_metrics if isinstance(exchange, HasVenueMetrics) else VenueMetrics())
 
     def _process(self) -> Iterator[Metric]:
         told = {"version": __version__, "exchange": self._from.exchange.name}
@@ -164,18 +164,18 @@ class Figures(Collector):
         )
 
 
-def _venue(measures: Measures) -> Iterator[Metric]:
-    waiting = _by_name(measures.waiting())
+def _venue(metrics: VenueMetrics) -> Iterator[Metric]:
+    waiting = _by_name(metrics.queued())
     yield _gauge("exchange_requests_waiting", "Requests that wait for the rate budget", ("lane",), waiting)
-    waits = _by_name(measures.waits)
+    waits = _by_name(metrics.queue_seconds)
     yield _histogram("exchange_request_wait_seconds", "A request's wait for the rate budget", ("lane",), waits)
-    times = _by_name(measures.requests)
+    times = _by_name(metrics.requests)
     yield _histogram(
         "exchange_request_duration_seconds", "From when a request left until it was answered", ("lane",), times
     )
-    errors = _by_name(measures.errors)
+    errors = _by_name(metrics.errors)
     yield _counter("exchange_request_errors", "Requests to the exchange that failed", ("reason",), errors)
-    opened = _by_name({kind: measures.connections[kind] for kind in ("market", "private")})
+    opened = _by_name({kind: metrics.connections[kind] for kind in ("market", "private")})
     yield _counter("exchange_connections_opened", "WebSocket connections made to the exchange", ("kind",), opened)
 
 

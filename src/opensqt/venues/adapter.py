@@ -17,20 +17,20 @@ from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
 from opensqt.model.venue import ExchangeInfo, ExchangeStatus, RateBudget, RateLimit
 from opensqt.telemetry.logging import get_logger, protect, redact
-from opensqt.venues.account.orders import OrderDesk
-from opensqt.venues.account.state import Books
-from opensqt.venues.account.stream import PrivateStream
-from opensqt.venues.credentials import Renewal
-from opensqt.venues.health import Health, Tasks
+from opensqt.venues.account.orders import OrderEntry
+from opensqt.venues.account.state import AccountState
+from opensqt.venues.account.stream import AccountStream
+from opensqt.venues.credentials import CredentialsRenewal
+from opensqt.venues.health import BackgroundTasks, Health
 from opensqt.venues.market.data import MarketData
-from opensqt.venues.measurements import Measures
-from opensqt.venues.ratelimit.limiter import Budget, in_lane
+from opensqt.venues.metrics import VenueMetrics
+from opensqt.venues.ratelimit.limiter import RateLimiter, in_lane
 from opensqt.venues.ratelimit.window import Lane
-from opensqt.venues.startup import Preparation
-from opensqt.venues.transport.ccxt_client import Hooks
-from opensqt.venues.transport.errors import MALFORMED
+from opensqt.venues.startup import Startup
+from opensqt.venues.transport.ccxt_client import Callbacks
+from opensqt.venues.transport.errors import PARSE_ERRORS
 from opensqt.venues.transport.rest import Rest
-from opensqt.venues.transport.subscription import QUERY_FAILURES
+from opensqt.venues.transport.subscription import QUERY_ERRORS
 from opensqt.venues.venue import Venue
 
 _log = get_logger("venue")
@@ -38,11 +38,11 @@ _MOST_CANDLES = 1_000
 _RULES_RELOAD_S = 10.0
 _SMALLEST_PAGE = 100
 """Trades that every venue tells in one answer."""
-_PULSE_S = 5.0
+_HOUSEKEEPING_INTERVAL_S = 5.0
 T = TypeVar("T")
 
 
-class VenueExchange:
+class VenueAdapter:
     """One account on one venue, as `opensqt.model.exchange.Exchange`.
 
     Args:
@@ -54,26 +54,33 @@ class VenueExchange:
         protect(*(value.get_secret_value() for value in (settings.api_key, settings.secret, settings.passphrase)))
         self._settings = settings
         self._health = Health(venue_type.name)
-        self._tasks = Tasks(self._health)
-        self._budget = Budget(venue_type.tariff, patience_s=settings.request_timeout_s)
-        self.measures = Measures()
+        self._tasks = BackgroundTasks(self._health)
+        self._rate_limiter = RateLimiter(venue_type.rate_limits, queue_timeout_s=settings.request_timeout_s)
+        self.venue_metrics = VenueMetrics()
         """What the requests and connections to the venue were like."""
-        self.measures.waiting = self._budget.waiting_by_lane
+        self.venue_metrics.queued = self._rate_limiter.queued_by_lane
         self._type = venue_type
-        self._venue = self._reach(settings, self._health)
+        self._venue = self._make_venue(settings, self._health)
         self._client, self._rest = self._venue.client, self._venue.rest
-        self._books = Books(self._venue)
+        self._account_state = AccountState(self._venue)
         self._market = MarketData(self._venue, self._client, self._health, self._tasks)
-        self._private = PrivateStream(self._venue, self._client, self._books, self._health, self._tasks)
-        self._desk = OrderDesk(
-            self._venue, self._books, acknowledged=self._private.expect, rules_stale=self._reload_rules
+        self._account_stream = AccountStream(self._venue, self._client, self._account_state, self._health, self._tasks)
+        self._order_entry = OrderEntry(
+            self._venue,
+            self._account_state,
+            expect_stream=self._account_stream.expect,
+            on_rules_stale=self._reload_rules,
         )
-        self._client.hooks = Hooks(frame=self._on_frame, connected=self._on_connected, unreadable=self._set_aside)
-        self._renewal = Renewal(self._reach, self._venue, self._books, self._health, self._private.log_in_again)
+        self._client.callbacks = Callbacks(
+            frame=self._on_frame, connected=self._on_connected, unreadable=self._report_malformed
+        )
+        self._renewal = CredentialsRenewal(
+            self._make_venue, self._venue, self._account_state, self._health, self._account_stream.reconnect
+        )
         self._rules_loaded_s = 0.0
         self._rules_reload: asyncio.Task[None] | None = None
         self._closed = False
-        self.frames_set_aside = 0
+        self.malformed_frames = 0
         """Frames that could not be read, since the start."""
 
     @property
@@ -91,10 +98,10 @@ class VenueExchange:
     async def start(self) -> None:
         """Load the rules, prove the credentials, take the first inventory and keep it true from then on."""
         try:
-            await Preparation(self._venue, self._health).run()
+            await Startup(self._venue, self._health).run()
             self._rules_loaded_s = time.monotonic()
             if not self._settings.public_only:
-                await self._private.start()
+                await self._account_stream.start()
             self._market.start()
             self._tasks.start("clock", self._keep_clock())
         except BaseException:
@@ -109,7 +116,7 @@ class VenueExchange:
         await self._tasks.close()
         gone = Unreachable(f"the connection to {self.name} was closed")
         self._market.close(gone)
-        for feed in (self._books.orders, self._books.positions, self._books.accounts):
+        for feed in (self._account_state.orders, self._account_state.positions, self._account_state.accounts):
             feed.close(gone)
         await self._client.close()
 
@@ -121,51 +128,51 @@ class VenueExchange:
 
     async def place_order(self, request: OrderRequest) -> Order:
         """Send one order."""
-        self._need_account()
+        self._require_account()
         with in_lane(Lane.ORDER):
-            return await self._desk.place(request)
+            return await self._order_entry.place(request)
 
     async def batch_place_orders(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
         """Send several orders; answers in their order."""
-        self._need_account()
+        self._require_account()
         with in_lane(Lane.ORDER):
-            return await self._desk.place_batch(requests)
+            return await self._order_entry.place_batch(requests)
 
     async def cancel_order(self, ref: OrderRef) -> Order:
         """Cancel one order."""
-        self._need_account()
+        self._require_account()
         with in_lane(Lane.CANCEL):
-            return await self._desk.cancel(ref)
+            return await self._order_entry.cancel(ref)
 
     async def batch_cancel_orders(self, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
         """Cancel several orders; answers in their order."""
-        self._need_account()
+        self._require_account()
         with in_lane(Lane.CANCEL):
-            return await self._desk.cancel_batch(refs)
+            return await self._order_entry.cancel_batch(refs)
 
     async def cancel_all_orders(self, symbol: str) -> list[Order]:
         """Cancel every open order of a symbol."""
-        self._need_account(symbol)
+        self._require_account(symbol)
         with in_lane(Lane.CANCEL):
-            return await self._desk.cancel_all(symbol)
+            return await self._order_entry.cancel_all(symbol)
 
     async def get_order(self, ref: OrderRef) -> Order:
         """Ask the venue for one order: by the client's id, and by its own when it forgot that one sooner."""
-        self._need_account(ref.symbol)
+        self._require_account(ref.symbol)
         try:
             order = await self._read(self._venue.order(ref))
         except OrderNotFound:
-            known = self._books.tracker.find(ref)
+            known = self._account_state.tracker.find(ref)
             order_id = ref.order_id or (known.order_id if known is not None else "")
             if not (ref.client_order_id and order_id):
                 raise
             order = await self._read(self._venue.order(OrderRef(symbol=ref.symbol, order_id=order_id)))
-        return self._as_known(order)
+        return self._merge(order)
 
     async def get_open_orders(self, symbol: str = "") -> list[Order]:
         """Ask the venue for the open orders."""
-        self._need_account(symbol)
-        told = [self._as_known(order) for order in await self._read(self._venue.open_orders(symbol))]
+        self._require_account(symbol)
+        told = [self._merge(order) for order in await self._read(self._venue.open_orders(symbol))]
         # The stream may have told the end of one while the answer was on its way.
         return [order for order in told if not order.status.is_closed]
 
@@ -173,19 +180,19 @@ class VenueExchange:
 
     async def get_account(self) -> Account:
         """Ask the venue for the balance."""
-        self._need_account()
+        self._require_account()
         return await self._read(self._venue.account())
 
     async def get_positions(self, symbol: str = "") -> list[Position]:
         """Ask the venue for the positions."""
-        self._need_account(symbol)
+        self._require_account(symbol)
         positions = await self._read(self._venue.positions(symbol))
         known = self._venue.leverages
         return [replace(told, leverage=told.leverage or known.get(told.symbol)) for told in positions]
 
     async def list_fills(self, symbol: str, *, since_ms: int) -> list[Fill]:
         """Ask the venue for our trades since a time."""
-        self._need_account(symbol)
+        self._require_account(symbol)
         fills = await self._read(self._venue.fills(symbol, since_ms))
         if not since_ms and len(fills) >= _SMALLEST_PAGE:
             # 0 is the newest page alone, which costs one request; a full one may have others before it.
@@ -233,9 +240,9 @@ class VenueExchange:
 
     async def get_status(self) -> ExchangeStatus:
         """Tell whether trading is possible now, and why not."""
-        private = [] if self._settings.public_only else self._private.channels()
+        private = [] if self._settings.public_only else self._account_stream.channels()
         return replace(
-            self._health.status(),
+            self._health.evaluate(),
             channels=(*private, *self._market.channels()),
             clock_offset_ms=self._client.clock_offset_ms,
         )
@@ -243,18 +250,18 @@ class VenueExchange:
     async def get_rate_budget(self) -> RateBudget:
         """Tell what is left of what the venue grants."""
         client = caller()
-        left = self._budget.left(client)
+        snapshot = self._rate_limiter.snapshot(client)
         limits = [
             RateLimit(
                 name=name,
-                limit=room.limit,
-                left=room.left,
-                window_s=room.window_s,
-                used_by_client=room.used_by_client,
+                limit=window.limit,
+                left=window.left,
+                window_s=window.window_s,
+                used_by_client=window.used_by_client,
             )
-            for name, room in left.rooms.items()
+            for name, window in snapshot.windows.items()
         ]
-        return RateBudget(limits=tuple(limits), silent_s=left.silent_s, client=client, waiting=left.waiting)
+        return RateBudget(limits=tuple(limits), silent_s=snapshot.paused_s, client=client, waiting=snapshot.queued)
 
     # Streams
 
@@ -271,26 +278,26 @@ class VenueExchange:
 
     def subscribe_orders(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[OrderUpdate]:
         """Stream orders and fills."""
-        self._need_account(symbol)
+        self._require_account(symbol)
         where = (lambda update: update.order.symbol == symbol) if symbol else None
-        return self._books.orders.subscribe(cursor=cursor, where=where)
+        return self._account_state.orders.subscribe(cursor=cursor, where=where)
 
     def subscribe_account(self, *, cursor: Cursor | None = None) -> Stream[Account]:
         """Stream the balance."""
-        self._need_account()
-        return self._books.accounts.subscribe(cursor=cursor)
+        self._require_account()
+        return self._account_state.accounts.subscribe(cursor=cursor)
 
     def subscribe_positions(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[Position]:
         """Stream positions."""
-        self._need_account(symbol)
+        self._require_account(symbol)
         where = (lambda position: position.symbol == symbol) if symbol else None
-        return self._books.positions.subscribe(cursor=cursor, where=where)
+        return self._account_state.positions.subscribe(cursor=cursor, where=where)
 
     # Frames
 
     def _on_connected(self, socket: Any) -> None:
-        self.measures.connections["private" if self._venue.is_private(socket.url) else "market"] += 1
-        self._private.on_connected(socket)
+        self.venue_metrics.connections["private" if self._venue.is_private(socket.url) else "market"] += 1
+        self._account_stream.on_connected(socket)
 
     def _on_frame(self, socket: Any, frame: Any) -> bool:
         try:
@@ -299,30 +306,30 @@ class VenueExchange:
                 return False
             for event in events:
                 if isinstance(event, Price | Candle):
-                    self._market.take(event, socket)
+                    self._market.handle(event, socket)
                 else:
-                    self._private.take(event, socket)
-        except MALFORMED as error:
-            self._set_aside(f"{frame}: {error!r}")
+                    self._account_stream.handle(event, socket)
+        except PARSE_ERRORS as error:
+            self._report_malformed(f"{frame}: {error!r}")
         return True
 
-    def _set_aside(self, text: str) -> None:
-        self.frames_set_aside += 1
+    def _report_malformed(self, text: str) -> None:
+        self.malformed_frames += 1
         # The first ones tell what is wrong; a stream of them must not fill the log.
-        if self.frames_set_aside <= 10 or self.frames_set_aside % 1_000 == 0:
-            _log.warning("frame set aside", venue=self.name, count=self.frames_set_aside, frame=redact(text[:400]))
+        if self.malformed_frames <= 10 or self.malformed_frames % 1_000 == 0:
+            _log.warning("frame set aside", venue=self.name, count=self.malformed_frames, frame=redact(text[:400]))
 
     # Upkeep
 
     async def _keep_clock(self) -> None:
         """Measure the clock when that is due, and when the venue has answered nothing for a while: it is a question."""
         while True:
-            await asyncio.sleep(min(_PULSE_S, self._settings.clock_interval_s))
-            if not self._rest.clock.due and self._rest.quiet_s < _PULSE_S:
+            await asyncio.sleep(min(_HOUSEKEEPING_INTERVAL_S, self._settings.clock_interval_s))
+            if not self._rest.clock.due and self._rest.idle_s < _HOUSEKEEPING_INTERVAL_S:
                 continue
             try:
                 await self._rest.clock.measure()
-            except QUERY_FAILURES as error:
+            except QUERY_ERRORS as error:
                 _log.warning("the venue's clock could not be asked", error=redact(str(error)))
 
     def _reload_rules(self) -> None:
@@ -336,20 +343,20 @@ class VenueExchange:
     async def _try_to_load_rules(self) -> None:
         try:
             await self._venue.load_rules()
-        except QUERY_FAILURES as error:
+        except QUERY_ERRORS as error:
             _log.warning("the symbol rules could not be loaded afresh", error=redact(str(error)))
 
-    def _reach(self, settings: VenueSettings, health: Health) -> Venue:
+    def _make_venue(self, settings: VenueSettings, health: Health) -> Venue:
         """Make a way to the venue; all of them share one rate budget."""
         client = self._type.make_client(settings)
         # ccxt would load currencies with every market: signed calls that trading does not need.
         client.has["fetchCurrencies"] = False
-        client.budget, client.measures = self._budget, self.measures
+        client.rate_limiter, client.venue_metrics = self._rate_limiter, self.venue_metrics
         rest = Rest(
             client,
             self._type.codes,
             health,
-            self._budget,
+            self._rate_limiter,
             recv_window_ms=settings.recv_window_ms,
             clock_interval_s=settings.clock_interval_s,
         )
@@ -360,10 +367,10 @@ class VenueExchange:
     async def _read(self, answer: Awaitable[T]) -> T:
         try:
             return await answer
-        except MALFORMED as error:
+        except PARSE_ERRORS as error:
             raise VenueError(f"{self.name} answered what could not be read: {error!r}") from error
 
-    def _need_account(self, symbol: str = "") -> None:
+    def _require_account(self, symbol: str = "") -> None:
         if self._settings.public_only:
             raise Unsupported("this adapter runs in public-only mode: it has no account")
         if symbol:
@@ -375,13 +382,13 @@ class VenueExchange:
             expected = ", ".join(name for name in INTERVALS_MS if name in known)
             raise InvalidRequest(f"interval {interval!r}: expected one of {expected}")
 
-    def _as_known(self, told: Order) -> Order:
+    def _merge(self, told: Order) -> Order:
         """Take in what a query told of an order, and answer what is known of it with that."""
-        self._books.learn(told)
-        return self._books.tracker.find(OrderRef(symbol=told.symbol, order_id=told.order_id)) or told
+        self._account_state.apply_order(told)
+        return self._account_state.tracker.find(OrderRef(symbol=told.symbol, order_id=told.order_id)) or told
 
     def _with_client_id(self, fill: Fill) -> Fill:
         if fill.client_order_id:
             return fill
-        order = self._books.tracker.find(OrderRef(symbol=fill.symbol, order_id=fill.order_id))
+        order = self._account_state.tracker.find(OrderRef(symbol=fill.symbol, order_id=fill.order_id))
         return replace(fill, client_order_id=order.client_order_id) if order else fill

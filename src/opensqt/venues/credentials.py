@@ -9,18 +9,18 @@ from opensqt.config.venue import VenueSettings
 from opensqt.model.errors import CredentialsRefused, Unsupported
 from opensqt.model.order import OrderRef
 from opensqt.telemetry.logging import get_logger, protect
-from opensqt.venues.account.state import Books
+from opensqt.venues.account.state import AccountState
 from opensqt.venues.health import Health
-from opensqt.venues.startup import Preparation
+from opensqt.venues.startup import Startup
 from opensqt.venues.venue import Venue
 
 _log = get_logger("venue")
 _LOOKS = 5
 _BETWEEN_LOOKS_S = 0.5
-Reach = Callable[[VenueSettings, Health], Venue]
+MakeVenue = Callable[[VenueSettings, Health], Venue]
 
 
-class Renewal:
+class CredentialsRenewal:
     """Takes up new credentials.
 
     Args:
@@ -31,12 +31,14 @@ class Renewal:
         log_in: Has the private stream log in again.
     """
 
-    def __init__(self, reach: Reach, live: Venue, books: Books, health: Health, log_in: Callable[[], None]) -> None:
-        self._reach = reach
+    def __init__(
+        self, make_venue: MakeVenue, live: Venue, state: AccountState, health: Health, reconnect: Callable[[], None]
+    ) -> None:
+        self._make_venue = make_venue
         self._live = live
-        self._books = books
+        self._state = state
         self._health = health
-        self._log_in = log_in
+        self._reconnect = reconnect
 
     async def renew(self, settings: VenueSettings) -> bool:
         """Prove the key that *settings* hold, then sign with it from the next request on.
@@ -63,7 +65,7 @@ class Renewal:
         # With the new key; all else is as it was, whatever else changed in the settings.
         changed = {"api_key": settings.api_key, "secret": settings.secret, "passphrase": settings.passphrase}
         trial_health = Health(f"{now.name} (new key)")
-        trial = self._reach(now.model_copy(update=changed), trial_health)
+        trial = self._make_venue(now.model_copy(update=changed), trial_health)
         try:
             await self._prove(trial, trial_health)
         finally:
@@ -71,14 +73,14 @@ class Renewal:
         client.apiKey, client.secret, client.password = key, secret, passphrase
         self._health.set("credentials", True)
         _log.info("another key is in use", venue=now.name)
-        self._log_in()
+        self._reconnect()
         return True
 
     async def _prove(self, trial: Venue, health: Health) -> None:
         trial.client.clock_offset_ms = self._live.client.clock_offset_ms
-        preparation = Preparation(trial, health)
-        preparation.check_key_is_given()
-        await preparation.prove_credentials()
+        startup = Startup(trial, health)
+        startup.check_key_is_given()
+        await startup.prove_credentials()
         await trial.load_rules()
         await trial.load_position_mode()
         for look in range(_LOOKS):
@@ -96,15 +98,15 @@ class Renewal:
 
         Ids of orders are one account's only. Those of trades are not: an account that traded with ours shows them, too.
         """
-        tracker = self._books.tracker
+        tracker = self._state.tracker
         shown = [OrderRef(symbol=order.symbol, order_id=order.order_id) for order in await trial.open_orders()]
-        fills = [fill for symbol in list(self._books.symbols) for fill in await trial.fills(symbol, 0)]
+        fills = [fill for symbol in list(self._state.symbols) for fill in await trial.fills(symbol, 0)]
         traded = [OrderRef(symbol=fill.symbol, order_id=fill.order_id) for fill in fills]
         if any(tracker.find(ref) for ref in (*shown, *traded)):
             return True
         if shown or tracker.open_orders():
             return False
         held = {(p.symbol, p.position_side): p.quantity for p in await trial.positions() if not p.is_flat}
-        believed = {(p.symbol, p.position_side): p.quantity for p in self._books.positions.snapshot if not p.is_flat}
-        balance = {account.wallet_balance for account in self._books.accounts.snapshot}
+        believed = {(p.symbol, p.position_side): p.quantity for p in self._state.positions.snapshot if not p.is_flat}
+        balance = {account.wallet_balance for account in self._state.accounts.snapshot}
         return held == believed and (await trial.account()).wallet_balance in balance

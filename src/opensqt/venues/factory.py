@@ -51,6 +51,6 @@ def create_exchange(settings: VenueSettings) -> Exchange:
     """
     check_name(settings.name)
     # Only a program that makes an adapter pays for ccxt.
-    from opensqt.venues.adapter import VenueExchange
+    from opensqt.venues.adapter import VenueAdapter
 
-    return VenueExchange(venue_type(settings.name), settings)
+    return VenueAdapter(venue_type(settings.name), settings)

@@ -20,14 +20,14 @@ class Health:
     def __init__(self, venue: str) -> None:
         self._venue = venue
         self._checks: dict[str, Check] = {}
-        self._doubts: dict[str, Callable[[], str]] = {}
+        self._probes: dict[str, Callable[[], str]] = {}
 
-    def doubt(self, name: str, why: Callable[[], str]) -> None:
+    def add_probe(self, name: str, probe: Callable[[], str]) -> None:
         """Have *why* asked whenever the status is: what it answers, unless empty, turns the check red until it is set.
 
         For what goes wrong by nothing happening.
         """
-        self._doubts[name] = why
+        self._probes[name] = probe
 
     def set(self, name: str, ok: bool, reason: str = "") -> None:
         """Set a check; `since_ms` moves only when *ok* changes."""
@@ -45,17 +45,17 @@ class Health:
     def forget(self, name: str) -> None:
         """Drop a check whose subject is gone."""
         self._checks.pop(name, None)
-        self._doubts.pop(name, None)
+        self._probes.pop(name, None)
 
     def ok(self, name: str) -> bool:
         """Whether a check is known and ok."""
         check = self._checks.get(name)
         return check is not None and check.ok
 
-    def status(self) -> ExchangeStatus:
+    def evaluate(self) -> ExchangeStatus:
         """Answer all checks."""
-        for name, why in self._doubts.items():
-            if self.ok(name) and (reason := why()):
+        for name, probe in self._probes.items():
+            if self.ok(name) and (reason := probe()):
                 self.set(name, False, reason)
         return ExchangeStatus(checks=tuple(self._checks.values()))
 
@@ -65,7 +65,7 @@ def in_ms(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * 1000)
 
 
-class Tasks:
+class BackgroundTasks:
     """Owns background tasks: one that ends with an error turns its check `task:NAME` red and is logged."""
 
     def __init__(self, health: Health) -> None:

@@ -14,13 +14,13 @@ from opensqt.model.errors import (
 )
 from opensqt.telemetry.logging import get_logger
 from opensqt.venues.health import Health
-from opensqt.venues.transport.retry import patiently
+from opensqt.venues.transport.retry import retry_start_step
 from opensqt.venues.venue import Venue
 
 _log = get_logger("venue")
 
 
-class Preparation:
+class Startup:
     """The steps before an adapter serves.
 
     Args:
@@ -35,7 +35,7 @@ class Preparation:
 
     async def run(self) -> None:
         """Take all steps; the first that fails ends the start, but a venue that asks for a wait is waited for."""
-        await patiently(self._run)
+        await retry_start_step(self._run)
 
     async def _run(self) -> None:
         if not self._settings.public_only:

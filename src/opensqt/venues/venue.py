@@ -17,8 +17,8 @@ from opensqt.model.market import Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderStatus, OrderUpdate
 from opensqt.model.venue import Capabilities, SymbolRules
 from opensqt.telemetry.logging import get_logger, redact
-from opensqt.venues.ratelimit.policy import Tariff
-from opensqt.venues.transport.errors import MALFORMED, Codes
+from opensqt.venues.ratelimit.policy import RateLimitPolicy
+from opensqt.venues.transport.errors import PARSE_ERRORS, Codes
 from opensqt.venues.transport.rest import Rest
 
 
@@ -50,7 +50,7 @@ class StreamReady:
 
 
 @dataclass(frozen=True, slots=True)
-class FillsWaiting:
+class FillsPending:
     """Trades were made in a symbol that the stream tells in part only: a query tells the rest."""
 
     symbol: str
@@ -61,7 +61,7 @@ Event = (
     | Candle
     | OrderUpdate
     | Fill
-    | FillsWaiting
+    | FillsPending
     | Position
     | BalanceChange
     | LeverageChange
@@ -76,7 +76,7 @@ _KINDS_KEPT = 100
 T = TypeVar("T")
 
 
-def accepted(request: OrderRequest, order_id: str, event_time_ms: int) -> Order:
+def acknowledged_order(request: OrderRequest, order_id: str, event_time_ms: int) -> Order:
     """Make the order that a venue has accepted and told nothing of but its id."""
     return Order(
         symbol=request.symbol,
@@ -107,12 +107,12 @@ class Venue(ABC):
     name: ClassVar[str]
     capabilities: ClassVar[Capabilities]
     codes: ClassVar[Codes]
-    tariff: ClassVar[Tariff]
+    rate_limits: ClassVar[RateLimitPolicy]
     needs_passphrase: ClassVar[bool] = False
     """Whether a key comes with a passphrase."""
     stale_rules: ClassVar[frozenset[str]] = frozenset()
     """Codes that say that the symbol's rules changed since they were loaded."""
-    tells_ready: ClassVar[bool] = False
+    announces_ready: ClassVar[bool] = False
     """Whether `parse` tells StreamReady; else a private connection is ready as soon as it is made."""
 
     def __init__(self, settings: VenueSettings, client: Any, rest: Rest) -> None:
@@ -125,7 +125,7 @@ class Venue(ABC):
         self._unified: dict[str, str] = {}
         self.unknown_events: Counter[str] = Counter()
         """How often each kind of event came that nothing of ours handles."""
-        self.rows_set_aside = 0
+        self.malformed_rows = 0
         """Rows of answers that could not be read."""
         self._market_time_ms = 0
         self._market_time_seen_s = float("-inf")
@@ -143,12 +143,12 @@ class Venue(ABC):
         rules, unified = {}, {}
         for market in markets.values():
             if market["swap"] and market["linear"] and market["settle"] == "USDT" and market["active"] is not False:
-                found = self.rules_of(market)
+                found = self.parse_rules(market)
                 rules[found.symbol] = found
                 unified[found.symbol] = market["symbol"]
         self.rules, self._unified = rules, unified
 
-    def rules_of(self, market: dict[str, Any]) -> SymbolRules:
+    def parse_rules(self, market: dict[str, Any]) -> SymbolRules:
         """Read the rules out of ccxt's market; contracts become base coins."""
         size = Decimal(market["contractSize"] or 1)
         limits = market["limits"]
@@ -288,18 +288,18 @@ class Venue(ABC):
         """Give the subscription up."""
         await self.client.un_watch_ohlcv(self.unified(symbol), interval)
 
-    def read_rows(self, rows: Iterable[Any], read: Callable[[Any], T]) -> list[T]:
+    def parse_rows(self, rows: Iterable[Any], read: Callable[[Any], T]) -> list[T]:
         """Read the rows of an answer; one that can't be read is set aside and reported, and hides no other."""
         found = []
         for row in rows:
             try:
                 found.append(read(row))
-            except MALFORMED as error:
-                self.rows_set_aside += 1
+            except PARSE_ERRORS as error:
+                self.malformed_rows += 1
                 _log.error("row set aside", venue=self.name, error=repr(error), row=redact(str(row)[:400]))
         return found
 
-    def note_unknown(self, kind: str) -> None:
+    def count_unknown(self, kind: str) -> None:
         """Count an event of a kind that nothing of ours handles, and tell of the first."""
         if kind not in self.unknown_events and len(self.unknown_events) < _KINDS_KEPT:
             _log.info("event not handled", venue=self.name, kind=kind[:60])
@@ -307,17 +307,17 @@ class Venue(ABC):
             kind = "other"
         self.unknown_events[kind] += 1
 
-    def note_market_time(self, event_time_ms: int) -> None:
+    def observe_market_time(self, event_time_ms: int) -> None:
         """Take in the time that a market data frame told."""
         self._market_time_ms = max(self._market_time_ms, event_time_ms)
         self._market_time_seen_s = time.monotonic()
 
-    async def is_over(self, symbol: str, close_ms: int) -> bool:
+    async def has_passed(self, symbol: str, close_ms: int) -> bool:
         """Say whether the market is past a time. Its own time counts: in a replay it is not the venue's clock."""
         return close_ms < self.client.nonce() and close_ms < await self.market_now_ms(symbol)
 
     async def market_now_ms(self, symbol: str) -> int:
         """Answer the market's time, as last told by its data; asked for when that is long ago."""
         if time.monotonic() - self._market_time_seen_s > _MARKET_TIME_LASTS_S:
-            self.note_market_time((await self.price(symbol)).event_time_ms)
+            self.observe_market_time((await self.price(symbol)).event_time_ms)
         return self._market_time_ms

@@ -13,49 +13,49 @@ _Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Word:
+class PendingAck:
     """A promise of the stream's next word on one order."""
 
-    heard: asyncio.Future[Order]
+    future: asyncio.Future[Order]
     closed: bool
     """Whether only a word that closes the order will do."""
 
     @property
     def order(self) -> Order | None:
         """What was told, or None so far."""
-        return self.heard.result() if self.heard.done() else None
+        return self.future.result() if self.future.done() else None
 
 
-class Words:
+class PendingAcks:
     """Those who wait, by the id that they named the order with."""
 
     def __init__(self) -> None:
-        self._waiting: dict[_Key, list[Word]] = {}
+        self._waiting: dict[_Key, list[PendingAck]] = {}
 
     @contextmanager
-    def expected(self, ref: OrderRef, *, closed: bool = False) -> Iterator[Word]:
+    def expect(self, ref: OrderRef, *, closed: bool = False) -> Iterator[PendingAck]:
         """Listen from before the request is sent, as the stream may be ahead of the reply."""
         key = _key(ref.symbol, ref.client_order_id, ref.order_id)
-        word = Word(asyncio.get_running_loop().create_future(), closed)
-        self._waiting.setdefault(key, []).append(word)
+        ack = PendingAck(asyncio.get_running_loop().create_future(), closed)
+        self._waiting.setdefault(key, []).append(ack)
         try:
-            yield word
+            yield ack
         finally:
-            self._waiting[key].remove(word)
+            self._waiting[key].remove(ack)
             if not self._waiting[key]:
                 del self._waiting[key]
 
-    def tell(self, order: Order) -> None:
+    def resolve(self, order: Order) -> None:
         """Take in what the stream told."""
         for key in (_key(order.symbol, order.client_order_id, ""), _key(order.symbol, "", order.order_id)):
-            for word in self._waiting.get(key, ()):
-                if not word.heard.done() and (order.status.is_closed or not word.closed):
-                    word.heard.set_result(order)
+            for ack in self._waiting.get(key, ()):
+                if not ack.future.done() and (order.status.is_closed or not ack.closed):
+                    ack.future.set_result(order)
 
 
-async def heard(words: Iterable[Word], within_s: float) -> None:
+async def wait_for_acks(acks: Iterable[PendingAck], within_s: float) -> None:
     """Wait until all were told, or the time is over."""
-    futures = [word.heard for word in words]
+    futures = [ack.future for ack in acks]
     if futures:
         await asyncio.wait(futures, timeout=within_s)
 

@@ -30,8 +30,8 @@ from opensqt.model.order import (
 )
 from opensqt.model.order_gate import departing
 from opensqt.telemetry.logging import get_logger
-from opensqt.venues.account.state import Books, sides
-from opensqt.venues.transport.errors import MALFORMED
+from opensqt.venues.account.state import AccountState, sides
+from opensqt.venues.transport.errors import PARSE_ERRORS
 from opensqt.venues.venue import Venue
 
 _log = get_logger("venue")
@@ -40,7 +40,7 @@ _CANCEL_ALL_PAUSE_S = 0.2
 T = TypeVar("T")
 
 
-class OrderDesk:
+class OrderEntry:
     """The changing half of an adapter. Nothing here sends an order twice.
 
     Args:
@@ -51,12 +51,17 @@ class OrderDesk:
     """
 
     def __init__(
-        self, venue: Venue, books: Books, *, acknowledged: Callable[[], None], rules_stale: Callable[[], None]
+        self,
+        venue: Venue,
+        state: AccountState,
+        *,
+        expect_stream: Callable[[], None],
+        on_rules_stale: Callable[[], None],
     ) -> None:
         self._venue = venue
-        self._books = books
-        self._acknowledged = acknowledged
-        self._rules_stale = rules_stale
+        self._state = state
+        self._expect_stream = expect_stream
+        self._on_rules_stale = on_rules_stale
         self._placing: dict[asyncio.Event, frozenset[str]] = {}
         """The placings that are not answered yet, with their symbols; the event is set with the answer."""
 
@@ -76,7 +81,7 @@ class OrderDesk:
         reason = venue.rules[symbol].denial(request) or _position_side_denial(request, venue.position_mode)
         if reason:
             return OrderDenied(reason, symbol=symbol)
-        if self._books.tracker.find(OrderRef(symbol=symbol, client_order_id=request.client_order_id)):
+        if self._state.tracker.find(OrderRef(symbol=symbol, client_order_id=request.client_order_id)):
             return DuplicateOrder(f"client_order_id {request.client_order_id!r}: used before", symbol=symbol)
         return None
 
@@ -87,11 +92,11 @@ class OrderDesk:
             raise denied
         try:
             with self._under_way([request]):
-                order = await self._answered(self._venue.place(request), request.symbol)
+                order = await self._parse_or_unknown(self._venue.place(request), request.symbol)
         except ExchangeError as error:
-            self._look_at(error)
+            self._check_rules_stale(error)
             raise
-        outcome = self._learn_placed(request, order)
+        outcome = self._apply_placed(request, order)
         if isinstance(outcome, ExchangeError):
             raise outcome
         return outcome
@@ -117,10 +122,10 @@ class OrderDesk:
         """Cancel one order; when the answer leaves doubt, ask what became of it."""
         self._venue.unified(ref.symbol)
         try:
-            order = await self._answered(self._venue.cancel(ref), ref.symbol)
+            order = await self._parse_or_unknown(self._venue.cancel(ref), ref.symbol)
         except (OrderNotFound, OutcomeUnknown) as error:
-            return await self._after_doubtful_cancel(ref, error)
-        self._learn(order)
+            return await self._resolve_cancel(ref, error)
+        self._apply(order)
         return order
 
     async def cancel_batch(self, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
@@ -135,14 +140,14 @@ class OrderDesk:
                 answers.update(zip(chunk, results, strict=True))
         return [answers[number] for number in range(len(refs))]
 
-    async def cancel_all(self, symbol: str, *, told_within_s: float = 2.0) -> list[Order]:
+    async def cancel_all(self, symbol: str, *, stream_timeout_s: float = 2.0) -> list[Order]:
         """Cancel every order of a symbol until the venue shows none, and return those that were canceled.
 
         An order whose placing is not answered yet, when this begins, is waited for and canceled, too.
 
         Args:
             symbol: Canonical.
-            told_within_s: How long the private stream gets before the venue is asked about each order.
+            stream_timeout_s: How long the private stream gets before the venue is asked about each order.
 
         Raises:
             OutcomeUnknown: Orders are still open after several rounds.
@@ -151,15 +156,15 @@ class OrderDesk:
         canceled: dict[str, Order] = {}
         for number in range(_CANCEL_ALL_ROUNDS):
             for order in await self._venue.open_orders(symbol):
-                self._books.learn(order)
+                self._state.apply_order(order)
             # What was acknowledged may not be shown yet, and the stream may have told the end of what is still shown.
-            left = {order.order_id for order in self._books.tracker.open_orders(symbol)}
+            left = {order.order_id for order in self._state.tracker.open_orders(symbol)}
             if number and not left and all(answered.is_set() for answered in placing):
                 return list(canceled.values())
             if number > 1:
                 await asyncio.sleep(_CANCEL_ALL_PAUSE_S * number)
             await self._venue.cancel_all(symbol)
-            canceled |= await self._ended(symbol, left, told_within_s)
+            canceled |= await self._wait_and_query(symbol, left, stream_timeout_s)
             for answered in placing:
                 await answered.wait()
         ids = ", ".join(sorted(left))
@@ -169,11 +174,13 @@ class OrderDesk:
         symbol = requests[0].symbol
         try:
             if len(requests) == 1:
-                answers: list[Order | ExchangeError] = [await self._answered(self._venue.place(requests[0]), symbol)]
+                answers: list[Order | ExchangeError] = [
+                    await self._parse_or_unknown(self._venue.place(requests[0]), symbol)
+                ]
             else:
-                answers = await self._answered(self._venue.place_batch(requests), symbol)
+                answers = await self._parse_or_unknown(self._venue.place_batch(requests), symbol)
         except ExchangeError as error:
-            self._look_at(error)
+            self._check_rules_stale(error)
             return [error] * len(requests)
         if len(answers) != len(requests):
             text = f"the venue answered {len(answers)} of {len(requests)} orders"
@@ -181,10 +188,10 @@ class OrderDesk:
         results: list[Order | ExchangeError] = []
         for request, answer in zip(requests, answers, strict=True):
             if isinstance(answer, ExchangeError):
-                self._look_at(answer)
+                self._check_rules_stale(answer)
                 results.append(answer)
             else:
-                results.append(self._learn_placed(request, answer))
+                results.append(self._apply_placed(request, answer))
         return results
 
     async def _cancel_chunk(self, symbol: str, refs: list[OrderRef]) -> list[Order | ExchangeError]:
@@ -192,7 +199,7 @@ class OrderDesk:
             self._venue.unified(symbol)
             if len(refs) == 1:
                 return [await self.cancel(refs[0])]
-            answers = await self._answered(self._venue.cancel_batch(symbol, refs), symbol)
+            answers = await self._parse_or_unknown(self._venue.cancel_batch(symbol, refs), symbol)
             if len(answers) != len(refs):
                 raise OutcomeUnknown(f"the venue answered {len(answers)} of {len(refs)} cancels", symbol=symbol)
         except OutcomeUnknown as error:
@@ -204,69 +211,69 @@ class OrderDesk:
     async def _after_batch_cancel(self, ref: OrderRef, answer: Order | ExchangeError) -> Order | ExchangeError:
         if isinstance(answer, OrderNotFound | OutcomeUnknown):
             try:
-                return await self._after_doubtful_cancel(ref, answer)
+                return await self._resolve_cancel(ref, answer)
             except ExchangeError as error:
                 return error
         if isinstance(answer, Order):
-            self._learn(answer)
+            self._apply(answer)
         return answer
 
-    async def _after_doubtful_cancel(self, ref: OrderRef, doubt: ExchangeError) -> Order:
+    async def _resolve_cancel(self, ref: OrderRef, cause: ExchangeError) -> Order:
         """Answer what became of an order whose cancel was refused as unknown, or not answered."""
         try:
-            order = await self._answered(self._venue.order(ref), ref.symbol)
+            order = await self._parse_or_unknown(self._venue.order(ref), ref.symbol)
         except OrderNotFound:
-            if isinstance(doubt, OrderNotFound):
+            if isinstance(cause, OrderNotFound):
                 raise
-            raise doubt from None
+            raise cause from None
         except ExchangeError as error:
             text = f"the cancel was sent; what became of the order could not be asked: {error}"
-            raise OutcomeUnknown(text, symbol=ref.symbol) from doubt
-        self._books.learn(order)
+            raise OutcomeUnknown(text, symbol=ref.symbol) from cause
+        self._state.apply_order(order)
         if order.status.is_closed:
             return order
-        raise OutcomeUnknown(f"the cancel was sent; the order is still {order.status}", symbol=ref.symbol) from doubt
+        raise OutcomeUnknown(f"the cancel was sent; the order is still {order.status}", symbol=ref.symbol) from cause
 
-    async def _answered(self, answer: Awaitable[T], symbol: str) -> T:
+    async def _parse_or_unknown(self, answer: Awaitable[T], symbol: str) -> T:
         """Await an answer; one that can't be read leaves the outcome open."""
         try:
             return await answer
-        except MALFORMED as error:
+        except PARSE_ERRORS as error:
             _log.error("the venue's answer could not be read", symbol=symbol, error=repr(error))
             raise OutcomeUnknown("the venue's answer could not be read", symbol=symbol) from error
 
-    def _learn_placed(self, request: OrderRequest, order: Order) -> Order | ExchangeError:
-        self._learn(order)
+    def _apply_placed(self, request: OrderRequest, order: Order) -> Order | ExchangeError:
+        self._apply(order)
         ended = order.status in (OrderStatus.EXPIRED, OrderStatus.REJECTED, OrderStatus.CANCELED)
         if request.time_in_force is TimeInForce.POST_ONLY and ended and not order.filled_quantity:
             text = order.reason or "the post-only order would have taken"
             return PostOnlyWouldCross(text, symbol=request.symbol)
         return order
 
-    def _learn(self, order: Order) -> None:
+    def _apply(self, order: Order) -> None:
         """Take in an answer; the stream has to tell it too, unless it was the quicker one."""
-        if self._books.learn(order):
-            self._acknowledged()
+        if self._state.apply_order(order):
+            self._expect_stream()
 
-    def _look_at(self, error: ExchangeError) -> None:
+    def _check_rules_stale(self, error: ExchangeError) -> None:
         if error.venue_code in self._venue.stale_rules:
-            self._rules_stale()
+            self._on_rules_stale()
 
-    async def _ended(self, symbol: str, order_ids: set[str], told_within_s: float) -> dict[str, Order]:
+    async def _wait_and_query(self, symbol: str, order_ids: set[str], stream_timeout_s: float) -> dict[str, Order]:
         """Find out what became of orders that are being canceled; return those that were canceled, by their id."""
         refs = [OrderRef(symbol=symbol, order_id=order_id) for order_id in order_ids]
-        if not all(self._closed(ref) for ref in refs):
-            self._acknowledged()
-        await self._until_closed(refs, told_within_s)
+        if not all(self._is_closed(ref) for ref in refs):
+            self._expect_stream()
+        await self._wait_until_closed(refs, stream_timeout_s)
         for ref in refs:
-            if not self._closed(ref):
-                await self._ask_about(ref)
-        found = {ref.order_id: self._books.tracker.find(ref) for ref in refs}
+            if not self._is_closed(ref):
+                await self._query_order(ref)
+        found = {ref.order_id: self._state.tracker.find(ref) for ref in refs}
         return {name: order for name, order in found.items() if order and order.status is OrderStatus.CANCELED}
 
-    async def _ask_about(self, ref: OrderRef) -> None:
+    async def _query_order(self, ref: OrderRef) -> None:
         try:
-            self._books.learn(await self._venue.order(ref))
+            self._state.apply_order(await self._venue.order(ref))
         except OrderNotFound:
             # Not shown yet; it counts as open until the venue tells its end.
             _log.info("an order that is being canceled is not shown", symbol=ref.symbol, order_id=ref.order_id)
@@ -283,20 +290,20 @@ class OrderDesk:
             del self._placing[answered]
             answered.set()
 
-    async def _until_closed(self, refs: list[OrderRef], within_s: float) -> None:
+    async def _wait_until_closed(self, refs: list[OrderRef], within_s: float) -> None:
         """Wait until the stream told the end of all of *refs*, or the time is over."""
-        reader = self._books.orders.subscribe()
+        reader = self._state.orders.subscribe()
         try:
             async with asyncio.timeout(within_s):
-                while not all(self._closed(ref) for ref in refs):
+                while not all(self._is_closed(ref) for ref in refs):
                     await anext(reader)
         except TimeoutError:
             _log.info("the stream did not tell of every cancel in time; asking", orders=len(refs))
         finally:
             await reader.aclose()
 
-    def _closed(self, ref: OrderRef) -> bool:
-        order = self._books.tracker.find(ref)
+    def _is_closed(self, ref: OrderRef) -> bool:
+        order = self._state.tracker.find(ref)
         return order is not None and order.status.is_closed
 
 

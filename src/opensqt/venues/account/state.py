@@ -23,11 +23,11 @@ _OVERLAP_MS = 300_000
 _ALL_TRADES_EVERY_S = 60.0
 _EARLY_FILLS_KEPT = 1_000
 """Orders; the fills of one that is never told are found by query."""
-_QUERIES_LAG_NS = 2_000_000_000
+_QUERY_STALENESS_NS = 2_000_000_000
 PositionKey = tuple[str, PositionSide]
 
 
-class Books:
+class AccountState:
     """What is known of the account, and the feeds that tell it.
 
     Args:
@@ -50,17 +50,17 @@ class Books:
         self.accounts: Feed[Account] = Feed(key=lambda account: account.asset, conflate=True)
         self.symbols: dict[str, None] = dict.fromkeys(venue.settings.symbols)
         self._positions: dict[PositionKey, Position] = {}
-        self._touched: set[PositionKey] = set()
+        self._updated_by_stream: set[PositionKey] = set()
         self._account: Account | None = None
         self._begun_ms: dict[str, int] = {}
         self._watermarks: dict[str, int] = {}
         self._early_fills: dict[tuple[str, str], list[Fill]] = {}
-        self._asking = asyncio.Lock()
+        self._querying = asyncio.Lock()
         self._all_trades_at_s = 0.0
-        self.news: Counter[str] = Counter()
+        self.missed_updates: Counter[str] = Counter()
         """How often a comparison told what the stream's channel had not: `orders`, `positions`."""
 
-    def learn(self, order: Order, fill: Fill | None = None) -> bool:
+    def apply_order(self, order: Order, fill: Fill | None = None) -> bool:
         """Take in an order's state, publish what is new of it, and say whether anything was."""
         update = self.tracker.apply(order, fill)
         if order.symbol not in self.symbols:
@@ -70,10 +70,10 @@ class Books:
         if update is not None:
             self.orders.publish((update,))
         for early in self._early_fills.pop((order.symbol, order.order_id), ()):
-            self.learn_fill(early)
+            self.apply_fill(early)
         return update is not None
 
-    def learn_fill(self, fill: Fill) -> None:
+    def apply_fill(self, fill: Fill) -> None:
         """Take in a fill that a stream told by itself; one that is ahead of its order waits for it."""
         order = self.tracker.find(OrderRef(symbol=fill.symbol, order_id=fill.order_id))
         if order is None:
@@ -86,17 +86,17 @@ class Books:
         if update is not None:
             self.orders.publish((update,))
 
-    def learn_position(self, position: Position) -> None:
+    def apply_position(self, position: Position) -> None:
         """Take in a streamed position."""
         key = (position.symbol, position.position_side)
         known = self._positions.get(key)
         if known is not None and position.event_time_ms < known.event_time_ms:
             return
-        self._touched.add(key)
+        self._updated_by_stream.add(key)
         self.symbols.setdefault(position.symbol)
         self._set_position(key, position)
 
-    def learn_balance(self, change: BalanceChange) -> None:
+    def apply_balance(self, change: BalanceChange) -> None:
         """Take in a streamed wallet balance; a query tells what is available of it."""
         known = self._account
         if known is None or change.event_time_ms < known.event_time_ms:
@@ -110,7 +110,7 @@ class Books:
             )
         )
 
-    async def begin(self) -> None:
+    async def load(self) -> None:
         """Take the first inventory; again if it failed, with the private stream connected and its frames held back."""
         for order in await self._venue.open_orders():
             self.symbols.setdefault(order.symbol)
@@ -127,26 +127,26 @@ class Books:
         self.positions.replace(self._positions.values(), gap=False)
         await self.refresh_account()
 
-    async def reconcile(self, *, thorough: bool) -> None:
+    async def reconcile(self, *, full: bool) -> None:
         """Compare with the venue and publish what was missed. A failed query changes nothing.
 
         Args:
-            thorough: After a reconnect: ask for the trades of every symbol, not only where something is missing.
+            full: After a reconnect: ask for the trades of every symbol, not only where something is missing.
         """
-        async with self._asking:
+        async with self._querying:
             if time.monotonic() - self._all_trades_at_s > _ALL_TRADES_EVERY_S:
-                thorough = True
-            told = await self._ask_orders(everywhere=thorough)
+                full = True
+            told = await self._query_orders(everywhere=full)
             moved = await self.refresh_positions()
-            self.news["positions"] += len(moved)
+            self.missed_updates["positions"] += len(moved)
             missing = {order.symbol for order in told if self.tracker.unexplained(order)}
             missing |= moved | {order.symbol for order in self.tracker.incomplete()}
-            for symbol in list(self.symbols) if thorough else sorted(missing):
-                await self._ask_fills(symbol)
-            if thorough:
+            for symbol in list(self.symbols) if full else sorted(missing):
+                await self._query_fills(symbol)
+            if full:
                 self._all_trades_at_s = time.monotonic()
             for order in told:
-                self.news["orders"] += self.learn(order)
+                self.missed_updates["orders"] += self.apply_order(order)
             await self.refresh_account()
 
     async def refresh_account(self) -> None:
@@ -155,7 +155,7 @@ class Books:
 
     async def refresh_positions(self) -> set[str]:
         """Ask for the positions, publish those that changed, and answer the symbols where one did unseen."""
-        self._touched.clear()
+        self._updated_by_stream.clear()
         told = {(p.symbol, p.position_side): p for p in await self._venue.positions()}
         for key, known in self._positions.items():
             if key not in told and not known.is_flat:
@@ -167,7 +167,7 @@ class Books:
         for key, position in told.items():
             before = self._positions.get(key)
             # What the stream told while we asked, or just before, is newer than the answer.
-            if key in self._touched or (before is not None and _is_older(position, before)):
+            if key in self._updated_by_stream or (before is not None and _is_older(position, before)):
                 continue
             self.symbols.setdefault(position.symbol)
             if before is not None and before.quantity != position.quantity:
@@ -175,10 +175,10 @@ class Books:
             self._set_position(key, position)
         return moved
 
-    async def _ask_orders(self, *, everywhere: bool) -> list[Order]:
+    async def _query_orders(self, *, everywhere: bool) -> list[Order]:
         """Ask for the open orders, and one by one for those that were open and are not among them."""
         known = self.tracker.open_orders()
-        asked_ns = time.time_ns()
+        queried_ns = time.time_ns()
         told: list[Order] = []
         if everywhere or not self.symbols:
             told += await self._venue.open_orders()
@@ -192,31 +192,31 @@ class Books:
             now = self.tracker.find(_ref(order))
             if now is None or now.status.is_closed:
                 continue
-            told += await self._ask_one(now, asked_ns)
+            told += await self._query_order(now, queried_ns)
         return told
 
-    async def _ask_one(self, order: Order, asked_ns: int) -> list[Order]:
+    async def _query_order(self, order: Order, queried_ns: int) -> list[Order]:
         try:
             return [await self._venue.order(_ref(order))]
         except OrderNotFound:
             # The venue's queries may lag behind its acceptance: absence proves nothing on a young order.
-            if asked_ns - order.received_ns < self._venue.settings.visibility_margin_s * 2e9:
+            if queried_ns - order.received_ns < self._venue.settings.visibility_margin_s * 2e9:
                 return []
             _log.warning("the venue knows an open order no more", symbol=order.symbol, order_id=order.order_id)
             return [replace(order, status=OrderStatus.CANCELED, reason="the venue knows it no more")]
 
-    async def ask_fills(self, symbol: str) -> None:
+    async def query_fills(self, symbol: str) -> None:
         """Ask for a symbol's trades because its stream said that there are new ones: no sign of a lost frame."""
-        async with self._asking:
+        async with self._querying:
             if symbol not in self._begun_ms:
                 return
-            news = self.news["orders"]
+            missed_updates = self.missed_updates["orders"]
             try:
-                await self._ask_fills(symbol)
+                await self._query_fills(symbol)
             finally:
-                self.news["orders"] = news
+                self.missed_updates["orders"] = missed_updates
 
-    async def _ask_fills(self, symbol: str) -> None:
+    async def _query_fills(self, symbol: str) -> None:
         """Ask for the trades since the watermark, less an overlap, and publish those not seen."""
         watermark = self._watermarks.get(symbol, 0)
         oldest = min((o.event_time_ms for o in self.tracker.incomplete() if o.symbol == symbol), default=watermark)
@@ -225,22 +225,22 @@ class Books:
             self._begin_symbol(symbol, _newest_ms(fills))
         for fill in fills:
             if not self.tracker.has_fill(symbol, fill.trade_id):
-                await self._learn_fill(fill)
+                await self._apply_queried_fill(fill)
         self._watermarks[symbol] = max(watermark, _newest_ms(fills))
 
-    async def _learn_fill(self, fill: Fill) -> None:
+    async def _apply_queried_fill(self, fill: Fill) -> None:
         """Take in a fill that only a query told; of an order never heard of, unless it is from before our time."""
         ref = OrderRef(symbol=fill.symbol, order_id=fill.order_id)
         if self.tracker.find(ref) is not None:
             update = self.tracker.apply_fill(fill)
             # An order from before our time may be known because somebody asked for it; its fills were told then.
             if update is not None and fill.event_time_ms >= self._begun_ms[fill.symbol]:
-                self.news["orders"] += 1
+                self.missed_updates["orders"] += 1
                 self.orders.publish((update,))
         elif fill.event_time_ms <= self._begun_ms[fill.symbol]:
             self.tracker.skip_fills([fill])
         else:
-            self.news["orders"] += self.learn(await self._venue.order(ref), fill)
+            self.missed_updates["orders"] += self.apply_order(await self._venue.order(ref), fill)
 
     def _begin_symbol(self, symbol: str, event_time_ms: int) -> None:
         """Count the fills of a symbol from a venue time on."""
@@ -292,7 +292,7 @@ def _is_older(told: Position, known: Position) -> bool:
         return False
     if told.event_time_ms:
         return told.event_time_ms < known.event_time_ms
-    return told.received_ns - known.received_ns < _QUERIES_LAG_NS
+    return told.received_ns - known.received_ns < _QUERY_STALENESS_NS
 
 
 def _newest_ms(fills: list[Fill]) -> int:

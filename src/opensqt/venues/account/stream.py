@@ -13,16 +13,16 @@ from opensqt.model.errors import ExchangeError, Unreachable
 from opensqt.model.order import Fill, OrderUpdate
 from opensqt.model.venue import Channel
 from opensqt.telemetry.logging import get_logger, redact
-from opensqt.venues.account.state import Books
-from opensqt.venues.health import Health, Tasks, in_ms
+from opensqt.venues.account.state import AccountState
+from opensqt.venues.health import BackgroundTasks, Health, in_ms
 from opensqt.venues.ratelimit.limiter import in_lane
 from opensqt.venues.ratelimit.window import Lane
-from opensqt.venues.transport.retry import patiently
-from opensqt.venues.transport.subscription import QUERY_FAILURES, Upstream
+from opensqt.venues.transport.retry import retry_start_step
+from opensqt.venues.transport.subscription import QUERY_ERRORS, Subscription
 from opensqt.venues.venue import (
     BalanceChange,
     Event,
-    FillsWaiting,
+    FillsPending,
     LeverageChange,
     StreamExpired,
     StreamReady,
@@ -40,7 +40,7 @@ _RETRY_S = 0.5
 _ACCOUNT_EVERY_S = 1.0
 
 
-class PrivateStream:
+class AccountStream:
     """Keeps the books true.
 
     Args:
@@ -51,10 +51,10 @@ class PrivateStream:
         tasks: Owns the loops.
     """
 
-    def __init__(self, venue: Venue, client: Any, books: Books, health: Health, tasks: Tasks) -> None:
+    def __init__(self, venue: Venue, client: Any, state: AccountState, health: Health, tasks: BackgroundTasks) -> None:
         self._venue = venue
         self._client = client
-        self._books = books
+        self._state = state
         self._health = health
         self._tasks = tasks
         self._socket: Any = None
@@ -62,19 +62,19 @@ class PrivateStream:
         self._connected = asyncio.Event()
         self._resync = asyncio.Event()
         self._balance_moved = asyncio.Event()
-        self._fills_waiting: asyncio.Queue[str] = asyncio.Queue()
-        self._held: list[Event] | None = []
+        self._fills_pending: asyncio.Queue[str] = asyncio.Queue()
+        self._buffered: list[Event] | None = []
         """Frames that came before the first inventory; None after it."""
-        self._heard_s: dict[str, float] = {}
+        self._last_event_s: dict[str, float] = {}
         """When each channel last told anything."""
-        self._expected_s: dict[str, float] = {}
+        self._overdue_since_s: dict[str, float] = {}
         """Since when a channel owes what the venue has answered already."""
-        self._vouched_s = time.monotonic()
+        self._verified_s = time.monotonic()
         """When data came, or a comparison with the venue was made."""
-        self._unproven = ""
+        self._unverified_reason = ""
         """Why the connection before this one was replaced, if for silence, until this one proves better."""
-        self._upstream = Upstream(_CHECK, self._watch, lost=self._lost)
-        health.doubt(_CHECK, self._doubt)
+        self._subscription = Subscription(_CHECK, self._watch, on_lost=self._on_disconnected)
+        health.add_probe(_CHECK, self._stale_reason)
 
     async def start(self) -> None:
         """Connect, take the first inventory, and keep it true from then on.
@@ -83,23 +83,23 @@ class PrivateStream:
             Unreachable: The stream could not be connected in time.
         """
         self._health.set(_CHECK, False, "connecting")
-        self._tasks.start("private", self._upstream.run())
+        self._tasks.start("private", self._subscription.run())
         try:
             async with asyncio.timeout(self._venue.settings.request_timeout_s * _START_TIMEOUTS):
                 await self._connected.wait()
         except TimeoutError:
             raise Unreachable(f"the private stream of {self._venue.name} could not be connected") from None
-        await patiently(self._books.begin)
-        held, self._held = self._held or [], None
-        for event in held:
+        await retry_start_step(self._state.load)
+        buffered, self._buffered = self._buffered or [], None
+        for event in buffered:
             self._apply(event)
         self._resync.clear()
-        self._vouched_s = time.monotonic()
+        self._verified_s = time.monotonic()
         self._health.set(_CHECK, True)
         self._tasks.start("reconcile", self._reconcile())
         self._tasks.start("balance", self._refresh_balance())
         self._tasks.start("key", self._renew_key())
-        self._tasks.start("fills", self._ask_fills())
+        self._tasks.start("fills", self._query_fills())
 
     async def _watch(self) -> None:
         # Without the stream nobody learns what became of a cancel: what connecting asks waits behind no query.
@@ -112,37 +112,37 @@ class PrivateStream:
             return
         self._socket = socket
         self._ready = False
-        self._expected_s.clear()
-        if not self._venue.tells_ready:
-            self._begin()
+        self._overdue_since_s.clear()
+        if not self._venue.announces_ready:
+            self._on_subscribed()
 
-    def take(self, event: Event, socket: Any) -> None:
+    def handle(self, event: Event, socket: Any) -> None:
         """Take in a streamed event."""
         channel = _channel_of(event)
-        self._vouched_s = time.monotonic()
+        self._verified_s = time.monotonic()
         if channel:
-            self._heard_s[channel] = self._vouched_s
-            self._unproven = ""
-            self._expected_s.pop(channel, None)
+            self._last_event_s[channel] = self._verified_s
+            self._unverified_reason = ""
+            self._overdue_since_s.pop(channel, None)
         if isinstance(event, StreamExpired):
             # A second notice of the same end comes over a connection that is already given up.
             if socket is self._socket:
                 self._replace("its key expired")
         elif isinstance(event, StreamReady):
             if socket is self._socket:
-                self._begin()
-        elif self._held is not None:
-            self._held.append(event)
+                self._on_subscribed()
+        elif self._buffered is not None:
+            self._buffered.append(event)
         else:
             self._apply(event)
 
     def expect(self, channel: str = _ORDERS, since_s: float | None = None) -> None:
         """Say that the venue has answered what this channel must tell too, unless it told anything since then."""
         now_s = time.monotonic()
-        if self._heard_s.get(channel, -inf) <= (now_s if since_s is None else since_s):
-            self._expected_s.setdefault(channel, now_s)
+        if self._last_event_s.get(channel, -inf) <= (now_s if since_s is None else since_s):
+            self._overdue_since_s.setdefault(channel, now_s)
 
-    def log_in_again(self) -> None:
+    def reconnect(self) -> None:
         """Sign in with the key that is in use now, and look for what was missed meanwhile."""
         self._replace("logs in with another key")
 
@@ -153,29 +153,29 @@ class PrivateStream:
             Channel(
                 name=name,
                 connected=self._ready,
-                data_age_ms=in_ms(now_s - self._heard_s[name]) if name in self._heard_s else None,
+                data_age_ms=in_ms(now_s - self._last_event_s[name]) if name in self._last_event_s else None,
             )
             for name in _CHANNELS
         ]
 
-    def _begin(self) -> None:
+    def _on_subscribed(self) -> None:
         """Count on the connection from now on, and look for what was missed before."""
         self._ready = True
-        self._upstream.alive()
+        self._subscription.reset_backoff()
         self._connected.set()
         self._resync.set()
 
     def _apply(self, event: Event) -> None:
         if isinstance(event, OrderUpdate):
-            self._books.learn(event.order, event.fill)
+            self._state.apply_order(event.order, event.fill)
         elif isinstance(event, Fill):
-            self._books.learn_fill(event)
-        elif isinstance(event, FillsWaiting):
-            self._fills_waiting.put_nowait(event.symbol)
+            self._state.apply_fill(event)
+        elif isinstance(event, FillsPending):
+            self._fills_pending.put_nowait(event.symbol)
         elif isinstance(event, Position):
-            self._books.learn_position(event)
+            self._state.apply_position(event)
         elif isinstance(event, BalanceChange):
-            self._books.learn_balance(event)
+            self._state.apply_balance(event)
             self._balance_moved.set()
         elif isinstance(event, LeverageChange):
             self._venue.leverages[event.symbol] = event.leverage
@@ -184,12 +184,12 @@ class PrivateStream:
         """Give the connection up; the upstream makes a new one, and the resync after it finds what was missed."""
         socket, self._socket = self._socket, None
         self._ready = False
-        self._expected_s.clear()
+        self._overdue_since_s.clear()
         self._health.set(_CHECK, False, reason)
         if socket is not None:
-            self._client.drop(socket)
+            self._client.abort_connection(socket)
 
-    def _lost(self, reason: str) -> None:
+    def _on_disconnected(self, reason: str) -> None:
         self._socket = None
         self._ready = False
         self._health.set(_CHECK, False, reason)
@@ -203,15 +203,15 @@ class PrivateStream:
                 async with asyncio.timeout(wait_s):
                     await self._resync.wait()
             except TimeoutError:
-                self._question()
+                self._replace_if_overdue()
             after_reconnect = self._resync.is_set()
             self._resync.clear()
             # What is compared while there is no stream, or as it comes back, says nothing about the stream.
-            judged = self._ready and not after_reconnect
-            known, asked_s = dict(self._books.news), time.monotonic()
+            verifies_stream = self._ready and not after_reconnect
+            known, queried_s = dict(self._state.missed_updates), time.monotonic()
             try:
-                await self._books.reconcile(thorough=after_reconnect)
-            except QUERY_FAILURES as error:
+                await self._state.reconcile(full=after_reconnect)
+            except QUERY_ERRORS as error:
                 _log.warning("could not compare with the venue", error=redact(repr(error)))
                 wait_s = max(_RETRY_S, getattr(error, "retry_after_s", None) or 0)
                 if after_reconnect:
@@ -219,47 +219,51 @@ class PrivateStream:
                     self._resync.set()
                 continue
             wait_s = settings.reconcile_interval_s
-            self._compared(known, asked_s, judged=judged)
+            self._after_reconcile(known, queried_s, verifies_stream=verifies_stream)
 
-    def _compared(self, known: Mapping[str, int], asked_s: float, *, judged: bool) -> None:
+    def _after_reconcile(self, known: Mapping[str, int], queried_s: float, *, verifies_stream: bool) -> None:
         """Judge the stream by what a comparison found that it had not told."""
-        self._vouched_s = time.monotonic()
-        self._forgive()
-        late = [channel for channel, news in self._books.news.items() if news != known.get(channel, 0)]
-        if judged:
+        self._verified_s = time.monotonic()
+        self._clear_credentials_check()
+        late = [
+            channel
+            for channel, missed_updates in self._state.missed_updates.items()
+            if missed_updates != known.get(channel, 0)
+        ]
+        if verifies_stream:
             for channel in late:
-                self.expect(channel, asked_s)
-            if not late and not self._expected_s:
-                self._unproven = ""
+                self.expect(channel, queried_s)
+            if not late and not self._overdue_since_s:
+                self._unverified_reason = ""
         if self._ready and not self._resync.is_set():
-            self._health.set(_CHECK, not self._unproven, self._unproven)
+            self._health.set(_CHECK, not self._unverified_reason, self._unverified_reason)
 
-    def _forgive(self) -> None:
+    def _clear_credentials_check(self) -> None:
         """Take the credentials for good again: a comparison is signed, though it proves no right to trade."""
         if time.monotonic() - self._venue.rest.change_refused_s > _REFUSAL_COUNTS_S:
             self._health.set("credentials", True)
 
-    def _doubt(self) -> str:
+    def _stale_reason(self) -> str:
         """Say why the stream is not known to be fresh."""
         settings, now_s = self._venue.settings, time.monotonic()
-        if self._ready and (owed := self._owed()):
-            return owed
-        age_s = now_s - self._vouched_s
+        if self._ready and (overdue := self._overdue()):
+            return overdue
+        age_s = now_s - self._verified_s
         if age_s <= max(settings.stale_after_s, 2 * settings.reconcile_interval_s):
             return ""
         return f"neither data nor a comparison with the venue for {age_s:.0f} s"
 
-    def _question(self) -> None:
+    def _replace_if_overdue(self) -> None:
         """Replace a stream that was silent since the venue answered something that it should have told."""
-        if owed := self._owed():
-            self._unproven = f"replaced, and not heard from since: {owed}"
-            self._replace(owed)
+        if overdue := self._overdue():
+            self._unverified_reason = f"replaced, and not heard from since: {overdue}"
+            self._replace(overdue)
 
-    def _owed(self) -> str:
+    def _overdue(self) -> str:
         """Say what a channel should have told by now; empty when there is nothing."""
-        now_s, patience_s = time.monotonic(), self._venue.settings.stale_after_s
-        for channel, since_s in self._expected_s.items():
-            if now_s - since_s > patience_s:
+        now_s, stale_after_s = time.monotonic(), self._venue.settings.stale_after_s
+        for channel, since_s in self._overdue_since_s.items():
+            if now_s - since_s > stale_after_s:
                 return f"{channel}: silent for {now_s - since_s:.0f} s while there was something to tell"
         return ""
 
@@ -269,21 +273,21 @@ class PrivateStream:
             await self._balance_moved.wait()
             self._balance_moved.clear()
             try:
-                await self._books.refresh_account()
-            except QUERY_FAILURES as error:
+                await self._state.refresh_account()
+            except QUERY_ERRORS as error:
                 _log.warning("could not ask for the balance", error=redact(str(error)))
             await asyncio.sleep(_ACCOUNT_EVERY_S)
 
-    async def _ask_fills(self) -> None:
+    async def _query_fills(self) -> None:
         """Ask for the fills that the stream tells in part only; what fails here is left to the reconciliation."""
         while True:
-            symbols = {await self._fills_waiting.get()}
-            while not self._fills_waiting.empty():
-                symbols.add(self._fills_waiting.get_nowait())
+            symbols = {await self._fills_pending.get()}
+            while not self._fills_pending.empty():
+                symbols.add(self._fills_pending.get_nowait())
             for symbol in sorted(symbols):
                 try:
-                    await self._books.ask_fills(symbol)
-                except QUERY_FAILURES as error:
+                    await self._state.query_fills(symbol)
+                except QUERY_ERRORS as error:
                     _log.warning("could not ask for fills", symbol=symbol, error=redact(repr(error)))
 
     async def _renew_key(self) -> None:
@@ -300,7 +304,7 @@ class PrivateStream:
 
 def _channel_of(event: Event) -> str:
     """Name the channel that an event came over; empty for what is said of the connection itself."""
-    if isinstance(event, OrderUpdate | Fill | FillsWaiting):
+    if isinstance(event, OrderUpdate | Fill | FillsPending):
         return _ORDERS
     if isinstance(event, Position):
         return _POSITIONS

@@ -24,9 +24,9 @@ from opensqt.model.order import (
 from opensqt.model.venue import Capabilities
 from opensqt.venues.binance import errors as venue_errors
 from opensqt.venues.binance import parse
-from opensqt.venues.binance.limits import TARIFF
-from opensqt.venues.transport.ccxt_client import Tap
-from opensqt.venues.transport.errors import Reply, translate
+from opensqt.venues.binance.limits import RATE_LIMITS
+from opensqt.venues.transport.ccxt_client import CcxtMixin
+from opensqt.venues.transport.errors import VenueReply, translate
 from opensqt.venues.venue import BalanceChange, Event, LeverageChange, StreamExpired, Venue
 
 Row = dict[str, Any]
@@ -35,7 +35,7 @@ _WEEK_MS = 7 * 86_400_000
 _WEEKS_KEPT = 26
 
 
-class _Client(Tap, ccxt.pro.binanceusdm):  # type: ignore[misc]
+class _Client(CcxtMixin, ccxt.pro.binanceusdm):  # type: ignore[misc]
     """ccxt's client, with the listen key's life in our hands."""
 
     async def authenticate(self, params: Row | None = None) -> None:
@@ -48,7 +48,7 @@ class Binance(Venue):
     name = "binance"
     capabilities = Capabilities(max_batch=5, intervals=frozenset(INTERVALS_MS), margin_modes=frozenset(MarginMode))
     codes = venue_errors.CODES
-    tariff = TARIFF
+    rate_limits = RATE_LIMITS
     stale_rules = venue_errors.STALE_RULES
 
     @classmethod
@@ -128,7 +128,7 @@ class Binance(Venue):
         """Ask for the open orders."""
         params = {"symbol": self.market_id(symbol)} if symbol else {}
         rows = await self.rest.send("fapiPrivateGetOpenOrders", params, symbol=symbol)
-        return self.read_rows((row for row in rows if row["symbol"] in self.rules), parse.order)
+        return self.parse_rows((row for row in rows if row["symbol"] in self.rules), parse.order)
 
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Ask for trades; a time window holds a week at most, so the first page is looked for and then followed."""
@@ -137,7 +137,7 @@ class Binance(Venue):
         while since_ms and page and (len(page) >= _FILLS_PAGE or _is_old(page[-1], self.client.nonce())):
             page = await self._fills_page(symbol, fromId=str(int(page[-1]["id"]) + 1))
             rows = rows + page
-        return self.read_rows(rows, parse.fill)
+        return self.parse_rows(rows, parse.fill)
 
     # The account
 
@@ -164,7 +164,7 @@ class Binance(Venue):
             params = {"symbol": self.market_id(symbol)}
             rows = await self.rest.send("fapiPrivateV2GetPositionRisk", params, symbol=symbol)
             rows = [row for row in rows if (row["positionSide"] == "BOTH") is (self._one_way)]
-        return self.read_rows((row for row in rows if row["symbol"] in self.rules), parse.position)
+        return self.parse_rows((row for row in rows if row["symbol"] in self.rules), parse.position)
 
     async def load_position_mode(self) -> None:
         """Find out the account's position mode."""
@@ -218,7 +218,7 @@ class Binance(Venue):
         if end_ms is not None:
             params["endTime"] = str(end_ms)
         rows = await self.rest.send("fapiPublicGetKlines", params, symbol=symbol)
-        last_closed = bool(rows) and await self.is_over(symbol, int(rows[-1][6]))
+        last_closed = bool(rows) and await self.has_passed(symbol, int(rows[-1][6]))
         return [parse.candle(symbol, interval, row, closed=row is not rows[-1] or last_closed) for row in rows]
 
     # Streams
@@ -244,7 +244,7 @@ class Binance(Venue):
         if kind is None and ("id" in frame or "result" in frame or "error" in frame):
             return None
         # MARGIN_CALL, TRADE_LITE and what the venue will think of next: not ours to act on, and no error.
-        self.note_unknown(str(kind))
+        self.count_unknown(str(kind))
         return ()
 
     def is_private(self, url: str) -> bool:
@@ -299,7 +299,7 @@ class Binance(Venue):
     def _order_or_error(self, row: Row, symbol: str) -> Order | ExchangeError:
         if "orderId" in row:
             return parse.order(row)
-        reply = Reply(error=ccxt.ExchangeError, http_status=400, code=str(row["code"]), message=str(row["msg"]))
+        reply = VenueReply(error=ccxt.ExchangeError, http_status=400, code=str(row["code"]), message=str(row["msg"]))
         return translate(reply, self.codes, changes=True, symbol=symbol)
 
     # The venue's to ours

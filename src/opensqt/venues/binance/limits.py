@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from opensqt.venues.ratelimit.policy import Request, Told, number
+from opensqt.venues.ratelimit.policy import ReportedUsage, Request, int_header
 from opensqt.venues.ratelimit.window import Limit
 
 _WEIGHT = "weight"
@@ -15,14 +15,14 @@ _LIMITS = {_WEIGHT: Limit(2_400, 60.0), "10s": Limit(300, 10.0, shared=False), "
 """The order limits by the interval that their headers end with."""
 
 
-class ByWeight:
+class WeightPolicy:
     """The weights are ccxt's; `exchangeInfo` tells the limits, headers what is used."""
 
     def limit(self, name: str) -> Limit:
         """Answer a limit as it is until the venue tells otherwise."""
         return _LIMITS[name]
 
-    def charges(self, request: Request) -> Mapping[str, int]:
+    def cost(self, request: Request) -> Mapping[str, int]:
         """Answer how much of each limit a request uses: a new order has no weight, a batch of them has some."""
         if request.method != "POST" or request.path not in ("order", "batchOrders"):
             return {_WEIGHT: max(1, request.weight)}
@@ -30,24 +30,24 @@ class ByWeight:
         orders = len(batch) if isinstance(batch, list) else 1
         return {_WEIGHT: request.weight if batch else 0, "10s": orders, "1m": orders}
 
-    def told(self, request: Request, headers: Mapping[str, str], answer: Any) -> Iterable[Told]:
+    def read_usage(self, request: Request, headers: Mapping[str, str], answer: Any) -> Iterable[ReportedUsage]:
         """Read what an answer tells."""
         if request.path == "exchangeInfo" and isinstance(answer, dict):
             yield from (told for row in answer.get("rateLimits", ()) if (told := _limit(row)) is not None)
         for header in headers:
             if header.startswith(_WEIGHT_HEADER):
-                yield Told(_WEIGHT, used=number(headers, header))
+                yield ReportedUsage(_WEIGHT, used=int_header(headers, header))
             elif header.startswith(_ORDERS_HEADER) and (name := header.removeprefix(_ORDERS_HEADER)) in _LIMITS:
-                yield Told(name, used=number(headers, header))
+                yield ReportedUsage(name, used=int_header(headers, header))
 
 
-def _limit(row: Mapping[str, Any]) -> Told | None:
+def _limit(row: Mapping[str, Any]) -> ReportedUsage | None:
     count = int(row["intervalNum"])
     name = _WEIGHT if row["rateLimitType"] == "REQUEST_WEIGHT" else f"{count}{row['interval'][:1].lower()}"
     if name not in _LIMITS:
         return None
     window_s = float(count * _SECONDS[row["interval"]])
-    return Told(name, Limit(int(row["limit"]), window_s, _LIMITS[name].shared))
+    return ReportedUsage(name, Limit(int(row["limit"]), window_s, _LIMITS[name].shared))
 
 
-TARIFF = ByWeight()
+RATE_LIMITS = WeightPolicy()

@@ -20,7 +20,7 @@ from opensqt.venues.bitget import errors as venue_errors
 from opensqt.venues.bitget import parse
 from opensqt.venues.bitget.client import connect
 from opensqt.venues.bitget.frames import INTERVALS, PRIVATE_ARGS, Frames
-from opensqt.venues.bitget.limits import TARIFF
+from opensqt.venues.bitget.limits import RATE_LIMITS
 from opensqt.venues.bitget.outcomes import Outcomes
 from opensqt.venues.bitget.pages import Pages
 from opensqt.venues.venue import Event, Venue
@@ -40,10 +40,10 @@ class Bitget(Venue):
     name = "bitget"
     capabilities = Capabilities(max_batch=50, intervals=frozenset(INTERVALS))
     codes = venue_errors.CODES
-    tariff = TARIFF
+    rate_limits = RATE_LIMITS
     stale_rules = venue_errors.STALE_RULES
     needs_passphrase = True
-    tells_ready = True
+    announces_ready = True
 
     def __init__(self, settings: VenueSettings, client: Any, rest: Any) -> None:
         super().__init__(settings, client, rest)
@@ -53,8 +53,8 @@ class Bitget(Venue):
         self._frames = Frames(
             lambda name: self._names.get(name, ""),
             order_update=self._order_update,
-            set_aside=self.read_rows,
-            unknown=self.note_unknown,
+            set_aside=self.parse_rows,
+            unknown=self.count_unknown,
         )
         self._position_sides: OrderedDict[str, PositionSide] = OrderedDict()
         """Of the latest orders in hedge mode: trades that a request tells do not say it."""
@@ -64,9 +64,9 @@ class Bitget(Venue):
         """Make the client for the venue, its demo trading, or a simulator."""
         return connect(settings)
 
-    def rules_of(self, market: Row) -> SymbolRules:
+    def parse_rules(self, market: Row) -> SymbolRules:
         """Read the rules; ccxt leaves out the largest order, and the names are kept for what streams tell."""
-        rules = super().rules_of(market)
+        rules = super().parse_rules(market)
         self._names[market["id"]] = rules.symbol
         largest = market["info"].get("maxOrderQty")
         return replace(rules, max_quantity=Decimal(largest)) if largest else rules
@@ -133,13 +133,13 @@ class Bitget(Venue):
         params = self._where(symbol) if symbol else dict(_PRODUCT)
         rows = await self._pages.all("privateMixGetV2MixOrderOrdersPending", params, "entrustedList", "orderId", symbol)
         known = (row for row in reversed(rows) if self._known(row["symbol"]))
-        return [self._noted(order) for order in self.read_rows(known, lambda row: parse.order(row, self._symbol))]
+        return [self._noted(order) for order in self.parse_rows(known, lambda row: parse.order(row, self._symbol))]
 
     async def closed_orders(self, symbol: str) -> list[Order]:
         """Ask for the latest orders that ended, one page of them."""
         endpoint, params = "privateMixGetV2MixOrderOrdersHistory", self._where(symbol)
         rows = await self._pages.all(endpoint, params, "entrustedList", "orderId", symbol, newest_only=True)
-        return self.read_rows(rows, lambda row: parse.order(row, self._symbol))
+        return self.parse_rows(rows, lambda row: parse.order(row, self._symbol))
 
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Ask for trades; the venue tells the newest first, and keeps three months of them."""
@@ -151,7 +151,7 @@ class Bitget(Venue):
         )
         rows.sort(key=lambda row: (int(row["cTime"]), int(row["tradeId"])))
         sides_known = self._position_sides
-        return self.read_rows(rows, lambda row: parse.fill(row, self._symbol, sides_known.get(str(row["orderId"]))))
+        return self.parse_rows(rows, lambda row: parse.fill(row, self._symbol, sides_known.get(str(row["orderId"]))))
 
     # The account
 
@@ -166,7 +166,7 @@ class Bitget(Venue):
         params = (self._where(symbol) if symbol else _PRODUCT) | _MARGIN
         answer = await self.rest.send(f"privateMixGetV2MixPosition{path}", params, symbol=symbol)
         known = (row for row in answer["data"] or () if self._known(row["symbol"]))
-        held = self.read_rows(known, lambda row: parse.position(row, self._symbol(row["symbol"])))
+        held = self.parse_rows(known, lambda row: parse.position(row, self._symbol(row["symbol"])))
         missing = set(sides(self.position_mode)) - {one.position_side for one in held} if symbol else set()
         if missing:
             leverage = Decimal(str((await self._settings_of(symbol))["crossedMarginLeverage"]))
@@ -221,7 +221,7 @@ class Bitget(Venue):
     ) -> list[Candle]:
         """Ask for candles: of the last month up to a thousand at once, of before two hundred."""
         rows = await self._pages.candles(self._where(symbol), interval, limit, start_ms, end_ms)
-        over = bool(rows) and await self.is_over(symbol, int(rows[-1][0]) + INTERVALS_MS[interval] - 1)
+        over = bool(rows) and await self.has_passed(symbol, int(rows[-1][0]) + INTERVALS_MS[interval] - 1)
         return [parse.candle(symbol, interval, row, closed=row is not rows[-1] or over) for row in rows]
 
     # Streams

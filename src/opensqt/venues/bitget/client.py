@@ -6,13 +6,13 @@ import ccxt.pro
 
 from opensqt.config.venue import VenueSettings
 from opensqt.venues.bitget.frames import INTERVALS
-from opensqt.venues.transport.ccxt_client import Tap
+from opensqt.venues.transport.ccxt_client import CcxtMixin
 
 
-class Client(Tap, ccxt.pro.bitget):  # type: ignore[misc]
+class Client(CcxtMixin, ccxt.pro.bitget):  # type: ignore[misc]
     """ccxt's client, at the venue's time."""
 
-    plain_frames = frozenset({"pong"})
+    text_frames = frozenset({"pong"})
 
     def seconds(self) -> int:
         """Answer the venue's time, which the stream's login is signed with."""

@@ -9,7 +9,7 @@ import ccxt
 
 from opensqt.model import errors
 from opensqt.model.errors import ExchangeError
-from opensqt.venues.transport.errors import Reply, translate
+from opensqt.venues.transport.errors import VenueReply, translate
 
 _CODES: dict[type[ExchangeError], tuple[str, ...]] = {
     # The engine may or may not have done it; during its releases the venue answers the last three of these.
@@ -71,7 +71,7 @@ def refusals(rows: Iterable[dict[str, Any]] | None, field: str, symbol: str) -> 
     """Answer the errors of a batch's failures by the id that names each."""
     return {
         row[field]: translate(
-            Reply(
+            VenueReply(
                 error=ccxt.ExchangeError,
                 http_status=400,
                 code=str(row.get("errorCode") or ""),

@@ -53,7 +53,7 @@ class Frames:
     ) -> None:
         self._symbol = symbol
         self._order_update = order_update
-        self._read_rows = set_aside
+        self._parse_rows = set_aside
         self._unknown = unknown
         self._acknowledged: set[str] = set()
         self._held: set[tuple[str, PositionSide]] = set()
@@ -72,7 +72,7 @@ class Frames:
             return self._price(frame["arg"]["instId"], rows[0])
         if channel == "orders":
             known = [row for row in rows if self._symbol(row["instId"])]
-            return self._read_rows(known, self._order_update)
+            return self._parse_rows(known, self._order_update)
         if channel == "positions":
             return self._positions(rows, int(frame["ts"]))
         if channel == "account":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from opensqt.venues.ratelimit.policy import ByEndpoint, number
+from opensqt.venues.ratelimit.policy import EndpointPolicy, int_header
 from opensqt.venues.ratelimit.window import Limit
 
 _ADDRESS = "address"
@@ -12,10 +12,10 @@ _MARKET = ("candles", "history-candles", "contracts", "ticker")
 
 
 def _read(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
-    return None, number(headers, "x-mbx-used-remain-limit")
+    return None, int_header(headers, "x-mbx-used-remain-limit")
 
 
-TARIFF = ByEndpoint(
+RATE_LIMITS = EndpointPolicy(
     limits={
         _ADDRESS: Limit(6_000, 60.0),
         "POST v2/mix/order/place-order": Limit(10, 1.0, shared=False),
@@ -26,8 +26,8 @@ TARIFF = ByEndpoint(
         "GET v2/spot/account/info": Limit(1, 1.0, shared=False),
         **{f"GET v2/mix/market/{name}": Limit(20, 1.0, shared=False) for name in _MARKET},
     },
-    otherwise=Limit(10, 1.0),
-    every=_ADDRESS,
+    default=Limit(10, 1.0),
+    per_address=_ADDRESS,
     read=_read,
 )
 """Each endpoint's own page tells its limit."""

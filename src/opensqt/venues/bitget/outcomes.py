@@ -8,8 +8,8 @@ from typing import Protocol
 
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderType, TimeInForce
-from opensqt.venues.transport.errors import MALFORMED
-from opensqt.venues.venue import accepted
+from opensqt.venues.transport.errors import PARSE_ERRORS
+from opensqt.venues.venue import acknowledged_order
 
 _FEW = 3
 """Up to so many orders are asked for one by one; more are looked up in one list first."""
@@ -53,12 +53,12 @@ class Outcomes:
         """
         plain = request.order_type is OrderType.LIMIT and request.time_in_force is TimeInForce.GTC
         if plain and order_id and not request.reduce_only:
-            return accepted(request, order_id, sent_ms)
+            return acknowledged_order(request, order_id, sent_ms)
         try:
             return await self._venue.order(OrderRef(symbol=request.symbol, client_order_id=request.client_order_id))
-        except (ExchangeError, *MALFORMED) as error:
+        except (ExchangeError, *PARSE_ERRORS) as error:
             if order_id:
-                return accepted(request, order_id, sent_ms)
+                return acknowledged_order(request, order_id, sent_ms)
             # A reduce-only order that takes the place of others is accepted without an id.
             text = f"the order was accepted, but can't be told yet: {error}"
             raise OutcomeUnknown(text, symbol=request.symbol) from error
@@ -119,6 +119,6 @@ async def _listed(answer: Awaitable[list[Order]]) -> dict[str, Order]:
     """Answer the orders of a list by either id; none where it can't be had, and each order is asked for then."""
     try:
         orders = await answer
-    except (ExchangeError, *MALFORMED):
+    except (ExchangeError, *PARSE_ERRORS):
         return {}
     return {name: order for order in orders for name in (order.client_order_id, order.order_id)}

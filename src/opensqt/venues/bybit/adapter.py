@@ -17,24 +17,24 @@ from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, P
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate, PositionSide
 from opensqt.model.venue import Capabilities
-from opensqt.venues.account.acks import Word, Words, heard
+from opensqt.venues.account.acks import PendingAck, PendingAcks, wait_for_acks
 from opensqt.venues.bybit import errors as venue_errors
 from opensqt.venues.bybit import parse
-from opensqt.venues.bybit.limits import TARIFF
+from opensqt.venues.bybit.limits import RATE_LIMITS
 from opensqt.venues.bybit.requests import Requests, order_params, ref_params, refusals
-from opensqt.venues.transport.ccxt_client import Tap
-from opensqt.venues.transport.errors import MALFORMED
-from opensqt.venues.venue import Event, StreamReady, Venue, accepted
+from opensqt.venues.transport.ccxt_client import CcxtMixin
+from opensqt.venues.transport.errors import PARSE_ERRORS
+from opensqt.venues.venue import Event, StreamReady, Venue, acknowledged_order
 
 Row = dict[str, Any]
-_TOLD_WITHIN_S = 1.0
+_ACK_TIMEOUT_S = 1.0
 """How long the private stream gets to tell what became of an order before the venue is asked."""
 _PRIVATE = ["order.linear", "execution.linear", "position.linear", "wallet"]
 _PRIVATE_ID = "private"
 _LOGIN_LASTS_MS = 10_000
 
 
-class _Client(Tap, ccxt.pro.bybit):  # type: ignore[misc]
+class _Client(CcxtMixin, ccxt.pro.bybit):  # type: ignore[misc]
     """ccxt's client, with the venue's time in its login and the venue's headers in its errors."""
 
     async def authenticate(self, url: str, params: Row | None = None) -> Any:
@@ -71,14 +71,14 @@ class Bybit(Venue):
     name = "bybit"
     capabilities = Capabilities(max_batch=10, intervals=frozenset(INTERVALS_MS))
     codes = venue_errors.CODES
-    tariff = TARIFF
+    rate_limits = RATE_LIMITS
     stale_rules = venue_errors.STALE_RULES
-    tells_ready = True
+    announces_ready = True
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._requests = Requests(self.rest)
-        self._words = Words()
+        self._acks = PendingAcks()
         self._touches: dict[str, parse.Touch] = {}
 
     @classmethod
@@ -108,34 +108,36 @@ class Bybit(Venue):
 
     async def place(self, request: OrderRequest) -> Order:
         """https://bybit-exchange.github.io/docs/v5/order/create-order."""
-        with self._words.expected(_ref(request)) as word:
+        with self._acks.expect(_ref(request)) as ack:
             answer = await self._requests.post(
                 "OrderCreate", order_params(self.market_id(request.symbol), request), request.symbol
             )
-            await heard([word], _TOLD_WITHIN_S)
-            return await self._placed(request, answer["result"], int(answer["time"]), word)
+            await wait_for_acks([ack], _ACK_TIMEOUT_S)
+            return await self._placed(request, answer["result"], int(answer["time"]), ack)
 
     async def place_batch(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
         """Send up to ten orders."""
         symbol = requests[0].symbol
         with ExitStack() as stack:
-            words = [stack.enter_context(self._words.expected(_ref(request))) for request in requests]
+            acks = [stack.enter_context(self._acks.expect(_ref(request))) for request in requests]
             params = [order_params(self.market_id(request.symbol), request) for request in requests]
             answer = await self._requests.post("OrderCreateBatch", {"request": params}, symbol)
             rows = answer["result"]["list"]
             refused = refusals(answer, symbol)
-            await heard([word for word, refusal in zip(words, refused, strict=True) if refusal is None], _TOLD_WITHIN_S)
+            await wait_for_acks(
+                [ack for ack, refusal in zip(acks, refused, strict=True) if refusal is None], _ACK_TIMEOUT_S
+            )
             return [
-                refusal or await self._placed(request, row, int(answer["time"]), word)
-                for request, row, word, refusal in zip(requests, rows, words, refused, strict=True)
+                refusal or await self._placed(request, row, int(answer["time"]), ack)
+                for request, row, ack, refusal in zip(requests, rows, acks, refused, strict=True)
             ]
 
     async def cancel(self, ref: OrderRef) -> Order:
         """Cancel one order."""
-        with self._words.expected(ref, closed=True) as word:
+        with self._acks.expect(ref, closed=True) as ack:
             await self._requests.post("OrderCancel", ref_params(self.market_id(ref.symbol), ref), ref.symbol)
-            await heard([word], _TOLD_WITHIN_S)
-            ended = _ended(ref, word)
+            await wait_for_acks([ack], _ACK_TIMEOUT_S)
+            ended = _ended(ref, ack)
             if isinstance(ended, ExchangeError):
                 raise ended
             return ended
@@ -143,12 +145,14 @@ class Bybit(Venue):
     async def cancel_batch(self, symbol: str, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
         """Cancel up to ten orders."""
         with ExitStack() as stack:
-            words = [stack.enter_context(self._words.expected(ref, closed=True)) for ref in refs]
+            acks = [stack.enter_context(self._acks.expect(ref, closed=True)) for ref in refs]
             params = {"request": [ref_params(self.market_id(ref.symbol), ref) for ref in refs]}
             answer = await self._requests.post("OrderCancelBatch", params, symbol)
             refused = refusals(answer, symbol)
-            await heard([word for word, refusal in zip(words, refused, strict=True) if refusal is None], _TOLD_WITHIN_S)
-            return [refusal or _ended(ref, word) for ref, word, refusal in zip(refs, words, refused, strict=True)]
+            await wait_for_acks(
+                [ack for ack, refusal in zip(acks, refused, strict=True) if refusal is None], _ACK_TIMEOUT_S
+            )
+            return [refusal or _ended(ref, ack) for ref, ack, refusal in zip(refs, acks, refused, strict=True)]
 
     async def cancel_all(self, symbol: str) -> None:
         """Cancel every open order of a symbol."""
@@ -165,7 +169,7 @@ class Bybit(Venue):
     async def open_orders(self, symbol: str = "") -> list[Order]:
         """Ask for the open orders."""
         rows = await self._requests.pages("OrderRealtime", self._which(symbol), 50, symbol)
-        return self.read_rows((row for row in rows if row["symbol"] in self.rules), parse.order)
+        return self.parse_rows((row for row in rows if row["symbol"] in self.rules), parse.order)
 
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Ask for trades, a week in each window. What they earned is told by another query."""
@@ -175,7 +179,7 @@ class Bybit(Venue):
         else:
             rows = await self._requests.newest_trades(which, symbol)
         profits = await self._requests.profits(which["symbol"], rows, symbol)
-        return self.read_rows(rows, lambda row: self._fill(row, profits.get(row["execId"], "0")))
+        return self.parse_rows(rows, lambda row: self._fill(row, profits.get(row["execId"], "0")))
 
     # The account
 
@@ -186,7 +190,7 @@ class Bybit(Venue):
     async def positions(self, symbol: str = "") -> list[Position]:
         """Ask for one symbol's positions, flat ones included, or for all that are held."""
         rows = await self._requests.pages("PositionList", self._which(symbol), 200, symbol)
-        return self.read_rows((row for row in rows if row["symbol"] in self.rules), parse.position)
+        return self.parse_rows((row for row in rows if row["symbol"] in self.rules), parse.position)
 
     async def load_position_mode(self) -> None:
         """Find out the account's position mode, which the venue keeps by symbol and tells by positions alone."""
@@ -242,7 +246,7 @@ class Bybit(Venue):
         if end_ms is not None:
             params["end"] = str(end_ms)
         rows = (await self._requests.get("MarketKline", params, symbol, public=True))["list"][::-1]
-        last_closed = bool(rows) and await self.is_over(symbol, int(rows[-1][0]) + INTERVALS_MS[interval] - 1)
+        last_closed = bool(rows) and await self.has_passed(symbol, int(rows[-1][0]) + INTERVALS_MS[interval] - 1)
         return [parse.candle(symbol, interval, row, closed=row is not rows[-1] or last_closed) for row in rows]
 
     # Streams
@@ -257,7 +261,7 @@ class Bybit(Venue):
         if kind == "kline":
             return parse.streamed_candles(rest.partition(".")[2], frame["data"])
         if kind == "order":
-            return self._each(frame["data"], self._order_told)
+            return self._each(frame["data"], self._on_order)
         if kind == "execution":
             return self._each((row for row in frame["data"] if parse.is_trade(row)), self._fill)
         if kind == "position":
@@ -265,7 +269,7 @@ class Bybit(Venue):
         if kind == "wallet":
             return parse.balances(frame)
         if kind:
-            self.note_unknown(kind)
+            self.count_unknown(kind)
             return ()
         ready = frame.get("req_id") == _PRIVATE_ID and frame.get("success") is True
         return (StreamReady(),) if ready else None
@@ -286,7 +290,7 @@ class Bybit(Venue):
             raise
         except ccxt.BaseError:
             # What was refused is tried again on a new connection: this one may be logged in half.
-            client.drop(client.client(url))
+            client.abort_connection(client.client(url))
             raise
 
     async def unwatch_price(self, symbol: str) -> None:
@@ -304,22 +308,22 @@ class Bybit(Venue):
 
     # The venue's to ours
 
-    async def _placed(self, request: OrderRequest, row: Row, time_ms: int, word: Word) -> Order:
+    async def _placed(self, request: OrderRequest, row: Row, time_ms: int, ack: PendingAck) -> Order:
         """Answer what became of an order that the venue took: as streamed, as asked for, or as sent."""
-        if word.order is not None:
-            return word.order
+        if ack.order is not None:
+            return ack.order
         try:
             return await self.order(OrderRef(symbol=request.symbol, order_id=row["orderId"]))
-        except (ExchangeError, *MALFORMED):
+        except (ExchangeError, *PARSE_ERRORS):
             # It was taken, and that is all that is known; the stream or the next comparison tells more.
-            return accepted(request, row["orderId"], self._market_time_ms or time_ms)
+            return acknowledged_order(request, row["orderId"], self._market_time_ms or time_ms)
 
     def _fill(self, row: Row, profit: str = "0") -> Fill:
         return parse.fill(row, one_way=self.position_mode is PositionMode.ONE_WAY, profit=profit)
 
-    def _order_told(self, row: Row) -> Event:
+    def _on_order(self, row: Row) -> Event:
         order = parse.order(row)
-        self._words.tell(order)
+        self._acks.resolve(order)
         return OrderUpdate(order=order)
 
     def _each(self, rows: Iterable[Row], read: Callable[[Row], Event]) -> Iterator[Event]:
@@ -329,7 +333,7 @@ class Bybit(Venue):
             try:
                 if row["symbol"] in self.rules:
                     yield read(row)
-            except MALFORMED as error:
+            except PARSE_ERRORS as error:
                 wrong = error
         if wrong is not None:
             raise wrong
@@ -339,6 +343,6 @@ def _ref(request: OrderRequest) -> OrderRef:
     return OrderRef(symbol=request.symbol, client_order_id=request.client_order_id)
 
 
-def _ended(ref: OrderRef, word: Word) -> Order | ExchangeError:
+def _ended(ref: OrderRef, ack: PendingAck) -> Order | ExchangeError:
     """Answer the end of an order whose cancel was taken, or that it was not told yet."""
-    return word.order or OutcomeUnknown("the cancel was taken; its end was not told yet", symbol=ref.symbol)
+    return ack.order or OutcomeUnknown("the cancel was taken; its end was not told yet", symbol=ref.symbol)

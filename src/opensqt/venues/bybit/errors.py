@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from opensqt.model import errors
 from opensqt.model.errors import ExchangeError
-from opensqt.venues.transport.errors import Reply
+from opensqt.venues.transport.errors import VenueReply
 
 NOT_MODIFIED = frozenset({"110025", "110043"})
 """Position mode or leverage is already what was asked for."""
@@ -60,7 +60,7 @@ def code_of(code: object, message: str) -> str:
     return _WRONG_INDEX if str(code) == "10001" and message.startswith("position idx") else str(code)
 
 
-def explained(reply: Reply, headers: Mapping[str, str], now_ms: int) -> Reply:
+def explained(reply: VenueReply, headers: Mapping[str, str], now_ms: int) -> VenueReply:
     """Add to a refusal how long to wait: the venue tells when its window ends, and nothing where it shuts out."""
     if reply.http_status == 403:
         wait_s = reply.retry_after_s if reply.retry_after_s is not None else _BAN_LASTS_S

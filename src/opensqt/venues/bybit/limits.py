@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from opensqt.venues.ratelimit.policy import ByEndpoint, Request, number
+from opensqt.venues.ratelimit.policy import EndpointPolicy, Request, int_header
 from opensqt.venues.ratelimit.window import Limit
 
 _ADDRESS = "address"
@@ -20,10 +20,10 @@ def _size(request: Request) -> int:
 
 
 def _read(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
-    return number(headers, "x-bapi-limit"), number(headers, "x-bapi-limit-status")
+    return int_header(headers, "x-bapi-limit"), int_header(headers, "x-bapi-limit-status")
 
 
-TARIFF = ByEndpoint(
+RATE_LIMITS = EndpointPolicy(
     limits={
         _ADDRESS: Limit(600, 5.0),
         **dict.fromkeys(("POST v5/order/create", "POST v5/order/create-batch"), _PLACING),
@@ -32,9 +32,9 @@ TARIFF = ByEndpoint(
         "GET v5/account/transaction-log": Limit(30, 1.0),
         **dict.fromkeys(("GET v5/market/orderbook", "GET v5/market/kline", "GET v5/market/instruments-info"), _MARKET),
     },
-    otherwise=Limit(10, 1.0),
-    every=_ADDRESS,
-    size=_size,
+    default=Limit(10, 1.0),
+    per_address=_ADDRESS,
+    count=_size,
     read=_read,
 )
 """Until the headers tell the account's own limits."""

@@ -11,7 +11,7 @@ from opensqt.model.errors import ExchangeError
 from opensqt.model.order import OrderRef, OrderRequest, OrderType
 from opensqt.venues.bybit import errors as venue_errors
 from opensqt.venues.bybit import parse
-from opensqt.venues.transport.errors import Reply, translate
+from opensqt.venues.transport.errors import VenueReply, translate
 from opensqt.venues.transport.rest import Rest
 
 Row = dict[str, Any]
@@ -112,7 +112,7 @@ def refusals(answer: Row, symbol: str) -> list[ExchangeError | None]:
     for row in answer["retExtInfo"]["list"]:
         text = str(row["msg"])
         code = venue_errors.code_of(row["code"], text)
-        reply = Reply(error=ccxt.ExchangeError, http_status=200, code=code, message=text)
+        reply = VenueReply(error=ccxt.ExchangeError, http_status=200, code=code, message=text)
         found.append(None if code == "0" else translate(reply, venue_errors.CODES, changes=True, symbol=symbol))
     return found
 

@@ -26,9 +26,9 @@ from opensqt.venues.gate import errors as venue_errors
 from opensqt.venues.gate import parse
 from opensqt.venues.gate.client import PRIVATE, make
 from opensqt.venues.gate.frames import INTERVALS, Frames
-from opensqt.venues.gate.limits import TARIFF
-from opensqt.venues.transport.ccxt_client import cancelled_quietly
-from opensqt.venues.transport.errors import MALFORMED, Reply, translate
+from opensqt.venues.gate.limits import RATE_LIMITS
+from opensqt.venues.transport.ccxt_client import cancel_and_wait
+from opensqt.venues.transport.errors import PARSE_ERRORS, VenueReply, translate
 from opensqt.venues.transport.rest import Rest
 from opensqt.venues.venue import Event, Venue
 
@@ -48,14 +48,14 @@ class Gate(Venue):
         max_batch=10, intervals=INTERVALS, margin_modes=frozenset(MarginMode), client_order_id_length=28
     )
     codes = venue_errors.CODES
-    tariff = TARIFF
+    rate_limits = RATE_LIMITS
     stale_rules = venue_errors.STALE_RULES
-    tells_ready = True
+    announces_ready = True
 
     def __init__(self, settings: VenueSettings, client: Any, rest: Rest) -> None:
         super().__init__(settings, client, rest)
         self._contracts: dict[str, SymbolRules] = {}
-        self._frames = Frames(self.note_unknown)
+        self._frames = Frames(self.count_unknown)
 
     @classmethod
     def make_client(cls, settings: VenueSettings) -> Any:
@@ -117,7 +117,7 @@ class Gate(Venue):
         """Ask for the open orders."""
         params = {"status": "open"} | ({"contract": self.market_id(symbol)} if symbol else {})
         rows = await self._pages("GetSettleOrders", params, symbol, _ORDERS_PAGE)
-        return self.read_rows((row for row in rows if row["contract"] in self._contracts), self._order)
+        return self.parse_rows((row for row in rows if row["contract"] in self._contracts), self._order)
 
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Ask for trades; what one earned stands in the account book, which may lag: what it lacks is told later."""
@@ -128,7 +128,7 @@ class Gate(Venue):
             rows = await self._pages("GetSettleMyTradesTimerange", params, symbol, _FILLS_PAGE)
         else:
             rows = await self._send("GetSettleMyTrades", params | {"limit": str(_FILLS_PAGE)}, symbol)
-        fills = {fill.trade_id: fill for fill in self.read_rows(rows, self._fill)}
+        fills = {fill.trade_id: fill for fill in self.parse_rows(rows, self._fill)}
         closing = parse.closing(rows) & fills.keys()
         profits = await self._profits(symbol, [fills[name] for name in closing]) if closing else {}
         found = []
@@ -165,7 +165,7 @@ class Gate(Venue):
         else:
             rows = await self._positions_of(symbol)
         ours = (row for row in rows if row["contract"] in self._contracts and self._frames.is_ours(row))
-        found = self.read_rows(ours, lambda row: parse.position(row, self._contracts[row["contract"]]))
+        found = self.parse_rows(ours, lambda row: parse.position(row, self._contracts[row["contract"]]))
         self._frames.holdings.begin([symbol] if symbol else self.rules, found)
         return found
 
@@ -225,7 +225,7 @@ class Gate(Venue):
             params |= {"from": str(-(-first_ms // 1000)), "to": str(last_ms // 1000)}
         rows = await self.rest.send("publicFuturesGetSettleCandlesticks", params, symbol=symbol)
         rows = sorted(rows, key=lambda row: int(row["t"]))
-        over = bool(rows) and await self.is_over(symbol, parse.milliseconds(rows[-1]["t"]) + length_ms - 1)
+        over = bool(rows) and await self.has_passed(symbol, parse.milliseconds(rows[-1]["t"]) + length_ms - 1)
         rules = self.rules[symbol]
         return [parse.candle(row, rules, interval, closed=row is not rows[-1] or over) for row in rows]
 
@@ -251,7 +251,7 @@ class Gate(Venue):
             await asyncio.gather(*watching)
         finally:
             for each in watching:
-                await cancelled_quietly(each)
+                await cancel_and_wait(each)
 
     async def unwatch_price(self, symbol: str) -> None:
         """Give the subscription up; ccxt has no call of its own for it."""
@@ -320,7 +320,7 @@ class Gate(Venue):
             return await self.cancel(ref)
         except ExchangeError as error:
             return error
-        except MALFORMED as error:
+        except PARSE_ERRORS as error:
             return OutcomeUnknown(f"the venue's answer could not be read: {error!r}", symbol=ref.symbol)
 
     def _order(self, row: Row) -> Order:
@@ -333,5 +333,5 @@ class Gate(Venue):
         if row.get("succeeded", True):
             return self._order(row)
         text = str(row.get("detail") or row.get("message") or "")
-        reply = Reply(error=ccxt.ExchangeError, http_status=400, code=str(row.get("label", "")), message=text)
+        reply = VenueReply(error=ccxt.ExchangeError, http_status=400, code=str(row.get("label", "")), message=text)
         return venue_errors.of_order(translate(reply, self.codes, changes=True, symbol=symbol))

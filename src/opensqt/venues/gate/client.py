@@ -7,13 +7,13 @@ from typing import Any
 import ccxt.pro
 
 from opensqt.config.venue import VenueSettings
-from opensqt.venues.transport.ccxt_client import Tap
+from opensqt.venues.transport.ccxt_client import CcxtMixin
 
 PRIVATE = "#private"
 """Ends the address of the private connection: it is never sent, and gives the account a socket of its own."""
 
 
-class Client(Tap, ccxt.pro.gate):  # type: ignore[misc]
+class Client(CcxtMixin, ccxt.pro.gate):  # type: ignore[misc]
     """ccxt's client, with orders that expire when they are late and a private connection of its own."""
 
     recv_window_ms = 5_000

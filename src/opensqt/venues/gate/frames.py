@@ -12,7 +12,7 @@ from opensqt.model.market import Candle
 from opensqt.model.order import Fill, OrderUpdate
 from opensqt.model.venue import SymbolRules
 from opensqt.venues.gate import parse
-from opensqt.venues.venue import Event, FillsWaiting, StreamReady
+from opensqt.venues.venue import Event, FillsPending, StreamReady
 
 PRIVATE = frozenset({"futures.orders", "futures.usertrades", "futures.positions", "futures.balances"})
 INTERVALS = frozenset({"1m", "5m", "15m", "30m", "1h", "4h", "1d"})
@@ -60,8 +60,8 @@ class Frames:
         note_unknown: Told of channels that nothing of ours handles.
     """
 
-    def __init__(self, note_unknown: Callable[[str], None]) -> None:
-        self._note_unknown = note_unknown
+    def __init__(self, count_unknown: Callable[[str], None]) -> None:
+        self._count_unknown = count_unknown
         self.contracts: dict[str, SymbolRules] = {}
         self.hedge = False
         self.holdings = Holdings()
@@ -88,7 +88,7 @@ class Frames:
             return [parse.balance(row) for row in frame["result"] if _is_margin_asset(row)]
         if channel not in PRIVATE:
             # What the venue will think of next: not ours to act on, and no error.
-            self._note_unknown(str(channel))
+            self._count_unknown(str(channel))
             return ()
         rows = [row for row in frame["result"] if row["contract"] in self.contracts]
         if channel == "futures.orders":
@@ -107,7 +107,7 @@ class Frames:
     def _trade(self, row: parse.Row) -> Event:
         fill = parse.fill(row, self._rules(row), hedge=self.hedge)
         if self.hedge or not self.holdings.only_opens(fill):
-            return FillsWaiting(fill.symbol)
+            return FillsPending(fill.symbol)
         return fill
 
     def _position(self, row: parse.Row) -> Iterable[Event]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from opensqt.venues.ratelimit.policy import ByEndpoint, number
+from opensqt.venues.ratelimit.policy import EndpointPolicy, int_header
 from opensqt.venues.ratelimit.window import Limit
 
 _PLACES, _CANCELS = "orders", "cancels"
@@ -12,12 +12,12 @@ _REMAIN = "x-gate-ratelimit-requests-remain"
 
 
 def _read(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
-    return number(headers, "x-gate-ratelimit-limit"), number(headers, _REMAIN)
+    return int_header(headers, "x-gate-ratelimit-limit"), int_header(headers, _REMAIN)
 
 
-TARIFF = ByEndpoint(
+RATE_LIMITS = EndpointPolicy(
     limits={_PLACES: Limit(100, 1.0, shared=False), _CANCELS: Limit(200, 1.0)},
-    otherwise=Limit(200, 10.0),
+    default=Limit(200, 10.0),
     groups={
         "POST {settle}/orders": _PLACES,
         "POST {settle}/batch_orders": _PLACES,

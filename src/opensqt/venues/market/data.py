@@ -11,16 +11,16 @@ from opensqt.model.market import Candle, Price
 from opensqt.model.venue import Channel
 from opensqt.streams.feed import Feed
 from opensqt.telemetry.logging import get_logger, redact
-from opensqt.venues.health import Health, Tasks, in_ms
-from opensqt.venues.market.topic import CandleTopic, Topic, candle_feed, price_feed
-from opensqt.venues.transport.subscription import FAILURES, QUERY_FAILURES
+from opensqt.venues.health import BackgroundTasks, Health, in_ms
+from opensqt.venues.market.topic import CandleTopic, MarketTopic, candle_feed, price_feed
+from opensqt.venues.transport.subscription import QUERY_ERRORS, RETRYABLE_ERRORS
 from opensqt.venues.venue import Venue
 
 _log = get_logger("venue")
-_LOOK_EVERY_S = 0.5
-_FAREWELL_S = 5.0
+_WATCHDOG_INTERVAL_S = 0.5
+_UNSUBSCRIBE_TIMEOUT_S = 5.0
 _CATCH_UP_CANDLES = 99
-AnyTopic = Topic[Price] | Topic[Candle]
+AnyTopic = MarketTopic[Price] | MarketTopic[Candle]
 Key = tuple[str, ...]
 
 
@@ -34,19 +34,19 @@ class MarketData:
         tasks: Owns the upstreams.
     """
 
-    def __init__(self, venue: Venue, client: Any, health: Health, tasks: Tasks) -> None:
+    def __init__(self, venue: Venue, client: Any, health: Health, tasks: BackgroundTasks) -> None:
         self._venue = venue
         self._client = client
         self._health = health
         self._tasks = tasks
         self._topics: dict[Key, AnyTopic] = {}
         self._running: dict[Key, asyncio.Task[None]] = {}
-        self._holes: set[Key] = set()
+        self._gaps: set[Key] = set()
         self._closed: ExchangeError | None = None
 
     def start(self) -> None:
         """Start the watchdog."""
-        self._tasks.start("watchdog", self._watch_over())
+        self._tasks.start("watchdog", self._watchdog())
 
     def close(self, error: ExchangeError) -> None:
         """End every reader with *error*."""
@@ -59,13 +59,13 @@ class MarketData:
         topic = self._price_topic(symbol)
         if topic is None:
             name = f"price:{symbol}"
-            topic = Topic[Price](
+            topic = MarketTopic[Price](
                 name,
                 price_feed(),
                 watch=lambda: self._venue.watch_price(symbol),
                 unwatch=lambda: self._venue.unwatch_price(symbol),
-                ask=lambda: self._ask_price(symbol),
-                changed=self._teller(name),
+                query=lambda: self._query_price(symbol),
+                on_freshness_change=self._health_callback(name),
             )
             self._open((symbol,), topic)
         return topic.feed
@@ -80,24 +80,24 @@ class MarketData:
                 candle_feed(),
                 watch=lambda: self._venue.watch_candles(symbol, interval),
                 unwatch=lambda: self._venue.unwatch_candles(symbol, interval),
-                ask=lambda: self._ask_candles(symbol, interval),
-                changed=self._teller(name),
-                hole=lambda: self._mend(symbol, interval),
+                query=lambda: self._query_candles(symbol, interval),
+                on_freshness_change=self._health_callback(name),
+                on_gap=lambda: self._fill_gap(symbol, interval),
             )
             self._open((symbol, interval), topic)
         return topic.feed
 
-    def take(self, event: Price | Candle, socket: Any) -> None:
+    def handle(self, event: Price | Candle, socket: Any) -> None:
         """Hand a streamed update to its topic, if it still has one."""
-        self._venue.note_market_time(event.event_time_ms)
+        self._venue.observe_market_time(event.event_time_ms)
         if isinstance(event, Price):
             prices = self._price_topic(event.symbol)
             if prices is not None:
-                prices.take(event, socket)
+                prices.handle(event, socket)
         else:
             candles = self._candle_topic(event.symbol, event.interval)
             if candles is not None:
-                candles.take(event, socket)
+                candles.handle(event, socket)
 
     def channels(self) -> list[Channel]:
         """Tell of each topic whether its stream is connected, and how old the last it told is."""
@@ -109,12 +109,12 @@ class MarketData:
     def fresh_price(self, symbol: str) -> Price | None:
         """Answer the streamed price if its stream is vouched for, else None."""
         topic = self._price_topic(symbol)
-        if topic is None or not topic.fresh or topic.age_s() > self._venue.settings.stale_after_s:
+        if topic is None or not topic.fresh or topic.unverified_s() > self._venue.settings.stale_after_s:
             return None
         return topic.last
 
-    def _price_topic(self, symbol: str) -> Topic[Price] | None:
-        return cast("Topic[Price] | None", self._topics.get((symbol,)))
+    def _price_topic(self, symbol: str) -> MarketTopic[Price] | None:
+        return cast("MarketTopic[Price] | None", self._topics.get((symbol,)))
 
     def _candle_topic(self, symbol: str, interval: str) -> CandleTopic | None:
         return cast("CandleTopic | None", self._topics.get((symbol, interval)))
@@ -125,66 +125,72 @@ class MarketData:
             return
         self._topics[key] = topic
         self._health.set(f"market_data:{topic.name}", True, "subscribing")
-        self._health.doubt(f"market_data:{topic.name}", lambda: topic.doubt(self._venue.settings.stale_after_s))
-        self._running[key] = self._tasks.start(topic.name, topic.upstream.run())
+        self._health.add_probe(
+            f"market_data:{topic.name}", lambda: topic.mark_stale_if_unverified(self._venue.settings.stale_after_s)
+        )
+        self._running[key] = self._tasks.start(topic.name, topic.subscription.run())
 
-    def _teller(self, name: str) -> Callable[[bool, str], None]:
+    def _health_callback(self, name: str) -> Callable[[bool, str], None]:
         return lambda fresh, reason: self._health.set(f"market_data:{name}", fresh, reason)
 
-    async def _ask_price(self, symbol: str) -> list[Price]:
+    async def _query_price(self, symbol: str) -> list[Price]:
         return [await self._venue.price(symbol)]
 
-    async def _ask_candles(self, symbol: str, interval: str) -> list[Candle]:
+    async def _query_candles(self, symbol: str, interval: str) -> list[Candle]:
         topic = self._candle_topic(symbol, interval)
         begun = topic is not None and topic.last is not None
         return await self._venue.candles(symbol, interval, _CATCH_UP_CANDLES if begun else 2)
 
-    def _mend(self, symbol: str, interval: str) -> None:
+    def _fill_gap(self, symbol: str, interval: str) -> None:
         """Fetch a closing candle that the stream did not tell."""
         key, topic = (symbol, interval), self._candle_topic(symbol, interval)
-        if topic is None or key in self._holes:
+        if topic is None or key in self._gaps:
             return
-        self._holes.add(key)
+        self._gaps.add(key)
         self._tasks.start(f"mend {topic.name}", self._catch_up(key, topic), lasting=False)
 
     async def _catch_up(self, key: Key, topic: CandleTopic) -> None:
         try:
             await topic.catch_up()
-        except QUERY_FAILURES as error:
+        except QUERY_ERRORS as error:
             _log.warning("could not fetch a missed candle", topic=topic.name, error=redact(repr(error)))
         finally:
-            self._holes.discard(key)
+            self._gaps.discard(key)
 
-    async def _watch_over(self) -> None:
+    async def _watchdog(self) -> None:
         """Question the topics that went quiet and close those that nobody reads."""
         settings = self._venue.settings
         while True:
-            await asyncio.sleep(min(_LOOK_EVERY_S, settings.stale_after_s / 4))
-            questions: list[Coroutine[Any, Any, None]] = []
+            await asyncio.sleep(min(_WATCHDOG_INTERVAL_S, settings.stale_after_s / 4))
+            checks: list[Coroutine[Any, Any, None]] = []
             for key, topic in list(self._topics.items()):
-                if topic.unread_for_s() > settings.linger_s:
-                    await self._shut(key, topic)
-                elif topic.questionable(settings.stale_after_s):
-                    questions.append(self._question(topic))
-            await asyncio.gather(*questions)
+                if topic.update_idle_s() > settings.linger_s:
+                    await self._close_topic(key, topic)
+                elif topic.needs_check(settings.stale_after_s):
+                    checks.append(self._check_topic(topic))
+            await asyncio.gather(*checks)
 
-    async def _question(self, topic: AnyTopic) -> None:
+    async def _check_topic(self, topic: AnyTopic) -> None:
         """Break a stalled topic's connection; its upstream makes a new one."""
-        if await topic.is_behind() and topic.gives_up(self._venue.settings.stale_after_s) and topic.socket is not None:
-            self._client.drop(topic.socket)
+        if (
+            await topic.check_stalled()
+            and topic.begin_replacement(self._venue.settings.stale_after_s)
+            and topic.socket is not None
+        ):
+            self._client.abort_connection(topic.socket)
 
-    async def _shut(self, key: Key, topic: AnyTopic) -> None:
+    async def _close_topic(self, key: Key, topic: AnyTopic) -> None:
         """End a topic: by closing its connection, or by unsubscribing where others use that too."""
         del self._topics[key]
         await self._tasks.end(self._running.pop(key))
         self._health.forget(f"market_data:{topic.name}")
         shared = any(other.socket is topic.socket for other in self._topics.values())
         try:
-            async with asyncio.timeout(_FAREWELL_S):
+            async with asyncio.timeout(_UNSUBSCRIBE_TIMEOUT_S):
                 if topic.socket is not None and not shared:
-                    await self._client.hang_up(topic.socket)
+                    await self._client.close_connection(topic.socket)
                 else:
                     await topic.unwatch()
-        except (*FAILURES, TimeoutError) as error:
+        except (*RETRYABLE_ERRORS, TimeoutError) as error:
             # The connection stays open and its frames are ignored; the venue or the next reader ends it.
             _log.warning("could not unsubscribe", topic=topic.name, error=redact(str(error)))

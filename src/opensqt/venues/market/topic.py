@@ -11,19 +11,19 @@ from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.streams.feed import Feed
 from opensqt.telemetry.logging import get_logger, redact
 from opensqt.venues.transport.ccxt_client import is_open
-from opensqt.venues.transport.subscription import QUERY_FAILURES, Upstream
+from opensqt.venues.transport.subscription import QUERY_ERRORS, Subscription
 
 _log = get_logger("venue")
 _CANDLES_KEPT = 100
-_QUESTIONS = 4
+_CHECKS_PER_PERIOD = 4
 """How often a topic that stalled is asked about in the time after which it counts as silent."""
-_ANSWERS_WITHIN_S = 2.0
+_CHECK_TIMEOUT_S = 2.0
 """What the venue is given to say whether there is newer data."""
-_TOLD: dict[type[Any], Callable[[Any], Any]] = {kind: content(kind) for kind in (Price, Candle)}
+_CONTENT: dict[type[Any], Callable[[Any], Any]] = {kind: content(kind) for kind in (Price, Candle)}
 T = TypeVar("T", bound=Price | Candle)
 
 
-class Topic(Generic[T]):
+class MarketTopic(Generic[T]):
     """One topic: its feed, its upstream, and how fresh it is.
 
     Args:
@@ -43,8 +43,8 @@ class Topic(Generic[T]):
         *,
         watch: Callable[[], Awaitable[Any]],
         unwatch: Callable[[], Awaitable[None]],
-        ask: Callable[[], Awaitable[list[T]]],
-        changed: Callable[[bool, str], None],
+        query: Callable[[], Awaitable[list[T]]],
+        on_freshness_change: Callable[[bool, str], None],
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
@@ -53,17 +53,19 @@ class Topic(Generic[T]):
         """The connection that it is subscribed on."""
         self.last: T | None = None
         self.unwatch = unwatch
-        self._ask: Callable[[], Awaitable[list[T]]] = ask
-        self._changed = changed
+        self._query: Callable[[], Awaitable[list[T]]] = query
+        self._on_freshness_change = on_freshness_change
         self._clock_s = clock_s
-        self._vouched_s = clock_s()
-        self._told_s: float | None = None
-        self._asked_s = clock_s()
-        self._given_up_s = clock_s()
-        self._stall = ""
+        self._verified_s = clock_s()
+        self._last_update_s: float | None = None
+        self._last_query_s = clock_s()
+        self._replaced_s = clock_s()
+        self._stalled_reason = ""
         """How the stream was found to be behind the venue; empty once it told something again."""
-        self._unread_s: float | None = None
-        self.upstream = Upstream(name, watch, lost=self._lost, catch_up=self.catch_up, dials=self._use)
+        self._idle_since_s: float | None = None
+        self.subscription = Subscription(
+            name, watch, on_lost=self._on_lost, catch_up=self.catch_up, on_socket=self._on_socket
+        )
         self.fresh = False
 
     @property
@@ -71,82 +73,82 @@ class Topic(Generic[T]):
         """Whether its connection is open."""
         return is_open(self.socket)
 
-    def take(self, update: T, socket: Any) -> None:
+    def handle(self, update: T, socket: Any) -> None:
         """Publish a streamed update, unless it is a repeated or a late one."""
         self.socket = socket
-        self._told_s = self._clock_s()
-        self._stall = ""
-        self.upstream.alive()
-        self._vouch()
-        if self._admits(update):
+        self._last_update_s = self._clock_s()
+        self._stalled_reason = ""
+        self.subscription.reset_backoff()
+        self._mark_fresh()
+        if self._is_newer(update):
             self._publish(update)
 
     async def catch_up(self) -> None:
         """Publish what the venue tells on request and the stream has not told."""
-        for update in await self._ask():
-            if self._admits(update):
+        for update in await self._query():
+            if self._is_newer(update):
                 self._publish(update)
-        if not self._stall:
-            self._vouch()
+        if not self._stalled_reason:
+            self._mark_fresh()
 
-    def age_s(self) -> float:
+    def unverified_s(self) -> float:
         """Seconds since the stream, or a query that found nothing newer, last vouched for the last update."""
-        return self._clock_s() - self._vouched_s
+        return self._clock_s() - self._verified_s
 
     def data_age_s(self) -> float | None:
         """Seconds since the stream told anything, or None before it did."""
-        return None if self._told_s is None else self._clock_s() - self._told_s
+        return None if self._last_update_s is None else self._clock_s() - self._last_update_s
 
-    def questionable(self, stale_after_s: float) -> bool:
+    def needs_check(self, stale_after_s: float) -> bool:
         """Whether it was silent for so long that it is time to ask the venue, again if need be."""
-        pause_s = stale_after_s / _QUESTIONS
-        return self.age_s() > stale_after_s and self._clock_s() - self._asked_s > pause_s
+        pause_s = stale_after_s / _CHECKS_PER_PERIOD
+        return self.unverified_s() > stale_after_s and self._clock_s() - self._last_query_s > pause_s
 
-    def doubt(self, stale_after_s: float) -> str:
+    def mark_stale_if_unverified(self, stale_after_s: float) -> str:
         """Say why the last update is not vouched for; empty while it is. Then it is stale from now on."""
-        if not self.fresh or self.age_s() <= stale_after_s + _ANSWERS_WITHIN_S:
+        if not self.fresh or self.unverified_s() <= stale_after_s + _CHECK_TIMEOUT_S:
             return ""
         self.fresh = False
-        return f"no data for {self.age_s():.0f} s, and the venue has not said yet whether there is newer"
+        return f"no data for {self.unverified_s():.0f} s, and the venue has not said yet whether there is newer"
 
-    def gives_up(self, stale_after_s: float) -> bool:
+    def begin_replacement(self, stale_after_s: float) -> bool:
         """Whether its connection should be replaced: once, and again when that one stays silent for as long."""
-        if self._clock_s() - self._given_up_s <= stale_after_s:
+        if self._clock_s() - self._replaced_s <= stale_after_s:
             return False
-        self._given_up_s = self._clock_s()
+        self._replaced_s = self._clock_s()
         return True
 
-    async def is_behind(self) -> bool:
+    async def check_stalled(self) -> bool:
         """Ask whether the venue knows something newer than the stream told: it stalled, the market did not."""
-        before, self._asked_s = self.last, self._clock_s()
+        before, self._last_query_s = self.last, self._clock_s()
         try:
-            behind = [update for update in await self._ask() if self._admits(update)]
-        except QUERY_FAILURES as error:
+            behind = [update for update in await self._query() if self._is_newer(update)]
+        except QUERY_ERRORS as error:
             # Nothing was proven, neither way; but nothing vouches for the last update any more.
             reason = redact(repr(error))
             _log.warning("could not ask whether a stream stalled", topic=self.name, error=reason)
-            self._turn_stale(f"no data for {self.age_s():.0f} s, and the venue could not be asked: {reason}")
+            self._mark_stale(f"no data for {self.unverified_s():.0f} s, and the venue could not be asked: {reason}")
             return False
         if not behind or self.last is not before:
-            self._stall = ""
-            self._vouch()
+            self._stalled_reason = ""
+            self._mark_fresh()
             return False
         for update in behind:
             self._publish(update)
-        self._stall = f"no data for {self.age_s():.0f} s while the venue knows newer data"
-        self._turn_stale(self._stall)
+        self._stalled_reason = f"no data for {self.unverified_s():.0f} s while the venue knows newer data"
+        self._mark_stale(self._stalled_reason)
         return True
 
-    def unread_for_s(self) -> float:
+    def update_idle_s(self) -> float:
         """Seconds that nobody has been reading."""
         if self.feed.readers:
-            self._unread_s = None
+            self._idle_since_s = None
             return 0.0
-        if self._unread_s is None:
-            self._unread_s = self._clock_s()
-        return self._clock_s() - self._unread_s
+        if self._idle_since_s is None:
+            self._idle_since_s = self._clock_s()
+        return self._clock_s() - self._idle_since_s
 
-    def _admits(self, update: T) -> bool:
+    def _is_newer(self, update: T) -> bool:
         """Whether the update is neither late nor a repetition."""
         last = self.last
         return last is None or (update.event_time_ms >= last.event_time_ms and not _same(update, last))
@@ -155,44 +157,44 @@ class Topic(Generic[T]):
         self.last = update
         self.feed.publish((update,))
 
-    def _vouch(self) -> None:
-        self._vouched_s = self._clock_s()
+    def _mark_fresh(self) -> None:
+        self._verified_s = self._clock_s()
         if not self.fresh:
             self.fresh = True
-            self._changed(True, "")
+            self._on_freshness_change(True, "")
 
-    def _lost(self, reason: str) -> None:
-        self._turn_stale(self._stall or reason)
+    def _on_lost(self, reason: str) -> None:
+        self._mark_stale(self._stalled_reason or reason)
 
-    def _use(self, socket: Any) -> None:
+    def _on_socket(self, socket: Any) -> None:
         self.socket = socket
 
-    def _turn_stale(self, reason: str) -> None:
+    def _mark_stale(self, reason: str) -> None:
         self.fresh = False
-        self._changed(False, reason)
+        self._on_freshness_change(False, reason)
 
 
-class CandleTopic(Topic[Candle]):
+class CandleTopic(MarketTopic[Candle]):
     """Candles of one symbol and interval: each closing one is delivered once, whatever the stream loses.
 
     Args:
         hole: Called when a candle began and the one before it was not seen to close; has `catch_up` called.
     """
 
-    def __init__(self, name: str, feed: Feed[Candle], *, hole: Callable[[], None], **rest: Any) -> None:
+    def __init__(self, name: str, feed: Feed[Candle], *, on_gap: Callable[[], None], **rest: Any) -> None:
         super().__init__(name, feed, **rest)
-        self._hole = hole
+        self._on_gap = on_gap
         self._first_ms: int | None = None
         self._closed: dict[int, None] = {}
 
-    def take(self, update: Candle, socket: Any) -> None:
+    def handle(self, update: Candle, socket: Any) -> None:
         """Publish a streamed candle, and look whether the one before it was seen to close."""
-        super().take(update, socket)
+        super().handle(update, socket)
         before_ms = update.open_time_ms - INTERVALS_MS[update.interval]
         if self._first_ms is not None and before_ms >= self._first_ms and before_ms not in self._closed:
-            self._hole()
+            self._on_gap()
 
-    def _admits(self, update: Candle) -> bool:
+    def _is_newer(self, update: Candle) -> bool:
         if update.open_time_ms in self._closed or (self._first_ms or 0) > update.open_time_ms:
             return False
         last = self.last
@@ -229,5 +231,5 @@ def _symbol(price: Price) -> Hashable:
 
 
 def _same(one: T, other: T) -> bool:
-    told = _TOLD[type(one)]
+    told = _CONTENT[type(one)]
     return bool(told(one) == told(other))

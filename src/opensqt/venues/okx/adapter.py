@@ -18,10 +18,10 @@ from opensqt.model.venue import Capabilities, SymbolRules
 from opensqt.venues.account.state import flat, sides
 from opensqt.venues.okx import errors as venue_errors
 from opensqt.venues.okx import parse
-from opensqt.venues.okx.limits import TARIFF
+from opensqt.venues.okx.limits import RATE_LIMITS
 from opensqt.venues.okx.requests import Requests, client_for
-from opensqt.venues.transport.errors import MALFORMED
-from opensqt.venues.venue import Event, StreamReady, Venue, accepted
+from opensqt.venues.transport.errors import PARSE_ERRORS
+from opensqt.venues.venue import Event, StreamReady, Venue, acknowledged_order
 
 Row = dict[str, Any]
 _RECENT_MS = 3 * 86_400_000
@@ -42,10 +42,10 @@ class Okx(Venue):
     name = "okx"
     capabilities = Capabilities(max_batch=20, intervals=frozenset(INTERVALS_MS))
     codes = venue_errors.CODES
-    tariff = TARIFF
+    rate_limits = RATE_LIMITS
     stale_rules = venue_errors.STALE_RULES
     needs_passphrase = True
-    tells_ready = True
+    announces_ready = True
 
     def __init__(self, settings: VenueSettings, client: Any, rest: Any) -> None:
         super().__init__(settings, client, rest)
@@ -68,7 +68,7 @@ class Okx(Venue):
     async def place(self, request: OrderRequest) -> Order:
         """Send one order; https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-place-order."""
         rows = await self._requests.change("privatePostTradeOrder", self._ordered(request), request.symbol)
-        return await self._settled(accepted(request, rows[0]["ordId"], int(rows[0].get("ts") or 0)))
+        return await self._settled(acknowledged_order(request, rows[0]["ordId"], int(rows[0].get("ts") or 0)))
 
     async def place_batch(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
         """Send up to twenty orders."""
@@ -79,7 +79,8 @@ class Okx(Venue):
         if len(rows) != len(requests):
             raise OutcomeUnknown(f"the venue answered {len(rows)} of {len(requests)} orders", symbol=symbol)
         answers = [
-            venue_errors.refusal(row, request.symbol) or accepted(request, row["ordId"], int(row.get("ts") or 0))
+            venue_errors.refusal(row, request.symbol)
+            or acknowledged_order(request, row["ordId"], int(row.get("ts") or 0))
             for row, request in zip(rows, requests, strict=True)
         ]
         settle = [self._settled(answer) for answer in answers if isinstance(answer, Order)]
@@ -131,7 +132,7 @@ class Okx(Venue):
     async def open_orders(self, symbol: str = "") -> list[Order]:
         """Ask for the open orders, all pages."""
         rows = await self._requests.pages("privateGetTradeOrdersPending", "ordId", self._where(symbol), symbol)
-        return self.read_rows(self._ours(rows), lambda row: parse.order(row, self._by_id[row["instId"]]))
+        return self.parse_rows(self._ours(rows), lambda row: parse.order(row, self._by_id[row["instId"]]))
 
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Ask for trades, newest page first."""
@@ -139,7 +140,7 @@ class Okx(Venue):
         endpoint = "privateGetTradeFills" if recent else "privateGetTradeFillsHistory"
         query = self._where(symbol) | ({"begin": str(since_ms)} if since_ms else {})
         rows = await self._requests.pages(endpoint, "billId", query, symbol, only_first=not since_ms)
-        return self.read_rows(reversed(rows), lambda row: parse.fill(row, self.rules[symbol]))
+        return self.parse_rows(reversed(rows), lambda row: parse.fill(row, self.rules[symbol]))
 
     # The account
 
@@ -151,7 +152,7 @@ class Okx(Venue):
     async def positions(self, symbol: str = "") -> list[Position]:
         """Ask for the positions; one that was never opened is not told, so that a flat one is made of its absence."""
         rows = await self._requests.ask("privateGetAccountPositions", self._where(symbol), symbol)
-        found = self.read_rows(self._ours(rows), lambda row: parse.position(row, self._by_id[row["instId"]]))
+        found = self.parse_rows(self._ours(rows), lambda row: parse.position(row, self._by_id[row["instId"]]))
         expected = tuple(sides(self.position_mode))
         found = [position for position in found if position.position_side in expected]
         missing = set(expected) - {position.position_side for position in found} if symbol else set()
@@ -230,7 +231,7 @@ class Okx(Venue):
             return [position for position in found if position.position_side in sides(self.position_mode)]
         if channel == "account":
             return parse.balance_changes(rows)
-        self.note_unknown(str(channel))
+        self.count_unknown(str(channel))
         return ()
 
     def is_private(self, url: str) -> bool:
@@ -246,7 +247,7 @@ class Okx(Venue):
                 await self.client.authenticate({"access": "private"})
             await self._hold(url, "account events", list(_PRIVATE_CHANNELS))
         except (ccxt.BaseError, TimeoutError):
-            self.client.drop(self.client.client(url))
+            self.client.abort_connection(self.client.client(url))
             raise
 
     async def watch_price(self, symbol: str) -> None:
@@ -277,7 +278,7 @@ class Okx(Venue):
             if not self._unacknowledged:
                 return (StreamReady(),)
         elif event not in ("subscribe", "unsubscribe", "channel-conn-count"):
-            self.note_unknown(str(event))
+            self.count_unknown(str(event))
         return ()
 
     def _arg(self, channel: str, symbol: str) -> dict[str, str]:
@@ -326,7 +327,7 @@ class Okx(Venue):
             return order
         try:
             return await self.order(OrderRef(symbol=order.symbol, order_id=order.order_id))
-        except (ExchangeError, *MALFORMED):
+        except (ExchangeError, *PARSE_ERRORS):
             # It was accepted; the stream tells the rest.
             return order
 

@@ -8,7 +8,7 @@ import ccxt
 
 from opensqt.model import errors
 from opensqt.model.errors import ExchangeError
-from opensqt.venues.transport.errors import Reply, translate
+from opensqt.venues.transport.errors import VenueReply, translate
 
 _CODES: dict[type[ExchangeError], tuple[int, ...]] = {
     # The engine may or may not have done it; a cancel that is under way ends either way.
@@ -62,5 +62,5 @@ def refusal(row: dict[str, Any], symbol: str) -> ExchangeError | None:
         return None
     message = str(row["sMsg"])
     code = code_of(row["sCode"], message)
-    reply = Reply(error=ccxt.ExchangeError, http_status=200, code=code, message=message)
+    reply = VenueReply(error=ccxt.ExchangeError, http_status=200, code=code, message=message)
     return translate(reply, CODES, changes=True, symbol=symbol)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opensqt.venues.ratelimit.policy import ByEndpoint, Request
+from opensqt.venues.ratelimit.policy import EndpointPolicy, Request
 from opensqt.venues.ratelimit.window import Limit
 
 _WINDOW_S = 2.0
@@ -17,7 +17,7 @@ _LIMITS = {
     "POST account/set-position-mode": 5,
     "GET public/instruments": 20,
 }
-_OF_ONE_LANE = {
+_UNSHARED = {
     "POST trade/order": 60,
     "POST trade/cancel-order": 60,
     # Counted in orders.
@@ -33,10 +33,10 @@ def _size(request: Request) -> int:
     return len(request.params) if isinstance(request.params, list) else 1
 
 
-TARIFF = ByEndpoint(
+RATE_LIMITS = EndpointPolicy(
     limits={name: Limit(amount, _WINDOW_S) for name, amount in _LIMITS.items()}
-    | {name: Limit(amount, _WINDOW_S, shared=False) for name, amount in _OF_ONE_LANE.items()},
-    otherwise=Limit(10, _WINDOW_S),
-    size=_size,
+    | {name: Limit(amount, _WINDOW_S, shared=False) for name, amount in _UNSHARED.items()},
+    default=Limit(10, _WINDOW_S),
+    count=_size,
 )
 """The venue tells nothing of this in its answers."""

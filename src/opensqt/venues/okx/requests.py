@@ -10,8 +10,8 @@ import ccxt.pro
 from opensqt.config.venue import VenueSettings
 from opensqt.model.errors import OutcomeUnknown, Unreachable
 from opensqt.venues.okx import errors as venue_errors
-from opensqt.venues.transport.ccxt_client import Tap
-from opensqt.venues.transport.errors import Reply
+from opensqt.venues.transport.ccxt_client import CcxtMixin
+from opensqt.venues.transport.errors import VenueReply
 from opensqt.venues.transport.rest import Rest
 
 Row = dict[str, Any]
@@ -20,10 +20,10 @@ _CANDLES_PAGE = 300
 _LIMIT_LASTS_S = 2.0
 
 
-class Client(Tap, ccxt.pro.okx):  # type: ignore[misc]
+class Client(CcxtMixin, ccxt.pro.okx):  # type: ignore[misc]
     """ccxt's client, whose errors name the row's code, and whose batches are read row by row."""
 
-    plain_frames = frozenset({"pong"})
+    text_frames = frozenset({"pong"})
 
     def seconds(self) -> int:
         """Answer the venue's time, which a login is signed with."""
@@ -38,7 +38,7 @@ class Client(Tap, ccxt.pro.okx):  # type: ignore[misc]
             super().handle_errors(code, reason, url, *rest)
         except ccxt.BaseError as error:
             reply = getattr(error, "reply", None)
-            if isinstance(reply, Reply) and reply.http_status == 429 and reply.retry_after_s is None:
+            if isinstance(reply, VenueReply) and reply.http_status == 429 and reply.retry_after_s is None:
                 error.reply = replace(reply, retry_after_s=_LIMIT_LASTS_S)
             raise
 

@@ -14,13 +14,13 @@ from typing import Any
 from opensqt.model.caller import OURSELVES, caller
 from opensqt.model.errors import RateLimited
 from opensqt.model.order_gate import Departure, departure
-from opensqt.venues.ratelimit.policy import Request, Tariff
-from opensqt.venues.ratelimit.queue import Turn, Turns
+from opensqt.venues.ratelimit.policy import RateLimitPolicy, Request
+from opensqt.venues.ratelimit.queue import FairQueue, QueuedRequest
 from opensqt.venues.ratelimit.window import Lane, Window
 
 _lane: ContextVar[Lane] = ContextVar("lane", default=Lane.QUERY)
-_LEAST_WAIT_S = 0.1
-_MOST_WAITING = 256
+_MIN_RETRY_AFTER_S = 0.1
+_MAX_QUEUED = 256
 """Requests of one client and lane: more would only wait longer than anybody waits for them."""
 
 
@@ -40,7 +40,7 @@ def current_lane() -> Lane:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class WindowSnapshot:
     """What is left of one limit."""
 
     limit: int
@@ -51,31 +51,31 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
-class BudgetLeft:
+class LimiterSnapshot:
     """What is left of a budget."""
 
-    silent_s: float
+    paused_s: float
     """How long the venue still asks for silence."""
-    rooms: Mapping[str, Room]
+    windows: Mapping[str, WindowSnapshot]
     """By the limit's name; one that was never drawn on is not told."""
-    waiting: int
+    queued: int
     """Requests of the one for whom it is told that wait for their turn."""
 
 
-class _Grant:
+class _Permit:
     """Whether a request that waits may leave, and what wakes it to look."""
 
     def __init__(self) -> None:
-        self.given = False
+        self.granted = False
         self.woken = asyncio.Event()
 
-    def give(self) -> None:
+    def grant(self) -> None:
         """Let it leave."""
-        self.given = True
+        self.granted = True
         self.woken.set()
 
 
-class Budget:
+class RateLimiter:
     """One account's requests to one venue.
 
     Args:
@@ -84,20 +84,22 @@ class Budget:
         clock_s: Monotonic seconds.
     """
 
-    def __init__(self, tariff: Tariff, *, patience_s: float, clock_s: Callable[[], float] = time.monotonic) -> None:
-        self._tariff = tariff
-        self._patience_s = patience_s
+    def __init__(
+        self, rate_limits: RateLimitPolicy, *, queue_timeout_s: float, clock_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._policy = rate_limits
+        self._queue_timeout_s = queue_timeout_s
         self._clock_s = clock_s
         self._windows: dict[str, Window] = {}
-        self._turns = Turns()
-        self._silent_until_s = -inf
+        self._queue = FairQueue()
+        self._paused_until_s = -inf
         self._timer: asyncio.TimerHandle | None = None
 
-    def left(self, client: str = OURSELVES) -> BudgetLeft:
+    def snapshot(self, client: str = OURSELVES) -> LimiterSnapshot:
         """Tell what is left now, and a client's part in what is not."""
         now_s = self._clock_s()
-        rooms = {
-            name: Room(
+        windows = {
+            name: WindowSnapshot(
                 window.limit.amount,
                 max(0, window.limit.amount - window.used(now_s)),
                 window.limit.window_s,
@@ -105,14 +107,14 @@ class Budget:
             )
             for name, window in self._windows.items()
         }
-        return BudgetLeft(self._silent_s(), rooms, self._turns.waiting(client))
+        return LimiterSnapshot(self._paused_s(), windows, self._queue.queued_by(client))
 
-    def waiting_by_lane(self) -> dict[str, int]:
+    def queued_by_lane(self) -> dict[str, int]:
         """Tell how many requests of all clients wait for their turn, by the name of their lane."""
-        return {lane.name.lower(): self._turns.waiting_in(lane) for lane in Lane}
+        return {lane.name.lower(): self._queue.queued_in(lane) for lane in Lane}
 
     @asynccontextmanager
-    async def turn(self, request: Request) -> AsyncIterator[None]:
+    async def acquire(self, request: Request) -> AsyncIterator[None]:
         """Wait until a request may leave, and count it until it is answered.
 
         Raises:
@@ -122,82 +124,82 @@ class Budget:
         leaving = departure()
         if leaving is not None and (refusal := leaving.refusal) is not None:
             raise refusal
-        charges = {self._window(name): amount for name, amount in self._tariff.charges(request).items() if amount}
+        cost = {self._window(name): amount for name, amount in self._policy.cost(request).items() if amount}
         lane, client = _lane.get(), caller()
-        self._check_queue(client, lane, charges)
-        grant = _Grant()
-        turn = self._turns.add(lane, client, charges, self._clock_s(), grant.give)
+        self._check_queue(client, lane, cost)
+        permit = _Permit()
+        queued = self._queue.add(lane, client, cost, self._clock_s(), permit.grant)
         try:
-            self._serve()
-            if not grant.given:
-                await self._wait(turn, grant, leaving)
+            self._dispatch()
+            if not permit.granted:
+                await self._wait(queued, permit, leaving)
             if leaving is not None:
                 leaving.leave()
             yield
         finally:
-            if grant.given:
-                turn.end(self._clock_s())
+            if permit.granted:
+                queued.finish(self._clock_s())
             else:
-                self._turns.drop(turn)
-            self._serve()
+                self._queue.drop(queued)
+            self._dispatch()
 
-    def learn(self, request: Request, headers: Mapping[str, str], answer: Any) -> None:
+    def observe(self, request: Request, headers: Mapping[str, str], answer: Any) -> None:
         """Take in what an answer tells of the limits."""
         lowered = {name.lower(): value for name, value in headers.items()}
-        for told in self._tariff.told(request, lowered, answer):
+        for told in self._policy.read_usage(request, lowered, answer):
             window = self._window(told.name)
             if told.limit is not None:
                 window.limit = told.limit
             if told.used is not None:
-                window.told(told.used, self._clock_s())
+                window.reconcile_usage(told.used, self._clock_s())
 
-    def silence(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
         """Let nothing leave for so long: the venue asked for it."""
-        self._silent_until_s = max(self._silent_until_s, self._clock_s() + seconds)
+        self._paused_until_s = max(self._paused_until_s, self._clock_s() + seconds)
 
-    def _check_queue(self, client: str, lane: Lane, charges: Mapping[Window, int]) -> None:
+    def _check_queue(self, client: str, lane: Lane, cost: Mapping[Window, int]) -> None:
         # Our own upkeep asks one after the other.
-        if client == OURSELVES or (waiting := self._turns.waiting(client, lane)) < _MOST_WAITING:
+        if client == OURSELVES or (waiting := self._queue.queued_by(client, lane)) < _MAX_QUEUED:
             return
         ahead_s = max(
-            (waiting * amount * window.limit.window_s / window.limit.amount for window, amount in charges.items()),
+            (waiting * amount * window.limit.window_s / window.limit.amount for window, amount in cost.items()),
             default=0.0,
         )
-        wait_s = max(_LEAST_WAIT_S, self._silent_s(), ahead_s)
-        raise RateLimited(f"{waiting} requests of this client wait for their turn already", retry_after_s=wait_s)
+        delay_s = max(_MIN_RETRY_AFTER_S, self._paused_s(), ahead_s)
+        raise RateLimited(f"{waiting} requests of this client wait for their turn already", retry_after_s=delay_s)
 
-    async def _wait(self, turn: Turn, grant: _Grant, leaving: Departure | None) -> None:
-        if self._wait_s(turn) <= self._patience_s:
-            with leaving.watch(grant.woken.set) if leaving is not None else nullcontext(), suppress(TimeoutError):
-                async with asyncio.timeout(self._patience_s):
-                    while not grant.given and (leaving is None or leaving.refusal is None):
-                        grant.woken.clear()
-                        await grant.woken.wait()
-        if not grant.given:
-            raise (leaving and leaving.refusal) or self._refusal(turn)
+    async def _wait(self, queued: QueuedRequest, permit: _Permit, leaving: Departure | None) -> None:
+        if self._delay_s(queued) <= self._queue_timeout_s:
+            with leaving.watch(permit.woken.set) if leaving is not None else nullcontext(), suppress(TimeoutError):
+                async with asyncio.timeout(self._queue_timeout_s):
+                    while not permit.granted and (leaving is None or leaving.refusal is None):
+                        permit.woken.clear()
+                        await permit.woken.wait()
+        if not permit.granted:
+            raise (leaving and leaving.refusal) or self._refusal(queued)
 
-    def _refusal(self, turn: Turn) -> RateLimited:
-        wait_s = max(_LEAST_WAIT_S, self._wait_s(turn))
-        if (silent_s := self._silent_s()) > 0:
-            return RateLimited(f"the venue asked for silence; {silent_s:.1f} s of it are left", retry_after_s=wait_s)
-        return RateLimited(f"the venue's limit has no room for this for {wait_s:.1f} s", retry_after_s=wait_s)
+    def _refusal(self, queued: QueuedRequest) -> RateLimited:
+        delay_s = max(_MIN_RETRY_AFTER_S, self._delay_s(queued))
+        if (paused_s := self._paused_s()) > 0:
+            return RateLimited(f"the venue asked for silence; {paused_s:.1f} s of it are left", retry_after_s=delay_s)
+        return RateLimited(f"the venue's limit has no room for this for {delay_s:.1f} s", retry_after_s=delay_s)
 
-    def _wait_s(self, turn: Turn) -> float:
-        return max(self._silent_s(), self._turns.wait_s(turn, self._clock_s()))
+    def _delay_s(self, queued: QueuedRequest) -> float:
+        return max(self._paused_s(), self._queue.delay_s(queued, self._clock_s()))
 
-    def _silent_s(self) -> float:
-        return max(0.0, self._silent_until_s - self._clock_s())
+    def _paused_s(self) -> float:
+        return max(0.0, self._paused_until_s - self._clock_s())
 
-    def _serve(self) -> None:
+    def _dispatch(self) -> None:
         """Grant every turn that may go now, and come back when the next one may."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        next_s = self._silent_s() or self._turns.grant(self._clock_s())
+        next_s = self._paused_s() or self._queue.grant(self._clock_s())
         if next_s < inf:
-            self._timer = asyncio.get_running_loop().call_later(next_s, self._serve)
+            self._timer = asyncio.get_running_loop().call_later(next_s, self._dispatch)
 
     def _window(self, name: str) -> Window:
         if name not in self._windows:
-            self._windows[name] = Window(self._tariff.limit(name))
+            self._windows[name] = Window(self._policy.limit(name))
         return self._windows[name]

@@ -27,7 +27,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReportedUsage:
     """What an answer told of one limit."""
 
     name: str
@@ -35,16 +35,16 @@ class Told:
     used: int | None = None
 
 
-class Tariff(Protocol):
+class RateLimitPolicy(Protocol):
     """One venue's limits."""
 
     def limit(self, name: str) -> Limit:
         """Answer a limit as it is until the venue tells otherwise."""
 
-    def charges(self, request: Request) -> Mapping[str, int]:
+    def cost(self, request: Request) -> Mapping[str, int]:
         """Answer how much of each limit a request uses."""
 
-    def told(self, request: Request, headers: Mapping[str, str], answer: Any) -> Iterable[Told]:
+    def read_usage(self, request: Request, headers: Mapping[str, str], answer: Any) -> Iterable[ReportedUsage]:
         """Read what an answer tells; the names of its headers are in lower case."""
 
 
@@ -57,44 +57,44 @@ def _nothing(_headers: Mapping[str, str]) -> tuple[int | None, int | None]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ByEndpoint:
+class EndpointPolicy:
     """Limits of each endpoint for itself."""
 
     limits: Mapping[str, Limit]
-    otherwise: Limit
+    default: Limit
     """Of each endpoint that `limits` does not name."""
     groups: Mapping[str, str] = field(default_factory=dict)
     """Endpoints that share a limit, and its name."""
-    every: str = ""
+    per_address: str = ""
     """The limit that every request uses, where there is one: the address'."""
-    size: Callable[[Request], int] = _once
+    count: Callable[[Request], int] = _once
     """How often a request counts, where the orders of a batch count one by one."""
     read: Callable[[Mapping[str, str]], tuple[int | None, int | None]] = _nothing
     """Reads an answer's headers: the endpoint's limit, and what is left of it."""
 
     def limit(self, name: str) -> Limit:
         """Answer a limit as it is until the venue tells otherwise."""
-        return self.limits.get(name, self.otherwise)
+        return self.limits.get(name, self.default)
 
-    def charges(self, request: Request) -> Mapping[str, int]:
+    def cost(self, request: Request) -> Mapping[str, int]:
         """Answer how much of each limit a request uses."""
-        charges = {self._name(request): self.size(request)}
-        return charges | {self.every: 1} if self.every else charges
+        cost = {self._name(request): self.count(request)}
+        return cost | {self.per_address: 1} if self.per_address else cost
 
-    def told(self, request: Request, headers: Mapping[str, str], answer: Any) -> Iterable[Told]:
+    def read_usage(self, request: Request, headers: Mapping[str, str], answer: Any) -> Iterable[ReportedUsage]:
         """Read what an answer tells."""
         amount, left = self.read(headers)
         name = self._name(request)
         known = self.limit(name)
         limit = Limit(amount, known.window_s, known.shared) if amount else None
         used = None if left is None else max(0, (limit or known).amount - left)
-        return (Told(name, limit, used),) if limit or used else ()
+        return (ReportedUsage(name, limit, used),) if limit or used else ()
 
     def _name(self, request: Request) -> str:
         return self.groups.get(request.endpoint, request.endpoint)
 
 
-def number(headers: Mapping[str, str], name: str) -> int | None:
+def int_header(headers: Mapping[str, str], name: str) -> int | None:
     """Read a header that is a whole number."""
     text = headers.get(name, "")
     return int(text) if text.isdecimal() else None

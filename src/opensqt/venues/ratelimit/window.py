@@ -25,7 +25,7 @@ class Limit:
     shared: bool = True
     """Whether several lanes draw on it, so that the lower ones have to leave headroom."""
 
-    def share(self, lane: Lane) -> int:
+    def capacity_for(self, lane: Lane) -> int:
         """Answer how far a lane may fill the window: a tenth is kept for cancels, a third from queries."""
         if not self.shared or lane is Lane.CANCEL:
             return self.amount
@@ -42,38 +42,38 @@ class Window:
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
-        self._under_way = 0
-        self._past: deque[tuple[float, int, Hashable]] = deque()
-        self._past_amount = 0
-        self._by_user: Counter[Hashable] = Counter()
+        self._in_flight = 0
+        self._completed: deque[tuple[float, int, Hashable]] = deque()
+        self._completed_amount = 0
+        self._used_by_owner: Counter[Hashable] = Counter()
 
     def used(self, now_s: float) -> int:
         """Answer how much counts now."""
-        while self._past and self._past[0][0] + self.limit.window_s <= now_s:
-            _, amount, user = self._past.popleft()
-            self._past_amount -= amount
-            self._charge(user, -amount)
-        return self._under_way + self._past_amount
+        while self._completed and self._completed[0][0] + self.limit.window_s <= now_s:
+            _, amount, owner = self._completed.popleft()
+            self._completed_amount -= amount
+            self._charge(owner, -amount)
+        return self._in_flight + self._completed_amount
 
-    def used_by(self, user: Hashable, now_s: float) -> int:
+    def used_by(self, owner: Hashable, now_s: float) -> int:
         """Answer how much of what counts now is one user's."""
         self.used(now_s)
-        return self._by_user[user]
+        return self._used_by_owner[owner]
 
-    def wait_s(self, amount: int, lane: Lane, now_s: float) -> float:
+    def delay_s(self, amount: int, lane: Lane, now_s: float) -> float:
         """Answer in how many seconds, at the earliest, *amount* has room."""
         # What is larger than the lane's share goes when nothing else counts.
-        excess = self.used(now_s) + amount - max(amount, self.limit.share(lane))
+        excess = self.used(now_s) + amount - max(amount, self.limit.capacity_for(lane))
         if excess <= 0:
             return 0.0
-        for at_s, freed, _ in self._past:
+        for at_s, freed, _ in self._completed:
             excess -= freed
             if excess <= 0:
                 return at_s + self.limit.window_s - now_s
         return self.limit.window_s
 
-    def modest_wait_s(
-        self, amount: int, lane: Lane, now_s: float, user: Hashable, known: Collection[Hashable]
+    def fair_delay_s(
+        self, amount: int, lane: Lane, now_s: float, owner: Hashable, active: Collection[Hashable]
     ) -> float:
         """Answer in how many seconds a user who takes *amount* leaves enough to the others.
 
@@ -85,46 +85,46 @@ class Window:
             amount: What is to be taken.
             lane: Whose share of the window is divided.
             now_s: Monotonic seconds.
-            user: Who takes it.
-            known: All who use this lane now, the user among them.
+            owner: Who takes it.
+            active: All who use this lane now, the owner among them.
         """
-        share, counted = self.limit.share(lane), self.used(now_s)
-        part = share // (2 * max(1, len(known)))
-        unused = {other: part - self._by_user[other] for other in known if other != user}
-        beyond = self._by_user[user] + amount > part
-        kept = share // 10 * beyond + sum(max(0, left) for left in unused.values())
-        if counted + amount <= max(amount, share - kept):
+        capacity, counted = self.limit.capacity_for(lane), self.used(now_s)
+        part = capacity // (2 * max(1, len(active)))
+        unused = {other: part - self._used_by_owner[other] for other in active if other != owner}
+        beyond = self._used_by_owner[owner] + amount > part
+        kept = capacity // 10 * beyond + sum(max(0, left) for left in unused.values())
+        if counted + amount <= max(amount, capacity - kept):
             return 0.0
-        for at_s, freed, by in self._past:
+        for at_s, freed, by in self._completed:
             counted -= freed
             if by in unused:
                 kept += max(0, unused[by] + freed) - max(0, unused[by])
                 unused[by] += freed
-            if counted + amount <= max(amount, share - kept):
+            if counted + amount <= max(amount, capacity - kept):
                 return at_s + self.limit.window_s - now_s
         return self.limit.window_s
 
-    def begin(self, amount: int, user: Hashable = None) -> None:
+    def start(self, amount: int, owner: Hashable = None) -> None:
         """Count a request that leaves."""
-        self._under_way += amount
-        self._charge(user, amount)
+        self._in_flight += amount
+        self._charge(owner, amount)
 
-    def end(self, amount: int, now_s: float, user: Hashable = None) -> None:
+    def finish(self, amount: int, now_s: float, owner: Hashable = None) -> None:
         """Count a request whose answer came."""
-        self._under_way -= amount
-        self._count(amount, now_s, user)
+        self._in_flight -= amount
+        self._count(amount, now_s, owner)
 
-    def told(self, used: int, now_s: float) -> None:
+    def reconcile_usage(self, used: int, now_s: float) -> None:
         """Take in how much the venue counted: what is more than ours was used by somebody else."""
         if (others := used - self.used(now_s)) > 0:
             self._charge(None, others)
             self._count(others, now_s, None)
 
-    def _count(self, amount: int, now_s: float, user: Hashable) -> None:
-        self._past.append((now_s, amount, user))
-        self._past_amount += amount
+    def _count(self, amount: int, now_s: float, owner: Hashable) -> None:
+        self._completed.append((now_s, amount, owner))
+        self._completed_amount += amount
 
-    def _charge(self, user: Hashable, amount: int) -> None:
-        self._by_user[user] += amount
-        if not self._by_user[user]:
-            del self._by_user[user]
+    def _charge(self, owner: Hashable, amount: int) -> None:
+        self._used_by_owner[owner] += amount
+        if not self._used_by_owner[owner]:
+            del self._used_by_owner[owner]

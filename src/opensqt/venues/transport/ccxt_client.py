@@ -18,21 +18,21 @@ import orjson
 from opensqt.model.clock import now_ms
 from opensqt.telemetry import tracing
 from opensqt.telemetry.logging import get_logger, redact
-from opensqt.venues.measurements import Measures
-from opensqt.venues.ratelimit.limiter import Budget, current_lane
+from opensqt.venues.metrics import VenueMetrics
+from opensqt.venues.ratelimit.limiter import RateLimiter, current_lane
 from opensqt.venues.ratelimit.policy import Request
-from opensqt.venues.transport.errors import Reply
+from opensqt.venues.transport.errors import VenueReply
 
 _log = get_logger("venue")
 _BETWEEN_MESSAGES_S = 0.12
 """Binance cuts a connection that sends more than ten messages a second; the others allow more."""
 _request: ContextVar[Request | None] = ContextVar("request", default=None)
 """What the answer that is being read was asked with."""
-_dials: ContextVar[Callable[[Any], None] | None] = ContextVar("dials", default=None)
+_socket_callback: ContextVar[Callable[[Any], None] | None] = ContextVar("socket_callback", default=None)
 
 
 @dataclass(slots=True)
-class Hooks:
+class Callbacks:
     """Where a tapped client reports to."""
 
     frame: Callable[[Any, Any], bool]
@@ -42,20 +42,20 @@ class Hooks:
     """Takes a frame that is not even JSON."""
 
 
-class Tap:
+class CcxtMixin:
     """Mixed in before a class of ccxt.pro.
 
     The frames that `hooks.frame` consumes never reach ccxt, so the futures that its `watch_...` methods await
     settle only when the connection fails: awaiting one is how to hold a subscription and see it end.
     """
 
-    hooks: Hooks | None = None
-    budget: Budget | None = None
+    callbacks: Callbacks | None = None
+    rate_limiter: RateLimiter | None = None
     """Whom each request waits for."""
-    measures: Measures
+    venue_metrics: VenueMetrics
     """Counts the requests; set it with the budget."""
     clock_offset_ms: int = 0
-    plain_frames: frozenset[str] = frozenset()
+    text_frames: frozenset[str] = frozenset()
     """Frames that are no JSON and none of ours, such as the answer to a text ping: ccxt gets them as they are."""
     clients: dict[str, Any]
     """ccxt's sockets by address."""
@@ -76,9 +76,9 @@ class Tap:
         socket = super().client(url)  # type: ignore[misc]
         if "handle_text_or_binary_message" not in vars(socket):
             socket.handle_text_or_binary_message = partial(self._decode, socket)
-            socket.send = _paced(socket.send)
-        if (dials := _dials.get()) is not None:
-            dials(socket)
+            socket.send = _throttled(socket.send)
+        if (callback := _socket_callback.get()) is not None:
+            callback(socket)
         return socket
 
     def on_error(self, client: Any, error: Any) -> None:
@@ -94,36 +94,36 @@ class Tap:
     def on_connected(self, client: Any, message: Any = None) -> None:
         """Report a new connection."""
         super().on_connected(client, message)  # type: ignore[misc]
-        if self.hooks is not None:
-            self.hooks.connected(client)
+        if self.callbacks is not None:
+            self.callbacks.connected(client)
 
     def handle_message(self, client: Any, message: Any) -> None:
         """Offer a frame to our parser first, and to ccxt when it is not market or account data."""
-        if self.hooks is not None and self.hooks.frame(client, message):
+        if self.callbacks is not None and self.callbacks.frame(client, message):
             return
         super().handle_message(client, message)  # type: ignore[misc]
 
     def _decode(self, socket: Any, data: Any) -> None:
-        if data in self.plain_frames:
+        if data in self.text_frames:
             super().handle_message(socket, data)  # type: ignore[misc]
             return
         try:
             message = orjson.loads(data)
         except orjson.JSONDecodeError:
             # ccxt would let this end the receive loop without a word.
-            if self.hooks is not None:
-                self.hooks.unreadable(str(data)[:200])
+            if self.callbacks is not None:
+                self.callbacks.unreadable(str(data)[:200])
             return
         try:
             self.handle_message(socket, message)
         except Exception as error:  # noqa: BLE001 - an error here would end ccxt's receive loop without a word
             _log.error("frame could not be handled", error=redact(repr(error)), frame=redact(str(message)[:200]))
 
-    def drop(self, socket: Any) -> None:
+    def abort_connection(self, socket: Any) -> None:
         """Break a connection, so that every subscription on it is seen to end."""
         socket.on_error(ccxt.NetworkError("connection given up"))
 
-    async def hang_up(self, socket: Any) -> None:
+    async def close_connection(self, socket: Any) -> None:
         """Close a connection that nothing needs any more."""
         self.on_close(socket)
         await socket.close()
@@ -133,22 +133,22 @@ class Tap:
     ) -> Any:
         """Send a request when its turn has come; it is signed then, and not before."""
         params, config = params if params is not None else {}, config or {}
-        if self.budget is None:
+        if self.rate_limiter is None:
             return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
         request = Request(method, path, params, self._weight(api, method, path, params, config))
         name, asked_s = current_lane().name.lower(), time.monotonic()
-        async with AsyncExitStack() as turn:
+        async with AsyncExitStack() as stack:
             with tracing.step("rate budget"):
-                await turn.enter_async_context(self.budget.turn(request))
+                await stack.enter_async_context(self.rate_limiter.acquire(request))
             _request.set(request)
             sent_s = time.monotonic()
-            self.measures.waits[name].observe(sent_s - asked_s)
+            self.venue_metrics.queue_seconds[name].observe(sent_s - asked_s)
             try:
                 with tracing.step(request.endpoint, {"http.request.method": method}, kind=tracing.Kind.CLIENT):
                     return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
             finally:
                 took_s = time.monotonic() - sent_s
-                self.measures.requests[name].observe(took_s)
+                self.venue_metrics.requests[name].observe(took_s)
                 _log.debug("venue request", endpoint=request.endpoint, lane=name, ms=round(took_s * 1000, 2))
 
     def _weight(self, api: Any, method: str, path: str, params: Any, config: Any) -> int:
@@ -171,8 +171,8 @@ class Tap:
         request_body: Any,
     ) -> None:
         """Let ccxt raise, and note the answer on its error, without the address and its signature."""
-        if self.budget is not None and (request := _request.get()) is not None:
-            self.budget.learn(request, headers, response)
+        if self.rate_limiter is not None and (request := _request.get()) is not None:
+            self.rate_limiter.observe(request, headers, response)
         tracing.note({"http.response.status_code": code})
         try:
             super().handle_errors(  # type: ignore[misc]
@@ -181,7 +181,7 @@ class Tap:
             self.handle_http_status_code(code, reason, url, method, body)  # type: ignore[attr-defined]
         except ccxt.BaseError as error:
             code_text, message = self.code_and_message(response)
-            error.reply = Reply(
+            error.reply = VenueReply(
                 error=type(error),
                 http_status=code,
                 code=code_text,
@@ -204,9 +204,9 @@ class Tap:
         return str(response.get("code", "")), str(response.get("msg", ""))
 
 
-def tell_socket(dials: Callable[[Any], None]) -> None:
+def report_socket_to(callback: Callable[[Any], None]) -> None:
     """From now on in this task, tell which socket is used for what is subscribed to."""
-    _dials.set(dials)
+    _socket_callback.set(callback)
 
 
 def is_open(socket: Any) -> bool:
@@ -215,32 +215,32 @@ def is_open(socket: Any) -> bool:
     return connection is not None and not connection.closed
 
 
-def reply_of(error: Exception) -> Reply:
+def reply_of(error: Exception) -> VenueReply:
     """Answer what is known of the venue's answer to a request that ended with *error*."""
-    noted = getattr(error, "reply", None)
-    if isinstance(noted, Reply):
-        return noted
+    stored = getattr(error, "reply", None)
+    if isinstance(stored, VenueReply):
+        return stored
     kind = type(error) if isinstance(error, ccxt.BaseError) else ccxt.NetworkError
     cause = error.__cause__ or error
     # Only these two happen before a byte of the request can have left.
     unsent = isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
     local = isinstance(error, ccxt.ArgumentsRequired | ccxt.NotSupported | ccxt.BadSymbol | ccxt.InvalidOrder)
-    return Reply(error=kind, message=str(error) if local else "", sent=not unsent)
+    return VenueReply(error=kind, message=str(error) if local else "", sent=not unsent)
 
 
-def _paced(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+def _throttled(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
     """Keep the messages over one connection apart: after a reconnect many subscriptions are renewed at once."""
     turn = asyncio.Lock()
     sent_s = 0.0
 
-    async def paced(message: Any) -> None:
+    async def throttled(message: Any) -> None:
         nonlocal sent_s
         async with turn:
             await asyncio.sleep(max(0.0, sent_s + _BETWEEN_MESSAGES_S - time.monotonic()))
             sent_s = time.monotonic()
             await send(message)
 
-    return paced
+    return throttled
 
 
 def _seconds(headers: dict[str, str]) -> float | None:
@@ -253,7 +253,7 @@ def _seconds(headers: dict[str, str]) -> float | None:
     return None
 
 
-async def cancelled_quietly(task: asyncio.Future[Any]) -> None:
+async def cancel_and_wait(task: asyncio.Future[Any]) -> None:
     """Cancel a task and wait until it is gone."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

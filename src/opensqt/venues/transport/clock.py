@@ -14,8 +14,8 @@ from opensqt.venues.health import Health
 
 _log = get_logger("venue")
 _SAMPLES = 3
-_NEWS_MS = 250
-_FORGOTTEN_AFTER = 3
+_LOG_CHANGE_MS = 250
+_STALE_INTERVALS = 3
 """Intervals without a measurement after which the last one counts for nothing."""
 
 
@@ -32,14 +32,14 @@ class VenueClock:
 
     def __init__(
         self,
-        ask: Callable[[], Awaitable[int]],
+        query_time: Callable[[], Awaitable[int]],
         client: Any,
         health: Health,
         *,
         window_ms: int,
         interval_s: float,
     ) -> None:
-        self._ask = ask
+        self._query_time = query_time
         self._client = client
         self._health = health
         self._window_ms = window_ms
@@ -47,14 +47,14 @@ class VenueClock:
         self._measuring = asyncio.Lock()
         self._measured_s: float | None = None
         self._step_ms = 0.0
-        health.doubt("clock", self._doubt)
+        health.add_probe("clock", self._stale_reason)
 
     @property
     def due(self) -> bool:
         """Whether it should be measured now: the last time is long ago or went wrong, or our own clock was set."""
         if self._measured_s is None or not self._health.ok("clock"):
             return True
-        was_set = abs(_our_step_ms() - self._step_ms) > _NEWS_MS
+        was_set = abs(_our_step_ms() - self._step_ms) > _LOG_CHANGE_MS
         return was_set or time.monotonic() - self._measured_s > self._interval_s
 
     async def measure(self) -> None:
@@ -68,10 +68,10 @@ class VenueClock:
         took_ms, offset_ms = min(samples)
         was_ms = self._client.clock_offset_ms
         moved_ms = abs(offset_ms - was_ms)
-        if moved_ms > _NEWS_MS:
+        if moved_ms > _LOG_CHANGE_MS:
             _log.info("the venue's clock moved against ours", offset_ms=offset_ms, was_ms=was_ms)
         self._client.clock_offset_ms = offset_ms
-        reason = distrust(took_ms, moved_ms if self._measured_s is not None else 0, self._window_ms)
+        reason = rejection_reason(took_ms, moved_ms if self._measured_s is not None else 0, self._window_ms)
         self._measured_s, self._step_ms = time.monotonic(), _our_step_ms()
         self._health.set("clock", not reason, reason)
 
@@ -79,7 +79,7 @@ class VenueClock:
         """Answer how long the venue took to tell its time, and the offset that follows."""
         sent_ms = now_ms()
         try:
-            venue_ms = await self._ask()
+            venue_ms = await self._query_time()
         except RateLimited:
             # A limit is used up: that says nothing about the clock.
             raise
@@ -89,12 +89,12 @@ class VenueClock:
         took_ms = now_ms() - sent_ms
         return took_ms, venue_ms - sent_ms - took_ms // 2
 
-    def _doubt(self) -> str:
+    def _stale_reason(self) -> str:
         age_s = time.monotonic() - self._measured_s if self._measured_s is not None else 0.0
-        return f"not measured for {age_s:.0f} s" if age_s > _FORGOTTEN_AFTER * self._interval_s else ""
+        return f"not measured for {age_s:.0f} s" if age_s > _STALE_INTERVALS * self._interval_s else ""
 
 
-def distrust(took_ms: int, moved_ms: int, window_ms: int) -> str:
+def rejection_reason(took_ms: int, moved_ms: int, window_ms: int) -> str:
     """Say why a measurement is not to be signed by; empty when it is.
 
     However far the clocks are apart, a request signed by a known offset is taken. One that jumped since it was

@@ -11,13 +11,13 @@ from opensqt.model import errors
 from opensqt.model.errors import ExchangeError
 from opensqt.telemetry.logging import redact
 
-MALFORMED = (KeyError, ValueError, TypeError, IndexError, ArithmeticError, AttributeError)
+PARSE_ERRORS = (KeyError, ValueError, TypeError, IndexError, ArithmeticError, AttributeError)
 """What parsing something unexpected can raise."""
 
 Codes = Mapping[str, type[ExchangeError]]
 """A venue's error codes. OutcomeUnknown marks a code that leaves the outcome open."""
 
-CCXT: dict[type[ccxt.BaseError], type[ExchangeError]] = {
+CCXT_ERRORS: dict[type[ccxt.BaseError], type[ExchangeError]] = {
     ccxt.BaseError: errors.VenueError,
     ccxt.ExchangeError: errors.VenueError,
     ccxt.AuthenticationError: errors.CredentialsRefused,
@@ -66,7 +66,7 @@ _RETRY_AFTER_S = {errors.RateLimited: 10.0, errors.Banned: 120.0, errors.Mainten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class VenueReply:
     """What the venue answered with an error, or that it answered nothing."""
 
     error: type[ccxt.BaseError]
@@ -79,7 +79,7 @@ class Reply:
     """False when the request provably never left: the connection was not made."""
 
 
-def translate(reply: Reply, codes: Codes, *, changes: bool, symbol: str = "") -> ExchangeError:
+def translate(reply: VenueReply, codes: Codes, *, changes: bool, symbol: str = "") -> ExchangeError:
     """Answer the error of ours that says what to do next.
 
     Args:
@@ -94,10 +94,10 @@ def translate(reply: Reply, codes: Codes, *, changes: bool, symbol: str = "") ->
     retry_after_s = reply.retry_after_s
     if issubclass(kind, errors.BackOff) and retry_after_s is None:
         retry_after_s = _RETRY_AFTER_S.get(kind)
-    return kind(_sentence(reply), venue_code=reply.code, symbol=symbol, retry_after_s=retry_after_s)
+    return kind(_message(reply), venue_code=reply.code, symbol=symbol, retry_after_s=retry_after_s)
 
 
-def _kind(reply: Reply, codes: Codes, *, changes: bool) -> type[ExchangeError]:
+def _kind(reply: VenueReply, codes: Codes, *, changes: bool) -> type[ExchangeError]:
     if not reply.sent:
         return errors.Unreachable
     if reply.http_status == 418:
@@ -111,14 +111,14 @@ def _kind(reply: Reply, codes: Codes, *, changes: bool) -> type[ExchangeError]:
         return errors.OutcomeUnknown
     if known is not None:
         return known
-    kind = CCXT.get(reply.error, errors.VenueError)
+    kind = CCXT_ERRORS.get(reply.error, errors.VenueError)
     answered = reply.http_status is not None
     if changes and (kind is errors.Unreachable or (kind is errors.VenueError and not answered)):
         return errors.OutcomeUnknown
     return kind
 
 
-def _sentence(reply: Reply) -> str:
+def _message(reply: VenueReply) -> str:
     if not reply.sent:
         return "the venue can't be reached: no connection"
     if reply.http_status is None:

@@ -23,14 +23,14 @@ from opensqt.model.errors import (
 )
 from opensqt.telemetry.logging import redact
 from opensqt.venues.health import Health
-from opensqt.venues.ratelimit.limiter import Budget
+from opensqt.venues.ratelimit.limiter import RateLimiter
 from opensqt.venues.transport.ccxt_client import reply_of
 from opensqt.venues.transport.clock import VenueClock
 from opensqt.venues.transport.errors import Codes, translate
 
 _FAILURES_IN_A_ROW = 3
 """So many make an outage; one lost answer among good ones is none."""
-_ANSWERS_WITHIN_S = 12.0
+_RESPONSE_DEADLINE_S = 12.0
 """The venue is asked something every few seconds."""
 
 
@@ -51,7 +51,7 @@ class Rest:
         client: Any,
         codes: Codes,
         health: Health,
-        budget: Budget,
+        rate_limiter: RateLimiter,
         *,
         recv_window_ms: int,
         clock_interval_s: float,
@@ -59,18 +59,18 @@ class Rest:
         self._client = client
         self._codes = codes
         self._health = health
-        self._budget = budget
-        self.clock = VenueClock(self._ask_time, client, health, window_ms=recv_window_ms, interval_s=clock_interval_s)
+        self._rate_limiter = rate_limiter
+        self.clock = VenueClock(self._query_time, client, health, window_ms=recv_window_ms, interval_s=clock_interval_s)
         self._failures = 0
-        self._answered_s = time.monotonic()
+        self._last_response_s = time.monotonic()
         self.change_refused_s = -inf
         """When the venue last said, monotonic, that this key may not change anything."""
-        health.doubt("venue", self._doubt)
+        health.add_probe("venue", self._unreachable_reason)
 
     @property
-    def quiet_s(self) -> float:
+    def idle_s(self) -> float:
         """Seconds since the venue last answered anything."""
-        return time.monotonic() - self._answered_s
+        return time.monotonic() - self._last_response_s
 
     async def send(
         self, endpoint: str, params: dict[str, Any] | None = None, *, changes: bool = False, symbol: str = ""
@@ -108,7 +108,7 @@ class Rest:
             await self.clock.measure()
             return await self._once(request, changes=changes, symbol=symbol)
 
-    async def _ask_time(self) -> int:
+    async def _query_time(self) -> int:
         return int(await self._once(self._client.fetch_time, changes=False, symbol=""))
 
     async def _once(self, request: Callable[[], Awaitable[Any]], *, changes: bool, symbol: str) -> Any:
@@ -119,22 +119,22 @@ class Rest:
             ours = translate(reply_of(error), self._codes, changes=changes, symbol=symbol)
             # ccxt writes the address into its text, signature and all.
             error.args = tuple(redact(str(arg)) for arg in error.args)
-            self._client.measures.errors[ours.reason] += 1
+            self._client.venue_metrics.errors[ours.reason] += 1
             if not isinstance(ours, CredentialsRefused) or self._client.apiKey == key:
                 # What is said of a key that is out of use by now says nothing of ours.
-                self._note(ours, changes=changes)
+                self._record_failure(ours, changes=changes)
             raise ours from error
-        self._answered()
+        self._on_response()
         return answer
 
-    def _answered(self) -> None:
+    def _on_response(self) -> None:
         self._failures = 0
-        self._answered_s = time.monotonic()
+        self._last_response_s = time.monotonic()
         self._health.set("venue", True)
 
-    def _note(self, error: ExchangeError, *, changes: bool) -> None:
+    def _record_failure(self, error: ExchangeError, *, changes: bool) -> None:
         if isinstance(error, RateLimited | Banned):
-            self._budget.silence(error.retry_after_s or 0)
+            self._rate_limiter.pause(error.retry_after_s or 0)
         if isinstance(error, CredentialsRefused | PermissionDenied):
             self._health.set("credentials", False, str(error))
             if changes:
@@ -149,11 +149,11 @@ class Rest:
                 self._health.set("venue", False, str(error))
         elif not isinstance(error, RateLimited):
             # A refusal is an answer.
-            self._answered()
+            self._on_response()
 
-    def _doubt(self) -> str:
-        if self.quiet_s <= _ANSWERS_WITHIN_S:
+    def _unreachable_reason(self) -> str:
+        if self.idle_s <= _RESPONSE_DEADLINE_S:
             return ""
-        silent_s = self._budget.left().silent_s
-        why = f"; it asked for silence, {silent_s:.0f} s of it are left" if silent_s else ""
-        return f"has not answered for {self.quiet_s:.0f} s{why}"
+        paused_s = self._rate_limiter.snapshot().paused_s
+        why = f"; it asked for silence, {paused_s:.0f} s of it are left" if paused_s else ""
+        return f"has not answered for {self.idle_s:.0f} s{why}"

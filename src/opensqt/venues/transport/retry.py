@@ -22,7 +22,7 @@ _UNANSWERED = 3
 """A venue that did not answer so many times in all is not there."""
 
 
-async def patiently(
+async def retry_start_step(
     step: Callable[[], Awaitable[None]],
     *,
     at_most_s: float = _AT_MOST_S,

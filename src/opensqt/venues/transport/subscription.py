@@ -12,19 +12,19 @@ import ccxt
 
 from opensqt.model.errors import ExchangeError
 from opensqt.telemetry.logging import get_logger, redact
-from opensqt.venues.transport.ccxt_client import cancelled_quietly, tell_socket
-from opensqt.venues.transport.errors import MALFORMED
+from opensqt.venues.transport.ccxt_client import cancel_and_wait, report_socket_to
+from opensqt.venues.transport.errors import PARSE_ERRORS
 
 _log = get_logger("venue")
 _FIRST_WAIT_S = 0.05
 _LONGEST_WAIT_S = 15.0
-FAILURES = (ccxt.BaseError, ExchangeError, aiohttp.ClientError, OSError)
+RETRYABLE_ERRORS = (ccxt.BaseError, ExchangeError, aiohttp.ClientError, OSError)
 """What an upstream may fail with and be tried again."""
-QUERY_FAILURES = (*FAILURES, *MALFORMED)
+QUERY_ERRORS = (*RETRYABLE_ERRORS, *PARSE_ERRORS)
 """What a question to the venue may fail with and be asked again: an answer that can't be read is none."""
 
 
-class Upstream:
+class Subscription:
     """One subscription that is kept up for as long as `run` runs.
 
     Args:
@@ -40,53 +40,53 @@ class Upstream:
         name: str,
         watch: Callable[[], Awaitable[Any]],
         *,
-        lost: Callable[[str], None],
+        on_lost: Callable[[str], None],
         catch_up: Callable[[], Awaitable[None]] | None = None,
-        dials: Callable[[Any], None] | None = None,
+        on_socket: Callable[[Any], None] | None = None,
     ) -> None:
         self.name = name
         self._watch = watch
-        self._lost = lost
+        self._on_lost = on_lost
         self._catch_up = catch_up
-        self._dials = dials
+        self._on_socket = on_socket
         self._wait_s = _FIRST_WAIT_S
 
-    def alive(self) -> None:
+    def reset_backoff(self) -> None:
         """Say that data came: the next failure is met with a short wait again."""
         self._wait_s = _FIRST_WAIT_S
 
     async def run(self) -> None:
         """Keep the subscription up until cancelled."""
         while True:
-            watching = asyncio.create_task(self._hold())
+            watching = asyncio.create_task(self._subscribe())
             try:
                 if self._catch_up is not None:
                     await self._try_to_catch_up(self._catch_up)
                 await asyncio.wait([watching])
             finally:
-                await cancelled_quietly(watching)
-            self._lost(self._why(watching))
+                await cancel_and_wait(watching)
+            self._on_lost(self._reason(watching))
             # Jitter keeps many clients of one venue from coming back in step.
             await asyncio.sleep(self._wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
             self._wait_s = min(self._wait_s * 2, _LONGEST_WAIT_S)
 
-    async def _hold(self) -> None:
-        if self._dials is not None:
-            tell_socket(self._dials)
+    async def _subscribe(self) -> None:
+        if self._on_socket is not None:
+            report_socket_to(self._on_socket)
         await self._watch()
 
     async def _try_to_catch_up(self, catch_up: Callable[[], Awaitable[None]]) -> None:
         try:
             await catch_up()
-        except QUERY_FAILURES as error:
+        except QUERY_ERRORS as error:
             _log.warning("could not catch up", upstream=self.name, error=redact(repr(error)))
 
-    def _why(self, watching: asyncio.Future[Any]) -> str:
+    def _reason(self, watching: asyncio.Future[Any]) -> str:
         if watching.cancelled():
             return "connection closed"
         error = watching.exception()
         if error is None:
             return "subscription ended"
-        if not isinstance(error, FAILURES):
+        if not isinstance(error, RETRYABLE_ERRORS):
             raise error
         return redact(str(error)) or type(error).__name__

@@ -182,7 +182,7 @@ def test_a_bad_order_hides_no_other(venue: Bitget) -> None:
     """F25: one unknown field or value never stops a stream."""
     (update,) = parsed(venue, frame("orders", ORDER | {"size": "garbled"}, ORDER))
     assert update.order.order_id == "1111111111"
-    assert venue.rows_set_aside == 1
+    assert venue.malformed_rows == 1
 
 
 def test_the_wallet_is_the_equity_without_open_profit(venue: Bitget) -> None:

@@ -10,7 +10,7 @@ import pytest
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, Unreachable
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, Side, TimeInForce
 from opensqt.venues.bitget.outcomes import Outcomes
-from opensqt.venues.venue import accepted
+from opensqt.venues.venue import acknowledged_order
 
 
 class Answers:
@@ -46,7 +46,7 @@ def request(name: str, force: TimeInForce = TimeInForce.POST_ONLY, **more: bool)
 
 
 def order(name: str, status: OrderStatus = OrderStatus.OPEN) -> Order:
-    return replace(accepted(request(name), f"id-{name}", 1), status=status)
+    return replace(acknowledged_order(request(name), f"id-{name}", 1), status=status)
 
 
 async def test_a_plain_limit_order_is_open_without_asking() -> None:

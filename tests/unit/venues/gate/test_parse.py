@@ -17,8 +17,8 @@ from opensqt.model.venue import SymbolRules
 from opensqt.venues.gate import errors as gate_codes
 from opensqt.venues.gate import parse as gate_rows
 from opensqt.venues.gate.frames import Frames
-from opensqt.venues.transport.errors import Reply, translate
-from opensqt.venues.venue import BalanceChange, FillsWaiting, StreamReady
+from opensqt.venues.transport.errors import VenueReply, translate
+from opensqt.venues.venue import BalanceChange, FillsPending, StreamReady
 
 RULES = SymbolRules(
     symbol="BTCUSDT",
@@ -151,7 +151,7 @@ def test_what_a_trade_that_closes_earned_is_asked_for(frames: Frames) -> None:
     """F36: the stream does not tell it, so that the fill would count without its profit."""
     read(frames, "futures.usertrades", TRADE)
     (waiting,) = read(frames, "futures.usertrades", TRADE | {"id": "3335260", "size": "-1"})
-    assert waiting == FillsWaiting("BTCUSDT")
+    assert waiting == FillsPending("BTCUSDT")
 
 
 def test_a_repeated_trade_does_not_move_what_is_held(frames: Frames) -> None:
@@ -167,7 +167,7 @@ def test_a_position_older_than_the_last_trade_says_nothing(frames: Frames) -> No
     """F5: no order is sized on a position older than the last fill."""
     read(frames, "futures.usertrades", TRADE)
     read(frames, "futures.positions", POSITION | {"size": "0", "time_ms": 1628736848320})
-    assert read(frames, "futures.usertrades", TRADE | {"id": "2", "size": "-1"}) == [FillsWaiting("BTCUSDT")]
+    assert read(frames, "futures.usertrades", TRADE | {"id": "2", "size": "-1"}) == [FillsPending("BTCUSDT")]
 
 
 def test_orders_balances_and_prices_are_read(frames: Frames) -> None:
@@ -265,7 +265,7 @@ def test_our_id_is_prefixed_and_the_venues_is_not() -> None:
     ],
 )
 def test_a_label_says_what_to_do(label: str, expected: type[ExchangeError]) -> None:
-    reply = Reply(error=ccxt.ExchangeError, http_status=400, code=label, message="words")
+    reply = VenueReply(error=ccxt.ExchangeError, http_status=400, code=label, message="words")
     assert type(translate(reply, gate_codes.CODES, changes=True)) is expected
 
 

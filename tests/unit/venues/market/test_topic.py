@@ -10,7 +10,7 @@ import pytest
 
 from opensqt.model.errors import Unreachable
 from opensqt.model.market import Candle, Price
-from opensqt.venues.market.topic import CandleTopic, Topic, candle_feed, price_feed
+from opensqt.venues.market.topic import CandleTopic, MarketTopic, candle_feed, price_feed
 
 MINUTE = 60_000
 
@@ -41,10 +41,10 @@ class Rig:
     def __init__(self) -> None:
         self.answers: list[Any] = []
         self.changes: list[tuple[bool, str]] = []
-        self.holes = 0
+        self.gaps = 0
         self.now_s = 0.0
 
-    async def ask(self) -> list[Any]:
+    async def query(self) -> list[Any]:
         if isinstance(self.answers, Exception):
             raise self.answers
         return self.answers
@@ -52,15 +52,15 @@ class Rig:
     async def nothing(self) -> None:
         return
 
-    def hole(self) -> None:
-        self.holes += 1
+    def on_gap(self) -> None:
+        self.gaps += 1
 
     def parts(self) -> dict[str, Any]:
         return {
             "watch": self.nothing,
             "unwatch": self.nothing,
-            "ask": self.ask,
-            "changed": lambda fresh, reason: self.changes.append((fresh, reason)),
+            "query": self.query,
+            "on_freshness_change": lambda fresh, reason: self.changes.append((fresh, reason)),
             "clock_s": lambda: self.now_s,
         }
 
@@ -71,152 +71,158 @@ def rig() -> Rig:
 
 
 @pytest.fixture
-def prices(rig: Rig) -> Topic[Price]:
-    return Topic[Price]("price:BTCUSDT", price_feed(), **rig.parts())
+def prices(rig: Rig) -> MarketTopic[Price]:
+    return MarketTopic[Price]("price:BTCUSDT", price_feed(), **rig.parts())
 
 
 @pytest.fixture
 def candles(rig: Rig) -> CandleTopic:
-    return CandleTopic("kline:BTCUSDT:1m", candle_feed(), hole=rig.hole, **rig.parts())
+    return CandleTopic("kline:BTCUSDT:1m", candle_feed(), on_gap=rig.on_gap, **rig.parts())
 
 
-def test_a_late_and_a_repeated_price_are_not_published(prices: Topic[Price]) -> None:
+def test_a_late_and_a_repeated_price_are_not_published(prices: MarketTopic[Price]) -> None:
     for update in (price(10, 5), price(9, 4), price(10, 5), price(10, 6), price(11, 6)):
-        prices.take(update, None)
+        prices.handle(update, None)
     assert prices.feed.sequence == 2
     assert prices.last == price(11, 6)
 
 
-async def test_silence_while_the_venue_knows_newer_data_is_a_stall(rig: Rig, prices: Topic[Price]) -> None:
+async def test_silence_while_the_venue_knows_newer_data_is_a_stall(rig: Rig, prices: MarketTopic[Price]) -> None:
     """F13: a channel that stalls while pings go on is noticed."""
-    prices.take(price(10, 5), None)
+    prices.handle(price(10, 5), None)
     rig.answers = [price(12, 9)]
-    assert await prices.is_behind()
+    assert await prices.check_stalled()
     assert not prices.fresh
     assert prices.feed.snapshot == (price(12, 9),)
 
 
-async def test_silence_while_nothing_is_new_is_a_quiet_market(rig: Rig, prices: Topic[Price]) -> None:
-    prices.take(price(10, 5), None)
+async def test_silence_while_nothing_is_new_is_a_quiet_market(rig: Rig, prices: MarketTopic[Price]) -> None:
+    prices.handle(price(10, 5), None)
     rig.now_s = 60
     rig.answers = [price(10, 5)]
-    assert not await prices.is_behind()
-    assert prices.age_s() == 0
+    assert not await prices.check_stalled()
+    assert prices.unverified_s() == 0
 
 
-async def test_a_failed_question_about_silence_proves_nothing(rig: Rig, prices: Topic[Price]) -> None:
+async def test_a_failed_question_about_silence_proves_nothing(rig: Rig, prices: MarketTopic[Price]) -> None:
     """F3: a query that fails, or could not be made, is no proof of absence."""
-    prices.take(price(10, 5), None)
+    prices.handle(price(10, 5), None)
     rig.now_s = 60
     rig.answers = Unreachable("gone")  # type: ignore[assignment]
-    assert not await prices.is_behind()
-    assert prices.age_s() == 60
+    assert not await prices.check_stalled()
+    assert prices.unverified_s() == 60
 
 
 async def test_a_price_that_nothing_vouches_for_is_stale_until_the_venue_says_that_it_is_not(
-    rig: Rig, prices: Topic[Price]
+    rig: Rig, prices: MarketTopic[Price]
 ) -> None:
     """F13, F31: the venue could not be asked, so nobody knows."""
-    prices.take(price(10, 5), None)
+    prices.handle(price(10, 5), None)
     rig.now_s = 60
     rig.answers = Unreachable("gone")  # type: ignore[assignment]
-    await prices.is_behind()
+    await prices.check_stalled()
     assert not prices.fresh
     rig.answers = [price(10, 5)]
-    await prices.is_behind()
+    await prices.check_stalled()
     assert rig.changes[-1] == (True, "")
 
 
-async def test_a_stream_that_stalled_is_stale_until_it_tells_something_itself(rig: Rig, prices: Topic[Price]) -> None:
+async def test_a_stream_that_stalled_is_stale_until_it_tells_something_itself(
+    rig: Rig, prices: MarketTopic[Price]
+) -> None:
     """F13: a new connection that the venue answers queries beside proves nothing of the stream."""
-    prices.take(price(10, 5), None)
+    prices.handle(price(10, 5), None)
     rig.now_s = 11
     rig.answers = [price(12, 9)]
-    await prices.is_behind()
-    prices.upstream._lost("connection given up")
+    await prices.check_stalled()
+    prices.subscription._on_lost("connection given up")
     await prices.catch_up()
     assert rig.changes[-1] == (False, "no data for 11 s while the venue knows newer data")
-    prices.take(price(12, 10), None)
+    prices.handle(price(12, 10), None)
     assert rig.changes[-1] == (True, "")
 
 
-async def test_a_stream_that_stalled_is_fresh_again_when_the_market_rests_too(rig: Rig, prices: Topic[Price]) -> None:
-    prices.take(price(10, 5), None)
+async def test_a_stream_that_stalled_is_fresh_again_when_the_market_rests_too(
+    rig: Rig, prices: MarketTopic[Price]
+) -> None:
+    prices.handle(price(10, 5), None)
     rig.answers = [price(12, 9)]
-    await prices.is_behind()
-    assert not await prices.is_behind()
+    await prices.check_stalled()
+    assert not await prices.check_stalled()
     assert rig.changes[-1] == (True, "")
 
 
 def test_a_silent_topic_is_asked_about_and_given_up_from_time_to_time_not_all_the_time(
-    rig: Rig, prices: Topic[Price]
+    rig: Rig, prices: MarketTopic[Price]
 ) -> None:
     """F16: neither the venue's limits nor its connections are spent on one stream that stays silent."""
     asked, given_up = list[float](), list[float]()
     while rig.now_s < 40:
         rig.now_s += 0.5
-        if prices.questionable(10):
-            prices._asked_s = rig.now_s
+        if prices.needs_check(10):
+            prices._last_query_s = rig.now_s
             asked.append(rig.now_s)
-            if prices.gives_up(10):
+            if prices.begin_replacement(10):
                 given_up.append(rig.now_s)
     assert asked[0] == given_up[0] == 10.5
     assert {round(later - before, 1) for before, later in itertools.pairwise(asked)} == {3.0}
     assert min(later - before for before, later in itertools.pairwise(given_up)) > 10
 
 
-def test_a_price_that_is_neither_told_nor_asked_about_is_doubted(rig: Rig, prices: Topic[Price]) -> None:
+def test_a_price_that_is_neither_told_nor_asked_about_is_doubted(rig: Rig, prices: MarketTopic[Price]) -> None:
     """F31: such as when the watchdog waits for another topic's answer."""
-    prices.take(price(10, 5), None)
+    prices.handle(price(10, 5), None)
     rig.now_s = 11
-    assert prices.doubt(10) == ""
+    assert prices.mark_stale_if_unverified(10) == ""
     rig.now_s = 13
-    assert prices.doubt(10) == "no data for 13 s, and the venue has not said yet whether there is newer"
-    prices.take(price(10, 6), None)
-    assert (rig.changes[-1], prices.doubt(10)) == ((True, ""), "")
+    assert (
+        prices.mark_stale_if_unverified(10) == "no data for 13 s, and the venue has not said yet whether there is newer"
+    )
+    prices.handle(price(10, 6), None)
+    assert (rig.changes[-1], prices.mark_stale_if_unverified(10)) == ((True, ""), "")
 
 
-def test_the_age_of_data_is_the_streams_and_not_a_querys(rig: Rig, prices: Topic[Price]) -> None:
+def test_the_age_of_data_is_the_streams_and_not_a_querys(rig: Rig, prices: MarketTopic[Price]) -> None:
     assert prices.data_age_s() is None
-    prices.take(price(10, 5), None)
+    prices.handle(price(10, 5), None)
     rig.now_s = 4
-    prices._vouch()
-    assert (prices.data_age_s(), prices.age_s()) == (4, 0)
+    prices._mark_fresh()
+    assert (prices.data_age_s(), prices.unverified_s()) == (4, 0)
 
 
 def test_a_candle_forms_forwards_only(candles: CandleTopic) -> None:
     for update in (candle(1, 1), candle(1, 3), candle(1, 2), candle(1, 4, closed=True), candle(1, 9)):
-        candles.take(update, None)
+        candles.handle(update, None)
     assert candles.feed.snapshot == (candle(1, 4, closed=True),)
     assert candles.feed.sequence == 3
 
 
 async def test_a_closing_candle_that_was_lost_is_fetched_and_told_once(rig: Rig, candles: CandleTopic) -> None:
     """F7: the next candle began, and the one before it was never seen to close."""
-    candles.take(candle(1, 1), None)
-    candles.take(candle(2, 1), None)
-    assert rig.holes == 1
+    candles.handle(candle(1, 1), None)
+    candles.handle(candle(2, 1), None)
+    assert rig.gaps == 1
     rig.answers = [candle(0, 7, closed=True), candle(1, 5, closed=True), candle(2, 2)]
     await candles.catch_up()
-    candles.take(candle(1, 5, closed=True), None)
+    candles.handle(candle(1, 5, closed=True), None)
     assert candles.feed.snapshot == (candle(1, 5, closed=True), candle(2, 2))
-    candles.take(candle(2, 3), None)
-    assert rig.holes == 1
+    candles.handle(candle(2, 3), None)
+    assert rig.gaps == 1
 
 
 def test_memory_of_closed_candles_is_bounded(candles: CandleTopic) -> None:
     """F27: memory does not grow with time."""
     for number in range(1_000):
-        candles.take(candle(number, closed=True), None)
+        candles.handle(candle(number, closed=True), None)
     assert len(candles._closed) == 100
     assert len(candles.feed.snapshot) == 100
 
 
-def test_nobody_reading_is_counted_from_when_the_last_one_left(rig: Rig, prices: Topic[Price]) -> None:
+def test_nobody_reading_is_counted_from_when_the_last_one_left(rig: Rig, prices: MarketTopic[Price]) -> None:
     prices.feed.subscribe()
     rig.now_s = 10
-    assert prices.unread_for_s() == 0
+    assert prices.update_idle_s() == 0
     prices.feed._readers.clear()
-    assert prices.unread_for_s() == 0
+    assert prices.update_idle_s() == 0
     rig.now_s = 13
-    assert prices.unread_for_s() == 3
+    assert prices.update_idle_s() == 3

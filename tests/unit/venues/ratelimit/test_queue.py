@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opensqt.model.caller import OURSELVES
-from opensqt.venues.ratelimit.queue import Turn, Turns
+from opensqt.venues.ratelimit.queue import FairQueue, QueuedRequest
 from opensqt.venues.ratelimit.window import Lane, Limit, Window
 
 CLIENTS = ("a", "b", "c", OURSELVES)
@@ -45,21 +45,21 @@ class Desk:
 
     def play(self, arrivals: Iterable[Arrival]) -> None:
         """Let them come, be granted and be answered until nobody waits."""
-        turns, agenda, number = Turns(), list[tuple[float, int, Any]](), 0
+        queue, agenda, number = FairQueue(), list[tuple[float, int, Any]](), 0
 
         def at(time_s: float, what: Any) -> None:
             nonlocal number
             number += 1
             heapq.heappush(agenda, (time_s, number, what))
 
-        def go(arrival: Arrival, mine: list[Turn]) -> None:
+        def go(arrival: Arrival, mine: list[QueuedRequest]) -> None:
             self.served.append((now_s, arrival))
-            at(now_s + arrival.takes_s, lambda: mine[0].end(now_s))
+            at(now_s + arrival.takes_s, lambda: mine[0].finish(now_s))
 
         def come(arrival: Arrival) -> None:
-            mine: list[Turn] = []
-            charges = {self.window: arrival.weight}
-            mine.append(turns.add(arrival.lane, arrival.client, charges, now_s, partial(go, arrival, mine)))
+            mine: list[QueuedRequest] = []
+            cost = {self.window: arrival.weight}
+            mine.append(queue.add(arrival.lane, arrival.client, cost, now_s, partial(go, arrival, mine)))
 
         for arrival in arrivals:
             at(arrival.at_s, partial(come, arrival))
@@ -69,10 +69,10 @@ class Desk:
                 what()
             if agenda and agenda[0][0] == now_s and agenda[0][2] is not None:
                 continue
-            if (next_s := turns.grant(now_s)) < inf:
+            if (next_s := queue.grant(now_s)) < inf:
                 # A hair later, so that what must have expired then has.
                 at(now_s + next_s + 1e-9, None)
-        assert not any(turns.waiting(client) for client in CLIENTS)
+        assert not any(queue.queued_by(client) for client in CLIENTS)
 
     def counts(self, until_s: float, lane: Lane | None = None) -> Counter[str]:
         """How much each client used until then."""
@@ -203,8 +203,13 @@ def test_ones_queries_do_not_count_against_its_orders() -> None:
 
 
 def test_what_a_client_still_waits_for_is_told_by_lane() -> None:
-    turns, window = Turns(), Window(Limit(1, 1.0))
+    queue, window = FairQueue(), Window(Limit(1, 1.0))
     for lane in (Lane.ORDER, Lane.ORDER, Lane.QUERY):
-        turns.add(lane, "a", {window: 1}, 0.0, lambda: None)
-    turns.add(Lane.QUERY, "b", {window: 1}, 0.0, lambda: None)
-    assert [turns.waiting("a"), turns.waiting("a", Lane.ORDER), turns.waiting("b"), turns.waiting("c")] == [3, 2, 1, 0]
+        queue.add(lane, "a", {window: 1}, 0.0, lambda: None)
+    queue.add(Lane.QUERY, "b", {window: 1}, 0.0, lambda: None)
+    assert [queue.queued_by("a"), queue.queued_by("a", Lane.ORDER), queue.queued_by("b"), queue.queued_by("c")] == [
+        3,
+        2,
+        1,
+        0,
+    ]

@@ -10,7 +10,7 @@ import pytest
 from opensqt.model import errors
 from opensqt.model.errors import ExchangeError
 from opensqt.venues.factory import VENUES, venue_type
-from opensqt.venues.transport.errors import CCXT, Reply, translate
+from opensqt.venues.transport.errors import CCXT_ERRORS, VenueReply, translate
 
 SILENCE = [ccxt.NetworkError, ccxt.RequestTimeout, ccxt.ExchangeNotAvailable, ccxt.OperationFailed, ccxt.BadResponse]
 CODES = {"1": errors.InsufficientMargin, "2": errors.OutcomeUnknown, "3": errors.Maintenance}
@@ -18,12 +18,12 @@ CODES = {"1": errors.InsufficientMargin, "2": errors.OutcomeUnknown, "3": errors
 
 def kind(*, changes: bool = True, **reply: object) -> type[ExchangeError]:
     fields = {"error": ccxt.ExchangeError, "http_status": 400} | reply
-    return type(translate(Reply(**fields), CODES, changes=changes))  # type: ignore[arg-type]
+    return type(translate(VenueReply(**fields), CODES, changes=changes))  # type: ignore[arg-type]
 
 
 def test_the_table_names_every_error_class_of_ccxt() -> None:
     classes = {one for _, one in inspect.getmembers(ccxt, inspect.isclass) if issubclass(one, ccxt.BaseError)}
-    assert set(CCXT) == classes
+    assert set(CCXT_ERRORS) == classes
 
 
 @pytest.mark.parametrize("error", SILENCE)
@@ -58,7 +58,7 @@ def test_a_code_that_leaves_the_outcome_open_matters_only_to_changes() -> None:
 @pytest.mark.parametrize(("status", "expected"), [(418, errors.Banned), (429, errors.RateLimited)])
 def test_a_limit_tells_how_long_to_wait(status: int, expected: type[ExchangeError]) -> None:
     """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
-    reply = Reply(error=ccxt.DDoSProtection, http_status=status, retry_after_s=7)
+    reply = VenueReply(error=ccxt.DDoSProtection, http_status=status, retry_after_s=7)
     error = translate(reply, CODES, changes=True)
     assert (type(error), error.retry_after_s) == (expected, 7)
 
@@ -69,7 +69,7 @@ def test_an_answer_that_no_table_knows_is_looked_at_first() -> None:
 
 def test_an_error_keeps_the_venues_words_and_hides_what_is_signed() -> None:
     """F33: no secret shows in a log, an error or a page."""
-    reply = Reply(error=ccxt.BadRequest, http_status=400, code="1", message="bad signature=abcdef012345")
+    reply = VenueReply(error=ccxt.BadRequest, http_status=400, code="1", message="bad signature=abcdef012345")
     error = translate(reply, CODES, changes=True, symbol="BTCUSDT")
     assert "abcdef012345" not in str(error)
     assert (error.venue_code, error.symbol) == ("1", "BTCUSDT")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opensqt.model.errors import CredentialsRefused, ExchangeError, Maintenance, RateLimited, Unreachable
-from opensqt.venues.transport.retry import patiently
+from opensqt.venues.transport.retry import retry_start_step
 
 
 class Step:
@@ -25,7 +25,7 @@ class Step:
         self.now_s += seconds
 
     async def run(self) -> None:
-        await patiently(self, at_most_s=100, clock_s=lambda: self.now_s, sleep=self.sleep)
+        await retry_start_step(self, at_most_s=100, clock_s=lambda: self.now_s, sleep=self.sleep)
 
 
 async def test_a_step_is_taken_again_after_the_wait_that_the_venue_asks_for() -> None:

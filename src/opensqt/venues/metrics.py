@@ -13,27 +13,27 @@ def _seconds() -> Distribution:
     return Distribution(SECONDS)
 
 
-class Measures:
+class VenueMetrics:
     """The counts of one adapter since its start; lanes are `cancel`, `order` and `query`."""
 
     def __init__(self) -> None:
         self.requests: defaultdict[str, Distribution] = defaultdict(_seconds)
         """By lane: seconds from when a request left until it was answered."""
-        self.waits: defaultdict[str, Distribution] = defaultdict(_seconds)
+        self.queue_seconds: defaultdict[str, Distribution] = defaultdict(_seconds)
         """By lane: seconds that a request waited for its turn in the rate budget."""
         self.errors: Counter[str] = Counter()
         """Requests that failed, by the reason of our error."""
         self.connections: Counter[str] = Counter()
         """WebSocket connections made: `private` or `market`."""
-        self.waiting: Callable[[], Mapping[str, int]] = dict
+        self.queued: Callable[[], Mapping[str, int]] = dict
         """Answers by lane how many requests wait for their turn now."""
 
 
 @runtime_checkable
-class Measured(Protocol):
+class HasVenueMetrics(Protocol):
     """An exchange that counts."""
 
     @property
-    def measures(self) -> Measures:
+    def venue_metrics(self) -> VenueMetrics:
         """What it counted."""
         ...
