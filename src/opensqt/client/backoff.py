@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from opensqt.model.errors import ExchangeError, Unreachable
+from opensqt.service.backoff import exponential_s
 from opensqt.telemetry.logging import get_logger
 
-_LONGEST_WAIT_S = 60
+_BACKOFF_S = 1.0, 60.0
 _LASTING_S = 5.0
 """A connector that is there for less between two failures is not back; one that restarts every minute is, each time."""
 
@@ -31,7 +32,7 @@ class Patience:
 
     def wait_s(self, attempt: int) -> float:
         """Answer how long to wait after a failed attempt: 1, 2, 4, 8, 16, 32, 60, 60, 60 s."""
-        return float(min(2 ** (attempt - 1), _LONGEST_WAIT_S)) * self.scale
+        return exponential_s(attempt, *_BACKOFF_S) * self.scale
 
     def told(self, attempt: int, what: str, error: ExchangeError) -> str:
         """Say in one line that an attempt failed, and what comes next."""

@@ -24,13 +24,13 @@ from opensqt.model.errors import (
     Unsupported,
 )
 from opensqt.proto import exchange_service_pb2_grpc, gateway_service_pb2, gateway_service_pb2_grpc
+from opensqt.service.backoff import Backoff
 from opensqt.telemetry import tracing
 from opensqt.telemetry.logging import get_logger, protect
 from opensqt.wire import errors as wire_errors
 from opensqt.wire import gateway_codec, options
 
-_FIRST_PAUSE_S = 0.05
-_LONGEST_PAUSE_S = 1.0
+_CALL_BACKOFF_S = 0.05, 1.0
 
 _OPTIONS: tuple[options.Option, ...] = (
     *options.CHANNEL_OPTIONS,
@@ -149,7 +149,7 @@ class Link:
             ExchangeError: What the connector told, or what became of the call.
         """
         deadline = time.monotonic() + (deadline_s or self.deadline_s)
-        pause = _FIRST_PAUSE_S
+        backoff = Backoff(*_CALL_BACKOFF_S)
         lost: OutcomeUnknown | None = None
         while True:
             await self._ready(deadline, lost)
@@ -168,10 +168,10 @@ class Link:
             lost = error if isinstance(error, OutcomeUnknown) else lost
             # After a lost answer only the connector's word on this very order proves what became of it: it answers
             # a repeated id with the first outcome. Being refused for something else proves nothing.
+            pause = backoff.next_s()
             if not again or time.monotonic() + pause >= deadline:
                 raise error if lost is None or isinstance(error, RequestError) else lost
             await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_S)
 
     async def _ready(self, deadline: float, lost: OutcomeUnknown | None) -> None:
         """Wait for the connection before anything is sent: what fails here can't have reached the connector."""

@@ -21,6 +21,7 @@ from opensqt.model.errors import AccessError, ConnectorUnavailable, ExchangeErro
 from opensqt.model.market import Candle
 from opensqt.model.order import OrderUpdate
 from opensqt.model.stream import Batch, Stream
+from opensqt.service.backoff import Backoff
 from opensqt.telemetry.logging import get_logger
 
 T = TypeVar("T")
@@ -98,12 +99,12 @@ class Source:
     async def _follow(
         self, name: str, subscribe: Callable[[], Stream[T]], take: Callable[[Batch[T]], Sequence[Message]]
     ) -> None:
-        failures = 0
+        backoff = self._backoff()
         while True:
             stream = subscribe()
             try:
                 async for batch in stream:
-                    failures = 0
+                    backoff.reset()
                     self._metrics.streamed(name, len(batch.updates))
                     self._hub.publish(take(batch))
                 reason = "it ended"
@@ -114,16 +115,15 @@ class Source:
             finally:
                 self._metrics.disconnected(name)
                 await stream.aclose()
-            failures += 1
-            wait_s = self._wait_s(failures)
-            log.warning("stream lost", stream=name, reason=reason, next_try_s=wait_s)
+            wait_s = backoff.next_s()
+            log.warning("stream lost", stream=name, reason=reason, next_try_s=round(wait_s, 3))
             await asyncio.sleep(wait_s)
 
     async def _keep(
         self, name: str, load: Callable[[], Awaitable[None]], wanted: asyncio.Event, every_s: float | None
     ) -> None:
         """Load at once, whenever *wanted*, and every so often."""
-        failures = 0
+        backoff = self._backoff()
         while True:
             wanted.clear()
             wait_s = every_s
@@ -132,11 +132,10 @@ class Source:
             except (AccessError, ConnectorUnavailable):
                 raise
             except ExchangeError as error:
-                failures += 1
-                wait_s = self._wait_s(failures)
-                log.warning("could not read", what=name, reason=str(error), next_try_s=wait_s)
+                wait_s = backoff.next_s(at_least_s=error.retry_after_s)
+                log.warning("could not read", what=name, reason=str(error), next_try_s=round(wait_s, 3))
             else:
-                failures = 0
+                backoff.reset()
                 self._to_load.discard(name)
                 if not self._to_load:
                     self.loaded.set()
@@ -208,8 +207,8 @@ class Source:
         self._told["positions"] += 1
         return self._view.on_positions(batch)
 
-    def _wait_s(self, failures: int) -> float:
-        return min(2.0**failures / 64, 1) * self._pace.longest_wait
+    def _backoff(self) -> Backoff:
+        return Backoff(self._pace.longest_wait / 32, self._pace.longest_wait)
 
 
 def _as_batch(updates: Sequence[Any]) -> Batch[Any]:

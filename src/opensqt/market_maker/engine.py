@@ -11,7 +11,6 @@ from decimal import Decimal
 from enum import StrEnum
 
 from opensqt.market_maker.orders import reconcile
-from opensqt.market_maker.orders.backoff import Wait
 from opensqt.market_maker.orders.events import (
     Cancel,
     CancelAnswered,
@@ -38,6 +37,7 @@ from opensqt.market_maker.strategy.quoter import Permission, Wanted
 from opensqt.model.market import Price
 from opensqt.model.order import OrderRef, OrderRequest, PositionSide, Side, TimeInForce
 from opensqt.model.venue import SymbolRules
+from opensqt.service.backoff import BackoffTimer
 from opensqt.telemetry.logging import get_logger
 
 _log = get_logger("market_maker.engine")
@@ -100,13 +100,13 @@ class Engine:
         self.mismatch = reconcile.PositionWatch()
         self._reconciling = False
         self._reconcile_due = now
-        self._reconcile_retry = Wait(first_s=1, most_s=30)
+        self._reconcile_retry = BackoffTimer(base_s=1, cap_s=30)
         self._fills_before = 0
         self._newest_ms = stored.header.watermark_ms if stored.header else 0
         self._mark_ms = self._newest_ms
         self.missing_since: float | None = None
         """Since when the venue has told of more filled than we could count fills of; monotonic seconds."""
-        self._missing_retry = Wait(first_s=0.3, most_s=10)
+        self._missing_retry = BackoffTimer(base_s=0.3, cap_s=10)
         self._cancel_on_stop = False
         self._final = False
         self._bucket: tuple[int, ...] = ()
@@ -137,7 +137,7 @@ class Engine:
             case ReconcileFailed(error):
                 self._reconciling = False
                 self.reconcile_error = f"{error.reason}: {error.message}"
-                wait = self._reconcile_retry.grow(now)
+                wait = self._reconcile_retry.record_failure(now)
                 self._reconcile_due = now + wait
                 _log.warning(
                     "venue could not be asked; nothing is concluded", error=self.reconcile_error, again_in_s=wait
@@ -208,11 +208,11 @@ class Engine:
         return self._carry_out(wanted, now)
 
     def _permission(self, now: float) -> Permission:
-        locked = self.desk.margin.until > now
+        locked = self.desk.margin_backoff.until > now
         pull = bool(self.halted) or locked or not self._fresh
-        may_place = self._fresh and self.desk.pause.until <= now
+        may_place = self._fresh and self.desk.order_backoff.until <= now
         buys = 0 if pull or not may_place or self.mismatch.suspected else self.settings.grid.max_live
-        if buys and self.desk.margin.streak:
+        if buys and self.desk.margin_backoff.failures:
             # After a want of margin one buy has to be taken before the others follow.
             pending = any(order.side is Side.BUY and order.status.is_in_flight for order in self.state.live_orders())
             buys = 0 if pending else 1
@@ -220,13 +220,13 @@ class Engine:
             buys=buys,
             sells=may_place,
             pull_buys=pull,
-            held_back={*self.desk.crossed.waiting(now), *self.desk.refused.waiting(now)},
-            requoted=self.desk.crossed.known(),
+            held_back={*self.desk.post_only_backoff.blocked(now), *self.desk.reject_backoff.blocked(now)},
+            requoted=self.desk.post_only_backoff.failing(),
         )
 
     def _carry_out(self, wanted: Plan, now: float) -> list[Command]:
         commands: list[Command] = []
-        waiting = self.desk.cancels.waiting(now)
+        waiting = self.desk.cancel_backoff.blocked(now)
         cancels = [order for order in wanted.cancels if order.client_order_id not in waiting]
         if cancels:
             commands.append(self._cancel(cancels))
@@ -270,7 +270,7 @@ class Engine:
         live = list(self.state.live_orders())
         commands: list[Command] = []
         if self._cancel_on_stop:
-            waiting = self.desk.cancels.waiting(now)
+            waiting = self.desk.cancel_backoff.blocked(now)
             cancels = [
                 order
                 for order in live
@@ -295,9 +295,9 @@ class Engine:
             return
         if self.missing_since is None:
             self.missing_since = now
-            self._missing_retry.grow(now)
+            self._missing_retry.record_failure(now)
         elif self._missing_retry.until <= now and not self._reconciling:
-            self._missing_retry.grow(now)
+            self._missing_retry.record_failure(now)
             self._reconcile_due = now
 
     def _reconcile_by(self, when: float) -> None:
@@ -316,7 +316,7 @@ class Engine:
         position = reconcile.held(told.positions, self.settings.symbol)
         if position is None:
             self.reconcile_error = f"the venue's positions leave {self.settings.symbol} out"
-            self._reconcile_by(now + self._reconcile_retry.grow(now))
+            self._reconcile_by(now + self._reconcile_retry.record_failure(now))
             return
         self._reconcile_retry.reset()
         self.reconcile_error = ""

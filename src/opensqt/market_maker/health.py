@@ -20,7 +20,7 @@ def problems(engine: Engine, now: float) -> list[str]:
         found.append(f"halted: {engine.halted}")
     if engine.reconcile_error and engine.phase is not Phase.STARTING:
         found.append(f"reconcile: {engine.reconcile_error}")
-    if engine.desk.pause.until > now:
+    if engine.desk.order_backoff.until > now:
         found.append(f"orders paused: {engine.desk.pause_reason}")
     live = engine.state.live_orders()
     doubtful = [one for one in live if one.status.is_in_flight and now - one.since > PATIENCE_S]

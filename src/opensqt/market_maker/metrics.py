@@ -52,7 +52,7 @@ class Metrics(Collector):
         totals, labels = state.totals, [self._engine.settings.symbol]
         net = totals.realized_pnl - fees_in(totals, self._quote_asset)
         active = sum(1 for order in state.live_orders() if order.status.is_open)
-        stopped = bool(engine.halted) or engine.desk.margin.until > time.monotonic()
+        stopped = bool(engine.halted) or engine.desk.margin_backoff.until > time.monotonic()
         gauges = (
             ("market_maker_pnl_realized_total", "Realized profit after fees, quote", net),
             ("market_maker_pnl_unrealized", "Open profit, quote", unrealized(engine)),

@@ -332,7 +332,7 @@ def test_an_hour_without_margin_costs_few_requests() -> None:
 def test_sells_go_on_while_margin_is_wanting() -> None:
     desk = Desk().start(1004)
     desk.venue.fill(next(o.client_order_id for o in desk.venue.open_orders if o.price == 1000))
-    desk.engine.desk.margin.grow(desk.now)
+    desk.engine.desk.margin_backoff.record_failure(desk.now)
     desk.settle()
     assert desk.sells == {0: 1010}
 

@@ -9,11 +9,11 @@ from opensqt.connector.orders.manager import OrderDesk
 from opensqt.model.errors import ExchangeError
 from opensqt.model.exchange import Exchange
 from opensqt.model.order import Order, OrderRef
+from opensqt.service.backoff import Backoff
 from opensqt.telemetry import logging
 
 _log = logging.get_logger("connector.leases")
-_FIRST_WAIT_S = 0.2
-_LONGEST_WAIT_S = 5.0
+_BACKOFF_S = 0.2, 5.0
 
 
 class CancelOut:
@@ -29,14 +29,15 @@ class CancelOut:
         self._client = client
         self._desk = desk
         self._exchange = exchange
-        self._wait_s = _FIRST_WAIT_S
+        self._backoff = Backoff(*_BACKOFF_S)
+        self._retry_after_s = 0.0
         self.trouble = ""
         """Why the last attempt was not the last; empty before the first."""
 
     async def run(self) -> None:
         """Cancel, wait for what is in flight, ask, and begin again until nothing is left. A failure proves nothing."""
         while True:
-            self.trouble = ""
+            self.trouble, self._retry_after_s = "", 0.0
             try:
                 if await self._attempt():
                     return
@@ -48,8 +49,7 @@ class CancelOut:
             if self.trouble:
                 left = self._desk.own.open_count(self._client)
                 _log.warning("orders of an ended lease are left", client=self._client, orders=left, reason=self.trouble)
-            await asyncio.sleep(self._wait_s)
-            self._wait_s = min(self._wait_s * 2, _LONGEST_WAIT_S)
+            await asyncio.sleep(self._backoff.next_s(at_least_s=self._retry_after_s))
 
     async def _attempt(self) -> bool:
         """Cancel what is known, and answer whether the venue says that none is left."""
@@ -76,4 +76,4 @@ class CancelOut:
     def _note(self, error: ExchangeError | JournalError) -> None:
         self.trouble = logging.redact(str(error))
         if isinstance(error, ExchangeError) and error.retry_after_s is not None:
-            self._wait_s = max(self._wait_s, error.retry_after_s)
+            self._retry_after_s = max(self._retry_after_s, error.retry_after_s)

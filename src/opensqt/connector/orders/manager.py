@@ -25,6 +25,7 @@ from opensqt.model.errors import (
 )
 from opensqt.model.exchange import Exchange
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus
+from opensqt.service.backoff import Backoff
 from opensqt.telemetry import logging, tracing
 from opensqt.telemetry.distribution import SECONDS, Distribution
 
@@ -276,7 +277,7 @@ class OrderDesk:
 
     async def _resolve_until_proven(self, intent: Intent, sent_ns: int, cause: Exception) -> None:
         began_s = time.monotonic()
-        wait_s = 0.5
+        backoff = Backoff(0.5, 30)
         while True:
             try:
                 with tracing.step("resolve", {"opensqt.client_order_id": intent.request.client_order_id}):
@@ -290,8 +291,7 @@ class OrderDesk:
                     reason=str(error) if ours else type(error).__name__,
                     exc_info=None if ours else error,
                 )
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 2, 30)
+            await asyncio.sleep(backoff.next_s())
         asked = intent.request
         # Queries may lag behind further than allowed for; the stream's word that it exists outweighs them.
         order = order or self.own.told(asked.client_order_id)

@@ -9,11 +9,11 @@ from typing import Protocol
 
 from opensqt.model.errors import ExchangeError, OrderNotFound
 from opensqt.model.order import Order, OrderRef, OrderRequest
+from opensqt.service.backoff import Backoff
 from opensqt.telemetry.logging import get_logger
 
 _log = get_logger("resolve")
-_FIRST_WAIT_S = 0.2
-_LONGEST_WAIT_S = 5.0
+_BACKOFF_S = 0.2, 5.0
 
 
 class Asks(Protocol):
@@ -53,7 +53,8 @@ async def resolve(
     """
     ref = OrderRef(symbol=request.symbol, client_order_id=request.client_order_id)
     proof_ns = sent_ns + (recv_window_ms + visibility_margin_ms) * 1_000_000
-    wait_s = _FIRST_WAIT_S
+    # Without jitter: orders that were lost together are asked for together, with one query for all of them.
+    backoff = Backoff(*_BACKOFF_S, jitter=None)
     while True:
         asked_ns = clock()
         try:
@@ -61,14 +62,13 @@ async def resolve(
         except OrderNotFound:
             if asked_ns >= proof_ns:
                 return None
-            pause_s = min(wait_s, max((proof_ns - asked_ns) / 1e9, 0.01))
+            pause_s = min(backoff.next_s(), max((proof_ns - asked_ns) / 1e9, 0.01))
         except ExchangeError as error:
-            pause_s = max(wait_s, error.retry_after_s or 0)
+            pause_s = backoff.next_s(at_least_s=error.retry_after_s)
             _log.warning(
                 "could not ask what became of an order; asking again",
                 client_order_id=request.client_order_id,
                 reason=error.reason,
-                wait_s=pause_s,
+                wait_s=round(pause_s, 3),
             )
         await sleep(pause_s)
-        wait_s = min(wait_s * 2, _LONGEST_WAIT_S)

@@ -16,6 +16,7 @@ from opensqt.model.errors import ExchangeError, RequestError, Unreachable
 from opensqt.model.exchange import Exchange
 from opensqt.model.stream import Batch, Cursor
 from opensqt.model.venue import Check
+from opensqt.service.backoff import Backoff
 from opensqt.streams.feed import Feed, FeedReader
 from opensqt.telemetry import logging
 
@@ -127,7 +128,7 @@ class _Upstream:
         self.linger: asyncio.TimerHandle | None = None
         self.trouble = ""
         self.down_since_ms = 0
-        self._failures = 0
+        self._backoff = Backoff(0.1, _MAX_WAIT_S)
         self._connected = False
         hub.metrics.stream_connected(str(topic), connected=False)
 
@@ -185,28 +186,27 @@ class _Upstream:
         )
 
     def _recovered(self) -> None:
-        if self._failures:
-            _log.info("upstream is back", topic=str(self._topic), failures=self._failures)
-        self._failures, self.down_since_ms, self.trouble = 0, 0, ""
+        if self._backoff.failures:
+            _log.info("upstream is back", topic=str(self._topic), failures=self._backoff.failures)
+        self._backoff.reset()
+        self.down_since_ms, self.trouble = 0, ""
         self._connected = True
         self._hub.metrics.stream_connected(str(self._topic), connected=True)
 
     def _failed(self, error: Exception) -> float:
         """Note the failure and answer how long to wait before the next attempt."""
-        self._failures += 1
         self._connected = False
         self._hub.metrics.stream_connected(str(self._topic), connected=False)
         self.down_since_ms = self.down_since_ms or now_ms()
         ours = isinstance(error, ExchangeError)
         self.trouble = logging.redact(str(error)) if ours else f"{type(error).__name__}; see the log"
-        wait_s: float = min(_MAX_WAIT_S, 0.1 * 2 ** min(self._failures - 1, 10))
-        if isinstance(error, ExchangeError) and error.retry_after_s is not None:
-            wait_s = max(wait_s, error.retry_after_s)
+        retry_after_s = error.retry_after_s if isinstance(error, ExchangeError) else None
+        wait_s = self._backoff.next_s(at_least_s=retry_after_s)
         _log.warning(
             "upstream failed",
             topic=str(self._topic),
-            failures=self._failures,
-            next_in_s=wait_s,
+            failures=self._backoff.failures,
+            next_in_s=round(wait_s, 3),
             reason=self.trouble,
             exc_info=None if ours else error,
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from opensqt.market_maker.orders.backoff import Wait, Waits
 from opensqt.market_maker.orders.events import Ask
 from opensqt.market_maker.orders.slots import LiveOrder, SlotEvent, SlotState
 from opensqt.market_maker.orders.state import GridState
@@ -23,6 +22,7 @@ from opensqt.model.errors import (
     Unreachable,
 )
 from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, Side
+from opensqt.service.backoff import BackoffTimer, KeyedBackoff
 from opensqt.telemetry.logging import get_logger, redact
 
 _log = get_logger("market_maker.orders")
@@ -38,7 +38,7 @@ class Doubt:
     """An order whose state has to be asked for."""
 
     ref: OrderRef
-    wait: Wait = field(default_factory=lambda: Wait(first_s=0.5, most_s=5))
+    backoff: BackoffTimer = field(default_factory=lambda: BackoffTimer(base_s=0.5, cap_s=5))
     asking: bool = False
     absences: int = 0
 
@@ -54,14 +54,14 @@ class OrderDesk:
 
     def __init__(self, state: GridState, symbol: str, *, margin_lock_s: float, now: float) -> None:
         self.state = state
-        self.margin = Wait(first_s=margin_lock_s, most_s=12 * margin_lock_s)
-        self.pause = Wait(first_s=1, most_s=60)
+        self.margin_backoff = BackoffTimer(base_s=margin_lock_s, cap_s=12 * margin_lock_s)
+        self.order_backoff = BackoffTimer(base_s=1, cap_s=60)
         self.pause_reason = ""
-        self.crossed = Waits[int](first_s=0.2, most_s=10)
+        self.post_only_backoff = KeyedBackoff[int](base_s=0.2, cap_s=10)
         """Levels whose post-only order would have taken."""
-        self.refused = Waits[int](first_s=1, most_s=300)
+        self.reject_backoff = KeyedBackoff[int](base_s=1, cap_s=300)
         """Levels whose order was refused for any other reason."""
-        self.cancels = Waits[str](first_s=0.5, most_s=15)
+        self.cancel_backoff = KeyedBackoff[str](base_s=0.5, cap_s=15)
         """Orders whose cancel failed."""
         self.unnamed: dict[str, list[Fill]] = {}
         """Fills whose order is known by the venue's id only, until we have asked what it is."""
@@ -117,7 +117,7 @@ class OrderDesk:
     def placed(self, client_order_id: str, outcome: Order | ExchangeError, now: float) -> None:
         """Take in the answer to a placing."""
         if isinstance(outcome, Order):
-            self.pause.reset()
+            self.order_backoff.reset()
             self.take(outcome, now)
             return
         live = self.state.find(client_order_id)
@@ -147,7 +147,7 @@ class OrderDesk:
             )
             if isinstance(outcome, BackOff | AccessError | Unreachable):
                 self._hold(outcome, now)
-            self.cancels.grow(client_order_id, now)
+            self.cancel_backoff.record_failure(client_order_id, now)
         self._doubt(client_order_id, now, delay_s=0.5)
 
     def told(self, ref: OrderRef, outcome: Order | ExchangeError, now: float) -> None:
@@ -157,7 +157,7 @@ class OrderDesk:
         if doubt is None:
             return
         doubt.asking = False
-        doubt.wait.grow(now)
+        doubt.backoff.record_failure(now)
         if isinstance(outcome, Order):
             doubt.absences = 0
             self._told_order(ref, outcome, now)
@@ -175,16 +175,20 @@ class OrderDesk:
         for key, doubt in list(self._doubts.items()):
             if key not in self.unnamed and self.state.find(key) is None:
                 del self._doubts[key]
-            elif not doubt.asking and doubt.wait.until <= now:
+            elif not doubt.asking and doubt.backoff.until <= now:
                 doubt.asking = True
                 due.append(Ask(doubt.ref))
         return due
 
     def next_due(self, now: float) -> float:
         """When the next question or the end of a wait is due."""
-        doubts = (doubt.wait.until for doubt in self._doubts.values() if not doubt.asking)
-        waits = (self.crossed.next_due(now), self.refused.next_due(now), self.cancels.next_due(now))
-        others = (wait.until for wait in (self.margin, self.pause) if wait.until > now)
+        doubts = (doubt.backoff.until for doubt in self._doubts.values() if not doubt.asking)
+        waits = (
+            self.post_only_backoff.next_due(now),
+            self.reject_backoff.next_due(now),
+            self.cancel_backoff.next_due(now),
+        )
+        others = (wait.until for wait in (self.margin_backoff, self.order_backoff) if wait.until > now)
         return min((*doubts, *waits, *others), default=float("inf"))
 
     def cancel_sent(self, orders: Iterable[LiveOrder]) -> None:
@@ -218,7 +222,7 @@ class OrderDesk:
             return
         del self._doubts[key]
         self.missing.discard(key)
-        self.cancels.reset(key)
+        self.cancel_backoff.reset(key)
         slot = self.state.slot(live.level)
         self.news = self.suspicious = True
         gone = replace(live, reason="the venue knows no such order")
@@ -246,22 +250,22 @@ class OrderDesk:
         self.news = True
 
     def _accepted(self, live: LiveOrder) -> None:
-        self.crossed.reset(live.level)
-        self.refused.reset(live.level)
+        self.post_only_backoff.reset(live.level)
+        self.reject_backoff.reset(live.level)
         if live.side is Side.BUY:
-            self.margin.reset()
+            self.margin_backoff.reset()
 
     def _settle(self, live: LiveOrder, now: float) -> None:
         self.state.put(SlotEvent.SETTLE, live)
         self.missing.discard(live.client_order_id)
-        self.cancels.reset(live.client_order_id)
+        self.cancel_backoff.reset(live.client_order_id)
         self._doubts.pop(live.client_order_id, None)
         if live.counted or live.status is OrderStatus.FILLED:
             self._accepted(live)
         elif live.status in (OrderStatus.EXPIRED, OrderStatus.REJECTED) and not live.cancel_asked:
             # Some venues answer a post-only order that would take with an acknowledgement and an expiry.
             _log.info("order not taken", client_order_id=live.client_order_id, status=live.status, reason=live.reason)
-            self.crossed.grow(live.level, now)
+            self.post_only_backoff.record_failure(live.level, now)
 
     def _refuse(self, live: LiveOrder, error: ExchangeError, now: float) -> None:
         log = _log.info if isinstance(error, PostOnlyWouldCross) else _log.warning
@@ -280,20 +284,22 @@ class OrderDesk:
         self._doubts.pop(live.client_order_id, None)
         self.news = True
         if isinstance(error, PostOnlyWouldCross):
-            self.crossed.grow(live.level, now)
+            self.post_only_backoff.record_failure(live.level, now)
         elif isinstance(error, InsufficientMargin) and live.side is Side.BUY:
-            if self.margin.until <= now:
-                length = self.margin.grow(now)
+            if self.margin_backoff.until <= now:
+                length = self.margin_backoff.record_failure(now)
                 _log.warning("no margin: buys are cancelled and none placed", seconds=length)
         elif wrong:
-            self.refused.grow(live.level, now)
+            self.reject_backoff.record_failure(live.level, now)
             self.suspicious = self.suspicious or isinstance(error, ReduceOnlyRefused)
         else:
             self._hold(error, now)
 
     def _hold(self, error: ExchangeError, now: float) -> None:
-        if self.pause.until <= now:
-            self.pause.grow(now, at_least_s=error.retry_after_s or (30 if isinstance(error, AccessError) else 0))
+        if self.order_backoff.until <= now:
+            self.order_backoff.record_failure(
+                now, at_least_s=error.retry_after_s or (30 if isinstance(error, AccessError) else 0)
+            )
             self.pause_reason = f"{error.reason}: {error.message}"
 
     def _found(self, order: Order, now: float) -> None:
@@ -324,5 +330,5 @@ class OrderDesk:
     def _doubt(self, client_order_id: str, now: float, *, delay_s: float) -> None:
         if client_order_id not in self._doubts:
             doubt = Doubt(OrderRef(symbol=self._symbol, client_order_id=client_order_id))
-            doubt.wait.until = now + delay_s
+            doubt.backoff.until = now + delay_s
             self._doubts[client_order_id] = doubt

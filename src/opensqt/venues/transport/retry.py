@@ -10,13 +10,13 @@ import time
 from collections.abc import Awaitable, Callable
 
 from opensqt.model.errors import BackOff, ExchangeError, Unreachable
+from opensqt.service.backoff import Backoff
 from opensqt.telemetry.logging import get_logger, redact
 from opensqt.venues.ratelimit.limiter import in_lane
 from opensqt.venues.ratelimit.window import Lane
 
 _log = get_logger("venue")
-_FIRST_WAIT_S = 0.5
-_LONGEST_WAIT_S = 15.0
+_BACKOFF_S = 0.5, 15.0
 _AT_MOST_S = 180.0
 _UNANSWERED = 3
 """A venue that did not answer so many times in all is not there."""
@@ -43,7 +43,8 @@ async def retry_start_step(
         ExchangeError: Any other failure of the step.
     """
     deadline_s = clock_s() + at_most_s
-    wait_s = _FIRST_WAIT_S
+    # Without jitter: three short delays would give up a venue that is only restarting.
+    backoff = Backoff(*_BACKOFF_S, jitter=None)
     unanswered = 0
     while True:
         try:
@@ -52,12 +53,11 @@ async def retry_start_step(
                 return await step()
         except (BackOff, Unreachable) as error:
             unanswered += isinstance(error, Unreachable)
-            pause_s = max(wait_s, error.retry_after_s or 0)
+            pause_s = backoff.next_s(at_least_s=error.retry_after_s)
             if unanswered == _UNANSWERED or clock_s() + pause_s > deadline_s:
                 raise
             _tell(error, pause_s)
         await sleep(pause_s)
-        wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
 
 
 def _tell(error: ExchangeError, pause_s: float) -> None:

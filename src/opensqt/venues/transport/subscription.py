@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,13 +10,13 @@ import aiohttp
 import ccxt
 
 from opensqt.model.errors import ExchangeError
+from opensqt.service.backoff import Backoff
 from opensqt.telemetry.logging import get_logger, redact
 from opensqt.venues.transport.ccxt_client import cancel_and_wait, report_socket_to
 from opensqt.venues.transport.errors import PARSE_ERRORS
 
 _log = get_logger("venue")
-_FIRST_WAIT_S = 0.05
-_LONGEST_WAIT_S = 15.0
+_BACKOFF_S = 0.05, 15.0
 RETRYABLE_ERRORS = (ccxt.BaseError, ExchangeError, aiohttp.ClientError, OSError)
 """What an upstream may fail with and be tried again."""
 QUERY_ERRORS = (*RETRYABLE_ERRORS, *PARSE_ERRORS)
@@ -49,11 +48,11 @@ class Subscription:
         self._on_lost = on_lost
         self._catch_up = catch_up
         self._on_socket = on_socket
-        self._wait_s = _FIRST_WAIT_S
+        self._backoff = Backoff(*_BACKOFF_S)
 
     def reset_backoff(self) -> None:
         """Say that data came: the next failure is met with a short wait again."""
-        self._wait_s = _FIRST_WAIT_S
+        self._backoff.reset()
 
     async def run(self) -> None:
         """Keep the subscription up until cancelled."""
@@ -66,9 +65,7 @@ class Subscription:
             finally:
                 await cancel_and_wait(watching)
             self._on_lost(self._reason(watching))
-            # Jitter keeps many clients of one venue from coming back in step.
-            await asyncio.sleep(self._wait_s * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
-            self._wait_s = min(self._wait_s * 2, _LONGEST_WAIT_S)
+            await asyncio.sleep(self._backoff.next_s())
 
     async def _subscribe(self) -> None:
         if self._on_socket is not None:
