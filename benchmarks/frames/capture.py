@@ -145,7 +145,7 @@ class _Trader:
         )
         for _ in range(2):
             await source.advance(1)
-            source.market.aggress(SYMBOL, side.opposite, _LOT / 2)
+            source.market.send_outside_order(SYMBOL, side.opposite, _LOT / 2)
         await source.advance(1)
 
 

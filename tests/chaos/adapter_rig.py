@@ -86,7 +86,7 @@ class Rig:
 
     def hit(self, side: Side, quantity: Decimal) -> None:
         """Let an outside participant trade against a resting order of *side*."""
-        self.simulator.market.aggress(SYMBOL, side.opposite, quantity)
+        self.simulator.market.send_outside_order(SYMBOL, side.opposite, quantity)
 
     async def trade(self, rounds: int, between: Callable[[int], None] | None = None) -> None:
         """Place orders and have each filled in two parts; *between* is called between the parts."""

@@ -97,7 +97,7 @@ class Gateway:
 
     def hit(self, side: Side, quantity: Decimal) -> None:
         """Let an outside participant trade against a resting order of *side*."""
-        self.simulator.market.aggress(SYMBOL, side.opposite, quantity)
+        self.simulator.market.send_outside_order(SYMBOL, side.opposite, quantity)
 
     async def gone(self, within_s: float | None = 15) -> int:
         """Wait until the connector has ended, by whatever, and answer its exit code; then it can be started again."""

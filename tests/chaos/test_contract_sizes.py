@@ -110,7 +110,7 @@ async def _trade_one(rig: Rig, rules: SymbolSettings, lot: Lot) -> None:
     wanted = (lot.part + lot.rest) * lot.step
     placed = await rig.exchange.place_order(_request(rules.symbol, Side.BUY, wanted, best.bid + rules.price_step))
     assert placed.quantity == wanted
-    rig.simulator.market.aggress(rules.symbol, Side.SELL, lot.part * lot.step)
+    rig.simulator.market.send_outside_order(rules.symbol, Side.SELL, lot.part * lot.step)
     filled = await _filled(rig, placed, lot.part * lot.step)
     assert filled.remaining_quantity == lot.rest * lot.step
     assert [order.quantity for order in await rig.exchange.get_open_orders(rules.symbol)] == [wanted]
@@ -190,7 +190,7 @@ async def _prices_agree(rig: Rig, rules: SymbolSettings) -> None:
 
     async def moved() -> bool:
         # Until the subscription is there, a change of the market is told to nobody.
-        rig.simulator.market.aggress(symbol, Side.BUY, rules.quantity_step)
+        rig.simulator.market.send_outside_order(symbol, Side.BUY, rules.quantity_step)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.25):
                 return _is_true((await anext(stream)).updates[-1], rig)

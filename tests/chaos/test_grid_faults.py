@@ -118,10 +118,10 @@ async def _fill_while_canceling(sim: Simulator, ledger: Ledger) -> int:
     await eventually(lambda: any(one["hits"] for one in sim.faults.listing()), within_s=60, what="a cancel waits")
     before = len(ledger.account["fills"])
     first = max(Decimal(one["price"]) for one in ledger.open_orders if one["side"] == "BUY")
-    sim.market.aggress(SYMBOL, Side.SELL, Decimal(5), first + Decimal("0.1"))
+    sim.market.send_outside_order(SYMBOL, Side.SELL, Decimal(5), first + Decimal("0.1"))
     for _ in range(2_000):
         if len(ledger.account["fills"]) >= before + 20 or not _buys(ledger):
             break
-        sim.market.aggress(SYMBOL, Side.SELL, Decimal("0.004"))
+        sim.market.send_outside_order(SYMBOL, Side.SELL, Decimal("0.004"))
         await asyncio.sleep(0)
     return len(ledger.account["fills"]) - before

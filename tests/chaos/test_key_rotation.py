@@ -51,7 +51,7 @@ async def test_trading_goes_on_with_the_new_key_when_the_old_one_is_revoked(adap
 
 
 def signed_in_with(rig: Rig) -> set[str]:
-    return {socket.state["key"] for socket in rig.simulator._hub.sockets if socket.state.get("key")}
+    return {socket.state["key"] for socket in rig.simulator.subscriptions.sockets if socket.state.get("key")}
 
 
 async def healthy(rig: Rig) -> bool:

@@ -117,7 +117,7 @@ async def test_the_page_survives_a_killed_connector_and_shows_what_happened_mean
             await first.wait()
         await eventually(lambda: client.of("status")[-1]["connected"] is False, within_s=30)
         assert client.of("status")[-1]["stale"] is True
-        simulator.market.aggress(SYMBOL, Side.SELL, Decimal("0.010"))
+        simulator.market.send_outside_order(SYMBOL, Side.SELL, Decimal("0.010"))
         async with connector(simulator, tmp_path, address.split(":")[1]) as second:
             await second.ready()
             simulator.market.resume(SYMBOL)

@@ -119,7 +119,7 @@ async def test_post_only_refusals_never_make_a_taker(tmp_path: Path) -> None:
         async with running(sim, tmp_path / "grid.db"):
             for _ in range(6):
                 before = len(ledger.account["fills"])
-                sim.market.aggress(SYMBOL, Side.SELL, Decimal(3))
+                sim.market.send_outside_order(SYMBOL, Side.SELL, Decimal(3))
                 await eventually(lambda seen=before: len(ledger.account["fills"]) > seen, within_s=30)
         assert all(fill["is_maker"] for fill in ledger.account["fills"])
         assert await store_fills(tmp_path / "grid.db") == ledger.fills()

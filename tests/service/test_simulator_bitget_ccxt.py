@@ -280,7 +280,7 @@ async def test_orders_and_trades_are_watched(exchange: Any, simulator: Simulator
     ]
     trades = asyncio.create_task(exchange.watch_my_trades(SYMBOL))
     await eventually(lambda: "fill" in _heard(simulator), what="the fill channel")
-    simulator.market.aggress("BTCUSDT", Side.SELL, Decimal(50), below(simulator, 0))
+    simulator.market.send_outside_order("BTCUSDT", Side.SELL, Decimal(50), below(simulator, 0))
     (trade,) = await asyncio.wait_for(trades, 10)
     assert (trade["order"], trade["takerOrMaker"], trade["fee"]["currency"]) == (placed["id"], "maker", "USDT")
     closed = simulator.engine.find("sim-key", "BTCUSDT", order_id=placed["id"])
@@ -330,7 +330,7 @@ async def test_a_book_is_watched_and_its_checksum_holds(limit: int | None) -> No
 
 
 def _heard(simulator: Simulator) -> set[str]:
-    return {topic.partition("|")[2] for topic in simulator._hub.topics()}
+    return {topic.partition("|")[2] for topic in simulator.subscriptions.topics()}
 
 
 async def _listening(simulator: Simulator) -> None:

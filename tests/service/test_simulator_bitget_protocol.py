@@ -155,7 +155,7 @@ async def test_a_subscription_is_acknowledged_and_then_tells_how_things_stand() 
         best = simulator.engine.best("BTCUSDT")
         assert (frame["action"], frame["arg"], frame["data"][0]["bidPr"]) == ("snapshot", TICKER, str(best.bid))
         assert await ask(socket, "unsubscribe", TICKER) == {"event": "unsubscribe", "arg": TICKER}
-        assert list(simulator._hub.topics()) == []
+        assert list(simulator.subscriptions.topics()) == []
 
 
 async def test_a_text_ping_is_answered_in_text() -> None:

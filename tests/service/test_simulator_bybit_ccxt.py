@@ -220,7 +220,7 @@ async def test_orders_and_trades_are_watched(exchange: Any, simulator: Simulator
     price = Decimal(str((await exchange.fetch_order(placed["id"], SYMBOL, KNOWN))["price"]))
     trades = asyncio.create_task(exchange.watch_my_trades(SYMBOL))
     await _listening(simulator, "execution")
-    simulator.market.aggress("BTCUSDT", Side.SELL, Decimal(50), price)
+    simulator.market.send_outside_order("BTCUSDT", Side.SELL, Decimal(50), price)
     (trade,) = await trades
     assert (trade["order"], trade["takerOrMaker"], trade["fee"]["currency"]) == (placed["id"], "maker", "USDT")
     closed = simulator.engine.find("sim-key", "BTCUSDT", order_id=placed["id"])
@@ -258,5 +258,5 @@ async def test_market_streams_are_watched() -> None:
 
 
 async def _listening(simulator: Simulator, kind: str) -> None:
-    topics = simulator._hub
+    topics = simulator.subscriptions
     await eventually(lambda: list(topics.listeners(f"sim-key {kind}")), what=f"a {kind} stream")

@@ -157,7 +157,7 @@ async def test_the_best_prices_come_as_a_snapshot_and_then_as_differences() -> N
         socket = await bare.listen("orderbook.1.BTCUSDT")
         first = await until(socket, "orderbook.1.BTCUSDT")
         bid, ask = first["data"]["b"][0], first["data"]["a"][0]
-        simulator.market.aggress("BTCUSDT", Side.BUY, Decimal(ask[1]))
+        simulator.market.send_outside_order("BTCUSDT", Side.BUY, Decimal(ask[1]))
         delta = await until(socket, "orderbook.1.BTCUSDT")
         assert (first["type"], delta["type"], delta["data"]["u"]) == ("snapshot", "delta", first["data"]["u"] + 1)
         assert delta["data"]["b"] == []
@@ -190,7 +190,7 @@ async def test_an_unsubscribed_topic_is_silent() -> None:
         await until(socket, "tickers.BTCUSDT")
         await socket.send_json({"op": "unsubscribe", "req_id": "2", "args": ["publicTrade.BTCUSDT"]})
         assert (await socket.receive_json(timeout=10))["success"] is True
-        simulator.market.aggress("BTCUSDT", Side.BUY, Decimal("0.1"))
+        simulator.market.send_outside_order("BTCUSDT", Side.BUY, Decimal("0.1"))
         assert (await socket.receive_json(timeout=10))["topic"] == "tickers.BTCUSDT"
 
 

@@ -154,7 +154,7 @@ async def test_orders_and_trades_are_watched(exchange: Any, simulator: Simulator
     assert [(order["id"], order["status"]) for order in await watching] == [(placed["id"], "open")]
     trades = asyncio.create_task(exchange.watch_my_trades(SYMBOL))
     await asyncio.sleep(0)  # lets it take its place; it needs no network to
-    simulator.market.aggress("BTCUSDT", Side.SELL, Decimal(50), Decimal(str(placed["price"])))
+    simulator.market.send_outside_order("BTCUSDT", Side.SELL, Decimal(50), Decimal(str(placed["price"])))
     (trade,) = await trades
     assert (trade["order"], trade["takerOrMaker"], trade["fee"]["currency"]) == (placed["id"], "maker", "USDT")
     closed = simulator.engine.find("sim-key", "BTCUSDT", order_id=placed["id"])

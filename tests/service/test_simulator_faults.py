@@ -189,7 +189,9 @@ async def fill(simulator: Simulator, bare: Bare) -> None:
     """One order of ours, filled at once by an outside seller: five private frames."""
     price = simulator.engine.best("BTCUSDT").bid + simulator.engine.symbol("BTCUSDT").price_step
     await bare.limit("BUY", price)
-    simulator.market.aggress("BTCUSDT", Side.SELL, simulator.engine.symbol("BTCUSDT").min_quantity * 10, price)
+    simulator.market.send_outside_order(
+        "BTCUSDT", Side.SELL, simulator.engine.symbol("BTCUSDT").min_quantity * 10, price
+    )
 
 
 async def kinds(socket: aiohttp.ClientWebSocketResponse, count: int) -> list[str]:

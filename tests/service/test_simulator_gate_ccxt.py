@@ -213,7 +213,7 @@ async def test_orders_and_trades_are_watched(exchange: Any, simulator: Simulator
     assert [(order["id"], order["status"]) for order in await watching] == [(placed["id"], "open")]
     trades = asyncio.create_task(exchange.watch_my_trades(SYMBOL))
     await _listening(simulator, "futures.usertrades")
-    simulator.market.aggress("BTCUSDT", Side.SELL, Decimal(50), Decimal(str(placed["price"])))
+    simulator.market.send_outside_order("BTCUSDT", Side.SELL, Decimal(50), Decimal(str(placed["price"])))
     (trade,) = await trades
     assert (trade["order"], trade["takerOrMaker"], trade["side"]) == (placed["id"], "maker", "buy")
     closed = simulator.engine.find("sim-key", "BTCUSDT", order_id=placed["id"])
@@ -268,7 +268,7 @@ async def test_a_subscription_that_is_given_up_ends(exchange: Any, simulator: Si
 
 
 def _topics(simulator: Simulator, channel: str) -> list[str]:
-    return [topic for topic in simulator._hub.topics() if topic.startswith(channel + " ")]
+    return [topic for topic in simulator.subscriptions.topics() if topic.startswith(channel + " ")]
 
 
 async def _listening(simulator: Simulator, channel: str) -> None:

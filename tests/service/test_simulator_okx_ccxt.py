@@ -202,7 +202,7 @@ async def test_orders_and_trades_are_watched(exchange: Any, simulator: Simulator
     trades = asyncio.create_task(exchange.watch_my_trades(SYMBOL))
     await eventually(lambda: simulator.statistics.frames_sent > told, what="the second subscription's answer")
     price = simulator.engine.find("sim-key", "BTCUSDT", order_id=placed["id"]).price
-    simulator.market.aggress("BTCUSDT", Side.SELL, Decimal(50), price)
+    simulator.market.send_outside_order("BTCUSDT", Side.SELL, Decimal(50), price)
     (trade,) = await trades
     assert (trade["order"], trade["takerOrMaker"], trade["fee"]["currency"]) == (placed["id"], "maker", "USDT")
     filled = simulator.engine.find("sim-key", "BTCUSDT", order_id=placed["id"]).filled_quantity

@@ -129,7 +129,7 @@ async def test_an_aggregate_trade_joins_what_one_taker_did_at_one_price(at: Venu
     for _ in range(2):
         await bare.limit("BUY", price)
     stream = await bare.listen("/ws/btcusdt@aggTrade")
-    simulator.market.aggress("BTCUSDT", Side.SELL, Decimal("0.020"), price)
+    simulator.market.send_outside_order("BTCUSDT", Side.SELL, Decimal("0.020"), price)
     trade = await stream.receive_json(timeout=10)
     assert (Decimal(trade["p"]), trade["q"], trade["m"], trade["l"] - trade["f"]) == (price, "0.020", True, 1)
 
@@ -260,7 +260,7 @@ async def test_an_order_is_told_from_new_to_filled(at: Venue) -> None:
     price = simulator.engine.best("BTCUSDT").bid + Decimal("0.10")
     _, order, _ = await bare.limit("BUY", price, newClientOrderId="mine1")
     for quantity in ("0.004", "0.006"):
-        simulator.market.aggress("BTCUSDT", Side.SELL, Decimal(quantity), price)
+        simulator.market.send_outside_order("BTCUSDT", Side.SELL, Decimal(quantity), price)
     told = [(await until(stream, "ORDER_TRADE_UPDATE"))["o"] for _ in range(3)]
     assert [(each["x"], each["X"], each["l"], each["z"]) for each in told] == [
         ("NEW", "NEW", "0", "0.000"),

@@ -151,7 +151,7 @@ class Control:
             return {"symbol": wanted.symbol, "paused": wanted.pause}
         if wanted.side is None or wanted.quantity is None:
             raise ValueError("side, quantity: expected both, or pause")
-        filled = self._market.aggress(wanted.symbol, wanted.side, wanted.quantity, wanted.price)
+        filled = self._market.send_outside_order(wanted.symbol, wanted.side, wanted.quantity, wanted.price)
         return {"symbol": wanted.symbol, "filled": format(filled, "f")}
 
     async def _list_keys(self, _request: web.Request, _body: bytes) -> Any:

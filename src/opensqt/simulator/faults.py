@@ -33,7 +33,7 @@ Operation = Literal[
     "time",
     "settings",
 ]
-Channel = Literal[
+FaultChannel = Literal[
     "any",
     "market",
     "private",
@@ -109,7 +109,7 @@ class Fault(Section):
     kind: FaultKind
     on: Operation = "any"
     """The requests concerned."""
-    channel: Channel = "any"
+    channel: FaultChannel = "any"
     """The streams concerned."""
     times: int | None = Field(default=None, ge=0)
     """How often; 0 is without end. By default 1, or without end when `for_ms` or `probability` is given."""
@@ -182,7 +182,7 @@ class Armed:
 
     fault: Fault
     since_ms: int
-    met: int = 0
+    matches: int = 0
     hits: int = 0
 
     def ended(self, now_ms: int) -> bool:
@@ -200,7 +200,7 @@ class RequestPlan:
     delay_before_ms: int = 0
     delay_after_ms: int = 0
     ignored: bool = False
-    verdict: Fault | None = None
+    outcome_fault: Fault | None = None
     """The one fault that decides how the request ends, if any."""
 
 
@@ -220,7 +220,7 @@ class FaultScript:
         self._random = random.Random(seed)  # noqa: S311 - repeatable on purpose
         self._armed: list[Armed] = []
         self._watchers: list[Callable[[Armed], None]] = []
-        self.touches_frames = False
+        self.has_frame_faults = False
         """Whether any fault concerns frames: lets a stream skip the question."""
 
     def watch(self, on_action: Callable[[Armed], None]) -> None:
@@ -233,7 +233,7 @@ class FaultScript:
             armed = Armed(fault, self._now_ms())
             self._armed.append(armed)
             if fault.kind in FRAME_KINDS:
-                self.touches_frames = True
+                self.has_frame_faults = True
             if fault.kind in ACTION_KINDS:
                 for on_action in self._watchers:
                     on_action(armed)
@@ -241,13 +241,13 @@ class FaultScript:
     def clear(self) -> None:
         """Disarm all."""
         self._armed.clear()
-        self.touches_frames = False
+        self.has_frame_faults = False
 
     def live(self, armed: Armed) -> bool:
         """Whether a fault may still happen: it has not ended and was not cleared."""
         return armed in self._armed and not armed.ended(self._now_ms())
 
-    def strike(self, armed: Armed) -> bool:
+    def try_action(self, armed: Armed) -> bool:
         """Decide whether a fault of ACTION_KINDS happens now, and count it."""
         return self.live(armed) and self._happens(armed)
 
@@ -263,29 +263,29 @@ class FaultScript:
             for armed in self._armed
         ]
 
-    def plan(self, operation: str) -> RequestPlan:
+    def plan_request(self, operation: str) -> RequestPlan:
         """Decide what goes wrong with a request; the first fault that ends it wins, delays add up."""
         if not self._armed:
             return NO_FAULTS
         before = after = 0
         ignored = False
-        verdict: Fault | None = None
+        outcome_fault: Fault | None = None
         for armed in self._armed:
             fault = armed.fault
             if fault.kind not in REQUEST_KINDS or fault.on not in ("any", operation):
                 continue
             ends_it = fault.kind not in (FaultKind.DELAY, FaultKind.IGNORE)
-            if (ends_it and verdict is not None) or not self._happens(armed):
+            if (ends_it and outcome_fault is not None) or not self._happens(armed):
                 continue
             if fault.kind is FaultKind.DELAY:
                 before, after = (before + fault.delay_ms, after) if fault.before else (before, after + fault.delay_ms)
             elif fault.kind is FaultKind.IGNORE:
                 ignored = True
             else:
-                verdict = fault
-        return RequestPlan(before, after, ignored, verdict)
+                outcome_fault = fault
+        return RequestPlan(before, after, ignored, outcome_fault)
 
-    def frame_faults(self, channel: str) -> list[Fault]:
+    def take_frame_faults(self, channel: str) -> list[Fault]:
         """Decide what goes wrong with one frame of a channel."""
         return [
             armed.fault
@@ -293,7 +293,7 @@ class FaultScript:
             if armed.fault.kind in FRAME_KINDS and armed.fault.concerns_channel(channel) and self._happens(armed)
         ]
 
-    def refuses_connection(self, channels: Iterable[str]) -> bool:
+    def try_refuse_connection(self, channels: Iterable[str]) -> bool:
         """Decide whether a new connection that may carry these channels is refused."""
         names = list(channels)
         return any(
@@ -313,8 +313,8 @@ class FaultScript:
     def _happens(self, armed: Armed) -> bool:
         if armed.ended(self._now_ms()):
             return False
-        armed.met += 1
-        if armed.met <= armed.fault.skip:
+        armed.matches += 1
+        if armed.matches <= armed.fault.skip:
             return False
         chance = armed.fault.probability
         if chance is not None and self._random.random() >= chance:

@@ -41,8 +41,8 @@ class Keyring(Mapping[str, ApiKey]):
             )
             for account in accounts
         }
-        self.revoked: Callable[[str], None] = lambda _key: None
-        """Told of each key that is revoked, to end what is signed in with it."""
+        self.on_revoked: Callable[[str], None] = lambda _key: None
+        """Called with each key that is revoked, to end what is signed in with it."""
 
     def __getitem__(self, key: str) -> ApiKey:
         return self._keys[key]
@@ -73,4 +73,4 @@ class Keyring(Mapping[str, ApiKey]):
         """
         if self._keys.pop(key, None) is None:
             raise ValueError(f"key {key!r}: unknown")
-        self.revoked(key)
+        self.on_revoked(key)

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from opensqt.simulator.engine.engine import Engine
+from opensqt.simulator.engine.engine import SimEngine
 from opensqt.simulator.engine.events import PositionView
 from opensqt.simulator.engine.order import SimFill, SimOrder
 
 
-def ledger(engine: Engine, *, finished: bool = False, statistics: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def ledger(engine: SimEngine, *, finished: bool = False, statistics: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Write down every account.
 
     Args:
@@ -28,7 +28,7 @@ def ledger(engine: Engine, *, finished: bool = False, statistics: Mapping[str, A
     }
 
 
-def _account(engine: Engine, key: str) -> dict[str, Any]:
+def _account(engine: SimEngine, key: str) -> dict[str, Any]:
     balance = engine.balance(key)
     return {
         "wallet_balance": plain(balance.wallet_balance),

@@ -13,7 +13,7 @@ class Refusal:
     banned: bool = False
 
 
-class Window:
+class FixedWindow:
     """Counts use per key in windows that start at whole multiples of their length, as venues do."""
 
     def __init__(self, limit: int, length_ms: int) -> None:
@@ -26,7 +26,7 @@ class Window:
         window, used = self._used.get(key, (-1, 0))
         return used if window == now_ms // self.length_ms else 0
 
-    def add(self, key: str, amount: int, now_ms: int) -> bool:
+    def count(self, key: str, amount: int, now_ms: int) -> bool:
         """Count *amount* and say whether the limit still holds."""
         used = self.used(key, now_ms) + amount
         self._used[key] = (now_ms // self.length_ms, used)
@@ -37,7 +37,7 @@ class Window:
         return self.length_ms - now_ms % self.length_ms
 
 
-class Gate:
+class AddressLimiter:
     """Lets an address pass until it used up its window, and bans it when it goes on asking.
 
     Args:
@@ -46,7 +46,7 @@ class Gate:
         ban_ms: Length of the first ban; each further one lasts twice as long.
     """
 
-    def __init__(self, window: Window, *, ban_after: int, ban_ms: int) -> None:
+    def __init__(self, window: FixedWindow, *, ban_after: int, ban_ms: int) -> None:
         self.window = window
         self._ban_after = ban_after
         self._ban_ms = ban_ms
@@ -54,12 +54,12 @@ class Gate:
         self._banned_until: dict[str, int] = {}
         self._bans: dict[str, int] = {}
 
-    def enter(self, address: str, weight: int, now_ms: int) -> Refusal | None:
+    def admit(self, address: str, weight: int, now_ms: int) -> Refusal | None:
         """Count a request; answer a refusal when it may not pass."""
         until = self._banned_until.get(address, 0)
         if now_ms < until:
             return Refusal(until - now_ms, banned=True)
-        if self.window.add(address, weight, now_ms):
+        if self.window.count(address, weight, now_ms):
             self._refused.pop(address, None)
             return None
         refused = self._refused[address] = self._refused.get(address, 0) + 1

@@ -13,17 +13,17 @@ from aiohttp import web
 
 from opensqt.model.errors import ConfigError
 from opensqt.simulator.dialects.base import (
-    ANSWERS_AFTER_DOING,
-    ANSWERS_WITHOUT_DOING,
+    ERROR_AFTER_EXECUTION,
+    ERROR_WITHOUT_EXECUTION,
     Call,
     Dialect,
-    Reply,
+    ErrorReply,
+    HttpReply,
     Route,
-    VenueError,
 )
 from opensqt.simulator.faults import Armed, Fault, FaultKind, FaultScript, RequestPlan
 from opensqt.simulator.settings import ServerRules
-from opensqt.simulator.sockets import Hub, Socket
+from opensqt.simulator.sockets import Socket, Subscriptions
 from opensqt.simulator.statistics import Statistics
 from opensqt.telemetry import logging
 
@@ -44,14 +44,14 @@ class Server:
     def __init__(
         self,
         dialect: Dialect,
-        hub: Hub,
+        subscriptions: Subscriptions,
         script: FaultScript,
         statistics: Statistics,
         control: Control,
         rules: ServerRules,
     ) -> None:
         self._dialect = dialect
-        self._hub = hub
+        self._subscriptions = subscriptions
         self._script = script
         self._statistics = statistics
         self._control = control
@@ -60,7 +60,7 @@ class Server:
         self._actions: set[asyncio.Task[None]] = set()
         self.failed: BaseException | None = None
         self.port = 0
-        script.watch(self._act)
+        script.watch(self._start_action)
 
     async def start(self, host: str, port: int) -> None:
         """Listen.
@@ -89,7 +89,7 @@ class Server:
         for action in self._actions:
             action.cancel()
         await asyncio.gather(*self._actions, return_exceptions=True)
-        for socket in list(self._hub.sockets):
+        for socket in list(self._subscriptions.sockets):
             socket.cut()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -106,7 +106,7 @@ class Server:
             if now < ping_at:
                 continue
             ping_at = now + ping_every_s
-            for socket in list(self._hub.sockets):
+            for socket in list(self._subscriptions.sockets):
                 if (now - socket.pong_at) * 1000 > self._rules.pong_within_ms:
                     socket.cut()
                 else:
@@ -127,7 +127,7 @@ class Server:
             return self._respond(self._dialect.fail(self._dialect.unknown_path(request.method, request.path)), call)
         operation = self._dialect.operation(call)
         self._statistics.requests[operation] += 1
-        plan = self._script.plan(operation)
+        plan = self._script.plan_request(operation)
         if plan.delay_before_ms:
             await asyncio.sleep(plan.delay_before_ms / 1000)
         reply = self._outcome(call, plan)
@@ -139,34 +139,34 @@ class Server:
             return web.Response()
         return self._respond(reply, call)
 
-    def _outcome(self, call: Call, plan: RequestPlan) -> Reply | None:
+    def _outcome(self, call: Call, plan: RequestPlan) -> HttpReply | None:
         """Do the call, as far as the plan lets it, and answer the reply; None is a closed connection."""
-        verdict = plan.verdict
-        if verdict is not None and verdict.kind is FaultKind.UNREACHABLE:
+        outcome_fault = plan.outcome_fault
+        if outcome_fault is not None and outcome_fault.kind is FaultKind.UNREACHABLE:
             return None
         try:
-            if verdict is not None and verdict.kind in ANSWERS_WITHOUT_DOING:
-                raise self._dialect.verdict(verdict)
+            if outcome_fault is not None and outcome_fault.kind in ERROR_WITHOUT_EXECUTION:
+                raise self._dialect.fault_error(outcome_fault)
             call.ignored = plan.ignored
-            reply = self._do(call, verdict is not None)
-            if verdict is not None and verdict.kind in ANSWERS_AFTER_DOING:
-                raise self._dialect.verdict(verdict)
-        except VenueError as error:
+            reply = self._do(call, outcome_fault is not None)
+            if outcome_fault is not None and outcome_fault.kind in ERROR_AFTER_EXECUTION:
+                raise self._dialect.fault_error(outcome_fault)
+        except ErrorReply as error:
             self._statistics.refused[error.code] += 1
             reply = self._dialect.fail(error)
-        return None if verdict is not None and verdict.kind is FaultKind.DROP_REPLY else reply
+        return None if outcome_fault is not None and outcome_fault.kind is FaultKind.DROP_REPLY else reply
 
-    def _do(self, call: Call, spoiled: bool) -> Reply:
+    def _do(self, call: Call, spoiled: bool) -> HttpReply:
         """Admit and answer the call; when a fault spoils the reply anyway, a refusal is its reply too."""
         try:
             self._dialect.admit(call)
-            return self._dialect.answer(call)
-        except VenueError as error:
+            return self._dialect.handle(call)
+        except ErrorReply as error:
             if not spoiled:
                 raise
             return self._dialect.fail(error)
 
-    def _respond(self, reply: Reply, call: Call | None) -> web.Response:
+    def _respond(self, reply: HttpReply, call: Call | None) -> web.Response:
         self._statistics.statuses[reply.status] += 1
         headers = {**(call.reply_headers if call is not None else {}), **reply.headers}
         return web.Response(status=reply.status, body=reply.body, content_type="application/json", headers=headers)
@@ -174,7 +174,7 @@ class Server:
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         params = dict(parse_qsl(request.query_string, keep_blank_values=True))
         channels = self._dialect.channels_of(request.path, params)
-        if self._script.refuses_connection(channels):
+        if self._script.try_refuse_connection(channels):
             self._statistics.statuses[503] += 1
             return web.Response(status=503)
         ws = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=1024 * 1024)
@@ -188,10 +188,10 @@ class Server:
         socket.headers = request.headers
         try:
             self._dialect.connect(socket, request.path, params)
-        except VenueError as error:
-            self._hub.remove(socket)
+        except ErrorReply as error:
+            self._subscriptions.remove(socket)
             return self._respond(self._dialect.fail(error), None)
-        self._hub.add(socket)
+        self._subscriptions.add(socket)
         self._statistics.connections_opened["private" if socket.private else "market"] += 1
         try:
             # The handshake goes out first: what connect() queued waits in the buffer until serve() writes it.
@@ -199,15 +199,15 @@ class Server:
                 await ws.prepare(request)
                 await socket.serve(self._dialect.receive)
         finally:
-            self._hub.remove(socket)
+            self._subscriptions.remove(socket)
         return ws
 
-    def _act(self, armed: Armed) -> None:
+    def _start_action(self, armed: Armed) -> None:
         action = asyncio.get_running_loop().create_task(self._repeat(armed))
         self._actions.add(action)
-        action.add_done_callback(self._acted)
+        action.add_done_callback(self._on_action_done)
 
-    def _acted(self, action: asyncio.Task[None]) -> None:
+    def _on_action_done(self, action: asyncio.Task[None]) -> None:
         self._actions.discard(action)
         if not action.cancelled() and (error := action.exception()) is not None:
             _log.error("fault failed", exc_info=error)
@@ -215,15 +215,15 @@ class Server:
 
     async def _repeat(self, armed: Armed) -> None:
         while self._script.live(armed):
-            if self._script.strike(armed):
-                self._strike(armed.fault)
+            if self._script.try_action(armed):
+                self._apply_action(armed.fault)
             await asyncio.sleep(armed.fault.every_ms / 1000)
 
-    def _strike(self, fault: Fault) -> None:
+    def _apply_action(self, fault: Fault) -> None:
         if fault.kind is FaultKind.EXPIRE_LISTEN_KEY:
             self._dialect.expire_keys(fault.copies if "copies" in fault.model_fields_set else 1)
             return
-        for socket in [socket for socket in self._hub.sockets if socket.concerned_by(fault)]:
+        for socket in [socket for socket in self._subscriptions.sockets if socket.concerned_by(fault)]:
             socket.cut()
 
 

@@ -1,4 +1,4 @@
-"""What a simulated venue is told at start: its market, its accounts, its fees and its habits."""
+"""What a simulated venue is told at start: its market, its accounts, its fees and its rules."""
 
 from __future__ import annotations
 

@@ -11,14 +11,14 @@ from opensqt.model.errors import ConfigError
 from opensqt.simulator.control import Control
 from opensqt.simulator.dialects import DIALECTS
 from opensqt.simulator.dialects.base import World
-from opensqt.simulator.engine.engine import Engine
+from opensqt.simulator.engine.engine import SimEngine
 from opensqt.simulator.faults import FaultScript
 from opensqt.simulator.keys import Keyring
 from opensqt.simulator.ledger import ledger
 from opensqt.simulator.market.market import Market, open_market
 from opensqt.simulator.server import Server
 from opensqt.simulator.settings import SimulatorSettings
-from opensqt.simulator.sockets import Hub
+from opensqt.simulator.sockets import Subscriptions
 from opensqt.simulator.statistics import Statistics
 
 _STEP_MS = 1000
@@ -31,7 +31,8 @@ class Simulator:
         faults: The fault script; add to it or clear it at any time.
         engine: The matching engine with its accounts.
         market: The outside world, to pause it or to send an order from it.
-        keys: Who may sign in; give an account one more key, or revoke one.
+        keys: The API keys that may sign in; give an account one more key, or revoke one.
+        subscriptions: The open connections and the topics that they subscribed to.
         statistics: What the server counted.
     """
 
@@ -40,18 +41,22 @@ class Simulator:
         if self.settings.exchange not in DIALECTS:
             raise ConfigError(f"exchange {self.settings.exchange!r}: expected one of {', '.join(sorted(DIALECTS))}")
         if "rules" not in self.settings.model_fields_set:
-            habits = DIALECTS[self.settings.exchange].habits
-            self.settings = self.settings.model_copy(update={"rules": habits})
+            venue_rules = DIALECTS[self.settings.exchange].venue_rules
+            self.settings = self.settings.model_copy(update={"rules": venue_rules})
         self.market: Market = open_market(self.settings)
-        self.engine: Engine = self.market.engine
+        self.engine: SimEngine = self.market.engine
         self.faults = FaultScript(_monotonic_ms, seed=self.settings.seed)
         self.statistics = Statistics()
-        self._hub = Hub()
+        self.subscriptions = Subscriptions()
         self.keys = Keyring(self.settings.accounts)
-        world = World(self.settings, self.engine, self.market, self._hub, self.faults, _monotonic_ms, self.keys)
+        world = World(
+            self.settings, self.engine, self.market, self.subscriptions, self.faults, _monotonic_ms, self.keys
+        )
         self._dialect = DIALECTS[self.settings.exchange](world)
         control = Control(self._dialect, self.market, self.faults, ledger=self.ledger, advance=self.advance)
-        self._server = Server(self._dialect, self._hub, self.faults, self.statistics, control, self.settings.server)
+        self._server = Server(
+            self._dialect, self.subscriptions, self.faults, self.statistics, control, self.settings.server
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -66,7 +71,7 @@ class Simulator:
 
     def ledger(self) -> dict[str, Any]:
         """Answer what `GET /_sim/ledger` answers."""
-        statistics = self.statistics.as_json(self._hub.open_connections())
+        statistics = self.statistics.as_json(self.subscriptions.open_connections())
         return ledger(self.engine, finished=self.market.finished, statistics=statistics)
 
     async def advance(self, milliseconds: int) -> None:

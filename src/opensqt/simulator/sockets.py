@@ -17,7 +17,7 @@ from opensqt.simulator.statistics import Statistics
 from opensqt.telemetry import logging
 
 _log = logging.get_logger("simulator.sockets")
-_REORDER_HOLD_S = 0.25
+_REORDER_DELAY_S = 0.25
 """A frame held back for reordering is sent at the latest after this time, though its window is not full."""
 
 
@@ -50,7 +50,7 @@ class Socket:
         self._buffer = buffer
         self._frames: deque[tuple[bytes, WSMsgType]] = deque()
         self._wake = asyncio.Event()
-        self._held: list[bytes] = []
+        self._delayed: list[bytes] = []
         self._shuffle = random.Random(0)  # noqa: S311 - repeatable on purpose
         self.channels: Counter[str] = Counter()
         """Fine channel names that the connection carries now."""
@@ -66,7 +66,7 @@ class Socket:
         """Whether it carries an account's events."""
         return any(self.channels[name] for name in PRIVATE_CHANNELS)
 
-    def turn_private(self) -> None:
+    def mark_private(self) -> None:
         """Count the connection as a private one, where only its subscriptions show that it is."""
         self._statistics.connections_opened.subtract(("market",))
         self._statistics.connections_opened["private"] += 1
@@ -78,10 +78,10 @@ class Socket:
 
     def send(self, frame: bytes, channel: str) -> None:
         """Queue a data frame of *channel*, as far as the fault script lets it through."""
-        if not self._script.touches_frames:
+        if not self._script.has_frame_faults:
             self._queue(frame)
             return
-        faults = {fault.kind: fault for fault in self._script.frame_faults(channel)}
+        faults = {fault.kind: fault for fault in self._script.take_frame_faults(channel)}
         if FaultKind.DROP_FRAMES in faults or FaultKind.MUTE in faults:
             self._statistics.frames_dropped += 1
             return
@@ -91,7 +91,7 @@ class Socket:
         if repeat := faults.get(FaultKind.REPEAT):
             frames *= repeat.copies
         if reorder := faults.get(FaultKind.REORDER):
-            self._hold(frames, reorder.window)
+            self._delay_frames(frames, reorder.window)
             return
         for each in frames:
             self._queue(each)
@@ -148,21 +148,21 @@ class Socket:
         self._frames.append((frame, WSMsgType.TEXT))
         self._wake.set()
 
-    def _hold(self, frames: list[bytes], window: int) -> None:
-        if not self._held:
-            asyncio.get_running_loop().call_later(_REORDER_HOLD_S, self._release)
-        self._held.extend(frames)
-        if len(self._held) >= window:
+    def _delay_frames(self, frames: list[bytes], window: int) -> None:
+        if not self._delayed:
+            asyncio.get_running_loop().call_later(_REORDER_DELAY_S, self._release)
+        self._delayed.extend(frames)
+        if len(self._delayed) >= window:
             self._release()
 
     def _release(self) -> None:
-        held, self._held = self._held, []
+        held, self._delayed = self._delayed, []
         self._shuffle.shuffle(held)
         for frame in held:
             self._queue(frame)
 
 
-class Hub:
+class Subscriptions:
     """Who listens to which topic."""
 
     def __init__(self) -> None:
@@ -176,28 +176,28 @@ class Hub:
     def remove(self, socket: Socket) -> None:
         """Forget a connection and all it listened to."""
         self.sockets.pop(socket, None)
-        for topic in [topic for topic, listeners in self._topics.items() if socket in listeners]:
+        for topic in [topic for topic, subscribers in self._topics.items() if socket in subscribers]:
             self.unsubscribe(socket, topic)
 
     def subscribe(self, socket: Socket, topic: str) -> bool:
         """Let a connection hear a topic; say whether that is new."""
-        listeners = self._topics.setdefault(topic, {})
-        if socket in listeners:
+        subscribers = self._topics.setdefault(topic, {})
+        if socket in subscribers:
             return False
-        listeners[socket] = None
+        subscribers[socket] = None
         return True
 
     def unsubscribe(self, socket: Socket, topic: str) -> bool:
         """End that; say whether it did hear it."""
-        listeners = self._topics.get(topic, {})
-        if socket not in listeners:
+        subscribers = self._topics.get(topic, {})
+        if socket not in subscribers:
             return False
-        del listeners[socket]
-        if not listeners:
+        del subscribers[socket]
+        if not subscribers:
             del self._topics[topic]
         return True
 
-    def listeners(self, topic: str) -> Iterable[Socket]:
+    def subscribers(self, topic: str) -> Iterable[Socket]:
         """Answer who hears a topic."""
         return self._topics.get(topic, ())
 
@@ -207,7 +207,7 @@ class Hub:
 
     def topics_of(self, socket: Socket) -> list[str]:
         """Answer what a connection hears."""
-        return [topic for topic, listeners in self._topics.items() if socket in listeners]
+        return [topic for topic, subscribers in self._topics.items() if socket in subscribers]
 
     def open_connections(self) -> Counter[str]:
         """Count the open connections by kind."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from opensqt.simulator.faults import Channel, Fault, FaultKind, Operation
+from opensqt.simulator.faults import Fault, FaultChannel, FaultKind, Operation
 
 KILL = "kill -9 of the connector"
 STALL = "stall of the connector"
@@ -19,7 +19,7 @@ _ORDERS = ("place_order", "batch_place")
 _CHANGES = (*_ORDERS, "cancel_order", "batch_cancel", "cancel_all")
 _QUERIES = ("get_order", "open_orders", "account", "positions", "fills", "time", "listen_key", "market_data")
 assert {*_CHANGES, *_QUERIES, "any", "settings"} == set(get_args(Operation))
-assert set(_STREAMS) < set(get_args(Channel))
+assert set(_STREAMS) < set(get_args(FaultChannel))
 
 
 @dataclass(frozen=True, slots=True)

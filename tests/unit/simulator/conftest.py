@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from opensqt.model.account import PositionMode
 from opensqt.model.order import OrderType, Side
 from opensqt.simulator.clock import SimulatorClock
-from opensqt.simulator.engine.engine import Engine
+from opensqt.simulator.engine.engine import SimEngine
 from opensqt.simulator.engine.events import Event
 from opensqt.simulator.engine.order import NewOrder, SimOrder
 from opensqt.simulator.settings import AccountSettings, SimulatorSettings
@@ -36,7 +36,7 @@ class Venue:
     def __init__(self, **settings: Any) -> None:
         self.settings = SimulatorSettings(**settings)
         self.clock = SimulatorClock(start_ms=START_MS, manual=True)
-        self.engine = Engine(self.settings, self.clock)
+        self.engine = SimEngine(self.settings, self.clock)
         self.events: list[Event] = []
         self.engine.subscribe(self.events.append)
 

@@ -30,7 +30,7 @@ def fault(**fields: Any) -> Fault:
 
 
 def verdicts(script: FaultScript, operation: str, count: int) -> list[bool]:
-    return [script.plan(operation).verdict is not None for _ in range(count)]
+    return [script.plan_request(operation).outcome_fault is not None for _ in range(count)]
 
 
 def test_a_fault_happens_once_by_default(script: FaultScript) -> None:
@@ -74,7 +74,8 @@ def test_a_fault_concerns_only_its_operation(script: FaultScript) -> None:
 
 def test_the_first_fault_that_ends_a_request_wins_and_the_second_is_not_used_up(script: FaultScript) -> None:
     script.add(fault(kind="drop_reply"), fault(kind="error_after"))
-    kinds = [plan.verdict.kind for plan in (script.plan("time"), script.plan("time")) if plan.verdict]
+    plans = [script.plan_request("time") for _ in range(2)]
+    kinds = [plan.outcome_fault.kind for plan in plans if plan.outcome_fault]
     assert kinds == [FaultKind.DROP_REPLY, FaultKind.ERROR_AFTER]
 
 
@@ -82,13 +83,13 @@ def test_delays_add_up_beside_a_verdict(script: FaultScript) -> None:
     script.add(
         fault(kind="delay", delay_ms=10), fault(kind="delay", delay_ms=5, before=False), fault(kind="unreachable")
     )
-    plan = script.plan("time")
+    plan = script.plan_request("time")
     assert (plan.delay_before_ms, plan.delay_after_ms) == (10, 5)
-    assert plan.verdict is not None
+    assert plan.outcome_fault is not None
 
 
 @pytest.mark.parametrize(
-    ("named", "met", "expected"),
+    ("named", "matches", "expected"),
     [
         ("any", "price", True),
         ("market", "price", True),
@@ -100,16 +101,16 @@ def test_delays_add_up_beside_a_verdict(script: FaultScript) -> None:
         ("kline", "price", False),
     ],
 )
-def test_a_channel_is_met_by_its_fine_names(named: str, met: str, expected: bool) -> None:
-    assert fault(kind="mute", channel=named).concerns_channel(met) is expected
+def test_a_channel_is_met_by_its_fine_names(named: str, matches: str, expected: bool) -> None:
+    assert fault(kind="mute", channel=named).concerns_channel(matches) is expected
 
 
 def test_a_mute_lasts_until_it_is_cleared(script: FaultScript) -> None:
     script.add(fault(kind="mute", channel="price"))
-    assert [len(script.frame_faults("price")) for _ in range(3)] == [1, 1, 1]
+    assert [len(script.take_frame_faults("price")) for _ in range(3)] == [1, 1, 1]
     script.clear()
-    assert script.frame_faults("price") == []
-    assert script.touches_frames is False
+    assert script.take_frame_faults("price") == []
+    assert script.has_frame_faults is False
 
 
 def test_an_action_is_told_when_added_and_counted_when_done(script: FaultScript) -> None:
@@ -117,7 +118,7 @@ def test_an_action_is_told_when_added_and_counted_when_done(script: FaultScript)
     script.watch(told.append)
     script.add(fault(kind="cut", times=2), fault(kind="mute"))
     (cut,) = told
-    assert [script.strike(cut) for _ in range(3)] == [True, True, False]
+    assert [script.try_action(cut) for _ in range(3)] == [True, True, False]
 
 
 def test_a_cleared_action_does_not_happen_again(script: FaultScript) -> None:
@@ -125,7 +126,7 @@ def test_a_cleared_action_does_not_happen_again(script: FaultScript) -> None:
     script.watch(told.append)
     script.add(fault(kind="cut", times=5))
     script.clear()
-    assert script.strike(told[0]) is False
+    assert script.try_action(told[0]) is False
 
 
 def test_orders_are_hidden_as_long_as_the_longest_fault_says(script: FaultScript) -> None:
@@ -136,7 +137,7 @@ def test_orders_are_hidden_as_long_as_the_longest_fault_says(script: FaultScript
 
 def test_the_listing_tells_hits_and_whether_a_fault_is_over(script: FaultScript) -> None:
     script.add(fault(kind="error_before", on="time"))
-    script.plan("time")
+    script.plan_request("time")
     assert script.listing() == [{"kind": "error_before", "on": "time", "hits": 1, "active": False}]
 
 

@@ -23,7 +23,7 @@ def test_an_account_begins_with_its_own_key(ring: Keyring) -> None:
 
 def test_revoking_one_key_leaves_the_other_and_is_told(ring: Keyring) -> None:
     told: list[str] = []
-    ring.revoked = told.append
+    ring.on_revoked = told.append
     ring.add(SECOND)
     ring.revoke("sim-key")
     assert (list(ring), told, ring["second"].account) == (["second"], ["sim-key"], "sim-key")

@@ -1,18 +1,18 @@
 """One wire protocol per venue over the same engine."""
 
 from opensqt.simulator.dialects.base import Dialect
-from opensqt.simulator.dialects.binance import Binance
-from opensqt.simulator.dialects.bitget import Bitget
-from opensqt.simulator.dialects.bybit import Bybit
-from opensqt.simulator.dialects.gate import Gate
-from opensqt.simulator.dialects.okx import Okx
+from opensqt.simulator.dialects.binance import BinanceDialect
+from opensqt.simulator.dialects.bitget import BitgetDialect
+from opensqt.simulator.dialects.bybit import BybitDialect
+from opensqt.simulator.dialects.gate import GateDialect
+from opensqt.simulator.dialects.okx import OkxDialect
 
 DIALECTS: dict[str, type[Dialect]] = {
-    Binance.name: Binance,
-    Bitget.name: Bitget,
-    Bybit.name: Bybit,
-    Okx.name: Okx,
-    Gate.name: Gate,
+    BinanceDialect.name: BinanceDialect,
+    BitgetDialect.name: BitgetDialect,
+    BybitDialect.name: BybitDialect,
+    OkxDialect.name: OkxDialect,
+    GateDialect.name: GateDialect,
 }
 """By the name that `--exchange` takes."""
 

@@ -9,20 +9,20 @@ from typing import Any, ClassVar
 
 import orjson
 
-from opensqt.simulator.engine.engine import Engine
+from opensqt.simulator.engine.engine import SimEngine
 from opensqt.simulator.engine.events import Event, OrderChanged
 from opensqt.simulator.engine.order import RefusalReason, Refused
 from opensqt.simulator.faults import Fault, FaultKind, FaultScript
 from opensqt.simulator.keys import Keyring
 from opensqt.simulator.market.market import Market
 from opensqt.simulator.settings import SimulatorSettings, VenueRules
-from opensqt.simulator.sockets import Hub, Socket
+from opensqt.simulator.sockets import Socket, Subscriptions
 
 Params = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpReply:
     """An HTTP answer."""
 
     status: int
@@ -30,7 +30,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class VenueError(Exception):
+class ErrorReply(Exception):
     """What the venue answers instead of what was asked for.
 
     Attributes:
@@ -110,9 +110,9 @@ class World:
     """What a dialect speaks about."""
 
     settings: SimulatorSettings
-    engine: Engine
+    engine: SimEngine
     market: Market
-    hub: Hub
+    subscriptions: Subscriptions
     script: FaultScript
     monotonic_ms: Callable[[], int]
     keys: Keyring
@@ -122,18 +122,18 @@ class Dialect(ABC):
     """One venue's wire protocol over the engine. Every method runs in the event loop's thread and never waits."""
 
     name: str
-    habits: ClassVar[VenueRules] = VenueRules()
+    venue_rules: ClassVar[VenueRules] = VenueRules()
     """What this venue's engine does, unless the settings say otherwise."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.engine = world.engine
-        self.hub = world.hub
+        self.subscriptions = world.subscriptions
         self.settings = world.settings
         self._routes = {(route.method, route.path): route for route in self.routes()}
         self._open_routes = [route for route in self._routes.values() if "{" in route.path]
         self._accepted_ms: dict[str, int] = {}
-        world.keys.revoked = self._end_of
+        world.keys.on_revoked = self._end_of
 
     @abstractmethod
     def routes(self) -> list[Route]:
@@ -144,23 +144,23 @@ class Dialect(ABC):
         """Check rate limits, then key, signature and timestamp; set `call.account`.
 
         Raises:
-            VenueError: The venue would not let the call pass.
+            ErrorReply: The venue would not let the call pass.
         """
 
     @abstractmethod
-    def translate(self, refused: Refused) -> VenueError:
+    def translate(self, refused: Refused) -> ErrorReply:
         """Say a refusal of the engine in the venue's words."""
 
     @abstractmethod
-    def fail(self, error: VenueError) -> Reply:
+    def fail(self, error: ErrorReply) -> HttpReply:
         """Write an error as the venue does."""
 
     @abstractmethod
-    def unknown_path(self, method: str, path: str) -> VenueError:
+    def unknown_path(self, method: str, path: str) -> ErrorReply:
         """Say that nothing is served there."""
 
     @abstractmethod
-    def usual_error(self, fault: Fault) -> VenueError:
+    def usual_error(self, fault: Fault) -> ErrorReply:
         """Answer what the venue usually says where a fault of this kind strikes."""
 
     @abstractmethod
@@ -172,7 +172,7 @@ class Dialect(ABC):
         """Take a new WebSocket connection in.
 
         Raises:
-            VenueError: The venue serves nothing there; the connection is refused with its status.
+            ErrorReply: The venue serves nothing there; the connection is refused with its status.
         """
 
     @abstractmethod
@@ -202,10 +202,10 @@ class Dialect(ABC):
             return found
         return next((each for each in self._open_routes if each.method == method and each.arguments(path)), None)
 
-    def verdict(self, fault: Fault) -> VenueError:
+    def fault_error(self, fault: Fault) -> ErrorReply:
         """Write the error that a fault asks for; what it leaves open is as usual."""
         usual = self.usual_error(fault)
-        return VenueError(
+        return ErrorReply(
             fault.status or usual.status,
             fault.code or usual.code,
             fault.message or usual.message,
@@ -216,44 +216,43 @@ class Dialect(ABC):
         """Answer what a fault script calls this request, where one endpoint serves several operations."""
         return call.route.operation
 
-    def answer(self, call: Call) -> Reply:
+    def handle(self, call: Call) -> HttpReply:
         """Do what is asked and answer it.
 
         Raises:
-            VenueError: The venue refuses.
+            ErrorReply: The venue refuses.
         """
         try:
-            return Reply(200, orjson.dumps(call.route.handler(call)))
+            return HttpReply(200, orjson.dumps(call.route.handler(call)))
         except Refused as refused:
             raise self.translate(refused) from refused
 
     def observe(self, event: Event) -> None:
-        """Take an event of the engine: note when orders were accepted, then publish."""
-        if isinstance(event, OrderChanged) and self.world.script.hidden_ms():
-            self._accepted_ms.setdefault(event.order.order_id, self.world.monotonic_ms())
+        """Handle an event of the engine: record when orders were accepted, while a fault hides them, then publish."""
+        if isinstance(event, OrderChanged) or self._accepted_ms:
+            if not self.world.script.hidden_ms():
+                self._accepted_ms.clear()
+            elif isinstance(event, OrderChanged):
+                self._accepted_ms.setdefault(event.order.order_id, self.world.monotonic_ms())
         self.publish(event)
 
     def _end_of(self, key: str) -> None:
         """Cut what is signed in with a key; a connection's `state["key"]` says which that is."""
-        for socket in [socket for socket in self.hub.sockets if socket.state.get("key") == key]:
+        for socket in [socket for socket in self.subscriptions.sockets if socket.state.get("key") == key]:
             socket.cut()
 
     def is_hidden(self, order_id: str) -> bool:
-        """Whether a fault hides this order from queries now."""
-        hidden_ms = self.world.script.hidden_ms()
-        if not hidden_ms:
-            self._accepted_ms.clear()
-            return False
+        """Return whether a fault hides this order from queries now."""
         accepted = self._accepted_ms.get(order_id)
-        return accepted is not None and self.world.monotonic_ms() < accepted + hidden_ms
+        return accepted is not None and self.world.monotonic_ms() < accepted + self.world.script.hidden_ms()
 
 
-def words(code: str, by_reason: Mapping[RefusalReason, tuple[str, str]]) -> str:
+def message_of(code: str, by_reason: Mapping[RefusalReason, tuple[str, str]]) -> str:
     """Answer what a venue says with a code, as far as its table of the engine's refusals knows it."""
     return next((message for known, message in by_reason.values() if known == code), "Refused by the fault script.")
 
 
-ANSWERS_WITHOUT_DOING = frozenset(
+ERROR_WITHOUT_EXECUTION = frozenset(
     {
         FaultKind.ERROR_BEFORE,
         FaultKind.RATE_LIMITED,
@@ -261,4 +260,4 @@ ANSWERS_WITHOUT_DOING = frozenset(
         FaultKind.REFUSE,
     }
 )
-ANSWERS_AFTER_DOING = frozenset({FaultKind.ERROR_AFTER, FaultKind.TIMEOUT_UNKNOWN})
+ERROR_AFTER_EXECUTION = frozenset({FaultKind.ERROR_AFTER, FaultKind.TIMEOUT_UNKNOWN})

@@ -11,7 +11,7 @@ from opensqt.model.account import PositionMode
 from opensqt.model.order import PositionSide, Side
 from opensqt.simulator.engine.events import FundingPaid
 from opensqt.simulator.engine.order import SimFill, SimOrder
-from opensqt.simulator.engine.position import ZERO, Position
+from opensqt.simulator.engine.position import ZERO, SimPosition
 from opensqt.simulator.settings import AccountSettings
 
 T = TypeVar("T", SimOrder, SimFill)
@@ -23,7 +23,7 @@ SIDES: dict[PositionMode, tuple[PositionSide, ...]] = {
 """The positions that a symbol has in each mode."""
 
 
-class Account:
+class SimAccount:
     """What the venue keeps for one API key."""
 
     def __init__(self, settings: AccountSettings, leverage: int) -> None:
@@ -43,7 +43,7 @@ class Account:
         self.duplicates: list[str] = []
         self._default_leverage = leverage
         self._leverage: dict[str, int] = {}
-        self._positions: dict[tuple[str, PositionSide], Position] = {}
+        self._positions: dict[tuple[str, PositionSide], SimPosition] = {}
         self._ids_by_client_id: dict[str, list[str]] = {}
         self._order_ids: list[str] = []
         self._order_ids_of: dict[str, list[str]] = {}
@@ -57,14 +57,14 @@ class Account:
         """Change it."""
         self._leverage[symbol] = leverage
 
-    def position(self, symbol: str, side: PositionSide) -> Position:
+    def position_for(self, symbol: str, side: PositionSide) -> SimPosition:
         """The position, made flat when first asked for."""
         found = self._positions.get((symbol, side))
         if found is None:
-            found = self._positions[symbol, side] = Position()
+            found = self._positions[symbol, side] = SimPosition()
         return found
 
-    def held(self) -> list[tuple[str, PositionSide, Position]]:
+    def held(self) -> list[tuple[str, PositionSide, SimPosition]]:
         """The positions that are not flat."""
         return [(symbol, side, position) for (symbol, side), position in self._positions.items() if position.quantity]
 
@@ -114,7 +114,7 @@ class Account:
         from_id: int | None,
         limit: int | None,
     ) -> list[SimOrder]:
-        """See `Engine.orders`."""
+        """See `SimEngine.orders`."""
         ids = self._order_ids if symbol is None else self._order_ids_of.get(symbol, [])
         first, last = _window(
             ids,
@@ -133,7 +133,7 @@ class Account:
         order_id: str | None,
         limit: int | None,
     ) -> list[SimFill]:
-        """See `Engine.fills`."""
+        """See `SimEngine.fills`."""
         fills = self.fills if symbol is None else self._fills_of.get(symbol, [])
         # Trade ids rise within a symbol only, so that over all symbols they are compared one by one.
         sorted_from = from_id if symbol is not None else None

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from opensqt.model.account import PositionMode
 from opensqt.model.order import OrderType, Side, TimeInForce
-from opensqt.simulator.engine.account import SIDES, Account, closes
+from opensqt.simulator.engine.account import SIDES, SimAccount, closes
 from opensqt.simulator.engine.book import ZERO, crosses
 from opensqt.simulator.engine.margin import Exposure
 from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused
@@ -20,7 +20,7 @@ class Admission:
     def __init__(self, state: VenueState) -> None:
         self._state = state
 
-    def check(self, books: Account, order: NewOrder) -> None:
+    def check(self, books: SimAccount, order: NewOrder) -> None:
         """Raise `Refused` for the first rule that *order* breaks."""
         instrument = self._state.instrument(order.symbol)
         rules = instrument.rules
@@ -28,8 +28,8 @@ class Admission:
         if self._state.settings.rules.least_notional:
             _check_notional(order, rules, instrument.mark)
         same = books.by_client_id(order.client_order_id) if order.client_order_id else []
-        habit = self._state.settings.rules.duplicate_client_ids
-        if habit != "never" and any(habit == "ever" or other.status.is_open for other in same):
+        policy = self._state.settings.rules.duplicate_client_ids
+        if policy != "never" and any(policy == "ever" or other.status.is_open for other in same):
             raise Refused(
                 RefusalReason.DUPLICATE_CLIENT_ORDER_ID,
                 f"client_order_id {order.client_order_id!r}: expected one that is not in use",
@@ -55,9 +55,9 @@ class Admission:
                 f"price {order.price}: expected not to meet {best[0]} when post-only",
             )
 
-    def _check_closing(self, books: Account, order: NewOrder) -> None:
+    def _check_closing(self, books: SimAccount, order: NewOrder) -> None:
         """A closing order needs something to close; one that may rest must find it not spoken for yet."""
-        free = books.position(order.symbol, order.position_side).closable(order.side.sign)
+        free = books.position_for(order.symbol, order.position_side).closable(order.side.sign)
         if order.order_type is OrderType.LIMIT and order.time_in_force in (TimeInForce.GTC, TimeInForce.POST_ONLY):
             free -= sum(
                 other.remaining
@@ -73,7 +73,7 @@ class Admission:
                 f"quantity {order.quantity}: expected a position that it reduces and no other order closes",
             )
 
-    def _check_margin(self, books: Account, instrument: Instrument, order: NewOrder) -> None:
+    def _check_margin(self, books: SimAccount, instrument: Instrument, order: NewOrder) -> None:
         best = instrument.book.best(order.side.opposite)
         price = order.price if order.price is not None else best[0] if best is not None else instrument.mark
         if order.side is Side.SELL and best is not None:

@@ -140,7 +140,7 @@ class Book:
             found += sum((item.quantity for item in half.levels[price].queue.values() if item.owner != owner), ZERO)
         return found
 
-    def changes(self) -> tuple[tuple[BookLevel, ...], tuple[BookLevel, ...]]:
+    def take_changes(self) -> tuple[tuple[BookLevel, ...], tuple[BookLevel, ...]]:
         """The bid and ask levels that changed since the last call; each one moves `update_id` on by one."""
         bids, asks = (self._drain(half) for half in self._halves.values())
         self.update_id += len(bids) + len(asks)

@@ -14,7 +14,7 @@ from opensqt.model.account import MarginMode, PositionMode
 from opensqt.model.market import INTERVALS_MS
 from opensqt.model.order import OrderStatus, OrderType, Side, TimeInForce
 from opensqt.simulator.clock import SimulatorClock
-from opensqt.simulator.engine.account import Account
+from opensqt.simulator.engine.account import SimAccount
 from opensqt.simulator.engine.admission import Admission
 from opensqt.simulator.engine.book import ZERO
 from opensqt.simulator.engine.events import (
@@ -48,7 +48,7 @@ class BookSnapshot:
     time_ms: int
 
 
-class Engine:
+class SimEngine:
     """One venue. Accounts are named by their API key.
 
     Every method that changes something tells its subscribers before it returns. Subscribers must not call back.
@@ -270,7 +270,7 @@ class Engine:
                 RefusalReason.INSUFFICIENT_MARGIN, f"leverage {leverage}: expected margin of {then} to be there"
             )
         books.set_leverage(symbol, leverage)
-        self._tell_settings(books, symbol)
+        self._queue_settings_event(books, symbol)
         return leverage
 
     def position_mode(self, account: str) -> PositionMode:
@@ -425,15 +425,15 @@ class Engine:
         """Tell the subscribers what the market did since the last time. Requests of accounts tell by themselves."""
         self._state.publish()
 
-    def _account(self, key: str) -> Account:
+    def _account(self, key: str) -> SimAccount:
         return self._state.accounts[key]
 
     def _catch_up(self) -> None:
         """A request happens at the clock's time, not at that of the market's last step."""
         self._settlement.advance(self.clock.market_ms())
 
-    def _tell_settings(self, books: Account, symbol: str) -> None:
-        self._state.tell(
+    def _queue_settings_event(self, books: SimAccount, symbol: str) -> None:
+        self._state.queue_event(
             SettingsChanged(
                 account=books.key,
                 symbol=symbol,

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from opensqt.model.account import MarginMode, PositionMode
 from opensqt.model.order import PositionSide, Side
-from opensqt.simulator.engine.account import SIDES, Account, closes
+from opensqt.simulator.engine.account import SIDES, SimAccount, closes
 from opensqt.simulator.engine.events import BalanceView, PositionView
 from opensqt.simulator.engine.position import ZERO
 from opensqt.simulator.settings import SymbolSettings
@@ -43,12 +43,12 @@ class Margin:
         self._symbols = symbols
         self._mark = mark
 
-    def equity(self, account: Account) -> Decimal:
+    def equity(self, account: SimAccount) -> Decimal:
         """Wallet balance and open profit together."""
         profit = sum((position.unrealized_pnl(self._mark(symbol)) for symbol, _, position in account.held()), ZERO)
         return account.wallet_balance + profit
 
-    def maintenance(self, account: Account) -> Decimal:
+    def maintenance(self, account: SimAccount) -> Decimal:
         """What the equity must not fall under."""
         return sum(
             (
@@ -58,13 +58,13 @@ class Margin:
             ZERO,
         )
 
-    def initial(self, account: Account) -> Decimal:
+    def initial(self, account: SimAccount) -> Decimal:
         """What positions and open orders of all symbols bind."""
         symbols = {symbol for symbol, _, _ in account.held()} | {name for name, found in account.open.items() if found}
         return sum((sum(self.bound(account, symbol), ZERO) for symbol in symbols), ZERO)
 
     def bound(
-        self, account: Account, symbol: str, more: Iterable[Exposure] = (), leverage: int | None = None
+        self, account: SimAccount, symbol: str, more: Iterable[Exposure] = (), leverage: int | None = None
     ) -> tuple[Decimal, Decimal]:
         """What a symbol binds: for its positions, and for its open orders (and *more* of them) on top."""
         orders = [
@@ -76,19 +76,19 @@ class Margin:
         leverage = leverage or account.leverage(symbol)
         held = extra = ZERO
         for side in SIDES[account.mode]:
-            value = account.position(symbol, side).quantity * self._mark(symbol)
+            value = account.position_for(symbol, side).quantity * self._mark(symbol)
             buys = sum((o.notional for o in orders if o.position_side is side and o.side is Side.BUY), ZERO)
             sells = sum((o.notional for o in orders if o.position_side is side and o.side is Side.SELL), ZERO)
             held += abs(value)
             extra += max(abs(value + buys), abs(value - sells), abs(value)) - abs(value)
         return held / leverage, extra / leverage
 
-    def carries(self, account: Account, symbol: str, more: Exposure) -> bool:
+    def carries(self, account: SimAccount, symbol: str, more: Exposure) -> bool:
         """Whether the account can carry one more open order; one that binds nothing more is always carried."""
         now, then = sum(self.bound(account, symbol), ZERO), sum(self.bound(account, symbol, (more,)), ZERO)
         return then <= now or self.equity(account) - self.initial(account) - (then - now) >= 0
 
-    def balance(self, account: Account, asset: str) -> BalanceView:
+    def balance(self, account: SimAccount, asset: str) -> BalanceView:
         """The account's margin asset."""
         equity = self.equity(account)
         position_margin = order_margin = ZERO
@@ -112,9 +112,9 @@ class Margin:
             updated_ms=account.updated_ms,
         )
 
-    def position(self, account: Account, symbol: str, side: PositionSide) -> PositionView:
+    def position(self, account: SimAccount, symbol: str, side: PositionSide) -> PositionView:
         """One position at its mark. The order margin of a symbol is told with the first of its positions."""
-        position, mark, rules = account.position(symbol, side), self._mark(symbol), self._symbols[symbol]
+        position, mark, rules = account.position_for(symbol, side), self._mark(symbol), self._symbols[symbol]
         value = abs(position.quantity) * mark
         first = side in (PositionSide.BOTH, PositionSide.LONG)
         return PositionView(
@@ -134,19 +134,19 @@ class Margin:
             updated_ms=position.updated_ms,
         )
 
-    def positions(self, account: Account, symbol: str) -> tuple[PositionView, ...]:
+    def positions(self, account: SimAccount, symbol: str) -> tuple[PositionView, ...]:
         """Each position that a symbol has in the account's mode, flat ones included."""
         return tuple(self.position(account, symbol, side) for side in SIDES[account.mode])
 
-    def _liquidation_price(self, account: Account, symbol: str, side: PositionSide) -> Decimal | None:
+    def _liquidation_price(self, account: SimAccount, symbol: str, side: PositionSide) -> Decimal | None:
         """Where equity meets maintenance margin if only this symbol's price moves; None if nowhere above zero.
 
         In hedge mode both positions of the symbol move together, so both get the same price.
         """
-        if not account.position(symbol, side).quantity:
+        if not account.position_for(symbol, side).quantity:
             return None
         sides = SIDES[PositionMode.ONE_WAY if side is PositionSide.BOTH else PositionMode.HEDGE]
-        here = [account.position(symbol, each) for each in sides]
+        here = [account.position_for(symbol, each) for each in sides]
         rules, mark = self._symbols[symbol], self._mark(symbol)
         rate = rules.maintenance_rate
         net = sum((position.quantity for position in here), ZERO)

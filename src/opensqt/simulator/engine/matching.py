@@ -10,7 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from opensqt.model.order import OrderStatus, OrderType, Side, TimeInForce
-from opensqt.simulator.engine.account import Account, closes
+from opensqt.simulator.engine.account import SimAccount, closes
 from opensqt.simulator.engine.book import ZERO, Resting, crosses
 from opensqt.simulator.engine.events import AccountReason, Execution
 from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder
@@ -30,7 +30,7 @@ class Matcher:
         account = self._state.accounts[order.account]
         instrument = self._state.instruments[order.symbol]
         account.add(order)
-        self._state.tell_order(order, Execution.NEW)
+        self._state.queue_order_event(order, Execution.NEW)
         if self._is_refused_at_once(account, instrument, order):
             reason = (
                 ClosingReason.POST_ONLY
@@ -40,7 +40,7 @@ class Matcher:
             return self._close(order, OrderStatus.EXPIRED, reason)
         wanted = order.quantity
         if closes(order.side, order.position_side, order.reduce_only):
-            wanted = min(wanted, account.position(order.symbol, order.position_side).closable(order.side.sign))
+            wanted = min(wanted, account.position_for(order.symbol, order.position_side).closable(order.side.sign))
         self._sweep(instrument, order.side, wanted, order.price, order)
         order = account.orders[order.order_id]
         if not order.status.is_open:
@@ -73,14 +73,14 @@ class Matcher:
         self._state.rest(order_id, "", side, price, left, symbol)
         return order_id
 
-    def _is_refused_at_once(self, account: Account, instrument: Instrument, order: SimOrder) -> bool:
+    def _is_refused_at_once(self, account: SimAccount, instrument: Instrument, order: SimOrder) -> bool:
         if order.time_in_force is TimeInForce.POST_ONLY:
             best = instrument.book.best(order.side.opposite)
             return best is not None and crosses(order.side, order.price, best[0])
         if order.time_in_force is TimeInForce.FOK and order.order_type is OrderType.LIMIT:
             takeable = instrument.book.takeable(order.side, order.price, order.account, order.quantity)
             if closes(order.side, order.position_side, order.reduce_only):
-                position = account.position(order.symbol, order.position_side)
+                position = account.position_for(order.symbol, order.position_side)
                 takeable = min(takeable, position.closable(order.side.sign))
             return takeable < order.quantity
         return False
@@ -109,7 +109,7 @@ class Matcher:
                 buyer_is_maker=side is Side.SELL,
                 time_ms=self._state.now_ms,
             )
-            self._state.tell(trade)
+            self._state.queue_event(trade)
             left -= traded
             book.reduce(maker, traded)
             if maker.owner:
@@ -124,7 +124,7 @@ class Matcher:
         account = state.accounts[order.account]
         rate = state.settings.maker_fee if is_maker else state.settings.taker_fee
         fee = price * quantity * rate
-        position = account.position(order.symbol, order.position_side)
+        position = account.position_for(order.symbol, order.position_side)
         realized = position.trade(order.side.sign * quantity, price, state.now_ms)
         account.wallet_balance += realized - fee
         account.realized_pnl += realized
@@ -154,16 +154,16 @@ class Matcher:
             time_ms=state.now_ms,
         )
         account.add_fill(fill)
-        state.tell_order(order, Execution.TRADE, fill)
-        state.tell_account(account, AccountReason.ORDER, realized - fee, order.symbol, order.position_side)
+        state.queue_order_event(order, Execution.TRADE, fill)
+        state.queue_account_event(account, AccountReason.ORDER, realized - fee, order.symbol, order.position_side)
         self._fit_reduce_only(account, order)
         return order
 
-    def _fit_reduce_only(self, account: Account, moved_by: SimOrder) -> None:
+    def _fit_reduce_only(self, account: SimAccount, moved_by: SimOrder) -> None:
         """Cut what rests reduce-only to what the position holds, newest first, so that it can't flip."""
         symbol, position_side = moved_by.symbol, moved_by.position_side
         book = self._state.instruments[symbol].book
-        position = account.position(symbol, position_side)
+        position = account.position_for(symbol, position_side)
         for side in Side:
             resting = [
                 (order, found)
@@ -185,7 +185,7 @@ class Matcher:
             return quantity
         self._state.instruments[order.symbol].book.reduce(resting, quantity)
         smaller = replace(order, quantity=order.quantity - quantity, updated_ms=self._state.now_ms)
-        self._state.tell_order(smaller, Execution.CUT)
+        self._state.queue_order_event(smaller, Execution.CUT)
         return quantity
 
     def _expire(self, order: SimOrder, reason: ClosingReason) -> None:
@@ -194,5 +194,5 @@ class Matcher:
 
     def _close(self, order: SimOrder, status: OrderStatus, reason: ClosingReason) -> SimOrder:
         order = replace(order, status=status, closing_reason=reason, updated_ms=self._state.now_ms)
-        self._state.tell_order(order, Execution(status.value))
+        self._state.queue_order_event(order, Execution(status.value))
         return order

@@ -8,7 +8,7 @@ ZERO = Decimal(0)
 _CENT = Decimal("0.00000001")
 
 
-class Position:
+class SimPosition:
     """Average-cost accounting that never loses a fraction.
 
     The cost of what is open is kept as a sum, not as an average price: when a part is closed its share of the cost,

@@ -6,7 +6,7 @@ from collections import deque
 from decimal import Decimal
 
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
-from opensqt.simulator.engine.account import Account
+from opensqt.simulator.engine.account import SimAccount
 from opensqt.simulator.engine.events import (
     AccountReason,
     CandleUpdate,
@@ -19,7 +19,7 @@ from opensqt.simulator.engine.events import (
 from opensqt.simulator.engine.margin import MARGIN_CALL_RATIO
 from opensqt.simulator.engine.matching import Matcher
 from opensqt.simulator.engine.order import ClosingReason, SimOrder
-from opensqt.simulator.engine.position import Position
+from opensqt.simulator.engine.position import SimPosition
 from opensqt.simulator.engine.state import VenueState
 
 _FUNDINGS_KEPT = 1_000
@@ -52,7 +52,7 @@ class Settlement:
         instrument.mark = price
         for account in self._state.accounts.values():
             if any(held == symbol for held, _, _ in account.held()):
-                self._look_after(account)
+                self._check_margin(account)
 
     def _move_to(self, now_ms: int) -> None:
         state = self._state
@@ -61,7 +61,7 @@ class Settlement:
         state.now_ms = now_ms
         for instrument in state.instruments.values():
             for candle in instrument.tape.roll(now_ms):
-                state.tell(CandleUpdate(candle=candle, time_ms=now_ms))
+                state.queue_event(CandleUpdate(candle=candle, time_ms=now_ms))
 
     def _pay_funding(self) -> None:
         for symbol, instrument in self._state.instruments.items():
@@ -72,7 +72,7 @@ class Settlement:
                         self._pay(account, symbol, side, position, instrument.funding_rate, instrument.mark)
 
     def _pay(
-        self, account: Account, symbol: str, side: PositionSide, position: Position, rate: Decimal, mark: Decimal
+        self, account: SimAccount, symbol: str, side: PositionSide, position: SimPosition, rate: Decimal, mark: Decimal
     ) -> None:
         amount = -position.quantity * mark * rate
         account.wallet_balance += amount
@@ -87,11 +87,11 @@ class Settlement:
             time_ms=self._state.now_ms,
         )
         account.fundings.append(paid)
-        self._state.tell(paid)
-        self._state.tell_account(account, AccountReason.FUNDING, amount, symbol, side)
-        self._look_after(account)
+        self._state.queue_event(paid)
+        self._state.queue_account_event(account, AccountReason.FUNDING, amount, symbol, side)
+        self._check_margin(account)
 
-    def _look_after(self, account: Account) -> None:
+    def _check_margin(self, account: SimAccount) -> None:
         margin = self._state.margin
         equity, maintenance = margin.equity(account), margin.maintenance(account)
         if maintenance and equity <= maintenance:
@@ -99,7 +99,7 @@ class Settlement:
             return
         near = maintenance >= equity * MARGIN_CALL_RATIO and maintenance > 0
         if near and not account.margin_called:
-            self._state.tell(
+            self._state.queue_event(
                 MarginCall(
                     account=account.key,
                     balance=margin.balance(account, self._asset(account)),
@@ -109,7 +109,7 @@ class Settlement:
             )
         account.margin_called = near
 
-    def _liquidate(self, account: Account) -> None:
+    def _liquidate(self, account: SimAccount) -> None:
         """Cancel all orders and close at market; what the book can't take is tried again at the next mark."""
         state = self._state
         held = [
@@ -119,7 +119,7 @@ class Settlement:
         ]
         if not held:
             return
-        state.tell(
+        state.queue_event(
             Liquidation(
                 account=account.key,
                 balance=state.margin.balance(account, self._asset(account)),
@@ -151,8 +151,8 @@ class Settlement:
                 )
             )
 
-    def _held(self, account: Account) -> tuple[PositionView, ...]:
+    def _held(self, account: SimAccount) -> tuple[PositionView, ...]:
         return tuple(self._state.margin.position(account, symbol, side) for symbol, side, _ in account.held())
 
-    def _asset(self, account: Account) -> str:
+    def _asset(self, account: SimAccount) -> str:
         return self._state.instruments[account.held()[0][0]].rules.quote_asset

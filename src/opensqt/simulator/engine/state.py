@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from opensqt.model.order import PositionSide, Side
-from opensqt.simulator.engine.account import Account
+from opensqt.simulator.engine.account import SimAccount
 from opensqt.simulator.engine.book import Book, Resting
 from opensqt.simulator.engine.events import (
     AccountChanged,
@@ -38,8 +38,8 @@ class Instrument:
         self.tape = Tape(rules.symbol, now_ms, rules.start_price)
         self.mark = rules.start_price
         self.funding_rate = DEFAULT_FUNDING_RATE
-        self.mark_told_ms: int | None = None
-        self.best_told: tuple[Decimal, Decimal, Decimal, Decimal] | None = None
+        self.mark_published_ms: int | None = None
+        self.last_best: tuple[Decimal, Decimal, Decimal, Decimal] | None = None
 
 
 class VenueState:
@@ -55,7 +55,7 @@ class VenueState:
         self.now_ms = now_ms
         """Market time of what happens now."""
         self.instruments = {rules.symbol: Instrument(rules, now_ms) for rules in settings.symbols}
-        self.accounts = {each.key: Account(each, settings.leverage) for each in settings.accounts}
+        self.accounts = {each.key: SimAccount(each, settings.leverage) for each in settings.accounts}
         self.margin = Margin(
             {rules.symbol: rules for rules in settings.symbols}, lambda symbol: self.instruments[symbol].mark
         )
@@ -64,7 +64,7 @@ class VenueState:
         self.subscribers: list[Callable[[Event], None]] = []
         self._order_id = _FIRST_ORDER_ID - 1
         self._outside_id = 0
-        self._news: list[Event] = []
+        self._events: list[Event] = []
 
     def instrument(self, symbol: str) -> Instrument:
         """One perpetual, or `Refused`."""
@@ -90,21 +90,23 @@ class VenueState:
         resting = Resting(order_id=order_id, owner=owner, side=side, price=price, quantity=quantity)
         self.instruments[symbol].book.add(resting)
 
-    def tell(self, event: Event) -> None:
+    def queue_event(self, event: Event) -> None:
         """Keep an event for the next `publish`."""
-        self._news.append(event)
+        self._events.append(event)
 
-    def tell_order(self, order: SimOrder, execution: Execution, fill: SimFill | None = None) -> None:
+    def queue_order_event(self, order: SimOrder, execution: Execution, fill: SimFill | None = None) -> None:
         """Take in an order's new snapshot and tell it."""
         self.accounts[order.account].put(order)
-        self.tell(OrderChanged(account=order.account, order=order, execution=execution, fill=fill, time_ms=self.now_ms))
+        self.queue_event(
+            OrderChanged(account=order.account, order=order, execution=execution, fill=fill, time_ms=self.now_ms)
+        )
 
-    def tell_account(
-        self, account: Account, reason: AccountReason, change: Decimal, symbol: str, side: PositionSide
+    def queue_account_event(
+        self, account: SimAccount, reason: AccountReason, change: Decimal, symbol: str, side: PositionSide
     ) -> None:
         """Tell the balance and one position."""
         account.updated_ms = self.now_ms
-        self.tell(
+        self.queue_event(
             AccountChanged(
                 account=account.key,
                 reason=reason,
@@ -147,17 +149,17 @@ class VenueState:
         """Tell the subscribers what happened, then what it did to books, candles and marks."""
         for symbol, instrument in self.instruments.items():
             self._gather(symbol, instrument)
-        news, self._news = self._news, []
-        for event in news:
+        events, self._events = self._events, []
+        for event in events:
             for callback in tuple(self.subscribers):
                 callback(event)
 
     def _gather(self, symbol: str, instrument: Instrument) -> None:
         first = instrument.book.update_id + 1
-        bids, asks = instrument.book.changes()
+        bids, asks = instrument.book.take_changes()
         if bids or asks:
             last = instrument.book.update_id
-            self.tell(
+            self.queue_event(
                 DepthUpdate(
                     symbol=symbol,
                     first_update_id=first,
@@ -169,11 +171,11 @@ class VenueState:
             )
             best = self.best(symbol)
             shown = (best.bid, best.bid_quantity, best.ask, best.ask_quantity)
-            if shown != instrument.best_told:
-                instrument.best_told = shown
-                self.tell(best)
-        for candle in instrument.tape.changed():
-            self.tell(CandleUpdate(candle=candle, time_ms=self.now_ms))
-        if instrument.mark_told_ms is None or self.now_ms - instrument.mark_told_ms >= _MARK_EVERY_MS:
-            instrument.mark_told_ms = self.now_ms
-            self.tell(self.mark_price(symbol))
+            if shown != instrument.last_best:
+                instrument.last_best = shown
+                self.queue_event(best)
+        for candle in instrument.tape.take_changed():
+            self.queue_event(CandleUpdate(candle=candle, time_ms=self.now_ms))
+        if instrument.mark_published_ms is None or self.now_ms - instrument.mark_published_ms >= _MARK_EVERY_MS:
+            instrument.mark_published_ms = self.now_ms
+            self.queue_event(self.mark_price(symbol))

@@ -196,7 +196,7 @@ class Tape:
             for bar in series.roll(now_ms)
         ]
 
-    def changed(self) -> list[SimCandle]:
+    def take_changed(self) -> list[SimCandle]:
         """The forming candle of every interval, if anything traded since the last call."""
         if not self._touched:
             return []
@@ -204,7 +204,7 @@ class Tape:
         return [self._candle(interval, series.current, closed=False) for interval, series in self._series.items()]
 
     def candles(self, interval: str, *, start_ms: int | None, end_ms: int | None, limit: int) -> list[SimCandle]:
-        """See `Engine.candles`."""
+        """See `SimEngine.candles`."""
         series = self._series[interval]
         wanted = [
             bar

@@ -12,16 +12,16 @@ from typing import Protocol
 from opensqt.model.errors import ConfigError
 from opensqt.model.order import Side
 from opensqt.simulator.clock import SimulatorClock
-from opensqt.simulator.engine.engine import Engine
+from opensqt.simulator.engine.engine import SimEngine
 from opensqt.simulator.engine.order import RefusalReason, Refused
-from opensqt.simulator.market.flow import Crowd
+from opensqt.simulator.market.participants import OutsideParticipants
 from opensqt.simulator.market.path import PricePath
 from opensqt.simulator.market.replay import Print, Recording, open_recording
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
 
-_PACE_MS = 70
+_INTERVAL_MS = 70
 """Market time between two moves of a generated symbol, on average."""
-_FULL_PACE_SPEED = 8
+_FULL_RATE_SPEED = 8
 """Above this speed a generated symbol moves in larger steps instead of more often."""
 _PAST_VOLUME = 3_400
 """Typical quotes traded in a minute of the made-up past; measured on what the crowd trades."""
@@ -47,47 +47,49 @@ class _Source(Protocol):
 class _Generator:
     """Moves a symbol along its generated path."""
 
-    def __init__(self, engine: Engine, rules: SymbolSettings, random: Random, start_ms: int, pace_ms: int) -> None:
+    def __init__(
+        self, engine: SimEngine, rules: SymbolSettings, random: Random, start_ms: int, interval_ms: int
+    ) -> None:
         self._engine = engine
         self._symbol = rules.symbol
         self._random = random
-        self._pace_ms = pace_ms
+        self._interval_ms = interval_ms
         past_minutes = engine.settings.past_minutes
         self._funding_period = -1
-        self._crowd = Crowd(engine, rules, random, rules.start_price)
-        self._path = PricePath(random, self._crowd.ticks(rules.start_price), rules.volatility_bps, pace_ms)
+        self._participants = OutsideParticipants(engine, rules, random, rules.start_price)
+        self._path = PricePath(random, self._participants.ticks(rules.start_price), rules.volatility_bps, interval_ms)
         typical = rules.touch_notional / rules.start_price * _PAST_VOLUME
         engine.remember(
             rules.symbol,
             self._path.past(past_minutes, start_ms, rules.price_step, typical, rules.quantity_step),
         )
-        self.next_ms = start_ms + pace_ms
+        self.next_ms = start_ms + interval_ms
 
     def act(self, *, paused: bool) -> None:
         period = self.next_ms // self._engine.funding_interval_ms
         if period != self._funding_period:
             self._funding_period = period
             self._engine.set_funding_rate(self._symbol, self._random.randint(*_FUNDING_RATES) * _MILLIONTH)
-        self.next_ms += self._random.randint(self._pace_ms // 2, self._pace_ms * 3 // 2)
+        self.next_ms += self._random.randint(self._interval_ms // 2, self._interval_ms * 3 // 2)
         if paused:
             return
         centre = self._path.move()
-        self._crowd.push(centre)
+        self._participants.move_to(centre)
         if not self._random.randrange(3):
-            self._crowd.nibble()
-        self._engine.set_mark(self._symbol, centre * self._crowd.tick)
+            self._participants.trade_small()
+        self._engine.set_mark(self._symbol, centre * self._participants.tick)
 
 
 class _Player:
     """Plays a recording."""
 
-    def __init__(self, engine: Engine, rules: SymbolSettings, random: Random, recording: Recording) -> None:
+    def __init__(self, engine: SimEngine, rules: SymbolSettings, random: Random, recording: Recording) -> None:
         self._engine = engine
         self._symbol = rules.symbol
         self._prints: Iterator[Print] = recording.prints
-        self._crowd = Crowd(engine, rules, random, recording.start_price)
+        self._participants = OutsideParticipants(engine, rules, random, recording.start_price)
         self._side = Side.BUY
-        self._last = self._crowd.ticks(recording.start_price)
+        self._last = self._participants.ticks(recording.start_price)
         self.next: Print | None = next(self._prints)
         self.next_ms = recording.start_ms
         engine.remember(rules.symbol, recording.history)
@@ -101,13 +103,13 @@ class _Player:
             self.next_ms = self.next.time_ms
         if paused:
             return
-        ticks = self._crowd.ticks(now.price)
+        ticks = self._participants.ticks(now.price)
         if now.side is not None:
             self._side = now.side
         elif ticks != self._last:
             self._side = Side.BUY if ticks > self._last else Side.SELL
         self._last = ticks
-        self._crowd.print(ticks, now.quantity, self._side)
+        self._participants.replay_trade(ticks, now.quantity, self._side)
         self._engine.set_mark(self._symbol, now.price)
 
 
@@ -115,7 +117,7 @@ class Market:
     """One venue's outside world. Make it with `open_market`."""
 
     def __init__(
-        self, settings: SimulatorSettings, clock: SimulatorClock, engine: Engine, recording: Recording | None = None
+        self, settings: SimulatorSettings, clock: SimulatorClock, engine: SimEngine, recording: Recording | None = None
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -126,14 +128,14 @@ class Market:
         self._player: _Player | None = None
         self._sources: dict[str, _Source] = {}
         start_ms = engine.now_ms()
-        pace_ms = int(_PACE_MS * max(Decimal(1), settings.speed / _FULL_PACE_SPEED))
+        interval_ms = int(_INTERVAL_MS * max(Decimal(1), settings.speed / _FULL_RATE_SPEED))
         for rules in settings.symbols:
             random = Random(f"{settings.seed}:{rules.symbol}")  # noqa: S311 - chance that can be repeated is the point
             if recording is not None and rules.symbol == settings.replay_symbol:
                 self._player = _Player(engine, rules, random, recording)
                 self._sources[rules.symbol] = self._player
             else:
-                self._sources[rules.symbol] = _Generator(engine, rules, random, start_ms, pace_ms)
+                self._sources[rules.symbol] = _Generator(engine, rules, random, start_ms, interval_ms)
         engine.publish()
 
     async def run(self) -> None:
@@ -169,7 +171,7 @@ class Market:
         """
         self.step(self.clock.advance(milliseconds))
 
-    def aggress(self, symbol: str, side: Side, quantity: Decimal, price: Decimal | None = None) -> Decimal:
+    def send_outside_order(self, symbol: str, side: Side, quantity: Decimal, price: Decimal | None = None) -> Decimal:
         """Let an outside participant send an aggressive order at once.
 
         Args:
@@ -254,7 +256,7 @@ def open_market(settings: SimulatorSettings) -> Market:
     clock = SimulatorClock(
         start_ms=start_ms, speed=settings.speed, manual=settings.clock == "manual", held=settings.clock == "held"
     )
-    return Market(settings, clock, Engine(settings, clock), recording)
+    return Market(settings, clock, SimEngine(settings, clock), recording)
 
 
 def _starting_at(settings: SimulatorSettings, price: Decimal) -> SimulatorSettings:

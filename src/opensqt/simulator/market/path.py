@@ -18,25 +18,25 @@ _ROOT_3 = Decimal(3).sqrt()
 
 
 class PricePath:
-    """A price in ticks that moves each *pace_ms*.
+    """A price in ticks that moves each *interval_ms*.
 
     Args:
         random: Its own source of chance.
         start: Ticks at the start.
         volatility_bps: How far it wanders in one second, in hundredths of a percent.
-        pace_ms: Market time from one move to the next.
+        interval_ms: Market time from one move to the next.
     """
 
-    def __init__(self, random: Random, start: int, volatility_bps: Decimal, pace_ms: int) -> None:
+    def __init__(self, random: Random, start: int, volatility_bps: Decimal, interval_ms: int) -> None:
         self._random = random
         self._start = start * _FINE
         self._price = self._level = self._start
         self._second = self._start * volatility_bps / 10_000
-        paced = min(pace_ms, _REVERSION_MS)
-        self._noise = self._amplitude(self._second * (Decimal(paced) / 1000).sqrt())
-        self._drift = self._amplitude(self._second / 4 * (Decimal(pace_ms) / 1000).sqrt())
-        self._pull = (paced, _REVERSION_MS)
-        self._drift_pull = (min(pace_ms, _DRIFT_REVERSION_MS), _DRIFT_REVERSION_MS)
+        clamped_ms = min(interval_ms, _REVERSION_MS)
+        self._noise = self._amplitude(self._second * (Decimal(clamped_ms) / 1000).sqrt())
+        self._drift = self._amplitude(self._second / 4 * (Decimal(interval_ms) / 1000).sqrt())
+        self._pull = (clamped_ms, _REVERSION_MS)
+        self._drift_pull = (min(interval_ms, _DRIFT_REVERSION_MS), _DRIFT_REVERSION_MS)
 
     def move(self) -> int:
         """Go on by one pace and answer the price in ticks."""

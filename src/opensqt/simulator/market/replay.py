@@ -203,8 +203,8 @@ def _prints_of_bars(bars: Iterator[_Bar], rules: SymbolSettings, length_ms: int)
     step = rules.quantity_step
     carried = ZERO
     for bar in bars:
-        turns = (bar.low, bar.high) if bar.close >= bar.open else (bar.high, bar.low)
-        corners = (bar.open, *turns, bar.close)
+        extremes = (bar.low, bar.high) if bar.close >= bar.open else (bar.high, bar.low)
+        corners = (bar.open, *extremes, bar.close)
         path = [corners[0]]
         for start, end in pairwise(corners):
             path += [start + (end - start) * n / (_BETWEEN + 1) for n in range(1, _BETWEEN + 2)]

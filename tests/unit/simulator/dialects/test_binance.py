@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from opensqt.simulator.dialects import decimals
-from opensqt.simulator.dialects.base import VenueError
-from opensqt.simulator.dialects.binance import errors, parameters, stream_names
+from opensqt.simulator.dialects.base import ErrorReply
+from opensqt.simulator.dialects.binance import errors, parameters, subscriptions
 from opensqt.simulator.engine.order import RefusalReason
 from opensqt.simulator.sockets import garbled, with_unknown_field
 
@@ -34,13 +34,13 @@ DAY_MS = 86_400_000
     ],
 )
 def test_a_stream_name_is_read(name: str, kind: str, symbol: str, every_ms: int, category: str) -> None:
-    stream = stream_names.parse(name)
+    stream = subscriptions.parse(name)
     assert stream is not None
     assert (stream.kind, stream.symbol, stream.every_ms, stream.category) == (kind, symbol, every_ms, category)
 
 
 def test_a_partial_book_names_its_levels() -> None:
-    stream = stream_names.parse("btcusdt@depth20@100ms")
+    stream = subscriptions.parse("btcusdt@depth20@100ms")
     assert stream is not None
     assert (stream.levels, stream.every_ms) == (20, 100)
 
@@ -49,7 +49,7 @@ def test_a_partial_book_names_its_levels() -> None:
     "name", ["", "0", "btcusdt", "btcusdt@dance", "btcusdt@kline", "btcusdt@kline_7m", "btcusdt@trade5", "!kline@arr"]
 )
 def test_what_is_no_stream_name_is_none(name: str) -> None:
-    assert stream_names.parse(name) is None
+    assert subscriptions.parse(name) is None
 
 
 @pytest.mark.parametrize("reason", list(RefusalReason))
@@ -62,7 +62,7 @@ def test_every_refusal_has_a_code(reason: RefusalReason) -> None:
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "1e5", "0x1", "1,5", "--1"])
 def test_a_number_is_plain_digits(text: str) -> None:
-    with pytest.raises(VenueError) as refused:
+    with pytest.raises(ErrorReply) as refused:
         parameters.decimal({"price": text}, "price")
     assert refused.value.code == "-1100"
 
@@ -82,7 +82,7 @@ def test_a_window_of_time_is_seven_days_at_most(params: dict[str, str], expected
 
 @pytest.mark.parametrize(("end", "code"), [("1", "-1023"), (str(8 * DAY_MS), "-4165")])
 def test_a_window_of_time_that_is_wrong_is_refused(end: str, code: str) -> None:
-    with pytest.raises(VenueError) as refused:
+    with pytest.raises(ErrorReply) as refused:
         parameters.window({"startTime": "5", "endTime": end}, longest_ms=7 * DAY_MS, now_ms=0)
     assert refused.value.code == code
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from opensqt.simulator.dialects.base import VenueError
-from opensqt.simulator.dialects.bitget import channels, errors, formats, parameters
+from opensqt.simulator.dialects.base import ErrorReply
+from opensqt.simulator.dialects.bitget import errors, formats, parameters, subscriptions
 from opensqt.simulator.dialects.bitget.market_streams import checksum
 from opensqt.simulator.engine.order import RefusalReason
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
@@ -37,7 +37,7 @@ def rules(**more: str) -> SymbolSettings:
     ],
 )
 def test_a_channel_is_read(name: str, kind: str, levels: int, fault_name: str) -> None:
-    channel = channels.parse(FUTURES | {"channel": name})
+    channel = subscriptions.parse(FUTURES | {"channel": name})
     assert channel is not None
     assert (channel.kind, channel.levels, channel.fault_name) == (kind, levels, fault_name)
 
@@ -45,8 +45,8 @@ def test_a_channel_is_read(name: str, kind: str, levels: int, fault_name: str) -
 @pytest.mark.parametrize("name", ["", "dance", "books7", "candle", "candle7m", "candle1D"])
 def test_what_is_no_channel_is_none(name: str) -> None:
     """A day that begins at UTC+8 is none either: it is not simulated."""
-    assert channels.parse(FUTURES | {"channel": name}) is None
-    assert channels.parse({"instType": "SPOT", "channel": "ticker", "instId": "BTCUSDT"}) is None
+    assert subscriptions.parse(FUTURES | {"channel": name}) is None
+    assert subscriptions.parse({"instType": "SPOT", "channel": "ticker", "instId": "BTCUSDT"}) is None
 
 
 @pytest.mark.parametrize("reason", list(RefusalReason))
@@ -59,7 +59,7 @@ def test_every_refusal_has_a_code(reason: RefusalReason) -> None:
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "1e5", "0x1", "1,5", "-1"])
 def test_a_number_is_plain_digits(text: str) -> None:
-    with pytest.raises(VenueError) as refused:
+    with pytest.raises(ErrorReply) as refused:
         parameters.decimal({"price": text}, "price")
     assert refused.value.code == "40020"
 

@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
-from opensqt.simulator.dialects.base import VenueError
-from opensqt.simulator.dialects.bybit import errors, formats, parameters, topics
+from opensqt.simulator.dialects.base import ErrorReply
+from opensqt.simulator.dialects.bybit import errors, formats, parameters, subscriptions
 from opensqt.simulator.dialects.bybit.account import page
-from opensqt.simulator.dialects.bybit.notes import Note, Notes
+from opensqt.simulator.dialects.bybit.fill_details import FillDetail, FillDetails
 from opensqt.simulator.engine.events import Execution, OrderChanged
 from opensqt.simulator.engine.order import ClosingReason, RefusalReason, SimFill, SimOrder
 from opensqt.simulator.settings import SimulatorSettings
@@ -56,15 +56,15 @@ def filled(number: int, side: Side, quantity: str, left: str = "0") -> OrderChan
 
 def test_each_fill_is_noted_with_what_it_closed_and_what_it_left() -> None:
     """F12: opens, adds, closes a part, flips."""
-    notes = Notes()
+    notes = FillDetails()
     for number, (side, quantity) in enumerate(
         [(Side.BUY, "2"), (Side.BUY, "1"), (Side.SELL, "1"), (Side.SELL, "5"), (Side.BUY, "3")]
     ):
-        notes.take(filled(number, side, quantity, left="0.5"))
+        notes.record(filled(number, side, quantity, left="0.5"))
     told = [notes.of("sim-key", "BTCUSDT", ORDER.order_id, str(number)) for number in range(5)]
     assert [note.closed for note in told] == [0, 0, 1, 2, 3]
     assert {note.left for note in told} == {Decimal("0.5")}
-    assert notes.of("sim-key", "BTCUSDT", ORDER.order_id, "99") == Note()
+    assert notes.of("sim-key", "BTCUSDT", ORDER.order_id, "99") == FillDetail()
 
 
 @pytest.mark.parametrize(
@@ -78,14 +78,14 @@ def test_each_fill_is_noted_with_what_it_closed_and_what_it_left() -> None:
     ],
 )
 def test_a_public_topic_is_read(text: str, kind: str, channel: str) -> None:
-    topic = topics.parse(text)
+    topic = subscriptions.parse(text)
     assert topic is not None
     assert (topic.kind, topic.symbol, topic.channel) == (kind, "BTCUSDT", channel)
 
 
 @pytest.mark.parametrize("text", ["", "orderbook.BTCUSDT", "orderbook.x.BTCUSDT", "kline.7.BTCUSDT", "order", "a.b.c"])
 def test_what_is_no_public_topic_is_none(text: str) -> None:
-    assert topics.parse(text) is None
+    assert subscriptions.parse(text) is None
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_what_is_no_public_topic_is_none(text: str) -> None:
     [("order", "order"), ("execution.linear", "execution"), ("wallet", "wallet"), ("wallet.linear", None), ("x", None)],
 )
 def test_a_private_topic_may_name_its_category(text: str, kind: str | None) -> None:
-    assert topics.private_kind(text) == kind
+    assert subscriptions.private_kind(text) == kind
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_pages_come_newest_first_and_their_cursor_survives_new_rows() -> None:
 
 @pytest.mark.parametrize("value", ["1e5", "-1", "abc", "", "1.2.3"])
 def test_a_number_that_is_none_is_refused(value: str) -> None:
-    with pytest.raises(VenueError, match="qty"):
+    with pytest.raises(ErrorReply, match="qty"):
         parameters.decimal({"qty": value}, "qty")
 
 
@@ -148,5 +148,5 @@ def test_a_window_longer_than_a_week_is_refused() -> None:
     day = 86_400_000
     assert parameters.window({}, longest_ms=7 * day, now_ms=10 * day) == (3 * day, 10 * day)
     assert parameters.window({"startTime": "5"}, longest_ms=day, now_ms=9) == (5, 5 + day)
-    with pytest.raises(VenueError, match="7 days"):
+    with pytest.raises(ErrorReply, match="7 days"):
         parameters.window({"startTime": "1", "endTime": str(8 * day)}, longest_ms=7 * day, now_ms=0)

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
-from opensqt.simulator.dialects.base import Route, VenueError
+from opensqt.simulator.dialects.base import ErrorReply, Route
 from opensqt.simulator.dialects.gate import errors, formats, parameters
 from opensqt.simulator.engine.order import ClosingReason, RefusalReason, SimOrder
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
@@ -40,7 +40,7 @@ def test_every_refusal_has_a_label(reason: RefusalReason) -> None:
 
 @pytest.mark.parametrize("text", ["NaN", "1e5", "0x1", "1,5", "--1", "Infinity", "٣"])
 def test_a_number_is_plain_digits(text: str) -> None:
-    with pytest.raises(VenueError) as refused:
+    with pytest.raises(ErrorReply) as refused:
         parameters.decimal({"size": text}, "size")
     assert refused.value.code == "INVALID_PARAM_VALUE"
 
@@ -48,7 +48,7 @@ def test_a_number_is_plain_digits(text: str) -> None:
 @pytest.mark.parametrize("body", ["", "[]", "{", "null", "[1,2,3]"])
 def test_a_body_is_an_object_or_a_list_of_the_right_length(body: str) -> None:
     for read in (parameters.json_object, lambda text: parameters.json_list(text, 2)):
-        with pytest.raises(VenueError):
+        with pytest.raises(ErrorReply):
             read(body)
 
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from opensqt.model.market import INTERVALS_MS
 from opensqt.simulator import SimulatorSettings
 from opensqt.simulator.clock import SimulatorClock
-from opensqt.simulator.dialects.base import Call, Route, VenueError
-from opensqt.simulator.dialects.okx import answers, channels, errors, parameters
+from opensqt.simulator.dialects.base import Call, ErrorReply, Route
+from opensqt.simulator.dialects.okx import errors, parameters, replies, subscriptions
 from opensqt.simulator.dialects.okx.instruments import Instrument, Instruments, plain
 from opensqt.simulator.dialects.okx.public import BARS
-from opensqt.simulator.engine.engine import Engine
+from opensqt.simulator.engine.engine import SimEngine
 from opensqt.simulator.engine.order import RefusalReason
 from opensqt.simulator.settings import SymbolSettings
 from opensqt.simulator.sockets import garbled, unknown_event, with_unknown_field
@@ -28,14 +28,14 @@ NEW_COIN = SymbolSettings(
 
 
 @pytest.fixture(scope="module")
-def engine() -> Engine:
+def engine() -> SimEngine:
     settings = SimulatorSettings()
     settings = settings.model_copy(update={"symbols": (*settings.symbols, NEW_COIN)})
-    return Engine(settings, SimulatorClock(manual=True))
+    return SimEngine(settings, SimulatorClock(manual=True))
 
 
 @pytest.fixture(scope="module")
-def instruments(engine: Engine) -> Instruments:
+def instruments(engine: SimEngine) -> Instruments:
     return Instruments(engine)
 
 
@@ -55,7 +55,7 @@ def test_an_instrument_tells_its_sizes_in_contracts(
     assert (row["instId"], row["ctVal"], row["lotSz"], row["minSz"]) == (inst_id, size, lot, least)
 
 
-def test_an_instrument_tells_its_filters_as_they_are_now(instruments: Instruments, engine: Engine) -> None:
+def test_an_instrument_tells_its_filters_as_they_are_now(instruments: Instruments, engine: SimEngine) -> None:
     """F23: price and quantity keep to the venue's steps and limits."""
     swap = instruments.get("NEW-USDT-SWAP")
     held = engine._state.instruments["NEWUSDT"]
@@ -68,7 +68,7 @@ def test_an_instrument_tells_its_filters_as_they_are_now(instruments: Instrument
 @given(steps=st.integers(min_value=0, max_value=10**12), size=st.integers(min_value=-4, max_value=3))
 def test_coins_and_contracts_are_the_same_both_ways(steps: int, size: int) -> None:
     """F11: for every multiplier from 0.0001 to 1,000."""
-    engine = Engine(SimulatorSettings(), SimulatorClock(manual=True))
+    engine = SimEngine(SimulatorSettings(), SimulatorClock(manual=True))
     swap = Instrument(engine, "BTCUSDT", Decimal(10) ** size)
     quantity = steps * Decimal("0.001")
     assert swap.coins(Decimal(swap.contracts(quantity))) == quantity
@@ -82,7 +82,7 @@ def test_a_number_is_written_without_exponent_and_without_zeros_at_its_end(value
 
 
 def test_an_unknown_instrument_is_refused(instruments: Instruments) -> None:
-    with pytest.raises(VenueError, match="51001"):
+    with pytest.raises(ErrorReply, match="51001"):
         instruments.get("NOPE-USDT-SWAP")
 
 
@@ -101,13 +101,13 @@ def test_every_interval_has_a_bar_that_begins_at_utc_hours() -> None:
 
 def test_rows_that_failed_make_the_answers_code() -> None:
     done, failed = {"sCode": "0"}, {"sCode": "51008"}
-    codes = [answers.of_batch(rows).code for rows in ([done, done], [done, failed], [failed, failed])]
+    codes = [replies.of_batch(rows).code for rows in ([done, done], [done, failed], [failed, failed])]
     assert codes == ["0", "2", "1"]
 
 
 def test_a_refused_row_names_what_was_asked_for() -> None:
     error = errors.RowRefused("51008", "Insufficient margin", {"ordId": "", "clOrdId": "a1"})
-    answer = orjson.loads(answers.write_error(error))
+    answer = orjson.loads(replies.write_error(error))
     assert answer["code"] == "1"
     assert answer["data"] == [{"ordId": "", "clOrdId": "a1", "sCode": "51008", "sMsg": "Insufficient margin"}]
 
@@ -134,7 +134,7 @@ def test_a_flag_is_read_as_json_and_as_text(value: Any, read: bool) -> None:
 
 @pytest.mark.parametrize("value", ["-1", "1e5", "NaN", "abc", "1.2.3"])
 def test_a_size_that_is_no_number_is_named(value: str) -> None:
-    with pytest.raises(VenueError, match="51000: Parameter sz error"):
+    with pytest.raises(ErrorReply, match="51000: Parameter sz error"):
         parameters.decimal({"sz": value}, "sz")
 
 
@@ -147,15 +147,15 @@ def test_a_batch_counts_as_many_as_its_items(body: str, items: int) -> None:
 
 def test_a_channel_tells_what_it_is(instruments: Instruments) -> None:
     arg = {"channel": "candle4H", "instId": "ETH-USDT-SWAP"}
-    channel = channels.parse(arg, "business", instruments)
+    channel = subscriptions.parse(arg, "business", instruments)
     assert (channel.fine, channel.symbol, channel.interval, channel.private) == ("kline", "ETHUSDT", "4h", False)
-    private = channels.parse({"channel": "positions", "instType": "ANY"}, "private", instruments)
+    private = subscriptions.parse({"channel": "positions", "instType": "ANY"}, "private", instruments)
     assert (private.fine, private.symbol, private.private) == ("positions", "", True)
 
 
 def test_the_same_subscription_has_the_same_topic_whatever_its_order(instruments: Instruments) -> None:
-    one = channels.parse({"channel": "bbo-tbt", "instId": "BTC-USDT-SWAP"}, "public", instruments)
-    other = channels.parse({"instId": "BTC-USDT-SWAP", "channel": "bbo-tbt"}, "public", instruments)
+    one = subscriptions.parse({"channel": "bbo-tbt", "instId": "BTC-USDT-SWAP"}, "public", instruments)
+    other = subscriptions.parse({"instId": "BTC-USDT-SWAP", "channel": "bbo-tbt"}, "public", instruments)
     assert one.topic == other.topic
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from opensqt.model.order import OrderType, Side, TimeInForce
 from opensqt.simulator.clock import SimulatorClock
-from opensqt.simulator.engine.engine import Engine
+from opensqt.simulator.engine.engine import SimEngine
 from opensqt.simulator.engine.events import Event, OrderChanged, PublicTrade
 from opensqt.simulator.engine.order import NewOrder, Refused, SimOrder
 from opensqt.simulator.ledger import ledger
@@ -75,7 +75,7 @@ _RUN = settings(settings.get_profile("simulator"))
 class Run:
     """The engine under test, and what an onlooker writes down."""
 
-    engine: Engine
+    engine: SimEngine
     events: list[Event] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
     ahead: dict[str, set[str]] = field(default_factory=dict)
@@ -126,7 +126,7 @@ class Run:
 def _play(steps: list[tuple[Any, ...]], check: Any = None) -> Run:
     accounts = tuple(AccountSettings(key=key) for key in KEYS)
     clock = SimulatorClock(start_ms=1_700_000_000_000, manual=True)
-    run = Run(Engine(SimulatorSettings(accounts=accounts), clock))
+    run = Run(SimEngine(SimulatorSettings(accounts=accounts), clock))
     run.engine.subscribe(run.events.append)
     for step in steps:
         before = len(run.events)

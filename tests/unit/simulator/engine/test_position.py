@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from opensqt.simulator.engine.position import Position
+from opensqt.simulator.engine.position import SimPosition
 
 
-def _after(*trades: tuple[str, str]) -> tuple[Position, Decimal]:
-    position, realized = Position(), Decimal(0)
+def _after(*trades: tuple[str, str]) -> tuple[SimPosition, Decimal]:
+    position, realized = SimPosition(), Decimal(0)
     for quantity, price in trades:
         realized += position.trade(Decimal(quantity), Decimal(price), 0)
     return position, realized

@@ -162,14 +162,14 @@ def test_a_paused_symbol_stands_still_and_the_others_go_on(market):
 
 def test_an_outside_market_order_fills_the_best_order_exactly(market):
     order = _limit(market, Side.BUY, market.engine.best(SYMBOL).bid + Decimal("0.1"), "0.010")
-    assert market.aggress(SYMBOL, Side.SELL, Decimal("0.004")) == Decimal("0.004")
+    assert market.send_outside_order(SYMBOL, Side.SELL, Decimal("0.004")) == Decimal("0.004")
     now = market.engine.find(KEY, SYMBOL, order_id=order.order_id)
     assert (now.status, now.filled_quantity) == (OrderStatus.PARTIALLY_FILLED, Decimal("0.004"))
 
 
 def test_an_outside_limit_order_rests_with_what_it_did_not_take(market):
     best = market.engine.best(SYMBOL)
-    taken = market.aggress(SYMBOL, Side.BUY, best.ask_quantity + 1, best.ask)
+    taken = market.send_outside_order(SYMBOL, Side.BUY, best.ask_quantity + 1, best.ask)
     assert taken == best.ask_quantity
     assert market.engine.best(SYMBOL).bid == best.ask
 
@@ -177,7 +177,7 @@ def test_an_outside_limit_order_rests_with_what_it_did_not_take(market):
 @pytest.mark.parametrize(("quantity", "price"), [("0", None), ("0.0001", None), ("1", "0.05"), ("-1", None)])
 def test_an_outside_order_that_makes_no_sense_is_refused(market, quantity, price):
     with pytest.raises(Refused, match="expected above zero and a multiple"):
-        market.aggress(SYMBOL, Side.BUY, Decimal(quantity), Decimal(price) if price else None)
+        market.send_outside_order(SYMBOL, Side.BUY, Decimal(quantity), Decimal(price) if price else None)
 
 
 def test_funding_comes_at_its_hour_between_two_moves():
@@ -210,7 +210,7 @@ def test_the_book_does_not_grow_with_time(market, large):
     for _ in range(240 if large else 20):
         market.advance(10_000)
         best = market.engine.best(SYMBOL)
-        market.aggress(SYMBOL, Side.SELL, Decimal("0.5"), best.bid)
+        market.send_outside_order(SYMBOL, Side.SELL, Decimal("0.5"), best.bid)
     book = market.engine.book(SYMBOL)
     assert len(book.bids) + len(book.asks) < 50
 

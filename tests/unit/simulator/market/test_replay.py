@@ -126,9 +126,9 @@ def test_an_order_at_the_recorded_price_waits_for_the_volume_ahead_of_it(tmp_pat
     best = market.engine.best(SYMBOL)
     order = market.engine.place(KEY, NewOrder(symbol=SYMBOL, side=Side.BUY, quantity=Decimal("0.001"), price=best.bid))
     assert best.bid_quantity > Decimal("0.5")
-    market.aggress(SYMBOL, Side.SELL, best.bid_quantity)
+    market.send_outside_order(SYMBOL, Side.SELL, best.bid_quantity)
     assert market.engine.find(KEY, SYMBOL, order_id=order.order_id).filled_quantity == 0
-    market.aggress(SYMBOL, Side.SELL, Decimal("0.001"))
+    market.send_outside_order(SYMBOL, Side.SELL, Decimal("0.001"))
     assert market.engine.find(KEY, SYMBOL, order_id=order.order_id).status is OrderStatus.FILLED
 
 

@@ -1,5 +1,5 @@
 """Binance USDT-margined futures."""
 
-from opensqt.simulator.dialects.binance.dialect import Binance
+from opensqt.simulator.dialects.binance.dialect import BinanceDialect
 
-__all__ = ["Binance"]
+__all__ = ["BinanceDialect"]

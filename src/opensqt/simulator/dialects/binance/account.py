@@ -8,7 +8,7 @@ import orjson
 
 from opensqt.model.account import MarginMode, PositionMode
 from opensqt.simulator.dialects import decimals
-from opensqt.simulator.dialects.base import Call, Params, Route, VenueError, World
+from opensqt.simulator.dialects.base import Call, ErrorReply, Params, Route, World
 from opensqt.simulator.dialects.binance import errors, formats, parameters
 from opensqt.simulator.engine.order import RefusalReason, Refused
 from opensqt.simulator.settings import SymbolSettings
@@ -210,7 +210,7 @@ class AccountData:
                 self._engine.set_leverage(call.account, rules.symbol, leverage)
             except Refused as refused:
                 if refused.reason is RefusalReason.LEVERAGE:
-                    raise VenueError(400, "-4028", f"Leverage {leverage} is not valid.") from refused
+                    raise ErrorReply(400, "-4028", f"Leverage {leverage} is not valid.") from refused
                 raise
         return {"symbol": rules.symbol, "leverage": leverage, "maxNotionalValue": "100000000"}
 
@@ -226,7 +226,7 @@ class AccountData:
             self._engine.set_margin_mode(call.account, rules.symbol, mode)
         except Refused as refused:
             if refused.reason is RefusalReason.NO_CHANGE:
-                raise VenueError(400, "-4046", "No need to change margin type.") from refused
+                raise ErrorReply(400, "-4046", "No need to change margin type.") from refused
             raise
         return _DONE
 

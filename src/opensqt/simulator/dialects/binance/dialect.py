@@ -8,14 +8,14 @@ from typing import Any
 
 import orjson
 
-from opensqt.simulator.dialects.base import Call, Dialect, Params, Reply, Route, VenueError, World, words
-from opensqt.simulator.dialects.binance import errors, stream_names
+from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, HttpReply, Params, Route, World, message_of
+from opensqt.simulator.dialects.binance import errors, subscriptions
 from opensqt.simulator.dialects.binance.account import AccountData
 from opensqt.simulator.dialects.binance.market_streams import MarketStreams
+from opensqt.simulator.dialects.binance.private_streams import ACCOUNT, ORDERS, PrivateStreams
 from opensqt.simulator.dialects.binance.public import PublicData
 from opensqt.simulator.dialects.binance.security import Security
 from opensqt.simulator.dialects.binance.trading import Trading
-from opensqt.simulator.dialects.binance.user_stream import ACCOUNT, ORDERS, UserStream
 from opensqt.simulator.engine.events import Event
 from opensqt.simulator.engine.order import Refused
 from opensqt.simulator.faults import Fault, FaultKind
@@ -24,7 +24,7 @@ from opensqt.simulator.sockets import Socket
 _CATEGORIES = ("public", "market", "private")
 
 
-class Binance(Dialect):
+class BinanceDialect(Dialect):
     """The venue's wire protocol as its documentation gives it."""
 
     name = "binance"
@@ -34,32 +34,32 @@ class Binance(Dialect):
         self._public = PublicData(world)
         self._account = AccountData(world)
         self._streams = MarketStreams(world)
-        self._user = UserStream(world)
+        self._private = PrivateStreams(world)
         super().__init__(world)
 
     def routes(self) -> list[Route]:
         """Every REST endpoint that is served."""
         trading = Trading(self, self._security)
-        return [*self._public.routes(), *self._account.routes(), *trading.routes(), *self._user.routes()]
+        return [*self._public.routes(), *self._account.routes(), *trading.routes(), *self._private.routes()]
 
     def admit(self, call: Call) -> None:
         """Check weight, key, timestamp and signature."""
         self._security.admit(call)
 
-    def translate(self, refused: Refused) -> VenueError:
+    def translate(self, refused: Refused) -> ErrorReply:
         """Say a refusal of the engine with Binance's code."""
         return errors.of_reason(refused.reason)
 
-    def fail(self, error: VenueError) -> Reply:
+    def fail(self, error: ErrorReply) -> HttpReply:
         """Write `{"code": ..., "msg": ...}`."""
         headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
-        return Reply(error.status, orjson.dumps({"code": int(error.code), "msg": error.message}), headers)
+        return HttpReply(error.status, orjson.dumps({"code": int(error.code), "msg": error.message}), headers)
 
-    def unknown_path(self, method: str, path: str) -> VenueError:
+    def unknown_path(self, method: str, path: str) -> ErrorReply:
         """Say that nothing is served there."""
-        return VenueError(404, "-5000", f"Path {path}, Method {method} is invalid")
+        return ErrorReply(404, "-5000", f"Path {path}, Method {method} is invalid")
 
-    def usual_error(self, fault: Fault) -> VenueError:
+    def usual_error(self, fault: Fault) -> ErrorReply:
         """Answer what the venue usually says where a fault of this kind strikes."""
         if fault.kind is FaultKind.TIMEOUT_UNKNOWN:
             return errors.outcome_unknown()
@@ -69,7 +69,7 @@ class Binance(Dialect):
             until = self.engine.clock.server_ms() + fault.retry_after_s * 1000
             return errors.banned(until, fault.retry_after_s)
         if fault.kind is FaultKind.REFUSE:
-            return VenueError(400, fault.code, words(fault.code, errors.BY_REASON))
+            return ErrorReply(400, fault.code, message_of(fault.code, errors.BY_REASON))
         return errors.unavailable(503)
 
     def addresses(self, host: str) -> dict[str, dict[str, str]]:
@@ -81,16 +81,20 @@ class Binance(Dialect):
     def channels_of(self, path: str, params: Params) -> list[str]:
         """Guess by path and streams named there."""
         category, _, names = _split(path, params)
-        if category == "private" or params.get("listenKey") or any(self._user.knows(name) for name in names):
+        if (
+            category == "private"
+            or params.get("listenKey")
+            or any(self._private.has_listen_key(name) for name in names)
+        ):
             return [ORDERS, *ACCOUNT.split("+")]
-        found = [stream.channel for name in names if (stream := stream_names.parse(name)) is not None]
+        found = [stream.channel for name in names if (stream := subscriptions.parse(name)) is not None]
         return found or ["price"]
 
     def connect(self, socket: Socket, path: str, params: Params) -> None:
         """Take a connection in and subscribe it to what its path names."""
         category, combined, names = _split(path, params)
         if combined is None:
-            raise VenueError(404, "-5000", f"Path {path} is invalid")
+            raise ErrorReply(404, "-5000", f"Path {path} is invalid")
         events = frozenset(filter(None, params.get("events", "").split("/")))
         socket.state.update(category=category, combined=combined, events=events, messages=deque())
         for name in names:
@@ -114,7 +118,7 @@ class Binance(Dialect):
             act = self._subscribe if method == "SUBSCRIBE" else self._unsubscribe
             socket.reply(self._each(socket, act, names, number))
         elif method == "LIST_SUBSCRIPTIONS":
-            socket.reply(orjson.dumps({"result": self.hub.topics_of(socket), "id": number}))
+            socket.reply(orjson.dumps({"result": self.subscriptions.topics_of(socket), "id": number}))
         elif method == "SET_PROPERTY" and isinstance(names, list) and len(names) == 2 and names[0] == "combined":
             socket.state["combined"] = names[1] is True
             socket.reply(orjson.dumps({"result": None, "id": number}))
@@ -126,30 +130,30 @@ class Binance(Dialect):
     def publish(self, event: Event) -> None:
         """Tell an event to the streams it concerns."""
         self._streams.publish(event)
-        self._user.publish(event)
+        self._private.publish(event)
 
     def tick(self, *, everything: bool = False) -> None:
         """Send what is due and expire keys."""
         self._streams.tick(everything=everything)
-        self._user.tick()
+        self._private.tick()
 
     def expire_keys(self, copies: int) -> None:
         """Expire every listen key now."""
-        self._user.expire_all(copies)
+        self._private.expire_all(copies)
 
     def _subscribe(self, socket: Socket, name: str) -> None:
-        if self._user.knows(name):
-            self._user.subscribe(socket, name)
+        if self._private.has_listen_key(name):
+            self._private.subscribe(socket, name)
             return
-        stream = stream_names.parse(name)
+        stream = subscriptions.parse(name)
         # What a base path does not serve, and what is no stream at all, is accepted and stays silent.
         if stream is not None and socket.state["category"] in ("", stream.category):
             self._streams.subscribe(socket, stream)
 
     def _unsubscribe(self, socket: Socket, name: str) -> None:
-        stream = stream_names.parse(name)
+        stream = subscriptions.parse(name)
         if stream is None:
-            self._user.unsubscribe(socket, name)
+            self._private.unsubscribe(socket, name)
         else:
             self._streams.unsubscribe(socket, stream)
 

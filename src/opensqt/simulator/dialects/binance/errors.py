@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opensqt.model.order import Side
-from opensqt.simulator.dialects.base import VenueError
+from opensqt.simulator.dialects.base import ErrorReply
 from opensqt.simulator.engine.order import RefusalReason
 
 BY_REASON: dict[RefusalReason, tuple[str, str]] = {
@@ -38,52 +38,52 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
 }
 
 
-def of_reason(reason: RefusalReason, *details: str) -> VenueError:
+def of_reason(reason: RefusalReason, *details: str) -> ErrorReply:
     """Answer the error that Binance gives for a refusal of the engine."""
     code, message = BY_REASON[reason]
-    return VenueError(400, code, message.format(*details) if details else message)
+    return ErrorReply(400, code, message.format(*details) if details else message)
 
 
-def missing(name: str) -> VenueError:
+def missing(name: str) -> ErrorReply:
     """A mandatory parameter was not sent or makes no sense."""
-    return VenueError(400, "-1102", f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
+    return ErrorReply(400, "-1102", f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
 
 
-def bad_value(name: str) -> VenueError:
+def bad_value(name: str) -> ErrorReply:
     """A parameter's value is outside of what is allowed."""
-    return VenueError(400, "-1130", f"Data sent for parameter '{name}' is not valid.")
+    return ErrorReply(400, "-1130", f"Data sent for parameter '{name}' is not valid.")
 
 
-def illegal_characters(name: str, legal: str) -> VenueError:
+def illegal_characters(name: str, legal: str) -> ErrorReply:
     """A parameter has characters that it may not have."""
-    return VenueError(400, "-1100", f"Illegal characters found in parameter '{name}'; legal range is '{legal}'.")
+    return ErrorReply(400, "-1100", f"Illegal characters found in parameter '{name}'; legal range is '{legal}'.")
 
 
-def not_required(name: str) -> VenueError:
+def not_required(name: str) -> ErrorReply:
     """A parameter was sent that does not belong there."""
-    return VenueError(400, "-1106", f"Parameter '{name}' sent when not required.")
+    return ErrorReply(400, "-1106", f"Parameter '{name}' sent when not required.")
 
 
-def outside_price_band(side: Side, edge: str) -> VenueError:
+def outside_price_band(side: Side, edge: str) -> ErrorReply:
     """A limit price is too far on the wrong side of the mark."""
     if side is Side.BUY:
-        return VenueError(400, "-4016", f"Limit price can't be higher than {edge}.")
-    return VenueError(400, "-4024", f"Limit price can't be lower than {edge}.")
+        return ErrorReply(400, "-4016", f"Limit price can't be higher than {edge}.")
+    return ErrorReply(400, "-4024", f"Limit price can't be lower than {edge}.")
 
 
-def unknown_order_sent() -> VenueError:
+def unknown_order_sent() -> ErrorReply:
     """A cancel names no open order."""
-    return VenueError(400, "-2011", "Unknown order sent.")
+    return ErrorReply(400, "-2011", "Unknown order sent.")
 
 
-def unknown_listen_key() -> VenueError:
+def unknown_listen_key() -> ErrorReply:
     """The listen key is none, or none any more."""
-    return VenueError(400, "-1125", "This listenKey does not exist.")
+    return ErrorReply(400, "-1125", "This listenKey does not exist.")
 
 
-def too_many_requests(limit: int, retry_after_s: int) -> VenueError:
+def too_many_requests(limit: int, retry_after_s: int) -> ErrorReply:
     """The address used its request weight up."""
-    return VenueError(
+    return ErrorReply(
         429,
         "-1003",
         f"Too many requests; current limit is {limit} requests per minute."
@@ -92,9 +92,9 @@ def too_many_requests(limit: int, retry_after_s: int) -> VenueError:
     )
 
 
-def banned(until_ms: int, retry_after_s: int) -> VenueError:
+def banned(until_ms: int, retry_after_s: int) -> ErrorReply:
     """The address went on after it was told to stop."""
-    return VenueError(
+    return ErrorReply(
         418,
         "-1003",
         f"Way too many requests; IP banned until {until_ms}. Please use the websocket for live updates to avoid bans.",
@@ -102,9 +102,9 @@ def banned(until_ms: int, retry_after_s: int) -> VenueError:
     )
 
 
-def too_many_orders(limit: int, interval: str, retry_after_s: int) -> VenueError:
+def too_many_orders(limit: int, interval: str, retry_after_s: int) -> ErrorReply:
     """The account placed too many orders."""
-    return VenueError(
+    return ErrorReply(
         429,
         "-1015",
         f"Too many new orders; current limit is {limit} orders per {interval}.",
@@ -112,15 +112,15 @@ def too_many_orders(limit: int, interval: str, retry_after_s: int) -> VenueError
     )
 
 
-def outcome_unknown() -> VenueError:
+def outcome_unknown() -> ErrorReply:
     """The venue does not know itself whether it was done."""
-    return VenueError(
+    return ErrorReply(
         408,
         "-1007",
         "Timeout waiting for response from backend server. Send status unknown; execution status unknown.",
     )
 
 
-def unavailable(status: int) -> VenueError:
+def unavailable(status: int) -> ErrorReply:
     """The venue is down or overloaded."""
-    return VenueError(status, "-1008", "Server is currently overloaded with other requests. Please try again.")
+    return ErrorReply(status, "-1008", "Server is currently overloaded with other requests. Please try again.")

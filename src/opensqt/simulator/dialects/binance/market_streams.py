@@ -10,7 +10,7 @@ import orjson
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import World
 from opensqt.simulator.dialects.binance import formats
-from opensqt.simulator.dialects.binance.stream_names import StreamName
+from opensqt.simulator.dialects.binance.subscriptions import Subscription
 from opensqt.simulator.engine.events import BookTicker, CandleUpdate, DepthUpdate, Event, PublicTrade, SimCandle
 from opensqt.simulator.sockets import Socket
 
@@ -45,17 +45,17 @@ class MarketStreams:
     def __init__(self, world: World) -> None:
         self._world = world
         self._engine = world.engine
-        self._hub = world.hub
-        self._streams: dict[str, StreamName] = {}
+        self._subscriptions = world.subscriptions
+        self._streams: dict[str, Subscription] = {}
         self._due_ms: dict[str, int] = {}
         self._changes: dict[str, _Changes] = {}
         self._candles: dict[str, CandleUpdate] = {}
         self._aggregating: dict[str, list[PublicTrade]] = {}
         self._known = {rules.symbol: rules for rules in world.engine.symbols()}
 
-    def subscribe(self, socket: Socket, stream: StreamName) -> None:
+    def subscribe(self, socket: Socket, stream: Subscription) -> None:
         """Let a connection hear a stream; of an unknown symbol it hears nothing, as on the venue."""
-        if not self._hub.subscribe(socket, stream.text):
+        if not self._subscriptions.subscribe(socket, stream.text):
             return
         socket.channels[stream.channel] += 1
         if stream.symbol and stream.symbol not in self._known:
@@ -64,9 +64,9 @@ class MarketStreams:
         if stream.kind == "depth" and not stream.levels and stream.text not in self._changes:
             self._changes[stream.text] = _Changes(self._engine.book(stream.symbol, 5).last_update_id)
 
-    def unsubscribe(self, socket: Socket, stream: StreamName) -> None:
+    def unsubscribe(self, socket: Socket, stream: Subscription) -> None:
         """End that."""
-        if self._hub.unsubscribe(socket, stream.text):
+        if self._subscriptions.unsubscribe(socket, stream.text):
             socket.channels[stream.channel] -= 1
 
     def publish(self, event: Event) -> None:
@@ -88,7 +88,7 @@ class MarketStreams:
             self._send_aggregate(symbol)
         now = self._world.monotonic_ms()
         for name in list(self._streams):
-            if not self._hub.listeners(name):
+            if not self._subscriptions.subscribers(name):
                 self._forget(name)
             elif self._streams[name].every_ms and (everything or now >= self._due_ms.get(name, 0)):
                 self._due_ms[name] = now + self._streams[name].every_ms
@@ -98,7 +98,7 @@ class MarketStreams:
         for kept in (self._streams, self._due_ms, self._changes, self._candles):
             kept.pop(name, None)
 
-    def _send_timed(self, stream: StreamName) -> None:
+    def _send_timed(self, stream: Subscription) -> None:
         if stream.kind == "depth":
             self._depth(stream)
         elif stream.kind in ("kline", "continuousKline"):
@@ -111,7 +111,7 @@ class MarketStreams:
 
     def _book_ticker(self, event: BookTicker) -> None:
         topics = (f"{event.symbol.lower()}@bookTicker", "!bookTicker")
-        if not any(self._hub.listeners(topic) for topic in topics):
+        if not any(self._subscriptions.subscribers(topic) for topic in topics):
             return
         rules = self._known[event.symbol]
         frame = orjson.dumps(
@@ -128,16 +128,16 @@ class MarketStreams:
             }
         )
         for topic in topics:
-            send(self._hub.listeners(topic), topic, "price", frame)
+            send(self._subscriptions.subscribers(topic), topic, "price", frame)
 
     def _trade(self, event: PublicTrade) -> None:
         pending = self._aggregating.get(event.symbol)
         if pending and pending[0].aggregate_id != event.aggregate_id:
             self._send_aggregate(event.symbol)
-        if self._hub.listeners(f"{event.symbol.lower()}@aggTrade"):
+        if self._subscriptions.subscribers(f"{event.symbol.lower()}@aggTrade"):
             self._aggregating.setdefault(event.symbol, []).append(event)
         topic = f"{event.symbol.lower()}@trade"
-        if self._hub.listeners(topic):
+        if self._subscriptions.subscribers(topic):
             rules = self._known[event.symbol]
             message = {
                 "e": "trade",
@@ -171,7 +171,7 @@ class MarketStreams:
             self._candles.pop(name, None)
             self._send(name, "kline", _kline(event, stream))
 
-    def _depth(self, stream: StreamName) -> None:
+    def _depth(self, stream: Subscription) -> None:
         rules = self._known[stream.symbol]
         message: dict[str, Any] = {"e": "depthUpdate"}
         if stream.levels:
@@ -226,7 +226,7 @@ class MarketStreams:
         }
 
     def _send(self, topic: str, channel: str, message: Any) -> None:
-        listeners = self._hub.listeners(topic)
+        listeners = self._subscriptions.subscribers(topic)
         if listeners:
             send(listeners, topic, channel, orjson.dumps(message))
 
@@ -242,7 +242,7 @@ def send(listeners: Iterable[Socket], topic: str, channel: str, frame: bytes) ->
             socket.send(frame, channel)
 
 
-def _kline(update: CandleUpdate, stream: StreamName) -> dict[str, Any]:
+def _kline(update: CandleUpdate, stream: Subscription) -> dict[str, Any]:
     bar = update.candle
     if stream.kind == "kline":
         return {"e": "kline", "E": update.time_ms, "s": bar.symbol, "k": {"s": bar.symbol, **_bar(bar)}}

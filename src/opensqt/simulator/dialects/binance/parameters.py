@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import orjson
 
-from opensqt.simulator.dialects.base import Params, VenueError
+from opensqt.simulator.dialects.base import ErrorReply, Params
 from opensqt.simulator.dialects.binance import errors
 
 E = TypeVar("E", bound=StrEnum)
@@ -54,7 +54,7 @@ def limit(params: Params, *, default: int, most: int) -> int:
     return value
 
 
-def choice(params: Params, name: str, among: type[E], error: VenueError, default: E | None = None) -> E:
+def choice(params: Params, name: str, among: type[E], error: ErrorReply, default: E | None = None) -> E:
     """Read one of the names of an enum, in capital letters."""
     value = params.get(name, "")
     if not value:
@@ -84,7 +84,7 @@ def json_list(params: Params, name: str, most: int) -> list[object]:
     if not isinstance(items, list) or not items:
         raise errors.missing(name)
     if len(items) > most:
-        raise VenueError(400, "-4082", f"Invalid number of batch place orders. Allowed: {most}.")
+        raise ErrorReply(400, "-4082", f"Invalid number of batch place orders. Allowed: {most}.")
     return items
 
 
@@ -98,7 +98,7 @@ def window(params: Params, *, longest_ms: int, now_ms: int) -> tuple[int, int]:
     if end is None:
         return start, start + longest_ms
     if start > end:
-        raise VenueError(400, "-1023", "Start time is greater than end time.")
+        raise ErrorReply(400, "-1023", "Start time is greater than end time.")
     if end - start > longest_ms:
-        raise VenueError(400, "-4165", "Maximum time interval is 7 days.")
+        raise ErrorReply(400, "-4165", "Maximum time interval is 7 days.")
     return start, end

@@ -7,7 +7,7 @@ from typing import Any
 
 from opensqt.model.market import INTERVALS_MS
 from opensqt.simulator.dialects import decimals
-from opensqt.simulator.dialects.base import Call, Params, Route, VenueError, World
+from opensqt.simulator.dialects.base import Call, ErrorReply, Params, Route, World
 from opensqt.simulator.dialects.binance import errors, formats, parameters
 from opensqt.simulator.engine.events import PublicTrade
 from opensqt.simulator.settings import SymbolSettings
@@ -72,7 +72,7 @@ class PublicData:
         rules = self._rules(call.params)
         limit = parameters.limit(call.params, default=500, most=1000)
         if limit not in _DEPTHS:
-            raise VenueError(400, "-4021", f"{limit} is not valid depth limit.")
+            raise ErrorReply(400, "-4021", f"{limit} is not valid depth limit.")
         book = self._engine.book(rules.symbol, limit)
         return {
             "lastUpdateId": book.last_update_id,
@@ -121,7 +121,7 @@ class PublicData:
     def _bars(self, params: Params, rules: SymbolSettings) -> Any:
         interval = parameters.text(params, "interval")
         if interval not in INTERVALS_MS:
-            raise VenueError(400, "-1120", "Invalid interval.")
+            raise ErrorReply(400, "-1120", "Invalid interval.")
         bars = self._engine.candles(
             rules.symbol,
             interval,

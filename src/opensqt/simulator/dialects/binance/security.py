@@ -7,10 +7,10 @@ import hmac
 import re
 
 from opensqt.simulator.clock import SimulatorClock
-from opensqt.simulator.dialects.base import Call, VenueError
+from opensqt.simulator.dialects.base import Call, ErrorReply
 from opensqt.simulator.dialects.binance import errors, parameters
 from opensqt.simulator.keys import Keyring
-from opensqt.simulator.rate_limits import Gate, Window
+from opensqt.simulator.rate_limits import AddressLimiter, FixedWindow
 from opensqt.simulator.settings import SimulatorSettings
 
 _KEY = re.compile(r"[A-Za-z0-9-]{1,128}")
@@ -27,13 +27,13 @@ class Security:
         rules = settings.server
         self._clock = clock
         self._keys = keys
-        self._weight = Window(rules.weight_limit, rules.weight_window_s * 1_000)
+        self._weight = FixedWindow(rules.weight_limit, rules.weight_window_s * 1_000)
         interval, count = rules.weight_interval
         self._weight_header = f"X-MBX-USED-WEIGHT-{count}{interval[0]}"
-        self._gate = Gate(self._weight, ban_after=rules.ban_after, ban_ms=rules.ban_ms)
+        self._address_limiter = AddressLimiter(self._weight, ban_after=rules.ban_after, ban_ms=rules.ban_ms)
         self._orders = (
-            ("X-MBX-ORDER-COUNT-10S", "TEN_SECONDS", Window(rules.orders_per_10s, 10_000)),
-            ("X-MBX-ORDER-COUNT-1M", "MINUTE", Window(rules.orders_per_minute, 60_000)),
+            ("X-MBX-ORDER-COUNT-10S", "TEN_SECONDS", FixedWindow(rules.orders_per_10s, 10_000)),
+            ("X-MBX-ORDER-COUNT-1M", "MINUTE", FixedWindow(rules.orders_per_minute, 60_000)),
         )
 
     def admit(self, call: Call) -> None:
@@ -47,14 +47,14 @@ class Security:
             self._check_time(call)
             self._check_signature(call)
         if call.route.operation in _ORDER_OPERATIONS and not self._keys[call.key].may_trade:
-            raise VenueError(401, "-2015", "Invalid API-key, IP, or permissions for action.")
+            raise ErrorReply(401, "-2015", "Invalid API-key, IP, or permissions for action.")
 
     def count_orders(self, call: Call, number: int) -> None:
         """Count new orders of the account, and write the headers that tell the counts."""
         now = self._clock.server_ms()
         broken = None
         for header, interval, window in self._orders:
-            if not window.add(call.account, number, now) and broken is None:
+            if not window.count(call.account, number, now) and broken is None:
                 retry_after_s = -(-window.remaining_ms(now) // 1000)
                 broken = errors.too_many_orders(window.limit, interval, retry_after_s)
             call.reply_headers[header] = str(window.used(call.account, now))
@@ -64,7 +64,7 @@ class Security:
     def _charge(self, call: Call) -> None:
         now = self._clock.server_ms()
         weight = call.route.cost(call.params) if call.route.cost is not None else call.route.weight
-        refusal = self._gate.enter(call.address, weight, now)
+        refusal = self._address_limiter.admit(call.address, weight, now)
         call.reply_headers[self._weight_header] = str(self._weight.used(call.address, now))
         if refusal is None:
             return
@@ -76,9 +76,9 @@ class Security:
     def _key(self, call: Call) -> str:
         key = call.headers.get("X-MBX-APIKEY", "")
         if not _KEY.fullmatch(key):
-            raise VenueError(401, "-2014", "API-key format invalid.")
+            raise ErrorReply(401, "-2014", "API-key format invalid.")
         if key not in self._keys:
-            raise VenueError(401, "-2015", "Invalid API-key, IP, or permissions for action.")
+            raise ErrorReply(401, "-2015", "Invalid API-key, IP, or permissions for action.")
         return key
 
     def _check_time(self, call: Call) -> None:
@@ -88,13 +88,13 @@ class Security:
         window = parameters.integer(call.params, "recvWindow")
         window = _DEFAULT_WINDOW_MS if window is None else window
         if window > _LONGEST_WINDOW_MS:
-            raise VenueError(400, "-1131", f"recvWindow must be less than {_LONGEST_WINDOW_MS}.")
+            raise ErrorReply(400, "-1131", f"recvWindow must be less than {_LONGEST_WINDOW_MS}.")
         now = self._clock.server_ms()
         if timestamp >= now + _AHEAD_MS:
             message = f"Timestamp for this request was {_AHEAD_MS}ms ahead of the server's time."
-            raise VenueError(400, "-1021", message)
+            raise ErrorReply(400, "-1021", message)
         if now - timestamp > window:
-            raise VenueError(400, "-1021", "Timestamp for this request is outside of the recvWindow.")
+            raise ErrorReply(400, "-1021", "Timestamp for this request is outside of the recvWindow.")
 
     def _check_signature(self, call: Call) -> None:
         signature = parameters.text(call.params, "signature")
@@ -102,7 +102,7 @@ class Security:
         secret = self._keys[call.key].secret
         expected = hmac.new(secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(expected, signature):
-            raise VenueError(400, "-1022", "Signature for this request is not valid.")
+            raise ErrorReply(400, "-1022", "Signature for this request is not valid.")
 
 
 def _without_signature(text: str) -> str:

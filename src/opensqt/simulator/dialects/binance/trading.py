@@ -12,7 +12,7 @@ from typing import Any
 from opensqt.model.account import PositionMode
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
 from opensqt.simulator.dialects import decimals
-from opensqt.simulator.dialects.base import Call, Dialect, Params, Route, VenueError
+from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, Params, Route
 from opensqt.simulator.dialects.binance import errors, formats, parameters
 from opensqt.simulator.dialects.binance.security import Security
 from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimOrder, unplaced
@@ -64,7 +64,7 @@ class Trading:
     def _test(self, call: Call) -> Any:
         self._security.count_orders(call, 1)
         wanted, rules = self._read(call, call.params)
-        with self._telling_limits(wanted, rules):
+        with self._with_limits(wanted, rules):
             self._engine.check(call.account, wanted)
         return formats.order(unplaced(call.account, wanted, self._engine.now_ms()), rules)
 
@@ -77,7 +77,7 @@ class Trading:
         wanted, rules = self._read(call, params)
         if call.ignored:
             return formats.order(unplaced(call.account, wanted, self._engine.now_ms()), rules)
-        with self._telling_limits(wanted, rules):
+        with self._with_limits(wanted, rules):
             placed = self._engine.place(call.account, wanted)
         return formats.order(placed, rules, as_accepted=params.get("newOrderRespType", "ACK") == "ACK")
 
@@ -167,18 +167,18 @@ class Trading:
     def _read(self, call: Call, params: Params) -> tuple[NewOrder, SymbolSettings]:
         """Read an order from its parameters, and check what Binance checks before its engine sees it."""
         rules = self._rules(params)
-        side = parameters.choice(params, "side", Side, VenueError(400, "-1117", "Invalid side."))
+        side = parameters.choice(params, "side", Side, ErrorReply(400, "-1117", "Invalid side."))
         kind = _order_type(params)
         quantity = parameters.decimal(params, "quantity")
         if quantity <= 0:
-            raise VenueError(400, "-4003", "Quantity less than or equal to zero.")
+            raise ErrorReply(400, "-4003", "Quantity less than or equal to zero.")
         price = _limit_price(params) if kind is OrderType.LIMIT else None
         if kind is OrderType.MARKET and params.get("price"):
             raise errors.not_required("price")
         if _too_fine(quantity, rules.quantity_step) or (price is not None and _too_fine(price, rules.price_step)):
             raise errors.of_reason(RefusalReason.QUANTITY_STEP)
         position_side = parameters.choice(
-            params, "positionSide", PositionSide, VenueError(400, "-1118", "Invalid positionSide."), PositionSide.BOTH
+            params, "positionSide", PositionSide, ErrorReply(400, "-1118", "Invalid positionSide."), PositionSide.BOTH
         )
         hedge = self._engine.position_mode(call.account) is PositionMode.HEDGE
         if hedge and params.get("reduceOnly"):
@@ -196,7 +196,7 @@ class Trading:
         ), rules
 
     @contextmanager
-    def _telling_limits(self, wanted: NewOrder, rules: SymbolSettings) -> Iterator[None]:
+    def _with_limits(self, wanted: NewOrder, rules: SymbolSettings) -> Iterator[None]:
         """Say in a refusal where the limit is that the order broke."""
         try:
             yield
@@ -221,7 +221,7 @@ class Trading:
             answer: dict[str, Any] = act()
         except Refused as refused:
             return _as_item(self._dialect.translate(refused))
-        except VenueError as error:
+        except ErrorReply as error:
             return _as_item(error)
         return answer
 
@@ -229,7 +229,7 @@ class Trading:
         return self._engine.symbol(parameters.text(params, "symbol").upper())
 
 
-def _as_item(error: VenueError) -> dict[str, Any]:
+def _as_item(error: ErrorReply) -> dict[str, Any]:
     return {"code": int(error.code), "msg": error.message}
 
 
@@ -248,16 +248,16 @@ def _order_type(params: Params) -> OrderType:
     kind = parameters.text(params, "type").upper()
     if kind in _ALGO_TYPES:
         message = "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead."
-        raise VenueError(400, "-4120", message)
-    return parameters.choice(params, "type", OrderType, VenueError(400, "-1116", "Invalid orderType."))
+        raise ErrorReply(400, "-4120", message)
+    return parameters.choice(params, "type", OrderType, ErrorReply(400, "-1116", "Invalid orderType."))
 
 
 def _limit_price(params: Params) -> Decimal:
     if params.get("priceMatch", "NONE") != "NONE":
-        raise VenueError(400, "-1014", "Unsupported order combination.")
+        raise ErrorReply(400, "-1014", "Unsupported order combination.")
     price = parameters.decimal(params, "price")
     if price <= 0:
-        raise VenueError(400, "-4001", "Price less than or equal to zero.")
+        raise ErrorReply(400, "-4001", "Price less than or equal to zero.")
     return price
 
 
@@ -265,13 +265,13 @@ def _time_in_force(params: Params) -> TimeInForce:
     try:
         return _TIME_IN_FORCE[parameters.text(params, "timeInForce").upper()]
     except KeyError:
-        raise VenueError(400, "-1115", "Invalid timeInForce.") from None
+        raise ErrorReply(400, "-1115", "Invalid timeInForce.") from None
 
 
 def _client_order_id(params: Params) -> str:
     given = params.get("newClientOrderId", "")
     if len(given) > 36:
-        raise VenueError(400, "-4015", "Client order id length should be less than 36 chars.")
+        raise ErrorReply(400, "-4015", "Client order id length should be less than 36 chars.")
     if given and not _CLIENT_ID.fullmatch(given):
         raise errors.illegal_characters("newClientOrderId", _CLIENT_ID_RANGE)
     return given
@@ -285,7 +285,7 @@ def _ids(params: Params) -> tuple[str, str]:
     order_id, client_order_id = parameters.integer(params, "orderId"), params.get("origClientOrderId", "")
     if order_id is None and not client_order_id:
         message = "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"
-        raise VenueError(400, "-1102", message)
+        raise ErrorReply(400, "-1102", message)
     return "" if order_id is None else str(order_id), client_order_id
 
 

@@ -1,5 +1,5 @@
 """Bitget USDT-margined futures (v2 mix API)."""
 
-from opensqt.simulator.dialects.bitget.dialect import Bitget
+from opensqt.simulator.dialects.bitget.dialect import BitgetDialect
 
-__all__ = ["Bitget"]
+__all__ = ["BitgetDialect"]

@@ -7,14 +7,14 @@ from typing import Any
 
 import orjson
 
-from opensqt.simulator.dialects.base import Call, Dialect, Params, Reply, Route, VenueError, World, words
-from opensqt.simulator.dialects.bitget import channels, errors, parameters
+from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, HttpReply, Params, Route, World, message_of
+from opensqt.simulator.dialects.bitget import errors, parameters, subscriptions
 from opensqt.simulator.dialects.bitget.account import AccountData
-from opensqt.simulator.dialects.bitget.channels import Channel
 from opensqt.simulator.dialects.bitget.market_streams import MarketStreams
 from opensqt.simulator.dialects.bitget.private_streams import PrivateStreams
 from opensqt.simulator.dialects.bitget.public import PublicData
 from opensqt.simulator.dialects.bitget.security import Security
+from opensqt.simulator.dialects.bitget.subscriptions import Subscription
 from opensqt.simulator.dialects.bitget.trading import CANCEL_BATCH, Trading
 from opensqt.simulator.engine.events import Event
 from opensqt.simulator.engine.order import Refused
@@ -27,11 +27,11 @@ _SILENCE_MS = 120_000
 """A connection that sent no `ping` for so long is cut."""
 
 
-class Bitget(Dialect):
+class BitgetDialect(Dialect):
     """The venue's wire protocol as its documentation gives it."""
 
     name = "bitget"
-    habits = VenueRules(post_only_crossing="expire", duplicate_client_ids="ever")
+    venue_rules = VenueRules(post_only_crossing="expire", duplicate_client_ids="ever")
 
     def __init__(self, world: World) -> None:
         rules = world.settings.server
@@ -57,7 +57,7 @@ class Bitget(Dialect):
         """Check limits, key, timestamp, signature and passphrase."""
         self._security.admit(call)
 
-    def answer(self, call: Call) -> Reply:
+    def handle(self, call: Call) -> HttpReply:
         """Do what is asked and answer it in the envelope that every answer of this venue has."""
         if call.route.method == "POST":
             call.params = parameters.flat(parameters.body(call))
@@ -65,22 +65,22 @@ class Bitget(Dialect):
             data = call.route.handler(call)
         except Refused as refused:
             raise self.translate(refused) from refused
-        return Reply(200, self._envelope(errors.SUCCESS, "success", data))
+        return HttpReply(200, self._envelope(errors.SUCCESS, "success", data))
 
-    def translate(self, refused: Refused) -> VenueError:
+    def translate(self, refused: Refused) -> ErrorReply:
         """Say a refusal of the engine with Bitget's code."""
         return errors.of_reason(refused.reason)
 
-    def fail(self, error: VenueError) -> Reply:
+    def fail(self, error: ErrorReply) -> HttpReply:
         """Write the envelope with the error's code and no data."""
         headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
-        return Reply(error.status, self._envelope(error.code, error.message, None), headers)
+        return HttpReply(error.status, self._envelope(error.code, error.message, None), headers)
 
-    def unknown_path(self, method: str, path: str) -> VenueError:
+    def unknown_path(self, method: str, path: str) -> ErrorReply:
         """Say that nothing is served there."""
-        return VenueError(404, "40404", f"Request URL NOT FOUND: {method} {path}")
+        return ErrorReply(404, "40404", f"Request URL NOT FOUND: {method} {path}")
 
-    def usual_error(self, fault: Fault) -> VenueError:
+    def usual_error(self, fault: Fault) -> ErrorReply:
         """Answer what the venue usually says where a fault of this kind strikes."""
         if fault.kind is FaultKind.TIMEOUT_UNKNOWN:
             return errors.outcome_unknown()
@@ -88,7 +88,7 @@ class Bitget(Dialect):
             # A ban is the same answer for longer: the venue has no other.
             return errors.too_many_requests(fault.retry_after_s)
         if fault.kind is FaultKind.REFUSE:
-            return VenueError(400, fault.code, words(fault.code, errors.BY_REASON))
+            return ErrorReply(400, fault.code, message_of(fault.code, errors.BY_REASON))
         return errors.unavailable(503)
 
     def addresses(self, host: str) -> dict[str, dict[str, str]]:
@@ -103,7 +103,7 @@ class Bitget(Dialect):
     def connect(self, socket: Socket, path: str, params: Params) -> None:
         """Take a connection in; it hears nothing yet, but its path says whether it is an account's."""
         if path not in _PATHS:
-            raise VenueError(404, "40404", f"Request URL NOT FOUND: {path}")
+            raise ErrorReply(404, "40404", f"Request URL NOT FOUND: {path}")
         if _PATHS[path]:
             socket.channels.update(self.channels_of(path, params))
         now = self.world.monotonic_ms()
@@ -143,7 +143,7 @@ class Bitget(Dialect):
         """Send what is due, and cut who sent no ping for too long."""
         self._market.tick(everything=everything)
         silent_since = self.world.monotonic_ms() - self._silence_ms
-        for socket in list(self.hub.sockets):
+        for socket in list(self.subscriptions.sockets):
             if socket.state["pinged_ms"] < silent_since:
                 socket.cut()
 
@@ -155,15 +155,15 @@ class Bitget(Dialect):
         names = ("apiKey", "passphrase", "timestamp", "sign")
         try:
             account = self._security.login(*(fields.get(name, "") for name in names))
-        except VenueError as error:
+        except ErrorReply as error:
             socket.reply(_error(int(error.code), error.message))
             return
         socket.state.update(account=account, key=fields["apiKey"])
         socket.reply(orjson.dumps({"event": "login", "code": 0}))
 
     def _subscription(self, socket: Socket, arg: Any, *, begins: bool) -> None:
-        channel = channels.parse(arg)
-        if channel is None or not (channel.private or self._market.knows(channel.symbol)):
+        channel = subscriptions.parse(arg)
+        if channel is None or not (channel.private or self._market.has_symbol(channel.symbol)):
             named = ",".join(f"{name}:{value}" for name, value in arg.items()) if isinstance(arg, dict) else str(arg)
             socket.reply(_error(30001, f"{named[:200]} doesn't exist", arg))
         elif channel.private and not socket.state["account"]:
@@ -175,7 +175,7 @@ class Bitget(Dialect):
             socket.reply(orjson.dumps({"event": "subscribe" if begins else "unsubscribe", "arg": arg}))
             self._listen(socket, channel, begins=begins)
 
-    def _listen(self, socket: Socket, channel: Channel, *, begins: bool) -> None:
+    def _listen(self, socket: Socket, channel: Subscription, *, begins: bool) -> None:
         if channel.private:
             act = self._private.subscribe if begins else self._private.unsubscribe
             act(socket, socket.state["account"], channel)

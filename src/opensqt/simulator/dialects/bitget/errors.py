@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opensqt.model.order import Side
-from opensqt.simulator.dialects.base import VenueError
+from opensqt.simulator.dialects.base import ErrorReply
 from opensqt.simulator.engine.order import RefusalReason
 
 SUCCESS = "00000"
@@ -35,61 +35,61 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
 }
 
 
-def of_reason(reason: RefusalReason, detail: str = "") -> VenueError:
+def of_reason(reason: RefusalReason, detail: str = "") -> ErrorReply:
     """Answer the error that Bitget gives for a refusal of the engine."""
     code, message = BY_REASON[reason]
-    return VenueError(400, code, message.format(detail))
+    return ErrorReply(400, code, message.format(detail))
 
 
-def missing(name: str) -> VenueError:
+def missing(name: str) -> ErrorReply:
     """A mandatory parameter was not sent."""
-    return VenueError(400, "40019", f"Parameter {name} cannot be empty")
+    return ErrorReply(400, "40019", f"Parameter {name} cannot be empty")
 
 
-def bad_value(name: str) -> VenueError:
+def bad_value(name: str) -> ErrorReply:
     """A parameter's value makes no sense."""
-    return VenueError(400, "40020", f"Parameter {name} error")
+    return ErrorReply(400, "40020", f"Parameter {name} error")
 
 
-def unknown_symbol(symbol: str) -> VenueError:
+def unknown_symbol(symbol: str) -> ErrorReply:
     """The symbol does not trade here."""
-    return VenueError(400, "40034", f"Parameter {symbol} does not exist")
+    return ErrorReply(400, "40034", f"Parameter {symbol} does not exist")
 
 
-def unknown_order_to_cancel() -> VenueError:
+def unknown_order_to_cancel() -> ErrorReply:
     """A cancel names no order that ever was."""
-    return VenueError(400, "40768", "Order does not exist")
+    return ErrorReply(400, "40768", "Order does not exist")
 
 
-def bad_client_order_id() -> VenueError:
+def bad_client_order_id() -> ErrorReply:
     """The client id is too long or has characters that it may not have."""
     message = "clientOid length is not greater than 50, and cannot be special characters"
-    return VenueError(400, "40305", message)
+    return ErrorReply(400, "40305", message)
 
 
-def outside_price_band(side: Side) -> VenueError:
+def outside_price_band(side: Side) -> ErrorReply:
     """A limit price is too far on the wrong side of the mark."""
     if side is Side.BUY:
         return of_reason(RefusalReason.PRICE_BAND)
-    return VenueError(400, "40816", "The order price is lower than the lowest selling price")
+    return ErrorReply(400, "40816", "The order price is lower than the lowest selling price")
 
 
-def too_many_requests(retry_after_s: int) -> VenueError:
+def too_many_requests(retry_after_s: int) -> ErrorReply:
     """The address or the account used its requests up."""
-    return VenueError(429, "429", "Too Many Requests", retry_after_s=retry_after_s)
+    return ErrorReply(429, "429", "Too Many Requests", retry_after_s=retry_after_s)
 
 
-def outcome_unknown() -> VenueError:
+def outcome_unknown() -> ErrorReply:
     """The venue does not know itself whether it was done."""
-    return VenueError(400, "40010", "Request timed out")
+    return ErrorReply(400, "40010", "Request timed out")
 
 
-def unavailable(status: int) -> VenueError:
+def unavailable(status: int) -> ErrorReply:
     """The venue is down or overloaded."""
-    return VenueError(status, "40015", "System is abnormal, please try again later")
+    return ErrorReply(status, "40015", "System is abnormal, please try again later")
 
 
-def classic_account() -> VenueError:
+def classic_account() -> ErrorReply:
     """The unified account's API is asked of an account that is none."""
     message = "You are in Classic Account mode, and the Unified Account API is not supported at this time"
-    return VenueError(400, "40085", message)
+    return ErrorReply(400, "40085", message)

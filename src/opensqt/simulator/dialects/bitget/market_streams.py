@@ -12,8 +12,8 @@ import orjson
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import World
 from opensqt.simulator.dialects.bitget import formats
-from opensqt.simulator.dialects.bitget.channels import Channel
 from opensqt.simulator.dialects.bitget.public import PublicData
+from opensqt.simulator.dialects.bitget.subscriptions import Subscription
 from opensqt.simulator.engine.events import BookTicker, CandleUpdate, DepthUpdate, Event, PublicTrade, SimCandle
 from opensqt.simulator.settings import SymbolSettings
 from opensqt.simulator.sockets import Socket
@@ -30,21 +30,21 @@ class MarketStreams:
     def __init__(self, world: World, public: PublicData) -> None:
         self._world = world
         self._engine = world.engine
-        self._hub = world.hub
+        self._subscriptions = world.subscriptions
         self._public = public
-        self._channels: dict[str, Channel] = {}
+        self._channels: dict[str, Subscription] = {}
         self._due_ms: dict[str, int] = {}
         self._dirty: set[str] = set()
         self._changes: dict[str, tuple[dict[Any, Any], dict[Any, Any]]] = {}
         self._known = {rules.symbol: rules for rules in world.engine.symbols()}
 
-    def knows(self, symbol: str) -> bool:
+    def has_symbol(self, symbol: str) -> bool:
         """Whether a symbol trades here."""
         return symbol in self._known
 
-    def subscribe(self, socket: Socket, channel: Channel) -> None:
+    def subscribe(self, socket: Socket, channel: Subscription) -> None:
         """Let a connection hear a channel, and tell it first how things stand."""
-        if not self._hub.subscribe(socket, channel.topic):
+        if not self._subscriptions.subscribe(socket, channel.topic):
             return
         socket.channels[channel.fault_name] += 1
         self._channels[channel.topic] = channel
@@ -55,9 +55,9 @@ class MarketStreams:
         data = self._first(channel)
         socket.send(self._frame(channel, "snapshot", data), channel.fault_name)
 
-    def unsubscribe(self, socket: Socket, channel: Channel) -> None:
+    def unsubscribe(self, socket: Socket, channel: Subscription) -> None:
         """End that."""
-        if self._hub.unsubscribe(socket, channel.topic):
+        if self._subscriptions.unsubscribe(socket, channel.topic):
             socket.channels[channel.fault_name] -= 1
 
     def publish(self, event: Event) -> None:
@@ -78,7 +78,7 @@ class MarketStreams:
         """Send the channels whose interval is over, or all that have something to send."""
         now = self._world.monotonic_ms()
         for topic, channel in list(self._channels.items()):
-            if not self._hub.listeners(topic):
+            if not self._subscriptions.subscribers(topic):
                 self._forget(topic)
             elif topic in self._dirty and (everything or now >= self._due_ms.get(topic, 0)):
                 self._dirty.discard(topic)
@@ -90,7 +90,7 @@ class MarketStreams:
         for kept in (self._channels, self._due_ms, self._changes):
             kept.pop(topic, None)
 
-    def _send_timed(self, channel: Channel) -> None:
+    def _send_timed(self, channel: Subscription) -> None:
         if channel.kind == "books":
             self._flush_book(channel)
         elif channel.kind == "candle":
@@ -100,7 +100,7 @@ class MarketStreams:
         else:
             self._send(channel.topic, "snapshot", lambda: [self._book(channel.symbol, channel.levels)])
 
-    def _first(self, channel: Channel) -> list[Any]:
+    def _first(self, channel: Subscription) -> list[Any]:
         """What a new listener is told: the book, the latest candles, the latest trades."""
         if channel.kind == "ticker":
             return [self._ticker(channel.symbol)]
@@ -132,7 +132,7 @@ class MarketStreams:
             self._dirty.discard(topic)
             self._broadcast(channel, "update", rows)
 
-    def _bars(self, channel: Channel, count: int) -> list[list[str]]:
+    def _bars(self, channel: Subscription, count: int) -> list[list[str]]:
         rules = self._known[channel.symbol]
         bars = self._engine.candles(channel.symbol, channel.interval, limit=count)
         return [formats.candle(bar, rules, streamed=True) for bar in bars]
@@ -153,7 +153,7 @@ class MarketStreams:
             "ts": str(book.time_ms),
         }
 
-    def _flush_book(self, channel: Channel) -> None:
+    def _flush_book(self, channel: Subscription) -> None:
         """Send what changed since the last frame, with the checksum of what the book is now."""
         bids, asks = self._changes.get(channel.topic, ({}, {}))
         if not bids and not asks:
@@ -175,15 +175,15 @@ class MarketStreams:
 
     def _send(self, topic: str, action: str, data: Callable[[], list[Any]]) -> None:
         """Send what *data* makes, if anybody hears the topic."""
-        if self._hub.listeners(topic):
+        if self._subscriptions.subscribers(topic):
             self._broadcast(self._channels[topic], action, data())
 
-    def _broadcast(self, channel: Channel, action: str, data: list[Any]) -> None:
+    def _broadcast(self, channel: Subscription, action: str, data: list[Any]) -> None:
         frame = self._frame(channel, action, data)
-        for socket in self._hub.listeners(channel.topic):
+        for socket in self._subscriptions.subscribers(channel.topic):
             socket.send(frame, channel.fault_name)
 
-    def _frame(self, channel: Channel, action: str, data: list[Any]) -> bytes:
+    def _frame(self, channel: Subscription, action: str, data: list[Any]) -> bytes:
         return orjson.dumps({"action": action, "arg": channel.arg, "data": data, "ts": self._engine.now_ms()})
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from opensqt.simulator.dialects.base import Call, Params, VenueError
+from opensqt.simulator.dialects.base import Call, ErrorReply, Params
 from opensqt.simulator.dialects.bitget import errors
 
 T = TypeVar("T")
@@ -24,14 +24,14 @@ def body(call: Call) -> dict[str, Any]:
     """Read the JSON object that a POST carries.
 
     Raises:
-        VenueError: It is none.
+        ErrorReply: It is none.
     """
     try:
         found = orjson.loads(call.body or b"{}")
     except orjson.JSONDecodeError:
         found = None
     if not isinstance(found, dict):
-        raise VenueError(400, "40017", "Parameter verification failed: body must be a JSON object")
+        raise ErrorReply(400, "40017", "Parameter verification failed: body must be a JSON object")
     return found
 
 
@@ -50,7 +50,7 @@ def listed(fields: dict[str, Any], name: str, most: int) -> list[Params]:
     if not isinstance(items, list) or not items:
         raise errors.missing(name)
     if len(items) > most:
-        raise VenueError(400, "40306", f"Batch processing orders can only process up to {most}")
+        raise ErrorReply(400, "40306", f"Batch processing orders can only process up to {most}")
     return [flat(item) if isinstance(item, dict) else {} for item in items]
 
 

@@ -9,13 +9,13 @@ import orjson
 
 from opensqt.simulator.dialects.base import World
 from opensqt.simulator.dialects.bitget import formats
-from opensqt.simulator.dialects.bitget.channels import Channel, parse
 from opensqt.simulator.dialects.bitget.parameters import PRODUCT_TYPE
+from opensqt.simulator.dialects.bitget.subscriptions import Subscription, parse
 from opensqt.simulator.engine.events import AccountChanged, Event, OrderChanged
 from opensqt.simulator.sockets import Socket
 
 
-def _channel(name: str) -> Channel:
+def _channel(name: str) -> Subscription:
     found = parse({"instType": PRODUCT_TYPE, "channel": name})
     if found is None:
         raise LookupError(name)
@@ -29,12 +29,12 @@ class PrivateStreams:
     """Tells the account's events to the connections that are logged in to it."""
 
     def __init__(self, world: World) -> None:
-        self._hub = world.hub
+        self._subscriptions = world.subscriptions
         self._engine = world.engine
 
-    def subscribe(self, socket: Socket, account: str, channel: Channel) -> None:
+    def subscribe(self, socket: Socket, account: str, channel: Subscription) -> None:
         """Let a connection hear a channel of its account; balance and positions are told at once."""
-        if not self._hub.subscribe(socket, _topic(account, channel)):
+        if not self._subscriptions.subscribe(socket, _topic(account, channel)):
             return
         socket.channels[channel.fault_name] += 1
         if channel.kind == "positions":
@@ -42,20 +42,20 @@ class PrivateStreams:
         elif channel.kind == "account":
             socket.send(self._frame(channel, self._balance(account)), channel.fault_name)
 
-    def unsubscribe(self, socket: Socket, account: str, channel: Channel) -> None:
+    def unsubscribe(self, socket: Socket, account: str, channel: Subscription) -> None:
         """End that."""
-        if self._hub.unsubscribe(socket, _topic(account, channel)):
+        if self._subscriptions.unsubscribe(socket, _topic(account, channel)):
             socket.channels[channel.fault_name] -= 1
 
     def publish(self, event: Event) -> None:
         """Take an event of the engine."""
         if isinstance(event, OrderChanged):
-            self._tell_order(event)
+            self._send_order(event)
         elif isinstance(event, AccountChanged):
             self._send(event.account, _POSITIONS, lambda: self._positions(event.account))
             self._send(event.account, _ACCOUNT, lambda: self._balance(event.account))
 
-    def _tell_order(self, event: OrderChanged) -> None:
+    def _send_order(self, event: OrderChanged) -> None:
         order, fill = event.order, event.fill
         rules = self._engine.symbol(order.symbol)
 
@@ -80,18 +80,18 @@ class PrivateStreams:
     def _balance(self, account: str) -> list[dict[str, Any]]:
         return [formats.streamed_account(self._engine.balance(account))]
 
-    def _send(self, account: str, channel: Channel, rows: Callable[[], list[dict[str, Any]]]) -> None:
-        listeners = self._hub.listeners(_topic(account, channel))
+    def _send(self, account: str, channel: Subscription, rows: Callable[[], list[dict[str, Any]]]) -> None:
+        listeners = self._subscriptions.subscribers(_topic(account, channel))
         if not listeners:
             return
         frame = self._frame(channel, rows())
         for socket in listeners:
             socket.send(frame, channel.fault_name)
 
-    def _frame(self, channel: Channel, rows: list[dict[str, Any]]) -> bytes:
+    def _frame(self, channel: Subscription, rows: list[dict[str, Any]]) -> bytes:
         message = {"action": "snapshot", "arg": channel.arg, "data": rows, "ts": self._engine.now_ms()}
         return orjson.dumps(message)
 
 
-def _topic(account: str, channel: Channel) -> str:
+def _topic(account: str, channel: Subscription) -> str:
     return f"{account}|{channel.name}"

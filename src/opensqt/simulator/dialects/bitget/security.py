@@ -9,10 +9,10 @@ import re
 from urllib.parse import unquote
 
 from opensqt.simulator.clock import SimulatorClock
-from opensqt.simulator.dialects.base import Call, VenueError
+from opensqt.simulator.dialects.base import Call, ErrorReply
 from opensqt.simulator.dialects.bitget import errors
 from opensqt.simulator.keys import Keyring
-from opensqt.simulator.rate_limits import Gate, Window
+from opensqt.simulator.rate_limits import AddressLimiter, FixedWindow
 from opensqt.simulator.settings import SimulatorSettings
 
 _TIMESTAMP = re.compile(r"\d{10,13}")
@@ -33,10 +33,10 @@ class Security:
         self._keys = keys
         per_minute = rules.weight_per_minute if "weight_per_minute" in given else _REQUESTS_PER_MINUTE
         shut_ms = rules.ban_ms if "ban_ms" in given else _RESTRICTED_MS
-        self._gate = Gate(Window(per_minute, 60_000), ban_after=0, ban_ms=shut_ms)
+        self._address_limiter = AddressLimiter(FixedWindow(per_minute, 60_000), ban_after=0, ban_ms=shut_ms)
         self._factor = max(1, per_minute // _REQUESTS_PER_MINUTE)
         self._orders_per_second = rules.orders_per_10s // 10 if "orders_per_10s" in given else None
-        self._windows: dict[str, Window] = {}
+        self._windows: dict[str, FixedWindow] = {}
 
     def admit(self, call: Call) -> None:
         """Let the call pass and name its account, or raise what Bitget answers."""
@@ -51,31 +51,31 @@ class Security:
         if call.headers.get("paptrading", "1") != "1":
             raise errors.bad_value("paptrading")
         if call.route.operation in _ORDER_OPERATIONS and not self._keys[key].may_trade:
-            raise VenueError(400, "40014", "Incorrect permissions, need future order write permissions")
+            raise ErrorReply(400, "40014", "Incorrect permissions, need future order write permissions")
         call.key, call.account = key, self._keys[key].account
         self._charge(call, call.account)
 
     def login(self, key: str, passphrase: str, timestamp: str, signature: str) -> str:
         """Answer the account that a WebSocket login names, or raise the error with the stream's own code."""
         if key not in self._keys:
-            raise VenueError(400, "30011", "Invalid ACCESS_KEY")
+            raise ErrorReply(400, "30011", "Invalid ACCESS_KEY")
         if not _TIMESTAMP.fullmatch(timestamp):
-            raise VenueError(400, "30013", "Invalid ACCESS_TIMESTAMP")
+            raise ErrorReply(400, "30013", "Invalid ACCESS_TIMESTAMP")
         sent_ms = int(timestamp) * (1000 if len(timestamp) == 10 else 1)
         if abs(self._clock.server_ms() - sent_ms) > _EXPIRES_MS:
-            raise VenueError(400, "30014", "Request timestamp expired")
+            raise ErrorReply(400, "30014", "Request timestamp expired")
         if not hmac.compare_digest(self._sign(key, f"{timestamp}GET/user/verify"), signature):
-            raise VenueError(400, "30015", "Invalid sign")
+            raise ErrorReply(400, "30015", "Invalid sign")
         if not hmac.compare_digest(self._keys[key].passphrase, passphrase):
-            raise VenueError(400, "30012", "Invalid ACCESS_PASSPHRASE")
+            raise ErrorReply(400, "30012", "Invalid ACCESS_PASSPHRASE")
         return self._keys[key].account
 
     def _charge_address(self, call: Call) -> None:
-        refusal = self._gate.enter(call.address, 1, self._clock.server_ms())
+        refusal = self._address_limiter.admit(call.address, 1, self._clock.server_ms())
         if refusal is not None:
             raise errors.too_many_requests(-(-refusal.retry_after_ms // 1000))
 
-    def _charge(self, call: Call, who: str) -> None:
+    def _charge(self, call: Call, subject: str) -> None:
         """Count the call against its endpoint's limit of one second."""
         path, now = call.route.path, self._clock.server_ms()
         window = self._windows.get(path)
@@ -83,42 +83,42 @@ class Security:
             per_second = call.route.weight * self._factor
             if call.route.operation in ("place_order", "batch_place") and self._orders_per_second is not None:
                 per_second = self._orders_per_second
-            window = self._windows[path] = Window(per_second, 1_000)
-        fits = window.add(who, 1, now)
-        call.reply_headers["x-mbx-used-remain-limit"] = str(max(0, window.limit - window.used(who, now)))
+            window = self._windows[path] = FixedWindow(per_second, 1_000)
+        fits = window.count(subject, 1, now)
+        call.reply_headers["x-mbx-used-remain-limit"] = str(max(0, window.limit - window.used(subject, now)))
         if not fits:
             raise errors.too_many_requests(1)
 
     def _key(self, call: Call) -> str:
         key = call.headers.get("ACCESS-KEY", "")
         if not key:
-            raise VenueError(400, "40001", "ACCESS_KEY cannot be empty")
+            raise ErrorReply(400, "40001", "ACCESS_KEY cannot be empty")
         if key not in self._keys:
-            raise VenueError(400, "40006", "Invalid ACCESS_KEY")
+            raise ErrorReply(400, "40006", "Invalid ACCESS_KEY")
         return key
 
     def _check_time(self, timestamp: str) -> None:
         if not _TIMESTAMP.fullmatch(timestamp) or len(timestamp) != 13:
-            raise VenueError(400, "40005", "Invalid ACCESS_TIMESTAMP")
+            raise ErrorReply(400, "40005", "Invalid ACCESS_TIMESTAMP")
         if abs(self._clock.server_ms() - int(timestamp)) > _EXPIRES_MS:
-            raise VenueError(400, "40008", "Request timestamp expired")
+            raise ErrorReply(400, "40008", "Request timestamp expired")
 
     def _check_request_signature(self, call: Call, key: str) -> None:
         signature = call.headers.get("ACCESS-SIGN", "")
         if not signature:
-            raise VenueError(400, "40003", "Signature cannot be empty")
+            raise ErrorReply(400, "40003", "Signature cannot be empty")
         before = f"{call.headers['ACCESS-TIMESTAMP']}{call.route.method}{call.route.path}"
         # The query is signed as it reads, not as it is escaped on its way.
         spellings = {f"?{query}" if query else "" for query in (call.query, unquote(call.query))}
         expected = [self._sign(key, f"{before}{query}{call.body}") for query in spellings]
         if not any(hmac.compare_digest(one, signature) for one in expected):
-            raise VenueError(400, "40009", "sign signature error")
+            raise ErrorReply(400, "40009", "sign signature error")
 
     def _check_passphrase(self, key: str, passphrase: str) -> None:
         if not passphrase:
-            raise VenueError(400, "40011", "ACCESS_PASSPHRASE cannot be empty")
+            raise ErrorReply(400, "40011", "ACCESS_PASSPHRASE cannot be empty")
         if not hmac.compare_digest(self._keys[key].passphrase, passphrase):
-            raise VenueError(400, "40012", "apikey/password is incorrect")
+            raise ErrorReply(400, "40012", "apikey/password is incorrect")
 
     def _sign(self, key: str, signed: str) -> str:
         secret = self._keys[key].secret.encode()

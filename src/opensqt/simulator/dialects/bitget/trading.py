@@ -10,7 +10,7 @@ from typing import Any
 from opensqt.model.account import PositionMode
 from opensqt.model.order import OrderType, PositionSide, Side, TimeInForce
 from opensqt.simulator.dialects import decimals
-from opensqt.simulator.dialects.base import Call, Dialect, Params, Route, VenueError
+from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, Params, Route
 from opensqt.simulator.dialects.bitget import errors, formats, parameters
 from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
 from opensqt.simulator.settings import SymbolSettings
@@ -68,7 +68,7 @@ class Trading:
         wanted, rules = self._read(call, params)
         if call.ignored:
             return {"orderId": "0", "clientOid": wanted.client_order_id}
-        with _telling_limits(wanted, rules):
+        with _with_limits(wanted, rules):
             placed = self._engine.place(call.account, wanted)
         return _names(placed)
 
@@ -83,7 +83,7 @@ class Trading:
         if quantity % rules.quantity_step:
             scale = decimals.decimals(rules.quantity_step)
             message = f"Parameter verification exception size checkBDScale error value={quantity} checkScale={scale}"
-            raise VenueError(400, "40808", message)
+            raise ErrorReply(400, "40808", message)
         side, position_side = self._sides(call, params)
         given = params.get("clientOid", "")
         if given and not _CLIENT_ID.fullmatch(given):
@@ -224,9 +224,9 @@ class Trading:
         if start is None:
             start = max(0, end - _QUARTER_MS)
         if start > end:
-            raise VenueError(400, "40707", "Start time is greater than end time")
+            raise ErrorReply(400, "40707", "Start time is greater than end time")
         if end - start > _QUARTER_MS:
-            raise VenueError(400, "40705", "The start and end time cannot exceed 90 days")
+            raise ErrorReply(400, "40705", "The start and end time cannot exceed 90 days")
         return start, end
 
     def _symbol_or_all(self, params: Params) -> str | None:
@@ -252,14 +252,14 @@ def _sorted_out(orders: list[Params], act: Callable[[Params], dict[str, str]], d
                 done.append(act(params))
             except Refused as reason:
                 raise dialect.translate(reason) from reason
-        except VenueError as error:
+        except ErrorReply as error:
             names = {name: params.get(name, "") for name in ("orderId", "clientOid")}
             refused.append({**names, "errorMsg": error.message, "errorCode": error.code})
     return {"successList": done, "failureList": refused}
 
 
 @contextmanager
-def _telling_limits(wanted: NewOrder, rules: SymbolSettings) -> Iterator[None]:
+def _with_limits(wanted: NewOrder, rules: SymbolSettings) -> Iterator[None]:
     """Say in a refusal where the limit is that the order broke."""
     try:
         yield
@@ -281,5 +281,5 @@ def _ids(params: Params) -> tuple[str, str]:
     """Read the name of an order; where both kinds are given, the venue's id wins."""
     order_id, client_order_id = params.get("orderId", ""), params.get("clientOid", "")
     if not order_id and not client_order_id:
-        raise VenueError(400, "40402", "Either orderId or clientOid is required")
+        raise ErrorReply(400, "40402", "Either orderId or clientOid is required")
     return order_id, "" if order_id else client_order_id

@@ -1,5 +1,5 @@
 """Bybit v5, USDT perpetuals (category linear)."""
 
-from opensqt.simulator.dialects.bybit.dialect import Bybit
+from opensqt.simulator.dialects.bybit.dialect import BybitDialect
 
-__all__ = ["Bybit"]
+__all__ = ["BybitDialect"]

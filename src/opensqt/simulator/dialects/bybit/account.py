@@ -6,7 +6,7 @@ from typing import Any
 
 from opensqt.model.account import PositionMode
 from opensqt.simulator.dialects import decimals
-from opensqt.simulator.dialects.base import Call, Params, Route, VenueError, World
+from opensqt.simulator.dialects.base import Call, ErrorReply, Params, Route, World
 from opensqt.simulator.dialects.bybit import errors, formats, parameters
 from opensqt.simulator.engine.order import RefusalReason
 from opensqt.simulator.settings import SymbolSettings
@@ -122,7 +122,7 @@ class AccountData:
         if buy != int(buy):
             raise errors.parameter("leverage invalid: only whole numbers are simulated")
         if self._engine.leverage(call.account, rules.symbol) == int(buy):
-            raise VenueError(200, "110043", "leverage not modified")
+            raise ErrorReply(200, "110043", "leverage not modified")
         if not call.ignored:
             self._engine.set_leverage(call.account, rules.symbol, int(buy))
         return {}
@@ -141,11 +141,11 @@ class AccountData:
     def _set_margin_mode(self, call: Call) -> Any:
         mode = parameters.choice(call.params, "setMarginMode", _MARGIN_MODES)
         if mode != "REGULAR_MARGIN":
-            raise VenueError(200, "3400045", "Set margin mode failed: only cross margin is simulated")
+            raise ErrorReply(200, "3400045", "Set margin mode failed: only cross margin is simulated")
         return {"reasons": []}
 
     def _switch_isolated(self, _call: Call) -> Any:
-        raise VenueError(200, "100028", "The API cannot be accessed by unified account users.")
+        raise ErrorReply(200, "100028", "The API cannot be accessed by unified account users.")
 
     def _log(self, call: Call) -> Any:
         symbol = call.params.get("symbol") or None
@@ -182,7 +182,7 @@ def page(rows: list[dict[str, Any]], params: Params, *, default: int, most: int)
     return {"category": category, "list": rows[start:end][::-1], "nextPageCursor": str(start) if start else ""}
 
 
-def unsupported() -> VenueError:
+def unsupported() -> ErrorReply:
     """What exists at the venue and is not simulated."""
     return errors.of_reason(RefusalReason.UNSUPPORTED)
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import orjson
 
-from opensqt.simulator.dialects.base import Call, Dialect, Params, Reply, Route, VenueError, World, words
-from opensqt.simulator.dialects.bybit import errors, parameters, topics
+from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, HttpReply, Params, Route, World, message_of
+from opensqt.simulator.dialects.bybit import errors, parameters, subscriptions
 from opensqt.simulator.dialects.bybit.account import AccountData
+from opensqt.simulator.dialects.bybit.fill_details import FillDetails
 from opensqt.simulator.dialects.bybit.market_streams import MarketStreams
-from opensqt.simulator.dialects.bybit.notes import Notes
-from opensqt.simulator.dialects.bybit.private_stream import PrivateStream
+from opensqt.simulator.dialects.bybit.private_streams import PrivateStreams
 from opensqt.simulator.dialects.bybit.public import PublicData
 from opensqt.simulator.dialects.bybit.security import Security, sign
-from opensqt.simulator.dialects.bybit.trading import BatchAnswer, Trading
+from opensqt.simulator.dialects.bybit.trading import BatchReply, Trading
 from opensqt.simulator.engine.events import Event
 from opensqt.simulator.engine.order import Refused
 from opensqt.simulator.faults import PRIVATE_CHANNELS, Fault, FaultKind
@@ -28,24 +28,24 @@ _PRIVATE_PATH = "/v5/private"
 _BATCHES = ("batch_place", "batch_cancel")
 
 
-class Bybit(Dialect):
+class BybitDialect(Dialect):
     """The venue's wire protocol as its documentation gives it."""
 
     name = "bybit"
-    habits = VenueRules(post_only_crossing="expire", duplicate_client_ids="ever")
+    venue_rules = VenueRules(post_only_crossing="expire", duplicate_client_ids="ever")
 
     def __init__(self, world: World) -> None:
         self._security = Security(world.settings, world.engine.clock, world.keys)
-        self._notes = Notes()
+        self._fill_details = FillDetails()
         self._public = PublicData(world)
         self._account = AccountData(world)
         self._streams = MarketStreams(world, self._public)
-        self._private = PrivateStream(world, self._notes)
+        self._private = PrivateStreams(world, self._fill_details)
         super().__init__(world)
 
     def routes(self) -> list[Route]:
         """Every REST endpoint that is served."""
-        return [*self._public.routes(), *self._account.routes(), *Trading(self, self._notes).routes()]
+        return [*self._public.routes(), *self._account.routes(), *Trading(self, self._fill_details).routes()]
 
     def operation(self, call: Call) -> str:
         """Name one endpoint by whether it is asked for one order or for all."""
@@ -62,40 +62,40 @@ class Bybit(Dialect):
                 amount = max(1, len(fields["request"]))
         self._security.admit(call, amount)
 
-    def answer(self, call: Call) -> Reply:
+    def handle(self, call: Call) -> HttpReply:
         """Do what is asked and answer it in the venue's envelope."""
         try:
             result = call.route.handler(call)
         except Refused as refused:
             raise self.translate(refused) from refused
-        if isinstance(result, BatchAnswer):
-            return Reply(200, self._envelope(0, "OK", result.result, result.codes))
-        return Reply(200, self._envelope(0, "OK", result, {}))
+        if isinstance(result, BatchReply):
+            return HttpReply(200, self._envelope(0, "OK", result.result, result.codes))
+        return HttpReply(200, self._envelope(0, "OK", result, {}))
 
-    def translate(self, refused: Refused) -> VenueError:
+    def translate(self, refused: Refused) -> ErrorReply:
         """Say a refusal of the engine with Bybit's code."""
         return errors.of_reason(refused.reason)
 
-    def fail(self, error: VenueError) -> Reply:
+    def fail(self, error: ErrorReply) -> HttpReply:
         """Write the envelope with the error's code; the ban of an address comes without one."""
         headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
         if not error.code.lstrip("-").isdecimal() or error.status == 403:
-            return Reply(error.status, f"{error.status} {error.message}".encode(), headers)
-        return Reply(error.status, self._envelope(int(error.code), error.message, {}, {}), headers)
+            return HttpReply(error.status, f"{error.status} {error.message}".encode(), headers)
+        return HttpReply(error.status, self._envelope(int(error.code), error.message, {}, {}), headers)
 
-    def unknown_path(self, method: str, path: str) -> VenueError:
+    def unknown_path(self, method: str, path: str) -> ErrorReply:
         """Say that nothing is served there."""
-        return VenueError(404, "10017", f"Route not found: {method} {path}")
+        return ErrorReply(404, "10017", f"Route not found: {method} {path}")
 
-    def usual_error(self, fault: Fault) -> VenueError:
+    def usual_error(self, fault: Fault) -> ErrorReply:
         """Answer what the venue usually says where a fault of this kind strikes."""
         if fault.kind is FaultKind.TIMEOUT_UNKNOWN:
             return errors.server_timeout()
         if fault.kind in (FaultKind.RATE_LIMITED, FaultKind.BANNED):
             limited = errors.too_many_visits() if fault.kind is FaultKind.RATE_LIMITED else errors.too_frequent()
-            return VenueError(limited.status, limited.code, limited.message, retry_after_s=fault.retry_after_s)
+            return ErrorReply(limited.status, limited.code, limited.message, retry_after_s=fault.retry_after_s)
         if fault.kind is FaultKind.REFUSE:
-            return VenueError(200, fault.code, words(fault.code, errors.BY_REASON))
+            return ErrorReply(200, fault.code, message_of(fault.code, errors.BY_REASON))
         return errors.unavailable()
 
     def addresses(self, host: str) -> dict[str, dict[str, str]]:
@@ -110,7 +110,7 @@ class Bybit(Dialect):
     def connect(self, socket: Socket, path: str, params: Params) -> None:
         """Take a connection in; what it hears it says by messages."""
         if path not in (_PUBLIC_PATH, _PRIVATE_PATH):
-            raise VenueError(404, "10017", f"Route not found: {path}")
+            raise ErrorReply(404, "10017", f"Route not found: {path}")
         private = path == _PRIVATE_PATH
         socket.state.update(private=private, account="", names={}, id=uuid.uuid4().hex[:20])
         if private:
@@ -123,7 +123,7 @@ class Bybit(Dialect):
         except orjson.JSONDecodeError:
             message = None
         if not isinstance(message, dict):
-            self._tell(socket, {}, success=False, ret_msg="error:invalid json", op="")
+            self._reply(socket, {}, success=False, ret_msg="error:invalid json", op="")
             return
         op, arguments = message.get("op"), message.get("args")
         if op == "ping":
@@ -133,7 +133,7 @@ class Bybit(Dialect):
         elif op in ("subscribe", "unsubscribe") and isinstance(arguments, list):
             self._change(socket, message, str(op), [str(name) for name in arguments])
         else:
-            self._tell(socket, message, success=False, ret_msg="error:invalid op", op=str(op)[:40])
+            self._reply(socket, message, success=False, ret_msg="error:invalid op", op=str(op)[:40])
 
     def publish(self, event: Event) -> None:
         """Tell an event to the streams it concerns."""
@@ -153,7 +153,7 @@ class Bybit(Dialect):
             told = {"op": "pong", "args": [str(time.time_ns() // 1_000_000)], "conn_id": socket.state["id"]}
             socket.reply(orjson.dumps({"req_id": message.get("req_id", ""), **told}))
         else:
-            self._tell(socket, message, success=True, ret_msg="pong", op="ping")
+            self._reply(socket, message, success=True, ret_msg="pong", op="ping")
 
     def _login(self, socket: Socket, message: dict[str, Any], arguments: Any) -> None:
         key, expires, signature = (
@@ -171,51 +171,51 @@ class Bybit(Dialect):
             reason = "error sign!"
         else:
             socket.state.update(account=account.account, key=key)
-        self._tell(socket, message, success=not reason, ret_msg=reason, op="auth")
+        self._reply(socket, message, success=not reason, ret_msg=reason, op="auth")
 
     def _change(self, socket: Socket, message: dict[str, Any], op: str, names: list[str]) -> None:
         """Subscribe or unsubscribe; one name that is none refuses them all."""
         private = socket.state["private"]
         if private and not socket.state["account"]:
-            self._tell(socket, message, success=False, ret_msg="Request not authorized", op=op)
+            self._reply(socket, message, success=False, ret_msg="Request not authorized", op=op)
             return
-        known = (lambda name: topics.private_kind(name) is not None) if private else self._is_public
+        known = (lambda name: subscriptions.private_kind(name) is not None) if private else self._is_public
         wrong = [name for name in names if not known(name)]
         if wrong or not names:
             text = f"error:handler not found,topic:{','.join(wrong)}"
-            self._tell(socket, message, success=False, ret_msg=text, op=op)
+            self._reply(socket, message, success=False, ret_msg=text, op=op)
             return
         if op == "unsubscribe":
             for name in names:
                 self._leave(socket, name)
-            self._tell(socket, message, success=True, ret_msg="", op=op)
+            self._reply(socket, message, success=True, ret_msg="", op=op)
             return
         again = [name for name in names if not self._join(socket, name)]
         text = f"error:already subscribed,topic:{','.join(again)}" if again else ""
-        self._tell(socket, message, success=not again, ret_msg=text, op=op)
+        self._reply(socket, message, success=not again, ret_msg=text, op=op)
         for name in names:
-            topic = None if private else topics.parse(name)
+            topic = None if private else subscriptions.parse(name)
             if topic is not None and name not in again:
-                self._streams.greet(socket, topic)
+                self._streams.send_snapshot(socket, topic)
 
     def _is_public(self, name: str) -> bool:
-        topic = topics.parse(name)
-        return topic is not None and self._streams.knows(topic)
+        topic = subscriptions.parse(name)
+        return topic is not None and self._streams.has_symbol(topic)
 
     def _join(self, socket: Socket, name: str) -> bool:
         if socket.state["private"]:
-            return self._private.subscribe(socket, topics.private_kind(name) or "", name)
-        topic = topics.parse(name)
+            return self._private.subscribe(socket, subscriptions.private_kind(name) or "", name)
+        topic = subscriptions.parse(name)
         return topic is not None and self._streams.subscribe(socket, topic)
 
     def _leave(self, socket: Socket, name: str) -> None:
-        topic = topics.parse(name)
+        topic = subscriptions.parse(name)
         if socket.state["private"]:
-            self._private.unsubscribe(socket, topics.private_kind(name) or "")
+            self._private.unsubscribe(socket, subscriptions.private_kind(name) or "")
         elif topic is not None:
             self._streams.unsubscribe(socket, topic)
 
-    def _tell(self, socket: Socket, message: dict[str, Any], **told: Any) -> None:
+    def _reply(self, socket: Socket, message: dict[str, Any], **told: Any) -> None:
         if "req_id" in message:
             told["req_id"] = str(message["req_id"])
         socket.reply(orjson.dumps({**told, "conn_id": socket.state["id"]}))

@@ -5,7 +5,7 @@ Business errors come with HTTP 200 and the code in `retCode`: https://bybit-exch
 
 from __future__ import annotations
 
-from opensqt.simulator.dialects.base import VenueError
+from opensqt.simulator.dialects.base import ErrorReply
 from opensqt.simulator.engine.order import RefusalReason
 
 _PARAMETER = "10001"
@@ -34,32 +34,32 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
 }
 
 
-def of_reason(reason: RefusalReason) -> VenueError:
+def of_reason(reason: RefusalReason) -> ErrorReply:
     """Answer the error that Bybit gives for a refusal of the engine."""
     code, message = BY_REASON[reason]
-    return VenueError(200, code, message)
+    return ErrorReply(200, code, message)
 
 
-def parameter(message: str) -> VenueError:
+def parameter(message: str) -> ErrorReply:
     """A parameter is missing, malformed or out of range."""
-    return VenueError(200, _PARAMETER, message)
+    return ErrorReply(200, _PARAMETER, message)
 
 
-def too_many_visits() -> VenueError:
+def too_many_visits() -> ErrorReply:
     """The account asked one endpoint too often within a second."""
-    return VenueError(200, "10006", "Too many visits. Exceeded the API Rate Limit.")
+    return ErrorReply(200, "10006", "Too many visits. Exceeded the API Rate Limit.")
 
 
-def too_frequent() -> VenueError:
+def too_frequent() -> ErrorReply:
     """The address asked too often: the venue's ban, which no JSON explains."""
-    return VenueError(403, "403", "access too frequent")
+    return ErrorReply(403, "403", "access too frequent")
 
 
-def server_timeout() -> VenueError:
+def server_timeout() -> ErrorReply:
     """The venue does not know itself whether it was done."""
-    return VenueError(200, "10000", "Server Timeout")
+    return ErrorReply(200, "10000", "Server Timeout")
 
 
-def unavailable() -> VenueError:
+def unavailable() -> ErrorReply:
     """The venue is down or overloaded."""
-    return VenueError(503, "10016", "Server error.")
+    return ErrorReply(503, "10016", "Server error.")

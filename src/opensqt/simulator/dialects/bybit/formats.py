@@ -8,7 +8,7 @@ from typing import Any
 from opensqt.model.market import INTERVALS_MS
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
 from opensqt.simulator.dialects import decimals
-from opensqt.simulator.dialects.bybit.notes import Note
+from opensqt.simulator.dialects.bybit.fill_details import FillDetail
 from opensqt.simulator.engine.events import (
     BalanceView,
     BookLevel,
@@ -108,7 +108,7 @@ def order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
     }
 
 
-def execution(fill: SimFill, placed: SimOrder, note: Note, rules: SymbolSettings) -> dict[str, Any]:
+def execution(fill: SimFill, placed: SimOrder, detail: FillDetail, rules: SymbolSettings) -> dict[str, Any]:
     """Write a fill."""
     return {
         "symbol": fill.symbol,
@@ -117,7 +117,7 @@ def execution(fill: SimFill, placed: SimOrder, note: Note, rules: SymbolSettings
         "side": SIDE[fill.side],
         "orderPrice": decimals.price(placed.price, rules),
         "orderQty": decimals.quantity(placed.quantity, rules),
-        "leavesQty": decimals.quantity(note.left, rules),
+        "leavesQty": decimals.quantity(detail.left, rules),
         "createType": "CreateByUser",
         "orderType": _TYPE[placed.order_type],
         "stopOrderType": "UNKNOWN",
@@ -137,7 +137,7 @@ def execution(fill: SimFill, placed: SimOrder, note: Note, rules: SymbolSettings
         "indexPrice": "",
         "underlyingPrice": "",
         "blockTradeId": "",
-        "closedSize": decimals.quantity(note.closed, rules),
+        "closedSize": decimals.quantity(detail.closed, rules),
         "seq": int(fill.trade_id),
     }
 

@@ -10,7 +10,7 @@ from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import World
 from opensqt.simulator.dialects.bybit import formats
 from opensqt.simulator.dialects.bybit.public import PublicData
-from opensqt.simulator.dialects.bybit.topics import Topic
+from opensqt.simulator.dialects.bybit.subscriptions import Subscription
 from opensqt.simulator.engine.events import BookLevel, BookTicker, CandleUpdate, Event, PublicTrade
 from opensqt.simulator.sockets import Socket
 
@@ -37,9 +37,9 @@ class MarketStreams:
     def __init__(self, world: World, public: PublicData) -> None:
         self._world = world
         self._engine = world.engine
-        self._hub = world.hub
+        self._subscriptions = world.subscriptions
         self._public = public
-        self._topics: dict[str, Topic] = {}
+        self._topics: dict[str, Subscription] = {}
         self._due_ms: dict[str, int] = {}
         self._books: dict[str, _Book] = {}
         self._tickers: dict[str, dict[str, Any]] = {}
@@ -47,19 +47,19 @@ class MarketStreams:
         self._trades: dict[str, list[PublicTrade]] = {}
         self._known = {rules.symbol: rules for rules in world.engine.symbols()}
 
-    def knows(self, topic: Topic) -> bool:
+    def has_symbol(self, topic: Subscription) -> bool:
         """Whether a symbol of that name trades here."""
         return topic.symbol in self._known
 
-    def subscribe(self, socket: Socket, topic: Topic) -> bool:
+    def subscribe(self, socket: Socket, topic: Subscription) -> bool:
         """Let a connection hear a stream; say whether that is new."""
-        if not self._hub.subscribe(socket, topic.text):
+        if not self._subscriptions.subscribe(socket, topic.text):
             return False
         socket.channels[topic.channel] += 1
         self._topics[topic.text] = topic
         return True
 
-    def greet(self, socket: Socket, topic: Topic) -> None:
+    def send_snapshot(self, socket: Socket, topic: Subscription) -> None:
         """Send the snapshot that a new subscription begins with."""
         if topic.kind == "orderbook":
             if topic.text not in self._books:
@@ -70,9 +70,9 @@ class MarketStreams:
             row = self._tickers.setdefault(topic.text, self._public.ticker(self._known[topic.symbol]))
             socket.send(self._frame(topic, "snapshot", self._engine.now_ms(), row), topic.channel)
 
-    def unsubscribe(self, socket: Socket, topic: Topic) -> bool:
+    def unsubscribe(self, socket: Socket, topic: Subscription) -> bool:
         """End that; say whether it did hear it."""
-        if not self._hub.unsubscribe(socket, topic.text):
+        if not self._subscriptions.unsubscribe(socket, topic.text):
             return False
         socket.channels[topic.channel] -= 1
         return True
@@ -82,7 +82,7 @@ class MarketStreams:
         if isinstance(event, BookTicker):
             topic = self._topics.get(f"orderbook.1.{event.symbol}")
             if topic is not None and topic.text in self._books:
-                self._tell_changes(topic, _best(event.bid, event.bid_quantity), _best(event.ask, event.ask_quantity))
+                self._send_delta(topic, _best(event.bid, event.bid_quantity), _best(event.ask, event.ask_quantity))
         elif isinstance(event, PublicTrade):
             if f"publicTrade.{event.symbol}" in self._topics:
                 self._trades.setdefault(event.symbol, []).append(event)
@@ -95,7 +95,7 @@ class MarketStreams:
             self._send_trades(symbol)
         now = self._world.monotonic_ms()
         for name, topic in list(self._topics.items()):
-            if not self._hub.listeners(name):
+            if not self._subscriptions.subscribers(name):
                 self._forget(name)
             elif topic.every_ms and (everything or now >= self._due_ms.get(name, 0)):
                 self._due_ms[name] = now + topic.every_ms
@@ -107,22 +107,22 @@ class MarketStreams:
         for kept in (self._topics, self._due_ms, self._books, self._tickers, self._candles):
             kept.pop(name, None)
 
-    def _send_timed(self, topic: Topic) -> None:
+    def _send_timed(self, topic: Subscription) -> None:
         if topic.kind == "orderbook":
             book = self._engine.book(topic.symbol, topic.levels)
-            self._tell_changes(topic, book.bids, book.asks)
+            self._send_delta(topic, book.bids, book.asks)
         elif topic.kind == "tickers":
-            self._tell_ticker(topic)
+            self._send_ticker(topic)
         elif (update := self._candles.pop(topic.text, None)) is not None:
             self._send_candle(topic, update)
 
-    def _refresh(self, topic: Topic, book: _Book) -> None:
+    def _refresh(self, topic: Subscription, book: _Book) -> None:
         found = self._engine.book(topic.symbol, topic.levels)
         book.bids, book.asks = dict(found.bids), dict(found.asks)
         book.update_id = book.sequence = found.last_update_id
         book.time_ms = found.time_ms
 
-    def _tell_changes(self, topic: Topic, bids: tuple[BookLevel, ...], asks: tuple[BookLevel, ...]) -> None:
+    def _send_delta(self, topic: Subscription, bids: tuple[BookLevel, ...], asks: tuple[BookLevel, ...]) -> None:
         book, rules = self._books[topic.text], self._known[topic.symbol]
         changed_bids, changed_asks = _changes(book.bids, dict(bids)), _changes(book.asks, dict(asks))
         if not changed_bids and not changed_asks:
@@ -136,14 +136,14 @@ class MarketStreams:
         data = {"s": topic.symbol, **sides, "u": book.update_id, "seq": book.sequence}
         self._send(topic, self._frame(topic, "delta", book.time_ms, data, cts=book.time_ms))
 
-    def _book_frame(self, topic: Topic, book: _Book) -> bytes:
+    def _book_frame(self, topic: Subscription, book: _Book) -> bytes:
         rules = self._known[topic.symbol]
         book.sent_ms = self._world.monotonic_ms()
         sides = {"b": formats.levels(book.bids.items(), rules), "a": formats.levels(book.asks.items(), rules)}
         data = {"s": topic.symbol, **sides, "u": book.update_id, "seq": book.sequence}
         return self._frame(topic, "snapshot", book.time_ms, data, cts=book.time_ms)
 
-    def _tell_ticker(self, topic: Topic) -> None:
+    def _send_ticker(self, topic: Subscription) -> None:
         row = self._public.ticker(self._known[topic.symbol])
         known = self._tickers.get(topic.text, {})
         changed = {key: value for key, value in row.items() if known.get(key) != value}
@@ -164,7 +164,7 @@ class MarketStreams:
         self._candles.pop(topic.text, None)
         self._send_candle(topic, event)
 
-    def _send_candle(self, topic: Topic, update: CandleUpdate) -> None:
+    def _send_candle(self, topic: Subscription, update: CandleUpdate) -> None:
         bar = update.candle
         row = {
             "start": bar.open_time_ms,
@@ -203,11 +203,11 @@ class MarketStreams:
         ]
         self._send(topic, self._frame(topic, "snapshot", trades[-1].time_ms, rows))
 
-    def _frame(self, topic: Topic, kind: str, time_ms: int, data: Any, **more: Any) -> bytes:
+    def _frame(self, topic: Subscription, kind: str, time_ms: int, data: Any, **more: Any) -> bytes:
         return orjson.dumps({"topic": topic.text, "type": kind, "ts": time_ms, "data": data, **more})
 
-    def _send(self, topic: Topic, frame: bytes) -> None:
-        for socket in list(self._hub.listeners(topic.text)):
+    def _send(self, topic: Subscription, frame: bytes) -> None:
+        for socket in list(self._subscriptions.subscribers(topic.text)):
             socket.send(frame, topic.channel)
 
 

@@ -6,10 +6,10 @@ import hashlib
 import hmac
 
 from opensqt.simulator.clock import SimulatorClock
-from opensqt.simulator.dialects.base import Call, VenueError
+from opensqt.simulator.dialects.base import Call, ErrorReply
 from opensqt.simulator.dialects.bybit import errors, parameters
 from opensqt.simulator.keys import ApiKey, Keyring
-from opensqt.simulator.rate_limits import Gate, Window
+from opensqt.simulator.rate_limits import AddressLimiter, FixedWindow
 from opensqt.simulator.settings import SimulatorSettings
 
 _DEFAULT_WINDOW_MS = 5000
@@ -33,10 +33,12 @@ class Security:
         self._clock = clock
         self._keys = keys
         by_address = rules.weight_per_minute // 12 if "weight_per_minute" in told else _ADDRESS_LIMIT
-        self._gate = Gate(Window(by_address, _ADDRESS_WINDOW_MS), ban_after=0, ban_ms=rules.ban_ms)
+        self._address_limiter = AddressLimiter(
+            FixedWindow(by_address, _ADDRESS_WINDOW_MS), ban_after=0, ban_ms=rules.ban_ms
+        )
         orders = rules.orders_per_10s // 10 if "orders_per_10s" in told else _ORDERS_PER_S
         queries = max(_QUERIES_PER_S, by_address // 12)
-        self._orders, self._queries = Window(orders, 1000), Window(queries, 1000)
+        self._orders, self._queries = FixedWindow(orders, 1000), FixedWindow(queries, 1000)
 
     def account(self, key: str) -> ApiKey | None:
         """Answer a key that is good now."""
@@ -53,7 +55,7 @@ class Security:
             call: Its `account` is set.
             path_limit: How many of the endpoint's units it uses: the orders of a batch count one by one.
         """
-        if self._gate.enter(call.address, 1, self.now_ms()) is not None:
+        if self._address_limiter.admit(call.address, 1, self.now_ms()) is not None:
             raise errors.too_frequent()
         if call.route.security == "none":
             return
@@ -61,7 +63,7 @@ class Security:
         self._check_time(call)
         self._check_signature(call, account)
         if call.route.operation in _ORDER_OPERATIONS and not account.may_trade:
-            raise VenueError(200, "10005", "Permission denied, please check your API key permissions.")
+            raise ErrorReply(200, "10005", "Permission denied, please check your API key permissions.")
         call.key, call.account = account.key, account.account
         self._charge(call, path_limit)
 
@@ -69,10 +71,10 @@ class Security:
         headers = call.headers
         for name in ("X-BAPI-API-KEY", "X-BAPI-TIMESTAMP", "X-BAPI-SIGN"):
             if not headers.get(name):
-                raise VenueError(200, "10007", "User authentication failed.")
+                raise ErrorReply(200, "10007", "User authentication failed.")
         account = self._keys.get(headers["X-BAPI-API-KEY"])
         if account is None:
-            raise VenueError(200, "10003", "API key is invalid.")
+            raise ErrorReply(200, "10003", "API key is invalid.")
         return account
 
     def _check_time(self, call: Call) -> None:
@@ -81,7 +83,7 @@ class Security:
         window = parameters.integer(told, "RECV-WINDOW") or _DEFAULT_WINDOW_MS
         now = self.now_ms()
         if not now - window <= timestamp < now + _AHEAD_MS:
-            raise VenueError(
+            raise ErrorReply(
                 200,
                 "10002",
                 "invalid request, please check your server timestamp or recv_window param."
@@ -94,12 +96,12 @@ class Security:
         origin = headers["X-BAPI-TIMESTAMP"] + account.key + headers.get("X-BAPI-RECV-WINDOW", "") + payload
         if not hmac.compare_digest(sign(account.secret, origin), headers["X-BAPI-SIGN"]):
             # The venue tells the signed text, the key in it.
-            raise VenueError(200, "10004", f"error sign! origin_string[{origin}]")
+            raise ErrorReply(200, "10004", f"error sign! origin_string[{origin}]")
 
     def _charge(self, call: Call, amount: int) -> None:
         window = self._orders if call.route.operation in _ORDER_OPERATIONS else self._queries
         key, now = f"{call.account} {call.route.path}", self.now_ms()
-        passed = window.add(key, amount, now)
+        passed = window.count(key, amount, now)
         call.reply_headers["X-Bapi-Limit"] = str(window.limit)
         call.reply_headers["X-Bapi-Limit-Status"] = str(max(0, window.limit - window.used(key, now)))
         call.reply_headers["X-Bapi-Limit-Reset-Timestamp"] = str(now if passed else now + window.remaining_ms(now))

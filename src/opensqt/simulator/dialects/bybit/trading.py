@@ -9,10 +9,10 @@ from typing import Any
 
 from opensqt.model.account import PositionMode
 from opensqt.model.order import OrderType, PositionSide, Side, TimeInForce
-from opensqt.simulator.dialects.base import Call, Dialect, Params, Route, VenueError
+from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, Params, Route
 from opensqt.simulator.dialects.bybit import errors, formats, parameters
 from opensqt.simulator.dialects.bybit.account import page, unsupported
-from opensqt.simulator.dialects.bybit.notes import Notes
+from opensqt.simulator.dialects.bybit.fill_details import FillDetails
 from opensqt.simulator.engine.account import closes
 from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimOrder
 from opensqt.simulator.settings import SymbolSettings
@@ -24,7 +24,7 @@ MOST_IN_BATCH = 20
 
 
 @dataclass(frozen=True, slots=True)
-class BatchAnswer:
+class BatchReply:
     """What a batch is answered with: its rows, and beside them a code for each."""
 
     result: dict[str, Any]
@@ -34,10 +34,10 @@ class BatchAnswer:
 class Trading:
     """Orders of one account, as the signed call names it."""
 
-    def __init__(self, dialect: Dialect, notes: Notes) -> None:
+    def __init__(self, dialect: Dialect, fill_details: FillDetails) -> None:
         self._dialect = dialect
         self._engine = dialect.engine
-        self._notes = notes
+        self._fill_details = fill_details
 
     def routes(self) -> list[Route]:
         """Answer the endpoints."""
@@ -81,7 +81,7 @@ class Trading:
     def _cancel_batch(self, call: Call) -> Any:
         return self._each(call, lambda item: self._cancel_one(call, item | {"category": formats.CATEGORY}))
 
-    def _each(self, call: Call, act: Callable[[Params], dict[str, Any]]) -> BatchAnswer:
+    def _each(self, call: Call, act: Callable[[Params], dict[str, Any]]) -> BatchReply:
         """Do one item after the other; what is refused hides no other."""
         parameters.need_linear(call.params)
         items = parameters.of_body(call).get("request")
@@ -96,11 +96,11 @@ class Trading:
                 asked = act(params)
             except Refused as refused:
                 code, message = _coded(self._dialect.translate(refused))
-            except VenueError as error:
+            except ErrorReply as error:
                 code, message = _coded(error)
             rows.append({"category": formats.CATEGORY, "symbol": params.get("symbol", ""), **asked})
             codes.append({"code": code, "msg": message})
-        return BatchAnswer({"list": rows}, {"list": codes})
+        return BatchReply({"list": rows}, {"list": codes})
 
     def _cancel_all(self, call: Call) -> Any:
         params = call.params
@@ -185,7 +185,7 @@ class Trading:
         rows = []
         for fill in fills:
             placed = self._engine.find(account, fill.symbol, order_id=fill.order_id)
-            note = self._notes.of(account, fill.symbol, fill.order_id, fill.trade_id)
+            note = self._fill_details.of(account, fill.symbol, fill.order_id, fill.trade_id)
             rows.append(formats.execution(fill, placed, note, self._engine.symbol(fill.symbol)))
         if not order_id:
             rows += [
@@ -250,5 +250,5 @@ def _named(params: Params) -> dict[str, str]:
     return {"order_id": order_id, "client_order_id": link_id}
 
 
-def _coded(error: VenueError) -> tuple[int, str]:
+def _coded(error: ErrorReply) -> tuple[int, str]:
     return int(error.code), error.message

@@ -1,5 +1,5 @@
 """Gate API v4, USDT-settled perpetual futures."""
 
-from opensqt.simulator.dialects.gate.dialect import Gate
+from opensqt.simulator.dialects.gate.dialect import GateDialect
 
-__all__ = ["Gate"]
+__all__ = ["GateDialect"]

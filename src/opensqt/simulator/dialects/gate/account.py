@@ -7,7 +7,7 @@ from typing import Any
 from opensqt.model.account import MarginMode, PositionMode
 from opensqt.model.order import PositionSide
 from opensqt.simulator.dialects import decimals
-from opensqt.simulator.dialects.base import Call, Route, VenueError, World
+from opensqt.simulator.dialects.base import Call, ErrorReply, Route, World
 from opensqt.simulator.dialects.gate import errors, formats, parameters
 from opensqt.simulator.dialects.gate.contracts import Contracts
 from opensqt.simulator.dialects.gate.security import Security
@@ -67,7 +67,7 @@ class AccountData:
         )
 
     def _account_book(self, call: Call) -> Any:
-        symbol = self._contracts.asked_or_all(call.params)
+        symbol = self._contracts.requested_or_all(call.params)
         wanted = call.params.get("type", "")
         start, end = parameters.seconds(call.params, "from"), parameters.seconds(call.params, "to")
         rows = []
@@ -105,21 +105,21 @@ class AccountData:
         return parameters.page([self._write(call, view) for view in found], call.params)
 
     def _single_position(self, call: Call) -> Any:
-        rules = self._contracts.asked(call.params)
+        rules = self._contracts.requested(call.params)
         self._need(call, PositionMode.ONE_WAY)
         return self._of(call, rules)[0]
 
     def _dual_positions(self, call: Call) -> Any:
-        rules = self._contracts.asked(call.params)
+        rules = self._contracts.requested(call.params)
         self._need(call, PositionMode.HEDGE)
         return self._of(call, rules)
 
     def _leverage(self, call: Call) -> Any:
-        rules = self._contracts.asked(call.params)
+        rules = self._contracts.requested(call.params)
         return {"lever": str(self._engine.leverage(call.account, rules.symbol))}
 
     def _fee(self, call: Call) -> Any:
-        symbol = self._contracts.asked_or_all(call.params)
+        symbol = self._contracts.requested_or_all(call.params)
         rates = {
             "taker_fee": decimals.exact(self._settings.taker_fee),
             "maker_fee": decimals.exact(self._settings.maker_fee),
@@ -169,20 +169,20 @@ class AccountData:
         return self._lever(call)
 
     def _lever(self, call: Call) -> list[dict[str, Any]]:
-        rules = self._contracts.asked(call.params)
+        rules = self._contracts.requested(call.params)
         if parameters.decimal(call.params, "leverage"):
             # A leverage above zero asks for isolated margin.
             raise errors.of_reason(RefusalReason.UNSUPPORTED)
         limit = parameters.integer(call.params, "cross_leverage_limit", 0)
         if limit < 1:
-            raise VenueError(400, "LEVERAGE_TOO_LOW", "leverage is too low")
+            raise ErrorReply(400, "LEVERAGE_TOO_LOW", "leverage is too low")
         if not call.ignored:
             self._engine.set_leverage(call.account, rules.symbol, limit)
         return self._of(call, rules)
 
     def _set_margin_mode(self, call: Call) -> Any:
         body = parameters.json_object(call.body)
-        rules = self._contracts.asked(body)
+        rules = self._contracts.requested(body)
         mode = _MARGIN_MODES.get(parameters.text(body, "mode").upper())
         if mode is None:
             raise errors.bad_value("mode")

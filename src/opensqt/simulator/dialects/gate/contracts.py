@@ -16,20 +16,20 @@ class Contracts:
     def __init__(self, symbols: Iterable[SymbolSettings]) -> None:
         self.by_name = {formats.contract(rules): rules for rules in symbols}
 
-    def asked(self, fields: Fields) -> SymbolSettings:
+    def requested(self, fields: Fields) -> SymbolSettings:
         """Answer the contract that a request names.
 
         Raises:
-            VenueError: It names none, or one that is unknown.
+            ErrorReply: It names none, or one that is unknown.
         """
         found = self.by_name.get(parameters.text(fields, "contract"))
         if found is None:
             raise errors.of_reason(RefusalReason.UNKNOWN_SYMBOL)
         return found
 
-    def asked_or_all(self, fields: Fields) -> str | None:
+    def requested_or_all(self, fields: Fields) -> str | None:
         """Answer the symbol of the contract that a request names, or None when it names none."""
-        return self.asked(fields).symbol if fields.get("contract") else None
+        return self.requested(fields).symbol if fields.get("contract") else None
 
     def sizes(self, headers: Mapping[str, str]) -> formats.Sizes:
         """Answer how sizes are to be written for a client that sent these headers."""

@@ -6,15 +6,15 @@ from typing import Any
 
 import orjson
 
-from opensqt.simulator.dialects.base import Call, Dialect, Params, Reply, Route, VenueError, World, words
+from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, HttpReply, Params, Route, World, message_of
 from opensqt.simulator.dialects.gate import errors, frames
 from opensqt.simulator.dialects.gate.account import AccountData
 from opensqt.simulator.dialects.gate.contracts import Contracts
 from opensqt.simulator.dialects.gate.market_streams import MarketStreams
+from opensqt.simulator.dialects.gate.private_streams import PrivateStreams
 from opensqt.simulator.dialects.gate.public import PublicData
 from opensqt.simulator.dialects.gate.security import Security
 from opensqt.simulator.dialects.gate.trading import Trading
-from opensqt.simulator.dialects.gate.user_stream import UserStream
 from opensqt.simulator.engine.events import Event
 from opensqt.simulator.engine.order import Refused
 from opensqt.simulator.faults import Fault, FaultKind
@@ -27,11 +27,11 @@ _BAD_ARGUMENT = 2
 _NOT_AUTHENTIC = 4
 
 
-class Gate(Dialect):
+class GateDialect(Dialect):
     """The venue's wire protocol as its documentation gives it."""
 
     name = "gate"
-    habits = VenueRules(duplicate_client_ids="never", least_notional=False)
+    venue_rules = VenueRules(duplicate_client_ids="never", least_notional=False)
 
     def __init__(self, world: World) -> None:
         self._contracts = Contracts(world.engine.symbols())
@@ -39,7 +39,7 @@ class Gate(Dialect):
         self._public = PublicData(world, self._contracts)
         self._account = AccountData(world, self._contracts, self._security)
         self._streams = MarketStreams(world, self._contracts, self._public)
-        self._user = UserStream(world, self._contracts, self._security)
+        self._private = PrivateStreams(world, self._contracts, self._security)
         super().__init__(world)
 
     def routes(self) -> list[Route]:
@@ -51,29 +51,29 @@ class Gate(Dialect):
         """Check limits, key, timestamp and signature."""
         self._security.admit(call)
 
-    def answer(self, call: Call) -> Reply:
+    def handle(self, call: Call) -> HttpReply:
         """Do what is asked; what was created is answered with 201."""
-        reply = super().answer(call)
+        reply = super().handle(call)
         created = call.route.method == "POST" and call.route.operation == "place_order"
-        return Reply(201, reply.body) if created else reply
+        return HttpReply(201, reply.body) if created else reply
 
-    def translate(self, refused: Refused) -> VenueError:
+    def translate(self, refused: Refused) -> ErrorReply:
         """Say a refusal of the engine with Gate's label."""
         return errors.of_reason(refused.reason)
 
-    def fail(self, error: VenueError) -> Reply:
+    def fail(self, error: ErrorReply) -> HttpReply:
         """Write `{"label": ..., "message": ...}`, and when to come back as the time at which the limit resets."""
         headers = {}
         if error.retry_after_s is not None:
             reset_ms = self.engine.clock.server_ms() + error.retry_after_s * 1000
             headers["X-Gate-RateLimit-Reset-Timestamp"] = str(-(-reset_ms // 1000))
-        return Reply(error.status, orjson.dumps({"label": error.code, "message": error.message}), headers)
+        return HttpReply(error.status, orjson.dumps({"label": error.code, "message": error.message}), headers)
 
-    def unknown_path(self, method: str, path: str) -> VenueError:
+    def unknown_path(self, method: str, path: str) -> ErrorReply:
         """Say that nothing is served there."""
-        return VenueError(404, "NOT_FOUND", f"{method} {path} not found")
+        return ErrorReply(404, "NOT_FOUND", f"{method} {path} not found")
 
-    def usual_error(self, fault: Fault) -> VenueError:
+    def usual_error(self, fault: Fault) -> ErrorReply:
         """Answer what the venue usually says where a fault of this kind strikes."""
         if fault.kind is FaultKind.TIMEOUT_UNKNOWN:
             return errors.outcome_unknown()
@@ -81,9 +81,9 @@ class Gate(Dialect):
             return errors.too_many_requests(fault.retry_after_s)
         if fault.kind is FaultKind.BANNED:
             limited = errors.too_many_requests(fault.retry_after_s)
-            return VenueError(418, limited.code, limited.message, retry_after_s=limited.retry_after_s)
+            return ErrorReply(418, limited.code, limited.message, retry_after_s=limited.retry_after_s)
         if fault.kind is FaultKind.REFUSE:
-            return VenueError(400, fault.code, words(fault.code, errors.BY_REASON))
+            return ErrorReply(400, fault.code, message_of(fault.code, errors.BY_REASON))
         return errors.unavailable()
 
     def addresses(self, host: str) -> dict[str, dict[str, str]]:
@@ -122,7 +122,7 @@ class Gate(Dialect):
     def publish(self, event: Event) -> None:
         """Tell an event to the channels it concerns."""
         self._streams.publish(event)
-        self._user.publish(event)
+        self._private.publish(event)
 
     def tick(self, *, everything: bool = False) -> None:
         """Send what is due."""
@@ -140,18 +140,18 @@ class Gate(Dialect):
                 return
             for stream in streams:
                 (self._streams.subscribe if subscribes else self._streams.unsubscribe)(socket, stream)
-        elif self._user.serves(channel):
+        elif self._private.serves(channel):
             key = self._security.subscriber(message)
             if key is None:
                 self._refuse(socket, message, _NOT_AUTHENTIC, "authentication fail")
                 return
             socket.state["key"] = key
-            topics = self._user.topics(channel, payload, self.world.keys[key].account)
+            topics = self._private.topics(channel, payload, self.world.keys[key].account)
             if isinstance(topics, str):
                 self._refuse(socket, message, _BAD_ARGUMENT, topics)
                 return
             for topic in topics:
-                (self._user.subscribe if subscribes else self._user.unsubscribe)(socket, channel, topic)
+                (self._private.subscribe if subscribes else self._private.unsubscribe)(socket, channel, topic)
         else:
             self._refuse(socket, message, _BAD_ARGUMENT, f"unknown channel {channel[:40]}")
             return

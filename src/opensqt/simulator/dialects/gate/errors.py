@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opensqt.simulator.dialects.base import VenueError
+from opensqt.simulator.dialects.base import ErrorReply
 from opensqt.simulator.engine.order import RefusalReason
 
 BY_REASON: dict[RefusalReason, tuple[str, str]] = {
@@ -30,62 +30,62 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
 }
 
 
-def of_reason(reason: RefusalReason) -> VenueError:
+def of_reason(reason: RefusalReason) -> ErrorReply:
     """Answer the error that Gate gives for a refusal of the engine."""
     label, message = BY_REASON[reason]
-    return VenueError(404 if reason is RefusalReason.UNKNOWN_ORDER else 400, label, message)
+    return ErrorReply(404 if reason is RefusalReason.UNKNOWN_ORDER else 400, label, message)
 
 
-def bad_value(name: str) -> VenueError:
+def bad_value(name: str) -> ErrorReply:
     """A parameter makes no sense."""
-    return VenueError(400, "INVALID_PARAM_VALUE", f"invalid argument: {name}")
+    return ErrorReply(400, "INVALID_PARAM_VALUE", f"invalid argument: {name}")
 
 
-def missing(name: str) -> VenueError:
+def missing(name: str) -> ErrorReply:
     """A parameter was not sent."""
-    return VenueError(400, "MISSING_REQUIRED_PARAM", f"missing required parameter: {name}")
+    return ErrorReply(400, "MISSING_REQUIRED_PARAM", f"missing required parameter: {name}")
 
 
-def killed() -> VenueError:
+def killed() -> ErrorReply:
     """A fill-or-kill order could not be filled whole."""
-    return VenueError(400, "ORDER_FOK", "killed for FOK")
+    return ErrorReply(400, "ORDER_FOK", "killed for FOK")
 
 
-def missing_header(name: str) -> VenueError:
+def missing_header(name: str) -> ErrorReply:
     """A header that signs the call was not sent."""
-    return VenueError(401, "MISSING_REQUIRED_HEADER", f"missing required header: {name}")
+    return ErrorReply(401, "MISSING_REQUIRED_HEADER", f"missing required header: {name}")
 
 
-def invalid_key() -> VenueError:
+def invalid_key() -> ErrorReply:
     """No account has this key."""
-    return VenueError(401, "INVALID_KEY", "Invalid key provided")
+    return ErrorReply(401, "INVALID_KEY", "Invalid key provided")
 
 
-def invalid_signature() -> VenueError:
+def invalid_signature() -> ErrorReply:
     """What was signed is not what was sent."""
-    return VenueError(401, "INVALID_SIGNATURE", "Signature mismatch")
+    return ErrorReply(401, "INVALID_SIGNATURE", "Signature mismatch")
 
 
-def read_only() -> VenueError:
+def read_only() -> ErrorReply:
     """The key lacks the right to trade."""
-    return VenueError(403, "READ_ONLY", "this key may read only")
+    return ErrorReply(403, "READ_ONLY", "this key may read only")
 
 
-def expired(message: str) -> VenueError:
+def expired(message: str) -> ErrorReply:
     """The call comes too late, or too early."""
-    return VenueError(403, "REQUEST_EXPIRED", message)
+    return ErrorReply(403, "REQUEST_EXPIRED", message)
 
 
-def too_many_requests(retry_after_s: int) -> VenueError:
+def too_many_requests(retry_after_s: int) -> ErrorReply:
     """The caller used up what the endpoint grants."""
-    return VenueError(429, "TOO_MANY_REQUESTS", "Request rate limit exceeded", retry_after_s=retry_after_s)
+    return ErrorReply(429, "TOO_MANY_REQUESTS", "Request rate limit exceeded", retry_after_s=retry_after_s)
 
 
-def unavailable() -> VenueError:
+def unavailable() -> ErrorReply:
     """The venue is overloaded or down."""
-    return VenueError(503, "TOO_BUSY", "The service is busy, please try again later")
+    return ErrorReply(503, "TOO_BUSY", "The service is busy, please try again later")
 
 
-def outcome_unknown() -> VenueError:
+def outcome_unknown() -> ErrorReply:
     """The venue does not know itself whether it was done."""
-    return VenueError(500, "SERVER_ERROR", "Internal server error")
+    return ErrorReply(500, "SERVER_ERROR", "Internal server error")

@@ -28,7 +28,7 @@ _DEPTH_LEVELS = ("20", "50", "100")
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class Subscription:
     """What one subscription of a contract asks for."""
 
     channel: str
@@ -71,10 +71,10 @@ class MarketStreams:
     def __init__(self, world: World, contracts: Contracts, public: PublicData) -> None:
         self._world = world
         self._engine = world.engine
-        self._hub = world.hub
+        self._subscriptions = world.subscriptions
         self._contracts = contracts
         self._public = public
-        self._timed: dict[str, Stream] = {}
+        self._timed: dict[str, Subscription] = {}
         self._due_ms: dict[str, int] = {}
         self._changes: dict[str, _Changes] = {}
         self._candles: dict[str, CandleUpdate] = {}
@@ -83,7 +83,7 @@ class MarketStreams:
         """Whether a channel is one of these."""
         return channel in _FINE
 
-    def streams(self, channel: str, payload: list[str]) -> list[Stream] | str:
+    def streams(self, channel: str, payload: list[str]) -> list[Subscription] | str:
         """Read what a subscription asks for, or answer what is wrong with it."""
         names, variant, every_ms = payload, "", _EVERY_MS.get(channel, 0)
         if channel == "futures.candlesticks":
@@ -98,11 +98,11 @@ class MarketStreams:
         unknown = [name for name in names if name not in self._contracts.by_name]
         if unknown or not names:
             return f"unknown contract {', '.join(unknown)}"
-        return [Stream(channel, self._contracts.by_name[name], variant, every_ms) for name in names]
+        return [Subscription(channel, self._contracts.by_name[name], variant, every_ms) for name in names]
 
-    def subscribe(self, socket: Socket, stream: Stream) -> None:
+    def subscribe(self, socket: Socket, stream: Subscription) -> None:
         """Let a connection hear a stream."""
-        if not self._hub.subscribe(socket, stream.topic):
+        if not self._subscriptions.subscribe(socket, stream.topic):
             return
         socket.channels[stream.fine] += 1
         if stream.every_ms:
@@ -110,9 +110,9 @@ class MarketStreams:
         if stream.fine == "depth":
             self._changes.setdefault(stream.topic, _Changes())
 
-    def unsubscribe(self, socket: Socket, stream: Stream) -> None:
+    def unsubscribe(self, socket: Socket, stream: Subscription) -> None:
         """End that."""
-        if self._hub.unsubscribe(socket, stream.topic):
+        if self._subscriptions.unsubscribe(socket, stream.topic):
             socket.channels[stream.fine] -= 1
 
     def publish(self, event: Event) -> None:
@@ -132,14 +132,14 @@ class MarketStreams:
         """Send the streams whose interval is over, or all that have something to send."""
         now = self._world.monotonic_ms()
         for topic, stream in list(self._timed.items()):
-            if not self._hub.listeners(topic):
+            if not self._subscriptions.subscribers(topic):
                 for kept in (self._timed, self._due_ms, self._changes, self._candles):
                     kept.pop(topic, None)
             elif everything or now >= self._due_ms.get(topic, 0):
                 self._due_ms[topic] = now + stream.every_ms
                 self._send_timed(stream)
 
-    def _send_timed(self, stream: Stream) -> None:
+    def _send_timed(self, stream: Subscription) -> None:
         if stream.fine == "depth":
             self._depth(stream)
         elif stream.fine == "kline":
@@ -163,19 +163,21 @@ class MarketStreams:
                 "A": sizes.of(event.ask_quantity, rules),
             }
 
-        self._send(Stream("futures.book_ticker", rules), event.time_ms, result)
+        self._send(Subscription("futures.book_ticker", rules), event.time_ms, result)
 
     def _trade(self, event: PublicTrade) -> None:
         rules = self._engine.symbol(event.symbol)
         times = {"create_time": event.time_ms // 1000, "create_time_ms": event.time_ms}
-        stream = Stream("futures.trades", rules)
+        stream = Subscription("futures.trades", rules)
         self._send(stream, event.time_ms, lambda sizes: [formats.public_trade(event, rules, sizes) | times])
 
     def _candle(self, event: CandleUpdate) -> None:
         bar = event.candle
         if bar.interval not in INTERVALS:
             return
-        stream = self._timed.get(Stream("futures.candlesticks", self._engine.symbol(bar.symbol), bar.interval).topic)
+        stream = self._timed.get(
+            Subscription("futures.candlesticks", self._engine.symbol(bar.symbol), bar.interval).topic
+        )
         if stream is None:
             return
         if bar.closed:
@@ -185,12 +187,12 @@ class MarketStreams:
         else:
             self._candles[stream.topic] = event
 
-    def _send_candle(self, stream: Stream, update: CandleUpdate) -> None:
+    def _send_candle(self, stream: Subscription, update: CandleUpdate) -> None:
         bar, rules = update.candle, stream.rules
         more = {"n": f"{bar.interval}_{formats.contract(rules)}", "a": decimals.exact(bar.volume)}
         self._send(stream, update.time_ms, lambda sizes: [formats.candle(bar, rules, sizes) | more])
 
-    def _depth(self, stream: Stream) -> None:
+    def _depth(self, stream: Subscription) -> None:
         changes = self._changes[stream.topic]
         if not changes.first_id:
             return
@@ -209,7 +211,7 @@ class MarketStreams:
 
         self._send(stream, changes.time_ms, result)
 
-    def _send(self, stream: Stream, time_ms: int, result: Any) -> None:
-        listeners = self._hub.listeners(stream.topic)
+    def _send(self, stream: Subscription, time_ms: int, result: Any) -> None:
+        listeners = self._subscriptions.subscribers(stream.topic)
         if listeners:
             frames.send(listeners, stream.fine, stream.channel, time_ms, result)

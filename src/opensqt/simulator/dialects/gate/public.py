@@ -57,14 +57,14 @@ class PublicData:
         return parameters.page([self._instrument(rules, call) for rules in self._engine.symbols()], call.params)
 
     def _one_contract(self, call: Call) -> Any:
-        return self._instrument(self._contracts.asked(call.params), call)
+        return self._instrument(self._contracts.requested(call.params), call)
 
     def _instrument(self, rules: SymbolSettings, call: Call) -> Any:
         mark, last = self._engine.mark(rules.symbol), self._engine.last_price(rules.symbol)
         return formats.instrument(rules, mark, last, self._settings, self._contracts.sizes(call.headers))
 
     def _order_book(self, call: Call) -> Any:
-        rules = self._contracts.asked(call.params)
+        rules = self._contracts.requested(call.params)
         if call.params.get("interval", "0") != "0":
             raise errors.bad_value("interval")
         book = self._engine.book(rules.symbol, parameters.limit(call.params, default=10, most=300))
@@ -80,7 +80,7 @@ class PublicData:
         return answer
 
     def _trades(self, call: Call) -> Any:
-        rules = self._contracts.asked(call.params)
+        rules = self._contracts.requested(call.params)
         start, end = parameters.seconds(call.params, "from"), parameters.seconds(call.params, "to")
         found = [
             each
@@ -96,7 +96,7 @@ class PublicData:
 
     def _candles(self, call: Call) -> Any:
         params = call.params
-        rules = self._contracts.asked(params)
+        rules = self._contracts.requested(params)
         interval = params.get("interval", "5m")
         if interval not in INTERVALS:
             raise errors.bad_value("interval")
@@ -115,11 +115,11 @@ class PublicData:
 
     def _tickers(self, call: Call) -> Any:
         if call.params.get("contract"):
-            return [self.ticker(self._contracts.asked(call.params))]
+            return [self.ticker(self._contracts.requested(call.params))]
         return [self.ticker(rules) for rules in self._engine.symbols()]
 
     def _funding_rate(self, call: Call) -> Any:
-        rules = self._contracts.asked(call.params)
+        rules = self._contracts.requested(call.params)
         start, end = parameters.seconds(call.params, "from"), parameters.seconds(call.params, "to")
         rows = [
             {"t": past.time_ms // 1000, "r": decimals.exact(past.funding_rate)}
@@ -130,7 +130,7 @@ class PublicData:
 
     def _risk_limit_tiers(self, call: Call) -> Any:
         wanted = call.params.get("contract")
-        found = [self._contracts.asked(call.params)] if wanted else list(self._engine.symbols())
+        found = [self._contracts.requested(call.params)] if wanted else list(self._engine.symbols())
         return [
             {
                 "tier": 1,

@@ -14,7 +14,7 @@ from opensqt.simulator.clock import SimulatorClock
 from opensqt.simulator.dialects.base import Call
 from opensqt.simulator.dialects.gate import errors
 from opensqt.simulator.keys import Keyring
-from opensqt.simulator.rate_limits import Window
+from opensqt.simulator.rate_limits import FixedWindow
 from opensqt.simulator.settings import SimulatorSettings
 
 _GAP_MS = 60_000
@@ -36,9 +36,9 @@ class Security:
         self._clock = clock
         self._keys = keys
         self._users = {account.key: _FIRST_USER + number for number, account in enumerate(settings.accounts)}
-        self._endpoints = Window(max(1, rules.weight_per_minute // 12), 10_000)
+        self._endpoints = FixedWindow(max(1, rules.weight_per_minute // 12), 10_000)
         placing = max(1, rules.orders_per_10s // 3)
-        self._orders = {times: Window(placing * times, 1_000) for times in (1, 2)}
+        self._orders = {times: FixedWindow(placing * times, 1_000) for times in (1, 2)}
 
     def user(self, account: str) -> int:
         """Answer the user id of an account."""
@@ -79,11 +79,11 @@ class Security:
 
     def _charge(self, call: Call) -> None:
         now = self._clock.server_ms()
-        who = call.headers.get("KEY") or call.address
+        subject = call.headers.get("KEY") or call.address
         times = _ORDER_OPERATIONS.get(call.route.operation)
         window = self._endpoints if times is None else self._orders[times]
-        key = f"{who} {call.route.method} {call.route.path}" if times is None else who
-        granted = window.add(key, 1, now)
+        key = f"{subject} {call.route.method} {call.route.path}" if times is None else subject
+        granted = window.count(key, 1, now)
         reset_ms = now if granted else now + window.remaining_ms(now)
         call.reply_headers["X-Gate-RateLimit-Limit"] = str(window.limit)
         call.reply_headers["X-Gate-RateLimit-Requests-Remain"] = str(max(0, window.limit - window.used(key, now)))

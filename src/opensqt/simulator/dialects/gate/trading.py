@@ -9,7 +9,7 @@ from typing import Any
 
 from opensqt.model.account import PositionMode
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
-from opensqt.simulator.dialects.base import Call, Dialect, Route, VenueError
+from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, Route
 from opensqt.simulator.dialects.gate import errors, formats, parameters
 from opensqt.simulator.dialects.gate.contracts import Contracts
 from opensqt.simulator.dialects.gate.parameters import Fields
@@ -91,14 +91,14 @@ class Trading:
             answer: dict[str, Any] = {"user_id": self._security.user(call.account), "id": str(name)}
             try:
                 self._cancel_one(call, str(name))
-            except VenueError as error:
+            except ErrorReply as error:
                 answers.append({**answer, "succeeded": False, "message": error.code})
             else:
                 answers.append({**answer, "succeeded": True, "message": ""})
         return answers
 
     def _cancel_all(self, call: Call) -> Any:
-        rules = self._contracts.asked(call.params)
+        rules = self._contracts.requested(call.params)
         side = {"": None, "bid": Side.BUY, "ask": Side.SELL}.get(call.params.get("side", ""))
         chosen = [order for order in self._engine.open_orders(call.account, rules.symbol) if side in (None, order.side)]
         if call.ignored:
@@ -141,7 +141,7 @@ class Trading:
         status = parameters.text(call.params, "status")
         if status not in ("open", "finished"):
             raise errors.bad_value("status")
-        symbol = self._contracts.asked_or_all(call.params)
+        symbol = self._contracts.requested_or_all(call.params)
         if status == "open":
             found = self._engine.open_orders(call.account, symbol)
         else:
@@ -149,7 +149,7 @@ class Trading:
         return self._list(call, found)
 
     def _orders_in_time(self, call: Call) -> Any:
-        symbol = self._contracts.asked_or_all(call.params)
+        symbol = self._contracts.requested_or_all(call.params)
         start, end = parameters.seconds(call.params, "from"), parameters.seconds(call.params, "to")
         until = None if end is None else end + 999
         return self._list(call, self._engine.orders(call.account, symbol, since_ms=start, until_ms=until))
@@ -169,7 +169,7 @@ class Trading:
             fill
             for fill in self._engine.fills(
                 call.account,
-                self._contracts.asked_or_all(call.params),
+                self._contracts.requested_or_all(call.params),
                 order_id=None if order_id == "0" else order_id,
             )
             if not last_id or int(fill.trade_id) < last_id
@@ -183,7 +183,7 @@ class Trading:
         found = [
             fill
             for fill in self._engine.fills(
-                call.account, self._contracts.asked_or_all(call.params), since_ms=start, until_ms=until
+                call.account, self._contracts.requested_or_all(call.params), since_ms=start, until_ms=until
             )
             if role in ("", "maker" if fill.is_maker else "taker")
         ]
@@ -198,7 +198,7 @@ class Trading:
 
     def _read(self, call: Call, fields: Fields) -> NewOrder:
         """Read an order, and check what Gate checks before its engine sees it."""
-        rules = self._contracts.asked(fields)
+        rules = self._contracts.requested(fields)
         hedge = self._engine.position_mode(call.account) is PositionMode.HEDGE
         contracts = parameters.decimal(fields, "size")
         reduce_only = parameters.boolean(fields, "reduce_only")
@@ -239,7 +239,7 @@ class Trading:
     def _held(self, account: str, rules: SymbolSettings, side: PositionSide) -> Decimal:
         found = [view for view in self._engine.positions(account, rules.symbol) if view.position_side is side]
         if not found[0].quantity:
-            raise VenueError(400, "POSITION_EMPTY", "empty position")
+            raise ErrorReply(400, "POSITION_EMPTY", "empty position")
         return found[0].quantity
 
     def _or_error(self, call: Call, item: Any) -> dict[str, Any]:
@@ -248,7 +248,7 @@ class Trading:
             return {"succeeded": True, **self._place_one(call, _object(item))}
         except Refused as refused:
             error = self._dialect.translate(refused)
-        except VenueError as refusal:
+        except ErrorReply as refusal:
             error = refusal
         named = {"text": str(item["text"])} if isinstance(item, dict) and "text" in item else {}
         return {**named, "succeeded": False, "label": error.code, "detail": error.message}

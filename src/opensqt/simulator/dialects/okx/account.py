@@ -31,7 +31,7 @@ class AccountData:
         self._deposited_ms = world.engine.now_ms()
 
     def routes(self) -> list[Route]:
-        """Answer the endpoints."""
+        """OkxReply the endpoints."""
 
         def get(path: str, operation: str, handler: Any, limit: int = 10) -> Route:
             return Route("GET", f"/api/v5/{path}", operation, handler, limit)

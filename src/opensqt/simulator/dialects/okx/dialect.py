@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from opensqt.simulator.dialects.base import Call, Dialect, Params, Reply, Route, VenueError, World, words
-from opensqt.simulator.dialects.okx import answers, channels, errors
+from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, HttpReply, Params, Route, World, message_of
+from opensqt.simulator.dialects.okx import errors, replies, subscriptions
 from opensqt.simulator.dialects.okx.account import AccountData
 from opensqt.simulator.dialects.okx.instruments import Instruments
 from opensqt.simulator.dialects.okx.market_streams import MarketStreams
@@ -30,11 +30,11 @@ _IDLE_MS = 30_000
 _ORDER_OPERATIONS = ("place_order", "batch_place", "cancel_order", "batch_cancel")
 
 
-class Okx(Dialect):
+class OkxDialect(Dialect):
     """The venue's wire protocol as its documentation gives it."""
 
     name = "okx"
-    habits = VenueRules(post_only_crossing="expire", least_notional=False)
+    venue_rules = VenueRules(post_only_crossing="expire", least_notional=False)
 
     def __init__(self, world: World) -> None:
         self._instruments = Instruments(world.engine)
@@ -55,48 +55,48 @@ class Okx(Dialect):
         """Check key, timestamp, signature and passphrase, then the endpoint's limit."""
         self._security.admit(call)
 
-    def answer(self, call: Call) -> Reply:
+    def handle(self, call: Call) -> HttpReply:
         """Do what is asked and wrap the answer."""
         try:
-            return Reply(200, answers.write(call.route.handler(call)))
+            return HttpReply(200, replies.write(call.route.handler(call)))
         except Refused as refused:
             raise self.translate(refused) from refused
 
-    def translate(self, refused: Refused) -> VenueError:
+    def translate(self, refused: Refused) -> ErrorReply:
         """Say a refusal of the engine with OKX's code."""
         return errors.of_reason(refused.reason)
 
-    def fail(self, error: VenueError) -> Reply:
+    def fail(self, error: ErrorReply) -> HttpReply:
         """Write `{"code": ..., "msg": ..., "data": []}`, or the row that an order request's refusal stands in."""
         headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
-        return Reply(error.status, answers.write_error(error), headers)
+        return HttpReply(error.status, replies.write_error(error), headers)
 
-    def unknown_path(self, method: str, path: str) -> VenueError:
+    def unknown_path(self, method: str, path: str) -> ErrorReply:
         """Say that nothing is served there."""
-        return VenueError(404, "404", f"{method} {path}: not found")
+        return ErrorReply(404, "404", f"{method} {path}: not found")
 
-    def verdict(self, fault: Fault) -> VenueError:
+    def fault_error(self, fault: Fault) -> ErrorReply:
         """Write the error that a fault asks for; the refusal of an order stands in a row."""
         if fault.kind is FaultKind.REFUSE:
-            message = fault.message or words(fault.code, errors.BY_REASON)
+            message = fault.message or message_of(fault.code, errors.BY_REASON)
             if fault.on in _ORDER_OPERATIONS:
                 return errors.RowRefused(fault.code, message, {"ordId": "", "clOrdId": ""})
-            return VenueError(fault.status or 200, fault.code, message)
-        return super().verdict(fault)
+            return ErrorReply(fault.status or 200, fault.code, message)
+        return super().fault_error(fault)
 
-    def usual_error(self, fault: Fault) -> VenueError:
-        """Answer what the venue usually says where a fault of this kind strikes."""
+    def usual_error(self, fault: Fault) -> ErrorReply:
+        """OkxReply what the venue usually says where a fault of this kind strikes."""
         if fault.kind is FaultKind.TIMEOUT_UNKNOWN:
             return errors.outcome_unknown()
         if fault.kind is FaultKind.RATE_LIMITED:
             error = errors.too_many_requests()
-            return VenueError(error.status, error.code, error.message, retry_after_s=fault.retry_after_s)
+            return ErrorReply(error.status, error.code, error.message, retry_after_s=fault.retry_after_s)
         if fault.kind is FaultKind.BANNED:
             return errors.banned(fault.retry_after_s)
         return errors.unavailable()
 
     def addresses(self, host: str) -> dict[str, dict[str, str]]:
-        """Answer the base URLs; the WebSocket ones by category."""
+        """OkxReply the base URLs; the WebSocket ones by category."""
         ws = {name: f"ws://{host}{path}" for path, name in _PATHS.items()}
         return {"rest": {"base": f"http://{host}"}, "ws": {"base": f"ws://{host}/ws/v5", **ws}}
 
@@ -126,7 +126,7 @@ class Okx(Dialect):
             message = None
         args = message.get("args") if isinstance(message, dict) else None
         if not isinstance(message, dict) or not isinstance(args, list) or not args:
-            self._refuse(socket, VenueError(400, "60012", f"Illegal request: {text[:200]}"))
+            self._refuse(socket, ErrorReply(400, "60012", f"Illegal request: {text[:200]}"))
             return
         operation = message.get("op")
         number = {"id": message["id"]} if "id" in message else {}
@@ -137,8 +137,8 @@ class Okx(Dialect):
                 for arg in args:
                     self._subscribe(socket, arg, operation, number)
             else:
-                raise VenueError(400, "60012", f"Illegal request: {text[:200]}")
-        except VenueError as error:
+                raise ErrorReply(400, "60012", f"Illegal request: {text[:200]}")
+        except ErrorReply as error:
             self._refuse(socket, error, **number)
 
     def publish(self, event: Event) -> None:
@@ -152,7 +152,7 @@ class Okx(Dialect):
         self._market.tick(everything=everything)
         self._private.tick()
         oldest_ms = self.world.monotonic_ms() - _IDLE_MS
-        for socket in [socket for socket in self.hub.sockets if socket.state["used_ms"] < oldest_ms]:
+        for socket in [socket for socket in self.subscriptions.sockets if socket.state["used_ms"] < oldest_ms]:
             socket.cut()
 
     def expire_keys(self, copies: int) -> None:
@@ -160,24 +160,24 @@ class Okx(Dialect):
 
     def _login(self, socket: Socket, arg: Any) -> None:
         if not isinstance(arg, dict):
-            raise VenueError(400, "60012", "Illegal request: login: expected an object")
+            raise ErrorReply(400, "60012", "Illegal request: login: expected an object")
         key, passphrase, timestamp, sign = (
             str(arg.get(name, "")) for name in ("apiKey", "passphrase", "timestamp", "sign")
         )
         account = self._security.login(key, passphrase, timestamp, sign)
         socket.state.update(account=account, key=key)
-        self._tell(socket, {"event": "login", "code": "0", "msg": ""})
+        self._reply(socket, {"event": "login", "code": "0", "msg": ""})
 
     def _subscribe(self, socket: Socket, arg: Any, operation: str, number: dict[str, Any]) -> None:
-        channel = channels.parse(arg, socket.state["path"], self._instruments)
+        channel = subscriptions.parse(arg, socket.state["path"], self._instruments)
         if channel.private and not socket.state["account"]:
-            raise VenueError(400, "60011", "Please log in")
+            raise ErrorReply(400, "60011", "Please log in")
         streams = self._private if channel.private else self._market
-        self._tell(socket, {"event": operation, "arg": channel.arg, **number})
+        self._reply(socket, {"event": operation, "arg": channel.arg, **number})
         (streams.subscribe if operation == "subscribe" else streams.unsubscribe)(socket, channel)
 
-    def _refuse(self, socket: Socket, error: VenueError, **number: Any) -> None:
-        self._tell(socket, {"event": "error", "code": error.code, "msg": error.message, **number})
+    def _refuse(self, socket: Socket, error: ErrorReply, **number: Any) -> None:
+        self._reply(socket, {"event": "error", "code": error.code, "msg": error.message, **number})
 
-    def _tell(self, socket: Socket, message: dict[str, Any]) -> None:
+    def _reply(self, socket: Socket, message: dict[str, Any]) -> None:
         socket.reply(orjson.dumps(message | {"connId": socket.state["connection"]}))

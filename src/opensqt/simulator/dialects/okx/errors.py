@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from opensqt.simulator.dialects.base import VenueError
+from opensqt.simulator.dialects.base import ErrorReply
 from opensqt.simulator.engine.order import RefusalReason
 
 BY_REASON: dict[RefusalReason, tuple[str, str]] = {
@@ -45,7 +45,7 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
 }
 
 
-class RowRefused(VenueError):
+class RowRefused(ErrorReply):
     """A refusal that stands in a row of the answer, as those of order requests do; the answer itself has code 1.
 
     Attributes:
@@ -57,50 +57,50 @@ class RowRefused(VenueError):
         self.row = row
 
 
-def of_reason(reason: RefusalReason) -> VenueError:
-    """Answer the error that OKX gives for a refusal of the engine."""
+def of_reason(reason: RefusalReason) -> ErrorReply:
+    """OkxReply the error that OKX gives for a refusal of the engine."""
     code, message = BY_REASON.get(reason, ("51000", "Parameter error"))
-    return VenueError(200, code, message)
+    return ErrorReply(200, code, message)
 
 
-def bad(name: str) -> VenueError:
+def bad(name: str) -> ErrorReply:
     """A parameter's value is outside of what is allowed."""
-    return VenueError(200, "51000", f"Parameter {name} error")
+    return ErrorReply(200, "51000", f"Parameter {name} error")
 
 
-def missing(name: str) -> VenueError:
+def missing(name: str) -> ErrorReply:
     """A mandatory parameter was not sent."""
-    return VenueError(400, "50014", f"Parameter {name} cannot be empty.")
+    return ErrorReply(400, "50014", f"Parameter {name} cannot be empty.")
 
 
-def either(one: str, other: str) -> VenueError:
+def either(one: str, other: str) -> ErrorReply:
     """One of two parameters is needed."""
-    return VenueError(400, "50015", f"Either parameter {one} or {other} is required.")
+    return ErrorReply(400, "50015", f"Either parameter {one} or {other} is required.")
 
 
-def not_json() -> VenueError:
+def not_json() -> ErrorReply:
     """The body is no JSON."""
-    return VenueError(400, "50002", "JSON syntax error")
+    return ErrorReply(400, "50002", "JSON syntax error")
 
 
-def unknown_instrument() -> VenueError:
+def unknown_instrument() -> ErrorReply:
     """The instrument is none of ours."""
     return of_reason(RefusalReason.UNKNOWN_SYMBOL)
 
 
-def cannot_cancel() -> VenueError:
+def cannot_cancel() -> ErrorReply:
     """A cancel names no open order."""
     return of_reason(RefusalReason.ORDER_CLOSED)
 
 
-def too_many_requests() -> VenueError:
+def too_many_requests() -> ErrorReply:
     """The endpoint was asked too often; OKX tells no time to wait, its windows are two seconds."""
-    return VenueError(429, "50011", "Too Many Requests")
+    return ErrorReply(429, "50011", "Too Many Requests")
 
 
-def outcome_unknown() -> VenueError:
+def outcome_unknown() -> ErrorReply:
     """The venue does not know itself whether it was done."""
-    return VenueError(
+    return ErrorReply(
         400,
         "50004",
         "API endpoint request timeout (does not mean that the request was successful or failed,"
@@ -108,11 +108,11 @@ def outcome_unknown() -> VenueError:
     )
 
 
-def banned(retry_after_s: int) -> VenueError:
+def banned(retry_after_s: int) -> ErrorReply:
     """The edge in front of the venue shut the address out."""
-    return VenueError(403, "1006", "Access denied: your IP address has been banned", retry_after_s=retry_after_s)
+    return ErrorReply(403, "1006", "Access denied: your IP address has been banned", retry_after_s=retry_after_s)
 
 
-def unavailable() -> VenueError:
+def unavailable() -> ErrorReply:
     """The venue is down or overloaded."""
-    return VenueError(503, "50001", "Service temporarily unavailable. Please try again later.")
+    return ErrorReply(503, "50001", "Service temporarily unavailable. Please try again later.")

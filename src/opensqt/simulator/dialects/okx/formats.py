@@ -43,7 +43,7 @@ _NO_CHANGE = "0"
 
 
 def client_id(of: SimOrder | SimFill) -> str:
-    """Answer the client id; empty where the engine made one because none was given."""
+    """OkxReply the client id; empty where the engine made one because none was given."""
     made = (f"auto{of.order_id}", f"autoclose{of.order_id}")
     return "" if of.client_order_id in made else of.client_order_id
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from opensqt.simulator.dialects.base import World
-from opensqt.simulator.dialects.okx.channels import Channel
+from opensqt.simulator.dialects.okx.subscriptions import Subscription
 from opensqt.simulator.sockets import Socket
 
 
@@ -16,45 +16,45 @@ class Sender:
     """Sends to who listens, and notes when each connection last carried something."""
 
     def __init__(self, world: World) -> None:
-        self._hub = world.hub
+        self._subscriptions = world.subscriptions
         self._monotonic_ms = world.monotonic_ms
 
-    def subscribe(self, socket: Socket, topic: str, channel: Channel) -> bool:
+    def subscribe(self, socket: Socket, topic: str, channel: Subscription) -> bool:
         """Let a connection hear a topic; say whether that is new."""
-        if not self._hub.subscribe(socket, topic):
+        if not self._subscriptions.subscribe(socket, topic):
             return False
         socket.channels.update(channel.fine.split("+"))
         return True
 
-    def unsubscribe(self, socket: Socket, topic: str, channel: Channel) -> None:
+    def unsubscribe(self, socket: Socket, topic: str, channel: Subscription) -> None:
         """End that."""
-        if self._hub.unsubscribe(socket, topic):
+        if self._subscriptions.unsubscribe(socket, topic):
             socket.channels.subtract(channel.fine.split("+"))
 
-    def heard(self, topic: str) -> bool:
+    def has_subscribers(self, topic: str) -> bool:
         """Whether anybody listens."""
-        return bool(self._hub.listeners(topic))
+        return bool(self._subscriptions.subscribers(topic))
 
-    def send(self, topic: str, channel: Channel, rows: Sequence[Any], **more: Any) -> None:
+    def send(self, topic: str, channel: Subscription, rows: Sequence[Any], **more: Any) -> None:
         """Send rows to all who hear a topic."""
-        listeners = list(self._hub.listeners(topic))
+        listeners = list(self._subscriptions.subscribers(topic))
         if not listeners:
             return
         frame = encode(channel, rows, **more)
         for socket in listeners:
-            self.touch(socket)
+            self.mark_active(socket)
             socket.send(frame, channel.fine)
 
-    def send_to(self, socket: Socket, channel: Channel, rows: Sequence[Any], **more: Any) -> None:
+    def send_to(self, socket: Socket, channel: Subscription, rows: Sequence[Any], **more: Any) -> None:
         """Send rows to one connection."""
-        self.touch(socket)
+        self.mark_active(socket)
         socket.send(encode(channel, rows, **more), channel.fine)
 
-    def touch(self, socket: Socket) -> None:
+    def mark_active(self, socket: Socket) -> None:
         """Note that a connection is in use."""
         socket.state["used_ms"] = self._monotonic_ms()
 
 
-def encode(channel: Channel, rows: Sequence[Any], **more: Any) -> bytes:
+def encode(channel: Subscription, rows: Sequence[Any], **more: Any) -> bytes:
     """Encode a frame."""
     return orjson.dumps({"arg": channel.arg, **more, "data": list(rows)})

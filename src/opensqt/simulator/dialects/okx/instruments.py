@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from opensqt.simulator.dialects import decimals
-from opensqt.simulator.dialects.base import VenueError
+from opensqt.simulator.dialects.base import ErrorReply
 from opensqt.simulator.dialects.okx import errors
-from opensqt.simulator.engine.engine import Engine
+from opensqt.simulator.engine.engine import SimEngine
 from opensqt.simulator.settings import SymbolSettings
 
 _SIZES = {"BTC": Decimal("0.01"), "ETH": Decimal("0.1")}
@@ -21,7 +21,7 @@ _STEPS_PER_CONTRACT = 10
 class Instrument:
     """One swap."""
 
-    engine: Engine
+    engine: SimEngine
     symbol: str
     """Canonical."""
     size: Decimal
@@ -92,20 +92,20 @@ class Instrument:
 class Instruments:
     """Every swap, by either name."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: SimEngine) -> None:
         swaps = [Instrument(engine, rules.symbol, _size(rules)) for rules in engine.symbols()]
         self.by_symbol = {swap.symbol: swap for swap in swaps}
         self._by_id = {swap.inst_id: swap for swap in swaps}
 
     def find(self, inst_id: str) -> Instrument | None:
-        """Answer a swap by the venue's name, or None."""
+        """OkxReply a swap by the venue's name, or None."""
         return self._by_id.get(inst_id)
 
     def get(self, inst_id: str) -> Instrument:
-        """Answer a swap by the venue's name.
+        """OkxReply a swap by the venue's name.
 
         Raises:
-            VenueError: There is none.
+            ErrorReply: There is none.
         """
         if not inst_id:
             raise errors.missing("instId")
@@ -115,11 +115,11 @@ class Instruments:
         return found
 
     def family(self, family: str) -> list[Instrument]:
-        """Answer the swaps of an underlying; all when none is named."""
+        """OkxReply the swaps of an underlying; all when none is named."""
         return [swap for swap in self.by_symbol.values() if family in ("", swap.family)]
 
     def some(self, inst_ids: str) -> list[Instrument]:
-        """Answer the swaps of a list of names with commas; all when it is empty."""
+        """OkxReply the swaps of a list of names with commas; all when it is empty."""
         if not inst_ids:
             return list(self.by_symbol.values())
         return [self.get(inst_id) for inst_id in inst_ids.split(",")]
@@ -128,10 +128,10 @@ class Instruments:
         """Whether an instType has any of our swaps in it.
 
         Raises:
-            VenueError: There is no such type.
+            ErrorReply: There is no such type.
         """
         if kind not in ("", "ANY", "SWAP", "SPOT", "MARGIN", "FUTURES", "OPTION", "EVENTS"):
-            raise VenueError(400, "51000", "Parameter instType error")
+            raise ErrorReply(400, "51000", "Parameter instType error")
         return kind in ("", "ANY", "SWAP")
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from opensqt.simulator.dialects.base import World
 from opensqt.simulator.dialects.okx import formats
-from opensqt.simulator.dialects.okx.channels import Channel
 from opensqt.simulator.dialects.okx.frames import Sender
 from opensqt.simulator.dialects.okx.instruments import Instrument, Instruments
 from opensqt.simulator.dialects.okx.public import PublicData
+from opensqt.simulator.dialects.okx.subscriptions import Subscription
 from opensqt.simulator.engine.events import BookTicker, CandleUpdate, DepthUpdate, Event, PublicTrade, SimCandle
 from opensqt.simulator.sockets import Socket
 
@@ -49,12 +49,12 @@ class MarketStreams:
         self._instruments = instruments
         self._public = public
         self._sender = Sender(world)
-        self._channels: dict[str, Channel] = {}
+        self._channels: dict[str, Subscription] = {}
         self._due_ms: dict[str, int] = {}
         self._changes: dict[str, _Changes] = {}
         self._candles: dict[str, SimCandle] = {}
 
-    def subscribe(self, socket: Socket, channel: Channel) -> None:
+    def subscribe(self, socket: Socket, channel: Subscription) -> None:
         """Let a connection hear a channel, and send it how things stand."""
         if not self._sender.subscribe(socket, channel.topic, channel):
             return
@@ -65,7 +65,7 @@ class MarketStreams:
         elif channel.name not in ("trades", "trades-all"):
             self._sender.send_to(socket, channel, [self._row(channel)])
 
-    def unsubscribe(self, socket: Socket, channel: Channel) -> None:
+    def unsubscribe(self, socket: Socket, channel: Subscription) -> None:
         """End that."""
         self._sender.unsubscribe(socket, channel.topic, channel)
 
@@ -91,20 +91,20 @@ class MarketStreams:
         """Send the channels whose interval is over, or all that have something to send."""
         now = self._monotonic_ms()
         for topic, channel in list(self._channels.items()):
-            if not self._sender.heard(topic):
+            if not self._sender.has_subscribers(topic):
                 for kept in (self._channels, self._due_ms, self._changes, self._candles):
                     kept.pop(topic, None)
             elif channel.every_ms and (everything or now >= self._due_ms.get(topic, 0)):
                 self._due_ms[topic] = now + channel.every_ms
                 self._send_timed(channel)
 
-    def _named(self, name: str, symbol: str) -> list[Channel]:
+    def _named(self, name: str, symbol: str) -> list[Subscription]:
         return [channel for channel in self._channels.values() if channel.name == name and channel.symbol == symbol]
 
-    def _swap(self, channel: Channel) -> Instrument:
+    def _swap(self, channel: Subscription) -> Instrument:
         return self._instruments.by_symbol[channel.symbol]
 
-    def _send_timed(self, channel: Channel) -> None:
+    def _send_timed(self, channel: Subscription) -> None:
         if channel.name == "books":
             self._send_changes(channel)
         elif channel.interval:
@@ -124,7 +124,7 @@ class MarketStreams:
             self._candles.pop(channel.topic, None)
             self._sender.send(channel.topic, channel, [formats.candle(bar, self._swap(channel))])
 
-    def _row(self, channel: Channel) -> Any:
+    def _row(self, channel: Subscription) -> Any:
         """How things stand in a channel."""
         swap, symbol = self._swap(channel), channel.symbol
         if channel.interval:
@@ -141,7 +141,7 @@ class MarketStreams:
         sides = {"asks": formats.levels(book.asks, swap), "bids": formats.levels(book.bids, swap)}
         return {**sides, "instId": swap.inst_id, "ts": str(book.time_ms), "seqId": book.last_update_id}
 
-    def _send_snapshot(self, socket: Socket, channel: Channel) -> None:
+    def _send_snapshot(self, socket: Socket, channel: Subscription) -> None:
         swap, book = self._swap(channel), self._engine.book(channel.symbol, _BOOK_DEPTH)
         self._changes.setdefault(channel.topic, _Changes(book.last_update_id))
         row = {
@@ -154,7 +154,7 @@ class MarketStreams:
         }
         self._sender.send_to(socket, channel, [row], action="snapshot")
 
-    def _send_changes(self, channel: Channel) -> None:
+    def _send_changes(self, channel: Subscription) -> None:
         changes = self._changes.get(channel.topic)
         if changes is None or changes.last_id == changes.previous_id:
             return
@@ -170,7 +170,7 @@ class MarketStreams:
         changes.clear()
         self._sender.send(channel.topic, channel, [row], action="update")
 
-    def _checksum(self, channel: Channel) -> int:
+    def _checksum(self, channel: Subscription) -> int:
         """CRC32, signed, over price and size of the first levels, bids and asks in turn."""
         swap, book = self._swap(channel), self._engine.book(channel.symbol, _CHECKED_DEPTH)
         sides = (formats.levels(book.bids, swap), formats.levels(book.asks, swap))

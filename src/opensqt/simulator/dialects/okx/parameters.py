@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from opensqt.simulator.dialects.base import Call, VenueError
+from opensqt.simulator.dialects.base import Call, ErrorReply
 from opensqt.simulator.dialects.okx import errors
 
 _DECIMAL = re.compile(r"\d{1,20}(\.\d{1,20})?")
@@ -35,7 +35,7 @@ def rows(call: Call) -> list[Row]:
     if not read:
         raise errors.missing("args")
     if len(read) > _MOST_IN_BATCH:
-        raise VenueError(400, "51111", f"Maximum {_MOST_IN_BATCH} orders can be placed in bulk.")
+        raise ErrorReply(400, "51111", f"Maximum {_MOST_IN_BATCH} orders can be placed in bulk.")
     return read
 
 
@@ -117,7 +117,7 @@ def page(found: Sequence[T], keys: Sequence[int], row: Row, most: int = 100) -> 
 
 def _json(content: str) -> Any:
     if not content:
-        raise VenueError(400, "50000", "Body for POST request cannot be empty.")
+        raise ErrorReply(400, "50000", "Body for POST request cannot be empty.")
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:

@@ -7,9 +7,9 @@ from typing import Any
 from opensqt.simulator.dialects.base import World
 from opensqt.simulator.dialects.okx import formats
 from opensqt.simulator.dialects.okx.account import AccountData
-from opensqt.simulator.dialects.okx.channels import Channel
 from opensqt.simulator.dialects.okx.frames import Sender
 from opensqt.simulator.dialects.okx.instruments import Instruments, divided, plain
+from opensqt.simulator.dialects.okx.subscriptions import Subscription
 from opensqt.simulator.dialects.okx.trading import Trading
 from opensqt.simulator.engine.events import AccountChanged, AccountReason, Event, OrderChanged
 from opensqt.simulator.sockets import Socket
@@ -33,10 +33,10 @@ class PrivateStreams:
         self._account = account
         self._trading = trading
         self._sender = Sender(world)
-        self._channels: dict[str, tuple[str, Channel]] = {}
+        self._channels: dict[str, tuple[str, Subscription]] = {}
         self._due_ms = 0
 
-    def subscribe(self, socket: Socket, channel: Channel) -> None:
+    def subscribe(self, socket: Socket, channel: Subscription) -> None:
         """Let a connection hear a channel of its account, and send it how things stand; orders are not told then."""
         account = socket.state["account"]
         topic = f"{account}|{channel.topic}"
@@ -47,7 +47,7 @@ class PrivateStreams:
             rows = self._standing(account, channel)
             self._sender.send_to(socket, channel, rows, eventType="snapshot", curPage=1, lastPage=True)
 
-    def unsubscribe(self, socket: Socket, channel: Channel) -> None:
+    def unsubscribe(self, socket: Socket, channel: Subscription) -> None:
         """End that."""
         self._sender.unsubscribe(socket, f"{socket.state['account']}|{channel.topic}", channel)
 
@@ -62,7 +62,7 @@ class PrivateStreams:
 
     def tick(self) -> None:
         """Tell balance and positions at intervals."""
-        for topic in [topic for topic in self._channels if not self._sender.heard(topic)]:
+        for topic in [topic for topic in self._channels if not self._sender.has_subscribers(topic)]:
             del self._channels[topic]
         now = self._monotonic_ms()
         if now < self._due_ms:
@@ -72,7 +72,7 @@ class PrivateStreams:
             if channel.name in ("account", "positions"):
                 self._sender.send(topic, channel, self._standing(account, channel), eventType="interval_update")
 
-    def _of(self, account: str, name: str) -> list[tuple[str, Channel]]:
+    def _of(self, account: str, name: str) -> list[tuple[str, Subscription]]:
         return [
             (topic, channel)
             for topic, (owner, channel) in self._channels.items()
@@ -95,18 +95,18 @@ class PrivateStreams:
         for topic, channel in self._of(event.account, "balance_and_position"):
             self._sender.send(topic, channel, [self._both(event)])
 
-    def _standing(self, account: str, channel: Channel) -> list[Any]:
+    def _standing(self, account: str, channel: Subscription) -> list[Any]:
         if channel.name == "account":
             return [self._account.balance(account)]
         now = str(self._engine.now_ms())
-        held = [row | {"pTime": now} for row in self._account.held(account) if self._wants(channel, row)]
+        held = [row | {"pTime": now} for row in self._account.held(account) if self._matches(channel, row)]
         if channel.name == "positions":
             return held
         balance = self._engine.balance(account)
         cash = {"ccy": balance.asset, "cashBal": plain(balance.wallet_balance), "uTime": now}
         return [{"pTime": now, "eventType": "snapshot", "balData": [cash], "posData": held, "trades": []}]
 
-    def _wants(self, channel: Channel, row: dict[str, Any]) -> bool:
+    def _matches(self, channel: Subscription, row: dict[str, Any]) -> bool:
         swap = self._instruments.by_symbol.get(channel.symbol)
         return swap is None or row["instId"] == swap.inst_id
 

@@ -27,7 +27,7 @@ class PublicData:
         self._instruments = instruments
 
     def routes(self) -> list[Route]:
-        """Answer the endpoints."""
+        """OkxReply the endpoints."""
 
         def get(path: str, handler: Any, limit: int = 20, operation: str = "market_data") -> Route:
             return Route("GET", f"/api/v5/{path}", operation, handler, limit, security="none")
@@ -52,7 +52,7 @@ class PublicData:
         ]
 
     def list_instruments(self, call: Call) -> Any:
-        """Answer the instruments of a type; of all types but SWAP there are none."""
+        """OkxReply the instruments of a type; of all types but SWAP there are none."""
         kind = parameters.required(call.params, "instType")
         if not self._instruments.check_type(kind):
             return []
@@ -135,7 +135,7 @@ class PublicData:
         return [self.ticker(swap) for swap in self._instruments.family(call.params.get("instFamily", ""))]
 
     def ticker(self, swap: Instrument) -> dict[str, Any]:
-        """Answer one ticker."""
+        """OkxReply one ticker."""
         symbol = swap.symbol
         return formats.ticker(self._engine.day(symbol), self._engine.best(symbol), swap, self._engine.now_ms())
 

@@ -47,15 +47,15 @@ class Records:
             self._write(event.account, event, event.amount)
 
     def last_fill(self, order: SimOrder) -> SimFill | None:
-        """Answer the newest fill of an order."""
+        """OkxReply the newest fill of an order."""
         return self._last.get(order.order_id)
 
     def fees(self, order: SimOrder) -> Decimal:
-        """Answer what was paid for an order so far."""
+        """OkxReply what was paid for an order so far."""
         return self._fees.get(order.order_id, ZERO)
 
     def bills(self, account: str) -> list[Bill]:
-        """Answer an account's bills, newest first."""
+        """OkxReply an account's bills, newest first."""
         return self._bills[account][::-1]
 
     def _write(self, account: str, cause: SimFill | FundingPaid, change: Decimal) -> None:

@@ -8,14 +8,14 @@ import hmac
 from datetime import UTC, datetime
 
 from opensqt.simulator.clock import SimulatorClock
-from opensqt.simulator.dialects.base import Call, VenueError
+from opensqt.simulator.dialects.base import Call, ErrorReply
 from opensqt.simulator.dialects.okx import errors, parameters
 from opensqt.simulator.keys import Keyring
-from opensqt.simulator.rate_limits import Window
+from opensqt.simulator.rate_limits import FixedWindow
 from opensqt.simulator.settings import SimulatorSettings
 
 _WINDOW_MS = 2_000
-_PATIENCE_MS = 30_000
+_TIMESTAMP_TOLERANCE_MS = 30_000
 _HEADERS = (
     ("OK-ACCESS-KEY", "50103"),
     ("OK-ACCESS-PASSPHRASE", "50104"),
@@ -35,66 +35,66 @@ class Security:
     def __init__(self, settings: SimulatorSettings, clock: SimulatorClock, keys: Keyring) -> None:
         self._clock = clock
         self._keys = keys
-        self._windows: dict[str, Window] = {}
+        self._windows: dict[str, FixedWindow] = {}
 
     def admit(self, call: Call) -> None:
         """Let the call pass and name its account, or raise what OKX answers."""
         if call.route.security == "signed":
             self._check_signed(call)
         if call.headers.get("x-simulated-trading", "0") not in ("0", "1"):
-            raise VenueError(401, "50101", "APIKey does not match current environment.")
+            raise ErrorReply(401, "50101", "APIKey does not match current environment.")
         endpoint = f"{call.route.method} {call.route.path}"
-        window = self._windows.setdefault(endpoint, Window(call.route.weight, _WINDOW_MS))
-        if not window.add(call.account or call.address, parameters.count(call), self._clock.server_ms()):
+        window = self._windows.setdefault(endpoint, FixedWindow(call.route.weight, _WINDOW_MS))
+        if not window.count(call.account or call.address, parameters.count(call), self._clock.server_ms()):
             raise errors.too_many_requests()
 
     def login(self, key: str, passphrase: str, timestamp: str, sign: str) -> str:
-        """Answer the account that a WebSocket client signs in to.
+        """OkxReply the account that a WebSocket client signs in to.
 
         Raises:
-            VenueError: With the code of the `error` event that answers it.
+            ErrorReply: With the code of the `error` event that answers it.
         """
         account = self._keys.get(key)
         if account is None:
-            raise VenueError(400, "60005", "Invalid apiKey")
+            raise ErrorReply(400, "60005", "Invalid apiKey")
         if not timestamp.isdecimal():
-            raise VenueError(400, "60004", "Invalid timestamp")
-        if abs(self._clock.server_ms() - int(timestamp) * 1000) > _PATIENCE_MS:
-            raise VenueError(400, "60006", "Timestamp request expired")
+            raise ErrorReply(400, "60004", "Invalid timestamp")
+        if abs(self._clock.server_ms() - int(timestamp) * 1000) > _TIMESTAMP_TOLERANCE_MS:
+            raise ErrorReply(400, "60006", "Timestamp request expired")
         if not _matches(account.secret, f"{timestamp}GET{_LOGIN_PATH}", sign):
-            raise VenueError(400, "60007", "Invalid sign")
+            raise ErrorReply(400, "60007", "Invalid sign")
         if not _same(account.passphrase, passphrase):
-            raise VenueError(400, "60024", "Wrong passphrase")
+            raise ErrorReply(400, "60024", "Wrong passphrase")
         return account.account
 
     def _check_signed(self, call: Call) -> None:
         for header, code in _HEADERS:
             if not call.headers.get(header):
-                raise VenueError(401, code, f'Request header "{header}" cannot be empty.')
+                raise ErrorReply(401, code, f'Request header "{header}" cannot be empty.')
         account = self._keys.get(call.headers["OK-ACCESS-KEY"])
         if account is None:
-            raise VenueError(401, "50111", "Invalid OK-ACCESS-KEY")
+            raise ErrorReply(401, "50111", "Invalid OK-ACCESS-KEY")
         timestamp = call.headers["OK-ACCESS-TIMESTAMP"]
         self._check_time(timestamp)
         path = call.route.path + (f"?{call.query}" if call.query else "")
         signed = f"{timestamp}{call.route.method}{path}{call.body}"
         if not _matches(account.secret, signed, call.headers["OK-ACCESS-SIGN"]):
-            raise VenueError(401, "50113", "Invalid Sign")
+            raise ErrorReply(401, "50113", "Invalid Sign")
         if not _same(account.passphrase, call.headers["OK-ACCESS-PASSPHRASE"]):
-            raise VenueError(401, "50105", 'Request header "OK-ACCESS-PASSPHRASE" incorrect.')
+            raise ErrorReply(401, "50105", 'Request header "OK-ACCESS-PASSPHRASE" incorrect.')
         if call.route.method == "POST" and not account.may_trade:
-            raise VenueError(401, "50120", "This API key doesn't have permission to use this function")
+            raise ErrorReply(401, "50120", "This API key doesn't have permission to use this function")
         call.key, call.account = account.key, account.account
 
     def _check_time(self, timestamp: str) -> None:
         try:
             told = datetime.fromisoformat(timestamp)
         except ValueError:
-            raise VenueError(401, "50112", "Invalid OK-ACCESS-TIMESTAMP") from None
+            raise ErrorReply(401, "50112", "Invalid OK-ACCESS-TIMESTAMP") from None
         if told.tzinfo is None:
             told = told.replace(tzinfo=UTC)
-        if abs(self._clock.server_ms() - told.timestamp() * 1000) > _PATIENCE_MS:
-            raise VenueError(401, "50102", "Timestamp request expired")
+        if abs(self._clock.server_ms() - told.timestamp() * 1000) > _TIMESTAMP_TOLERANCE_MS:
+            raise ErrorReply(401, "50102", "Timestamp request expired")
 
 
 def _matches(secret: str, signed: str, sign: str) -> bool:

@@ -10,12 +10,12 @@ from typing import Any
 
 from opensqt.model.account import PositionMode
 from opensqt.model.order import OrderType, PositionSide, Side, TimeInForce
-from opensqt.simulator.dialects.base import Call, Dialect, Route, VenueError
-from opensqt.simulator.dialects.okx import answers, errors, formats, parameters
-from opensqt.simulator.dialects.okx.answers import Answer
+from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, Route
+from opensqt.simulator.dialects.okx import errors, formats, parameters, replies
 from opensqt.simulator.dialects.okx.instruments import Instrument, Instruments
 from opensqt.simulator.dialects.okx.parameters import Row
 from opensqt.simulator.dialects.okx.records import Records
+from opensqt.simulator.dialects.okx.replies import OkxReply
 from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9]{1,32}")
@@ -50,7 +50,7 @@ class Trading:
         self._records = records
 
     def routes(self) -> list[Route]:
-        """Answer the endpoints."""
+        """OkxReply the endpoints."""
         trade = "/api/v5/trade"
         return [
             Route("POST", f"{trade}/order", "place_order", self._place, 60),
@@ -82,11 +82,11 @@ class Trading:
         try:
             wanted = self._read(call, row)
             order_id = "0" if call.ignored else self._engine.place(call.account, wanted).order_id
-        except (VenueError, Refused) as problem:
-            error = problem if isinstance(problem, VenueError) else errors.of_reason(problem.reason)
+        except (ErrorReply, Refused) as problem:
+            error = problem if isinstance(problem, ErrorReply) else errors.of_reason(problem.reason)
             raise errors.RowRefused(error.code, error.message, named) from problem
         now = self._engine.now_ms()
-        return answers.acknowledged(order_id, named["clOrdId"], now, tag=named["tag"])
+        return replies.acknowledged(order_id, named["clOrdId"], now, tag=named["tag"])
 
     def _cancel(self, call: Call) -> Any:
         return [self._cancel_one(call, parameters.body(call))]
@@ -102,12 +102,12 @@ class Trading:
             found = self._engine.find(call.account, swap.symbol, order_id=order_id, client_order_id=client_order_id)
             if not call.ignored:
                 self._engine.cancel(call.account, swap.symbol, order_id=found.order_id)
-        except VenueError as error:
+        except ErrorReply as error:
             raise errors.RowRefused(error.code, error.message, named) from error
         except Refused as refused:
             gone = errors.cannot_cancel()
             raise errors.RowRefused(gone.code, gone.message, named) from refused
-        return answers.acknowledged(found.order_id, named["clOrdId"], self._engine.now_ms())
+        return replies.acknowledged(found.order_id, named["clOrdId"], self._engine.now_ms())
 
     def _query(self, call: Call) -> Any:
         swap = self._instruments.get(call.params.get("instId", ""))
@@ -193,15 +193,15 @@ class Trading:
         )
 
 
-def _each(rows: list[Row], act: Callable[[Row], dict[str, Any]]) -> Answer:
-    """Answer each item of a batch, or its error in its place."""
+def _each(rows: list[Row], act: Callable[[Row], dict[str, Any]]) -> OkxReply:
+    """OkxReply each item of a batch, or its error in its place."""
     done = []
     for row in rows:
         try:
             done.append(act(row))
         except errors.RowRefused as error:
-            done.append(answers.refused(error))
-    return answers.of_batch(done)
+            done.append(replies.refused(error))
+    return replies.of_batch(done)
 
 
 def _size(row: Row, swap: Instrument) -> Decimal:

@@ -40,11 +40,11 @@ class _ListenKey:
     expires_ms: int
 
 
-class UserStream:
+class PrivateStreams:
     """The private side: one listen key for each of an account's keys, and all connections that listen to it."""
 
     def __init__(self, world: World) -> None:
-        self._hub = world.hub
+        self._subscriptions = world.subscriptions
         self._engine = world.engine
         self._clock = world.engine.clock
         self._now_ms = world.monotonic_ms
@@ -61,19 +61,19 @@ class UserStream:
             Route("DELETE", path, "listen_key", self._delete, security="key"),
         ]
 
-    def knows(self, key: str) -> bool:
+    def has_listen_key(self, key: str) -> bool:
         """Whether a text is a listen key that is alive."""
         return self._maker_of(key) in self._may_sign
 
     def subscribe(self, socket: Socket, key: str) -> None:
         """Let a connection hear an account."""
-        if self._hub.subscribe(socket, key):
+        if self._subscriptions.subscribe(socket, key):
             socket.state["key"] = self._maker_of(key)
             socket.channels.update((ORDERS, *ACCOUNT.split("+")))
 
     def unsubscribe(self, socket: Socket, key: str) -> None:
         """End that."""
-        if self._hub.unsubscribe(socket, key):
+        if self._subscriptions.unsubscribe(socket, key):
             socket.channels.subtract((ORDERS, *ACCOUNT.split("+")))
 
     def tick(self) -> None:
@@ -129,7 +129,7 @@ class UserStream:
     def _expire(self, held: _ListenKey, copies: int) -> None:
         frame = {"e": "listenKeyExpired", "E": self._clock.server_ms(), "listenKey": held.key}
         for _ in range(copies):
-            send(self._hub.listeners(held.key), held.key, ACCOUNT, orjson.dumps(frame))
+            send(self._subscriptions.subscribers(held.key), held.key, ACCOUNT, orjson.dumps(frame))
         self._keys.pop(held.made_with, None)
 
     def _maker_of(self, key: str) -> str:
@@ -140,7 +140,7 @@ class UserStream:
         for held in [held for held in self._keys.values() if held.account == account]:
             listeners = [
                 socket
-                for socket in self._hub.listeners(held.key)
+                for socket in self._subscriptions.subscribers(held.key)
                 if not socket.state["events"] or message["e"] in socket.state["events"]
             ]
             if listeners:

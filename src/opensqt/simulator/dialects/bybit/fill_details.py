@@ -13,7 +13,7 @@ _Key = tuple[str, str, PositionSide]
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class FillDetail:
     """About one fill.
 
     Attributes:
@@ -25,15 +25,15 @@ class Note:
     left: Decimal = _ZERO
 
 
-class Notes:
+class FillDetails:
     """Follows the fills of all accounts."""
 
     def __init__(self) -> None:
         self._held: dict[_Key, Decimal] = {}
-        self._of: dict[tuple[str, str, str], Note] = {}
+        self._of: dict[tuple[str, str, str], FillDetail] = {}
 
-    def take(self, event: OrderChanged) -> None:
-        """Note a fill; each is told once."""
+    def record(self, event: OrderChanged) -> None:
+        """FillDetail a fill; each is told once."""
         fill = event.fill
         if fill is None:
             return
@@ -42,8 +42,8 @@ class Notes:
         signed = fill.side.sign * fill.quantity
         closed = min(abs(held), fill.quantity) if held * signed < 0 else _ZERO
         self._held[key] = held + signed
-        self._of[fill.account, fill.symbol, fill.order_id + fill.trade_id] = Note(closed, event.order.remaining)
+        self._of[fill.account, fill.symbol, fill.order_id + fill.trade_id] = FillDetail(closed, event.order.remaining)
 
-    def of(self, account: str, symbol: str, order_id: str, trade_id: str) -> Note:
+    def of(self, account: str, symbol: str, order_id: str, trade_id: str) -> FillDetail:
         """Answer what was noted of a fill."""
-        return self._of.get((account, symbol, order_id + trade_id), Note())
+        return self._of.get((account, symbol, order_id + trade_id), FillDetail())

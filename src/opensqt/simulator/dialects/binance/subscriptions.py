@@ -29,7 +29,7 @@ _PUBLIC = {"bookTicker", "depth", "trade"}
 
 
 @dataclass(frozen=True, slots=True)
-class StreamName:
+class Subscription:
     """One market stream.
 
     Attributes:
@@ -59,7 +59,7 @@ class StreamName:
         return "public" if self.kind in _PUBLIC else "market"
 
 
-def parse(text: str) -> StreamName | None:
+def parse(text: str) -> Subscription | None:
     """Read a stream's name; None for what is none."""
     if text.startswith("!"):
         return _parse_all(text)
@@ -75,12 +75,12 @@ def parse(text: str) -> StreamName | None:
     every_ms = _EVERY_MS.get(kind, 0)
     if match["speed"]:
         every_ms = int(match["speed"]) * (1 if match["unit"] == "ms" else 1000)
-    return StreamName(text, kind, match["symbol"].upper(), interval, int(match["levels"] or 0), every_ms)
+    return Subscription(text, kind, match["symbol"].upper(), interval, int(match["levels"] or 0), every_ms)
 
 
-def _parse_all(text: str) -> StreamName | None:
+def _parse_all(text: str) -> Subscription | None:
     match = _ALL.fullmatch(text)
     if match is None or match["kind"] not in ("bookTicker", "miniTicker", "ticker", "markPrice"):
         return None
     every_ms = {"bookTicker": 0, "markPrice": 3000}.get(match["kind"], 1000)
-    return StreamName(text, match["kind"], every_ms=1000 if match["speed"] else every_ms)
+    return Subscription(text, match["kind"], every_ms=1000 if match["speed"] else every_ms)

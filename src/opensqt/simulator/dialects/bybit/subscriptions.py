@@ -14,7 +14,7 @@ PRIVATE = {"order": "orders", "execution": "orders", "position": "positions", "w
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
+class Subscription:
     """One public stream.
 
     Attributes:
@@ -36,21 +36,21 @@ class Topic:
     interval: str = ""
 
 
-def parse(text: str) -> Topic | None:
+def parse(text: str) -> Subscription | None:
     """Read the name of a public stream; None for what is none."""
     parts = text.split(".")
     if len(parts) == 2 and parts[0] == "publicTrade":
-        return Topic(text, "publicTrade", parts[1], "trades")
+        return Subscription(text, "publicTrade", parts[1], "trades")
     if len(parts) == 2 and parts[0] == "tickers":
-        return Topic(text, "tickers", parts[1], "ticker", _TICKER_EVERY_MS)
+        return Subscription(text, "tickers", parts[1], "ticker", _TICKER_EVERY_MS)
     if len(parts) != 3:
         return None
     kind, detail, symbol = parts
     if kind == "kline" and detail in INTERVALS:
-        return Topic(text, kind, symbol, "kline", _CANDLE_EVERY_MS, interval=INTERVALS[detail])
+        return Subscription(text, kind, symbol, "kline", _CANDLE_EVERY_MS, interval=INTERVALS[detail])
     if kind == "orderbook" and detail.isdecimal() and int(detail) in _DEPTH_EVERY_MS:
         levels = int(detail)
-        return Topic(text, kind, symbol, "price" if levels == 1 else "depth", _DEPTH_EVERY_MS[levels], levels)
+        return Subscription(text, kind, symbol, "price" if levels == 1 else "depth", _DEPTH_EVERY_MS[levels], levels)
     return None
 
 

@@ -32,11 +32,11 @@ _ALL = "!all"
 _OPEN_AS = {Execution.NEW: "_new"}
 
 
-class UserStream:
+class PrivateStreams:
     """The private side: every subscription is signed for by itself."""
 
     def __init__(self, world: World, contracts: Contracts, security: Security) -> None:
-        self._hub = world.hub
+        self._subscriptions = world.subscriptions
         self._engine = world.engine
         self._settings = world.settings
         self._contracts = contracts
@@ -61,15 +61,15 @@ class UserStream:
 
     def subscribe(self, socket: Socket, channel: str, topic: str) -> None:
         """Let a connection hear a topic."""
-        if self._hub.subscribe(socket, topic):
+        if self._subscriptions.subscribe(socket, topic):
             if not socket.state["private"]:
                 socket.state["private"] = True
-                socket.turn_private()
+                socket.mark_private()
             socket.channels[_FINE[channel]] += 1
 
     def unsubscribe(self, socket: Socket, channel: str, topic: str) -> None:
         """End that."""
-        if self._hub.unsubscribe(socket, topic):
+        if self._subscriptions.unsubscribe(socket, topic):
             socket.channels[_FINE[channel]] -= 1
 
     def publish(self, event: Event) -> None:
@@ -165,7 +165,7 @@ class UserStream:
 
     def _send(self, account: str, channel: str, name: str, time_ms: int, result: Any) -> None:
         for topic in dict.fromkeys((_topic(channel, account, name), _topic(channel, account, _ALL))):
-            listeners = self._hub.listeners(topic)
+            listeners = self._subscriptions.subscribers(topic)
             if listeners:
                 frames.send(listeners, _FINE[channel], channel, time_ms, result)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from opensqt.simulator.dialects.base import VenueError
+from opensqt.simulator.dialects.base import ErrorReply
 from opensqt.simulator.dialects.okx.instruments import Instruments
 from opensqt.simulator.dialects.okx.public import BARS
 
@@ -33,7 +33,7 @@ _ON_BUSINESS = ("candle", "trades-all")
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
+class Subscription:
     """One subscription."""
 
     name: str
@@ -55,14 +55,14 @@ class Channel:
         return orjson.dumps(self.arg, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def parse(arg: Any, path: str, instruments: Instruments) -> Channel:
+def parse(arg: Any, path: str, instruments: Instruments) -> Subscription:
     """Read the argument of a subscription made at a path.
 
     Raises:
-        VenueError: There is no such channel there, or no such instrument.
+        ErrorReply: There is no such channel there, or no such instrument.
     """
     if not isinstance(arg, dict) or not all(isinstance(value, str) for value in arg.values()):
-        raise VenueError(400, "60012", "Illegal request: args: expected objects with texts")
+        raise ErrorReply(400, "60012", "Illegal request: args: expected objects with texts")
     name, family = arg.get("channel", ""), arg.get("instFamily", "")
     inst_id = arg.get("instId") or (f"{family}-SWAP" if family else "")
     swap = instruments.find(inst_id)
@@ -73,21 +73,21 @@ def parse(arg: Any, path: str, instruments: Instruments) -> Channel:
     if name in _PRIVATE:
         if name in ("orders", "positions") and arg.get("instType") not in ("ANY", "SWAP"):
             raise unknown
-        return Channel(name, _PRIVATE[name], arg, symbol, private=True)
+        return Subscription(name, _PRIVATE[name], arg, symbol, private=True)
     if swap is None or (path == "business") != name.startswith(_ON_BUSINESS):
         raise unknown
     arg = {"channel": name, "instId": inst_id}
     interval = BARS.get(name.removeprefix("candle"))
     if name.startswith("candle") and interval is not None:
-        return Channel(name, "kline", arg, symbol, interval, _CANDLE_EVERY_MS)
+        return Subscription(name, "kline", arg, symbol, interval, _CANDLE_EVERY_MS)
     if name not in _MARKET:
         raise unknown
     fine, every_ms = _MARKET[name]
-    return Channel(name, fine, arg, symbol, every_ms=every_ms)
+    return Subscription(name, fine, arg, symbol, every_ms=every_ms)
 
 
-def _unknown(arg: dict[str, str]) -> VenueError:
+def _unknown(arg: dict[str, str]) -> ErrorReply:
     named = ",".join(f"{name}:{value}" for name, value in arg.items())
-    return VenueError(
+    return ErrorReply(
         400, "60018", f"Wrong URL or {named} doesn't exist. Please use the correct URL, channel and parameters"
     )

@@ -10,7 +10,7 @@ from decimal import Decimal
 from random import Random
 
 from opensqt.model.order import Side
-from opensqt.simulator.engine.engine import Engine
+from opensqt.simulator.engine.engine import SimEngine
 from opensqt.simulator.settings import SymbolSettings
 
 HALF_SPREAD = 2
@@ -23,7 +23,7 @@ _SWEEP = 20
 """How many typical quotes one push through the book takes at most."""
 
 
-class Crowd:
+class OutsideParticipants:
     """All outside participants of one symbol.
 
     Args:
@@ -33,7 +33,7 @@ class Crowd:
         price: Where they start; typical sizes follow from it.
     """
 
-    def __init__(self, engine: Engine, rules: SymbolSettings, random: Random, price: Decimal) -> None:
+    def __init__(self, engine: SimEngine, rules: SymbolSettings, random: Random, price: Decimal) -> None:
         self._engine = engine
         self._symbol = rules.symbol
         self._random = random
@@ -43,28 +43,28 @@ class Crowd:
         self._typical = max(1, int(rules.touch_notional / price / self._step))
         self._quotes: dict[Side, dict[int, str]] = {side: {} for side in Side}
         self._centre = self.ticks(price)
-        self.lay(self._centre)
+        self.requote(self._centre)
 
     def ticks(self, price: Decimal) -> int:
         """The price in ticks, to the nearest."""
         return int((price / self.tick).to_integral_value())
 
-    def push(self, centre: int) -> None:
+    def move_to(self, centre: int) -> None:
         """Move the market there: trade through what stands in the way, then quote around it."""
         if centre != self._centre:
             side = Side.SELL if centre < self._centre else Side.BUY
             # A falling market sells to whoever bids at the coming best ask or above it, and the other way round.
-            reach = (centre - side.sign * HALF_SPREAD) * self.tick
-            self._engine.trade_outside(self._symbol, side, self._typical * _SWEEP * self._step, reach)
-        self.lay(centre)
+            limit_price = (centre - side.sign * HALF_SPREAD) * self.tick
+            self._engine.trade_outside(self._symbol, side, self._typical * _SWEEP * self._step, limit_price)
+        self.requote(centre)
 
-    def nibble(self) -> None:
+    def trade_small(self) -> None:
         """Let someone take some of the best quote, or all of it and a little of the next."""
         side = Side.BUY if self._random.getrandbits(1) else Side.SELL
-        reach = (self._centre + side.sign * (HALF_SPREAD + self._gap)) * self.tick
-        self._engine.trade_outside(self._symbol, side, self._size(5, 120), reach)
+        limit_price = (self._centre + side.sign * (HALF_SPREAD + self._gap)) * self.tick
+        self._engine.trade_outside(self._symbol, side, self._size(5, 120), limit_price)
 
-    def print(self, price: int, quantity: Decimal, side: Side) -> None:
+    def replay_trade(self, price: int, quantity: Decimal, side: Side) -> None:
         """Make a recorded trade happen at *price*: *side* took, somebody was quoting there.
 
         What waited at that price before is served first, so an account's order there fills only when the recorded
@@ -78,9 +78,9 @@ class Crowd:
         counter = self._engine.quote_outside(self._symbol, side.opposite, at, quantity)
         self._engine.trade_outside(self._symbol, side, quantity, at)
         self._engine.withdraw_outside(self._symbol, counter)
-        self.lay(price - side.sign * HALF_SPREAD)
+        self.requote(price - side.sign * HALF_SPREAD)
 
-    def lay(self, centre: int) -> None:
+    def requote(self, centre: int) -> None:
         """Quote around *centre*; quotes that still fit stay, with their place in the queue."""
         self._centre = centre
         wanted = {side: self._ladder(side) for side in Side}
@@ -98,9 +98,9 @@ class Crowd:
 
     def _ladder(self, side: Side) -> dict[int, None]:
         """The prices to quote: the touch, and round ones behind it that stay put while the touch moves."""
-        touch = self._centre - side.sign * HALF_SPREAD
-        behind = -(-touch // self._gap) - 1 if side is Side.BUY else touch // self._gap + 1
-        return dict.fromkeys([touch, *((behind - side.sign * n) * self._gap for n in range(_LEVELS))])
+        best_price = self._centre - side.sign * HALF_SPREAD
+        behind = -(-best_price // self._gap) - 1 if side is Side.BUY else best_price // self._gap + 1
+        return dict.fromkeys([best_price, *((behind - side.sign * n) * self._gap for n in range(_LEVELS))])
 
     def _withdraw(self, side: Side, ticks: int) -> None:
         self._engine.withdraw_outside(self._symbol, self._quotes[side].pop(ticks))

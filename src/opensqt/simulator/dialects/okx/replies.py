@@ -8,14 +8,14 @@ from typing import Any
 
 import orjson
 
-from opensqt.simulator.dialects.base import VenueError
+from opensqt.simulator.dialects.base import ErrorReply
 from opensqt.simulator.dialects.okx.errors import RowRefused
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class OkxReply:
     """An answer whose code is not simply 0."""
 
     rows: Sequence[Row]
@@ -23,14 +23,14 @@ class Answer:
     message: str
 
 
-def of_batch(rows: Sequence[Row]) -> Answer:
-    """Answer rows that each have their own sCode."""
+def of_batch(rows: Sequence[Row]) -> OkxReply:
+    """OkxReply rows that each have their own sCode."""
     failed = sum(row["sCode"] != "0" for row in rows)
     if not failed:
-        return Answer(rows, "0", "")
+        return OkxReply(rows, "0", "")
     if failed == len(rows):
-        return Answer(rows, "1", "All operations failed")
-    return Answer(rows, "2", "Bulk operation partially ended.")
+        return OkxReply(rows, "1", "All operations failed")
+    return OkxReply(rows, "2", "Bulk operation partially ended.")
 
 
 def acknowledged(order_id: str, client_order_id: str, now_ms: int, **more: str) -> Row:
@@ -44,14 +44,14 @@ def refused(error: RowRefused) -> Row:
 
 
 def write(content: Any) -> bytes:
-    """Encode what a handler answered: rows, or an Answer."""
-    if isinstance(content, Answer):
+    """Encode what a handler answered: rows, or an OkxReply."""
+    if isinstance(content, OkxReply):
         return orjson.dumps({"code": content.code, "msg": content.message, "data": list(content.rows)})
     return orjson.dumps({"code": "0", "msg": "", "data": content})
 
 
-def write_error(error: VenueError) -> bytes:
+def write_error(error: ErrorReply) -> bytes:
     """Encode an error."""
     if isinstance(error, RowRefused):
-        return write(Answer([refused(error)], "1", "All operations failed"))
+        return write(OkxReply([refused(error)], "1", "All operations failed"))
     return orjson.dumps({"code": error.code, "msg": error.message, "data": []})

@@ -16,7 +16,7 @@ PRIVATE = {"orders": "orders", "fill": "orders", "positions": "positions", "acco
 
 
 @dataclass(frozen=True, slots=True)
-class Channel:
+class Subscription:
     """One subscription of a client.
 
     Attributes:
@@ -60,18 +60,18 @@ class Channel:
         return {"instType": PRODUCT_TYPE, "channel": self.name, **where}
 
 
-def parse(arg: Any) -> Channel | None:
+def parse(arg: Any) -> Subscription | None:
     """Read one item of a subscription; None for what is no channel of these futures."""
     if not isinstance(arg, dict) or str(arg.get("instType", "")).upper() != PRODUCT_TYPE:
         return None
     name, symbol = str(arg.get("channel", "")), str(arg.get("instId", ""))
     if name in PRIVATE:
-        return Channel(name, name)
+        return Subscription(name, name)
     if name in _DEPTHS:
-        return Channel(name, name, symbol, levels=_DEPTHS[name])
+        return Subscription(name, name, symbol, levels=_DEPTHS[name])
     if name in ("ticker", "trade"):
-        return Channel(name, name, symbol)
+        return Subscription(name, name, symbol)
     interval = INTERVALS.get(name.removeprefix("candle"))
     if name.startswith("candle") and interval is not None:
-        return Channel(name, "candle", symbol, interval)
+        return Subscription(name, "candle", symbol, interval)
     return None
