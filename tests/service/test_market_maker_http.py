@@ -13,10 +13,12 @@ import pytest
 
 from opensqt.config.market_maker import AppSettings, MarketMakerSettings, TradingSettings
 from opensqt.market_maker.app import assemble
-from opensqt.market_maker.http import HttpServer
+from opensqt.market_maker.http import Endpoints
 from opensqt.market_maker.service import MarketMaker
 from opensqt.market_maker.store.store import Store
 from opensqt.model.errors import ConfigError
+from opensqt.service.http import HttpServer
+from opensqt.service.listen import ListenAddress
 from opensqt.testing.exchange import InMemoryExchange
 from tests.support import eventually
 
@@ -58,18 +60,24 @@ async def served(exchange: InMemoryExchange, folder: Path, **trading: str) -> As
         store = await Store.open(settings.app.database_url)
         stack.push_async_callback(store.close)
         made = await assemble(settings, store, stack, lambda _settings: exchange)
-        server = HttpServer()
+        endpoints = Endpoints()
+        server = await started(endpoints)
         stack.push_async_callback(server.close)
-        address = await server.start("127.0.0.1", 0)
-        server.maker = MarketMaker(
+        endpoints.maker = MarketMaker(
             made.engine, made.exchange, store, info=made.info, rules=made.rules, cancel_on_exit=True
         )
         stop, ready = asyncio.Event(), asyncio.Event()
-        task = asyncio.create_task(server.maker.run(stop, ready.set))
+        task = asyncio.create_task(endpoints.maker.run(stop, ready.set))
         await eventually(ready.is_set)
-        yield f"http://{address}"
+        yield f"http://{server.address}"
         stop.set()
         await task
+
+
+async def started(endpoints: Endpoints) -> HttpServer:
+    server = HttpServer(endpoints.application(), ListenAddress("127.0.0.1", 0))
+    await server.start()
+    return server
 
 
 async def health(url: str) -> tuple[int, str]:
@@ -121,9 +129,8 @@ async def test_status_shows_the_ladder_with_numbers_as_text(url: str, exchange: 
 
 
 async def test_before_the_grid_runs_health_says_that_it_connects() -> None:
-    server = HttpServer()
-    address = await server.start("127.0.0.1", 0)
-    assert (await health(f"http://{address}"))[0] == 503
+    server = await started(Endpoints())
+    assert (await health(f"http://{server.address}"))[0] == 503
     await server.close()
 
 

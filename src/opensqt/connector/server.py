@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import socket
 from collections.abc import Awaitable
 from typing import Any, Self
 
@@ -23,7 +21,6 @@ from opensqt.connector.auth.limits import OrderLimits
 from opensqt.connector.collector import Figures, Sources
 from opensqt.connector.health import STOPPING, HealthMonitor
 from opensqt.connector.metrics.loop_lag import LoopLag
-from opensqt.connector.metrics.page import MetricsPage
 from opensqt.connector.metrics.registry import Metrics
 from opensqt.connector.orders.journal import MEMORY, Journal, JournalError
 from opensqt.connector.orders.lease_keeper import LeaseKeeper
@@ -42,6 +39,8 @@ from opensqt.connector.tasks import Tasks
 from opensqt.model.errors import ConfigError, ExchangeError, Unreachable
 from opensqt.model.exchange import Exchange
 from opensqt.proto import exchange_service_pb2, gateway_service_pb2
+from opensqt.service.http import metrics_server
+from opensqt.service.listen import ListenAddress
 from opensqt.telemetry import logging
 from opensqt.wire import options
 
@@ -136,7 +135,14 @@ class Connector:
                 loop_lag_seconds=self._lag.seconds,
             ),
         )
-        self._page = MetricsPage(figures.page, host=self.settings.metrics_host, port=self.settings.metrics_port or 0)
+        metrics_address = ListenAddress(
+            self.settings.metrics_host,
+            self.settings.metrics_port or 0,
+            host_option="--metrics-host",
+            port_option="--metrics-port",
+            what="metrics",
+        )
+        self._metrics_server = metrics_server(figures.page, metrics_address)
         self._server: grpc.aio.Server | None = None
         self._monitor: asyncio.Task[None] | None = None
 
@@ -156,14 +162,14 @@ class Connector:
         """
         try:
             # Told now rather than after the exchange was asked; taken only when all else is there.
-            _check_free(self.settings.host, self.settings.port)
+            ListenAddress(self.settings.host, self.settings.port).check_free()
             self.identity.start(self.reloads, self.calls.recheck)
             if self._audit_file is not None:
                 self._audit_file.open()
             await self.journal.open()
             if self.settings.metrics_port is not None:
-                await self._page.start()
-                self.metrics_address = self._page.address
+                await self._metrics_server.start()
+                self.metrics_address = self._metrics_server.address
             await self.exchange.start()
             await self.desk.start()
             await self.leases.start()
@@ -280,7 +286,7 @@ class Connector:
         if server is not None:
             await server.stop(grace=_END_STREAMS_S)
         await _in_time("tasks", self.tasks.close())
-        await _in_time("metrics page", self._page.close())
+        await _in_time("metrics server", self._metrics_server.close())
         await _in_time("exchange", self.exchange.close())
         await _in_time("journal", self.journal.close())
         if self._audit_file is not None:
@@ -303,19 +309,3 @@ def _method(method: MethodDescriptor, handler: Handler) -> grpc.RpcMethodHandler
     write = GetMessageClass(method.output_type).SerializeToString
     handler = traced(f"{method.containing_service.full_name}/{method.name}", handler)
     return grpc.unary_unary_rpc_method_handler(handler, request_deserializer=read, response_serializer=write)
-
-
-def _check_free(host: str, port: int) -> None:
-    """Try the port, for gRPC itself does not say why it could not have it."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as trial:
-            # As gRPC does: connections of a server that just ended don't hold the port.
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            trial.bind(address)
-    except socket.gaierror:
-        raise ConfigError(f"host {host!r}: unknown; give an address of this machine with --host") from None
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise ConfigError(f"port {port}: already in use; stop what holds it or give another with --port") from None
-        raise ConfigError(f"{host}:{port}: can't be had: {error.strerror}; see --host and --port") from None

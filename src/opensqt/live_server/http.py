@@ -15,6 +15,7 @@ from opensqt.live_server.broadcast import Hub
 from opensqt.live_server.metrics import Metrics
 from opensqt.live_server.sockets import Sockets
 from opensqt.live_server.view import View
+from opensqt.service.http import add_metrics
 from opensqt.version import __version__
 
 STATIC = Path(__file__).parent / "static"
@@ -64,7 +65,7 @@ class Face:
         app.router.add_get("/ws", self._socket)
         app.router.add_get("/health", self._health)
         app.router.add_get("/status", self._status)
-        app.router.add_get("/metrics", self._metrics_text)
+        add_metrics(app, self._metrics_text)
         app.router.add_static("/static", STATIC)
         app.on_response_prepare.append(_add_headers)
         app.on_shutdown.append(self._close_sockets)
@@ -114,11 +115,10 @@ class Face:
         }
         return _json(data)
 
-    async def _metrics_text(self, _request: web.Request) -> web.StreamResponse:
-        text = self._metrics.text(
+    async def _metrics_text(self) -> bytes:
+        return self._metrics.text(
             clients=len(self._hub), connected=self._view.connected, price_age_s=self._view.price_age_s()
         )
-        return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
     async def _close_sockets(self, _app: web.Application) -> None:
         await self._sockets.close()

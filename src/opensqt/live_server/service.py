@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
@@ -20,6 +19,7 @@ from opensqt.live_server.sockets import Sockets
 from opensqt.live_server.source import Pace, Source
 from opensqt.live_server.view import Subject, View
 from opensqt.model.errors import ConfigError, ExchangeError
+from opensqt.service.listen import ListenAddress
 from opensqt.telemetry.logging import get_logger
 
 log = get_logger("live_server")
@@ -47,6 +47,7 @@ class LiveServer:
     ) -> None:
         self._exchange = exchange
         self._settings = settings
+        self._address = ListenAddress(settings.server.host, settings.server.port)
         self._pace = pace or Pace(refresh=settings.server.refresh_interval)
         self._hub = Hub(limit=outbox_limit)
 
@@ -64,9 +65,9 @@ class LiveServer:
         """
         if not LIBRARY.is_file():
             raise ConfigError(f"{LIBRARY}: missing; it is made when the package is built: run pip install again")
-        server = self._settings.server
         # Taken before the exchange is asked, which may take minutes, so that a port in use is told at once.
-        with _bind(server.host, server.port) as listener:
+        # It does not listen yet: until there is something to show, browsers are refused.
+        with self._address.bind() as listener:
             ending = asyncio.create_task(stop.wait())
             serving = asyncio.create_task(self._serve(listener, ready))
             try:
@@ -98,8 +99,8 @@ class LiveServer:
                 stack.push_async_callback(runner.cleanup)
                 try:
                     await web.SockSite(runner, listener).start()
-                except OSError:
-                    raise _in_use(server.port) from None
+                except OSError as error:
+                    raise self._address.refusal(error) from None
                 host, port = listener.getsockname()[:2]
                 log.info("serving", port=port, symbol=view.subject.symbol, exchange=view.subject.info.name)
                 ready(f"{host}:{port}")
@@ -129,31 +130,6 @@ class LiveServer:
             stale_after_s=settings.server.stale_after_seconds,
         )
         return View(subject, FillBook(since_ms=since_ms, quote_asset=rules.quote_asset))
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    """Take the address without listening yet: until there is something to show, browsers are refused."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise ConfigError(f"host {host!r}: can't be listened on: {error.strerror}") from None
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except PermissionError:
-        listener.close()
-        raise ConfigError(f"port {port}: not allowed to this user; take one above 1023") from None
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            raise _in_use(port) from None
-        raise ConfigError(f"host {host!r}: can't be listened on: {error.strerror}") from None
-    return listener
-
-
-def _in_use(port: int) -> ConfigError:
-    return ConfigError(f"port {port}: already in use; end what listens there, or give another with --port")
 
 
 async def _end(task: asyncio.Task[object]) -> None:

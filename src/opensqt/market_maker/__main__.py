@@ -16,13 +16,15 @@ from rich.console import Console
 
 from opensqt.config.market_maker import MarketMakerSettings, load_settings
 from opensqt.market_maker.app import Assembly, assemble
-from opensqt.market_maker.http import HttpServer
+from opensqt.market_maker.http import Endpoints
 from opensqt.market_maker.lease import covered
 from opensqt.market_maker.report import show
 from opensqt.market_maker.service import MarketMaker
 from opensqt.market_maker.store.store import Store
 from opensqt.model.errors import ConfigError
 from opensqt.service import program
+from opensqt.service.http import HttpServer
+from opensqt.service.listen import ListenAddress
 from opensqt.telemetry import logging, tracing
 from opensqt.version import __version__
 
@@ -85,10 +87,12 @@ async def _trade(settings: MarketMakerSettings, arguments: argparse.Namespace, s
         store = await Store.open(settings.app.database_url)
         stack.push_async_callback(store.close)
         await store.hold(settings.trading.symbol)
-        server = HttpServer()
-        stack.push_async_callback(server.close)
+        endpoints = Endpoints()
         port = settings.telemetry.metrics_port if arguments.port is None else arguments.port
-        address = await server.start(settings.telemetry.metrics_host, port)
+        address = ListenAddress(settings.telemetry.metrics_host, port, host_option="telemetry.metrics_host")
+        server = HttpServer(endpoints.application(), address)
+        stack.push_async_callback(server.close)
+        await server.start()
         assembly = await _unless_stopped(stop, assemble(settings, store, stack))
         if assembly is None:
             return program.EXIT_OK
@@ -96,9 +100,9 @@ async def _trade(settings: MarketMakerSettings, arguments: argparse.Namespace, s
             broken = "; ".join(f"{rule.name}: {rule.told}" for rule in assembly.verdicts if not rule.holds)
             print(f"error: safety check: {broken}; see market-maker --check", file=sys.stderr)  # noqa: T201 - the user's terminal
             return program.EXIT_USAGE
-        server.maker = _maker(settings, store, assembly)
+        endpoints.maker = _maker(settings, store, assembly)
         async with covered(assembly.exchange, settings.system.lease_seconds) as cover:
-            left = await server.maker.run(stop, partial(_announce, address))
+            left = await endpoints.maker.run(stop, partial(_announce, server.address))
             cover.still_needed = bool(left) and settings.system.cancel_on_exit
     return _tell_unfinished(left) if left else program.EXIT_OK
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 from collections.abc import Awaitable, Callable
 from socket import SO_SNDBUF, SOL_SOCKET
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from opensqt.model.errors import ConfigError
+from opensqt.service.http import listen
+from opensqt.service.listen import ListenAddress
 from opensqt.simulator.dialects.base import (
     ERROR_AFTER_EXECUTION,
     ERROR_WITHOUT_EXECUTION,
@@ -71,17 +71,7 @@ class Server:
         app = web.Application(client_max_size=4 * 1024 * 1024)
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
-        try:
-            await site.start()
-        except OSError as error:
-            await self._runner.cleanup()
-            if error.errno == errno.EADDRINUSE:
-                raise ConfigError(
-                    f"port {port}: already in use; stop what listens there, or give another with --port"
-                ) from error
-            raise ConfigError(f"{host}:{port}: can't listen there: {error.strerror}") from error
+        await listen(self._runner, ListenAddress(host, port))
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
