@@ -30,10 +30,10 @@ class WeightPolicy:
         orders = len(batch) if isinstance(batch, list) else 1
         return {_WEIGHT: request.weight if batch else 0, "10s": orders, "1m": orders}
 
-    def read_usage(self, request: Request, headers: Mapping[str, str], answer: Any) -> Iterable[ReportedUsage]:
-        """Read what an answer tells."""
-        if request.path == "exchangeInfo" and isinstance(answer, dict):
-            yield from (told for row in answer.get("rateLimits", ()) if (told := _limit(row)) is not None)
+    def read_usage(self, request: Request, headers: Mapping[str, str], response: Any) -> Iterable[ReportedUsage]:
+        """Read the usage that a response reports."""
+        if request.path == "exchangeInfo" and isinstance(response, dict):
+            yield from (usage for row in response.get("rateLimits", ()) if (usage := _limit(row)) is not None)
         for header in headers:
             if header.startswith(_WEIGHT_HEADER):
                 yield ReportedUsage(_WEIGHT, used=int_header(headers, header))

@@ -1,1 +1,1 @@
-"""The rate limit of the account: windows, request weights, a fair queue, one limiter."""
+"""Rate limits of an account: windows, request costs, a fair queue, and the limiter that combines them."""

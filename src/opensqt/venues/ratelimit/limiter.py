@@ -1,4 +1,4 @@
-"""Shares what a venue grants among all clients: cancels first, each client its part, and never more than that."""
+"""The rate limiter of an account: cancels first, a fair share for each client, never more than the venue grants."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from opensqt.venues.ratelimit.window import Lane, Window
 _lane: ContextVar[Lane] = ContextVar("lane", default=Lane.QUERY)
 _MIN_RETRY_AFTER_S = 0.1
 _MAX_QUEUED = 256
-"""Requests of one client and lane: more would only wait longer than anybody waits for them."""
+"""Queued requests of one client and lane. More would only wait longer than any client waits for them."""
 
 
 @contextmanager
 def in_lane(lane: Lane) -> Iterator[None]:
-    """Send every request within in *lane*: the question that proves a cancel is a part of the cancel."""
+    """Send every request within the block in *lane*. The query that verifies a cancel belongs to the cancel."""
     token = _lane.set(lane)
     try:
         yield
@@ -35,52 +35,52 @@ def in_lane(lane: Lane) -> Iterator[None]:
 
 
 def current_lane() -> Lane:
-    """Answer the lane that a request of the current task is sent in."""
+    """Return the lane that requests of the current task are sent in."""
     return _lane.get()
 
 
 @dataclass(frozen=True, slots=True)
 class WindowSnapshot:
-    """What is left of one limit."""
+    """State of one limit."""
 
     limit: int
     left: int
     window_s: float
     used_by_client: int
-    """By the one for whom it is told."""
+    """Amount in use that is charged to the client that the snapshot is for."""
 
 
 @dataclass(frozen=True, slots=True)
 class LimiterSnapshot:
-    """What is left of a budget."""
+    """State of a rate limiter."""
 
     paused_s: float
-    """How long the venue still asks for silence."""
+    """Seconds left of the pause that the venue requested."""
     windows: Mapping[str, WindowSnapshot]
-    """By the limit's name; one that was never drawn on is not told."""
+    """By the limit's name; a limit that was never used is not included."""
     queued: int
-    """Requests of the one for whom it is told that wait for their turn."""
+    """Queued requests of the client that the snapshot is for."""
 
 
 class _Permit:
-    """Whether a request that waits may leave, and what wakes it to look."""
+    """Permission for one queued request to be sent, and the event that wakes it to check."""
 
     def __init__(self) -> None:
         self.granted = False
         self.woken = asyncio.Event()
 
     def grant(self) -> None:
-        """Let it leave."""
+        """Allow the request to be sent."""
         self.granted = True
         self.woken.set()
 
 
 class RateLimiter:
-    """One account's requests to one venue.
+    """Limits the requests of one account to one venue.
 
     Args:
-        tariff: The venue's limits.
-        patience_s: How long a request waits for its turn before it is refused.
+        rate_limits: The venue's limits.
+        queue_timeout_s: How long a request may wait in the queue before it is refused.
         clock_s: Monotonic seconds.
     """
 
@@ -96,7 +96,7 @@ class RateLimiter:
         self._timer: asyncio.TimerHandle | None = None
 
     def snapshot(self, client: str = OURSELVES) -> LimiterSnapshot:
-        """Tell what is left now, and a client's part in what is not."""
+        """Return the state of every limit, and a client's part in it."""
         now_s = self._clock_s()
         windows = {
             name: WindowSnapshot(
@@ -110,16 +110,18 @@ class RateLimiter:
         return LimiterSnapshot(self._paused_s(), windows, self._queue.queued_by(client))
 
     def queued_by_lane(self) -> dict[str, int]:
-        """Tell how many requests of all clients wait for their turn, by the name of their lane."""
+        """Return the number of queued requests of all clients, by the name of the lane."""
         return {lane.name.lower(): self._queue.queued_in(lane) for lane in Lane}
 
     @asynccontextmanager
     async def acquire(self, request: Request) -> AsyncIterator[None]:
-        """Wait until a request may leave, and count it until it is answered.
+        """Wait until a request may be sent, and charge it until it completes.
 
         Raises:
-            RateLimited: Its turn does not come in time, or too many of its client's wait; nothing was sent.
-            ExchangeError: It places orders, and the order gate is closed, or closes before it leaves; nothing was sent.
+            RateLimited: The request can't be sent before the queue timeout, or the client has too many requests in
+                the queue. Nothing was sent.
+            ExchangeError: The request places orders, and the order gate is closed or closes before it is sent.
+                Nothing was sent.
         """
         leaving = departure()
         if leaving is not None and (refusal := leaving.refusal) is not None:
@@ -143,30 +145,32 @@ class RateLimiter:
                 self._queue.drop(queued)
             self._dispatch()
 
-    def observe(self, request: Request, headers: Mapping[str, str], answer: Any) -> None:
-        """Take in what an answer tells of the limits."""
+    def observe(self, request: Request, headers: Mapping[str, str], response: Any) -> None:
+        """Apply the limits and the usage that a response reports."""
         lowered = {name.lower(): value for name, value in headers.items()}
-        for told in self._policy.read_usage(request, lowered, answer):
-            window = self._window(told.name)
-            if told.limit is not None:
-                window.limit = told.limit
-            if told.used is not None:
-                window.reconcile_usage(told.used, self._clock_s())
+        for reported in self._policy.read_usage(request, lowered, response):
+            window = self._window(reported.name)
+            if reported.limit is not None:
+                window.limit = reported.limit
+            if reported.used is not None:
+                window.reconcile_usage(reported.used, self._clock_s())
 
     def pause(self, seconds: float) -> None:
-        """Let nothing leave for so long: the venue asked for it."""
+        """Hold back every request for a time that the venue requested."""
         self._paused_until_s = max(self._paused_until_s, self._clock_s() + seconds)
 
     def _check_queue(self, client: str, lane: Lane, cost: Mapping[Window, int]) -> None:
-        # Our own upkeep asks one after the other.
-        if client == OURSELVES or (waiting := self._queue.queued_by(client, lane)) < _MAX_QUEUED:
+        # Internal requests are sent one after the other, so their queue needs no limit.
+        if client == OURSELVES or (queued := self._queue.queued_by(client, lane)) < _MAX_QUEUED:
             return
         ahead_s = max(
-            (waiting * amount * window.limit.window_s / window.limit.amount for window, amount in cost.items()),
+            (queued * amount * window.limit.window_s / window.limit.amount for window, amount in cost.items()),
             default=0.0,
         )
         delay_s = max(_MIN_RETRY_AFTER_S, self._paused_s(), ahead_s)
-        raise RateLimited(f"{waiting} requests of this client wait for their turn already", retry_after_s=delay_s)
+        raise RateLimited(
+            f"{queued} requests of this client are queued for the rate limit already", retry_after_s=delay_s
+        )
 
     async def _wait(self, queued: QueuedRequest, permit: _Permit, leaving: Departure | None) -> None:
         if self._delay_s(queued) <= self._queue_timeout_s:
@@ -181,8 +185,10 @@ class RateLimiter:
     def _refusal(self, queued: QueuedRequest) -> RateLimited:
         delay_s = max(_MIN_RETRY_AFTER_S, self._delay_s(queued))
         if (paused_s := self._paused_s()) > 0:
-            return RateLimited(f"the venue asked for silence; {paused_s:.1f} s of it are left", retry_after_s=delay_s)
-        return RateLimited(f"the venue's limit has no room for this for {delay_s:.1f} s", retry_after_s=delay_s)
+            return RateLimited(f"the venue requested a pause; {paused_s:.1f} s of it are left", retry_after_s=delay_s)
+        return RateLimited(
+            f"the venue's rate limit has no capacity for this request for {delay_s:.1f} s", retry_after_s=delay_s
+        )
 
     def _delay_s(self, queued: QueuedRequest) -> float:
         return max(self._paused_s(), self._queue.delay_s(queued, self._clock_s()))
@@ -191,7 +197,7 @@ class RateLimiter:
         return max(0.0, self._paused_until_s - self._clock_s())
 
     def _dispatch(self) -> None:
-        """Grant every turn that may go now, and come back when the next one may."""
+        """Grant every request that may be sent now, and schedule the next call."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

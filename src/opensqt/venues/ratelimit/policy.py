@@ -1,4 +1,4 @@
-"""What a venue's requests cost of its limits, and what its answers tell of them."""
+"""Rate-limit policies: what each request costs of a venue's limits, and how responses report usage."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ class Request:
 
     method: str
     path: str
-    """Without the address, its parameters not filled in, e.g. `{settle}/orders`."""
+    """Path without the address and with its parameters not filled in, e.g. `{settle}/orders`."""
     params: Any = None
     weight: int = 1
-    """What ccxt says that it costs."""
+    """Cost of the request according to ccxt."""
 
     @property
     def endpoint(self) -> str:
-        """What limits by endpoint are named by."""
+        """Method and path; names the limit of an endpoint."""
         return f"{self.method} {self.path}"
 
 
 @dataclass(frozen=True, slots=True)
 class ReportedUsage:
-    """What an answer told of one limit."""
+    """What a response reports of one limit."""
 
     name: str
     limit: Limit | None = None
@@ -36,16 +36,22 @@ class ReportedUsage:
 
 
 class RateLimitPolicy(Protocol):
-    """One venue's limits."""
+    """The limits of one venue."""
 
     def limit(self, name: str) -> Limit:
-        """Answer a limit as it is until the venue tells otherwise."""
+        """Return a limit; it holds until the venue reports another."""
 
     def cost(self, request: Request) -> Mapping[str, int]:
-        """Answer how much of each limit a request uses."""
+        """Return the amount that a request uses of each limit, by the limit's name."""
 
-    def read_usage(self, request: Request, headers: Mapping[str, str], answer: Any) -> Iterable[ReportedUsage]:
-        """Read what an answer tells; the names of its headers are in lower case."""
+    def read_usage(self, request: Request, headers: Mapping[str, str], response: Any) -> Iterable[ReportedUsage]:
+        """Read the usage that a response reports.
+
+        Args:
+            request: The request.
+            headers: The response's headers, their names in lower case.
+            response: The decoded body.
+        """
 
 
 def _once(_request: Request) -> int:
@@ -58,31 +64,31 @@ def _nothing(_headers: Mapping[str, str]) -> tuple[int | None, int | None]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointPolicy:
-    """Limits of each endpoint for itself."""
+    """A policy with one limit per endpoint."""
 
     limits: Mapping[str, Limit]
     default: Limit
-    """Of each endpoint that `limits` does not name."""
+    """Limit of each endpoint that `limits` does not name."""
     groups: Mapping[str, str] = field(default_factory=dict)
-    """Endpoints that share a limit, and its name."""
+    """Name of the shared limit, for endpoints that share one."""
     per_address: str = ""
-    """The limit that every request uses, where there is one: the address'."""
+    """Name of the limit that every request counts against, if the venue has one per IP address."""
     count: Callable[[Request], int] = _once
-    """How often a request counts, where the orders of a batch count one by one."""
+    """Returns how many times a request counts, where each order of a batch counts."""
     read: Callable[[Mapping[str, str]], tuple[int | None, int | None]] = _nothing
-    """Reads an answer's headers: the endpoint's limit, and what is left of it."""
+    """Reads a response's headers; returns the endpoint's limit and what is left of it."""
 
     def limit(self, name: str) -> Limit:
-        """Answer a limit as it is until the venue tells otherwise."""
+        """Return a limit; it holds until the venue reports another."""
         return self.limits.get(name, self.default)
 
     def cost(self, request: Request) -> Mapping[str, int]:
-        """Answer how much of each limit a request uses."""
+        """Return the amount that a request uses of each limit."""
         cost = {self._name(request): self.count(request)}
         return cost | {self.per_address: 1} if self.per_address else cost
 
-    def read_usage(self, request: Request, headers: Mapping[str, str], answer: Any) -> Iterable[ReportedUsage]:
-        """Read what an answer tells."""
+    def read_usage(self, request: Request, headers: Mapping[str, str], response: Any) -> Iterable[ReportedUsage]:
+        """Read the usage that a response reports."""
         amount, left = self.read(headers)
         name = self._name(request)
         known = self.limit(name)
@@ -95,6 +101,6 @@ class EndpointPolicy:
 
 
 def int_header(headers: Mapping[str, str], name: str) -> int | None:
-    """Read a header that is a whole number."""
+    """Return a header as an integer, or None when it is missing or not a whole number."""
     text = headers.get(name, "")
     return int(text) if text.isdecimal() else None

@@ -1,4 +1,4 @@
-"""What a venue grants in a window of time, counted so that the venue can never count more, and who used it."""
+"""Rate-limit windows: how much of a venue's limit is used, and by which client."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import IntEnum
 
 
 class Lane(IntEnum):
-    """Who goes first."""
+    """Priority class of a request; the lowest value goes first."""
 
     CANCEL = 0
     ORDER = 1
@@ -18,26 +18,26 @@ class Lane(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So much in any *window_s* seconds."""
+    """At most *amount* in any *window_s* seconds."""
 
     amount: int
     window_s: float
     shared: bool = True
-    """Whether several lanes draw on it, so that the lower ones have to leave headroom."""
+    """Whether several lanes use this limit, so that the lower lanes must leave headroom."""
 
     def capacity_for(self, lane: Lane) -> int:
-        """Answer how far a lane may fill the window: a tenth is kept for cancels, a third from queries."""
+        """Return how much of the window a lane may fill: orders leave a tenth for cancels, queries leave a third."""
         if not self.shared or lane is Lane.CANCEL:
             return self.amount
-        kept = max(1, self.amount // 10) if lane is Lane.ORDER else max(2, self.amount // 3)
-        return max(1, self.amount - kept)
+        reserved = max(1, self.amount // 10) if lane is Lane.ORDER else max(2, self.amount // 3)
+        return max(1, self.amount - reserved)
 
 
 class Window:
     """The use of one limit.
 
-    A request counts from when it leaves until the window's length after its answer came. The venue counted it in
-    between, so that no window of the venue's, fixed or sliding, holds more than this one did.
+    A request counts from when it is sent until one window length after its response arrived. The venue counted it
+    at some time in between. So no window of the venue, fixed or sliding, holds more than this one did.
     """
 
     def __init__(self, limit: Limit) -> None:
@@ -48,7 +48,7 @@ class Window:
         self._used_by_owner: Counter[Hashable] = Counter()
 
     def used(self, now_s: float) -> int:
-        """Answer how much counts now."""
+        """Return the amount in use now. Expired entries are dropped first."""
         while self._completed and self._completed[0][0] + self.limit.window_s <= now_s:
             _, amount, owner = self._completed.popleft()
             self._completed_amount -= amount
@@ -56,13 +56,13 @@ class Window:
         return self._in_flight + self._completed_amount
 
     def used_by(self, owner: Hashable, now_s: float) -> int:
-        """Answer how much of what counts now is one user's."""
+        """Return the part of the amount in use that is charged to one owner."""
         self.used(now_s)
         return self._used_by_owner[owner]
 
     def delay_s(self, amount: int, lane: Lane, now_s: float) -> float:
-        """Answer in how many seconds, at the earliest, *amount* has room."""
-        # What is larger than the lane's share goes when nothing else counts.
+        """Return the seconds until *amount* fits, at the earliest."""
+        # A request larger than the lane's capacity may start when nothing else is in use.
         excess = self.used(now_s) + amount - max(amount, self.limit.capacity_for(lane))
         if excess <= 0:
             return 0.0
@@ -75,52 +75,52 @@ class Window:
     def fair_delay_s(
         self, amount: int, lane: Lane, now_s: float, owner: Hashable, active: Collection[Hashable]
     ) -> float:
-        """Answer in how many seconds a user who takes *amount* leaves enough to the others.
+        """Return the seconds until an owner may take *amount* and still leave enough for the others.
 
-        Kept for each other user is half of an equal part, less what it used of it; by one who used its own half, a
-        tenth of all for who is not known yet. Else whoever comes first could fill a long window, and the others would
-        wait until it is over.
+        For each other active owner, half of an equal share is reserved, less what that owner has used of it. An owner
+        that has used its own half also leaves a tenth of the capacity for clients that are not active yet. Without
+        this, the first client could fill a long window, and the others would wait until it ends.
 
         Args:
-            amount: What is to be taken.
-            lane: Whose share of the window is divided.
+            amount: The amount to take.
+            lane: The lane whose capacity is shared.
             now_s: Monotonic seconds.
-            owner: Who takes it.
-            active: All who use this lane now, the owner among them.
+            owner: The owner of the request.
+            active: All owners that use this lane now, including *owner*.
         """
-        capacity, counted = self.limit.capacity_for(lane), self.used(now_s)
-        part = capacity // (2 * max(1, len(active)))
-        unused = {other: part - self._used_by_owner[other] for other in active if other != owner}
-        beyond = self._used_by_owner[owner] + amount > part
-        kept = capacity // 10 * beyond + sum(max(0, left) for left in unused.values())
-        if counted + amount <= max(amount, capacity - kept):
+        capacity, used = self.limit.capacity_for(lane), self.used(now_s)
+        share = capacity // (2 * max(1, len(active)))
+        unused = {other: share - self._used_by_owner[other] for other in active if other != owner}
+        exceeds_share = self._used_by_owner[owner] + amount > share
+        reserved = capacity // 10 * exceeds_share + sum(max(0, left) for left in unused.values())
+        if used + amount <= max(amount, capacity - reserved):
             return 0.0
         for at_s, freed, by in self._completed:
-            counted -= freed
+            used -= freed
             if by in unused:
-                kept += max(0, unused[by] + freed) - max(0, unused[by])
+                reserved += max(0, unused[by] + freed) - max(0, unused[by])
                 unused[by] += freed
-            if counted + amount <= max(amount, capacity - kept):
+            if used + amount <= max(amount, capacity - reserved):
                 return at_s + self.limit.window_s - now_s
         return self.limit.window_s
 
     def start(self, amount: int, owner: Hashable = None) -> None:
-        """Count a request that leaves."""
+        """Charge a request that is sent now."""
         self._in_flight += amount
         self._charge(owner, amount)
 
     def finish(self, amount: int, now_s: float, owner: Hashable = None) -> None:
-        """Count a request whose answer came."""
+        """Record that a request completed; its charge expires one window length from now."""
         self._in_flight -= amount
-        self._count(amount, now_s, owner)
+        self._complete(amount, now_s, owner)
 
     def reconcile_usage(self, used: int, now_s: float) -> None:
-        """Take in how much the venue counted: what is more than ours was used by somebody else."""
+        """Apply the usage that the venue reports. What exceeds our own count was used by other programs."""
         if (others := used - self.used(now_s)) > 0:
             self._charge(None, others)
-            self._count(others, now_s, None)
+            self._complete(others, now_s, None)
 
-    def _count(self, amount: int, now_s: float, owner: Hashable) -> None:
+    def _complete(self, amount: int, now_s: float, owner: Hashable) -> None:
         self._completed.append((now_s, amount, owner))
         self._completed_amount += amount
 

@@ -1,4 +1,4 @@
-"""Who goes next: each client its part of what the venue grants, and nobody waits for ever."""
+"""The fair queue: each client gets its share of a limit, and every request is granted in the end."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Arrival:
 
 
 @dataclass
-class Desk:
-    """Turns of one limit that is played through on a clock of its own."""
+class QueueRig:
+    """A fair queue over one limit, on a clock of its own."""
 
     limit: Limit
     window: Window = field(init=False)
@@ -44,38 +44,38 @@ class Desk:
         self.window = Window(self.limit)
 
     def play(self, arrivals: Iterable[Arrival]) -> None:
-        """Let them come, be granted and be answered until nobody waits."""
+        """Queue the arrivals, grant them and complete them until the queue is empty."""
         queue, agenda, number = FairQueue(), list[tuple[float, int, Any]](), 0
 
-        def at(time_s: float, what: Any) -> None:
+        def at(time_s: float, action: Any) -> None:
             nonlocal number
             number += 1
-            heapq.heappush(agenda, (time_s, number, what))
+            heapq.heappush(agenda, (time_s, number, action))
 
-        def go(arrival: Arrival, mine: list[QueuedRequest]) -> None:
+        def go(arrival: Arrival, own: list[QueuedRequest]) -> None:
             self.served.append((now_s, arrival))
-            at(now_s + arrival.takes_s, lambda: mine[0].finish(now_s))
+            at(now_s + arrival.takes_s, lambda: own[0].finish(now_s))
 
         def come(arrival: Arrival) -> None:
-            mine: list[QueuedRequest] = []
+            own: list[QueuedRequest] = []
             cost = {self.window: arrival.weight}
-            mine.append(queue.add(arrival.lane, arrival.client, cost, now_s, partial(go, arrival, mine)))
+            own.append(queue.add(arrival.lane, arrival.client, cost, now_s, partial(go, arrival, own)))
 
         for arrival in arrivals:
             at(arrival.at_s, partial(come, arrival))
         while agenda:
-            now_s, _, what = heapq.heappop(agenda)
-            if what is not None:
-                what()
+            now_s, _, action = heapq.heappop(agenda)
+            if action is not None:
+                action()
             if agenda and agenda[0][0] == now_s and agenda[0][2] is not None:
                 continue
             if (next_s := queue.grant(now_s)) < inf:
-                # A hair later, so that what must have expired then has.
+                # Slightly later, so that what must have expired by then has expired.
                 at(now_s + next_s + 1e-9, None)
         assert not any(queue.queued_by(client) for client in CLIENTS)
 
     def counts(self, until_s: float, lane: Lane | None = None) -> Counter[str]:
-        """How much each client used until then."""
+        """The amount that each client used until then."""
         found = Counter[str]()
         for at_s, arrival in self.served:
             if at_s < until_s and lane in (None, arrival.lane):
@@ -105,85 +105,85 @@ arrivals = st.lists(
 
 @settings(deadline=None)
 @given(arrivals, st.integers(4, 20))
-def test_no_window_of_the_venues_holds_more_than_the_limit_whoever_asks(plan: list[Arrival], amount: int) -> None:
-    """F16: and everybody is served in the end."""
-    desk = Desk(Limit(amount, 1.0))
-    desk.play(plan)
-    assert len(desk.served) == len(plan)
-    for start_s, _ in desk.served:
-        assert sum(one.weight for at_s, one in desk.served if start_s <= at_s < start_s + 1) <= amount
+def test_no_window_of_the_venues_holds_more_than_the_limit_for_any_clients(plan: list[Arrival], amount: int) -> None:
+    """F16: and every request is granted in the end."""
+    rig = QueueRig(Limit(amount, 1.0))
+    rig.play(plan)
+    assert len(rig.served) == len(plan)
+    for start_s, _ in rig.served:
+        assert sum(one.weight for at_s, one in rig.served if start_s <= at_s < start_s + 1) <= amount
 
 
 @settings(deadline=None)
 @given(st.integers(1, 200), st.integers(10, 60), st.integers(1, 6))
-def test_who_asked_nothing_yet_waits_for_no_more_than_one_turn_of_each_other(
+def test_a_client_without_use_waits_for_at_most_one_request_of_each_other_client(
     greedy: int, amount: int, others: int
 ) -> None:
-    """F16: however many requests the greedy one has waiting, and however many clients there are."""
-    desk = Desk(Limit(amount, 1.0, shared=False))
+    """F16: for any number of queued requests of the greedy client, and any number of clients."""
+    rig = QueueRig(Limit(amount, 1.0, shared=False))
     quiet = [Arrival(at_s=0.5, client=f"quiet{number}", name=f"quiet{number}") for number in range(others)]
-    desk.play([*flood("greedy", greedy), *quiet])
-    order = [arrival.client for at_s, arrival in desk.served if at_s >= 0.5]
+    rig.play([*flood("greedy", greedy), *quiet])
+    order = [arrival.client for at_s, arrival in rig.served if at_s >= 0.5]
     assert max(order.index(f"quiet{number}") for number in range(others)) <= others
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(2, 8), st.integers(10, 40))
-def test_what_is_contended_is_shared_equally(clients: int, amount: int) -> None:
-    """F16: to within two requests, though each has another number of them waiting."""
-    desk = Desk(Limit(amount, 1.0, shared=False))
+def test_a_contended_limit_is_shared_equally(clients: int, amount: int) -> None:
+    """F16: to within two requests, though each client has queued a different number."""
+    rig = QueueRig(Limit(amount, 1.0, shared=False))
     floods = [flood(f"client{number}", (number + 2) * amount) for number in range(clients)]
-    desk.play([arrival for one in floods for arrival in one])
-    used = desk.counts(until_s=1.9)
+    rig.play([arrival for one in floods for arrival in one])
+    used = rig.counts(until_s=1.9)
     assert max(used.values()) - min(used[f"client{number}"] for number in range(clients)) <= 2
 
 
 @settings(deadline=None, max_examples=20)
 @given(st.integers(2, 8), st.integers(40, 120), st.randoms())
-def test_in_each_window_everybody_gets_half_of_an_equal_part_however_they_come(
+def test_in_each_window_every_client_gets_half_of_an_equal_share_in_any_order_of_arrival(
     clients: int, amount: int, random: Random
 ) -> None:
-    """F16: though one's burst is there before another's first request."""
-    desk = Desk(Limit(amount, 60.0, shared=False))
+    """F16: though the burst of one client arrives before the first request of another."""
+    rig = QueueRig(Limit(amount, 60.0, shared=False))
     each = [f"client{number}" for number in range(clients)]
     first = [Arrival(at_s=0.0, client=client) for client in each]
     bursts = [[Arrival(at_s=round(0.5 + random.random(), 3), client=client)] * (2 * amount) for client in each]
-    desk.play([*first, *(arrival for burst in bursts for arrival in burst)])
-    used = desk.counts(until_s=59)
+    rig.play([*first, *(arrival for burst in bursts for arrival in burst)])
+    used = rig.counts(until_s=59)
     assert min(used[client] for client in each) >= amount // (2 * clients)
     assert used.total() >= amount * 9 // 10 - clients
 
 
-def test_a_heavy_asker_gets_no_more_weight_than_a_light_one() -> None:
-    desk = Desk(Limit(100, 1.0, shared=False))
-    desk.play([*flood("heavy", 100, weight=10), *flood("light", 1000)])
-    used = desk.counts(until_s=1.9)
+def test_heavy_requests_get_no_more_of_a_limit_than_light_ones() -> None:
+    rig = QueueRig(Limit(100, 1.0, shared=False))
+    rig.play([*flood("heavy", 100, weight=10), *flood("light", 1000)])
+    used = rig.counts(until_s=1.9)
     assert abs(used["heavy"] - used["light"]) <= 20
 
 
-def test_one_alone_leaves_room_to_who_comes_later_in_a_long_window() -> None:
-    """F16: else the minute that one filled at its start would be over before another's first request."""
-    desk = Desk(Limit(60, 60.0, shared=False))
+def test_a_lone_client_leaves_capacity_for_one_that_comes_later_in_a_long_window() -> None:
+    """F16: otherwise it would fill the minute at its start, and another client would wait until the end."""
+    rig = QueueRig(Limit(60, 60.0, shared=False))
     late = [Arrival(at_s=10.0, client="late", name=f"late{number}") for number in range(5)]
-    desk.play([*flood("greedy", 200), *late])
-    assert desk.counts(until_s=10.0) == {"greedy": 54}
-    assert desk.started_s("late4") == 10.0
+    rig.play([*flood("greedy", 200), *late])
+    assert rig.counts(until_s=10.0) == {"greedy": 54}
+    assert rig.started_s("late4") == 10.0
 
 
-def test_our_own_upkeep_counts_as_four_clients() -> None:
-    """F16: what keeps orders and positions true is asked for though eight clients ask for all there is."""
-    desk = Desk(Limit(120, 1.0, shared=False))
+def test_internal_requests_weigh_as_much_as_four_clients() -> None:
+    """F16: the queries that keep orders and positions true run though eight clients use all that is left."""
+    rig = QueueRig(Limit(120, 1.0, shared=False))
     floods = [flood(f"client{number}", 100) for number in range(8)]
-    desk.play([*(arrival for one in floods for arrival in one), *flood(OURSELVES, 200)])
-    used = desk.counts(until_s=0.9)
+    rig.play([*(arrival for one in floods for arrival in one), *flood(OURSELVES, 200)])
+    used = rig.counts(until_s=0.9)
     assert used[OURSELVES] >= 40
     assert min(used[f"client{number}"] for number in range(8)) >= 9
 
 
-def test_no_queue_of_queries_or_orders_is_before_a_cancel() -> None:
-    """F16: a cancel of a client that used the most goes before another's first order."""
-    desk = Desk(Limit(10, 1.0))
-    desk.play(
+def test_a_cancel_goes_before_every_queued_query_and_order() -> None:
+    """F16: a cancel of the client that used the most goes before the first order of another."""
+    rig = QueueRig(Limit(10, 1.0))
+    rig.play(
         [
             *flood("a", 40),
             *flood("a", 40, lane=Lane.ORDER),
@@ -191,18 +191,18 @@ def test_no_queue_of_queries_or_orders_is_before_a_cancel() -> None:
             *(Arrival(at_s=0.5, client="b", lane=Lane.ORDER) for _ in range(3)),
         ]
     )
-    after = [arrival.lane for at_s, arrival in desk.served if at_s >= 0.5]
+    after = [arrival.lane for at_s, arrival in rig.served if at_s >= 0.5]
     assert after[:3] == [Lane.CANCEL] * 3
 
 
-def test_ones_queries_do_not_count_against_its_orders() -> None:
-    desk = Desk(Limit(100, 1.0))
-    desk.play([*flood("asks", 60), *flood("asks", 100, lane=Lane.ORDER), *flood("places", 100, lane=Lane.ORDER)])
-    placed = desk.counts(0.9, Lane.ORDER)
-    assert abs(placed["asks"] - placed["places"]) <= 1
+def test_a_clients_queries_do_not_count_against_its_orders() -> None:
+    rig = QueueRig(Limit(100, 1.0))
+    rig.play([*flood("queries", 60), *flood("queries", 100, lane=Lane.ORDER), *flood("places", 100, lane=Lane.ORDER)])
+    placed = rig.counts(0.9, Lane.ORDER)
+    assert abs(placed["queries"] - placed["places"]) <= 1
 
 
-def test_what_a_client_still_waits_for_is_told_by_lane() -> None:
+def test_queued_requests_are_counted_by_client_and_lane() -> None:
     queue, window = FairQueue(), Window(Limit(1, 1.0))
     for lane in (Lane.ORDER, Lane.ORDER, Lane.QUERY):
         queue.add(lane, "a", {window: 1}, 0.0, lambda: None)
