@@ -99,7 +99,7 @@ async def test_a_venue_that_asks_for_a_long_silence_is_told_with_the_reason(
     """F16, F31: nothing can be traded in it."""
     monkeypatch.setattr("opensqt.venues.transport.rest._RESPONSE_DEADLINE_S", 1.0)
     running.fault(kind="rate_limited", on="any", retry_after_s=4)
-    await running.loses_readiness("venue", "it asked for silence")
+    await running.loses_readiness("venue", "it requested a pause")
     await running.recovers()
 
 
@@ -191,7 +191,7 @@ async def test_a_clock_that_can_not_be_asked_is_told_until_it_can() -> None:
     """
     async with inside("binance", clock_interval_s=0.3) as running:
         running.fault(kind="error_before", on="time", times=0)
-        await running.loses_readiness("clock", "could not be asked")
+        await running.loses_readiness("clock", "could not be queried")
         running.simulator.faults.clear()
         await running.recovers()
 

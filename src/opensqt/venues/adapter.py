@@ -72,7 +72,7 @@ class VenueAdapter:
             on_rules_stale=self._reload_rules,
         )
         self._client.callbacks = Callbacks(
-            frame=self._on_frame, connected=self._on_connected, unreadable=self._report_malformed
+            frame=self._on_frame, connected=self._on_connected, malformed=self._report_malformed
         )
         self._renewal = CredentialsRenewal(
             self._make_venue, self._venue, self._account_state, self._health, self._account_stream.reconnect

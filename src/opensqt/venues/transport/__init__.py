@@ -1,1 +1,1 @@
-"""The way to the venue: ccxt, REST, errors, clock, one subscription."""
+"""The connection to a venue: ccxt, REST requests, errors, the venue's clock, and subscriptions."""

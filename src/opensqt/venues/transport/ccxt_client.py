@@ -1,4 +1,4 @@
-"""Taps ccxt.pro: hands over each raw frame as it comes and keeps what the venue said beside each of ccxt's errors."""
+"""Mixin for clients of ccxt.pro: intercepts raw frames, limits requests, and keeps the response of each error."""
 
 from __future__ import annotations
 
@@ -27,49 +27,50 @@ _log = get_logger("venue")
 _BETWEEN_MESSAGES_S = 0.12
 """Binance cuts a connection that sends more than ten messages a second; the others allow more."""
 _request: ContextVar[Request | None] = ContextVar("request", default=None)
-"""What the answer that is being read was asked with."""
+"""The request of the response that is being read."""
 _socket_callback: ContextVar[Callable[[Any], None] | None] = ContextVar("socket_callback", default=None)
 
 
 @dataclass(slots=True)
 class Callbacks:
-    """Where a tapped client reports to."""
+    """The callbacks of a client."""
 
     frame: Callable[[Any, Any], bool]
-    """Takes (socket, decoded frame); answers whether the frame was consumed."""
+    """Receives (socket, decoded frame); returns whether the frame was consumed."""
     connected: Callable[[Any], None]
-    unreadable: Callable[[str], None]
-    """Takes a frame that is not even JSON."""
+    """Receives the socket of each new connection."""
+    malformed: Callable[[str], None]
+    """Receives the text of a frame that is not valid JSON."""
 
 
 class CcxtMixin:
-    """Mixed in before a class of ccxt.pro.
+    """Mixin that is placed before a class of ccxt.pro.
 
-    The frames that `hooks.frame` consumes never reach ccxt, so the futures that its `watch_...` methods await
-    settle only when the connection fails: awaiting one is how to hold a subscription and see it end.
+    The frames that `callbacks.frame` consumes never reach ccxt. So the futures that its `watch_...` methods await
+    settle only when the connection fails. To keep a subscription and to see it end, await one of them.
     """
 
     callbacks: Callbacks | None = None
     rate_limiter: RateLimiter | None = None
-    """Whom each request waits for."""
+    """Limits each request; None sends without a limit."""
     venue_metrics: VenueMetrics
-    """Counts the requests; set it with the budget."""
+    """Counts the requests; set it together with the rate limiter."""
     clock_offset_ms: int = 0
     text_frames: frozenset[str] = frozenset()
-    """Frames that are no JSON and none of ours, such as the answer to a text ping: ccxt gets them as they are."""
+    """Frames that are not JSON, such as the response to a text ping. They are passed to ccxt unchanged."""
     clients: dict[str, Any]
     """ccxt's sockets by address."""
 
     def nonce(self) -> int:
-        """Answer the venue's time as last measured; asked for at each signature."""
+        """Return the venue's time by the last measurement; ccxt calls this for each signature."""
         return now_ms() + self.clock_offset_ms
 
     def ws_dial_delay(self, url: str) -> int:
-        """Dial at once: who holds a subscription does the waiting."""
+        """Connect at once: the subscription has a back-off of its own."""
         return 0
 
     def client(self, url: str) -> Any:
-        """Answer the socket for *url*: never a dead one, and one that survives a frame that is not JSON."""
+        """Return the socket for *url*: never a closed one, and one that survives a frame that is not JSON."""
         known = self.clients.get(url) if self.clients else None
         if known is not None and (known.error or (known.connection is not None and known.connection.closed)):
             self.on_close(known)
@@ -82,13 +83,13 @@ class CcxtMixin:
         return socket
 
     def on_error(self, client: Any, error: Any) -> None:
-        """Forget a failed socket, but not the one that has taken its place."""
+        """Forget a failed socket, but not the one that has replaced it."""
         url = client.url
         if url in self.clients and self.clients[url] is client:
             del self.clients[url]
 
     def on_close(self, client: Any, error: Any = None) -> None:
-        """Forget a closed socket, but not the one that has taken its place."""
+        """Forget a closed socket, but not the one that has replaced it."""
         self.on_error(client, error)
 
     def on_connected(self, client: Any, message: Any = None) -> None:
@@ -98,7 +99,7 @@ class CcxtMixin:
             self.callbacks.connected(client)
 
     def handle_message(self, client: Any, message: Any) -> None:
-        """Offer a frame to our parser first, and to ccxt when it is not market or account data."""
+        """Pass a frame to our own parser first, and to ccxt when it carries no market or account data."""
         if self.callbacks is not None and self.callbacks.frame(client, message):
             return
         super().handle_message(client, message)  # type: ignore[misc]
@@ -110,39 +111,39 @@ class CcxtMixin:
         try:
             message = orjson.loads(data)
         except orjson.JSONDecodeError:
-            # ccxt would let this end the receive loop without a word.
+            # In ccxt this would end the receive loop without an error.
             if self.callbacks is not None:
-                self.callbacks.unreadable(str(data)[:200])
+                self.callbacks.malformed(str(data)[:200])
             return
         try:
             self.handle_message(socket, message)
-        except Exception as error:  # noqa: BLE001 - an error here would end ccxt's receive loop without a word
+        except Exception as error:  # noqa: BLE001 - an error here would end ccxt's receive loop unseen
             _log.error("frame could not be handled", error=redact(repr(error)), frame=redact(str(message)[:200]))
 
     def abort_connection(self, socket: Any) -> None:
-        """Break a connection, so that every subscription on it is seen to end."""
-        socket.on_error(ccxt.NetworkError("connection given up"))
+        """Abort a connection, so that every subscription on it ends with an error."""
+        socket.on_error(ccxt.NetworkError("connection aborted"))
 
     async def close_connection(self, socket: Any) -> None:
-        """Close a connection that nothing needs any more."""
+        """Close a connection that is no longer used."""
         self.on_close(socket)
         await socket.close()
 
     async def fetch2(
         self, path: str, api: Any = "public", method: str = "GET", params: Any = None, config: Any = None
     ) -> Any:
-        """Send a request when its turn has come; it is signed then, and not before."""
+        """Send a request once the rate limiter permits it. It is signed at that time, not before."""
         params, config = params if params is not None else {}, config or {}
         if self.rate_limiter is None:
             return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
         request = Request(method, path, params, self._weight(api, method, path, params, config))
-        name, asked_s = current_lane().name.lower(), time.monotonic()
+        name, queued_s = current_lane().name.lower(), time.monotonic()
         async with AsyncExitStack() as stack:
             with tracing.step("rate budget"):
                 await stack.enter_async_context(self.rate_limiter.acquire(request))
             _request.set(request)
             sent_s = time.monotonic()
-            self.venue_metrics.queue_seconds[name].observe(sent_s - asked_s)
+            self.venue_metrics.queue_seconds[name].observe(sent_s - queued_s)
             try:
                 with tracing.step(request.endpoint, {"http.request.method": method}, kind=tracing.Kind.CLIENT):
                     return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
@@ -170,7 +171,7 @@ class CcxtMixin:
         request_headers: Any,
         request_body: Any,
     ) -> None:
-        """Let ccxt raise, and note the answer on its error, without the address and its signature."""
+        """Let ccxt raise, and store the response on its error, without the address and its signature."""
         if self.rate_limiter is not None and (request := _request.get()) is not None:
             self.rate_limiter.observe(request, headers, response)
         tracing.note({"http.response.status_code": code})
@@ -192,11 +193,11 @@ class CcxtMixin:
             raise
 
     def retry_after_s(self, headers: dict[str, str]) -> float | None:
-        """Read how long the venue asks to stay away, or None where it does not say."""
+        """Return the seconds that the venue requests to wait, or None."""
         return _seconds(headers)
 
     def code_and_message(self, response: Any) -> tuple[str, str]:
-        """Pick the venue's own code and text out of an answer."""
+        """Return the venue's own code and text of a response."""
         if isinstance(response, list) and len(response) == 1:
             response = response[0]
         if not isinstance(response, dict):
@@ -205,37 +206,37 @@ class CcxtMixin:
 
 
 def report_socket_to(callback: Callable[[Any], None]) -> None:
-    """From now on in this task, tell which socket is used for what is subscribed to."""
+    """Call *callback* with the socket of each subscription that the current task makes from now on."""
     _socket_callback.set(callback)
 
 
 def is_open(socket: Any) -> bool:
-    """Whether a socket of ccxt's is connected."""
+    """Return whether a socket of ccxt is connected."""
     connection = socket.connection if socket is not None and not socket.error else None
     return connection is not None and not connection.closed
 
 
 def reply_of(error: Exception) -> VenueReply:
-    """Answer what is known of the venue's answer to a request that ended with *error*."""
+    """Return the venue's response to a request that ended with *error*, as far as it is known."""
     stored = getattr(error, "reply", None)
     if isinstance(stored, VenueReply):
         return stored
     kind = type(error) if isinstance(error, ccxt.BaseError) else ccxt.NetworkError
     cause = error.__cause__ or error
-    # Only these two happen before a byte of the request can have left.
+    # Only these two happen before any byte of the request can have been sent.
     unsent = isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
     local = isinstance(error, ccxt.ArgumentsRequired | ccxt.NotSupported | ccxt.BadSymbol | ccxt.InvalidOrder)
     return VenueReply(error=kind, message=str(error) if local else "", sent=not unsent)
 
 
 def _throttled(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
-    """Keep the messages over one connection apart: after a reconnect many subscriptions are renewed at once."""
-    turn = asyncio.Lock()
+    """Space out the messages over one connection: after a reconnect many subscriptions are renewed at once."""
+    sending = asyncio.Lock()
     sent_s = 0.0
 
     async def throttled(message: Any) -> None:
         nonlocal sent_s
-        async with turn:
+        async with sending:
             await asyncio.sleep(max(0.0, sent_s + _BETWEEN_MESSAGES_S - time.monotonic()))
             sent_s = time.monotonic()
             await send(message)
@@ -254,6 +255,6 @@ def _seconds(headers: dict[str, str]) -> float | None:
 
 
 async def cancel_and_wait(task: asyncio.Future[Any]) -> None:
-    """Cancel a task and wait until it is gone."""
+    """Cancel a task and wait for its end."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""How far the venue's clock is from ours, and whether that is known well enough to sign by it."""
+"""The offset between the venue's clock and the local one, and whether it is known well enough to sign with."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _log = get_logger("venue")
 _SAMPLES = 3
 _LOG_CHANGE_MS = 250
 _STALE_INTERVALS = 3
-"""Intervals without a measurement after which the last one counts for nothing."""
+"""Intervals without a measurement after which the last one is stale."""
 
 
 class VenueClock:
-    """Measures the offset that every request is signed with.
+    """Measures the clock offset that every request is signed with.
 
     Args:
-        ask: Asks the venue for its time.
-        client: The tapped ccxt client; signs by its `clock_offset_ms`.
-        health: Where `clock` is told.
+        query_time: Queries the venue for its time, in epoch milliseconds.
+        client: The ccxt client; it signs with its `clock_offset_ms`.
+        health: Receives the check `clock`.
         window_ms: How far a signed timestamp may be off.
-        interval_s: How old a measurement may become before the next one is due.
+        interval_s: Age of a measurement at which the next one is due.
     """
 
     def __init__(
@@ -51,41 +51,41 @@ class VenueClock:
 
     @property
     def due(self) -> bool:
-        """Whether it should be measured now: the last time is long ago or went wrong, or our own clock was set."""
+        """Whether a measurement is due: the last one is old or failed, or the local clock was set."""
         if self._measured_s is None or not self._health.ok("clock"):
             return True
-        was_set = abs(_our_step_ms() - self._step_ms) > _LOG_CHANGE_MS
+        was_set = abs(_local_step_ms() - self._step_ms) > _LOG_CHANGE_MS
         return was_set or time.monotonic() - self._measured_s > self._interval_s
 
     async def measure(self) -> None:
-        """Go by the quickest of a few answers.
+        """Measure the offset, from the quickest of a few queries, and set the check `clock`.
 
         Raises:
-            ExchangeError: The venue's time could not be had.
+            ExchangeError: The venue's time is not available.
         """
         async with self._measuring:
-            samples = [await self._sample() for _ in range(_SAMPLES)]
+            try:
+                samples = [await self._sample() for _ in range(_SAMPLES)]
+            except RateLimited:
+                # A limit is used up: that says nothing about the clock.
+                raise
+            except ExchangeError as error:
+                self._health.set("clock", False, f"the venue's time could not be queried: {error}")
+                raise
         took_ms, offset_ms = min(samples)
         was_ms = self._client.clock_offset_ms
         moved_ms = abs(offset_ms - was_ms)
         if moved_ms > _LOG_CHANGE_MS:
-            _log.info("the venue's clock moved against ours", offset_ms=offset_ms, was_ms=was_ms)
+            _log.info("clock offset changed", offset_ms=offset_ms, was_ms=was_ms)
         self._client.clock_offset_ms = offset_ms
         reason = rejection_reason(took_ms, moved_ms if self._measured_s is not None else 0, self._window_ms)
-        self._measured_s, self._step_ms = time.monotonic(), _our_step_ms()
+        self._measured_s, self._step_ms = time.monotonic(), _local_step_ms()
         self._health.set("clock", not reason, reason)
 
     async def _sample(self) -> tuple[int, int]:
-        """Answer how long the venue took to tell its time, and the offset that follows."""
+        """Return the milliseconds that one query took, and the offset that follows from it."""
         sent_ms = now_ms()
-        try:
-            venue_ms = await self._query_time()
-        except RateLimited:
-            # A limit is used up: that says nothing about the clock.
-            raise
-        except ExchangeError as error:
-            self._health.set("clock", False, f"the venue's clock could not be asked: {error}")
-            raise
+        venue_ms = await self._query_time()
         took_ms = now_ms() - sent_ms
         return took_ms, venue_ms - sent_ms - took_ms // 2
 
@@ -95,18 +95,18 @@ class VenueClock:
 
 
 def rejection_reason(took_ms: int, moved_ms: int, window_ms: int) -> str:
-    """Say why a measurement is not to be signed by; empty when it is.
+    """Return the reason not to sign with a measurement; empty when it can be trusted.
 
-    However far the clocks are apart, a request signed by a known offset is taken. One that jumped since it was
-    measured last may jump again: it is trusted when the next measurement finds it where this one did.
+    The distance between the clocks does not matter: a request signed with a known offset is accepted. An offset that
+    jumped since the last measurement may jump again. It is trusted when the next measurement confirms it.
     """
     if took_ms >= window_ms:
-        return f"the venue took {took_ms} ms to tell its time; a signed request may be {window_ms} ms old"
+        return f"the query for the venue's time took {took_ms} ms; a signed request may be {window_ms} ms old"
     if moved_ms >= window_ms:
-        return f"jumped by {moved_ms} ms since it was measured last; trusted when it is found there again"
+        return f"jumped by {moved_ms} ms since the last measurement; trusted when the next one confirms it"
     return ""
 
 
-def _our_step_ms() -> float:
-    """Answer what only changes when our wall clock is set or the machine slept."""
+def _local_step_ms() -> float:
+    """Return a value that changes only when the local wall clock is set or the machine slept."""
     return time.time() * 1000 - time.monotonic() * 1000

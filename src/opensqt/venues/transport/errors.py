@@ -1,4 +1,4 @@
-"""The one table that turns ccxt's errors and the venues' codes into ours."""
+"""Translation of ccxt's errors and the venues' codes into OpenSQT errors: the only such table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from opensqt.model.errors import ExchangeError
 from opensqt.telemetry.logging import redact
 
 PARSE_ERRORS = (KeyError, ValueError, TypeError, IndexError, ArithmeticError, AttributeError)
-"""What parsing something unexpected can raise."""
+"""Errors that parsing an unexpected response or frame can raise."""
 
 Codes = Mapping[str, type[ExchangeError]]
 """A venue's error codes. OutcomeUnknown marks a code that leaves the outcome open."""
@@ -60,33 +60,34 @@ CCXT_ERRORS: dict[type[ccxt.BaseError], type[ExchangeError]] = {
     ccxt.CancelPending: errors.OutcomeUnknown,
     ccxt.UnsubscribeError: errors.Unreachable,
 }
-"""Every error class of ccxt, named one by one so that a new one can't slip in unseen."""
+"""Every error class of ccxt, each named, so that a test notices a new one."""
 
 _RETRY_AFTER_S = {errors.RateLimited: 10.0, errors.Banned: 120.0, errors.Maintenance: 5.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueReply:
-    """What the venue answered with an error, or that it answered nothing."""
+    """The error that a request ended with: the venue's response, or no response."""
 
     error: type[ccxt.BaseError]
     http_status: int | None = None
-    """None when there was no answer."""
+    """None when there was no response."""
     code: str = ""
     message: str = ""
     retry_after_s: float | None = None
     sent: bool = True
-    """False when the request provably never left: the connection was not made."""
+    """False when the request was provably not sent: no connection was made."""
 
 
 def translate(reply: VenueReply, codes: Codes, *, changes: bool, symbol: str = "") -> ExchangeError:
-    """Answer the error of ours that says what to do next.
+    """Return the OpenSQT error that says what the caller should do next.
 
     Args:
-        reply: What came back.
-        codes: The venue's codes.
-        changes: Whether the request could change something, so that no answer leaves its outcome unknown.
-        symbol: The symbol concerned, for the error's own field.
+        reply: The error that the request ended with.
+        codes: The venue's error codes.
+        changes: Whether the request could change something at the venue. Without a response its outcome is then
+            unknown.
+        symbol: The symbol concerned, for the error's `symbol`.
     """
     kind = _kind(reply, codes, changes=changes)
     if kind is errors.OutcomeUnknown and not changes:
@@ -107,13 +108,13 @@ def _kind(reply: VenueReply, codes: Codes, *, changes: bool) -> type[ExchangeErr
     known = codes.get(reply.code)
     failed = reply.http_status is not None and reply.http_status >= 500
     if failed and (changes or known is None):
-        # A gateway's 5xx says nothing about what the engine behind it did, whatever code it carries.
+        # A gateway's 5xx does not show what the engine behind it did, whatever code it carries.
         return errors.OutcomeUnknown
     if known is not None:
         return known
     kind = CCXT_ERRORS.get(reply.error, errors.VenueError)
-    answered = reply.http_status is not None
-    if changes and (kind is errors.Unreachable or (kind is errors.VenueError and not answered)):
+    responded = reply.http_status is not None
+    if changes and (kind is errors.Unreachable or (kind is errors.VenueError and not responded)):
         return errors.OutcomeUnknown
     return kind
 

@@ -1,8 +1,8 @@
-"""ccxt without the hundred exchanges that nobody asked for: half of a connector's memory and a second of its start.
+"""Imports only the parts of ccxt that are used: saves half of a connector's memory and a second of its start.
 
 `import ccxt.pro` runs three package files that import every exchange, as REST, as async REST and as WebSocket. The
-packages that stand here in their place import an exchange when it is first named, and nothing else. Only a process
-that is ours may do this, for whoever else imports ccxt there gets these, too.
+packages in this module replace them. They import an exchange when its name is first used, and nothing else. Call
+`install` only in a process of our own: other code in the process that imports ccxt gets these packages, too.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _BASES = {
     "ccxt.async_support": "ccxt.async_support.base.exchange",
     "ccxt.pro": "ccxt.async_support.base.exchange",
 }
-"""The packages, and where each has its base class of exchanges."""
+"""The packages, and the module with the base class of exchanges of each."""
 
 
 def install() -> None:
-    """Have `import ccxt` load what is used; does nothing once ccxt was imported."""
+    """Replace ccxt's packages with lazy ones. Does nothing if ccxt was imported before."""
     if "ccxt" in sys.modules:
         return
     path: list[str] | None = None
@@ -40,7 +40,7 @@ def install() -> None:
 
 
 class _Package(ModuleType):
-    """A package of ccxt: errors, the base class, and each exchange as the class of its own module."""
+    """A package of ccxt: its errors, its base class, and each exchange as the class of its own module."""
 
     def __init__(self, name: str, spec: ModuleSpec) -> None:
         super().__init__(name)
@@ -64,5 +64,5 @@ class _Package(ModuleType):
         return self.__dict__[name]
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Importing a submodule binds it here; ccxt's own package files bind the class of the same name instead.
+        # Importing a submodule binds the module here; ccxt's own package files bind the class of the same name instead.
         super().__setattr__(name, vars(value).get(name, value) if isinstance(value, ModuleType) else value)

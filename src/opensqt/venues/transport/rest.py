@@ -1,4 +1,4 @@
-"""Sends one request: at the venue's time, silent after a rate limit, with errors of ours."""
+"""Sends single requests: signed with the venue's time, paused after a rate limit, with OpenSQT errors."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from opensqt.venues.transport.clock import VenueClock
 from opensqt.venues.transport.errors import Codes, translate
 
 _FAILURES_IN_A_ROW = 3
-"""So many make an outage; one lost answer among good ones is none."""
+"""Consecutive failures that make an outage. A single lost response among good ones is no outage."""
 _RESPONSE_DEADLINE_S = 12.0
-"""The venue is asked something every few seconds."""
+"""Seconds without any response after which the venue is unhealthy. A request is sent every few seconds."""
 
 
 class Rest:
     """The request side of one venue connection.
 
     Args:
-        client: The tapped ccxt client.
+        client: The ccxt client.
         codes: The venue's error codes.
-        health: Where `venue`, `clock` and `credentials` are told.
-        budget: Told of each rate limit and ban, so that nothing leaves until it is over.
+        health: Receives the checks `venue`, `clock` and `credentials`.
+        rate_limiter: Paused after each rate limit and ban, so that nothing is sent until it is over.
         recv_window_ms: The width of the venue's window for signed timestamps.
-        clock_interval_s: How often the venue's clock is measured.
+        clock_interval_s: Seconds between measurements of the venue's clock.
     """
 
     def __init__(
@@ -64,38 +64,41 @@ class Rest:
         self._failures = 0
         self._last_response_s = time.monotonic()
         self.change_refused_s = -inf
-        """When the venue last said, monotonic, that this key may not change anything."""
+        """Monotonic time at which the venue last refused this key the right to change something."""
         health.add_probe("venue", self._unreachable_reason)
 
     @property
     def idle_s(self) -> float:
-        """Seconds since the venue last answered anything."""
+        """Seconds since the venue's last response."""
         return time.monotonic() - self._last_response_s
 
     async def send(
         self, endpoint: str, params: dict[str, Any] | None = None, *, changes: bool = False, symbol: str = ""
     ) -> Any:
-        """Send one request by the name of ccxt's method, and answer the decoded JSON.
+        """Send one request by the name of ccxt's method, and return the decoded JSON.
 
         Args:
             endpoint: E.g. `fapiPrivatePostOrder`.
             params: The request's parameters, all text.
-            changes: Whether it can change something at the venue, so that a lost answer means OutcomeUnknown.
-            symbol: For the error's own field.
+            changes: Whether it can change something at the venue, so that a lost response means OutcomeUnknown.
+            symbol: For the error's `symbol`.
+
+        Raises:
+            ExchangeError: The request failed, or its response could not be parsed.
         """
         method = getattr(self._client, endpoint)
-        # A copy each time: ccxt writes into what it is given.
-        answer = await self.call(lambda: method(dict(params or {})), changes=changes, symbol=symbol)
-        if isinstance(answer, dict | list):
-            return answer
-        text = "the venue's answer could not be read"
+        # A copy for each attempt: ccxt modifies its argument.
+        response = await self.call(lambda: method(dict(params or {})), changes=changes, symbol=symbol)
+        if isinstance(response, dict | list):
+            return response
+        text = "the venue's response could not be parsed"
         raise OutcomeUnknown(text, symbol=symbol) if changes else Unreachable(text, symbol=symbol)
 
     async def call(self, request: Callable[[], Awaitable[Any]], *, changes: bool = False, symbol: str = "") -> Any:
-        """Make one request of ccxt with errors of ours.
+        """Make one request of ccxt and raise OpenSQT errors.
 
-        A refused timestamp proves that nothing happened: the clock is measured again and the request, signed
-        afresh, made once more. So does a refused key, where another has taken its place meanwhile.
+        A refused timestamp proves that nothing happened: the clock is measured again, and the request is signed and
+        sent once more. The same holds for a refused key that another key has replaced in the meantime.
         """
         key = self._client.apiKey
         try:
@@ -114,18 +117,18 @@ class Rest:
     async def _once(self, request: Callable[[], Awaitable[Any]], *, changes: bool, symbol: str) -> Any:
         key = self._client.apiKey
         try:
-            answer = await request()
+            response = await request()
         except (ccxt.BaseError, aiohttp.ClientError, OSError) as error:
-            ours = translate(reply_of(error), self._codes, changes=changes, symbol=symbol)
-            # ccxt writes the address into its text, signature and all.
+            translated = translate(reply_of(error), self._codes, changes=changes, symbol=symbol)
+            # ccxt writes the address into its text, including the signature.
             error.args = tuple(redact(str(arg)) for arg in error.args)
-            self._client.venue_metrics.errors[ours.reason] += 1
-            if not isinstance(ours, CredentialsRefused) or self._client.apiKey == key:
-                # What is said of a key that is out of use by now says nothing of ours.
-                self._record_failure(ours, changes=changes)
-            raise ours from error
+            self._client.venue_metrics.errors[translated.reason] += 1
+            if not isinstance(translated, CredentialsRefused) or self._client.apiKey == key:
+                # The refusal of a key that is no longer in use says nothing about the current one.
+                self._record_failure(translated, changes=changes)
+            raise translated from error
         self._on_response()
-        return answer
+        return response
 
     def _on_response(self) -> None:
         self._failures = 0
@@ -148,12 +151,12 @@ class Rest:
             if self._failures >= _FAILURES_IN_A_ROW:
                 self._health.set("venue", False, str(error))
         elif not isinstance(error, RateLimited):
-            # A refusal is an answer.
+            # A refusal is a response, too.
             self._on_response()
 
     def _unreachable_reason(self) -> str:
         if self.idle_s <= _RESPONSE_DEADLINE_S:
             return ""
         paused_s = self._rate_limiter.snapshot().paused_s
-        why = f"; it asked for silence, {paused_s:.0f} s of it are left" if paused_s else ""
-        return f"has not answered for {self.idle_s:.0f} s{why}"
+        pause = f"; it requested a pause, {paused_s:.0f} s of it are left" if paused_s else ""
+        return f"has not responded for {self.idle_s:.0f} s{pause}"

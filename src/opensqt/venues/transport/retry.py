@@ -1,6 +1,6 @@
-"""Patience at the start: waits when the venue asks for it, and asks again when one answer was lost.
+"""Retries a step of the start: after the delay that the venue requests, and after a few lost responses.
 
-A process that ended instead would be started again, and ask all of it again.
+A process that exited instead would be restarted, and would send all requests of the start again.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from opensqt.model.errors import BackOff, ExchangeError, Unreachable
+from opensqt.model.errors import BackOff, Unreachable
 from opensqt.service.backoff import Backoff
 from opensqt.telemetry.logging import get_logger, redact
 from opensqt.venues.ratelimit.limiter import in_lane
@@ -17,49 +17,45 @@ from opensqt.venues.ratelimit.window import Lane
 
 _log = get_logger("venue")
 _BACKOFF_S = 0.5, 15.0
-_AT_MOST_S = 180.0
-_UNANSWERED = 3
-"""A venue that did not answer so many times in all is not there."""
+_TIMEOUT_S = 180.0
+_MAX_UNANSWERED = 3
+"""Lost responses in all after which the venue counts as unreachable."""
 
 
 async def retry_start_step(
     step: Callable[[], Awaitable[None]],
     *,
-    at_most_s: float = _AT_MOST_S,
+    timeout_s: float = _TIMEOUT_S,
     clock_s: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Take a step of the start, again after each wait that the venue asks for, and after the first lost answers.
+    """Run a step of the start, and run it again after each delay that the venue requests or a lost response.
 
     Args:
-        step: What is to be done; it can be done again after it failed.
-        at_most_s: How long it may take in all. A longer wait is not begun.
+        step: The step; it can run again after it failed.
+        timeout_s: Time limit in all. A delay that would end later is not begun.
         clock_s: Monotonic seconds.
         sleep: Waits.
 
     Raises:
-        BackOff: The venue asks for a wait that would be over too late.
-        Unreachable: It did not answer the last attempt either.
+        BackOff: The venue requests a delay beyond the time limit.
+        Unreachable: The venue did not respond to the last attempt either.
         ExchangeError: Any other failure of the step.
     """
-    deadline_s = clock_s() + at_most_s
+    deadline_s = clock_s() + timeout_s
     # Without jitter: three short delays would give up a venue that is only restarting.
     backoff = Backoff(*_BACKOFF_S, jitter=None)
     unanswered = 0
     while True:
         try:
-            # Every cancel waits for the start, so it may use what is kept for cancels when others used up the rest.
+            # Every cancel waits for the start, so its requests may use the capacity that is reserved for cancels.
             with in_lane(Lane.CANCEL):
                 return await step()
         except (BackOff, Unreachable) as error:
             unanswered += isinstance(error, Unreachable)
-            pause_s = backoff.next_s(at_least_s=error.retry_after_s)
-            if unanswered == _UNANSWERED or clock_s() + pause_s > deadline_s:
+            delay_s = backoff.next_s(at_least_s=error.retry_after_s)
+            if unanswered == _MAX_UNANSWERED or clock_s() + delay_s > deadline_s:
                 raise
-            _tell(error, pause_s)
-        await sleep(pause_s)
-
-
-def _tell(error: ExchangeError, pause_s: float) -> None:
-    what = "the venue asks for a wait" if isinstance(error, BackOff) else "the venue did not answer"
-    _log.warning(f"the start goes on later: {what}", wait_s=round(pause_s, 1), reason=redact(str(error)))
+            event = "the venue requests a delay" if isinstance(error, BackOff) else "the venue did not respond"
+            _log.warning(f"retrying the start: {event}", delay_s=round(delay_s, 1), reason=redact(str(error)))
+        await sleep(delay_s)

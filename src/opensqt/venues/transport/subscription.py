@@ -1,4 +1,4 @@
-"""Holds one subscription at the venue: starts it, sees it end, waits, starts it again."""
+"""One subscription at a venue, kept up: subscribed again with a back-off each time that it ends."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from opensqt.venues.transport.errors import PARSE_ERRORS
 _log = get_logger("venue")
 _BACKOFF_S = 0.05, 15.0
 RETRYABLE_ERRORS = (ccxt.BaseError, ExchangeError, aiohttp.ClientError, OSError)
-"""What an upstream may fail with and be tried again."""
+"""Errors after which a subscription is tried again."""
 QUERY_ERRORS = (*RETRYABLE_ERRORS, *PARSE_ERRORS)
-"""What a question to the venue may fail with and be asked again: an answer that can't be read is none."""
+"""Errors after which a query to the venue is tried again: a response that can't be parsed counts as none."""
 
 
 class Subscription:
@@ -28,10 +28,10 @@ class Subscription:
 
     Args:
         name: What is subscribed to, for the log.
-        watch: Subscribes and ends with the connection.
-        lost: Told each time it ended, with the reason.
-        catch_up: Asks the venue for what the stream may have missed; called at each start.
-        dials: Told which socket each attempt uses.
+        watch: Subscribes; ends when the connection does.
+        on_lost: Called each time that the subscription ended, with the reason.
+        catch_up: Queries the venue for updates that the stream may have missed; called at each start.
+        on_socket: Called with the socket that each attempt uses.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Subscription:
         self._backoff = Backoff(*_BACKOFF_S)
 
     def reset_backoff(self) -> None:
-        """Say that data came: the next failure is met with a short wait again."""
+        """Begin the back-off anew, because data arrived."""
         self._backoff.reset()
 
     async def run(self) -> None:
@@ -76,7 +76,7 @@ class Subscription:
         try:
             await catch_up()
         except QUERY_ERRORS as error:
-            _log.warning("could not catch up", upstream=self.name, error=redact(repr(error)))
+            _log.warning("catch-up query failed", subscription=self.name, error=redact(repr(error)))
 
     def _reason(self, watching: asyncio.Future[Any]) -> str:
         if watching.cancelled():

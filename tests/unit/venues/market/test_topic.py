@@ -135,7 +135,7 @@ async def test_a_stream_that_stalled_is_stale_until_it_tells_something_itself(
     rig.now_s = 11
     rig.answers = [price(12, 9)]
     await prices.check_stalled()
-    prices.subscription._on_lost("connection given up")
+    prices.subscription._on_lost("connection aborted")
     await prices.catch_up()
     assert rig.changes[-1] == (False, "no data for 11 s while the venue knows newer data")
     prices.handle(price(12, 10), None)

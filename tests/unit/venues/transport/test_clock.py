@@ -1,4 +1,4 @@
-"""The venue's clock: an offset that is known is no failure; one that can't be measured, or that jumps, is."""
+"""The venue's clock: a known offset is no failure; an offset that can't be measured, or that jumps, is one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from opensqt.venues.transport.clock import VenueClock, rejection_reason
 
 
 class Rig:
-    """A venue's clock beside ours, both set by the test."""
+    """A venue's clock and the local one, both set by the test."""
 
     def __init__(self) -> None:
         self.wall_ms = 1_700_000_000_000
@@ -23,9 +23,9 @@ class Rig:
         self.error: ExchangeError | None = None
         self.client = SimpleNamespace(clock_offset_ms=0)
         self.health = Health("binance")
-        self.clock = VenueClock(self.ask, self.client, self.health, window_ms=5_000, interval_s=60)
+        self.clock = VenueClock(self.query_time, self.client, self.health, window_ms=5_000, interval_s=60)
 
-    async def ask(self) -> int:
+    async def query_time(self) -> int:
         if self.error is not None:
             raise self.error
         took_ms = self.takes_ms[0] if len(self.takes_ms) == 1 else self.takes_ms.pop(0)
@@ -37,7 +37,7 @@ class Rig:
         self.monotonic_s += seconds
 
     @property
-    def trouble(self) -> str:
+    def failure(self) -> str:
         return next((check.reason for check in self.health.evaluate().checks if not check.ok), "")
 
 
@@ -56,42 +56,42 @@ def rig(monkeypatch: pytest.MonkeyPatch) -> Rig:
     [
         (20, 0, ""),
         (4_999, 4_999, ""),
-        (5_000, 0, "the venue took 5000 ms to tell its time; a signed request may be 5000 ms old"),
-        (20, 5_000, "jumped by 5000 ms since it was measured last; trusted when it is found there again"),
+        (5_000, 0, "the query for the venue's time took 5000 ms; a signed request may be 5000 ms old"),
+        (20, 5_000, "jumped by 5000 ms since the last measurement; trusted when the next one confirms it"),
     ],
 )
-def test_a_measurement_is_trusted_that_is_quick_and_near_the_last(took_ms: int, moved_ms: int, reason: str) -> None:
+def test_a_quick_measurement_near_the_last_one_is_trusted(took_ms: int, moved_ms: int, reason: str) -> None:
     """F24: a clock that drifts or jumps does not stop trading unnoticed."""
     assert rejection_reason(took_ms, moved_ms, 5_000) == reason
 
 
 @pytest.mark.parametrize("offset_ms", [-86_400_000, -3_000, 3_000, 86_400_000])
-async def test_a_clock_that_is_off_is_signed_by_and_is_no_failure(rig: Rig, offset_ms: int) -> None:
-    """F24: however far it is, when it is found so at the start."""
+async def test_a_clock_offset_is_corrected_for_and_is_no_failure(rig: Rig, offset_ms: int) -> None:
+    """F24: an offset of any size, when it is measured at the start."""
     rig.offset_ms = offset_ms
     await rig.clock.measure()
-    assert (rig.client.clock_offset_ms, rig.trouble, rig.clock.due) == (offset_ms, "", False)
+    assert (rig.client.clock_offset_ms, rig.failure, rig.clock.due) == (offset_ms, "", False)
 
 
-async def test_the_quickest_answer_tells_the_offset(rig: Rig) -> None:
+async def test_the_quickest_response_gives_the_offset(rig: Rig) -> None:
     rig.takes_ms = [900, 20, 6_000]
     rig.offset_ms = 700
     await rig.clock.measure()
-    assert (rig.client.clock_offset_ms, rig.trouble) == (700, "")
+    assert (rig.client.clock_offset_ms, rig.failure) == (700, "")
 
 
-async def test_a_clock_that_jumps_is_trusted_when_it_is_found_there_again(rig: Rig) -> None:
-    """F24: requests are signed by what was measured all the while."""
+async def test_a_clock_that_jumps_is_trusted_when_the_next_measurement_confirms_it(rig: Rig) -> None:
+    """F24: requests are signed with the newest measurement in the meantime."""
     await rig.clock.measure()
     rig.offset_ms = 90_000
     await rig.clock.measure()
     assert (rig.client.clock_offset_ms, rig.clock.due) == (90_000, True)
-    assert rig.trouble.startswith("jumped by 90000 ms")
+    assert rig.failure.startswith("jumped by 90000 ms")
     await rig.clock.measure()
-    assert (rig.trouble, rig.clock.due) == ("", False)
+    assert (rig.failure, rig.clock.due) == ("", False)
 
 
-async def test_a_clock_that_can_not_be_asked_is_told_and_asked_again_soon(rig: Rig) -> None:
+async def test_a_clock_that_can_not_be_queried_is_reported_and_due_again(rig: Rig) -> None:
     """F24: a clock that drifts or jumps does not stop trading unnoticed.
     F31: health never says yes while a part is dead.
     """
@@ -99,23 +99,23 @@ async def test_a_clock_that_can_not_be_asked_is_told_and_asked_again_soon(rig: R
     rig.error = Unreachable("gone")
     with pytest.raises(Unreachable):
         await rig.clock.measure()
-    assert (rig.trouble, rig.clock.due) == ("the venue's clock could not be asked: gone", True)
+    assert (rig.failure, rig.clock.due) == ("the venue's time could not be queried: gone", True)
 
 
-async def test_a_limit_that_is_used_up_says_nothing_about_the_clock_until_it_is_old(rig: Rig) -> None:
+async def test_a_used_up_limit_is_no_clock_failure_until_the_measurement_is_stale(rig: Rig) -> None:
     """F24: a clock that drifts or jumps does not stop trading unnoticed."""
     await rig.clock.measure()
     rig.pass_by(61)
-    rig.error = RateLimited("no room")
+    rig.error = RateLimited("no capacity")
     with pytest.raises(RateLimited):
         await rig.clock.measure()
-    assert (rig.trouble, rig.clock.due) == ("", True)
+    assert (rig.failure, rig.clock.due) == ("", True)
     rig.pass_by(120)
-    assert rig.trouble == "not measured for 181 s"
+    assert rig.failure == "not measured for 181 s"
 
 
-async def test_a_clock_of_ours_that_is_set_has_the_venues_measured_again(rig: Rig) -> None:
-    """F24: or one that slept, with the machine."""
+async def test_a_measurement_is_due_after_the_local_clock_was_set(rig: Rig) -> None:
+    """F24: the same holds after the machine slept."""
     await rig.clock.measure()
     assert not rig.clock.due
     rig.wall_ms += 3_000
