@@ -108,12 +108,21 @@ def test_every_method_is_tried_or_answers_at_once() -> None:
     assert REQUESTS.keys() | AT_ONCE == METHODS.keys()
 
 
-@pytest.mark.parametrize("name", [name for name in UNARY if "Place" not in name])
+@pytest.mark.parametrize("name", [name for name in UNARY if "Place" not in name and name != "CancelAllOrders"])
 async def test_a_call_is_answered_by_its_deadline_though_the_venue_is_not(stuck: Rig, name: str) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call(stuck, name, timeout=0.2)
     assert caught.value.code() is Code.DEADLINE_EXCEEDED
     await eventually(lambda: stuck.connector.calls.in_flight == 0)
+
+
+async def test_cancel_all_says_by_its_deadline_what_it_could_not_prove(stuck: Rig) -> None:
+    """F39: and new orders of the symbol are taken again."""
+    with pytest.raises(grpc.aio.AioRpcError, match="not proven that no order is left") as caught:
+        await call(stuck, "CancelAllOrders", timeout=0.5)
+    assert (caught.value.code(), reason_of(caught.value)) == (Code.ABORTED, "ORDER_OUTCOME_UNKNOWN")
+    stuck.venue.gate.set()
+    assert (await stuck.exchange.PlaceOrder(place("after"))).order.client_order_id == "after"
 
 
 @pytest.mark.parametrize("name", UNARY)

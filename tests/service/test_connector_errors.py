@@ -13,9 +13,12 @@ from opensqt.model.errors import (
     AccessError,
     BackOff,
     ExchangeError,
+    InvalidRequest,
     OutcomeUnknown,
     RequestError,
+    UnknownSymbol,
     Unreachable,
+    Unsupported,
     VenueError,
 )
 from opensqt.model.exchange import Exchange
@@ -32,7 +35,7 @@ REQUEST_ERRORS = [kind for kind in CLASSES if issubclass(kind, RequestError)]
 NOTHING_HAPPENED = (RequestError, BackOff, AccessError, Unreachable, VenueError)
 """What ends an order at once or, where the venue's word is odd, once it was found absent; the rest is resolved."""
 ALSO = {"GetExchangeInfo": pb.GetExchangeInfoRequest(), "GetRateBudget": gateway_pb.GetRateBudgetRequest()}
-READING = [name for name in (*UNARY, *ALSO) if "Place" not in name]
+READING = [name for name in (*UNARY, *ALSO) if "Place" not in name and name != "CancelAllOrders"]
 FAILING = ASKED | {"get_exchange_info", "get_rate_budget"}
 
 
@@ -92,6 +95,18 @@ async def test_each_error_of_a_call_comes_back_as_it_was(refusing: Rig, name: st
         assert reason_of(caught.value) == kind.reason
         assert caught.value.code() is wire_errors.code_of(raised)
         assert facts(wire_errors.from_rpc_error(caught.value)) == facts(raised)
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+async def test_cancel_all_ends_at_once_where_waiting_can_not_help_and_else_tries_again(
+    refusing: Rig, kind: type[ExchangeError]
+) -> None:
+    """F39: a venue that can't be asked has not said that nothing is left."""
+    raised = refuse(refusing, kind)
+    final = issubclass(kind, InvalidRequest | UnknownSymbol | Unsupported | AccessError)
+    with pytest.raises(grpc.aio.AioRpcError, match="what happened: ä") as caught:
+        await refusing.exchange.CancelAllOrders(REQUESTS["CancelAllOrders"], timeout=10 if final else 0.5)
+    assert reason_of(caught.value) == (raised.reason if final else OutcomeUnknown.reason)
 
 
 @pytest.mark.parametrize("name", STREAMS)

@@ -33,11 +33,8 @@ OF_THE_CLIENT = {"CONNECTOR_UNAVAILABLE"}
 
 PUBLIC = ["GetLatestPrice", "GetHistoricalKlines"]
 """Methods that ask the venue without a signature."""
-SIGNED = [
-    *("PlaceOrder", "CancelOrder", "CancelAllOrders", "GetOrder", "GetOpenOrders", "GetAccount", "GetPositions"),
-    "ListFills",
-]
-ACCOUNT = [*SIGNED, "BatchCancelOrders", "SubscribeOrders", "SubscribeAccount", "SubscribePositions"]
+SIGNED = ["PlaceOrder", "CancelOrder", "GetOrder", "GetOpenOrders", "GetAccount", "GetPositions", "ListFills"]
+ACCOUNT = [*SIGNED, "CancelAllOrders", "BatchCancelOrders", "SubscribeOrders", "SubscribeAccount", "SubscribePositions"]
 
 
 class Comments:
@@ -131,6 +128,11 @@ def test_a_method_that_asks_the_venue_names_every_way_in_which_that_can_fail(com
     if method in SIGNED:
         expected |= pairs_of(errors.AccessError)
     assert expected <= comments.pairs(method)
+
+
+def test_cancel_all_names_what_ends_it_at_once_and_what_its_deadline_leaves_open(comments: Comments) -> None:
+    """What a wait may help is tried again until then."""
+    assert pairs_of(errors.AccessError, errors.OutcomeUnknown) <= comments.pairs("CancelAllOrders")
 
 
 @pytest.mark.parametrize("method", ACCOUNT)

@@ -22,6 +22,8 @@ from opensqt.connector.collector import Figures, Sources
 from opensqt.connector.health import STOPPING, HealthMonitor
 from opensqt.connector.metrics.loop_lag import LoopLag
 from opensqt.connector.metrics.registry import Metrics
+from opensqt.connector.orders.cancel_all import CancelAll
+from opensqt.connector.orders.halts import Halts
 from opensqt.connector.orders.journal import MEMORY, Journal, JournalError
 from opensqt.connector.orders.lease_keeper import LeaseKeeper
 from opensqt.connector.orders.leases import Leases
@@ -86,7 +88,11 @@ class Connector:
         self.journal = Journal(journal)
         self._keep_s = keep_days * 86_400
         leases = Leases()
-        self.desk = OrderDesk(exchange, self.journal, self.tasks, resolve or Resolver(), refusal=leases.refusal)
+        halts = Halts()
+        self.desk = OrderDesk(
+            exchange, self.journal, self.tasks, resolve or Resolver(), halts=halts, refusal=leases.refusal
+        )
+        self.cancel_all = CancelAll(exchange, self.desk, halts)
         self.leases = LeaseKeeper(leases, exchange, self.desk, self.journal, self.tasks, self.metrics)
         self.hub = Hub(
             exchange,
@@ -236,7 +242,9 @@ class Connector:
             open_count=self.desk.own.open_count,
             own_among=self.desk.own.own_among,
         )
-        exchange_calls = ExchangeCalls(self.exchange, self.desk, limits, order_wait_s=self.settings.order_wait_s)
+        exchange_calls = ExchangeCalls(
+            self.exchange, self.desk, self.cancel_all, limits, order_wait_s=self.settings.order_wait_s
+        )
         gateway_calls = GatewayCalls(self.exchange, self.desk, self.health, self.leases)
         unary = {
             name: self.calls.unary(name, handler)

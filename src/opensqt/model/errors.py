@@ -13,6 +13,7 @@ ExchangeError
 │   ├── OrderNotFound
 │   ├── DuplicateOrder      this client_order_id was used with other content
 │   ├── LeaseExpired        the client's lease ended, and its orders with it; renew it first
+│   ├── TradingHalted       somebody halted trading; nothing was sent, and new orders are taken when it is resumed
 │   └── Unsupported         the venue, or this mode, can't do it
 ├── BackOff                 wait `retry_after_s`, then ask again
 │   ├── RateLimited
@@ -132,6 +133,12 @@ class LeaseExpired(RequestError):
     """The client's lease ended, so that its orders were canceled; nothing is placed until it holds one again."""
 
     reason = "LEASE_EXPIRED"
+
+
+class TradingHalted(RequestError):
+    """Trading is halted, of the account or of the symbol; nothing was sent. Cancels and questions work."""
+
+    reason = "TRADING_HALTED"
 
 
 class Unsupported(RequestError):

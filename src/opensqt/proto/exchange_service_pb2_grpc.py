@@ -181,7 +181,8 @@ class ExchangeServiceServicer:
         Errors:
         INVALID_ARGUMENT: UNKNOWN_SYMBOL, ORDER_DENIED (a rule of the symbol or a limit of the client; never sent)
         FAILED_PRECONDITION: ORDER_REJECTED, INSUFFICIENT_MARGIN, POST_ONLY_WOULD_CROSS, REDUCE_ONLY_REFUSED,
-        POSITION_MODE_MISMATCH (the venue refused it), LEASE_EXPIRED (send a Heartbeat first; never sent)
+        POSITION_MODE_MISMATCH (the venue refused it), LEASE_EXPIRED (send a Heartbeat first; never sent),
+        TRADING_HALTED (somebody halted trading, or cancels all orders of the symbol; never sent)
         ALREADY_EXISTS: DUPLICATE_ORDER (the id was used with other content, or by another client)
         UNIMPLEMENTED: UNSUPPORTED (the venue can't, or the connector is in public-only mode)
         RESOURCE_EXHAUSTED: RATE_LIMITED, BANNED (nothing was sent, or the venue took nothing)
@@ -234,19 +235,18 @@ class ExchangeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelAllOrders(self, request, context):
-        """Cancel every open order of a symbol, whoever placed it. A client that may cancel only its own orders is refused
-        (PERMISSION_DENIED).
+        """Cancel every order of a symbol, whoever placed it, and answer when none is left. Meanwhile new orders of the symbol
+        are refused with TRADING_HALTED, whoever sends them; those that wait in the connector are not sent, and those in
+        flight are waited for and canceled. The answer comes when the venue and the order journal agree that no order is
+        open or in flight. What fails on the way is tried again, for 30 s (the connector's order_wait_s) or until the call's
+        deadline; then the call fails and its message names the orders that are left. An empty answer is a proof that
+        there was none. A client that may cancel only its own orders is refused (PERMISSION_DENIED).
 
         Errors:
         INVALID_ARGUMENT: UNKNOWN_SYMBOL
-        FAILED_PRECONDITION: ORDER_REJECTED (the venue does not cancel now)
-        NOT_FOUND: ORDER_NOT_FOUND (an order that was open is not known to the venue any more)
         UNIMPLEMENTED: UNSUPPORTED (the connector is in public-only mode)
-        RESOURCE_EXHAUSTED: RATE_LIMITED, BANNED
-        UNAVAILABLE: UNREACHABLE, MAINTENANCE
         UNAUTHENTICATED: CREDENTIALS_REFUSED, CLOCK_SKEW
-        ABORTED: ORDER_OUTCOME_UNKNOWN (some may be canceled; ask GetOpenOrders and cancel again)
-        UNKNOWN: VENUE_ERROR
+        ABORTED: ORDER_OUTCOME_UNKNOWN (it is not proven that none is left; call it again)
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

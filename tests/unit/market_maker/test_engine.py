@@ -28,6 +28,7 @@ from opensqt.model.errors import (
     OutcomeUnknown,
     PostOnlyWouldCross,
     ReduceOnlyRefused,
+    TradingHalted,
     Unreachable,
 )
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderStatus, PositionSide, Side
@@ -335,6 +336,22 @@ def test_sells_go_on_while_margin_is_wanting() -> None:
     desk.engine.desk.margin_backoff.record_failure(desk.now)
     desk.settle()
     assert desk.sells == {0: 1010}
+
+
+def test_an_hour_of_a_halt_costs_few_requests_and_the_grid_is_laid_again_after_it() -> None:
+    """F17, F39: somebody left trading halted. The five levels are tried together; none of it gets to the venue."""
+    desk = Desk()
+    desk.venue.refuse = TradingHalted
+    desk.start(1004)
+    for _ in range(3_600):
+        desk.wait(1)
+    assert desk.engine.state.header is not None
+    assert (desk.engine.state.header.sequence - 1) / 5 <= 70
+    assert desk.engine.desk.pause_reason.startswith("TRADING_HALTED")
+    desk.venue.refuse = None
+    for _ in range(120):
+        desk.wait(1)
+    assert len(desk.buys) == 5
 
 
 def test_a_refused_reduce_only_order_does_not_loop() -> None:

@@ -33,6 +33,13 @@ class Intent:
     status: OrderStatus = OrderStatus.PENDING
     barred: ExchangeError | None = None
     """Why it is not sent, unless it was before."""
+    passes_halts: bool = False
+    """It closes a position by the word of a halt's holder, so it is sent though trading is halted."""
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether it may be at the venue, or get there, and its outcome is not proven."""
+        return not self.outcome.done() and (self.barred is None or self.status is OrderStatus.UNKNOWN)
 
     def conflict(self, request: OrderRequest, client: str) -> DuplicateOrder | None:
         """Say why what a client asks for under this id is not this very order, or None when it is."""

@@ -30,7 +30,7 @@ Operation = Callable[[sqlite3.Connection], Any]
 MEMORY = ":memory:"
 _PATIENCE_S = 0.02
 """How long an outcome that nobody waits for may look for a commit to share."""
-_VERSION = 2
+_VERSION = 3
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS intent (
     client_order_id TEXT PRIMARY KEY,
@@ -48,9 +48,18 @@ CREATE TABLE IF NOT EXISTS lease (
     ended INTEGER NOT NULL,
     canceling INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS halt (
+    halt_id TEXT PRIMARY KEY,
+    client TEXT NOT NULL,
+    symbol TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    ttl_ms INTEGER NOT NULL,
+    since_ms INTEGER NOT NULL
+) WITHOUT ROWID;
 """
-_UPGRADES = {1: "ALTER TABLE intent ADD COLUMN client TEXT NOT NULL DEFAULT '';"}
-"""What brings a journal of an earlier version to the next one. Nobody knows who placed the orders of version 1."""
+_UPGRADES = {1: "ALTER TABLE intent ADD COLUMN client TEXT NOT NULL DEFAULT '';", 2: ""}
+"""What brings a journal of an earlier version to the next one. Nobody knows who placed the orders of version 1. Version
+3 has a table more; an earlier connector would not know that trading is halted, so it must not open the file."""
 
 
 class State(StrEnum):
@@ -101,6 +110,23 @@ class LeaseRecord:
     """It ran out and was not renewed since."""
     canceling: bool = False
     """It ran out, and the client's orders are not proven gone yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaltRecord:
+    """One halt of trading as the journal holds it."""
+
+    halt_id: str
+    client: str
+    """Who asked for it."""
+    symbol: str = ""
+    """Canonical; empty is every symbol."""
+    reason: str = ""
+    """What whoever asked for it says of it."""
+    ttl_ms: int = 0
+    """How long it lasts unless it is renewed; 0 stands until it is lifted."""
+    since_ms: int = 0
+    """UTC epoch milliseconds."""
 
 
 class Journal:
@@ -204,6 +230,19 @@ class Journal:
     async def drop_lease(self, client: str) -> None:
         """Forget a client's lease."""
         await self._do(lambda database: database.execute("DELETE FROM lease WHERE client = ?", (client,)))
+
+    async def halts(self) -> list[HaltRecord]:
+        """Answer every halt that was not lifted, oldest first."""
+        return await self._do(_halts)
+
+    async def keep_halt(self, halt: HaltRecord) -> None:
+        """Write a halt down, over what stood there."""
+        row = (halt.halt_id, halt.client, halt.symbol, halt.reason, halt.ttl_ms, halt.since_ms)
+        await self._do(lambda database: database.execute("INSERT OR REPLACE INTO halt VALUES (?, ?, ?, ?, ?, ?)", row))
+
+    async def drop_halt(self, halt_id: str) -> None:
+        """Forget a halt."""
+        await self._do(lambda database: database.execute("DELETE FROM halt WHERE halt_id = ?", (halt_id,)))
 
     async def unresolved(self) -> list[Record]:
         """Answer every intent whose outcome is open, oldest first."""
@@ -347,6 +386,12 @@ def _leases(database: sqlite3.Connection) -> list[LeaseRecord]:
         LeaseRecord(client=client, ttl_ms=ttl_ms, ended=bool(ended), canceling=bool(canceling))
         for client, ttl_ms, ended, canceling in rows
     ]
+
+
+def _halts(database: sqlite3.Connection) -> list[HaltRecord]:
+    query = "SELECT halt_id, client, symbol, reason, ttl_ms, since_ms FROM halt ORDER BY since_ms"
+    names = ("halt_id", "client", "symbol", "reason", "ttl_ms", "since_ms")
+    return [HaltRecord(**dict(zip(names, row, strict=True))) for row in database.execute(query)]
 
 
 def _prune(database: sqlite3.Connection, before_ns: int, keep: frozenset[str]) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+from opensqt.connector.orders.halts import Halts
 from opensqt.connector.orders.intent import BY_ANOTHER, Barred, Intent, Outcome, duplicate, is_of, not_shown
 from opensqt.connector.orders.journal import Journal, JournalError, Record, State
 from opensqt.connector.orders.ownership import OwnOrders
@@ -20,11 +21,13 @@ from opensqt.model.errors import (
     OrderRejected,
     OutcomeUnknown,
     RequestError,
+    TradingHalted,
     Unreachable,
     VenueError,
 )
 from opensqt.model.exchange import Exchange
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus
+from opensqt.model.order_gate import through
 from opensqt.service.backoff import Backoff
 from opensqt.telemetry import logging, tracing
 from opensqt.telemetry.distribution import SECONDS, Distribution
@@ -49,6 +52,7 @@ class OrderDesk:
         journal: Open, and of this account.
         tasks: Owns sending and resolving, which go on when the client that asked is gone.
         resolve: How an unknown outcome is found out.
+        halts: The gate that new orders pass.
         refusal: Says why a client may place no new order now, if so.
     """
 
@@ -59,12 +63,14 @@ class OrderDesk:
         tasks: Tasks,
         resolve: Resolve,
         *,
+        halts: Halts | None = None,
         refusal: Callable[[str], ExchangeError | None] = lambda _client: None,
     ) -> None:
         self._exchange = exchange
         self._journal = journal
         self._tasks = tasks
         self._resolve = resolve
+        self._halts = halts if halts is not None else Halts()
         self._refusal = refusal
         self.own = OwnOrders(exchange, journal.owners, tasks)
         self.resolution_seconds = Distribution(SECONDS)
@@ -74,6 +80,10 @@ class OrderDesk:
     def unresolved(self) -> int:
         """How many orders were sent and are not proven present or absent."""
         return sum(intent.status is OrderStatus.UNKNOWN for intent in self._intents.values())
+
+    def in_flight(self, symbol: str = "") -> list[Intent]:
+        """Return the intents of a symbol, or of all, whose orders may be at the venue, or get there, without proof."""
+        return [one for one in self._intents.values() if one.in_flight and symbol in ("", one.request.symbol)]
 
     async def start(self) -> None:
         """Take up what an earlier run left open; until it is resolved nothing is sent under those ids."""
@@ -85,25 +95,29 @@ class OrderDesk:
             _log.warning("order of an earlier run is unresolved", client_order_id=intent.request.client_order_id)
             self._spawn_resolution(intent, now, OutcomeUnknown("the connector ended before the answer came"))
 
-    async def place(self, request: OrderRequest | Barred, *, wait_s: float) -> Order:
+    async def place(self, request: OrderRequest | Barred, *, wait_s: float, halt_id: str = "") -> Order:
         """Place one order, or answer what became of it when it was asked for before.
 
         Args:
             request: The order; one that is barred is answered for, but never sent.
             wait_s: How long the caller waits for the outcome.
+            halt_id: A halt during which it closes a position: reduce-only, it is sent though trading is halted.
 
         Raises:
             DuplicateOrder: The id was used with other content, or by another client.
             LeaseExpired: The client let its lease end; nothing was sent.
+            TradingHalted: Trading of the symbol is halted; nothing was sent.
             OutcomeUnknown: Not proven within *wait_s*; ask again with the same id.
             ExchangeError: What the venue said.
         """
-        (outcome,) = await self.place_batch([request], wait_s=wait_s)
+        (outcome,) = await self.place_batch([request], wait_s=wait_s, halt_id=halt_id)
         if isinstance(outcome, ExchangeError):
             raise outcome
         return outcome
 
-    async def place_batch(self, requests: Sequence[OrderRequest | Barred], *, wait_s: float) -> list[Outcome]:
+    async def place_batch(
+        self, requests: Sequence[OrderRequest | Barred], *, wait_s: float, halt_id: str = ""
+    ) -> list[Outcome]:
         """Place several orders in one go; as `place`, but each failure is an item of the answer."""
         # Nothing is waited for here: what was judged a moment ago still holds when it is admitted.
         client = caller()
@@ -114,7 +128,10 @@ class OrderDesk:
             request, reason = (one.request, one.reason) if isinstance(one, Barred) else (one, refusal)
             intent = self._intents.get(request.client_order_id)
             if intent is None:
+                passes = request.reduce_only and self._halts.covers(halt_id, request.symbol)
+                reason = reason or (None if passes else self._halts.refusal(request.symbol))
                 intent = self._admit(request, client, reason)
+                intent.passes_halts = passes
                 fresh.append(intent)
             answers.append(intent.conflict(request, client) or intent)
         if sendable := [intent for intent in fresh if intent.barred is None]:
@@ -151,7 +168,7 @@ class OrderDesk:
             order = await self._exchange.cancel_order(ref)
         except OrderNotFound as error:
             raise await self._cancel_error(ref, before, error) from None
-        self._note(order)
+        self.note(order)
         return order
 
     async def cancel_batch(self, refs: Sequence[OrderRef]) -> list[Outcome]:
@@ -160,11 +177,16 @@ class OrderDesk:
         answers = await self._exchange.batch_cancel_orders(refs)
         for answer in answers:
             if isinstance(answer, Order):
-                self._note(answer)
+                self.note(answer)
         return [
             await self._cancel_error(ref, intent, answer) if isinstance(answer, OrderNotFound) else answer
             for ref, intent, answer in zip(refs, before, answers, strict=True)
         ]
+
+    def note(self, canceled: Order) -> None:
+        """Take in what a cancel answered."""
+        if canceled.status.is_closed:
+            self.own.end(canceled.client_order_id)
 
     async def prune(self, *, keep_s: float) -> int:
         """Forget what was settled longer ago than this, but for orders that the venue still works."""
@@ -210,9 +232,36 @@ class OrderDesk:
                 sending.append(intent)
             else:
                 self._answer_from(record, intent)
-        if sending:
-            answers = await self._ask([intent.request for intent in sending])
-            await asyncio.gather(*map(self._conclude, sending, answers))
+        closing = [intent for intent in sending if intent.passes_halts]
+        if closing:
+            await self._send_once(closing)
+        with through(self._halts):
+            await self._send_unless_halted([intent for intent in sending if not intent.passes_halts])
+
+    async def _send_unless_halted(self, intents: list[Intent]) -> None:
+        """Send those whose symbol is not halted, however long they wait here and in the adapter to be sent."""
+        while intents:
+            halted: list[tuple[Intent, TradingHalted]] = []
+            free: list[Intent] = []
+            for intent in intents:
+                refusal = self._halts.refusal(intent.request.symbol)
+                free.append(intent) if refusal is None else halted.append((intent, refusal))
+            if halted:
+                await asyncio.gather(*(self._conclude(intent, refusal) for intent, refusal in halted))
+            intents = await self._send_once(free) if free else []
+
+    async def _send_once(self, intents: list[Intent]) -> list[Intent]:
+        """Send and settle; return those that were held back because others of the same request are halted."""
+        answers = await self._ask([intent.request for intent in intents])
+        held_back: list[Intent] = []
+        settling: list[Awaitable[None]] = []
+        for intent, answer in zip(intents, answers, strict=True):
+            if isinstance(answer, TradingHalted) and answer.symbol != intent.request.symbol:
+                held_back.append(intent)
+            else:
+                settling.append(self._conclude(intent, answer))
+        await asyncio.gather(*settling)
+        return held_back
 
     def _answer_from(self, record: Record, intent: Intent) -> None:
         """Answer an intent of which the journal knows already."""
@@ -339,10 +388,6 @@ class OrderDesk:
         """Answer and forget: the journal holds the truth already, or nothing was sent."""
         self._intents.pop(intent.request.client_order_id, None)
         intent.outcome.set_result(outcome)
-
-    def _note(self, canceled: Order) -> None:
-        if canceled.status.is_closed:
-            self.own.end(canceled.client_order_id)
 
     async def _ask_by_venue_id(self, ref: OrderRef) -> Order | None:
         """Ask for an order by the id that the journal knows: a venue may forget the client's sooner than its own."""

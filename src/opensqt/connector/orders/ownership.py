@@ -82,6 +82,10 @@ class OwnOrders:
         """Name a client's orders that the venue is known to work, oldest first: those of `of` that may be canceled."""
         return [own.ref for own in self._of.get(client, {}).values() if not own.in_flight]
 
+    def known_open(self, symbol: str = "") -> list[OrderRef]:
+        """Name the orders of a symbol, or of all, that were acknowledged and of which no end was told; oldest first."""
+        return [own.ref for own in self._all.values() if not own.in_flight and symbol in ("", own.ref.symbol)]
+
     async def start(self) -> None:
         """Follow the exchange's orders from now on, and wait a little for its first word."""
         self._tasks.spawn("own-orders", self._follow(), shared=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from opensqt.connector.auth.limits import OrderLimits
+from opensqt.connector.orders.cancel_all import CancelAll
 from opensqt.connector.orders.manager import OrderDesk
 from opensqt.connector.rpc.dispatch import Context, Handler
 from opensqt.model.caller import caller
@@ -35,13 +36,17 @@ class ExchangeCalls:
     Args:
         exchange: Answers the queries.
         desk: Takes the orders.
+        cancel_all: Cancels all orders of a symbol.
         limits: What each client's orders are held to.
         order_wait_s: How long an order call waits for a proven outcome, unless its own deadline is sooner.
     """
 
-    def __init__(self, exchange: Exchange, desk: OrderDesk, limits: OrderLimits, *, order_wait_s: float) -> None:
+    def __init__(
+        self, exchange: Exchange, desk: OrderDesk, cancel_all: CancelAll, limits: OrderLimits, *, order_wait_s: float
+    ) -> None:
         self._exchange = exchange
         self._desk = desk
+        self._cancel_all = cancel_all
         self._limits = limits
         self._order_wait_s = order_wait_s
         self.trading: dict[str, Handler] = {
@@ -102,12 +107,14 @@ class ExchangeCalls:
         return pb.BatchCancelOrdersResponse(results=map(encode_order_result, batch.answers(outcomes)))
 
     async def _cancel_all_orders(
-        self, request: pb.CancelAllOrdersRequest, _context: Context
+        self, request: pb.CancelAllOrdersRequest, context: Context
     ) -> pb.CancelAllOrdersResponse:
         symbol = requests.decode_symbol(request.symbol)
         _note(symbol)
         self._limits.check_cancel_all(symbol)
-        orders = await self._exchange.cancel_all_orders(symbol)
+        remaining_s = context.time_remaining()
+        wait_s = self._order_wait_s if remaining_s is None else wait_within(remaining_s)
+        orders = await self._cancel_all.run(symbol, wait_s=wait_s)
         return pb.CancelAllOrdersResponse(orders=map(codec.encode_order, orders))
 
     async def _get_order(self, request: pb.GetOrderRequest, _context: Context) -> pb.GetOrderResponse:

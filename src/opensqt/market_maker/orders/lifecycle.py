@@ -19,6 +19,7 @@ from opensqt.model.errors import (
     PostOnlyWouldCross,
     ReduceOnlyRefused,
     RequestError,
+    TradingHalted,
     Unreachable,
 )
 from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, Side
@@ -276,7 +277,8 @@ class OrderDesk:
             venue_code=error.venue_code,
             message=error.message,
         )
-        wrong = isinstance(error, RequestError) and not isinstance(error, LeaseExpired)
+        # These two say nothing of the order itself: the same one is taken later.
+        wrong = isinstance(error, RequestError) and not isinstance(error, LeaseExpired | TradingHalted)
         status = OrderStatus.REJECTED if wrong else OrderStatus.DENIED
         self.state.put(
             SlotEvent.REFUSE, replace(live, status=status, reason=redact(f"{error.reason}: {error.message}"))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from opensqt.connector.orders.journal import Journal, JournalError, LeaseRecord, State
+from opensqt.connector.orders.journal import HaltRecord, Journal, JournalError, LeaseRecord, State
 from opensqt.model.errors import ConfigError, InsufficientMargin
 from opensqt.model.order import Order, OrderRequest, OrderStatus, Side
 from opensqt.wire.errors import encode_order_result
@@ -221,6 +221,34 @@ async def test_a_journal_of_version_1_is_taken_over_with_all_it_holds(tmp_path: 
     again = await reopened(journal)
     assert await again.owners(["old", "sent", "new"]) == {"new": "maker"}
     await again.close()
+
+
+async def test_a_journal_of_version_2_is_taken_over_and_holds_halts_then(journal: Journal) -> None:
+    await journal.claim([asked("a")], client="maker")
+    await journal.close()
+    with sqlite3.connect(journal.path) as database:
+        database.executescript("DROP TABLE halt; PRAGMA user_version = 2;")
+    database.close()
+    again = Journal(journal.path)
+    await again.open()
+    assert await again.owners(["a"]) == {"a": "maker"}
+    assert await again.halts() == []
+    await again.close()
+
+
+async def test_a_halt_survives_a_restart_until_it_is_dropped(journal: Journal) -> None:
+    """F39: trading must not go on by itself because the connector was started again."""
+    first = HaltRecord(halt_id="h1", client="risk", reason="margin call", since_ms=5)
+    second = HaltRecord(halt_id="h2", client="risk", symbol="BTCUSDT", ttl_ms=1_000, since_ms=6)
+    await journal.keep_halt(second)
+    await journal.keep_halt(first)
+    await journal.keep_halt(first)
+    again = await reopened(journal)
+    assert await again.halts() == [first, second]
+    await again.drop_halt("h1")
+    last = await reopened(again)
+    assert await last.halts() == [second]
+    await last.close()
 
 
 def _write_version_1(path: Path) -> None:

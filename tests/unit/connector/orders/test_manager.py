@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from opensqt.connector.orders.halts import Halts
 from opensqt.connector.orders.intent import Barred
-from opensqt.connector.orders.journal import Journal, State
+from opensqt.connector.orders.journal import HaltRecord, Journal, State
 from opensqt.connector.orders.manager import OrderDesk
 from opensqt.connector.orders.resolve import resolve
 from opensqt.connector.orders.resolver import Resolver
@@ -22,11 +23,12 @@ from opensqt.model.errors import (
     OrderNotFound,
     OutcomeUnknown,
     RateLimited,
+    TradingHalted,
     Unreachable,
     VenueError,
 )
 from opensqt.model.exchange import Exchange
-from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, Side
+from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, OrderType, Side
 from opensqt.testing.exchange import InMemoryExchange
 from tests.support import eventually
 
@@ -69,6 +71,11 @@ def asked(client_order_id: str, quantity: str = "0.1", symbol: str = "BTCUSDT") 
 @pytest.fixture
 def venue() -> Venue:
     return Venue()
+
+
+@pytest.fixture
+def halts() -> Halts:
+    return Halts()
 
 
 @pytest.fixture
@@ -348,6 +355,51 @@ async def test_a_barred_order_is_answered_for_when_it_was_asked_for_before_and_i
     again = [Barred(asked(name), reason) for name in ("a", "absent", "new")]
     assert await desk.place_batch(again, wait_s=5) == [first, reason, reason]
     assert (venue.sent, desk.own.open_count("")) == (["a", "absent"], 1)
+
+
+async def test_while_trading_is_halted_an_id_that_was_used_still_gets_its_outcome(venue, journal, tasks, halts):
+    """F1, F39: a refusal would say that nothing was sent."""
+    desk = OrderDesk(venue, journal, tasks, resolve_at_once, halts=halts)
+    first = await desk.place(asked("a"), wait_s=5)
+    halts.put(HaltRecord(halt_id="h", client="risk"))
+    assert await desk.place(asked("a"), wait_s=5) == first
+    with pytest.raises(TradingHalted):
+        await desk.place(asked("b"), wait_s=5)
+    assert await state_of(journal, "b") is None
+
+
+async def test_a_reduce_only_order_that_names_the_halt_is_sent_and_no_other(venue, journal, tasks, halts):
+    """F39: so that the kill switch can close a position while everybody else is kept out."""
+    desk = OrderDesk(venue, journal, tasks, resolve_at_once, halts=halts)
+    held = replace(asked("open", quantity="0.2"), order_type=OrderType.MARKET, price=None)
+    await desk.place(held, wait_s=5)
+    halts.put(HaltRecord(halt_id="h", client="risk"))
+    closing = replace(held, side=Side.SELL, reduce_only=True, client_order_id="close")
+    with pytest.raises(TradingHalted):
+        await desk.place(closing, wait_s=5)
+    with pytest.raises(TradingHalted):
+        await desk.place(closing, wait_s=5, halt_id="another")
+    with pytest.raises(TradingHalted):
+        await desk.place(replace(closing, reduce_only=False), wait_s=5, halt_id="h")
+    assert (await desk.place(closing, wait_s=5, halt_id="h")).status is OrderStatus.FILLED
+    assert venue.sent == ["open", "close"]
+
+
+async def test_a_halt_takes_its_symbol_out_of_a_batch_that_waits_in_the_adapter(venue, journal, tasks, halts):
+    """F39: the orders of other symbols in the same request are sent without it."""
+
+    async def held_back(requests):
+        venue.sent.append("batch")
+        halts.put(HaltRecord(halt_id="h", client="risk", symbol="BTCUSDT"))
+        return [halts.refusal("BTCUSDT")] * len(requests)
+
+    desk = OrderDesk(venue, journal, tasks, resolve_at_once, halts=halts)
+    venue.batch_place_orders = held_back
+    halted, other = await desk.place_batch([asked("a"), asked("b", symbol="ETHUSDT")], wait_s=5)
+    assert isinstance(halted, TradingHalted)
+    assert other.status is OrderStatus.OPEN
+    assert venue.sent == ["batch", "b"]
+    assert await state_of(journal, "a") is State.ABSENT
 
 
 @pytest.mark.parametrize("hidden", [0, 3], ids=["visible", "hidden at first"])
