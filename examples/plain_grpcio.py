@@ -4,7 +4,7 @@
     python examples/plain_grpcio.py                        # in another
 
 The stubs come from proto/; in Python they are in `opensqt.proto`. What to copy into your own language: the token as
-metadata, one client_order_id for one intent however often it is sent, and a stream that is resumed by its cursor.
+metadata, one client_order_id for one intent however often it is sent, and a stream that is resumed at its position.
 With TLS and a token: --ca ca.pem, and CONNECTOR_TOKEN in the environment.
 """
 
@@ -68,23 +68,23 @@ class OrderStream:
     def __init__(self, stub: ExchangeServiceStub, metadata: Metadata) -> None:
         self._stub = stub
         self._metadata = metadata
-        self._cursor: types_pb2.Cursor | None = None
+        self._position: types_pb2.StreamPosition | None = None
         self.call: Any = None
 
     def read(self) -> Generator[pb.SubscribeOrdersResponse, None, None]:
         waits = 0.1
         while True:
-            request = pb.SubscribeOrdersRequest(cursor=self._cursor)
+            request = pb.SubscribeOrdersRequest(position=self._position)
             self.call = self._stub.SubscribeOrders(request, metadata=self._metadata)
             try:
                 for response in self.call:
-                    self._cursor = types_pb2.Cursor(epoch=response.epoch, sequence=response.sequence)
+                    self._position = response.position
                     waits = 0.1
                     yield response
             except grpc.RpcError as error:
                 if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
                     raise
-                at = f"sequence {self._cursor.sequence}" if self._cursor else "the beginning"
+                at = f"sequence {self._position.sequence}" if self._position else "the beginning"
                 print(f"the stream ended ({error.code().name}); resuming at {at}", file=sys.stderr)
             time.sleep(waits)
             waits = min(waits * 2, 60)
@@ -92,7 +92,8 @@ class OrderStream:
 
 def wait_for(stream: Iterable[pb.SubscribeOrdersResponse], client_order_id: str, status: int) -> None:
     for response in stream:
-        print(f"epoch {response.epoch} sequence {response.sequence}: {len(response.updates)} updates")
+        at = response.position
+        print(f"epoch {at.epoch} sequence {at.sequence}: {len(response.updates)} updates")
         if response.gap:
             print("a gap: what is known of the orders has to be asked for again (GetOpenOrders, ListFills)")
         if any(u.order.client_order_id == client_order_id and u.order.status == status for u in response.updates):
@@ -128,7 +129,7 @@ def main(arguments: argparse.Namespace) -> None:
             print(f"order {placed.order.order_id}: {types_pb2.OrderStatus.Name(placed.order.status)}")
         wait_for(stream, order.client_order_id, types_pb2.ORDER_STATUS_OPEN)
 
-        orders.call.cancel()  # as a lost connection would: what comes next is read from the cursor on
+        orders.call.cancel()  # as a lost connection would: what comes next is read from the position on
         ref = types_pb2.OrderRef(symbol=order.symbol, client_order_id=order.client_order_id)
         until_proven(stub.CancelOrder, pb.CancelOrderRequest(order=ref), metadata)
         wait_for(stream, order.client_order_id, types_pb2.ORDER_STATUS_CANCELED)

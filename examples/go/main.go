@@ -45,7 +45,7 @@ func main() {
 	for range 5 {
 		batch := must(prices.Recv())
 		newest := batch.Updates[len(batch.Updates)-1]
-		fmt.Println("price", newest.Bid, newest.Ask, "sequence", batch.Sequence)
+		fmt.Println("price", newest.Bid, newest.Ask, "sequence", batch.Position.Sequence)
 	}
 	ref := &pb.OrderRef{Symbol: order.Symbol, ClientOrderId: order.ClientOrderId}
 	canceled := must(exchange.CancelOrder(ctx, &pb.CancelOrderRequest{Order: ref})).Order

@@ -191,21 +191,23 @@ def test_one_id_twice_in_a_batch_is_one_order_with_the_same_content_and_refused_
 
 @pytest.mark.parametrize("epoch", ["", "elsewhere", "a" * 5000, "a\nb", "\U0001f4a3"])
 @pytest.mark.parametrize("sequence", [0, 1, 2**64 - 1])
-def test_a_cursor_from_elsewhere_brings_a_snapshot_with_a_gap_or_is_refused(
+def test_a_position_from_elsewhere_brings_a_snapshot_with_a_gap_or_is_refused(
     running: Running, epoch: str, sequence: int
 ) -> None:
     """F7: it is never taken for the place in our own stream."""
-    request = pb.SubscribePriceRequest(symbol="BTCUSDT", cursor=types_pb2.Cursor(epoch=epoch, sequence=sequence))
+    request = pb.SubscribePriceRequest(
+        symbol="BTCUSDT", position=types_pb2.StreamPosition(epoch=epoch, sequence=sequence)
+    )
     path = "/opensqt.market_maker.v1.ExchangeService/SubscribePrice"
     stream = running.channel.unary_stream(path)(request.SerializeToString(), timeout=10)
     if not epoch:
-        with pytest.raises(grpc.RpcError, match=r"cursor.epoch '': expected"):
+        with pytest.raises(grpc.RpcError, match=r"position.epoch '': expected"):
             next(stream)
         return
     first = pb.SubscribePriceResponse.FromString(next(stream))
     stream.cancel()
     assert (first.snapshot, first.gap) == (True, True)
-    assert first.epoch != epoch
+    assert first.position.epoch != epoch
 
 
 def test_fuzzing_leaves_no_task_and_no_subscription_behind(running: Running, large: bool) -> None:

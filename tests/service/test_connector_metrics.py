@@ -120,8 +120,8 @@ async def test_readers_and_the_backlog_of_one_that_stopped_are_told() -> None:
 
 async def test_a_batch_and_its_gap_are_counted() -> None:
     async with rig(metrics_port=0) as running:
-        elsewhere = types_pb2.Cursor(epoch="other", sequence=7)
-        stream = running.exchange.SubscribeOrders(pb.SubscribeOrdersRequest(cursor=elsewhere))
+        elsewhere = types_pb2.StreamPosition(epoch="other", sequence=7)
+        stream = running.exchange.SubscribeOrders(pb.SubscribeOrdersRequest(position=elsewhere))
         assert (await stream.read()).gap
         assert await told(running, "connector_stream_gaps_total", kind="orders") == 1
         assert await told(running, "connector_stream_batch_size_count", kind="orders") == 1

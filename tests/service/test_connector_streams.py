@@ -157,7 +157,18 @@ async def test_a_client_that_comes_back_in_time_keeps_the_upstream() -> None:
     assert venue.subscribed == 1
 
 
-async def test_a_client_resumes_after_its_cursor_without_a_gap() -> None:
+async def test_a_client_resumes_after_its_position_without_a_gap() -> None:
+    async with rig(linger_s=60) as running:
+        stream = running.exchange.SubscribeOrders(pb.SubscribeOrdersRequest())
+        seen = await stream.read()
+        stream.cancel()
+        await place_and_cancel(running.venue, 0, 5)
+        again = running.exchange.SubscribeOrders(pb.SubscribeOrdersRequest(position=seen.position))
+        response = await again.read()
+    assert (response.snapshot, response.gap, len(response.updates)) == (False, False, 10)
+
+
+async def test_a_client_of_before_resumes_by_epoch_and_sequence() -> None:
     async with rig(linger_s=60) as running:
         stream = running.exchange.SubscribeOrders(pb.SubscribeOrdersRequest())
         seen = await stream.read()
@@ -169,10 +180,10 @@ async def test_a_client_resumes_after_its_cursor_without_a_gap() -> None:
     assert (response.snapshot, response.gap, len(response.updates)) == (False, False, 10)
 
 
-async def test_a_cursor_that_can_not_be_resumed_gets_a_snapshot_and_is_told_of_the_gap(running: Rig) -> None:
+async def test_a_position_that_can_not_be_resumed_gets_a_snapshot_and_is_told_of_the_gap(running: Rig) -> None:
     """F7: no update vanishes between two reads of a stream, or a gap is reported."""
-    cursor = types_pb2.Cursor(epoch="0123456789abcdef", sequence=7)
-    response = await running.exchange.SubscribeOrders(pb.SubscribeOrdersRequest(cursor=cursor)).read()
+    elsewhere = types_pb2.StreamPosition(epoch="0123456789abcdef", sequence=7)
+    response = await running.exchange.SubscribeOrders(pb.SubscribeOrdersRequest(position=elsewhere)).read()
     assert (response.snapshot, response.gap) == (True, True)
 
 
@@ -221,6 +232,11 @@ async def test_an_upstream_that_stays_down_is_told_by_health() -> None:
         ("SubscribePositions", pb.SubscribePositionsRequest(symbol="NONEUSDT"), "NONEUSDT"),
         ("SubscribeKlines", pb.SubscribeKlinesRequest(symbol="BTCUSDT", interval="7m"), "interval '7m': expected"),
         ("SubscribeAccount", pb.SubscribeAccountRequest(cursor=types_pb2.Cursor()), "cursor.epoch '': expected"),
+        (
+            "SubscribeAccount",
+            pb.SubscribeAccountRequest(position=types_pb2.StreamPosition(sequence=1)),
+            "position.epoch '': expected",
+        ),
     ],
 )
 async def test_a_bad_subscription_is_refused_by_field_value_and_what_was_expected(
@@ -263,8 +279,7 @@ async def test_a_client_too_slow_for_orders_is_closed_and_told_of_the_gap_on_its
             await read(stream, 51)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert reason_of(caught.value) == StreamOverflow.reason
-        cursor = types_pb2.Cursor(epoch=seen.epoch, sequence=seen.sequence)
-        again = await running.exchange.SubscribeOrders(pb.SubscribeOrdersRequest(cursor=cursor)).read()
+        again = await running.exchange.SubscribeOrders(pb.SubscribeOrdersRequest(position=seen.position)).read()
         assert (again.snapshot, again.gap) == (True, True)
         assert again.updates[0].order.filled_quantity == "0.050"
 

@@ -23,6 +23,7 @@ from opensqt.model.errors import (
 from opensqt.model.market import Price
 from opensqt.model.stream import Cursor
 from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.proto import types_pb2
 from opensqt.wire import codec
 from tests.service.scripted_connector import HOLD, ScriptedConnector, connected
 from tests.support import eventually
@@ -39,7 +40,10 @@ def message(
     sequence: int, *, epoch: str = "e1", snapshot: bool = False, gap: bool = False
 ) -> pb.SubscribePriceResponse:
     return pb.SubscribePriceResponse(
-        updates=[codec.encode_price(price(sequence))], epoch=epoch, sequence=sequence, snapshot=snapshot, gap=gap
+        updates=[codec.encode_price(price(sequence))],
+        snapshot=snapshot,
+        gap=gap,
+        position=types_pb2.StreamPosition(epoch=epoch, sequence=sequence),
     )
 
 
@@ -48,9 +52,9 @@ def connector() -> ScriptedConnector:
     return ScriptedConnector()
 
 
-def cursors(connector: ScriptedConnector) -> list[tuple[str, int] | None]:
+def positions(connector: ScriptedConnector) -> list[tuple[str, int] | None]:
     asked = connector.received["SubscribePrice"]
-    return [(one.cursor.epoch, one.cursor.sequence) if one.HasField("cursor") else None for one in asked]
+    return [(one.position.epoch, one.position.sequence) if one.HasField("position") else None for one in asked]
 
 
 async def test_a_batch_is_handed_over_whole_with_its_place(connector: ScriptedConnector) -> None:
@@ -68,7 +72,7 @@ async def test_a_stream_that_breaks_resumes_after_the_last_batch(end: object, co
     async with connected(connector) as exchange:
         stream = exchange.subscribe_price("BTCUSDT")
         assert [(await anext(stream)).sequence for _ in range(3)] == [1, 2, 3]
-    assert cursors(connector) == [None, ("e1", 2)]
+    assert positions(connector) == [None, ("e1", 2)]
 
 
 async def test_a_gap_is_told_after_the_connector_came_back_without_its_past(connector: ScriptedConnector) -> None:
@@ -94,7 +98,7 @@ async def test_a_stream_survives_a_restart_of_the_connector() -> None:
         await anext(stream)
     async with serving(new.register, port=port):
         assert (await anext(stream)).sequence == 2
-        assert cursors(new) == [("e1", 1)]
+        assert positions(new) == [("e1", 1)]
         await exchange.close()
 
 
@@ -102,7 +106,19 @@ async def test_a_cursor_handed_in_is_resumed(connector: ScriptedConnector) -> No
     connector.script("SubscribePrice", [message(5), HOLD])
     async with connected(connector) as exchange:
         await anext(exchange.subscribe_price("BTCUSDT", cursor=Cursor("e1", 4)))
-    assert cursors(connector) == [("e1", 4)]
+    assert positions(connector) == [("e1", 4)]
+
+
+async def test_a_connector_of_before_is_resumed_by_epoch_and_sequence(connector: ScriptedConnector) -> None:
+    """F6: a client that is newer than its connector misses nothing either."""
+    old = pb.SubscribePriceResponse(updates=[codec.encode_price(price(1))], epoch="e1", sequence=1)
+    connector.script("SubscribePrice", [old, UNAVAILABLE], [old, HOLD])
+    async with connected(connector) as exchange:
+        stream = exchange.subscribe_price("BTCUSDT")
+        assert [(await anext(stream)).cursor for _ in range(2)] == [Cursor("e1", 1)] * 2
+    first, again = connector.received["SubscribePrice"]
+    assert not first.HasField("cursor")
+    assert again.cursor == types_pb2.Cursor(epoch="e1", sequence=1)
 
 
 @pytest.mark.parametrize("error", [UnknownSymbol("no"), StreamOverflow("too slow"), CredentialsRefused("token")])
@@ -160,7 +176,7 @@ async def test_a_read_that_is_given_up_loses_nothing(connector: ScriptedConnecto
             async with asyncio.timeout(0.05):
                 await anext(stream)
         assert (await anext(stream)).sequence == 2
-    assert cursors(connector) == [None, ("e1", 1)]
+    assert positions(connector) == [None, ("e1", 1)]
 
 
 async def test_a_reader_that_gives_its_reads_up_does_not_use_up_the_attempts(connector: ScriptedConnector) -> None:

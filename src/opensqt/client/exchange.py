@@ -20,7 +20,7 @@ from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from opensqt.wire import codec, gateway_codec
 from opensqt.wire import errors as wire_errors
-from opensqt.wire.requests import check_limit, encode_order_ref, encode_order_request
+from opensqt.wire.requests import check_limit, encode_order_ref, encode_order_request, resume_at
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -210,9 +210,7 @@ class RemoteExchange:
         """See `Exchange`."""
         return self._stream(
             f"price {symbol}",
-            lambda at: self._open(
-                "SubscribePrice", pb.SubscribePriceRequest(symbol=symbol, cursor=codec.encode_cursor(at))
-            ),
+            lambda at: self._open("SubscribePrice", pb.SubscribePriceRequest(symbol=symbol, **resume_at(at))),
             codec.decode_price,
             cursor,
         )
@@ -221,9 +219,7 @@ class RemoteExchange:
         """See `Exchange`."""
         return self._stream(
             f"orders {symbol}".strip(),
-            lambda at: self._open(
-                "SubscribeOrders", pb.SubscribeOrdersRequest(symbol=symbol, cursor=codec.encode_cursor(at))
-            ),
+            lambda at: self._open("SubscribeOrders", pb.SubscribeOrdersRequest(symbol=symbol, **resume_at(at))),
             codec.decode_order_update,
             cursor,
         )
@@ -234,7 +230,7 @@ class RemoteExchange:
             f"klines {symbol} {interval}",
             lambda at: self._open(
                 "SubscribeKlines",
-                pb.SubscribeKlinesRequest(symbol=symbol, interval=interval, cursor=codec.encode_cursor(at)),
+                pb.SubscribeKlinesRequest(symbol=symbol, interval=interval, **resume_at(at)),
             ),
             codec.decode_candle,
             cursor,
@@ -244,7 +240,7 @@ class RemoteExchange:
         """See `Exchange`."""
         return self._stream(
             "account",
-            lambda at: self._open("SubscribeAccount", pb.SubscribeAccountRequest(cursor=codec.encode_cursor(at))),
+            lambda at: self._open("SubscribeAccount", pb.SubscribeAccountRequest(**resume_at(at))),
             codec.decode_account,
             cursor,
         )
@@ -253,9 +249,7 @@ class RemoteExchange:
         """See `Exchange`."""
         return self._stream(
             f"positions {symbol}".strip(),
-            lambda at: self._open(
-                "SubscribePositions", pb.SubscribePositionsRequest(symbol=symbol, cursor=codec.encode_cursor(at))
-            ),
+            lambda at: self._open("SubscribePositions", pb.SubscribePositionsRequest(symbol=symbol, **resume_at(at))),
             codec.decode_position,
             cursor,
         )

@@ -172,10 +172,12 @@ class RemoteStream(Generic[T]):
             updates, whole = tuple([decode(update) for update in message.updates]), True
         except codec.MalformedMessage:
             updates, whole = self._salvage(message), False
+        # A connector older than `position` says it in the response itself.
+        at = message.position if message.position.epoch else message
         batch = Batch(
             updates=updates,
-            epoch=message.epoch,
-            sequence=message.sequence,
+            epoch=at.epoch,
+            sequence=at.sequence,
             snapshot=message.snapshot,
             gap=message.gap,
         )

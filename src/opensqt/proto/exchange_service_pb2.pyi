@@ -168,111 +168,131 @@ class GetExchangeInfoResponse(_message.Message):
     def __init__(self, name: _Optional[str] = ..., exchange_type: _Optional[str] = ..., capabilities: _Optional[_Union[_types_pb2.Capabilities, _Mapping]] = ..., symbols: _Optional[_Iterable[_Union[_types_pb2.SymbolRules, _Mapping]]] = ..., testnet: _Optional[bool] = ..., simulated: _Optional[bool] = ..., position_mode: _Optional[_Union[_types_pb2.PositionMode, str]] = ...) -> None: ...
 
 class SubscribePriceRequest(_message.Message):
-    __slots__ = ("symbol", "cursor")
+    __slots__ = ("symbol", "cursor", "position")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     cursor: _types_pb2.Cursor
-    def __init__(self, symbol: _Optional[str] = ..., cursor: _Optional[_Union[_types_pb2.Cursor, _Mapping]] = ...) -> None: ...
+    position: _types_pb2.StreamPosition
+    def __init__(self, symbol: _Optional[str] = ..., cursor: _Optional[_Union[_types_pb2.Cursor, _Mapping]] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
 
 class SubscribePriceResponse(_message.Message):
-    __slots__ = ("updates", "epoch", "sequence", "snapshot", "gap")
+    __slots__ = ("updates", "epoch", "sequence", "snapshot", "gap", "position")
     UPDATES_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     GAP_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     updates: _containers.RepeatedCompositeFieldContainer[_types_pb2.Price]
     epoch: str
     sequence: int
     snapshot: bool
     gap: bool
-    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.Price, _Mapping]]] = ..., epoch: _Optional[str] = ..., sequence: _Optional[int] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ...) -> None: ...
+    position: _types_pb2.StreamPosition
+    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.Price, _Mapping]]] = ..., epoch: _Optional[str] = ..., sequence: _Optional[int] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
 
 class SubscribeOrdersRequest(_message.Message):
-    __slots__ = ("symbol", "cursor")
+    __slots__ = ("symbol", "cursor", "position")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     cursor: _types_pb2.Cursor
-    def __init__(self, symbol: _Optional[str] = ..., cursor: _Optional[_Union[_types_pb2.Cursor, _Mapping]] = ...) -> None: ...
+    position: _types_pb2.StreamPosition
+    def __init__(self, symbol: _Optional[str] = ..., cursor: _Optional[_Union[_types_pb2.Cursor, _Mapping]] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
 
 class SubscribeOrdersResponse(_message.Message):
-    __slots__ = ("updates", "epoch", "sequence", "snapshot", "gap")
+    __slots__ = ("updates", "epoch", "sequence", "snapshot", "gap", "position")
     UPDATES_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     GAP_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     updates: _containers.RepeatedCompositeFieldContainer[_types_pb2.OrderUpdate]
     epoch: str
     sequence: int
     snapshot: bool
     gap: bool
-    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.OrderUpdate, _Mapping]]] = ..., epoch: _Optional[str] = ..., sequence: _Optional[int] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ...) -> None: ...
+    position: _types_pb2.StreamPosition
+    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.OrderUpdate, _Mapping]]] = ..., epoch: _Optional[str] = ..., sequence: _Optional[int] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
 
 class SubscribeKlinesRequest(_message.Message):
-    __slots__ = ("symbol", "interval", "cursor")
+    __slots__ = ("symbol", "interval", "cursor", "position")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     INTERVAL_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     interval: str
     cursor: _types_pb2.Cursor
-    def __init__(self, symbol: _Optional[str] = ..., interval: _Optional[str] = ..., cursor: _Optional[_Union[_types_pb2.Cursor, _Mapping]] = ...) -> None: ...
+    position: _types_pb2.StreamPosition
+    def __init__(self, symbol: _Optional[str] = ..., interval: _Optional[str] = ..., cursor: _Optional[_Union[_types_pb2.Cursor, _Mapping]] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
 
 class SubscribeKlinesResponse(_message.Message):
-    __slots__ = ("updates", "epoch", "sequence", "snapshot", "gap")
+    __slots__ = ("updates", "epoch", "sequence", "snapshot", "gap", "position")
     UPDATES_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     GAP_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     updates: _containers.RepeatedCompositeFieldContainer[_types_pb2.Kline]
     epoch: str
     sequence: int
     snapshot: bool
     gap: bool
-    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.Kline, _Mapping]]] = ..., epoch: _Optional[str] = ..., sequence: _Optional[int] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ...) -> None: ...
+    position: _types_pb2.StreamPosition
+    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.Kline, _Mapping]]] = ..., epoch: _Optional[str] = ..., sequence: _Optional[int] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
 
 class SubscribeAccountRequest(_message.Message):
-    __slots__ = ("cursor",)
+    __slots__ = ("cursor", "position")
     CURSOR_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     cursor: _types_pb2.Cursor
-    def __init__(self, cursor: _Optional[_Union[_types_pb2.Cursor, _Mapping]] = ...) -> None: ...
+    position: _types_pb2.StreamPosition
+    def __init__(self, cursor: _Optional[_Union[_types_pb2.Cursor, _Mapping]] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
 
 class SubscribeAccountResponse(_message.Message):
-    __slots__ = ("updates", "epoch", "sequence", "snapshot", "gap")
+    __slots__ = ("updates", "epoch", "sequence", "snapshot", "gap", "position")
     UPDATES_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     GAP_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     updates: _containers.RepeatedCompositeFieldContainer[_types_pb2.Account]
     epoch: str
     sequence: int
     snapshot: bool
     gap: bool
-    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.Account, _Mapping]]] = ..., epoch: _Optional[str] = ..., sequence: _Optional[int] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ...) -> None: ...
+    position: _types_pb2.StreamPosition
+    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.Account, _Mapping]]] = ..., epoch: _Optional[str] = ..., sequence: _Optional[int] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
 
 class SubscribePositionsRequest(_message.Message):
-    __slots__ = ("symbol", "cursor")
+    __slots__ = ("symbol", "cursor", "position")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     CURSOR_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     cursor: _types_pb2.Cursor
-    def __init__(self, symbol: _Optional[str] = ..., cursor: _Optional[_Union[_types_pb2.Cursor, _Mapping]] = ...) -> None: ...
+    position: _types_pb2.StreamPosition
+    def __init__(self, symbol: _Optional[str] = ..., cursor: _Optional[_Union[_types_pb2.Cursor, _Mapping]] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
 
 class SubscribePositionsResponse(_message.Message):
-    __slots__ = ("updates", "epoch", "sequence", "snapshot", "gap")
+    __slots__ = ("updates", "epoch", "sequence", "snapshot", "gap", "position")
     UPDATES_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     GAP_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
     updates: _containers.RepeatedCompositeFieldContainer[_types_pb2.Position]
     epoch: str
     sequence: int
     snapshot: bool
     gap: bool
-    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.Position, _Mapping]]] = ..., epoch: _Optional[str] = ..., sequence: _Optional[int] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ...) -> None: ...
+    position: _types_pb2.StreamPosition
+    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.Position, _Mapping]]] = ..., epoch: _Optional[str] = ..., sequence: _Optional[int] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...

@@ -46,9 +46,9 @@ class ExchangeServiceStub:
     A status without ErrorInfo is not from the connector but from gRPC or a proxy (a lost connection, a deadline, a
     request of more than 1 MB): what became of the call is then unknown.
 
-    Streams: every response is a batch of all that queued for this client since the last one, with the epoch and the
-    sequence of its last update. The first is a snapshot. A client that comes back sends both in its request and gets
-    what it missed, or a fresh snapshot with gap = true. A stream ends with UNAVAILABLE when the connector stops.
+    Streams: every response is a batch of all that queued for this client since the last one, with the position of its
+    last update. The first is a snapshot. A client that comes back sends the position of the last response that it read
+    and gets what it missed, or a fresh snapshot with gap = true. A stream ends with UNAVAILABLE when the connector stops.
     """
 
     def __init__(self, channel):
@@ -165,9 +165,9 @@ class ExchangeServiceServicer:
     A status without ErrorInfo is not from the connector but from gRPC or a proxy (a lost connection, a deadline, a
     request of more than 1 MB): what became of the call is then unknown.
 
-    Streams: every response is a batch of all that queued for this client since the last one, with the epoch and the
-    sequence of its last update. The first is a snapshot. A client that comes back sends both in its request and gets
-    what it missed, or a fresh snapshot with gap = true. A stream ends with UNAVAILABLE when the connector stops.
+    Streams: every response is a batch of all that queued for this client since the last one, with the position of its
+    last update. The first is a snapshot. A client that comes back sends the position of the last response that it read
+    and gets what it missed, or a fresh snapshot with gap = true. A stream ends with UNAVAILABLE when the connector stops.
     """
 
     def PlaceOrder(self, request, context):
@@ -522,9 +522,9 @@ class ExchangeService:
     A status without ErrorInfo is not from the connector but from gRPC or a proxy (a lost connection, a deadline, a
     request of more than 1 MB): what became of the call is then unknown.
 
-    Streams: every response is a batch of all that queued for this client since the last one, with the epoch and the
-    sequence of its last update. The first is a snapshot. A client that comes back sends both in its request and gets
-    what it missed, or a fresh snapshot with gap = true. A stream ends with UNAVAILABLE when the connector stops.
+    Streams: every response is a batch of all that queued for this client since the last one, with the position of its
+    last update. The first is a snapshot. A client that comes back sends the position of the last response that it read
+    and gets what it missed, or a fresh snapshot with gap = true. A stream ends with UNAVAILABLE when the connector stops.
     """
 
     @staticmethod

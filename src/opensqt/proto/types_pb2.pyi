@@ -367,6 +367,14 @@ class Capabilities(_message.Message):
     trading: bool
     def __init__(self, time_in_force: _Optional[_Iterable[_Union[TimeInForce, str]]] = ..., market_orders: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., position_modes: _Optional[_Iterable[_Union[PositionMode, str]]] = ..., margin_modes: _Optional[_Iterable[_Union[MarginMode, str]]] = ..., max_batch: _Optional[int] = ..., intervals: _Optional[_Iterable[str]] = ..., client_order_id_length: _Optional[int] = ..., trading: _Optional[bool] = ...) -> None: ...
 
+class StreamPosition(_message.Message):
+    __slots__ = ("epoch", "sequence")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    epoch: str
+    sequence: int
+    def __init__(self, epoch: _Optional[str] = ..., sequence: _Optional[int] = ...) -> None: ...
+
 class Cursor(_message.Message):
     __slots__ = ("epoch", "sequence")
     EPOCH_FIELD_NUMBER: _ClassVar[int]

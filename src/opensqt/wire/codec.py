@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
-from opensqt.model.stream import Cursor
 from opensqt.model.venue import Capabilities, ExchangeInfo, SymbolRules
 from opensqt.proto import exchange_service_pb2 as service_pb
 from opensqt.proto import types_pb2 as pb
@@ -370,11 +369,6 @@ def decode_info(message: service_pb.GetExchangeInfoResponse) -> ExchangeInfo:
         simulated=message.simulated,
         position_mode=_POSITION_MODE[message.position_mode],
     )
-
-
-def encode_cursor(cursor: Cursor | None) -> pb.Cursor | None:
-    """Encode a place in a stream."""
-    return None if cursor is None else pb.Cursor(epoch=cursor.epoch, sequence=cursor.sequence)
 
 
 def _optional_text(value: Decimal | None) -> str | None:

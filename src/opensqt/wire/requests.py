@@ -136,16 +136,33 @@ def check_limit(limit: int) -> int:
 
 
 def decode_cursor(message: Any) -> Cursor | None:
-    """Decode the cursor of a subscription request, None when it carries none.
+    """Decode where a subscription resumes, None when it begins anew.
+
+    Clients older than `position` send `cursor`.
 
     Raises:
         InvalidRequest: It has no epoch.
     """
-    if not message.HasField("cursor"):
-        return None
-    if not message.cursor.epoch:
-        raise InvalidRequest("cursor.epoch '': expected the epoch of an earlier response")
-    return Cursor(message.cursor.epoch, message.cursor.sequence)
+    for field in ("position", "cursor"):
+        if message.HasField(field):
+            at = getattr(message, field)
+            if not at.epoch:
+                raise InvalidRequest(f"{field}.epoch '': expected the epoch of an earlier response")
+            return Cursor(at.epoch, at.sequence)
+    return None
+
+
+def resume_at(cursor: Cursor | None) -> dict[str, Any]:
+    """Return the fields of a subscription request that resumes at *cursor*; none of them begins anew.
+
+    A connector older than `position` reads `cursor`. Without it, it would answer a snapshot that tells of no gap.
+    """
+    if cursor is None:
+        return {}
+    return {
+        "position": pb.StreamPosition(epoch=cursor.epoch, sequence=cursor.sequence),
+        "cursor": pb.Cursor(epoch=cursor.epoch, sequence=cursor.sequence),
+    }
 
 
 def _member(number: int, table: dict[int, T], field: str) -> T:

@@ -107,17 +107,34 @@ def test_an_empty_symbol_passes_only_where_it_means_all() -> None:
         requests.decode_symbol("")
 
 
-def test_a_cursor_is_read_and_its_absence_too() -> None:
+def test_a_position_is_read_and_its_absence_too() -> None:
     request = service_pb.SubscribePriceRequest(symbol="BTCUSDT")
     assert requests.decode_cursor(request) is None
-    request.cursor.epoch, request.cursor.sequence = "e", 7
+    request.position.epoch, request.position.sequence = "e", 7
     assert requests.decode_cursor(request) == Cursor("e", 7)
 
 
-def test_a_cursor_without_an_epoch_is_refused() -> None:
-    request = service_pb.SubscribePriceRequest(cursor=pb.Cursor(sequence=7))
-    with pytest.raises(InvalidRequest, match=r"cursor\.epoch"):
+def test_the_cursor_of_older_clients_is_read_where_there_is_no_position() -> None:
+    request = service_pb.SubscribePriceRequest(cursor=pb.Cursor(epoch="old", sequence=3))
+    assert requests.decode_cursor(request) == Cursor("old", 3)
+    request.position.epoch, request.position.sequence = "e", 7
+    assert requests.decode_cursor(request) == Cursor("e", 7)
+
+
+@pytest.mark.parametrize("field", ["position", "cursor"])
+def test_a_place_without_an_epoch_is_refused(field: str) -> None:
+    request = service_pb.SubscribePriceRequest(symbol="BTCUSDT")
+    getattr(request, field).sequence = 7
+    with pytest.raises(InvalidRequest, match=rf"{field}\.epoch '': expected the epoch of an earlier response"):
         requests.decode_cursor(request)
+
+
+@pytest.mark.parametrize("at", [None, Cursor("e", 7)])
+def test_a_place_that_was_written_reads_back_for_connectors_of_before_too(at: Cursor | None) -> None:
+    written = service_pb.SubscribePriceRequest(**requests.resume_at(at))
+    assert requests.decode_cursor(written) == at
+    written.ClearField("position")
+    assert requests.decode_cursor(written) == at
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1001])

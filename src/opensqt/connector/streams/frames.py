@@ -12,6 +12,7 @@ from typing import Protocol
 
 from opensqt.model.stream import Batch
 from opensqt.proto.exchange_service_pb2 import SubscribePriceResponse
+from opensqt.proto.types_pb2 import StreamPosition
 
 MAX_ENTRIES = 1000
 MAX_BYTES = 1024 * 1024
@@ -24,6 +25,9 @@ _EPOCH = bytes([_NUMBER["epoch"] << 3 | _LENGTH_DELIMITED])
 _SEQUENCE = bytes([_NUMBER["sequence"] << 3])
 _SNAPSHOT = bytes([_NUMBER["snapshot"] << 3, 1])
 _GAP = bytes([_NUMBER["gap"] << 3, 1])
+_POSITION = bytes([_NUMBER["position"] << 3 | _LENGTH_DELIMITED])
+_POSITION_EPOCH = bytes([StreamPosition.EPOCH_FIELD_NUMBER << 3 | _LENGTH_DELIMITED])
+_POSITION_SEQUENCE = bytes([StreamPosition.SEQUENCE_FIELD_NUMBER << 3])
 
 
 class Message(Protocol):
@@ -89,12 +93,16 @@ def _cuts(parts: list[bytes]) -> Iterator[int]:
 
 
 def _response(parts: list[bytes], batch: Batch[Entry], sequence: int) -> bytes:
-    epoch = batch.epoch.encode()
-    parts += (_EPOCH, _varint(len(epoch)), epoch, _SEQUENCE, _varint(sequence))
+    epoch, number = batch.epoch.encode(), _varint(sequence)
+    length = _varint(len(epoch))
+    # Clients older than `position` read epoch and sequence from the response itself.
+    parts += (_EPOCH, length, epoch, _SEQUENCE, number)
     if batch.snapshot:
         parts.append(_SNAPSHOT)
     if batch.gap:
         parts.append(_GAP)
+    size = 2 + len(length) + len(epoch) + len(number)
+    parts += (_POSITION, _varint(size), _POSITION_EPOCH, length, epoch, _POSITION_SEQUENCE, number)
     return b"".join(parts)
 
 

@@ -30,6 +30,7 @@ def test_every_streamed_response_has_the_layout_that_is_written(method) -> None:
     response = GetMessageClass(method.output_type)()
     item = response.updates.add(event_time_ms=5) if method.name != "SubscribeOrders" else response.updates.add()
     response.epoch, response.sequence, response.snapshot, response.gap = "e1", 300, True, True
+    response.position.epoch, response.position.sequence = "e1", 300
     written = responses(batch([Entry(encode(item), 1, "", keep=True, number=0)], 300, snapshot=True, gap=True))
     assert list(written) == [response.SerializeToString()]
 
@@ -39,13 +40,15 @@ def test_a_response_reads_back_as_the_batch_that_was_written(symbols, sequence, 
     (response,) = parsed(batch([entry(symbol) for symbol in symbols], sequence, snapshot=snapshot, gap=gap))
     assert [price.symbol for price in response.updates] == symbols
     assert (response.epoch, response.sequence, response.snapshot, response.gap) == ("e1", sequence, snapshot, gap)
+    assert response.position == types_pb2.StreamPosition(epoch="e1", sequence=sequence)
 
 
 def test_a_large_batch_is_cut_and_each_part_says_where_it_ends() -> None:
     entries = [entry("X", number) for number in range(1, 2 * MAX_ENTRIES + 6)]
     parts = parsed(batch(entries, sequence=2 * MAX_ENTRIES + 5))
     assert [len(part.updates) for part in parts] == [MAX_ENTRIES, MAX_ENTRIES, 5]
-    assert [part.sequence for part in parts] == [MAX_ENTRIES, 2 * MAX_ENTRIES, 2 * MAX_ENTRIES + 5]
+    assert [part.position.sequence for part in parts] == [MAX_ENTRIES, 2 * MAX_ENTRIES, 2 * MAX_ENTRIES + 5]
+    assert [part.sequence for part in parts] == [part.position.sequence for part in parts]
 
 
 def test_a_batch_of_large_updates_is_cut_by_its_bytes() -> None:
@@ -61,4 +64,4 @@ def test_a_snapshot_is_never_cut_for_half_of_one_would_be_read_as_the_whole_trut
 
 def test_an_empty_batch_still_says_where_the_stream_stands() -> None:
     (response,) = parsed(batch([], sequence=7, snapshot=True))
-    assert (response.epoch, response.sequence, response.snapshot) == ("e1", 7, True)
+    assert (response.position.epoch, response.position.sequence, response.snapshot) == ("e1", 7, True)
