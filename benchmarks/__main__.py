@@ -1,4 +1,4 @@
-"""Measures what OpenSQT costs, each figure beside its floor, and says what met its goal.
+"""Measures what OpenSQT costs, each result beside its floor, and says what met its goal.
 
 python -m benchmarks                              everything, about ten minutes
 python -m benchmarks --suite gateway --quick      the connector, in two minutes, with more noise

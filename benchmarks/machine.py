@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""What the results were measured on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def facts() -> dict[str, Any]:
-    """Answer what a reader of the figures has to know of the machine."""
+    """Return what a reader of the results has to know of the machine."""
     return {
         "measured": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),

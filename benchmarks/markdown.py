@@ -7,22 +7,22 @@ import sys
 from pathlib import Path
 
 from benchmarks.gateway.suite import ROWS, goal_of, number_of
-from benchmarks.measure import Figure
+from benchmarks.measure import Result
 
 RESULTS = Path(__file__).with_name("results") / "gateway.json"
-_VERDICT = {True: "met", False: "**missed**", None: ""}
+_MET = {True: "met", False: "**missed**", None: ""}
 
 
 def main() -> int:
-    """Print one line for each figure."""
-    told = json.loads(RESULTS.read_text())
+    """Print one line for each result."""
+    rows = json.loads(RESULTS.read_text())
     print("| row | what | measured | goal | | behind it |\n|---|---|---|---|---|---|")
-    for row in (name for name in ROWS if name in told):
-        for fields in told[row]["figures"]:
+    for row in (name for name in ROWS if name in rows):
+        for fields in rows[row]["results"]:
             met = fields.pop("met")
-            figure = Figure(**fields)
-            measured = f"{number_of(figure.value)}{figure.unit}"
-            print(f"| {row} | {figure.what} | {measured} | {goal_of(figure)} | {_VERDICT[met]} | {figure.detail} |")
+            result = Result(**fields)
+            measured = f"{number_of(result.value)}{result.unit}"
+            print(f"| {row} | {result.what} | {measured} | {goal_of(result)} | {_MET[met]} | {result.detail} |")
     return 0
 
 

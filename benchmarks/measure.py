@@ -1,4 +1,4 @@
-"""Percentiles, runs that take turns, and a figure beside its goal."""
+"""Percentiles, alternating runs, and a result beside its goal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WARM_UP = 100
 
 
 @dataclass(frozen=True)
-class Figure:
+class Result:
     """What was measured for one goal."""
 
     row: str
@@ -21,12 +21,12 @@ class Figure:
     what: str
     value: float
     goal: float | None
-    """None for a figure that only explains another."""
+    """None for a result that only explains another."""
     at_least: bool = False
     """Whether the goal is the least rather than the most."""
     unit: str = ""
     detail: str = ""
-    """The figures behind a ratio."""
+    """The results behind a ratio."""
 
     @property
     def met(self) -> bool | None:
@@ -44,7 +44,7 @@ class Round:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Answer the value below which *share* of the values lie (nearest rank)."""
+    """Return the value below which *share* of the values lie (nearest rank)."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
@@ -54,34 +54,34 @@ def summary(values_ms: Sequence[float]) -> Round:
 
 
 async def timed(call: Call) -> float:
-    """Answer how many milliseconds one call takes."""
+    """Return how many milliseconds one call takes."""
     started = time.perf_counter_ns()
     await call()
     return (time.perf_counter_ns() - started) / 1e6
 
 
-async def take_turns(
+async def alternate(
     ways: Mapping[str, Call], *, rounds: int, calls: int, after: Call | None = None
 ) -> dict[str, list[Round]]:
     """Run each way *calls* times a round, way after way, so that whatever else the machine does meets all of them.
 
     Args:
         ways: What is compared.
-        rounds: How often each way has its turn.
-        calls: In one turn.
-        after: What tidies up after each turn, untimed.
+        rounds: How often each way runs.
+        calls: In one run.
+        after: What tidies up after each run, untimed.
     """
     runs: dict[str, list[Round]] = {name: [] for name in ways}
     for call in ways.values():
-        await _turn(call, _WARM_UP, after)
+        await _run(call, _WARM_UP, after)
     for number in range(rounds):
-        # The order turns around, so that no way always follows the same other.
+        # The order is reversed each round, so that no way always follows the same other.
         for name in list(ways)[:: 1 if number % 2 else -1]:
-            runs[name].append(await _turn(ways[name], calls, after))
+            runs[name].append(await _run(ways[name], calls, after))
     return runs
 
 
-async def _turn(call: Call, calls: int, after: Call | None) -> Round:
+async def _run(call: Call, calls: int, after: Call | None) -> Round:
     times_ms = [await timed(call) for _ in range(calls)]
     if after is not None:
         await after()
@@ -89,7 +89,7 @@ async def _turn(call: Call, calls: int, after: Call | None) -> Round:
 
 
 def median_ratio(ours: Sequence[float], floor: Sequence[float]) -> float:
-    """Answer the median of the ratios of runs that took turns."""
+    """Return the median of the ratios of alternating runs."""
     return statistics.median(one / other for one, other in zip(ours, floor, strict=True))
 
 
@@ -101,6 +101,6 @@ def p99s(runs: Sequence[Round]) -> list[float]:
     return [run.p99 for run in runs]
 
 
-def told(runs: Sequence[Round]) -> str:
-    """Answer the medians of runs as text."""
+def medians(runs: Sequence[Round]) -> str:
+    """Return the medians of runs as text."""
     return f"{statistics.median(p50s(runs)):.2f} / {statistics.median(p99s(runs)):.2f} ms"

@@ -15,7 +15,7 @@ from typing import IO, Any
 import orjson
 
 _READY = re.compile(rb"ready on ([\d.]+:\d+)")
-_PATIENCE_S = 60
+_TIMEOUT_S = 60
 
 
 class Server:
@@ -32,7 +32,7 @@ class Server:
 
     async def ready(self) -> None:
         """Wait for the line that says where it listens."""
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(_TIMEOUT_S):
             self.address = _match(_READY, await self._line()).decode()
 
     async def ask(self, **command: Any) -> Any:
@@ -81,18 +81,18 @@ async def running(
 
 
 def resident_mb(pid: int) -> float:
-    """Answer the memory of a process that is in RAM, in units of 1,000,000 bytes."""
+    """Return the memory of a process that is in RAM, in units of 1,000,000 bytes."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def descriptors(pid: int) -> int:
-    """Answer how many files and sockets a process holds open."""
+    """Return how many files and sockets a process holds open."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def cpu_s(pid: int) -> float:
-    """Answer the CPU seconds that a process has used."""
+    """Return the CPU seconds that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

@@ -26,11 +26,11 @@ START_MS = 1_700_000_000_000
 _LATER_MS = 3_600_000
 _MARKET_STEP_MS = 100
 _LOT = Decimal("0.002")
-_PATIENCE_S = 30.0
+_TIMEOUT_S = 30.0
 
 
 class Kind(StrEnum):
-    """What a frame tells."""
+    """What a frame is about."""
 
     PRICE = "price"
     ORDER = "order"
@@ -71,11 +71,11 @@ class _Recorder:
     """Takes the place of `Socket.send`: keeps the frames of known connections instead of sending them.
 
     Args:
-        tells: Whether our adapter reads anything out of a frame; those that tell it nothing are left out for everybody.
+        is_read: Whether our adapter reads anything out of a frame; the others are left out for every reader.
     """
 
-    def __init__(self, tells: Callable[[bytes], bool]) -> None:
-        self._tells = tells
+    def __init__(self, is_read: Callable[[bytes], bool]) -> None:
+        self._is_read = is_read
         self._whose: dict[Socket, Way] = {}
         self._empty: set[bytes] = set()
         self.frames: Frames = defaultdict(list)
@@ -87,7 +87,7 @@ class _Recorder:
 
     def take(self, socket: Socket, frame: bytes, channel: str) -> None:
         way = self._whose[socket]
-        if way is Way.ADAPTER and not self._tells(frame):
+        if way is Way.ADAPTER and not self._is_read(frame):
             self._empty.add(frame)
         if frame in self._empty:
             return
@@ -100,7 +100,7 @@ class _Recorder:
 
 
 async def capture(venue: str, count: int) -> Frames:
-    """Answer *count* different frames of each kind, as our adapter and as ccxt's own loops subscribe to them."""
+    """Return *count* different frames of each kind, as our adapter and as ccxt's own loops subscribe to them."""
     # The market is ahead of the one that the frames are replayed on, so that none of them is late there.
     async with simulator(venue, START_MS + _LATER_MS) as source, contextlib.AsyncExitStack() as stack:
         source.market.pause("ETHUSDT")
@@ -191,6 +191,6 @@ async def _subscribed(source: Simulator, clients_there: int, watching: Sequence[
 
 
 async def _until(enough: Callable[[], bool], more: Callable[[], Awaitable[Any]]) -> None:
-    async with asyncio.timeout(_PATIENCE_S * 4):
+    async with asyncio.timeout(_TIMEOUT_S * 4):
         while not enough():
             await more()

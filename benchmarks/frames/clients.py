@@ -13,7 +13,7 @@ from opensqt.venues.factory import venue_type
 
 SYMBOL = "BTCUSDT"
 _USER = "20000001"
-"""The number of the simulated account, for a venue whose client must be told it."""
+"""The number of the simulated account, for a venue whose client needs it."""
 _NEVER_S = 3600.0
 """Upkeep would be counted as the cost of frames, so it is put off until after the end."""
 
@@ -36,7 +36,7 @@ def plain_ccxt(venue: str, url: str) -> Any:
 
 
 def unified(client: Any) -> str:
-    """Answer ccxt's name of the symbol; its markets are loaded."""
+    """Return ccxt's name of the symbol; its markets are loaded."""
     return next(
         str(market["symbol"])
         for market in client.markets.values()

@@ -1,4 +1,4 @@
-"""The other process: a venue that stands still, until it is told to send captured frames."""
+"""The other process: a venue that stands still, until it is asked to send captured frames."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class _Feed:
         return ws
 
     async def sample(self, request: web.Request) -> web.Response:
-        """Answer some of the frames, so that a bare reader can know their shape."""
+        """Return some of the frames, so that a bare reader can know their shape."""
         some = self._frames[Kind(request.match_info["kind"]), Way.BARE]
         return web.Response(body=b"[" + b",".join(some[:300]) + b"]", content_type="application/json")
 
@@ -83,7 +83,7 @@ class _Feed:
         """Wait for the one listener, answer, and then send."""
         kind, way = Kind(request.match_info["kind"]), Way(request.match_info["way"])
         async with asyncio.timeout(20):
-            while len(listeners := self._listeners(kind, way)) != 1:  # noqa: ASYNC110 - nothing tells of connections
+            while len(listeners := self._listeners(kind, way)) != 1:  # noqa: ASYNC110 - there is no event for a connection
                 await asyncio.sleep(0.01)
         frames = self._ready[kind, way][: int(request.query["frames"])]
         self._sending = asyncio.create_task(self._start(listeners[0], frames, float(request.query["every_s"])))

@@ -29,7 +29,7 @@ class Source:
 
 
 class _Count:
-    """Counts frames as they are handled, and tells when enough were."""
+    """Counts frames as they are handled, and sets an event when enough were."""
 
     def __init__(self) -> None:
         self._left = 0
@@ -149,7 +149,7 @@ WAYS: dict[Way, Callable[[Source, Kind], contextlib.AbstractAsyncContextManager[
 
 
 def _shape(name: str, samples: list[Any]) -> Any:
-    """Answer the type of what *samples* are samples of."""
+    """Return the type of what *samples* are samples of."""
     if all(isinstance(each, dict) for each in samples):
         values: dict[str, list[Any]] = {}
         for each in samples:

@@ -31,7 +31,7 @@ from opensqt.venues.factory import VENUES
 
 GOALS = {Way.CCXT: 0.4, Way.BARE: 2.2}
 """What our adapter may cost at most, as a multiple of each other way."""
-_PATIENCE_S = 120
+_TIMEOUT_S = 120
 _PACED_EVERY_S = 0.0005
 _PACED_SHARE = 10
 """One frame in so many is read paced: that takes its time, and each costs more."""
@@ -48,7 +48,7 @@ class Arrival(StrEnum):
 
 @dataclass(frozen=True)
 class Cost:
-    """What one kind of frame costs on one venue, medians in microseconds of CPU; runs tell the spread."""
+    """What one kind of frame costs on one venue, medians in microseconds of CPU; the runs show the spread."""
 
     venue: str
     kind: Kind
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--venue", action="append", choices=VENUES, help="one of them, repeatable (default: all)")
     group.add_argument("--kind", action="append", choices=list(Kind), type=Kind, help="(default: both)")
     group.add_argument("--frames", type=int, help="in one run (default: 20000; 2000 with --quick)")
-    group.add_argument("--repeats", type=int, help="runs of each way, in turns (default: 3; 1 with --quick)")
+    group.add_argument("--repeats", type=int, help="alternating runs of each way (default: 3; 1 with --quick)")
 
 
 def run(options: argparse.Namespace, results: Path) -> None:
@@ -118,14 +118,14 @@ async def _run(
     arrival: Arrival = Arrival.BURST,
     profile: cProfile.Profile | None = None,
 ) -> tuple[float, int]:
-    """Answer the seconds of CPU that the frames took in this process, and the updates that came out of them."""
+    """Return the seconds of CPU that the frames took in this process, and the updates that came out of them."""
     async with WAYS[way](source, kind) as read:
         url = f"{source.feed}/send/{kind}/{way}"
         asked = {"frames": frames, "every_s": _PACED_EVERY_S if arrival is Arrival.PACED else 0}
         gc.collect()
         async with aiohttp.ClientSession() as session, session.post(url, params=asked) as answer:
             answer.raise_for_status()
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(_TIMEOUT_S):
             if profile is not None:
                 profile.enable()
             began = time.process_time()
@@ -157,7 +157,7 @@ async def _feed(venue: str, frames: int) -> AsyncIterator[Source]:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(_PATIENCE_S * 2):
+        async with asyncio.timeout(_TIMEOUT_S * 2):
             while not (line := (await process.stdout.readline()).decode()).startswith(READY):
                 if not line:
                     raise RuntimeError(f"the feed of {venue} ended before it was ready; it says why above")
@@ -177,15 +177,15 @@ def _report(costs: list[Cost], results: Path) -> None:
     table = Table(title="CPU of the reading process per frame, microseconds (median)", box=box.SIMPLE)
     for column in ("venue", "frame", "arrival"):
         table.add_column(column, no_wrap=True)
-    for column in ("bare", "ccxt", "adapter", *(f"to {to}\n<= {goal}" for to, goal in GOALS.items()), "told on"):
+    for column in ("bare", "ccxt", "adapter", *(f"to {to}\n<= {goal}" for to, goal in GOALS.items()), "published"):
         table.add_column(column, justify="right")
     for cost in costs:
         ratios = [f"[{'green' if cost.ratio(to) <= goal else 'red'}]{cost.ratio(to):.2f}" for to, goal in GOALS.items()]
         medians = [f"{cost.cpu_us[way]:.1f}" for way in (Way.BARE, Way.CCXT, Way.ADAPTER)]
         table.add_row(cost.venue, cost.kind, cost.arrival, *medians, *ratios, f"{cost.published / cost.frames:.0%}")
     Console(width=100).print(table)
-    told = machine.facts() | {
+    report = machine.facts() | {
         "goals": GOALS,
         "costs": [asdict(cost) | {"ratios": {to: round(cost.ratio(to), 3) for to in GOALS}} for cost in costs],
     }
-    results.write_text(json.dumps(told, indent=2) + "\n")
+    results.write_text(json.dumps(report, indent=2) + "\n")

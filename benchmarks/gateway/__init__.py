@@ -1,1 +1,1 @@
-"""What the connector costs its clients, each figure beside its floor in the same run."""
+"""What the connector costs its clients, each result beside its floor in the same run."""

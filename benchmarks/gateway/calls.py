@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from benchmarks.gateway import rig
 from benchmarks.gateway.rig import Client, Options
-from benchmarks.measure import Call, Figure, Round, median_ratio, p50s, p99s, summary, take_turns, told
+from benchmarks.measure import Call, Result, Round, alternate, median_ratio, medians, p50s, p99s, summary
 from benchmarks.process import cpu_s
 from opensqt.proto import exchange_service_pb2 as pb
 
@@ -27,9 +27,9 @@ class Beside:
     """Of the server, for one call."""
 
 
-async def read(options: Options) -> list[Figure]:
+async def read(options: Options) -> list[Result]:
     """Measure GetLatestPrice and GetAccount."""
-    figures = []
+    results = []
     price, account = pb.GetLatestPriceRequest(symbol=rig.SYMBOL), pb.GetAccountRequest()
     for method, request in (("GetLatestPrice", price), ("GetAccount", account)):
 
@@ -38,11 +38,11 @@ async def read(options: Options) -> list[Figure]:
             return lambda: ask(request)
 
         beside = await _beside_floor(options, method, one)
-        figures += _ratios("read", method, beside, p50=1.25, p99=1.5)
-    return figures
+        results += _ratios("read", method, beside, p50=1.25, p99=1.5)
+    return results
 
 
-async def place(options: Options) -> list[Figure]:
+async def place(options: Options) -> list[Result]:
     """Measure PlaceOrder with the journal on the disk: alone, and by 32 callers at once."""
     orders = rig.new_orders()
 
@@ -51,15 +51,15 @@ async def place(options: Options) -> list[Figure]:
 
     disk_ms = await asyncio.to_thread(_disk, options)
     beside = await _beside_floor(options, "PlaceOrder", one)
-    figures = _ratios("place", "PlaceOrder", beside, p50=1.6)
+    results = _ratios("place", "PlaceOrder", beside, p50=1.6)
     detail = f"disk alone {disk_ms.p50:.2f} / {disk_ms.p99:.2f} ms"
-    figures.append(
-        Figure(
+    results.append(
+        Result(
             "place", "one flush of the disk, beside the echo's p50", _share(disk_ms, beside.runs), None, detail=detail
         )
     )
-    figures.append(await _many_callers(options))
-    return figures
+    results.append(await _many_callers(options))
+    return results
 
 
 async def _beside_floor(options: Options, method: str, one: Callable[[Client], Call]) -> Beside:
@@ -72,12 +72,12 @@ async def _beside_floor(options: Options, method: str, one: Callable[[Client], C
         ways = {"floor": one(echo), "ours": one(ours)}
         rounds, calls = options.size(20, 4), options.size(250, 100)
         used = {"floor": cpu_s(bare.pid), "ours": cpu_s(server.pid)}
-        runs = await take_turns(ways, rounds=rounds, calls=calls)
+        runs = await alternate(ways, rounds=rounds, calls=calls)
         spent = {"floor": cpu_s(bare.pid) - used["floor"], "ours": cpu_s(server.pid) - used["ours"]}
         return Beside(runs, {name: seconds / rounds / calls * 1e6 for name, seconds in spent.items()})
 
 
-async def _many_callers(options: Options) -> Figure:
+async def _many_callers(options: Options) -> Result:
     """Count the orders that 32 callers place in a second."""
     for_s = options.size(4, 1)
     async with rig.connector(options, "callers") as server, rig.client(server.address) as ours:
@@ -90,7 +90,7 @@ async def _many_callers(options: Options) -> Figure:
     ):
         floor = await _rate(lambda: echo.stub.PlaceOrder(next(orders)), for_s)
     what = f"PlaceOrder, {_CALLERS} callers"
-    return Figure("place", what, rate, 1000, at_least=True, unit="/s", detail=f"echo {floor:,.0f}/s")
+    return Result("place", what, rate, 1000, at_least=True, unit="/s", detail=f"echo {floor:,.0f}/s")
 
 
 async def _rate(call: Call, for_s: float) -> float:
@@ -132,12 +132,12 @@ def _share(disk_ms: Round, runs: dict[str, list[Round]]) -> float:
     return disk_ms.p50 / floor[len(floor) // 2]
 
 
-def _ratios(row: str, what: str, beside: Beside, *, p50: float, p99: float | None = None) -> list[Figure]:
+def _ratios(row: str, what: str, beside: Beside, *, p50: float, p99: float | None = None) -> list[Result]:
     runs, cpu_us = beside.runs, beside.cpu_us
-    detail = f"{told(runs['ours'])}, echo {told(runs['floor'])}"
+    detail = f"{medians(runs['ours'])}, echo {medians(runs['floor'])}"
     cpu = f"echo {cpu_us['floor']:.0f} us"
     return [
-        Figure(row, f"{what}, p50 to echo", median_ratio(p50s(runs["ours"]), p50s(runs["floor"])), p50, detail=detail),
-        Figure(row, f"{what}, p99 to echo", median_ratio(p99s(runs["ours"]), p99s(runs["floor"])), p99),
-        Figure(row, f"{what}, CPU of the server", cpu_us["ours"], None, unit=" us", detail=cpu),
+        Result(row, f"{what}, p50 to echo", median_ratio(p50s(runs["ours"]), p50s(runs["floor"])), p50, detail=detail),
+        Result(row, f"{what}, p99 to echo", median_ratio(p99s(runs["ours"]), p99s(runs["floor"])), p99),
+        Result(row, f"{what}, CPU of the server", cpu_us["ours"], None, unit=" us", detail=cpu),
     ]

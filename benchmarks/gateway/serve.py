@@ -1,4 +1,4 @@
-"""The other process: a real connector over an exchange in memory, whose market moves as it is told to."""
+"""The other process: a real connector over an exchange in memory, whose market moves on request."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ class Orders:
         profile.enable()
         await work
         profile.disable()
-        told = io.StringIO()
-        pstats.Stats(profile, stream=told).sort_stats("cumtime").print_stats(75)
-        return told.getvalue()
+        text = io.StringIO()
+        pstats.Stats(profile, stream=text).sort_stats("cumtime").print_stats(75)
+        return text.getvalue()
 
     async def do_wait(self, for_s: float) -> None:
         await asyncio.sleep(for_s)
@@ -104,7 +104,7 @@ class Orders:
         return sum(self._connector.hub.topics.values())
 
     async def do_sequence(self) -> int:
-        """Answer the number of the newest update."""
+        """Return the number of the newest update."""
         return max(upstream.feed.sequence for upstream in self._connector.hub._upstreams.values())
 
     async def do_collect(self) -> int:

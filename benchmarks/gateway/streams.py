@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.gateway import rig
 from benchmarks.gateway.rig import READERS, Client, Options
-from benchmarks.measure import Figure, Round, median_ratio, p50s, p99s, summary, told
+from benchmarks.measure import Result, Round, median_ratio, medians, p50s, p99s, summary
 from benchmarks.process import Server, resident_mb, running
 from opensqt.proto import exchange_service_pb2 as pb
 
@@ -47,7 +47,7 @@ class Readers:
             ended = await asyncio.gather(*tasks, return_exceptions=True)
             for outcome in ended:
                 if not isinstance(outcome, asyncio.CancelledError):
-                    raise RuntimeError("a reader ended before it was told to") from outcome
+                    raise RuntimeError("a reader ended too early") from outcome
 
     def forget(self) -> None:
         """Begin to count anew."""
@@ -74,7 +74,7 @@ async def readers(address: str, count: int = READERS) -> AsyncIterator[Readers]:
         yield Readers([await stack.enter_async_context(rig.client(address)) for _ in range(count)])
 
 
-async def fanout(options: Options) -> list[Figure]:
+async def fanout(options: Options) -> list[Result]:
     """Measure how many updates a second ten clients are given, beside one write for each update."""
     rounds, for_s = options.size(6, 2), options.size(3, 1)
     ours, floor, share = [], [], []
@@ -94,7 +94,7 @@ async def fanout(options: Options) -> list[Figure]:
             share.append(sum(many.updates) / max(many.responses, 1))
     detail = f"{statistics.median(share):.0f} updates a response; floor {statistics.median(floor):,.0f}/s in all"
     return [
-        Figure(
+        Result(
             "fanout",
             f"updates to each of {READERS} clients",
             statistics.median(ours),
@@ -103,7 +103,7 @@ async def fanout(options: Options) -> list[Figure]:
             unit="/s",
             detail=detail,
         ),
-        Figure(
+        Result(
             "fanout",
             "updates in all, to one write for each",
             median_ratio([READERS * rate for rate in ours], floor),
@@ -113,7 +113,7 @@ async def fanout(options: Options) -> list[Figure]:
     ]
 
 
-async def latency(options: Options) -> list[Figure]:
+async def latency(options: Options) -> list[Result]:
     """Measure how old an update is when a client has it: idle, and at 10,000 a second."""
     rounds, for_s = options.size(5, 2), options.size(3, 1)
     idle, busy = [], []
@@ -127,11 +127,11 @@ async def latency(options: Options) -> list[Figure]:
             idle.append(await _late(ten, server, _IDLE_PER_S, for_s))
             busy.append(await _late(ten, server, _BUSY_PER_S, for_s))
     value = median_ratio(p99s(busy), p50s(idle))
-    detail = f"idle {told(idle)}, busy {told(busy)}"
-    return [Figure("latency", f"p99 at {_BUSY_PER_S:,}/s to idle p50", value, 5, detail=detail)]
+    detail = f"idle {medians(idle)}, busy {medians(busy)}"
+    return [Result("latency", f"p99 at {_BUSY_PER_S:,}/s to idle p50", value, 5, detail=detail)]
 
 
-async def stopped(options: Options) -> list[Figure]:
+async def stopped(options: Options) -> list[Result]:
     """Measure what nine readers feel, and what memory is held, while the tenth is stopped."""
     rounds, for_s = options.size(6, 2), options.size(4, 2)
     before, during = [], []
@@ -152,15 +152,15 @@ async def stopped(options: Options) -> list[Figure]:
             await _late(nine, server, _BUSY_PER_S, 0.5)
         grown = resident_mb(server.pid) - held
     updates = rounds * 2 * for_s * _BUSY_PER_S
-    detail = f"before {told(before)}, while stopped {told(during)}"
+    detail = f"before {medians(before)}, while stopped {medians(during)}"
     return [
-        Figure("stopped", "the others' p99, to before", median_ratio(p99s(during), p99s(before)), 1.2, detail=detail),
-        Figure("stopped", f"memory growth in {updates:,} updates", grown, 10, unit=" MB"),
+        Result("stopped", "the others' p99, to before", median_ratio(p99s(during), p99s(before)), 1.2, detail=detail),
+        Result("stopped", f"memory growth in {updates:,} updates", grown, 10, unit=" MB"),
     ]
 
 
 async def _rates(of: Readers, work: Any) -> list[float]:
-    """Answer the updates a second that each reader was given while *work* lasted."""
+    """Return the updates a second that each reader was given while *work* lasted."""
     of.forget()
     started = time.perf_counter()
     await work

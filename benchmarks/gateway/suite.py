@@ -24,9 +24,9 @@ from benchmarks.gateway.profiles import profile
 from benchmarks.gateway.rig import Options
 from benchmarks.gateway.streams import fanout, latency, stopped
 from benchmarks.gateway.venue import venue
-from benchmarks.measure import Figure
+from benchmarks.measure import Result
 
-ROWS: dict[str, Callable[[Options], Coroutine[Any, Any, list[Figure]]]] = {
+ROWS: dict[str, Callable[[Options], Coroutine[Any, Any, list[Result]]]] = {
     "read": read,
     "place": place,
     "venue": venue,
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace, results: Path) -> None:
+def run(options: argparse.Namespace, file: Path) -> None:
     """Measure, print the table, write the file. A goal that is missed is no failure of the command."""
     with (
         tempfile.TemporaryDirectory(dir=options.folder) as folder,
@@ -59,43 +59,43 @@ def run(options: argparse.Namespace, results: Path) -> None:
         if options.profile:
             runner.run(profile(rows, sizes))
             return
-        figures: list[Figure] = []
+        results: list[Result] = []
         try:
             for row in rows:
                 print(f"gateway: {row}", file=sys.stderr)
                 measured = runner.run(ROWS[row](sizes))
-                _write(results, row, measured, quick=options.quick)
-                figures += measured
+                _write(file, row, measured, quick=options.quick)
+                results += measured
         finally:
-            if figures:
-                _report(figures)
+            if results:
+                _report(results)
 
 
-def _write(results: Path, row: str, figures: list[Figure], *, quick: bool) -> None:
+def _write(file: Path, row: str, results: list[Result], *, quick: bool) -> None:
     """Put one row in the file, each with the machine as it was then; the others stay."""
-    told = json.loads(results.read_text()) if results.exists() else {}
-    told[row] = machine.facts() | {"quick": quick, "figures": [asdict(one) | {"met": one.met} for one in figures]}
-    results.write_text(json.dumps(told, indent=2) + "\n")
+    rows = json.loads(file.read_text()) if file.exists() else {}
+    rows[row] = machine.facts() | {"quick": quick, "results": [asdict(one) | {"met": one.met} for one in results]}
+    file.write_text(json.dumps(rows, indent=2) + "\n")
 
 
-def _report(figures: list[Figure]) -> None:
-    table = Table(title="The connector, each figure beside its floor in the same run (p50 / p99)", box=box.SIMPLE)
+def _report(results: list[Result]) -> None:
+    table = Table(title="The connector, each result beside its floor in the same run (p50 / p99)", box=box.SIMPLE)
     for column in ("row", "what", "detail"):
         table.add_column(column)
     for column in ("measured", "goal"):
         table.add_column(column, justify="right", no_wrap=True)
-    for figure in figures:
-        colour = {True: "green", False: "red", None: "dim"}[figure.met]
-        value = f"[{colour}]{number_of(figure.value)}{figure.unit}"
-        table.add_row(figure.row, figure.what, figure.detail, value, goal_of(figure))
+    for result in results:
+        colour = {True: "green", False: "red", None: "dim"}[result.met]
+        value = f"[{colour}]{number_of(result.value)}{result.unit}"
+        table.add_row(result.row, result.what, result.detail, value, goal_of(result))
     Console(width=130).print(table)
 
 
-def goal_of(figure: Figure) -> str:
+def goal_of(result: Result) -> str:
     """Write a goal as it is shown; empty where there is none."""
-    if figure.goal is None:
+    if result.goal is None:
         return ""
-    return f"{'>=' if figure.at_least else '<='} {number_of(figure.goal)}{figure.unit}"
+    return f"{'>=' if result.at_least else '<='} {number_of(result.goal)}{result.unit}"
 
 
 def number_of(value: float) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.frames import clients
 from benchmarks.gateway import rig
 from benchmarks.gateway.rig import Client, Options
-from benchmarks.measure import Figure, median_ratio, p50s, p99s, take_turns, told
+from benchmarks.measure import Result, alternate, median_ratio, medians, p50s, p99s
 from benchmarks.process import Server, running
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.wire.requests import decode_order_request
@@ -55,12 +55,12 @@ async def gateway(options: Options, *market: str, module: str = "opensqt.connect
 
 
 async def deep_price(of: Client) -> str:
-    """Answer a price at which a buy rests."""
+    """Return a price at which a buy rests."""
     price = (await of.stub.GetLatestPrice(pb.GetLatestPriceRequest(symbol=rig.SYMBOL))).price
     return str((Decimal(price.bid) * _DEEP).quantize(Decimal("0.1")))
 
 
-async def venue(options: Options) -> list[Figure]:
+async def venue(options: Options) -> list[Result]:
     """Measure PlaceOrder both ways, and a bare echo beside them."""
     async with AsyncExitStack() as stack:
         through = await stack.enter_async_context(gateway(options))
@@ -70,7 +70,7 @@ async def venue(options: Options) -> list[Figure]:
         answer = await ours.stub.PlaceOrder(next(orders))
         bare = await stack.enter_async_context(rig.floor(options, PlaceOrder=answer.SerializeToString()))
         echo = await stack.enter_async_context(rig.client(bare.address))
-        runs = await take_turns(
+        runs = await alternate(
             {
                 "echo": lambda: echo.stub.PlaceOrder(next(orders)),
                 "direct": lambda: direct.place_order(decode_order_request(next(orders).order)),
@@ -82,9 +82,9 @@ async def venue(options: Options) -> list[Figure]:
         )
     pairs = zip(p99s(runs["ours"]), p99s(runs["direct"]), p99s(runs["echo"]), strict=True)
     added = statistics.median(ours - direct - echo for ours, direct, echo in pairs)
-    detail = f"{told(runs['ours'])}, direct {told(runs['direct'])}, echo {told(runs['echo'])}"
+    detail = f"{medians(runs['ours'])}, direct {medians(runs['direct'])}, echo {medians(runs['echo'])}"
     ratio = median_ratio(p50s(runs["ours"]), p50s(runs["direct"]))
     return [
-        Figure("venue", "PlaceOrder, p50 to the adapter alone", ratio, 1.6, detail=detail),
-        Figure("venue", "PlaceOrder, p99 added over the echo's own", added, 2, unit=" ms"),
+        Result("venue", "PlaceOrder, p50 to the adapter alone", ratio, 1.6, detail=detail),
+        Result("venue", "PlaceOrder, p99 added over the echo's own", added, 2, unit=" ms"),
     ]

@@ -31,7 +31,7 @@ from benchmarks.gateway import venue
 from benchmarks.gateway.rig import Options
 from benchmarks.soak.load import Load
 from benchmarks.soak.picture import sparkline, svg
-from benchmarks.soak.slope import Verdict, judge
+from benchmarks.soak.slope import Trend, judge
 from benchmarks.soak.watch import SERIES, Watch
 from opensqt.telemetry import logging
 
@@ -44,7 +44,7 @@ Samples = list[tuple[float, dict[str, float]]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Soak, print the verdicts, write JSON and a picture; answer 1 when a slope is not flat."""
+    """Soak, print the trends, write JSON and a picture; return 1 when a slope is not flat."""
     options = _parser().parse_args(arguments)
     logging.configure("ERROR", service="soak")
     every_s = options.every or max(0.5, options.duration / _MOST_SAMPLES)
@@ -53,10 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         samples, done = runner.run(_soak(Options(Path(folder)), options.duration, every_s))
-    verdicts = _verdicts(samples, options.judge or list(SERIES))
-    _report(samples, verdicts, done)
-    _write(options.results, samples, verdicts, done)
-    return 0 if all(verdict.flat for verdict in verdicts) else 1
+    trends = _trends(samples, options.judge or list(SERIES))
+    _report(samples, trends, done)
+    _write(options.results, samples, trends, done)
+    return 0 if all(trend.flat for trend in trends) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,11 +88,11 @@ async def _soak(options: Options, duration_s: float, every_s: float) -> tuple[Sa
                 if running.done():
                     await running  # raises what ended it
                 samples.append((elapsed, await watch.sample(load.taken())))
-                _tell(samples, duration_s)
+                _print_progress(samples, duration_s)
     return samples, dict(load.done)
 
 
-def _verdicts(samples: Samples, names: Sequence[str]) -> list[Verdict]:
+def _trends(samples: Samples, names: Sequence[str]) -> list[Trend]:
     return [judge(name, SERIES[name][0], _series(samples, name), SERIES[name][1]) for name in names]
 
 
@@ -100,42 +100,42 @@ def _series(samples: Samples, name: str) -> list[tuple[float, float]]:
     return [(at, sample[name]) for at, sample in samples if name in sample]
 
 
-def _tell(samples: Samples, duration_s: float) -> None:
+def _print_progress(samples: Samples, duration_s: float) -> None:
     """Say how it goes, some thirty times in a run."""
     at, sample = samples[-1]
     before = samples[-2][0] if len(samples) > 1 else -1.0
     line_every_s = duration_s / _LINES
     if int(at / line_every_s) != int(before / line_every_s):
-        figures = "  ".join(f"{name} {value:.4g}" for name, value in sample.items())
-        print(f"{at:7.0f} s of {duration_s:.0f}: {figures}", file=sys.stderr)
+        results = "  ".join(f"{name} {value:.4g}" for name, value in sample.items())
+        print(f"{at:7.0f} s of {duration_s:.0f}: {results}", file=sys.stderr)
 
 
-def _report(samples: Samples, verdicts: list[Verdict], done: dict[str, int]) -> None:
+def _report(samples: Samples, trends: list[Trend], done: dict[str, int]) -> None:
     table = Table(title="A connector under load, its warm-up cut off", box=box.SIMPLE)
     for column in ("what", "over time"):
         table.add_column(column, no_wrap=True)
-    for column in ("median", "growth", "allowed", "trend z", "verdict"):
+    for column in ("median", "growth", "allowed", "trend z", "trend"):
         table.add_column(column, justify="right", no_wrap=True)
-    for one in verdicts:
-        figures = (f"{one.median:.4g} {one.unit}", f"{one.growth:+.3g}", f"{one.allowed:.3g}", f"{one.z:+.1f}")
+    for one in trends:
+        results = (f"{one.median:.4g} {one.unit}", f"{one.growth:+.3g}", f"{one.allowed:.3g}", f"{one.z:+.1f}")
         said = "[green]flat" if one.flat else "[red]GROWS"
-        table.add_row(one.name, sparkline(_series(samples, one.name)), *figures, said)
+        table.add_row(one.name, sparkline(_series(samples, one.name)), *results, said)
     console = Console(width=120)
     console.print(table)
     console.print("done meanwhile: " + ", ".join(f"{count:,} {what}" for what, count in sorted(done.items())))
 
 
-def _write(folder: Path, samples: Samples, verdicts: list[Verdict], done: dict[str, int]) -> None:
+def _write(folder: Path, samples: Samples, trends: list[Trend], done: dict[str, int]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    told = machine.facts() | {
-        "verdicts": [asdict(one) | {"flat": one.flat} for one in verdicts],
+    report = machine.facts() | {
+        "trends": [asdict(one) | {"flat": one.flat} for one in trends],
         "done": done,
         "samples": [{"at_s": round(at, 1)} | {name: round(v, 3) for name, v in each.items()} for at, each in samples],
     }
-    (folder / "soak.json").write_text(json.dumps(told) + "\n")
-    series = {one.name: _series(samples, one.name) for one in verdicts}
-    title = f"Soak of {samples[-1][0]:.0f} s, {told['measured']}; grey is warm-up"
-    (folder / "soak.svg").write_text(svg(title, series, verdicts))
+    (folder / "soak.json").write_text(json.dumps(report) + "\n")
+    series = {one.name: _series(samples, one.name) for one in trends}
+    title = f"Soak of {samples[-1][0]:.0f} s, {report['measured']}; grey is warm-up"
+    (folder / "soak.svg").write_text(svg(title, series, trends))
 
 
 def _seconds(text: str) -> float:

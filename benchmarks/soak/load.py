@@ -39,7 +39,7 @@ class Load:
         """How often each thing was done."""
 
     def taken(self) -> dict[str, list[float]]:
-        """Answer the latencies in ms since the last time, by what was waited for."""
+        """Return the latencies in ms since the last time, by what was waited for."""
         taken, self._late_ms = self._late_ms, defaultdict(list)
         return taken
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from benchmarks.soak.slope import WARM_UP, Verdict
+from benchmarks.soak.slope import WARM_UP, Trend
 
 Points = Sequence[tuple[float, float]]
 _WIDTH, _HEIGHT, _GAP, _LEFT = 760, 90, 34, 70
 _BARS = "▁▂▃▄▅▆▇█"
 
 
-def svg(title: str, series: Mapping[str, Points], verdicts: Sequence[Verdict]) -> str:
-    """Draw each series under its name and verdict; the warm-up is shaded."""
-    height = (_HEIGHT + _GAP) * len(verdicts) + _GAP
+def svg(title: str, series: Mapping[str, Points], trends: Sequence[Trend]) -> str:
+    """Draw each series under its name and trend; the warm-up is shaded."""
+    height = (_HEIGHT + _GAP) * len(trends) + _GAP
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" font-family="sans-serif"'
         f' font-size="12"><rect width="100%" height="100%" fill="white"/><text x="10" y="20">{escape(title)}</text>'
     ]
-    for row, verdict in enumerate(verdicts):
-        parts.append(_chart(verdict, series[verdict.name], (_HEIGHT + _GAP) * row + _GAP + 20))
+    for row, trend in enumerate(trends):
+        parts.append(_chart(trend, series[trend.name], (_HEIGHT + _GAP) * row + _GAP + 20))
     return "\n".join([*parts, "</svg>\n"])
 
 
@@ -34,8 +34,8 @@ def sparkline(points: Points, width: int = 40) -> str:
     return "".join(_BARS[round((value - low) * scale)] for value in shown)
 
 
-def _chart(verdict: Verdict, points: Points, top: int) -> str:
-    colour = "#2a7" if verdict.flat else "#c33"
+def _chart(trend: Trend, points: Points, top: int) -> str:
+    colour = "#2a7" if trend.flat else "#c33"
     width = _WIDTH - _LEFT - 10
     last_s = points[-1][0] or 1
     low = min(value for _, value in points)
@@ -44,11 +44,11 @@ def _chart(verdict: Verdict, points: Points, top: int) -> str:
     line = " ".join(
         f"{_LEFT + x / last_s * width:.1f},{top + _HEIGHT - (y - low) / span * _HEIGHT:.1f}" for x, y in points
     )
-    told = f"{verdict.name}: grows {verdict.growth:.3g} of {verdict.allowed:.3g} {verdict.unit} allowed"
+    caption = f"{trend.name}: grows {trend.growth:.3g} of {trend.allowed:.3g} {trend.unit} allowed"
     return (
         f'<rect x="{_LEFT}" y="{top}" width="{width}" height="{_HEIGHT}" fill="none" stroke="#ccc"/>'
         f'<rect x="{_LEFT}" y="{top}" width="{width * WARM_UP:.0f}" height="{_HEIGHT}" fill="#eee"/>'
-        f'<text x="{_LEFT}" y="{top - 5}" fill="{colour}">{escape(told)}</text>'
+        f'<text x="{_LEFT}" y="{top - 5}" fill="{colour}">{escape(caption)}</text>'
         f'<text x="5" y="{top + 10}">{high:.4g}</text><text x="5" y="{top + _HEIGHT}">{low:.4g}</text>'
         f'<polyline points="{line}" fill="none" stroke="{colour}"/>'
     )

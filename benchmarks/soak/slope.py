@@ -34,7 +34,7 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Trend:
     """What became of one series."""
 
     name: str
@@ -51,24 +51,24 @@ class Verdict:
         return self.growth <= self.allowed or self.z <= _CHANCE_Z
 
 
-def judge(name: str, unit: str, points: Sequence[tuple[float, float]], allowance: Allowance) -> Verdict:
+def judge(name: str, unit: str, points: Sequence[tuple[float, float]], allowance: Allowance) -> Trend:
     """Judge one series of (seconds, value), its warm-up included."""
     measured = _thinned(points[int(len(points) * WARM_UP) :])
     if len(measured) < _FEWEST:
-        raise ValueError(f"{name}: {len(points)} samples are too few to tell a slope; run for longer")
+        raise ValueError(f"{name}: {len(points)} samples are too few to find a slope; run for longer")
     lasted = measured[-1][0] - measured[0][0]
     median = statistics.median(value for _, value in measured)
     allowed = max(allowance.absolute, allowance.share * median)
-    return Verdict(name, unit, median, theil_sen(measured) * lasted, allowed, mann_kendall(measured))
+    return Trend(name, unit, median, theil_sen(measured) * lasted, allowed, mann_kendall(measured))
 
 
 def theil_sen(points: Sequence[tuple[float, float]]) -> float:
-    """Answer the median slope of all pairs, in units a second."""
+    """Return the median slope of all pairs, in units a second."""
     return statistics.median((y2 - y1) / (x2 - x1) for (x1, y1), (x2, y2) in combinations(points, 2))
 
 
 def mann_kendall(points: Sequence[tuple[float, float]]) -> float:
-    """Answer how many standard deviations the count of rising pairs is from what chance makes it."""
+    """Return how many standard deviations the count of rising pairs is from what chance makes it."""
     values = [value for _, value in points]
     score = sum((later > earlier) - (later < earlier) for earlier, later in combinations(values, 2))
     count = len(values)

@@ -13,7 +13,8 @@ from benchmarks.process import descriptors, resident_mb
 from benchmarks.soak.slope import Allowance
 
 SERIES: dict[str, tuple[str, Allowance]] = {
-    # Half of what a connector may grow in a day; less can't be told from the steps of the allocator in ten minutes.
+    # Half of what a connector may grow in a day; less can't be distinguished
+    # from the steps of the allocator in ten minutes.
     "memory": ("MB", Allowance(5.0)),
     "tasks": ("tasks", Allowance(10)),
     "descriptors": ("files", Allowance(10)),
@@ -33,14 +34,14 @@ class Watch:
 
     Args:
         pid: The process.
-        log: Its log, which tells where the metrics are.
+        log: Its log, which says where the metrics are.
     """
 
     def __init__(self, pid: int, log: Path) -> None:
         self._pid = pid
         page = _PAGE.search(log.read_text())
         if page is None:
-            raise RuntimeError(f"the connector's log does not tell where its metrics are: {log}")
+            raise RuntimeError(f"the connector's log does not say where its metrics are: {log}")
         self._page = f"http://{page[1]}/metrics"
 
     async def sample(self, late_ms: dict[str, list[float]]) -> dict[str, float]:
@@ -60,5 +61,5 @@ class Watch:
             text = await answer.text()
         found = _TASKS.search(text)
         if found is None:
-            raise RuntimeError(f"the connector's metrics do not tell how many tasks it has: {text[:100]}")
+            raise RuntimeError(f"the connector's metrics do not say how many tasks it has: {text[:100]}")
         return float(found[1])

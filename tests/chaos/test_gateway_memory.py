@@ -80,8 +80,8 @@ async def test_a_compressed_week_of_the_market_leaves_no_slope(tmp_path: Path, l
             points.append((number * 0.2, resident_mb(gateway.connector.pid)))
             if number * 0.2 * _SPEED > minutes * 60:
                 break
-    verdict = judge("memory", "MB", points, Allowance(5.0))
-    assert verdict.flat, verdict
+    trend = judge("memory", "MB", points, Allowance(5.0))
+    assert trend.flat, trend
 
 
 async def _nobody_reads(server: Server) -> bool:

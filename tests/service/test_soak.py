@@ -29,7 +29,7 @@ async def test_a_sound_connector_is_flat_and_the_run_is_written_down(tmp_path: P
     code, output = await soak(tmp_path, "6s")
     assert code == 0, output
     told = json.loads((tmp_path / "soak.json").read_text())
-    assert {verdict["name"]: verdict["flat"] for verdict in told["verdicts"]} == {
+    assert {trend["name"]: trend["flat"] for trend in told["trends"]} == {
         "memory": True,
         "tasks": True,
         "descriptors": True,

@@ -64,9 +64,9 @@ def test_a_run_that_is_too_short_is_refused() -> None:
 
 def test_a_day_of_samples_is_judged_as_its_thinned_self() -> None:
     day = series(20_000, lambda at, chance: 150 + at / 2_000 + chance.gauss(0, 1))
-    verdict = judge("memory", "MB", day, _MB)
-    assert not verdict.flat
-    assert verdict.growth == pytest.approx(7.5, rel=0.05)
+    trend = judge("memory", "MB", day, _MB)
+    assert not trend.flat
+    assert trend.growth == pytest.approx(7.5, rel=0.05)
 
 
 def test_the_slope_is_the_median_of_all_pairs() -> None:
