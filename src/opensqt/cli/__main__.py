@@ -18,6 +18,7 @@ from opensqt.cli.stage import DemoSettings
 from opensqt.client.exchange import RemoteExchange
 from opensqt.model.errors import ConfigError
 from opensqt.service import program
+from opensqt.service.stop import Stopped, unless_stopped
 from opensqt.simulator.dialects import DIALECTS
 from opensqt.telemetry import logging
 from opensqt.version import __version__
@@ -61,14 +62,10 @@ def _ask(exchange: RemoteExchange, command: Callable[[], Awaitable[int]]) -> int
             async with exchange:
                 return await command()
 
-        task, stopped = asyncio.ensure_future(answered()), asyncio.ensure_future(stop.wait())
-        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})
+        try:
+            return await unless_stopped(stop, answered())
+        except Stopped:
             return program.EXIT_FAILURE
-        return task.result()
 
     return program.run(service)
 

@@ -25,6 +25,7 @@ from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.store.store import Store
 from opensqt.model.errors import ConfigError, ExchangeError
 from opensqt.service.program import EXIT_FAILURE, EXIT_OK
+from opensqt.service.stop import Stopped, unless_stopped
 
 STRATEGY = "SQ1"
 _DRAW_EVERY_S = 0.25
@@ -40,7 +41,9 @@ async def demo(settings: DemoSettings, console: Console, stop: asyncio.Event) ->
         stage = Stage(settings, folder, web)
         stack.push_async_callback(stage.stop)
         try:
-            if not await _unless(stop, stage.start(lambda text: console.print(text, highlight=False))):
+            try:
+                await unless_stopped(stop, stage.start(lambda text: console.print(text, highlight=False)))
+            except Stopped:
                 console.print("stopped before the grid was running: there is no result")
                 return EXIT_OK
             elapsed_s = await _play(settings, stage, console, stop)
@@ -161,22 +164,6 @@ def _folder(settings: DemoSettings) -> Path:
     if (settings.folder / "market_maker.db").exists():
         raise ConfigError(f"--folder: {settings.folder}: holds the store of another demo; give a new or an empty one")
     return settings.folder
-
-
-async def _unless(stop: asyncio.Event, work: Any) -> bool:
-    """Run *work* unless *stop* is set first; answer whether it was done."""
-    task, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stopped.cancel()
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})
-    if task.cancelled():
-        return False
-    task.result()
-    return True
 
 
 async def _sleep(stop: asyncio.Event, seconds: float) -> None:

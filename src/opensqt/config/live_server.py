@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -111,13 +111,22 @@ class LiveServerSettings(Section):
     system: SystemSettings = SystemSettings()
 
 
-def load_settings(path: Path | None, *, environ: Mapping[str, str] = os.environ) -> LiveServerSettings:
-    """Read the settings file with the environment on top.
+def load_settings(
+    path: Path | None, *, environ: Mapping[str, str] = os.environ, flags: Mapping[str, Any] | None = None
+) -> LiveServerSettings:
+    """Read the settings file with the environment and then the flags on top.
+
+    Args:
+        path: The YAML file; None starts from the defaults.
+        environ: The environment.
+        flags: As `load` takes them.
 
     Raises:
         ConfigError: Naming the file, the key and what was expected.
     """
-    return load(LiveServerSettings, path, environ=environ, shortcuts=SHORTCUTS, prepare=_only_the_used_venue)
+    return load(
+        LiveServerSettings, path, environ=environ, shortcuts=SHORTCUTS, flags=flags, prepare=_only_the_used_venue
+    )
 
 
 def _only_the_used_venue(tree: Tree) -> Tree:

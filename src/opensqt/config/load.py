@@ -1,8 +1,8 @@
-"""Load one settings file into its pydantic model, with the environment on top.
+"""Load one settings file into its pydantic model, with the environment and the command line on top.
 
-Order, last one wins: the model's defaults, the file, the named shortcuts (EXCHANGE, SYMBOL, ...), then
-OPENSQT__SECTION__KEY. Numbers are read as text and given their type by the model, so that a price never passes
-through a float and a passphrase of digits keeps its zeros.
+Order, last one wins: the model's defaults, the file, the named shortcuts (EXCHANGE, SYMBOL, ...),
+OPENSQT__SECTION__KEY, then the flags of the command line. Numbers are read as text and given their type by the model,
+so that a price never passes through a float and a passphrase of digits keeps its zeros.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ def load(
     *,
     environ: Mapping[str, str] = os.environ,
     shortcuts: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
     prepare: Callable[[Tree], Tree] = lambda tree: tree,
     opened: Callable[[Path], None] = lambda _path: None,
 ) -> M:
@@ -77,6 +78,8 @@ def load(
         path: The YAML file; None starts from an empty one.
         environ: The environment; `NAME_FILE` is read where `NAME` is not set.
         shortcuts: Variable name to dotted key, e.g. `{"SYMBOL": "trading.symbol"}`.
+        flags: Dotted key to the value of its command-line flag, e.g. `{"server.port": arguments.port}`; None where
+            the flag was not given.
         prepare: Sees the tree before variables are expanded; may drop what is not in use.
         opened: Told of each file that something was read from.
 
@@ -94,6 +97,9 @@ def load(
     for name, value in environ.items():
         if name.startswith(_PREFIX):
             _put(tree, name.removeprefix(_PREFIX).lower().split("__"), _scalar(value), name)
+    for dotted, value in (flags or {}).items():
+        if value is not None:
+            _put(tree, dotted.split("."), value, "command line")
     tree = _expand(prepare(tree), (), source, lambda name: variable(name, environ, opened=opened))
     try:
         return model.model_validate(tree)
@@ -155,7 +161,9 @@ def _scalar(text: str) -> Any:
 
 def _put(tree: Tree, keys: list[str], value: Any, name: str) -> None:
     for key in keys[:-1]:
-        below = tree.setdefault(key, {})
+        below = tree.get(key)
+        if below is None:  # not there, or a section without a key
+            below = tree[key] = {}
         if not isinstance(below, dict):
             raise ConfigError(f"{name}: {key} is not a section")
         tree = below

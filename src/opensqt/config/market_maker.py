@@ -199,13 +199,22 @@ class MarketMakerSettings(Section):
         return getattr(self.exchanges, venue) if venue in VENUES else VenueAccess()
 
 
-def load_settings(path: Path | None, *, environ: Mapping[str, str]) -> MarketMakerSettings:
-    """Read the settings file with the environment on top.
+def load_settings(
+    path: Path | None, *, environ: Mapping[str, str], flags: Mapping[str, Any] | None = None
+) -> MarketMakerSettings:
+    """Read the settings file with the environment and then the flags on top.
+
+    Args:
+        path: The YAML file; None starts from the defaults.
+        environ: The environment.
+        flags: As `load` takes them.
 
     Raises:
         ConfigError: Naming the file, the key and what was expected.
     """
-    return load(MarketMakerSettings, path, environ=environ, shortcuts=SHORTCUTS, prepare=_drop_unused_exchanges)
+    return load(
+        MarketMakerSettings, path, environ=environ, shortcuts=SHORTCUTS, flags=flags, prepare=_drop_unused_exchanges
+    )
 
 
 def _drop_unused_exchanges(tree: Tree) -> Tree:

@@ -13,18 +13,18 @@ from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
 from logging.handlers import MemoryHandler
 from pathlib import Path
-from typing import Any
 
 from pydantic import SecretStr
 
 from opensqt.config.connector import ConnectorSettings
-from opensqt.config.load import load
+from opensqt.config.load import Tree, load
 from opensqt.config.venue import VenueSettings
 from opensqt.connector.orders.resolver import Resolver
 from opensqt.connector.reload import venue_key
 from opensqt.connector.server import Connector
 from opensqt.model.errors import ConfigError, CredentialsRefused, Unreachable
 from opensqt.service import program
+from opensqt.service.stop import Stopped, unless_stopped
 from opensqt.telemetry import logging, tracing
 from opensqt.venues.factory import KNOWN, check_name, create_exchange
 from opensqt.venues.transport import lazy_ccxt
@@ -145,29 +145,26 @@ def _settings(
     arguments: argparse.Namespace, *, opened: Callable[[Path], None] = lambda _path: None
 ) -> ConnectorSettings:
     flags = {
-        ("exchange", "name"): arguments.exchange,
-        ("exchange", "base_url"): arguments.base_url,
-        ("exchange", "testnet"): arguments.testnet,
-        ("exchange", "public_only"): arguments.public_only,
-        ("server", "host"): arguments.host,
-        ("server", "port"): arguments.port,
-        ("server", "metrics_port"): arguments.metrics_port,
-        ("server", "metrics_host"): arguments.metrics_host,
-        ("server", "clients_file"): arguments.clients,
-        ("server", "tls_cert_file"): arguments.tls_cert,
-        ("server", "tls_key_file"): arguments.tls_key,
-        ("server", "tls_client_ca_file"): arguments.tls_client_ca,
-        ("server", "audit_file"): arguments.audit_file,
-        ("server", "insecure"): arguments.insecure,
-        ("journal", "path"): arguments.journal,
-        ("simulated",): arguments.simulated,
-        ("log_level",): arguments.log_level,
+        "exchange.name": arguments.exchange,
+        "exchange.base_url": arguments.base_url,
+        "exchange.testnet": arguments.testnet,
+        "exchange.public_only": arguments.public_only,
+        "server.host": arguments.host,
+        "server.port": arguments.port,
+        "server.metrics_port": arguments.metrics_port,
+        "server.metrics_host": arguments.metrics_host,
+        "server.clients_file": arguments.clients,
+        "server.tls_cert_file": arguments.tls_cert,
+        "server.tls_key_file": arguments.tls_key,
+        "server.tls_client_ca_file": arguments.tls_client_ca,
+        "server.audit_file": arguments.audit_file,
+        "server.insecure": arguments.insecure,
+        "journal.path": arguments.journal,
+        "simulated": arguments.simulated,
+        "log_level": arguments.log_level,
     }
 
-    def with_flags(tree: dict[str, Any]) -> dict[str, Any]:
-        for keys, value in flags.items():
-            if value is not None:
-                _put(tree, keys, value)
+    def with_exchange(tree: Tree) -> Tree:
         exchange = tree.get("exchange") or {}
         if isinstance(exchange, dict) and not exchange.get("name"):
             if not tree.get("simulated"):
@@ -175,23 +172,17 @@ def _settings(
                     f"exchange: none is named; set EXCHANGE or --exchange to one of {', '.join(KNOWN)},"
                     " or run with --simulated"
                 )
-            _put(tree, ("exchange", "name"), "binance")
+            return {**tree, "exchange": {**exchange, "name": "binance"}}
         return tree
 
-    settings = load(ConnectorSettings, arguments.config, shortcuts=SHORTCUTS, prepare=with_flags, opened=opened)
+    settings = load(
+        ConnectorSettings, arguments.config, shortcuts=SHORTCUTS, flags=flags, prepare=with_exchange, opened=opened
+    )
     if settings.simulated and (settings.exchange.base_url or settings.exchange.testnet):
         raise ConfigError("simulated: brings its own exchange; leave out base_url (--base-url) and testnet (--testnet)")
     if not (settings.simulated or settings.exchange.public_only):
         _require_key(settings.exchange)
     return settings
-
-
-def _put(tree: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:
-    for key in keys[:-1]:
-        if not isinstance(tree.get(key), dict):
-            tree[key] = {}
-        tree = tree[key]
-    tree[keys[-1]] = value
 
 
 def _require_key(venue: VenueSettings) -> None:
@@ -229,18 +220,17 @@ async def _serve(
         if not (settings.simulated or venue.public_only):
             venue_key.watch(connector.reloads, connector.exchange, read, files)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, connector.reloads.at_once)
-        stopping = asyncio.create_task(stop.wait(), name="stop")
-        try:
-            with _logs_held_back(settings.log_level):
-                if not await _first(_start(connector, venue.base_url), stopping):
-                    return
-            stack.push_async_callback(connector.stop)
-            _spare_the_collector()
-            print(f"exchange-connector ready on {connector.address}", flush=True)  # noqa: T201 - for who started us
-            if await _first(connector.failed(), stopping):
-                raise RuntimeError("the health monitor ended, so health could not be vouched for")
-        finally:
-            stopping.cancel()
+        with _logs_held_back(settings.log_level):
+            try:
+                await unless_stopped(stop, _start(connector, venue.base_url))
+            except Stopped:
+                return
+        stack.push_async_callback(connector.stop)
+        _spare_the_collector()
+        print(f"exchange-connector ready on {connector.address}", flush=True)  # noqa: T201 - for who started us
+        with suppress(Stopped):
+            await unless_stopped(stop, connector.failed())
+            raise RuntimeError("the health monitor ended, so health could not be vouched for")
 
 
 def _spare_the_collector() -> None:
@@ -279,19 +269,6 @@ async def _simulated(venue: VenueSettings, stack: AsyncExitStack) -> VenueSettin
         "passphrase": SecretStr("sim-pass"),
     }
     return venue.model_copy(update={"base_url": simulator.url, **account})
-
-
-async def _first(work: Any, stopping: asyncio.Task[bool]) -> bool:
-    """Run *work* unless *stopping* ends first; answer whether the work was done."""
-    task = asyncio.create_task(work)
-    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if task.done():
-        await task
-        return True
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
-    return False
 
 
 if __name__ == "__main__":

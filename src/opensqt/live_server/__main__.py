@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import sys
 from pathlib import Path
 
@@ -44,17 +43,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     options = parser.parse_args(arguments)
     try:
-        settings = _settings(options)
+        settings = load_settings(options.config, flags={"server.host": options.host, "server.port": options.port})
     except ConfigError as error:
         return program.fail(error)
     logging.configure(settings.system.log_level, service="live-server")
     return program.run(lambda stop: _serve(settings, stop), within=tracing.exporting("live-server"))
-
-
-def _settings(options: argparse.Namespace) -> LiveServerSettings:
-    given = {"HOST": options.host, "PORT": options.port}
-    flags = {f"OPENSQT__SERVER__{name}": str(value) for name, value in given.items() if value is not None}
-    return load_settings(options.config, environ={**os.environ, **flags})
 
 
 async def _serve(settings: LiveServerSettings, stop: asyncio.Event) -> None:

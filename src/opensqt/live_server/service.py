@@ -20,6 +20,7 @@ from opensqt.live_server.source import Pace, Source
 from opensqt.live_server.view import Subject, View
 from opensqt.model.errors import ConfigError, ExchangeError
 from opensqt.service.listen import ListenAddress
+from opensqt.service.stop import Stopped, unless_stopped
 from opensqt.telemetry.logging import get_logger
 
 log = get_logger("live_server")
@@ -67,16 +68,8 @@ class LiveServer:
             raise ConfigError(f"{LIBRARY}: missing; it is made when the package is built: run pip install again")
         # Taken before the exchange is asked, which may take minutes, so that a port in use is told at once.
         # It does not listen yet: until there is something to show, browsers are refused.
-        with self._address.bind() as listener:
-            ending = asyncio.create_task(stop.wait())
-            serving = asyncio.create_task(self._serve(listener, ready))
-            try:
-                await asyncio.wait({ending, serving}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                serving.cancel()
-                ending.cancel()
-                with suppress(asyncio.CancelledError):
-                    await serving
+        with self._address.bind() as listener, suppress(Stopped):
+            await unless_stopped(stop, self._serve(listener, ready))
 
     async def _serve(self, listener: socket.socket, ready: Callable[[str], None]) -> None:
         async with AsyncExitStack() as stack:

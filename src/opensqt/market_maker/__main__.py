@@ -6,11 +6,10 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from rich.console import Console
 
@@ -25,10 +24,9 @@ from opensqt.model.errors import ConfigError
 from opensqt.service import program
 from opensqt.service.http import HttpServer
 from opensqt.service.listen import ListenAddress
+from opensqt.service.stop import Stopped, unless_stopped
 from opensqt.telemetry import logging, tracing
 from opensqt.version import __version__
-
-T = TypeVar("T")
 
 _EXAMPLES = """\
 examples:
@@ -48,11 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the market maker until SIGTERM or SIGINT and answer the exit code."""
     arguments = _parser().parse_args(argv)
     try:
-        settings = load_settings(arguments.config, environ=os.environ)
+        settings = load_settings(arguments.config, environ=os.environ, flags={"telemetry.metrics_port": arguments.port})
     except ConfigError as error:
         return program.fail(error)
     logging.configure(settings.system.log_level, service="market-maker")
-    work = partial(_check if arguments.check else _trade, settings, arguments)
+    work = partial(_run, _check if arguments.check else _trade, settings)
     return program.run(work, within=tracing.exporting("market-maker"))
 
 
@@ -70,32 +68,40 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _check(settings: MarketMakerSettings, _arguments: argparse.Namespace, stop: asyncio.Event) -> int:
+async def _run(
+    work: Callable[[MarketMakerSettings, asyncio.Event], Awaitable[int]],
+    settings: MarketMakerSettings,
+    stop: asyncio.Event,
+) -> int:
+    try:
+        return await work(settings, stop)
+    except Stopped:
+        # Before the grid began: connecting may take minutes.
+        return program.EXIT_OK
+
+
+async def _check(settings: MarketMakerSettings, stop: asyncio.Event) -> int:
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.app.database_url)
         stack.push_async_callback(store.close)
-        assembly = await _unless_stopped(stop, assemble(settings, store, stack))
-        if assembly is None:
-            return program.EXIT_OK
+        assembly = await unless_stopped(stop, assemble(settings, store, stack))
         console = Console(width=None if sys.stdout.isatty() else 140)
         show(console, assembly.facts, assembly.demands, assembly.rules, assembly.verdicts, assembly.rungs)
         return program.EXIT_OK if assembly.safe else program.EXIT_FAILURE
 
 
-async def _trade(settings: MarketMakerSettings, arguments: argparse.Namespace, stop: asyncio.Event) -> int:
+async def _trade(settings: MarketMakerSettings, stop: asyncio.Event) -> int:
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.app.database_url)
         stack.push_async_callback(store.close)
         await store.hold(settings.trading.symbol)
         endpoints = Endpoints()
-        port = settings.telemetry.metrics_port if arguments.port is None else arguments.port
-        address = ListenAddress(settings.telemetry.metrics_host, port, host_option="telemetry.metrics_host")
+        telemetry = settings.telemetry
+        address = ListenAddress(telemetry.metrics_host, telemetry.metrics_port, host_option="telemetry.metrics_host")
         server = HttpServer(endpoints.application(), address)
         stack.push_async_callback(server.close)
         await server.start()
-        assembly = await _unless_stopped(stop, assemble(settings, store, stack))
-        if assembly is None:
-            return program.EXIT_OK
+        assembly = await unless_stopped(stop, assemble(settings, store, stack))
         if not assembly.safe:
             broken = "; ".join(f"{rule.name}: {rule.told}" for rule in assembly.verdicts if not rule.holds)
             print(f"error: safety check: {broken}; see market-maker --check", file=sys.stderr)  # noqa: T201 - the user's terminal
@@ -126,19 +132,6 @@ def _tell_unfinished(orders: list[str]) -> int:
 
 def _announce(address: str) -> None:
     print(f"market-maker ready on {address}", flush=True)  # noqa: T201 - the line that a supervisor waits for
-
-
-async def _unless_stopped(stop: asyncio.Event, work: Awaitable[T]) -> T | None:
-    """Do *work*, or give it up when the process is to end: connecting may be patient for minutes."""
-    task = asyncio.ensure_future(work)
-    stopped = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        return task.result() if task.done() else None
-    finally:
-        for one in (task, stopped):
-            one.cancel()
-        await asyncio.gather(task, stopped, return_exceptions=True)
 
 
 if __name__ == "__main__":

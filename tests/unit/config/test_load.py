@@ -233,3 +233,30 @@ def test_what_is_said_of_a_secret_key_survives_the_redaction(tmp_path: Path) -> 
     assert "token: no such key;" in redact(told)
     assert "api_key: no such key;" in redact(told)
     assert "0123456789" not in told
+
+
+def test_a_flag_wins_over_the_environment_and_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path, "trading: {symbol: FILEUSDT, buy_window_size: 1}")
+    settings = load(
+        Settings,
+        path,
+        environ={"OPENSQT__TRADING__SYMBOL": "ENVUSDT", "OPENSQT__TRADING__BUY_WINDOW_SIZE": "2"},
+        flags={"trading.symbol": "FLAGUSDT", "trading.buy_window_size": None},
+    )
+    assert (settings.trading.symbol, settings.trading.buy_window_size) == ("FLAGUSDT", 2)
+
+
+def test_a_flag_of_no_or_zero_was_given(tmp_path: Path) -> None:
+    settings = load(Settings, None, environ={}, flags={"trading.enabled": False, "trading.buy_window_size": 0})
+    assert (settings.trading.enabled, settings.trading.buy_window_size) == (False, 0)
+
+
+def test_a_flag_fills_a_section_that_the_file_leaves_empty(tmp_path: Path) -> None:
+    assert (
+        load(Settings, written(tmp_path, "trading:"), environ={}, flags={"trading.symbol": "A"}).trading.symbol == "A"
+    )
+
+
+def test_a_flag_with_a_wrong_value_is_refused_by_its_key() -> None:
+    with pytest.raises(ConfigError, match=r"settings: trading\.order_quantity: 0: expected greater than 0"):
+        load(Settings, None, environ={}, flags={"trading.order_quantity": 0})
