@@ -14,6 +14,7 @@ from opensqt.connector.auth.audit_file import AuditFile
 from opensqt.model.errors import ExchangeError
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
+from opensqt.service.token_bucket import TokenBucket
 from opensqt.telemetry import logging
 from opensqt.wire.errors import INTERNAL_REASON
 
@@ -55,22 +56,11 @@ def reason_of(error: BaseException | None) -> str:
 
 
 @dataclass(slots=True)
-class _Allowance:
-    """How many more refusals may be logged now."""
+class _Refusals:
+    """The refusals of one client: which may be logged, and how many were not."""
 
-    at: float
-    left: float = _REFUSALS_AT_ONCE
+    bucket: TokenBucket
     unlogged: int = 0
-
-    def take(self, now: float) -> bool:
-        """Use one up; count what may not be logged."""
-        self.left = min(_REFUSALS_AT_ONCE, self.left + (now - self.at) * _REFUSALS_A_SECOND)
-        self.at = now
-        if self.left < 1:
-            self.unlogged += 1
-            return False
-        self.left -= 1
-        return True
 
 
 class Audit:
@@ -86,7 +76,7 @@ class Audit:
     def __init__(self, file: AuditFile | None = None, now: Callable[[], float] = time.monotonic) -> None:
         self._file = file
         self._now = now
-        self._allowed: dict[str, _Allowance] = {}
+        self._refusals: dict[str, _Refusals] = {}
 
     def call(self, facts: Mapping[str, Any]) -> None:
         """Tell one trading call whose caller was let in, whatever became of it."""
@@ -96,14 +86,16 @@ class Audit:
     def refused(self, method: str, peer: str, error: ExchangeError, *, client: str = "") -> None:
         """Tell that a call was turned away, or count it."""
         # Each client by itself: a flood of strangers must not hide what one of ours tries.
-        allowed = self._allowed.setdefault(client, _Allowance(self._now()))
-        if not allowed.take(self._now()):
+        now = self._now()
+        refusals = self._refusals.setdefault(client, _Refusals(TokenBucket(_REFUSALS_A_SECOND, _REFUSALS_AT_ONCE, now)))
+        if not refusals.bucket.take(now):
+            refusals.unlogged += 1
             return
         facts: dict[str, Any] = {"method": method, "peer": peer, "reason": error.reason, "error": str(error)}
         if client:
             facts["client"] = client
-        if allowed.unlogged:
-            facts["unlogged_before"], allowed.unlogged = allowed.unlogged, 0
+        if refusals.unlogged:
+            facts["unlogged_before"], refusals.unlogged = refusals.unlogged, 0
         log.warning("refused", **facts)
         self._append("refused", facts)
 

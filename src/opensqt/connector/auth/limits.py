@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from opensqt.connector.auth.clients import UNLIMITED, Limits
@@ -15,17 +15,10 @@ from opensqt.model.caller import caller
 from opensqt.model.errors import ExchangeError, OrderDenied, PermissionDenied, RateLimited, Unreachable
 from opensqt.model.market import Price
 from opensqt.model.order import OrderRef, OrderRequest, OrderType, Side, TimeInForce
+from opensqt.service.token_bucket import TokenBucket
 
 Verdict = ExchangeError | None
 """Why an order is not sent; None when it may be."""
-
-
-@dataclass(slots=True)
-class _Bucket:
-    """Orders that a client may still send at once."""
-
-    left: float
-    at: float
 
 
 class OrderLimits:
@@ -56,7 +49,7 @@ class OrderLimits:
         self._open_count = open_count
         self._own_among = own_among
         self._now = now
-        self._buckets: dict[str, _Bucket] = {}
+        self._buckets: dict[str, TokenBucket] = {}
 
     async def to_place(self, requests: Sequence[OrderRequest]) -> list[OrderRequest | Barred]:
         """Answer for each order that the current caller wants placed the order itself, or why it may not be sent.
@@ -179,17 +172,23 @@ class OrderLimits:
 
     def _left(self, client: str, limits: Limits) -> float:
         """How many orders the client may send at once: what a second grants, and never less than one."""
-        rate = limits.max_orders_per_second
-        if rate is None:
-            return float("inf")
-        bucket = self._buckets.get(client)
-        most = max(rate, 1.0)
-        return most if bucket is None else min(most, bucket.left + (self._now() - bucket.at) * rate)
+        bucket = self._bucket(client, limits)
+        return float("inf") if bucket is None else bucket.available(self._now())
 
     def _draw(self, client: str, limits: Limits, orders: int) -> None:
-        if limits.max_orders_per_second is not None:
+        if (bucket := self._bucket(client, limits)) is not None:
             # Repeats count as well, though they are answered in any case.
-            self._buckets[client] = _Bucket(max(self._left(client, limits) - orders, 0.0), self._now())
+            bucket.take(self._now(), orders)
+
+    def _bucket(self, client: str, limits: Limits) -> TokenBucket | None:
+        rate = limits.max_orders_per_second
+        if rate is None:
+            return None
+        capacity = max(rate, 1.0)
+        bucket = self._buckets.setdefault(client, TokenBucket(rate, capacity, self._now()))
+        # The clients file may have changed since.
+        bucket.rate, bucket.capacity = rate, capacity
+        return bucket
 
 
 def _not_its_own(client: str, ref: OrderRef) -> PermissionDenied:
