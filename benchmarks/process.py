@@ -67,11 +67,11 @@ class Server:
 
 @asynccontextmanager
 async def running(
-    module: str, *arguments: str, log: Path, env: Mapping[str, str] | None = None
+    module: str, *arguments: str, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> AsyncIterator[Server]:
-    """Run `python -m MODULE ARGUMENTS` until the block is left; what it logs goes to *log*."""
+    """Run `python -m MODULE ARGUMENTS` in *cwd* until the block is left; what it logs goes to *log*."""
     with log.open("ab") as err:
-        process = await _start(module, arguments, err, {**os.environ, **(env or {})})
+        process = await _start(module, arguments, err, {**os.environ, **(env or {})}, cwd)
     server = Server(process, log)
     try:
         await server.ready()
@@ -98,7 +98,7 @@ def cpu_s(pid: int) -> float:
 
 
 async def _start(
-    module: str, arguments: tuple[str, ...], err: IO[bytes], env: Mapping[str, str]
+    module: str, arguments: tuple[str, ...], err: IO[bytes], env: Mapping[str, str], cwd: Path | None
 ) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
@@ -109,6 +109,7 @@ async def _start(
         stdout=asyncio.subprocess.PIPE,
         stderr=err,
         env=env,
+        cwd=cwd,
     )
 
 

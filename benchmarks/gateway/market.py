@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument("--still", action="store_true", help="nobody else trades")
     parser.add_argument("--speed", type=Decimal, default=Decimal(1), help="market seconds in one real second")
     parser.add_argument("--replay", type=Path, help="a recording to play")
+    parser.add_argument("--open-orders", type=int, default=200, help="how many orders may be open (default: 200)")
     options = parser.parse_args()
     logging.configure("WARNING", service="exchange-simulator", style="json")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -32,8 +33,12 @@ def main() -> int:
 
 
 async def _serve(options: argparse.Namespace) -> None:
+    symbols = tuple(
+        symbol.model_copy(update={"max_open_orders": options.open_orders}) for symbol in SimulatorSettings().symbols
+    )
     settings = SimulatorSettings(
         exchange=options.venue,
+        symbols=symbols,
         port=0,
         speed=options.speed,
         replay=options.replay,

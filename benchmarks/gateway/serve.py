@@ -101,19 +101,18 @@ class Orders:
         return sent
 
     async def do_readers(self) -> int:
-        return sum(self._connector.hub.topics.values())
+        return sum(self._connector.streams.counts.values())
 
     async def do_sequence(self) -> int:
         """Return the number of the newest update."""
-        return max(upstream.feed.sequence for upstream in self._connector.hub._upstreams.values())
+        return self._market._venue.price_feeds[SYMBOL].sequence
 
     async def do_collect(self) -> int:
         """Have the garbage collector run, so that memory is what is held and not what waits to be given back."""
         return gc.collect()
 
     def _behind(self) -> int:
-        feeds = [upstream.feed for upstream in self._connector.hub._upstreams.values()]
-        return max((feed.sequence - reader._sequence for feed in feeds for reader in feed._readers), default=0)
+        return self._market._venue.price_feeds[SYMBOL].backlog
 
 
 def main() -> int:
@@ -129,7 +128,7 @@ def main() -> int:
 
 async def _serve(journal: str) -> None:
     market = Market()
-    settings = ServerSettings(port=0, metrics_port=None, drain_s=0, linger_s=0)
+    settings = ServerSettings(port=0, metrics_port=None, drain_s=0)
     async with Connector(market, settings, journal=journal) as connector:
         gc.collect()
         gc.freeze()  # as the command does

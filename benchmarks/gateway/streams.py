@@ -1,4 +1,4 @@
-"""Rows `fanout`, `latency` and `stopped`: prices from the hub to ten clients, each on a connection of its own."""
+"""Rows `fanout`, `latency` and `stopped`: prices from a connector to ten clients, each on a connection of its own."""
 
 from __future__ import annotations
 
@@ -36,7 +36,20 @@ class Readers:
     async def subscribed(self, *, clock: bool) -> AsyncIterator[None]:
         """Read; with *clock* also note how old each update is, which costs the reader more than the reading."""
         self._clock = clock
-        calls = [client.stub.SubscribePrice(pb.SubscribePriceRequest(symbol=rig.SYMBOL)) for client in self._clients]
+        async with self._reading(
+            [client.stub.SubscribePrice(pb.SubscribePriceRequest(symbol=rig.SYMBOL)) for client in self._clients]
+        ):
+            yield
+
+    @asynccontextmanager
+    async def following_orders(self) -> AsyncIterator[None]:
+        """Read the account's orders."""
+        calls = [client.stub.SubscribeOrders(pb.SubscribeOrdersRequest()) for client in self._clients]
+        async with self._reading(calls):
+            yield
+
+    @asynccontextmanager
+    async def _reading(self, calls: list[Any]) -> AsyncIterator[None]:
         await asyncio.gather(*(call.wait_for_connection() for call in calls))
         tasks = [asyncio.create_task(self._read(number, call)) for number, call in enumerate(calls)]
         try:

@@ -64,22 +64,23 @@ def run(options: argparse.Namespace, file: Path) -> None:
             for row in rows:
                 print(f"gateway: {row}", file=sys.stderr)
                 measured = runner.run(ROWS[row](sizes))
-                _write(file, row, measured, quick=options.quick)
+                write(file, row, measured, quick=options.quick)
                 results += measured
         finally:
             if results:
-                _report(results)
+                report("The connector, each result beside its floor in the same run (p50 / p99)", results)
 
 
-def _write(file: Path, row: str, results: list[Result], *, quick: bool) -> None:
+def write(file: Path, row: str, results: list[Result], *, quick: bool) -> None:
     """Put one row in the file, each with the machine as it was then; the others stay."""
     rows = json.loads(file.read_text()) if file.exists() else {}
     rows[row] = machine.facts() | {"quick": quick, "results": [asdict(one) | {"met": one.met} for one in results]}
     file.write_text(json.dumps(rows, indent=2) + "\n")
 
 
-def _report(results: list[Result]) -> None:
-    table = Table(title="The connector, each result beside its floor in the same run (p50 / p99)", box=box.SIMPLE)
+def report(title: str, results: list[Result]) -> None:
+    """Print the results as a table."""
+    table = Table(title=title, box=box.SIMPLE)
     for column in ("row", "what", "detail"):
         table.add_column(column)
     for column in ("measured", "goal"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -34,13 +34,21 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway(options: Options, *market: str, module: str = "opensqt.connector") -> AsyncIterator[Gateway]:
+async def gateway(
+    options: Options,
+    *market: str,
+    module: str = "opensqt.connector",
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> AsyncIterator[Gateway]:
     """Run a simulator and, before it, a connector as it is started for a real venue.
 
     Args:
         options: Where the journal is.
         market: Flags of `benchmarks.gateway.market`; without any nobody else trades.
         module: What is run as the connector.
+        env: Further environment of the connector.
+        cwd: The folder that the connector is run in.
     """
     folder = Path(tempfile.mkdtemp(dir=options.folder))
     log = folder / "connector.log"
@@ -50,7 +58,7 @@ async def gateway(options: Options, *market: str, module: str = "opensqt.connect
         url = f"http://{simulator.address}"
         given = ["--exchange", VENUE, "--port", "0", "--base-url", url, "--metrics-port", "0"]
         given += ["--journal", str(folder / "journal.db")]
-        async with running(module, *given, log=log, env=_KEYS) as connector:
+        async with running(module, *given, log=log, env={**_KEYS, **(env or {})}, cwd=cwd) as connector:
             yield Gateway(url, connector, log)
 
 

@@ -48,7 +48,7 @@ async def test_every_task_of_the_connector_that_is_cancelled_is_told(running: In
     async with running.client() as client:
         await anext(client.subscribe_price(SYMBOL))
         tasks = {task.get_name(): task for task in running.connector.tasks}
-        assert {"own-orders", "leases", "journal-pruning", f"upstream:{PRICE}"} <= set(tasks)
+        assert {"own-orders", "leases", "journal-pruning"} <= set(tasks)
         monitor = tasks.pop("health")
         for name, task in tasks.items():
             task.cancel()

@@ -58,8 +58,8 @@ async def test_a_client_and_the_connector_both_notice_a_dead_connection_whicheve
     ways = (("to_server", "to_client"), ("to_server",), ("to_client",))
     async with rig() as running:
         noticing = [asyncio.create_task(notice(running.connector.address, *lost)) for lost in ways]
-        await eventually(lambda: set(running.connector.hub.topics.values()) == {len(ways)}, what="all listen")
-        await eventually(lambda: not running.connector.hub.topics, within_s=SEEN_WITHIN_S, what="all released")
+        await eventually(lambda: set(running.connector.streams.counts.values()) == {len(ways)}, what="all listen")
+        await eventually(lambda: not running.connector.streams.counts, within_s=SEEN_WITHIN_S, what="all released")
         await asyncio.gather(*noticing)
 
 

@@ -62,7 +62,7 @@ async def rig(
 ) -> AsyncIterator[Rig]:
     """Run a connector over *venue*; anything else is a `ServerSettings` field."""
     venue = venue or Venue()
-    given = {"port": 0, "metrics_port": None, "drain_s": 0, "health_interval_s": 0.05, "linger_s": 0.05, **settings}
+    given = {"port": 0, "metrics_port": None, "drain_s": 0, "health_interval_s": 0.05, **settings}
     async with (
         Connector(venue, ServerSettings(**given), journal=journal, resolve=resolve) as connector,
         client(connector.address) as channel,

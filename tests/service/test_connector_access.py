@@ -116,7 +116,7 @@ async def test_a_revoked_clients_streams_end_and_nobody_elses(tmp_path: Path) ->
         assert await code_of(running.channel, "GetAccount", bearer("page")) is Code.UNAUTHENTICATED
         running.venue.tick(1)
         assert (await maker.read()).updates[-1].bid == "200.1"
-        await eventually(lambda: list(running.connector.hub.topics.values()) == [1])
+        await eventually(lambda: list(running.connector.streams.counts.values()) == [1])
 
 
 async def test_a_revoked_reader_that_reads_nothing_gets_nothing_new(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ async def test_a_revoked_reader_that_reads_nothing_gets_nothing_new(tmp_path: Pa
         assert await stream.read()
         write(tmp_path / "clients.yaml", MAKER)
         await eventually(
-            lambda: running.connector.hub.topics.get(next(iter(running.connector.hub.topics), None), 0) == 0
+            lambda: running.connector.streams.counts.get(next(iter(running.connector.streams.counts), None), 0) == 0
         )
         await running.exchange.PlaceOrder(place("late"), metadata=bearer("maker"))
         # The very next word is the end.

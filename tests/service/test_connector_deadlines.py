@@ -100,7 +100,7 @@ def waiting(running: Rig) -> int:
 async def at_rest(running: Rig, tasks: int) -> None:
     """F26: no call, upstream or task that a caller left behind."""
     connector = running.connector
-    await eventually(lambda: connector.calls.in_flight == 0 and not connector.hub.topics, what="calls ended")
+    await eventually(lambda: connector.calls.in_flight == 0 and not connector.streams.counts, what="calls ended")
     await eventually(lambda: len(asyncio.all_tasks()) <= tasks, what=f"{tasks} tasks")
 
 

@@ -214,12 +214,12 @@ def test_fuzzing_leaves_no_task_and_no_subscription_behind(running: Running, lar
     """F26: memory does not grow with subscriptions that end."""
     for name in METHODS:
         send(running.channel, name, b"")
-    eventually(lambda: not running.rig.connector.hub.topics, what="upstreams closed")
+    eventually(lambda: not running.rig.connector.streams.counts, what="upstreams closed")
     before = running.tasks()
     for text in TEXTS * (50 if large else 1):
         for name in ("SubscribePrice", "SubscribeOrders", "SubscribeKlines"):
             request = pb.SubscribeKlinesRequest(symbol=text[:300], interval="1m" if name == "SubscribeKlines" else "")
             check(send(running.channel, name, request.SerializeToString()))
-    eventually(lambda: not running.rig.connector.hub.topics, what="upstreams closed")
+    eventually(lambda: not running.rig.connector.streams.counts, what="upstreams closed")
     eventually(lambda: running.tasks() <= before, what="tasks gone")
     assert running.rig.connector.calls.in_flight == 0

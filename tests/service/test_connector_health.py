@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from opensqt.connector.streams.topics import Topic
+from opensqt.connector.streams.keys import StreamKey
 from opensqt.model.venue import Channel, Check, ExchangeStatus
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from tests.service.connector_rig import Rig, Venue, rig
@@ -118,11 +119,11 @@ async def test_a_background_task_that_somebody_cancels_is_told(running: Rig) -> 
     assert await failed(running) == dict.fromkeys(names, "was cancelled")
 
 
-async def test_a_topic_that_nobody_reads_any_more_ends_without_a_word(running: Rig) -> None:
-    """F31: what its owner ends is no failure."""
-    async with running.connector.hub.subscribe(Topic("price", "BTCUSDT")) as batches:
-        await anext(aiter(batches))
-    await eventually(lambda: not running.connector.hub.topics)
+async def test_a_stream_that_its_last_reader_leaves_is_no_failure(running: Rig) -> None:
+    """F31: a reader that leaves takes nothing along, and health says nothing of it."""
+    async with aclosing(running.connector.streams.read(StreamKey("price", "BTCUSDT"))) as batches:
+        await anext(batches)
+    await eventually(lambda: not running.connector.streams.counts)
     assert await failed(running) == {}
 
 

@@ -13,10 +13,11 @@ from typing import Any
 import grpc
 import pytest
 
-from opensqt.connector.streams.topics import Topic
+from opensqt.connector.streams.keys import StreamKey
 from opensqt.model.errors import StreamOverflow, Unreachable
+from opensqt.model.market import Price
 from opensqt.model.order import OrderRef, OrderRequest, Side
-from opensqt.model.stream import Cursor
+from opensqt.model.stream import Batch, Cursor, Stream
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from opensqt.proto import types_pb2
@@ -25,7 +26,30 @@ from tests.service.connector_rig import Rig, Venue, client, place, reason_of, ri
 from tests.support import eventually
 
 BTC = pb.SubscribePriceRequest(symbol="BTCUSDT")
-PRICE = Topic("price", "BTCUSDT")
+PRICE = StreamKey("price", "BTCUSDT")
+
+
+class Relayed:
+    """A stream that comes from no feed in this process, such as another connector's."""
+
+    def __init__(self, source: Stream[Any]) -> None:
+        self._source = source
+
+    def __aiter__(self) -> Any:
+        return self
+
+    async def __anext__(self) -> Batch[Any]:
+        return await anext(aiter(self._source))
+
+    async def aclose(self) -> None:
+        await self._source.aclose()
+
+
+class RelayingVenue(Venue):
+    """Hands out streams that come from no feed here."""
+
+    def subscribe_orders(self, symbol: str = "", *, cursor: Cursor | None = None) -> Any:
+        return Relayed(super().subscribe_orders(symbol, cursor=cursor))
 
 
 class CountingVenue(Venue):
@@ -131,34 +155,30 @@ async def test_a_stream_of_one_symbol_leaves_the_others_out(running: Rig) -> Non
     assert [update.order.client_order_id for update in await read(stream, 1)] == ["eth"]
 
 
-async def test_one_upstream_serves_any_number_of_clients() -> None:
-    venue = CountingVenue()
-    async with rig(venue) as running:
-        streams = [running.exchange.SubscribePrice(BTC) for _ in range(10)]
-        assert {(await stream.read()).snapshot for stream in streams} == {True}
-        assert (venue.subscribed, running.connector.hub.topics) == (1, {PRICE: 10})
+async def test_every_client_reads_the_exchanges_own_feed_and_an_update_is_kept_once(running: Rig) -> None:
+    feed = running.venue._venue.price_feeds["BTCUSDT"]
+    streams = [running.exchange.SubscribePrice(BTC) for _ in range(10)]
+    first = [await stream.read() for stream in streams]
+    assert {(response.snapshot, response.epoch, response.sequence) for response in first} == {
+        (True, feed.epoch, feed.sequence)
+    }
+    assert (feed.readers, running.connector.streams.counts) == (10, {PRICE: 10})
+    running.venue.tick(1)
+    await asyncio.gather(*(stream.read() for stream in streams))
+    kept = [one for one in gc.get_objects() if isinstance(one, Price) and one.bid == Decimal("200.1")]
+    assert len(kept) == 1
 
 
-async def test_the_upstream_closes_a_little_after_the_last_client_left(running: Rig) -> None:
+async def test_the_last_client_that_leaves_leaves_no_reader_behind(running: Rig) -> None:
     stream = running.exchange.SubscribePrice(BTC)
     await stream.read()
     stream.cancel()
-    await eventually(lambda: running.connector.hub.topics == {})
-
-
-async def test_a_client_that_comes_back_in_time_keeps_the_upstream() -> None:
-    venue = CountingVenue()
-    async with rig(venue, linger_s=60) as running:
-        for _ in range(3):
-            stream = running.exchange.SubscribePrice(BTC)
-            await stream.read()
-            stream.cancel()
-            await eventually(lambda: running.connector.hub.topics == {PRICE: 0})
-    assert venue.subscribed == 1
+    await eventually(lambda: running.connector.streams.counts == {})
+    assert running.venue._venue.price_feeds["BTCUSDT"].readers == 0
 
 
 async def test_a_client_resumes_after_its_position_without_a_gap() -> None:
-    async with rig(linger_s=60) as running:
+    async with rig() as running:
         stream = running.exchange.SubscribeOrders(pb.SubscribeOrdersRequest())
         seen = await stream.read()
         stream.cancel()
@@ -169,7 +189,7 @@ async def test_a_client_resumes_after_its_position_without_a_gap() -> None:
 
 
 async def test_a_client_of_before_resumes_by_epoch_and_sequence() -> None:
-    async with rig(linger_s=60) as running:
+    async with rig() as running:
         stream = running.exchange.SubscribeOrders(pb.SubscribeOrdersRequest())
         seen = await stream.read()
         stream.cancel()
@@ -178,6 +198,19 @@ async def test_a_client_of_before_resumes_by_epoch_and_sequence() -> None:
         again = running.exchange.SubscribeOrders(pb.SubscribeOrdersRequest(cursor=cursor))
         response = await again.read()
     assert (response.snapshot, response.gap, len(response.updates)) == (False, False, 10)
+
+
+async def test_a_stream_from_no_feed_here_resumes_at_its_own_places() -> None:
+    async with rig(RelayingVenue()) as running:
+        stream = running.exchange.SubscribeOrders(pb.SubscribeOrdersRequest())
+        seen = await stream.read()
+        await buy(running.venue, "first")
+        assert [update.order.client_order_id for update in (await stream.read()).updates] == ["first"]
+        stream.cancel()
+        await place_and_cancel(running.venue, 0, 5)
+        cursor = types_pb2.Cursor(epoch=seen.epoch, sequence=seen.sequence)
+        response = await running.exchange.SubscribeOrders(pb.SubscribeOrdersRequest(cursor=cursor)).read()
+    assert (response.snapshot, response.gap, len(response.updates)) == (False, False, 11)
 
 
 async def test_a_position_that_can_not_be_resumed_gets_a_snapshot_and_is_told_of_the_gap(running: Rig) -> None:
@@ -246,7 +279,7 @@ async def test_a_bad_subscription_is_refused_by_field_value_and_what_was_expecte
         await getattr(running.exchange, method)(request_).read()
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert said in caught.value.details()
-    await eventually(lambda: running.connector.hub.topics == {})
+    await eventually(lambda: running.connector.streams.counts == {})
 
 
 async def test_a_burst_reaches_every_client_whole_and_in_order_though_one_sleeps(running: Rig, large: bool) -> None:
@@ -328,7 +361,7 @@ def resident_kb() -> int:
 async def test_clients_that_come_and_go_leave_nothing_behind(large: bool) -> None:
     """F26: 100,000 subscribe and cancel, memory flat."""
     rounds = 100_000 if large else 2_000
-    async with rig(linger_s=0) as running:
+    async with rig() as running:
         stub, connector = running.exchange, running.connector
         before_kb = before_objects = 0
         for number in range(rounds):
@@ -338,7 +371,7 @@ async def test_clients_that_come_and_go_leave_nothing_behind(large: bool) -> Non
             if number == rounds // 4:
                 gc.collect()
                 before_kb, before_objects = resident_kb(), len(gc.get_objects())
-        await eventually(lambda: connector.hub.topics == {})
+        await eventually(lambda: connector.streams.counts == {})
         own = {"health", "journal-pruning", "leases", "loop-lag", "own-orders"}
         await eventually(lambda: {task.get_name() for task in connector.tasks} == own)
         assert running.venue._venue.order_feed.readers == 1  # the connector's own

@@ -48,7 +48,7 @@ def as_well_as_before(running: Running, protected: Running) -> Iterator[None]:
     yield
     assert running.health() == SERVING
     assert protected.rig.connector.calls.in_flight == 0
-    eventually(lambda: not running.rig.connector.hub.topics, what="upstreams closed")
+    eventually(lambda: not running.rig.connector.streams.counts, what="upstreams closed")
     eventually(lambda: running.tasks() <= before, what="tasks gone")
     eventually(lambda: open_files() <= files + 2, what="connections closed")
     assert running.rig.connector.calls.in_flight == 0
@@ -212,7 +212,7 @@ def test_more_streams_than_a_connection_may_have_wait_and_harm_no_other_client(r
         streams = [open_one(PRICE, timeout=120) for _ in range(wanted)]
         for stream in streams[: options.MAX_CONCURRENT_STREAMS]:
             assert pb.SubscribePriceResponse.FromString(next(stream)).snapshot
-        (topic,) = running.on_loop(lambda: dict(running.rig.connector.hub.topics).values())
+        (topic,) = running.on_loop(lambda: dict(running.rig.connector.streams.counts).values())
         assert topic == options.MAX_CONCURRENT_STREAMS
         assert running.health() == SERVING
         assert send(running.channel, "GetAccount", b"")[0] is grpc.StatusCode.OK

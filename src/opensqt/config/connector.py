@@ -33,9 +33,11 @@ class ServerSettings(Section):
     metrics_host: str = "127.0.0.1"
     """Address of /metrics. It asks no token and tells volumes: go beyond loopback only where strangers are kept out."""
     linger_s: float = Field(default=10.0, ge=0)
-    """Seconds that a stream from the exchange outlives its last client, so that one who comes back can resume."""
+    """Seconds that a market data subscription at the exchange outlives its last client, so that a client that comes
+    back can resume. `exchange.linger_s` wins where it is given."""
     stream_buffer: int = Field(default=8192, ge=16)
-    """Updates of one topic that are kept for slow and for returning clients."""
+    """Updates of one stream that a client may be behind, and so far back it can resume; the exchange's feed keeps
+    8,192, of orders 65,536."""
     order_wait_s: float = Field(default=30.0, gt=0)
     """Seconds that an order call waits for a proven outcome; the caller's own deadline wins when it is sooner."""
     health_interval_s: float = Field(default=1.0, gt=0)
@@ -121,6 +123,13 @@ class ConnectorSettings(Section):
         if value.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             raise ValueError("expected DEBUG, INFO, WARNING or ERROR")
         return value.upper()
+
+    @property
+    def venue(self) -> VenueSettings:
+        """The account as the connector runs it: `server.linger_s` is the grace period of its streams."""
+        if "linger_s" in self.exchange.model_fields_set:
+            return self.exchange
+        return self.exchange.model_copy(update={"linger_s": self.server.linger_s})
 
     @property
     def journal_path(self) -> str:

@@ -203,7 +203,7 @@ async def _serve(
     settings: ConnectorSettings, read: Callable[[], VenueSettings], files: Sequence[Path], stop: asyncio.Event
 ) -> None:
     async with AsyncExitStack() as stack:
-        venue = settings.exchange
+        venue = settings.venue
         if settings.simulated:
             venue = await _simulated(venue, stack)
         lazy_ccxt.install()

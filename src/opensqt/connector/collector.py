@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from opensqt.connector.metrics.registry import Metrics
-from opensqt.connector.streams.hub import Hub
+from opensqt.connector.streams.readers import StreamReaders
 from opensqt.model.errors import ExchangeError
 from opensqt.model.exchange import Exchange
 from opensqt.model.venue import ExchangeStatus, RateBudget
@@ -31,7 +31,7 @@ class Sources:
     """Where to look."""
 
     exchange: Exchange
-    hub: Hub
+    streams: StreamReaders
     status: Callable[[], ExchangeStatus]
     calls_in_flight: Callable[[], int]
     orders_unresolved: Callable[[], int]
@@ -64,6 +64,7 @@ class Figures(Collector):
         except (ExchangeError, TimeoutError):
             # The page is asked for most when things go wrong: it tells all else.
             self._budget = RateBudget()
+        self._from.streams.count_updates()
         return self._metrics.text()
 
     def collect(self) -> Iterable[Metric]:
@@ -86,16 +87,15 @@ class Figures(Collector):
         yield _histogram("connector_event_loop_lag_seconds", "How late the event loop woke up", (), {(): lag})
 
     def _streams(self) -> Iterator[Metric]:
-        readers, backlogs = dict.fromkeys(STREAM_KINDS, 0), dict.fromkeys(STREAM_KINDS, 0)
-        for topic, feed in self._from.hub.feeds.items():
-            readers[topic.kind] += feed.readers
-            backlogs[topic.kind] = max(backlogs[topic.kind], feed.backlog)
+        readers = dict.fromkeys(STREAM_KINDS, 0)
+        for key, clients in self._from.streams.counts.items():
+            readers[key.kind] += clients
         yield _gauge("connector_stream_readers", "Clients on streams", ("kind",), _by_name(readers))
         yield _gauge(
             "connector_stream_backlog",
             "Updates that the slowest client has not taken",
             ("kind",),
-            _by_name(backlogs),
+            _by_name(self._from.streams.backlogs),
         )
         sizes = _by_name(self._metrics.batch_sizes)
         yield _histogram("connector_stream_batch_size", "Updates written to a client at once", ("kind",), sizes)

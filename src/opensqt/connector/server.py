@@ -36,7 +36,7 @@ from opensqt.connector.rpc.gateway_service import GatewayCalls
 from opensqt.connector.rpc.reflection import Symbols
 from opensqt.connector.rpc.stream_service import Streams
 from opensqt.connector.rpc.tracing import traced
-from opensqt.connector.streams.hub import Hub
+from opensqt.connector.streams.readers import StreamReaders
 from opensqt.connector.tasks import Tasks
 from opensqt.model.errors import ConfigError, ExchangeError, Unreachable
 from opensqt.model.exchange import Exchange
@@ -94,13 +94,7 @@ class Connector:
         )
         self.cancel_all = CancelAll(exchange, self.desk, halts)
         self.leases = LeaseKeeper(leases, exchange, self.desk, self.journal, self.tasks, self.metrics)
-        self.hub = Hub(
-            exchange,
-            self.tasks,
-            self.metrics,
-            linger_s=self.settings.linger_s,
-            capacity=self.settings.stream_buffer,
-        )
+        self.streams = StreamReaders(exchange, self.metrics, limit=self.settings.stream_buffer)
         self.identity = Identity(self.settings)
         self.reloads = Reloads()
         self._audit_file = AuditFile(self.settings.audit_file) if self.settings.audit_file is not None else None
@@ -115,7 +109,7 @@ class Connector:
             exchange,
             lambda: [
                 *self.tasks.checks(),
-                *self.hub.checks(),
+                *self.streams.checks(),
                 *self.leases.checks(),
                 *self.identity.checks(),
                 *self.reloads.checks(),
@@ -130,7 +124,7 @@ class Connector:
             self.metrics,
             Sources(
                 exchange=exchange,
-                hub=self.hub,
+                streams=self.streams,
                 status=lambda: self.health.status,
                 calls_in_flight=lambda: self.calls.in_flight,
                 orders_unresolved=lambda: self.desk.unresolved,
@@ -209,7 +203,7 @@ class Connector:
         self.calls.refuse()
         self.leases.suspend()
         await self.health.stop()
-        _log.info("stopping", calls_in_flight=self.calls.in_flight, streams=sum(self.hub.topics.values()))
+        _log.info("stopping", calls_in_flight=self.calls.in_flight, streams=sum(self.streams.counts.values()))
         # The port stays open for a moment: whoever probes now must see NOT_SERVING, not a refused connection.
         visible = asyncio.create_task(asyncio.sleep(self.settings.drain_s))
         loop = asyncio.get_running_loop()
@@ -251,7 +245,7 @@ class Connector:
             for calls in (exchange_calls, gateway_calls)
             for name, handler in (calls.trading | calls.reading).items()
         }
-        streams = {name: self.calls.stream(name, handler) for name, handler in Streams(self.hub).handlers.items()}
+        streams = {name: self.calls.stream(name, handler) for name, handler in Streams(self.streams).handlers.items()}
         handlers = unary | streams
         services = (
             exchange_service_pb2.DESCRIPTOR.services_by_name["ExchangeService"],
@@ -289,7 +283,7 @@ class Connector:
 
     async def _release(self) -> None:
         """End what runs and close what is open, from the outside in."""
-        self.hub.close(Unreachable(STOPPING))
+        self.calls.end_streams(Unreachable(STOPPING))
         server, self._server = self._server, None
         if server is not None:
             await server.stop(grace=_END_STREAMS_S)

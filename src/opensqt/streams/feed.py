@@ -2,7 +2,8 @@
 
 All readers share one bounded log and hold only a place in it, so a slow or stopped reader costs nothing and
 slows nobody. A reader that falls off the log gets the newest value of each key when the feed conflates, and
-`StreamOverflow` when it may not lose anything.
+`StreamOverflow` when it may not lose anything. A reader that forwards updates reads entries instead: each keeps
+its encoding, which the first such reader makes for all.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import secrets
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
+from dataclasses import replace
 from itertools import islice
 from typing import Generic, Self, TypeVar
 
@@ -18,6 +20,25 @@ from opensqt.model.errors import ExchangeError, StreamOverflow
 from opensqt.model.stream import Batch, Cursor
 
 T = TypeVar("T")
+
+
+class Entry(Generic[T]):
+    """One update as a feed keeps it. The log and the snapshot share it."""
+
+    __slots__ = ("encoding", "number", "update")
+
+    def __init__(self, update: T, number: int) -> None:
+        self.update = update
+        self.number = number
+        """Sequence of the update in the feed."""
+        self.encoding: bytes | None = None
+        """What `encode` made; None until a reader asked for it."""
+
+    def encode(self, encode: Callable[[T], bytes]) -> bytes:
+        """Return the update's encoding, which *encode* makes once; every reader must bring the same function."""
+        if self.encoding is None:
+            self.encoding = encode(self.update)
+        return self.encoding
 
 
 class Feed(Generic[T]):
@@ -46,13 +67,13 @@ class Feed(Generic[T]):
     ) -> None:
         self._key = key
         self._keep = keep
-        self._what = remember
+        self._remembered = remember
         self._conflate = conflate
         self._conflate_above = min(conflate_above, capacity)
         self._snapshot_limit = snapshot_limit
-        self._log: deque[T] = deque(maxlen=capacity)
-        self._state: dict[Hashable, tuple[int, T]] = {}
-        self._readers: set[FeedReader[T]] = set()
+        self._log: deque[Entry[T]] = deque(maxlen=capacity)
+        self._state: dict[Hashable, Entry[T]] = {}
+        self._readers: set[EntryReader[T]] = set()
         self._ready = False
         self._closed: ExchangeError | None = None
         self._forgotten = 0
@@ -60,6 +81,8 @@ class Feed(Generic[T]):
         self.epoch = _new_epoch()
         self.sequence = 0
         """Number of the last update published in this epoch."""
+        self.published = 0
+        """How many updates were published, in all epochs."""
 
     @property
     def readers(self) -> int:
@@ -79,14 +102,16 @@ class Feed(Generic[T]):
     @property
     def snapshot(self) -> tuple[T, ...]:
         """The newest update of each kept key, oldest first."""
-        return tuple(update for _, update in self._state.values())
+        return tuple(entry.update for entry in self._state.values())
 
     def publish(self, updates: Iterable[T]) -> None:
         """Append updates and wake the readers."""
         for update in updates:
             self.sequence += 1
-            self._log.append(update)
-            self._remember(update)
+            self.published += 1
+            entry = Entry(update, self.sequence)
+            self._log.append(entry)
+            self._remember(entry)
         self._ready = True
         self._wake()
 
@@ -103,7 +128,7 @@ class Feed(Generic[T]):
             self._log.clear()
             self.epoch, self.sequence, self._forgotten = _new_epoch(), 0, 0
         for update in state:
-            self._remember(update)
+            self._remember(Entry(update, self.sequence))
         self._ready = True
         self._wake()
 
@@ -114,74 +139,79 @@ class Feed(Generic[T]):
 
     def subscribe(self, *, cursor: Cursor | None = None, where: Callable[[T], bool] | None = None) -> FeedReader[T]:
         """Start reading, after *cursor* if the log still reaches back to it; *where* filters the updates."""
-        reader = FeedReader(self, cursor, where)
-        self._readers.add(reader)
-        return reader
+        return FeedReader(self, cursor, where)
 
-    def _remember(self, update: T) -> None:
-        key = self._key(update)
+    def _remember(self, entry: Entry[T]) -> None:
+        key = self._key(entry.update)
         self._state.pop(key, None)
-        if not self._keep(update):
+        if not self._keep(entry.update):
             return
-        self._state[key] = (self.sequence, self._what(update))
+        kept = self._remembered(entry.update)
+        self._state[key] = entry if kept is entry.update else Entry(kept, entry.number)
         if self._snapshot_limit is not None and len(self._state) > self._snapshot_limit:
-            number, _ = self._state.pop(next(iter(self._state)))
-            self._forgotten = max(self._forgotten, number)
+            dropped = self._state.pop(next(iter(self._state)))
+            self._forgotten = max(self._forgotten, dropped.number)
 
     def _wake(self) -> None:
         for reader in self._readers:
             reader._wake()
 
-    def _read(self, epoch: str, sequence: int, *, fresh: bool) -> Batch[T] | None:
-        """Give what stands after a place, or None when there is nothing yet."""
+    def _read(self, reader: EntryReader[T]) -> Batch[Entry[T]] | None:
+        """Return what stands after a reader's place, or None when there is nothing yet."""
         if not self._ready:
             return None
-        behind = self.sequence - sequence
-        known = epoch == self.epoch and behind >= 0
-        if not known or (fresh and behind > len(self._log)):
-            lost = bool(epoch)
-            return Batch(updates=self.snapshot, epoch=self.epoch, sequence=self.sequence, snapshot=True, gap=lost)
+        behind = self.sequence - reader.sequence
+        kept = len(self._log) if reader.limit is None else min(reader.limit, len(self._log))
+        known = reader.epoch == self.epoch and behind >= 0
+        if not known or (reader.fresh and behind > kept):
+            state, lost = tuple(self._state.values()), bool(reader.epoch)
+            return Batch(updates=state, epoch=self.epoch, sequence=self.sequence, snapshot=True, gap=lost)
         if behind == 0:
-            # A resumed reader is told at once that it missed nothing.
-            return Batch(updates=(), epoch=self.epoch, sequence=self.sequence) if fresh else None
-        if behind > len(self._log) and not self._conflate:
-            raise StreamOverflow(f"reader is {behind} updates behind; the log holds {len(self._log)}")
+            # A resumed reader learns at once that it missed nothing.
+            return Batch(updates=(), epoch=self.epoch, sequence=self.sequence) if reader.fresh else None
+        if behind > kept and not self._conflate:
+            raise StreamOverflow(f"reader is {behind} updates behind; the log holds {kept}")
         if self._conflate and behind > self._conflate_above:
-            updates = tuple(update for number, update in self._state.values() if number > sequence)
-            gap = self._forgotten > sequence
+            updates = tuple(entry for entry in self._state.values() if entry.number > reader.sequence)
+            gap = self._forgotten > reader.sequence
         else:
             # From the right: a deque walks to any other place one update at a time.
             updates, gap = tuple(islice(reversed(self._log), behind))[::-1], False
         return Batch(updates=updates, epoch=self.epoch, sequence=self.sequence, gap=gap)
 
 
-class FeedReader(Generic[T]):
-    """The reading end: an async iterator of batches."""
+class EntryReader(Generic[T]):
+    """The reading end for a reader that forwards updates: an async iterator of batches of entries."""
 
     def __init__(self, feed: Feed[T], cursor: Cursor | None, where: Callable[[T], bool] | None) -> None:
-        self._feed = feed
+        self.feed = feed
+        self.epoch = cursor.epoch if cursor else ""
+        self.sequence = cursor.sequence if cursor else 0
+        """Number of the last update that was read."""
+        self.fresh = True
+        """Whether nothing was read yet."""
+        self.limit: int | None = None
+        """How many updates it may be behind, where that is less than the log holds."""
         self._where = where
-        self._epoch = cursor.epoch if cursor else ""
-        self._sequence = cursor.sequence if cursor else 0
-        self._fresh = True
         self._done = False
         self._waiter: asyncio.Future[None] | None = None
+        feed._readers.add(self)
 
     @property
     def behind(self) -> int:
-        """How many updates it has not taken yet; none of them where a snapshot is due, which stands for all."""
-        return self._feed.sequence - self._sequence if self._epoch == self._feed.epoch else 0
+        """How many updates it has not read yet; none of them where a snapshot is due, which stands for all."""
+        return self.feed.sequence - self.sequence if self.epoch == self.feed.epoch else 0
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Batch[T]:
+    async def __anext__(self) -> Batch[Entry[T]]:
         while True:
             if self._done:
                 raise StopAsyncIteration
-            if self._feed._closed is not None:
-                await self.aclose()
-                raise self._feed._closed
+            if self.feed._closed is not None:
+                self.close()
+                raise self.feed._closed
             batch = self._take()
             if batch is not None:
                 return batch
@@ -191,33 +221,63 @@ class FeedReader(Generic[T]):
             finally:
                 self._waiter = None
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """Stop reading. Idempotent."""
         self._done = True
-        self._feed._readers.discard(self)
+        self.feed._readers.discard(self)
         self._wake()
 
-    def _take(self) -> Batch[T] | None:
+    def _take(self) -> Batch[Entry[T]] | None:
         try:
-            batch = self._feed._read(self._epoch, self._sequence, fresh=self._fresh)
+            batch = self.feed._read(self)
         except StreamOverflow:
-            self._done = True
-            self._feed._readers.discard(self)
+            self.close()
             raise
         if batch is None:
             return None
-        first = self._fresh
-        self._fresh, self._epoch, self._sequence = False, batch.epoch, batch.sequence
-        if self._where is None:
+        first = self.fresh
+        self.fresh, self.epoch, self.sequence = False, batch.epoch, batch.sequence
+        where = self._where
+        if where is None:
             return batch
-        wanted = tuple(update for update in batch.updates if self._where(update))
+        wanted = tuple(entry for entry in batch.updates if where(entry.update))
         if not wanted and not (first or batch.snapshot):
             return None
-        return Batch(updates=wanted, epoch=batch.epoch, sequence=batch.sequence, snapshot=batch.snapshot, gap=batch.gap)
+        return replace(batch, updates=wanted)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+
+class FeedReader(Generic[T]):
+    """The reading end: an async iterator of batches of updates."""
+
+    def __init__(self, feed: Feed[T], cursor: Cursor | None, where: Callable[[T], bool] | None) -> None:
+        self.entries = EntryReader(feed, cursor, where)
+        """The same place in the feed, for a reader that forwards updates; read one of the two."""
+
+    @property
+    def behind(self) -> int:
+        """How many updates it has not read yet; none of them where a snapshot is due, which stands for all."""
+        return self.entries.behind
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Batch[T]:
+        batch = await anext(self.entries)
+        return Batch(
+            updates=tuple([entry.update for entry in batch.updates]),
+            epoch=batch.epoch,
+            sequence=batch.sequence,
+            snapshot=batch.snapshot,
+            gap=batch.gap,
+        )
+
+    async def aclose(self) -> None:
+        """Stop reading. Idempotent."""
+        self.entries.close()
 
 
 def _new_epoch() -> str:

@@ -51,6 +51,13 @@ def test_flags_win_over_the_environment_and_the_environment_over_the_file(monkey
     assert (read.server.linger_s, read.server.drain_s) == (2, 1)
 
 
+def test_a_stream_has_one_grace_period_and_the_more_exact_setting_gives_it() -> None:
+    Path("c.yaml").write_text("exchange: {name: binance}\nserver: {linger_s: 7}\nsimulated: true\n")
+    assert settings("--config", "c.yaml").venue.linger_s == 7
+    Path("c.yaml").write_text("exchange: {name: binance, linger_s: 1}\nserver: {linger_s: 7}\nsimulated: true\n")
+    assert settings("--config", "c.yaml").venue.linger_s == 1
+
+
 def test_a_secret_can_be_read_from_a_file(monkeypatch) -> None:
     Path("secret").write_text(f"{SECRET}\n")
     give(monkeypatch, {"EXCHANGE": "binance", "API_KEY": KEY, "API_SECRET_FILE": "secret"})

@@ -282,3 +282,53 @@ async def test_a_stopped_reader_costs_no_memory() -> None:
     assert len(kept) <= 11
     assert topic.readers == 1
     await reader.aclose()
+
+
+async def test_readers_that_forward_updates_share_one_encoding_of_each() -> None:
+    """F28: ten clients must not cost ten encodings, nor ten copies."""
+    topic = feed()
+    topic.publish(updates(1, 3))
+    made: list[int] = []
+
+    def encode(update: Update) -> bytes:
+        made.append(update.number)
+        return str(update.number).encode()
+
+    cursor = Cursor(topic.epoch, 0)
+    batches = [await anext(topic.subscribe(cursor=cursor).entries) for _ in range(10)]
+    read = [[(entry.number, entry.encode(encode)) for entry in batch.updates] for batch in batches]
+    assert read == [[(1, b"1"), (2, b"2"), (3, b"3")]] * 10
+    assert made == [1, 2, 3]
+
+
+async def test_the_snapshot_and_the_log_share_an_entry() -> None:
+    topic = feed()
+    topic.publish(updates(1, 1))
+    snapshot = await anext(topic.subscribe().entries)
+    resumed = await anext(topic.subscribe(cursor=Cursor(topic.epoch, 0)).entries)
+    assert snapshot.updates[0] is resumed.updates[0]
+
+
+async def test_a_reader_with_a_limit_overflows_there_though_the_log_holds_more() -> None:
+    """F28"""
+    topic = feed(capacity=100)
+    topic.publish(updates(1, 1))
+    reader = topic.subscribe().entries
+    reader.limit = 5
+    assert (await anext(reader)).snapshot
+    topic.publish(updates(2, 6))
+    assert len((await anext(reader)).updates) == 5
+    topic.publish(updates(7, 12))
+    with pytest.raises(StreamOverflow, match="6 updates behind; the log holds 5"):
+        await anext(reader)
+    assert topic.readers == 0
+
+
+async def test_a_reader_with_a_limit_resumes_no_further_back() -> None:
+    """F7"""
+    topic = feed(capacity=100)
+    topic.publish(updates(1, 20))
+    reader = topic.subscribe(cursor=Cursor(topic.epoch, 10)).entries
+    reader.limit = 5
+    batch = await anext(reader)
+    assert (batch.snapshot, batch.gap) == (True, True)

@@ -83,6 +83,11 @@ class Calls:
         """Answer every new call with UNAVAILABLE from now on."""
         self._stopping = True
 
+    def end_streams(self, error: ExchangeError) -> None:
+        """End every open stream with *error*."""
+        for stream in tuple(self._streams):
+            stream.end(error)
+
     async def idle(self, *, timeout_s: float) -> bool:
         """Wait until no unary call is in flight; answer whether that came in time."""
         try:

@@ -1,1 +1,1 @@
-"""One upstream, many readers: topics, frames encoded once, the streams that clients read."""
+"""One feed, many clients: which streams there are, who reads them, and updates encoded once."""

@@ -1,19 +1,20 @@
 """Stream responses as bytes: each update is encoded once, and a response is the join of what queued.
 
-A protobuf `repeated` field is a concatenation of entries, each a tag, a length and the item. So an update becomes
-an entry once, whatever the number of clients, and a response is entries and a short tail.
+A protobuf `repeated` field is a concatenation of entries, each a tag, a length and the item. So an update is encoded
+once, whatever the number of clients, and a response is those encodings and a short tail.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, TypeVar
 
 from opensqt.model.stream import Batch
 from opensqt.proto.exchange_service_pb2 import SubscribePriceResponse
 from opensqt.proto.types_pb2 import StreamPosition
+from opensqt.streams.feed import Entry
 
+T = TypeVar("T")
 MAX_ENTRIES = 1000
 MAX_BYTES = 1024 * 1024
 
@@ -30,7 +31,7 @@ _POSITION_EPOCH = bytes([StreamPosition.EPOCH_FIELD_NUMBER << 3 | _LENGTH_DELIMI
 _POSITION_SEQUENCE = bytes([StreamPosition.SEQUENCE_FIELD_NUMBER << 3])
 
 
-class Message(Protocol):
+class Serializable(Protocol):
     """A protobuf message."""
 
     def SerializeToString(self) -> bytes:  # noqa: N802 - protobuf's name
@@ -38,61 +39,47 @@ class Message(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One update, ready for the wire."""
-
-    data: bytes
-    key: Hashable
-    """What the update is about, see `Feed`."""
-    symbol: str
-    """What a reader may filter by."""
-    keep: bool
-    """Whether it belongs in a snapshot."""
-    number: int
-    """Its sequence in the feed."""
-    state: bytes | None = None
-    """What a snapshot holds of it, where that is less than the update."""
-
-    def remembered(self) -> Entry:
-        """Answer the entry as a snapshot holds it."""
-        return self if self.state is None else replace(self, data=self.state, state=None)
-
-
-def encode(message: Message) -> bytes:
+def encode(message: Serializable) -> bytes:
     """Encode one item of the `updates` field."""
     body = message.SerializeToString()
     return b"".join((_UPDATES, _varint(len(body)), body))
 
 
-def responses(batch: Batch[Entry]) -> Iterator[bytes]:
+def responses(batch: Batch[Entry[T]], encode_update: Callable[[T], bytes]) -> Iterator[bytes]:
     """Encode a batch as one response, or as several when it is large.
 
     A snapshot is never cut: half of one would be read as the whole truth. Each response but the last carries the
     number of its own last update, so that a client cut off between two of them resumes exactly there.
+
+    Args:
+        batch: What the client has not read yet.
+        encode_update: Makes the item of an update that was not encoded before, see `encode`.
     """
-    parts = [entry.data for entry in batch.updates]
+    # Nearly every update was encoded for another client already, so the look at it is written out.
+    parts = [entry.encoding or entry.encode(encode_update) for entry in batch.updates]
     begin = 0
-    for end in () if batch.snapshot else _cuts(parts):
+    for end in () if batch.snapshot else _cuts(parts, batch):
         yield _response(parts[begin:end], batch, batch.updates[end - 1].number)
         begin = end
     yield _response(parts[begin:], batch, batch.sequence)
 
 
-def _cuts(parts: list[bytes]) -> Iterator[int]:
-    """Answer before which of the parts a large batch is cut."""
+def _cuts(parts: list[bytes], batch: Batch[Entry[Any]]) -> Iterator[int]:
+    """Yield before which of the parts a large batch is cut."""
     if len(parts) <= MAX_ENTRIES and sum(map(len, parts)) <= MAX_BYTES:
         # Nearly always, so a response to one of many clients need not be gone through piece by piece.
         return
     begin = size = 0
     for place, part in enumerate(parts):
-        if place > begin and (place - begin == MAX_ENTRIES or size + len(part) > MAX_BYTES):
+        full = place - begin >= MAX_ENTRIES or size + len(part) > MAX_BYTES
+        # Where the updates' own numbers are not known, only the end of the batch is a place to resume at.
+        if place > begin and full and batch.updates[place - 1].number < batch.sequence:
             yield place
             begin, size = place, 0
         size += len(part)
 
 
-def _response(parts: list[bytes], batch: Batch[Entry], sequence: int) -> bytes:
+def _response(parts: list[bytes], batch: Batch[Any], sequence: int) -> bytes:
     epoch, number = batch.epoch.encode(), _varint(sequence)
     length = _varint(len(epoch))
     # Clients older than `position` read epoch and sequence from the response itself.

@@ -1,28 +1,32 @@
 from __future__ import annotations
 
+from typing import TypeVar
+
 import pytest
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opensqt.connector.streams.frames import MAX_BYTES, MAX_ENTRIES, Entry, encode, responses
+from opensqt.connector.streams.encode import MAX_BYTES, MAX_ENTRIES, encode, responses
 from opensqt.model.stream import Batch
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
+from opensqt.streams.feed import Entry
 
+T = TypeVar("T")
 STREAMING = [method for method in pb.DESCRIPTOR.services_by_name["ExchangeService"].methods if method.server_streaming]
 
 
-def entry(symbol: str, number: int = 0) -> Entry:
-    return Entry(encode(types_pb2.Price(symbol=symbol)), symbol, symbol, keep=True, number=number)
+def entry(symbol: str, number: int = 0) -> Entry[types_pb2.Price]:
+    return Entry(types_pb2.Price(symbol=symbol), number)
 
 
-def batch(entries: list[Entry], sequence: int, *, snapshot: bool = False, gap: bool = False) -> Batch[Entry]:
+def batch(entries: list[Entry[T]], sequence: int, *, snapshot: bool = False, gap: bool = False) -> Batch[Entry[T]]:
     return Batch(updates=tuple(entries), epoch="e1", sequence=sequence, snapshot=snapshot, gap=gap)
 
 
-def parsed(of: Batch[Entry]) -> list[pb.SubscribePriceResponse]:
-    return [pb.SubscribePriceResponse.FromString(response) for response in responses(of)]
+def parsed(of: Batch[Entry[types_pb2.Price]]) -> list[pb.SubscribePriceResponse]:
+    return [pb.SubscribePriceResponse.FromString(response) for response in responses(of, encode)]
 
 
 @pytest.mark.parametrize("method", STREAMING, ids=lambda method: method.name)
@@ -31,7 +35,7 @@ def test_every_streamed_response_has_the_layout_that_is_written(method) -> None:
     item = response.updates.add(event_time_ms=5) if method.name != "SubscribeOrders" else response.updates.add()
     response.epoch, response.sequence, response.snapshot, response.gap = "e1", 300, True, True
     response.position.epoch, response.position.sequence = "e1", 300
-    written = responses(batch([Entry(encode(item), 1, "", keep=True, number=0)], 300, snapshot=True, gap=True))
+    written = responses(batch([Entry(item, 0)], 300, snapshot=True, gap=True), encode)
     assert list(written) == [response.SerializeToString()]
 
 
@@ -55,6 +59,24 @@ def test_a_batch_of_large_updates_is_cut_by_its_bytes() -> None:
     third = "X" * (MAX_BYTES // 3)
     parts = parsed(batch([entry(third, number) for number in range(1, 6)], sequence=5))
     assert [len(part.updates) for part in parts] == [2, 2, 1]
+
+
+def test_a_batch_whose_updates_have_no_numbers_of_their_own_is_not_cut() -> None:
+    """F7: a part that gave the number of the whole batch would let a client resume behind what it never got."""
+    (response,) = parsed(batch([entry("X", 9)] * (MAX_ENTRIES * 3), sequence=9))
+    assert (len(response.updates), response.sequence) == (MAX_ENTRIES * 3, 9)
+
+
+def test_an_update_is_encoded_once_for_all_clients() -> None:
+    made = []
+
+    def counted(price: types_pb2.Price) -> bytes:
+        made.append(price.symbol)
+        return encode(price)
+
+    of = batch([entry("A", 1), entry("B", 2)], sequence=2)
+    first, second = (list(responses(of, counted)) for _ in range(2))
+    assert (first, made) == (second, ["A", "B"])
 
 
 def test_a_snapshot_is_never_cut_for_half_of_one_would_be_read_as_the_whole_truth() -> None:
