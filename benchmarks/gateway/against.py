@@ -61,7 +61,7 @@ def run(options: argparse.Namespace, file: Path) -> None:
 
 async def open_orders(options: Options, builds: dict[str, Path]) -> list[Result]:
     """Measure what an open order costs a connector before a simulated venue, with ten readers of the orders."""
-    count = options.size(10_000, 2_000)
+    count = options.size(10_000, 1_500)
     held_kb = {name: await _open_orders(options, folder, count) for name, folder in builds.items()}
     detail = f"{count:,} open; other {held_kb['other']:.2f} kB, this {held_kb['this']:.2f} kB"
     return [Result("against", "memory per open order", held_kb["this"] / held_kb["other"], 0.5, detail=detail)]
