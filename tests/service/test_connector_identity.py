@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from opensqt.model.caller import caller
+from opensqt.model.client_context import current_client
 from opensqt.model.market import Price
 from opensqt.model.stream import Cursor, Stream
 from opensqt.proto import exchange_service_pb2 as pb
@@ -29,7 +29,7 @@ async def test_a_shared_upstream_is_nobodys() -> None:
         asked_by = ""
 
         def subscribe_price(self, symbol: str, *, cursor: Cursor | None = None) -> Stream[Price]:
-            self.asked_by = f"<{caller()}>"
+            self.asked_by = f"<{current_client()}>"
             return super().subscribe_price(symbol, cursor=cursor)
 
     venue = Remembering()

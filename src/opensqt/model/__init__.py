@@ -1,4 +1,4 @@
-"""The vocabulary that every part of OpenSQT speaks: orders, fills, positions, accounts, prices, candles, errors.
+"""The types that every part of OpenSQT uses: orders, fills, positions, accounts, prices, candles, errors.
 
-No I/O happens here and nothing here imports another of our packages.
+This package does no I/O and imports no other package of OpenSQT.
 """

@@ -10,7 +10,7 @@ from opensqt.model.order import PositionSide
 
 
 class PositionMode(StrEnum):
-    """One net position per symbol, or a long and a short one side by side."""
+    """One net position per symbol, or a long and a short position at the same time."""
 
     ONE_WAY = "ONE_WAY"
     HEDGE = "HEDGE"
@@ -33,7 +33,7 @@ class Account:
     """Deposits, realized profit, fees and funding; without open profit."""
     unrealized_pnl: Decimal
     available_balance: Decimal
-    """What new orders may use as margin."""
+    """Balance that new orders may use as margin."""
     initial_margin: Decimal = Decimal(0)
     """Held by positions and open orders."""
     maintenance_margin: Decimal = Decimal(0)
@@ -48,7 +48,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """One position. A flat one is told as an explicit zero, not left out."""
+    """One position. A flat position is reported as an explicit zero, not left out."""
 
     symbol: str
     quantity: Decimal

@@ -7,13 +7,13 @@ import secrets
 import time
 
 MAX_LENGTH = 32
-"""OKX takes letters and digits, 32 at most; Gate 28 after its `t-` (the adapter declares it)."""
+"""OKX accepts at most 32 letters and digits; Gate 28 after its `t-` (the adapter declares it)."""
 _PATTERN = re.compile(r"[A-Za-z0-9]{1,32}")
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def is_valid(client_order_id: str, *, max_length: int = MAX_LENGTH) -> bool:
-    """Say whether the id is 1 to *max_length* ASCII letters and digits."""
+    """Return whether the id is 1 to *max_length* ASCII letters and digits."""
     return len(client_order_id) <= max_length and _PATTERN.fullmatch(client_order_id) is not None
 
 
@@ -30,7 +30,7 @@ def base62(number: int) -> str:
 
 
 def new(prefix: str = "") -> str:
-    """Make an id that no other call of this or another process makes: time, then 64 random bits.
+    """Make a unique id, across calls and processes: the time, then 64 random bits.
 
     Args:
         prefix: Letters and digits, 8 at most.

@@ -1,4 +1,4 @@
-"""Time, as a thing that can be handed in."""
+"""The clock, as a function that can be injected."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable
 
 Clock = Callable[[], int]
-"""Answers UTC epoch nanoseconds."""
+"""Returns UTC epoch nanoseconds."""
 
 
 def now_ns() -> int:
-    """UTC epoch nanoseconds."""
+    """Return UTC epoch nanoseconds."""
     return time.time_ns()
 
 
 def now_ms() -> int:
-    """UTC epoch milliseconds."""
+    """Return UTC epoch milliseconds."""
     return time.time_ns() // 1_000_000

@@ -1,4 +1,4 @@
-"""Compares what two messages tell, whenever they told it."""
+"""Comparison of messages by their content, without their times."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 _WHEN = frozenset({"event_time_ms", "received_ns"})
 
 
-def content(kind: type[Any]) -> Callable[[Any], Any]:
-    """Make a function that answers all that a message of *kind* tells but its times.
+def without_times(kind: type[Any]) -> Callable[[Any], Any]:
+    """Return a function that returns all fields of a message of *kind* except its times, as a key for comparison.
 
     Copies of frozen messages cost several times as much as this, and streams compare at every frame.
     """

@@ -1,11 +1,11 @@
 """Errors, by what the caller should do next.
 
 ExchangeError
-├── RequestError            fix the request; sending it again is useless
+├── RequestError            fix the request; a retry is useless
 │   ├── InvalidRequest      a parameter is missing, malformed or out of range
-│   ├── UnknownSymbol
-│   ├── OrderDenied         a local rule refused it; nothing was sent
-│   ├── OrderRejected       the venue refused it
+│   ├── UnknownSymbol       the symbol is not traded here
+│   ├── OrderDenied         a local rule refused the order; nothing was sent
+│   ├── OrderRejected       the venue refused the order
 │   │   ├── InsufficientMargin
 │   │   ├── PostOnlyWouldCross
 │   │   ├── ReduceOnlyRefused
@@ -15,7 +15,7 @@ ExchangeError
 │   ├── LeaseExpired        the client's lease ended, and its orders with it; renew it first
 │   ├── TradingHalted       somebody halted trading; nothing was sent, and new orders are taken when it is resumed
 │   └── Unsupported         the venue, or this mode, can't do it
-├── BackOff                 wait `retry_after_s`, then ask again
+├── BackOff                 wait `retry_after_s`, then retry
 │   ├── RateLimited
 │   ├── Banned              the venue shut this address out
 │   └── Maintenance
@@ -24,11 +24,11 @@ ExchangeError
 │   ├── TokenRefused        the connector does not know the client's token or certificate
 │   ├── ClockSkew           the signed timestamp was refused
 │   └── PermissionDenied    the key or the client's role does not allow it
-├── Unreachable             nothing was answered and nothing can have happened; reads may be asked again
-├── OutcomeUnknown          an order may or may not have happened: resolve by client_order_id, never send blindly
+├── Unreachable             there was no response and nothing can have happened; reads may be retried
+├── OutcomeUnknown          an order may or may not have happened: resolve it by client_order_id, never resend blindly
 ├── StreamOverflow          this reader was too slow for a loss-free stream; subscribe again
 ├── ConnectorUnavailable    the last retry failed; stop (exit code 4)
-└── VenueError              the venue answered what no table knows; look before sending again
+└── VenueError              the venue's response is in no table; check the order before a retry
 
 ConfigError                 a setting that can't be used (exit code 2); no Exchange raises it
 """
@@ -40,10 +40,10 @@ class ExchangeError(Exception):
     """The root of what any Exchange raises.
 
     Attributes:
-        reason: Stable name for machines, upper snake case; part of the gRPC contract (ErrorInfo.reason).
+        reason: Stable name for programs, upper snake case; part of the gRPC contract (ErrorInfo.reason).
         venue_code: The venue's own code as text, empty if there is none.
         symbol: The symbol concerned, empty if none.
-        retry_after_s: How long to wait before asking again, where a wait helps.
+        retry_after_s: Seconds to wait before a retry; None where waiting does not help.
     """
 
     reason = "EXCHANGE_ERROR"
@@ -64,7 +64,7 @@ class ExchangeError(Exception):
 
 
 class RequestError(ExchangeError):
-    """Fix the request; sending the same again is useless."""
+    """The request must be fixed; a retry is useless."""
 
     reason = "REQUEST_ERROR"
 
@@ -82,7 +82,7 @@ class UnknownSymbol(RequestError):
 
 
 class OrderDenied(RequestError):
-    """A rule of ours refused the order; nothing was sent."""
+    """A local rule refused the order; nothing was sent."""
 
     reason = "ORDER_DENIED"
 
@@ -118,7 +118,7 @@ class PositionModeMismatch(OrderRejected):
 
 
 class OrderNotFound(RequestError):
-    """The venue says that it knows no such order."""
+    """The venue reports that it has no such order."""
 
     reason = "ORDER_NOT_FOUND"
 
@@ -130,7 +130,7 @@ class DuplicateOrder(RequestError):
 
 
 class LeaseExpired(RequestError):
-    """The client's lease ended, so that its orders were canceled; nothing is placed until it holds one again."""
+    """The client's lease ended and its orders were canceled; it can place no order until it holds a lease again."""
 
     reason = "LEASE_EXPIRED"
 
@@ -148,7 +148,7 @@ class Unsupported(RequestError):
 
 
 class BackOff(ExchangeError):
-    """Wait, then ask again."""
+    """Wait, then retry."""
 
     reason = "BACK_OFF"
 
@@ -202,7 +202,7 @@ class PermissionDenied(AccessError):
 
 
 class Unreachable(ExchangeError):
-    """Nothing was answered; nothing can have happened."""
+    """There was no response; nothing can have happened."""
 
     reason = "UNREACHABLE"
 
@@ -214,19 +214,19 @@ class OutcomeUnknown(ExchangeError):
 
 
 class StreamOverflow(ExchangeError):
-    """This reader was too slow for a stream that may not lose anything."""
+    """This reader was too slow for a stream that must not lose an update."""
 
     reason = "STREAM_OVERFLOW"
 
 
 class ConnectorUnavailable(ExchangeError):
-    """The connector did not answer the last retry either."""
+    """The connector was not reached in the last retry either."""
 
     reason = "CONNECTOR_UNAVAILABLE"
 
 
 class VenueError(ExchangeError):
-    """The venue answered with something that no table knows."""
+    """The venue's response is in no error table."""
 
     reason = "VENUE_ERROR"
 

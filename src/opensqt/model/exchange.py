@@ -1,4 +1,4 @@
-"""The one interface to an exchange account: native adapters, InMemoryExchange and RemoteExchange all are this."""
+"""The interface to an exchange account, implemented by the adapters, InMemoryExchange and RemoteExchange."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from opensqt.model.stream import Cursor, Stream
 from opensqt.model.venue import ExchangeInfo, ExchangeStatus, RateBudget
 
 C = TypeVar("C", bound=type)
-_SEE = "See `Exchange`."
+_SEE_EXCHANGE = "See `Exchange`."
 
 
 class Exchange(Protocol):
@@ -26,14 +26,14 @@ class Exchange(Protocol):
 
     @property
     def name(self) -> str:
-        """binance, bitget, gate, okx, bybit, memory; RemoteExchange answers `remote`."""
+        """Name: binance, bitget, gate, okx, bybit or memory; `remote` for RemoteExchange."""
         ...
 
     async def start(self) -> None:
-        """Connect, prove the credentials with a signed call, load the symbol rules.
+        """Connect, verify the credentials with a signed call, load the symbol rules.
 
         Raises:
-            CredentialsRefused: The venue does not take the key.
+            CredentialsRefused: The venue refuses the key.
             ConnectorUnavailable: RemoteExchange only: the last retry failed.
         """
         ...
@@ -50,17 +50,17 @@ class Exchange(Protocol):
 
         Raises:
             OrderDenied: A local rule refused it; nothing was sent.
-            OrderRejected: The venue refused it (or a subclass that says why).
+            OrderRejected: The venue refused it (or a subclass with the reason).
             DuplicateOrder: The client_order_id was used with other content.
             LeaseExpired: RemoteExchange only: this client's lease ended, and its orders were canceled.
             PermissionDenied: The key, or this client's role at the connector, does not allow it.
-            BackOff: Too many orders, or the venue asks for patience: wait `retry_after_s`.
-            OutcomeUnknown: It was sent and could not be proven present or absent in time. Ask by client id.
+            BackOff: Too many orders, or the venue demands a pause: wait `retry_after_s`.
+            OutcomeUnknown: It was sent and could not be proven present or absent in time. Query it by client id.
         """
         ...
 
     async def batch_place_orders(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
-        """Send several orders; the answers stand in the order of the requests, each an order or its error."""
+        """Send several orders; the results are in the order of the requests, each an order or its error."""
         ...
 
     async def cancel_order(self, ref: OrderRef) -> Order:
@@ -71,21 +71,21 @@ class Exchange(Protocol):
 
         Raises:
             OrderNotFound: The venue knows no such order.
-            OutcomeUnknown: It could not be learned what became of it.
+            OutcomeUnknown: The outcome of the cancel could not be determined.
         """
         ...
 
     async def batch_cancel_orders(self, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
-        """Cancel several orders; the answers stand in the order of the refs."""
+        """Cancel several orders; the results are in the order of the refs, each an order or its error."""
         ...
 
     async def cancel_all_orders(self, symbol: str) -> list[Order]:
-        """Cancel every order of a symbol, whoever placed it, until none is left.
+        """Cancel every order of a symbol, of this and of other clients, until none is left.
 
-        An order whose placing is not answered yet, when this is called, is waited for and canceled, too.
+        An order whose placing has no response yet, when this is called, is waited for and canceled too.
 
         Returns:
-            Those that were canceled.
+            The orders that were canceled.
 
         Raises:
             OutcomeUnknown: It is not proven that none is left; the message names the orders.
@@ -93,27 +93,27 @@ class Exchange(Protocol):
         ...
 
     async def get_order(self, ref: OrderRef) -> Order:
-        """Ask the venue for one order, open or closed.
+        """Query one order, open or closed.
 
         Raises:
-            OrderNotFound: The venue says that it does not exist. Any other error proves nothing.
+            OrderNotFound: The venue reports that it does not exist. Any other error proves nothing.
         """
         ...
 
     async def get_open_orders(self, symbol: str = "") -> list[Order]:
-        """Ask the venue for the open orders of a symbol, or of all symbols when it is empty."""
+        """Query the open orders of a symbol, or of all symbols when it is empty."""
         ...
 
     async def get_account(self) -> Account:
-        """Ask the venue for the balance of the margin asset."""
+        """Query the balance of the margin asset."""
         ...
 
     async def get_positions(self, symbol: str = "") -> list[Position]:
-        """Ask the venue for the positions; with a symbol, a flat one is answered as an explicit zero."""
+        """Query the positions; with a symbol, a flat position is returned as an explicit zero."""
         ...
 
     async def get_latest_price(self, symbol: str) -> Price:
-        """Answer the best bid and ask, from the stream while it is fresh, else from the venue."""
+        """Return the best bid and ask, from the stream while it is fresh, else by a query."""
         ...
 
     async def get_historical_klines(
@@ -125,35 +125,35 @@ class Exchange(Protocol):
         start_ms: int | None = None,
         end_ms: int | None = None,
     ) -> list[Candle]:
-        """Ask the venue for candles, oldest first; the last one may still be forming (`closed` says).
+        """Query candles, oldest first; the last one may still be forming (see `closed`).
 
         Args:
             symbol: Canonical.
-            interval: A key of `INTERVALS_MS` that the capabilities name.
+            interval: A key of `INTERVALS_MS` that the capabilities contain.
             limit: 1 to 1000.
-            start_ms: Open time of the first candle wanted.
-            end_ms: Open time of the last candle wanted.
+            start_ms: Open time of the first candle to return.
+            end_ms: Open time of the last candle to return.
         """
         ...
 
     async def get_exchange_info(self) -> ExchangeInfo:
-        """Tell name, capabilities, position mode and the rules of every symbol."""
+        """Return name, capabilities, position mode and the rules of every symbol."""
         ...
 
     async def list_fills(self, symbol: str, *, since_ms: int) -> list[Fill]:
-        """Ask the venue for our trades at or after a time, oldest first, all pages; repeat-safe by trade_id.
+        """Query the account's trades at or after a time, oldest first, all pages; deduplicate them by trade_id.
 
-        Since 0, a venue may leave out what is older than a few days; a time of your own is always honoured as far
-        back as the venue keeps trades.
+        With 0, a venue may leave out trades that are older than a few days; any other time is honoured as far back as
+        the venue keeps trades.
         """
         ...
 
     async def get_status(self) -> ExchangeStatus:
-        """Tell whether trading is possible now, and why not. Never raises for a sick venue."""
+        """Return whether trading is possible now, and why not. Never raises for an unhealthy venue."""
         ...
 
     async def get_rate_budget(self) -> RateBudget:
-        """Tell what is left of what the venue grants, and the caller's own part in its use. Asks nobody."""
+        """Return what is left of the venue's rate limits, and the caller's own use. Sends no request to the venue."""
         ...
 
     def subscribe_price(self, symbol: str, *, cursor: Cursor | None = None) -> Stream[Price]:
@@ -176,14 +176,14 @@ class Exchange(Protocol):
         ...
 
     def subscribe_positions(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[Position]:
-        """Stream positions; a flat one is told as a zero. Conflates per symbol and position side."""
+        """Stream positions; a flat position is a zero. Conflates per symbol and position side."""
         ...
 
 
 def documented(kind: C) -> C:
-    """Give the methods of a class that only point to `Exchange` what is said there, so that `help` tells it."""
-    for name, ours in vars(kind).items():
-        said = getattr(Exchange, name, None)
-        if said is not None and (ours.__doc__ or "").startswith(_SEE):
-            ours.__doc__ = (said.__doc__ or "") + ours.__doc__.removeprefix(_SEE)
+    """Copy the docstrings of `Exchange` to the methods of a class that only refer to it, so that `help` shows them."""
+    for name, method in vars(kind).items():
+        original = getattr(Exchange, name, None)
+        if original is not None and (method.__doc__ or "").startswith(_SEE_EXCHANGE):
+            method.__doc__ = (original.__doc__ or "") + method.__doc__.removeprefix(_SEE_EXCHANGE)
     return kind

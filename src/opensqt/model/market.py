@@ -18,12 +18,12 @@ INTERVALS_MS: dict[str, int] = {
     "12h": 43_200_000,
     "1d": 86_400_000,
 }
-"""The candle intervals that all five venues know, with their length in milliseconds."""
+"""The candle intervals that all five venues have, with their length in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """The best bid and ask of a symbol, and the last trade where the source tells one. Quote per base coin."""
+    """The best bid and ask of a symbol, and the last trade where the source reports one. Quote per base coin."""
 
     symbol: str
     bid: Decimal
@@ -42,7 +42,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candle:
-    """One bar. A streamed one is repeated while it forms; `closed` marks its last word."""
+    """One bar. A stream repeats it while it forms; `closed` marks the final update."""
 
     symbol: str
     interval: str

@@ -1,4 +1,4 @@
-"""Orders: what is asked for, what is known of it, and the one table of how its status may change."""
+"""Orders: the request, the known state, fills, and the one table of status transitions."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from enum import StrEnum
 
 
 class Side(StrEnum):
-    """Which way an order trades."""
+    """Direction of an order."""
 
     BUY = "BUY"
     SELL = "SELL"
 
     @property
     def sign(self) -> int:
-        """+1 for BUY, -1 for SELL: what one unit filled does to a signed position."""
+        """+1 for BUY, -1 for SELL: the change of a signed position by one filled unit."""
         return 1 if self is Side.BUY else -1
 
     @property
@@ -49,9 +49,10 @@ class PositionSide(StrEnum):
 
 
 class OrderStatus(StrEnum):
-    """Where an order stands.
+    """Status of an order.
 
-    DENIED is ours (never sent), REJECTED is the venue's. UNKNOWN: sent, and the outcome is not proven yet.
+    DENIED: refused by a local rule, never sent. REJECTED: refused by the venue. UNKNOWN: sent, and the outcome is not
+    proven yet.
     """
 
     PENDING = "PENDING"
@@ -66,7 +67,7 @@ class OrderStatus(StrEnum):
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing can happen to the order any more."""
+        """Whether the order is final: nothing can happen to it."""
         return not TRANSITIONS[self]
 
     @property
@@ -76,15 +77,15 @@ class OrderStatus(StrEnum):
 
     @property
     def is_in_flight(self) -> bool:
-        """Whether the venue's word on the order is still awaited."""
+        """Whether a report of the venue on the order is still awaited."""
         return self in (OrderStatus.PENDING, OrderStatus.UNKNOWN)
 
     def may_become(self, new: OrderStatus) -> bool:
-        """Whether the table allows this status to be followed by *new* (itself included, if not closed)."""
+        """Return whether the table allows *new* to follow this status (itself included, if not closed)."""
         return new in TRANSITIONS[self]
 
 
-_VENUE_WORD = frozenset(
+_VENUE_REPORTED = frozenset(
     {
         OrderStatus.OPEN,
         OrderStatus.PARTIALLY_FILLED,
@@ -94,11 +95,11 @@ _VENUE_WORD = frozenset(
         OrderStatus.REJECTED,
     }
 )
-_AFTER_ACCEPTANCE = _VENUE_WORD - {OrderStatus.REJECTED}
+_AFTER_ACCEPTANCE = _VENUE_REPORTED - {OrderStatus.REJECTED}
 
 TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
-    OrderStatus.PENDING: _VENUE_WORD | {OrderStatus.PENDING, OrderStatus.UNKNOWN, OrderStatus.DENIED},
-    OrderStatus.UNKNOWN: _VENUE_WORD | {OrderStatus.UNKNOWN},
+    OrderStatus.PENDING: _VENUE_REPORTED | {OrderStatus.PENDING, OrderStatus.UNKNOWN, OrderStatus.DENIED},
+    OrderStatus.UNKNOWN: _VENUE_REPORTED | {OrderStatus.UNKNOWN},
     OrderStatus.OPEN: _AFTER_ACCEPTANCE,
     OrderStatus.PARTIALLY_FILLED: _AFTER_ACCEPTANCE - {OrderStatus.OPEN},
     OrderStatus.FILLED: frozenset(),
@@ -107,12 +108,12 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.REJECTED: frozenset(),
     OrderStatus.DENIED: frozenset(),
 }
-"""Which status may follow which. Drawn in docs/orders.md; tested for every pair."""
+"""The statuses that may follow each status. Drawn in docs/orders.md; tested for every pair."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRequest:
-    """An order as a strategy asks for it."""
+    """An order that a strategy wants to place."""
 
     symbol: str
     """Canonical, e.g. BTCUSDT."""
@@ -120,7 +121,7 @@ class OrderRequest:
     quantity: Decimal
     """Base coins, above zero."""
     client_order_id: str
-    """Ours: 1 to 32 ASCII letters and digits, unique for ever."""
+    """The client's id: 1 to 32 ASCII letters and digits, never used again."""
     order_type: OrderType = OrderType.LIMIT
     price: Decimal | None = None
     """Quote per base coin; required for LIMIT, absent for MARKET."""
@@ -131,7 +132,7 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderRef:
-    """Names one order by either id; the client id wins when both are given."""
+    """Refers to one order by either id; the client id takes precedence when both are given."""
 
     symbol: str
     client_order_id: str = ""
@@ -144,17 +145,17 @@ class OrderRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is known of one order."""
+    """The known state of one order."""
 
     symbol: str
     side: Side
     quantity: Decimal
-    """Base coins asked for."""
+    """Base coins requested."""
     client_order_id: str
-    """Ours; empty only for an order that something else placed without one."""
+    """The client's id; empty only for a foreign order that was placed without one."""
     status: OrderStatus
     order_id: str = ""
-    """The venue's; empty until the venue told it."""
+    """The venue's id; empty until the venue reported it."""
     order_type: OrderType = OrderType.LIMIT
     price: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
@@ -165,11 +166,11 @@ class Order:
     average_price: Decimal | None = None
     """Volume-weighted price of the fills; None before the first."""
     reason: str = ""
-    """Why it was denied, rejected or expired, in the venue's or our words."""
+    """Why it was denied, rejected or expired: a text of the venue or of OpenSQT."""
     event_time_ms: int = 0
     """The venue's time of this state, UTC epoch milliseconds."""
     received_ns: int = 0
-    """When we learned of it, UTC epoch nanoseconds."""
+    """Local time of receipt, UTC epoch nanoseconds."""
 
     @property
     def remaining_quantity(self) -> Decimal:
@@ -179,7 +180,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """One trade. `(symbol, trade_id)` is unique on a venue: it is what makes a repeated fill count once."""
+    """One trade. `(symbol, trade_id)` is unique on a venue, so that a repeated fill counts once."""
 
     symbol: str
     trade_id: str
@@ -192,11 +193,11 @@ class Fill:
     quantity: Decimal
     """Base coins."""
     fee: Decimal
-    """Paid, in fee_asset; negative is a rebate."""
+    """Fee paid, in fee_asset; a negative one is a rebate."""
     fee_asset: str
     is_maker: bool
     realized_pnl: Decimal = Decimal(0)
-    """Quote, before fees, as the venue tells it; zero where it does not."""
+    """Quote, before fees, as the venue reports it; zero where it does not."""
     event_time_ms: int = 0
     received_ns: int = 0
 
@@ -208,7 +209,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderUpdate:
-    """One item of the orders stream: the order as it now stands, and the fill that moved it, if one did."""
+    """One update of the orders stream: the order's current state, and the fill that caused the update, if any."""
 
     order: Order
     fill: Fill | None = None

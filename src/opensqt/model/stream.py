@@ -1,4 +1,4 @@
-"""What a stream hands its reader: batches that say where they stand."""
+"""Streams: batches of updates, each with its position in the stream."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The last place of a stream that a reader has seen; hand it back to resume there."""
+    """The last position of a stream that a reader has seen; pass it to a subscription to resume there."""
 
     epoch: str
     sequence: int
@@ -19,15 +19,15 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch(Generic[T_co]):
-    """All that queued for a reader since its last read, oldest first."""
+    """All updates that queued for a reader since its last read, oldest first."""
 
     updates: tuple[T_co, ...]
     epoch: str
     """Changes when continuity was lost; sequences of two epochs do not compare."""
     sequence: int
-    """The number of the last update that this batch covers."""
+    """Number of the last update in this batch."""
     snapshot: bool = False
-    """The updates are the whole state, not changes: forget what you knew."""
+    """The updates are the whole state, not changes: discard the earlier state."""
     gap: bool = False
     """Updates may have been missed before this batch: reconcile."""
 
@@ -45,5 +45,5 @@ class Stream(Protocol[T_co]):
     async def __anext__(self) -> Batch[T_co]: ...
 
     async def aclose(self) -> None:
-        """Stop reading and release all that the subscription held. Idempotent."""
+        """Stop reading and release the resources of the subscription. Idempotent."""
         ...

@@ -1,4 +1,4 @@
-"""What a venue is and can do: symbol rules, capabilities, and whether it is well."""
+"""Description of a venue: symbol rules, capabilities, health, rate limits, leases."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class SymbolRules:
     """Quote; zero where the venue has none."""
     max_quantity: Decimal | None = None
     contract_size: Decimal = Decimal(1)
-    """Base coins per contract; what the adapter converts with. Told for information only."""
+    """Base coins per contract, which the adapter converts with. For information only."""
     max_leverage: Decimal | None = None
     maker_fee: Decimal | None = None
-    """Rate, e.g. 0.0002; None when the account's own is not known."""
+    """Rate, e.g. 0.0002; None when the account's rate is not known."""
     taker_fee: Decimal | None = None
 
     def round_price(self, price: Decimal, *, up: bool | None = None) -> Decimal:
@@ -35,15 +35,15 @@ class SymbolRules:
         return (price / self.price_step).quantize(Decimal(1), rounding) * self.price_step
 
     def round_quantity(self, quantity: Decimal) -> Decimal:
-        """Round down to the quantity step: never more than was asked for."""
+        """Round down to the quantity step: never more than was requested."""
         return (quantity / self.quantity_step).quantize(Decimal(1), ROUND_DOWN) * self.quantity_step
 
     def denial(self, request: OrderRequest, *, reference_price: Decimal | None = None) -> str:
-        """Say which rule *request* breaks, or an empty string when it breaks none.
+        """Return the rule that *request* breaks, or an empty string when it breaks none.
 
         Args:
             request: The order, in base coins.
-            reference_price: Values a MARKET order for the notional rule; without it that rule is left to the venue.
+            reference_price: Price to value a MARKET order for the notional rule; without it the venue checks that rule.
         """
         quantity, price = request.quantity, request.price
         if not quantity.is_finite() or not (price is None or price.is_finite()):
@@ -71,7 +71,7 @@ class SymbolRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a venue can do. A call beyond it raises `Unsupported`, and the contract suite skips by it."""
+    """What a venue can do. Any other call raises `Unsupported`, and the contract suite skips its test."""
 
     time_in_force: frozenset[TimeInForce] = frozenset(TimeInForce)
     market_orders: bool = True
@@ -79,7 +79,7 @@ class Capabilities:
     position_modes: frozenset[PositionMode] = frozenset(PositionMode)
     margin_modes: frozenset[MarginMode] = frozenset({MarginMode.CROSS})
     max_batch: int = 5
-    """Items the venue takes in one request; longer batches are split below the protocol."""
+    """Items that the venue accepts in one request; the adapter splits longer batches."""
     intervals: frozenset[str] = frozenset()
     client_order_id_length: int = 32
     trading: bool = True
@@ -88,7 +88,7 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeInfo:
-    """The answer to "what is behind this interface"."""
+    """Description of the exchange behind the interface."""
 
     name: str
     """binance, bitget, gate, okx, bybit or memory."""
@@ -99,22 +99,22 @@ class ExchangeInfo:
     testnet: bool = False
     simulated: bool = False
     position_mode: PositionMode = PositionMode.ONE_WAY
-    """The account's, as found at start."""
+    """The account's mode, as found at start."""
 
     def rules(self, symbol: str) -> SymbolRules | None:
-        """The rules of *symbol*, or None if it is not traded here."""
+        """Return the rules of *symbol*, or None if it is not traded here."""
         return next((rules for rules in self.symbols if rules.symbol == symbol), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that health depends on."""
+    """One condition of health."""
 
     name: str
     """Stable, e.g. `venue`, `private_stream`, `clock`, `credentials`, `task:watchdog`."""
     ok: bool
     reason: str = ""
-    """Plain sentence; empty when ok needs no words."""
+    """A sentence; may be empty when ok."""
     since_ms: int = 0
     """UTC epoch milliseconds of the last change of ok."""
 
@@ -127,7 +127,7 @@ class Channel:
     """E.g. `orders`, `price:BTCUSDT`."""
     connected: bool
     data_age_ms: int | None = None
-    """Since the last data came, pings don't count; None before the first."""
+    """Time since the last data, pings not counted; None before the first data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +137,7 @@ class ExchangeStatus:
     checks: tuple[Check, ...] = field(default=())
     channels: tuple[Channel, ...] = field(default=())
     clock_offset_ms: int | None = None
-    """The venue's clock minus ours, as last measured; None where there is no such clock."""
+    """The venue's clock minus the local clock, as last measured; None where there is no such clock."""
     unresolved_orders: int = 0
     """Orders that were sent and are not proven present or absent yet."""
 
@@ -149,39 +149,39 @@ class ExchangeStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
-    """One limit of the venue, shared by all who trade through one exchange."""
+    """One limit of the venue, shared by all clients of one exchange."""
 
     name: str
     limit: int
     left: int
     window_s: float
     used_by_client: int = 0
-    """What the requests of the one who asks used of the window."""
+    """Part of the window that was used by the client that calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateBudget:
-    """What is left of what the venue grants."""
+    """What is left of the venue's rate limits."""
 
     limits: tuple[RateLimit, ...] = field(default=())
-    """Those that were drawn on since the start."""
+    """The limits that were used since the start."""
     silent_s: float = 0.0
-    """How long the venue still asks for silence."""
+    """Seconds of the pause that the venue demands (Retry-After); 0 when there is none."""
     client: str = ""
-    """Who asks, as the connector knows it."""
+    """Name of the client that calls, as the connector knows it."""
     waiting: int = 0
-    """Requests of the one who asks that wait for their turn."""
+    """Requests of that client that are queued in the rate limiter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """A client's promise to be there: when it ends, the connector cancels that client's orders."""
+    """A client's lease: when it ends without a release, the connector cancels that client's orders."""
 
     client: str
-    """Who holds it, as the connector knows it."""
+    """Name of the client that holds it, as the connector knows it."""
     expires_ms: int
-    """UTC epoch milliseconds; 0 when it was given up."""
+    """UTC epoch milliseconds; 0 when it was released."""
     lapsed: bool = False
-    """It had ended before it was renewed: the client's orders were canceled, or are being."""
+    """It had ended before it was renewed: the client's orders were canceled, or are being canceled."""
     open_orders: int = 0
     """The client's orders that are open or in flight."""

@@ -1,18 +1,19 @@
-"""InMemoryExchange: the whole Exchange protocol in one object, for strategies' own tests.
+"""InMemoryExchange: the whole Exchange protocol in one object, for the tests of a strategy.
 
-Nothing moves by itself: `set_price` moves the market, `fill` makes a partial fill, `fail_next` breaks a call.
+Nothing moves on its own: `set_price` moves the market, `fill` makes a partial fill, `fail_next` makes a call fail.
 """
 
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Self, TypeVar
 
 from opensqt.model.account import Account, Position, PositionMode
-from opensqt.model.caller import caller
+from opensqt.model.client_context import current_client
 from opensqt.model.clock import Clock, now_ns
 from opensqt.model.errors import ExchangeError, InvalidRequest, Unreachable
 from opensqt.model.market import INTERVALS_MS, Candle, Price
@@ -20,14 +21,14 @@ from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
 from opensqt.model.venue import Capabilities, Check, ExchangeInfo, ExchangeStatus, RateBudget, SymbolRules
 from opensqt.testing.ledger import Ledger
-from opensqt.testing.venue import MemoryVenue
+from opensqt.testing.venue import InMemoryVenue
 
 A = TypeVar("A")
 T = TypeVar("T")
 
 
 def rules(symbol: str, *, price_step: str, quantity_step: str = "0.001", min_notional: str = "5") -> SymbolRules:
-    """Make the rules of a USDT symbol with Binance's usual fees."""
+    """Make the rules of a USDT symbol with Binance's regular fees."""
     return SymbolRules(
         symbol=symbol,
         base_asset=symbol.removesuffix("USDT"),
@@ -56,16 +57,16 @@ class _Failure:
 class InMemoryExchange:
     """An Exchange without a venue.
 
-    A resting order fills at its limit as soon as the other side's price reaches it; an order that crosses takes
-    what the touch holds, at the touch.
+    A resting order fills at its limit as soon as the other side's price crosses it. An order that crosses on arrival
+    takes the quantity of the best quote, at its price.
 
     Args:
-        symbols: Rules of what trades.
+        symbols: Rules of the symbols that trade.
         balance: Wallet balance at the start, in USDT.
         position_mode: One-way or hedge.
-        leverage: Of every symbol.
-        clock: UTC epoch nanoseconds; hand in your own to close candles without waiting.
-        feed_capacity: Updates that a reader of the orders stream may be behind before it overflows.
+        leverage: Leverage of every symbol.
+        clock: Returns UTC epoch nanoseconds; pass your own to close candles without waiting.
+        feed_capacity: Updates by which a reader of the orders stream may be behind before it overflows.
     """
 
     name = "memory"
@@ -93,11 +94,11 @@ class InMemoryExchange:
         )
         ledger = Ledger(rules_of, balance=balance, mode=position_mode, leverage=leverage)
         self._clock = clock
-        self._venue = MemoryVenue(rules_of, ledger, clock, orders_capacity=feed_capacity)
+        self._venue = InMemoryVenue(rules_of, ledger, clock, orders_capacity=feed_capacity)
         self._failures: list[_Failure] = []
-        self._sick = ""
+        self._unhealthy_reason = ""
 
-    # What a test does to the market and to the calls.
+    # Controls of a test: the market, and failures of calls.
 
     def set_price(
         self,
@@ -108,16 +109,16 @@ class InMemoryExchange:
         bid_quantity: Decimal = Decimal(100),
         ask_quantity: Decimal = Decimal(100),
     ) -> None:
-        """Move the market: resting orders that the new price reaches fill whole, at their limit.
+        """Move the market: resting orders that the new price crosses fill completely, at their limit.
 
         Args:
-            symbol: One of those that trade.
+            symbol: A symbol that trades.
             bid: Best bid.
             ask: Best ask, above the bid.
             bid_quantity: Base coins that a selling taker finds; refilled after each order.
             ask_quantity: Base coins that a buying taker finds; refilled after each order.
         """
-        self._venue.known(symbol)
+        self._venue.require_symbol(symbol)
         if not 0 < bid < ask:
             raise ValueError(f"bid {bid}, ask {ask}: expected 0 < bid < ask")
         now = self._clock()
@@ -137,28 +138,38 @@ class InMemoryExchange:
         return self._venue.fill(self._venue.find(ref), quantity)
 
     def add_candles(self, candles: Iterable[Candle]) -> None:
-        """Add candles of the past, oldest first, for history."""
+        """Add past candles, oldest first, for history."""
         self._venue.candles.add(candles)
 
     def fail_next(self, error: ExchangeError, *, on: str = "", times: int = 1, after: bool = False) -> None:
         """Make the next calls fail.
 
         Args:
-            error: What they raise.
-            on: The method's name, e.g. `place_order`; empty means any. In a batch, `place_order` and
+            error: The error that they raise.
+            on: Name of the method, e.g. `place_order`; empty means any. In a batch, `place_order` and
                 `cancel_order` fail single items.
-            times: How many calls.
-            after: Do what was asked and then fail, as when a reply is lost.
+            times: Number of calls.
+            after: Execute the call and then fail, as when a reply is lost.
         """
         self._failures.extend([_Failure(error, on, after)] * times)
 
+    def inject_gap(self) -> None:
+        """Send every reader the current state as a snapshot that is marked as a gap: updates may have been missed."""
+        self._venue.inject_gap()
+
+    def set_unhealthy(self, reason: str) -> None:
+        """Make `get_status` unhealthy for *reason*; an empty reason makes it healthy again."""
+        self._unhealthy_reason = reason
+
     def lose_continuity(self) -> None:
-        """Tell every reader that updates may have been missed, with the state as it now stands."""
-        self._venue.lose_continuity()
+        """Call `inject_gap`. Deprecated: the old name, for one release."""
+        warnings.warn("lose_continuity is inject_gap now", DeprecationWarning, stacklevel=2)
+        self.inject_gap()
 
     def fall_sick(self, reason: str) -> None:
-        """Make `get_status` unhealthy for *reason*; an empty one heals it."""
-        self._sick = reason
+        """Call `set_unhealthy`. Deprecated: the old name, for one release."""
+        warnings.warn("fall_sick is set_unhealthy now", DeprecationWarning, stacklevel=2)
+        self.set_unhealthy(reason)
 
     # The Exchange protocol.
 
@@ -170,7 +181,7 @@ class InMemoryExchange:
         await self.close()
 
     async def start(self) -> None:
-        """See `Exchange`; here it only fails when told to."""
+        """See `Exchange`. It fails only after `fail_next`."""
         await self._call("start", lambda: None)
 
     async def close(self) -> None:
@@ -178,7 +189,7 @@ class InMemoryExchange:
         self._venue.close(Unreachable("the exchange was closed"))
 
     async def place_order(self, request: OrderRequest) -> Order:
-        """See `Exchange`. The same id with the same content answers the order as it now stands."""
+        """See `Exchange`. The same id with the same content returns the order in its current state."""
         return await self._call("place_order", lambda: self._venue.place(request))
 
     async def batch_place_orders(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
@@ -189,7 +200,7 @@ class InMemoryExchange:
         )
 
     async def cancel_order(self, ref: OrderRef) -> Order:
-        """See `Exchange`. A closed order is answered as it ended."""
+        """See `Exchange`. A closed order is returned as it ended."""
         return await self._call("cancel_order", lambda: self._venue.cancel(ref))
 
     async def batch_cancel_orders(self, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
@@ -241,7 +252,7 @@ class InMemoryExchange:
             if not 1 <= limit <= 1000:
                 raise InvalidRequest(f"limit {limit}: expected 1 to 1000")
             return self._venue.candles.history(
-                self._venue.known(symbol), _interval(interval), limit=limit, start_ms=start_ms, end_ms=end_ms
+                self._venue.require_symbol(symbol), _interval(interval), limit=limit, start_ms=start_ms, end_ms=end_ms
             )
 
         return await self._call("get_historical_klines", history)
@@ -254,31 +265,35 @@ class InMemoryExchange:
         """See `Exchange`."""
 
         def fills() -> list[Fill]:
-            self._venue.known(symbol)
+            self._venue.require_symbol(symbol)
             return [fill for fill in self._venue.fills if fill.symbol == symbol and fill.event_time_ms >= since_ms]
 
         return await self._call("list_fills", fills)
 
     async def get_status(self) -> ExchangeStatus:
         """See `Exchange`."""
-        return ExchangeStatus(checks=(Check(name="venue", ok=not self._sick, reason=self._sick),))
+        return ExchangeStatus(
+            checks=(Check(name="venue", ok=not self._unhealthy_reason, reason=self._unhealthy_reason),)
+        )
 
     async def get_rate_budget(self) -> RateBudget:
         """See `Exchange`. Nothing is limited here."""
-        return RateBudget(client=caller())
+        return RateBudget(client=current_client())
 
     def subscribe_price(self, symbol: str, *, cursor: Cursor | None = None) -> Stream[Price]:
         """See `Exchange`."""
-        return self._venue.price_feeds[self._venue.known(symbol)].subscribe(cursor=cursor)
+        return self._venue.price_feeds[self._venue.require_symbol(symbol)].subscribe(cursor=cursor)
 
     def subscribe_orders(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[OrderUpdate]:
         """See `Exchange`."""
-        self._venue.known(symbol, all_too=True)
+        self._venue.require_symbol(symbol, all_too=True)
         return self._venue.order_feed.subscribe(cursor=cursor, where=lambda update: symbol in ("", update.order.symbol))
 
     def subscribe_klines(self, symbol: str, interval: str, *, cursor: Cursor | None = None) -> Stream[Candle]:
         """See `Exchange`."""
-        return self._venue.candles.feed(self._venue.known(symbol), _interval(interval)).subscribe(cursor=cursor)
+        return self._venue.candles.feed_for(self._venue.require_symbol(symbol), _interval(interval)).subscribe(
+            cursor=cursor
+        )
 
     def subscribe_account(self, *, cursor: Cursor | None = None) -> Stream[Account]:
         """See `Exchange`."""
@@ -286,17 +301,17 @@ class InMemoryExchange:
 
     def subscribe_positions(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[Position]:
         """See `Exchange`."""
-        self._venue.known(symbol, all_too=True)
+        self._venue.require_symbol(symbol, all_too=True)
         return self._venue.position_feed.subscribe(cursor=cursor, where=lambda one: symbol in ("", one.symbol))
 
     async def _call(self, operation: str, do: Callable[[], T]) -> T:
-        # A real exchange always lets others run before it answers.
+        # A real exchange always yields to other tasks before it returns.
         await asyncio.sleep(0)
         return self._or_fail(operation, do)
 
-    def _item(self, operation: str, do: Callable[[A], Order], asked: A) -> Order | ExchangeError:
+    def _item(self, operation: str, do: Callable[[A], Order], item: A) -> Order | ExchangeError:
         try:
-            return self._or_fail(operation, lambda: do(asked))
+            return self._or_fail(operation, lambda: do(item))
         except ExchangeError as error:
             return error
 

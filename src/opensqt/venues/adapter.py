@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, Position
-from opensqt.model.caller import caller
+from opensqt.model.client_context import current_client
 from opensqt.model.errors import ExchangeError, InvalidRequest, OrderNotFound, Unreachable, Unsupported, VenueError
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
@@ -249,7 +249,7 @@ class VenueAdapter:
 
     async def get_rate_budget(self) -> RateBudget:
         """Tell what is left of what the venue grants."""
-        client = caller()
+        client = current_client()
         snapshot = self._rate_limiter.snapshot(client)
         limits = [
             RateLimit(

@@ -7,11 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from opensqt.model.content import content
+from opensqt.model.content import without_times
 from opensqt.model.market import Price
 
 PRICE = Price(symbol="BTCUSDT", bid=Decimal("1.0"), ask=Decimal(2), event_time_ms=5, received_ns=6)
-told = content(Price)
+told = without_times(Price)
 
 
 def test_when_a_message_was_told_is_not_its_content() -> None:

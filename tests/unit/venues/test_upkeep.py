@@ -7,7 +7,7 @@ import asyncio
 import ccxt
 import pytest
 
-from opensqt.model.caller import OURSELVES, caller, on_behalf_of
+from opensqt.model.client_context import INTERNAL, current_client, on_behalf_of
 from opensqt.venues.health import BackgroundTasks, Health
 from opensqt.venues.ratelimit import limiter as budget
 from opensqt.venues.ratelimit.window import Lane
@@ -62,11 +62,11 @@ async def test_a_task_takes_nothing_over_from_the_call_that_started_it() -> None
     told: list[object] = []
 
     async def work() -> None:
-        told.extend((caller(), budget._lane.get()))
+        told.extend((current_client(), budget._lane.get()))
 
     with on_behalf_of("alice"), budget.in_lane(Lane.ORDER):
         await BackgroundTasks(Health("binance")).start("rules", work(), lasting=False)
-    assert told == [OURSELVES, Lane.QUERY]
+    assert told == [INTERNAL, Lane.QUERY]
 
 
 async def test_a_passing_task_that_failed_is_forgiven_when_it_succeeds() -> None:

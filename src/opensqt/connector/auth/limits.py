@@ -11,7 +11,7 @@ from opensqt.connector.auth.clients import UNLIMITED, Limits
 from opensqt.connector.auth.roles import Access
 from opensqt.connector.orders.intent import Barred
 from opensqt.connector.orders.journal import JournalError
-from opensqt.model.caller import caller
+from opensqt.model.client_context import current_client
 from opensqt.model.errors import ExchangeError, OrderDenied, PermissionDenied, RateLimited, Unreachable
 from opensqt.model.market import Price
 from opensqt.model.order import OrderRef, OrderRequest, OrderType, Side, TimeInForce
@@ -56,7 +56,7 @@ class OrderLimits:
 
         Nothing is waited for between the count of open orders and the answer, so hand it on to the desk at once.
         """
-        client = caller()
+        client = current_client()
         limits = self._limits(client)
         if limits is UNLIMITED:
             return [*requests]
@@ -70,7 +70,7 @@ class OrderLimits:
 
     async def to_cancel(self, refs: Sequence[OrderRef]) -> list[OrderRef | ExchangeError]:
         """Answer for each order that the current caller wants canceled its name, or why it may not."""
-        client = caller()
+        client = current_client()
         limits = self._limits(client)
         if limits is UNLIMITED:
             return [*refs]
@@ -93,7 +93,7 @@ class OrderLimits:
         Raises:
             PermissionDenied: It may not.
         """
-        client = caller()
+        client = current_client()
         limits = self._limits(client)
         verdict = _symbol(client, limits, symbol)
         if verdict is None and not limits.cancel_others:

@@ -11,7 +11,7 @@ from opensqt.connector.orders.intent import BY_ANOTHER, Barred, Intent, Outcome,
 from opensqt.connector.orders.journal import Journal, JournalError, Record, State
 from opensqt.connector.orders.ownership import OwnOrders
 from opensqt.connector.tasks import Tasks
-from opensqt.model.caller import OURSELVES, caller, on_behalf_of
+from opensqt.model.client_context import INTERNAL, current_client, on_behalf_of
 from opensqt.model.errors import (
     AccessError,
     BackOff,
@@ -120,7 +120,7 @@ class OrderDesk:
     ) -> list[Outcome]:
         """Place several orders in one go; as `place`, but each failure is an item of the answer."""
         # Nothing is waited for here: what was judged a moment ago still holds when it is admitted.
-        client = caller()
+        client = current_client()
         refusal = self._refusal(client)
         answers: list[Intent | ExchangeError] = []
         fresh: list[Intent] = []
@@ -321,7 +321,7 @@ class OrderDesk:
 
     def _spawn_resolution(self, intent: Intent, sent_ns: int, cause: Exception) -> None:
         intent.status = OrderStatus.UNKNOWN
-        with on_behalf_of(OURSELVES):
+        with on_behalf_of(INTERNAL):
             self._tasks.spawn("resolving", self._resolve_until_proven(intent, sent_ns, cause))
 
     async def _resolve_until_proven(self, intent: Intent, sent_ns: int, cause: Exception) -> None:

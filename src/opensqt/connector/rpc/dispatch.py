@@ -22,7 +22,7 @@ from opensqt.connector.auth.roles import REQUIRED, Access, permit, plain_name
 from opensqt.connector.health import STOPPING
 from opensqt.connector.metrics.registry import Metrics
 from opensqt.connector.orders.outcomes import outcomes
-from opensqt.model.caller import on_behalf_of
+from opensqt.model.client_context import on_behalf_of
 from opensqt.model.errors import ExchangeError, InvalidRequest, RateLimited, TokenRefused, Unreachable
 from opensqt.telemetry import logging
 from opensqt.wire import errors as wire_errors

@@ -9,7 +9,7 @@ from opensqt.connector.auth.limits import OrderLimits
 from opensqt.connector.orders.cancel_all import CancelAll
 from opensqt.connector.orders.manager import OrderDesk
 from opensqt.connector.rpc.dispatch import Context, Handler
-from opensqt.model.caller import caller
+from opensqt.model.client_context import current_client
 from opensqt.model.errors import ExchangeError, InvalidRequest, Unreachable
 from opensqt.model.exchange import Exchange
 from opensqt.model.market import INTERVALS_MS
@@ -220,7 +220,9 @@ def check_interval(interval: str) -> str:
 
 def _note(symbol: str, *orders: str) -> None:
     """Have the trace of this call say what it is about."""
-    tracing.note({"opensqt.client": caller(), "opensqt.symbol": symbol, "opensqt.client_order_id": ",".join(orders)})
+    tracing.note(
+        {"opensqt.client": current_client(), "opensqt.symbol": symbol, "opensqt.client_order_id": ",".join(orders)}
+    )
 
 
 def _check_size(items: int) -> None:

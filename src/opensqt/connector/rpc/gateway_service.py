@@ -8,7 +8,7 @@ from opensqt.connector.health import HealthMonitor
 from opensqt.connector.orders.lease_keeper import LeaseKeeper
 from opensqt.connector.orders.manager import OrderDesk
 from opensqt.connector.rpc.dispatch import Context, Handler
-from opensqt.model.caller import caller
+from opensqt.model.client_context import current_client
 from opensqt.model.errors import InvalidRequest
 from opensqt.model.exchange import Exchange
 from opensqt.proto import gateway_service_pb2 as pb
@@ -41,7 +41,7 @@ class GatewayCalls:
         return gateway_codec.encode_budget(await self._exchange.get_rate_budget())
 
     async def _heartbeat(self, request: pb.HeartbeatRequest, _context: Context) -> pb.HeartbeatResponse:
-        return gateway_codec.encode_lease(await self._leases.beat(caller(), request.ttl_ms))
+        return gateway_codec.encode_lease(await self._leases.beat(current_client(), request.ttl_ms))
 
     async def _list_fills(self, request: pb.ListFillsRequest, _context: Context) -> pb.ListFillsResponse:
         symbol = requests.decode_symbol(request.symbol)

@@ -10,11 +10,11 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from opensqt.model.content import content
+from opensqt.model.content import without_times
 from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, OrderUpdate
 
 _ZERO = Decimal(0)
-_told = content(Order)
+_told = without_times(Order)
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Generic, TypeVar
 
-from opensqt.model.content import content
+from opensqt.model.content import without_times
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.streams.feed import Feed
 from opensqt.telemetry.logging import get_logger, redact
@@ -19,7 +19,7 @@ _CHECKS_PER_PERIOD = 4
 """How often a topic that stalled is asked about in the time after which it counts as silent."""
 _CHECK_TIMEOUT_S = 2.0
 """What the venue is given to say whether there is newer data."""
-_CONTENT: dict[type[Any], Callable[[Any], Any]] = {kind: content(kind) for kind in (Price, Candle)}
+_CONTENT: dict[type[Any], Callable[[Any], Any]] = {kind: without_times(kind) for kind in (Price, Candle)}
 T = TypeVar("T", bound=Price | Candle)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from opensqt.model.caller import OURSELVES, caller
+from opensqt.model.client_context import INTERNAL, current_client
 from opensqt.model.errors import RateLimited
 from opensqt.model.order_gate import Departure, departure
 from opensqt.venues.ratelimit.policy import RateLimitPolicy, Request
@@ -95,7 +95,7 @@ class RateLimiter:
         self._paused_until_s = -inf
         self._timer: asyncio.TimerHandle | None = None
 
-    def snapshot(self, client: str = OURSELVES) -> LimiterSnapshot:
+    def snapshot(self, client: str = INTERNAL) -> LimiterSnapshot:
         """Return the state of every limit, and a client's part in it."""
         now_s = self._clock_s()
         windows = {
@@ -127,7 +127,7 @@ class RateLimiter:
         if leaving is not None and (refusal := leaving.refusal) is not None:
             raise refusal
         cost = {self._window(name): amount for name, amount in self._policy.cost(request).items() if amount}
-        lane, client = _lane.get(), caller()
+        lane, client = _lane.get(), current_client()
         self._check_queue(client, lane, cost)
         permit = _Permit()
         queued = self._queue.add(lane, client, cost, self._clock_s(), permit.grant)
@@ -161,7 +161,7 @@ class RateLimiter:
 
     def _check_queue(self, client: str, lane: Lane, cost: Mapping[Window, int]) -> None:
         # Internal requests are sent one after the other, so their queue needs no limit.
-        if client == OURSELVES or (queued := self._queue.queued_by(client, lane)) < _MAX_QUEUED:
+        if client == INTERNAL or (queued := self._queue.queued_by(client, lane)) < _MAX_QUEUED:
             return
         ahead_s = max(
             (queued * amount * window.limit.window_s / window.limit.amount for window, amount in cost.items()),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from math import inf
 
-from opensqt.model.caller import OURSELVES
+from opensqt.model.client_context import INTERNAL
 from opensqt.venues.ratelimit.window import Lane, Window
 
 _INTERNAL_WEIGHT = 4
@@ -45,7 +45,7 @@ class QueuedRequest:
     def sort_key(self, now_s: float) -> _SortKey:
         """Return its priority; the least goes first."""
         used = max((window.used_by(self.owner, now_s) / window.limit.amount for window in self.cost), default=0.0)
-        return self.lane, used / (_INTERNAL_WEIGHT if self.client == OURSELVES else 1), self.number
+        return self.lane, used / (_INTERNAL_WEIGHT if self.client == INTERNAL else 1), self.number
 
     def delays_s(self, now_s: float) -> dict[Window, float]:
         """Return the seconds until each of its limits has capacity, at the earliest."""
@@ -53,7 +53,7 @@ class QueuedRequest:
 
     def fair_delays_s(self, now_s: float, active: Collection[Owner]) -> dict[Window, float]:
         """Return the seconds until each of its limits has capacity beyond what is reserved for other clients."""
-        if self.client == OURSELVES or self.lane is Lane.CANCEL:
+        if self.client == INTERNAL or self.lane is Lane.CANCEL:
             return {}
         return {
             window: window.fair_delay_s(amount, self.lane, now_s, self.owner, active)
@@ -91,7 +91,7 @@ class FairQueue:
         """Queue a request."""
         request = QueuedRequest(next(self._numbers), lane, client, cost, on_granted)
         self._flows.setdefault(request.flow, deque()).append(request)
-        if client != OURSELVES:
+        if client != INTERNAL:
             self._last_request_s.pop(request.owner, None)
             self._last_request_s[request.owner] = now_s
         return request

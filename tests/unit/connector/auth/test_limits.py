@@ -13,7 +13,7 @@ from opensqt.connector.auth.clients import ClientEntry, Clients
 from opensqt.connector.auth.limits import OrderLimits
 from opensqt.connector.auth.roles import Access
 from opensqt.connector.orders.intent import Barred
-from opensqt.model.caller import on_behalf_of
+from opensqt.model.client_context import on_behalf_of
 from opensqt.model.errors import ExchangeError, OrderDenied, PermissionDenied, RateLimited, Unreachable
 from opensqt.model.market import Price
 from opensqt.model.order import OrderRef, OrderRequest, OrderType, Side, TimeInForce

@@ -11,7 +11,7 @@ from opensqt.connector.orders.journal import MEMORY, Journal
 from opensqt.connector.orders.manager import OrderDesk
 from opensqt.connector.orders.resolve import resolve
 from opensqt.connector.tasks import Tasks
-from opensqt.model.caller import on_behalf_of
+from opensqt.model.client_context import on_behalf_of
 from opensqt.model.errors import InsufficientMargin, OrderNotFound, OutcomeUnknown, RateLimited, Unreachable
 from opensqt.model.order import Order, OrderRef, OrderRequest, Side
 from opensqt.testing.exchange import InMemoryExchange

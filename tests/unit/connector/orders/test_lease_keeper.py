@@ -13,7 +13,7 @@ from opensqt.connector.orders.leases import Leases
 from opensqt.connector.orders.manager import OrderDesk
 from opensqt.connector.orders.resolver import Resolver
 from opensqt.connector.tasks import Tasks
-from opensqt.model.caller import on_behalf_of
+from opensqt.model.client_context import on_behalf_of
 from opensqt.model.errors import Unreachable
 from opensqt.model.order import OrderRequest, Side
 from opensqt.testing.exchange import InMemoryExchange

@@ -11,7 +11,7 @@ from opensqt.connector.orders.manager import OrderDesk
 from opensqt.connector.orders.ownership import OwnOrders
 from opensqt.connector.orders.resolve import resolve
 from opensqt.connector.tasks import Tasks
-from opensqt.model.caller import on_behalf_of
+from opensqt.model.client_context import on_behalf_of
 from opensqt.model.errors import DuplicateOrder, InsufficientMargin, OutcomeUnknown, Unreachable
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, Side
 from opensqt.testing.exchange import InMemoryExchange
@@ -126,7 +126,7 @@ async def test_an_end_that_a_gap_swallowed_while_the_order_was_in_flight_is_foun
     own.admit("maker", asked("a"))
     acknowledged = await venue.place_order(asked("a"))
     await venue.cancel_order(ref("a"))
-    venue.lose_continuity()
+    venue.inject_gap()
     snapshots = own._snapshots
     await eventually(lambda: own._snapshots > snapshots)
     own.settle("a", acknowledged)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opensqt.model.caller import on_behalf_of
+from opensqt.model.client_context import on_behalf_of
 from opensqt.model.errors import ExchangeError, OrderDenied, RateLimited
 from opensqt.model.order_gate import departing, through
 from opensqt.venues.ratelimit.limiter import RateLimiter, in_lane

@@ -14,11 +14,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opensqt.model.caller import OURSELVES
+from opensqt.model.client_context import INTERNAL
 from opensqt.venues.ratelimit.queue import FairQueue, QueuedRequest
 from opensqt.venues.ratelimit.window import Lane, Limit, Window
 
-CLIENTS = ("a", "b", "c", OURSELVES)
+CLIENTS = ("a", "b", "c", INTERNAL)
 _TAKES_S = 0.01
 
 
@@ -174,9 +174,9 @@ def test_internal_requests_weigh_as_much_as_four_clients() -> None:
     """F16: the queries that keep orders and positions true run though eight clients use all that is left."""
     rig = QueueRig(Limit(120, 1.0, shared=False))
     floods = [flood(f"client{number}", 100) for number in range(8)]
-    rig.play([*(arrival for one in floods for arrival in one), *flood(OURSELVES, 200)])
+    rig.play([*(arrival for one in floods for arrival in one), *flood(INTERNAL, 200)])
     used = rig.counts(until_s=0.9)
-    assert used[OURSELVES] >= 40
+    assert used[INTERNAL] >= 40
     assert min(used[f"client{number}"] for number in range(8)) >= 9
 
 
