@@ -60,7 +60,7 @@ async def test_the_token_tells_who_we_are(tmp_path: Path) -> None:
 
 async def test_a_token_that_is_not_known_is_refused_at_the_start(tmp_path: Path) -> None:
     async with guarded(tmp_path, PAGE) as made:
-        with pytest.raises(TokenRefused, match="does not let this client in"):
+        with pytest.raises(TokenRefused, match="refuses this client"):
             async with let_in(made, "stranger"):
                 pytest.fail("let in")
 

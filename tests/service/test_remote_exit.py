@@ -31,7 +31,7 @@ async def test_a_refused_token_ends_a_command_with_code_3(command: str, tmp_path
         code, said = await run_program("-m", *COMMANDS[command], env=env)
     assert code == 3
     assert said.splitlines()[-1] == (
-        f"error: connector 127.0.0.1:{port} does not let this client in: the token is not known;"
+        f"error: connector 127.0.0.1:{port} refuses this client: the token is not known;"
         " check CONNECTOR_TOKEN (exchanges.remote.token) or the client certificate"
     )
     assert "canary" not in said

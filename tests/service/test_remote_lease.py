@@ -113,7 +113,7 @@ async def test_a_lease_that_could_not_be_renewed_in_time_is_not_held_but_not_tak
         async with RemoteLease(heartbeat, 0.2) as lease:
             reachable = False
             await eventually(lambda: not lease.held)
-            await eventually(lambda: any("may have run out" in line["event"] for line in logs))
+            await eventually(lambda: any("may have expired" in line["event"] for line in logs))
             reachable = True
             await eventually(lambda: lease.held)
     assert any("held again" in line["event"] for line in logs)

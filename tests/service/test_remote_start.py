@@ -10,7 +10,7 @@ import pytest
 import structlog
 from grpc_health.v1 import health_pb2
 
-from opensqt.client.backoff import Patience
+from opensqt.client.backoff import RetryPolicy
 from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import RemoteSettings
 from opensqt.model.errors import ConfigError, ConnectorUnavailable, PermissionDenied, TokenRefused, Unreachable
@@ -45,7 +45,7 @@ async def test_fewer_attempts_may_be_asked_for() -> None:
 
 
 def test_the_waits_are_1_to_60_seconds() -> None:
-    assert [Patience().wait_s(attempt) for attempt in range(1, 10)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert [RetryPolicy().delay_s(attempt) for attempt in range(1, 10)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
 async def test_ten_attempts_are_made_and_each_is_told_by_its_number() -> None:
@@ -123,7 +123,7 @@ async def test_what_waiting_does_not_mend_fails_at_once(code: grpc.StatusCode, e
 
 async def test_another_server_is_not_taken_for_a_connector() -> None:
     async with serving() as port:
-        with pytest.raises(ConnectorUnavailable, match="what answers there is no exchange-connector"):
+        with pytest.raises(ConnectorUnavailable, match="another program than exchange-connector listens there"):
             await remote(port).start()
 
 
@@ -151,7 +151,7 @@ async def test_a_token_that_the_connector_does_not_know_is_told_at_the_start() -
     """Health answers anybody, so the start makes a call that asks who we are."""
     connector = ScriptedConnector()
     connector.script("GetStatus", TokenRefused("this token is not in the clients file"))
-    with pytest.raises(TokenRefused, match=r"does not let this client in: this token .*check CONNECTOR_TOKEN"):
+    with pytest.raises(TokenRefused, match=r"refuses this client: this token .*check CONNECTOR_TOKEN"):
         async with connected(connector):
             pytest.fail("connected")
     assert len(connector.received["GetStatus"]) == 1

@@ -1,4 +1,4 @@
-"""The attempts to reach a connector: counted, told one by one, and shared by all who lost the same connection."""
+"""Reconnection to a connector: attempts are counted, logged, and shared by all streams that lost the connection."""
 
 from __future__ import annotations
 
@@ -12,89 +12,90 @@ from opensqt.service.backoff import exponential_s
 from opensqt.telemetry.logging import get_logger
 
 _BACKOFF_S = 1.0, 60.0
-_LASTING_S = 5.0
-"""A connector that is there for less between two failures is not back; one that restarts every minute is, each time."""
+_STABLE_AFTER_S = 5.0
+"""A connection that lasts less than this does not end an outage; a connector that restarts each minute does, each
+time."""
 
 log = get_logger("remote")
 
 
 class NotReady(Exception):
-    """The connector can't be used yet; trying again may help."""
+    """The connector can't be used yet; a retry may help."""
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How often something is tried, and how long the waits between are."""
+class RetryPolicy:
+    """Number of attempts, and the delays between them."""
 
     attempts: int = 10
     scale: float = 1.0
-    """Multiplies the waits."""
+    """Factor of the delays."""
 
-    def wait_s(self, attempt: int) -> float:
-        """Answer how long to wait after a failed attempt: 1, 2, 4, 8, 16, 32, 60, 60, 60 s."""
+    def delay_s(self, attempt: int) -> float:
+        """Return the delay after a failed attempt: 1, 2, 4, 8, 16, 32, 60, 60, 60 s, times the scale."""
         return exponential_s(attempt, *_BACKOFF_S) * self.scale
 
-    def told(self, attempt: int, what: str, error: ExchangeError) -> str:
-        """Say in one line that an attempt failed, and what comes next."""
-        then = "giving up" if attempt >= self.attempts else f"next in {self.wait_s(attempt):g} s"
-        return f"attempt {attempt} of {self.attempts} to {what} failed: {error}; {then}"
+    def describe_failure(self, attempt: int, action: str, error: ExchangeError) -> str:
+        """Return the log line of a failed attempt: the error, and when the next attempt follows."""
+        then = "giving up" if attempt >= self.attempts else f"next in {self.delay_s(attempt):g} s"
+        return f"attempt {attempt} of {self.attempts} to {action} failed: {error}; {then}"
 
 
-def lasted(since: float) -> bool:
-    """Say whether what was reached at *since* (monotonic) has lasted, so that a failure now begins a new count."""
-    return time.monotonic() - since > _LASTING_S
+def was_stable(since: float) -> bool:
+    """Return whether a connection made at *since* (monotonic) lasted long enough to start a new count of failures."""
+    return time.monotonic() - since > _STABLE_AFTER_S
 
 
-class Recovery:
-    """One series of attempts for one connection, however many wait for it.
+class Reconnect:
+    """Reconnects one connection; all streams that wait for it share the attempts.
 
     Args:
-        address: The connector's, for the log.
-        patience: How many attempts, how far apart.
-        reach: One attempt; raises `NotReady` when it failed.
+        address: Address of the connector, for the log.
+        retry_policy: Number of attempts and their delays.
+        connect: Makes one attempt; raises `NotReady` when it failed.
     """
 
-    def __init__(self, address: str, patience: Patience, reach: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, address: str, retry_policy: RetryPolicy, connect: Callable[[], Awaitable[None]]) -> None:
         self._address = address
-        self._patience = patience
-        self._reach = reach
+        self._retry_policy = retry_policy
+        self._connect = connect
         self._failures = 0
-        self._reached = time.monotonic()
-        self._series: asyncio.Task[str] | None = None
+        self._connected_at = time.monotonic()
+        self._task: asyncio.Task[str] | None = None
 
     async def wait(self, error: ExchangeError) -> str:
-        """Wait for the connector in the series under way, or begin one because of *error*.
+        """Wait until the connector is reached again; start the attempts because of *error* if none are running.
 
         Returns:
-            Empty when the connector answers again, else why the last attempt failed.
+            Empty when the connector responds again, else the reason why the last attempt failed.
         """
-        if self._series is None or self._series.done():
-            self._series = asyncio.create_task(self._attempt(error), name="reconnect")
-        return await asyncio.shield(self._series)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._attempt(error), name="reconnect")
+        return await asyncio.shield(self._task)
 
     async def close(self) -> None:
-        """End a series under way; who waits for it is cancelled."""
-        series, self._series = self._series, None
-        if series is not None and not series.done():
-            series.cancel()
-            await asyncio.wait({series})
+        """Cancel running attempts; the streams that wait for them are cancelled too."""
+        task, self._task = self._task, None
+        if task is not None and not task.done():
+            task.cancel()
+            await asyncio.wait({task})
 
     async def _attempt(self, error: ExchangeError) -> str:
-        if lasted(self._reached):
+        if was_stable(self._connected_at):
             self._failures = 0
         while True:
             self._failures += 1
-            text = self._patience.told(self._failures, f"reach the connector at {self._address}", error)
-            log.warning(text, attempt=self._failures, attempts=self._patience.attempts)
-            if self._failures >= self._patience.attempts:
+            text = self._retry_policy.describe_failure(self._failures, f"reach the connector at {self._address}", error)
+            log.warning(text, attempt=self._failures, attempts=self._retry_policy.attempts)
+            if self._failures >= self._retry_policy.attempts:
                 self._failures = 0
                 return str(error)
-            await asyncio.sleep(self._patience.wait_s(self._failures))
+            await asyncio.sleep(self._retry_policy.delay_s(self._failures))
             try:
-                await self._reach()
+                await self._connect()
             except NotReady as again:
                 error = Unreachable(str(again))
             else:
-                self._reached = time.monotonic()
-                log.info("the connector answers again", address=self._address)
+                self._connected_at = time.monotonic()
+                log.info("the connector responds again", address=self._address)
                 return ""

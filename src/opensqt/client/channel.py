@@ -1,4 +1,4 @@
-"""The connection to a connector: opened with ten attempts, called with deadlines, never repeating what is unsafe."""
+"""The connection to a connector: ten attempts to open it, deadlines for calls, retries only where they are safe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
-from opensqt.client.backoff import NotReady, Patience, Recovery
+from opensqt.client.backoff import NotReady, Reconnect, RetryPolicy
 from opensqt.client.tracing import traced
 from opensqt.config.remote import RemoteSettings, read_certificates
 from opensqt.model.errors import (
@@ -34,7 +34,7 @@ _CALL_BACKOFF_S = 0.05, 1.0
 
 _OPTIONS: tuple[options.Option, ...] = (
     *options.CHANNEL_OPTIONS,
-    # How long to wait is decided here, by attempts that are counted and logged, so the channel itself tries soon.
+    # The retry policy is applied here, with attempts that are counted and logged, so the channel itself retries soon.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
     # By default all channels of a process to one address share a connection and its back-off: an attempt would end with
@@ -47,11 +47,11 @@ _READY = grpc.ChannelConnectivity.READY
 log = get_logger("remote")
 
 
-class Link:
+class ConnectorChannel:
     """One channel to one connector.
 
     Args:
-        settings: Where it is, who we are to it, and how patiently it is asked.
+        settings: Address of the connector, identity of the client, retry policy.
 
     Raises:
         ConfigError: A certificate file can't be read.
@@ -59,7 +59,7 @@ class Link:
 
     def __init__(self, settings: RemoteSettings) -> None:
         self.address = settings.base_url
-        self.patience = Patience(settings.attempts, settings.retry_scale)
+        self.retry_policy = RetryPolicy(settings.attempts, settings.retry_scale)
         self.deadline_s = settings.deadline_s
         self._identity = _identity(settings)
         self._credentials = _credentials(settings)
@@ -67,35 +67,35 @@ class Link:
         self._channel: grpc.aio.Channel | None = None
         self._exchange: Any = None
         self._gateway: Any = None
-        self._recovery = Recovery(self.address, self.patience, self._answers)
+        self._reconnect = Reconnect(self.address, self.retry_policy, self._check_reachable)
 
     @property
     def exchange(self) -> Any:
         """The stub of ExchangeService."""
-        return self._opened(self._exchange)
+        return self._require_open(self._exchange)
 
     @property
     def gateway(self) -> Any:
         """The stub of GatewayService."""
-        return self._opened(self._gateway)
+        return self._require_open(self._gateway)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """Answer what goes with one call: who we are, and the trace that it belongs to."""
+        """Return the metadata of one call: the client's identity, and the trace that the call belongs to."""
         return self._identity + tracing.outgoing()
 
     async def open(self) -> None:
-        """Connect, and wait until the connector says that it is serving and knows us.
+        """Connect, and wait until the connector is serving and accepts this client.
 
         Raises:
-            ConnectorUnavailable: The last attempt failed too, or something else answers there.
-            AccessError: The connector does not take the token or the certificate.
+            ConnectorUnavailable: The last attempt failed too, or another program listens there.
+            AccessError: The connector refuses the token or the certificate.
         """
         await self.close()
         try:
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type(NotReady),
-                stop=stop_after_attempt(self.patience.attempts),
-                wait=lambda state: self.patience.wait_s(state.attempt_number),
+                stop=stop_after_attempt(self.retry_policy.attempts),
+                wait=lambda state: self.retry_policy.delay_s(state.attempt_number),
                 after=self._log_failure,
                 reraise=True,
             ):
@@ -103,8 +103,8 @@ class Link:
                     await self._attempt()
         except NotReady as error:
             raise ConnectorUnavailable(
-                f"connector {self.address}: not ready after {self.patience.attempts} attempts ({error});"
-                f" {_advice(str(error), tls=self._credentials is not None)}"
+                f"connector {self.address}: not ready after {self.retry_policy.attempts} attempts ({error});"
+                f" {hint_for(str(error), tls=self._credentials is not None)}"
             ) from None
         log.info("connected to the connector", address=self.address)
 
@@ -112,41 +112,44 @@ class Link:
         """Close the channel; calls in flight end. Idempotent."""
         channel, self._channel = self._channel, None
         self._exchange = self._gateway = None
-        await self._recovery.close()
+        await self._reconnect.close()
         if channel is not None:
             await channel.close()
 
     async def recover(self, error: ExchangeError) -> bool:
-        """Wait for the connector, with all others of this link, where it is what failed.
+        """Wait until the connector is reached again, if it is the connector that failed.
+
+        All streams of this channel share one series of attempts.
 
         Args:
-            error: What the caller met.
+            error: The error of the stream's call.
 
         Returns:
-            True when it answers again; False when it is well and serving, so that the trouble is the caller's own.
+            True when the connector responds again; False when it is serving all the time, so that the failure
+            concerns the stream only.
 
         Raises:
             ConnectorUnavailable: The last attempt failed too.
         """
-        if self._opened(self._channel).get_state() is _READY and await self._serves():
+        if self._require_open(self._channel).get_state() is _READY and await self._is_serving():
             return False
-        if why := await self._recovery.wait(error):
+        if reason := await self._reconnect.wait(error):
             raise ConnectorUnavailable(
-                f"connector {self.address}: not reached again in {self.patience.attempts} attempts ({why})"
+                f"connector {self.address}: not reached again in {self.retry_policy.attempts} attempts ({reason})"
             )
         return True
 
     async def call(self, method: Any, request: Any, *, placing: bool = False, deadline_s: float | None = None) -> Any:
-        """Make one unary call within the deadline, again when that is safe and may help.
+        """Make one unary call within the deadline, and retry it where that is safe and may help.
 
         Args:
-            method: Of a stub.
-            request: Its message; a repeat sends the very same.
-            placing: Whether it places or cancels: then a lost answer is OutcomeUnknown, never Unreachable.
-            deadline_s: Instead of the settings' own.
+            method: Method of a stub.
+            request: Its message; a retry sends the very same.
+            placing: Whether it places or cancels orders: a lost response is OutcomeUnknown then, never Unreachable.
+            deadline_s: Overrides the deadline of the settings.
 
         Raises:
-            ExchangeError: What the connector told, or what became of the call.
+            ExchangeError: The connector's error, or the failure of the call.
         """
         deadline = time.monotonic() + (deadline_s or self.deadline_s)
         backoff = Backoff(*_CALL_BACKOFF_S)
@@ -166,16 +169,16 @@ class Link:
                     error, OutcomeUnknown if placing else Unreachable
                 )
             lost = error if isinstance(error, OutcomeUnknown) else lost
-            # After a lost answer only the connector's word on this very order proves what became of it: it answers
-            # a repeated id with the first outcome. Being refused for something else proves nothing.
+            # After a lost response only the connector's report on this very order proves its outcome: the connector
+            # returns the first outcome for a repeated id. A refusal for another reason proves nothing.
             pause = backoff.next_s()
             if not again or time.monotonic() + pause >= deadline:
                 raise error if lost is None or isinstance(error, RequestError) else lost
             await asyncio.sleep(pause)
 
     async def _ready(self, deadline: float, lost: OutcomeUnknown | None) -> None:
-        """Wait for the connection before anything is sent: what fails here can't have reached the connector."""
-        channel = self._opened(self._channel)
+        """Wait for the connection before anything is sent: a call that fails here can't have reached the connector."""
+        channel = self._require_open(self._channel)
         if channel.get_state() is _READY:
             return
         try:
@@ -188,7 +191,7 @@ class Link:
         channel = self._make_channel()
         ready = False
         try:
-            await self._prove(channel)
+            await self._verify(channel)
             ready = True
         finally:
             if not ready:
@@ -197,48 +200,48 @@ class Link:
         self._exchange = exchange_service_pb2_grpc.ExchangeServiceStub(channel)  # type: ignore[no-untyped-call]
         self._gateway = gateway_service_pb2_grpc.GatewayServiceStub(channel)  # type: ignore[no-untyped-call]
 
-    async def _prove(self, channel: grpc.aio.Channel) -> None:
-        health = await self._asked(
+    async def _verify(self, channel: grpc.aio.Channel) -> None:
+        health = await self._call_at_start(
             health_pb2_grpc.HealthStub(channel).Check, health_pb2.HealthCheckRequest(service=options.EXCHANGE_SERVICE)
         )
-        # Health is told to anybody; that the connector knows us shows in a call of its own.
+        # The health service responds to any client; only another call shows that the connector accepts this one.
         gateway = gateway_service_pb2_grpc.GatewayServiceStub(channel)  # type: ignore[no-untyped-call]
-        told = await self._asked(gateway.GetStatus, gateway_service_pb2.GetStatusRequest())
+        response = await self._call_at_start(gateway.GetStatus, gateway_service_pb2.GetStatusRequest())
         if health.status != health_pb2.HealthCheckResponse.SERVING:
-            bad = [check for check in gateway_codec.decode_status(told).checks if not check.ok]
+            bad = [check for check in gateway_codec.decode_status(response).checks if not check.ok]
             reasons = ", ".join(f"{check.name}: {check.reason}" for check in bad)
             raise NotReady(f"it answers but is not serving{': ' * bool(reasons)}{reasons}")
 
-    async def _asked(self, method: Any, request: Any) -> Any:
-        """Make one call of the start; whatever fails then says whether trying again may help."""
+    async def _call_at_start(self, method: Any, request: Any) -> Any:
+        """Make one call while connecting; the error that is raised says whether a retry may help."""
         try:
             return await method(request, timeout=self.deadline_s, metadata=self.metadata())
         except grpc.aio.AioRpcError as failure:
             error = wire_errors.from_rpc_error(failure)
             if isinstance(error, Unsupported) or failure.code() is grpc.StatusCode.NOT_FOUND:
                 raise ConnectorUnavailable(
-                    f"connector {self.address}: what answers there is no exchange-connector"
+                    f"connector {self.address}: another program than exchange-connector listens there"
                 ) from None
             if isinstance(error, Unreachable):
-                # gRPC wraps what happened in what it did about it; the end of it is what helps.
-                why = _LAST_ERROR.split(failure.details() or "")[-1]
-                raise NotReady(f"{failure.code().name}: {why}") from None
+                # gRPC wraps the cause in a report of its own attempts; only the end of that text helps.
+                reason = _LAST_ERROR.split(failure.details() or "")[-1]
+                raise NotReady(f"{failure.code().name}: {reason}") from None
             if isinstance(error, AccessError):
                 raise type(error)(
-                    f"connector {self.address} does not let this client in: {error.message};"
+                    f"connector {self.address} refuses this client: {error.message};"
                     " check CONNECTOR_TOKEN (exchanges.remote.token) or the client certificate"
                 ) from None
             raise error from None
 
-    async def _serves(self) -> bool:
-        """Say whether the connector is reached and says that it is well."""
+    async def _is_serving(self) -> bool:
+        """Return whether the connector is reached and reports SERVING."""
         try:
             return bool((await self._health()).status == health_pb2.HealthCheckResponse.SERVING)
         except grpc.aio.AioRpcError:
             return False
 
-    async def _answers(self) -> None:
-        """Reach the connector; one that is not serving will do, for its streams tell what they can."""
+    async def _check_reachable(self) -> None:
+        """Check that the connector responds. It need not be serving: its streams deliver what they have."""
         try:
             await self._health()
         except grpc.aio.AioRpcError as failure:
@@ -246,7 +249,7 @@ class Link:
                 raise NotReady(error.message) from None
 
     async def _health(self) -> Any:
-        check = health_pb2_grpc.HealthStub(self._opened(self._channel)).Check
+        check = health_pb2_grpc.HealthStub(self._require_open(self._channel)).Check
         request = health_pb2.HealthCheckRequest(service=options.EXCHANGE_SERVICE)
         return await check(request, timeout=self.deadline_s, metadata=self.metadata(), wait_for_ready=False)
 
@@ -258,26 +261,26 @@ class Link:
     def _log_failure(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, NotReady):
-            what = f"reach the connector at {self.address}"
-            text = self.patience.told(state.attempt_number, what, Unreachable(str(error)))
-            log.warning(text, attempt=state.attempt_number, attempts=self.patience.attempts)
+            action = f"reach the connector at {self.address}"
+            text = self.retry_policy.describe_failure(state.attempt_number, action, Unreachable(str(error)))
+            log.warning(text, attempt=state.attempt_number, attempts=self.retry_policy.attempts)
 
-    def _opened(self, thing: Any) -> Any:
+    def _require_open(self, thing: Any) -> Any:
         if thing is None:
             raise Unreachable(f"connector {self.address}: not connected; start was not called or close was")
         return thing
 
 
-def _advice(why: str, *, tls: bool) -> str:
-    """Say what to look at when the connector was not reached."""
-    if "CERTIFICATE_VERIFY_FAILED" in why or "not a valid hostname" in why or "Peer name" in why:
+def hint_for(reason: str, *, tls: bool) -> str:
+    """Return what to check when the connector was not reached for this *reason*."""
+    if "CERTIFICATE_VERIFY_FAILED" in reason or "not a valid hostname" in reason or "Peer name" in reason:
         return (
-            "its certificate is not trusted: exchanges.remote.tls_ca_file has to be the authority that signed it, and"
-            " its name or address the one in exchanges.remote.base_url"
+            "its certificate is not trusted: exchanges.remote.tls_ca_file must be the authority that signed it, and its"
+            " name or address must be the one in exchanges.remote.base_url"
         )
-    if tls and "WRONG_VERSION_NUMBER" in why:
-        return "what answers there speaks plain text: leave out exchanges.remote.tls and tls_ca_file, or give it TLS"
-    if not tls and "Socket closed" in why:
+    if tls and "WRONG_VERSION_NUMBER" in reason:
+        return "it does not use TLS: leave out exchanges.remote.tls and tls_ca_file, or start it with TLS"
+    if not tls and "Socket closed" in reason:
         return "it closed the connection, as a connector with TLS does: set exchanges.remote.tls_ca_file"
     return "start exchange-connector there or set exchanges.remote.base_url"
 

@@ -1,4 +1,4 @@
-"""The way in for a program of your own: one function that answers an exchange behind a connector."""
+"""`opensqt.connect`: returns the exchange behind a connector."""
 
 from __future__ import annotations
 
@@ -25,27 +25,29 @@ def connect(
     deadline_s: float | None = None,
     attempts: int | None = None,
 ) -> RemoteExchange:
-    """Reach the account behind an exchange-connector.
+    """Connect to the account behind an exchange-connector.
 
         async with opensqt.connect("localhost:50051") as exchange:
             price = await exchange.get_latest_price("BTCUSDT")
 
-    Nothing is sent before the block begins, which waits until the connector serves. What is left out comes from the
-    environment (`OPENSQT__EXCHANGES__REMOTE__DEADLINE_S=5` and the like), then from the defaults.
+    Nothing is sent before the block begins; the block waits until the connector is serving. An argument that is left
+    out is read from the environment (`OPENSQT__EXCHANGES__REMOTE__DEADLINE_S=5` and the like), else the default is
+    used.
 
     Args:
         address: HOST:PORT; else EXCHANGE_GRPC_ADDRESS, else localhost:50051.
-        token: What `opensqt token new` printed; else CONNECTOR_TOKEN, or the file that CONNECTOR_TOKEN_FILE names.
-        tls: True speaks TLS and trusts the authorities of this system.
-        tls_ca_file: PEM file of the connector's own authority; speaks TLS too.
-        tls_cert_file: PEM file of a client certificate, where the connector knows its clients by theirs.
-        tls_key_file: PEM file of that certificate's key.
-        insecure: True lets the token travel to another machine in plain text.
-        name: What the connector calls this client where neither a token nor a certificate names it. Whoever holds a
-            lease should have one of its own.
-        deadline_s: Seconds that one call may take, repeats included (10). An order needs time to be proven.
-        attempts: How often the connection is tried, at the start and after each loss, before giving up (10, over
-            four minutes); 1 does not wait at all.
+        token: The token that `opensqt token new` printed; else CONNECTOR_TOKEN, or the file that CONNECTOR_TOKEN_FILE
+            names.
+        tls: True uses TLS and trusts the authorities of this system.
+        tls_ca_file: PEM file of the connector's own authority; TLS is used then.
+        tls_cert_file: PEM file of a client certificate, where the connector identifies its clients by certificates.
+        tls_key_file: PEM file of the key of that certificate.
+        insecure: True sends the token to another machine in plain text.
+        name: Name of this client where neither a token nor a certificate gives one. A client that holds a lease should
+            have a name of its own.
+        deadline_s: Seconds that one call may take, retries included (10). An order needs time to be proven.
+        attempts: Number of attempts to connect, at the start and after each loss (10, over four minutes); with 1 there
+            is no retry.
 
     Returns:
         An `Exchange` that is not started yet; use it as an async context manager, or call `start` and `close`.

@@ -1,11 +1,11 @@
-"""RemoteExchange: the Exchange protocol through a connector, so that a strategy can't tell it from an adapter."""
+"""RemoteExchange: the Exchange protocol through a connector. To a strategy it looks like an adapter."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
-from opensqt.client.channel import Link
+from opensqt.client.channel import ConnectorChannel
 from opensqt.client.lease import OnLapse, RemoteLease
 from opensqt.client.stream import RemoteStream
 from opensqt.config.remote import RemoteSettings
@@ -33,22 +33,22 @@ Subscribe = Callable[[Cursor | None], Any]
 class RemoteExchange:
     """An Exchange behind a connector.
 
-    A repeated call is the very same call: `place_order` and the cancels are repeated only because the connector
-    holds them to once by their id.
+    A call that is sent again is the very same call. `place_order` and the cancels are sent again only because the
+    connector executes each of them at most once, by its id.
 
     Args:
-        settings: Where the connector is and how patiently it is asked; localhost:50051 by default.
+        settings: Address of the connector, identity of the client, retry policy; localhost:50051 by default.
     """
 
     name = "remote"
 
     def __init__(self, settings: RemoteSettings | None = None) -> None:
-        self._link = Link(settings or RemoteSettings())
+        self._channel = ConnectorChannel(settings or RemoteSettings())
         self._streams: set[RemoteStream[Any]] = set()
 
     @property
     def streams_open(self) -> int:
-        """How many subscriptions were made and not closed."""
+        """Number of subscriptions that were made and are not closed."""
         return len(self._streams)
 
     async def __aenter__(self) -> Self:
@@ -59,76 +59,80 @@ class RemoteExchange:
         await self.close()
 
     async def start(self) -> None:
-        """Connect: ten attempts over four minutes, each logged; see `Link.open`."""
-        await self._link.open()
+        """Connect: ten attempts over four minutes, each logged; see `ConnectorChannel.open`."""
+        await self._channel.open()
 
     async def close(self) -> None:
         """End the streams and the connection. Orders stay. Idempotent."""
         for stream in tuple(self._streams):
             stream.end(Unreachable("the exchange was closed"))
-        await self._link.close()
+        await self._channel.close()
 
     async def place_order(self, request: OrderRequest) -> Order:
         """See `Exchange`."""
         message = pb.PlaceOrderRequest(order=encode_order_request(request))
-        answer = await self._link.call(self._link.exchange.PlaceOrder, message, placing=True)
-        return _sent(answer.order)
+        response = await self._channel.call(self._channel.exchange.PlaceOrder, message, placing=True)
+        return _decode_or_unknown(response.order)
 
     async def batch_place_orders(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
-        """See `Exchange`. What fails the whole call stands at each item."""
+        """See `Exchange`. An error of the whole call is the result of each item."""
         return await self._batch(
             requests,
             encode_order_request,
             lambda messages: pb.BatchPlaceOrdersRequest(orders=messages),
-            lambda: self._link.exchange.BatchPlaceOrders,
+            lambda: self._channel.exchange.BatchPlaceOrders,
         )
 
     async def cancel_order(self, ref: OrderRef) -> Order:
         """See `Exchange`."""
         message = pb.CancelOrderRequest(order=encode_order_ref(ref))
-        answer = await self._link.call(self._link.exchange.CancelOrder, message, placing=True)
-        return _sent(answer.order)
+        response = await self._channel.call(self._channel.exchange.CancelOrder, message, placing=True)
+        return _decode_or_unknown(response.order)
 
     async def batch_cancel_orders(self, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
-        """See `Exchange`. What fails the whole call stands at each item."""
+        """See `Exchange`. An error of the whole call is the result of each item."""
         return await self._batch(
             refs,
             encode_order_ref,
             lambda messages: pb.BatchCancelOrdersRequest(orders=messages),
-            lambda: self._link.exchange.BatchCancelOrders,
+            lambda: self._channel.exchange.BatchCancelOrders,
         )
 
     async def cancel_all_orders(self, symbol: str) -> list[Order]:
         """See `Exchange`."""
         message = pb.CancelAllOrdersRequest(symbol=symbol)
-        answer = await self._link.call(self._link.exchange.CancelAllOrders, message, placing=True)
-        return [_sent(order) for order in answer.orders]
+        response = await self._channel.call(self._channel.exchange.CancelAllOrders, message, placing=True)
+        return [_decode_or_unknown(order) for order in response.orders]
 
     async def get_order(self, ref: OrderRef) -> Order:
         """See `Exchange`."""
         message = pb.GetOrderRequest(order=encode_order_ref(ref))
-        answer = await self._link.call(self._link.exchange.GetOrder, message)
-        return _read(codec.decode_order, answer.order)
+        response = await self._channel.call(self._channel.exchange.GetOrder, message)
+        return _read(codec.decode_order, response.order)
 
     async def get_open_orders(self, symbol: str = "") -> list[Order]:
         """See `Exchange`."""
-        answer = await self._link.call(self._link.exchange.GetOpenOrders, pb.GetOpenOrdersRequest(symbol=symbol))
-        return [_read(codec.decode_order, order) for order in answer.orders]
+        response = await self._channel.call(
+            self._channel.exchange.GetOpenOrders, pb.GetOpenOrdersRequest(symbol=symbol)
+        )
+        return [_read(codec.decode_order, order) for order in response.orders]
 
     async def get_account(self) -> Account:
         """See `Exchange`."""
-        answer = await self._link.call(self._link.exchange.GetAccount, pb.GetAccountRequest())
-        return _read(codec.decode_account, answer.account)
+        response = await self._channel.call(self._channel.exchange.GetAccount, pb.GetAccountRequest())
+        return _read(codec.decode_account, response.account)
 
     async def get_positions(self, symbol: str = "") -> list[Position]:
         """See `Exchange`."""
-        answer = await self._link.call(self._link.exchange.GetPositions, pb.GetPositionsRequest(symbol=symbol))
-        return [_read(codec.decode_position, position) for position in answer.positions]
+        response = await self._channel.call(self._channel.exchange.GetPositions, pb.GetPositionsRequest(symbol=symbol))
+        return [_read(codec.decode_position, position) for position in response.positions]
 
     async def get_latest_price(self, symbol: str) -> Price:
         """See `Exchange`."""
-        answer = await self._link.call(self._link.exchange.GetLatestPrice, pb.GetLatestPriceRequest(symbol=symbol))
-        return _read(codec.decode_price, answer.price)
+        response = await self._channel.call(
+            self._channel.exchange.GetLatestPrice, pb.GetLatestPriceRequest(symbol=symbol)
+        )
+        return _read(codec.decode_price, response.price)
 
     async def get_historical_klines(
         self,
@@ -144,62 +148,62 @@ class RemoteExchange:
         message = pb.GetHistoricalKlinesRequest(
             symbol=symbol, interval=interval, limit=limit, start_time_ms=start_ms, end_time_ms=end_ms
         )
-        answer = await self._link.call(self._link.exchange.GetHistoricalKlines, message)
-        return [_read(codec.decode_candle, candle) for candle in answer.klines]
+        response = await self._channel.call(self._channel.exchange.GetHistoricalKlines, message)
+        return [_read(codec.decode_candle, candle) for candle in response.klines]
 
     async def get_exchange_info(self) -> ExchangeInfo:
         """See `Exchange`. The name is that of the venue behind the connector."""
-        answer = await self._link.call(self._link.exchange.GetExchangeInfo, pb.GetExchangeInfoRequest())
-        return _read(codec.decode_info, answer)
+        response = await self._channel.call(self._channel.exchange.GetExchangeInfo, pb.GetExchangeInfoRequest())
+        return _read(codec.decode_info, response)
 
     async def list_fills(self, symbol: str, *, since_ms: int) -> list[Fill]:
         """See `Exchange`."""
         message = gateway_pb.ListFillsRequest(symbol=symbol, since_ms=since_ms)
-        answer = await self._link.call(self._link.gateway.ListFills, message)
-        return [_read(codec.decode_fill, fill) for fill in answer.fills]
+        response = await self._channel.call(self._channel.gateway.ListFills, message)
+        return [_read(codec.decode_fill, fill) for fill in response.fills]
 
     async def get_status(self) -> ExchangeStatus:
-        """See `Exchange`. A connector that does not answer is itself an unhealthy check."""
+        """See `Exchange`. A connector that does not respond is itself an unhealthy check."""
         try:
-            answer = await self._link.call(self._link.gateway.GetStatus, gateway_pb.GetStatusRequest())
+            response = await self._channel.call(self._channel.gateway.GetStatus, gateway_pb.GetStatusRequest())
         except ExchangeError as error:
             return ExchangeStatus(checks=(Check(name="connector", ok=False, reason=error.message),))
-        return gateway_codec.decode_status(answer)
+        return gateway_codec.decode_status(response)
 
     async def get_rate_budget(self) -> RateBudget:
-        """See `Exchange`. The caller is this client, as the connector knows it."""
-        answer = await self._link.call(self._link.gateway.GetRateBudget, gateway_pb.GetRateBudgetRequest())
-        return gateway_codec.decode_budget(answer)
+        """See `Exchange`. The budget is that of this client, by the name that the connector knows."""
+        response = await self._channel.call(self._channel.gateway.GetRateBudget, gateway_pb.GetRateBudgetRequest())
+        return gateway_codec.decode_budget(response)
 
     async def heartbeat(self, ttl_s: float) -> Lease:
-        """Take or renew this client's lease by hand; `lease` does it for a block.
+        """Take or renew this client's lease once; `lease` does it for a block.
 
         Args:
-            ttl_s: How long it lasts from now, 1 to 3600 seconds; 0 gives it up and leaves the orders where they are.
+            ttl_s: Duration of the lease from now, 1 to 3600 seconds; 0 releases it and leaves the orders open.
 
         Returns:
-            The lease; `lapsed` tells that the one before had ended, and this client's orders with it.
+            The lease. `lapsed` is True if the one before had ended, and this client's orders with it.
         """
         if not (ttl_s == 0 or 1 <= ttl_s <= 3600):
-            raise InvalidRequest(f"ttl_s {ttl_s}: expected 1 to 3600 seconds, or 0 to give the lease up")
+            raise InvalidRequest(f"ttl_s {ttl_s}: expected 1 to 3600 seconds, or 0 to release the lease")
         message = gateway_pb.HeartbeatRequest(ttl_ms=round(ttl_s * 1000))
-        # One that takes longer than a third of the lease is better sent anew.
-        deadline_s = min(self._link.deadline_s, ttl_s / 3) if ttl_s else None
-        answer = await self._link.call(self._link.gateway.Heartbeat, message, deadline_s=deadline_s)
-        return gateway_codec.decode_lease(answer)
+        # A heartbeat that takes longer than a third of the lease is better sent again.
+        deadline_s = min(self._channel.deadline_s, ttl_s / 3) if ttl_s else None
+        response = await self._channel.call(self._channel.gateway.Heartbeat, message, deadline_s=deadline_s)
+        return gateway_codec.decode_lease(response)
 
     def lease(self, ttl_s: float = 30.0, *, on_lapse: OnLapse | None = None) -> RemoteLease:
         """Hold this client's lease while a block runs: if this process dies, the connector cancels its orders.
 
-        It is renewed every third of *ttl_s*, through restarts of the connector too. A block that ends in good order
-        gives it up, and the orders stay. A block that ends with an exception, Ctrl-C included, does not: the
-        connector cancels this client's orders within *ttl_s*, and nobody else's.
+        The lease is renewed every third of *ttl_s*, also while the connector restarts. A block that ends normally
+        releases the lease, and the orders stay open. A block that ends with an exception, Ctrl-C included, does not
+        release it: the connector cancels this client's orders within *ttl_s*, and those of no other client.
 
         Args:
-            ttl_s: How long the connector waits for a sign of life, 1 to 3600 seconds. A connection that died without a
-                word is noticed after 15 s; a shorter lease does not outlive that.
-            on_lapse: Told when the lease had ended meanwhile; the block then goes on, with a new lease. Without it
-                the block is cancelled and raises `LeaseExpired`.
+            ttl_s: How long the connector waits for a heartbeat, 1 to 3600 seconds. A connection that died silently is
+                noticed after 15 s; a shorter lease does not survive that.
+            on_lapse: Called with the error when the lease had ended before it was renewed; the block then continues,
+                with a new lease. Without it the block is cancelled and raises `LeaseExpired`.
 
         Returns:
             An async context manager; see `RemoteLease`.
@@ -255,12 +259,12 @@ class RemoteExchange:
         )
 
     def _open(self, method: str, request: Any) -> Any:
-        return getattr(self._link.exchange, method)(request, metadata=self._link.metadata())
+        return getattr(self._channel.exchange, method)(request, metadata=self._channel.metadata())
 
     def _stream(
         self, topic: str, subscribe: Subscribe, decode: Callable[[Any], T], cursor: Cursor | None
     ) -> RemoteStream[T]:
-        stream = RemoteStream(self._link, topic, subscribe, decode, cursor=cursor, on_close=self._streams.discard)
+        stream = RemoteStream(self._channel, topic, subscribe, decode, cursor=cursor, on_close=self._streams.discard)
         self._streams.add(stream)
         return stream
 
@@ -271,41 +275,41 @@ class RemoteExchange:
         wrap: Callable[[list[Any]], Any],
         method: Callable[[], Any],
     ) -> list[Order | ExchangeError]:
-        answers: dict[int, Order | ExchangeError] = {}
+        results: dict[int, Order | ExchangeError] = {}
         messages: dict[int, Any] = {}
         for place, item in enumerate(items):
             try:
                 messages[place] = encode(item)
             except InvalidRequest as error:
-                # It is told in its place and does not keep the others from being sent.
-                answers[place] = error
+                # The error is the result of this item; the others are sent all the same.
+                results[place] = error
         places = list(messages)
         for start in range(0, len(places), _BATCH):
             chunk = places[start : start + _BATCH]
-            results = await self._chunk(method(), wrap([messages[place] for place in chunk]), len(chunk))
-            answers.update(zip(chunk, results, strict=True))
-        return [answers[place] for place in range(len(items))]
+            part = await self._chunk(method(), wrap([messages[place] for place in chunk]), len(chunk))
+            results.update(zip(chunk, part, strict=True))
+        return [results[place] for place in range(len(items))]
 
     async def _chunk(self, method: Any, message: Any, size: int) -> list[Order | ExchangeError]:
         try:
-            answer = await self._link.call(method, message, placing=True)
+            response = await self._channel.call(method, message, placing=True)
         except ExchangeError as error:
             return [error] * size
-        if len(answer.results) != size:
-            return [OutcomeUnknown(f"the connector answered {len(answer.results)} items for {size}")] * size
-        return [wire_errors.decode_order_result(result) for result in answer.results]
+        if len(response.results) != size:
+            return [OutcomeUnknown(f"the connector returned {len(response.results)} results for {size} items")] * size
+        return [wire_errors.decode_order_result(result) for result in response.results]
 
 
-def _sent(message: Any) -> Order:
-    """Decode the answer to an order call; one that can't be read leaves the outcome unknown."""
+def _decode_or_unknown(message: Any) -> Order:
+    """Decode the response to an order call; one that can't be read leaves the outcome unknown."""
     try:
         return codec.decode_order(message)
     except codec.MalformedMessage as error:
-        raise OutcomeUnknown(f"the connector's answer can't be read: {error}", symbol=message.symbol) from None
+        raise OutcomeUnknown(f"the connector's response can't be read: {error}", symbol=message.symbol) from None
 
 
 def _read(decode: Callable[[Any], T], message: Any) -> T:
     try:
         return decode(message)
     except codec.MalformedMessage as error:
-        raise VenueError(f"the connector's answer can't be read: {error}") from None
+        raise VenueError(f"the connector's response can't be read: {error}") from None

@@ -1,4 +1,4 @@
-"""A lease that is kept while a block runs, and told at once when it was lost."""
+"""A lease that is renewed while a block runs. Its loss is reported at once."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from opensqt.model.venue import Lease
 from opensqt.telemetry.logging import get_logger
 
 OnLapse = Callable[[LeaseExpired], None]
-NAMELESS = "local"
-"""What the connector calls every client that tells it no name."""
-_LONGEST_PAUSE_S = 1.0
+ANONYMOUS = "local"
+"""The connector's name for every client that has none."""
+_MAX_INTERVAL_S = 1.0
 
 log = get_logger("remote.lease")
 
@@ -23,13 +23,13 @@ log = get_logger("remote.lease")
 class RemoteLease:
     """This client's lease, from the start of a block to its end.
 
-    Only the connector's word ends the block: while it can't be reached the block goes on, and `held` says that
-    the lease may have run out meanwhile. A refusal (the token was revoked, say) ends the block with that error.
+    Only the connector's report ends the block. While the connector can't be reached the block continues, and `held`
+    is False once the lease may have expired. A refusal (the token was revoked, say) ends the block with that error.
 
     Args:
-        heartbeat: Takes or renews it; 0 gives it up.
-        ttl_s: How long the connector waits for a sign of life.
-        on_lapse: Told instead of cancelling the block.
+        heartbeat: Takes or renews the lease; 0 releases it.
+        ttl_s: How long the connector waits for a heartbeat.
+        on_lapse: Called instead of cancelling the block.
     """
 
     def __init__(
@@ -40,89 +40,89 @@ class RemoteLease:
         self._on_lapse = on_lapse
         self._latest: Lease | None = None
         self._confirmed = 0.0
-        self._doubted = False
+        self._unconfirmed = False
         self._failure: Exception | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._renew_task: asyncio.Task[None] | None = None
         self._owner: asyncio.Task[Any] | None = None
         self._cancelling = 0
 
     @property
     def latest(self) -> Lease:
-        """What the connector last said of it."""
+        """The connector's last report on the lease."""
         if self._latest is None:
             raise RuntimeError("the lease was not taken; use `async with exchange.lease()`")
         return self._latest
 
     @property
     def held(self) -> bool:
-        """Whether the connector is known to hold the orders safe: it confirmed the lease within the last ttl_s."""
+        """Whether the lease is known to protect the orders: the connector confirmed it within the last ttl_s."""
         return self._failure is None and time.monotonic() - self._confirmed < self._ttl_s
 
     @property
     def failure(self) -> Exception | None:
-        """What ended the renewing for good; None while it goes on."""
+        """The error that ended the renewal; None while it is renewed."""
         return self._failure
 
     async def __aenter__(self) -> Self:
         self._failure = None
-        self._doubted = False
+        self._unconfirmed = False
         lease = await self._renew()
-        if lease.client == NAMELESS:
-            log.warning("this client has no name, so it shares its lease with every other that has none; set one")
+        if lease.client == ANONYMOUS:
+            log.warning("this client has no name: it shares its lease with every other client without one; set a name")
         if lease.lapsed:
             log.warning("an earlier lease of this client had lapsed; waiting until its orders are canceled")
             while lease.open_orders:
-                await asyncio.sleep(min(self._ttl_s / 3, _LONGEST_PAUSE_S))
+                await asyncio.sleep(min(self._ttl_s / 3, _MAX_INTERVAL_S))
                 lease = await self._renew()
         self._owner = asyncio.current_task()
         self._cancelling = self._owner.cancelling() if self._owner else 0
-        self._keeper = asyncio.create_task(self._keep(), name="lease")
+        self._renew_task = asyncio.create_task(self._renew_forever(), name="lease")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        keeper, self._keeper = self._keeper, None
-        if keeper is not None and not keeper.done():
-            keeper.cancel()
-            await asyncio.wait({keeper})
+        task, self._renew_task = self._renew_task, None
+        if task is not None and not task.done():
+            task.cancel()
+            await asyncio.wait({task})
         if self._failure is not None and self._owner is not None:
-            ours = self._owner.uncancel() <= self._cancelling and kind is asyncio.CancelledError
-            if ours or kind is None:
+            cancelled_by_us = self._owner.uncancel() <= self._cancelling and kind is asyncio.CancelledError
+            if cancelled_by_us or kind is None:
                 raise self._failure
         elif kind is None:
             self._latest = await self._heartbeat(0)
         else:
-            log.warning("the lease was not given up; the connector cancels the orders", within_s=self._ttl_s)
+            log.warning("the lease was not released; the connector cancels the orders", within_s=self._ttl_s)
 
-    async def _keep(self) -> None:
-        """Renew for ever; what fails for good ends the block."""
+    async def _renew_forever(self) -> None:
+        """Renew until cancelled; an error that no retry can mend ends the block."""
         pause_s = self._ttl_s / 3
         try:
             while True:
                 await asyncio.sleep(pause_s)
-                pause_s = await self._beat()
-        except Exception as error:  # noqa: BLE001 - the block's owner gets it, whatever it is
+                pause_s = await self._renew_once()
+        except Exception as error:  # noqa: BLE001 - raised in the block's own task, whatever it is
             self._failure = error
             if self._owner is not None:
                 self._owner.cancel()
 
-    async def _beat(self) -> float:
-        """Renew once and answer how long to wait for the next."""
+    async def _renew_once(self) -> float:
+        """Renew once and return the seconds until the next renewal."""
         try:
             lease = await self._renew()
         except (AccessError, RequestError):
             raise
         except ExchangeError as error:
-            if not (self.held or self._doubted):
-                self._doubted = True
-                log.error("the lease could not be renewed and may have run out", error=str(error))
-            return min(self._ttl_s / 10, _LONGEST_PAUSE_S)
+            if not (self.held or self._unconfirmed):
+                self._unconfirmed = True
+                log.error("the lease could not be renewed and may have expired", error=str(error))
+            return min(self._ttl_s / 10, _MAX_INTERVAL_S)
         if lease.lapsed:
             self._lapsed(lease)
-        elif self._doubted:
+        elif self._unconfirmed:
             log.info("the lease is held again")
-        self._doubted = False
+        self._unconfirmed = False
         return self._ttl_s / 3
 
     def _lapsed(self, lease: Lease) -> None:

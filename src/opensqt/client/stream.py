@@ -1,4 +1,4 @@
-"""A stream from a connector that subscribes again by itself, resumes where it was, and tells when that failed."""
+"""A stream from a connector: it resubscribes automatically, resumes at its cursor, and marks a gap where it can't."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, Generic, Self, TypeVar
 
 import grpc
 
-from opensqt.client.backoff import lasted
-from opensqt.client.channel import Link
+from opensqt.client.backoff import was_stable
+from opensqt.client.channel import ConnectorChannel
 from opensqt.model.errors import (
     AccessError,
     ConnectorUnavailable,
@@ -28,7 +28,7 @@ from opensqt.wire import errors as wire_errors
 R = TypeVar("R")
 T = TypeVar("T")
 _FINAL = (RequestError, AccessError, StreamOverflow)
-"""Errors that asking again does not mend: they are the reader's to see."""
+"""Errors that a retry does not mend: they are raised to the reader."""
 
 log = get_logger("remote")
 
@@ -37,17 +37,17 @@ class RemoteStream(Generic[T]):
     """One subscription, read by one task at a time.
 
     Args:
-        link: The connection.
-        topic: What it is about, for logs.
-        subscribe: Starts the call from a cursor; run again after each loss.
-        decode: One update.
+        channel: The connection.
+        topic: Description of the stream, for logs.
+        subscribe: Starts the call at a cursor; called again after each loss.
+        decode: Decodes one update.
         cursor: Where to resume.
-        on_close: Told once, when the stream ends for good.
+        on_close: Called once, when the stream has ended.
     """
 
     def __init__(
         self,
-        link: Link,
+        channel: ConnectorChannel,
         topic: str,
         subscribe: Callable[[Cursor | None], Any],
         decode: Callable[[Any], T],
@@ -55,7 +55,7 @@ class RemoteStream(Generic[T]):
         cursor: Cursor | None,
         on_close: Callable[[RemoteStream[Any]], None],
     ) -> None:
-        self._link = link
+        self._channel = channel
         self._topic = topic
         self._subscribe = subscribe
         self._decode = decode
@@ -76,7 +76,7 @@ class RemoteStream(Generic[T]):
             try:
                 message = await self._read()
             except ExchangeError as error:
-                await self._after(error)
+                await self._handle_failure(error)
                 continue
             if message is not None:
                 self._failures = 0
@@ -92,7 +92,7 @@ class RemoteStream(Generic[T]):
         self.end(None)
 
     def end(self, error: ExchangeError | None) -> None:
-        """End the stream; with an error the reader gets that, else it just ends."""
+        """End the stream. With an error the reader gets that error, else the iteration just ends."""
         if self._closed.is_set():
             return
         self._error = error
@@ -101,9 +101,9 @@ class RemoteStream(Generic[T]):
         self._on_close(self)
 
     async def _read(self) -> Any:
-        """Answer the next message, or None when the stream was closed meanwhile."""
+        """Return the next message, or None when the stream was closed while it waited."""
         if self._call is None:
-            # Here and not after the failure, so that a reader who gives up its reads does not skip the wait.
+            # Here and not after the failure, so that a reader that cancels its reads does not skip the delay.
             if (pause := self._resume_at - time.monotonic()) > 0:
                 await self._unless_closed(asyncio.sleep(pause))
             if self._closed.is_set():
@@ -116,7 +116,7 @@ class RemoteStream(Generic[T]):
             self._drop_call()
             raise wire_errors.from_rpc_error(failure) from None
         except asyncio.CancelledError:
-            # gRPC ends the call with the read; the next read subscribes again, at the cursor.
+            # gRPC ends the call with the read; the next read resubscribes at the cursor.
             self._drop_call()
             task = asyncio.current_task()
             if self._closed.is_set() and task is not None and not task.cancelling():
@@ -127,37 +127,41 @@ class RemoteStream(Generic[T]):
             raise Unreachable("the connector ended the stream")
         return message
 
-    async def _after(self, error: ExchangeError) -> None:
-        """Wait before the next attempt, or end the stream with what the reader must know."""
+    async def _handle_failure(self, error: ExchangeError) -> None:
+        """Wait before the next attempt, or end the stream with an error that the reader must handle."""
         if isinstance(error, _FINAL):
             self.end(error)
             return
         try:
-            if await self._unless_closed(self._link.recover(error)) is not False:
+            if await self._unless_closed(self._channel.recover(error)) is not False:
                 return
         except (ConnectorUnavailable, Unreachable) as gone:
             self.end(gone)
             return
-        self._count(error)
+        self._schedule_retry(error)
 
-    def _count(self, error: ExchangeError) -> None:
-        """Set the next attempt by our own count: the connector is well, so the trouble is this topic's."""
-        patience = self._link.patience
-        self._failures = 1 if lasted(self._subscribed) else self._failures + 1
-        what = f"subscribe to {self._topic} at {self._link.address}"
-        log.warning(patience.told(self._failures, what, error), attempt=self._failures, attempts=patience.attempts)
-        if self._failures >= patience.attempts:
+    def _schedule_retry(self, error: ExchangeError) -> None:
+        """Schedule the next attempt by this stream's own count: the connector serves, so only this topic fails."""
+        retry_policy = self._channel.retry_policy
+        self._failures = 1 if was_stable(self._subscribed) else self._failures + 1
+        action = f"subscribe to {self._topic} at {self._channel.address}"
+        log.warning(
+            retry_policy.describe_failure(self._failures, action, error),
+            attempt=self._failures,
+            attempts=retry_policy.attempts,
+        )
+        if self._failures >= retry_policy.attempts:
             self.end(
                 ConnectorUnavailable(
-                    f"connector {self._link.address}: {self._topic} could not be subscribed in {patience.attempts}"
-                    f" attempts ({error})"
+                    f"connector {self._channel.address}: {self._topic} could not be subscribed in"
+                    f" {retry_policy.attempts} attempts ({error})"
                 )
             )
             return
-        self._resume_at = time.monotonic() + max(patience.wait_s(self._failures), error.retry_after_s or 0)
+        self._resume_at = time.monotonic() + max(retry_policy.delay_s(self._failures), error.retry_after_s or 0)
 
     async def _unless_closed(self, work: Coroutine[Any, Any, R]) -> R | None:
-        """Answer what *work* answers, or None when the stream is closed before it is done."""
+        """Return the result of *work*, or None when the stream is closed before it is done."""
         task, closed = asyncio.ensure_future(work), asyncio.ensure_future(self._closed.wait())
         try:
             await asyncio.wait({task, closed}, return_when=asyncio.FIRST_COMPLETED)
@@ -171,8 +175,8 @@ class RemoteStream(Generic[T]):
         try:
             updates, whole = tuple([decode(update) for update in message.updates]), True
         except codec.MalformedMessage:
-            updates, whole = self._salvage(message), False
-        # A connector older than `position` says it in the response itself.
+            updates, whole = self._decode_partially(message), False
+        # A connector older than `position` gives it in the response itself.
         at = message.position if message.position.epoch else message
         batch = Batch(
             updates=updates,
@@ -181,16 +185,16 @@ class RemoteStream(Generic[T]):
             snapshot=message.snapshot,
             gap=message.gap,
         )
-        # What was set aside is lost to the reader, and that must be told.
+        # An update that is set aside is lost to the reader, so the batch must be marked.
         return batch if whole else replace(batch, gap=True)
 
-    def _salvage(self, message: Any) -> tuple[T, ...]:
+    def _decode_partially(self, message: Any) -> tuple[T, ...]:
         updates = []
         for update in message.updates:
             try:
                 updates.append(self._decode(update))
             except codec.MalformedMessage as error:
-                log.error("an update can't be read and is set aside", topic=self._topic, error=str(error))
+                log.error("an update can't be decoded and is set aside", topic=self._topic, error=str(error))
         return tuple(updates)
 
     def _drop_call(self) -> None:

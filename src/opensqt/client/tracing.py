@@ -1,4 +1,4 @@
-"""The client's end of a trace: a span around each call, and what lets the connector continue it."""
+"""Tracing of the client: a span around each call, whose context the connector continues."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from opensqt.telemetry import tracing
 
 
 def traced(method: Any) -> AbstractContextManager[tracing.Span]:
-    """Answer the span of one call by a stub's *method*; one that does nothing where nothing is recorded."""
+    """Return the span of one call of a stub's *method*; a span without effect where tracing is off."""
     if not tracing.active():
         return tracing.NOTHING
-    # Stubs don't tell their method in any public way.
+    # Stubs have no public attribute with the name of their method.
     name = method._method.decode().removeprefix("/")
     service, _, called = name.rpartition("/")
     attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": called}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opensqt.client import backoff
-from opensqt.client.backoff import Patience, Recovery
+from opensqt.client.backoff import Reconnect, RetryPolicy
 from opensqt.model.errors import Unreachable
 
 
@@ -23,7 +23,7 @@ async def reached() -> None:
 
 
 async def outages(clock: Clock, *, times: int, every_s: float) -> list[str]:
-    recovery = Recovery("localhost:1", Patience(scale=0), reached)
+    recovery = Reconnect("localhost:1", RetryPolicy(scale=0), reached)
     answers = []
     for _ in range(times):
         clock.now += every_s

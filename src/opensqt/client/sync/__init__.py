@@ -1,4 +1,4 @@
-"""The exchange for scripts and notebooks: the same methods, blocking, with no event loop in sight."""
+"""The blocking client, for scripts and notebooks: the same methods, without an event loop."""
 
 from opensqt.client.sync.exchange import SyncExchange, connect_sync
 from opensqt.client.sync.lease import SyncLease

@@ -27,13 +27,13 @@ T = TypeVar("T")
 
 @documented
 class SyncExchange:
-    """An Exchange behind a connector for code without an event loop, or inside somebody else's, such as a notebook.
+    """An Exchange behind a connector, for code without an event loop or inside another one, such as a notebook.
 
-    Every method blocks until it is answered and raises the same errors. It may be used from several threads. Left
-    open, it is closed when the program ends.
+    Every method blocks until it has its result and raises the same errors. Several threads may use it. An exchange
+    that is left open is closed when the program ends.
 
     Args:
-        exchange: Not started; nothing else may use it.
+        exchange: Not started, and not used by other code.
     """
 
     def __init__(self, exchange: RemoteExchange) -> None:
@@ -59,7 +59,7 @@ class SyncExchange:
         """See `Exchange`."""
         self.close()
         self._loop = loop = LoopThread()
-        self._closing = weakref.finalize(self, _shut, loop, self._exchange)
+        self._closing = weakref.finalize(self, _close_at_exit, loop, self._exchange)
         try:
             loop.run(self._exchange.start())
         except BaseException:
@@ -122,8 +122,8 @@ class SyncExchange:
         end_ms: int | None = None,
     ) -> list[Candle]:
         """See `Exchange`."""
-        asked = self._exchange.get_historical_klines(symbol, interval, limit=limit, start_ms=start_ms, end_ms=end_ms)
-        return self._run(asked)
+        history = self._exchange.get_historical_klines(symbol, interval, limit=limit, start_ms=start_ms, end_ms=end_ms)
+        return self._run(history)
 
     def get_exchange_info(self) -> ExchangeInfo:
         """See `Exchange`."""
@@ -147,7 +147,7 @@ class SyncExchange:
 
     def lease(self, ttl_s: float = 30.0, *, on_lapse: OnLapse | None = None) -> SyncLease:
         """Hold this client's lease while a `with` block runs; see `RemoteExchange.lease` and `SyncLease`."""
-        lease = SyncLease(self._opened(), self._exchange, ttl_s, on_lapse)
+        lease = SyncLease(self._require_open(), self._exchange, ttl_s, on_lapse)
         self._leases.add(lease)
         return lease
 
@@ -179,14 +179,14 @@ class SyncExchange:
         """See `Exchange`."""
         return self._stream(self._exchange.subscribe_positions(symbol, cursor=cursor), timeout_s)
 
-    def _opened(self) -> LoopThread:
+    def _require_open(self) -> LoopThread:
         if self._loop is None:
             raise Unreachable("not connected; start was not called or close was")
         return self._loop
 
     def _run(self, work: Coroutine[Any, Any, T], *, placing: bool = False) -> T:
         try:
-            loop = self._opened()
+            loop = self._require_open()
             lost = next((lease.lost for lease in self._leases if lease.lost), None) if placing else None
             if lost is not None:
                 raise lost
@@ -196,21 +196,21 @@ class SyncExchange:
         return loop.run(work)
 
     def _stream(self, stream: Stream[T], timeout_s: float | None) -> SyncStream[T]:
-        return SyncStream(self._opened(), stream, timeout_s)
+        return SyncStream(self._require_open(), stream, timeout_s)
 
 
-def _shut(loop: LoopThread, exchange: RemoteExchange) -> None:
+def _close_at_exit(loop: LoopThread, exchange: RemoteExchange) -> None:
     loop.close(exchange.close())
 
 
 def _blocking(connect: Callable[P, RemoteExchange]) -> Callable[P, SyncExchange]:
     def connect_sync(*arguments: P.args, **named: P.kwargs) -> SyncExchange:
-        """Reach the account behind an exchange-connector, and wait until it serves.
+        """Connect to the account behind an exchange-connector, and wait until it serves.
 
             exchange = opensqt.connect_sync("localhost:50051")
             print(exchange.get_latest_price("BTCUSDT"))
 
-        The arguments are those of `opensqt.connect`. It may be used as a context manager.
+        The arguments are those of `opensqt.connect`. The result may be used as a context manager.
 
         Raises:
             ConfigError: An argument or a variable can't be used.

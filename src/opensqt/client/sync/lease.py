@@ -1,4 +1,4 @@
-"""A lease for blocking code: kept by the background thread while a block runs."""
+"""A lease for blocking code: the background thread renews it while a block runs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from opensqt.model.venue import Lease
 class SyncLease:
     """This client's lease, from the start of a `with` block to its end.
 
-    A block can't be interrupted from outside, so what is lost is told where it matters: once the lease has lapsed
-    the exchange places no order until the block is left, and says why; the block's end raises it too.
+    A block can't be interrupted from outside. Once the lease has lapsed, every call that places an order raises
+    `LeaseExpired` until the block is left, and the end of the block raises it too.
 
     Args:
-        loop: Where it is renewed.
-        exchange: Whose lease.
-        ttl_s: How long the connector waits for a sign of life.
-        on_lapse: Told instead, in the background thread; orders are then placed as before.
+        loop: The loop that renews the lease.
+        exchange: The exchange of the client.
+        ttl_s: How long the connector waits for a heartbeat.
+        on_lapse: Called instead, in the background thread; orders are then placed as before.
     """
 
     def __init__(self, loop: LoopThread, exchange: RemoteExchange, ttl_s: float, on_lapse: OnLapse | None) -> None:
@@ -33,17 +33,17 @@ class SyncLease:
 
     @property
     def latest(self) -> Lease:
-        """What the connector last said of it."""
+        """The connector's last report on the lease."""
         return self._lease.latest
 
     @property
     def held(self) -> bool:
-        """Whether the connector confirmed it within the last ttl_s, and it never lapsed in this block."""
+        """Whether the connector confirmed it within the last ttl_s, and it did not lapse in this block."""
         return self._active and self.lost is None and self._lease.held
 
     @property
     def lost(self) -> Exception | None:
-        """Why it was lost; None while it was not, and after the block."""
+        """Why the lease was lost; None while it is held, and after the block."""
         return (self._lapse or self._lease.failure) if self._active else None
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, so that blocking code, and code inside another loop, can wait for ours."""
+"""An event loop in a background thread, for blocking code and for code inside another loop."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from opensqt.model.errors import Unreachable
 
 T = TypeVar("T")
 _CLOSE_S = 5.0
-"""What the end of a process waits for us at most."""
+"""Maximum time that the end of a process waits for the loop to close."""
 
 
 class LoopThread:
-    """Runs coroutines for any thread but its own. Begins at once; `close` ends it."""
+    """Runs coroutines for any thread except its own. Starts at once; `close` ends it."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = threading.Event()
-        # A daemon: a program that ends without closing us must not hang on it.
+        # A daemon: a program that ends without closing the loop must not hang on it.
         self._thread = threading.Thread(target=self._main, name="opensqt", daemon=True)
         self._thread.start()
         self._ready.wait()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Wait for *work* and answer what it answers; its error is raised here.
+        """Wait for *work* and return its result or raise its error.
 
-        An interrupt (Ctrl-C) cancels it. What it had sent by then may have happened.
+        An interrupt (Ctrl-C) cancels it. A request that was sent by then may have been executed.
 
         Raises:
             Unreachable: The loop was closed.
@@ -44,15 +44,15 @@ class LoopThread:
             raise
 
     def spawn(self, work: Coroutine[Any, Any, object]) -> None:
-        """Begin *work* without waiting, from any thread; nothing happens when the loop was closed."""
+        """Start *work* without waiting, from any thread; nothing happens when the loop was closed."""
         try:
             self._begin(work)
         except Unreachable:
-            # What it would have released went with the loop.
+            # The resources that it would have released ended with the loop.
             return
 
     def close(self, last: Coroutine[Any, Any, object]) -> None:
-        """Do *last*, then end the loop and its thread. Idempotent."""
+        """Run *last*, then end the loop and its thread. Idempotent."""
         loop, self._loop = self._loop, None
         if loop is None:
             last.close()
@@ -70,9 +70,9 @@ class LoopThread:
 
     def _main(self) -> None:
         with asyncio.Runner() as runner:
-            runner.run(self._live())
+            runner.run(self._run_until_closed())
 
-    async def _live(self) -> None:
+    async def _run_until_closed(self) -> None:
         self._stopped = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._ready.set()

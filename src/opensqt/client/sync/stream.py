@@ -1,4 +1,4 @@
-"""A subscription as a plain iterator of batches."""
+"""A subscription as a blocking iterator of batches."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ T = TypeVar("T")
 
 
 class SyncStream(Generic[T]):
-    """Batches as they come; it comes back by itself after a loss, and a batch's `gap` tells what may be missing.
+    """Iterates over batches. It resubscribes automatically after a loss; `gap` marks that updates may be missing.
 
         with exchange.subscribe_price("BTCUSDT", timeout_s=5) as prices:
             for batch in prices:
                 ...
 
     Args:
-        loop: Where the stream lives.
+        loop: The loop that reads the stream.
         stream: The stream itself.
-        timeout_s: How long one step waits; None waits for ever. After a TimeoutError the stream goes on, and
-            nothing is lost.
+        timeout_s: Maximum wait of one step; None waits without a limit. After a TimeoutError the stream continues, and
+            no update is lost.
     """
 
     def __init__(self, loop: LoopThread, stream: Stream[T], timeout_s: float | None) -> None:
@@ -31,7 +31,7 @@ class SyncStream(Generic[T]):
         self._stream = stream
         self._timeout_s = timeout_s
         self._pending: asyncio.Future[Batch[T] | None] | None = None
-        # A loop that somebody left with `break` must not stay subscribed for ever.
+        # A loop that was left with `break` must not stay subscribed.
         self._closing = weakref.finalize(self, lambda: loop.spawn(stream.aclose()))
         self._closing.atexit = False
 
@@ -51,23 +51,23 @@ class SyncStream(Generic[T]):
         self.close()
 
     def close(self) -> None:
-        """Stop reading and release all that the subscription held. Idempotent."""
+        """Stop reading and release the resources of the subscription. Idempotent."""
         if self._closing.detach():
             self._loop.spawn(self._stream.aclose())
 
     async def _read(self) -> Batch[T] | None:
-        # A read that was not waited for to its end goes on; the next step takes what it brings.
+        # A read that timed out continues; the next step takes its result.
         if self._pending is None:
             self._pending = asyncio.ensure_future(anext(self._stream, None))
-            self._pending.add_done_callback(_seen)
+            self._pending.add_done_callback(_retrieve_exception)
         done, _ = await asyncio.wait({self._pending}, timeout=self._timeout_s)
         if not done:
-            raise TimeoutError(f"nothing came within {self._timeout_s:g} s; the stream goes on")
+            raise TimeoutError(f"no update within {self._timeout_s:g} s; the stream goes on")
         pending, self._pending = self._pending, None
         return pending.result()
 
 
-def _seen(read: asyncio.Future[Any]) -> None:
-    """Take note of how a read ended: the reader may have been interrupted and never ask."""
+def _retrieve_exception(read: asyncio.Future[Any]) -> None:
+    """Retrieve the exception of a read, so that asyncio does not warn: an interrupted reader never does."""
     if not read.cancelled():
         read.exception()
