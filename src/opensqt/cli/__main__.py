@@ -1,4 +1,4 @@
-"""The `opensqt` console script: the demo, and what a person needs at a prompt."""
+"""The `opensqt` console script: parses the command line and runs one command."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from opensqt.cli import cancel_all, reach, status, token
+from opensqt.cli import cancel_all, connection, status, token
 from opensqt.cli.demo import demo
-from opensqt.cli.stage import DemoSettings
+from opensqt.cli.demo_processes import DemoSettings
 from opensqt.client.exchange import RemoteExchange
 from opensqt.model.errors import ConfigError
 from opensqt.service import program
@@ -29,14 +29,14 @@ _EXAMPLES = """examples:
   opensqt demo --replay bars.csv.gz --speed 600          recorded 1-minute bars, or trades, ten minutes a second
   opensqt status --symbol BTCUSDT                        health, account, positions, open orders
   opensqt cancel-all --symbol BTCUSDT --flatten          the kill switch
-  opensqt token new --name page --role read              let a client in to the connector
+  opensqt token new --name page --role read              create a token for a client of the connector
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and answer the exit code."""
+    """Run one command and return the exit code."""
     options = _parser().parse_args(arguments)
-    # The answer is what the terminal is for: log lines only when they are asked for.
+    # The terminal is for the command's output: log lines are printed only on request (LOG_LEVEL).
     try:
         logging.configure(os.environ.get("LOG_LEVEL", "ERROR"), service="opensqt", style="console")
         if options.command == "demo":
@@ -44,36 +44,36 @@ def main(arguments: list[str] | None = None) -> int:
             return program.run(lambda stop: demo(settings, Console(), stop))
         if options.command == "token":
             return token.run(options)
-        exchange = reach.remote(options.address)
+        exchange = connection.connector_client(options.address)
     except ConfigError as error:
         return program.fail(error)
     if options.command == "status":
-        return _ask(exchange, lambda: status.show(exchange, options.symbol, Console()))
+        return _run_command(exchange, lambda: status.show(exchange, options.symbol, Console()))
     wanted = cancel_all.Wanted(
         symbol=options.symbol, strategy=options.strategy, everything=options.everything, flatten=options.flatten
     )
-    confirm = _certain if options.yes else _confirmed
-    return _ask(exchange, lambda: cancel_all.end_all(exchange, wanted, Console(), confirm=confirm))
+    confirm = _assume_yes if options.yes else _confirm
+    return _run_command(exchange, lambda: cancel_all.end_all(exchange, wanted, Console(), confirm=confirm))
 
 
-def _ask(exchange: RemoteExchange, command: Callable[[], Awaitable[int]]) -> int:
+def _run_command(exchange: RemoteExchange, command: Callable[[], Awaitable[int]]) -> int:
     async def service(stop: asyncio.Event) -> int:
-        async def answered() -> int:
+        async def run_connected() -> int:
             async with exchange:
                 return await command()
 
         try:
-            return await unless_stopped(stop, answered())
+            return await unless_stopped(stop, run_connected())
         except Stopped:
             return program.EXIT_FAILURE
 
     return program.run(service)
 
 
-async def _confirmed(question: str) -> bool:
+async def _confirm(prompt: str) -> bool:
     if not sys.stdin.isatty():
-        raise ConfigError(f"{question} There is no terminal to ask on: give --yes")
-    print(f"{question} [y/N] ", end="", flush=True)
+        raise ConfigError(f"{prompt} There is no terminal for the confirmation: give --yes")
+    print(f"{prompt} [y/N] ", end="", flush=True)
     # Read by the loop and not by a thread, so that Ctrl-C ends the wait.
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[str] = loop.create_future()
@@ -89,58 +89,62 @@ async def _confirmed(question: str) -> bool:
         loop.remove_reader(sys.stdin)
 
 
-async def _certain(_question: str) -> bool:
+async def _assume_yes(_prompt: str) -> bool:
     return True
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="opensqt",
-        description="OpenSQT at the prompt.",
+        description="Watch and operate OpenSQT from a terminal.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"opensqt {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_demo(commands.add_parser("demo", help="a grid on a simulated exchange, in separate processes, live"))
-    _add_status(commands.add_parser("status", help="health, account, positions and open orders through the connector"))
+    _add_demo(commands.add_parser("demo", help="run a grid on a simulated exchange and watch it"))
+    _add_status(commands.add_parser("status", help="show health, account, positions and open orders"))
     _add_cancel_all(commands.add_parser("cancel-all", help="the kill switch: cancel our orders, close positions"))
-    token.add_arguments(commands.add_parser("token", help="who may connect to the connector, and what each may do"))
+    token.add_arguments(
+        commands.add_parser("token", help="create, list and revoke the tokens of the connector's clients")
+    )
     return parser
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--exchange", default="binance", help="whose protocol is simulated (default: %(default)s)")
-    parser.add_argument("--symbol", default="BTCUSDT", help="what the grid trades (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=7, help="of the generated market (default: %(default)s)")
+    parser.add_argument("--exchange", default="binance", help="venue to simulate (default: %(default)s)")
+    parser.add_argument("--symbol", default="BTCUSDT", help="symbol that the grid trades (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=7, help="seed of the generated market (default: %(default)s)")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="recorded 1-minute bars or trades, plain or gzip")
     parser.add_argument(
         "--speed", type=_speed, help="market seconds in one real second (default: 5, and 1 for a recording)"
     )
-    parser.add_argument("--duration", type=_seconds, metavar="S", help="stop after so many seconds (default: Ctrl-C)")
+    parser.add_argument("--duration", type=_seconds, metavar="S", help="stop after S seconds (default: Ctrl-C)")
     parser.add_argument("--summary", type=Path, metavar="FILE", help="write the result as JSON")
-    parser.add_argument("--port", type=_port, help="of the page (default: 8081 when it is free; 0 takes any)")
-    parser.add_argument("--folder", type=Path, help="for logs, settings and the store (default: a new temporary one)")
-    parser.add_argument("--plain", "--no-view", action="store_true", help="a line now and then instead of the view")
+    parser.add_argument("--port", type=_port, help="port of the page (default: 8081 if it is free; 0 takes any)")
+    parser.add_argument("--folder", type=Path, help="folder for logs, settings and the store (default: temporary)")
+    parser.add_argument(
+        "--plain", "--no-view", action="store_true", help="print a line every 5 seconds instead of the view"
+    )
 
 
 def _explain(parser: argparse.ArgumentParser, description: str, examples: str) -> None:
     parser.description = description
-    parser.epilog = f"examples:\n{examples}\n{reach.ENVIRONMENT}"
+    parser.epilog = f"examples:\n{examples}\n{connection.ENVIRONMENT}"
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
 
 
 def _add_status(parser: argparse.ArgumentParser) -> None:
     _explain(
         parser,
-        "Says how the connector and the account are. Ends with 0 when trading is possible, with 1 when it is not.",
+        "Shows the state of the connector and the account. Exit code 0: trading is possible; 1: it is not.",
         """\
   opensqt status
   opensqt status --symbol BTCUSDT --address connector.example:50051
 """,
     )
-    reach.add_address(parser)
-    parser.add_argument("--symbol", type=str.upper, default="", help="only this one (default: all)")
+    connection.add_address(parser)
+    parser.add_argument("--symbol", type=str.upper, default="", help="only this symbol (default: all)")
 
 
 def _add_cancel_all(parser: argparse.ArgumentParser) -> None:
@@ -149,12 +153,12 @@ def _add_cancel_all(parser: argparse.ArgumentParser) -> None:
         "The kill switch. Stop the market maker first: one that runs lays its grid again.",
         """\
   opensqt cancel-all --symbol BTCUSDT                    the grid's orders; asks before
-  opensqt cancel-all --symbol BTCUSDT --flatten --yes    its position, too, without a question
+  opensqt cancel-all --symbol BTCUSDT --flatten --yes    its position, too, without a prompt
   opensqt cancel-all --everything --flatten              every order and position of the account
 """,
     )
-    reach.add_address(parser)
-    parser.add_argument("--symbol", type=str.upper, default="", help="only this one (default: all)")
+    connection.add_address(parser)
+    parser.add_argument("--symbol", type=str.upper, default="", help="only this symbol (default: all)")
     parser.add_argument("--strategy", default="SQ1", help="whose orders (trading.strategy_id; default: %(default)s)")
     parser.add_argument("--everything", action="store_true", help="also orders that are not ours")
     parser.add_argument("--flatten", action="store_true", help="also close the positions, at market, reduce-only")

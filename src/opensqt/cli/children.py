@@ -1,4 +1,4 @@
-"""The demo's processes: started apart from the terminal, watched, and always ended."""
+"""Child processes of the demo: started in sessions of their own, watched, and always ended."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pathlib import Path
 
 _READY = re.compile(r"ready on (\S+:\d+)")
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH")
-"""No key, token or setting of the user's reaches a demo."""
+"""The variables that a child gets; no key, token or setting of the user reaches a demo."""
 _POLL_S = 0.05
 
 
 class ChildFailed(Exception):
-    """A process ended before its time, or did not get ready.
+    """A process ended early, or did not become ready.
 
     Attributes:
-        child: The process, whose log tells more.
+        child: The process; its log has the details.
     """
 
     def __init__(self, message: str, child: Child) -> None:
@@ -30,14 +30,14 @@ class ChildFailed(Exception):
 
 
 class Child:
-    """One of our console scripts as a process of its own, with its output in a file.
+    """One console script of OpenSQT as a child process, with its output in a file.
 
     Args:
-        name: What the view calls it.
-        module: What `python -m` runs.
+        name: Name in the view.
+        module: The module that `python -m` runs.
         arguments: Its command line.
-        folder: Where it runs and where NAME.log goes.
-        env: Variables on top of the few that are passed on.
+        folder: Working directory, and folder of NAME.log.
+        env: Variables in addition to the few that are passed on.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Child:
         self.address = ""
         """HOST:PORT once it is ready."""
         self._folder = folder
-        # -P: what lies in the folder is never imported.
+        # -P: files in the folder are never imported.
         self._command = [sys.executable, "-P", "-m", module, *arguments]
         self._env = {name: value for name, value in os.environ.items() if name in _PASSED_ON}
         self._env |= {"PYTHONUNBUFFERED": "1", "LOG_FORMAT": "console", "NO_COLOR": "1", **(env or {})}
@@ -56,11 +56,11 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs or before it was started."""
+        """Exit code; None while it runs or before it was started."""
         return self._process.returncode if self._process is not None else None
 
     async def start(self) -> None:
-        """Start it; its own session keeps Ctrl-C from reaching it before the demo has decided the order."""
+        """Start it in a session of its own, so that Ctrl-C does not end the processes in the wrong order."""
         with self.log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -74,7 +74,7 @@ class Child:
             )
 
     async def ready(self, within_s: float) -> str:
-        """Wait for `NAME ready on HOST:PORT` and answer HOST:PORT.
+        """Wait for `NAME ready on HOST:PORT` and return HOST:PORT.
 
         Raises:
             ChildFailed: It ended, or took too long.
@@ -91,7 +91,7 @@ class Child:
         return self.address
 
     async def stop(self, within_s: float = 15) -> int | None:
-        """Ask it to end, make it end when it does not, and answer the exit code."""
+        """Send SIGTERM, then SIGKILL if it does not end in time, and return the exit code."""
         if self._process is None:
             return None
         if self._process.returncode is None:
@@ -104,22 +104,22 @@ class Child:
         return await self._process.wait()
 
     def kill(self) -> None:
-        """End it at once; for a way out that has no time left."""
+        """End it at once with SIGKILL, where no time is left for an orderly stop."""
         if self._process is not None and self._process.returncode is None:
             self._send(signal.SIGKILL)
 
     def last_lines(self, count: int = 15) -> str:
-        """The end of its log."""
+        """Return the last lines of its log."""
         if not self.log.exists():
             return ""
         return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-count:])
 
     def _send(self, number: signal.Signals) -> None:
-        assert self._process is not None  # noqa: S101 - callers have looked
+        assert self._process is not None  # noqa: S101 - checked by the callers
         try:
             self._process.send_signal(number)
         except ProcessLookupError:
-            return  # it ended between the look and the signal: what was wanted
+            return  # it ended between the check and the signal, which is the intent
 
 
 def _end_with_parent() -> None:

@@ -1,4 +1,4 @@
-"""`opensqt demo`: four real processes, a view of them, and a verdict at the end."""
+"""`opensqt demo`: runs four real processes, shows them live, and compares store and ledger at the end."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from rich.live import Live
 from rich.table import Table
 
 from opensqt.cli.children import ChildFailed
-from opensqt.cli.stage import DemoSettings, Stage
-from opensqt.cli.summary import Comparison, Kept, compare
+from opensqt.cli.demo_processes import DemoProcesses, DemoSettings
+from opensqt.cli.summary import Comparison, StoredResult, compare
 from opensqt.cli.view import Frame, draw, line
 from opensqt.cli.watch import Watcher, Web
 from opensqt.market_maker.orders.ids import OrderIds
@@ -28,54 +28,54 @@ from opensqt.service.program import EXIT_FAILURE, EXIT_OK
 from opensqt.service.stop import Stopped, unless_stopped
 
 STRATEGY = "SQ1"
-_DRAW_EVERY_S = 0.25
-_LINE_EVERY_S = 5.0
+_DRAW_INTERVAL_S = 0.25
+_PRINT_INTERVAL_S = 5.0
 
 
 async def demo(settings: DemoSettings, console: Console, stop: asyncio.Event) -> int:
-    """Run the demo until it is over, and answer 0 when store and ledger match."""
+    """Run the demo to its end and return 0 when store and ledger match."""
     folder = _folder(settings)
     console.print(f"logs, settings and the store: {folder}", highlight=False, soft_wrap=True)
     async with AsyncExitStack() as stack:
         web = Web(await stack.enter_async_context(aiohttp.ClientSession()))
-        stage = Stage(settings, folder, web)
-        stack.push_async_callback(stage.stop)
+        processes = DemoProcesses(settings, folder, web)
+        stack.push_async_callback(processes.stop)
         try:
             try:
-                await unless_stopped(stop, stage.start(lambda text: console.print(text, highlight=False)))
+                await unless_stopped(stop, processes.start(lambda text: console.print(text, highlight=False)))
             except Stopped:
                 console.print("stopped before the grid was running: there is no result")
                 return EXIT_OK
-            elapsed_s = await _play(settings, stage, console, stop)
-            await stage.market_maker.stop()
-            _, ledger = await web.get(f"http://{stage.simulator.address}/_sim/ledger")
-            exit_codes = await stage.stop()
+            elapsed_s = await _show(settings, processes, console, stop)
+            await processes.market_maker.stop()
+            _, ledger = await web.get(f"http://{processes.simulator.address}/_sim/ledger")
+            exit_codes = await processes.stop()
         except ChildFailed as error:
             console.print(f"[bold red]{error}[/bold red]", highlight=False)
             console.print(f"[bold]the end of {error.child.log}:[/bold]", highlight=False, soft_wrap=True)
             console.print(error.child.last_lines(), highlight=False, markup=False, soft_wrap=True)
             return EXIT_FAILURE
-    result = await _verdict(settings, folder, ledger)
-    return _conclude(settings, result, exit_codes, elapsed_s, console)
+    result = await _compare(settings, folder, ledger)
+    return _finish(settings, result, exit_codes, elapsed_s, console)
 
 
-async def _play(settings: DemoSettings, stage: Stage, console: Console, stop: asyncio.Event) -> float:
-    """Show the picture until the time is over, and answer how many seconds that took."""
-    assert stage.remote is not None and stage.plan is not None  # noqa: S101, PT018 - started
+async def _show(settings: DemoSettings, processes: DemoProcesses, console: Console, stop: asyncio.Event) -> float:
+    """Show the state until the demo is over, and return the elapsed seconds."""
+    assert processes.remote is not None and processes.plan is not None  # noqa: S101, PT018 - started
     watcher = Watcher(
         settings.symbol,
-        stage.remote,
-        stage.web,
-        simulator=stage.simulator,
-        market_maker=stage.market_maker,
-        live_server=stage.live_server,
+        processes.remote,
+        processes.web,
+        simulator=processes.simulator,
+        market_maker=processes.market_maker,
+        live_server=processes.live_server,
     )
     frame = Frame(
         exchange=settings.exchange,
         symbol=settings.symbol,
-        interval=stage.plan.interval,
-        page=stage.page,
-        folder=str(stage.folder),
+        interval=processes.plan.interval,
+        page=processes.page,
+        folder=str(processes.folder),
         duration_s=settings.duration_s,
     )
     plain = settings.plain or not console.is_terminal
@@ -88,18 +88,18 @@ async def _play(settings: DemoSettings, stage: Stage, console: Console, stop: as
         line_due_s = 0.0
         while True:
             elapsed_s = time.monotonic() - started
-            stage.check()
+            processes.check()
             if watching.done():
-                raise ChildFailed(f"connector: no stream any more: {_reason(watching)}", stage.connector)
+                raise ChildFailed(f"connector: the streams ended: {_reason(watching)}", processes.connector)
             if live is not None:
-                live.update(draw(frame, watcher.picture, elapsed_s), refresh=True)
+                live.update(draw(frame, watcher.state, elapsed_s), refresh=True)
             elif elapsed_s >= line_due_s:
-                console.print(line(watcher.picture, elapsed_s), highlight=False, soft_wrap=True)
-                line_due_s += _LINE_EVERY_S
+                console.print(line(watcher.state, elapsed_s), highlight=False, soft_wrap=True)
+                line_due_s += _PRINT_INTERVAL_S
             over = settings.duration_s is not None and elapsed_s >= settings.duration_s
-            if over or stop.is_set() or watcher.picture.finished:
+            if over or stop.is_set() or watcher.state.finished:
                 return elapsed_s
-            await _sleep(stop, _DRAW_EVERY_S)
+            await _sleep(stop, _DRAW_INTERVAL_S)
     finally:
         if live is not None:
             live.stop()
@@ -107,8 +107,8 @@ async def _play(settings: DemoSettings, stage: Stage, console: Console, stop: as
         await asyncio.wait({watching})
 
 
-async def _verdict(settings: DemoSettings, folder: Path, ledger: dict[str, Any]) -> Comparison:
-    """Lay the store that the market maker left beside the ledger."""
+async def _compare(settings: DemoSettings, folder: Path, ledger: dict[str, Any]) -> Comparison:
+    """Compare the market maker's store with the ledger."""
     account = ledger["accounts"]["sim-key"]
     ids = OrderIds(STRATEGY, settings.symbol)
     names = {row["client_order_id"]: ids.read(row["client_order_id"]) for row in account["orders"]}
@@ -117,22 +117,22 @@ async def _verdict(settings: DemoSettings, folder: Path, ledger: dict[str, Any])
         stored, counted = await store.load(settings.symbol), await store.fills(settings.symbol)
     finally:
         await store.close()
-    kept = Kept(
-        fills=[one.fill for one in counted],
+    stored_result = StoredResult(
+        fills=[each.fill for each in counted],
         position=sum((slot.quantity for slot in stored.slots), Decimal(0)),
         live_orders=[order.client_order_id for order in stored.live_orders],
     )
     slots = {client_order_id: name.level for client_order_id, name in names.items() if name is not None}
-    return compare(account, kept, symbol=settings.symbol, slots=slots)
+    return compare(account, stored_result, symbol=settings.symbol, slots=slots)
 
 
-def _conclude(
+def _finish(
     settings: DemoSettings, result: Comparison, exit_codes: dict[str, int], elapsed_s: float, console: Console
 ) -> int:
-    """Write the summary, print it, and answer the exit code."""
+    """Print the summary, write its file, and return the exit code."""
     unclean = {name: code for name, code in exit_codes.items() if code}
     summary = {"exchange": settings.exchange, "symbol": settings.symbol, "seconds": round(elapsed_s, 1)}
-    summary |= {**result.figures, "exit_codes": exit_codes}
+    summary |= {**result.summary, "exit_codes": exit_codes}
     if result.differences:
         summary["differences"] = list(result.differences)
     table = Table(title="the demo's result", title_style="bold", show_header=False)

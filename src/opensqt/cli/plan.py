@@ -1,4 +1,4 @@
-"""What the demo's grid is given: an interval that the market will cross and that earns more than its fees."""
+"""Settings of the demo's grid: an interval that the market will cross and that earns more than its fees."""
 
 from __future__ import annotations
 
@@ -21,19 +21,21 @@ _MIN_ORDER_VALUE = Decimal(30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """The two figures of the grid, in quote."""
+class DemoGrid:
+    """Interval and amount of the grid, in quote."""
 
     interval: Decimal
     order_quantity: Decimal
 
 
-def plan(price: Decimal, candles: Sequence[Candle], rules: SymbolRules, *, fee_rate: Decimal, speed: Decimal) -> Plan:
+def plan(
+    price: Decimal, candles: Sequence[Candle], rules: SymbolRules, *, fee_rate: Decimal, speed: Decimal
+) -> DemoGrid:
     """Choose interval and amount.
 
     Args:
-        price: Where the market is.
-        candles: Past 1-minute bars; without any the smallest interval that earns is taken.
+        price: Current price.
+        candles: Past 1-minute bars; without any, the smallest interval that earns is taken.
         rules: The symbol's filters.
         fee_rate: Maker fee as a fraction.
         speed: Market seconds in one real second.
@@ -47,16 +49,16 @@ def plan(price: Decimal, candles: Sequence[Candle], rules: SymbolRules, *, fee_r
     interval = _two_digits(min(max(wanted, break_even * _LEAST), break_even * _MOST))
     interval = max(rules.round_price(interval, up=True), rules.price_step)
     least = max(rules.min_quantity, _STEPS_PER_ORDER * rules.quantity_step) * price
-    return Plan(
+    return DemoGrid(
         interval=interval,
         order_quantity=_two_digits(max(least, rules.min_notional * 2, _MIN_ORDER_VALUE)),
     )
 
 
 def market_maker_settings(
-    plan: Plan, *, symbol: str, connector: str, database: str, fee_rate: Decimal, exchange: str
+    plan: DemoGrid, *, symbol: str, connector: str, database: str, fee_rate: Decimal, exchange: str
 ) -> dict[str, Any]:
-    """Write the settings file's content for the demo's grid."""
+    """Return the content of the settings file for the demo's grid."""
     return {
         "app": {"current_exchange": "remote", "database_url": f"sqlite:///{database}"},
         "exchanges": {"remote": {"base_url": connector}, exchange: {"fee_rate": str(fee_rate)}},
@@ -71,7 +73,7 @@ def market_maker_settings(
 
 
 def _two_digits(number: Decimal) -> Decimal:
-    """Round up to two significant digits: a figure that a person would have chosen."""
+    """Round up to two significant digits: a number that a person would have chosen."""
     if not number:
         return number
     digit = Decimal(1).scaleb(number.adjusted() - 1)

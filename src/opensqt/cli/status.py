@@ -1,4 +1,4 @@
-"""`opensqt status`: what the connector says of itself and of the account, as tables."""
+"""`opensqt status`: the connector's report on itself and on the account, as tables."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _C = TypeVar("_C")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All that is shown."""
+    """Everything that is shown."""
 
     info: ExchangeInfo
     status: ExchangeStatus
@@ -35,12 +35,12 @@ class Report:
     positions: Sequence[Position]
     orders: Sequence[Order]
     budget: RateBudget = field(default_factory=RateBudget)
-    trouble: str = ""
-    """Why the account could not be asked for; empty when it could."""
+    account_error: str = ""
+    """Why the account could not be read; empty when it could."""
 
 
-async def ask(exchange: Exchange, symbol: str) -> Report:
-    """Ask for everything that `status` shows; what is sick shows its status without its account."""
+async def fetch(exchange: Exchange, symbol: str) -> Report:
+    """Read everything that `status` shows; an unhealthy exchange is shown even if its account can't be read."""
     info, status, budget = await _together(
         exchange.get_exchange_info(), exchange.get_status(), exchange.get_rate_budget()
     )
@@ -54,34 +54,34 @@ async def ask(exchange: Exchange, symbol: str) -> Report:
     except ExchangeError as error:
         if status.healthy:
             raise
-        return replace(report, trouble=error.message)
+        return replace(report, account_error=error.message)
     held = [position for position in positions if not position.is_flat]
     return replace(report, account=account, positions=held, orders=orders)
 
 
 async def _together(first: Awaitable[_A], second: Awaitable[_B], third: Awaitable[_C]) -> tuple[_A, _B, _C]:
-    """Return three answers; when several fail, which error is shown does not depend on which came first.
+    """Return three results; when several fail, the error that is raised does not depend on which came first.
 
     Raises:
-        AccessError: One was refused for who asks; whatever else failed, this is what has to be mended.
-        ExchangeError: The first of the others, in the order of the questions.
+        AccessError: A call was refused because of its client; whatever else failed, this must be fixed first.
+        ExchangeError: The first of the other errors, in the order of the arguments.
     """
-    answers = await asyncio.gather(first, second, third, return_exceptions=True)
-    failures = [answer for answer in answers if isinstance(answer, BaseException)]
+    results = await asyncio.gather(first, second, third, return_exceptions=True)
+    failures = [result for result in results if isinstance(result, BaseException)]
     if failures:
         raise min(failures, key=lambda failure: not isinstance(failure, AccessError))
-    return cast("tuple[_A, _B, _C]", tuple(answers))
+    return cast("tuple[_A, _B, _C]", tuple(results))
 
 
 def render(report: Report) -> RenderableType:
-    """Lay the report out."""
+    """Render the report as tables."""
     parts: list[RenderableType] = [_health(report), _summary(report.status)]
     if report.status.channels:
         parts.append(_channels(report.status.channels))
     if report.budget.limits:
         parts.append(_budget(report.budget))
-    if report.trouble:
-        parts.append(Text(f"the account could not be asked for: {report.trouble}", style="bold red"))
+    if report.account_error:
+        parts.append(Text(f"the account could not be read: {report.account_error}", style="bold red"))
     elif report.account is not None:
         parts += [_account(report.account), _positions(report.positions), _orders(report.orders)]
     else:
@@ -90,8 +90,8 @@ def render(report: Report) -> RenderableType:
 
 
 async def show(exchange: Exchange, symbol: str, console: Console) -> int:
-    """Print the report; answer 0 when trading is possible and 1 when it is not."""
-    report = await ask(exchange, symbol)
+    """Print the report; return 0 when trading is possible and 1 when it is not."""
+    report = await fetch(exchange, symbol)
     console.print(render(report))
     return 0 if report.status.healthy else 1
 
@@ -104,19 +104,19 @@ def _health(report: Report) -> Table:
     for check in report.status.checks:
         if check in alive:
             continue
-        word = Text("ok", style="green") if check.ok else Text("FAILED", style="bold red")
-        table.add_row(check.name, word, moment(check.since_ms), check.reason)
+        label = Text("ok", style="green") if check.ok else Text("FAILED", style="bold red")
+        table.add_row(check.name, label, format_time(check.since_ms), check.reason)
     if alive:
         since_ms = max(check.since_ms for check in alive)
-        table.add_row("tasks", Text("ok", style="green"), moment(since_ms), f"{len(alive)} running")
+        table.add_row("tasks", Text("ok", style="green"), format_time(since_ms), f"{len(alive)} running")
     return table
 
 
 def _summary(status: ExchangeStatus) -> Text:
     parts = []
     if status.clock_offset_ms is not None:
-        way = "ahead of" if status.clock_offset_ms >= 0 else "behind"
-        parts.append(f"the exchange's clock is {abs(status.clock_offset_ms)} ms {way} ours")
+        direction = "ahead of" if status.clock_offset_ms >= 0 else "behind"
+        parts.append(f"the exchange's clock is {abs(status.clock_offset_ms)} ms {direction} ours")
     orders = "order" if status.unresolved_orders == 1 else "orders"
     parts.append(f"{status.unresolved_orders} {orders} with an outcome not proven yet")
     return Text("; ".join(parts), style="bold red" if status.unresolved_orders else "dim")
@@ -125,8 +125,8 @@ def _summary(status: ExchangeStatus) -> Text:
 def _channels(channels: Sequence[Channel]) -> Table:
     table = _table("streams from the exchange", "channel", "state", ">last data")
     for channel in channels:
-        word = Text("connected", style="green") if channel.connected else Text("NOT CONNECTED", style="bold red")
-        table.add_row(channel.name, word, age(channel.data_age_ms))
+        label = Text("connected", style="green") if channel.connected else Text("NOT CONNECTED", style="bold red")
+        table.add_row(channel.name, label, format_age(channel.data_age_ms))
     return table
 
 
@@ -135,13 +135,13 @@ def _budget(budget: RateBudget) -> Table:
     if budget.waiting:
         title += f"; {budget.waiting} of its requests wait"
     if budget.silent_s:
-        title += f"; SILENT for {budget.silent_s:.0f} s, the exchange asked for it"
+        title += f"; PAUSED for {budget.silent_s:.0f} s, as the exchange requires"
     table = _table(title, "limit", ">in", ">granted", ">used by it", ">used by others", ">left")
     for limit in budget.limits:
         others = limit.limit - limit.left - limit.used_by_client
         left = Text(f"{limit.left:,}", style="" if limit.left * 5 >= limit.limit else "bold red")
-        figures = (f"{number:,}" for number in (limit.limit, limit.used_by_client, max(0, others)))
-        table.add_row(limit.name, f"{limit.window_s:g} s", *figures, left)
+        numbers = (f"{number:,}" for number in (limit.limit, limit.used_by_client, max(0, others)))
+        table.add_row(limit.name, f"{limit.window_s:g} s", *numbers, left)
     return table
 
 
@@ -150,7 +150,7 @@ def _account(account: Account) -> Table:
     table.add_row(
         account.asset,
         *(
-            figure(amount)
+            format_amount(amount)
             for amount in (
                 account.wallet_balance,
                 account.margin_balance,
@@ -171,11 +171,11 @@ def _positions(positions: Sequence[Position]) -> RenderableType:
         table.add_row(
             position.symbol,
             position.position_side.value,
-            plain(position.quantity),
-            figure(position.entry_price),
-            figure(position.mark_price),
-            figure(position.unrealized_pnl),
-            figure(position.liquidation_price),
+            format_decimal(position.quantity),
+            format_amount(position.entry_price),
+            format_amount(position.mark_price),
+            format_amount(position.unrealized_pnl),
+            format_amount(position.liquidation_price),
         )
     return table
 
@@ -190,9 +190,9 @@ def _orders(orders: Sequence[Order]) -> RenderableType:
         table.add_row(
             order.symbol,
             Text(order.side.value, style="green" if order.side is Side.BUY else "red"),
-            plain(order.price),
-            plain(order.quantity),
-            plain(order.filled_quantity),
+            format_decimal(order.price),
+            format_decimal(order.quantity),
+            format_decimal(order.filled_quantity),
             order.status.value,
             order.client_order_id,
         )
@@ -200,25 +200,25 @@ def _orders(orders: Sequence[Order]) -> RenderableType:
 
 
 def _table(title: str, *columns: str) -> Table:
-    """A table whose columns that start with > are figures."""
+    """Make a table; a column whose name starts with > is right-aligned."""
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in columns:
         table.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
     return table
 
 
-def figure(amount: Decimal | None) -> str:
-    """An amount of money to the cent, or a dash."""
+def format_amount(amount: Decimal | None) -> str:
+    """Format an amount of money to the cent; a dash for None."""
     return "-" if amount is None else f"{amount:,.2f}"
 
 
-def plain(number: Decimal | None) -> str:
-    """All digits of a number and no more, or a dash."""
+def format_decimal(number: Decimal | None) -> str:
+    """Format a number with all its digits and no trailing zeros; a dash for None."""
     return "-" if number is None else f"{number.normalize():f}"
 
 
-def age(milliseconds: int | None) -> str:
-    """How long ago something was, or `never`."""
+def format_age(milliseconds: int | None) -> str:
+    """Format how long ago something was; `never` for None."""
     if milliseconds is None:
         return "never"
     if milliseconds < 120_000:
@@ -226,6 +226,6 @@ def age(milliseconds: int | None) -> str:
     return f"{milliseconds // 60_000} min ago"
 
 
-def moment(epoch_ms: int) -> str:
-    """A time of day, or nothing for none."""
+def format_time(epoch_ms: int) -> str:
+    """Format a time of day in UTC; empty for 0."""
     return datetime.fromtimestamp(epoch_ms / 1000, UTC).strftime("%H:%M:%S") if epoch_ms else ""

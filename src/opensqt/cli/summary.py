@@ -1,4 +1,4 @@
-"""How a demo ended: the market maker's store laid beside the simulator's ledger, difference by difference."""
+"""Comparison of the market maker's store with the simulator's ledger at the end of a demo."""
 
 from __future__ import annotations
 
@@ -16,59 +16,68 @@ _CLOSED = frozenset({"FILLED", "CANCELED", "EXPIRED", "REJECTED"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """What the market maker's store holds of one symbol at the end."""
+class StoredResult:
+    """The market maker's store for one symbol at the end."""
 
     fills: Sequence[Fill]
     position: Decimal
     """Base coins, signed, over all slots."""
     live_orders: Sequence[str]
-    """Client ids of the orders that it believes to be open or in flight."""
+    """Client ids of the orders that the store holds as open or in flight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """The ledger's figures, and all that the store sees otherwise."""
+    """The ledger's result, and every difference of the store from it."""
 
-    figures: Mapping[str, Any]
-    """The keys of the summary file; money as strings."""
+    summary: Mapping[str, Any]
+    """Keys and values of the summary file; money as strings."""
     differences: Sequence[str]
-    """Plain sentences; empty when the two match."""
+    """Sentences; empty when the two match."""
 
     @property
     def matches(self) -> bool:
-        """Whether ledger and store say the same, and nothing was sent twice."""
+        """Whether ledger and store agree, and no order was sent twice."""
         return not self.differences
 
 
-def compare(account: Row, kept: Kept, *, symbol: str, slots: Mapping[str, int]) -> Comparison:
-    """Lay the store beside the account as the ledger has it.
+def compare(account: Row, stored: StoredResult, *, symbol: str, slots: Mapping[str, int]) -> Comparison:
+    """Compare the store with the account in the ledger.
 
     Args:
         account: One entry of the ledger's `accounts`.
-        kept: The store.
-        symbol: What the market maker traded.
-        slots: Level of every client_order_id in the ledger that is the market maker's.
+        stored: The market maker's store.
+        symbol: The symbol that the market maker traded.
+        slots: Level by client_order_id, for the market maker's orders in the ledger.
     """
     orders = [row for row in account["orders"] if row["symbol"] == symbol]
     fills = [row for row in account["fills"] if row["symbol"] == symbol]
     position = sum((Decimal(row["quantity"]) for row in account["positions"] if row["symbol"] == symbol), Decimal(0))
     open_orders = [row["client_order_id"] for row in orders if row["status"] not in _CLOSED]
-    duplicates = list(account["duplicate_client_order_ids"]) + two_at_a_time(orders, slots)
-    stored = {fill.trade_id: fill for fill in kept.fills}
-    ours = {str(row["trade_id"]): row for row in fills if row["client_order_id"] in slots}
-    missed = [trade_id for trade_id in ours if trade_id not in stored]
+    duplicates = list(account["duplicate_client_order_ids"]) + overlapping_orders(orders, slots)
+    stored_fills = {fill.trade_id: fill for fill in stored.fills}
+    ledger_fills = {str(row["trade_id"]): row for row in fills if row["client_order_id"] in slots}
+    missed = [trade_id for trade_id in ledger_fills if trade_id not in stored_fills]
     differences = [
         *(f"order {name} was live twice" for name in duplicates),
         *(f"fill {trade_id} is in the ledger and not in the store" for trade_id in missed),
-        *(f"fill {trade_id} is in the store and not in the ledger" for trade_id in stored if trade_id not in ours),
-        *(text for trade_id, row in ours.items() if trade_id in stored for text in _unlike(row, stored[trade_id])),
-        *(f"fill {row['trade_id']} is of no order of ours" for row in fills if str(row["trade_id"]) not in ours),
+        *(f"fill {trade_id} is in the store and not in the ledger" for trade_id in stored_fills.keys() - ledger_fills),
+        *(
+            text
+            for trade_id, row in ledger_fills.items()
+            if trade_id in stored_fills
+            for text in _differing_fields(row, stored_fills[trade_id])
+        ),
+        *(
+            f"fill {row['trade_id']} belongs to no order of the market maker"
+            for row in fills
+            if str(row["trade_id"]) not in ledger_fills
+        ),
     ]
-    if kept.position != position:
-        differences.append(f"position: the ledger has {position}, the store {kept.position}")
-    differences.extend(_live_apart(set(open_orders), set(kept.live_orders)))
-    figures = {
+    if stored.position != position:
+        differences.append(f"position: the ledger has {position}, the store {stored.position}")
+    differences.extend(_open_mismatch(set(open_orders), set(stored.live_orders)))
+    summary = {
         "orders_placed": len(orders),
         "fills": len(fills),
         "volume": _money(Decimal(row["price"]) * Decimal(row["quantity"]) for row in fills),
@@ -81,13 +90,13 @@ def compare(account: Row, kept: Kept, *, symbol: str, slots: Mapping[str, int]) 
         "missed_fills": len(missed),
         "ledger_matches": not differences,
     }
-    return Comparison(figures=figures, differences=tuple(differences))
+    return Comparison(summary=summary, differences=tuple(differences))
 
 
-def two_at_a_time(orders: Iterable[Row], slots: Mapping[str, int]) -> list[str]:
-    """Answer the orders that were accepted while another one of the same slot was still live.
+def overlapping_orders(orders: Iterable[Row], slots: Mapping[str, int]) -> list[str]:
+    """Return the ids of the orders that were accepted while another order of the same slot was still live.
 
-    The ledger's orders stand in the order of their acceptance; an order ends at `updated_ms` once it is closed.
+    The ledger lists orders by their acceptance; an order ends at `updated_ms` once it is closed.
     """
     queues: dict[int, list[Row]] = defaultdict(list)
     for row in orders:
@@ -102,8 +111,8 @@ def two_at_a_time(orders: Iterable[Row], slots: Mapping[str, int]) -> list[str]:
     ]
 
 
-def _unlike(row: Row, fill: Fill) -> list[str]:
-    """The fields in which a fill differs between ledger and store."""
+def _differing_fields(row: Row, fill: Fill) -> list[str]:
+    """Return one sentence for each field in which a fill differs between ledger and store."""
     pairs = {
         "side": (row["side"], fill.side.value),
         "client_order_id": (row["client_order_id"], fill.client_order_id),
@@ -113,13 +122,13 @@ def _unlike(row: Row, fill: Fill) -> list[str]:
         "realized_pnl": (Decimal(row["realized_pnl"]), fill.realized_pnl),
     }
     return [
-        f"fill {row['trade_id']}: {name}: the ledger has {theirs}, the store {ours}"
-        for name, (theirs, ours) in pairs.items()
-        if theirs != ours
+        f"fill {row['trade_id']}: {name}: the ledger has {ledger_value}, the store {stored_value}"
+        for name, (ledger_value, stored_value) in pairs.items()
+        if ledger_value != stored_value
     ]
 
 
-def _live_apart(ledger: set[str], store: set[str]) -> list[str]:
+def _open_mismatch(ledger: set[str], store: set[str]) -> list[str]:
     return [
         *(f"order {name} is open in the ledger and not in the store" for name in sorted(ledger - store)),
         *(f"order {name} is open in the store and not in the ledger" for name in sorted(store - ledger)),

@@ -1,4 +1,4 @@
-"""`opensqt token`: make, list and revoke the tokens that clients show to the connector."""
+"""`opensqt token`: create, list and revoke the tokens that clients present to the connector."""
 
 from __future__ import annotations
 
@@ -20,44 +20,46 @@ from opensqt.connector.auth.clients import NAME, ClientEntry, Role, digest, read
 from opensqt.model.errors import ConfigError
 
 PREFIX = "sqt_"
-"""What every token begins with, so that a log or a scanner of public code knows one where it sees it."""
+"""Prefix of every token, so that a log filter or a scanner of public code recognizes one."""
 
 _LIMITS = ("symbols", "max_order_notional", "max_open_orders", "max_orders_per_second", "cancel_others")
 _DEFAULT = "configs/clients.yaml"
 _EXAMPLES = """examples:
-  opensqt token new --name page --role read              prints the token, once; the file keeps its hash only
+  opensqt token new --name page --role read              prints the token once; the file holds only its hash
   opensqt token new --name maker --role trade --symbols BTCUSDT,ETHUSDT \\
       --max-order-notional 5000 --max-open-orders 50 --max-orders-per-second 10 --days 90
   (umask 077; opensqt token new --name notebook --role read > token.txt)
   opensqt token list
   opensqt token revoke page                              its streams end within two seconds
 
-A connector that was started with the same --clients FILE takes up each change without a restart.
+A connector that was started with the same --clients FILE applies each change without a restart.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Say what the command takes."""
+    """Add the arguments of the command."""
     parser.epilog = _EXAMPLES
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     new = actions.add_parser(
-        "new", help="make one", epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+        "new", help="create a token", epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    new.add_argument("--name", required=True, type=_name, help="of the client, as logs and metrics tell it")
-    new.add_argument("--role", required=True, choices=[*Role], help="read looks, trade also places and cancels")
-    new.add_argument("--certificate", metavar="NAME", help="subject common name of the client's certificate, too")
+    new.add_argument("--name", required=True, type=_name, help="name of the client in logs and metrics")
     new.add_argument(
-        "--symbols", metavar="LIST", type=_symbols, help="the only ones it may trade, e.g. BTCUSDT,ETHUSDT"
+        "--role", required=True, choices=[*Role], help="read: no orders; trade: also place and cancel orders"
     )
-    new.add_argument("--max-order-notional", metavar="USDT", type=_amount, help="the most that one order may be worth")
-    new.add_argument("--max-open-orders", metavar="N", type=int, help="the most orders open or in flight")
-    new.add_argument("--max-orders-per-second", metavar="N", type=_amount, help="new orders a second")
-    new.add_argument("--own-orders-only", action="store_true", help="it may cancel only what it placed itself")
-    new.add_argument("--days", metavar="N", type=_days, help="until it expires (default: never)")
-    revoke = actions.add_parser("revoke", help="take one back")
-    revoke.add_argument("name", metavar="NAME", help="of the client")
-    listing = actions.add_parser("list", help="show who may connect")
+    new.add_argument("--certificate", metavar="NAME", help="subject common name of a client certificate")
+    new.add_argument(
+        "--symbols", metavar="LIST", type=_symbols, help="the only symbols that it may trade, e.g. BTCUSDT,ETHUSDT"
+    )
+    new.add_argument("--max-order-notional", metavar="USDT", type=_amount, help="maximum notional of one order")
+    new.add_argument("--max-open-orders", metavar="N", type=int, help="maximum number of orders open or in flight")
+    new.add_argument("--max-orders-per-second", metavar="N", type=_amount, help="maximum rate of new orders")
+    new.add_argument("--own-orders-only", action="store_true", help="it may cancel only orders that it placed itself")
+    new.add_argument("--days", metavar="N", type=_days, help="days until the token expires (default: never)")
+    revoke = actions.add_parser("revoke", help="revoke a token")
+    revoke.add_argument("name", metavar="NAME", help="name of the client")
+    listing = actions.add_parser("list", help="show the clients that may connect")
     for action in (new, revoke, listing):
         action.add_argument(
             "--clients",
@@ -69,18 +71,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Do what was asked for and answer the exit code.
+    """Run the action and return the exit code.
 
     Raises:
-        ConfigError: The file, or what was asked for, is not right.
+        ConfigError: The file or an argument is not valid.
     """
     match options.action:
         case "new":
             print(_new(options))
-            print(f"client {options.name} is in {options.clients}; this token is not shown again", file=sys.stderr)
+            print(
+                f"client {options.name} was added to {options.clients}; the token is not shown again", file=sys.stderr
+            )
         case "revoke":
             clients_file.remove(options.clients, options.name)
-            print(f"client {options.name} is out of {options.clients}", file=sys.stderr)
+            print(f"client {options.name} removed from {options.clients}", file=sys.stderr)
         case _:
             Console().print(_table(read_entries(options.clients)))
     return 0
@@ -101,7 +105,7 @@ def _new(options: argparse.Namespace) -> str:
         "expires": options.days,
     }
     if options.role == Role.READ and any(fields[name] is not None for name in fields if name in _LIMITS):
-        raise ConfigError("--role read: takes no limits, for it places no orders and sees all symbols")
+        raise ConfigError("--role read: takes no limits, because it places no orders and sees all symbols")
     clients_file.add(options.clients, {name: value for name, value in fields.items() if value is not None})
     return token
 
@@ -111,7 +115,7 @@ def _table(entries: tuple[ClientEntry, ...]) -> Table:
     for column in table.columns:
         column.overflow = "fold"
     for entry in entries:
-        shows = [word for word, given in (("token", entry.token_sha256), ("certificate", entry.certificate)) if given]
+        shows = [label for label, given in (("token", entry.token_sha256), ("certificate", entry.certificate)) if given]
         table.add_row(
             entry.name,
             entry.role,
@@ -133,7 +137,7 @@ def _expiry(expires: datetime | None) -> str:
     if expires is None:
         return "never"
     text = f"{expires.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    return f"{text} (over)" if expires <= datetime.now(UTC) else text
+    return f"{text} (expired)" if expires <= datetime.now(UTC) else text
 
 
 def _name(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What the demo's view shows, gathered from the processes: prices and orders by stream, the rest by asking."""
+"""Data of the demo's view, collected from the processes: prices and orders by stream, the rest by polling."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from opensqt.model.exchange import Exchange
 from opensqt.model.market import Price
 from opensqt.model.order import Fill, Order
 
-_ASK_EVERY_S = 1.0
+_POLL_INTERVAL_S = 1.0
 _FILLS_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
-    """One process as its own health answer tells it."""
+class ProcessHealth:
+    """Health of one process, as the process reports it."""
 
     name: str
     ok: bool
@@ -32,8 +32,8 @@ class Health:
 
 
 @dataclass(slots=True)
-class Picture:
-    """The newest of everything."""
+class DemoState:
+    """The newest data of everything that the view shows."""
 
     price: Price | None = None
     orders: dict[str, Order] = field(default_factory=dict)
@@ -42,33 +42,33 @@ class Picture:
     """The last ones, newest first."""
     totals: Mapping[str, Any] = field(default_factory=dict)
     """The market maker's `/status`."""
-    health: Sequence[Health] = ()
+    health: Sequence[ProcessHealth] = ()
     finished: bool = False
     """Whether the recording was played to its end."""
 
     def total(self, name: str) -> Decimal:
-        """A figure of the market maker's, zero before it told one."""
+        """Return a number of the market maker's status; zero before the first status."""
         return Decimal(str(self.totals.get(name) or 0))
 
 
 class Web:
-    """Asks the processes over HTTP."""
+    """HTTP client for the processes."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
     async def get(self, url: str) -> tuple[int, Any]:
-        """Answer status and JSON body (None where it is none).
+        """Return status and JSON body (None when the body is not JSON).
 
         Raises:
-            aiohttp.ClientError: Nobody answered.
-            TimeoutError: Nobody answered in time.
+            aiohttp.ClientError: There was no response.
+            TimeoutError: There was no response in time.
         """
-        async with self._session.get(url, timeout=aiohttp.ClientTimeout(total=30)) as answer:
-            return answer.status, _json(await answer.text())
+        async with self._session.get(url, timeout=aiohttp.ClientTimeout(total=30)) as response:
+            return response.status, _json(await response.text())
 
     async def health(self, base: str) -> str:
-        """Ask a process's `/health`; answer why it is not well, or an empty text."""
+        """Get `/health` of a process; return why it is not healthy, or an empty text."""
         status, body = await self.get(f"{base}/health")
         if status == 200:
             return ""
@@ -76,30 +76,30 @@ class Web:
         return "; ".join(map(str, reasons)) if reasons else f"HTTP {status}"
 
     async def post(self, url: str, body: Mapping[str, Any]) -> Any:
-        """Send JSON and answer JSON.
+        """Send JSON and return the JSON of the response.
 
         Raises:
-            aiohttp.ClientError: It was refused, or nobody answered.
+            aiohttp.ClientError: The request was refused, or there was no response.
         """
-        async with self._session.post(url, json=body) as answer:
-            answer.raise_for_status()
-            return await answer.json()
+        async with self._session.post(url, json=body) as response:
+            response.raise_for_status()
+            return await response.json()
 
 
 class Watcher:
-    """Keeps one picture fresh until cancelled.
+    """Keeps one `DemoState` current until cancelled.
 
     Args:
-        symbol: What the grid trades.
+        symbol: The symbol that the grid trades.
         exchange: A client of the connector.
-        web: For the others.
-        simulator, market_maker, live_server: Where they listen.
+        web: HTTP client for the other processes.
+        simulator, market_maker, live_server: The processes, with their addresses.
     """
 
     def __init__(
         self, symbol: str, exchange: Exchange, web: Web, *, simulator: Child, market_maker: Child, live_server: Child
     ) -> None:
-        self.picture = Picture()
+        self.state = DemoState()
         self._symbol = symbol
         self._exchange = exchange
         self._web = web
@@ -108,66 +108,66 @@ class Watcher:
         self._live_server = f"http://{live_server.address}"
 
     async def run(self) -> None:
-        """Read streams and ask, for ever; a stream that ends for good raises its error."""
+        """Read the streams and poll until cancelled; a stream that ends raises its error."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._prices(), name="prices")
             group.create_task(self._orders(), name="orders")
-            group.create_task(self._asking(), name="asking")
+            group.create_task(self._poll(), name="poll")
 
     async def _prices(self) -> None:
         async for batch in self._exchange.subscribe_price(self._symbol):
             if batch.updates:
-                self.picture.price = batch.updates[-1]
+                self.state.price = batch.updates[-1]
 
     async def _orders(self) -> None:
         async for batch in self._exchange.subscribe_orders(self._symbol):
             if batch.snapshot:
-                self.picture.orders.clear()
+                self.state.orders.clear()
             for update in batch.updates:
                 order = update.order
                 if order.status.is_open:
-                    self.picture.orders[order.client_order_id] = order
+                    self.state.orders[order.client_order_id] = order
                 else:
-                    self.picture.orders.pop(order.client_order_id, None)
+                    self.state.orders.pop(order.client_order_id, None)
                 if update.fill is not None:
-                    self.picture.fills.appendleft(update.fill)
+                    self.state.fills.appendleft(update.fill)
 
-    async def _asking(self) -> None:
+    async def _poll(self) -> None:
         while True:
-            self.picture.health = await asyncio.gather(
-                self._asked("simulator", self._ask_simulator),
-                self._asked("connector", self._ask_connector),
-                self._asked("market maker", self._ask_market_maker),
-                self._asked("live server", self._ask_live_server),
+            self.state.health = await asyncio.gather(
+                self._to_health("simulator", self._poll_simulator),
+                self._to_health("connector", self._poll_connector),
+                self._to_health("market maker", self._poll_market_maker),
+                self._to_health("live server", self._poll_live_server),
             )
-            await asyncio.sleep(_ASK_EVERY_S)
+            await asyncio.sleep(_POLL_INTERVAL_S)
 
-    async def _asked(self, name: str, ask: Callable[[], Awaitable[str]]) -> Health:
-        """Turn an answer into health: an empty detail is well, any other tells what is wrong."""
+    async def _to_health(self, name: str, poll: Callable[[], Awaitable[str]]) -> ProcessHealth:
+        """Poll once and return the health: an empty detail means healthy, any other is the reason."""
         try:
-            detail = await ask()
+            detail = await poll()
         except (aiohttp.ClientError, TimeoutError, ExchangeError) as error:
-            detail = f"no answer: {error or type(error).__name__}"
-        return Health(name, not detail, detail)
+            detail = f"no response: {error or type(error).__name__}"
+        return ProcessHealth(name, not detail, detail)
 
-    async def _ask_simulator(self) -> str:
+    async def _poll_simulator(self) -> str:
         status, body = await self._web.get(f"{self._simulator}/_sim")
         if status != 200:
             return f"HTTP {status}"
-        self.picture.finished = bool(body["finished"])
+        self.state.finished = bool(body["finished"])
         return ""
 
-    async def _ask_connector(self) -> str:
+    async def _poll_connector(self) -> str:
         status = await self._exchange.get_status()
         return "; ".join(f"{check.name}: {check.reason}" for check in status.checks if not check.ok)
 
-    async def _ask_market_maker(self) -> str:
+    async def _poll_market_maker(self) -> str:
         status, body = await self._web.get(f"{self._market_maker}/status")
         if status == 200 and isinstance(body, dict):
-            self.picture.totals = body
+            self.state.totals = body
         return await self._web.health(self._market_maker)
 
-    async def _ask_live_server(self) -> str:
+    async def _poll_live_server(self) -> str:
         return await self._web.health(self._live_server)
 
 

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opensqt.cli.plan import Plan, market_maker_settings, plan
+from opensqt.cli.plan import DemoGrid, market_maker_settings, plan
 from opensqt.config.market_maker import load_settings
 from opensqt.model.market import Candle
 from opensqt.model.venue import SymbolRules
@@ -83,7 +83,7 @@ def test_the_interval_is_a_multiple_of_the_price_step() -> None:
 
 
 def test_the_settings_are_ones_that_the_market_maker_takes(tmp_path: Path) -> None:
-    made = Plan(interval=Decimal(20), order_quantity=Decimal(140))
+    made = DemoGrid(interval=Decimal(20), order_quantity=Decimal(140))
     path = tmp_path / "market_maker.yaml"
     path.write_text(
         yaml.safe_dump(

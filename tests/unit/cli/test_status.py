@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from rich.console import Console
 
-from opensqt.cli.status import age, figure, moment, plain, show
+from opensqt.cli.status import format_age, format_amount, format_decimal, format_time, show
 from opensqt.model.account import Account
 from opensqt.model.errors import PermissionDenied, Unreachable, Unsupported
 from opensqt.model.order import OrderRequest, OrderType, Side
@@ -41,7 +41,7 @@ async def test_a_healthy_account_without_orders_ends_with_0(exchange) -> None:
 
 async def test_a_sick_exchange_ends_with_1_and_its_reason(exchange) -> None:
     """F31: health never says yes while a part is dead."""
-    exchange.fall_sick("the private stream is silent")
+    exchange.set_unhealthy("the private stream is silent")
     code, text = await shown(exchange)
     assert code == 1
     assert "NOT healthy" in text
@@ -118,7 +118,7 @@ async def test_the_rate_budget_tells_ones_own_part_and_the_others() -> None:
     """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     async with Gateway() as exchange:
         _, text = await shown(exchange)
-    title = "rate limits, as alice uses them; 3 of its requests wait; SILENT for 8 s, the exchange asked for it"
+    title = "rate limits, as alice uses them; 3 of its requests wait; PAUSED for 8 s, as the exchange requires"
     assert title in " ".join(text.split())
     assert row(text, "weight") == ["weight", "60 s", "2,400", "1,500", "600", "300"]
 
@@ -136,7 +136,7 @@ async def test_a_sick_exchange_that_can_not_tell_its_account_still_shows_why() -
         code, text = await shown(exchange)
     assert code == 1
     assert "has not answered for 13 s" in text
-    assert "the account could not be asked for: nothing was answered" in text
+    assert "the account could not be read: nothing was answered" in text
 
 
 async def test_a_refusal_is_what_is_shown_though_another_failure_came_first() -> None:
@@ -160,10 +160,15 @@ def row(text: str, name: str) -> list[str]:
 
 
 def test_ages_are_written_for_people() -> None:
-    assert [age(None), age(40), age(119_000), age(180_000)] == ["never", "0.0 s ago", "119.0 s ago", "3 min ago"]
+    assert [format_age(None), format_age(40), format_age(119_000), format_age(180_000)] == [
+        "never",
+        "0.0 s ago",
+        "119.0 s ago",
+        "3 min ago",
+    ]
 
 
 def test_figures_are_written_for_people() -> None:
-    assert (figure(Decimal("1234.5")), figure(None)) == ("1,234.50", "-")
-    assert (plain(Decimal("0.00100")), plain(Decimal("1E+3"))) == ("0.001", "1000")
-    assert (moment(0), moment(1640995200000)) == ("", "00:00:00")
+    assert (format_amount(Decimal("1234.5")), format_amount(None)) == ("1,234.50", "-")
+    assert (format_decimal(Decimal("0.00100")), format_decimal(Decimal("1E+3"))) == ("0.001", "1000")
+    assert (format_time(0), format_time(1640995200000)) == ("", "00:00:00")

@@ -1,4 +1,4 @@
-"""The demo's four processes: started in the order in which they need each other, ended in the reverse."""
+"""The demo's four processes: started in the order of their dependencies, ended in reverse order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import aiohttp
 import yaml
 
 from opensqt.cli.children import Child, ChildFailed
-from opensqt.cli.plan import Plan, market_maker_settings, plan
+from opensqt.cli.plan import DemoGrid, market_maker_settings, plan
 from opensqt.cli.watch import Web
 from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import RemoteSettings
@@ -22,16 +22,16 @@ from opensqt.model.errors import ConfigError, ExchangeError
 
 PAGE_PORT = 8081
 FEE_RATE = Decimal("0.0002")
-"""The simulator's maker fee, for venues whose rules do not tell it."""
+"""The simulator's maker fee, for venues whose rules do not contain it."""
 _START_S = 60.0
 _KEYS = {"API_KEY": "sim-key", "API_SECRET": "sim-secret", "PASSPHRASE": "sim-pass"}
-"""The simulator's one account: published, so no secret."""
+"""The simulator's one account; its keys are published and not secret."""
 _CANDLES = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoSettings:
-    """What the command line says."""
+    """Settings of the demo, from the command line."""
 
     exchange: str
     symbol: str
@@ -48,23 +48,23 @@ class DemoSettings:
     """Of the page; None takes 8081 when it is free, else any."""
 
 
-class Stage:
+class DemoProcesses:
     """The processes of one demo.
 
     Args:
-        settings: What to simulate and to trade.
-        folder: For logs, settings and the store.
-        web: Asks them over HTTP.
+        settings: The venue to simulate and the symbol to trade.
+        folder: Folder of logs, settings and the store.
+        web: HTTP client for the processes.
     """
 
     def __init__(self, settings: DemoSettings, folder: Path, web: Web) -> None:
         self.folder = folder
         self.web = web
-        self.plan: Plan | None = None
+        self.plan: DemoGrid | None = None
         self.remote: RemoteExchange | None = None
         self._settings = settings
         self.simulator = Child("simulator", "opensqt.simulator", self._simulator_arguments(), folder=folder)
-        # What depends on another process's address is made when that is known.
+        # Processes that need another one's address get their arguments when that address is known.
         self.connector = self._child("connector", "opensqt.connector")
         self.market_maker = self._child("market_maker", "opensqt.market_maker")
         self.live_server = self._child("live_server", "opensqt.live_server")
@@ -74,16 +74,16 @@ class Stage:
         """The page's address."""
         return f"http://{self.live_server.address}"
 
-    async def start(self, tell: Callable[[str], None]) -> None:
-        """Start everything and return when the grid is running and the page is served.
+    async def start(self, report: Callable[[str], None]) -> None:
+        """Start all processes and return when the grid is running and the page is served.
 
         Raises:
             ChildFailed: A process ended or was not ready in time.
         """
-        tell("starting the simulated exchange ...")
+        report("starting the simulated exchange ...")
         await self.simulator.start()
         await self.simulator.ready(_START_S)
-        tell("starting the connector ...")
+        report("starting the connector ...")
         url = f"http://{self.simulator.address}"
         arguments = ["--exchange", self._settings.exchange, "--base-url", url, "--port", "0", "--metrics-port", "0"]
         arguments += ["--journal", str(self.folder / "connector.db")]
@@ -91,9 +91,9 @@ class Stage:
         await self.connector.start()
         await self.connector.ready(_START_S)
         self.remote = RemoteExchange(RemoteSettings(base_url=self.connector.address, retry_scale=0.02))
-        await self._reached(self.remote.start())
-        self.plan = await self._reached(self._planned(self.remote))
-        tell("starting the market maker and the live server ...")
+        await self._call_or_child_failed(self.remote.start())
+        self.plan = await self._call_or_child_failed(self._planned(self.remote))
+        report("starting the market maker and the live server ...")
         self._write_settings(self.plan)
         config = ["--config", str(self.folder / "market_maker.yaml"), "--port", "0"]
         self.market_maker = self._child("market_maker", "opensqt.market_maker", *config)
@@ -104,25 +104,25 @@ class Stage:
         await self.live_server.start()
         if self._settings.replay is not None:
             await self._release_market()
-        await asyncio.gather(*(self._well(child) for child in (self.market_maker, self.live_server)))
-        tell(f"the page: {self.page}")
+        await asyncio.gather(*(self._wait_healthy(child) for child in (self.market_maker, self.live_server)))
+        report(f"the page: {self.page}")
 
     def check(self) -> None:
-        """Look whether all still run.
+        """Check that all processes still run.
 
         Raises:
-            ChildFailed: One has ended.
+            ChildFailed: A process has ended.
         """
         ended = self.ended()
         if ended:
             raise ChildFailed(f"{ended[0].name} ended with code {ended[0].exit_code}", ended[0])
 
     def ended(self) -> list[Child]:
-        """The processes that were started and run no more."""
+        """Return the processes that were started and have ended."""
         return [child for child in self._children() if child.exit_code is not None]
 
     async def stop(self) -> dict[str, int]:
-        """End all that run, clients before what they stand on, and answer the exit codes. Idempotent."""
+        """End all running processes, each client before its server, and return the exit codes. Idempotent."""
         if self.remote is not None:
             await self.remote.close()
         codes = {}
@@ -147,11 +147,11 @@ class Stage:
         arguments = ["--exchange", settings.exchange, "--port", "0", "--seed", str(settings.seed)]
         arguments += ["--speed", str(settings.speed)]
         if settings.replay is not None:
-            # Held until somebody watches: a recording may be as short as the start of four processes.
+            # Held until a client subscribes: a recording may be as short as the start of four processes.
             arguments += ["--replay", str(settings.replay), "--replay-symbol", settings.symbol, "--clock", "held"]
         return arguments
 
-    async def _planned(self, remote: RemoteExchange) -> Plan:
+    async def _planned(self, remote: RemoteExchange) -> DemoGrid:
         symbol = self._settings.symbol
         info = await remote.get_exchange_info()
         rules = info.rules(symbol)
@@ -168,7 +168,7 @@ class Stage:
             speed=self._settings.speed,
         )
 
-    def _write_settings(self, made: Plan) -> None:
+    def _write_settings(self, made: DemoGrid) -> None:
         settings, connector = self._settings, self.connector.address
         grid = market_maker_settings(
             made,
@@ -183,7 +183,7 @@ class Stage:
             (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
     async def _release_market(self) -> None:
-        """Let a held market run once somebody listens to its prices."""
+        """Release the held market once a client has subscribed to its prices."""
         base = f"http://{self.simulator.address}/_sim"
         try:
             async with asyncio.timeout(_START_S):
@@ -194,8 +194,8 @@ class Stage:
             raise ChildFailed("market_maker did not subscribe to prices", self.market_maker) from None
         await self.web.post(f"{base}/clock", {"release": True})
 
-    async def _well(self, child: Child) -> None:
-        """Wait until the process serves and calls itself healthy."""
+    async def _wait_healthy(self, child: Child) -> None:
+        """Wait until the process serves and reports that it is healthy."""
         base = f"http://{await child.ready(_START_S)}"
         reasons = ""
         try:
@@ -206,14 +206,14 @@ class Stage:
         except TimeoutError:
             raise ChildFailed(f"{child.name} did not become healthy: {reasons}", child) from None
         except aiohttp.ClientError as error:
-            raise ChildFailed(f"{child.name}: no answer on its port: {error}", child) from error
+            raise ChildFailed(f"{child.name}: no response on its port: {error}", child) from error
 
     async def _market_is_watched(self, base: str) -> bool:
         _, ledger = await self.web.get(f"{base}/ledger")
         return bool(ledger["statistics"]["connections_open"]["market"])
 
-    async def _reached(self, call: Awaitable[Any]) -> Any:
-        """Turn a failed call into the failure of the process behind it."""
+    async def _call_or_child_failed(self, call: Awaitable[Any]) -> Any:
+        """Await a call; raise its failure as that of the process behind it."""
         try:
             return await call
         except (ExchangeError, aiohttp.ClientError) as error:
@@ -222,7 +222,7 @@ class Stage:
 
 
 def _free(port: int) -> int:
-    """Answer the port if nothing listens there, else 0 for any."""
+    """Return the port if it is free, else 0 for any free port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
