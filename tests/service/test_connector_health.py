@@ -75,10 +75,10 @@ async def test_a_healthy_connector_serves_under_all_three_names(running: Rig) ->
 
 async def test_a_sick_exchange_is_told_with_its_reason_and_so_is_its_recovery(running: Rig) -> None:
     """F31: health never says yes while a part is dead."""
-    running.venue.fall_sick("the private stream is silent")
+    running.venue.set_unhealthy("the private stream is silent")
     await becomes(running, NOT_SERVING)
     assert await failed(running) == {"venue": "the private stream is silent"}
-    running.venue.fall_sick("")
+    running.venue.set_unhealthy("")
     await becomes(running, SERVING)
     assert await failed(running) == {}
 
@@ -180,9 +180,9 @@ async def test_a_journal_that_can_not_be_pruned_is_pruned_later(
 async def test_a_watcher_of_health_is_told_of_each_change(running: Rig) -> None:
     watch = health_pb2_grpc.HealthStub(running.channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
     assert (await watch.read()).status == SERVING
-    running.venue.fall_sick("gone")
+    running.venue.set_unhealthy("gone")
     assert (await watch.read()).status == NOT_SERVING
-    running.venue.fall_sick("")
+    running.venue.set_unhealthy("")
     assert (await watch.read()).status == SERVING
 
 
@@ -197,7 +197,7 @@ async def test_the_end_of_the_health_monitor_itself_is_noticed(running: Rig) -> 
 
 async def test_the_real_probe_sees_both_answers(running: Rig) -> None:
     assert await probe(running.connector.address) == (0, "SERVING")
-    running.venue.fall_sick("gone")
+    running.venue.set_unhealthy("gone")
     await becomes(running, NOT_SERVING)
     code, said = await probe(running.connector.address, service=SERVICE)
     assert (code, said) == (4, "NOT_SERVING")

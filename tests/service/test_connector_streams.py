@@ -226,7 +226,7 @@ async def test_a_gap_upstream_is_told_to_every_client(running: Rig) -> None:
     epochs = {(await stream.read()).epoch for stream in streams}
     await buy(running.venue, "open")
     await asyncio.gather(*(read(stream, 1) for stream in streams))
-    running.venue.lose_continuity()
+    running.venue.inject_gap()
     for stream in streams:
         response = await stream.read()
         assert (response.snapshot, response.gap) == (True, True)

@@ -82,7 +82,7 @@ async def test_a_fill_missed_by_the_stream_is_found_by_asking():
     exchange = exchange_with_history()
     async with serve(exchange) as address, connect(address) as client:
         await eventually(lambda: client.of("trades"))
-        exchange.lose_continuity()
+        exchange.inject_gap()
         await fill_once(exchange, 1)
         await eventually(lambda: client.of("trade_event"))
         assert len({one["id"] for one in client.of("trade_event")}) == len(client.of("trade_event")) == 1
@@ -196,12 +196,12 @@ async def test_a_lost_exchange_is_told_and_so_is_its_return():
     """F31: the page says so, and so does /health."""
     exchange = exchange_with_history()
     async with serve(exchange) as address, connect(address) as client:
-        exchange.fall_sick("no private data for 12 s")
+        exchange.set_unhealthy("no private data for 12 s")
         await eventually(lambda: any(one["stale"] for one in client.of("status")))
         answer = await fetch(address, "/health")
         assert answer.status == 503
         assert "no private data for 12 s" in answer.text
-        exchange.fall_sick("")
+        exchange.set_unhealthy("")
         await eventually(lambda: client.of("risk_status")[-1]["severity"] == "info")
         assert (await fetch(address, "/health")).status == 200
 

@@ -99,7 +99,7 @@ async def test_health_follows_the_price(url: str, exchange: InMemoryExchange) ->
 
 async def test_health_tells_what_ails_the_exchange(url: str, exchange: InMemoryExchange) -> None:
     """F31: health never says yes while a part is dead."""
-    exchange.fall_sick("the venue does not answer")
+    exchange.set_unhealthy("the venue does not answer")
 
     async def told() -> bool:
         return "the venue does not answer" in (await health(url))[1]

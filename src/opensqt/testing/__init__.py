@@ -1,1 +1,1 @@
-"""For tests of your own: `InMemoryExchange`, the whole Exchange protocol in one object."""
+"""Test support for users of OpenSQT: `InMemoryExchange`, the whole Exchange protocol in one object."""

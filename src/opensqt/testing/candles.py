@@ -1,4 +1,4 @@
-"""The candles of an InMemoryExchange: given ones, and those that its prices draw."""
+"""Candles of an InMemoryExchange: past ones that a test adds, and those formed by its prices."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _SNAPSHOT = 100
 
 
 class CandleBook:
-    """Candles by symbol and interval, each with its feed."""
+    """Candles by symbol and interval, and their feeds."""
 
     def __init__(self) -> None:
         self._candles: dict[tuple[str, str], dict[int, Candle]] = {}
         self._feeds: dict[tuple[str, str], Feed[Candle]] = {}
 
     def trade(self, symbol: str, price: Decimal, quantity: Decimal, now_ns: int) -> None:
-        """Draw a price, or a trade, into the forming candle of every interval; close the one before it."""
+        """Add a price, or a trade, to the forming candle of every interval; close the candle before it."""
         now_ms = now_ns // 1_000_000
         for interval, length in INTERVALS_MS.items():
             self._draw(symbol, interval, now_ms - now_ms % length, price, quantity, now_ns)
 
     def add(self, candles: Iterable[Candle]) -> None:
-        """Add candles of the past."""
+        """Add past candles."""
         for candle in candles:
             known = self._candles.setdefault((candle.symbol, candle.interval), {})
             known[candle.open_time_ms] = candle
@@ -36,7 +36,7 @@ class CandleBook:
     def history(
         self, symbol: str, interval: str, *, limit: int, start_ms: int | None, end_ms: int | None
     ) -> list[Candle]:
-        """Answer candles oldest first: from the start if one is given, else the last ones."""
+        """Return candles oldest first: from *start_ms* on if it is given, else the last ones."""
         found = [
             candle
             for open_ms, candle in self._candles.get((symbol, interval), {}).items()
@@ -44,8 +44,8 @@ class CandleBook:
         ]
         return found[-limit:] if start_ms is None else found[:limit]
 
-    def feed(self, symbol: str, interval: str) -> Feed[Candle]:
-        """Answer the feed of one symbol and interval; its snapshot is the newest candle."""
+    def feed_for(self, symbol: str, interval: str) -> Feed[Candle]:
+        """Return the feed of one symbol and interval, created on first use; its snapshot is the newest candle."""
         key = (symbol, interval)
         if key not in self._feeds:
             feed = Feed[Candle](key=lambda candle: candle.open_time_ms, conflate=True, snapshot_limit=_SNAPSHOT)
@@ -53,8 +53,8 @@ class CandleBook:
             self._feeds[key] = feed
         return self._feeds[key]
 
-    def lose_continuity(self) -> None:
-        """Tell every reader of a gap."""
+    def inject_gap(self) -> None:
+        """Send every reader a snapshot that is marked as a gap."""
         for feed in self._feeds.values():
             feed.replace(feed.snapshot, gap=True)
 

@@ -1,4 +1,4 @@
-"""What fills do to positions and the balance of an InMemoryExchange: arithmetic only, no loop, no I/O."""
+"""Positions and balance of an InMemoryExchange, moved by its fills: arithmetic only, no loop, no I/O."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class Ledger:
     """Balance and positions of one cross-margin account.
 
     Args:
-        symbols: Those that trade.
-        balance: At the start, in quote.
-        mode: One net position per symbol, or long and short side by side.
-        leverage: Of every symbol.
+        symbols: Symbols that trade.
+        balance: Balance at the start, in quote.
+        mode: One net position per symbol, or a long and a short one.
+        leverage: Leverage of every symbol.
     """
 
     def __init__(self, symbols: Iterable[str], *, balance: Decimal, mode: PositionMode, leverage: Decimal) -> None:
@@ -62,22 +62,22 @@ class Ledger:
             for side in sides
         }
 
-    def knows(self, side: PositionSide) -> bool:
-        """Say whether a position side fits the account's mode."""
+    def accepts_side(self, side: PositionSide) -> bool:
+        """Return whether a position side fits the account's mode."""
         return (side is PositionSide.BOTH) == (self._mode is PositionMode.ONE_WAY)
 
     def closable(self, request: OrderRequest | Order) -> Decimal:
-        """Answer how many base coins the order would close rather than open."""
+        """Return the base coins that the order would close rather than open."""
         held = self._positions[request.symbol, request.position_side].quantity
         return abs(held) if held * request.side.sign < 0 else _ZERO
 
     def must_reduce(self, request: OrderRequest | Order) -> bool:
-        """Say whether the order may only close: by its flag, or because it is the closing side in hedge mode."""
+        """Return whether the order may only close: by its flag, or because it is the closing side in hedge mode."""
         closing = {PositionSide.LONG: Side.SELL, PositionSide.SHORT: Side.BUY}
         return request.reduce_only or closing.get(request.position_side) is request.side
 
     def apply(self, fill: Fill) -> Fill:
-        """Book one fill and answer it with the profit that it realized."""
+        """Apply one fill to position and balance; return it with the profit that it realized."""
         key = (fill.symbol, fill.position_side)
         moved, realized = settle(self._positions[key], fill.side, fill.quantity, fill.price)
         self._positions[key] = replace(moved, event_time_ms=fill.event_time_ms, received_ns=fill.received_ns)
@@ -85,27 +85,27 @@ class Ledger:
         return replace(fill, realized_pnl=realized)
 
     def opening_value(self, request: OrderRequest | Order, price: Decimal) -> Decimal:
-        """Answer what the opening part of an order is worth, in quote."""
+        """Return the value of the opening part of an order, in quote."""
         if self.must_reduce(request):
             return _ZERO
         rest = request.remaining_quantity if isinstance(request, Order) else request.quantity
         return max(rest - self.closable(request), _ZERO) * price
 
     def margin_for(self, value: Decimal) -> Decimal:
-        """Answer the margin that so much, in quote, binds."""
+        """Return the margin that a position of this value, in quote, requires."""
         return value / self._leverage
 
     def positions(self, prices: Mapping[str, Price], symbol: str = "") -> list[Position]:
-        """Answer every position of a symbol, or of all, valued at the mid prices; flat ones too."""
+        """Return every position of a symbol, or of all symbols, valued at the mid prices; flat positions too."""
         return [self._valued(position, prices) for (of, _), position in self._positions.items() if symbol in ("", of)]
 
     def account(self, prices: Mapping[str, Price], opening_value: Decimal, *, now_ns: int) -> Account:
-        """Answer the account, its positions valued at the mid prices.
+        """Return the account, its positions valued at the mid prices.
 
         Args:
-            prices: The newest ones.
-            opening_value: What the open orders would open, in quote.
-            now_ns: The time that it is told at.
+            prices: The newest prices.
+            opening_value: Value that the open orders would open, in quote.
+            now_ns: Time of the result.
         """
         held = unrealized = _ZERO
         for position in self._positions.values():

@@ -1,7 +1,7 @@
-"""The open orders of an InMemoryExchange: by age, by the price that reaches them, and the margin that they bind.
+"""The open orders of an InMemoryExchange: by age, by the price that crosses them, and the value that they would open.
 
-To place, to cancel and to move the price to where nothing fills takes the same time however many orders are open, so
-a strategy's test may hold thousands; only a fill looks through those of its symbol.
+To place, to cancel, or to move the price to where nothing fills takes the same time however many orders are open, so
+a strategy's test may hold thousands. Only a fill iterates over the orders of its symbol.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _ZERO = Decimal(0)
 
 
 class OpenOrders:
-    """What may still fill. Each order is put again whenever anything changed of it.
+    """Orders that may still fill. `put` is called with an order each time that it changed.
 
     Args:
-        symbols: Those that trade.
-        ledger: Tells what an order would open.
+        symbols: Symbols that trade.
+        ledger: Returns the value that an order would open.
     """
 
     def __init__(self, symbols: Collection[str], ledger: Ledger) -> None:
@@ -31,13 +31,13 @@ class OpenOrders:
         self._limits: dict[tuple[str, Side], list[Decimal]] = {
             (symbol, side): [] for symbol in symbols for side in Side
         }
-        """Every limit of a side, sorted, so that a price that reaches none is told at once."""
+        """All limits of a side, sorted, so that a price that crosses none is found at once."""
         self._opening: dict[str, Decimal] = {}
         self.opening_value = _ZERO
-        """What the orders would open if they filled, in quote."""
+        """Value that the orders would open if they filled, in quote."""
 
     def put(self, order: Order) -> None:
-        """Take in what an order has become; a closed one is forgotten."""
+        """Store the current state of an order; a closed order is removed."""
         known = self._orders[order.symbol]
         self.opening_value -= self._opening.pop(order.client_order_id, _ZERO)
         if order.status.is_closed:
@@ -51,22 +51,22 @@ class OpenOrders:
         self._count(order)
 
     def all(self, symbol: str = "") -> list[Order]:
-        """Answer the orders of a symbol, or of all, oldest first."""
+        """Return the orders of a symbol, or of all symbols, oldest first."""
         if symbol:
             return list(self._orders[symbol].values())
         everywhere = (order for known in self._orders.values() for order in known.values())
         return sorted(everywhere, key=lambda order: int(order.order_id))
 
-    def reached(self, price: Price) -> list[Order]:
-        """Answer the orders whose limit the other side's price is at or beyond, oldest first."""
+    def crossed_by(self, price: Price) -> list[Order]:
+        """Return the orders whose limit the other side's price is at or beyond, oldest first."""
         buys, sells = self._limits[price.symbol, Side.BUY], self._limits[price.symbol, Side.SELL]
         left = len(buys) - bisect_left(buys, price.ask) + bisect_right(sells, price.bid)
         if not left:
             return []
-        return [order for order in self._orders[price.symbol].values() if reaches(order.side, order.price, price)]
+        return [order for order in self._orders[price.symbol].values() if is_marketable(order.side, order.price, price)]
 
     def position_changed(self, symbol: str, position_side: PositionSide) -> None:
-        """Value the orders of a position anew: what would have opened may now close, and the other way round."""
+        """Update the opening values of a position's orders: an order that would have opened may now close."""
         for order in self._orders[symbol].values():
             if order.position_side is position_side:
                 self.opening_value -= self._opening.pop(order.client_order_id, _ZERO)
@@ -79,8 +79,8 @@ class OpenOrders:
             self.opening_value += value
 
 
-def reaches(side: Side, limit: Decimal | None, price: Price) -> bool:
-    """Say whether an order's limit is at or beyond the other side's price; one without a limit never rests."""
+def is_marketable(side: Side, limit: Decimal | None, price: Price) -> bool:
+    """Return whether an order's limit is at or beyond the other side's price; False without a limit."""
     if limit is None:
         return False
     return limit >= price.ask if side is Side.BUY else limit <= price.bid

@@ -1,4 +1,4 @@
-"""The venue inside an InMemoryExchange: orders, matching against one touch, and what is published of it."""
+"""The venue inside an InMemoryExchange: orders, matching against the best bid and ask, and the feeds."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from opensqt.model.venue import SymbolRules
 from opensqt.streams.feed import Feed
 from opensqt.testing.candles import CandleBook
 from opensqt.testing.ledger import Ledger
-from opensqt.testing.open_orders import OpenOrders, reaches
+from opensqt.testing.open_orders import OpenOrders, is_marketable
 
 _ZERO = Decimal(0)
 
 
-class MemoryVenue:
-    """Everything that happens, happens in these plain calls; nothing waits."""
+class InMemoryVenue:
+    """Orders, prices and feeds. All state changes happen in synchronous calls."""
 
     def __init__(self, rules: dict[str, SymbolRules], ledger: Ledger, clock: Clock, *, orders_capacity: int) -> None:
         self._rules = rules
@@ -71,27 +71,27 @@ class MemoryVenue:
         self.order_feed.replace((), gap=False)
         self._publish_account(rules)
 
-    def known(self, symbol: str, *, all_too: bool = False) -> str:
-        """Answer the symbol if it trades here; an empty one too where it means all."""
+    def require_symbol(self, symbol: str, *, all_too: bool = False) -> str:
+        """Return the symbol if it trades here, else raise; with *all_too* an empty symbol means all and passes."""
         if symbol in self._rules or (all_too and not symbol):
             return symbol
         raise UnknownSymbol(f"symbol {symbol!r}: expected one of {', '.join(self._rules)}", symbol=symbol)
 
     def price(self, symbol: str) -> Price:
-        """Answer the newest price."""
-        price = self._prices.get(self.known(symbol))
+        """Return the newest price."""
+        price = self._prices.get(self.require_symbol(symbol))
         if price is None:
             raise Unreachable(f"{symbol} has no price yet; call set_price first", symbol=symbol)
         return price
 
     def move(self, price: Price) -> None:
-        """Set the touch; resting orders that it reaches fill whole, at their limit."""
+        """Set the best bid and ask; resting orders that they cross fill completely, at their limit."""
         symbol = price.symbol
         self._prices[symbol] = price
         self.price_feeds[symbol].publish([price])
         self.candles.trade(symbol, price.mid, _ZERO, price.received_ns)
-        for order in self._open.reached(price):
-            assert order.price is not None  # noqa: S101 - only a limit is reached
+        for order in self._open.crossed_by(price):
+            assert order.price is not None  # noqa: S101 - only a limit order is crossed
             self._execute(order, order.price, order.remaining_quantity, is_maker=True)
         self._publish_account([symbol])
 
@@ -105,8 +105,8 @@ class MemoryVenue:
         return self._orders[order.client_order_id]
 
     def place(self, request: OrderRequest) -> Order:
-        """Take an order; sent again with the same content it is answered as it now stands."""
-        rules = self._checked(request)
+        """Place an order; for one that is sent again with the same content, return its current state."""
+        rules = self._validate(request)
         earlier = self._requests.get(request.client_order_id)
         if earlier is not None:
             if earlier != request:
@@ -138,50 +138,50 @@ class MemoryVenue:
         self._requests[request.client_order_id] = request
         self._client_ids[order.order_id] = order.client_order_id
         self._store(order)
-        self._take(order, price)
+        self._match(order, price)
         self._publish_account([order.symbol])
         return self._orders[order.client_order_id]
 
     def cancel(self, ref: OrderRef) -> Order:
-        """Cancel an order; a closed one is answered as it ended."""
+        """Cancel an order; a closed one is returned as it ended."""
         order = self.find(ref)
         return order if order.status.is_closed else self._end(order, OrderStatus.CANCELED)
 
     def cancel_all(self, symbol: str) -> list[Order]:
         """Cancel every open order of a symbol."""
-        return [self._end(order, OrderStatus.CANCELED) for order in self.open_orders(self.known(symbol))]
+        return [self._end(order, OrderStatus.CANCELED) for order in self.open_orders(self.require_symbol(symbol))]
 
     def find(self, ref: OrderRef) -> Order:
-        """Answer one order by either id."""
-        self.known(ref.symbol)
+        """Return one order by either id."""
+        self.require_symbol(ref.symbol)
         client_id = ref.client_order_id or self._client_ids.get(ref.order_id, "")
         order = self._orders.get(client_id)
         if order is None or order.symbol != ref.symbol:
             named = ref.client_order_id or ref.order_id
-            raise OrderNotFound(f"order {named!r}: there is none in {ref.symbol}", symbol=ref.symbol)
+            raise OrderNotFound(f"order {named!r}: not found in {ref.symbol}", symbol=ref.symbol)
         return order
 
     def open_orders(self, symbol: str = "") -> list[Order]:
-        """Answer the open orders of a symbol, or of all, oldest first."""
-        return self._open.all(self.known(symbol, all_too=True))
+        """Return the open orders of a symbol, or of all symbols, oldest first."""
+        return self._open.all(self.require_symbol(symbol, all_too=True))
 
     def positions(self, symbol: str = "") -> list[Position]:
-        """Answer every position of a symbol, or those of all symbols that are not flat."""
-        found = self._ledger.positions(self._prices, self.known(symbol, all_too=True))
+        """Return every position of a symbol, or those of all symbols that are not flat."""
+        found = self._ledger.positions(self._prices, self.require_symbol(symbol, all_too=True))
         return [position for position in found if symbol or not position.is_flat]
 
     def account(self) -> Account:
-        """Answer the account."""
+        """Return the account."""
         return self._ledger.account(self._prices, self._open.opening_value, now_ns=self._clock())
 
-    def lose_continuity(self) -> None:
-        """Tell every reader that updates may have been missed, with the state as it now stands."""
+    def inject_gap(self) -> None:
+        """Send every reader the current state as a snapshot that is marked as a gap."""
         for feed in self.price_feeds.values():
             feed.replace(feed.snapshot, gap=True)
         self.order_feed.replace(self.order_feed.snapshot, gap=True)
         self.account_feed.replace(self.account_feed.snapshot, gap=True)
         self.position_feed.replace(self.position_feed.snapshot, gap=True)
-        self.candles.lose_continuity()
+        self.candles.inject_gap()
 
     def close(self, error: ExchangeError) -> None:
         """End every reader."""
@@ -192,7 +192,7 @@ class MemoryVenue:
         self.position_feed.close(error)
         self.candles.close(error)
 
-    def _checked(self, request: OrderRequest) -> SymbolRules:
+    def _validate(self, request: OrderRequest) -> SymbolRules:
         if not client_order_id.is_valid(request.client_order_id):
             raise InvalidRequest(
                 f"order.client_order_id {request.client_order_id!r}: expected 1 to 32 ASCII letters and digits"
@@ -200,30 +200,30 @@ class MemoryVenue:
         for name, value in (("quantity", request.quantity), ("price", request.price)):
             if value is not None and not value.is_finite():
                 raise InvalidRequest(f"order.{name} {value}: expected a finite decimal")
-        return self._rules[self.known(request.symbol)]
+        return self._rules[self.require_symbol(request.symbol)]
 
     def _admit(self, request: OrderRequest, price: Price) -> None:
-        """Refuse what a venue would refuse for the account's or the market's state."""
+        """Raise what a venue would raise because of the state of the account or the market."""
         symbol = request.symbol
-        if not self._ledger.knows(request.position_side):
+        if not self._ledger.accepts_side(request.position_side):
             raise PositionModeMismatch(
                 f"position_side {request.position_side}: not in this position mode", symbol=symbol
             )
         if self._ledger.must_reduce(request) and not self._ledger.closable(request):
             raise ReduceOnlyRefused("reduce-only: there is nothing to reduce", symbol=symbol)
-        crosses = reaches(request.side, request.price, price)
+        crosses = is_marketable(request.side, request.price, price)
         if request.time_in_force is TimeInForce.POST_ONLY and crosses:
             raise PostOnlyWouldCross(f"post-only: {request.price} would take", symbol=symbol)
-        value = self._ledger.opening_value(request, request.price or _touch(request.side, price)[0])
+        value = self._ledger.opening_value(request, request.price or _best_opposite(request.side, price)[0])
         needed = self._ledger.margin_for(value)
         available = self.account().available_balance
         if needed > available:
             raise InsufficientMargin(f"margin {needed} USDT: only {available} is available", symbol=symbol)
 
-    def _take(self, order: Order, price: Price) -> None:
-        """Match a new order against the touch and end what may not rest."""
-        at, held = _touch(order.side, price)
-        crosses = order.price is None or reaches(order.side, order.price, price)
+    def _match(self, order: Order, price: Price) -> None:
+        """Match a new order against the best quote and end what must not rest."""
+        at, held = _best_opposite(order.side, price)
+        crosses = order.price is None or is_marketable(order.side, order.price, price)
         quantity = min(order.quantity, held) if crosses else _ZERO
         if order.time_in_force is TimeInForce.FOK and quantity < order.quantity:
             quantity = _ZERO
@@ -234,7 +234,7 @@ class MemoryVenue:
             self._end(order, OrderStatus.EXPIRED, reason="nothing more to take")
 
     def _execute(self, order: Order, price: Decimal, quantity: Decimal, *, is_maker: bool) -> Order:
-        """Fill an order; what a reduce-only one could only open expires instead."""
+        """Fill an order; the part of a reduce-only order that could only open expires instead."""
         if self._ledger.must_reduce(order):
             quantity = min(quantity, self._ledger.closable(order))
             if not quantity:
@@ -293,6 +293,6 @@ class MemoryVenue:
         self.account_feed.publish([self.account()])
 
 
-def _touch(side: Side, price: Price) -> tuple[Decimal, Decimal]:
-    """The price that a taker of *side* gets, and the base coins that stand there."""
+def _best_opposite(side: Side, price: Price) -> tuple[Decimal, Decimal]:
+    """Return the price that a taker of *side* gets, and the base coins available there."""
     return (price.ask, price.ask_quantity) if side is Side.BUY else (price.bid, price.bid_quantity)

@@ -159,7 +159,7 @@ async def test_every_reader_hears_of_lost_continuity(exchange: InMemoryExchange)
     ]
     for stream in streams:
         await anext(stream)
-    exchange.lose_continuity()
+    exchange.inject_gap()
     for stream in streams:
         batch = await anext(stream)
         assert (batch.gap, batch.snapshot) == (True, True)
@@ -176,11 +176,11 @@ async def test_an_overrun_orders_stream_ends_and_says_so() -> None:
         await anext(stream)
 
 
-async def test_it_falls_sick_and_heals(exchange: InMemoryExchange) -> None:
-    exchange.fall_sick("venue is down")
+async def test_set_unhealthy_changes_the_status_until_the_reason_is_empty(exchange: InMemoryExchange) -> None:
+    exchange.set_unhealthy("venue is down")
     status = await exchange.get_status()
     assert (status.healthy, status.checks[0].reason) == (False, "venue is down")
-    exchange.fall_sick("")
+    exchange.set_unhealthy("")
     assert (await exchange.get_status()).healthy
 
 
@@ -226,3 +226,14 @@ async def test_a_fill_or_kill_takes_all_or_nothing(exchange: InMemoryExchange) -
     exchange.set_price(BTC, Decimal(45_000), Decimal("45000.1"), ask_quantity=Decimal("0.004"))
     order = await exchange.place_order(asked(price=46_000, time_in_force=TimeInForce.FOK))
     assert (order.status, order.filled_quantity) == (OrderStatus.EXPIRED, 0)
+
+
+async def test_the_old_names_of_its_controls_still_work_and_warn(exchange: InMemoryExchange) -> None:
+    with pytest.warns(DeprecationWarning, match="fall_sick is set_unhealthy now"):
+        exchange.fall_sick("gone")
+    assert [check.reason for check in (await exchange.get_status()).checks] == ["gone"]
+    prices = exchange.subscribe_price("BTCUSDT")
+    await anext(prices)
+    with pytest.warns(DeprecationWarning, match="lose_continuity is inject_gap now"):
+        exchange.lose_continuity()
+    assert (await anext(prices)).gap

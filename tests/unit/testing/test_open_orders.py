@@ -14,7 +14,7 @@ from opensqt.model.market import Price
 from opensqt.model.order import OrderRef, OrderRequest, Side
 from opensqt.testing.exchange import DEFAULT_SYMBOLS
 from opensqt.testing.ledger import Ledger
-from opensqt.testing.venue import MemoryVenue
+from opensqt.testing.venue import InMemoryVenue
 
 _STEPS = st.lists(
     st.one_of(
@@ -26,11 +26,11 @@ _STEPS = st.lists(
 )
 
 
-def _venue() -> tuple[MemoryVenue, Ledger]:
+def _venue() -> tuple[InMemoryVenue, Ledger]:
     rules = {one.symbol: one for one in DEFAULT_SYMBOLS}
     ledger = Ledger(rules, balance=Decimal(10_000), mode=PositionMode.ONE_WAY, leverage=Decimal(3))
     ticks = itertools.count(1_700_000_000_000_000_000, 1_000_000)
-    venue = MemoryVenue(rules, ledger, lambda: next(ticks), orders_capacity=8192)
+    venue = InMemoryVenue(rules, ledger, lambda: next(ticks), orders_capacity=8192)
     venue.move(_price(100))
     return venue, ledger
 
@@ -41,7 +41,7 @@ def _price(bid: int) -> Price:
     )
 
 
-def _do(venue: MemoryVenue, number: int, step: tuple[object, ...]) -> None:
+def _do(venue: InMemoryVenue, number: int, step: tuple[object, ...]) -> None:
     match step:
         case "place", Side() as side, int(price), bool(reduce_only):
             request = OrderRequest(
