@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import pytest
 
 from tests.contract.table import pytest_terminal_summary
-from tests.support import run_limit
+from tests.support import run_limit, wait
 
 __all__ = ["pytest_terminal_summary"]  # a hook: here it is known to every run, in parallel ones too
 
@@ -30,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(run_limit.RunLimit(config))
+    wait.strict = bool(config.getoption("--large"))
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ async def see(page: Page, what: str, expected: Any) -> None:
     async def seen() -> bool:
         return bool(await state(page, what) == expected)
 
-    await eventually(seen, within_s=20, what=f"{what} == {expected!r}")
+    await eventually(seen, what=f"{what} == {expected!r}")
 
 
 async def painted(page: Page, colour: str) -> int:

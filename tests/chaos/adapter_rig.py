@@ -19,7 +19,7 @@ from opensqt.simulator.faults import Fault
 from opensqt.simulator.settings import AccountSettings, ServerRules, SymbolSettings
 from opensqt.venues.adapter import VenueAdapter
 from opensqt.venues.factory import create_exchange, venue_type
-from tests.support import eventually
+from tests.support import eventually, required
 
 SYMBOL = "BTCUSDT"
 LOT = Decimal("0.003")
@@ -132,7 +132,7 @@ class Rig:
     async def agrees(self, within_s: float = 10) -> None:
         """Wait until what the reader knows equals the ledger."""
         try:
-            await eventually(lambda: not self.differences(), within_s=within_s, what="ledger equality")
+            await eventually(lambda: not self.differences(), within_s=required(within_s), what="ledger equality")
         except AssertionError as error:
             raise AssertionError("; ".join(self.differences())) from error
 

@@ -25,7 +25,8 @@ from opensqt.venues.adapter import VenueAdapter
 from opensqt.venues.factory import create_exchange
 from opensqt.wire import gateway_codec
 from tests.chaos.adapter_rig import settings
-from tests.support import eventually
+from tests.support import eventually, required
+from tests.support.wait import WITHIN_S
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -75,7 +76,7 @@ class Inside:
             return await self.says() == NOT_SERVING and reason in seen[0].get(check, "\0")
 
         try:
-            await eventually(told, within_s=15)
+            await eventually(told, within_s=required(15))
         except AssertionError as error:
             raise AssertionError(f"{check} ({reason}) never told; last: {seen}") from error
 
@@ -85,7 +86,7 @@ class Inside:
         async def well() -> bool:
             return await self.says() == SERVING and not await self.failed()
 
-        await eventually(well, within_s=20, what="SERVING")
+        await eventually(well, what="SERVING")
 
     async def stays(self, status: int, seconds: float) -> None:
         """Look for so long whether health holds."""
@@ -95,7 +96,7 @@ class Inside:
             assert await self.says() == status, await self.failed()
             return time.monotonic() > until_s
 
-        await eventually(over, within_s=seconds + 10)
+        await eventually(over, within_s=seconds + WITHIN_S)
 
 
 @asynccontextmanager

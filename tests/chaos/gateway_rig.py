@@ -20,6 +20,7 @@ from opensqt.model.order import OrderRequest, Side
 from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.faults import Fault
 from tests.support import Process, start
+from tests.support.wait import WITHIN_S
 
 SYMBOL = "BTCUSDT"
 LOT = Decimal("0.003")
@@ -59,7 +60,7 @@ class Gateway:
             if order["status"] in ("OPEN", "PARTIALLY_FILLED")
         }
 
-    async def start(self, within_s: float = 30) -> None:
+    async def start(self, within_s: float = WITHIN_S) -> None:
         """Start the connector, again on the port that it had."""
         port = self.address.rpartition(":")[2] or "0"
         arguments = ["--config", str(self.config), "--exchange", self.simulator.settings.exchange]
@@ -99,7 +100,7 @@ class Gateway:
         """Let an outside participant trade against a resting order of *side*."""
         self.simulator.market.send_outside_order(SYMBOL, side.opposite, quantity)
 
-    async def gone(self, within_s: float | None = 15) -> int:
+    async def gone(self, within_s: float | None = WITHIN_S) -> int:
         """Wait until the connector has ended, by whatever, and answer its exit code; then it can be started again."""
         assert self.process is not None
         assert self._run is not None

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from opensqt.model.order import OrderRef
 from opensqt.venues.factory import create_exchange
 from tests.chaos.adapter_rig import PART, SYMBOL, Rig, on_simulator, settings
 from tests.support import eventually
 
 
-@pytest.mark.timeout(120)
 async def test_asking_for_an_old_order_does_not_tell_its_fills_again() -> None:
     """F8: OKX shows its newest hundred trades at the start; an older order that a client asks for has others."""
     async with on_simulator("okx") as rig:

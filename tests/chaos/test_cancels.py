@@ -13,7 +13,6 @@ from tests.chaos.adapter_rig import LOT, PART, SYMBOL, UNLIMITED, Adapter, Rig, 
 from tests.support import eventually
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("told", ["by the stream", "by queries only"])
 async def test_fills_between_a_cancel_and_its_answer_count_once_each(adapter: Adapter, told: str, large: bool) -> None:
     """F4: the cancel waits at the venue while the order fills, piece by piece."""

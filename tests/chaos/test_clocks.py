@@ -12,7 +12,6 @@ from tests.chaos.adapter_rig import UNLIMITED, Adapter
 from tests.support import eventually
 
 
-@pytest.mark.timeout(120)
 async def test_a_stall_of_the_loop_costs_no_order(adapter: Adapter, large: bool) -> None:
     """F24: orders at every stage of being sent when the loop stands still for longer than the venue's window."""
     stall_s, window_ms = (6.0, 5_000) if large else (0.6, 400)

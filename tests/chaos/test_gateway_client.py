@@ -43,13 +43,13 @@ async def test_a_client_that_was_cut_off_learns_that_its_orders_are_gone_and_may
     ):
         placed = asyncio.Event()
         strategy = asyncio.create_task(hold_until_lost(exchange, placed))
-        await asyncio.wait_for(placed.wait(), 10)
+        await asyncio.wait_for(placed.wait(), 60)
         network.blackhole()
         await eventually(lambda: not made.open_ids)
         assert not strategy.done()
         network.heal()
         with pytest.raises(LeaseExpired, match="the lease of grid had ended"):
-            await asyncio.wait_for(strategy, 20)
+            await asyncio.wait_for(strategy, 60)
         async with exchange.lease(ttl_s=10):
             again = await exchange.place_order(request(price=await far(exchange)))
         assert made.open_ids == {again.client_order_id}

@@ -10,8 +10,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from decimal import Decimal
 
-import pytest
-
 from opensqt.client.exchange import RemoteExchange
 from opensqt.model.errors import BackOff, Banned, RateLimited
 from opensqt.model.order import Order, OrderRef, OrderStatus
@@ -64,7 +62,6 @@ async def place(client: RemoteExchange, price: Decimal) -> Order:
     return await client.place_order(request(price=price))
 
 
-@pytest.mark.timeout(120)
 async def test_eight_clients_at_three_times_the_limit_each_get_their_part(venue: str) -> None:
     """F16: though the first placer and the first asker alone want as much as the three beside them together.
 
@@ -99,7 +96,6 @@ async def test_eight_clients_at_three_times_the_limit_each_get_their_part(venue:
             assert min(part) >= sum(part) // len(part) // 2 - 1, done
 
 
-@pytest.mark.timeout(60)
 async def test_a_client_with_one_question_is_not_held_up_by_anothers_thousand() -> None:
     """F16: it is answered while the other still waits, and each is told its own part."""
     async with (
@@ -123,7 +119,6 @@ async def test_a_client_with_one_question_is_not_held_up_by_anothers_thousand() 
         await asyncio.gather(*flood, return_exceptions=True)
 
 
-@pytest.mark.timeout(60)
 async def test_nobodys_request_leaves_before_the_silence_is_over() -> None:
     """F16: but for what had left before the refusal came back; cancels keep the silence too."""
     patient = {"reconcile_interval_s": 60.0, "request_timeout_s": 10.0}

@@ -73,7 +73,7 @@ async def test_lost_replies_and_a_killed_connector_leave_one_order_each(
         requests = [request(price=price - number % 50, quantity=PART) for number in range(intents)]
         placing = asyncio.gather(*(insist(partial(exchange.place_order, one)) for one in requests))
         for kill in range(1, kills + 1):
-            await eventually(lambda sofar=kill: len(made.open_ids) >= intents * sofar / (kills + 3), within_s=60)
+            await eventually(lambda sofar=kill: len(made.open_ids) >= intents * sofar / (kills + 3))
             await made.restart()
         # Some venues take ten orders a second and no more.
         async with asyncio.timeout(240 if large else 60):
@@ -179,7 +179,7 @@ class Book:
         return f"fills {differing[:20]}" if differing else ""
 
     async def agrees(self, made: Gateway) -> None:
-        await eventually(lambda: not self.differs(made), within_s=30, what="fills equal to the ledger's")
+        await eventually(lambda: not self.differs(made), what="fills equal to the ledger's")
         (position,) = await self.exchange.get_positions(SYMBOL)
         assert position.quantity == sum(self.fills.values())
 

@@ -17,7 +17,7 @@ from opensqt.proto.exchange_service_pb2_grpc import ExchangeServiceStub
 from opensqt.simulator.faults import Fault
 from tests.service.connector_rig import client, place
 from tests.service.grid_rig import chain
-from tests.support import eventually
+from tests.support import eventually, required
 
 STREAMS, CALLS = 20, 8
 OUT_WITHIN_S = 10
@@ -56,9 +56,9 @@ async def test_a_market_maker_takes_its_own_orders_away_and_leaves_the_foreign_o
         foreign = made.place(Side.BUY, price=Decimal(20_000))
         async with made.maker() as maker:
             await maker.ready()
-            await eventually(lambda: len(made.open_orders) > 5, within_s=30, what="the grid's orders")
+            await eventually(lambda: len(made.open_orders) > 5, what="the grid's orders")
             maker.send(signal.SIGTERM)
-            assert await maker.wait(OUT_WITHIN_S) == 0, maker.output
+            assert await maker.wait(required(OUT_WITHIN_S)) == 0, maker.output
         assert [order["order_id"] for order in made.open_orders] == [foreign]
 
 
@@ -74,7 +74,7 @@ async def test_a_connector_with_20_streams_and_calls_in_flight_is_out_in_time(tm
         await eventually(lambda: len(made.open_orders) == 1 + CALLS, what="orders at the venue, not answered yet")
         made.connector.send(signal.SIGTERM)
         codes = await asyncio.gather(*(call.code() for call in placing))
-        assert await made.connector.wait(OUT_WITHIN_S) == 0, made.connector.output
+        assert await made.connector.wait(required(OUT_WITHIN_S)) == 0, made.connector.output
         assert set(codes) == {Code.OK}
         assert set(await asyncio.gather(*map(drained, streams))) == {Code.UNAVAILABLE}
         held = {order["client_order_id"] for order in made.open_orders}

@@ -13,14 +13,14 @@ async def test_a_connector_killed_and_started_again_costs_no_fill(tmp_path: Path
     """F1 F6 F9: fills of the outage are counted, orders on their way are resolved by their ids."""
     async with chain(tmp_path) as made, made.maker(OPENSQT__EXCHANGES__REMOTE__RETRY_SCALE="0.3") as maker:
         await maker.ready()
-        await eventually(lambda: len(made.account["fills"]) >= 3, within_s=40)
+        await eventually(lambda: len(made.account["fills"]) >= 3)
         made.connector.send(signal.SIGKILL)
         await made.connector.wait()
         fills = len(made.account["fills"])
         port = made.connector.address.rpartition(":")[2]
         async with connector(made.sim, tmp_path, port=port):
-            await eventually(lambda: len(made.account["fills"]) >= fills + 5, within_s=40)
-            await eventually(lambda: all_known(maker), within_s=40, what="every order's outcome is known")
+            await eventually(lambda: len(made.account["fills"]) >= fills + 5)
+            await eventually(lambda: all_known(maker), what="every order's outcome is known")
             maker.send(signal.SIGTERM)
             assert await maker.wait(20) == 0, maker.output
         assert made.open_orders == []

@@ -19,7 +19,7 @@ async def test_a_lively_grid_stores_what_the_ledger_holds(venue: str, mode: Posi
     async with simulator(exchange=venue, accounts=(AccountSettings(position_mode=mode),)) as sim:
         ledger = Ledger(sim)
         async with running(sim, tmp_path / "grid.db") as maker:
-            await eventually(lambda: len(ledger.account["fills"]) >= 12, within_s=60)
+            await eventually(lambda: len(ledger.account["fills"]) >= 12)
             assert one_order_a_level(ledger.open_orders)
             assert not maker.status()["halted"]
         side = PositionSide.LONG if mode is PositionMode.HEDGE else PositionSide.BOTH

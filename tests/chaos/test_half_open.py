@@ -19,7 +19,7 @@ from opensqt.venues.factory import create_exchange
 from opensqt.wire import options
 from opensqt.wire.options import Option
 from tests.service.connector_rig import Rig, rig
-from tests.support import eventually
+from tests.support import eventually, required
 from tests.support.proxy import Proxy, proxy
 
 SEEN_WITHIN_S = 30
@@ -46,10 +46,10 @@ async def notice(address: str, *lost: str) -> None:
         await stream.read()
         network.blackhole(*lost)
         ended = asyncio.create_task(stream.code())
-        await eventually(ended.done, within_s=SEEN_WITHIN_S, what=f"the client's notice of {lost}")
+        await eventually(ended.done, within_s=required(SEEN_WITHIN_S), what=f"the client's notice of {lost}")
         assert ended.result() is grpc.StatusCode.UNAVAILABLE
         network.heal()
-        again = stub.SubscribeOrders(QUIET, wait_for_ready=True, timeout=SEEN_WITHIN_S)
+        again = stub.SubscribeOrders(QUIET, wait_for_ready=True, timeout=required(SEEN_WITHIN_S))
         assert (await again.read()).snapshot
 
 
@@ -59,7 +59,8 @@ async def test_a_client_and_the_connector_both_notice_a_dead_connection_whicheve
     async with rig() as running:
         noticing = [asyncio.create_task(notice(running.connector.address, *lost)) for lost in ways]
         await eventually(lambda: set(running.connector.streams.counts.values()) == {len(ways)}, what="all listen")
-        await eventually(lambda: not running.connector.streams.counts, within_s=SEEN_WITHIN_S, what="all released")
+        streams = running.connector.streams
+        await eventually(lambda: not streams.counts, within_s=required(SEEN_WITHIN_S), what="all released")
         await asyncio.gather(*noticing)
 
 
@@ -118,9 +119,9 @@ async def test_the_connector_notices_that_the_venue_is_behind_a_dead_network() -
         health = running.connector.health
         assert health.status.healthy
         network.blackhole()
-        await eventually(lambda: not health.status.healthy, within_s=SEEN_WITHIN_S, what="the notice")
+        await eventually(lambda: not health.status.healthy, within_s=required(SEEN_WITHIN_S), what="the notice")
         network.heal()
-        await eventually(lambda: health.status.healthy, within_s=SEEN_WITHIN_S, what="recovery")
+        await eventually(lambda: health.status.healthy, within_s=required(SEEN_WITHIN_S), what="recovery")
         assert (await running.exchange.GetAccount(pb.GetAccountRequest())).account.asset == "USDT"
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
-import pytest
-
 from opensqt.simulator.faults import FaultKind
 from tests.chaos.marathon.report import keep
 from tests.chaos.marathon.run import CAST, Marathon, Settings, marathon
@@ -27,7 +25,6 @@ def test_the_same_seed_makes_the_same_script() -> None:
     assert first == second != other
 
 
-@pytest.mark.timeout(240)
 async def test_every_client_s_view_equals_the_ledger_after_faults_and_kills(tmp_path: Path, large: bool) -> None:
     """F1, F6, F8, F16, F24 through the gateway: no duplicate, no ban, no order of a client that may only read."""
     settings = Settings(seed=7, duration_s=120 if large else 20, rhythm=SHORT)

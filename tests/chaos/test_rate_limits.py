@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import pytest
-
 from opensqt.model.errors import BackOff, Banned, RateLimited
 from opensqt.model.order import OrderRef, OrderStatus
 from opensqt.simulator.settings import ServerRules
@@ -80,7 +78,6 @@ def refused(rig: Rig) -> dict[str, int]:
     return found | {name: statistics[name] for name in ("http_429", "http_418") if statistics[name]}
 
 
-@pytest.mark.timeout(120)
 async def test_three_times_the_limit_brings_no_refusal_and_no_ban_and_cancels_pass(adapter: Adapter) -> None:
     """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     async with adapter(**QUICK) as rig:
@@ -100,7 +97,6 @@ async def test_three_times_the_limit_brings_no_refusal_and_no_ban_and_cancels_pa
         assert canceled == [OrderStatus.CANCELED] * CANCELS
 
 
-@pytest.mark.timeout(120)
 async def test_without_the_budget_the_same_load_is_refused(adapter: Adapter) -> None:
     """F16: so that the proof above can fail."""
     async with adapter(**QUICK) as rig:

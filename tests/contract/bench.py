@@ -15,6 +15,7 @@ from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, Orde
 from opensqt.model.stream import Batch, Stream
 from opensqt.model.venue import ExchangeInfo, SymbolRules
 from tests.support import eventually
+from tests.support.wait import WITHIN_S
 
 T = TypeVar("T")
 SYMBOL = "BTCUSDT"
@@ -128,13 +129,13 @@ def venue_ref(order: Order) -> OrderRef:
     return OrderRef(symbol=order.symbol, order_id=order.order_id)
 
 
-async def first(stream: Stream[T], *, within_s: float = 10) -> Batch[T]:
+async def first(stream: Stream[T], *, within_s: float = WITHIN_S) -> Batch[T]:
     """Answer the next batch."""
     async with asyncio.timeout(within_s):
         return await anext(stream)
 
 
-async def read_until(stream: Stream[T], enough: Callable[[T], bool], *, within_s: float = 10) -> list[T]:
+async def read_until(stream: Stream[T], enough: Callable[[T], bool], *, within_s: float = WITHIN_S) -> list[T]:
     """Read updates up to and with the first that is enough."""
     seen: list[T] = []
     async with asyncio.timeout(within_s):

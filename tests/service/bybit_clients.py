@@ -67,10 +67,10 @@ class Bare:
             await socket.send_json(
                 {"op": "auth", "args": [self.key, expires, sign(self.secret, f"GET/realtime{expires}")]}
             )
-            assert (await socket.receive_json(timeout=10))["success"] is True
+            assert (await socket.receive_json(timeout=60))["success"] is True
         if topics:
             await socket.send_json({"op": "subscribe", "req_id": "1", "args": list(topics)})
-            assert (await socket.receive_json(timeout=10))["success"] is True
+            assert (await socket.receive_json(timeout=60))["success"] is True
         return socket
 
 
@@ -98,6 +98,6 @@ async def ccxt_on(simulator: Simulator) -> AsyncIterator[Any]:
 async def until(socket: aiohttp.ClientWebSocketResponse, topic: str) -> Any:
     """Answer the next frame of a topic."""
     while True:
-        message = await socket.receive_json(timeout=10)
+        message = await socket.receive_json(timeout=60)
         if message.get("topic") == topic:
             return message

@@ -117,7 +117,7 @@ async def running(
         stop, ready = asyncio.Event(), asyncio.Event()
         task = asyncio.create_task(maker.run(stop, ready.set))
         try:
-            await eventually(lambda: ready.is_set() or task.done(), within_s=20, what="the grid runs")
+            await eventually(lambda: ready.is_set() or task.done(), what="the grid runs")
             yield maker
         finally:
             stop.set()

@@ -14,6 +14,7 @@ from google.rpc import error_details_pb2, status_pb2
 from hypothesis import strategies as st
 
 from opensqt.proto import exchange_service_pb2, gateway_service_pb2
+from tests.support.wait import WITHIN_S
 
 SERVICES = (
     exchange_service_pb2.DESCRIPTOR.services_by_name["ExchangeService"],
@@ -111,7 +112,7 @@ def reason_of(error: grpc.Call) -> str:
     return info.reason if ours and info.domain == "opensqt" else ""
 
 
-def eventually(condition: Any, *, within_s: float = 10, what: str = "condition") -> None:
+def eventually(condition: Any, *, within_s: float = WITHIN_S, what: str = "condition") -> None:
     """Wait, without an event loop, until *condition* is true."""
     deadline = time.monotonic() + within_s
     while not (value := condition()):

@@ -15,7 +15,7 @@ from tests.support import start
 
 async def run(*arguments: str, env: dict[str, str] | None = None) -> tuple[int, str, str]:
     async with start("opensqt.cli", *arguments, env={"COLUMNS": "160", **(env or {})}) as process:
-        code = await process.wait(within_s=60)
+        code = await process.wait()
     return code, process.stdout.decode(), process.stderr.decode()
 
 

@@ -115,7 +115,7 @@ async def test_readers_and_the_backlog_of_one_that_stopped_are_told() -> None:
             return (await told(running, "connector_stream_backlog", kind="price") or 0) > 400
 
         assert await told(running, "connector_stream_readers", kind="price") == 3
-        await eventually(behind, within_s=30, what="a backlog")
+        await eventually(behind, what="a backlog")
 
 
 async def test_a_batch_and_its_gap_are_counted() -> None:
@@ -241,7 +241,7 @@ async def test_what_the_adapter_does_at_the_venue_is_told(tmp_path: Path) -> Non
         running.fault(kind="timeout_unknown", on="place_order")
         running.fault(kind="hide_orders", for_ms=1_000)
         await exchange.place_order(request(price=price))
-        found = await eventually(lambda: calm(address), within_s=30, what="health and no open question")
+        found = await eventually(lambda: calm(address), what="health and no open question")
     assert value(found, "exchange_request_duration_seconds_count", lane="order") == 1
     assert value(found, "exchange_request_wait_seconds_count", lane="order") == 1
     assert value(found, "exchange_request_errors_total", reason="ORDER_OUTCOME_UNKNOWN")

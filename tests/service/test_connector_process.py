@@ -106,7 +106,7 @@ async def test_stopped_while_it_still_starts_it_ends_with_0() -> None:
         url = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}"
         arguments = ("--exchange", "binance", "--base-url", url, "--journal", ":memory:", *ANY_PORTS)
         async with start(MODULE, *arguments, env=ACCOUNT) as process:
-            await asyncio.wait_for(asked.wait(), 30)
+            await asyncio.wait_for(asked.wait(), 60)
             process.send(signal.SIGTERM)
             assert await process.wait(10) == 0
     assert "Traceback" not in process.output

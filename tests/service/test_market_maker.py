@@ -17,7 +17,7 @@ async def test_the_store_equals_the_ledger(tmp_path: Path) -> None:
     async with simulator() as sim:
         ledger = Ledger(sim)
         async with running(sim, tmp_path / "grid.db"):
-            await eventually(lambda: len(ledger.account["fills"]) >= 15, within_s=30)
+            await eventually(lambda: len(ledger.account["fills"]) >= 15)
             assert one_order_a_level(ledger.open_orders)
         assert await store_fills(tmp_path / "grid.db") == ledger.fills()
         assert ledger.account["duplicate_client_order_ids"] == []
@@ -27,7 +27,7 @@ async def test_status_tells_what_the_ledger_holds(tmp_path: Path) -> None:
     """F36: fills, fees, position and realized profit are the account's, to the cent."""
     async with simulator() as sim, running(sim, tmp_path / "grid.db") as maker:
         ledger = Ledger(sim)
-        await eventually(lambda: len(ledger.account["fills"]) >= 5, within_s=30)
+        await eventually(lambda: len(ledger.account["fills"]) >= 5)
         sim.market.pause(SYMBOL)
 
         def equal() -> bool:
@@ -90,10 +90,10 @@ async def test_a_position_changed_from_outside_halts_a_running_grid_until_it_is_
         await eventually(lambda: len(ledger.open_orders) >= 5)
         sim.market.pause(SYMBOL)
         ledger.place(Side.BUY)
-        await eventually(lambda: maker.status()["halted"], within_s=15)
+        await eventually(lambda: maker.status()["halted"])
         await eventually(lambda: not [order for order in ledger.open_orders if order["side"] == "BUY"])
         ledger.place(Side.SELL)
-        await eventually(lambda: not maker.status()["halted"], within_s=15)
+        await eventually(lambda: not maker.status()["halted"])
 
 
 async def test_lost_frames_and_lost_replies_cost_no_fill(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ async def test_lost_frames_and_lost_replies_cost_no_fill(tmp_path: Path) -> None
         async with running(sim, tmp_path / "grid.db"):
             sim.faults.add(Fault(kind="drop_reply", on="place_order", times=0, probability=Decimal("0.1")))
             sim.faults.add(Fault(kind="drop_frames", channel="private", times=0, probability=Decimal("0.05")))
-            await eventually(lambda: len(ledger.account["fills"]) >= 25, within_s=40)
+            await eventually(lambda: len(ledger.account["fills"]) >= 25)
             sim.faults.clear()
         assert await store_fills(tmp_path / "grid.db") == ledger.fills()
         assert ledger.account["duplicate_client_order_ids"] == []
@@ -120,7 +120,7 @@ async def test_post_only_refusals_never_make_a_taker(tmp_path: Path) -> None:
             for _ in range(6):
                 before = len(ledger.account["fills"])
                 sim.market.send_outside_order(SYMBOL, Side.SELL, Decimal(3))
-                await eventually(lambda seen=before: len(ledger.account["fills"]) > seen, within_s=30)
+                await eventually(lambda seen=before: len(ledger.account["fills"]) > seen)
         assert all(fill["is_maker"] for fill in ledger.account["fills"])
         assert await store_fills(tmp_path / "grid.db") == ledger.fills()
 
@@ -131,7 +131,7 @@ async def test_it_trades_an_account_in_hedge_mode(tmp_path: Path) -> None:
         sim.engine.set_position_mode(ACCOUNT, PositionMode.HEDGE)
         ledger = Ledger(sim)
         async with running(sim, tmp_path / "grid.db") as maker:
-            await eventually(lambda: len(ledger.account["fills"]) >= 6, within_s=30)
+            await eventually(lambda: len(ledger.account["fills"]) >= 6)
             assert not maker.status()["halted"]
         assert {fill["position_side"] for fill in ledger.account["fills"]} == {"LONG"}
         assert await store_fills(tmp_path / "grid.db") == ledger.fills()

@@ -20,10 +20,10 @@ async def test_a_market_maker_that_dies_leaves_no_order_and_its_next_run_lays_th
             await eventually(lambda: len(made.open_orders) >= 5)
             maker.send(signal.SIGKILL)
             await maker.wait()
-        await eventually(lambda: made.open_orders == [], within_s=20)
+        await eventually(lambda: made.open_orders == [])
         async with made.maker(**SHORT) as maker:
             await maker.ready()
-            await eventually(lambda: len(made.open_orders) >= 5, within_s=30)
+            await eventually(lambda: len(made.open_orders) >= 5)
             assert made.account["duplicate_client_order_ids"] == []
 
 
@@ -54,4 +54,4 @@ async def test_orders_that_a_stop_could_not_cancel_are_left_to_the_connector(tmp
             assert await maker.wait() == 1
         assert made.open_orders != []
         made.sim.faults.clear()
-        await eventually(lambda: made.open_orders == [], within_s=20)
+        await eventually(lambda: made.open_orders == [])

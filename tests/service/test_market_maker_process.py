@@ -16,7 +16,7 @@ async def test_it_trades_through_the_connector_and_stops_with_0(tmp_path: Path) 
     async with chain(tmp_path) as made:
         async with made.maker() as maker:
             await maker.ready()
-            await eventually(lambda: len(made.account["fills"]) >= 5, within_s=40)
+            await eventually(lambda: len(made.account["fills"]) >= 5)
             assert await in_thread(get, maker, "/health") == {"healthy": True, "problems": []}
             maker.send(signal.SIGTERM)
             assert await maker.wait() == 0, maker.output

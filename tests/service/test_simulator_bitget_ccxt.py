@@ -238,7 +238,7 @@ async def test_wrong_credentials_are_refused_with_the_venues_code(simulator: Sim
         with pytest.raises(ccxt.AuthenticationError, match=code):
             await exchange.privateMixGetV2MixAccountAccounts({"productType": "USDT-FUTURES"})
         with pytest.raises(ccxt.AuthenticationError):
-            await asyncio.wait_for(exchange.watch_orders(SYMBOL), 10)
+            await asyncio.wait_for(exchange.watch_orders(SYMBOL), 60)
 
 
 async def test_a_timestamp_half_a_minute_off_is_refused(exchange: Any, simulator: Simulator) -> None:
@@ -256,7 +256,7 @@ async def test_demo_trading_is_the_same_with_its_header(simulator: Simulator) ->
         watching = asyncio.create_task(exchange.watch_orders(SYMBOL))
         await _listening(simulator)
         placed = await exchange.create_order(SYMBOL, "limit", "buy", "0.01", str(below(simulator)))
-        assert [order["id"] for order in await asyncio.wait_for(watching, 10)] == [placed["id"]]
+        assert [order["id"] for order in await asyncio.wait_for(watching, 60)] == [placed["id"]]
 
 
 async def test_an_endpoint_asked_too_often_answers_429_and_tells_what_is_left() -> None:
@@ -275,29 +275,29 @@ async def test_orders_and_trades_are_watched(exchange: Any, simulator: Simulator
     watching = asyncio.create_task(exchange.watch_orders(SYMBOL))
     await _listening(simulator)
     placed = await exchange.create_order(SYMBOL, "limit", "buy", "0.01", str(below(simulator, 0)))
-    assert [(order["id"], order["status"]) for order in await asyncio.wait_for(watching, 10)] == [
+    assert [(order["id"], order["status"]) for order in await asyncio.wait_for(watching, 60)] == [
         (placed["id"], "open")
     ]
     trades = asyncio.create_task(exchange.watch_my_trades(SYMBOL))
     await eventually(lambda: "fill" in _heard(simulator), what="the fill channel")
     simulator.market.send_outside_order("BTCUSDT", Side.SELL, Decimal(50), below(simulator, 0))
-    (trade,) = await asyncio.wait_for(trades, 10)
+    (trade,) = await asyncio.wait_for(trades, 60)
     assert (trade["order"], trade["takerOrMaker"], trade["fee"]["currency"]) == (placed["id"], "maker", "USDT")
     closed = simulator.engine.find("sim-key", "BTCUSDT", order_id=placed["id"])
     assert float(closed.filled_quantity) == pytest.approx(trade["amount"])
 
 
 async def test_balance_and_positions_are_watched(exchange: Any, simulator: Simulator) -> None:
-    assert await asyncio.wait_for(exchange.watch_positions([SYMBOL]), 10) == []
-    first = await asyncio.wait_for(exchange.watch_balance(), 10)
+    assert await asyncio.wait_for(exchange.watch_positions([SYMBOL]), 60) == []
+    first = await asyncio.wait_for(exchange.watch_balance(), 60)
     assert first["USDT"]["total"] == 10000
     balance = asyncio.create_task(exchange.watch_balance())
     positions = asyncio.create_task(exchange.watch_positions([SYMBOL]))
     await asyncio.sleep(0)  # lets them take their place; they need no network to
     await exchange.create_order(SYMBOL, "market", "sell", "0.01")
-    told = await asyncio.wait_for(positions, 10)
+    told = await asyncio.wait_for(positions, 60)
     assert [(row["side"], row["contracts"]) for row in told] == [("short", 0.01)]
-    assert (await asyncio.wait_for(balance, 10))["USDT"]["total"] < 10000
+    assert (await asyncio.wait_for(balance, 60))["USDT"]["total"] < 10000
 
 
 async def test_market_streams_are_watched() -> None:

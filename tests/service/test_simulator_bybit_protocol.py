@@ -120,8 +120,8 @@ async def test_a_ping_is_answered_in_text() -> None:
         public, private = await bare.listen(), await bare.listen(private=True)
         for socket in (public, private):
             await socket.send_json({"op": "ping", "req_id": "7"})
-        assert (await public.receive_json(timeout=10))["ret_msg"] == "pong"
-        answer = await private.receive_json(timeout=10)
+        assert (await public.receive_json(timeout=60))["ret_msg"] == "pong"
+        answer = await private.receive_json(timeout=60)
         assert (answer["op"], answer["req_id"]) == ("pong", "7")
 
 
@@ -129,7 +129,7 @@ async def test_nothing_private_is_heard_before_the_login() -> None:
     async with bybit() as (_, bare):
         socket = await bare.session.ws_connect(f"{bare.url}/v5/private")
         await socket.send_json({"op": "subscribe", "args": ["order"]})
-        assert (await socket.receive_json(timeout=10))["success"] is False
+        assert (await socket.receive_json(timeout=60))["success"] is False
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ async def test_a_bad_login_is_refused(login: list[str]) -> None:
     async with bybit() as (_, bare):
         socket = await bare.session.ws_connect(f"{bare.url}/v5/private")
         await socket.send_json({"op": "auth", "args": login})
-        answer = await socket.receive_json(timeout=10)
+        answer = await socket.receive_json(timeout=60)
         assert (answer["op"], answer["success"]) == ("auth", False)
 
 
@@ -148,7 +148,7 @@ async def test_a_topic_that_is_none_is_refused(name: str) -> None:
     async with bybit() as (_, bare):
         socket = await bare.listen()
         await socket.send_json({"op": "subscribe", "req_id": "1", "args": [name]})
-        answer = await socket.receive_json(timeout=10)
+        answer = await socket.receive_json(timeout=60)
         assert (answer["success"], answer["req_id"], name in answer["ret_msg"]) == (False, "1", True)
 
 
@@ -189,9 +189,9 @@ async def test_an_unsubscribed_topic_is_silent() -> None:
         socket = await bare.listen("publicTrade.BTCUSDT", "tickers.BTCUSDT")
         await until(socket, "tickers.BTCUSDT")
         await socket.send_json({"op": "unsubscribe", "req_id": "2", "args": ["publicTrade.BTCUSDT"]})
-        assert (await socket.receive_json(timeout=10))["success"] is True
+        assert (await socket.receive_json(timeout=60))["success"] is True
         simulator.market.send_outside_order("BTCUSDT", Side.BUY, Decimal("0.1"))
-        assert (await socket.receive_json(timeout=10))["topic"] == "tickers.BTCUSDT"
+        assert (await socket.receive_json(timeout=60))["topic"] == "tickers.BTCUSDT"
 
 
 async def test_funding_is_listed_among_the_executions_and_is_no_trade() -> None:
@@ -227,6 +227,6 @@ async def test_a_topic_that_nobody_knows_can_be_scripted() -> None:
     async with bybit(clock="manual") as (simulator, bare):
         simulator.faults.add(Fault(kind="unknown_field", channel="ticker"))
         socket = await bare.listen("tickers.BTCUSDT")
-        strange, known = [await socket.receive_json(timeout=10) for _ in range(2)]
+        strange, known = [await socket.receive_json(timeout=60) for _ in range(2)]
         assert (strange["topic"], known["topic"]) == ("somethingNew", "tickers.BTCUSDT")
         assert "newField" in known["data"]

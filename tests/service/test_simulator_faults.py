@@ -195,7 +195,7 @@ async def fill(simulator: Simulator, bare: Bare) -> None:
 
 
 async def kinds(socket: aiohttp.ClientWebSocketResponse, count: int) -> list[str]:
-    return [(await socket.receive_json(timeout=10))["e"] for _ in range(count)]
+    return [(await socket.receive_json(timeout=60))["e"] for _ in range(count)]
 
 
 ONE_FILL = ["ORDER_TRADE_UPDATE", "TRADE_LITE", "ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE"]
@@ -230,7 +230,7 @@ async def test_a_cut_ends_the_sockets_of_the_channel_without_a_close_frame(at: V
     assert private.close_code == 1006
     await eventually(lambda: simulator.ledger()["statistics"]["connections_open"] == {"market": 1, "private": 0})
     simulator.market.advance(2000)
-    assert (await market.receive_json(timeout=10))["e"] == "bookTicker"
+    assert (await market.receive_json(timeout=60))["e"] == "bookTicker"
 
 
 async def test_cuts_repeat(at: Venue) -> None:
@@ -253,10 +253,10 @@ async def test_a_muted_channel_is_silent_while_pings_are_answered(at: Venue) -> 
     simulator.market.advance(2000)
     await socket.ping(b"are you there")
     await socket.send_json({"method": "LIST_SUBSCRIPTIONS", "id": 1})
-    assert (await socket.receive_json(timeout=10))["result"] == ["btcusdt@bookTicker"]
+    assert (await socket.receive_json(timeout=60))["result"] == ["btcusdt@bookTicker"]
     simulator.faults.clear()
     simulator.market.advance(2000)
-    assert (await socket.receive_json(timeout=10))["e"] == "bookTicker"
+    assert (await socket.receive_json(timeout=60))["e"] == "bookTicker"
 
 
 async def test_repeated_frames_come_as_often_as_asked(at: Venue) -> None:
@@ -265,7 +265,7 @@ async def test_repeated_frames_come_as_often_as_asked(at: Venue) -> None:
     socket = await bare.user_stream()
     script(simulator, kind="repeat", channel="orders", copies=3, times=0)
     await bare.limit("BUY", below(simulator))
-    first, second, third = [await socket.receive_json(timeout=10) for _ in range(3)]
+    first, second, third = [await socket.receive_json(timeout=60) for _ in range(3)]
     assert first == second == third
 
 
@@ -274,7 +274,7 @@ async def test_reordered_frames_all_come_in_another_order(at: Venue) -> None:
     socket = await bare.user_stream()
     script(simulator, kind="reorder", channel="orders", window=8, times=0)
     ids = [(await bare.limit("BUY", below(simulator)))[1]["orderId"] for _ in range(8)]
-    heard = [(await socket.receive_json(timeout=10))["o"]["i"] for _ in range(8)]
+    heard = [(await socket.receive_json(timeout=60))["o"]["i"] for _ in range(8)]
     assert sorted(heard) == ids
     assert heard != ids
 
@@ -302,7 +302,7 @@ async def test_expired_keys_are_told_and_end_the_stream(at: Venue) -> None:
     _, old, _ = await bare.keyed("POST", "/fapi/v1/listenKey")
     socket = await bare.listen(f"/private/ws/{old['listenKey']}")
     script(simulator, kind="expire_listen_key", copies=2)
-    expired = [await socket.receive_json(timeout=10) for _ in range(2)]
+    expired = [await socket.receive_json(timeout=60) for _ in range(2)]
     assert [(event["e"], event["listenKey"]) for event in expired] == [("listenKeyExpired", old["listenKey"])] * 2
     status, body, _ = await bare.keyed("PUT", "/fapi/v1/listenKey")
     assert (status, body["code"]) == (400, -1125)
@@ -316,7 +316,7 @@ async def test_an_unknown_event_and_an_unknown_field_are_added(at: Venue) -> Non
     socket = await bare.user_stream()
     script(simulator, kind="unknown_field", channel="orders")
     await bare.limit("BUY", below(simulator))
-    unknown, event = [await socket.receive_json(timeout=10) for _ in range(2)]
+    unknown, event = [await socket.receive_json(timeout=60) for _ in range(2)]
     assert unknown["e"] == "somethingNew"
     assert event["newField"] == {"since": 1, "values": ["x", None]}
     assert event["o"]["X"] == "NEW"
@@ -328,7 +328,7 @@ async def test_a_malformed_frame_comes_before_the_right_one(at: Venue) -> None:
     socket = await bare.listen("/stream?streams=btcusdt@bookTicker")
     script(simulator, kind="malformed", channel="price")
     simulator.market.advance(5000)
-    bad, good = [(await socket.receive_json(timeout=10))["data"] for _ in range(2)]
+    bad, good = [(await socket.receive_json(timeout=60))["data"] for _ in range(2)]
     assert (bad["e"], bad["b"]) == ("bookTicker", "garbled")
     assert float(good["b"]) > 0
     assert bad["u"] == good["u"]

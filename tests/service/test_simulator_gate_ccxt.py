@@ -236,7 +236,7 @@ async def test_a_private_channel_is_refused_who_does_not_sign_for_it(exchange: A
     for name, value in wrong.items():
         setattr(exchange, name, value)
     with pytest.raises((ccxt.AuthenticationError, ccxt.BadRequest)):
-        await asyncio.wait_for(exchange.watch_orders(SYMBOL), 10)
+        await asyncio.wait_for(exchange.watch_orders(SYMBOL), 60)
 
 
 async def test_market_streams_are_watched() -> None:

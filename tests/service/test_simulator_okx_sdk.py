@@ -186,7 +186,7 @@ async def test_the_fill_arrives_over_the_orders_channel(sdk: Sdk, secure_url: st
         await socket.subscribe(
             [{"channel": "orders", "instType": "SWAP"}], lambda text: heard.put_nowait(json.loads(text))
         )
-        events = [await asyncio.wait_for(heard.get(), 10) for _ in range(2)]
+        events = [await asyncio.wait_for(heard.get(), 60) for _ in range(2)]
         assert [event["event"] for event in events] == ["login", "subscribe"]
         order = {"instId": INSTRUMENT, "tdMode": "cross", "side": "buy", "ordType": "market", "sz": "1"}
         (bought,) = await sdk.rows(sdk.trade, "place_order", **order)
@@ -202,7 +202,7 @@ async def test_a_market_channel_is_heard(secure_url: str) -> None:
     async with consuming(socket):
         arg = {"channel": "bbo-tbt", "instId": INSTRUMENT}
         await socket.subscribe([arg], lambda text: heard.put_nowait(json.loads(text)))
-        acknowledged, frame = [await asyncio.wait_for(heard.get(), 10) for _ in range(2)]
+        acknowledged, frame = [await asyncio.wait_for(heard.get(), 60) for _ in range(2)]
     assert (acknowledged["event"], acknowledged["arg"]) == ("subscribe", arg)
     assert frame["arg"] == arg
     assert float(frame["data"][0]["bids"][0][0]) < float(frame["data"][0]["asks"][0][0])
@@ -210,7 +210,7 @@ async def test_a_market_channel_is_heard(secure_url: str) -> None:
 
 async def _until_filled(heard: asyncio.Queue[dict[str, Any]]) -> AsyncIterator[dict[str, Any]]:
     while True:
-        frame = await asyncio.wait_for(heard.get(), 10)
+        frame = await asyncio.wait_for(heard.get(), 60)
         for row in frame["data"]:
             yield row
             if row["state"] == "filled":

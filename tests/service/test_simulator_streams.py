@@ -56,7 +56,7 @@ async def test_each_stream_sends_its_event(at: Venue, name: str, event: str) -> 
     _, bare = at
     stream = await bare.listen(f"/ws/{name}")
     await bare.control("/_sim/clock", {"advance_ms": 5000})
-    message = await stream.receive_json(timeout=10)
+    message = await stream.receive_json(timeout=60)
     first = message[0] if isinstance(message, list) else message
     assert first["e"] == event
 
@@ -65,7 +65,7 @@ async def test_combined_frames_name_their_stream(at: Venue) -> None:
     _, bare = at
     stream = await bare.listen("/stream?streams=btcusdt@bookTicker/ethusdt@bookTicker")
     await bare.control("/_sim/clock", {"advance_ms": 5000})
-    heard = [await stream.receive_json(timeout=10) for _ in range(20)]
+    heard = [await stream.receive_json(timeout=60) for _ in range(20)]
     assert {frame["stream"] for frame in heard} == {"btcusdt@bookTicker", "ethusdt@bookTicker"}
     assert all(frame["data"]["s"].lower() == frame["stream"].split("@")[0] for frame in heard)
 
@@ -76,10 +76,10 @@ async def test_a_base_path_serves_only_its_own_kind(at: Venue) -> None:
     public, market = await bare.listen("/public/ws"), await bare.listen("/market/ws")
     for stream in (public, market):
         await stream.send_json({"method": "SUBSCRIBE", "params": ["btcusdt@bookTicker", "btcusdt@kline_1m"], "id": 1})
-        assert await stream.receive_json(timeout=10) == {"result": None, "id": 1}
+        assert await stream.receive_json(timeout=60) == {"result": None, "id": 1}
     await bare.control("/_sim/clock", {"advance_ms": 5000})
-    assert {(await public.receive_json(timeout=10))["e"] for _ in range(5)} == {"bookTicker"}
-    assert (await market.receive_json(timeout=10))["e"] == "kline"
+    assert {(await public.receive_json(timeout=60))["e"] for _ in range(5)} == {"bookTicker"}
+    assert (await market.receive_json(timeout=60))["e"] == "kline"
 
 
 async def test_a_path_that_is_none_is_refused(at: Venue) -> None:
@@ -98,7 +98,7 @@ async def test_depth_differences_join_without_a_hole_and_make_the_book(at: Venue
     last = book["lastUpdateId"]
     for _ in range(20):
         await bare.control("/_sim/clock", {"advance_ms": 1000})
-        update = await stream.receive_json(timeout=10)
+        update = await stream.receive_json(timeout=60)
         assert update["pu"] == last
         last = update["u"]
         for side, levels in sides.items():
@@ -115,7 +115,7 @@ async def test_the_closing_candle_is_always_told(at: Venue) -> None:
         await next_minute(simulator, bare)
     closed: list[dict[str, Any]] = []
     while len(closed) < 3:
-        bar = (await stream.receive_json(timeout=10))["k"]
+        bar = (await stream.receive_json(timeout=60))["k"]
         closed += [bar] if bar["x"] else []
     opens = [bar["t"] for bar in closed]
     assert opens == [opens[0], opens[0] + 60_000, opens[0] + 120_000]
@@ -130,7 +130,7 @@ async def test_an_aggregate_trade_joins_what_one_taker_did_at_one_price(at: Venu
         await bare.limit("BUY", price)
     stream = await bare.listen("/ws/btcusdt@aggTrade")
     simulator.market.send_outside_order("BTCUSDT", Side.SELL, Decimal("0.020"), price)
-    trade = await stream.receive_json(timeout=10)
+    trade = await stream.receive_json(timeout=60)
     assert (Decimal(trade["p"]), trade["q"], trade["m"], trade["l"] - trade["f"]) == (price, "0.020", True, 1)
 
 
@@ -140,7 +140,7 @@ async def test_subscriptions_are_listed_and_ended(at: Venue) -> None:
 
     async def ask(method: str, number: int, *names: str) -> Any:
         await stream.send_json({"method": method, "params": list(names), "id": number})
-        return await stream.receive_json(timeout=10)
+        return await stream.receive_json(timeout=60)
 
     assert await ask("SUBSCRIBE", 1, "btcusdt@trade", "btcusdt@depth") == {"result": None, "id": 1}
     assert await ask("UNSUBSCRIBE", 2, "btcusdt@trade") == {"result": None, "id": 2}
@@ -152,7 +152,7 @@ async def test_a_bad_message_is_answered_with_an_error(at: Venue, text: str) -> 
     _, bare = at
     stream = await bare.listen("/ws")
     await stream.send_str(text)
-    assert (await stream.receive_json(timeout=10))["error"]["code"] in (2, 3)
+    assert (await stream.receive_json(timeout=60))["error"]["code"] in (2, 3)
 
 
 async def test_thousands_of_frames_come_in_order(at: Venue) -> None:
@@ -186,7 +186,7 @@ async def test_a_slow_reader_is_cut_and_others_go_on() -> None:
                 simulator.market.advance(20_000)
                 return _market_connections(simulator) == 1
 
-            await eventually(flood, within_s=40, every_s=0.001, what="the slow one cut")
+            await eventually(flood, every_s=0.001, what="the slow one cut")
         assert not reading.done()
         reading.cancel()
 
@@ -230,10 +230,10 @@ async def test_a_listen_key_that_nobody_keeps_alive_expires() -> None:
     """F15: a listen key that expires is replaced."""
     async with venue(clock="manual", server=ServerRules(listen_key_life_ms=1500)) as (simulator, bare):
         stream = await bare.user_stream()
-        assert (await stream.receive_json(timeout=10))["e"] == "listenKeyExpired"
+        assert (await stream.receive_json(timeout=60))["e"] == "listenKeyExpired"
         await bare.limit("BUY", below(simulator))
         await stream.send_json({"method": "LIST_SUBSCRIPTIONS", "id": 1})
-        assert (await stream.receive_json(timeout=10))["id"] == 1
+        assert (await stream.receive_json(timeout=60))["id"] == 1
         assert (await bare.keyed("PUT", "/fapi/v1/listenKey"))[1]["code"] == -1125
 
 
@@ -251,7 +251,7 @@ async def test_only_the_events_asked_for_are_sent(at: Venue) -> None:
     _, key, _ = await bare.keyed("POST", "/fapi/v1/listenKey")
     stream = await bare.listen(f"/private/ws?listenKey={key['listenKey']}&events=ACCOUNT_UPDATE")
     await bare.signed("POST", "/fapi/v1/order", symbol="BTCUSDT", side="SELL", type="MARKET", quantity="0.01")
-    assert (await stream.receive_json(timeout=10))["e"] == "ACCOUNT_UPDATE"
+    assert (await stream.receive_json(timeout=60))["e"] == "ACCOUNT_UPDATE"
 
 
 async def test_an_order_is_told_from_new_to_filled(at: Venue) -> None:

@@ -50,7 +50,7 @@ async def traced(folder: Path, **env: str) -> AsyncIterator[tuple[Gateway, Colle
 
 
 async def found(collected: Collector, name: str) -> Span:
-    await eventually(lambda: collected.named(name), within_s=30, what=f"a span {name}")
+    await eventually(lambda: collected.named(name), what=f"a span {name}")
     return collected.named(name)[-1]
 
 

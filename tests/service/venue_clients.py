@@ -100,7 +100,7 @@ def below(simulator: Simulator, steps: int = 1000, symbol: str = "BTCUSDT") -> D
 async def until(socket: aiohttp.ClientWebSocketResponse, event: str) -> Any:
     """Answer the next message of this kind."""
     while True:
-        message = await socket.receive_json(timeout=10)
+        message = await socket.receive_json(timeout=60)
         data = message.get("data", message) if isinstance(message, dict) else message[0]
         if data.get("e") == event:
             return data

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.support.wait import WITHIN_S
+
 _READY = re.compile(rb"ready on ([\d.]+:\d+)")
 
 
@@ -39,7 +41,7 @@ class Process:
     def output(self) -> str:
         return (self.stdout + self.stderr).decode(errors="replace")
 
-    async def ready(self, within_s: float = 30) -> str:
+    async def ready(self, within_s: float = WITHIN_S) -> str:
         """Wait for `NAME ready on HOST:PORT` on stdout and answer HOST:PORT."""
         async with asyncio.timeout(within_s):
             while not (match := _READY.search(self.stdout)):
@@ -52,7 +54,7 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
-    async def wait(self, within_s: float | None = 15) -> int:
+    async def wait(self, within_s: float | None = WITHIN_S) -> int:
         """Wait for the end, for ever without a limit, and answer the exit code."""
         async with asyncio.timeout(within_s):
             code = await self._process.wait()
@@ -103,7 +105,7 @@ async def start(
 
 
 async def run_program(
-    *arguments: str | Path, env: Mapping[str, str] | None = None, within_s: float = 30
+    *arguments: str | Path, env: Mapping[str, str] | None = None, within_s: float = 2 * WITHIN_S
 ) -> tuple[int, str]:
     """Run `python ARGUMENTS`, a program of a user's own, to its end; answer its exit code and all that it printed."""
     process = await asyncio.create_subprocess_exec(
