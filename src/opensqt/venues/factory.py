@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from opensqt.venues.venue import Venue
 
 VENUES: dict[str, tuple[str, str]] = {
-    "binance": ("opensqt.venues.binance.adapter", "Binance"),
-    "bitget": ("opensqt.venues.bitget.adapter", "Bitget"),
-    "bybit": ("opensqt.venues.bybit.adapter", "Bybit"),
-    "gate": ("opensqt.venues.gate.adapter", "Gate"),
-    "okx": ("opensqt.venues.okx.adapter", "Okx"),
+    "binance": ("opensqt.venues.binance.adapter", "BinanceAdapter"),
+    "bitget": ("opensqt.venues.bitget.adapter", "BitgetAdapter"),
+    "bybit": ("opensqt.venues.bybit.adapter", "BybitAdapter"),
+    "gate": ("opensqt.venues.gate.adapter", "GateAdapter"),
+    "okx": ("opensqt.venues.okx.adapter", "OkxAdapter"),
 }
 """Name to module and class; a module is imported only when its venue is asked for."""
 

@@ -14,7 +14,7 @@ from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, Position, PositionMode
 from opensqt.model.errors import ExchangeError, UnknownSymbol
 from opensqt.model.market import Candle, Price
-from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderStatus, OrderUpdate
+from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.venue import Capabilities, SymbolRules
 from opensqt.telemetry.logging import get_logger, redact
 from opensqt.venues.ratelimit.policy import RateLimitPolicy
@@ -76,25 +76,6 @@ _KINDS_KEPT = 100
 T = TypeVar("T")
 
 
-def acknowledged_order(request: OrderRequest, order_id: str, event_time_ms: int) -> Order:
-    """Make the order that a venue has accepted and told nothing of but its id."""
-    return Order(
-        symbol=request.symbol,
-        side=request.side,
-        quantity=request.quantity,
-        client_order_id=request.client_order_id,
-        status=OrderStatus.OPEN,
-        order_id=order_id,
-        order_type=request.order_type,
-        price=request.price,
-        time_in_force=request.time_in_force,
-        reduce_only=request.reduce_only,
-        position_side=request.position_side,
-        event_time_ms=event_time_ms,
-        received_ns=time.time_ns(),
-    )
-
-
 class Venue(ABC):
     """One venue's requests and frames, in our vocabulary. Stateless but for rules and modes.
 
@@ -120,6 +101,8 @@ class Venue(ABC):
         self.client = client
         self.rest = rest
         self.rules: dict[str, SymbolRules] = {}
+        self.rules_by_id: dict[str, SymbolRules] = {}
+        """The same rules by the venue's own names."""
         self.leverages: dict[str, Decimal] = {}
         self.position_mode = PositionMode.ONE_WAY
         self._unified: dict[str, str] = {}
@@ -135,18 +118,23 @@ class Venue(ABC):
     def make_client(cls, settings: VenueSettings) -> Any:
         """Make the tapped ccxt client, its addresses set."""
 
+    @property
+    def is_hedge(self) -> bool:
+        """Whether the account holds a long and a short position of a symbol apart."""
+        return self.position_mode is PositionMode.HEDGE
+
     # Symbols
 
     async def load_rules(self) -> None:
         """Load the rules of every USDT-margined perpetual that trades."""
         markets = await self.rest.call(lambda: self.client.load_markets(True))
-        rules, unified = {}, {}
+        rules, by_id, unified = {}, {}, {}
         for market in markets.values():
             if market["swap"] and market["linear"] and market["settle"] == "USDT" and market["active"] is not False:
                 found = self.parse_rules(market)
-                rules[found.symbol] = found
+                rules[found.symbol] = by_id[str(market["id"])] = found
                 unified[found.symbol] = market["symbol"]
-        self.rules, self._unified = rules, unified
+        self.rules, self.rules_by_id, self._unified = rules, by_id, unified
 
     def parse_rules(self, market: dict[str, Any]) -> SymbolRules:
         """Read the rules out of ccxt's market; contracts become base coins."""

@@ -1,25 +1,27 @@
-"""Binance's rows and frames, in our vocabulary."""
+"""Reads rows and frames of Binance."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from opensqt.model.account import MarginMode, Position
-from opensqt.model.market import Candle, Price
+from opensqt.model.account import Account, MarginMode, Position
+from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
-from opensqt.venues.venue import BalanceChange
+from opensqt.venues.parsing import Row, make_candle, make_price
+from opensqt.venues.venue import BalanceChange, Event, LeverageChange, StreamExpired, Venue
 
-Row = dict[str, Any]
 ASSET = "USDT"
+INTERVALS = {interval: interval for interval in INTERVALS_MS}
 TIME_IN_FORCE = {
     TimeInForce.GTC: "GTC",
     TimeInForce.IOC: "IOC",
     TimeInForce.FOK: "FOK",
     TimeInForce.POST_ONLY: "GTX",
 }
-_TIME_IN_FORCE = {text: tif for tif, text in TIME_IN_FORCE.items()} | {"RPI": TimeInForce.POST_ONLY}
+_TIME_IN_FORCE_BY_TEXT = {text: force for force, text in TIME_IN_FORCE.items()} | {"RPI": TimeInForce.POST_ONLY}
 _STATUS = {
     "NEW": OrderStatus.OPEN,
     "PARTIALLY_FILLED": OrderStatus.PARTIALLY_FILLED,
@@ -31,7 +33,7 @@ _STATUS = {
 }
 
 
-def order(row: Row) -> Order:
+def parse_order(row: Row) -> Order:
     """Read an order that a request answered."""
     filled = Decimal(row["executedQty"])
     average = Decimal(row.get("avgPrice") or "0")
@@ -44,7 +46,7 @@ def order(row: Row) -> Order:
         order_id=str(row["orderId"]),
         price=Decimal(row["price"]) or None,
         order_type=_order_type(row["type"], row["price"]),
-        time_in_force=_TIME_IN_FORCE.get(row["timeInForce"], TimeInForce.GTC),
+        time_in_force=_TIME_IN_FORCE_BY_TEXT.get(row["timeInForce"], TimeInForce.GTC),
         reduce_only=bool(row["reduceOnly"]),
         position_side=PositionSide(row["positionSide"]),
         filled_quantity=filled,
@@ -54,7 +56,7 @@ def order(row: Row) -> Order:
     )
 
 
-def order_update(row: Row, event_time_ms: int) -> OrderUpdate:
+def parse_order_update(row: Row, event_time_ms: int) -> OrderUpdate:
     """Read the order of an ORDER_TRADE_UPDATE, and its fill if it has one."""
     received_ns = time.time_ns()
     filled = Decimal(row["z"])
@@ -67,7 +69,7 @@ def order_update(row: Row, event_time_ms: int) -> OrderUpdate:
         order_id=str(row["i"]),
         price=Decimal(row["p"]) or None,
         order_type=_order_type(row["o"], row["p"]),
-        time_in_force=_TIME_IN_FORCE.get(row["f"], TimeInForce.GTC),
+        time_in_force=_TIME_IN_FORCE_BY_TEXT.get(row["f"], TimeInForce.GTC),
         reduce_only=bool(row["R"]),
         position_side=PositionSide(row["ps"]),
         filled_quantity=filled,
@@ -104,7 +106,7 @@ def _order_type(text: str, price: str) -> OrderType:
     return OrderType.LIMIT if Decimal(price) else OrderType.MARKET
 
 
-def fill(row: Row) -> Fill:
+def parse_fill(row: Row) -> Fill:
     """Read one of our trades."""
     return Fill(
         symbol=row["symbol"],
@@ -124,7 +126,7 @@ def fill(row: Row) -> Fill:
     )
 
 
-def position(row: Row) -> Position:
+def parse_position(row: Row) -> Position:
     """Read a position that a request answered; the third version of it tells no leverage."""
     liquidation = Decimal(row.get("liquidationPrice") or "0")
     isolated = row.get("marginType") == "isolated" or Decimal(row.get("isolatedMargin") or "0") > 0
@@ -143,38 +145,37 @@ def position(row: Row) -> Position:
     )
 
 
-def price(symbol: str, bid: str, ask: str, bid_quantity: str, ask_quantity: str, time_ms: int) -> Price:
-    """Make a price of its parts."""
-    return Price(
-        symbol=symbol,
-        bid=Decimal(bid),
-        ask=Decimal(ask),
-        bid_quantity=Decimal(bid_quantity),
-        ask_quantity=Decimal(ask_quantity),
-        event_time_ms=int(time_ms),
+def parse_account(response: Row) -> Account:
+    """Read the balance of the margin asset."""
+    row: Row = next((row for row in response["assets"] if row["asset"] == ASSET), {})
+    return Account(
+        asset=ASSET,
+        wallet_balance=Decimal(row.get("walletBalance", "0")),
+        unrealized_pnl=Decimal(row.get("unrealizedProfit", "0")),
+        available_balance=Decimal(row.get("availableBalance", "0")),
+        initial_margin=Decimal(row.get("initialMargin", "0")),
+        maintenance_margin=Decimal(row.get("maintMargin", "0")),
+        event_time_ms=int(row.get("updateTime", 0)),
         received_ns=time.time_ns(),
     )
 
 
-def candle(symbol: str, interval: str, row: list[Any], *, closed: bool) -> Candle:
-    """Read a candle that a request answered; a query does not tell whether it is closed."""
-    return Candle(
-        symbol=symbol,
-        interval=interval,
-        open_time_ms=int(row[0]),
-        open=Decimal(row[1]),
-        high=Decimal(row[2]),
-        low=Decimal(row[3]),
-        close=Decimal(row[4]),
-        volume=Decimal(row[5]),
-        quote_volume=Decimal(row[7]),
-        closed=closed,
-        event_time_ms=int(row[6] if closed else row[0]),
-        received_ns=time.time_ns(),
-    )
+def parse_price(row: Row, symbol: str) -> Price:
+    """Read the best bid and ask of a response."""
+    return make_price(symbol, (row["bidPrice"], row["bidQty"]), (row["askPrice"], row["askQty"]), row["time"])
 
 
-def streamed_candle(frame: Row) -> Candle:
+def parse_streamed_price(frame: Row) -> Price:
+    """Read the best bid and ask of the stream."""
+    return make_price(frame["s"], (frame["b"], frame["B"]), (frame["a"], frame["A"]), frame["T"])
+
+
+def parse_candle(row: list[Any], symbol: str, interval: str, *, closed: bool) -> Candle:
+    """Read a candle of a response, which does not show whether it is closed."""
+    return make_candle(symbol, interval, row, closed=closed, quote_volume=7)
+
+
+def parse_streamed_candle(frame: Row) -> Candle:
     """Read a candle of the stream."""
     row = frame["k"]
     return Candle(
@@ -193,7 +194,7 @@ def streamed_candle(frame: Row) -> Candle:
     )
 
 
-def account_update(frame: Row) -> list[BalanceChange | Position]:
+def parse_account_update(frame: Row) -> list[BalanceChange | Position]:
     """Read the balances and positions of an ACCOUNT_UPDATE."""
     received_ns, event_time_ms = time.time_ns(), int(frame["T"])
     balances: list[BalanceChange | Position] = [
@@ -214,3 +215,44 @@ def account_update(frame: Row) -> list[BalanceChange | Position]:
         )
         for row in frame["a"].get("P", ())
     ]
+
+
+class BinanceParser:
+    """Reads the frames of one adapter; the field names are in the venue's WebSocket documents.
+
+    Args:
+        venue: The adapter, for its symbols and its position mode. It counts events that are not handled.
+    """
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+
+    def parse(self, frame: Row) -> Iterable[Event] | None:
+        """Return the events of a frame; see `Venue.parse`."""
+        kind = frame.get("e")
+        if kind == "bookTicker":
+            return (parse_streamed_price(frame),)
+        if kind == "kline":
+            return (parse_streamed_candle(frame),)
+        if kind == "ORDER_TRADE_UPDATE":
+            row = frame["o"]
+            return (parse_order_update(row, frame["T"]),) if row["s"] in self._venue.rules else ()
+        if kind == "ACCOUNT_UPDATE":
+            # In hedge mode the venue sends an empty BOTH beside the two that exist.
+            return [event for event in parse_account_update(frame) if self._is_current_mode(event)]
+        if kind == "listenKeyExpired":
+            return (StreamExpired(),)
+        if kind == "ACCOUNT_CONFIG_UPDATE":
+            change = frame.get("ac")
+            return (LeverageChange(symbol=change["s"], leverage=Decimal(change["l"])),) if change else ()
+        if kind is None and ("id" in frame or "result" in frame or "error" in frame):
+            return None
+        # MARGIN_CALL, TRADE_LITE and future kinds of events need no action, and are not an error.
+        self._venue.count_unknown(str(kind))
+        return ()
+
+    def _is_current_mode(self, event: BalanceChange | Position) -> bool:
+        if isinstance(event, BalanceChange):
+            return True
+        venue = self._venue
+        return event.symbol in venue.rules and (event.position_side is PositionSide.BOTH) is not venue.is_hedge

@@ -1,18 +1,26 @@
-"""What Bitget's error codes mean to us: https://www.bitget.com/api-doc/contract/error-code/restapi."""
+"""Error codes of Bitget, and the results of orders whose response holds only their ids.
+
+The codes: https://www.bitget.com/api-doc/contract/error-code/restapi.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
-import ccxt
+import asyncio
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from typing import Protocol
 
 from opensqt.model import errors
-from opensqt.model.errors import ExchangeError
-from opensqt.venues.transport.errors import VenueReply, translate
+from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown
+from opensqt.model.order import Order, OrderRef, OrderRequest, OrderType, TimeInForce
+from opensqt.venues.parsing import Row, acknowledged_order
+from opensqt.venues.transport.errors import PARSE_ERRORS, translate_item
+
+_SINGLE_QUERY_LIMIT = 3
+"""Up to this many orders are queried one by one; of more, one list is fetched first."""
+_CANCEL_QUERY_DELAYS_S = (0.05, 0.2, 0.5, 0.0)
 
 _CODES: dict[type[ExchangeError], tuple[str, ...]] = {
-    # The engine may or may not have done it; during its releases the venue answers the last three of these.
+    # The engine may or may not have executed the request; during its releases the venue returns the last three.
     errors.OutcomeUnknown: ("40010", "40910", "40908", "45001", "40725", "40015"),
     errors.RateLimited: ("429", "30006", "30007", "1001", "45129"),
     errors.Maintenance: ("40200", "40308", "40604", "40844", "41114", "43115", "45043"),
@@ -64,23 +72,130 @@ CODES = {code: kind for kind, codes in _CODES.items() for code in codes}
 STALE_RULES = frozenset(
     {"40808", "41103", "43006", "43007", "43028", "45035", "45110", "45111", "45112", "45114", "45115"}
 )
-"""Refusals by a filter that our rules had let through."""
+"""Refusals by a filter that the loaded rules had let through."""
 
 
-def refusals(rows: Iterable[dict[str, Any]] | None, field: str, symbol: str) -> dict[str, ExchangeError]:
-    """Answer the errors of a batch's failures by the id that names each."""
-    return {
-        row[field]: translate(
-            VenueReply(
-                error=ccxt.ExchangeError,
-                http_status=400,
-                code=str(row.get("errorCode") or ""),
-                message=str(row.get("errorMsg") or ""),
-            ),
-            CODES,
-            changes=True,
-            symbol=symbol,
-        )
-        for row in rows or ()
-        if row.get(field)
-    }
+def refusal(row: Row, symbol: str) -> ExchangeError:
+    """Return the error of one failure that a batch reports."""
+    return translate_item(str(row.get("errorCode") or ""), str(row.get("errorMsg") or ""), CODES, symbol=symbol)
+
+
+def refusals(rows: Iterable[Row] | None, field: str, symbol: str) -> dict[str, ExchangeError]:
+    """Return the errors of a batch's failures by the id in *field*; a failure that lacks the field is left out."""
+    return {row[field]: refusal(row, symbol) for row in rows or () if row.get(field)}
+
+
+class OrderQueries(Protocol):
+    """The queries that resolve an acknowledged request."""
+
+    async def order(self, ref: OrderRef) -> Order:
+        """Query one order."""
+        ...
+
+    async def open_orders(self, symbol: str = "") -> list[Order]:
+        """Query the open orders."""
+        ...
+
+    async def closed_orders(self, symbol: str) -> list[Order]:
+        """Query the latest closed orders."""
+        ...
+
+
+class BitgetAckResolver:
+    """Queries the state of orders after the venue acknowledged their placing or their cancel.
+
+    Args:
+        venue: Sends the queries.
+    """
+
+    def __init__(self, venue: OrderQueries) -> None:
+        self._venue = venue
+
+    async def resolve_placed(self, request: OrderRequest, order_id: str, sent_ms: int) -> Order:
+        """Return an order that was accepted.
+
+        A plain limit order is open and is not queried. The others may have ended at once; a post-only order is
+        accepted and then canceled. An order that can't be queried yet is returned as open: the stream corrects it.
+
+        Args:
+            request: The accepted request.
+            order_id: The venue's id, or an empty text.
+            sent_ms: The market's time before the request was sent.
+
+        Raises:
+            OutcomeUnknown: The venue returned no id, and the order can't be queried yet.
+        """
+        plain = request.order_type is OrderType.LIMIT and request.time_in_force is TimeInForce.GTC
+        if plain and order_id and not request.reduce_only:
+            return acknowledged_order(request, order_id, sent_ms)
+        try:
+            return await self._venue.order(OrderRef(symbol=request.symbol, client_order_id=request.client_order_id))
+        except (ExchangeError, *PARSE_ERRORS) as error:
+            if order_id:
+                return acknowledged_order(request, order_id, sent_ms)
+            # A reduce-only order that takes the place of others is accepted without an id.
+            text = f"the order was accepted, but can't be queried yet: {error}"
+            raise OutcomeUnknown(text, symbol=request.symbol) from error
+
+    async def resolve_placed_batch(
+        self, requests: Sequence[OrderRequest], order_ids: Mapping[str, str], sent_ms: int
+    ) -> dict[str, Order | ExchangeError]:
+        """Return the accepted orders of a batch by client order id.
+
+        Args:
+            requests: The accepted requests.
+            order_ids: The venue's ids by client order id.
+            sent_ms: The market's time before the batch was sent.
+        """
+        open_orders: dict[str, Order] = {}
+        plain = all(request.time_in_force is TimeInForce.GTC for request in requests)
+        if len(requests) > _SINGLE_QUERY_LIMIT and not plain:
+            open_orders = await _by_id(self._venue.open_orders(requests[0].symbol))
+        results: dict[str, Order | ExchangeError] = {}
+        for request in requests:
+            name = request.client_order_id
+            try:
+                results[name] = open_orders.get(name) or await self.resolve_placed(request, order_ids[name], sent_ms)
+            except ExchangeError as error:
+                results[name] = error
+        return results
+
+    async def resolve_canceled(self, ref: OrderRef) -> Order:
+        """Return an order whose cancel was accepted; queries may be stale for a moment, so they are repeated.
+
+        Raises:
+            OutcomeUnknown: The venue does not report the order as closed.
+        """
+        status = ""
+        try:
+            for delay_s in _CANCEL_QUERY_DELAYS_S:
+                order = await self._venue.order(ref)
+                if order.status.is_closed:
+                    return order
+                status = order.status
+                await asyncio.sleep(delay_s)
+        except OrderNotFound as error:
+            raise OutcomeUnknown(f"the cancel was accepted: {error}", symbol=ref.symbol) from error
+        raise OutcomeUnknown(f"the cancel was accepted; the order is still {status}", symbol=ref.symbol)
+
+    async def resolve_canceled_batch(
+        self, symbol: str, refs: Sequence[OrderRef]
+    ) -> dict[OrderRef, Order | ExchangeError]:
+        """Return the orders of a batch of accepted cancels."""
+        closed = await _by_id(self._venue.closed_orders(symbol)) if len(refs) > _SINGLE_QUERY_LIMIT else {}
+        results: dict[OrderRef, Order | ExchangeError] = {}
+        for ref in refs:
+            try:
+                results[ref] = closed.get(ref.client_order_id or ref.order_id) or await self.resolve_canceled(ref)
+            except ExchangeError as error:
+                results[ref] = error
+        return results
+
+
+async def _by_id(query: Awaitable[list[Order]]) -> dict[str, Order]:
+    """Return the orders of a list by either id; empty where the query fails, and each order is queried then."""
+    try:
+        orders = await query
+    except (ExchangeError, *PARSE_ERRORS):
+        return {}
+    return {name: order for order in orders for name in (order.client_order_id, order.order_id)}

@@ -1,19 +1,17 @@
-"""Bitget's rows and frames, in our vocabulary."""
+"""Reads rows and frames of Bitget."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 from opensqt.model.account import Account, MarginMode, Position
-from opensqt.model.market import INTERVALS_MS, Candle, Price
+from opensqt.model.market import Candle, Price
 from opensqt.model.order import (
     Fill,
     Order,
-    OrderRef,
-    OrderRequest,
     OrderStatus,
     OrderType,
     OrderUpdate,
@@ -21,19 +19,31 @@ from opensqt.model.order import (
     Side,
     TimeInForce,
 )
-from opensqt.venues.venue import BalanceChange
+from opensqt.venues.account.state import flat
+from opensqt.venues.parsing import ChannelAcks, Row, make_candle, make_price
+from opensqt.venues.venue import BalanceChange, Event, Venue
 
-Row = dict[str, Any]
-Symbol = Callable[[str], str]
-"""Answers our name of what the venue calls a symbol."""
 ASSET = "USDT"
+INTERVALS = {
+    "1m": "1m",
+    "5m": "5m",
+    "15m": "15m",
+    "30m": "30m",
+    "1h": "1H",
+    "4h": "4H",
+    "6h": "6Hutc",
+    "12h": "12Hutc",
+    "1d": "1Dutc",
+}
+"""The intervals that requests and streams both have; without the suffix the long ones begin at UTC+8."""
+_INTERVAL_BY_CHANNEL = {f"candle{text}": interval for interval, text in INTERVALS.items()}
 TIME_IN_FORCE = {
     TimeInForce.GTC: "gtc",
     TimeInForce.IOC: "ioc",
     TimeInForce.FOK: "fok",
     TimeInForce.POST_ONLY: "post_only",
 }
-_TIME_IN_FORCE = {text: tif for tif, text in TIME_IN_FORCE.items()}
+_TIME_IN_FORCE_BY_TEXT = {text: force for force, text in TIME_IN_FORCE.items()}
 _STATUS = {
     "init": OrderStatus.OPEN,
     "new": OrderStatus.OPEN,
@@ -43,31 +53,22 @@ _STATUS = {
     "canceled": OrderStatus.CANCELED,
     "cancelled": OrderStatus.CANCELED,
 }
-_POSITION_SIDE = {"net": PositionSide.BOTH, "long": PositionSide.LONG, "short": PositionSide.SHORT}
+_POSITION_SIDE_BY_TEXT = {"net": PositionSide.BOTH, "long": PositionSide.LONG, "short": PositionSide.SHORT}
+_PRIVATE_CHANNELS = {"orders": "instId", "positions": "instId", "account": "coin"}
+"""The account's channels, and the field whose value `default` subscribes to all of each."""
+PRIVATE_ARGS = [
+    {"instType": "USDT-FUTURES", "channel": channel, field: "default"} for channel, field in _PRIVATE_CHANNELS.items()
+]
 
 
-def ids(ref: OrderRef) -> Row:
-    """Name an order; ours wins where both ids are given, while the venue would take its own."""
-    return {"clientOid": ref.client_order_id} if ref.client_order_id else {"orderId": ref.order_id}
+def parse_order(row: Row, symbol: str) -> Order:
+    """Read an order of a response; a query of a single order calls its status `state`."""
+    return _order(row, symbol, row.get("state") or row["status"], row["baseVolume"])
 
 
-def sides(request: OrderRequest) -> Row:
-    """Say which way an order trades: in hedge mode `side` names the position, and `tradeSide` what is done to it."""
-    if request.position_side is PositionSide.BOTH:
-        more = {"reduceOnly": "YES"} if request.reduce_only else {}
-        return {"side": request.side.value.lower(), **more}
-    opens = Side.BUY if request.position_side is PositionSide.LONG else Side.SELL
-    return {"side": opens.value.lower(), "tradeSide": "open" if request.side is opens else "close"}
-
-
-def order(row: Row, symbol: Symbol) -> Order:
-    """Read an order that a request answered; the one of a single order calls its status `state`."""
-    return _order(row, symbol(row["symbol"]), row.get("state") or row["status"], row["baseVolume"])
-
-
-def order_update(row: Row, symbol: Symbol) -> OrderUpdate:
+def parse_order_update(row: Row, symbol: str) -> OrderUpdate:
     """Read an order of the stream, and its fill if it has one."""
-    order = _order(row, symbol(row["instId"]), row["status"], row["accBaseVolume"])
+    order = _order(row, symbol, row["status"], row["accBaseVolume"])
     quantity = _decimal(row.get("baseVolume"))
     if not row.get("tradeId") or not quantity:
         return OrderUpdate(order=order)
@@ -91,7 +92,7 @@ def order_update(row: Row, symbol: Symbol) -> OrderUpdate:
 
 
 def _order(row: Row, symbol: str, status: str, filled: str) -> Order:
-    position_side = _POSITION_SIDE[row["posSide"]]
+    position_side = _POSITION_SIDE_BY_TEXT[row["posSide"]]
     filled_quantity = _decimal(filled)
     average = _decimal(row.get("priceAvg"))
     canceled = _STATUS[status] is OrderStatus.CANCELED
@@ -104,7 +105,7 @@ def _order(row: Row, symbol: str, status: str, filled: str) -> Order:
         order_id=str(row["orderId"]),
         order_type=OrderType(row["orderType"].upper()),
         price=_decimal(row.get("price")) or None if row["orderType"] == "limit" else None,
-        time_in_force=_TIME_IN_FORCE.get(row["force"].lower(), TimeInForce.GTC),
+        time_in_force=_TIME_IN_FORCE_BY_TEXT.get(row["force"].lower(), TimeInForce.GTC),
         reduce_only=(row.get("reduceOnly") or "").lower() == "yes",
         position_side=position_side,
         filled_quantity=filled_quantity,
@@ -116,20 +117,20 @@ def _order(row: Row, symbol: str, status: str, filled: str) -> Order:
 
 
 def _side(side: str, position_side: PositionSide, trade_side: str) -> Side:
-    """Tell which way a row trades; in hedge mode its `side` is that of the position, and so says nothing."""
+    """Return the side that a row trades on; in hedge mode its `side` is that of the position."""
     if position_side is PositionSide.BOTH:
         return Side(side.upper())
     opens = Side.BUY if position_side is PositionSide.LONG else Side.SELL
     return opens.opposite if "close" in trade_side else opens
 
 
-def fill(row: Row, symbol: Symbol, position_side: PositionSide | None) -> Fill:
-    """Read one of our trades.
+def parse_fill(row: Row, symbol: str, position_side: PositionSide | None) -> Fill:
+    """Read a trade of the account.
 
     Args:
-        row: As it came.
-        symbol: Translates its symbol.
-        position_side: That of its order where it is known: in hedge mode the row only tells the order's `side`.
+        row: As the venue sent it.
+        symbol: Canonical name.
+        position_side: That of its order where it is known: in hedge mode the row only has the order's `side`.
     """
     fee: Row = row["feeDetail"][0] if row.get("feeDetail") else {}
     if row["posMode"] == "one_way_mode":
@@ -137,7 +138,7 @@ def fill(row: Row, symbol: Symbol, position_side: PositionSide | None) -> Fill:
     elif position_side is None:
         position_side = PositionSide.LONG if row["side"].lower() == "buy" else PositionSide.SHORT
     return Fill(
-        symbol=symbol(row["symbol"]),
+        symbol=symbol,
         trade_id=str(row["tradeId"]),
         order_id=str(row["orderId"]),
         client_order_id=row.get("clientOid") or "",
@@ -154,11 +155,11 @@ def fill(row: Row, symbol: Symbol, position_side: PositionSide | None) -> Fill:
     )
 
 
-def position(row: Row, symbol: str) -> Position:
-    """Read a position, of a request or of the stream: its size has no sign, the direction stands beside it."""
+def parse_position(row: Row, symbol: str) -> Position:
+    """Read a position of a response or of the stream: its size has no sign, and `holdSide` is the direction."""
     quantity = Decimal(row["total"])
     liquidation = _decimal(row.get("liquidationPrice"))
-    hold_side = _POSITION_SIDE[row["holdSide"]]
+    hold_side = _POSITION_SIDE_BY_TEXT[row["holdSide"]]
     return Position(
         symbol=symbol,
         quantity=-quantity if hold_side is PositionSide.SHORT else quantity,
@@ -174,8 +175,8 @@ def position(row: Row, symbol: str) -> Position:
     )
 
 
-def account(row: Row) -> Account:
-    """Read the balance; equity is the wallet and open profit together. The answer has no time of its own."""
+def parse_account(row: Row) -> Account:
+    """Read the balance; equity is the wallet plus open profit. The response has no time of its own."""
     equity, profit = _decimal(row.get("accountEquity")), _decimal(row.get("unrealizedPL"))
     available = _decimal(row.get("crossedMaxAvailable"))
     return Account(
@@ -189,7 +190,7 @@ def account(row: Row) -> Account:
     )
 
 
-def balance_change(row: Row, event_time_ms: int) -> BalanceChange:
+def parse_balance_change(row: Row, event_time_ms: int) -> BalanceChange:
     """Read the wallet balance of the stream."""
     return BalanceChange(
         wallet_balance=Decimal(row["equity"]) - _decimal(row.get("unrealizedPL")),
@@ -198,46 +199,95 @@ def balance_change(row: Row, event_time_ms: int) -> BalanceChange:
     )
 
 
-def price(symbol: str, bid: list[str], ask: list[str], time_ms: str) -> Price:
-    """Make a price of the best level of either side: price and quantity."""
-    return Price(
-        symbol=symbol,
-        bid=Decimal(bid[0]),
-        ask=Decimal(ask[0]),
-        bid_quantity=Decimal(bid[1]),
-        ask_quantity=Decimal(ask[1]),
-        event_time_ms=int(time_ms),
-        received_ns=time.time_ns(),
-    )
+def parse_price(row: Row, symbol: str) -> Price:
+    """Read the best bid and ask of a ticker."""
+    return make_price(symbol, (row["bidPr"], row["bidSz"]), (row["askPr"], row["askSz"]), row["ts"])
 
 
-def candle(symbol: str, interval: str, row: list[str], *, closed: bool = False, time_ms: int | None = None) -> Candle:
-    """Read a candle, of a request or of the stream; neither tells whether it is closed.
-
-    Args:
-        symbol: Ours.
-        interval: Ours.
-        row: As it came.
-        closed: What is known of that.
-        time_ms: When it was so; by default when it was over, or else when it began.
-    """
-    open_ms = int(row[0])
-    return Candle(
-        symbol=symbol,
-        interval=interval,
-        open_time_ms=open_ms,
-        open=Decimal(row[1]),
-        high=Decimal(row[2]),
-        low=Decimal(row[3]),
-        close=Decimal(row[4]),
-        volume=Decimal(row[5]),
-        quote_volume=Decimal(row[6]),
-        closed=closed,
-        event_time_ms=time_ms or (open_ms + INTERVALS_MS[interval] - 1 if closed else open_ms),
-        received_ns=time.time_ns(),
-    )
+def parse_candle(
+    row: list[str], symbol: str, interval: str, *, closed: bool = False, time_ms: int | None = None
+) -> Candle:
+    """Read a candle of a response or of the stream; neither shows whether it is closed."""
+    return make_candle(symbol, interval, row, closed=closed, time_ms=time_ms)
 
 
 def _decimal(text: str | None) -> Decimal:
     """Read a number that the venue leaves empty where there is none."""
     return Decimal(text or "0")
+
+
+class BitgetParser:
+    """Reads the frames of one adapter.
+
+    Args:
+        venue: The adapter. It sets rows aside that can't be read, and counts events that are not handled.
+        symbol_of: Returns the canonical name of a symbol, or an empty text for one that is not traded here.
+        on_order: Callback that receives each order of the stream.
+    """
+
+    def __init__(self, venue: Venue, symbol_of: Callable[[str], str], on_order: Callable[[Order], object]) -> None:
+        self._venue = venue
+        self._symbol_of = symbol_of
+        self._on_order = on_order
+        self.acks = ChannelAcks(_PRIVATE_CHANNELS)
+        self._open_positions: set[tuple[str, PositionSide]] = set()
+        self._open_positions_ms = 0
+
+    def parse(self, frame: Row) -> Iterable[Event] | None:
+        """Return the events of a frame; see `Venue.parse`."""
+        if "data" not in frame:
+            return self._on_ack(frame)
+        channel, rows = frame["arg"]["channel"], frame["data"]
+        if channel == "books1":
+            return self._price(frame["arg"]["instId"], rows[0])
+        if channel == "orders":
+            return self._venue.parse_rows([row for row in rows if self._symbol_of(row["instId"])], self._order_update)
+        if channel == "positions":
+            return self._positions(rows, int(frame["ts"]))
+        if channel == "account":
+            return [parse_balance_change(row, int(frame["ts"])) for row in rows if row["marginCoin"] == ASSET]
+        if channel in _INTERVAL_BY_CHANNEL:
+            return self._candle(frame["arg"]["instId"], _INTERVAL_BY_CHANNEL[channel], rows, int(frame["ts"]))
+        self._venue.count_unknown(str(channel))
+        return ()
+
+    def _on_ack(self, frame: Row) -> Iterable[Event] | None:
+        """Record an acknowledged channel of the account; ccxt handles every other response."""
+        channel = (frame.get("arg") or {}).get("channel")
+        if frame.get("event") != "subscribe" or channel not in _PRIVATE_CHANNELS:
+            return None
+        return self.acks.on_ack(channel)
+
+    def _price(self, name: str, row: Row) -> Iterable[Event]:
+        symbol = self._symbol_of(name)
+        if not symbol or not row["bids"] or not row["asks"]:
+            return ()
+        return (make_price(symbol, row["bids"][0], row["asks"][0], row["ts"]),)
+
+    def _order_update(self, row: Row) -> OrderUpdate:
+        update = parse_order_update(row, self._symbol_of(row["instId"]))
+        self._on_order(update.order)
+        return update
+
+    def _candle(self, name: str, interval: str, rows: list[list[str]], time_ms: int) -> Iterable[Event]:
+        """Return the newest candle. No field marks the last update of an older one, so that one is queried."""
+        symbol = self._symbol_of(name)
+        if not symbol or not rows:
+            return ()
+        newest = max(rows, key=lambda row: int(row[0]))
+        return (parse_candle(newest, symbol, interval, time_ms=time_ms),)
+
+    def _positions(self, rows: list[Row], time_ms: int) -> list[Position]:
+        """Read all open positions; one that was among them and no longer is, is flat."""
+        if time_ms < self._open_positions_ms:
+            return []
+        found = []
+        for row in rows:
+            symbol = self._symbol_of(row["instId"])
+            # A row that can't be read must not pass for a closed position: it fails, and the whole frame is set aside.
+            if symbol:
+                found.append(parse_position(row, symbol))
+        now = {(position.symbol, position.position_side) for position in found}
+        gone = self._open_positions - now
+        self._open_positions, self._open_positions_ms = now, time_ms
+        return found + [replace(flat(*key), event_time_ms=time_ms) for key in gone]

@@ -1,4 +1,4 @@
-"""What Bybit's error codes mean to us: https://bybit-exchange.github.io/docs/v5/error."""
+"""Error codes of Bybit: https://bybit-exchange.github.io/docs/v5/error."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from dataclasses import replace
 
 from opensqt.model import errors
 from opensqt.model.errors import ExchangeError
-from opensqt.venues.transport.errors import VenueReply
+from opensqt.venues.parsing import Row
+from opensqt.venues.transport.errors import VenueReply, translate_item
 
 NOT_MODIFIED = frozenset({"110025", "110043"})
-"""Position mode or leverage is already what was asked for."""
+"""Position mode or leverage already has the requested value."""
 _WRONG_INDEX = "10001 position idx"
-"""Ours: the venue calls every bad parameter 10001, and only its words tell that the account's mode is another."""
+"""Not a code of the venue: it returns 10001 for every bad parameter, and only the text shows another account mode."""
 _ADDRESS_BANNED = "403"
 _BAN_LASTS_S = 600.0
-"""How long the venue shuts an address out that asked too often; it does not tell."""
+"""Duration of the ban of an address that sent too many requests; the response does not contain it."""
 
 _CODES: dict[type[ExchangeError], tuple[int, ...]] = {
-    # The engine may or may not have done it.
+    # The engine may or may not have executed the request.
     errors.OutcomeUnknown: (10000, 10016, 170007),
     errors.RateLimited: (10006, 10018, 10429, 170222),
     errors.Banned: (403, 10009),
@@ -41,7 +42,7 @@ _CODES: dict[type[ExchangeError], tuple[int, ...]] = {
     errors.PostOnlyWouldCross: (170218,),
     errors.PositionModeMismatch: (110024, 110025, 110028),
     errors.OrderRejected: (
-        # What our own checks of form let through and the venue calls a bad parameter is a step or a size of an order.
+        # A bad parameter that passed the adapter's own checks of form is a step or a size of an order.
         10001,
         *(110003, 110005, 110009, 110011, 110016, 110020, 110021, 110022, 110023, 110032, 110035, 110039, 110040),
         *(110041, 110042, 110046, 110063, 110064, 110066, 110070, 110094, 110095),
@@ -52,21 +53,26 @@ CODES = {str(code): kind for kind, codes in _CODES.items() for code in codes} | 
 }
 
 STALE_RULES = frozenset({"10001", "110094"})
-"""Refusals by a filter that our rules had let through; the venue has one code for all bad parameters."""
+"""Refusals by a filter that the loaded rules had let through; the venue has one code for all bad parameters."""
 
 
-def code_of(code: object, message: str) -> str:
-    """Answer the code that CODES knows a refusal by."""
+def error_code(code: object, message: str) -> str:
+    """Return the code by which CODES lists a refusal."""
     return _WRONG_INDEX if str(code) == "10001" and message.startswith("position idx") else str(code)
 
 
-def explained(reply: VenueReply, headers: Mapping[str, str], now_ms: int) -> VenueReply:
-    """Add to a refusal how long to wait: the venue tells when its window ends, and nothing where it shuts out."""
+def refusal(row: Row, symbol: str) -> ExchangeError | None:
+    """Return the error of one item of a batch, which the response lists next to the item's row; None for code 0."""
+    code, message = error_code(row["code"], str(row["msg"])), str(row["msg"])
+    return None if code == "0" else translate_item(code, message, CODES, symbol=symbol)
+
+
+def with_retry_after(reply: VenueReply, headers: Mapping[str, str], now_ms: int) -> VenueReply:
+    """Add the time to wait to a refusal: headers hold the end of a rate limit's window, and nothing about a ban."""
     if reply.http_status == 403:
         wait_s = reply.retry_after_s if reply.retry_after_s is not None else _BAN_LASTS_S
         return replace(reply, code=_ADDRESS_BANNED, message="the venue shut this address out", retry_after_s=wait_s)
-    told = {name.lower(): value for name, value in headers.items()}
-    resets = told.get("x-bapi-limit-reset-timestamp", "")
+    resets = {name.lower(): value for name, value in headers.items()}.get("x-bapi-limit-reset-timestamp", "")
     if CODES.get(reply.code) is errors.RateLimited and reply.retry_after_s is None and resets.isdecimal():
         return replace(reply, retry_after_s=max(0.05, (int(resets) - now_ms) / 1000))
     return reply

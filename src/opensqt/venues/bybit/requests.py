@@ -1,67 +1,72 @@
-"""Bybit's requests: its envelope, pages and windows of a week, and the codes that a batch tells beside its rows."""
+"""Writes and sends requests to Bybit, and follows pages and windows of a week."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
-
-import ccxt
 
 from opensqt.model.errors import ExchangeError
 from opensqt.model.order import OrderRef, OrderRequest, OrderType
-from opensqt.venues.bybit import errors as venue_errors
-from opensqt.venues.bybit import parse
-from opensqt.venues.transport.errors import VenueReply, translate
+from opensqt.venues.bybit.errors import NOT_MODIFIED
+from opensqt.venues.bybit.parse import ASSET, POSITION_SIDE, SIDE, TIME_IN_FORCE, TYPE, is_trade
+from opensqt.venues.parsing import Row
 from opensqt.venues.transport.rest import Rest
 
-Row = dict[str, Any]
 _LINEAR = {"category": "linear"}
 _WEEK_MS = 7 * 86_400_000
 _WEEKS_KEPT = 26
 
 
-class Requests:
-    """Sends requests of one category and opens the envelopes of the answers."""
+class BybitRequests:
+    """Sends requests of the category `linear`.
+
+    Args:
+        rest: Sends each request.
+    """
 
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
 
-    async def post(self, endpoint: str, params: Row, symbol: str = "") -> Row:
-        """Send what changes something, and answer the envelope."""
-        answer: Row = await self._rest.send(f"privatePostV5{endpoint}", _LINEAR | params, changes=True, symbol=symbol)
-        return answer
+    async def change(self, endpoint: str, params: Row, symbol: str = "") -> Row:
+        """Send a request that changes something, once, and return the whole response."""
+        response: Row = await self._rest.send(f"privatePostV5{endpoint}", _LINEAR | params, changes=True, symbol=symbol)
+        return response
 
-    async def settle(self, endpoint: str, params: Row, symbol: str = "") -> None:
-        """Change a setting; that it was so already is no error."""
+    async def change_setting(self, endpoint: str, params: Row, symbol: str = "") -> None:
+        """Change a setting; a setting that has the value already is not an error."""
         try:
-            await self.post(endpoint, params, symbol)
+            await self.change(endpoint, params, symbol)
         except ExchangeError as error:
-            if error.venue_code not in venue_errors.NOT_MODIFIED:
+            if error.venue_code not in NOT_MODIFIED:
                 raise
 
-    async def get(self, endpoint: str, params: Row, symbol: str = "", *, public: bool = False) -> Row:
-        """Ask, and answer the result."""
+    async def query(self, endpoint: str, params: Row, symbol: str = "", *, public: bool = False) -> Row:
+        """Send a query, and return the `result` of the response."""
         name = f"{'public' if public else 'private'}GetV5{endpoint}"
         result: Row = (await self._rest.send(name, _LINEAR | params, symbol=symbol))["result"]
         return result
 
     async def pages(self, endpoint: str, params: Row, limit: int, symbol: str = "") -> list[Row]:
-        """Ask for all rows, page by page."""
+        """Query all rows, page by page."""
         rows: list[Row] = []
         query = params | {"limit": str(limit)}
         while True:
-            answer = await self.get(endpoint, query, symbol)
-            rows += answer["list"]
-            if not answer["list"] or not answer.get("nextPageCursor"):
+            page = await self.query(endpoint, query, symbol)
+            rows += page["list"]
+            if not page["list"] or not page.get("nextPageCursor"):
                 return rows
-            query = query | {"cursor": answer["nextPageCursor"]}
+            query = query | {"cursor": page["nextPageCursor"]}
 
-    async def newest_trades(self, params: Row, symbol: str) -> list[Row]:
-        """Ask for the newest page of trades, oldest first."""
-        return _trades((await self.get("ExecutionList", params | {"limit": "100"}, symbol))["list"])
+    async def fills(self, params: Row, symbol: str, since_ms: int, now_ms: int) -> list[Row]:
+        """Query trades, oldest first: all since a time, or the newest page where the time is 0.
 
-    async def trades(self, params: Row, symbol: str, since_ms: int, now_ms: int) -> list[Row]:
-        """Ask for the trades since a time, oldest first; a window holds a week at most."""
+        Args:
+            params: Parameters that select the symbol.
+            symbol: Symbol for the error's own field.
+            since_ms: The oldest time; the venue keeps half a year.
+            now_ms: The market's time, at which the last window ends. A window holds a week at most.
+        """
+        if not since_ms:
+            return _trades((await self.query("ExecutionList", params | {"limit": "100"}, symbol))["list"])
         rows: list[Row] = []
         first_ms = max(since_ms, now_ms - _WEEKS_KEPT * _WEEK_MS)
         for start_ms in range(first_ms, max(now_ms, first_ms) + 1, _WEEK_MS):
@@ -70,53 +75,42 @@ class Requests:
         return _trades(rows)
 
     async def profits(self, market_id: str, trades: list[Row], symbol: str) -> dict[str, str]:
-        """Ask what the trades that closed something earned: the trade query does not tell, the money's log does."""
+        """Query the profits of trades that closed something: they are not in the trades but in the transaction log."""
         times = [int(row["execTime"]) for row in trades if Decimal(row.get("closedSize") or "0")]
         if not times:
             return {}
         log: list[Row] = []
         for start_ms in range(min(times), max(times) + 1, _WEEK_MS):
             end_ms = min(start_ms + _WEEK_MS - 1, max(times))
-            window = {"startTime": str(start_ms), "endTime": str(end_ms), "type": "TRADE", "currency": parse.ASSET}
+            window = {"startTime": str(start_ms), "endTime": str(end_ms), "type": "TRADE", "currency": ASSET}
             log += await self.pages("AccountTransactionLog", window, 50, symbol)
         return {row["tradeId"]: row["cashFlow"] for row in log if row["symbol"] == market_id}
 
 
-def order_params(market_id: str, request: OrderRequest) -> Row:
-    """Write an order as the venue wants it."""
+def order_request(request: OrderRequest, market_id: str) -> Row:
+    """Return the parameters of a new order."""
     params: Row = {
         "symbol": market_id,
-        "side": parse.SIDE[request.side],
-        "orderType": parse.TYPE[request.order_type],
+        "side": SIDE[request.side],
+        "orderType": TYPE[request.order_type],
         "qty": format(request.quantity, "f"),
         "orderLinkId": request.client_order_id,
-        "positionIdx": parse.POSITION_INDEX[request.position_side],
+        "positionIdx": POSITION_SIDE[request.position_side],
     }
     if request.order_type is OrderType.LIMIT and request.price is not None:
         params["price"] = format(request.price, "f")
-        params["timeInForce"] = parse.TIME_IN_FORCE[request.time_in_force]
+        params["timeInForce"] = TIME_IN_FORCE[request.time_in_force]
     if request.reduce_only:
         params["reduceOnly"] = True
     return params
 
 
-def ref_params(market_id: str, ref: OrderRef) -> Row:
-    """Name an order as the venue wants it; our id wins when both are given."""
+def order_ref(ref: OrderRef, market_id: str) -> Row:
+    """Return the parameters that name an order; the client's id wins where both are given."""
     name = {"orderLinkId": ref.client_order_id} if ref.client_order_id else {"orderId": ref.order_id}
     return {"symbol": market_id, **name}
 
 
-def refusals(answer: Row, symbol: str) -> list[ExchangeError | None]:
-    """Read what a batch tells of each item beside its rows."""
-    found: list[ExchangeError | None] = []
-    for row in answer["retExtInfo"]["list"]:
-        text = str(row["msg"])
-        code = venue_errors.code_of(row["code"], text)
-        reply = VenueReply(error=ccxt.ExchangeError, http_status=200, code=code, message=text)
-        found.append(None if code == "0" else translate(reply, venue_errors.CODES, changes=True, symbol=symbol))
-    return found
-
-
 def _trades(rows: list[Row]) -> list[Row]:
-    """Leave the trades and sort them: rows come newest first, and within a millisecond in no order."""
-    return sorted((row for row in reversed(rows) if parse.is_trade(row)), key=lambda row: int(row["execTime"]))
+    """Return the trades among executions, sorted: rows come newest first, and unordered within a millisecond."""
+    return sorted((row for row in reversed(rows) if is_trade(row)), key=lambda row: int(row["execTime"]))

@@ -1,17 +1,19 @@
-"""What Gate's error labels mean to us: https://www.gate.com/docs/developers/apiv4/en/#label-list."""
+"""Error labels of Gate: https://www.gate.com/docs/developers/apiv4/en/#label-list."""
 
 from __future__ import annotations
 
 from opensqt.model import errors
 from opensqt.model.errors import ExchangeError
+from opensqt.venues.parsing import Row
+from opensqt.venues.transport.errors import translate_item
 
 KILLED = "ORDER_FOK"
-"""A fill-or-kill order was killed: told as an error, though the order was taken."""
+"""A fill-or-kill order was killed: returned as an error, although the order was accepted."""
 NO_POSITION = "POSITION_NOT_FOUND"
-"""This contract was never traded by the account."""
+"""The account has never traded this contract."""
 
 _CODES: dict[type[ExchangeError], tuple[str, ...]] = {
-    # The engine may or may not have done it.
+    # The engine may or may not have executed the request.
     errors.OutcomeUnknown: ("INTERNAL", "SERVER_ERROR", "INTERNAL_SERVER_ERROR", "SERVER_TIMEOUT"),
     errors.RateLimited: ("TOO_MANY_REQUESTS", "TOO_FAST"),
     errors.Maintenance: ("TOO_BUSY", "SYSTEM_MAINTENANCE"),
@@ -31,7 +33,7 @@ _CODES: dict[type[ExchangeError], tuple[str, ...]] = {
     errors.UnknownSymbol: ("CONTRACT_NOT_FOUND", "INVALID_CURRENCY_PAIR", "INVALID_CURRENCY"),
     errors.OrderNotFound: (
         *("ORDER_NOT_FOUND", "CLIENT_ID_NOT_FOUND", "ORDER_NOT_OWNED"),
-        # A cancel came too late; the order itself is asked for then.
+        # The cancel came too late; the order itself is queried then.
         *("ORDER_FINISHED", "ORDER_CLOSED", "ORDER_CANCELLED"),
     ),
     errors.DuplicateOrder: ("REPEATED_CREATION",),
@@ -52,11 +54,19 @@ _CODES: dict[type[ExchangeError], tuple[str, ...]] = {
 CODES = {label: kind for kind, labels in _CODES.items() for label in labels}
 
 STALE_RULES = frozenset({"INVALID_PARAM_VALUE", "SIZE_TOO_LARGE", "SIZE_TOO_SMALL", "INVALID_PRECISION"})
-"""Refusals by a rule that ours had let through."""
+"""Refusals by a filter that the loaded rules had let through."""
 
 
-def of_order(error: ExchangeError) -> ExchangeError:
-    """Answer what a refused order was refused for: one label says both what is malformed and what misses a rule."""
+def refusal(row: Row, symbol: str) -> ExchangeError | None:
+    """Return the error of one item of a batch; None where the row is an order."""
+    if row.get("succeeded", True):
+        return None
+    text = str(row.get("detail") or row.get("message") or "")
+    return order_error(translate_item(str(row.get("label", "")), text, CODES, symbol=symbol))
+
+
+def order_error(error: ExchangeError) -> ExchangeError:
+    """Return the error of a refused order: one label stands for a malformed order and for one that misses a rule."""
     if not isinstance(error, errors.InvalidRequest) or error.venue_code not in STALE_RULES:
         return error
     return errors.OrderRejected(error.message, venue_code=error.venue_code, symbol=error.symbol)

@@ -1,38 +1,44 @@
-"""Gate's rows and frames, in our vocabulary: signed contracts become sides and base coins, seconds milliseconds."""
+"""Reads rows and frames of Gate: signed contracts become sides and base coins, seconds become milliseconds."""
 
 from __future__ import annotations
 
-import re
 import time
+from collections import OrderedDict
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 from opensqt.model.account import Account, MarginMode, Position
-from opensqt.model.errors import OrderNotFound, PermissionDenied
-from opensqt.model.market import INTERVALS_MS, Candle, Price
-from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, OrderType, PositionSide, Side, TimeInForce
+from opensqt.model.errors import PermissionDenied
+from opensqt.model.market import Candle, Price
+from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.model.venue import SymbolRules
-from opensqt.venues.venue import BalanceChange
+from opensqt.venues.parsing import ChannelAcks, Row, candle_time_ms, make_price
+from opensqt.venues.venue import BalanceChange, Event, FillsPending, Venue
 
-Row = dict[str, Any]
 ASSET = "USDT"
+INTERVALS = {interval: interval for interval in ("1m", "5m", "15m", "30m", "1h", "4h", "1d")}
 PREFIX = "t-"
-"""What Gate wants before every client id."""
-TIF = {
+"""Gate requires it in front of every client order id."""
+TIME_IN_FORCE = {
     TimeInForce.GTC: "gtc",
     TimeInForce.IOC: "ioc",
     TimeInForce.FOK: "fok",
     TimeInForce.POST_ONLY: "poc",
 }
-_CLIENT_ID = re.compile(r"[0-9A-Za-z_.-]{1,28}")
+_TIME_IN_FORCE_BY_TEXT = {text: force for force, text in TIME_IN_FORCE.items()}
+POSITION_SIDE_BY_MODE = {
+    "single": PositionSide.BOTH,
+    "dual_long": PositionSide.LONG,
+    "dual_short": PositionSide.SHORT,
+}
+_PRIVATE_CHANNELS = frozenset({"futures.orders", "futures.usertrades", "futures.positions", "futures.balances"})
 _UNIFIED_ACCOUNT = 2
-_TIF = {text: force for force, text in TIF.items()}
-SIDES = {"single": PositionSide.BOTH, "dual_long": PositionSide.LONG, "dual_short": PositionSide.SHORT}
+_TRADES_REMEMBERED = 10_000
 
 
 def number(value: Any) -> Decimal:
-    """Read a number that comes as text or as a JSON number; nothing at all is zero."""
+    """Read a number that comes as text or as a JSON number; a missing one is zero."""
     return Decimal(str(value)) if value not in (None, "") else Decimal(0)
 
 
@@ -42,13 +48,13 @@ def milliseconds(seconds: Any) -> int:
 
 
 def client_order_id(text: Any) -> str:
-    """Read the user's own id; what the venue's site or app wrote there is none of ours."""
+    """Read a client order id; the venue's site and app write texts without the prefix, which are no client ids."""
     given = str(text or "")
     return given.removeprefix(PREFIX) if given.startswith(PREFIX) else ""
 
 
-def order(row: Row, rules: SymbolRules, *, hedge: bool) -> Order:
-    """Read an order, from a request or from the stream; the stream tells times in milliseconds beside the seconds."""
+def parse_order(row: Row, rules: SymbolRules, *, hedge: bool) -> Order:
+    """Read an order of a response or of the stream; the stream has times in milliseconds next to the seconds."""
     size, left = number(row["size"]), number(row["left"])
     side = Side.BUY if size > 0 else Side.SELL
     filled = abs(size - left) * rules.contract_size
@@ -63,8 +69,8 @@ def order(row: Row, rules: SymbolRules, *, hedge: bool) -> Order:
         order_id=str(row["id"]),
         price=price or None,
         order_type=OrderType.LIMIT if price else OrderType.MARKET,
-        # A market order's force says only that it does not rest.
-        time_in_force=_TIF.get(row["tif"], TimeInForce.GTC) if price else TimeInForce.GTC,
+        # The time in force of a market order shows only that the order does not rest.
+        time_in_force=_TIME_IN_FORCE_BY_TEXT.get(row["tif"], TimeInForce.GTC) if price else TimeInForce.GTC,
         reduce_only=reduces,
         position_side=_position_side(side, reduces=reduces, hedge=hedge),
         filled_quantity=filled,
@@ -89,21 +95,21 @@ def _reason(row: Row) -> str:
 
 
 def _order_time_ms(row: Row) -> int:
-    told = row.get("finish_time_ms") or row.get("create_time_ms")
-    if told:
-        return int(told)
+    time_ms = row.get("finish_time_ms") or row.get("create_time_ms")
+    if time_ms:
+        return int(time_ms)
     return milliseconds(row.get("finish_time") or row.get("update_time") or row["create_time"])
 
 
 def _position_side(side: Side, *, reduces: bool, hedge: bool) -> PositionSide:
-    """In dual mode the side and whether it reduces say together which position is meant."""
+    """Return the position that an order belongs to: in dual mode its side and whether it reduces show it together."""
     if not hedge:
         return PositionSide.BOTH
     return PositionSide.LONG if (side is Side.BUY) is not reduces else PositionSide.SHORT
 
 
-def fill(row: Row, rules: SymbolRules, *, hedge: bool) -> Fill:
-    """Read one of our trades. The stream does not say how much of it closed a position; the order does then."""
+def parse_fill(row: Row, rules: SymbolRules, *, hedge: bool) -> Fill:
+    """Read a trade of the account; the stream does not show how much of it closed a position."""
     size = number(row["size"])
     side = Side.BUY if size > 0 else Side.SELL
     return Fill(
@@ -123,8 +129,8 @@ def fill(row: Row, rules: SymbolRules, *, hedge: bool) -> Fill:
     )
 
 
-def account(row: Row) -> Account:
-    """Read the balance. Cross and isolated positions have their margins apart."""
+def parse_account(row: Row) -> Account:
+    """Read the balance; cross and isolated positions have separate margins."""
     cross = "cross_initial_margin" in row
     held = ("cross_initial_margin", "cross_order_margin", "isolated_position_margin")
     margins = held if cross else ("position_margin", "order_margin")
@@ -139,15 +145,15 @@ def account(row: Row) -> Account:
     )
 
 
-def position(row: Row, rules: SymbolRules) -> Position:
-    """Read a position. A request tells its time in whole seconds, which orders nothing: none is better."""
+def parse_position(row: Row, rules: SymbolRules) -> Position:
+    """Read a position; a response has its time in whole seconds, too coarse to order by, so it is left out."""
     isolated = number(row["leverage"])
     liquidation = number(row.get("liq_price"))
     return Position(
         symbol=rules.symbol,
         quantity=number(row["size"]) * rules.contract_size,
         entry_price=number(row["entry_price"]),
-        position_side=SIDES[row["mode"]],
+        position_side=POSITION_SIDE_BY_MODE[row["mode"]],
         mark_price=number(row.get("mark_price")) or None,
         unrealized_pnl=number(row.get("unrealised_pnl")),
         liquidation_price=liquidation or None,
@@ -158,8 +164,8 @@ def position(row: Row, rules: SymbolRules) -> Position:
     )
 
 
-def balance(row: Row) -> BalanceChange:
-    """Read what a change left of the balance."""
+def parse_balance_change(row: Row) -> BalanceChange:
+    """Read the balance after a change."""
     return BalanceChange(
         wallet_balance=number(row["balance"]),
         event_time_ms=int(row.get("time_ms") or milliseconds(row["time"])),
@@ -167,31 +173,24 @@ def balance(row: Row) -> BalanceChange:
     )
 
 
-def price(row: Row, rules: SymbolRules) -> Price:
-    """Read the best bid and ask of the stream."""
-    return _price(rules, (row["b"], row["B"]), (row["a"], row["A"]), int(row["t"]))
-
-
-def book_price(row: Row, rules: SymbolRules) -> Price:
-    """Read the best bid and ask out of a book."""
+def parse_price(row: Row, rules: SymbolRules) -> Price:
+    """Read the best bid and ask of a book."""
     bid, ask = row["bids"][0], row["asks"][0]
     return _price(rules, (bid["p"], bid["s"]), (ask["p"], ask["s"]), milliseconds(row["current"]))
 
 
+def parse_streamed_price(row: Row, rules: SymbolRules) -> Price:
+    """Read the best bid and ask of the stream."""
+    return _price(rules, (row["b"], row["B"]), (row["a"], row["A"]), int(row["t"]))
+
+
 def _price(rules: SymbolRules, bid: tuple[Any, Any], ask: tuple[Any, Any], time_ms: int) -> Price:
-    return Price(
-        symbol=rules.symbol,
-        bid=number(bid[0]),
-        ask=number(ask[0]),
-        bid_quantity=abs(number(bid[1])) * rules.contract_size,
-        ask_quantity=abs(number(ask[1])) * rules.contract_size,
-        event_time_ms=time_ms,
-        received_ns=time.time_ns(),
-    )
+    best_bid, best_ask = (number(bid[0]), abs(number(bid[1]))), (number(ask[0]), abs(number(ask[1])))
+    return make_price(rules.symbol, best_bid, best_ask, time_ms, rules.contract_size)
 
 
-def candle(row: Row, rules: SymbolRules, interval: str, *, closed: bool) -> Candle:
-    """Read a candle; neither requests nor every frame say whether it is closed."""
+def parse_candle(row: Row, rules: SymbolRules, interval: str, *, closed: bool) -> Candle:
+    """Read a candle; responses and some frames do not show whether it is closed."""
     open_ms = milliseconds(row["t"])
     return Candle(
         symbol=rules.symbol,
@@ -204,16 +203,20 @@ def candle(row: Row, rules: SymbolRules, interval: str, *, closed: bool) -> Cand
         volume=number(row["v"]) * rules.contract_size,
         quote_volume=number(row.get("sum")),
         closed=closed,
-        event_time_ms=open_ms + INTERVALS_MS[interval] - 1 if closed else open_ms,
+        event_time_ms=candle_time_ms(open_ms, interval, closed=closed),
         received_ns=time.time_ns(),
     )
 
 
 def key_warnings(keys: Row, detail: Row) -> list[str]:
-    """Tell what a key may do and should not, out of `main_keys` and `detail` of the account.
+    """Return warnings of rights that a key should not have.
+
+    Args:
+        keys: Response of `main_keys`.
+        detail: Response of the account's `detail`.
 
     Raises:
-        PermissionDenied: It may not trade futures.
+        PermissionDenied: The key may not trade futures.
     """
     rights = {row["name"]: row for row in keys.get("perms") or ()}
     if rights and rights.get("futures", {}).get("read_only", True):
@@ -222,19 +225,117 @@ def key_warnings(keys: Row, detail: Row) -> list[str]:
     if "wallet" in rights and not rights["wallet"].get("read_only"):
         warnings.append("this key may withdraw and move money out of the account: take the wallet right from it")
     if (detail.get("key") or {}).get("mode") == _UNIFIED_ACCOUNT:
-        warnings.append("this is a unified account: the futures balance told here is not all it trades with")
+        warnings.append("this is a unified account: it trades with more than the futures balance shown here")
     return warnings
 
 
-def closing(rows: Iterable[Row]) -> set[str]:
-    """Answer the ids of the trades that closed something."""
+def closing_trades(rows: Iterable[Row]) -> set[str]:
+    """Return the ids of the trades that closed something."""
     return {str(row.get("trade_id") or row["id"]) for row in rows if number(row.get("close_size"))}
 
 
-def named(ref: OrderRef) -> Row:
-    """Name an order in a path: whatever could not be an id there would be another path."""
-    if ref.client_order_id and _CLIENT_ID.fullmatch(ref.client_order_id):
-        return {"order_id": PREFIX + ref.client_order_id}
-    if not ref.client_order_id and ref.order_id.isascii() and ref.order_id.isdecimal():
-        return {"order_id": ref.order_id}
-    raise OrderNotFound("no order can have this id on gate", symbol=ref.symbol)
+class HeldSides:
+    """The net position of each symbol by the stream, which shows whether a trade can have closed something."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, tuple[Decimal, int]] = {}
+        self._trades: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def begin(self, symbols: Iterable[str], positions: Iterable[Position]) -> None:
+        """Apply queried positions to symbols that are not known yet; a symbol without a position is flat."""
+        held = {position.symbol: position.quantity for position in positions}
+        for symbol in symbols:
+            if symbol not in self._held:
+                self._held[symbol] = (held.get(symbol, Decimal(0)), 0)
+
+    def apply_position(self, symbol: str, quantity: Decimal, time_ms: int) -> None:
+        """Apply a position, unless a later trade is known."""
+        known = self._held.get(symbol)
+        if known is None or time_ms >= known[1]:
+            self._held[symbol] = (quantity, time_ms)
+
+    def apply_fill(self, fill: Fill) -> bool:
+        """Apply a trade once, and return whether it certainly closed nothing; False for a repeated one."""
+        known = self._held.get(fill.symbol)
+        name = (fill.symbol, fill.trade_id)
+        if known is None or name in self._trades:
+            return False
+        self._trades[name] = None
+        if len(self._trades) > _TRADES_REMEMBERED:
+            self._trades.popitem(last=False)
+        held, time_ms = known
+        self._held[fill.symbol] = (held + fill.side.sign * fill.quantity, max(time_ms, fill.event_time_ms))
+        return held * fill.side.sign >= 0
+
+
+class GateParser:
+    """Reads the frames of one adapter; the field names are in the venue's WebSocket documents.
+
+    The stream has no profit of a trade: one that may have closed something becomes `FillsPending`, and is queried.
+
+    Args:
+        venue: The adapter, for its contracts and its position mode. It counts events that are not handled.
+    """
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+        self.held_sides = HeldSides()
+        self.acks = ChannelAcks(_PRIVATE_CHANNELS)
+
+    def parse(self, frame: Row) -> Iterable[Event] | None:
+        """Return the events of a frame; see `Venue.parse`."""
+        channel, event = frame.get("channel"), frame.get("event")
+        if event == "subscribe" and channel in _PRIVATE_CHANNELS and not frame.get("error"):
+            return self.acks.on_ack(channel)
+        if event != "update":
+            return None
+        contracts, hedge = self._venue.rules_by_id, self._venue.is_hedge
+        if channel == "futures.book_ticker":
+            row = frame["result"]
+            return (parse_streamed_price(row, contracts[row["s"]]),) if row["s"] in contracts else ()
+        if channel == "futures.candlesticks":
+            return [candle for row in frame["result"] for candle in self._candle(row)]
+        if channel == "futures.balances":
+            return [parse_balance_change(row) for row in frame["result"] if _is_margin_asset(row)]
+        if channel not in _PRIVATE_CHANNELS:
+            # Future channels need no action, and are not an error.
+            self._venue.count_unknown(str(channel))
+            return ()
+        rows = [row for row in frame["result"] if row["contract"] in contracts]
+        if channel == "futures.orders":
+            return [OrderUpdate(order=parse_order(row, self._rules(row), hedge=hedge)) for row in rows]
+        if channel == "futures.usertrades":
+            return [self._trade(row) for row in rows]
+        return [event for row in rows if self.is_current_mode(row) for event in self._position(row)]
+
+    def is_current_mode(self, row: Row) -> bool:
+        """Return whether a position is of the mode that the account is in."""
+        return (row["mode"] != "single") is self._venue.is_hedge
+
+    def _rules(self, row: Row) -> SymbolRules:
+        return self._venue.rules_by_id[row["contract"]]
+
+    def _trade(self, row: Row) -> Event:
+        hedge = self._venue.is_hedge
+        fill = parse_fill(row, self._rules(row), hedge=hedge)
+        if hedge or not self.held_sides.apply_fill(fill):
+            return FillsPending(fill.symbol)
+        return fill
+
+    def _position(self, row: Row) -> Iterable[Event]:
+        position = parse_position(row, self._rules(row))
+        if not self._venue.is_hedge:
+            self.held_sides.apply_position(position.symbol, position.quantity, position.event_time_ms)
+        return (position,)
+
+    def _candle(self, row: Row) -> list[Candle]:
+        interval, _, name = row["n"].partition("_")
+        rules = self._venue.rules_by_id.get(name)
+        if rules is None or interval not in INTERVALS:
+            return []
+        # Some servers do not mark a closed candle; the next candle then leads to a query of it.
+        return [parse_candle(row, rules, interval, closed=row.get("w") is True)]
+
+
+def _is_margin_asset(row: Row) -> bool:
+    return str(row.get("currency", ASSET)).upper() == ASSET

@@ -1,20 +1,17 @@
-"""What OKX's error codes mean to us: https://www.okx.com/docs-v5/en/#error-code."""
+"""Error codes of OKX: https://www.okx.com/docs-v5/en/#error-code."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import ccxt
-
 from opensqt.model import errors
 from opensqt.model.errors import ExchangeError
-from opensqt.venues.transport.errors import VenueReply, translate
+from opensqt.venues.parsing import Row
+from opensqt.venues.transport.errors import translate_item
 
 _CODES: dict[type[ExchangeError], tuple[int, ...]] = {
-    # The engine may or may not have done it; a cancel that is under way ends either way.
+    # The engine may or may not have executed the request; a cancel in progress can end either way.
     errors.OutcomeUnknown: (50004, 50026, 51054, 51149, 51410),
     errors.RateLimited: (50011, 50013, 50040, 50061, 51113),
-    # What the edge in front of the venue says to an address that it shut out.
+    # The edge in front of the venue returns these to an address that it has banned.
     errors.Banned: (1006, 1007, 1008),
     errors.Maintenance: (50001, 50005, 51030),
     errors.CredentialsRefused: (*(50008, 50101, 50103, 50104, 50105, 50106, 50107, 50110, 50111, 50113, 50114, 50119),),
@@ -41,26 +38,24 @@ _CODES: dict[type[ExchangeError], tuple[int, ...]] = {
         *(51132, 51135, 51136, 51137, 51138, 51201, 51202, 51203, 54009, 54011),
     ),
 }
-BAD_POSITION_SIDE = "51000 posSide"
-"""51000 is said of any bad parameter, and its words name which: this one means that the modes differ."""
+_BAD_POSITION_SIDE = "51000 posSide"
+"""Not a code of the venue: it returns 51000 for every bad parameter, and only the text shows another account mode."""
 CODES = {str(code): kind for kind, codes in _CODES.items() for code in codes} | {
-    BAD_POSITION_SIDE: errors.PositionModeMismatch
+    _BAD_POSITION_SIDE: errors.PositionModeMismatch
 }
 
 STALE_RULES = frozenset({"51006", "51007", "51020", "51101", "51105", "51120", "51121", "51122", "51202"})
-"""Refusals by a filter that our rules had let through."""
+"""Refusals by a filter that the loaded rules had let through."""
 
 
-def code_of(code: str, message: str) -> str:
-    """Answer a code by which the table knows what is meant."""
-    return BAD_POSITION_SIDE if code == "51000" and "posSide" in message else code
+def error_code(code: str, message: str) -> str:
+    """Return the code by which CODES lists a refusal."""
+    return _BAD_POSITION_SIDE if code == "51000" and "posSide" in message else code
 
 
-def refusal(row: dict[str, Any], symbol: str) -> ExchangeError | None:
-    """Read why a row of an answer to an order request was refused; None when it was not."""
+def refusal(row: Row, symbol: str) -> ExchangeError | None:
+    """Return the error of one item of a batch; None where the item was accepted."""
     if row["sCode"] == "0":
         return None
     message = str(row["sMsg"])
-    code = code_of(row["sCode"], message)
-    reply = VenueReply(error=ccxt.ExchangeError, http_status=200, code=code, message=message)
-    return translate(reply, CODES, changes=True, symbol=symbol)
+    return translate_item(error_code(row["sCode"], message), message, CODES, symbol=symbol)

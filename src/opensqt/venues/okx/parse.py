@@ -1,36 +1,33 @@
-"""Reads OKX's rows, and turns contracts into base coins: here and nowhere else."""
+"""Reads rows and frames of OKX. Contracts become base coins, and base coins contracts, only here."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
 
 from opensqt.model.account import Account, MarginMode, Position
 from opensqt.model.market import INTERVALS_MS, Candle, Price
-from opensqt.model.order import (
-    Fill,
-    Order,
-    OrderRequest,
-    OrderStatus,
-    OrderType,
-    OrderUpdate,
-    PositionSide,
-    Side,
-    TimeInForce,
-)
+from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.model.venue import SymbolRules
-from opensqt.venues.venue import BalanceChange
+from opensqt.venues.account.state import sides
+from opensqt.venues.parsing import ChannelAcks, Row, make_candle, make_price
+from opensqt.venues.venue import BalanceChange, Event, Venue
 
-Row = dict[str, Any]
 ASSET = "USDT"
-KINDS = {
+PRIVATE_ARGS = [
+    {"channel": "orders", "instType": "SWAP"},
+    {"channel": "positions", "instType": "SWAP"},
+    {"channel": "account"},
+]
+TIME_IN_FORCE = {
     TimeInForce.GTC: "limit",
     TimeInForce.IOC: "ioc",
     TimeInForce.FOK: "fok",
     TimeInForce.POST_ONLY: "post_only",
 }
-_TIME_IN_FORCE = {text: force for force, text in KINDS.items()} | {"optimal_limit_ioc": TimeInForce.IOC}
+"""The venue has no time in force: these are its order types of limit orders."""
+_TIME_IN_FORCE_BY_TEXT = {text: force for force, text in TIME_IN_FORCE.items()} | {"optimal_limit_ioc": TimeInForce.IOC}
 _STATUS = {
     "live": OrderStatus.OPEN,
     "partially_filled": OrderStatus.PARTIALLY_FILLED,
@@ -38,9 +35,9 @@ _STATUS = {
     "canceled": OrderStatus.CANCELED,
     "mmp_canceled": OrderStatus.CANCELED,
 }
-POSITION_SIDES = {PositionSide.BOTH: "net", PositionSide.LONG: "long", PositionSide.SHORT: "short"}
-_SIDES = {text: side for side, text in POSITION_SIDES.items()}
-_WHY_CANCELED = {
+POSITION_SIDE = {PositionSide.BOTH: "net", PositionSide.LONG: "long", PositionSide.SHORT: "short"}
+_POSITION_SIDE_BY_TEXT = {text: side for side, text in POSITION_SIDE.items()}
+_CANCEL_REASONS = {
     "0": "the venue canceled it",
     "2": "reduce-only: the position has too little margin",
     "3": "the account is near liquidation",
@@ -56,43 +53,24 @@ _WHY_CANCELED = {
     "31": "post-only: it would have taken",
     "32": "it would have traded with an order of the same account",
 }
-"""By cancelSource; the owner's own cancel needs no words."""
-BARS = {name: name.replace("h", "H") for name in INTERVALS_MS} | {"6h": "6Hutc", "12h": "12Hutc", "1d": "1Dutc"}
-"""Interval to OKX's name; without `utc` the longer ones would begin at Hong Kong's hours."""
-INTERVALS = {bar: name for name, bar in BARS.items()}
+"""By cancelSource; the owner's own cancel has no reason."""
+INTERVALS = {name: name.replace("h", "H") for name in INTERVALS_MS} | {"6h": "6Hutc", "12h": "12Hutc", "1d": "1Dutc"}
+"""Without `utc` the longer ones would begin at Hong Kong's hours."""
+_INTERVAL_BY_CHANNEL = {f"candle{bar}": interval for interval, bar in INTERVALS.items()}
 
 
 def contracts(quantity: Decimal, rules: SymbolRules) -> str:
-    """Write base coins as contracts."""
+    """Return base coins as contracts."""
     return format((quantity / rules.contract_size).normalize(), "f")
 
 
 def coins(text: str, rules: SymbolRules) -> Decimal:
-    """Read contracts as base coins; an empty text is none."""
+    """Return contracts as base coins; an empty text is zero."""
     return Decimal(text or "0") * rules.contract_size
 
 
-def order_params(request: OrderRequest, rules: SymbolRules, inst_id: str) -> Row:
-    """Write an order as it is sent."""
-    params = {
-        "instId": inst_id,
-        "tdMode": MarginMode.CROSS.value.lower(),
-        "side": request.side.value.lower(),
-        "posSide": POSITION_SIDES[request.position_side],
-        "ordType": "market",
-        "sz": contracts(request.quantity, rules),
-        "clOrdId": request.client_order_id,
-    }
-    if request.order_type is OrderType.LIMIT and request.price is not None:
-        params |= {"ordType": KINDS[request.time_in_force], "px": format(request.price, "f")}
-    if request.reduce_only and request.position_side is PositionSide.BOTH:
-        # In long/short mode the position side says it.
-        params["reduceOnly"] = "true"
-    return params
-
-
-def order(row: Row, rules: SymbolRules) -> Order:
-    """Read an order that a request or the orders channel told."""
+def parse_order(row: Row, rules: SymbolRules) -> Order:
+    """Read an order of a response or of the orders channel."""
     filled = coins(row["accFillSz"], rules)
     market = row["ordType"] in ("market", "optimal_limit_ioc")
     return Order(
@@ -104,52 +82,52 @@ def order(row: Row, rules: SymbolRules) -> Order:
         order_id=row["ordId"],
         price=None if market or not row["px"] else Decimal(row["px"]),
         order_type=OrderType.MARKET if market else OrderType.LIMIT,
-        time_in_force=_TIME_IN_FORCE.get(row["ordType"], TimeInForce.GTC),
+        time_in_force=_TIME_IN_FORCE_BY_TEXT.get(row["ordType"], TimeInForce.GTC),
         reduce_only=str(row["reduceOnly"]).lower() == "true",
-        position_side=_SIDES[row["posSide"]],
+        position_side=_POSITION_SIDE_BY_TEXT[row["posSide"]],
         filled_quantity=filled,
         average_price=Decimal(row["avgPx"]) if filled and row["avgPx"] else None,
-        reason=_WHY_CANCELED.get(row.get("cancelSource", ""), ""),
+        reason=_CANCEL_REASONS.get(row.get("cancelSource", ""), ""),
         event_time_ms=int(row["uTime"]),
         received_ns=time.time_ns(),
     )
 
 
-def order_update(row: Row, rules: SymbolRules) -> OrderUpdate:
-    """Read a row of the orders channel: the order, and the fill that moved it, if one did."""
-    read = order(row, rules)
+def parse_order_update(row: Row, rules: SymbolRules) -> OrderUpdate:
+    """Read a row of the orders channel: the order, and its fill if it has one."""
+    order = parse_order(row, rules)
     quantity = coins(row["fillSz"], rules)
     if not row["tradeId"] or not quantity:
-        return OrderUpdate(order=read)
+        return OrderUpdate(order=order)
     fill = Fill(
-        symbol=read.symbol,
+        symbol=order.symbol,
         trade_id=row["tradeId"],
-        order_id=read.order_id,
-        client_order_id=read.client_order_id,
-        side=read.side,
-        position_side=read.position_side,
+        order_id=order.order_id,
+        client_order_id=order.client_order_id,
+        side=order.side,
+        position_side=order.position_side,
         price=Decimal(row["fillPx"]),
         quantity=quantity,
-        # What the venue counts below zero was paid.
+        # The venue's amounts below zero were paid.
         fee=-Decimal(row.get("fillFee") or "0"),
         fee_asset=row.get("fillFeeCcy") or ASSET,
         is_maker=row.get("execType") == "M",
         realized_pnl=Decimal(row.get("fillPnl") or "0"),
         event_time_ms=int(row["fillTime"]),
-        received_ns=read.received_ns,
+        received_ns=order.received_ns,
     )
-    return OrderUpdate(order=read, fill=fill)
+    return OrderUpdate(order=order, fill=fill)
 
 
-def fill(row: Row, rules: SymbolRules) -> Fill:
-    """Read one of our trades."""
+def parse_fill(row: Row, rules: SymbolRules) -> Fill:
+    """Read a trade of the account."""
     return Fill(
         symbol=rules.symbol,
         trade_id=row["tradeId"],
         order_id=row["ordId"],
         client_order_id=row["clOrdId"],
         side=Side(row["side"].upper()),
-        position_side=_SIDES[row["posSide"]],
+        position_side=_POSITION_SIDE_BY_TEXT[row["posSide"]],
         price=Decimal(row["fillPx"]),
         quantity=coins(row["fillSz"], rules),
         fee=-Decimal(row["fee"] or "0"),
@@ -161,9 +139,9 @@ def fill(row: Row, rules: SymbolRules) -> Fill:
     )
 
 
-def position(row: Row, rules: SymbolRules) -> Position:
+def parse_position(row: Row, rules: SymbolRules) -> Position:
     """Read a position: signed in net mode; in long/short mode the side is the sign."""
-    side = _SIDES[row["posSide"]]
+    side = _POSITION_SIDE_BY_TEXT[row["posSide"]]
     quantity = coins(row["pos"], rules)
     return Position(
         symbol=rules.symbol,
@@ -180,9 +158,9 @@ def position(row: Row, rules: SymbolRules) -> Position:
     )
 
 
-def account(answer: Row) -> Account:
-    """Read the balance of the margin asset; what an account mode does not tell is an empty text."""
-    row: Row = next((detail for detail in answer["details"] if detail["ccy"] == ASSET), {})
+def parse_account(response: Row) -> Account:
+    """Read the balance of the margin asset; a field that the account mode does not have is an empty text."""
+    row: Row = next((detail for detail in response["details"] if detail["ccy"] == ASSET), {})
 
     def number(*names: str) -> Decimal:
         return Decimal(next((row[name] for name in names if row.get(name)), "0"))
@@ -199,7 +177,7 @@ def account(answer: Row) -> Account:
     )
 
 
-def balance_changes(rows: list[Row]) -> list[BalanceChange]:
+def parse_balance_changes(rows: list[Row]) -> list[BalanceChange]:
     """Read the account channel."""
     return [
         BalanceChange(
@@ -213,36 +191,61 @@ def balance_changes(rows: list[Row]) -> list[BalanceChange]:
     ]
 
 
-def price(row: Row, rules: SymbolRules) -> Price | None:
+def parse_price(row: Row, rules: SymbolRules) -> Price | None:
     """Read the best levels of a book; None while a side is empty."""
     if not row["bids"] or not row["asks"]:
         return None
-    bid, ask = row["bids"][0], row["asks"][0]
-    return Price(
-        symbol=rules.symbol,
-        bid=Decimal(bid[0]),
-        ask=Decimal(ask[0]),
-        bid_quantity=coins(bid[1], rules),
-        ask_quantity=coins(ask[1], rules),
-        event_time_ms=int(row["ts"]),
-        received_ns=time.time_ns(),
-    )
+    return make_price(rules.symbol, row["bids"][0], row["asks"][0], row["ts"], rules.contract_size)
 
 
-def candle(row: list[str], rules: SymbolRules, interval: str) -> Candle:
-    """Read a candle; the venue tells no other time of it than its opening."""
-    opened_ms, closed = int(row[0]), row[8] == "1"
-    return Candle(
-        symbol=rules.symbol,
-        interval=interval,
-        open_time_ms=opened_ms,
-        open=Decimal(row[1]),
-        high=Decimal(row[2]),
-        low=Decimal(row[3]),
-        close=Decimal(row[4]),
-        volume=Decimal(row[6]),
-        quote_volume=Decimal(row[7]),
-        closed=closed,
-        event_time_ms=opened_ms + INTERVALS_MS[interval] - 1 if closed else opened_ms,
-        received_ns=time.time_ns(),
-    )
+def parse_candle(row: list[str], rules: SymbolRules, interval: str) -> Candle:
+    """Read a candle; the venue sends no other time of it than its opening."""
+    return make_candle(rules.symbol, interval, row, closed=row[8] == "1", volume=6, quote_volume=7)
+
+
+class OkxParser:
+    """Reads the frames of one adapter: `{"arg": ..., "data": [...]}`, or an `event` that responds to a request.
+
+    Args:
+        venue: The adapter, for its instruments and its position mode. It counts events that are not handled.
+    """
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+        self.acks = ChannelAcks(arg["channel"] for arg in PRIVATE_ARGS)
+
+    def parse(self, frame: Row) -> Iterable[Event] | None:
+        """Return the events of a frame; see `Venue.parse`."""
+        if "event" in frame:
+            return self._on_event(frame)
+        rules_by_id, arg, rows = self._venue.rules_by_id, frame["arg"], frame["data"]
+        channel = arg["channel"]
+        if channel == "bbo-tbt":
+            prices = [parse_price(row, rules_by_id[arg["instId"]]) for row in rows]
+            return [price for price in prices if price is not None]
+        if channel.startswith("candle"):
+            interval = _INTERVAL_BY_CHANNEL[channel]
+            return [parse_candle(row, rules_by_id[arg["instId"]], interval) for row in rows]
+        if channel == "orders":
+            return [parse_order_update(row, rules_by_id[row["instId"]]) for row in self.known_rows(rows)]
+        if channel == "positions":
+            found = [parse_position(row, rules_by_id[row["instId"]]) for row in self.known_rows(rows)]
+            return [position for position in found if position.position_side in sides(self._venue.position_mode)]
+        if channel == "account":
+            return parse_balance_changes(rows)
+        self._venue.count_unknown(str(channel))
+        return ()
+
+    def known_rows(self, rows: Iterable[Row]) -> Iterable[Row]:
+        """Return the rows of instruments whose rules are loaded."""
+        return (row for row in rows if row["instId"] in self._venue.rules_by_id)
+
+    def _on_event(self, frame: Row) -> Iterable[Event] | None:
+        event = frame["event"]
+        if event in ("login", "error"):
+            return None
+        if event == "subscribe":
+            return self.acks.on_ack(frame.get("arg", {}).get("channel"))
+        if event not in ("unsubscribe", "channel-conn-count"):
+            self._venue.count_unknown(str(event))
+        return ()

@@ -9,12 +9,13 @@ from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import ccxt
 import orjson
 
+from opensqt.config.venue import VenueSettings
 from opensqt.model.clock import now_ms
 from opensqt.telemetry import tracing
 from opensqt.telemetry.logging import get_logger, redact
@@ -29,6 +30,7 @@ _BETWEEN_MESSAGES_S = 0.12
 _request: ContextVar[Request | None] = ContextVar("request", default=None)
 """The request of the response that is being read."""
 _socket_callback: ContextVar[Callable[[Any], None] | None] = ContextVar("socket_callback", default=None)
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -203,6 +205,31 @@ class CcxtMixin:
         if not isinstance(response, dict):
             return "", ""
         return str(response.get("code", "")), str(response.get("msg", ""))
+
+
+def new_client(client_type: Callable[[dict[str, Any]], T], settings: VenueSettings, options: dict[str, Any]) -> T:
+    """Return a client of ccxt for an account: without ccxt's rate limiter, and with numbers as text.
+
+    Args:
+        client_type: A subclass of `CcxtMixin` and of a ccxt.pro class.
+        settings: The account.
+        options: The `options` of ccxt for this venue.
+    """
+    client: Any = client_type(
+        {
+            "apiKey": settings.api_key.get_secret_value(),
+            "secret": settings.secret.get_secret_value(),
+            "password": settings.passphrase.get_secret_value(),
+            "enableRateLimit": False,
+            "timeout": int(settings.request_timeout_s * 1000),
+            "options": options,
+        }
+    )
+    client.number = str
+    if settings.base_url:
+        client.timeout_on_exit = 0  # no TLS to wind down
+    made: T = client
+    return made
 
 
 def report_socket_to(callback: Callable[[Any], None]) -> None:

@@ -98,6 +98,12 @@ def translate(reply: VenueReply, codes: Codes, *, changes: bool, symbol: str = "
     return kind(_message(reply), venue_code=reply.code, symbol=symbol, retry_after_s=retry_after_s)
 
 
+def translate_item(code: str, message: str, codes: Codes, *, symbol: str = "") -> ExchangeError:
+    """Return the error of one refused item of a batch: its row carries a code of its own in an HTTP 200 response."""
+    reply = VenueReply(error=ccxt.ExchangeError, http_status=200, code=code, message=message)
+    return translate(reply, codes, changes=True, symbol=symbol)
+
+
 def _kind(reply: VenueReply, codes: Codes, *, changes: bool) -> type[ExchangeError]:
     if not reply.sent:
         return errors.Unreachable

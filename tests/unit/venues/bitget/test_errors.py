@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
+
 import ccxt
-import ccxt.pro
 import orjson
 import pytest
 
+from opensqt.config.venue import VenueSettings
 from opensqt.model import errors
-from opensqt.model.errors import ExchangeError
-from opensqt.venues.bitget import errors as bitget_codes
-from opensqt.venues.bitget.client import Client
+from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, Unreachable
+from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, Side, TimeInForce
+from opensqt.venues.bitget.adapter import BitgetAdapter
+from opensqt.venues.bitget.errors import CODES, BitgetAckResolver, refusals
+from opensqt.venues.parsing import acknowledged_order
 from opensqt.venues.transport.ccxt_client import reply_of
 from opensqt.venues.transport.errors import translate
 
@@ -53,10 +58,10 @@ def refusal(code: str, message: str, status: int = 400, headers: dict[str, str] 
     """Let ccxt meet an answer, and answer what becomes of it."""
     answer = {"code": code, "msg": message, "requestTime": 1627293504612, "data": None}
     body = orjson.dumps(answer).decode()
-    client = Client({})
+    client = BitgetAdapter.make_client(VenueSettings(name="bitget"))
     with pytest.raises(ccxt.BaseError) as raised:
         client.handle_errors(status, "", "https://api.bitget.com/x", "POST", headers or {}, body, answer, {}, "")
-    return translate(reply_of(raised.value), bitget_codes.CODES, changes=True, symbol="BTCUSDT")
+    return translate(reply_of(raised.value), CODES, changes=True, symbol="BTCUSDT")
 
 
 @pytest.mark.parametrize(("code", "message", "kind"), RECORDED)
@@ -85,11 +90,101 @@ def test_a_batchs_failures_are_told_by_the_id_that_names_them() -> None:
     rows = [
         {"orderId": "", "clientOid": "mine1", "errorMsg": "less than the minimum amount 5 USDT", "errorCode": "45110"}
     ]
-    told = bitget_codes.refusals(rows, "clientOid", "BTCUSDT")
+    told = refusals(rows, "clientOid", "BTCUSDT")
     assert {name: type(error) for name, error in told.items()} == {"mine1": errors.OrderRejected}
-    assert bitget_codes.refusals(rows, "orderId", "BTCUSDT") == {}
+    assert refusals(rows, "orderId", "BTCUSDT") == {}
 
 
-def test_no_code_stands_in_two_places() -> None:
-    listed = [code for codes in bitget_codes._CODES.values() for code in codes]
-    assert len(listed) == len(set(listed))
+class Answers:
+    """Answers from lists, and counts how often it is asked."""
+
+    def __init__(self, *known: Order, failure: ExchangeError | None = None) -> None:
+        self.known = {order.client_order_id: order for order in known}
+        self.failure = failure
+        self.asked: list[str] = []
+
+    async def order(self, ref: OrderRef) -> Order:
+        self.asked.append("order")
+        if self.failure is not None:
+            raise self.failure
+        if ref.client_order_id not in self.known:
+            raise OrderNotFound("no such order")
+        return self.known[ref.client_order_id]
+
+    async def open_orders(self, symbol: str = "") -> list[Order]:
+        self.asked.append("open")
+        return [order for order in self.known.values() if order.status.is_open]
+
+    async def closed_orders(self, symbol: str) -> list[Order]:
+        self.asked.append("closed")
+        return [order for order in self.known.values() if order.status.is_closed]
+
+
+def request(name: str, force: TimeInForce = TimeInForce.POST_ONLY, **more: bool) -> OrderRequest:
+    return OrderRequest(
+        symbol="BTCUSDT", side=Side.BUY, quantity=Decimal(1), client_order_id=name, price=Decimal(9),
+        time_in_force=force, **more,
+    )  # fmt: skip
+
+
+def order(name: str, status: OrderStatus = OrderStatus.OPEN) -> Order:
+    return replace(acknowledged_order(request(name), f"id-{name}", 1), status=status)
+
+
+async def test_a_plain_limit_order_is_open_without_asking() -> None:
+    answers = Answers()
+    placed = await BitgetAckResolver(answers).resolve_placed(request("a", TimeInForce.GTC), "7", 5)
+    assert (placed.status, placed.order_id, placed.event_time_ms, answers.asked) == (OrderStatus.OPEN, "7", 5, [])
+
+
+async def test_a_post_only_order_is_asked_for_as_it_may_be_canceled() -> None:
+    """F18: a post-only order never takes."""
+    answers = Answers(order("a", OrderStatus.CANCELED))
+    assert (await BitgetAckResolver(answers).resolve_placed(request("a"), "7", 5)).status is OrderStatus.CANCELED
+
+
+@pytest.mark.parametrize("failure", [OrderNotFound("hidden"), Unreachable("gone")])
+async def test_one_that_cannot_be_asked_for_is_open_as_it_was_accepted(failure: ExchangeError) -> None:
+    """F3: a failed query is no refusal."""
+    placed = await BitgetAckResolver(Answers(failure=failure)).resolve_placed(request("a"), "7", 5)
+    assert (placed.status, placed.order_id) == (OrderStatus.OPEN, "7")
+
+
+async def test_one_without_an_id_that_cannot_be_asked_for_is_is_unknown() -> None:
+    """F1: reduce-only orders that take the place of others are answered without an id."""
+    asked_for = request("a", TimeInForce.GTC, reduce_only=True)
+    with pytest.raises(OutcomeUnknown):
+        await BitgetAckResolver(Answers()).resolve_placed(asked_for, "", 5)
+    assert (await BitgetAckResolver(Answers(order("a"))).resolve_placed(asked_for, "", 5)).order_id == "id-a"
+
+
+async def test_a_large_batch_is_looked_up_in_one_list_and_only_what_is_missing_is_asked_for() -> None:
+    """F2: a batch is answered item by item, and a failed one is never sent again item by item.
+    F16: the venue's limits are kept, no ban follows, and cancels still pass.
+    """
+    names = "abcdefgh"
+    answers = Answers(*(order(name) for name in names[:-1]), order("h", OrderStatus.CANCELED))
+    requests = [request(name) for name in names]
+    told = await BitgetAckResolver(answers).resolve_placed_batch(requests, {name: f"id-{name}" for name in names}, 5)
+    assert [told[name].status for name in names] == [OrderStatus.OPEN] * 7 + [OrderStatus.CANCELED]  # type: ignore[union-attr]
+    assert answers.asked == ["open", "order"]
+
+
+async def test_a_large_batch_of_cancels_is_looked_up_in_one_list() -> None:
+    """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
+    refs = [OrderRef(symbol="BTCUSDT", client_order_id=name) for name in "abcdefgh"]
+    answers = Answers(*(order(name, OrderStatus.CANCELED) for name in "abcdefgh"))
+    told = await BitgetAckResolver(answers).resolve_canceled_batch("BTCUSDT", refs)
+    assert {one.status for one in told.values() if isinstance(one, Order)} == {OrderStatus.CANCELED}
+    assert (len(told), answers.asked) == (8, ["closed"])
+
+
+async def test_a_cancel_that_the_queries_do_not_show_leaves_the_outcome_unknown() -> None:
+    """F4: a fill that crosses a cancel is counted, and its slot is not used too early."""
+    ref = OrderRef(symbol="BTCUSDT", client_order_id="a")
+    answers = Answers(order("a"))
+    with pytest.raises(OutcomeUnknown, match="still OPEN"):
+        await BitgetAckResolver(answers).resolve_canceled(ref)
+    assert len(answers.asked) > 1
+    with pytest.raises(OutcomeUnknown):
+        await BitgetAckResolver(Answers()).resolve_canceled(ref)

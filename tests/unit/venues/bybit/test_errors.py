@@ -11,9 +11,8 @@ import pytest
 from opensqt.config.venue import VenueSettings
 from opensqt.model import errors
 from opensqt.model.errors import ExchangeError
-from opensqt.venues.bybit import errors as bybit_codes
-from opensqt.venues.bybit.adapter import Bybit
-from opensqt.venues.bybit.requests import refusals
+from opensqt.venues.bybit.adapter import BybitAdapter
+from opensqt.venues.bybit.errors import CODES, refusal
 from opensqt.venues.transport.ccxt_client import reply_of
 from opensqt.venues.transport.errors import translate
 
@@ -28,12 +27,12 @@ def answer(code: int, message: str) -> dict[str, Any]:
 def raised(
     told: dict[str, Any] | None, *, status: int = 200, headers: dict[str, str] | None = None, changes: bool = True
 ) -> ExchangeError:
-    client = Bybit.make_client(VenueSettings(name="bybit"))
+    client = BybitAdapter.make_client(VenueSettings(name="bybit"))
     client.nonce = lambda: NOW_MS
     body = "<html>Forbidden</html>" if told is None else orjson.dumps(told).decode()
     with pytest.raises(ccxt.BaseError) as caught:
         client.handle_errors(status, "", ORDER, "POST", headers or {}, body, told, {}, "")
-    return translate(reply_of(caught.value), bybit_codes.CODES, changes=changes)
+    return translate(reply_of(caught.value), CODES, changes=changes)
 
 
 @pytest.mark.parametrize(
@@ -94,17 +93,12 @@ def test_a_rate_limit_lasts_until_the_window_that_the_venue_names_ends() -> None
 
 def test_a_batch_tells_a_code_for_each_of_its_orders() -> None:
     """F2: a batch is answered item by item, and a failed one is never sent again item by item."""
-    told = {
-        "result": {"list": [{"orderId": "1", "orderLinkId": "a"}, {"orderId": "", "orderLinkId": "b"}]},
-        "retExtInfo": {
-            "list": [
-                {"code": 0, "msg": "OK"},
-                {"code": 110007, "msg": "ab not enough for new order"},
-                {"code": 10001, "msg": "position idx not match position mode"},
-            ]
-        },
-    }
-    first, second, third = refusals(told, "BTCUSDT")
+    rows = [
+        {"code": 0, "msg": "OK"},
+        {"code": 110007, "msg": "ab not enough for new order"},
+        {"code": 10001, "msg": "position idx not match position mode"},
+    ]
+    first, second, third = (refusal(row, "BTCUSDT") for row in rows)
     assert first is None
     assert isinstance(second, errors.InsufficientMargin)
     assert isinstance(third, errors.PositionModeMismatch)

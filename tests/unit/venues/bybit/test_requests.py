@@ -9,7 +9,7 @@ import pytest
 
 from opensqt.model.errors import InvalidRequest, OrderRejected
 from opensqt.model.order import OrderRef, OrderRequest, OrderType, PositionSide, Side, TimeInForce
-from opensqt.venues.bybit.requests import Requests, order_params, ref_params
+from opensqt.venues.bybit.requests import BybitRequests, order_ref, order_request
 
 WEEK_MS = 7 * 86_400_000
 NOW_MS = 1_700_000_000_000
@@ -30,8 +30,8 @@ class Sent:
         return {"result": answer, "retExtInfo": {}, "time": NOW_MS}
 
 
-def requests(sent: Sent) -> Requests:
-    return Requests(sent)  # type: ignore[arg-type]
+def requests(sent: Sent) -> BybitRequests:
+    return BybitRequests(sent)  # type: ignore[arg-type]
 
 
 def trade(number: int, time_ms: int, **more: str) -> dict[str, str]:
@@ -41,7 +41,7 @@ def trade(number: int, time_ms: int, **more: str) -> dict[str, str]:
 async def test_trades_are_asked_for_a_week_at_a_time_until_now() -> None:
     """F6: no fill or update is missed across a reconnect or a lost frame."""
     sent = Sent()
-    await requests(sent).trades({"symbol": "BTCUSDT"}, "BTCUSDT", NOW_MS - 2 * WEEK_MS, NOW_MS)
+    await requests(sent).fills({"symbol": "BTCUSDT"}, "BTCUSDT", NOW_MS - 2 * WEEK_MS, NOW_MS)
     windows = [(int(query["startTime"]), int(query["endTime"])) for _, query in sent.queries]
     assert [start for start, _ in windows] == [NOW_MS - 2 * WEEK_MS, NOW_MS - WEEK_MS, NOW_MS]
     assert all(end - start < WEEK_MS for start, end in windows)
@@ -49,7 +49,7 @@ async def test_trades_are_asked_for_a_week_at_a_time_until_now() -> None:
 
 async def test_what_is_older_than_half_a_year_is_not_asked_for() -> None:
     sent = Sent()
-    await requests(sent).trades({}, "BTCUSDT", 1, NOW_MS)
+    await requests(sent).fills({}, "BTCUSDT", 1, NOW_MS)
     assert int(sent.queries[0][1]["startTime"]) == NOW_MS - 26 * WEEK_MS
 
 
@@ -58,7 +58,7 @@ async def test_pages_are_followed_and_come_out_oldest_first_without_what_is_no_t
     first = {"list": [trade(4, 30), trade(3, 20)], "nextPageCursor": "more"}
     second = {"list": [trade(2, 20), trade(9, 15, execType="Funding"), trade(1, 10)], "nextPageCursor": ""}
     sent = Sent(first, second)
-    rows = await requests(sent).trades({}, "BTCUSDT", NOW_MS, NOW_MS)
+    rows = await requests(sent).fills({}, "BTCUSDT", NOW_MS, NOW_MS)
     assert [row["execId"] for row in rows] == ["1", "2", "3", "4"]
     assert sent.queries[1][1]["cursor"] == "more"
 
@@ -79,9 +79,9 @@ async def test_a_setting_that_is_in_force_already_is_no_error() -> None:
     """F21: the leverage in force is the one that was asked for."""
     sent = Sent(InvalidRequest("leverage not modified", venue_code="110043"), OrderRejected("no", venue_code="10001"))
     asked = requests(sent)
-    await asked.settle("PositionSetLeverage", {})
+    await asked.change_setting("PositionSetLeverage", {})
     with pytest.raises(OrderRejected):
-        await asked.settle("PositionSetLeverage", {})
+        await asked.change_setting("PositionSetLeverage", {})
 
 
 def test_an_order_is_written_with_all_that_it_says() -> None:
@@ -96,7 +96,7 @@ def test_an_order_is_written_with_all_that_it_says() -> None:
         reduce_only=True,
         position_side=PositionSide.LONG,
     )
-    assert order_params("BTCUSDT", request) == {
+    assert order_request(request, "BTCUSDT") == {
         "symbol": "BTCUSDT",
         "side": "Sell",
         "orderType": "Limit",
@@ -113,10 +113,10 @@ def test_a_market_order_has_neither_price_nor_time_in_force() -> None:
     request = OrderRequest(
         symbol="BTCUSDT", side=Side.BUY, quantity=Decimal(1), client_order_id="m", order_type=OrderType.MARKET
     )
-    assert not {"price", "timeInForce", "reduceOnly"} & order_params("BTCUSDT", request).keys()
+    assert not {"price", "timeInForce", "reduceOnly"} & order_request(request, "BTCUSDT").keys()
 
 
-def test_our_id_names_an_order_when_both_are_known() -> None:
+def test_the_clients_id_wins_where_both_ids_name_an_order() -> None:
     both = OrderRef(symbol="BTCUSDT", client_order_id="mine", order_id="77")
-    assert ref_params("BTCUSDT", both) == {"symbol": "BTCUSDT", "orderLinkId": "mine"}
-    assert ref_params("BTCUSDT", OrderRef(symbol="BTCUSDT", order_id="77")) == {"symbol": "BTCUSDT", "orderId": "77"}
+    assert order_ref(both, "BTCUSDT") == {"symbol": "BTCUSDT", "orderLinkId": "mine"}
+    assert order_ref(OrderRef(symbol="BTCUSDT", order_id="77"), "BTCUSDT") == {"symbol": "BTCUSDT", "orderId": "77"}

@@ -11,8 +11,8 @@ import pytest
 from opensqt.config.venue import VenueSettings
 from opensqt.model import errors
 from opensqt.model.errors import ExchangeError
-from opensqt.venues.okx import errors as okx_codes
-from opensqt.venues.okx.adapter import Okx
+from opensqt.venues.okx.adapter import OkxAdapter
+from opensqt.venues.okx.errors import CODES, refusal
 from opensqt.venues.transport.ccxt_client import reply_of
 from opensqt.venues.transport.errors import translate
 
@@ -31,10 +31,10 @@ def top(code: str, message: str = "words") -> dict[str, Any]:
 
 
 def raised(status: int, answer: dict[str, Any], *, url: str = ORDER, changes: bool = True) -> ExchangeError:
-    client = Okx.make_client(VenueSettings(name="okx"))
+    client = OkxAdapter.make_client(VenueSettings(name="okx"))
     with pytest.raises(ccxt.BaseError) as caught:
         client.handle_errors(status, "", url, "POST", {}, orjson.dumps(answer).decode(), answer, {}, "")
-    return translate(reply_of(caught.value), okx_codes.CODES, changes=changes)
+    return translate(reply_of(caught.value), CODES, changes=changes)
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,9 @@ def test_a_timeout_of_a_question_is_no_outcome() -> None:
 def test_a_batchs_rows_are_left_to_be_read_one_by_one() -> None:
     """F2: a batch is answered item by item, and a failed one is never sent again item by item."""
     answer = row("51008")
-    Okx.make_client(VenueSettings(name="okx")).handle_errors(200, "", BATCH, "POST", {}, "", answer, {}, "")
-    assert isinstance(okx_codes.refusal(answer["data"][0], "BTCUSDT"), errors.InsufficientMargin)
-    assert okx_codes.refusal({"sCode": "0", "sMsg": "Order placed"}, "BTCUSDT") is None
+    OkxAdapter.make_client(VenueSettings(name="okx")).handle_errors(200, "", BATCH, "POST", {}, "", answer, {}, "")
+    assert isinstance(refusal(answer["data"][0], "BTCUSDT"), errors.InsufficientMargin)
+    assert refusal({"sCode": "0", "sMsg": "Order placed"}, "BTCUSDT") is None
 
 
 def test_a_batch_that_was_not_looked_at_raises() -> None:

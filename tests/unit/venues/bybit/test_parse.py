@@ -13,8 +13,8 @@ from opensqt.model.account import Position, PositionMode
 from opensqt.model.errors import PermissionDenied
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
-from opensqt.venues.bybit import parse as bybit_rows
-from opensqt.venues.bybit.adapter import Bybit
+from opensqt.venues.bybit.adapter import BybitAdapter
+from opensqt.venues.bybit.parse import INTERVALS, parse_account, parse_order, parse_position
 from opensqt.venues.venue import BalanceChange, StreamReady
 
 ORDER: dict[str, Any] = {
@@ -48,19 +48,19 @@ def frame(topic: str, *rows: Any, **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def venue() -> Bybit:
-    made = Bybit(VenueSettings(name="bybit"), None, None)
+def venue() -> BybitAdapter:
+    made = BybitAdapter(VenueSettings(name="bybit"), None, None)
     made.rules = {"BTCUSDT": None}  # type: ignore[dict-item]
     return made
 
 
-def parsed(venue: Bybit, told: dict[str, Any]) -> list[Any]:
+def parsed(venue: BybitAdapter, told: dict[str, Any]) -> list[Any]:
     events = venue.parse(told)
     assert events is not None
     return list(events)
 
 
-def test_an_order_is_read_whole(venue: Bybit) -> None:
+def test_an_order_is_read_whole(venue: BybitAdapter) -> None:
     (update,) = parsed(venue, frame("order.linear", ORDER))
     assert isinstance(update, OrderUpdate)
     order = update.order
@@ -87,17 +87,17 @@ def test_an_order_is_read_whole(venue: Bybit) -> None:
     ],
 )
 def test_how_an_order_ended_tells_whether_its_owner_did_it(change: dict[str, str], status: str) -> None:
-    order = bybit_rows.order(ORDER | change)
+    order = parse_order(ORDER | change)
     assert order.status == status
     assert bool(order.reason) is (status in ("EXPIRED", "REJECTED"))
 
 
 def test_a_market_order_has_no_price_though_the_venue_shows_its_bound() -> None:
-    order = bybit_rows.order(ORDER | {"orderType": "Market", "timeInForce": "IOC"})
+    order = parse_order(ORDER | {"orderType": "Market", "timeInForce": "IOC"})
     assert (order.order_type, order.price) == (OrderType.MARKET, None)
 
 
-def test_an_execution_is_read_whole(venue: Bybit) -> None:
+def test_an_execution_is_read_whole(venue: BybitAdapter) -> None:
     (fill,) = parsed(venue, frame("execution.linear", EXECUTION))
     assert isinstance(fill, Fill)
     assert (fill.trade_id, fill.client_order_id) == ("7e2ae69c-4edf-5800-a352-893d52b446aa", "mine2")
@@ -107,7 +107,7 @@ def test_an_execution_is_read_whole(venue: Bybit) -> None:
 
 
 @pytest.mark.parametrize("kind", ["Funding", "Settle", "Delivery", "somethingNew"])
-def test_an_execution_that_is_no_trade_is_no_fill(venue: Bybit, kind: str) -> None:
+def test_an_execution_that_is_no_trade_is_no_fill(venue: BybitAdapter, kind: str) -> None:
     """F8: a fill counts once, however often it is reported."""
     assert parsed(venue, frame("execution.linear", EXECUTION | {"execType": kind})) == []
 
@@ -122,7 +122,7 @@ def test_an_execution_that_is_no_trade_is_no_fill(venue: Bybit, kind: str) -> No
     ],
 )
 def test_in_hedge_mode_what_a_fill_closed_tells_which_position_it_moved(
-    venue: Bybit, side: str, closed: str, moved: PositionSide
+    venue: BybitAdapter, side: str, closed: str, moved: PositionSide
 ) -> None:
     """F12: the sign and the side of a position are kept, and flat is an explicit zero.
     F20: hedge mode and one-way mode are never mixed up.
@@ -132,7 +132,7 @@ def test_in_hedge_mode_what_a_fill_closed_tells_which_position_it_moved(
     assert fill.position_side is moved
 
 
-def test_a_position_gets_its_sign_from_its_side(venue: Bybit) -> None:
+def test_a_position_gets_its_sign_from_its_side(venue: BybitAdapter) -> None:
     """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     (short,) = parsed(venue, frame("position.linear", POSITION))
     assert isinstance(short, Position)
@@ -146,10 +146,10 @@ def test_a_position_gets_its_sign_from_its_side(venue: Bybit) -> None:
 def test_a_position_of_hedge_mode_is_told_by_its_index(index: int, side: PositionSide) -> None:
     """F20: hedge mode and one-way mode are never mixed up."""
     row = POSITION | {"positionIdx": index, "avgPrice": "1"}
-    assert bybit_rows.position(row).position_side is side
+    assert parse_position(row).position_side is side
 
 
-def test_a_wallet_tells_the_balance_of_the_margin_asset_alone(venue: Bybit) -> None:
+def test_a_wallet_tells_the_balance_of_the_margin_asset_alone(venue: BybitAdapter) -> None:
     coins = [{"coin": "BTC", "walletBalance": "1"}, {"coin": "USDT", "walletBalance": "9998.5"}]
     (change,) = parsed(venue, frame("wallet", {"accountType": "UNIFIED", "coin": coins}))
     assert isinstance(change, BalanceChange)
@@ -158,11 +158,11 @@ def test_a_wallet_tells_the_balance_of_the_margin_asset_alone(venue: Bybit) -> N
 
 def test_without_a_total_what_is_available_follows_from_what_is_bound() -> None:
     coin = {"coin": "USDT", "walletBalance": "100", "totalPositionIM": "30", "totalOrderIM": "10", "locked": "5"}
-    assert bybit_rows.account({"totalAvailableBalance": "", "coin": [coin]}).available_balance == 55
-    assert bybit_rows.account({"totalAvailableBalance": "77", "coin": [coin]}).available_balance == 77
+    assert parse_account({"totalAvailableBalance": "", "coin": [coin]}).available_balance == 55
+    assert parse_account({"totalAvailableBalance": "77", "coin": [coin]}).available_balance == 77
 
 
-def test_a_candle_is_closed_when_the_venue_confirms_it(venue: Bybit) -> None:
+def test_a_candle_is_closed_when_the_venue_confirms_it(venue: BybitAdapter) -> None:
     row = {
         "start": 1672324800000, "end": 1672325099999, "interval": "5", "open": "16649.5", "close": "16677",
         "high": "16677", "low": "16608", "volume": "2.081", "turnover": "34666.4005", "confirm": True,
@@ -175,8 +175,8 @@ def test_a_candle_is_closed_when_the_venue_confirms_it(venue: Bybit) -> None:
 
 
 def test_every_interval_of_ours_has_a_name_there() -> None:
-    assert set(bybit_rows.INTERVAL) == set(INTERVALS_MS)
-    assert (bybit_rows.INTERVAL["1h"], bybit_rows.INTERVAL["1d"]) == ("60", "D")
+    assert set(INTERVALS) == set(INTERVALS_MS)
+    assert (INTERVALS["1h"], INTERVALS["1d"]) == ("60", "D")
 
 
 def book(kind: str, bids: list[list[str]], asks: list[list[str]]) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def book(kind: str, bids: list[list[str]], asks: list[list[str]]) -> dict[str, A
     return {"topic": "orderbook.1.BTCUSDT", "type": kind, "ts": 1672304484978, "data": data, "cts": 1672304484976}
 
 
-def test_a_snapshot_is_a_price_and_a_difference_changes_one_side_of_it(venue: Bybit) -> None:
+def test_a_snapshot_is_a_price_and_a_difference_changes_one_side_of_it(venue: BybitAdapter) -> None:
     (price,) = parsed(venue, book("snapshot", [["100", "2"]], [["101", "3"]]))
     assert isinstance(price, Price)
     assert (price.bid, price.ask, price.event_time_ms) == (100, 101, 1672304484976)
@@ -192,14 +192,14 @@ def test_a_snapshot_is_a_price_and_a_difference_changes_one_side_of_it(venue: By
     assert (moved.bid, moved.bid_quantity, moved.ask, moved.ask_quantity) == (99, 5, 101, 3)
 
 
-def test_an_empty_side_is_no_price(venue: Bybit) -> None:
+def test_an_empty_side_is_no_price(venue: BybitAdapter) -> None:
     parsed(venue, book("snapshot", [["100", "2"]], [["101", "3"]]))
     assert parsed(venue, book("delta", [["100", "0"]], [])) == []
     (price,) = parsed(venue, book("delta", [["98", "1"]], []))
     assert price.bid == 98
 
 
-def test_a_side_that_the_other_has_crossed_is_not_told_until_it_is_known_again(venue: Bybit) -> None:
+def test_a_side_that_the_other_has_crossed_is_not_told_until_it_is_known_again(venue: BybitAdapter) -> None:
     """F14: the difference that moved the ask was lost."""
     parsed(venue, book("snapshot", [["100", "2"]], [["101", "3"]]))
     assert parsed(venue, book("delta", [["100", "0"], ["102", "1"]], [])) == []
@@ -207,7 +207,7 @@ def test_a_side_that_the_other_has_crossed_is_not_told_until_it_is_known_again(v
     assert (price.bid, price.ask) == (102, 103)
 
 
-def test_a_row_that_cannot_be_read_hides_no_other_and_is_reported(venue: Bybit) -> None:
+def test_a_row_that_cannot_be_read_hides_no_other_and_is_reported(venue: BybitAdapter) -> None:
     """F25: one unknown field or value never stops a stream."""
     events = venue.parse(frame("order.linear", ORDER | {"qty": "garbled"}, ORDER))
     assert events is not None
@@ -217,14 +217,14 @@ def test_a_row_that_cannot_be_read_hides_no_other_and_is_reported(venue: Bybit) 
         next(read)
 
 
-def test_what_is_traded_elsewhere_and_unknown_topics_are_left_alone(venue: Bybit) -> None:
+def test_what_is_traded_elsewhere_and_unknown_topics_are_left_alone(venue: BybitAdapter) -> None:
     """F25: one unknown field or value never stops a stream."""
     assert parsed(venue, frame("order.linear", ORDER | {"symbol": "BTC-30DEC"})) == []
     assert parsed(venue, frame("greeks", {})) == []
     assert venue.unknown_events["greeks"] == 1
 
 
-def test_the_private_stream_is_ready_when_its_subscription_is_confirmed(venue: Bybit) -> None:
+def test_the_private_stream_is_ready_when_its_subscription_is_confirmed(venue: BybitAdapter) -> None:
     """F6: no fill or update is missed across a reconnect or a lost frame."""
     done = {"success": True, "ret_msg": "", "conn_id": "1", "req_id": "private", "op": "subscribe"}
     assert parsed(venue, done) == [StreamReady()]
@@ -244,7 +244,7 @@ class Rights:
 
 def warnings(read_only: int, **permissions: list[str]) -> list[str]:
     rights = Rights(readOnly=read_only, permissions=permissions)
-    made = Bybit(VenueSettings(name="bybit"), None, rights)
+    made = BybitAdapter(VenueSettings(name="bybit"), None, rights)
     return asyncio.run(made.key_warnings())
 
 

@@ -10,18 +10,9 @@ import pytest
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Position
 from opensqt.model.market import Candle, Price
-from opensqt.model.order import (
-    OrderRef,
-    OrderRequest,
-    OrderStatus,
-    OrderType,
-    OrderUpdate,
-    PositionSide,
-    Side,
-    TimeInForce,
-)
-from opensqt.venues.bitget import parse as bitget_rows
-from opensqt.venues.bitget.adapter import Bitget
+from opensqt.model.order import OrderStatus, OrderUpdate, PositionSide, Side, TimeInForce
+from opensqt.venues.bitget.adapter import BitgetAdapter
+from opensqt.venues.bitget.parse import parse_fill
 from opensqt.venues.venue import BalanceChange, StreamReady
 
 ORDER: dict[str, Any] = {
@@ -54,10 +45,10 @@ TRADE: dict[str, Any] = {
 
 
 @pytest.fixture
-def venue() -> Bitget:
+def venue() -> BitgetAdapter:
     settings = VenueSettings(name="bitget")
-    made = Bitget(settings, Bitget.make_client(settings), None)
-    made._names = {"BTCUSDT": "BTCUSDT", "ETHUSDT": "ETHUSDT"}
+    made = BitgetAdapter(settings, BitgetAdapter.make_client(settings), None)
+    made.symbols = {"BTCUSDT": "BTCUSDT", "ETHUSDT": "ETHUSDT"}
     return made
 
 
@@ -66,13 +57,13 @@ def frame(channel: str, *rows: Any, ts: int = 1695717430441, **arg: str) -> dict
     return {"action": "snapshot", "arg": where, "data": list(rows), "ts": ts}
 
 
-def parsed(venue: Bitget, message: dict[str, Any]) -> list[Any]:
+def parsed(venue: BitgetAdapter, message: dict[str, Any]) -> list[Any]:
     events = venue.parse(message)
     assert events is not None
     return list(events)
 
 
-def test_a_fill_tells_the_order_and_itself(venue: Bitget) -> None:
+def test_a_fill_tells_the_order_and_itself(venue: BitgetAdapter) -> None:
     (update,) = parsed(venue, frame("orders", ORDER))
     assert isinstance(update, OrderUpdate)
     order, fill = update.order, update.fill
@@ -85,7 +76,7 @@ def test_a_fill_tells_the_order_and_itself(venue: Bitget) -> None:
     assert (fill.realized_pnl, fill.client_order_id, fill.quantity) == (Decimal("1.25"), "mine1", Decimal("0.01"))
 
 
-def test_a_canceled_order_has_no_fill_and_says_why(venue: Bitget) -> None:
+def test_a_canceled_order_has_no_fill_and_says_why(venue: BitgetAdapter) -> None:
     more = {"status": "canceled", "accBaseVolume": "0", "cancelReason": "normal_cancel"}
     row = {name: value for name, value in ORDER.items() if name not in ("tradeId", "baseVolume", "priceAvg")} | more
     (update,) = parsed(venue, frame("orders", row))
@@ -105,31 +96,12 @@ def test_a_canceled_order_has_no_fill_and_says_why(venue: Bitget) -> None:
 )
 @pytest.mark.parametrize("said", ["buy", "sell"])
 def test_in_hedge_mode_the_side_follows_from_position_and_trade_side(
-    venue: Bitget, position_side: str, trade_side: str, side: Side, said: str
+    venue: BitgetAdapter, position_side: str, trade_side: str, side: Side, said: str
 ) -> None:
     """F12, F20: whatever the row's own side, which the venue's channels do not agree about."""
     row = ORDER | {"posMode": "hedge_mode", "posSide": position_side, "tradeSide": trade_side, "side": said}
     (update,) = parsed(venue, frame("orders", row))
     assert (update.order.side, update.order.position_side) == (side, PositionSide(position_side.upper()))
-
-
-@pytest.mark.parametrize(
-    ("position_side", "side", "sides"),
-    [
-        (PositionSide.BOTH, Side.SELL, {"side": "sell"}),
-        (PositionSide.LONG, Side.BUY, {"side": "buy", "tradeSide": "open"}),
-        (PositionSide.LONG, Side.SELL, {"side": "buy", "tradeSide": "close"}),
-        (PositionSide.SHORT, Side.SELL, {"side": "sell", "tradeSide": "open"}),
-        (PositionSide.SHORT, Side.BUY, {"side": "sell", "tradeSide": "close"}),
-    ],
-)
-def test_in_hedge_mode_an_order_names_its_position(
-    position_side: PositionSide, side: Side, sides: dict[str, str]
-) -> None:
-    """F20: hedge mode and one-way mode are never mixed up."""
-    fields: dict[str, Any] = {"symbol": "BTCUSDT", "quantity": Decimal(1), "client_order_id": "a"}
-    request = OrderRequest(side=side, position_side=position_side, order_type=OrderType.MARKET, **fields)
-    assert bitget_rows.sides(request) == sides
 
 
 @pytest.mark.parametrize(
@@ -144,12 +116,12 @@ def test_a_trade_of_a_query_takes_its_position_from_its_order(
     known: PositionSide | None, told: tuple[PositionSide, Side]
 ) -> None:
     """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
-    fill = bitget_rows.fill(TRADE, str, known)
+    fill = parse_fill(TRADE, "BTCUSDT", known)
     assert (fill.position_side, fill.side) == told
     assert (fill.fee, fill.realized_pnl, fill.is_maker) == (Decimal("0.02236284"), Decimal(102), False)
 
 
-def test_positions_keep_their_sign_and_one_that_is_gone_is_told_as_flat(venue: Bitget) -> None:
+def test_positions_keep_their_sign_and_one_that_is_gone_is_told_as_flat(venue: BitgetAdapter) -> None:
     """F12: the channel tells all that is held, and a closed position by leaving it out."""
     one_way = POSITION | {"instId": "BTCUSDT", "posMode": "one_way_mode", "holdSide": "long"}
     told = parsed(venue, frame("positions", POSITION, one_way, ts=1))
@@ -161,7 +133,7 @@ def test_positions_keep_their_sign_and_one_that_is_gone_is_told_as_flat(venue: B
     assert [(one.quantity, one.event_time_ms) for one in gone] == [(0, 2)]
 
 
-def test_a_late_frame_of_positions_closes_nothing(venue: Bitget) -> None:
+def test_a_late_frame_of_positions_closes_nothing(venue: BitgetAdapter) -> None:
     """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     parsed(venue, frame("positions", POSITION, ts=5))
     assert parsed(venue, frame("positions", ts=4)) == []
@@ -170,7 +142,7 @@ def test_a_late_frame_of_positions_closes_nothing(venue: Bitget) -> None:
     assert gone.is_flat
 
 
-def test_a_position_that_cannot_be_read_does_not_pass_for_one_that_is_gone(venue: Bitget) -> None:
+def test_a_position_that_cannot_be_read_does_not_pass_for_one_that_is_gone(venue: BitgetAdapter) -> None:
     """F12, F25: the frame is set aside whole."""
     parsed(venue, frame("positions", POSITION, ts=1))
     with pytest.raises(ArithmeticError):
@@ -178,21 +150,21 @@ def test_a_position_that_cannot_be_read_does_not_pass_for_one_that_is_gone(venue
     assert [one.is_flat for one in parsed(venue, frame("positions", ts=3))] == [True]
 
 
-def test_a_bad_order_hides_no_other(venue: Bitget) -> None:
+def test_a_bad_order_hides_no_other(venue: BitgetAdapter) -> None:
     """F25: one unknown field or value never stops a stream."""
     (update,) = parsed(venue, frame("orders", ORDER | {"size": "garbled"}, ORDER))
     assert update.order.order_id == "1111111111"
     assert venue.malformed_rows == 1
 
 
-def test_the_wallet_is_the_equity_without_open_profit(venue: Bitget) -> None:
+def test_the_wallet_is_the_equity_without_open_profit(venue: BitgetAdapter) -> None:
     row = {"marginCoin": "USDT", "equity": "11.98545761", "unrealizedPL": "-0.014542390000", "available": "11.98"}
     (change,) = parsed(venue, frame("account", row, coin="default"))
     assert isinstance(change, BalanceChange)
     assert (change.wallet_balance, change.event_time_ms) == (Decimal("12"), 1695717430441)
 
 
-def test_the_best_level_of_the_book_is_a_price(venue: Bitget) -> None:
+def test_the_best_level_of_the_book_is_a_price(venue: BitgetAdapter) -> None:
     book = {
         "asks": [["27000.5", "8.760"]],
         "bids": [["27000.0", "2.710"]],
@@ -205,14 +177,14 @@ def test_the_best_level_of_the_book_is_a_price(venue: Bitget) -> None:
     assert (price.bid, price.ask_quantity, price.event_time_ms) == (Decimal(27000), Decimal("8.760"), 1695716059516)
 
 
-def test_of_a_frame_of_candles_the_newest_is_told_and_is_open(venue: Bitget) -> None:
+def test_of_a_frame_of_candles_the_newest_is_told_and_is_open(venue: BitgetAdapter) -> None:
     rows = [[str(open_ms), "1", "3", "0.5", "2", "10", "20", "20"] for open_ms in (1695685500000, 1695685560000)]
     (candle,) = parsed(venue, frame("candle1m", *rows, instId="BTCUSDT"))
     assert isinstance(candle, Candle)
     assert (candle.open_time_ms, candle.closed, candle.high, candle.volume) == (1695685560000, False, 3, 10)
 
 
-def test_the_stream_is_ready_when_all_three_channels_are_acknowledged(venue: Bitget) -> None:
+def test_the_stream_is_ready_when_all_three_channels_are_acknowledged(venue: BitgetAdapter) -> None:
     """F6: what happens before that is asked for."""
     acknowledged = [
         venue.parse(
@@ -226,22 +198,19 @@ def test_the_stream_is_ready_when_all_three_channels_are_acknowledged(venue: Bit
 @pytest.mark.parametrize(
     "answer", [{"event": "login", "code": 0}, {"event": "error", "code": 30015, "msg": "Invalid sign"}]
 )
-def test_an_answer_to_a_request_is_left_to_ccxt(venue: Bitget, answer: dict[str, Any]) -> None:
+def test_an_answer_to_a_request_is_left_to_ccxt(venue: BitgetAdapter, answer: dict[str, Any]) -> None:
     assert venue.parse(answer) is None
 
 
-def test_a_channel_of_tomorrow_is_counted_and_ignored(venue: Bitget) -> None:
+def test_a_channel_of_tomorrow_is_counted_and_ignored(venue: BitgetAdapter) -> None:
     """F25: one unknown field or value never stops a stream."""
     assert parsed(venue, frame("somethingNew", {"a": 1})) == []
     assert venue.unknown_events["somethingNew"] == 1
 
 
-def test_ours_wins_where_both_ids_name_an_order() -> None:
-    both = OrderRef(symbol="BTCUSDT", client_order_id="mine1", order_id="7")
-    assert bitget_rows.ids(both) == {"clientOid": "mine1"}
-
-
 def test_demo_trading_is_asked_for_in_the_header_and_at_its_own_address() -> None:
-    client = Bitget.make_client(VenueSettings(name="bitget", api_key="k", secret="s", passphrase="p", testnet=True))
+    client = BitgetAdapter.make_client(
+        VenueSettings(name="bitget", api_key="k", secret="s", passphrase="p", testnet=True)
+    )
     assert client.sign("v2/mix/order/detail", ["private", "mix"])["headers"]["PAPTRADING"] == "1"
     assert "wspap" in client.urls["api"]["demo"]["private"]

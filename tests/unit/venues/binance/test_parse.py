@@ -11,8 +11,8 @@ from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Position, PositionMode
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
-from opensqt.venues.binance import parse as binance_rows
-from opensqt.venues.binance.adapter import Binance
+from opensqt.venues.binance.adapter import BinanceAdapter
+from opensqt.venues.binance.parse import parse_order
 from opensqt.venues.venue import BalanceChange, LeverageChange, StreamExpired
 
 TRADE: dict[str, Any] = {
@@ -46,20 +46,20 @@ ACCOUNT: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def venue() -> Binance:
+def venue() -> BinanceAdapter:
     settings = VenueSettings(name="binance")
-    made = Binance(settings, None, None)  # type: ignore[arg-type]
+    made = BinanceAdapter(settings, None, None)  # type: ignore[arg-type]
     made.rules = {"BTCUSDT": None}  # type: ignore[dict-item]
     return made
 
 
-def parsed(venue: Binance, frame: dict[str, Any]) -> list[Any]:
+def parsed(venue: BinanceAdapter, frame: dict[str, Any]) -> list[Any]:
     events = venue.parse(frame)
     assert events is not None
     return list(events)
 
 
-def test_a_trade_tells_the_order_and_its_fill(venue: Binance) -> None:
+def test_a_trade_tells_the_order_and_its_fill(venue: BinanceAdapter) -> None:
     (update,) = parsed(venue, TRADE)
     assert isinstance(update, OrderUpdate)
     order, fill = update.order, update.fill
@@ -72,7 +72,7 @@ def test_a_trade_tells_the_order_and_its_fill(venue: Binance) -> None:
     assert (fill.realized_pnl, fill.client_order_id) == (Decimal("1.25"), "mine1")
 
 
-def test_an_event_without_a_trade_has_no_fill(venue: Binance) -> None:
+def test_an_event_without_a_trade_has_no_fill(venue: BinanceAdapter) -> None:
     frame = TRADE | {"o": TRADE["o"] | {"x": "NEW", "X": "NEW", "l": "0", "z": "0", "ap": "0", "t": 0}}
     (update,) = parsed(venue, frame)
     assert (update.fill, update.order.status, update.order.average_price) == (None, OrderStatus.OPEN, None)
@@ -86,7 +86,7 @@ def test_an_event_without_a_trade_has_no_fill(venue: Binance) -> None:
     ],
 )
 def test_positions_keep_their_sign_and_flat_is_told(
-    venue: Binance, mode: PositionMode, told: dict[PositionSide, Decimal]
+    venue: BinanceAdapter, mode: PositionMode, told: dict[PositionSide, Decimal]
 ) -> None:
     """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     venue.position_mode = mode
@@ -94,12 +94,12 @@ def test_positions_keep_their_sign_and_flat_is_told(
     assert {position.position_side: position.quantity for position in positions} == told
 
 
-def test_only_the_margin_asset_is_the_balance(venue: Binance) -> None:
+def test_only_the_margin_asset_is_the_balance(venue: BinanceAdapter) -> None:
     balances = [event for event in parsed(venue, ACCOUNT) if isinstance(event, BalanceChange)]
     assert [balance.wallet_balance for balance in balances] == [Decimal("122624.12345678")]
 
 
-def test_a_book_ticker_is_a_price(venue: Binance) -> None:
+def test_a_book_ticker_is_a_price(venue: BinanceAdapter) -> None:
     frame = {
         "e": "bookTicker", "u": 400900217, "E": 1568014460893, "T": 1568014460891, "s": "BTCUSDT",
         "b": "25.35190000", "B": "31.21000000", "a": "25.36520000", "A": "40.66000000",
@@ -109,7 +109,7 @@ def test_a_book_ticker_is_a_price(venue: Binance) -> None:
     assert (price.bid, price.ask_quantity, price.event_time_ms) == (Decimal("25.3519"), Decimal("40.66"), 1568014460891)
 
 
-def test_a_kline_is_a_candle_and_says_when_it_closed(venue: Binance) -> None:
+def test_a_kline_is_a_candle_and_says_when_it_closed(venue: BinanceAdapter) -> None:
     row = {
         "t": 1638747660000, "T": 1638747719999, "s": "BTCUSDT", "i": "1m", "f": 100, "L": 200, "o": "0.0010",
         "c": "0.0020", "h": "0.0025", "l": "0.0015", "v": "1000", "n": 100, "x": True, "q": "1.0000", "V": "500",
@@ -119,19 +119,19 @@ def test_a_kline_is_a_candle_and_says_when_it_closed(venue: Binance) -> None:
     assert (candle.closed, candle.high, candle.quote_volume) == (True, Decimal("0.0025"), Decimal(1))
 
 
-def test_the_other_account_events(venue: Binance) -> None:
+def test_the_other_account_events(venue: BinanceAdapter) -> None:
     leverage = {"e": "ACCOUNT_CONFIG_UPDATE", "E": 1, "T": 1, "ac": {"s": "BTCUSDT", "l": 25}}
     assert parsed(venue, leverage) == [LeverageChange(symbol="BTCUSDT", leverage=Decimal(25))]
     assert parsed(venue, {"e": "listenKeyExpired", "E": 1, "listenKey": "x"}) == [StreamExpired()]
 
 
-def test_an_event_of_tomorrow_is_counted_and_ignored(venue: Binance) -> None:
+def test_an_event_of_tomorrow_is_counted_and_ignored(venue: BinanceAdapter) -> None:
     """F25: one unknown field or value never stops a stream."""
     assert parsed(venue, {"e": "SOMETHING_NEW", "E": 1}) == []
     assert venue.unknown_events["SOMETHING_NEW"] == 1
 
 
-def test_an_answer_to_a_request_is_left_to_ccxt(venue: Binance) -> None:
+def test_an_answer_to_a_request_is_left_to_ccxt(venue: BinanceAdapter) -> None:
     assert venue.parse({"result": None, "id": 1}) is None
 
 
@@ -142,5 +142,5 @@ def test_an_order_placed_elsewhere_with_a_type_of_its_own_is_still_read() -> Non
         "clientOrderId": "web_1", "orderId": 5, "status": "NEW", "type": "TRAILING_STOP_MARKET", "timeInForce": "GTD",
         "reduceOnly": False, "positionSide": "BOTH", "updateTime": 1,
     }  # fmt: skip
-    order = binance_rows.order(row)
+    order = parse_order(row)
     assert (order.order_type, order.time_in_force, order.price) == (OrderType.MARKET, TimeInForce.GTC, None)

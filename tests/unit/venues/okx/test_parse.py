@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Position, PositionMode
 from opensqt.model.market import Candle, Price
-from opensqt.model.order import OrderRequest, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
+from opensqt.model.order import OrderStatus, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.model.venue import SymbolRules
-from opensqt.venues.okx import parse as okx_rows
-from opensqt.venues.okx.adapter import Okx
+from opensqt.venues.okx.adapter import OkxAdapter
+from opensqt.venues.okx.parse import contracts, parse_account, parse_order_update, parse_position, parse_price
 from opensqt.venues.venue import BalanceChange, StreamReady
 
 ORDER: dict[str, Any] = {
@@ -46,20 +46,20 @@ def rules(size: str = "0.01", lot: str = "0.1") -> SymbolRules:
 
 
 @pytest.fixture
-def venue() -> Okx:
-    made = Okx(VenueSettings(name="okx"), None, None)  # type: ignore[arg-type]
+def venue() -> OkxAdapter:
+    made = OkxAdapter(VenueSettings(name="okx"), None, None)  # type: ignore[arg-type]
     made.rules = {"BTCUSDT": rules()}
-    made._by_id = {"BTC-USDT-SWAP": rules()}
+    made.rules_by_id = {"BTC-USDT-SWAP": rules()}
     return made
 
 
-def parsed(venue: Okx, channel: str, *rows: Any, inst_id: str = "BTC-USDT-SWAP") -> list[Any]:
+def parsed(venue: OkxAdapter, channel: str, *rows: Any, inst_id: str = "BTC-USDT-SWAP") -> list[Any]:
     events = venue.parse({"arg": {"channel": channel, "instId": inst_id}, "data": list(rows)})
     assert events is not None
     return list(events)
 
 
-def test_a_trade_tells_the_order_and_its_fill_in_base_coins(venue: Okx) -> None:
+def test_a_trade_tells_the_order_and_its_fill_in_base_coins(venue: OkxAdapter) -> None:
     """F11: contracts are never taken for coins."""
     (update,) = parsed(venue, "orders", ORDER)
     assert isinstance(update, OrderUpdate)
@@ -73,24 +73,24 @@ def test_a_trade_tells_the_order_and_its_fill_in_base_coins(venue: Okx) -> None:
     assert (fill.realized_pnl, fill.client_order_id, fill.event_time_ms) == (Decimal("0.25"), "b1", 1597026383084)
 
 
-def test_an_update_without_a_trade_has_no_fill(venue: Okx) -> None:
+def test_an_update_without_a_trade_has_no_fill(venue: OkxAdapter) -> None:
     row = ORDER | {"fillSz": "0", "fillPx": "", "tradeId": "", "fillTime": "", "accFillSz": "0", "avgPx": ""}
     (update,) = parsed(venue, "orders", row | {"state": "live"})
     assert (update.fill, update.order.status, update.order.average_price) == (None, OrderStatus.OPEN, None)
 
 
-def test_a_post_only_order_that_the_venue_canceled_says_why(venue: Okx) -> None:
+def test_a_post_only_order_that_the_venue_canceled_says_why(venue: OkxAdapter) -> None:
     """F18: a post-only order never takes."""
     row = ORDER | {"state": "canceled", "cancelSource": "31", "tradeId": "", "fillSz": "0", "accFillSz": "0"}
     (update,) = parsed(venue, "orders", row)
     assert (update.order.status, update.order.reason) == (OrderStatus.CANCELED, "post-only: it would have taken")
 
 
-def test_an_order_of_another_instrument_is_left_alone(venue: Okx) -> None:
+def test_an_order_of_another_instrument_is_left_alone(venue: OkxAdapter) -> None:
     assert parsed(venue, "orders", ORDER | {"instId": "BTC-USD-SWAP"}) == []
 
 
-def test_a_net_position_has_its_sign(venue: Okx) -> None:
+def test_a_net_position_has_its_sign(venue: OkxAdapter) -> None:
     """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     (position,) = parsed(venue, "positions", POSITION)
     assert isinstance(position, Position)
@@ -98,14 +98,14 @@ def test_a_net_position_has_its_sign(venue: Okx) -> None:
     assert (position.entry_price, position.liquidation_price) == (Decimal(3320), None)
 
 
-def test_a_closed_position_is_an_explicit_zero(venue: Okx) -> None:
+def test_a_closed_position_is_an_explicit_zero(venue: OkxAdapter) -> None:
     """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     (position,) = parsed(venue, "positions", POSITION | {"pos": "0", "avgPx": "", "upl": "", "markPx": ""})
     assert (position.quantity, position.entry_price, position.is_flat) == (0, 0, True)
 
 
 @pytest.mark.parametrize(("side", "quantity"), [("long", "0.025"), ("short", "-0.025")])
-def test_in_hedge_mode_the_side_is_the_sign(venue: Okx, side: str, quantity: str) -> None:
+def test_in_hedge_mode_the_side_is_the_sign(venue: OkxAdapter, side: str, quantity: str) -> None:
     """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     venue.position_mode = PositionMode.HEDGE
     (position,) = parsed(venue, "positions", POSITION | {"pos": "2.5", "posSide": side})
@@ -113,7 +113,7 @@ def test_in_hedge_mode_the_side_is_the_sign(venue: Okx, side: str, quantity: str
     assert parsed(venue, "positions", POSITION) == []
 
 
-def test_the_balance_is_that_of_the_margin_asset(venue: Okx) -> None:
+def test_the_balance_is_that_of_the_margin_asset(venue: OkxAdapter) -> None:
     details = [
         {"ccy": "BTC", "cashBal": "1", "uTime": "5"},
         {"ccy": "USDT", "cashBal": "98.5", "uTime": "1697026383085"},
@@ -123,7 +123,7 @@ def test_the_balance_is_that_of_the_margin_asset(venue: Okx) -> None:
     assert (change.wallet_balance, change.event_time_ms) == (Decimal("98.5"), 1697026383085)
 
 
-def test_the_best_bid_and_ask_are_read_in_base_coins(venue: Okx) -> None:
+def test_the_best_bid_and_ask_are_read_in_base_coins(venue: OkxAdapter) -> None:
     """F11: contracts are never taken for coins."""
     row = {"asks": [["111.06", "55154", "0", "2"]], "bids": [["111.05", "57745", "0", "2"]], "ts": "1670324386802"}
     (price,) = parsed(venue, "bbo-tbt", row | {"seqId": 363996337})
@@ -132,12 +132,12 @@ def test_the_best_bid_and_ask_are_read_in_base_coins(venue: Okx) -> None:
     assert (price.bid_quantity, price.ask_quantity) == (Decimal("577.45"), Decimal("551.54"))
 
 
-def test_a_book_with_an_empty_side_is_no_price(venue: Okx) -> None:
+def test_a_book_with_an_empty_side_is_no_price(venue: OkxAdapter) -> None:
     assert parsed(venue, "bbo-tbt", {"asks": [], "bids": [["1", "1", "0", "1"]], "ts": "1"}) == []
 
 
 @pytest.mark.parametrize(("channel", "interval"), [("candle1m", "1m"), ("candle4H", "4h"), ("candle1Dutc", "1d")])
-def test_a_candle_is_read_with_its_interval(venue: Okx, channel: str, interval: str) -> None:
+def test_a_candle_is_read_with_its_interval(venue: OkxAdapter, channel: str, interval: str) -> None:
     row = ["1597026360000", "8533.02", "8553.74", "8527.17", "8548.26", "45247", "529.5858061", "5529.58", "0"]
     (candle,) = parsed(venue, channel, row)
     assert isinstance(candle, Candle)
@@ -145,19 +145,17 @@ def test_a_candle_is_read_with_its_interval(venue: Okx, channel: str, interval: 
     assert parsed(venue, channel, [*row[:8], "1"])[0].closed
 
 
-def test_the_stream_is_ready_when_the_last_channel_is_acknowledged(venue: Okx) -> None:
-    venue._unacknowledged = {"orders", "account"}
-    assert venue.parse({"event": "subscribe", "arg": {"channel": "account"}}) == ()
-    assert venue.parse({"event": "subscribe", "arg": {"channel": "orders"}}) == (StreamReady(),)
-    assert venue.parse({"event": "subscribe", "arg": {"channel": "orders"}}) == ()
+def test_the_stream_is_ready_when_the_last_channel_is_acknowledged(venue: OkxAdapter) -> None:
+    acks = [{"event": "subscribe", "arg": {"channel": channel}} for channel in ("orders", "positions", "account")]
+    assert [venue.parse(ack) for ack in [*acks, acks[0]]] == [(), (), (StreamReady(),), ()]
 
 
 @pytest.mark.parametrize("event", ["login", "error"])
-def test_what_answers_a_login_is_left_to_the_client(venue: Okx, event: str) -> None:
+def test_what_answers_a_login_is_left_to_the_client(venue: OkxAdapter, event: str) -> None:
     assert venue.parse({"event": event, "code": "60009", "msg": "Login failed."}) is None
 
 
-def test_an_event_of_an_unknown_kind_is_counted_and_no_error(venue: Okx) -> None:
+def test_an_event_of_an_unknown_kind_is_counted_and_no_error(venue: OkxAdapter) -> None:
     """F25: one unknown field or value never stops a stream."""
     assert venue.parse({"event": "notice", "code": "64008", "msg": "The connection will soon be closed"}) == ()
     assert parsed(venue, "liquidation-warning", {"instId": "BTC-USDT-SWAP"}) == []
@@ -166,7 +164,7 @@ def test_an_event_of_an_unknown_kind_is_counted_and_no_error(venue: Okx) -> None
 
 def test_an_account_that_shows_no_available_equity_tells_the_available_balance() -> None:
     row = {"ccy": "USDT", "cashBal": "100", "upl": "", "availEq": "", "availBal": "80", "frozenBal": "20", "uTime": "1"}
-    account = okx_rows.account({"details": [row]})
+    account = parse_account({"details": [row]})
     assert (account.wallet_balance, account.available_balance, account.initial_margin) == (100, 80, 20)
 
 
@@ -179,48 +177,13 @@ def test_contracts_round_trip_through_every_row(size: str, lot: str, lots: int) 
     """F11: whatever a contract is worth, an order, its fill, the position and the book say the same base coins."""
     of = rules(size, lot)
     quantity = of.quantity_step * lots
-    sent = okx_rows.contracts(quantity, of)
+    sent = contracts(quantity, of)
     assert Decimal(sent) == Decimal(lot) * lots
-    update = okx_rows.order_update(ORDER | {"sz": sent, "accFillSz": sent, "fillSz": sent}, of)
+    update = parse_order_update(ORDER | {"sz": sent, "accFillSz": sent, "fillSz": sent}, of)
     assert update.fill is not None
     assert quantity == update.order.quantity == update.order.filled_quantity == update.fill.quantity
-    assert okx_rows.position(POSITION | {"pos": sent}, of).quantity == quantity
+    assert parse_position(POSITION | {"pos": sent}, of).quantity == quantity
     level = [["1", sent, "0", "1"]]
-    price = okx_rows.price({"bids": level, "asks": level, "ts": "1"}, of)
+    price = parse_price({"bids": level, "asks": level, "ts": "1"}, of)
     assert price is not None
     assert price.bid_quantity == price.ask_quantity == quantity
-
-
-def test_an_order_is_written_in_contracts() -> None:
-    """F11: contracts are never taken for coins."""
-    request = OrderRequest(
-        symbol="BTCUSDT",
-        side=Side.SELL,
-        quantity=Decimal("0.015"),
-        client_order_id="a1",
-        price=Decimal("45000.0"),
-        time_in_force=TimeInForce.POST_ONLY,
-        reduce_only=True,
-    )
-    params = okx_rows.order_params(request, rules(), "BTC-USDT-SWAP")
-    assert params == {
-        "instId": "BTC-USDT-SWAP", "tdMode": "cross", "side": "sell", "posSide": "net", "ordType": "post_only",
-        "sz": "1.5", "px": "45000.0", "clOrdId": "a1", "reduceOnly": "true",
-    }  # fmt: skip
-
-
-def test_in_hedge_mode_an_order_names_its_side_and_no_flag() -> None:
-    """F20: hedge mode and one-way mode are never mixed up."""
-    request = OrderRequest(
-        symbol="BTCUSDT",
-        side=Side.SELL,
-        quantity=Decimal(1),
-        client_order_id="a1",
-        order_type=OrderType.MARKET,
-        reduce_only=True,
-        position_side=PositionSide.LONG,
-    )
-    params = okx_rows.order_params(request, rules(), "BTC-USDT-SWAP")
-    assert (params["posSide"], params["ordType"], "reduceOnly" in params, "px" in params) == (
-        "long", "market", False, False,
-    )  # fmt: skip
