@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeVar
 
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, Position, PositionMode
-from opensqt.model.errors import ExchangeError, UnknownSymbol
+from opensqt.model.errors import ExchangeError, UnknownSymbol, VenueError
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.venue import Capabilities, SymbolRules
@@ -73,6 +73,7 @@ Event = (
 _log = get_logger("venue")
 _MARKET_TIME_LASTS_S = 30
 _KINDS_KEPT = 100
+WITHDRAWAL_WARNING = "this key may withdraw: take that right from it, trading does not need it"
 T = TypeVar("T")
 
 
@@ -233,6 +234,17 @@ class Venue(ABC):
     @abstractmethod
     async def set_leverage(self, symbol: str, leverage: int) -> Decimal:
         """Set the leverage of a symbol and answer what the venue says it is, asked afresh."""
+
+    async def leverage(self, symbol: str) -> Decimal:
+        """Query the leverage of a symbol.
+
+        Raises:
+            VenueError: The venue does not report it.
+        """
+        held = await self.positions(symbol)
+        if not held or held[0].leverage is None:
+            raise VenueError(f"leverage of {symbol}: the venue does not report it", symbol=symbol)
+        return held[0].leverage
 
     async def key_warnings(self) -> list[str]:
         """Tell what the key may do and should not, where the venue says it."""

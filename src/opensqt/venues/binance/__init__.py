@@ -1,1 +1,1 @@
-"""Binance USDT-margined perpetuals: only what differs from the shared base."""
+"""Binance USDT-margined perpetuals: the differences from the shared base."""

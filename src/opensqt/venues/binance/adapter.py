@@ -10,7 +10,7 @@ import ccxt.pro
 
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, MarginMode, Position, PositionMode
-from opensqt.model.errors import ExchangeError, PermissionDenied, VenueError
+from opensqt.model.errors import ExchangeError, PermissionDenied
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest
 from opensqt.model.venue import Capabilities
@@ -29,7 +29,7 @@ from opensqt.venues.binance.parse import (
 from opensqt.venues.binance.requests import BinanceRequests, order_ref, order_request
 from opensqt.venues.parsing import Row
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
-from opensqt.venues.venue import Event, Venue
+from opensqt.venues.venue import WITHDRAWAL_WARNING, Event, Venue
 
 
 class CcxtBinance(CcxtMixin, ccxt.pro.binanceusdm):  # type: ignore[misc]
@@ -151,10 +151,7 @@ class BinanceAdapter(Venue):
         """Set the leverage of a symbol, and return what a query then reports."""
         params = {"symbol": self.market_id(symbol), "leverage": str(leverage)}
         await self._requests.change("PostLeverage", params, symbol)
-        held = await self.positions(symbol)
-        if not held or held[0].leverage is None:
-            raise VenueError(f"leverage of {symbol}: the venue does not report it", symbol=symbol)
-        return held[0].leverage
+        return await self.leverage(symbol)
 
     async def key_warnings(self) -> list[str]:
         """Warn of a key that may withdraw, refuse one that may not trade; the test network has no such endpoint."""
@@ -167,7 +164,7 @@ class BinanceAdapter(Venue):
         if str(rights.get("enableFutures", True)).lower() == "false":
             raise PermissionDenied("this key may not trade futures: allow it `Enable Futures`")
         if str(rights.get("enableWithdrawals")).lower() == "true":
-            return ["this key may withdraw: take that right from it, trading does not need it"]
+            return [WITHDRAWAL_WARNING]
         return []
 
     # The market

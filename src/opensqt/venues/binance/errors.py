@@ -1,15 +1,14 @@
-"""What Binance's error codes mean to us: https://developers.binance.com/docs/derivatives/usds-margined-futures/error-code."""
+"""Error codes of Binance: https://developers.binance.com/docs/derivatives/usds-margined-futures/error-code."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from opensqt.model import errors
 from opensqt.model.errors import ExchangeError
+from opensqt.venues.parsing import Row
 from opensqt.venues.transport.errors import translate_item
 
 _CODES: dict[type[ExchangeError], tuple[int, ...]] = {
-    # The engine may or may not have done it.
+    # The engine may or may not have executed the request.
     errors.OutcomeUnknown: (-1000, -1001, -1006, -1007),
     errors.RateLimited: (-1003, -1015),
     errors.Maintenance: (-1008, -1016),
@@ -36,9 +35,9 @@ _CODES: dict[type[ExchangeError], tuple[int, ...]] = {
 CODES = {str(code): kind for kind, codes in _CODES.items() for code in codes}
 
 STALE_RULES = frozenset({"-1111", "-1013", "-4003", "-4004", "-4005", "-4013", "-4014", "-4023", "-4164"})
-"""Refusals by a filter that our rules had let through."""
+"""Refusals by a filter that the loaded rules had let through."""
 
 
-def refusal(row: dict[str, Any], symbol: str) -> ExchangeError | None:
+def refusal(row: Row, symbol: str) -> ExchangeError | None:
     """Return the error of one item of a batch; None where the row is an order."""
     return None if "orderId" in row else translate_item(str(row["code"]), str(row["msg"]), CODES, symbol=symbol)

@@ -1,4 +1,7 @@
-"""What Binance grants: an address' weight, an account's orders: https://developers.binance.com/docs/derivatives/usds-margined-futures/general-info."""
+"""Rate limits of Binance: the weight of an address and the orders of an account.
+
+https://developers.binance.com/docs/derivatives/usds-margined-futures/general-info
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,14 @@ _LIMITS = {_WEIGHT: Limit(2_400, 60.0), "10s": Limit(300, 10.0, shared=False), "
 
 
 class WeightPolicy:
-    """The weights are ccxt's; `exchangeInfo` tells the limits, headers what is used."""
+    """The weights are those of ccxt; `exchangeInfo` has the limits, and headers have the usage."""
 
     def limit(self, name: str) -> Limit:
-        """Answer a limit as it is until the venue tells otherwise."""
+        """Return a declared limit, which holds until the venue reports another."""
         return _LIMITS[name]
 
     def cost(self, request: Request) -> Mapping[str, int]:
-        """Answer how much of each limit a request uses: a new order has no weight, a batch of them has some."""
+        """Return the cost of a request by limit; a new order has no weight, a batch of new orders has one."""
         if request.method != "POST" or request.path not in ("order", "batchOrders"):
             return {_WEIGHT: max(1, request.weight)}
         batch = request.params.get("batchOrders") if isinstance(request.params, dict) else None
@@ -31,7 +34,7 @@ class WeightPolicy:
         return {_WEIGHT: request.weight if batch else 0, "10s": orders, "1m": orders}
 
     def read_usage(self, request: Request, headers: Mapping[str, str], response: Any) -> Iterable[ReportedUsage]:
-        """Read the usage that a response reports."""
+        """Return the limits and the usage that a response contains."""
         if request.path == "exchangeInfo" and isinstance(response, dict):
             yield from (usage for row in response.get("rateLimits", ()) if (usage := _limit(row)) is not None)
         for header in headers:

@@ -34,7 +34,7 @@ _STATUS = {
 
 
 def parse_order(row: Row) -> Order:
-    """Read an order that a request answered."""
+    """Read an order of a response."""
     filled = Decimal(row["executedQty"])
     average = Decimal(row.get("avgPrice") or "0")
     return Order(
@@ -100,14 +100,14 @@ def parse_order_update(row: Row, event_time_ms: int) -> OrderUpdate:
 
 
 def _order_type(text: str, price: str) -> OrderType:
-    """Read the type; what was placed elsewhere with a type of its own is a limit order if it has a price."""
+    """Read the type; an order of another type, placed elsewhere, is a limit order if it has a price."""
     if text in ("LIMIT", "MARKET"):
         return OrderType(text)
     return OrderType.LIMIT if Decimal(price) else OrderType.MARKET
 
 
 def parse_fill(row: Row) -> Fill:
-    """Read one of our trades."""
+    """Read a trade of the account."""
     return Fill(
         symbol=row["symbol"],
         trade_id=str(row["id"]),
@@ -127,7 +127,7 @@ def parse_fill(row: Row) -> Fill:
 
 
 def parse_position(row: Row) -> Position:
-    """Read a position that a request answered; the third version of it tells no leverage."""
+    """Read a position of a response; the third version of it has no leverage."""
     liquidation = Decimal(row.get("liquidationPrice") or "0")
     isolated = row.get("marginType") == "isolated" or Decimal(row.get("isolatedMargin") or "0") > 0
     return Position(

@@ -1,1 +1,1 @@
-"""Bitget USDT-margined perpetuals: only what differs from the shared base."""
+"""Bitget USDT-margined perpetuals: the differences from the shared base."""

@@ -35,7 +35,7 @@ from opensqt.venues.bitget.parse import (
 from opensqt.venues.bitget.requests import BitgetRequests, order_ref, order_request
 from opensqt.venues.parsing import Row
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
-from opensqt.venues.venue import Event, Venue
+from opensqt.venues.venue import WITHDRAWAL_WARNING, Event, Venue
 
 Result = TypeVar("Result", Order, Order | ExchangeError)
 _PRODUCT = {"productType": "USDT-FUTURES"}
@@ -49,10 +49,6 @@ class CcxtBitget(CcxtMixin, ccxt.pro.bitget):  # type: ignore[misc]
     """The client of ccxt, at the venue's time."""
 
     text_frames = frozenset({"pong"})
-
-    def seconds(self) -> int:
-        """Return the venue's time, which the stream's login is signed with."""
-        return int(self.nonce()) // 1000
 
 
 class BitgetAdapter(Venue):
@@ -196,7 +192,7 @@ class BitgetAdapter(Venue):
         found = self.parse_rows(known, lambda row: parse_position(row, self._symbol(row["symbol"])))
         missing = set(sides(self.position_mode)) - {one.position_side for one in found} if symbol else set()
         if missing:
-            leverage = Decimal(str((await self._account_settings(symbol))["crossedMarginLeverage"]))
+            leverage = await self.leverage(symbol)
             found += [replace(flat(symbol, side), leverage=leverage) for side in missing]
         return found
 
@@ -214,6 +210,10 @@ class BitgetAdapter(Venue):
         """Set the leverage of a symbol in cross margin, and return what a query then reports."""
         params = self._symbol_params(symbol) | _MARGIN | {"leverage": str(leverage)}
         await self._requests.change("AccountSetLeverage", params, symbol)
+        return await self.leverage(symbol)
+
+    async def leverage(self, symbol: str) -> Decimal:
+        """Query the leverage of a symbol in cross margin."""
         found = (await self._account_settings(symbol)).get("crossedMarginLeverage")
         if not found:
             raise VenueError(f"leverage of {symbol}: the venue does not report it", symbol=symbol)
@@ -232,7 +232,7 @@ class BitgetAdapter(Venue):
         if rights and not {"coow", "trade"} & set(rights):
             raise PermissionDenied("this key may not place futures orders: allow it to read and write futures orders")
         if "wwow" in rights:
-            return ["this key may withdraw: take that right from it, trading does not need it"]
+            return [WITHDRAWAL_WARNING]
         return []
 
     # The market

@@ -1,4 +1,4 @@
-"""What Bitget grants: each endpoint by the second, each address by the minute: https://www.bitget.com/api-doc/common/intro."""
+"""Rate limits of Bitget, of an endpoint by the second, of an address by the minute: https://www.bitget.com/api-doc/common/intro."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ADDRESS = "address"
 _MARKET = ("candles", "history-candles", "contracts", "ticker")
 
 
-def _read(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
+def _read_usage(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
     return None, int_header(headers, "x-mbx-used-remain-limit")
 
 
@@ -28,6 +28,6 @@ RATE_LIMITS = EndpointPolicy(
     },
     default=Limit(10, 1.0),
     per_address=_ADDRESS,
-    read=_read,
+    read=_read_usage,
 )
-"""Each endpoint's own page tells its limit."""
+"""The documents have the limit of each endpoint on its own page."""

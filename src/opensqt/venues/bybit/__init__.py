@@ -1,1 +1,1 @@
-"""Bybit USDT perpetuals: only what differs from the shared base."""
+"""Bybit USDT perpetuals: the differences from the shared base."""

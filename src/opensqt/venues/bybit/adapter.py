@@ -37,7 +37,7 @@ from opensqt.venues.bybit.requests import BybitRequests, order_ref, order_reques
 from opensqt.venues.parsing import Row, acknowledged_order
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS
-from opensqt.venues.venue import Event, Venue
+from opensqt.venues.venue import WITHDRAWAL_WARNING, Event, Venue
 
 _ACK_TIMEOUT_S = 1.0
 """Time in which the account stream must report the result of a request, before the order is queried."""
@@ -208,10 +208,7 @@ class BybitAdapter(Venue):
         """Set the leverage of a symbol, and return what a query then reports."""
         params = {"symbol": self.market_id(symbol), "buyLeverage": str(leverage), "sellLeverage": str(leverage)}
         await self._requests.change_setting("PositionSetLeverage", params, symbol)
-        held = await self.positions(symbol)
-        if not held or held[0].leverage is None:
-            raise VenueError(f"leverage of {symbol}: the venue does not report it", symbol=symbol)
-        return held[0].leverage
+        return await self.leverage(symbol)
 
     async def key_warnings(self) -> list[str]:
         """Warn of a key that may withdraw, and refuse one that may not trade."""
@@ -220,7 +217,7 @@ class BybitAdapter(Venue):
         if key.get("readOnly") == 1 or "Order" not in (rights.get("ContractTrade") or []):
             raise PermissionDenied("bybit: this key may not trade contracts; allow it `Orders` under `Contract`")
         if "Withdraw" in (rights.get("Wallet") or []):
-            return ["this key may withdraw: take that right from it, trading does not need it"]
+            return [WITHDRAWAL_WARNING]
         return []
 
     # The market

@@ -1,1 +1,1 @@
-"""Gate USDT-settled perpetuals: only what differs from the shared base."""
+"""Gate USDT-settled perpetuals: the differences from the shared base."""

@@ -12,7 +12,7 @@ import ccxt.pro
 
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, MarginMode, Position, PositionMode
-from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, Unsupported, VenueError
+from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, Unsupported
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest
 from opensqt.model.venue import Capabilities
@@ -46,10 +46,6 @@ class CcxtGate(CcxtMixin, ccxt.pro.gate):  # type: ignore[misc]
     """The client of ccxt, with orders that expire when they are late, and a separate private connection."""
 
     recv_window_ms = 5_000
-
-    def seconds(self) -> int:
-        """Return the venue's time, which the subscriptions to the account are signed with."""
-        return int(self.nonce()) // 1000
 
     def sign(self, path: str, *arguments: Any, **options: Any) -> Any:
         """Sign a request; an order or a cancel gets an expiry, because its timestamp alone is valid for a minute."""
@@ -222,10 +218,7 @@ class GateAdapter(Venue):
         params = {"contract": self.market_id(symbol), "leverage": "0", "cross_leverage_limit": str(leverage)}
         dual = "DualComp" if self.is_hedge else ""
         await self._requests.change(f"PostSettle{dual}PositionsContractLeverage", params, symbol)
-        held = await self.positions(symbol)
-        if not held or held[0].leverage is None:
-            raise VenueError(f"leverage of {symbol}: the venue does not report it", symbol=symbol)
-        return held[0].leverage
+        return await self.leverage(symbol)
 
     async def key_warnings(self) -> list[str]:
         """Warn of a key with too many rights, and refuse one that may not trade futures before the first order."""

@@ -1,4 +1,7 @@
-"""What Gate grants: orders and cancels by the second, the rest in ten: https://www.gate.com/docs/developers/apiv4/en/#frequency-limit-rule."""
+"""Rate limits of Gate, of orders and cancels by the second, of every other endpoint in ten seconds.
+
+https://www.gate.com/docs/developers/apiv4/en/#frequency-limit-rule
+"""
 
 from __future__ import annotations
 
@@ -7,22 +10,22 @@ from collections.abc import Mapping
 from opensqt.venues.ratelimit.policy import EndpointPolicy, int_header
 from opensqt.venues.ratelimit.window import Limit
 
-_PLACES, _CANCELS = "orders", "cancels"
+_ORDERS, _CANCELS = "orders", "cancels"
 _REMAIN = "x-gate-ratelimit-requests-remain"
 
 
-def _read(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
+def _read_usage(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
     return int_header(headers, "x-gate-ratelimit-limit"), int_header(headers, _REMAIN)
 
 
 RATE_LIMITS = EndpointPolicy(
-    limits={_PLACES: Limit(100, 1.0, shared=False), _CANCELS: Limit(200, 1.0)},
+    limits={_ORDERS: Limit(100, 1.0, shared=False), _CANCELS: Limit(200, 1.0)},
     default=Limit(200, 10.0),
     groups={
-        "POST {settle}/orders": _PLACES,
-        "POST {settle}/batch_orders": _PLACES,
+        "POST {settle}/orders": _ORDERS,
+        "POST {settle}/batch_orders": _ORDERS,
         "DELETE {settle}/orders": _CANCELS,
         "DELETE {settle}/orders/{order_id}": _CANCELS,
     },
-    read=_read,
+    read=_read_usage,
 )

@@ -1,1 +1,1 @@
-"""OKX USDT-margined swaps: only what differs from the shared base."""
+"""OKX USDT-margined swaps: the differences from the shared base."""

@@ -35,7 +35,7 @@ from opensqt.venues.okx.requests import OkxRequests, order_ref, order_request
 from opensqt.venues.parsing import Row, acknowledged_order
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS, VenueReply
-from opensqt.venues.venue import Event, Venue
+from opensqt.venues.venue import WITHDRAWAL_WARNING, Event, Venue
 
 _RECENT_MS = 3 * 86_400_000
 """Age of the trades that the fast endpoint has; the other one goes three months back and may be late."""
@@ -49,10 +49,6 @@ class CcxtOkx(CcxtMixin, ccxt.pro.okx):  # type: ignore[misc]
     """The client of ccxt, with the row's code in its errors; the rows of a batch raise no error."""
 
     text_frames = frozenset({"pong"})
-
-    def seconds(self) -> int:
-        """Return the venue's time, which a login is signed with."""
-        return self.nonce() // 1000
 
     def handle_errors(self, code: int, reason: str, url: str, *rest: Any) -> None:
         """Leave the rows of a batch to `refusal`; add the duration of a rate limit, which the venue does not send."""
@@ -200,7 +196,7 @@ class OkxAdapter(Venue):
         found = [position for position in found if position.position_side in expected]
         missing = set(expected) - {position.position_side for position in found} if symbol else set()
         if missing:
-            self.leverages[symbol] = await self._leverage(symbol)
+            self.leverages[symbol] = await self.leverage(symbol)
         return found + [flat(symbol, side) for side in expected if side in missing]
 
     async def load_position_mode(self) -> None:
@@ -222,13 +218,21 @@ class OkxAdapter(Venue):
         """Set the cross-margin leverage of a symbol, and return what a query then reports."""
         params = {"instId": self.market_id(symbol), "mgnMode": "cross", "lever": str(leverage)}
         await self._requests.change("privatePostAccountSetLeverage", params, symbol)
-        return await self._leverage(symbol)
+        return await self.leverage(symbol)
+
+    async def leverage(self, symbol: str) -> Decimal:
+        """Query the cross-margin leverage of a symbol."""
+        params = {"instId": self.market_id(symbol), "mgnMode": "cross"}
+        rows = await self._requests.query("privateGetAccountLeverageInfo", params, symbol)
+        if not rows:
+            raise VenueError(f"leverage of {symbol}: the venue does not report it", symbol=symbol)
+        return Decimal(rows[0]["lever"])
 
     async def key_warnings(self) -> list[str]:
         """Warn of a key that may withdraw."""
         (config,) = await self._requests.query("privateGetAccountConfig")
         if "withdraw" in str(config.get("perm", "")).split(","):
-            return ["this key may withdraw: take that right from it, trading does not need it"]
+            return [WITHDRAWAL_WARNING]
         return []
 
     # The market
@@ -319,13 +323,6 @@ class OkxAdapter(Venue):
 
     def _symbol_params(self, symbol: str) -> Row:
         return {"instType": "SWAP"} | ({"instId": self.market_id(symbol)} if symbol else {})
-
-    async def _leverage(self, symbol: str) -> Decimal:
-        params = {"instId": self.market_id(symbol), "mgnMode": "cross"}
-        rows = await self._requests.query("privateGetAccountLeverageInfo", params, symbol)
-        if not rows:
-            raise VenueError(f"leverage of {symbol}: the venue does not report it", symbol=symbol)
-        return Decimal(rows[0]["lever"])
 
     async def _resolve_placed(self, order: Order) -> Order:
         """Query an accepted post-only order: the venue cancels one that would have taken after it accepted it."""

@@ -1,4 +1,4 @@
-"""What OKX grants: so much in two seconds, each endpoint for itself: https://www.okx.com/docs-v5/en/#overview-rate-limits."""
+"""Rate limits of OKX, of each endpoint in two seconds: https://www.okx.com/docs-v5/en/#overview-rate-limits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from opensqt.venues.ratelimit.policy import EndpointPolicy, Request
 from opensqt.venues.ratelimit.window import Limit
 
 _WINDOW_S = 2.0
-_LIMITS = {
+_SHARED = {
     "GET trade/order": 60,
     "GET trade/orders-pending": 60,
     "GET trade/fills": 60,
@@ -29,14 +29,14 @@ _UNSHARED = {
 }
 
 
-def _size(request: Request) -> int:
+def _count(request: Request) -> int:
     return len(request.params) if isinstance(request.params, list) else 1
 
 
 RATE_LIMITS = EndpointPolicy(
-    limits={name: Limit(amount, _WINDOW_S) for name, amount in _LIMITS.items()}
+    limits={name: Limit(amount, _WINDOW_S) for name, amount in _SHARED.items()}
     | {name: Limit(amount, _WINDOW_S, shared=False) for name, amount in _UNSHARED.items()},
     default=Limit(10, _WINDOW_S),
-    count=_size,
+    count=_count,
 )
-"""The venue tells nothing of this in its answers."""
+"""Responses of the venue contain no usage."""

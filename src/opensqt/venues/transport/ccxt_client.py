@@ -67,6 +67,10 @@ class CcxtMixin:
         """Return the venue's time by the last measurement; ccxt calls this for each signature."""
         return now_ms() + self.clock_offset_ms
 
+    def seconds(self) -> int:
+        """Return the venue's time in seconds, with which some venues sign logins and subscriptions."""
+        return int(self.nonce()) // 1000
+
     def ws_dial_delay(self, url: str) -> int:
         """Connect at once: the subscription has a back-off of its own."""
         return 0
