@@ -31,10 +31,17 @@ async def test_check_prints_the_ladder_and_ends_with_0(tmp_path: Path) -> None:
         assert "BROKEN" not in maker.output
 
 
-async def test_a_broken_safety_rule_ends_it_with_2_and_its_figures(tmp_path: Path) -> None:
+async def test_a_broken_safety_rule_ends_it_with_2_and_its_numbers(tmp_path: Path) -> None:
     async with chain(tmp_path) as made, made.maker(OPENSQT__TRADING__ORDER_QUANTITY="20") as maker:
         assert await maker.wait(30) == 2
         assert "order_quantity: 20 buys 0 BTC" in error_line(maker)
+        assert made.account["orders"] == []
+
+
+async def test_the_check_of_a_broken_safety_rule_ends_with_2_as_well(tmp_path: Path) -> None:
+    async with chain(tmp_path) as made, made.maker("--check", OPENSQT__TRADING__ORDER_QUANTITY="20") as maker:
+        assert await maker.wait(30) == 2
+        assert "BROKEN" in maker.output
         assert made.account["orders"] == []
 
 

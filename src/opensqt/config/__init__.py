@@ -1,1 +1,1 @@
-"""Settings: YAML files and the environment, checked by pydantic, and how a console script starts and ends."""
+"""Settings: YAML files, the environment and the command line, checked by pydantic."""

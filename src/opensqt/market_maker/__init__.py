@@ -1,4 +1,6 @@
 """The market maker: a grid of price levels traded through an `Exchange`, with its state in a database.
 
-`engine` decides and never waits; `execution` talks to the exchange; `store` remembers; `service` ties them together.
+`strategy` says which orders are wanted, `orders` follows what becomes of them, and `engine` compares both and never
+waits. `executor` sends what the engine decides, `store` keeps it, `service` connects them to an exchange, and `app`
+builds all of it from the settings.
 """

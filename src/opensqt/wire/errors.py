@@ -135,12 +135,6 @@ def from_rpc_error(error: grpc.aio.AioRpcError, *, placing: bool = False) -> Exc
     return kind(f"connector: {code.name}: {details}")
 
 
-def is_from_connector(error: grpc.aio.AioRpcError) -> bool:
-    """Say whether the connector itself gave this status, rather than gRPC or something on the way."""
-    status = _status_in(error.trailing_metadata() or ())
-    return status is not None and _error_info(status) is not None
-
-
 def encode_error(error: ExchangeError) -> pb.Error:
     """Encode an error as an item of a batch's answer, its text redacted."""
     retry_after = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 EXCHANGE_SERVICE: Final = "opensqt.market_maker.v1.ExchangeService"
-GATEWAY_SERVICE: Final = "opensqt.market_maker.v1.GatewayService"
 LIVENESS: Final = "liveness"
 """The health service's name for "the process runs", whatever the venue does."""
 

@@ -88,7 +88,6 @@ async def test_each_error_comes_back_through_a_real_server_as_it_was(
     told = await failure(stub)
     assert facts(wire_errors.from_rpc_error(told)) == facts(servicer.error)
     assert told.code() is wire_errors.code_of(servicer.error)
-    assert wire_errors.is_from_connector(told)
 
 
 async def test_what_is_absent_stays_absent(failing: tuple[Failing, Any]) -> None:
@@ -154,7 +153,6 @@ async def test_a_status_that_is_not_from_the_connectors_hand(
     servicer, stub = failing
     servicer.bare = (code, "from a proxy")
     told = await failure(stub)
-    assert not wire_errors.is_from_connector(told)
     assert type(wire_errors.from_rpc_error(told)) is reading
     assert type(wire_errors.from_rpc_error(told, placing=True)) is placing
 

@@ -1,1 +1,1 @@
-"""What is measured: metrics, their page, and traces."""
+"""What is measured: counters of calls and streams, and the lag of the event loop."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import TypeVar
 
 from opensqt.model.account import PositionMode
@@ -67,10 +66,6 @@ class SimAccount:
     def held(self) -> list[tuple[str, PositionSide, SimPosition]]:
         """The positions that are not flat."""
         return [(symbol, side, position) for (symbol, side), position in self._positions.items() if position.quantity]
-
-    def realized_of(self, symbol: str) -> Decimal:
-        """The profit taken in a symbol, before fees."""
-        return sum((item.realized_pnl for (name, _), item in self._positions.items() if name == symbol), ZERO)
 
     def open_in(self, symbol: str) -> list[SimOrder]:
         """The open orders of a symbol, oldest first."""

@@ -120,11 +120,6 @@ class Book:
         best = half.best()
         return (best, half.levels[best].total) if best is not None else None
 
-    def quantity_at(self, side: Side, price: Decimal) -> Decimal:
-        """What waits at one price."""
-        level = self._halves[side].levels.get(price)
-        return level.total if level is not None else ZERO
-
     def levels(self, side: Side, depth: int) -> tuple[BookLevel, ...]:
         """The best *depth* levels, best first."""
         half = self._halves[side]
