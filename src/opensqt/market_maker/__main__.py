@@ -37,7 +37,8 @@ examples:
 environment (wins over the file):
   SYMBOL, EXCHANGE_GRPC_ADDRESS, LOG_LEVEL, and OPENSQT__SECTION__KEY for any other setting
 
-exit codes: 0 stopped, 1 failure or a broken safety rule, 2 configuration or usage, 3 credentials refused,
+exit codes: 0 stopped, 1 unexpected failure or orders whose cancel was not confirmed,
+            2 configuration, usage or a broken safety rule (--check as well), 3 credentials refused,
             4 connector unreachable after the last retry
 """
 
@@ -87,7 +88,7 @@ async def _check(settings: MarketMakerSettings, stop: asyncio.Event) -> int:
         assembly = await unless_stopped(stop, assemble(settings, store, stack))
         console = Console(width=None if sys.stdout.isatty() else 140)
         show(console, assembly.facts, assembly.demands, assembly.rules, assembly.verdicts, assembly.rungs)
-        return program.EXIT_OK if assembly.safe else program.EXIT_FAILURE
+        return program.EXIT_OK if assembly.safe else program.EXIT_USAGE
 
 
 async def _trade(settings: MarketMakerSettings, stop: asyncio.Event) -> int:
