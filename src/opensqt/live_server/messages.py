@@ -1,7 +1,7 @@
 """What goes over the WebSocket: one `{"type", "data"}` per message, made from the model.
 
-Amounts and prices are decimal strings, times are whole UNIX seconds, sides are BUY and SELL. Listed for
-readers in docs/live-server.md.
+Amounts and prices are decimal strings, times are whole UNIX seconds. An order's side is BUY or SELL, a fill's is buy
+or sell, as in the earlier systems. docs/live-server.md lists the messages.
 """
 
 from __future__ import annotations

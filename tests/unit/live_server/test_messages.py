@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import orjson
+import pytest
 
 from opensqt.live_server import messages
 from opensqt.live_server.messages import Profit
@@ -68,6 +69,14 @@ def test_an_order_is_known_by_one_key_before_and_after_the_venue_named_it():
     after = sent(messages.order(builders.order()))
     assert before["clientOrderId"] == after["clientOrderId"] == "a1"
     assert before["id"] == "a1"
+
+
+@pytest.mark.parametrize(("side", "order", "trade"), [(Side.BUY, "BUY", "buy"), (Side.SELL, "SELL", "sell")])
+def test_an_order_has_its_side_in_capitals_and_a_trade_in_small_letters(side: Side, order: str, trade: str):
+    fill = builders.fill("t1", side=side)
+    assert sent(messages.order(builders.order(side=side)))["side"] == order
+    assert sent(messages.trade_event(fill))["side"] == trade
+    assert [one["side"] for one in orjson.loads(messages.trades([fill]).encode())["data"]] == [trade]
 
 
 def test_a_trade_event_has_a_small_side_and_seconds():
