@@ -6,6 +6,7 @@ Only the form is checked here. Whether a symbol is traded or a quantity fits its
 from __future__ import annotations
 
 import re
+import sys
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -110,7 +111,8 @@ def decode_symbol(text: str, field: str = "symbol", *, required: bool = True) ->
         return text
     if not _SYMBOL.fullmatch(text):
         raise InvalidRequest(f"{field} {_shown(text)}: expected capital letters and digits, such as BTCUSDT")
-    return text
+    # Whatever is kept of many orders then shares the one text.
+    return sys.intern(text)
 
 
 def decode_client_order_id(text: str, field: str = "client_order_id") -> str:

@@ -8,6 +8,7 @@ asked for it. So the memory that this takes is bounded by the orders that are op
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -37,7 +38,7 @@ _RETRY_S = 0.5
 @dataclass(slots=True)
 class _Own:
     client: str
-    ref: OrderRef
+    symbol: str
     in_flight: bool
     snapshots: int
     """How many had been read when it was admitted."""
@@ -63,7 +64,7 @@ class OwnOrders:
         self._owners = owners
         self._tasks = tasks
         self._all: dict[str, _Own] = {}
-        self._of: dict[str, dict[str, _Own]] = {}
+        self._open_counts: Counter[str] = Counter()
         self._snapshots = 0
         self._first_word = asyncio.Event()
 
@@ -72,19 +73,21 @@ class OwnOrders:
 
     def open_count(self, client: str) -> int:
         """How many orders of a client are open or in flight."""
-        return len(self._of.get(client, ()))
+        return self._open_counts[client]
 
     def of(self, client: str) -> list[OrderRef]:
         """Name a client's orders that are open or in flight, oldest first."""
-        return [own.ref for own in self._of.get(client, {}).values()]
+        return [_named(name, own) for name, own in self._all.items() if own.client == client]
 
     def settled(self, client: str) -> list[OrderRef]:
         """Name a client's orders that the venue is known to work, oldest first: those of `of` that may be canceled."""
-        return [own.ref for own in self._of.get(client, {}).values() if not own.in_flight]
+        return [_named(name, own) for name, own in self._all.items() if own.client == client and not own.in_flight]
 
     def known_open(self, symbol: str = "") -> list[OrderRef]:
         """Name the orders of a symbol, or of all, that were acknowledged and of which no end was told; oldest first."""
-        return [own.ref for own in self._all.values() if not own.in_flight and symbol in ("", own.ref.symbol)]
+        return [
+            _named(name, own) for name, own in self._all.items() if not own.in_flight and symbol in ("", own.symbol)
+        ]
 
     async def start(self) -> None:
         """Follow the exchange's orders from now on, and wait a little for its first word."""
@@ -108,7 +111,7 @@ class OwnOrders:
         To have asked in vain for an id is not enough: the order that has it is then somebody else's.
         """
         asked = set(client_order_ids)
-        own = asked & self._of.get(client, {}).keys()
+        own = {name for name in asked if (order := self._all.get(name)) is not None and order.client == client}
         owners = await self._owners(asked - own, absent=False)
         return own | {name for name, owner in owners.items() if owner == client}
 
@@ -116,10 +119,9 @@ class OwnOrders:
 
     def admit(self, client: str, request: OrderRequest) -> None:
         """Count an order that is about to be sent."""
-        ref = OrderRef(symbol=request.symbol, client_order_id=request.client_order_id)
-        known = self._all.get(request.client_order_id)
-        if known is None:
-            self._add(_Own(client, ref, in_flight=True, snapshots=self._snapshots))
+        name = request.client_order_id
+        if name not in self._all:
+            self._add(name, _Own(client, request.symbol, in_flight=True, snapshots=self._snapshots))
 
     def withdraw(self, client_order_id: str, owner: str = "") -> None:
         """Take back an order that was admitted but not sent; where its *owner* has it open from before, it stays."""
@@ -128,7 +130,7 @@ class OwnOrders:
             return
         self._drop(client_order_id)
         if owner and own.listed and not own.ended:
-            self._add(_Own(owner, own.ref, in_flight=False, snapshots=own.snapshots))
+            self._add(client_order_id, _Own(owner, own.symbol, in_flight=False, snapshots=own.snapshots))
 
     def settle(self, client_order_id: str, outcome: Order | ExchangeError) -> None:
         """Take in what became of an admitted order."""
@@ -138,7 +140,7 @@ class OwnOrders:
         if not isinstance(outcome, Order) or outcome.status.is_closed or own.ended:
             self._drop(client_order_id)
             return
-        own.in_flight = False
+        own.in_flight, own.told = False, None
         if own.snapshots != self._snapshots:
             # A gap in between may have swallowed its end; what the exchange holds open now tells.
             self._tasks.spawn("own-orders-again", self._read_snapshot(), shared=True)
@@ -205,7 +207,7 @@ class OwnOrders:
         told = self._compare(batch)
         for name, client in (await self._owners(told.keys() - self._all.keys())).items():
             if name not in self._all:
-                self._add(_Own(client, _ref(told[name]), in_flight=False, snapshots=self._snapshots))
+                self._add(name, _Own(client, told[name].symbol, in_flight=False, snapshots=self._snapshots))
         self._first_word.set()
 
     def _compare(self, batch: Batch[OrderUpdate]) -> dict[str, Order]:
@@ -220,17 +222,19 @@ class OwnOrders:
                 self._drop(name)
         return told
 
-    def _add(self, own: _Own) -> None:
-        name = own.ref.client_order_id
-        self._all[name] = own
-        self._of.setdefault(own.client, {})[name] = own
+    def _add(self, client_order_id: str, own: _Own) -> None:
+        self._all[client_order_id] = own
+        self._open_counts[own.client] += 1
 
     def _drop(self, client_order_id: str) -> None:
         own = self._all.pop(client_order_id)
-        mine = self._of[own.client]
-        del mine[client_order_id]
-        if not mine:
-            del self._of[own.client]
+        self._open_counts[own.client] -= 1
+        if not self._open_counts[own.client]:
+            del self._open_counts[own.client]
+
+
+def _named(client_order_id: str, own: _Own) -> OrderRef:
+    return OrderRef(symbol=own.symbol, client_order_id=client_order_id)
 
 
 def _ref(order: Order) -> OrderRef:

@@ -182,6 +182,10 @@ def merge(known: Order, told: Order) -> Order:
     current = told if newer and not known.status.is_closed else known
     return replace(
         current,
+        # An open order is told again with every comparison: what is equal is kept once, and the repetition let go.
+        symbol=known.symbol,
+        quantity=known.quantity if known.quantity == current.quantity else current.quantity,
+        price=known.price if known.price == current.price else current.price,
         client_order_id=known.client_order_id or told.client_order_id,
         order_id=known.order_id or told.order_id,
         status=status,
