@@ -135,8 +135,8 @@ async def test_a_mute_private_stream_is_told_for_as_long_as_it_is_mute(running: 
     async with running.client() as client:
         running.fault(kind="mute", channel=channel)
         trading = asyncio.create_task(_trade(client))
-        await running.loses_readiness("private_stream", "silent for")
-        await running.loses_readiness("private_stream", "replaced, and not heard from since")
+        await running.loses_readiness("private_stream", "no update for")
+        await running.loses_readiness("private_stream", "replaced, and no update since")
         running.simulator.faults.clear()
         await running.recovers()
         trading.cancel()
@@ -157,13 +157,13 @@ async def test_a_private_stream_that_can_not_be_connected_is_told_until_it_can(r
 async def test_a_comparison_that_never_comes_leaves_a_silent_stream_unvouched_for(
     running: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """F31: neither data nor a comparison."""
+    """F31: neither data nor a reconciliation."""
 
     async def hangs(**_arguments: Any) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(running.exchange._account_state, "reconcile", hangs)
-    await running.loses_readiness("private_stream", "neither data nor a comparison")
+    await running.loses_readiness("private_stream", "no data and no reconciliation")
 
 
 async def test_a_quiet_account_and_a_quiet_market_are_healthy() -> None:
@@ -234,7 +234,7 @@ async def _mute(venue: str, topic: str, name: str) -> None:
 
         await eventually(tells)
         running.fault(kind="mute", channel=topic)
-        await running.loses_readiness(f"market_data:{name}", "while the venue knows newer data")
+        await running.loses_readiness(f"market_data:{name}", "while the venue has newer data")
         assert await comes(watch, NOT_SERVING)
         assert ((await running.channel(name)).data_age_ms or 0) > 2_000
         before = _opened(running)

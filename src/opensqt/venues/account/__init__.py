@@ -1,1 +1,1 @@
-"""The account's state: private stream, orders, fills, positions, acknowledgements."""
+"""The account at a venue: order entry, orders, fills, positions, the balance, and the account stream."""

@@ -1,4 +1,4 @@
-"""Waits for the private stream's word on an order, where the venue's reply only says that it took the request."""
+"""Acknowledgements by the account stream, for venues whose response only says that a request was received."""
 
 from __future__ import annotations
 
@@ -14,50 +14,53 @@ _Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PendingAck:
-    """A promise of the stream's next word on one order."""
+    """The next update of one order, which the account stream will publish."""
 
     future: asyncio.Future[Order]
     closed: bool
-    """Whether only a word that closes the order will do."""
+    """Whether only an update that closes the order counts."""
 
     @property
     def order(self) -> Order | None:
-        """What was told, or None so far."""
+        """The order as the stream published it, or None so far."""
         return self.future.result() if self.future.done() else None
 
 
 class PendingAcks:
-    """Those who wait, by the id that they named the order with."""
+    """Pending acknowledgements, by the id that the request named its order with."""
 
     def __init__(self) -> None:
-        self._waiting: dict[_Key, list[PendingAck]] = {}
+        self._pending: dict[_Key, list[PendingAck]] = {}
 
     @contextmanager
     def expect(self, ref: OrderRef, *, closed: bool = False) -> Iterator[PendingAck]:
-        """Listen from before the request is sent, as the stream may be ahead of the reply."""
+        """Register an acknowledgement while the block runs.
+
+        Enter the block before the request is sent: the stream may be quicker than the response.
+        """
         key = _key(ref.symbol, ref.client_order_id, ref.order_id)
         ack = PendingAck(asyncio.get_running_loop().create_future(), closed)
-        self._waiting.setdefault(key, []).append(ack)
+        self._pending.setdefault(key, []).append(ack)
         try:
             yield ack
         finally:
-            self._waiting[key].remove(ack)
-            if not self._waiting[key]:
-                del self._waiting[key]
+            self._pending[key].remove(ack)
+            if not self._pending[key]:
+                del self._pending[key]
 
     def resolve(self, order: Order) -> None:
-        """Take in what the stream told."""
+        """Resolve the acknowledgements that wait for an update of *order*."""
         for key in (_key(order.symbol, order.client_order_id, ""), _key(order.symbol, "", order.order_id)):
-            for ack in self._waiting.get(key, ()):
+            for ack in self._pending.get(key, ()):
                 if not ack.future.done() and (order.status.is_closed or not ack.closed):
                     ack.future.set_result(order)
 
 
-async def wait_for_acks(acks: Iterable[PendingAck], within_s: float) -> None:
-    """Wait until all were told, or the time is over."""
+async def wait_for_acks(acks: Iterable[PendingAck], timeout_s: float) -> None:
+    """Wait until all acknowledgements are resolved, at most *timeout_s* seconds."""
     futures = [ack.future for ack in acks]
     if futures:
-        await asyncio.wait(futures, timeout=within_s)
+        await asyncio.wait(futures, timeout=timeout_s)
 
 
 def _key(symbol: str, client_order_id: str, order_id: str) -> _Key:

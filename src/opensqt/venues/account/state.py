@@ -1,4 +1,4 @@
-"""Keeps orders, fills, positions and the account true: what the private stream tells, checked against queries."""
+"""The account's state: orders, fills, positions and the balance, from the account stream and verified by queries."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ _OVERLAP_MS = 300_000
 """How far trade queries reach back behind the last one; repeated fills count once."""
 _ALL_TRADES_EVERY_S = 60.0
 _EARLY_FILLS_KEPT = 1_000
-"""Orders; the fills of one that is never told are found by query."""
+"""Number of orders whose early fills are kept. A query finds those that were dropped."""
 _QUERY_STALENESS_NS = 2_000_000_000
+"""How old the response to a query may be at most."""
 PositionKey = tuple[str, PositionSide]
 
 
 class AccountState:
-    """What is known of the account, and the feeds that tell it.
+    """The state of the account, and the feeds that publish it.
 
     Args:
-        venue: Who to ask.
+        venue: Sends the queries.
     """
 
     def __init__(self, venue: Venue) -> None:
@@ -52,21 +53,21 @@ class AccountState:
         self._positions: dict[PositionKey, Position] = {}
         self._updated_by_stream: set[PositionKey] = set()
         self._account: Account | None = None
-        self._begun_ms: dict[str, int] = {}
+        self._counts_since_ms: dict[str, int] = {}
         self._watermarks: dict[str, int] = {}
         self._early_fills: dict[tuple[str, str], list[Fill]] = {}
         self._querying = asyncio.Lock()
         self._all_trades_at_s = 0.0
         self.missed_updates: Counter[str] = Counter()
-        """How often a comparison told what the stream's channel had not: `orders`, `positions`."""
+        """Number of changes that a reconciliation found and the stream had not published: `orders`, `positions`."""
 
     def apply_order(self, order: Order, fill: Fill | None = None) -> bool:
-        """Take in an order's state, publish what is new of it, and say whether anything was."""
+        """Apply the state of an order, publish what changed, and return whether anything did."""
         update = self.tracker.apply(order, fill)
         if order.symbol not in self.symbols:
             self.symbols[order.symbol] = None
             # Fills of this symbol from before now are history unless their order is known.
-            self._begin_symbol(order.symbol, order.event_time_ms - 1)
+            self._count_fills_since(order.symbol, order.event_time_ms - 1)
         if update is not None:
             self.orders.publish((update,))
         for early in self._early_fills.pop((order.symbol, order.order_id), ()):
@@ -74,20 +75,20 @@ class AccountState:
         return update is not None
 
     def apply_fill(self, fill: Fill) -> None:
-        """Take in a fill that a stream told by itself; one that is ahead of its order waits for it."""
+        """Apply a fill that the stream sent without its order. A fill that is ahead of its order is kept for it."""
         order = self.tracker.find(OrderRef(symbol=fill.symbol, order_id=fill.order_id))
         if order is None:
             self._early_fills.setdefault((fill.symbol, fill.order_id), []).append(fill)
             if len(self._early_fills) > _EARLY_FILLS_KEPT:
                 del self._early_fills[next(iter(self._early_fills))]
             return
-        # Not every venue's trade stream says which position it was; its order does.
+        # Not every venue's trade stream names the position side; the order does.
         update = self.tracker.apply_fill(replace(fill, position_side=order.position_side))
         if update is not None:
             self.orders.publish((update,))
 
     def apply_position(self, position: Position) -> None:
-        """Take in a streamed position."""
+        """Apply a streamed position."""
         key = (position.symbol, position.position_side)
         known = self._positions.get(key)
         if known is not None and position.event_time_ms < known.event_time_ms:
@@ -97,7 +98,7 @@ class AccountState:
         self._set_position(key, position)
 
     def apply_balance(self, change: BalanceChange) -> None:
-        """Take in a streamed wallet balance; a query tells what is available of it."""
+        """Apply a streamed wallet balance. A query finds how much of it is available."""
         known = self._account
         if known is None or change.event_time_ms < known.event_time_ms:
             return
@@ -111,14 +112,17 @@ class AccountState:
         )
 
     async def load(self) -> None:
-        """Take the first inventory; again if it failed, with the private stream connected and its frames held back."""
+        """Load the first snapshot. It can run again after a failure.
+
+        The account stream must be connected, and its events held back until this is done.
+        """
         for order in await self._venue.open_orders():
             self.symbols.setdefault(order.symbol)
         # History first, orders after: a fill between the two is in the orders' baseline.
         for symbol in list(self.symbols):
             history = await self._venue.fills(symbol, 0)
             self.tracker.skip_fills(history)
-            self._begin_symbol(symbol, _newest_ms(history))
+            self._count_fills_since(symbol, _newest_ms(history))
         for order in await self._venue.open_orders():
             self.symbols.setdefault(order.symbol)
             self.tracker.adopt(order)
@@ -131,42 +135,46 @@ class AccountState:
         """Compare with the venue and publish what was missed. A failed query changes nothing.
 
         Args:
-            full: After a reconnect: ask for the trades of every symbol, not only where something is missing.
+            full: Query the trades of every symbol, not only where something is missing. Used after a reconnect.
         """
         async with self._querying:
             if time.monotonic() - self._all_trades_at_s > _ALL_TRADES_EVERY_S:
                 full = True
-            told = await self._query_orders(everywhere=full)
+            orders = await self._query_orders(all_symbols=full)
             moved = await self.refresh_positions()
             self.missed_updates["positions"] += len(moved)
-            missing = {order.symbol for order in told if self.tracker.unexplained(order)}
+            missing = {order.symbol for order in orders if self.tracker.misses_fills(order)}
             missing |= moved | {order.symbol for order in self.tracker.incomplete()}
             for symbol in list(self.symbols) if full else sorted(missing):
                 await self._query_fills(symbol)
             if full:
                 self._all_trades_at_s = time.monotonic()
-            for order in told:
+            for order in orders:
                 self.missed_updates["orders"] += self.apply_order(order)
             await self.refresh_account()
 
     async def refresh_account(self) -> None:
-        """Ask for the balance and publish it when it changed."""
+        """Query the balance and publish it if it changed."""
         self._set_account(await self._venue.account())
 
     async def refresh_positions(self) -> set[str]:
-        """Ask for the positions, publish those that changed, and answer the symbols where one did unseen."""
+        """Query the positions and publish those that changed.
+
+        Returns:
+            The symbols of positions that had changed without an event of the stream.
+        """
         self._updated_by_stream.clear()
-        told = {(p.symbol, p.position_side): p for p in await self._venue.positions()}
+        found = {(p.symbol, p.position_side): p for p in await self._venue.positions()}
         for key, known in self._positions.items():
-            if key not in told and not known.is_flat:
-                told[key] = flat(known.symbol, known.position_side)
+            if key not in found and not known.is_flat:
+                found[key] = flat(known.symbol, known.position_side)
         for symbol in self.symbols:
             for side in sides(self._venue.position_mode):
-                told.setdefault((symbol, side), flat(symbol, side))
+                found.setdefault((symbol, side), flat(symbol, side))
         moved = set()
-        for key, position in told.items():
+        for key, position in found.items():
             before = self._positions.get(key)
-            # What the stream told while we asked, or just before, is newer than the answer.
+            # What the stream published during the query, or just before it, is newer than the response.
             if key in self._updated_by_stream or (before is not None and _is_older(position, before)):
                 continue
             self.symbols.setdefault(position.symbol)
@@ -175,76 +183,76 @@ class AccountState:
             self._set_position(key, position)
         return moved
 
-    async def _query_orders(self, *, everywhere: bool) -> list[Order]:
-        """Ask for the open orders, and one by one for those that were open and are not among them."""
+    async def query_fills(self, symbol: str) -> None:
+        """Query the trades of a symbol because its stream announced new ones. They count as no lost frame."""
+        async with self._querying:
+            if symbol not in self._counts_since_ms:
+                return
+            missed = self.missed_updates["orders"]
+            try:
+                await self._query_fills(symbol)
+            finally:
+                self.missed_updates["orders"] = missed
+
+    async def _query_orders(self, *, all_symbols: bool) -> list[Order]:
+        """Query the open orders, and one by one those that were open and are not among them."""
         known = self.tracker.open_orders()
         queried_ns = time.time_ns()
-        told: list[Order] = []
-        if everywhere or not self.symbols:
-            told += await self._venue.open_orders()
+        found: list[Order] = []
+        if all_symbols or not self.symbols:
+            found += await self._venue.open_orders()
         else:
             for symbol in list(self.symbols):
-                told += await self._venue.open_orders(symbol)
-        listed = {(order.symbol, order.order_id) for order in told}
+                found += await self._venue.open_orders(symbol)
+        listed = {(order.symbol, order.order_id) for order in found}
         for order in known:
             if (order.symbol, order.order_id) in listed:
                 continue
             now = self.tracker.find(_ref(order))
             if now is None or now.status.is_closed:
                 continue
-            told += await self._query_order(now, queried_ns)
-        return told
+            found += await self._query_order(now, queried_ns)
+        return found
 
     async def _query_order(self, order: Order, queried_ns: int) -> list[Order]:
         try:
             return [await self._venue.order(_ref(order))]
         except OrderNotFound:
-            # The venue's queries may lag behind its acceptance: absence proves nothing on a young order.
+            # Queries may be stale: they may not show an accepted order yet, so absence proves nothing on a young one.
             if queried_ns - order.received_ns < self._venue.settings.visibility_margin_s * 2e9:
                 return []
-            _log.warning("the venue knows an open order no more", symbol=order.symbol, order_id=order.order_id)
-            return [replace(order, status=OrderStatus.CANCELED, reason="the venue knows it no more")]
-
-    async def query_fills(self, symbol: str) -> None:
-        """Ask for a symbol's trades because its stream said that there are new ones: no sign of a lost frame."""
-        async with self._querying:
-            if symbol not in self._begun_ms:
-                return
-            missed_updates = self.missed_updates["orders"]
-            try:
-                await self._query_fills(symbol)
-            finally:
-                self.missed_updates["orders"] = missed_updates
+            _log.warning("the venue no longer knows an open order", symbol=order.symbol, order_id=order.order_id)
+            return [replace(order, status=OrderStatus.CANCELED, reason="the venue no longer knows the order")]
 
     async def _query_fills(self, symbol: str) -> None:
-        """Ask for the trades since the watermark, less an overlap, and publish those not seen."""
+        """Query the trades since the watermark, less an overlap, and publish those that were not counted."""
         watermark = self._watermarks.get(symbol, 0)
         oldest = min((o.event_time_ms for o in self.tracker.incomplete() if o.symbol == symbol), default=watermark)
         fills = await self._venue.fills(symbol, max(min(watermark, oldest) - _OVERLAP_MS, 0))
         if symbol not in self._watermarks:
-            self._begin_symbol(symbol, _newest_ms(fills))
+            self._count_fills_since(symbol, _newest_ms(fills))
         for fill in fills:
             if not self.tracker.has_fill(symbol, fill.trade_id):
                 await self._apply_queried_fill(fill)
         self._watermarks[symbol] = max(watermark, _newest_ms(fills))
 
     async def _apply_queried_fill(self, fill: Fill) -> None:
-        """Take in a fill that only a query told; of an order never heard of, unless it is from before our time."""
+        """Apply a fill that only a query found. If its order is not known and it is not history, query the order."""
         ref = OrderRef(symbol=fill.symbol, order_id=fill.order_id)
         if self.tracker.find(ref) is not None:
             update = self.tracker.apply_fill(fill)
-            # An order from before our time may be known because somebody asked for it; its fills were told then.
-            if update is not None and fill.event_time_ms >= self._begun_ms[fill.symbol]:
+            # An order from before the start may be known because a client queried it; its fills were published then.
+            if update is not None and fill.event_time_ms >= self._counts_since_ms[fill.symbol]:
                 self.missed_updates["orders"] += 1
                 self.orders.publish((update,))
-        elif fill.event_time_ms <= self._begun_ms[fill.symbol]:
+        elif fill.event_time_ms <= self._counts_since_ms[fill.symbol]:
             self.tracker.skip_fills([fill])
         else:
             self.missed_updates["orders"] += self.apply_order(await self._venue.order(ref), fill)
 
-    def _begin_symbol(self, symbol: str, event_time_ms: int) -> None:
-        """Count the fills of a symbol from a venue time on."""
-        self._begun_ms[symbol] = self._watermarks[symbol] = max(event_time_ms, 0)
+    def _count_fills_since(self, symbol: str, event_time_ms: int) -> None:
+        """Count the fills of a symbol from this venue time on."""
+        self._counts_since_ms[symbol] = self._watermarks[symbol] = max(event_time_ms, 0)
 
     def _set_position(self, key: PositionKey, position: Position) -> None:
         known = self._positions.get(key)
@@ -271,12 +279,12 @@ class AccountState:
 
 
 def sides(mode: PositionMode) -> Iterable[PositionSide]:
-    """The position sides that exist in a mode."""
+    """Return the position sides of a position mode."""
     return (PositionSide.BOTH,) if mode is PositionMode.ONE_WAY else (PositionSide.LONG, PositionSide.SHORT)
 
 
 def flat(symbol: str, side: PositionSide) -> Position:
-    """A position that holds nothing, told as such."""
+    """Return an explicit flat position."""
     return Position(
         symbol=symbol,
         quantity=Decimal(0),
@@ -286,13 +294,16 @@ def flat(symbol: str, side: PositionSide) -> Position:
     )
 
 
-def _is_older(told: Position, known: Position) -> bool:
-    """Whether an answer is behind what is known: queries may lag, and a position left out of one has no time."""
-    if told.quantity == known.quantity:
+def _is_older(queried: Position, known: Position) -> bool:
+    """Return whether a response is older than the known position.
+
+    Queries may be stale. A position that a response left out has no event time.
+    """
+    if queried.quantity == known.quantity:
         return False
-    if told.event_time_ms:
-        return told.event_time_ms < known.event_time_ms
-    return told.received_ns - known.received_ns < _QUERY_STALENESS_NS
+    if queried.event_time_ms:
+        return queried.event_time_ms < known.event_time_ms
+    return queried.received_ns - known.received_ns < _QUERY_STALENESS_NS
 
 
 def _newest_ms(fills: list[Fill]) -> int:

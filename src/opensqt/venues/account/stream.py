@@ -1,4 +1,4 @@
-"""The account's stream: connected, checked against queries, and replaced when it falls silent."""
+"""The account stream: kept connected, verified by queries, and replaced when an update is overdue."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ _log = get_logger("venue")
 _CHECK = "private_stream"
 _ORDERS, _POSITIONS, _ACCOUNT = _CHANNELS = ("orders", "positions", "account")
 _REFUSAL_COUNTS_S = 60.0
-"""Seconds after which a refused order no longer says that the key may not trade: only the next one could tell."""
+"""Seconds after which a refused order no longer means that the key may not trade. Only the next order could show it."""
 _START_TIMEOUTS = 3
-"""How many request timeouts the first connection may take."""
+"""Number of request timeouts that the first connection may take."""
 _RETRY_S = 0.5
 _ACCOUNT_EVERY_S = 1.0
 
 
 class AccountStream:
-    """Keeps the books true.
+    """Keeps the account's state true.
 
     Args:
-        venue: Subscribes and answers.
-        client: The tapped ccxt client, to give a connection up.
-        books: What the stream and the queries are told to.
-        health: Where `private_stream` is told.
+        venue: Subscribes and sends the queries.
+        client: The ccxt client, to abort a connection.
+        state: Receives the events of the stream and reconciles with queries.
+        health: Receives the check `private_stream`.
         tasks: Owns the loops.
     """
 
@@ -61,23 +61,23 @@ class AccountStream:
         self._ready = False
         self._connected = asyncio.Event()
         self._resync = asyncio.Event()
-        self._balance_moved = asyncio.Event()
+        self._balance_changed = asyncio.Event()
         self._fills_pending: asyncio.Queue[str] = asyncio.Queue()
         self._buffered: list[Event] | None = []
-        """Frames that came before the first inventory; None after it."""
+        """Events that arrived before the first snapshot; None after it."""
         self._last_event_s: dict[str, float] = {}
-        """When each channel last told anything."""
+        """Time of the last event of each channel."""
         self._overdue_since_s: dict[str, float] = {}
-        """Since when a channel owes what the venue has answered already."""
+        """Time since which a channel has not published what a response of the venue reported already."""
         self._verified_s = time.monotonic()
-        """When data came, or a comparison with the venue was made."""
+        """Time of the last event or reconciliation."""
         self._unverified_reason = ""
-        """Why the connection before this one was replaced, if for silence, until this one proves better."""
+        """Why the previous connection was replaced, if an update was overdue, until this one proves better."""
         self._subscription = Subscription(_CHECK, self._watch, on_lost=self._on_disconnected)
         health.add_probe(_CHECK, self._stale_reason)
 
     async def start(self) -> None:
-        """Connect, take the first inventory, and keep it true from then on.
+        """Connect, load the first snapshot, and keep the state true from then on.
 
         Raises:
             Unreachable: The stream could not be connected in time.
@@ -88,7 +88,7 @@ class AccountStream:
             async with asyncio.timeout(self._venue.settings.request_timeout_s * _START_TIMEOUTS):
                 await self._connected.wait()
         except TimeoutError:
-            raise Unreachable(f"the private stream of {self._venue.name} could not be connected") from None
+            raise Unreachable(f"the account stream of {self._venue.name} could not be connected") from None
         await retry_start_step(self._state.load)
         buffered, self._buffered = self._buffered or [], None
         for event in buffered:
@@ -102,12 +102,12 @@ class AccountStream:
         self._tasks.start("fills", self._query_fills())
 
     async def _watch(self) -> None:
-        # Without the stream nobody learns what became of a cancel: what connecting asks waits behind no query.
+        # Without the stream no cancel is confirmed, so the requests of the connection must not wait behind queries.
         with in_lane(Lane.CANCEL):
             await self._venue.watch_private()
 
     def on_connected(self, socket: Any) -> None:
-        """Take note of a new connection, if it is the account's."""
+        """Use a new connection, if it is the account's."""
         if not self._venue.is_private(socket.url):
             return
         self._socket = socket
@@ -117,7 +117,7 @@ class AccountStream:
             self._on_subscribed()
 
     def handle(self, event: Event, socket: Any) -> None:
-        """Take in a streamed event."""
+        """Handle an event of the stream."""
         channel = _channel_of(event)
         self._verified_s = time.monotonic()
         if channel:
@@ -125,7 +125,7 @@ class AccountStream:
             self._unverified_reason = ""
             self._overdue_since_s.pop(channel, None)
         if isinstance(event, StreamExpired):
-            # A second notice of the same end comes over a connection that is already given up.
+            # A second notice of the same end arrives over a connection that was aborted already.
             if socket is self._socket:
                 self._replace("its key expired")
         elif isinstance(event, StreamReady):
@@ -137,17 +137,22 @@ class AccountStream:
             self._apply(event)
 
     def expect(self, channel: str = _ORDERS, since_s: float | None = None) -> None:
-        """Say that the venue has answered what this channel must tell too, unless it told anything since then."""
+        """Expect an event on a channel, because a response reported a change that the channel must publish too.
+
+        Args:
+            channel: The channel.
+            since_s: Monotonic time of the change. Any event since then satisfies the expectation.
+        """
         now_s = time.monotonic()
         if self._last_event_s.get(channel, -inf) <= (now_s if since_s is None else since_s):
             self._overdue_since_s.setdefault(channel, now_s)
 
     def reconnect(self) -> None:
-        """Sign in with the key that is in use now, and look for what was missed meanwhile."""
-        self._replace("logs in with another key")
+        """Connect again with the key that is in use now, and reconcile afterwards."""
+        self._replace("reconnecting with another key")
 
     def channels(self) -> list[Channel]:
-        """Tell of each channel whether it is connected, and how old the last it told is."""
+        """Return whether each channel is connected, and the age of its last event."""
         now_s = time.monotonic()
         return [
             Channel(
@@ -159,7 +164,7 @@ class AccountStream:
         ]
 
     def _on_subscribed(self) -> None:
-        """Count on the connection from now on, and look for what was missed before."""
+        """Rely on the connection from now on, and reconcile what was missed before."""
         self._ready = True
         self._subscription.reset_backoff()
         self._connected.set()
@@ -176,12 +181,12 @@ class AccountStream:
             self._state.apply_position(event)
         elif isinstance(event, BalanceChange):
             self._state.apply_balance(event)
-            self._balance_moved.set()
+            self._balance_changed.set()
         elif isinstance(event, LeverageChange):
             self._venue.leverages[event.symbol] = event.leverage
 
     def _replace(self, reason: str) -> None:
-        """Give the connection up; the upstream makes a new one, and the resync after it finds what was missed."""
+        """Abort the connection. The subscription makes a new one, and the resync after it finds what was missed."""
         socket, self._socket = self._socket, None
         self._ready = False
         self._overdue_since_s.clear()
@@ -195,41 +200,37 @@ class AccountStream:
         self._health.set(_CHECK, False, reason)
 
     async def _reconcile(self) -> None:
-        """Compare with the venue after each reconnect, and every few seconds for what one lost frame hid."""
+        """Reconcile after each reconnect, and every few seconds, as a single frame may be lost unnoticed."""
         settings = self._venue.settings
-        wait_s = settings.reconcile_interval_s
+        delay_s = settings.reconcile_interval_s
         while True:
             try:
-                async with asyncio.timeout(wait_s):
+                async with asyncio.timeout(delay_s):
                     await self._resync.wait()
             except TimeoutError:
                 self._replace_if_overdue()
             after_reconnect = self._resync.is_set()
             self._resync.clear()
-            # What is compared while there is no stream, or as it comes back, says nothing about the stream.
+            # A reconciliation without a stream, or as the stream reconnects, says nothing about the stream.
             verifies_stream = self._ready and not after_reconnect
             known, queried_s = dict(self._state.missed_updates), time.monotonic()
             try:
                 await self._state.reconcile(full=after_reconnect)
             except QUERY_ERRORS as error:
-                _log.warning("could not compare with the venue", error=redact(repr(error)))
-                wait_s = max(_RETRY_S, getattr(error, "retry_after_s", None) or 0)
+                _log.warning("reconciliation failed", error=redact(repr(error)))
+                delay_s = max(_RETRY_S, getattr(error, "retry_after_s", None) or 0)
                 if after_reconnect:
-                    await asyncio.sleep(wait_s)
+                    await asyncio.sleep(delay_s)
                     self._resync.set()
                 continue
-            wait_s = settings.reconcile_interval_s
+            delay_s = settings.reconcile_interval_s
             self._after_reconcile(known, queried_s, verifies_stream=verifies_stream)
 
     def _after_reconcile(self, known: Mapping[str, int], queried_s: float, *, verifies_stream: bool) -> None:
-        """Judge the stream by what a comparison found that it had not told."""
+        """Update the stream's health by what a reconciliation found that the stream had not published."""
         self._verified_s = time.monotonic()
         self._clear_credentials_check()
-        late = [
-            channel
-            for channel, missed_updates in self._state.missed_updates.items()
-            if missed_updates != known.get(channel, 0)
-        ]
+        late = [channel for channel, missed in self._state.missed_updates.items() if missed != known.get(channel, 0)]
         if verifies_stream:
             for channel in late:
                 self.expect(channel, queried_s)
@@ -239,47 +240,47 @@ class AccountStream:
             self._health.set(_CHECK, not self._unverified_reason, self._unverified_reason)
 
     def _clear_credentials_check(self) -> None:
-        """Take the credentials for good again: a comparison is signed, though it proves no right to trade."""
+        """Set the credentials check to ok, because queries are signed. They do not prove the right to trade."""
         if time.monotonic() - self._venue.rest.change_refused_s > _REFUSAL_COUNTS_S:
             self._health.set("credentials", True)
 
     def _stale_reason(self) -> str:
-        """Say why the stream is not known to be fresh."""
+        """Return why the stream is not known to be fresh; empty while it is."""
         settings, now_s = self._venue.settings, time.monotonic()
         if self._ready and (overdue := self._overdue()):
             return overdue
         age_s = now_s - self._verified_s
         if age_s <= max(settings.stale_after_s, 2 * settings.reconcile_interval_s):
             return ""
-        return f"neither data nor a comparison with the venue for {age_s:.0f} s"
+        return f"no data and no reconciliation for {age_s:.0f} s"
 
     def _replace_if_overdue(self) -> None:
-        """Replace a stream that was silent since the venue answered something that it should have told."""
+        """Replace a connection that has not published what a response of the venue reported."""
         if overdue := self._overdue():
-            self._unverified_reason = f"replaced, and not heard from since: {overdue}"
+            self._unverified_reason = f"replaced, and no update since: {overdue}"
             self._replace(overdue)
 
     def _overdue(self) -> str:
-        """Say what a channel should have told by now; empty when there is nothing."""
+        """Return which channel has an overdue update, and for how long; empty when none has."""
         now_s, stale_after_s = time.monotonic(), self._venue.settings.stale_after_s
         for channel, since_s in self._overdue_since_s.items():
             if now_s - since_s > stale_after_s:
-                return f"{channel}: silent for {now_s - since_s:.0f} s while there was something to tell"
+                return f"{channel}: no update for {now_s - since_s:.0f} s though the venue reported a change"
         return ""
 
     async def _refresh_balance(self) -> None:
-        """Ask what is available after the balance moved, at most once a second."""
+        """Query the available balance after the balance changed, at most once a second."""
         while True:
-            await self._balance_moved.wait()
-            self._balance_moved.clear()
+            await self._balance_changed.wait()
+            self._balance_changed.clear()
             try:
                 await self._state.refresh_account()
             except QUERY_ERRORS as error:
-                _log.warning("could not ask for the balance", error=redact(str(error)))
+                _log.warning("balance query failed", error=redact(str(error)))
             await asyncio.sleep(_ACCOUNT_EVERY_S)
 
     async def _query_fills(self) -> None:
-        """Ask for the fills that the stream tells in part only; what fails here is left to the reconciliation."""
+        """Query the fills that the stream reports only in part. The reconciliation repairs what fails here."""
         while True:
             symbols = {await self._fills_pending.get()}
             while not self._fills_pending.empty():
@@ -288,22 +289,22 @@ class AccountStream:
                 try:
                     await self._state.query_fills(symbol)
                 except QUERY_ERRORS as error:
-                    _log.warning("could not ask for fills", symbol=symbol, error=redact(repr(error)))
+                    _log.warning("fills query failed", symbol=symbol, error=redact(repr(error)))
 
     async def _renew_key(self) -> None:
-        """Keep the stream's key alive; one that the venue does not know any more is replaced with the connection."""
+        """Keep the stream's key alive. If the venue no longer knows the key, replace the connection and the key."""
         while True:
             await asyncio.sleep(self._venue.settings.key_renewal_s)
             try:
                 await self._venue.renew_key()
             except Unreachable as error:
-                _log.warning("could not renew the private stream's key", error=redact(str(error)))
+                _log.warning("could not renew the account stream's key", error=redact(str(error)))
             except ExchangeError as error:
                 self._replace(f"its key could not be renewed: {redact(str(error))}")
 
 
 def _channel_of(event: Event) -> str:
-    """Name the channel that an event came over; empty for what is said of the connection itself."""
+    """Return the channel of an event; empty for an event about the connection itself."""
     if isinstance(event, OrderUpdate | Fill | FillsPending):
         return _ORDERS
     if isinstance(event, Position):

@@ -1,7 +1,6 @@
-"""Merges what streams and queries tell of our orders and fills, in whatever order and however often they tell it.
+"""Merges the order and fill reports of streams and queries, which arrive in any order and any number of times.
 
-Pure: no I/O, no clock. A later word never undoes an earlier one, filled quantities only grow, and a fill
-counts once.
+Pure: no I/O, no clock. A late report never undoes a newer one, filled quantities only grow, and a fill counts once.
 """
 
 from __future__ import annotations
@@ -14,28 +13,28 @@ from opensqt.model.content import without_times
 from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, OrderUpdate
 
 _ZERO = Decimal(0)
-_told = without_times(Order)
+_without_times = without_times(Order)
 
 
 @dataclass(slots=True)
 class _Entry:
     order: Order
     baseline: Decimal = _ZERO
-    """Base coins filled before our time."""
+    """Base coins that were filled before the adapter started to count."""
     baseline_ms: int = 0
-    """The venue's time of that state: what was filled until then is in the baseline."""
+    """The venue's time of the baseline: fills until then are included in it."""
     counted: Decimal = _ZERO
-    """Base coins of the baseline and of the fills seen, as against what the venue says was filled."""
+    """Base coins of the baseline and of the counted fills; less than the filled quantity where fills are missing."""
     paid: Decimal = _ZERO
-    """Quote value of the fills seen."""
+    """Quote value of the counted fills."""
 
 
 class OrderTracker:
-    """What is known of the account's orders.
+    """The known orders of the account.
 
     Args:
-        closed_limit: Closed orders remembered, so that a late word of one can't bring it back.
-        fill_limit: Trade ids remembered; must cover the overlap of two trade queries.
+        closed_limit: Number of closed orders to remember, so that a late report can't reopen one.
+        fill_limit: Number of trade ids to remember; must include the overlap of two trade queries.
     """
 
     def __init__(self, *, closed_limit: int = 10_000, fill_limit: int = 100_000) -> None:
@@ -48,7 +47,7 @@ class OrderTracker:
         self._incomplete: set[tuple[str, str]] = set()
 
     def find(self, ref: OrderRef) -> Order | None:
-        """Answer what is known of an order, or None."""
+        """Return the known state of an order, or None."""
         key = (ref.symbol, ref.order_id)
         if ref.client_order_id:
             key = self._by_client.get((ref.symbol, ref.client_order_id), ("", ""))
@@ -56,25 +55,25 @@ class OrderTracker:
         return entry.order if entry else None
 
     def open_orders(self, symbol: str = "") -> list[Order]:
-        """The orders that the venue is known to work, oldest first."""
+        """Return the open orders, oldest first; of one symbol or of all."""
         return [entry.order for entry in self._open.values() if symbol in ("", entry.order.symbol)]
 
     def incomplete(self) -> list[Order]:
-        """The orders that were filled further than the fills seen explain: fills were missed."""
+        """Return the orders with a larger filled quantity than their counted fills: fills are missing."""
         return [(self._open.get(key) or self._closed[key]).order for key in self._incomplete]
 
-    def unexplained(self, told: Order) -> bool:
-        """Whether *told* says that more was filled than the fills seen explain."""
-        key = (told.symbol, told.order_id)
+    def misses_fills(self, reported: Order) -> bool:
+        """Return whether *reported* has a larger filled quantity than the counted fills of its order."""
+        key = (reported.symbol, reported.order_id)
         entry = self._open.get(key) or self._closed.get(key)
-        return told.filled_quantity > (entry.counted if entry else _ZERO)
+        return reported.filled_quantity > (entry.counted if entry else _ZERO)
 
     def has_fill(self, symbol: str, trade_id: str) -> bool:
-        """Whether the fill was counted."""
+        """Return whether a fill was counted."""
         return (symbol, trade_id) in self._fills
 
     def adopt(self, order: Order) -> None:
-        """Take in an order from before our time: what it was filled until now does not count."""
+        """Apply an order from before the start. What was filled until now does not count."""
         self.apply(order)
         entry = self._open.get((order.symbol, order.order_id))
         if entry is not None:
@@ -84,10 +83,10 @@ class OrderTracker:
             self._incomplete.discard((order.symbol, order.order_id))
 
     def apply(self, order: Order, fill: Fill | None = None) -> OrderUpdate | None:
-        """Take in a state of an order, and the fill that came with it.
+        """Apply a reported state of an order, and the fill that came with it.
 
         Returns:
-            What is new, or None when nothing is.
+            The update to publish, or None when nothing changed.
         """
         key = (order.symbol, order.order_id)
         entry = self._open.get(key) or self._closed.get(key)
@@ -101,19 +100,19 @@ class OrderTracker:
             self._remember(fill)
         entry.order = _normal(order if known is None else merge(known, order))
         counted = self._count(entry, fill)
-        self._file(key, entry)
+        self._store(key, entry)
         if known is not None and not _differs(known, entry.order) and counted is None:
             return None
         return OrderUpdate(order=entry.order, fill=counted)
 
     def apply_fill(self, fill: Fill) -> OrderUpdate | None:
-        """Take in a fill that a query told.
+        """Apply a fill that came without its order.
 
         Returns:
-            What is new, or None when the fill was counted before.
+            The update to publish, or None when the fill was counted before.
 
         Raises:
-            KeyError: Its order is not known; ask the venue for the order and `apply` both.
+            KeyError: Its order is not known. Query the venue for the order and `apply` both.
         """
         if self.has_fill(fill.symbol, fill.trade_id):
             return None
@@ -123,11 +122,11 @@ class OrderTracker:
             self._remember(fill)
             return None
         counted = self._count(entry, fill)
-        self._file(key, entry)
+        self._store(key, entry)
         return OrderUpdate(order=entry.order, fill=counted)
 
     def skip_fills(self, fills: list[Fill]) -> None:
-        """Remember fills from before our time, so that they never count."""
+        """Remember fills from before the start, so that they never count."""
         for fill in fills:
             self._remember(fill)
 
@@ -154,8 +153,8 @@ class OrderTracker:
         if len(self._fills) > self._fill_limit:
             self._fills.popitem(last=False)
 
-    def _file(self, key: tuple[str, str], entry: _Entry) -> None:
-        """Keep the entry where its status says, and forget the oldest closed one above the limit."""
+    def _store(self, key: tuple[str, str], entry: _Entry) -> None:
+        """Store the entry with the open or the closed orders, and forget the oldest closed one above the limit."""
         if entry.counted < entry.order.filled_quantity:
             self._incomplete.add(key)
         else:
@@ -167,38 +166,38 @@ class OrderTracker:
         if len(self._closed) > self._closed_limit:
             forgotten, oldest = self._closed.popitem(last=False)
             self._incomplete.discard(forgotten)
-            name = (oldest.order.symbol, oldest.order.client_order_id)
-            if self._by_client.get(name) == (oldest.order.symbol, oldest.order.order_id):
-                del self._by_client[name]
+            client_key = (oldest.order.symbol, oldest.order.client_order_id)
+            if self._by_client.get(client_key) == (oldest.order.symbol, oldest.order.order_id):
+                del self._by_client[client_key]
 
 
-def merge(known: Order, told: Order) -> Order:
-    """Answer the order after a new word of it, which may be late, repeated or out of order."""
-    newer = told.event_time_ms >= known.event_time_ms
-    status = told.status if known.status.may_become(told.status) else known.status
+def merge(known: Order, reported: Order) -> Order:
+    """Return the order after a new report, which may be late, repeated or out of order."""
+    newer = reported.event_time_ms >= known.event_time_ms
+    status = reported.status if known.status.may_become(reported.status) else known.status
     if status.is_open and known.status.is_open and not newer:
         status = known.status
-    ahead = told.filled_quantity > known.filled_quantity or known.average_price is None
-    current = told if newer and not known.status.is_closed else known
+    ahead = reported.filled_quantity > known.filled_quantity or known.average_price is None
+    current = reported if newer and not known.status.is_closed else known
     return replace(
         current,
-        # An open order is told again with every comparison: what is equal is kept once, and the repetition let go.
+        # Each reconciliation reports an open order again: keep the equal values, and free the repeated ones.
         symbol=known.symbol,
         quantity=known.quantity if known.quantity == current.quantity else current.quantity,
         price=known.price if known.price == current.price else current.price,
-        client_order_id=known.client_order_id or told.client_order_id,
-        order_id=known.order_id or told.order_id,
+        client_order_id=known.client_order_id or reported.client_order_id,
+        order_id=known.order_id or reported.order_id,
         status=status,
-        filled_quantity=max(known.filled_quantity, told.filled_quantity),
-        average_price=told.average_price if ahead else known.average_price,
-        reason=told.reason or known.reason,
-        event_time_ms=max(known.event_time_ms, told.event_time_ms),
-        received_ns=max(known.received_ns, told.received_ns),
+        filled_quantity=max(known.filled_quantity, reported.filled_quantity),
+        average_price=reported.average_price if ahead else known.average_price,
+        reason=reported.reason or known.reason,
+        event_time_ms=max(known.event_time_ms, reported.event_time_ms),
+        received_ns=max(known.received_ns, reported.received_ns),
     )
 
 
 def _normal(order: Order) -> Order:
-    """Make an open order's status agree with how far it is filled."""
+    """Return the order with a status that agrees with its filled quantity."""
     if order.status.is_closed or not order.filled_quantity:
         return order
     filled = order.filled_quantity >= order.quantity
@@ -207,5 +206,5 @@ def _normal(order: Order) -> Order:
 
 
 def _differs(known: Order, now: Order) -> bool:
-    """Whether anything but the time of the word changed."""
-    return bool(_told(now) != _told(known))
+    """Return whether anything but the times changed."""
+    return bool(_without_times(now) != _without_times(known))

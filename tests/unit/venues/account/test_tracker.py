@@ -1,4 +1,4 @@
-"""Orders and fills told late, twice, out of order, or not at all."""
+"""Order and fill reports that come late, twice, out of order, or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from opensqt.model.order import TRANSITIONS, Fill, Order, OrderRef, OrderStatus, OrderUpdate, PositionSide, Side
 from opensqt.venues.account.tracker import OrderTracker, merge
 
-Told = tuple[Order, Fill | None]
+Report = tuple[Order, Fill | None]
 QUANTITY = Decimal("0.003")
 STEP = Decimal("0.001")
 
@@ -23,7 +23,7 @@ def order(status: OrderStatus, filled: int = 0, time_ms: int = 0, **more: Any) -
         "symbol": "BTCUSDT",
         "side": Side.BUY,
         "quantity": QUANTITY,
-        "client_order_id": "mine",
+        "client_order_id": "client1",
         "order_id": "7",
         "price": Decimal(45_000),
         "status": status,
@@ -52,7 +52,7 @@ def fill(number: int, **more: Any) -> Fill:
     return Fill(**(fields | more))
 
 
-LIFE: list[Told] = [
+LIFE: list[Report] = [
     (order(OrderStatus.OPEN, 0, 0), None),
     (order(OrderStatus.PARTIALLY_FILLED, 1, 1), fill(1)),
     (order(OrderStatus.PARTIALLY_FILLED, 2, 2), fill(2)),
@@ -61,10 +61,10 @@ LIFE: list[Told] = [
 
 
 @given(st.permutations(LIFE * 2))
-def test_any_order_of_any_repetition_ends_the_same(told: list[Told]) -> None:
+def test_reports_in_any_order_and_number_lead_to_the_same_state(reports: list[Report]) -> None:
     """F8: and the filled quantity never goes back on the way."""
     tracker = OrderTracker()
-    updates = [update for each in told if (update := tracker.apply(*each))]
+    updates = [update for each in reports if (update := tracker.apply(*each))]
     quantities = [update.order.filled_quantity for update in updates]
     assert quantities == sorted(quantities)
     assert sorted(update.fill.trade_id for update in updates if update.fill) == ["1", "2", "3"]
@@ -79,7 +79,7 @@ def test_a_status_changes_only_as_the_table_says(old: OrderStatus, new: OrderSta
     assert merged.status is (new if new in TRANSITIONS[old] else old)
 
 
-def test_an_older_word_does_not_undo_a_newer_price() -> None:
+def test_an_older_report_does_not_undo_a_newer_price() -> None:
     amended = order(OrderStatus.OPEN, time_ms=5, price=Decimal(46_000))
     assert merge(amended, order(OrderStatus.OPEN, time_ms=4)).price == 46_000
 
@@ -94,8 +94,8 @@ def test_a_fill_after_a_cancel_counts_and_the_order_stays_canceled() -> None:
     assert update.fill is not None
 
 
-def test_a_state_that_says_more_than_the_fills_is_incomplete_until_they_come() -> None:
-    """F6: how one lost frame is noticed."""
+def test_an_order_is_incomplete_until_the_fills_of_its_filled_quantity_arrive() -> None:
+    """F6: this is how one lost frame is noticed."""
     tracker = OrderTracker()
     tracker.apply(order(OrderStatus.PARTIALLY_FILLED, 2, 2), fill(2))
     assert [one.order_id for one in tracker.incomplete()] == ["7"]
@@ -103,24 +103,24 @@ def test_a_state_that_says_more_than_the_fills_is_incomplete_until_they_come() -
     assert tracker.incomplete() == []
 
 
-def test_a_queried_fill_learns_our_id_and_counts_once() -> None:
+def test_a_queried_fill_gets_the_client_order_id_and_counts_once() -> None:
     """F8: a fill counts once, however often it is reported."""
     tracker = OrderTracker()
     tracker.apply(order(OrderStatus.OPEN))
     update = tracker.apply_fill(fill(1))
     assert update is not None
-    assert update.fill == replace(fill(1), client_order_id="mine")
+    assert update.fill == replace(fill(1), client_order_id="client1")
     assert update.order.status is OrderStatus.PARTIALLY_FILLED
     assert tracker.apply_fill(fill(1)) is None
     assert tracker.apply(order(OrderStatus.PARTIALLY_FILLED, 1, 1), fill(1)) is None
 
 
-def test_a_fill_of_an_unknown_order_is_not_guessed_about() -> None:
+def test_a_fill_of_an_unknown_order_raises() -> None:
     with pytest.raises(KeyError):
         OrderTracker().apply_fill(fill(1))
 
 
-def test_what_was_filled_before_our_time_does_not_count() -> None:
+def test_fills_from_before_the_start_do_not_count() -> None:
     """F8: a fill counts once over a restart, too."""
     tracker = OrderTracker()
     tracker.adopt(order(OrderStatus.PARTIALLY_FILLED, 2, 5))
@@ -132,7 +132,7 @@ def test_what_was_filled_before_our_time_does_not_count() -> None:
     assert tracker.incomplete() == []
 
 
-def test_the_same_word_again_is_no_news() -> None:
+def test_a_repeated_report_is_no_update() -> None:
     tracker = OrderTracker()
     tracker.apply(order(OrderStatus.OPEN, time_ms=1))
     assert tracker.apply(order(OrderStatus.OPEN, time_ms=2)) is None
@@ -151,7 +151,7 @@ def test_closed_orders_are_forgotten_above_the_limit_and_open_ones_never() -> No
     assert len(tracker._by_client) == 11
 
 
-def test_an_update_carries_the_order_as_it_now_stands() -> None:
+def test_an_update_carries_the_current_state_of_the_order() -> None:
     tracker = OrderTracker()
     tracker.apply(order(OrderStatus.FILLED, 3, 9))
     late = tracker.apply(order(OrderStatus.PARTIALLY_FILLED, 1, 1), fill(1))
