@@ -1,1 +1,1 @@
-"""Market data: prices and candles, one upstream per topic."""
+"""Market data: prices and candles, one subscription per topic."""

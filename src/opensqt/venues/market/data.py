@@ -1,4 +1,4 @@
-"""All market data topics of one adapter: opened by the first reader, watched over, closed after the last."""
+"""All market data topics of an adapter: opened for the first reader, checked by a watchdog, closed after the last."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Key = tuple[str, ...]
 
 
 class MarketData:
-    """The topics and the watchdog over them.
+    """The topics, and the watchdog that checks them.
 
     Args:
-        venue: Subscribes and answers.
-        client: The tapped ccxt client, to give connections up.
-        health: Where each `market_data:TOPIC` is told.
-        tasks: Owns the upstreams.
+        venue: Subscribes and sends the queries.
+        client: The ccxt client, to end connections.
+        health: Receives a check `market_data:TOPIC` for each topic.
+        tasks: Owns the subscriptions.
     """
 
     def __init__(self, venue: Venue, client: Any, health: Health, tasks: BackgroundTasks) -> None:
@@ -55,7 +55,7 @@ class MarketData:
             topic.feed.close(error)
 
     def prices(self, symbol: str) -> Feed[Price]:
-        """Answer the feed of a symbol's prices, its upstream running."""
+        """Return the feed of a symbol's prices, and subscribe if needed."""
         topic = self._price_topic(symbol)
         if topic is None:
             name = f"price:{symbol}"
@@ -71,7 +71,7 @@ class MarketData:
         return topic.feed
 
     def candles(self, symbol: str, interval: str) -> Feed[Candle]:
-        """Answer the feed of a symbol's candles, its upstream running."""
+        """Return the feed of a symbol's candles, and subscribe if needed."""
         topic = self._candle_topic(symbol, interval)
         if topic is None:
             name = f"kline:{symbol}:{interval}"
@@ -88,7 +88,7 @@ class MarketData:
         return topic.feed
 
     def handle(self, event: Price | Candle, socket: Any) -> None:
-        """Hand a streamed update to its topic, if it still has one."""
+        """Pass a streamed update to its topic, if that is still open."""
         self._venue.observe_market_time(event.event_time_ms)
         if isinstance(event, Price):
             prices = self._price_topic(event.symbol)
@@ -100,14 +100,14 @@ class MarketData:
                 candles.handle(event, socket)
 
     def channels(self) -> list[Channel]:
-        """Tell of each topic whether its stream is connected, and how old the last it told is."""
+        """Return whether the stream of each topic is connected, and the age of its last update."""
         return [
             Channel(name=topic.name, connected=topic.connected, data_age_ms=in_ms(topic.data_age_s()))
             for topic in self._topics.values()
         ]
 
     def fresh_price(self, symbol: str) -> Price | None:
-        """Answer the streamed price if its stream is vouched for, else None."""
+        """Return the streamed price if it is verified as fresh, else None."""
         topic = self._price_topic(symbol)
         if topic is None or not topic.fresh or topic.unverified_s() > self._venue.settings.stale_after_s:
             return None
@@ -138,27 +138,27 @@ class MarketData:
 
     async def _query_candles(self, symbol: str, interval: str) -> list[Candle]:
         topic = self._candle_topic(symbol, interval)
-        begun = topic is not None and topic.last is not None
-        return await self._venue.candles(symbol, interval, _CATCH_UP_CANDLES if begun else 2)
+        has_data = topic is not None and topic.last is not None
+        return await self._venue.candles(symbol, interval, _CATCH_UP_CANDLES if has_data else 2)
 
     def _fill_gap(self, symbol: str, interval: str) -> None:
-        """Fetch a closing candle that the stream did not tell."""
+        """Query a closed candle that the stream did not publish."""
         key, topic = (symbol, interval), self._candle_topic(symbol, interval)
         if topic is None or key in self._gaps:
             return
         self._gaps.add(key)
-        self._tasks.start(f"mend {topic.name}", self._catch_up(key, topic), lasting=False)
+        self._tasks.start(f"fill gap {topic.name}", self._catch_up(key, topic), lasting=False)
 
     async def _catch_up(self, key: Key, topic: CandleTopic) -> None:
         try:
             await topic.catch_up()
         except QUERY_ERRORS as error:
-            _log.warning("could not fetch a missed candle", topic=topic.name, error=redact(repr(error)))
+            _log.warning("missing candle query failed", topic=topic.name, error=redact(repr(error)))
         finally:
             self._gaps.discard(key)
 
     async def _watchdog(self) -> None:
-        """Question the topics that went quiet and close those that nobody reads."""
+        """Check the topics without recent data, and close those without readers."""
         settings = self._venue.settings
         while True:
             await asyncio.sleep(min(_WATCHDOG_INTERVAL_S, settings.stale_after_s / 4))
@@ -171,7 +171,7 @@ class MarketData:
             await asyncio.gather(*checks)
 
     async def _check_topic(self, topic: AnyTopic) -> None:
-        """Break a stalled topic's connection; its upstream makes a new one."""
+        """Check one topic, and abort its connection if it is stalled. Its subscription then makes a new one."""
         if (
             await topic.check_stalled()
             and topic.begin_replacement(self._venue.settings.stale_after_s)
@@ -180,7 +180,7 @@ class MarketData:
             self._client.abort_connection(topic.socket)
 
     async def _close_topic(self, key: Key, topic: AnyTopic) -> None:
-        """End a topic: by closing its connection, or by unsubscribing where others use that too."""
+        """Close a topic: close its connection, or unsubscribe if other topics use the connection, too."""
         del self._topics[key]
         await self._tasks.end(self._running.pop(key))
         self._health.forget(f"market_data:{topic.name}")
@@ -192,5 +192,5 @@ class MarketData:
                 else:
                     await topic.unwatch()
         except (*RETRYABLE_ERRORS, TimeoutError) as error:
-            # The connection stays open and its frames are ignored; the venue or the next reader ends it.
+            # The connection stays open, and its frames are ignored. The venue or the next reader ends it.
             _log.warning("could not unsubscribe", topic=topic.name, error=redact(str(error)))

@@ -1,4 +1,4 @@
-"""Market data: one upstream per topic however many read it, kept fresh, closed when nobody reads any more."""
+"""One market data topic: one subscription for all its readers, and whether its data is fresh."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from opensqt.venues.transport.subscription import QUERY_ERRORS, Subscription
 _log = get_logger("venue")
 _CANDLES_KEPT = 100
 _CHECKS_PER_PERIOD = 4
-"""How often a topic that stalled is asked about in the time after which it counts as silent."""
+"""Number of checks of a stalled topic in each period of `stale_after_s`."""
 _CHECK_TIMEOUT_S = 2.0
-"""What the venue is given to say whether there is newer data."""
-_CONTENT: dict[type[Any], Callable[[Any], Any]] = {kind: without_times(kind) for kind in (Price, Candle)}
+"""Time that the venue gets to say whether there is newer data."""
+_WITHOUT_TIMES: dict[type[Any], Callable[[Any], Any]] = {kind: without_times(kind) for kind in (Price, Candle)}
 T = TypeVar("T", bound=Price | Candle)
 
 
 class MarketTopic(Generic[T]):
-    """One topic: its feed, its upstream, and how fresh it is.
+    """One topic: its feed, its subscription, and its freshness.
 
     Args:
         name: E.g. `price:BTCUSDT`.
-        feed: What readers read.
-        watch: Holds the subscription.
-        unwatch: Gives it up on a connection that others use too.
-        ask: Asks the venue for the newest of what the stream tells, oldest first.
-        changed: Told when the topic turns fresh or stale, with the reason.
+        feed: Publishes to the readers.
+        watch: Subscribes; ends when the connection does.
+        unwatch: Unsubscribes on a connection that other topics use, too.
+        query: Queries the venue for the newest updates, oldest first.
+        on_freshness_change: Called with (fresh, reason) when the topic becomes fresh or stale.
         clock_s: Monotonic seconds.
     """
 
@@ -50,7 +50,7 @@ class MarketTopic(Generic[T]):
         self.name = name
         self.feed: Feed[T] = feed
         self.socket: Any = None
-        """The connection that it is subscribed on."""
+        """The connection of the subscription."""
         self.last: T | None = None
         self.unwatch = unwatch
         self._query: Callable[[], Awaitable[list[T]]] = query
@@ -61,7 +61,7 @@ class MarketTopic(Generic[T]):
         self._last_query_s = clock_s()
         self._replaced_s = clock_s()
         self._stalled_reason = ""
-        """How the stream was found to be behind the venue; empty once it told something again."""
+        """How the stream was found to be stalled; empty again once it publishes an update."""
         self._idle_since_s: float | None = None
         self.subscription = Subscription(
             name, watch, on_lost=self._on_lost, catch_up=self.catch_up, on_socket=self._on_socket
@@ -74,7 +74,7 @@ class MarketTopic(Generic[T]):
         return is_open(self.socket)
 
     def handle(self, update: T, socket: Any) -> None:
-        """Publish a streamed update, unless it is a repeated or a late one."""
+        """Publish a streamed update, unless it is repeated or late."""
         self.socket = socket
         self._last_update_s = self._clock_s()
         self._stalled_reason = ""
@@ -84,7 +84,7 @@ class MarketTopic(Generic[T]):
             self._publish(update)
 
     async def catch_up(self) -> None:
-        """Publish what the venue tells on request and the stream has not told."""
+        """Query the venue, and publish the updates that the stream has not published."""
         for update in await self._query():
             if self._is_newer(update):
                 self._publish(update)
@@ -92,55 +92,67 @@ class MarketTopic(Generic[T]):
             self._mark_fresh()
 
     def unverified_s(self) -> float:
-        """Seconds since the stream, or a query that found nothing newer, last vouched for the last update."""
+        """Return the seconds since the stream, or a query that found nothing newer, last verified the last update."""
         return self._clock_s() - self._verified_s
 
     def data_age_s(self) -> float | None:
-        """Seconds since the stream told anything, or None before it did."""
+        """Return the seconds since the stream's last update, or None before the first."""
         return None if self._last_update_s is None else self._clock_s() - self._last_update_s
 
     def needs_check(self, stale_after_s: float) -> bool:
-        """Whether it was silent for so long that it is time to ask the venue, again if need be."""
+        """Return whether the stream has had no data for so long that a query is due, the first or another one."""
         pause_s = stale_after_s / _CHECKS_PER_PERIOD
         return self.unverified_s() > stale_after_s and self._clock_s() - self._last_query_s > pause_s
 
     def mark_stale_if_unverified(self, stale_after_s: float) -> str:
-        """Say why the last update is not vouched for; empty while it is. Then it is stale from now on."""
+        """Mark the last update as stale if it is no longer verified.
+
+        Returns:
+            The reason; empty while the update is verified, or when it was stale before.
+        """
         if not self.fresh or self.unverified_s() <= stale_after_s + _CHECK_TIMEOUT_S:
             return ""
         self.fresh = False
-        return f"no data for {self.unverified_s():.0f} s, and the venue has not said yet whether there is newer"
+        return f"no data for {self.unverified_s():.0f} s, and the venue has not said yet whether there is newer data"
 
     def begin_replacement(self, stale_after_s: float) -> bool:
-        """Whether its connection should be replaced: once, and again when that one stays silent for as long."""
+        """Begin to replace a stalled connection: once, and again when the new one has had no data for as long.
+
+        Returns:
+            Whether the connection should be replaced now.
+        """
         if self._clock_s() - self._replaced_s <= stale_after_s:
             return False
         self._replaced_s = self._clock_s()
         return True
 
     async def check_stalled(self) -> bool:
-        """Ask whether the venue knows something newer than the stream told: it stalled, the market did not."""
+        """Query the venue, and mark the topic fresh, or stale if the venue has newer data than the stream published.
+
+        Returns:
+            Whether the stream is stalled: the market has moved and the stream has not.
+        """
         before, self._last_query_s = self.last, self._clock_s()
         try:
-            behind = [update for update in await self._query() if self._is_newer(update)]
+            newer = [update for update in await self._query() if self._is_newer(update)]
         except QUERY_ERRORS as error:
-            # Nothing was proven, neither way; but nothing vouches for the last update any more.
+            # This proves nothing either way, but the last update is no longer verified.
             reason = redact(repr(error))
-            _log.warning("could not ask whether a stream stalled", topic=self.name, error=reason)
-            self._mark_stale(f"no data for {self.unverified_s():.0f} s, and the venue could not be asked: {reason}")
+            _log.warning("could not check whether a stream is stalled", topic=self.name, error=reason)
+            self._mark_stale(f"no data for {self.unverified_s():.0f} s, and the venue could not be queried: {reason}")
             return False
-        if not behind or self.last is not before:
+        if not newer or self.last is not before:
             self._stalled_reason = ""
             self._mark_fresh()
             return False
-        for update in behind:
+        for update in newer:
             self._publish(update)
-        self._stalled_reason = f"no data for {self.unverified_s():.0f} s while the venue knows newer data"
+        self._stalled_reason = f"no data for {self.unverified_s():.0f} s while the venue has newer data"
         self._mark_stale(self._stalled_reason)
         return True
 
     def update_idle_s(self) -> float:
-        """Seconds that nobody has been reading."""
+        """Update how long the topic has had no reader, and return the seconds."""
         if self.feed.readers:
             self._idle_since_s = None
             return 0.0
@@ -149,7 +161,7 @@ class MarketTopic(Generic[T]):
         return self._clock_s() - self._idle_since_s
 
     def _is_newer(self, update: T) -> bool:
-        """Whether the update is neither late nor a repetition."""
+        """Return whether an update is neither late nor repeated."""
         last = self.last
         return last is None or (update.event_time_ms >= last.event_time_ms and not _same(update, last))
 
@@ -163,22 +175,22 @@ class MarketTopic(Generic[T]):
             self.fresh = True
             self._on_freshness_change(True, "")
 
+    def _mark_stale(self, reason: str) -> None:
+        self.fresh = False
+        self._on_freshness_change(False, reason)
+
     def _on_lost(self, reason: str) -> None:
         self._mark_stale(self._stalled_reason or reason)
 
     def _on_socket(self, socket: Any) -> None:
         self.socket = socket
 
-    def _mark_stale(self, reason: str) -> None:
-        self.fresh = False
-        self._on_freshness_change(False, reason)
-
 
 class CandleTopic(MarketTopic[Candle]):
-    """Candles of one symbol and interval: each closing one is delivered once, whatever the stream loses.
+    """Candles of one symbol and interval: each closed candle is published once, whatever the stream loses.
 
     Args:
-        hole: Called when a candle began and the one before it was not seen to close; has `catch_up` called.
+        on_gap: Called when a candle began and the one before it was not seen to close; it starts `catch_up`.
     """
 
     def __init__(self, name: str, feed: Feed[Candle], *, on_gap: Callable[[], None], **rest: Any) -> None:
@@ -188,7 +200,7 @@ class CandleTopic(MarketTopic[Candle]):
         self._closed: dict[int, None] = {}
 
     def handle(self, update: Candle, socket: Any) -> None:
-        """Publish a streamed candle, and look whether the one before it was seen to close."""
+        """Publish a streamed candle, and check whether the one before it was seen to close."""
         super().handle(update, socket)
         before_ms = update.open_time_ms - INTERVALS_MS[update.interval]
         if self._first_ms is not None and before_ms >= self._first_ms and before_ms not in self._closed:
@@ -200,7 +212,7 @@ class CandleTopic(MarketTopic[Candle]):
         last = self.last
         if update.closed or last is None:
             return True
-        # Volume only grows while a candle forms, and queries tell it too; event times they do not.
+        # Volume only grows while a candle forms, and queries report it, too; they report no event times.
         return (update.open_time_ms, update.volume) >= (last.open_time_ms, last.volume) and not _same(update, last)
 
     def _publish(self, update: Candle) -> None:
@@ -222,7 +234,7 @@ def price_feed() -> Feed[Price]:
 
 
 def candle_feed() -> Feed[Candle]:
-    """Make the feed of one symbol's candles; the key keeps a closing one from being conflated with the next."""
+    """Make the feed of one symbol's candles. Its key keeps a closed candle from being conflated with the next."""
     return Feed(key=lambda candle: candle.open_time_ms, conflate=True, snapshot_limit=_CANDLES_KEPT)
 
 
@@ -231,5 +243,5 @@ def _symbol(price: Price) -> Hashable:
 
 
 def _same(one: T, other: T) -> bool:
-    told = _CONTENT[type(one)]
-    return bool(told(one) == told(other))
+    strip = _WITHOUT_TIMES[type(one)]
+    return bool(strip(one) == strip(other))

@@ -1,4 +1,4 @@
-"""A market data topic: late and repeated updates, closing candles, and whether silence means a stall."""
+"""A market data topic: late and repeated updates, closed candles, and whether a stream without data is stalled."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ def candle(number: int, volume: int = 1, *, closed: bool = False) -> Candle:
 
 
 class Rig:
-    """What a topic asks, and what it told."""
+    """The venue and the callbacks of a topic."""
 
     def __init__(self) -> None:
-        self.answers: list[Any] = []
+        self.responses: list[Any] = []
         self.changes: list[tuple[bool, str]] = []
         self.gaps = 0
         self.now_s = 0.0
 
     async def query(self) -> list[Any]:
-        if isinstance(self.answers, Exception):
-            raise self.answers
-        return self.answers
+        if isinstance(self.responses, Exception):
+            raise self.responses
+        return self.responses
 
     async def nothing(self) -> None:
         return
@@ -87,102 +87,103 @@ def test_a_late_and_a_repeated_price_are_not_published(prices: MarketTopic[Price
     assert prices.last == price(11, 6)
 
 
-async def test_silence_while_the_venue_knows_newer_data_is_a_stall(rig: Rig, prices: MarketTopic[Price]) -> None:
+async def test_no_data_while_the_venue_has_newer_data_is_a_stall(rig: Rig, prices: MarketTopic[Price]) -> None:
     """F13: a channel that stalls while pings go on is noticed."""
     prices.handle(price(10, 5), None)
-    rig.answers = [price(12, 9)]
+    rig.responses = [price(12, 9)]
     assert await prices.check_stalled()
     assert not prices.fresh
     assert prices.feed.snapshot == (price(12, 9),)
 
 
-async def test_silence_while_nothing_is_new_is_a_quiet_market(rig: Rig, prices: MarketTopic[Price]) -> None:
+async def test_no_data_while_the_venue_has_none_either_is_a_quiet_market(rig: Rig, prices: MarketTopic[Price]) -> None:
     prices.handle(price(10, 5), None)
     rig.now_s = 60
-    rig.answers = [price(10, 5)]
+    rig.responses = [price(10, 5)]
     assert not await prices.check_stalled()
     assert prices.unverified_s() == 0
 
 
-async def test_a_failed_question_about_silence_proves_nothing(rig: Rig, prices: MarketTopic[Price]) -> None:
+async def test_a_failed_check_proves_nothing(rig: Rig, prices: MarketTopic[Price]) -> None:
     """F3: a query that fails, or could not be made, is no proof of absence."""
     prices.handle(price(10, 5), None)
     rig.now_s = 60
-    rig.answers = Unreachable("gone")  # type: ignore[assignment]
+    rig.responses = Unreachable("gone")  # type: ignore[assignment]
     assert not await prices.check_stalled()
     assert prices.unverified_s() == 60
 
 
-async def test_a_price_that_nothing_vouches_for_is_stale_until_the_venue_says_that_it_is_not(
+async def test_a_price_is_stale_after_a_failed_check_until_the_venue_verifies_it(
     rig: Rig, prices: MarketTopic[Price]
 ) -> None:
-    """F13, F31: the venue could not be asked, so nobody knows."""
+    """F13, F31: the venue could not be queried, so it is not known whether the price is current."""
     prices.handle(price(10, 5), None)
     rig.now_s = 60
-    rig.answers = Unreachable("gone")  # type: ignore[assignment]
+    rig.responses = Unreachable("gone")  # type: ignore[assignment]
     await prices.check_stalled()
     assert not prices.fresh
-    rig.answers = [price(10, 5)]
+    rig.responses = [price(10, 5)]
     await prices.check_stalled()
     assert rig.changes[-1] == (True, "")
 
 
-async def test_a_stream_that_stalled_is_stale_until_it_tells_something_itself(
+async def test_a_stalled_stream_is_stale_until_it_publishes_an_update_itself(
     rig: Rig, prices: MarketTopic[Price]
 ) -> None:
-    """F13: a new connection that the venue answers queries beside proves nothing of the stream."""
+    """F13: a query that succeeds after a reconnect proves nothing about the stream."""
     prices.handle(price(10, 5), None)
     rig.now_s = 11
-    rig.answers = [price(12, 9)]
+    rig.responses = [price(12, 9)]
     await prices.check_stalled()
     prices.subscription._on_lost("connection aborted")
     await prices.catch_up()
-    assert rig.changes[-1] == (False, "no data for 11 s while the venue knows newer data")
+    assert rig.changes[-1] == (False, "no data for 11 s while the venue has newer data")
     prices.handle(price(12, 10), None)
     assert rig.changes[-1] == (True, "")
 
 
-async def test_a_stream_that_stalled_is_fresh_again_when_the_market_rests_too(
+async def test_a_stalled_stream_is_fresh_again_when_the_market_is_quiet_too(
     rig: Rig, prices: MarketTopic[Price]
 ) -> None:
     prices.handle(price(10, 5), None)
-    rig.answers = [price(12, 9)]
+    rig.responses = [price(12, 9)]
     await prices.check_stalled()
     assert not await prices.check_stalled()
     assert rig.changes[-1] == (True, "")
 
 
-def test_a_silent_topic_is_asked_about_and_given_up_from_time_to_time_not_all_the_time(
+def test_a_stalled_topic_is_checked_and_its_connection_replaced_at_intervals(
     rig: Rig, prices: MarketTopic[Price]
 ) -> None:
-    """F16: neither the venue's limits nor its connections are spent on one stream that stays silent."""
-    asked, given_up = list[float](), list[float]()
+    """F16: one stream that stays without data uses up neither the venue's limits nor its connections."""
+    checked, replaced = list[float](), list[float]()
     while rig.now_s < 40:
         rig.now_s += 0.5
         if prices.needs_check(10):
             prices._last_query_s = rig.now_s
-            asked.append(rig.now_s)
+            checked.append(rig.now_s)
             if prices.begin_replacement(10):
-                given_up.append(rig.now_s)
-    assert asked[0] == given_up[0] == 10.5
-    assert {round(later - before, 1) for before, later in itertools.pairwise(asked)} == {3.0}
-    assert min(later - before for before, later in itertools.pairwise(given_up)) > 10
+                replaced.append(rig.now_s)
+    assert checked[0] == replaced[0] == 10.5
+    assert {round(later - before, 1) for before, later in itertools.pairwise(checked)} == {3.0}
+    assert min(later - before for before, later in itertools.pairwise(replaced)) > 10
 
 
-def test_a_price_that_is_neither_told_nor_asked_about_is_doubted(rig: Rig, prices: MarketTopic[Price]) -> None:
-    """F31: such as when the watchdog waits for another topic's answer."""
+def test_a_price_without_an_update_or_a_check_is_marked_stale(rig: Rig, prices: MarketTopic[Price]) -> None:
+    """F31: for example while the watchdog waits for the check of another topic."""
     prices.handle(price(10, 5), None)
     rig.now_s = 11
     assert prices.mark_stale_if_unverified(10) == ""
     rig.now_s = 13
     assert (
-        prices.mark_stale_if_unverified(10) == "no data for 13 s, and the venue has not said yet whether there is newer"
+        prices.mark_stale_if_unverified(10)
+        == "no data for 13 s, and the venue has not said yet whether there is newer data"
     )
     prices.handle(price(10, 6), None)
     assert (rig.changes[-1], prices.mark_stale_if_unverified(10)) == ((True, ""), "")
 
 
-def test_the_age_of_data_is_the_streams_and_not_a_querys(rig: Rig, prices: MarketTopic[Price]) -> None:
+def test_the_data_age_is_that_of_the_stream_and_not_of_a_query(rig: Rig, prices: MarketTopic[Price]) -> None:
     assert prices.data_age_s() is None
     prices.handle(price(10, 5), None)
     rig.now_s = 4
@@ -197,12 +198,12 @@ def test_a_candle_forms_forwards_only(candles: CandleTopic) -> None:
     assert candles.feed.sequence == 3
 
 
-async def test_a_closing_candle_that_was_lost_is_fetched_and_told_once(rig: Rig, candles: CandleTopic) -> None:
+async def test_a_lost_closed_candle_is_queried_and_published_once(rig: Rig, candles: CandleTopic) -> None:
     """F7: the next candle began, and the one before it was never seen to close."""
     candles.handle(candle(1, 1), None)
     candles.handle(candle(2, 1), None)
     assert rig.gaps == 1
-    rig.answers = [candle(0, 7, closed=True), candle(1, 5, closed=True), candle(2, 2)]
+    rig.responses = [candle(0, 7, closed=True), candle(1, 5, closed=True), candle(2, 2)]
     await candles.catch_up()
     candles.handle(candle(1, 5, closed=True), None)
     assert candles.feed.snapshot == (candle(1, 5, closed=True), candle(2, 2))
@@ -218,7 +219,7 @@ def test_memory_of_closed_candles_is_bounded(candles: CandleTopic) -> None:
     assert len(candles.feed.snapshot) == 100
 
 
-def test_nobody_reading_is_counted_from_when_the_last_one_left(rig: Rig, prices: MarketTopic[Price]) -> None:
+def test_idle_time_counts_from_when_the_last_reader_left(rig: Rig, prices: MarketTopic[Price]) -> None:
     prices.feed.subscribe()
     rig.now_s = 10
     assert prices.update_idle_s() == 0
