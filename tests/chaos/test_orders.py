@@ -214,7 +214,7 @@ async def test_a_step_that_changes_while_running_costs_one_refusal(adapter: Adap
     """F23: a refusal by a filter has the rules loaded afresh."""
     async with adapter() as rig:
         desk = rig.exchange._order_entry
-        rig.exchange._rules_loaded_s = float("-inf")
+        rig.exchange._housekeeping._rules_loaded_s = float("-inf")
         instrument = rig.simulator.engine._state.instruments[SYMBOL]
         instrument.rules = instrument.rules.model_copy(update={"price_step": Decimal(1)})
         rig.simulator.engine.settings = rig.simulator.engine.settings.model_copy(

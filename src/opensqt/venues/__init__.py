@@ -1,1 +1,1 @@
-"""The native adapters: what the five venues share, and one package per venue."""
+"""The venue adapters: the parts that the five venues share, and one package per venue."""

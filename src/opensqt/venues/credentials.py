@@ -1,4 +1,4 @@
-"""Another key for the same account, proven before it is used, without a restart."""
+"""Renewal of credentials: a new key for the same account is verified and then used, without a restart."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from opensqt.venues.startup import Startup
 from opensqt.venues.venue import Venue
 
 _log = get_logger("venue")
-_LOOKS = 5
-_BETWEEN_LOOKS_S = 0.5
+_COMPARISONS = 5
+_BETWEEN_COMPARISONS_S = 0.5
 MakeVenue = Callable[[VenueSettings, Health], Venue]
 
 
 class CredentialsRenewal:
-    """Takes up new credentials.
+    """Replaces the credentials of a running adapter.
 
     Args:
-        reach: Makes a second way to the venue, which draws on the same rate budget.
-        live: The one in use; its client gets the new key.
-        books: What is known of the account, to tell it from another.
-        health: Where `credentials` is told.
-        log_in: Has the private stream log in again.
+        make_venue: Makes a second connection to the venue, which uses the same rate limiter.
+        live: The connection in use; its client gets the new key.
+        state: The account's state, to distinguish the account from another.
+        health: Receives the check `credentials`.
+        reconnect: Reconnects the account stream with the new key.
     """
 
     def __init__(
@@ -41,16 +41,16 @@ class CredentialsRenewal:
         self._reconnect = reconnect
 
     async def renew(self, settings: VenueSettings) -> bool:
-        """Prove the key that *settings* hold, then sign with it from the next request on.
+        """Verify the key of *settings*, then sign with it from the next request on.
 
         Returns:
-            Whether it is another one than before.
+            Whether the key differs from the one before.
 
         Raises:
-            CredentialsRefused: The venue does not take it, or it is another account's.
-            PermissionDenied: It may not trade.
-            Unsupported: There is no account here, or the settings are of another venue.
-            ExchangeError: The venue could not be asked. In each case the key in use stays.
+            CredentialsRefused: The venue refuses the key, or it belongs to another account.
+            PermissionDenied: The key may not trade.
+            Unsupported: The adapter has no account, or the settings are of another venue.
+            ExchangeError: The venue could not be queried. In each case the key in use stays.
         """
         now = self._live.settings
         if now.public_only or settings.public_only or settings.name != now.name:
@@ -62,12 +62,12 @@ class CredentialsRenewal:
         client = self._live.client
         if (key, secret, passphrase) == (client.apiKey, client.secret, client.password or ""):
             return False
-        # With the new key; all else is as it was, whatever else changed in the settings.
+        # Only the key changes; other changes in the settings are ignored.
         changed = {"api_key": settings.api_key, "secret": settings.secret, "passphrase": settings.passphrase}
         trial_health = Health(f"{now.name} (new key)")
         trial = self._make_venue(now.model_copy(update=changed), trial_health)
         try:
-            await self._prove(trial, trial_health)
+            await self._verify(trial, trial_health)
         finally:
             await trial.client.close()
         client.apiKey, client.secret, client.password = key, secret, passphrase
@@ -76,16 +76,16 @@ class CredentialsRenewal:
         self._reconnect()
         return True
 
-    async def _prove(self, trial: Venue, health: Health) -> None:
+    async def _verify(self, trial: Venue, health: Health) -> None:
         trial.client.clock_offset_ms = self._live.client.clock_offset_ms
         startup = Startup(trial, health)
         startup.check_key_is_given()
-        await startup.prove_credentials()
+        await startup.verify_credentials()
         await trial.load_rules()
         await trial.load_position_mode()
-        for look in range(_LOOKS):
-            if look:
-                await asyncio.sleep(_BETWEEN_LOOKS_S)
+        for number in range(_COMPARISONS):
+            if number:
+                await asyncio.sleep(_BETWEEN_COMPARISONS_S)
             if await self._is_same_account(trial):
                 return
         raise CredentialsRefused(
@@ -94,9 +94,9 @@ class CredentialsRenewal:
         )
 
     async def _is_same_account(self, trial: Venue) -> bool:
-        """Compare what the new key shows with what is known; what happens at this very moment may make them differ.
+        """Return whether the new key shows the known account. A change during the comparison may make them differ.
 
-        Ids of orders are one account's only. Those of trades are not: an account that traded with ours shows them, too.
+        An order id belongs to one account only. A trade id does not: the account on the other side shows it, too.
         """
         tracker = self._state.tracker
         shown = [OrderRef(symbol=order.symbol, order_id=order.order_id) for order in await trial.open_orders()]
@@ -107,6 +107,6 @@ class CredentialsRenewal:
         if shown or tracker.open_orders():
             return False
         held = {(p.symbol, p.position_side): p.quantity for p in await trial.positions() if not p.is_flat}
-        believed = {(p.symbol, p.position_side): p.quantity for p in self._state.positions.snapshot if not p.is_flat}
+        known = {(p.symbol, p.position_side): p.quantity for p in self._state.positions.snapshot if not p.is_flat}
         balance = {account.wallet_balance for account in self._state.accounts.snapshot}
-        return held == believed and (await trial.account()).wallet_balance in balance
+        return held == known and (await trial.account()).wallet_balance in balance

@@ -1,4 +1,4 @@
-"""The venues by name, and the native Exchange that settings ask for."""
+"""Creates the adapter of a venue by its name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from opensqt.model.errors import ConfigError
 from opensqt.model.exchange import Exchange
 
 if TYPE_CHECKING:
-    # ccxt takes a second and 100 MB to import: the names alone must not cost that.
+    # Importing ccxt takes a second and 100 MB; a program that needs only the names must not pay for it.
     from opensqt.venues.venue import Venue
 
 VENUES: dict[str, tuple[str, str]] = {
@@ -20,14 +20,18 @@ VENUES: dict[str, tuple[str, str]] = {
     "gate": ("opensqt.venues.gate.adapter", "GateAdapter"),
     "okx": ("opensqt.venues.okx.adapter", "OkxAdapter"),
 }
-"""Name to module and class; a module is imported only when its venue is asked for."""
+"""Module and class of each venue. A module is imported only when its venue is used."""
 
 KNOWN = tuple(VENUES)
-"""The names that `create_exchange` takes."""
+"""The names that `create_exchange` accepts."""
 
 
 def check_name(name: str) -> None:
-    """Raise `ConfigError` unless there is a venue of that name."""
+    """Check the name of a venue.
+
+    Raises:
+        ConfigError: There is no venue of that name.
+    """
     if name not in KNOWN:
         raise ConfigError(f"exchange {name!r}: unknown; expected one of {', '.join(KNOWN)}")
 
@@ -36,7 +40,7 @@ def venue_type(name: str) -> type[Venue]:
     """Return the class of a venue.
 
     Raises:
-        KeyError: There is none of that name.
+        KeyError: There is no venue of that name.
     """
     module, class_name = VENUES[name]
     found: type[Venue] = getattr(import_module(module), class_name)
@@ -44,13 +48,13 @@ def venue_type(name: str) -> type[Venue]:
 
 
 def create_exchange(settings: VenueSettings) -> Exchange:
-    """Make the adapter of a venue; it connects in `start`.
+    """Create the adapter of a venue. It connects in `start`.
 
     Raises:
         ConfigError: There is no venue of that name.
     """
     check_name(settings.name)
-    # Only a program that makes an adapter pays for ccxt.
+    # Imported here, so that only a program that creates an adapter loads ccxt.
     from opensqt.venues.adapter import VenueAdapter
 
     return VenueAdapter(venue_type(settings.name), settings)

@@ -1,4 +1,4 @@
-"""What an adapter's health depends on: named checks, and background tasks that some one sees fail."""
+"""The health of an adapter: named checks, and background tasks whose failures are reported."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ _log = get_logger("venue")
 
 
 class Health:
-    """The checks of one adapter. Each change is logged with its reason."""
+    """The checks of one adapter. Each change is logged with its reason.
+
+    Args:
+        venue: Name for the log.
+    """
 
     def __init__(self, venue: str) -> None:
         self._venue = venue
@@ -23,14 +27,17 @@ class Health:
         self._probes: dict[str, Callable[[], str]] = {}
 
     def add_probe(self, name: str, probe: Callable[[], str]) -> None:
-        """Have *why* asked whenever the status is: what it answers, unless empty, turns the check red until it is set.
+        """Register a probe for a check, for failures that show only because nothing happens.
 
-        For what goes wrong by nothing happening.
+        Args:
+            name: The check.
+            probe: Called by each `evaluate` while the check is ok. It returns the reason why the check fails, or an
+                empty text. A failed check stays failed until it is set.
         """
         self._probes[name] = probe
 
     def set(self, name: str, ok: bool, reason: str = "") -> None:
-        """Set a check; `since_ms` moves only when *ok* changes."""
+        """Set a check; its `since_ms` changes only with *ok*."""
         known = self._checks.get(name)
         reason = redact(reason)
         if known is not None and known.ok == ok:
@@ -43,17 +50,17 @@ class Health:
             log("check changed", venue=self._venue, check=name, ok=ok, reason=reason)
 
     def forget(self, name: str) -> None:
-        """Drop a check whose subject is gone."""
+        """Remove a check and its probe."""
         self._checks.pop(name, None)
         self._probes.pop(name, None)
 
     def ok(self, name: str) -> bool:
-        """Whether a check is known and ok."""
+        """Return whether a check is known and ok."""
         check = self._checks.get(name)
         return check is not None and check.ok
 
     def evaluate(self) -> ExchangeStatus:
-        """Answer all checks."""
+        """Run the probes, set the checks that they fail, and return all checks."""
         for name, probe in self._probes.items():
             if self.ok(name) and (reason := probe()):
                 self.set(name, False, reason)
@@ -61,21 +68,32 @@ class Health:
 
 
 def in_ms(seconds: float | None) -> int | None:
-    """Answer a time in whole milliseconds."""
+    """Return seconds as whole milliseconds; None stays None."""
     return None if seconds is None else round(seconds * 1000)
 
 
 class BackgroundTasks:
-    """Owns background tasks: one that ends with an error turns its check `task:NAME` red and is logged."""
+    """Background tasks with an owner: a failure is logged, and sets the check `task:NAME` to failed.
+
+    Args:
+        health: Receives the checks.
+    """
 
     def __init__(self, health: Health) -> None:
         self._health = health
         self._tasks: set[asyncio.Task[None]] = set()
-        """Those that are to go on: one that its owner ended is not among them."""
+        """Tasks that must go on; a task that its owner ended is not included."""
 
     def start(self, name: str, work: Coroutine[Any, Any, None], *, lasting: bool = True) -> asyncio.Task[None]:
-        """Run *work*, on nobody's behalf. A lasting task has a check of its own; any end of it is a failure."""
-        # Though the call of one client may have started it: its name, its lane and its log fields stay behind.
+        """Start a task, on behalf of no client.
+
+        Args:
+            name: Names the task and its check.
+            work: The task.
+            lasting: Whether the task must run until `end`. A lasting task always has a check, and any other end of it
+                is a failure. Other tasks have a check only after a failure, until a run succeeds.
+        """
+        # A client's call may have started the task: it must not inherit the client's name, lane and log fields.
         task = asyncio.create_task(work, name=name, context=Context())
         self._tasks.add(task)
         if lasting:
@@ -84,7 +102,7 @@ class BackgroundTasks:
         return task
 
     async def end(self, task: asyncio.Task[None]) -> None:
-        """Cancel a task that is not needed any more, wait for its end and forget its check."""
+        """Cancel a task that is no longer needed, wait for its end, and remove its check."""
         self._tasks.discard(task)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -108,5 +126,5 @@ class BackgroundTasks:
         if error is not None or lasting:
             self._health.set(f"task:{name}", False, f"ended: {error!r}" if error else "ended")
         else:
-            # It failed before, and now it did not.
+            # An earlier run may have failed; this one succeeded.
             self._health.forget(f"task:{name}")

@@ -1,4 +1,4 @@
-"""What an adapter counts of its dealings with the venue, for whoever shows it."""
+"""Metrics of an adapter: requests, queue times, errors and connections. The connector exports them."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ def _seconds() -> Distribution:
 
 
 class VenueMetrics:
-    """The counts of one adapter since its start; lanes are `cancel`, `order` and `query`."""
+    """Counters of one adapter since its start. The lanes are `cancel`, `order` and `query`."""
 
     def __init__(self) -> None:
         self.requests: defaultdict[str, Distribution] = defaultdict(_seconds)
-        """By lane: seconds from when a request left until it was answered."""
+        """Seconds from the send of a request to its response, by lane."""
         self.queue_seconds: defaultdict[str, Distribution] = defaultdict(_seconds)
-        """By lane: seconds that a request waited for its turn in the rate budget."""
+        """Seconds that a request waited in the rate limiter's queue, by lane."""
         self.errors: Counter[str] = Counter()
-        """Requests that failed, by the reason of our error."""
+        """Failed requests, by the reason of the OpenSQT error."""
         self.connections: Counter[str] = Counter()
-        """WebSocket connections made: `private` or `market`."""
+        """WebSocket connections made, by kind: `private` or `market`."""
         self.queued: Callable[[], Mapping[str, int]] = dict
-        """Answers by lane how many requests wait for their turn now."""
+        """Returns the number of requests in the rate limiter's queue now, by lane."""
 
 
 @runtime_checkable
 class HasVenueMetrics(Protocol):
-    """An exchange that counts."""
+    """An exchange that exposes the metrics of its adapter."""
 
     @property
     def venue_metrics(self) -> VenueMetrics:
-        """What it counted."""
+        """The metrics of the adapter."""
         ...

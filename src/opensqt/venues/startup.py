@@ -1,4 +1,4 @@
-"""What must be proven before an adapter serves: rules, clock, credentials, position mode, leverage."""
+"""The start of an adapter: measures the clock, verifies the credentials, loads the rules and sets the modes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _log = get_logger("venue")
 
 
 class Startup:
-    """The steps before an adapter serves.
+    """The steps that must succeed before an adapter serves.
 
     Args:
-        venue: Who to ask.
-        health: Where `credentials` is told.
+        venue: Sends the requests.
+        health: Receives the check `credentials`.
     """
 
     def __init__(self, venue: Venue, health: Health) -> None:
@@ -34,7 +34,16 @@ class Startup:
         self._health = health
 
     async def run(self) -> None:
-        """Take all steps; the first that fails ends the start, but a venue that asks for a wait is waited for."""
+        """Run all steps. The first failure ends the start, except where `retry_start_step` retries.
+
+        Raises:
+            CredentialsRefused: The key is missing or refused.
+            PermissionDenied: The key may not trade futures.
+            UnknownSymbol: A symbol of the settings is not traded.
+            PositionModeMismatch: The account is in another position mode, which can't be switched now.
+            InvalidRequest: The venue did not accept the leverage.
+            ExchangeError: A request failed.
+        """
         await retry_start_step(self._run)
 
     async def _run(self) -> None:
@@ -42,20 +51,24 @@ class Startup:
             self.check_key_is_given()
         await self._venue.rest.clock.measure()
         if not self._settings.public_only:
-            # Before the rules: loading them may send the key too, and fail with less to say.
-            await self.prove_credentials()
+            # Before the rules: loading them may send the key, too, and its failure would say less.
+            await self.verify_credentials()
         await self._venue.load_rules()
         for symbol in (*self._settings.symbols, *self._settings.leverage):
             if symbol not in self._venue.rules:
                 raise UnknownSymbol(f"symbol {symbol!r}: not traded on {self._venue.name}", symbol=symbol)
         if self._settings.public_only:
             return
-        await self._settle_position_mode()
+        await self._set_position_mode()
         for symbol, leverage in self._settings.leverage.items():
-            await self._settle_leverage(symbol, leverage)
+            await self._set_leverage(symbol, leverage)
 
     def check_key_is_given(self) -> None:
-        """Raise CredentialsRefused where the settings lack a part of what the venue asks for."""
+        """Check that the settings have every part of the key that the venue needs.
+
+        Raises:
+            CredentialsRefused: A part is missing.
+        """
         fields = [("api_key", "API_KEY"), ("secret", "API_SECRET")]
         if self._venue.needs_passphrase:
             fields.append(("passphrase", "PASSPHRASE"))
@@ -64,8 +77,13 @@ class Startup:
                 name = self._venue.name
                 raise CredentialsRefused(f"no {field} for {name}: set {variable}, or use public-only mode")
 
-    async def prove_credentials(self) -> None:
-        """Make a signed call, and tell what the key may do and should not."""
+    async def verify_credentials(self) -> None:
+        """Make a signed call, and log what the key is allowed to do but should not be.
+
+        Raises:
+            CredentialsRefused: The venue refuses the key.
+            PermissionDenied: The key may not trade futures.
+        """
         name = self._venue.name
         try:
             await self._venue.account()
@@ -78,14 +96,14 @@ class Startup:
             ) from None
         except PermissionDenied as error:
             raise PermissionDenied(
-                f"{name} does not let this key trade futures: {error}; allow futures trading for it",
+                f"{name} does not allow this key to trade futures: {error}; enable futures trading for it",
                 venue_code=error.venue_code,
             ) from None
         self._health.set("credentials", True)
         for warning in await self._venue.key_warnings():
             _log.warning(warning, venue=name)
 
-    async def _settle_position_mode(self) -> None:
+    async def _set_position_mode(self) -> None:
         await self._venue.load_position_mode()
         wanted = self._settings.position_mode
         if wanted is None or wanted is self._venue.position_mode:
@@ -100,13 +118,13 @@ class Startup:
         await self._venue.load_position_mode()
         found: PositionMode = self._venue.position_mode
         if found is not wanted:
-            raise PositionModeMismatch(f"position_mode {wanted}: asked for, but {self._venue.name} stays in {found}")
+            raise PositionModeMismatch(f"position_mode {wanted}: requested, but {self._venue.name} stays in {found}")
 
-    async def _settle_leverage(self, symbol: str, leverage: int) -> None:
+    async def _set_leverage(self, symbol: str, leverage: int) -> None:
         found = await self._venue.set_leverage(symbol, leverage)
         if found != Decimal(leverage):
             raise InvalidRequest(
-                f"leverage {leverage} for {symbol}: asked for, but {self._venue.name} says {found}; nothing is traded",
+                f"leverage {leverage} for {symbol}: requested, but {self._venue.name} has {found}; nothing is traded",
                 symbol=symbol,
             )
         self._venue.leverages[symbol] = found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
@@ -249,6 +249,17 @@ class Venue(ABC):
     async def key_warnings(self) -> list[str]:
         """Tell what the key may do and should not, where the venue says it."""
         return []
+
+    async def parse_or_raise(self, response: Awaitable[T]) -> T:
+        """Await the response to a query.
+
+        Raises:
+            VenueError: The response could not be parsed.
+        """
+        try:
+            return await response
+        except PARSE_ERRORS as error:
+            raise VenueError(f"{self.name}: the response could not be parsed: {error!r}") from error
 
     # Streams. The watching ones end only with the connection, by raising.
 
