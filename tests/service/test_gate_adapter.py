@@ -29,10 +29,10 @@ async def gate(**simulated: Any) -> AsyncIterator[tuple[Simulator, Exchange]]:
     """A started adapter on a simulator whose market stands still."""
     fields: dict[str, Any] = {"exchange": "gate", "clock": "manual", "past_minutes": 10}
     async with Simulator(settings(**(fields | simulated))) as simulator:
-        asked = VenueSettings(
+        made = VenueSettings(
             name="gate", api_key="sim-key", secret="sim-secret", base_url=simulator.url, recv_window_ms=500
         )  # type: ignore[arg-type]
-        exchange = create_exchange(asked)
+        exchange = create_exchange(made)
         await exchange.start()
         try:
             yield simulator, exchange
@@ -45,8 +45,8 @@ def order(side: Side, quantity: str = "0.010", **more: Any) -> OrderRequest:
     return OrderRequest(symbol=SYMBOL, side=side, quantity=Decimal(quantity), **(fields | more))
 
 
-async def test_an_order_that_comes_late_is_not_taken_and_goes_out_afresh() -> None:
-    """F1: the venue would take its timestamp for a minute."""
+async def test_a_late_order_is_refused_and_is_signed_and_sent_again() -> None:
+    """F1: without an expiry the venue would accept the order for a minute."""
     async with gate() as (simulator, exchange):
         simulator.faults.add(Fault(kind="delay", on="place_order", delay_ms=700))
         placed = await exchange.place_order(order(Side.BUY))
@@ -55,7 +55,7 @@ async def test_an_order_that_comes_late_is_not_taken_and_goes_out_afresh() -> No
         assert simulator.statistics.refused["REQUEST_EXPIRED"] == 1
 
 
-async def test_a_closing_fill_is_told_with_what_it_earned_though_the_market_is_ahead_of_the_clock() -> None:
+async def test_a_closing_fill_has_its_profit_though_the_market_is_ahead_of_the_clock() -> None:
     """F36: the market's time is not the venue's clock."""
     async with gate() as (simulator, exchange):
         stream = exchange.subscribe_orders(SYMBOL)
@@ -73,7 +73,7 @@ async def test_a_closing_fill_is_told_with_what_it_earned_though_the_market_is_a
 
 
 @pytest.mark.parametrize("multiplier", ["0.0001", "0.001", "1", "10", "1000"])
-async def test_contracts_of_every_size_are_coins_to_us(multiplier: str) -> None:
+async def test_contracts_of_every_size_become_coins(multiplier: str) -> None:
     """F11: through orders, fills, books, candles and positions."""
     step = Decimal(multiplier)
     rules = SymbolSettings(

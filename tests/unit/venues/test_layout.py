@@ -81,13 +81,13 @@ def test_requests_send_changes_and_queries_by_the_same_two_methods() -> None:
 def test_a_function_that_several_venues_define_has_a_known_role() -> None:
     """A second name for a role, or a second copy of a function, would show up here."""
     for name in ROLES:
-        shared = Counter(word for venue in KNOWN for word in defined(module(venue, name)) - roles(venue, name))
-        assert {word for word, venues_ in shared.items() if venues_ > 1} <= SOME.get(name, set()), name
+        shared = Counter(part for venue in KNOWN for part in defined(module(venue, name)) - roles(venue, name))
+        assert {part for part, venues_ in shared.items() if venues_ > 1} <= SOME.get(name, set()), name
 
 
 @pytest.mark.parametrize("venue", KNOWN)
 def test_no_error_code_is_listed_twice(venue: str) -> None:
-    """A second entry would win in silence: the table is turned into a dict by code."""
+    """A second entry would replace the first one without an error: the table becomes a dict by code."""
     tree = ast.parse((ROOT / venue / "errors.py").read_text())
     (table,) = (
         node.value

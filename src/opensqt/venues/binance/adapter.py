@@ -72,7 +72,10 @@ class BinanceAdapter(Venue):
     # Orders
 
     async def place(self, request: OrderRequest) -> Order:
-        """https://developers.binance.com/docs/derivatives/usds-margined-futures/trade/rest-api/New-Order."""
+        """Send one order.
+
+        https://developers.binance.com/docs/derivatives/usds-margined-futures/trade/rest-api/New-Order
+        """
         return parse_order(await self._requests.change("PostOrder", self._order_request(request), request.symbol))
 
     async def place_batch(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:

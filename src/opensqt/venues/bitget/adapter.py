@@ -101,7 +101,7 @@ class BitgetAdapter(Venue):
     # Orders
 
     async def place(self, request: OrderRequest) -> Order:
-        """https://www.bitget.com/api-doc/contract/trade/Place-Order."""
+        """Send one order: https://www.bitget.com/api-doc/contract/trade/Place-Order."""
         sent_ms = self._now_ms()
         params = self._symbol_params(request.symbol) | _MARGIN | order_request(request)
         row = await self._requests.change("OrderPlaceOrder", params, request.symbol)
@@ -266,7 +266,7 @@ class BitgetAdapter(Venue):
         url = self.client.urls["api"][kind]["private"]
         self._parser.acks.expect_all()
         await self.client.authenticate({"url": url})
-        # The tap consumes the frames, so the future of ccxt fails with the connection, and never completes before.
+        # The mixin consumes the frames, so the future of ccxt fails with the connection, and never completes before.
         await self.client.watch(url, "account", {"op": "subscribe", "args": PRIVATE_ARGS}, "account")
 
     async def watch_price(self, symbol: str) -> None:

@@ -111,7 +111,7 @@ class BybitAdapter(Venue):
     # Orders
 
     async def place(self, request: OrderRequest) -> Order:
-        """https://bybit-exchange.github.io/docs/v5/order/create-order."""
+        """Send one order: https://bybit-exchange.github.io/docs/v5/order/create-order."""
         with self._acks.expect(_ref(request)) as ack:
             response = await self._requests.change("OrderCreate", self._order_request(request), request.symbol)
             await wait_for_acks([ack], _ACK_TIMEOUT_S)

@@ -113,7 +113,7 @@ class GateAdapter(Venue):
     # Orders
 
     async def place(self, request: OrderRequest) -> Order:
-        """https://www.gate.com/docs/developers/apiv4/en/#place-futures-order."""
+        """Send one order: https://www.gate.com/docs/developers/apiv4/en/#place-futures-order."""
         try:
             row = await self._requests.change("PostSettleOrders", self._order_request(request), request.symbol)
         except ExchangeError as refused:

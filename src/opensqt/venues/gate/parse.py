@@ -109,7 +109,7 @@ def _position_side(side: Side, *, reduces: bool, hedge: bool) -> PositionSide:
 
 
 def parse_fill(row: Row, rules: SymbolRules, *, hedge: bool) -> Fill:
-    """Read a trade of the account; the stream does not show how much of it closed a position."""
+    """Read a trade; the stream does not show how much of it closed a position, the order does then."""
     size = number(row["size"])
     side = Side.BUY if size > 0 else Side.SELL
     return Fill(

@@ -102,7 +102,7 @@ class OkxAdapter(Venue):
     # Orders
 
     async def place(self, request: OrderRequest) -> Order:
-        """Send one order; https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-place-order."""
+        """Send one order: https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-place-order."""
         rows = await self._requests.change("privatePostTradeOrder", self._order_request(request), request.symbol)
         return await self._resolve_placed(acknowledged_order(request, rows[0]["ordId"], int(rows[0].get("ts") or 0)))
 

@@ -59,7 +59,7 @@ def parsed(venue: BinanceAdapter, frame: dict[str, Any]) -> list[Any]:
     return list(events)
 
 
-def test_a_trade_tells_the_order_and_its_fill(venue: BinanceAdapter) -> None:
+def test_a_trade_is_an_order_and_its_fill(venue: BinanceAdapter) -> None:
     (update,) = parsed(venue, TRADE)
     assert isinstance(update, OrderUpdate)
     order, fill = update.order, update.fill
@@ -79,19 +79,19 @@ def test_an_event_without_a_trade_has_no_fill(venue: BinanceAdapter) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "told"),
+    ("mode", "expected"),
     [
         (PositionMode.ONE_WAY, {PositionSide.BOTH: Decimal(0)}),
         (PositionMode.HEDGE, {PositionSide.LONG: Decimal(20), PositionSide.SHORT: Decimal(-10)}),
     ],
 )
-def test_positions_keep_their_sign_and_flat_is_told(
-    venue: BinanceAdapter, mode: PositionMode, told: dict[PositionSide, Decimal]
+def test_positions_keep_their_sign_and_flat_is_published(
+    venue: BinanceAdapter, mode: PositionMode, expected: dict[PositionSide, Decimal]
 ) -> None:
     """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     venue.position_mode = mode
     positions = [event for event in parsed(venue, ACCOUNT) if isinstance(event, Position)]
-    assert {position.position_side: position.quantity for position in positions} == told
+    assert {position.position_side: position.quantity for position in positions} == expected
 
 
 def test_only_the_margin_asset_is_the_balance(venue: BinanceAdapter) -> None:
@@ -125,13 +125,13 @@ def test_the_other_account_events(venue: BinanceAdapter) -> None:
     assert parsed(venue, {"e": "listenKeyExpired", "E": 1, "listenKey": "x"}) == [StreamExpired()]
 
 
-def test_an_event_of_tomorrow_is_counted_and_ignored(venue: BinanceAdapter) -> None:
+def test_a_future_event_is_counted_and_ignored(venue: BinanceAdapter) -> None:
     """F25: one unknown field or value never stops a stream."""
     assert parsed(venue, {"e": "SOMETHING_NEW", "E": 1}) == []
     assert venue.unknown_events["SOMETHING_NEW"] == 1
 
 
-def test_an_answer_to_a_request_is_left_to_ccxt(venue: BinanceAdapter) -> None:
+def test_a_response_to_a_request_is_left_to_ccxt(venue: BinanceAdapter) -> None:
     assert venue.parse({"result": None, "id": 1}) is None
 
 

@@ -55,12 +55,12 @@ RECORDED = [
 
 
 def refusal(code: str, message: str, status: int = 400, headers: dict[str, str] | None = None) -> ExchangeError:
-    """Let ccxt meet an answer, and answer what becomes of it."""
-    answer = {"code": code, "msg": message, "requestTime": 1627293504612, "data": None}
-    body = orjson.dumps(answer).decode()
+    """Return the error of a response that the client of ccxt handles."""
+    response = {"code": code, "msg": message, "requestTime": 1627293504612, "data": None}
+    body = orjson.dumps(response).decode()
     client = BitgetAdapter.make_client(VenueSettings(name="bitget"))
     with pytest.raises(ccxt.BaseError) as raised:
-        client.handle_errors(status, "", "https://api.bitget.com/x", "POST", headers or {}, body, answer, {}, "")
+        client.handle_errors(status, "", "https://api.bitget.com/x", "POST", headers or {}, body, response, {}, "")
     return translate(reply_of(raised.value), CODES, changes=True, symbol="BTCUSDT")
 
 
@@ -72,7 +72,7 @@ def test_a_recorded_refusal_says_what_to_do(code: str, message: str, kind: type[
 
 
 def test_too_many_requests_and_the_five_minutes_after_shut_the_gate() -> None:
-    """F16: the venue has one answer for both, and no other for a ban."""
+    """F16: the venue has one response for both, and no other one for a ban."""
     once = refusal("429", "Too Many Requests", 429)
     assert isinstance(once, errors.RateLimited)
     assert once.retry_after_s
@@ -85,26 +85,26 @@ def test_a_gateways_error_leaves_the_outcome_open_whatever_code_it_carries() -> 
     assert isinstance(refusal("40762", "The order amount exceeds the balance", 502), errors.OutcomeUnknown)
 
 
-def test_a_batchs_failures_are_told_by_the_id_that_names_them() -> None:
+def test_a_batchs_failures_are_found_by_the_id_that_names_them() -> None:
     """F2: a batch is answered item by item, and a failed one is never sent again item by item."""
     rows = [
         {"orderId": "", "clientOid": "mine1", "errorMsg": "less than the minimum amount 5 USDT", "errorCode": "45110"}
     ]
-    told = refusals(rows, "clientOid", "BTCUSDT")
-    assert {name: type(error) for name, error in told.items()} == {"mine1": errors.OrderRejected}
+    found = refusals(rows, "clientOid", "BTCUSDT")
+    assert {name: type(error) for name, error in found.items()} == {"mine1": errors.OrderRejected}
     assert refusals(rows, "orderId", "BTCUSDT") == {}
 
 
-class Answers:
-    """Answers from lists, and counts how often it is asked."""
+class Queries:
+    """Returns orders from a list, and records each query."""
 
     def __init__(self, *known: Order, failure: ExchangeError | None = None) -> None:
         self.known = {order.client_order_id: order for order in known}
         self.failure = failure
-        self.asked: list[str] = []
+        self.sent: list[str] = []
 
     async def order(self, ref: OrderRef) -> Order:
-        self.asked.append("order")
+        self.sent.append("order")
         if self.failure is not None:
             raise self.failure
         if ref.client_order_id not in self.known:
@@ -112,11 +112,11 @@ class Answers:
         return self.known[ref.client_order_id]
 
     async def open_orders(self, symbol: str = "") -> list[Order]:
-        self.asked.append("open")
+        self.sent.append("open")
         return [order for order in self.known.values() if order.status.is_open]
 
     async def closed_orders(self, symbol: str) -> list[Order]:
-        self.asked.append("closed")
+        self.sent.append("closed")
         return [order for order in self.known.values() if order.status.is_closed]
 
 
@@ -131,60 +131,60 @@ def order(name: str, status: OrderStatus = OrderStatus.OPEN) -> Order:
     return replace(acknowledged_order(request(name), f"id-{name}", 1), status=status)
 
 
-async def test_a_plain_limit_order_is_open_without_asking() -> None:
-    answers = Answers()
-    placed = await BitgetAckResolver(answers).resolve_placed(request("a", TimeInForce.GTC), "7", 5)
-    assert (placed.status, placed.order_id, placed.event_time_ms, answers.asked) == (OrderStatus.OPEN, "7", 5, [])
+async def test_a_plain_limit_order_is_open_without_a_query() -> None:
+    queries = Queries()
+    placed = await BitgetAckResolver(queries).resolve_placed(request("a", TimeInForce.GTC), "7", 5)
+    assert (placed.status, placed.order_id, placed.event_time_ms, queries.sent) == (OrderStatus.OPEN, "7", 5, [])
 
 
-async def test_a_post_only_order_is_asked_for_as_it_may_be_canceled() -> None:
+async def test_a_post_only_order_is_queried_because_it_may_be_canceled() -> None:
     """F18: a post-only order never takes."""
-    answers = Answers(order("a", OrderStatus.CANCELED))
-    assert (await BitgetAckResolver(answers).resolve_placed(request("a"), "7", 5)).status is OrderStatus.CANCELED
+    queries = Queries(order("a", OrderStatus.CANCELED))
+    assert (await BitgetAckResolver(queries).resolve_placed(request("a"), "7", 5)).status is OrderStatus.CANCELED
 
 
 @pytest.mark.parametrize("failure", [OrderNotFound("hidden"), Unreachable("gone")])
-async def test_one_that_cannot_be_asked_for_is_open_as_it_was_accepted(failure: ExchangeError) -> None:
+async def test_an_order_that_cannot_be_queried_is_open_as_accepted(failure: ExchangeError) -> None:
     """F3: a failed query is no refusal."""
-    placed = await BitgetAckResolver(Answers(failure=failure)).resolve_placed(request("a"), "7", 5)
+    placed = await BitgetAckResolver(Queries(failure=failure)).resolve_placed(request("a"), "7", 5)
     assert (placed.status, placed.order_id) == (OrderStatus.OPEN, "7")
 
 
-async def test_one_without_an_id_that_cannot_be_asked_for_is_is_unknown() -> None:
-    """F1: reduce-only orders that take the place of others are answered without an id."""
-    asked_for = request("a", TimeInForce.GTC, reduce_only=True)
+async def test_the_outcome_of_an_order_without_an_id_that_cannot_be_queried_is_unknown() -> None:
+    """F1: reduce-only orders that take the place of others are accepted without an id."""
+    reduces = request("a", TimeInForce.GTC, reduce_only=True)
     with pytest.raises(OutcomeUnknown):
-        await BitgetAckResolver(Answers()).resolve_placed(asked_for, "", 5)
-    assert (await BitgetAckResolver(Answers(order("a"))).resolve_placed(asked_for, "", 5)).order_id == "id-a"
+        await BitgetAckResolver(Queries()).resolve_placed(reduces, "", 5)
+    assert (await BitgetAckResolver(Queries(order("a"))).resolve_placed(reduces, "", 5)).order_id == "id-a"
 
 
-async def test_a_large_batch_is_looked_up_in_one_list_and_only_what_is_missing_is_asked_for() -> None:
+async def test_of_a_large_batch_one_list_is_queried_and_then_each_missing_order() -> None:
     """F2: a batch is answered item by item, and a failed one is never sent again item by item.
     F16: the venue's limits are kept, no ban follows, and cancels still pass.
     """
     names = "abcdefgh"
-    answers = Answers(*(order(name) for name in names[:-1]), order("h", OrderStatus.CANCELED))
+    queries = Queries(*(order(name) for name in names[:-1]), order("h", OrderStatus.CANCELED))
     requests = [request(name) for name in names]
-    told = await BitgetAckResolver(answers).resolve_placed_batch(requests, {name: f"id-{name}" for name in names}, 5)
-    assert [told[name].status for name in names] == [OrderStatus.OPEN] * 7 + [OrderStatus.CANCELED]  # type: ignore[union-attr]
-    assert answers.asked == ["open", "order"]
+    results = await BitgetAckResolver(queries).resolve_placed_batch(requests, {name: f"id-{name}" for name in names}, 5)
+    assert [results[name].status for name in names] == [OrderStatus.OPEN] * 7 + [OrderStatus.CANCELED]  # type: ignore[union-attr]
+    assert queries.sent == ["open", "order"]
 
 
-async def test_a_large_batch_of_cancels_is_looked_up_in_one_list() -> None:
+async def test_of_a_large_batch_of_cancels_one_list_is_queried() -> None:
     """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     refs = [OrderRef(symbol="BTCUSDT", client_order_id=name) for name in "abcdefgh"]
-    answers = Answers(*(order(name, OrderStatus.CANCELED) for name in "abcdefgh"))
-    told = await BitgetAckResolver(answers).resolve_canceled_batch("BTCUSDT", refs)
-    assert {one.status for one in told.values() if isinstance(one, Order)} == {OrderStatus.CANCELED}
-    assert (len(told), answers.asked) == (8, ["closed"])
+    queries = Queries(*(order(name, OrderStatus.CANCELED) for name in "abcdefgh"))
+    results = await BitgetAckResolver(queries).resolve_canceled_batch("BTCUSDT", refs)
+    assert {one.status for one in results.values() if isinstance(one, Order)} == {OrderStatus.CANCELED}
+    assert (len(results), queries.sent) == (8, ["closed"])
 
 
 async def test_a_cancel_that_the_queries_do_not_show_leaves_the_outcome_unknown() -> None:
     """F4: a fill that crosses a cancel is counted, and its slot is not used too early."""
     ref = OrderRef(symbol="BTCUSDT", client_order_id="a")
-    answers = Answers(order("a"))
+    queries = Queries(order("a"))
     with pytest.raises(OutcomeUnknown, match="still OPEN"):
-        await BitgetAckResolver(answers).resolve_canceled(ref)
-    assert len(answers.asked) > 1
+        await BitgetAckResolver(queries).resolve_canceled(ref)
+    assert len(queries.sent) > 1
     with pytest.raises(OutcomeUnknown):
-        await BitgetAckResolver(Answers()).resolve_canceled(ref)
+        await BitgetAckResolver(Queries()).resolve_canceled(ref)

@@ -63,7 +63,7 @@ def parsed(venue: BitgetAdapter, message: dict[str, Any]) -> list[Any]:
     return list(events)
 
 
-def test_a_fill_tells_the_order_and_itself(venue: BitgetAdapter) -> None:
+def test_a_fill_is_an_order_update_with_a_fill(venue: BitgetAdapter) -> None:
     (update,) = parsed(venue, frame("orders", ORDER))
     assert isinstance(update, OrderUpdate)
     order, fill = update.order, update.fill
@@ -105,7 +105,7 @@ def test_in_hedge_mode_the_side_follows_from_position_and_trade_side(
 
 
 @pytest.mark.parametrize(
-    ("known", "told"),
+    ("known", "expected"),
     [
         (None, (PositionSide.LONG, Side.SELL)),
         (PositionSide.LONG, (PositionSide.LONG, Side.SELL)),
@@ -113,19 +113,19 @@ def test_in_hedge_mode_the_side_follows_from_position_and_trade_side(
     ],
 )
 def test_a_trade_of_a_query_takes_its_position_from_its_order(
-    known: PositionSide | None, told: tuple[PositionSide, Side]
+    known: PositionSide | None, expected: tuple[PositionSide, Side]
 ) -> None:
     """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     fill = parse_fill(TRADE, "BTCUSDT", known)
-    assert (fill.position_side, fill.side) == told
+    assert (fill.position_side, fill.side) == expected
     assert (fill.fee, fill.realized_pnl, fill.is_maker) == (Decimal("0.02236284"), Decimal(102), False)
 
 
-def test_positions_keep_their_sign_and_one_that_is_gone_is_told_as_flat(venue: BitgetAdapter) -> None:
-    """F12: the channel tells all that is held, and a closed position by leaving it out."""
+def test_positions_keep_their_sign_and_a_missing_one_is_flat(venue: BitgetAdapter) -> None:
+    """F12: the channel sends all open positions, and leaves a closed one out."""
     one_way = POSITION | {"instId": "BTCUSDT", "posMode": "one_way_mode", "holdSide": "long"}
-    told = parsed(venue, frame("positions", POSITION, one_way, ts=1))
-    assert {(one.symbol, one.position_side, one.quantity) for one in told} == {
+    positions = parsed(venue, frame("positions", POSITION, one_way, ts=1))
+    assert {(one.symbol, one.position_side, one.quantity) for one in positions} == {
         ("ETHUSDT", PositionSide.SHORT, Decimal("-0.1")),
         ("BTCUSDT", PositionSide.BOTH, Decimal("0.1")),
     }
@@ -177,7 +177,7 @@ def test_the_best_level_of_the_book_is_a_price(venue: BitgetAdapter) -> None:
     assert (price.bid, price.ask_quantity, price.event_time_ms) == (Decimal(27000), Decimal("8.760"), 1695716059516)
 
 
-def test_of_a_frame_of_candles_the_newest_is_told_and_is_open(venue: BitgetAdapter) -> None:
+def test_of_a_frame_of_candles_the_newest_is_published_as_open(venue: BitgetAdapter) -> None:
     rows = [[str(open_ms), "1", "3", "0.5", "2", "10", "20", "20"] for open_ms in (1695685500000, 1695685560000)]
     (candle,) = parsed(venue, frame("candle1m", *rows, instId="BTCUSDT"))
     assert isinstance(candle, Candle)
@@ -185,7 +185,7 @@ def test_of_a_frame_of_candles_the_newest_is_told_and_is_open(venue: BitgetAdapt
 
 
 def test_the_stream_is_ready_when_all_three_channels_are_acknowledged(venue: BitgetAdapter) -> None:
-    """F6: what happens before that is asked for."""
+    """F6: updates before that are queried."""
     acknowledged = [
         venue.parse(
             {"event": "subscribe", "arg": {"instType": "USDT-FUTURES", "channel": channel, "instId": "default"}}
@@ -196,21 +196,13 @@ def test_the_stream_is_ready_when_all_three_channels_are_acknowledged(venue: Bit
 
 
 @pytest.mark.parametrize(
-    "answer", [{"event": "login", "code": 0}, {"event": "error", "code": 30015, "msg": "Invalid sign"}]
+    "response", [{"event": "login", "code": 0}, {"event": "error", "code": 30015, "msg": "Invalid sign"}]
 )
-def test_an_answer_to_a_request_is_left_to_ccxt(venue: BitgetAdapter, answer: dict[str, Any]) -> None:
-    assert venue.parse(answer) is None
+def test_a_response_to_a_request_is_left_to_ccxt(venue: BitgetAdapter, response: dict[str, Any]) -> None:
+    assert venue.parse(response) is None
 
 
-def test_a_channel_of_tomorrow_is_counted_and_ignored(venue: BitgetAdapter) -> None:
+def test_a_future_channel_is_counted_and_ignored(venue: BitgetAdapter) -> None:
     """F25: one unknown field or value never stops a stream."""
     assert parsed(venue, frame("somethingNew", {"a": 1})) == []
     assert venue.unknown_events["somethingNew"] == 1
-
-
-def test_demo_trading_is_asked_for_in_the_header_and_at_its_own_address() -> None:
-    client = BitgetAdapter.make_client(
-        VenueSettings(name="bitget", api_key="k", secret="s", passphrase="p", testnet=True)
-    )
-    assert client.sign("v2/mix/order/detail", ["private", "mix"])["headers"]["PAPTRADING"] == "1"
-    assert "wspap" in client.urls["api"]["demo"]["private"]

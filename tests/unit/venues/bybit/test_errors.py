@@ -1,4 +1,4 @@
-"""Bybit's error answers, as its documents show them, become the errors of ours that say what to do."""
+"""Bybit's error responses, as its documents show them, become the errors that say what to do."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ ORDER = "https://api.bybit.com/v5/order/create"
 NOW_MS = 1_672_738_134_000
 
 
-def answer(code: int, message: str) -> dict[str, Any]:
+def response(code: int, message: str) -> dict[str, Any]:
     return {"retCode": code, "retMsg": message, "result": {}, "retExtInfo": {}, "time": NOW_MS}
 
 
 def raised(
-    told: dict[str, Any] | None, *, status: int = 200, headers: dict[str, str] | None = None, changes: bool = True
+    body: dict[str, Any] | None, *, status: int = 200, headers: dict[str, str] | None = None, changes: bool = True
 ) -> ExchangeError:
     client = BybitAdapter.make_client(VenueSettings(name="bybit"))
     client.nonce = lambda: NOW_MS
-    body = "<html>Forbidden</html>" if told is None else orjson.dumps(told).decode()
+    text = "<html>Forbidden</html>" if body is None else orjson.dumps(body).decode()
     with pytest.raises(ccxt.BaseError) as caught:
-        client.handle_errors(status, "", ORDER, "POST", headers or {}, body, told, {}, "")
+        client.handle_errors(status, "", ORDER, "POST", headers or {}, text, body, {}, "")
     return translate(reply_of(caught.value), CODES, changes=changes)
 
 
@@ -61,14 +61,14 @@ def raised(
     ],
 )
 def test_a_code_says_what_to_do(code: int, message: str, expected: type[ExchangeError]) -> None:
-    error = raised(answer(code, message))
+    error = raised(response(code, message))
     assert type(error) is expected
     assert error.venue_code.split()[0] == str(code)
 
 
-def test_a_question_that_the_venue_could_not_answer_may_be_asked_again() -> None:
+def test_a_query_that_the_venue_could_not_serve_may_be_repeated() -> None:
     """F3: a query that fails, or could not be made, is no proof of absence."""
-    assert type(raised(answer(10000, "Server Timeout"), changes=False)) is errors.Unreachable
+    assert type(raised(response(10000, "Server Timeout"), changes=False)) is errors.Unreachable
 
 
 def test_a_gateways_503_leaves_the_outcome_open() -> None:
@@ -76,7 +76,7 @@ def test_a_gateways_503_leaves_the_outcome_open() -> None:
     assert type(raised(None, status=503)) is errors.OutcomeUnknown
 
 
-def test_the_ban_of_an_address_lasts_ten_minutes_unless_told() -> None:
+def test_the_ban_of_an_address_lasts_ten_minutes_unless_the_header_has_another_time() -> None:
     """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     error = raised(None, status=403)
     assert isinstance(error, errors.Banned)
@@ -87,11 +87,11 @@ def test_the_ban_of_an_address_lasts_ten_minutes_unless_told() -> None:
 def test_a_rate_limit_lasts_until_the_window_that_the_venue_names_ends() -> None:
     """F16: the venue's limits are kept, no ban follows, and cancels still pass."""
     reset = {"X-Bapi-Limit": "10", "X-Bapi-Limit-Status": "0", "X-Bapi-Limit-Reset-Timestamp": str(NOW_MS + 400)}
-    error = raised(answer(10006, "Too many visits!"), headers=reset)
+    error = raised(response(10006, "Too many visits!"), headers=reset)
     assert error.retry_after_s == pytest.approx(0.4)
 
 
-def test_a_batch_tells_a_code_for_each_of_its_orders() -> None:
+def test_a_batch_has_a_code_for_each_of_its_orders() -> None:
     """F2: a batch is answered item by item, and a failed one is never sent again item by item."""
     rows = [
         {"code": 0, "msg": "OK"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Position, PositionMode
-from opensqt.model.errors import PermissionDenied
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.venues.bybit.adapter import BybitAdapter
@@ -54,8 +52,8 @@ def venue() -> BybitAdapter:
     return made
 
 
-def parsed(venue: BybitAdapter, told: dict[str, Any]) -> list[Any]:
-    events = venue.parse(told)
+def parsed(venue: BybitAdapter, message: dict[str, Any]) -> list[Any]:
+    events = venue.parse(message)
     assert events is not None
     return list(events)
 
@@ -86,7 +84,7 @@ def test_an_order_is_read_whole(venue: BybitAdapter) -> None:
         ({"orderStatus": "Untriggered"}, "OPEN"),
     ],
 )
-def test_how_an_order_ended_tells_whether_its_owner_did_it(change: dict[str, str], status: str) -> None:
+def test_the_reason_of_an_end_shows_whether_its_owner_caused_it(change: dict[str, str], status: str) -> None:
     order = parse_order(ORDER | change)
     assert order.status == status
     assert bool(order.reason) is (status in ("EXPIRED", "REJECTED"))
@@ -121,7 +119,7 @@ def test_an_execution_that_is_no_trade_is_no_fill(venue: BybitAdapter, kind: str
         ("Buy", "0.5", PositionSide.SHORT),
     ],
 )
-def test_in_hedge_mode_what_a_fill_closed_tells_which_position_it_moved(
+def test_in_hedge_mode_the_closed_size_of_a_fill_shows_its_position(
     venue: BybitAdapter, side: str, closed: str, moved: PositionSide
 ) -> None:
     """F12: the sign and the side of a position are kept, and flat is an explicit zero.
@@ -143,20 +141,20 @@ def test_a_position_gets_its_sign_from_its_side(venue: BybitAdapter) -> None:
 
 
 @pytest.mark.parametrize(("index", "side"), [(1, PositionSide.LONG), (2, PositionSide.SHORT)])
-def test_a_position_of_hedge_mode_is_told_by_its_index(index: int, side: PositionSide) -> None:
+def test_a_position_of_hedge_mode_has_its_side_by_its_index(index: int, side: PositionSide) -> None:
     """F20: hedge mode and one-way mode are never mixed up."""
     row = POSITION | {"positionIdx": index, "avgPrice": "1"}
     assert parse_position(row).position_side is side
 
 
-def test_a_wallet_tells_the_balance_of_the_margin_asset_alone(venue: BybitAdapter) -> None:
+def test_of_a_wallet_only_the_margin_asset_is_the_balance(venue: BybitAdapter) -> None:
     coins = [{"coin": "BTC", "walletBalance": "1"}, {"coin": "USDT", "walletBalance": "9998.5"}]
     (change,) = parsed(venue, frame("wallet", {"accountType": "UNIFIED", "coin": coins}))
     assert isinstance(change, BalanceChange)
     assert (change.wallet_balance, change.event_time_ms) == (Decimal("9998.5"), 1672364262474)
 
 
-def test_without_a_total_what_is_available_follows_from_what_is_bound() -> None:
+def test_without_a_total_the_available_balance_is_the_wallet_less_what_is_bound() -> None:
     coin = {"coin": "USDT", "walletBalance": "100", "totalPositionIM": "30", "totalOrderIM": "10", "locked": "5"}
     assert parse_account({"totalAvailableBalance": "", "coin": [coin]}).available_balance == 55
     assert parse_account({"totalAvailableBalance": "77", "coin": [coin]}).available_balance == 77
@@ -174,7 +172,7 @@ def test_a_candle_is_closed_when_the_venue_confirms_it(venue: BybitAdapter) -> N
     assert (candle.low, candle.quote_volume) == (16608, Decimal("34666.4005"))
 
 
-def test_every_interval_of_ours_has_a_name_there() -> None:
+def test_every_interval_has_a_name_at_the_venue() -> None:
     assert set(INTERVALS) == set(INTERVALS_MS)
     assert (INTERVALS["1h"], INTERVALS["1d"]) == ("60", "D")
 
@@ -199,7 +197,7 @@ def test_an_empty_side_is_no_price(venue: BybitAdapter) -> None:
     assert price.bid == 98
 
 
-def test_a_side_that_the_other_has_crossed_is_not_told_until_it_is_known_again(venue: BybitAdapter) -> None:
+def test_a_crossed_side_is_stale_until_it_is_known_again(venue: BybitAdapter) -> None:
     """F14: the difference that moved the ask was lost."""
     parsed(venue, book("snapshot", [["100", "2"]], [["101", "3"]]))
     assert parsed(venue, book("delta", [["100", "0"], ["102", "1"]], [])) == []
@@ -217,7 +215,7 @@ def test_a_row_that_cannot_be_read_hides_no_other_and_is_reported(venue: BybitAd
         next(read)
 
 
-def test_what_is_traded_elsewhere_and_unknown_topics_are_left_alone(venue: BybitAdapter) -> None:
+def test_symbols_without_rules_and_unknown_topics_are_ignored(venue: BybitAdapter) -> None:
     """F25: one unknown field or value never stops a stream."""
     assert parsed(venue, frame("order.linear", ORDER | {"symbol": "BTC-30DEC"})) == []
     assert parsed(venue, frame("greeks", {})) == []
@@ -230,32 +228,3 @@ def test_the_private_stream_is_ready_when_its_subscription_is_confirmed(venue: B
     assert parsed(venue, done) == [StreamReady()]
     for other in (done | {"success": False}, done | {"req_id": "3"}, {"op": "auth", "success": True}, {"op": "pong"}):
         assert venue.parse(other) is None
-
-
-class Rights:
-    """Answers what a key may do."""
-
-    def __init__(self, **told: Any) -> None:
-        self._told = told
-
-    async def send(self, *_arguments: Any, **_options: Any) -> dict[str, Any]:
-        return {"result": self._told}
-
-
-def warnings(read_only: int, **permissions: list[str]) -> list[str]:
-    rights = Rights(readOnly=read_only, permissions=permissions)
-    made = BybitAdapter(VenueSettings(name="bybit"), None, rights)
-    return asyncio.run(made.key_warnings())
-
-
-def test_a_key_that_may_withdraw_is_warned_of() -> None:
-    """F34: a key that can withdraw, or can't trade, is reported before the first order."""
-    assert warnings(0, ContractTrade=["Order", "Position"], Wallet=["AccountTransfer"]) == []
-    assert "withdraw" in warnings(0, ContractTrade=["Order", "Position"], Wallet=["Withdraw"])[0]
-
-
-@pytest.mark.parametrize(("read_only", "contract"), [(1, ["Order", "Position"]), (0, []), (0, ["Position"])])
-def test_a_key_that_may_not_trade_is_refused_at_the_start(read_only: int, contract: list[str]) -> None:
-    """F34: a key that can withdraw, or can't trade, is reported before the first order."""
-    with pytest.raises(PermissionDenied, match="may not trade"):
-        warnings(read_only, ContractTrade=contract, Wallet=[])

@@ -16,18 +16,18 @@ NOW_MS = 1_700_000_000_000
 
 
 class Sent:
-    """Stands for the venue: notes what is asked for and answers what it was given, in turn."""
+    """Stands for the venue: records each query, and returns the given responses in order."""
 
-    def __init__(self, *answers: Any) -> None:
+    def __init__(self, *responses: Any) -> None:
         self.queries: list[tuple[str, dict[str, Any]]] = []
-        self._answers = list(answers)
+        self._responses = list(responses)
 
     async def send(self, endpoint: str, params: dict[str, Any], **_options: Any) -> dict[str, Any]:
         self.queries.append((endpoint, params))
-        answer = self._answers.pop(0) if self._answers else {"list": []}
-        if isinstance(answer, Exception):
-            raise answer
-        return {"result": answer, "retExtInfo": {}, "time": NOW_MS}
+        response = self._responses.pop(0) if self._responses else {"list": []}
+        if isinstance(response, Exception):
+            raise response
+        return {"result": response, "retExtInfo": {}, "time": NOW_MS}
 
 
 def requests(sent: Sent) -> BybitRequests:
@@ -38,7 +38,7 @@ def trade(number: int, time_ms: int, **more: str) -> dict[str, str]:
     return {"execId": str(number), "execTime": str(time_ms), "execType": "Trade", "closedSize": "0"} | more
 
 
-async def test_trades_are_asked_for_a_week_at_a_time_until_now() -> None:
+async def test_trades_are_queried_a_week_at_a_time_until_now() -> None:
     """F6: no fill or update is missed across a reconnect or a lost frame."""
     sent = Sent()
     await requests(sent).fills({"symbol": "BTCUSDT"}, "BTCUSDT", NOW_MS - 2 * WEEK_MS, NOW_MS)
@@ -47,13 +47,13 @@ async def test_trades_are_asked_for_a_week_at_a_time_until_now() -> None:
     assert all(end - start < WEEK_MS for start, end in windows)
 
 
-async def test_what_is_older_than_half_a_year_is_not_asked_for() -> None:
+async def test_trades_older_than_half_a_year_are_not_queried() -> None:
     sent = Sent()
     await requests(sent).fills({}, "BTCUSDT", 1, NOW_MS)
     assert int(sent.queries[0][1]["startTime"]) == NOW_MS - 26 * WEEK_MS
 
 
-async def test_pages_are_followed_and_come_out_oldest_first_without_what_is_no_trade() -> None:
+async def test_pages_are_followed_and_come_out_oldest_first_without_other_executions() -> None:
     """F8: a fill counts once, however often it is reported."""
     first = {"list": [trade(4, 30), trade(3, 20)], "nextPageCursor": "more"}
     second = {"list": [trade(2, 20), trade(9, 15, execType="Funding"), trade(1, 10)], "nextPageCursor": ""}
@@ -63,28 +63,28 @@ async def test_pages_are_followed_and_come_out_oldest_first_without_what_is_no_t
     assert sent.queries[1][1]["cursor"] == "more"
 
 
-async def test_what_trades_earned_is_asked_for_only_where_something_was_closed() -> None:
+async def test_profits_are_queried_only_if_something_was_closed() -> None:
     """F36: the profit that is shown is the account's."""
     sent = Sent({"list": [{"tradeId": "2", "symbol": "BTCUSDT", "cashFlow": "1.5"}], "nextPageCursor": ""})
-    asked = requests(sent)
-    assert await asked.profits("BTCUSDT", [trade(1, 10)], "BTCUSDT") == {}
+    sender = requests(sent)
+    assert await sender.profits("BTCUSDT", [trade(1, 10)], "BTCUSDT") == {}
     assert sent.queries == []
     rows = [trade(1, 10), trade(2, 20, closedSize="0.5")]
-    assert await asked.profits("BTCUSDT", rows, "BTCUSDT") == {"2": "1.5"}
+    assert await sender.profits("BTCUSDT", rows, "BTCUSDT") == {"2": "1.5"}
     ((endpoint, query),) = sent.queries
     assert (endpoint, query["startTime"], query["endTime"]) == ("privateGetV5AccountTransactionLog", "20", "20")
 
 
-async def test_a_setting_that_is_in_force_already_is_no_error() -> None:
-    """F21: the leverage in force is the one that was asked for."""
+async def test_a_setting_that_has_the_value_already_is_no_error() -> None:
+    """F21: the leverage in force is the requested one."""
     sent = Sent(InvalidRequest("leverage not modified", venue_code="110043"), OrderRejected("no", venue_code="10001"))
-    asked = requests(sent)
-    await asked.change_setting("PositionSetLeverage", {})
+    sender = requests(sent)
+    await sender.change_setting("PositionSetLeverage", {})
     with pytest.raises(OrderRejected):
-        await asked.change_setting("PositionSetLeverage", {})
+        await sender.change_setting("PositionSetLeverage", {})
 
 
-def test_an_order_is_written_with_all_that_it_says() -> None:
+def test_an_order_is_written_with_all_its_fields() -> None:
     """F23: numbers go out as text, digit by digit."""
     request = OrderRequest(
         symbol="BTCUSDT",

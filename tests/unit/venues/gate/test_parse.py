@@ -69,7 +69,7 @@ def read(parser: GateParser, channel: str, *rows: dict[str, Any]) -> list[Any]:
     return list(events)
 
 
-def test_an_order_counts_coins_and_keeps_our_id() -> None:
+def test_an_order_counts_coins_and_keeps_the_client_id() -> None:
     """F11: contracts are never taken for coins.
     F22: a client order id keeps the venue's rule and comes back unchanged.
     """
@@ -80,12 +80,12 @@ def test_an_order_counts_coins_and_keeps_our_id() -> None:
 
 
 @pytest.mark.parametrize("text", ["web", "api", "app", "-", "", "ao-123"])
-def test_an_order_placed_elsewhere_has_no_id_of_ours(text: str) -> None:
+def test_an_order_placed_elsewhere_has_no_client_id(text: str) -> None:
     assert parse_order(ORDER | {"text": text}, RULES, hedge=False).client_order_id == ""
 
 
 @pytest.mark.parametrize(
-    ("told", "status", "filled"),
+    ("change", "status", "filled"),
     [
         ({"left": "24"}, OrderStatus.PARTIALLY_FILLED, "0.6"),
         ({"left": "0", "status": "finished", "finish_as": "filled"}, OrderStatus.FILLED, "0.6024"),
@@ -96,8 +96,8 @@ def test_an_order_placed_elsewhere_has_no_id_of_ours(text: str) -> None:
         ({"status": "finished", "finish_as": "something_new"}, OrderStatus.EXPIRED, "0"),
     ],
 )
-def test_how_an_order_finished_is_its_status(told: dict[str, Any], status: OrderStatus, filled: str) -> None:
-    order = parse_order(ORDER | told, RULES, hedge=False)
+def test_how_an_order_finished_is_its_status(change: dict[str, Any], status: OrderStatus, filled: str) -> None:
+    order = parse_order(ORDER | change, RULES, hedge=False)
     assert (order.status, order.filled_quantity) == (status, Decimal(filled))
 
 
@@ -116,7 +116,7 @@ def test_a_negative_size_without_a_price_is_a_market_sell() -> None:
         (5, True, PositionSide.SHORT),
     ],
 )
-def test_in_dual_mode_sign_and_flag_tell_the_position(size: int, reduces: bool, side: PositionSide) -> None:
+def test_in_dual_mode_sign_and_flag_name_the_position(size: int, reduces: bool, side: PositionSide) -> None:
     """F12: the sign and the side of a position are kept, and flat is an explicit zero.
     F20: hedge mode and one-way mode are never mixed up.
     """
@@ -124,7 +124,7 @@ def test_in_dual_mode_sign_and_flag_tell_the_position(size: int, reduces: bool, 
     assert parse_order(row, RULES, hedge=True).position_side is side
 
 
-def test_a_position_keeps_its_sign_and_tells_its_leverage(parser: GateParser) -> None:
+def test_a_position_keeps_its_sign_and_its_leverage(parser: GateParser) -> None:
     """F11: contracts are never taken for coins.
     F12: the sign and the side of a position are kept, and flat is an explicit zero.
     """
@@ -138,20 +138,20 @@ def test_a_position_keeps_its_sign_and_tells_its_leverage(parser: GateParser) ->
     assert (isolated.leverage, isolated.margin_mode) == (Decimal(7), MarginMode.ISOLATED)
 
 
-def test_a_position_of_the_other_mode_is_not_ours(parser: GateParser) -> None:
+def test_a_position_of_the_other_mode_is_ignored(parser: GateParser) -> None:
     """F20: hedge mode and one-way mode are never mixed up."""
     assert read(parser, "futures.positions", POSITION | {"mode": "dual_long"}) == []
 
 
-def test_a_trade_that_opens_is_told_at_once(parser: GateParser) -> None:
+def test_a_trade_that_opens_is_published_at_once(parser: GateParser) -> None:
     (fill,) = read(parser, "futures.usertrades", TRADE)
     assert isinstance(fill, Fill)
     assert (fill.quantity, fill.fee, fill.is_maker) == (Decimal("0.0001"), Decimal("0.0009290592"), True)
     assert (fill.trade_id, fill.order_id, fill.client_order_id) == ("3335259", "4872460", "my1")
 
 
-def test_what_a_trade_that_closes_earned_is_asked_for(parser: GateParser) -> None:
-    """F36: the stream does not tell it, so that the fill would count without its profit."""
+def test_a_trade_that_may_close_something_is_queried_for_its_profit(parser: GateParser) -> None:
+    """F36: the stream has no profit, and without it the fill would count as if it had earned nothing."""
     read(parser, "futures.usertrades", TRADE)
     (waiting,) = read(parser, "futures.usertrades", TRADE | {"id": "3335260", "size": "-1"})
     assert waiting == FillsPending("BTCUSDT")
@@ -166,7 +166,7 @@ def test_a_repeated_trade_does_not_move_what_is_held(parser: GateParser) -> None
     assert isinstance(opens, Fill)
 
 
-def test_a_position_older_than_the_last_trade_says_nothing(parser: GateParser) -> None:
+def test_a_position_older_than_the_last_trade_changes_nothing(parser: GateParser) -> None:
     """F5: no order is sized on a position older than the last fill."""
     read(parser, "futures.usertrades", TRADE)
     read(parser, "futures.positions", POSITION | {"size": "0", "time_ms": 1628736848320})
@@ -175,9 +175,9 @@ def test_a_position_older_than_the_last_trade_says_nothing(parser: GateParser) -
 
 def test_orders_balances_and_prices_are_read(parser: GateParser) -> None:
     row = ORDER | {"create_time_ms": 1628736847325, "finish_time_ms": 1628736848321, "price": 40000.4}
-    (told,) = read(parser, "futures.orders", row)
-    assert isinstance(told, OrderUpdate)
-    assert (told.order.price, told.order.event_time_ms) == (Decimal("40000.4"), 1628736848321)
+    (updated,) = read(parser, "futures.orders", row)
+    assert isinstance(updated, OrderUpdate)
+    assert (updated.order.price, updated.order.event_time_ms) == (Decimal("40000.4"), 1628736848321)
     balance = {"balance": 9.998739899488, "change": -2.074115e-06, "text": "BTC_USDT:3914424", "time": 1547199246,
                "time_ms": 1547199246123, "type": "fee", "user": "211xxx"}  # fmt: skip
     (change,) = read(parser, "futures.balances", balance, balance | {"currency": "btc"})
@@ -201,7 +201,7 @@ def test_orders_balances_and_prices_are_read(parser: GateParser) -> None:
     )
 
 
-def test_a_candle_counts_coins_and_is_open_until_said_otherwise(parser: GateParser) -> None:
+def test_a_candle_counts_coins_and_is_open_until_it_is_marked_closed(parser: GateParser) -> None:
     row = {"t": 1545129300, "v": "27525555", "c": "95.4", "h": "96.9", "l": "89.5", "o": "94.3", "n": "1m_BTC_USDT"}
     (candle,) = read(parser, "futures.candlesticks", row)
     assert isinstance(candle, Candle)
@@ -212,8 +212,8 @@ def test_a_candle_counts_coins_and_is_open_until_said_otherwise(parser: GatePars
 def test_the_account_is_ready_when_all_its_channels_are(parser: GateParser) -> None:
     """F6: no fill or update is missed across a reconnect or a lost frame."""
     channels = ["futures.orders", "futures.usertrades", "futures.positions", "futures.balances"]
-    told = [parser.parse({"channel": channel, "event": "subscribe", "error": None}) for channel in channels]
-    assert [list(events or ()) for events in told] == [[], [], [], [StreamReady()]]
+    acknowledged = [parser.parse({"channel": channel, "event": "subscribe", "error": None}) for channel in channels]
+    assert [list(events or ()) for events in acknowledged] == [[], [], [], [StreamReady()]]
     parser.acks.expect_all()
     assert parser.parse({"channel": channels[0], "event": "subscribe", "error": None}) == ()
 
@@ -222,7 +222,7 @@ def test_a_refused_subscription_is_left_to_ccxt(parser: GateParser) -> None:
     assert parser.parse({"channel": "futures.orders", "event": "subscribe", "error": {"code": 4}}) is None
 
 
-def test_a_channel_of_tomorrow_is_counted_and_ignored(venue: GateAdapter) -> None:
+def test_a_future_channel_is_counted_and_ignored(venue: GateAdapter) -> None:
     """F25: one unknown field or value never stops a stream."""
     assert venue.parse(update("futures.something", {"new": 1})) == ()
     assert dict(venue.unknown_events) == {"futures.something": 1}

@@ -1,4 +1,4 @@
-"""OKX's error answers, as its documents show them, become the errors of ours that say what to do."""
+"""OKX's error responses, as its documents show them, become the errors that say what to do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BATCH = "https://www.okx.com/api/v5/trade/batch-orders"
 
 
 def row(code: str, message: str = "words") -> dict[str, Any]:
-    """An order request's refusal: it stands in a row, and the answer itself says 1."""
+    """The refusal of an order request: a row has its code, and the response has the code 1."""
     data = [{"clOrdId": "a1", "ordId": "", "sCode": code, "sMsg": message, "tag": "", "ts": "1695190491421"}]
     return {"code": "1", "data": data, "inTime": "1", "msg": "All operations failed", "outTime": "2"}
 
@@ -30,15 +30,15 @@ def top(code: str, message: str = "words") -> dict[str, Any]:
     return {"code": code, "data": [], "msg": message}
 
 
-def raised(status: int, answer: dict[str, Any], *, url: str = ORDER, changes: bool = True) -> ExchangeError:
+def raised(status: int, response: dict[str, Any], *, url: str = ORDER, changes: bool = True) -> ExchangeError:
     client = OkxAdapter.make_client(VenueSettings(name="okx"))
     with pytest.raises(ccxt.BaseError) as caught:
-        client.handle_errors(status, "", url, "POST", {}, orjson.dumps(answer).decode(), answer, {}, "")
+        client.handle_errors(status, "", url, "POST", {}, orjson.dumps(response).decode(), response, {}, "")
     return translate(reply_of(caught.value), CODES, changes=changes)
 
 
 @pytest.mark.parametrize(
-    ("status", "answer", "expected"),
+    ("status", "response", "expected"),
     [
         (200, top("51603", "Order does not exist"), errors.OrderNotFound),
         (200, row("51400", "Cancellation failed as the order does not exist."), errors.OrderNotFound),
@@ -65,13 +65,13 @@ def raised(status: int, answer: dict[str, Any], *, url: str = ORDER, changes: bo
         (200, row("59999", "what no table knows"), errors.VenueError),
     ],
 )
-def test_an_answer_becomes_the_error_that_says_what_to_do(
-    status: int, answer: dict[str, Any], expected: type[ExchangeError]
+def test_a_response_becomes_the_error_that_says_what_to_do(
+    status: int, response: dict[str, Any], expected: type[ExchangeError]
 ) -> None:
-    assert type(raised(status, answer)) is expected
+    assert type(raised(status, response)) is expected
 
 
-def test_the_error_carries_the_rows_own_code_and_words() -> None:
+def test_the_error_carries_the_rows_own_code_and_text() -> None:
     error = raised(200, row("51008", "Insufficient USDT margin"))
     assert error.venue_code == "51008"
     assert "Insufficient USDT margin" in str(error)
@@ -82,17 +82,17 @@ def test_a_rate_limit_lasts_as_long_as_the_venues_window() -> None:
     assert raised(429, top("50011")).retry_after_s == 2
 
 
-def test_a_timeout_of_a_question_is_no_outcome() -> None:
+def test_a_timeout_of_a_query_is_no_unknown_outcome() -> None:
     assert type(raised(400, top("50004"), changes=False)) is errors.Unreachable
 
 
 def test_a_batchs_rows_are_left_to_be_read_one_by_one() -> None:
     """F2: a batch is answered item by item, and a failed one is never sent again item by item."""
-    answer = row("51008")
-    OkxAdapter.make_client(VenueSettings(name="okx")).handle_errors(200, "", BATCH, "POST", {}, "", answer, {}, "")
-    assert isinstance(refusal(answer["data"][0], "BTCUSDT"), errors.InsufficientMargin)
+    response = row("51008")
+    OkxAdapter.make_client(VenueSettings(name="okx")).handle_errors(200, "", BATCH, "POST", {}, "", response, {}, "")
+    assert isinstance(refusal(response["data"][0], "BTCUSDT"), errors.InsufficientMargin)
     assert refusal({"sCode": "0", "sMsg": "Order placed"}, "BTCUSDT") is None
 
 
-def test_a_batch_that_was_not_looked_at_raises() -> None:
+def test_a_batch_that_was_refused_whole_raises() -> None:
     assert isinstance(raised(429, top("50011"), url=BATCH), errors.RateLimited)

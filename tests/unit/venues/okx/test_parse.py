@@ -59,7 +59,7 @@ def parsed(venue: OkxAdapter, channel: str, *rows: Any, inst_id: str = "BTC-USDT
     return list(events)
 
 
-def test_a_trade_tells_the_order_and_its_fill_in_base_coins(venue: OkxAdapter) -> None:
+def test_a_trade_is_an_order_and_its_fill_in_base_coins(venue: OkxAdapter) -> None:
     """F11: contracts are never taken for coins."""
     (update,) = parsed(venue, "orders", ORDER)
     assert isinstance(update, OrderUpdate)
@@ -86,7 +86,7 @@ def test_a_post_only_order_that_the_venue_canceled_says_why(venue: OkxAdapter) -
     assert (update.order.status, update.order.reason) == (OrderStatus.CANCELED, "post-only: it would have taken")
 
 
-def test_an_order_of_another_instrument_is_left_alone(venue: OkxAdapter) -> None:
+def test_an_order_of_another_instrument_is_ignored(venue: OkxAdapter) -> None:
     assert parsed(venue, "orders", ORDER | {"instId": "BTC-USD-SWAP"}) == []
 
 
@@ -151,7 +151,7 @@ def test_the_stream_is_ready_when_the_last_channel_is_acknowledged(venue: OkxAda
 
 
 @pytest.mark.parametrize("event", ["login", "error"])
-def test_what_answers_a_login_is_left_to_the_client(venue: OkxAdapter, event: str) -> None:
+def test_a_response_to_a_login_is_left_to_the_client(venue: OkxAdapter, event: str) -> None:
     assert venue.parse({"event": event, "code": "60009", "msg": "Login failed."}) is None
 
 
@@ -162,7 +162,7 @@ def test_an_event_of_an_unknown_kind_is_counted_and_no_error(venue: OkxAdapter) 
     assert dict(venue.unknown_events) == {"notice": 1, "liquidation-warning": 1}
 
 
-def test_an_account_that_shows_no_available_equity_tells_the_available_balance() -> None:
+def test_an_account_that_has_no_available_equity_has_an_available_balance() -> None:
     row = {"ccy": "USDT", "cashBal": "100", "upl": "", "availEq": "", "availBal": "80", "frozenBal": "20", "uTime": "1"}
     account = parse_account({"details": [row]})
     assert (account.wallet_balance, account.available_balance, account.initial_margin) == (100, 80, 20)
