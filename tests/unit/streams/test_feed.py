@@ -310,7 +310,7 @@ async def test_the_snapshot_and_the_log_share_an_entry() -> None:
 
 
 async def test_a_reader_with_a_limit_overflows_there_though_the_log_holds_more() -> None:
-    """F28"""
+    """F28: a slow reader harms no other and its memory is bounded."""
     topic = feed(capacity=100)
     topic.publish(updates(1, 1))
     reader = topic.subscribe().entries
