@@ -9,7 +9,7 @@ from typing import Any
 
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Order, OrderRequest, OrderStatus
-from opensqt.venues.venue import StreamReady
+from opensqt.venues.events import StreamReady
 
 Row = dict[str, Any]
 """An object of a venue's JSON: one order, one trade, the parameters of one request."""

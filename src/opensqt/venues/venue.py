@@ -1,4 +1,4 @@
-"""What one venue does differently: the small class that each of the five fills in."""
+"""The interface of a venue: its requests and frames. Each of the five venues has a subclass of `Venue`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 
@@ -14,75 +13,27 @@ from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, Position, PositionMode
 from opensqt.model.errors import ExchangeError, UnknownSymbol, VenueError
 from opensqt.model.market import Candle, Price
-from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
+from opensqt.model.order import Fill, Order, OrderRef, OrderRequest
 from opensqt.model.venue import Capabilities, SymbolRules
 from opensqt.telemetry.logging import get_logger, redact
+from opensqt.venues.events import Event
 from opensqt.venues.ratelimit.policy import RateLimitPolicy
 from opensqt.venues.transport.errors import PARSE_ERRORS, Codes
 from opensqt.venues.transport.rest import Rest
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BalanceChange:
-    """The wallet balance after a change; what is available of it is not told by streams."""
-
-    wallet_balance: Decimal
-    event_time_ms: int
-    received_ns: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeverageChange:
-    """The leverage of a symbol, changed by whoever."""
-
-    symbol: str
-    leverage: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class StreamExpired:
-    """The private stream's key ended: connect again with a new one."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamReady:
-    """The private stream is logged in and subscribed: from here on nothing is missed."""
-
-
-@dataclass(frozen=True, slots=True)
-class FillsPending:
-    """Trades were made in a symbol that the stream tells in part only: a query tells the rest."""
-
-    symbol: str
-
-
-Event = (
-    Price
-    | Candle
-    | OrderUpdate
-    | Fill
-    | FillsPending
-    | Position
-    | BalanceChange
-    | LeverageChange
-    | StreamExpired
-    | StreamReady
-)
-"""What a frame can tell."""
-
 _log = get_logger("venue")
-_MARKET_TIME_LASTS_S = 30
+_MARKET_TIME_VALID_S = 30
 _KINDS_KEPT = 100
 WITHDRAWAL_WARNING = "this key may withdraw: take that right from it, trading does not need it"
 T = TypeVar("T")
 
 
 class Venue(ABC):
-    """One venue's requests and frames, in our vocabulary. Stateless but for rules and modes.
+    """Requests and frames of one venue, in terms of the model. Its only state is rules, leverages and modes.
 
     Args:
         settings: The account.
-        client: What `make_client` made.
+        client: The ccxt client of `make_client`.
         rest: Sends the requests.
     """
 
@@ -91,11 +42,11 @@ class Venue(ABC):
     codes: ClassVar[Codes]
     rate_limits: ClassVar[RateLimitPolicy]
     needs_passphrase: ClassVar[bool] = False
-    """Whether a key comes with a passphrase."""
+    """Whether a key has a passphrase."""
     stale_rules: ClassVar[frozenset[str]] = frozenset()
-    """Codes that say that the symbol's rules changed since they were loaded."""
+    """Error codes that show that the symbol rules changed since they were loaded."""
     announces_ready: ClassVar[bool] = False
-    """Whether `parse` tells StreamReady; else a private connection is ready as soon as it is made."""
+    """Whether `parse` returns StreamReady. Otherwise an account connection is ready as soon as it is made."""
 
     def __init__(self, settings: VenueSettings, client: Any, rest: Rest) -> None:
         self.settings = settings
@@ -108,20 +59,20 @@ class Venue(ABC):
         self.position_mode = PositionMode.ONE_WAY
         self._unified: dict[str, str] = {}
         self.unknown_events: Counter[str] = Counter()
-        """How often each kind of event came that nothing of ours handles."""
+        """Number of events of each kind that the adapter does not handle."""
         self.malformed_rows = 0
-        """Rows of answers that could not be read."""
+        """Number of rows of responses that could not be parsed."""
         self._market_time_ms = 0
         self._market_time_seen_s = float("-inf")
 
     @classmethod
     @abstractmethod
     def make_client(cls, settings: VenueSettings) -> Any:
-        """Make the tapped ccxt client, its addresses set."""
+        """Make the ccxt client, with its addresses set."""
 
     @property
     def is_hedge(self) -> bool:
-        """Whether the account holds a long and a short position of a symbol apart."""
+        """Whether the account can hold a long and a short position of a symbol at the same time."""
         return self.position_mode is PositionMode.HEDGE
 
     # Symbols
@@ -138,7 +89,7 @@ class Venue(ABC):
         self.rules, self.rules_by_id, self._unified = rules, by_id, unified
 
     def parse_rules(self, market: dict[str, Any]) -> SymbolRules:
-        """Read the rules out of ccxt's market; contracts become base coins."""
+        """Parse the rules of ccxt's market; contracts are converted to base coins."""
         size = Decimal(market["contractSize"] or 1)
         limits = market["limits"]
         max_quantity = limits["amount"]["max"]
@@ -157,10 +108,10 @@ class Venue(ABC):
         )
 
     def unified(self, symbol: str) -> str:
-        """Answer ccxt's name of a symbol.
+        """Return ccxt's name of a symbol.
 
         Raises:
-            UnknownSymbol: It is not traded here.
+            UnknownSymbol: The venue does not trade it.
         """
         try:
             return self._unified[symbol]
@@ -168,10 +119,11 @@ class Venue(ABC):
             raise UnknownSymbol(f"symbol {symbol!r}: not traded on {self.name}", symbol=symbol) from None
 
     def market_id(self, symbol: str) -> str:
-        """Answer the venue's own name of a symbol."""
+        """Return the venue's own name of a symbol."""
         return str(self.client.market(self.unified(symbol))["id"])
 
-    # Requests. Those that place or cancel send once and tell refusal from silence; all raise errors of ours.
+    # Requests. All raise OpenSQT errors. Those that place or cancel are sent once, and distinguish a refusal from no
+    # response.
 
     @abstractmethod
     async def place(self, request: OrderRequest) -> Order:
@@ -183,7 +135,11 @@ class Venue(ABC):
 
     @abstractmethod
     async def cancel(self, ref: OrderRef) -> Order:
-        """Cancel one order; OrderNotFound when the venue knows no such open order."""
+        """Cancel one order.
+
+        Raises:
+            OrderNotFound: The venue knows no such open order.
+        """
 
     @abstractmethod
     async def cancel_batch(self, symbol: str, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
@@ -195,45 +151,45 @@ class Venue(ABC):
 
     @abstractmethod
     async def order(self, ref: OrderRef) -> Order:
-        """Ask for one order, open or closed."""
+        """Query one order, open or closed."""
 
     @abstractmethod
     async def open_orders(self, symbol: str = "") -> list[Order]:
-        """Ask for the open orders of one symbol or of all."""
+        """Query the open orders of one symbol or of all."""
 
     @abstractmethod
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
-        """Ask for our trades at or after a time, all pages, oldest first; 0 asks for the newest page only."""
+        """Query the account's trades at or after a time: all pages, oldest first. 0 queries the newest page only."""
 
     @abstractmethod
     async def account(self) -> Account:
-        """Ask for the balance."""
+        """Query the balance."""
 
     @abstractmethod
     async def positions(self, symbol: str = "") -> list[Position]:
-        """Ask for the positions: of one symbol, flat ones included, or all that are held."""
+        """Query the positions: those of one symbol, flat ones included, or all open ones."""
 
     @abstractmethod
     async def price(self, symbol: str) -> Price:
-        """Ask for the best bid and ask."""
+        """Query the best bid and ask."""
 
     @abstractmethod
     async def candles(
         self, symbol: str, interval: str, limit: int, start_ms: int | None = None, end_ms: int | None = None
     ) -> list[Candle]:
-        """Ask for candles, oldest first; all but the last are closed, and that is when `is_over` says so."""
+        """Query candles, oldest first. All but the last are closed; the last is closed if `has_passed` its end."""
 
     @abstractmethod
     async def load_position_mode(self) -> None:
-        """Find out the account's position mode."""
+        """Query the account's position mode."""
 
     @abstractmethod
     async def set_position_mode(self, mode: PositionMode) -> None:
-        """Ask the venue to switch the mode."""
+        """Switch the account's position mode."""
 
     @abstractmethod
     async def set_leverage(self, symbol: str, leverage: int) -> Decimal:
-        """Set the leverage of a symbol and answer what the venue says it is, asked afresh."""
+        """Set the leverage of a symbol, query it, and return the queried value."""
 
     async def leverage(self, symbol: str) -> Decimal:
         """Query the leverage of a symbol.
@@ -247,7 +203,7 @@ class Venue(ABC):
         return held[0].leverage
 
     async def key_warnings(self) -> list[str]:
-        """Tell what the key may do and should not, where the venue says it."""
+        """Return warnings about rights that the key has and trading does not need, if the venue reports its rights."""
         return []
 
     async def parse_or_raise(self, response: Awaitable[T]) -> T:
@@ -261,57 +217,56 @@ class Venue(ABC):
         except PARSE_ERRORS as error:
             raise VenueError(f"{self.name}: the response could not be parsed: {error!r}") from error
 
-    # Streams. The watching ones end only with the connection, by raising.
+    # Streams. A `watch_` method ends only with the connection, by raising.
 
     @abstractmethod
     def parse(self, frame: Any) -> Iterable[Event] | None:
-        """Turn a frame into events, or answer None when it carries no data of ours.
+        """Parse a frame into events; return None when it carries no market or account data.
 
-        Raises:
-            Anything of MALFORMED: the frame is set aside and reported.
+        Any of PARSE_ERRORS may be raised: the frame is then counted and reported as malformed.
         """
 
     @abstractmethod
     def is_private(self, url: str) -> bool:
-        """Whether a connection carries the account's events."""
+        """Return whether a connection carries the account's events."""
 
     @abstractmethod
     async def watch_private(self) -> None:
-        """Hold the subscription to the account's events."""
+        """Subscribe to the account's events."""
 
     async def renew_key(self) -> None:
-        """Prolong the private stream's key, where the venue uses one."""
+        """Extend the life of the account stream's key, if the venue uses one."""
         return
 
     async def watch_price(self, symbol: str) -> None:
-        """Hold the subscription to the best bid and ask."""
+        """Subscribe to the best bid and ask."""
         await self.client.watch_bids_asks([self.unified(symbol)])
 
     async def unwatch_price(self, symbol: str) -> None:
-        """Give the subscription up."""
+        """Unsubscribe from the best bid and ask."""
         await self.client.un_watch_bids_asks([self.unified(symbol)])
 
     async def watch_candles(self, symbol: str, interval: str) -> None:
-        """Hold the subscription to candles."""
+        """Subscribe to candles."""
         await self.client.watch_ohlcv(self.unified(symbol), interval)
 
     async def unwatch_candles(self, symbol: str, interval: str) -> None:
-        """Give the subscription up."""
+        """Unsubscribe from candles."""
         await self.client.un_watch_ohlcv(self.unified(symbol), interval)
 
-    def parse_rows(self, rows: Iterable[Any], read: Callable[[Any], T]) -> list[T]:
-        """Read the rows of an answer; one that can't be read is set aside and reported, and hides no other."""
+    def parse_rows(self, rows: Iterable[Any], parse: Callable[[Any], T]) -> list[T]:
+        """Parse the rows of a response. A malformed row is counted and reported; the others are returned."""
         found = []
         for row in rows:
             try:
-                found.append(read(row))
+                found.append(parse(row))
             except PARSE_ERRORS as error:
                 self.malformed_rows += 1
-                _log.error("row set aside", venue=self.name, error=repr(error), row=redact(str(row)[:400]))
+                _log.error("malformed row", venue=self.name, error=repr(error), row=redact(str(row)[:400]))
         return found
 
     def count_unknown(self, kind: str) -> None:
-        """Count an event of a kind that nothing of ours handles, and tell of the first."""
+        """Count an event of a kind that the adapter does not handle, and log the first of each kind."""
         if kind not in self.unknown_events and len(self.unknown_events) < _KINDS_KEPT:
             _log.info("event not handled", venue=self.name, kind=kind[:60])
         elif kind not in self.unknown_events:
@@ -319,16 +274,16 @@ class Venue(ABC):
         self.unknown_events[kind] += 1
 
     def observe_market_time(self, event_time_ms: int) -> None:
-        """Take in the time that a market data frame told."""
+        """Apply the time of a market data frame."""
         self._market_time_ms = max(self._market_time_ms, event_time_ms)
         self._market_time_seen_s = time.monotonic()
 
     async def has_passed(self, symbol: str, close_ms: int) -> bool:
-        """Say whether the market is past a time. Its own time counts: in a replay it is not the venue's clock."""
+        """Return whether the market and the clock are past a time; in a replay the two differ."""
         return close_ms < self.client.nonce() and close_ms < await self.market_now_ms(symbol)
 
     async def market_now_ms(self, symbol: str) -> int:
-        """Answer the market's time, as last told by its data; asked for when that is long ago."""
-        if time.monotonic() - self._market_time_seen_s > _MARKET_TIME_LASTS_S:
+        """Return the time of the newest market data; query a price if that is long ago."""
+        if time.monotonic() - self._market_time_seen_s > _MARKET_TIME_VALID_S:
             self.observe_market_time((await self.price(symbol)).event_time_ms)
         return self._market_time_ms

@@ -15,7 +15,8 @@ from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, OrderUpdate,
 from opensqt.streams.feed import Feed
 from opensqt.telemetry.logging import get_logger
 from opensqt.venues.account.tracker import OrderTracker
-from opensqt.venues.venue import BalanceChange, Venue
+from opensqt.venues.events import BalanceChange
+from opensqt.venues.venue import Venue
 
 _log = get_logger("venue")
 _OVERLAP_MS = 300_000

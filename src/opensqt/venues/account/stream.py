@@ -14,20 +14,13 @@ from opensqt.model.order import Fill, OrderUpdate
 from opensqt.model.venue import Channel
 from opensqt.telemetry.logging import get_logger, redact
 from opensqt.venues.account.state import AccountState
+from opensqt.venues.events import BalanceChange, Event, FillsPending, LeverageChange, StreamExpired, StreamReady
 from opensqt.venues.health import BackgroundTasks, Health, in_ms
 from opensqt.venues.ratelimit.limiter import in_lane
 from opensqt.venues.ratelimit.window import Lane
 from opensqt.venues.transport.retry import retry_start_step
 from opensqt.venues.transport.subscription import QUERY_ERRORS, Subscription
-from opensqt.venues.venue import (
-    BalanceChange,
-    Event,
-    FillsPending,
-    LeverageChange,
-    StreamExpired,
-    StreamReady,
-    Venue,
-)
+from opensqt.venues.venue import Venue
 
 _log = get_logger("venue")
 _CHECK = "private_stream"

@@ -27,9 +27,10 @@ from opensqt.venues.binance.parse import (
     parse_price,
 )
 from opensqt.venues.binance.requests import BinanceRequests, order_ref, order_request
+from opensqt.venues.events import Event
 from opensqt.venues.parsing import Row
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
-from opensqt.venues.venue import WITHDRAWAL_WARNING, Event, Venue
+from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
 
 
 class CcxtBinance(CcxtMixin, ccxt.pro.binanceusdm):  # type: ignore[misc]

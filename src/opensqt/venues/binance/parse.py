@@ -10,8 +10,9 @@ from typing import Any
 from opensqt.model.account import Account, MarginMode, Position
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
+from opensqt.venues.events import BalanceChange, Event, LeverageChange, StreamExpired
 from opensqt.venues.parsing import Row, make_candle, make_price
-from opensqt.venues.venue import BalanceChange, Event, LeverageChange, StreamExpired, Venue
+from opensqt.venues.venue import Venue
 
 ASSET = "USDT"
 INTERVALS = {interval: interval for interval in INTERVALS_MS}

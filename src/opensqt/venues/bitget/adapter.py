@@ -33,9 +33,10 @@ from opensqt.venues.bitget.parse import (
     parse_price,
 )
 from opensqt.venues.bitget.requests import BitgetRequests, order_ref, order_request
+from opensqt.venues.events import Event
 from opensqt.venues.parsing import Row
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
-from opensqt.venues.venue import WITHDRAWAL_WARNING, Event, Venue
+from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
 
 Result = TypeVar("Result", Order, Order | ExchangeError)
 _PRODUCT = {"productType": "USDT-FUTURES"}

@@ -20,8 +20,9 @@ from opensqt.model.order import (
     TimeInForce,
 )
 from opensqt.venues.account.state import flat
+from opensqt.venues.events import BalanceChange, Event
 from opensqt.venues.parsing import ChannelAcks, Row, make_candle, make_price
-from opensqt.venues.venue import BalanceChange, Event, Venue
+from opensqt.venues.venue import Venue
 
 ASSET = "USDT"
 INTERVALS = {

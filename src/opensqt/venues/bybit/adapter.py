@@ -34,10 +34,11 @@ from opensqt.venues.bybit.parse import (
     parse_price,
 )
 from opensqt.venues.bybit.requests import BybitRequests, order_ref, order_request
+from opensqt.venues.events import Event
 from opensqt.venues.parsing import Row, acknowledged_order
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS
-from opensqt.venues.venue import WITHDRAWAL_WARNING, Event, Venue
+from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
 
 _ACK_TIMEOUT_S = 1.0
 """Time in which the account stream must report the result of a request, before the order is queried."""

@@ -9,9 +9,10 @@ from decimal import Decimal
 from opensqt.model.account import Account, Position
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
+from opensqt.venues.events import BalanceChange, Event, StreamReady
 from opensqt.venues.parsing import Row, make_candle, make_price
 from opensqt.venues.transport.errors import PARSE_ERRORS
-from opensqt.venues.venue import BalanceChange, Event, StreamReady, Venue
+from opensqt.venues.venue import Venue
 
 ASSET = "USDT"
 PRIVATE_TOPICS = ["order.linear", "execution.linear", "position.linear", "wallet"]

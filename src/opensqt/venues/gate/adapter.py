@@ -16,6 +16,7 @@ from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, U
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest
 from opensqt.model.venue import Capabilities
+from opensqt.venues.events import Event
 from opensqt.venues.gate.errors import CODES, KILLED, STALE_RULES, order_error, refusal
 from opensqt.venues.gate.limits import RATE_LIMITS
 from opensqt.venues.gate.parse import (
@@ -36,7 +37,7 @@ from opensqt.venues.parsing import Row
 from opensqt.venues.transport.ccxt_client import CcxtMixin, cancel_and_wait, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS
 from opensqt.venues.transport.rest import Rest
-from opensqt.venues.venue import Event, Venue
+from opensqt.venues.venue import Venue
 
 _PRIVATE = "#private"
 """Ends the address of the private connection: it is never sent, and gives the account stream its own socket."""

@@ -13,8 +13,9 @@ from opensqt.model.errors import PermissionDenied
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.model.venue import SymbolRules
+from opensqt.venues.events import BalanceChange, Event, FillsPending
 from opensqt.venues.parsing import ChannelAcks, Row, candle_time_ms, make_price
-from opensqt.venues.venue import BalanceChange, Event, FillsPending, Venue
+from opensqt.venues.venue import Venue
 
 ASSET = "USDT"
 INTERVALS = {interval: interval for interval in ("1m", "5m", "15m", "30m", "1h", "4h", "1d")}

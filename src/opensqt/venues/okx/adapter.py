@@ -17,6 +17,7 @@ from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, TimeInForce
 from opensqt.model.venue import Capabilities
 from opensqt.venues.account.state import flat, sides
+from opensqt.venues.events import Event
 from opensqt.venues.okx.errors import CODES, STALE_RULES, error_code, refusal
 from opensqt.venues.okx.limits import RATE_LIMITS
 from opensqt.venues.okx.parse import (
@@ -35,7 +36,7 @@ from opensqt.venues.okx.requests import OkxRequests, order_ref, order_request
 from opensqt.venues.parsing import Row, acknowledged_order
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS, VenueReply
-from opensqt.venues.venue import WITHDRAWAL_WARNING, Event, Venue
+from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
 
 _RECENT_MS = 3 * 86_400_000
 """Age of the trades that the fast endpoint has; the other one goes three months back and may be late."""

@@ -11,8 +11,9 @@ from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.model.venue import SymbolRules
 from opensqt.venues.account.state import sides
+from opensqt.venues.events import BalanceChange, Event
 from opensqt.venues.parsing import ChannelAcks, Row, make_candle, make_price
-from opensqt.venues.venue import BalanceChange, Event, Venue
+from opensqt.venues.venue import Venue
 
 ASSET = "USDT"
 PRIVATE_ARGS = [

@@ -13,7 +13,7 @@ from opensqt.model.market import Candle, Price
 from opensqt.model.order import OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.venues.binance.adapter import BinanceAdapter
 from opensqt.venues.binance.parse import parse_order
-from opensqt.venues.venue import BalanceChange, LeverageChange, StreamExpired
+from opensqt.venues.events import BalanceChange, LeverageChange, StreamExpired
 
 TRADE: dict[str, Any] = {
     "e": "ORDER_TRADE_UPDATE",

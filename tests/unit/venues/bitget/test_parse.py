@@ -13,7 +13,7 @@ from opensqt.model.market import Candle, Price
 from opensqt.model.order import OrderStatus, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.venues.bitget.adapter import BitgetAdapter
 from opensqt.venues.bitget.parse import parse_fill
-from opensqt.venues.venue import BalanceChange, StreamReady
+from opensqt.venues.events import BalanceChange, StreamReady
 
 ORDER: dict[str, Any] = {
     "accBaseVolume": "0.01", "cTime": "1695718781129", "clientOid": "mine1", "feeDetail": [{"feeCoin": "USDT",

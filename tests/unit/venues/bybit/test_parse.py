@@ -13,7 +13,7 @@ from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.venues.bybit.adapter import BybitAdapter
 from opensqt.venues.bybit.parse import INTERVALS, parse_account, parse_order, parse_position
-from opensqt.venues.venue import BalanceChange, StreamReady
+from opensqt.venues.events import BalanceChange, StreamReady
 
 ORDER: dict[str, Any] = {
     "symbol": "BTCUSDT", "orderId": "5cf98598-39a7-459e-97bf-76ca765ee020", "side": "Sell", "orderType": "Limit",

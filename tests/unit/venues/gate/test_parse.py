@@ -13,9 +13,9 @@ from opensqt.model.errors import PermissionDenied
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import Fill, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.model.venue import SymbolRules
+from opensqt.venues.events import BalanceChange, FillsPending, StreamReady
 from opensqt.venues.gate.adapter import GateAdapter
 from opensqt.venues.gate.parse import GateParser, key_warnings, parse_order, parse_position
-from opensqt.venues.venue import BalanceChange, FillsPending, StreamReady
 
 RULES = SymbolRules(
     symbol="BTCUSDT",

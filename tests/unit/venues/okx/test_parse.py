@@ -14,9 +14,9 @@ from opensqt.model.account import Position, PositionMode
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import OrderStatus, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.model.venue import SymbolRules
+from opensqt.venues.events import BalanceChange, StreamReady
 from opensqt.venues.okx.adapter import OkxAdapter
 from opensqt.venues.okx.parse import contracts, parse_account, parse_order_update, parse_position, parse_price
-from opensqt.venues.venue import BalanceChange, StreamReady
 
 ORDER: dict[str, Any] = {
     "instType": "SWAP", "instId": "BTC-USDT-SWAP", "ordId": "312269865356374016", "clOrdId": "b1", "px": "999.5",
