@@ -25,7 +25,8 @@ from tests.support.blocking import in_thread
 Code = grpc.StatusCode
 TURNED_AWAY = (Code.UNAUTHENTICATED, Code.PERMISSION_DENIED)
 TRADING = {"PlaceOrder", "BatchPlaceOrders", "CancelOrder", "BatchCancelOrders", "CancelAllOrders", "Heartbeat"}
-FREEING = ("CancelOrder", "BatchCancelOrders", "CancelAllOrders", "Heartbeat")
+TRADING |= {"HaltTrading", "ResumeTrading"}
+FREEING = ("CancelOrder", "BatchCancelOrders", "CancelAllOrders", "Heartbeat", "HaltTrading", "ResumeTrading")
 BTC = pb.SubscribePriceRequest(symbol="BTCUSDT")
 
 
@@ -214,9 +215,11 @@ async def test_calls_in_flight_block_neither_cancels_nor_the_lease(tmp_path: Pat
         ref = {"symbol": "BTCUSDT", "client_order_id": "a"}
         cancel = pb.CancelOrderRequest(order=ref)
         batch = pb.BatchCancelOrdersRequest(orders=[ref])
-        everything = pb.CancelAllOrdersRequest(symbol="BTCUSDT")
+        # It would wait for the order that is held, were it of the same symbol.
+        everything = pb.CancelAllOrdersRequest(symbol="ETHUSDT")
         beat = gateway_pb.HeartbeatRequest(ttl_ms=60_000)
-        for method, asked in zip(FREEING, (cancel, batch, everything, beat), strict=True):
+        halt, resume = gateway_pb.HaltTradingRequest(halt_id="h1"), gateway_pb.ResumeTradingRequest()
+        for method, asked in zip(FREEING, (cancel, batch, everything, beat, halt, resume), strict=True):
             assert await code_of(running.channel, method, bearer("maker"), asked) is Code.OK, method
         running.venue.gate.set()
         await held

@@ -41,7 +41,7 @@ REQUESTS: dict[str, Any] = {
     "SubscribePositions": pb.SubscribePositionsRequest(),
 }
 """A sound request for each method that asks the exchange."""
-AT_ONCE = {"GetExchangeInfo", "GetStatus", "GetRateBudget", "Heartbeat"}
+AT_ONCE = {"GetExchangeInfo", "GetStatus", "GetRateBudget", "Heartbeat", "HaltTrading", "ResumeTrading"}
 """Methods that answer from memory: nothing can keep them waiting."""
 UNARY = [name for name in REQUESTS if not METHODS[name].server_streaming]
 STREAMS = [name for name in REQUESTS if METHODS[name].server_streaming]

@@ -13,13 +13,16 @@ from opensqt.model.exchange import Exchange
 METHODS = [name for name in vars(Exchange) if not name.startswith("_") and name != "name"]
 STREAMS = [name for name in METHODS if name.startswith("subscribe_")]
 
+BEYOND = ["heartbeat", "lease", "halt_trading", "resume_trading", "place_during_halt"]
+"""What RemoteExchange has beyond the protocol."""
+
 
 def parameters(kind: type, name: str) -> dict[str, inspect.Parameter]:
     return dict(inspect.signature(getattr(kind, name)).parameters)
 
 
 def test_every_method_of_the_protocol_is_there_and_no_other() -> None:
-    public = {name for name in vars(SyncExchange) if not name.startswith("_")} - {"name", "heartbeat", "lease"}
+    public = {name for name in vars(SyncExchange) if not name.startswith("_")} - {"name", *BEYOND}
     assert public == set(METHODS)
 
 
@@ -40,7 +43,7 @@ def test_a_method_answers_what_the_protocol_answers(name: str) -> None:
     assert not inspect.iscoroutinefunction(getattr(SyncExchange, name))
 
 
-@pytest.mark.parametrize("name", ["heartbeat", "lease"])
+@pytest.mark.parametrize("name", BEYOND)
 def test_what_remote_exchange_has_beyond_the_protocol_is_there_too(name: str) -> None:
     assert parameters(SyncExchange, name) == parameters(RemoteExchange, name)
 

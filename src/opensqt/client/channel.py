@@ -83,8 +83,12 @@ class ConnectorChannel:
         """Return the metadata of one call: the client's identity, and the trace that the call belongs to."""
         return self._identity + tracing.outgoing()
 
-    async def open(self) -> None:
+    async def open(self, *, serving: bool = True) -> None:
         """Connect, and wait until the connector is serving and accepts this client.
+
+        Args:
+            serving: Whether it has to be serving. Else it only has to answer, so that a person can look at it and
+                cancel orders while the venue fails.
 
         Raises:
             ConnectorUnavailable: The last attempt failed too, or another program listens there.
@@ -100,7 +104,7 @@ class ConnectorChannel:
                 reraise=True,
             ):
                 with attempt:
-                    await self._attempt()
+                    await self._attempt(serving=serving)
         except NotReady as error:
             raise ConnectorUnavailable(
                 f"connector {self.address}: not ready after {self.retry_policy.attempts} attempts ({error});"
@@ -187,11 +191,11 @@ class ConnectorChannel:
         except (TimeoutError, grpc.aio.UsageError):
             raise lost or Unreachable(f"connector {self.address}: no connection; nothing was sent") from None
 
-    async def _attempt(self) -> None:
+    async def _attempt(self, *, serving: bool) -> None:
         channel = self._make_channel()
         ready = False
         try:
-            await self._verify(channel)
+            await self._verify(channel, serving=serving)
             ready = True
         finally:
             if not ready:
@@ -200,14 +204,14 @@ class ConnectorChannel:
         self._exchange = exchange_service_pb2_grpc.ExchangeServiceStub(channel)  # type: ignore[no-untyped-call]
         self._gateway = gateway_service_pb2_grpc.GatewayServiceStub(channel)  # type: ignore[no-untyped-call]
 
-    async def _verify(self, channel: grpc.aio.Channel) -> None:
+    async def _verify(self, channel: grpc.aio.Channel, *, serving: bool) -> None:
         health = await self._call_at_start(
             health_pb2_grpc.HealthStub(channel).Check, health_pb2.HealthCheckRequest(service=options.EXCHANGE_SERVICE)
         )
         # The health service responds to any client; only another call shows that the connector accepts this one.
         gateway = gateway_service_pb2_grpc.GatewayServiceStub(channel)  # type: ignore[no-untyped-call]
         response = await self._call_at_start(gateway.GetStatus, gateway_service_pb2.GetStatusRequest())
-        if health.status != health_pb2.HealthCheckResponse.SERVING:
+        if serving and health.status != health_pb2.HealthCheckResponse.SERVING:
             bad = [check for check in gateway_codec.decode_status(response).checks if not check.ok]
             reasons = ", ".join(f"{check.name}: {check.reason}" for check in bad)
             raise NotReady(f"it answers but is not serving{': ' * bool(reasons)}{reasons}")

@@ -15,7 +15,7 @@ from opensqt.model.exchange import documented
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
-from opensqt.model.venue import Check, ExchangeInfo, ExchangeStatus, Lease, RateBudget
+from opensqt.model.venue import Check, ExchangeInfo, ExchangeStatus, Halt, HaltedOrders, Lease, RateBudget
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from opensqt.wire import codec, gateway_codec
@@ -58,9 +58,14 @@ class RemoteExchange:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def start(self) -> None:
-        """Connect: ten attempts over four minutes, each logged; see `ConnectorChannel.open`."""
-        await self._channel.open()
+    async def start(self, *, serving: bool = True) -> None:
+        """Connect: ten attempts over four minutes, each logged; see `ConnectorChannel.open`.
+
+        Args:
+            serving: Whether the connector has to be serving. False takes one that only answers, which can tell why it
+                is not, and cancel orders.
+        """
+        await self._channel.open(serving=serving)
 
     async def close(self) -> None:
         """End the streams and the connection. Orders stay. Idempotent."""
@@ -209,6 +214,55 @@ class RemoteExchange:
             An async context manager; see `RemoteLease`.
         """
         return RemoteLease(self.heartbeat, ttl_s, on_lapse)
+
+    async def halt_trading(
+        self, halt_id: str, *, symbol: str = "", reason: str = "", ttl_s: float = 0.0
+    ) -> HaltedOrders:
+        """Halt trading through this connector, or renew a halt; needs the role `trade`.
+
+        From then on new orders are refused with `TradingHalted`, whoever sends them, and those that wait in the
+        connector are not sent. What is in flight or open stays: cancel it. The halt outlasts a restart.
+
+        Args:
+            halt_id: Yours, 1 to 32 letters and digits. Calling again with it is safe, and renews the halt.
+            symbol: The only one to halt; empty halts all.
+            reason: Why, for whoever is refused.
+            ttl_s: How long it lasts unless it is renewed, 1 to 3600 seconds; 0 stands until `resume_trading` lifts it.
+
+        Returns:
+            The halt, and the orders of the halted symbols that are in flight, or open as far as the connector knows.
+        """
+        if not (ttl_s == 0 or 1 <= ttl_s <= 3600):
+            raise InvalidRequest(f"ttl_s {ttl_s}: expected 1 to 3600 seconds, or 0 for a halt that stands until lifted")
+        message = gateway_pb.HaltTradingRequest(
+            halt_id=halt_id, symbol=symbol, reason=reason, ttl_ms=round(ttl_s * 1000)
+        )
+        return gateway_codec.decode_halted(await self._channel.call(self._channel.gateway.HaltTrading, message))
+
+    async def resume_trading(self, halt_id: str = "", *, symbol: str = "") -> list[Halt]:
+        """Lift a halt of trading, or all that stand until they are lifted; needs the role `trade`.
+
+        Args:
+            halt_id: The halt to lift; one that does not stand is no error.
+            symbol: Without a halt_id: lift only the halts of this symbol.
+
+        Returns:
+            The halts that were lifted.
+        """
+        message = gateway_pb.ResumeTradingRequest(halt_id=halt_id, symbol=symbol)
+        response = await self._channel.call(self._channel.gateway.ResumeTrading, message)
+        return [gateway_codec.decode_halt(halt) for halt in response.lifted]
+
+    async def place_during_halt(self, request: OrderRequest, halt_id: str) -> Order:
+        """Send a reduce-only order although trading is halted, as the one that holds the halt; see `place_order`.
+
+        Args:
+            request: Reduce-only, of a symbol that the halt applies to.
+            halt_id: A halt that stands.
+        """
+        message = pb.PlaceOrderRequest(order=encode_order_request(request), halt_id=halt_id)
+        response = await self._channel.call(self._channel.exchange.PlaceOrder, message, placing=True)
+        return _decode_or_unknown(response.order)
 
     def subscribe_price(self, symbol: str, *, cursor: Cursor | None = None) -> Stream[Price]:
         """See `Exchange`."""

@@ -23,6 +23,7 @@ from opensqt.connector.health import STOPPING, HealthMonitor
 from opensqt.connector.metrics.loop_lag import LoopLag
 from opensqt.connector.metrics.registry import Metrics
 from opensqt.connector.orders.cancel_all import CancelAll
+from opensqt.connector.orders.halt_keeper import HaltKeeper
 from opensqt.connector.orders.halts import Halts
 from opensqt.connector.orders.journal import MEMORY, Journal, JournalError
 from opensqt.connector.orders.lease_keeper import LeaseKeeper
@@ -33,6 +34,7 @@ from opensqt.connector.reload.files import Reloads
 from opensqt.connector.rpc.dispatch import Calls, Handler, reader
 from opensqt.connector.rpc.exchange_service import ExchangeCalls
 from opensqt.connector.rpc.gateway_service import GatewayCalls
+from opensqt.connector.rpc.halt_calls import HaltCalls
 from opensqt.connector.rpc.reflection import Symbols
 from opensqt.connector.rpc.stream_service import Streams
 from opensqt.connector.rpc.tracing import traced
@@ -93,6 +95,8 @@ class Connector:
             exchange, self.journal, self.tasks, resolve or Resolver(), halts=halts, refusal=leases.refusal
         )
         self.cancel_all = CancelAll(exchange, self.desk, halts)
+        self.halts = HaltKeeper(halts, self.journal, self.tasks)
+        self.metrics.watch_halts(lambda: halts.count)
         self.leases = LeaseKeeper(leases, exchange, self.desk, self.journal, self.tasks, self.metrics)
         self.streams = StreamReaders(exchange, self.metrics, limit=self.settings.stream_buffer)
         self.identity = Identity(self.settings)
@@ -111,6 +115,7 @@ class Connector:
                 *self.tasks.checks(),
                 *self.streams.checks(),
                 *self.leases.checks(),
+                *self.halts.checks(),
                 *self.identity.checks(),
                 *self.reloads.checks(),
                 *(self._audit_file.checks() if self._audit_file is not None else ()),
@@ -172,6 +177,7 @@ class Connector:
                 self.metrics_address = self._metrics_server.address
             await self.exchange.start()
             await self.desk.start()
+            await self.halts.start()
             await self.leases.start()
             await self.health.start()
             self._monitor = self.tasks.spawn("health", self.health.run(), forever=True)
@@ -202,6 +208,7 @@ class Connector:
             await asyncio.wait({self._monitor})
         self.calls.refuse()
         self.leases.suspend()
+        self.halts.suspend()
         await self.health.stop()
         _log.info("stopping", calls_in_flight=self.calls.in_flight, streams=sum(self.streams.counts.values()))
         # The port stays open for a moment: whoever probes now must see NOT_SERVING, not a refused connection.
@@ -239,11 +246,18 @@ class Connector:
         exchange_calls = ExchangeCalls(
             self.exchange, self.desk, self.cancel_all, limits, order_wait_s=self.settings.order_wait_s
         )
-        gateway_calls = GatewayCalls(self.exchange, self.desk, self.health, self.leases)
+        gateway_calls = GatewayCalls(self.exchange, self.desk, self.health, self.leases, self.halts)
+        halt_calls = HaltCalls(self.halts, self.desk, limits)
         unary = {
             name: self.calls.unary(name, handler)
-            for calls in (exchange_calls, gateway_calls)
-            for name, handler in (calls.trading | calls.reading).items()
+            for part in (
+                exchange_calls.trading,
+                exchange_calls.reading,
+                gateway_calls.trading,
+                gateway_calls.reading,
+                halt_calls.trading,
+            )
+            for name, handler in part.items()
         }
         streams = {name: self.calls.stream(name, handler) for name, handler in Streams(self.streams).handlers.items()}
         handlers = unary | streams

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
 
 from opensqt.model.account import MarginMode, PositionMode
-from opensqt.model.order import OrderRequest, OrderType, TimeInForce
+from opensqt.model.order import OrderRef, OrderRequest, OrderType, TimeInForce
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +131,39 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Halt:
+    """Trading is halted: a connector takes no new order of the symbol, or of any."""
+
+    halt_id: str
+    """Its name; a repeated request for it renews it."""
+    client: str
+    """Who asked for it, as the connector knows it."""
+    symbol: str = ""
+    """Canonical; empty is every symbol."""
+    reason: str = ""
+    """What whoever asked for it says of it."""
+    since_ms: int = 0
+    """UTC epoch milliseconds."""
+    expires_ms: int = 0
+    """UTC epoch milliseconds, unless it is renewed; 0 stands until it is lifted."""
+
+    def applies_to(self, symbol: str) -> bool:
+        """Return whether new orders of a symbol are refused."""
+        return self.symbol in ("", symbol)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaltedOrders:
+    """A halt, and the orders that it concerns as the connector knows them."""
+
+    halt: Halt
+    in_flight: tuple[OrderRef, ...] = field(default=())
+    """Sent, or still to be taken back, and not proven present or absent yet."""
+    open: tuple[OrderRef, ...] = field(default=())
+    """Acknowledged by the venue, and their end was not told yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeStatus:
     """Whether trading is possible now, and why not."""
 
@@ -140,6 +173,8 @@ class ExchangeStatus:
     """The venue's clock minus the local clock, as last measured; None where there is no such clock."""
     unresolved_orders: int = 0
     """Orders that were sent and are not proven present or absent yet."""
+    halts: tuple[Halt, ...] = field(default=())
+    """Where a connector takes no new orders now. A halt is no failure, so the checks may all be ok."""
 
     @property
     def healthy(self) -> bool:

@@ -8,10 +8,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class PlaceOrderRequest(_message.Message):
-    __slots__ = ("order",)
+    __slots__ = ("order", "halt_id")
     ORDER_FIELD_NUMBER: _ClassVar[int]
+    HALT_ID_FIELD_NUMBER: _ClassVar[int]
     order: _types_pb2.OrderRequest
-    def __init__(self, order: _Optional[_Union[_types_pb2.OrderRequest, _Mapping]] = ...) -> None: ...
+    halt_id: str
+    def __init__(self, order: _Optional[_Union[_types_pb2.OrderRequest, _Mapping]] = ..., halt_id: _Optional[str] = ...) -> None: ...
 
 class PlaceOrderResponse(_message.Message):
     __slots__ = ("order",)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from opensqt.proto import types_pb2 as opensqt_dot_market__maker_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-opensqt/market_maker/v1/gateway_service.proto\x12\x17opensqt.market_maker.v1\x1a#opensqt/market_maker/v1/types.proto\"C\n\x05\x43heck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02ok\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x10\n\x08since_ms\x18\x04 \x01(\x03\"T\n\x07\x43hannel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tconnected\x18\x02 \x01(\x08\x12\x18\n\x0b\x64\x61ta_age_ms\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x0e\n\x0c_data_age_ms\"\x12\n\x10GetStatusRequest\"\xfa\x01\n\x11GetStatusResponse\x12\x0f\n\x07healthy\x18\x01 \x01(\x08\x12.\n\x06\x63hecks\x18\x02 \x03(\x0b\x32\x1e.opensqt.market_maker.v1.Check\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x12\n\nstarted_ms\x18\x04 \x01(\x03\x12\x32\n\x08\x63hannels\x18\x05 \x03(\x0b\x32 .opensqt.market_maker.v1.Channel\x12\x1c\n\x0f\x63lock_offset_ms\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x19\n\x11unresolved_orders\x18\x07 \x01(\x05\x42\x12\n\x10_clock_offset_ms\"4\n\x10ListFillsRequest\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x10\n\x08since_ms\x18\x02 \x01(\x03\"A\n\x11ListFillsResponse\x12,\n\x05\x66ills\x18\x01 \x03(\x0b\x32\x1d.opensqt.market_maker.v1.Fill\"\x16\n\x14GetRateBudgetRequest\"a\n\tRateLimit\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x03\x12\x0c\n\x04left\x18\x03 \x01(\x03\x12\x11\n\twindow_ms\x18\x04 \x01(\x03\x12\x16\n\x0eused_by_client\x18\x05 \x01(\x03\"\x7f\n\x15GetRateBudgetResponse\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x32\n\x06limits\x18\x02 \x03(\x0b\x32\".opensqt.market_maker.v1.RateLimit\x12\x11\n\tsilent_ms\x18\x03 \x01(\x03\x12\x0f\n\x07waiting\x18\x04 \x01(\x05\"\"\n\x10HeartbeatRequest\x12\x0e\n\x06ttl_ms\x18\x01 \x01(\x03\"\\\n\x11HeartbeatResponse\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x12\n\nexpires_ms\x18\x02 \x01(\x03\x12\x0e\n\x06lapsed\x18\x03 \x01(\x08\x12\x13\n\x0bopen_orders\x18\x04 \x01(\x05\x32\xbb\x03\n\x0eGatewayService\x12g\n\tGetStatus\x12).opensqt.market_maker.v1.GetStatusRequest\x1a*.opensqt.market_maker.v1.GetStatusResponse\"\x03\x90\x02\x01\x12g\n\tListFills\x12).opensqt.market_maker.v1.ListFillsRequest\x1a*.opensqt.market_maker.v1.ListFillsResponse\"\x03\x90\x02\x01\x12s\n\rGetRateBudget\x12-.opensqt.market_maker.v1.GetRateBudgetRequest\x1a..opensqt.market_maker.v1.GetRateBudgetResponse\"\x03\x90\x02\x01\x12\x62\n\tHeartbeat\x12).opensqt.market_maker.v1.HeartbeatRequest\x1a*.opensqt.market_maker.v1.HeartbeatResponseB\x80\x01\n\x1a\x63om.opensqt.marketmaker.v1P\x01ZGgithub.com/opensqt/opensqt/gen/go/opensqt/market_maker/v1;marketmakerv1\xaa\x02\x16OpenSqt.MarketMaker.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-opensqt/market_maker/v1/gateway_service.proto\x12\x17opensqt.market_maker.v1\x1a#opensqt/market_maker/v1/types.proto\"m\n\x04Halt\x12\x0f\n\x07halt_id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x0e\n\x06\x63lient\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x10\n\x08since_ms\x18\x05 \x01(\x03\x12\x12\n\nexpires_ms\x18\x06 \x01(\x03\"U\n\x12HaltTradingRequest\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x0f\n\x07halt_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06ttl_ms\x18\x04 \x01(\x03\"\xa9\x01\n\x13HaltTradingResponse\x12+\n\x04halt\x18\x01 \x01(\x0b\x32\x1d.opensqt.market_maker.v1.Halt\x12\x34\n\tin_flight\x18\x02 \x03(\x0b\x32!.opensqt.market_maker.v1.OrderRef\x12/\n\x04open\x18\x03 \x03(\x0b\x32!.opensqt.market_maker.v1.OrderRef\"7\n\x14ResumeTradingRequest\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x0f\n\x07halt_id\x18\x02 \x01(\t\"w\n\x15ResumeTradingResponse\x12-\n\x06lifted\x18\x01 \x03(\x0b\x32\x1d.opensqt.market_maker.v1.Halt\x12/\n\x08standing\x18\x02 \x03(\x0b\x32\x1d.opensqt.market_maker.v1.Halt\"C\n\x05\x43heck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02ok\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x10\n\x08since_ms\x18\x04 \x01(\x03\"T\n\x07\x43hannel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tconnected\x18\x02 \x01(\x08\x12\x18\n\x0b\x64\x61ta_age_ms\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x0e\n\x0c_data_age_ms\"\x12\n\x10GetStatusRequest\"\xa8\x02\n\x11GetStatusResponse\x12\x0f\n\x07healthy\x18\x01 \x01(\x08\x12.\n\x06\x63hecks\x18\x02 \x03(\x0b\x32\x1e.opensqt.market_maker.v1.Check\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x12\n\nstarted_ms\x18\x04 \x01(\x03\x12\x32\n\x08\x63hannels\x18\x05 \x03(\x0b\x32 .opensqt.market_maker.v1.Channel\x12\x1c\n\x0f\x63lock_offset_ms\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x19\n\x11unresolved_orders\x18\x07 \x01(\x05\x12,\n\x05halts\x18\x08 \x03(\x0b\x32\x1d.opensqt.market_maker.v1.HaltB\x12\n\x10_clock_offset_ms\"4\n\x10ListFillsRequest\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x10\n\x08since_ms\x18\x02 \x01(\x03\"A\n\x11ListFillsResponse\x12,\n\x05\x66ills\x18\x01 \x03(\x0b\x32\x1d.opensqt.market_maker.v1.Fill\"\x16\n\x14GetRateBudgetRequest\"a\n\tRateLimit\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x03\x12\x0c\n\x04left\x18\x03 \x01(\x03\x12\x11\n\twindow_ms\x18\x04 \x01(\x03\x12\x16\n\x0eused_by_client\x18\x05 \x01(\x03\"\x7f\n\x15GetRateBudgetResponse\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x32\n\x06limits\x18\x02 \x03(\x0b\x32\".opensqt.market_maker.v1.RateLimit\x12\x11\n\tsilent_ms\x18\x03 \x01(\x03\x12\x0f\n\x07waiting\x18\x04 \x01(\x05\"\"\n\x10HeartbeatRequest\x12\x0e\n\x06ttl_ms\x18\x01 \x01(\x03\"\\\n\x11HeartbeatResponse\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x12\n\nexpires_ms\x18\x02 \x01(\x03\x12\x0e\n\x06lapsed\x18\x03 \x01(\x08\x12\x13\n\x0bopen_orders\x18\x04 \x01(\x05\x32\x9f\x05\n\x0eGatewayService\x12g\n\tGetStatus\x12).opensqt.market_maker.v1.GetStatusRequest\x1a*.opensqt.market_maker.v1.GetStatusResponse\"\x03\x90\x02\x01\x12g\n\tListFills\x12).opensqt.market_maker.v1.ListFillsRequest\x1a*.opensqt.market_maker.v1.ListFillsResponse\"\x03\x90\x02\x01\x12s\n\rGetRateBudget\x12-.opensqt.market_maker.v1.GetRateBudgetRequest\x1a..opensqt.market_maker.v1.GetRateBudgetResponse\"\x03\x90\x02\x01\x12\x62\n\tHeartbeat\x12).opensqt.market_maker.v1.HeartbeatRequest\x1a*.opensqt.market_maker.v1.HeartbeatResponse\x12m\n\x0bHaltTrading\x12+.opensqt.market_maker.v1.HaltTradingRequest\x1a,.opensqt.market_maker.v1.HaltTradingResponse\"\x03\x90\x02\x02\x12s\n\rResumeTrading\x12-.opensqt.market_maker.v1.ResumeTradingRequest\x1a..opensqt.market_maker.v1.ResumeTradingResponse\"\x03\x90\x02\x02\x42\x80\x01\n\x1a\x63om.opensqt.marketmaker.v1P\x01ZGgithub.com/opensqt/opensqt/gen/go/opensqt/market_maker/v1;marketmakerv1\xaa\x02\x16OpenSqt.MarketMaker.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,28 +39,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GATEWAYSERVICE'].methods_by_name['ListFills']._serialized_options = b'\220\002\001'
   _globals['_GATEWAYSERVICE'].methods_by_name['GetRateBudget']._loaded_options = None
   _globals['_GATEWAYSERVICE'].methods_by_name['GetRateBudget']._serialized_options = b'\220\002\001'
-  _globals['_CHECK']._serialized_start=111
-  _globals['_CHECK']._serialized_end=178
-  _globals['_CHANNEL']._serialized_start=180
-  _globals['_CHANNEL']._serialized_end=264
-  _globals['_GETSTATUSREQUEST']._serialized_start=266
-  _globals['_GETSTATUSREQUEST']._serialized_end=284
-  _globals['_GETSTATUSRESPONSE']._serialized_start=287
-  _globals['_GETSTATUSRESPONSE']._serialized_end=537
-  _globals['_LISTFILLSREQUEST']._serialized_start=539
-  _globals['_LISTFILLSREQUEST']._serialized_end=591
-  _globals['_LISTFILLSRESPONSE']._serialized_start=593
-  _globals['_LISTFILLSRESPONSE']._serialized_end=658
-  _globals['_GETRATEBUDGETREQUEST']._serialized_start=660
-  _globals['_GETRATEBUDGETREQUEST']._serialized_end=682
-  _globals['_RATELIMIT']._serialized_start=684
-  _globals['_RATELIMIT']._serialized_end=781
-  _globals['_GETRATEBUDGETRESPONSE']._serialized_start=783
-  _globals['_GETRATEBUDGETRESPONSE']._serialized_end=910
-  _globals['_HEARTBEATREQUEST']._serialized_start=912
-  _globals['_HEARTBEATREQUEST']._serialized_end=946
-  _globals['_HEARTBEATRESPONSE']._serialized_start=948
-  _globals['_HEARTBEATRESPONSE']._serialized_end=1040
-  _globals['_GATEWAYSERVICE']._serialized_start=1043
-  _globals['_GATEWAYSERVICE']._serialized_end=1486
+  _globals['_GATEWAYSERVICE'].methods_by_name['HaltTrading']._loaded_options = None
+  _globals['_GATEWAYSERVICE'].methods_by_name['HaltTrading']._serialized_options = b'\220\002\002'
+  _globals['_GATEWAYSERVICE'].methods_by_name['ResumeTrading']._loaded_options = None
+  _globals['_GATEWAYSERVICE'].methods_by_name['ResumeTrading']._serialized_options = b'\220\002\002'
+  _globals['_HALT']._serialized_start=111
+  _globals['_HALT']._serialized_end=220
+  _globals['_HALTTRADINGREQUEST']._serialized_start=222
+  _globals['_HALTTRADINGREQUEST']._serialized_end=307
+  _globals['_HALTTRADINGRESPONSE']._serialized_start=310
+  _globals['_HALTTRADINGRESPONSE']._serialized_end=479
+  _globals['_RESUMETRADINGREQUEST']._serialized_start=481
+  _globals['_RESUMETRADINGREQUEST']._serialized_end=536
+  _globals['_RESUMETRADINGRESPONSE']._serialized_start=538
+  _globals['_RESUMETRADINGRESPONSE']._serialized_end=657
+  _globals['_CHECK']._serialized_start=659
+  _globals['_CHECK']._serialized_end=726
+  _globals['_CHANNEL']._serialized_start=728
+  _globals['_CHANNEL']._serialized_end=812
+  _globals['_GETSTATUSREQUEST']._serialized_start=814
+  _globals['_GETSTATUSREQUEST']._serialized_end=832
+  _globals['_GETSTATUSRESPONSE']._serialized_start=835
+  _globals['_GETSTATUSRESPONSE']._serialized_end=1131
+  _globals['_LISTFILLSREQUEST']._serialized_start=1133
+  _globals['_LISTFILLSREQUEST']._serialized_end=1185
+  _globals['_LISTFILLSRESPONSE']._serialized_start=1187
+  _globals['_LISTFILLSRESPONSE']._serialized_end=1252
+  _globals['_GETRATEBUDGETREQUEST']._serialized_start=1254
+  _globals['_GETRATEBUDGETREQUEST']._serialized_end=1276
+  _globals['_RATELIMIT']._serialized_start=1278
+  _globals['_RATELIMIT']._serialized_end=1375
+  _globals['_GETRATEBUDGETRESPONSE']._serialized_start=1377
+  _globals['_GETRATEBUDGETRESPONSE']._serialized_end=1504
+  _globals['_HEARTBEATREQUEST']._serialized_start=1506
+  _globals['_HEARTBEATREQUEST']._serialized_end=1540
+  _globals['_HEARTBEATRESPONSE']._serialized_start=1542
+  _globals['_HEARTBEATRESPONSE']._serialized_end=1634
+  _globals['_GATEWAYSERVICE']._serialized_start=1637
+  _globals['_GATEWAYSERVICE']._serialized_end=2308
 # @@protoc_insertion_point(module_scope)

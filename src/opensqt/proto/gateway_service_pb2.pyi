@@ -7,6 +7,60 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Halt(_message.Message):
+    __slots__ = ("halt_id", "symbol", "client", "reason", "since_ms", "expires_ms")
+    HALT_ID_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_MS_FIELD_NUMBER: _ClassVar[int]
+    halt_id: str
+    symbol: str
+    client: str
+    reason: str
+    since_ms: int
+    expires_ms: int
+    def __init__(self, halt_id: _Optional[str] = ..., symbol: _Optional[str] = ..., client: _Optional[str] = ..., reason: _Optional[str] = ..., since_ms: _Optional[int] = ..., expires_ms: _Optional[int] = ...) -> None: ...
+
+class HaltTradingRequest(_message.Message):
+    __slots__ = ("symbol", "halt_id", "reason", "ttl_ms")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    HALT_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    halt_id: str
+    reason: str
+    ttl_ms: int
+    def __init__(self, symbol: _Optional[str] = ..., halt_id: _Optional[str] = ..., reason: _Optional[str] = ..., ttl_ms: _Optional[int] = ...) -> None: ...
+
+class HaltTradingResponse(_message.Message):
+    __slots__ = ("halt", "in_flight", "open")
+    HALT_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    OPEN_FIELD_NUMBER: _ClassVar[int]
+    halt: Halt
+    in_flight: _containers.RepeatedCompositeFieldContainer[_types_pb2.OrderRef]
+    open: _containers.RepeatedCompositeFieldContainer[_types_pb2.OrderRef]
+    def __init__(self, halt: _Optional[_Union[Halt, _Mapping]] = ..., in_flight: _Optional[_Iterable[_Union[_types_pb2.OrderRef, _Mapping]]] = ..., open: _Optional[_Iterable[_Union[_types_pb2.OrderRef, _Mapping]]] = ...) -> None: ...
+
+class ResumeTradingRequest(_message.Message):
+    __slots__ = ("symbol", "halt_id")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    HALT_ID_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    halt_id: str
+    def __init__(self, symbol: _Optional[str] = ..., halt_id: _Optional[str] = ...) -> None: ...
+
+class ResumeTradingResponse(_message.Message):
+    __slots__ = ("lifted", "standing")
+    LIFTED_FIELD_NUMBER: _ClassVar[int]
+    STANDING_FIELD_NUMBER: _ClassVar[int]
+    lifted: _containers.RepeatedCompositeFieldContainer[Halt]
+    standing: _containers.RepeatedCompositeFieldContainer[Halt]
+    def __init__(self, lifted: _Optional[_Iterable[_Union[Halt, _Mapping]]] = ..., standing: _Optional[_Iterable[_Union[Halt, _Mapping]]] = ...) -> None: ...
+
 class Check(_message.Message):
     __slots__ = ("name", "ok", "reason", "since_ms")
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -34,7 +88,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("healthy", "checks", "version", "started_ms", "channels", "clock_offset_ms", "unresolved_orders")
+    __slots__ = ("healthy", "checks", "version", "started_ms", "channels", "clock_offset_ms", "unresolved_orders", "halts")
     HEALTHY_FIELD_NUMBER: _ClassVar[int]
     CHECKS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -42,6 +96,7 @@ class GetStatusResponse(_message.Message):
     CHANNELS_FIELD_NUMBER: _ClassVar[int]
     CLOCK_OFFSET_MS_FIELD_NUMBER: _ClassVar[int]
     UNRESOLVED_ORDERS_FIELD_NUMBER: _ClassVar[int]
+    HALTS_FIELD_NUMBER: _ClassVar[int]
     healthy: bool
     checks: _containers.RepeatedCompositeFieldContainer[Check]
     version: str
@@ -49,7 +104,8 @@ class GetStatusResponse(_message.Message):
     channels: _containers.RepeatedCompositeFieldContainer[Channel]
     clock_offset_ms: int
     unresolved_orders: int
-    def __init__(self, healthy: _Optional[bool] = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ..., version: _Optional[str] = ..., started_ms: _Optional[int] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ..., clock_offset_ms: _Optional[int] = ..., unresolved_orders: _Optional[int] = ...) -> None: ...
+    halts: _containers.RepeatedCompositeFieldContainer[Halt]
+    def __init__(self, healthy: _Optional[bool] = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ..., version: _Optional[str] = ..., started_ms: _Optional[int] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ..., clock_offset_ms: _Optional[int] = ..., unresolved_orders: _Optional[int] = ..., halts: _Optional[_Iterable[_Union[Halt, _Mapping]]] = ...) -> None: ...
 
 class ListFillsRequest(_message.Message):
     __slots__ = ("symbol", "since_ms")

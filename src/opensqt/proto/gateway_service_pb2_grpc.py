@@ -62,6 +62,16 @@ class GatewayServiceStub:
                 request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.HeartbeatRequest.SerializeToString,
                 response_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.HeartbeatResponse.FromString,
                 _registered_method=True)
+        self.HaltTrading = channel.unary_unary(
+                '/opensqt.market_maker.v1.GatewayService/HaltTrading',
+                request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.HaltTradingRequest.SerializeToString,
+                response_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.HaltTradingResponse.FromString,
+                _registered_method=True)
+        self.ResumeTrading = channel.unary_unary(
+                '/opensqt.market_maker.v1.GatewayService/ResumeTrading',
+                request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ResumeTradingRequest.SerializeToString,
+                response_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ResumeTradingResponse.FromString,
+                _registered_method=True)
 
 
 class GatewayServiceServicer:
@@ -114,6 +124,29 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def HaltTrading(self, request, context):
+        """Halt trading of a symbol or of the account, or renew a halt; needs the role `trade` and, for a client that is held
+        to symbols or to its own orders, is allowed as CancelAllOrders is. From the first moment on new orders are refused
+        with TRADING_HALTED, whoever sends them, and those that wait in the connector are not sent. What is in flight or
+        open stays: cancel it. Cancels and queries work. The halt is kept in the journal and outlasts a restart.
+
+        Idempotent by halt_id. It fails only as every call may; UNREACHABLE then also means that trading is halted, but
+        that the journal can't be written, so that a restart would end the halt.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeTrading(self, request, context):
+        """Lift one halt, or all that stand until they are lifted; needs what HaltTrading needs for them. Idempotent: what
+        does not stand any more is no error.
+
+        It fails only as every call may; UNREACHABLE then also means that the journal can't be written, and the halt stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatewayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -136,6 +169,16 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.Heartbeat,
                     request_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.HeartbeatRequest.FromString,
                     response_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.HeartbeatResponse.SerializeToString,
+            ),
+            'HaltTrading': grpc.unary_unary_rpc_method_handler(
+                    servicer.HaltTrading,
+                    request_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.HaltTradingRequest.FromString,
+                    response_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.HaltTradingResponse.SerializeToString,
+            ),
+            'ResumeTrading': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeTrading,
+                    request_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ResumeTradingRequest.FromString,
+                    response_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ResumeTradingResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -254,6 +297,60 @@ class GatewayService:
             '/opensqt.market_maker.v1.GatewayService/Heartbeat',
             opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.HeartbeatRequest.SerializeToString,
             opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.HeartbeatResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HaltTrading(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/opensqt.market_maker.v1.GatewayService/HaltTrading',
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.HaltTradingRequest.SerializeToString,
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.HaltTradingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeTrading(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/opensqt.market_maker.v1.GatewayService/ResumeTrading',
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ResumeTradingRequest.SerializeToString,
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ResumeTradingResponse.FromString,
             options,
             channel_credentials,
             insecure,

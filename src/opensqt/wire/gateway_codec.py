@@ -1,9 +1,14 @@
-"""The model as messages of GatewayService and back: status, rate budget, lease."""
+"""The model as messages of GatewayService and back: status, rate budget, lease, halts of trading."""
 
 from __future__ import annotations
 
-from opensqt.model.venue import Channel, Check, ExchangeStatus, Lease, RateBudget, RateLimit
+from collections.abc import Iterable
+from typing import Any
+
+from opensqt.model.order import OrderRef
+from opensqt.model.venue import Channel, Check, ExchangeStatus, Halt, HaltedOrders, Lease, RateBudget, RateLimit
 from opensqt.proto import gateway_service_pb2 as pb
+from opensqt.proto import types_pb2
 
 
 def encode_status(status: ExchangeStatus, *, version: str, started_ms: int) -> pb.GetStatusResponse:
@@ -22,6 +27,7 @@ def encode_status(status: ExchangeStatus, *, version: str, started_ms: int) -> p
         ],
         clock_offset_ms=status.clock_offset_ms,
         unresolved_orders=status.unresolved_orders,
+        halts=map(encode_halt, status.halts),
     )
 
 
@@ -42,6 +48,7 @@ def decode_status(message: pb.GetStatusResponse) -> ExchangeStatus:
         ),
         clock_offset_ms=message.clock_offset_ms if message.HasField("clock_offset_ms") else None,
         unresolved_orders=message.unresolved_orders,
+        halts=tuple(map(decode_halt, message.halts)),
     )
 
 
@@ -94,4 +101,55 @@ def decode_lease(message: pb.HeartbeatResponse) -> Lease:
     """Decode a client's lease."""
     return Lease(
         client=message.client, expires_ms=message.expires_ms, lapsed=message.lapsed, open_orders=message.open_orders
+    )
+
+
+def encode_halt(halt: Halt) -> pb.Halt:
+    """Encode a halt of trading."""
+    return pb.Halt(
+        halt_id=halt.halt_id,
+        symbol=halt.symbol,
+        client=halt.client,
+        reason=halt.reason,
+        since_ms=halt.since_ms,
+        expires_ms=halt.expires_ms,
+    )
+
+
+def decode_halt(message: pb.Halt) -> Halt:
+    """Decode a halt of trading."""
+    return Halt(
+        halt_id=message.halt_id,
+        symbol=message.symbol,
+        client=message.client,
+        reason=message.reason,
+        since_ms=message.since_ms,
+        expires_ms=message.expires_ms,
+    )
+
+
+def encode_halted(halted: HaltedOrders) -> pb.HaltTradingResponse:
+    """Encode a halt with the orders that it concerns."""
+    return pb.HaltTradingResponse(
+        halt=encode_halt(halted.halt), in_flight=_encode_refs(halted.in_flight), open=_encode_refs(halted.open)
+    )
+
+
+def decode_halted(message: pb.HaltTradingResponse) -> HaltedOrders:
+    """Decode a halt with the orders that it concerns."""
+    return HaltedOrders(
+        halt=decode_halt(message.halt), in_flight=_decode_refs(message.in_flight), open=_decode_refs(message.open)
+    )
+
+
+def _encode_refs(refs: Iterable[OrderRef]) -> list[types_pb2.OrderRef]:
+    return [
+        types_pb2.OrderRef(symbol=ref.symbol, client_order_id=ref.client_order_id, order_id=ref.order_id)
+        for ref in refs
+    ]
+
+
+def _decode_refs(messages: Iterable[Any]) -> tuple[OrderRef, ...]:
+    return tuple(
+        OrderRef(symbol=one.symbol, client_order_id=one.client_order_id, order_id=one.order_id) for one in messages
     )

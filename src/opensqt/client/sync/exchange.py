@@ -19,7 +19,7 @@ from opensqt.model.exchange import documented
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
-from opensqt.model.venue import ExchangeInfo, ExchangeStatus, Lease, RateBudget
+from opensqt.model.venue import ExchangeInfo, ExchangeStatus, Halt, HaltedOrders, Lease, RateBudget
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -144,6 +144,18 @@ class SyncExchange:
     def heartbeat(self, ttl_s: float) -> Lease:
         """See `RemoteExchange.heartbeat`."""
         return self._run(self._exchange.heartbeat(ttl_s))
+
+    def halt_trading(self, halt_id: str, *, symbol: str = "", reason: str = "", ttl_s: float = 0.0) -> HaltedOrders:
+        """See `RemoteExchange.halt_trading`."""
+        return self._run(self._exchange.halt_trading(halt_id, symbol=symbol, reason=reason, ttl_s=ttl_s))
+
+    def resume_trading(self, halt_id: str = "", *, symbol: str = "") -> list[Halt]:
+        """See `RemoteExchange.resume_trading`."""
+        return self._run(self._exchange.resume_trading(halt_id, symbol=symbol))
+
+    def place_during_halt(self, request: OrderRequest, halt_id: str) -> Order:
+        """See `RemoteExchange.place_during_halt`."""
+        return self._run(self._exchange.place_during_halt(request, halt_id), placing=True)
 
     def lease(self, ttl_s: float = 30.0, *, on_lapse: OnLapse | None = None) -> SyncLease:
         """Hold this client's lease while a `with` block runs; see `RemoteExchange.lease` and `SyncLease`."""

@@ -13,6 +13,7 @@ import structlog
 from opensqt.connector.auth.audit_file import AuditFile
 from opensqt.model.errors import ExchangeError
 from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.proto import gateway_service_pb2 as gateway_pb
 from opensqt.proto import types_pb2
 from opensqt.service.token_bucket import TokenBucket
 from opensqt.telemetry import logging
@@ -40,6 +41,11 @@ def describe(request: Any, response: Any = None) -> dict[str, Any]:
         case pb.CancelAllOrdersRequest():
             told = {} if response is None else {"canceled": [_plain(one.client_order_id) for one in response.orders]}
             return {"symbol": _plain(request.symbol), **told}
+        case gateway_pb.HaltTradingRequest():
+            return _given(request, "halt_id", "symbol") | {"why": _plain(request.reason), "ttl_ms": request.ttl_ms}
+        case gateway_pb.ResumeTradingRequest():
+            lifted = [] if response is None else [_plain(one.halt_id) for one in response.lifted]
+            return _given(request, "halt_id", "symbol") | {"lifted": lifted}
         case pb.BatchPlaceOrdersRequest():
             return {"orders": _items(map(_order, request.orders[:_ITEMS_LIMIT]), response)}
         case pb.BatchCancelOrdersRequest():
@@ -124,8 +130,12 @@ def _order(order: types_pb2.OrderRequest) -> dict[str, str]:
 
 
 def _ref(ref: types_pb2.OrderRef) -> dict[str, str]:
-    given = {"symbol": ref.symbol, "client_order_id": ref.client_order_id, "order_id": ref.order_id}
-    return {name: _plain(text) for name, text in given.items() if text}
+    return _given(ref, "symbol", "client_order_id", "order_id")
+
+
+def _given(message: Any, *fields: str) -> dict[str, Any]:
+    """Return the fields of a message that are not empty."""
+    return {name: _plain(text) for name in fields if (text := getattr(message, name))}
 
 
 def _status(number: int) -> str:

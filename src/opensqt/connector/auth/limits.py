@@ -103,6 +103,19 @@ class OrderLimits:
         if verdict is not None:
             raise verdict
 
+    def check_halt(self, symbol: str) -> None:
+        """Let the current caller halt trading of a symbol, or of the account where it is empty, and resume it.
+
+        Raises:
+            PermissionDenied: It may not: whom it halts it could not cancel all orders of.
+        """
+        client = current_client()
+        symbols = self._limits(client).symbols
+        if not symbol and symbols:
+            allowed = ", ".join(sorted(symbols))
+            raise PermissionDenied(f"client {client}: may halt and resume {allowed} only, one by one, not the account")
+        self.check_cancel_all(symbol)
+
     def _limits(self, client: str) -> Limits:
         if self._access.clients is None:
             return UNLIMITED

@@ -17,6 +17,8 @@ REQUIRED: Mapping[str, Role] = {
     "BatchCancelOrders": Role.TRADE,
     "CancelAllOrders": Role.TRADE,
     "Heartbeat": Role.TRADE,
+    "HaltTrading": Role.TRADE,
+    "ResumeTrading": Role.TRADE,
     "GetOrder": Role.READ,
     "GetOpenOrders": Role.READ,
     "GetAccount": Role.READ,

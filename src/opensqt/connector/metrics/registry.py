@@ -64,6 +64,7 @@ class Metrics:
         self._canceling = Gauge(
             "connector_leases_canceling", "Clients whose orders are being canceled", registry=registry
         )
+        self._halts = Gauge("connector_halts", "Halts of trading that stand", registry=registry)
         self._leases_ended = Counter("connector_leases_ended_total", "Leases that ran out", registry=registry)
         self._serving = Gauge("connector_serving", "1 while health is SERVING", registry=registry)
         Gauge("connector_asyncio_tasks", "Tasks of the event loop", registry=registry).set_function(_tasks)
@@ -120,6 +121,10 @@ class Metrics:
         """Say where to look for the figures of the clients' leases."""
         self._leases.set_function(held)
         self._canceling.set_function(canceling)
+
+    def watch_halts(self, standing: Callable[[], float]) -> None:
+        """Say where to look for the number of halts."""
+        self._halts.set_function(standing)
 
     def count_ended_lease(self) -> None:
         """Count a lease that ran out."""

@@ -31,13 +31,13 @@ class CancelAll:
 
     Args:
         exchange: Cancels what it shows.
-        desk: Knows which orders are in flight, and which are open by what was told of them.
+        orders: Knows which orders are in flight, and which were acknowledged and have not ended.
         halts: Keeps new orders out meanwhile, and takes back those that wait to be sent.
     """
 
-    def __init__(self, exchange: Exchange, desk: OrderDesk, halts: Halts) -> None:
+    def __init__(self, exchange: Exchange, orders: OrderDesk, halts: Halts) -> None:
         self._exchange = exchange
-        self._desk = desk
+        self._orders = orders
         self._halts = halts
 
     async def run(self, symbol: str, *, wait_s: float) -> list[Order]:
@@ -53,7 +53,7 @@ class CancelAll:
             Unsupported: There is no account, in public-only mode.
             AccessError: The venue does not take the key.
         """
-        one = _Symbol(symbol, self._exchange, self._desk)
+        one = _Symbol(symbol, self._exchange, self._orders)
         with self._halts.passing(symbol):
             try:
                 async with asyncio.timeout(wait_s):
@@ -66,10 +66,10 @@ class CancelAll:
 class _Symbol:
     """One call."""
 
-    def __init__(self, symbol: str, exchange: Exchange, desk: OrderDesk) -> None:
+    def __init__(self, symbol: str, exchange: Exchange, orders: OrderDesk) -> None:
         self._symbol = symbol
         self._exchange = exchange
-        self._desk = desk
+        self._orders = orders
         self.canceled: dict[str, Order] = {}
         self._trouble = ""
         self._backoff = Backoff(*_BACKOFF_S, jitter=None)
@@ -93,9 +93,9 @@ class _Symbol:
     def unproven(self) -> str:
         """Say what is not proven to be gone."""
         parts = [f"cancel all of {self._symbol}: it is not proven that no order is left"]
-        if in_flight := self._desk.in_flight(self._symbol):
+        if in_flight := self._orders.in_flight(self._symbol):
             parts.append(f"in flight: {_named([one.request.client_order_id for one in in_flight])}")
-        if known := self._desk.own.known_open(self._symbol):
+        if known := self._orders.own.known_open(self._symbol):
             parts.append(f"open: {_named([ref.client_order_id for ref in known])}")
         if self._trouble:
             parts.append(self._trouble)
@@ -103,34 +103,34 @@ class _Symbol:
 
     async def _attempt(self) -> bool:
         # Looked at first: an order leaves what is in flight when its presence or its absence is proven, and not before.
-        in_flight = self._desk.in_flight(self._symbol)
+        in_flight = self._orders.in_flight(self._symbol)
         for order in await self._exchange.cancel_all_orders(self._symbol):
             self._take(order)
-        # What was acknowledged and is not shown, or whose end was not told.
-        await self._cancel(self._desk.own.known_open(self._symbol))
-        if in_flight or self._desk.in_flight(self._symbol):
+        # What was acknowledged and is not shown, or whose end is not known.
+        await self._cancel(self._orders.own.known_open(self._symbol))
+        if in_flight or self._orders.in_flight(self._symbol):
             # What they become has to be canceled, too.
             return False
-        return not self._desk.own.known_open(self._symbol)
+        return not self._orders.own.known_open(self._symbol)
 
     async def _cancel(self, refs: list[OrderRef]) -> None:
         if not refs:
             return
-        for answer in await self._desk.cancel_batch(refs):
+        for answer in await self._orders.cancel_batch(refs):
             if isinstance(answer, Order):
                 self._take(answer)
             elif not isinstance(answer, OrderNotFound):
                 self._note(answer)
 
     def _take(self, order: Order) -> None:
-        self._desk.note(order)
+        self._orders.note(order)
         if order.status is OrderStatus.CANCELED:
             self.canceled[order.order_id] = order
 
     async def _pause(self) -> None:
         """Wait for what is in flight, but not longer than the next attempt is due."""
         pause_s = self._backoff.next_s(at_least_s=self._retry_after_s)
-        pending = {one.outcome for one in self._desk.in_flight(self._symbol)}
+        pending = {one.outcome for one in self._orders.in_flight(self._symbol)}
         if pending:
             await asyncio.wait(pending, timeout=pause_s)
         else:

@@ -57,7 +57,7 @@ class Halts:
         text = f"all orders of {symbol} are being canceled; new ones are taken when that is done"
         return TradingHalted(text, symbol=symbol, retry_after_s=_SOON_S)
 
-    def covers(self, halt_id: str, symbol: str) -> bool:
+    def applies_to(self, halt_id: str, symbol: str) -> bool:
         """Return whether a halt of this id stands and concerns a symbol."""
         halt = self._halts.get(halt_id)
         return halt is not None and halt.record.symbol in ("", symbol)

@@ -128,7 +128,7 @@ class OrderDesk:
             request, reason = (one.request, one.reason) if isinstance(one, Barred) else (one, refusal)
             intent = self._intents.get(request.client_order_id)
             if intent is None:
-                passes = request.reduce_only and self._halts.covers(halt_id, request.symbol)
+                passes = request.reduce_only and self._halts.applies_to(halt_id, request.symbol)
                 reason = reason or (None if passes else self._halts.refusal(request.symbol))
                 intent = self._admit(request, client, reason)
                 intent.passes_halts = passes

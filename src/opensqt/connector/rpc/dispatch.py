@@ -34,7 +34,9 @@ Handler = Callable[[Any, Context], Awaitable[Any]]
 AUDITED = frozenset(method for method, role in REQUIRED.items() if role is Role.TRADE) - {"Heartbeat"}
 """Methods that change the account. A heartbeat does not, and comes every few seconds."""
 
-_FREEING = frozenset({"CancelOrder", "BatchCancelOrders", "CancelAllOrders", "Heartbeat"})
+_FREEING = frozenset(
+    {"CancelOrder", "BatchCancelOrders", "CancelAllOrders", "Heartbeat", "HaltTrading", "ResumeTrading"}
+)
 """Methods that must not wait until others of the same client are answered: what they do makes it safer."""
 
 _log = logging.get_logger("connector.calls")

@@ -72,7 +72,7 @@ class ExchangeCalls:
         asked = requests.decode_order_request(request.order)
         _note(asked.symbol, asked.client_order_id)
         (judged,) = await self._limits.to_place([asked])
-        order = await self._desk.place(judged, wait_s=self._wait_s(context))
+        order = await self._desk.place(judged, wait_s=self._wait_s(context), halt_id=request.halt_id)
         return pb.PlaceOrderResponse(order=codec.encode_order(order))
 
     async def _batch_place_orders(

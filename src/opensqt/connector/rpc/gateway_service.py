@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from opensqt.connector.health import HealthMonitor
+from opensqt.connector.orders.halt_keeper import HaltKeeper
 from opensqt.connector.orders.lease_keeper import LeaseKeeper
 from opensqt.connector.orders.manager import OrderDesk
 from opensqt.connector.rpc.dispatch import Context, Handler
@@ -19,11 +20,14 @@ from opensqt.wire import codec, gateway_codec, requests
 class GatewayCalls:
     """The methods of GatewayService."""
 
-    def __init__(self, exchange: Exchange, desk: OrderDesk, health: HealthMonitor, leases: LeaseKeeper) -> None:
+    def __init__(
+        self, exchange: Exchange, desk: OrderDesk, health: HealthMonitor, leases: LeaseKeeper, halts: HaltKeeper
+    ) -> None:
         self._exchange = exchange
         self._desk = desk
         self._health = health
         self._leases = leases
+        self._halts = halts
         self.reading: dict[str, Handler] = {
             "GetStatus": self._get_status,
             "ListFills": self._list_fills,
@@ -34,7 +38,7 @@ class GatewayCalls:
         """What is for those who trade."""
 
     async def _get_status(self, _request: pb.GetStatusRequest, _context: Context) -> pb.GetStatusResponse:
-        now = replace(self._health.status, unresolved_orders=self._desk.unresolved)
+        now = replace(self._health.status, unresolved_orders=self._desk.unresolved, halts=self._halts.standing())
         return gateway_codec.encode_status(now, version=__version__, started_ms=self._health.started_ms)
 
     async def _get_rate_budget(self, _request: pb.GetRateBudgetRequest, _context: Context) -> pb.GetRateBudgetResponse:

@@ -83,12 +83,12 @@ def test_who_waits_at_the_gate_is_woken_by_each_halt_and_by_none_after_it_left(h
     assert len(woken) == 2
 
 
-def test_an_id_covers_the_symbols_of_its_own_halt_only(halts: Halts) -> None:
+def test_an_id_applies_to_the_symbols_of_its_own_halt_only(halts: Halts) -> None:
     halts.put(BITCOIN)
-    assert halts.covers("btc", "BTCUSDT")
-    assert not halts.covers("btc", "ETHUSDT")
-    assert not halts.covers("all", "BTCUSDT")
-    assert not halts.covers("", "BTCUSDT")
+    assert halts.applies_to("btc", "BTCUSDT")
+    assert not halts.applies_to("btc", "ETHUSDT")
+    assert not halts.applies_to("all", "BTCUSDT")
+    assert not halts.applies_to("", "BTCUSDT")
 
 
 @pytest.mark.parametrize(
