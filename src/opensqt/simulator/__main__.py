@@ -1,4 +1,4 @@
-"""exchange-simulator: a venue on this machine, to rehearse on before money is at risk."""
+"""`exchange-simulator`: a simulated venue on this machine, to rehearse on before money is at risk."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _LAST_PORT = 65535
 _EXAMPLES = """\
 examples:
   exchange-simulator --exchange binance --port 9400 --seed 7
-  exchange-simulator --exchange all    # every venue, by the alphabet: the first on 9400, the next on 9401, ...
+  exchange-simulator --exchange all    # all venues in alphabetical order: the first on 9400, the next on 9401, ...
   exchange-simulator --replay btc-perp-1m-2022-01.csv.gz --speed 600
   exchange-simulator --faults faults.json
   curl -s localhost:9400/_sim          # the base URLs to give to a client
-  curl -s localhost:9400/_sim/ledger   # what really happened
+  curl -s localhost:9400/_sim/ledger   # orders, fills and balances of every account
 
 A client signs in with key sim-key, secret sim-secret (passphrase sim-pass where the venue has one): 10,000 USDT.
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the simulator from the command line and answer the exit code."""
+    """Run the simulator from the command line and return the exit code."""
     options = _parser().parse_args(arguments)
     try:
         logging.configure(os.environ.get("LOG_LEVEL", "INFO"), service="exchange-simulator")
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def serve(venues: Sequence[SimulatorSettings], faults: Sequence[Fault], stop: asyncio.Event) -> None:
-    """Serve every venue until *stop* is set; say on stdout when all are ready, and where each of several is."""
+    """Serve every venue until *stop* is set; print on stdout when all are ready, with the address of each."""
     async with AsyncExitStack() as stack:
         simulators = [await stack.enter_async_context(Simulator(settings)) for settings in venues]
         for simulator in simulators:
@@ -76,25 +76,27 @@ def _parser() -> argparse.ArgumentParser:
     default = SimulatorSettings()
     known = ", ".join(sorted(DIALECTS))
     parser.add_argument(
-        "--exchange", default=default.exchange, help=f"whose protocol: {known}, or all of them (default: %(default)s)"
+        "--exchange", default=default.exchange, help=f"venue to simulate: {known}, or all (default: %(default)s)"
     )
-    parser.add_argument("--host", default=default.host, help="where to listen (default: %(default)s)")
+    parser.add_argument("--host", default=default.host, help="address to listen on (default: %(default)s)")
     parser.add_argument(
-        "--port", default=default.port, help="0 picks a free one; all: the first (default: %(default)s)"
+        "--port", default=default.port, help="port; 0 takes a free one; with all: the first port (default: %(default)s)"
     )
-    parser.add_argument("--seed", default=default.seed, help="of the generated market (default: %(default)s)")
+    parser.add_argument("--seed", default=default.seed, help="seed of the generated market (default: %(default)s)")
     parser.add_argument("--replay", type=Path, help="recorded bars or trades to play instead, CSV, plain or gzip")
-    parser.add_argument("--replay-symbol", default=default.replay_symbol, help="whose they are (default: %(default)s)")
+    parser.add_argument(
+        "--replay-symbol", default=default.replay_symbol, help="symbol of the recording (default: %(default)s)"
+    )
     parser.add_argument("--speed", default=default.speed, help="market seconds in one real second (default: 1)")
     parser.add_argument(
-        "--clock", default=default.clock, help="live; held or manual: POST /_sim/clock starts or steps the market"
+        "--clock", default=default.clock, help="live, held (POST /_sim/clock starts it) or manual (it steps it)"
     )
     parser.add_argument("--faults", type=Path, help='fault script, JSON or YAML: {"faults": [{"kind": "cut"}]}')
     return parser
 
 
 def _venues(options: argparse.Namespace) -> list[SimulatorSettings]:
-    """Answer the settings of each venue that is to be served, the ports one after the other by the alphabet."""
+    """Return the settings of each venue to serve, with consecutive ports in alphabetical order."""
     first = _settings(options)
     if first.exchange != _ALL:
         return [first]

@@ -1,4 +1,4 @@
-"""The simulator's two clocks: the server's, which requests are judged by, and the market's, which events carry."""
+"""The simulator's two clocks: the server's, which checks requests, and the market's, which events carry."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from opensqt.model.clock import now_ms
 
 
 class SimulatorClock:
-    """Tell both times.
+    """The server's and the market's time.
 
     The server clock is the wall clock plus a scripted skew. The market clock equals the wall clock for a live
     generated market, runs at *speed* from *start_ms* in a replay, and stands still in manual mode until `advance`.
 
     Args:
-        start_ms: Market time now; None takes the wall clock's.
+        start_ms: Market time now; None takes the time of the wall clock.
         speed: Market seconds in one real second.
         manual: Whether market time moves only by `advance`.
         held: Whether market time waits for `release` before it runs.
-        wall_ms: UTC epoch milliseconds; tests hand in their own.
+        wall_ms: UTC epoch milliseconds; tests inject their own.
     """
 
     def __init__(
@@ -39,21 +39,21 @@ class SimulatorClock:
         self.manual = manual
         self.held = held
         self.skew_ms = 0
-        """What the server clock is wrong by; set it to skew."""
+        """Error of the server clock, in milliseconds; set it to skew the clock."""
 
     def server_ms(self) -> int:
-        """UTC epoch milliseconds as the venue believes them to be."""
+        """Return the server's time, UTC epoch milliseconds, skew included."""
         return self._wall_ms() + self.skew_ms
 
     def market_ms(self) -> int:
-        """UTC epoch milliseconds of the market."""
+        """Return the market's time, UTC epoch milliseconds."""
         if self.manual or self.held:
             return self._market_start_ms + self._advanced_ms
         elapsed_ms = max(0, self._wall_ms() - self._wall_start_ms)
         return self._market_start_ms + int(elapsed_ms * self.speed)
 
     def advance(self, milliseconds: int) -> int:
-        """Step market time in manual mode and answer the new time.
+        """Step market time in manual mode and return the new time.
 
         Raises:
             ValueError: The clock is live, or the step is below zero.
@@ -66,7 +66,7 @@ class SimulatorClock:
         return self.market_ms()
 
     def release(self) -> None:
-        """Let a held clock run from where it stands. Does nothing to one that runs already."""
+        """Let a held clock run from its current time. Does nothing for a clock that runs already."""
         if self.held:
             self._wall_start_ms = self._wall_ms()
             self.held = False

@@ -1,4 +1,4 @@
-"""The simulator's own endpoints under `/_sim`: what it is, its ledger, its faults, its clock, its market."""
+"""The simulator's own endpoints under `/_sim`: description, ledger, faults, clock, market, keys."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ClockRequest(Section):
     skew_ms: int | None = None
     advance_ms: int | None = Field(default=None, ge=0)
     release: bool = False
-    """Let a held market run."""
+    """True starts a held market."""
 
 
 class MarketRequest(Section):
@@ -39,7 +39,7 @@ class MarketRequest(Section):
 
 
 class KeyRequest(Section):
-    """`POST /_sim/keys`: one more key for an account."""
+    """`POST /_sim/keys`: add a key to an account."""
 
     account: str
     key: str
@@ -56,13 +56,13 @@ class RevokeRequest(Section):
 
 
 class Control:
-    """Answers the requests under `/_sim`.
+    """Handles the requests under `/_sim`.
 
     Args:
-        dialect: Knows the venue's base URLs.
-        market: Is paused, resumed and traded in.
-        script: Takes the faults.
-        ledger: Writes the ledger.
+        dialect: Gives the venue's base URLs.
+        market: The market to pause, resume and trade in.
+        script: The fault script.
+        ledger: Returns the ledger.
         advance: Steps a manual clock.
     """
 
@@ -94,7 +94,7 @@ class Control:
         }
 
     async def __call__(self, request: web.Request) -> web.Response:
-        """Answer one request."""
+        """Respond to one request."""
         body = await request.read()
         handler = self._handlers.get((request.method, request.path.rstrip("/")))
         if handler is None:

@@ -1,4 +1,4 @@
-"""The fault script: what goes wrong, on which operation or channel, how often and for how long.
+"""The fault script: faults by operation or channel, with their number and duration.
 
 A fault names an operation or a channel, never a path, so that one script works on every venue.
 """
@@ -51,7 +51,7 @@ PRIVATE_CHANNELS = frozenset({"orders", "account", "positions"})
 
 
 class FaultKind(StrEnum):
-    """What goes wrong."""
+    """Kind of a fault."""
 
     DROP_REPLY = "drop_reply"
     DELAY = "delay"
@@ -100,39 +100,39 @@ FRAME_KINDS = frozenset(
     }
 )
 ACTION_KINDS = frozenset({FaultKind.CUT, FaultKind.EXPIRE_LISTEN_KEY})
-"""Done at once when added, not when a request or a frame meets them."""
+"""Executed at once when added, not when a request or a frame matches."""
 
 
 class Fault(Section):
-    """One thing that goes wrong. Which fields count depends on the kind."""
+    """One fault. The fields that apply depend on the kind."""
 
     kind: FaultKind
     on: Operation = "any"
-    """The requests concerned."""
+    """The requests that it applies to."""
     channel: FaultChannel = "any"
-    """The streams concerned."""
+    """The streams that it applies to."""
     times: int | None = Field(default=None, ge=0)
-    """How often; 0 is without end. By default 1, or without end when `for_ms` or `probability` is given."""
+    """Maximum number of times; 0 means no limit. By default 1, or no limit when `for_ms` or `probability` is given."""
     probability: Decimal | None = Field(default=None, gt=0, le=1)
     for_ms: int | None = Field(default=None, gt=0)
-    """How long it lasts from now on; for hide_orders, how long an order stays hidden after it was accepted."""
+    """Duration from now on; for hide_orders, how long an order stays hidden after it was accepted."""
     skip: int = Field(default=0, ge=0)
-    """Let so many requests, frames or turns pass first."""
+    """Number of requests, frames or repetitions to let pass first."""
     delay_ms: int = Field(default=0, ge=0)
     before: bool = True
-    """delay: wait before it is done, or after."""
+    """delay: wait before the request is executed, or after."""
     status: int | None = Field(default=None, ge=400, le=599)
     """HTTP status of the error."""
     code: str = ""
-    """The venue's error code; empty lets the venue's usual one stand."""
+    """The venue's error code; empty means the venue's regular one."""
     message: str = ""
     retry_after_s: int = Field(default=1, ge=0)
     copies: int = Field(default=3, ge=2)
-    """repeat: how often each frame is sent. expire_listen_key: how many expiry events each key gets (default 1)."""
+    """repeat: times that each frame is sent. expire_listen_key: expiry events of each key (default 1)."""
     window: int = Field(default=5, ge=2)
-    """reorder: how many frames are shuffled among themselves."""
+    """reorder: number of frames that are shuffled together."""
     every_ms: int = Field(default=1000, gt=0)
-    """cut, expire_listen_key: the pause between two turns."""
+    """cut, expire_listen_key: the time between two repetitions."""
 
     @model_validator(mode="before")
     @classmethod
@@ -155,14 +155,14 @@ class Fault(Section):
 
     @property
     def limit(self) -> int:
-        """How often it happens at most; 0 is without end."""
+        """Maximum number of times; 0 means no limit."""
         if self.times is not None:
             return self.times
         open_ended = self.for_ms is not None or self.probability is not None or self.kind is FaultKind.MUTE
         return 0 if open_ended else 1
 
     def concerns_channel(self, channel: str) -> bool:
-        """Whether a frame of *channel* is meant: a fine name, or several joined by + where one frame tells of both."""
+        """Return whether a frame of *channel* matches: a fine name, or several joined by + if one frame has both."""
         names = channel.split("+")
         if self.channel == "any" or self.channel in names:
             return True
@@ -171,14 +171,14 @@ class Fault(Section):
 
 
 class FaultFile(Section):
-    """A fault script as it stands in a file or a request: `{"faults": [...]}`."""
+    """A fault script in a file or a request: `{"faults": [...]}`."""
 
     faults: list[Fault]
 
 
 @dataclass(slots=True, eq=False)
 class Armed:
-    """A fault that was added, and what it did so far."""
+    """A fault that was added, with its counters."""
 
     fault: Fault
     since_ms: int
@@ -186,7 +186,7 @@ class Armed:
     hits: int = 0
 
     def ended(self, now_ms: int) -> bool:
-        """Whether it can't happen any more."""
+        """Return whether it can't happen any longer."""
         if self.fault.limit and self.hits >= self.fault.limit:
             return True
         lasts = self.fault.for_ms
@@ -195,13 +195,13 @@ class Armed:
 
 @dataclass(frozen=True, slots=True)
 class RequestPlan:
-    """What goes wrong with one request."""
+    """The faults of one request."""
 
     delay_before_ms: int = 0
     delay_after_ms: int = 0
     ignored: bool = False
     outcome_fault: Fault | None = None
-    """The one fault that decides how the request ends, if any."""
+    """The fault that decides how the request ends, if any."""
 
 
 NO_FAULTS = RequestPlan()
@@ -211,7 +211,7 @@ class FaultScript:
     """The faults that are armed now.
 
     Args:
-        now_ms: A clock that never goes back.
+        now_ms: A monotonic clock.
         seed: Makes `probability` repeatable.
     """
 
@@ -221,14 +221,14 @@ class FaultScript:
         self._armed: list[Armed] = []
         self._watchers: list[Callable[[Armed], None]] = []
         self.has_frame_faults = False
-        """Whether any fault concerns frames: lets a stream skip the question."""
+        """Whether any fault concerns frames; lets a stream skip the check."""
 
     def watch(self, on_action: Callable[[Armed], None]) -> None:
-        """Call *on_action* for each added fault that is to be done at once."""
+        """Call *on_action* for each added fault that is executed at once."""
         self._watchers.append(on_action)
 
     def add(self, *faults: Fault) -> None:
-        """Arm faults."""
+        """Add faults."""
         for fault in faults:
             armed = Armed(fault, self._now_ms())
             self._armed.append(armed)
@@ -239,7 +239,7 @@ class FaultScript:
                     on_action(armed)
 
     def clear(self) -> None:
-        """Disarm all."""
+        """Remove all faults."""
         self._armed.clear()
         self.has_frame_faults = False
 
@@ -248,11 +248,11 @@ class FaultScript:
         return armed in self._armed and not armed.ended(self._now_ms())
 
     def try_action(self, armed: Armed) -> bool:
-        """Decide whether a fault of ACTION_KINDS happens now, and count it."""
+        """Return whether a fault of ACTION_KINDS happens now, and count it if so."""
         return self.live(armed) and self._happens(armed)
 
     def listing(self) -> list[dict[str, Any]]:
-        """Answer every fault that was added since the last clear, with how often it happened."""
+        """Return every fault that was added since the last clear, with the number of times that it happened."""
         now = self._now_ms()
         return [
             {
@@ -264,7 +264,7 @@ class FaultScript:
         ]
 
     def plan_request(self, operation: str) -> RequestPlan:
-        """Decide what goes wrong with a request; the first fault that ends it wins, delays add up."""
+        """Decide on the faults of one request and count them; the first fault that ends it wins, delays add up."""
         if not self._armed:
             return NO_FAULTS
         before = after = 0
@@ -286,7 +286,7 @@ class FaultScript:
         return RequestPlan(before, after, ignored, outcome_fault)
 
     def take_frame_faults(self, channel: str) -> list[Fault]:
-        """Decide what goes wrong with one frame of a channel."""
+        """Return the faults of one frame of a channel, and count them."""
         return [
             armed.fault
             for armed in self._armed
@@ -294,7 +294,7 @@ class FaultScript:
         ]
 
     def try_refuse_connection(self, channels: Iterable[str]) -> bool:
-        """Decide whether a new connection that may carry these channels is refused."""
+        """Return whether a new connection that may carry these channels is refused, and count the fault if so."""
         names = list(channels)
         return any(
             armed.fault.kind is FaultKind.REFUSE_CONNECT
@@ -304,7 +304,7 @@ class FaultScript:
         )
 
     def hidden_ms(self) -> int:
-        """For how long after it was accepted an order is hidden from queries; 0 when it is not."""
+        """Return how long an order is hidden from queries after it was accepted; 0 when it is not."""
         return max(
             (a.fault.for_ms or 0 for a in self._armed if a.fault.kind is FaultKind.HIDE_ORDERS),
             default=0,

@@ -1,4 +1,4 @@
-"""Who may sign in: each account has one key from the start, is given others, and loses those that are revoked."""
+"""API keys that may sign in: each account has one from the start; keys are added and revoked."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class ApiKey:
     secret: str = field(repr=False)
     passphrase: str = field(repr=False)
     account: str
-    """The account that it signs in to, by its first key."""
+    """The account that it signs in to, named by the account's first key."""
     may_trade: bool = True
     may_withdraw: bool = False
 
 
 class Keyring(Mapping[str, ApiKey]):
-    """The keys that are good now.
+    """The keys that are valid now.
 
     Args:
         accounts: Each with its first key.
@@ -42,7 +42,7 @@ class Keyring(Mapping[str, ApiKey]):
             for account in accounts
         }
         self.on_revoked: Callable[[str], None] = lambda _key: None
-        """Called with each key that is revoked, to end what is signed in with it."""
+        """Called with each key that is revoked, to close the connections that are signed in with it."""
 
     def __getitem__(self, key: str) -> ApiKey:
         return self._keys[key]
@@ -54,7 +54,7 @@ class Keyring(Mapping[str, ApiKey]):
         return len(self._keys)
 
     def add(self, key: ApiKey) -> None:
-        """Give an account one more key.
+        """Add a key to an account.
 
         Raises:
             ValueError: There is no such account, or the key is in use.
@@ -66,7 +66,7 @@ class Keyring(Mapping[str, ApiKey]):
         self._keys[key.key] = key
 
     def revoke(self, key: str) -> None:
-        """Take a key away; what is signed in with it ends.
+        """Revoke a key; connections that are signed in with it are closed.
 
         Raises:
             ValueError: There is no such key.

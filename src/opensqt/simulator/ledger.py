@@ -1,4 +1,4 @@
-"""The ledger as tests and the demo read it: one plain dict, every number a decimal string."""
+"""The ledger that tests and the demo read: one plain dict, every number a decimal string."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from opensqt.simulator.engine.order import SimFill, SimOrder
 
 
 def ledger(engine: SimEngine, *, finished: bool = False, statistics: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Write down every account.
+    """Return the ledger of every account.
 
     Args:
         engine: The venue.
         finished: Whether a recording was played to its end.
-        statistics: The server's own counts, taken over as they are.
+        statistics: The server's own counters, included unchanged.
     """
     return {
         "exchange": engine.settings.exchange,
@@ -95,7 +95,7 @@ def _fill(fill: SimFill) -> dict[str, Any]:
 
 
 def plain(number: Decimal) -> str:
-    """Write a number without exponent and without zeros that say nothing, so that equal numbers read equal."""
+    """Write a number without exponent and without trailing zeros, so that equal numbers read equal."""
     text = f"{number:f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")

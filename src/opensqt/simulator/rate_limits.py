@@ -1,4 +1,4 @@
-"""Rate limits as venues keep them: so much in a fixed window, and a ban for who goes on after the refusal."""
+"""Rate limits as venues apply them: a fixed window, and a ban for an address that continues after refusals."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The limit was passed: how long to stay away, and whether it is a ban."""
+    """The limit was exceeded: the time to wait, and whether it is a ban."""
 
     retry_after_ms: int
     banned: bool = False
 
 
 class FixedWindow:
-    """Counts use per key in windows that start at whole multiples of their length, as venues do."""
+    """Counts usage per key in windows that start at whole multiples of their length, as venues do."""
 
     def __init__(self, limit: int, length_ms: int) -> None:
         self.limit = limit
@@ -22,27 +22,27 @@ class FixedWindow:
         self._used: dict[str, tuple[int, int]] = {}
 
     def used(self, key: str, now_ms: int) -> int:
-        """What *key* has used of the window that *now_ms* lies in."""
+        """Return the usage of *key* in the window that contains *now_ms*."""
         window, used = self._used.get(key, (-1, 0))
         return used if window == now_ms // self.length_ms else 0
 
     def count(self, key: str, amount: int, now_ms: int) -> bool:
-        """Count *amount* and say whether the limit still holds."""
+        """Count *amount* and return whether the limit still holds."""
         used = self.used(key, now_ms) + amount
         self._used[key] = (now_ms // self.length_ms, used)
         return used <= self.limit
 
     def remaining_ms(self, now_ms: int) -> int:
-        """Time until the next window."""
+        """Return the time until the next window."""
         return self.length_ms - now_ms % self.length_ms
 
 
 class AddressLimiter:
-    """Lets an address pass until it used up its window, and bans it when it goes on asking.
+    """Admits an address until its window is used up, and bans it when it continues after refusals.
 
     Args:
-        window: What an address may use.
-        ban_after: So many requests after the first refusal bring a ban.
+        window: Limit of one address.
+        ban_after: Number of refusals in a row after which the next request brings a ban.
         ban_ms: Length of the first ban; each further one lasts twice as long.
     """
 
@@ -55,7 +55,7 @@ class AddressLimiter:
         self._bans: dict[str, int] = {}
 
     def admit(self, address: str, weight: int, now_ms: int) -> Refusal | None:
-        """Count a request; answer a refusal when it may not pass."""
+        """Count a request; return a refusal when it exceeds the limit."""
         until = self._banned_until.get(address, 0)
         if now_ms < until:
             return Refusal(until - now_ms, banned=True)

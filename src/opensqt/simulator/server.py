@@ -1,4 +1,4 @@
-"""The HTTP and WebSocket server: one port, the venue's own paths, and every request past the fault script."""
+"""The HTTP and WebSocket server: one port, the venue's own paths, and the fault script in front of every request."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Server:
     """Serves one dialect.
 
     Args:
-        control: Answers the requests under `/_sim`.
+        control: Handles the requests under `/_sim`.
         rules: Buffers and pings.
     """
 
@@ -63,10 +63,10 @@ class Server:
         script.watch(self._start_action)
 
     async def start(self, host: str, port: int) -> None:
-        """Listen.
+        """Start to listen.
 
         Raises:
-            ConfigError: The port is in use, or the host is none of this machine.
+            ConfigError: The port is in use, or the host is not an address of this machine.
         """
         app = web.Application(client_max_size=4 * 1024 * 1024)
         app.router.add_route("*", "/{path:.*}", self._handle)
@@ -130,7 +130,7 @@ class Server:
         return self._respond(reply, call)
 
     def _outcome(self, call: Call, plan: RequestPlan) -> HttpReply | None:
-        """Do the call, as far as the plan lets it, and answer the reply; None is a closed connection."""
+        """Execute the call, as far as the plan allows, and return the reply; None closes the connection."""
         outcome_fault = plan.outcome_fault
         if outcome_fault is not None and outcome_fault.kind is FaultKind.UNREACHABLE:
             return None
@@ -147,7 +147,7 @@ class Server:
         return None if outcome_fault is not None and outcome_fault.kind is FaultKind.DROP_REPLY else reply
 
     def _do(self, call: Call, spoiled: bool) -> HttpReply:
-        """Admit and answer the call; when a fault spoils the reply anyway, a refusal is its reply too."""
+        """Admit and handle the call; when a fault replaces the reply anyway, a refusal is its reply too."""
         try:
             self._dialect.admit(call)
             return self._dialect.handle(call)
@@ -172,7 +172,7 @@ class Server:
         if transport is None:
             return ws
         if (connection := transport.get_extra_info("socket")) is not None:
-            # A slow reader is to be noticed by our own bounded buffer, not hidden by megabytes in the kernel's.
+            # Our own bounded buffer must notice a slow reader, instead of megabytes in the kernel's buffer hiding it.
             connection.setsockopt(SOL_SOCKET, SO_SNDBUF, _KERNEL_BUFFER)
         socket = Socket(ws, transport, self._script, self._statistics, buffer=self._rules.socket_buffer)
         socket.headers = request.headers
@@ -184,7 +184,7 @@ class Server:
         self._subscriptions.add(socket)
         self._statistics.connections_opened["private" if socket.private else "market"] += 1
         try:
-            # The handshake goes out first: what connect() queued waits in the buffer until serve() writes it.
+            # The handshake is sent first: what connect() queued stays in the buffer until serve() writes it.
             with contextlib.suppress(ConnectionError):
                 await ws.prepare(request)
                 await socket.serve(self._dialect.receive)

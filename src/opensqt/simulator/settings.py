@@ -1,4 +1,4 @@
-"""What a simulated venue is told at start: its market, its accounts, its fees and its rules."""
+"""Settings of a simulated venue: its market, its accounts, its fees and its rules."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ class SymbolSettings(Section):
     min_notional: NotNegative = Decimal(5)
     """Quote. Reduce-only orders are exempt."""
     contract_size: Positive | None = None
-    """Base coins, on a venue whose contract may hold several quantity steps; None takes the venue's usual one."""
+    """Base coins, on a venue whose contract may hold several quantity steps; None takes the venue's regular one."""
     price_band: Positive = Decimal("0.05")
-    """A buy may be priced this far above the mark, a sell this far below; the other way is free."""
+    """A buy may be priced this far above the mark, a sell this far below; the other direction is not limited."""
     max_open_orders: int = Field(default=200, gt=0)
     max_leverage: int = Field(default=125, gt=0)
     maintenance_rate: NotNegative = Decimal("0.004")
     """Maintenance margin, as a share of the position's value."""
     start_price: Positive
-    """Where the generated market begins. A recording brings its own."""
+    """Start price of the generated market. A recording has its own."""
     volatility_bps: Positive = Decimal(5)
-    """How far the generated price wanders in one second, in hundredths of a percent."""
+    """Standard deviation of the generated price in one second, in hundredths of a percent."""
     touch_notional: Positive = Decimal(20_000)
-    """Quote: what the outside participants typically show at their best price."""
+    """Quote: typical size of the outside participants at their best price."""
 
 
 def _bitcoin() -> SymbolSettings:
@@ -71,7 +71,7 @@ def _ether() -> SymbolSettings:
 
 
 class AccountSettings(Section):
-    """One account that may sign in. The defaults are published, so they are no secret."""
+    """One account that may sign in. The defaults are published and not secret."""
 
     key: str = "sim-key"
     secret: str = Field(default="sim-secret", repr=False)
@@ -80,44 +80,44 @@ class AccountSettings(Section):
     """USDT deposited before the start."""
     position_mode: PositionMode = PositionMode.ONE_WAY
     may_trade: bool = True
-    """Whether the key has the right to, as far as the venue's dialect knows rights."""
+    """Whether the key has the permission, as far as the venue's dialect has permissions."""
     may_withdraw: bool = False
 
 
 class VenueRules(Section):
-    """Where venues differ in what their engines do; a dialect hands its own in."""
+    """Rules in which the venues' engines differ; each dialect has its own defaults."""
 
     post_only_crossing: Literal["refuse", "expire"] = "refuse"
-    """A post-only order that would take: refused at once, or accepted and EXPIRED in the same breath."""
+    """A post-only order that would take: refused at once, or accepted and EXPIRED immediately."""
     duplicate_client_ids: Literal["never", "open", "ever"] = "open"
-    """A client id is never refused, while an open order has it, or once any order had it."""
+    """A client id is refused never, while an open order has it, or once any order had it."""
     least_notional: bool = True
-    """Whether the symbols' min_notional is asked for; some venues know a smallest size only."""
+    """Whether the symbols' min_notional is enforced; some venues have a minimum quantity only."""
 
 
 class ServerRules(Section):
-    """What the server grants its clients; the defaults are Binance's."""
+    """Limits of the server for its clients; the defaults are Binance's."""
 
     weight_per_minute: int = Field(default=2400, gt=0)
     """Request weight of one address."""
     weight_window_s: int = Field(default=60, gt=0, le=60)
-    """The seconds that Binance counts a share of it in; shorter ones make a proof of the limit quick."""
+    """Seconds in which Binance counts a share of it; shorter ones make a test of the limit quick."""
     orders_per_10s: int = Field(default=300, gt=0)
     """New orders of one account."""
     orders_per_minute: int = Field(default=1200, gt=0)
     ban_after: int = Field(default=10, ge=0)
-    """So many refused requests in one window bring a ban (HTTP 418)."""
+    """Number of refused requests in one window that bring a ban (HTTP 418)."""
     ban_ms: int = Field(default=120_000, gt=0)
     listen_key_life_ms: int = Field(default=3_600_000, gt=0)
-    """How long the key of a private stream lives without a keepalive."""
+    """Lifetime of the key of a private stream without a keepalive."""
     messages_per_second: int = Field(default=10, gt=0)
-    """What a client may send over one WebSocket before it is cut."""
+    """Messages that a client may send over one WebSocket before it is cut."""
     socket_buffer: int = Field(default=8192, gt=0)
-    """Frames that may wait for a slow reader before it is cut."""
+    """Frames that may queue for a slow reader before it is cut."""
     ping_every_ms: int = Field(default=180_000, gt=0)
-    """How often a WebSocket is pinged."""
+    """Interval of the WebSocket pings."""
     pong_within_ms: int = Field(default=600_000, gt=0)
-    """A WebSocket that answered no ping for so long is cut."""
+    """A WebSocket that answered no ping for this long is cut."""
 
     @property
     def weight_limit(self) -> int:
@@ -131,7 +131,7 @@ class ServerRules(Section):
 
 
 class SimulatorSettings(Section):
-    """Everything that one simulator is started with."""
+    """All settings of one simulator."""
 
     exchange: str = "binance"
     host: str = "127.0.0.1"
@@ -140,15 +140,15 @@ class SimulatorSettings(Section):
     replay: Path | None = None
     """A recording of bars or of trades, plain or gzip; None generates the market from the seed."""
     replay_symbol: str = "BTCUSDT"
-    """The symbol that the recording is of; the others are generated."""
+    """The symbol of the recording; the others are generated."""
     replay_history: int = Field(default=100, ge=0)
-    """Bars of a recording that become the candles' past instead of being played."""
+    """Bars of a recording that become history instead of being played."""
     past_minutes: int = Field(default=1500, ge=1)
-    """Minutes of candles that a generated market is given as its past."""
+    """Minutes of history of a generated market."""
     speed: Positive = Decimal(1)
     """Market seconds in one real second."""
     clock: Literal["live", "held", "manual"] = "live"
-    """held: market time waits for its start signal; manual: it moves only when told to. Both by `POST /_sim/clock`."""
+    """held: market time starts with `POST /_sim/clock`; manual: it moves only by `POST /_sim/clock`."""
     start_ms: int | None = Field(default=None, ge=0)
     """Market time at the start; None takes the wall clock's, or the recording's."""
     symbols: tuple[SymbolSettings, ...] = Field(default_factory=lambda: (_bitcoin(), _ether()), min_length=1)
@@ -157,11 +157,11 @@ class SimulatorSettings(Section):
     """Share of the notional; below zero is a rebate."""
     taker_fee: Decimal = Decimal("0.0005")
     leverage: int = Field(default=10, gt=0)
-    """Each account's at the start, for every symbol."""
+    """Leverage of every account at the start, for every symbol."""
     funding_interval_h: int = Field(default=8, gt=0)
     rules: VenueRules = VenueRules()
     server: ServerRules = ServerRules()
 
     def account(self, key: str) -> AccountSettings:
-        """Answer the settings of the account that *key* signs in to."""
+        """Return the settings of the account that *key* signs in to."""
         return next(account for account in self.accounts if account.key == key)

@@ -30,10 +30,10 @@ class Simulator:
     Attributes:
         faults: The fault script; add to it or clear it at any time.
         engine: The matching engine with its accounts.
-        market: The outside world, to pause it or to send an order from it.
+        market: The outside world, to pause it or to send an outside order.
         keys: The API keys that may sign in; give an account one more key, or revoke one.
         subscriptions: The open connections and the topics that they subscribed to.
-        statistics: What the server counted.
+        statistics: The server's counters.
     """
 
     def __init__(self, settings: SimulatorSettings | None = None) -> None:
@@ -61,7 +61,7 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        """Where it listens, e.g. `http://127.0.0.1:9400`."""
+        """Base URL, e.g. `http://127.0.0.1:9400`."""
         return f"http://{self.settings.host}:{self._server.port}"
 
     @property
@@ -70,14 +70,14 @@ class Simulator:
         return f"{self.settings.host}:{self._server.port}"
 
     def ledger(self) -> dict[str, Any]:
-        """Answer what `GET /_sim/ledger` answers."""
+        """Return the content of `GET /_sim/ledger`."""
         statistics = self.statistics.as_json(self.subscriptions.open_connections())
         return ledger(self.engine, finished=self.market.finished, statistics=statistics)
 
     async def advance(self, milliseconds: int) -> None:
-        """Step a manual clock, and send everything that this makes happen.
+        """Advance a manual clock, and send everything that follows from it.
 
-        Long steps are made in short ones, so that streams are written meanwhile and no reader looks slow for it.
+        A long step is divided into short ones, so that streams are written in between and no reader looks slow.
 
         Raises:
             ValueError: The clock is live, or the step is below zero.
@@ -89,7 +89,7 @@ class Simulator:
         self._dialect.tick(everything=True)
 
     async def start(self) -> None:
-        """Listen, and let the market run."""
+        """Listen, and start the market."""
         await self._server.start(self.settings.host, self.settings.port)
         self._unsubscribe = self.engine.subscribe(self._dialect.observe)
         self._tasks = [asyncio.create_task(self._server.run(), name="server")]
@@ -97,7 +97,7 @@ class Simulator:
             self._tasks.append(asyncio.create_task(self.market.run(), name="market"))
 
     async def stop(self) -> None:
-        """Stop, and raise what one of its tasks failed with."""
+        """Stop, and raise the error of a task that failed."""
         for task in self._tasks:
             task.cancel()
         outcomes = await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -108,7 +108,7 @@ class Simulator:
                 raise outcome
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until *stop* is set; raise what a task fails with before."""
+        """Serve until *stop* is set; raise the error of a task that fails before."""
         waiter = asyncio.create_task(stop.wait())
         watched: set[asyncio.Task[Any]] = {waiter, *self._tasks}
         try:

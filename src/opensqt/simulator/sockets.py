@@ -18,11 +18,11 @@ from opensqt.telemetry import logging
 
 _log = logging.get_logger("simulator.sockets")
 _REORDER_DELAY_S = 0.25
-"""A frame held back for reordering is sent at the latest after this time, though its window is not full."""
+"""Maximum delay of a frame that waits for reordering, though its window is not full."""
 
 
 _EVENT_NAMES = ("e", "event", "channel", "topic")
-"""Where venues say what a frame is about."""
+"""Fields in which venues name the subject of a frame."""
 
 
 class Socket:
@@ -30,8 +30,8 @@ class Socket:
 
     Args:
         ws: Prepared for sending.
-        transport: Lets the connection be cut without a close frame.
-        buffer: Frames that may wait; a client that reads too slowly for it is cut, as venues do.
+        transport: Used to cut the connection without a close frame.
+        buffer: Frames that may queue; a client that reads too slowly for it is cut, as venues do.
     """
 
     def __init__(
@@ -55,29 +55,29 @@ class Socket:
         self.channels: Counter[str] = Counter()
         """Fine channel names that the connection carries now."""
         self.state: dict[str, Any] = {}
-        """What the dialect keeps about the connection."""
+        """State of the connection that the dialect keeps."""
         self.headers: Mapping[str, str] = {}
-        """What the client asked to connect with."""
+        """Headers of the client's handshake."""
         self.closed = False
         self.pong_at = asyncio.get_running_loop().time()
 
     @property
     def private(self) -> bool:
-        """Whether it carries an account's events."""
+        """Whether it carries events of an account."""
         return any(self.channels[name] for name in PRIVATE_CHANNELS)
 
     def mark_private(self) -> None:
-        """Count the connection as a private one, where only its subscriptions show that it is."""
+        """Count the connection as private, where only its subscriptions show that it is."""
         self._statistics.connections_opened.subtract(("market",))
         self._statistics.connections_opened["private"] += 1
 
     def concerned_by(self, fault: Fault) -> bool:
-        """Whether a fault's channel is carried here; a connection without any yet counts as a market one."""
+        """Return whether the connection carries a fault's channel; one without any channel yet counts as market."""
         carried = [name for name, count in self.channels.items() if count > 0] or ["price"]
         return any(fault.concerns_channel(name) for name in carried)
 
     def send(self, frame: bytes, channel: str) -> None:
-        """Queue a data frame of *channel*, as far as the fault script lets it through."""
+        """Queue a data frame of *channel*, with the faults of the fault script."""
         if not self._script.has_frame_faults:
             self._queue(frame)
             return
@@ -97,7 +97,7 @@ class Socket:
             self._queue(each)
 
     def reply(self, frame: bytes) -> None:
-        """Queue an answer to the client's own message; faults leave it alone."""
+        """Queue a reply to the client's own message; faults do not apply to it."""
         self._queue(frame)
 
     def ping(self) -> None:
@@ -111,7 +111,7 @@ class Socket:
         self._transport.abort()
 
     async def serve(self, receive: Callable[[Socket, str], None]) -> None:
-        """Write what is queued and hand incoming text to *receive*, until the connection ends."""
+        """Write queued frames and pass incoming text to *receive*, until the connection ends."""
         writer = asyncio.create_task(self._write())
         try:
             async for message in self._ws:
@@ -163,24 +163,24 @@ class Socket:
 
 
 class Subscriptions:
-    """Who listens to which topic."""
+    """The open connections, and the topics that they subscribed to."""
 
     def __init__(self) -> None:
         self.sockets: dict[Socket, None] = {}
         self._topics: dict[str, dict[Socket, None]] = {}
 
     def add(self, socket: Socket) -> None:
-        """Know a new connection."""
+        """Add a new connection."""
         self.sockets[socket] = None
 
     def remove(self, socket: Socket) -> None:
-        """Forget a connection and all it listened to."""
+        """Remove a connection and all its subscriptions."""
         self.sockets.pop(socket, None)
         for topic in [topic for topic, subscribers in self._topics.items() if socket in subscribers]:
             self.unsubscribe(socket, topic)
 
     def subscribe(self, socket: Socket, topic: str) -> bool:
-        """Let a connection hear a topic; say whether that is new."""
+        """Subscribe a connection to a topic; return whether the subscription is new."""
         subscribers = self._topics.setdefault(topic, {})
         if socket in subscribers:
             return False
@@ -188,7 +188,7 @@ class Subscriptions:
         return True
 
     def unsubscribe(self, socket: Socket, topic: str) -> bool:
-        """End that; say whether it did hear it."""
+        """End a subscription; return whether there was one."""
         subscribers = self._topics.get(topic, {})
         if socket not in subscribers:
             return False
@@ -198,15 +198,15 @@ class Subscriptions:
         return True
 
     def subscribers(self, topic: str) -> Iterable[Socket]:
-        """Answer who hears a topic."""
+        """Return the connections that subscribed to a topic."""
         return self._topics.get(topic, ())
 
     def topics(self) -> Iterator[str]:
-        """Answer every topic that somebody hears."""
+        """Return every topic with a subscription."""
         return iter(list(self._topics))
 
     def topics_of(self, socket: Socket) -> list[str]:
-        """Answer what a connection hears."""
+        """Return the topics that a connection subscribed to."""
         return [topic for topic, subscribers in self._topics.items() if socket in subscribers]
 
     def open_connections(self) -> Counter[str]:
@@ -218,7 +218,7 @@ class Subscriptions:
 
 
 def with_unknown_field(frame: bytes) -> bytes:
-    """Add a field that no client can know to every row of a frame."""
+    """Add an unknown field to every row of a frame."""
     message = orjson.loads(frame)
     for row in _rows(message):
         row["newField"] = {"since": 1, "values": ["x", None]}
@@ -226,9 +226,9 @@ def with_unknown_field(frame: bytes) -> bytes:
 
 
 def unknown_event(frame: bytes) -> bytes:
-    """Answer the frame as one of a kind that no client can know."""
+    """Return the frame with an unknown event type."""
     message = orjson.loads(frame)
-    # Some venues name the channel beside the rows: in the frame itself, or in what was subscribed with.
+    # Some venues name the channel next to the rows: in the frame itself, or in the subscription's argument.
     beside = [message, message.get("arg")] if isinstance(message, dict) else []
     for row in (*_rows(message), *(each for each in beside if isinstance(each, dict))):
         row.update({name: "somethingNew" for name in _EVENT_NAMES if name in row})
@@ -236,7 +236,7 @@ def unknown_event(frame: bytes) -> bytes:
 
 
 def _rows(message: Any) -> Iterator[dict[str, Any]]:
-    """The objects that tell something: the message, what it wraps as `data`, or the items of a list of them."""
+    """Yield the objects with content: the message, its `data`, or the items of a list of them."""
     for each in message if isinstance(message, list) else [message]:
         inner = each.get("data", each) if isinstance(each, dict) else None
         for row in inner if isinstance(inner, list) else [inner]:
@@ -245,7 +245,7 @@ def _rows(message: Any) -> Iterator[dict[str, Any]]:
 
 
 def garbled(frame: bytes) -> bytes:
-    """Answer the same JSON with every number in text replaced by what is none."""
+    """Return the same JSON with every number in a text replaced by a text that is not a number."""
     return orjson.dumps(_garble(orjson.loads(frame)))
 
 

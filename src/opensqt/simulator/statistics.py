@@ -1,4 +1,4 @@
-"""What the server counts, as `GET /_sim/ledger` tells it."""
+"""Counters of the server, which `GET /_sim/ledger` shows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Statistics:
         self.frames_dropped = 0
 
     def as_json(self, connections_open: Counter[str]) -> dict[str, Any]:
-        """Answer the `statistics` part of the ledger."""
+        """Return the `statistics` part of the ledger."""
         return {
             "requests": dict(self.requests),
             "refused": dict(self.refused),

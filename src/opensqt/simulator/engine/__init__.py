@@ -1,1 +1,1 @@
-"""The simulated venue's core: accounts, order book, matching, margin, settlement."""
+"""The core of the simulated venue: accounts, order book, matching, margin, settlement."""

@@ -1,4 +1,4 @@
-"""One account's books: wallet, positions, orders and fills."""
+"""The state of one account: wallet, positions, orders and fills."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ SIDES: dict[PositionMode, tuple[PositionSide, ...]] = {
     PositionMode.ONE_WAY: (PositionSide.BOTH,),
     PositionMode.HEDGE: (PositionSide.LONG, PositionSide.SHORT),
 }
-"""The positions that a symbol has in each mode."""
+"""The position sides of a symbol in each mode."""
 
 
 class SimAccount:
-    """What the venue keeps for one API key."""
+    """The account of one API key."""
 
     def __init__(self, settings: AccountSettings, leverage: int) -> None:
         self.key = settings.key
@@ -49,30 +49,30 @@ class SimAccount:
         self._fills_of: dict[str, list[SimFill]] = {}
 
     def leverage(self, symbol: str) -> int:
-        """The leverage in force for *symbol*."""
+        """Return the leverage of *symbol*."""
         return self._leverage.get(symbol, self._default_leverage)
 
     def set_leverage(self, symbol: str, leverage: int) -> None:
-        """Change it."""
+        """Set the leverage of *symbol*."""
         self._leverage[symbol] = leverage
 
     def position_for(self, symbol: str, side: PositionSide) -> SimPosition:
-        """The position, made flat when first asked for."""
+        """Return a position; a flat one is created on first use."""
         found = self._positions.get((symbol, side))
         if found is None:
             found = self._positions[symbol, side] = SimPosition()
         return found
 
     def held(self) -> list[tuple[str, PositionSide, SimPosition]]:
-        """The positions that are not flat."""
+        """Return the positions that are not flat."""
         return [(symbol, side, position) for (symbol, side), position in self._positions.items() if position.quantity]
 
     def open_in(self, symbol: str) -> list[SimOrder]:
-        """The open orders of a symbol, oldest first."""
+        """Return the open orders of a symbol, oldest first."""
         return list(self.open.get(symbol, {}).values())
 
     def add(self, order: SimOrder) -> None:
-        """Take in a new order."""
+        """Add a new order."""
         same = self._ids_by_client_id.setdefault(order.client_order_id, [])
         if same and order.client_order_id not in self.duplicates:
             self.duplicates.append(order.client_order_id)
@@ -91,12 +91,12 @@ class SimAccount:
             open_ones.pop(order.order_id, None)
 
     def add_fill(self, fill: SimFill) -> None:
-        """Take in a fill."""
+        """Add a fill."""
         self.fills.append(fill)
         self._fills_of.setdefault(fill.symbol, []).append(fill)
 
     def by_client_id(self, client_order_id: str, symbol: str | None = None) -> list[SimOrder]:
-        """The orders that had the client id, oldest first."""
+        """Return the orders with the client id, oldest first."""
         found = [self.orders[order_id] for order_id in self._ids_by_client_id.get(client_order_id, ())]
         return [order for order in found if symbol is None or order.symbol == symbol]
 
@@ -130,7 +130,7 @@ class SimAccount:
     ) -> list[SimFill]:
         """See `SimEngine.fills`."""
         fills = self.fills if symbol is None else self._fills_of.get(symbol, [])
-        # Trade ids rise within a symbol only, so that over all symbols they are compared one by one.
+        # Trade ids rise within a symbol only, so over all symbols each one is compared.
         sorted_from = from_id if symbol is not None else None
         first, last = _window(
             fills, (since_ms, until_ms, lambda fill: fill.time_ms), (sorted_from, lambda fill: int(fill.trade_id))
@@ -151,7 +151,7 @@ def _window(
     times: tuple[int | None, int | None, Callable[[Item], int]],
     ids: tuple[int | None, Callable[[Item], int]],
 ) -> tuple[int, int]:
-    """Where the wanted items start and end; both times and ids rise along *items*."""
+    """Return the start and end index of the matching items; both times and ids rise along *items*."""
     since_ms, until_ms, time_of = times
     from_id, id_of = ids
     first = 0 if since_ms is None else bisect_left(items, since_ms, key=time_of)
@@ -168,7 +168,7 @@ def _limited(items: list[Item], limit: int | None, since_ms: int | None, from_id
 
 
 def closes(side: Side, position_side: PositionSide, reduce_only: bool) -> bool:
-    """Whether an order can only shrink a position: reduce-only, or the closing side in hedge mode."""
+    """Return whether an order can only reduce a position: reduce-only, or the closing side in hedge mode."""
     if position_side is PositionSide.LONG:
         return side is Side.SELL
     if position_side is PositionSide.SHORT:

@@ -1,4 +1,4 @@
-"""Who is let in: the venue's filters, and what the account can carry, checked before an order is accepted."""
+"""Checks before an order is accepted: the venue's filters, and the margin of the account."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from opensqt.simulator.settings import SymbolSettings
 
 
 class Admission:
-    """Says whether an order may enter."""
+    """Decides whether an order is accepted."""
 
     def __init__(self, state: VenueState) -> None:
         self._state = state
@@ -52,11 +52,11 @@ class Admission:
         ):
             raise Refused(
                 RefusalReason.POST_ONLY_WOULD_CROSS,
-                f"price {order.price}: expected not to meet {best[0]} when post-only",
+                f"price {order.price}: expected not to cross {best[0]} when post-only",
             )
 
     def _check_closing(self, books: SimAccount, order: NewOrder) -> None:
-        """A closing order needs something to close; one that may rest must find it not spoken for yet."""
+        """Check that a closing order has a quantity to close; for one that may rest, one that no other order closes."""
         free = books.position_for(order.symbol, order.position_side).closable(order.side.sign)
         if order.order_type is OrderType.LIMIT and order.time_in_force in (TimeInForce.GTC, TimeInForce.POST_ONLY):
             free -= sum(

@@ -1,4 +1,4 @@
-"""One order book: who waits at which price, and in which order."""
+"""One order book: resting orders by price, then by time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ZERO = Decimal(0)
 
 @dataclass(slots=True)
 class Resting:
-    """What waits in the book of one order."""
+    """The resting part of one order."""
 
     order_id: str
     owner: str
@@ -30,12 +30,12 @@ class _Level:
     __slots__ = ("queue", "total")
 
     def __init__(self) -> None:
-        self.queue: dict[str, Resting] = {}  # a dict keeps the order of arrival and removes anywhere in O(1)
+        self.queue: dict[str, Resting] = {}  # a dict keeps the order of arrival and removes in O(1) anywhere
         self.total = ZERO
 
 
 class _Half:
-    """One side: levels by price, and the prices sorted with the best one last."""
+    """One side of the book: levels by price, and the prices sorted with the best one last."""
 
     __slots__ = ("changed", "levels", "sign", "sorted")
 
@@ -64,12 +64,12 @@ class _Half:
 
 
 class Book:
-    """Resting orders of one symbol, price first, then time. It never trades by itself: `matching` does."""
+    """Resting orders of one symbol, by price, then by time. The book itself never trades: `matching` does."""
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
         self.update_id = 0
-        """Counts changed levels; see `changes`."""
+        """Counts changed levels; see `take_changes`."""
         self._halves = {Side.BUY: _Half(Side.BUY), Side.SELL: _Half(Side.SELL)}
         self._orders: dict[str, Resting] = {}
 
@@ -77,11 +77,11 @@ class Book:
         return order_id in self._orders
 
     def get(self, order_id: str) -> Resting | None:
-        """The resting order, or None if nothing of it is in the book."""
+        """Return the resting order, or None if no part of it is in the book."""
         return self._orders.get(order_id)
 
     def add(self, resting: Resting) -> None:
-        """Put it at the end of the queue at its price. The caller has matched it first."""
+        """Add it at the end of the queue at its price. The caller has matched it before."""
         half = self._halves[resting.side]
         level = half.open(resting.price)
         level.queue[resting.order_id] = resting
@@ -90,7 +90,7 @@ class Book:
         self._orders[resting.order_id] = resting
 
     def reduce(self, resting: Resting, quantity: Decimal) -> None:
-        """Take *quantity* off it; nothing left removes it. It keeps its place."""
+        """Reduce it by *quantity*; it is removed when nothing is left. It keeps its place in the queue."""
         half = self._halves[resting.side]
         level = half.levels[resting.price]
         resting.quantity -= quantity
@@ -103,30 +103,30 @@ class Book:
                 half.drop(resting.price)
 
     def remove(self, order_id: str) -> None:
-        """Take it out, if it is there."""
+        """Remove it if it is in the book."""
         resting = self._orders.get(order_id)
         if resting is not None:
             self.reduce(resting, resting.quantity)
 
     def front(self, side: Side) -> Resting | None:
-        """The order that trades next on that side."""
+        """Return the order of that side that trades next."""
         half = self._halves[side]
         best = half.best()
         return next(iter(half.levels[best].queue.values())) if best is not None else None
 
     def best(self, side: Side) -> BookLevel | None:
-        """Price and quantity of the best level."""
+        """Return price and quantity of the best level."""
         half = self._halves[side]
         best = half.best()
         return (best, half.levels[best].total) if best is not None else None
 
     def levels(self, side: Side, depth: int) -> tuple[BookLevel, ...]:
-        """The best *depth* levels, best first."""
+        """Return the best *depth* levels, best first."""
         half = self._halves[side]
         return tuple((price, half.levels[price].total) for price, _ in zip(half.prices(), range(depth), strict=False))
 
     def takeable(self, side: Side, limit: Decimal | None, owner: str, enough: Decimal) -> Decimal:
-        """What a taker of *side* could get at *limit* or better, its own orders left out; stops at *enough*."""
+        """Return what a taker of *side* could get at *limit* or better, its own orders excluded; stops at *enough*."""
         half = self._halves[side.opposite]
         found = ZERO
         for price in half.prices():
@@ -136,7 +136,7 @@ class Book:
         return found
 
     def take_changes(self) -> tuple[tuple[BookLevel, ...], tuple[BookLevel, ...]]:
-        """The bid and ask levels that changed since the last call; each one moves `update_id` on by one."""
+        """Return the bid and ask levels that changed since the last call; each one increases `update_id` by one."""
         bids, asks = (self._drain(half) for half in self._halves.values())
         self.update_id += len(bids) + len(asks)
         return bids, asks
@@ -151,7 +151,7 @@ class Book:
 
 
 def crosses(side: Side, limit: Decimal | None, price: Decimal) -> bool:
-    """Whether a taker of *side* with *limit* (None takes any price) trades against an order at *price*."""
+    """Return whether a taker of *side* with *limit* (None takes any price) trades with an order at *price*."""
     if limit is None:
         return True
     return limit >= price if side is Side.BUY else limit <= price

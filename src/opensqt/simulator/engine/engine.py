@@ -1,6 +1,6 @@
-"""The venue's core: takes requests and outside flow, matches them, keeps the accounts, tells what happened.
+"""The core of the venue: accepts requests and outside orders, matches them, keeps the accounts, publishes events.
 
-Pure and synchronous: no task, no socket, no wall clock beyond the one handed in. Amounts are base coins, prices and
+Pure and synchronous: no task, no socket, no wall clock except the injected one. Amounts are base coins, prices and
 money quote, times market milliseconds.
 """
 
@@ -51,7 +51,7 @@ class BookSnapshot:
 class SimEngine:
     """One venue. Accounts are named by their API key.
 
-    Every method that changes something tells its subscribers before it returns. Subscribers must not call back.
+    Every method that changes something publishes its events before it returns. Subscribers must not call back.
     """
 
     def __init__(self, settings: SimulatorSettings, clock: SimulatorClock) -> None:
@@ -65,15 +65,15 @@ class SimEngine:
     # The venue
 
     def now_ms(self) -> int:
-        """Market time; never goes back."""
+        """Return the market time; it never goes back."""
         return self._state.now_ms
 
     def symbols(self) -> tuple[SymbolSettings, ...]:
-        """Every symbol that trades here."""
+        """Return the settings of every symbol that trades here."""
         return self.settings.symbols
 
     def symbol(self, symbol: str) -> SymbolSettings:
-        """The settings of one symbol.
+        """Return the settings of one symbol.
 
         Raises:
             Refused: UNKNOWN_SYMBOL.
@@ -81,14 +81,14 @@ class SimEngine:
         return self._state.instrument(symbol).rules
 
     def account_keys(self) -> tuple[str, ...]:
-        """The API keys of the accounts."""
+        """Return the API keys of the accounts."""
         return tuple(account.key for account in self.settings.accounts)
 
     def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
-        """Call *callback* with every event from now on, in order.
+        """Call *callback* with every event from this call on, in order.
 
         Returns:
-            A function that ends it.
+            A function that unsubscribes.
         """
         subscribers = self._state.subscribers
         subscribers.append(callback)
@@ -97,13 +97,13 @@ class SimEngine:
     # Orders
 
     def place(self, account: str, order: NewOrder) -> SimOrder:
-        """Take an order, match it, rest what is left.
+        """Place an order: match it, and rest the remainder.
 
         Returns:
-            The order after matching: OPEN, PARTIALLY_FILLED, FILLED, or EXPIRED for what could not be done at once.
+            The order after matching: OPEN, PARTIALLY_FILLED, FILLED, or EXPIRED if it must not rest.
 
         Raises:
-            Refused: Nothing was done; the reason tells why.
+            Refused: Nothing was done; see its reason.
         """
         self._catch_up()
         self._admission.check(self._account(account), order)
@@ -121,7 +121,7 @@ class SimEngine:
                 order_type=order.order_type,
                 time_in_force=TimeInForce.GTC if market else order.time_in_force,
                 reduce_only=order.reduce_only,
-                # Written with the steps' own places, so that equal prices look the same to everybody.
+                # Written with the decimal places of the steps, so that equal prices look the same to every client.
                 price=order.price.quantize(rules.price_step) if order.price is not None else None,
                 quantity=order.quantity.quantize(rules.quantity_step),
                 status=OrderStatus.OPEN,
@@ -138,23 +138,23 @@ class SimEngine:
         self._admission.check(self._account(account), order)
 
     def cancel(self, account: str, symbol: str, *, order_id: str = "", client_order_id: str = "") -> SimOrder:
-        """Cancel one open order; the order id wins when both are given.
+        """Cancel one open order; the order id takes precedence when both are given.
 
         Raises:
-            Refused: UNKNOWN_ORDER, or ORDER_CLOSED when nothing of it is open any more.
+            Refused: UNKNOWN_ORDER, or ORDER_CLOSED when it is closed already.
         """
         self._catch_up()
         order = self.find(account, symbol, order_id=order_id, client_order_id=client_order_id)
         if not order.status.is_open:
             raise Refused(
-                RefusalReason.ORDER_CLOSED, f"order {order.order_id}: expected an open one, it is {order.status}"
+                RefusalReason.ORDER_CLOSED, f"order {order.order_id}: expected an open order, it is {order.status}"
             )
         canceled = self._matcher.cancel(order)
         self._state.publish()
         return canceled
 
     def cancel_all(self, account: str, symbol: str) -> list[SimOrder]:
-        """Cancel every open order of a symbol and answer them, oldest first."""
+        """Cancel every open order of a symbol and return them, oldest first."""
         self._catch_up()
         self._state.instrument(symbol)
         canceled = [self._matcher.cancel(order) for order in self._account(account).open_in(symbol)]
@@ -162,7 +162,7 @@ class SimEngine:
         return canceled
 
     def find(self, account: str, symbol: str, *, order_id: str = "", client_order_id: str = "") -> SimOrder:
-        """Answer one order, open or closed; by client id the newest that had it.
+        """Return one order, open or closed; by client id the newest that had it.
 
         Raises:
             Refused: UNKNOWN_ORDER.
@@ -179,7 +179,7 @@ class SimEngine:
         return found
 
     def open_orders(self, account: str, symbol: str | None = None) -> list[SimOrder]:
-        """The open orders, oldest first."""
+        """Return the open orders, oldest first."""
         books = self._account(account)
         if symbol is not None:
             self._state.instrument(symbol)
@@ -197,15 +197,15 @@ class SimEngine:
         from_id: int | None = None,
         limit: int | None = None,
     ) -> list[SimOrder]:
-        """Every order ever, oldest first, by the time it was created.
+        """Return orders of any status, oldest first, by the time of their creation.
 
         Args:
             account: API key.
             symbol: None for all.
-            since_ms: First time wanted.
-            until_ms: Last time wanted.
-            from_id: First order id wanted.
-            limit: How many at most: the oldest when since_ms or from_id is given, else the newest.
+            since_ms: Earliest time.
+            until_ms: Latest time.
+            from_id: First order id.
+            limit: Maximum number: the oldest when since_ms or from_id is given, else the newest.
         """
         return self._account(account).order_history(
             symbol, since_ms=since_ms, until_ms=until_ms, from_id=from_id, limit=limit
@@ -222,41 +222,41 @@ class SimEngine:
         order_id: str | None = None,
         limit: int | None = None,
     ) -> list[SimFill]:
-        """Every fill ever, oldest first; the filters as for `orders`, from_id being a trade id."""
+        """Return fills, oldest first; the filters as for `orders`, with from_id as a trade id."""
         return self._account(account).fill_history(
             symbol, since_ms=since_ms, until_ms=until_ms, from_id=from_id, order_id=order_id, limit=limit
         )
 
     def duplicate_client_order_ids(self, account: str) -> list[str]:
-        """The client ids that were accepted more than once."""
+        """Return the client ids that were accepted more than once."""
         return list(self._account(account).duplicates)
 
     # Accounts
 
     def balance(self, account: str) -> BalanceView:
-        """The margin asset at the current marks."""
+        """Return the margin asset's balance at the current marks."""
         return self._state.margin.balance(self._account(account), self.settings.symbols[0].quote_asset)
 
     def positions(self, account: str, symbol: str | None = None) -> list[PositionView]:
-        """The positions, flat ones included: BOTH in one-way mode, LONG and SHORT in hedge mode, per symbol."""
+        """Return the positions, flat ones included: BOTH in one-way mode, LONG and SHORT in hedge mode, per symbol."""
         books = self._account(account)
         symbols = tuple(self._state.instruments) if symbol is None else (self._state.instrument(symbol).rules.symbol,)
         return [view for name in symbols for view in self._state.margin.positions(books, name)]
 
     def funding_payments(self, account: str, symbol: str | None = None) -> list[FundingPaid]:
-        """Every funding payment, oldest first."""
+        """Return every funding payment, oldest first."""
         return [paid for paid in self._account(account).fundings if symbol is None or paid.symbol == symbol]
 
     def leverage(self, account: str, symbol: str) -> int:
-        """The leverage in force."""
+        """Return the leverage of a symbol."""
         self._state.instrument(symbol)
         return self._account(account).leverage(symbol)
 
     def set_leverage(self, account: str, symbol: str, leverage: int) -> int:
-        """Set it and answer it.
+        """Set the leverage of a symbol and return it.
 
         Raises:
-            Refused: LEVERAGE out of range; INSUFFICIENT_MARGIN when the account could not carry what it holds.
+            Refused: LEVERAGE out of range; INSUFFICIENT_MARGIN if its positions would lack margin.
         """
         self._catch_up()
         rules = self._state.instrument(symbol).rules
@@ -274,18 +274,18 @@ class SimEngine:
         return leverage
 
     def position_mode(self, account: str) -> PositionMode:
-        """One-way or hedge."""
+        """Return the position mode: one-way or hedge."""
         return self._account(account).mode
 
     def set_position_mode(self, account: str, mode: PositionMode) -> None:
-        """Change it.
+        """Set the position mode.
 
         Raises:
             Refused: NO_CHANGE, POSITION_OPEN or ORDERS_OPEN.
         """
         books = self._account(account)
         if books.mode is mode:
-            raise Refused(RefusalReason.NO_CHANGE, f"position_mode {mode}: expected another than the one in force")
+            raise Refused(RefusalReason.NO_CHANGE, f"position_mode {mode}: expected a mode other than the current one")
         if self.open_orders(account):
             raise Refused(RefusalReason.ORDERS_OPEN, f"position_mode {mode}: expected no open order at the change")
         if books.held():
@@ -293,27 +293,27 @@ class SimEngine:
         books.mode = mode
 
     def margin_mode(self, account: str, symbol: str) -> MarginMode:
-        """CROSS; isolated margin is not simulated."""
+        """Return CROSS; isolated margin is not simulated."""
         self._state.instrument(symbol)
         self._account(account)
         return MarginMode.CROSS
 
     def set_margin_mode(self, account: str, symbol: str, mode: MarginMode) -> None:
-        """Ask for cross margin.
+        """Set the margin mode; only CROSS is supported.
 
         Raises:
             Refused: NO_CHANGE for CROSS, UNSUPPORTED for ISOLATED.
         """
         if self.margin_mode(account, symbol) is mode:
-            raise Refused(RefusalReason.NO_CHANGE, f"margin_mode {mode}: expected another than the one in force")
+            raise Refused(RefusalReason.NO_CHANGE, f"margin_mode {mode}: expected a mode other than the current one")
         raise Refused(
             RefusalReason.UNSUPPORTED, f"margin_mode {mode}: expected CROSS; isolated margin is not simulated"
         )
 
-    # What everybody sees
+    # Public data
 
     def book(self, symbol: str, depth: int = 1000) -> BookSnapshot:
-        """The best levels, the accounts' own orders among them."""
+        """Return the best levels, the accounts' own orders included."""
         book = self._state.instrument(symbol).book
         return BookSnapshot(
             symbol=symbol,
@@ -324,21 +324,21 @@ class SimEngine:
         )
 
     def best(self, symbol: str) -> BookTicker:
-        """The best bid and ask."""
+        """Return the best bid and ask."""
         self._state.instrument(symbol)
         return self._state.best(symbol)
 
     def last_price(self, symbol: str) -> Decimal:
-        """The last trade's price; the start price before the first trade."""
+        """Return the last trade's price; the start price before the first trade."""
         return self._state.instrument(symbol).tape.last_price
 
     def mark(self, symbol: str) -> MarkPrice:
-        """Mark price, funding rate and the time of the next funding."""
+        """Return mark price, funding rate and the time of the next funding."""
         self._state.instrument(symbol)
         return self._state.mark_price(symbol)
 
     def day(self, symbol: str) -> DayStatistics:
-        """The last 24 hours."""
+        """Return the statistics of the last 24 hours."""
         return self._state.instrument(symbol).tape.day(self._state.now_ms)
 
     def candles(
@@ -350,14 +350,14 @@ class SimEngine:
         end_ms: int | None = None,
         limit: int = 500,
     ) -> list[SimCandle]:
-        """Bars, oldest first, the forming one last.
+        """Return bars, oldest first, the forming one last.
 
         Args:
             symbol: Canonical.
             interval: A key of INTERVALS_MS.
-            start_ms: Open time of the first one wanted.
-            end_ms: Open time of the last one wanted.
-            limit: How many at most: the oldest when start_ms is given, else the newest.
+            start_ms: Open time of the first bar to return.
+            end_ms: Open time of the last bar to return.
+            limit: Maximum number: the oldest when start_ms is given, else the newest.
         """
         tape = self._state.instrument(symbol).tape
         if interval not in INTERVALS_MS:
@@ -365,26 +365,26 @@ class SimEngine:
         return tape.candles(interval, start_ms=start_ms, end_ms=end_ms, limit=limit)
 
     def trades(self, symbol: str, *, limit: int = 500) -> Sequence[PublicTrade]:
-        """The latest trades, oldest first; some thousands are kept."""
+        """Return the latest trades, oldest first; some thousands are kept."""
         return self._state.instrument(symbol).tape.latest(limit)
 
     def funding_history(self, symbol: str) -> Sequence[MarkPrice]:
-        """What each past funding was charged at, oldest first: rate, mark and time."""
+        """Return the past fundings, oldest first: rate, mark and time."""
         self._state.instrument(symbol)
         return tuple(self._settlement.fundings[symbol])
 
-    # What the market does to it
+    # Actions of the market
 
     def remember(self, symbol: str, bars: Iterable[PastBar]) -> None:
-        """Put candles, oldest first, before the start."""
+        """Add candles, oldest first, from before the start."""
         self._state.instrument(symbol).tape.remember(bars)
 
     def advance(self, now_ms: int) -> None:
-        """Move market time on: candles close, funding is paid."""
+        """Advance market time: candles close, funding is paid."""
         self._settlement.advance(now_ms)
 
     def set_mark(self, symbol: str, price: Decimal) -> None:
-        """Move the mark price; liquidates accounts that can't carry their positions at it."""
+        """Move the mark price; accounts that can't carry their positions at it are liquidated."""
         self._settlement.set_mark(self._state.instrument(symbol).rules.symbol, price)
 
     @property
@@ -393,43 +393,43 @@ class SimEngine:
         return self._state.funding_interval_ms
 
     def set_funding_rate(self, symbol: str, rate: Decimal) -> None:
-        """Set what the next funding is charged at."""
+        """Set the rate of the next funding."""
         self._state.instrument(symbol).funding_rate = rate
 
     def trade_outside(self, symbol: str, side: Side, quantity: Decimal, price: Decimal | None = None) -> Decimal:
-        """Let an outside participant take what the book holds, up to *price*.
+        """Trade as an outside participant against the book, up to *price*.
 
         Returns:
-            What was filled; the rest is gone.
+            The filled quantity; the remainder is canceled.
         """
         return self._matcher.take_outside(symbol, side, quantity, price)
 
     def quote_outside(self, symbol: str, side: Side, price: Decimal, quantity: Decimal) -> str:
-        """Let an outside participant take up to *price* and rest what is left there.
+        """Trade as an outside participant up to *price* and rest the remainder there.
 
         Returns:
-            The id of what rests, for `withdraw_outside`; empty if nothing is left.
+            The id of the resting remainder, for `withdraw_outside`; empty if there is none.
         """
         return self._matcher.quote_outside(symbol, side, price, quantity)
 
     def withdraw_outside(self, symbol: str, order_id: str) -> None:
-        """Take an outside participant's quote out of the book, if it is still there."""
+        """Remove an outside participant's quote from the book, if it is still there."""
         self._state.instruments[symbol].book.remove(order_id)
 
     def outside_quantity(self, symbol: str, order_id: str) -> Decimal:
-        """What is left of an outside participant's quote."""
+        """Return the remaining quantity of an outside participant's quote."""
         resting = self._state.instruments[symbol].book.get(order_id)
         return resting.quantity if resting is not None else ZERO
 
     def publish(self) -> None:
-        """Tell the subscribers what the market did since the last time. Requests of accounts tell by themselves."""
+        """Publish the market's changes since the last call. Requests of accounts publish their own events."""
         self._state.publish()
 
     def _account(self, key: str) -> SimAccount:
         return self._state.accounts[key]
 
     def _catch_up(self) -> None:
-        """A request happens at the clock's time, not at that of the market's last step."""
+        """Advance to the clock's time: a request happens then, not at the market's last step."""
         self._settlement.advance(self.clock.market_ms())
 
     def _queue_settings_event(self, books: SimAccount, symbol: str) -> None:

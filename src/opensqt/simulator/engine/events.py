@@ -1,4 +1,4 @@
-"""What the engine tells its subscribers, in the order it happened."""
+"""Events that the engine publishes to its subscribers, in the order they happened."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class BookTicker:
     ask: Decimal
     ask_quantity: Decimal
     update_id: int
-    """That of the last book change in it."""
+    """Id of the last book change in it."""
     time_ms: int
 
 
@@ -45,12 +45,12 @@ class DepthUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicTrade:
-    """One trade, as everybody sees it."""
+    """One public trade."""
 
     symbol: str
     trade_id: str
     aggregate_id: int
-    """Shared by the trades of one taker at one price."""
+    """Id shared by the trades of one taker at one price."""
     price: Decimal
     quantity: Decimal
     buyer_is_maker: bool
@@ -79,7 +79,7 @@ class SimCandle:
     taker_buy_quote_volume: Decimal
     trades: int
     first_trade_id: str
-    """Empty for a bar without trades of this run."""
+    """Id of the first trade; empty for a bar without trades of this run."""
     last_trade_id: str
     closed: bool
 
@@ -94,31 +94,31 @@ class CandleUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarkPrice:
-    """The mark price, told once a market second at most, and the coming funding."""
+    """The mark price, published at most once a market second, and the next funding."""
 
     symbol: str
     mark_price: Decimal
     index_price: Decimal
     funding_rate: Decimal
-    """What the next funding will be charged at, as far as known."""
+    """Rate that the next funding will be charged at, as far as known."""
     next_funding_ms: int
     time_ms: int
 
 
 class Execution(StrEnum):
-    """What happened to an order."""
+    """The change of an order."""
 
     NEW = "NEW"
     TRADE = "TRADE"
     CANCELED = "CANCELED"
     EXPIRED = "EXPIRED"
     CUT = "CUT"
-    """A reduce-only order got smaller because the position did."""
+    """A reduce-only order was reduced because the position shrank."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderChanged:
-    """An order of an account changed; `fill` is there exactly when execution is TRADE."""
+    """An order of an account changed; `fill` is set exactly when execution is TRADE."""
 
     account: str
     order: SimOrder
@@ -136,17 +136,17 @@ class PositionView:
     quantity: Decimal
     """Base coins, signed; a hedge-mode SHORT is negative too."""
     entry_price: Decimal
-    """Average; zero when flat."""
+    """Average price; zero when flat."""
     mark_price: Decimal
     unrealized_pnl: Decimal
     realized_pnl: Decimal
-    """Since the start, before fees."""
+    """Profit since the start, before fees."""
     leverage: int
     margin_mode: MarginMode
     initial_margin: Decimal
-    """Held by the position itself."""
+    """Margin of the position itself."""
     order_margin: Decimal
-    """Held by open orders beyond the position's."""
+    """Margin of the open orders beyond the position's."""
     maintenance_margin: Decimal
     liquidation_price: Decimal | None
     updated_ms: int
@@ -165,18 +165,18 @@ class BalanceView:
     wallet_balance: Decimal
     unrealized_pnl: Decimal
     initial_margin: Decimal
-    """Positions and open orders together."""
+    """Margin of positions and open orders together."""
     position_margin: Decimal
     order_margin: Decimal
     maintenance_margin: Decimal
     available_balance: Decimal
-    """What new orders may use; never below zero."""
+    """Balance that new orders may use; never below zero."""
     realized_pnl: Decimal
-    """Since the start, before fees."""
+    """Profit since the start, before fees."""
     fees: Decimal
-    """Paid since the start."""
+    """Fees paid since the start."""
     funding: Decimal
-    """Received since the start; below zero was paid."""
+    """Funding received since the start; a negative amount was paid."""
     updated_ms: int
 
     @property
@@ -186,7 +186,7 @@ class BalanceView:
 
 
 class AccountReason(StrEnum):
-    """What changed a balance or a position."""
+    """The cause of a change of balance or position."""
 
     ORDER = "ORDER"
     FUNDING = "FUNDING"
@@ -195,13 +195,13 @@ class AccountReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountChanged:
-    """The balance or positions of an account changed; `positions` are those concerned."""
+    """The balance or positions of an account changed; `positions` are the changed ones."""
 
     account: str
     reason: AccountReason
     balance: BalanceView
     balance_change: Decimal
-    """Wallet balance now less before, fees and profit included."""
+    """Change of the wallet balance, fees and profit included."""
     positions: tuple[PositionView, ...]
     time_ms: int
 
@@ -225,7 +225,7 @@ class FundingPaid:
     symbol: str
     position_side: PositionSide
     amount: Decimal
-    """Quote received; below zero was paid."""
+    """Quote received; a negative amount was paid."""
     rate: Decimal
     mark_price: Decimal
     time_ms: int
@@ -233,7 +233,7 @@ class FundingPaid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarginCall:
-    """Little is left before liquidation: told once until the account has recovered."""
+    """Liquidation is near; published once until the account has recovered."""
 
     account: str
     balance: BalanceView

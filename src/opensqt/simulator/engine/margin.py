@@ -1,7 +1,7 @@
-"""Cross margin: what positions and open orders bind, what is left, and when the account is finished.
+"""Cross margin: requirement of positions and open orders, available balance, liquidation.
 
-A position binds its value divided by the leverage. Open orders of a symbol bind what the larger of two outcomes would
-add to that: all buys filled, or all sells filled. So the exits of a position bind nothing.
+A position requires its value divided by the leverage. Open orders of a symbol require what the larger of two outcomes
+would add to that: all buys filled, or all sells filled. So the exits of a position require no margin.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from opensqt.simulator.engine.position import ZERO
 from opensqt.simulator.settings import SymbolSettings
 
 MARGIN_CALL_RATIO = Decimal("0.8")
-"""A margin call is told when maintenance margin reaches this share of the equity."""
+"""A margin call is published when maintenance margin reaches this share of the equity."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """An open order, or one that is asked for, as margin sees it."""
+    """An open order, or a requested one, as the margin calculation uses it."""
 
     side: Side
     position_side: PositionSide
     notional: Decimal
-    """Quote: price times what is left."""
+    """Quote: price times remaining quantity."""
 
 
 class Margin:
@@ -36,7 +36,7 @@ class Margin:
 
     Args:
         symbols: Settings by symbol.
-        mark: Answers the mark price of a symbol.
+        mark: Returns the mark price of a symbol.
     """
 
     def __init__(self, symbols: dict[str, SymbolSettings], mark: Callable[[str], Decimal]) -> None:
@@ -44,12 +44,12 @@ class Margin:
         self._mark = mark
 
     def equity(self, account: SimAccount) -> Decimal:
-        """Wallet balance and open profit together."""
+        """Return wallet balance and open profit together."""
         profit = sum((position.unrealized_pnl(self._mark(symbol)) for symbol, _, position in account.held()), ZERO)
         return account.wallet_balance + profit
 
     def maintenance(self, account: SimAccount) -> Decimal:
-        """What the equity must not fall under."""
+        """Return the maintenance margin, which the equity must not fall below."""
         return sum(
             (
                 abs(position.quantity) * self._mark(symbol) * self._symbols[symbol].maintenance_rate
@@ -59,14 +59,14 @@ class Margin:
         )
 
     def initial(self, account: SimAccount) -> Decimal:
-        """What positions and open orders of all symbols bind."""
+        """Return the initial margin of positions and open orders of all symbols."""
         symbols = {symbol for symbol, _, _ in account.held()} | {name for name, found in account.open.items() if found}
         return sum((sum(self.bound(account, symbol), ZERO) for symbol in symbols), ZERO)
 
     def bound(
         self, account: SimAccount, symbol: str, more: Iterable[Exposure] = (), leverage: int | None = None
     ) -> tuple[Decimal, Decimal]:
-        """What a symbol binds: for its positions, and for its open orders (and *more* of them) on top."""
+        """Return the margin of a symbol: of its positions, and of its open orders (with *more* of them) in addition."""
         orders = [
             Exposure(order.side, order.position_side, order.remaining * (order.price or self._mark(symbol)))
             for order in account.open.get(symbol, {}).values()
@@ -84,12 +84,12 @@ class Margin:
         return held / leverage, extra / leverage
 
     def carries(self, account: SimAccount, symbol: str, more: Exposure) -> bool:
-        """Whether the account can carry one more open order; one that binds nothing more is always carried."""
+        """Return whether the account can carry one more open order; one that requires no further margin always is."""
         now, then = sum(self.bound(account, symbol), ZERO), sum(self.bound(account, symbol, (more,)), ZERO)
         return then <= now or self.equity(account) - self.initial(account) - (then - now) >= 0
 
     def balance(self, account: SimAccount, asset: str) -> BalanceView:
-        """The account's margin asset."""
+        """Return the account's balance in its margin asset."""
         equity = self.equity(account)
         position_margin = order_margin = ZERO
         for symbol in self._symbols:
@@ -113,7 +113,7 @@ class Margin:
         )
 
     def position(self, account: SimAccount, symbol: str, side: PositionSide) -> PositionView:
-        """One position at its mark. The order margin of a symbol is told with the first of its positions."""
+        """Return one position at its mark. The order margin of a symbol is included in the first of its positions."""
         position, mark, rules = account.position_for(symbol, side), self._mark(symbol), self._symbols[symbol]
         value = abs(position.quantity) * mark
         first = side in (PositionSide.BOTH, PositionSide.LONG)
@@ -135,11 +135,11 @@ class Margin:
         )
 
     def positions(self, account: SimAccount, symbol: str) -> tuple[PositionView, ...]:
-        """Each position that a symbol has in the account's mode, flat ones included."""
+        """Return each position of a symbol in the account's mode, flat ones included."""
         return tuple(self.position(account, symbol, side) for side in SIDES[account.mode])
 
     def _liquidation_price(self, account: SimAccount, symbol: str, side: PositionSide) -> Decimal | None:
-        """Where equity meets maintenance margin if only this symbol's price moves; None if nowhere above zero.
+        """Return where equity meets maintenance margin if only this symbol's price moves; None if nowhere above zero.
 
         In hedge mode both positions of the symbol move together, so both get the same price.
         """
@@ -151,7 +151,7 @@ class Margin:
         rate = rules.maintenance_rate
         net = sum((position.quantity for position in here), ZERO)
         gross = sum((abs(position.quantity) for position in here), ZERO)
-        # equity - maintenance is a straight line in the price: spare + (net - gross * rate) * (price - mark)
+        # equity - maintenance is linear in the price: spare + (net - gross * rate) * (price - mark)
         spare = self.equity(account) - self.maintenance(account)
         slope = net - gross * rate
         if not slope:

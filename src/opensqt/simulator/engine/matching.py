@@ -1,7 +1,7 @@
-"""Matching by price, then time: takers sweep the book, fills are booked, what is left rests or expires.
+"""Matching by price, then time: takers sweep the book, fills are applied, the rest of the order rests or expires.
 
 Orders of one account never trade with each other: when a taker meets its own account's resting order, the resting
-one expires (Binance's EXPIRE_MAKER). Reduce-only orders are cut, newest first, to what the position still holds.
+one expires (Binance's EXPIRE_MAKER). Reduce-only orders are reduced, newest first, to the quantity of the position.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _RESTS = (TimeInForce.GTC, TimeInForce.POST_ONLY)
 
 
 class Matcher:
-    """The only place where trades happen."""
+    """Executes all trades."""
 
     def __init__(self, state: VenueState) -> None:
         self._state = state
 
     def submit(self, order: SimOrder) -> SimOrder:
-        """Work an accepted order: sweep, then rest or expire. Answers its last snapshot."""
+        """Execute an accepted order: sweep, then rest or expire. Returns its last snapshot."""
         account = self._state.accounts[order.account]
         instrument = self._state.instruments[order.symbol]
         account.add(order)
@@ -52,19 +52,19 @@ class Matcher:
         return order
 
     def cancel(self, order: SimOrder, reason: ClosingReason = ClosingReason.NONE) -> SimOrder:
-        """Take an open order out of the book."""
+        """Remove an open order from the book."""
         self._state.instruments[order.symbol].book.remove(order.order_id)
         return self._close(order, OrderStatus.CANCELED, reason)
 
     def take_outside(self, symbol: str, side: Side, quantity: Decimal, limit: Decimal | None) -> Decimal:
-        """Sweep the book for an outside participant and answer what was filled."""
+        """Sweep the book for an outside participant and return the filled quantity."""
         return self._sweep(self._state.instruments[symbol], side, quantity, limit, None)
 
     def quote_outside(self, symbol: str, side: Side, price: Decimal, quantity: Decimal) -> str:
-        """Sweep up to *price* for an outside participant, then rest what is left there.
+        """Sweep up to *price* for an outside participant, then rest the remainder there.
 
         Returns:
-            The id of what rests; empty if nothing is left.
+            The id of the resting remainder; empty if there is none.
         """
         left = quantity - self._sweep(self._state.instruments[symbol], side, quantity, price, None)
         if not left:
@@ -88,7 +88,7 @@ class Matcher:
     def _sweep(
         self, instrument: Instrument, side: Side, quantity: Decimal, limit: Decimal | None, taker: SimOrder | None
     ) -> Decimal:
-        """Trade with the book until *quantity*, *limit* or the book ends; answer what was filled."""
+        """Trade with the book until *quantity*, *limit* or the book ends; return the filled quantity."""
         book, tape, accounts = instrument.book, instrument.tape, self._state.accounts
         left = quantity
         at, aggregate_id = None, 0
@@ -119,7 +119,7 @@ class Matcher:
         return quantity - left
 
     def _fill(self, order: SimOrder, trade_id: str, price: Decimal, quantity: Decimal, is_maker: bool) -> SimOrder:
-        """Book one trade to an account's order and answer the order's new snapshot."""
+        """Apply one trade to an account's order and return the order's new snapshot."""
         state = self._state
         account = state.accounts[order.account]
         rate = state.settings.maker_fee if is_maker else state.settings.taker_fee
@@ -160,7 +160,7 @@ class Matcher:
         return order
 
     def _fit_reduce_only(self, account: SimAccount, moved_by: SimOrder) -> None:
-        """Cut what rests reduce-only to what the position holds, newest first, so that it can't flip."""
+        """Reduce the resting reduce-only orders to the position's quantity, newest first, so that it can't flip."""
         symbol, position_side = moved_by.symbol, moved_by.position_side
         book = self._state.instruments[symbol].book
         position = account.position_for(symbol, position_side)

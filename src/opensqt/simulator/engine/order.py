@@ -1,4 +1,4 @@
-"""Orders and fills as the simulated venue knows them, and why it refuses an order."""
+"""Orders and fills of the simulated venue, and the reasons for which it refuses an order."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, Time
 
 
 class RefusalReason(StrEnum):
-    """Why a request was refused; each dialect translates it to its venue's code."""
+    """Reason of a refusal; each dialect translates it to its venue's code."""
 
     UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
     INVALID = "INVALID"
-    """A value that makes no sense: a limit order without a price, a quantity of zero."""
+    """An invalid value: a limit order without a price, a quantity of zero."""
     PRICE_STEP = "PRICE_STEP"
     QUANTITY_STEP = "QUANTITY_STEP"
     MIN_QUANTITY = "MIN_QUANTITY"
@@ -35,17 +35,17 @@ class RefusalReason(StrEnum):
     ORDERS_OPEN = "ORDERS_OPEN"
     """A mode can't change while orders are open."""
     NO_CHANGE = "NO_CHANGE"
-    """The mode asked for is the one in force."""
+    """The requested mode is the current one."""
     LEVERAGE = "LEVERAGE"
     UNSUPPORTED = "UNSUPPORTED"
 
 
 class Refused(Exception):
-    """The engine did nothing, for the reason told.
+    """The engine refused a request and changed nothing.
 
     Attributes:
-        reason: For the dialect's table of codes.
-        message: Names the field, its value and what was expected.
+        reason: Key of the dialect's table of codes.
+        message: The field, its value and what was expected.
     """
 
     def __init__(self, reason: RefusalReason, message: str) -> None:
@@ -55,22 +55,22 @@ class Refused(Exception):
 
 
 class ClosingReason(StrEnum):
-    """Why an order was closed by the venue rather than by a fill or its owner."""
+    """Reason why the venue closed an order, where neither a fill nor its owner did."""
 
     NONE = "NONE"
     NOT_FILLED_AT_ONCE = "NOT_FILLED_AT_ONCE"
     """IOC or FOK, or a market order that found the book empty."""
     POST_ONLY = "POST_ONLY"
     SELF_TRADE = "SELF_TRADE"
-    """It would have traded with an order of the same account: the resting one expires."""
+    """It would have traded with an order of the same account: the resting order expires."""
     REDUCE_ONLY = "REDUCE_ONLY"
-    """The position shrank below it."""
+    """The position became smaller than the order."""
     LIQUIDATION = "LIQUIDATION"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOrder:
-    """An order as a dialect hands it to the engine; quantity in base coins."""
+    """An order that a dialect passes to the engine; quantity in base coins."""
 
     symbol: str
     side: Side
@@ -81,7 +81,7 @@ class NewOrder:
     reduce_only: bool = False
     position_side: PositionSide = PositionSide.BOTH
     client_order_id: str = ""
-    """Empty lets the engine make one."""
+    """If empty, the engine makes an id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ class SimOrder:
     price: Decimal | None
     """None for MARKET."""
     quantity: Decimal
-    """Base coins; smaller than asked for once a reduce-only order was cut."""
+    """Base coins; smaller than requested once a reduce-only order was reduced."""
     status: OrderStatus
     filled_quantity: Decimal = Decimal(0)
     filled_notional: Decimal = Decimal(0)
@@ -123,7 +123,7 @@ class SimOrder:
 
 
 def unplaced(account: str, wanted: NewOrder, now_ms: int) -> SimOrder:
-    """Make the answer to an order that was only tested, or that a fault lets pass unheard."""
+    """Make the reply to an order that was only tested, or that a fault ignores."""
     return SimOrder(
         account=account,
         order_id="0",
@@ -148,7 +148,7 @@ class SimFill:
 
     account: str
     trade_id: str
-    """Digits, increasing; unique in its symbol, and the public trade's id too."""
+    """Digits, increasing; unique in its symbol, and the id of the public trade too."""
     order_id: str
     client_order_id: str
     symbol: str
@@ -157,7 +157,7 @@ class SimFill:
     price: Decimal
     quantity: Decimal
     fee: Decimal
-    """Paid, in fee_asset; below zero is a rebate."""
+    """Fee paid, in fee_asset; a negative fee is a rebate."""
     fee_asset: str
     is_maker: bool
     realized_pnl: Decimal

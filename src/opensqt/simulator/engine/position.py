@@ -1,4 +1,4 @@
-"""One position's books: what it holds, what that cost, what it has earned."""
+"""Accounting of one position: quantity, cost, realized profit."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _CENT = Decimal("0.00000001")
 class SimPosition:
     """Average-cost accounting that never loses a fraction.
 
-    The cost of what is open is kept as a sum, not as an average price: when a part is closed its share of the cost,
-    rounded to eight places, is taken off and the rest stays. So profit taken and cost left always add up to the money
-    that changed hands.
+    The cost of the open quantity is a sum, not an average price: when a part is closed, its share of the cost, rounded
+    to eight places, is subtracted and the rest stays. So realized profit and remaining cost always add up to the money
+    that was exchanged.
     """
 
     __slots__ = ("cost", "quantity", "realized_pnl", "updated_ms")
@@ -22,7 +22,7 @@ class SimPosition:
         self.quantity = ZERO
         """Base coins, signed."""
         self.cost = ZERO
-        """Quote, signed like the quantity: what the open quantity was traded for."""
+        """Quote, signed like the quantity: the money that the open quantity was traded for."""
         self.realized_pnl = ZERO
         """Quote, before fees."""
         self.updated_ms = 0
@@ -33,15 +33,15 @@ class SimPosition:
         return (self.cost / self.quantity).quantize(_CENT, ROUND_HALF_EVEN) if self.quantity else ZERO
 
     def unrealized_pnl(self, mark: Decimal) -> Decimal:
-        """What closing at *mark* would earn."""
+        """Return the profit of closing at *mark*."""
         return self.quantity * mark - self.cost
 
     def closable(self, sign: int) -> Decimal:
-        """Base coins that an order of that sign (+1 buys) would close."""
+        """Return the base coins that an order of that sign (+1 buys) would close."""
         return abs(self.quantity) if self.quantity * sign < 0 else ZERO
 
     def trade(self, signed_quantity: Decimal, price: Decimal, time_ms: int) -> Decimal:
-        """Book one fill and answer the profit it took."""
+        """Apply one fill and return the realized profit."""
         sign = 1 if signed_quantity > 0 else -1
         closing = min(abs(signed_quantity), self.closable(sign))
         realized = ZERO

@@ -1,4 +1,4 @@
-"""What the venue does to accounts by itself: funding at its hours, margin calls, liquidation."""
+"""Settlement of accounts by the venue: funding at its hours, margin calls, liquidation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FUNDINGS_KEPT = 1_000
 
 
 class Settlement:
-    """Moves market time and marks on, and settles what that brings due."""
+    """Advances market time and marks, and settles what becomes due."""
 
     def __init__(self, state: VenueState, matcher: Matcher) -> None:
         self._state = state
@@ -45,7 +45,7 @@ class Settlement:
         self._move_to(now_ms)
 
     def set_mark(self, symbol: str, price: Decimal) -> None:
-        """Move the mark, and look after the accounts that hold the symbol."""
+        """Move the mark, and check the margin of the accounts that hold the symbol."""
         instrument = self._state.instruments[symbol]
         if price == instrument.mark:
             return
@@ -110,7 +110,7 @@ class Settlement:
         account.margin_called = near
 
     def _liquidate(self, account: SimAccount) -> None:
-        """Cancel all orders and close at market; what the book can't take is tried again at the next mark."""
+        """Cancel all orders and close at market; what the book can't fill is retried at the next mark."""
         state = self._state
         held = [
             item

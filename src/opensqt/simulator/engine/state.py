@@ -1,4 +1,4 @@
-"""The venue's state that matching, settlement and the engine's face share, and the box of news not told yet."""
+"""State of the venue, shared by matching, settlement and the engine, and the queue of events not yet published."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Instrument:
 
 
 class VenueState:
-    """Everything the venue knows.
+    """The state of the venue.
 
     Args:
         settings: Symbols and accounts.
@@ -53,7 +53,7 @@ class VenueState:
     def __init__(self, settings: SimulatorSettings, now_ms: int) -> None:
         self.settings = settings
         self.now_ms = now_ms
-        """Market time of what happens now."""
+        """Current market time."""
         self.instruments = {rules.symbol: Instrument(rules, now_ms) for rules in settings.symbols}
         self.accounts = {each.key: SimAccount(each, settings.leverage) for each in settings.accounts}
         self.margin = Margin(
@@ -67,7 +67,7 @@ class VenueState:
         self._events: list[Event] = []
 
     def instrument(self, symbol: str) -> Instrument:
-        """One perpetual, or `Refused`."""
+        """Return one perpetual, or raise `Refused`."""
         found = self.instruments.get(symbol)
         if found is None:
             raise Refused(
@@ -76,26 +76,26 @@ class VenueState:
         return found
 
     def next_order_id(self) -> str:
-        """Digits, rising by one."""
+        """Return a new order id: digits, increasing by one."""
         self._order_id += 1
         return str(self._order_id)
 
     def next_outside_id(self) -> str:
-        """An id that no account's order can have."""
+        """Return a new id that no account's order can have."""
         self._outside_id += 1
         return f"outside-{self._outside_id}"
 
     def rest(self, order_id: str, owner: str, side: Side, price: Decimal, quantity: Decimal, symbol: str) -> None:
-        """Put what is left of an order into the book."""
+        """Put the remainder of an order into the book."""
         resting = Resting(order_id=order_id, owner=owner, side=side, price=price, quantity=quantity)
         self.instruments[symbol].book.add(resting)
 
     def queue_event(self, event: Event) -> None:
-        """Keep an event for the next `publish`."""
+        """Queue an event for the next `publish`."""
         self._events.append(event)
 
     def queue_order_event(self, order: SimOrder, execution: Execution, fill: SimFill | None = None) -> None:
-        """Take in an order's new snapshot and tell it."""
+        """Store an order's new snapshot and queue its event."""
         self.accounts[order.account].put(order)
         self.queue_event(
             OrderChanged(account=order.account, order=order, execution=execution, fill=fill, time_ms=self.now_ms)
@@ -104,7 +104,7 @@ class VenueState:
     def queue_account_event(
         self, account: SimAccount, reason: AccountReason, change: Decimal, symbol: str, side: PositionSide
     ) -> None:
-        """Tell the balance and one position."""
+        """Queue an event with the balance and one position."""
         account.updated_ms = self.now_ms
         self.queue_event(
             AccountChanged(
@@ -118,7 +118,7 @@ class VenueState:
         )
 
     def best(self, symbol: str) -> BookTicker:
-        """The best bid and ask; zero on an empty side."""
+        """Return the best bid and ask; zero on an empty side."""
         book = self.instruments[symbol].book
         zero = Decimal(0)
         bid, bid_quantity = book.best(Side.BUY) or (zero, zero)
@@ -134,7 +134,7 @@ class VenueState:
         )
 
     def mark_price(self, symbol: str) -> MarkPrice:
-        """The mark and the coming funding."""
+        """Return the mark price and the next funding."""
         instrument = self.instruments[symbol]
         return MarkPrice(
             symbol=symbol,
@@ -146,7 +146,7 @@ class VenueState:
         )
 
     def publish(self) -> None:
-        """Tell the subscribers what happened, then what it did to books, candles and marks."""
+        """Publish the queued events, then the changes of books, candles and marks."""
         for symbol, instrument in self.instruments.items():
             self._gather(symbol, instrument)
         events, self._events = self._events, []

@@ -1,4 +1,4 @@
-"""The tape of one symbol: its latest trades, and the candles that they make."""
+"""The tape of one symbol: its latest trades, and the candles formed by them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from opensqt.simulator.engine.events import PublicTrade, SimCandle
 ZERO = Decimal(0)
 TRADES_KEPT = 5_000
 BARS_KEPT = 1_500
-"""Per interval."""
+"""Bars kept per interval."""
 _QUARTERS_OF_A_DAY = 96
 
 
@@ -40,7 +40,7 @@ class DayStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastBar:
-    """A bar from before the start: no trades of it are known."""
+    """A bar from before the start, without known trades."""
 
     open_time_ms: int
     open: Decimal
@@ -52,7 +52,7 @@ class PastBar:
 
 
 class _Bar:
-    """A bar as it forms."""
+    """A bar that is forming."""
 
     __slots__ = (
         "close",
@@ -114,7 +114,7 @@ class _Series:
         self.current = _Bar(now_ms - now_ms % length_ms, price)
 
     def roll(self, now_ms: int) -> Iterator[_Bar]:
-        """Close what has ended; a bar without trades is flat at the last close."""
+        """Close the bars that have ended and yield them; a bar without trades is flat at the last close."""
         while now_ms >= self.current.open_ms + self.length_ms:
             done = self.current
             self.bars.append(done)
@@ -123,12 +123,12 @@ class _Series:
 
 
 class Tape:
-    """What has traded in one symbol.
+    """The trades of one symbol.
 
     Args:
         symbol: Canonical.
         now_ms: Market time at the start.
-        price: The price at the start; stands for the last trade until there is one.
+        price: The price at the start; used as the last price until the first trade.
     """
 
     def __init__(self, symbol: str, now_ms: int, price: Decimal) -> None:
@@ -143,7 +143,7 @@ class Tape:
         self._minute = self._series["1m"]
 
     def remember(self, bars: Iterable[PastBar]) -> None:
-        """Put bars, oldest first, before the start; to be called before the first trade."""
+        """Add bars from before the start, oldest first; must be called before the first trade."""
         past = list(bars)
         for series in self._series.values():
             now_bar = series.current
@@ -160,14 +160,14 @@ class Tape:
             self.last_price = past[-1].close
 
     def next_aggregate(self) -> int:
-        """A new id for the trades of one taker at one price."""
+        """Return a new id for the trades of one taker at one price."""
         self._aggregate_id += 1
         return self._aggregate_id
 
     def print(
         self, price: Decimal, quantity: Decimal, aggregate_id: int, *, buyer_is_maker: bool, time_ms: int
     ) -> PublicTrade:
-        """Record one trade; the candles are to be rolled to *time_ms* already."""
+        """Record one trade; the candles must have been rolled to *time_ms* before."""
         self._trade_id += 1
         trade = PublicTrade(
             symbol=self.symbol,
@@ -187,7 +187,7 @@ class Tape:
         return trade
 
     def roll(self, now_ms: int) -> list[SimCandle]:
-        """Close the candles that ended by *now_ms* and answer their last words."""
+        """Close the candles that ended by *now_ms* and return their final state."""
         if now_ms < self._minute.current.open_ms + self._minute.length_ms:
             return []
         return [
@@ -197,7 +197,7 @@ class Tape:
         ]
 
     def take_changed(self) -> list[SimCandle]:
-        """The forming candle of every interval, if anything traded since the last call."""
+        """Return the forming candle of every interval, if anything traded since the last call."""
         if not self._touched:
             return []
         self._touched = False
@@ -216,11 +216,11 @@ class Tape:
         return [self._candle(interval, bar, closed=bar is not series.current) for bar in wanted]
 
     def latest(self, limit: int) -> list[PublicTrade]:
-        """The latest trades, oldest first."""
+        """Return the latest trades, oldest first."""
         return list(islice(self.trades, max(0, len(self.trades) - limit), None))
 
     def day(self, now_ms: int) -> DayStatistics:
-        """The last 24 hours."""
+        """Return the statistics of the last 24 hours."""
         series = self._series["15m"]
         bars = [*islice(series.bars, max(0, len(series.bars) - _QUARTERS_OF_A_DAY + 1), None), series.current]
         bars = [bar for bar in bars if bar.open_ms > now_ms - 86_400_000]

@@ -1,1 +1,1 @@
-"""The market around the accounts: outside flow, generated or recorded."""
+"""The market around the accounts: outside orders, generated or recorded."""

@@ -1,4 +1,4 @@
-"""The market around the accounts: steps outside flow, generated or recorded, as market time passes."""
+"""The market around the accounts: advances generated or recorded outside flow as market time passes."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ _INTERVAL_MS = 70
 _FULL_RATE_SPEED = 8
 """Above this speed a generated symbol moves in larger steps instead of more often."""
 _PAST_VOLUME = 3_400
-"""Typical quotes traded in a minute of the made-up past; measured on what the crowd trades."""
+"""Typical quotes traded in a minute of the generated past; measured from the trades of the outside participants."""
 _FUNDING_RATES = (-50, 250)
-"""Millionths: what the funding of the generated market is drawn from, anew for each of its hours."""
+"""Millionths: range of the funding rate of the generated market, drawn anew for each funding period."""
 _MILLIONTH = Decimal("0.000001")
 _SLICE_S = 0.02
-"""How long catching up may hold the event loop."""
+"""Maximum time that catching up may block the event loop."""
 _REST_S = 0.05
-"""The longest pause between two looks at the clock."""
+"""Maximum time between two reads of the clock."""
 
 
 class _Source(Protocol):
-    """What makes one symbol move."""
+    """The source that moves one symbol."""
 
     next_ms: int
-    """When it acts next, market time."""
+    """Market time of its next action."""
 
     def act(self, *, paused: bool) -> None:
-        """Do what is due and set `next_ms`; a paused one lets it go by."""
+        """Do what is due and set `next_ms`; while paused, skip it."""
 
 
 class _Generator:
@@ -114,7 +114,7 @@ class _Player:
 
 
 class Market:
-    """One venue's outside world. Make it with `open_market`."""
+    """The market of one venue. Make it with `open_market`."""
 
     def __init__(
         self, settings: SimulatorSettings, clock: SimulatorClock, engine: SimEngine, recording: Recording | None = None
@@ -123,7 +123,7 @@ class Market:
         self.clock = clock
         self.engine = engine
         self.finished = False
-        """Whether a recording was played to its end; quotes then stand still."""
+        """Whether a recording was played to its end; quotes then stay as they are."""
         self._paused: set[str] = set()
         self._player: _Player | None = None
         self._sources: dict[str, _Source] = {}
@@ -139,7 +139,7 @@ class Market:
         engine.publish()
 
     async def run(self) -> None:
-        """Step the market as its clock goes on, until canceled.
+        """Advance the market with its clock, until cancelled.
 
         Raises:
             ConfigError: A row of the recording is malformed; file, line, column and value are named.
@@ -158,13 +158,13 @@ class Market:
             await asyncio.sleep(0 if late else self._pause_s())
 
     def step(self, until_ms: int) -> None:
-        """Let everything happen that is due until then."""
+        """Execute everything that is due until then."""
         while self._step_one(until_ms):
             pass
         self._rest(until_ms)
 
     def advance(self, milliseconds: int) -> None:
-        """Step a manual clock, and let everything happen that is due then.
+        """Advance a manual clock, and execute everything that is due then.
 
         Raises:
             ValueError: The clock is live, or the step is below zero.
@@ -172,16 +172,16 @@ class Market:
         self.step(self.clock.advance(milliseconds))
 
     def send_outside_order(self, symbol: str, side: Side, quantity: Decimal, price: Decimal | None = None) -> Decimal:
-        """Let an outside participant send an aggressive order at once.
+        """Send an order of an outside participant at once.
 
         Args:
             symbol: Canonical.
             side: BUY takes asks, SELL takes bids.
             quantity: Base coins.
-            price: The worst it takes; what then is left rests there. Without it the order is a market order.
+            price: Limit of the order; the remainder rests there. Without it the order is a market order.
 
         Returns:
-            What was filled.
+            The filled quantity.
 
         Raises:
             Refused: UNKNOWN_SYMBOL, or INVALID for a quantity or price that is not above zero or off its step.
@@ -200,18 +200,18 @@ class Market:
         return filled
 
     def pause(self, symbol: str) -> None:
-        """Stop the generator's or the recording's activity in a symbol; quotes stand still."""
+        """Stop the generator or the recording in a symbol; quotes stay as they are."""
         self._paused.add(self.engine.symbol(symbol).symbol)
 
     def resume(self, symbol: str) -> None:
-        """Go on; what the pause left out is left out."""
+        """Continue; what the pause skipped stays skipped."""
         self._paused.discard(self.engine.symbol(symbol).symbol)
 
     def _next(self) -> str:
         return min(self._sources, key=lambda symbol: self._sources[symbol].next_ms)
 
     def _step_one(self, until_ms: int) -> bool:
-        """Let the next thing happen, if it is due; answer whether it did."""
+        """Execute the next action, if it is due; return whether one was due."""
         if self.finished:
             return False
         symbol = self._next()
@@ -225,7 +225,7 @@ class Market:
         return True
 
     def _rest(self, until_ms: int) -> None:
-        """Move time on to where nothing more is due: candles close, funding is paid."""
+        """Advance time where no action is due any longer: candles close, funding is paid."""
         self.engine.advance(until_ms)
         self.engine.publish()
 
@@ -237,15 +237,15 @@ class Market:
 
 
 def open_market(settings: SimulatorSettings) -> Market:
-    """Make clock, engine and market as the settings say; the books are quoted when it returns.
+    """Make clock, engine and market from the settings; the books are quoted when it returns.
 
     Raises:
-        ConfigError: The recording can't be read, is of no known layout, or its first rows are malformed.
+        ConfigError: The recording can't be read, has an unknown layout, or its first rows are malformed.
     """
     recording, start_ms = None, settings.start_ms
     if settings.replay is not None:
         if start_ms is not None:
-            raise ConfigError(f"start_ms {start_ms}: expected none with a recording, which brings its own time")
+            raise ConfigError(f"start_ms {start_ms}: expected none with a recording, which has its own time")
         rules = next((each for each in settings.symbols if each.symbol == settings.replay_symbol), None)
         if rules is None:
             known = ", ".join(each.symbol for each in settings.symbols)
@@ -260,7 +260,7 @@ def open_market(settings: SimulatorSettings) -> Market:
 
 
 def _starting_at(settings: SimulatorSettings, price: Decimal) -> SimulatorSettings:
-    """The settings with the recorded symbol's start price."""
+    """Return the settings with the start price of the recorded symbol."""
     symbols = tuple(
         each.model_copy(update={"start_price": price}) if each.symbol == settings.replay_symbol else each
         for each in settings.symbols

@@ -1,7 +1,7 @@
-"""The outside participants of one symbol: a ladder of quotes around a centre, and those who cross it.
+"""The outside participants of one symbol: quotes around a centre price, and the takers that cross them.
 
-They are ordinary members of the book. They move the price by trading through it, so an account's order fills only when
-their flow reaches it: after the queue ahead of it is gone, or because the market went through its price.
+Their orders are ordinary orders of the book. They move the price by trading through it, so an account's order fills
+only when their orders reach it: after the queue ahead of it is gone, or because the market went through its price.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ HALF_SPREAD = 2
 _LEVELS = 15
 """Quotes on each side behind the touch."""
 _GAP_SHARE = Decimal("0.00004")
-"""Distance of two quotes, as a share of the price."""
+"""Distance between two quotes, as a share of the price."""
 _SWEEP = 20
-"""How many typical quotes one push through the book takes at most."""
+"""Maximum quantity of one move through the book, in typical quotes."""
 
 
 class OutsideParticipants:
@@ -29,8 +29,8 @@ class OutsideParticipants:
     Args:
         engine: The venue.
         rules: The symbol's settings.
-        random: Their own source of chance.
-        price: Where they start; typical sizes follow from it.
+        random: Random generator of this symbol.
+        price: The first centre; typical sizes follow from it.
     """
 
     def __init__(self, engine: SimEngine, rules: SymbolSettings, random: Random, price: Decimal) -> None:
@@ -46,29 +46,29 @@ class OutsideParticipants:
         self.requote(self._centre)
 
     def ticks(self, price: Decimal) -> int:
-        """The price in ticks, to the nearest."""
+        """Return the price in ticks, rounded to the nearest."""
         return int((price / self.tick).to_integral_value())
 
     def move_to(self, centre: int) -> None:
-        """Move the market there: trade through what stands in the way, then quote around it."""
+        """Move the market to a new centre: trade through the orders in between, then quote around it."""
         if centre != self._centre:
             side = Side.SELL if centre < self._centre else Side.BUY
-            # A falling market sells to whoever bids at the coming best ask or above it, and the other way round.
+            # A falling market sells to every bid at the coming best ask or above it; a rising one buys likewise.
             limit_price = (centre - side.sign * HALF_SPREAD) * self.tick
             self._engine.trade_outside(self._symbol, side, self._typical * _SWEEP * self._step, limit_price)
         self.requote(centre)
 
     def trade_small(self) -> None:
-        """Let someone take some of the best quote, or all of it and a little of the next."""
+        """Trade part of the best quote, or all of it and a little of the next."""
         side = Side.BUY if self._random.getrandbits(1) else Side.SELL
         limit_price = (self._centre + side.sign * (HALF_SPREAD + self._gap)) * self.tick
         self._engine.trade_outside(self._symbol, side, self._size(5, 120), limit_price)
 
     def replay_trade(self, price: int, quantity: Decimal, side: Side) -> None:
-        """Make a recorded trade happen at *price*: *side* took, somebody was quoting there.
+        """Execute a recorded trade at *price*: *side* is the taker, and a quote is placed there for it.
 
-        What waited at that price before is served first, so an account's order there fills only when the recorded
-        volume reaches past the queue ahead of it; one that the trade went through fills for certain.
+        Orders that rested at that price before fill first, so an account's order there fills only when the recorded
+        volume exceeds the queue ahead of it; an order that the trade went through fills for certain.
         """
         for quoted, ids in self._quotes.items():
             for ticks in tuple(ids):
@@ -97,7 +97,7 @@ class OutsideParticipants:
                     )
 
     def _ladder(self, side: Side) -> dict[int, None]:
-        """The prices to quote: the touch, and round ones behind it that stay put while the touch moves."""
+        """Return the prices to quote: the touch, and round ones behind it that stay while the touch moves."""
         best_price = self._centre - side.sign * HALF_SPREAD
         behind = -(-best_price // self._gap) - 1 if side is Side.BUY else best_price // self._gap + 1
         return dict.fromkeys([best_price, *((behind - side.sign * n) * self._gap for n in range(_LEVELS))])
@@ -106,5 +106,5 @@ class OutsideParticipants:
         self._engine.withdraw_outside(self._symbol, self._quotes[side].pop(ticks))
 
     def _size(self, least: int, most: int) -> Decimal:
-        """A quantity between two percentages of the typical quote."""
+        """Return a quantity between two percentages of the typical quote."""
         return max(1, self._typical * self._random.randint(least, most) // 100) * self._step

@@ -1,4 +1,4 @@
-"""The generated price: wanders around a level that drifts itself. Whole numbers only, so that a seed says it all."""
+"""The generated price: a random walk around a level that drifts. Integers only, so a seed determines it exactly."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from random import Random
 from opensqt.simulator.engine.tape import PastBar
 
 _FINE = 1_000
-"""Parts of a tick that the path is kept in."""
+"""Resolution of the path: parts of a tick."""
 _REVERSION_MS = 20_000
-"""How long the price remembers its distance from the level."""
+"""Time constant of the price's reversion to the level."""
 _DRIFT_REVERSION_MS = 7_200_000
-"""How long the level remembers its distance from the start."""
+"""Time constant of the level's reversion to the start."""
 _MINUTE_MS = 60_000
 _ROOT_3 = Decimal(3).sqrt()
 
@@ -21,9 +21,9 @@ class PricePath:
     """A price in ticks that moves each *interval_ms*.
 
     Args:
-        random: Its own source of chance.
+        random: Random generator of this path.
         start: Ticks at the start.
-        volatility_bps: How far it wanders in one second, in hundredths of a percent.
+        volatility_bps: Standard deviation of one second, in hundredths of a percent.
         interval_ms: Market time from one move to the next.
     """
 
@@ -39,18 +39,18 @@ class PricePath:
         self._drift_pull = (min(interval_ms, _DRIFT_REVERSION_MS), _DRIFT_REVERSION_MS)
 
     def move(self) -> int:
-        """Go on by one pace and answer the price in ticks."""
+        """Move by one interval and return the price in ticks."""
         self._level += self._chance(self._drift) + self._share(self._start - self._level, self._drift_pull)
         self._price += self._chance(self._noise) + self._share(self._level - self._price, self._pull)
-        # Half of the start is far beyond what the pull ever lets it reach; it keeps prices above zero for certain.
+        # Half of the start is far beyond the reach of the reversion; this keeps prices above zero for certain.
         self._price = max(self._price, self._start // 2)
         return self._price // _FINE
 
     def past(self, minutes: int, start_ms: int, tick: Decimal, volume: Decimal, step: Decimal) -> list[PastBar]:
-        """Make up the minutes before *start_ms*, ending at the start price.
+        """Generate the minutes before *start_ms*, ending at the start price.
 
         Args:
-            minutes: How many.
+            minutes: Number of minutes.
             start_ms: Market time of the start.
             tick: The price step.
             volume: Base coins in a typical minute.
@@ -83,13 +83,13 @@ class PricePath:
         return bars
 
     def _chance(self, amplitude: int) -> int:
-        """About normal: four even draws, each of half the deviation."""
+        """Return an approximately normal number: the sum of four uniform draws, each of half the deviation."""
         draw = self._random.randint
         return sum(draw(-amplitude, amplitude) for _ in range(4))
 
     @staticmethod
     def _amplitude(deviation: Decimal) -> int:
-        """How wide each of the four draws is to be for the sum to have *deviation*."""
+        """Return the half width of each of the four draws for the sum to have *deviation*."""
         return int(deviation * _ROOT_3 / 2)
 
     @staticmethod

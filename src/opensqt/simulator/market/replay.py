@@ -1,4 +1,4 @@
-"""Recordings: files of bars or of trades, read as a row of trades to be made again."""
+"""Recordings: files of bars or of trades, read as a sequence of trades to replay."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ BAR_COLUMNS = ("timestamp", "open", "high", "low", "close", "volume")
 TRADE_COLUMNS = ("id", "price", "qty", "quote_qty", "time", "is_buyer_maker")
 _GZIP = b"\x1f\x8b"
 _BETWEEN = 2
-"""Trades made between two corners of a bar."""
+"""Trades between two corners of a bar."""
 _PRINTS = 3 * (_BETWEEN + 1) + 1
 _HISTORY_SHARE = 10
-"""At most one bar in so many becomes history, so that a short recording is still played."""
+"""At most one bar in this many becomes history, so that a short recording is still played."""
 ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Print:
-    """One trade to be made again."""
+    """One trade to replay."""
 
     time_ms: int
     price: Decimal
     quantity: Decimal
     """Base coins, whole steps; zero where only the price moved."""
     side: Side | None
-    """The taker's; None where the file does not tell."""
+    """The taker's side; None where the file does not contain it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """What a file holds, up to what is to be played."""
+    """The content of a file, up to the end of the replay."""
 
     history: tuple[PastBar, ...]
     """Bars from before the start."""
@@ -54,7 +54,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One line of the file, which knows how to complain."""
+    """One line of the file, which can raise errors that name it."""
 
     path: Path
     line: int
@@ -86,17 +86,17 @@ class _Bar:
 
     @property
     def volume(self) -> Decimal:
-        """Base coins, about: the file tells quote."""
+        """Base coins, approximately: the file contains quote."""
         return self.quote_volume * 4 / (self.open + self.high + self.low + self.close)
 
 
 def open_recording(path: Path, rules: SymbolSettings, history: int) -> Recording:
-    """Open a recording of bars or of trades, plain or gzip; the header tells which.
+    """Open a recording of bars or of trades, plain or gzip; the header shows which.
 
     Args:
         path: CSV in one of the two layouts, see docs/simulator-engine.md.
-        rules: Prices and quantities are brought to this symbol's steps.
-        history: How many bars become the past, at most a tenth of the recording.
+        rules: Prices and quantities are rounded to this symbol's steps.
+        history: Number of bars that become history, at most a tenth of the recording.
 
     Raises:
         ConfigError: It can't be read, the layout is unknown, or one of its first rows is malformed.
@@ -136,7 +136,7 @@ def _rows(path: Path) -> Iterator[_Row]:
 
 
 def _columns(path: Path, cells: list[str]) -> tuple[tuple[str, ...], bool]:
-    """The layout, and whether this line is its header. Older files of public trades have none."""
+    """Return the columns, and whether this line is a header. Older files of public trades have no header."""
     names = tuple(cell.strip().lower() for cell in cells)
     if set(BAR_COLUMNS) <= set(names) or set(TRADE_COLUMNS) <= set(names):
         return names, True
@@ -199,7 +199,7 @@ def _time_ms(row: _Row) -> int:
 
 
 def _prints_of_bars(bars: Iterator[_Bar], rules: SymbolSettings, length_ms: int) -> Iterator[Print]:
-    """Walk each bar: a rising one by way of its low, a falling one by way of its high, its volume spread evenly."""
+    """Yield the trades of each bar, its volume spread evenly: a rising bar visits its low first, a falling its high."""
     step = rules.quantity_step
     carried = ZERO
     for bar in bars:
@@ -227,7 +227,7 @@ def _recorded_trades(rows: Iterator[_Row], rules: SymbolSettings) -> Recording:
 
 
 def _prints_of_trades(rows: Iterator[_Row], rules: SymbolSettings) -> Iterator[Print]:
-    """Bring each trade to whole steps; what is less than a step is added to the next trade of that side."""
+    """Round each trade to whole steps; the remainder is added to the next trade of that side."""
     carried = {Side.BUY: ZERO, Side.SELL: ZERO}
     last_ms = -1
     for row in rows:
