@@ -30,7 +30,7 @@ from opensqt.proto.exchange_service_pb2_grpc import ExchangeServiceStub
 
 DEADLINE_S = 10
 ASK_AGAIN = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.ABORTED)
-"""Nobody knows yet what became of the call. The same id makes it safe to ask again."""
+"""Status codes of an unknown outcome. The same id makes it safe to send the call again."""
 Metadata = list[tuple[str, str]]
 
 
@@ -43,27 +43,27 @@ def open_channel(address: str, ca: Path | None) -> grpc.Channel:
 
 
 def until_proven(method: Callable[..., Any], request: Any, metadata: Metadata) -> Any:
-    """Call with the very same request until its outcome is known: the connector holds an order to once by its id."""
+    """Call with the very same request until its outcome is known: the connector executes an id at most once."""
     for attempt in range(10):
         try:
             return method(request, timeout=DEADLINE_S, metadata=metadata)
         except grpc.RpcError as error:
             if error.code() not in ASK_AGAIN:
                 raise
-            print(f"{error.code().name} ({reason(error)}); asking again", file=sys.stderr)
+            print(f"{error.code().name} ({reason(error)}); sending it again", file=sys.stderr)
             time.sleep(min(0.1 * 2**attempt, 5))
-    raise SystemExit("the outcome could not be learned; ask with GetOrder before anything else is sent")
+    raise SystemExit("the outcome is unknown; query GetOrder before anything else is sent")
 
 
 def reason(error: grpc.RpcError) -> str:
-    """The stable name of what went wrong, from google.rpc.ErrorInfo: the text may change, this does not."""
+    """Return the stable reason of an error, from google.rpc.ErrorInfo: the text may change, the reason does not."""
     status = rpc_status.from_call(error)
     info = error_details_pb2.ErrorInfo()
-    return info.reason if status and any(detail.Unpack(info) for detail in status.details) else "no reason told"
+    return info.reason if status and any(detail.Unpack(info) for detail in status.details) else "no reason given"
 
 
 class OrderStream:
-    """The account's orders and fills, from one connection to the next without a hole that is not told."""
+    """The account's orders and fills, across connections; a gap is always marked."""
 
     def __init__(self, stub: ExchangeServiceStub, metadata: Metadata) -> None:
         self._stub = stub
@@ -95,7 +95,7 @@ def wait_for(stream: Iterable[pb.SubscribeOrdersResponse], client_order_id: str,
         at = response.position
         print(f"epoch {at.epoch} sequence {at.sequence}: {len(response.updates)} updates")
         if response.gap:
-            print("a gap: what is known of the orders has to be asked for again (GetOpenOrders, ListFills)")
+            print("a gap: query the orders again (GetOpenOrders, ListFills)")
         if any(u.order.client_order_id == client_order_id and u.order.status == status for u in response.updates):
             return
 
@@ -129,7 +129,7 @@ def main(arguments: argparse.Namespace) -> None:
             print(f"order {placed.order.order_id}: {types_pb2.OrderStatus.Name(placed.order.status)}")
         wait_for(stream, order.client_order_id, types_pb2.ORDER_STATUS_OPEN)
 
-        orders.call.cancel()  # as a lost connection would: what comes next is read from the position on
+        orders.call.cancel()  # as after a lost connection: the next read continues at the position
         ref = types_pb2.OrderRef(symbol=order.symbol, client_order_id=order.client_order_id)
         until_proven(stub.CancelOrder, pb.CancelOrderRequest(order=ref), metadata)
         wait_for(stream, order.client_order_id, types_pb2.ORDER_STATUS_CANCELED)

@@ -1,10 +1,10 @@
 """Rest one order below the market, take its fill or cancel it, and leave nothing behind.
 
     exchange-connector --exchange binance --simulated      # in one terminal: no key, no network, no money
-    python examples/strategy.py                            # in another; Ctrl-C ends it in good order
+    python examples/strategy.py                            # in another; Ctrl-C ends it cleanly
 
 It is small, but it has what a strategy needs that runs unattended: orders that happen at most once, a stream of fills
-that tells its gaps, a lease in case this process dies, and a stop that cancels what is open.
+that marks its gaps, a lease in case this process dies, and a stop that cancels what is open.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ async def main(arguments: argparse.Namespace) -> None:
         rules = (await exchange.get_exchange_info()).rules(arguments.symbol)
         if rules is None:
             raise SystemExit(f"{arguments.symbol} is not traded here")
-        # If this process dies, the connector cancels its orders thirty seconds later, and nobody else's.
+        # If this process dies, the connector cancels its orders thirty seconds later, and those of no other client.
         async with exchange.lease(ttl_s=30):
             request = await wanted(exchange, rules, arguments.ticks)
             order = await rest(exchange, request, arguments.seconds)
@@ -34,7 +34,7 @@ async def main(arguments: argparse.Namespace) -> None:
 
 
 async def wanted(exchange: opensqt.Exchange, rules: opensqt.SymbolRules, ticks: int) -> OrderRequest:
-    """The smallest buy that the venue takes, some ticks below the best bid."""
+    """Return the smallest buy that the venue accepts, some ticks below the best bid."""
     bid = (await exchange.get_latest_price(rules.symbol)).bid
     price = rules.round_price(bid - ticks * rules.price_step)
     steps = (max(rules.min_quantity, rules.min_notional / price) / rules.quantity_step).to_integral_value("ROUND_UP")
@@ -56,7 +56,7 @@ async def rest(exchange: opensqt.Exchange, request: OrderRequest, seconds: float
             order = await place(exchange, request)
         except BaseException:
             with contextlib.suppress(errors.RequestError):  # refused: nothing rests
-                await cancel(exchange, ref)  # interrupted on its way: then it may rest all the same
+                await cancel(exchange, ref)  # interrupted while it was sent: it may rest all the same
             raise
         print(f"resting: buy {order.quantity} {order.symbol} at {order.price}")
         try:
@@ -72,12 +72,12 @@ async def rest(exchange: opensqt.Exchange, request: OrderRequest, seconds: float
 
 
 async def place(exchange: opensqt.Exchange, request: OrderRequest) -> Order:
-    """Place an order once, however often the answer is lost: the same id again gets the first one's outcome."""
+    """Place an order once, however often the response is lost: the same id again returns the first outcome."""
     while True:
         try:
             return await exchange.place_order(request)
         except errors.OutcomeUnknown as error:
-            print(f"asking again under the same id: {error}", file=sys.stderr)
+            print(f"sending it again under the same id: {error}", file=sys.stderr)
         except errors.BackOff as error:
             await asyncio.sleep(error.retry_after_s or 1)
 
@@ -85,10 +85,10 @@ async def place(exchange: opensqt.Exchange, request: OrderRequest) -> Order:
 async def next_state(
     exchange: opensqt.Exchange, updates: opensqt.Stream[opensqt.OrderUpdate], ref: OrderRef, order: Order
 ) -> Order:
-    """Wait for the next batch and answer how the order stands after it."""
+    """Wait for the next batch and return the order's state after it."""
     batch = await anext(updates)
     if batch.gap:
-        return await ask(exchange, ref)  # something may have been missed, so the venue is asked
+        return await ask(exchange, ref)  # something may have been missed, so the venue is queried
     for update in batch.updates:
         if update.order.client_order_id == ref.client_order_id:
             order = update.order
@@ -98,7 +98,7 @@ async def next_state(
 
 
 async def ask(exchange: opensqt.Exchange, ref: OrderRef) -> Order:
-    """Ask for an order until the venue shows it: an accepted one may be hidden from queries for a moment."""
+    """Query an order until the venue shows it: an accepted one may be hidden from queries for a moment."""
     while True:
         order = await exchange.get_order(ref)
         if not order.status.is_in_flight:
@@ -107,7 +107,7 @@ async def ask(exchange: opensqt.Exchange, ref: OrderRef) -> Order:
 
 
 async def cancel(exchange: opensqt.Exchange, ref: OrderRef) -> Order:
-    """Cancel an order; a fill that was faster is what comes back then."""
+    """Cancel an order and return it; if a fill was faster, the order is FILLED."""
     while True:
         try:
             return await exchange.cancel_order(ref)
@@ -140,8 +140,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Rest one order below the market, and leave nothing behind.")
     parser.add_argument("--address", help="the connector (EXCHANGE_GRPC_ADDRESS, else localhost:50051)")
     parser.add_argument("--symbol", default="BTCUSDT")
-    parser.add_argument("--ticks", type=int, default=50, help="how far below the best bid")
-    parser.add_argument("--seconds", type=float, default=30, help="how long to wait for a fill")
+    parser.add_argument("--ticks", type=int, default=50, help="distance below the best bid")
+    parser.add_argument("--seconds", type=float, default=30, help="seconds to wait for a fill")
     try:
         asyncio.run(main(parser.parse_args()))
     except KeyboardInterrupt:

@@ -62,7 +62,7 @@ class InMemoryVenue:
             key=lambda update: update.order.client_order_id,
             conflate=False,
             keep=lambda update: not update.order.status.is_closed,
-            # A fill is an event: told again in a snapshot it could count twice.
+            # A fill is an event: repeated in a snapshot it could count twice.
             remember=lambda update: update if update.fill is None else OrderUpdate(order=update.order),
             capacity=orders_capacity,
         )

@@ -14,6 +14,6 @@ DIALECTS: dict[str, type[Dialect]] = {
     OkxDialect.name: OkxDialect,
     GateDialect.name: GateDialect,
 }
-"""By the name that `--exchange` takes."""
+"""The dialects by the name that `--exchange` takes."""
 
 __all__ = ["DIALECTS", "Dialect"]

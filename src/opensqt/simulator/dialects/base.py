@@ -1,4 +1,4 @@
-"""What the dialects of all venues share: routes, calls, errors, and how a dialect meets the server."""
+"""Base of the five dialects: routes, calls, errors, and the interface to the server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Params = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """An HTTP answer."""
+    """An HTTP response."""
 
     status: int
     body: bytes
@@ -31,12 +31,12 @@ class HttpReply:
 
 
 class ErrorReply(Exception):
-    """What the venue answers instead of what was asked for.
+    """An error response of the venue.
 
     Attributes:
         status: HTTP status.
         code: The venue's code, as text.
-        message: The venue's words.
+        message: The venue's text.
         retry_after_s: Sent as Retry-After where it is not None.
     """
 
@@ -53,12 +53,12 @@ class Route:
     """One REST endpoint of a venue.
 
     Attributes:
-        path: Its path; a part in braces, such as `{order_id}`, stands for any and becomes a parameter.
-        operation: What a fault script calls it.
-        handler: Does it and answers what becomes the JSON body.
-        weight: What it costs of the request limit.
+        path: Its path; a part in braces, such as `{order_id}`, matches any text and becomes a parameter.
+        operation: Its name in a fault script.
+        handler: Handles the call and returns the content of the JSON body.
+        weight: Its cost in the request limit.
         security: `none`, `key` or `signed`.
-        cost: Works the weight out where it depends on the parameters.
+        cost: Computes the weight where it depends on the parameters.
     """
 
     method: str
@@ -70,7 +70,7 @@ class Route:
     cost: Callable[[Params], int] | None = None
 
     def arguments(self, path: str) -> Params | None:
-        """Answer the parameters that a path carries, or None when it is not this endpoint's."""
+        """Return the parameters in a path, or None when the path is not this endpoint's."""
         wanted, given = self.path.split("/"), path.split("/")
         if len(wanted) != len(given):
             return None
@@ -85,7 +85,7 @@ class Route:
 
 @dataclass(slots=True)
 class Call:
-    """One REST request on its way through the server."""
+    """One REST request as the server handles it."""
 
     route: Route
     params: Params
@@ -101,13 +101,13 @@ class Call:
     key: str = ""
     """The key that it is signed with, once the dialect admitted the call."""
     ignored: bool = False
-    """A fault asks to answer as if it was done, and not to do it."""
+    """A fault demands a reply as if it was executed, without executing it."""
     reply_headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a dialect speaks about."""
+    """The parts of the simulator that a dialect uses."""
 
     settings: SimulatorSettings
     engine: SimEngine
@@ -123,7 +123,7 @@ class Dialect(ABC):
 
     name: str
     venue_rules: ClassVar[VenueRules] = VenueRules()
-    """What this venue's engine does, unless the settings say otherwise."""
+    """Rules of this venue's engine, unless the settings give others."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -137,39 +137,39 @@ class Dialect(ABC):
 
     @abstractmethod
     def routes(self) -> list[Route]:
-        """Every REST endpoint that is served."""
+        """Return every REST endpoint that is served."""
 
     @abstractmethod
     def admit(self, call: Call) -> None:
         """Check rate limits, then key, signature and timestamp; set `call.account`.
 
         Raises:
-            ErrorReply: The venue would not let the call pass.
+            ErrorReply: The venue refuses the call.
         """
 
     @abstractmethod
     def translate(self, refused: Refused) -> ErrorReply:
-        """Say a refusal of the engine in the venue's words."""
+        """Translate a refusal of the engine to the venue's error."""
 
     @abstractmethod
     def fail(self, error: ErrorReply) -> HttpReply:
-        """Write an error as the venue does."""
+        """Write an error response in the venue's format."""
 
     @abstractmethod
     def unknown_path(self, method: str, path: str) -> ErrorReply:
-        """Say that nothing is served there."""
+        """Return the error of a path that is not served."""
 
     @abstractmethod
     def usual_error(self, fault: Fault) -> ErrorReply:
-        """Answer what the venue usually says where a fault of this kind strikes."""
+        """Return the venue's regular error for a fault of this kind."""
 
     @abstractmethod
     def addresses(self, host: str) -> dict[str, dict[str, str]]:
-        """Answer the base URLs that a client of this venue must be given: `{"rest": {...}, "ws": {...}}`."""
+        """Return the base URLs for a client of this venue: `{"rest": {...}, "ws": {...}}`."""
 
     @abstractmethod
     def connect(self, socket: Socket, path: str, params: Params) -> None:
-        """Take a new WebSocket connection in.
+        """Handle a new WebSocket connection.
 
         Raises:
             ErrorReply: The venue serves nothing there; the connection is refused with its status.
@@ -177,7 +177,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def channels_of(self, path: str, params: Params) -> list[str]:
-        """Guess which fine channels a new connection will carry, for faults that refuse connections."""
+        """Guess the fine channels that a new connection will carry, for faults that refuse connections."""
 
     @abstractmethod
     def receive(self, socket: Socket, text: str) -> None:
@@ -185,25 +185,25 @@ class Dialect(ABC):
 
     @abstractmethod
     def publish(self, event: Event) -> None:
-        """Tell an event of the engine to those who listen."""
+        """Publish an event of the engine to its subscribers."""
 
     @abstractmethod
     def tick(self, *, everything: bool = False) -> None:
-        """Send what is sent at intervals and is due by now (or *everything* that waits), and end what has expired."""
+        """Send everything that is due by now (or *everything* that is pending), and end what has expired."""
 
     @abstractmethod
     def expire_keys(self, copies: int) -> None:
-        """Expire every key of a private stream now and tell so, *copies* times."""
+        """Expire every key of a private stream now and publish that, *copies* times."""
 
     def route(self, method: str, path: str) -> Route | None:
-        """Find the endpoint of a request."""
+        """Return the endpoint of a request, None if there is none."""
         found = self._routes.get((method, path))
         if found is not None:
             return found
         return next((each for each in self._open_routes if each.method == method and each.arguments(path)), None)
 
     def fault_error(self, fault: Fault) -> ErrorReply:
-        """Write the error that a fault asks for; what it leaves open is as usual."""
+        """Return the error of a fault; fields that the fault leaves open are the venue's regular ones."""
         usual = self.usual_error(fault)
         return ErrorReply(
             fault.status or usual.status,
@@ -213,11 +213,11 @@ class Dialect(ABC):
         )
 
     def operation(self, call: Call) -> str:
-        """Answer what a fault script calls this request, where one endpoint serves several operations."""
+        """Return the name of this request in a fault script, where one endpoint serves several operations."""
         return call.route.operation
 
     def handle(self, call: Call) -> HttpReply:
-        """Do what is asked and answer it.
+        """Handle a call and return its response.
 
         Raises:
             ErrorReply: The venue refuses.
@@ -237,7 +237,7 @@ class Dialect(ABC):
         self.publish(event)
 
     def _end_of(self, key: str) -> None:
-        """Cut what is signed in with a key; a connection's `state["key"]` says which that is."""
+        """Cut the connections that are signed in with a key, as their `state["key"]` says."""
         for socket in [socket for socket in self.subscriptions.sockets if socket.state.get("key") == key]:
             socket.cut()
 
@@ -248,7 +248,7 @@ class Dialect(ABC):
 
 
 def message_of(code: str, by_reason: Mapping[RefusalReason, tuple[str, str]]) -> str:
-    """Answer what a venue says with a code, as far as its table of the engine's refusals knows it."""
+    """Return the venue's text for a code, if its table of the engine's refusals contains the code."""
     return next((message for known, message in by_reason.values() if known == code), "Refused by the fault script.")
 
 

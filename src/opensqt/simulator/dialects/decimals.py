@@ -1,4 +1,4 @@
-"""Numbers as venues write them: text, without exponent, with as many decimals as the step has."""
+"""Numbers in the venues' format: text, without exponent, with as many decimals as the step."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _EIGHT = Decimal("1e-8")
 
 
 def exact(value: Decimal) -> str:
-    """Write a number without exponent, digits as they are."""
+    """Write a number without exponent, with its digits unchanged."""
     return format(value, "f")
 
 
 def rounded(value: Decimal) -> str:
-    """Write what was divided (an average, a ratio) with eight decimals."""
+    """Write a quotient (an average, a ratio) with eight decimals."""
     return format(value.quantize(_EIGHT, ROUND_HALF_EVEN), "f")
 
 
 def decimals(step: Decimal) -> int:
-    """How many decimals a step is written with."""
+    """Return the number of decimals of a step."""
     return max(0, -int(step.as_tuple().exponent))
 
 

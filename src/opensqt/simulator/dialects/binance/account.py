@@ -1,4 +1,4 @@
-"""Binance's account endpoints: balance, positions, leverage and modes, income, and what a key may do."""
+"""Binance's account endpoints: balance, positions, leverage and modes, income, and permissions of a key."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from opensqt.simulator.engine.order import RefusalReason, Refused
 from opensqt.simulator.settings import SymbolSettings
 
 _EMPTY_LISTS = ("capital/config/getall", "margin/allPairs", "margin/isolated/allPairs")
-"""What clients of the whole venue ask for before they trade futures; there is only futures here."""
+"""Assets that clients of the whole venue query before they trade futures; only futures exist here."""
 _DONE = {"code": 200, "msg": "success"}
 _MARGIN_TYPES = {"CROSSED": MarginMode.CROSS, "ISOLATED": MarginMode.ISOLATED}
 
 
 class AccountData:
-    """The account that the signed call names."""
+    """Data of the account that signed the call."""
 
     def __init__(self, world: World) -> None:
         self._engine = world.engine
@@ -29,7 +29,7 @@ class AccountData:
         self._deposited_ms = world.engine.now_ms()
 
     def routes(self) -> list[Route]:
-        """Answer the endpoints."""
+        """Return the endpoints."""
 
         def get(path: str, operation: str, handler: Any, weight: int = 5) -> Route:
             return Route("GET", path, operation, handler, weight)

@@ -1,4 +1,4 @@
-"""Binance USDT-margined futures, put together: REST, WebSocket paths and messages, errors, faults."""
+"""Binance USDT-margined futures: REST, WebSocket paths and messages, errors, faults."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CATEGORIES = ("public", "market", "private")
 
 
 class BinanceDialect(Dialect):
-    """The venue's wire protocol as its documentation gives it."""
+    """The venue's wire protocol, as documented by the venue."""
 
     name = "binance"
 
@@ -38,7 +38,7 @@ class BinanceDialect(Dialect):
         super().__init__(world)
 
     def routes(self) -> list[Route]:
-        """Every REST endpoint that is served."""
+        """Return every REST endpoint that is served."""
         trading = Trading(self, self._security)
         return [*self._public.routes(), *self._account.routes(), *trading.routes(), *self._private.routes()]
 
@@ -47,7 +47,7 @@ class BinanceDialect(Dialect):
         self._security.admit(call)
 
     def translate(self, refused: Refused) -> ErrorReply:
-        """Say a refusal of the engine with Binance's code."""
+        """Translate a refusal of the engine to Binance's code."""
         return errors.of_reason(refused.reason)
 
     def fail(self, error: ErrorReply) -> HttpReply:
@@ -56,11 +56,11 @@ class BinanceDialect(Dialect):
         return HttpReply(error.status, orjson.dumps({"code": int(error.code), "msg": error.message}), headers)
 
     def unknown_path(self, method: str, path: str) -> ErrorReply:
-        """Say that nothing is served there."""
+        """Return the error of a path that is not served."""
         return ErrorReply(404, "-5000", f"Path {path}, Method {method} is invalid")
 
     def usual_error(self, fault: Fault) -> ErrorReply:
-        """Answer what the venue usually says where a fault of this kind strikes."""
+        """Return the venue's regular error for a fault of this kind."""
         if fault.kind is FaultKind.TIMEOUT_UNKNOWN:
             return errors.outcome_unknown()
         if fault.kind is FaultKind.RATE_LIMITED:
@@ -73,13 +73,13 @@ class BinanceDialect(Dialect):
         return errors.unavailable(503)
 
     def addresses(self, host: str) -> dict[str, dict[str, str]]:
-        """Answer the base URLs, REST by version, WebSocket by category."""
+        """Return the base URLs, REST by version, WebSocket by category."""
         rest = {"base": f"http://{host}", **{f"fapi_v{n}": f"http://{host}/fapi/v{n}" for n in (1, 2, 3)}}
         ws = {"base": f"ws://{host}", "ws": f"ws://{host}/ws", "stream": f"ws://{host}/stream"}
         return {"rest": rest | {"sapi": f"http://{host}/sapi/v1"}, "ws": ws}
 
     def channels_of(self, path: str, params: Params) -> list[str]:
-        """Guess by path and streams named there."""
+        """Guess the channels from the path and the streams named in it."""
         category, _, names = _split(path, params)
         if (
             category == "private"
@@ -91,7 +91,7 @@ class BinanceDialect(Dialect):
         return found or ["price"]
 
     def connect(self, socket: Socket, path: str, params: Params) -> None:
-        """Take a connection in and subscribe it to what its path names."""
+        """Handle a new connection and subscribe it to the streams in its path."""
         category, combined, names = _split(path, params)
         if combined is None:
             raise ErrorReply(404, "-5000", f"Path {path} is invalid")
@@ -128,12 +128,12 @@ class BinanceDialect(Dialect):
             socket.reply(_error(number, 2, f"Invalid request: unknown variant {str(method)[:40]}"))
 
     def publish(self, event: Event) -> None:
-        """Tell an event to the streams it concerns."""
+        """Publish an event to the streams that it concerns."""
         self._streams.publish(event)
         self._private.publish(event)
 
     def tick(self, *, everything: bool = False) -> None:
-        """Send what is due and expire keys."""
+        """Send everything that is due and expire keys."""
         self._streams.tick(everything=everything)
         self._private.tick()
 
@@ -146,7 +146,7 @@ class BinanceDialect(Dialect):
             self._private.subscribe(socket, name)
             return
         stream = subscriptions.parse(name)
-        # What a base path does not serve, and what is no stream at all, is accepted and stays silent.
+        # A stream that a base path does not serve, and an unknown stream, is accepted without data.
         if stream is not None and socket.state["category"] in ("", stream.category):
             self._streams.subscribe(socket, stream)
 

@@ -1,4 +1,4 @@
-"""Binance's error codes: what each refusal of the engine is called there, and the errors of the protocol itself."""
+"""Binance's error codes: one for each refusal of the engine, and the errors of the protocol itself."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
 
 
 def of_reason(reason: RefusalReason, *details: str) -> ErrorReply:
-    """Answer the error that Binance gives for a refusal of the engine."""
+    """Return Binance's error for a refusal of the engine."""
     code, message = BY_REASON[reason]
     return ErrorReply(400, code, message.format(*details) if details else message)
 
 
 def missing(name: str) -> ErrorReply:
-    """A mandatory parameter was not sent or makes no sense."""
+    """A mandatory parameter was not sent or is malformed."""
     return ErrorReply(400, "-1102", f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
 
 
@@ -55,12 +55,12 @@ def bad_value(name: str) -> ErrorReply:
 
 
 def illegal_characters(name: str, legal: str) -> ErrorReply:
-    """A parameter has characters that it may not have."""
+    """A parameter has characters that are not allowed."""
     return ErrorReply(400, "-1100", f"Illegal characters found in parameter '{name}'; legal range is '{legal}'.")
 
 
 def not_required(name: str) -> ErrorReply:
-    """A parameter was sent that does not belong there."""
+    """A parameter was sent that is not allowed here."""
     return ErrorReply(400, "-1106", f"Parameter '{name}' sent when not required.")
 
 
@@ -72,17 +72,17 @@ def outside_price_band(side: Side, edge: str) -> ErrorReply:
 
 
 def unknown_order_sent() -> ErrorReply:
-    """A cancel names no open order."""
+    """A cancel refers to no open order."""
     return ErrorReply(400, "-2011", "Unknown order sent.")
 
 
 def unknown_listen_key() -> ErrorReply:
-    """The listen key is none, or none any more."""
+    """The listen key is unknown or has expired."""
     return ErrorReply(400, "-1125", "This listenKey does not exist.")
 
 
 def too_many_requests(limit: int, retry_after_s: int) -> ErrorReply:
-    """The address used its request weight up."""
+    """The address has used up its request weight."""
     return ErrorReply(
         429,
         "-1003",
@@ -93,7 +93,7 @@ def too_many_requests(limit: int, retry_after_s: int) -> ErrorReply:
 
 
 def banned(until_ms: int, retry_after_s: int) -> ErrorReply:
-    """The address went on after it was told to stop."""
+    """The address continued after it was refused."""
     return ErrorReply(
         418,
         "-1003",
@@ -113,7 +113,7 @@ def too_many_orders(limit: int, interval: str, retry_after_s: int) -> ErrorReply
 
 
 def outcome_unknown() -> ErrorReply:
-    """The venue does not know itself whether it was done."""
+    """The venue reports that the outcome is unknown."""
     return ErrorReply(
         408,
         "-1007",

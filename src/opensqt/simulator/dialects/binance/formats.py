@@ -1,4 +1,4 @@
-"""What Binance's JSON looks like: orders, fills, positions, balances, candles. Numbers are text, ids are numbers."""
+"""Binance's JSON formats: orders, fills, positions, balances, candles. Numbers are text, ids are numbers."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _TIME_IN_FORCE = {TimeInForce.POST_ONLY: "GTX"}
 
 
 def status(order: SimOrder) -> str:
-    """Name an order's status."""
+    """Return an order's status."""
     if order.status is OrderStatus.EXPIRED and order.closing_reason is ClosingReason.SELF_TRADE:
         return "EXPIRED_IN_MATCH"
     return _STATUS.get(order.status, order.status.value)
 
 
 def time_in_force(order: SimOrder) -> str:
-    """Name an order's time in force."""
+    """Return an order's time in force."""
     return _TIME_IN_FORCE.get(order.time_in_force, order.time_in_force.value)
 
 
 def order(order: SimOrder, rules: SymbolSettings, *, as_accepted: bool = False) -> dict[str, Any]:
-    """Write an order as the REST endpoints do; *as_accepted* leaves out what matching did (newOrderRespType=ACK)."""
+    """Write an order as the REST endpoints do; *as_accepted* omits the result of matching (newOrderRespType=ACK)."""
     filled = decimals.ZERO if as_accepted else order.filled_quantity
     notional = decimals.ZERO if as_accepted else order.filled_notional
     return {
@@ -132,7 +132,7 @@ def position_v2(position: PositionView, rules: SymbolSettings) -> dict[str, Any]
 
 
 def account_position(position: PositionView, rules: SymbolSettings, *, v2: bool) -> dict[str, Any]:
-    """Write a position as it stands in the account endpoint."""
+    """Write a position in the format of the account endpoint."""
     row = {
         "symbol": position.symbol,
         "positionSide": position.position_side.value,
@@ -161,7 +161,7 @@ def account_position(position: PositionView, rules: SymbolSettings, *, v2: bool)
 
 
 def asset(balance: BalanceView, updated_ms: int) -> dict[str, Any]:
-    """Write the margin asset as it stands in the account endpoint; clients take an update time of 0 for no asset."""
+    """Write the margin asset in the format of the account endpoint; clients read an update time of 0 as no asset."""
     return {
         "asset": balance.asset,
         "walletBalance": decimals.exact(balance.wallet_balance),
@@ -233,7 +233,7 @@ def trade(trade: PublicTrade, rules: SymbolSettings) -> dict[str, Any]:
 
 
 def aggregate(trades: list[PublicTrade], rules: SymbolSettings) -> dict[str, Any]:
-    """Write the trades of one taker at one price as one, short keys as in REST and streams alike."""
+    """Write the trades of one taker at one price as one, with the short keys of REST and streams."""
     first, last = trades[0], trades[-1]
     return {
         "a": first.aggregate_id,

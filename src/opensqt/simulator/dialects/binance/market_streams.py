@@ -1,4 +1,4 @@
-"""Binance's market streams: events of the engine as frames, each encoded once for all who listen."""
+"""Binance's market streams: events of the engine as frames, each encoded once for all subscribers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Changes:
 
 
 class MarketStreams:
-    """Sends what happens at once at once, and the rest when its interval is over."""
+    """Sends some streams at once, the others at their intervals."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -54,7 +54,7 @@ class MarketStreams:
         self._known = {rules.symbol: rules for rules in world.engine.symbols()}
 
     def subscribe(self, socket: Socket, stream: Subscription) -> None:
-        """Let a connection hear a stream; of an unknown symbol it hears nothing, as on the venue."""
+        """Subscribe a connection to a stream; for an unknown symbol it receives nothing, as on the venue."""
         if not self._subscriptions.subscribe(socket, stream.text):
             return
         socket.channels[stream.channel] += 1
@@ -65,12 +65,12 @@ class MarketStreams:
             self._changes[stream.text] = _Changes(self._engine.book(stream.symbol, 5).last_update_id)
 
     def unsubscribe(self, socket: Socket, stream: Subscription) -> None:
-        """End that."""
+        """End a subscription."""
         if self._subscriptions.unsubscribe(socket, stream.text):
             socket.channels[stream.channel] -= 1
 
     def publish(self, event: Event) -> None:
-        """Take an event of the engine."""
+        """Handle an event of the engine."""
         if isinstance(event, BookTicker):
             self._book_ticker(event)
         elif isinstance(event, DepthUpdate):
@@ -83,7 +83,7 @@ class MarketStreams:
             self._candle(event)
 
     def tick(self, *, everything: bool = False) -> None:
-        """Send the streams whose interval is over, or all that have something to send."""
+        """Send the streams whose interval is over, or all with pending data."""
         for symbol in list(self._aggregating):
             self._send_aggregate(symbol)
         now = self._world.monotonic_ms()
@@ -167,7 +167,7 @@ class MarketStreams:
             if not bar.closed:
                 self._candles[name] = event
                 continue
-            # The closing bar is always told, whatever the interval of the stream.
+            # The closing bar is always sent, whatever the interval of the stream.
             self._candles.pop(name, None)
             self._send(name, "kline", _kline(event, stream))
 

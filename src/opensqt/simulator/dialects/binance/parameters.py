@@ -55,7 +55,7 @@ def limit(params: Params, *, default: int, most: int) -> int:
 
 
 def choice(params: Params, name: str, among: type[E], error: ErrorReply, default: E | None = None) -> E:
-    """Read one of the names of an enum, in capital letters."""
+    """Read a member of an enum, in capital letters."""
     value = params.get(name, "")
     if not value:
         if default is None:
@@ -89,7 +89,7 @@ def json_list(params: Params, name: str, most: int) -> list[object]:
 
 
 def window(params: Params, *, longest_ms: int, now_ms: int) -> tuple[int, int]:
-    """Read startTime and endTime; what is missing follows from the other and the longest window allowed."""
+    """Read startTime and endTime; a missing one follows from the other and the longest window allowed."""
     start, end = integer(params, "startTime"), integer(params, "endTime")
     if start is None and end is None:
         return now_ms - longest_ms, now_ms

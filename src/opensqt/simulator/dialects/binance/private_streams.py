@@ -1,4 +1,4 @@
-"""Binance's user stream: listen keys and their life, and the account's events as frames."""
+"""Binance's user data stream: listen keys with their lifetime, and the account's events as frames."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class _ListenKey:
 
 
 class PrivateStreams:
-    """The private side: one listen key for each of an account's keys, and all connections that listen to it."""
+    """The private streams: one listen key for each API key of an account, and all connections subscribed to it."""
 
     def __init__(self, world: World) -> None:
         self._subscriptions = world.subscriptions
@@ -53,7 +53,7 @@ class PrivateStreams:
         self._keys: dict[str, _ListenKey] = {}
 
     def routes(self) -> list[Route]:
-        """Answer the endpoints of the listen key."""
+        """Return the endpoints of the listen key."""
         path = "/fapi/v1/listenKey"
         return [
             Route("POST", path, "listen_key", self._create, security="key"),
@@ -62,22 +62,22 @@ class PrivateStreams:
         ]
 
     def has_listen_key(self, key: str) -> bool:
-        """Whether a text is a listen key that is alive."""
+        """Return whether a text is a listen key that is alive."""
         return self._maker_of(key) in self._may_sign
 
     def subscribe(self, socket: Socket, key: str) -> None:
-        """Let a connection hear an account."""
+        """Subscribe a connection to an account."""
         if self._subscriptions.subscribe(socket, key):
             socket.state["key"] = self._maker_of(key)
             socket.channels.update((ORDERS, *ACCOUNT.split("+")))
 
     def unsubscribe(self, socket: Socket, key: str) -> None:
-        """End that."""
+        """End a subscription."""
         if self._subscriptions.unsubscribe(socket, key):
             socket.channels.subtract((ORDERS, *ACCOUNT.split("+")))
 
     def tick(self) -> None:
-        """Expire the keys that nobody kept alive."""
+        """Expire the keys that were not kept alive."""
         now = self._now_ms()
         for held in [held for held in self._keys.values() if now >= held.expires_ms]:
             self._expire(held, 1)
@@ -88,7 +88,7 @@ class PrivateStreams:
             self._expire(held, copies)
 
     def publish(self, event: Event) -> None:
-        """Take an event of the engine."""
+        """Handle an event of the engine."""
         if isinstance(event, OrderChanged):
             if event.fill is not None:
                 self._send(event.account, ORDERS, _trade_lite(event.fill, self._engine.symbol(event.order.symbol)))
@@ -133,7 +133,7 @@ class PrivateStreams:
         self._keys.pop(held.made_with, None)
 
     def _maker_of(self, key: str) -> str:
-        """Answer which of an account's keys a listen key was made with; none where it is not alive."""
+        """Return the API key that a listen key was made with; empty if the listen key is not alive."""
         return next((held.made_with for held in self._keys.values() if held.key == key), "")
 
     def _send(self, account: str, channel: str, message: dict[str, Any]) -> None:
@@ -155,7 +155,7 @@ class PrivateStreams:
         return {"e": "ORDER_TRADE_UPDATE", "E": event.time_ms, "T": event.time_ms, "o": order}
 
     def _account_update(self, event: AccountChanged) -> dict[str, Any]:
-        # `bc` is the change that neither profit nor commission made: of an order's none is.
+        # `bc` is the change that neither profit nor commission made; an order makes no such change.
         change = event.balance_change if event.reason is AccountReason.FUNDING else decimals.ZERO
         wallet = decimals.exact(event.balance.wallet_balance)
         return {

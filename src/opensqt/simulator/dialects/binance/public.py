@@ -1,4 +1,4 @@
-"""Binance's public REST endpoints: what everybody may ask about the market."""
+"""Binance's public REST endpoints: market data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
 
 
 class PublicData:
-    """Answers from the engine's market side."""
+    """Public data of the engine's market."""
 
     def __init__(self, world: World) -> None:
         self._engine = world.engine
@@ -24,7 +24,7 @@ class PublicData:
         self._settings = world.settings
 
     def routes(self) -> list[Route]:
-        """Answer the endpoints."""
+        """Return the endpoints."""
 
         def get(path: str, handler: Any, weight: int = 1, operation: str = "market_data", **more: Any) -> Route:
             return Route("GET", f"/fapi/{path}", operation, handler, weight, security="none", **more)

@@ -1,4 +1,4 @@
-"""Who may call: rate limits by address, then key, timestamp and signature, in Binance's order and with its errors."""
+"""Access control: rate limits by address, then key, timestamp and signature, in Binance's order and with its errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ORDER_OPERATIONS = ("place_order", "batch_place", "cancel_order", "batch_cancel
 
 
 class Security:
-    """Admits calls, and keeps the counts that the X-MBX headers tell."""
+    """Admits calls, and keeps the counts of the X-MBX headers."""
 
     def __init__(self, settings: SimulatorSettings, clock: SimulatorClock, keys: Keyring) -> None:
         rules = settings.server
@@ -37,7 +37,7 @@ class Security:
         )
 
     def admit(self, call: Call) -> None:
-        """Let the call pass and name its account, or raise what Binance answers."""
+        """Admit the call and set its account, or raise Binance's error."""
         self._charge(call)
         if call.route.security == "none":
             return
@@ -50,7 +50,7 @@ class Security:
             raise ErrorReply(401, "-2015", "Invalid API-key, IP, or permissions for action.")
 
     def count_orders(self, call: Call, number: int) -> None:
-        """Count new orders of the account, and write the headers that tell the counts."""
+        """Count new orders of the account, and write the headers with the counts."""
         now = self._clock.server_ms()
         broken = None
         for header, interval, window in self._orders:

@@ -1,4 +1,4 @@
-"""The names of Binance's market streams, and what each one stands for."""
+"""The names of Binance's market streams, and their meaning."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Subscription:
         text: The name as clients write it.
         kind: `bookTicker`, `depth`, ...
         symbol: Canonical; empty for the stream of all symbols.
-        interval: Of a candle.
-        levels: Of a partial book; 0 for the stream of differences.
-        every_ms: How often it is sent at most; 0 as it happens.
+        interval: Interval of a candle.
+        levels: Levels of a partial book; 0 for the stream of differences.
+        every_ms: Minimum interval between two frames; 0 sends at once.
     """
 
     text: str
@@ -50,17 +50,17 @@ class Subscription:
 
     @property
     def channel(self) -> str:
-        """What a fault script calls it."""
+        """Name in a fault script."""
         return _CHANNEL[self.kind]
 
     @property
     def category(self) -> str:
-        """Under which base path it is served."""
+        """Base path under which it is served."""
         return "public" if self.kind in _PUBLIC else "market"
 
 
 def parse(text: str) -> Subscription | None:
-    """Read a stream's name; None for what is none."""
+    """Parse the name of a stream; None if it is not valid."""
     if text.startswith("!"):
         return _parse_all(text)
     match = _NAME.fullmatch(text)

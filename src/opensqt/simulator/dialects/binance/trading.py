@@ -1,4 +1,4 @@
-"""Binance's order endpoints: place, cancel, query, one by one and in batches."""
+"""Binance's order endpoints: place, cancel, query, singly and in batches."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MOST_CANCELED = 10
 
 
 class Trading:
-    """Orders of one account, as the signed call names it."""
+    """Orders of the account that signed the call."""
 
     def __init__(self, dialect: Dialect, security: Security) -> None:
         self._dialect = dialect
@@ -41,7 +41,7 @@ class Trading:
         self._security = security
 
     def routes(self) -> list[Route]:
-        """Answer the endpoints."""
+        """Return the endpoints."""
         v1 = "/fapi/v1"
         return [
             Route("POST", f"{v1}/order", "place_order", self._place, 0),
@@ -165,7 +165,7 @@ class Trading:
         return [formats.fill(each, rules) for each in found]
 
     def _read(self, call: Call, params: Params) -> tuple[NewOrder, SymbolSettings]:
-        """Read an order from its parameters, and check what Binance checks before its engine sees it."""
+        """Read an order from its parameters, with the checks that Binance makes before its engine."""
         rules = self._rules(params)
         side = parameters.choice(params, "side", Side, ErrorReply(400, "-1117", "Invalid side."))
         kind = _order_type(params)
@@ -197,7 +197,7 @@ class Trading:
 
     @contextmanager
     def _with_limits(self, wanted: NewOrder, rules: SymbolSettings) -> Iterator[None]:
-        """Say in a refusal where the limit is that the order broke."""
+        """Add to a refusal the limit that the order exceeded."""
         try:
             yield
         except Refused as refused:
@@ -216,7 +216,7 @@ class Trading:
         ]
 
     def _or_error(self, act: Any) -> dict[str, Any]:
-        """Answer one item of a batch, or its error in its place."""
+        """Return the result of one item of a batch, or its error."""
         try:
             answer: dict[str, Any] = act()
         except Refused as refused:
@@ -234,7 +234,7 @@ def _as_item(error: ErrorReply) -> dict[str, Any]:
 
 
 def _flat(item: object) -> Params:
-    """Read one item of a batch, whose values may be JSON of any kind, as if it was a request of its own."""
+    """Read one item of a batch, whose values may be any JSON, like a request of its own."""
     if not isinstance(item, dict):
         raise errors.missing("batchOrders")
     return {
@@ -290,7 +290,7 @@ def _ids(params: Params) -> tuple[str, str]:
 
 
 def _either(params: Params, name: str) -> str:
-    """Read a parameter in the spelling of the documentation or in small letters, as clients send both."""
+    """Read a parameter in the spelling of the documentation or in lower case, as clients send both."""
     return params.get(name) or params.get(name.lower(), "")
 
 

@@ -1,4 +1,4 @@
-"""Bitget's account endpoints: balance, positions, leverage and modes, bills, and what a key may do."""
+"""Bitget's account endpoints: balance, positions, leverage and modes, bills, and permissions of a key."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from opensqt.simulator.settings import SymbolSettings
 _POSITION_MODES = {name: mode for mode, name in formats.POSITION_MODE.items()}
 _MARGIN_MODES = {"crossed": MarginMode.CROSS, "isolated": MarginMode.ISOLATED}
 _READING = ["coor", "cpor"]
-"""Futures orders and holdings, to read; the same to write, and to withdraw, are rights of a key."""
+"""Permissions of a key: futures orders and holdings, to read and to write, and withdrawals."""
 _TRADING = ["coow", "cpow"]
 _WITHDRAWING = ["wwow"]
 
 
 class AccountData:
-    """The account that the signed call names."""
+    """Data of the account that signed the call."""
 
     def __init__(self, world: World) -> None:
         self._engine = world.engine
@@ -28,7 +28,7 @@ class AccountData:
         self._keys = world.keys
 
     def routes(self) -> list[Route]:
-        """Answer the endpoints; the weight is how often one account may ask in a second."""
+        """Return the endpoints; the weight is the number of calls that one account may make in a second."""
 
         def get(path: str, operation: str, handler: Any, weight: int = 10) -> Route:
             return Route("GET", f"/api/v2/{path}", operation, handler, weight)
@@ -78,7 +78,7 @@ class AccountData:
         return self._held(call, None)
 
     def _held(self, call: Call, symbol: str | None) -> list[dict[str, Any]]:
-        """Answer the positions that hold something; a flat one is not told."""
+        """Return the positions that are not flat; a flat one is left out."""
         equity = self._engine.balance(call.account).margin_balance
         return [
             formats.position(position, self._engine.symbol(position.symbol), equity)
@@ -142,13 +142,13 @@ class AccountData:
             raise errors.missing("leverage")
         if not call.ignored:
             self._engine.set_leverage(call.account, rules.symbol, leverage)
-        told = str(leverage)
+        text = str(leverage)
         return {
             "symbol": rules.symbol,
             "marginCoin": rules.quote_asset,
-            "longLeverage": told,
-            "shortLeverage": told,
-            "crossMarginLeverage": told,
+            "longLeverage": text,
+            "shortLeverage": text,
+            "crossMarginLeverage": text,
             "marginMode": "crossed",
         }
 
@@ -159,7 +159,7 @@ class AccountData:
             try:
                 self._engine.set_margin_mode(call.account, rules.symbol, mode)
             except Refused as refused:
-                # Asking for what is in force anyway is no error here.
+                # A request for the current mode is not an error here.
                 if refused.reason is not RefusalReason.NO_CHANGE:
                     raise
         leverage = str(self._engine.leverage(call.account, rules.symbol))

@@ -1,4 +1,4 @@
-"""Bitget USDT-margined futures, put together: REST, WebSocket messages, errors, faults."""
+"""Bitget USDT-margined futures: REST, WebSocket messages, errors, faults."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from opensqt.simulator.sockets import Socket
 
 _PATHS = {"/v2/ws/public": False, "/v2/ws/private": True}
 _SILENCE_MS = 120_000
-"""A connection that sent no `ping` for so long is cut."""
+"""A connection that sent no `ping` for this long is cut."""
 
 
 class BitgetDialect(Dialect):
-    """The venue's wire protocol as its documentation gives it."""
+    """The venue's wire protocol, as documented by the venue."""
 
     name = "bitget"
     venue_rules = VenueRules(post_only_crossing="expire", duplicate_client_ids="ever")
@@ -44,11 +44,11 @@ class BitgetDialect(Dialect):
         super().__init__(world)
 
     def routes(self) -> list[Route]:
-        """Every REST endpoint that is served."""
+        """Return every REST endpoint that is served."""
         return [*self._public.routes(), *self._account.routes(), *Trading(self).routes()]
 
     def operation(self, call: Call) -> str:
-        """Tell a cancel of everything from one of a list, which share an endpoint."""
+        """Distinguish a cancel of everything from one of a list, which share an endpoint."""
         if call.route.path != CANCEL_BATCH:
             return call.route.operation
         return "batch_cancel" if b"orderIdList" in call.body.encode() else "cancel_all"
@@ -58,7 +58,7 @@ class BitgetDialect(Dialect):
         self._security.admit(call)
 
     def handle(self, call: Call) -> HttpReply:
-        """Do what is asked and answer it in the envelope that every answer of this venue has."""
+        """Handle the call and return its reply in the envelope that every reply of this venue has."""
         if call.route.method == "POST":
             call.params = parameters.flat(parameters.body(call))
         try:
@@ -68,7 +68,7 @@ class BitgetDialect(Dialect):
         return HttpReply(200, self._envelope(errors.SUCCESS, "success", data))
 
     def translate(self, refused: Refused) -> ErrorReply:
-        """Say a refusal of the engine with Bitget's code."""
+        """Translate a refusal of the engine to Bitget's code."""
         return errors.of_reason(refused.reason)
 
     def fail(self, error: ErrorReply) -> HttpReply:
@@ -77,31 +77,31 @@ class BitgetDialect(Dialect):
         return HttpReply(error.status, self._envelope(error.code, error.message, None), headers)
 
     def unknown_path(self, method: str, path: str) -> ErrorReply:
-        """Say that nothing is served there."""
+        """Return the error of a path that is not served."""
         return ErrorReply(404, "40404", f"Request URL NOT FOUND: {method} {path}")
 
     def usual_error(self, fault: Fault) -> ErrorReply:
-        """Answer what the venue usually says where a fault of this kind strikes."""
+        """Return the venue's regular error for a fault of this kind."""
         if fault.kind is FaultKind.TIMEOUT_UNKNOWN:
             return errors.outcome_unknown()
         if fault.kind in (FaultKind.RATE_LIMITED, FaultKind.BANNED):
-            # A ban is the same answer for longer: the venue has no other.
+            # A ban is the same reply for longer: the venue has no other.
             return errors.too_many_requests(fault.retry_after_s)
         if fault.kind is FaultKind.REFUSE:
             return ErrorReply(400, fault.code, message_of(fault.code, errors.BY_REASON))
         return errors.unavailable(503)
 
     def addresses(self, host: str) -> dict[str, dict[str, str]]:
-        """Answer the base URLs."""
+        """Return the base URLs."""
         ws = {name: f"ws://{host}/v2/ws/{name}" for name in ("public", "private")}
         return {"rest": {"base": f"http://{host}"}, "ws": ws}
 
     def channels_of(self, path: str, params: Params) -> list[str]:
-        """Guess by path."""
+        """Guess the channels from the path."""
         return ["orders", "account", "positions"] if _PATHS.get(path) else ["price"]
 
     def connect(self, socket: Socket, path: str, params: Params) -> None:
-        """Take a connection in; it hears nothing yet, but its path says whether it is an account's."""
+        """Handle a new connection; it has no subscription yet, but its path says whether it is private."""
         if path not in _PATHS:
             raise ErrorReply(404, "40404", f"Request URL NOT FOUND: {path}")
         if _PATHS[path]:
@@ -135,12 +135,12 @@ class BitgetDialect(Dialect):
                 self._subscription(socket, arg, begins=operation == "subscribe")
 
     def publish(self, event: Event) -> None:
-        """Tell an event to the channels it concerns."""
+        """Publish an event to the channels that it concerns."""
         self._market.publish(event)
         self._private.publish(event)
 
     def tick(self, *, everything: bool = False) -> None:
-        """Send what is due, and cut who sent no ping for too long."""
+        """Send everything that is due, and cut connections that sent no ping for too long."""
         self._market.tick(everything=everything)
         silent_since = self.world.monotonic_ms() - self._silence_ms
         for socket in list(self.subscriptions.sockets):
@@ -171,7 +171,7 @@ class BitgetDialect(Dialect):
         elif channel.private is not socket.state["private"]:
             socket.reply(_error(30016, "Param error", arg))
         else:
-            # The acknowledgement goes before the first frame.
+            # The acknowledgement is sent before the first frame.
             socket.reply(orjson.dumps({"event": "subscribe" if begins else "unsubscribe", "arg": arg}))
             self._listen(socket, channel, begins=begins)
 
@@ -198,5 +198,5 @@ class BitgetDialect(Dialect):
 
 
 def _error(code: int, message: str, arg: Any = None) -> bytes:
-    told: dict[str, Any] = {"event": "error", "code": code, "msg": message}
-    return orjson.dumps(told if arg is None else {**told, "arg": arg})
+    content: dict[str, Any] = {"event": "error", "code": code, "msg": message}
+    return orjson.dumps(content if arg is None else {**content, "arg": arg})

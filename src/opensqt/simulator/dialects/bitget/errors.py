@@ -1,4 +1,4 @@
-"""Bitget's error codes: what each refusal of the engine is called there, and the errors of the protocol itself."""
+"""Bitget's error codes: one for each refusal of the engine, and the errors of the protocol itself."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
 
 
 def of_reason(reason: RefusalReason, detail: str = "") -> ErrorReply:
-    """Answer the error that Bitget gives for a refusal of the engine."""
+    """Return Bitget's error for a refusal of the engine."""
     code, message = BY_REASON[reason]
     return ErrorReply(400, code, message.format(detail))
 
@@ -47,7 +47,7 @@ def missing(name: str) -> ErrorReply:
 
 
 def bad_value(name: str) -> ErrorReply:
-    """A parameter's value makes no sense."""
+    """A parameter's value is not valid."""
     return ErrorReply(400, "40020", f"Parameter {name} error")
 
 
@@ -57,12 +57,12 @@ def unknown_symbol(symbol: str) -> ErrorReply:
 
 
 def unknown_order_to_cancel() -> ErrorReply:
-    """A cancel names no order that ever was."""
+    """A cancel refers to an order that never existed."""
     return ErrorReply(400, "40768", "Order does not exist")
 
 
 def bad_client_order_id() -> ErrorReply:
-    """The client id is too long or has characters that it may not have."""
+    """The client id is too long or has characters that are not allowed."""
     message = "clientOid length is not greater than 50, and cannot be special characters"
     return ErrorReply(400, "40305", message)
 
@@ -75,12 +75,12 @@ def outside_price_band(side: Side) -> ErrorReply:
 
 
 def too_many_requests(retry_after_s: int) -> ErrorReply:
-    """The address or the account used its requests up."""
+    """The address or the account has used up its requests."""
     return ErrorReply(429, "429", "Too Many Requests", retry_after_s=retry_after_s)
 
 
 def outcome_unknown() -> ErrorReply:
-    """The venue does not know itself whether it was done."""
+    """The venue reports that the outcome is unknown."""
     return ErrorReply(400, "40010", "Request timed out")
 
 
@@ -90,6 +90,6 @@ def unavailable(status: int) -> ErrorReply:
 
 
 def classic_account() -> ErrorReply:
-    """The unified account's API is asked of an account that is none."""
+    """The unified account's API was called for a classic account."""
     message = "You are in Classic Account mode, and the Unified Account API is not supported at this time"
     return ErrorReply(400, "40085", message)

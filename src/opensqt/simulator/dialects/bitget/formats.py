@@ -1,4 +1,4 @@
-"""What Bitget's JSON looks like: orders, fills, positions, balances, candles. Every number and id is text."""
+"""Bitget's JSON formats: orders, fills, positions, balances, candles. Every number and id is text."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ _NO_PRESETS = dict.fromkeys(
 
 
 def status(order: SimOrder) -> str:
-    """Name an order's status; whatever ended without being filled is canceled here."""
+    """Return an order's status; an order that ended without being filled is canceled here."""
     return _STATUS.get(order.status, "canceled")
 
 
 def force(order: SimOrder) -> str:
-    """Name an order's time in force."""
+    """Return an order's time in force."""
     return order.time_in_force.value.lower()
 
 
 def order_side(order: SimOrder) -> str:
-    """Name an order's side: in hedge mode that of its position, whether it opens or closes."""
+    """Return an order's side: in hedge mode that of its position, whether it opens or closes."""
     if order.position_side is PositionSide.BOTH:
         return order.side.value.lower()
     return "buy" if order.position_side is PositionSide.LONG else "sell"
 
 
 def trade_side(side: Side, position_side: PositionSide) -> str:
-    """Say whether an order or a fill opens or closes."""
+    """Return whether an order or a fill opens or closes."""
     if position_side is PositionSide.BOTH:
         return f"{side.value.lower()}_single"
     return "close" if closes(side, position_side, reduce_only=False) else "open"
@@ -93,7 +93,7 @@ def _reduces(order: SimOrder) -> bool:
 def order(
     order: SimOrder, rules: SymbolSettings, *, leverage: int, fills: Iterable[SimFill], detail: bool = False
 ) -> dict[str, Any]:
-    """Write an order as the REST endpoints do; the one of a single order calls its status `state`."""
+    """Write an order as the REST endpoints do; the endpoint of a single order names the status `state`."""
     ours = list(fills)
     fee = sum((fill.fee for fill in ours), decimals.ZERO)
     profit = sum((fill.realized_pnl for fill in ours), decimals.ZERO)
@@ -174,7 +174,7 @@ def own_trade(fill: SimFill, rules: SymbolSettings) -> dict[str, Any]:
 
 
 def streamed_trade(fill: SimFill, order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
-    """Write a trade as the fill channel does; its side is the way the trade went."""
+    """Write a trade as the fill channel does; its side is the direction of the trade."""
     row = own_trade(fill, rules)
     del row["enterPointSource"]
     extra = {"clientOid": fill.client_order_id, "orderType": order.order_type.value.lower(), "uTime": str(fill.time_ms)}
@@ -187,7 +187,7 @@ def _fee_detail(fill: SimFill) -> list[dict[str, str]]:
 
 
 def position(position: PositionView, rules: SymbolSettings, equity: Decimal) -> dict[str, Any]:
-    """Write a position as the REST endpoints do: size without sign, the direction beside it."""
+    """Write a position as the REST endpoints do: size without sign, the direction in another field."""
     return {"symbol": position.symbol, **_position(position, rules, equity), "locked": "0", "openDelegateSize": "0"} | {
         "marginRatio": _ratio(position.maintenance_margin, equity)
     }
@@ -234,7 +234,7 @@ def _position(position: PositionView, rules: SymbolSettings, equity: Decimal) ->
 
 
 def account(balance: BalanceView) -> dict[str, Any]:
-    """Write what is common to the account endpoints: equity is the wallet and open profit together."""
+    """Write the common fields of the account endpoints: equity is the wallet and open profit together."""
     free = decimals.rounded(balance.available_balance)
     equity = decimals.exact(balance.margin_balance)
     profit = decimals.exact(balance.unrealized_pnl)

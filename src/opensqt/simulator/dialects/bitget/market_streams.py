@@ -1,4 +1,4 @@
-"""Bitget's public channels: events of the engine as frames, each encoded once for all who listen."""
+"""Bitget's public channels: events of the engine as frames, each encoded once for all subscribers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TRADES_AT_FIRST = 50
 
 
 class MarketStreams:
-    """Sends what happens at once at once, and the rest when its interval is over."""
+    """Sends some streams at once, the others at their intervals."""
 
     def __init__(self, world: World, public: PublicData) -> None:
         self._world = world
@@ -39,29 +39,29 @@ class MarketStreams:
         self._known = {rules.symbol: rules for rules in world.engine.symbols()}
 
     def has_symbol(self, symbol: str) -> bool:
-        """Whether a symbol trades here."""
+        """Return whether a symbol trades here."""
         return symbol in self._known
 
     def subscribe(self, socket: Socket, channel: Subscription) -> None:
-        """Let a connection hear a channel, and tell it first how things stand."""
+        """Subscribe a connection to a channel, and send it the current state first."""
         if not self._subscriptions.subscribe(socket, channel.topic):
             return
         socket.channels[channel.fault_name] += 1
         self._channels[channel.topic] = channel
         if channel.kind == "books":
-            # Who hears it already must not get the differences twice: all go on from here.
+            # Existing subscribers must not get the differences twice: all continue from here.
             self._flush_book(channel)
             self._changes.setdefault(channel.topic, ({}, {}))
         data = self._first(channel)
         socket.send(self._frame(channel, "snapshot", data), channel.fault_name)
 
     def unsubscribe(self, socket: Socket, channel: Subscription) -> None:
-        """End that."""
+        """End a subscription."""
         if self._subscriptions.unsubscribe(socket, channel.topic):
             socket.channels[channel.fault_name] -= 1
 
     def publish(self, event: Event) -> None:
-        """Take an event of the engine."""
+        """Handle an event of the engine."""
         if isinstance(event, BookTicker):
             self._send(f"books1:{event.symbol}", "snapshot", lambda: [self._book(event.symbol, 1)])
             self._dirty.add(f"ticker:{event.symbol}")
@@ -75,7 +75,7 @@ class MarketStreams:
             self._candle(event.candle)
 
     def tick(self, *, everything: bool = False) -> None:
-        """Send the channels whose interval is over, or all that have something to send."""
+        """Send the channels whose interval is over, or all with pending data."""
         now = self._world.monotonic_ms()
         for topic, channel in list(self._channels.items()):
             if not self._subscriptions.subscribers(topic):
@@ -101,7 +101,7 @@ class MarketStreams:
             self._send(channel.topic, "snapshot", lambda: [self._book(channel.symbol, channel.levels)])
 
     def _first(self, channel: Subscription) -> list[Any]:
-        """What a new listener is told: the book, the latest candles, the latest trades."""
+        """Return what a new subscriber gets first: the book, the latest candles, the latest trades."""
         if channel.kind == "ticker":
             return [self._ticker(channel.symbol)]
         if channel.kind == "candle":
@@ -126,7 +126,7 @@ class MarketStreams:
             if not bar.closed:
                 self._dirty.add(topic)
                 continue
-            # The last word of the bar that ended, and the first one of the next.
+            # The final update of the bar that ended, and the first one of the next.
             rules = self._known[bar.symbol]
             rows = [formats.candle(bar, rules, streamed=True), *self._bars(channel, 1)]
             self._dirty.discard(topic)
@@ -154,7 +154,7 @@ class MarketStreams:
         }
 
     def _flush_book(self, channel: Subscription) -> None:
-        """Send what changed since the last frame, with the checksum of what the book is now."""
+        """Send the changes since the last frame, with the checksum of the current book."""
         bids, asks = self._changes.get(channel.topic, ({}, {}))
         if not bids and not asks:
             return
@@ -174,7 +174,7 @@ class MarketStreams:
         return checksum(book.bids, book.asks, self._known[symbol])
 
     def _send(self, topic: str, action: str, data: Callable[[], list[Any]]) -> None:
-        """Send what *data* makes, if anybody hears the topic."""
+        """Send the result of *data*, if the topic has subscribers."""
         if self._subscriptions.subscribers(topic):
             self._broadcast(self._channels[topic], action, data())
 
@@ -188,7 +188,7 @@ class MarketStreams:
 
 
 def checksum(bids: Any, asks: Any, rules: SymbolSettings) -> int:
-    """Work out the signed CRC-32 over the best levels of both sides in turn, as the venue documents it."""
+    """Return the signed CRC-32 over the best levels of both sides in turn, as the venue documents it."""
     parts = []
     for pair in zip_longest(bids, asks):
         parts += [

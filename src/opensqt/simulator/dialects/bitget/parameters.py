@@ -24,7 +24,7 @@ def body(call: Call) -> dict[str, Any]:
     """Read the JSON object that a POST carries.
 
     Raises:
-        ErrorReply: It is none.
+        ErrorReply: The body is not one.
     """
     try:
         found = orjson.loads(call.body or b"{}")
@@ -36,7 +36,7 @@ def body(call: Call) -> dict[str, Any]:
 
 
 def flat(fields: dict[str, Any]) -> Params:
-    """Answer the plain values of a JSON object as text, as if they had come in a query."""
+    """Return the plain values of a JSON object as text, like those of a query."""
     return {
         name: str(value).lower() if isinstance(value, bool) else str(value)
         for name, value in fields.items()
@@ -81,7 +81,7 @@ def integer(params: Params, name: str) -> int | None:
 
 
 def limit(params: Params, *, default: int = 100, most: int = 100, name: str = "limit") -> int:
-    """Read how many rows are wanted."""
+    """Read the number of rows to return."""
     value = integer(params, name)
     if value is None:
         return default
@@ -91,7 +91,7 @@ def limit(params: Params, *, default: int = 100, most: int = 100, name: str = "l
 
 
 def choice(params: Params, name: str, among: dict[str, T], default: T | None = None) -> T:
-    """Read one of several words, in whatever case."""
+    """Read one of several texts, in any case."""
     value = params.get(name, "").lower()
     if not value and default is not None:
         return default
@@ -103,7 +103,7 @@ def choice(params: Params, name: str, among: dict[str, T], default: T | None = N
 
 
 def product_type(params: Params) -> str:
-    """Read the product type; the venue takes it in small letters too."""
+    """Read the product type; the venue accepts lower case too."""
     value = text(params, "productType").upper()
     if value not in PRODUCT_TYPES:
         raise errors.bad_value("productType")
@@ -111,6 +111,6 @@ def product_type(params: Params) -> str:
 
 
 def futures(params: Params) -> None:
-    """Insist on the one product type that trades here."""
+    """Check that the product type is the one that trades here."""
     if product_type(params) != PRODUCT_TYPE:
         raise errors.bad_value("productType")

@@ -1,4 +1,4 @@
-"""Bitget's private channels: orders, fills, positions and the account of whoever logged in."""
+"""Bitget's private channels: orders, fills, positions and balance of the account that is logged in."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _ORDERS, _FILL, _POSITIONS, _ACCOUNT = (_channel(name) for name in ("orders", "f
 
 
 class PrivateStreams:
-    """Tells the account's events to the connections that are logged in to it."""
+    """Sends the account's events to the connections that are logged in to it."""
 
     def __init__(self, world: World) -> None:
         self._subscriptions = world.subscriptions
         self._engine = world.engine
 
     def subscribe(self, socket: Socket, account: str, channel: Subscription) -> None:
-        """Let a connection hear a channel of its account; balance and positions are told at once."""
+        """Subscribe a connection to a channel of its account; balance and positions are sent at once."""
         if not self._subscriptions.subscribe(socket, _topic(account, channel)):
             return
         socket.channels[channel.fault_name] += 1
@@ -43,12 +43,12 @@ class PrivateStreams:
             socket.send(self._frame(channel, self._balance(account)), channel.fault_name)
 
     def unsubscribe(self, socket: Socket, account: str, channel: Subscription) -> None:
-        """End that."""
+        """End a subscription."""
         if self._subscriptions.unsubscribe(socket, _topic(account, channel)):
             socket.channels[channel.fault_name] -= 1
 
     def publish(self, event: Event) -> None:
-        """Take an event of the engine."""
+        """Handle an event of the engine."""
         if isinstance(event, OrderChanged):
             self._send_order(event)
         elif isinstance(event, AccountChanged):
@@ -69,7 +69,7 @@ class PrivateStreams:
             self._send(event.account, _FILL, lambda: [formats.streamed_trade(fill, order, rules)])
 
     def _positions(self, account: str) -> list[dict[str, Any]]:
-        """All positions that hold something: one that is missing is flat."""
+        """Return all positions that are not flat; a missing one is flat."""
         equity = self._engine.balance(account).margin_balance
         return [
             formats.streamed_position(position, self._engine.symbol(position.symbol), equity)

@@ -1,4 +1,4 @@
-"""Bitget's public REST endpoints: what everybody may ask about the market."""
+"""Bitget's public REST endpoints: market data."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ INTERVALS = {
 }
 """The venue's names of the intervals that are simulated; its 6H, 12H and 1D begin at UTC+8, these do not."""
 _EMPTY_LISTS = ("spot/public/symbols", "spot/public/coins", "margin/currencies")
-"""What clients of the whole venue ask for before they trade futures; there is only futures here."""
+"""Endpoints that clients of the whole venue call before they trade futures; only futures exist here."""
 _DEPTHS = {"1": 1, "5": 5, "15": 15, "50": 50, "max": 1000}
 _RECENT, _PAST = 1000, 200
 
 
 class PublicData:
-    """Answers from the engine's market side."""
+    """Public data of the engine's market."""
 
     def __init__(self, world: World) -> None:
         self._engine = world.engine
@@ -39,7 +39,7 @@ class PublicData:
         self._settings = world.settings
 
     def routes(self) -> list[Route]:
-        """Answer the endpoints; the weight is how often one address may ask in a second."""
+        """Return the endpoints; the weight is the number of calls that one address may make in a second."""
 
         def get(path: str, handler: Any, operation: str = "market_data", weight: int = 20) -> Route:
             return Route("GET", f"/api/v2/{path}", operation, handler, weight, security="none")
@@ -72,7 +72,7 @@ class PublicData:
         return [self.ticker(rules) for rules in self._wanted(call.params)]
 
     def ticker(self, rules: SymbolSettings) -> dict[str, Any]:
-        """Write a ticker; the stream tells the same but for the name of the symbol."""
+        """Write a ticker; the stream sends the same fields except the name of the symbol."""
         best, mark = self._engine.best(rules.symbol), self._engine.mark(rules.symbol)
         return {
             "symbol": rules.symbol,
@@ -127,7 +127,7 @@ class PublicData:
             limit = parameters.limit(call.params, most=most)
             start, end = (parameters.integer(call.params, name) for name in ("startTime", "endTime"))
             bars = self._engine.candles(rules.symbol, interval, start_ms=start, end_ms=end, limit=10_000)
-            # Where more lie in the window than are asked for, the newest are answered.
+            # If the window contains more rows than requested, the newest are returned.
             return [formats.candle(bar, rules) for bar in bars[-limit:]]
 
         return answer
@@ -194,7 +194,7 @@ class PublicData:
         ]
 
     def _wanted(self, params: Params) -> list[SymbolSettings]:
-        """The symbol that is named, or all; of the other product types there is none."""
+        """Return the named symbol, or all; other product types have no symbols."""
         if parameters.product_type(params) != parameters.PRODUCT_TYPE:
             return []
         return [self._named(params["symbol"])] if params.get("symbol") else list(self._engine.symbols())

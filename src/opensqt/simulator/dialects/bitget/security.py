@@ -1,4 +1,4 @@
-"""Who may call: limits by address and by account, then key, passphrase, timestamp and signature, as Bitget checks."""
+"""Access control: limits by address and account, then key, passphrase, timestamp and signature, as Bitget checks."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _EXPIRES_MS = 30_000
 _ORDER_OPERATIONS = ("place_order", "batch_place", "cancel_order", "batch_cancel", "cancel_all")
 _REQUESTS_PER_MINUTE = 6_000
 _RESTRICTED_MS = 300_000
-"""What an address may ask in a minute, and how long it stays shut out after it asked more."""
+"""Requests of an address in a minute, and the time it is refused after it exceeded them."""
 
 
 class Security:
-    """Admits calls, and tells what is left of each endpoint's limit."""
+    """Admits calls, and writes the remainder of each endpoint's limit."""
 
     def __init__(self, settings: SimulatorSettings, clock: SimulatorClock, keys: Keyring) -> None:
         rules = settings.server
@@ -39,7 +39,7 @@ class Security:
         self._windows: dict[str, FixedWindow] = {}
 
     def admit(self, call: Call) -> None:
-        """Let the call pass and name its account, or raise what Bitget answers."""
+        """Admit the call and set its account, or raise Bitget's error."""
         self._charge_address(call)
         if call.route.security == "none":
             self._charge(call, call.address)
@@ -56,7 +56,7 @@ class Security:
         self._charge(call, call.account)
 
     def login(self, key: str, passphrase: str, timestamp: str, signature: str) -> str:
-        """Answer the account that a WebSocket login names, or raise the error with the stream's own code."""
+        """Return the account of a WebSocket login, or raise the error with the stream's own code."""
         if key not in self._keys:
             raise ErrorReply(400, "30011", "Invalid ACCESS_KEY")
         if not _TIMESTAMP.fullmatch(timestamp):
@@ -76,7 +76,7 @@ class Security:
             raise errors.too_many_requests(-(-refusal.retry_after_ms // 1000))
 
     def _charge(self, call: Call, subject: str) -> None:
-        """Count the call against its endpoint's limit of one second."""
+        """Count the call in its endpoint's limit of one second."""
         path, now = call.route.path, self._clock.server_ms()
         window = self._windows.get(path)
         if window is None:
@@ -108,7 +108,7 @@ class Security:
         if not signature:
             raise ErrorReply(400, "40003", "Signature cannot be empty")
         before = f"{call.headers['ACCESS-TIMESTAMP']}{call.route.method}{call.route.path}"
-        # The query is signed as it reads, not as it is escaped on its way.
+        # The signed query is the decoded one, not the escaped one that is sent.
         spellings = {f"?{query}" if query else "" for query in (call.query, unquote(call.query))}
         expected = [self._sign(key, f"{before}{query}{call.body}") for query in spellings]
         if not any(hmac.compare_digest(one, signature) for one in expected):

@@ -1,4 +1,4 @@
-"""The channels of Bitget's WebSocket, and what each one stands for."""
+"""The channels of Bitget's WebSocket and their meaning."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DEPTHS = {"books": 0, "books1": 1, "books5": 5, "books15": 15}
 _EVERY_MS = {"ticker": 100, "books": 150, "books5": 150, "books15": 150, "candle": 250}
 _FAULT_NAMES = {"ticker": "price", "trade": "trades", "candle": "kline", "books1": "price"}
 PRIVATE = {"orders": "orders", "fill": "orders", "positions": "positions", "account": "account"}
-"""The account's channels, and what a fault script calls them."""
+"""The account's channels, with their names in a fault script."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class Subscription:
     Attributes:
         name: As clients write it: `ticker`, `books5`, `candle1m`, `orders`, ...
         kind: `ticker`, `trade`, `candle`, one of the books, or a private channel.
-        symbol: Canonical; empty for a private channel, which tells of all.
-        interval: Of a candle, in our spelling.
-        levels: Of a book; 0 tells differences.
+        symbol: Canonical; empty for a private channel, which covers all symbols.
+        interval: Interval of a candle, in OpenSQT's spelling.
+        levels: Levels of a book; 0 sends differences.
     """
 
     name: str
@@ -35,33 +35,33 @@ class Subscription:
 
     @property
     def private(self) -> bool:
-        """Whether it tells of an account."""
+        """Whether it belongs to an account."""
         return self.kind in PRIVATE
 
     @property
     def topic(self) -> str:
-        """What the hub calls it."""
+        """Topic of the subscription."""
         return f"{self.name}:{self.symbol}"
 
     @property
     def fault_name(self) -> str:
-        """What a fault script calls it."""
+        """Name in a fault script."""
         return PRIVATE.get(self.kind) or _FAULT_NAMES.get(self.kind, "depth")
 
     @property
     def every_ms(self) -> int:
-        """How often it is sent at most; 0 as it happens."""
+        """Minimum interval between two frames; 0 sends at once."""
         return _EVERY_MS.get(self.kind, 0)
 
     @property
     def arg(self) -> dict[str, str]:
-        """How every frame names it."""
+        """The `arg` of every frame."""
         where = {"coin": "default"} if self.kind == "account" else {"instId": self.symbol or "default"}
         return {"instType": PRODUCT_TYPE, "channel": self.name, **where}
 
 
 def parse(arg: Any) -> Subscription | None:
-    """Read one item of a subscription; None for what is no channel of these futures."""
+    """Parse one item of a subscription; None if it is not a channel of these futures."""
     if not isinstance(arg, dict) or str(arg.get("instType", "")).upper() != PRODUCT_TYPE:
         return None
     name, symbol = str(arg.get("channel", "")), str(arg.get("instId", ""))

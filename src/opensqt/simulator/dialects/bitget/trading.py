@@ -1,4 +1,4 @@
-"""Bitget's order endpoints: place, cancel, query, one by one and in batches."""
+"""Bitget's order endpoints: place, cancel, query, singly and in batches."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _FORCES = {
 }
 _MARGIN_MODES = {"crossed": True, "isolated": False}
 _MOST = 50
-"""Orders in one batch."""
+"""Maximum number of orders in one batch."""
 _QUARTER_MS = 90 * 86_400_000
 CANCEL_BATCH = "/api/v2/mix/order/batch-cancel-orders"
 
 
 class Trading:
-    """Orders of one account, as the signed call names it."""
+    """Orders of the account that signed the call."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self._engine = dialect.engine
 
     def routes(self) -> list[Route]:
-        """Answer the endpoints; the weight is how often one account may ask in a second."""
+        """Return the endpoints; the weight is the number of calls that one account may make in a second."""
         order = "/api/v2/mix/order"
         return [
             Route("POST", f"{order}/place-order", "place_order", self._place, 10),
@@ -73,7 +73,7 @@ class Trading:
         return _names(placed)
 
     def _read(self, call: Call, params: Params) -> tuple[NewOrder, SymbolSettings]:
-        """Read an order from its parameters, and check what Bitget checks before its engine sees it."""
+        """Read an order from its parameters, with the checks that Bitget makes before its engine."""
         rules = self._rules(params)
         parameters.text(params, "marginCoin")
         if not parameters.choice(params, "marginMode", _MARGIN_MODES):
@@ -96,14 +96,14 @@ class Trading:
             order_type=kind,
             price=parameters.decimal(params, "price") if limit else None,
             time_in_force=parameters.choice(params, "force", _FORCES, TimeInForce.GTC) if limit else TimeInForce.GTC,
-            # In hedge mode the trade side says it, and the flag counts for nothing.
+            # In hedge mode the trade side decides, and the flag is ignored.
             reduce_only=position_side is PositionSide.BOTH and params.get("reduceOnly", "").lower() in ("yes", "true"),
             position_side=position_side,
             client_order_id=given,
         ), rules
 
     def _sides(self, call: Call, params: Params) -> tuple[Side, PositionSide]:
-        """Read which way the order trades: in hedge mode `side` names the position and `tradeSide` what is done to it.
+        """Read the direction of the order: in hedge mode `side` is the position's and `tradeSide` opens or closes it.
 
         An order with hedge mode's trade side is refused in one-way mode, and one without it in hedge mode.
         """
@@ -123,7 +123,7 @@ class Trading:
         return self._cancel_one(call, self._rules(call.params), call.params)
 
     def _cancel_batch(self, call: Call) -> Any:
-        """Cancel what is listed; without a list, all of the symbol or of the product type."""
+        """Cancel the listed orders; without a list, all of the symbol or of the product type."""
         fields = parameters.body(call)
         if not fields.get("orderIdList"):
             return self._cancel_all(call)
@@ -159,7 +159,7 @@ class Trading:
             raise errors.of_reason(RefusalReason.ORDER_CLOSED)
         return {"successList": [_names(order) for order in canceled], "failureList": []}
 
-    # Asking
+    # Queries
 
     def _detail(self, call: Call) -> Any:
         rules = self._rules(call.params)
@@ -179,7 +179,7 @@ class Trading:
         return self._page(call, [order for order in found if not order.status.is_open])
 
     def _page(self, call: Call, orders: list[SimOrder]) -> dict[str, Any]:
-        """Answer the newest orders of a list, or those before an id, newest first."""
+        """Return the newest orders of a list, or those before an id, newest first."""
         params = call.params
         before = parameters.integer(params, "idLessThan")
         order_id, client_order_id, status = (params.get(name, "") for name in ("orderId", "clientOid", "status"))
@@ -207,7 +207,7 @@ class Trading:
         return {"fillList": rows or None, "endId": rows[-1]["tradeId"] if rows else None}
 
     def fills_of(self, order: SimOrder) -> list[SimFill]:
-        """The fills of one order."""
+        """Return the fills of one order."""
         if not order.filled_quantity:
             return []
         return self._engine.fills(order.account, order.symbol, order_id=order.order_id)
@@ -243,7 +243,7 @@ class Trading:
 
 
 def _sorted_out(orders: list[Params], act: Callable[[Params], dict[str, str]], dialect: Dialect) -> dict[str, Any]:
-    """Do each item of a batch, and answer those that were done and those that were refused, each in a list."""
+    """Execute each item of a batch; return the executed ones and the refused ones, each in a list."""
     done: list[dict[str, str]] = []
     refused: list[dict[str, str]] = []
     for params in orders:
@@ -260,7 +260,7 @@ def _sorted_out(orders: list[Params], act: Callable[[Params], dict[str, str]], d
 
 @contextmanager
 def _with_limits(wanted: NewOrder, rules: SymbolSettings) -> Iterator[None]:
-    """Say in a refusal where the limit is that the order broke."""
+    """Add to a refusal the limit that the order exceeded."""
     try:
         yield
     except Refused as refused:
@@ -278,7 +278,7 @@ def _names(order: SimOrder) -> dict[str, str]:
 
 
 def _ids(params: Params) -> tuple[str, str]:
-    """Read the name of an order; where both kinds are given, the venue's id wins."""
+    """Read the id of an order; where both ids are given, the venue's takes precedence."""
     order_id, client_order_id = params.get("orderId", ""), params.get("clientOid", "")
     if not order_id and not client_order_id:
         raise ErrorReply(400, "40402", "Either orderId or clientOid is required")

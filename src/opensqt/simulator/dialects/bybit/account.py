@@ -1,4 +1,4 @@
-"""Bybit's account endpoints: wallet, positions, leverage and modes, money movements, and what a key may do."""
+"""Bybit's account endpoints: wallet, positions, leverage and modes, money movements, and permissions of a key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SETTLE_COIN = "USDT"
 
 
 class AccountData:
-    """The account that the signed call names."""
+    """Data of the account that signed the call."""
 
     def __init__(self, world: World) -> None:
         self._engine = world.engine
@@ -25,7 +25,7 @@ class AccountData:
         self._keys = world.keys
 
     def routes(self) -> list[Route]:
-        """Answer the endpoints."""
+        """Return the endpoints."""
         return [
             Route("GET", "/v5/account/wallet-balance", "account", self._wallet),
             Route("GET", "/v5/account/info", "settings", self._info),
@@ -174,7 +174,7 @@ class AccountData:
 
 
 def page(rows: list[dict[str, Any]], params: Params, *, default: int, most: int) -> dict[str, Any]:
-    """Answer one page of rows that are handed in oldest first, newest first; the cursor counts from the oldest."""
+    """Return one page of rows, newest first, from rows that are oldest first; the cursor counts from the oldest."""
     end = parameters.integer(params, "cursor")
     end = len(rows) if end is None else min(end, len(rows))
     start = max(0, end - parameters.limit(params, default=default, most=most))
@@ -183,7 +183,7 @@ def page(rows: list[dict[str, Any]], params: Params, *, default: int, most: int)
 
 
 def unsupported() -> ErrorReply:
-    """What exists at the venue and is not simulated."""
+    """An endpoint that exists at the venue and is not simulated."""
     return errors.of_reason(RefusalReason.UNSUPPORTED)
 
 

@@ -1,4 +1,4 @@
-"""Bybit v5 put together: REST, WebSocket paths and messages, errors, faults."""
+"""Bybit v5: REST, WebSocket paths and messages, errors, faults."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BATCHES = ("batch_place", "batch_cancel")
 
 
 class BybitDialect(Dialect):
-    """The venue's wire protocol as its documentation gives it."""
+    """The venue's wire protocol, as documented by the venue."""
 
     name = "bybit"
     venue_rules = VenueRules(post_only_crossing="expire", duplicate_client_ids="ever")
@@ -44,16 +44,16 @@ class BybitDialect(Dialect):
         super().__init__(world)
 
     def routes(self) -> list[Route]:
-        """Every REST endpoint that is served."""
+        """Return every REST endpoint that is served."""
         return [*self._public.routes(), *self._account.routes(), *Trading(self, self._fill_details).routes()]
 
     def operation(self, call: Call) -> str:
-        """Name one endpoint by whether it is asked for one order or for all."""
+        """Distinguish by the parameters whether one endpoint is called for one order or for all."""
         one = call.params.get("orderId") or call.params.get("orderLinkId")
         return "get_order" if call.route.operation == "open_orders" and one else call.route.operation
 
     def admit(self, call: Call) -> None:
-        """Check limits, key, timestamp and signature, and read what a POST carries."""
+        """Check limits, key, timestamp and signature, and read the parameters of a POST."""
         amount = 1
         if call.route.method == "POST":
             fields = parameters.of_body(call)
@@ -63,7 +63,7 @@ class BybitDialect(Dialect):
         self._security.admit(call, amount)
 
     def handle(self, call: Call) -> HttpReply:
-        """Do what is asked and answer it in the venue's envelope."""
+        """Handle the call and return its reply in the venue's envelope."""
         try:
             result = call.route.handler(call)
         except Refused as refused:
@@ -73,22 +73,22 @@ class BybitDialect(Dialect):
         return HttpReply(200, self._envelope(0, "OK", result, {}))
 
     def translate(self, refused: Refused) -> ErrorReply:
-        """Say a refusal of the engine with Bybit's code."""
+        """Translate a refusal of the engine to Bybit's code."""
         return errors.of_reason(refused.reason)
 
     def fail(self, error: ErrorReply) -> HttpReply:
-        """Write the envelope with the error's code; the ban of an address comes without one."""
+        """Write the envelope with the error's code; the ban of an address has no envelope."""
         headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
         if not error.code.lstrip("-").isdecimal() or error.status == 403:
             return HttpReply(error.status, f"{error.status} {error.message}".encode(), headers)
         return HttpReply(error.status, self._envelope(int(error.code), error.message, {}, {}), headers)
 
     def unknown_path(self, method: str, path: str) -> ErrorReply:
-        """Say that nothing is served there."""
+        """Return the error of a path that is not served."""
         return ErrorReply(404, "10017", f"Route not found: {method} {path}")
 
     def usual_error(self, fault: Fault) -> ErrorReply:
-        """Answer what the venue usually says where a fault of this kind strikes."""
+        """Return the venue's regular error for a fault of this kind."""
         if fault.kind is FaultKind.TIMEOUT_UNKNOWN:
             return errors.server_timeout()
         if fault.kind in (FaultKind.RATE_LIMITED, FaultKind.BANNED):
@@ -99,16 +99,16 @@ class BybitDialect(Dialect):
         return errors.unavailable()
 
     def addresses(self, host: str) -> dict[str, dict[str, str]]:
-        """Answer the base URLs: one for REST, one for each kind of stream."""
+        """Return the base URLs: one for REST, one for each kind of stream."""
         ws = {"public_linear": f"ws://{host}{_PUBLIC_PATH}", "private": f"ws://{host}{_PRIVATE_PATH}"}
         return {"rest": {"base": f"http://{host}"}, "ws": ws}
 
     def channels_of(self, path: str, params: Params) -> list[str]:
-        """Guess by the path."""
+        """Guess the channels from the path."""
         return sorted(PRIVATE_CHANNELS) if path == _PRIVATE_PATH else ["price"]
 
     def connect(self, socket: Socket, path: str, params: Params) -> None:
-        """Take a connection in; what it hears it says by messages."""
+        """Handle a new connection; it subscribes by messages."""
         if path not in (_PUBLIC_PATH, _PRIVATE_PATH):
             raise ErrorReply(404, "10017", f"Route not found: {path}")
         private = path == _PRIVATE_PATH
@@ -136,22 +136,22 @@ class BybitDialect(Dialect):
             self._reply(socket, message, success=False, ret_msg="error:invalid op", op=str(op)[:40])
 
     def publish(self, event: Event) -> None:
-        """Tell an event to the streams it concerns."""
+        """Publish an event to the streams that it concerns."""
         self._streams.publish(event)
         self._private.publish(event)
 
     def tick(self, *, everything: bool = False) -> None:
-        """Send what is due."""
+        """Send everything that is due."""
         self._private.flush()
         self._streams.tick(everything=everything)
 
     def expire_keys(self, copies: int) -> None:
-        """Do nothing: a login here has no key that could expire; a cut is what its end looks like."""
+        """Do nothing: a login here has no key that could expire; the `cut` fault simulates its end."""
 
     def _pong(self, socket: Socket, message: dict[str, Any]) -> None:
         if socket.state["private"]:
-            told = {"op": "pong", "args": [str(time.time_ns() // 1_000_000)], "conn_id": socket.state["id"]}
-            socket.reply(orjson.dumps({"req_id": message.get("req_id", ""), **told}))
+            content = {"op": "pong", "args": [str(time.time_ns() // 1_000_000)], "conn_id": socket.state["id"]}
+            socket.reply(orjson.dumps({"req_id": message.get("req_id", ""), **content}))
         else:
             self._reply(socket, message, success=True, ret_msg="pong", op="ping")
 
@@ -174,7 +174,7 @@ class BybitDialect(Dialect):
         self._reply(socket, message, success=not reason, ret_msg=reason, op="auth")
 
     def _change(self, socket: Socket, message: dict[str, Any], op: str, names: list[str]) -> None:
-        """Subscribe or unsubscribe; one name that is none refuses them all."""
+        """Subscribe or unsubscribe; one invalid name refuses all of them."""
         private = socket.state["private"]
         if private and not socket.state["account"]:
             self._reply(socket, message, success=False, ret_msg="Request not authorized", op=op)
@@ -215,11 +215,11 @@ class BybitDialect(Dialect):
         elif topic is not None:
             self._streams.unsubscribe(socket, topic)
 
-    def _reply(self, socket: Socket, message: dict[str, Any], **told: Any) -> None:
+    def _reply(self, socket: Socket, message: dict[str, Any], **fields: Any) -> None:
         if "req_id" in message:
-            told["req_id"] = str(message["req_id"])
-        socket.reply(orjson.dumps({**told, "conn_id": socket.state["id"]}))
+            fields["req_id"] = str(message["req_id"])
+        socket.reply(orjson.dumps({**fields, "conn_id": socket.state["id"]}))
 
     def _envelope(self, code: int, message: str, result: Any, extra: Any) -> bytes:
-        told = {"retCode": code, "retMsg": message, "result": result, "retExtInfo": extra}
-        return orjson.dumps({**told, "time": self._security.now_ms()})
+        content = {"retCode": code, "retMsg": message, "result": result, "retExtInfo": extra}
+        return orjson.dumps({**content, "time": self._security.now_ms()})

@@ -1,4 +1,4 @@
-"""Bybit's error codes: what each refusal of the engine is called there, and the errors of the protocol itself.
+"""Bybit's error codes: one for each refusal of the engine, and the errors of the protocol itself.
 
 Business errors come with HTTP 200 and the code in `retCode`: https://bybit-exchange.github.io/docs/v5/error.
 """
@@ -35,7 +35,7 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
 
 
 def of_reason(reason: RefusalReason) -> ErrorReply:
-    """Answer the error that Bybit gives for a refusal of the engine."""
+    """Return Bybit's error for a refusal of the engine."""
     code, message = BY_REASON[reason]
     return ErrorReply(200, code, message)
 
@@ -46,17 +46,17 @@ def parameter(message: str) -> ErrorReply:
 
 
 def too_many_visits() -> ErrorReply:
-    """The account asked one endpoint too often within a second."""
+    """The account exceeded an endpoint's limit within a second."""
     return ErrorReply(200, "10006", "Too many visits. Exceeded the API Rate Limit.")
 
 
 def too_frequent() -> ErrorReply:
-    """The address asked too often: the venue's ban, which no JSON explains."""
+    """The address exceeded its limit: the venue's ban, which has no JSON body."""
     return ErrorReply(403, "403", "access too frequent")
 
 
 def server_timeout() -> ErrorReply:
-    """The venue does not know itself whether it was done."""
+    """The venue reports that the outcome is unknown."""
     return ErrorReply(200, "10000", "Server Timeout")
 
 

@@ -1,4 +1,4 @@
-"""What Bybit tells of a fill and the engine does not keep: how much of the position it closed, what it left open."""
+"""Details of fills that Bybit reports and the engine does not keep: closed part of the position, open remainder."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _Key = tuple[str, str, PositionSide]
 
 @dataclass(frozen=True, slots=True)
 class FillDetail:
-    """About one fill.
+    """Details of one fill.
 
     Attributes:
-        closed: Base coins of the position that it closed.
-        left: Base coins of its order that were open after it.
+        closed: Base coins of the position that the fill closed.
+        left: Base coins of its order that were open after the fill.
     """
 
     closed: Decimal = _ZERO
@@ -26,14 +26,14 @@ class FillDetail:
 
 
 class FillDetails:
-    """Follows the fills of all accounts."""
+    """Details of the fills of all accounts."""
 
     def __init__(self) -> None:
         self._held: dict[_Key, Decimal] = {}
         self._of: dict[tuple[str, str, str], FillDetail] = {}
 
     def record(self, event: OrderChanged) -> None:
-        """FillDetail a fill; each is told once."""
+        """Record the details of a fill; each fill is passed once."""
         fill = event.fill
         if fill is None:
             return
@@ -45,5 +45,5 @@ class FillDetails:
         self._of[fill.account, fill.symbol, fill.order_id + fill.trade_id] = FillDetail(closed, event.order.remaining)
 
     def of(self, account: str, symbol: str, order_id: str, trade_id: str) -> FillDetail:
-        """Answer what was noted of a fill."""
+        """Return the details of a fill."""
         return self._of.get((account, symbol, order_id + trade_id), FillDetail())

@@ -1,4 +1,4 @@
-"""What Bybit's JSON looks like: orders, executions, positions, wallets, books, candles. Almost all is text."""
+"""Bybit's JSON formats: orders, executions, positions, wallets, books, candles. Almost all is text."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _TIME_IN_FORCE = {force: name for name, force in TIMES_IN_FORCE.items()}
 POSITION_SIDES = {"0": PositionSide.BOTH, "1": PositionSide.LONG, "2": PositionSide.SHORT}
 POSITION_INDEX = {side: int(index) for index, side in POSITION_SIDES.items()}
 INTERVALS = dict(zip(["1", "3", "5", "15", "30", "60", "120", "240", "360", "720", "D"], INTERVALS_MS, strict=True))
-"""The venue's names of the intervals, to ours."""
+"""The venue's names of the intervals, mapped to OpenSQT's."""
 INTERVAL = {ours: theirs for theirs, ours in INTERVALS.items()}
 _STATUS = {
     OrderStatus.OPEN: "New",
@@ -58,12 +58,12 @@ _CANCEL_TYPE = {
 
 
 def link_id(order: SimOrder) -> str:
-    """Answer the client's id, empty for an order that came without one."""
+    """Return the client's id, empty for an order that was placed without one."""
     return "" if order.client_order_id == f"auto{order.order_id}" else order.client_order_id
 
 
 def order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
-    """Write an order as queries and the stream tell it alike."""
+    """Write an order in the format of both queries and the stream."""
     left = order.remaining if order.status.is_open else decimals.ZERO
     average = decimals.exact(order.average_price) if order.filled_quantity else ""
     canceled = order.status is OrderStatus.CANCELED and order.closing_reason is ClosingReason.NONE
@@ -258,7 +258,7 @@ def levels(levels: Iterable[BookLevel], rules: SymbolSettings) -> list[list[str]
 
 
 def candle(candle: SimCandle, rules: SymbolSettings) -> list[str]:
-    """Write a candle as the query answers it."""
+    """Write a candle in the format of the query."""
     prices = (candle.open, candle.high, candle.low, candle.close)
     return [
         str(candle.open_time_ms),
@@ -269,7 +269,7 @@ def candle(candle: SimCandle, rules: SymbolSettings) -> list[str]:
 
 
 def trade(trade: PublicTrade, rules: SymbolSettings) -> dict[str, Any]:
-    """Write a public trade as the query answers it; the side is the taker's."""
+    """Write a public trade in the format of the query; the side is the taker's."""
     return {
         "execId": trade.trade_id,
         "symbol": trade.symbol,

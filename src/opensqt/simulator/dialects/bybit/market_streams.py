@@ -15,12 +15,12 @@ from opensqt.simulator.engine.events import BookLevel, BookTicker, CandleUpdate,
 from opensqt.simulator.sockets import Socket
 
 _UNCHANGED_MS = 3000
-"""The best bid and ask are told again, whole, after so long without a change."""
+"""The best bid and ask are sent again, complete, after this long without a change."""
 _Side = dict[Any, Any]
 
 
 class _Book:
-    """A book as its listeners know it."""
+    """A book in the state that its subscribers have."""
 
     def __init__(self) -> None:
         self.bids: _Side = {}
@@ -32,7 +32,7 @@ class _Book:
 
 
 class MarketStreams:
-    """Sends what happens at once at once, and the rest when its interval is over."""
+    """Sends some streams at once, the others at their intervals."""
 
     def __init__(self, world: World, public: PublicData) -> None:
         self._world = world
@@ -48,11 +48,11 @@ class MarketStreams:
         self._known = {rules.symbol: rules for rules in world.engine.symbols()}
 
     def has_symbol(self, topic: Subscription) -> bool:
-        """Whether a symbol of that name trades here."""
+        """Return whether a symbol of that name trades here."""
         return topic.symbol in self._known
 
     def subscribe(self, socket: Socket, topic: Subscription) -> bool:
-        """Let a connection hear a stream; say whether that is new."""
+        """Subscribe a connection to a stream; return whether the subscription is new."""
         if not self._subscriptions.subscribe(socket, topic.text):
             return False
         socket.channels[topic.channel] += 1
@@ -71,14 +71,14 @@ class MarketStreams:
             socket.send(self._frame(topic, "snapshot", self._engine.now_ms(), row), topic.channel)
 
     def unsubscribe(self, socket: Socket, topic: Subscription) -> bool:
-        """End that; say whether it did hear it."""
+        """End a subscription; return whether there was one."""
         if not self._subscriptions.unsubscribe(socket, topic.text):
             return False
         socket.channels[topic.channel] -= 1
         return True
 
     def publish(self, event: Event) -> None:
-        """Take an event of the engine."""
+        """Handle an event of the engine."""
         if isinstance(event, BookTicker):
             topic = self._topics.get(f"orderbook.1.{event.symbol}")
             if topic is not None and topic.text in self._books:
@@ -90,7 +90,7 @@ class MarketStreams:
             self._candle(event)
 
     def tick(self, *, everything: bool = False) -> None:
-        """Send the streams whose interval is over, or all that have something to send."""
+        """Send the streams whose interval is over, or all with pending data."""
         for symbol in list(self._trades):
             self._send_trades(symbol)
         now = self._world.monotonic_ms()
@@ -160,7 +160,7 @@ class MarketStreams:
         if not bar.closed:
             self._candles[topic.text] = event
             return
-        # The closing bar is always told, whatever the interval of the stream.
+        # The closing bar is always sent, whatever the interval of the stream.
         self._candles.pop(topic.text, None)
         self._send_candle(topic, event)
 
@@ -216,6 +216,6 @@ def _best(price: Any, quantity: Any) -> tuple[BookLevel, ...]:
 
 
 def _changes(before: _Side, now: _Side) -> list[BookLevel]:
-    """The levels that are new or other than before, and with zero those that are gone."""
+    """Return the levels that are new or changed, and with zero those that are gone."""
     gone = [(price, decimals.ZERO) for price in before if price not in now]
     return gone + [(price, quantity) for price, quantity in now.items() if before.get(price) != quantity]

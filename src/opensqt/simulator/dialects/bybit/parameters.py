@@ -29,7 +29,7 @@ def of_body(call: Call) -> dict[str, Any]:
 
 
 def flat(fields: dict[str, Any]) -> Params:
-    """Write every plain value as text; lists and objects are left out."""
+    """Return every plain value as text; lists and objects are left out."""
     return {
         str(key): str(value).lower() if isinstance(value, bool) else str(value)
         for key, value in fields.items()
@@ -46,7 +46,7 @@ def text(params: Params, name: str) -> str:
 
 
 def is_linear(params: Params) -> bool:
-    """Read the category: whether it is the one that trades here, or another of the venue's."""
+    """Read the category; return whether it is the one that trades here or another of the venue's."""
     category = text(params, "category")
     if category not in CATEGORIES:
         raise errors.parameter("params error: category invalid")
@@ -54,7 +54,7 @@ def is_linear(params: Params) -> bool:
 
 
 def need_linear(params: Params) -> None:
-    """Refuse every category but linear."""
+    """Refuse every category except linear."""
     if not is_linear(params):
         raise errors.parameter("params error: only the category linear is simulated")
 
@@ -78,13 +78,13 @@ def integer(params: Params, name: str) -> int | None:
 
 
 def limit(params: Params, *, default: int, most: int) -> int:
-    """Read `limit`; the venue cuts what is too large."""
+    """Read `limit`; the venue lowers one that is too large."""
     value = integer(params, "limit")
     return default if value is None else max(1, min(value, most))
 
 
 def choice(params: Params, name: str, among: dict[str, T], default: T | None = None) -> T:
-    """Read one of the venue's words."""
+    """Read one of the venue's fixed texts."""
     value = params.get(name, "")
     if not value and default is not None:
         return default
@@ -102,7 +102,7 @@ def boolean(params: Params, name: str) -> bool:
 
 
 def window(params: Params, *, longest_ms: int, now_ms: int) -> tuple[int, int]:
-    """Read startTime and endTime; what is missing follows from the other and the longest window allowed."""
+    """Read startTime and endTime; a missing one follows from the other and the longest window allowed."""
     start, end = integer(params, "startTime"), integer(params, "endTime")
     if start is None:
         end = now_ms if end is None else end

@@ -1,4 +1,4 @@
-"""Bybit's private stream: login, and the account's events as frames, several of one moment in one frame."""
+"""Bybit's private stream: login, and the account's events as frames; events of one moment share a frame."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ROWS_PER_FRAME = 50
 
 @dataclass(slots=True)
 class _Pending:
-    """What happened to an account and was not told yet. Of an order or a position only the last state is told."""
+    """Events of an account that were not sent yet. Of an order or a position only the last state is sent."""
 
     executions: list[dict[str, Any]] = field(default_factory=list)
     orders: dict[str, SimOrder] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class _Pending:
 
 
 class PrivateStreams:
-    """All connections that listen to an account."""
+    """All connections that subscribed to an account."""
 
     def __init__(self, world: World, fill_details: FillDetails) -> None:
         self._subscriptions = world.subscriptions
@@ -41,24 +41,24 @@ class PrivateStreams:
         self._pending: dict[str, _Pending] = {}
 
     def subscribe(self, socket: Socket, kind: str, name: str) -> bool:
-        """Let a connection that is logged in hear one kind of its account's events; say whether that is new."""
+        """Subscribe a logged-in connection to one kind of its account's events; return whether that is new."""
         topic = _topic(socket.state["account"], kind)
         if not self._subscriptions.subscribe(socket, topic):
             return False
-        # Frames bear the name that was asked for: `order`, or `order.linear`.
+        # Frames carry the name of the subscription: `order`, or `order.linear`.
         socket.state["names"][kind] = name
         socket.channels[PRIVATE[kind]] += 1
         return True
 
     def unsubscribe(self, socket: Socket, kind: str) -> bool:
-        """End that; say whether it did hear it."""
+        """End a subscription; return whether there was one."""
         if not self._subscriptions.unsubscribe(socket, _topic(socket.state["account"], kind)):
             return False
         socket.channels[PRIVATE[kind]] -= 1
         return True
 
     def publish(self, event: Event) -> None:
-        """Take an event of the engine; it is told when the engine has done all that belongs to it."""
+        """Handle an event of the engine; it is sent when the engine has published all events that belong to it."""
         if isinstance(event, OrderChanged):
             self._fill_details.record(event)
             self._take_order(event)
@@ -77,7 +77,7 @@ class PrivateStreams:
                 self._add_position(pending, position)
 
     def flush(self) -> None:
-        """Tell all that was not told yet."""
+        """Send all pending events."""
         for account, pending in list(self._pending.items()):
             del self._pending[account]
             self._send(account, "execution", pending.time_ms, pending.executions)

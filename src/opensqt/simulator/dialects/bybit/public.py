@@ -1,4 +1,4 @@
-"""Bybit's public REST endpoints: what everybody may ask about the market."""
+"""Bybit's public REST endpoints: market data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from opensqt.simulator.settings import SymbolSettings
 
 
 class PublicData:
-    """Answers from the engine's market side; categories other than linear exist and are empty."""
+    """Public data of the engine's market; categories other than linear exist and are empty."""
 
     def __init__(self, world: World) -> None:
         self._engine = world.engine
@@ -20,7 +20,7 @@ class PublicData:
         self._settings = world.settings
 
     def routes(self) -> list[Route]:
-        """Answer the endpoints."""
+        """Return the endpoints."""
 
         def get(path: str, handler: Any, operation: str = "market_data") -> Route:
             return Route("GET", f"/v5/market/{path}", operation, handler, security="none")
@@ -54,7 +54,7 @@ class PublicData:
         return {"category": call.params["category"], "list": rows}
 
     def ticker(self, rules: SymbolSettings) -> dict[str, Any]:
-        """Write a symbol's ticker as it is now."""
+        """Write a symbol's current ticker."""
         best = self._engine.best(rules.symbol)
         sides = (best.bid, best.bid_quantity, best.ask, best.ask_quantity)
         return formats.ticker(self._engine.day(rules.symbol), self._engine.mark(rules.symbol), sides, rules)
@@ -77,7 +77,7 @@ class PublicData:
         interval = parameters.choice(call.params, "interval", formats.INTERVALS)
         limit = parameters.limit(call.params, default=200, most=1000)
         start, end = parameters.integer(call.params, "start"), parameters.integer(call.params, "end")
-        # The newest of a window with two ends are answered, the oldest of one that only has a start.
+        # Of a window with both ends the newest rows are returned, of one with only a start the oldest.
         most = None if start is None or end is None else 1_000_000
         bars = self._engine.candles(rules.symbol, interval, start_ms=start, end_ms=end, limit=most or limit)
         rows = [formats.candle(bar, rules) for bar in bars[-limit:]]

@@ -1,4 +1,4 @@
-"""Who may call: the address' limit, then key, timestamp and signature, then the endpoint's own limit per second."""
+"""Access control: the address's limit, then key, timestamp and signature, then the endpoint's own limit per second."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ _ORDER_OPERATIONS = ("place_order", "batch_place", "cancel_order", "batch_cancel
 
 
 class Security:
-    """Admits calls, and keeps the counts that the X-Bapi headers tell.
+    """Admits calls, and keeps the counts of the X-Bapi headers.
 
-    The limits are Bybit's own unless the settings name others: what they grant an address in a minute and an
-    account's orders in ten seconds then counts in the venue's windows of five seconds and of one.
+    The limits are Bybit's own unless the settings give others: their limits of an address in a minute and of an
+    account's orders in ten seconds are then scaled to the venue's windows of five seconds and of one.
     """
 
     def __init__(self, settings: SimulatorSettings, clock: SimulatorClock, keys: Keyring) -> None:
-        rules, told = settings.server, settings.server.model_fields_set
+        rules, given = settings.server, settings.server.model_fields_set
         self._clock = clock
         self._keys = keys
-        by_address = rules.weight_per_minute // 12 if "weight_per_minute" in told else _ADDRESS_LIMIT
+        by_address = rules.weight_per_minute // 12 if "weight_per_minute" in given else _ADDRESS_LIMIT
         self._address_limiter = AddressLimiter(
             FixedWindow(by_address, _ADDRESS_WINDOW_MS), ban_after=0, ban_ms=rules.ban_ms
         )
-        orders = rules.orders_per_10s // 10 if "orders_per_10s" in told else _ORDERS_PER_S
+        orders = rules.orders_per_10s // 10 if "orders_per_10s" in given else _ORDERS_PER_S
         queries = max(_QUERIES_PER_S, by_address // 12)
         self._orders, self._queries = FixedWindow(orders, 1000), FixedWindow(queries, 1000)
 
     def account(self, key: str) -> ApiKey | None:
-        """Answer a key that is good now."""
+        """Return a key that is valid now."""
         return self._keys.get(key)
 
     def now_ms(self) -> int:
-        """The venue's time."""
+        """Return the venue's time."""
         return self._clock.server_ms()
 
     def admit(self, call: Call, path_limit: int = 1) -> None:
-        """Let the call pass and name its account, or raise what Bybit answers.
+        """Admit the call and set its account, or raise Bybit's error.
 
         Args:
             call: Its `account` is set.
-            path_limit: How many of the endpoint's units it uses: the orders of a batch count one by one.
+            path_limit: Number of the endpoint's units that it uses: each order of a batch counts.
         """
         if self._address_limiter.admit(call.address, 1, self.now_ms()) is not None:
             raise errors.too_frequent()
@@ -78,9 +78,9 @@ class Security:
         return account
 
     def _check_time(self, call: Call) -> None:
-        told = {name: call.headers.get(f"X-BAPI-{name}", "") for name in ("TIMESTAMP", "RECV-WINDOW")}
-        timestamp = parameters.integer(told, "TIMESTAMP") or 0
-        window = parameters.integer(told, "RECV-WINDOW") or _DEFAULT_WINDOW_MS
+        headers = {name: call.headers.get(f"X-BAPI-{name}", "") for name in ("TIMESTAMP", "RECV-WINDOW")}
+        timestamp = parameters.integer(headers, "TIMESTAMP") or 0
+        window = parameters.integer(headers, "RECV-WINDOW") or _DEFAULT_WINDOW_MS
         now = self.now_ms()
         if not now - window <= timestamp < now + _AHEAD_MS:
             raise ErrorReply(
@@ -95,7 +95,7 @@ class Security:
         payload = call.body if call.route.method == "POST" else call.query
         origin = headers["X-BAPI-TIMESTAMP"] + account.key + headers.get("X-BAPI-RECV-WINDOW", "") + payload
         if not hmac.compare_digest(sign(account.secret, origin), headers["X-BAPI-SIGN"]):
-            # The venue tells the signed text, the key in it.
+            # The venue's error shows the signed text, with the key in it.
             raise ErrorReply(200, "10004", f"error sign! origin_string[{origin}]")
 
     def _charge(self, call: Call, amount: int) -> None:
@@ -110,5 +110,5 @@ class Security:
 
 
 def sign(secret: str, text: str) -> str:
-    """Sign a text as requests and logins are signed."""
+    """Return the signature of a text, as requests and logins are signed."""
     return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()

@@ -1,4 +1,4 @@
-"""The names of Bybit's streams, and what each one stands for."""
+"""The names of Bybit's streams, and their meaning."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _DEPTH_EVERY_MS = {1: 0, 50: 20, 200: 100, 500: 100, 1000: 300}
 _TICKER_EVERY_MS = 100
 _CANDLE_EVERY_MS = 250
 PRIVATE = {"order": "orders", "execution": "orders", "position": "positions", "wallet": "account"}
-"""The private topics, and what a fault script calls their channel."""
+"""The private topics, with the names of their channels in a fault script."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,10 @@ class Subscription:
         text: The name as clients write it.
         kind: `orderbook`, `kline`, `publicTrade` or `tickers`.
         symbol: Canonical.
-        channel: What a fault script calls it.
-        every_ms: How often it is sent at most; 0 as it happens.
-        levels: Of a book.
-        interval: Of a candle, in our words.
+        channel: Its name in a fault script.
+        every_ms: Minimum interval between two frames; 0 sends at once.
+        levels: Levels of a book.
+        interval: Interval of a candle, in OpenSQT's spelling.
     """
 
     text: str
@@ -37,7 +37,7 @@ class Subscription:
 
 
 def parse(text: str) -> Subscription | None:
-    """Read the name of a public stream; None for what is none."""
+    """Parse the name of a public stream; None if it is not valid."""
     parts = text.split(".")
     if len(parts) == 2 and parts[0] == "publicTrade":
         return Subscription(text, "publicTrade", parts[1], "trades")
@@ -55,6 +55,6 @@ def parse(text: str) -> Subscription | None:
 
 
 def private_kind(text: str) -> str | None:
-    """Answer which private stream a name means: `order`, or `order.linear` for one category of it."""
+    """Return the private stream of a name: `order`, or `order.linear` for one category of it."""
     kind, _, category = text.partition(".")
     return kind if kind in PRIVATE and category in ("", "linear") and text not in ("wallet.linear",) else None

@@ -1,4 +1,4 @@
-"""Bybit's order endpoints: place, cancel, query, one by one and in batches. A reply only says that it was taken."""
+"""Bybit's order endpoints: place, cancel, query, singly and in batches. A reply only acknowledges the request."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ MOST_IN_BATCH = 20
 
 @dataclass(frozen=True, slots=True)
 class BatchReply:
-    """What a batch is answered with: its rows, and beside them a code for each."""
+    """The reply to a batch: its rows, and a code for each row."""
 
     result: dict[str, Any]
     codes: dict[str, Any]
 
 
 class Trading:
-    """Orders of one account, as the signed call names it."""
+    """Orders of the account that signed the call."""
 
     def __init__(self, dialect: Dialect, fill_details: FillDetails) -> None:
         self._dialect = dialect
@@ -40,7 +40,7 @@ class Trading:
         self._fill_details = fill_details
 
     def routes(self) -> list[Route]:
-        """Answer the endpoints."""
+        """Return the endpoints."""
         return [
             Route("POST", "/v5/order/create", "place_order", self._place),
             Route("POST", "/v5/order/create-batch", "batch_place", self._place_batch),
@@ -82,7 +82,7 @@ class Trading:
         return self._each(call, lambda item: self._cancel_one(call, item | {"category": formats.CATEGORY}))
 
     def _each(self, call: Call, act: Callable[[Params], dict[str, Any]]) -> BatchReply:
-        """Do one item after the other; what is refused hides no other."""
+        """Execute one item after the other; a refused item does not affect the others."""
         parameters.need_linear(call.params)
         items = parameters.of_body(call).get("request")
         if not isinstance(items, list) or not 1 <= len(items) <= MOST_IN_BATCH:
@@ -134,7 +134,7 @@ class Trading:
         return page(self._write(found), params, default=20, most=50)
 
     def _found(self, call: Call) -> list[SimOrder]:
-        """Look one order up, open or closed; the venue answers an empty list for one that it does not know."""
+        """Query one order, open or closed; the venue returns an empty list for an unknown one."""
         wanted = call.params.get("symbol")
         for rules in self._engine.symbols():
             if wanted not in (None, "", rules.symbol):
@@ -169,7 +169,7 @@ class Trading:
             if not found:
                 return {"category": formats.CATEGORY, "list": [], "nextPageCursor": ""}
             order_id = found[0].order_id
-        # One order's executions are answered whatever their age.
+        # The executions of one order are returned whatever their age.
         start, end = (0, self._engine.now_ms())
         if not order_id:
             start, end = parameters.window(params, longest_ms=_WEEK_MS, now_ms=self._engine.now_ms())
@@ -196,7 +196,7 @@ class Trading:
         return sorted(rows, key=lambda row: int(row["execTime"]))
 
     def _read(self, call: Call, params: Params) -> NewOrder:
-        """Read an order from its parameters, and check what Bybit checks before its engine sees it."""
+        """Read an order from its parameters, with the checks that Bybit makes before its engine."""
         parameters.need_linear(params)
         rules = self._rules(params)
         side: Side = parameters.choice(params, "side", formats.SIDES)

@@ -1,4 +1,4 @@
-"""Gate's account endpoints: balance, positions, leverage and modes, the account book, and what a key may do."""
+"""Gate's account endpoints: balance, positions, leverage and modes, the account book, and permissions of a key."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PERMISSIONS = ("futures", "account", "wallet")
 
 
 class AccountData:
-    """The account that the signed call names."""
+    """Data of the account that signed the call."""
 
     def __init__(self, world: World, contracts: Contracts, security: Security) -> None:
         self._engine = world.engine
@@ -32,7 +32,7 @@ class AccountData:
         self._security = security
 
     def routes(self) -> list[Route]:
-        """Answer the endpoints."""
+        """Return the endpoints."""
 
         def get(path: str, operation: str, handler: Any) -> Route:
             return Route("GET", path, operation, handler)
@@ -171,7 +171,7 @@ class AccountData:
     def _lever(self, call: Call) -> list[dict[str, Any]]:
         rules = self._contracts.requested(call.params)
         if parameters.decimal(call.params, "leverage"):
-            # A leverage above zero asks for isolated margin.
+            # A leverage above zero requests isolated margin.
             raise errors.of_reason(RefusalReason.UNSUPPORTED)
         limit = parameters.integer(call.params, "cross_leverage_limit", 0)
         if limit < 1:

@@ -1,4 +1,4 @@
-"""Gate's USDT-settled perpetual futures, put together: REST, WebSocket messages, errors, faults."""
+"""Gate's USDT-settled perpetual futures: REST, WebSocket messages, errors, faults."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NOT_AUTHENTIC = 4
 
 
 class GateDialect(Dialect):
-    """The venue's wire protocol as its documentation gives it."""
+    """The venue's wire protocol, as documented by the venue."""
 
     name = "gate"
     venue_rules = VenueRules(duplicate_client_ids="never", least_notional=False)
@@ -43,7 +43,7 @@ class GateDialect(Dialect):
         super().__init__(world)
 
     def routes(self) -> list[Route]:
-        """Every REST endpoint that is served."""
+        """Return every REST endpoint that is served."""
         trading = Trading(self, self._contracts, self._security)
         return [*self._public.routes(), *self._account.routes(), *trading.routes()]
 
@@ -52,17 +52,17 @@ class GateDialect(Dialect):
         self._security.admit(call)
 
     def handle(self, call: Call) -> HttpReply:
-        """Do what is asked; what was created is answered with 201."""
+        """Handle the call; creations return 201."""
         reply = super().handle(call)
         created = call.route.method == "POST" and call.route.operation == "place_order"
         return HttpReply(201, reply.body) if created else reply
 
     def translate(self, refused: Refused) -> ErrorReply:
-        """Say a refusal of the engine with Gate's label."""
+        """Translate a refusal of the engine to Gate's label."""
         return errors.of_reason(refused.reason)
 
     def fail(self, error: ErrorReply) -> HttpReply:
-        """Write `{"label": ..., "message": ...}`, and when to come back as the time at which the limit resets."""
+        """Write `{"label": ..., "message": ...}`, and the time at which the limit resets in place of Retry-After."""
         headers = {}
         if error.retry_after_s is not None:
             reset_ms = self.engine.clock.server_ms() + error.retry_after_s * 1000
@@ -70,11 +70,11 @@ class GateDialect(Dialect):
         return HttpReply(error.status, orjson.dumps({"label": error.code, "message": error.message}), headers)
 
     def unknown_path(self, method: str, path: str) -> ErrorReply:
-        """Say that nothing is served there."""
+        """Return the error of a path that is not served."""
         return ErrorReply(404, "NOT_FOUND", f"{method} {path} not found")
 
     def usual_error(self, fault: Fault) -> ErrorReply:
-        """Answer what the venue usually says where a fault of this kind strikes."""
+        """Return the venue's regular error for a fault of this kind."""
         if fault.kind is FaultKind.TIMEOUT_UNKNOWN:
             return errors.outcome_unknown()
         if fault.kind is FaultKind.RATE_LIMITED:
@@ -87,15 +87,15 @@ class GateDialect(Dialect):
         return errors.unavailable()
 
     def addresses(self, host: str) -> dict[str, dict[str, str]]:
-        """Answer the base URLs."""
+        """Return the base URLs."""
         return {"rest": {"base": f"http://{host}/api/v4"}, "ws": {"usdt": f"ws://{host}{_SOCKET_PATHS[1]}"}}
 
     def channels_of(self, path: str, params: Params) -> list[str]:
-        """Any channel may be subscribed to over the one address."""
+        """Return all channels: any channel may be subscribed to over the one address."""
         return list(_CHANNELS)
 
     def connect(self, socket: Socket, path: str, params: Params) -> None:
-        """Take a connection in; it hears nothing until it subscribes."""
+        """Handle a new connection; it receives nothing until it subscribes."""
         if path.rstrip("/") not in _SOCKET_PATHS:
             raise self.unknown_path("GET", path)
         socket.state.update(sizes=self._contracts.sizes(socket.headers), private=False)
@@ -120,16 +120,16 @@ class GateDialect(Dialect):
             self._subscription(socket, message, channel, payload)
 
     def publish(self, event: Event) -> None:
-        """Tell an event to the channels it concerns."""
+        """Publish an event to the channels that it concerns."""
         self._streams.publish(event)
         self._private.publish(event)
 
     def tick(self, *, everything: bool = False) -> None:
-        """Send what is due."""
+        """Send everything that is due."""
         self._streams.tick(everything=everything)
 
     def expire_keys(self, copies: int) -> None:
-        """Do nothing: private channels are signed for, and have no key that expires."""
+        """Do nothing: subscriptions of private channels are signed, and have no key that expires."""
 
     def _subscription(self, socket: Socket, message: dict[str, Any], channel: str, payload: list[str]) -> None:
         subscribes = message["event"] == "subscribe"
@@ -157,8 +157,8 @@ class GateDialect(Dialect):
             return
         self._acknowledge(socket, message, {"status": "success"}, None)
 
-    def _refuse(self, socket: Socket, message: dict[str, Any], code: int, words: str) -> None:
-        self._acknowledge(socket, message, {"status": "fail"}, {"code": code, "message": words})
+    def _refuse(self, socket: Socket, message: dict[str, Any], code: int, text: str) -> None:
+        self._acknowledge(socket, message, {"status": "fail"}, {"code": code, "message": text})
 
     def _acknowledge(self, socket: Socket, message: dict[str, Any], result: Any, error: Any) -> None:
         more = {"id": message.get("id"), "payload": message.get("payload"), "error": error}

@@ -1,4 +1,4 @@
-"""Gate's error labels: what each refusal of the engine is called there, and the errors of the protocol itself."""
+"""Gate's error labels: one for each refusal of the engine, and the errors of the protocol itself."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
 
 
 def of_reason(reason: RefusalReason) -> ErrorReply:
-    """Answer the error that Gate gives for a refusal of the engine."""
+    """Return Gate's error for a refusal of the engine."""
     label, message = BY_REASON[reason]
     return ErrorReply(404 if reason is RefusalReason.UNKNOWN_ORDER else 400, label, message)
 
 
 def bad_value(name: str) -> ErrorReply:
-    """A parameter makes no sense."""
+    """A parameter's value is not valid."""
     return ErrorReply(400, "INVALID_PARAM_VALUE", f"invalid argument: {name}")
 
 
@@ -47,12 +47,12 @@ def missing(name: str) -> ErrorReply:
 
 
 def killed() -> ErrorReply:
-    """A fill-or-kill order could not be filled whole."""
+    """A fill-or-kill order could not be filled completely."""
     return ErrorReply(400, "ORDER_FOK", "killed for FOK")
 
 
 def missing_header(name: str) -> ErrorReply:
-    """A header that signs the call was not sent."""
+    """A header of the signature was not sent."""
     return ErrorReply(401, "MISSING_REQUIRED_HEADER", f"missing required header: {name}")
 
 
@@ -62,7 +62,7 @@ def invalid_key() -> ErrorReply:
 
 
 def invalid_signature() -> ErrorReply:
-    """What was signed is not what was sent."""
+    """The signature does not match the request."""
     return ErrorReply(401, "INVALID_SIGNATURE", "Signature mismatch")
 
 
@@ -72,12 +72,12 @@ def read_only() -> ErrorReply:
 
 
 def expired(message: str) -> ErrorReply:
-    """The call comes too late, or too early."""
+    """The timestamp of the call is too old or too new."""
     return ErrorReply(403, "REQUEST_EXPIRED", message)
 
 
 def too_many_requests(retry_after_s: int) -> ErrorReply:
-    """The caller used up what the endpoint grants."""
+    """The caller has used up the endpoint's limit."""
     return ErrorReply(429, "TOO_MANY_REQUESTS", "Request rate limit exceeded", retry_after_s=retry_after_s)
 
 
@@ -87,5 +87,5 @@ def unavailable() -> ErrorReply:
 
 
 def outcome_unknown() -> ErrorReply:
-    """The venue does not know itself whether it was done."""
+    """The venue reports that the outcome is unknown."""
     return ErrorReply(500, "SERVER_ERROR", "Internal server error")

@@ -1,4 +1,4 @@
-"""What Gate's JSON looks like: orders, trades, positions, contracts. Sizes are signed contracts, times seconds."""
+"""Gate's JSON formats: orders, trades, positions, contracts. Sizes are signed contracts, times seconds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from opensqt.simulator.engine.tape import DayStatistics
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
 
 PREFIX = "t-"
-"""What every client id starts with."""
+"""Prefix of every client id."""
 _TIF = {
     TimeInForce.GTC: "gtc",
     TimeInForce.IOC: "ioc",
@@ -35,17 +35,17 @@ _RISK_LIMIT = "100000000"
 
 
 def contract(rules: SymbolSettings) -> str:
-    """Name a contract."""
+    """Return the name of a contract."""
     return f"{rules.base_asset}_{rules.quote_asset}"
 
 
 def multiplier(rules: SymbolSettings) -> Decimal:
-    """Answer how many coins a contract holds: unless told otherwise, one step of the quantity."""
+    """Return the base coins of a contract: one quantity step, unless the settings give another size."""
     return rules.contract_size or rules.quantity_step
 
 
 def plain(value: Decimal) -> str:
-    """Write a number without exponent and without zeros that say nothing."""
+    """Write a number without exponent and without trailing zeros."""
     return decimals.exact(value.normalize()) if value else "0"
 
 
@@ -55,29 +55,29 @@ def seconds(time_ms: int) -> orjson.Fragment:
 
 
 def number(text: str) -> orjson.Fragment:
-    """Write as a JSON number what is held as text."""
+    """Write a text as a JSON number."""
     return orjson.Fragment(text.encode())
 
 
 class Sizes:
-    """Writes base coins as contracts: as text for who asked for that (X-Gate-Size-Decimal), else as numbers."""
+    """Writes base coins as contracts: as text for a client that requested it (X-Gate-Size-Decimal), else as numbers."""
 
     def __init__(self, *, as_text: bool) -> None:
         self.as_text = as_text
 
     def of(self, quantity: Decimal, rules: SymbolSettings) -> str | int:
-        """Write a signed quantity; parts of a contract are told to who asked for text only, as on the venue."""
+        """Write a signed quantity; only clients that requested text get fractions of a contract, as on the venue."""
         contracts = quantity / multiplier(rules)
         return plain(contracts) if self.as_text else int(contracts)
 
 
 def text(order_id: str, client_order_id: str) -> str:
-    """Write the user's own id; an order without one tells where it came from."""
+    """Write the user's own id; for an order without one, its origin."""
     return "api" if client_order_id == f"auto{order_id}" else PREFIX + client_order_id
 
 
 def finish_as(order: SimOrder) -> str:
-    """Say how an order ended; empty while it works."""
+    """Return how an order ended; empty while it is open."""
     if order.status.is_open:
         return ""
     if order.status is OrderStatus.FILLED:
@@ -123,12 +123,12 @@ def order(
 
 
 def tif(order: SimOrder) -> str:
-    """Name an order's time in force; a market order takes at once or never."""
+    """Return an order's time in force; a market order is IOC."""
     return "ioc" if order.order_type is OrderType.MARKET else _TIF[order.time_in_force]
 
 
 def trade(fill: SimFill, rules: SymbolSettings, sizes: Sizes) -> dict[str, Any]:
-    """Write a trade of the account; `close_size` says how much of it closed a position."""
+    """Write a trade of the account; `close_size` is the part of it that closed a position."""
     sign = fill.side.sign
     closing = closes(fill.side, fill.position_side, bool(fill.realized_pnl))
     return {
@@ -146,7 +146,7 @@ def trade(fill: SimFill, rules: SymbolSettings, sizes: Sizes) -> dict[str, Any]:
 
 
 def position(view: PositionView, rules: SymbolSettings, user: int, pending: int, sizes: Sizes) -> dict[str, Any]:
-    """Write a position; leverage 0 says that it is carried by the whole account."""
+    """Write a position; leverage 0 means cross margin."""
     return {
         "user": user,
         "contract": contract(rules),
@@ -288,7 +288,7 @@ def ticker(rules: SymbolSettings, day: DayStatistics, mark: MarkPrice, best: tup
 
 
 def candle(bar: SimCandle, rules: SymbolSettings, sizes: Sizes) -> dict[str, Any]:
-    """Write a candle: its volume in contracts."""
+    """Write a candle; its volume is in contracts."""
     return {
         "t": bar.open_time_ms // 1000,
         "v": sizes.of(bar.volume, rules),
@@ -305,7 +305,7 @@ def levels(rows: Iterable[BookLevel], rules: SymbolSettings, sizes: Sizes) -> li
 
 
 def public_trade(each: PublicTrade, rules: SymbolSettings, sizes: Sizes) -> dict[str, Any]:
-    """Write a public trade; a negative size was sold into the book."""
+    """Write a public trade; a negative size was sold by the taker."""
     return {
         "id": int(each.trade_id),
         "contract": contract(rules),

@@ -1,4 +1,4 @@
-"""Gate's frames: one envelope for all, encoded once for each way that clients want their sizes."""
+"""Gate's frames: one envelope for all, encoded once for each format of sizes that clients use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from opensqt.simulator.sockets import Socket
 
 
 def envelope(channel: str, event: str, time_ms: int, result: Any, **more: Any) -> bytes:
-    """Write a message of the server."""
+    """Return a message of the server."""
     head = {"time": time_ms // 1000, "time_ms": time_ms, **more, "channel": channel, "event": event}
     return orjson.dumps({**head, "result": result})
 
@@ -20,7 +20,7 @@ def envelope(channel: str, event: str, time_ms: int, result: Any, **more: Any) -
 def send(
     listeners: Iterable[Socket], fine_channel: str, channel: str, time_ms: int, result: Callable[[Sizes], Any]
 ) -> None:
-    """Send an update to who listens; *fine_channel* is what a fault script calls it."""
+    """Send an update to its subscribers; *fine_channel* is its name in a fault script."""
     encoded: dict[bool, bytes] = {}
     for socket in listeners:
         sizes: Sizes = socket.state["sizes"]

@@ -29,7 +29,7 @@ _DEPTH_LEVELS = ("20", "50", "100")
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What one subscription of a contract asks for."""
+    """One subscription to a channel of a contract."""
 
     channel: str
     rules: SymbolSettings
@@ -39,12 +39,12 @@ class Subscription:
 
     @property
     def topic(self) -> str:
-        """Name it for the hub."""
+        """Topic of the subscription."""
         return f"{self.channel} {self.rules.symbol} {self.variant}"
 
     @property
     def fine(self) -> str:
-        """What a fault script calls its channel."""
+        """Name of its channel in a fault script."""
         return _FINE[self.channel]
 
 
@@ -66,7 +66,7 @@ class _Changes:
 
 
 class MarketStreams:
-    """Sends prices and trades at once, the rest when its interval is over."""
+    """Sends prices and trades at once, the other channels at their intervals."""
 
     def __init__(self, world: World, contracts: Contracts, public: PublicData) -> None:
         self._world = world
@@ -80,11 +80,11 @@ class MarketStreams:
         self._candles: dict[str, CandleUpdate] = {}
 
     def serves(self, channel: str) -> bool:
-        """Whether a channel is one of these."""
+        """Return whether a channel is public."""
         return channel in _FINE
 
     def streams(self, channel: str, payload: list[str]) -> list[Subscription] | str:
-        """Read what a subscription asks for, or answer what is wrong with it."""
+        """Read a subscription's payload, or return what is wrong with it."""
         names, variant, every_ms = payload, "", _EVERY_MS.get(channel, 0)
         if channel == "futures.candlesticks":
             if len(payload) != 2 or payload[0] not in INTERVALS:
@@ -101,7 +101,7 @@ class MarketStreams:
         return [Subscription(channel, self._contracts.by_name[name], variant, every_ms) for name in names]
 
     def subscribe(self, socket: Socket, stream: Subscription) -> None:
-        """Let a connection hear a stream."""
+        """Subscribe a connection to a stream."""
         if not self._subscriptions.subscribe(socket, stream.topic):
             return
         socket.channels[stream.fine] += 1
@@ -111,12 +111,12 @@ class MarketStreams:
             self._changes.setdefault(stream.topic, _Changes())
 
     def unsubscribe(self, socket: Socket, stream: Subscription) -> None:
-        """End that."""
+        """End a subscription."""
         if self._subscriptions.unsubscribe(socket, stream.topic):
             socket.channels[stream.fine] -= 1
 
     def publish(self, event: Event) -> None:
-        """Take an event of the engine."""
+        """Handle an event of the engine."""
         if isinstance(event, BookTicker):
             self._book_ticker(event)
         elif isinstance(event, PublicTrade):
@@ -129,7 +129,7 @@ class MarketStreams:
             self._candle(event)
 
     def tick(self, *, everything: bool = False) -> None:
-        """Send the streams whose interval is over, or all that have something to send."""
+        """Send the streams whose interval is over, or all with pending data."""
         now = self._world.monotonic_ms()
         for topic, stream in list(self._timed.items()):
             if not self._subscriptions.subscribers(topic):
@@ -181,7 +181,7 @@ class MarketStreams:
         if stream is None:
             return
         if bar.closed:
-            # A bar's last word is told, though nothing in it says that it is the last.
+            # A bar's final update is always sent, though no field marks it as final.
             self._candles.pop(stream.topic, None)
             self._send_candle(stream, event)
         else:

@@ -62,7 +62,7 @@ def offset(fields: Fields) -> int:
 
 
 def seconds(fields: Fields, name: str) -> int | None:
-    """Read a time in seconds and answer milliseconds, or None when it was not sent."""
+    """Read a time in seconds and return milliseconds, or None when it was not sent."""
     value = str(fields.get(name, ""))
     if not value:
         return None
@@ -84,7 +84,7 @@ def boolean(fields: Fields, name: str) -> bool:
 
 
 def json_object(body: str) -> dict[str, Any]:
-    """Read a body that is to be a JSON object."""
+    """Read a body that must be a JSON object."""
     value = _json(body)
     if not isinstance(value, dict):
         raise errors.bad_value("body")
@@ -92,7 +92,7 @@ def json_object(body: str) -> dict[str, Any]:
 
 
 def json_list(body: str, most: int) -> list[Any]:
-    """Read a body that is to be a JSON list of 1 to *most* items."""
+    """Read a body that must be a JSON list of 1 to *most* items."""
     value = _json(body)
     if not isinstance(value, list) or not 1 <= len(value) <= most:
         raise errors.bad_value("body")
@@ -100,7 +100,7 @@ def json_list(body: str, most: int) -> list[Any]:
 
 
 def page(rows: list[Any], params: Params, *, default: int = 100) -> list[Any]:
-    """Answer the part of a list that `limit` and `offset` ask for."""
+    """Return the part of a list that `limit` and `offset` select."""
     start = offset(params)
     return rows[start : start + limit(params, default=default)]
 

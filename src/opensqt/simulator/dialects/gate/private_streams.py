@@ -33,7 +33,7 @@ _OPEN_AS = {Execution.NEW: "_new"}
 
 
 class PrivateStreams:
-    """The private side: every subscription is signed for by itself."""
+    """The private streams: every subscription carries its own signature."""
 
     def __init__(self, world: World, contracts: Contracts, security: Security) -> None:
         self._subscriptions = world.subscriptions
@@ -44,11 +44,11 @@ class PrivateStreams:
         self._fills: dict[str, deque[SimFill]] = {}
 
     def serves(self, channel: str) -> bool:
-        """Whether a channel is one of these."""
+        """Return whether a channel is private."""
         return channel in _FINE
 
     def topics(self, channel: str, payload: list[str], account: str) -> list[str] | str:
-        """Read what a subscription asks for, or answer what is wrong with it."""
+        """Read a subscription's payload, or return what is wrong with it."""
         if not payload or payload[0] != str(self._security.user(account)):
             return "invalid argument: user id"
         if channel == "futures.balances":
@@ -60,7 +60,7 @@ class PrivateStreams:
         return [_topic(channel, account, name) for name in names]
 
     def subscribe(self, socket: Socket, channel: str, topic: str) -> None:
-        """Let a connection hear a topic."""
+        """Subscribe a connection to a topic."""
         if self._subscriptions.subscribe(socket, topic):
             if not socket.state["private"]:
                 socket.state["private"] = True
@@ -68,12 +68,12 @@ class PrivateStreams:
             socket.channels[_FINE[channel]] += 1
 
     def unsubscribe(self, socket: Socket, channel: str, topic: str) -> None:
-        """End that."""
+        """End a subscription."""
         if self._subscriptions.unsubscribe(socket, topic):
             socket.channels[_FINE[channel]] -= 1
 
     def publish(self, event: Event) -> None:
-        """Take an event of the engine."""
+        """Handle an event of the engine."""
         if isinstance(event, OrderChanged):
             self._order_changed(event)
         elif isinstance(event, AccountChanged):
@@ -123,7 +123,7 @@ class PrivateStreams:
             self._positions(event.account, view.symbol, event.time_ms)
 
     def _balances(self, event: AccountChanged) -> list[dict[str, Any]]:
-        """Write what moved the balance, in turn; a fill moves it by its fee and by the profit it took."""
+        """Write the changes of the balance, one after the other; a fill changes it by its fee and by its profit."""
         symbol = event.positions[0].symbol if event.positions else ""
         parts = [("fund" if event.reason is AccountReason.FUNDING else "pnl", event.balance_change)]
         fills = self._fills.pop(event.account, None) if event.reason is not AccountReason.FUNDING else None

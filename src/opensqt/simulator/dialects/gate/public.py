@@ -1,4 +1,4 @@
-"""Gate's public REST endpoints: what everybody may ask about the market."""
+"""Gate's public REST endpoints: market data."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from opensqt.simulator.settings import SymbolSettings
 _ROOT = "/api/v4/futures/usdt"
 _MOST_CANDLES = 2_000
 INTERVALS = {name: name for name in INTERVALS_MS if name != "3m"}
-"""The candles that Gate and the engine both know."""
+"""The candle intervals that both Gate and the engine have."""
 
 
 class PublicData:
-    """Answers from the engine's market side."""
+    """Public data of the engine's market."""
 
     def __init__(self, world: World, contracts: Contracts) -> None:
         self._engine = world.engine
@@ -28,7 +28,7 @@ class PublicData:
         self._contracts = contracts
 
     def routes(self) -> list[Route]:
-        """Answer the endpoints."""
+        """Return the endpoints."""
 
         def get(path: str, handler: Any, operation: str = "market_data") -> Route:
             return Route("GET", path, operation, handler, security="none")
@@ -36,7 +36,7 @@ class PublicData:
         return [
             get("/api/v4/spot/time", lambda _call: {"server_time": self._clock.server_ms()}, "time"),
             get(f"{_ROOT}/contracts", self._all_contracts),
-            # Clients of the whole venue ask for these too; there are none here.
+            # Clients of the whole venue call these too; they are empty here.
             get("/api/v4/futures/btc/contracts", lambda _call: []),
             get(f"{_ROOT}/contracts/{{contract}}", self._one_contract),
             get(f"{_ROOT}/order_book", self._order_book),

@@ -1,4 +1,4 @@
-"""Who may call: limits by endpoint, then key, timestamp and signature, with Gate's labels."""
+"""Access control: limits by endpoint, then key, timestamp and signature, with Gate's labels."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _GAP_MS = 60_000
 _FIRST_USER = 20_000_001
 _TIMESTAMP = re.compile(r"[0-9]{9,12}(\.[0-9]{1,9})?")
 _ORDER_OPERATIONS = {"place_order": 1, "batch_place": 1, "cancel_order": 2, "batch_cancel": 2, "cancel_all": 2}
-"""Operations with limits of their own, and how many times the limit of placing each grants."""
+"""Operations with limits of their own, as multiples of the limit of placing."""
 
 
 class Security:
     """Admits calls and subscriptions.
 
     The settings' limits have Binance's defaults; Gate's follow from them in proportion, so that the defaults become
-    what Gate grants: 200 requests in 10 s to each endpoint, 100 orders and 200 cancels a second.
+    Gate's own limits: 200 requests in 10 s to each endpoint, 100 orders and 200 cancels a second.
     """
 
     def __init__(self, settings: SimulatorSettings, clock: SimulatorClock, keys: Keyring) -> None:
@@ -41,11 +41,11 @@ class Security:
         self._orders = {times: FixedWindow(placing * times, 1_000) for times in (1, 2)}
 
     def user(self, account: str) -> int:
-        """Answer the user id of an account."""
+        """Return the user id of an account."""
         return self._users[account]
 
     def admit(self, call: Call) -> None:
-        """Let the call pass and name its account, or raise what Gate answers."""
+        """Admit the call and set its account, or raise Gate's error."""
         self._charge(call)
         if call.route.security == "none":
             return
@@ -66,7 +66,7 @@ class Security:
         call.key, call.account = key, self._keys[key].account
 
     def subscriber(self, message: Mapping[str, Any]) -> str | None:
-        """Answer the key that a subscription is signed with, or None when it is not signed right."""
+        """Return the key that a subscription is signed with, or None when the signature is not valid."""
         auth = message.get("auth")
         if not isinstance(auth, dict) or auth.get("method") != "api_key" or auth.get("KEY") not in self._keys:
             return None

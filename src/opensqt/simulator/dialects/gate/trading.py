@@ -1,4 +1,4 @@
-"""Gate's order endpoints: place, cancel, query, one by one and in batches, and the account's trades."""
+"""Gate's order endpoints: place, cancel, query, singly and in batches, and the account's trades."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _CLOSING = {"close_long": PositionSide.LONG, "close_short": PositionSide.SHORT}
 _MOST_PLACED = 10
 _MOST_CANCELED = 20
 _BY_TEXT_MS = 60_000
-"""So long an order that ended without a fill is found by the user's own id."""
+"""How long an order that ended without a fill is found by the user's own id."""
 _BY_ID_MS = 600_000
-"""So long it is found at all."""
+"""How long it is found at all."""
 
 
 class Trading:
-    """Orders of one account, as the signed call names it."""
+    """Orders of the account that signed the call."""
 
     def __init__(self, dialect: Dialect, contracts: Contracts, security: Security) -> None:
         self._dialect = dialect
@@ -44,7 +44,7 @@ class Trading:
         self._security = security
 
     def routes(self) -> list[Route]:
-        """Answer the endpoints."""
+        """Return the endpoints."""
         return [
             Route("POST", f"{_ROOT}/orders", "place_order", self._place),
             Route("POST", f"{_ROOT}/batch_orders", "batch_place", self._place_batch),
@@ -115,7 +115,7 @@ class Trading:
         return self._write(call, found)
 
     def _find(self, call: Call, name: str) -> SimOrder:
-        """Find an order by the venue's id or the user's own, as long as Gate remembers it by that."""
+        """Find an order by the venue's id or the user's own, as long as Gate keeps it by that id."""
         by_text = name.startswith(formats.PREFIX)
         client_order_id = name.removeprefix(formats.PREFIX) if by_text else ""
         for rules in self._engine.symbols():
@@ -197,7 +197,7 @@ class Trading:
         ]
 
     def _read(self, call: Call, fields: Fields) -> NewOrder:
-        """Read an order, and check what Gate checks before its engine sees it."""
+        """Read an order, with the checks that Gate makes before its engine."""
         rules = self._contracts.requested(fields)
         hedge = self._engine.position_mode(call.account) is PositionMode.HEDGE
         contracts = parameters.decimal(fields, "size")
@@ -227,7 +227,7 @@ class Trading:
         )
 
     def _closed_side(self, fields: Fields, *, hedge: bool) -> PositionSide:
-        """Read which position an order of size zero closes."""
+        """Read the position that an order of size zero closes."""
         if hedge:
             side = _CLOSING.get(str(fields.get("auto_size", "")))
             if side is not None and parameters.boolean(fields, "reduce_only"):
@@ -243,7 +243,7 @@ class Trading:
         return found[0].quantity
 
     def _or_error(self, call: Call, item: Any) -> dict[str, Any]:
-        """Answer one item of a batch, or its error in its place."""
+        """Return the result of one item of a batch, or its error."""
         try:
             return {"succeeded": True, **self._place_one(call, _object(item))}
         except Refused as refused:
@@ -265,7 +265,7 @@ def _object(item: Any) -> dict[str, Any]:
 
 
 def _position_side(side: Side, *, reduce_only: bool) -> PositionSide:
-    """In dual mode the sign and reduce_only say together which position is meant."""
+    """Return the position: in dual mode the sign and reduce_only together determine it."""
     opens_long = side is Side.BUY
     return PositionSide.LONG if opens_long is not reduce_only else PositionSide.SHORT
 

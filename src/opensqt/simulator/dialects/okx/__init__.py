@@ -1,4 +1,4 @@
-"""OKX USDT-margined perpetual swaps: API v5, as https://www.okx.com/docs-v5 tells it."""
+"""OKX USDT-margined perpetual swaps: API v5, as documented at https://www.okx.com/docs-v5."""
 
 from opensqt.simulator.dialects.okx.dialect import OkxDialect
 

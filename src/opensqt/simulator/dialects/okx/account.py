@@ -1,4 +1,4 @@
-"""OKX's account endpoints: balance, positions, leverage and modes, bills, fees, and what a key may do."""
+"""OKX's account endpoints: balance, positions, leverage and modes, bills, fees, and permissions of a key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _USER = "44705892343619584"
 
 
 class AccountData:
-    """The account that the signed call names. Limits are calls in two seconds."""
+    """Data of the account that signed the call. Limits are calls in two seconds."""
 
     def __init__(self, world: World, instruments: Instruments, records: Records, public: PublicData) -> None:
         self._engine = world.engine
@@ -31,7 +31,7 @@ class AccountData:
         self._deposited_ms = world.engine.now_ms()
 
     def routes(self) -> list[Route]:
-        """OkxReply the endpoints."""
+        """Return the endpoints."""
 
         def get(path: str, operation: str, handler: Any, limit: int = 10) -> Route:
             return Route("GET", f"/api/v5/{path}", operation, handler, limit)
@@ -57,7 +57,7 @@ class AccountData:
         return formats.balance(found, found.updated_ms or self._deposited_ms)
 
     def held(self, account: str, inst_id: str = "") -> list[dict[str, Any]]:
-        """Write the positions: those that are held, and with a name also what was held before."""
+        """Return the positions that are not flat; with an instrument also its flat position if it was held before."""
         symbol = self._instruments.get(inst_id).symbol if inst_id else None
         return [
             formats.position(each, self._instruments.by_symbol[each.symbol], self._engine.now_ms())
@@ -138,7 +138,7 @@ class AccountData:
             try:
                 self._engine.set_position_mode(call.account, mode)
             except Refused as refused:
-                # To ask for the mode in force is no error here.
+                # A request for the current mode is not an error here.
                 if refused.reason is not RefusalReason.NO_CHANGE:
                     raise
         return [{"posMode": _MODE_NAMES[mode]}]
@@ -229,6 +229,6 @@ class AccountData:
 
 
 def _rights(account: ApiKey) -> str:
-    """Write what a key may do."""
+    """Return the permissions of a key."""
     rights = {"read_only": True, "trade": account.may_trade, "withdraw": account.may_withdraw}
     return ",".join(name for name, given in rights.items() if given)

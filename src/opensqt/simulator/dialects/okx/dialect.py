@@ -1,4 +1,4 @@
-"""OKX v5, USDT-margined swaps, put together: REST, WebSocket addresses and messages, errors, faults."""
+"""OKX v5, USDT-margined swaps: REST, WebSocket addresses and messages, errors, faults."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from opensqt.simulator.sockets import Socket
 _PATHS = {f"/ws/v5/{name}": name for name in ("public", "private", "business")}
 _GUESS = {"public": ["price"], "private": ["orders", "account", "positions"], "business": ["kline"]}
 _IDLE_MS = 30_000
-"""A connection that carries nothing for so long is closed."""
+"""A connection without any message for this long is closed."""
 _ORDER_OPERATIONS = ("place_order", "batch_place", "cancel_order", "batch_cancel")
 
 
 class OkxDialect(Dialect):
-    """The venue's wire protocol as its documentation gives it."""
+    """The venue's wire protocol, as documented by the venue."""
 
     name = "okx"
     venue_rules = VenueRules(post_only_crossing="expire", least_notional=False)
@@ -47,7 +47,7 @@ class OkxDialect(Dialect):
         self._private = PrivateStreams(world, self._instruments, self._account, self._trading)
 
     def routes(self) -> list[Route]:
-        """Every REST endpoint that is served."""
+        """Return every REST endpoint that is served."""
         self._trading = Trading(self, self._instruments, self._records)
         return [*self._public.routes(), *self._account.routes(), *self._trading.routes()]
 
@@ -56,27 +56,27 @@ class OkxDialect(Dialect):
         self._security.admit(call)
 
     def handle(self, call: Call) -> HttpReply:
-        """Do what is asked and wrap the answer."""
+        """Handle the call and wrap its result."""
         try:
             return HttpReply(200, replies.write(call.route.handler(call)))
         except Refused as refused:
             raise self.translate(refused) from refused
 
     def translate(self, refused: Refused) -> ErrorReply:
-        """Say a refusal of the engine with OKX's code."""
+        """Translate a refusal of the engine to OKX's code."""
         return errors.of_reason(refused.reason)
 
     def fail(self, error: ErrorReply) -> HttpReply:
-        """Write `{"code": ..., "msg": ..., "data": []}`, or the row that an order request's refusal stands in."""
+        """Write `{"code": ..., "msg": ..., "data": []}`, or the row with the refusal of an order request."""
         headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
         return HttpReply(error.status, replies.write_error(error), headers)
 
     def unknown_path(self, method: str, path: str) -> ErrorReply:
-        """Say that nothing is served there."""
+        """Return the error of a path that is not served."""
         return ErrorReply(404, "404", f"{method} {path}: not found")
 
     def fault_error(self, fault: Fault) -> ErrorReply:
-        """Write the error that a fault asks for; the refusal of an order stands in a row."""
+        """Return the error of a fault; the refusal of an order is a row."""
         if fault.kind is FaultKind.REFUSE:
             message = fault.message or message_of(fault.code, errors.BY_REASON)
             if fault.on in _ORDER_OPERATIONS:
@@ -85,7 +85,7 @@ class OkxDialect(Dialect):
         return super().fault_error(fault)
 
     def usual_error(self, fault: Fault) -> ErrorReply:
-        """OkxReply what the venue usually says where a fault of this kind strikes."""
+        """Return the venue's regular error for a fault of this kind."""
         if fault.kind is FaultKind.TIMEOUT_UNKNOWN:
             return errors.outcome_unknown()
         if fault.kind is FaultKind.RATE_LIMITED:
@@ -96,22 +96,22 @@ class OkxDialect(Dialect):
         return errors.unavailable()
 
     def addresses(self, host: str) -> dict[str, dict[str, str]]:
-        """OkxReply the base URLs; the WebSocket ones by category."""
+        """Return the base URLs; the WebSocket ones by category."""
         ws = {name: f"ws://{host}{path}" for path, name in _PATHS.items()}
         return {"rest": {"base": f"http://{host}"}, "ws": {"base": f"ws://{host}/ws/v5", **ws}}
 
     def channels_of(self, path: str, params: Params) -> list[str]:
-        """Guess by path."""
+        """Guess the channels from the path."""
         return _GUESS[_PATHS[path]] if path in _PATHS else ["price"]
 
     def connect(self, socket: Socket, path: str, params: Params) -> None:
-        """Take a connection in; it hears nothing until it subscribes."""
+        """Handle a new connection; it receives nothing until it subscribes."""
         if path not in _PATHS:
             raise self.unknown_path("GET", path)
         used_ms = self.world.monotonic_ms()
         socket.state.update(path=_PATHS[path], account="", connection=secrets.token_hex(4), used_ms=used_ms)
         if _PATHS[path] == "private":
-            # What it is for is known before it has signed in.
+            # Its purpose is known before it has signed in.
             socket.channels.update(_GUESS["private"])
 
     def receive(self, socket: Socket, text: str) -> None:
@@ -142,13 +142,13 @@ class OkxDialect(Dialect):
             self._refuse(socket, error, **number)
 
     def publish(self, event: Event) -> None:
-        """Write an event down, then tell it to the channels it concerns."""
+        """Record an event, then publish it to the channels that it concerns."""
         self._records.observe(event)
         self._market.publish(event)
         self._private.publish(event)
 
     def tick(self, *, everything: bool = False) -> None:
-        """Send what is due and close what is idle."""
+        """Send everything that is due and close idle connections."""
         self._market.tick(everything=everything)
         self._private.tick()
         oldest_ms = self.world.monotonic_ms() - _IDLE_MS
@@ -156,7 +156,7 @@ class OkxDialect(Dialect):
             socket.cut()
 
     def expire_keys(self, copies: int) -> None:
-        """Do nothing: a private connection here is signed in for as long as it lives."""
+        """Do nothing: a private connection stays signed in until it is closed."""
 
     def _login(self, socket: Socket, arg: Any) -> None:
         if not isinstance(arg, dict):

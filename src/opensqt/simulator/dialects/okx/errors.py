@@ -1,4 +1,4 @@
-"""OKX's error codes: what each refusal of the engine is called there, and the errors of the protocol itself."""
+"""OKX's error codes: one for each refusal of the engine, and the errors of the protocol itself."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
 
 
 class RowRefused(ErrorReply):
-    """A refusal that stands in a row of the answer, as those of order requests do; the answer itself has code 1.
+    """A refusal in a row of the reply, as for order requests; the reply itself has code 1.
 
     Attributes:
-        row: What the row names beside code and words.
+        row: The fields of the row in addition to code and message.
     """
 
     def __init__(self, code: str, message: str, row: dict[str, Any]) -> None:
@@ -58,7 +58,7 @@ class RowRefused(ErrorReply):
 
 
 def of_reason(reason: RefusalReason) -> ErrorReply:
-    """OkxReply the error that OKX gives for a refusal of the engine."""
+    """Return OKX's error for a refusal of the engine."""
     code, message = BY_REASON.get(reason, ("51000", "Parameter error"))
     return ErrorReply(200, code, message)
 
@@ -79,27 +79,27 @@ def either(one: str, other: str) -> ErrorReply:
 
 
 def not_json() -> ErrorReply:
-    """The body is no JSON."""
+    """The body is not JSON."""
     return ErrorReply(400, "50002", "JSON syntax error")
 
 
 def unknown_instrument() -> ErrorReply:
-    """The instrument is none of ours."""
+    """The instrument does not trade here."""
     return of_reason(RefusalReason.UNKNOWN_SYMBOL)
 
 
 def cannot_cancel() -> ErrorReply:
-    """A cancel names no open order."""
+    """A cancel refers to no open order."""
     return of_reason(RefusalReason.ORDER_CLOSED)
 
 
 def too_many_requests() -> ErrorReply:
-    """The endpoint was asked too often; OKX tells no time to wait, its windows are two seconds."""
+    """The endpoint's limit is exceeded; OKX gives no time to wait, its windows are two seconds."""
     return ErrorReply(429, "50011", "Too Many Requests")
 
 
 def outcome_unknown() -> ErrorReply:
-    """The venue does not know itself whether it was done."""
+    """The venue reports that the outcome is unknown."""
     return ErrorReply(
         400,
         "50004",
@@ -109,7 +109,7 @@ def outcome_unknown() -> ErrorReply:
 
 
 def banned(retry_after_s: int) -> ErrorReply:
-    """The edge in front of the venue shut the address out."""
+    """The proxy in front of the venue bans the address."""
     return ErrorReply(403, "1006", "Access denied: your IP address has been banned", retry_after_s=retry_after_s)
 
 

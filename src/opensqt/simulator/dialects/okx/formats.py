@@ -1,4 +1,4 @@
-"""What OKX's JSON looks like: orders, fills, positions, balances, candles. Everything is text, sizes are contracts."""
+"""OKX's JSON formats: orders, fills, positions, balances, candles. Everything is text, sizes are contracts."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ _SOURCE = {
     ClosingReason.REDUCE_ONLY: "17",
     ClosingReason.LIQUIDATION: "3",
 }
-"""cancelSource: who or what canceled an order."""
+"""cancelSource: the cause of a cancel."""
 _FOK_SOURCE = "13"
 _NO_CHANGE = "0"
 
 
 def client_id(of: SimOrder | SimFill) -> str:
-    """OkxReply the client id; empty where the engine made one because none was given."""
+    """Return the client id; empty where the engine made one because none was given."""
     made = (f"auto{of.order_id}", f"autoclose{of.order_id}")
     return "" if of.client_order_id in made else of.client_order_id
 
 
 def kind(order: SimOrder) -> str:
-    """Name an order's type, which tells its time in force too."""
+    """Return an order's type, which includes its time in force."""
     return "market" if order.order_type is OrderType.MARKET else _KIND[order.time_in_force]
 
 
 def cancel_source(order: SimOrder) -> str:
-    """Say why an order was canceled; empty when it was not."""
+    """Return why an order was canceled; empty when it was not."""
     if _STATE[order.status] != "canceled":
         return ""
     if order.time_in_force is TimeInForce.FOK and order.closing_reason is ClosingReason.NOT_FILLED_AT_ONCE:
@@ -63,14 +63,14 @@ def cancel_source(order: SimOrder) -> str:
 
 
 def order(order: SimOrder, swap: Instrument, leverage: int, last: SimFill | None, fees: Decimal) -> dict[str, Any]:
-    """Write an order with what its last fill was.
+    """Write an order with its last fill.
 
     Args:
         order: The order.
         swap: Its instrument.
-        leverage: In force.
+        leverage: The current leverage.
         last: Its newest fill, if any.
-        fees: Paid for it so far.
+        fees: The fees of the order so far.
     """
     return {
         "instType": "SWAP",
@@ -134,7 +134,7 @@ def _last_fill(last: SimFill | None, swap: Instrument) -> dict[str, Any]:
 
 
 def execution(fill: SimFill, swap: Instrument) -> dict[str, Any]:
-    """Write what the orders channel adds to an order when one of its fills is told."""
+    """Write the fields that the orders channel adds to an order when it reports one of its fills."""
     return {
         "execType": "M" if fill.is_maker else "T",
         "fillFee": plain(-fill.fee),
@@ -153,7 +153,7 @@ NO_EXECUTION = {
     "fillNotionalUsd": "",
     "fillMarkPx": "",
 }
-"""What the orders channel adds when no fill is told."""
+"""The fields that the orders channel adds when it reports no fill."""
 
 
 def fill(fill: SimFill, swap: Instrument, bill_id: int) -> dict[str, Any]:
@@ -283,7 +283,7 @@ def candle(candle: SimCandle, swap: Instrument) -> list[str]:
 
 
 def levels(levels: Iterable[BookLevel], swap: Instrument) -> list[list[str]]:
-    """Write levels of a book; how many orders stand there is not known and told as one."""
+    """Write levels of a book; the number of orders per level is not known and written as one."""
     return [
         [swap.price(price), swap.contracts(quantity), _NO_CHANGE, "1" if quantity else "0"]
         for price, quantity in levels
@@ -336,7 +336,7 @@ def ticker(day: DayStatistics, best: BookTicker, swap: Instrument, now_ms: int) 
 
 
 def funding(mark: MarkPrice, swap: Instrument, interval_ms: int) -> dict[str, Any]:
-    """Write the coming funding."""
+    """Write the next funding."""
     rate = plain(mark.funding_rate)
     return {
         "instType": "SWAP",

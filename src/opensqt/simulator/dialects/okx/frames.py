@@ -1,4 +1,4 @@
-"""Frames of OKX's streams: `{"arg": ..., "data": [...]}`, each encoded once for all who listen."""
+"""Frames of OKX's streams: `{"arg": ..., "data": [...]}`, each encoded once for all subscribers."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from opensqt.simulator.sockets import Socket
 
 
 class Sender:
-    """Sends to who listens, and notes when each connection last carried something."""
+    """Sends frames to subscribers, and records when each connection was last active."""
 
     def __init__(self, world: World) -> None:
         self._subscriptions = world.subscriptions
         self._monotonic_ms = world.monotonic_ms
 
     def subscribe(self, socket: Socket, topic: str, channel: Subscription) -> bool:
-        """Let a connection hear a topic; say whether that is new."""
+        """Subscribe a connection to a topic; return whether the subscription is new."""
         if not self._subscriptions.subscribe(socket, topic):
             return False
         socket.channels.update(channel.fine.split("+"))
         return True
 
     def unsubscribe(self, socket: Socket, topic: str, channel: Subscription) -> None:
-        """End that."""
+        """End a subscription."""
         if self._subscriptions.unsubscribe(socket, topic):
             socket.channels.subtract(channel.fine.split("+"))
 
     def has_subscribers(self, topic: str) -> bool:
-        """Whether anybody listens."""
+        """Return whether a topic has subscribers."""
         return bool(self._subscriptions.subscribers(topic))
 
     def send(self, topic: str, channel: Subscription, rows: Sequence[Any], **more: Any) -> None:
-        """Send rows to all who hear a topic."""
+        """Send rows to all subscribers of a topic."""
         listeners = list(self._subscriptions.subscribers(topic))
         if not listeners:
             return
@@ -51,7 +51,7 @@ class Sender:
         socket.send(encode(channel, rows, **more), channel.fine)
 
     def mark_active(self, socket: Socket) -> None:
-        """Note that a connection is in use."""
+        """Record that a connection is in use."""
         socket.state["used_ms"] = self._monotonic_ms()
 
 

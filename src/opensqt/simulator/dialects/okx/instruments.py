@@ -14,7 +14,7 @@ from opensqt.simulator.settings import SymbolSettings
 
 _SIZES = {"BTC": Decimal("0.01"), "ETH": Decimal("0.1")}
 _STEPS_PER_CONTRACT = 10
-"""Of a coin whose contract is not listed above: how many of its quantity steps make a contract."""
+"""For a coin whose contract is not listed above: quantity steps per contract."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,12 @@ class Instrument:
 
     @property
     def rules(self) -> SymbolSettings:
-        """Its filters as they are now."""
+        """Its current filters."""
         return self.engine.symbol(self.symbol)
 
     @property
     def inst_id(self) -> str:
-        """The venue's name of it."""
+        """The venue's name of the instrument."""
         return f"{self.family}-SWAP"
 
     @property
@@ -51,11 +51,11 @@ class Instrument:
         return contracts * self.size
 
     def price(self, value: Decimal | None) -> str:
-        """Write a price with as many decimals as its step has; none as an empty text."""
+        """Write a price with as many decimals as its step; an empty text for None."""
         return "" if value is None else plain(value.quantize(self.rules.price_step))
 
     def row(self) -> dict[str, Any]:
-        """Write it as the instruments endpoint does."""
+        """Write it in the format of the instruments endpoint."""
         rules = self.rules
         most = self.contracts(rules.max_quantity)
         return {
@@ -98,14 +98,14 @@ class Instruments:
         self._by_id = {swap.inst_id: swap for swap in swaps}
 
     def find(self, inst_id: str) -> Instrument | None:
-        """OkxReply a swap by the venue's name, or None."""
+        """Return a swap by the venue's name, or None."""
         return self._by_id.get(inst_id)
 
     def get(self, inst_id: str) -> Instrument:
-        """OkxReply a swap by the venue's name.
+        """Return a swap by the venue's name.
 
         Raises:
-            ErrorReply: There is none.
+            ErrorReply: The name is unknown.
         """
         if not inst_id:
             raise errors.missing("instId")
@@ -115,17 +115,17 @@ class Instruments:
         return found
 
     def family(self, family: str) -> list[Instrument]:
-        """OkxReply the swaps of an underlying; all when none is named."""
+        """Return the swaps of an underlying; all when none is named."""
         return [swap for swap in self.by_symbol.values() if family in ("", swap.family)]
 
     def some(self, inst_ids: str) -> list[Instrument]:
-        """OkxReply the swaps of a list of names with commas; all when it is empty."""
+        """Return the swaps of a comma-separated list of names; all when it is empty."""
         if not inst_ids:
             return list(self.by_symbol.values())
         return [self.get(inst_id) for inst_id in inst_ids.split(",")]
 
     def check_type(self, kind: str) -> bool:
-        """Whether an instType has any of our swaps in it.
+        """Return whether an instType contains the swaps that trade here.
 
         Raises:
             ErrorReply: There is no such type.
@@ -136,13 +136,13 @@ class Instruments:
 
 
 def plain(value: Decimal) -> str:
-    """Write a number as OKX does: no exponent, no zeros at the end."""
+    """Write a number in OKX's format: no exponent, no trailing zeros."""
     text = decimals.exact(value)
     return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
 
 def divided(value: Decimal) -> str:
-    """Write what was divided with eight decimals at most."""
+    """Write a quotient with at most eight decimals."""
     return plain(Decimal(decimals.rounded(value)))
 
 

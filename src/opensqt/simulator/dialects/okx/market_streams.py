@@ -41,7 +41,7 @@ class _Changes:
 
 
 class MarketStreams:
-    """Who hears what of the market."""
+    """Subscriptions to market channels, and their frames."""
 
     def __init__(self, world: World, instruments: Instruments, public: PublicData) -> None:
         self._engine = world.engine
@@ -55,7 +55,7 @@ class MarketStreams:
         self._candles: dict[str, SimCandle] = {}
 
     def subscribe(self, socket: Socket, channel: Subscription) -> None:
-        """Let a connection hear a channel, and send it how things stand."""
+        """Subscribe a connection to a channel, and send it the current state."""
         if not self._sender.subscribe(socket, channel.topic, channel):
             return
         self._channels.setdefault(channel.topic, channel)
@@ -66,11 +66,11 @@ class MarketStreams:
             self._sender.send_to(socket, channel, [self._row(channel)])
 
     def unsubscribe(self, socket: Socket, channel: Subscription) -> None:
-        """End that."""
+        """End a subscription."""
         self._sender.unsubscribe(socket, channel.topic, channel)
 
     def publish(self, event: Event) -> None:
-        """Take an event of the engine."""
+        """Handle an event of the engine."""
         if isinstance(event, DepthUpdate):
             for topic, changes in self._changes.items():
                 if self._channels[topic].symbol == event.symbol:
@@ -88,7 +88,7 @@ class MarketStreams:
             self._candle(event.candle)
 
     def tick(self, *, everything: bool = False) -> None:
-        """Send the channels whose interval is over, or all that have something to send."""
+        """Send the channels whose interval is over, or all with pending data."""
         now = self._monotonic_ms()
         for topic, channel in list(self._channels.items()):
             if not self._sender.has_subscribers(topic):
@@ -120,12 +120,12 @@ class MarketStreams:
             if not bar.closed:
                 self._candles[channel.topic] = bar
                 continue
-            # The closing bar is always told, whatever the interval of the channel.
+            # The closing bar is always sent, whatever the interval of the channel.
             self._candles.pop(channel.topic, None)
             self._sender.send(channel.topic, channel, [formats.candle(bar, self._swap(channel))])
 
     def _row(self, channel: Subscription) -> Any:
-        """How things stand in a channel."""
+        """Return the current state of a channel."""
         swap, symbol = self._swap(channel), channel.symbol
         if channel.interval:
             return formats.candle(self._engine.candles(symbol, channel.interval, limit=1)[-1], swap)
@@ -171,7 +171,7 @@ class MarketStreams:
         self._sender.send(channel.topic, channel, [row], action="update")
 
     def _checksum(self, channel: Subscription) -> int:
-        """CRC32, signed, over price and size of the first levels, bids and asks in turn."""
+        """Return the signed CRC32 over price and size of the first levels, bids and asks in turn."""
         swap, book = self._swap(channel), self._engine.book(channel.symbol, _CHECKED_DEPTH)
         sides = (formats.levels(book.bids, swap), formats.levels(book.asks, swap))
         parts = [":".join(level[:2]) for pair in zip_longest(*sides) for level in pair if level is not None]

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def body(call: Call) -> Row:
-    """Read the body of a request about one thing."""
+    """Read the body of a request for one order or setting."""
     read = _json(call.body)
     if not isinstance(read, dict):
         raise errors.not_json()
@@ -40,7 +40,7 @@ def rows(call: Call) -> list[Row]:
 
 
 def count(call: Call) -> int:
-    """Count what a request asks for: the items of a batch, else one."""
+    """Return the number of items of a request: those of a batch, else one."""
     try:
         read = orjson.loads(call.body) if call.body else None
     except orjson.JSONDecodeError:
@@ -49,7 +49,7 @@ def count(call: Call) -> int:
 
 
 def text(row: Row, name: str) -> str:
-    """Read a text that may be left out; numbers and booleans are taken for theirs."""
+    """Read an optional text; numbers and booleans are accepted as text."""
     value = row.get(name)
     if value is None:
         return ""
@@ -65,7 +65,7 @@ def required(row: Row, name: str) -> str:
 
 
 def choice(row: Row, name: str, allowed: Mapping[str, T]) -> T:
-    """Read one of a few words."""
+    """Read one of a few texts."""
     value = required(row, name)
     if value not in allowed:
         raise errors.bad(name)
@@ -89,7 +89,7 @@ def boolean(row: Row, name: str) -> bool:
 
 
 def integer(row: Row, name: str) -> int | None:
-    """Read a whole number that may be left out."""
+    """Read an optional whole number."""
     value = text(row, name)
     if not value:
         return None
@@ -99,13 +99,13 @@ def integer(row: Row, name: str) -> int | None:
 
 
 def limit(row: Row, most: int, default: int = 100) -> int:
-    """Read how many rows are wanted; more than the most is the most."""
+    """Read the number of rows to return; a value above the maximum counts as the maximum."""
     wanted = integer(row, "limit")
     return min(default if wanted is None else max(wanted, 1), most)
 
 
 def page(found: Sequence[T], keys: Sequence[int], row: Row, most: int = 100) -> list[T]:
-    """Cut a page out of rows that are newest first: older than `after`, newer than `before`, `limit` of them."""
+    """Return a page of rows that are newest first: older than `after`, newer than `before`, `limit` of them."""
     after, before = integer(row, "after"), integer(row, "before")
     cut = [
         item

@@ -15,7 +15,7 @@ from opensqt.simulator.engine.events import AccountChanged, AccountReason, Event
 from opensqt.simulator.sockets import Socket
 
 _EVERY_MS = 5_000
-"""How often balance and positions are told though nothing happened."""
+"""Interval at which balance and positions are sent even without a change."""
 _EVENT_TYPES = {
     AccountReason.ORDER: "filled",
     AccountReason.FUNDING: "funding_fee",
@@ -24,7 +24,7 @@ _EVENT_TYPES = {
 
 
 class PrivateStreams:
-    """Who hears what of which account; a connection is of the account that it signed in with."""
+    """Subscriptions to private channels; a connection belongs to the account that it signed in with."""
 
     def __init__(self, world: World, instruments: Instruments, account: AccountData, trading: Trading) -> None:
         self._engine = world.engine
@@ -37,7 +37,7 @@ class PrivateStreams:
         self._due_ms = 0
 
     def subscribe(self, socket: Socket, channel: Subscription) -> None:
-        """Let a connection hear a channel of its account, and send it how things stand; orders are not told then."""
+        """Subscribe a connection to a channel of its account, and send it the current state, except for orders."""
         account = socket.state["account"]
         topic = f"{account}|{channel.topic}"
         if not self._sender.subscribe(socket, topic, channel):
@@ -48,11 +48,11 @@ class PrivateStreams:
             self._sender.send_to(socket, channel, rows, eventType="snapshot", curPage=1, lastPage=True)
 
     def unsubscribe(self, socket: Socket, channel: Subscription) -> None:
-        """End that."""
+        """End a subscription."""
         self._sender.unsubscribe(socket, f"{socket.state['account']}|{channel.topic}", channel)
 
     def publish(self, event: Event) -> None:
-        """Take an event of the engine."""
+        """Handle an event of the engine."""
         if isinstance(event, OrderChanged):
             for topic, channel in self._of(event.account, "orders"):
                 if channel.symbol in ("", event.order.symbol):
@@ -61,7 +61,7 @@ class PrivateStreams:
             self._publish_account(event)
 
     def tick(self) -> None:
-        """Tell balance and positions at intervals."""
+        """Send balance and positions at intervals."""
         for topic in [topic for topic in self._channels if not self._sender.has_subscribers(topic)]:
             del self._channels[topic]
         now = self._monotonic_ms()
@@ -115,7 +115,7 @@ class PrivateStreams:
         swap = self._instruments.by_symbol[order.symbol]
         row = self._trading.write(order)
         if fill is None:
-            # What an earlier fill was is not told again with a later change.
+            # An earlier fill is not reported again with a later change.
             row |= {"fillPx": "", "fillSz": "0", "fillTime": "", "tradeId": "", **formats.NO_EXECUTION}
         else:
             row |= formats.execution(fill, swap)

@@ -1,4 +1,4 @@
-"""OKX's public REST endpoints: what everybody may ask about the market."""
+"""OKX's public REST endpoints: market data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BARS = {text: name for name, text in (_SHORT | _DAILY).items()}
 
 
 class PublicData:
-    """Answers from the engine's market side. Limits are calls in two seconds."""
+    """Public data of the engine's market. Limits are calls in two seconds."""
 
     def __init__(self, world: World, instruments: Instruments) -> None:
         self._engine = world.engine
@@ -27,7 +27,7 @@ class PublicData:
         self._instruments = instruments
 
     def routes(self) -> list[Route]:
-        """OkxReply the endpoints."""
+        """Return the endpoints."""
 
         def get(path: str, handler: Any, limit: int = 20, operation: str = "market_data") -> Route:
             return Route("GET", f"/api/v5/{path}", operation, handler, limit, security="none")
@@ -52,7 +52,7 @@ class PublicData:
         ]
 
     def list_instruments(self, call: Call) -> Any:
-        """OkxReply the instruments of a type; of all types but SWAP there are none."""
+        """Return the instruments of a type; types other than SWAP have none."""
         kind = parameters.required(call.params, "instType")
         if not self._instruments.check_type(kind):
             return []
@@ -135,7 +135,7 @@ class PublicData:
         return [self.ticker(swap) for swap in self._instruments.family(call.params.get("instFamily", ""))]
 
     def ticker(self, swap: Instrument) -> dict[str, Any]:
-        """OkxReply one ticker."""
+        """Return one ticker."""
         symbol = swap.symbol
         return formats.ticker(self._engine.day(symbol), self._engine.best(symbol), swap, self._engine.now_ms())
 
@@ -162,7 +162,7 @@ class PublicData:
         return [formats.candle(bar, swap) for bar in self._bars(call, swap.symbol, interval)]
 
     def _bars(self, call: Call, symbol: str, interval: str) -> list[SimCandle]:
-        """The newest bars older than `after` and newer than `before`, newest first."""
+        """Return the newest bars older than `after` and newer than `before`, newest first."""
         after, before = parameters.integer(call.params, "after"), parameters.integer(call.params, "before")
         wanted = parameters.limit(call.params, _MOST_CANDLES)
         end_ms = None if after is None else after - 1

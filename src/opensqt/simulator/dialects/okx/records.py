@@ -1,4 +1,4 @@
-"""What the venue writes down as it happens: each order's fills so far, and the account's bills."""
+"""Records of the venue: each order's fills so far, and the account's bills."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Bill:
     """One change of an account's balance."""
 
     bill_id: int
-    """Rising over the whole venue."""
+    """Increasing over the whole venue."""
     cause: SimFill | FundingPaid
     change: Decimal
     balance: Decimal
-    """After it."""
+    """Balance after the change."""
 
 
 class Records:
@@ -37,7 +37,7 @@ class Records:
         self._next_id = _FIRST_BILL_ID
 
     def observe(self, event: Event) -> None:
-        """Take an event of the engine."""
+        """Handle an event of the engine."""
         if isinstance(event, OrderChanged) and event.fill is not None:
             fill = event.fill
             self._last[fill.order_id] = fill
@@ -47,15 +47,15 @@ class Records:
             self._write(event.account, event, event.amount)
 
     def last_fill(self, order: SimOrder) -> SimFill | None:
-        """OkxReply the newest fill of an order."""
+        """Return the newest fill of an order."""
         return self._last.get(order.order_id)
 
     def fees(self, order: SimOrder) -> Decimal:
-        """OkxReply what was paid for an order so far."""
+        """Return the fees of an order so far."""
         return self._fees.get(order.order_id, ZERO)
 
     def bills(self, account: str) -> list[Bill]:
-        """OkxReply an account's bills, newest first."""
+        """Return an account's bills, newest first."""
         return self._bills[account][::-1]
 
     def _write(self, account: str, cause: SimFill | FundingPaid, change: Decimal) -> None:

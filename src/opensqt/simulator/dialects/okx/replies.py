@@ -1,4 +1,4 @@
-"""How OKX wraps what it answers: `{"code": "0", "msg": "", "data": [...]}`, and codes 1 and 2 where rows failed."""
+"""OKX's reply format: `{"code": "0", "msg": "", "data": [...]}`, with code 1 or 2 where rows failed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class OkxReply:
-    """An answer whose code is not simply 0."""
+    """A reply whose code is not simply 0."""
 
     rows: Sequence[Row]
     code: str
@@ -24,7 +24,7 @@ class OkxReply:
 
 
 def of_batch(rows: Sequence[Row]) -> OkxReply:
-    """OkxReply rows that each have their own sCode."""
+    """Return the reply with rows that each have their own sCode."""
     failed = sum(row["sCode"] != "0" for row in rows)
     if not failed:
         return OkxReply(rows, "0", "")
@@ -34,17 +34,17 @@ def of_batch(rows: Sequence[Row]) -> OkxReply:
 
 
 def acknowledged(order_id: str, client_order_id: str, now_ms: int, **more: str) -> Row:
-    """Write the row that acknowledges an order request."""
+    """Return the row that acknowledges an order request."""
     return {"ordId": order_id, "clOrdId": client_order_id, **more, "ts": str(now_ms), "sCode": "0", "sMsg": ""}
 
 
 def refused(error: RowRefused) -> Row:
-    """Write the row of a refused order request."""
+    """Return the row of a refused order request."""
     return {**error.row, "sCode": error.code, "sMsg": error.message}
 
 
 def write(content: Any) -> bytes:
-    """Encode what a handler answered: rows, or an OkxReply."""
+    """Encode the result of a handler: rows, or an OkxReply."""
     if isinstance(content, OkxReply):
         return orjson.dumps({"code": content.code, "msg": content.message, "data": list(content.rows)})
     return orjson.dumps({"code": "0", "msg": "", "data": content})

@@ -1,4 +1,4 @@
-"""Who may call: rate limits of each endpoint, then key, timestamp, signature and passphrase, with OKX's errors."""
+"""Access control: rate limits of each endpoint, then key, timestamp, signature and passphrase, with OKX's errors."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _LOGIN_PATH = "/users/self/verify"
 class Security:
     """Admits calls and logins.
 
-    A route's `weight` is how many calls its endpoint takes in two seconds, or how many orders where it takes them in
-    batches: of one address where it is public, of one account where it is signed.
+    A route's `weight` is the number of calls that its endpoint accepts in two seconds, or of orders where it takes
+    batches: per address where it is public, per account where it is signed.
     """
 
     def __init__(self, settings: SimulatorSettings, clock: SimulatorClock, keys: Keyring) -> None:
@@ -38,7 +38,7 @@ class Security:
         self._windows: dict[str, FixedWindow] = {}
 
     def admit(self, call: Call) -> None:
-        """Let the call pass and name its account, or raise what OKX answers."""
+        """Admit the call and set its account, or raise OKX's error."""
         if call.route.security == "signed":
             self._check_signed(call)
         if call.headers.get("x-simulated-trading", "0") not in ("0", "1"):
@@ -49,10 +49,10 @@ class Security:
             raise errors.too_many_requests()
 
     def login(self, key: str, passphrase: str, timestamp: str, sign: str) -> str:
-        """OkxReply the account that a WebSocket client signs in to.
+        """Return the account that a WebSocket client signs in to.
 
         Raises:
-            ErrorReply: With the code of the `error` event that answers it.
+            ErrorReply: With the code of the `error` event that is sent.
         """
         account = self._keys.get(key)
         if account is None:
@@ -88,12 +88,12 @@ class Security:
 
     def _check_time(self, timestamp: str) -> None:
         try:
-            told = datetime.fromisoformat(timestamp)
+            signed_at = datetime.fromisoformat(timestamp)
         except ValueError:
             raise ErrorReply(401, "50112", "Invalid OK-ACCESS-TIMESTAMP") from None
-        if told.tzinfo is None:
-            told = told.replace(tzinfo=UTC)
-        if abs(self._clock.server_ms() - told.timestamp() * 1000) > _TIMESTAMP_TOLERANCE_MS:
+        if signed_at.tzinfo is None:
+            signed_at = signed_at.replace(tzinfo=UTC)
+        if abs(self._clock.server_ms() - signed_at.timestamp() * 1000) > _TIMESTAMP_TOLERANCE_MS:
             raise ErrorReply(401, "50102", "Timestamp request expired")
 
 

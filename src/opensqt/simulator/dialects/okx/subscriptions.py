@@ -1,4 +1,4 @@
-"""OKX's channels: what a subscription's argument asks for, and at which address it is served."""
+"""OKX's channels: the argument of a subscription, and the address at which it is served."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MARKET = {
     "mark-price": ("mark_price", 200),
     "funding-rate": ("mark_price", 30_000),
 }
-"""By name: what a fault script calls it, and how many milliseconds lie between two frames at least."""
+"""By name: the channel in a fault script, and the minimum milliseconds between two frames."""
 _PRIVATE = {
     "orders": "orders",
     "account": "account",
@@ -37,26 +37,26 @@ class Subscription:
     """One subscription."""
 
     name: str
-    """As OKX calls it."""
+    """Name of the channel."""
     fine: str
-    """As a fault script calls it."""
+    """Name in a fault script."""
     arg: dict[str, str]
-    """As subscribed; each frame repeats it."""
+    """Argument of the subscription; each frame repeats it."""
     symbol: str = ""
     """Canonical; empty for all."""
     interval: str = ""
-    """Of a candle."""
+    """Interval of a candle."""
     every_ms: int = 0
     private: bool = False
 
     @property
     def topic(self) -> str:
-        """The same for all who asked for the same."""
+        """Topic; the same for all subscriptions with the same argument."""
         return orjson.dumps(self.arg, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def parse(arg: Any, path: str, instruments: Instruments) -> Subscription:
-    """Read the argument of a subscription made at a path.
+    """Parse the argument of a subscription made at a path.
 
     Raises:
         ErrorReply: There is no such channel there, or no such instrument.

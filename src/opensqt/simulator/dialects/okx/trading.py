@@ -1,4 +1,4 @@
-"""OKX's order endpoints: place, cancel, query, one by one and in batches."""
+"""OKX's order endpoints: place, cancel, query, singly and in batches."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _KINDS = {
 
 
 class Trading:
-    """Orders of one account, as the signed call names it. Limits are calls in two seconds."""
+    """Orders of the account that signed the call. Limits are calls in two seconds."""
 
     def __init__(self, dialect: Dialect, instruments: Instruments, records: Records) -> None:
         self._dialect = dialect
@@ -50,7 +50,7 @@ class Trading:
         self._records = records
 
     def routes(self) -> list[Route]:
-        """OkxReply the endpoints."""
+        """Return the endpoints."""
         trade = "/api/v5/trade"
         return [
             Route("POST", f"{trade}/order", "place_order", self._place, 60),
@@ -167,7 +167,7 @@ class Trading:
         return {swap.symbol for swap in self._instruments.family(parameters.text(params, "instFamily"))}
 
     def _read(self, call: Call, row: Row) -> NewOrder:
-        """Read an order, and check what OKX checks before its engine sees it."""
+        """Read an order, with the checks that OKX makes before its engine."""
         swap = self._instruments.get(parameters.text(row, "instId"))
         mode = parameters.required(row, "tdMode")
         if mode == "isolated":
@@ -186,7 +186,7 @@ class Trading:
             order_type=kind.order_type,
             price=parameters.decimal(row, "px") if kind.order_type is OrderType.LIMIT else None,
             time_in_force=kind.time_in_force,
-            # In long/short mode the flag is ignored: the position side tells what closes.
+            # In long/short mode the flag is ignored: the position side decides whether it closes.
             reduce_only=parameters.boolean(row, "reduceOnly") and not hedge,
             position_side=_position_side(row),
             client_order_id=client_order_id,
@@ -194,7 +194,7 @@ class Trading:
 
 
 def _each(rows: list[Row], act: Callable[[Row], dict[str, Any]]) -> OkxReply:
-    """OkxReply each item of a batch, or its error in its place."""
+    """Return the result of each item of a batch, or its error."""
     done = []
     for row in rows:
         try:
