@@ -1,4 +1,4 @@
-"""The events that a frame of a venue carries, in the words of the model."""
+"""The events that a frame of a venue carries, in terms of the model."""
 
 from __future__ import annotations
 

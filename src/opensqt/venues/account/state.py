@@ -20,12 +20,12 @@ from opensqt.venues.venue import Venue
 
 _log = get_logger("venue")
 _OVERLAP_MS = 300_000
-"""How far trade queries reach back behind the last one; repeated fills count once."""
+"""Overlap of a trade query with the previous one; repeated fills count once."""
 _ALL_TRADES_EVERY_S = 60.0
 _EARLY_FILLS_KEPT = 1_000
 """Number of orders whose early fills are kept. A query finds those that were dropped."""
 _QUERY_STALENESS_NS = 2_000_000_000
-"""How old the response to a query may be at most."""
+"""Maximum age of the data in a response, as venues' queries may be stale."""
 PositionKey = tuple[str, PositionSide]
 
 

@@ -65,7 +65,7 @@ class AccountStream:
         self._verified_s = time.monotonic()
         """Time of the last event or reconciliation."""
         self._unverified_reason = ""
-        """Why the previous connection was replaced, if an update was overdue, until this one proves better."""
+        """Reason for which the previous connection was replaced; cleared once this one is verified."""
         self._subscription = Subscription(_CHECK, self._watch, on_lost=self._on_disconnected)
         health.add_probe(_CHECK, self._stale_reason)
 

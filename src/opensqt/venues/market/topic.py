@@ -61,7 +61,7 @@ class MarketTopic(Generic[T]):
         self._last_query_s = clock_s()
         self._replaced_s = clock_s()
         self._stalled_reason = ""
-        """How the stream was found to be stalled; empty again once it publishes an update."""
+        """Reason why the stream counts as stalled; cleared once it publishes an update."""
         self._idle_since_s: float | None = None
         self.subscription = Subscription(
             name, watch, on_lost=self._on_lost, catch_up=self.catch_up, on_socket=self._on_socket

@@ -28,7 +28,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class ReportedUsage:
-    """What a response reports of one limit."""
+    """Amount and usage of one limit, as a response reports them."""
 
     name: str
     limit: Limit | None = None

@@ -129,6 +129,6 @@ def _message(reply: VenueReply) -> str:
     if not reply.sent:
         return "the venue can't be reached: no connection"
     if reply.http_status is None:
-        return f"the venue did not answer ({reply.error.__name__})"
+        return f"the venue did not respond ({reply.error.__name__})"
     text = redact(reply.message) or "no reason given"
     return f"{text} (HTTP {reply.http_status}{f', code {reply.code}' if reply.code else ''})"

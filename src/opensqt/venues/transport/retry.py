@@ -18,7 +18,7 @@ from opensqt.venues.ratelimit.window import Lane
 _log = get_logger("venue")
 _BACKOFF_S = 0.5, 15.0
 _TIMEOUT_S = 180.0
-_MAX_UNANSWERED = 3
+_MAX_LOST_RESPONSES = 3
 """Lost responses in all after which the venue counts as unreachable."""
 
 
@@ -45,16 +45,16 @@ async def retry_start_step(
     deadline_s = clock_s() + timeout_s
     # Without jitter: three short delays would give up a venue that is only restarting.
     backoff = Backoff(*_BACKOFF_S, jitter=None)
-    unanswered = 0
+    lost_responses = 0
     while True:
         try:
             # Every cancel waits for the start, so its requests may use the capacity that is reserved for cancels.
             with in_lane(Lane.CANCEL):
                 return await step()
         except (BackOff, Unreachable) as error:
-            unanswered += isinstance(error, Unreachable)
+            lost_responses += isinstance(error, Unreachable)
             delay_s = backoff.next_s(at_least_s=error.retry_after_s)
-            if unanswered == _MAX_UNANSWERED or clock_s() + delay_s > deadline_s:
+            if lost_responses == _MAX_LOST_RESPONSES or clock_s() + delay_s > deadline_s:
                 raise
             event = "the venue requests a delay" if isinstance(error, BackOff) else "the venue did not respond"
             _log.warning(f"retrying the start: {event}", delay_s=round(delay_s, 1), reason=redact(str(error)))
