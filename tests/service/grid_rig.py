@@ -23,7 +23,7 @@ from opensqt.config.market_maker import (
 )
 from opensqt.market_maker.app import assemble
 from opensqt.market_maker.engine import Phase
-from opensqt.market_maker.orders.events import CountedFill
+from opensqt.market_maker.orders.events import GridFill
 from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.service import MarketMaker
 from opensqt.market_maker.store.store import Store
@@ -110,7 +110,7 @@ async def running(
         store = await Store.open(settings.app.database_url)
         stack.push_async_callback(store.close)
         made = await assemble(settings, store, stack)
-        assert made.safe, made.verdicts
+        assert made.safe, made.rule_results
         maker = MarketMaker(
             made.engine, made.exchange, store, info=made.info, rules=made.rules, cancel_on_exit=cancel_on_exit
         )
@@ -194,7 +194,7 @@ def plain(value: object) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _row(counted: CountedFill) -> tuple[str, ...]:
+def _row(counted: GridFill) -> tuple[str, ...]:
     fill = counted.fill
     values = (fill.trade_id, fill.client_order_id, fill.side.value, fill.price, fill.quantity, fill.fee)
     return tuple(plain(value) for value in values)

@@ -14,9 +14,9 @@ from pathlib import Path
 from rich.console import Console
 
 from opensqt.config.market_maker import MarketMakerSettings, load_settings
-from opensqt.market_maker.app import Assembly, assemble
+from opensqt.market_maker.app import Setup, assemble
 from opensqt.market_maker.http import Endpoints
-from opensqt.market_maker.lease import covered
+from opensqt.market_maker.lease import trading_lease
 from opensqt.market_maker.report import show
 from opensqt.market_maker.service import MarketMaker
 from opensqt.market_maker.store.store import Store
@@ -44,7 +44,7 @@ exit codes: 0 stopped, 1 unexpected failure or orders whose cancel was not confi
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the market maker until SIGTERM or SIGINT and answer the exit code."""
+    """Run the market maker until SIGTERM or SIGINT and return the exit code."""
     arguments = _parser().parse_args(argv)
     try:
         settings = load_settings(arguments.config, environ=os.environ, flags={"telemetry.metrics_port": arguments.port})
@@ -85,10 +85,17 @@ async def _check(settings: MarketMakerSettings, stop: asyncio.Event) -> int:
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.app.database_url)
         stack.push_async_callback(store.close)
-        assembly = await unless_stopped(stop, assemble(settings, store, stack))
+        setup = await unless_stopped(stop, assemble(settings, store, stack))
         console = Console(width=None if sys.stdout.isatty() else 140)
-        show(console, assembly.facts, assembly.demands, assembly.rules, assembly.verdicts, assembly.rungs)
-        return program.EXIT_OK if assembly.safe else program.EXIT_USAGE
+        show(
+            console,
+            setup.inputs,
+            setup.requirements,
+            setup.rules,
+            setup.rule_results,
+            setup.ladder_levels,
+        )
+        return program.EXIT_OK if setup.safe else program.EXIT_USAGE
 
 
 async def _trade(settings: MarketMakerSettings, stop: asyncio.Event) -> int:
@@ -102,32 +109,32 @@ async def _trade(settings: MarketMakerSettings, stop: asyncio.Event) -> int:
         server = HttpServer(endpoints.application(), address)
         stack.push_async_callback(server.close)
         await server.start()
-        assembly = await unless_stopped(stop, assemble(settings, store, stack))
-        if not assembly.safe:
-            broken = "; ".join(f"{rule.name}: {rule.told}" for rule in assembly.verdicts if not rule.holds)
+        setup = await unless_stopped(stop, assemble(settings, store, stack))
+        if not setup.safe:
+            broken = "; ".join(f"{rule.name}: {rule.detail}" for rule in setup.rule_results if not rule.passed)
             print(f"error: safety check: {broken}; see market-maker --check", file=sys.stderr)  # noqa: T201 - the user's terminal
             return program.EXIT_USAGE
-        endpoints.maker = _maker(settings, store, assembly)
-        async with covered(assembly.exchange, settings.system.lease_seconds) as cover:
+        endpoints.maker = _maker(settings, store, setup)
+        async with trading_lease(setup.exchange, settings.system.lease_seconds) as lease_exit:
             left = await endpoints.maker.run(stop, partial(_announce, server.address))
-            cover.still_needed = bool(left) and settings.system.cancel_on_exit
-    return _tell_unfinished(left) if left else program.EXIT_OK
+            lease_exit.keep_until_expiry = bool(left) and settings.system.cancel_on_exit
+    return _report_open_orders(left) if left else program.EXIT_OK
 
 
-def _maker(settings: MarketMakerSettings, store: Store, assembly: Assembly) -> MarketMaker:
+def _maker(settings: MarketMakerSettings, store: Store, setup: Setup) -> MarketMaker:
     return MarketMaker(
-        assembly.engine,
-        assembly.exchange,
+        setup.engine,
+        setup.exchange,
         store,
-        info=assembly.info,
-        rules=assembly.rules,
+        info=setup.info,
+        rules=setup.rules,
         cancel_on_exit=settings.system.cancel_on_exit,
     )
 
 
-def _tell_unfinished(orders: list[str]) -> int:
-    told = f"stopped, but the exchange did not confirm the end of {len(orders)} orders: {', '.join(orders)}"
-    print(f"error: {told}; the next start asks again", file=sys.stderr)  # noqa: T201 - the user's terminal
+def _report_open_orders(orders: list[str]) -> int:
+    text = f"stopped, but the exchange did not confirm the end of {len(orders)} orders: {', '.join(orders)}"
+    print(f"error: {text}; the next start queries them again", file=sys.stderr)  # noqa: T201 - the user's terminal
     return program.EXIT_FAILURE
 
 

@@ -1,4 +1,4 @@
-"""Puts the market maker together: the exchange by the settings, the state from the store, the safety check."""
+"""Builds the market maker: the exchange by the settings, the state from the store, the safety check."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from opensqt.client.exchange import RemoteExchange
 from opensqt.config.market_maker import MarketMakerSettings, TradingSettings
 from opensqt.config.venue import VenueSettings
-from opensqt.market_maker.engine import Engine, EngineSettings
+from opensqt.market_maker.engine import EngineSettings, GridEngine
 from opensqt.market_maker.orders import reconcile
 from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.orders.state import Stored
-from opensqt.market_maker.risk.safety import Demands, Facts, Rule, Rung, check, ladder
+from opensqt.market_maker.risk.safety import AccountInputs, GridRequirements, LadderLevel, Rule, check, ladder
 from opensqt.market_maker.service import started
 from opensqt.market_maker.store.store import Store
 from opensqt.market_maker.strategy.grid.settings import GridSettings
@@ -27,29 +27,29 @@ from opensqt.model.venue import ExchangeInfo, SymbolRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assembly:
-    """Everything that a run needs."""
+class Setup:
+    """The parts of a run."""
 
     exchange: Exchange
     info: ExchangeInfo
     rules: SymbolRules
-    engine: Engine
-    facts: Facts
-    demands: Demands
-    verdicts: list[Rule]
-    rungs: list[Rung]
+    engine: GridEngine
+    inputs: AccountInputs
+    requirements: GridRequirements
+    rule_results: list[Rule]
+    ladder_levels: list[LadderLevel]
 
     @property
     def safe(self) -> bool:
-        """Whether every rule of the safety check holds."""
-        return all(rule.holds for rule in self.verdicts)
+        """Whether every rule of the safety check passed."""
+        return all(rule.passed for rule in self.rule_results)
 
 
 def make_exchange(settings: MarketMakerSettings) -> Exchange:
-    """Make the exchange that `app.current_exchange` names; it is not started yet.
+    """Return the exchange that `app.current_exchange` names, not started yet.
 
     Raises:
-        ConfigError: Development mode on a venue that can't be had.
+        ConfigError: Development mode on an unknown venue.
     """
     name = settings.app.current_exchange
     if name == "remote":
@@ -78,14 +78,14 @@ async def assemble(
     store: Store,
     stack: AsyncExitStack,
     make: Callable[[MarketMakerSettings], Exchange] = make_exchange,
-) -> Assembly:
+) -> Setup:
     """Connect, load the grid and check it.
 
     Args:
         settings: The whole file.
         store: Open.
         stack: Closes the exchange at its end.
-        make: Makes the exchange, not started yet.
+        make: Returns the exchange, not started yet.
 
     Raises:
         ConfigError: The settings don't fit the venue, or the stored grid.
@@ -97,23 +97,23 @@ async def assemble(
     rules = _fitting_rules(info, trading)
     stored = await store.load(trading.symbol)
     stored = _same_grid(stored, trading)
-    demands = Demands(
+    requirements = GridRequirements(
         interval=trading.price_interval,
         order_quantity=trading.order_quantity,
         min_order_value=trading.min_order_value,
         levels=trading.position_safety_check,
     )
-    facts = await _facts(exchange, info, rules, settings, stored)
-    engine = Engine(_engine_settings(trading, settings, info), rules, stored, now=time.monotonic())
-    return Assembly(
+    inputs = await _account_inputs(exchange, info, rules, settings, stored)
+    engine = GridEngine(_engine_settings(trading, settings, info), rules, stored, now=time.monotonic())
+    return Setup(
         exchange=exchange,
         info=info,
         rules=rules,
         engine=engine,
-        facts=facts,
-        demands=demands,
-        verdicts=check(facts, demands, rules),
-        rungs=ladder(facts, demands, rules),
+        inputs=inputs,
+        requirements=requirements,
+        rule_results=check(inputs, requirements, rules),
+        ladder_levels=ladder(inputs, requirements, rules),
     )
 
 
@@ -127,16 +127,19 @@ def _fitting_rules(info: ExchangeInfo, trading: TradingSettings) -> SymbolRules:
         raise ConfigError(
             f"app.current_exchange: {info.name} has no post-only orders, and the grid trades with no others"
         )
-    longest = OrderIds(trading.strategy_id, trading.symbol)
+    ids = OrderIds(trading.strategy_id, trading.symbol)
     try:
-        longest.make(-100_000, Side.SELL, now_ms())
+        ids.make(-100_000, Side.SELL, now_ms())
     except ValueError as error:
-        raise ConfigError(f"trading.symbol: {trading.symbol} is too long for our order ids: {error}") from None
+        raise ConfigError(f"trading.symbol: {trading.symbol} is too long for the client order ids: {error}") from None
     return rules
 
 
 def _same_grid(stored: Stored, trading: TradingSettings) -> Stored:
-    """A level's price follows from anchor and interval, so the interval may change only while nothing is held."""
+    """Return the stored grid with the interval of the settings.
+
+    A level's price follows from anchor and interval, so the interval may change only while nothing is held.
+    """
     header = stored.header
     if header is None or header.interval == trading.price_interval:
         return stored
@@ -150,15 +153,15 @@ def _same_grid(stored: Stored, trading: TradingSettings) -> Stored:
     return replace(stored, header=replace(header, interval=trading.price_interval))
 
 
-async def _facts(
+async def _account_inputs(
     exchange: Exchange, info: ExchangeInfo, rules: SymbolRules, settings: MarketMakerSettings, stored: Stored
-) -> Facts:
+) -> AccountInputs:
     symbol = settings.trading.symbol
     account = await exchange.get_account()
-    position = reconcile.held(await exchange.get_positions(symbol), symbol)
+    position = reconcile.grid_position(await exchange.get_positions(symbol), symbol)
     price = await exchange.get_latest_price(symbol)
     fee = rules.maker_fee
-    return Facts(
+    return AccountInputs(
         price=price.mid,
         available=account.available_balance,
         leverage=position.leverage if position is not None else None,
@@ -177,7 +180,7 @@ def _engine_settings(trading: TradingSettings, settings: MarketMakerSettings, in
             min_order_value=trading.min_order_value,
             buy_window=trading.buy_window_size,
             sell_window=trading.sell_window_size,
-            max_live=trading.order_cleanup_threshold,
+            max_open_orders=trading.order_cleanup_threshold,
             cleanup_batch=trading.cleanup_batch_size,
         ),
         position_side=PositionSide.LONG if info.position_mode is PositionMode.HEDGE else PositionSide.BOTH,

@@ -1,4 +1,4 @@
-"""The only part that speaks to the exchange about orders: carries commands out, brings the answers back as events."""
+"""Carries the engine's commands out at the exchange, and posts their results as events."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from opensqt.market_maker.orders.events import (
-    Ask,
     Cancel,
-    CancelAnswered,
+    CancelResult,
     Command,
     Event,
-    OrderTold,
+    OrderQueried,
     Place,
-    Placed,
+    PlaceResult,
+    QueryOrder,
     Reconcile,
     Reconciled,
     ReconcileFailed,
@@ -25,19 +25,19 @@ from opensqt.model.exchange import Exchange
 from opensqt.model.order import Order, OrderRef, OrderRequest
 
 AT_ONCE = 8
-"""Calls in flight; more wait their turn, so that a burst does not crowd out the cancels of the next moment."""
+"""Calls in flight; more are queued, so that a burst does not delay the cancels that follow."""
 
 
 class Executor:
     """Runs each command as a task of its owner's group; nothing is ever sent twice from here.
 
     Args:
-        exchange: Where to.
-        symbol: What the grid trades.
+        exchange: The exchange.
+        symbol: The symbol of the grid.
         max_batch: Items per call.
-        group: Owns the tasks, so that one that fails ends the process.
-        post: Takes the answers.
-        timed: Told the milliseconds of each placing call.
+        group: Owns the tasks, so that the failure of one ends the process.
+        post: Called with each result.
+        observe_latency: Called with the milliseconds of each call that places orders.
     """
 
     def __init__(
@@ -48,20 +48,20 @@ class Executor:
         max_batch: int,
         group: asyncio.TaskGroup,
         post: Callable[[Event], None],
-        timed: Callable[[float], None],
+        observe_latency: Callable[[float], None],
     ) -> None:
         self._exchange = exchange
         self._symbol = symbol
         self._max_batch = max(1, max_batch)
         self._group = group
         self._post = post
-        self._timed = timed
-        self._turn = asyncio.Semaphore(AT_ONCE)
+        self._observe_latency = observe_latency
+        self._call_slots = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def carry_out(self, commands: Iterable[Command]) -> None:
         """Start the commands; cancels first."""
-        for command in sorted(commands, key=lambda one: not isinstance(one, Cancel)):
+        for command in sorted(commands, key=lambda command: not isinstance(command, Cancel)):
             match command:
                 case Cancel(refs):
                     for first in range(0, len(refs), self._max_batch):
@@ -69,13 +69,13 @@ class Executor:
                 case Place(requests):
                     for first in range(0, len(requests), self._max_batch):
                         self._start(self._place(requests[first : first + self._max_batch]))
-                case Ask(ref):
-                    self._start(self._ask(ref))
+                case QueryOrder(ref):
+                    self._start(self._query(ref))
                 case Reconcile(since_ms):
                     self._start(self._reconcile(since_ms))
 
-    def give_up(self) -> None:
-        """Stop waiting for answers; what was sent stays sent, and the next start asks what became of it."""
+    def stop_waiting(self) -> None:
+        """Stop waiting for results. What was sent stays sent, and the next start queries its outcome."""
         for task in self._tasks:
             task.cancel()
 
@@ -86,7 +86,7 @@ class Executor:
 
     async def _place(self, requests: Sequence[OrderRequest]) -> None:
         outcomes: Sequence[Order | ExchangeError]
-        async with self._turn:
+        async with self._call_slots:
             started = time.perf_counter()
             try:
                 if len(requests) == 1:
@@ -95,13 +95,13 @@ class Executor:
                     outcomes = await self._exchange.batch_place_orders(requests)
             except ExchangeError as error:
                 outcomes = [error] * len(requests)
-            self._timed((time.perf_counter() - started) * 1000)
+            self._observe_latency((time.perf_counter() - started) * 1000)
         for request, outcome in zip(requests, _checked(outcomes), strict=True):
-            self._post(Placed(request.client_order_id, outcome))
+            self._post(PlaceResult(request.client_order_id, outcome))
 
     async def _cancel(self, refs: Sequence[OrderRef]) -> None:
         outcomes: Sequence[Order | ExchangeError]
-        async with self._turn:
+        async with self._call_slots:
             try:
                 if len(refs) == 1:
                     outcomes = [await self._exchange.cancel_order(refs[0])]
@@ -110,9 +110,9 @@ class Executor:
             except ExchangeError as error:
                 outcomes = [error] * len(refs)
         for ref, outcome in zip(refs, _checked(outcomes), strict=True):
-            self._post(CancelAnswered(ref.client_order_id, outcome))
+            self._post(CancelResult(ref.client_order_id, outcome))
 
-    async def _ask(self, ref: OrderRef) -> None:
+    async def _query(self, ref: OrderRef) -> None:
         outcome: Order | ExchangeError
         try:
             outcome = await self._exchange.get_order(ref)
@@ -120,10 +120,10 @@ class Executor:
             raise
         except ExchangeError as error:
             outcome = error
-        self._post(OrderTold(ref, outcome))
+        self._post(OrderQueried(ref, outcome))
 
     async def _reconcile(self, since_ms: int) -> None:
-        """Ask for the position first and for the fills last, so that no fill in the position is missing in the list."""
+        """Query the position first and the fills last, so that no fill in the position is missing in the list."""
         try:
             positions = await self._exchange.get_positions(self._symbol)
             open_orders = await self._exchange.get_open_orders(self._symbol)

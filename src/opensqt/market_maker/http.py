@@ -12,7 +12,7 @@ CONNECTING = "starting: connecting to the exchange"
 
 
 class Endpoints:
-    """What is served over HTTP. Before there is a market maker, they report that it is not there yet."""
+    """The endpoints of one market maker; before it is there they report that it is connecting."""
 
     def __init__(self) -> None:
         self.maker: MarketMaker | None = None

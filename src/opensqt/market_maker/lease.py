@@ -1,4 +1,4 @@
-"""Covers the orders of a market maker that dies: a lease at the connector while it trades."""
+"""The lease of a market maker: when its process dies, the connector cancels its orders."""
 
 from __future__ import annotations
 
@@ -14,49 +14,49 @@ from opensqt.telemetry.logging import get_logger
 _log = get_logger("market_maker")
 
 
-class _StillNeeded(Exception):
-    """Ends the block of a lease that must not be given up."""
+class _LetLeaseExpire(Exception):
+    """Ends the block of a lease that must run out at the connector."""
 
 
 @dataclass(slots=True)
-class Cover:
-    """What the end of the block does with the lease."""
+class LeaseExit:
+    """How the lease ends with the block."""
 
-    still_needed: bool = False
-    """Let it run out, so that the connector cancels what we could not."""
+    keep_until_expiry: bool = False
+    """Whether it runs out instead of being released, so that the connector cancels the orders that are left."""
 
 
 @asynccontextmanager
-async def covered(exchange: Exchange, lease_s: int) -> AsyncIterator[Cover]:
-    """Hold a lease while the block runs, and give it up when it ends in good order and needs it no more.
+async def trading_lease(exchange: Exchange, lease_s: int) -> AsyncIterator[LeaseExit]:
+    """Hold a lease while the block runs, and release it when the block ends without an error.
 
     Args:
-        exchange: Only a connector can cancel on behalf of who is gone; on any other nothing is covered.
-        lease_s: How long the connector waits for a sign of life; 0 holds no lease.
+        exchange: Only a connector holds leases; on any other exchange nothing is protected.
+        lease_s: Seconds without a heartbeat after which the connector cancels the orders; 0 holds no lease.
     """
-    cover = Cover()
+    lease_exit = LeaseExit()
     if not lease_s or not isinstance(exchange, RemoteExchange):
-        yield cover
+        yield lease_exit
         return
-    ended_well = False
+    ended = False
     try:
-        async with exchange.lease(lease_s, on_lapse=_tell):
-            yield cover
-            ended_well = True
-            if cover.still_needed:
-                raise _StillNeeded
-    except _StillNeeded:
+        async with exchange.lease(lease_s, on_lapse=_log_lapse):
+            yield lease_exit
+            ended = True
+            if lease_exit.keep_until_expiry:
+                raise _LetLeaseExpire
+    except _LetLeaseExpire:
         _log.warning("orders are left; the connector cancels them", within_s=lease_s)
     except ExchangeError as error:
-        if not ended_well:
+        if not ended:
             raise
         _log.warning(
-            "the lease could not be given up; the connector cancels the orders that are left",
+            "the lease could not be released; the connector cancels the orders that are left",
             within_s=lease_s,
             reason=error.reason,
         )
 
 
-def _tell(lapse: LeaseExpired) -> None:
-    # The orders stream tells each cancel, and the grid then places what it wants.
-    _log.error("the connector had not heard of us for too long and canceled our orders", reason=lapse.message)
+def _log_lapse(lapse: LeaseExpired) -> None:
+    # The orders stream reports each cancel, and the grid then places its orders again.
+    _log.error("the connector received no heartbeat for too long and canceled the orders", reason=lapse.message)

@@ -1,4 +1,4 @@
-"""The market maker's Prometheus metrics, read from the engine when they are asked for."""
+"""The market maker's Prometheus metrics, read from the engine when they are requested."""
 
 from __future__ import annotations
 
@@ -9,63 +9,63 @@ from prometheus_client import CollectorRegistry, Histogram, Metric, generate_lat
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from opensqt.market_maker.engine import Engine
+from opensqt.market_maker.engine import GridEngine
 from opensqt.market_maker.orders.slots import SlotState
 from opensqt.market_maker.status import fees_in, unrealized
 
 _MILLISECONDS = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 
 
-class Metrics(Collector):
-    """All of them, in a registry of their own.
+class MarketMakerMetrics(Collector):
+    """The metrics of one market maker, in a registry of their own.
 
     Args:
         engine: The grid.
-        quote_asset: The asset that profit is told in.
+        quote_asset: The asset of the profit.
     """
 
-    def __init__(self, engine: Engine, quote_asset: str) -> None:
+    def __init__(self, engine: GridEngine, quote_asset: str) -> None:
         self._engine = engine
         self._quote_asset = quote_asset
         self._registry = CollectorRegistry()
         self._registry.register(self)
         self.exchange_ms = Histogram(
             "market_maker_latency_exchange_ms",
-            "Milliseconds from sending orders to their answer",
+            "Milliseconds from sending orders to their result",
             buckets=_MILLISECONDS,
             registry=self._registry,
         )
         self.tick_to_trade_ms = Histogram(
             "market_maker_latency_tick_to_trade_ms",
-            "Milliseconds from a price's receipt to the orders that it led to being handed over",
+            "Milliseconds from receiving a price to handing over the orders that it led to",
             buckets=_MILLISECONDS,
             registry=self._registry,
         )
 
     def text(self) -> bytes:
-        """Answer the text format."""
+        """Return the metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        """Tell the engine's figures; called by the registry."""
+        """Return the metrics of the engine; called by the registry."""
         engine, state = self._engine, self._engine.state
         totals, labels = state.totals, [self._engine.settings.symbol]
         net = totals.realized_pnl - fees_in(totals, self._quote_asset)
         active = sum(1 for order in state.live_orders() if order.status.is_open)
-        stopped = bool(engine.halted) or engine.desk.margin_backoff.until > time.monotonic()
+        stopped = bool(engine.halt_reason) or engine.orders.margin_backoff.until > time.monotonic()
         gauges = (
             ("market_maker_pnl_realized_total", "Realized profit after fees, quote", net),
             ("market_maker_pnl_unrealized", "Open profit, quote", unrealized(engine)),
             ("market_maker_orders_active", "Orders that the venue works", active),
             ("market_maker_position_size", "Position, base coins, signed", state.position),
-            ("market_maker_risk_triggered", "1 while a safety rule keeps us from buying", int(stopped)),
+            ("market_maker_risk_triggered", "1 while a safety rule prevents buys", int(stopped)),
         )
         for name, text, value in gauges:
             gauge = GaugeMetricFamily(name, text, labels=["symbol"])
             gauge.add_metric(labels, float(value))
             yield gauge
         counters = (
-            ("market_maker_orders_placed", "Orders that the venue took", totals.orders_placed),
+            ("market_maker_orders_placed", "Orders that the venue accepted", totals.orders_placed),
             ("market_maker_orders_filled", "Fills counted", totals.fills),
             ("market_maker_volume", "Traded, quote", totals.volume),
         )

@@ -1,4 +1,4 @@
-"""The running market maker: one task owns the grid and reads one queue; the streams and the answers feed it."""
+"""The running market maker: one task owns the grid and reads one queue of stream updates and results."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from opensqt.market_maker.engine import Engine, Phase
+from opensqt.market_maker.engine import GridEngine, Phase
 from opensqt.market_maker.executor import Executor
 from opensqt.market_maker.health import problems
-from opensqt.market_maker.metrics import Metrics
-from opensqt.market_maker.orders.events import Event, OrdersSeen, Place, PriceSeen, StopAsked
+from opensqt.market_maker.metrics import MarketMakerMetrics
+from opensqt.market_maker.orders.events import Event, OrderBatch, Place, PriceUpdate, StopRequested
 from opensqt.market_maker.status import status
 from opensqt.market_maker.store.store import Store
 from opensqt.model.clock import now_ms, now_ns
@@ -25,14 +25,14 @@ from opensqt.telemetry.logging import get_logger, redact
 _log = get_logger("market_maker")
 
 TICK_S = 0.25
-"""Waits and due questions are looked at this often when nothing happens."""
+"""Seconds between two checks of back-offs and due queries when nothing happens."""
 STOP_WITHIN_S = 8.0
 STATUS_EVERY_S = 2.0
 RESUBSCRIBE_S = 1.0
 
 
 class MarketMaker:
-    """Ties engine, exchange and store together.
+    """Connects engine, exchange and store.
 
     Args:
         engine: The grid, with what the store holds.
@@ -45,7 +45,7 @@ class MarketMaker:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: GridEngine,
         exchange: Exchange,
         store: Store,
         *,
@@ -54,7 +54,7 @@ class MarketMaker:
         cancel_on_exit: bool,
     ) -> None:
         self.engine = engine
-        self.metrics = Metrics(engine, rules.quote_asset)
+        self.metrics = MarketMakerMetrics(engine, rules.quote_asset)
         self._exchange = exchange
         self._store = store
         self._info = info
@@ -67,11 +67,11 @@ class MarketMaker:
         self._venue_problems: list[str] = []
 
     def problems(self) -> list[str]:
-        """Say why the grid is not healthy; empty when it is."""
-        return [redact(one) for one in (*problems(self.engine, time.monotonic()), *self._venue_problems)]
+        """Return the reasons why the grid is not healthy; empty when it is."""
+        return [redact(problem) for problem in (*problems(self.engine, time.monotonic()), *self._venue_problems)]
 
     def status(self) -> dict[str, Any]:
-        """Describe the grid as JSON."""
+        """Return the grid as JSON."""
         return status(
             self.engine,
             exchange=self._info.name,
@@ -82,25 +82,25 @@ class MarketMaker:
         )
 
     async def run(self, stop: asyncio.Event, on_ready: Callable[[], None]) -> list[str]:
-        """Trade until *stop*, then wind down.
+        """Trade until *stop*, then shut down.
 
         Args:
-            stop: Ends it in good order.
+            stop: Set when it has to end.
             on_ready: Called once, when the venue's state was compared and the grid trades.
 
         Returns:
-            The orders of which the venue's last word is still awaited, none when all ended in good order.
+            The client ids of orders whose end the venue has not confirmed; none after a clean stop.
 
         Raises:
             ConnectorUnavailable: The exchange is lost for good.
-            SQLAlchemyError: The database failed; orders are left as they are, and the next start finds them.
+            SQLAlchemyError: The database failed; orders are left as they are, and the next start resolves them.
         """
         try:
             async with asyncio.TaskGroup() as group:
                 readers = [
                     group.create_task(self._read_prices()),
                     group.create_task(self._read_orders()),
-                    group.create_task(self._watch_venue()),
+                    group.create_task(self._poll_venue_status()),
                 ]
                 await self._loop(stop, on_ready, group)
                 for reader in readers:
@@ -118,7 +118,7 @@ class MarketMaker:
             max_batch=self._info.capabilities.max_batch,
             group=group,
             post=self._post,
-            timed=self.metrics.exchange_ms.observe,
+            observe_latency=self.metrics.exchange_ms.observe,
         )
         stopper = group.create_task(self._post_when(stop))
         deadline: float | None = None
@@ -126,9 +126,9 @@ class MarketMaker:
         while self.engine.phase is not Phase.STOPPED:
             now = time.monotonic()
             if deadline is not None and now > deadline:
-                executor.give_up()
+                executor.stop_waiting()
                 break
-            await self._turn(executor, now)
+            await self._step(executor, now)
             if self.engine.phase is Phase.STOPPING and deadline is None:
                 deadline = now + STOP_WITHIN_S
                 _log.info("stopping", cancel_orders=self._cancel_on_exit)
@@ -138,14 +138,14 @@ class MarketMaker:
             await self._pause()
         stopper.cancel()
 
-    async def _turn(self, executor: Executor, now: float) -> None:
-        """Take in what has come, decide, store, act: in this order."""
+    async def _step(self, executor: Executor, now: float) -> None:
+        """Handle the events, decide, store, act: in this order."""
         price, self._price = self._price, None
         events, self._events = self._events, []
         for event in events:
             self.engine.handle(event, now)
         if price is not None:
-            self.engine.handle(PriceSeen(price), now)
+            self.engine.handle(PriceUpdate(price), now)
         commands = self.engine.decide(now)
         changes = self.engine.state.take_changes()
         if changes:
@@ -172,7 +172,7 @@ class MarketMaker:
 
     async def _post_when(self, stop: asyncio.Event) -> None:
         await stop.wait()
-        self._post(StopAsked(self._cancel_on_exit))
+        self._post(StopRequested(self._cancel_on_exit))
 
     async def _read_prices(self) -> None:
         async for batch in self._resubscribing(lambda: self._exchange.subscribe_price(self._symbol)):
@@ -182,10 +182,10 @@ class MarketMaker:
 
     async def _read_orders(self) -> None:
         async for batch in self._resubscribing(lambda: self._exchange.subscribe_orders(self._symbol)):
-            self._post(OrdersSeen(batch.updates, gap=batch.gap or batch.snapshot))
+            self._post(OrderBatch(batch.updates, gap=batch.gap or batch.snapshot))
 
     async def _resubscribing(self, subscribe: Callable[[], Any]) -> AsyncIterator[Any]:
-        """Read a stream for ever: one that fails for now is subscribed again, and starts with a snapshot."""
+        """Read a stream without end: after a failure it is subscribed again, and starts with a snapshot."""
         while True:
             stream = subscribe()
             try:
@@ -199,12 +199,12 @@ class MarketMaker:
                 await stream.aclose()
             await asyncio.sleep(RESUBSCRIBE_S)
 
-    async def _watch_venue(self) -> None:
-        """Ask how the exchange is; it may be well and the connector lost, or the other way round."""
+    async def _poll_venue_status(self) -> None:
+        """Poll the status of the exchange and of the way to it."""
         while True:
             try:
-                told = await self._exchange.get_status()
-                self._venue_problems = [f"{check.name}: {check.reason}" for check in told.checks if not check.ok]
+                venue = await self._exchange.get_status()
+                self._venue_problems = [f"{check.name}: {check.reason}" for check in venue.checks if not check.ok]
             except ConnectorUnavailable:
                 raise
             except ExchangeError as error:
@@ -223,10 +223,10 @@ async def started(exchange: Exchange) -> AsyncIterator[Exchange]:
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first failure of a group; a cancellation only if there is nothing else."""
+    """Return the first failure of a group; a cancellation only when there is no other failure."""
     found: BaseException = failures
     while isinstance(found, BaseExceptionGroup):
         found = next(
-            (one for one in found.exceptions if not isinstance(one, asyncio.CancelledError)), found.exceptions[0]
+            (error for error in found.exceptions if not isinstance(error, asyncio.CancelledError)), found.exceptions[0]
         )
     return found

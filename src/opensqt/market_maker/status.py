@@ -1,25 +1,25 @@
-"""What /status tells: the grid as JSON, every number of money or coins a string."""
+"""The content of /status: the grid as JSON, amounts of money and coins as strings."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any
 
-from opensqt.market_maker.engine import Engine
+from opensqt.market_maker.engine import GridEngine
 from opensqt.market_maker.orders.slots import LiveOrder, Slot
 from opensqt.market_maker.orders.state import Totals
 
 
 def status(
-    engine: Engine, *, exchange: str, quote_asset: str, problems: list[str], now: float, now_ms: int
+    engine: GridEngine, *, exchange: str, quote_asset: str, problems: list[str], now: float, now_ms: int
 ) -> dict[str, Any]:
-    """Describe the grid.
+    """Return the grid as JSON.
 
     Args:
         engine: The grid.
         exchange: Name of the venue.
         quote_asset: The asset that fees are summed in.
-        problems: Why it is not healthy.
+        problems: The reasons why it is not healthy.
         now: Monotonic seconds.
         now_ms: UTC epoch milliseconds.
     """
@@ -58,28 +58,28 @@ def status(
         "unrealized_pnl": _text(unrealized(engine)),
         "grid_unrealized_pnl": _text(grid_unrealized(engine)),
         "last_reconcile_ms": now_ms - int((now - reconciled) * 1000) if reconciled is not None else None,
-        "halted": engine.halted,
+        "halted": engine.halt_reason,
         "problems": problems,
     }
 
 
 def fees_in(totals: Totals, asset: str) -> Decimal:
-    """The fees that were paid in *asset*; those in others can't be added up without a price."""
+    """Return the fees paid in *asset*; fees in other assets can't be added without a price."""
     return totals.fees.get(asset, Decimal(0))
 
 
-def unrealized(engine: Engine) -> Decimal:
-    """The account's open profit at the middle of the touch, quote, before fees.
+def unrealized(engine: GridEngine) -> Decimal:
+    """Return the account's open profit at the middle of bid and ask, quote, before fees.
 
     The venue counts a sale against the average price of the whole position, a level against its own cost. Both agree
-    on the sum of realized and open profit, so the account's open part is what is left of it.
+    on the sum of realized and open profit, so the account's open part is the rest of that sum.
     """
     totals = engine.state.totals
     return totals.profit + grid_unrealized(engine) - totals.realized_pnl if engine.price else Decimal(0)
 
 
-def grid_unrealized(engine: Engine) -> Decimal:
-    """The open profit of the levels, each against its own cost, quote, before fees."""
+def grid_unrealized(engine: GridEngine) -> Decimal:
+    """Return the open profit of the levels, each against its own cost, quote, before fees."""
     return engine.price.mid * engine.state.position - engine.state.cost if engine.price else Decimal(0)
 
 

@@ -10,15 +10,15 @@ import pytest
 from opensqt.market_maker.engine import Phase
 from opensqt.market_maker.health import problems
 from opensqt.market_maker.orders.events import (
-    Ask,
-    OrdersSeen,
-    OrderTold,
+    OrderBatch,
+    OrderQueried,
     Place,
-    Placed,
-    PriceSeen,
+    PlaceResult,
+    PriceUpdate,
+    QueryOrder,
     Reconcile,
     ReconcileFailed,
-    StopAsked,
+    StopRequested,
 )
 from opensqt.market_maker.orders.slots import SlotState
 from opensqt.model.errors import (
@@ -32,518 +32,518 @@ from opensqt.model.errors import (
     Unreachable,
 )
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderStatus, PositionSide, Side
-from tests.unit.market_maker.venue import SYMBOL, Desk, MiniVenue, price
+from tests.unit.market_maker.venue import SYMBOL, Bench, MiniVenue, price
 
 
 def test_the_anchor_is_the_first_price_and_stays() -> None:
-    desk = Desk()
-    desk.tell(PriceSeen(price("1003.26")))
-    desk.move(1040)
-    assert desk.engine.state.grid is not None
-    assert desk.engine.state.grid.anchor == Decimal("1003.3")
+    bench = Bench()
+    bench.tell(PriceUpdate(price("1003.26")))
+    bench.move(1040)
+    assert bench.engine.state.grid is not None
+    assert bench.engine.state.grid.anchor == Decimal("1003.3")
 
 
 def test_buys_fill_the_window_below_the_price() -> None:
-    assert Desk().start(1004).buys == {0: 1000, -1: 990, -2: 980, -3: 970, -4: 960}
+    assert Bench().start(1004).buys == {0: 1000, -1: 990, -2: 980, -3: 970, -4: 960}
 
 
 def test_nothing_is_placed_before_the_venue_was_compared() -> None:
-    desk = Desk()
-    desk.tell(PriceSeen(price(1000)))
-    assert [type(command) for command in desk.commands] == [Reconcile]
+    bench = Bench()
+    bench.tell(PriceUpdate(price(1000)))
+    assert [type(command) for command in bench.commands] == [Reconcile]
 
 
 def test_a_filled_buy_is_offered_one_interval_higher() -> None:
-    desk = Desk().start(1004)
-    desk.fill(0)
-    assert desk.sells == {0: 1010}
-    assert 0 not in desk.buys
+    bench = Bench().start(1004)
+    bench.fill(0)
+    assert bench.sells == {0: 1010}
+    assert 0 not in bench.buys
 
 
 def test_a_filled_sell_frees_its_level_for_a_buy() -> None:
-    desk = Desk().start(1004)
-    desk.fill(0)
-    desk.fill(0)
-    assert 0 in desk.buys
-    assert desk.engine.state.totals.profit == Decimal("0.30")
+    bench = Bench().start(1004)
+    bench.fill(0)
+    bench.fill(0)
+    assert 0 in bench.buys
+    assert bench.engine.state.totals.profit == Decimal("0.30")
 
 
 def test_sells_are_post_only_and_reduce_only() -> None:
-    desk = Desk().start(1004)
-    desk.venue.fill(next(o.client_order_id for o in desk.venue.open_orders if o.price == 1000))
-    desk.deliver()
-    [sell] = [one for command in desk.commands if isinstance(command, Place) for one in command.requests]
+    bench = Bench().start(1004)
+    bench.venue.fill(next(o.client_order_id for o in bench.venue.open_orders if o.price == 1000))
+    bench.deliver()
+    [sell] = [one for command in bench.commands if isinstance(command, Place) for one in command.requests]
     assert (sell.side, sell.reduce_only, sell.time_in_force.value) == (Side.SELL, True, "POST_ONLY")
 
 
 def test_a_buy_that_leaves_the_window_is_cancelled() -> None:
-    desk = Desk().start(1004)
-    desk.move(1034)
-    assert desk.buys == {3: 1030, 2: 1020, 1: 1010, 0: 1000, -1: 990}
+    bench = Bench().start(1004)
+    bench.move(1034)
+    assert bench.buys == {3: 1030, 2: 1020, 1: 1010, 0: 1000, -1: 990}
 
 
 def test_a_price_that_trembles_between_two_levels_moves_no_order() -> None:
-    desk = Desk().start(1004)
-    before = len(desk.venue.orders)
+    bench = Bench().start(1004)
+    before = len(bench.venue.orders)
     for at in ("1005.5", "1004.5", "1006", "1004.2") * 5:
-        desk.move(at)
-    assert len(desk.venue.orders) == before
+        bench.move(at)
+    assert len(bench.venue.orders) == before
 
 
 def test_a_filled_level_is_kept_whatever_its_distance() -> None:
-    desk = Desk().start(1004)
-    desk.fill(0)
-    desk.move(700)
-    assert desk.engine.state.slot(0).quantity > 0
-    desk.move(1004)
-    assert desk.sells == {0: 1010}
+    bench = Bench().start(1004)
+    bench.fill(0)
+    bench.move(700)
+    assert bench.engine.state.slot(0).quantity > 0
+    bench.move(1004)
+    assert bench.sells == {0: 1010}
 
 
 def test_a_level_beyond_the_sell_window_is_not_offered() -> None:
-    desk = Desk(sell_window=2).start(1004)
-    desk.venue.fill(next(o.client_order_id for o in desk.venue.open_orders if o.price == 1000))
-    desk.engine.handle(PriceSeen(price(960)), desk.now)
-    desk.settle()
-    assert desk.sells == {}
+    bench = Bench(sell_window=2).start(1004)
+    bench.venue.fill(next(o.client_order_id for o in bench.venue.open_orders if o.price == 1000))
+    bench.engine.handle(PriceUpdate(price(960)), bench.now)
+    bench.settle()
+    assert bench.sells == {}
 
 
 def test_a_buy_filled_in_part_and_cancelled_leaves_its_level_with_the_part() -> None:
-    desk = Desk().start(1004)
-    desk.fill(-4, "0.010")
-    desk.move(1044)
-    assert desk.engine.state.slot(-4).quantity == Decimal("0.010")
-    assert desk.sells[-4] > 1040
+    bench = Bench().start(1004)
+    bench.fill(-4, "0.010")
+    bench.move(1044)
+    assert bench.engine.state.slot(-4).quantity == Decimal("0.010")
+    assert bench.sells[-4] > 1040
 
 
 def test_a_sell_filled_in_part_leaves_the_rest() -> None:
-    desk = Desk().start(1004)
-    desk.fill(0)
-    desk.fill(0, "0.010")
-    assert desk.engine.state.slot(0).quantity == Decimal("0.020")
-    assert desk.engine.state.slot(0).state is SlotState.LOCKED
+    bench = Bench().start(1004)
+    bench.fill(0)
+    bench.fill(0, "0.010")
+    assert bench.engine.state.slot(0).quantity == Decimal("0.020")
+    assert bench.engine.state.slot(0).state is SlotState.LOCKED
 
 
 def test_live_orders_stay_within_the_threshold() -> None:
-    desk = Desk(max_live=10, buy_window=5, sell_window=5).start(1004)
+    bench = Bench(max_open_orders=10, buy_window=5, sell_window=5).start(1004)
     for at in range(1004, 900, -10):
-        desk.move(at)
-        for level in list(desk.buys):
-            if desk.buys[level] > at:
-                desk.fill(level)
-        assert len(desk.venue.open_orders) <= 10
+        bench.move(at)
+        for level in list(bench.buys):
+            if bench.buys[level] > at:
+                bench.fill(level)
+        assert len(bench.venue.open_orders) <= 10
 
 
 def test_the_cleaner_cancels_the_furthest_and_spares_what_is_filled_in_part() -> None:
-    desk = Desk(max_live=8, buy_window=4, sell_window=4, cleanup_batch=3).start(1004)
+    bench = Bench(max_open_orders=8, buy_window=4, sell_window=4, cleanup_batch=3).start(1004)
     for level in (0, -1, -2, -3):
-        desk.fill(level)
-        desk.move(1004 + 10 * (level - 1))
-    desk.fill(0, "0.005")
-    desk.move(934)
-    assert 0 in desk.sells, "filled in part"
-    assert -1 not in desk.sells, "the furthest of the others"
+        bench.fill(level)
+        bench.move(1004 + 10 * (level - 1))
+    bench.fill(0, "0.005")
+    bench.move(934)
+    assert 0 in bench.sells, "filled in part"
+    assert -1 not in bench.sells, "the furthest of the others"
 
 
 def test_a_fill_is_counted_once_however_often_it_is_told() -> None:
     """F8: by stream, again by stream, by query."""
-    desk = Desk().start(1004)
-    desk.fill(0)
-    fill = desk.venue.fills[0]
-    order = desk.venue.orders[fill.client_order_id]
+    bench = Bench().start(1004)
+    bench.fill(0)
+    fill = bench.venue.fills[0]
+    order = bench.venue.orders[fill.client_order_id]
     for _ in range(3):
-        desk.tell(_seen(order, fill))
-    desk.tell(OrdersSeen((), gap=True))
-    desk.settle()
-    assert desk.engine.state.totals.fills == 1
-    assert desk.engine.state.position == fill.quantity
+        bench.tell(_seen(order, fill))
+    bench.tell(OrderBatch((), gap=True))
+    bench.settle()
+    assert bench.engine.state.totals.fills == 1
+    assert bench.engine.state.position == fill.quantity
 
 
 def test_a_fill_that_crosses_its_cancel_is_counted() -> None:
     """F4: the cancel was answered first, with nothing filled."""
-    desk = Desk().start(1004)
-    order = desk.engine.state.slot(-4).order
+    bench = Bench().start(1004)
+    order = bench.engine.state.slot(-4).order
     assert order is not None
-    fill = desk.venue.fill(order.client_order_id, Decimal("0.010"))
-    desk.venue.news.clear()
+    fill = bench.venue.fill(order.client_order_id, Decimal("0.010"))
+    bench.venue.updates.clear()
     canceled = replace(
-        desk.venue.orders[order.client_order_id], status=OrderStatus.CANCELED, filled_quantity=Decimal(0)
+        bench.venue.orders[order.client_order_id], status=OrderStatus.CANCELED, filled_quantity=Decimal(0)
     )
-    desk.tell(_seen(canceled))
-    desk.tell(_seen(desk.venue.orders[order.client_order_id], fill))
-    assert desk.engine.state.slot(-4).quantity == Decimal("0.010")
+    bench.tell(_seen(canceled))
+    bench.tell(_seen(bench.venue.orders[order.client_order_id], fill))
+    assert bench.engine.state.slot(-4).quantity == Decimal("0.010")
 
 
 def test_a_slot_stays_locked_until_the_last_fill_is_counted() -> None:
     """F4: the order is known to be filled, its fill is not: no second buy on the level."""
-    desk = Desk().start(1004)
-    order = desk.engine.state.slot(0).order
+    bench = Bench().start(1004)
+    order = bench.engine.state.slot(0).order
     assert order is not None
-    desk.venue.fill(order.client_order_id)
-    desk.venue.news.clear()
-    desk.tell(_seen(desk.venue.orders[order.client_order_id]))
-    assert desk.engine.state.slot(0).state is SlotState.LOCKED
-    desk.wait(1)
-    assert desk.sells == {0: 1010}
+    bench.venue.fill(order.client_order_id)
+    bench.venue.updates.clear()
+    bench.tell(_seen(bench.venue.orders[order.client_order_id]))
+    assert bench.engine.state.slot(0).state is SlotState.LOCKED
+    bench.wait(1)
+    assert bench.sells == {0: 1010}
 
 
 def test_an_order_of_unknown_outcome_is_never_sent_again_but_asked_for() -> None:
     """F1: the reply was lost; the order is there."""
-    desk = Desk()
-    desk.venue.refuse = OutcomeUnknown
-    desk.start(1004)
-    assert desk.venue.orders == {}
-    assert all(slot.state is SlotState.PENDING for slot in desk.engine.state.slots.values())
-    desk.now += 1
-    desk.think()
-    assert {type(command) for command in desk.commands} == {Ask}
+    bench = Bench()
+    bench.venue.refuse = OutcomeUnknown
+    bench.start(1004)
+    assert bench.venue.orders == {}
+    assert all(slot.state is SlotState.PENDING for slot in bench.engine.state.slots.values())
+    bench.now += 1
+    bench.think()
+    assert {type(command) for command in bench.commands} == {QueryOrder}
 
 
 def test_an_absence_is_believed_late_and_when_told_twice() -> None:
     """F1 F3: an order may be invisible to queries for a while, and a request may arrive late."""
-    desk = Desk()
-    desk.venue.refuse = OutcomeUnknown
-    desk.start(1004)
-    desk.venue.refuse = None
+    bench = Bench()
+    bench.venue.refuse = OutcomeUnknown
+    bench.start(1004)
+    bench.venue.refuse = None
     for _ in range(9):
-        desk.wait(1)
-    assert desk.venue.orders == {}, "younger than 10 s"
+        bench.wait(1)
+    assert bench.venue.orders == {}, "younger than 10 s"
     for _ in range(20):
-        desk.wait(1)
-    assert len(desk.buys) == 5
+        bench.wait(1)
+    assert len(bench.buys) == 5
 
 
 def test_an_absence_counts_from_the_end_of_the_placing() -> None:
     """F1: the request may have waited its turn for long before it was sent."""
-    desk = Desk()
-    desk.tell(PriceSeen(price(1000)))
-    desk.tell(desk.answer(desk.commands.pop(0))[0])
-    [command] = desk.commands
+    bench = Bench()
+    bench.tell(PriceUpdate(price(1000)))
+    bench.tell(bench.answer(bench.commands.pop(0))[0])
+    [command] = bench.commands
     assert isinstance(command, Place)
-    desk.commands.clear()
-    desk.wait(30)
+    bench.commands.clear()
+    bench.wait(30)
     request = command.requests[0]
-    desk.tell(Placed(request.client_order_id, OutcomeUnknown("no reply")))
+    bench.tell(PlaceResult(request.client_order_id, OutcomeUnknown("no reply")))
     for _ in range(9):
-        desk.wait(1)
-    assert desk.engine.state.find(request.client_order_id) is not None
+        bench.wait(1)
+    assert bench.engine.state.find(request.client_order_id) is not None
 
 
 def test_an_order_that_was_seen_lately_is_not_gone_because_a_query_does_not_show_it() -> None:
     """F1 F3: the venue's queries lag behind its stream."""
-    desk = Desk().start(1004)
-    order = desk.engine.state.slot(0).order
+    bench = Bench().start(1004)
+    order = bench.engine.state.slot(0).order
     assert order is not None
-    desk.now = 20.0
-    desk.tell(_seen(desk.venue.orders[order.client_order_id]))
-    desk.engine.desk.ask(order, desk.now)
+    bench.now = 20.0
+    bench.tell(_seen(bench.venue.orders[order.client_order_id]))
+    bench.engine.orders.query(order, bench.now)
     ref = OrderRef(symbol=SYMBOL, client_order_id=order.client_order_id)
     for _ in range(5):
-        desk.tell(OrderTold(ref, OrderNotFound("not visible")))
-    assert desk.engine.state.find(order.client_order_id) is not None
+        bench.tell(OrderQueried(ref, OrderNotFound("not visible")))
+    assert bench.engine.state.find(order.client_order_id) is not None
 
 
 def test_an_open_order_that_is_told_unknown_stays_as_it_was_and_is_asked_for_again() -> None:
     """F3: the venue does not show it now, which says nothing of what became of it."""
-    desk = Desk().start(1004)
-    order = desk.engine.state.slot(0).order
+    bench = Bench().start(1004)
+    order = bench.engine.state.slot(0).order
     assert order is not None
     ref = OrderRef(symbol=SYMBOL, client_order_id=order.client_order_id)
-    desk.engine.desk.ask(order, desk.now)
-    desk.think()
-    desk.commands.clear()
-    shown = desk.venue.orders[order.client_order_id]
-    desk.tell(OrderTold(ref, replace(shown, status=OrderStatus.UNKNOWN, reason="not shown now")))
-    assert desk.engine.state.find(order.client_order_id) == order
-    desk.now += 5
-    desk.think()
-    assert Ask(ref) in desk.commands
+    bench.engine.orders.query(order, bench.now)
+    bench.think()
+    bench.commands.clear()
+    shown = bench.venue.orders[order.client_order_id]
+    bench.tell(OrderQueried(ref, replace(shown, status=OrderStatus.UNKNOWN, reason="not shown now")))
+    assert bench.engine.state.find(order.client_order_id) == order
+    bench.now += 5
+    bench.think()
+    assert QueryOrder(ref) in bench.commands
 
 
 def test_a_failed_query_changes_nothing() -> None:
     """F3: 'could not ask' is not 'does not exist'."""
-    desk = Desk().start(1004)
-    before = dict(desk.engine.state.slots)
+    bench = Bench().start(1004)
+    before = dict(bench.engine.state.slots)
     for _ in range(50):
-        desk.now += 12
-        desk.engine.handle(PriceSeen(price(1004)), desk.now)
-        desk.tell(ReconcileFailed(Unreachable("no answer")))
-    assert dict(desk.engine.state.slots) == before
-    assert any("reconcile" in problem for problem in problems(desk.engine, desk.now))
+        bench.now += 12
+        bench.engine.handle(PriceUpdate(price(1004)), bench.now)
+        bench.tell(ReconcileFailed(Unreachable("no answer")))
+    assert dict(bench.engine.state.slots) == before
+    assert any("reconcile" in problem for problem in problems(bench.engine, bench.now))
 
 
 def test_a_gap_makes_it_ask_the_venue() -> None:
     """F6: fills of the gap are counted from the trade list, which names no client ids."""
-    desk = Desk().start(1004)
-    desk.venue.fill(next(o.client_order_id for o in desk.venue.open_orders if o.price == 1000))
-    desk.venue.news.clear()
-    desk.tell(OrdersSeen((), gap=True))
-    desk.settle()
-    assert desk.engine.state.position == desk.venue.position
-    assert desk.sells == {0: 1010}
+    bench = Bench().start(1004)
+    bench.venue.fill(next(o.client_order_id for o in bench.venue.open_orders if o.price == 1000))
+    bench.venue.updates.clear()
+    bench.tell(OrderBatch((), gap=True))
+    bench.settle()
+    assert bench.engine.state.position == bench.venue.position
+    assert bench.sells == {0: 1010}
 
 
 def test_a_refused_post_only_order_is_priced_again_and_never_takes() -> None:
     """F18: growing waits, at the touch of the fresh quote."""
-    desk = Desk().start(1004)
-    desk.fill(0)
-    desk.move(1004)
-    desk.venue.refuse = PostOnlyWouldCross
-    desk.fill(0, None)
-    desk.venue.refuse = None
-    desk.wait(1)
-    assert all(order.price < Decimal("1004.1") for order in desk.venue.open_orders if order.side is Side.BUY)
-    assert 0 in desk.buys
+    bench = Bench().start(1004)
+    bench.fill(0)
+    bench.move(1004)
+    bench.venue.refuse = PostOnlyWouldCross
+    bench.fill(0, None)
+    bench.venue.refuse = None
+    bench.wait(1)
+    assert all(order.price < Decimal("1004.1") for order in bench.venue.open_orders if order.side is Side.BUY)
+    assert 0 in bench.buys
 
 
 def test_refused_post_only_orders_wait_longer_each_time() -> None:
     """F18: an hour of refusals is not an hour of requests."""
-    desk, sent = Desk(buy_window=1), 0
-    desk.venue.refuse = PostOnlyWouldCross
-    desk.start(1004)
+    bench, sent = Bench(buy_window=1), 0
+    bench.venue.refuse = PostOnlyWouldCross
+    bench.start(1004)
     for _ in range(600):
-        desk.wait(1)
-    sent = desk.engine.state.header.sequence if desk.engine.state.header else 0
+        bench.wait(1)
+    sent = bench.engine.state.header.sequence if bench.engine.state.header else 0
     assert 10 < sent < 80
 
 
 def test_a_want_of_margin_cancels_the_buys_and_locks_them() -> None:
-    desk = Desk().start(1004)
-    desk.fill(0)
-    desk.venue.refuse = InsufficientMargin
-    desk.fill(0)
-    assert desk.buys == {}
-    desk.venue.refuse = None
-    desk.wait(5)
-    assert desk.buys == {}
-    desk.wait(6)
-    assert len(desk.buys) == 5
+    bench = Bench().start(1004)
+    bench.fill(0)
+    bench.venue.refuse = InsufficientMargin
+    bench.fill(0)
+    assert bench.buys == {}
+    bench.venue.refuse = None
+    bench.wait(5)
+    assert bench.buys == {}
+    bench.wait(6)
+    assert len(bench.buys) == 5
 
 
 def test_an_hour_without_margin_costs_few_requests() -> None:
     """F17: a permanent refusal brings at most 70 requests in an hour."""
-    desk = Desk(buy_window=5)
-    desk.venue.refuse = InsufficientMargin
-    desk.start(1004)
+    bench = Bench(buy_window=5)
+    bench.venue.refuse = InsufficientMargin
+    bench.start(1004)
     for _ in range(3600):
-        desk.wait(1)
-    assert desk.engine.state.header is not None
-    assert desk.engine.state.header.sequence - 1 <= 70
+        bench.wait(1)
+    assert bench.engine.state.header is not None
+    assert bench.engine.state.header.sequence - 1 <= 70
 
 
 def test_sells_go_on_while_margin_is_wanting() -> None:
-    desk = Desk().start(1004)
-    desk.venue.fill(next(o.client_order_id for o in desk.venue.open_orders if o.price == 1000))
-    desk.engine.desk.margin_backoff.record_failure(desk.now)
-    desk.settle()
-    assert desk.sells == {0: 1010}
+    bench = Bench().start(1004)
+    bench.venue.fill(next(o.client_order_id for o in bench.venue.open_orders if o.price == 1000))
+    bench.engine.orders.margin_backoff.record_failure(bench.now)
+    bench.settle()
+    assert bench.sells == {0: 1010}
 
 
 def test_an_hour_of_a_halt_costs_few_requests_and_the_grid_is_laid_again_after_it() -> None:
     """F17, F39: somebody left trading halted. The five levels are tried together; none of it gets to the venue."""
-    desk = Desk()
-    desk.venue.refuse = TradingHalted
-    desk.start(1004)
+    bench = Bench()
+    bench.venue.refuse = TradingHalted
+    bench.start(1004)
     for _ in range(3_600):
-        desk.wait(1)
-    assert desk.engine.state.header is not None
-    assert (desk.engine.state.header.sequence - 1) / 5 <= 70
-    assert desk.engine.desk.pause_reason.startswith("TRADING_HALTED")
-    desk.venue.refuse = None
+        bench.wait(1)
+    assert bench.engine.state.header is not None
+    assert (bench.engine.state.header.sequence - 1) / 5 <= 70
+    assert bench.engine.orders.pause_reason.startswith("TRADING_HALTED")
+    bench.venue.refuse = None
     for _ in range(120):
-        desk.wait(1)
-    assert len(desk.buys) == 5
+        bench.wait(1)
+    assert len(bench.buys) == 5
 
 
 def test_a_refused_reduce_only_order_does_not_loop() -> None:
     """F19: the position was shrunk from outside; few requests, and the difference is told."""
-    desk = Desk().start(1004)
-    desk.fill(0)
-    sell = next(order for order in desk.venue.open_orders if order.side is Side.SELL)
-    desk.venue.fills.append(
-        replace(desk.venue.fills[0], trade_id="x", side=Side.SELL, order_id="9", client_order_id="hand")
+    bench = Bench().start(1004)
+    bench.fill(0)
+    sell = next(order for order in bench.venue.open_orders if order.side is Side.SELL)
+    bench.venue.fills.append(
+        replace(bench.venue.fills[0], trade_id="x", side=Side.SELL, order_id="9", client_order_id="hand")
     )
-    desk.venue.orders["hand"] = replace(sell, client_order_id="hand", order_id="9", status=OrderStatus.FILLED)
-    desk.venue.orders[sell.client_order_id] = replace(sell, status=OrderStatus.EXPIRED)
-    desk.tell(_seen(desk.venue.orders[sell.client_order_id]))
-    desk.venue.refuse = ReduceOnlyRefused
-    before = desk.engine.state.header.sequence if desk.engine.state.header else 0
+    bench.venue.orders["hand"] = replace(sell, client_order_id="hand", order_id="9", status=OrderStatus.FILLED)
+    bench.venue.orders[sell.client_order_id] = replace(sell, status=OrderStatus.EXPIRED)
+    bench.tell(_seen(bench.venue.orders[sell.client_order_id]))
+    bench.venue.refuse = ReduceOnlyRefused
+    before = bench.engine.state.header.sequence if bench.engine.state.header else 0
     for _ in range(300):
-        desk.wait(1)
-    assert "close the difference" in desk.engine.halted
-    assert desk.engine.state.header is not None
-    assert desk.engine.state.header.sequence - before < 20
+        bench.wait(1)
+    assert "close the difference" in bench.engine.halt_reason
+    assert bench.engine.state.header is not None
+    assert bench.engine.state.header.sequence - before < 20
 
 
 def test_a_difference_has_to_be_seen_twice() -> None:
     """F10: a fill may be on its way; but no buy is placed meanwhile."""
-    desk = Desk().start(1004)
-    _trade_by_hand(desk.venue)
-    desk.tell(OrdersSeen((), gap=True))
-    while desk.commands and not desk.engine.mismatch.suspected:
-        for event in desk.answer(desk.commands.pop(0)):
-            desk.tell(event)
-    assert desk.engine.halted == ""
+    bench = Bench().start(1004)
+    _trade_by_hand(bench.venue)
+    bench.tell(OrderBatch((), gap=True))
+    while bench.commands and not bench.engine.mismatch.suspected:
+        for event in bench.answer(bench.commands.pop(0)):
+            bench.tell(event)
+    assert bench.engine.halt_reason == ""
     for _ in range(10):
-        desk.wait(1)
-    assert "close the difference" in desk.engine.halted
-    assert desk.buys == {}
+        bench.wait(1)
+    assert "close the difference" in bench.engine.halt_reason
+    assert bench.buys == {}
 
 
 def test_trading_goes_on_when_the_difference_is_gone() -> None:
-    desk = Desk().start(1004)
-    _trade_by_hand(desk.venue)
-    desk.wait(61)
-    desk.wait(6)
-    desk.wait(6)
-    assert desk.engine.halted
-    desk.venue.fills.append(replace(desk.venue.fills[-1], trade_id="y", side=Side.SELL))
-    desk.wait(61)
-    desk.wait(6)
-    assert desk.engine.halted == ""
-    assert len(desk.buys) == 5
+    bench = Bench().start(1004)
+    _trade_by_hand(bench.venue)
+    bench.wait(61)
+    bench.wait(6)
+    bench.wait(6)
+    assert bench.engine.halt_reason
+    bench.venue.fills.append(replace(bench.venue.fills[-1], trade_id="y", side=Side.SELL))
+    bench.wait(61)
+    bench.wait(6)
+    assert bench.engine.halt_reason == ""
+    assert len(bench.buys) == 5
 
 
 def test_a_found_position_is_laid_on_levels_and_never_sold_below_its_entry() -> None:
     venue = MiniVenue()
     _trade_by_hand(venue, "0.070")
-    desk = Desk(venue=venue, adopt_position="levels").start(1004)
+    bench = Bench(venue=venue, adopt_position="levels").start(1004)
     for _ in range(8):
-        desk.wait(1)
-    assert desk.engine.state.position == Decimal("0.070")
-    assert set(desk.sells.values()) == {1010, 1020}
-    assert desk.engine.state.totals.adopted == Decimal("0.070")
+        bench.wait(1)
+    assert bench.engine.state.position == Decimal("0.070")
+    assert set(bench.sells.values()) == {1010, 1020}
+    assert bench.engine.state.totals.adopted == Decimal("0.070")
 
 
 def test_an_id_that_was_used_before_is_asked_for() -> None:
     """F1: the venue may have it from a request whose reply was lost."""
-    desk = Desk()
-    desk.venue.refuse = DuplicateOrder
-    desk.start(1004)
-    assert all(slot.state is SlotState.PENDING for slot in desk.engine.state.slots.values())
+    bench = Bench()
+    bench.venue.refuse = DuplicateOrder
+    bench.start(1004)
+    assert all(slot.state is SlotState.PENDING for slot in bench.engine.state.slots.values())
 
 
 def test_an_answer_that_leaves_the_position_out_proves_nothing() -> None:
     """F10: a difference that the reconciler sees has a consequence."""
-    desk = Desk()
-    desk.tell(PriceSeen(price(1000)))
-    [ask] = desk.commands
-    desk.commands.clear()
-    [told] = desk.answer(ask)
-    desk.tell(replace(told, positions=()))
-    assert desk.engine.phase is Phase.STARTING
-    assert "leave BTCUSDT out" in desk.engine.reconcile_error
+    bench = Bench()
+    bench.tell(PriceUpdate(price(1000)))
+    [ask] = bench.commands
+    bench.commands.clear()
+    [told] = bench.answer(ask)
+    bench.tell(replace(told, positions=()))
+    assert bench.engine.phase is Phase.STARTING
+    assert "leave BTCUSDT out" in bench.engine.reconcile_error
 
 
 def test_without_a_price_the_buys_are_pulled() -> None:
     """F13: and laid again when one comes."""
-    desk = Desk().start(1004)
-    desk.now += 31
-    desk.think()
-    desk.settle()
-    assert desk.buys == {}
-    assert any("stale price" in problem for problem in problems(desk.engine, desk.now))
-    desk.move(1004)
-    assert len(desk.buys) == 5
+    bench = Bench().start(1004)
+    bench.now += 31
+    bench.think()
+    bench.settle()
+    assert bench.buys == {}
+    assert any("stale price" in problem for problem in problems(bench.engine, bench.now))
+    bench.move(1004)
+    assert len(bench.buys) == 5
 
 
 @pytest.mark.parametrize(("bid", "ask"), [("0", "1000"), ("1001", "1000")])
 def test_a_torn_quote_is_no_price(bid: str, ask: str) -> None:
-    desk = Desk()
-    desk.tell(PriceSeen(replace(price(1000), bid=Decimal(bid), ask=Decimal(ask))))
-    assert desk.engine.state.header is None
+    bench = Bench()
+    bench.tell(PriceUpdate(replace(price(1000), bid=Decimal(bid), ask=Decimal(ask))))
+    assert bench.engine.state.header is None
 
 
 def test_a_stop_cancels_own_orders_and_ends_when_all_is_confirmed() -> None:
     """F30: a stop ends soon and takes away own orders only."""
-    desk = Desk().start(1004)
-    desk.tell(StopAsked(cancel_orders=True))
-    assert desk.engine.phase is Phase.STOPPING
-    desk.settle()
-    assert desk.venue.open_orders == []
-    assert desk.engine.phase is Phase.STOPPED
+    bench = Bench().start(1004)
+    bench.tell(StopRequested(cancel_orders=True))
+    assert bench.engine.phase is Phase.STOPPING
+    bench.settle()
+    assert bench.venue.open_orders == []
+    assert bench.engine.phase is Phase.STOPPED
 
 
 def test_a_fill_that_crosses_the_stop_is_counted() -> None:
-    desk = Desk().start(1004)
-    desk.venue.fill(next(o.client_order_id for o in desk.venue.open_orders if o.price == 1000))
-    desk.venue.news.clear()
-    desk.tell(StopAsked(cancel_orders=True))
-    desk.settle()
-    desk.wait(1)
-    assert desk.engine.phase is Phase.STOPPED
-    assert desk.engine.state.position == desk.venue.position
+    bench = Bench().start(1004)
+    bench.venue.fill(next(o.client_order_id for o in bench.venue.open_orders if o.price == 1000))
+    bench.venue.updates.clear()
+    bench.tell(StopRequested(cancel_orders=True))
+    bench.settle()
+    bench.wait(1)
+    assert bench.engine.phase is Phase.STOPPED
+    assert bench.engine.state.position == bench.venue.position
 
 
 def test_a_stop_that_may_not_cancel_leaves_the_orders() -> None:
-    desk = Desk().start(1004)
-    desk.tell(StopAsked(cancel_orders=False))
-    desk.settle()
-    assert desk.engine.phase is Phase.STOPPED
-    assert len(desk.venue.open_orders) == 5
+    bench = Bench().start(1004)
+    bench.tell(StopRequested(cancel_orders=False))
+    bench.settle()
+    assert bench.engine.phase is Phase.STOPPED
+    assert len(bench.venue.open_orders) == 5
 
 
 def test_foreign_orders_are_never_touched() -> None:
     """F30: a stop ends soon and takes away own orders only."""
-    desk = Desk()
+    bench = Bench()
     request = OrderRequest(
         symbol=SYMBOL, side=Side.BUY, quantity=Decimal(1), client_order_id="byhand", price=Decimal(990)
     )
-    desk.venue.place(request)
-    desk.start(1004)
-    desk.move(2000)
-    desk.tell(StopAsked(cancel_orders=True))
-    desk.settle()
-    assert [order.client_order_id for order in desk.venue.open_orders] == ["byhand"]
+    bench.venue.place(request)
+    bench.start(1004)
+    bench.move(2000)
+    bench.tell(StopRequested(cancel_orders=True))
+    bench.settle()
+    assert [order.client_order_id for order in bench.venue.open_orders] == ["byhand"]
 
 
 def test_an_own_order_found_at_the_venue_takes_its_slot() -> None:
     """F9: another run sent it, and the database is gone."""
-    first = Desk().start(1004)
-    second = Desk(venue=first.venue, first_sequence=100).start(1004)
+    first = Bench().start(1004)
+    second = Bench(venue=first.venue, first_sequence=100).start(1004)
     assert second.buys == first.buys
     assert len(second.venue.orders) == 5
 
 
 def test_of_two_orders_on_one_level_one_is_cancelled() -> None:
-    desk = Desk().start(1004)
-    twin = desk.engine.state.ids.make(0, Side.BUY, 77)
+    bench = Bench().start(1004)
+    twin = bench.engine.state.ids.make(0, Side.BUY, 77)
     request = OrderRequest(
         symbol=SYMBOL, side=Side.BUY, quantity=Decimal("0.03"), client_order_id=twin, price=Decimal(1000)
     )
-    desk.venue.place(request)
-    desk.settle()
-    assert desk.venue.orders[twin].status is OrderStatus.CANCELED
-    assert len(desk.venue.open_orders) == 5
+    bench.venue.place(request)
+    bench.settle()
+    assert bench.venue.orders[twin].status is OrderStatus.CANCELED
+    assert len(bench.venue.open_orders) == 5
 
 
 def test_a_late_refusal_does_not_undo_what_the_stream_told() -> None:
-    desk = Desk()
-    desk.tell(PriceSeen(price(1000)))
-    desk.tell(desk.answer(desk.commands.pop(0))[0])
-    [command] = desk.commands
+    bench = Bench()
+    bench.tell(PriceUpdate(price(1000)))
+    bench.tell(bench.answer(bench.commands.pop(0))[0])
+    [command] = bench.commands
     assert isinstance(command, Place)
     request = command.requests[0]
-    desk.venue.place(request)
-    desk.deliver()
-    desk.tell(Placed(request.client_order_id, Unreachable("lost")))
-    level = desk.engine.state.ids.read(request.client_order_id)
+    bench.venue.place(request)
+    bench.deliver()
+    bench.tell(PlaceResult(request.client_order_id, Unreachable("lost")))
+    level = bench.engine.state.ids.read(request.client_order_id)
     assert level is not None
-    assert desk.engine.state.slot(level.level).state is SlotState.LOCKED
+    assert bench.engine.state.slot(level.level).state is SlotState.LOCKED
 
 
 def test_nothing_new_means_no_new_plan() -> None:
     """Debounced: a hundred prices inside one level cost no command and no write."""
-    desk = Desk().start(1004)
-    desk.changes.clear()
+    bench = Bench().start(1004)
+    bench.changes.clear()
     for tenth in range(100):
-        desk.tell(PriceSeen(price(Decimal(1003) + Decimal(tenth) / 100)))
-    assert not any(desk.changes)
+        bench.tell(PriceUpdate(price(Decimal(1003) + Decimal(tenth) / 100)))
+    assert not any(bench.changes)
 
 
-def _seen(order: Order, fill: Fill | None = None) -> OrdersSeen:
+def _seen(order: Order, fill: Fill | None = None) -> OrderBatch:
     from opensqt.model.order import OrderUpdate
 
-    return OrdersSeen((OrderUpdate(order=order, fill=fill),), gap=False)
+    return OrderBatch((OrderUpdate(order=order, fill=fill),), gap=False)
 
 
 def _trade_by_hand(venue: MiniVenue, quantity: str = "0.005") -> None:

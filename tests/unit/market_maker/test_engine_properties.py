@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 
 from opensqt.market_maker.health import problems
 from opensqt.market_maker.orders.events import (
-    Ask,
     Cancel,
-    CancelAnswered,
+    CancelResult,
     Command,
     Event,
-    OrdersSeen,
-    OrderTold,
+    OrderBatch,
+    OrderQueried,
     Place,
-    Placed,
-    PriceSeen,
+    PlaceResult,
+    PriceUpdate,
+    QueryOrder,
     Reconcile,
     ReconcileFailed,
 )
@@ -37,7 +37,7 @@ from opensqt.model.errors import (
     VenueError,
 )
 from opensqt.model.order import OrderRef, OrderRequest, Side
-from tests.unit.market_maker.venue import Desk, price
+from tests.unit.market_maker.venue import Bench, price
 
 ACTIONS = (
     *("tick",) * 4,
@@ -61,17 +61,17 @@ HIDDEN_S = 3
 
 
 class Chaos:
-    """A desk whose wires are in the test's hand."""
+    """A bench whose wires are in the test's hand."""
 
     def __init__(self) -> None:
-        self.desk = Desk()
-        self.venue = self.desk.venue
+        self.bench = Bench()
+        self.venue = self.bench.venue
         self.wire: list[Command] = []
         self.answers: list[Event] = []
         self.late: list[tuple[float, OrderRequest]] = []
         self.born: dict[str, float] = {}
         self.at = Decimal(1000)
-        self.desk.start()
+        self.bench.start()
 
     def step(self, action: str, a: int, b: int) -> None:
         getattr(self, action)(a, b)
@@ -79,7 +79,7 @@ class Chaos:
 
     def tick(self, a: int, b: int) -> None:
         self.at = max(Decimal(800), min(Decimal(1200), self.at + Decimal(a - 50) / 2))
-        self.desk.tell(PriceSeen(price(self.at)))
+        self.bench.tell(PriceUpdate(price(self.at)))
 
     def carry_out(self, a: int, b: int) -> None:
         """One of the commands reaches the venue, or does not, and the answer is on its way, or lost."""
@@ -88,25 +88,25 @@ class Chaos:
             return
         match self.wire.pop(a % len(self.wire)):
             case Place(requests):
-                self.answers += [Placed(one.client_order_id, self.place(one, b)) for one in requests]
+                self.answers += [PlaceResult(one.client_order_id, self.place(one, b)) for one in requests]
             case Cancel(refs):
-                self.answers += [CancelAnswered(ref.client_order_id, self.cancel(ref, b)) for ref in refs]
+                self.answers += [CancelResult(ref.client_order_id, self.cancel(ref, b)) for ref in refs]
             case Reconcile() if b < 20:
                 self.answers.append(ReconcileFailed(Unreachable("no answer")))
-            case Ask(ref) if self.desk.now - self.born.get(ref.client_order_id, -9) < HIDDEN_S:
-                self.answers.append(OrderTold(ref, OrderNotFound("not visible yet")))
+            case QueryOrder(ref) if self.bench.now - self.born.get(ref.client_order_id, -9) < HIDDEN_S:
+                self.answers.append(OrderQueried(ref, OrderNotFound("not visible yet")))
             case command:
-                self.answers += self.desk.answer(command)
+                self.answers += self.bench.answer(command)
 
     def place(self, request: OrderRequest, b: int) -> object:
-        self.born[request.client_order_id] = self.desk.now
+        self.born[request.client_order_id] = self.bench.now
         if b < 60:
             return self.venue.place(request)
         if b < 68:
             self.venue.place(request)
             return OutcomeUnknown("the reply was lost")
         if b < 72:
-            self.late.append((self.desk.now, request))
+            self.late.append((self.bench.now, request))
             return OutcomeUnknown("the request is still on its way")
         if b < 76:
             return OutcomeUnknown("the request was lost")
@@ -124,21 +124,21 @@ class Chaos:
 
     def hear_answer(self, a: int, b: int) -> None:
         if self.answers:
-            self.desk.tell(self.answers.pop(a % len(self.answers)))
+            self.bench.tell(self.answers.pop(a % len(self.answers)))
 
     def hear_news(self, a: int, b: int) -> None:
-        if self.venue.news:
-            self.desk.tell(OrdersSeen((self.venue.news.pop(a % len(self.venue.news)),), gap=False))
+        if self.venue.updates:
+            self.bench.tell(OrderBatch((self.venue.updates.pop(a % len(self.venue.updates)),), gap=False))
 
     def repeat_news(self, a: int, b: int) -> None:
-        if self.venue.news:
-            self.desk.tell(OrdersSeen((self.venue.news[a % len(self.venue.news)],) * 2, gap=False))
+        if self.venue.updates:
+            self.bench.tell(OrderBatch((self.venue.updates[a % len(self.venue.updates)],) * 2, gap=False))
 
     def drop_news(self, a: int, b: int) -> None:
         """A frame is lost; sooner or later the stream tells that there was a gap."""
-        if self.venue.news:
-            self.venue.news.pop(a % len(self.venue.news))
-            self.desk.tell(OrdersSeen((), gap=True))
+        if self.venue.updates:
+            self.venue.updates.pop(a % len(self.venue.updates))
+            self.bench.tell(OrderBatch((), gap=True))
 
     def fill(self, a: int, b: int) -> None:
         if self.venue.open_orders:
@@ -146,24 +146,24 @@ class Chaos:
             self.venue.fill(order.client_order_id, Decimal("0.001") * (b % 30 + 1))
 
     def pass_time(self, a: int, b: int) -> None:
-        later = self.desk.now + a / 10
+        later = self.bench.now + a / 10
         for sent, request in [one for one in self.late if later - one[0] > LATE_S]:
             self.late.remove((sent, request))
             self.venue.place(request)
-        self.desk.now = later
-        self.desk.tell(PriceSeen(price(self.at)))
+        self.bench.now = later
+        self.bench.tell(PriceUpdate(price(self.at)))
 
     def collect(self) -> None:
-        self.desk.think()
-        self.wire += self.desk.commands
-        self.desk.commands = []
+        self.bench.think()
+        self.wire += self.bench.commands
+        self.bench.commands = []
 
     def check(self) -> None:
-        ids, state = self.desk.engine.state.ids, self.desk.engine.state
+        ids, state = self.bench.engine.state.ids, self.bench.engine.state
         names = {order.client_order_id: ids.read(order.client_order_id) for order in self.venue.open_orders}
         levels = Counter(name.level for name in names.values() if name)
         assert all(count == 1 for count in levels.values()), f"two live orders on one level: {levels}"
-        assert len(names) <= self.desk.engine.settings.grid.max_live
+        assert len(names) <= self.bench.engine.settings.grid.max_open_orders
         for order in self.venue.open_orders:
             name = names[order.client_order_id]
             if order.side is Side.SELL and name:
@@ -171,12 +171,12 @@ class Chaos:
             elif name:
                 assert self.held(name.level) == order.filled_quantity, "bought again before the last fill was counted"
         assert state.position == sum(slot.quantity for slot in state.slots.values())
-        counted = [fill.fill.trade_id for changes in self.desk.changes for fill in changes.fills]
+        counted = [fill.fill.trade_id for changes in self.bench.changes for fill in changes.fills]
         assert len(counted) == len(set(counted)), "a fill was counted twice"
 
     def held(self, level: int) -> Decimal:
         """What the venue's own fills say that a level holds."""
-        ids = self.desk.engine.state.ids
+        ids = self.bench.engine.state.ids
         of_level = [
             fill for fill in self.venue.fills if (name := ids.read(fill.client_order_id)) and name.level == level
         ]
@@ -185,12 +185,12 @@ class Chaos:
     def is_exact_when_calm(self) -> None:
         """Let calm return, and compare everything with the venue."""
         self.calm()
-        engine, venue = self.desk.engine, self.venue
+        engine, venue = self.bench.engine, self.venue
         assert engine.state.position == venue.position
         assert engine.state.totals.fills == len(venue.fills)
         ours = {order.client_order_id for order in engine.state.live_orders()}
         assert ours == {order.client_order_id for order in venue.open_orders}
-        assert not problems(engine, self.desk.now)
+        assert not problems(engine, self.bench.now)
 
     def calm(self) -> None:
         """From now on everything works: deliver what is on the way and let every wait run out."""
@@ -198,12 +198,12 @@ class Chaos:
             self.venue.place(request)
         for _ in range(60):
             for command in self.wire:
-                self.answers += self.desk.answer(command)
+                self.answers += self.bench.answer(command)
             self.wire = []
             for event in self.answers:
-                self.desk.tell(event)
+                self.bench.tell(event)
             self.answers = []
-            self.desk.wait(11)
+            self.bench.wait(11)
 
 
 @settings(max_examples=150, deadline=None, report_multiple_bugs=False)

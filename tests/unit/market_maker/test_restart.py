@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from opensqt.market_maker.orders.events import Cancel, Command, OrdersSeen, Place, PriceSeen
+from opensqt.market_maker.orders.events import Cancel, Command, OrderBatch, Place, PriceUpdate
 from opensqt.market_maker.store.store import Store
 from opensqt.model.order import OrderUpdate
-from tests.unit.market_maker.venue import SYMBOL, Desk, MiniVenue, price
+from tests.unit.market_maker.venue import SYMBOL, Bench, MiniVenue, price
 
 MOMENTS = {"before the commit": 10, "after the commit": 10, "after the first half was sent": 2, "after all was sent": 5}
 """With the number of turns, at least, that have such a moment: few have more than one order to send."""
@@ -21,8 +21,8 @@ class Killed(Exception):
     """The process is gone."""
 
 
-class Mortal(Desk):
-    """A desk that commits to a real database, and dies at one moment of one turn."""
+class Mortal(Bench):
+    """A bench that commits to a real database, and dies at one moment of one turn."""
 
     def __init__(self, store: Store, venue: MiniVenue, *, turn: int, moment: str) -> None:
         super().__init__(venue=venue)
@@ -36,7 +36,7 @@ class Mortal(Desk):
                 await self._take_turn()
 
     async def _take_turn(self) -> None:
-        news, self.venue.news = tuple(self.venue.news), []
+        news, self.venue.updates = tuple(self.venue.updates), []
         if news:
             self.tell_only(news)
         self.think()
@@ -55,7 +55,7 @@ class Mortal(Desk):
             self._act(command)
 
     def tell_only(self, news: tuple[OrderUpdate, ...]) -> None:
-        self.engine.handle(OrdersSeen(news, gap=False), self.now)
+        self.engine.handle(OrderBatch(news, gap=False), self.now)
 
     def _act(self, command: Command) -> None:
         halves = _halves(command)
@@ -80,16 +80,16 @@ def _halves(command: Command) -> list[Command]:
 
 
 def _fill_at(at: int) -> Callable[[Mortal], None]:
-    def scene(desk: Mortal) -> None:
-        for order in desk.venue.open_orders:
+    def scene(bench: Mortal) -> None:
+        for order in bench.venue.open_orders:
             if order.price == at:
-                desk.venue.fill(order.client_order_id)
+                bench.venue.fill(order.client_order_id)
 
     return scene
 
 
 def _show(at: int) -> Callable[[Mortal], None]:
-    return lambda desk: desk.engine.handle(PriceSeen(price(at)), desk.now)
+    return lambda bench: bench.engine.handle(PriceUpdate(price(at)), bench.now)
 
 
 DAY = [_show(1000), _fill_at(990), _show(986), _fill_at(980), _show(994), _fill_at(1000), _show(1034)]
@@ -114,14 +114,14 @@ async def test_killed_at_any_await_it_comes_back_to_the_same_grid(tmp_path: Path
 
 
 async def _comes_back(url: str, venue: MiniVenue) -> None:
-    venue.news.clear()
+    venue.updates.clear()
     store = await Store.open(url)
-    desk = Desk(await store.load(SYMBOL), venue, first_sequence=10_000)
+    bench = Bench(await store.load(SYMBOL), venue, first_sequence=10_000)
     await store.close()
-    desk.start(1034)
+    bench.start(1034)
     for _ in range(22):
-        desk.wait(1)
-    state = desk.engine.state
+        bench.wait(1)
+    state = bench.engine.state
     names = [state.ids.read(order.client_order_id) for order in venue.open_orders]
     levels = Counter(name.level for name in names if name is not None)
     assert all(count == 1 for count in levels.values())
@@ -129,5 +129,5 @@ async def _comes_back(url: str, venue: MiniVenue) -> None:
     assert {order.client_order_id for order in state.live_orders()} == {o.client_order_id for o in venue.open_orders}
     assert state.grid is not None
     wanted = [level for level in state.grid.buy_levels(price(1034).mid, 5) if not state.slot(level).quantity]
-    assert list(desk.buys) == wanted
-    assert not desk.engine.halted
+    assert list(bench.buys) == wanted
+    assert not bench.engine.halt_reason

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from opensqt.market_maker.engine import Engine, EngineSettings, Phase
+from opensqt.market_maker.engine import EngineSettings, GridEngine, Phase
 from opensqt.market_maker.orders.events import (
-    Ask,
     Cancel,
-    CancelAnswered,
+    CancelResult,
     Command,
     Event,
-    OrdersSeen,
-    OrderTold,
+    OrderBatch,
+    OrderQueried,
     Place,
-    Placed,
-    PriceSeen,
+    PlaceResult,
+    PriceUpdate,
+    QueryOrder,
     Reconcile,
     Reconciled,
 )
@@ -48,7 +48,7 @@ def settings(**changes: object) -> EngineSettings:
         min_order_value=Decimal(6),
         buy_window=5,
         sell_window=5,
-        max_live=12,
+        max_open_orders=12,
         cleanup_batch=3,
     )
     own = {name: changes.pop(name) for name in list(changes) if name in GridSettings.__dataclass_fields__}
@@ -79,7 +79,7 @@ class MiniVenue:
     def __init__(self) -> None:
         self.orders: dict[str, Order] = {}
         self.fills: list[Fill] = []
-        self.news: list[OrderUpdate] = []
+        self.updates: list[OrderUpdate] = []
         self.refuse: type[ExchangeError] | None = None
 
     @property
@@ -149,17 +149,17 @@ class MiniVenue:
 
     def _note(self, order: Order, fill: Fill | None = None) -> Order:
         self.orders[order.client_order_id] = order
-        self.news.append(OrderUpdate(order=order, fill=fill))
+        self.updates.append(OrderUpdate(order=order, fill=fill))
         return order
 
 
-class Desk:
+class Bench:
     """Runs an engine against a `MiniVenue`; by default every command is answered at once and all news arrive."""
 
     def __init__(self, stored: Stored | None = None, venue: MiniVenue | None = None, **changes: object) -> None:
         self.venue = venue or MiniVenue()
         self.now = 0.0
-        self.engine = Engine(settings(**changes), RULES, stored or Stored(), now=self.now)
+        self.engine = GridEngine(settings(**changes), RULES, stored or Stored(), now=self.now)
         self.changes: list[Changes] = []
         self.commands: list[Command] = []
 
@@ -172,30 +172,30 @@ class Desk:
         self.commands += self.engine.decide(self.now)
         self.changes.append(self.engine.state.take_changes())
 
-    def start(self, at: int | str = 1000) -> Desk:
+    def start(self, at: int | str = 1000) -> Bench:
         """Set the anchor to 1000, show a price, and answer until the grid rests."""
-        self.tell(PriceSeen(price(1000)))
-        self.tell(PriceSeen(price(at)))
+        self.tell(PriceUpdate(price(1000)))
+        self.tell(PriceUpdate(price(at)))
         self.settle()
         return self
 
     def move(self, at: int | str | Decimal) -> None:
         """Show another price and answer until the grid rests."""
-        self.tell(PriceSeen(price(at)))
+        self.tell(PriceUpdate(price(at)))
         self.settle()
 
     def wait(self, seconds: float) -> None:
         """Let time pass, then answer until the grid rests."""
         self.now += seconds
         if self.engine.price is not None:
-            self.engine.handle(PriceSeen(self.engine.price), self.now)
+            self.engine.handle(PriceUpdate(self.engine.price), self.now)
         self.think()
         self.settle()
 
     def settle(self) -> None:
         """Answer commands and deliver news until there are none left."""
         for _ in range(1000):
-            if not self.commands and not self.venue.news:
+            if not self.commands and not self.venue.updates:
                 return
             while self.commands:
                 for event in self.answer(self.commands.pop(0)):
@@ -204,19 +204,19 @@ class Desk:
         raise AssertionError("the grid never comes to rest")
 
     def deliver(self) -> None:
-        news, self.venue.news = tuple(self.venue.news), []
+        news, self.venue.updates = tuple(self.venue.updates), []
         if news:
-            self.tell(OrdersSeen(news, gap=False))
+            self.tell(OrderBatch(news, gap=False))
 
     def answer(self, command: Command) -> list[Event]:
         """Carry out a command as a venue that is well, and answer what comes back."""
         match command:
             case Place(requests):
-                return [Placed(request.client_order_id, self.place(request)) for request in requests]
+                return [PlaceResult(request.client_order_id, self.place(request)) for request in requests]
             case Cancel(refs):
-                return [CancelAnswered(ref.client_order_id, self.venue.cancel(ref)) for ref in refs]
-            case Ask(ref):
-                return [OrderTold(ref, self.venue.find(ref))]
+                return [CancelResult(ref.client_order_id, self.venue.cancel(ref)) for ref in refs]
+            case QueryOrder(ref):
+                return [OrderQueried(ref, self.venue.find(ref))]
             case Reconcile(since_ms):
                 return [self.venue.snapshot(since_ms=since_ms)]
         raise AssertionError(command)

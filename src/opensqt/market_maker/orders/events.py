@@ -1,4 +1,4 @@
-"""What the engine is told, and what it answers: plain values, so that it can be replayed without a network."""
+"""Events that the engine handles and commands that it returns: plain values, so that it can be replayed offline."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 
 
 @dataclass(frozen=True, slots=True)
-class PriceSeen:
+class PriceUpdate:
     """The newest best bid and ask."""
 
     price: Price
 
 
 @dataclass(frozen=True, slots=True)
-class OrdersSeen:
+class OrderBatch:
     """A batch of the orders stream."""
 
     updates: tuple[OrderUpdate, ...]
     gap: bool
-    """Continuity is not proven (a snapshot, or a gap that was told): compare with the venue."""
+    """Continuity is not proven (a snapshot, or a gap that the stream reported): compare with the venue."""
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """The answer to one order of a `Place`."""
+class PlaceResult:
+    """The result of one order of a `Place`."""
 
     client_order_id: str
     outcome: Order | ExchangeError
 
 
 @dataclass(frozen=True, slots=True)
-class CancelAnswered:
-    """The answer to one order of a `Cancel`."""
+class CancelResult:
+    """The result of one order of a `Cancel`."""
 
     client_order_id: str
     outcome: Order | ExchangeError
 
 
 @dataclass(frozen=True, slots=True)
-class OrderTold:
-    """The answer to an `Ask`."""
+class OrderQueried:
+    """The result of a `QueryOrder`."""
 
     ref: OrderRef
     outcome: Order | ExchangeError
@@ -53,7 +53,7 @@ class OrderTold:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """The venue's state: asked in this order, each answer at least as new as the one before it."""
+    """The venue's state, queried in this order: each part is at least as new as the one before it."""
 
     positions: tuple[Position, ...]
     open_orders: tuple[Order, ...]
@@ -62,19 +62,21 @@ class Reconciled:
 
 @dataclass(frozen=True, slots=True)
 class ReconcileFailed:
-    """The venue could not be asked; that proves nothing."""
+    """The venue could not be queried; that proves nothing."""
 
     error: ExchangeError
 
 
 @dataclass(frozen=True, slots=True)
-class StopAsked:
-    """The process is to end."""
+class StopRequested:
+    """The process has to end."""
 
     cancel_orders: bool
 
 
-Event = PriceSeen | OrdersSeen | Placed | CancelAnswered | OrderTold | Reconciled | ReconcileFailed | StopAsked
+Event = (
+    PriceUpdate | OrderBatch | PlaceResult | CancelResult | OrderQueried | Reconciled | ReconcileFailed | StopRequested
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +94,25 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """Ask the venue for one order."""
+class QueryOrder:
+    """Query one order at the venue."""
 
     ref: OrderRef
 
 
 @dataclass(frozen=True, slots=True)
 class Reconcile:
-    """Ask the venue for position, open orders and fills."""
+    """Query position, open orders and fills at the venue."""
 
     since_ms: int
 
 
-Command = Place | Cancel | Ask | Reconcile
+Command = Place | Cancel | QueryOrder | Reconcile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CountedFill:
-    """A fill, the level it belongs to, and what it earned there."""
+class GridFill:
+    """A fill, the level it belongs to, and its profit there."""
 
     fill: Fill
     level: int

@@ -1,4 +1,4 @@
-"""Client order ids that name their slot, so that an order found at the venue can be put back where it belongs.
+"""Client order ids that name their slot, so that an order found at the venue can be assigned to it.
 
 SQ1 B 2 1c 3 BTC 1MkP0ab
  |  | | |  | |    sequence, base 62: only grows, survives restarts
@@ -18,7 +18,7 @@ from opensqt.model.client_order_id import base62, is_valid
 from opensqt.model.order import Side
 
 MAX_LENGTH = 28
-"""What is left at Gate after its `t-`."""
+"""Characters that Gate leaves after its `t-`."""
 STRATEGY_LENGTH = 3
 _DIGITS = {digit: value for value, digit in enumerate(base62(n) for n in range(62))}
 _SIDES = {"B": Side.BUY, "S": Side.SELL}
@@ -26,7 +26,7 @@ _SIDES = {"B": Side.BUY, "S": Side.SELL}
 
 @dataclass(frozen=True, slots=True)
 class SlotName:
-    """What an id tells."""
+    """The parts of an id that identify a slot and an intent."""
 
     level: int
     side: Side
@@ -44,7 +44,7 @@ class OrderIds:
         """Write an id.
 
         Raises:
-            ValueError: It would be longer than every venue takes.
+            ValueError: It would be longer than the shortest limit of the venues.
         """
         slot, tag = base62(_fold(level)), self._tag
         made = f"{self.strategy}{side.value[0]}{len(slot)}{slot}{base62(len(tag))}{tag}{base62(sequence)}"
@@ -53,7 +53,7 @@ class OrderIds:
         return made
 
     def read(self, client_order_id: str) -> SlotName | None:
-        """Answer what the id names, or None when it is not one of this strategy's on this symbol."""
+        """Return the parts of an id, or None when it is not an id of this strategy on this symbol."""
         if not is_valid(client_order_id, max_length=MAX_LENGTH) or not client_order_id.startswith(self.strategy):
             return None
         rest = client_order_id[STRATEGY_LENGTH:]

@@ -1,4 +1,4 @@
-"""The comparison with the venue: does its position equal what our fills explain, and what if it does not."""
+"""The comparison of the venue's position with the fills of the grid, and what follows from a difference."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from opensqt.model.order import PositionSide
 from opensqt.model.venue import SymbolRules
 
 CONFIRMATIONS = 2
-"""A difference has to be seen this often in a row before anything follows from it: a fill may be on its way."""
+"""Comparisons in a row that must show a difference before anything follows from it: a fill may be on its way."""
 ADOPT_CONFIRMATIONS = 5
-"""This often before a found position is laid on levels: a fill that shows up later would then count twice."""
+"""The same before a found position is assigned to levels: a fill that arrives later would then count twice."""
 MOST_LEVELS = 1000
-"""A found position that would need more levels than this is not laid out."""
+"""A found position that would need more levels than this is not assigned."""
 
 
-def held(positions: Sequence[Position], symbol: str) -> Position | None:
-    """Answer the position that the long grid trades, or None when the venue's answer leaves it out."""
+def grid_position(positions: Sequence[Position], symbol: str) -> Position | None:
+    """Return the position that the long grid trades, or None when the venue's response leaves it out."""
     sides = (PositionSide.BOTH, PositionSide.LONG)
     return next(
         (position for position in positions if position.symbol == symbol and position.position_side in sides), None
@@ -30,26 +30,30 @@ def held(positions: Sequence[Position], symbol: str) -> Position | None:
 
 
 @dataclass(slots=True)
-class PositionWatch:
-    """Remembers a difference between venue and slots until it is confirmed or gone."""
+class PositionCheck:
+    """A difference between venue and slots, until it is confirmed or gone."""
 
     difference: Decimal = Decimal(0)
-    seen: int = 0
+    """Base coins that the venue has and no slot explains; below zero when it has less."""
+    confirmations: int = 0
+    """Comparisons in a row that showed this difference."""
 
     @property
     def suspected(self) -> bool:
         """Whether the last comparison did not match."""
         return self.difference != 0
 
-    def compare(self, venue: Decimal, ours: Decimal) -> bool:
-        """Take in one comparison, and say whether the difference is confirmed."""
-        difference = venue - ours
-        self.seen = self.seen + 1 if difference and difference == self.difference else int(bool(difference))
+    def record(self, venue: Decimal, explained: Decimal) -> bool:
+        """Record one comparison, and return whether the difference is confirmed."""
+        difference = venue - explained
+        self.confirmations = (
+            self.confirmations + 1 if difference and difference == self.difference else int(bool(difference))
+        )
         self.difference = difference
-        return self.seen >= CONFIRMATIONS
+        return self.confirmations >= CONFIRMATIONS
 
 
-def lay_on_levels(
+def assign_to_levels(
     grid: Grid,
     slots: Mapping[int, Slot],
     quantity: Decimal,
@@ -61,23 +65,23 @@ def lay_on_levels(
 
     Args:
         grid: The levels.
-        slots: Those in use.
+        slots: The slots in use.
         quantity: Base coins that no slot explains, above zero.
         entry_price: Average, quote; the cost of each coin.
-        settings: For the quantity of a level.
+        settings: The amounts of a level.
         rules: The venue's steps.
 
     Returns:
-        The slots as they then stand, or None when the position is too large to lay out.
+        The slots with the position on them, or None when it is too large.
     """
     level = grid.level_below(entry_price)
     if grid.price_of(level) < entry_price:
         level += 1
-    laid: list[Slot] = []
+    assigned: list[Slot] = []
     left = quantity
     for candidate in range(level, level + MOST_LEVELS):
         if left <= 0:
-            return laid
+            return assigned
         slot = slots.get(candidate) or Slot(level=candidate)
         if slot.quantity or slot.order is not None:
             continue
@@ -85,6 +89,6 @@ def lay_on_levels(
         if part <= 0:
             return None
         part = left if left < 2 * part else part
-        laid.append(replace(slot, quantity=part, cost=part * entry_price))
+        assigned.append(replace(slot, quantity=part, cost=part * entry_price))
         left -= part
-    return laid if left <= 0 else None
+    return assigned if left <= 0 else None

@@ -10,11 +10,11 @@ from opensqt.model.order import Order, OrderStatus, Side
 
 
 class SlotState(StrEnum):
-    """Whether a slot's order may be placed, awaited or cancelled."""
+    """Whether an order may be placed in a slot, is awaited, or may be cancelled."""
 
     FREE = "FREE"
     PENDING = "PENDING"
-    """Sent, and the venue's word is still awaited."""
+    """Sent, and not acknowledged by the venue yet."""
     LOCKED = "LOCKED"
     """The venue works the order, or its last fills are not counted yet."""
 
@@ -23,11 +23,11 @@ class SlotEvent(StrEnum):
     """What can happen to a slot's order."""
 
     PLACE = "PLACE"
-    """The intent was made."""
-    DOUBT = "DOUBT"
+    """An intent was made."""
+    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
     """The outcome of a request is not known."""
     ACKNOWLEDGE = "ACKNOWLEDGE"
-    """The venue was seen to work the order."""
+    """The venue works the order."""
     REFUSE = "REFUSE"
     """Proven: the order never came to be."""
     SETTLE = "SETTLE"
@@ -36,12 +36,12 @@ class SlotEvent(StrEnum):
 
 TRANSITIONS: dict[tuple[SlotState, SlotEvent], SlotState] = {
     (SlotState.FREE, SlotEvent.PLACE): SlotState.PENDING,
-    (SlotState.FREE, SlotEvent.ACKNOWLEDGE): SlotState.LOCKED,  # an order of ours found at the venue
-    (SlotState.PENDING, SlotEvent.DOUBT): SlotState.PENDING,
+    (SlotState.FREE, SlotEvent.ACKNOWLEDGE): SlotState.LOCKED,  # an order of this grid, found at the venue
+    (SlotState.PENDING, SlotEvent.OUTCOME_UNKNOWN): SlotState.PENDING,
     (SlotState.PENDING, SlotEvent.ACKNOWLEDGE): SlotState.LOCKED,
     (SlotState.PENDING, SlotEvent.REFUSE): SlotState.FREE,
     (SlotState.PENDING, SlotEvent.SETTLE): SlotState.FREE,
-    (SlotState.LOCKED, SlotEvent.DOUBT): SlotState.LOCKED,
+    (SlotState.LOCKED, SlotEvent.OUTCOME_UNKNOWN): SlotState.LOCKED,
     (SlotState.LOCKED, SlotEvent.ACKNOWLEDGE): SlotState.LOCKED,
     (SlotState.LOCKED, SlotEvent.SETTLE): SlotState.FREE,
 }
@@ -49,11 +49,11 @@ TRANSITIONS: dict[tuple[SlotState, SlotEvent], SlotState] = {
 
 
 class IllegalTransition(Exception):
-    """A slot was asked for what its state forbids: a defect of ours, never the venue's doing."""
+    """A slot was given an event that its state forbids: a defect of this program, never of the venue."""
 
 
 def next_state(state: SlotState, event: SlotEvent) -> SlotState:
-    """Answer the state after *event*.
+    """Return the state after *event*.
 
     Raises:
         IllegalTransition: The table has no such step.
@@ -66,7 +66,7 @@ def next_state(state: SlotState, event: SlotEvent) -> SlotState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveOrder:
-    """An order of ours as far as we know it."""
+    """An order of the grid, as far as it is known."""
 
     client_order_id: str
     level: int
@@ -76,17 +76,18 @@ class LiveOrder:
     status: OrderStatus = OrderStatus.PENDING
     order_id: str = ""
     filled: Decimal = Decimal(0)
-    """Base coins, cumulative, as the venue tells it."""
+    """Base coins, cumulative, as the venue reports it."""
     counted: Decimal = Decimal(0)
-    """Base coins of the fills that we counted."""
+    """Base coins of the fills that were counted."""
     reason: str = ""
     since: float = 0.0
-    """Monotonic seconds of this process: when it was intended, restored, last seen, or its placing ended in doubt."""
-    cancel_asked: bool = False
+    """Monotonic seconds of this process: when it was intended, restored or last reported, or when the call that placed
+    it ended with an unknown outcome."""
+    cancel_requested: bool = False
 
     @property
     def settled(self) -> bool:
-        """Whether nothing can happen any more and nothing is left to count."""
+        """Whether the order is closed and all its fills are counted."""
         return self.status.is_closed and self.counted >= self.filled
 
     @property
@@ -95,14 +96,14 @@ class LiveOrder:
         return Decimal(0) if self.status.is_closed else self.quantity - max(self.filled, self.counted)
 
     def merged(self, order: Order) -> LiveOrder:
-        """Take in what the venue tells; something older or repeated changes nothing."""
+        """Return the order with a report of the venue applied; an older or repeated one changes nothing."""
         status = order.status if self.status.may_become(order.status) else self.status
         return replace(
             self,
             status=status,
             order_id=order.order_id or self.order_id,
             filled=max(self.filled, order.filled_quantity),
-            # Why nothing is known of it now says nothing of how it ends.
+            # The reason for an unknown outcome says nothing about how the order ends.
             reason=self.reason if order.status.is_in_flight else order.reason or self.reason,
         )
 
@@ -115,7 +116,7 @@ class Slot:
     quantity: Decimal = Decimal(0)
     """Base coins held, from counted fills; above zero is long."""
     cost: Decimal = Decimal(0)
-    """What they cost, quote, before fees."""
+    """Cost of these coins, quote, before fees."""
     state: SlotState = SlotState.FREE
     order: LiveOrder | None = None
 
@@ -126,18 +127,18 @@ class Slot:
 
     @property
     def average_price(self) -> Decimal | None:
-        """What a held coin cost on average; None when nothing is held."""
+        """Average cost of a held coin, quote; None when nothing is held."""
         return self.cost / self.quantity if self.quantity else None
 
     def after(self, event: SlotEvent, order: LiveOrder | None) -> Slot:
-        """Answer the slot after *event*; *order* is its order from then on."""
+        """Return the slot after *event*; *order* is its order from then on."""
         return replace(self, state=next_state(self.state, event), order=order)
 
     def traded(self, side: Side, price: Decimal, quantity: Decimal) -> tuple[Slot, Decimal]:
-        """Count a trade.
+        """Return the slot after a trade, and its profit.
 
         Returns:
-            The slot after it, and the profit that it realized against the average cost, quote, before fees.
+            The slot, and the profit that it realized against the average cost, quote, before fees.
         """
         change = side.sign * quantity
         if self.quantity * change >= 0:

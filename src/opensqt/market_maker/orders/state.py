@@ -1,4 +1,4 @@
-"""What the grid knows: slots, fills counted, totals; and what of it has changed since it was last stored."""
+"""The state of a grid: slots, counted fills and totals, and the changes since it was last stored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TypeVar
 
-from opensqt.market_maker.orders.events import CountedFill
+from opensqt.market_maker.orders.events import GridFill
 from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.orders.slots import LiveOrder, Slot, SlotEvent, SlotState
 from opensqt.market_maker.strategy.grid.geometry import Grid
@@ -17,7 +17,7 @@ from opensqt.model.order import Fill, OrderStatus, Side
 V = TypeVar("V")
 
 REMEMBERED = 20_000
-"""Closed orders and counted trades kept in memory: far more than any query or stream reaches back."""
+"""Closed orders and counted trades kept in memory: far more than any query or stream returns again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,21 +25,21 @@ class Totals:
     """Sums over the life of the grid."""
 
     orders_placed: int = 0
-    """Orders that the venue took."""
+    """Orders that the venue accepted."""
     fills: int = 0
     volume: Decimal = Decimal(0)
     """Quote."""
     fees: Mapping[str, Decimal] = field(default_factory=dict)
     """By fee asset; below zero is a rebate."""
     realized_pnl: Decimal = Decimal(0)
-    """Quote, before fees, as the venue tells it with each fill."""
+    """Quote, before fees, as the venue reports it with each fill."""
     profit: Decimal = Decimal(0)
     """Quote, before fees: each sale against the average cost of its own level."""
     adopted: Decimal = Decimal(0)
-    """Base coins laid on levels without a fill of ours."""
+    """Base coins assigned to levels without a fill of this grid."""
 
-    def after(self, counted: CountedFill) -> Totals:
-        """Add one fill."""
+    def after(self, counted: GridFill) -> Totals:
+        """Return the totals with one fill added."""
         fill = counted.fill
         fees = {**self.fees, fill.fee_asset: self.fees.get(fill.fee_asset, Decimal(0)) + fill.fee}
         return replace(
@@ -54,7 +54,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """The part of the state that is one row."""
+    """The part of the state that is one row of the database."""
 
     anchor: Decimal
     interval: Decimal
@@ -67,7 +67,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """What a restart begins with."""
+    """The state that a restart begins with."""
 
     header: Header | None = None
     slots: tuple[Slot, ...] = ()
@@ -81,23 +81,23 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What has to be committed before anything is acted on."""
+    """Changes that have to be committed before anything is acted on."""
 
     header: Header | None
     slots: tuple[Slot, ...]
     orders: tuple[LiveOrder, ...]
-    fills: tuple[CountedFill, ...]
+    fills: tuple[GridFill, ...]
 
     def __bool__(self) -> bool:
         return bool(self.header or self.slots or self.orders or self.fills)
 
 
 class GridState:
-    """The slots and the accounts of one grid. Every change goes through here and is remembered for the store.
+    """The slots and totals of one grid. Every change is made here and kept for the store.
 
     Args:
-        ids: Reads which slot an order belongs to.
-        stored: What the database holds; restored orders stand as they were last known.
+        ids: Reads the slot that an order belongs to.
+        stored: The state in the database; restored orders are as they were last known.
         now: Monotonic seconds, from which a restored order's age is counted.
     """
 
@@ -105,16 +105,18 @@ class GridState:
         self.ids = ids
         self.header = stored.header
         self._slots: dict[int, Slot] = {slot.level: slot for slot in stored.slots if slot.quantity}
-        self.strays: dict[str, LiveOrder] = {}
+        self.extra_orders: dict[str, LiveOrder] = {}
         self._closed: OrderedDict[str, str] = OrderedDict(stored.closed_orders)
-        self._names: OrderedDict[str, str] = OrderedDict((venue, ours) for ours, venue in stored.closed_orders if venue)
+        self._client_ids: OrderedDict[str, str] = OrderedDict(
+            (venue, ours) for ours, venue in stored.closed_orders if venue
+        )
         self._counted: OrderedDict[str, None] = OrderedDict.fromkeys(stored.trade_ids)
         for live in stored.live_orders:
-            self._restore(replace(live, since=now, cancel_asked=False))
+            self._restore(replace(live, since=now, cancel_requested=False))
         self._dirty_header = False
         self._dirty_slots: set[int] = set()
         self._dirty_orders: dict[str, LiveOrder] = {}
-        self._new_fills: list[CountedFill] = []
+        self._new_fills: list[GridFill] = []
 
     @property
     def grid(self) -> Grid | None:
@@ -128,7 +130,7 @@ class GridState:
 
     @property
     def slots(self) -> Mapping[int, Slot]:
-        """The slots that hold something or have an order."""
+        """The slots that hold coins or have an order."""
         return self._slots
 
     @property
@@ -138,32 +140,32 @@ class GridState:
 
     @property
     def cost(self) -> Decimal:
-        """What the position cost, quote, before fees."""
+        """Cost of the position, quote, before fees."""
         return sum((slot.cost for slot in self._slots.values()), Decimal(0))
 
     def live_orders(self) -> Iterator[LiveOrder]:
-        """All orders that are not settled."""
+        """Return all orders that are not settled."""
         for slot in self._slots.values():
             if slot.order is not None:
                 yield slot.order
-        yield from self.strays.values()
+        yield from self.extra_orders.values()
 
     def slot(self, level: int) -> Slot:
-        """The slot at *level*, blank if nothing is known of it."""
+        """Return the slot at *level*; an empty one when nothing is known of it."""
         return self._slots.get(level) or Slot(level=level)
 
     def find(self, client_order_id: str) -> LiveOrder | None:
-        """The order of that id while it is not settled."""
+        """Return the order of that id while it is not settled."""
         name = self.ids.read(client_order_id)
         if name is None:
             return None
         order = self.slot(name.level).order
         if order is not None and order.client_order_id == client_order_id:
             return order
-        return self.strays.get(client_order_id)
+        return self.extra_orders.get(client_order_id)
 
     def is_closed(self, client_order_id: str) -> bool:
-        """Whether the order is known to be over."""
+        """Return whether the order is known to be closed."""
         return client_order_id in self._closed
 
     def set_header(self, header: Header) -> None:
@@ -172,7 +174,7 @@ class GridState:
         self._dirty_header = True
 
     def next_id(self, level: int, side: Side) -> str:
-        """Take the next client_order_id."""
+        """Return the next client_order_id; the sequence grows with it."""
         header = self._header()
         self.set_header(replace(header, sequence=header.sequence + 1))
         return self.ids.make(level, side, header.sequence + 1)
@@ -181,13 +183,13 @@ class GridState:
         """Change an order, and with it the state of its slot."""
         self._dirty_orders[order.client_order_id] = order
         if order.order_id:
-            self._remember(self._names, order.order_id, order.client_order_id)
-        if order.client_order_id in self.strays:
+            self._remember(self._client_ids, order.order_id, order.client_order_id)
+        if order.client_order_id in self.extra_orders:
             if event in (SlotEvent.SETTLE, SlotEvent.REFUSE):
-                del self.strays[order.client_order_id]
+                del self.extra_orders[order.client_order_id]
                 self._remember(self._closed, order.client_order_id, order.order_id)
             else:
-                self.strays[order.client_order_id] = order
+                self.extra_orders[order.client_order_id] = order
             return
         slot = self.slot(order.level)
         over = event in (SlotEvent.SETTLE, SlotEvent.REFUSE)
@@ -199,43 +201,43 @@ class GridState:
         elif event is SlotEvent.ACKNOWLEDGE:
             self._count_placed(slot.state)
 
-    def put_stray(self, order: LiveOrder) -> None:
-        """Keep an order of ours whose slot has another one."""
-        self.strays[order.client_order_id] = order
+    def put_extra(self, order: LiveOrder) -> None:
+        """Keep an order of this grid whose slot has another order."""
+        self.extra_orders[order.client_order_id] = order
         self._dirty_orders[order.client_order_id] = order
         if order.order_id:
-            self._remember(self._names, order.order_id, order.client_order_id)
+            self._remember(self._client_ids, order.order_id, order.client_order_id)
 
-    def close_unknown(self, client_order_id: str, order_id: str) -> None:
-        """Note that an order which was never followed is over."""
+    def mark_closed(self, client_order_id: str, order_id: str) -> None:
+        """Record that an order which was never followed is closed."""
         self._remember(self._closed, client_order_id, order_id)
         if order_id:
-            self._remember(self._names, order_id, client_order_id)
+            self._remember(self._client_ids, order_id, client_order_id)
 
-    def name_of(self, fill: Fill) -> str | None:
-        """The client id of the order that traded, or None while it is not known."""
-        return fill.client_order_id or self._names.get(fill.order_id)
+    def client_order_id_of(self, fill: Fill) -> str | None:
+        """Return the client id of the order that traded, or None while it is not known."""
+        return fill.client_order_id or self._client_ids.get(fill.order_id)
 
-    def learn_name(self, order_id: str, client_order_id: str) -> None:
-        """Note which of our orders a venue's id means; foreign orders too, so that they are not asked for again."""
-        self._remember(self._names, order_id, client_order_id or "foreign")
+    def map_order_id(self, order_id: str, client_order_id: str) -> None:
+        """Record the client id of a venue's order id; also of foreign orders, so that they are not queried again."""
+        self._remember(self._client_ids, order_id, client_order_id or "foreign")
 
     def is_counted(self, fill: Fill) -> bool:
-        """Whether the trade was counted before."""
+        """Return whether the trade was counted before."""
         return fill.trade_id in self._counted
 
-    def count(self, fill: Fill, client_order_id: str) -> LiveOrder | None:
-        """Count a fill of one of our orders, once.
+    def apply_fill(self, fill: Fill, client_order_id: str) -> LiveOrder | None:
+        """Count a fill of an order of this grid, once.
 
         Returns:
-            The order with the fill counted, if it is not settled; the caller decides what follows.
+            The order with the fill counted, if it is not settled.
         """
         name = self.ids.read(client_order_id)
         if name is None or fill.trade_id in self._counted:
             return None
         self._remember(self._counted, fill.trade_id, None)
         slot, profit = self.slot(name.level).traded(fill.side, fill.price, fill.quantity)
-        counted = CountedFill(fill=replace(fill, client_order_id=client_order_id), level=name.level, profit=profit)
+        counted = GridFill(fill=replace(fill, client_order_id=client_order_id), level=name.level, profit=profit)
         self._new_fills.append(counted)
         header = self._header()
         self.set_header(replace(header, totals=header.totals.after(counted)))
@@ -244,7 +246,7 @@ class GridState:
         return replace(live, counted=live.counted + fill.quantity) if live is not None else None
 
     def adopt(self, slots: Iterable[Slot]) -> None:
-        """Take over slots that hold more than our fills explain."""
+        """Apply slots that hold more than the fills of this grid explain."""
         for slot in slots:
             header = self._header()
             more = slot.quantity - self.slot(slot.level).quantity
@@ -253,7 +255,7 @@ class GridState:
             self._set(slot)
 
     def take_changes(self) -> Changes:
-        """Answer what is not stored yet, and forget that it is not."""
+        """Return the changes since the last call."""
         changes = Changes(
             header=self.header if self._dirty_header else None,
             slots=tuple(self.slot(level) for level in sorted(self._dirty_slots)),
@@ -281,13 +283,13 @@ class GridState:
     def _restore(self, live: LiveOrder) -> None:
         slot = self.slot(live.level)
         if slot.order is not None:
-            self.strays[live.client_order_id] = live
+            self.extra_orders[live.client_order_id] = live
             return
         acknowledged = live.status.is_open or live.status.is_closed
         state = SlotState.LOCKED if acknowledged else SlotState.PENDING
         self._slots[live.level] = replace(slot, state=state, order=live)
         if live.order_id:
-            self._names[live.order_id] = live.client_order_id
+            self._client_ids[live.order_id] = live.client_order_id
 
     def _count_placed(self, before: SlotState) -> None:
         if before is not SlotState.LOCKED:

@@ -12,47 +12,48 @@ MAX_LEVERAGE = Decimal(10)
 USABLE = Decimal("0.8")
 """The part of the available balance that the grid may count on."""
 MAINTENANCE_RATE = Decimal("0.005")
-"""Assumed for the liquidation price: 0.5 % of the position, what the venues ask of small positions at most."""
+"""Assumed for the liquidation price: 0.5 % of the position, the most that the venues require of small positions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What the account and the market are at this moment. Quote, unless said otherwise."""
+class AccountInputs:
+    """State of account and market that the rules need. Quote, unless said otherwise."""
 
     price: Decimal
     available: Decimal
     leverage: Decimal | None
-    """None when the venue does not tell it."""
+    """None when the venue does not report it."""
     fee_rate: Decimal
     """Maker, a fraction."""
     held_levels: int
-    """Levels that hold something from an earlier run."""
+    """Levels that hold coins from an earlier run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Demands:
-    """What the settings ask for."""
+class GridRequirements:
+    """The settings that the rules need."""
 
     interval: Decimal
     order_quantity: Decimal
     """Quote per level."""
     min_order_value: Decimal
     levels: int
-    """That the account must be able to carry."""
+    """Levels that the account must be able to carry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule, whether it holds, and the figures."""
+    """One rule and its result."""
 
     name: str
-    holds: bool
-    told: str
+    passed: bool
+    detail: str
+    """The numbers, and what is expected of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rung:
-    """What the account looks like when the price has come down to a level and everything above is bought."""
+class LadderLevel:
+    """The account when the price has come down to a level and every level above has bought."""
 
     level: int
     """1 is the first one under the price."""
@@ -71,99 +72,99 @@ class Rung:
 
     @property
     def distance(self) -> Decimal | None:
-        """How far the liquidation is below this level, as a fraction of its price."""
+        """Distance of the liquidation price below this level, as a fraction of its price."""
         return None if self.liquidation_price is None else (self.price - self.liquidation_price) / self.price
 
 
-def check(facts: Facts, demands: Demands, rules: SymbolRules) -> list[Rule]:
-    """Answer every rule, held or broken."""
-    quantity = buy_quantity(facts.price, demands.order_quantity, demands.min_order_value, rules)
-    least = least_order_quantity(facts.price, demands.min_order_value, rules)
+def check(inputs: AccountInputs, requirements: GridRequirements, rules: SymbolRules) -> list[Rule]:
+    """Return the result of every rule."""
+    quantity = buy_quantity(inputs.price, requirements.order_quantity, requirements.min_order_value, rules)
+    least = least_order_quantity(inputs.price, requirements.min_order_value, rules)
     found = [
         Rule(
             name="available balance",
-            holds=facts.available > 0,
-            told=f"{_short(facts.available)} {rules.quote_asset}, expected above 0",
+            passed=inputs.available > 0,
+            detail=f"{_short(inputs.available)} {rules.quote_asset}, expected above 0",
         ),
         Rule(
             name="leverage",
-            holds=facts.leverage is not None and 0 < facts.leverage <= MAX_LEVERAGE,
-            told=f"{'not told by the venue' if facts.leverage is None else _short(facts.leverage)},"
+            passed=inputs.leverage is not None and 0 < inputs.leverage <= MAX_LEVERAGE,
+            detail=f"{'not reported by the venue' if inputs.leverage is None else _short(inputs.leverage)},"
             f" expected at most {MAX_LEVERAGE}",
         ),
         Rule(
             name="price_interval",
-            holds=demands.interval % rules.price_step == 0,
-            told=f"{_short(demands.interval)}, expected a multiple of the price step {_short(rules.price_step)}",
+            passed=requirements.interval % rules.price_step == 0,
+            detail=f"{_short(requirements.interval)}, expected a multiple of the price step {_short(rules.price_step)}",
         ),
         Rule(
             name="order_quantity",
-            holds=quantity > 0,
-            told=f"{_short(demands.order_quantity)} buys {_short(quantity)} {rules.base_asset} at"
-            f" {_short(facts.price)}, expected at least {_short(least)} {rules.quote_asset}",
+            passed=quantity > 0,
+            detail=f"{_short(requirements.order_quantity)} buys {_short(quantity)} {rules.base_asset} at"
+            f" {_short(inputs.price)}, expected at least {_short(least)} {rules.quote_asset}",
         ),
     ]
-    levels = carried(facts, demands)
+    levels = affordable_levels(inputs, requirements)
     found.append(
         Rule(
             name="levels",
-            holds=levels >= demands.levels,
-            told=f"the account carries {levels} levels of {_short(demands.order_quantity)} {rules.quote_asset}"
-            f" ({facts.held_levels} held, the rest {USABLE} x {_short(facts.available)} x leverage /"
-            f" order_quantity), expected at least {demands.levels} (position_safety_check)",
+            passed=levels >= requirements.levels,
+            detail=f"the account carries {levels} levels of {_short(requirements.order_quantity)} {rules.quote_asset}"
+            f" ({inputs.held_levels} held, the rest {USABLE} x {_short(inputs.available)} x leverage /"
+            f" order_quantity), expected at least {requirements.levels} (position_safety_check)",
         )
     )
-    profit = round_trip(facts.price, demands.interval, facts.fee_rate)
+    profit = round_trip(inputs.price, requirements.interval, inputs.fee_rate)
     found.append(
         Rule(
             name="round trip",
-            holds=profit > 0,
-            told=f"{_short(profit)} {rules.quote_asset} per {rules.base_asset} after fees of {facts.fee_rate}"
+            passed=profit > 0,
+            detail=f"{_short(profit)} {rules.quote_asset} per {rules.base_asset} after fees of {inputs.fee_rate}"
             " on both sides, expected above 0; a wider price_interval earns more",
         )
     )
     return found
 
 
-def carried(facts: Facts, demands: Demands) -> int:
-    """Answer how many levels the account can carry, those it holds included."""
-    if facts.leverage is None or facts.available <= 0:
-        return facts.held_levels
-    return facts.held_levels + int(USABLE * facts.available * facts.leverage / demands.order_quantity)
+def affordable_levels(inputs: AccountInputs, requirements: GridRequirements) -> int:
+    """Return the number of levels that the account can carry, those it holds included."""
+    if inputs.leverage is None or inputs.available <= 0:
+        return inputs.held_levels
+    return inputs.held_levels + int(USABLE * inputs.available * inputs.leverage / requirements.order_quantity)
 
 
 def round_trip(price: Decimal, interval: Decimal, fee_rate: Decimal) -> Decimal:
-    """Answer what buying at *price* and selling one interval higher leaves per base coin, fees on both sides paid."""
+    """Return the profit per base coin of a buy at *price* and a sell one interval higher, fees on both sides paid."""
     return interval - (2 * price + interval) * fee_rate
 
 
-def ladder(facts: Facts, demands: Demands, rules: SymbolRules) -> list[Rung]:
-    """Answer every level from the price down to the last one that the account must carry."""
-    grid = Grid(anchor=rules.round_price(facts.price), interval=demands.interval)
+def ladder(inputs: AccountInputs, requirements: GridRequirements, rules: SymbolRules) -> list[LadderLevel]:
+    """Return every level from the price down to the last one that the account must carry."""
+    grid = Grid(anchor=rules.round_price(inputs.price), interval=requirements.interval)
     position = spent = Decimal(0)
-    rungs = []
-    for number in range(1, demands.levels + 1):
+    levels = []
+    for number in range(1, requirements.levels + 1):
         price = grid.price_of(-number)
         if price <= 0:
             break
-        quantity = buy_quantity(price, demands.order_quantity, demands.min_order_value, rules)
+        quantity = buy_quantity(price, requirements.order_quantity, requirements.min_order_value, rules)
         position, spent = position + quantity, spent + quantity * price
         if not position:
             continue
-        liquidation = (spent - facts.available) / (position * (1 - MAINTENANCE_RATE))
-        rungs.append(
-            Rung(
+        liquidation = (spent - inputs.available) / (position * (1 - MAINTENANCE_RATE))
+        levels.append(
+            LadderLevel(
                 level=number,
                 price=price,
                 quantity=quantity,
                 position=position,
                 average_price=spent / position,
-                margin=position * price / (facts.leverage or Decimal(1)),
+                margin=position * price / (inputs.leverage or Decimal(1)),
                 loss=position * price - spent,
                 liquidation_price=liquidation if liquidation > 0 else None,
             )
         )
-    return rungs
+    return levels
 
 
 def _short(number: Decimal) -> str:

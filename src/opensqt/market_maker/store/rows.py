@@ -8,14 +8,14 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from opensqt.market_maker.orders.events import CountedFill
+from opensqt.market_maker.orders.events import GridFill
 from opensqt.market_maker.orders.slots import LiveOrder, Slot
 from opensqt.market_maker.orders.state import Header, Totals
 from opensqt.model.order import Fill, OrderStatus, PositionSide, Side
 
 
 def header_row(symbol: str, header: Header) -> dict[str, Any]:
-    """Write the one-row part."""
+    """Return the row of a header."""
     totals = header.totals
     return {
         "symbol": symbol,
@@ -34,7 +34,7 @@ def header_row(symbol: str, header: Header) -> dict[str, Any]:
 
 
 def header(row: Row[Any]) -> Header:
-    """Read it back."""
+    """Return the header of a row."""
     return Header(
         anchor=row.anchor,
         interval=row.interval,
@@ -53,12 +53,12 @@ def header(row: Row[Any]) -> Header:
 
 
 def slot_row(symbol: str, slot: Slot) -> dict[str, Any]:
-    """Write what a slot holds."""
+    """Return the row of a slot."""
     return {"symbol": symbol, "level": slot.level, "quantity": slot.quantity, "cost": slot.cost}
 
 
 def order_row(symbol: str, order: LiveOrder, now_ms: int) -> dict[str, Any]:
-    """Write an order as it now stands."""
+    """Return the row of an order in its current state."""
     return {
         "client_order_id": order.client_order_id,
         "symbol": symbol,
@@ -78,7 +78,7 @@ def order_row(symbol: str, order: LiveOrder, now_ms: int) -> dict[str, Any]:
 
 
 def live_order(row: Row[Any]) -> LiveOrder:
-    """Read an order back."""
+    """Return the order of a row."""
     return LiveOrder(
         client_order_id=row.client_order_id,
         level=row.level,
@@ -93,8 +93,8 @@ def live_order(row: Row[Any]) -> LiveOrder:
     )
 
 
-def fill_row(counted: CountedFill) -> dict[str, Any]:
-    """Write a counted fill."""
+def fill_row(counted: GridFill) -> dict[str, Any]:
+    """Return the row of a counted fill."""
     fill = counted.fill
     return {
         "symbol": fill.symbol,
@@ -115,8 +115,8 @@ def fill_row(counted: CountedFill) -> dict[str, Any]:
     }
 
 
-def counted_fill(row: Row[Any]) -> CountedFill:
-    """Read it back."""
+def counted_fill(row: Row[Any]) -> GridFill:
+    """Return the counted fill of a row."""
     fill = Fill(
         symbol=row.symbol,
         trade_id=row.trade_id,
@@ -132,4 +132,4 @@ def counted_fill(row: Row[Any]) -> CountedFill:
         realized_pnl=row.realized_pnl,
         event_time_ms=row.time_ms,
     )
-    return CountedFill(fill=fill, level=row.level, profit=row.profit)
+    return GridFill(fill=fill, level=row.level, profit=row.profit)

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 VERSION = 1
-"""Raised with every change of a table; a database of another version is refused."""
+"""Increased with every change of a table; a database of another version is refused."""
 
 metadata = MetaData()
 
@@ -32,11 +32,11 @@ class Exact(TypeDecorator[Decimal]):
     cache_ok = True
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
-        """Write plain digits."""
+        """Return plain digits."""
         return None if value is None else format(value, "f")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
-        """Read them back."""
+        """Return the Decimal of stored digits."""
         return None if value is None else Decimal(value)
 
 

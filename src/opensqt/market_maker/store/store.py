@@ -1,7 +1,7 @@
-"""The database: intents before they are sent, fills before they are acted on, and what a restart begins with.
+"""The database: intents before they are sent, fills before they are acted on, and the state that a restart begins with.
 
 SQLite runs in WAL mode with synchronous=NORMAL: nothing is lost when the process is killed. After a power cut the
-last commits may be missing; the venue then still knows the orders by their client ids and the fills by their time.
+last commits may be missing; the venue then still has the orders by their client ids and the fills by their time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from opensqt.market_maker.orders.events import CountedFill
+from opensqt.market_maker.orders.events import GridFill
 from opensqt.market_maker.orders.slots import LiveOrder, Slot
 from opensqt.market_maker.orders.state import REMEMBERED, Changes, Stored
 from opensqt.market_maker.store import rows, schema
@@ -71,7 +71,7 @@ class Store:
         except (SQLAlchemyError, OSError) as error:
             await store.close()
             cause = error.orig if isinstance(error, DBAPIError) else error
-            raise ConfigError(f"app.database_url: {_shown(parsed)} can't be opened: {cause}") from None
+            raise ConfigError(f"app.database_url: {_redacted_url(parsed)} can't be opened: {cause}") from None
         except ConfigError:
             await store.close()
             raise
@@ -87,7 +87,7 @@ class Store:
             os.close(self._lock_files.pop())
 
     async def hold(self, symbol: str) -> None:
-        """Make sure that no other process trades this grid.
+        """Lock the grid, so that no other process trades it.
 
         Raises:
             ConfigError: Another one does.
@@ -113,7 +113,7 @@ class Store:
             raise ConfigError(taken) from None
 
     async def load(self, symbol: str) -> Stored:
-        """Answer all that a restart needs of *symbol*."""
+        """Return the state of *symbol* that a restart needs."""
         orders, fills = schema.orders.c, schema.fills.c
         async with self._engine.connect() as connection:
             grid = (await connection.execute(select(schema.grids).where(schema.grids.c.symbol == symbol))).first()
@@ -142,7 +142,7 @@ class Store:
         """Store all changes or none.
 
         Raises:
-            SQLAlchemyError: They are not stored; nothing that depends on them may be done.
+            SQLAlchemyError: They are not stored; nothing that depends on them must be done.
         """
         now_ms = self._clock() // 1_000_000
         async with self._engine.begin() as connection:
@@ -155,18 +155,18 @@ class Store:
                 written = [rows.order_row(symbol, order, now_ms) for order in changes.orders]
                 await connection.execute(self._upserts[schema.orders], written)
             if changes.fills:
-                # A trade that is there already would mean that it was counted twice: that must fail, not pass.
+                # A trade that is stored already was counted twice: that must fail.
                 await connection.execute(insert(schema.fills), [rows.fill_row(counted) for counted in changes.fills])
 
-    async def fills(self, symbol: str) -> list[CountedFill]:
-        """Answer every counted fill of *symbol*, oldest first."""
+    async def fills(self, symbol: str) -> list[GridFill]:
+        """Return every counted fill of *symbol*, oldest first."""
         fills = schema.fills.c
         query = select(schema.fills).where(fills.symbol == symbol).order_by(fills.time_ms, fills.trade_id)
         async with self._engine.connect() as connection:
             return [rows.counted_fill(row) for row in await connection.execute(query)]
 
     async def orders(self, symbol: str) -> list[LiveOrder]:
-        """Answer every order of *symbol* that was ever intended, oldest first."""
+        """Return every order of *symbol* that was ever intended, oldest first."""
         orders = schema.orders.c
         query = select(schema.orders).where(orders.symbol == symbol).order_by(orders.created_ms, orders.client_order_id)
         async with self._engine.connect() as connection:
@@ -203,5 +203,5 @@ def _tune_sqlite(connection: Any, _record: object) -> None:
     cursor.close()
 
 
-def _shown(url: Any) -> str:
+def _redacted_url(url: Any) -> str:
     return str(url.render_as_string(hide_password=True))

@@ -1,1 +1,1 @@
-"""What is wanted: pure functions from market and inventory to quotes."""
+"""The strategy: pure functions from market and inventory to target orders."""

@@ -1,4 +1,4 @@
-"""The seam between what is wanted and how it is carried out: market and inventory in, wanted quotes out."""
+"""The seam between strategy and execution: market and inventory in, target orders out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from opensqt.model.order import Side
 
 
 class Level(Protocol):
-    """What a quoter may know of one price level."""
+    """The state of a price level that a quoter may use."""
 
     @property
     def quantity(self) -> Decimal:
@@ -26,22 +26,22 @@ class Level(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permission:
-    """What may be placed at this moment."""
+    """The orders that may be placed now."""
 
     buys: int
-    """How many new ones."""
+    """Number of new buys."""
     sells: bool = True
     pull_buys: bool = False
-    """Whether live buys are to be cancelled."""
-    held_back: Collection[int] = ()
-    """Levels that wait after a refusal."""
+    """Whether live buys have to be cancelled."""
+    backed_off: Collection[int] = ()
+    """Levels whose last order was refused, until their back-off is over."""
     requoted: Collection[int] = ()
-    """Levels whose last order would have taken: priced at the touch instead of one step beside it."""
+    """Levels whose last order would have taken liquidity: priced at the touch instead of one step from it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """A quote that the strategy wants in the market."""
+class TargetOrder:
+    """An order that the strategy wants in the market."""
 
     level: int
     side: Side

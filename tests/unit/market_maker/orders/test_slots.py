@@ -15,11 +15,11 @@ from opensqt.model.order import Order, OrderStatus, Side
 ALLOWED = {
     ("FREE", "PLACE"): "PENDING",
     ("FREE", "ACKNOWLEDGE"): "LOCKED",
-    ("PENDING", "DOUBT"): "PENDING",
+    ("PENDING", "OUTCOME_UNKNOWN"): "PENDING",
     ("PENDING", "ACKNOWLEDGE"): "LOCKED",
     ("PENDING", "REFUSE"): "FREE",
     ("PENDING", "SETTLE"): "FREE",
-    ("LOCKED", "DOUBT"): "LOCKED",
+    ("LOCKED", "OUTCOME_UNKNOWN"): "LOCKED",
     ("LOCKED", "ACKNOWLEDGE"): "LOCKED",
     ("LOCKED", "SETTLE"): "FREE",
 }

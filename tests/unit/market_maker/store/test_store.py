@@ -16,7 +16,7 @@ from opensqt.market_maker.orders.state import Changes, Header, Stored, Totals
 from opensqt.market_maker.store.store import Store
 from opensqt.model.errors import ConfigError
 from tests.support.postgres import missing, postgres
-from tests.unit.market_maker.venue import SYMBOL, Desk
+from tests.unit.market_maker.venue import SYMBOL, Bench
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +59,11 @@ async def reopened(url: str, *changes: Changes) -> Stored:
 
 async def test_a_restart_finds_what_was_committed(url: str) -> None:
     """F9: anchor, sequence, slots, live orders, closed ones and counted trades."""
-    desk = Desk().start(1004)
-    desk.fill(0)
-    desk.fill(-1, "0.010")
-    stored = await reopened(url, *desk.changes)
-    state = desk.engine.state
+    bench = Bench().start(1004)
+    bench.fill(0)
+    bench.fill(-1, "0.010")
+    stored = await reopened(url, *bench.changes)
+    state = bench.engine.state
     assert stored.header == state.header
     assert {slot.level: (slot.quantity, slot.cost) for slot in stored.slots} == {
         level: (slot.quantity, slot.cost) for level, slot in state.slots.items() if slot.quantity
@@ -86,12 +86,12 @@ async def test_money_is_stored_to_the_last_digit(url: str) -> None:
 
 async def test_a_fill_is_stored_once_or_the_commit_fails(url: str) -> None:
     """F8: a trade that is there already may not be counted again in silence."""
-    desk = Desk().start(1004)
-    desk.fill(0)
+    bench = Bench().start(1004)
+    bench.fill(0)
     store = await Store.open(url)
-    for changes in desk.changes:
+    for changes in bench.changes:
         await store.commit(SYMBOL, changes)
-    again = next(changes for changes in desk.changes if changes.fills)
+    again = next(changes for changes in bench.changes if changes.fills)
     with pytest.raises(IntegrityError):
         await store.commit(SYMBOL, again)
     assert len(await store.fills(SYMBOL)) == 1
@@ -100,18 +100,18 @@ async def test_a_fill_is_stored_once_or_the_commit_fails(url: str) -> None:
 
 async def test_a_commit_that_fails_stores_nothing_of_it(url: str) -> None:
     """F32: all or none."""
-    desk = Desk().start(1004)
-    desk.fill(0)
+    bench = Bench().start(1004)
+    bench.fill(0)
     store = await Store.open(url)
-    for changes in desk.changes:
+    for changes in bench.changes:
         await store.commit(SYMBOL, changes)
-    twice = next(changes for changes in desk.changes if changes.fills)
-    assert desk.engine.state.header is not None
-    header = replace(desk.engine.state.header, sequence=999_999)
+    twice = next(changes for changes in bench.changes if changes.fills)
+    assert bench.engine.state.header is not None
+    header = replace(bench.engine.state.header, sequence=999_999)
     with pytest.raises(IntegrityError):
         await store.commit(SYMBOL, replace(twice, header=header))
     stored = await store.load(SYMBOL)
-    assert stored.header == desk.engine.state.header
+    assert stored.header == bench.engine.state.header
     await store.close()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from opensqt.market_maker.strategy.grid.geometry import Grid, buy_quantity
 from opensqt.market_maker.strategy.grid.settings import GridSettings
-from opensqt.market_maker.strategy.quoter import Level, Permission, Wanted
+from opensqt.market_maker.strategy.quoter import Level, Permission, TargetOrder
 from opensqt.model.market import Price
 from opensqt.model.order import Side
 from opensqt.model.venue import SymbolRules
@@ -33,23 +33,23 @@ def quotes(
     settings: GridSettings,
     rules: SymbolRules,
     permission: Permission,
-) -> list[Wanted]:
-    """Return the quotes that the grid wants and does not have yet, nearest to the price first.
+) -> list[TargetOrder]:
+    """Return the target orders that have no live order yet, nearest to the price first.
 
     Args:
         grid: The levels.
-        levels: Those that hold something or have an order.
+        levels: The levels that hold coins or have an order.
         price: A fresh quote.
         settings: Amounts and windows.
         rules: The venue's steps and minimums.
-        permission: What may be placed now.
+        permission: The orders that may be placed now.
     """
     return sorted(
         [
             *_sells(grid, levels, price, settings, rules, permission),
             *_buys(grid, levels, price, settings, rules, permission),
         ],
-        key=lambda wanted: (abs(wanted.price - price.mid), wanted.side is Side.BUY),
+        key=lambda target: (abs(target.price - price.mid), target.side is Side.BUY),
     )
 
 
@@ -60,20 +60,20 @@ def _buys(
     settings: GridSettings,
     rules: SymbolRules,
     permission: Permission,
-) -> Iterator[Wanted]:
+) -> Iterator[TargetOrder]:
     if permission.buys <= 0:
         return
     for level in grid.buy_levels(price.mid, settings.buy_window):
         held, level_price = levels.get(level), grid.price_of(level)
         if level_price <= 0:
             return
-        if level in permission.held_back or (held is not None and not _can_buy(held, rules)):
+        if level in permission.backed_off or (held is not None and not _can_buy(held, rules)):
             continue
-        asked = price.bid if level in permission.requoted else price.ask - rules.price_step
-        at = min(level_price, asked)
+        highest = price.bid if level in permission.requoted else price.ask - rules.price_step
+        at = min(level_price, highest)
         quantity = buy_quantity(level_price, settings.order_quantity, settings.min_order_value, rules)
         if quantity > 0:
-            yield Wanted(level=level, side=Side.BUY, price=at, quantity=quantity)
+            yield TargetOrder(level=level, side=Side.BUY, price=at, quantity=quantity)
 
 
 def _sells(
@@ -83,25 +83,25 @@ def _sells(
     settings: GridSettings,
     rules: SymbolRules,
     permission: Permission,
-) -> Iterator[Wanted]:
+) -> Iterator[TargetOrder]:
     if not permission.sells:
         return
     ceiling = grid.sell_ceiling(price.mid, settings.sell_window)
     for level, held in levels.items():
-        if not held.is_free or level > ceiling or level in permission.held_back:
+        if not held.is_free or level > ceiling or level in permission.backed_off:
             continue
         if held.quantity < rules.min_quantity or held.quantity <= 0:
             continue
-        offered = price.ask if level in permission.requoted else price.bid + rules.price_step
+        lowest = price.ask if level in permission.requoted else price.bid + rules.price_step
         quantity = held.quantity if rules.max_quantity is None else min(held.quantity, rules.max_quantity)
-        yield Wanted(
+        yield TargetOrder(
             level=level,
             side=Side.SELL,
-            price=max(grid.price_of(level + 1), offered),
+            price=max(grid.price_of(level + 1), lowest),
             quantity=rules.round_quantity(quantity),
         )
 
 
 def _can_buy(level: Level, rules: SymbolRules) -> bool:
-    """A rest too small to be sold does not keep a level from buying; what is then held is sold together."""
+    """Return whether a level may buy. A rest that is too small to be sold does not prevent it."""
     return level.is_free and 0 <= level.quantity < max(rules.min_quantity, rules.quantity_step)

@@ -16,6 +16,6 @@ class GridSettings:
     """Quote."""
     buy_window: int
     sell_window: int
-    max_live: int
+    max_open_orders: int
     """Live orders, both sides together."""
     cleanup_batch: int
