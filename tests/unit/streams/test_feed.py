@@ -325,7 +325,7 @@ async def test_a_reader_with_a_limit_overflows_there_though_the_log_holds_more()
 
 
 async def test_a_reader_with_a_limit_resumes_no_further_back() -> None:
-    """F7"""
+    """F7: no update vanishes between two reads of a stream, or a gap is reported."""
     topic = feed(capacity=100)
     topic.publish(updates(1, 20))
     reader = topic.subscribe(cursor=Cursor(topic.epoch, 10)).entries
