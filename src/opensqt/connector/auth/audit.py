@@ -1,4 +1,4 @@
-"""The audit: one line for each trading call, whatever became of it; and who was turned away at the door."""
+"""The audit: one line for each trading call, whatever its outcome, and for each refused client."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _REFUSALS_A_SECOND = 1.0
 
 
 def describe(request: Any, response: Any = None) -> dict[str, Any]:
-    """Tell what a trading call asked for, and what became of each item of a batch.
+    """Return what a trading call requested, and the outcome of each item of a batch.
 
     Args:
-        request: The message, or whatever came in its place.
-        response: The answer, when there was one.
+        request: The message, or what came in its place.
+        response: The response, if there was one.
     """
     match request:
         case pb.PlaceOrderRequest():
@@ -39,8 +39,10 @@ def describe(request: Any, response: Any = None) -> dict[str, Any]:
         case pb.CancelOrderRequest():
             return _ref(request.order)
         case pb.CancelAllOrdersRequest():
-            told = {} if response is None else {"canceled": [_plain(one.client_order_id) for one in response.orders]}
-            return {"symbol": _plain(request.symbol), **told}
+            canceled = (
+                {} if response is None else {"canceled": [_plain(one.client_order_id) for one in response.orders]}
+            )
+            return {"symbol": _plain(request.symbol), **canceled}
         case gateway_pb.HaltTradingRequest():
             return _given(request, "halt_id", "symbol") | {"why": _plain(request.reason), "ttl_ms": request.ttl_ms}
         case gateway_pb.ResumeTradingRequest():
@@ -55,7 +57,7 @@ def describe(request: Any, response: Any = None) -> dict[str, Any]:
 
 
 def reason_of(error: BaseException | None) -> str:
-    """Answer the stable reason of a failed call; empty for one that did not fail."""
+    """Return the stable reason of a failed call; empty for one that did not fail."""
     if error is None:
         return ""
     return error.reason if isinstance(error, ExchangeError) else INTERNAL_REASON
@@ -70,12 +72,12 @@ class _Refusals:
 
 
 class Audit:
-    """Tells each trading call to the log, and to a file of its own where there is one.
+    """Write each trading call to the log, and to a file of its own where there is one.
 
-    Who is turned away at the door is told, too, but never more than the disk can bear: a flood is counted instead.
+    Refusals are written, too, but never more than the disk can take: a flood of them is counted instead.
 
     Args:
-        file: Gets each line as well.
+        file: Receives each line as well.
         now: Seconds of any clock that only goes forward.
     """
 
@@ -85,13 +87,13 @@ class Audit:
         self._refusals: dict[str, _Refusals] = {}
 
     def call(self, facts: Mapping[str, Any]) -> None:
-        """Tell one trading call whose caller was let in, whatever became of it."""
+        """Record one trading call of an accepted client, whatever its outcome."""
         log.info("call", **facts)
         self._append("call", {**structlog.contextvars.get_contextvars(), **facts})
 
     def refused(self, method: str, peer: str, error: ExchangeError, *, client: str = "") -> None:
-        """Tell that a call was turned away, or count it."""
-        # Each client by itself: a flood of strangers must not hide what one of ours tries.
+        """Record that a call was refused, or count it."""
+        # Each client by itself: a flood of unknown clients must not hide what a known one tries.
         now = self._now()
         refusals = self._refusals.setdefault(client, _Refusals(TokenBucket(_REFUSALS_A_SECOND, _REFUSALS_AT_ONCE, now)))
         if not refusals.bucket.take(now):
@@ -107,15 +109,15 @@ class Audit:
 
     def _append(self, event: str, facts: Mapping[str, Any]) -> None:
         if self._file is not None:
-            told = {name: logging.redact(value) if isinstance(value, str) else value for name, value in facts.items()}
-            self._file.write({"time": datetime.now(UTC).isoformat(), "event": event, **told})
+            plain = {name: logging.redact(value) if isinstance(value, str) else value for name, value in facts.items()}
+            self._file.write({"time": datetime.now(UTC).isoformat(), "event": event, **plain})
 
 
 def _items(items: Iterable[dict[str, str]], response: Any) -> list[dict[str, str]]:
-    told = list(items)
-    for item, result in zip(told, response.results if response is not None else (), strict=False):
+    rows = list(items)
+    for item, result in zip(rows, response.results if response is not None else (), strict=False):
         item["outcome"] = result.error.reason if result.HasField("error") else _status(result.order.status)
-    return told
+    return rows
 
 
 def _order(order: types_pb2.OrderRequest) -> dict[str, str]:
@@ -147,6 +149,6 @@ def _name(kind: Any, number: int) -> str:
 
 
 def _plain(text: str) -> str:
-    """Answer a caller's text in a form that breaks no line, fills no disk, and tells no secret put in by mistake."""
+    """Return a client's text so that it breaks no line, fills no disk, and shows no secret put in by mistake."""
     text = text[:_TEXT_LIMIT]
     return logging.redact(text if text.isprintable() else "".join(one if one.isprintable() else "?" for one in text))

@@ -18,7 +18,7 @@ from opensqt.telemetry import logging
 
 _log = logging.get_logger("connector.audit_file")
 _KEPT = 20_000
-"""Lines that wait for a disk that does not take them; the log has had them all."""
+"""Lines kept for a disk that refuses them; the log has all of them."""
 
 
 class AuditFile:
@@ -59,7 +59,7 @@ class AuditFile:
             self._writing = asyncio.create_task(self._write_waiting(), name="audit")
 
     def checks(self) -> list[Check]:
-        """Tell that lines wait for the disk. It is no failure of health: the log has them, too."""
+        """Return why lines wait for the disk. It is no failure of health: the log has them, too."""
         if not self._trouble:
             return []
         return [Check(name="audit_file", ok=True, reason=self._trouble, since_ms=self._since_ms)]
@@ -79,7 +79,7 @@ class AuditFile:
                 lines, self._waiting = self._waiting, []
                 rest, error = await loop.run_in_executor(self._thread, _append, self.path, b"".join(lines))
                 if error is not None:
-                    # Taken up again with the next line.
+                    # Tried again with the next line.
                     self._waiting.insert(0, rest)
                     self._failed(error)
                     return
@@ -100,7 +100,7 @@ class AuditFile:
 
 
 def _append(path: Path, data: bytes) -> tuple[bytes, OSError | None]:
-    """Append what can be appended; answer the rest and why it could not, so that no line is torn or told twice."""
+    """Append what can be appended; return the rest and the reason, so that no line is torn or written twice."""
     try:
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

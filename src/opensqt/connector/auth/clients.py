@@ -1,4 +1,4 @@
-"""Who may be a client: the clients file, and who of it a token or a certificate names."""
+"""The clients file, and which of its clients a token or a certificate names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from opensqt.config.load import Section, load
 from opensqt.model.errors import ConfigError, TokenRefused
 
 NAME = r"[A-Za-z0-9_.:-]{1,64}"
-"""What a client may be called: it stands in logs, metrics and the journal."""
+"""The form of a client's name, which appears in logs, metrics and the journal."""
 
 
 class Role(StrEnum):
@@ -33,7 +33,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a client's new orders are held to; None and empty do not limit."""
+    """The limits of a client's new orders; None and empty do not limit."""
 
     symbols: frozenset[str] = frozenset()
     max_order_notional: Decimal | None = None
@@ -116,7 +116,7 @@ class ClientEntry(Section):
         return self
 
     def as_client(self) -> Client:
-        """Answer what the rest of the connector needs of it."""
+        """Return the client without its credentials."""
         limits = Limits(
             symbols=frozenset(self.symbols),
             max_order_notional=self.max_order_notional,
@@ -149,7 +149,7 @@ class ClientsFile(Section):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a caller showed to prove who it is."""
+    """What a client showed to prove its name."""
 
     token_digest: bytes | None = None
     common_name: str | None = None
@@ -179,11 +179,11 @@ class Clients:
                 self._by_certificate[entry.certificate] = known
 
     def named(self, name: str) -> Client | None:
-        """Answer the client of a name as the file has it now."""
+        """Return the client of a name, as the file has it now."""
         return self._by_name.get(name)
 
     def identify(self, shown: Credential) -> Client:
-        """Answer whose credential this is.
+        """Return the client of a credential.
 
         Raises:
             TokenRefused: Nobody's, or it has expired, or token and certificate name different clients.
@@ -194,7 +194,7 @@ class Clients:
             if known is None:
                 raise TokenRefused("the certificate's common name is not in the connector's clients file")
         if shown.token_digest is not None:
-            # Looked up by its digest: how long that takes tells of the digest, which leads to no token.
+            # Looked up by its digest: the time that takes depends on the digest, which leads to no token.
             of_token = self._by_token.get(shown.token_digest)
             if of_token is None:
                 raise TokenRefused("the connector does not know this token; it was revoked or mistyped")
@@ -209,7 +209,7 @@ class Clients:
 
 
 def digest(token: str) -> bytes:
-    """Answer what the file keeps of a token.
+    """Return what the file keeps of a token.
 
     A plain hash is enough: a token is 256 random bits, so there is no dictionary to try and nothing to stretch.
     """
@@ -227,11 +227,11 @@ def read_entries(path: Path) -> tuple[ClientEntry, ...]:
     except OSError as error:
         make = f"; `opensqt token new --clients {path}` makes it" if isinstance(error, FileNotFoundError) else ""
         raise ConfigError(f"{path}: can't be read: {error.strerror}{make}") from None
-    # Not from the environment: what may trade is in this file and nowhere else.
+    # Not from the environment: the clients that may trade are in this file and nowhere else.
     return load(ClientsFile, path, environ={}).clients
 
 
 def loose_permissions(path: Path) -> str:
-    """Say what is wrong with a file's permissions when others than its owner can read or change it."""
+    """Return what is wrong with a file's permissions if others than its owner can read or change it."""
     mode = stat.S_IMODE(path.stat().st_mode)
     return f"{path}: its mode is {mode:04o}; expected 0600, for only its owner needs it" if mode & 0o077 else ""

@@ -1,4 +1,4 @@
-"""Who is let in: the clients file and the certificates as the settings name them, kept up to date while we run."""
+"""The clients file and the certificates that the settings name, kept up to date while the connector runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _log = logging.get_logger("connector.identity")
 
 
 class Identity:
-    """What the port is opened with, and who may call.
+    """The credentials of the port, and the clients that may call.
 
     Args:
         settings: They name the files.
@@ -36,7 +36,7 @@ class Identity:
             )
 
     def start(self, reloads: Reloads, changed: Callable[[], None]) -> None:
-        """Read every file, and have it read again when it changes.
+        """Read every file, and again whenever it changes.
 
         Args:
             reloads: Looks after the files.
@@ -60,13 +60,13 @@ class Identity:
             reloads.add("clients", [path], take_up)
 
     def listen(self, server: grpc.aio.Server, address: str) -> int:
-        """Open the port, with TLS where there is a certificate; answer its number."""
+        """Open the port, with TLS if there is a certificate; return its number."""
         if self._certificates is None:
             return server.add_insecure_port(address)
         return server.add_secure_port(address, self._certificates.credentials())
 
     def checks(self) -> list[Check]:
-        """Tell what should be looked at before it becomes a failure."""
+        """Return what needs attention before it becomes a failure."""
         trouble = self._certificates.trouble() if self._certificates is not None else ""
         return [Check(name="certificate", ok=True, reason=trouble)] if trouble else []
 

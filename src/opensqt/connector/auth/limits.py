@@ -1,4 +1,4 @@
-"""What a client's orders are held to: symbols, worth, how many are open, how many a second, whose it cancels."""
+"""The limits of a client's orders: symbols, notional, open orders, orders a second, whose orders it cancels."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from opensqt.model.market import Price
 from opensqt.model.order import OrderRef, OrderRequest, OrderType, Side, TimeInForce
 from opensqt.service.token_bucket import TokenBucket
 
-Verdict = ExchangeError | None
+Denial = ExchangeError | None
 """Why an order is not sent; None when it may be."""
 
 
 class OrderLimits:
-    """Holds the orders of each client to what the clients file grants it now.
+    """Limit the orders of each client to what the clients file grants it now.
 
-    What is judged are orders to be sent. The desk still tells the outcome of a barred one that was asked for before:
-    its caller has to learn what became of it.
+    The limits apply to orders that are to be sent. The order manager still answers with the outcome of a barred order
+    that was placed before: its client has to learn what became of it.
 
     Args:
-        access: Knows the clients.
-        price: Asks for the latest price of a symbol.
-        open_count: How many orders of a client are open or in flight.
-        own_among: Which client order ids are of orders that a client itself asked for.
+        access: The clients and their limits.
+        price: Returns the latest price of a symbol.
+        open_count: Returns how many orders of a client are open or in flight.
+        own_among: Returns those client order ids that a client itself used.
         now: Seconds of any clock that only goes forward.
     """
 
@@ -52,56 +52,57 @@ class OrderLimits:
         self._buckets: dict[str, TokenBucket] = {}
 
     async def to_place(self, requests: Sequence[OrderRequest]) -> list[OrderRequest | Barred]:
-        """Answer for each order that the current caller wants placed the order itself, or why it may not be sent.
+        """Return each order of the current client, barred where a limit denies it.
 
-        Nothing is waited for between the count of open orders and the answer, so hand it on to the desk at once.
+        Nothing is awaited between the count of open orders and the return: pass the result to the order manager at
+        once, or the count is out of date.
         """
         client = current_client()
         limits = self._limits(client)
         if limits is UNLIMITED:
             return [*requests]
-        verdicts = [await self._worth(client, limits, request) for request in requests]
-        verdicts = self._counted(client, limits, requests, verdicts)
-        self._draw(client, limits, sum(verdict is None for verdict in verdicts))
+        denials = [await self._worth(client, limits, request) for request in requests]
+        denials = self._counted(client, limits, requests, denials)
+        self._draw(client, limits, sum(denial is None for denial in denials))
         return [
-            request if verdict is None else Barred(request, verdict)
-            for request, verdict in zip(requests, verdicts, strict=True)
+            request if denial is None else Barred(request, denial)
+            for request, denial in zip(requests, denials, strict=True)
         ]
 
     async def to_cancel(self, refs: Sequence[OrderRef]) -> list[OrderRef | ExchangeError]:
-        """Answer for each order that the current caller wants canceled its name, or why it may not."""
+        """Return each reference that the current client may cancel, or the error that denies it."""
         client = current_client()
         limits = self._limits(client)
         if limits is UNLIMITED:
             return [*refs]
-        verdicts = [_symbol(client, limits, ref.symbol) for ref in refs]
+        denials = [_symbol(client, limits, ref.symbol) for ref in refs]
         if limits.cancel_others:
-            return [verdict or ref for ref, verdict in zip(refs, verdicts, strict=True)]
+            return [denial or ref for ref, denial in zip(refs, denials, strict=True)]
         try:
             own = await self._own_among(client, {ref.client_order_id for ref in refs if ref.client_order_id})
         except JournalError as error:
             raise Unreachable(f"whose orders these are can't be read: {error}; nothing was sent") from None
         return [
-            # By the id that was looked at, and by no other.
-            verdict or (replace(ref, order_id="") if ref.client_order_id in own else _not_its_own(client, ref))
-            for ref, verdict in zip(refs, verdicts, strict=True)
+            # Only by the id that was checked.
+            denial or (replace(ref, order_id="") if ref.client_order_id in own else _not_its_own(client, ref))
+            for ref, denial in zip(refs, denials, strict=True)
         ]
 
     def check_cancel_all(self, symbol: str) -> None:
-        """Let the current caller cancel every order of a symbol, whoever placed it.
+        """Check that the current client may cancel every order of a symbol, whichever client placed it.
 
         Raises:
             PermissionDenied: It may not.
         """
         client = current_client()
         limits = self._limits(client)
-        verdict = _symbol(client, limits, symbol)
-        if verdict is None and not limits.cancel_others:
-            verdict = PermissionDenied(
+        denial = _symbol(client, limits, symbol)
+        if denial is None and not limits.cancel_others:
+            denial = PermissionDenied(
                 f"client {client}: may cancel its own orders only; name them with CancelOrder", symbol=symbol
             )
-        if verdict is not None:
-            raise verdict
+        if denial is not None:
+            raise denial
 
     def check_halt(self, symbol: str) -> None:
         """Let the current caller halt trading of a symbol, or of the account where it is empty, and resume it.
@@ -121,20 +122,20 @@ class OrderLimits:
             return UNLIMITED
         known = self._access.clients.named(client)
         if known is None:
-            # Taken out of the file while its call was on the way.
+            # Removed from the file while its call was on the way.
             raise PermissionDenied(f"client {client}: was revoked")
         return known.limits
 
-    async def _worth(self, client: str, limits: Limits, request: OrderRequest) -> Verdict:
-        """Judge what does not depend on the client's other orders."""
-        verdict = _symbol(client, limits, request.symbol)
-        if verdict is not None or limits.max_order_notional is None:
-            return verdict
+    async def _worth(self, client: str, limits: Limits, request: OrderRequest) -> Denial:
+        """Check the limits that do not depend on the client's other orders."""
+        denial = _symbol(client, limits, request.symbol)
+        if denial is not None or limits.max_order_notional is None:
+            return denial
         most = limits.max_order_notional
         try:
             worth = await self._notional(request, most)
         except ExchangeError as error:
-            # Unpriced it can't be held to the limit; nothing was sent, and the error says what to do.
+            # Without a price the limit can't be checked; nothing was sent, and the error says what to do.
             return error
         if worth <= most:
             return None
@@ -158,33 +159,33 @@ class OrderLimits:
         client: str,
         limits: Limits,
         requests: Sequence[OrderRequest],
-        verdicts: Sequence[Verdict],
-    ) -> list[Verdict]:
-        """Judge what depends on the client's other orders, too; waits for nothing and takes nothing."""
+        denials: Sequence[Denial],
+    ) -> list[Denial]:
+        """Check the limits that depend on the client's other orders; awaits nothing and takes no token."""
         open_now = self._open_count(client)
         left = self._left(client, limits)
-        answers: list[Verdict] = []
-        for request, verdict in zip(requests, verdicts, strict=True):
-            if verdict is None and limits.max_open_orders is not None and open_now >= limits.max_open_orders:
-                verdict = OrderDenied(
+        answers: list[Denial] = []
+        for request, denial in zip(requests, denials, strict=True):
+            if denial is None and limits.max_open_orders is not None and open_now >= limits.max_open_orders:
+                denial = OrderDenied(
                     f"client {client}: {open_now} orders are open or in flight; its limit is {limits.max_open_orders}",
                     symbol=request.symbol,
                 )
-            if verdict is None and limits.max_orders_per_second is not None and left < 1:
+            if denial is None and limits.max_orders_per_second is not None and left < 1:
                 rate = limits.max_orders_per_second
-                verdict = RateLimited(
+                denial = RateLimited(
                     f"client {client}: its limit is {rate:g} new orders a second",
                     symbol=request.symbol,
                     retry_after_s=(1 - left) / rate,
                 )
-            if verdict is None:
+            if denial is None:
                 open_now += 1
                 left -= 1
-            answers.append(verdict)
+            answers.append(denial)
         return answers
 
     def _left(self, client: str, limits: Limits) -> float:
-        """How many orders the client may send at once: what a second grants, and never less than one."""
+        """Return how many orders the client may send at once: one second's allowance, and never less than one."""
         bucket = self._bucket(client, limits)
         return float("inf") if bucket is None else bucket.available(self._now())
 
@@ -209,7 +210,7 @@ def _not_its_own(client: str, ref: OrderRef) -> PermissionDenied:
     return PermissionDenied(f"client {client}: may cancel its own orders only, not {named}", symbol=ref.symbol)
 
 
-def _symbol(client: str, limits: Limits, symbol: str) -> Verdict:
+def _symbol(client: str, limits: Limits, symbol: str) -> Denial:
     if not limits.symbols or symbol in limits.symbols:
         return None
     allowed = ", ".join(sorted(limits.symbols))

@@ -1,4 +1,4 @@
-"""What a call may do: its credential read off it, and its client's role held against the method."""
+"""What a call may do: read its credential, and compare its client's role with the method's."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ REQUIRED: Mapping[str, Role] = {
     "SubscribeAccount": Role.READ,
     "SubscribePositions": Role.READ,
 }
-"""The role that each method needs. A method that is not named here is nobody's."""
+"""The role that each method needs. A method that is not named here is denied to every client."""
 
 ANYBODY = "local"
-"""A client that nothing names."""
+"""The name of a client that nothing else names."""
 
 _BEARER = re.compile(r"bearer +([\x21-\x7e]{1,512})", re.ASCII | re.IGNORECASE)
 _NAME = re.compile(NAME, re.ASCII)
@@ -46,7 +46,7 @@ _NAMES_KEPT = 1024
 
 
 class Connection(Protocol):
-    """What is asked of a call's context."""
+    """The part of a call's context that is needed here."""
 
     def auth_context(self) -> Mapping[str, Any]:
         """What the TLS handshake proved."""
@@ -54,30 +54,30 @@ class Connection(Protocol):
 
 
 class Access:
-    """Who is who, by the clients file and the client authority as they stand now.
+    """Identify clients by the clients file and the client authority as they stand now.
 
     Args:
-        clients: The file's; None when there is none.
+        clients: Of the clients file; None if there is no file.
         certificates: Whether every connection proved a certificate of the client authority.
     """
 
     def __init__(self, clients: Clients | None = None, *, certificates: bool = False) -> None:
         self.clients = clients
-        """Replace it to let in others from the next call on."""
+        """Replace it to accept other clients from the next call on."""
         self._certificates = certificates
         self._self_named: dict[str, Client] = {}
 
     @property
     def proven(self) -> bool:
-        """Whether clients have to prove who they are; else each is who it says, and may trade."""
+        """Whether clients have to prove their name; if not, each has the name that it gives itself, and may trade."""
         return self.clients is not None or self._certificates
 
     def credential(self, connection: Connection, authorization: str | None) -> Credential:
-        """Read off a call what its caller shows.
+        """Return the credential of a call.
 
         Args:
             connection: The call's context.
-            authorization: The metadata of that name; None when there is none.
+            authorization: The metadata of that name; None if there is none.
 
         Raises:
             TokenRefused: It is not of the form `Bearer TOKEN`, or the certificate has no one common name.
@@ -91,14 +91,14 @@ class Access:
         return Credential(digest(match[1]), common_name)
 
     def identify(self, shown: Credential, said: str = "") -> Client:
-        """Answer whose call it is.
+        """Return the client that makes a call.
 
         Args:
-            shown: What proves it.
-            said: The name that the caller gives itself, for where nothing has to be proven.
+            shown: The credential that proves it.
+            said: The name that the client gives itself, used where nothing has to be proven.
 
         Raises:
-            TokenRefused: It is no client of ours, or not any more.
+            TokenRefused: It is not a known client, or no longer.
         """
         if self.clients is not None:
             return self.clients.identify(shown)
@@ -113,7 +113,7 @@ class Access:
 
 
 def permit(client: Client, method: str) -> None:
-    """Let a client use a method.
+    """Check that a client may use a method.
 
     Raises:
         PermissionDenied: Its role does not allow it.
@@ -125,7 +125,7 @@ def permit(client: Client, method: str) -> None:
 
 
 def plain_name(text: str) -> str:
-    """Answer a name that a client gives itself, or nothing when it is not fit for a log line, or is its token."""
+    """Return the name that a client gives itself; empty if it is not fit for a log line, or is its token."""
     return text if _NAME.fullmatch(text) and logging.redact(text) == text else ""
 
 

@@ -16,11 +16,11 @@ from opensqt.model.errors import ConfigError
 from opensqt.telemetry import logging
 
 _log = logging.get_logger("connector.tls")
-_TELL_BEFORE = timedelta(days=14)
+_WARN_BEFORE = timedelta(days=14)
 
 
 class Certificates:
-    """What the server shows, and whose clients it lets in.
+    """The server's certificate, and the authority of its clients.
 
     Call `load` before `credentials`; each later `load` holds for the connections that are made after it.
 
@@ -37,12 +37,12 @@ class Certificates:
         self._current: grpc.ServerCertificateConfiguration | None = None
         self._renewed: grpc.ServerCertificateConfiguration | None = None
         self._ends: datetime | None = None
-        # Each handshake goes by this object's address, and grpc.aio holds no reference to it: let go, it is a crash.
+        # Each handshake goes by this object's address, and grpc.aio holds no reference to it: without one it crashes.
         self._given: grpc.ServerCredentials | None = None
 
     @property
     def files(self) -> Sequence[Path]:
-        """The files that it is read from."""
+        """The files that are read."""
         return [path for path in (self._certificate, self._key, self._client_authority) if path is not None]
 
     def load(self) -> None:
@@ -65,13 +65,13 @@ class Certificates:
         self._ends = ends
 
     def credentials(self) -> grpc.ServerCredentials:
-        """Answer what a port is opened with; each handshake takes what was loaded last."""
+        """Return the credentials of a port; each handshake uses what was loaded last."""
         if self._current is None:
             raise RuntimeError("load was not called")
         self._renewed = None
         self._given = grpc.dynamic_ssl_server_credentials(
             self._current,
-            self._take_renewed,  # type: ignore[arg-type] # None is gRPC's word for no change; the stubs lack it
+            self._take_renewed,  # type: ignore[arg-type] # None means no change to gRPC; the stubs lack it
             require_client_authentication=self._client_authority is not None,
         )
         return self._given
@@ -83,8 +83,8 @@ class Certificates:
         return renewed
 
     def trouble(self) -> str:
-        """Say that the certificate ends soon, or nothing."""
-        if self._ends is None or self._ends - datetime.now(UTC) > _TELL_BEFORE:
+        """Return a warning that the certificate ends soon; empty if it does not."""
+        if self._ends is None or self._ends - datetime.now(UTC) > _WARN_BEFORE:
             return ""
         return f"{self._certificate}: the certificate ends on {self._ends:%Y-%m-%d %H:%M} UTC; renew it"
 
@@ -104,12 +104,12 @@ def _certificates(path: Path, pem: bytes) -> list[x509.Certificate]:
 
 
 def _check_pair(certificate: Path, chain: bytes, key_file: Path, key: bytes) -> datetime:
-    """Check that key and certificate belong together and hold now; answer when the certificate ends."""
+    """Check that key and certificate belong together and hold now; return when the certificate ends."""
     own = _certificates(certificate, chain)[0]
     try:
         public = load_pem_private_key(key, password=None).public_key()
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        # What was read stays out of the error: it may be a key all the same.
+        # The content stays out of the error: it may be a key.
         raise ConfigError(f"{key_file}: expected a private key in PEM form, without a passphrase") from None
     if public != own.public_key():
         raise ConfigError(f"{key_file}: is not the key of the certificate in {certificate}; expected a pair")
