@@ -123,7 +123,9 @@ class Rig:
             elif (known.status, known.filled_quantity) != (order["status"], Decimal(order["filled_quantity"])):
                 found.append(f"order {known} for {order}")
         held = {(p["symbol"], p["position_side"]): Decimal(p["quantity"]) for p in account["positions"]}
-        told = {(p.symbol, p.position_side): p.quantity for p in self.exchange.subscribe_positions()._feed.snapshot}
+        told = {
+            (p.symbol, p.position_side): p.quantity for p in self.exchange.subscribe_positions().entries.feed.snapshot
+        }
         nonzero = {key: quantity for key, quantity in told.items() if quantity}
         if nonzero != {key: quantity for key, quantity in held.items() if quantity}:
             found.append(f"positions {nonzero} for {held}")

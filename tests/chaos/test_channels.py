@@ -58,7 +58,7 @@ async def test_bad_market_frames_do_not_stop_their_stream(adapter: Adapter, chan
 
 
 def _balance(rig: Rig) -> Decimal | None:
-    (account,) = rig.exchange.subscribe_account()._feed.snapshot
+    (account,) = rig.exchange.subscribe_account().entries.feed.snapshot
     return account.wallet_balance
 
 
