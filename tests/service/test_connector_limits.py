@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from google.rpc import error_details_pb2, status_pb2
 from opensqt.model.errors import Unreachable
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
-from tests.service.connector_rig import Rig, order, place, reason_of
+from opensqt.proto.exchange_service_pb2_grpc import ExchangeServiceStub
+from tests.service.connector_rig import Rig, client, order, place, reason_of
 from tests.service.gatekeeper import MAKER, bearer, guarded, write
 from tests.support import eventually
 
@@ -168,3 +169,18 @@ async def test_an_id_in_flight_is_no_way_around_the_limits(tmp_path: Path) -> No
         await asyncio.gather(first, slow, return_exceptions=True)
         assert "OPEN" not in await larger
         assert await at_the_venue(running) == []
+
+
+async def test_a_burst_of_one_client_ends_no_call_of_another(tmp_path: Path) -> None:
+    """F16: gRPC cancels calls by chance, anybody's, when it holds more than its limit for calls not taken up yet."""
+    async with limited(tmp_path) as running, AsyncExitStack() as stack:
+        await placed(running, "a")
+        address = running.connector.address
+        flooding = [ExchangeServiceStub(await stack.enter_async_context(client(address))) for _ in range(4)]
+        flood = [stub.GetAccount(pb.GetAccountRequest(), metadata=MAKERS) for stub in flooding for _ in range(400)]
+        ref = types_pb2.OrderRef(symbol="BTCUSDT", client_order_id="a")
+        cancels = [
+            running.exchange.CancelOrder(pb.CancelOrderRequest(order=ref), metadata=bearer("free")) for _ in range(50)
+        ]
+        assert {await call.code() for call in cancels} == {grpc.StatusCode.OK}
+        assert {await call.code() for call in flood} <= {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}

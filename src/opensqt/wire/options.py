@@ -25,6 +25,8 @@ MAX_REQUEST_BYTES: Final = 1024 * 1024
 """Of what it takes in: room for a batch that is far too long to be told so, and little enough that a thousand hostile
 requests at once don't fill the memory."""
 MAX_CONCURRENT_STREAMS: Final = 1000
+MAX_PENDING_CALLS: Final = 10_000
+"""Of all clients together: ten connections that each use all their streams at once."""
 
 Option = tuple[str, int]
 
@@ -53,6 +55,11 @@ SERVER_OPTIONS: tuple[Option, ...] = (
     # Half the client's ping interval: its pings are never taken for abuse (GOAWAY too_many_pings).
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.max_concurrent_streams", MAX_CONCURRENT_STREAMS),
+    # Calls that came faster than Python takes them up. Beyond 1,000, the default, gRPC cancels some of them by chance,
+    # whoever sent them: a burst of one client would end the cancels of another. Each client's share refuses with a
+    # reason what is too much.
+    ("grpc.server.max_pending_requests", MAX_PENDING_CALLS),
+    ("grpc.server.max_pending_requests_hard_limit", 2 * MAX_PENDING_CALLS),
     # Whoever connects and says nothing does not hold a place for two minutes.
     ("grpc.server_handshake_timeout_ms", 15_000),
     # Two connectors on one port would share the clients between them unseen; a port in use must be an error.
