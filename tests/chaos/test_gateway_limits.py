@@ -13,6 +13,7 @@ from decimal import Decimal
 from opensqt.client.exchange import RemoteExchange
 from opensqt.model.errors import BackOff, Banned, RateLimited
 from opensqt.model.order import Order, OrderRef, OrderStatus
+from opensqt.model.venue import RateLimit
 from opensqt.simulator.settings import ServerRules
 from opensqt.venues.factory import venue_type
 from tests.chaos.gateway_inside import Inside, inside
@@ -21,6 +22,8 @@ from tests.support import eventually
 
 CLIENTS = 8
 TIMES = 3
+WAITS_S = 4.0
+"""How long a request waits for its turn."""
 SMALL = ServerRules(weight_window_s=2, weight_per_minute=4_800, orders_per_10s=100)
 """160 of Binance's weight in two seconds; the other venues' windows are short anyway."""
 LIMITS = {
@@ -58,6 +61,17 @@ def ref(order: Order) -> OrderRef:
     return OrderRef(symbol=order.symbol, client_order_id=order.client_order_id)
 
 
+def least(limit: RateLimit, part: list[int]) -> int:
+    """What each client gets at least: half of an equal part.
+
+    Of a long window it is the half that is kept for each, the one who placed first among them: on a slow machine
+    requests of the first one still arrive when the others have theirs and are gone, and the next window is its own.
+    """
+    if limit.window_s < WAITS_S:
+        return sum(part) // len(part) // 2
+    return limit.limit * 2 // 3 // (len(part) + 1) // 2
+
+
 async def place(client: RemoteExchange, price: Decimal) -> Order:
     return await client.place_order(request(price=price))
 
@@ -68,21 +82,24 @@ async def test_eight_clients_at_three_times_the_limit_each_get_their_part(venue:
     Each has done it once before: a part is kept only for who is known.
     """
     async with (
-        inside(venue, server=SMALL, request_timeout_s=4.0, reconcile_interval_s=3.0) as running,
+        inside(venue, server=SMALL, request_timeout_s=WAITS_S, reconcile_interval_s=3.0) as running,
         AsyncExitStack() as stack,
     ):
-        clients = [await stack.enter_async_context(running.client(f"c{number}")) for number in range(CLIENTS)]
+        opened = [running.client(f"c{number}", deadline_s=100) for number in range(CLIENTS)]
+        clients = [await stack.enter_async_context(client) for client in opened]
         price = await far(clients[0])
         resting = [await place(client, price) for client in clients[: CLIENTS // 2]]
         known = ref(resting[0])
         for client in clients[CLIENTS // 2 :]:
             await client.get_order(known)
-        granted = {limit.name: limit.limit for limit in (await clients[0].get_rate_budget()).limits}
+        limits = {limit.name: limit for limit in (await clients[0].get_rate_budget()).limits}
         half = CLIENTS // 2
         calls: list[Call] = [lambda client=client: place(client, price) for client in clients[:half]]  # type: ignore[misc]
         calls += [lambda client=client: client.get_order(known) for client in clients[half:]]  # type: ignore[misc]
         wants = [
-            granted[name] * TIMES // 6 * (3 if number == 0 else 1) for name in LIMITS[venue] for number in range(half)
+            limits[name].limit * TIMES // 6 * (3 if number == 0 else 1)
+            for name in LIMITS[venue]
+            for number in range(half)
         ]
         load = [asyncio.create_task(at_once(call, times)) for call, times in zip(calls, wants, strict=True)]
         before = arrived(running)
@@ -91,9 +108,9 @@ async def test_eight_clients_at_three_times_the_limit_each_get_their_part(venue:
         done = await asyncio.gather(*load)
         assert refused(running) == {}
         assert canceled == [OrderStatus.CANCELED] * 3
-        for part in (done[:half], done[half:]):
+        for name, part in zip(LIMITS[venue], (done[:half], done[half:]), strict=True):
             # But for the one that each had before.
-            assert min(part) >= sum(part) // len(part) // 2 - 1, done
+            assert min(part) >= least(limits[name], part) - 1, done
 
 
 async def test_a_client_with_one_question_is_not_held_up_by_anothers_thousand() -> None:

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
+
 from opensqt.model.errors import BackOff, Banned, RateLimited
 from opensqt.model.order import OrderRef, OrderStatus
 from opensqt.simulator.settings import ServerRules
@@ -97,9 +99,15 @@ async def test_three_times_the_limit_brings_no_refusal_and_no_ban_and_cancels_pa
         assert canceled == [OrderStatus.CANCELED] * CANCELS
 
 
-async def test_without_the_budget_the_same_load_is_refused(adapter: Adapter) -> None:
-    """F16: so that the proof above can fail."""
-    async with adapter(**QUICK) as rig:
+async def test_without_the_budget_the_same_load_is_refused(adapter: Adapter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F16: so that the proof above can fail.
+
+    The venue's clock stands still, for a slow machine would spread the load over several windows.
+    """
+    async with adapter(**(QUICK | {"request_timeout_s": 60.0, "recv_window_ms": 60_000})) as rig:
+        clock = rig.simulator.market.clock
+        now_ms = clock.server_ms()
+        monkeypatch.setattr(clock, "server_ms", lambda: now_ms)
 
         async def switch_off() -> None:
             rig.exchange._client.budget = None

@@ -25,12 +25,12 @@ SYMBOL = "BTCUSDT"
 
 
 @asynccontextmanager
-async def gate(**simulated: Any) -> AsyncIterator[tuple[Simulator, Exchange]]:
+async def gate(*, recv_window_ms: int = 60_000, **simulated: Any) -> AsyncIterator[tuple[Simulator, Exchange]]:
     """A started adapter on a simulator whose market stands still."""
     fields: dict[str, Any] = {"exchange": "gate", "clock": "manual", "past_minutes": 10}
     async with Simulator(settings(**(fields | simulated))) as simulator:
         made = VenueSettings(
-            name="gate", api_key="sim-key", secret="sim-secret", base_url=simulator.url, recv_window_ms=500
+            name="gate", api_key="sim-key", secret="sim-secret", base_url=simulator.url, recv_window_ms=recv_window_ms
         )  # type: ignore[arg-type]
         exchange = create_exchange(made)
         await exchange.start()
@@ -47,8 +47,8 @@ def order(side: Side, quantity: str = "0.010", **more: Any) -> OrderRequest:
 
 async def test_a_late_order_is_refused_and_is_signed_and_sent_again() -> None:
     """F1: without an expiry the venue would accept the order for a minute."""
-    async with gate() as (simulator, exchange):
-        simulator.faults.add(Fault(kind="delay", on="place_order", delay_ms=700))
+    async with gate(recv_window_ms=2_000) as (simulator, exchange):
+        simulator.faults.add(Fault(kind="delay", on="place_order", delay_ms=2_500))
         placed = await exchange.place_order(order(Side.BUY))
         (found,) = simulator.engine.orders("sim-key")
         assert (found.order_id, simulator.statistics.requests["place_order"]) == (placed.order_id, 2)

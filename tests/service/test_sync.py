@@ -222,8 +222,8 @@ import opensqt, os, signal, threading
 exchange = opensqt.connect_sync("{made.connector.address}")
 prices = exchange.subscribe_price("BTCUSDT")
 next(prices)
-threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 try:
+    threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     next(prices)
 except KeyboardInterrupt:
     print(exchange.get_latest_price("BTCUSDT").bid)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.support.wait import WITHIN_S
 
-_READY = re.compile(rb"ready on ([\d.]+:\d+)")
+_READY = re.compile(rb"ready on ([\d.]+:\d+)\n")
 
 
 class Process:
