@@ -13,9 +13,9 @@ import orjson
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
 from opensqt.config.live_server import LiveServerSettings
-from opensqt.live_server.readable import Readable
+from opensqt.live_server.read_only_exchange import ReadOnlyExchange
 from opensqt.live_server.service import LiveServer
-from opensqt.live_server.source import Pace
+from opensqt.live_server.view_updater import Intervals
 from opensqt.model.clock import now_ms
 from opensqt.model.market import Candle
 from opensqt.model.order import OrderRequest, Side, TimeInForce
@@ -30,7 +30,7 @@ UPGRADE = {
     "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
 }
 """What asks for a WebSocket."""
-FAST = Pace(publish=0.02, status=0.05, status_timeout=1, refresh=0.2, longest_wait=0.5)
+FAST = Intervals(publish=0.02, status=0.05, status_timeout=1, refresh=0.2, longest_wait=0.5)
 
 
 def candle(open_time_ms: int, close: str = "3000", **fields: object) -> Candle:
@@ -76,13 +76,15 @@ def exchange_with_history(candles: int = 130, *, feed_capacity: int = 8192) -> I
 
 
 @asynccontextmanager
-async def serve(exchange: Readable, *, port: int = 0, outbox_limit: int = 1000, **server: object) -> AsyncIterator[str]:
+async def serve(
+    exchange: ReadOnlyExchange, *, port: int = 0, outbox_limit: int = 1000, **server: object
+) -> AsyncIterator[str]:
     """Run a live server over *exchange* and answer HOST:PORT; *server* are settings of that section."""
     settings = LiveServerSettings.model_validate({"server": {"port": port, "stale_after_seconds": 60, **server}})
     stop = asyncio.Event()
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     running = asyncio.create_task(
-        LiveServer(exchange, settings, pace=FAST, outbox_limit=outbox_limit).run(stop, ready.set_result)
+        LiveServer(exchange, settings, intervals=FAST, outbox_limit=outbox_limit).run(stop, ready.set_result)
     )
     try:
         await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED)

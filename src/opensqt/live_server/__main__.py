@@ -19,18 +19,18 @@ from opensqt.version import __version__
 
 _EXAMPLES = """examples:
   live-server --config configs/live_server.yaml
-  live-server --port 0                        a free port; the address is told on stdout
+  live-server --port 0                        a free port; the address is printed on stdout
   SYMBOL=BTCUSDT OPENSQT__CHART__INTERVAL=5m live-server
 
 environment (wins over the file):
   EXCHANGE_GRPC_ADDRESS, SYMBOL, PORT, LOG_LEVEL, and OPENSQT__SECTION__KEY for any other setting
 
-exit codes: 0 stopped, 1 unexpected failure, 2 configuration or usage, 3 not let in, 4 connector unreachable
+exit codes: 0 stopped, 1 unexpected failure, 2 configuration or usage, 3 access refused, 4 connector unreachable
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the live server and answer the exit code."""
+    """Run the live server and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="live-server",
         description="Shows one symbol of one account on a page, with a WebSocket. It reads and never trades.",
@@ -55,7 +55,7 @@ async def _serve(settings: LiveServerSettings, stop: asyncio.Event) -> None:
 
 
 def _announce(address: str) -> None:
-    print(f"live-server ready on {address}", flush=True)  # noqa: T201 - what the command answers
+    print(f"live-server ready on {address}", flush=True)  # noqa: T201 - the line that a supervisor waits for
 
 
 def _exchange(settings: LiveServerSettings) -> Exchange:

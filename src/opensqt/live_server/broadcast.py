@@ -1,7 +1,7 @@
 """One message, many clients: each is encoded once, and each client has a bounded outbox of its own.
 
 A client that can't keep up gets the newest price, candle, position and balance. Orders and fills are never left
-out: a client whose outbox is full of them is told to come back and start from a fresh snapshot.
+out: a client whose outbox is full of them is closed, and starts from a fresh snapshot when it connects again.
 """
 
 from __future__ import annotations
@@ -10,55 +10,56 @@ import asyncio
 from collections.abc import Hashable, Iterable
 from itertools import count
 
-from opensqt.live_server.messages import Message
+from opensqt.live_server.messages import PageMessage
 
 
 class Outbox:
-    """What one client has not been sent yet.
+    """The messages that one client has not been sent yet.
 
     Args:
-        limit: Messages that may wait; the snapshot is not counted.
+        snapshot: The messages that it starts with.
+        limit: Messages that may be queued; the snapshot is not counted.
     """
 
     def __init__(self, snapshot: Iterable[bytes], limit: int) -> None:
         self._numbers = count()
-        self._waiting: dict[Hashable, bytes] = {next(self._numbers): text for text in snapshot}
-        self._limit = limit + len(self._waiting)
-        self._news = asyncio.Event()
-        self._news.set()
+        self._queued: dict[Hashable, bytes] = {next(self._numbers): text for text in snapshot}
+        self._limit = limit + len(self._queued)
+        self._available = asyncio.Event()
+        self._available.set()
         self.overflowed = asyncio.Event()
-        """Set when something that may not be lost had no room."""
+        """Set when there was no room for a message that must not be left out."""
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._queued)
 
     def put(self, text: bytes, latest: Hashable) -> None:
-        """Queue a message; one that is the newest word on something takes the place of the older."""
+        """Queue a message; with a key it replaces the older message of the same key."""
         if self.overflowed.is_set():
             return
-        # Wrapped, so that a key can never be taken for a number.
+        # Wrapped, so that a key is never equal to a number.
         key: Hashable = next(self._numbers) if latest is None else ("latest", latest)
-        if key not in self._waiting and len(self._waiting) >= self._limit:
-            self._waiting.clear()
+        if key not in self._queued and len(self._queued) >= self._limit:
+            self._queued.clear()
             self.overflowed.set()
             return
-        self._waiting[key] = text
-        self._news.set()
+        self._queued[key] = text
+        self._available.set()
 
-    async def take(self) -> list[bytes]:
-        """Wait until something is there, and take all of it."""
-        await self._news.wait()
-        self._news.clear()
-        taken = list(self._waiting.values())
-        self._waiting.clear()
-        return taken
+    async def drain(self) -> list[bytes]:
+        """Wait for messages, and return and remove all that are queued."""
+        await self._available.wait()
+        self._available.clear()
+        drained = list(self._queued.values())
+        self._queued.clear()
+        return drained
 
 
-class Hub:
-    """The clients that listen.
+class Broadcaster:
+    """Sends each message to every client.
 
     Args:
-        limit: Messages that may wait for one client.
+        limit: Messages that may be queued for one client.
     """
 
     def __init__(self, *, limit: int = 1000) -> None:
@@ -68,8 +69,8 @@ class Hub:
     def __len__(self) -> int:
         return len(self._clients)
 
-    def join(self, snapshot: Iterable[Message]) -> Outbox:
-        """Add a client; it gets *snapshot* and then all that is published from now on."""
+    def join(self, snapshot: Iterable[PageMessage]) -> Outbox:
+        """Add a client; it gets *snapshot* and then every message that is published from now on."""
         outbox = Outbox([message.encode() for message in snapshot], self._limit)
         self._clients.add(outbox)
         return outbox
@@ -78,8 +79,8 @@ class Hub:
         """Remove a client. Idempotent."""
         self._clients.discard(outbox)
 
-    def publish(self, messages: Iterable[Message]) -> None:
-        """Hand messages to every client. Never waits."""
+    def publish(self, messages: Iterable[PageMessage]) -> None:
+        """Queue messages for every client. Never waits."""
         for message in messages:
             if not self._clients:
                 return

@@ -1,4 +1,4 @@
-"""The fills of one symbol since a time, each counted once, and what they came to."""
+"""The fills of one symbol since a time, each counted once, and their sums."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from opensqt.live_server.messages import Profit
 from opensqt.model.clock import Clock, now_ns
 from opensqt.model.order import Fill, PositionSide
 
-# A venue's list may show a trade minutes after the trade; until then its id has to be remembered.
+# A venue's list may show a trade minutes after the trade; until then its id has to be kept.
 LATE_NS = 300 * 10**9
 
 
@@ -24,13 +24,13 @@ class _Totals:
 
 
 class FillBook:
-    """Counts fills that come by stream, by list, twice, late or out of order.
+    """Counts fills that arrive by stream or by list, repeated, late or out of order.
 
     Args:
         since_ms: Event time of the first fill that counts.
-        quote_asset: Fees in it are taken off the profit.
-        keep: How many of the newest fills are kept for showing.
-        clock: Tells how long ago a fill was learned of.
+        quote_asset: Fees in it are subtracted from the profit.
+        keep: Number of the newest fills that are kept to be shown.
+        clock: Nanoseconds; the time since a list was read is measured with it.
     """
 
     def __init__(self, *, since_ms: int, quote_asset: str, keep: int = 200, clock: Clock = now_ns) -> None:
@@ -38,22 +38,22 @@ class FillBook:
         self._quote = quote_asset
         self._clock = clock
         self._recent: deque[Fill] = deque(maxlen=keep)
-        self._begin()
+        self._reset()
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         self.complete = False
         """Whether the venue's list was read."""
         self._totals: dict[PositionSide, _Totals] = {}
         self._recent.clear()
-        # Trade id to event time, of every fill that could still come again.
-        self._seen: dict[str, int] = {}
+        # Trade id to event time, of every fill that may still be repeated.
+        self._trade_times: dict[str, int] = {}
         self._listed: set[str] = set()
         self._settled_ms = self.since_ms
         self._marks: deque[tuple[int, int]] = deque()
 
     @property
     def list_from_ms(self) -> int:
-        """From where the venue has to be asked, so that nothing is missed."""
+        """Event time from which the venue's list has to be queried, so that no fill is missed."""
         return self._settled_ms
 
     @property
@@ -63,47 +63,47 @@ class FillBook:
 
     @property
     def remembered(self) -> int:
-        """How many trade ids are held; bounded by what can still come twice."""
-        return len(self._seen)
+        """Number of trade ids that are kept; bounded by the fills that may still be repeated."""
+        return len(self._trade_times)
 
     def add(self, fills: Iterable[Fill]) -> list[Fill]:
-        """Count those that were not counted yet, and answer them, oldest first."""
+        """Count the fills that were not counted yet, and return them, oldest first."""
         new = []
-        for fill in sorted(fills, key=lambda one: one.event_time_ms):
-            # What is older than the settled time was in a complete list already.
-            if fill.event_time_ms < self._settled_ms or fill.trade_id in self._seen:
+        for fill in sorted(fills, key=lambda fill: fill.event_time_ms):
+            # A fill before the settled time was in a complete list already.
+            if fill.event_time_ms < self._settled_ms or fill.trade_id in self._trade_times:
                 continue
-            self._seen[fill.trade_id] = fill.event_time_ms
+            self._trade_times[fill.trade_id] = fill.event_time_ms
             self._count(fill)
             new.append(fill)
         if new:
             self._recent = deque(
-                sorted([*self._recent, *new], key=lambda one: one.event_time_ms), maxlen=self._recent.maxlen
+                sorted([*self._recent, *new], key=lambda fill: fill.event_time_ms), maxlen=self._recent.maxlen
             )
         return new
 
     def add_list(self, fills: Iterable[Fill]) -> list[Fill]:
-        """Count the venue's whole list from `list_from_ms` on, and forget what can't come twice any more.
+        """Count the venue's whole list from `list_from_ms` on, and drop the ids of fills that can't be repeated.
 
-        A list that lacks what an earlier one had is the list of another account: the count begins anew, and is
-        not complete until the next list.
+        A list that lacks a fill of an earlier one is the list of another account: the count starts again, and is not
+        complete until the next list.
         """
         listed = list(fills)
         if not self._listed <= {fill.trade_id for fill in listed}:
-            self._begin()
+            self._reset()
             return []
         new = self.add(listed)
         self.complete = True
         now = self._clock()
-        self._marks.append((now, max(self._seen.values(), default=self._settled_ms)))
+        self._marks.append((now, max(self._trade_times.values(), default=self._settled_ms)))
         while self._marks[0][0] <= now - LATE_NS:
             self._settled_ms = max(self._settled_ms, self._marks.popleft()[1])
-        self._seen = {trade_id: at for trade_id, at in self._seen.items() if at >= self._settled_ms}
-        self._listed = {fill.trade_id for fill in listed} & self._seen.keys()
+        self._trade_times = {trade_id: at for trade_id, at in self._trade_times.items() if at >= self._settled_ms}
+        self._listed = {fill.trade_id for fill in listed} & self._trade_times.keys()
         return new
 
     def profit(self, side: PositionSide) -> Profit | None:
-        """Tell what the fills of one position came to; None before the first complete list."""
+        """Return the sums over the fills of one position; None before the first complete list."""
         if not self.complete:
             return None
         totals = self._totals.get(side, _Totals())

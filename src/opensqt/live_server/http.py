@@ -1,4 +1,4 @@
-"""The HTTP face: page, WebSocket, health, status, metrics, and who may see them."""
+"""The HTTP endpoints: page, WebSocket, health, status and metrics, and the check of host and origin."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import orjson
 from aiohttp import web
 
-from opensqt.live_server.broadcast import Hub
-from opensqt.live_server.metrics import Metrics
+from opensqt.live_server.broadcast import Broadcaster
+from opensqt.live_server.metrics import LiveServerMetrics
 from opensqt.live_server.sockets import Sockets
 from opensqt.live_server.view import View
 from opensqt.service.http import add_metrics
@@ -37,22 +37,28 @@ _HEADERS = {
 }
 
 
-class Face:
-    """Answers requests about one view.
+class PageHandlers:
+    """The request handlers of one page.
 
     Args:
-        view: What is shown.
-        hub: Who listens.
+        view: The state that is shown.
+        broadcaster: Knows the connected clients.
         sockets: Serves `/ws`.
         metrics: For `/metrics`.
-        allowed_hosts: Names besides localhost and plain addresses by which this server may be called.
+        allowed_hosts: Host names of this server besides localhost and plain addresses.
     """
 
     def __init__(
-        self, view: View, hub: Hub, sockets: Sockets, metrics: Metrics, *, allowed_hosts: Sequence[str] = ()
+        self,
+        view: View,
+        broadcaster: Broadcaster,
+        sockets: Sockets,
+        metrics: LiveServerMetrics,
+        *,
+        allowed_hosts: Sequence[str] = (),
     ) -> None:
         self._view = view
-        self._hub = hub
+        self._broadcaster = broadcaster
         self._sockets = sockets
         self._metrics = metrics
         self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
@@ -73,15 +79,15 @@ class Face:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse names that are not ours: a page elsewhere could have pointed its own at this address."""
+        """Refuse unknown host names: another site could have pointed its own name at this address."""
         host = _host_of(f"//{request.host}")
-        if not self._is_ours(host):
+        if not self._is_own_host(host):
             raise web.HTTPMisdirectedRequest(
                 text=f"host {host!r} is not served; add it to server.allowed_hosts if it is yours\n"
             )
         return await handler(request)
 
-    def _is_ours(self, host: str) -> bool:
+    def _is_own_host(self, host: str) -> bool:
         if host == "localhost" or host in self._allowed_hosts:
             return True
         try:
@@ -95,7 +101,7 @@ class Face:
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         origin = request.headers.get("Origin")
-        # Programs send none; a browser always does, and only our own page's is welcome.
+        # Programs send none. A browser always sends one, and only that of the server's own page is accepted.
         if origin is not None and urlsplit(origin).netloc != request.host:
             raise web.HTTPForbidden(text=f"origin {origin!r}: expected this server's own page\n")
         return await self._sockets.handle(request)
@@ -108,7 +114,7 @@ class Face:
         data = {
             **self._view.status().data,
             "version": __version__,
-            "clients": len(self._hub),
+            "clients": len(self._broadcaster),
             "candles": len(self._view.candles),
             "openOrders": len(self._view.open_orders),
             "fills": len(self._view.fills.recent),
@@ -117,7 +123,7 @@ class Face:
 
     async def _metrics_text(self) -> bytes:
         return self._metrics.text(
-            clients=len(self._hub), connected=self._view.connected, price_age_s=self._view.price_age_s()
+            clients=len(self._broadcaster), connected=self._view.connected, price_age_s=self._view.price_age_s()
         )
 
     async def _close_sockets(self, _app: web.Application) -> None:

@@ -1,4 +1,4 @@
-"""What goes over the WebSocket: one `{"type", "data"}` per message, made from the model.
+"""The messages of the WebSocket: one `{"type", "data"}` each, made from the model.
 
 Amounts and prices are decimal strings, times are whole UNIX seconds. An order's side is BUY or SELL, a fill's is buy
 or sell, as in the earlier systems. docs/live-server.md lists the messages.
@@ -19,13 +19,13 @@ from opensqt.model.order import Fill, Order
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One message, and what it is the newest word on."""
+class PageMessage:
+    """One message to the page."""
 
     type: str
     data: Any
     latest: Hashable = None
-    """While a client has not taken an older message of the same key, this one replaces it. None: never lost."""
+    """Key of the state that it carries: it replaces a queued message of the same key. None: it is never left out."""
 
     def encode(self) -> bytes:
         """Write it as JSON text."""
@@ -33,27 +33,27 @@ class Message:
 
 
 def plain(number: Decimal) -> str:
-    """Write a decimal without an exponent."""
+    """Return a decimal without an exponent."""
     return format(number, "f")
 
 
-def kline(candle: Candle) -> Message:
-    """Tell one candle, forming or closed."""
-    return Message("kline", _kline(candle), ("kline", candle.open_time_ms))
+def kline(candle: Candle) -> PageMessage:
+    """Return the message of one candle, forming or closed."""
+    return PageMessage("kline", _kline(candle), ("kline", candle.open_time_ms))
 
 
-def history(candles: Iterable[Candle]) -> Message:
-    """Tell all candles there are, oldest first."""
-    return Message("history", [_kline(candle) for candle in candles])
+def history(candles: Iterable[Candle]) -> PageMessage:
+    """Return the message of all candles, oldest first."""
+    return PageMessage("history", [_kline(candle) for candle in candles])
 
 
-def account(state: Account, symbol: str, *, open_profit: Decimal | None = None) -> Message:
-    """Tell the balance.
+def account(state: Account, symbol: str, *, open_profit: Decimal | None = None) -> PageMessage:
+    """Return the message of the balance.
 
     Args:
-        state: As the venue told it last.
-        symbol: The one on the page.
-        open_profit: Of all positions as they are worth now; without it the venue's own figure is shown.
+        state: The account as the venue reported it last.
+        symbol: The symbol of the page.
+        open_profit: Open profit of all positions at the current price; without it the venue's own value is shown.
     """
     profit = state.unrealized_pnl if open_profit is None else open_profit
     data = {
@@ -63,31 +63,31 @@ def account(state: Account, symbol: str, *, open_profit: Decimal | None = None) 
         "marginBalance": plain(state.wallet_balance + profit),
         "symbol": symbol,
     }
-    return Message("account", data, "account")
+    return PageMessage("account", data, "account")
 
 
-def order(state: Order) -> Message:
-    """Tell one order as it now stands."""
-    return Message("orders", _order(state))
+def order(state: Order) -> PageMessage:
+    """Return the message of one order in its current state."""
+    return PageMessage("orders", _order(state))
 
 
-def orders(states: Iterable[Order]) -> Message:
-    """Tell all open orders; what a client knew before is void."""
-    return Message("orders", [_order(state) for state in states])
+def orders(states: Iterable[Order]) -> PageMessage:
+    """Return the message of all open orders; it replaces every order that a client has."""
+    return PageMessage("orders", [_order(state) for state in states])
 
 
-def trade_event(fill: Fill) -> Message:
-    """Tell a fill that just became known."""
-    return Message("trade_event", _fill(fill))
+def trade_event(fill: Fill) -> PageMessage:
+    """Return the message of a new fill."""
+    return PageMessage("trade_event", _fill(fill))
 
 
-def trades(fills: Iterable[Fill]) -> Message:
-    """Tell the recent fills, oldest first; what a client knew before is void."""
-    return Message("trades", [_fill(fill) for fill in fills])
+def trades(fills: Iterable[Fill]) -> PageMessage:
+    """Return the message of the recent fills, oldest first; it replaces every fill that a client has."""
+    return PageMessage("trades", [_fill(fill) for fill in fills])
 
 
-def price(state: Price) -> Message:
-    """Tell the best bid and ask."""
+def price(state: Price) -> PageMessage:
+    """Return the message of the best bid and ask."""
     data = {
         "symbol": state.symbol,
         "bid": plain(state.bid),
@@ -95,21 +95,21 @@ def price(state: Price) -> Message:
         "price": plain(current(state)),
         "time": state.event_time_ms // 1000,
     }
-    return Message("price", data, "price")
+    return PageMessage("price", data, "price")
 
 
 def current(state: Price) -> Decimal:
-    """The price that open profit is shown at: half way between bid and ask."""
+    """Return the price that open profit is calculated with: the middle of bid and ask."""
     return state.mid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profit:
-    """What the fills since a time came to, quote."""
+    """Sums over the fills since a time, quote."""
 
     since_ms: int
     realized: Decimal
-    """Before fees, as the venue told it fill by fill."""
+    """Before fees, as the venue reported it with each fill."""
     fees: Decimal
     """Paid in the quote asset."""
     other_fees: dict[str, Decimal]
@@ -124,18 +124,18 @@ class Profit:
 
 
 def unrealized(state: Position, now: Price | None) -> Decimal:
-    """Value a position at a price; at the venue's own when there is none."""
+    """Return the open profit of a position at a price; the venue's own value when there is none."""
     at = current(now) if now is not None else state.mark_price
     return state.unrealized_pnl if at is None else (at - state.entry_price) * state.quantity
 
 
-def position(state: Position, now: Price | None, profit: Profit | None) -> Message:
-    """Tell a position.
+def position(state: Position, now: Price | None, profit: Profit | None) -> PageMessage:
+    """Return the message of a position.
 
     Args:
-        state: As the venue told it last.
-        now: Values the position; without a price the venue's own figure is shown.
-        profit: What its fills came to; None while that is not known, and then no figure is shown.
+        state: The position as the venue reported it last.
+        now: The price to value it at; without one the venue's own value is shown.
+        profit: The sums of its fills; None while they are not known, and then none are shown.
     """
     at = current(now) if now is not None else state.mark_price
     data: dict[str, Any] = {
@@ -158,21 +158,21 @@ def position(state: Position, now: Price | None, profit: Profit | None) -> Messa
             "volume": plain(profit.volume),
             "fills": profit.fills,
         }
-    return Message("position", data, ("position", state.symbol, state.position_side))
+    return PageMessage("position", data, ("position", state.symbol, state.position_side))
 
 
-def risk_status(symbol: str, kind: str, severity: str, text: str, now_ms: int) -> Message:
-    """Tell that something began to go wrong, or is over.
+def risk_status(symbol: str, kind: str, severity: str, text: str, now_ms: int) -> PageMessage:
+    """Return the message of a check that began to fail, or passes again.
 
     Args:
-        symbol: The one on the page.
-        kind: Stable name of what it is about, e.g. `private_stream`.
-        severity: `critical`, or `info` when it is over.
-        text: A plain sentence.
+        symbol: The symbol of the page.
+        kind: Stable name of the check, e.g. `private_stream`.
+        severity: `critical`, or `info` when it passes again.
+        text: The reason.
         now_ms: UTC epoch milliseconds.
     """
     data = {"symbol": symbol, "type": kind, "severity": severity, "message": text, "timestamp": now_ms // 1000}
-    return Message("risk_status", data)
+    return PageMessage("risk_status", data)
 
 
 def _kline(candle: Candle) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""What Prometheus can ask of the live server."""
+"""The Prometheus metrics of the live server."""
 
 from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 
-class Metrics:
+class LiveServerMetrics:
     """Counters of one live server, in a registry of their own.
 
     Args:
@@ -22,10 +22,10 @@ class Metrics:
         self._received = Counter(
             "exchange_stream_messages", "Updates received from a stream", ["stream"], registry=self._registry
         )
-        self._clients = Gauge("live_server_clients", "Pages that listen", registry=self._registry)
+        self._clients = Gauge("live_server_clients", "Pages connected", registry=self._registry)
         self._closed = Counter(
             "live_server_clients_closed",
-            "Clients sent away by us: too_slow, refused",
+            "Clients closed by the server: too_slow, refused",
             ["reason"],
             registry=self._registry,
         )
@@ -33,16 +33,16 @@ class Metrics:
         self._price_age = Gauge("live_server_price_age_seconds", "Age of the newest price", registry=self._registry)
 
     def streamed(self, stream: str, updates: int) -> None:
-        """Count updates of a stream, which so proves to be connected."""
+        """Count updates of a stream; they prove that it is connected."""
         self._live[stream] = True
         self._received.labels(stream).inc(updates)
 
     def disconnected(self, stream: str) -> None:
-        """Note that a stream ended."""
+        """Record that a stream ended."""
         self._live[stream] = False
 
     def closed(self, reason: str) -> None:
-        """Count a client that was sent away."""
+        """Count a client that was closed by the server."""
         self._closed.labels(reason).inc()
 
     def sent(self, messages: int) -> None:
@@ -50,11 +50,11 @@ class Metrics:
         self._sent.inc(messages)
 
     def text(self, *, clients: int, connected: bool, price_age_s: float | None) -> bytes:
-        """Answer everything in Prometheus' text format.
+        """Return all metrics in Prometheus' text format.
 
         Args:
-            clients: How many listen now.
-            connected: Whether the exchange answers; while it does not, no stream counts as connected.
+            clients: Number of connected pages.
+            connected: Whether the exchange responds; while it does not, no stream counts as connected.
             price_age_s: Seconds since the newest price was received.
         """
         for stream, live in self._live.items():

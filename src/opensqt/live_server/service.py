@@ -1,4 +1,4 @@
-"""The live server as a service: connects, serves, stops in good order."""
+"""The live server as a service: it connects, serves, and stops cleanly."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from contextlib import AsyncExitStack, suppress
 from aiohttp import web
 
 from opensqt.config.live_server import LiveServerSettings
-from opensqt.live_server.broadcast import Hub
+from opensqt.live_server.broadcast import Broadcaster
 from opensqt.live_server.fills import FillBook
-from opensqt.live_server.http import LIBRARY, Face
-from opensqt.live_server.metrics import Metrics
-from opensqt.live_server.readable import Readable
+from opensqt.live_server.http import LIBRARY, PageHandlers
+from opensqt.live_server.metrics import LiveServerMetrics
+from opensqt.live_server.read_only_exchange import ReadOnlyExchange
 from opensqt.live_server.sockets import Sockets
-from opensqt.live_server.source import Pace, Source
 from opensqt.live_server.view import Subject, View
+from opensqt.live_server.view_updater import Intervals, ViewUpdater
 from opensqt.model.errors import ConfigError, ExchangeError
 from opensqt.service.listen import ListenAddress
 from opensqt.service.stop import Stopped, unless_stopped
@@ -34,40 +34,40 @@ class LiveServer:
     Args:
         exchange: Not started; closed at the end.
         settings: Symbol, chart, addresses.
-        pace: How often things are done; tests hurry.
-        outbox_limit: Messages that may wait for one client.
+        intervals: Seconds between repeated actions; tests use shorter ones.
+        outbox_limit: Messages that may be queued for one client.
     """
 
     def __init__(
         self,
-        exchange: Readable,
+        exchange: ReadOnlyExchange,
         settings: LiveServerSettings,
         *,
-        pace: Pace | None = None,
+        intervals: Intervals | None = None,
         outbox_limit: int = 1000,
     ) -> None:
         self._exchange = exchange
         self._settings = settings
         self._address = ListenAddress(settings.server.host, settings.server.port)
-        self._pace = pace or Pace(refresh=settings.server.refresh_interval)
-        self._hub = Hub(limit=outbox_limit)
+        self._intervals = intervals or Intervals(refresh=settings.server.refresh_interval)
+        self._broadcaster = Broadcaster(limit=outbox_limit)
 
     async def run(self, stop: asyncio.Event, ready: Callable[[str], None]) -> None:
         """Serve until *stop* is set.
 
         Args:
-            stop: Ends it.
-            ready: Called with HOST:PORT when the page is served and has something to show.
+            stop: Set when it has to end.
+            ready: Called with HOST:PORT when the page is served and has data to show.
 
         Raises:
-            ConfigError: The port is taken, or the exchange does not trade the symbol.
-            ConnectorUnavailable: The connector did not answer the last retry.
-            AccessError: It does not let us in.
+            ConfigError: The port is in use, or the exchange does not trade the symbol.
+            ConnectorUnavailable: The connector did not respond to the last attempt.
+            AccessError: It refuses this client.
         """
         if not LIBRARY.is_file():
             raise ConfigError(f"{LIBRARY}: missing; it is made when the package is built: run pip install again")
-        # Taken before the exchange is asked, which may take minutes, so that a port in use is told at once.
-        # It does not listen yet: until there is something to show, browsers are refused.
+        # The port is taken before the exchange is queried, which may take minutes: a port in use is reported at once.
+        # It does not listen yet: until there is data to show, browsers are refused.
         with self._address.bind() as listener, suppress(Stopped):
             await unless_stopped(stop, self._serve(listener, ready))
 
@@ -76,18 +76,20 @@ class LiveServer:
             stack.push_async_callback(self._exchange.close)
             await self._exchange.start()
             view = await self._make_view()
-            metrics = Metrics(view.subject.info.name)
-            source = Source(self._exchange, view, self._hub, metrics, pace=self._pace)
-            reading = asyncio.create_task(source.run())
+            metrics = LiveServerMetrics(view.subject.info.name)
+            view_updater = ViewUpdater(self._exchange, view, self._broadcaster, metrics, intervals=self._intervals)
+            reading = asyncio.create_task(view_updater.run())
             stack.push_async_callback(_end, reading)
-            loaded = asyncio.create_task(source.loaded.wait())
+            loaded = asyncio.create_task(view_updater.loaded.wait())
             stack.push_async_callback(_end, loaded)
             await asyncio.wait({reading, loaded}, return_when=asyncio.FIRST_COMPLETED)
             if not reading.done():
                 server = self._settings.server
-                sockets = Sockets(view, self._hub, metrics, max_clients=server.max_clients)
-                face = Face(view, self._hub, sockets, metrics, allowed_hosts=server.allowed_hosts)
-                runner = web.AppRunner(face.application(), access_log=None, shutdown_timeout=2, handle_signals=False)
+                sockets = Sockets(view, self._broadcaster, metrics, max_clients=server.max_clients)
+                handlers = PageHandlers(view, self._broadcaster, sockets, metrics, allowed_hosts=server.allowed_hosts)
+                runner = web.AppRunner(
+                    handlers.application(), access_log=None, shutdown_timeout=2, handle_signals=False
+                )
                 await runner.setup()
                 stack.push_async_callback(runner.cleanup)
                 try:

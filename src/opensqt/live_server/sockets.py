@@ -1,4 +1,4 @@
-"""The WebSocket's end: hands one client its outbox and sends it away when it can't keep up."""
+"""The WebSocket: sends each client its messages, and closes a client that can't keep up."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from weakref import WeakSet
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from opensqt.live_server.broadcast import Hub, Outbox
-from opensqt.live_server.metrics import Metrics
+from opensqt.live_server.broadcast import Broadcaster, Outbox
+from opensqt.live_server.metrics import LiveServerMetrics
 from opensqt.live_server.view import View
 from opensqt.telemetry.logging import get_logger
 
 log = get_logger("live_server.sockets")
 
 TOO_SLOW = 4008
-"""Close code of a client that did not keep up; it may come back at once."""
+"""Close code of a client that did not keep up; it may connect again at once."""
 _CLOSE_S = 1
 # The kernel would hold megabytes for a client that does not read; this is minutes of a busy market.
 _SEND_BUFFER = 256 * 1024
@@ -26,16 +26,24 @@ class Sockets:
     """Serves `/ws`.
 
     Args:
-        view: Gives each client its snapshot.
-        hub: Gives it what comes after.
-        metrics: Counts.
-        max_clients: More are answered with 503.
-        heartbeat_s: A client that does not answer a ping for half of this is gone.
+        view: The snapshot of each client comes from it.
+        broadcaster: The messages after the snapshot come from it.
+        metrics: Counts clients and messages.
+        max_clients: A further client gets status 503.
+        heartbeat_s: Seconds between pings. A client that does not respond for half of it is disconnected.
     """
 
-    def __init__(self, view: View, hub: Hub, metrics: Metrics, *, max_clients: int, heartbeat_s: float = 20) -> None:
+    def __init__(
+        self,
+        view: View,
+        broadcaster: Broadcaster,
+        metrics: LiveServerMetrics,
+        *,
+        max_clients: int,
+        heartbeat_s: float = 20,
+    ) -> None:
         self._view = view
-        self._hub = hub
+        self._broadcaster = broadcaster
         self._metrics = metrics
         self._max_clients = max_clients
         self._heartbeat_s = heartbeat_s
@@ -43,25 +51,25 @@ class Sockets:
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """Serve one client until it leaves or can't keep up."""
-        if len(self._hub) >= self._max_clients:
+        if len(self._broadcaster) >= self._max_clients:
             self._metrics.closed("refused")
             raise web.HTTPServiceUnavailable(text=f"{self._max_clients} pages are open already; close one\n")
-        # Not compressed: each message is encoded once for all, and compressing would be done for each.
+        # Not compressed: a message is encoded once for all clients, but would be compressed for each.
         socket = web.WebSocketResponse(heartbeat=self._heartbeat_s, compress=False, max_msg_size=1024, timeout=_CLOSE_S)
         _bound_send_buffer(request)
         await socket.prepare(request)
         self._open.add(socket)
         # Snapshot and membership in one step: no update can fall between them.
-        outbox = self._hub.join(self._view.snapshot())
+        outbox = self._broadcaster.join(self._view.snapshot())
         try:
             await self._serve(socket, outbox, request)
         finally:
-            self._hub.leave(outbox)
+            self._broadcaster.leave(outbox)
             self._open.discard(socket)
         return socket
 
     async def close(self) -> None:
-        """Send everybody away because the server stops."""
+        """Close every client because the server stops."""
         await asyncio.gather(
             *(socket.close(code=WSCloseCode.GOING_AWAY, message=b"the server stops") for socket in list(self._open)),
             return_exceptions=True,
@@ -79,24 +87,24 @@ class Sockets:
                 task.cancel()
             ends = await asyncio.gather(*tasks, return_exceptions=True)
         if outbox.overflowed.is_set():
-            await self._send_away(socket, request)
+            await self._close_slow_client(socket, request)
         for end in ends:
             if isinstance(end, Exception) and not isinstance(end, ConnectionError):
                 raise end
 
     async def _write(self, socket: web.WebSocketResponse, outbox: Outbox) -> None:
         while True:
-            texts = await outbox.take()
+            texts = await outbox.drain()
             for text in texts:
                 await socket.send_frame(text, WSMsgType.TEXT)
             self._metrics.sent(len(texts))
 
-    async def _send_away(self, socket: web.WebSocketResponse, request: web.Request) -> None:
+    async def _close_slow_client(self, socket: web.WebSocketResponse, request: web.Request) -> None:
         self._metrics.closed("too_slow")
         log.warning("client did not keep up", client=request.remote)
         try:
             async with asyncio.timeout(_CLOSE_S):
-                await socket.close(code=TOO_SLOW, message=b"did not keep up; come back for a fresh snapshot")
+                await socket.close(code=TOO_SLOW, message=b"did not keep up; connect again for a fresh snapshot")
         except TimeoutError:
             log.debug("client does not read its close frame either", client=request.remote)
         if request.transport is not None:
@@ -110,6 +118,6 @@ def _bound_send_buffer(request: web.Request) -> None:
 
 
 async def _read(socket: web.WebSocketResponse) -> None:
-    """Read what a client sends, which means nothing here, to notice that it leaves."""
+    """Read and ignore what a client sends, to notice that it disconnects."""
     async for _ in socket:
         pass

@@ -1,4 +1,4 @@
-"""What the page shows: the state of one symbol and its account, and which messages a change of it makes.
+"""The state that the page shows, of one symbol and its account, and the messages that follow from a change.
 
 No I/O and no waiting: updates go in, messages come out.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from opensqt.live_server import messages
 from opensqt.live_server.fills import FillBook
-from opensqt.live_server.messages import Message
+from opensqt.live_server.messages import PageMessage
 from opensqt.model.account import Account, Position
 from opensqt.model.clock import Clock, now_ns
 from opensqt.model.market import INTERVALS_MS, Candle, Price
@@ -22,12 +22,12 @@ from opensqt.model.venue import Check, ExchangeInfo, ExchangeStatus, SymbolRules
 from opensqt.telemetry.logging import redact
 
 CONNECTOR = "connector"
-"""The check that fails when nothing behind us answers; RemoteExchange calls it so too."""
+"""Name of the check that fails when the connector does not respond; RemoteExchange uses the same name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What is looked at."""
+    """The symbol that is shown, and how."""
 
     symbol: str
     interval: str
@@ -35,18 +35,18 @@ class Subject:
     info: ExchangeInfo
     rules: SymbolRules
     candles: int = 100
-    """How many are kept and sent to each client as it connects."""
+    """Candles that are kept and sent to each client as it connects."""
     stale_after_s: float = 3
-    """A price that is older than this is marked."""
+    """Age from which a price is marked as stale."""
 
 
 class View:
     """The state behind the page.
 
     Args:
-        subject: What is looked at.
-        fills: Where fills are counted.
-        clock: Tells the age of what was received.
+        subject: The symbol that is shown.
+        fills: Counts the fills.
+        clock: Nanoseconds; the age of a price is measured with it.
     """
 
     def __init__(self, subject: Subject, fills: FillBook, *, clock: Clock = now_ns) -> None:
@@ -57,17 +57,17 @@ class View:
         self._orders: dict[str, Order] = {}
         self._account: Account | None = None
         self._positions: dict[PositionSide, Position] = {}
-        self._elsewhere: Decimal | None = None
+        self._other_positions: Decimal | None = None
         self._price: Price | None = None
         self._price_ns: int | None = None
-        self._asked = False
+        self._status_known = False
         self._failing: dict[str, Check] = {}
         self._streamed: dict[int, Candle] = {}
-        self._unsent: dict[str, Message] = {}
+        self._unsent: dict[str, PageMessage] = {}
 
     @property
     def open_orders(self) -> tuple[Order, ...]:
-        """Our open orders."""
+        """The open orders of the account on this symbol."""
         return tuple(self._orders.values())
 
     @property
@@ -77,11 +77,11 @@ class View:
 
     @property
     def connected(self) -> bool:
-        """Whether the exchange answered when it was last asked for its health."""
-        return self._asked and CONNECTOR not in self._failing
+        """Whether the exchange responded to the last query of its health."""
+        return self._status_known and CONNECTOR not in self._failing
 
-    def snapshot(self) -> list[Message]:
-        """All that a client needs to begin with."""
+    def snapshot(self) -> list[PageMessage]:
+        """Return the messages that a client starts with."""
         found = [
             self.status(),
             messages.history(self._candles.values()),
@@ -93,54 +93,54 @@ class View:
             found.append(messages.price(self._price))
         return [*found, *self._position_messages(), *(self._risk(check) for check in self._failing.values())]
 
-    def drain(self) -> list[Message]:
-        """The newest price, candle and position since the last call: what may be told at the page's own pace."""
+    def take_pending(self) -> list[PageMessage]:
+        """Return and remove the newest price, candle and position since the last call; they are sent at an interval."""
         if "price" in self._unsent:
-            # A position is worth something else at each price, and so is the account.
-            worth = [*self._position_messages(), *self._account_messages()]
-            self._unsent |= {f"worth {index}": one for index, one in enumerate(worth)}
+            # The value of a position changes with each price, and so does that of the account.
+            values = [*self._position_messages(), *self._account_messages()]
+            self._unsent |= {f"value {index}": message for index, message in enumerate(values)}
         drained, self._unsent = list(self._unsent.values()), {}
         return drained
 
     def expect_history(self) -> None:
-        """Say that the venue is being asked for its candles: those streamed from now on are newer than its answer."""
+        """Prepare for a query of the candles: candles streamed from now on are newer than its response."""
         self._streamed.clear()
 
-    def set_history(self, candles: Iterable[Candle]) -> list[Message]:
-        """Take the venue's candles for the truth, with those that were streamed since it was asked on top."""
+    def set_history(self, candles: Iterable[Candle]) -> list[PageMessage]:
+        """Replace the candles by the venue's list, with the candles streamed since the query on top."""
         listed = {candle.open_time_ms: candle for candle in candles}
         self._candles = dict(sorted((listed | self._streamed).items())[-self.subject.candles :])
         self._streamed.clear()
         self._unsent.pop("kline", None)
         return [messages.history(self._candles.values())]
 
-    def on_candles(self, batch: Batch[Candle]) -> list[Message]:
-        """Take streamed candles; one that forms waits for the page's pace, one that closed is told at once."""
-        told = [] if (waiting := self._unsent.pop("kline", None)) is None else [waiting]
+    def on_candles(self, batch: Batch[Candle]) -> list[PageMessage]:
+        """Apply streamed candles. A forming candle is sent at an interval, a closed one at once."""
+        new = [] if (unsent := self._unsent.pop("kline", None)) is None else [unsent]
         for candle in batch.updates:
             at = candle.open_time_ms
             self._streamed[at] = candle
             if at in self._candles or at > next(reversed(self._candles), 0):
                 self._candles[at] = candle
-                told = [one for one in told if one.latest != ("kline", at)] + [messages.kline(candle)]
+                new = [message for message in new if message.latest != ("kline", at)] + [messages.kline(candle)]
         for held in (self._candles, self._streamed):
             for at in list(held)[: -self.subject.candles]:
                 del held[at]
-        if told and not told[-1].data["closed"]:
-            self._unsent["kline"] = told.pop()
-        return told
+        if new and not new[-1].data["closed"]:
+            self._unsent["kline"] = new.pop()
+        return new
 
-    def lacks_candle(self, batch: Batch[Candle]) -> bool:
-        """Whether the history has to be asked for again before *batch* is taken: it starts anew, or leaves a hole."""
+    def needs_history(self, batch: Batch[Candle]) -> bool:
+        """Return whether the history has to be loaded again: *batch* is a snapshot, or leaves a gap."""
         if batch.snapshot or not self._candles:
             return True
         newest, step = next(reversed(self._candles)), INTERVALS_MS[self.subject.interval]
         return any(candle.open_time_ms > newest + step for candle in batch.updates[:1])
 
-    def on_orders(self, batch: Batch[OrderUpdate]) -> list[Message]:
-        """Take orders, and the fills that moved them."""
+    def on_orders(self, batch: Batch[OrderUpdate]) -> list[PageMessage]:
+        """Apply orders and their fills."""
         updates = [update for update in batch.updates if update.order.symbol == self.subject.symbol]
-        told = []
+        new = []
         if batch.snapshot:
             self._orders.clear()
         for update in updates:
@@ -151,16 +151,16 @@ class View:
             else:
                 self._orders[key] = order
             if not batch.snapshot:
-                told.append(messages.order(order))
+                new.append(messages.order(order))
         if batch.snapshot:
-            told.append(messages.orders(self._orders.values()))
-        return told + self.on_fills(update.fill for update in updates if update.fill is not None)
+            new.append(messages.orders(self._orders.values()))
+        return new + self.on_fills(update.fill for update in updates if update.fill is not None)
 
-    def on_fills(self, fills: Iterable[Fill], *, listed: bool = False) -> list[Message]:
-        """Take fills from the stream or, with *listed*, the venue's list of them.
+    def on_fills(self, fills: Iterable[Fill], *, listed: bool = False) -> list[PageMessage]:
+        """Apply fills from the stream or, with *listed*, the venue's list of them.
 
         Returns:
-            What is new. The first list is told as a whole: it is what was before, not what happens now.
+            One message for each new fill. The first list is one message: its fills are past, not new.
         """
         wanted = [fill for fill in fills if fill.symbol == self.subject.symbol]
         was_complete = self.fills.complete
@@ -171,49 +171,49 @@ class View:
             return []
         return [*(messages.trade_event(fill) for fill in new), *self._position_messages()]
 
-    def on_account(self, batch: Batch[Account]) -> list[Message]:
-        """Take the balance."""
+    def on_account(self, batch: Batch[Account]) -> list[PageMessage]:
+        """Apply the balance."""
         if not batch.updates:
             return []
         self._account = batch.updates[-1]
         return self._account_messages()
 
     def on_all_positions(self, positions: Iterable[Position]) -> None:
-        """Take the positions of the whole account: what those of other symbols are worth belongs to its equity."""
-        others = (one for one in positions if one.symbol != self.subject.symbol)
-        self._elsewhere = sum((one.unrealized_pnl for one in others), Decimal(0))
+        """Apply the positions of the whole account: the value of other symbols' positions belongs to its equity."""
+        others = (position for position in positions if position.symbol != self.subject.symbol)
+        self._other_positions = sum((position.unrealized_pnl for position in others), Decimal(0))
 
-    def on_positions(self, batch: Batch[Position]) -> list[Message]:
-        """Take positions; in hedge mode a long and a short one."""
+    def on_positions(self, batch: Batch[Position]) -> list[PageMessage]:
+        """Apply positions; in hedge mode a long and a short one."""
         if batch.snapshot:
             held = {update.position_side for update in batch.updates if update.symbol == self.subject.symbol}
-            # A snapshot that leaves out what was held says that it is gone.
+            # A position that a snapshot leaves out is closed.
             for side in self._positions.keys() - held:
                 self._positions[side] = Position(
                     symbol=self.subject.symbol, quantity=Decimal(0), entry_price=Decimal(0), position_side=side
                 )
         for position in batch.updates:
             if position.symbol == self.subject.symbol:
-                held_before = self._positions.get(position.position_side)
-                if position.leverage is None and held_before is not None:
-                    # Venues tell it when asked, and leave it out of their streams.
-                    position = replace(position, leverage=held_before.leverage)
+                before = self._positions.get(position.position_side)
+                if position.leverage is None and before is not None:
+                    # Venues return it in queries, and leave it out of their streams.
+                    position = replace(position, leverage=before.leverage)
                 self._positions[position.position_side] = position
         return self._position_messages()
 
-    def on_price(self, batch: Batch[Price]) -> list[Message]:
-        """Take the best bid and ask."""
+    def on_price(self, batch: Batch[Price]) -> list[PageMessage]:
+        """Apply the best bid and ask."""
         if batch.updates:
             self._price = batch.updates[-1]
             self._unsent["price"] = messages.price(self._price)
-            # A snapshot repeats what may be old; only a streamed price proves that the stream lives.
+            # A snapshot may repeat an old price; only a streamed price proves that the stream delivers.
             if self._price_ns is None or not batch.snapshot:
                 self._price_ns = self._clock()
         return []
 
-    def on_status(self, status: ExchangeStatus | None, reason: str = "") -> list[Message]:
-        """Take the health of what is behind us; None when it could not be asked, for *reason*."""
-        self._asked = True
+    def on_status(self, status: ExchangeStatus | None, reason: str = "") -> list[PageMessage]:
+        """Apply the health of the exchange; None when it could not be queried, for *reason*."""
+        self._status_known = True
         if status is None:
             failing = self._failing | {CONNECTOR: Check(name=CONNECTOR, ok=False, reason=reason)}
         else:
@@ -224,23 +224,23 @@ class View:
         return [self.status(), *map(self._risk, begun), *map(self._over, over)]
 
     def reasons(self) -> list[str]:
-        """Why what is shown may be old or wrong; empty when it is not."""
-        told = [_words(check) for check in self._failing.values()]
-        if not self._asked:
-            told.append("the exchange was not asked yet")
+        """Return the reasons why the page may show old or wrong data; empty when there is none."""
+        reasons = [_describe(check) for check in self._failing.values()]
+        if not self._status_known:
+            reasons.append("the health of the exchange is not known yet")
         age = self.price_age_s()
         if age is None:
-            told.append("no price yet")
+            reasons.append("no price yet")
         elif age > self.subject.stale_after_s:
-            told.append(f"no price for {age:.0f} s")
-        return told
+            reasons.append(f"no price for {age:.0f} s")
+        return reasons
 
     def price_age_s(self) -> float | None:
-        """How long ago the last price was received."""
+        """Return the seconds since the last price was received; None before the first."""
         return None if self._price_ns is None else max(0, self._clock() - self._price_ns) / 1e9
 
-    def status(self) -> Message:
-        """Tell whether what is shown is fresh, and what the page has to know to show it."""
+    def status(self) -> PageMessage:
+        """Return the message of the page's state: whether its data is fresh, and the names and steps that it needs."""
         subject, age, reasons = self.subject, self.price_age_s(), self.reasons()
         data: dict[str, Any] = {
             "symbol": subject.symbol,
@@ -260,27 +260,32 @@ class View:
             "priceAge": None if age is None else round(age, 1),
             "time": self._clock() // 10**9,
         }
-        return Message("status", data, "status")
+        return PageMessage("status", data, "status")
 
-    def _account_messages(self) -> list[Message]:
+    def _account_messages(self) -> list[PageMessage]:
         if self._account is None:
             return []
         open_profit = None
-        if self._elsewhere is not None:
-            here = (messages.unrealized(one, self._price) for one in self._positions.values())
-            open_profit = sum(here, self._elsewhere)
+        if self._other_positions is not None:
+            here = (messages.unrealized(position, self._price) for position in self._positions.values())
+            open_profit = sum(here, self._other_positions)
         return [messages.account(self._account, self.subject.symbol, open_profit=open_profit)]
 
-    def _position_messages(self) -> list[Message]:
-        return [messages.position(one, self._price, self.fills.profit(side)) for side, one in self._positions.items()]
+    def _position_messages(self) -> list[PageMessage]:
+        return [
+            messages.position(position, self._price, self.fills.profit(side))
+            for side, position in self._positions.items()
+        ]
 
-    def _risk(self, check: Check) -> Message:
-        return messages.risk_status(self.subject.symbol, check.name, "critical", _words(check), self._clock() // 10**6)
+    def _risk(self, check: Check) -> PageMessage:
+        return messages.risk_status(
+            self.subject.symbol, check.name, "critical", _describe(check), self._clock() // 10**6
+        )
 
-    def _over(self, check: Check) -> Message:
-        text = f"{check.name} is well again"
+    def _over(self, check: Check) -> PageMessage:
+        text = f"{check.name} passes again"
         return messages.risk_status(self.subject.symbol, check.name, "info", text, self._clock() // 10**6)
 
 
-def _words(check: Check) -> str:
-    return redact(check.reason) or f"{check.name} is not well"
+def _describe(check: Check) -> str:
+    return redact(check.reason) or f"{check.name} fails"

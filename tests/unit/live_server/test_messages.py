@@ -14,7 +14,7 @@ from tests.support.live_server import candle
 from tests.unit.live_server import builders
 
 
-def sent(message: messages.Message) -> dict[str, object]:
+def sent(message: messages.PageMessage) -> dict[str, object]:
     text = orjson.loads(message.encode())
     assert set(text) == {"type", "data"}
     assert text["type"] == message.type

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from opensqt.live_server.messages import Message
+from opensqt.live_server.messages import PageMessage
 from opensqt.live_server.view import View
 from opensqt.model.order import OrderStatus, PositionSide
 from opensqt.model.venue import Check, ExchangeStatus
@@ -39,7 +39,7 @@ def view(clock: Clock) -> View:
     return make_view(clock)
 
 
-def of(messages: list[Message], kind: str) -> list[Any]:
+def of(messages: list[PageMessage], kind: str) -> list[Any]:
     return [message.data for message in messages if message.type == kind]
 
 
@@ -72,15 +72,15 @@ def test_only_the_wanted_number_of_candles_is_kept(clock: Clock):
 def test_a_closing_candle_is_told_at_once_and_a_forming_one_at_the_pages_pace(view: View):
     told = view.on_candles(batch(candle(MINUTE), candle(2 * MINUTE, closed=False)))
     assert [one["time"] for one in of(told, "kline")] == [60]
-    assert [one["time"] for one in of(view.drain(), "kline")] == [120]
-    assert view.drain() == []
+    assert [one["time"] for one in of(view.take_pending(), "kline")] == [120]
+    assert view.take_pending() == []
 
 
 def test_a_closed_candle_is_never_followed_by_its_own_forming_state(view: View):
     view.on_candles(batch(candle(MINUTE, "3001", closed=False)))
     told = view.on_candles(batch(candle(MINUTE, "3002", closed=True)))
     assert [one["close"] for one in of(told, "kline")] == ["3002"]
-    assert of(view.drain(), "kline") == []
+    assert of(view.take_pending(), "kline") == []
 
 
 def test_candles_streamed_while_the_history_was_asked_for_win_over_it(view: View):
@@ -100,9 +100,9 @@ def test_candles_of_a_market_that_went_back_in_time_do_not_mix(view: View):
 
 def test_a_hole_or_a_new_beginning_asks_for_the_history(view: View):
     view.set_history([candle(MINUTE)])
-    assert not view.lacks_candle(batch(candle(2 * MINUTE)))
-    assert view.lacks_candle(batch(candle(3 * MINUTE)))
-    assert view.lacks_candle(batch(candle(MINUTE), snapshot=True, gap=True))
+    assert not view.needs_history(batch(candle(2 * MINUTE)))
+    assert view.needs_history(batch(candle(3 * MINUTE)))
+    assert view.needs_history(batch(candle(MINUTE), snapshot=True, gap=True))
 
 
 def test_an_order_that_closes_leaves_the_open_ones(view: View):
@@ -175,7 +175,7 @@ def test_the_long_and_the_short_of_hedge_mode_are_both_told(view: View):
 def test_a_new_price_values_the_position_again(view: View):
     view.on_positions(batch(position("2")))
     view.on_price(batch(price("3009", "3011")))
-    drained = view.drain()
+    drained = view.take_pending()
     assert of(drained, "price")[0]["price"] == "3010"
     assert of(drained, "position")[0]["unrealizedPnL"] == "20"
 
@@ -183,7 +183,7 @@ def test_a_new_price_values_the_position_again(view: View):
 def test_many_prices_between_two_drains_make_one_message(view: View):
     for bid in range(3000, 3100):
         view.on_price(batch(price(str(bid), str(bid + 1))))
-    assert len(of(view.drain(), "price")) == 1
+    assert len(of(view.take_pending(), "price")) == 1
 
 
 def test_an_old_price_makes_the_view_stale(view: View, clock: Clock):
@@ -251,7 +251,7 @@ def test_equity_is_the_balance_and_all_open_profit_at_the_price_shown(view: View
     view.on_positions(batch(position("2")))
     view.on_all_positions([position("2"), position("1", symbol="BTCUSDT", unrealized_pnl=Decimal("-3"))])
     view.on_price(batch(price("3009", "3011")))
-    assert of(view.drain(), "account")[0]["marginBalance"] == str(Decimal("10000.10") - 3 + 20)
+    assert of(view.take_pending(), "account")[0]["marginBalance"] == str(Decimal("10000.10") - 3 + 20)
 
 
 def test_equity_is_the_venues_own_until_all_positions_are_known(view: View):

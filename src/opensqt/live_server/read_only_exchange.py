@@ -1,6 +1,6 @@
-"""The reading half of the Exchange protocol, so that nothing here can place or cancel: mypy would not let it."""
+"""The read-only part of the Exchange protocol: mypy then refuses code of the live server that places or cancels."""
 
-# ruff: noqa: D102 - said once, in opensqt.model.exchange
+# ruff: noqa: D102 - documented in opensqt.model.exchange
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from opensqt.model.stream import Stream
 from opensqt.model.venue import ExchangeInfo, ExchangeStatus
 
 
-class Readable(Protocol):
-    """All that the live server can do with an `Exchange`."""
+class ReadOnlyExchange(Protocol):
+    """The methods of an `Exchange` that the live server may call."""
 
     async def start(self) -> None: ...
     async def close(self) -> None: ...
