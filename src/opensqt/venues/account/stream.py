@@ -19,7 +19,7 @@ from opensqt.venues.health import BackgroundTasks, Health, in_ms
 from opensqt.venues.ratelimit.limiter import in_lane
 from opensqt.venues.ratelimit.window import Lane
 from opensqt.venues.transport.retry import retry_start_step
-from opensqt.venues.transport.subscription import QUERY_ERRORS, Subscription
+from opensqt.venues.transport.subscription import QUERY_ERRORS, VenueSubscription
 from opensqt.venues.venue import Venue
 
 _log = get_logger("venue")
@@ -66,7 +66,7 @@ class AccountStream:
         """Time of the last event or reconciliation."""
         self._unverified_reason = ""
         """Reason for which the previous connection was replaced; cleared once this one is verified."""
-        self._subscription = Subscription(_CHECK, self._watch, on_lost=self._on_disconnected)
+        self._subscription = VenueSubscription(_CHECK, self._watch, on_lost=self._on_disconnected)
         health.add_probe(_CHECK, self._stale_reason)
 
     async def start(self) -> None:

@@ -11,7 +11,7 @@ from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.streams.feed import Feed
 from opensqt.telemetry.logging import get_logger, redact
 from opensqt.venues.transport.ccxt_client import is_open
-from opensqt.venues.transport.subscription import QUERY_ERRORS, Subscription
+from opensqt.venues.transport.subscription import QUERY_ERRORS, VenueSubscription
 
 _log = get_logger("venue")
 _CANDLES_KEPT = 100
@@ -63,7 +63,7 @@ class MarketTopic(Generic[T]):
         self._stalled_reason = ""
         """Reason why the stream counts as stalled; cleared once it publishes an update."""
         self._idle_since_s: float | None = None
-        self.subscription = Subscription(
+        self.subscription = VenueSubscription(
             name, watch, on_lost=self._on_lost, catch_up=self.catch_up, on_socket=self._on_socket
         )
         self.fresh = False

@@ -23,7 +23,7 @@ QUERY_ERRORS = (*RETRYABLE_ERRORS, *PARSE_ERRORS)
 """Errors after which a query to the venue is tried again: a response that can't be parsed counts as none."""
 
 
-class Subscription:
+class VenueSubscription:
     """One subscription that is kept up for as long as `run` runs.
 
     Args:

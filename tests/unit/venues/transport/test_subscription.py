@@ -7,7 +7,7 @@ import asyncio
 import ccxt
 import pytest
 
-from opensqt.venues.transport.subscription import Subscription
+from opensqt.venues.transport.subscription import VenueSubscription
 from tests.support import eventually
 
 
@@ -23,7 +23,7 @@ async def test_a_subscription_that_ends_is_started_again_and_catches_up_each_tim
     async def catch_up() -> None:
         starts.append("catch up")
 
-    subscription = Subscription("price", watch, on_lost=reasons.append, catch_up=catch_up)
+    subscription = VenueSubscription("price", watch, on_lost=reasons.append, catch_up=catch_up)
     running = asyncio.create_task(subscription.run())
     await eventually(lambda: len(reasons) >= 3)
     running.cancel()
@@ -36,4 +36,4 @@ async def test_an_error_that_is_not_retryable_is_raised() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await Subscription("price", watch, on_lost=lambda _reason: None).run()
+        await VenueSubscription("price", watch, on_lost=lambda _reason: None).run()
