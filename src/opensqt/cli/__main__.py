@@ -15,6 +15,8 @@ from rich.console import Console
 from opensqt.cli import cancel_all, connection, status, token
 from opensqt.cli.demo import demo
 from opensqt.cli.demo_processes import DemoSettings
+from opensqt.cli.remaining import Wanted
+from opensqt.cli.resume import resume
 from opensqt.client.exchange import RemoteExchange
 from opensqt.model.errors import ConfigError
 from opensqt.service import program
@@ -29,6 +31,7 @@ _EXAMPLES = """examples:
   opensqt demo --replay bars.csv.gz --speed 600          recorded 1-minute bars, or trades, ten minutes a second
   opensqt status --symbol BTCUSDT                        health, account, positions, open orders
   opensqt cancel-all --symbol BTCUSDT --flatten          the kill switch
+  opensqt resume                                         take new orders again after cancel-all --hold
   opensqt token new --name page --role read              create a token for a client of the connector
 """
 
@@ -49,18 +52,29 @@ def main(arguments: list[str] | None = None) -> int:
         return program.fail(error)
     if options.command == "status":
         return _run_command(exchange, lambda: status.show(exchange, options.symbol, Console()))
-    wanted = cancel_all.Wanted(
-        symbol=options.symbol, strategy=options.strategy, everything=options.everything, flatten=options.flatten
+    if options.command == "resume":
+        return _run_command(exchange, lambda: resume(exchange, options.symbol, Console()))
+    wanted = Wanted(
+        symbol=options.symbol,
+        strategy=options.strategy,
+        everything=options.everything,
+        flatten=options.flatten,
+        hold=options.hold,
+        within_s=options.within,
     )
-    confirm = _assume_yes if options.yes else _confirm
+    confirm = None if options.yes else _confirm
     return _run_command(exchange, lambda: cancel_all.end_all(exchange, wanted, Console(), confirm=confirm))
 
 
 def _run_command(exchange: RemoteExchange, command: Callable[[], Awaitable[int]]) -> int:
     async def service(stop: asyncio.Event) -> int:
         async def run_connected() -> int:
-            async with exchange:
+            # One that does not serve will do: these commands are needed most when something is not well.
+            await exchange.start(serving=False)
+            try:
                 return await command()
+            finally:
+                await exchange.close()
 
         try:
             return await unless_stopped(stop, run_connected())
@@ -89,10 +103,6 @@ async def _confirm(prompt: str) -> bool:
         loop.remove_reader(sys.stdin)
 
 
-async def _assume_yes(_prompt: str) -> bool:
-    return True
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="opensqt",
@@ -105,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands.add_parser("demo", help="run a grid on a simulated exchange and watch it"))
     _add_status(commands.add_parser("status", help="show health, account, positions and open orders"))
     _add_cancel_all(commands.add_parser("cancel-all", help="the kill switch: cancel our orders, close positions"))
+    _add_resume(commands.add_parser("resume", help="take new orders again after cancel-all --hold"))
     token.add_arguments(
         commands.add_parser("token", help="create, list and revoke the tokens of the connector's clients")
     )
@@ -150,11 +161,14 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
 def _add_cancel_all(parser: argparse.ArgumentParser) -> None:
     _explain(
         parser,
-        "The kill switch. Stop the market maker first: one that runs lays its grid again.",
+        """\
+The kill switch. Halts trading, cancels what is open and what is in flight, and ends with 0 only when it is proven
+that nothing of it is left; else it names what is left, or not known, and ends with 1. Meanwhile new orders of every
+client are refused. Stop the market maker first, or give --hold: one that runs lays its grid again afterwards.""",
         """\
   opensqt cancel-all --symbol BTCUSDT                    the grid's orders; asks before
   opensqt cancel-all --symbol BTCUSDT --flatten --yes    its position, too, without a prompt
-  opensqt cancel-all --everything --flatten              every order and position of the account
+  opensqt cancel-all --everything --flatten --hold       every order and position of the account, and no new ones
 """,
     )
     connection.add_address(parser)
@@ -162,7 +176,26 @@ def _add_cancel_all(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strategy", default="SQ1", help="whose orders (trading.strategy_id; default: %(default)s)")
     parser.add_argument("--everything", action="store_true", help="also orders that are not ours")
     parser.add_argument("--flatten", action="store_true", help="also close the positions, at market, reduce-only")
+    parser.add_argument("--hold", action="store_true", help="leave trading halted; `opensqt resume` lifts it")
+    parser.add_argument(
+        "--within", type=_seconds, default=60.0, metavar="S", help="seconds that the proof may take (default: 60)"
+    )
     parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _add_resume(parser: argparse.ArgumentParser) -> None:
+    _explain(
+        parser,
+        """\
+Takes new orders again after `cancel-all --hold`. Ends with 1 when trading stays halted, by a command that runs or, with
+--symbol, by a halt of the account.""",
+        """\
+  opensqt resume                                         every halt that was left on
+  opensqt resume --symbol BTCUSDT                        the halts of one symbol only
+""",
+    )
+    connection.add_address(parser)
+    parser.add_argument("--symbol", type=str.upper, default="", help="only this symbol (default: all)")
 
 
 def _demo_settings(options: argparse.Namespace) -> DemoSettings:

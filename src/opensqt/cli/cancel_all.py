@@ -1,151 +1,215 @@
-"""`opensqt cancel-all`: the kill switch. Cancels our orders and, when asked, closes the positions at market."""
+"""`opensqt cancel-all`: the kill switch. Halts trading, cancels until nothing is left, closes positions if asked to.
+
+It ends with 0 only when it is proven that nothing is open, in flight or held that was to go.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from rich.console import Console
 
-from opensqt.market_maker.orders.ids import OrderIds
+from opensqt.cli.close_positions import close_positions
+from opensqt.cli.remaining import FINAL, Remaining, Wanted, look
+from opensqt.client.exchange import RemoteExchange
 from opensqt.model import client_order_id
-from opensqt.model.account import Position
 from opensqt.model.errors import ExchangeError, OrderNotFound
-from opensqt.model.exchange import Exchange
-from opensqt.model.order import Order, OrderRef, OrderRequest, OrderType, Side
-from opensqt.model.venue import ExchangeInfo
+from opensqt.model.order import OrderRef
+from opensqt.model.venue import HaltedOrders
+from opensqt.service.backoff import Backoff
 
-ID_PREFIX = "CLI"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What is to be ended.
-
-    Attributes:
-        symbol: Canonical; empty means every symbol.
-        strategy: Orders whose client_order_id is of this strategy are ours.
-        everything: Other people's orders on the account too.
-        flatten: The positions too.
-    """
-
-    symbol: str
-    strategy: str
-    everything: bool = False
-    flatten: bool = False
+HALT_PREFIX = "HALT"
+_HALT_TTL_S = 60.0
+"""Longer than the calls between two renewals take. If this command is killed, trading goes on after that."""
+_BACKOFF_S = (0.2, 5.0)
+_LOOKS = 2
+"""So many looks in a row have to find nothing, for what a venue shows may lag a moment behind what it did."""
 
 
 async def end_all(
-    exchange: Exchange, wanted: Wanted, console: Console, *, confirm: Callable[[str], Awaitable[bool]]
+    exchange: RemoteExchange, wanted: Wanted, console: Console, *, confirm: Callable[[str], Awaitable[bool]] | None
 ) -> int:
-    """Cancel, close, look again, and answer 0 when nothing is left that was to go, else 1.
+    """Halt, cancel, close, look again, and return 0 when it is proven that nothing is left that was to go, else 1.
 
     Args:
         exchange: Started.
         wanted: What to end.
-        console: Where to tell it.
-        confirm: Asks the person; sees what would be done.
+        console: Where to report.
+        confirm: Asks the person, who sees what would be done; None does not ask.
     """
-    orders, positions = await _left(exchange, wanted)
-    if not orders and not positions:
-        console.print("nothing to do: no such order" + (" and no position" if wanted.flatten else ""))
-        return 0
-    if not await confirm(_question(orders, positions)):
+    if confirm is not None and not await confirm(await _question(exchange, wanted)):
         console.print("nothing was done")
         return 1
-    failures = [*await _cancel(exchange, orders), *await _close(exchange, positions)]
-    orders, positions = await _left(exchange, wanted)
-    for text in failures:
-        console.print(f"[red]{text}[/red]", highlight=False)
-    if not orders and not positions:
-        console.print("done: nothing of it is left")
+    switch = KillSwitch(exchange, wanted)
+    try:
+        remaining = await switch.run()
+    finally:
+        if not wanted.hold:
+            await _resume(exchange, switch.halt_id, console)
+    _report(console, wanted, switch, remaining)
+    if remaining.nothing:
         return 0
-    console.print(
-        f"[bold red]still there:[/bold red] {_named(orders, positions)};"
-        " stop what lays them again (the market maker), then run this again or use the venue's page"
-    )
+    for check in (await exchange.get_status()).checks:
+        if not check.ok:
+            console.print(f"the connector is not healthy: {check.name}: {check.reason}", highlight=False)
     return 1
 
 
-def is_ours(order: Order, strategy: str) -> bool:
-    """Say whether the order's id is one that the strategy makes for its symbol."""
-    return OrderIds(strategy, order.symbol).read(order.client_order_id) is not None
+class KillSwitch:
+    """One run of the command.
+
+    Args:
+        exchange: Started.
+        wanted: What to end.
+    """
+
+    def __init__(self, exchange: RemoteExchange, wanted: Wanted) -> None:
+        self._exchange = exchange
+        self._wanted = wanted
+        self.halt_id = client_order_id.new(HALT_PREFIX)
+        self.seen: set[OrderRef] = set()
+        """Every order that was found open or in flight."""
+        self.closed: set[str] = set()
+        """The symbols whose position was closed."""
+        self._found = Remaining(failures=("the connector has not answered",))
+        self._failed: tuple[str, ...] = ()
+        """What went wrong after the last look."""
+        self._since_ms = 0
+        self._not_halted = ""
+        """Why it can't be proven that no new order came in; empty while it can."""
+
+    async def run(self) -> Remaining:
+        """Go on until nothing is left or the time is over; return what the last look found, and what failed since."""
+        try:
+            async with asyncio.timeout(self._wanted.within_s):
+                await self._until_nothing_is_left()
+        except TimeoutError:
+            pass
+        unproven = (self._not_halted,) if self._not_halted else ()
+        return replace(self._found, failures=(*unproven, *self._found.failures, *self._failed))
+
+    async def _until_nothing_is_left(self) -> None:
+        backoff = Backoff(*_BACKOFF_S, jitter=None)
+        empty = 0
+        while True:
+            self._found = await self._look()
+            self._failed = ()
+            self.seen.update(OrderRef(symbol=ref.symbol, client_order_id=_name(ref)) for ref in self._found.orders)
+            if not self._found.nothing:
+                empty = 0
+                self._failed = tuple(await self._act(self._found))
+            elif (empty := empty + 1) == _LOOKS:
+                return
+            await asyncio.sleep(backoff.next_s())
+
+    async def _look(self) -> Remaining:
+        halted, failure = await self._renew()
+        in_flight = () if halted is None else filter(self._wanted.includes, halted.in_flight)
+        # While some are in flight the venue's answer can't be the last one; the rate limit is better used for cancels.
+        ask_venue = not self.seen or not any(True for _ in in_flight)
+        remaining = await look(self._exchange, self._wanted, halted, ask_venue=ask_venue)
+        return replace(remaining, failures=(failure, *remaining.failures)) if failure else remaining
+
+    async def _renew(self) -> tuple[HaltedOrders | None, str]:
+        """Halt trading, or keep it halted; return which orders are left by that, or why that is not known now."""
+        if self._not_halted:
+            return None, ""
+        ttl_s = 0.0 if self._wanted.hold else _HALT_TTL_S
+        try:
+            halted = await self._exchange.halt_trading(
+                self.halt_id, symbol=self._wanted.symbol, reason="opensqt cancel-all", ttl_s=ttl_s
+            )
+        except FINAL as error:
+            self._not_halted = f"trading could not be halted: {error.message}"
+            return None, ""
+        except ExchangeError as error:
+            return None, f"which orders are in flight is not known: {error.message}"
+        self._since_ms = self._since_ms or halted.halt.since_ms
+        if halted.halt.since_ms != self._since_ms:
+            self._not_halted = "the halt was lifted meanwhile, or the connector lost its journal; run this again"
+        return halted, ""
+
+    async def _act(self, remaining: Remaining) -> list[str]:
+        """Cancel; when it is known that no order is left, close. Return what failed."""
+        if remaining.orders or remaining.failures or not remaining.positions:
+            return await self._cancel(remaining)
+        self.closed.update(position.symbol for position in remaining.positions)
+        halt_id = "" if self._not_halted else self.halt_id
+        try:
+            return await close_positions(self._exchange, remaining.positions, halt_id)
+        except ExchangeError as error:
+            return [f"closing positions: {error.message}"]
+
+    async def _cancel(self, remaining: Remaining) -> list[str]:
+        if self._wanted.everything:
+            symbols = {ref.symbol for ref in remaining.orders} | ({self._wanted.symbol} - {""})
+            return [text for text in await asyncio.gather(*map(self._cancel_symbol, sorted(symbols))) if text]
+        refs = list(remaining.open)
+        outcomes = await self._exchange.batch_cancel_orders(refs) if refs else []
+        return [
+            f"cancel of {_name(ref)} on {ref.symbol}: {outcome.message}"
+            for ref, outcome in zip(refs, outcomes, strict=True)
+            if isinstance(outcome, ExchangeError) and not isinstance(outcome, OrderNotFound)
+        ]
+
+    async def _cancel_symbol(self, symbol: str) -> str:
+        try:
+            await self._exchange.cancel_all_orders(symbol)
+        except ExchangeError as error:
+            return error.message
+        return ""
 
 
-def closing_orders(position: Position, info: ExchangeInfo) -> Iterator[OrderRequest]:
-    """The market orders that bring a position to zero, none larger than the venue takes, and never beyond it."""
-    rules = info.rules(position.symbol)
-    left = abs(position.quantity)
-    most = rules.max_quantity if rules is not None and rules.max_quantity is not None else left
-    while left > 0:
-        quantity = min(left, most)
-        left -= quantity
-        yield OrderRequest(
-            symbol=position.symbol,
-            side=Side.SELL if position.quantity > 0 else Side.BUY,
-            quantity=quantity,
-            client_order_id=client_order_id.new(ID_PREFIX),
-            order_type=OrderType.MARKET,
-            reduce_only=True,
-            position_side=position.position_side,
+async def _question(exchange: RemoteExchange, wanted: Wanted) -> str:
+    remaining = await look(exchange, wanted, None)
+    where = wanted.symbol or "the account"
+    deeds = [f"halt new orders of {where}", "cancel what is open and in flight"]
+    if wanted.flatten:
+        deeds.append("close at market")
+    shown = remaining.summary() or "nothing is shown as open"
+    return f"{', '.join(deeds)} ({'; '.join([shown, *remaining.failures])}). Go on?"
+
+
+async def _resume(exchange: RemoteExchange, halt_id: str, console: Console) -> None:
+    try:
+        await exchange.resume_trading(halt_id)
+    except ExchangeError as error:
+        console.print(
+            f"the halt of trading ends by itself within {_HALT_TTL_S:.0f} s: {error.message}", highlight=False
         )
 
 
-async def _left(exchange: Exchange, wanted: Wanted) -> tuple[list[Order], list[Position]]:
-    orders = [
-        order
-        for order in await exchange.get_open_orders(wanted.symbol)
-        if wanted.everything or is_ours(order, wanted.strategy)
-    ]
-    positions = await exchange.get_positions(wanted.symbol) if wanted.flatten else []
-    return orders, [position for position in positions if not position.is_flat]
+def _report(console: Console, wanted: Wanted, switch: KillSwitch, remaining: Remaining) -> None:
+    left = {(ref.symbol, _name(ref)) for ref in remaining.orders}
+    gone = Counter(ref.symbol for ref in switch.seen if (ref.symbol, ref.client_order_id) not in left)
+    parts = [f"{count} order{'s' if count > 1 else ''} on {symbol} ended" for symbol, count in sorted(gone.items())]
+    parts += [f"position of {symbol} closed" for symbol in sorted(switch.closed - _symbols(remaining))]
+    if parts:
+        console.print(", ".join(parts), highlight=False)
+    if remaining.nothing:
+        held = " and no position is held" if wanted.flatten else ""
+        done = "done" if parts else "nothing to do"
+        console.print(f"{done}: no such order is open or in flight{held}", highlight=False)
+    else:
+        console.print(f"[bold red]not proven within {wanted.within_s:g} s:[/bold red] {_headline(remaining)}")
+        for line in remaining.lines():
+            console.print(f"  [red]{line}[/red]", highlight=False)
+        console.print("run this again (--hold keeps new orders out until then), or use the exchange's own page")
+    if wanted.hold:
+        console.print("trading stays halted; `opensqt resume` lifts it")
 
 
-async def _cancel(exchange: Exchange, orders: Sequence[Order]) -> list[str]:
-    """Cancel and answer what failed. An order that is gone already is what was wanted."""
-    refs = [
-        OrderRef(symbol=order.symbol, client_order_id=order.client_order_id, order_id=order.order_id)
-        for order in orders
-    ]
-    outcomes = await exchange.batch_cancel_orders(refs) if refs else []
-    return [
-        f"cancel of {ref.client_order_id or ref.order_id} on {ref.symbol}: {outcome.message}"
-        for ref, outcome in zip(refs, outcomes, strict=True)
-        if isinstance(outcome, ExchangeError) and not isinstance(outcome, OrderNotFound)
-    ]
+def _headline(remaining: Remaining) -> str:
+    summary = remaining.summary()
+    return f"still there: {summary}" if summary else "nothing is left as far as is known, but not all is known"
 
 
-async def _close(exchange: Exchange, positions: Sequence[Position]) -> list[str]:
-    """Close and answer what failed. Nothing is sent a second time: looking again tells what is left."""
-    info = await exchange.get_exchange_info() if positions else None
-    failures = []
-    for position in positions:
-        assert info is not None  # noqa: S101 - asked for whenever there is a position
-        for request in closing_orders(position, info):
-            try:
-                await exchange.place_order(request)
-            except ExchangeError as error:
-                failures.append(f"closing {request.quantity} {position.symbol}: {error.message}")
-    return failures
+def _symbols(remaining: Remaining) -> set[str]:
+    return {position.symbol for position in remaining.positions}
 
 
-def _question(orders: Sequence[Order], positions: Sequence[Position]) -> str:
-    deeds = " and ".join([*["cancel"] * bool(orders), *["close at market"] * bool(positions)])
-    return f"{deeds}: {_named(orders, positions)}. Go on?"
-
-
-def _named(orders: Sequence[Order], positions: Sequence[Position]) -> str:
-    counts: dict[str, int] = {}
-    for order in orders:
-        counts[order.symbol] = counts.get(order.symbol, 0) + 1
-    return ", ".join(
-        [
-            *(f"{count} order{'s' if count > 1 else ''} on {symbol}" for symbol, count in sorted(counts.items())),
-            *(f"a position of {_quantity(position.quantity)} {position.symbol}" for position in positions),
-        ]
-    )
-
-
-def _quantity(quantity: Decimal) -> str:
-    return f"{quantity.normalize():f}"
+def _name(ref: OrderRef) -> str:
+    return ref.client_order_id or ref.order_id

@@ -13,6 +13,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from opensqt.cli.resume import describe
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import AccessError, ExchangeError
 from opensqt.model.exchange import Exchange
@@ -76,6 +77,7 @@ async def _together(first: Awaitable[_A], second: Awaitable[_B], third: Awaitabl
 def render(report: Report) -> RenderableType:
     """Render the report as tables."""
     parts: list[RenderableType] = [_health(report), _summary(report.status)]
+    parts += [Text(f"TRADING IS HALTED: {describe(halt)}", style="bold red") for halt in report.status.halts]
     if report.status.channels:
         parts.append(_channels(report.status.channels))
     if report.budget.limits:
@@ -93,7 +95,8 @@ async def show(exchange: Exchange, symbol: str, console: Console) -> int:
     """Print the report; return 0 when trading is possible and 1 when it is not."""
     report = await fetch(exchange, symbol)
     console.print(render(report))
-    return 0 if report.status.healthy else 1
+    halted = any(not symbol or halt.applies_to(symbol) for halt in report.status.halts)
+    return 0 if report.status.healthy and not halted else 1
 
 
 def _health(report: Report) -> Table:

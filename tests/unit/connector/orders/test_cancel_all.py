@@ -86,7 +86,7 @@ async def open_ids(venue: Venue) -> set[str]:
 
 
 async def test_what_is_open_is_canceled_whoever_placed_it_and_no_other_symbol(cancel_all, desk, venue) -> None:
-    """F39: the kill switch misses no order in flight."""
+    """F39: those of our clients and those that somebody placed beside the connector."""
     await desk.place(asked("a"), wait_s=5)
     await desk.place(asked("other", "ETHUSDT"), wait_s=5)
     await venue.place_order(asked("foreign"))

@@ -1,0 +1,55 @@
+"""Closes positions at market with orders that can only reduce them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from opensqt.client.exchange import RemoteExchange
+from opensqt.model import client_order_id
+from opensqt.model.account import Position
+from opensqt.model.errors import ExchangeError
+from opensqt.model.order import OrderRequest, OrderType, Side
+from opensqt.model.venue import ExchangeInfo
+
+ID_PREFIX = "CLI"
+
+
+def closing_orders(position: Position, info: ExchangeInfo) -> Iterator[OrderRequest]:
+    """Make the market orders that bring a position to zero, none larger than the venue takes, and never beyond it."""
+    rules = info.rules(position.symbol)
+    left = abs(position.quantity)
+    most = rules.max_quantity if rules is not None and rules.max_quantity is not None else left
+    while left > 0:
+        quantity = min(left, most)
+        left -= quantity
+        yield OrderRequest(
+            symbol=position.symbol,
+            side=Side.SELL if position.quantity > 0 else Side.BUY,
+            quantity=quantity,
+            client_order_id=client_order_id.new(ID_PREFIX),
+            order_type=OrderType.MARKET,
+            reduce_only=True,
+            position_side=position.position_side,
+        )
+
+
+async def close_positions(exchange: RemoteExchange, positions: Iterable[Position], halt_id: str) -> list[str]:
+    """Close positions and return what failed. Nothing is sent a second time: the next look shows what is left.
+
+    Args:
+        exchange: Started.
+        positions: Those to close.
+        halt_id: The halt that is held meanwhile; empty for none.
+    """
+    info = await exchange.get_exchange_info()
+    failures = []
+    for position in positions:
+        for request in closing_orders(position, info):
+            try:
+                if halt_id:
+                    await exchange.place_during_halt(request, halt_id)
+                else:
+                    await exchange.place_order(request)
+            except ExchangeError as error:
+                failures.append(f"closing {request.quantity} {position.symbol}: {error.message}")
+    return failures

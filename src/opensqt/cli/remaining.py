@@ -1,0 +1,155 @@
+"""What is left of the orders and positions that the kill switch ends, by the connector and by the exchange.
+
+Only an answer counts: an order in flight is there until its outcome is proven, and after a query that failed nothing is
+known to be gone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from opensqt.client.exchange import RemoteExchange
+from opensqt.market_maker.orders.ids import OrderIds
+from opensqt.model.account import Position
+from opensqt.model.errors import (
+    CredentialsRefused,
+    ExchangeError,
+    PermissionDenied,
+    RequestError,
+    TokenRefused,
+)
+from opensqt.model.order import OrderRef
+from opensqt.model.venue import HaltedOrders
+
+FINAL = (RequestError, TokenRefused, PermissionDenied, CredentialsRefused)
+"""What a second attempt can't change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be ended.
+
+    Attributes:
+        symbol: Canonical; empty means every symbol.
+        strategy: Orders whose client_order_id is of this strategy are ours.
+        everything: Also orders that are not ours.
+        flatten: Also the positions.
+        hold: Leave trading halted afterwards.
+        within_s: How long it may take to prove that nothing is left.
+    """
+
+    symbol: str
+    strategy: str
+    everything: bool = False
+    flatten: bool = False
+    hold: bool = False
+    within_s: float = 60.0
+
+    def includes(self, ref: OrderRef) -> bool:
+        """Return whether an order is to be ended."""
+        return self.everything or is_ours(ref, self.strategy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remaining:
+    """What one look found."""
+
+    open: tuple[OrderRef, ...] = ()
+    in_flight: tuple[OrderRef, ...] = ()
+    positions: tuple[Position, ...] = ()
+    """Those that are not flat."""
+    failures: tuple[str, ...] = ()
+    """Each query that failed, and why."""
+
+    @property
+    def nothing(self) -> bool:
+        """Whether every query was answered and nothing is left."""
+        return not (self.open or self.in_flight or self.positions or self.failures)
+
+    @property
+    def orders(self) -> tuple[OrderRef, ...]:
+        """The orders that are open or in flight."""
+        return self.open + self.in_flight
+
+    def summary(self) -> str:
+        """Describe it in one line; empty when nothing is left."""
+        return ", ".join(
+            [
+                *(f"{_plural(count)} on {symbol}" for symbol, count in _by_symbol(self.open)),
+                *(f"{_plural(count)} in flight on {symbol}" for symbol, count in _by_symbol(self.in_flight)),
+                *(f"a position of {_plain(one.quantity)} {one.symbol}" for one in self.positions),
+            ]
+        )
+
+    def lines(self) -> Iterator[str]:
+        """Name each order and position that is left, and each query that failed."""
+        for title, refs in (("open", self.open), ("in flight", self.in_flight)):
+            yield from (f"{title}: {ref.client_order_id or ref.order_id} on {ref.symbol}" for ref in refs)
+        yield from (f"position: {_plain(one.quantity)} {one.symbol}" for one in self.positions)
+        yield from self.failures
+
+
+def is_ours(ref: OrderRef, strategy: str) -> bool:
+    """Return whether the order's id is one that the strategy makes for its symbol."""
+    return OrderIds(strategy, ref.symbol).read(ref.client_order_id) is not None
+
+
+async def look(
+    exchange: RemoteExchange, wanted: Wanted, halted: HaltedOrders | None, *, ask_venue: bool = True
+) -> Remaining:
+    """Ask what is left.
+
+    Args:
+        exchange: Started.
+        wanted: What is to be ended.
+        halted: What the connector answered to the halt, right before this; None where trading is not halted.
+        ask_venue: Whether the venue is asked, too; without it the answer proves nothing, and costs no rate limit.
+
+    Raises:
+        ExchangeError: One of `FINAL`: the queries can't succeed at all.
+    """
+    failures: list[str] = []
+    found: dict[str, OrderRef] = {}
+    positions: tuple[Position, ...] = ()
+    in_flight: tuple[OrderRef, ...] = ()
+    if halted is not None:
+        in_flight = halted.in_flight
+        found.update((ref.client_order_id, ref) for ref in halted.open)
+    if ask_venue:
+        try:
+            for order in await exchange.get_open_orders(wanted.symbol):
+                ref = OrderRef(symbol=order.symbol, client_order_id=order.client_order_id, order_id=order.order_id)
+                found[order.client_order_id or order.order_id] = ref
+        except FINAL:
+            raise
+        except ExchangeError as error:
+            failures.append(f"which orders are open is not known: {error.message}")
+    if ask_venue and wanted.flatten:
+        try:
+            held = await exchange.get_positions(wanted.symbol)
+            positions = tuple(position for position in held if not position.is_flat)
+        except FINAL:
+            raise
+        except ExchangeError as error:
+            failures.append(f"which positions are held is not known: {error.message}")
+    return Remaining(
+        open=tuple(filter(wanted.includes, found.values())),
+        in_flight=tuple(filter(wanted.includes, in_flight)),
+        positions=positions,
+        failures=tuple(failures),
+    )
+
+
+def _by_symbol(refs: Iterable[OrderRef]) -> list[tuple[str, int]]:
+    return sorted(Counter(ref.symbol for ref in refs).items())
+
+
+def _plural(orders: int) -> str:
+    return f"{orders} order{'s' if orders > 1 else ''}"
+
+
+def _plain(quantity: Decimal) -> str:
+    return f"{quantity.normalize():f}"

@@ -1,0 +1,38 @@
+"""`opensqt resume`: lifts the halts of trading that stand until they are lifted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from opensqt.client.exchange import RemoteExchange
+from opensqt.model.venue import Halt
+
+
+async def resume(exchange: RemoteExchange, symbol: str, console: Console) -> int:
+    """Lift the halts of a symbol, or all, and return 0 when new orders are taken again, else 1.
+
+    Args:
+        exchange: Started.
+        symbol: Canonical; empty lifts those of the account and of every symbol.
+        console: Where to report.
+    """
+    lifted = await exchange.resume_trading(symbol=symbol)
+    for halt in lifted:
+        console.print(f"resumed: {describe(halt)}", highlight=False)
+    left = [halt for halt in (await exchange.get_status()).halts if not symbol or halt.applies_to(symbol)]
+    for halt in left:
+        console.print(f"[bold red]still halted:[/bold red] {describe(halt)}", highlight=False)
+    if not lifted and not left:
+        console.print("nothing was halted")
+    return 1 if left else 0
+
+
+def describe(halt: Halt) -> str:
+    """Say what is halted, by whom, since when and why."""
+    since = datetime.fromtimestamp(halt.since_ms / 1000, UTC)
+    text = f"{halt.symbol or 'all trading'}, by {halt.client} since {since:%Y-%m-%d %H:%M:%S} UTC"
+    if halt.reason:
+        text += f" ({halt.reason})"
+    return text if not halt.expires_ms else f"{text}; it ends by itself unless it is renewed"
