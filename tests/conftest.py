@@ -7,10 +7,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.contract.table import pytest_terminal_summary
 from tests.support import run_limit, wait
 
-__all__ = ["pytest_terminal_summary"]  # a hook: here it is known to every run, in parallel ones too
+pytest_plugins = ["opensqt.testing.contract.plugin"]  # here its table is known to every run, in parallel ones too
 
 R = TypeVar("R", pytest.TestReport, pytest.CollectReport)
 

@@ -1,9 +1,9 @@
-"""Adapters, each on a simulator of its venue whose market stands still until it is told to move."""
+"""Adapters, each on a simulator of its venue with a manual clock."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -12,12 +12,11 @@ from pydantic import SecretStr
 
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import PositionMode
-from opensqt.model.exchange import Exchange
 from opensqt.model.order import Order, Side
 from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.settings import AccountSettings
+from opensqt.testing.contract.bench import SYMBOL, Open, Opened
 from opensqt.venues.factory import create_exchange
-from tests.contract.bench import SYMBOL, Market
 
 
 class SimulatorMarket:
@@ -53,26 +52,28 @@ class SimulatorMarket:
             return answer
 
 
-def simulated(venue: str) -> Callable[[PositionMode], AbstractAsyncContextManager[tuple[Exchange, Any]]]:
-    """Answer how a venue's adapter is opened on its simulator."""
+def simulated(venue: str) -> Open:
+    """Return the opener of a venue's adapter on its simulator."""
 
     @asynccontextmanager
-    async def on_a_simulator(mode: PositionMode) -> AsyncIterator[tuple[Exchange, Market]]:
+    async def on_a_simulator(mode: PositionMode) -> AsyncIterator[Opened]:
         account = AccountSettings(position_mode=mode)
-        settings = SimulatorSettings(exchange=venue, port=0, clock="manual", past_minutes=200, accounts=(account,))
-        async with Simulator(settings) as simulator, aiohttp.ClientSession() as session:
-            asked = VenueSettings(
+        venue_settings = SimulatorSettings(
+            exchange=venue, port=0, clock="manual", past_minutes=200, accounts=(account,)
+        )
+        async with Simulator(venue_settings) as simulator, aiohttp.ClientSession() as session:
+            settings = VenueSettings(
                 name=venue,
                 api_key=SecretStr(account.key),
                 secret=SecretStr(account.secret),
                 passphrase=SecretStr(account.passphrase),
                 base_url=simulator.url,
                 symbols=(SYMBOL,),
-                # A market that stands still tells nothing twice: what slips between snapshot and subscription
-                # would be noticed only after the 10 s that suit a moving one.
+                # A market that does not move repeats nothing: an update that is lost between snapshot and subscription
+                # would be noticed only after the default of 10 s, which suits a moving one.
                 stale_after_s=1,
                 linger_s=0,
             )
-            yield create_exchange(asked), SimulatorMarket(simulator.url, session)
+            yield create_exchange(settings), SimulatorMarket(simulator.url, session)
 
     return on_a_simulator

@@ -1,38 +1,25 @@
-"""Who must keep the contract. A new implementation adds one entry to SUBJECTS and passes the suite unchanged.
+"""The implementations that the suite runs on. A new one adds an entry to SUBJECTS and passes the suite unchanged.
 
-An entry opens an exchange that is not started yet, and the market around it. What an implementation can't do it says
-in its `Capabilities`; tests ask those and never a name.
+An entry opens an exchange that is not started yet, and the market around it. An implementation declares what it can't
+do in its `Capabilities`; the suite uses those and never a name.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 
 from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import RemoteSettings
 from opensqt.connector.server import Connector
 from opensqt.model.account import PositionMode
-from opensqt.model.exchange import Exchange
 from opensqt.model.order import Order
+from opensqt.testing.contract.bench import OTHER_SYMBOL, SYMBOL, Open, Opened, Subject, ref
 from opensqt.testing.exchange import InMemoryExchange
-from tests.contract.bench import OTHER_SYMBOL, SYMBOL, Market, ref
 from tests.contract.simulated import simulated
 
-Opened = tuple[Exchange, Market]
-Open = Callable[[PositionMode], AbstractAsyncContextManager[Opened]]
 _MINUTE_NS = 60_000_000_000
-
-
-@dataclass(frozen=True)
-class Subject:
-    """One implementation of the Exchange protocol."""
-
-    open: Open
-    idempotent: bool
-    """Whether an order sent again with the same id and content is answered rather than refused."""
 
 
 class MemoryMarket:
@@ -89,17 +76,17 @@ def remote(behind: Open) -> Open:
     return through_a_connector
 
 
-SUBJECTS: dict[str, Subject] = {
-    "memory": Subject(memory, idempotent=True),
-    "remote-memory": Subject(remote(memory), idempotent=True),
-    "binance": Subject(simulated("binance"), idempotent=False),
-    "remote-binance": Subject(remote(simulated("binance")), idempotent=True),
-    "bitget": Subject(simulated("bitget"), idempotent=False),
-    "remote-bitget": Subject(remote(simulated("bitget")), idempotent=True),
-    "bybit": Subject(simulated("bybit"), idempotent=False),
-    "remote-bybit": Subject(remote(simulated("bybit")), idempotent=True),
-    "gate": Subject(simulated("gate"), idempotent=False),
-    "remote-gate": Subject(remote(simulated("gate")), idempotent=True),
-    "okx": Subject(simulated("okx"), idempotent=False),
-    "remote-okx": Subject(remote(simulated("okx")), idempotent=True),
-}
+SUBJECTS = (
+    Subject("memory", memory, idempotent=True),
+    Subject("remote-memory", remote(memory), idempotent=True),
+    Subject("binance", simulated("binance"), idempotent=False),
+    Subject("remote-binance", remote(simulated("binance")), idempotent=True),
+    Subject("bitget", simulated("bitget"), idempotent=False),
+    Subject("remote-bitget", remote(simulated("bitget")), idempotent=True),
+    Subject("bybit", simulated("bybit"), idempotent=False),
+    Subject("remote-bybit", remote(simulated("bybit")), idempotent=True),
+    Subject("gate", simulated("gate"), idempotent=False),
+    Subject("remote-gate", remote(simulated("gate")), idempotent=True),
+    Subject("okx", simulated("okx"), idempotent=False),
+    Subject("remote-okx", remote(simulated("okx")), idempotent=True),
+)

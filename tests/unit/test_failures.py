@@ -14,7 +14,9 @@ PAGE = ROOT / "docs" / "failures.md"
 ROW = re.compile(r"^\| (F\d+) \| (?P<what>[^|]+) \|.*\| (?P<proof>[^|]+) \|$", re.MULTILINE)
 ROWS = {match[1]: match["proof"] for match in ROW.finditer(PAGE.read_text(encoding="utf-8"))}
 NAMED = re.compile(r"\bF\d{1,2}\b")
-TESTS = sorted(path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__))
+CONTRACT = ROOT / "src" / "opensqt" / "testing" / "contract"
+"""Behaviours that tests/contract runs."""
+TESTS = sorted(path for folder in (ROOT / "tests", CONTRACT) for path in folder.rglob("*.py") if path != Path(__file__))
 
 
 def docstrings(path: Path) -> Iterator[str]:
@@ -37,7 +39,7 @@ def test_a_docstring_that_names_a_row_has_a_sentence_and_the_row_exists(path: Pa
 @pytest.mark.parametrize(("row", "proof"), ROWS.items(), ids=ROWS)
 def test_the_proofs_of_a_row_exist_and_name_it(row: str, proof: str) -> None:
     """A row without a proof says so; and a row with one does not say that it is open."""
-    paths = re.findall(r"\]\(\.\./(tests/[\w/]+\.py)\)", proof)
+    paths = re.findall(r"\]\(\.\./((?:tests|src)/[\w/]+\.py)\)", proof)
     named = any(re.search(rf"\b{row}\b", path.read_text(encoding="utf-8")) for path in TESTS)
     assert bool(paths) == named, f"{row}: the page says {proof!r}"
     assert paths or proof == "open"

@@ -8,14 +8,15 @@ import pytest
 
 from opensqt.model.errors import UnknownSymbol
 from opensqt.model.order import Fill, OrderStatus, PositionSide, Side
-from tests.contract.bench import LOT, OTHER_SYMBOL, SYMBOL, Bench, ref
-from tests.support import eventually
+from opensqt.testing.contract.bench import LOT, OTHER_SYMBOL, START_BALANCE, SYMBOL, Bench, ref
+from opensqt.testing.contract.wait import eventually
 
-START = Decimal(10_000)
 BOTH_SIDES = pytest.mark.parametrize("side", list(Side))
 
 
 async def fills_of(bench: Bench, count: int, since_ms: int = 0) -> list[Fill]:
+    """Return the fills once there are *count* of them."""
+
     async def listed() -> list[Fill] | None:
         fills = await bench.exchange.list_fills(SYMBOL, since_ms=since_ms)
         return fills if len(fills) >= count else None
@@ -26,8 +27,12 @@ async def fills_of(bench: Bench, count: int, since_ms: int = 0) -> list[Fill]:
 class TestAccount:
     async def test_it_starts_with_what_was_deposited(self, bench: Bench) -> None:
         account = await bench.exchange.get_account()
-        assert (account.asset, account.wallet_balance, account.available_balance) == ("USDT", START, START)
-        assert account.margin_balance == START
+        assert (account.asset, account.wallet_balance, account.available_balance) == (
+            "USDT",
+            START_BALANCE,
+            START_BALANCE,
+        )
+        assert account.margin_balance == START_BALANCE
 
     async def test_a_fill_costs_its_fee_and_binds_margin(self, bench: Bench) -> None:
         """F36: the profit that is shown is the account's."""
@@ -36,7 +41,7 @@ class TestAccount:
         paid = sum((fill.fee for fill in fills), Decimal(0))
         account = await bench.exchange.get_account()
         assert paid > 0
-        assert account.wallet_balance == START - paid
+        assert account.wallet_balance == START_BALANCE - paid
         assert account.available_balance < account.margin_balance
 
     async def test_a_round_trip_changes_the_wallet_by_profit_less_fees(self, bench: Bench) -> None:
@@ -47,20 +52,20 @@ class TestAccount:
         earned = sum((fill.realized_pnl - fill.fee for fill in fills), Decimal(0))
         bought, sold = (sum(one.notional for one in fills if one.side is side) for side in (Side.BUY, Side.SELL))
         assert sum((fill.realized_pnl for fill in fills), Decimal(0)) == sold - bought
-        assert (await bench.exchange.get_account()).wallet_balance == START + earned
+        assert (await bench.exchange.get_account()).wallet_balance == START_BALANCE + earned
 
     async def test_a_resting_order_binds_margin_and_its_cancel_frees_it(self, bench: Bench) -> None:
         order = await bench.resting()
-        assert (await bench.exchange.get_account()).available_balance < START
+        assert (await bench.exchange.get_account()).available_balance < START_BALANCE
         await bench.exchange.cancel_order(ref(order))
-        assert (await bench.exchange.get_account()).available_balance == START
+        assert (await bench.exchange.get_account()).available_balance == START_BALANCE
 
 
 class TestOneWayPositions:
     async def test_a_flat_one_is_an_explicit_zero(self, bench: Bench) -> None:
         """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
         position = await bench.position()
-        assert (position.symbol, position.quantity, position.position_side) == (SYMBOL, 0, PositionSide.BOTH)
+        assert (position.symbol, position.quantity, position.position_side) == (SYMBOL, Decimal(0), PositionSide.BOTH)
 
     @BOTH_SIDES
     async def test_the_sign_says_which_way(self, bench: Bench, side: Side) -> None:
@@ -79,23 +84,25 @@ class TestOneWayPositions:
         await bench.take(Side.BUY)
         assert (await bench.position()).is_flat
 
-    async def test_without_a_symbol_only_what_is_held_must_be_told(self, bench: Bench) -> None:
+    async def test_without_a_symbol_flat_ones_may_be_left_out(self, bench: Bench) -> None:
         await bench.take(Side.BUY)
         held = [one for one in await bench.exchange.get_positions() if not one.is_flat]
         assert [(one.symbol, one.quantity) for one in held] == [(SYMBOL, LOT)]
 
-    async def test_an_unknown_symbol_is_told(self, bench: Bench) -> None:
+    async def test_an_unknown_symbol_is_refused(self, bench: Bench) -> None:
         with pytest.raises(UnknownSymbol):
             await bench.exchange.get_positions("NOPEUSDT")
 
 
-@pytest.mark.hedge
+@pytest.mark.hedge_mode
 class TestHedgePositions:
     async def held(self, bench: Bench) -> dict[PositionSide, Decimal]:
+        """Return the quantities by position side."""
         return {one.position_side: one.quantity for one in await bench.exchange.get_positions(SYMBOL)}
 
     async def test_long_and_short_stand_side_by_side(self, bench: Bench) -> None:
         """F12: the sign and the side of a position are kept, and flat is an explicit zero.
+
         F20: hedge mode and one-way mode are never mixed up.
         """
         await bench.take(Side.BUY, position_side=PositionSide.LONG)
@@ -107,14 +114,14 @@ class TestHedgePositions:
         await bench.take(Side.SELL, LOT * 2, position_side=PositionSide.SHORT)
         await bench.take(Side.BUY, position_side=PositionSide.SHORT)
         held = await self.held(bench)
-        assert (held[PositionSide.LONG], held[PositionSide.SHORT]) == (0, -LOT)
+        assert (held[PositionSide.LONG], held[PositionSide.SHORT]) == (Decimal(0), -LOT)
 
-    async def test_the_mode_is_told(self, bench: Bench) -> None:
+    async def test_the_mode_is_reported(self, bench: Bench) -> None:
         assert bench.info.position_mode == "HEDGE"
 
 
 class TestFills:
-    async def test_a_maker_fill_tells_all_that_is_known(self, bench: Bench) -> None:
+    async def test_a_maker_fill_has_all_its_fields(self, bench: Bench) -> None:
         order = await bench.resting_first()
         await bench.market.hit(order, LOT)
         (fill,) = await fills_of(bench, 1)
@@ -129,7 +136,7 @@ class TestFills:
         assert fill.trade_id
         assert fill.fee_asset == "USDT"
 
-    async def test_a_taker_is_told_as_one(self, bench: Bench) -> None:
+    async def test_a_taker_fill_is_not_marked_as_maker(self, bench: Bench) -> None:
         await bench.take(Side.BUY)
         assert {fill.is_maker for fill in await fills_of(bench, 1)} == {False}
 
@@ -172,6 +179,6 @@ class TestFills:
         await fills_of(bench, 1)
         assert await bench.exchange.list_fills(OTHER_SYMBOL, since_ms=0) == []
 
-    async def test_an_unknown_symbol_is_told(self, bench: Bench) -> None:
+    async def test_an_unknown_symbol_is_refused(self, bench: Bench) -> None:
         with pytest.raises(UnknownSymbol):
             await bench.exchange.list_fills("NOPEUSDT", since_ms=0)

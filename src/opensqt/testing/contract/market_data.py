@@ -1,12 +1,12 @@
-"""Prices and the candles of the past."""
+"""Latest prices and historical candles."""
 
 from __future__ import annotations
 
 import pytest
 
 from opensqt.model.errors import InvalidRequest, UnknownSymbol
-from tests.contract.bench import SYMBOL, Bench
-from tests.support import eventually
+from opensqt.testing.contract.bench import SYMBOL, Bench
+from opensqt.testing.contract.wait import eventually
 
 MINUTE_MS = 60_000
 
@@ -31,9 +31,9 @@ class TestLatestPrice:
                 before.ask_quantity,
             )
 
-        await eventually(changed)
+        await eventually(changed, what="another price")
 
-    async def test_an_unknown_symbol_is_told(self, bench: Bench) -> None:
+    async def test_an_unknown_symbol_is_refused(self, bench: Bench) -> None:
         with pytest.raises(UnknownSymbol):
             await bench.exchange.get_latest_price("NOPEUSDT")
 
@@ -81,10 +81,10 @@ class TestHistoricalKlines:
         with pytest.raises(InvalidRequest, match=f"limit {limit}"):
             await bench.exchange.get_historical_klines(SYMBOL, "1m", limit=limit)
 
-    async def test_an_interval_that_is_none_is_refused(self, bench: Bench) -> None:
+    async def test_an_unknown_interval_is_refused(self, bench: Bench) -> None:
         with pytest.raises(InvalidRequest, match="interval"):
             await bench.exchange.get_historical_klines(SYMBOL, "7m")
 
-    async def test_an_unknown_symbol_is_told(self, bench: Bench) -> None:
+    async def test_an_unknown_symbol_is_refused(self, bench: Bench) -> None:
         with pytest.raises(UnknownSymbol):
             await bench.exchange.get_historical_klines("NOPEUSDT", "1m")

@@ -1,43 +1,55 @@
-"""The five streams: each starts with the whole state, goes on in order, and resumes where a reader left."""
+"""The five streams: each starts with a snapshot, continues in order, and resumes where a reader left."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
 
+from opensqt.model.account import Position
 from opensqt.model.errors import ExchangeError, UnknownSymbol
 from opensqt.model.order import OrderStatus, OrderUpdate, Side
 from opensqt.model.stream import Cursor, Stream
-from tests.contract.bench import LOT, SYMBOL, Bench, first, read_until, ref
+from opensqt.testing.contract.bench import LOT, SYMBOL, Bench, first, read_until, ref
 
 Subscribe = Callable[..., Stream[Any]]
 
 
-def price(bench: Bench, **at: Any) -> Stream[Any]:
+def prices(bench: Bench, **at: Any) -> Stream[Any]:
+    """Subscribe to the prices of `SYMBOL`."""
     return bench.exchange.subscribe_price(SYMBOL, **at)
 
 
 def orders(bench: Bench, **at: Any) -> Stream[Any]:
+    """Subscribe to the orders of `SYMBOL`."""
     return bench.exchange.subscribe_orders(SYMBOL, **at)
 
 
 def klines(bench: Bench, **at: Any) -> Stream[Any]:
+    """Subscribe to the klines of `SYMBOL`."""
     return bench.exchange.subscribe_klines(SYMBOL, "1m", **at)
 
 
 def account(bench: Bench, **at: Any) -> Stream[Any]:
+    """Subscribe to the account."""
     return bench.exchange.subscribe_account(**at)
 
 
 def positions(bench: Bench, **at: Any) -> Stream[Any]:
+    """Subscribe to the positions of `SYMBOL`."""
     return bench.exchange.subscribe_positions(SYMBOL, **at)
 
 
-EVERY_STREAM = pytest.mark.parametrize("subscribe", [price, orders, klines, account, positions])
+def has_quantity(quantity: Decimal, position: Position) -> bool:
+    """Return whether a position has a quantity."""
+    return position.quantity == quantity
+
+
+EVERY_STREAM = pytest.mark.parametrize("subscribe", [prices, orders, klines, account, positions])
 
 
 class TestEveryStream:
@@ -56,9 +68,7 @@ class TestEveryStream:
         assert (again.epoch, again.snapshot, again.gap) == (batch.epoch, False, False)
 
     @EVERY_STREAM
-    async def test_a_place_that_is_not_known_any_more_is_told_as_a_gap(
-        self, bench: Bench, subscribe: Subscribe
-    ) -> None:
+    async def test_a_position_that_is_no_longer_known_is_a_gap(self, bench: Bench, subscribe: Subscribe) -> None:
         """F6: no fill or update is missed across a reconnect or a lost frame."""
         batch = await first(subscribe(bench, cursor=Cursor("anotherLife", 41)))
         assert (batch.snapshot, batch.gap) == (True, True)
@@ -81,7 +91,7 @@ class TestEveryStream:
             await reading
 
     @EVERY_STREAM
-    async def test_closing_the_exchange_tells_the_reader(self, bench: Bench, subscribe: Subscribe) -> None:
+    async def test_closing_the_exchange_ends_the_reader_with_an_error(self, bench: Bench, subscribe: Subscribe) -> None:
         stream = subscribe(bench)
         await first(stream)
         await bench.exchange.close()
@@ -89,20 +99,20 @@ class TestEveryStream:
             await first(stream)
 
     @pytest.mark.parametrize("topic", ["price", "orders", "klines", "positions"])
-    async def test_an_unknown_symbol_is_told(self, bench: Bench, topic: str) -> None:
+    async def test_an_unknown_symbol_is_refused(self, bench: Bench, topic: str) -> None:
         more = ("1m",) if topic == "klines" else ()
         with pytest.raises(UnknownSymbol):
             await first(getattr(bench.exchange, f"subscribe_{topic}")("NOPEUSDT", *more))
 
 
-class TestOrders:
+class TestOrderStream:
     async def test_the_snapshot_is_the_open_orders(self, bench: Bench) -> None:
         order = await bench.resting()
         await bench.exchange.cancel_order(ref(await bench.resting()))
         batch = await first(orders(bench))
         assert [update.order.client_order_id for update in batch.updates] == [order.client_order_id]
 
-    async def test_a_life_is_told_in_order_with_its_fills(self, bench: Bench) -> None:
+    async def test_the_states_of_an_order_come_in_order_with_its_fills(self, bench: Bench) -> None:
         """F6: no fill or update is missed across a reconnect or a lost frame."""
         stream = orders(bench)
         await first(stream)
@@ -115,7 +125,7 @@ class TestOrders:
         assert [update.fill.quantity for update in seen if update.fill] == [LOT / 2, LOT / 2]
         assert {update.order.client_order_id for update in seen} == {order.client_order_id}
 
-    async def test_a_cancel_is_told(self, bench: Bench) -> None:
+    async def test_a_cancel_is_published(self, bench: Bench) -> None:
         stream = orders(bench)
         await first(stream)
         order = await bench.resting()
@@ -146,8 +156,8 @@ class TestOrders:
 
         for stream in streams:
             seen = await read_until(stream, is_last)
-            told = dict.fromkeys(update.order.client_order_id for update in seen)
-            assert list(told) == placed
+            names = dict.fromkeys(update.order.client_order_id for update in seen)
+            assert list(names) == placed
 
     async def test_no_symbol_means_all(self, bench: Bench) -> None:
         stream = bench.exchange.subscribe_orders()
@@ -157,17 +167,17 @@ class TestOrders:
         assert seen[-1].order.symbol == SYMBOL
 
 
-class TestPrices:
-    async def test_a_change_is_told(self, bench: Bench) -> None:
-        stream = price(bench)
+class TestPriceStream:
+    async def test_a_change_is_published(self, bench: Bench) -> None:
+        stream = prices(bench)
         before = (await first(stream)).updates[-1]
         await bench.market.tick()
         seen = await read_until(stream, lambda update: update != before)
         assert seen[-1].bid < seen[-1].ask
 
 
-class TestKlines:
-    async def test_the_closing_candle_is_always_told(self, bench: Bench) -> None:
+class TestKlineStream:
+    async def test_the_closing_candle_is_always_published(self, bench: Bench) -> None:
         stream = klines(bench)
         await first(stream)
         await bench.market.tick()
@@ -182,8 +192,8 @@ class TestKlines:
         ]
 
 
-class TestAccount:
-    async def test_a_fill_is_told(self, bench: Bench) -> None:
+class TestAccountStream:
+    async def test_a_fill_changes_the_balance(self, bench: Bench) -> None:
         stream = account(bench)
         start = (await first(stream)).updates[-1]
         await bench.take(Side.BUY)
@@ -191,17 +201,17 @@ class TestAccount:
         assert seen[-1].wallet_balance == (await bench.exchange.get_account()).wallet_balance
 
 
-class TestPositions:
-    async def test_long_flip_and_flat_are_told_with_their_sign(self, bench: Bench) -> None:
+class TestPositionStream:
+    async def test_long_flip_and_flat_have_their_sign(self, bench: Bench) -> None:
         """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
         stream = positions(bench)
         await first(stream)
         for side, quantity, held in [(Side.BUY, LOT, LOT), (Side.SELL, LOT * 2, -LOT), (Side.BUY, LOT, Decimal(0))]:
             await bench.take(side, quantity)
-            seen = await read_until(stream, lambda update, held=held: update.quantity == held)
+            seen = await read_until(stream, partial(has_quantity, held))
             assert seen[-1].symbol == SYMBOL
 
-    async def test_the_snapshot_tells_what_is_held(self, bench: Bench) -> None:
+    async def test_the_snapshot_holds_the_position(self, bench: Bench) -> None:
         """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
         await bench.take(Side.SELL)
         stream = positions(bench)

@@ -1,4 +1,4 @@
-"""Asking: one order, the open ones, what stands behind the interface, and whether it is well."""
+"""Queries: one order, the open orders, the exchange's description and its health."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import pytest
 
 from opensqt.model.errors import OrderNotFound, UnknownSymbol
 from opensqt.model.order import Order, OrderRef, OrderStatus, Side
-from tests.contract.bench import LOT, OTHER_SYMBOL, SYMBOL, Bench, ref, venue_ref
+from opensqt.testing.contract.bench import LOT, OTHER_SYMBOL, SYMBOL, Bench, ref, venue_ref
 
 Named = Callable[[Order], OrderRef]
 BY_EITHER_ID = pytest.mark.parametrize("named", [ref, venue_ref], ids=["client id", "order id"])
 
 
-class TestOneOrder:
+class TestGetOrder:
     @BY_EITHER_ID
     async def test_an_open_one_is_found(self, bench: Bench, named: Named) -> None:
         order = await bench.resting()
@@ -59,13 +59,13 @@ class TestOpenOrders:
         everywhere = {one.client_order_id for one in await bench.exchange.get_open_orders()}
         assert everywhere == {here.client_order_id, there.client_order_id}
 
-    async def test_an_unknown_symbol_is_told(self, bench: Bench) -> None:
+    async def test_an_unknown_symbol_is_refused(self, bench: Bench) -> None:
         with pytest.raises(UnknownSymbol):
             await bench.exchange.get_open_orders("NOPEUSDT")
 
 
 class TestExchangeInfo:
-    async def test_it_tells_the_rules_of_what_trades(self, bench: Bench) -> None:
+    async def test_it_has_the_rules_of_each_symbol(self, bench: Bench) -> None:
         for symbol in (SYMBOL, OTHER_SYMBOL):
             rules = bench.info.rules(symbol)
             assert rules is not None
@@ -73,7 +73,7 @@ class TestExchangeInfo:
             assert min(rules.price_step, rules.quantity_step, rules.min_quantity) > 0
         assert bench.info.rules("NOPEUSDT") is None
 
-    async def test_it_tells_what_it_is_and_can_do(self, bench: Bench) -> None:
+    async def test_it_has_type_mode_and_capabilities(self, bench: Bench) -> None:
         able = bench.info.capabilities
         assert bench.info.exchange_type == "usdt_perpetual"
         assert bench.info.position_mode in able.position_modes
@@ -83,7 +83,7 @@ class TestExchangeInfo:
 
 
 class TestStatus:
-    async def test_a_started_exchange_is_well_and_says_what_was_checked(self, bench: Bench) -> None:
+    async def test_a_started_exchange_is_healthy_and_lists_its_checks(self, bench: Bench) -> None:
         status = await bench.exchange.get_status()
         assert status.healthy, status.checks
         assert status.checks
