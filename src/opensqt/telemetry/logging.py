@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
+import orjson
 import structlog
 
 from opensqt.model.errors import ConfigError
@@ -17,6 +19,9 @@ MASK = "***"
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _secrets: set[str] = set()
 _longest_first: tuple[str, ...] = ()
+_names: dict[str, str] = {}
+"""Names of fields as they were redacted before."""
+_NAMES_KEPT = 1_000
 _fields: list[Callable[[], Mapping[str, str]]] = []
 # Signatures and keys are made anew for each request, so they are known by where they stand, not by value.
 _NAMES = r"signature|api[-_]?key|secret|passphrase|token|sign|listenkey"
@@ -37,6 +42,7 @@ def protect(*values: str) -> None:
     _secrets.update(value for value in values if len(value) >= 4)
     # One inside another must not leave the other's rest.
     _longest_first = tuple(sorted(_secrets, key=len, reverse=True))
+    _names.clear()
 
 
 def redact(text: str) -> str:
@@ -85,18 +91,19 @@ def configure(level: str = "INFO", *, service: str, style: str | None = None) ->
     style = style or os.environ.get("LOG_FORMAT") or ("console" if sys.stderr.isatty() else "json")
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
         structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
-        lambda _logger, _method, event: {"service": service, **event},
         _add_fields,
         _redact_event,
+        # What is ours alone needs no redaction.
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        lambda _logger, _method, event: {"service": service, **event},
     ]
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
+        _render_json
         if style == "json"
         else structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
@@ -108,22 +115,61 @@ def configure(level: str = "INFO", *, service: str, style: str | None = None) ->
             *shared,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=_logger,
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        )
-    )
+    handler.setFormatter(_Formatter(renderer, foreign_pre_chain=shared))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for chatty in ("asyncio", "aiohttp.access", "ccxt", "sqlalchemy.engine", "aiosqlite"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """Renders our own lines without the copies that a formatter of several handlers needs: here is one."""
+
+    def __init__(
+        self, renderer: structlog.typing.Processor, *, foreign_pre_chain: list[structlog.typing.Processor]
+    ) -> None:
+        super().__init__(foreign_pre_chain=foreign_pre_chain, processors=[self.remove_processors_meta, renderer])
+        self._renderer = renderer
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        if isinstance(record.msg, dict):
+            # A copy all the same, for a renderer takes out of it what it has written.
+            return str(self._renderer(None, record.levelname.lower(), dict(record.msg)))
+        return super().format(record)
+
+
+class _Logger(logging.Logger):
+    """A logger whose lines do not say where in the code they were written, which costs a walk over the stack."""
+
+    def findCaller(  # noqa: N802 - the standard library's name
+        self, stack_info: bool = False, stacklevel: int = 1
+    ) -> tuple[str, int, str, str | None]:
+        """Return what stands for an unknown place."""
+        return super().findCaller(stack_info, stacklevel) if stack_info else ("(unknown file)", 0, "", None)
+
+
+def _logger(*names: str) -> logging.Logger:
+    before = logging.getLoggerClass()
+    logging.setLoggerClass(_Logger)
+    try:
+        return logging.getLogger(*names)
+    finally:
+        logging.setLoggerClass(before)
+
+
+def _render_json(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
+    try:
+        return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+    except orjson.JSONEncodeError:
+        # Integers beyond 64 bits, and text that is no Unicode.
+        return json.dumps(event, default=repr)
 
 
 def _add_fields(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -155,7 +201,22 @@ def _one_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> st
 
 
 def _redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {redact(key): value if key.startswith("_") else _redact_value(value) for key, value in event.items()}
+    redacted = {}
+    for key, value in event.items():
+        name = _names.get(key) or _redact_name(key)
+        if type(value) is str:
+            redacted[name] = redact(value)
+        else:
+            redacted[name] = value if key.startswith("_") else _redact_value(value)
+    return redacted
+
+
+def _redact_name(name: str) -> str:
+    """Return a field's redacted name, and keep it: there are few, and each is on every line of its kind."""
+    redacted = redact(name)
+    if len(_names) < _NAMES_KEPT:
+        _names[name] = redacted
+    return redacted
 
 
 def _redact_value(value: Any) -> Any:

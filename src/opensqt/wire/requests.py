@@ -28,19 +28,17 @@ def encode_order_request(request: OrderRequest) -> pb.OrderRequest:
     Raises:
         InvalidRequest: Naming the field, its value and what was expected.
     """
-    message = pb.OrderRequest(
-        symbol=request.symbol,
+    return pb.OrderRequest(
+        symbol=decode_symbol(request.symbol, "order.symbol"),
         side=codec.SIDE_NUMBER[request.side],
         order_type=codec.ORDER_TYPE_NUMBER[request.order_type],
         time_in_force=codec.TIME_IN_FORCE_NUMBER[request.time_in_force],
         quantity=_text(request.quantity, "quantity"),
         price=None if request.price is None else _text(request.price, "price"),
-        client_order_id=request.client_order_id,
+        client_order_id=decode_client_order_id(request.client_order_id, "order.client_order_id"),
         reduce_only=request.reduce_only,
         position_side=codec.POSITION_SIDE_NUMBER[request.position_side],
     )
-    decode_order_request(message)
-    return message
 
 
 def decode_order_request(message: pb.OrderRequest, where: str = "order") -> OrderRequest:
@@ -175,16 +173,21 @@ def _member(number: int, table: dict[int, T], field: str) -> T:
 
 
 def _decimal(text: str, field: str) -> Decimal:
+    return Decimal(_check_decimal(text, field))
+
+
+def _check_decimal(text: str, field: str) -> str:
     if not _PLAIN.fullmatch(text):
         raise InvalidRequest(f"{field} {_shown(text)}: expected a decimal in plain digits, such as 0.001")
-    return Decimal(text)
+    return text
 
 
 def _text(value: Decimal, field: str) -> str:
     try:
-        return codec.encode_decimal(value)
+        text = codec.encode_decimal(value)
     except ValueError as error:
         raise InvalidRequest(f"order.{field} {error}") from None
+    return _check_decimal(text, f"order.{field}")
 
 
 def _shown(text: str) -> str:

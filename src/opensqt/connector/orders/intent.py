@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 from opensqt.model.errors import DuplicateOrder, ExchangeError, OutcomeUnknown
 from opensqt.model.order import Order, OrderRequest, OrderStatus
+from opensqt.proto import types_pb2 as pb
+from opensqt.wire.errors import encode_order_result
 
 Outcome = Order | ExchangeError
 BY_ANOTHER = "by another client"
@@ -33,8 +35,11 @@ class Intent:
     status: OrderStatus = OrderStatus.PENDING
     barred: ExchangeError | None = None
     """Why it is not sent, unless it was before."""
+    encoded: bytes = b""
+    """The request as it came over the wire, until it is journaled."""
     passes_halts: bool = False
     """It closes a position by the word of a halt's holder, so it is sent though trading is halted."""
+    _result: pb.OrderResult | None = None
 
     @property
     def in_flight(self) -> bool:
@@ -55,6 +60,14 @@ class Intent:
             f"order {self.request.client_order_id}: not proven present or absent yet; ask again with the same id",
             symbol=self.request.symbol,
         )
+
+    def result(self) -> pb.OrderResult:
+        """Return the outcome as far as it is known, encoded once for the journal and the answer."""
+        if not self.outcome.done():
+            return encode_order_result(self.now())
+        if self._result is None:
+            self._result = encode_order_result(self.outcome.result())
+        return self._result
 
     def as_order(self) -> Order:
         """Tell what is known of it as an order."""

@@ -12,12 +12,13 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from opensqt.connector.orders.worker import Worker
 from opensqt.model.errors import ConfigError, ExchangeError
 from opensqt.model.order import Order, OrderRequest
 from opensqt.proto import types_pb2 as pb
@@ -138,12 +139,12 @@ class Journal:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._thread = Worker("journal")
         self._database: sqlite3.Connection | None = None
         self._waiting: list[tuple[Operation, asyncio.Future[Any]]] = []
         self._patient: list[tuple[Operation, asyncio.Future[Any]]] = []
         self._patience: asyncio.TimerHandle | None = None
-        self._committing: asyncio.Task[None] | None = None
+        self._committing: asyncio.Future[None] | None = None
         self.commit_seconds = Distribution(SECONDS)
         self.commit_sizes = Distribution(SIZES)
         self.failures = 0
@@ -155,7 +156,7 @@ class Journal:
         Raises:
             ConfigError: It can't be opened, is no journal, or another connector holds it.
         """
-        self._database = await asyncio.get_running_loop().run_in_executor(self._thread, _connect, self.path)
+        self._database = await self._thread.run(partial(_connect, self.path))
 
     async def close(self) -> None:
         """Finish what was asked for and close the file. Idempotent."""
@@ -164,23 +165,35 @@ class Journal:
             await self._committing
         if self._database is not None:
             database, self._database = self._database, None
-            await asyncio.get_running_loop().run_in_executor(self._thread, database.close)
-        self._thread.shutdown(wait=False)
+            await self._thread.run(database.close)
+        self._thread.stop()
 
-    async def claim(self, requests: Sequence[OrderRequest], *, client: str = "") -> list[Record | None]:
+    async def claim(
+        self, requests: Sequence[OrderRequest], *, client: str = "", encoded: Sequence[bytes] = ()
+    ) -> list[Record | None]:
         """Write intents of a client down, all in one commit.
+
+        Args:
+            requests: The orders.
+            client: The client that asks for them.
+            encoded: The requests as they came over the wire, where they did; else they are encoded here.
 
         Returns:
             For each request None when it is now SENT and must be sent, else the record that stands in its way.
         """
         now = time.time_ns()
-        return await self._do(lambda database: [_claim(database, request, client, now) for request in requests])
+        blobs = encoded or [b""] * len(requests)
+        rows = [
+            (one.client_order_id, blob or encode_order_request(one).SerializeToString(), State.SENT, now, client)
+            for one, blob in zip(requests, blobs, strict=True)
+        ]
+        return await self._do(lambda database: [_claim(database, row) for row in rows])
 
     async def settle(
         self,
         client_order_id: str,
         state: State,
-        outcome: Order | ExchangeError | None = None,
+        outcome: Order | ExchangeError | pb.OrderResult | None = None,
         *,
         patiently: bool = False,
     ) -> None:
@@ -189,10 +202,12 @@ class Journal:
         Args:
             client_order_id: The intent.
             state: What is known of it now.
-            outcome: What its caller is told.
+            outcome: What its client is answered, encoded already where that was done for the answer.
             patiently: Whether it may wait a moment for a commit that is made anyway, because nobody waits for it.
         """
-        blob = None if outcome is None else encode_order_result(outcome).SerializeToString()
+        if isinstance(outcome, Order | ExchangeError):
+            outcome = encode_order_result(outcome)
+        blob = None if outcome is None else outcome.SerializeToString()
         row = (state, blob, time.time_ns(), client_order_id)
         await self._do(
             lambda database: database.execute(
@@ -288,31 +303,37 @@ class Journal:
 
     def _start_committing(self) -> None:
         if self._committing is None:
-            self._committing = asyncio.create_task(self._commit_waiting(), name="journal")
+            loop = asyncio.get_running_loop()
+            self._committing = loop.create_future()
+            # Not at once: what comes in the same turn of the loop goes along.
+            loop.call_soon(self._commit_next)
 
-    async def _commit_waiting(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            while self._waiting:
-                self._hurry()
-                waiting, self._waiting = self._waiting, []
-                operations = [operation for operation, _ in waiting]
-                began_s = time.perf_counter()
-                try:
-                    results = await loop.run_in_executor(self._thread, self._commit, operations)
-                except Exception as error:  # noqa: BLE001 - told to each caller, whatever it is; nobody is left waiting
-                    self.failures += 1
-                    for _, future in waiting:
-                        if not future.done():
-                            future.set_exception(JournalError(f"journal {self.path}: {error}"))
-                else:
-                    self.commit_seconds.observe(time.perf_counter() - began_s)
-                    self.commit_sizes.observe(len(waiting))
-                    for (_, future), result in zip(waiting, results, strict=True):
-                        if not future.done():
-                            future.set_result(result)
-        finally:
-            self._committing = None
+    def _commit_next(self) -> None:
+        """Hand all that waits to the thread; what comes meanwhile is the next commit."""
+        self._hurry()
+        waiting, self._waiting = self._waiting, []
+        operations = [operation for operation, _ in waiting]
+        began_s = time.perf_counter()
+
+        def done(results: list[Any] | None, error: BaseException | None) -> None:
+            if results is None:
+                self.failures += 1
+                for _, future in waiting:
+                    if not future.done():
+                        future.set_exception(JournalError(f"journal {self.path}: {error}"))
+            else:
+                self.commit_seconds.observe(time.perf_counter() - began_s)
+                self.commit_sizes.observe(len(waiting))
+                for (_, future), result in zip(waiting, results, strict=True):
+                    if not future.done():
+                        future.set_result(result)
+            if self._waiting:
+                self._commit_next()
+            elif self._committing is not None:
+                self._committing.set_result(None)
+                self._committing = None
+
+        self._thread.submit(partial(self._commit, operations), done)
 
     def _commit(self, operations: list[Operation]) -> list[Any]:
         database = self._database
@@ -353,12 +374,14 @@ def _connect(path: str) -> sqlite3.Connection:
     return database
 
 
-def _claim(database: sqlite3.Connection, request: OrderRequest, client: str, now_ns: int) -> Record | None:
-    record = _find(database, request.client_order_id)
-    # An id that was proven absent stays with its client, who was told that it may be sent again.
-    if record is not None and not (record.state is State.ABSENT and record.is_of(client)):
+def _claim(database: sqlite3.Connection, row: tuple[str, bytes, State, int, str]) -> Record | None:
+    # Nearly every id is new, so the look at what stands there is left out.
+    if database.execute("INSERT OR IGNORE INTO intent VALUES (?, ?, ?, NULL, ?, ?)", row).rowcount:
+        return None
+    record = _find(database, row[0])
+    # An id that was proven absent stays with its client, which was told that it may be sent again.
+    if record is not None and not (record.state is State.ABSENT and record.is_of(row[-1])):
         return record
-    row = (request.client_order_id, encode_order_request(request).SerializeToString(), State.SENT, now_ns, client)
     database.execute("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, NULL, ?, ?)", row)
     return None
 

@@ -28,9 +28,11 @@ from opensqt.model.errors import (
 from opensqt.model.exchange import Exchange
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus
 from opensqt.model.order_gate import through
+from opensqt.proto import types_pb2 as pb
 from opensqt.service.backoff import Backoff
 from opensqt.telemetry import logging, tracing
 from opensqt.telemetry.distribution import SECONDS, Distribution
+from opensqt.wire.errors import encode_order_result
 
 Resolve = Callable[[Exchange, OrderRequest, int], Awaitable[Order | None]]
 """Asks the venue until the order is proven present (the order) or absent (None). The number is when it was last sent,
@@ -119,12 +121,39 @@ class OrderDesk:
         self, requests: Sequence[OrderRequest | Barred], *, wait_s: float, halt_id: str = ""
     ) -> list[Outcome]:
         """Place several orders in one go; as `place`, but each failure is an item of the answer."""
+        answers = await self._place(requests, wait_s=wait_s, halt_id=halt_id)
+        return [answer.now() if isinstance(answer, Intent) else answer for answer in answers]
+
+    async def place_encoded(
+        self, request: OrderRequest | Barred, encoded: bytes, *, wait_s: float, halt_id: str = ""
+    ) -> pb.Order:
+        """Place one order as `place` does, from and to the wire: *encoded* is the request as it came."""
+        (answer,) = await self._place([request], [encoded], wait_s=wait_s, halt_id=halt_id)
+        outcome = answer.now() if isinstance(answer, Intent) else answer
+        if isinstance(outcome, ExchangeError):
+            raise outcome
+        return _result(answer).order
+
+    async def place_batch_encoded(
+        self, requests: Sequence[OrderRequest | Barred], encoded: Sequence[bytes], *, wait_s: float
+    ) -> list[pb.OrderResult]:
+        """Place several orders as `place_batch` does, from and to the wire: *encoded* are the requests as they came."""
+        return [_result(answer) for answer in await self._place(requests, encoded, wait_s=wait_s)]
+
+    async def _place(
+        self,
+        requests: Sequence[OrderRequest | Barred],
+        encoded: Sequence[bytes] = (),
+        *,
+        wait_s: float,
+        halt_id: str = "",
+    ) -> list[Intent | ExchangeError]:
         # Nothing is waited for here: what was judged a moment ago still holds when it is admitted.
         client = current_client()
         refusal = self._refusal(client)
         answers: list[Intent | ExchangeError] = []
         fresh: list[Intent] = []
-        for one in requests:
+        for place, one in enumerate(requests):
             request, reason = (one.request, one.reason) if isinstance(one, Barred) else (one, refusal)
             intent = self._intents.get(request.client_order_id)
             if intent is None:
@@ -132,6 +161,8 @@ class OrderDesk:
                 reason = reason or (None if passes else self._halts.refusal(request.symbol))
                 intent = self._admit(request, client, reason)
                 intent.passes_halts = passes
+                if encoded:
+                    intent.encoded = encoded[place]
                 fresh.append(intent)
             answers.append(intent.conflict(request, client) or intent)
         if sendable := [intent for intent in fresh if intent.barred is None]:
@@ -142,7 +173,7 @@ class OrderDesk:
         pending = {answer.outcome for answer in answers if isinstance(answer, Intent)}
         if pending:
             await asyncio.wait(pending, timeout=max(wait_s, 0))
-        return [answer.now() if isinstance(answer, Intent) else answer for answer in answers]
+        return answers
 
     async def get_order(self, ref: OrderRef) -> Order:
         """Ask the venue for an order; one that it may not show yet is neither told absent nor open, but UNKNOWN."""
@@ -219,7 +250,11 @@ class OrderDesk:
         """Journal, send once, and settle each intent."""
         try:
             with tracing.step("journal commit", {"opensqt.intents": len(intents)}):
-                records = await self._journal.claim([intent.request for intent in intents], client=client)
+                records = await self._journal.claim(
+                    [intent.request for intent in intents],
+                    client=client,
+                    encoded=[intent.encoded for intent in intents],
+                )
         except JournalError as error:
             _log.error("intent not journaled; nothing was sent", reason=str(error))
             for intent in intents:
@@ -228,6 +263,7 @@ class OrderDesk:
             return
         sending: list[Intent] = []
         for intent, record in zip(intents, records, strict=True):
+            intent.encoded = b""
             if record is None:
                 sending.append(intent)
             else:
@@ -260,7 +296,10 @@ class OrderDesk:
                 held_back.append(intent)
             else:
                 settling.append(self._conclude(intent, answer))
-        await asyncio.gather(*settling)
+        if len(settling) == 1:
+            await settling[0]  # as nearly always; a task of its own would cost more than the work
+        else:
+            await asyncio.gather(*settling)
         return held_back
 
     def _answer_from(self, record: Record, intent: Intent) -> None:
@@ -373,10 +412,12 @@ class OrderDesk:
             return
         # The caller need not wait for the disk; until the write is done, this intent answers for the journal.
         intent.outcome.set_result(outcome)
-        if await self._write(intent, state, outcome, patiently=True):
+        if await self._write(intent, state, intent.result(), patiently=True):
             self._intents.pop(intent.request.client_order_id, None)
 
-    async def _write(self, intent: Intent, state: State, outcome: Outcome | None, *, patiently: bool = False) -> bool:
+    async def _write(
+        self, intent: Intent, state: State, outcome: Outcome | pb.OrderResult | None, *, patiently: bool = False
+    ) -> bool:
         try:
             await self._journal.settle(intent.request.client_order_id, state, outcome, patiently=patiently)
         except JournalError as error:
@@ -429,3 +470,7 @@ class OrderDesk:
             f"order {ref.client_order_id}: the venue does not show it yet, but it may exist; cancel it again",
             symbol=ref.symbol,
         )
+
+
+def _result(answer: Intent | ExchangeError) -> pb.OrderResult:
+    return answer.result() if isinstance(answer, Intent) else encode_order_result(answer)

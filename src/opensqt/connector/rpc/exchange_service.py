@@ -13,14 +13,15 @@ from opensqt.model.client_context import current_client
 from opensqt.model.errors import ExchangeError, InvalidRequest, Unreachable
 from opensqt.model.exchange import Exchange
 from opensqt.model.market import INTERVALS_MS
-from opensqt.model.order import Order
 from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.proto import types_pb2
 from opensqt.telemetry import tracing
 from opensqt.wire import codec, requests
 from opensqt.wire.errors import encode_order_result
 
 M = TypeVar("M")
 T = TypeVar("T")
+A = TypeVar("A")
 
 MAX_BATCH = 100
 MAX_KLINES = 1000
@@ -72,18 +73,21 @@ class ExchangeCalls:
         asked = requests.decode_order_request(request.order)
         _note(asked.symbol, asked.client_order_id)
         (judged,) = await self._limits.to_place([asked])
-        order = await self._desk.place(judged, wait_s=self._wait_s(context), halt_id=request.halt_id)
-        return pb.PlaceOrderResponse(order=codec.encode_order(order))
+        # The order's own bytes, for the call may carry more, and nothing is left of the call's once it was read.
+        encoded = request.order.SerializeToString()
+        order = await self._desk.place_encoded(judged, encoded, wait_s=self._wait_s(context), halt_id=request.halt_id)
+        return pb.PlaceOrderResponse(order=order)
 
     async def _batch_place_orders(
         self, request: pb.BatchPlaceOrdersRequest, context: Context
     ) -> pb.BatchPlaceOrdersResponse:
         _check_size(len(request.orders))
         batch = _Batch(request.orders, requests.decode_order_request)
+        encoded = [message.SerializeToString() for message in batch.sound_messages]
         _note(",".join({one.symbol for one in batch.sound}), *(one.client_order_id for one in batch.sound))
         judged = await self._limits.to_place(batch.sound)
-        outcomes = await self._desk.place_batch(judged, wait_s=self._wait_s(context)) if judged else []
-        return pb.BatchPlaceOrdersResponse(results=map(encode_order_result, batch.answers(outcomes)))
+        results = await self._desk.place_batch_encoded(judged, encoded, wait_s=self._wait_s(context)) if judged else []
+        return pb.BatchPlaceOrdersResponse(results=map(_encoded, batch.answers(results)))
 
     async def _cancel_order(self, request: pb.CancelOrderRequest, _context: Context) -> pb.CancelOrderResponse:
         ref = requests.decode_order_ref(request.order)
@@ -172,10 +176,13 @@ class _Batch(Generic[M, T]):
 
     def __init__(self, items: Sequence[M], decode: Callable[[M, str], T]) -> None:
         self.sound: list[T] = []
+        self.sound_messages: list[M] = []
+        """The sound items as they came."""
         self._errors: list[ExchangeError | None] = []
         for place, item in enumerate(items):
             try:
                 self.sound.append(decode(item, f"orders[{place}]"))
+                self.sound_messages.append(item)
                 self._errors.append(None)
             except InvalidRequest as error:
                 self._errors.append(error)
@@ -190,10 +197,14 @@ class _Batch(Generic[M, T]):
             else:
                 self.sound.append(item)
 
-    def answers(self, outcomes: Sequence[Order | ExchangeError]) -> list[Order | ExchangeError]:
+    def answers(self, outcomes: Sequence[A | ExchangeError]) -> list[A | ExchangeError]:
         """Put the outcomes of the sound items back among the errors of the others, in the order of the request."""
         in_turn = iter(outcomes)
         return [next(in_turn) if error is None else error for error in self._errors]
+
+
+def _encoded(result: types_pb2.OrderResult | ExchangeError) -> types_pb2.OrderResult:
+    return encode_order_result(result) if isinstance(result, ExchangeError) else result
 
 
 def wait_within(remaining_s: float) -> float:
