@@ -145,3 +145,8 @@ def test_redacting_twice_changes_nothing_more() -> None:
 def test_a_level_that_is_none_is_told_with_what_was_expected() -> None:
     with pytest.raises(ConfigError, match="LOG_LEVEL 'LOUD': expected DEBUG, INFO, WARNING or ERROR"):
         configure("LOUD", service="connector")
+
+
+def test_a_number_that_json_libraries_refuse_is_no_lost_line() -> None:
+    (line,) = said("log.info('large', number=2**70)").stderr.splitlines()
+    assert json.loads(line)["number"] == 2**70

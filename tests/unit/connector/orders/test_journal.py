@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -301,3 +302,15 @@ async def test_a_closed_journal_says_so(journal: Journal) -> None:
     await journal.close()
     with pytest.raises(JournalError, match="closed"):
         await journal.probe()
+
+
+async def test_a_request_is_kept_in_the_bytes_in_which_it_came(tmp_path: Path) -> None:
+    """A field that only a newer client knows is still there for the connector that comes after this one."""
+    journal = Journal(str(tmp_path / "journal.db"))
+    await journal.open()
+    came = encode_order_request(asked("a")).SerializeToString() + b"\xa2\x06\x03new"
+    assert await journal.claim([asked("a"), asked("b")], encoded=[came, b""]) == [None, None]
+    await journal.close()
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as database:
+        kept = dict(database.execute("SELECT client_order_id, request FROM intent"))
+    assert kept == {"a": came, "b": encode_order_request(asked("b")).SerializeToString()}
