@@ -53,7 +53,7 @@ async def test_bad_market_frames_do_not_stop_their_stream(adapter: Adapter, chan
             batch = await anext(stream)
             assert {update.symbol for update in batch.updates} == {SYMBOL}
         assert rig.simulator.ledger()["statistics"]["connections_opened"]["market"] == 1
-        noted = rig.exchange.malformed_frames + sum(rig.exchange._venue.unknown_events.values())
+        noted = rig.exchange.malformed_frames + sum(rig.exchange.venue.unknown_events.values())
         assert noted or kind == "unknown_field"
 
 
@@ -63,4 +63,4 @@ def _balance(rig: Rig) -> Decimal | None:
 
 
 def _ok(rig: Rig, name: str) -> bool:
-    return next(check.ok for check in rig.exchange._health.evaluate().checks if check.name == name)
+    return next(check.ok for check in rig.exchange.health.evaluate().checks if check.name == name)

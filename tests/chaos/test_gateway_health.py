@@ -33,7 +33,7 @@ async def test_every_task_of_the_adapter_that_is_cancelled_is_told(running: Insi
     async with running.client() as client:
         await anext(client.subscribe_price(SYMBOL))
         await anext(client.subscribe_klines(SYMBOL, "1m"))
-        tasks = {task.get_name(): task for task in running.exchange._tasks._tasks}
+        tasks = {task.get_name(): task for task in running.exchange.tasks.running}
         assert set(tasks) == {
             *("private", "reconcile", "balance", "key", "fills", "watchdog", "clock"),
             *(PRICE, f"kline:{SYMBOL}:1m"),
@@ -64,7 +64,7 @@ async def test_a_task_that_dies_of_a_bug_is_told(running: Inside, monkeypatch: p
     async def bug(**_arguments: Any) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(running.exchange._account_state, "reconcile", bug)
+    monkeypatch.setattr(running.exchange.account_state, "reconcile", bug)
     await running.loses_readiness("task:reconcile", "RuntimeError('a bug')")
 
 
@@ -162,7 +162,7 @@ async def test_a_comparison_that_never_comes_leaves_a_silent_stream_unvouched_fo
     async def hangs(**_arguments: Any) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(running.exchange._account_state, "reconcile", hangs)
+    monkeypatch.setattr(running.exchange.account_state, "reconcile", hangs)
     await running.loses_readiness("private_stream", "no data and no reconciliation")
 
 

@@ -213,9 +213,9 @@ async def test_no_price_or_size_that_our_rules_let_through_misses_a_step(adapter
 async def test_a_step_that_changes_while_running_costs_one_refusal(adapter: Adapter) -> None:
     """F23: a refusal by a filter has the rules loaded afresh."""
     async with adapter() as rig:
-        desk = rig.exchange._order_entry
-        rig.exchange._housekeeping._rules_loaded_s = float("-inf")
-        instrument = rig.simulator.engine._state.instruments[SYMBOL]
+        desk = rig.exchange.order_entry
+        rig.exchange.housekeeping.rules_loaded_s = float("-inf")
+        instrument = rig.simulator.engine.state.instruments[SYMBOL]
         instrument.rules = instrument.rules.model_copy(update={"price_step": Decimal(1)})
         rig.simulator.engine.settings = rig.simulator.engine.settings.model_copy(
             update={"symbols": (instrument.rules,)}
@@ -224,7 +224,7 @@ async def test_a_step_that_changes_while_running_costs_one_refusal(adapter: Adap
         with pytest.raises(OrderRejected):
             await rig.exchange.place_order(request)
         await eventually(lambda: desk.denial(request) is not None)
-        assert rig.exchange._venue.rules[SYMBOL].price_step == 1
+        assert rig.exchange.venue.rules[SYMBOL].price_step == 1
 
 
 async def test_ids_of_every_length_come_back_as_they_were_sent(adapter: Adapter, large: bool) -> None:

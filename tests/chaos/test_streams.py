@@ -126,7 +126,7 @@ async def test_many_candle_streams_share_a_connection_and_survive_its_cut(adapte
         for symbol in (SYMBOL, "ETHUSDT"):
             for interval in sorted(intervals):
                 await anext(rig.exchange.subscribe_klines(symbol, interval))
-        topics = list(rig.exchange._market._topics.values())
+        topics = list(rig.exchange.market.topics.values())
         first = await eventually(lambda: _shared_socket(topics))
         rig.fault(kind="cut", channel="market")
         await eventually(lambda: _shared_socket(topics) not in (None, first) and _connections(rig, "opened") > 1)
@@ -201,7 +201,7 @@ def _connections(rig: Rig, which: str) -> int:
 
 
 def _broken(rig: Rig, name: str) -> bool:
-    check = next(check for check in rig.exchange._health.evaluate().checks if check.name == name)
+    check = next(check for check in rig.exchange.health.evaluate().checks if check.name == name)
     return not check.ok
 
 

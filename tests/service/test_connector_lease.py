@@ -23,11 +23,11 @@ class Client:
 
     def __init__(self, running: Rig, name: str) -> None:
         self._rig = running
-        self._metadata = ((options.CLIENT_NAME, name),)
+        self.metadata = ((options.CLIENT_NAME, name),)
 
     async def place(self, *names: str) -> None:
         for name in names:
-            await self._rig.exchange.PlaceOrder(place(name), metadata=self._metadata)
+            await self._rig.exchange.PlaceOrder(place(name), metadata=self.metadata)
 
     async def refusal(self, name: str) -> str:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
@@ -36,7 +36,7 @@ class Client:
         return reason_of(refused.value)
 
     async def beat(self, ttl_ms: int = 1_000) -> Any:
-        return await self._rig.gateway.Heartbeat(gateway_pb.HeartbeatRequest(ttl_ms=ttl_ms), metadata=self._metadata)
+        return await self._rig.gateway.Heartbeat(gateway_pb.HeartbeatRequest(ttl_ms=ttl_ms), metadata=self.metadata)
 
 
 class Lasting(Venue):
@@ -107,11 +107,11 @@ async def test_after_the_end_new_orders_are_refused_and_reads_and_cancels_are_no
     async with ended() as (running, maker):
         assert await maker.refusal("new") == "LEASE_EXPIRED"
         batch = pb.BatchPlaceOrdersRequest(orders=[order("new1"), order("a")])
-        results = (await running.exchange.BatchPlaceOrders(batch, metadata=maker._metadata)).results
+        results = (await running.exchange.BatchPlaceOrders(batch, metadata=maker.metadata)).results
         assert results[0].error.reason == "LEASE_EXPIRED"
         assert results[1].order.client_order_id == "a"
         canceled = await running.exchange.CancelOrder(
-            pb.CancelOrderRequest(order={"symbol": "BTCUSDT", "client_order_id": "a"}), metadata=maker._metadata
+            pb.CancelOrderRequest(order={"symbol": "BTCUSDT", "client_order_id": "a"}), metadata=maker.metadata
         )
         assert canceled.order.client_order_id == "a"
 
@@ -142,7 +142,7 @@ async def test_no_order_is_placed_while_those_of_the_ended_lease_are_still_cance
         await eventually(running.connector.leases.checks)
         assert (await maker.beat(60_000)).lapsed
         assert await maker.refusal("b") == "LEASE_EXPIRED"
-        venue._failures.clear()
+        venue.stop_failing()
         await eventually(lambda: running.connector.leases.checks() == [])
         await maker.place("b")
         assert await open_ids(running) == {"b"}

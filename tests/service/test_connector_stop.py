@@ -129,7 +129,7 @@ async def test_a_stop_leaves_no_task_behind() -> None:
         stream = running.exchange.SubscribePrice(pb.SubscribePriceRequest(symbol="BTCUSDT"))
         await stream.read()
     assert list(before) == []
-    assert running.venue._venue.price_feeds["BTCUSDT"].readers == 0
+    assert running.venue.venue.price_feeds["BTCUSDT"].readers == 0
 
 
 async def test_an_order_whose_caller_has_gone_is_finished_too(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ async def test_a_stream_of_one_symbol_leaves_the_others_out(running: Rig) -> Non
 
 
 async def test_every_client_reads_the_exchanges_own_feed_and_an_update_is_kept_once(running: Rig) -> None:
-    feed = running.venue._venue.price_feeds["BTCUSDT"]
+    feed = running.venue.venue.price_feeds["BTCUSDT"]
     streams = [running.exchange.SubscribePrice(BTC) for _ in range(10)]
     first = [await stream.read() for stream in streams]
     assert {(response.snapshot, response.epoch, response.sequence) for response in first} == {
@@ -174,7 +174,7 @@ async def test_the_last_client_that_leaves_leaves_no_reader_behind(running: Rig)
     await stream.read()
     stream.cancel()
     await eventually(lambda: running.connector.streams.counts == {})
-    assert running.venue._venue.price_feeds["BTCUSDT"].readers == 0
+    assert running.venue.venue.price_feeds["BTCUSDT"].readers == 0
 
 
 async def test_a_client_resumes_after_its_position_without_a_gap() -> None:
@@ -374,7 +374,7 @@ async def test_clients_that_come_and_go_leave_nothing_behind(large: bool) -> Non
         await eventually(lambda: connector.streams.counts == {})
         own = {"health", "journal-pruning", "leases", "loop-lag", "own-orders"}
         await eventually(lambda: {task.get_name() for task in connector.tasks} == own)
-        assert running.venue._venue.order_feed.readers == 1  # the connector's own
+        assert running.venue.venue.order_feed.readers == 1  # the connector's own
         gc.collect()
         assert len(gc.get_objects()) - before_objects < rounds / 4
         assert resident_kb() - before_kb < 20_000

@@ -183,7 +183,7 @@ def test_each_certificate_is_handed_to_grpc_once(authority: Authority, server: P
     held = weakref.ref(certificates.credentials())
     gc.collect()
     assert held() is not None
-    assert certificates._take_renewed() is None
+    assert certificates.take_renewed() is None
     certificates.load()
-    assert certificates._take_renewed() is not None
-    assert certificates._take_renewed() is None
+    assert certificates.take_renewed() is not None
+    assert certificates.take_renewed() is None

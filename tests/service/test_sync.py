@@ -124,9 +124,9 @@ async def test_a_loop_that_is_left_does_not_stay_subscribed(made: Rig) -> None:
         for _ in exchange.subscribe_price(BTC):
             break
         deadline = time.monotonic() + 10
-        while exchange._exchange.streams_open and time.monotonic() < deadline:
+        while made.venue.venue.price_feeds[BTC].readers and time.monotonic() < deadline:
             exchange.get_rate_budget()
-        return exchange._exchange.streams_open
+        return made.venue.venue.price_feeds[BTC].readers
 
     assert await blocking(made, script) == 0
 

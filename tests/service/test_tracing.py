@@ -30,7 +30,7 @@ def client_spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExport
     exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(tracing, "_tracer", None)
-    tracing._use(provider)
+    tracing.use(provider)
     yield exporter
     provider.shutdown()
 

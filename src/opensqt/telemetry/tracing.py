@@ -154,7 +154,7 @@ def adopt() -> None:
 
         provider = trace.get_tracer_provider()
         if isinstance(provider, TracerProvider):
-            _use(provider)
+            use(provider)
 
 
 @contextmanager
@@ -172,7 +172,7 @@ def exporting(service: str, endpoint: str = "") -> Iterator[None]:
     if provider is None:
         yield
         return
-    _use(provider)
+    use(provider)
     try:
         yield
     finally:
@@ -205,7 +205,8 @@ def _provider(service: str, endpoint: str) -> TracerProvider | None:
     return provider
 
 
-def _use(provider: TracerProvider) -> None:
+def use(provider: TracerProvider) -> None:
+    """Send the spans of this process to *provider*."""
     global _tracer
     _tracer = provider.get_tracer("opensqt")
     logging.add_fields(_ids)

@@ -94,7 +94,7 @@ class InMemoryExchange:
         )
         ledger = Ledger(rules_of, balance=balance, mode=position_mode, leverage=leverage)
         self._clock = clock
-        self._venue = InMemoryVenue(rules_of, ledger, clock, orders_capacity=feed_capacity)
+        self.venue = InMemoryVenue(rules_of, ledger, clock, orders_capacity=feed_capacity)
         self._failures: list[_Failure] = []
         self._unhealthy_reason = ""
 
@@ -118,7 +118,7 @@ class InMemoryExchange:
             bid_quantity: Base coins that a selling taker finds; refilled after each order.
             ask_quantity: Base coins that a buying taker finds; refilled after each order.
         """
-        self._venue.require_symbol(symbol)
+        self.venue.require_symbol(symbol)
         if not 0 < bid < ask:
             raise ValueError(f"bid {bid}, ask {ask}: expected 0 < bid < ask")
         now = self._clock()
@@ -131,15 +131,15 @@ class InMemoryExchange:
             event_time_ms=now // 1_000_000,
             received_ns=now,
         )
-        self._venue.move(price)
+        self.venue.move(price)
 
     def fill(self, ref: OrderRef, quantity: Decimal) -> Order:
         """Fill part of a resting order at its limit, whatever the price is."""
-        return self._venue.fill(self._venue.find(ref), quantity)
+        return self.venue.fill(self.venue.find(ref), quantity)
 
     def add_candles(self, candles: Iterable[Candle]) -> None:
         """Add past candles, oldest first, for history."""
-        self._venue.candles.add(candles)
+        self.venue.candles.add(candles)
 
     def fail_next(self, error: ExchangeError, *, on: str = "", times: int = 1, after: bool = False) -> None:
         """Make the next calls fail.
@@ -153,9 +153,13 @@ class InMemoryExchange:
         """
         self._failures.extend([_Failure(error, on, after)] * times)
 
+    def stop_failing(self) -> None:
+        """Forget the failures that `fail_next` ordered and that did not happen yet."""
+        self._failures.clear()
+
     def inject_gap(self) -> None:
         """Send every reader the current state as a snapshot that is marked as a gap: updates may have been missed."""
-        self._venue.inject_gap()
+        self.venue.inject_gap()
 
     def set_unhealthy(self, reason: str) -> None:
         """Make `get_status` unhealthy for *reason*; an empty reason makes it healthy again."""
@@ -186,48 +190,48 @@ class InMemoryExchange:
 
     async def close(self) -> None:
         """End the streams."""
-        self._venue.close(Unreachable("the exchange was closed"))
+        self.venue.close(Unreachable("the exchange was closed"))
 
     async def place_order(self, request: OrderRequest) -> Order:
         """See `Exchange`. The same id with the same content returns the order in its current state."""
-        return await self._call("place_order", lambda: self._venue.place(request))
+        return await self._call("place_order", lambda: self.venue.place(request))
 
     async def batch_place_orders(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
         """See `Exchange`."""
         return await self._call(
             "batch_place_orders",
-            lambda: [self._item("place_order", self._venue.place, request) for request in requests],
+            lambda: [self._item("place_order", self.venue.place, request) for request in requests],
         )
 
     async def cancel_order(self, ref: OrderRef) -> Order:
         """See `Exchange`. A closed order is returned as it ended."""
-        return await self._call("cancel_order", lambda: self._venue.cancel(ref))
+        return await self._call("cancel_order", lambda: self.venue.cancel(ref))
 
     async def batch_cancel_orders(self, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
         """See `Exchange`."""
         return await self._call(
-            "batch_cancel_orders", lambda: [self._item("cancel_order", self._venue.cancel, ref) for ref in refs]
+            "batch_cancel_orders", lambda: [self._item("cancel_order", self.venue.cancel, ref) for ref in refs]
         )
 
     async def cancel_all_orders(self, symbol: str) -> list[Order]:
         """See `Exchange`."""
-        return await self._call("cancel_all_orders", lambda: self._venue.cancel_all(symbol))
+        return await self._call("cancel_all_orders", lambda: self.venue.cancel_all(symbol))
 
     async def get_order(self, ref: OrderRef) -> Order:
         """See `Exchange`."""
-        return await self._call("get_order", lambda: self._venue.find(ref))
+        return await self._call("get_order", lambda: self.venue.find(ref))
 
     async def get_open_orders(self, symbol: str = "") -> list[Order]:
         """See `Exchange`."""
-        return await self._call("get_open_orders", lambda: self._venue.open_orders(symbol))
+        return await self._call("get_open_orders", lambda: self.venue.open_orders(symbol))
 
     async def get_account(self) -> Account:
         """See `Exchange`."""
-        return await self._call("get_account", self._venue.account)
+        return await self._call("get_account", self.venue.account)
 
     async def get_positions(self, symbol: str = "") -> list[Position]:
         """See `Exchange`."""
-        return await self._call("get_positions", lambda: self._venue.positions(symbol))
+        return await self._call("get_positions", lambda: self.venue.positions(symbol))
 
     async def get_latest_price(self, symbol: str) -> Price:
         """See `Exchange`.
@@ -235,7 +239,7 @@ class InMemoryExchange:
         Raises:
             Unreachable: `set_price` was not called for the symbol yet.
         """
-        return await self._call("get_latest_price", lambda: self._venue.price(symbol))
+        return await self._call("get_latest_price", lambda: self.venue.price(symbol))
 
     async def get_historical_klines(
         self,
@@ -251,8 +255,8 @@ class InMemoryExchange:
         def history() -> list[Candle]:
             if not 1 <= limit <= 1000:
                 raise InvalidRequest(f"limit {limit}: expected 1 to 1000")
-            return self._venue.candles.history(
-                self._venue.require_symbol(symbol), _interval(interval), limit=limit, start_ms=start_ms, end_ms=end_ms
+            return self.venue.candles.history(
+                self.venue.require_symbol(symbol), _interval(interval), limit=limit, start_ms=start_ms, end_ms=end_ms
             )
 
         return await self._call("get_historical_klines", history)
@@ -265,8 +269,8 @@ class InMemoryExchange:
         """See `Exchange`."""
 
         def fills() -> list[Fill]:
-            self._venue.require_symbol(symbol)
-            return [fill for fill in self._venue.fills if fill.symbol == symbol and fill.event_time_ms >= since_ms]
+            self.venue.require_symbol(symbol)
+            return [fill for fill in self.venue.fills if fill.symbol == symbol and fill.event_time_ms >= since_ms]
 
         return await self._call("list_fills", fills)
 
@@ -282,27 +286,27 @@ class InMemoryExchange:
 
     def subscribe_price(self, symbol: str, *, cursor: Cursor | None = None) -> Stream[Price]:
         """See `Exchange`."""
-        return self._venue.price_feeds[self._venue.require_symbol(symbol)].subscribe(cursor=cursor)
+        return self.venue.price_feeds[self.venue.require_symbol(symbol)].subscribe(cursor=cursor)
 
     def subscribe_orders(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[OrderUpdate]:
         """See `Exchange`."""
-        self._venue.require_symbol(symbol, all_too=True)
-        return self._venue.order_feed.subscribe(cursor=cursor, where=lambda update: symbol in ("", update.order.symbol))
+        self.venue.require_symbol(symbol, all_too=True)
+        return self.venue.order_feed.subscribe(cursor=cursor, where=lambda update: symbol in ("", update.order.symbol))
 
     def subscribe_klines(self, symbol: str, interval: str, *, cursor: Cursor | None = None) -> Stream[Candle]:
         """See `Exchange`."""
-        return self._venue.candles.feed_for(self._venue.require_symbol(symbol), _interval(interval)).subscribe(
+        return self.venue.candles.feed_for(self.venue.require_symbol(symbol), _interval(interval)).subscribe(
             cursor=cursor
         )
 
     def subscribe_account(self, *, cursor: Cursor | None = None) -> Stream[Account]:
         """See `Exchange`."""
-        return self._venue.account_feed.subscribe(cursor=cursor)
+        return self.venue.account_feed.subscribe(cursor=cursor)
 
     def subscribe_positions(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[Position]:
         """See `Exchange`."""
-        self._venue.require_symbol(symbol, all_too=True)
-        return self._venue.position_feed.subscribe(cursor=cursor, where=lambda one: symbol in ("", one.symbol))
+        self.venue.require_symbol(symbol, all_too=True)
+        return self.venue.position_feed.subscribe(cursor=cursor, where=lambda one: symbol in ("", one.symbol))
 
     async def _call(self, operation: str, do: Callable[[], T]) -> T:
         # A real exchange always yields to other tasks before it returns.

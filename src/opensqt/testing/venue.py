@@ -137,7 +137,7 @@ class InMemoryVenue:
         )
         self._requests[request.client_order_id] = request
         self._client_ids[order.order_id] = order.client_order_id
-        self._store(order)
+        self.store(order)
         self._match(order, price)
         self._publish_account([order.symbol])
         return self._orders[order.client_order_id]
@@ -269,17 +269,18 @@ class InMemoryVenue:
             filled_quantity=filled,
             average_price=worth / filled,
         )
-        order = self._store(order, fill)
+        order = self.store(order, fill)
         if not order.status.is_closed and self._ledger.must_reduce(order) and not self._ledger.closable(order):
             return self._end(order, OrderStatus.EXPIRED, reason="reduce-only: nothing is left to reduce")
         return order
 
     def _end(self, order: Order, status: OrderStatus, *, reason: str = "") -> Order:
-        order = self._store(replace(order, status=status, reason=reason))
+        order = self.store(replace(order, status=status, reason=reason))
         self.account_feed.publish([self.account()])
         return order
 
-    def _store(self, order: Order, fill: Fill | None = None) -> Order:
+    def store(self, order: Order, fill: Fill | None = None) -> Order:
+        """Keep the order as it now stands, and publish it."""
         now = self._clock()
         order = replace(order, event_time_ms=now // 1_000_000, received_ns=now)
         self._orders[order.client_order_id] = order

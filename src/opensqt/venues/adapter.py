@@ -47,30 +47,30 @@ class VenueAdapter:
     def __init__(self, venue_type: type[Venue], settings: VenueSettings) -> None:
         protect(*(value.get_secret_value() for value in (settings.api_key, settings.secret, settings.passphrase)))
         self._settings = settings
-        self._health = Health(venue_type.name)
-        self._tasks = BackgroundTasks(self._health)
+        self.health = Health(venue_type.name)
+        self.tasks = BackgroundTasks(self.health)
         self._rate_limiter = RateLimiter(venue_type.rate_limits, queue_timeout_s=settings.request_timeout_s)
         self.venue_metrics = VenueMetrics()
         """Metrics of the requests and connections to the venue."""
         self.venue_metrics.queued = self._rate_limiter.queued_by_lane
         self._type = venue_type
-        self._venue = self._make_venue(settings, self._health)
-        self._client = self._venue.client
-        self._account_state = AccountState(self._venue)
-        self._queries = AccountQueries(self._venue, self._account_state)
-        self._market = MarketData(self._venue, self._client, self._health, self._tasks)
-        self._account_stream = AccountStream(self._venue, self._client, self._account_state, self._health, self._tasks)
-        self._housekeeping = Housekeeping(self._venue, self._tasks)
-        self._order_entry = OrderEntry(
-            self._venue,
-            self._account_state,
+        self.venue = self._make_venue(settings, self.health)
+        self.client = self.venue.client
+        self.account_state = AccountState(self.venue)
+        self._queries = AccountQueries(self.venue, self.account_state)
+        self.market = MarketData(self.venue, self.client, self.health, self.tasks)
+        self._account_stream = AccountStream(self.venue, self.client, self.account_state, self.health, self.tasks)
+        self.housekeeping = Housekeeping(self.venue, self.tasks)
+        self.order_entry = OrderEntry(
+            self.venue,
+            self.account_state,
             expect_stream=self._account_stream.expect,
-            on_rules_stale=self._housekeeping.reload_rules,
+            on_rules_stale=self.housekeeping.reload_rules,
         )
         self._renewal = CredentialsRenewal(
-            self._make_venue, self._venue, self._account_state, self._health, self._account_stream.reconnect
+            self._make_venue, self.venue, self.account_state, self.health, self._account_stream.reconnect
         )
-        self._client.callbacks = Callbacks(
+        self.client.callbacks = Callbacks(
             frame=self._on_frame, connected=self._on_connected, malformed=self._report_malformed
         )
         self._closed = False
@@ -80,7 +80,7 @@ class VenueAdapter:
     @property
     def name(self) -> str:
         """Name of the venue."""
-        return self._venue.name
+        return self.venue.name
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -96,11 +96,11 @@ class VenueAdapter:
             ExchangeError: A step of the start failed; the adapter is closed.
         """
         try:
-            await Startup(self._venue, self._health).run()
+            await Startup(self.venue, self.health).run()
             if not self._settings.public_only:
                 await self._account_stream.start()
-            self._market.start()
-            self._housekeeping.start()
+            self.market.start()
+            self.housekeeping.start()
         except BaseException:
             await self.close()
             raise
@@ -110,12 +110,12 @@ class VenueAdapter:
         if self._closed:
             return
         self._closed = True
-        await self._tasks.close()
+        await self.tasks.close()
         closed = Unreachable(f"the connection to {self.name} was closed")
-        self._market.close(closed)
-        for feed in (self._account_state.orders, self._account_state.positions, self._account_state.accounts):
+        self.market.close(closed)
+        for feed in (self.account_state.orders, self.account_state.positions, self.account_state.accounts):
             feed.close(closed)
-        await self._client.close()
+        await self.client.close()
 
     async def renew_credentials(self, settings: VenueSettings) -> bool:
         """Use the key of *settings* from now on, without a restart; see `CredentialsRenewal.renew`."""
@@ -127,31 +127,31 @@ class VenueAdapter:
         """Send one order."""
         self._require_account()
         with in_lane(Lane.ORDER):
-            return await self._order_entry.place(request)
+            return await self.order_entry.place(request)
 
     async def batch_place_orders(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
         """Send several orders; return the results in their order."""
         self._require_account()
         with in_lane(Lane.ORDER):
-            return await self._order_entry.place_batch(requests)
+            return await self.order_entry.place_batch(requests)
 
     async def cancel_order(self, ref: OrderRef) -> Order:
         """Cancel one order."""
         self._require_account()
         with in_lane(Lane.CANCEL):
-            return await self._order_entry.cancel(ref)
+            return await self.order_entry.cancel(ref)
 
     async def batch_cancel_orders(self, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
         """Cancel several orders; return the results in their order."""
         self._require_account()
         with in_lane(Lane.CANCEL):
-            return await self._order_entry.cancel_batch(refs)
+            return await self.order_entry.cancel_batch(refs)
 
     async def cancel_all_orders(self, symbol: str) -> list[Order]:
         """Cancel every open order of a symbol."""
         self._require_account(symbol)
         with in_lane(Lane.CANCEL):
-            return await self._order_entry.cancel_all(symbol)
+            return await self.order_entry.cancel_all(symbol)
 
     async def get_order(self, ref: OrderRef) -> Order:
         """Query one order."""
@@ -184,9 +184,9 @@ class VenueAdapter:
 
     async def get_latest_price(self, symbol: str) -> Price:
         """Return the best bid and ask: the streamed price while it is fresh, else a queried one."""
-        self._venue.unified(symbol)
-        streamed = self._market.fresh_price(symbol)
-        return streamed if streamed is not None else await self._venue.parse_or_raise(self._venue.price(symbol))
+        self.venue.unified(symbol)
+        streamed = self.market.fresh_price(symbol)
+        return streamed if streamed is not None else await self.venue.parse_or_raise(self.venue.price(symbol))
 
     async def get_historical_klines(
         self,
@@ -198,34 +198,34 @@ class VenueAdapter:
         end_ms: int | None = None,
     ) -> list[Candle]:
         """Query candles."""
-        self._venue.unified(symbol)
+        self.venue.unified(symbol)
         self._check_interval(interval)
         if not 1 <= limit <= _MAX_CANDLES:
             raise InvalidRequest(f"limit {limit}: expected 1 to {_MAX_CANDLES}", symbol=symbol)
-        return await self._venue.parse_or_raise(self._venue.candles(symbol, interval, limit, start_ms, end_ms))
+        return await self.venue.parse_or_raise(self.venue.candles(symbol, interval, limit, start_ms, end_ms))
 
     async def get_exchange_info(self) -> ExchangeInfo:
         """Return the venue's name, capabilities and symbol rules."""
-        capabilities = self._venue.capabilities
+        capabilities = self.venue.capabilities
         if self._settings.public_only:
             capabilities = replace(capabilities, trading=False)
         return ExchangeInfo(
             name=self.name,
             exchange_type="usdt_perpetual",
             capabilities=capabilities,
-            symbols=tuple(self._venue.rules.values()),
+            symbols=tuple(self.venue.rules.values()),
             testnet=self._settings.testnet,
             simulated=bool(self._settings.base_url),
-            position_mode=self._venue.position_mode,
+            position_mode=self.venue.position_mode,
         )
 
     async def get_status(self) -> ExchangeStatus:
         """Return whether trading is possible now, and the reasons if it is not."""
         account_channels = [] if self._settings.public_only else self._account_stream.channels()
         return replace(
-            self._health.evaluate(),
-            channels=(*account_channels, *self._market.channels()),
-            clock_offset_ms=self._client.clock_offset_ms,
+            self.health.evaluate(),
+            channels=(*account_channels, *self.market.channels()),
+            clock_offset_ms=self.client.clock_offset_ms,
         )
 
     async def get_rate_budget(self) -> RateBudget:
@@ -248,46 +248,46 @@ class VenueAdapter:
 
     def subscribe_price(self, symbol: str, *, cursor: Cursor | None = None) -> Stream[Price]:
         """Stream the best bid and ask."""
-        self._venue.unified(symbol)
-        return self._market.prices(symbol).subscribe(cursor=cursor)
+        self.venue.unified(symbol)
+        return self.market.prices(symbol).subscribe(cursor=cursor)
 
     def subscribe_klines(self, symbol: str, interval: str, *, cursor: Cursor | None = None) -> Stream[Candle]:
         """Stream candles as they form."""
-        self._venue.unified(symbol)
+        self.venue.unified(symbol)
         self._check_interval(interval)
-        return self._market.candles(symbol, interval).subscribe(cursor=cursor)
+        return self.market.candles(symbol, interval).subscribe(cursor=cursor)
 
     def subscribe_orders(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[OrderUpdate]:
         """Stream orders and fills."""
         self._require_account(symbol)
         where = (lambda update: update.order.symbol == symbol) if symbol else None
-        return self._account_state.orders.subscribe(cursor=cursor, where=where)
+        return self.account_state.orders.subscribe(cursor=cursor, where=where)
 
     def subscribe_account(self, *, cursor: Cursor | None = None) -> Stream[Account]:
         """Stream the balance."""
         self._require_account()
-        return self._account_state.accounts.subscribe(cursor=cursor)
+        return self.account_state.accounts.subscribe(cursor=cursor)
 
     def subscribe_positions(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[Position]:
         """Stream positions."""
         self._require_account(symbol)
         where = (lambda position: position.symbol == symbol) if symbol else None
-        return self._account_state.positions.subscribe(cursor=cursor, where=where)
+        return self.account_state.positions.subscribe(cursor=cursor, where=where)
 
     # Frames
 
     def _on_connected(self, socket: Any) -> None:
-        self.venue_metrics.connections["private" if self._venue.is_private(socket.url) else "market"] += 1
+        self.venue_metrics.connections["private" if self.venue.is_private(socket.url) else "market"] += 1
         self._account_stream.on_connected(socket)
 
     def _on_frame(self, socket: Any, frame: Any) -> bool:
         try:
-            events = self._venue.parse(frame)
+            events = self.venue.parse(frame)
             if events is None:
                 return False
             for event in events:
                 if isinstance(event, Price | Candle):
-                    self._market.handle(event, socket)
+                    self.market.handle(event, socket)
                 else:
                     self._account_stream.handle(event, socket)
         except PARSE_ERRORS as error:
@@ -320,10 +320,10 @@ class VenueAdapter:
         if self._settings.public_only:
             raise Unsupported("this adapter runs in public-only mode: it has no account")
         if symbol:
-            self._venue.unified(symbol)
+            self.venue.unified(symbol)
 
     def _check_interval(self, interval: str) -> None:
-        supported = self._venue.capabilities.intervals
+        supported = self.venue.capabilities.intervals
         if interval not in supported:
             expected = ", ".join(name for name in INTERVALS_MS if name in supported)
             raise InvalidRequest(f"interval {interval!r}: expected one of {expected}")

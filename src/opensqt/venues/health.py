@@ -81,7 +81,7 @@ class BackgroundTasks:
 
     def __init__(self, health: Health) -> None:
         self._health = health
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.running: set[asyncio.Task[None]] = set()
         """Tasks that must go on; a task that its owner ended is not included."""
 
     def start(self, name: str, work: Coroutine[Any, Any, None], *, lasting: bool = True) -> asyncio.Task[None]:
@@ -95,7 +95,7 @@ class BackgroundTasks:
         """
         # A client's call may have started the task: it must not inherit the client's name, lane and log fields.
         task = asyncio.create_task(work, name=name, context=Context())
-        self._tasks.add(task)
+        self.running.add(task)
         if lasting:
             self._health.set(f"task:{name}", True)
         task.add_done_callback(lambda done: self._ended(done, lasting=lasting))
@@ -103,19 +103,19 @@ class BackgroundTasks:
 
     async def end(self, task: asyncio.Task[None]) -> None:
         """Cancel a task that is no longer needed, wait for its end, and remove its check."""
-        self._tasks.discard(task)
+        self.running.discard(task)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         self._health.forget(f"task:{task.get_name()}")
 
     async def close(self) -> None:
         """Cancel all tasks and wait for their end."""
-        await asyncio.gather(*(self.end(task) for task in list(self._tasks)))
+        await asyncio.gather(*(self.end(task) for task in list(self.running)))
 
     def _ended(self, task: asyncio.Task[None], *, lasting: bool) -> None:
-        if task not in self._tasks:
+        if task not in self.running:
             return
-        self._tasks.discard(task)
+        self.running.discard(task)
         name = task.get_name()
         if task.cancelled():
             self._health.set(f"task:{name}", False, "was cancelled")

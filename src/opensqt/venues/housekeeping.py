@@ -26,20 +26,20 @@ class Housekeeping:
     def __init__(self, venue: Venue, tasks: BackgroundTasks) -> None:
         self._venue = venue
         self._tasks = tasks
-        self._rules_loaded_s = time.monotonic()
+        self.rules_loaded_s = time.monotonic()
         self._rules_reload: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Start the clock's loop. The symbol rules were just loaded."""
-        self._rules_loaded_s = time.monotonic()
+        self.rules_loaded_s = time.monotonic()
         self._tasks.start("clock", self._keep_clock())
 
     def reload_rules(self) -> None:
         """Reload the symbol rules after a refusal showed that they are out of date, at most every few seconds."""
         running = self._rules_reload is not None and not self._rules_reload.done()
-        if running or time.monotonic() - self._rules_loaded_s < _RULES_RELOAD_S:
+        if running or time.monotonic() - self.rules_loaded_s < _RULES_RELOAD_S:
             return
-        self._rules_loaded_s = time.monotonic()
+        self.rules_loaded_s = time.monotonic()
         self._rules_reload = self._tasks.start("rules", self._try_to_load_rules(), lasting=False)
 
     async def _keep_clock(self) -> None:

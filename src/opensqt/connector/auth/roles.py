@@ -65,7 +65,7 @@ class Access:
         self.clients = clients
         """Replace it to accept other clients from the next call on."""
         self._certificates = certificates
-        self._self_named: dict[str, Client] = {}
+        self.self_named: dict[str, Client] = {}
 
     @property
     def proven(self) -> bool:
@@ -104,11 +104,11 @@ class Access:
             return self.clients.identify(shown)
         if shown.common_name is not None:
             said = shown.common_name
-        client = self._self_named.get(said)
+        client = self.self_named.get(said)
         if client is None:
-            if len(self._self_named) >= _NAMES_KEPT:
-                self._self_named.clear()
-            client = self._self_named[said] = Client(name=said or ANYBODY, role=Role.TRADE)
+            if len(self.self_named) >= _NAMES_KEPT:
+                self.self_named.clear()
+            client = self.self_named[said] = Client(name=said or ANYBODY, role=Role.TRADE)
         return client
 
 

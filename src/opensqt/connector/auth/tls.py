@@ -71,12 +71,13 @@ class Certificates:
         self._renewed = None
         self._given = grpc.dynamic_ssl_server_credentials(
             self._current,
-            self._take_renewed,  # type: ignore[arg-type] # None means no change to gRPC; the stubs lack it
+            self.take_renewed,  # type: ignore[arg-type] # None means no change to gRPC; the stubs lack it
             require_client_authentication=self._client_authority is not None,
         )
         return self._given
 
-    def _take_renewed(self) -> grpc.ServerCertificateConfiguration | None:
+    def take_renewed(self) -> grpc.ServerCertificateConfiguration | None:
+        """Return the renewed certificate, once; None when there is no other than before."""
         # gRPC asks on threads of its own, at each handshake. What it is handed it puts in the place of what other
         # handshakes still use, without a lock: two at once end the process. So it gets each certificate once.
         renewed, self._renewed = self._renewed, None

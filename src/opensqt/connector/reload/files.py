@@ -39,13 +39,13 @@ class Reloads:
     """Looks after files that may change while we run."""
 
     def __init__(self) -> None:
-        self._sources: list[_Source] = []
+        self.sources: list[_Source] = []
         self._wanted = asyncio.Event()
 
     @property
     def files(self) -> list[Path]:
         """All that is looked after."""
-        return [path for source in self._sources for path in source.paths]
+        return [path for source in self.sources for path in source.paths]
 
     def add(self, name: str, paths: Iterable[Path], load: Callable[[], Awaitable[None]]) -> None:
         """Look after some files, as they are now.
@@ -57,7 +57,7 @@ class Reloads:
         """
         files = tuple(paths)
         state = _look(files)
-        self._sources.append(_Source(name, files, load, used=state, seen=state))
+        self.sources.append(_Source(name, files, load, used=state, seen=state))
 
     def at_once(self) -> None:
         """Take everything up again soon, changed or not."""
@@ -79,7 +79,7 @@ class Reloads:
         Args:
             everything: Take up what has not changed, too, and do not wait until a change has settled.
         """
-        for source in self._sources:
+        for source in self.sources:
             state = await asyncio.to_thread(_look, source.paths)
             # Several files are rarely replaced at one instant, so a change counts when it has settled for one look.
             settled, source.seen = state == source.seen, state
@@ -92,7 +92,7 @@ class Reloads:
         """Tell of each file that could not be taken up. It is no failure of health: the one before is in use."""
         return [
             Check(name=f"configuration:{source.name}", ok=True, reason=source.trouble, since_ms=source.since_ms)
-            for source in self._sources
+            for source in self.sources
             if source.trouble
         ]
 

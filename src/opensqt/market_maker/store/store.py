@@ -36,7 +36,7 @@ class Store:
     """
 
     def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
-        self._engine = engine
+        self.database = engine
         self._clock = clock
         self._insert = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
         self._lock_files: list[int] = []
@@ -82,7 +82,7 @@ class Store:
         if self._lock_connection is not None:
             await self._lock_connection.close()
             self._lock_connection = None
-        await self._engine.dispose()
+        await self.database.dispose()
         while self._lock_files:
             os.close(self._lock_files.pop())
 
@@ -93,16 +93,16 @@ class Store:
             ConfigError: Another one does.
         """
         taken = f"app.database_url: another market maker trades {symbol} with this database; stop it first"
-        if self._engine.dialect.name == "postgresql":
+        if self.database.dialect.name == "postgresql":
             if self._lock_connection is None:
-                self._lock_connection = await self._engine.connect()
+                self._lock_connection = await self.database.connect()
             key = func.hashtext(f"opensqt:{symbol}")
             held = await self._lock_connection.scalar(select(func.pg_try_advisory_lock(key)))
             await self._lock_connection.commit()
             if not held:
                 raise ConfigError(taken)
             return
-        database = self._engine.url.database
+        database = self.database.url.database
         if database in (None, "", ":memory:"):
             return
         lock = os.open(f"{database}.{symbol}.lock", os.O_CREAT | os.O_RDWR, 0o600)
@@ -115,7 +115,7 @@ class Store:
     async def load(self, symbol: str) -> Stored:
         """Return the state of *symbol* that a restart needs."""
         orders, fills = schema.orders.c, schema.fills.c
-        async with self._engine.connect() as connection:
+        async with self.database.connect() as connection:
             grid = (await connection.execute(select(schema.grids).where(schema.grids.c.symbol == symbol))).first()
             slots = await connection.execute(select(schema.slots).where(schema.slots.c.symbol == symbol))
             live = await connection.execute(
@@ -145,7 +145,7 @@ class Store:
             SQLAlchemyError: They are not stored; nothing that depends on them must be done.
         """
         now_ms = self._clock() // 1_000_000
-        async with self._engine.begin() as connection:
+        async with self.database.begin() as connection:
             if changes.header is not None:
                 await connection.execute(self._upserts[schema.grids], [rows.header_row(symbol, changes.header)])
             if changes.slots:
@@ -162,18 +162,18 @@ class Store:
         """Return every counted fill of *symbol*, oldest first."""
         fills = schema.fills.c
         query = select(schema.fills).where(fills.symbol == symbol).order_by(fills.time_ms, fills.trade_id)
-        async with self._engine.connect() as connection:
+        async with self.database.connect() as connection:
             return [rows.counted_fill(row) for row in await connection.execute(query)]
 
     async def orders(self, symbol: str) -> list[LiveOrder]:
         """Return every order of *symbol* that was ever intended, oldest first."""
         orders = schema.orders.c
         query = select(schema.orders).where(orders.symbol == symbol).order_by(orders.created_ms, orders.client_order_id)
-        async with self._engine.connect() as connection:
+        async with self.database.connect() as connection:
             return [rows.live_order(row) for row in await connection.execute(query)]
 
     async def _prepare(self) -> None:
-        async with self._engine.begin() as connection:
+        async with self.database.begin() as connection:
             await connection.run_sync(schema.metadata.create_all)
             query = select(schema.meta.c.value).where(schema.meta.c.key == "schema_version")
             found = await connection.scalar(query)

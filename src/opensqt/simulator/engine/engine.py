@@ -57,16 +57,16 @@ class SimEngine:
     def __init__(self, settings: SimulatorSettings, clock: SimulatorClock) -> None:
         self.settings = settings
         self.clock = clock
-        self._state = VenueState(settings, clock.market_ms())
-        self._matcher = Matcher(self._state)
-        self._settlement = Settlement(self._state, self._matcher)
-        self._admission = Admission(self._state)
+        self.state = VenueState(settings, clock.market_ms())
+        self._matcher = Matcher(self.state)
+        self._settlement = Settlement(self.state, self._matcher)
+        self._admission = Admission(self.state)
 
     # The venue
 
     def now_ms(self) -> int:
         """Return the market time; it never goes back."""
-        return self._state.now_ms
+        return self.state.now_ms
 
     def symbols(self) -> tuple[SymbolSettings, ...]:
         """Return the settings of every symbol that trades here."""
@@ -78,7 +78,7 @@ class SimEngine:
         Raises:
             Refused: UNKNOWN_SYMBOL.
         """
-        return self._state.instrument(symbol).rules
+        return self.state.instrument(symbol).rules
 
     def account_keys(self) -> tuple[str, ...]:
         """Return the API keys of the accounts."""
@@ -90,7 +90,7 @@ class SimEngine:
         Returns:
             A function that unsubscribes.
         """
-        subscribers = self._state.subscribers
+        subscribers = self.state.subscribers
         subscribers.append(callback)
         return lambda: subscribers.remove(callback)
 
@@ -107,7 +107,7 @@ class SimEngine:
         """
         self._catch_up()
         self._admission.check(self._account(account), order)
-        state, rules = self._state, self.symbol(order.symbol)
+        state, rules = self.state, self.symbol(order.symbol)
         order_id = state.next_order_id()
         market = order.order_type is OrderType.MARKET
         placed = self._matcher.submit(
@@ -150,15 +150,15 @@ class SimEngine:
                 RefusalReason.ORDER_CLOSED, f"order {order.order_id}: expected an open order, it is {order.status}"
             )
         canceled = self._matcher.cancel(order)
-        self._state.publish()
+        self.state.publish()
         return canceled
 
     def cancel_all(self, account: str, symbol: str) -> list[SimOrder]:
         """Cancel every open order of a symbol and return them, oldest first."""
         self._catch_up()
-        self._state.instrument(symbol)
+        self.state.instrument(symbol)
         canceled = [self._matcher.cancel(order) for order in self._account(account).open_in(symbol)]
-        self._state.publish()
+        self.state.publish()
         return canceled
 
     def find(self, account: str, symbol: str, *, order_id: str = "", client_order_id: str = "") -> SimOrder:
@@ -167,7 +167,7 @@ class SimEngine:
         Raises:
             Refused: UNKNOWN_ORDER.
         """
-        self._state.instrument(symbol)
+        self.state.instrument(symbol)
         books = self._account(account)
         found = books.orders.get(order_id) if order_id else None
         if not order_id:
@@ -182,7 +182,7 @@ class SimEngine:
         """Return the open orders, oldest first."""
         books = self._account(account)
         if symbol is not None:
-            self._state.instrument(symbol)
+            self.state.instrument(symbol)
             return books.open_in(symbol)
         found = [order for orders in books.open.values() for order in orders.values()]
         return sorted(found, key=lambda order: int(order.order_id))
@@ -235,13 +235,13 @@ class SimEngine:
 
     def balance(self, account: str) -> BalanceView:
         """Return the margin asset's balance at the current marks."""
-        return self._state.margin.balance(self._account(account), self.settings.symbols[0].quote_asset)
+        return self.state.margin.balance(self._account(account), self.settings.symbols[0].quote_asset)
 
     def positions(self, account: str, symbol: str | None = None) -> list[PositionView]:
         """Return the positions, flat ones included: BOTH in one-way mode, LONG and SHORT in hedge mode, per symbol."""
         books = self._account(account)
-        symbols = tuple(self._state.instruments) if symbol is None else (self._state.instrument(symbol).rules.symbol,)
-        return [view for name in symbols for view in self._state.margin.positions(books, name)]
+        symbols = tuple(self.state.instruments) if symbol is None else (self.state.instrument(symbol).rules.symbol,)
+        return [view for name in symbols for view in self.state.margin.positions(books, name)]
 
     def funding_payments(self, account: str, symbol: str | None = None) -> list[FundingPaid]:
         """Return every funding payment, oldest first."""
@@ -249,7 +249,7 @@ class SimEngine:
 
     def leverage(self, account: str, symbol: str) -> int:
         """Return the leverage of a symbol."""
-        self._state.instrument(symbol)
+        self.state.instrument(symbol)
         return self._account(account).leverage(symbol)
 
     def set_leverage(self, account: str, symbol: str, leverage: int) -> int:
@@ -259,8 +259,8 @@ class SimEngine:
             Refused: LEVERAGE out of range; INSUFFICIENT_MARGIN if its positions would lack margin.
         """
         self._catch_up()
-        rules = self._state.instrument(symbol).rules
-        books, margin = self._account(account), self._state.margin
+        rules = self.state.instrument(symbol).rules
+        books, margin = self._account(account), self.state.margin
         if not 1 <= leverage <= rules.max_leverage:
             raise Refused(RefusalReason.LEVERAGE, f"leverage {leverage}: expected 1 to {rules.max_leverage}")
         now = sum(margin.bound(books, symbol), ZERO)
@@ -294,7 +294,7 @@ class SimEngine:
 
     def margin_mode(self, account: str, symbol: str) -> MarginMode:
         """Return CROSS; isolated margin is not simulated."""
-        self._state.instrument(symbol)
+        self.state.instrument(symbol)
         self._account(account)
         return MarginMode.CROSS
 
@@ -314,32 +314,32 @@ class SimEngine:
 
     def book(self, symbol: str, depth: int = 1000) -> BookSnapshot:
         """Return the best levels, the accounts' own orders included."""
-        book = self._state.instrument(symbol).book
+        book = self.state.instrument(symbol).book
         return BookSnapshot(
             symbol=symbol,
             last_update_id=book.update_id,
             bids=book.levels(Side.BUY, depth),
             asks=book.levels(Side.SELL, depth),
-            time_ms=self._state.now_ms,
+            time_ms=self.state.now_ms,
         )
 
     def best(self, symbol: str) -> BookTicker:
         """Return the best bid and ask."""
-        self._state.instrument(symbol)
-        return self._state.best(symbol)
+        self.state.instrument(symbol)
+        return self.state.best(symbol)
 
     def last_price(self, symbol: str) -> Decimal:
         """Return the last trade's price; the start price before the first trade."""
-        return self._state.instrument(symbol).tape.last_price
+        return self.state.instrument(symbol).tape.last_price
 
     def mark(self, symbol: str) -> MarkPrice:
         """Return mark price, funding rate and the time of the next funding."""
-        self._state.instrument(symbol)
-        return self._state.mark_price(symbol)
+        self.state.instrument(symbol)
+        return self.state.mark_price(symbol)
 
     def day(self, symbol: str) -> DayStatistics:
         """Return the statistics of the last 24 hours."""
-        return self._state.instrument(symbol).tape.day(self._state.now_ms)
+        return self.state.instrument(symbol).tape.day(self.state.now_ms)
 
     def candles(
         self,
@@ -359,25 +359,25 @@ class SimEngine:
             end_ms: Open time of the last bar to return.
             limit: Maximum number: the oldest when start_ms is given, else the newest.
         """
-        tape = self._state.instrument(symbol).tape
+        tape = self.state.instrument(symbol).tape
         if interval not in INTERVALS_MS:
             raise Refused(RefusalReason.INVALID, f"interval {interval!r}: expected one of {', '.join(INTERVALS_MS)}")
         return tape.candles(interval, start_ms=start_ms, end_ms=end_ms, limit=limit)
 
     def trades(self, symbol: str, *, limit: int = 500) -> Sequence[PublicTrade]:
         """Return the latest trades, oldest first; some thousands are kept."""
-        return self._state.instrument(symbol).tape.latest(limit)
+        return self.state.instrument(symbol).tape.latest(limit)
 
     def funding_history(self, symbol: str) -> Sequence[MarkPrice]:
         """Return the past fundings, oldest first: rate, mark and time."""
-        self._state.instrument(symbol)
+        self.state.instrument(symbol)
         return tuple(self._settlement.fundings[symbol])
 
     # Actions of the market
 
     def remember(self, symbol: str, bars: Iterable[PastBar]) -> None:
         """Add candles, oldest first, from before the start."""
-        self._state.instrument(symbol).tape.remember(bars)
+        self.state.instrument(symbol).tape.remember(bars)
 
     def advance(self, now_ms: int) -> None:
         """Advance market time: candles close, funding is paid."""
@@ -385,16 +385,16 @@ class SimEngine:
 
     def set_mark(self, symbol: str, price: Decimal) -> None:
         """Move the mark price; accounts that can't carry their positions at it are liquidated."""
-        self._settlement.set_mark(self._state.instrument(symbol).rules.symbol, price)
+        self._settlement.set_mark(self.state.instrument(symbol).rules.symbol, price)
 
     @property
     def funding_interval_ms(self) -> int:
         """Market time from one funding to the next."""
-        return self._state.funding_interval_ms
+        return self.state.funding_interval_ms
 
     def set_funding_rate(self, symbol: str, rate: Decimal) -> None:
         """Set the rate of the next funding."""
-        self._state.instrument(symbol).funding_rate = rate
+        self.state.instrument(symbol).funding_rate = rate
 
     def trade_outside(self, symbol: str, side: Side, quantity: Decimal, price: Decimal | None = None) -> Decimal:
         """Trade as an outside participant against the book, up to *price*.
@@ -414,32 +414,32 @@ class SimEngine:
 
     def withdraw_outside(self, symbol: str, order_id: str) -> None:
         """Remove an outside participant's quote from the book, if it is still there."""
-        self._state.instruments[symbol].book.remove(order_id)
+        self.state.instruments[symbol].book.remove(order_id)
 
     def outside_quantity(self, symbol: str, order_id: str) -> Decimal:
         """Return the remaining quantity of an outside participant's quote."""
-        resting = self._state.instruments[symbol].book.get(order_id)
+        resting = self.state.instruments[symbol].book.get(order_id)
         return resting.quantity if resting is not None else ZERO
 
     def publish(self) -> None:
         """Publish the market's changes since the last call. Requests of accounts publish their own events."""
-        self._state.publish()
+        self.state.publish()
 
     def _account(self, key: str) -> SimAccount:
-        return self._state.accounts[key]
+        return self.state.accounts[key]
 
     def _catch_up(self) -> None:
         """Advance to the clock's time: a request happens then, not at the market's last step."""
         self._settlement.advance(self.clock.market_ms())
 
     def _queue_settings_event(self, books: SimAccount, symbol: str) -> None:
-        self._state.queue_event(
+        self.state.queue_event(
             SettingsChanged(
                 account=books.key,
                 symbol=symbol,
                 leverage=books.leverage(symbol),
                 margin_mode=MarginMode.CROSS,
-                time_ms=self._state.now_ms,
+                time_ms=self.state.now_ms,
             )
         )
-        self._state.publish()
+        self.state.publish()

@@ -30,7 +30,7 @@ class PendingAcks:
     """Pending acknowledgements, by the id that the request named its order with."""
 
     def __init__(self) -> None:
-        self._pending: dict[_Key, list[PendingAck]] = {}
+        self.pending: dict[_Key, list[PendingAck]] = {}
 
     @contextmanager
     def expect(self, ref: OrderRef, *, closed: bool = False) -> Iterator[PendingAck]:
@@ -40,18 +40,18 @@ class PendingAcks:
         """
         key = _key(ref.symbol, ref.client_order_id, ref.order_id)
         ack = PendingAck(asyncio.get_running_loop().create_future(), closed)
-        self._pending.setdefault(key, []).append(ack)
+        self.pending.setdefault(key, []).append(ack)
         try:
             yield ack
         finally:
-            self._pending[key].remove(ack)
-            if not self._pending[key]:
-                del self._pending[key]
+            self.pending[key].remove(ack)
+            if not self.pending[key]:
+                del self.pending[key]
 
     def resolve(self, order: Order) -> None:
         """Resolve the acknowledgements that wait for an update of *order*."""
         for key in (_key(order.symbol, order.client_order_id, ""), _key(order.symbol, "", order.order_id)):
-            for ack in self._pending.get(key, ()):
+            for ack in self.pending.get(key, ()):
                 if not ack.future.done() and (order.status.is_closed or not ack.closed):
                     ack.future.set_result(order)
 

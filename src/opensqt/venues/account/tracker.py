@@ -42,7 +42,7 @@ class OrderTracker:
         self._fill_limit = fill_limit
         self._open: dict[tuple[str, str], _Entry] = {}
         self._closed: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
-        self._by_client: dict[tuple[str, str], tuple[str, str]] = {}
+        self.by_client: dict[tuple[str, str], tuple[str, str]] = {}
         self._fills: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._incomplete: set[tuple[str, str]] = set()
 
@@ -50,7 +50,7 @@ class OrderTracker:
         """Return the known state of an order, or None."""
         key = (ref.symbol, ref.order_id)
         if ref.client_order_id:
-            key = self._by_client.get((ref.symbol, ref.client_order_id), ("", ""))
+            key = self.by_client.get((ref.symbol, ref.client_order_id), ("", ""))
         entry = self._open.get(key) or self._closed.get(key)
         return entry.order if entry else None
 
@@ -95,7 +95,7 @@ class OrderTracker:
             entry = _Entry(order)
             self._open[key] = entry
             if order.client_order_id:
-                self._by_client[order.symbol, order.client_order_id] = key
+                self.by_client[order.symbol, order.client_order_id] = key
         if fill is not None and order.filled_quantity <= entry.baseline:
             self._remember(fill)
         entry.order = _normal(order if known is None else merge(known, order))
@@ -167,8 +167,8 @@ class OrderTracker:
             forgotten, oldest = self._closed.popitem(last=False)
             self._incomplete.discard(forgotten)
             client_key = (oldest.order.symbol, oldest.order.client_order_id)
-            if self._by_client.get(client_key) == (oldest.order.symbol, oldest.order.order_id):
-                del self._by_client[client_key]
+            if self.by_client.get(client_key) == (oldest.order.symbol, oldest.order.order_id):
+                del self.by_client[client_key]
 
 
 def merge(known: Order, reported: Order) -> Order:

@@ -39,7 +39,7 @@ class MarketData:
         self._client = client
         self._health = health
         self._tasks = tasks
-        self._topics: dict[Key, AnyTopic] = {}
+        self.topics: dict[Key, AnyTopic] = {}
         self._running: dict[Key, asyncio.Task[None]] = {}
         self._gaps: set[Key] = set()
         self._closed: ExchangeError | None = None
@@ -51,7 +51,7 @@ class MarketData:
     def close(self, error: ExchangeError) -> None:
         """End every reader with *error*."""
         self._closed = error
-        for topic in self._topics.values():
+        for topic in self.topics.values():
             topic.feed.close(error)
 
     def prices(self, symbol: str) -> Feed[Price]:
@@ -103,7 +103,7 @@ class MarketData:
         """Return whether the stream of each topic is connected, and the age of its last update."""
         return [
             Channel(name=topic.name, connected=topic.connected, data_age_ms=in_ms(topic.data_age_s()))
-            for topic in self._topics.values()
+            for topic in self.topics.values()
         ]
 
     def fresh_price(self, symbol: str) -> Price | None:
@@ -114,16 +114,16 @@ class MarketData:
         return topic.last
 
     def _price_topic(self, symbol: str) -> MarketTopic[Price] | None:
-        return cast("MarketTopic[Price] | None", self._topics.get((symbol,)))
+        return cast("MarketTopic[Price] | None", self.topics.get((symbol,)))
 
     def _candle_topic(self, symbol: str, interval: str) -> CandleTopic | None:
-        return cast("CandleTopic | None", self._topics.get((symbol, interval)))
+        return cast("CandleTopic | None", self.topics.get((symbol, interval)))
 
     def _open(self, key: Key, topic: AnyTopic) -> None:
         if self._closed is not None:
             topic.feed.close(self._closed)
             return
-        self._topics[key] = topic
+        self.topics[key] = topic
         self._health.set(f"market_data:{topic.name}", True, "subscribing")
         self._health.add_probe(
             f"market_data:{topic.name}", lambda: topic.mark_stale_if_unverified(self._venue.settings.stale_after_s)
@@ -163,7 +163,7 @@ class MarketData:
         while True:
             await asyncio.sleep(min(_WATCHDOG_INTERVAL_S, settings.stale_after_s / 4))
             checks: list[Coroutine[Any, Any, None]] = []
-            for key, topic in list(self._topics.items()):
+            for key, topic in list(self.topics.items()):
                 if topic.update_idle_s() > settings.linger_s:
                     await self._close_topic(key, topic)
                 elif topic.needs_check(settings.stale_after_s):
@@ -181,10 +181,10 @@ class MarketData:
 
     async def _close_topic(self, key: Key, topic: AnyTopic) -> None:
         """Close a topic: close its connection, or unsubscribe if other topics use the connection, too."""
-        del self._topics[key]
+        del self.topics[key]
         await self._tasks.end(self._running.pop(key))
         self._health.forget(f"market_data:{topic.name}")
-        shared = any(other.socket is topic.socket for other in self._topics.values())
+        shared = any(other.socket is topic.socket for other in self.topics.values())
         try:
             async with asyncio.timeout(_UNSUBSCRIBE_TIMEOUT_S):
                 if topic.socket is not None and not shared:

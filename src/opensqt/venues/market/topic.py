@@ -58,7 +58,7 @@ class MarketTopic(Generic[T]):
         self._clock_s = clock_s
         self._verified_s = clock_s()
         self._last_update_s: float | None = None
-        self._last_query_s = clock_s()
+        self.last_query_s = clock_s()
         self._replaced_s = clock_s()
         self._stalled_reason = ""
         """Reason why the stream counts as stalled; cleared once it publishes an update."""
@@ -79,7 +79,7 @@ class MarketTopic(Generic[T]):
         self._last_update_s = self._clock_s()
         self._stalled_reason = ""
         self.subscription.reset_backoff()
-        self._mark_fresh()
+        self.mark_fresh()
         if self._is_newer(update):
             self._publish(update)
 
@@ -89,7 +89,7 @@ class MarketTopic(Generic[T]):
             if self._is_newer(update):
                 self._publish(update)
         if not self._stalled_reason:
-            self._mark_fresh()
+            self.mark_fresh()
 
     def unverified_s(self) -> float:
         """Return the seconds since the stream, or a query that found nothing newer, last verified the last update."""
@@ -102,7 +102,7 @@ class MarketTopic(Generic[T]):
     def needs_check(self, stale_after_s: float) -> bool:
         """Return whether the stream has had no data for so long that a query is due, the first or another one."""
         pause_s = stale_after_s / _CHECKS_PER_PERIOD
-        return self.unverified_s() > stale_after_s and self._clock_s() - self._last_query_s > pause_s
+        return self.unverified_s() > stale_after_s and self._clock_s() - self.last_query_s > pause_s
 
     def mark_stale_if_unverified(self, stale_after_s: float) -> str:
         """Mark the last update as stale if it is no longer verified.
@@ -132,7 +132,7 @@ class MarketTopic(Generic[T]):
         Returns:
             Whether the stream is stalled: the market has moved and the stream has not.
         """
-        before, self._last_query_s = self.last, self._clock_s()
+        before, self.last_query_s = self.last, self._clock_s()
         try:
             newer = [update for update in await self._query() if self._is_newer(update)]
         except QUERY_ERRORS as error:
@@ -143,7 +143,7 @@ class MarketTopic(Generic[T]):
             return False
         if not newer or self.last is not before:
             self._stalled_reason = ""
-            self._mark_fresh()
+            self.mark_fresh()
             return False
         for update in newer:
             self._publish(update)
@@ -169,7 +169,8 @@ class MarketTopic(Generic[T]):
         self.last = update
         self.feed.publish((update,))
 
-    def _mark_fresh(self) -> None:
+    def mark_fresh(self) -> None:
+        """Note that the data is verified now."""
         self._verified_s = self._clock_s()
         if not self.fresh:
             self.fresh = True
@@ -197,17 +198,17 @@ class CandleTopic(MarketTopic[Candle]):
         super().__init__(name, feed, **rest)
         self._on_gap = on_gap
         self._first_ms: int | None = None
-        self._closed: dict[int, None] = {}
+        self.closed_bars: dict[int, None] = {}
 
     def handle(self, update: Candle, socket: Any) -> None:
         """Publish a streamed candle, and check whether the one before it was seen to close."""
         super().handle(update, socket)
         before_ms = update.open_time_ms - INTERVALS_MS[update.interval]
-        if self._first_ms is not None and before_ms >= self._first_ms and before_ms not in self._closed:
+        if self._first_ms is not None and before_ms >= self._first_ms and before_ms not in self.closed_bars:
             self._on_gap()
 
     def _is_newer(self, update: Candle) -> bool:
-        if update.open_time_ms in self._closed or (self._first_ms or 0) > update.open_time_ms:
+        if update.open_time_ms in self.closed_bars or (self._first_ms or 0) > update.open_time_ms:
             return False
         last = self.last
         if update.closed or last is None:
@@ -219,10 +220,10 @@ class CandleTopic(MarketTopic[Candle]):
         if self._first_ms is None:
             self._first_ms = update.open_time_ms
         if update.closed:
-            self._closed[update.open_time_ms] = None
-            if len(self._closed) > _CANDLES_KEPT:
-                del self._closed[next(iter(self._closed))]
-                self._first_ms = min(self._closed)
+            self.closed_bars[update.open_time_ms] = None
+            if len(self.closed_bars) > _CANDLES_KEPT:
+                del self.closed_bars[next(iter(self.closed_bars))]
+                self._first_ms = min(self.closed_bars)
         if self.last is None or update.open_time_ms >= self.last.open_time_ms:
             self.last = update
         self.feed.publish((update,))

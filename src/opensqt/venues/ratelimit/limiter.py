@@ -132,7 +132,7 @@ class RateLimiter:
         permit = _Permit()
         queued = self._queue.add(lane, client, cost, self._clock_s(), permit.grant)
         try:
-            self._dispatch()
+            self.dispatch()
             if not permit.granted:
                 await self._wait(queued, permit, leaving)
             if leaving is not None:
@@ -143,7 +143,7 @@ class RateLimiter:
                 queued.finish(self._clock_s())
             else:
                 self._queue.drop(queued)
-            self._dispatch()
+            self.dispatch()
 
     def observe(self, request: Request, headers: Mapping[str, str], response: Any) -> None:
         """Apply the limits and the usage that a response reports."""
@@ -196,14 +196,14 @@ class RateLimiter:
     def _paused_s(self) -> float:
         return max(0.0, self._paused_until_s - self._clock_s())
 
-    def _dispatch(self) -> None:
+    def dispatch(self) -> None:
         """Grant every request that may be sent now, and schedule the next call."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         next_s = self._paused_s() or self._queue.grant(self._clock_s())
         if next_s < inf:
-            self._timer = asyncio.get_running_loop().call_later(next_s, self._dispatch)
+            self._timer = asyncio.get_running_loop().call_later(next_s, self.dispatch)
 
     def _window(self, name: str) -> Window:
         if name not in self._windows:

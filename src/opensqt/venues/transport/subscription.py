@@ -45,7 +45,7 @@ class VenueSubscription:
     ) -> None:
         self.name = name
         self._watch = watch
-        self._on_lost = on_lost
+        self.on_lost = on_lost
         self._catch_up = catch_up
         self._on_socket = on_socket
         self._backoff = Backoff(*_BACKOFF_S)
@@ -64,7 +64,7 @@ class VenueSubscription:
                 await asyncio.wait([watching])
             finally:
                 await cancel_and_wait(watching)
-            self._on_lost(self._reason(watching))
+            self.on_lost(self._reason(watching))
             await asyncio.sleep(self._backoff.next_s())
 
     async def _subscribe(self) -> None:

@@ -53,7 +53,7 @@ def test_names_that_clients_give_themselves_do_not_pile_up() -> None:
     access = Access()
     for number in range(10_000):
         access.identify(Credential(), f"client{number}")
-    assert len(access._self_named) <= 1024
+    assert len(access.self_named) <= 1024
 
 
 def test_with_an_authority_and_no_file_a_certificate_is_a_trader_of_its_name() -> None:

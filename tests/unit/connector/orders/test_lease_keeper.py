@@ -82,7 +82,7 @@ async def test_a_restart_does_not_cancel_again_for_a_lease_that_was_renewed_sinc
     await eventually(lambda: keeper.ended)
     await keeper.beat("maker", 60_000)
     async with no_room(journal):
-        venue._failures.clear()
+        venue.stop_failing()
         await eventually(lambda: journal.failures)
     await keeper.beat("maker", 60_000)
     assert await journal.leases() == [LeaseRecord(client="maker", ttl_ms=60_000)]

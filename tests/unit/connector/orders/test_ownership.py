@@ -112,10 +112,10 @@ async def test_an_end_that_a_gap_swallowed_is_found_in_the_next_snapshot(desk: O
     await place(desk, "maker", "a", "b", "c")
     # More than the feed holds, before our reader has its turn.
     for _ in range(10):
-        venue._venue.cancel(ref("a"))
+        venue.venue.cancel(ref("a"))
         for name in ("x", "y"):
-            venue._venue._store(venue._venue.place(asked(name)))
-    venue._venue.cancel(ref("c"))
+            venue.venue.store(venue.venue.place(asked(name)))
+    venue.venue.cancel(ref("c"))
     await eventually(lambda: desk.own.of("maker") == [ref("b")])
     assert desk.own._snapshots == 2
 

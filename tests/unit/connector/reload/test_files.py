@@ -113,7 +113,7 @@ async def test_only_what_may_pass_by_itself_is_tried_again(
         tried.append(now[0])
         raise error
 
-    reloads._sources[0].load = load
+    reloads.sources[0].load = load
     await reloads.look(everything=True)
     now[0] += 60_000
     await look(reloads)

@@ -39,7 +39,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 async def _empty(url: str) -> None:
     store = await Store.open(url)
-    async with store._engine.begin() as connection:
+    async with store.database.begin() as connection:
         for table in ("grids", "slots", "orders", "fills", "meta"):
             await connection.execute(text(f"DROP TABLE {table}"))
     await store.close()
@@ -136,12 +136,12 @@ async def test_a_grid_can_be_held_again_after_its_holder_is_gone(url: str) -> No
 
 async def test_a_database_of_another_version_is_refused(url: str) -> None:
     store = await Store.open(url)
-    async with store._engine.begin() as connection:
+    async with store.database.begin() as connection:
         await connection.execute(text("UPDATE meta SET value = '99' WHERE key = 'schema_version'"))
     await store.close()
     with pytest.raises(ConfigError, match="the database has version 99"):
         await Store.open(url)
-    store._engine.sync_engine.dispose()
+    store.database.sync_engine.dispose()
 
 
 async def test_a_database_that_cannot_be_opened_is_told_without_its_password() -> None:

@@ -58,7 +58,7 @@ def test_an_instrument_tells_its_sizes_in_contracts(
 def test_an_instrument_tells_its_filters_as_they_are_now(instruments: Instruments, engine: SimEngine) -> None:
     """F23: price and quantity keep to the venue's steps and limits."""
     swap = instruments.get("NEW-USDT-SWAP")
-    held = engine._state.instruments["NEWUSDT"]
+    held = engine.state.instruments["NEWUSDT"]
     before = held.rules
     held.rules = before.model_copy(update={"price_step": Decimal("0.5")})
     assert swap.row()["tickSz"] == "0.5"

@@ -56,4 +56,4 @@ async def test_an_acknowledgement_is_forgotten_after_its_block() -> None:
     acks = PendingAcks()
     with acks.expect(BY_CLIENT_ID), acks.expect(BY_CLIENT_ID):
         pass
-    assert acks._pending == {}
+    assert acks.pending == {}

@@ -148,7 +148,7 @@ def test_closed_orders_are_forgotten_above_the_limit_and_open_ones_never() -> No
     known = [n for n in range(1_000) if tracker.find(OrderRef(symbol="BTCUSDT", client_order_id=f"c{n}"))]
     assert known == list(range(990, 1_000))
     assert [one.order_id for one in tracker.open_orders()] == ["open"]
-    assert len(tracker._by_client) == 11
+    assert len(tracker.by_client) == 11
 
 
 def test_an_update_carries_the_current_state_of_the_order() -> None:

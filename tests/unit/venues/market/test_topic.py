@@ -135,7 +135,7 @@ async def test_a_stalled_stream_is_stale_until_it_publishes_an_update_itself(
     rig.now_s = 11
     rig.responses = [price(12, 9)]
     await prices.check_stalled()
-    prices.subscription._on_lost("connection aborted")
+    prices.subscription.on_lost("connection aborted")
     await prices.catch_up()
     assert rig.changes[-1] == (False, "no data for 11 s while the venue has newer data")
     prices.handle(price(12, 10), None)
@@ -160,7 +160,7 @@ def test_a_stalled_topic_is_checked_and_its_connection_replaced_at_intervals(
     while rig.now_s < 40:
         rig.now_s += 0.5
         if prices.needs_check(10):
-            prices._last_query_s = rig.now_s
+            prices.last_query_s = rig.now_s
             checked.append(rig.now_s)
             if prices.begin_replacement(10):
                 replaced.append(rig.now_s)
@@ -187,7 +187,7 @@ def test_the_data_age_is_that_of_the_stream_and_not_of_a_query(rig: Rig, prices:
     assert prices.data_age_s() is None
     prices.handle(price(10, 5), None)
     rig.now_s = 4
-    prices._mark_fresh()
+    prices.mark_fresh()
     assert (prices.data_age_s(), prices.unverified_s()) == (4, 0)
 
 
@@ -215,15 +215,15 @@ def test_memory_of_closed_candles_is_bounded(candles: CandleTopic) -> None:
     """F27: memory does not grow with time."""
     for number in range(1_000):
         candles.handle(candle(number, closed=True), None)
-    assert len(candles._closed) == 100
+    assert len(candles.closed_bars) == 100
     assert len(candles.feed.snapshot) == 100
 
 
 def test_idle_time_counts_from_when_the_last_reader_left(rig: Rig, prices: MarketTopic[Price]) -> None:
-    prices.feed.subscribe()
+    reader = prices.feed.subscribe()
     rig.now_s = 10
     assert prices.update_idle_s() == 0
-    prices.feed._readers.clear()
+    reader.entries.close()
     assert prices.update_idle_s() == 0
     rig.now_s = 13
     assert prices.update_idle_s() == 3

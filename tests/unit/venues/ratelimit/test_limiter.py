@@ -149,7 +149,7 @@ async def test_a_caller_cancelled_after_its_grant_leaves_nothing_in_flight() -> 
     waiting = asyncio.create_task(send(limiter, ORDER, Lane.ORDER, [], "never"))
     await asyncio.sleep(0)
     now_s = 1.0
-    limiter._dispatch()
+    limiter.dispatch()
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     now_s = 2.0
