@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 import uvloop
 
-from opensqt.config.connector import ServerSettings
+from opensqt.config.connector import ConnectorServerSettings
 from opensqt.connector.server import Connector
 from opensqt.model.market import Price
 from opensqt.telemetry import logging
@@ -128,7 +128,7 @@ def main() -> int:
 
 async def _serve(journal: str) -> None:
     market = Market()
-    settings = ServerSettings(port=0, metrics_port=None, drain_s=0)
+    settings = ConnectorServerSettings(port=0, metrics_port=None, drain_s=0)
     async with Connector(market, settings, journal=journal) as connector:
         gc.collect()
         gc.freeze()  # as the command does

@@ -13,7 +13,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from opensqt.client.exchange import RemoteExchange
-from opensqt.config.connector import ServerSettings
+from opensqt.config.connector import ConnectorServerSettings
 from opensqt.config.remote import RemoteSettings
 from opensqt.connector.server import Connector
 from opensqt.model.venue import Channel, ExchangeStatus
@@ -113,7 +113,7 @@ async def inside(
                 simulator.market.pause(rules.symbol)
         exchange = create_exchange(settings(simulator, **(QUICK | more)))
         assert isinstance(exchange, VenueAdapter)
-        listens = ServerSettings(port=0, metrics_port=None, drain_s=0, health_interval_s=0.1, linger_s=0.5)
+        listens = ConnectorServerSettings(port=0, metrics_port=None, drain_s=0, health_interval_s=0.1, linger_s=0.5)
         async with (
             Connector(exchange, listens, journal=str(journal or ":memory:")) as connector,
             grpc.aio.insecure_channel(connector.address) as channel,

@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
-from opensqt.config.connector import ServerSettings
+from opensqt.config.connector import ConnectorServerSettings
 from opensqt.connector.orders.manager import Resolve
 from opensqt.connector.server import Connector
 from opensqt.model.order import Order, OrderRequest
@@ -64,7 +64,7 @@ async def rig(
     venue = venue or Venue()
     given = {"port": 0, "metrics_port": None, "drain_s": 0, "health_interval_s": 0.05, **settings}
     async with (
-        Connector(venue, ServerSettings(**given), journal=journal, resolve=resolve) as connector,
+        Connector(venue, ConnectorServerSettings(**given), journal=journal, resolve=resolve) as connector,
         client(connector.address) as channel,
     ):
         yield Rig(connector, venue, channel, ExchangeServiceStub(channel), GatewayServiceStub(channel))

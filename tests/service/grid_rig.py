@@ -15,10 +15,10 @@ from typing import Any
 from pydantic import SecretStr
 
 from opensqt.config.market_maker import (
-    AppSettings,
     ExchangesSettings,
+    GridTradingSettings,
+    MarketMakerAppSettings,
     MarketMakerSettings,
-    TradingSettings,
     VenueAccess,
 )
 from opensqt.market_maker.app import assemble
@@ -102,9 +102,9 @@ async def running(
         fee_rate=FEE,
     )
     settings = MarketMakerSettings(
-        app=AppSettings.model_validate(app),
+        app=MarketMakerAppSettings.model_validate(app),
         exchanges=ExchangesSettings.model_validate({venue: access}),
-        trading=TradingSettings.model_validate({**TRADING, **trading}),
+        trading=GridTradingSettings.model_validate({**TRADING, **trading}),
     )
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.app.database_url)

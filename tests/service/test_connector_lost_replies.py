@@ -14,7 +14,7 @@ import grpc
 import pytest
 from pydantic import SecretStr
 
-from opensqt.config.connector import ServerSettings
+from opensqt.config.connector import ConnectorServerSettings
 from opensqt.config.venue import VenueSettings
 from opensqt.connector.orders.resolve import resolve
 from opensqt.connector.server import Connector
@@ -55,7 +55,7 @@ async def connector(
     venue = VenueSettings(
         name="binance", api_key=SecretStr("sim-key"), secret=SecretStr("sim-secret"), base_url=simulator.url
     )
-    settings = ServerSettings(port=0, metrics_port=None, drain_s=0, order_wait_s=60)
+    settings = ConnectorServerSettings(port=0, metrics_port=None, drain_s=0, order_wait_s=60)
 
     async def resolve_within(exchange: Exchange, request: OrderRequest, sent_ns: int) -> Order | None:
         return await resolve(exchange, request, sent_ns=sent_ns, recv_window_ms=proof_after_ms, visibility_margin_ms=0)

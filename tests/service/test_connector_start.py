@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from opensqt.config.connector import ServerSettings
+from opensqt.config.connector import ConnectorServerSettings
 from opensqt.connector.server import Connector
 from opensqt.model.errors import ConfigError, CredentialsRefused
 from tests.service.connector_rig import Venue, rig
@@ -24,25 +24,25 @@ async def test_a_port_in_use_is_refused_by_number() -> None:
     with taken_port() as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"port {port}: already in use"):
-            await Connector(Venue(), ServerSettings(port=port, metrics_port=None)).start()
+            await Connector(Venue(), ConnectorServerSettings(port=port, metrics_port=None)).start()
 
 
 async def test_two_connectors_never_share_a_port() -> None:
     async with rig() as running:
         port = int(running.connector.address.rpartition(":")[2])
         with pytest.raises(ConfigError, match=f"port {port}: already in use"):
-            await Connector(Venue(), ServerSettings(port=port, metrics_port=None)).start()
+            await Connector(Venue(), ConnectorServerSettings(port=port, metrics_port=None)).start()
 
 
 async def test_a_metrics_port_in_use_is_refused_by_number() -> None:
     with taken_port() as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"metrics port {port}: already in use"):
-            await Connector(Venue(), ServerSettings(port=0, metrics_port=port)).start()
+            await Connector(Venue(), ConnectorServerSettings(port=0, metrics_port=port)).start()
 
 
 async def test_an_unknown_host_is_refused_by_name() -> None:
-    settings = ServerSettings(port=0, metrics_port=None, host="no.such.host.invalid", insecure=True)
+    settings = ConnectorServerSettings(port=0, metrics_port=None, host="no.such.host.invalid", insecure=True)
     with pytest.raises(ConfigError, match=r"host 'no\.such\.host\.invalid': unknown"):
         await Connector(Venue(), settings).start()
 
@@ -67,7 +67,7 @@ async def test_a_start_that_failed_lets_go_of_port_and_journal(tmp_path: Path) -
     venue.fail_next(CredentialsRefused("no"), on="start")
     with taken_port() as free:
         port = free.getsockname()[1]
-    connector = Connector(venue, ServerSettings(port=port, metrics_port=None), journal=path)
+    connector = Connector(venue, ConnectorServerSettings(port=port, metrics_port=None), journal=path)
     with pytest.raises(CredentialsRefused):
         await connector.start()
     assert list(connector.tasks) == []

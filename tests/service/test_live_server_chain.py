@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from opensqt.client.exchange import RemoteExchange
-from opensqt.config.connector import ServerSettings
+from opensqt.config.connector import ConnectorServerSettings
 from opensqt.config.remote import RemoteSettings
 from opensqt.connector.server import Connector
 from opensqt.model import client_order_id
@@ -41,7 +41,7 @@ def connector(simulator: Simulator, folder: Path, port: str = "0") -> Any:
 @asynccontextmanager
 async def in_memory() -> AsyncIterator[str]:
     """A connector in this process."""
-    settings = ServerSettings(port=0, metrics_port=None)
+    settings = ConnectorServerSettings(port=0, metrics_port=None)
     async with Connector(exchange_with_history(), settings, journal=":memory:") as running:
         yield running.address
 

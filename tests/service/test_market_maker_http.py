@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from opensqt.config.market_maker import AppSettings, MarketMakerSettings, TradingSettings
+from opensqt.config.market_maker import GridTradingSettings, MarketMakerAppSettings, MarketMakerSettings
 from opensqt.market_maker.app import assemble
 from opensqt.market_maker.http import Endpoints
 from opensqt.market_maker.service import MarketMaker
@@ -53,8 +53,8 @@ async def url(exchange: InMemoryExchange, tmp_path: Path) -> AsyncIterator[str]:
 @asynccontextmanager
 async def served(exchange: InMemoryExchange, folder: Path, **trading: str) -> AsyncIterator[str]:
     settings = MarketMakerSettings(
-        app=AppSettings(database_url=f"sqlite:///{folder}/grid.db"),
-        trading=TradingSettings.model_validate({"symbol": SYMBOL, **trading}),
+        app=MarketMakerAppSettings(database_url=f"sqlite:///{folder}/grid.db"),
+        trading=GridTradingSettings.model_validate({"symbol": SYMBOL, **trading}),
     )
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.app.database_url)

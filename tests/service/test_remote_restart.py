@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 
 from opensqt.client.exchange import RemoteExchange
-from opensqt.config.connector import ServerSettings
+from opensqt.config.connector import ConnectorServerSettings
 from opensqt.config.remote import RemoteSettings
 from opensqt.connector.server import Connector
 from opensqt.model import client_order_id
@@ -22,7 +22,7 @@ BTC = "BTCUSDT"
 async def connector(port: int = 0) -> AsyncIterator[tuple[Connector, InMemoryExchange]]:
     exchange = InMemoryExchange()
     exchange.set_price(BTC, Decimal(45_000), Decimal("45000.1"))
-    async with Connector(exchange, ServerSettings(port=port, metrics_port=None, drain_s=0)) as server:
+    async with Connector(exchange, ConnectorServerSettings(port=port, metrics_port=None, drain_s=0)) as server:
         yield server, exchange
 
 

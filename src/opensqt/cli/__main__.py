@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
             return token.run(options)
         exchange = connection.connector_client(options.address)
     except ConfigError as error:
-        return program.fail(error)
+        return program.report_failure(error)
     if options.command == "status":
         return _run_command(exchange, lambda: status.show(exchange, options.symbol, Console()))
     if options.command == "resume":

@@ -41,4 +41,4 @@ def connector_client(address: str | None, *, environ: Mapping[str, str] = os.env
     """
     given: dict[str, Any] = {} if address is None else {"base_url": address}
     settings = from_environment(given, environ={_RETRY_SCALE_VARIABLE: _CLI_RETRY_SCALE, **environ})
-    return RemoteExchange(settings.named("opensqt"))
+    return RemoteExchange(settings.with_name("opensqt"))

@@ -26,7 +26,7 @@ from opensqt.model.errors import (
 from opensqt.proto import exchange_service_pb2_grpc, gateway_service_pb2, gateway_service_pb2_grpc
 from opensqt.service.backoff import Backoff
 from opensqt.telemetry import tracing
-from opensqt.telemetry.logging import get_logger, protect
+from opensqt.telemetry.logging import get_logger, register_secrets
 from opensqt.wire import errors as wire_errors
 from opensqt.wire import gateway_codec, options
 
@@ -63,7 +63,7 @@ class ConnectorChannel:
         self.deadline_s = settings.deadline_s
         self._identity = _identity(settings)
         self._credentials = _credentials(settings)
-        tracing.adopt()
+        tracing.use_existing_provider()
         self._channel: grpc.aio.Channel | None = None
         self._exchange: Any = None
         self._gateway: Any = None
@@ -291,12 +291,12 @@ def hint_for(reason: str, *, tls: bool) -> str:
 
 def _identity(settings: RemoteSettings) -> tuple[tuple[str, str], ...]:
     token = settings.token.get_secret_value()
-    protect(token)
+    register_secrets(token)
     given = ((options.AUTHORIZATION, f"Bearer {token}" if token else ""), (options.CLIENT_NAME, settings.name))
     return tuple((key, value) for key, value in given if value)
 
 
 def _credentials(settings: RemoteSettings) -> grpc.ChannelCredentials | None:
-    if not settings.speaks_tls:
+    if not settings.uses_tls:
         return None
     return grpc.ssl_channel_credentials(*read_certificates(settings))

@@ -16,4 +16,4 @@ def traced(method: Any) -> AbstractContextManager[tracing.Span]:
     name = method._method.decode().removeprefix("/")
     service, _, called = name.rpartition("/")
     attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": called}
-    return tracing.span(name, attributes, kind=tracing.Kind.CLIENT)
+    return tracing.span(name, attributes, kind=tracing.SpanRole.CLIENT)

@@ -11,19 +11,19 @@ from opensqt.config.load import Section
 from opensqt.config.venue import VenueSettings
 
 
-class ServerSettings(Section):
-    """How the connector listens and how it treats its clients."""
+class ConnectorServerSettings(Section):
+    """Listening, clients and limits of the connector."""
 
     tls_cert_file: Path | None = None
-    """PEM file of the server's certificate; empty speaks plain text."""
+    """PEM file of the server's certificate; empty serves plain text."""
     tls_key_file: Path | None = Field(default=None, validate_default=True)
     """PEM file of its key."""
     tls_client_ca_file: Path | None = None
     """PEM file of an authority; every client then has to show a certificate that it signed."""
     clients_file: Path | None = None
-    """Who may connect, with which role and limits; `opensqt token` writes it. Empty: whoever gets here trades."""
+    """Clients that may connect, their roles and limits; `opensqt token` writes it. Empty: every client may trade."""
     insecure: bool = False
-    """Allow listening beyond loopback although anybody who reaches the port could then trade, or read its tokens."""
+    """Allow listening beyond loopback although every host that can connect may then trade, or read tokens."""
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: int = Field(default=50051, ge=0, le=65535)
@@ -31,22 +31,22 @@ class ServerSettings(Section):
     metrics_port: int | None = Field(default=9101, ge=0, le=65535)
     """Port of /metrics; 0 takes any free one, null serves none."""
     metrics_host: str = "127.0.0.1"
-    """Address of /metrics. It asks no token and tells volumes: go beyond loopback only where strangers are kept out."""
+    """Address of /metrics. It needs no token and shows volumes: use other addresses only on a protected network."""
     linger_s: float = Field(default=10.0, ge=0)
-    """Seconds that a market data subscription at the exchange outlives its last client, so that a client that comes
-    back can resume. `exchange.linger_s` wins where it is given."""
+    """Seconds that a market data subscription at the exchange outlives its last client. A client that reconnects in
+    this time can resume. `exchange.linger_s` wins where it is given."""
     stream_buffer: int = Field(default=8192, ge=16)
-    """Updates of one stream that a client may be behind, and so far back it can resume; the exchange's feed keeps
+    """Updates of one stream that a client may be behind, and from which it can resume; the exchange's feed keeps
     8,192, of orders 65,536."""
     order_wait_s: float = Field(default=30.0, gt=0)
     """Seconds that an order call waits for a proven outcome; the caller's own deadline wins when it is sooner."""
     health_interval_s: float = Field(default=1.0, gt=0)
-    """Seconds between two looks at the exchange's and our own health."""
+    """Seconds between two evaluations of the health of exchange and connector."""
     drain_s: float = Field(default=2.0, ge=0, le=8)
     """Seconds at least, when stopping, in which health answers NOT_SERVING before the port closes."""
     max_calls_in_flight: int = Field(default=256, ge=1)
-    """Unary calls that one client may have in flight; one more is refused with RESOURCE_EXHAUSTED. As many cancels and
-    heartbeats come on top."""
+    """Unary calls that one client may have in flight; one more is refused with RESOURCE_EXHAUSTED. The same number of
+    cancels and heartbeats is allowed in addition."""
     max_streams: int = Field(default=1000, ge=1)
     """Streams that one client may have open."""
     audit_file: Path | None = None
@@ -78,10 +78,10 @@ class ServerSettings(Section):
     def _loopback_unless_protected(cls, value: str, info: ValidationInfo) -> str:
         given = info.data
         known = given.get("clients_file") is not None or given.get("tls_client_ca_file") is not None
-        # A token sent in plain text is anybody's who can listen, so that alone is no protection.
+        # A token sent in plain text can be read on the network, so a token alone is no protection.
         if not (_is_loopback(value) or given.get("insecure") or (given.get("tls_cert_file") is not None and known)):
             raise ValueError(
-                "whoever reaches this port can trade, so only loopback (127.0.0.1) is allowed without"
+                "every host that can connect to this port may trade, so only loopback (127.0.0.1) is allowed without"
                 " TLS (tls_cert_file, tls_key_file) and either clients_file or tls_client_ca_file;"
                 " give --insecure (insecure: true) where the network itself keeps strangers out"
             )
@@ -97,23 +97,23 @@ class JournalSettings(Section):
     """Days that the outcome of a closed order is remembered."""
 
 
-class TelemetrySettings(Section):
-    """What is told to those who watch over it."""
+class ConnectorTelemetrySettings(Section):
+    """Telemetry of the connector."""
 
     otlp_endpoint: str = ""
-    """http://HOST:4317 of an OpenTelemetry collector that is sent traces; empty goes by the OTEL_... variables."""
+    """http://HOST:4317 of an OpenTelemetry collector for the traces; empty uses the OTEL_... variables."""
 
 
 class ConnectorSettings(Section):
-    """All of it."""
+    """The whole file."""
 
     exchange: VenueSettings
     """The account."""
     simulated: bool = False
     """Trade on a simulator inside this process: no key, no network, no money."""
-    server: ServerSettings = Field(default_factory=ServerSettings)
+    server: ConnectorServerSettings = Field(default_factory=ConnectorServerSettings)
     journal: JournalSettings = Field(default_factory=JournalSettings)
-    telemetry: TelemetrySettings = TelemetrySettings()
+    telemetry: ConnectorTelemetrySettings = ConnectorTelemetrySettings()
     log_level: str = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""
 

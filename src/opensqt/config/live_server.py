@@ -22,15 +22,15 @@ SHORTCUTS: Mapping[str, str] = {
 }
 
 
-class AppSettings(Section):
-    """Where the data comes from."""
+class LiveServerAppSettings(Section):
+    """The source of the data."""
 
     current_exchange: Literal["remote", "binance", "bitget", "gate", "okx", "bybit"] = "remote"
     """`remote` goes through the connector. A venue's name is development mode: this process holds the keys."""
 
 
-class TradingSettings(Section):
-    """What is watched."""
+class WatchedSymbolSettings(Section):
+    """The symbol that is shown."""
 
     symbol: str = Field(default="ETHUSDT", pattern=r"^[A-Z0-9]{2,20}$")
     """One symbol per live server."""
@@ -53,7 +53,7 @@ class ChartSettings(Section):
 
 
 class ProfitSettings(Section):
-    """From when on fills count towards the realized profit."""
+    """The start of the realized profit."""
 
     since: date | None = None
     """A day, YYYY-MM-DD, from 00:00 UTC; empty means 7 days before the start."""
@@ -76,24 +76,24 @@ class ProfitSettings(Section):
         return int(datetime(self.since.year, self.since.month, self.since.day, tzinfo=UTC).timestamp()) * 1000
 
 
-class ServerSettings(Section):
-    """Who is served, and where."""
+class WebServerSettings(Section):
+    """The HTTP server and its clients."""
 
     host: str = "127.0.0.1"
-    """Address to listen on. Anything else than loopback shows the account to whoever can reach it."""
+    """Address to listen on. On another address than loopback every host that can connect sees the account."""
     port: int = Field(default=8081, ge=0, le=65535)
     """0 takes a free port."""
     allowed_hosts: tuple[str, ...] = ()
-    """Names by which browsers call this server, besides localhost and plain addresses."""
+    """Host names of this server, besides localhost and plain addresses."""
     max_clients: int = Field(default=500, ge=1)
     """Pages open at the same time."""
     stale_after_seconds: float = Field(default=3, gt=0, le=60)
     """A price older than this is marked on the page."""
     refresh_interval: float = Field(default=15, gt=0, le=3600)
-    """Seconds between two questions for balance, positions and fills, beside their streams."""
+    """Seconds between two queries of balance, positions and fills, in addition to their streams."""
 
 
-class SystemSettings(Section):
+class LiveServerSystemSettings(Section):
     """The process."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -102,13 +102,13 @@ class SystemSettings(Section):
 class LiveServerSettings(Section):
     """The whole file."""
 
-    app: AppSettings = AppSettings()
+    app: LiveServerAppSettings = LiveServerAppSettings()
     exchanges: ExchangesSettings = ExchangesSettings()
-    trading: TradingSettings = TradingSettings()
+    trading: WatchedSymbolSettings = WatchedSymbolSettings()
     chart: ChartSettings = ChartSettings()
     profit: ProfitSettings = ProfitSettings()
-    server: ServerSettings = ServerSettings()
-    system: SystemSettings = SystemSettings()
+    server: WebServerSettings = WebServerSettings()
+    system: LiveServerSystemSettings = LiveServerSystemSettings()
 
 
 def load_settings(
@@ -130,7 +130,7 @@ def load_settings(
 
 
 def _only_the_used_venue(tree: Tree) -> Tree:
-    """Leave out the keys of venues that are not in use, so that their variables need not be set."""
+    """Return the tree without the keys of unused venues, whose variables need not be set then."""
     app, exchanges = tree.get("app"), tree.get("exchanges")
     used = app.get("current_exchange", "remote") if isinstance(app, dict) else "remote"
     if not isinstance(exchanges, dict):

@@ -25,13 +25,13 @@ Tree = dict[str, Any]
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _SECRET_KEY = re.compile(r"key|secret|passphrase|token|password|database_url", re.IGNORECASE)
-_SECTION_WANTED = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
-_IN_PLAIN_WORDS = {
+_SECTION_EXPECTED = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
+_ERROR_TEXTS = {
     "tuple_type": "expected a list, such as [A, B]",
     "list_type": "expected a list, such as [A, B]",
     "timezone_aware": "expected a date and time with its zone, such as 2027-06-30T00:00:00Z",
 }
-"""What pydantic tells in its own terms."""
+"""Texts for errors that pydantic describes in its own terms."""
 _PREFIX = "OPENSQT__"
 
 
@@ -80,8 +80,8 @@ def load(
         shortcuts: Variable name to dotted key, e.g. `{"SYMBOL": "trading.symbol"}`.
         flags: Dotted key to the value of its command-line flag, e.g. `{"server.port": arguments.port}`; None where
             the flag was not given.
-        prepare: Sees the tree before variables are expanded; may drop what is not in use.
-        opened: Told of each file that something was read from.
+        prepare: Changes the tree before variables are expanded, such as dropping unused sections.
+        opened: Called with each file that was read.
 
     Raises:
         ConfigError: Naming the file, the key and what was expected.
@@ -91,7 +91,7 @@ def load(
     if path is not None:
         opened(path)
     for name, dotted in (shortcuts or {}).items():
-        value = variable(name, environ, opened=opened)
+        value = read_variable(name, environ, opened=opened)
         if value is not None:
             _put(tree, dotted.split("."), value, name)
     for name, value in environ.items():
@@ -100,17 +100,17 @@ def load(
     for dotted, value in (flags or {}).items():
         if value is not None:
             _put(tree, dotted.split("."), value, "command line")
-    tree = _expand(prepare(tree), (), source, lambda name: variable(name, environ, opened=opened))
+    tree = _expand(prepare(tree), (), source, lambda name: read_variable(name, environ, opened=opened))
     try:
         return model.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(_explain(error, model, source, tree)) from None
 
 
-def variable(
+def read_variable(
     name: str, environ: Mapping[str, str] = os.environ, *, opened: Callable[[Path], None] = lambda _path: None
 ) -> str | None:
-    """Answer the variable *name*, or the content of the file that `NAME_FILE` names, or None.
+    """Return the variable *name*, or the content of the file that `NAME_FILE` names, or None.
 
     Raises:
         ConfigError: `NAME_FILE` names a file that can't be read.
@@ -150,7 +150,7 @@ def _read(path: Path) -> Tree:
 
 
 def _scalar(text: str) -> Any:
-    """Read a variable as YAML when it looks like a list or a section; all else is text."""
+    """Return a variable's value: YAML when it looks like a list or a section, else text."""
     if not text.startswith(("[", "{")):
         return text
     try:
@@ -170,16 +170,16 @@ def _put(tree: Tree, keys: list[str], value: Any, name: str) -> None:
     tree[keys[-1]] = value
 
 
-def _expand(value: Any, keys: tuple[str, ...], source: str, look_up: Callable[[str], str | None]) -> Any:
+def _expand(value: Any, keys: tuple[str, ...], source: str, read: Callable[[str], str | None]) -> Any:
     if isinstance(value, dict):
-        return {key: _expand(below, (*keys, str(key)), source, look_up) for key, below in value.items()}
+        return {key: _expand(below, (*keys, str(key)), source, read) for key, below in value.items()}
     if isinstance(value, list):
-        return [_expand(item, (*keys, str(index)), source, look_up) for index, item in enumerate(value)]
+        return [_expand(item, (*keys, str(index)), source, read) for index, item in enumerate(value)]
     if not isinstance(value, str):
         return value
 
     def replace(match: re.Match[str]) -> str:
-        found = look_up(match[1])
+        found = read(match[1])
         if found is None:
             found = match[2]
         if found is None:
@@ -206,13 +206,13 @@ def _explain(error: ValidationError, model: type[BaseModel], source: str, tree: 
             lines.append(f"{source}: {key}: is missing; it has no default")
         else:
             message = item["msg"].removeprefix("Value error, ").replace("Input should be ", "expected ", 1)
-            message = _IN_PLAIN_WORDS.get(item["type"], message)
-            lines.append(f"{source}: {key}: {_shown(key, item['type'], tree, item['loc'])}: {message}")
+            message = _ERROR_TEXTS.get(item["type"], message)
+            lines.append(f"{source}: {key}: {_describe_value(key, item['type'], tree, item['loc'])}: {message}")
     return "; ".join(lines)
 
 
 def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    """The keys that the section at *loc* knows; none where it is not a section."""
+    """Return the keys of the section at *loc*; none where it is not a section."""
     kind: Any = model
     for part in loc:
         if _is_section(kind):
@@ -232,13 +232,13 @@ def _is_union(kind: Any) -> bool:
     return get_origin(kind) in (Union, UnionType)
 
 
-def _holds_sections(value: Any) -> bool:
-    """Whether showing it would show keys and values that were not asked about."""
-    return isinstance(value, dict) or (isinstance(value, list) and any(map(_holds_sections, value)))
+def _contains_sections(value: Any) -> bool:
+    """Return whether a value contains sections: to show it would show other keys and values as well."""
+    return isinstance(value, dict) or (isinstance(value, list) and any(map(_contains_sections, value)))
 
 
-def _shown(key: str, wrong: str, tree: Any, loc: tuple[int | str, ...]) -> str:
-    """Tell what was found, but nothing that may be a secret: text where a section belongs may be one, too."""
+def _describe_value(key: str, wrong: str, tree: Any, loc: tuple[int | str, ...]) -> str:
+    """Return the value as an error may show it, without secrets: text in place of a section may be one."""
     for part in loc:
         try:
             tree = tree[part]
@@ -247,4 +247,4 @@ def _shown(key: str, wrong: str, tree: Any, loc: tuple[int | str, ...]) -> str:
         except (IndexError, TypeError):
             break
     secret = _SECRET_KEY.search(key) and not key.endswith("_file")
-    return type(tree).__name__ if secret or wrong in _SECTION_WANTED or _holds_sections(tree) else repr(tree)
+    return type(tree).__name__ if secret or wrong in _SECTION_EXPECTED or _contains_sections(tree) else repr(tree)

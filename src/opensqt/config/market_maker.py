@@ -24,15 +24,15 @@ NotNegative = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
 
-class AppSettings(Section):
-    """What the process stands on."""
+class MarketMakerAppSettings(Section):
+    """Exchange and database."""
 
     current_exchange: Literal["remote", "binance", "bitget", "gate", "okx", "bybit"] = "remote"
     """`remote` goes through the connector. A venue's name is development mode: this process holds the keys."""
     database_url: str = "sqlite:///data/market_maker.db"
     """`sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`."""
     adopt_position: Literal["halt", "levels"] = "halt"
-    """What to do with a position that no slot explains: buy nothing and tell, or lay it on levels and sell it there."""
+    """For a position that no slot explains: `halt` stops buying and reports it, `levels` sells it level by level."""
 
     @field_validator("database_url")
     @classmethod
@@ -43,16 +43,16 @@ class AppSettings(Section):
 
 
 class VenueAccess(Section):
-    """One venue's keys (development mode only) and what it charges."""
+    """One venue's keys (development mode only) and its fee."""
 
     api_key: SecretStr = SecretStr("")
     secret_key: SecretStr = SecretStr("")
     passphrase: SecretStr = SecretStr("")
     fee_rate: NotNegative = Decimal("0.0002")
-    """Maker fee as a fraction; used where the venue does not tell the account's own."""
+    """Maker fee as a fraction; used where the venue does not report the account's own."""
     testnet: bool = False
     base_url: str = ""
-    """Another address than the venue's own, e.g. that of an exchange-simulator."""
+    """An address in place of the venue's own, e.g. that of an exchange-simulator."""
 
 
 class ExchangesSettings(Section):
@@ -66,7 +66,7 @@ class ExchangesSettings(Section):
     bybit: VenueAccess = VenueAccess()
 
 
-class TradingSettings(Section):
+class GridTradingSettings(Section):
     """The grid. Prices and amounts are in the quote asset, USDT."""
 
     symbol: str = Field(default="ETHUSDT", pattern=r"^[A-Z0-9]{2,20}$")
@@ -88,13 +88,13 @@ class TradingSettings(Section):
     order_cleanup_threshold: Count = 50
     """Live orders at most, both sides together."""
     cleanup_batch_size: Count = 10
-    """Orders that are cancelled at once when nearer ones need their place."""
+    """Orders that are cancelled at once to make room for nearer ones."""
     margin_lock_duration_seconds: Positive = Decimal(10)
-    """No buys for this long after the venue refused one for want of margin; longer each time in a row."""
+    """Seconds without buys after the venue refused one for insufficient margin; longer each time in a row."""
     position_safety_check: Count = 100
     """Levels that the account must be able to carry."""
     price_max_age_seconds: Positive = Decimal(30)
-    """Without a new price for this long the buys are cancelled, and nothing is placed until one comes."""
+    """Seconds without a new price after which the buys are cancelled and nothing is placed until the next price."""
     dynamic_interval: bool = False
     volatility_scale: Positive = Decimal(1)
     inventory_skew_factor: Decimal = Decimal(0)
@@ -148,14 +148,14 @@ class TradingSettings(Section):
         return self
 
 
-class SystemSettings(Section):
+class MarketMakerSystemSettings(Section):
     """The process."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     cancel_on_exit: bool = True
-    """Cancel our own orders on a clean stop. Positions stay."""
+    """Cancel the grid's own orders on a clean stop. Positions stay."""
     lease_seconds: int = Field(default=60, ge=0, le=3600)
-    """Seconds without a sign of life after which the connector cancels our orders; 0 leaves them. Only `remote`."""
+    """Seconds without a heartbeat after which the connector cancels the grid's orders; 0 leaves them. Only `remote`."""
 
 
 class RiskSettings(Section):
@@ -176,8 +176,8 @@ class RiskSettings(Section):
         return enabled
 
 
-class TelemetrySettings(Section):
-    """Where health, status and metrics are served."""
+class MarketMakerTelemetrySettings(Section):
+    """The HTTP server of health, status and metrics."""
 
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=8080, ge=0, le=65535)
@@ -187,15 +187,15 @@ class TelemetrySettings(Section):
 class MarketMakerSettings(Section):
     """The whole file."""
 
-    app: AppSettings = AppSettings()
+    app: MarketMakerAppSettings = MarketMakerAppSettings()
     exchanges: ExchangesSettings = ExchangesSettings()
-    trading: TradingSettings = TradingSettings()
-    system: SystemSettings = SystemSettings()
+    trading: GridTradingSettings = GridTradingSettings()
+    system: MarketMakerSystemSettings = MarketMakerSystemSettings()
     risk_control: RiskSettings = RiskSettings()
-    telemetry: TelemetrySettings = TelemetrySettings()
+    telemetry: MarketMakerTelemetrySettings = MarketMakerTelemetrySettings()
 
     def venue_access(self, venue: str) -> VenueAccess:
-        """Answer the section of *venue*; one with the defaults for a venue that has none."""
+        """Return the section of *venue*; one with the defaults for a venue that has none."""
         return getattr(self.exchanges, venue) if venue in VENUES else VenueAccess()
 
 
@@ -218,7 +218,7 @@ def load_settings(
 
 
 def _drop_unused_exchanges(tree: Tree) -> Tree:
-    """Leave out the access of exchanges that are not in use, so that their variables need not be set; fees stay."""
+    """Return the tree without the keys of unused exchanges, whose variables need not be set then; fees stay."""
     app, exchanges = tree.get("app"), tree.get("exchanges")
     used = app.get("current_exchange", "remote") if isinstance(app, dict) else "remote"
     if not isinstance(exchanges, dict):

@@ -1,4 +1,4 @@
-"""How a client reaches the connector: the `exchanges.remote` section."""
+"""Settings of a connector's client: the `exchanges.remote` section."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ from opensqt.model.errors import ConfigError
 
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _NAME = re.compile(r"[\w.:-]{1,64}", re.ASCII)
-_OURS = "OPENSQT__EXCHANGES__REMOTE__"
+_PREFIX = "OPENSQT__EXCHANGES__REMOTE__"
 _SHORTCUTS = {"EXCHANGE_GRPC_ADDRESS": "exchanges.remote.base_url", "CONNECTOR_TOKEN": "exchanges.remote.token"}
 
 
 class RemoteSettings(Section):
-    """The connector's address, who we are to it, and how patiently it is asked."""
+    """The connector's address, the identity of the client, and its deadlines and retries."""
 
     insecure: bool = False
     """Allow the token to travel in plain text beyond loopback, where the network itself keeps strangers out."""
     base_url: str = "localhost:50051"
     """HOST:PORT of the connector."""
     tls: bool = False
-    """Speak TLS and trust the authorities of this system; tls_ca_file names one's own authority instead."""
+    """Use TLS and trust the authorities of this system; tls_ca_file names another authority instead."""
     tls_ca_file: Path | None = None
-    """PEM file of the authority that signed the connector's certificate. Speaks TLS."""
+    """PEM file of the authority that signed the connector's certificate. Implies TLS."""
     tls_key_file: Path | None = None
     """PEM file of the client certificate's key."""
     tls_cert_file: Path | None = Field(default=None, validate_default=True)
-    """PEM file of a client certificate, where the connector knows its clients by theirs."""
+    """PEM file of a client certificate, where the connector identifies its clients by certificate."""
     token: SecretStr = SecretStr("")
     """Sent with every call; empty sends none."""
     name: str = ""
-    """What the connector calls this client where neither a token nor a certificate names it."""
+    """Name of this client at the connector where neither a token nor a certificate names it."""
     deadline_s: float = Field(default=10.0, gt=0, le=300)
-    """Seconds that one call may take, its repeats included."""
+    """Seconds that one call may take, its retries included."""
     attempts: int = Field(default=10, ge=1, le=10)
-    """How often the connection is tried, at the start and after each loss, before giving up."""
+    """Attempts to connect, at the start and after each loss, before giving up."""
     retry_scale: float = Field(default=1.0, ge=0, le=10)
-    """Multiplies the waits between attempts (1, 2, 4 ... 60 s); tests set it near zero."""
+    """Multiplies the delays between attempts (1, 2, 4 ... 60 s); tests set it near zero."""
 
     @property
-    def speaks_tls(self) -> bool:
-        """Whether the connection is encrypted and the connector has to prove who it is."""
+    def uses_tls(self) -> bool:
+        """Whether the connection is encrypted and the connector has to prove its identity."""
         return self.tls or self.tls_ca_file is not None
 
-    def named(self, name: str) -> Self:
-        """Answer the same settings, with *name* where none is set."""
+    def with_name(self, name: str) -> Self:
+        """Return the same settings, with *name* where none is set."""
         return self if self.name else self.model_copy(update={"name": name})
 
     @field_validator("base_url")
@@ -74,7 +74,7 @@ class RemoteSettings(Section):
     def _certificate_is_whole(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if (value is None) is not (info.data.get("tls_key_file") is None):
             raise ValueError("expected tls_cert_file and tls_key_file together")
-        if value is not None and not _speaks_tls(info):
+        if value is not None and not _uses_tls(info):
             raise ValueError("a client certificate needs TLS; set tls_ca_file, or tls: true")
         return value
 
@@ -92,7 +92,7 @@ class RemoteSettings(Section):
         address = info.data.get("base_url")
         if not value.get_secret_value() or address is None:
             return value
-        if not (_speaks_tls(info) or info.data.get("insecure") or _is_loopback(address)):
+        if not (_uses_tls(info) or info.data.get("insecure") or _is_loopback(address)):
             raise ValueError(
                 f"it would travel to {address} in plain text; set tls_ca_file, or tls: true,"
                 " or insecure: true where the network itself keeps strangers out"
@@ -116,7 +116,7 @@ class _Settings(Section):
 
 
 def from_environment(given: Mapping[str, Any], *, environ: Mapping[str, str] = os.environ) -> RemoteSettings:
-    """Make the settings of a client that has no settings file.
+    """Return the settings of a client that has no settings file.
 
     Args:
         given: Fields of `RemoteSettings`; each wins over the environment.
@@ -125,21 +125,21 @@ def from_environment(given: Mapping[str, Any], *, environ: Mapping[str, str] = o
     Raises:
         ConfigError: An argument or a variable can't be used.
     """
-    # Other variables belong to the services; they may be set in the same shell.
-    ours = {key: value for key, value in environ.items() if key.startswith((_OURS, *_SHORTCUTS))}
+    # Other variables are those of the services; they may be set in the same shell.
+    own = {key: value for key, value in environ.items() if key.startswith((_PREFIX, *_SHORTCUTS))}
 
     def with_given(tree: dict[str, Any]) -> dict[str, Any]:
         below = tree.get("exchanges", {}).get("remote", {})
         return {"exchanges": {"remote": {**below, **given}}}
 
-    return load(_Settings, None, environ=ours, shortcuts=_SHORTCUTS, prepare=with_given).exchanges.remote
+    return load(_Settings, None, environ=own, shortcuts=_SHORTCUTS, prepare=with_given).exchanges.remote
 
 
 def read_certificates(settings: RemoteSettings) -> tuple[bytes | None, bytes | None, bytes | None]:
     """Read the authority's file, the client's key and its certificate; None stands for one that is not set.
 
     Raises:
-        ConfigError: One can't be read or used. Found here, it is not taken for a connector that is away.
+        ConfigError: One can't be read or used. Found here, it is not mistaken for an unreachable connector.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     authority, key, certificate = settings.tls_ca_file, settings.tls_key_file, settings.tls_cert_file
@@ -151,7 +151,7 @@ def read_certificates(settings: RemoteSettings) -> tuple[bytes | None, bytes | N
             raise _wrong("tls_ca_file", authority, "expected a PEM file with a certificate") from None
     if certificate is not None:
         try:
-            # The passphrase would be asked for on the terminal otherwise.
+            # OpenSSL would prompt for the passphrase on the terminal otherwise.
             context.load_cert_chain(certificate, key, password="")
         except ssl.SSLError:
             wanted = f"expected a PEM file with a certificate, and in {key} its key without a passphrase"
@@ -170,7 +170,7 @@ def _wrong(field: str, path: Path | None, text: str) -> ConfigError:
     return ConfigError(f"exchanges.remote.{field}: {str(path)!r}: {text}")
 
 
-def _speaks_tls(info: ValidationInfo) -> bool:
+def _uses_tls(info: ValidationInfo) -> bool:
     return bool(info.data.get("tls")) or info.data.get("tls_ca_file") is not None
 
 

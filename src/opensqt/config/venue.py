@@ -1,4 +1,4 @@
-"""What an adapter needs to know to reach one account on one venue."""
+"""Settings of an adapter: one account on one venue."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from opensqt.model.account import PositionMode
 
 
 class VenueSettings(Section):
-    """One account on one venue, and how patiently to talk to it."""
+    """One account on one venue, with timeouts and intervals."""
 
     name: str
     """binance, bitget, gate, okx or bybit."""
     api_key: SecretStr = SecretStr("")
     secret: SecretStr = SecretStr("")
     passphrase: SecretStr = SecretStr("")
-    """Only the venues that ask for one: Bitget and OKX."""
+    """Only for the venues that require one: Bitget and OKX."""
     testnet: bool = False
     """Use the venue's test network."""
     base_url: str = ""
@@ -26,19 +26,19 @@ class VenueSettings(Section):
     public_only: bool = False
     """Market data only: no key is needed and order calls are refused."""
     symbols: tuple[str, ...] = ()
-    """Symbols to watch for fills from the start; others join when an order or a position shows up."""
+    """Symbols to watch for fills from the start; others are added with their first order or position."""
     leverage: Mapping[str, int] = Field(default_factory=dict)
     """Leverage to set and to verify at start, by symbol; the others are left as they are."""
     position_mode: PositionMode | None = None
     """The mode to switch to at start (refused with a position open); None leaves the account's own."""
     recv_window_ms: int = Field(default=5_000, ge=100, le=60_000)
-    """How long, in milliseconds, the venue may take a signed request after its timestamp."""
+    """Milliseconds after its timestamp in which the venue accepts a signed request."""
     request_timeout_s: float = Field(default=10.0, gt=0)
-    """Seconds before a request counts as unanswered."""
+    """Seconds without a response after which a request has failed."""
     reconcile_interval_s: float = Field(default=5.0, gt=0)
     """Seconds between two comparisons of orders, positions and fills with the venue."""
     stale_after_s: float = Field(default=10.0, gt=0)
-    """Seconds without data before a channel is questioned, and replaced when the venue knows newer data."""
+    """Seconds without data after which a channel is checked, and replaced when the venue has newer data."""
     linger_s: float = Field(default=5.0, ge=0)
     """Seconds that a market data subscription outlives its last reader."""
     clock_interval_s: float = Field(default=60.0, gt=0)
@@ -46,7 +46,7 @@ class VenueSettings(Section):
     key_renewal_s: float = Field(default=1_200.0, gt=0)
     """Seconds between two renewals of a private stream's key, where the venue uses one."""
     visibility_margin_s: float = Field(default=5.0, ge=0)
-    """Seconds that the venue's queries may lag behind its order acceptance."""
+    """Seconds after its acceptance in which an order may be missing in the venue's queries."""
 
     @field_validator("base_url")
     @classmethod

@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = _settings(arguments, opened=files.append)
     except ConfigError as error:
-        return program.fail(error)
+        return program.report_failure(error)
     logging.configure(settings.log_level, service="exchange-connector")
     traces = tracing.exporting("exchange-connector", settings.telemetry.otlp_endpoint)
     serve = partial(_serve, settings, lambda: _settings(arguments).exchange, files)

@@ -13,7 +13,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from opensqt.config.connector import ServerSettings
+from opensqt.config.connector import ConnectorServerSettings
 from opensqt.connector.auth.audit import Audit
 from opensqt.connector.auth.audit_file import AuditFile
 from opensqt.connector.auth.identity import Identity
@@ -74,13 +74,13 @@ class Connector:
     def __init__(
         self,
         exchange: Exchange,
-        settings: ServerSettings | None = None,
+        settings: ConnectorServerSettings | None = None,
         *,
         journal: str = MEMORY,
         keep_days: float = 7.0,
         resolve: Resolve | None = None,
     ) -> None:
-        self.settings = settings or ServerSettings(port=0, metrics_port=None, drain_s=0)
+        self.settings = settings or ConnectorServerSettings(port=0, metrics_port=None, drain_s=0)
         self.address = ""
         """HOST:PORT, once started."""
         self.metrics_address = ""

@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = load_settings(options.config, flags={"server.host": options.host, "server.port": options.port})
     except ConfigError as error:
-        return program.fail(error)
+        return program.report_failure(error)
     logging.configure(settings.system.log_level, service="live-server")
     return program.run(lambda stop: _serve(settings, stop), within=tracing.exporting("live-server"))
 
@@ -61,7 +61,7 @@ def _announce(address: str) -> None:
 def _exchange(settings: LiveServerSettings) -> Exchange:
     venue = settings.app.current_exchange
     if venue == "remote":
-        return RemoteExchange(settings.exchanges.remote.named("live-server"))
+        return RemoteExchange(settings.exchanges.remote.with_name("live-server"))
     # Only here: the venues' library takes a second to load.
     from opensqt.venues.factory import create_exchange
 

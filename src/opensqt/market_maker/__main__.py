@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = load_settings(arguments.config, environ=os.environ, flags={"telemetry.metrics_port": arguments.port})
     except ConfigError as error:
-        return program.fail(error)
+        return program.report_failure(error)
     logging.configure(settings.system.log_level, service="market-maker")
     work = partial(_run, _check if arguments.check else _trade, settings)
     return program.run(work, within=tracing.exporting("market-maker"))

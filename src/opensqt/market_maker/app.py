@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from opensqt.client.exchange import RemoteExchange
-from opensqt.config.market_maker import MarketMakerSettings, TradingSettings
+from opensqt.config.market_maker import GridTradingSettings, MarketMakerSettings
 from opensqt.config.venue import VenueSettings
 from opensqt.market_maker.engine import EngineSettings, GridEngine
 from opensqt.market_maker.orders import reconcile
@@ -54,7 +54,7 @@ def make_exchange(settings: MarketMakerSettings) -> Exchange:
     name = settings.app.current_exchange
     if name == "remote":
         # Each grid has a lease of its own, and a lease belongs to a name.
-        return RemoteExchange(settings.exchanges.remote.named(f"market-maker-{settings.trading.symbol}"))
+        return RemoteExchange(settings.exchanges.remote.with_name(f"market-maker-{settings.trading.symbol}"))
     from opensqt.venues.factory import (
         create_exchange,  # ccxt takes a second to import; the usual mode does not need it
     )
@@ -117,7 +117,7 @@ async def assemble(
     )
 
 
-def _fitting_rules(info: ExchangeInfo, trading: TradingSettings) -> SymbolRules:
+def _fitting_rules(info: ExchangeInfo, trading: GridTradingSettings) -> SymbolRules:
     rules = info.rules(trading.symbol)
     if rules is None:
         raise ConfigError(f"trading.symbol: {trading.symbol} is not traded at {info.name}")
@@ -135,7 +135,7 @@ def _fitting_rules(info: ExchangeInfo, trading: TradingSettings) -> SymbolRules:
     return rules
 
 
-def _same_grid(stored: Stored, trading: TradingSettings) -> Stored:
+def _same_grid(stored: Stored, trading: GridTradingSettings) -> Stored:
     """Return the stored grid with the interval of the settings.
 
     A level's price follows from anchor and interval, so the interval may change only while nothing is held.
@@ -170,7 +170,7 @@ async def _account_inputs(
     )
 
 
-def _engine_settings(trading: TradingSettings, settings: MarketMakerSettings, info: ExchangeInfo) -> EngineSettings:
+def _engine_settings(trading: GridTradingSettings, settings: MarketMakerSettings, info: ExchangeInfo) -> EngineSettings:
     return EngineSettings(
         symbol=trading.symbol,
         strategy_id=trading.strategy_id,

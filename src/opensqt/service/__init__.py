@@ -1,1 +1,1 @@
-"""What every program shares: how it starts, listens, runs until it is stopped, and ends."""
+"""Shared by all programs: start and end, signals, listening, metrics, back-off, token bucket."""

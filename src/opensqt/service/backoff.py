@@ -44,7 +44,7 @@ class Backoff:
         """Count a failure and return the seconds to wait before the next attempt.
 
         Args:
-            at_least_s: The delay that the other side asked for, such as Retry-After.
+            at_least_s: The delay that the other side requires, such as Retry-After.
         """
         self.failures += 1
         delay_s = exponential_s(self.failures, self._base_s, self._cap_s)

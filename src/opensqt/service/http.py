@@ -1,4 +1,4 @@
-"""HTTP as every program serves it: an application on one address, and the endpoint that Prometheus reads."""
+"""HTTP servers of the programs: an application on one address, and the endpoint of Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class HttpServer:
     """Serves one application on one address.
 
     Args:
-        application: What is served.
-        address: Where.
-        shutdown_timeout_s: How long requests in progress may take when it closes.
+        application: The application to serve.
+        address: The address to listen on.
+        shutdown_timeout_s: Seconds that requests in progress may take when it closes.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ def metrics_server(text: Callable[[], Awaitable[bytes]], address: ListenAddress)
 
     Args:
         text: Returns the metrics in Prometheus' text format.
-        address: Where to serve them.
+        address: The address to listen on.
     """
     application = web.Application()
     add_metrics(application, text)

@@ -1,4 +1,4 @@
-"""How a program listens: it takes its address, or says in one sentence why it could not and what to do."""
+"""Addresses to listen on, and the error with advice when one can't be listened on."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class ListenAddress:
     host_option: str = "--host"
     port_option: str = "--port"
     what: str = ""
-    """What listens there, when a program has several: `metrics`."""
+    """Name of the listener, in a program with several: `metrics`."""
 
     def bind(self) -> socket.socket:
-        """Return a socket that has taken the address and does not listen yet.
+        """Return a socket that is bound to the address and does not listen yet.
 
         Raises:
-            ConfigError: The port is in use, not allowed to this user, or the host is none of this machine.
+            ConfigError: The port is in use or not allowed to this user, or the host is not an address of this machine.
         """
         try:
             family, kind, protocol, _, address = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]
@@ -34,7 +34,7 @@ class ListenAddress:
         except OSError as error:
             raise self.refusal(error) from None
         try:
-            # Connections of a server that just ended don't hold the port.
+            # Connections of a server that just ended don't block the port.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
         except OSError as error:
@@ -43,7 +43,7 @@ class ListenAddress:
         return listener
 
     def check_free(self) -> None:
-        """Take the address and leave it again, for a server that does not say why it could not take it.
+        """Bind the address and release it again, before a server that gives no reason when it fails to listen.
 
         Raises:
             ConfigError: As `bind`.
@@ -63,7 +63,7 @@ class ListenAddress:
         if error.errno in (errno.EACCES, errno.EPERM):
             advice = f"give one above 1023 with {self.port_option}"
             return ConfigError(f"{what}port {self.port}: not allowed to this user; {advice}")
-        # asyncio puts a sentence of its own in place of the system's words.
+        # asyncio replaces the system's text by a sentence of its own.
         reason = os.strerror(error.errno) if error.errno else str(error)
         return ConfigError(
             f"{what}{self.host}:{self.port}: can't listen: {reason}; see {self.host_option} and {self.port_option}"

@@ -1,4 +1,4 @@
-"""How every console script starts and ends: event loop, signals, exit codes, one plain sentence on failure."""
+"""How every console script starts and ends: event loop, signals, exit codes, and one sentence on failure."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ EXIT_USAGE = 2
 EXIT_CREDENTIALS = 3
 EXIT_UNREACHABLE = 4
 
-Service = Callable[[asyncio.Event], Coroutine[Any, Any, int | None]]
+ServiceMain = Callable[[asyncio.Event], Coroutine[Any, Any, int | None]]
 
 
-def run(service: Service, *, within: AbstractContextManager[None] | None = None) -> int:
-    """Run *service* to its end and answer the exit code.
+def run(service: ServiceMain, *, within: AbstractContextManager[None] | None = None) -> int:
+    """Run *service* to its end and return the exit code.
 
-    The service gets an event that SIGTERM and SIGINT set; it should then stop in good order. A second signal
-    ends the process at once.
+    The service gets an event that SIGTERM and SIGINT set; it then has to stop. A second signal ends the process at
+    once.
 
     Args:
-        service: A coroutine function; what it returns is the exit code, None means 0.
+        service: A coroutine function that returns the exit code; None means 0.
         within: Entered before the loop starts and left after it ended.
     """
     try:
         with within or nullcontext(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_until_stopped(service)) or EXIT_OK
     except Exception as error:  # noqa: BLE001 - the last line of defence: every failure becomes one sentence and a code
-        return fail(error)
+        return report_failure(error)
 
 
-def fail(error: BaseException) -> int:
-    """Print what went wrong in one line, secrets removed, and answer the exit code for it."""
-    code, advice = _verdict(error)
+def report_failure(error: BaseException) -> int:
+    """Print the failure in one line, secrets removed, and return its exit code."""
+    code, advice = _exit_code(error)
     text = logging.redact(str(error) or type(error).__name__)
     print(f"error: {' '.join(text.split())}{advice}", file=sys.stderr)  # noqa: T201 - the user's terminal
     if code == EXIT_FAILURE and logging.configured():
@@ -49,7 +49,7 @@ def fail(error: BaseException) -> int:
     return code
 
 
-def _verdict(error: BaseException) -> tuple[int, str]:
+def _exit_code(error: BaseException) -> tuple[int, str]:
     if isinstance(error, ConfigError):
         return EXIT_USAGE, ""
     if isinstance(error, AccessError):
@@ -61,7 +61,7 @@ def _verdict(error: BaseException) -> tuple[int, str]:
     return EXIT_FAILURE, f" ({type(error).__name__}); set LOG_LEVEL=DEBUG for the trace"
 
 
-async def _until_stopped(service: Service) -> int | None:
+async def _until_stopped(service: ServiceMain) -> int | None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 

@@ -1,4 +1,4 @@
-"""Work that a stop ends: the process waits for what it does and for the signal at once."""
+"""Work that ends with a stop of the process: it is cancelled when the signal comes first."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ T = TypeVar("T")
 
 
 class Stopped(Exception):
-    """The process was asked to stop before the work was done."""
+    """The process has to stop before the work was done."""
 
 
 async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
     """Return the result of *work*, or cancel it when *stop* is set first.
 
-    The work has ended when this returns or raises, whichever way it came.
+    The work has ended when this returns or raises.
 
     Args:
         stop: Set when the process has to end; SIGTERM and SIGINT set the one that `program.run` gives.
-        work: What is done meanwhile.
+        work: The coroutine to run.
 
     Raises:
         Stopped: *stop* was set first.

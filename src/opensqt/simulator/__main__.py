@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         venues = _venues(options)
         faults = load(FaultFile, options.faults, environ={}).faults if options.faults else []
     except ConfigError as error:
-        return program.fail(error)
+        return program.report_failure(error)
     return program.run(lambda stop: serve(venues, faults, stop))
 
 

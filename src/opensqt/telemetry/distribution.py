@@ -1,4 +1,4 @@
-"""Counts values by size at almost no cost: taken on the hot path, and read only when they are scraped."""
+"""Counts values by size at almost no cost: written on the hot path, and read only when metrics are scraped."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 class Distribution:
-    """What a Prometheus histogram tells of some values.
+    """The content of a Prometheus histogram.
 
     Args:
-        bounds: Upper bounds of the buckets, rising; what is above the last one counts, too.
+        bounds: Upper bounds of the buckets, rising; values above the last one count as well.
     """
 
     __slots__ = ("_bounds", "_counts", "total")
@@ -26,7 +26,7 @@ class Distribution:
 
     @property
     def count(self) -> int:
-        """How many values there were."""
+        """Number of values."""
         return sum(self._counts)
 
     def observe(self, value: float) -> None:
@@ -35,10 +35,10 @@ class Distribution:
         self.total += value
 
     def buckets(self) -> list[tuple[str, float]]:
-        """Answer each bound, as Prometheus writes it, and how many values were not above it."""
-        told: list[tuple[str, float]] = []
+        """Return each bound, as Prometheus writes it, and the number of values up to it."""
+        counts: list[tuple[str, float]] = []
         below = 0
         for bound, count in zip((*map(float, self._bounds), float("inf")), self._counts, strict=True):
             below += count
-            told.append(("+Inf" if bound == float("inf") else repr(bound), float(below)))
-        return told
+            counts.append(("+Inf" if bound == float("inf") else repr(bound), float(below)))
+        return counts

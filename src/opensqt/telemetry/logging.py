@@ -1,4 +1,4 @@
-"""Structured logs with every secret taken out: one place for all processes and for the libraries they use."""
+"""Structured logs with every secret removed, for all processes and for the libraries they use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _names: dict[str, str] = {}
 """Names of fields as they were redacted before."""
 _NAMES_KEPT = 1_000
 _fields: list[Callable[[], Mapping[str, str]]] = []
-# Signatures and keys are made anew for each request, so they are known by where they stand, not by value.
+# Signatures and keys change with each request, so they are found by the name before them, not by value.
 _NAMES = r"signature|api[-_]?key|secret|passphrase|token|sign|listenkey"
 _HEADERS = r"X-MBX-APIKEY|ACCESS-KEY|ACCESS-SIGN|ACCESS-PASSPHRASE|authorization"
 _IS = r"[\"']?\s*[=:]\s*[\"']?"
@@ -33,50 +33,50 @@ _PATTERNS = (
 )
 
 _TOKEN = re.compile(r"sqt_[A-Za-z0-9_\-]{6,}")
-"""A token of ours: the connector keeps no token's value, so it knows one by how it begins."""
+"""A client's token: the connector keeps no token's value, so it finds one by its prefix."""
 
 
-def protect(*values: str) -> None:
-    """Take these values out of every log and error from now on. Values under 4 characters are ignored."""
+def register_secrets(*values: str) -> None:
+    """Remove these values from every log and error from now on. Values under 4 characters are ignored."""
     global _longest_first
     _secrets.update(value for value in values if len(value) >= 4)
-    # One inside another must not leave the other's rest.
+    # A secret inside another one must not leave the rest of the other.
     _longest_first = tuple(sorted(_secrets, key=len, reverse=True))
     _names.clear()
 
 
 def redact(text: str) -> str:
-    """Answer *text* with every secret replaced by ***."""
+    """Return *text* with every secret replaced by ***."""
     for secret in _longest_first:
         if secret in text:
             text = text.replace(secret, MASK)
     if "sqt_" in text:
         text = _TOKEN.sub(MASK, text)
-    if ":" in text or "=" in text:  # no pattern matches without; most of what is logged has neither
+    if ":" in text or "=" in text:  # no pattern matches without; most texts have neither
         for pattern in _PATTERNS:
             text = pattern.sub(rf"\g<1>{MASK}", text)
     return text
 
 
 def add_fields(source: Callable[[], Mapping[str, str]]) -> None:
-    """Put what *source* answers at the time of a line on every line from now on."""
+    """Add the fields that *source* returns to every line from now on."""
     if source not in _fields:
         _fields.append(source)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """Answer the logger of one part, e.g. `connector`."""
+    """Return the logger of one part, e.g. `connector`."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
 
 
 def configured() -> bool:
-    """Say whether `configure` was called: before it, a log line would go to stdout."""
+    """Return whether `configure` was called: before it, a log line would go to stdout."""
     return structlog.is_configured()
 
 
 def configure(level: str = "INFO", *, service: str, style: str | None = None) -> None:
-    """Set logging up for this process. Logs go to stderr; stdout stays free for what a command answers.
+    """Set logging up for this process. Logs go to stderr; stdout is for the output of commands.
 
     Args:
         level: DEBUG, INFO, WARNING or ERROR.
@@ -179,7 +179,7 @@ def _add_fields(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> 
 
 
 def configure_library() -> None:
-    """Hand our lines to the logging of the program that uses us, under `opensqt`, unless it has set structlog up."""
+    """Send log lines to the `logging` of the program that uses this library, unless it uses structlog."""
     if structlog.is_configured():
         return
     structlog.configure(

@@ -1,7 +1,7 @@
-"""Traces of a call through every process that it passes, sent by OTLP; free of cost where nobody asked for them.
+"""Traces of a call through every process that it passes, sent by OTLP; without cost while tracing is off.
 
-The OpenTelemetry packages are the extra `otel`. Without them, or without an address to send to, `span` answers one and
-the same object that does nothing. A program that has set OpenTelemetry up by itself is joined by `adopt`.
+The OpenTelemetry packages are the extra `otel`. Without them, or without an address to send to, `span` returns one and
+the same object that does nothing. `use_existing_provider` joins a program that has set OpenTelemetry up itself.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ Metadata = tuple[tuple[str, str], ...]
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _HEADERS = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
-_CARRIED = ("traceparent", "tracestate")
+_PROPAGATED = ("traceparent", "tracestate")
 _FLUSH_S = 1.0
-"""What a stop waits for the last spans to leave; a collector that is away must not hold it up."""
+"""Seconds that a stop waits for the last spans to be sent; an unreachable collector must not delay it."""
 
 _tracer: Tracer | None = None
 
 
-class Kind(Enum):
-    """Which end of a call a span is, by OpenTelemetry's names."""
+class SpanRole(Enum):
+    """The end of a call that a span is, by OpenTelemetry's names."""
 
     INTERNAL = "INTERNAL"
     CLIENT = "CLIENT"
@@ -47,7 +47,7 @@ class Kind(Enum):
 
 
 class Span:
-    """A span that nobody records."""
+    """A span that is not recorded."""
 
     def __enter__(self) -> Self:
         return self
@@ -58,10 +58,10 @@ class Span:
         return None
 
     def set(self, attributes: Attributes) -> None:
-        """Add attributes; secrets are taken out."""
+        """Set attributes; secrets are removed."""
 
     def fail(self, reason: str) -> None:
-        """Say that it ended badly, and why."""
+        """Mark it as failed, with the reason."""
 
 
 class _Recorded(Span):
@@ -80,34 +80,38 @@ class _Recorded(Span):
 
 
 NOTHING = Span()
-"""What `span` answers while nothing is recorded."""
+"""Returned by `span` while nothing is recorded."""
 
 
 def active() -> bool:
-    """Say whether spans are recorded, for callers that would otherwise gather attributes for nothing."""
+    """Return whether spans are recorded; attributes need not be collected otherwise."""
     return _tracer is not None
 
 
 def span(
-    name: str, attributes: Attributes | None = None, *, kind: Kind = Kind.INTERNAL, parent: Context | None = None
+    name: str,
+    attributes: Attributes | None = None,
+    *,
+    kind: SpanRole = SpanRole.INTERNAL,
+    parent: Context | None = None,
 ) -> AbstractContextManager[Span]:
-    """Record what happens within as one span, a child of the current one.
+    """Record the block as one span, a child of the current one.
 
     An exception marks it as failed, with its text and the venue's code.
 
     Args:
         name: Of few different values, e.g. `POST fapi/v1/order`.
-        attributes: Secrets are taken out of them.
-        kind: Which end of a call it is.
-        parent: What `incoming` answered; None is the current span.
+        attributes: Secrets are removed from them.
+        kind: The end of a call that it is.
+        parent: The context that `incoming` returned; None is the current span.
     """
     return NOTHING if _tracer is None else _record(_tracer, name, attributes or {}, kind, parent)
 
 
 def step(
-    name: str, attributes: Attributes | None = None, *, kind: Kind = Kind.INTERNAL
+    name: str, attributes: Attributes | None = None, *, kind: SpanRole = SpanRole.INTERNAL
 ) -> AbstractContextManager[Span]:
-    """Record what happens within as a part of the current span; nothing where there is none, as in our own upkeep."""
+    """Record the block as a part of the current span; nothing where there is none, as in internal requests."""
     if _tracer is None:
         return NOTHING
     from opentelemetry.trace import get_current_span
@@ -115,8 +119,8 @@ def step(
     return span(name, attributes, kind=kind) if get_current_span().get_span_context().is_valid else NOTHING
 
 
-def note(attributes: Attributes) -> None:
-    """Add attributes to the current span; secrets are taken out."""
+def set_attributes(attributes: Attributes) -> None:
+    """Set attributes of the current span; secrets are removed."""
     if _tracer is not None:
         from opentelemetry.trace import get_current_span
 
@@ -124,7 +128,7 @@ def note(attributes: Attributes) -> None:
 
 
 def outgoing() -> Metadata:
-    """Answer the metadata that lets the other end of a call continue the current trace; empty when there is none."""
+    """Return the metadata with which the other end of a call continues the current trace; empty when there is none."""
     if _tracer is None:
         return ()
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
@@ -135,19 +139,19 @@ def outgoing() -> Metadata:
 
 
 def incoming(metadata: Iterable[tuple[str, Any]] | None) -> Context | None:
-    """Read from a call's metadata which trace it continues."""
+    """Return the trace that a call continues, from its metadata."""
     if _tracer is None:
         return None
     from opentelemetry.context import Context
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-    carrier = {key: value for key, value in metadata or () if key in _CARRIED and isinstance(value, str)}
-    # Without one it begins a trace, though the task that answers may have inherited a span.
+    carrier = {key: value for key, value in metadata or () if key in _PROPAGATED and isinstance(value, str)}
+    # Without one it begins a trace: the task that handles the call may have inherited a span.
     return TraceContextTextMapPropagator().extract(carrier, context=Context())
 
 
-def adopt() -> None:
-    """Record with the provider that this program has set up by itself, if it has."""
+def use_existing_provider() -> None:
+    """Record with the provider that this program has set up itself, if it has."""
     if _tracer is None and "opentelemetry.sdk.trace" in sys.modules:
         from opentelemetry import trace
         from opentelemetry.sdk.trace import TracerProvider
@@ -187,7 +191,7 @@ def _provider(service: str, endpoint: str) -> TracerProvider | None:
         return None
     protocol = next((environ[name] for name in _PROTOCOLS if environ.get(name)), "grpc")
     if protocol != "grpc":
-        raise ConfigError(f"OTEL_EXPORTER_OTLP_PROTOCOL {protocol!r}: expected grpc, the only one that is spoken")
+        raise ConfigError(f"OTEL_EXPORTER_OTLP_PROTOCOL {protocol!r}: expected grpc, the only supported one")
     try:
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import SERVICE_NAME, Resource
@@ -198,7 +202,7 @@ def _provider(service: str, endpoint: str) -> TracerProvider | None:
             f"telemetry.otlp_endpoint {named!r}: traces need the extra otel; pip install 'opensqt[otel]'"
         ) from None
     for name in _HEADERS:
-        logging.protect(*(pair.partition("=")[2].strip() for pair in environ.get(name, "").split(",")))
+        logging.register_secrets(*(pair.partition("=")[2].strip() for pair in environ.get(name, "").split(",")))
     resource = Resource.create({} if environ.get("OTEL_SERVICE_NAME") else {SERVICE_NAME: service})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint or None)))
@@ -221,7 +225,9 @@ def _stop(provider: TracerProvider) -> None:
 
 
 @contextmanager
-def _record(tracer: Tracer, name: str, attributes: Attributes, kind: Kind, parent: Context | None) -> Iterator[Span]:
+def _record(
+    tracer: Tracer, name: str, attributes: Attributes, kind: SpanRole, parent: Context | None
+) -> Iterator[Span]:
     from opentelemetry.trace import SpanKind
 
     with tracer.start_as_current_span(
@@ -229,19 +235,21 @@ def _record(tracer: Tracer, name: str, attributes: Attributes, kind: Kind, paren
         context=parent,
         kind=SpanKind[kind.value],
         attributes=_clean(attributes),
-        # Its own way of telling an exception would show texts that nobody looked through.
+        # OpenTelemetry would record the texts of exceptions with their secrets.
         record_exception=False,
         set_status_on_exception=False,
     ) as recorded:
-        told = _Recorded(recorded)
+        span_state = _Recorded(recorded)
         try:
-            yield told
+            yield span_state
         except Exception as error:
-            if not told.failed:
-                # The texts of others may hold a whole signed address.
-                told.fail(f"{error.reason}: {error}" if isinstance(error, ExchangeError) else type(error).__name__)
+            if not span_state.failed:
+                # The text of a foreign exception may contain a whole signed address.
+                span_state.fail(
+                    f"{error.reason}: {error}" if isinstance(error, ExchangeError) else type(error).__name__
+                )
             if isinstance(error, ExchangeError) and error.venue_code:
-                told.set({"opensqt.venue_code": error.venue_code})
+                span_state.set({"opensqt.venue_code": error.venue_code})
             raise
 
 
@@ -250,7 +258,7 @@ def _clean(attributes: Attributes) -> dict[str, str | int | float | bool]:
 
 
 def _ids() -> Mapping[str, str]:
-    """Answer which span a log line is written in."""
+    """Return the ids of the span that a log line is written in."""
     if _tracer is None:
         return {}
     from opentelemetry.trace import format_span_id, format_trace_id, get_current_span

@@ -14,7 +14,7 @@ from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
 from opensqt.model.venue import ExchangeInfo, ExchangeStatus, RateBudget, RateLimit
-from opensqt.telemetry.logging import get_logger, protect, redact
+from opensqt.telemetry.logging import get_logger, redact, register_secrets
 from opensqt.venues.account.orders import OrderEntry
 from opensqt.venues.account.queries import AccountQueries
 from opensqt.venues.account.state import AccountState
@@ -45,7 +45,9 @@ class VenueAdapter:
     """
 
     def __init__(self, venue_type: type[Venue], settings: VenueSettings) -> None:
-        protect(*(value.get_secret_value() for value in (settings.api_key, settings.secret, settings.passphrase)))
+        register_secrets(
+            *(value.get_secret_value() for value in (settings.api_key, settings.secret, settings.passphrase))
+        )
         self._settings = settings
         self.health = Health(venue_type.name)
         self.tasks = BackgroundTasks(self.health)

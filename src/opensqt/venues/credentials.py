@@ -8,7 +8,7 @@ from collections.abc import Callable
 from opensqt.config.venue import VenueSettings
 from opensqt.model.errors import CredentialsRefused, Unsupported
 from opensqt.model.order import OrderRef
-from opensqt.telemetry.logging import get_logger, protect
+from opensqt.telemetry.logging import get_logger, register_secrets
 from opensqt.venues.account.state import AccountState
 from opensqt.venues.health import Health
 from opensqt.venues.startup import Startup
@@ -58,7 +58,7 @@ class CredentialsRenewal:
         key, secret, passphrase = (
             value.get_secret_value() for value in (settings.api_key, settings.secret, settings.passphrase)
         )
-        protect(key, secret, passphrase)
+        register_secrets(key, secret, passphrase)
         client = self._live.client
         if (key, secret, passphrase) == (client.apiKey, client.secret, client.password or ""):
             return False

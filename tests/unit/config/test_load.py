@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field, SecretStr
 
-from opensqt.config.load import Section, load, variable
+from opensqt.config.load import Section, load, read_variable
 from opensqt.model.errors import ConfigError
 from opensqt.telemetry.logging import redact
 
@@ -172,7 +172,7 @@ def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
 
 def test_a_secret_file_that_cannot_be_read_is_named() -> None:
     with pytest.raises(ConfigError, match=r"API_KEY_FILE: '/no/such' can't be read"):
-        variable("API_KEY", {"API_KEY_FILE": "/no/such"})
+        read_variable("API_KEY", {"API_KEY_FILE": "/no/such"})
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_a_token_may_travel_within_this_machine(address: str) -> None:
 
 
 def test_no_token_needs_no_protection() -> None:
-    assert not RemoteSettings(base_url="exchange_connector:50051").speaks_tls
+    assert not RemoteSettings(base_url="exchange_connector:50051").uses_tls
 
 
 @pytest.mark.parametrize("half", ["tls_cert_file", "tls_key_file"])
@@ -99,5 +99,5 @@ def test_the_environment_is_read_and_an_argument_wins(tmp_path: Path) -> None:
 
 
 def test_a_service_has_its_own_name_unless_another_is_set() -> None:
-    assert RemoteSettings().named("live-server").name == "live-server"
-    assert RemoteSettings(name="page").named("live-server").name == "page"
+    assert RemoteSettings().with_name("live-server").name == "live-server"
+    assert RemoteSettings(name="page").with_name("live-server").name == "page"

@@ -82,7 +82,9 @@ def test_no_key_is_needed_where_none_is_used(flags) -> None:
 
 
 def test_listening_beyond_loopback_has_to_be_said(monkeypatch) -> None:
-    with pytest.raises(ConfigError, match=r"server\.host: '0\.0\.0\.0': whoever reaches this port can trade"):
+    with pytest.raises(
+        ConfigError, match=r"server\.host: '0\.0\.0\.0': every host that can connect to this port may trade"
+    ):
         settings("--simulated", "--host", "0.0.0.0")
     assert settings("--simulated", "--host", "0.0.0.0", "--insecure").server.host == "0.0.0.0"
     assert {settings("--simulated", "--host", host).server.host for host in ("localhost", "::1", "127.0.0.2")}

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from opensqt.model.errors import ConfigError
-from opensqt.telemetry.logging import configure, protect, redact
+from opensqt.telemetry.logging import configure, redact, register_secrets
 
 CANARY = "CanaryKey7f3a91b2"
 
@@ -17,7 +17,7 @@ SCRIPT = """
 import logging, sys
 from opensqt.telemetry import logging as ours
 ours.configure({level!r}, service="connector", style={style!r})
-ours.protect({canary!r})
+ours.register_secrets({canary!r})
 log = ours.get_logger("part")
 {body}
 """
@@ -64,18 +64,18 @@ def test_plain_words_are_left_alone(text: str) -> None:
 
 def test_a_protected_value_is_taken_out_wherever_it_stands() -> None:
     """F33: no secret shows in a log, an error or a page."""
-    protect("ZebraCanary55")
+    register_secrets("ZebraCanary55")
     assert redact("x ZebraCanary55y") == "x ***y"
 
 
 def test_a_value_too_short_to_be_a_secret_does_not_tear_words_apart() -> None:
-    protect("abc")
+    register_secrets("abc")
     assert redact("abcdef") == "abcdef"
 
 
 def test_a_protected_value_inside_another_leaves_no_rest() -> None:
     """F33: the longer one goes first."""
-    protect("WalrusKey", "WalrusKeyAndMore")
+    register_secrets("WalrusKey", "WalrusKeyAndMore")
     assert redact("WalrusKeyAndMore") == "***"
 
 

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from opensqt.model.errors import ConfigError, OrderRejected
 from opensqt.telemetry import tracing
-from opensqt.telemetry.logging import protect
+from opensqt.telemetry.logging import register_secrets
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL")
@@ -61,8 +61,8 @@ def test_a_standard_variable_turns_it_on_until_the_block_ends(off: pytest.Monkey
 
 def test_a_program_with_traces_of_its_own_is_joined() -> None:
     script = "from opentelemetry import trace; from opentelemetry.sdk.trace import TracerProvider\n"
-    script += "from opensqt.telemetry import tracing; tracing.adopt(); assert not tracing.active()\n"
-    script += "trace.set_tracer_provider(TracerProvider()); tracing.adopt(); assert tracing.active()\n"
+    script += "from opensqt.telemetry import tracing; tracing.use_existing_provider(); assert not tracing.active()\n"
+    script += "trace.set_tracer_provider(TracerProvider()); tracing.use_existing_provider(); assert tracing.active()\n"
     script += "with trace.get_tracer('theirs').start_as_current_span('x'): assert tracing.outgoing()"
     assert subprocess.run([sys.executable, "-c", script], check=False, timeout=30).returncode == 0
 
@@ -136,10 +136,10 @@ def test_the_text_of_anothers_error_is_not_told(recorded: InMemorySpanExporter) 
 
 def test_no_attribute_shows_a_secret(recorded: InMemorySpanExporter) -> None:
     """F33: no secret shows in a log, an error or a page."""
-    protect("canaryTrace77")
+    register_secrets("canaryTrace77")
     with tracing.span("x", {"a": "canaryTrace77"}) as span:
         span.set({"b": "signature=SECRETSECRET0123", "n": 1})
-        tracing.note({"c": "canaryTrace77"})
+        tracing.set_attributes({"c": "canaryTrace77"})
         span.fail("key canaryTrace77")
     told = only(recorded)
     assert dict(told.attributes or {}) == {"a": "***", "b": "signature=***", "n": 1, "c": "***"}

@@ -105,7 +105,7 @@ async def test_trailing_metadata_set_before_survives_the_abort(failing: tuple[Fa
 async def test_no_secret_leaves_with_an_error(failing: tuple[Failing, Any]) -> None:
     """F33: no secret shows in a log, an error or a page."""
     servicer, stub = failing
-    logging.protect("canary-secret-77")
+    logging.register_secrets("canary-secret-77")
     servicer.error = VenueError("GET /x?signature=0123456789abcdef key canary-secret-77", venue_code="canary-secret-77")
     told = await failure(stub)
     everything = f"{told!r} {told.trailing_metadata()} {wire_errors.from_rpc_error(told)}"

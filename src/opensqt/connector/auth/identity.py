@@ -8,7 +8,7 @@ from pathlib import Path
 
 import grpc
 
-from opensqt.config.connector import ServerSettings
+from opensqt.config.connector import ConnectorServerSettings
 from opensqt.connector.auth.clients import Clients, loose_permissions, read_entries
 from opensqt.connector.auth.roles import Access
 from opensqt.connector.auth.tls import Certificates
@@ -26,7 +26,7 @@ class Identity:
         settings: They name the files.
     """
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ConnectorServerSettings) -> None:
         self._settings = settings
         self.access = Access(certificates=settings.tls_client_ca_file is not None)
         self._certificates: Certificates | None = None

@@ -231,7 +231,7 @@ def check_interval(interval: str) -> str:
 
 def _note(symbol: str, *orders: str) -> None:
     """Have the trace of this call say what it is about."""
-    tracing.note(
+    tracing.set_attributes(
         {"opensqt.client": current_client(), "opensqt.symbol": symbol, "opensqt.client_order_id": ",".join(orders)}
     )
 

@@ -24,7 +24,7 @@ def traced(method: str, handler: Handler) -> Handler:
 
     async def answer(request: Any, context: Context) -> Any:
         parent = tracing.incoming(context.invocation_metadata())
-        with tracing.span(method, attributes, kind=tracing.Kind.SERVER, parent=parent) as span:
+        with tracing.span(method, attributes, kind=tracing.SpanRole.SERVER, parent=parent) as span:
             try:
                 return await handler(request, context)
             finally:

@@ -151,7 +151,7 @@ class CcxtMixin:
             sent_s = time.monotonic()
             self.venue_metrics.queue_seconds[name].observe(sent_s - queued_s)
             try:
-                with tracing.step(request.endpoint, {"http.request.method": method}, kind=tracing.Kind.CLIENT):
+                with tracing.step(request.endpoint, {"http.request.method": method}, kind=tracing.SpanRole.CLIENT):
                     return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
             finally:
                 took_s = time.monotonic() - sent_s
@@ -180,7 +180,7 @@ class CcxtMixin:
         """Let ccxt raise, and store the response on its error, without the address and its signature."""
         if self.rate_limiter is not None and (request := _request.get()) is not None:
             self.rate_limiter.observe(request, headers, response)
-        tracing.note({"http.response.status_code": code})
+        tracing.set_attributes({"http.response.status_code": code})
         try:
             super().handle_errors(  # type: ignore[misc]
                 code, reason, url, method, headers, body, response, request_headers, request_body
@@ -195,7 +195,7 @@ class CcxtMixin:
                 message=message or reason or "",
                 retry_after_s=self.retry_after_s(headers),
             )
-            tracing.note({"opensqt.venue_code": code_text})
+            tracing.set_attributes({"opensqt.venue_code": code_text})
             raise
 
     def retry_after_s(self, headers: dict[str, str]) -> float | None:
