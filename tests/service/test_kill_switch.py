@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from opensqt.cli import status
-from opensqt.cli.cancel_all import end_all
-from opensqt.cli.remaining import Wanted
+from opensqt.cli.cancel_all import cancel_and_flatten
+from opensqt.cli.remaining import CancelScope
 from opensqt.cli.resume import resume
 from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import RemoteSettings
@@ -73,7 +73,7 @@ async def end(exchange: RemoteExchange, *, answer: bool = True, **wanted: object
         return answer
 
     fields = {"symbol": "BTCUSDT", "strategy": "SQ1", "within_s": 10.0, **wanted}
-    code = await end_all(exchange, Wanted(**fields), console, confirm=confirm)
+    code = await cancel_and_flatten(exchange, CancelScope(**fields), console, confirm=confirm)
     return code, console.file.getvalue()
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from opensqt.cli import cancel_all, connection, status, token
 from opensqt.cli.demo import demo
 from opensqt.cli.demo_processes import DemoSettings
-from opensqt.cli.remaining import Wanted
+from opensqt.cli.remaining import CancelScope
 from opensqt.cli.resume import resume
 from opensqt.client.exchange import RemoteExchange
 from opensqt.model.errors import ConfigError
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _run_command(exchange, lambda: status.show(exchange, options.symbol, Console()))
     if options.command == "resume":
         return _run_command(exchange, lambda: resume(exchange, options.symbol, Console()))
-    wanted = Wanted(
+    scope = CancelScope(
         symbol=options.symbol,
         strategy=options.strategy,
         everything=options.everything,
@@ -63,13 +63,13 @@ def main(arguments: list[str] | None = None) -> int:
         within_s=options.within,
     )
     confirm = None if options.yes else _confirm
-    return _run_command(exchange, lambda: cancel_all.end_all(exchange, wanted, Console(), confirm=confirm))
+    return _run_command(exchange, lambda: cancel_all.cancel_and_flatten(exchange, scope, Console(), confirm=confirm))
 
 
 def _run_command(exchange: RemoteExchange, command: Callable[[], Awaitable[int]]) -> int:
     async def service(stop: asyncio.Event) -> int:
         async def run_connected() -> int:
-            # One that does not serve will do: these commands are needed most when something is not well.
+            # The connector need not be serving: these commands are needed most when something is unhealthy.
             await exchange.start(serving=False)
             try:
                 return await command()
@@ -162,35 +162,37 @@ def _add_cancel_all(parser: argparse.ArgumentParser) -> None:
     _explain(
         parser,
         """\
-The kill switch. Halts trading, cancels what is open and what is in flight, and ends with 0 only when it is proven
-that nothing of it is left; else it names what is left, or not known, and ends with 1. Meanwhile new orders of every
-client are refused. Stop the market maker first, or give --hold: one that runs lays its grid again afterwards.""",
+The kill switch. Halts trading and cancels open orders and orders in flight. Exit code 0: it is proven that none is
+left; 1: it names what is left, or not known. New orders of every client are refused while it runs. Stop the market
+maker first, or give --hold: a running one places its grid again afterwards.""",
         """\
-  opensqt cancel-all --symbol BTCUSDT                    the grid's orders; asks before
-  opensqt cancel-all --symbol BTCUSDT --flatten --yes    its position, too, without a prompt
+  opensqt cancel-all --symbol BTCUSDT                    the grid's orders; asks for confirmation
+  opensqt cancel-all --symbol BTCUSDT --flatten --yes    its position too, without confirmation
   opensqt cancel-all --everything --flatten --hold       every order and position of the account, and no new ones
 """,
     )
     connection.add_address(parser)
     parser.add_argument("--symbol", type=str.upper, default="", help="only this symbol (default: all)")
-    parser.add_argument("--strategy", default="SQ1", help="whose orders (trading.strategy_id; default: %(default)s)")
-    parser.add_argument("--everything", action="store_true", help="also orders that are not ours")
-    parser.add_argument("--flatten", action="store_true", help="also close the positions, at market, reduce-only")
+    parser.add_argument(
+        "--strategy", default="SQ1", help="the orders' strategy (trading.strategy_id; default: %(default)s)"
+    )
+    parser.add_argument("--everything", action="store_true", help="all orders of the account, not only the strategy's")
+    parser.add_argument("--flatten", action="store_true", help="also close the positions at market, reduce-only")
     parser.add_argument("--hold", action="store_true", help="leave trading halted; `opensqt resume` lifts it")
     parser.add_argument(
-        "--within", type=_seconds, default=60.0, metavar="S", help="seconds that the proof may take (default: 60)"
+        "--within", type=_seconds, default=60.0, metavar="S", help="time limit of the proof, in seconds (default: 60)"
     )
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--yes", action="store_true", help="skip the confirmation")
 
 
 def _add_resume(parser: argparse.ArgumentParser) -> None:
     _explain(
         parser,
         """\
-Takes new orders again after `cancel-all --hold`. Ends with 1 when trading stays halted, by a command that runs or, with
+Accepts new orders again after `cancel-all --hold`. Exit code 1: trading stays halted, by a running command or, with
 --symbol, by a halt of the account.""",
         """\
-  opensqt resume                                         every halt that was left on
+  opensqt resume                                         all halts that do not expire
   opensqt resume --symbol BTCUSDT                        the halts of one symbol only
 """,
     )

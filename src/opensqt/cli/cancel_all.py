@@ -1,6 +1,6 @@
-"""`opensqt cancel-all`: the kill switch. Halts trading, cancels until nothing is left, closes positions if asked to.
+"""`opensqt cancel-all`: the kill switch. Halts trading, cancels until nothing is left, closes positions on request.
 
-It ends with 0 only when it is proven that nothing is open, in flight or held that was to go.
+Its exit code is 0 only when it is proven that no order of its scope is open or in flight and no position is held.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from opensqt.cli.close_positions import close_positions
-from opensqt.cli.remaining import FINAL, Remaining, Wanted, look
+from opensqt.cli.remaining import FINAL, CancelScope, Remaining, query_remaining
 from opensqt.client.exchange import RemoteExchange
 from opensqt.model import client_order_id
 from opensqt.model.errors import ExchangeError, OrderNotFound
@@ -23,33 +23,33 @@ from opensqt.service.backoff import Backoff
 
 HALT_PREFIX = "HALT"
 _HALT_TTL_S = 60.0
-"""Longer than the calls between two renewals take. If this command is killed, trading goes on after that."""
+"""Longer than the calls between two renewals take. If this command is killed, trading is resumed after this time."""
 _BACKOFF_S = (0.2, 5.0)
-_LOOKS = 2
-"""So many looks in a row have to find nothing, for what a venue shows may lag a moment behind what it did."""
+_EMPTY_QUERIES = 2
+"""Number of queries in a row that must find nothing, because a venue's queries may be stale for a moment."""
 
 
-async def end_all(
-    exchange: RemoteExchange, wanted: Wanted, console: Console, *, confirm: Callable[[str], Awaitable[bool]] | None
+async def cancel_and_flatten(
+    exchange: RemoteExchange, scope: CancelScope, console: Console, *, confirm: Callable[[str], Awaitable[bool]] | None
 ) -> int:
-    """Halt, cancel, close, look again, and return 0 when it is proven that nothing is left that was to go, else 1.
+    """Halt, cancel, close, query again, and return 0 when it is proven that nothing of the scope is left, else 1.
 
     Args:
         exchange: Started.
-        wanted: What to end.
-        console: Where to report.
-        confirm: Asks the person, who sees what would be done; None does not ask.
+        scope: The orders and positions to end.
+        console: Console of the report.
+        confirm: Shows what would be done and returns whether the person agrees; None skips the confirmation.
     """
-    if confirm is not None and not await confirm(await _question(exchange, wanted)):
+    if confirm is not None and not await confirm(await _confirmation(exchange, scope)):
         console.print("nothing was done")
         return 1
-    switch = KillSwitch(exchange, wanted)
+    switch = KillSwitch(exchange, scope)
     try:
         remaining = await switch.run()
     finally:
-        if not wanted.hold:
+        if not scope.hold:
             await _resume(exchange, switch.halt_id, console)
-    _report(console, wanted, switch, remaining)
+    _report(console, scope, switch, remaining)
     if remaining.nothing:
         return 0
     for check in (await exchange.get_status()).checks:
@@ -63,12 +63,12 @@ class KillSwitch:
 
     Args:
         exchange: Started.
-        wanted: What to end.
+        scope: The orders and positions to end.
     """
 
-    def __init__(self, exchange: RemoteExchange, wanted: Wanted) -> None:
+    def __init__(self, exchange: RemoteExchange, scope: CancelScope) -> None:
         self._exchange = exchange
-        self._wanted = wanted
+        self._scope = scope
         self.halt_id = client_order_id.new(HALT_PREFIX)
         self.seen: set[OrderRef] = set()
         """Every order that was found open or in flight."""
@@ -76,15 +76,15 @@ class KillSwitch:
         """The symbols whose position was closed."""
         self._found = Remaining(failures=("the connector has not answered",))
         self._failed: tuple[str, ...] = ()
-        """What went wrong after the last look."""
+        """Failures since the last query."""
         self._since_ms = 0
         self._not_halted = ""
         """Why it can't be proven that no new order came in; empty while it can."""
 
     async def run(self) -> Remaining:
-        """Go on until nothing is left or the time is over; return what the last look found, and what failed since."""
+        """Continue until nothing is left or the time is over; return the last query's result, with failures since."""
         try:
-            async with asyncio.timeout(self._wanted.within_s):
+            async with asyncio.timeout(self._scope.within_s):
                 await self._until_nothing_is_left()
         except TimeoutError:
             pass
@@ -95,32 +95,32 @@ class KillSwitch:
         backoff = Backoff(*_BACKOFF_S, jitter=None)
         empty = 0
         while True:
-            self._found = await self._look()
+            self._found = await self._query()
             self._failed = ()
             self.seen.update(OrderRef(symbol=ref.symbol, client_order_id=_name(ref)) for ref in self._found.orders)
             if not self._found.nothing:
                 empty = 0
                 self._failed = tuple(await self._act(self._found))
-            elif (empty := empty + 1) == _LOOKS:
+            elif (empty := empty + 1) == _EMPTY_QUERIES:
                 return
             await asyncio.sleep(backoff.next_s())
 
-    async def _look(self) -> Remaining:
+    async def _query(self) -> Remaining:
         halted, failure = await self._renew()
-        in_flight = () if halted is None else filter(self._wanted.includes, halted.in_flight)
-        # While some are in flight the venue's answer can't be the last one; the rate limit is better used for cancels.
-        ask_venue = not self.seen or not any(True for _ in in_flight)
-        remaining = await look(self._exchange, self._wanted, halted, ask_venue=ask_venue)
+        in_flight = () if halted is None else filter(self._scope.includes, halted.in_flight)
+        # While orders are in flight the venue's reply can't be final; the rate limit is better used for cancels.
+        query_venue = not self.seen or not any(True for _ in in_flight)
+        remaining = await query_remaining(self._exchange, self._scope, halted, query_venue=query_venue)
         return replace(remaining, failures=(failure, *remaining.failures)) if failure else remaining
 
     async def _renew(self) -> tuple[HaltedOrders | None, str]:
-        """Halt trading, or keep it halted; return which orders are left by that, or why that is not known now."""
+        """Halt trading, or renew the halt; return the orders that the connector still has, or why they are unknown."""
         if self._not_halted:
             return None, ""
-        ttl_s = 0.0 if self._wanted.hold else _HALT_TTL_S
+        ttl_s = 0.0 if self._scope.hold else _HALT_TTL_S
         try:
             halted = await self._exchange.halt_trading(
-                self.halt_id, symbol=self._wanted.symbol, reason="opensqt cancel-all", ttl_s=ttl_s
+                self.halt_id, symbol=self._scope.symbol, reason="opensqt cancel-all", ttl_s=ttl_s
             )
         except FINAL as error:
             self._not_halted = f"trading could not be halted: {error.message}"
@@ -133,7 +133,7 @@ class KillSwitch:
         return halted, ""
 
     async def _act(self, remaining: Remaining) -> list[str]:
-        """Cancel; when it is known that no order is left, close. Return what failed."""
+        """Cancel; once it is known that no order is left, close positions. Return what failed."""
         if remaining.orders or remaining.failures or not remaining.positions:
             return await self._cancel(remaining)
         self.closed.update(position.symbol for position in remaining.positions)
@@ -144,8 +144,8 @@ class KillSwitch:
             return [f"closing positions: {error.message}"]
 
     async def _cancel(self, remaining: Remaining) -> list[str]:
-        if self._wanted.everything:
-            symbols = {ref.symbol for ref in remaining.orders} | ({self._wanted.symbol} - {""})
+        if self._scope.everything:
+            symbols = {ref.symbol for ref in remaining.orders} | ({self._scope.symbol} - {""})
             return [text for text in await asyncio.gather(*map(self._cancel_symbol, sorted(symbols))) if text]
         refs = list(remaining.open)
         outcomes = await self._exchange.batch_cancel_orders(refs) if refs else []
@@ -163,14 +163,14 @@ class KillSwitch:
         return ""
 
 
-async def _question(exchange: RemoteExchange, wanted: Wanted) -> str:
-    remaining = await look(exchange, wanted, None)
-    where = wanted.symbol or "the account"
-    deeds = [f"halt new orders of {where}", "cancel what is open and in flight"]
-    if wanted.flatten:
-        deeds.append("close at market")
+async def _confirmation(exchange: RemoteExchange, scope: CancelScope) -> str:
+    remaining = await query_remaining(exchange, scope, None)
+    where = scope.symbol or "the account"
+    actions = [f"halt new orders of {where}", "cancel what is open and in flight"]
+    if scope.flatten:
+        actions.append("close at market")
     shown = remaining.summary() or "nothing is shown as open"
-    return f"{', '.join(deeds)} ({'; '.join([shown, *remaining.failures])}). Go on?"
+    return f"{', '.join(actions)} ({'; '.join([shown, *remaining.failures])}). Go on?"
 
 
 async def _resume(exchange: RemoteExchange, halt_id: str, console: Console) -> None:
@@ -182,7 +182,7 @@ async def _resume(exchange: RemoteExchange, halt_id: str, console: Console) -> N
         )
 
 
-def _report(console: Console, wanted: Wanted, switch: KillSwitch, remaining: Remaining) -> None:
+def _report(console: Console, scope: CancelScope, switch: KillSwitch, remaining: Remaining) -> None:
     left = {(ref.symbol, _name(ref)) for ref in remaining.orders}
     gone = Counter(ref.symbol for ref in switch.seen if (ref.symbol, ref.client_order_id) not in left)
     parts = [f"{count} order{'s' if count > 1 else ''} on {symbol} ended" for symbol, count in sorted(gone.items())]
@@ -190,15 +190,15 @@ def _report(console: Console, wanted: Wanted, switch: KillSwitch, remaining: Rem
     if parts:
         console.print(", ".join(parts), highlight=False)
     if remaining.nothing:
-        held = " and no position is held" if wanted.flatten else ""
+        held = " and no position is held" if scope.flatten else ""
         done = "done" if parts else "nothing to do"
         console.print(f"{done}: no such order is open or in flight{held}", highlight=False)
     else:
-        console.print(f"[bold red]not proven within {wanted.within_s:g} s:[/bold red] {_headline(remaining)}")
+        console.print(f"[bold red]not proven within {scope.within_s:g} s:[/bold red] {_headline(remaining)}")
         for line in remaining.lines():
             console.print(f"  [red]{line}[/red]", highlight=False)
         console.print("run this again (--hold keeps new orders out until then), or use the exchange's own page")
-    if wanted.hold:
+    if scope.hold:
         console.print("trading stays halted; `opensqt resume` lifts it")
 
 

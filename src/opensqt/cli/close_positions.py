@@ -1,4 +1,4 @@
-"""Closes positions at market with orders that can only reduce them."""
+"""Closing positions at market, by reduce-only orders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ID_PREFIX = "CLI"
 
 
 def closing_orders(position: Position, info: ExchangeInfo) -> Iterator[OrderRequest]:
-    """Make the market orders that bring a position to zero, none larger than the venue takes, and never beyond it."""
+    """Yield the market orders that bring a position exactly to zero, none larger than the venue's maximum."""
     rules = info.rules(position.symbol)
     left = abs(position.quantity)
     most = rules.max_quantity if rules is not None and rules.max_quantity is not None else left
@@ -34,12 +34,12 @@ def closing_orders(position: Position, info: ExchangeInfo) -> Iterator[OrderRequ
 
 
 async def close_positions(exchange: RemoteExchange, positions: Iterable[Position], halt_id: str) -> list[str]:
-    """Close positions and return what failed. Nothing is sent a second time: the next look shows what is left.
+    """Close positions and return what failed. No order is sent twice: the next query shows what is left.
 
     Args:
         exchange: Started.
-        positions: Those to close.
-        halt_id: The halt that is held meanwhile; empty for none.
+        positions: The positions to close.
+        halt_id: The current halt of this command; empty for none.
     """
     info = await exchange.get_exchange_info()
     failures = []

@@ -1,7 +1,7 @@
-"""What is left of the orders and positions that the kill switch ends, by the connector and by the exchange.
+"""The remaining orders and positions of the kill switch, as the connector and the exchange report them.
 
-Only an answer counts: an order in flight is there until its outcome is proven, and after a query that failed nothing is
-known to be gone.
+Only a report counts: an order in flight remains until its outcome is proven, and a failed query does not prove that
+anything is gone.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from opensqt.model.order import OrderRef
 from opensqt.model.venue import HaltedOrders
 
 FINAL = (RequestError, TokenRefused, PermissionDenied, CredentialsRefused)
-"""What a second attempt can't change."""
+"""Errors that a retry can't change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What is to be ended.
+class CancelScope:
+    """The orders and positions to end.
 
     Attributes:
         symbol: Canonical; empty means every symbol.
-        strategy: Orders whose client_order_id is of this strategy are ours.
-        everything: Also orders that are not ours.
-        flatten: Also the positions.
-        hold: Leave trading halted afterwards.
-        within_s: How long it may take to prove that nothing is left.
+        strategy: Orders whose client_order_id is of this strategy are included.
+        everything: All other orders are included too.
+        flatten: Positions are closed too.
+        hold: Trading stays halted afterwards.
+        within_s: Time limit for the proof that nothing is left.
     """
 
     symbol: str
@@ -49,24 +49,24 @@ class Wanted:
     within_s: float = 60.0
 
     def includes(self, ref: OrderRef) -> bool:
-        """Return whether an order is to be ended."""
-        return self.everything or is_ours(ref, self.strategy)
+        """Return whether an order is in the scope."""
+        return self.everything or is_own_order(ref, self.strategy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remaining:
-    """What one look found."""
+    """Result of one query."""
 
     open: tuple[OrderRef, ...] = ()
     in_flight: tuple[OrderRef, ...] = ()
     positions: tuple[Position, ...] = ()
-    """Those that are not flat."""
+    """Positions that are not flat."""
     failures: tuple[str, ...] = ()
-    """Each query that failed, and why."""
+    """Failed queries, with their reasons."""
 
     @property
     def nothing(self) -> bool:
-        """Whether every query was answered and nothing is left."""
+        """Whether every query succeeded and nothing is left."""
         return not (self.open or self.in_flight or self.positions or self.failures)
 
     @property
@@ -85,28 +85,28 @@ class Remaining:
         )
 
     def lines(self) -> Iterator[str]:
-        """Name each order and position that is left, and each query that failed."""
+        """Yield a line for each remaining order and position, and for each failed query."""
         for title, refs in (("open", self.open), ("in flight", self.in_flight)):
             yield from (f"{title}: {ref.client_order_id or ref.order_id} on {ref.symbol}" for ref in refs)
         yield from (f"position: {_plain(one.quantity)} {one.symbol}" for one in self.positions)
         yield from self.failures
 
 
-def is_ours(ref: OrderRef, strategy: str) -> bool:
+def is_own_order(ref: OrderRef, strategy: str) -> bool:
     """Return whether the order's id is one that the strategy makes for its symbol."""
     return OrderIds(strategy, ref.symbol).read(ref.client_order_id) is not None
 
 
-async def look(
-    exchange: RemoteExchange, wanted: Wanted, halted: HaltedOrders | None, *, ask_venue: bool = True
+async def query_remaining(
+    exchange: RemoteExchange, scope: CancelScope, halted: HaltedOrders | None, *, query_venue: bool = True
 ) -> Remaining:
-    """Ask what is left.
+    """Query what is left.
 
     Args:
         exchange: Started.
-        wanted: What is to be ended.
-        halted: What the connector answered to the halt, right before this; None where trading is not halted.
-        ask_venue: Whether the venue is asked, too; without it the answer proves nothing, and costs no rate limit.
+        scope: The orders and positions to end.
+        halted: The connector's response to the halt, right before this; None where trading is not halted.
+        query_venue: Whether to query the venue too; without it the result proves nothing, and uses no rate limit.
 
     Raises:
         ExchangeError: One of `FINAL`: the queries can't succeed at all.
@@ -118,26 +118,26 @@ async def look(
     if halted is not None:
         in_flight = halted.in_flight
         found.update((ref.client_order_id, ref) for ref in halted.open)
-    if ask_venue:
+    if query_venue:
         try:
-            for order in await exchange.get_open_orders(wanted.symbol):
+            for order in await exchange.get_open_orders(scope.symbol):
                 ref = OrderRef(symbol=order.symbol, client_order_id=order.client_order_id, order_id=order.order_id)
                 found[order.client_order_id or order.order_id] = ref
         except FINAL:
             raise
         except ExchangeError as error:
             failures.append(f"which orders are open is not known: {error.message}")
-    if ask_venue and wanted.flatten:
+    if query_venue and scope.flatten:
         try:
-            held = await exchange.get_positions(wanted.symbol)
+            held = await exchange.get_positions(scope.symbol)
             positions = tuple(position for position in held if not position.is_flat)
         except FINAL:
             raise
         except ExchangeError as error:
             failures.append(f"which positions are held is not known: {error.message}")
     return Remaining(
-        open=tuple(filter(wanted.includes, found.values())),
-        in_flight=tuple(filter(wanted.includes, in_flight)),
+        open=tuple(filter(scope.includes, found.values())),
+        in_flight=tuple(filter(scope.includes, in_flight)),
         positions=positions,
         failures=tuple(failures),
     )

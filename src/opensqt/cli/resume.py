@@ -1,4 +1,4 @@
-"""`opensqt resume`: lifts the halts of trading that stand until they are lifted."""
+"""`opensqt resume`: lifts the halts of trading that do not expire."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from opensqt.model.venue import Halt
 
 
 async def resume(exchange: RemoteExchange, symbol: str, console: Console) -> int:
-    """Lift the halts of a symbol, or all, and return 0 when new orders are taken again, else 1.
+    """Lift the halts of a symbol, or all, and return 0 when new orders are accepted again, else 1.
 
     Args:
         exchange: Started.
-        symbol: Canonical; empty lifts those of the account and of every symbol.
-        console: Where to report.
+        symbol: Canonical; empty lifts the halts of the account and of every symbol.
+        console: Console of the report.
     """
     lifted = await exchange.resume_trading(symbol=symbol)
     for halt in lifted:
@@ -30,7 +30,7 @@ async def resume(exchange: RemoteExchange, symbol: str, console: Console) -> int
 
 
 def describe(halt: Halt) -> str:
-    """Say what is halted, by whom, since when and why."""
+    """Describe a halt: its symbol, its client, its start and its reason."""
     since = datetime.fromtimestamp(halt.since_ms / 1000, UTC)
     text = f"{halt.symbol or 'all trading'}, by {halt.client} since {since:%Y-%m-%d %H:%M:%S} UTC"
     if halt.reason:

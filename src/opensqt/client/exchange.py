@@ -62,8 +62,8 @@ class RemoteExchange:
         """Connect: ten attempts over four minutes, each logged; see `ConnectorChannel.open`.
 
         Args:
-            serving: Whether the connector has to be serving. False takes one that only answers, which can tell why it
-                is not, and cancel orders.
+            serving: Whether the connector must be serving. With False it need only respond: it can then report why it
+                is not serving, and cancel orders.
         """
         await self._channel.open(serving=serving)
 
@@ -220,14 +220,14 @@ class RemoteExchange:
     ) -> HaltedOrders:
         """Halt trading through this connector, or renew a halt; needs the role `trade`.
 
-        From then on new orders are refused with `TradingHalted`, whoever sends them, and those that wait in the
-        connector are not sent. What is in flight or open stays: cancel it. The halt outlasts a restart.
+        After this call new orders of every client are refused with `TradingHalted`, and orders that are queued in the
+        connector are not sent. Orders in flight and open orders stay: cancel them. The halt survives a restart.
 
         Args:
-            halt_id: Yours, 1 to 32 letters and digits. Calling again with it is safe, and renews the halt.
-            symbol: The only one to halt; empty halts all.
-            reason: Why, for whoever is refused.
-            ttl_s: How long it lasts unless it is renewed, 1 to 3600 seconds; 0 stands until `resume_trading` lifts it.
+            halt_id: An id of your own, 1 to 32 letters and digits. A call with the same id renews the halt.
+            symbol: The symbol to halt; empty halts all.
+            reason: Reason, for the clients that are refused.
+            ttl_s: Duration unless it is renewed, 1 to 3600 seconds; with 0 it lasts until `resume_trading` lifts it.
 
         Returns:
             The halt, and the orders of the halted symbols that are in flight, or open as far as the connector knows.
@@ -240,10 +240,10 @@ class RemoteExchange:
         return gateway_codec.decode_halted(await self._channel.call(self._channel.gateway.HaltTrading, message))
 
     async def resume_trading(self, halt_id: str = "", *, symbol: str = "") -> list[Halt]:
-        """Lift a halt of trading, or all that stand until they are lifted; needs the role `trade`.
+        """Lift a halt of trading, or all halts that do not expire; needs the role `trade`.
 
         Args:
-            halt_id: The halt to lift; one that does not stand is no error.
+            halt_id: The halt to lift; an unknown one is not an error.
             symbol: Without a halt_id: lift only the halts of this symbol.
 
         Returns:
@@ -254,7 +254,7 @@ class RemoteExchange:
         return [gateway_codec.decode_halt(halt) for halt in response.lifted]
 
     async def place_during_halt(self, request: OrderRequest, halt_id: str) -> Order:
-        """Send a reduce-only order although trading is halted, as the one that holds the halt; see `place_order`.
+        """Send a reduce-only order although trading is halted, as the holder of the halt; see `place_order`.
 
         Args:
             request: Reduce-only, of a symbol that the halt applies to.

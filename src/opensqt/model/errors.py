@@ -13,7 +13,7 @@ ExchangeError
 │   ├── OrderNotFound
 │   ├── DuplicateOrder      this client_order_id was used with other content
 │   ├── LeaseExpired        the client's lease ended, and its orders with it; renew it first
-│   ├── TradingHalted       somebody halted trading; nothing was sent, and new orders are taken when it is resumed
+│   ├── TradingHalted       trading is halted; nothing was sent, and new orders are accepted after it is resumed
 │   └── Unsupported         the venue, or this mode, can't do it
 ├── BackOff                 wait `retry_after_s`, then retry
 │   ├── RateLimited
@@ -136,7 +136,7 @@ class LeaseExpired(RequestError):
 
 
 class TradingHalted(RequestError):
-    """Trading is halted, of the account or of the symbol; nothing was sent. Cancels and questions work."""
+    """Trading of the account or of the symbol is halted; nothing was sent. Cancels and queries work."""
 
     reason = "TRADING_HALTED"
 

@@ -1,7 +1,7 @@
-"""The gate that orders pass as they are sent: closed while trading is halted, also for those that wait in a queue.
+"""The gate that orders pass as they are sent: closed while trading is halted, also for orders that are queued.
 
-The connector sets the gate for each placing. An adapter asks it right before a request that places orders leaves; from
-then on the orders of that request are in flight and the gate has no say.
+The connector sets the gate for each placing. An adapter checks it right before it sends a request that places orders;
+after that the orders of the request are in flight and the gate does not apply to them.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from opensqt.model.errors import ExchangeError
 
 
 class OrderGate(Protocol):
-    """Says which orders may be sent now."""
+    """Decides which orders may be sent now."""
 
     def refusal(self, symbol: str) -> ExchangeError | None:
-        """Return why no order of a symbol may be sent now, None when it may."""
+        """Return the error for new orders of a symbol, None when they may be sent now."""
         ...
 
     def watch(self, closed: Callable[[], None]) -> AbstractContextManager[None]:
-        """Call *closed* each time that the gate closes for some symbol, while the block runs."""
+        """Call *closed* each time that the gate closes for a symbol, while the block runs."""
         ...
 
 
 class Departure:
-    """One request that places orders, until it leaves."""
+    """One request that places orders, until it is sent."""
 
     def __init__(self, gate: OrderGate, symbols: Iterable[str]) -> None:
         self._gate = gate
@@ -36,13 +36,13 @@ class Departure:
 
     @property
     def refusal(self) -> ExchangeError | None:
-        """Why the request may not leave now; None when it may, or has left."""
+        """Why the request must not be sent now; None when it may be, or was sent."""
         if self._left:
             return None
         return next((reason for one in self._symbols if (reason := self._gate.refusal(one)) is not None), None)
 
     def leave(self) -> None:
-        """Let the request leave.
+        """Mark the request as sent.
 
         Raises:
             ExchangeError: The gate is closed; nothing was sent.
@@ -62,7 +62,7 @@ _departure: ContextVar[Departure | None] = ContextVar("departure", default=None)
 
 @contextmanager
 def through(gate: OrderGate) -> Iterator[None]:
-    """Have what is placed within pass *gate*."""
+    """Apply *gate* to the orders that are placed in the block."""
     token = _gate.set(gate)
     try:
         yield
@@ -72,7 +72,7 @@ def through(gate: OrderGate) -> Iterator[None]:
 
 @contextmanager
 def departing(symbols: Iterable[str]) -> Iterator[None]:
-    """Mark the first request within as one that places orders of *symbols*, and so has to pass the gate."""
+    """Mark the first request in the block as one that places orders of *symbols* and must pass the gate."""
     gate = _gate.get()
     token = _departure.set(None if gate is None else Departure(gate, symbols))
     try:
@@ -82,5 +82,5 @@ def departing(symbols: Iterable[str]) -> Iterator[None]:
 
 
 def departure() -> Departure | None:
-    """Return what the current request has to ask before it leaves, None where there is no gate."""
+    """Return the departure of the current request, None where there is no gate."""
     return _departure.get()

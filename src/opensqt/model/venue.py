@@ -158,9 +158,9 @@ class HaltedOrders:
 
     halt: Halt
     in_flight: tuple[OrderRef, ...] = field(default=())
-    """Sent, or still to be taken back, and not proven present or absent yet."""
+    """Sent, or being withdrawn before sending, and not proven present or absent yet."""
     open: tuple[OrderRef, ...] = field(default=())
-    """Acknowledged by the venue, and their end was not told yet."""
+    """Acknowledged by the venue, and their end was not reported yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +174,7 @@ class ExchangeStatus:
     unresolved_orders: int = 0
     """Orders that were sent and are not proven present or absent yet."""
     halts: tuple[Halt, ...] = field(default=())
-    """Where a connector takes no new orders now. A halt is no failure, so the checks may all be ok."""
+    """The halts of trading now in force. A halt is not a failure, so the checks may all be ok."""
 
     @property
     def healthy(self) -> bool:
