@@ -109,7 +109,7 @@ async def test_without_the_budget_the_same_load_is_refused(adapter: Adapter, mon
         monkeypatch.setattr(clock, "server_ms", lambda: now_ms)
 
         async def switch_off() -> None:
-            rig.exchange.client.budget = None
+            rig.exchange.client.rate_limiter = None
 
         await load(rig, switch_off)
         assert refused(rig) != {}
