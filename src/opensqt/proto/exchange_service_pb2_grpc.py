@@ -41,7 +41,7 @@ class ExchangeServiceStub:
     PERMISSION_DENIED: PERMISSION_DENIED (the client's role, its limits or the venue's key do not allow it)
     RESOURCE_EXHAUSTED: RATE_LIMITED (the client has too many calls in flight or streams open; nothing was done)
     UNAVAILABLE: UNREACHABLE (the connector is stopping; nothing was done)
-    INTERNAL: INTERNAL (a fault of the connector; its log tells more)
+    INTERNAL: INTERNAL (a fault of the connector; its log says more)
     A venue may refuse a call for a reason that is not listed with it; it is then still one of those listed in Error.
     A status without ErrorInfo is not from the connector but from gRPC or a proxy (a lost connection, a deadline, a
     request of more than 1 MB): what became of the call is then unknown.
@@ -160,7 +160,7 @@ class ExchangeServiceServicer:
     PERMISSION_DENIED: PERMISSION_DENIED (the client's role, its limits or the venue's key do not allow it)
     RESOURCE_EXHAUSTED: RATE_LIMITED (the client has too many calls in flight or streams open; nothing was done)
     UNAVAILABLE: UNREACHABLE (the connector is stopping; nothing was done)
-    INTERNAL: INTERNAL (a fault of the connector; its log tells more)
+    INTERNAL: INTERNAL (a fault of the connector; its log says more)
     A venue may refuse a call for a reason that is not listed with it; it is then still one of those listed in Error.
     A status without ErrorInfo is not from the connector but from gRPC or a proxy (a lost connection, a deadline, a
     request of more than 1 MB): what became of the call is then unknown.
@@ -253,7 +253,7 @@ class ExchangeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetOrder(self, request, context):
-        """Return one order, open or closed, as the venue tells it now. An order of this connector that the venue does not
+        """Return one order, open or closed, as the venue reports it now. An order of this connector that the venue does not
         show yet is answered as PENDING or UNKNOWN, not as an error.
 
         Errors:
@@ -271,7 +271,7 @@ class ExchangeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetOpenOrders(self, request, context):
-        """Return the open orders of one symbol or of all, whoever placed them, as the venue tells them now.
+        """Return the open orders of one symbol or of all, whoever placed them, as the venue reports them now.
 
         Errors:
         INVALID_ARGUMENT: UNKNOWN_SYMBOL
@@ -286,7 +286,7 @@ class ExchangeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetAccount(self, request, context):
-        """Return the balance of the margin asset, as the venue tells it now.
+        """Return the balance of the margin asset, as the venue reports it now.
 
         Errors:
         UNIMPLEMENTED: UNSUPPORTED (the connector is in public-only mode)
@@ -300,7 +300,7 @@ class ExchangeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetPositions(self, request, context):
-        """Return the positions, as the venue tells them now.
+        """Return the positions, as the venue reports them now.
 
         Errors:
         INVALID_ARGUMENT: UNKNOWN_SYMBOL
@@ -361,7 +361,7 @@ class ExchangeServiceServicer:
     def SubscribeOrders(self, request, context):
         """Stream orders and fills of the account, whoever placed them. The snapshot is the open orders. Never conflates and
         never drops: a client that falls more than the connector's stream_buffer (8,192 updates) behind is ended with
-        STREAM_OVERFLOW; it subscribes again at its place and is told of the gap.
+        STREAM_OVERFLOW; when it subscribes again at its position, the gap is reported.
 
         Errors:
         INVALID_ARGUMENT: UNKNOWN_SYMBOL
@@ -517,7 +517,7 @@ class ExchangeService:
     PERMISSION_DENIED: PERMISSION_DENIED (the client's role, its limits or the venue's key do not allow it)
     RESOURCE_EXHAUSTED: RATE_LIMITED (the client has too many calls in flight or streams open; nothing was done)
     UNAVAILABLE: UNREACHABLE (the connector is stopping; nothing was done)
-    INTERNAL: INTERNAL (a fault of the connector; its log tells more)
+    INTERNAL: INTERNAL (a fault of the connector; its log says more)
     A venue may refuse a call for a reason that is not listed with it; it is then still one of those listed in Error.
     A status without ErrorInfo is not from the connector but from gRPC or a proxy (a lost connection, a deadline, a
     request of more than 1 MB): what became of the call is then unknown.

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class GatewayServiceStub:
-    """What the gateway itself can tell and do, beyond the exchange account. Who calls, and what an error carries, is as
+    """What the gateway itself can report and do, beyond the exchange account. Who calls, and what an error carries, is as
     in ExchangeService. Every call may end with:
     INVALID_ARGUMENT: INVALID_REQUEST
     UNAUTHENTICATED: TOKEN_REFUSED
@@ -75,7 +75,7 @@ class GatewayServiceStub:
 
 
 class GatewayServiceServicer:
-    """What the gateway itself can tell and do, beyond the exchange account. Who calls, and what an error carries, is as
+    """What the gateway itself can report and do, beyond the exchange account. Who calls, and what an error carries, is as
     in ExchangeService. Every call may end with:
     INVALID_ARGUMENT: INVALID_REQUEST
     UNAUTHENTICATED: TOKEN_REFUSED
@@ -118,7 +118,7 @@ class GatewayServiceServicer:
     def Heartbeat(self, request, context):
         """Take or renew this client's lease; needs the role `trade`. When a lease ends without having been given up, the
         connector cancels this client's own orders, and no other. Send it every third of ttl_ms. It fails only as every
-        call may; UNREACHABLE then also means that the journal can't be written. Not idempotent: `lapsed` is told once.
+        call may; UNREACHABLE then also means that the journal can't be written. Not idempotent: `lapsed` is reported once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -189,7 +189,7 @@ def add_GatewayServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GatewayService:
-    """What the gateway itself can tell and do, beyond the exchange account. Who calls, and what an error carries, is as
+    """What the gateway itself can report and do, beyond the exchange account. Who calls, and what an error carries, is as
     in ExchangeService. Every call may end with:
     INVALID_ARGUMENT: INVALID_REQUEST
     UNAUTHENTICATED: TOKEN_REFUSED
