@@ -128,24 +128,30 @@ class GetLatestPriceResponse(_message.Message):
     def __init__(self, price: _Optional[_Union[_types_pb2.Price, _Mapping]] = ...) -> None: ...
 
 class GetHistoricalKlinesRequest(_message.Message):
-    __slots__ = ("symbol", "interval", "limit", "start_time_ms", "end_time_ms")
+    __slots__ = ("symbol", "interval", "limit", "start_time_ms", "end_time_ms", "page_size", "page_token")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     INTERVAL_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     START_TIME_MS_FIELD_NUMBER: _ClassVar[int]
     END_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     interval: str
     limit: int
     start_time_ms: int
     end_time_ms: int
-    def __init__(self, symbol: _Optional[str] = ..., interval: _Optional[str] = ..., limit: _Optional[int] = ..., start_time_ms: _Optional[int] = ..., end_time_ms: _Optional[int] = ...) -> None: ...
+    page_size: int
+    page_token: str
+    def __init__(self, symbol: _Optional[str] = ..., interval: _Optional[str] = ..., limit: _Optional[int] = ..., start_time_ms: _Optional[int] = ..., end_time_ms: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class GetHistoricalKlinesResponse(_message.Message):
-    __slots__ = ("klines",)
+    __slots__ = ("klines", "next_page_token")
     KLINES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     klines: _containers.RepeatedCompositeFieldContainer[_types_pb2.Kline]
-    def __init__(self, klines: _Optional[_Iterable[_Union[_types_pb2.Kline, _Mapping]]] = ...) -> None: ...
+    next_page_token: str
+    def __init__(self, klines: _Optional[_Iterable[_Union[_types_pb2.Kline, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class GetExchangeInfoRequest(_message.Message):
     __slots__ = ()

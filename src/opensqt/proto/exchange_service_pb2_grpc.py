@@ -328,7 +328,8 @@ class ExchangeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetHistoricalKlines(self, request, context):
-        """Return candles from the venue, oldest first.
+        """Return candles from the venue, oldest first, page by page where page_size is given. No candle is left out between
+        two pages, and none is in both.
 
         Errors:
         INVALID_ARGUMENT: UNKNOWN_SYMBOL

@@ -108,18 +108,24 @@ class GetStatusResponse(_message.Message):
     def __init__(self, healthy: _Optional[bool] = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ..., version: _Optional[str] = ..., started_ms: _Optional[int] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ..., clock_offset_ms: _Optional[int] = ..., unresolved_orders: _Optional[int] = ..., halts: _Optional[_Iterable[_Union[Halt, _Mapping]]] = ...) -> None: ...
 
 class ListFillsRequest(_message.Message):
-    __slots__ = ("symbol", "since_ms")
+    __slots__ = ("symbol", "since_ms", "page_size", "page_token")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     since_ms: int
-    def __init__(self, symbol: _Optional[str] = ..., since_ms: _Optional[int] = ...) -> None: ...
+    page_size: int
+    page_token: str
+    def __init__(self, symbol: _Optional[str] = ..., since_ms: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class ListFillsResponse(_message.Message):
-    __slots__ = ("fills",)
+    __slots__ = ("fills", "next_page_token")
     FILLS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     fills: _containers.RepeatedCompositeFieldContainer[_types_pb2.Fill]
-    def __init__(self, fills: _Optional[_Iterable[_Union[_types_pb2.Fill, _Mapping]]] = ...) -> None: ...
+    next_page_token: str
+    def __init__(self, fills: _Optional[_Iterable[_Union[_types_pb2.Fill, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class GetRateBudgetRequest(_message.Message):
     __slots__ = ()

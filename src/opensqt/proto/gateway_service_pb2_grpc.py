@@ -93,7 +93,9 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListFills(self, request, context):
-        """Return the account's trades of a symbol at or after a time, oldest first. Repeat-safe by trade_id.
+        """Return the account's trades of a symbol at or after a time, oldest first, page by page where page_size is given. No
+        fill is left out between two pages, and none is in both. Those that are made meanwhile may be missing: ask again
+        since the event_time_ms of the last fill. Repeat-safe by trade_id.
 
         Errors:
         INVALID_ARGUMENT: UNKNOWN_SYMBOL

@@ -8,7 +8,9 @@ from typing import Generic, TypeVar
 from opensqt.connector.auth.limits import OrderLimits
 from opensqt.connector.orders.cancel_all import CancelAll
 from opensqt.connector.orders.manager import OrderDesk
+from opensqt.connector.rpc import page_token
 from opensqt.connector.rpc.dispatch import Context, Handler
+from opensqt.connector.rpc.kline_pages import Range, kline_page
 from opensqt.model.client_context import current_client
 from opensqt.model.errors import ExchangeError, InvalidRequest, Unreachable
 from opensqt.model.exchange import Exchange
@@ -158,8 +160,16 @@ class ExchangeCalls:
                 raise InvalidRequest(f"{name} {time_ms}: expected UTC epoch milliseconds", symbol=symbol)
         if start is not None and end is not None and end < start:
             raise InvalidRequest(f"end_time_ms {end}: expected at least start_time_ms, {start}", symbol=symbol)
-        candles = await self._exchange.get_historical_klines(symbol, interval, limit=limit, start_ms=start, end_ms=end)
-        return pb.GetHistoricalKlinesResponse(klines=map(codec.encode_candle, candles))
+        ask, token = self._exchange.get_historical_klines, ""
+        page_token.check(request.page_size, request.page_token)
+        if not request.page_size:
+            candles = await ask(symbol, interval, limit=limit, start_ms=start, end_ms=end)
+        elif start is None:
+            raise InvalidRequest("start_time_ms absent: expected the first open time with page_size", symbol=symbol)
+        else:
+            asked = Range(symbol, interval, start, end)
+            candles, token = await kline_page(ask, asked, size=request.page_size, token=request.page_token)
+        return pb.GetHistoricalKlinesResponse(klines=map(codec.encode_candle, candles), next_page_token=token)
 
     async def _get_exchange_info(
         self, _request: pb.GetExchangeInfoRequest, _context: Context

@@ -9,12 +9,13 @@ from opensqt.connector.orders.halt_keeper import HaltKeeper
 from opensqt.connector.orders.lease_keeper import LeaseKeeper
 from opensqt.connector.orders.manager import OrderDesk
 from opensqt.connector.rpc.dispatch import Context, Handler
+from opensqt.connector.rpc.fill_pages import FillPages
 from opensqt.model.client_context import current_client
 from opensqt.model.errors import InvalidRequest
 from opensqt.model.exchange import Exchange
 from opensqt.proto import gateway_service_pb2 as pb
 from opensqt.version import __version__
-from opensqt.wire import codec, gateway_codec, requests
+from opensqt.wire import gateway_codec, requests
 
 
 class GatewayCalls:
@@ -28,6 +29,7 @@ class GatewayCalls:
         self._health = health
         self._leases = leases
         self._halts = halts
+        self._fills = FillPages(exchange.list_fills)
         self.reading: dict[str, Handler] = {
             "GetStatus": self._get_status,
             "ListFills": self._list_fills,
@@ -51,5 +53,4 @@ class GatewayCalls:
         symbol = requests.decode_symbol(request.symbol)
         if request.since_ms < 0:
             raise InvalidRequest(f"since_ms {request.since_ms}: expected UTC epoch milliseconds", symbol=symbol)
-        fills = await self._exchange.list_fills(symbol, since_ms=request.since_ms)
-        return pb.ListFillsResponse(fills=map(codec.encode_fill, fills))
+        return await self._fills.answer(request)
