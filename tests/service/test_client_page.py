@@ -32,6 +32,6 @@ async def test_every_block_of_the_page_runs(
                 await names["block"]()
     structlog.reset_defaults()
     printed = capsys.readouterr().out
-    assert len(BLOCKS) == 7
+    assert len(BLOCKS) == 9
     assert "True" in printed
     assert "failed" not in printed

@@ -13,7 +13,7 @@ from opensqt.model.exchange import Exchange
 METHODS = [name for name in vars(Exchange) if not name.startswith("_") and name != "name"]
 STREAMS = [name for name in METHODS if name.startswith("subscribe_")]
 
-BEYOND = ["heartbeat", "lease", "halt_trading", "resume_trading", "place_during_halt"]
+BEYOND = ["get_klines_between", "heartbeat", "lease", "halt_trading", "resume_trading", "place_during_halt"]
 """What RemoteExchange has beyond the protocol."""
 
 

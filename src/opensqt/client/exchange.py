@@ -12,7 +12,7 @@ from opensqt.config.remote import RemoteSettings
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError, InvalidRequest, OutcomeUnknown, Unreachable, VenueError
 from opensqt.model.exchange import documented
-from opensqt.model.market import Candle, Price
+from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
 from opensqt.model.venue import Check, ExchangeInfo, ExchangeStatus, Halt, HaltedOrders, Lease, RateBudget
@@ -26,6 +26,8 @@ A = TypeVar("A")
 T = TypeVar("T")
 _BATCH = 50
 """Items in one call; the connector takes 100 at most."""
+_PAGE = 1000
+"""Fills or candles in one response; the connector gives no more."""
 Subscribe = Callable[[Cursor | None], Any]
 
 
@@ -156,16 +158,50 @@ class RemoteExchange:
         response = await self._channel.call(self._channel.exchange.GetHistoricalKlines, message)
         return [_read(codec.decode_candle, candle) for candle in response.klines]
 
+    async def get_klines_between(
+        self, symbol: str, interval: str, *, start_ms: int, end_ms: int | None = None
+    ) -> list[Candle]:
+        """Ask for all candles of a range, however many they are, oldest first.
+
+        The pages are read one after the other, each within the deadline. The last candle may still be forming.
+
+        Args:
+            symbol: Canonical.
+            interval: A key of `INTERVALS_MS` that the capabilities name.
+            start_ms: Open time of the first candle wanted.
+            end_ms: Open time of the last candle wanted; by default the newest.
+        """
+        candles: list[Candle] = []
+        request = pb.GetHistoricalKlinesRequest(
+            symbol=symbol, interval=interval, limit=_PAGE, start_time_ms=start_ms, end_time_ms=end_ms, page_size=_PAGE
+        )
+        while True:
+            response = await self._channel.call(self._channel.exchange.GetHistoricalKlines, request)
+            candles += [_read(codec.decode_candle, candle) for candle in response.klines]
+            request.page_token = response.next_page_token
+            if not request.page_token:
+                if len(response.klines) < _PAGE:
+                    return candles
+                # A connector that knows no pages yet returns as many by `limit`; the rest is behind them.
+                request.start_time_ms = candles[-1].open_time_ms + INTERVALS_MS[interval]
+                if end_ms is not None and request.start_time_ms > end_ms:
+                    return candles
+
     async def get_exchange_info(self) -> ExchangeInfo:
         """See `Exchange`. The name is that of the venue behind the connector."""
         response = await self._channel.call(self._channel.exchange.GetExchangeInfo, pb.GetExchangeInfoRequest())
         return _read(codec.decode_info, response)
 
     async def list_fills(self, symbol: str, *, since_ms: int) -> list[Fill]:
-        """See `Exchange`."""
-        message = gateway_pb.ListFillsRequest(symbol=symbol, since_ms=since_ms)
-        response = await self._channel.call(self._channel.gateway.ListFills, message)
-        return [_read(codec.decode_fill, fill) for fill in response.fills]
+        """See `Exchange`. The pages are read one after the other, each within the deadline."""
+        fills: list[Fill] = []
+        request = gateway_pb.ListFillsRequest(symbol=symbol, since_ms=since_ms, page_size=_PAGE)
+        while True:
+            response = await self._channel.call(self._channel.gateway.ListFills, request)
+            fills += [_read(codec.decode_fill, fill) for fill in response.fills]
+            if not response.next_page_token:
+                return fills
+            request.page_token = response.next_page_token
 
     async def get_status(self) -> ExchangeStatus:
         """See `Exchange`. A connector that does not respond is itself an unhealthy check."""

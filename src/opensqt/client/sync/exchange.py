@@ -141,6 +141,12 @@ class SyncExchange:
         """See `Exchange`."""
         return self._run(self._exchange.get_rate_budget())
 
+    def get_klines_between(
+        self, symbol: str, interval: str, *, start_ms: int, end_ms: int | None = None
+    ) -> list[Candle]:
+        """See `RemoteExchange.get_klines_between`."""
+        return self._run(self._exchange.get_klines_between(symbol, interval, start_ms=start_ms, end_ms=end_ms))
+
     def heartbeat(self, ttl_s: float) -> Lease:
         """See `RemoteExchange.heartbeat`."""
         return self._run(self._exchange.heartbeat(ttl_s))
