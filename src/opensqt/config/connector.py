@@ -133,7 +133,7 @@ class ConnectorSettings(Section):
 
     @property
     def journal_path(self) -> str:
-        """Where the journal is; the test network has its own, for its orders are not the account's."""
+        """Path of the journal. The test network has its own, because its orders are not the account's."""
         if self.journal.path:
             return self.journal.path
         if self.simulated or self.exchange.public_only:

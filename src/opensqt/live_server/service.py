@@ -16,7 +16,7 @@ from opensqt.live_server.http import LIBRARY, PageHandlers
 from opensqt.live_server.metrics import LiveServerMetrics
 from opensqt.live_server.read_only_exchange import ReadOnlyExchange
 from opensqt.live_server.sockets import Sockets
-from opensqt.live_server.view import Subject, View
+from opensqt.live_server.view import View, WatchedSymbol
 from opensqt.live_server.view_updater import Intervals, ViewUpdater
 from opensqt.model.errors import ConfigError, ExchangeError
 from opensqt.service.listen import ListenAddress
@@ -76,7 +76,7 @@ class LiveServer:
             stack.push_async_callback(self._exchange.close)
             await self._exchange.start()
             view = await self._make_view()
-            metrics = LiveServerMetrics(view.subject.info.name)
+            metrics = LiveServerMetrics(view.watched.info.name)
             view_updater = ViewUpdater(self._exchange, view, self._broadcaster, metrics, intervals=self._intervals)
             reading = asyncio.create_task(view_updater.run())
             stack.push_async_callback(_end, reading)
@@ -97,7 +97,7 @@ class LiveServer:
                 except OSError as error:
                     raise self._address.refusal(error) from None
                 host, port = listener.getsockname()[:2]
-                log.info("serving", port=port, symbol=view.subject.symbol, exchange=view.subject.info.name)
+                log.info("serving", port=port, symbol=view.watched.symbol, exchange=view.watched.info.name)
                 ready(f"{host}:{port}")
             await reading
 
@@ -116,7 +116,7 @@ class LiveServer:
             newest = await self._exchange.get_historical_klines(symbol, interval, limit=1)
             now_ms = newest[-1].open_time_ms if newest else 0
             since_ms = max(0, now_ms - now_ms % _DAY_MS - _PROFIT_DAYS * _DAY_MS)
-        subject = Subject(
+        watched = WatchedSymbol(
             symbol=symbol,
             interval=interval,
             info=info,
@@ -124,7 +124,7 @@ class LiveServer:
             candles=settings.chart.candles,
             stale_after_s=settings.server.stale_after_seconds,
         )
-        return View(subject, FillBook(since_ms=since_ms, quote_asset=rules.quote_asset))
+        return View(watched, FillBook(since_ms=since_ms, quote_asset=rules.quote_asset))
 
 
 async def _end(task: asyncio.Task[object]) -> None:

@@ -26,7 +26,7 @@ CONNECTOR = "connector"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class WatchedSymbol:
     """The symbol that is shown, and how."""
 
     symbol: str
@@ -44,13 +44,13 @@ class View:
     """The state behind the page.
 
     Args:
-        subject: The symbol that is shown.
+        watched: The symbol that is shown.
         fills: Counts the fills.
         clock: Nanoseconds; the age of a price is measured with it.
     """
 
-    def __init__(self, subject: Subject, fills: FillBook, *, clock: Clock = now_ns) -> None:
-        self.subject = subject
+    def __init__(self, watched: WatchedSymbol, fills: FillBook, *, clock: Clock = now_ns) -> None:
+        self.watched = watched
         self.fills = fills
         self._clock = clock
         self._candles: dict[int, Candle] = {}
@@ -109,7 +109,7 @@ class View:
     def set_history(self, candles: Iterable[Candle]) -> list[PageMessage]:
         """Replace the candles by the venue's list, with the candles streamed since the query on top."""
         listed = {candle.open_time_ms: candle for candle in candles}
-        self._candles = dict(sorted((listed | self._streamed).items())[-self.subject.candles :])
+        self._candles = dict(sorted((listed | self._streamed).items())[-self.watched.candles :])
         self._streamed.clear()
         self._unsent.pop("kline", None)
         return [messages.history(self._candles.values())]
@@ -124,7 +124,7 @@ class View:
                 self._candles[at] = candle
                 new = [message for message in new if message.latest != ("kline", at)] + [messages.kline(candle)]
         for held in (self._candles, self._streamed):
-            for at in list(held)[: -self.subject.candles]:
+            for at in list(held)[: -self.watched.candles]:
                 del held[at]
         if new and not new[-1].data["closed"]:
             self._unsent["kline"] = new.pop()
@@ -134,12 +134,12 @@ class View:
         """Return whether the history has to be loaded again: *batch* is a snapshot, or leaves a gap."""
         if batch.snapshot or not self._candles:
             return True
-        newest, step = next(reversed(self._candles)), INTERVALS_MS[self.subject.interval]
+        newest, step = next(reversed(self._candles)), INTERVALS_MS[self.watched.interval]
         return any(candle.open_time_ms > newest + step for candle in batch.updates[:1])
 
     def on_orders(self, batch: Batch[OrderUpdate]) -> list[PageMessage]:
         """Apply orders and their fills."""
-        updates = [update for update in batch.updates if update.order.symbol == self.subject.symbol]
+        updates = [update for update in batch.updates if update.order.symbol == self.watched.symbol]
         new = []
         if batch.snapshot:
             self._orders.clear()
@@ -162,7 +162,7 @@ class View:
         Returns:
             One message for each new fill. The first list is one message: its fills are past, not new.
         """
-        wanted = [fill for fill in fills if fill.symbol == self.subject.symbol]
+        wanted = [fill for fill in fills if fill.symbol == self.watched.symbol]
         was_complete = self.fills.complete
         new = self.fills.add_list(wanted) if listed else self.fills.add(wanted)
         if self.fills.complete != was_complete:
@@ -180,20 +180,20 @@ class View:
 
     def on_all_positions(self, positions: Iterable[Position]) -> None:
         """Apply the positions of the whole account: the value of other symbols' positions belongs to its equity."""
-        others = (position for position in positions if position.symbol != self.subject.symbol)
+        others = (position for position in positions if position.symbol != self.watched.symbol)
         self._other_positions = sum((position.unrealized_pnl for position in others), Decimal(0))
 
     def on_positions(self, batch: Batch[Position]) -> list[PageMessage]:
         """Apply positions; in hedge mode a long and a short one."""
         if batch.snapshot:
-            held = {update.position_side for update in batch.updates if update.symbol == self.subject.symbol}
+            held = {update.position_side for update in batch.updates if update.symbol == self.watched.symbol}
             # A position that a snapshot leaves out is closed.
             for side in self._positions.keys() - held:
                 self._positions[side] = Position(
-                    symbol=self.subject.symbol, quantity=Decimal(0), entry_price=Decimal(0), position_side=side
+                    symbol=self.watched.symbol, quantity=Decimal(0), entry_price=Decimal(0), position_side=side
                 )
         for position in batch.updates:
-            if position.symbol == self.subject.symbol:
+            if position.symbol == self.watched.symbol:
                 before = self._positions.get(position.position_side)
                 if position.leverage is None and before is not None:
                     # Venues return it in queries, and leave it out of their streams.
@@ -231,7 +231,7 @@ class View:
         age = self.price_age_s()
         if age is None:
             reasons.append("no price yet")
-        elif age > self.subject.stale_after_s:
+        elif age > self.watched.stale_after_s:
             reasons.append(f"no price for {age:.0f} s")
         return reasons
 
@@ -241,19 +241,19 @@ class View:
 
     def status(self) -> PageMessage:
         """Return the message of the page's state: whether its data is fresh, and the names and steps that it needs."""
-        subject, age, reasons = self.subject, self.price_age_s(), self.reasons()
+        watched, age, reasons = self.watched, self.price_age_s(), self.reasons()
         data: dict[str, Any] = {
-            "symbol": subject.symbol,
-            "interval": subject.interval,
-            "intervalSeconds": INTERVALS_MS[subject.interval] // 1000,
-            "baseAsset": subject.rules.base_asset,
-            "quoteAsset": subject.rules.quote_asset,
-            "priceStep": messages.plain(subject.rules.price_step),
-            "quantityStep": messages.plain(subject.rules.quantity_step),
-            "exchange": subject.info.name,
-            "simulated": subject.info.simulated,
-            "testnet": subject.info.testnet,
-            "trading": subject.info.capabilities.trading,
+            "symbol": watched.symbol,
+            "interval": watched.interval,
+            "intervalSeconds": INTERVALS_MS[watched.interval] // 1000,
+            "baseAsset": watched.rules.base_asset,
+            "quoteAsset": watched.rules.quote_asset,
+            "priceStep": messages.plain(watched.rules.price_step),
+            "quantityStep": messages.plain(watched.rules.quantity_step),
+            "exchange": watched.info.name,
+            "simulated": watched.info.simulated,
+            "testnet": watched.info.testnet,
+            "trading": watched.info.capabilities.trading,
             "connected": self.connected,
             "stale": bool(reasons),
             "reasons": reasons,
@@ -269,7 +269,7 @@ class View:
         if self._other_positions is not None:
             here = (messages.unrealized(position, self._price) for position in self._positions.values())
             open_profit = sum(here, self._other_positions)
-        return [messages.account(self._account, self.subject.symbol, open_profit=open_profit)]
+        return [messages.account(self._account, self.watched.symbol, open_profit=open_profit)]
 
     def _position_messages(self) -> list[PageMessage]:
         return [
@@ -279,12 +279,12 @@ class View:
 
     def _risk(self, check: Check) -> PageMessage:
         return messages.risk_status(
-            self.subject.symbol, check.name, "critical", _describe(check), self._clock() // 10**6
+            self.watched.symbol, check.name, "critical", _describe(check), self._clock() // 10**6
         )
 
     def _over(self, check: Check) -> PageMessage:
         text = f"{check.name} passes again"
-        return messages.risk_status(self.subject.symbol, check.name, "info", text, self._clock() // 10**6)
+        return messages.risk_status(self.watched.symbol, check.name, "info", text, self._clock() // 10**6)
 
 
 def _describe(check: Check) -> str:

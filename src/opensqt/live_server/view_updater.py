@@ -83,9 +83,9 @@ class ViewUpdater:
             ConnectorUnavailable: The connector did not come back in time.
             AccessError: It refuses this client.
         """
-        exchange, symbol = self._exchange, self._view.subject.symbol
-        interval = self._view.subject.interval
-        private = self._view.subject.info.capabilities.trading
+        exchange, symbol = self._exchange, self._view.watched.symbol
+        interval = self._view.watched.interval
+        private = self._view.watched.info.capabilities.trading
         self._to_load = {"history", "account"} if private else {"history"}
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -181,13 +181,13 @@ class ViewUpdater:
             await asyncio.sleep(self._intervals.publish)
 
     async def _load_history(self) -> None:
-        subject = self._view.subject
+        watched = self._view.watched
         self._view.expect_history()
-        candles = await self._exchange.get_historical_klines(subject.symbol, subject.interval, limit=subject.candles)
+        candles = await self._exchange.get_historical_klines(watched.symbol, watched.interval, limit=watched.candles)
         self._broadcaster.publish(self._view.set_history(candles))
 
     async def _load_account(self) -> None:
-        symbol, before = self._view.subject.symbol, dict(self._update_counts)
+        symbol, before = self._view.watched.symbol, dict(self._update_counts)
         account, positions = await self._exchange.get_account(), await self._exchange.get_positions(symbol)
         self._view.on_all_positions(await self._exchange.get_positions())
         # An update that was streamed meanwhile is newer than the response.

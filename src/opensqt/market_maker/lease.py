@@ -20,7 +20,7 @@ class _LetLeaseExpire(Exception):
 
 @dataclass(slots=True)
 class LeaseExit:
-    """How the lease ends with the block."""
+    """The end of the lease with its block."""
 
     keep_until_expiry: bool = False
     """Whether it runs out instead of being released, so that the connector cancels the orders that are left."""

@@ -1,4 +1,4 @@
-"""How every console script starts and ends: event loop, signals, exit codes, and one sentence on failure."""
+"""Start and end of every console script: event loop, signals, exit codes, and one sentence on failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Token bucket: so much at a steady rate, and a burst of what was saved up."""
+"""Token bucket: a limit on a rate that allows bursts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class TokenBucket:
     capacity: float
     """Tokens at most."""
     filled_at: float
-    """When the tokens were last counted."""
+    """Time of the last count of the tokens."""
     _tokens: float = field(init=False)
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from opensqt.live_server.fills import FillBook
-from opensqt.live_server.view import Subject, View
+from opensqt.live_server.view import View, WatchedSymbol
 from opensqt.model.account import Account, Position
 from opensqt.model.market import Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderUpdate, PositionSide, Side
@@ -94,5 +94,5 @@ def make_view(clock: Clock, *, candles: int = 100) -> View:
     )
     rules = info.rules(SYMBOL)
     assert rules is not None
-    subject = Subject(symbol=SYMBOL, interval="1m", info=info, rules=rules, candles=candles, stale_after_s=3)
-    return View(subject, FillBook(since_ms=0, quote_asset="USDT", clock=clock), clock=clock)
+    watched = WatchedSymbol(symbol=SYMBOL, interval="1m", info=info, rules=rules, candles=candles, stale_after_s=3)
+    return View(watched, FillBook(since_ms=0, quote_asset="USDT", clock=clock), clock=clock)

@@ -20,7 +20,7 @@ class SlotState(StrEnum):
 
 
 class SlotEvent(StrEnum):
-    """What can happen to a slot's order."""
+    """An event of a slot's order."""
 
     PLACE = "PLACE"
     """An intent was made."""
@@ -45,7 +45,7 @@ TRANSITIONS: dict[tuple[SlotState, SlotEvent], SlotState] = {
     (SlotState.LOCKED, SlotEvent.ACKNOWLEDGE): SlotState.LOCKED,
     (SlotState.LOCKED, SlotEvent.SETTLE): SlotState.FREE,
 }
-"""What is not here must not happen. Drawn in docs/grid.md; tested for every pair."""
+"""Any other transition is illegal. Drawn in docs/grid.md; tested for every pair."""
 
 
 class IllegalTransition(Exception):
