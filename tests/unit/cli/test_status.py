@@ -48,7 +48,7 @@ async def test_a_sick_exchange_ends_with_1_and_its_reason(exchange) -> None:
     assert "the private stream is silent" in text
 
 
-async def test_positions_and_orders_are_told(exchange) -> None:
+async def test_positions_and_orders_are_shown(exchange) -> None:
     for name, price, kind in (("a1", None, OrderType.MARKET), ("b2", "44000", OrderType.LIMIT)):
         await exchange.place_order(
             OrderRequest(
@@ -88,7 +88,7 @@ class Gateway(InMemoryExchange):
         return RateBudget(limits=(limit,), client="alice", waiting=3, silent_s=8.2)
 
 
-async def test_streams_clock_and_unproven_orders_are_told() -> None:
+async def test_streams_clock_and_unproven_orders_are_shown() -> None:
     """F13, F24, F1: what a person looks for when something is odd."""
     async with Gateway() as exchange:
         _, text = await shown(exchange)
@@ -168,7 +168,7 @@ def test_ages_are_written_for_people() -> None:
     ]
 
 
-def test_figures_are_written_for_people() -> None:
+def test_numbers_are_formatted_for_people() -> None:
     assert (format_amount(Decimal("1234.5")), format_amount(None)) == ("1,234.50", "-")
     assert (format_decimal(Decimal("0.00100")), format_decimal(Decimal("1E+3"))) == ("0.001", "1000")
     assert (format_time(0), format_time(1640995200000)) == ("", "00:00:00")

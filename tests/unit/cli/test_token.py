@@ -1,4 +1,4 @@
-"""`opensqt token`: tokens are told once, and the file keeps what people wrote in it."""
+"""`opensqt token`: tokens are printed once, and the file keeps what people wrote in it."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_listing_tells_who_may_what_and_no_hash(file: Path, capsys: pytest.Captu
         (("new", "--name", "x", "--role", "trade", "--certificate", "maker-host"), "certificate 'maker-host' is given"),
     ],
 )
-def test_a_mistake_changes_nothing_and_is_told_in_one_line(
+def test_a_mistake_changes_nothing_and_prints_one_line(
     file: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
 ) -> None:
     text = hand_written(file)
@@ -150,6 +150,6 @@ def test_a_file_that_it_cannot_change_safely_is_left_to_people(file: Path) -> No
         clients_file.add(file, {"name": "b", "role": "read", "certificate": "y"})
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert token(tmp_path / "none" / "clients.yaml", "new", "--name", "page", "--role", "read") == 2
     assert "make the folder, or give another with --clients" in capsys.readouterr().err

@@ -19,7 +19,7 @@ class Clock:
 
 
 async def reached() -> None:
-    """A connector that answers."""
+    """A connector that responds."""
 
 
 async def outages(clock: Clock, *, times: int, every_s: float) -> list[str]:

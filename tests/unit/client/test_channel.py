@@ -1,4 +1,4 @@
-"""What a client is told to look at when it can't reach a connector."""
+"""The hints for a client that can't reach a connector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A symbol's rules: rounding never asks for more, and each broken rule is told."""
+"""A symbol's rules: rounding never requests more, and each broken rule is named."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_rounded_price_is_the_nearest_step(price: Decimal, step: Decimal) -> N
 
 
 @given(AMOUNTS, STEPS)
-def test_a_price_rounds_up_or_down_when_told(price: Decimal, step: Decimal) -> None:
+def test_a_price_rounds_up_or_down_on_request(price: Decimal, step: Decimal) -> None:
     down, up = rules(step).round_price(price, up=False), rules(step).round_price(price, up=True)
     assert down <= price <= up
     assert up - down in (0, step)
@@ -77,7 +77,7 @@ def test_an_order_within_the_rules_is_not_denied() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         ({"quantity": Decimal(0)}, "quantity 0: expected above zero"),
         ({"quantity": Decimal(-1)}, "quantity -1: expected above zero"),
@@ -93,8 +93,8 @@ def test_an_order_within_the_rules_is_not_denied() -> None:
         ({"price": Decimal("Infinity")}, "quantity 0.01, price Infinity: expected finite numbers"),
     ],
 )
-def test_a_broken_rule_is_told(changes: dict[str, Any], told: str) -> None:
-    assert RULES.denial(asked(**changes)) == told
+def test_a_broken_rule_is_named(changes: dict[str, Any], expected: str) -> None:
+    assert RULES.denial(asked(**changes)) == expected
 
 
 def test_a_reduce_only_order_may_be_small() -> None:

@@ -68,7 +68,7 @@ class Venue:
         """The order as it now stands."""
         return self.engine.find(order.account, order.symbol, order_id=order.order_id)
 
-    def told(self, kind: type[E]) -> list[E]:
+    def published(self, kind: type[E]) -> list[E]:
         return [event for event in self.events if isinstance(event, kind)]
 
     def quantity(self) -> Decimal:

@@ -31,7 +31,7 @@ def test_skew_moves_the_server_clock_only():
     assert (clock.server_ms(), clock.market_ms()) == (700, 1_000)
 
 
-def test_a_manual_market_moves_only_when_told():
+def test_a_manual_market_moves_only_when_advanced():
     wall = [1_000]
     clock = SimulatorClock(start_ms=50, manual=True, wall_ms=lambda: wall[0])
     wall[0] += 9_999

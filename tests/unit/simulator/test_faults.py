@@ -29,37 +29,37 @@ def fault(**fields: Any) -> Fault:
     return Fault.model_validate(fields)
 
 
-def verdicts(script: FaultScript, operation: str, count: int) -> list[bool]:
+def error_faults(script: FaultScript, operation: str, count: int) -> list[bool]:
     return [script.plan_request(operation).outcome_fault is not None for _ in range(count)]
 
 
 def test_a_fault_happens_once_by_default(script: FaultScript) -> None:
     script.add(fault(kind="error_before"))
-    assert verdicts(script, "time", 3) == [True, False, False]
+    assert error_faults(script, "time", 3) == [True, False, False]
 
 
-def test_a_fault_happens_as_often_as_told_after_those_it_skips(script: FaultScript) -> None:
+def test_a_fault_happens_times_times_after_those_it_skips(script: FaultScript) -> None:
     script.add(fault(kind="error_before", times=2, skip=1))
-    assert verdicts(script, "time", 5) == [False, True, True, False, False]
+    assert error_faults(script, "time", 5) == [False, True, True, False, False]
 
 
 def test_zero_times_is_without_end(script: FaultScript) -> None:
     script.add(fault(kind="error_before", times=0))
-    assert all(verdicts(script, "time", 100))
+    assert all(error_faults(script, "time", 100))
 
 
 def test_a_fault_that_lasts_happens_always_until_its_time_is_over(script: FaultScript, time: Time) -> None:
     script.add(fault(kind="error_before", for_ms=1000))
-    assert verdicts(script, "time", 2) == [True, True]
+    assert error_faults(script, "time", 2) == [True, True]
     time.now_ms = 1000
-    assert verdicts(script, "time", 1) == [False]
+    assert error_faults(script, "time", 1) == [False]
 
 
 def test_probability_is_kept_and_repeatable() -> None:
     def hits() -> list[bool]:
         script = FaultScript(lambda: 0, seed=5)
         script.add(fault(kind="error_before", probability="0.1"))
-        return verdicts(script, "time", 2000)
+        return error_faults(script, "time", 2000)
 
     first = hits()
     assert 150 < sum(first) < 250
@@ -68,8 +68,8 @@ def test_probability_is_kept_and_repeatable() -> None:
 
 def test_a_fault_concerns_only_its_operation(script: FaultScript) -> None:
     script.add(fault(kind="error_before", on="cancel_order", times=0))
-    assert verdicts(script, "place_order", 1) == [False]
-    assert verdicts(script, "cancel_order", 1) == [True]
+    assert error_faults(script, "place_order", 1) == [False]
+    assert error_faults(script, "cancel_order", 1) == [True]
 
 
 def test_the_first_fault_that_ends_a_request_wins_and_the_second_is_not_used_up(script: FaultScript) -> None:
@@ -79,7 +79,7 @@ def test_the_first_fault_that_ends_a_request_wins_and_the_second_is_not_used_up(
     assert kinds == [FaultKind.DROP_REPLY, FaultKind.ERROR_AFTER]
 
 
-def test_delays_add_up_beside_a_verdict(script: FaultScript) -> None:
+def test_delays_add_up_next_to_an_error(script: FaultScript) -> None:
     script.add(
         fault(kind="delay", delay_ms=10), fault(kind="delay", delay_ms=5, before=False), fault(kind="unreachable")
     )
@@ -113,20 +113,20 @@ def test_a_mute_lasts_until_it_is_cleared(script: FaultScript) -> None:
     assert script.has_frame_faults is False
 
 
-def test_an_action_is_told_when_added_and_counted_when_done(script: FaultScript) -> None:
-    told: list[Armed] = []
-    script.watch(told.append)
+def test_an_action_is_reported_when_added_and_counted_when_executed(script: FaultScript) -> None:
+    reported: list[Armed] = []
+    script.watch(reported.append)
     script.add(fault(kind="cut", times=2), fault(kind="mute"))
-    (cut,) = told
+    (cut,) = reported
     assert [script.try_action(cut) for _ in range(3)] == [True, True, False]
 
 
 def test_a_cleared_action_does_not_happen_again(script: FaultScript) -> None:
-    told: list[Armed] = []
-    script.watch(told.append)
+    reported: list[Armed] = []
+    script.watch(reported.append)
     script.add(fault(kind="cut", times=5))
     script.clear()
-    assert script.try_action(told[0]) is False
+    assert script.try_action(reported[0]) is False
 
 
 def test_orders_are_hidden_as_long_as_the_longest_fault_says(script: FaultScript) -> None:

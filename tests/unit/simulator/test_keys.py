@@ -21,12 +21,12 @@ def test_an_account_begins_with_its_own_key(ring: Keyring) -> None:
     assert (list(ring), ring["sim-key"].account, ring["sim-key"].may_withdraw) == (["sim-key"], "sim-key", True)
 
 
-def test_revoking_one_key_leaves_the_other_and_is_told(ring: Keyring) -> None:
-    told: list[str] = []
-    ring.on_revoked = told.append
+def test_revoking_one_key_leaves_the_other_and_is_reported(ring: Keyring) -> None:
+    revoked: list[str] = []
+    ring.on_revoked = revoked.append
     ring.add(SECOND)
     ring.revoke("sim-key")
-    assert (list(ring), told, ring["second"].account) == (["second"], ["sim-key"], "sim-key")
+    assert (list(ring), revoked, ring["second"].account) == (["second"], ["sim-key"], "sim-key")
 
 
 @pytest.mark.parametrize("account", ["nobody", "second"])

@@ -1,4 +1,4 @@
-"""What InMemoryExchange adds to the contract: the hand that moves it and breaks it."""
+"""The controls of InMemoryExchange, in addition to the contract: its market and its failures."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ async def test_a_reduce_only_order_is_cut_to_what_is_left_of_the_position(exchan
 
 
 @pytest.mark.parametrize("on", ["", "place_order"])
-async def test_a_call_fails_as_often_as_it_is_told(exchange: InMemoryExchange, on: str) -> None:
+async def test_a_call_fails_the_given_number_of_times(exchange: InMemoryExchange, on: str) -> None:
     exchange.fail_next(RateLimited("slow"), on=on, times=2)
     for _ in range(2):
         with pytest.raises(RateLimited):

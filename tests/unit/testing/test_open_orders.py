@@ -87,7 +87,7 @@ def test_no_order_rests_beyond_the_price(steps: list[tuple[object, ...]]) -> Non
         assert order.price < touch.ask if order.side is Side.BUY else order.price > touch.bid
 
 
-def test_orders_of_all_symbols_are_told_oldest_first() -> None:
+def test_orders_of_all_symbols_are_listed_oldest_first() -> None:
     venue, _ = _venue()
     venue.move(Price(symbol="ETHUSDT", bid=Decimal(10), ask=Decimal(11)))
     for number, symbol in enumerate(("BTCUSDT", "ETHUSDT", "BTCUSDT")):

@@ -61,9 +61,9 @@ def test_each_fill_is_noted_with_what_it_closed_and_what_it_left() -> None:
         [(Side.BUY, "2"), (Side.BUY, "1"), (Side.SELL, "1"), (Side.SELL, "5"), (Side.BUY, "3")]
     ):
         notes.record(filled(number, side, quantity, left="0.5"))
-    told = [notes.of("sim-key", "BTCUSDT", ORDER.order_id, str(number)) for number in range(5)]
-    assert [note.closed for note in told] == [0, 0, 1, 2, 3]
-    assert {note.left for note in told} == {Decimal("0.5")}
+    expected = [notes.of("sim-key", "BTCUSDT", ORDER.order_id, str(number)) for number in range(5)]
+    assert [note.closed for note in expected] == [0, 0, 1, 2, 3]
+    assert {note.left for note in expected} == {Decimal("0.5")}
     assert notes.of("sim-key", "BTCUSDT", ORDER.order_id, "99") == FillDetail()
 
 
@@ -97,7 +97,7 @@ def test_a_private_topic_may_name_its_category(text: str, kind: str | None) -> N
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "expected"),
     [
         ({}, ("New", "EC_NoError", "UNKNOWN")),
         ({"status": OrderStatus.CANCELED}, ("Cancelled", "EC_PerCancelRequest", "CancelByUser")),
@@ -111,9 +111,9 @@ def test_a_private_topic_may_name_its_category(text: str, kind: str | None) -> N
         ),
     ],
 )
-def test_an_order_says_how_it_ended(change: dict[str, object], told: tuple[str, str, str]) -> None:
+def test_an_order_says_how_it_ended(change: dict[str, object], expected: tuple[str, str, str]) -> None:
     row = formats.order(replace(ORDER, **change), RULES)
-    assert (row["orderStatus"], row["rejectReason"], row["cancelType"]) == told
+    assert (row["orderStatus"], row["rejectReason"], row["cancelType"]) == expected
 
 
 def test_an_order_without_a_client_id_shows_none() -> None:

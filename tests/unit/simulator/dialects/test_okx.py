@@ -159,7 +159,7 @@ def test_the_same_subscription_has_the_same_topic_whatever_its_order(instruments
     assert one.topic == other.topic
 
 
-def test_faults_reach_what_a_frame_is_about_and_what_it_tells() -> None:
+def test_faults_change_the_channel_and_the_rows_of_a_frame() -> None:
     """F25: one unknown field or value never stops a stream."""
     row = {"ordId": "1", "sz": "2", "state": "live"}
     frame = orjson.dumps({"arg": {"channel": "orders", "instType": "SWAP"}, "data": [row]})

@@ -110,7 +110,7 @@ def test_open_orders_have_a_limit(open_venue):
     assert refused.value.reason is _R.TOO_MANY_ORDERS
 
 
-def test_an_unknown_order_is_told_as_unknown(venue):
+def test_an_unknown_order_is_refused_as_unknown(venue):
     with pytest.raises(Refused) as refused:
         venue.engine.find("sim-key", "BTCUSDT", client_order_id="never")
     assert refused.value.reason is _R.UNKNOWN_ORDER

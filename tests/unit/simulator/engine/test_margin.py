@@ -51,7 +51,7 @@ def test_leverage_changes_what_is_bound(venue):
     venue.buy("0.1", "44000")
     venue.engine.set_leverage(KEY, "BTCUSDT", 20)
     assert venue.engine.balance(KEY).order_margin == Decimal(220)
-    assert venue.told(SettingsChanged)[-1].leverage == 20
+    assert venue.published(SettingsChanged)[-1].leverage == 20
 
 
 @pytest.mark.parametrize("leverage", [0, 126])
@@ -109,7 +109,7 @@ def test_an_account_below_its_maintenance_margin_is_closed(venue):
     venue.mark(str(price - 1))
     assert venue.now(order).closing_reason is ClosingReason.LIQUIDATION
     assert venue.quantity() == 0
-    assert len(venue.told(Liquidation)) == 1
+    assert len(venue.published(Liquidation)) == 1
     assert venue.engine.orders(KEY)[-1].client_order_id.startswith("autoclose")
 
 
@@ -118,7 +118,7 @@ def test_above_the_liquidation_price_nothing_is_closed(venue):
     venue.outside(Side.BUY, "5", "40000")
     price = venue.engine.positions(KEY, "BTCUSDT")[0].liquidation_price
     venue.mark(str(price + 1))
-    assert (venue.quantity(), venue.told(Liquidation)) == (2, [])
+    assert (venue.quantity(), venue.published(Liquidation)) == (2, [])
 
 
 def test_a_short_position_is_liquidated_above_its_entry(venue):
@@ -132,7 +132,7 @@ def test_a_margin_call_comes_once_before_liquidation(venue):
     price = venue.engine.positions(KEY, "BTCUSDT")[0].liquidation_price
     for above in (30, 20, 10):
         venue.mark(str(price + above))
-    assert len(venue.told(MarginCall)) == 1
+    assert len(venue.published(MarginCall)) == 1
 
 
 def test_a_liquidation_that_finds_no_buyer_is_tried_again(venue):

@@ -98,7 +98,7 @@ def test_a_venue_may_take_a_crossing_post_only_order_and_expire_it(open_venue):
     venue.outside(Side.SELL, "0.3", "45001")
     order = venue.buy("0.5", "45001", time_in_force=TimeInForce.POST_ONLY)
     assert (order.status, order.closing_reason) == (OrderStatus.EXPIRED, ClosingReason.POST_ONLY)
-    assert [told.execution for told in venue.told(OrderChanged)] == [Execution.NEW, Execution.EXPIRED]
+    assert [event.execution for event in venue.published(OrderChanged)] == [Execution.NEW, Execution.EXPIRED]
 
 
 def test_a_post_only_order_that_rests_is_a_maker(venue):
@@ -113,7 +113,7 @@ def test_an_account_never_trades_with_itself(venue):
     order = venue.sell("0.5", "44999")
     assert venue.now(resting).closing_reason is ClosingReason.SELF_TRADE
     assert (order.status, order.filled_quantity) == (OrderStatus.OPEN, 0)
-    assert venue.told(PublicTrade) == []
+    assert venue.published(PublicTrade) == []
 
 
 def test_two_accounts_trade_with_each_other(open_venue):
@@ -163,7 +163,7 @@ def test_depth_updates_follow_each_other_without_a_hole(venue):
         venue.outside(Side.BUY, "1", str(44990 + step))
         venue.outside(Side.SELL, "0.5", "44990")
         venue.mark(str(45000 + step))
-    updates = venue.told(DepthUpdate)
+    updates = venue.published(DepthUpdate)
     assert all(later.first_update_id == earlier.last_update_id + 1 for earlier, later in itertools.pairwise(updates))
     assert updates[-1].last_update_id == venue.engine.book("BTCUSDT").last_update_id
 
@@ -174,21 +174,21 @@ def test_applying_every_depth_update_gives_the_book(venue):
     for step in (0, 3, 1, 2):
         venue.outside(Side.BUY, "1", str(44990 + step))
         venue.outside(Side.SELL, "1.5", "44991")
-    for update in venue.told(DepthUpdate):
+    for update in venue.published(DepthUpdate):
         bids |= dict(update.bids)
     left = sorted(((price, quantity) for price, quantity in bids.items() if quantity), reverse=True)
     assert tuple(left) == venue.engine.book("BTCUSDT").bids
 
 
-def test_the_best_prices_are_told_only_when_they_change(venue):
+def test_the_best_prices_are_published_only_when_they_change(venue):
     venue.outside(Side.BUY, "1", "44990")
     venue.outside(Side.BUY, "1", "44980")
     venue.outside(Side.BUY, "2", "44990")
-    assert [(told.bid, told.bid_quantity) for told in venue.told(BookTicker)] == [(44990, 1), (44990, 3)]
+    assert [(event.bid, event.bid_quantity) for event in venue.published(BookTicker)] == [(44990, 1), (44990, 3)]
 
 
 def test_the_public_trade_says_who_took(venue):
     venue.outside(Side.BUY, "1", "44990")
     venue.outside(Side.SELL, "1", "44990")
-    trade = venue.told(PublicTrade)[0]
+    trade = venue.published(PublicTrade)[0]
     assert (trade.price, trade.quantity, trade.buyer_is_maker) == (44990, 1, True)

@@ -58,7 +58,7 @@ def test_resting_exits_are_cut_newest_first_when_the_position_shrinks(venue):
     venue.sell("0.15")
     assert venue.now(newer).closing_reason is ClosingReason.REDUCE_ONLY
     assert venue.now(older).remaining == Decimal("0.15")
-    assert Execution.CUT in [told.execution for told in venue.told(OrderChanged)]
+    assert Execution.CUT in [event.execution for event in venue.published(OrderChanged)]
 
 
 def test_exits_expire_when_the_position_flips(venue):

@@ -32,7 +32,7 @@ def test_funding_is_paid_once_at_each_round_of_eight_hours(venue):
     for _ in range(49):
         venue.engine.advance(venue.engine.now_ms() + HOUR_MS)
     venue.engine.publish()
-    times = [paid.time_ms for paid in venue.told(FundingPaid)]
+    times = [paid.time_ms for paid in venue.published(FundingPaid)]
     assert len(times) == 6
     assert all(time_ms % (8 * HOUR_MS) == 0 for time_ms in times)
 
@@ -42,13 +42,13 @@ def test_who_holds_nothing_pays_nothing(venue):
     assert venue.engine.funding_payments(KEY) == []
 
 
-def test_funding_is_told_with_the_new_balance(venue):
+def test_funding_is_published_with_the_new_balance(venue):
     _go_long(venue, "0.1")
     venue.engine.advance(venue.engine.now_ms() + 8 * HOUR_MS)
     venue.engine.publish()
-    told = venue.told(AccountChanged)[-1]
-    assert told.reason is AccountReason.FUNDING
-    assert told.balance.wallet_balance == venue.engine.balance(KEY).wallet_balance
+    event = venue.published(AccountChanged)[-1]
+    assert event.reason is AccountReason.FUNDING
+    assert event.balance.wallet_balance == venue.engine.balance(KEY).wallet_balance
 
 
 def test_time_never_goes_back(venue):

@@ -202,7 +202,7 @@ def test_each_funding_has_its_own_rate():
     first = market.engine.mark(SYMBOL).funding_rate
     market.advance(1_000)
     assert market.engine.mark(SYMBOL).funding_rate != first
-    assert [told.funding_rate for told in market.engine.funding_history(SYMBOL)] == [first]
+    assert [mark.funding_rate for mark in market.engine.funding_history(SYMBOL)] == [first]
 
 
 def test_the_book_does_not_grow_with_time(market, large):

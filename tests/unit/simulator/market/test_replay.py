@@ -234,14 +234,14 @@ def test_a_malformed_trade_names_file_line_column_and_value(tmp_path, old, new, 
         (b"\xff\xfe\x00\x01\n", "can't be read as CSV text"),
     ],
 )
-def test_a_file_that_is_no_recording_is_told(tmp_path, content, complaint):
+def test_a_file_that_is_not_a_recording_is_refused(tmp_path, content, complaint):
     path = tmp_path / "file.csv"
     path.write_bytes(content)
     with pytest.raises(ConfigError, match=complaint):
         _market(path)
 
 
-def test_a_missing_file_is_told_with_the_option_that_named_it(tmp_path):
+def test_a_missing_file_is_refused_with_its_option(tmp_path):
     with pytest.raises(ConfigError, match=r"missing.csv: can't be read: No such file.*--replay"):
         _market(tmp_path / "missing.csv")
 
