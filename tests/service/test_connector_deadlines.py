@@ -176,7 +176,7 @@ async def test_whatever_the_deadline_what_the_venue_has_is_in_the_journal(tmp_pa
         for start in range(0, count, 20):
             codes |= set(await asyncio.gather(*map(hurried, range(start, start + 20))))
         assert codes <= {Code.OK, Code.DEADLINE_EXCEEDED, Code.ABORTED, Code.UNAVAILABLE}
-        await eventually(lambda: running.connector.desk.unresolved == 0 and running.connector.calls.in_flight == 0)
+        await eventually(lambda: running.connector.orders.unresolved == 0 and running.connector.calls.in_flight == 0)
         placed = {one.client_order_id for one in await running.venue.get_open_orders()}
     journal = Journal(path)
     await journal.open()

@@ -139,14 +139,14 @@ async def test_an_order_that_the_stream_told_of_is_not_absent_though_queries_do_
     """F1: a venue whose queries lag behind further than allowed for must not have it sent again."""
 
     async def told_and_not_found(_exchange: Exchange, asked: OrderRequest, _sent_ns: int) -> None:
-        own = running.connector.desk.own
-        await eventually(lambda: own.told(asked.client_order_id), what="the stream's word")
+        own = running.connector.orders.own
+        await eventually(lambda: own.last_streamed(asked.client_order_id), what="the stream's word")
 
     async with rig(resolve=told_and_not_found) as running:
         running.venue.fail_next(OutcomeUnknown("the reply was lost"), on="place_order", after=True)
         placed = (await running.exchange.PlaceOrder(place("a"), timeout=10)).order
         (only,) = await running.venue.get_open_orders()
-        assert (placed.order_id, running.connector.desk.unresolved) == (only.order_id, 0)
+        assert (placed.order_id, running.connector.orders.unresolved) == (only.order_id, 0)
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.reason)

@@ -59,7 +59,7 @@ async def ended(venue: Venue | None = None) -> AsyncIterator[tuple[Rig, Client]]
         await maker.place("a")
         await maker.beat()
         await eventually(
-            lambda: running.connector.leases.checks() == [] and running.connector.desk.own.of("maker") == []
+            lambda: running.connector.leases.checks() == [] and running.connector.orders.own.of("maker") == []
         )
         yield running, maker
 
@@ -71,7 +71,7 @@ async def test_a_lease_that_ends_takes_its_clients_orders_and_no_other() -> None
         await taker.place("c")
         lease = await maker.beat()
         assert (lease.client, lease.lapsed, lease.open_orders) == ("maker", False, 2)
-        await eventually(lambda: running.connector.desk.own.open_count("maker") == 0)
+        await eventually(lambda: running.connector.orders.own.open_count("maker") == 0)
         assert await open_ids(running) == {"c"}
 
 
@@ -175,8 +175,8 @@ async def test_a_lease_outlives_the_connector_and_ends_in_the_next_run(tmp_path:
         await Client(running, "maker").beat()
     assert len(await venue.get_open_orders()) == 3
     async with rig(venue, journal=journal) as running:
-        assert running.connector.desk.own.open_count("maker") == 2
-        await eventually(lambda: running.connector.desk.own.open_count("maker") == 0)
+        assert running.connector.orders.own.open_count("maker") == 2
+        await eventually(lambda: running.connector.orders.own.open_count("maker") == 0)
         assert await open_ids(running) == {"c"}
 
 

@@ -106,7 +106,7 @@ async def test_a_lost_reply_leaves_one_order_however_long_queries_hide_it(
         orders = await asyncio.gather(*map(insist, ids))
         assert [one.client_order_id for one in orders] == ids
         assert accepted(simulator) == Counter(ids)
-        await eventually(lambda: running.desk.unresolved == 0)
+        await eventually(lambda: running.orders.unresolved == 0)
 
 
 async def test_a_batch_whose_reply_is_lost_gives_five_right_answers_and_no_duplicate(simulator: Simulator) -> None:
@@ -120,7 +120,7 @@ async def test_a_batch_whose_reply_is_lost_gives_five_right_answers_and_no_dupli
         results = (await stub.BatchPlaceOrders(batch, timeout=50)).results
         assert [one.WhichOneof("result") for one in results] == ["order"] * 3 + ["error"] * 2
         assert {one.error.reason for one in results[3:]} == {"UNREACHABLE"}
-        assert running.desk.unresolved == 0
+        assert running.orders.unresolved == 0
         assert simulator.ledger()["statistics"]["requests"]["batch_place"] == 1
         open_ids = {one.client_order_id for one in (await stub.GetOpenOrders(pb.GetOpenOrdersRequest())).orders}
     assert open_ids == {"good0", "good1", "good2"}

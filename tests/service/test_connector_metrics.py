@@ -16,7 +16,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from opensqt.connector.metrics.registry import Metrics
+from opensqt.connector.metrics.registry import ConnectorMetrics
 from opensqt.model.errors import ConfigError
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
@@ -48,7 +48,7 @@ def documented() -> dict[str, tuple[str, frozenset[str]]]:
     return {name: (kind, frozenset(re.findall(r"`(\w+)`", labels))) for name, kind, labels in ROW.findall(text)}
 
 
-def registered(metrics: Metrics) -> Iterator[tuple[str, tuple[str, frozenset[str]]]]:
+def registered(metrics: ConnectorMetrics) -> Iterator[tuple[str, tuple[str, frozenset[str]]]]:
     """Every metric of ours that a connector can tell; its labels stand in the family or in the object that makes it."""
     for collector in set(metrics.registry._collector_to_names):
         for family in collector.collect():

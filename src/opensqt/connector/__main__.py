@@ -86,16 +86,16 @@ def _logs_held_back(level: str, *, at_most_s: float = 15.0) -> Iterator[None]:
     held = MemoryHandler(capacity=10_000, flushLevel=stdlib_logging.CRITICAL, target=handlers[0], flushOnClose=False)
     root.handlers[:] = [held]
 
-    def tell() -> None:
+    def release() -> None:
         held.flush()
         root.handlers[:] = handlers
 
-    telling = asyncio.get_running_loop().call_later(at_most_s, tell)
+    timer = asyncio.get_running_loop().call_later(at_most_s, release)
     try:
         yield
         held.flush()
     finally:
-        telling.cancel()
+        timer.cancel()
         root.handlers[:] = handlers
         held.close()
 

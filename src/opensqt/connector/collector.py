@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from opensqt.connector.metrics.registry import Metrics
+from opensqt.connector.metrics.registry import ConnectorMetrics
 from opensqt.connector.streams.readers import StreamReaders
 from opensqt.model.errors import ExchangeError
 from opensqt.model.exchange import Exchange
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
+class ScrapeSources:
     """Where to look."""
 
     exchange: Exchange
@@ -42,7 +42,7 @@ class Sources:
     loop_lag_seconds: Distribution
 
 
-class Figures(Collector):
+class ScrapeCollector(Collector):
     """The metrics that are looked up.
 
     Args:
@@ -50,7 +50,7 @@ class Figures(Collector):
         sources: Where to look.
     """
 
-    def __init__(self, metrics: Metrics, sources: Sources) -> None:
+    def __init__(self, metrics: ConnectorMetrics, sources: ScrapeSources) -> None:
         self._metrics = metrics
         self._from = sources
         self._budget = RateBudget()
@@ -62,7 +62,7 @@ class Figures(Collector):
             async with asyncio.timeout(_ANSWER_WITHIN_S):
                 self._budget = await self._from.exchange.get_rate_budget()
         except (ExchangeError, TimeoutError):
-            # The page is asked for most when things go wrong: it tells all else.
+            # The page is asked for most when things go wrong: it shows all else.
             self._budget = RateBudget()
         self._from.streams.count_updates()
         return self._metrics.text()
@@ -78,8 +78,8 @@ class Figures(Collector):
         yield from _venue(exchange.venue_metrics if isinstance(exchange, HasVenueMetrics) else VenueMetrics())
 
     def _process(self) -> Iterator[Metric]:
-        told = {"version": __version__, "exchange": self._from.exchange.name}
-        yield _gauge("connector_info", "Always 1; what runs here", ("version", "exchange"), {tuple(told.values()): 1})
+        labels = {"version": __version__, "exchange": self._from.exchange.name}
+        yield _gauge("connector_info", "Always 1; what runs here", ("version", "exchange"), {tuple(labels.values()): 1})
         yield _gauge(
             "connector_calls_in_flight", "Unary calls not answered yet", (), {(): self._from.calls_in_flight()}
         )
@@ -138,7 +138,7 @@ class Figures(Collector):
             channel.name: channel.data_age_ms / 1000 for channel in status.channels if channel.data_age_ms is not None
         }
         yield _gauge(
-            "exchange_stream_data_age_seconds", "Since the exchange last told anything", ("stream",), _by_name(ages)
+            "exchange_stream_data_age_seconds", "Since the exchange last sent anything", ("stream",), _by_name(ages)
         )
         offset = status.clock_offset_ms
         yield _gauge(

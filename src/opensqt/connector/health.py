@@ -9,7 +9,7 @@ from dataclasses import replace
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
-from opensqt.connector.metrics.registry import Metrics
+from opensqt.connector.metrics.registry import ConnectorMetrics
 from opensqt.model.clock import now_ms
 from opensqt.model.errors import ExchangeError
 from opensqt.model.exchange import Exchange
@@ -26,7 +26,7 @@ _UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 
 class HealthMonitor:
-    """Looks at the exchange and at our own parts, and tells grpc.health.v1 and GetStatus.
+    """Evaluates the exchange and our own parts, and reports to grpc.health.v1 and GetStatus.
 
     Besides the whole, each check is a service of grpc.health.v1 under its own name, so that who reads one stream can
     watch what vouches for it, e.g. `market_data:price:BTCUSDT`.
@@ -44,7 +44,7 @@ class HealthMonitor:
         exchange: Exchange,
         own_checks: Callable[[], Iterable[Check]],
         probe_journal: Callable[[], Awaitable[None]],
-        metrics: Metrics,
+        metrics: ConnectorMetrics,
         *,
         interval_s: float,
     ) -> None:
@@ -58,9 +58,9 @@ class HealthMonitor:
         self._interval_s = interval_s
         self._since_ms: dict[str, tuple[bool, int]] = {}
         self._stopping = False
-        self._told: tuple[str, ...] | None = None
+        self._logged_failures: tuple[str, ...] | None = None
         self._served: dict[str, int] = {}
-        """What each check's own service was last told to be."""
+        """What each check's own service was last set to."""
 
     async def start(self) -> None:
         """Look once, so that the first probe gets the truth."""
@@ -74,17 +74,17 @@ class HealthMonitor:
             await self.look()
 
     async def look(self) -> None:
-        """Ask everything once and tell the result."""
+        """Evaluate every check once and publish the result."""
         exchange = await self._ask_exchange()
         checks = (*exchange.checks, await self._ask_journal(), *self._own_checks())
         if not self._stopping:
-            await self._tell(replace(exchange, checks=checks))
+            await self._publish(replace(exchange, checks=checks))
 
     async def stop(self) -> None:
-        """Tell NOT_SERVING from now on, whatever the exchange says; liveness stays."""
+        """Publish NOT_SERVING from now on, whatever the exchange says; liveness stays."""
         self._stopping = True
         others = [check for check in self.status.checks if check.name != "stopping"]
-        await self._tell(replace(self.status, checks=(Check(name="stopping", ok=False, reason=STOPPING), *others)))
+        await self._publish(replace(self.status, checks=(Check(name="stopping", ok=False, reason=STOPPING), *others)))
 
     async def _ask_exchange(self) -> ExchangeStatus:
         try:
@@ -108,12 +108,12 @@ class HealthMonitor:
             return Check(name="journal", ok=False, reason=reason)
         return Check(name="journal", ok=True)
 
-    async def _tell(self, status: ExchangeStatus) -> None:
+    async def _publish(self, status: ExchangeStatus) -> None:
         self.status = replace(status, checks=tuple(map(self._dated, status.checks)))
         healthy = self.status.healthy
         failed = tuple(check.name for check in status.checks if not check.ok)
-        if failed != self._told:
-            self._told = failed
+        if failed != self._logged_failures:
+            self._logged_failures = failed
             reasons = [f"{check.name}: {check.reason}" for check in status.checks if not check.ok]
             (_log.info if healthy else _log.warning)(
                 "health changed", status="SERVING" if healthy else "NOT_SERVING", reasons=reasons
@@ -121,9 +121,9 @@ class HealthMonitor:
         self._metrics.serving(healthy)
         for service in ("", options.EXCHANGE_SERVICE):
             await self.servicer.set(service, _SERVING if healthy else _NOT_SERVING)
-        await self._tell_each({check.name: _SERVING if check.ok else _NOT_SERVING for check in status.checks})
+        await self._publish_checks({check.name: _SERVING if check.ok else _NOT_SERVING for check in status.checks})
 
-    async def _tell_each(self, states: dict[str, int]) -> None:
+    async def _publish_checks(self, states: dict[str, int]) -> None:
         for name, state in (dict.fromkeys(self._served, _UNKNOWN) | states).items():
             if self._served.get(name) != state:
                 await self.servicer.set(name, state)

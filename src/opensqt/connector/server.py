@@ -18,17 +18,17 @@ from opensqt.connector.auth.audit import Audit
 from opensqt.connector.auth.audit_file import AuditFile
 from opensqt.connector.auth.identity import Identity
 from opensqt.connector.auth.limits import OrderLimits
-from opensqt.connector.collector import Figures, Sources
+from opensqt.connector.collector import ScrapeCollector, ScrapeSources
 from opensqt.connector.health import STOPPING, HealthMonitor
 from opensqt.connector.metrics.loop_lag import LoopLag
-from opensqt.connector.metrics.registry import Metrics
+from opensqt.connector.metrics.registry import ConnectorMetrics
 from opensqt.connector.orders.cancel_all import CancelAll
 from opensqt.connector.orders.halt_keeper import HaltKeeper
 from opensqt.connector.orders.halts import Halts
 from opensqt.connector.orders.journal import MEMORY, Journal, JournalError
 from opensqt.connector.orders.lease_keeper import LeaseKeeper
 from opensqt.connector.orders.leases import Leases
-from opensqt.connector.orders.manager import PLACING, OrderDesk, Resolve
+from opensqt.connector.orders.manager import PLACING, OrderManager, Resolve
 from opensqt.connector.orders.resolver import Resolver
 from opensqt.connector.reload.files import Reloads
 from opensqt.connector.rpc.dispatch import Calls, Handler, reader
@@ -85,19 +85,19 @@ class Connector:
         """HOST:PORT, once started."""
         self.metrics_address = ""
         self.exchange = exchange
-        self.metrics = Metrics(exchange.name)
+        self.metrics = ConnectorMetrics(exchange.name)
         self.tasks = Tasks()
         self.journal = Journal(journal)
         self._keep_s = keep_days * 86_400
         leases = Leases()
         halts = Halts()
-        self.desk = OrderDesk(
+        self.orders = OrderManager(
             exchange, self.journal, self.tasks, resolve or Resolver(), halts=halts, refusal=leases.refusal
         )
-        self.cancel_all = CancelAll(exchange, self.desk, halts)
+        self.cancel_all = CancelAll(exchange, self.orders, halts)
         self.halts = HaltKeeper(halts, self.journal, self.tasks)
         self.metrics.watch_halts(lambda: halts.count)
-        self.leases = LeaseKeeper(leases, exchange, self.desk, self.journal, self.tasks, self.metrics)
+        self.leases = LeaseKeeper(leases, exchange, self.orders, self.journal, self.tasks, self.metrics)
         self.streams = StreamReaders(exchange, self.metrics, limit=self.settings.stream_buffer)
         self.identity = Identity(self.settings)
         self.reloads = Reloads()
@@ -125,15 +125,15 @@ class Connector:
             interval_s=self.settings.health_interval_s,
         )
         self._lag = LoopLag()
-        figures = Figures(
+        collector = ScrapeCollector(
             self.metrics,
-            Sources(
+            ScrapeSources(
                 exchange=exchange,
                 streams=self.streams,
                 status=lambda: self.health.status,
                 calls_in_flight=lambda: self.calls.in_flight,
-                orders_unresolved=lambda: self.desk.unresolved,
-                resolution_seconds=self.desk.resolution_seconds,
+                orders_unresolved=lambda: self.orders.unresolved,
+                resolution_seconds=self.orders.resolution_seconds,
                 journal_commit_seconds=self.journal.commit_seconds,
                 journal_commit_sizes=self.journal.commit_sizes,
                 journal_failures=lambda: self.journal.failures,
@@ -147,7 +147,7 @@ class Connector:
             port_option="--metrics-port",
             what="metrics",
         )
-        self._metrics_server = metrics_server(figures.page, metrics_address)
+        self._metrics_server = metrics_server(collector.page, metrics_address)
         self._server: grpc.aio.Server | None = None
         self._monitor: asyncio.Task[None] | None = None
 
@@ -166,7 +166,7 @@ class Connector:
             ExchangeError: What the exchange's start raised.
         """
         try:
-            # Told now rather than after the exchange was asked; taken only when all else is there.
+            # Refused now rather than after the exchange was queried; bound only when all else is there.
             ListenAddress(self.settings.host, self.settings.port).check_free()
             self.identity.start(self.reloads, self.calls.recheck)
             if self._audit_file is not None:
@@ -176,7 +176,7 @@ class Connector:
                 await self._metrics_server.start()
                 self.metrics_address = self._metrics_server.address
             await self.exchange.start()
-            await self.desk.start()
+            await self.orders.start()
             await self.halts.start()
             await self.leases.start()
             await self.health.start()
@@ -240,14 +240,14 @@ class Connector:
         limits = OrderLimits(
             self.identity.access,
             price=self.exchange.get_latest_price,
-            open_count=self.desk.own.open_count,
-            own_among=self.desk.own.own_among,
+            open_count=self.orders.own.open_count,
+            owned_ids=self.orders.own.owned_ids,
         )
         exchange_calls = ExchangeCalls(
-            self.exchange, self.desk, self.cancel_all, limits, order_wait_s=self.settings.order_wait_s
+            self.exchange, self.orders, self.cancel_all, limits, order_wait_s=self.settings.order_wait_s
         )
-        gateway_calls = GatewayCalls(self.exchange, self.desk, self.health, self.leases, self.halts)
-        halt_calls = HaltCalls(self.halts, self.desk, limits)
+        gateway_calls = GatewayCalls(self.exchange, self.orders, self.health, self.leases, self.halts)
+        halt_calls = HaltCalls(self.halts, self.orders, limits)
         unary = {
             name: self.calls.unary(name, handler)
             for part in (
@@ -286,11 +286,11 @@ class Connector:
         while True:
             await asyncio.sleep(_PRUNE_EVERY_S)
             try:
-                forgotten = await self.desk.prune(keep_s=self._keep_s)
+                forgotten = await self.orders.prune(keep_s=self._keep_s)
             except ExchangeError as error:
-                _log.info("journal not pruned; the venue must tell first which orders are open", reason=str(error))
+                _log.info("journal not pruned; the venue must first report which orders are open", reason=str(error))
             except JournalError as error:
-                # Health tells of it by its own probe, and only for as long as it lasts.
+                # Health reports it by its own probe, and only for as long as it lasts.
                 _log.warning("journal not pruned", reason=str(error))
             else:
                 _log.debug("journal pruned", forgotten=forgotten)

@@ -1,4 +1,4 @@
-"""Background tasks with an owner that sees them fail, and health that tells of it."""
+"""Background tasks with an owner that sees them fail, and a check of health for each that died."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class Tasks:
             task.cancel()
 
     def checks(self) -> list[Check]:
-        """Answer a failed check for each task that died."""
+        """Return a failed check for each task that died."""
         return list(self._dead.values())
 
     async def finished(self, name: str, *, timeout_s: float) -> bool:
-        """Wait until every task of a name has ended; answer whether that came in time."""
+        """Wait until every task of a name has ended; return whether that came in time."""
         tasks = {task for task in self._running if task.get_name() == name}
         return not tasks or not (await asyncio.wait(tasks, timeout=timeout_s))[1]
 

@@ -1,4 +1,4 @@
-"""Turn what the model says into messages of the contract, and back without loss.
+"""Convert the model to messages of the contract, and back without loss.
 
 What a client *asks* for is decoded and checked in `opensqt.wire.requests`; here stands what is answered and
 streamed. These functions run once per update, so they are written out rather than derived.
@@ -25,7 +25,7 @@ class MalformedMessage(ValueError):
 
 
 class _EnumTable(dict[int, E]):
-    """Wire number to member; tells what was expected when there is none."""
+    """Wire number to member; the error of a missing one says what was expected."""
 
     def __init__(self, kind: type[E], numbers: dict[E, Any]) -> None:
         super().__init__({number: member for member, number in numbers.items()})

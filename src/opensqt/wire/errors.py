@@ -88,7 +88,7 @@ _NEVER_HANDLED = frozenset({Code.UNAUTHENTICATED, Code.PERMISSION_DENIED, Code.U
 
 
 def code_of(error: BaseException) -> grpc.StatusCode:
-    """Answer the gRPC status code of an error; INTERNAL for what is not ours."""
+    """Return the gRPC status code of an error; INTERNAL for what is not ours."""
     return next((CODE_OF[kind] for kind in type(error).__mro__ if kind in CODE_OF), Code.INTERNAL)
 
 
@@ -116,7 +116,7 @@ async def abort(context: grpc.aio.ServicerContext[Any, Any], error: BaseExceptio
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError, *, placing: bool = False) -> ExchangeError:
-    """Answer the error of ours that a failed call tells.
+    """Return our error for a failed call.
 
     Args:
         error: As grpc.aio raised it.
@@ -162,7 +162,7 @@ def decode_error(message: pb.Error) -> ExchangeError:
 
 
 def encode_order_result(result: Order | BaseException) -> pb.OrderResult:
-    """Encode one item of a batch's answer; what is not ours is told as a neutral error."""
+    """Encode one item of a batch's answer; what is not ours becomes a neutral error."""
     if isinstance(result, Order):
         return pb.OrderResult(order=codec.encode_order(result))
     if isinstance(result, ExchangeError):
@@ -198,7 +198,7 @@ def _status_in(metadata: Iterable[tuple[str, str | bytes]]) -> status_pb2.Status
             try:
                 return status_pb2.Status.FromString(value)
             except DecodeError:
-                # Not ours: the code alone then has to tell.
+                # Not ours: only the code is left to go by.
                 return None
     return None
 

@@ -22,8 +22,8 @@ AUTHORIZATION: Final = "authorization"
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 """Of what the connector answers."""
 MAX_REQUEST_BYTES: Final = 1024 * 1024
-"""Of what it takes in: room for a batch that is far too long to be told so, and little enough that a thousand hostile
-requests at once don't fill the memory."""
+"""Of what it takes in: room for a batch that is far too long, so that it is refused as such, and so little that a
+thousand hostile requests at once don't fill the memory."""
 MAX_CONCURRENT_STREAMS: Final = 1000
 MAX_PENDING_CALLS: Final = 10_000
 """Of all clients together: ten connections that each use all their streams at once."""
@@ -31,7 +31,7 @@ MAX_PENDING_CALLS: Final = 10_000
 Option = tuple[str, int]
 
 _SHARED: tuple[Option, ...] = (
-    # A connection that died without a word is found after 10 + 5 s, with or without calls on it.
+    # A connection that died in silence is found after 10 + 5 s, with or without calls on it.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     # Without it an unanswered ping is waited for a minute, whatever the keepalive says.

@@ -155,7 +155,7 @@ def decode_cursor(message: Any) -> Cursor | None:
 def resume_at(cursor: Cursor | None) -> dict[str, Any]:
     """Return the fields of a subscription request that resumes at *cursor*; none of them begins anew.
 
-    A connector older than `position` reads `cursor`. Without it, it would answer a snapshot that tells of no gap.
+    A connector older than `position` reads `cursor`. Without it, it would answer a snapshot that shows no gap.
     """
     if cursor is None:
         return {}

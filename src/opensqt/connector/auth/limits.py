@@ -41,13 +41,13 @@ class OrderLimits:
         *,
         price: Callable[[str], Awaitable[Price]],
         open_count: Callable[[str], int],
-        own_among: Callable[[str, Collection[str]], Awaitable[Collection[str]]],
+        owned_ids: Callable[[str, Collection[str]], Awaitable[Collection[str]]],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._access = access
         self._price = price
         self._open_count = open_count
-        self._own_among = own_among
+        self._own_among = owned_ids
         self._now = now
         self._buckets: dict[str, TokenBucket] = {}
 

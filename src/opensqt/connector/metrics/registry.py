@@ -1,4 +1,4 @@
-"""What the connector counts as it happens, one registry per connector; what is only looked up stands in `figures`."""
+"""What the connector counts as it happens, one registry per connector; what is only looked up stands in `collector`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from opensqt.wire.options import STREAM_KINDS
 _BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
-class Metrics:
+class ConnectorMetrics:
     """What is counted.
 
     Args:
@@ -42,7 +42,7 @@ class Metrics:
             buckets=_BUCKETS,
         )
         self._errors = Counter(
-            "connector_call_errors_total", "Calls that failed, by the reason told", ["reason"], registry=registry
+            "connector_call_errors_total", "Calls that failed, by their reason", ["reason"], registry=registry
         )
         self._orders = Counter(
             "connector_orders_total",
@@ -56,7 +56,7 @@ class Metrics:
         self._messages = Counter(
             "exchange_stream_messages_total", "Updates from the exchange", ["stream"], registry=registry
         )
-        self._gaps = Counter("connector_stream_gaps_total", "Gaps told to clients", ["kind"], registry=registry)
+        self._gaps = Counter("connector_stream_gaps_total", "Gaps reported to clients", ["kind"], registry=registry)
         self._overflows = Counter(
             "connector_stream_overflows_total", "Streams ended for a reader too slow", ["kind"], registry=registry
         )
@@ -98,11 +98,11 @@ class Metrics:
             self._orders.labels(call, outcome).inc(orders)
 
     def stream_connected(self, stream: str, *, connected: bool) -> None:
-        """Tell whether the upstream of a topic delivers."""
+        """Record whether a stream delivers."""
         self._connected.labels(self._exchange, stream).set(connected)
 
     def forget_stream(self, stream: str) -> None:
-        """Drop a topic that nobody listens to any more."""
+        """Drop a stream that no client reads any more."""
         self._connected.remove(self._exchange, stream)
 
     def count_stream(self, kind: str, updates: int) -> None:
@@ -110,7 +110,7 @@ class Metrics:
         self._messages.labels(kind).inc(updates)
 
     def count_gap(self, kind: str) -> None:
-        """Count a gap that a client was told of."""
+        """Count a gap that was reported to a client."""
         self._gaps.labels(kind).inc()
 
     def count_overflow(self, kind: str) -> None:
@@ -118,7 +118,7 @@ class Metrics:
         self._overflows.labels(kind).inc()
 
     def watch_leases(self, *, held: Callable[[], float], canceling: Callable[[], float]) -> None:
-        """Say where to look for the figures of the clients' leases."""
+        """Set where the numbers of the clients' leases are looked up."""
         self._leases.set_function(held)
         self._canceling.set_function(canceling)
 
@@ -131,7 +131,7 @@ class Metrics:
         self._leases_ended.inc()
 
     def serving(self, serving: bool) -> None:
-        """Tell whether health is SERVING."""
+        """Record whether health is SERVING."""
         self._serving.set(serving)
 
     def text(self) -> bytes:

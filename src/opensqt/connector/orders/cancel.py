@@ -1,11 +1,11 @@
-"""Cancels all that one client has open, until the venue's word is that nothing of it is left."""
+"""Cancels all that one client has open, until the venue reports that nothing of it is left."""
 
 from __future__ import annotations
 
 import asyncio
 
 from opensqt.connector.orders.journal import JournalError
-from opensqt.connector.orders.manager import OrderDesk
+from opensqt.connector.orders.manager import OrderManager
 from opensqt.model.errors import ExchangeError
 from opensqt.model.exchange import Exchange
 from opensqt.model.order import Order, OrderRef
@@ -21,13 +21,13 @@ class CancelOut:
 
     Args:
         client: Whose orders.
-        desk: Knows them and cancels.
+        manager: Knows them and cancels.
         exchange: Is asked what is open.
     """
 
-    def __init__(self, client: str, desk: OrderDesk, exchange: Exchange) -> None:
+    def __init__(self, client: str, manager: OrderManager, exchange: Exchange) -> None:
         self._client = client
-        self._desk = desk
+        self._manager = manager
         self._exchange = exchange
         self._backoff = Backoff(*_BACKOFF_S)
         self._retry_after_s = 0.0
@@ -47,13 +47,13 @@ class CancelOut:
                 _log.error("orders of an ended lease: the attempt failed", client=self._client, exc_info=error)
                 self.trouble = f"the attempt failed: {type(error).__name__}"
             if self.trouble:
-                left = self._desk.own.open_count(self._client)
+                left = self._manager.own.open_count(self._client)
                 _log.warning("orders of an ended lease are left", client=self._client, orders=left, reason=self.trouble)
             await asyncio.sleep(self._backoff.next_s(at_least_s=self._retry_after_s))
 
     async def _attempt(self) -> bool:
         """Cancel what is known, and answer whether the venue says that none is left."""
-        own = self._desk.own
+        own = self._manager.own
         await self._cancel(own.settled(self._client))
         if own.open_count(self._client):
             # What is open can't be known before what became of these.
@@ -66,7 +66,7 @@ class CancelOut:
     async def _cancel(self, refs: list[OrderRef]) -> None:
         if not refs:
             return
-        answers = await self._desk.cancel_batch(refs)
+        answers = await self._manager.cancel_batch(refs)
         ended = sum(isinstance(answer, Order) and answer.status.is_closed for answer in answers)
         _log.info("orders of an ended lease canceled", client=self._client, orders=len(refs), ended=ended)
         for answer in answers:

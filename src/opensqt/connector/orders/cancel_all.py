@@ -6,7 +6,7 @@ import asyncio
 
 from opensqt.connector.orders.halts import Halts
 from opensqt.connector.orders.journal import JournalError
-from opensqt.connector.orders.manager import OrderDesk
+from opensqt.connector.orders.manager import OrderManager
 from opensqt.model.errors import (
     AccessError,
     ExchangeError,
@@ -35,7 +35,7 @@ class CancelAll:
         halts: Keeps new orders out meanwhile, and takes back those that wait to be sent.
     """
 
-    def __init__(self, exchange: Exchange, orders: OrderDesk, halts: Halts) -> None:
+    def __init__(self, exchange: Exchange, orders: OrderManager, halts: Halts) -> None:
         self._exchange = exchange
         self._orders = orders
         self._halts = halts
@@ -66,7 +66,7 @@ class CancelAll:
 class _Symbol:
     """One call."""
 
-    def __init__(self, symbol: str, exchange: Exchange, orders: OrderDesk) -> None:
+    def __init__(self, symbol: str, exchange: Exchange, orders: OrderManager) -> None:
         self._symbol = symbol
         self._exchange = exchange
         self._orders = orders

@@ -1,4 +1,4 @@
-"""One order on its way: what was asked for, by whom, and what came of it."""
+"""One order on its way: the request, its client, and the outcome."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ BY_ANOTHER = "by another client"
 
 @dataclass(frozen=True, slots=True)
 class Barred:
-    """An order that may not be placed now; if it was asked for before, its caller still learns what became of it."""
+    """An order that may not be placed now; if it was asked for before, its client still receives its outcome."""
 
     request: OrderRequest
     reason: ExchangeError
-    """What its caller is told otherwise."""
+    """What its client is answered otherwise."""
 
 
 @dataclass(eq=False, slots=True)
@@ -30,7 +30,7 @@ class Intent:
 
     request: OrderRequest
     client: str
-    """Who asked for it."""
+    """The client that asked for it."""
     outcome: asyncio.Future[Outcome]
     status: OrderStatus = OrderStatus.PENDING
     barred: ExchangeError | None = None
@@ -38,7 +38,7 @@ class Intent:
     encoded: bytes = b""
     """The request as it came over the wire, until it is journaled."""
     passes_halts: bool = False
-    """It closes a position by the word of a halt's holder, so it is sent though trading is halted."""
+    """It closes a position for the client that holds the halt, so it is sent though trading is halted."""
     _result: pb.OrderResult | None = None
 
     @property
@@ -53,7 +53,7 @@ class Intent:
         return None if self.request == request else duplicate(request)
 
     def now(self) -> Outcome:
-        """Tell the outcome as far as it is known."""
+        """Return the outcome as far as it is known."""
         if self.outcome.done():
             return self.outcome.result()
         return OutcomeUnknown(
@@ -70,7 +70,7 @@ class Intent:
         return self._result
 
     def as_order(self) -> Order:
-        """Tell what is known of it as an order."""
+        """Return what is known of it as an order."""
         asked = self.request
         return Order(
             symbol=asked.symbol,
@@ -89,10 +89,10 @@ class Intent:
 
 
 def not_shown(outcome: Outcome | None) -> Order | None:
-    """Tell what came of an order that the venue does not show now; None where no order came of it.
+    """Return the outcome of an order that the venue does not show now; None where no order came of it.
 
-    An end is final. An order that was open may have ended since, unseen by the orders stream: told open, it would stay
-    so for ever in the eyes of whoever asked.
+    An end is final. An order that was open may have ended since, unseen by the orders stream: reported open, it would
+    stay so for ever in the eyes of the client that asked.
     """
     if not isinstance(outcome, Order) or outcome.status.is_closed:
         return outcome if isinstance(outcome, Order) else None
@@ -107,7 +107,7 @@ def duplicate(request: OrderRequest, how: str = "with other content") -> Duplica
 
 
 def is_of(order: Order, request: OrderRequest) -> bool:
-    """Whether an order that the venue tells has the content that was asked for."""
+    """Whether an order that the venue reports has the content that was asked for."""
     return (order.symbol, order.side, order.quantity, order.order_type) == (
         request.symbol,
         request.side,

@@ -29,8 +29,8 @@ from opensqt.wire.requests import decode_order_request, encode_order_request
 R = TypeVar("R")
 Operation = Callable[[sqlite3.Connection], Any]
 MEMORY = ":memory:"
-_PATIENCE_S = 0.02
-"""How long an outcome that nobody waits for may look for a commit to share."""
+_FLUSH_DELAY_S = 0.02
+"""How long an outcome that nobody waits for may wait for a commit to share."""
 _VERSION = 3
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS intent (
@@ -94,10 +94,10 @@ class Record:
     outcome: Order | ExchangeError | None
     updated_ns: int
     client: str = ""
-    """Who asked for it; empty when nobody knows."""
+    """The client that asked for it; empty when that is not known."""
 
     def is_of(self, client: str) -> bool:
-        """Whether *client* may be told of it as of its own."""
+        """Whether *client* may be answered with it as with its own."""
         return self.client in ("", client)
 
 
@@ -142,8 +142,8 @@ class Journal:
         self._thread = Worker("journal")
         self._database: sqlite3.Connection | None = None
         self._waiting: list[tuple[Operation, asyncio.Future[Any]]] = []
-        self._patient: list[tuple[Operation, asyncio.Future[Any]]] = []
-        self._patience: asyncio.TimerHandle | None = None
+        self._deferred: list[tuple[Operation, asyncio.Future[Any]]] = []
+        self._flush_timer: asyncio.TimerHandle | None = None
         self._committing: asyncio.Future[None] | None = None
         self.commit_seconds = Distribution(SECONDS)
         self.commit_sizes = Distribution(SIZES)
@@ -160,7 +160,7 @@ class Journal:
 
     async def close(self) -> None:
         """Finish what was asked for and close the file. Idempotent."""
-        self._hurry()
+        self._flush_deferred()
         if self._committing is not None:
             await self._committing
         if self._database is not None:
@@ -195,7 +195,7 @@ class Journal:
         state: State,
         outcome: Order | ExchangeError | pb.OrderResult | None = None,
         *,
-        patiently: bool = False,
+        deferrable: bool = False,
     ) -> None:
         """Write down what became of an intent.
 
@@ -203,7 +203,7 @@ class Journal:
             client_order_id: The intent.
             state: What is known of it now.
             outcome: What its client is answered, encoded already where that was done for the answer.
-            patiently: Whether it may wait a moment for a commit that is made anyway, because nobody waits for it.
+            deferrable: Whether it may wait a moment for a commit that is made anyway, because nobody waits for it.
         """
         if isinstance(outcome, Order | ExchangeError):
             outcome = encode_order_result(outcome)
@@ -213,15 +213,15 @@ class Journal:
             lambda database: database.execute(
                 "UPDATE intent SET state = ?, outcome = ?, updated_ns = ? WHERE client_order_id = ?", row
             ),
-            patiently=patiently,
+            deferrable=deferrable,
         )
 
     async def find(self, client_order_id: str) -> Record | None:
-        """Answer the record of one intent, or None."""
+        """Return the record of one intent, or None."""
         return await self._do(lambda database: _find(database, client_order_id))
 
     async def owners(self, client_order_ids: Iterable[str], *, absent: bool = True) -> dict[str, str]:
-        """Answer who asked for those of the orders that a client of ours is known to have asked for.
+        """Return the client of each order that a client of ours is known to have asked for.
 
         One that the venue refused is nobody's: where an order of its id exists, it is somebody else's.
 
@@ -234,7 +234,7 @@ class Journal:
         return await self._do(lambda database: _owners(database, ids, others)) if ids else {}
 
     async def leases(self) -> list[LeaseRecord]:
-        """Answer every lease that was not given up."""
+        """Return every lease that was not given up."""
         return await self._do(_leases)
 
     async def keep_lease(self, lease: LeaseRecord) -> None:
@@ -247,7 +247,7 @@ class Journal:
         await self._do(lambda database: database.execute("DELETE FROM lease WHERE client = ?", (client,)))
 
     async def halts(self) -> list[HaltRecord]:
-        """Answer every halt that was not lifted, oldest first."""
+        """Return every halt that was not lifted, oldest first."""
         return await self._do(_halts)
 
     async def keep_halt(self, halt: HaltRecord) -> None:
@@ -260,7 +260,7 @@ class Journal:
         await self._do(lambda database: database.execute("DELETE FROM halt WHERE halt_id = ?", (halt_id,)))
 
     async def unresolved(self) -> list[Record]:
-        """Answer every intent whose outcome is open, oldest first."""
+        """Return every intent whose outcome is open, oldest first."""
         return await self._do(_unresolved)
 
     async def prune(self, *, before_ns: int, keep: Iterable[str]) -> int:
@@ -277,28 +277,28 @@ class Journal:
         now = time.time_ns()
         await self._do(lambda database: database.execute("INSERT OR REPLACE INTO probe VALUES (1, ?)", (now,)))
 
-    async def _do(self, operation: Callable[[sqlite3.Connection], R], *, patiently: bool = False) -> R:
+    async def _do(self, operation: Callable[[sqlite3.Connection], R], *, deferrable: bool = False) -> R:
         if self._database is None:
             raise JournalError(f"journal {self.path}: closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
-        if patiently:
-            self._patient.append((operation, future))
-            self._patience = self._patience or loop.call_later(_PATIENCE_S, self._hurry)
+        if deferrable:
+            self._deferred.append((operation, future))
+            self._flush_timer = self._flush_timer or loop.call_later(_FLUSH_DELAY_S, self._flush_deferred)
         else:
             self._waiting.append((operation, future))
             self._start_committing()
         return await future
 
-    def _hurry(self) -> None:
-        """Let nothing be patient any longer."""
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
-        if self._patient:
-            # After what waits already: an earlier word on the same intent must not overwrite its outcome. And before
+    def _flush_deferred(self) -> None:
+        """Have what was deferred written with the next commit."""
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+            self._flush_timer = None
+        if self._deferred:
+            # After what waits already: an earlier write of the same intent must not overwrite its outcome. And before
             # the intent can be claimed again, for until the outcome is written nobody claims it.
-            self._waiting, self._patient = [*self._waiting, *self._patient], []
+            self._waiting, self._deferred = [*self._waiting, *self._deferred], []
             self._start_committing()
 
     def _start_committing(self) -> None:
@@ -310,7 +310,7 @@ class Journal:
 
     def _commit_next(self) -> None:
         """Hand all that waits to the thread; what comes meanwhile is the next commit."""
-        self._hurry()
+        self._flush_deferred()
         waiting, self._waiting = self._waiting, []
         operations = [operation for operation, _ in waiting]
         began_s = time.perf_counter()
@@ -379,7 +379,7 @@ def _claim(database: sqlite3.Connection, row: tuple[str, bytes, State, int, str]
     if database.execute("INSERT OR IGNORE INTO intent VALUES (?, ?, ?, NULL, ?, ?)", row).rowcount:
         return None
     record = _find(database, row[0])
-    # An id that was proven absent stays with its client, which was told that it may be sent again.
+    # An id that was proven absent stays with its client, to which was answered that it may be sent again.
     if record is not None and not (record.state is State.ABSENT and record.is_of(row[-1])):
         return record
     database.execute("INSERT OR REPLACE INTO intent VALUES (?, ?, ?, NULL, ?, ?)", row)

@@ -6,11 +6,11 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from opensqt.connector.metrics.registry import Metrics
+from opensqt.connector.metrics.registry import ConnectorMetrics
 from opensqt.connector.orders.cancel import CancelOut
 from opensqt.connector.orders.journal import Journal, JournalError, LeaseRecord
 from opensqt.connector.orders.leases import Leases
-from opensqt.connector.orders.manager import OrderDesk
+from opensqt.connector.orders.manager import OrderManager
 from opensqt.connector.tasks import Tasks
 from opensqt.model.clock import now_ms
 from opensqt.model.errors import Unreachable
@@ -28,10 +28,10 @@ class LeaseKeeper:
     Args:
         leases: Their rules.
         exchange: Where the orders are.
-        desk: Whose orders they are.
+        manager: Knows the orders of each client.
         journal: Remembers the leases over a restart.
         tasks: Owns the watch and the canceling.
-        metrics: Told how many leases there are.
+        metrics: Counts the leases.
         clock_s: Monotonic seconds.
     """
 
@@ -39,16 +39,16 @@ class LeaseKeeper:
         self,
         leases: Leases,
         exchange: Exchange,
-        desk: OrderDesk,
+        manager: OrderManager,
         journal: Journal,
         tasks: Tasks,
-        metrics: Metrics,
+        metrics: ConnectorMetrics,
         *,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._leases = leases
         self._exchange = exchange
-        self._desk = desk
+        self._manager = manager
         self._journal = journal
         self._tasks = tasks
         self._clock_s = clock_s
@@ -99,14 +99,14 @@ class LeaseKeeper:
             client=client,
             expires_ms=0 if left_s is None else now_ms() + round(left_s * 1000),
             lapsed=lapsed,
-            open_orders=self._desk.own.open_count(client),
+            open_orders=self._manager.own.open_count(client),
         )
 
     def checks(self) -> list[Check]:
-        """Tell each client whose lease ended what is being done; none of it is a failure of ours."""
+        """Return a check for each client whose lease ended, with what is being done; none makes health fail."""
         checks = []
         for client, canceling in self._canceling.items():
-            orders = self._desk.own.open_count(client)
+            orders = self._manager.own.open_count(client)
             reason = f"it ended; open orders being canceled: {orders}"
             if orders and canceling.trouble:
                 reason += f" ({canceling.trouble})"
@@ -127,7 +127,7 @@ class LeaseKeeper:
     async def _end(self, client: str) -> None:
         self.ended += 1
         self._metrics.count_ended_lease()
-        orders = self._desk.own.open_count(client)
+        orders = self._manager.own.open_count(client)
         _log.warning("lease ended; its client's orders are canceled", client=client, orders=orders)
         self._cancel_out(client)
         await self._try_to_write(client)
@@ -136,7 +136,7 @@ class LeaseKeeper:
         if client in self._canceling:
             # It ended again before what was left of the last time was gone: that goes on.
             return
-        self._canceling[client] = CancelOut(client, self._desk, self._exchange)
+        self._canceling[client] = CancelOut(client, self._manager, self._exchange)
         self._tasks.spawn(f"canceling:{client}", self._until_canceled(client), shared=True)
 
     async def _until_canceled(self, client: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from opensqt.connector.orders.halts import Halts
 from opensqt.connector.orders.intent import BY_ANOTHER, Barred, Intent, Outcome, duplicate, is_of, not_shown
 from opensqt.connector.orders.journal import Journal, JournalError, Record, State
-from opensqt.connector.orders.ownership import OwnOrders
+from opensqt.connector.orders.ownership import OrderOwnership
 from opensqt.connector.tasks import Tasks
 from opensqt.model.client_context import INTERNAL, current_client, on_behalf_of
 from opensqt.model.errors import (
@@ -46,8 +46,8 @@ _HIDDEN_NS = 10_000_000_000
 """A venue may not find an order that it accepted this short a time ago."""
 
 
-class OrderDesk:
-    """The only way to the exchange for orders. Whose an order is, the current task's `caller` tells.
+class OrderManager:
+    """The only way to the exchange for orders. The current task's client is the owner of an order.
 
     Args:
         exchange: Where the orders go.
@@ -74,7 +74,7 @@ class OrderDesk:
         self._resolve = resolve
         self._halts = halts if halts is not None else Halts()
         self._refusal = refusal
-        self.own = OwnOrders(exchange, journal.owners, tasks)
+        self.own = OrderOwnership(exchange, journal.owners, tasks)
         self.resolution_seconds = Distribution(SECONDS)
         self._intents: dict[str, Intent] = {}
 
@@ -98,7 +98,7 @@ class OrderDesk:
             self._spawn_resolution(intent, now, OutcomeUnknown("the connector ended before the answer came"))
 
     async def place(self, request: OrderRequest | Barred, *, wait_s: float, halt_id: str = "") -> Order:
-        """Place one order, or answer what became of it when it was asked for before.
+        """Place one order, or return its outcome when it was asked for before.
 
         Args:
             request: The order; one that is barred is answered for, but never sent.
@@ -176,7 +176,7 @@ class OrderDesk:
         return answers
 
     async def get_order(self, ref: OrderRef) -> Order:
-        """Ask the venue for an order; one that it may not show yet is neither told absent nor open, but UNKNOWN."""
+        """Query the venue for an order; one that it may not show yet is neither absent nor open, but UNKNOWN."""
         before = self._intents.get(ref.client_order_id)
         try:
             return await self._exchange.get_order(ref)
@@ -310,7 +310,7 @@ class OrderDesk:
         elif record.request != intent.request:
             known = duplicate(intent.request)
         if known is None:
-            # Writing its outcome had failed: the venue has to tell it again. Of when it was sent the journal knows the
+            # Writing its outcome had failed: the venue must report it again. Of when it was sent the journal knows the
             # time of day only, so the wait for proof counts from now.
             self.own.admit(record.client, record.request)
             self._spawn_resolution(intent, time.monotonic_ns(), OutcomeUnknown("its outcome was not written down"))
@@ -371,7 +371,7 @@ class OrderDesk:
                 with tracing.step("resolve", {"opensqt.client_order_id": intent.request.client_order_id}):
                     order = await self._resolve(self._exchange, intent.request, sent_ns)
                 break
-            except Exception as error:  # noqa: BLE001 - no error proves anything; only the venue's word ends this
+            except Exception as error:  # noqa: BLE001 - no error proves anything; only the venue's report ends this
                 ours = isinstance(error, ExchangeError)
                 _log.warning(
                     "resolution failed; asking again",
@@ -381,8 +381,8 @@ class OrderDesk:
                 )
             await asyncio.sleep(backoff.next_s())
         asked = intent.request
-        # Queries may lag behind further than allowed for; the stream's word that it exists outweighs them.
-        order = order or self.own.told(asked.client_order_id)
+        # Queries may lag behind further than allowed for; the stream's report that it exists outweighs them.
+        order = order or self.own.last_streamed(asked.client_order_id)
         found = "absent" if order is None else order.status
         self.resolution_seconds.observe(time.monotonic() - began_s)
         _log.info("order outcome resolved", client_order_id=asked.client_order_id, found=found)
@@ -405,21 +405,21 @@ class OrderDesk:
         intent.status = outcome.status if isinstance(outcome, Order) else OrderStatus.REJECTED
         self.own.settle(intent.request.client_order_id, outcome)
         if state is State.ABSENT:
-            # Written before it is told, for it allows the caller to send again at once. Were the write lost,
+            # Written before it is answered, for it allows the client to send again at once. Were the write lost,
             # the journal would have the venue asked once more.
             await self._write(intent, state, outcome)
             self._finish(intent, outcome)
             return
         # The caller need not wait for the disk; until the write is done, this intent answers for the journal.
         intent.outcome.set_result(outcome)
-        if await self._write(intent, state, intent.result(), patiently=True):
+        if await self._write(intent, state, intent.result(), deferrable=True):
             self._intents.pop(intent.request.client_order_id, None)
 
     async def _write(
-        self, intent: Intent, state: State, outcome: Outcome | pb.OrderResult | None, *, patiently: bool = False
+        self, intent: Intent, state: State, outcome: Outcome | pb.OrderResult | None, *, deferrable: bool = False
     ) -> bool:
         try:
-            await self._journal.settle(intent.request.client_order_id, state, outcome, patiently=patiently)
+            await self._journal.settle(intent.request.client_order_id, state, outcome, deferrable=deferrable)
         except JournalError as error:
             _log.error("outcome not journaled; kept in memory", reason=str(error))
             return False
@@ -441,7 +441,7 @@ class OrderDesk:
             return None
 
     async def _known(self, ref: OrderRef, before: Intent | None) -> Order | None:
-        """What we know of an order that the venue just did not find."""
+        """Return what is known of an order that the venue just did not find."""
         intent = before or self._intents.get(ref.client_order_id)
         if intent is not None:
             if not intent.outcome.done():

@@ -1,8 +1,8 @@
-"""Whose orders are open: every order of a client that is in flight or that the venue still works.
+"""Ownership of open orders: every order of a client that is in flight or that the venue still works.
 
-An order enters when it is admitted, before it is sent, and leaves on the venue's word only: that it was refused, is
-absent, or has ended. What an earlier run placed is found among the venue's open orders by the journal's word of who
-asked for it. So the memory that this takes is bounded by the orders that are open, not by time.
+An order enters when it is admitted, before it is sent. It leaves only when the venue reports that it was refused, is
+absent, or has ended. What an earlier run placed is found among the venue's open orders: the journal knows its client.
+So the memory that this takes is bounded by the orders that are open, not by time.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from opensqt.model.stream import Batch
 from opensqt.telemetry import logging
 
 
-class Owners(Protocol):
-    """The journal's word of who asked for an order, by the order's client id."""
+class OwnerLookup(Protocol):
+    """The journal's record of the client that asked for an order, by the order's client id."""
 
     async def __call__(self, client_order_ids: Iterable[str], *, absent: bool = True) -> dict[str, str]:
         """Leave out what no client of ours asked for and, unless *absent*, what was proven absent."""
@@ -31,42 +31,42 @@ class Owners(Protocol):
 
 
 _log = logging.get_logger("connector.owned")
-_FIRST_WORD_S = 5.0
+_SNAPSHOT_TIMEOUT_S = 5.0
 _RETRY_S = 0.5
 
 
 @dataclass(slots=True)
-class _Own:
+class _OwnedOrder:
     client: str
     symbol: str
     in_flight: bool
     snapshots: int
     """How many had been read when it was admitted."""
     listed: bool = False
-    """A snapshot told it as open while it was in flight."""
+    """A snapshot showed it as open while it was in flight."""
     ended: bool = False
-    """The stream told its end before its placing was answered."""
-    told: Order | None = None
-    """What the stream last told of it while it was in flight: the proof that it exists."""
+    """The stream reported its end before its placing was answered."""
+    streamed: Order | None = None
+    """What the stream last reported of it while it was in flight: the proof that it exists."""
 
 
-class OwnOrders:
+class OrderOwnership:
     """The open orders by client.
 
     Args:
-        exchange: Its orders stream tells what became of them.
-        owners: The journal's word.
+        exchange: Its orders stream reports the outcome of each.
+        owners: Looks the client of an order up in the journal.
         tasks: Owns the reader of that stream.
     """
 
-    def __init__(self, exchange: Exchange, owners: Owners, tasks: Tasks) -> None:
+    def __init__(self, exchange: Exchange, owners: OwnerLookup, tasks: Tasks) -> None:
         self._exchange = exchange
         self._owners = owners
         self._tasks = tasks
-        self._all: dict[str, _Own] = {}
+        self._all: dict[str, _OwnedOrder] = {}
         self._open_counts: Counter[str] = Counter()
         self._snapshots = 0
-        self._first_word = asyncio.Event()
+        self._first_snapshot = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._all)
@@ -76,37 +76,37 @@ class OwnOrders:
         return self._open_counts[client]
 
     def of(self, client: str) -> list[OrderRef]:
-        """Name a client's orders that are open or in flight, oldest first."""
+        """Return a client's orders that are open or in flight, oldest first."""
         return [_named(name, own) for name, own in self._all.items() if own.client == client]
 
     def settled(self, client: str) -> list[OrderRef]:
-        """Name a client's orders that the venue is known to work, oldest first: those of `of` that may be canceled."""
+        """Return a client's orders that the venue is known to work, oldest first; these can be canceled."""
         return [_named(name, own) for name, own in self._all.items() if own.client == client and not own.in_flight]
 
     def known_open(self, symbol: str = "") -> list[OrderRef]:
-        """Name the orders of a symbol, or of all, that were acknowledged and of which no end was told; oldest first."""
+        """Return the orders of a symbol, or of all, that were acknowledged and did not end; oldest first."""
         return [
             _named(name, own) for name, own in self._all.items() if not own.in_flight and symbol in ("", own.symbol)
         ]
 
     async def start(self) -> None:
-        """Follow the exchange's orders from now on, and wait a little for its first word."""
-        self._tasks.spawn("own-orders", self._follow(), shared=True)
+        """Read the exchange's orders stream from now on, and wait a little for its first snapshot."""
+        self._tasks.spawn("own-orders", self._read_stream(), shared=True)
         try:
-            async with asyncio.timeout(_FIRST_WORD_S):
-                await self._first_word.wait()
+            async with asyncio.timeout(_SNAPSHOT_TIMEOUT_S):
+                await self._first_snapshot.wait()
         except TimeoutError:
-            _log.warning("the exchange does not tell which orders are open; orders of an earlier run are not counted")
+            _log.warning("the exchange does not report which orders are open; orders of an earlier run are not counted")
 
     async def among(self, orders: Iterable[Order], client: str) -> list[OrderRef]:
-        """Name those of *orders* that a client asked for."""
+        """Return those of *orders* that a client asked for."""
         named = {order.client_order_id: order for order in orders if order.client_order_id}
         owners = {name: own.client for name, own in self._all.items() if name in named}
         owners |= await self._owners(named.keys() - owners.keys())
         return [_ref(order) for name, order in named.items() if owners.get(name) == client]
 
-    async def own_among(self, client: str, client_order_ids: Collection[str]) -> set[str]:
-        """Answer which of the ids are of orders that a client placed, open or not.
+    async def owned_ids(self, client: str, client_order_ids: Collection[str]) -> set[str]:
+        """Return those of the ids whose orders a client placed, open or not.
 
         To have asked in vain for an id is not enough: the order that has it is then somebody else's.
         """
@@ -115,13 +115,13 @@ class OwnOrders:
         owners = await self._owners(asked - own, absent=False)
         return own | {name for name, owner in owners.items() if owner == client}
 
-    # What the desk tells.
+    # What the order manager reports.
 
     def admit(self, client: str, request: OrderRequest) -> None:
         """Count an order that is about to be sent."""
         name = request.client_order_id
         if name not in self._all:
-            self._add(name, _Own(client, request.symbol, in_flight=True, snapshots=self._snapshots))
+            self._add(name, _OwnedOrder(client, request.symbol, in_flight=True, snapshots=self._snapshots))
 
     def withdraw(self, client_order_id: str, owner: str = "") -> None:
         """Take back an order that was admitted but not sent; where its *owner* has it open from before, it stays."""
@@ -130,23 +130,23 @@ class OwnOrders:
             return
         self._drop(client_order_id)
         if owner and own.listed and not own.ended:
-            self._add(client_order_id, _Own(owner, own.symbol, in_flight=False, snapshots=own.snapshots))
+            self._add(client_order_id, _OwnedOrder(owner, own.symbol, in_flight=False, snapshots=own.snapshots))
 
     def settle(self, client_order_id: str, outcome: Order | ExchangeError) -> None:
-        """Take in what became of an admitted order."""
+        """Apply the outcome of an admitted order."""
         own = self._all.get(client_order_id)
         if own is None:
             return
         if not isinstance(outcome, Order) or outcome.status.is_closed or own.ended:
             self._drop(client_order_id)
             return
-        own.in_flight, own.told = False, None
+        own.in_flight, own.streamed = False, None
         if own.snapshots != self._snapshots:
-            # A gap in between may have swallowed its end; what the exchange holds open now tells.
+            # A gap in between may have swallowed its end; what the exchange holds open now shows it.
             self._tasks.spawn("own-orders-again", self._read_snapshot(), shared=True)
 
     def end(self, client_order_id: str) -> None:
-        """Take in the venue's word that an order is open no more."""
+        """Apply the venue's report that an order is not open any more."""
         own = self._all.get(client_order_id)
         if own is None:
             return
@@ -155,27 +155,27 @@ class OwnOrders:
         else:
             self._drop(client_order_id)
 
-    def told(self, client_order_id: str) -> Order | None:
-        """Answer what the stream told of an order whose placing is not answered yet; None when it told nothing."""
+    def last_streamed(self, client_order_id: str) -> Order | None:
+        """Return what the stream reported of an order whose placing is not answered yet, or None."""
         own = self._all.get(client_order_id)
-        return None if own is None else own.told
+        return None if own is None else own.streamed
 
-    # What the stream tells.
+    # What the stream reports.
 
-    async def _follow(self) -> None:
+    async def _read_stream(self) -> None:
         while True:
             try:
                 stream = self._exchange.subscribe_orders()
                 try:
                     async for batch in stream:
-                        await self._take(batch)
+                        await self._handle_batch(batch)
                 finally:
                     await stream.aclose()
                 reason = "it ended"
             except RequestError as unsupported:
                 # There is no account, so there are no orders.
                 _log.info("no orders to follow", reason=str(unsupported))
-                self._first_word.set()
+                self._first_snapshot.set()
                 return
             except (ExchangeError, JournalError) as error:
                 reason = str(error)
@@ -185,44 +185,44 @@ class OwnOrders:
     async def _read_snapshot(self) -> None:
         stream = self._exchange.subscribe_orders()
         try:
-            # What it tells beyond that is left to `_follow`, for what ends meanwhile is told there.
+            # What it reports after that is left to `_read_stream`, which reads what ends in the meantime.
             self._compare(await anext(aiter(stream)))
         except (ExchangeError, JournalError) as error:
-            # The stream itself is broken: `_follow` reads a snapshot when it is back.
+            # The stream itself is broken: `_read_stream` reads a snapshot when it is back.
             _log.info("open orders not read", reason=str(error))
         finally:
             await stream.aclose()
 
-    async def _take(self, batch: Batch[OrderUpdate]) -> None:
+    async def _handle_batch(self, batch: Batch[OrderUpdate]) -> None:
         for update in batch.updates:
             own = self._all.get(update.order.client_order_id)
             if own is not None and own.in_flight:
-                own.told = update.order
+                own.streamed = update.order
         if not batch.snapshot:
             for update in batch.updates:
                 if update.order.status.is_closed:
                     self.end(update.order.client_order_id)
             return
         self._snapshots += 1
-        told = self._compare(batch)
-        for name, client in (await self._owners(told.keys() - self._all.keys())).items():
+        listed = self._compare(batch)
+        for name, client in (await self._owners(listed.keys() - self._all.keys())).items():
             if name not in self._all:
-                self._add(name, _Own(client, told[name].symbol, in_flight=False, snapshots=self._snapshots))
-        self._first_word.set()
+                self._add(name, _OwnedOrder(client, listed[name].symbol, in_flight=False, snapshots=self._snapshots))
+        self._first_snapshot.set()
 
     def _compare(self, batch: Batch[OrderUpdate]) -> dict[str, Order]:
-        """Drop what a snapshot does not hold any more, and answer what it holds."""
-        told = {one.order.client_order_id: one.order for one in batch.updates if one.order.client_order_id}
+        """Drop what a snapshot does not hold any more, and return what it holds."""
+        listed = {one.order.client_order_id: one.order for one in batch.updates if one.order.client_order_id}
         # Each acknowledged order was in the exchange's own books before we heard of it, so a snapshot without it is
-        # the word that it ended. Of one in flight it says nothing.
+        # the report of its end. Of one in flight it says nothing.
         for name, own in list(self._all.items()):
             if own.in_flight:
-                own.listed = own.listed or name in told
-            elif name not in told:
+                own.listed = own.listed or name in listed
+            elif name not in listed:
                 self._drop(name)
-        return told
+        return listed
 
-    def _add(self, client_order_id: str, own: _Own) -> None:
+    def _add(self, client_order_id: str, own: _OwnedOrder) -> None:
         self._all[client_order_id] = own
         self._open_counts[own.client] += 1
 
@@ -233,7 +233,7 @@ class OwnOrders:
             del self._open_counts[own.client]
 
 
-def _named(client_order_id: str, own: _Own) -> OrderRef:
+def _named(client_order_id: str, own: _OwnedOrder) -> OrderRef:
     return OrderRef(symbol=own.symbol, client_order_id=client_order_id)
 
 

@@ -20,7 +20,7 @@ _LISTED_FOR_NS = 500_000_000
 
 
 class Resolver:
-    """The `Resolve` of an OrderDesk.
+    """The `Resolve` of an OrderManager.
 
     While many orders are unresolved, each is looked for among the open ones until the time has come when its absence
     can be proven; only then it is asked for by itself.
@@ -64,10 +64,10 @@ class Resolver:
                 self._lists.clear()
 
     async def ask(self, exchange: Exchange, ref: OrderRef, proof_ns: int) -> Order:
-        """Answer the order as the venue tells it.
+        """Return the order as the venue reports it.
 
         Raises:
-            OrderNotFound: It is not told; proves its absence only from *proof_ns* on.
+            OrderNotFound: It is not reported; proves its absence only from *proof_ns* on.
         """
         if self._unresolved > _FEW and self._clock() < proof_ns:
             listed = self._lists.setdefault(ref.symbol, _OpenOrders(ref.symbol, self._clock))

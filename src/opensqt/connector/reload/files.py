@@ -89,7 +89,7 @@ class Reloads:
                 await _take_up(source)
 
     def checks(self) -> list[Check]:
-        """Tell of each file that could not be taken up. It is no failure of health: the one before is in use."""
+        """Return a check for each file that could not be applied. Health does not fail: the one before is in use."""
         return [
             Check(name=f"configuration:{source.name}", ok=True, reason=source.trouble, since_ms=source.since_ms)
             for source in self.sources

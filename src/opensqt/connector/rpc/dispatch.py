@@ -1,4 +1,4 @@
-"""One call from arrival to answer: who calls and whether it may, errors as wire_errorses, log, audit, metrics."""
+"""One call from arrival to answer: the client and its permission, errors as statuses, log, audit, metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from opensqt.connector.auth.audit import Audit, describe, reason_of
 from opensqt.connector.auth.clients import Client, Credential, Role
 from opensqt.connector.auth.roles import REQUIRED, Access, permit, plain_name
 from opensqt.connector.health import STOPPING
-from opensqt.connector.metrics.registry import Metrics
+from opensqt.connector.metrics.registry import ConnectorMetrics
 from opensqt.connector.orders.outcomes import outcomes
 from opensqt.model.client_context import on_behalf_of
 from opensqt.model.errors import ExchangeError, InvalidRequest, RateLimited, TokenRefused, Unreachable
@@ -50,14 +50,14 @@ class Calls:
     Args:
         metrics: Counts each call.
         access: Who may what.
-        audit: Is told each trading call, and who was turned away.
+        audit: Records each trading call and each refusal.
         max_calls: Unary calls that one client may have in flight; cancels and heartbeats have as many of their own.
         max_streams: Streams that one client may have open.
     """
 
     def __init__(
         self,
-        metrics: Metrics,
+        metrics: ConnectorMetrics,
         access: Access | None = None,
         audit: Audit | None = None,
         *,
@@ -66,9 +66,9 @@ class Calls:
     ) -> None:
         self._metrics = metrics
         self._access = access or Access()
-        self._calls = _Share("calls in flight", max_calls)
-        self._freeing = _Share("cancels and heartbeats in flight", max_calls)
-        self._open = _Share("streams open", max_streams)
+        self._calls = _ClientQuota("calls in flight", max_calls)
+        self._freeing = _ClientQuota("cancels and heartbeats in flight", max_calls)
+        self._open = _ClientQuota("streams open", max_streams)
         self._audit = audit or Audit()
         self._streams: set[_Stream] = set()
         self._stopping = False
@@ -82,7 +82,7 @@ class Calls:
         return self._in_flight
 
     def refuse(self) -> None:
-        """Answer every new call with UNAVAILABLE from now on."""
+        """Refuse every new call with UNAVAILABLE from now on."""
         self._stopping = True
 
     def end_streams(self, error: ExchangeError) -> None:
@@ -91,7 +91,7 @@ class Calls:
             stream.end(error)
 
     async def idle(self, *, timeout_s: float) -> bool:
-        """Wait until no unary call is in flight; answer whether that came in time."""
+        """Wait until no unary call is in flight; return whether that came in time."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._idle.wait()
@@ -100,7 +100,7 @@ class Calls:
         return True
 
     def recheck(self) -> None:
-        """End the open streams of who would not be let in any more."""
+        """End the open streams of clients that would be refused by now."""
         for stream in tuple(self._streams):
             try:
                 client = self._access.identify(stream.shown, stream.said)
@@ -142,8 +142,8 @@ class Calls:
                 if not self._in_flight:
                     self._idle.set()
                 ended = _Ended(method, _peer(context), code.name, time.perf_counter() - started, request)
-                # The answer goes out first: nobody waits for what is told of the call.
-                asyncio.get_running_loop().call_soon(self._tell, ended, client is not None, response, failure)
+                # The answer goes out first: nobody waits for the record of the call.
+                asyncio.get_running_loop().call_soon(self._record_call, ended, client is not None, response, failure)
 
         return answer
 
@@ -168,7 +168,7 @@ class Calls:
                 code = grpc.StatusCode.CANCELLED
                 raise
             except grpc.aio.InternalError:
-                # A write that waited for a slow client, and the client has gone: nobody is left to be told.
+                # A write that waited for a slow client, and the client has gone: nobody is left to be answered.
                 code = grpc.StatusCode.CANCELLED
             except Exception as error:  # noqa: BLE001 - the edge of the process: each failure becomes a status
                 code = wire_errors.code_of(error)
@@ -184,7 +184,7 @@ class Calls:
         return answer
 
     def _admit(self, method: str, context: Context, said: str, authorization: str | None) -> tuple[Client, Credential]:
-        """Find out who calls and whether it may; who may not is logged here, and nowhere else."""
+        """Identify the client and check its permission; a refusal is logged here, and nowhere else."""
         client: Client | None = None
         try:
             shown = self._access.credential(context, authorization)
@@ -195,18 +195,18 @@ class Calls:
             raise
         return client, shown
 
-    def _tell(self, ended: _Ended, known: bool, response: Any, failure: Exception | None) -> None:
-        """Count a unary call and log it, unless its caller was turned away: that was logged at the door."""
+    def _record_call(self, ended: _Ended, known: bool, response: Any, failure: Exception | None) -> None:
+        """Count a unary call and log it, unless the client was refused: that was logged before."""
         reason = reason_of(failure)
         self._metrics.count_request(ended.method, ended.code, ended.seconds)
         if reason:
             self._metrics.count_error(reason)
-        told = {"method": ended.method, "peer": ended.peer, "code": ended.code, "ms": round(ended.seconds * 1000, 2)}
+        fields = {"method": ended.method, "peer": ended.peer, "code": ended.code, "ms": round(ended.seconds * 1000, 2)}
         if known and ended.method in AUDITED:
             self._metrics.count_orders(*outcomes(ended.request, response, reason))
-            self._audit.call(told | {"reason": reason} | describe(ended.request, response))
+            self._audit.call(fields | {"reason": reason} | describe(ended.request, response))
         elif known:
-            _log.debug("call", **told)
+            _log.debug("call", **fields)
 
     def _check_serving(self) -> None:
         if self._stopping:
@@ -224,7 +224,7 @@ class _Ended:
     request: Any
 
 
-class _Share:
+class _ClientQuota:
     """How much of something each client has at once."""
 
     def __init__(self, what: str, limit: int) -> None:
@@ -283,8 +283,8 @@ class _Stream:
 def reader(message: type[Message]) -> Callable[[bytes], Message | InvalidRequest]:
     """Make the deserializer of a method's requests.
 
-    It answers an error instead of raising one: gRPC would tell the caller UNKNOWN and the exception's text. The
-    wrapped handler raises it, so that it is told, logged and counted like any other bad request.
+    It returns an error instead of raising one: gRPC would answer UNKNOWN and the exception's text. The wrapped handler
+    raises it, so that it is answered, logged and counted like any other bad request.
     """
 
     def read(data: bytes) -> Message | InvalidRequest:
@@ -319,7 +319,7 @@ def _arrive(context: Context) -> tuple[str, str, str | None]:
 
 
 def _peer(context: Context) -> str:
-    """Answer the caller's address as people write it; gRPC escapes the brackets of IPv6."""
+    """Return the client's address as people write it; gRPC escapes the brackets of IPv6."""
     return unquote(context.peer())
 
 

@@ -1,4 +1,4 @@
-"""The 12 unary methods of ExchangeService: read the request, ask, encode the answer."""
+"""The 12 unary methods of ExchangeService: read the request, query, encode the response."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from opensqt.connector.auth.limits import OrderLimits
 from opensqt.connector.orders.cancel_all import CancelAll
-from opensqt.connector.orders.manager import OrderDesk
+from opensqt.connector.orders.manager import OrderManager
 from opensqt.connector.rpc import page_token
 from opensqt.connector.rpc.dispatch import Context, Handler
 from opensqt.connector.rpc.kline_pages import Range, kline_page
@@ -29,8 +29,8 @@ MAX_BATCH = 100
 MAX_KLINES = 1000
 _DEFAULT_KLINES = 100
 _MARGIN_S = 0.25
-"""Left of a caller's deadline for the answer's way back; half of it where it is short, so that a quick venue's word
-still reaches a caller in a hurry."""
+"""Left of a caller's deadline for the answer's way back; half of it where it is short, so that a quick venue's
+answer still reaches a client with a short deadline."""
 
 
 class ExchangeCalls:
@@ -38,17 +38,23 @@ class ExchangeCalls:
 
     Args:
         exchange: Answers the queries.
-        desk: Takes the orders.
+        manager: Takes the orders.
         cancel_all: Cancels all orders of a symbol.
         limits: What each client's orders are held to.
         order_wait_s: How long an order call waits for a proven outcome, unless its own deadline is sooner.
     """
 
     def __init__(
-        self, exchange: Exchange, desk: OrderDesk, cancel_all: CancelAll, limits: OrderLimits, *, order_wait_s: float
+        self,
+        exchange: Exchange,
+        manager: OrderManager,
+        cancel_all: CancelAll,
+        limits: OrderLimits,
+        *,
+        order_wait_s: float,
     ) -> None:
         self._exchange = exchange
-        self._desk = desk
+        self._manager = manager
         self._cancel_all = cancel_all
         self._limits = limits
         self._order_wait_s = order_wait_s
@@ -77,7 +83,9 @@ class ExchangeCalls:
         (judged,) = await self._limits.to_place([asked])
         # The order's own bytes, for the call may carry more, and nothing is left of the call's once it was read.
         encoded = request.order.SerializeToString()
-        order = await self._desk.place_encoded(judged, encoded, wait_s=self._wait_s(context), halt_id=request.halt_id)
+        order = await self._manager.place_encoded(
+            judged, encoded, wait_s=self._wait_s(context), halt_id=request.halt_id
+        )
         return pb.PlaceOrderResponse(order=order)
 
     async def _batch_place_orders(
@@ -88,7 +96,9 @@ class ExchangeCalls:
         encoded = [message.SerializeToString() for message in batch.sound_messages]
         _note(",".join({one.symbol for one in batch.sound}), *(one.client_order_id for one in batch.sound))
         judged = await self._limits.to_place(batch.sound)
-        results = await self._desk.place_batch_encoded(judged, encoded, wait_s=self._wait_s(context)) if judged else []
+        results = (
+            await self._manager.place_batch_encoded(judged, encoded, wait_s=self._wait_s(context)) if judged else []
+        )
         return pb.BatchPlaceOrdersResponse(results=map(_encoded, batch.answers(results)))
 
     async def _cancel_order(self, request: pb.CancelOrderRequest, _context: Context) -> pb.CancelOrderResponse:
@@ -97,7 +107,7 @@ class ExchangeCalls:
         (allowed,) = await self._limits.to_cancel([ref])
         if isinstance(allowed, ExchangeError):
             raise allowed
-        order = await self._desk.cancel(allowed)
+        order = await self._manager.cancel(allowed)
         return pb.CancelOrderResponse(order=codec.encode_order(order))
 
     async def _batch_cancel_orders(
@@ -109,7 +119,7 @@ class ExchangeCalls:
             ",".join({ref.symbol for ref in batch.sound}), *(ref.client_order_id or ref.order_id for ref in batch.sound)
         )
         batch.hold_to(await self._limits.to_cancel(batch.sound))
-        outcomes = await self._desk.cancel_batch(batch.sound) if batch.sound else []
+        outcomes = await self._manager.cancel_batch(batch.sound) if batch.sound else []
         return pb.BatchCancelOrdersResponse(results=map(encode_order_result, batch.answers(outcomes)))
 
     async def _cancel_all_orders(
@@ -124,7 +134,7 @@ class ExchangeCalls:
         return pb.CancelAllOrdersResponse(orders=map(codec.encode_order, orders))
 
     async def _get_order(self, request: pb.GetOrderRequest, _context: Context) -> pb.GetOrderResponse:
-        order = await self._desk.get_order(requests.decode_order_ref(request.order))
+        order = await self._manager.get_order(requests.decode_order_ref(request.order))
         return pb.GetOrderResponse(order=codec.encode_order(order))
 
     async def _get_open_orders(self, request: pb.GetOpenOrdersRequest, _context: Context) -> pb.GetOpenOrdersResponse:
@@ -209,8 +219,8 @@ class _Batch(Generic[M, T]):
 
     def answers(self, outcomes: Sequence[A | ExchangeError]) -> list[A | ExchangeError]:
         """Put the outcomes of the sound items back among the errors of the others, in the order of the request."""
-        in_turn = iter(outcomes)
-        return [next(in_turn) if error is None else error for error in self._errors]
+        remaining = iter(outcomes)
+        return [next(remaining) if error is None else error for error in self._errors]
 
 
 def _encoded(result: types_pb2.OrderResult | ExchangeError) -> types_pb2.OrderResult:
@@ -218,7 +228,7 @@ def _encoded(result: types_pb2.OrderResult | ExchangeError) -> types_pb2.OrderRe
 
 
 def wait_within(remaining_s: float) -> float:
-    """Answer how long an order call may wait for its outcome: all that its caller has left but the answer's way back.
+    """Return how long an order call may wait for its outcome: all that its caller has left but the answer's way back.
 
     Raises:
         Unreachable: The caller has gone; an order that it can't hear of is not begun.
@@ -229,7 +239,7 @@ def wait_within(remaining_s: float) -> float:
 
 
 def check_interval(interval: str) -> str:
-    """Answer *interval* if it is one.
+    """Return *interval* if it is one.
 
     Raises:
         InvalidRequest: It is not; the text lists those that are.

@@ -1,4 +1,4 @@
-"""The methods of GatewayService: what the gateway itself can tell and do, beyond the exchange account."""
+"""The methods of GatewayService: what the gateway itself reports and does, beyond the exchange account."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from opensqt.connector.health import HealthMonitor
 from opensqt.connector.orders.halt_keeper import HaltKeeper
 from opensqt.connector.orders.lease_keeper import LeaseKeeper
-from opensqt.connector.orders.manager import OrderDesk
+from opensqt.connector.orders.manager import OrderManager
 from opensqt.connector.rpc.dispatch import Context, Handler
 from opensqt.connector.rpc.fill_pages import FillPages
 from opensqt.model.client_context import current_client
@@ -22,10 +22,10 @@ class GatewayCalls:
     """The methods of GatewayService."""
 
     def __init__(
-        self, exchange: Exchange, desk: OrderDesk, health: HealthMonitor, leases: LeaseKeeper, halts: HaltKeeper
+        self, exchange: Exchange, manager: OrderManager, health: HealthMonitor, leases: LeaseKeeper, halts: HaltKeeper
     ) -> None:
         self._exchange = exchange
-        self._desk = desk
+        self._manager = manager
         self._health = health
         self._leases = leases
         self._halts = halts
@@ -40,7 +40,7 @@ class GatewayCalls:
         """What is for those who trade."""
 
     async def _get_status(self, _request: pb.GetStatusRequest, _context: Context) -> pb.GetStatusResponse:
-        now = replace(self._health.status, unresolved_orders=self._desk.unresolved, halts=self._halts.standing())
+        now = replace(self._health.status, unresolved_orders=self._manager.unresolved, halts=self._halts.standing())
         return gateway_codec.encode_status(now, version=__version__, started_ms=self._health.started_ms)
 
     async def _get_rate_budget(self, _request: pb.GetRateBudgetRequest, _context: Context) -> pb.GetRateBudgetResponse:

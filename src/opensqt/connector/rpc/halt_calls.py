@@ -5,7 +5,7 @@ from __future__ import annotations
 from opensqt.connector.auth.limits import OrderLimits
 from opensqt.connector.orders.halt_keeper import HaltKeeper
 from opensqt.connector.orders.journal import HaltRecord
-from opensqt.connector.orders.manager import OrderDesk
+from opensqt.connector.orders.manager import OrderManager
 from opensqt.connector.rpc.dispatch import Context, Handler
 from opensqt.model.client_context import current_client
 from opensqt.model.order import OrderRef
@@ -23,7 +23,7 @@ class HaltCalls:
         limits: Whom each client may halt.
     """
 
-    def __init__(self, halts: HaltKeeper, orders: OrderDesk, limits: OrderLimits) -> None:
+    def __init__(self, halts: HaltKeeper, orders: OrderManager, limits: OrderLimits) -> None:
         self._halts = halts
         self._orders = orders
         self._limits = limits

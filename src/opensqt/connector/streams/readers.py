@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
-from opensqt.connector.metrics.registry import Metrics
+from opensqt.connector.metrics.registry import ConnectorMetrics
 from opensqt.connector.streams.keys import KINDS, StreamKey
 from opensqt.model.clock import now_ms
 from opensqt.model.errors import ExchangeError, RequestError, StreamOverflow, Unreachable
@@ -37,7 +37,7 @@ class StreamReaders:
         limit: How many updates a client may be behind, and how far back it can resume.
     """
 
-    def __init__(self, exchange: Exchange, metrics: Metrics, *, limit: int) -> None:
+    def __init__(self, exchange: Exchange, metrics: ConnectorMetrics, *, limit: int) -> None:
         self.exchange = exchange
         self.metrics = metrics
         self._limit = limit
@@ -128,7 +128,7 @@ class StreamReaders:
 class _Stream:
     """One stream that clients read: how many there are, and whether it delivers."""
 
-    def __init__(self, key: StreamKey, metrics: Metrics) -> None:
+    def __init__(self, key: StreamKey, metrics: ConnectorMetrics) -> None:
         self.clients = 0
         self.readers: set[EntryReader[Any]] = set()
         self.last_error = ""
@@ -146,7 +146,7 @@ class _Stream:
         self.count_updates()
         if self._feed is not reader.feed:
             self._feed = reader.feed
-            # The snapshot that the first reader gets was told by the exchange, too.
+            # The snapshot that the first reader gets came from the exchange, too.
             self._counted = reader.feed.published - len(reader.feed.snapshot)
         self.readers.add(reader)
 

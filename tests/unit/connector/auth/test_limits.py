@@ -37,7 +37,7 @@ class Bench:
             self.access,
             price=self._price,
             open_count=lambda client: self.open_orders if client == "maker" else 0,
-            own_among=self._own_among,
+            owned_ids=self._own_among,
             now=lambda: self.now,
         )
 

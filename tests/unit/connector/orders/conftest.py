@@ -1,4 +1,4 @@
-"""What an order desk stands on: a journal on the disk, and tasks of which none may have died."""
+"""What an order manager stands on: a journal on the disk, and tasks of which none may have died."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ async def test_an_outcome_that_nobody_waits_for_goes_with_the_next_intent(journa
     statements: list[str] = []
     await journal._do(lambda database: database.set_trace_callback(statements.append))
     statements.clear()
-    settling = asyncio.create_task(journal.settle("a1", State.PLACED, placed("a1"), patiently=True))
+    settling = asyncio.create_task(journal.settle("a1", State.PLACED, placed("a1"), deferrable=True))
     await asyncio.sleep(0)
     await asyncio.gather(journal.claim([asked("a2")]), settling)
     assert statements.count("COMMIT") == 1
@@ -127,7 +127,7 @@ async def test_an_outcome_that_nobody_waits_for_goes_with_the_next_intent(journa
 
 async def test_a_patient_outcome_is_written_though_no_other_intent_comes(journal: Journal) -> None:
     await journal.claim([asked("a1")])
-    await journal.settle("a1", State.PLACED, placed("a1"), patiently=True)
+    await journal.settle("a1", State.PLACED, placed("a1"), deferrable=True)
     record = await journal.find("a1")
     assert record is not None
     assert record.state is State.PLACED
@@ -135,7 +135,7 @@ async def test_a_patient_outcome_is_written_though_no_other_intent_comes(journal
 
 async def test_closing_writes_what_was_patient(journal: Journal) -> None:
     await journal.claim([asked("a1")])
-    settling = asyncio.create_task(journal.settle("a1", State.PLACED, placed("a1"), patiently=True))
+    settling = asyncio.create_task(journal.settle("a1", State.PLACED, placed("a1"), deferrable=True))
     await asyncio.sleep(0)
     await journal.close()
     await settling
@@ -155,8 +155,8 @@ async def test_an_outcome_is_not_overwritten_by_what_was_written_down_before_it(
     await asyncio.sleep(0)
     unknown = asyncio.create_task(journal.settle("a1", State.UNKNOWN))
     await asyncio.sleep(0)
-    known = asyncio.create_task(journal.settle("a1", State.PLACED, placed("a1"), patiently=True))
-    await eventually(lambda: not journal._patient)
+    known = asyncio.create_task(journal.settle("a1", State.PLACED, placed("a1"), deferrable=True))
+    await eventually(lambda: not journal._deferred)
     free.set()
     await asyncio.gather(slow, unknown, known)
     record = await journal.find("a1")

@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from opensqt.connector.metrics.registry import Metrics
+from opensqt.connector.metrics.registry import ConnectorMetrics
 from opensqt.connector.orders.journal import Journal, LeaseRecord
 from opensqt.connector.orders.lease_keeper import LeaseKeeper
 from opensqt.connector.orders.leases import Leases
-from opensqt.connector.orders.manager import OrderDesk
+from opensqt.connector.orders.manager import OrderManager
 from opensqt.connector.orders.resolver import Resolver
 from opensqt.connector.tasks import Tasks
 from opensqt.model.client_context import on_behalf_of
@@ -43,9 +43,9 @@ async def tasks(venue: InMemoryExchange) -> AsyncIterator[Tasks]:
 @pytest.fixture
 async def keeper(venue: InMemoryExchange, journal: Journal, tasks: Tasks) -> LeaseKeeper:
     leases = Leases()
-    desk = OrderDesk(venue, journal, tasks, Resolver(), refusal=leases.refusal)
-    await desk.start()
-    keeper = LeaseKeeper(leases, venue, desk, journal, tasks, Metrics("memory"))
+    manager = OrderManager(venue, journal, tasks, Resolver(), refusal=leases.refusal)
+    await manager.start()
+    keeper = LeaseKeeper(leases, venue, manager, journal, tasks, ConnectorMetrics("memory"))
     await keeper.start()
     return keeper
 
@@ -63,7 +63,7 @@ async def place(keeper: LeaseKeeper, client: str, name: str) -> None:
         symbol="BTCUSDT", side=Side.BUY, quantity=Decimal("0.1"), price=Decimal(99), client_order_id=name
     )
     with on_behalf_of(client):
-        await keeper._desk.place(request, wait_s=5)
+        await keeper._manager.place(request, wait_s=5)
 
 
 async def test_a_lease_that_could_not_be_written_down_is_confirmed_only_once_it_is(keeper: LeaseKeeper, journal):

@@ -12,7 +12,7 @@ import pytest
 from opensqt.connector.orders.halts import Halts
 from opensqt.connector.orders.intent import Barred
 from opensqt.connector.orders.journal import HaltRecord, Journal, State
-from opensqt.connector.orders.manager import OrderDesk
+from opensqt.connector.orders.manager import OrderManager
 from opensqt.connector.orders.resolve import resolve
 from opensqt.connector.orders.resolver import Resolver
 from opensqt.connector.tasks import Tasks
@@ -79,8 +79,8 @@ def halts() -> Halts:
 
 
 @pytest.fixture
-def desk(venue: Venue, journal: Journal, tasks: Tasks) -> OrderDesk:
-    return OrderDesk(venue, journal, tasks, resolve_at_once)
+def manager(venue: Venue, journal: Journal, tasks: Tasks) -> OrderManager:
+    return OrderManager(venue, journal, tasks, resolve_at_once)
 
 
 async def state_of(journal: Journal, client_order_id: str) -> State | None:
@@ -88,10 +88,10 @@ async def state_of(journal: Journal, client_order_id: str) -> State | None:
     return record.state if record else None
 
 
-async def test_the_intent_is_journaled_before_the_order_is_sent(desk: OrderDesk, venue: Venue, journal: Journal):
+async def test_the_intent_is_journaled_before_the_order_is_sent(manager: OrderManager, venue: Venue, journal: Journal):
     """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     venue.gate.clear()
-    placing = asyncio.create_task(desk.place(asked("a"), wait_s=5))
+    placing = asyncio.create_task(manager.place(asked("a"), wait_s=5))
     await eventually(lambda: venue.sent)
     assert await state_of(journal, "a") is State.SENT
     venue.gate.set()
@@ -99,43 +99,43 @@ async def test_the_intent_is_journaled_before_the_order_is_sent(desk: OrderDesk,
     await eventually(lambda: state_of(journal, "a"))
 
 
-async def test_the_same_order_asked_for_again_is_answered_not_sent(desk: OrderDesk, venue: Venue):
+async def test_the_same_order_asked_for_again_is_answered_not_sent(manager: OrderManager, venue: Venue):
     """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
-    first = await desk.place(asked("a"), wait_s=5)
-    assert await desk.place(asked("a"), wait_s=5) == first
+    first = await manager.place(asked("a"), wait_s=5)
+    assert await manager.place(asked("a"), wait_s=5) == first
     assert venue.sent == ["a"]
 
 
-async def test_the_same_order_asked_for_at_the_same_time_is_sent_once(desk: OrderDesk, venue: Venue):
+async def test_the_same_order_asked_for_at_the_same_time_is_sent_once(manager: OrderManager, venue: Venue):
     """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
-    orders = await asyncio.gather(*(desk.place(asked("a"), wait_s=5) for _ in range(20)))
+    orders = await asyncio.gather(*(manager.place(asked("a"), wait_s=5) for _ in range(20)))
     assert len({order.order_id for order in orders}) == 1
     assert venue.sent == ["a"]
 
 
 @pytest.mark.parametrize("other", [asked("a", quantity="0.2"), asked("a", symbol="ETHUSDT")], ids=["size", "symbol"])
-async def test_an_id_used_with_other_content_is_a_duplicate(desk: OrderDesk, venue: Venue, other: OrderRequest):
-    await desk.place(asked("a"), wait_s=5)
+async def test_an_id_used_with_other_content_is_a_duplicate(manager: OrderManager, venue: Venue, other: OrderRequest):
+    await manager.place(asked("a"), wait_s=5)
     with pytest.raises(DuplicateOrder, match="client_order_id a: used before with other content"):
-        await desk.place(other, wait_s=5)
+        await manager.place(other, wait_s=5)
     assert venue.sent == ["a"]
 
 
-async def test_an_id_in_flight_with_other_content_is_a_duplicate(desk: OrderDesk, venue: Venue):
+async def test_an_id_in_flight_with_other_content_is_a_duplicate(manager: OrderManager, venue: Venue):
     venue.gate.clear()
-    placing = asyncio.create_task(desk.place(asked("a"), wait_s=5))
+    placing = asyncio.create_task(manager.place(asked("a"), wait_s=5))
     await eventually(lambda: venue.sent)
     with pytest.raises(DuplicateOrder):
-        await desk.place(asked("a", quantity="0.2"), wait_s=5)
+        await manager.place(asked("a", quantity="0.2"), wait_s=5)
     venue.gate.set()
     await placing
 
 
-async def test_a_refusal_by_the_venue_is_the_outcome_for_good(desk: OrderDesk, venue: Venue):
+async def test_a_refusal_by_the_venue_is_the_outcome_for_good(manager: OrderManager, venue: Venue):
     venue.fail_next(InsufficientMargin("too little"), on="place_order")
     for _ in range(2):
         with pytest.raises(InsufficientMargin):
-            await desk.place(asked("a"), wait_s=5)
+            await manager.place(asked("a"), wait_s=5)
     assert venue.sent == ["a"]
 
 
@@ -144,72 +144,74 @@ async def test_a_refusal_by_the_venue_is_the_outcome_for_good(desk: OrderDesk, v
     [OrderDenied("step"), RateLimited("slow down", retry_after_s=1), Unreachable("no route")],
     ids=lambda error: type(error).__name__,
 )
-async def test_an_order_that_provably_did_not_happen_may_be_sent_again(desk: OrderDesk, venue: Venue, error):
+async def test_an_order_that_provably_did_not_happen_may_be_sent_again(manager: OrderManager, venue: Venue, error):
     venue.fail_next(error, on="place_order")
     with pytest.raises(type(error)):
-        await desk.place(asked("a"), wait_s=5)
-    assert (await desk.place(asked("a"), wait_s=5)).status is OrderStatus.OPEN
+        await manager.place(asked("a"), wait_s=5)
+    assert (await manager.place(asked("a"), wait_s=5)).status is OrderStatus.OPEN
     assert venue.sent == ["a", "a"]
 
 
-async def test_a_lost_reply_is_resolved_to_the_order_that_the_venue_accepted(desk: OrderDesk, venue: Venue):
+async def test_a_lost_reply_is_resolved_to_the_order_that_the_venue_accepted(manager: OrderManager, venue: Venue):
     """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     venue.fail_next(LOST, on="place_order", after=True)
-    assert (await desk.place(asked("a"), wait_s=5)).status is OrderStatus.OPEN
-    assert (await desk.place(asked("a"), wait_s=5)).status is OrderStatus.OPEN
+    assert (await manager.place(asked("a"), wait_s=5)).status is OrderStatus.OPEN
+    assert (await manager.place(asked("a"), wait_s=5)).status is OrderStatus.OPEN
     assert venue.sent == ["a"]
 
 
-async def test_a_lost_request_is_told_as_absent_and_then_may_be_sent_again(desk: OrderDesk, venue: Venue, journal):
+async def test_a_lost_request_is_told_as_absent_and_then_may_be_sent_again(
+    manager: OrderManager, venue: Venue, journal
+):
     """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     venue.fail_next(LOST, on="place_order")
     with pytest.raises(Unreachable, match="proven absent"):
-        await desk.place(asked("a"), wait_s=5)
-    await eventually(lambda: desk.unresolved == 0)
+        await manager.place(asked("a"), wait_s=5)
+    await eventually(lambda: manager.unresolved == 0)
     assert await state_of(journal, "a") is State.ABSENT
-    assert (await desk.place(asked("a"), wait_s=5)).status is OrderStatus.OPEN
+    assert (await manager.place(asked("a"), wait_s=5)).status is OrderStatus.OPEN
     assert venue.sent == ["a", "a"]
 
 
 async def test_a_clock_that_is_set_forward_proves_no_absence(venue, journal, tasks, monkeypatch: pytest.MonkeyPatch):
     """F1, F24: how long an order may still be hidden is a duration, whatever the time of day."""
-    desk = OrderDesk(venue, journal, tasks, Resolver(recv_window_ms=5_000, visibility_margin_ms=5_000))
+    manager = OrderManager(venue, journal, tasks, Resolver(recv_window_ms=5_000, visibility_margin_ms=5_000))
     venue.fail_next(LOST, on="place_order", after=True)
     venue.fail_next(HIDDEN, on="get_order", times=2)
     hours = itertools.count(time.time_ns(), 3_600_000_000_000)
     monkeypatch.setattr(time, "time_ns", lambda: next(hours))
-    assert (await desk.place(asked("a"), wait_s=9)).status is OrderStatus.OPEN
+    assert (await manager.place(asked("a"), wait_s=9)).status is OrderStatus.OPEN
 
 
-async def test_an_answer_that_no_table_knows_is_looked_into_before_it_is_believed(desk: OrderDesk, venue: Venue):
+async def test_an_answer_that_no_table_knows_is_looked_into_before_it_is_believed(manager: OrderManager, venue: Venue):
     venue.fail_next(VenueError("what?"), on="place_order", after=True)
-    assert (await desk.place(asked("a"), wait_s=5)).status is OrderStatus.OPEN
+    assert (await manager.place(asked("a"), wait_s=5)).status is OrderStatus.OPEN
     venue.fail_next(VenueError("what?"), on="place_order")
     with pytest.raises(VenueError, match="what"):
-        await desk.place(asked("b"), wait_s=5)
+        await manager.place(asked("b"), wait_s=5)
 
 
-async def test_a_bug_below_is_treated_as_an_unknown_outcome(desk: OrderDesk, venue: Venue):
+async def test_a_bug_below_is_treated_as_an_unknown_outcome(manager: OrderManager, venue: Venue):
     venue.fail_next(ZeroDivisionError("oops"), on="place_order", after=True)  # type: ignore[arg-type]
-    assert (await desk.place(asked("a"), wait_s=5)).status is OrderStatus.OPEN
+    assert (await manager.place(asked("a"), wait_s=5)).status is OrderStatus.OPEN
     assert venue.sent == ["a"]
 
 
-async def test_a_query_that_fails_proves_nothing(desk: OrderDesk, venue: Venue):
+async def test_a_query_that_fails_proves_nothing(manager: OrderManager, venue: Venue):
     """F3: a query that fails, or could not be made, is no proof of absence."""
     venue.fail_next(LOST, on="place_order", after=True)
     venue.fail_next(Unreachable("rest is down"), on="get_order", times=3)
-    assert (await desk.place(asked("a"), wait_s=10)).status is OrderStatus.OPEN
+    assert (await manager.place(asked("a"), wait_s=10)).status is OrderStatus.OPEN
     assert venue.sent == ["a"]
 
 
-async def test_an_outcome_that_stays_unknown_is_said_so_in_time_and_told_later(desk: OrderDesk, venue: Venue):
+async def test_an_outcome_that_stays_unknown_is_said_so_in_time_and_told_later(manager: OrderManager, venue: Venue):
     """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     venue.fail_next(LOST, on="place_order", after=True)
     venue.fail_next(Unreachable("rest is down"), on="get_order", times=2)
     with pytest.raises(OutcomeUnknown, match="ask again with the same id"):
-        await desk.place(asked("a"), wait_s=0)
-    assert (await desk.place(asked("a"), wait_s=10)).status is OrderStatus.OPEN
+        await manager.place(asked("a"), wait_s=0)
+    assert (await manager.place(asked("a"), wait_s=10)).status is OrderStatus.OPEN
     assert venue.sent == ["a"]
 
 
@@ -221,66 +223,66 @@ async def test_a_query_for_an_unresolved_order_says_unknown_not_absent(venue: Ve
         await proof.wait()
         return await resolve_at_once(exchange, request, sent_ns)
 
-    desk = OrderDesk(venue, journal, tasks, resolve_later)
+    manager = OrderManager(venue, journal, tasks, resolve_later)
     venue.fail_next(LOST, on="place_order")
     with pytest.raises(OutcomeUnknown):
-        await desk.place(asked("a"), wait_s=0.05)
+        await manager.place(asked("a"), wait_s=0.05)
     ref = OrderRef(symbol="BTCUSDT", client_order_id="a")
-    assert (await desk.get_order(ref)).status is OrderStatus.UNKNOWN
+    assert (await manager.get_order(ref)).status is OrderStatus.UNKNOWN
     with pytest.raises(OutcomeUnknown, match="cancel it again"):
-        await desk.cancel(ref)
-    (answer,) = await desk.cancel_batch([ref])
+        await manager.cancel(ref)
+    (answer,) = await manager.cancel_batch([ref])
     assert isinstance(answer, OutcomeUnknown)
     proof.set()
-    await eventually(lambda: desk.unresolved == 0)
+    await eventually(lambda: manager.unresolved == 0)
     with pytest.raises(OrderNotFound):
-        await desk.get_order(ref)
+        await manager.get_order(ref)
 
 
-async def test_an_order_just_accepted_but_hidden_from_queries_is_not_told_absent(desk: OrderDesk, venue: Venue):
+async def test_an_order_just_accepted_but_hidden_from_queries_is_not_told_absent(manager: OrderManager, venue: Venue):
     """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
-    order = await desk.place(asked("a"), wait_s=5)
+    order = await manager.place(asked("a"), wait_s=5)
     venue.fail_next(HIDDEN, on="get_order", times=2)
-    told = await desk.get_order(OrderRef(symbol="BTCUSDT", client_order_id="a"))
+    told = await manager.get_order(OrderRef(symbol="BTCUSDT", client_order_id="a"))
     assert (told.order_id, told.status) == (order.order_id, OrderStatus.UNKNOWN)
 
 
-async def test_an_order_that_the_venue_does_not_show_is_not_told_open_from_memory(desk: OrderDesk, venue: Venue):
+async def test_an_order_that_the_venue_does_not_show_is_not_told_open_from_memory(manager: OrderManager, venue: Venue):
     """F3: it may have ended unseen, and then nobody would ever tell its end."""
-    await desk.place(asked("a"), wait_s=5)
+    await manager.place(asked("a"), wait_s=5)
     ref = OrderRef(symbol="BTCUSDT", client_order_id="a")
     await venue.cancel_order(ref)
     venue.fail_next(HIDDEN, on="get_order", times=2)
-    assert (await desk.get_order(ref)).status is OrderStatus.UNKNOWN
-    assert (await desk.get_order(ref)).status is OrderStatus.CANCELED
+    assert (await manager.get_order(ref)).status is OrderStatus.UNKNOWN
+    assert (await manager.get_order(ref)).status is OrderStatus.CANCELED
 
 
 async def test_an_order_that_ended_at_once_keeps_its_end_while_the_venue_does_not_show_it(
-    desk: OrderDesk, venue: Venue
+    manager: OrderManager, venue: Venue
 ):
     """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
-    filled = await desk.place(replace(asked("a"), price=Decimal("100.1")), wait_s=5)
+    filled = await manager.place(replace(asked("a"), price=Decimal("100.1")), wait_s=5)
     venue.fail_next(HIDDEN, on="get_order", times=2)
     assert filled.status is OrderStatus.FILLED
-    assert await desk.get_order(OrderRef(symbol="BTCUSDT", client_order_id="a")) == filled
+    assert await manager.get_order(OrderRef(symbol="BTCUSDT", client_order_id="a")) == filled
 
 
-async def test_sending_goes_on_when_the_caller_gives_up(desk: OrderDesk, venue: Venue, journal: Journal):
+async def test_sending_goes_on_when_the_caller_gives_up(manager: OrderManager, venue: Venue, journal: Journal):
     """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     venue.gate.clear()
-    caller = asyncio.create_task(desk.place(asked("a"), wait_s=5))
+    caller = asyncio.create_task(manager.place(asked("a"), wait_s=5))
     await eventually(lambda: venue.sent)
     caller.cancel()
     await asyncio.wait({caller})
     venue.gate.set()
-    assert (await desk.place(asked("a"), wait_s=5)).status is OrderStatus.OPEN
+    assert (await manager.place(asked("a"), wait_s=5)).status is OrderStatus.OPEN
     assert venue.sent == ["a"]
 
 
-async def test_a_batch_answers_item_by_item_in_order(desk: OrderDesk, venue: Venue):
+async def test_a_batch_answers_item_by_item_in_order(manager: OrderManager, venue: Venue):
     """F2: a batch is answered item by item, and a failed one is never sent again item by item."""
-    await desk.place(asked("known"), wait_s=5)
-    outcomes = await desk.place_batch(
+    await manager.place(asked("known"), wait_s=5)
+    outcomes = await manager.place_batch(
         [asked("a"), asked("known"), asked("bad", quantity="0.00001"), asked("known", quantity="0.2"), asked("a")],
         wait_s=5,
     )
@@ -289,11 +291,11 @@ async def test_a_batch_answers_item_by_item_in_order(desk: OrderDesk, venue: Ven
     assert venue.sent == ["known", "a", "bad"]
 
 
-async def test_a_batch_whose_reply_was_lost_is_resolved_and_never_sent_again(desk: OrderDesk, venue: Venue):
+async def test_a_batch_whose_reply_was_lost_is_resolved_and_never_sent_again(manager: OrderManager, venue: Venue):
     """F2: 3 of 5 accepted, 1 rejected, 1 not seen, reply lost: five right answers, no duplicate."""
     venue.fail_next(LOST, on="batch_place_orders", after=True)
     batch = [asked("a"), asked("b"), asked("c"), asked("d", quantity="0.00001"), asked("e", quantity="1000")]
-    outcomes = await desk.place_batch(batch, wait_s=5)
+    outcomes = await manager.place_batch(batch, wait_s=5)
     assert [type(outcome) for outcome in outcomes] == [Order, Order, Order, Unreachable, Unreachable]
     assert venue.sent == ["a", "b", "c", "d", "e"]
     assert len(await venue.get_open_orders()) == 3
@@ -306,22 +308,22 @@ async def test_intents_that_a_killed_run_left_are_resolved_before_they_are_sent_
     await journal.claim([asked("accepted"), asked("lost")])
     await venue.place_order(asked("accepted"))
     venue.sent.clear()
-    desk = OrderDesk(venue, journal, tasks, resolve_at_once)
-    await desk.start()
-    assert desk.unresolved == 2
-    assert (await desk.place(asked("accepted"), wait_s=5)).status is OrderStatus.OPEN
+    manager = OrderManager(venue, journal, tasks, resolve_at_once)
+    await manager.start()
+    assert manager.unresolved == 2
+    assert (await manager.place(asked("accepted"), wait_s=5)).status is OrderStatus.OPEN
     with pytest.raises(Unreachable, match="proven absent"):
-        await desk.place(asked("lost"), wait_s=5)
+        await manager.place(asked("lost"), wait_s=5)
     assert venue.sent == []
 
 
-async def test_an_id_that_the_venue_knows_from_elsewhere_is_answered_when_it_is_the_same_order(desk, venue):
+async def test_an_id_that_the_venue_knows_from_elsewhere_is_answered_when_it_is_the_same_order(manager, venue):
     venue.fail_next(DuplicateOrder("-4116"), on="place_order", after=True)
-    assert (await desk.place(asked("a"), wait_s=5)).client_order_id == "a"
+    assert (await manager.place(asked("a"), wait_s=5)).client_order_id == "a"
     await InMemoryExchange.place_order(venue, asked("b", quantity="0.3"))
     venue.fail_next(DuplicateOrder("-4116"), on="place_order")
     with pytest.raises(DuplicateOrder):
-        await desk.place(asked("b", quantity="0.4"), wait_s=5)
+        await manager.place(asked("b", quantity="0.4"), wait_s=5)
 
 
 async def test_nothing_is_sent_when_the_journal_can_not_be_written(venue: Venue, tasks: Tasks, tmp_path: Path):
@@ -329,59 +331,59 @@ async def test_nothing_is_sent_when_the_journal_can_not_be_written(venue: Venue,
     journal = Journal(str(tmp_path / "j.db"))
     await journal.open()
     await journal._do(lambda database: database.execute("PRAGMA query_only = 1"))
-    desk = OrderDesk(venue, journal, tasks, resolve_at_once)
+    manager = OrderManager(venue, journal, tasks, resolve_at_once)
     with pytest.raises(Unreachable, match="nothing was sent"):
-        await desk.place(asked("a"), wait_s=5)
+        await manager.place(asked("a"), wait_s=5)
     assert venue.sent == []
     await journal.close()
 
 
-async def test_pruning_keeps_what_the_venue_still_works(desk: OrderDesk, venue: Venue, journal: Journal):
-    await desk.place(asked("open"), wait_s=5)
-    await desk.place(asked("gone"), wait_s=5)
+async def test_pruning_keeps_what_the_venue_still_works(manager: OrderManager, venue: Venue, journal: Journal):
+    await manager.place(asked("open"), wait_s=5)
+    await manager.place(asked("gone"), wait_s=5)
     await venue.cancel_order(OrderRef(symbol="BTCUSDT", client_order_id="gone"))
     await eventually(lambda: state_of(journal, "gone"))
-    assert await desk.prune(keep_s=0) == 1
+    assert await manager.prune(keep_s=0) == 1
     assert await state_of(journal, "open") is State.PLACED
 
 
-async def test_a_barred_order_is_answered_for_when_it_was_asked_for_before_and_is_never_sent(desk, venue: Venue):
+async def test_a_barred_order_is_answered_for_when_it_was_asked_for_before_and_is_never_sent(manager, venue: Venue):
     """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
-    first = await desk.place(asked("a"), wait_s=5)
+    first = await manager.place(asked("a"), wait_s=5)
     venue.fail_next(Unreachable("no route"), on="place_order")
     with pytest.raises(Unreachable):
-        await desk.place(asked("absent"), wait_s=5)
+        await manager.place(asked("absent"), wait_s=5)
     reason = OrderDenied("too much")
     again = [Barred(asked(name), reason) for name in ("a", "absent", "new")]
-    assert await desk.place_batch(again, wait_s=5) == [first, reason, reason]
-    assert (venue.sent, desk.own.open_count("")) == (["a", "absent"], 1)
+    assert await manager.place_batch(again, wait_s=5) == [first, reason, reason]
+    assert (venue.sent, manager.own.open_count("")) == (["a", "absent"], 1)
 
 
 async def test_while_trading_is_halted_an_id_that_was_used_still_gets_its_outcome(venue, journal, tasks, halts):
     """F1, F39: a refusal would say that nothing was sent."""
-    desk = OrderDesk(venue, journal, tasks, resolve_at_once, halts=halts)
-    first = await desk.place(asked("a"), wait_s=5)
+    manager = OrderManager(venue, journal, tasks, resolve_at_once, halts=halts)
+    first = await manager.place(asked("a"), wait_s=5)
     halts.put(HaltRecord(halt_id="h", client="risk"))
-    assert await desk.place(asked("a"), wait_s=5) == first
+    assert await manager.place(asked("a"), wait_s=5) == first
     with pytest.raises(TradingHalted):
-        await desk.place(asked("b"), wait_s=5)
+        await manager.place(asked("b"), wait_s=5)
     assert await state_of(journal, "b") is None
 
 
 async def test_a_reduce_only_order_that_names_the_halt_is_sent_and_no_other(venue, journal, tasks, halts):
     """F39: so that the kill switch can close a position while everybody else is kept out."""
-    desk = OrderDesk(venue, journal, tasks, resolve_at_once, halts=halts)
+    manager = OrderManager(venue, journal, tasks, resolve_at_once, halts=halts)
     held = replace(asked("open", quantity="0.2"), order_type=OrderType.MARKET, price=None)
-    await desk.place(held, wait_s=5)
+    await manager.place(held, wait_s=5)
     halts.put(HaltRecord(halt_id="h", client="risk"))
     closing = replace(held, side=Side.SELL, reduce_only=True, client_order_id="close")
     with pytest.raises(TradingHalted):
-        await desk.place(closing, wait_s=5)
+        await manager.place(closing, wait_s=5)
     with pytest.raises(TradingHalted):
-        await desk.place(closing, wait_s=5, halt_id="another")
+        await manager.place(closing, wait_s=5, halt_id="another")
     with pytest.raises(TradingHalted):
-        await desk.place(replace(closing, reduce_only=False), wait_s=5, halt_id="h")
-    assert (await desk.place(closing, wait_s=5, halt_id="h")).status is OrderStatus.FILLED
+        await manager.place(replace(closing, reduce_only=False), wait_s=5, halt_id="h")
+    assert (await manager.place(closing, wait_s=5, halt_id="h")).status is OrderStatus.FILLED
     assert venue.sent == ["open", "close"]
 
 
@@ -393,9 +395,9 @@ async def test_a_halt_takes_its_symbol_out_of_a_batch_that_waits_in_the_adapter(
         halts.put(HaltRecord(halt_id="h", client="risk", symbol="BTCUSDT"))
         return [halts.refusal("BTCUSDT")] * len(requests)
 
-    desk = OrderDesk(venue, journal, tasks, resolve_at_once, halts=halts)
+    manager = OrderManager(venue, journal, tasks, resolve_at_once, halts=halts)
     venue.batch_place_orders = held_back
-    halted, other = await desk.place_batch([asked("a"), asked("b", symbol="ETHUSDT")], wait_s=5)
+    halted, other = await manager.place_batch([asked("a"), asked("b", symbol="ETHUSDT")], wait_s=5)
     assert isinstance(halted, TradingHalted)
     assert other.status is OrderStatus.OPEN
     assert venue.sent == ["batch", "b"]
@@ -404,14 +406,14 @@ async def test_a_halt_takes_its_symbol_out_of_a_batch_that_waits_in_the_adapter(
 
 @pytest.mark.parametrize("hidden", [0, 3], ids=["visible", "hidden at first"])
 async def test_many_lost_replies_leave_one_order_each_and_nothing_unresolved(
-    desk: OrderDesk, venue: Venue, large: bool, hidden: int
+    manager: OrderManager, venue: Venue, large: bool, hidden: int
 ):
     """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     count = 1000 if large else 60
     venue.fail_next(LOST, on="place_order", after=True, times=count)
     venue.fail_next(Unreachable("cannot ask"), on="get_order", times=hidden)
     requests = [asked(f"n{number}", quantity="0.1") for number in range(count)]
-    outcomes = await asyncio.gather(*(desk.place(request, wait_s=50) for request in requests))
+    outcomes = await asyncio.gather(*(manager.place(request, wait_s=50) for request in requests))
     assert [order.client_order_id for order in outcomes] == [request.client_order_id for request in requests]
     assert len(await venue.get_open_orders()) == count == len(venue.sent)
-    await eventually(lambda: desk.unresolved == 0)
+    await eventually(lambda: manager.unresolved == 0)

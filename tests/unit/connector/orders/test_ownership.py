@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from opensqt.connector.orders.journal import MEMORY, Journal
-from opensqt.connector.orders.manager import OrderDesk
-from opensqt.connector.orders.ownership import OwnOrders
+from opensqt.connector.orders.manager import OrderManager
+from opensqt.connector.orders.ownership import OrderOwnership
 from opensqt.connector.orders.resolve import resolve
 from opensqt.connector.tasks import Tasks
 from opensqt.model.client_context import on_behalf_of
@@ -52,52 +52,52 @@ async def journal() -> AsyncIterator[Journal]:
 
 
 @pytest.fixture
-async def desk(venue: InMemoryExchange, journal: Journal, tasks: Tasks) -> OrderDesk:
-    desk = OrderDesk(venue, journal, tasks, resolve_at_once)
-    await desk.start()
-    return desk
+async def manager(venue: InMemoryExchange, journal: Journal, tasks: Tasks) -> OrderManager:
+    manager = OrderManager(venue, journal, tasks, resolve_at_once)
+    await manager.start()
+    return manager
 
 
-async def place(desk: OrderDesk, client: str, *names: str) -> None:
+async def place(manager: OrderManager, client: str, *names: str) -> None:
     with on_behalf_of(client):
-        await desk.place_batch([asked(name) for name in names], wait_s=5)
+        await manager.place_batch([asked(name) for name in names], wait_s=5)
 
 
-async def test_each_client_is_told_its_own_open_orders(desk: OrderDesk) -> None:
-    await place(desk, "maker", "a", "b")
-    await place(desk, "taker", "c")
-    assert desk.own.of("maker") == [ref("a"), ref("b")]
-    assert [desk.own.open_count(name) for name in ("maker", "taker", "nobody")] == [2, 1, 0]
+async def test_each_client_is_told_its_own_open_orders(manager: OrderManager) -> None:
+    await place(manager, "maker", "a", "b")
+    await place(manager, "taker", "c")
+    assert manager.own.of("maker") == [ref("a"), ref("b")]
+    assert [manager.own.open_count(name) for name in ("maker", "taker", "nobody")] == [2, 1, 0]
 
 
-async def test_an_order_that_the_venue_fills_or_anybody_cancels_leaves(desk: OrderDesk, venue) -> None:
-    await place(desk, "maker", "filled", "canceled", "part", "open")
+async def test_an_order_that_the_venue_fills_or_anybody_cancels_leaves(manager: OrderManager, venue) -> None:
+    await place(manager, "maker", "filled", "canceled", "part", "open")
     venue.fill(ref("filled"), Decimal("0.1"))
     venue.fill(ref("part"), Decimal("0.05"))
     await venue.cancel_order(ref("canceled"))
-    await eventually(lambda: desk.own.of("maker") == [ref("part"), ref("open")])
+    await eventually(lambda: manager.own.of("maker") == [ref("part"), ref("open")])
 
 
 @pytest.mark.parametrize(
     "error", [InsufficientMargin("too little"), Unreachable("no route")], ids=["refused", "absent"]
 )
-async def test_an_order_that_was_not_placed_leaves(desk: OrderDesk, venue, error) -> None:
+async def test_an_order_that_was_not_placed_leaves(manager: OrderManager, venue, error) -> None:
     venue.fail_next(error, on="place_order")
-    await place(desk, "maker", "a")
-    assert desk.own.open_count("maker") == 0
+    await place(manager, "maker", "a")
+    assert manager.own.open_count("maker") == 0
 
 
-async def test_an_order_whose_outcome_is_unknown_counts_until_it_is_resolved(desk: OrderDesk, venue) -> None:
+async def test_an_order_whose_outcome_is_unknown_counts_until_it_is_resolved(manager: OrderManager, venue) -> None:
     venue.fail_next(OutcomeUnknown("lost"), on="place_order", after=True)
     venue.fail_next(Unreachable("rest is down"), on="get_order")
     with on_behalf_of("maker"), pytest.raises(OutcomeUnknown):
-        await desk.place(asked("a"), wait_s=0)
-    assert (desk.own.open_count("maker"), desk.own.settled("maker")) == (1, [])
-    await eventually(lambda: desk.own.settled("maker") == [ref("a")])
+        await manager.place(asked("a"), wait_s=0)
+    assert (manager.own.open_count("maker"), manager.own.settled("maker")) == (1, [])
+    await eventually(lambda: manager.own.settled("maker") == [ref("a")])
 
 
 async def test_an_order_that_ended_before_its_placing_was_answered_leaves(venue, journal, tasks) -> None:
-    own = OwnOrders(venue, journal.owners, tasks)
+    own = OrderOwnership(venue, journal.owners, tasks)
     await own.start()
     own.admit("maker", asked("a"))
     acknowledged = await venue.place_order(asked("a"))
@@ -108,20 +108,20 @@ async def test_an_order_that_ended_before_its_placing_was_answered_leaves(venue,
     assert own.open_count("maker") == 0
 
 
-async def test_an_end_that_a_gap_swallowed_is_found_in_the_next_snapshot(desk: OrderDesk, venue) -> None:
-    await place(desk, "maker", "a", "b", "c")
+async def test_an_end_that_a_gap_swallowed_is_found_in_the_next_snapshot(manager: OrderManager, venue) -> None:
+    await place(manager, "maker", "a", "b", "c")
     # More than the feed holds, before our reader has its turn.
     for _ in range(10):
         venue.venue.cancel(ref("a"))
         for name in ("x", "y"):
             venue.venue.store(venue.venue.place(asked(name)))
     venue.venue.cancel(ref("c"))
-    await eventually(lambda: desk.own.of("maker") == [ref("b")])
-    assert desk.own._snapshots == 2
+    await eventually(lambda: manager.own.of("maker") == [ref("b")])
+    assert manager.own._snapshots == 2
 
 
 async def test_an_end_that_a_gap_swallowed_while_the_order_was_in_flight_is_found(venue, journal, tasks) -> None:
-    own = OwnOrders(venue, journal.owners, tasks)
+    own = OrderOwnership(venue, journal.owners, tasks)
     await own.start()
     own.admit("maker", asked("a"))
     acknowledged = await venue.place_order(asked("a"))
@@ -135,12 +135,12 @@ async def test_an_end_that_a_gap_swallowed_while_the_order_was_in_flight_is_foun
 
 async def test_a_new_run_knows_whose_orders_are_open_at_the_venue(venue, journal, tasks) -> None:
     """F9: a restart neither loses nor doubles an order."""
-    first = OrderDesk(venue, journal, Tasks(), resolve_at_once)
+    first = OrderManager(venue, journal, Tasks(), resolve_at_once)
     await place(first, "maker", "a", "b")
     await place(first, "taker", "c")
     await venue.place_order(asked("foreign"))
     await venue.cancel_order(ref("b"))
-    second = OrderDesk(venue, journal, tasks, resolve_at_once)
+    second = OrderManager(venue, journal, tasks, resolve_at_once)
     await second.start()
     assert (second.own.of("maker"), second.own.of("taker"), len(second.own)) == ([ref("a")], [ref("c")], 2)
 
@@ -148,39 +148,41 @@ async def test_a_new_run_knows_whose_orders_are_open_at_the_venue(venue, journal
 async def test_an_intent_that_a_killed_run_left_counts_until_it_is_resolved(venue, journal, tasks) -> None:
     await journal.claim([asked("a"), asked("b")], client="maker")
     await venue.place_order(asked("a"))
-    desk = OrderDesk(venue, journal, tasks, resolve_at_once)
-    await desk.start()
-    assert desk.own.open_count("maker") == 2
-    await eventually(lambda: desk.own.settled("maker") == desk.own.of("maker") == [ref("a")])
+    manager = OrderManager(venue, journal, tasks, resolve_at_once)
+    await manager.start()
+    assert manager.own.open_count("maker") == 2
+    await eventually(lambda: manager.own.settled("maker") == manager.own.of("maker") == [ref("a")])
 
 
-async def test_asking_again_for_an_order_counts_it_once_and_a_closed_one_not_at_all(desk: OrderDesk, venue) -> None:
-    await place(desk, "maker", "open", "closed")
+async def test_asking_again_for_an_order_counts_it_once_and_a_closed_one_not_at_all(
+    manager: OrderManager, venue
+) -> None:
+    await place(manager, "maker", "open", "closed")
     await venue.cancel_order(ref("closed"))
-    await eventually(lambda: desk.own.open_count("maker") == 1)
-    await place(desk, "maker", "open", "closed")
-    assert desk.own.of("maker") == [ref("open")]
+    await eventually(lambda: manager.own.open_count("maker") == 1)
+    await place(manager, "maker", "open", "closed")
+    assert manager.own.of("maker") == [ref("open")]
 
 
-async def test_the_id_of_another_clients_order_is_a_duplicate_whatever_the_content(desk: OrderDesk) -> None:
-    await place(desk, "maker", "a")
+async def test_the_id_of_another_clients_order_is_a_duplicate_whatever_the_content(manager: OrderManager) -> None:
+    await place(manager, "maker", "a")
     with on_behalf_of("taker"), pytest.raises(DuplicateOrder, match="client_order_id a: used before by another client"):
-        await desk.place(asked("a"), wait_s=5)
-    assert (desk.own.open_count("taker"), desk.own.of("maker")) == (0, [ref("a")])
+        await manager.place(asked("a"), wait_s=5)
+    assert (manager.own.open_count("taker"), manager.own.of("maker")) == (0, [ref("a")])
 
 
 @pytest.mark.parametrize(
     "error", [InsufficientMargin("too little"), Unreachable("no route")], ids=["refused", "absent"]
 )
-async def test_to_have_asked_in_vain_for_an_id_makes_no_order_ones_own(desk: OrderDesk, venue, error) -> None:
-    await place(desk, "maker", "mine", "over")
+async def test_to_have_asked_in_vain_for_an_id_makes_no_order_ones_own(manager: OrderManager, venue, error) -> None:
+    await place(manager, "maker", "mine", "over")
     await venue.cancel_order(ref("over"))
-    await eventually(lambda: desk.own.open_count("maker") == 1)
+    await eventually(lambda: manager.own.open_count("maker") == 1)
     venue.fail_next(error, on="place_order")
-    await place(desk, "maker", "theirs")
-    await eventually(lambda: not desk._intents)
+    await place(manager, "maker", "theirs")
+    await eventually(lambda: not manager._intents)
     await venue.place_order(asked("theirs"))
-    assert await desk.own.own_among("maker", ["mine", "over", "theirs"]) == {"mine", "over"}
+    assert await manager.own.owned_ids("maker", ["mine", "over", "theirs"]) == {"mine", "over"}
 
 
 async def test_an_order_that_ends_while_open_ones_are_read_again_does_not_come_back(venue, journal, tasks) -> None:
@@ -192,7 +194,7 @@ async def test_an_order_that_ends_while_open_ones_are_read_again_does_not_come_b
             await go_on.wait()
         return dict.fromkeys(asked, "maker")
 
-    own = OwnOrders(venue, owners, tasks)
+    own = OrderOwnership(venue, owners, tasks)
     await own.start()
     own.admit("maker", asked("mine"))
     own.settle("mine", await venue.place_order(asked("mine")))
