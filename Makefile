@@ -16,7 +16,7 @@ help:
 	@echo "make chaos   eight clients through ten minutes of faults and kills (ARGS=\"--duration 60 --exchange okx\")"
 	@echo "make bench   what the connector and the adapters cost, beside their floors (ARGS=\"--quick\")"
 	@echo "make soak    the connector under load for DURATION=10m (24h for a release); fails when something grows"
-	@echo "make lint    style, imports and their rules      make format  put the style right"
+	@echo "make lint    style, imports, words              make format  put the style right"
 	@echo "make types   mypy, strict                        make proto   regenerate src/opensqt/proto"
 	@echo "make lock    renew the locked dependencies       make clean   remove what was made here"
 

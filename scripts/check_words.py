@@ -25,6 +25,8 @@ DOCUMENTS = (
     "proto/**/*.proto",
 )
 SOURCES = ("src/opensqt/**/*.py", "examples/*.py", "scripts/*.py", "benchmarks/**/*.py")
+GLOSSARY = ROOT / "docs" / "glossary.md"
+"""It names the words that its terms replace."""
 GENERATED = ROOT / "src" / "opensqt" / "proto"
 SEGMENT = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 PROSE = (tokenize.COMMENT, tokenize.STRING)
@@ -94,6 +96,8 @@ def main() -> int:
             print(f"{path.relative_to(ROOT)}:{line}: {found!r}: use {word.instead}")
             places += 1
     for path in files(DOCUMENTS):
+        if path == GLOSSARY:
+            continue
         for line, found, word in check_document(path, words):
             print(f"{path.relative_to(ROOT)}:{line}: {found!r}: use {word.instead}")
             places += 1

@@ -106,9 +106,9 @@ async def capture(venue: str, count: int) -> Frames:
         source.market.pause("ETHUSDT")
         venue_rows = await stack.enter_async_context(_adapter_on(venue, source))
         recorder = _Recorder(lambda frame: bool(venue_rows.parse(orjson.loads(frame))))
-        recorder.name(list(source._hub.sockets), Way.ADAPTER)
+        recorder.name(list(source.subscriptions.sockets), Way.ADAPTER)
         await stack.enter_async_context(_ccxt_on(venue, source))
-        recorder.name(list(source._hub.sockets), Way.CCXT)
+        recorder.name(list(source.subscriptions.sockets), Way.CCXT)
         send = Socket.send
         Socket.send = lambda socket, frame, channel: recorder.take(socket, frame, channel)  # type: ignore[method-assign]
         try:
@@ -154,7 +154,7 @@ async def _adapter_on(venue: str, source: Simulator) -> AsyncIterator[Venue]:
     async with clients.adapter(venue, source.url) as exchange:
         stream = exchange.subscribe_price(SYMBOL)
         await _subscribed(source, 1)
-        yield exchange._venue
+        yield exchange.venue
         await stream.aclose()
 
 
@@ -184,7 +184,7 @@ async def _subscribed(source: Simulator, clients_there: int, watching: Sequence[
         for task in watching:
             if task.done():
                 task.result()
-        carried = [+socket.channels for socket in source._hub.sockets]
+        carried = [+socket.channels for socket in source.subscriptions.sockets]
         return all(sum(map(kind.of, carried)) >= clients_there for kind in Kind)
 
     await _until(there, lambda: asyncio.sleep(0.01))

@@ -97,7 +97,7 @@ class _Feed:
     def _listeners(self, kind: Kind, way: Way) -> list[asyncio.Transport]:
         if way is Way.BARE:
             return list(self._bare)
-        return [socket._transport for socket in self._source._hub.sockets if kind.of(+socket.channels)]
+        return [socket.transport for socket in self._source.subscriptions.sockets if kind.of(+socket.channels)]
 
 
 def _send_all(connection: socket.socket, frames: list[bytes], every_s: float) -> None:

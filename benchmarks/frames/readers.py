@@ -50,7 +50,7 @@ class _Count:
 async def adapter(source: Source, kind: Kind) -> AsyncIterator[Read]:
     """Read through our adapter, to the reader of its stream."""
     async with clients.adapter(source.venue, source.venue_url, public_only=kind is Kind.PRICE) as exchange:
-        callbacks, count = exchange._client.callbacks, _Count()
+        callbacks, count = exchange.client.callbacks, _Count()
         take = callbacks.frame
 
         def counted(socket: Any, frame: Any) -> bool:

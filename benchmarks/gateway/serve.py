@@ -51,7 +51,7 @@ class Market(InMemoryExchange):
             )
             for _ in range(count)
         ]
-        self._venue.price_feeds[SYMBOL].publish(prices)
+        self.venue.price_feeds[SYMBOL].publish(prices)
 
 
 class Orders:
@@ -105,14 +105,14 @@ class Orders:
 
     async def do_sequence(self) -> int:
         """Return the number of the newest update."""
-        return self._market._venue.price_feeds[SYMBOL].sequence
+        return self._market.venue.price_feeds[SYMBOL].sequence
 
     async def do_collect(self) -> int:
         """Have the garbage collector run, so that memory is what is held and not what waits to be given back."""
         return gc.collect()
 
     def _behind(self) -> int:
-        return self._market._venue.price_feeds[SYMBOL].backlog
+        return self._market.venue.price_feeds[SYMBOL].backlog
 
 
 def main() -> int:

@@ -50,7 +50,7 @@ def documented() -> dict[str, tuple[str, frozenset[str]]]:
 
 def registered(metrics: ConnectorMetrics) -> Iterator[tuple[str, tuple[str, frozenset[str]]]]:
     """Every metric of ours that a connector can tell; its labels stand in the family or in the object that makes it."""
-    for collector in set(metrics.registry._collector_to_names):
+    for collector in set(metrics.registry._collector_to_names):  # noqa: SLF001 - a metric without samples shows its labels nowhere else
         for family in collector.collect():
             labels = getattr(collector, "_labelnames", None) or getattr(family, "_labelnames", ())
             name = family.name + ("_total" if family.type == "counter" else "")

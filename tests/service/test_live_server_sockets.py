@@ -184,7 +184,7 @@ async def test_a_client_that_vanishes_is_let_go():
     exchange = exchange_with_history()
     async with serve(exchange) as address, ClientSession() as session:
         gone = await session.ws_connect(f"http://{address}/ws")
-        gone._response.connection.transport.abort()  # type: ignore[union-attr]
+        gone._response.connection.transport.abort()  # type: ignore[union-attr] # noqa: SLF001 - aiohttp has no other way to lose it
 
         async def clients() -> bool:
             return "live_server_clients 0.0" in (await fetch(address, "/metrics")).text

@@ -55,5 +55,5 @@ def _settle(ended: asyncio.Future[Any], outcome: Any) -> None:
 
 
 def _stack(thread: threading.Thread) -> str:
-    frame = sys._current_frames().get(thread.ident or 0)
+    frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001 - documented
     return "".join(traceback.format_stack(frame)) if frame is not None else "ended"

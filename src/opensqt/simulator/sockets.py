@@ -44,7 +44,7 @@ class Socket:
         buffer: int,
     ) -> None:
         self._ws = ws
-        self._transport = transport
+        self.transport = transport
         self._script = script
         self._statistics = statistics
         self._buffer = buffer
@@ -108,7 +108,7 @@ class Socket:
     def cut(self) -> None:
         """End the connection at once, without a close frame."""
         self.closed = True
-        self._transport.abort()
+        self.transport.abort()
 
     async def serve(self, receive: Callable[[Socket, str], None]) -> None:
         """Write queued frames and pass incoming text to *receive*, until the connection ends."""
