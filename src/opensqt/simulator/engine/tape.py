@@ -51,7 +51,7 @@ class PastBar:
     """Base coins."""
 
 
-class _Bar:
+class _FormingBar:
     """A bar that is forming."""
 
     __slots__ = (
@@ -110,15 +110,15 @@ class _Series:
 
     def __init__(self, length_ms: int, now_ms: int, price: Decimal) -> None:
         self.length_ms = length_ms
-        self.bars: deque[_Bar] = deque(maxlen=BARS_KEPT)
-        self.current = _Bar(now_ms - now_ms % length_ms, price)
+        self.bars: deque[_FormingBar] = deque(maxlen=BARS_KEPT)
+        self.current = _FormingBar(now_ms - now_ms % length_ms, price)
 
-    def roll(self, now_ms: int) -> Iterator[_Bar]:
+    def roll(self, now_ms: int) -> Iterator[_FormingBar]:
         """Close the bars that have ended and yield them; a bar without trades is flat at the last close."""
         while now_ms >= self.current.open_ms + self.length_ms:
             done = self.current
             self.bars.append(done)
-            self.current = _Bar(done.open_ms + self.length_ms, done.close)
+            self.current = _FormingBar(done.open_ms + self.length_ms, done.close)
             yield done
 
 
@@ -152,7 +152,7 @@ class Tape:
                 if open_ms > now_bar.open_ms:
                     raise ValueError(f"open_time_ms {bar.open_time_ms}: expected before the start")
                 if not series.bars or series.bars[-1].open_ms != open_ms:
-                    series.bars.append(_Bar(open_ms, bar.open))
+                    series.bars.append(_FormingBar(open_ms, bar.open))
                 series.bars[-1].merge(bar)
             if series.bars and series.bars[-1].open_ms == now_bar.open_ms:
                 series.current = series.bars.pop()
@@ -240,7 +240,7 @@ class Tape:
             close_time_ms=now_ms,
         )
 
-    def _candle(self, interval: str, bar: _Bar, *, closed: bool) -> SimCandle:
+    def _candle(self, interval: str, bar: _FormingBar, *, closed: bool) -> SimCandle:
         return SimCandle(
             symbol=self.symbol,
             interval=interval,

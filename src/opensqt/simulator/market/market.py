@@ -34,7 +34,7 @@ _REST_S = 0.05
 """Maximum time between two reads of the clock."""
 
 
-class _Source(Protocol):
+class _PriceSource(Protocol):
     """The source that moves one symbol."""
 
     next_ms: int
@@ -126,7 +126,7 @@ class Market:
         """Whether a recording was played to its end; quotes then stay as they are."""
         self._paused: set[str] = set()
         self._player: _Player | None = None
-        self._sources: dict[str, _Source] = {}
+        self._sources: dict[str, _PriceSource] = {}
         start_ms = engine.now_ms()
         interval_ms = int(_INTERVAL_MS * max(Decimal(1), settings.speed / _FULL_RATE_SPEED))
         for rules in settings.symbols:

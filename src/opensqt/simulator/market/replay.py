@@ -76,7 +76,7 @@ class _Row:
 
 
 @dataclass(frozen=True, slots=True)
-class _Bar:
+class _RecordedBar:
     open_time_ms: int
     open: Decimal
     high: Decimal
@@ -171,7 +171,7 @@ def _recorded_bars(rows: Iterator[_Row], rules: SymbolSettings, history: int) ->
     )
 
 
-def _bars(rows: Iterator[_Row]) -> Iterator[_Bar]:
+def _bars(rows: Iterator[_Row]) -> Iterator[_RecordedBar]:
     last_ms = -1
     for row in rows:
         time_ms = _time_ms(row)
@@ -183,7 +183,7 @@ def _bars(rows: Iterator[_Row]) -> Iterator[_Bar]:
             raise row.wrong("high", "at least open and close")
         if low > min(opened, close):
             raise row.wrong("low", "at most open and close")
-        yield _Bar(time_ms, opened, high, low, close, row.number("volume", zero=True))
+        yield _RecordedBar(time_ms, opened, high, low, close, row.number("volume", zero=True))
 
 
 def _time_ms(row: _Row) -> int:
@@ -198,7 +198,7 @@ def _time_ms(row: _Row) -> int:
     return int(time.timestamp()) * 1000 + time.microsecond // 1000
 
 
-def _prints_of_bars(bars: Iterator[_Bar], rules: SymbolSettings, length_ms: int) -> Iterator[Print]:
+def _prints_of_bars(bars: Iterator[_RecordedBar], rules: SymbolSettings, length_ms: int) -> Iterator[Print]:
     """Yield the trades of each bar, its volume spread evenly: a rising bar visits its low first, a falling its high."""
     step = rules.quantity_step
     carried = ZERO

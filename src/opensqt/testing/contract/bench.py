@@ -28,7 +28,7 @@ START_BALANCE = Decimal(10_000)
 """USDT in the account at the start."""
 
 
-class Market(Protocol):
+class MarketControl(Protocol):
     """The market around the account. Nothing moves unless a test calls one of these methods."""
 
     async def hit(self, order: Order, quantity: Decimal) -> None:
@@ -44,7 +44,7 @@ class Market(Protocol):
         ...
 
 
-Opened = tuple[Exchange, Market]
+Opened = tuple[Exchange, MarketControl]
 Open = Callable[[PositionMode], AbstractAsyncContextManager[Opened]]
 
 
@@ -68,7 +68,7 @@ class Bench:
     """One started exchange of a subject, with helpers for the tests."""
 
     exchange: Exchange
-    market: Market
+    market: MarketControl
     info: ExchangeInfo
     idempotent: bool
     """See `Subject`."""

@@ -15,7 +15,7 @@ from opensqt.simulator import SimulatorSettings
 from opensqt.simulator.clock import SimulatorClock
 from opensqt.simulator.dialects.base import Call, ErrorReply, Route
 from opensqt.simulator.dialects.okx import errors, parameters, replies, subscriptions
-from opensqt.simulator.dialects.okx.instruments import Instrument, Instruments, plain
+from opensqt.simulator.dialects.okx.instruments import Instruments, OkxInstrument, plain
 from opensqt.simulator.dialects.okx.public import BARS
 from opensqt.simulator.engine.engine import SimEngine
 from opensqt.simulator.engine.order import RefusalReason
@@ -69,7 +69,7 @@ def test_an_instrument_tells_its_filters_as_they_are_now(instruments: Instrument
 def test_coins_and_contracts_are_the_same_both_ways(steps: int, size: int) -> None:
     """F11: for every multiplier from 0.0001 to 1,000."""
     engine = SimEngine(SimulatorSettings(), SimulatorClock(manual=True))
-    swap = Instrument(engine, "BTCUSDT", Decimal(10) ** size)
+    swap = OkxInstrument(engine, "BTCUSDT", Decimal(10) ** size)
     quantity = steps * Decimal("0.001")
     assert swap.coins(Decimal(swap.contracts(quantity))) == quantity
 

@@ -8,7 +8,7 @@ from opensqt.simulator.dialects.base import ErrorReply
 from opensqt.simulator.engine.order import RefusalReason
 
 BY_REASON: dict[RefusalReason, tuple[str, str]] = {
-    RefusalReason.UNKNOWN_SYMBOL: ("51001", "Instrument ID, Instrument ID code, or Spread ID doesn't exist."),
+    RefusalReason.UNKNOWN_SYMBOL: ("51001", "Instrument ID, OkxInstrument ID code, or Spread ID doesn't exist."),
     RefusalReason.INVALID: ("51000", "Parameter error"),
     RefusalReason.PRICE_STEP: ("51006", "Order price is not a multiple of the tick size."),
     RefusalReason.QUANTITY_STEP: ("51121", "Order quantity must be a multiple of the lot size."),

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, TimeInForce
-from opensqt.simulator.dialects.okx.instruments import Instrument, divided, plain
+from opensqt.simulator.dialects.okx.instruments import OkxInstrument, divided, plain
 from opensqt.simulator.engine.events import (
     BalanceView,
     BookLevel,
@@ -62,7 +62,7 @@ def cancel_source(order: SimOrder) -> str:
     return _SOURCE[order.closing_reason]
 
 
-def order(order: SimOrder, swap: Instrument, leverage: int, last: SimFill | None, fees: Decimal) -> dict[str, Any]:
+def order(order: SimOrder, swap: OkxInstrument, leverage: int, last: SimFill | None, fees: Decimal) -> dict[str, Any]:
     """Write an order with its last fill.
 
     Args:
@@ -122,7 +122,7 @@ def order(order: SimOrder, swap: Instrument, leverage: int, last: SimFill | None
     }
 
 
-def _last_fill(last: SimFill | None, swap: Instrument) -> dict[str, Any]:
+def _last_fill(last: SimFill | None, swap: OkxInstrument) -> dict[str, Any]:
     if last is None:
         return {"fillPx": "", "fillSz": "0", "fillTime": "", "tradeId": ""}
     return {
@@ -133,7 +133,7 @@ def _last_fill(last: SimFill | None, swap: Instrument) -> dict[str, Any]:
     }
 
 
-def execution(fill: SimFill, swap: Instrument) -> dict[str, Any]:
+def execution(fill: SimFill, swap: OkxInstrument) -> dict[str, Any]:
     """Write the fields that the orders channel adds to an order when it reports one of its fills."""
     return {
         "execType": "M" if fill.is_maker else "T",
@@ -156,7 +156,7 @@ NO_EXECUTION = {
 """The fields that the orders channel adds when it reports no fill."""
 
 
-def fill(fill: SimFill, swap: Instrument, bill_id: int) -> dict[str, Any]:
+def fill(fill: SimFill, swap: OkxInstrument, bill_id: int) -> dict[str, Any]:
     """Write a trade of the account."""
     return {
         "instType": "SWAP",
@@ -182,7 +182,7 @@ def fill(fill: SimFill, swap: Instrument, bill_id: int) -> dict[str, Any]:
     }
 
 
-def position(position: PositionView, swap: Instrument, now_ms: int) -> dict[str, Any]:
+def position(position: PositionView, swap: OkxInstrument, now_ms: int) -> dict[str, Any]:
     """Write a position: signed in net mode, a size with a side in long/short mode."""
     quantity = position.quantity
     shown = quantity if position.position_side is PositionSide.BOTH else abs(quantity)
@@ -269,7 +269,7 @@ def balance(balance: BalanceView, updated_ms: int) -> dict[str, Any]:
     }
 
 
-def candle(candle: SimCandle, swap: Instrument) -> list[str]:
+def candle(candle: SimCandle, swap: OkxInstrument) -> list[str]:
     """Write a candle: its volume in contracts, in coins, in quote, and whether it is complete."""
     prices = (candle.open, candle.high, candle.low, candle.close)
     return [
@@ -282,7 +282,7 @@ def candle(candle: SimCandle, swap: Instrument) -> list[str]:
     ]
 
 
-def levels(levels: Iterable[BookLevel], swap: Instrument) -> list[list[str]]:
+def levels(levels: Iterable[BookLevel], swap: OkxInstrument) -> list[list[str]]:
     """Write levels of a book; the number of orders per level is not known and written as one."""
     return [
         [swap.price(price), swap.contracts(quantity), _NO_CHANGE, "1" if quantity else "0"]
@@ -290,7 +290,7 @@ def levels(levels: Iterable[BookLevel], swap: Instrument) -> list[list[str]]:
     ]
 
 
-def best(best: BookTicker, swap: Instrument) -> dict[str, Any]:
+def best(best: BookTicker, swap: OkxInstrument) -> dict[str, Any]:
     """Write the best bid and ask as the bbo-tbt channel does."""
     return {
         "asks": levels([(best.ask, best.ask_quantity)] if best.ask_quantity else [], swap),
@@ -300,7 +300,7 @@ def best(best: BookTicker, swap: Instrument) -> dict[str, Any]:
     }
 
 
-def trade(trade: PublicTrade, swap: Instrument) -> dict[str, Any]:
+def trade(trade: PublicTrade, swap: OkxInstrument) -> dict[str, Any]:
     """Write a public trade."""
     return {
         "instId": swap.inst_id,
@@ -313,7 +313,7 @@ def trade(trade: PublicTrade, swap: Instrument) -> dict[str, Any]:
     }
 
 
-def ticker(day: DayStatistics, best: BookTicker, swap: Instrument, now_ms: int) -> dict[str, Any]:
+def ticker(day: DayStatistics, best: BookTicker, swap: OkxInstrument, now_ms: int) -> dict[str, Any]:
     """Write the last price, the best quotes and the last 24 hours."""
     return {
         "instType": "SWAP",
@@ -335,7 +335,7 @@ def ticker(day: DayStatistics, best: BookTicker, swap: Instrument, now_ms: int) 
     }
 
 
-def funding(mark: MarkPrice, swap: Instrument, interval_ms: int) -> dict[str, Any]:
+def funding(mark: MarkPrice, swap: OkxInstrument, interval_ms: int) -> dict[str, Any]:
     """Write the next funding."""
     rate = plain(mark.funding_rate)
     return {
@@ -359,7 +359,7 @@ def funding(mark: MarkPrice, swap: Instrument, interval_ms: int) -> dict[str, An
     }
 
 
-def mark(mark: MarkPrice, swap: Instrument) -> dict[str, Any]:
+def mark(mark: MarkPrice, swap: OkxInstrument) -> dict[str, Any]:
     """Write the mark price."""
     return {
         "instType": "SWAP",

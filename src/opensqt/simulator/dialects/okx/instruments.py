@@ -18,7 +18,7 @@ _STEPS_PER_CONTRACT = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Instrument:
+class OkxInstrument:
     """One swap."""
 
     engine: SimEngine
@@ -93,15 +93,15 @@ class Instruments:
     """Every swap, by either name."""
 
     def __init__(self, engine: SimEngine) -> None:
-        swaps = [Instrument(engine, rules.symbol, _size(rules)) for rules in engine.symbols()]
+        swaps = [OkxInstrument(engine, rules.symbol, _size(rules)) for rules in engine.symbols()]
         self.by_symbol = {swap.symbol: swap for swap in swaps}
         self._by_id = {swap.inst_id: swap for swap in swaps}
 
-    def find(self, inst_id: str) -> Instrument | None:
+    def find(self, inst_id: str) -> OkxInstrument | None:
         """Return a swap by the venue's name, or None."""
         return self._by_id.get(inst_id)
 
-    def get(self, inst_id: str) -> Instrument:
+    def get(self, inst_id: str) -> OkxInstrument:
         """Return a swap by the venue's name.
 
         Raises:
@@ -114,11 +114,11 @@ class Instruments:
             raise errors.unknown_instrument()
         return found
 
-    def family(self, family: str) -> list[Instrument]:
+    def family(self, family: str) -> list[OkxInstrument]:
         """Return the swaps of an underlying; all when none is named."""
         return [swap for swap in self.by_symbol.values() if family in ("", swap.family)]
 
-    def some(self, inst_ids: str) -> list[Instrument]:
+    def some(self, inst_ids: str) -> list[OkxInstrument]:
         """Return the swaps of a comma-separated list of names; all when it is empty."""
         if not inst_ids:
             return list(self.by_symbol.values())

@@ -10,7 +10,7 @@ from typing import Any
 from opensqt.simulator.dialects.base import World
 from opensqt.simulator.dialects.okx import formats
 from opensqt.simulator.dialects.okx.frames import Sender
-from opensqt.simulator.dialects.okx.instruments import Instrument, Instruments
+from opensqt.simulator.dialects.okx.instruments import Instruments, OkxInstrument
 from opensqt.simulator.dialects.okx.public import PublicData
 from opensqt.simulator.dialects.okx.subscriptions import Subscription
 from opensqt.simulator.engine.events import BookTicker, CandleUpdate, DepthUpdate, Event, PublicTrade, SimCandle
@@ -101,7 +101,7 @@ class MarketStreams:
     def _named(self, name: str, symbol: str) -> list[Subscription]:
         return [channel for channel in self._channels.values() if channel.name == name and channel.symbol == symbol]
 
-    def _swap(self, channel: Subscription) -> Instrument:
+    def _swap(self, channel: Subscription) -> OkxInstrument:
         return self._instruments.by_symbol[channel.symbol]
 
     def _send_timed(self, channel: Subscription) -> None:

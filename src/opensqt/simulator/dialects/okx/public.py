@@ -8,7 +8,7 @@ from typing import Any
 from opensqt.model.market import INTERVALS_MS
 from opensqt.simulator.dialects.base import Call, Route, World
 from opensqt.simulator.dialects.okx import errors, formats, parameters
-from opensqt.simulator.dialects.okx.instruments import Instrument, Instruments, divided, plain
+from opensqt.simulator.dialects.okx.instruments import Instruments, OkxInstrument, divided, plain
 from opensqt.simulator.engine.events import SimCandle
 
 _MOST_CANDLES = 300
@@ -134,7 +134,7 @@ class PublicData:
             return []
         return [self.ticker(swap) for swap in self._instruments.family(call.params.get("instFamily", ""))]
 
-    def ticker(self, swap: Instrument) -> dict[str, Any]:
+    def ticker(self, swap: OkxInstrument) -> dict[str, Any]:
         """Return one ticker."""
         symbol = swap.symbol
         return formats.ticker(self._engine.day(symbol), self._engine.best(symbol), swap, self._engine.now_ms())

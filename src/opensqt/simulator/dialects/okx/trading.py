@@ -12,7 +12,7 @@ from opensqt.model.account import PositionMode
 from opensqt.model.order import OrderType, PositionSide, Side, TimeInForce
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, Route
 from opensqt.simulator.dialects.okx import errors, formats, parameters, replies
-from opensqt.simulator.dialects.okx.instruments import Instrument, Instruments
+from opensqt.simulator.dialects.okx.instruments import Instruments, OkxInstrument
 from opensqt.simulator.dialects.okx.parameters import Row
 from opensqt.simulator.dialects.okx.records import Records
 from opensqt.simulator.dialects.okx.replies import OkxReply
@@ -204,7 +204,7 @@ def _each(rows: list[Row], act: Callable[[Row], dict[str, Any]]) -> OkxReply:
     return replies.of_batch(done)
 
 
-def _size(row: Row, swap: Instrument) -> Decimal:
+def _size(row: Row, swap: OkxInstrument) -> Decimal:
     return swap.coins(parameters.decimal(row, "sz"))
 
 
