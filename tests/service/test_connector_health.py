@@ -160,7 +160,7 @@ async def test_a_journal_that_can_not_be_written_is_told(tmp_path: Path) -> None
     F32: the state file is never torn, and lags behind nothing that was done.
     """
     async with rig(journal=str(tmp_path / "journal.db")) as running:
-        await running.connector.journal._do(lambda database: database.execute("PRAGMA query_only = 1"))
+        await running.connector.journal.execute(lambda database: database.execute("PRAGMA query_only = 1"))
         await becomes(running, NOT_SERVING)
         assert "readonly" in (await failed(running))["journal"]
 
@@ -172,7 +172,7 @@ async def test_a_journal_that_can_not_be_pruned_is_pruned_later(
     monkeypatch.setattr("opensqt.connector.server._PRUNE_EVERY_S", 0.02)
     async with rig(journal=str(tmp_path / "journal.db")) as running:
         journal = running.connector.journal
-        await journal._do(lambda database: database.execute("ALTER TABLE intent RENAME TO elsewhere"))
+        await journal.execute(lambda database: database.execute("ALTER TABLE intent RENAME TO elsewhere"))
         await eventually(lambda: journal.failures >= 2)
         assert not [check for check in running.connector.tasks.checks() if "pruning" in check.name]
 

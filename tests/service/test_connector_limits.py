@@ -160,11 +160,11 @@ async def test_an_id_in_flight_is_no_way_around_the_limits(tmp_path: Path) -> No
         first = running.exchange.PlaceOrder(place(name), metadata=MAKERS)
         await eventually(lambda: running.venue.held)
         free, journal = threading.Event(), running.connector.journal
-        slow = asyncio.create_task(journal._do(lambda _database: free.wait(5)))
+        slow = asyncio.create_task(journal.execute(lambda _database: free.wait(5)))
         larger = asyncio.create_task(placed(running, name, *others, quantity="1"))
-        await eventually(lambda: journal._waiting)
+        await eventually(lambda: journal.queued)
         running.venue.gate.set()
-        await eventually(lambda: len(journal._waiting) >= 2)
+        await eventually(lambda: len(journal.queued) >= 2)
         free.set()
         await asyncio.gather(first, slow, return_exceptions=True)
         assert "OPEN" not in await larger

@@ -141,8 +141,10 @@ class Journal:
         self.path = path
         self._thread = Worker("journal")
         self._database: sqlite3.Connection | None = None
-        self._waiting: list[tuple[Operation, asyncio.Future[Any]]] = []
-        self._deferred: list[tuple[Operation, asyncio.Future[Any]]] = []
+        self.queued: list[tuple[Operation, asyncio.Future[Any]]] = []
+        """Operations for the next commit."""
+        self.deferred: list[tuple[Operation, asyncio.Future[Any]]] = []
+        """Operations that wait for another one's commit."""
         self._flush_timer: asyncio.TimerHandle | None = None
         self._committing: asyncio.Future[None] | None = None
         self.commit_seconds = Distribution(SECONDS)
@@ -187,7 +189,7 @@ class Journal:
             (one.client_order_id, blob or encode_order_request(one).SerializeToString(), State.SENT, now, client)
             for one, blob in zip(requests, blobs, strict=True)
         ]
-        return await self._do(lambda database: [_claim(database, row) for row in rows])
+        return await self.execute(lambda database: [_claim(database, row) for row in rows])
 
     async def settle(
         self,
@@ -209,7 +211,7 @@ class Journal:
             outcome = encode_order_result(outcome)
         blob = None if outcome is None else outcome.SerializeToString()
         row = (state, blob, time.time_ns(), client_order_id)
-        await self._do(
+        await self.execute(
             lambda database: database.execute(
                 "UPDATE intent SET state = ?, outcome = ?, updated_ns = ? WHERE client_order_id = ?", row
             ),
@@ -218,7 +220,7 @@ class Journal:
 
     async def find(self, client_order_id: str) -> Record | None:
         """Return the record of one intent, or None."""
-        return await self._do(lambda database: _find(database, client_order_id))
+        return await self.execute(lambda database: _find(database, client_order_id))
 
     async def owners(self, client_order_ids: Iterable[str], *, absent: bool = True) -> dict[str, str]:
         """Return the client of each order that a client of ours is known to have asked for.
@@ -231,37 +233,39 @@ class Journal:
         """
         ids = list(client_order_ids)
         others = (State.REFUSED,) if absent else (State.REFUSED, State.ABSENT)
-        return await self._do(lambda database: _owners(database, ids, others)) if ids else {}
+        return await self.execute(lambda database: _owners(database, ids, others)) if ids else {}
 
     async def leases(self) -> list[LeaseRecord]:
         """Return every lease that was not given up."""
-        return await self._do(_leases)
+        return await self.execute(_leases)
 
     async def keep_lease(self, lease: LeaseRecord) -> None:
         """Write a client's lease down, over what stood there."""
         row = (lease.client, lease.ttl_ms, lease.ended, lease.canceling)
-        await self._do(lambda database: database.execute("INSERT OR REPLACE INTO lease VALUES (?, ?, ?, ?)", row))
+        await self.execute(lambda database: database.execute("INSERT OR REPLACE INTO lease VALUES (?, ?, ?, ?)", row))
 
     async def drop_lease(self, client: str) -> None:
         """Forget a client's lease."""
-        await self._do(lambda database: database.execute("DELETE FROM lease WHERE client = ?", (client,)))
+        await self.execute(lambda database: database.execute("DELETE FROM lease WHERE client = ?", (client,)))
 
     async def halts(self) -> list[HaltRecord]:
         """Return every halt that was not lifted, oldest first."""
-        return await self._do(_halts)
+        return await self.execute(_halts)
 
     async def keep_halt(self, halt: HaltRecord) -> None:
         """Write a halt down, over what stood there."""
         row = (halt.halt_id, halt.client, halt.symbol, halt.reason, halt.ttl_ms, halt.since_ms)
-        await self._do(lambda database: database.execute("INSERT OR REPLACE INTO halt VALUES (?, ?, ?, ?, ?, ?)", row))
+        await self.execute(
+            lambda database: database.execute("INSERT OR REPLACE INTO halt VALUES (?, ?, ?, ?, ?, ?)", row)
+        )
 
     async def drop_halt(self, halt_id: str) -> None:
         """Forget a halt."""
-        await self._do(lambda database: database.execute("DELETE FROM halt WHERE halt_id = ?", (halt_id,)))
+        await self.execute(lambda database: database.execute("DELETE FROM halt WHERE halt_id = ?", (halt_id,)))
 
     async def unresolved(self) -> list[Record]:
         """Return every intent whose outcome is open, oldest first."""
-        return await self._do(_unresolved)
+        return await self.execute(_unresolved)
 
     async def prune(self, *, before_ns: int, keep: Iterable[str]) -> int:
         """Forget settled intents that were last touched before a time, but for the ids in *keep*.
@@ -270,23 +274,32 @@ class Journal:
             How many were forgotten.
         """
         kept = frozenset(keep)
-        return await self._do(lambda database: _prune(database, before_ns, kept))
+        return await self.execute(lambda database: _prune(database, before_ns, kept))
 
     async def probe(self) -> None:
         """Write something, to learn whether the journal still can."""
         now = time.time_ns()
-        await self._do(lambda database: database.execute("INSERT OR REPLACE INTO probe VALUES (1, ?)", (now,)))
+        await self.execute(lambda database: database.execute("INSERT OR REPLACE INTO probe VALUES (1, ?)", (now,)))
 
-    async def _do(self, operation: Callable[[sqlite3.Connection], R], *, deferrable: bool = False) -> R:
+    async def execute(self, operation: Callable[[sqlite3.Connection], R], *, deferrable: bool = False) -> R:
+        """Run an operation in the next commit, and return its result once it is on disk.
+
+        Args:
+            operation: Gets the database, in the journal's thread.
+            deferrable: Whether it may wait for the next commit of another operation.
+
+        Raises:
+            JournalError: It failed, and nothing of it was written.
+        """
         if self._database is None:
             raise JournalError(f"journal {self.path}: closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
         if deferrable:
-            self._deferred.append((operation, future))
+            self.deferred.append((operation, future))
             self._flush_timer = self._flush_timer or loop.call_later(_FLUSH_DELAY_S, self._flush_deferred)
         else:
-            self._waiting.append((operation, future))
+            self.queued.append((operation, future))
             self._start_committing()
         return await future
 
@@ -295,10 +308,10 @@ class Journal:
         if self._flush_timer is not None:
             self._flush_timer.cancel()
             self._flush_timer = None
-        if self._deferred:
+        if self.deferred:
             # After what waits already: an earlier write of the same intent must not overwrite its outcome. And before
             # the intent can be claimed again, for until the outcome is written nobody claims it.
-            self._waiting, self._deferred = [*self._waiting, *self._deferred], []
+            self.queued, self.deferred = [*self.queued, *self.deferred], []
             self._start_committing()
 
     def _start_committing(self) -> None:
@@ -311,7 +324,7 @@ class Journal:
     def _commit_next(self) -> None:
         """Hand all that waits to the thread; what comes meanwhile is the next commit."""
         self._flush_deferred()
-        waiting, self._waiting = self._waiting, []
+        waiting, self.queued = self.queued, []
         operations = [operation for operation, _ in waiting]
         began_s = time.perf_counter()
 
@@ -327,7 +340,7 @@ class Journal:
                 for (_, future), result in zip(waiting, results, strict=True):
                     if not future.done():
                         future.set_result(result)
-            if self._waiting:
+            if self.queued:
                 self._commit_next()
             elif self._committing is not None:
                 self._committing.set_result(None)

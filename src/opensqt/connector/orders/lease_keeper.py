@@ -48,7 +48,7 @@ class LeaseKeeper:
     ) -> None:
         self._leases = leases
         self._exchange = exchange
-        self._manager = manager
+        self.manager = manager
         self._journal = journal
         self._tasks = tasks
         self._clock_s = clock_s
@@ -99,14 +99,14 @@ class LeaseKeeper:
             client=client,
             expires_ms=0 if left_s is None else now_ms() + round(left_s * 1000),
             lapsed=lapsed,
-            open_orders=self._manager.own.open_count(client),
+            open_orders=self.manager.own.open_count(client),
         )
 
     def checks(self) -> list[Check]:
         """Return a check for each client whose lease ended, with what is being done; none makes health fail."""
         checks = []
         for client, canceling in self._canceling.items():
-            orders = self._manager.own.open_count(client)
+            orders = self.manager.own.open_count(client)
             reason = f"it ended; open orders being canceled: {orders}"
             if orders and canceling.trouble:
                 reason += f" ({canceling.trouble})"
@@ -127,7 +127,7 @@ class LeaseKeeper:
     async def _end(self, client: str) -> None:
         self.ended += 1
         self._metrics.count_ended_lease()
-        orders = self._manager.own.open_count(client)
+        orders = self.manager.own.open_count(client)
         _log.warning("lease ended; its client's orders are canceled", client=client, orders=orders)
         self._cancel_out(client)
         await self._try_to_write(client)
@@ -136,7 +136,7 @@ class LeaseKeeper:
         if client in self._canceling:
             # It ended again before what was left of the last time was gone: that goes on.
             return
-        self._canceling[client] = CancelOut(client, self._manager, self._exchange)
+        self._canceling[client] = CancelOut(client, self.manager, self._exchange)
         self._tasks.spawn(f"canceling:{client}", self._until_canceled(client), shared=True)
 
     async def _until_canceled(self, client: str) -> None:

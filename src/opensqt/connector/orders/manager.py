@@ -76,16 +76,17 @@ class OrderManager:
         self._refusal = refusal
         self.own = OrderOwnership(exchange, journal.owners, tasks)
         self.resolution_seconds = Distribution(SECONDS)
-        self._intents: dict[str, Intent] = {}
+        self.intents: dict[str, Intent] = {}
+        """What is being placed or resolved, by client order id."""
 
     @property
     def unresolved(self) -> int:
         """How many orders were sent and are not proven present or absent."""
-        return sum(intent.status is OrderStatus.UNKNOWN for intent in self._intents.values())
+        return sum(intent.status is OrderStatus.UNKNOWN for intent in self.intents.values())
 
     def in_flight(self, symbol: str = "") -> list[Intent]:
         """Return the intents of a symbol, or of all, whose orders may be at the venue, or get there, without proof."""
-        return [one for one in self._intents.values() if one.in_flight and symbol in ("", one.request.symbol)]
+        return [one for one in self.intents.values() if one.in_flight and symbol in ("", one.request.symbol)]
 
     async def start(self) -> None:
         """Take up what an earlier run left open; until it is resolved nothing is sent under those ids."""
@@ -155,7 +156,7 @@ class OrderManager:
         fresh: list[Intent] = []
         for place, one in enumerate(requests):
             request, reason = (one.request, one.reason) if isinstance(one, Barred) else (one, refusal)
-            intent = self._intents.get(request.client_order_id)
+            intent = self.intents.get(request.client_order_id)
             if intent is None:
                 passes = request.reduce_only and self._halts.applies_to(halt_id, request.symbol)
                 reason = reason or (None if passes else self._halts.refusal(request.symbol))
@@ -177,7 +178,7 @@ class OrderManager:
 
     async def get_order(self, ref: OrderRef) -> Order:
         """Query the venue for an order; one that it may not show yet is neither absent nor open, but UNKNOWN."""
-        before = self._intents.get(ref.client_order_id)
+        before = self.intents.get(ref.client_order_id)
         try:
             return await self._exchange.get_order(ref)
         except OrderNotFound:
@@ -194,7 +195,7 @@ class OrderManager:
         Raises:
             OutcomeUnknown: The venue does not know it, but its placing is not resolved: it may still appear.
         """
-        before = self._intents.get(ref.client_order_id)
+        before = self.intents.get(ref.client_order_id)
         try:
             order = await self._exchange.cancel_order(ref)
         except OrderNotFound as error:
@@ -204,7 +205,7 @@ class OrderManager:
 
     async def cancel_batch(self, refs: Sequence[OrderRef]) -> list[Outcome]:
         """Cancel several orders; as `cancel`, but each failure is an item of the answer."""
-        before = [self._intents.get(ref.client_order_id) for ref in refs]
+        before = [self.intents.get(ref.client_order_id) for ref in refs]
         answers = await self._exchange.batch_cancel_orders(refs)
         for answer in answers:
             if isinstance(answer, Order):
@@ -227,7 +228,7 @@ class OrderManager:
 
     def _admit(self, request: OrderRequest, client: str, barred: ExchangeError | None = None) -> Intent:
         intent = Intent(request, client, asyncio.get_running_loop().create_future(), barred=barred)
-        self._intents[request.client_order_id] = intent
+        self.intents[request.client_order_id] = intent
         if barred is None:
             self.own.admit(client, request)
         return intent
@@ -413,7 +414,7 @@ class OrderManager:
         # The caller need not wait for the disk; until the write is done, this intent answers for the journal.
         intent.outcome.set_result(outcome)
         if await self._write(intent, state, intent.result(), deferrable=True):
-            self._intents.pop(intent.request.client_order_id, None)
+            self.intents.pop(intent.request.client_order_id, None)
 
     async def _write(
         self, intent: Intent, state: State, outcome: Outcome | pb.OrderResult | None, *, deferrable: bool = False
@@ -427,7 +428,7 @@ class OrderManager:
 
     def _finish(self, intent: Intent, outcome: Outcome) -> None:
         """Answer and forget: the journal holds the truth already, or nothing was sent."""
-        self._intents.pop(intent.request.client_order_id, None)
+        self.intents.pop(intent.request.client_order_id, None)
         intent.outcome.set_result(outcome)
 
     async def _ask_by_venue_id(self, ref: OrderRef) -> Order | None:
@@ -442,7 +443,7 @@ class OrderManager:
 
     async def _known(self, ref: OrderRef, before: Intent | None) -> Order | None:
         """Return what is known of an order that the venue just did not find."""
-        intent = before or self._intents.get(ref.client_order_id)
+        intent = before or self.intents.get(ref.client_order_id)
         if intent is not None:
             if not intent.outcome.done():
                 return intent.as_order()

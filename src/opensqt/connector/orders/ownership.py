@@ -63,13 +63,15 @@ class OrderOwnership:
         self._exchange = exchange
         self._owners = owners
         self._tasks = tasks
-        self._all: dict[str, _OwnedOrder] = {}
+        self.tracked: dict[str, _OwnedOrder] = {}
+        """The own orders that are open or in flight, by client order id."""
         self._open_counts: Counter[str] = Counter()
-        self._snapshots = 0
+        self.snapshots = 0
+        """How many snapshots were read."""
         self._first_snapshot = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._all)
+        return len(self.tracked)
 
     def open_count(self, client: str) -> int:
         """How many orders of a client are open or in flight."""
@@ -77,16 +79,16 @@ class OrderOwnership:
 
     def of(self, client: str) -> list[OrderRef]:
         """Return a client's orders that are open or in flight, oldest first."""
-        return [_named(name, own) for name, own in self._all.items() if own.client == client]
+        return [_named(name, own) for name, own in self.tracked.items() if own.client == client]
 
     def settled(self, client: str) -> list[OrderRef]:
         """Return a client's orders that the venue is known to work, oldest first; these can be canceled."""
-        return [_named(name, own) for name, own in self._all.items() if own.client == client and not own.in_flight]
+        return [_named(name, own) for name, own in self.tracked.items() if own.client == client and not own.in_flight]
 
     def known_open(self, symbol: str = "") -> list[OrderRef]:
         """Return the orders of a symbol, or of all, that were acknowledged and did not end; oldest first."""
         return [
-            _named(name, own) for name, own in self._all.items() if not own.in_flight and symbol in ("", own.symbol)
+            _named(name, own) for name, own in self.tracked.items() if not own.in_flight and symbol in ("", own.symbol)
         ]
 
     async def start(self) -> None:
@@ -101,7 +103,7 @@ class OrderOwnership:
     async def among(self, orders: Iterable[Order], client: str) -> list[OrderRef]:
         """Return those of *orders* that a client asked for."""
         named = {order.client_order_id: order for order in orders if order.client_order_id}
-        owners = {name: own.client for name, own in self._all.items() if name in named}
+        owners = {name: own.client for name, own in self.tracked.items() if name in named}
         owners |= await self._owners(named.keys() - owners.keys())
         return [_ref(order) for name, order in named.items() if owners.get(name) == client]
 
@@ -111,7 +113,7 @@ class OrderOwnership:
         To have asked in vain for an id is not enough: the order that has it is then somebody else's.
         """
         asked = set(client_order_ids)
-        own = {name for name in asked if (order := self._all.get(name)) is not None and order.client == client}
+        own = {name for name in asked if (order := self.tracked.get(name)) is not None and order.client == client}
         owners = await self._owners(asked - own, absent=False)
         return own | {name for name, owner in owners.items() if owner == client}
 
@@ -120,12 +122,12 @@ class OrderOwnership:
     def admit(self, client: str, request: OrderRequest) -> None:
         """Count an order that is about to be sent."""
         name = request.client_order_id
-        if name not in self._all:
-            self._add(name, _OwnedOrder(client, request.symbol, in_flight=True, snapshots=self._snapshots))
+        if name not in self.tracked:
+            self._add(name, _OwnedOrder(client, request.symbol, in_flight=True, snapshots=self.snapshots))
 
     def withdraw(self, client_order_id: str, owner: str = "") -> None:
         """Take back an order that was admitted but not sent; where its *owner* has it open from before, it stays."""
-        own = self._all.get(client_order_id)
+        own = self.tracked.get(client_order_id)
         if own is None or not own.in_flight:
             return
         self._drop(client_order_id)
@@ -134,20 +136,20 @@ class OrderOwnership:
 
     def settle(self, client_order_id: str, outcome: Order | ExchangeError) -> None:
         """Apply the outcome of an admitted order."""
-        own = self._all.get(client_order_id)
+        own = self.tracked.get(client_order_id)
         if own is None:
             return
         if not isinstance(outcome, Order) or outcome.status.is_closed or own.ended:
             self._drop(client_order_id)
             return
         own.in_flight, own.streamed = False, None
-        if own.snapshots != self._snapshots:
+        if own.snapshots != self.snapshots:
             # A gap in between may have swallowed its end; what the exchange holds open now shows it.
-            self._tasks.spawn("own-orders-again", self._read_snapshot(), shared=True)
+            self._tasks.spawn("own-orders-again", self.read_snapshot(), shared=True)
 
     def end(self, client_order_id: str) -> None:
         """Apply the venue's report that an order is not open any more."""
-        own = self._all.get(client_order_id)
+        own = self.tracked.get(client_order_id)
         if own is None:
             return
         if own.in_flight:
@@ -157,7 +159,7 @@ class OrderOwnership:
 
     def last_streamed(self, client_order_id: str) -> Order | None:
         """Return what the stream reported of an order whose placing is not answered yet, or None."""
-        own = self._all.get(client_order_id)
+        own = self.tracked.get(client_order_id)
         return None if own is None else own.streamed
 
     # What the stream reports.
@@ -182,7 +184,8 @@ class OrderOwnership:
             _log.info("the orders stream is read again", reason=reason)
             await asyncio.sleep(_RETRY_S)
 
-    async def _read_snapshot(self) -> None:
+    async def read_snapshot(self) -> None:
+        """Read one snapshot of the orders stream, and drop what it shows as ended."""
         stream = self._exchange.subscribe_orders()
         try:
             # What it reports after that is left to `_read_stream`, which reads what ends in the meantime.
@@ -195,7 +198,7 @@ class OrderOwnership:
 
     async def _handle_batch(self, batch: Batch[OrderUpdate]) -> None:
         for update in batch.updates:
-            own = self._all.get(update.order.client_order_id)
+            own = self.tracked.get(update.order.client_order_id)
             if own is not None and own.in_flight:
                 own.streamed = update.order
         if not batch.snapshot:
@@ -203,11 +206,11 @@ class OrderOwnership:
                 if update.order.status.is_closed:
                     self.end(update.order.client_order_id)
             return
-        self._snapshots += 1
+        self.snapshots += 1
         listed = self._compare(batch)
-        for name, client in (await self._owners(listed.keys() - self._all.keys())).items():
-            if name not in self._all:
-                self._add(name, _OwnedOrder(client, listed[name].symbol, in_flight=False, snapshots=self._snapshots))
+        for name, client in (await self._owners(listed.keys() - self.tracked.keys())).items():
+            if name not in self.tracked:
+                self._add(name, _OwnedOrder(client, listed[name].symbol, in_flight=False, snapshots=self.snapshots))
         self._first_snapshot.set()
 
     def _compare(self, batch: Batch[OrderUpdate]) -> dict[str, Order]:
@@ -215,7 +218,7 @@ class OrderOwnership:
         listed = {one.order.client_order_id: one.order for one in batch.updates if one.order.client_order_id}
         # Each acknowledged order was in the exchange's own books before we heard of it, so a snapshot without it is
         # the report of its end. Of one in flight it says nothing.
-        for name, own in list(self._all.items()):
+        for name, own in list(self.tracked.items()):
             if own.in_flight:
                 own.listed = own.listed or name in listed
             elif name not in listed:
@@ -223,11 +226,11 @@ class OrderOwnership:
         return listed
 
     def _add(self, client_order_id: str, own: _OwnedOrder) -> None:
-        self._all[client_order_id] = own
+        self.tracked[client_order_id] = own
         self._open_counts[own.client] += 1
 
     def _drop(self, client_order_id: str) -> None:
-        own = self._all.pop(client_order_id)
+        own = self.tracked.pop(client_order_id)
         self._open_counts[own.client] -= 1
         if not self._open_counts[own.client]:
             del self._open_counts[own.client]

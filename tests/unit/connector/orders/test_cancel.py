@@ -90,7 +90,7 @@ async def test_an_order_of_somebody_else_stays_though_one_of_its_id_was_refused(
     venue.fail_next(InsufficientMargin("too little"), on="place_order")
     with pytest.raises(InsufficientMargin):
         await place(manager, "maker", "x")
-    await eventually(lambda: not manager._intents)
+    await eventually(lambda: not manager.intents)
     await venue.place_order(asked("x"))
     await CancelOut("maker", manager, venue).run()
     assert await open_ids(venue) == {"x"}

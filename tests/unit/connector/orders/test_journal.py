@@ -117,7 +117,7 @@ async def test_many_claims_at_once_all_arrive(journal: Journal) -> None:
 async def test_an_outcome_that_nobody_waits_for_goes_with_the_next_intent(journal: Journal) -> None:
     await journal.claim([asked("a1")])
     statements: list[str] = []
-    await journal._do(lambda database: database.set_trace_callback(statements.append))
+    await journal.execute(lambda database: database.set_trace_callback(statements.append))
     statements.clear()
     settling = asyncio.create_task(journal.settle("a1", State.PLACED, placed("a1"), deferrable=True))
     await asyncio.sleep(0)
@@ -151,12 +151,12 @@ async def test_an_outcome_is_not_overwritten_by_what_was_written_down_before_it(
     """F1: a slow disk must not leave a resolved order unknown, to be asked for when the venue has forgotten it."""
     await journal.claim([asked("a1")])
     free = threading.Event()
-    slow = asyncio.create_task(journal._do(lambda _database: free.wait(5)))
+    slow = asyncio.create_task(journal.execute(lambda _database: free.wait(5)))
     await asyncio.sleep(0)
     unknown = asyncio.create_task(journal.settle("a1", State.UNKNOWN))
     await asyncio.sleep(0)
     known = asyncio.create_task(journal.settle("a1", State.PLACED, placed("a1"), deferrable=True))
-    await eventually(lambda: not journal._deferred)
+    await eventually(lambda: not journal.deferred)
     free.set()
     await asyncio.gather(slow, unknown, known)
     record = await journal.find("a1")
@@ -289,7 +289,7 @@ async def test_a_lease_survives_a_restart_until_it_is_dropped(journal: Journal) 
 async def test_a_write_that_fails_is_told_to_each_caller_and_leaves_nothing_half_written(journal: Journal) -> None:
     """F32: what can't be committed whole is not there at all."""
     await journal.claim([asked("a")])
-    blocked = journal._do(lambda database: database.execute("PRAGMA max_page_count = 1"))
+    blocked = journal.execute(lambda database: database.execute("PRAGMA max_page_count = 1"))
     await blocked
     many = [asked(f"full{number}") for number in range(500)]
     with pytest.raises(JournalError, match="full"):

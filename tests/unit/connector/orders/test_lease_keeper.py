@@ -53,9 +53,9 @@ async def keeper(venue: InMemoryExchange, journal: Journal, tasks: Tasks) -> Lea
 @asynccontextmanager
 async def no_room(journal: Journal) -> AsyncIterator[None]:
     """Let the journal refuse to write any lease."""
-    await journal._do(lambda database: database.execute(NO_ROOM))
+    await journal.execute(lambda database: database.execute(NO_ROOM))
     yield
-    await journal._do(lambda database: database.execute("DROP TRIGGER no_room"))
+    await journal.execute(lambda database: database.execute("DROP TRIGGER no_room"))
 
 
 async def place(keeper: LeaseKeeper, client: str, name: str) -> None:
@@ -63,7 +63,7 @@ async def place(keeper: LeaseKeeper, client: str, name: str) -> None:
         symbol="BTCUSDT", side=Side.BUY, quantity=Decimal("0.1"), price=Decimal(99), client_order_id=name
     )
     with on_behalf_of(client):
-        await keeper._manager.place(request, wait_s=5)
+        await keeper.manager.place(request, wait_s=5)
 
 
 async def test_a_lease_that_could_not_be_written_down_is_confirmed_only_once_it_is(keeper: LeaseKeeper, journal):

@@ -330,7 +330,7 @@ async def test_nothing_is_sent_when_the_journal_can_not_be_written(venue: Venue,
     """F32: the state file is never torn, and lags behind nothing that was done."""
     journal = Journal(str(tmp_path / "j.db"))
     await journal.open()
-    await journal._do(lambda database: database.execute("PRAGMA query_only = 1"))
+    await journal.execute(lambda database: database.execute("PRAGMA query_only = 1"))
     manager = OrderManager(venue, journal, tasks, resolve_at_once)
     with pytest.raises(Unreachable, match="nothing was sent"):
         await manager.place(asked("a"), wait_s=5)

@@ -102,7 +102,7 @@ async def test_an_order_that_ended_before_its_placing_was_answered_leaves(venue,
     own.admit("maker", asked("a"))
     acknowledged = await venue.place_order(asked("a"))
     venue.fill(ref("a"), Decimal("0.1"))
-    await eventually(lambda: own._all["a"].ended)
+    await eventually(lambda: own.tracked["a"].ended)
     assert acknowledged.status is OrderStatus.OPEN
     own.settle("a", acknowledged)
     assert own.open_count("maker") == 0
@@ -117,7 +117,7 @@ async def test_an_end_that_a_gap_swallowed_is_found_in_the_next_snapshot(manager
             venue.venue.store(venue.venue.place(asked(name)))
     venue.venue.cancel(ref("c"))
     await eventually(lambda: manager.own.of("maker") == [ref("b")])
-    assert manager.own._snapshots == 2
+    assert manager.own.snapshots == 2
 
 
 async def test_an_end_that_a_gap_swallowed_while_the_order_was_in_flight_is_found(venue, journal, tasks) -> None:
@@ -127,8 +127,8 @@ async def test_an_end_that_a_gap_swallowed_while_the_order_was_in_flight_is_foun
     acknowledged = await venue.place_order(asked("a"))
     await venue.cancel_order(ref("a"))
     venue.inject_gap()
-    snapshots = own._snapshots
-    await eventually(lambda: own._snapshots > snapshots)
+    snapshots = own.snapshots
+    await eventually(lambda: own.snapshots > snapshots)
     own.settle("a", acknowledged)
     await eventually(lambda: own.open_count("maker") == 0)
 
@@ -180,7 +180,7 @@ async def test_to_have_asked_in_vain_for_an_id_makes_no_order_ones_own(manager: 
     await eventually(lambda: manager.own.open_count("maker") == 1)
     venue.fail_next(error, on="place_order")
     await place(manager, "maker", "theirs")
-    await eventually(lambda: not manager._intents)
+    await eventually(lambda: not manager.intents)
     await venue.place_order(asked("theirs"))
     assert await manager.own.owned_ids("maker", ["mine", "over", "theirs"]) == {"mine", "over"}
 
@@ -199,11 +199,11 @@ async def test_an_order_that_ends_while_open_ones_are_read_again_does_not_come_b
     own.admit("maker", asked("mine"))
     own.settle("mine", await venue.place_order(asked("mine")))
     await venue.place_order(asked("before"))
-    again = asyncio.create_task(own._read_snapshot())
+    again = asyncio.create_task(own.read_snapshot())
     await eventually(lambda: again.done() or asked_for.is_set())
     await venue.cancel_order(ref("before"))
     await venue.cancel_order(ref("mine"))
-    await eventually(lambda: "mine" not in own._all)
+    await eventually(lambda: "mine" not in own.tracked)
     go_on.set()
     await again
     assert own.open_count("maker") == 0
