@@ -39,7 +39,7 @@ class TestPages:
             return [fill.trade_id for fill in fills] if len(fills) >= 4 else None
 
         wanted = await eventually(listed, what="4 fills")
-        pages = FillPages(bench.exchange.list_fills, kept_fills=0)
+        pages = FillPages(bench.exchange, kept_fills=0)
         found, token = [], ""
         while token or not found:
             request = pb.ListFillsRequest(symbol=SYMBOL, since_ms=1, page_size=1, page_token=token)

@@ -5,21 +5,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 from bisect import bisect_left
-from collections.abc import Awaitable, Collection, Sequence
-from typing import Protocol
+from collections.abc import Collection, Sequence
 
 from opensqt.connector.rpc import page_token
+from opensqt.model.exchange import Exchange
 from opensqt.model.order import Fill
 from opensqt.proto import gateway_service_pb2 as pb
 from opensqt.wire import codec
-
-
-class ListFills(Protocol):
-    """Asks the venue for all fills of a symbol since a time, see `Exchange.list_fills`."""
-
-    def __call__(self, symbol: str, *, since_ms: int) -> Awaitable[list[Fill]]:
-        """Return the fills."""
-        ...
 
 
 class FillPages:
@@ -30,13 +22,13 @@ class FillPages:
     last, so that the venue can be asked from there on when they are not kept any more.
 
     Args:
-        list_fills: Asks the venue.
+        exchange: Asks the venue.
         keep_s: How long the fills of a series are kept.
         kept_fills: How many are kept for all series together; the oldest series goes first.
     """
 
-    def __init__(self, list_fills: ListFills, *, keep_s: float = 60.0, kept_fills: int = 50_000) -> None:
-        self._list_fills = list_fills
+    def __init__(self, exchange: Exchange, *, keep_s: float = 60.0, kept_fills: int = 50_000) -> None:
+        self._exchange = exchange
         self._keep_s = keep_s
         self._most = kept_fills
         self._series: dict[page_token.Asked, Sequence[Fill]] = {}
@@ -61,7 +53,7 @@ class FillPages:
             series, returned = "".join(names[:1]), frozenset(names[1:])
         fills = self._series.get((*asked, series))
         if fills is None:
-            found = await self._list_fills(request.symbol, since_ms=since_ms)
+            found = await self._exchange.list_fills(request.symbol, since_ms=since_ms)
             series, fills = "", sorted(found, key=_time_ms)
         fills = _behind(fills, since_ms, returned)
         if not size or len(fills) <= size:

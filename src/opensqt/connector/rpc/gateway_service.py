@@ -29,7 +29,7 @@ class GatewayCalls:
         self._health = health
         self._leases = leases
         self._halts = halts
-        self._fills = FillPages(exchange.list_fills)
+        self._fills = FillPages(exchange)
         self.reading: dict[str, Handler] = {
             "GetStatus": self._get_status,
             "ListFills": self._list_fills,

@@ -64,28 +64,28 @@ async def read_all(pages: FillPages, sizes: list[int], since_ms: int = 0) -> lis
 
 
 async def test_pages_join_to_the_whole_list() -> None:
-    pages = FillPages(Account(1, 2, 3, 4, 5).list_fills)
+    pages = FillPages(Account(1, 2, 3, 4, 5))
     assert await read_all(pages, [2]) == [["t0", "t1"], ["t2", "t3"], ["t4"]]
 
 
 async def test_a_list_that_fills_its_last_page_has_no_empty_one_behind_it() -> None:
-    assert await read_all(FillPages(Account(1, 2).list_fills), [2]) == [["t0", "t1"]]
+    assert await read_all(FillPages(Account(1, 2)), [2]) == [["t0", "t1"]]
 
 
 async def test_without_a_page_size_all_fills_come_in_one_response() -> None:
-    assert await read_all(FillPages(Account(*range(3000)).list_fills), [0]) == [[f"t{n}" for n in range(3000)]]
+    assert await read_all(FillPages(Account(*range(3000))), [0]) == [[f"t{n}" for n in range(3000)]]
 
 
 async def test_a_series_costs_one_question_to_the_venue() -> None:
     account = Account(1, 2, 3, 4, 5)
-    await read_all(FillPages(account.list_fills), [1], since_ms=1)
+    await read_all(FillPages(account), [1], since_ms=1)
     assert account.asked == [1]
 
 
 async def test_a_later_connector_goes_on_from_the_token_alone() -> None:
     account = Account(1, 2, 2, 3)
-    first = await FillPages(account.list_fills).answer(request(2))
-    restarted = FillPages(account.list_fills)
+    first = await FillPages(account).answer(request(2))
+    restarted = FillPages(account)
     second = await restarted.answer(request(10, first.next_page_token))
     assert [one.trade_id for one in second.fills] == ["t2", "t3"]
     assert account.asked == [0, 2]
@@ -106,7 +106,7 @@ def test_no_fill_is_lost_or_doubled_whatever_the_pages_are(
     wanted = [f"t{number}" for number, at_ms in enumerate(times) if at_ms >= since_ms]
 
     async def run() -> list[list[str]]:
-        return await read_all(FillPages(account.list_fills, kept_fills=10_000 if kept else 0), sizes, since_ms)
+        return await read_all(FillPages(account, kept_fills=10_000 if kept else 0), sizes, since_ms)
 
     found = asyncio.run(run())
     assert [name for page in found for name in page] == wanted
@@ -115,7 +115,7 @@ def test_no_fill_is_lost_or_doubled_whatever_the_pages_are(
 
 async def test_fills_that_come_between_two_pages_shift_nothing() -> None:
     account = Account(1, 2, 3)
-    pages = FillPages(account.list_fills, kept_fills=0)
+    pages = FillPages(account, kept_fills=0)
     first = await pages.answer(request(2))
     # One of the same millisecond, which the venue lists before the last one that was handed over.
     account.fills = [account.fills[0], fill("late", 2), account.fills[1], account.fills[2]]
@@ -126,7 +126,7 @@ async def test_fills_that_come_between_two_pages_shift_nothing() -> None:
 
 async def test_what_is_kept_between_pages_is_bounded_and_forgotten_in_time() -> None:
     account = Account(*range(10))
-    pages = FillPages(account.list_fills, keep_s=0.05, kept_fills=25)
+    pages = FillPages(account, keep_s=0.05, kept_fills=25)
     for _ in range(5):
         await pages.answer(request(1))
     assert pages.kept == 20
@@ -134,7 +134,7 @@ async def test_what_is_kept_between_pages_is_bounded_and_forgotten_in_time() -> 
 
 
 async def test_a_token_of_another_list_is_refused() -> None:
-    pages = FillPages(Account(1, 2, 3).list_fills)
+    pages = FillPages(Account(1, 2, 3))
     token = (await pages.answer(request(1, since_ms=1))).next_page_token
     with pytest.raises(InvalidRequest, match=r"page_token .*: expected next_page_token"):
         await pages.answer(request(1, token, since_ms=2))
