@@ -47,7 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
             return program.run(lambda stop: demo(settings, Console(), stop))
         if options.command == "token":
             return token.run(options)
-        exchange = connection.connector_client(options.address)
+        # The kill switch looks again and again, so a call that takes longer is better made anew.
+        deadline_s = 5.0 if options.command == "cancel-all" else None
+        exchange = connection.connector_client(options.address, deadline_s=deadline_s)
     except ConfigError as error:
         return program.report_failure(error)
     if options.command == "status":

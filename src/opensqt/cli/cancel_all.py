@@ -13,7 +13,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from opensqt.cli.close_positions import close_positions
-from opensqt.cli.remaining import FINAL, CancelScope, Remaining, query_remaining
+from opensqt.cli.remaining import FINAL, CancelScope, Remaining, known_to_connector, query_remaining
 from opensqt.client.exchange import RemoteExchange
 from opensqt.model import client_order_id
 from opensqt.model.errors import ExchangeError, OrderNotFound
@@ -77,7 +77,8 @@ class KillSwitch:
         self._found = Remaining(failures=("the connector has not answered",))
         self._failed: tuple[str, ...] = ()
         """Failures since the last query."""
-        self._since_ms = 0
+        self._halted: HaltedOrders | None = None
+        """The connector's last response to the halt."""
         self._not_halted = ""
         """Why it can't be proven that no new order came in; empty while it can."""
 
@@ -106,31 +107,34 @@ class KillSwitch:
             await asyncio.sleep(backoff.next_s())
 
     async def _query(self) -> Remaining:
-        halted, failure = await self._renew()
-        in_flight = () if halted is None else filter(self._scope.includes, halted.in_flight)
-        # While orders are in flight the venue's reply can't be final; the rate limit is better used for cancels.
-        query_venue = not self.seen or not any(True for _ in in_flight)
-        remaining = await query_remaining(self._exchange, self._scope, halted, query_venue=query_venue)
-        return replace(remaining, failures=(failure, *remaining.failures)) if failure else remaining
+        failure = await self._renew()
+        known = known_to_connector(self._halted, self._scope)
+        # This stands until the venue has replied, too.
+        self._found = replace(known, failures=(failure or "which orders are open has not been answered",))
+        if self.seen and known.in_flight and not failure:
+            # The venue's reply could not be final yet; the rate limit is better used for cancels.
+            return known
+        found = await query_remaining(self._exchange, self._scope, known)
+        return replace(found, failures=(failure, *found.failures)) if failure else found
 
-    async def _renew(self) -> tuple[HaltedOrders | None, str]:
-        """Halt trading, or renew the halt; return the orders that the connector still has, or why they are unknown."""
+    async def _renew(self) -> str:
+        """Halt trading, or renew the halt, and keep the response; return why there is none, empty when there is one."""
         if self._not_halted:
-            return None, ""
+            return ""
         ttl_s = 0.0 if self._scope.hold else _HALT_TTL_S
         try:
             halted = await self._exchange.halt_trading(
                 self.halt_id, symbol=self._scope.symbol, reason="opensqt cancel-all", ttl_s=ttl_s
             )
         except FINAL as error:
-            self._not_halted = f"trading could not be halted: {error.message}"
-            return None, ""
+            self._halted, self._not_halted = None, f"trading could not be halted: {error.message}"
+            return ""
         except ExchangeError as error:
-            return None, f"which orders are in flight is not known: {error.message}"
-        self._since_ms = self._since_ms or halted.halt.since_ms
-        if halted.halt.since_ms != self._since_ms:
+            return f"which orders are in flight now is not known: {error.message}"
+        before, self._halted = self._halted, halted
+        if before is not None and before.halt.since_ms != halted.halt.since_ms:
             self._not_halted = "the halt was lifted meanwhile, or the connector lost its journal; run this again"
-        return halted, ""
+        return ""
 
     async def _act(self, remaining: Remaining) -> list[str]:
         """Cancel; once it is known that no order is left, close positions. Return what failed."""
@@ -164,7 +168,7 @@ class KillSwitch:
 
 
 async def _confirmation(exchange: RemoteExchange, scope: CancelScope) -> str:
-    remaining = await query_remaining(exchange, scope, None)
+    remaining = await query_remaining(exchange, scope, Remaining())
     where = scope.symbol or "the account"
     actions = [f"halt new orders of {where}", "cancel what is open and in flight"]
     if scope.flatten:

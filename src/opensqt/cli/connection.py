@@ -22,6 +22,7 @@ environment:
 _CLI_RETRY_SCALE = "0.02"
 """Scale of the retry delays: ten attempts within five seconds instead of four minutes, since a person waits."""
 _RETRY_SCALE_VARIABLE = "OPENSQT__EXCHANGES__REMOTE__RETRY_SCALE"
+_DEADLINE_VARIABLE = "OPENSQT__EXCHANGES__REMOTE__DEADLINE_S"
 
 
 def add_address(parser: argparse.ArgumentParser) -> None:
@@ -33,12 +34,22 @@ def add_address(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def connector_client(address: str | None, *, environ: Mapping[str, str] = os.environ) -> RemoteExchange:
+def connector_client(
+    address: str | None, *, deadline_s: float | None = None, environ: Mapping[str, str] = os.environ
+) -> RemoteExchange:
     """Make the client of the connector at *address*. The environment gives the default address, token, certificates.
+
+    Args:
+        address: HOST:PORT; None takes the environment's.
+        deadline_s: Deadline of one call in seconds, where the environment does not set it.
+        environ: The environment.
 
     Raises:
         ConfigError: The address or a variable can't be used.
     """
     given: dict[str, Any] = {} if address is None else {"base_url": address}
-    settings = from_environment(given, environ={_RETRY_SCALE_VARIABLE: _CLI_RETRY_SCALE, **environ})
+    defaults = {_RETRY_SCALE_VARIABLE: _CLI_RETRY_SCALE}
+    if deadline_s is not None:
+        defaults[_DEADLINE_VARIABLE] = str(deadline_s)
+    settings = from_environment(given, environ={**defaults, **environ})
     return RemoteExchange(settings.with_name("opensqt"))

@@ -6,10 +6,12 @@ anything is gone.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TypeVar
 
 from opensqt.client.exchange import RemoteExchange
 from opensqt.market_maker.orders.ids import OrderIds
@@ -24,6 +26,7 @@ from opensqt.model.errors import (
 from opensqt.model.order import OrderRef
 from opensqt.model.venue import HaltedOrders
 
+T = TypeVar("T")
 FINAL = (RequestError, TokenRefused, PermissionDenied, CredentialsRefused)
 """Errors that a retry can't change."""
 
@@ -97,50 +100,55 @@ def is_own_order(ref: OrderRef, strategy: str) -> bool:
     return OrderIds(strategy, ref.symbol).read(ref.client_order_id) is not None
 
 
-async def query_remaining(
-    exchange: RemoteExchange, scope: CancelScope, halted: HaltedOrders | None, *, query_venue: bool = True
-) -> Remaining:
-    """Query what is left.
+def known_to_connector(halted: HaltedOrders | None, scope: CancelScope) -> Remaining:
+    """Return the orders that are left by the connector's response to a halt; nothing without a response."""
+    if halted is None:
+        return Remaining()
+    return Remaining(
+        open=tuple(filter(scope.includes, halted.open)), in_flight=tuple(filter(scope.includes, halted.in_flight))
+    )
+
+
+async def query_remaining(exchange: RemoteExchange, scope: CancelScope, known: Remaining) -> Remaining:
+    """Query the venue for what is left.
 
     Args:
         exchange: Started.
         scope: The orders and positions to end.
-        halted: The connector's response to the halt, right before this; None where trading is not halted.
-        query_venue: Whether to query the venue too; without it the result proves nothing, and uses no rate limit.
+        known: What the connector reported right before this.
 
     Raises:
         ExchangeError: One of `FINAL`: the queries can't succeed at all.
     """
-    failures: list[str] = []
-    found: dict[str, OrderRef] = {}
-    positions: tuple[Position, ...] = ()
-    in_flight: tuple[OrderRef, ...] = ()
-    if halted is not None:
-        in_flight = halted.in_flight
-        found.update((ref.client_order_id, ref) for ref in halted.open)
-    if query_venue:
-        try:
-            for order in await exchange.get_open_orders(scope.symbol):
-                ref = OrderRef(symbol=order.symbol, client_order_id=order.client_order_id, order_id=order.order_id)
-                found[order.client_order_id or order.order_id] = ref
-        except FINAL:
-            raise
-        except ExchangeError as error:
-            failures.append(f"which orders are open is not known: {error.message}")
-    if query_venue and scope.flatten:
-        try:
-            held = await exchange.get_positions(scope.symbol)
-            positions = tuple(position for position in held if not position.is_flat)
-        except FINAL:
-            raise
-        except ExchangeError as error:
-            failures.append(f"which positions are held is not known: {error.message}")
-    return Remaining(
-        open=tuple(filter(scope.includes, found.values())),
-        in_flight=tuple(filter(scope.includes, in_flight)),
-        positions=positions,
-        failures=tuple(failures),
+    (orders, no_orders), (held, no_positions) = await asyncio.gather(
+        _query(exchange.get_open_orders(scope.symbol), "which orders are open"),
+        _query(exchange.get_positions(scope.symbol) if scope.flatten else _no_positions(), "which positions are held"),
     )
+    found = {ref.client_order_id: ref for ref in known.open}
+    for order in orders:
+        ref = OrderRef(symbol=order.symbol, client_order_id=order.client_order_id, order_id=order.order_id)
+        if scope.includes(ref):
+            found[order.client_order_id or order.order_id] = ref
+    return Remaining(
+        open=tuple(found.values()),
+        in_flight=known.in_flight,
+        positions=tuple(position for position in held if not position.is_flat),
+        failures=tuple(filter(None, (no_orders, no_positions))),
+    )
+
+
+async def _query(query: Awaitable[list[T]], what: str) -> tuple[list[T], str]:
+    """Return the result of a query, and the reason why there is none."""
+    try:
+        return await query, ""
+    except FINAL:
+        raise
+    except ExchangeError as error:
+        return [], f"{what} is not known: {error.message}"
+
+
+async def _no_positions() -> list[Position]:
+    return []
 
 
 def _by_symbol(refs: Iterable[OrderRef]) -> list[tuple[str, int]]:
