@@ -26,7 +26,7 @@ SERIES: dict[str, tuple[str, Allowance]] = {
 """What is judged, and how much it may grow. The 99th percentiles are shown, but one hiccup moves them."""
 
 _TASKS = re.compile(r"^connector_asyncio_tasks ([\d.e+]+)$", re.MULTILINE)
-_PAGE = re.compile(r'"metrics": "([\d.]+:\d+)"')
+_PAGE = re.compile(r'"metrics": ?"([\d.]+:\d+)"')
 
 
 class Watch:

@@ -259,7 +259,7 @@ async def calm(address: str) -> dict[Key, float] | None:
 
 
 def metrics_of(output: str) -> str:
-    found = re.search(r'"metrics": "([\d.:]+)"', output)
+    found = re.search(r'"metrics": ?"([\d.:]+)"', output)
     assert found
     return found[1]
 

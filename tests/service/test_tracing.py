@@ -69,7 +69,7 @@ async def test_an_order_is_one_trace_over_two_processes(tmp_path: Path, client_s
     assert collected.ancestors(sent) == [PLACE]
     assert served.attributes["opensqt.client_order_id"] == order.client_order_id
     assert sent.attributes["http.response.status_code"] == 200
-    lines = [json.loads(line) for line in rig.output.splitlines() if '"method": "PlaceOrder"' in line]
+    lines = [json.loads(line) for line in rig.output.splitlines() if '"PlaceOrder"' in line]
     assert [line["trace_id"] for line in lines if line["event"] == "call"] == [served.trace_id]
 
 

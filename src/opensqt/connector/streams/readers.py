@@ -13,6 +13,7 @@ from typing import Any
 
 from opensqt.connector.metrics.registry import ConnectorMetrics
 from opensqt.connector.streams.keys import KINDS, StreamKey
+from opensqt.model.client_context import INTERNAL, on_behalf_of
 from opensqt.model.clock import now_ms
 from opensqt.model.errors import ExchangeError, RequestError, StreamOverflow, Unreachable
 from opensqt.model.exchange import Exchange
@@ -75,7 +76,9 @@ class StreamReaders:
         try:
             while True:
                 try:
-                    source = KINDS[key.kind].subscribe(self.exchange, key, symbol, cursor)
+                    # A subscription is shared, so its requests count for no client.
+                    with on_behalf_of(INTERNAL):
+                        source = KINDS[key.kind].subscribe(self.exchange, key, symbol, cursor)
                     try:
                         async for batch in self._attach(stream, source):
                             stream.succeeded()
