@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from opensqt.model.account import Account, Position
-from opensqt.model.errors import ExchangeError, LeaseExpired, OrderDenied, RequestError
+from opensqt.model.errors import ExchangeError, LeaseExpired, OrderDenied, RequestError, TradingHalted
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderStatus, OrderUpdate, PositionSide
 from opensqt.model.stream import Batch, Cursor
 
@@ -108,8 +108,8 @@ class Book:
             entry.doubt = answer.status.is_in_flight
             return
         entry.note("place", f"{type(answer).__name__} {answer}")
-        # A denial or an ended lease is about this call; an earlier one of the same id may still have got through.
-        if isinstance(answer, RequestError) and not isinstance(answer, OrderDenied | LeaseExpired):
+        # A denial, an ended lease or a halt is about this call; an earlier one of the same id may have got through.
+        if isinstance(answer, RequestError) and not isinstance(answer, OrderDenied | LeaseExpired | TradingHalted):
             entry.doubt, entry.refused = False, type(answer).__name__
 
     def not_sent(self, client_order_id: str, error: ExchangeError) -> None:

@@ -8,14 +8,22 @@ from decimal import Decimal
 from typing import Any
 
 from opensqt.model import client_order_id
-from opensqt.model.errors import BackOff, ClockSkew, ExchangeError, LeaseExpired, OrderDenied, Unreachable
+from opensqt.model.errors import (
+    BackOff,
+    ClockSkew,
+    ExchangeError,
+    LeaseExpired,
+    OrderDenied,
+    TradingHalted,
+    Unreachable,
+)
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderType, Side, TimeInForce
 from opensqt.model.venue import SymbolRules
 from tests.chaos.marathon.clients import Client
 
 _VALUE = Decimal(150)
 """Quote that an order is worth, about."""
-_NOT_SENT = (Unreachable, BackOff, ClockSkew, OrderDenied, LeaseExpired)
+_NOT_SENT = (Unreachable, BackOff, ClockSkew, OrderDenied, LeaseExpired, TradingHalted)
 """By their definition nothing happened at the venue."""
 _REST_S = 0.5
 _LEASE_S = 2.0

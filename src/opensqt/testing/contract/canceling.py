@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
 
-from opensqt.model.errors import OrderNotFound, UnknownSymbol
+from opensqt.model.errors import OrderNotFound, TradingHalted, UnknownSymbol
 from opensqt.model.order import Order, OrderRef, OrderStatus, Side
 from opensqt.testing.contract.bench import LOT, OTHER_SYMBOL, SYMBOL, Bench, ref, venue_ref
 
@@ -61,6 +62,16 @@ class TestCancelAllOrders:
         assert {one.client_order_id for one in canceled} == resting
         assert {one.status for one in canceled} == {OrderStatus.CANCELED}
         assert [one.client_order_id for one in await bench.exchange.get_open_orders()] == [other.client_order_id]
+
+    async def test_orders_that_are_being_placed_do_not_stay(self, bench: Bench) -> None:
+        """F39: they are canceled as soon as the venue has them, or refused before they are sent."""
+        orders = [bench.order(Side.BUY, await bench.far(Side.BUY)) for _ in range(3)]
+        placing = [asyncio.create_task(bench.exchange.place_order(order)) for order in orders]
+        await asyncio.sleep(0)
+        await bench.exchange.cancel_all_orders(SYMBOL)
+        outcomes = await asyncio.gather(*placing, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} <= {Order, TradingHalted}
+        assert await bench.exchange.get_open_orders(SYMBOL) == []
 
     async def test_without_open_orders_nothing_is_returned(self, bench: Bench) -> None:
         assert await bench.exchange.cancel_all_orders(SYMBOL) == []
