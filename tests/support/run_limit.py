@@ -24,7 +24,7 @@ _STUCK_LIMIT_S = 30
 _END_LIMIT_S = 120
 """Seconds that a process may live after its last test."""
 _NEWCOMER_S = 60
-"""What a worker gets at least that replaces another one after the end of the run's time."""
+"""What a worker gets that replaces another one after the end of the run's time: pytest-xdist then ends it."""
 _DEADLINE = "run_deadline"
 
 
@@ -107,7 +107,8 @@ class RunLimit:
             stop.start()
             limit_s += _END_LIMIT_S
         elif worker is not None:
-            limit_s = max(self._deadline - time.time(), _NEWCOMER_S)
+            left_s = self._deadline - time.time()
+            limit_s = left_s if left_s > 0 else _NEWCOMER_S
         self._alarm.set("run", limit_s, self._why)
 
     @pytest.hookimpl(optionalhook=True)
