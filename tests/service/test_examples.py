@@ -20,6 +20,7 @@ from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import RemoteSettings
 from tests.support.authority import Authority
 from tests.support.process import run_program
+from tests.support.wait import WITHIN_S
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -44,7 +45,7 @@ def simulated(folder: Path, *flags: str | Path) -> Iterator[str]:
             yield line.split()[-1]
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(WITHIN_S)
             process.stdout.close()
 
 
@@ -85,12 +86,17 @@ async def test_the_strategy_stops_in_good_order_on_ctrl_c(address: str) -> None:
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
-    async with asyncio.timeout(30):
-        assert b"resting" in await process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        _, said = await process.communicate()
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            assert b"resting" in await process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            _, said = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert said.decode().endswith("stopped; the order was canceled\n")
     assert process.returncode == 1
-    assert said.endswith(b"stopped; the order was canceled\n")
     assert await left_behind(address) == (0, False)
 
 
