@@ -169,7 +169,7 @@ async def on_simulator(
     **more: Any,
 ) -> AsyncIterator[Rig]:
     """Start a simulator and an adapter on it; a still market trades only with whom the test sends."""
-    simulated: dict[str, Any] = {"exchange": venue, "port": 0, "past_minutes": 200}
+    simulated: dict[str, Any] = {"exchange": venue, "port": 0, "past_minutes": 20}
     simulated["accounts"] = (AccountSettings(position_mode=mode),)
     if server is not None:
         simulated["server"] = server

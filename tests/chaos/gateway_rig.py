@@ -143,7 +143,7 @@ async def gateway(
         environ: The connector's environment; by default the simulated account's key.
         simulated: Fields of SimulatorSettings.
     """
-    given = {"exchange": venue, "port": 0, "past_minutes": 200, **simulated}
+    given = {"exchange": venue, "port": 0, "past_minutes": 20, **simulated}
     settings = {"exchange": {"name": venue, "symbols": [SYMBOL], "reconcile_interval_s": 1.0}, **(config or {})}
     async with Simulator(SimulatorSettings(**given)) as simulator:
         if still:

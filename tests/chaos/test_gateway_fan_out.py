@@ -34,7 +34,7 @@ TOPICS: dict[str, Any] = {
 @asynccontextmanager
 async def over(venue: str, *, linger_s: float = 0) -> AsyncIterator[tuple[Simulator, Rig]]:
     """A connector in this process over an adapter over a simulator."""
-    async with Simulator(SimulatorSettings(exchange=venue, port=0, past_minutes=200)) as simulator:
+    async with Simulator(SimulatorSettings(exchange=venue, port=0, past_minutes=20)) as simulator:
         settings = VenueSettings(name=venue, base_url=simulator.url, symbols=("BTCUSDT",), linger_s=linger_s, **KEYS)
         async with rig(create_exchange(settings)) as running:  # type: ignore[arg-type]
             yield simulator, running

@@ -112,7 +112,7 @@ async def test_a_server_that_was_not_told_of_the_pings_does_punish_them(monkeypa
 async def test_the_connector_notices_that_the_venue_is_behind_a_dead_network() -> None:
     """F29: health says so in time, and all is well again when the network is."""
     async with (
-        Simulator(SimulatorSettings(port=0, past_minutes=200)) as simulator,
+        Simulator(SimulatorSettings(port=0, past_minutes=20)) as simulator,
         proxy(simulator.url.removeprefix("http://")) as network,
         rig(adapter(f"http://{network.address}")) as running,  # type: ignore[arg-type]
     ):

@@ -89,7 +89,7 @@ async def test_a_refused_key_leaves_the_old_one_in_use(adapter: Adapter) -> None
 async def test_a_key_of_another_account_is_refused(apart: str) -> None:
     balance = Decimal(5_000 if apart == "balance" else 10_000)
     accounts = (AccountSettings(), AccountSettings(**SECOND, balance=balance))
-    async with Simulator(SimulatorSettings(port=0, past_minutes=200, accounts=accounts)) as simulator:
+    async with Simulator(SimulatorSettings(port=0, past_minutes=20, accounts=accounts)) as simulator:
         for rules in simulator.engine.symbols():
             simulator.market.pause(rules.symbol)
         exchange = create_exchange(settings(simulator))

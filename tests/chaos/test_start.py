@@ -43,7 +43,7 @@ CANARY_SECRET = "canarySecret0123456789abcdef"
 @asynccontextmanager
 async def simulator(venue: str, *faults: dict[str, Any], **account: Any) -> AsyncIterator[Simulator]:
     accounts = (AccountSettings(**account),)
-    simulated = Simulator(SimulatorSettings(exchange=venue, port=0, past_minutes=200, accounts=accounts))
+    simulated = Simulator(SimulatorSettings(exchange=venue, port=0, past_minutes=20, accounts=accounts))
     simulated.faults.add(*(Fault(**fault) for fault in faults))
     async with simulated:
         yield simulated

@@ -58,8 +58,9 @@ def simulated(venue: str) -> Open:
     @asynccontextmanager
     async def on_a_simulator(mode: PositionMode) -> AsyncIterator[Opened]:
         account = AccountSettings(position_mode=mode)
+        # The clock is stepped by whole minutes: at this speed the market moves every 1.4 s of them, not every 70 ms.
         venue_settings = SimulatorSettings(
-            exchange=venue, port=0, clock="manual", past_minutes=200, accounts=(account,)
+            exchange=venue, port=0, clock="manual", speed=Decimal(160), past_minutes=10, accounts=(account,)
         )
         async with Simulator(venue_settings) as simulator, aiohttp.ClientSession() as session:
             settings = VenueSettings(

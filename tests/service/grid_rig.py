@@ -44,7 +44,7 @@ TRADING = {"symbol": SYMBOL, "price_interval": "5", "order_quantity": "100", "re
 @asynccontextmanager
 async def simulator(**settings: Any) -> AsyncIterator[Simulator]:
     """Run a simulator, of Binance unless `exchange` names another venue."""
-    given = {"exchange": "binance", "seed": 7, "port": 0, "maker_fee": FEE, **settings}
+    given = {"exchange": "binance", "seed": 7, "port": 0, "past_minutes": 60, "maker_fee": FEE, **settings}
     async with Simulator(SimulatorSettings(**given)) as sim:
         yield sim
 

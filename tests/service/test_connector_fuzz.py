@@ -106,7 +106,7 @@ def test_messages_full_of_nonsense_are_answered_with_a_status_of_ours(
 @asynccontextmanager
 async def simulated(ledgers: list[Callable[[], Any]]) -> AsyncIterator[Any]:
     """An adapter on a simulator, whose ledger goes into the list."""
-    async with Simulator(SimulatorSettings(port=0, past_minutes=200)) as simulator:
+    async with Simulator(SimulatorSettings(port=0, past_minutes=20)) as simulator:
         ledgers.append(simulator.ledger)
         key, secret = SecretStr("sim-key"), SecretStr("sim-secret")
         settings = VenueSettings(name="binance", api_key=key, secret=secret, base_url=simulator.url)

@@ -19,7 +19,7 @@ from opensqt.simulator import Simulator, SimulatorSettings
 
 
 def settings(**more: Any) -> SimulatorSettings:
-    return SimulatorSettings(port=0, seed=7, **more)
+    return SimulatorSettings(**{"port": 0, "seed": 7, "past_minutes": 60} | more)
 
 
 class Bare:
