@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from opensqt.simulator.settings import ServerRules
-from tests.service.grid_rig import Chain, all_known, chain, one_order_a_level, store_fills
+from tests.service.grid_rig import ACCOUNT, Chain, all_known, chain, one_order_a_level, store_fills
 from tests.support import eventually
 
 
@@ -22,8 +22,9 @@ async def test_a_killed_grid_comes_back_the_same(tmp_path: Path, large: bool) ->
         for _ in range(50 if large else 3):
             async with made.maker() as maker:
                 await maker.ready()
-                enough = len(made.account["orders"]) + dice.randint(1, 14)
-                await eventually(lambda: len(made.account["orders"]) >= enough, every_s=0.001)  # noqa: B023 - awaited in this turn
+                orders = made.sim.engine.orders
+                enough = len(orders(ACCOUNT)) + dice.randint(1, 14)
+                await eventually(lambda: len(orders(ACCOUNT)) >= enough, every_s=0.001)  # noqa: B023 - awaited in this turn
                 maker.send(signal.SIGKILL)
                 await maker.wait()
             assert one_order_a_level(made.open_orders)

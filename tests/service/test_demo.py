@@ -14,7 +14,6 @@ import pytest
 from tests.support import Process, eventually, start
 
 PARTS = {"opensqt.simulator", "opensqt.connector", "opensqt.market_maker", "opensqt.live_server"}
-pytestmark = pytest.mark.timeout(180)
 
 
 def demo(folder: Path, *arguments: str):

@@ -23,10 +23,14 @@ def required(seconds: float) -> float:
 
 
 async def eventually(
-    condition: Callable[[], T | Awaitable[T]], *, within_s: float = WITHIN_S, every_s: float = 0.02, what: str = ""
+    condition: Callable[[], T | Awaitable[T]], *, within_s: float = WITHIN_S, every_s: float = 0.05, what: str = ""
 ) -> T:
-    """Answer the first true value of *condition*; fail when none came in time, telling the last one."""
+    """Answer the first true value of *condition*; fail when none came in time, telling the last one.
+
+    It is asked soon at first, then every *every_s*: some conditions cost more than the wait.
+    """
     deadline = time.monotonic() + within_s
+    pause_s = min(0.002, every_s)
     while True:
         value = condition()
         if inspect.isawaitable(value):
@@ -35,4 +39,5 @@ async def eventually(
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"{what or 'condition'} not met within {within_s} s; last value: {value!r}")
-        await asyncio.sleep(every_s)
+        await asyncio.sleep(pause_s)
+        pause_s = min(1.5 * pause_s, every_s)
