@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -23,6 +24,16 @@ LINEAR = {"category": "linear", "symbol": "BTCUSDT"}
 async def simulator() -> AsyncIterator[Simulator]:
     async with Simulator(settings(exchange="bybit")) as simulator:
         yield simulator
+
+
+class SentRequests(dict[str, str]):
+    """The SDK's requests by id. It keeps one only after it was sent; on loopback the answer can be quicker."""
+
+    def __missing__(self, request_id: str) -> str:
+        deadline = time.monotonic() + 20
+        while request_id not in self and time.monotonic() < deadline:
+            time.sleep(0.001)
+        return self.get(request_id, "")
 
 
 class Sdk:
@@ -63,6 +74,7 @@ async def listening(
     # By default its login expires after one second. One that comes later is refused, and the SDK waits for ever.
     private = {"api_key": "sim-key", "api_secret": "sim-secret", "private_auth_expire": 60}
     stream = await in_thread(unified_trading.WebSocket, channel, testnet=False, **private)
+    stream.subscriptions = SentRequests(stream.subscriptions)
     try:
         yield stream, heard
     finally:
