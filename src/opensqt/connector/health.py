@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
-from grpc_health.v1 import health_pb2
-from grpc_health.v1.health import aio as health_aio
-
 from opensqt.connector.metrics.registry import ConnectorMetrics
+from opensqt.connector.health_service import NOT_SERVING, SERVING, UNKNOWN, HealthService
 from opensqt.model.clock import now_ms
 from opensqt.model.errors import ExchangeError
 from opensqt.model.exchange import Exchange
@@ -20,9 +19,8 @@ from opensqt.wire import options
 STOPPING = "the connector is stopping"
 _log = logging.get_logger("connector.health")
 _ANSWER_WITHIN_S = 5.0
-_SERVING = health_pb2.HealthCheckResponse.SERVING
-_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+_SUPERVISE_EVERY_S = 1.0
+_MONITOR = "health"
 
 
 class HealthMonitor:
@@ -48,7 +46,7 @@ class HealthMonitor:
         *,
         interval_s: float,
     ) -> None:
-        self.servicer = health_aio.HealthServicer()
+        self.service = HealthService()
         self.started_ms = now_ms()
         self.status = ExchangeStatus(checks=(Check(name="start", ok=False, reason="not ready yet"),))
         self._exchange = exchange
@@ -58,13 +56,14 @@ class HealthMonitor:
         self._interval_s = interval_s
         self._since_ms: dict[str, tuple[bool, int]] = {}
         self._stopping = False
+        self._looked_s = time.monotonic()
         self._logged_failures: tuple[str, ...] | None = None
         self._served: dict[str, int] = {}
         """What each check's own service was last set to."""
 
     async def start(self) -> None:
         """Look once, so that the first probe gets the truth."""
-        await self.servicer.set(options.LIVENESS, _SERVING)
+        self.service.publish(options.LIVENESS, SERVING)
         await self.look()
 
     async def run(self) -> None:
@@ -73,18 +72,33 @@ class HealthMonitor:
             await asyncio.sleep(self._interval_s)
             await self.look()
 
+    async def supervise(self) -> None:
+        """Publish NOT_SERVING while `run` takes no look: what was last published may be true no more.
+
+        It belongs in a task of its own.
+        """
+        while True:
+            await asyncio.sleep(_SUPERVISE_EVERY_S)
+            waited_s = time.monotonic() - self._looked_s
+            if waited_s <= self._interval_s + 2 * _ANSWER_WITHIN_S or self._stopping:
+                continue
+            others = [check for check in self.status.checks if check.name != _MONITOR]
+            late = Check(name=_MONITOR, ok=False, reason=f"no look at health for {waited_s:.0f} s")
+            self._publish(replace(self.status, checks=(late, *others)))
+
     async def look(self) -> None:
         """Evaluate every check once and publish the result."""
-        exchange = await self._ask_exchange()
-        checks = (*exchange.checks, await self._ask_journal(), *self._own_checks())
+        exchange, journal = await asyncio.gather(self._ask_exchange(), self._ask_journal())
+        checks = (*exchange.checks, journal, *self._own_checks())
+        self._looked_s = time.monotonic()
         if not self._stopping:
-            await self._publish(replace(exchange, checks=checks))
+            self._publish(replace(exchange, checks=checks))
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """Publish NOT_SERVING from now on, whatever the exchange says; liveness stays."""
         self._stopping = True
         others = [check for check in self.status.checks if check.name != "stopping"]
-        await self._publish(replace(self.status, checks=(Check(name="stopping", ok=False, reason=STOPPING), *others)))
+        self._publish(replace(self.status, checks=(Check(name="stopping", ok=False, reason=STOPPING), *others)))
 
     async def _ask_exchange(self) -> ExchangeStatus:
         try:
@@ -108,7 +122,7 @@ class HealthMonitor:
             return Check(name="journal", ok=False, reason=reason)
         return Check(name="journal", ok=True)
 
-    async def _publish(self, status: ExchangeStatus) -> None:
+    def _publish(self, status: ExchangeStatus) -> None:
         self.status = replace(status, checks=tuple(map(self._dated, status.checks)))
         healthy = self.status.healthy
         failed = tuple(check.name for check in status.checks if not check.ok)
@@ -120,13 +134,12 @@ class HealthMonitor:
             )
         self._metrics.serving(healthy)
         for service in ("", options.EXCHANGE_SERVICE):
-            await self.servicer.set(service, _SERVING if healthy else _NOT_SERVING)
-        await self._publish_checks({check.name: _SERVING if check.ok else _NOT_SERVING for check in status.checks})
+            self.service.publish(service, SERVING if healthy else NOT_SERVING)
+        self._publish_checks({check.name: SERVING if check.ok else NOT_SERVING for check in status.checks})
 
-    async def _publish_checks(self, states: dict[str, int]) -> None:
-        for name, state in (dict.fromkeys(self._served, _UNKNOWN) | states).items():
-            if self._served.get(name) != state:
-                await self.servicer.set(name, state)
+    def _publish_checks(self, states: dict[str, int]) -> None:
+        for name, state in (dict.fromkeys(self._served, UNKNOWN) | states).items():
+            self.service.publish(name, state)
         self._served = states
 
     def _dated(self, check: Check) -> Check:

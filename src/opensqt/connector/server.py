@@ -52,7 +52,7 @@ _log = logging.get_logger("connector")
 _FINISH_CALLS_S = 6.0
 _END_STREAMS_S = 1.0
 _CLOSE_PART_S = 0.5
-"""Five parts are closed; with the above it keeps a stop under 10 s whatever hangs."""
+"""Six parts are closed; with the above it keeps a stop under 10 s whatever hangs."""
 _PRUNE_EVERY_S = 3600.0
 _RECHECK_EVERY_S = 1.0
 """So soon after a client's credentials have expired its streams end."""
@@ -181,6 +181,7 @@ class Connector:
             await self.leases.start()
             await self.health.start()
             self._monitor = self.tasks.spawn("health", self.health.run(), forever=True)
+            self.tasks.spawn("health-supervision", self.health.supervise(), forever=True)
             self.tasks.spawn("journal-pruning", self._prune(), forever=True)
             self.tasks.spawn("loop-lag", self._lag.run(), forever=True)
             if self.reloads.files:
@@ -209,7 +210,7 @@ class Connector:
         self.calls.refuse()
         self.leases.suspend()
         self.halts.suspend()
-        await self.health.stop()
+        self.health.stop()
         _log.info("stopping", calls_in_flight=self.calls.in_flight, streams=sum(self.streams.counts.values()))
         # The port stays open for a moment: whoever probes now must see NOT_SERVING, not a refused connection.
         visible = asyncio.create_task(asyncio.sleep(self.settings.drain_s))
@@ -272,7 +273,7 @@ class Connector:
                 if method.name in handlers
             }
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, methods),))
-        health_pb2_grpc.add_HealthServicer_to_server(self.health.servicer, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health.service, server)
         names = [service.full_name for service in services]
         known = [*names, health.SERVICE_NAME, reflection.SERVICE_NAME]
         reflection.enable_server_reflection(known, server, Symbols(descriptor_pool.Default()))
@@ -300,7 +301,7 @@ class Connector:
         self.calls.end_streams(Unreachable(STOPPING))
         server, self._server = self._server, None
         if server is not None:
-            await server.stop(grace=_END_STREAMS_S)
+            await _in_time("server", server.stop(grace=_END_STREAMS_S), within_s=_END_STREAMS_S + _CLOSE_PART_S)
         await _in_time("tasks", self.tasks.close())
         await _in_time("metrics server", self._metrics_server.close())
         await _in_time("exchange", self.exchange.close())
@@ -309,9 +310,9 @@ class Connector:
             await _in_time("audit file", self._audit_file.close())
 
 
-async def _in_time(part: str, closing: Awaitable[None]) -> None:
+async def _in_time(part: str, closing: Awaitable[None], *, within_s: float = _CLOSE_PART_S) -> None:
     try:
-        async with asyncio.timeout(_CLOSE_PART_S):
+        async with asyncio.timeout(within_s):
             await closing
     except TimeoutError:
         _log.error("did not close in time; going on without it", part=part)

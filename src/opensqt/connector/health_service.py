@@ -1,0 +1,89 @@
+"""grpc.health.v1: what was last published is kept at once, and no client's reading is waited for by whom publishes.
+
+The servicer of grpcio-health-checking holds a lock around its write to a watcher and asks for the same lock to take in
+a new status. One watcher that reads nothing then stops all health, and the stop of the process with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from opensqt.telemetry import logging
+
+SERVING: int = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING: int = health_pb2.HealthCheckResponse.NOT_SERVING
+UNKNOWN: int = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+
+_TAKE_WITHIN_S = 5.0
+"""A watcher that does not take a status within this time is dropped."""
+_MAX_WATCHERS = 1000
+
+_log = logging.get_logger("connector.health")
+
+
+class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
+    """Answers Check and Watch from what was published; `publish` never waits."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, int] = {}
+        self._watchers: dict[str, set[asyncio.Event]] = {}
+        self._watching = 0
+        self.dropped = 0
+        """Watchers that did not take a status in time."""
+
+    @property
+    def watching(self) -> int:
+        """Watch calls that are served."""
+        return self._watching
+
+    def publish(self, service: str, state: int) -> None:
+        """Keep a status and wake who watches it."""
+        if self._states.get(service) == state:
+            return
+        self._states[service] = state
+        for changed in self._watchers.get(service, ()):
+            changed.set()
+
+    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
+        """Answer the status of a service."""
+        state = self._states.get(request.service)
+        if state is None:
+            await context.abort(grpc.StatusCode.NOT_FOUND)
+        return health_pb2.HealthCheckResponse(status=state)
+
+    async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802 - gRPC's name
+        """Send the status of a service, now and at each change; a watcher that is slow gets the newest only."""
+        if self._watching >= _MAX_WATCHERS:
+            await context.abort(
+                grpc.StatusCode.RESOURCE_EXHAUSTED, f"{self._watching} health watchers; no more at once"
+            )
+        changed = asyncio.Event()
+        self._watchers.setdefault(request.service, set()).add(changed)
+        self._watching += 1
+        try:
+            await self._tell(request.service, changed, context)
+        except TimeoutError:
+            self.dropped += 1
+            _log.warning("health watcher dropped; it does not read", peer=context.peer(), dropped=self.dropped)
+        finally:
+            self._watching -= 1
+            watchers = self._watchers[request.service]
+            watchers.discard(changed)
+            if not watchers:
+                del self._watchers[request.service]
+        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"nothing was read for {_TAKE_WITHIN_S:.0f} s")
+
+    async def _tell(self, service: str, changed: asyncio.Event, context: Any) -> None:
+        sent: int | None = None
+        while True:
+            changed.clear()
+            state = self._states.get(service, UNKNOWN)
+            if state != sent:
+                async with asyncio.timeout(_TAKE_WITHIN_S):
+                    await context.write(health_pb2.HealthCheckResponse(status=state))
+                sent = state
+            await changed.wait()
