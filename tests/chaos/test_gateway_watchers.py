@@ -1,4 +1,4 @@
-"""Watchers of health that read nothing, before a real connector: the outage is told to the others, and SIGTERM ends it."""
+"""Watchers of health that read nothing, before a real connector: the others are told of an outage, SIGTERM ends it."""
 
 from __future__ import annotations
 

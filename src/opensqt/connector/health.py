@@ -7,8 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
-from opensqt.connector.metrics.registry import ConnectorMetrics
 from opensqt.connector.health_service import NOT_SERVING, SERVING, UNKNOWN, HealthService
+from opensqt.connector.metrics.registry import ConnectorMetrics
 from opensqt.model.clock import now_ms
 from opensqt.model.errors import ExchangeError
 from opensqt.model.exchange import Exchange

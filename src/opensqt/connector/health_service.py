@@ -65,7 +65,7 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         self._watchers.setdefault(request.service, set()).add(changed)
         self._watching += 1
         try:
-            await self._tell(request.service, changed, context)
+            await self._send_changes(request.service, changed, context)
         except TimeoutError:
             self.dropped += 1
             _log.warning("health watcher dropped; it does not read", peer=context.peer(), dropped=self.dropped)
@@ -77,7 +77,7 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
                 del self._watchers[request.service]
         await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"nothing was read for {_TAKE_WITHIN_S:.0f} s")
 
-    async def _tell(self, service: str, changed: asyncio.Event, context: Any) -> None:
+    async def _send_changes(self, service: str, changed: asyncio.Event, context: Any) -> None:
         sent: int | None = None
         while True:
             changed.clear()
