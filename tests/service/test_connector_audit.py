@@ -125,7 +125,7 @@ async def test_lines_wait_for_a_disk_that_takes_none_and_the_status_tells_it(tmp
     folder.rename(tmp_path / "away")
     file.write({"number": 1})
     (check,) = await eventually(file.checks)
-    assert "can't be written: No such file or directory; 1 lines wait" in check.reason
+    assert "can't be written: No such file or directory; 13 bytes wait" in check.reason
     assert check.ok
     (tmp_path / "away").rename(folder)
     file.write({"number": 2})

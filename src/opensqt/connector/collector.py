@@ -40,6 +40,8 @@ class ScrapeSources:
     journal_commit_sizes: Distribution
     journal_failures: Callable[[], int]
     loop_lag_seconds: Distribution
+    audit_lines_dropped: Callable[[], int] = lambda: 0
+    health_watchers_dropped: Callable[[], int] = lambda: 0
 
 
 class ScrapeCollector(Collector):
@@ -83,6 +85,10 @@ class ScrapeCollector(Collector):
         yield _gauge(
             "connector_calls_in_flight", "Unary calls not answered yet", (), {(): self._from.calls_in_flight()}
         )
+        dropped = self._from.audit_lines_dropped()
+        yield _counter("connector_audit_lines_dropped", "Lines that the audit file will never have", (), {(): dropped})
+        slow = self._from.health_watchers_dropped()
+        yield _counter("connector_health_watchers_dropped", "Watchers of health that read nothing", (), {(): slow})
         lag = self._from.loop_lag_seconds
         yield _histogram("connector_event_loop_lag_seconds", "How late the event loop woke up", (), {(): lag})
 

@@ -138,6 +138,8 @@ class Connector:
                 journal_commit_sizes=self.journal.commit_sizes,
                 journal_failures=lambda: self.journal.failures,
                 loop_lag_seconds=self._lag.seconds,
+                audit_lines_dropped=lambda: self._audit_file.dropped if self._audit_file is not None else 0,
+                health_watchers_dropped=lambda: self.health.service.dropped,
             ),
         )
         metrics_address = ListenAddress(

@@ -17,14 +17,16 @@ from opensqt.model.venue import Check
 from opensqt.telemetry import logging
 
 _log = logging.get_logger("connector.audit_file")
-_KEPT = 20_000
-"""Lines kept for a disk that refuses them; the log has all of them."""
+_MAX_WAITING_BYTES = 4 * 1024 * 1024
+"""Of lines kept for a disk that refuses them; the log has all of them."""
+_RETRY_S = 1.0
 
 
 class AuditFile:
     """Appends lines to one file. The event loop never waits for the disk.
 
-    The file is opened anew for each write, so that it may be moved away at any time (logrotate).
+    The file is opened anew for each write, so that it may be moved away at any time (logrotate). Lines that a disk
+    refuses wait, up to 4 MB of them; what comes beyond that is dropped and counted, and a line says how many were lost.
 
     Args:
         path: Made, for its owner only, where it is not there.
@@ -32,12 +34,22 @@ class AuditFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.dropped = 0
+        """Lines that the file will never have."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="audit")
         self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
         self._writing: asyncio.Task[None] | None = None
-        self._lost = 0
+        self._closing = asyncio.Event()
+        self._unreported = 0
+        """Lines dropped that no line of the file reports yet."""
         self._trouble = ""
         self._since_ms = 0
+
+    @property
+    def waiting_bytes(self) -> int:
+        """The size of the lines that are not written yet."""
+        return self._waiting_bytes
 
     def open(self) -> None:
         """Prove that the file can be written.
@@ -51,10 +63,12 @@ class AuditFile:
 
     def write(self, facts: Mapping[str, Any]) -> None:
         """Append one line soon."""
-        if len(self._waiting) >= _KEPT:
-            self._lost += 1
+        line = _encode(facts)
+        if self._waiting_bytes + len(line) > _MAX_WAITING_BYTES:
+            self.dropped += 1
+            self._unreported += 1
             return
-        self._waiting.append(orjson.dumps(facts, default=str, option=orjson.OPT_APPEND_NEWLINE))
+        self._add(line)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_waiting(), name="audit")
 
@@ -62,41 +76,65 @@ class AuditFile:
         """Return why lines wait for the disk. It is no failure of health: the log has them, too."""
         if not self._trouble:
             return []
-        return [Check(name="audit_file", ok=True, reason=self._trouble, since_ms=self._since_ms)]
+        reason = f"{self._trouble}; {self._waiting_bytes} bytes wait, {self.dropped} lines dropped"
+        return [Check(name="audit_file", ok=True, reason=reason, since_ms=self._since_ms)]
 
     async def close(self) -> None:
-        """Write what waits. Idempotent."""
+        """Write what waits, as far as the disk takes it at once. Idempotent."""
+        self._closing.set()
         if self._writing is not None:
             await self._writing
-        if self._waiting:
-            await self._write_waiting()
         self._thread.shutdown(wait=False)
 
     async def _write_waiting(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
             while self._waiting:
-                lines, self._waiting = self._waiting, []
-                rest, error = await loop.run_in_executor(self._thread, _append, self.path, b"".join(lines))
-                if error is not None:
-                    # Tried again with the next line.
-                    self._waiting.insert(0, rest)
-                    self._failed(error)
-                    return
-                self._recovered()
+                if await self._write_once() or self._closing.is_set():
+                    continue
+                # By the clock and not with the next line: each attempt costs, and a flood of calls makes many lines.
+                try:
+                    async with asyncio.timeout(_RETRY_S):
+                        await self._closing.wait()
+                except TimeoutError:
+                    continue
         finally:
             self._writing = None
+
+    async def _write_once(self) -> bool:
+        data, self._waiting = b"".join(self._waiting), []
+        rest, error = await asyncio.get_running_loop().run_in_executor(self._thread, _append, self.path, data)
+        self._waiting_bytes -= len(data) - len(rest)
+        if error is None:
+            self._recovered()
+            return True
+        if self._closing.is_set():
+            _log.error("audit lines lost at the stop", path=str(self.path), size=self._waiting_bytes)
+            self._waiting.clear()
+            return False
+        self._waiting.insert(0, rest)
+        self._failed(error)
+        return False
+
+    def _add(self, line: bytes) -> None:
+        self._waiting.append(line)
+        self._waiting_bytes += len(line)
 
     def _failed(self, error: OSError) -> None:
         if not self._trouble:
             self._since_ms = now_ms()
             _log.error("audit file not written", path=str(self.path), reason=error.strerror)
-        self._trouble = f"{self.path} can't be written: {error.strerror}; {len(self._waiting)} lines wait"
+        self._trouble = f"{self.path} can't be written: {error.strerror}"
 
     def _recovered(self) -> None:
+        if self._unreported:
+            self._add(_encode({"time_ms": now_ms(), "event": "dropped", "lines": self._unreported}))
         if self._trouble:
-            _log.warning("audit file is written again", path=str(self.path), lost=self._lost)
-            self._trouble, self._lost = "", 0
+            _log.warning("audit file is written again", path=str(self.path), dropped=self._unreported)
+        self._trouble, self._unreported = "", 0
+
+
+def _encode(facts: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(facts, default=str, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _append(path: Path, data: bytes) -> tuple[bytes, OSError | None]:
