@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any, TypeVar
 
 import pytest
 
-from tests.support import run_limit, wait
+from tests.support import logs, run_limit, wait
 
 pytest_plugins = ["opensqt.testing.contract.plugin"]  # here its table is known to every run, in parallel ones too
 
@@ -30,10 +30,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(run_limit.RunLimit(config))
+    logs.never_cache_loggers()
     wait.strict = bool(config.getoption("--large"))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A run in the background of a script ignores Ctrl-C, and so would every program that it starts.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _logging_restored() -> Iterator[None]:
+    with logs.logging_restored():
+        yield
 
 
 @pytest.fixture

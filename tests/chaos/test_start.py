@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
 import aiohttp
 import pytest
-import structlog
 
 from opensqt.config.venue import VenueSettings
 from opensqt.model import client_order_id
@@ -178,15 +176,9 @@ async def test_orders_from_before_are_known_and_their_fills_do_not_count_again(a
 
 
 @pytest.fixture
-def debug_logs() -> Iterator[None]:
-    """Log everything, as a process does, and put the logging back afterwards."""
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
+def debug_logs() -> None:
+    """Log everything, as a process does."""
     telemetry.configure("DEBUG", service="canary", style="json")
-    yield
-    root.handlers[:], _ = before
-    root.setLevel(before[1])
-    structlog.reset_defaults()
 
 
 @pytest.mark.usefixtures("debug_logs")

@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from opensqt.wire import options
 from tests.service.connector_rig import Rig, Venue, rig
+from tests.support.logs import logging_restored
 
 T = TypeVar("T")
 
@@ -51,12 +52,9 @@ class Running:
 @contextmanager
 def _unheard() -> Iterator[None]:
     """Its log lines would come between those of the test run, for no test captures what another thread says."""
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    try:
+    with logging_restored():
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
         yield
-    finally:
-        structlog.configure(**before)
 
 
 @contextmanager

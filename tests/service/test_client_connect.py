@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -12,13 +11,6 @@ import structlog
 import opensqt
 from tests.service.connector_rig import rig
 from tests.support.process import run_program
-
-
-@pytest.fixture(autouse=True)
-def structlog_as_it_was() -> Iterator[None]:
-    """`connect` sets logging up for the program that uses it; here that is the test run."""
-    yield
-    structlog.reset_defaults()
 
 
 async def test_a_program_of_five_lines_reads_the_price() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 import opensqt
 from tests.support import start
@@ -30,7 +29,6 @@ async def test_every_block_of_the_page_runs(
                 code = block.replace('"localhost:50051"', "")
                 exec(f"async def block():\n{textwrap.indent(code, '    ')}    globals().update(locals())", names)
                 await names["block"]()
-    structlog.reset_defaults()
     printed = capsys.readouterr().out
     assert len(BLOCKS) == 9
     assert "True" in printed

@@ -11,7 +11,6 @@ import orjson
 import pytest
 import structlog
 
-from opensqt.connector.auth import audit
 from opensqt.connector.auth.audit_file import AuditFile
 from opensqt.model.errors import ConfigError, InsufficientMargin
 from opensqt.proto import exchange_service_pb2 as pb
@@ -26,9 +25,6 @@ REF = types_pb2.OrderRef(symbol="BTCUSDT", client_order_id="a")
 
 async def told(running: Rig, method: str, request: Any, metadata: Any = MAKERS) -> dict[str, Any]:
     """Make one call and answer the one line that the audit has of it."""
-    # Another test may have left a logger that is bound to a higher level.
-    structlog.reset_defaults()
-    audit.log = structlog.get_logger("audit")
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
         await code_of(running.channel, method, (*metadata, ("x-correlation-id", "c-1")), request)
         (line,) = await eventually(lambda: [line for line in logs if line["event"] in ("call", "refused")])

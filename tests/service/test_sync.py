@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
-import structlog
 
 import opensqt
 from opensqt import OrderRef, OrderRequest, OrderStatus, Side, errors
@@ -23,13 +22,6 @@ from tests.support.grpc_server import serving
 from tests.support.process import run_program
 
 BTC = "BTCUSDT"
-
-
-@pytest.fixture(autouse=True)
-def structlog_as_it_was() -> Iterator[None]:
-    """`connect_sync` sets logging up for the program that uses it; here that is the test run."""
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture

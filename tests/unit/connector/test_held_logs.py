@@ -29,7 +29,6 @@ def alone() -> Iterator[Terminal]:
     root = logging.getLogger()
     before, level, shown = root.handlers[:], root.level, Terminal()
     root.handlers[:] = [shown]
-    # A test that ran before in this process may have set it higher.
     root.setLevel(logging.WARNING)
     try:
         yield shown
