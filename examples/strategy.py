@@ -50,7 +50,7 @@ async def wanted(exchange: opensqt.Exchange, rules: opensqt.SymbolRules, ticks: 
 async def rest(exchange: opensqt.Exchange, request: OrderRequest, seconds: float) -> Order:
     """Place an order and watch it for a while; it is closed when this returns or raises."""
     ref = OrderRef(symbol=request.symbol, client_order_id=request.client_order_id)
-    async with contextlib.aclosing(exchange.subscribe_orders(request.symbol)) as updates:
+    async with exchange.subscribe_orders(request.symbol) as updates:
         await anext(updates)  # subscribed before the order is sent: its first fill can't be missed
         try:
             order = await place(exchange, request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -37,6 +37,9 @@ class ScriptedConnector(health_pb2_grpc.HealthServicer, gateway_grpc.GatewayServ
         self.metadata: list[dict[str, Any]] = []
         self.health = health_pb2.HealthCheckResponse.SERVING
         self.streams_open = 0
+        self.held = 0
+        """Calls that are held open."""
+        self._release = asyncio.Event()
 
     def script(self, method: str, *entries: Any) -> None:
         self.scripts[method] = deque(entries)
@@ -57,6 +60,11 @@ class ScriptedConnector(health_pb2_grpc.HealthServicer, gateway_grpc.GatewayServ
 
     async def Heartbeat(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
         return await self.unary("Heartbeat", request, context)
+
+    def end_streams(self) -> None:
+        """End the calls that are held open, as a connector that stops does."""
+        self._release.set()
+        self._release = asyncio.Event()
 
     async def unary(self, method: str, request: Any, context: Any) -> Any:
         entry = self._next(method, request, context)
@@ -86,7 +94,12 @@ class ScriptedConnector(health_pb2_grpc.HealthServicer, gateway_grpc.GatewayServ
         if isinstance(entry, grpc.StatusCode):
             await context.abort(entry, "not from the connector's hand")
         if entry in (HOLD, SILENCE):
-            await asyncio.Event().wait()
+            self.held += 1
+            try:
+                await self._release.wait()
+            finally:
+                self.held -= 1
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "ended")
 
 
 class _Methods(service_grpc.ExchangeServiceServicer):
@@ -114,10 +127,14 @@ def _handler(connector: ScriptedConnector, name: str) -> Any:
 
 @asynccontextmanager
 async def connected(
-    connector: ScriptedConnector, *, deadline_s: float = 5, retry_scale: float = 0.001
+    connector: ScriptedConnector,
+    *,
+    deadline_s: float = 5,
+    retry_scale: float = 0.001,
+    server_options: Iterable[tuple[str, int]] = (),
 ) -> AsyncIterator[RemoteExchange]:
     """Serve the scripted connector and answer a RemoteExchange that is connected to it."""
-    async with serving(connector.register) as port:
+    async with serving(connector.register, options=server_options) as port:
         settings = RemoteSettings(base_url=f"127.0.0.1:{port}", deadline_s=deadline_s, retry_scale=retry_scale)
         async with RemoteExchange(settings) as exchange:
             yield exchange

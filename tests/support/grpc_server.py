@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,9 +10,11 @@ import grpc
 
 
 @asynccontextmanager
-async def serving(*register: Callable[[grpc.aio.Server], Any], port: int = 0) -> AsyncIterator[int]:
+async def serving(
+    *register: Callable[[grpc.aio.Server], Any], port: int = 0, options: Iterable[tuple[str, int]] = ()
+) -> AsyncIterator[int]:
     """Serve what the functions register on the server, and answer its port; gone at the end of the block."""
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), *options])
     for one in register:
         one(server)
     port = server.add_insecure_port(f"127.0.0.1:{port}")

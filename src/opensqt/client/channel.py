@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
@@ -48,7 +50,7 @@ log = get_logger("remote")
 
 
 class ConnectorChannel:
-    """One channel to one connector.
+    """The way to one connector: a connection for calls, and one for streams, so that no call waits behind a stream.
 
     Args:
         settings: Address of the connector, identity of the client, retry policy.
@@ -65,8 +67,11 @@ class ConnectorChannel:
         self._credentials = _credentials(settings)
         tracing.use_existing_provider()
         self._channel: grpc.aio.Channel | None = None
+        self._stream_channel: grpc.aio.Channel | None = None
         self._exchange: Any = None
         self._gateway: Any = None
+        self._streams: Any = None
+        self._slots = asyncio.Semaphore(options.MAX_CALLS_AT_ONCE)
         self._reconnect = Reconnect(self.address, self.retry_policy, self._check_reachable)
 
     @property
@@ -78,6 +83,11 @@ class ConnectorChannel:
     def gateway(self) -> Any:
         """The stub of GatewayService."""
         return self._require_open(self._gateway)
+
+    @property
+    def streams(self) -> Any:
+        """The stub of ExchangeService for its streams, on a connection of their own."""
+        return self._require_open(self._streams)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Return the metadata of one call: the client's identity, and the trace that the call belongs to."""
@@ -114,11 +124,13 @@ class ConnectorChannel:
 
     async def close(self) -> None:
         """Close the channel; calls in flight end. Idempotent."""
-        channel, self._channel = self._channel, None
-        self._exchange = self._gateway = None
+        channels = self._channel, self._stream_channel
+        self._channel = self._stream_channel = None
+        self._exchange = self._gateway = self._streams = None
         await self._reconnect.close()
-        if channel is not None:
-            await channel.close()
+        for channel in channels:
+            if channel is not None:
+                await channel.close()
 
     async def recover(self, error: ExchangeError) -> bool:
         """Wait until the connector is reached again, if it is the connector that failed.
@@ -159,14 +171,14 @@ class ConnectorChannel:
         backoff = Backoff(*_CALL_BACKOFF_S)
         lost: OutcomeUnknown | None = None
         while True:
-            await self._ready(deadline, lost)
             try:
-                with traced(method):
-                    return await method(
-                        request,
-                        timeout=max(deadline - time.monotonic(), 0.001),
-                        metadata=self.metadata(),
-                    )
+                async with self._slot(deadline, lost):
+                    with traced(method):
+                        return await method(
+                            request,
+                            timeout=max(deadline - time.monotonic(), 0.001),
+                            metadata=self.metadata(),
+                        )
             except grpc.aio.AioRpcError as failure:
                 error = wire_errors.from_rpc_error(failure, placing=placing)
                 again = failure.code() is grpc.StatusCode.UNAVAILABLE and isinstance(
@@ -179,6 +191,22 @@ class ConnectorChannel:
             if not again or time.monotonic() + pause >= deadline:
                 raise error if lost is None or isinstance(error, RequestError) else lost
             await asyncio.sleep(pause)
+
+    @asynccontextmanager
+    async def _slot(self, deadline: float, lost: OutcomeUnknown | None) -> AsyncIterator[None]:
+        """Wait until a call can be sent at once: one that fails here can't have reached the connector."""
+        slots = self._slots
+        try:
+            async with asyncio.timeout(max(deadline - time.monotonic(), 0)):
+                await slots.acquire()
+        except TimeoutError:
+            reason = f"{options.MAX_CALLS_AT_ONCE} calls are not answered yet"
+            raise lost or Unreachable(f"connector {self.address}: {reason}; nothing was sent") from None
+        try:
+            await self._ready(deadline, lost)
+            yield
+        finally:
+            slots.release()
 
     async def _ready(self, deadline: float, lost: OutcomeUnknown | None) -> None:
         """Wait for the connection before anything is sent: a call that fails here can't have reached the connector."""
@@ -201,6 +229,9 @@ class ConnectorChannel:
             if not ready:
                 await channel.close()
         self._channel = channel
+        self._stream_channel = streams = self._make_channel()
+        self._slots = asyncio.Semaphore(options.MAX_CALLS_AT_ONCE)
+        self._streams = exchange_service_pb2_grpc.ExchangeServiceStub(streams)  # type: ignore[no-untyped-call]
         self._exchange = exchange_service_pb2_grpc.ExchangeServiceStub(channel)  # type: ignore[no-untyped-call]
         self._gateway = gateway_service_pb2_grpc.GatewayServiceStub(channel)  # type: ignore[no-untyped-call]
 
@@ -248,6 +279,11 @@ class ConnectorChannel:
         """Check that the connector responds. It need not be serving: its streams deliver what they have."""
         try:
             await self._health()
+            # The connection of the streams is one of its own, with a back-off of its own.
+            async with asyncio.timeout(self.deadline_s):
+                await self._require_open(self._stream_channel).channel_ready()
+        except TimeoutError:
+            raise NotReady("no connection for the streams") from None
         except grpc.aio.AioRpcError as failure:
             if isinstance(error := wire_errors.from_rpc_error(failure), Unreachable):
                 raise NotReady(error.message) from None

@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 from opensqt.client.channel import ConnectorChannel
 from opensqt.client.lease import OnLapse, RemoteLease
 from opensqt.client.stream import RemoteStream
+from opensqt.client.subscription import Subscription, Topic
 from opensqt.config.remote import RemoteSettings
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError, InvalidRequest, OutcomeUnknown, Unreachable, VenueError
@@ -28,7 +29,6 @@ _BATCH = 50
 """Items in one call; the connector takes 100 at most."""
 _PAGE = 1000
 """Fills or candles in one response; the connector gives no more."""
-Subscribe = Callable[[Cursor | None], Any]
 
 
 @documented
@@ -46,12 +46,12 @@ class RemoteExchange:
 
     def __init__(self, settings: RemoteSettings | None = None) -> None:
         self._channel = ConnectorChannel(settings or RemoteSettings())
-        self._streams: set[RemoteStream[Any]] = set()
+        self._subscriptions: set[Subscription[Any]] = set()
 
     @property
     def streams_open(self) -> int:
         """Number of subscriptions that were made and are not closed."""
-        return len(self._streams)
+        return len(self._subscriptions)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -71,8 +71,8 @@ class RemoteExchange:
 
     async def close(self) -> None:
         """End the streams and the connection. Orders stay. Idempotent."""
-        for stream in tuple(self._streams):
-            stream.end(Unreachable("the exchange was closed"))
+        for subscription in tuple(self._subscriptions):
+            subscription.end(Unreachable("the exchange was closed"))
         await self._channel.close()
 
     async def place_order(self, request: OrderRequest) -> Order:
@@ -302,61 +302,63 @@ class RemoteExchange:
 
     def subscribe_price(self, symbol: str, *, cursor: Cursor | None = None) -> Stream[Price]:
         """See `Exchange`."""
-        return self._stream(
-            f"price {symbol}",
-            lambda at: self._open("SubscribePrice", pb.SubscribePriceRequest(symbol=symbol, **resume_at(at))),
-            codec.decode_price,
-            cursor,
+        topic = Topic(
+            name=f"price {symbol}",
+            method="SubscribePrice",
+            request=lambda at: pb.SubscribePriceRequest(symbol=symbol, **resume_at(at)),
+            decode=codec.decode_price,
+            key=lambda price: price.symbol,
         )
+        return self._stream(topic, cursor)
 
     def subscribe_orders(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[OrderUpdate]:
         """See `Exchange`."""
-        return self._stream(
-            f"orders {symbol}".strip(),
-            lambda at: self._open("SubscribeOrders", pb.SubscribeOrdersRequest(symbol=symbol, **resume_at(at))),
-            codec.decode_order_update,
-            cursor,
+        topic = Topic(
+            name=f"orders {symbol}".strip(),
+            method="SubscribeOrders",
+            request=lambda at: pb.SubscribeOrdersRequest(symbol=symbol, **resume_at(at)),
+            decode=codec.decode_order_update,
+            key=None,
         )
+        return self._stream(topic, cursor)
 
     def subscribe_klines(self, symbol: str, interval: str, *, cursor: Cursor | None = None) -> Stream[Candle]:
         """See `Exchange`."""
-        return self._stream(
-            f"klines {symbol} {interval}",
-            lambda at: self._open(
-                "SubscribeKlines",
-                pb.SubscribeKlinesRequest(symbol=symbol, interval=interval, **resume_at(at)),
-            ),
-            codec.decode_candle,
-            cursor,
+        topic = Topic(
+            name=f"klines {symbol} {interval}",
+            method="SubscribeKlines",
+            request=lambda at: pb.SubscribeKlinesRequest(symbol=symbol, interval=interval, **resume_at(at)),
+            decode=codec.decode_candle,
+            key=lambda candle: candle.open_time_ms,
         )
+        return self._stream(topic, cursor)
 
     def subscribe_account(self, *, cursor: Cursor | None = None) -> Stream[Account]:
         """See `Exchange`."""
-        return self._stream(
-            "account",
-            lambda at: self._open("SubscribeAccount", pb.SubscribeAccountRequest(**resume_at(at))),
-            codec.decode_account,
-            cursor,
+        topic = Topic(
+            name="account",
+            method="SubscribeAccount",
+            request=lambda at: pb.SubscribeAccountRequest(**resume_at(at)),
+            decode=codec.decode_account,
+            key=lambda account: account.asset,
         )
+        return self._stream(topic, cursor)
 
     def subscribe_positions(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[Position]:
         """See `Exchange`."""
-        return self._stream(
-            f"positions {symbol}".strip(),
-            lambda at: self._open("SubscribePositions", pb.SubscribePositionsRequest(symbol=symbol, **resume_at(at))),
-            codec.decode_position,
-            cursor,
+        topic = Topic(
+            name=f"positions {symbol}".strip(),
+            method="SubscribePositions",
+            request=lambda at: pb.SubscribePositionsRequest(symbol=symbol, **resume_at(at)),
+            decode=codec.decode_position,
+            key=lambda position: (position.symbol, position.position_side),
         )
+        return self._stream(topic, cursor)
 
-    def _open(self, method: str, request: Any) -> Any:
-        return getattr(self._channel.exchange, method)(request, metadata=self._channel.metadata())
-
-    def _stream(
-        self, topic: str, subscribe: Subscribe, decode: Callable[[Any], T], cursor: Cursor | None
-    ) -> RemoteStream[T]:
-        stream = RemoteStream(self._channel, topic, subscribe, decode, cursor=cursor, on_close=self._streams.discard)
-        self._streams.add(stream)
-        return stream
+    def _stream(self, topic: Topic[T], cursor: Cursor | None) -> RemoteStream[T]:
+        subscription = Subscription(self._channel, topic, cursor=cursor, on_end=self._subscriptions.discard)
+        self._subscriptions.add(subscription)
+        return RemoteStream(subscription)
 
     async def _batch(
         self,

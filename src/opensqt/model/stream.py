@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -38,7 +38,20 @@ class Batch(Generic[T_co]):
 
 
 class Stream(Protocol[T_co]):
-    """An endless series of batches; the first is a snapshot unless a cursor could be resumed."""
+    """An endless series of batches; the first is a snapshot unless a cursor could be resumed.
+
+    Read it in a block, so that it ends with the block:
+
+        async with exchange.subscribe_price("BTCUSDT") as prices:
+            async for batch in prices:
+                ...
+
+    A stream that nothing refers to any more ends by itself.
+    """
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
 
     def __aiter__(self) -> AsyncIterator[Batch[T_co]]: ...
 

@@ -279,6 +279,16 @@ class FeedReader(Generic[T]):
         """Stop reading. Idempotent."""
         self.entries.close()
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.entries.close()
+
+    def __del__(self) -> None:
+        # The feed refers to the entries only. Without a reader nobody waits on them, so any thread may do this.
+        self.entries.close()
+
 
 def _new_epoch() -> str:
     return secrets.token_hex(8)

@@ -25,6 +25,9 @@ MAX_REQUEST_BYTES: Final = 1024 * 1024
 """Of what it takes in: room for a batch that is far too long, so that it is refused as such, and so little that a
 thousand hostile requests at once don't fill the memory."""
 MAX_CONCURRENT_STREAMS: Final = 1000
+MAX_CALLS_AT_ONCE: Final = 900
+"""Of one client on the connection of its calls. They never wait for a stream of HTTP/2, because a call that waits there
+looks like one that was sent; the rest is for calls that the client gave up and the connector has not ended."""
 MAX_PENDING_CALLS: Final = 10_000
 """Of all clients together: ten connections that each use all their streams at once."""
 

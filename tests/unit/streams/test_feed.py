@@ -295,7 +295,8 @@ async def test_readers_that_forward_updates_share_one_encoding_of_each() -> None
         return str(update.number).encode()
 
     cursor = Cursor(topic.epoch, 0)
-    batches = [await anext(topic.subscribe(cursor=cursor).entries) for _ in range(10)]
+    readers = [topic.subscribe(cursor=cursor) for _ in range(10)]
+    batches = [await anext(reader.entries) for reader in readers]
     read = [[(entry.number, entry.encode(encode)) for entry in batch.updates] for batch in batches]
     assert read == [[(1, b"1"), (2, b"2"), (3, b"3")]] * 10
     assert made == [1, 2, 3]
@@ -304,8 +305,8 @@ async def test_readers_that_forward_updates_share_one_encoding_of_each() -> None
 async def test_the_snapshot_and_the_log_share_an_entry() -> None:
     topic = feed()
     topic.publish(updates(1, 1))
-    snapshot = await anext(topic.subscribe().entries)
-    resumed = await anext(topic.subscribe(cursor=Cursor(topic.epoch, 0)).entries)
+    fresh, back = topic.subscribe(), topic.subscribe(cursor=Cursor(topic.epoch, 0))
+    snapshot, resumed = await anext(fresh.entries), await anext(back.entries)
     assert snapshot.updates[0] is resumed.updates[0]
 
 
@@ -313,7 +314,8 @@ async def test_a_reader_with_a_limit_overflows_there_though_the_log_holds_more()
     """F28: a slow reader harms no other and its memory is bounded."""
     topic = feed(capacity=100)
     topic.publish(updates(1, 1))
-    reader = topic.subscribe().entries
+    stream = topic.subscribe()
+    reader = stream.entries
     reader.limit = 5
     assert (await anext(reader)).snapshot
     topic.publish(updates(2, 6))
@@ -328,7 +330,8 @@ async def test_a_reader_with_a_limit_resumes_no_further_back() -> None:
     """F7: no update vanishes between two reads of a stream, or a gap is reported."""
     topic = feed(capacity=100)
     topic.publish(updates(1, 20))
-    reader = topic.subscribe(cursor=Cursor(topic.epoch, 10)).entries
+    stream = topic.subscribe(cursor=Cursor(topic.epoch, 10))
+    reader = stream.entries
     reader.limit = 5
     batch = await anext(reader)
     assert (batch.snapshot, batch.gap) == (True, True)
