@@ -45,6 +45,8 @@ class Venue(ABC):
     """Whether a key has a passphrase."""
     stale_rules: ClassVar[frozenset[str]] = frozenset()
     """Error codes that show that the symbol rules changed since they were loaded."""
+    cancels_by_id_alone: ClassVar[bool] = False
+    """Whether a cancel reaches the order of an id whatever its symbol is."""
     announces_ready: ClassVar[bool] = False
     """Whether `parse` returns StreamReady. Otherwise an account connection is ready as soon as it is made."""
 

@@ -196,6 +196,8 @@ class OrderManager:
             OutcomeUnknown: The venue does not know it, but its placing is not resolved: it may still appear.
         """
         before = self.intents.get(ref.client_order_id)
+        if (foreign := self._of_another_symbol(ref)) is not None:
+            raise foreign
         try:
             order = await self._exchange.cancel_order(ref)
         except OrderNotFound as error:
@@ -205,15 +207,20 @@ class OrderManager:
 
     async def cancel_batch(self, refs: Sequence[OrderRef]) -> list[Outcome]:
         """Cancel several orders; as `cancel`, but each failure is an item of the answer."""
-        before = [self.intents.get(ref.client_order_id) for ref in refs]
-        answers = await self._exchange.batch_cancel_orders(refs)
+        foreign = [self._of_another_symbol(ref) for ref in refs]
+        sendable = [ref for ref, error in zip(refs, foreign, strict=True) if error is None]
+        before = [self.intents.get(ref.client_order_id) for ref in sendable]
+        answers = await self._exchange.batch_cancel_orders(sendable) if sendable else []
         for answer in answers:
             if isinstance(answer, Order):
                 self.note(answer)
-        return [
-            await self._cancel_error(ref, intent, answer) if isinstance(answer, OrderNotFound) else answer
-            for ref, intent, answer in zip(refs, before, answers, strict=True)
-        ]
+        outcomes = iter(
+            [
+                await self._cancel_error(ref, intent, answer) if isinstance(answer, OrderNotFound) else answer
+                for ref, intent, answer in zip(sendable, before, answers, strict=True)
+            ]
+        )
+        return [next(outcomes) if error is None else error for error in foreign]
 
     def note(self, canceled: Order) -> None:
         """Take in what a cancel answered."""
@@ -463,8 +470,28 @@ class OrderManager:
                 f"the venue does not show the order, and our own record can't be read: {error}"
             ) from None
 
+    def _of_another_symbol(self, ref: OrderRef) -> OrderNotFound | None:
+        """Return the error for an order that we know under another symbol than it is named by."""
+        # Every order that is open or in flight is tracked, by the symbol under which it was sent.
+        own = self.own.tracked.get(ref.client_order_id)
+        symbol = ref.symbol if own is None else own.symbol
+        if symbol == ref.symbol:
+            return None
+        text = f"order {ref.client_order_id}: is one of {symbol}, not of {ref.symbol}; nothing was sent"
+        return OrderNotFound(text, symbol=ref.symbol)
+
+    async def _still_listed(self, ref: OrderRef) -> bool:
+        """Whether the venue lists an open order of ours that a cancel did not find, or could not be asked."""
+        if ref.client_order_id not in self.own.tracked:
+            return False
+        try:
+            listed = await self._exchange.get_open_orders(ref.symbol)
+        except ExchangeError:
+            return True
+        return any(order.client_order_id == ref.client_order_id for order in listed)
+
     async def _cancel_error(self, ref: OrderRef, before: Intent | None, error: OrderNotFound) -> ExchangeError:
-        if await self._known(ref, before) is None:
+        if await self._known(ref, before) is None and not await self._still_listed(ref):
             self.own.end(ref.client_order_id)
             return error
         return OutcomeUnknown(

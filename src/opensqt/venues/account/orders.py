@@ -122,6 +122,9 @@ class OrderEntry:
     async def cancel(self, ref: OrderRef) -> Order:
         """Cancel one order. If the response leaves its end open, query the order."""
         self._venue.unified(ref.symbol)
+        if self._venue.cancels_by_id_alone and self._state.tracker.find(ref) is None:
+            # Raises OrderNotFound for an order of another symbol, and for one that is not shown: nothing was sent then.
+            self._state.apply_order(await self._parse_or_unknown(self._venue.order(ref), ref.symbol))
         try:
             order = await self._parse_or_unknown(self._venue.cancel(ref), ref.symbol)
         except (OrderNotFound, OutcomeUnknown) as error:
@@ -199,6 +202,8 @@ class OrderEntry:
             self._venue.unified(symbol)
             if len(refs) == 1:
                 return [await self.cancel(refs[0])]
+            if self._venue.cancels_by_id_alone:
+                return await asyncio.gather(*map(self._cancel_or_error, refs))
             results = await self._parse_or_unknown(self._venue.cancel_batch(symbol, refs), symbol)
             if len(results) != len(refs):
                 text = f"the venue returned {len(results)} results for {len(refs)} cancels"
@@ -208,6 +213,12 @@ class OrderEntry:
         except ExchangeError as error:
             return [error] * len(refs)
         return [await self._after_batch_cancel(ref, result) for ref, result in zip(refs, results, strict=True)]
+
+    async def _cancel_or_error(self, ref: OrderRef) -> Order | ExchangeError:
+        try:
+            return await self.cancel(ref)
+        except ExchangeError as error:
+            return error
 
     async def _after_batch_cancel(self, ref: OrderRef, result: Order | ExchangeError) -> Order | ExchangeError:
         if isinstance(result, OrderNotFound | OutcomeUnknown):

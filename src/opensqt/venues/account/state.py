@@ -26,6 +26,8 @@ _EARLY_FILLS_KEPT = 1_000
 """Number of orders whose early fills are kept. A query finds those that were dropped."""
 _QUERY_STALENESS_NS = 2_000_000_000
 """Maximum age of the data in a response, as venues' queries may be stale."""
+_ABSENT_LOOKS = 3
+"""So many reconciliations in a row must not find an order before it counts as ended: one query may be wrong."""
 PositionKey = tuple[str, PositionSide]
 
 
@@ -57,6 +59,8 @@ class AccountState:
         self._counts_since_ms: dict[str, int] = {}
         self._watermarks: dict[str, int] = {}
         self._early_fills: dict[tuple[str, str], list[Fill]] = {}
+        self._absent_looks: Counter[tuple[str, str]] = Counter()
+        """How often in a row each open order was not found."""
         self._querying = asyncio.Lock()
         self._all_trades_at_s = 0.0
         self.missed_updates: Counter[str] = Counter()
@@ -206,6 +210,8 @@ class AccountState:
             for symbol in list(self.symbols):
                 found += await self._venue.open_orders(symbol)
         listed = {(order.symbol, order.order_id) for order in found}
+        missing = {(order.symbol, order.order_id) for order in known} - listed
+        self._absent_looks = Counter({key: looks for key, looks in self._absent_looks.items() if key in missing})
         for order in known:
             if (order.symbol, order.order_id) in listed:
                 continue
@@ -216,14 +222,20 @@ class AccountState:
         return found
 
     async def _query_order(self, order: Order, queried_ns: int) -> list[Order]:
+        key = (order.symbol, order.order_id)
         try:
-            return [await self._venue.order(_ref(order))]
+            found = await self._venue.order(_ref(order))
         except OrderNotFound:
             # Queries may be stale: they may not show an accepted order yet, so absence proves nothing on a young one.
             if queried_ns - order.received_ns < self._venue.settings.visibility_margin_s * 2e9:
                 return []
+            self._absent_looks[key] += 1
+            if self._absent_looks[key] < _ABSENT_LOOKS:
+                return []
             _log.warning("the venue no longer knows an open order", symbol=order.symbol, order_id=order.order_id)
             return [replace(order, status=OrderStatus.CANCELED, reason="the venue no longer knows the order")]
+        self._absent_looks.pop(key, None)
+        return [found]
 
     async def _query_fills(self, symbol: str) -> None:
         """Query the trades since the watermark, less an overlap, and publish those that were not counted."""

@@ -84,6 +84,7 @@ class GateAdapter(Venue):
     rate_limits = RATE_LIMITS
     stale_rules = STALE_RULES
     announces_ready = True
+    cancels_by_id_alone = True
 
     def __init__(self, settings: VenueSettings, client: Any, rest: Rest) -> None:
         super().__init__(settings, client, rest)

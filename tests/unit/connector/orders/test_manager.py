@@ -16,8 +16,10 @@ from opensqt.connector.orders.manager import OrderManager
 from opensqt.connector.orders.resolve import resolve
 from opensqt.connector.orders.resolver import Resolver
 from opensqt.connector.tasks import Tasks
+from opensqt.model.client_context import on_behalf_of
 from opensqt.model.errors import (
     DuplicateOrder,
+    ExchangeError,
     InsufficientMargin,
     OrderDenied,
     OrderNotFound,
@@ -417,3 +419,42 @@ async def test_many_lost_replies_leave_one_order_each_and_nothing_unresolved(
     assert [order.client_order_id for order in outcomes] == [request.client_order_id for request in requests]
     assert len(await venue.get_open_orders()) == count == len(venue.sent)
     await eventually(lambda: manager.unresolved == 0)
+
+
+@pytest.mark.parametrize("batch", [False, True])
+async def test_a_cancel_under_another_symbol_is_not_sent_and_the_order_stays_counted(
+    manager: OrderManager, venue: Venue, monkeypatch: pytest.MonkeyPatch, batch: bool
+) -> None:
+    """A client with `max_open_orders` took its orders out of the count in this way, and placed as many again."""
+    monkeypatch.setattr("opensqt.connector.orders.manager._HIDDEN_NS", 0)
+    with on_behalf_of("maker"):
+        await manager.place(asked("a"), wait_s=5)
+    await eventually(lambda: not manager.intents, what="its outcome is journaled")
+    wrong = OrderRef(symbol="ETHUSDT", client_order_id="a")
+    if batch:
+        (answer,) = await manager.cancel_batch([wrong])
+        assert isinstance(answer, OrderNotFound)
+    else:
+        with pytest.raises(OrderNotFound, match="BTCUSDT"):
+            await manager.cancel(wrong)
+    assert manager.own.open_count("maker") == 1
+    assert [one.client_order_id for one in await venue.get_open_orders()] == ["a"]
+
+
+async def test_an_order_that_a_cancel_does_not_find_stays_counted_while_the_venue_lists_it(
+    manager: OrderManager, venue: Venue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opensqt.connector.orders.manager._HIDDEN_NS", 0)
+    await manager.start()
+    with on_behalf_of("maker"):
+        await manager.place(asked("a"), wait_s=5)
+    await eventually(lambda: not manager.intents, what="its outcome is journaled")
+
+    async def not_found(_ref: OrderRef) -> Order:
+        raise HIDDEN
+
+    monkeypatch.setattr(venue, "cancel_order", not_found)
+    monkeypatch.setattr(venue, "get_order", not_found)
+    with pytest.raises(ExchangeError):
+        await manager.cancel(OrderRef(symbol="BTCUSDT", client_order_id="a"))
+    assert manager.own.open_count("maker") == 1

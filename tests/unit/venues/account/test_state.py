@@ -1,0 +1,102 @@
+"""The account's state against what a venue's queries claim: one look proves no end."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+from typing import Any, cast
+
+import pytest
+
+from opensqt.config.venue import VenueSettings
+from opensqt.model.account import Account, Position, PositionMode
+from opensqt.model.errors import OrderNotFound
+from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, Side
+from opensqt.venues.account.state import AccountState
+
+OLD_NS = 3_600_000_000_000
+NOW_MS = time.time_ns() // 1_000_000
+YEAR_MS = 365 * 86_400_000
+
+
+class Queries:
+    """What a venue answers; `shown` are its open orders, and any other is unknown to it."""
+
+    position_mode = PositionMode.ONE_WAY
+    name = "venue"
+
+    def __init__(self) -> None:
+        self.settings = VenueSettings(name="binance", symbols=("BTCUSDT",))
+        self.leverages: dict[str, Decimal] = {}
+        self.shown: list[Order] = []
+        self.made: list[Fill] = []
+        self.since: list[int] = []
+
+    async def open_orders(self, symbol: str = "") -> list[Order]:
+        return [order for order in self.shown if symbol in ("", order.symbol)]
+
+    async def order(self, ref: OrderRef) -> Order:
+        for order in self.shown:
+            if order.order_id == ref.order_id:
+                return order
+        raise OrderNotFound("unknown order", symbol=ref.symbol)
+
+    async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
+        self.since.append(since_ms)
+        return [fill for fill in self.made if fill.event_time_ms >= since_ms]
+
+    async def positions(self) -> list[Position]:
+        return []
+
+    async def account(self) -> Account:
+        return Account(asset="USDT", wallet_balance=Decimal(1), unrealized_pnl=Decimal(0), available_balance=Decimal(1))
+
+
+def resting(order_id: str) -> Order:
+    return Order(
+        symbol="BTCUSDT",
+        side=Side.BUY,
+        quantity=Decimal(1),
+        price=Decimal(100),
+        client_order_id=f"c{order_id}",
+        order_id=order_id,
+        status=OrderStatus.OPEN,
+        event_time_ms=NOW_MS,
+        received_ns=time.time_ns() - OLD_NS,
+    )
+
+
+@pytest.fixture
+def queries() -> Queries:
+    return Queries()
+
+
+@pytest.fixture
+async def state(queries: Queries) -> AccountState:
+    queries.shown = [resting("1")]
+    state = AccountState(cast("Any", queries))
+    await state.load()
+    return state
+
+
+async def test_an_order_that_one_look_does_not_find_stays_open(state: AccountState, queries: Queries) -> None:
+    """A replica that lags said "not found" once: five orders left the count, and five more were let in."""
+    queries.shown = []
+    await state.reconcile(full=True)
+    await state.reconcile(full=True)
+    assert [order.order_id for order in state.tracker.open_orders()] == ["1"]
+    queries.shown = [resting("1")]
+    await state.reconcile(full=True)
+    queries.shown = []
+    await state.reconcile(full=True)
+    await state.reconcile(full=True)
+    assert [order.order_id for order in state.tracker.open_orders()] == ["1"]
+
+
+async def test_an_order_that_the_venue_no_longer_knows_ends_after_three_looks(
+    state: AccountState, queries: Queries
+) -> None:
+    queries.shown = []
+    for _ in range(3):
+        await state.reconcile(full=True)
+    assert state.tracker.open_orders() == []
