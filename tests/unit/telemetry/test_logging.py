@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -48,6 +50,9 @@ def said(body: str, *, level: str = "INFO", style: str = "json") -> subprocess.C
         "wss://host/ws?listenKey=SECRETSECRET0123&events=x",
         '{"op":"login","args":[{"apiKey":"SECRETSECRET0123","sign":"SECRETSECRET0123="}]}',
         "token=SECRETSECRET0123",
+        "ToKeN=SECRETSECRET0123",
+        "\N{LATIN SMALL LETTER LONG S}ecret=SECRETSECRET0123",
+        "api_\N{KELVIN SIGN}ey=SECRETSECRET0123",
     ],
 )
 def test_a_secret_is_known_by_where_it_stands(text: str) -> None:
@@ -150,3 +155,30 @@ def test_a_level_that_is_none_is_told_with_what_was_expected() -> None:
 def test_a_number_that_json_libraries_refuse_is_no_lost_line() -> None:
     (line,) = said("log.info('large', number=2**70)").stderr.splitlines()
     assert json.loads(line)["number"] == 2**70
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_a_line_is_the_same_whether_one_handler_or_several_receive_it(style: str) -> None:
+    log_it = "log.warning('a %s', 'b', number=3, deep={'token': [1, 'x']})"
+    again = f"import io; logging.getLogger().addHandler(logging.StreamHandler(io.StringIO())); {log_it}"
+    alone, among_others = (
+        re.sub(r"[\d:.T-]{20,}Z", "TIME", said(body, style=style).stderr) for body in (log_it, again)
+    )
+    assert "TIME" in alone
+    assert alone == among_others
+
+
+def test_an_added_handler_receives_every_line() -> None:
+    body = "import io; text = io.StringIO(); logging.getLogger().addHandler(logging.StreamHandler(text))"
+    assert "'event': 'seen'" in said(f"{body}; log.info('seen'); print(text.getvalue())").stdout
+
+
+def test_a_line_that_cannot_be_written_stops_nobody() -> None:
+    body = "import os; os.close(2); os.open('/dev/full', os.O_WRONLY); log.info('x'); log.info('y'); print('went on')"
+    assert said(body).stdout == "went on\n"
+
+
+def test_the_time_of_a_line_is_in_utc_with_microseconds() -> None:
+    stamp = json.loads(said("log.info('x')").stderr)["timestamp"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", stamp)
+    assert abs(datetime.fromisoformat(stamp) - datetime.now(UTC)) < timedelta(minutes=5)
