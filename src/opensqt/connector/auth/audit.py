@@ -20,6 +20,9 @@ from opensqt.telemetry import logging
 from opensqt.wire.errors import INTERNAL_REASON
 
 log = logging.get_logger("audit")
+_SIDES: Mapping[int, str] = {number: name for name, number in types_pb2.Side.items()}
+_ORDER_TYPES: Mapping[int, str] = {number: name for name, number in types_pb2.OrderType.items()}
+_STATUSES: Mapping[int, str] = {number: name for name, number in types_pb2.OrderStatus.items()}
 _TEXT_LIMIT = 64
 _ITEMS_LIMIT = 100
 _REFUSALS_AT_ONCE = 20.0
@@ -89,7 +92,8 @@ class Audit:
     def call(self, facts: Mapping[str, Any]) -> None:
         """Record one trading call of an accepted client, whatever its outcome."""
         log.info("call", **facts)
-        self._append("call", {**structlog.contextvars.get_contextvars(), **facts})
+        if self._file is not None:
+            self._append(self._file, "call", {**structlog.contextvars.get_contextvars(), **facts})
 
     def refused(self, method: str, peer: str, error: ExchangeError, *, client: str = "") -> None:
         """Record that a call was refused, or count it."""
@@ -105,12 +109,12 @@ class Audit:
         if refusals.unlogged:
             facts["unlogged_before"], refusals.unlogged = refusals.unlogged, 0
         log.warning("refused", **facts)
-        self._append("refused", facts)
-
-    def _append(self, event: str, facts: Mapping[str, Any]) -> None:
         if self._file is not None:
-            plain = {name: logging.redact(value) if isinstance(value, str) else value for name, value in facts.items()}
-            self._file.write({"time": datetime.now(UTC).isoformat(), "event": event, **plain})
+            self._append(self._file, "refused", facts)
+
+    def _append(self, file: AuditFile, event: str, facts: Mapping[str, Any]) -> None:
+        plain = {name: logging.redact_value(value) for name, value in facts.items()}
+        file.write({"time": datetime.now(UTC).isoformat(), "event": event, **plain})
 
 
 def _items(items: Iterable[dict[str, str]], response: Any) -> list[dict[str, str]]:
@@ -124,8 +128,8 @@ def _order(order: types_pb2.OrderRequest) -> dict[str, str]:
     return {
         "symbol": _plain(order.symbol),
         "client_order_id": _plain(order.client_order_id),
-        "side": _name(types_pb2.Side, order.side),
-        "order_type": _name(types_pb2.OrderType, order.order_type),
+        "side": _SIDES.get(order.side) or str(order.side),
+        "order_type": _ORDER_TYPES.get(order.order_type) or str(order.order_type),
         "quantity": _plain(order.quantity),
         "price": _plain(order.price),
     }
@@ -141,14 +145,10 @@ def _given(message: Any, *fields: str) -> dict[str, Any]:
 
 
 def _status(number: int) -> str:
-    return _name(types_pb2.OrderStatus, number).removeprefix("ORDER_STATUS_")
-
-
-def _name(kind: Any, number: int) -> str:
-    return str(kind.Name(number)) if number in kind.values() else str(number)
+    return (_STATUSES.get(number) or str(number)).removeprefix("ORDER_STATUS_")
 
 
 def _plain(text: str) -> str:
-    """Return a client's text so that it breaks no line, fills no disk, and shows no secret put in by mistake."""
+    """Return a client's text so that it breaks no line and fills no disk. Log and file remove secrets from it."""
     text = text[:_TEXT_LIMIT]
-    return logging.redact(text if text.isprintable() else "".join(one if one.isprintable() else "?" for one in text))
+    return text if text.isprintable() else "".join(one if one.isprintable() else "?" for one in text)

@@ -73,6 +73,7 @@ class ConnectorMetrics:
             self._gaps.labels(kind)
             self._overflows.labels(kind)
         self._counts: dict[tuple[str, str], Counter] = {}
+        self._order_counts: dict[tuple[str, str], Counter] = {}
         self._times: dict[str, Histogram] = {}
 
     def count_request(self, method: str, status: str, seconds: float | None = None) -> None:
@@ -95,7 +96,10 @@ class ConnectorMetrics:
     def count_orders(self, call: str, outcomes: Mapping[str, int]) -> None:
         """Count the orders of a trading call; *call* is place or cancel."""
         for outcome, orders in outcomes.items():
-            self._orders.labels(call, outcome).inc(orders)
+            count = self._order_counts.get((call, outcome))
+            if count is None:
+                count = self._order_counts[call, outcome] = self._orders.labels(call, outcome)
+            count.inc(orders)
 
     def stream_connected(self, stream: str, *, connected: bool) -> None:
         """Record whether a stream delivers."""

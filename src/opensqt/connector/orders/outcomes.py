@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from opensqt.proto import exchange_service_pb2 as pb
@@ -12,7 +13,7 @@ _SINGLE = {pb.PlaceOrderRequest: "place", pb.CancelOrderRequest: "cancel"}
 _BATCH = {pb.BatchPlaceOrdersRequest: "place", pb.BatchCancelOrdersRequest: "cancel"}
 
 
-def outcomes(request: Any, response: Any, reason: str) -> tuple[str, Counter[str]]:
+def outcomes(request: Any, response: Any, reason: str) -> tuple[str, Mapping[str, int]]:
     """Answer what was asked for, `place` or `cancel`, and how often it ended how: OK, or the reason of the error.
 
     Args:
@@ -21,9 +22,9 @@ def outcomes(request: Any, response: Any, reason: str) -> tuple[str, Counter[str
         reason: Why the whole call failed; empty when it did not.
     """
     if asked := _SINGLE.get(type(request)):
-        return asked, Counter([reason or DONE])
+        return asked, {reason or DONE: 1}
     if asked := _BATCH.get(type(request)):
         if response is None:
-            return asked, Counter({reason: len(request.orders)})
+            return asked, {reason: len(request.orders)}
         return asked, Counter(result.error.reason or DONE for result in response.results)
-    return "", Counter()
+    return "", {}

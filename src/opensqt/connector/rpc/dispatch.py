@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -315,7 +315,7 @@ def _arrive(context: Context) -> tuple[str, str, str | None]:
         elif key == options.AUTHORIZATION:
             # Two of them leave open who it is, so neither counts.
             authorization = value if authorization is None and isinstance(value, str) else ""
-    return correlation_id or secrets.token_hex(8), said, authorization
+    return correlation_id or f"{random.getrandbits(64):016x}", said, authorization
 
 
 def _peer(context: Context) -> str:
