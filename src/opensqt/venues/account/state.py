@@ -42,7 +42,7 @@ class AccountState:
         self._venue = venue
         self.tracker = OrderTracker()
         self.orders: Feed[OrderUpdate] = Feed(
-            key=lambda update: (update.order.symbol, update.order.order_id),
+            key=lambda update: self.tracker.key(update.order),
             conflate=False,
             keep=lambda update: not update.order.status.is_closed,
             remember=lambda update: replace(update, fill=None) if update.fill else update,

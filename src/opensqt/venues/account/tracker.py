@@ -14,19 +14,66 @@ from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, OrderUpdate
 
 _ZERO = Decimal(0)
 _without_times = without_times(Order)
+Key = tuple[str, str]
+"""Symbol and order id."""
 
 
-@dataclass(slots=True)
-class _Entry:
-    order: Order
+@dataclass(frozen=True, slots=True)
+class _FillCount:
+    """The counted fills of an order. Most open orders have none and share one count."""
+
     baseline: Decimal = _ZERO
     """Base coins that were filled before the adapter started to count."""
     baseline_ms: int = 0
     """The venue's time of the baseline: fills until then are included in it."""
-    counted: Decimal = _ZERO
+    quantity: Decimal = _ZERO
     """Base coins of the baseline and of the counted fills; less than the filled quantity where fills are missing."""
     paid: Decimal = _ZERO
     """Quote value of the counted fills."""
+
+
+_NO_FILLS = _FillCount()
+
+
+@dataclass(slots=True)
+class _Entry:
+    key: Key
+    order: Order
+    """As it was published. A report that changes only its times is not stored here, so there is one object of it."""
+    event_time_ms: int
+    """The venue's time of the newest report."""
+    received_ns: int
+    """Time of receipt of the newest report."""
+    fills: _FillCount = _NO_FILLS
+
+    def report(self, order: Order) -> None:
+        """Apply a reported state."""
+        if _differs(self.order, order):
+            merged = _normal(merge(self.newest(), order))
+            if _differs(self.order, merged):
+                self.order = merged
+        self._report_times(order)
+
+    def count(self, fill: Fill) -> None:
+        """Count a fill, which may be ahead of the reported filled quantity."""
+        known, now = self.newest(), self.fills
+        quantity, paid = now.quantity + fill.quantity, now.paid + fill.notional
+        self.fills = replace(now, quantity=quantity, paid=paid)
+        if quantity > known.filled_quantity:
+            self._report_times(fill)
+            known = _normal(replace(self.newest(), filled_quantity=quantity, average_price=paid / quantity))
+        self.order = known
+
+    def newest(self) -> Order:
+        """Return the order with the times of the newest report."""
+        order = self.order
+        if (order.event_time_ms, order.received_ns) == (self.event_time_ms, self.received_ns):
+            return order
+        return replace(order, event_time_ms=self.event_time_ms, received_ns=self.received_ns)
+
+    def _report_times(self, report: Order | Fill) -> None:
+        self.event_time_ms = max(self.event_time_ms, report.event_time_ms)
+        self.received_ns = max(self.received_ns, report.received_ns)
 
 
 class OrderTracker:
@@ -40,22 +87,29 @@ class OrderTracker:
     def __init__(self, *, closed_limit: int = 10_000, fill_limit: int = 100_000) -> None:
         self._closed_limit = closed_limit
         self._fill_limit = fill_limit
-        self._open: dict[tuple[str, str], _Entry] = {}
-        self._closed: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
-        self.by_client: dict[tuple[str, str], tuple[str, str]] = {}
+        self._open: dict[Key, _Entry] = {}
+        self._closed: OrderedDict[Key, _Entry] = OrderedDict()
+        self._by_client: dict[str, dict[str, _Entry]] = {}
+        """By symbol and client order id."""
         self._fills: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._incomplete: set[tuple[str, str]] = set()
+        self._incomplete: set[Key] = set()
+
+    def key(self, order: Order) -> Key:
+        """Return the key of an order; that of an open order is the tracker's own, which holders can share."""
+        key = (order.symbol, order.order_id)
+        entry = self._open.get(key)
+        return entry.key if entry else key
 
     def find(self, ref: OrderRef) -> Order | None:
         """Return the known state of an order, or None."""
-        key = (ref.symbol, ref.order_id)
         if ref.client_order_id:
-            key = self.by_client.get((ref.symbol, ref.client_order_id), ("", ""))
-        entry = self._open.get(key) or self._closed.get(key)
-        return entry.order if entry else None
+            entry = self._by_client.get(ref.symbol, {}).get(ref.client_order_id)
+        else:
+            entry = self._find((ref.symbol, ref.order_id))
+        return entry.newest() if entry else None
 
     def open_orders(self, symbol: str = "") -> list[Order]:
-        """Return the open orders, oldest first; of one symbol or of all."""
+        """Return the open orders as they were published, oldest first; of one symbol or of all."""
         return [entry.order for entry in self._open.values() if symbol in ("", entry.order.symbol)]
 
     def incomplete(self) -> list[Order]:
@@ -64,9 +118,8 @@ class OrderTracker:
 
     def misses_fills(self, reported: Order) -> bool:
         """Return whether *reported* has a larger filled quantity than the counted fills of its order."""
-        key = (reported.symbol, reported.order_id)
-        entry = self._open.get(key) or self._closed.get(key)
-        return reported.filled_quantity > (entry.counted if entry else _ZERO)
+        entry = self._find((reported.symbol, reported.order_id))
+        return reported.filled_quantity > (entry.fills.quantity if entry else _ZERO)
 
     def has_fill(self, symbol: str, trade_id: str) -> bool:
         """Return whether a fill was counted."""
@@ -77,10 +130,12 @@ class OrderTracker:
         self.apply(order)
         entry = self._open.get((order.symbol, order.order_id))
         if entry is not None:
-            entry.baseline = entry.counted = entry.order.filled_quantity
-            entry.baseline_ms = entry.order.event_time_ms
-            entry.paid = entry.counted * (entry.order.average_price or _ZERO)
-            self._incomplete.discard((order.symbol, order.order_id))
+            known = entry.newest()
+            filled = known.filled_quantity
+            if filled:
+                paid = filled * (known.average_price or _ZERO)
+                entry.fills = _FillCount(filled, known.event_time_ms, filled, paid)
+            self._incomplete.discard(entry.key)
 
     def apply(self, order: Order, fill: Fill | None = None) -> OrderUpdate | None:
         """Apply a reported state of an order, and the fill that came with it.
@@ -88,20 +143,17 @@ class OrderTracker:
         Returns:
             The update to publish, or None when nothing changed.
         """
-        key = (order.symbol, order.order_id)
-        entry = self._open.get(key) or self._closed.get(key)
+        entry = self._find((order.symbol, order.order_id))
         known = entry.order if entry else None
         if entry is None:
-            entry = _Entry(order)
-            self._open[key] = entry
-            if order.client_order_id:
-                self.by_client[order.symbol, order.client_order_id] = key
-        if fill is not None and order.filled_quantity <= entry.baseline:
+            entry = self._add(_normal(order))
+        else:
+            entry.report(order)
+        if fill is not None and order.filled_quantity <= entry.fills.baseline:
             self._remember(fill)
-        entry.order = _normal(order if known is None else merge(known, order))
         counted = self._count(entry, fill)
-        self._store(key, entry)
-        if known is not None and not _differs(known, entry.order) and counted is None:
+        self._store(entry)
+        if entry.order is known and counted is None:
             return None
         return OrderUpdate(order=entry.order, fill=counted)
 
@@ -118,11 +170,11 @@ class OrderTracker:
             return None
         key = (fill.symbol, fill.order_id)
         entry = self._open.get(key) or self._closed[key]
-        if entry.baseline and fill.event_time_ms <= entry.baseline_ms:
+        if entry.fills.baseline and fill.event_time_ms <= entry.fills.baseline_ms:
             self._remember(fill)
             return None
         counted = self._count(entry, fill)
-        self._store(key, entry)
+        self._store(entry)
         return OrderUpdate(order=entry.order, fill=counted)
 
     def skip_fills(self, fills: list[Fill]) -> None:
@@ -130,45 +182,44 @@ class OrderTracker:
         for fill in fills:
             self._remember(fill)
 
+    def _find(self, key: Key) -> _Entry | None:
+        return self._open.get(key) or self._closed.get(key)
+
+    def _add(self, order: Order) -> _Entry:
+        key = (order.symbol, order.order_id)
+        entry = self._open[key] = _Entry(key, order, order.event_time_ms, order.received_ns)
+        if order.client_order_id:
+            self._by_client.setdefault(order.symbol, {})[order.client_order_id] = entry
+        return entry
+
     def _count(self, entry: _Entry, fill: Fill | None) -> Fill | None:
         if fill is None or self.has_fill(fill.symbol, fill.trade_id):
             return None
         self._remember(fill)
-        entry.counted += fill.quantity
-        entry.paid += fill.notional
-        order = entry.order
-        if entry.counted > order.filled_quantity:
-            order = replace(
-                order,
-                filled_quantity=entry.counted,
-                average_price=entry.paid / entry.counted,
-                event_time_ms=max(order.event_time_ms, fill.event_time_ms),
-                received_ns=max(order.received_ns, fill.received_ns),
-            )
-            entry.order = _normal(order)
-        return fill if fill.client_order_id else replace(fill, client_order_id=order.client_order_id)
+        entry.count(fill)
+        return fill if fill.client_order_id else replace(fill, client_order_id=entry.order.client_order_id)
 
     def _remember(self, fill: Fill) -> None:
         self._fills[fill.symbol, fill.trade_id] = None
         if len(self._fills) > self._fill_limit:
             self._fills.popitem(last=False)
 
-    def _store(self, key: tuple[str, str], entry: _Entry) -> None:
+    def _store(self, entry: _Entry) -> None:
         """Store the entry with the open or the closed orders, and forget the oldest closed one above the limit."""
-        if entry.counted < entry.order.filled_quantity:
-            self._incomplete.add(key)
+        if entry.fills.quantity < entry.order.filled_quantity:
+            self._incomplete.add(entry.key)
         else:
-            self._incomplete.discard(key)
+            self._incomplete.discard(entry.key)
         if not entry.order.status.is_closed:
             return
-        self._open.pop(key, None)
-        self._closed[key] = entry
+        self._open.pop(entry.key, None)
+        self._closed[entry.key] = entry
         if len(self._closed) > self._closed_limit:
             forgotten, oldest = self._closed.popitem(last=False)
             self._incomplete.discard(forgotten)
-            client_key = (oldest.order.symbol, oldest.order.client_order_id)
-            if self.by_client.get(client_key) == (oldest.order.symbol, oldest.order.order_id):
-                del self.by_client[client_key]
+            named = self._by_client.get(oldest.order.symbol, {})
+            if named.get(oldest.order.client_order_id) is oldest:
+                del named[oldest.order.client_order_id]
 
 
 def merge(known: Order, reported: Order) -> Order:
