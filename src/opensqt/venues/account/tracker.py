@@ -5,9 +5,11 @@ Pure: no I/O, no clock. A late report never undoes a newer one, filled quantitie
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 
 from opensqt.model.content import without_times
 from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, OrderUpdate
@@ -146,7 +148,7 @@ class OrderTracker:
         entry = self._find((order.symbol, order.order_id))
         known = entry.order if entry else None
         if entry is None:
-            entry = self._add(_normal(order))
+            entry = self._add(_with_shared_values(_normal(order)))
         else:
             entry.report(order)
         if fill is not None and order.filled_quantity <= entry.fills.baseline:
@@ -245,6 +247,23 @@ def merge(known: Order, reported: Order) -> Order:
         event_time_ms=max(known.event_time_ms, reported.event_time_ms),
         received_ns=max(known.received_ns, reported.received_ns),
     )
+
+
+def _with_shared_values(order: Order) -> Order:
+    """Return the order with the symbol, price and quantities that other orders have, as objects, too."""
+    return replace(
+        order,
+        symbol=sys.intern(order.symbol),
+        quantity=_shared(str(order.quantity)),
+        price=None if order.price is None else _shared(str(order.price)),
+        filled_quantity=_shared(str(order.filled_quantity)),
+    )
+
+
+@lru_cache(maxsize=256)
+def _shared(text: str) -> Decimal:
+    """Return one object for equal texts, so that digits after the point stay. Few: a price may be used only once."""
+    return Decimal(text)
 
 
 def _normal(order: Order) -> Order:

@@ -166,6 +166,21 @@ def test_holders_of_an_open_order_share_its_key() -> None:
     assert tracker.key(again) is tracker.key(order(OrderStatus.OPEN))
 
 
+def test_orders_share_equal_values_and_keep_their_digits() -> None:
+    """F27: what many open orders have in common is kept once."""
+    tracker = OrderTracker()
+    for number, quantity in enumerate(["0.0030", "0.0030", "0.003"]):
+        values = {"quantity": Decimal(quantity), "price": Decimal("45000.10"), "symbol": "".join(["BTC", "USDT"])}
+        tracker.apply(order(OrderStatus.OPEN, order_id=str(number), client_order_id=f"c{number}", **values))
+    first, second, third = tracker.open_orders()
+    assert (first.symbol, first.quantity, first.price) == ("BTCUSDT", QUANTITY, Decimal("45000.1"))
+    assert first.symbol is second.symbol
+    assert first.price is second.price
+    assert first.quantity is second.quantity
+    assert [str(one.quantity) for one in (second, third)] == ["0.0030", "0.003"]
+    assert first.filled_quantity is second.filled_quantity
+
+
 def test_closed_orders_are_forgotten_above_the_limit_and_open_ones_never() -> None:
     """F27: memory does not grow with time."""
     tracker = OrderTracker(closed_limit=10, fill_limit=10)
