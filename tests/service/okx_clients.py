@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
+import ssl
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import ccxt.pro
 import orjson
+import pytest
 from yarl import URL
 
 from opensqt.simulator import Simulator
 from tests.service.venue_clients import settings
+from tests.support.authority import Authority
 
 
 def okx(**more: Any) -> Simulator:
@@ -92,3 +98,36 @@ class Bare:
 async def venue(**more: Any) -> AsyncIterator[tuple[Simulator, Bare]]:
     async with okx(**more) as simulator, aiohttp.ClientSession() as session:
         yield simulator, Bare(simulator.url, session)
+
+
+@asynccontextmanager
+async def secure_front(simulator: Simulator) -> AsyncIterator[str]:
+    """Put TLS before the simulator, with a certificate that this process trusts, and answer its address."""
+    host, port = simulator.address.split(":")
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind_reader, behind_writer = await asyncio.open_connection(host, int(port))
+        await asyncio.gather(_pump(reader, behind_writer), _pump(behind_reader, writer))
+
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        authority = Authority(Path(folder))
+        pair = authority.issue("localhost")
+        patch.setenv("SSL_CERT_FILE", str(authority.file))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pair.certificate, pair.key)
+        server = await asyncio.start_server(forward, "localhost", 0, ssl=context)
+        try:
+            yield f"wss://localhost:{server.sockets[0].getsockname()[1]}"
+        finally:
+            server.close()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    except ConnectionError:
+        return  # the other side is gone, and with it what there is to forward
+    finally:
+        writer.close()
