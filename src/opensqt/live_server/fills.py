@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from opensqt.live_server.messages import Profit
-from opensqt.model.clock import Clock, now_ns
+from opensqt.model.clock import Clock, is_plausible, now_ns
 from opensqt.model.order import Fill, PositionSide
 
 # A venue's list may show a trade minutes after the trade; until then its id has to be kept.
@@ -95,7 +95,8 @@ class FillBook:
         new = self.add(listed)
         self.complete = True
         now = self._clock()
-        self._marks.append((now, max(self._trade_times.values(), default=self._settled_ms)))
+        plausible = [at for at in self._trade_times.values() if is_plausible(at, now)]
+        self._marks.append((now, max(plausible, default=self._settled_ms)))
         while self._marks[0][0] <= now - LATE_NS:
             self._settled_ms = max(self._settled_ms, self._marks.popleft()[1])
         self._trade_times = {trade_id: at for trade_id, at in self._trade_times.items() if at >= self._settled_ms}

@@ -34,6 +34,7 @@ from opensqt.market_maker.orders.state import GridState, Header, Stored
 from opensqt.market_maker.strategy.grid.quotes import bucket
 from opensqt.market_maker.strategy.grid.settings import GridSettings
 from opensqt.market_maker.strategy.quoter import Permission, TargetOrder
+from opensqt.model.clock import is_plausible
 from opensqt.model.market import Price
 from opensqt.model.order import OrderRef, OrderRequest, PositionSide, Side, TimeInForce
 from opensqt.model.venue import SymbolRules
@@ -120,7 +121,7 @@ class GridEngine:
                 self._on_price(price, now)
             case OrderBatch(updates, gap):
                 for update in updates:
-                    self._newest_ms = max(self._newest_ms, update.order.event_time_ms)
+                    self._note_time(update.order.event_time_ms, update.order.received_ns)
                     if update.fill is not None:
                         self.orders.apply_fill(update.fill, now)
                     self.orders.apply_order(update.order, now)
@@ -167,7 +168,7 @@ class GridEngine:
         self.price, self.price_at = price, now
         if self.state.header is None:
             anchor = self.rules.round_price(price.mid)
-            self._newest_ms = self._newest_ms or price.event_time_ms
+            self._note_time(price.event_time_ms if not self._newest_ms else 0, price.received_ns)
             self._mark_ms = self._newest_ms
             self.state.set_header(
                 Header(
@@ -397,6 +398,11 @@ class GridEngine:
             "position assigned to levels", quantity=str(quantity), levels=len(slots), entry_price=str(entry_price)
         )
         return True
+
+    def _note_time(self, event_time_ms: int, received_ns: int) -> None:
+        """Take in a venue's time as the newest known, unless it is of the future."""
+        if is_plausible(event_time_ms, received_ns):
+            self._newest_ms = max(self._newest_ms, event_time_ms)
 
     def _advance_watermark(self) -> None:
         header = self.state.header

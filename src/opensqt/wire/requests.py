@@ -19,6 +19,8 @@ from opensqt.wire import codec
 
 T = TypeVar("T")
 _PLAIN = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
+_INTEGER_DIGITS, _DECIMALS = 15, 13
+"""Beyond the numbers of any market, and together what Decimal's arithmetic holds exactly: with 30 digits it fails."""
 _SYMBOL = re.compile(r"[A-Z0-9]{2,40}")
 
 
@@ -41,12 +43,13 @@ def encode_order_request(request: OrderRequest) -> pb.OrderRequest:
     )
 
 
-def decode_order_request(message: pb.OrderRequest, where: str = "order") -> OrderRequest:
+def decode_order_request(message: pb.OrderRequest, where: str = "order", *, stored: bool = False) -> OrderRequest:
     """Decode and check an order that is asked for.
 
     Args:
         message: As it came.
         where: What errors call it, e.g. `orders[2]`.
+        stored: Whether it was taken in before, perhaps by an earlier version that allowed more digits.
 
     Raises:
         InvalidRequest: Naming the field, its value and what was expected.
@@ -62,10 +65,10 @@ def decode_order_request(message: pb.OrderRequest, where: str = "order") -> Orde
     return OrderRequest(
         symbol=decode_symbol(message.symbol, f"{where}.symbol"),
         side=_member(message.side, codec.SIDE, f"{where}.side"),
-        quantity=_decimal(message.quantity, f"{where}.quantity"),
+        quantity=_decimal(message.quantity, f"{where}.quantity", stored=stored),
         client_order_id=decode_client_order_id(message.client_order_id, f"{where}.client_order_id"),
         order_type=order_type,
-        price=_decimal(message.price, f"{where}.price") if message.HasField("price") else None,
+        price=_decimal(message.price, f"{where}.price", stored=stored) if message.HasField("price") else None,
         time_in_force=time_in_force,
         reduce_only=message.reduce_only,
         position_side=position_side,
@@ -172,13 +175,19 @@ def _member(number: int, table: dict[int, T], field: str) -> T:
     return table[number]
 
 
-def _decimal(text: str, field: str) -> Decimal:
-    return Decimal(_check_decimal(text, field))
+def _decimal(text: str, field: str, *, stored: bool) -> Decimal:
+    return Decimal(_check_decimal(text, field, stored=stored))
 
 
-def _check_decimal(text: str, field: str) -> str:
+def _check_decimal(text: str, field: str, *, stored: bool = False) -> str:
     if not _PLAIN.fullmatch(text):
         raise InvalidRequest(f"{field} {_shown(text)}: expected a decimal in plain digits, such as 0.001")
+    integer, _, decimals = text.partition(".")
+    if stored:
+        return text
+    if len(integer.lstrip("-0")) > _INTEGER_DIGITS or len(decimals.rstrip("0")) > _DECIMALS:
+        most = f"at most {_INTEGER_DIGITS} digits before the point and {_DECIMALS} behind it"
+        raise InvalidRequest(f"{field} {_shown(text)}: expected {most}")
     return text
 
 

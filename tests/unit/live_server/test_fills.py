@@ -105,3 +105,15 @@ def test_the_newest_fills_are_kept_in_the_order_of_their_time():
     counted.add([fill(f"t{n}", event_time_ms=n) for n in range(5, 20)])
     counted.add([fill("between", event_time_ms=18)])
     assert [one.event_time_ms for one in counted.recent] == [11, 12, 13, 14, 15, 16, 17, 18, 18, 19]
+
+
+def test_a_fill_of_the_future_does_not_settle_what_comes_after_it():
+    """F8: with its time as the settled one, no later fill of the account was counted."""
+    clock = Clock()
+    counted = book(clock)
+    future = fill("future", event_time_ms=clock() // 1_000_000 + 365 * 86_400_000)
+    counted.add_list([future])
+    clock.advance(2 * LATE_NS / 1e9)
+    counted.add_list([future])
+    late = fill("late", event_time_ms=clock() // 1_000_000)
+    assert counted.add([late]) == [late]

@@ -31,7 +31,7 @@ from opensqt.model.errors import (
     TradingHalted,
     Unreachable,
 )
-from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderStatus, PositionSide, Side
+from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderStatus, OrderUpdate, PositionSide, Side
 from tests.unit.market_maker.venue import SYMBOL, Bench, MiniVenue, price
 
 
@@ -572,3 +572,20 @@ def _trade_by_hand(venue: MiniVenue, quantity: str = "0.005") -> None:
         order_id="hand",
         filled_quantity=Decimal(quantity),
     )
+
+
+def test_an_event_time_of_the_future_never_becomes_the_watermark() -> None:
+    """F8: after one such order no fill before that year was queried again."""
+    bench = Bench().start(1004)
+    order = next(iter(bench.venue.open_orders))
+    received_ns = 1_700_000_000_000_000_000
+    year_ms = 365 * 86_400_000
+    for ahead_ms in (5, year_ms):
+        update = OrderUpdate(
+            order=replace(order, event_time_ms=received_ns // 1_000_000 + ahead_ms, received_ns=received_ns)
+        )
+        bench.tell(OrderBatch((update,), gap=True))
+        bench.settle()
+    header = bench.engine.state.header
+    assert header is not None
+    assert header.watermark_ms == received_ns // 1_000_000 + 5

@@ -55,6 +55,8 @@ def asked(**changes: Any) -> pb.OrderRequest:
         ({"position_side": 7}, "order.position_side 7: expected one of BOTH"),
         ({"quantity": ""}, "order.quantity '': expected a decimal"),
         ({"quantity": "1e9999999"}, "order.quantity '1e9999999': expected a decimal in plain digits"),
+        ({"quantity": "9" * 30}, "expected at most 15 digits before the point and 13 behind it"),
+        ({"price": "0." + "0" * 29 + "1"}, "expected at most 15 digits before the point and 13 behind it"),
         ({"quantity": "NaN"}, "order.quantity 'NaN': expected a decimal"),
         ({"quantity": "1_000"}, "order.quantity '1_000': expected a decimal"),
         ({"quantity": "\u0661"}, "order.quantity '\u0661': expected a decimal"),

@@ -440,7 +440,7 @@ def _prune(database: sqlite3.Connection, before_ns: int, keep: frozenset[str]) -
 def _record(row: tuple[bytes, str, bytes | None, int, str]) -> Record:
     request, state, outcome, updated_ns, client = row
     return Record(
-        request=decode_order_request(pb.OrderRequest.FromString(request)),
+        request=decode_order_request(pb.OrderRequest.FromString(request), stored=True),
         state=State(state),
         outcome=None if outcome is None else decode_order_result(pb.OrderResult.FromString(outcome)),
         updated_ns=updated_ns,

@@ -10,6 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from opensqt.model.account import Account, Position, PositionMode
+from opensqt.model.clock import is_plausible, now_ms
 from opensqt.model.errors import OrderNotFound
 from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, OrderUpdate, PositionSide
 from opensqt.streams.feed import Feed
@@ -72,7 +73,7 @@ class AccountState:
         if order.symbol not in self.symbols:
             self.symbols[order.symbol] = None
             # Fills of this symbol from before now are history unless their order is known.
-            self._count_fills_since(order.symbol, order.event_time_ms - 1)
+            self._count_fills_since(order.symbol, min(order.event_time_ms, now_ms()) - 1)
         if update is not None:
             self.orders.publish((update,))
         for early in self._early_fills.pop((order.symbol, order.order_id), ()):
@@ -320,7 +321,8 @@ def _is_older(queried: Position, known: Position) -> bool:
 
 
 def _newest_ms(fills: list[Fill]) -> int:
-    return max((fill.event_time_ms for fill in fills), default=0)
+    now = time.time_ns()
+    return max((fill.event_time_ms for fill in fills if is_plausible(fill.event_time_ms, now)), default=0)
 
 
 def _ref(order: Order) -> OrderRef:

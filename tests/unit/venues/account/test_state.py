@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ import pytest
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, Position, PositionMode
 from opensqt.model.errors import OrderNotFound
-from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, Side
+from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, PositionSide, Side
 from opensqt.venues.account.state import AccountState
 
 OLD_NS = 3_600_000_000_000
@@ -100,3 +101,43 @@ async def test_an_order_that_the_venue_no_longer_knows_ends_after_three_looks(
     for _ in range(3):
         await state.reconcile(full=True)
     assert state.tracker.open_orders() == []
+
+
+def fill_at(event_time_ms: int, trade_id: str) -> Fill:
+    return Fill(
+        trade_id=trade_id,
+        order_id="1",
+        client_order_id="c1",
+        symbol="BTCUSDT",
+        side=Side.BUY,
+        price=Decimal(100),
+        quantity=Decimal("0.1"),
+        fee=Decimal(0),
+        fee_asset="USDT",
+        is_maker=True,
+        position_side=PositionSide.BOTH,
+        event_time_ms=event_time_ms,
+    )
+
+
+async def test_a_fill_of_the_future_does_not_end_the_recovery_of_later_ones(
+    state: AccountState, queries: Queries
+) -> None:
+    """F8: its time became the watermark, and nothing that was made before that year was queried again."""
+    queries.made = [fill_at(NOW_MS + YEAR_MS, "future")]
+    await state.reconcile(full=True)
+    assert state.tracker.has_fill("BTCUSDT", "future")
+    queries.made.append(fill_at(NOW_MS + 1, "next"))
+    await state.reconcile(full=True)
+    assert state.tracker.has_fill("BTCUSDT", "next")
+    assert max(queries.since) <= NOW_MS
+
+
+async def test_an_order_of_the_future_does_not_make_history_of_the_fills_of_a_new_symbol(
+    state: AccountState, queries: Queries
+) -> None:
+    state.apply_order(replace(resting("2"), symbol="ETHUSDT", event_time_ms=NOW_MS + YEAR_MS))
+    queries.made = [replace(fill_at(NOW_MS + 1_000, "next"), symbol="ETHUSDT", order_id="2")]
+    await state.reconcile(full=True)
+    assert max(queries.since) <= NOW_MS + 1_000
+    assert state.tracker.has_fill("ETHUSDT", "next")
