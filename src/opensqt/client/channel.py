@@ -71,6 +71,7 @@ class ConnectorChannel:
         self._exchange: Any = None
         self._gateway: Any = None
         self._streams: Any = None
+        self._acknowledged: Any = None
         self._slots = asyncio.Semaphore(options.MAX_CALLS_AT_ONCE)
         self._reconnect = Reconnect(self.address, self.retry_policy, self._check_reachable)
 
@@ -88,6 +89,11 @@ class ConnectorChannel:
     def streams(self) -> Any:
         """The stub of ExchangeService for its streams, on a connection of their own."""
         return self._require_open(self._streams)
+
+    @property
+    def acknowledged_streams(self) -> Any:
+        """The stub of GatewayService for streams that are acknowledged, on the connection of the streams."""
+        return self._require_open(self._acknowledged)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Return the metadata of one call: the client's identity, and the trace that the call belongs to."""
@@ -126,7 +132,7 @@ class ConnectorChannel:
         """Close the channel; calls in flight end. Idempotent."""
         channels = self._channel, self._stream_channel
         self._channel = self._stream_channel = None
-        self._exchange = self._gateway = self._streams = None
+        self._exchange = self._gateway = self._streams = self._acknowledged = None
         await self._reconnect.close()
         for channel in channels:
             if channel is not None:
@@ -232,6 +238,7 @@ class ConnectorChannel:
         self._stream_channel = streams = self._make_channel()
         self._slots = asyncio.Semaphore(options.MAX_CALLS_AT_ONCE)
         self._streams = exchange_service_pb2_grpc.ExchangeServiceStub(streams)  # type: ignore[no-untyped-call]
+        self._acknowledged = gateway_service_pb2_grpc.GatewayServiceStub(streams)  # type: ignore[no-untyped-call]
         self._exchange = exchange_service_pb2_grpc.ExchangeServiceStub(channel)  # type: ignore[no-untyped-call]
         self._gateway = gateway_service_pb2_grpc.GatewayServiceStub(channel)  # type: ignore[no-untyped-call]
 

@@ -304,6 +304,7 @@ class RemoteExchange:
         """See `Exchange`."""
         topic = Topic(
             name=f"price {symbol}",
+            kind="price",
             method="SubscribePrice",
             request=lambda at: pb.SubscribePriceRequest(symbol=symbol, **resume_at(at)),
             decode=codec.decode_price,
@@ -315,6 +316,7 @@ class RemoteExchange:
         """See `Exchange`."""
         topic = Topic(
             name=f"orders {symbol}".strip(),
+            kind="orders",
             method="SubscribeOrders",
             request=lambda at: pb.SubscribeOrdersRequest(symbol=symbol, **resume_at(at)),
             decode=codec.decode_order_update,
@@ -326,6 +328,7 @@ class RemoteExchange:
         """See `Exchange`."""
         topic = Topic(
             name=f"klines {symbol} {interval}",
+            kind="klines",
             method="SubscribeKlines",
             request=lambda at: pb.SubscribeKlinesRequest(symbol=symbol, interval=interval, **resume_at(at)),
             decode=codec.decode_candle,
@@ -337,6 +340,7 @@ class RemoteExchange:
         """See `Exchange`."""
         topic = Topic(
             name="account",
+            kind="account",
             method="SubscribeAccount",
             request=lambda at: pb.SubscribeAccountRequest(**resume_at(at)),
             decode=codec.decode_account,
@@ -348,6 +352,7 @@ class RemoteExchange:
         """See `Exchange`."""
         topic = Topic(
             name=f"positions {symbol}".strip(),
+            kind="positions",
             method="SubscribePositions",
             request=lambda at: pb.SubscribePositionsRequest(symbol=symbol, **resume_at(at)),
             decode=codec.decode_position,

@@ -8,11 +8,10 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-import grpc
-
 from opensqt.client.backoff import was_stable
 from opensqt.client.channel import ConnectorChannel
 from opensqt.client.pending import Pending
+from opensqt.client.stream_call import AcknowledgedCall, NoAcknowledgements, PlainCall
 from opensqt.model.errors import (
     AccessError,
     ConnectorUnavailable,
@@ -24,7 +23,6 @@ from opensqt.model.errors import (
 from opensqt.model.stream import Batch, Cursor
 from opensqt.telemetry.logging import get_logger
 from opensqt.wire import codec
-from opensqt.wire import errors as wire_errors
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -40,6 +38,8 @@ class Topic(Generic[T]):
 
     name: str
     """For logs."""
+    kind: str
+    """One of `STREAM_KINDS`."""
     method: str
     """Of ExchangeService."""
     request: Callable[[Cursor | None], Any]
@@ -76,7 +76,11 @@ class Subscription(Generic[T]):
         self._cursor = cursor
         self._on_end = on_end
         self._pending: Pending[T] = Pending(topic.key)
-        self._call: Any = None
+        self._call: AcknowledgedCall | PlainCall | None = None
+        self._acknowledges = True
+        """Whether the connector may know acknowledgements."""
+        self._reading = False
+        """Whether the reader waits, so that what arrives is read at once."""
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._failures = 0
@@ -100,8 +104,16 @@ class Subscription(Generic[T]):
                     raise self._error
                 return None
             self._arrived.clear()
-            await self._arrived.wait()
-        return self._pending.take()
+            self._reading = True
+            try:
+                await self._arrived.wait()
+            finally:
+                self._reading = False
+        batch = self._pending.take()
+        if self._call is not None and not self._pending:
+            # The updates of a loss-free stream are acknowledged only here: the connector keeps what is not read.
+            self._call.acknowledge(read=True)
+        return batch
 
     def end(self, error: ExchangeError | None = None) -> None:
         """End it, and forget what waits for the reader, who gets the error if there is one. Idempotent."""
@@ -145,17 +157,23 @@ class Subscription(Generic[T]):
     async def _read_call(self) -> None:
         """Subscribe, and keep what arrives until the call ends."""
         self._subscribed = time.monotonic()
-        subscribe = getattr(self._channel.streams, self._topic.method)
-        call = self._call = subscribe(self._topic.request(self._cursor), metadata=self._channel.metadata())
+        request, channel = self._topic.request(self._cursor), self._channel
+        call: AcknowledgedCall | PlainCall
+        if self._acknowledges:
+            call = AcknowledgedCall(channel.acknowledged_streams, self._topic.kind, request, channel.metadata())
+        else:
+            call = PlainCall(channel.streams, self._topic.method, request, channel.metadata())
+        self._call = call
         try:
             while True:
                 message = await call.read()
-                if message is grpc.aio.EOF:
-                    raise Unreachable("the connector ended the stream")
                 self._failures = 0
                 self._add(self._batch(message))
-        except grpc.aio.AioRpcError as failure:
-            raise wire_errors.from_rpc_error(failure) from None
+                if self._topic.key is not None:
+                    call.acknowledge(read=self._reading)
+        except NoAcknowledgements:
+            log.info("the connector is older than acknowledged streams", topic=self._topic.name)
+            self._acknowledges = False
         finally:
             self._drop_call()
 

@@ -323,6 +323,8 @@ async def _in_time(part: str, closing: Awaitable[None], *, within_s: float = _CL
 def _method(method: MethodDescriptor, handler: Handler) -> grpc.RpcMethodHandler[Any, Any]:
     """Bind a handler to its method: a unary one answers a message, a streaming one writes bytes itself."""
     read = reader(GetMessageClass(method.input_type))
+    if method.client_streaming:
+        return grpc.stream_stream_rpc_method_handler(handler, request_deserializer=read, response_serializer=None)
     if method.server_streaming:
         return grpc.unary_stream_rpc_method_handler(handler, request_deserializer=read, response_serializer=None)
     write = GetMessageClass(method.output_type).SerializeToString

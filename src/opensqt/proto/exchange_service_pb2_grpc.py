@@ -350,7 +350,8 @@ class ExchangeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SubscribePrice(self, request, context):
-        """Stream the best bid and ask of a symbol. Conflates for a slow client: the newest wins.
+        """Stream the best bid and ask of a symbol. Conflates for a slow client: the newest wins. How many responses wait
+        unread in between is up to HTTP/2; GatewayService.ReadStream sends one ahead of its reader.
 
         Errors:
         INVALID_ARGUMENT: UNKNOWN_SYMBOL

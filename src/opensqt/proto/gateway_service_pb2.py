@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from opensqt.proto import exchange_service_pb2 as opensqt_dot_market__maker_dot_v1_dot_exchange__service__pb2
 from opensqt.proto import types_pb2 as opensqt_dot_market__maker_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-opensqt/market_maker/v1/gateway_service.proto\x12\x17opensqt.market_maker.v1\x1a#opensqt/market_maker/v1/types.proto\"m\n\x04Halt\x12\x0f\n\x07halt_id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x0e\n\x06\x63lient\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x10\n\x08since_ms\x18\x05 \x01(\x03\x12\x12\n\nexpires_ms\x18\x06 \x01(\x03\"U\n\x12HaltTradingRequest\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x0f\n\x07halt_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06ttl_ms\x18\x04 \x01(\x03\"\xa9\x01\n\x13HaltTradingResponse\x12+\n\x04halt\x18\x01 \x01(\x0b\x32\x1d.opensqt.market_maker.v1.Halt\x12\x34\n\tin_flight\x18\x02 \x03(\x0b\x32!.opensqt.market_maker.v1.OrderRef\x12/\n\x04open\x18\x03 \x03(\x0b\x32!.opensqt.market_maker.v1.OrderRef\"7\n\x14ResumeTradingRequest\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x0f\n\x07halt_id\x18\x02 \x01(\t\"w\n\x15ResumeTradingResponse\x12-\n\x06lifted\x18\x01 \x03(\x0b\x32\x1d.opensqt.market_maker.v1.Halt\x12/\n\x08standing\x18\x02 \x03(\x0b\x32\x1d.opensqt.market_maker.v1.Halt\"C\n\x05\x43heck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02ok\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x10\n\x08since_ms\x18\x04 \x01(\x03\"T\n\x07\x43hannel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tconnected\x18\x02 \x01(\x08\x12\x18\n\x0b\x64\x61ta_age_ms\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x0e\n\x0c_data_age_ms\"\x12\n\x10GetStatusRequest\"\xa8\x02\n\x11GetStatusResponse\x12\x0f\n\x07healthy\x18\x01 \x01(\x08\x12.\n\x06\x63hecks\x18\x02 \x03(\x0b\x32\x1e.opensqt.market_maker.v1.Check\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x12\n\nstarted_ms\x18\x04 \x01(\x03\x12\x32\n\x08\x63hannels\x18\x05 \x03(\x0b\x32 .opensqt.market_maker.v1.Channel\x12\x1c\n\x0f\x63lock_offset_ms\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x19\n\x11unresolved_orders\x18\x07 \x01(\x05\x12,\n\x05halts\x18\x08 \x03(\x0b\x32\x1d.opensqt.market_maker.v1.HaltB\x12\n\x10_clock_offset_ms\"[\n\x10ListFillsRequest\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x10\n\x08since_ms\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"Z\n\x11ListFillsResponse\x12,\n\x05\x66ills\x18\x01 \x03(\x0b\x32\x1d.opensqt.market_maker.v1.Fill\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x16\n\x14GetRateBudgetRequest\"a\n\tRateLimit\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x03\x12\x0c\n\x04left\x18\x03 \x01(\x03\x12\x11\n\twindow_ms\x18\x04 \x01(\x03\x12\x16\n\x0eused_by_client\x18\x05 \x01(\x03\"\x7f\n\x15GetRateBudgetResponse\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x32\n\x06limits\x18\x02 \x03(\x0b\x32\".opensqt.market_maker.v1.RateLimit\x12\x11\n\tsilent_ms\x18\x03 \x01(\x03\x12\x0f\n\x07waiting\x18\x04 \x01(\x05\"\"\n\x10HeartbeatRequest\x12\x0e\n\x06ttl_ms\x18\x01 \x01(\x03\"\\\n\x11HeartbeatResponse\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x12\n\nexpires_ms\x18\x02 \x01(\x03\x12\x0e\n\x06lapsed\x18\x03 \x01(\x08\x12\x13\n\x0bopen_orders\x18\x04 \x01(\x05\x32\x9f\x05\n\x0eGatewayService\x12g\n\tGetStatus\x12).opensqt.market_maker.v1.GetStatusRequest\x1a*.opensqt.market_maker.v1.GetStatusResponse\"\x03\x90\x02\x01\x12g\n\tListFills\x12).opensqt.market_maker.v1.ListFillsRequest\x1a*.opensqt.market_maker.v1.ListFillsResponse\"\x03\x90\x02\x01\x12s\n\rGetRateBudget\x12-.opensqt.market_maker.v1.GetRateBudgetRequest\x1a..opensqt.market_maker.v1.GetRateBudgetResponse\"\x03\x90\x02\x01\x12\x62\n\tHeartbeat\x12).opensqt.market_maker.v1.HeartbeatRequest\x1a*.opensqt.market_maker.v1.HeartbeatResponse\x12m\n\x0bHaltTrading\x12+.opensqt.market_maker.v1.HaltTradingRequest\x1a,.opensqt.market_maker.v1.HaltTradingResponse\"\x03\x90\x02\x02\x12s\n\rResumeTrading\x12-.opensqt.market_maker.v1.ResumeTradingRequest\x1a..opensqt.market_maker.v1.ResumeTradingResponse\"\x03\x90\x02\x02\x42\x80\x01\n\x1a\x63om.opensqt.marketmaker.v1P\x01ZGgithub.com/opensqt/opensqt/gen/go/opensqt/market_maker/v1;marketmakerv1\xaa\x02\x16OpenSqt.MarketMaker.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-opensqt/market_maker/v1/gateway_service.proto\x12\x17opensqt.market_maker.v1\x1a.opensqt/market_maker/v1/exchange_service.proto\x1a#opensqt/market_maker/v1/types.proto\"m\n\x04Halt\x12\x0f\n\x07halt_id\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x0e\n\x06\x63lient\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x10\n\x08since_ms\x18\x05 \x01(\x03\x12\x12\n\nexpires_ms\x18\x06 \x01(\x03\"U\n\x12HaltTradingRequest\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x0f\n\x07halt_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06ttl_ms\x18\x04 \x01(\x03\"\xa9\x01\n\x13HaltTradingResponse\x12+\n\x04halt\x18\x01 \x01(\x0b\x32\x1d.opensqt.market_maker.v1.Halt\x12\x34\n\tin_flight\x18\x02 \x03(\x0b\x32!.opensqt.market_maker.v1.OrderRef\x12/\n\x04open\x18\x03 \x03(\x0b\x32!.opensqt.market_maker.v1.OrderRef\"7\n\x14ResumeTradingRequest\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x0f\n\x07halt_id\x18\x02 \x01(\t\"w\n\x15ResumeTradingResponse\x12-\n\x06lifted\x18\x01 \x03(\x0b\x32\x1d.opensqt.market_maker.v1.Halt\x12/\n\x08standing\x18\x02 \x03(\x0b\x32\x1d.opensqt.market_maker.v1.Halt\"C\n\x05\x43heck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\n\n\x02ok\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x10\n\x08since_ms\x18\x04 \x01(\x03\"T\n\x07\x43hannel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tconnected\x18\x02 \x01(\x08\x12\x18\n\x0b\x64\x61ta_age_ms\x18\x03 \x01(\x03H\x00\x88\x01\x01\x42\x0e\n\x0c_data_age_ms\"\x12\n\x10GetStatusRequest\"\xa8\x02\n\x11GetStatusResponse\x12\x0f\n\x07healthy\x18\x01 \x01(\x08\x12.\n\x06\x63hecks\x18\x02 \x03(\x0b\x32\x1e.opensqt.market_maker.v1.Check\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x12\n\nstarted_ms\x18\x04 \x01(\x03\x12\x32\n\x08\x63hannels\x18\x05 \x03(\x0b\x32 .opensqt.market_maker.v1.Channel\x12\x1c\n\x0f\x63lock_offset_ms\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x19\n\x11unresolved_orders\x18\x07 \x01(\x05\x12,\n\x05halts\x18\x08 \x03(\x0b\x32\x1d.opensqt.market_maker.v1.HaltB\x12\n\x10_clock_offset_ms\"[\n\x10ListFillsRequest\x12\x0e\n\x06symbol\x18\x01 \x01(\t\x12\x10\n\x08since_ms\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"Z\n\x11ListFillsResponse\x12,\n\x05\x66ills\x18\x01 \x03(\x0b\x32\x1d.opensqt.market_maker.v1.Fill\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x16\n\x14GetRateBudgetRequest\"a\n\tRateLimit\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x03\x12\x0c\n\x04left\x18\x03 \x01(\x03\x12\x11\n\twindow_ms\x18\x04 \x01(\x03\x12\x16\n\x0eused_by_client\x18\x05 \x01(\x03\"\x7f\n\x15GetRateBudgetResponse\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x32\n\x06limits\x18\x02 \x03(\x0b\x32\".opensqt.market_maker.v1.RateLimit\x12\x11\n\tsilent_ms\x18\x03 \x01(\x03\x12\x0f\n\x07waiting\x18\x04 \x01(\x05\"\"\n\x10HeartbeatRequest\x12\x0e\n\x06ttl_ms\x18\x01 \x01(\x03\"\\\n\x11HeartbeatResponse\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x12\n\nexpires_ms\x18\x02 \x01(\x03\x12\x0e\n\x06lapsed\x18\x03 \x01(\x08\x12\x13\n\x0bopen_orders\x18\x04 \x01(\x05\"1\n\x0f\x41\x63knowledgement\x12\x10\n\x08received\x18\x01 \x01(\x04\x12\x0c\n\x04read\x18\x02 \x01(\x04\"\xb8\x03\n\x11ReadStreamRequest\x12?\n\x05price\x18\x01 \x01(\x0b\x32..opensqt.market_maker.v1.SubscribePriceRequestH\x00\x12\x41\n\x06orders\x18\x02 \x01(\x0b\x32/.opensqt.market_maker.v1.SubscribeOrdersRequestH\x00\x12\x41\n\x06klines\x18\x03 \x01(\x0b\x32/.opensqt.market_maker.v1.SubscribeKlinesRequestH\x00\x12\x43\n\x07\x61\x63\x63ount\x18\x04 \x01(\x0b\x32\x30.opensqt.market_maker.v1.SubscribeAccountRequestH\x00\x12G\n\tpositions\x18\x05 \x01(\x0b\x32\x32.opensqt.market_maker.v1.SubscribePositionsRequestH\x00\x12\x43\n\x0f\x61\x63knowledgement\x18\x06 \x01(\x0b\x32(.opensqt.market_maker.v1.AcknowledgementH\x00\x42\t\n\x07\x63ontent\"\x88\x03\n\x12ReadStreamResponse\x12@\n\x05price\x18\x01 \x01(\x0b\x32/.opensqt.market_maker.v1.SubscribePriceResponseH\x00\x12\x42\n\x06orders\x18\x02 \x01(\x0b\x32\x30.opensqt.market_maker.v1.SubscribeOrdersResponseH\x00\x12\x42\n\x06klines\x18\x03 \x01(\x0b\x32\x30.opensqt.market_maker.v1.SubscribeKlinesResponseH\x00\x12\x44\n\x07\x61\x63\x63ount\x18\x04 \x01(\x0b\x32\x31.opensqt.market_maker.v1.SubscribeAccountResponseH\x00\x12H\n\tpositions\x18\x05 \x01(\x0b\x32\x33.opensqt.market_maker.v1.SubscribePositionsResponseH\x00\x12\x0f\n\x07sent_ns\x18\x06 \x01(\x03\x42\x07\n\x05\x62\x61tch2\x8f\x06\n\x0eGatewayService\x12g\n\tGetStatus\x12).opensqt.market_maker.v1.GetStatusRequest\x1a*.opensqt.market_maker.v1.GetStatusResponse\"\x03\x90\x02\x01\x12g\n\tListFills\x12).opensqt.market_maker.v1.ListFillsRequest\x1a*.opensqt.market_maker.v1.ListFillsResponse\"\x03\x90\x02\x01\x12s\n\rGetRateBudget\x12-.opensqt.market_maker.v1.GetRateBudgetRequest\x1a..opensqt.market_maker.v1.GetRateBudgetResponse\"\x03\x90\x02\x01\x12\x62\n\tHeartbeat\x12).opensqt.market_maker.v1.HeartbeatRequest\x1a*.opensqt.market_maker.v1.HeartbeatResponse\x12m\n\x0bHaltTrading\x12+.opensqt.market_maker.v1.HaltTradingRequest\x1a,.opensqt.market_maker.v1.HaltTradingResponse\"\x03\x90\x02\x02\x12s\n\rResumeTrading\x12-.opensqt.market_maker.v1.ResumeTradingRequest\x1a..opensqt.market_maker.v1.ResumeTradingResponse\"\x03\x90\x02\x02\x12n\n\nReadStream\x12*.opensqt.market_maker.v1.ReadStreamRequest\x1a+.opensqt.market_maker.v1.ReadStreamResponse\"\x03\x90\x02\x01(\x01\x30\x01\x42\x80\x01\n\x1a\x63om.opensqt.marketmaker.v1P\x01ZGgithub.com/opensqt/opensqt/gen/go/opensqt/market_maker/v1;marketmakerv1\xaa\x02\x16OpenSqt.MarketMaker.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,38 +44,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GATEWAYSERVICE'].methods_by_name['HaltTrading']._serialized_options = b'\220\002\002'
   _globals['_GATEWAYSERVICE'].methods_by_name['ResumeTrading']._loaded_options = None
   _globals['_GATEWAYSERVICE'].methods_by_name['ResumeTrading']._serialized_options = b'\220\002\002'
-  _globals['_HALT']._serialized_start=111
-  _globals['_HALT']._serialized_end=220
-  _globals['_HALTTRADINGREQUEST']._serialized_start=222
-  _globals['_HALTTRADINGREQUEST']._serialized_end=307
-  _globals['_HALTTRADINGRESPONSE']._serialized_start=310
-  _globals['_HALTTRADINGRESPONSE']._serialized_end=479
-  _globals['_RESUMETRADINGREQUEST']._serialized_start=481
-  _globals['_RESUMETRADINGREQUEST']._serialized_end=536
-  _globals['_RESUMETRADINGRESPONSE']._serialized_start=538
-  _globals['_RESUMETRADINGRESPONSE']._serialized_end=657
-  _globals['_CHECK']._serialized_start=659
-  _globals['_CHECK']._serialized_end=726
-  _globals['_CHANNEL']._serialized_start=728
-  _globals['_CHANNEL']._serialized_end=812
-  _globals['_GETSTATUSREQUEST']._serialized_start=814
-  _globals['_GETSTATUSREQUEST']._serialized_end=832
-  _globals['_GETSTATUSRESPONSE']._serialized_start=835
-  _globals['_GETSTATUSRESPONSE']._serialized_end=1131
-  _globals['_LISTFILLSREQUEST']._serialized_start=1133
-  _globals['_LISTFILLSREQUEST']._serialized_end=1224
-  _globals['_LISTFILLSRESPONSE']._serialized_start=1226
-  _globals['_LISTFILLSRESPONSE']._serialized_end=1316
-  _globals['_GETRATEBUDGETREQUEST']._serialized_start=1318
-  _globals['_GETRATEBUDGETREQUEST']._serialized_end=1340
-  _globals['_RATELIMIT']._serialized_start=1342
-  _globals['_RATELIMIT']._serialized_end=1439
-  _globals['_GETRATEBUDGETRESPONSE']._serialized_start=1441
-  _globals['_GETRATEBUDGETRESPONSE']._serialized_end=1568
-  _globals['_HEARTBEATREQUEST']._serialized_start=1570
-  _globals['_HEARTBEATREQUEST']._serialized_end=1604
-  _globals['_HEARTBEATRESPONSE']._serialized_start=1606
-  _globals['_HEARTBEATRESPONSE']._serialized_end=1698
-  _globals['_GATEWAYSERVICE']._serialized_start=1701
-  _globals['_GATEWAYSERVICE']._serialized_end=2372
+  _globals['_GATEWAYSERVICE'].methods_by_name['ReadStream']._loaded_options = None
+  _globals['_GATEWAYSERVICE'].methods_by_name['ReadStream']._serialized_options = b'\220\002\001'
+  _globals['_HALT']._serialized_start=159
+  _globals['_HALT']._serialized_end=268
+  _globals['_HALTTRADINGREQUEST']._serialized_start=270
+  _globals['_HALTTRADINGREQUEST']._serialized_end=355
+  _globals['_HALTTRADINGRESPONSE']._serialized_start=358
+  _globals['_HALTTRADINGRESPONSE']._serialized_end=527
+  _globals['_RESUMETRADINGREQUEST']._serialized_start=529
+  _globals['_RESUMETRADINGREQUEST']._serialized_end=584
+  _globals['_RESUMETRADINGRESPONSE']._serialized_start=586
+  _globals['_RESUMETRADINGRESPONSE']._serialized_end=705
+  _globals['_CHECK']._serialized_start=707
+  _globals['_CHECK']._serialized_end=774
+  _globals['_CHANNEL']._serialized_start=776
+  _globals['_CHANNEL']._serialized_end=860
+  _globals['_GETSTATUSREQUEST']._serialized_start=862
+  _globals['_GETSTATUSREQUEST']._serialized_end=880
+  _globals['_GETSTATUSRESPONSE']._serialized_start=883
+  _globals['_GETSTATUSRESPONSE']._serialized_end=1179
+  _globals['_LISTFILLSREQUEST']._serialized_start=1181
+  _globals['_LISTFILLSREQUEST']._serialized_end=1272
+  _globals['_LISTFILLSRESPONSE']._serialized_start=1274
+  _globals['_LISTFILLSRESPONSE']._serialized_end=1364
+  _globals['_GETRATEBUDGETREQUEST']._serialized_start=1366
+  _globals['_GETRATEBUDGETREQUEST']._serialized_end=1388
+  _globals['_RATELIMIT']._serialized_start=1390
+  _globals['_RATELIMIT']._serialized_end=1487
+  _globals['_GETRATEBUDGETRESPONSE']._serialized_start=1489
+  _globals['_GETRATEBUDGETRESPONSE']._serialized_end=1616
+  _globals['_HEARTBEATREQUEST']._serialized_start=1618
+  _globals['_HEARTBEATREQUEST']._serialized_end=1652
+  _globals['_HEARTBEATRESPONSE']._serialized_start=1654
+  _globals['_HEARTBEATRESPONSE']._serialized_end=1746
+  _globals['_ACKNOWLEDGEMENT']._serialized_start=1748
+  _globals['_ACKNOWLEDGEMENT']._serialized_end=1797
+  _globals['_READSTREAMREQUEST']._serialized_start=1800
+  _globals['_READSTREAMREQUEST']._serialized_end=2240
+  _globals['_READSTREAMRESPONSE']._serialized_start=2243
+  _globals['_READSTREAMRESPONSE']._serialized_end=2635
+  _globals['_GATEWAYSERVICE']._serialized_start=2638
+  _globals['_GATEWAYSERVICE']._serialized_end=3421
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,4 @@
+from opensqt.proto import exchange_service_pb2 as _exchange_service_pb2
 from opensqt.proto import types_pb2 as _types_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -174,3 +175,43 @@ class HeartbeatResponse(_message.Message):
     lapsed: bool
     open_orders: int
     def __init__(self, client: _Optional[str] = ..., expires_ms: _Optional[int] = ..., lapsed: _Optional[bool] = ..., open_orders: _Optional[int] = ...) -> None: ...
+
+class Acknowledgement(_message.Message):
+    __slots__ = ("received", "read")
+    RECEIVED_FIELD_NUMBER: _ClassVar[int]
+    READ_FIELD_NUMBER: _ClassVar[int]
+    received: int
+    read: int
+    def __init__(self, received: _Optional[int] = ..., read: _Optional[int] = ...) -> None: ...
+
+class ReadStreamRequest(_message.Message):
+    __slots__ = ("price", "orders", "klines", "account", "positions", "acknowledgement")
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
+    KLINES_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    POSITIONS_FIELD_NUMBER: _ClassVar[int]
+    ACKNOWLEDGEMENT_FIELD_NUMBER: _ClassVar[int]
+    price: _exchange_service_pb2.SubscribePriceRequest
+    orders: _exchange_service_pb2.SubscribeOrdersRequest
+    klines: _exchange_service_pb2.SubscribeKlinesRequest
+    account: _exchange_service_pb2.SubscribeAccountRequest
+    positions: _exchange_service_pb2.SubscribePositionsRequest
+    acknowledgement: Acknowledgement
+    def __init__(self, price: _Optional[_Union[_exchange_service_pb2.SubscribePriceRequest, _Mapping]] = ..., orders: _Optional[_Union[_exchange_service_pb2.SubscribeOrdersRequest, _Mapping]] = ..., klines: _Optional[_Union[_exchange_service_pb2.SubscribeKlinesRequest, _Mapping]] = ..., account: _Optional[_Union[_exchange_service_pb2.SubscribeAccountRequest, _Mapping]] = ..., positions: _Optional[_Union[_exchange_service_pb2.SubscribePositionsRequest, _Mapping]] = ..., acknowledgement: _Optional[_Union[Acknowledgement, _Mapping]] = ...) -> None: ...
+
+class ReadStreamResponse(_message.Message):
+    __slots__ = ("price", "orders", "klines", "account", "positions", "sent_ns")
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    ORDERS_FIELD_NUMBER: _ClassVar[int]
+    KLINES_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    POSITIONS_FIELD_NUMBER: _ClassVar[int]
+    SENT_NS_FIELD_NUMBER: _ClassVar[int]
+    price: _exchange_service_pb2.SubscribePriceResponse
+    orders: _exchange_service_pb2.SubscribeOrdersResponse
+    klines: _exchange_service_pb2.SubscribeKlinesResponse
+    account: _exchange_service_pb2.SubscribeAccountResponse
+    positions: _exchange_service_pb2.SubscribePositionsResponse
+    sent_ns: int
+    def __init__(self, price: _Optional[_Union[_exchange_service_pb2.SubscribePriceResponse, _Mapping]] = ..., orders: _Optional[_Union[_exchange_service_pb2.SubscribeOrdersResponse, _Mapping]] = ..., klines: _Optional[_Union[_exchange_service_pb2.SubscribeKlinesResponse, _Mapping]] = ..., account: _Optional[_Union[_exchange_service_pb2.SubscribeAccountResponse, _Mapping]] = ..., positions: _Optional[_Union[_exchange_service_pb2.SubscribePositionsResponse, _Mapping]] = ..., sent_ns: _Optional[int] = ...) -> None: ...

@@ -72,6 +72,11 @@ class GatewayServiceStub:
                 request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ResumeTradingRequest.SerializeToString,
                 response_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ResumeTradingResponse.FromString,
                 _registered_method=True)
+        self.ReadStream = channel.stream_stream(
+                '/opensqt.market_maker.v1.GatewayService/ReadStream',
+                request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ReadStreamRequest.SerializeToString,
+                response_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ReadStreamResponse.FromString,
+                _registered_method=True)
 
 
 class GatewayServiceServicer:
@@ -149,6 +154,22 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadStream(self, request_iterator, context):
+        """Read one of the five streams of ExchangeService, and acknowledge what was read. A stream there sends as far ahead as
+        HTTP/2 allows, which is thousands of responses that grow old unread; here the connector sends one response of
+        prices, candles, balances or positions and waits until it is acknowledged, then sends what has changed meanwhile,
+        the newest of each. Orders go ahead by 256 updates. The first request says what to subscribe to, every later one is
+        an acknowledgement. A client that only half-closes is sent one response and no more.
+
+        Errors:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL
+        UNIMPLEMENTED: UNSUPPORTED (the connector is in public-only mode, or the venue has no such interval)
+        RESOURCE_EXHAUSTED: STREAM_OVERFLOW (an orders reader is too far behind; subscribe again)
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatewayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -181,6 +202,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.ResumeTrading,
                     request_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ResumeTradingRequest.FromString,
                     response_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ResumeTradingResponse.SerializeToString,
+            ),
+            'ReadStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.ReadStream,
+                    request_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ReadStreamRequest.FromString,
+                    response_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ReadStreamResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -353,6 +379,33 @@ class GatewayService:
             '/opensqt.market_maker.v1.GatewayService/ResumeTrading',
             opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ResumeTradingRequest.SerializeToString,
             opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ResumeTradingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/opensqt.market_maker.v1.GatewayService/ReadStream',
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ReadStreamRequest.SerializeToString,
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ReadStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -192,6 +192,8 @@ class EntryReader(Generic[T]):
         """Whether nothing was read yet."""
         self.limit: int | None = None
         """How many updates it may be behind, where that is less than the log holds."""
+        self.read_to: Cursor | None = None
+        """Where the program stands for which this reader forwards, if it says so; `behind` counts from there."""
         self._where = where
         self._done = False
         self._waiter: asyncio.Future[None] | None = None
@@ -200,7 +202,8 @@ class EntryReader(Generic[T]):
     @property
     def behind(self) -> int:
         """How many updates it has not read yet; none of them where a snapshot is due, which stands for all."""
-        return self.feed.sequence - self.sequence if self.epoch == self.feed.epoch else 0
+        at = self.read_to or self
+        return self.feed.sequence - at.sequence if at.epoch == self.feed.epoch else 0
 
     def __aiter__(self) -> Self:
         return self

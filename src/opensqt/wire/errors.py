@@ -135,6 +135,12 @@ def from_rpc_error(error: grpc.aio.AioRpcError, *, placing: bool = False) -> Exc
     return kind(f"connector: {code.name}: {details}")
 
 
+def is_connectors_own(error: grpc.aio.AioRpcError) -> bool:
+    """Return whether the connector itself gave the status, and not gRPC or a proxy."""
+    status = _status_in(error.trailing_metadata() or ())
+    return status is not None and _from_details(status) is not None
+
+
 def encode_error(error: ExchangeError) -> pb.Error:
     """Encode an error as an item of a batch's answer, its text redacted."""
     retry_after = None

@@ -34,6 +34,7 @@ REQUIRED: Mapping[str, Role] = {
     "SubscribeKlines": Role.READ,
     "SubscribeAccount": Role.READ,
     "SubscribePositions": Role.READ,
+    "ReadStream": Role.READ,
 }
 """The role that each method needs. A method that is not named here is denied to every client."""
 

@@ -127,7 +127,7 @@ class Calls:
                 structlog.contextvars.bind_contextvars(correlation_id=correlation_id, client=client.name)
                 with share.of(client.name), on_behalf_of(client.name):
                     self._check_serving()
-                    response = await handler(_sound(request), context)
+                    response = await handler(sound(request), context)
                     return response
             except asyncio.CancelledError:
                 code = grpc.StatusCode.CANCELLED
@@ -163,7 +163,7 @@ class Calls:
                     self._check_serving()
                     # At once, so that a client knows that it is connected though the market may be silent.
                     await context.send_initial_metadata(((options.CORRELATION_ID, correlation_id),))
-                    await handler(_sound(request), context)
+                    await handler(sound(request), context)
             except asyncio.CancelledError:
                 code = grpc.StatusCode.CANCELLED
                 raise
@@ -296,7 +296,8 @@ def reader(message: type[Message]) -> Callable[[bytes], Message | InvalidRequest
     return read
 
 
-def _sound(request: Message | InvalidRequest) -> Message:
+def sound(request: Any) -> Any:
+    """Return a request that `reader` could read, else raise why not; the requests of a stream pass as they are."""
     if isinstance(request, InvalidRequest):
         raise request
     return request

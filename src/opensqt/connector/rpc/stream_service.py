@@ -1,22 +1,33 @@
-"""The five streaming methods: a stream's batches, as bytes, for as long as the client stays."""
+"""The streaming methods: a stream's batches, as bytes, for as long as the client stays, or as it acknowledges them."""
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
-from opensqt.connector.rpc.dispatch import Context, Handler
+import grpc
+
+from opensqt.connector.rpc.dispatch import Context, Handler, sound
 from opensqt.connector.rpc.exchange_service import check_interval
-from opensqt.connector.streams.encode import responses
+from opensqt.connector.streams.encode import enveloped, responses
 from opensqt.connector.streams.keys import KINDS, StreamKey
 from opensqt.connector.streams.readers import StreamReaders
-from opensqt.model.errors import StreamOverflow
+from opensqt.connector.streams.window import ORDERS_AHEAD, Window
+from opensqt.model.errors import InvalidRequest, StreamOverflow
+from opensqt.model.stream import Cursor
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.wire.requests import decode_cursor, decode_symbol
 
+_Wanted = tuple[StreamKey, str, Cursor | None]
+"""A stream, the only symbol of it that is wanted, and where to resume."""
+_FIRST_REQUEST_S = 10.0
+
 
 class Streams:
-    """The streaming methods of ExchangeService. They write bytes: register them without a serializer."""
+    """The streaming methods. They write bytes: register them without a serializer."""
 
     def __init__(self, readers: StreamReaders) -> None:
         self._readers = readers
@@ -26,40 +37,111 @@ class Streams:
             "SubscribeKlines": self._klines,
             "SubscribeAccount": self._account,
             "SubscribePositions": self._positions,
+            "ReadStream": self._read_stream,
         }
 
     async def _price(self, request: pb.SubscribePriceRequest, context: Context) -> None:
-        await self._serve(StreamKey("price", decode_symbol(request.symbol)), request, context)
+        await self._serve(_price(request), context)
 
     async def _orders(self, request: pb.SubscribeOrdersRequest, context: Context) -> None:
-        symbol = decode_symbol(request.symbol, required=False)
-        await self._serve(StreamKey("orders"), request, context, symbol=symbol)
+        await self._serve(_orders(request), context)
 
     async def _klines(self, request: pb.SubscribeKlinesRequest, context: Context) -> None:
-        key = StreamKey("klines", decode_symbol(request.symbol), check_interval(request.interval))
-        await self._serve(key, request, context)
+        await self._serve(_klines(request), context)
 
     async def _account(self, request: pb.SubscribeAccountRequest, context: Context) -> None:
-        await self._serve(StreamKey("account"), request, context)
+        await self._serve(_account(request), context)
 
     async def _positions(self, request: pb.SubscribePositionsRequest, context: Context) -> None:
-        symbol = decode_symbol(request.symbol, required=False)
-        await self._serve(StreamKey("positions"), request, context, symbol=symbol)
+        await self._serve(_positions(request), context)
 
-    async def _serve(self, key: StreamKey, request: Any, context: Context, *, symbol: str = "") -> None:
-        cursor = decode_cursor(request)
+    async def _read_stream(self, _requests: Any, context: Context) -> None:
+        """Serve the stream that the first request names; every later one is an acknowledgement."""
+        try:
+            async with asyncio.timeout(_FIRST_REQUEST_S):
+                first = await context.read()
+        except TimeoutError:
+            raise InvalidRequest(f"no request came within {_FIRST_REQUEST_S:g} s") from None
+        if first is grpc.aio.EOF:
+            raise InvalidRequest("the first request is missing; expected what to subscribe to")
+        kind = sound(first).WhichOneof("content") or ""
+        if kind not in _WANTED:
+            raise InvalidRequest(
+                f"content {kind or 'is empty'}: expected first what to subscribe to: {', '.join(_WANTED)}"
+            )
+        wanted = _WANTED[kind](getattr(first, kind))
+        window = Window(updates=ORDERS_AHEAD if kind == "orders" else 0)
+        serving = asyncio.ensure_future(self._serve(wanted, context, window))
+        reading = asyncio.ensure_future(_take_acknowledgements(context, window))
+        try:
+            await asyncio.wait({serving, reading}, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done() and not serving.done() and (error := reading.exception()) is not None:
+                raise error
+            await serving
+        finally:
+            for task in (serving, reading):
+                task.cancel()
+            await asyncio.gather(serving, reading, return_exceptions=True)
+
+    async def _serve(self, wanted: _Wanted, context: Context, window: Window | None = None) -> None:
+        key, symbol, cursor = wanted
         metrics = self._readers.metrics
         sizes = metrics.batch_sizes[key.kind]
         encode = KINDS[key.kind].encode
         try:
-            async with aclosing(self._readers.read(key, symbol=symbol, cursor=cursor)) as batches:
+            async with aclosing(self._readers.read(key, symbol=symbol, cursor=cursor, window=window)) as batches:
                 async for batch in batches:
                     sizes.observe(len(batch.updates))
                     if batch.gap:
                         metrics.count_gap(key.kind)
-                    # While this write waits for the client, the next batch gathers in the feed.
-                    for response in responses(batch, encode):
-                        await context.write(response)
+                    # While a write, or the window, waits for the client, the next batch gathers in the feed.
+                    for response, place, count in responses(batch, encode):
+                        if window is None:
+                            await context.write(response)
+                            continue
+                        await window.room()
+                        window.sent(place, count)
+                        await context.write(enveloped(response, key.kind, time.time_ns()))
+                    if window is not None:
+                        await window.room()
         except StreamOverflow:
             metrics.count_overflow(key.kind)
             raise
+
+
+def _price(request: pb.SubscribePriceRequest) -> _Wanted:
+    return StreamKey("price", decode_symbol(request.symbol)), "", decode_cursor(request)
+
+
+def _orders(request: pb.SubscribeOrdersRequest) -> _Wanted:
+    return StreamKey("orders"), decode_symbol(request.symbol, required=False), decode_cursor(request)
+
+
+def _klines(request: pb.SubscribeKlinesRequest) -> _Wanted:
+    key = StreamKey("klines", decode_symbol(request.symbol), check_interval(request.interval))
+    return key, "", decode_cursor(request)
+
+
+def _account(request: pb.SubscribeAccountRequest) -> _Wanted:
+    return StreamKey("account"), "", decode_cursor(request)
+
+
+def _positions(request: pb.SubscribePositionsRequest) -> _Wanted:
+    return StreamKey("positions"), decode_symbol(request.symbol, required=False), decode_cursor(request)
+
+
+_WANTED: dict[str, Callable[[Any], _Wanted]] = {
+    "price": _price,
+    "orders": _orders,
+    "klines": _klines,
+    "account": _account,
+    "positions": _positions,
+}
+
+
+async def _take_acknowledgements(context: Context, window: Window) -> None:
+    """Take in acknowledgements until the client sends no more."""
+    while (request := await context.read()) is not grpc.aio.EOF:
+        if sound(request).WhichOneof("content") != "acknowledgement":
+            raise InvalidRequest("content: expected an acknowledgement; a call reads one stream")
+        window.acknowledge(received=request.acknowledgement.received, read=request.acknowledgement.read)

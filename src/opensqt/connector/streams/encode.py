@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
-from opensqt.model.stream import Batch
+from opensqt.model.stream import Batch, Cursor
 from opensqt.proto.exchange_service_pb2 import SubscribePriceResponse
+from opensqt.proto.gateway_service_pb2 import ReadStreamResponse
 from opensqt.proto.types_pb2 import StreamPosition
 from opensqt.streams.feed import Entry
 
@@ -27,6 +28,12 @@ _SEQUENCE = bytes([_NUMBER["sequence"] << 3])
 _SNAPSHOT = bytes([_NUMBER["snapshot"] << 3, 1])
 _GAP = bytes([_NUMBER["gap"] << 3, 1])
 _POSITION = bytes([_NUMBER["position"] << 3 | _LENGTH_DELIMITED])
+_ENVELOPE = {
+    field.name: bytes([field.number << 3 | _LENGTH_DELIMITED])
+    for field in ReadStreamResponse.DESCRIPTOR.fields
+    if field.containing_oneof
+}
+_SENT = bytes([ReadStreamResponse.SENT_NS_FIELD_NUMBER << 3])
 _POSITION_EPOCH = bytes([StreamPosition.EPOCH_FIELD_NUMBER << 3 | _LENGTH_DELIMITED])
 _POSITION_SEQUENCE = bytes([StreamPosition.SEQUENCE_FIELD_NUMBER << 3])
 
@@ -45,7 +52,7 @@ def encode(message: Serializable) -> bytes:
     return b"".join((_UPDATES, _varint(len(body)), body))
 
 
-def responses(batch: Batch[Entry[T]], encode_update: Callable[[T], bytes]) -> Iterator[bytes]:
+def responses(batch: Batch[Entry[T]], encode_update: Callable[[T], bytes]) -> Iterator[tuple[bytes, Cursor, int]]:
     """Encode a batch as one response, or as several when it is large.
 
     A snapshot is never cut: half of one would be read as the whole truth. Each response but the last carries the
@@ -54,14 +61,23 @@ def responses(batch: Batch[Entry[T]], encode_update: Callable[[T], bytes]) -> It
     Args:
         batch: What the client has not read yet.
         encode_update: Makes the item of an update that was not encoded before, see `encode`.
+
+    Yields:
+        The response, the place after it, and how many updates it holds.
     """
     # Nearly every update was encoded for another client already, so the look at it is written out.
     parts = [entry.encoding or entry.encode(encode_update) for entry in batch.updates]
     begin = 0
     for end in () if batch.snapshot else _cuts(parts, batch):
-        yield _response(parts[begin:end], batch, batch.updates[end - 1].number)
+        number = batch.updates[end - 1].number
+        yield _response(parts[begin:end], batch, number), Cursor(batch.epoch, number), end - begin
         begin = end
-    yield _response(parts[begin:], batch, batch.sequence)
+    yield _response(parts[begin:], batch, batch.sequence), batch.cursor, len(parts) - begin
+
+
+def enveloped(response: bytes, kind: str, sent_ns: int) -> bytes:
+    """Encode a ReadStreamResponse around a response of a *kind* of stream."""
+    return b"".join((_ENVELOPE[kind], _varint(len(response)), response, _SENT, _varint(sent_ns)))
 
 
 def _cuts(parts: list[bytes], batch: Batch[Entry[Any]]) -> Iterator[int]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from opensqt.connector.metrics.registry import ConnectorMetrics
 from opensqt.connector.streams.keys import KINDS, StreamKey
+from opensqt.connector.streams.window import Window
 from opensqt.model.client_context import INTERNAL, on_behalf_of
 from opensqt.model.clock import now_ms
 from opensqt.model.errors import ExchangeError, RequestError, StreamOverflow, Unreachable
@@ -58,11 +59,17 @@ class StreamReaders:
         return backlogs
 
     async def read(
-        self, key: StreamKey, *, symbol: str = "", cursor: Cursor | None = None
+        self, key: StreamKey, *, symbol: str = "", cursor: Cursor | None = None, window: Window | None = None
     ) -> AsyncGenerator[Batch[Entry[Any]], None]:
         """Read a stream, all of it or one symbol's part, until the iterator is closed.
 
         A stream that fails is subscribed again, at the place where it failed.
+
+        Args:
+            key: The stream.
+            symbol: The only symbol that is wanted; empty for all.
+            cursor: Where to resume.
+            window: What the client acknowledges, if it does; its backlog counts from there.
 
         Raises:
             RequestError: The exchange refuses what is asked for.
@@ -80,7 +87,7 @@ class StreamReaders:
                     with on_behalf_of(INTERNAL):
                         source = KINDS[key.kind].subscribe(self.exchange, key, symbol, cursor)
                     try:
-                        async for batch in self._attach(stream, source):
+                        async for batch in self._attach(stream, source, window):
                             stream.succeeded()
                             backoff.reset()
                             cursor = batch.cursor
@@ -115,10 +122,12 @@ class StreamReaders:
             if stream.down_since_ms and stream.down_since_ms < down_before_ms
         ]
 
-    def _attach(self, stream: _Stream, source: Stream[Any]) -> AsyncIterator[Batch[Entry[Any]]]:
+    def _attach(self, stream: _Stream, source: Stream[Any], window: Window | None) -> AsyncIterator[Batch[Entry[Any]]]:
         if not isinstance(source, FeedReader):
             return stream.entries_of(source)
         source.entries.limit = self._limit
+        if window is not None:
+            window.entries = source.entries
         stream.attach(source.entries)
         return source.entries
 

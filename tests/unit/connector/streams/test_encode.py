@@ -26,7 +26,7 @@ def batch(entries: list[Entry[T]], sequence: int, *, snapshot: bool = False, gap
 
 
 def parsed(of: Batch[Entry[types_pb2.Price]]) -> list[pb.SubscribePriceResponse]:
-    return [pb.SubscribePriceResponse.FromString(response) for response in responses(of, encode)]
+    return [pb.SubscribePriceResponse.FromString(response) for response, _place, _count in responses(of, encode)]
 
 
 @pytest.mark.parametrize("method", STREAMING, ids=lambda method: method.name)
@@ -35,7 +35,7 @@ def test_every_streamed_response_has_the_layout_that_is_written(method) -> None:
     item = response.updates.add(event_time_ms=5) if method.name != "SubscribeOrders" else response.updates.add()
     response.epoch, response.sequence, response.snapshot, response.gap = "e1", 300, True, True
     response.position.epoch, response.position.sequence = "e1", 300
-    written = responses(batch([Entry(item, 0)], 300, snapshot=True, gap=True), encode)
+    written = [response for response, *_ in responses(batch([Entry(item, 0)], 300, snapshot=True, gap=True), encode)]
     assert list(written) == [response.SerializeToString()]
 
 

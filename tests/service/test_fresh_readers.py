@@ -1,0 +1,161 @@
+"""A reader is fresh: however long it was away, at most one old batch is on its way."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from opensqt.client.exchange import RemoteExchange
+from opensqt.config.remote import RemoteSettings
+from opensqt.model.errors import InvalidRequest
+from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.proto import gateway_service_pb2 as gateway_pb
+from tests.service.connector_rig import Rig, place, reason_of, rig
+from tests.service.test_connector_metrics import told
+from tests.support import eventually
+
+PRICE = gateway_pb.ReadStreamRequest(price=pb.SubscribePriceRequest(symbol="BTCUSDT"))
+READER = Path(__file__).with_name("stopped_reader.py")
+
+
+def acknowledged(received: int, read: int) -> gateway_pb.ReadStreamRequest:
+    return gateway_pb.ReadStreamRequest(acknowledgement=gateway_pb.Acknowledgement(received=received, read=read))
+
+
+def sequence(running: Rig) -> int:
+    return running.venue.venue.price_feeds["BTCUSDT"].sequence
+
+
+async def tick(running: Rig, count: int) -> None:
+    for number in range(count):
+        running.venue.tick(sequence(running) + number)
+        await asyncio.sleep(0)
+
+
+async def subscribed(running: Rig, request: gateway_pb.ReadStreamRequest = PRICE) -> Any:
+    call = running.gateway.ReadStream()
+    await call.write(request)
+    return call
+
+
+async def drained(call: Any) -> None:
+    async for _ in call:
+        continue
+
+
+async def test_one_response_is_sent_until_it_is_acknowledged_and_then_the_newest() -> None:
+    async with rig() as running:
+        call = await subscribed(running)
+        first = (await call.read()).price
+        await tick(running, 600)
+        await call.write(acknowledged(1, 1))
+        newest = (await call.read()).price
+        assert first.snapshot
+        assert [newest.position.sequence, len(newest.updates)] == [sequence(running), 1]
+
+
+async def test_each_response_says_when_it_was_sent() -> None:
+    async with rig() as running:
+        before = time.time_ns()
+        response = await (await subscribed(running)).read()
+        assert before <= response.sent_ns <= time.time_ns()
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        [acknowledged(0, 0)],
+        [gateway_pb.ReadStreamRequest()],
+        [PRICE, PRICE],
+        [PRICE, gateway_pb.ReadStreamRequest()],
+        [PRICE, acknowledged(2, 0)],
+    ],
+    ids=["an acknowledgement first", "nothing", "a second subscription", "nothing later", "more than was sent"],
+)
+async def test_a_call_that_breaks_the_rules_is_refused(requests: list[gateway_pb.ReadStreamRequest]) -> None:
+    async with rig() as running:
+        call = running.gateway.ReadStream()
+        for request in requests:
+            await call.write(request)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await drained(call)
+        assert reason_of(refused.value) == InvalidRequest.reason
+        assert "expected" in (refused.value.details() or "")
+
+
+async def test_a_reader_that_reads_nothing_shows_as_backlog_and_is_over_when_it_goes() -> None:
+    """F28: a slow reader harms no other and its memory is bounded."""
+    async with rig(metrics_port=0) as running:
+        call = await subscribed(running)
+        await call.read()
+        await call.write(acknowledged(1, 0))
+        await tick(running, 5000)
+        assert (await told(running, "connector_stream_backlog", kind="price") or 0) > 4096
+        call.cancel()
+        await eventually(lambda: not running.connector.streams.counts)
+
+
+async def test_orders_go_ahead_by_a_window_and_none_is_lost() -> None:
+    """F7: a fill that was told once is told to every reader, however slow."""
+    async with rig() as running:
+        call = await subscribed(running, gateway_pb.ReadStreamRequest(orders=pb.SubscribeOrdersRequest()))
+        await call.read()
+        for number in range(600):
+            await running.exchange.PlaceOrder(place(f"o{number}"))
+        ids: list[str] = []
+        received = 1
+        while len(set(ids)) < 600:
+            ids += [update.order.client_order_id for update in (await call.read()).orders.updates]
+            received += 1
+            await call.write(acknowledged(received, received))
+        assert list(dict.fromkeys(ids)) == [f"o{number}" for number in range(600)]
+
+
+async def test_a_client_whose_loop_was_blocked_gets_one_old_batch_at_most() -> None:
+    async with rig() as running:
+        settings = RemoteSettings(base_url=running.connector.address)
+        async with RemoteExchange(settings) as exchange, exchange.subscribe_price("BTCUSDT") as prices:
+            await anext(prices)
+            batches = 0
+            # Each round the reader is away while hundreds of prices come.
+            for _ in range(20):
+                await tick(running, 300)
+                at = sequence(running)
+                while (await anext(prices)).sequence < at:
+                    batches += 1
+        assert batches <= 40
+
+
+@pytest.mark.parametrize("client", ["async", "blocking"])
+async def test_a_program_that_was_stopped_reads_one_old_batch_and_then_the_newest(client: str, large: bool) -> None:
+    """Stopped as a laptop's lid or a debugger stops it; the prices go on meanwhile."""
+    async with rig() as running:
+        program = await asyncio.create_subprocess_exec(
+            sys.executable, str(READER), client, running.connector.address, stdout=asyncio.subprocess.PIPE
+        )
+        assert program.stdout is not None
+        try:
+            await program.stdout.readline()
+            program.send_signal(signal.SIGSTOP)
+            stopped_at = sequence(running)
+            for _ in range(960 if large else 200):
+                await tick(running, 1)
+                await asyncio.sleep(1 / 16 if large else 0.005)
+            newest = sequence(running)
+            program.send_signal(signal.SIGCONT)
+            read = []
+            while not read or read[-1] < newest:
+                read.append(int(await program.stdout.readline()))
+        finally:
+            program.kill()
+            await program.wait()
+    # At most what was on its way when it stopped, and one batch that was sent just then.
+    assert [number for number in read if stopped_at + 1 < number < newest] == []
+    assert len(read) <= 3

@@ -1,0 +1,84 @@
+"""A stream goes no further ahead of its reader than its window allows."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from opensqt.connector.streams.window import Window
+from opensqt.model.errors import InvalidRequest
+from opensqt.model.stream import Cursor
+from opensqt.streams.feed import Feed
+
+
+def place(sequence: int) -> Cursor:
+    return Cursor("e1", sequence)
+
+
+async def has_room(window: Window) -> bool:
+    waiting = asyncio.ensure_future(window.room())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    return waiting.done() and not waiting.cancelled()
+
+
+async def test_one_response_is_on_its_way_until_it_is_received() -> None:
+    """F28: what a reader does not read stays in the one log that all share."""
+    window = Window()
+    assert await has_room(window)
+    window.sent(place(1), 1)
+    assert not await has_room(window)
+    window.acknowledge(received=1, read=0)
+    assert await has_room(window)
+
+
+async def test_an_empty_response_waits_for_its_acknowledgement_too() -> None:
+    window = Window()
+    window.sent(place(7), 0)
+    assert not await has_room(window)
+    window.acknowledge(received=1, read=1)
+    assert await has_room(window)
+
+
+async def test_a_loss_free_stream_goes_ahead_by_so_many_updates() -> None:
+    window = Window(updates=3)
+    window.sent(place(2), 2)
+    assert await has_room(window)
+    window.sent(place(4), 2)
+    assert not await has_room(window)
+    window.acknowledge(received=1, read=1)
+    assert await has_room(window)
+
+
+@pytest.mark.parametrize(("received", "read"), [(2, 0), (0, 1), (1, 2), (2**64 - 1, 0)])
+def test_what_was_not_sent_can_not_be_acknowledged(received: int, read: int) -> None:
+    window = Window()
+    window.sent(place(1), 1)
+    with pytest.raises(InvalidRequest, match="expected"):
+        window.acknowledge(received=received, read=read)
+
+
+def test_an_acknowledgement_never_goes_back() -> None:
+    window = Window()
+    window.sent(place(1), 1)
+    window.acknowledge(received=1, read=1)
+    with pytest.raises(InvalidRequest, match="received 0: expected 1 to 1"):
+        window.acknowledge(received=0, read=0)
+
+
+async def test_the_backlog_of_a_reader_is_what_its_program_has_not_read() -> None:
+    feed: Feed[int] = Feed(key=lambda number: number, conflate=True)
+    stream, window = feed.subscribe(), Window()
+    window.entries = stream.entries
+    feed.publish([1])
+    window.sent((await anext(stream)).cursor, 1)
+    window.acknowledge(received=1, read=1)
+    feed.publish([2, 3])
+    window.sent((await anext(stream)).cursor, 2)
+    assert stream.behind == 2
+    feed.publish([4])
+    window.acknowledge(received=2, read=1)
+    assert stream.behind == 3
+    window.acknowledge(received=2, read=2)
+    assert stream.behind == 1
