@@ -11,6 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from opensqt.connector.orders.journal import JournalError
@@ -35,19 +36,32 @@ _SNAPSHOT_TIMEOUT_S = 5.0
 _RETRY_S = 0.5
 
 
-@dataclass(slots=True)
-class _OwnedOrder:
+@dataclass(frozen=True, slots=True)
+class _Acknowledged:
+    """The client and the symbol of orders whose placing was answered: one object for all that have both in common."""
+
     client: str
     symbol: str
-    in_flight: bool
+
+
+@dataclass(slots=True)
+class _InFlight:
+    """An order that was admitted and whose placing is not answered."""
+
+    client: str
+    symbol: str
     snapshots: int
     """How many had been read when it was admitted."""
     listed: bool = False
-    """A snapshot showed it as open while it was in flight."""
+    """A snapshot showed it as open."""
     ended: bool = False
-    """The stream reported its end before its placing was answered."""
+    """The stream reported its end."""
     streamed: Order | None = None
-    """What the stream last reported of it while it was in flight: the proof that it exists."""
+    """What the stream last reported of it: the proof that it exists."""
+
+
+_Owned = _Acknowledged | _InFlight
+_acknowledged = lru_cache(maxsize=1024)(_Acknowledged)
 
 
 class OrderOwnership:
@@ -63,7 +77,7 @@ class OrderOwnership:
         self._exchange = exchange
         self._owners = owners
         self._tasks = tasks
-        self.tracked: dict[str, _OwnedOrder] = {}
+        self.tracked: dict[str, _Owned] = {}
         """The own orders that are open or in flight, by client order id."""
         self._open_counts: Counter[str] = Counter()
         self.snapshots = 0
@@ -83,12 +97,18 @@ class OrderOwnership:
 
     def settled(self, client: str) -> list[OrderRef]:
         """Return a client's orders that the venue is known to work, oldest first; these can be canceled."""
-        return [_named(name, own) for name, own in self.tracked.items() if own.client == client and not own.in_flight]
+        return [
+            _named(name, own)
+            for name, own in self.tracked.items()
+            if own.client == client and isinstance(own, _Acknowledged)
+        ]
 
     def known_open(self, symbol: str = "") -> list[OrderRef]:
         """Return the orders of a symbol, or of all, that were acknowledged and did not end; oldest first."""
         return [
-            _named(name, own) for name, own in self.tracked.items() if not own.in_flight and symbol in ("", own.symbol)
+            _named(name, own)
+            for name, own in self.tracked.items()
+            if isinstance(own, _Acknowledged) and symbol in ("", own.symbol)
         ]
 
     async def start(self) -> None:
@@ -123,26 +143,32 @@ class OrderOwnership:
         """Count an order that is about to be sent."""
         name = request.client_order_id
         if name not in self.tracked:
-            self._add(name, _OwnedOrder(client, request.symbol, in_flight=True, snapshots=self.snapshots))
+            self._add(name, _InFlight(client, request.symbol, self.snapshots))
 
     def withdraw(self, client_order_id: str, owner: str = "") -> None:
         """Take back an order that was admitted but not sent; where its *owner* has it open from before, it stays."""
         own = self.tracked.get(client_order_id)
-        if own is None or not own.in_flight:
+        if not isinstance(own, _InFlight):
             return
         self._drop(client_order_id)
         if owner and own.listed and not own.ended:
-            self._add(client_order_id, _OwnedOrder(owner, own.symbol, in_flight=False, snapshots=own.snapshots))
+            self._add(client_order_id, _acknowledged(owner, own.symbol))
 
     def settle(self, client_order_id: str, outcome: Order | ExchangeError) -> None:
         """Apply the outcome of an admitted order."""
         own = self.tracked.get(client_order_id)
         if own is None:
             return
-        if not isinstance(outcome, Order) or outcome.status.is_closed or own.ended:
+        ended = isinstance(own, _InFlight) and own.ended
+        if not isinstance(outcome, Order) or outcome.status.is_closed or ended:
             self._drop(client_order_id)
             return
-        own.in_flight, own.streamed = False, None
+        if isinstance(own, _Acknowledged):
+            return
+        # The exchange keeps the id with the order: its text is kept here, too, so that the request's goes.
+        name = (own.streamed or outcome).client_order_id
+        del self.tracked[client_order_id]
+        self.tracked[name if name == client_order_id else client_order_id] = _acknowledged(own.client, own.symbol)
         if own.snapshots != self.snapshots:
             # A gap in between may have swallowed its end; what the exchange holds open now shows it.
             self._tasks.spawn("own-orders-again", self.read_snapshot(), shared=True)
@@ -152,7 +178,7 @@ class OrderOwnership:
         own = self.tracked.get(client_order_id)
         if own is None:
             return
-        if own.in_flight:
+        if isinstance(own, _InFlight):
             own.ended = True
         else:
             self._drop(client_order_id)
@@ -160,7 +186,7 @@ class OrderOwnership:
     def last_streamed(self, client_order_id: str) -> Order | None:
         """Return what the stream reported of an order whose placing is not answered yet, or None."""
         own = self.tracked.get(client_order_id)
-        return None if own is None else own.streamed
+        return own.streamed if isinstance(own, _InFlight) else None
 
     # What the stream reports.
 
@@ -199,7 +225,7 @@ class OrderOwnership:
     async def _handle_batch(self, batch: Batch[OrderUpdate]) -> None:
         for update in batch.updates:
             own = self.tracked.get(update.order.client_order_id)
-            if own is not None and own.in_flight:
+            if isinstance(own, _InFlight):
                 own.streamed = update.order
         if not batch.snapshot:
             for update in batch.updates:
@@ -210,7 +236,7 @@ class OrderOwnership:
         listed = self._compare(batch)
         for name, client in (await self._owners(listed.keys() - self.tracked.keys())).items():
             if name not in self.tracked:
-                self._add(name, _OwnedOrder(client, listed[name].symbol, in_flight=False, snapshots=self.snapshots))
+                self._add(name, _acknowledged(client, listed[name].symbol))
         self._first_snapshot.set()
 
     def _compare(self, batch: Batch[OrderUpdate]) -> dict[str, Order]:
@@ -219,13 +245,13 @@ class OrderOwnership:
         # Each acknowledged order was in the exchange's own books before we heard of it, so a snapshot without it is
         # the report of its end. Of one in flight it says nothing.
         for name, own in list(self.tracked.items()):
-            if own.in_flight:
+            if isinstance(own, _InFlight):
                 own.listed = own.listed or name in listed
             elif name not in listed:
                 self._drop(name)
         return listed
 
-    def _add(self, client_order_id: str, own: _OwnedOrder) -> None:
+    def _add(self, client_order_id: str, own: _Owned) -> None:
         self.tracked[client_order_id] = own
         self._open_counts[own.client] += 1
 
@@ -236,7 +262,7 @@ class OrderOwnership:
             del self._open_counts[own.client]
 
 
-def _named(client_order_id: str, own: _OwnedOrder) -> OrderRef:
+def _named(client_order_id: str, own: _Owned) -> OrderRef:
     return OrderRef(symbol=own.symbol, client_order_id=client_order_id)
 
 

@@ -108,6 +108,22 @@ async def test_an_order_that_ended_before_its_placing_was_answered_leaves(venue,
     assert own.open_count("maker") == 0
 
 
+async def test_an_open_order_takes_no_object_and_no_text_of_its_own(venue, journal, tasks) -> None:
+    """F27: the memory of an order's ownership is a place in one table."""
+    own = OrderOwnership(venue, journal.owners, tasks)
+    await own.start()
+    for name in ("a1", "a2"):
+        own.admit("maker", asked("".join(name)))
+        acknowledged = await venue.place_order(asked(name))
+        await eventually(lambda name=name: own.last_streamed(name) is not None)
+        streamed = own.last_streamed(name)
+        own.settle("".join(name), acknowledged)
+        assert [*own.tracked][-1] is streamed.client_order_id
+    first, second = own.tracked.values()
+    assert first is second
+    assert own.of("maker") == own.settled("maker") == [ref("a1"), ref("a2")]
+
+
 async def test_an_end_that_a_gap_swallowed_is_found_in_the_next_snapshot(manager: OrderManager, venue) -> None:
     await place(manager, "maker", "a", "b", "c")
     # More than the feed holds, before our reader has its turn.
