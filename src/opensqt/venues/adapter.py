@@ -9,7 +9,7 @@ from typing import Any, Self
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, Position
 from opensqt.model.client_context import current_client
-from opensqt.model.errors import ExchangeError, InvalidRequest, Unreachable, Unsupported
+from opensqt.model.errors import DuplicateOrder, ExchangeError, InvalidRequest, Unreachable, Unsupported
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
@@ -130,6 +130,11 @@ class VenueAdapter:
         self._require_account()
         with in_lane(Lane.ORDER):
             return await self.order_entry.place(request)
+
+    def order_denial(self, request: OrderRequest) -> ExchangeError | None:
+        """Return the local rule that an order breaks, or None; an id that was used before is left to the placing."""
+        denial = self.order_entry.denial(request)
+        return None if isinstance(denial, DuplicateOrder) else denial
 
     async def batch_place_orders(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
         """Send several orders; return the results in their order."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 from opensqt.connector.orders.halts import Halts
 from opensqt.connector.orders.intent import BY_ANOTHER, Barred, Intent, Outcome, duplicate, is_of, not_shown
@@ -20,6 +22,7 @@ from opensqt.model.errors import (
     OrderNotFound,
     OrderRejected,
     OutcomeUnknown,
+    RateLimited,
     RequestError,
     TradingHalted,
     Unreachable,
@@ -44,6 +47,19 @@ PLACING = "placing"
 _log = logging.get_logger("connector.orders")
 _HIDDEN_NS = 10_000_000_000
 """A venue may not find an order that it accepted this short a time ago."""
+
+
+_MAX_UNRESOLVED_OF_CLIENT, _MAX_UNRESOLVED = 100, 500
+"""So many orders of one client, and of all, may be of unknown outcome before new ones are refused: each is asked for
+until it is proven, and a venue that answers nothing proves nothing."""
+_UNRESOLVED_RETRY_S = 5.0
+
+
+@runtime_checkable
+class _ChecksOrders(Protocol):
+    """An exchange that knows without asking anybody which orders break its rules."""
+
+    def order_denial(self, request: OrderRequest) -> ExchangeError | None: ...
 
 
 class OrderManager:
@@ -75,6 +91,8 @@ class OrderManager:
         self._halts = halts if halts is not None else Halts()
         self._refusal = refusal
         self.own = OrderOwnership(exchange, journal.owners, tasks)
+        self._order_denial = exchange.order_denial if isinstance(exchange, _ChecksOrders) else None
+        self._unresolved_of: Counter[str] = Counter()
         self.resolution_seconds = Distribution(SECONDS)
         self.intents: dict[str, Intent] = {}
         """What is being placed or resolved, by client order id."""
@@ -160,6 +178,8 @@ class OrderManager:
             if intent is None:
                 passes = request.reduce_only and self._halts.applies_to(halt_id, request.symbol)
                 reason = reason or (None if passes else self._halts.refusal(request.symbol))
+                # What is refused here is not journaled, so that no flood of it fills the disk.
+                reason = reason or self._own_refusal(request, client, sent=len(fresh))
                 intent = self._admit(request, client, reason)
                 intent.passes_halts = passes
                 if encoded:
@@ -239,6 +259,21 @@ class OrderManager:
         if barred is None:
             self.own.admit(client, request)
         return intent
+
+    def _own_refusal(self, request: OrderRequest, client: str, *, sent: int) -> ExchangeError | None:
+        """Return why an order can't be sent now, as far as it is known without the venue."""
+        if self._order_denial is not None and (denial := self._order_denial(request)) is not None:
+            return denial
+        if not self._unresolved_of:
+            return None
+        for who, count, most in (
+            (f"of client {client}", self._unresolved_of[client], _MAX_UNRESOLVED_OF_CLIENT),
+            ("of this account", self._unresolved_of.total(), _MAX_UNRESOLVED),
+        ):
+            if count + sent >= most:
+                text = f"{count} orders {who} are of unknown outcome; new ones are sent when the exchange has answered"
+                return RateLimited(text, symbol=request.symbol, retry_after_s=_UNRESOLVED_RETRY_S)
+        return None
 
     async def _answer_barred(self, intents: list[Intent]) -> None:
         """Answer those that were asked for before; the others are not sent."""
@@ -368,6 +403,7 @@ class OrderManager:
 
     def _spawn_resolution(self, intent: Intent, sent_ns: int, cause: Exception) -> None:
         intent.status = OrderStatus.UNKNOWN
+        self._unresolved_of[intent.client] += 1
         with on_behalf_of(INTERNAL):
             self._tasks.spawn("resolving", self._resolve_until_proven(intent, sent_ns, cause))
 
@@ -410,6 +446,10 @@ class OrderManager:
             await self._settle(intent, State.REFUSED, duplicate(intent.request))
 
     async def _settle(self, intent: Intent, state: State, outcome: Outcome) -> None:
+        if intent.status is OrderStatus.UNKNOWN:
+            self._unresolved_of[intent.client] -= 1
+            if not self._unresolved_of[intent.client]:
+                del self._unresolved_of[intent.client]
         intent.status = outcome.status if isinstance(outcome, Order) else OrderStatus.REJECTED
         self.own.settle(intent.request.client_order_id, outcome)
         if state is State.ABSENT:

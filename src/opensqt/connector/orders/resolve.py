@@ -55,6 +55,7 @@ async def resolve(
     proof_ns = sent_ns + (recv_window_ms + visibility_margin_ms) * 1_000_000
     # Without jitter: orders that were lost together are asked for together, with one query for all of them.
     backoff = Backoff(*_BACKOFF_S, jitter=None)
+    failed = False
     while True:
         asked_ns = clock()
         try:
@@ -65,10 +66,12 @@ async def resolve(
             pause_s = min(backoff.next_s(), max((proof_ns - asked_ns) / 1e9, 0.01))
         except ExchangeError as error:
             pause_s = backoff.next_s(at_least_s=error.retry_after_s)
-            _log.warning(
+            # Once an order: a venue that is dead for an hour would fill the log.
+            (_log.debug if failed else _log.warning)(
                 "could not ask what became of an order; asking again",
                 client_order_id=request.client_order_id,
                 reason=error.reason,
                 wait_s=round(pause_s, 3),
             )
+            failed = True
         await sleep(pause_s)

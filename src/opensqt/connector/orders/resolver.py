@@ -22,8 +22,8 @@ _LISTED_FOR_NS = 500_000_000
 class Resolver:
     """The `Resolve` of an OrderManager.
 
-    While many orders are unresolved, each is looked for among the open ones until the time has come when its absence
-    can be proven; only then it is asked for by itself.
+    While many orders are unresolved, each is looked for among the open ones, with one question for all. Only when that
+    was answered, and the time has come when its absence can be proven, an order is asked for by itself.
 
     Args:
         recv_window_ms: How long after its timestamp the venue takes a signed request.
@@ -69,12 +69,14 @@ class Resolver:
         Raises:
             OrderNotFound: It is not reported; proves its absence only from *proof_ns* on.
         """
-        if self._unresolved > _FEW and self._clock() < proof_ns:
+        if self._unresolved > _FEW:
             listed = self._lists.setdefault(ref.symbol, _OpenOrders(ref.symbol, self._clock))
+            # While the venue does not answer this one question for all, none of them is asked for by itself.
             order = (await listed.now(exchange)).get(ref.client_order_id)
-            if order is None:
+            if order is not None:
+                return order
+            if self._clock() < proof_ns:
                 raise OrderNotFound(f"order {ref.client_order_id}: not among the open ones", symbol=ref.symbol)
-            return order
         async with self._asking:
             return await exchange.get_order(ref)
 

@@ -458,3 +458,75 @@ async def test_an_order_that_a_cancel_does_not_find_stays_counted_while_the_venu
     with pytest.raises(ExchangeError):
         await manager.cancel(OrderRef(symbol="BTCUSDT", client_order_id="a"))
     assert manager.own.open_count("maker") == 1
+
+
+class LostVenue(Venue):
+    """Answers no placing, and knows without asking anybody which orders it would refuse."""
+
+    lost = True
+    denied = ""
+
+    def order_denial(self, request: OrderRequest) -> OrderDenied | None:
+        return OrderDenied("off the step") if request.client_order_id == self.denied else None
+
+    async def place_order(self, request: OrderRequest) -> Order:
+        if self.lost:
+            self.sent.append(request.client_order_id)
+            raise LOST
+        return await super().place_order(request)
+
+
+async def test_orders_of_unknown_outcome_are_bounded_for_each_client_and_new_ones_are_refused_with_a_time(
+    journal: Journal, tasks: Tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1,876 orders in 75 s of a dead venue cost 27 KB each, and a question each."""
+    monkeypatch.setattr("opensqt.connector.orders.manager._MAX_UNRESOLVED_OF_CLIENT", 2)
+    monkeypatch.setattr("opensqt.connector.orders.manager._MAX_UNRESOLVED", 3)
+    answered = asyncio.Event()
+
+    async def proves_absent(_exchange: Exchange, _request: OrderRequest, _sent_ns: int) -> Order | None:
+        await answered.wait()
+        return None
+
+    venue = LostVenue()
+    manager = OrderManager(venue, journal, tasks, proves_absent)
+    with on_behalf_of("maker"):
+        for name in ("a", "b"):
+            with pytest.raises(OutcomeUnknown):
+                await manager.place(asked(name), wait_s=0.01)
+        await eventually(lambda: manager.unresolved == 2)
+        with pytest.raises(RateLimited, match="2 orders of client maker") as refused:
+            await manager.place(asked("c"), wait_s=5)
+        assert refused.value.retry_after_s == 5
+        with pytest.raises(OutcomeUnknown):
+            await manager.place(asked("a"), wait_s=0.01)
+    with on_behalf_of("other"):
+        with pytest.raises(OutcomeUnknown):
+            await manager.place(asked("d"), wait_s=0.01)
+        await eventually(lambda: manager.unresolved == 3)
+        with pytest.raises(RateLimited, match="3 orders of this account"):
+            await manager.place(asked("e"), wait_s=5)
+    assert venue.sent == ["a", "b", "d"]
+    assert await journal.find("c") is None
+    answered.set()
+    venue.lost = False
+    await eventually(lambda: not manager.unresolved)
+    with on_behalf_of("maker"):
+        assert (await manager.place(asked("c"), wait_s=5)).status is OrderStatus.OPEN
+
+
+async def test_an_order_that_our_own_rules_refuse_is_not_journaled_and_keeps_no_id(
+    journal: Journal, tasks: Tasks
+) -> None:
+    """A flood of them wrote 216 GB a day."""
+    venue = LostVenue()
+    venue.lost, venue.denied = False, "a"
+    manager = OrderManager(venue, journal, tasks, resolve_at_once)
+    with pytest.raises(OrderDenied):
+        await manager.place(asked("a"), wait_s=5)
+    assert await journal.find("a") is None
+    assert venue.sent == []
+    venue.denied = ""
+    assert (await manager.place(asked("a", quantity="0.2"), wait_s=5)).status is OrderStatus.OPEN
+    venue.denied = "a"
+    assert (await manager.place(asked("a", quantity="0.2"), wait_s=5)).status is OrderStatus.OPEN

@@ -11,6 +11,7 @@ from opensqt.model.clock import now_ns
 from opensqt.model.errors import Unreachable
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, Side
 from opensqt.testing.exchange import InMemoryExchange
+from tests.support import eventually
 
 MANY = 60
 
@@ -99,3 +100,34 @@ async def test_a_list_that_can_not_be_had_proves_nothing_and_is_asked_for_again(
     orders = await resolve_all(venue, MANY, recv_window_ms=5_000)
     assert None not in orders
     assert venue.lists == 2
+
+
+class DeadVenue(Venue):
+    """Answers no question while it is dead."""
+
+    dead = True
+
+    async def get_open_orders(self, symbol: str = "") -> list[Order]:
+        if self.dead:
+            self.lists += 1
+            raise Unreachable("no answer")
+        return await super().get_open_orders(symbol)
+
+    async def get_order(self, ref: OrderRef) -> Order:
+        if self.dead:
+            self.questions.append(ref.client_order_id)
+            raise Unreachable("no answer")
+        return await super().get_order(ref)
+
+
+async def test_a_dead_venue_is_asked_one_question_for_all_also_after_the_time_of_proof() -> None:
+    """Each of them was asked for by itself again and again, for as long as the venue was dead."""
+    venue = DeadVenue()
+    for number in range(MANY):
+        await venue.place_order(asked(number))
+    resolving = asyncio.create_task(resolve_all(venue, MANY, recv_window_ms=0, visibility_margin_ms=0))
+    await eventually(lambda: venue.lists >= 3)
+    # The first few come before there are many.
+    assert len(venue.questions) < 10
+    venue.dead = False
+    assert all(order is not None for order in await resolving)
