@@ -9,21 +9,22 @@ import sys
 from collections.abc import Awaitable, Callable
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from opensqt.cli import cancel_all, connection, status, token
-from opensqt.cli.demo import demo
-from opensqt.cli.demo_processes import DemoSettings
 from opensqt.cli.remaining import CancelScope
 from opensqt.cli.resume import resume
 from opensqt.client.exchange import RemoteExchange
 from opensqt.model.errors import ConfigError
 from opensqt.service import program
 from opensqt.service.stop import Stopped, unless_stopped
-from opensqt.simulator.dialects import DIALECTS
 from opensqt.telemetry import logging
 from opensqt.version import __version__
+
+if TYPE_CHECKING:
+    from opensqt.cli.demo_processes import DemoSettings
 
 _EXAMPLES = """examples:
   opensqt demo                                           watch a grid trade on a simulated exchange
@@ -43,8 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         logging.configure(os.environ.get("LOG_LEVEL", "ERROR"), service="opensqt", style="console")
         if options.command == "demo":
-            settings = _demo_settings(options)
-            return program.run(lambda stop: demo(settings, Console(), stop))
+            return _run_demo(options)
         if options.command == "token":
             return token.run(options)
         # The kill switch looks again and again, so a call that takes longer is better made anew.
@@ -202,7 +202,18 @@ Accepts new orders again after `cancel-all --hold`. Exit code 1: trading stays h
     parser.add_argument("--symbol", type=str.upper, default="", help="only this symbol (default: all)")
 
 
+def _run_demo(options: argparse.Namespace) -> int:
+    # The demo needs the simulator and the market maker's store; the other commands start in half the time without them.
+    from opensqt.cli.demo import demo
+
+    settings = _demo_settings(options)
+    return program.run(lambda stop: demo(settings, Console(), stop))
+
+
 def _demo_settings(options: argparse.Namespace) -> DemoSettings:
+    from opensqt.cli.demo_processes import DemoSettings
+    from opensqt.simulator.dialects import DIALECTS
+
     if options.exchange not in DIALECTS:
         raise ConfigError(f"--exchange {options.exchange}: expected one of {', '.join(sorted(DIALECTS))}")
     if options.replay is not None and not options.replay.is_file():
