@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import RemoteSettings
 from opensqt.model.errors import InvalidRequest
+from opensqt.model.market import Price
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from tests.service.connector_rig import Rig, place, reason_of, rig
@@ -159,3 +161,19 @@ async def test_a_program_that_was_stopped_reads_one_old_batch_and_then_the_newes
     # At most what was on its way when it stopped, and one batch that was sent just then.
     assert [number for number in read if stopped_at + 1 < number < newest] == []
     assert len(read) <= 3
+
+
+async def test_a_batch_says_how_old_its_newest_update_is() -> None:
+    """The price was received an hour before anybody asked for it."""
+    async with rig() as running:
+        old = time.time_ns() - 3600 * 10**9
+        running.venue.venue.price_feeds["BTCUSDT"].publish(
+            [Price(symbol="BTCUSDT", bid=Decimal(1), ask=Decimal(2), received_ns=old)]
+        )
+        settings = RemoteSettings(base_url=running.connector.address)
+        async with RemoteExchange(settings) as exchange, exchange.subscribe_price("BTCUSDT") as prices:
+            assert (await anext(prices)).age_s >= 3600
+            running.venue.venue.price_feeds["BTCUSDT"].publish(
+                [Price(symbol="BTCUSDT", bid=Decimal(1), ask=Decimal(2), received_ns=time.time_ns())]
+            )
+            assert (await anext(prices)).age_s < 3600

@@ -31,6 +31,8 @@ class AcknowledgedCall:
     def __init__(self, stub: Any, kind: str, request: Any, metadata: Any) -> None:
         self._call = stub.ReadStream(metadata=metadata)
         self._kind = kind
+        self.sent_ns = 0
+        """When the connector sent the last response, by its clock."""
         self._received = self._read = 0
         self._changed = asyncio.Event()
         self._writing = asyncio.create_task(self._write(pb.ReadStreamRequest(**{kind: request})), name="acknowledge")
@@ -51,6 +53,7 @@ class AcknowledgedCall:
         if message is grpc.aio.EOF:
             raise Unreachable(_ENDED)
         self._received += 1
+        self.sent_ns = message.sent_ns
         return getattr(message, self._kind)
 
     def acknowledge(self, *, read: bool) -> None:
@@ -86,6 +89,8 @@ class PlainCall:
 
     def __init__(self, stub: Any, method: str, request: Any, metadata: Any) -> None:
         self._call = getattr(stub, method)(request, metadata=metadata)
+        self.sent_ns = 0
+        """Not known."""
 
     async def read(self) -> Any:
         """Return the next response; see `AcknowledgedCall.read`."""

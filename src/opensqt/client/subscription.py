@@ -12,6 +12,7 @@ from opensqt.client.backoff import was_stable
 from opensqt.client.channel import ConnectorChannel
 from opensqt.client.pending import Pending
 from opensqt.client.stream_call import AcknowledgedCall, NoAcknowledgements, PlainCall
+from opensqt.client.transit import Transit
 from opensqt.model.errors import (
     AccessError,
     ConnectorUnavailable,
@@ -83,6 +84,9 @@ class Subscription(Generic[T]):
         """Whether the reader waits, so that what arrives is read at once."""
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._transit = Transit()
+        self._as_of_ns = 0
+        """When the newest update that arrived was received from the venue, by our monotonic clock."""
         self._failures = 0
         self._subscribed = time.monotonic()
         self._arrived = asyncio.Event()
@@ -109,7 +113,7 @@ class Subscription(Generic[T]):
                 await self._arrived.wait()
             finally:
                 self._reading = False
-        batch = self._pending.take()
+        batch = replace(self._pending.take(), age_s=max(time.monotonic_ns() - self._as_of_ns, 0) / 1e9)
         if self._call is not None and not self._pending:
             # The updates of a loss-free stream are acknowledged only here: the connector keeps what is not read.
             self._call.acknowledge(read=True)
@@ -156,7 +160,7 @@ class Subscription(Generic[T]):
 
     async def _read_call(self) -> None:
         """Subscribe, and keep what arrives until the call ends."""
-        self._subscribed = time.monotonic()
+        self._subscribed, self._transit = time.monotonic(), Transit()
         request, channel = self._topic.request(self._cursor), self._channel
         call: AcknowledgedCall | PlainCall
         if self._acknowledges:
@@ -168,7 +172,7 @@ class Subscription(Generic[T]):
             while True:
                 message = await call.read()
                 self._failures = 0
-                self._add(self._batch(message))
+                self._add(self._batch(message), call.sent_ns)
                 if self._topic.key is not None:
                     call.acknowledge(read=self._reading)
         except NoAcknowledgements:
@@ -177,8 +181,13 @@ class Subscription(Generic[T]):
         finally:
             self._drop_call()
 
-    def _add(self, batch: Batch[T]) -> None:
+    def _add(self, batch: Batch[T], sent_ns: int) -> None:
         self._pending.add(batch)
+        self._as_of_ns = time.monotonic_ns()
+        if sent_ns:
+            self._as_of_ns -= self._transit.delay_ns(sent_ns, self._as_of_ns)
+            received_ns = getattr(batch.updates[-1], "received_ns", 0) if batch.updates else 0
+            self._as_of_ns -= max(sent_ns - received_ns, 0) if received_ns else 0
         self._cursor = batch.cursor
         self._arrived.set()
 

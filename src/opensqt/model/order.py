@@ -213,3 +213,8 @@ class OrderUpdate:
 
     order: Order
     fill: Fill | None = None
+
+    @property
+    def received_ns(self) -> int:
+        """Local time of receipt, UTC epoch nanoseconds."""
+        return self.order.received_ns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, Self, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
@@ -30,6 +30,10 @@ class Batch(Generic[T_co]):
     """The updates are the whole state, not changes: discard the earlier state."""
     gap: bool = False
     """Updates may have been missed before this batch: reconcile."""
+    age_s: float = field(default=0.0, compare=False)
+    """Seconds since the newest update was received from the venue, as this batch was handed over. Through a connector
+    it holds whatever the clocks of the two machines say, for the fastest way of a response is taken as no time; a
+    connector older than `ReadStream` counts from the arrival here. A quiet stream's snapshot is old and still true."""
 
     @property
     def cursor(self) -> Cursor:

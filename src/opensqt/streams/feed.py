@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
@@ -276,6 +277,7 @@ class FeedReader(Generic[T]):
             sequence=batch.sequence,
             snapshot=batch.snapshot,
             gap=batch.gap,
+            age_s=_age_s(batch),
         )
 
     async def aclose(self) -> None:
@@ -291,6 +293,11 @@ class FeedReader(Generic[T]):
     def __del__(self) -> None:
         # The feed refers to the entries only. Without a reader nobody waits on them, so any thread may do this.
         self.entries.close()
+
+
+def _age_s(batch: Batch[Entry[T]]) -> float:
+    received_ns = getattr(batch.updates[-1].update, "received_ns", 0) if batch.updates else 0
+    return max(time.time_ns() - received_ns, 0) / 1e9 if received_ns else 0.0
 
 
 def _new_epoch() -> str:

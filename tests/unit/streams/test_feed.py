@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 import weakref
 from dataclasses import dataclass
+from decimal import Decimal
 
 import pytest
 
 from opensqt.model.errors import StreamOverflow, Unreachable
+from opensqt.model.market import Price
 from opensqt.model.stream import Cursor
 from opensqt.streams.feed import Feed, FeedReader
 
@@ -335,3 +338,16 @@ async def test_a_reader_with_a_limit_resumes_no_further_back() -> None:
     reader.limit = 5
     batch = await anext(reader)
     assert (batch.snapshot, batch.gap) == (True, True)
+
+
+async def test_a_batch_says_how_old_its_newest_update_is() -> None:
+    topic: Feed[Price] = Feed(key=lambda one: one.symbol, conflate=True)
+    hour_ago = time.time_ns() - 3600 * 10**9
+    topic.publish([Price(symbol="BTCUSDT", bid=Decimal(1), ask=Decimal(2), received_ns=hour_ago)])
+    assert (await anext(topic.subscribe())).age_s >= 3600
+
+
+async def test_a_batch_of_what_has_no_time_of_receipt_is_new() -> None:
+    topic = feed()
+    topic.publish(updates(1, 3))
+    assert (await anext(topic.subscribe())).age_s == 0
