@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
+
+from opensqt.model.scoped import Scoped
 
 INTERNAL = ""
 """Client name of requests that OpenSQT makes for itself."""
@@ -17,11 +18,6 @@ def current_client() -> str:
     return _client.get()
 
 
-@contextmanager
-def on_behalf_of(client: str) -> Iterator[None]:
+def on_behalf_of(client: str) -> AbstractContextManager[None]:
     """Set the current client for a block; tasks that are started within the block inherit it."""
-    token = _client.set(client)
-    try:
-        yield
-    finally:
-        _client.reset(token)
+    return Scoped(_client, client)

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from typing import Protocol
 
 from opensqt.model.errors import ExchangeError
+from opensqt.model.scoped import Scoped
 
 
 class OrderGate(Protocol):
@@ -60,14 +61,9 @@ _gate: ContextVar[OrderGate | None] = ContextVar("order_gate", default=None)
 _departure: ContextVar[Departure | None] = ContextVar("departure", default=None)
 
 
-@contextmanager
-def through(gate: OrderGate) -> Iterator[None]:
+def through(gate: OrderGate) -> AbstractContextManager[None]:
     """Apply *gate* to the orders that are placed in the block."""
-    token = _gate.set(gate)
-    try:
-        yield
-    finally:
-        _gate.reset(token)
+    return Scoped(_gate, gate)
 
 
 @contextmanager

@@ -88,6 +88,29 @@ class Intent:
         )
 
 
+async def done_within(outcome: asyncio.Future[Outcome], wait_s: float) -> None:
+    """Wait until an outcome is there, or for so long; the outcome stays open when its waiter gives up.
+
+    It is `asyncio.wait` for one future, without the sets that it makes.
+    """
+    if outcome.done():
+        return
+    loop = asyncio.get_running_loop()
+    over = loop.create_future()
+
+    def end(_outcome: asyncio.Future[Outcome] | None = None) -> None:
+        if not over.done():
+            over.set_result(None)
+
+    timer = loop.call_later(max(wait_s, 0), end)
+    outcome.add_done_callback(end)
+    try:
+        await over
+    finally:
+        timer.cancel()
+        outcome.remove_done_callback(end)
+
+
 def not_shown(outcome: Outcome | None) -> Order | None:
     """Return the outcome of an order that the venue does not show now; None where no order came of it.
 

@@ -207,7 +207,7 @@ class Journal:
             outcome: What its client is answered, encoded already where that was done for the answer.
             deferrable: Whether it may wait a moment for a commit that is made anyway, because nobody waits for it.
         """
-        if isinstance(outcome, Order | ExchangeError):
+        if isinstance(outcome, (Order, ExchangeError)):
             outcome = encode_order_result(outcome)
         blob = None if outcome is None else outcome.SerializeToString()
         row = (state, blob, time.time_ns(), client_order_id)

@@ -9,7 +9,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 from opensqt.connector.orders.halts import Halts
-from opensqt.connector.orders.intent import BY_ANOTHER, Barred, Intent, Outcome, duplicate, is_of, not_shown
+from opensqt.connector.orders.intent import (
+    BY_ANOTHER,
+    Barred,
+    Intent,
+    Outcome,
+    done_within,
+    duplicate,
+    is_of,
+    not_shown,
+)
 from opensqt.connector.orders.journal import Journal, JournalError, Record, State
 from opensqt.connector.orders.ownership import OrderOwnership
 from opensqt.connector.tasks import Tasks
@@ -191,8 +200,9 @@ class OrderManager:
         if barred := [intent for intent in fresh if intent.barred is not None]:
             self._tasks.spawn("answering", self._answer_barred(barred))
         # The futures stay when this caller gives up: sending and resolving go on without it.
-        pending = {answer.outcome for answer in answers if isinstance(answer, Intent)}
-        if pending:
+        if len(answers) == 1 and isinstance(answers[0], Intent):
+            await done_within(answers[0].outcome, wait_s)
+        elif pending := {answer.outcome for answer in answers if isinstance(answer, Intent)}:
             await asyncio.wait(pending, timeout=max(wait_s, 0))
         return answers
 
@@ -314,8 +324,9 @@ class OrderManager:
         closing = [intent for intent in sending if intent.passes_halts]
         if closing:
             await self._send_once(closing)
+            sending = [intent for intent in sending if not intent.passes_halts]
         with through(self._halts):
-            await self._send_unless_halted([intent for intent in sending if not intent.passes_halts])
+            await self._send_unless_halted(sending)
 
     async def _send_unless_halted(self, intents: list[Intent]) -> None:
         """Send those whose symbol is not halted, however long they wait here and in the adapter to be sent."""

@@ -213,7 +213,7 @@ class Calls:
             raise Unreachable(STOPPING)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Ended:
     """A unary call that was answered."""
 
@@ -232,19 +232,42 @@ class _ClientQuota:
         self._limit = limit
         self._had: dict[str, int] = {}
 
-    @contextmanager
-    def of(self, client: str) -> Iterator[None]:
+    def of(self, client: str) -> _InUse:
         """Have one more while the block runs."""
+        return _InUse(self, client)
+
+    def take(self, client: str) -> None:
+        """Have one more.
+
+        Raises:
+            RateLimited: The client has as many as it may have.
+        """
         had = self._had.get(client, 0)
         if had >= self._limit:
             raise RateLimited(f"client {client}: {had} {self._what}; no more at once", retry_after_s=_BUSY_RETRY_S)
         self._had[client] = had + 1
-        try:
-            yield
-        finally:
-            self._had[client] -= 1
-            if not self._had[client]:
-                del self._had[client]
+
+    def give_back(self, client: str) -> None:
+        """Have one less."""
+        self._had[client] -= 1
+        if not self._had[client]:
+            del self._had[client]
+
+
+class _InUse:
+    """One of what a client may have, while a block runs. A generator would cost more than all that it does."""
+
+    __slots__ = ("_client", "_quota")
+
+    def __init__(self, quota: _ClientQuota, client: str) -> None:
+        self._quota = quota
+        self._client = client
+
+    def __enter__(self) -> None:
+        self._quota.take(self._client)
+
+    def __exit__(self, *_error: object) -> None:
+        self._quota.give_back(self._client)
 
 
 class _Stream:
