@@ -168,7 +168,12 @@ async def test_a_refused_call_is_counted_by_its_reason() -> None:
     async with rig(metrics_port=0) as running:
         with pytest.raises(grpc.aio.AioRpcError):
             await running.exchange.GetLatestPrice(pb.GetLatestPriceRequest())
-        assert await told(running, "connector_call_errors_total", reason="INVALID_REQUEST") == 1
+
+        async def counted() -> bool:
+            # A call is counted after its answer has gone out.
+            return await told(running, "connector_call_errors_total", reason="INVALID_REQUEST") == 1
+
+        await eventually(counted, what="the count of the call")
 
 
 async def test_each_order_of_a_batch_is_counted_by_what_became_of_it() -> None:
