@@ -9,6 +9,7 @@ I/O; the event loop never waits for the disk.
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -141,6 +142,10 @@ class Journal:
         self.path = path
         self._thread = Worker("journal")
         self._database: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        """What the system knows the open file by."""
+        self._damage = ""
+        """What the first operation said that found the file damaged."""
         self.queued: list[tuple[Operation, asyncio.Future[Any]]] = []
         """Operations for the next commit."""
         self.deferred: list[tuple[Operation, asyncio.Future[Any]]] = []
@@ -159,6 +164,8 @@ class Journal:
             ConfigError: It can't be opened, is no journal, or another connector holds it.
         """
         self._database = await self._thread.run(partial(_connect, self.path))
+        if self.path != MEMORY:
+            self._file = await self._thread.run(partial(_identity, self.path))
 
     async def close(self) -> None:
         """Finish what was asked for and close the file. Idempotent."""
@@ -277,9 +284,17 @@ class Journal:
         return await self.execute(lambda database: _prune(database, before_ns, kept))
 
     async def probe(self) -> None:
-        """Write something, to learn whether the journal still can."""
+        """Write something, to learn whether the journal still can, and look whether its file is still there.
+
+        Raises:
+            JournalError: It can't be written, is damaged, or the file was removed or replaced, so that writes are lost.
+        """
+        if self._damage:
+            raise JournalError(f"journal {self.path}: {self._damage}; stop the connector and restore the file")
         now = time.time_ns()
         await self.execute(lambda database: database.execute("INSERT OR REPLACE INTO probe VALUES (1, ?)", (now,)))
+        if self.path != MEMORY and await self._thread.run(partial(_identity, self.path)) != self._file:
+            raise JournalError(f"journal {self.path}: the file was removed or replaced; restart the connector")
 
     async def execute(self, operation: Callable[[sqlite3.Connection], R], *, deferrable: bool = False) -> R:
         """Run an operation in the next commit, and return its result once it is on disk.
@@ -331,6 +346,8 @@ class Journal:
         def done(results: list[Any] | None, error: BaseException | None) -> None:
             if results is None:
                 self.failures += 1
+                if isinstance(error, sqlite3.DatabaseError) and "malformed" in str(error):
+                    self._damage = str(error)
                 for _, future in waiting:
                     if not future.done():
                         future.set_exception(JournalError(f"journal {self.path}: {error}"))
@@ -362,16 +379,32 @@ class Journal:
         return results
 
 
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _connect(path: str) -> sqlite3.Connection:
     try:
         if path != MEMORY:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
+            # Before SQLite makes it with the mode of the umask: the orders are nobody else's business.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         database = sqlite3.connect(path, timeout=0.5, isolation_level=None)
         try:
             # Two connectors on one journal would not see each other's orders in flight: the first one keeps the file.
             database.execute("PRAGMA locking_mode = EXCLUSIVE")
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
+            (result,) = database.execute("PRAGMA quick_check(1)").fetchone()
+            if result != "ok":
+                raise ConfigError(
+                    f"journal {path}: damaged: {result.strip()}; move it away together with its -wal and -shm files,"
+                    " and compare the account's open orders by hand before you trade on"
+                )
             (version,) = database.execute("PRAGMA user_version").fetchone()
             if version not in (0, *_UPGRADES, _VERSION):
                 raise ConfigError(f"journal {path}: written by another version ({version}); expected {_VERSION}")

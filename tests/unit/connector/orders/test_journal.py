@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
+import stat
 import threading
 import time
 from contextlib import closing
@@ -314,3 +315,67 @@ async def test_a_request_is_kept_in_the_bytes_in_which_it_came(tmp_path: Path) -
     with closing(sqlite3.connect(tmp_path / "journal.db")) as database:
         kept = dict(database.execute("SELECT client_order_id, request FROM intent"))
     assert kept == {"a": came, "b": encode_order_request(asked("b")).SerializeToString()}
+
+
+async def test_a_journal_whose_file_is_removed_or_replaced_fails_its_probe(tmp_path: Path) -> None:
+    """F32: health said SERVING, and what was written went into a file without a name."""
+    path = tmp_path / "journal.db"
+    journal = Journal(str(path))
+    await journal.open()
+    try:
+        await journal.probe()
+        path.rename(tmp_path / "away.db")
+        with pytest.raises(JournalError, match="removed or replaced"):
+            await journal.probe()
+        path.touch()
+        with pytest.raises(JournalError, match="removed or replaced"):
+            await journal.probe()
+    finally:
+        await journal.close()
+
+
+async def test_a_damaged_journal_is_refused_at_the_start_with_advice(tmp_path: Path) -> None:
+    """F32: a page of zeros in the middle was found with the first order that met it."""
+    path = tmp_path / "journal.db"
+    journal = Journal(str(path))
+    await journal.open()
+    await journal.claim([asked(f"id{number}") for number in range(400)])
+    await journal.close()
+    damaged = bytearray(path.read_bytes())
+    for start in range(8_192, len(damaged), 4_096):
+        damaged[start : start + 4_096] = bytes(4_096)
+    path.write_bytes(damaged)
+    with pytest.raises(ConfigError, match=r"damaged|malformed"):
+        await Journal(str(path)).open()
+
+
+def modes(folder: Path) -> set[int]:
+    return {stat.S_IMODE(one.stat().st_mode) for one in folder.iterdir()}
+
+
+async def test_only_its_owner_reads_the_journal(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    journal = Journal(str(path))
+    await journal.open()
+    try:
+        await journal.probe()
+        assert modes(tmp_path) == {0o600}
+    finally:
+        await journal.close()
+
+
+async def test_damage_that_a_write_meets_fails_every_probe_from_then_on(tmp_path: Path) -> None:
+    """F32: the probe writes elsewhere in the file, where all is well."""
+
+    def meets_damage(_database: sqlite3.Connection) -> None:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    journal = Journal(str(tmp_path / "journal.db"))
+    await journal.open()
+    try:
+        with pytest.raises(JournalError):
+            await journal.execute(meets_damage)
+        with pytest.raises(JournalError, match="malformed"):
+            await journal.probe()
+    finally:
+        await journal.close()
