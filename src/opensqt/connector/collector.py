@@ -181,6 +181,10 @@ def _venue(metrics: VenueMetrics) -> Iterator[Metric]:
     )
     errors = _by_name(metrics.errors)
     yield _counter("exchange_request_errors", "Requests to the exchange that failed", ("reason",), errors)
+    unread = _by_name(metrics.unreadable_rows)
+    yield _counter("exchange_unreadable_rows", "Rows of the exchange that could not be read", ("kind",), unread)
+    aside = _by_name(metrics.rows_set_aside())
+    yield _gauge("exchange_rows_set_aside", "Rows of the exchange that can't be read now", ("kind",), aside)
     opened = _by_name({kind: metrics.connections[kind] for kind in ("market", "private")})
     yield _counter("exchange_connections_opened", "WebSocket connections made to the exchange", ("kind",), opened)
 

@@ -18,7 +18,7 @@ from opensqt.telemetry.logging import get_logger, redact, register_secrets
 from opensqt.venues.account.orders import OrderEntry
 from opensqt.venues.account.queries import AccountQueries
 from opensqt.venues.account.state import AccountState
-from opensqt.venues.account.stream import AccountStream
+from opensqt.venues.account.stream import FRAMES_CHECK, AccountStream
 from opensqt.venues.credentials import CredentialsRenewal
 from opensqt.venues.health import BackgroundTasks, Health
 from opensqt.venues.housekeeping import Housekeeping
@@ -26,6 +26,7 @@ from opensqt.venues.market.data import MarketData
 from opensqt.venues.metrics import VenueMetrics
 from opensqt.venues.ratelimit.limiter import RateLimiter, in_lane
 from opensqt.venues.ratelimit.window import Lane
+from opensqt.venues.rows import RowError
 from opensqt.venues.startup import Startup
 from opensqt.venues.transport.ccxt_client import Callbacks
 from opensqt.venues.transport.errors import PARSE_ERRORS
@@ -75,6 +76,10 @@ class VenueAdapter:
         self.client.callbacks = Callbacks(
             frame=self._on_frame, connected=self._on_connected, malformed=self._report_malformed
         )
+        self.venue.on_unknown_symbol = self.housekeeping.reload_rules
+        self.venue.set_aside.on_change = self._report_set_aside
+        self.venue_metrics.unreadable_rows = self.venue.set_aside.total
+        self.venue_metrics.rows_set_aside = self.venue.set_aside.by_kind
         self._closed = False
         self.malformed_frames = 0
         """Number of frames that could not be parsed, since the start."""
@@ -288,18 +293,43 @@ class VenueAdapter:
         self._account_stream.on_connected(socket)
 
     def _on_frame(self, socket: Any, frame: Any) -> bool:
+        is_private = self.venue.is_private(socket.url)
         try:
-            events = self.venue.parse(frame)
-            if events is None:
-                return False
+            parsed = self.venue.parse(frame)
+            events = None if parsed is None else list(parsed)
+        except RowError as error:
+            self._report_malformed(f"{frame}: {error}")
+            return True
+        except PARSE_ERRORS as error:
+            # The frames of the account are decoded into typed messages, so any other error is our own.
+            if is_private:
+                self._report_own_error(error)
+            else:
+                self._report_malformed(f"{frame}: {error!r}")
+            return True
+        if events is None:
+            return False
+        try:
             for event in events:
                 if isinstance(event, Price | Candle):
                     self.market.handle(event, socket)
                 else:
                     self._account_stream.handle(event, socket)
         except PARSE_ERRORS as error:
-            self._report_malformed(f"{frame}: {error!r}")
+            self._report_own_error(error)
         return True
+
+    def _report_own_error(self, error: Exception) -> None:
+        """Report an error of this program in handling a frame. The next comparison with the venue repairs it."""
+        _log.error("own error in handling a frame", venue=self.name, exc_info=error)
+        self.health.set(FRAMES_CHECK, False, f"own error in handling a frame: {error!r}")
+
+    def _report_set_aside(self, rows: str) -> None:
+        """Report the rows that are set aside. Everything else goes on, so the check does not fail."""
+        if rows:
+            self.health.set("rows", True, rows)
+        else:
+            self.health.forget("rows")
 
     def _report_malformed(self, text: str) -> None:
         self.malformed_frames += 1

@@ -25,6 +25,10 @@ class VenueMetrics:
         """Failed requests, by the reason of the OpenSQT error."""
         self.connections: Counter[str] = Counter()
         """WebSocket connections made, by kind: `private` or `market`."""
+        self.unreadable_rows: Counter[str] = Counter()
+        """Rows of the venue that could not be read, by kind."""
+        self.rows_set_aside: Callable[[], Mapping[str, int]] = dict
+        """Returns the number of rows that can't be read now, by kind."""
         self.queued: Callable[[], Mapping[str, int]] = dict
         """Returns the number of requests in the rate limiter's queue now, by lane."""
 

@@ -11,13 +11,15 @@ from typing import Any, ClassVar, TypeVar
 
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, Position, PositionMode
-from opensqt.model.errors import ExchangeError, UnknownSymbol, VenueError
+from opensqt.model.errors import ExchangeError, OutcomeUnknown, UnknownSymbol, VenueError
 from opensqt.model.market import Candle, Price
-from opensqt.model.order import Fill, Order, OrderRef, OrderRequest
+from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.venue import Capabilities, SymbolRules
-from opensqt.telemetry.logging import get_logger, redact
+from opensqt.telemetry.logging import get_logger
 from opensqt.venues.events import Event
 from opensqt.venues.ratelimit.policy import RateLimitPolicy
+from opensqt.venues.rows import RowError, RowKind
+from opensqt.venues.set_aside import SetAside
 from opensqt.venues.transport.errors import PARSE_ERRORS, Codes
 from opensqt.venues.transport.rest import Rest
 
@@ -57,13 +59,18 @@ class Venue(ABC):
         self.rules: dict[str, SymbolRules] = {}
         self.rules_by_id: dict[str, SymbolRules] = {}
         """The same rules by the venue's own names."""
+        self.other_products: frozenset[str] = frozenset()
+        """The venue's own names of what is no USDT-margined perpetual. Its rows are not read."""
+        self._unknown_names: set[str] = set()
         self.leverages: dict[str, Decimal] = {}
         self.position_mode = PositionMode.ONE_WAY
         self._unified: dict[str, str] = {}
         self.unknown_events: Counter[str] = Counter()
         """Number of events of each kind that the adapter does not handle."""
-        self.malformed_rows = 0
-        """Number of rows of responses that could not be parsed."""
+        self.set_aside = SetAside(self.name)
+        """The rows of responses and of frames that could not be read."""
+        self.on_unknown_symbol: Callable[[], None] = lambda: None
+        """Called when a row has a symbol that is in no list of the venue."""
         self._market_time_ms = 0
         self._market_time_seen_s = float("-inf")
 
@@ -83,12 +90,16 @@ class Venue(ABC):
         """Load the rules of every USDT-margined perpetual that trades."""
         markets = await self.rest.call(lambda: self.client.load_markets(True))
         rules, by_id, unified = {}, {}, {}
+        others = set()
         for market in markets.values():
             if market["swap"] and market["linear"] and market["settle"] == "USDT" and market["active"] is not False:
                 found = self.parse_rules(market)
-                rules[found.symbol] = by_id[str(market["id"])] = found
+                rules[found.symbol] = by_id[str(market["id"]).upper()] = found
                 unified[found.symbol] = market["symbol"]
+            else:
+                others.add(str(market["id"]).upper())
         self.rules, self.rules_by_id, self._unified = rules, by_id, unified
+        self.other_products = frozenset(others)
 
     def parse_rules(self, market: dict[str, Any]) -> SymbolRules:
         """Parse the rules of ccxt's market; contracts are converted to base coins."""
@@ -225,7 +236,8 @@ class Venue(ABC):
     def parse(self, frame: Any) -> Iterable[Event] | None:
         """Parse a frame into events; return None when it carries no market or account data.
 
-        Any of PARSE_ERRORS may be raised: the frame is then counted and reported as malformed.
+        A row of the account that can't be read is set aside, and hides no other. RowError says that the frame itself
+        can't be read. For a frame of the market, any of PARSE_ERRORS says so.
         """
 
     @abstractmethod
@@ -256,16 +268,90 @@ class Venue(ABC):
         """Unsubscribe from candles."""
         await self.client.un_watch_ohlcv(self.unified(symbol), interval)
 
-    def parse_rows(self, rows: Iterable[Any], parse: Callable[[Any], T]) -> list[T]:
-        """Parse the rows of a response. A malformed row is counted and reported; the others are returned."""
+    def read_rows(self, kind: RowKind, rows: Iterable[Any], parse: Callable[[Any], T | None]) -> list[T]:
+        """Read rows, each on its own: one that can't be read is set aside, and the others are returned.
+
+        Args:
+            kind: What the rows are.
+            rows: As the venue sent them.
+            parse: Reads one row; returns None for one that is not used.
+        """
         found = []
-        for row in rows:
+        for raw in rows:
             try:
-                found.append(parse(row))
-            except PARSE_ERRORS as error:
-                self.malformed_rows += 1
-                _log.error("malformed row", venue=self.name, error=repr(error), row=redact(str(row)[:400]))
+                if kind.symbol and not self.is_listed(raw.get(kind.symbol) if isinstance(raw, dict) else None):
+                    continue
+                parsed = parse(raw)
+            except RowError as error:
+                self.set_row_aside(kind, raw, error)
+            else:
+                if self.set_aside:
+                    self.set_aside.remove(kind.name, *self.identity(kind, raw))
+                if parsed is not None:
+                    found.append(parsed)
         return found
+
+    def read_updates(
+        self,
+        kinds: tuple[RowKind, RowKind],
+        rows: Iterable[Any],
+        parse_order: Callable[[Any], Order],
+        parse_fill: Callable[[Any], Fill | None],
+    ) -> list[Event]:
+        """Read rows of orders that carry a fill too: a fill is returned even where its order can't be read.
+
+        Args:
+            kinds: What the rows are as orders, and as fills.
+            rows: As the venue sent them.
+            parse_order: Reads the order of a row.
+            parse_fill: Reads the fill of a row; returns None for a row without one.
+        """
+        found: list[Event] = []
+        for raw in rows:
+            order = next(iter(self.read_rows(kinds[0], [raw], parse_order)), None)
+            # A row of another product is read as neither.
+            is_ours = order is not None or self.set_aside.hides_row(kinds[0].name, *self.identity(kinds[0], raw))
+            fill = next(iter(self.read_rows(kinds[1], [raw], parse_fill)), None) if is_ours else None
+            if order is not None:
+                found.append(OrderUpdate(order=order, fill=fill))
+            elif fill is not None:
+                found.append(fill)
+        return found
+
+    def order_or_unknown(self, raw: Any, symbol: str, parse: Callable[[Any], Order]) -> Order | ExchangeError:
+        """Read the order of one item of a batch. One that can't be read leaves only its own outcome unknown."""
+        try:
+            return parse(raw)
+        except RowError as error:
+            _log.error("order of a response could not be read", venue=self.name, symbol=symbol, error=str(error))
+            return OutcomeUnknown(f"the venue's response could not be read: {error}", symbol=symbol)
+
+    def set_row_aside(self, kind: RowKind, raw: Any, error: RowError) -> None:
+        """Set aside a row that can't be read."""
+        self.set_aside.add(kind.name, *self.identity(kind, raw), error, raw)
+
+    def identity(self, kind: RowKind, raw: Any) -> tuple[str, str]:
+        """Return the symbol and the id of a row: the canonical symbol where it is known."""
+        symbol, row_id = kind.identity(raw)
+        rules = self.rules_by_id.get(symbol.upper())
+        return (rules.symbol if rules is not None else symbol), row_id
+
+    def is_listed(self, name: Any) -> bool:
+        """Return whether rows of this symbol are read, by the venue's own name; False for another product.
+
+        Raises:
+            RowError: The venue lists no such symbol.
+        """
+        if isinstance(name, str):
+            if name.upper() in self.rules_by_id:
+                return True
+            if name.upper() in self.other_products:
+                return False
+            if name not in self._unknown_names and len(self._unknown_names) < _KINDS_KEPT:
+                # It may have been listed since the rules were loaded.
+                self._unknown_names.add(name)
+                self.on_unknown_symbol()
+        raise RowError(f"symbol {str(name)[:60]!r}: the venue does not list it")
 
     def count_unknown(self, kind: str) -> None:
         """Count an event of a kind that the adapter does not handle, and log the first of each kind."""

@@ -31,7 +31,7 @@ from opensqt.model.order import (
 from opensqt.model.order_gate import departing
 from opensqt.service.backoff import exponential_s
 from opensqt.telemetry.logging import get_logger
-from opensqt.venues.account.state import AccountState, sides
+from opensqt.venues.account.state import ONE_ROW_ERRORS, AccountState, sides
 from opensqt.venues.transport.errors import PARSE_ERRORS
 from opensqt.venues.venue import Venue
 
@@ -290,6 +290,9 @@ class OrderEntry:
         except OrderNotFound:
             # The venue does not show it yet. It counts as open until the venue reports its end.
             _log.info("order being canceled is not shown by the venue", symbol=ref.symbol, order_id=ref.order_id)
+        except ONE_ROW_ERRORS as error:
+            # It counts as open, too, and hides no other.
+            self._venue.set_aside.add("order", ref.symbol, ref.order_id, error)
 
     @contextmanager
     def _in_flight(self, requests: Sequence[OrderRequest]) -> Iterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from opensqt.model.account import Account, Position
-from opensqt.model.errors import OrderNotFound
+from opensqt.model.errors import OrderNotFound, VenueError
 from opensqt.model.order import Fill, Order, OrderRef
 from opensqt.venues.account.state import AccountState
 from opensqt.venues.venue import Venue
@@ -51,10 +51,22 @@ class AccountQueries:
         return await self._venue.parse_or_raise(self._venue.account())
 
     async def positions(self, symbol: str = "") -> list[Position]:
-        """Query the positions of one symbol or of all."""
-        positions = await self._venue.parse_or_raise(self._venue.positions(symbol))
+        """Query the positions of one symbol or of all.
+
+        Where a row can't be read, the last known state stands for it.
+
+        Raises:
+            VenueError: A row of *symbol* can't be read, and its position is not known.
+        """
+        found = await self._venue.parse_or_raise(self._venue.positions(symbol))
+        hidden = {row.symbol: row for row in self._venue.set_aside.rows("position")}
+        listed = {(one.symbol, one.position_side) for one in found}
+        known = [one for one in self._state.known_positions() if one.symbol in hidden and symbol in ("", one.symbol)]
+        if symbol in hidden and not known:
+            raise VenueError(f"{self._venue.name}: {hidden[symbol]}", symbol=symbol)
+        found += [one for one in known if (one.symbol, one.position_side) not in listed]
         leverages = self._venue.leverages
-        return [replace(one, leverage=one.leverage or leverages.get(one.symbol)) for one in positions]
+        return [replace(one, leverage=one.leverage or leverages.get(one.symbol)) for one in found]
 
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Query the account's trades of a symbol since a time; 0 returns all that the venue still has."""

@@ -11,12 +11,13 @@ from decimal import Decimal
 
 from opensqt.model.account import Account, Position, PositionMode
 from opensqt.model.clock import is_plausible, now_ms
-from opensqt.model.errors import OrderNotFound
+from opensqt.model.errors import OrderNotFound, RequestError, VenueError
 from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, OrderUpdate, PositionSide
 from opensqt.streams.feed import Feed
 from opensqt.telemetry.logging import get_logger
 from opensqt.venues.account.tracker import OrderTracker
 from opensqt.venues.events import BalanceChange
+from opensqt.venues.rows import RowError
 from opensqt.venues.venue import Venue
 
 _log = get_logger("venue")
@@ -29,6 +30,10 @@ _QUERY_STALENESS_NS = 2_000_000_000
 """Maximum age of the data in a response, as venues' queries may be stale."""
 _ABSENT_LOOKS = 3
 """So many reconciliations in a row must not find an order before it counts as ended: one query may be wrong."""
+_FILLS_RETRIED_S = 3600.0
+"""Seconds for which the trades are queried again from before one that can't be read."""
+ONE_ROW_ERRORS = (RowError, RequestError, VenueError)
+"""Errors that concern one row or one symbol. The comparison goes on without it, and reports it."""
 PositionKey = tuple[str, PositionSide]
 
 
@@ -41,6 +46,7 @@ class AccountState:
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
+        self._set_aside = venue.set_aside
         self.tracker = OrderTracker()
         self.orders: Feed[OrderUpdate] = Feed(
             key=lambda update: self.tracker.key(update.order),
@@ -117,6 +123,10 @@ class AccountState:
             )
         )
 
+    def known_positions(self) -> list[Position]:
+        """Return the positions as last known."""
+        return list(self._positions.values())
+
     async def load(self) -> None:
         """Load the first snapshot. It can run again after a failure.
 
@@ -126,7 +136,12 @@ class AccountState:
             self.symbols.setdefault(order.symbol)
         # History first, orders after: a fill between the two is in the orders' baseline.
         for symbol in list(self.symbols):
-            history = await self._venue.fills(symbol, 0)
+            try:
+                history = await self._venue.fills(symbol, 0)
+            except ONE_ROW_ERRORS as error:
+                # The first comparison queries them again.
+                self._set_aside.add("query", symbol, "trades", error)
+                continue
             self.tracker.skip_fills(history)
             self._count_fills_since(symbol, _newest_ms(history))
         for order in await self._venue.open_orders():
@@ -140,6 +155,8 @@ class AccountState:
     async def reconcile(self, *, full: bool) -> None:
         """Compare with the venue and publish what was missed. A failed query changes nothing.
 
+        What can't be read, or is refused for one symbol, is set aside and tried again by the next comparison.
+
         Args:
             full: Query the trades of every symbol, not only where something is missing. Used after a reconnect.
         """
@@ -151,17 +168,23 @@ class AccountState:
             self.missed_updates["positions"] += len(moved)
             missing = {order.symbol for order in orders if self.tracker.misses_fills(order)}
             missing |= moved | {order.symbol for order in self.tracker.incomplete()}
+            missing |= self._symbols_of_unread_fills()
             for symbol in list(self.symbols) if full else sorted(missing):
-                await self._query_fills(symbol)
+                await self._try_to_query_fills(symbol)
             if full:
                 self._all_trades_at_s = time.monotonic()
             for order in orders:
                 self.missed_updates["orders"] += self.apply_order(order)
-            await self.refresh_account()
+            try:
+                await self.refresh_account()
+            except ONE_ROW_ERRORS as error:
+                self._set_aside.add("balance", "", "account", error)
 
     async def refresh_account(self) -> None:
         """Query the balance and publish it if it changed."""
+        queried_s = time.monotonic()
         self._set_account(await self._venue.account())
+        self._set_aside.expire("balance", queried_s)
 
     async def refresh_positions(self) -> set[str]:
         """Query the positions and publish those that changed.
@@ -170,11 +193,15 @@ class AccountState:
             The symbols of positions that had changed without an event of the stream.
         """
         self._updated_by_stream.clear()
+        queried_s = time.monotonic()
         found = {(p.symbol, p.position_side): p for p in await self._venue.positions()}
+        self._set_aside.expire("position", queried_s)
+        # A row that can't be read must not pass for a position that is flat.
+        hidden = {symbol for symbol in self.symbols if self._set_aside.hides("position", symbol)}
         for key, known in self._positions.items():
-            if key not in found and not known.is_flat:
+            if key not in found and not known.is_flat and known.symbol not in hidden:
                 found[key] = flat(known.symbol, known.position_side)
-        for symbol in self.symbols:
+        for symbol in self.symbols.keys() - hidden:
             for side in sides(self._venue.position_mode):
                 found.setdefault((symbol, side), flat(symbol, side))
         moved = set()
@@ -203,13 +230,14 @@ class AccountState:
     async def _query_orders(self, *, all_symbols: bool) -> list[Order]:
         """Query the open orders, and one by one those that were open and are not among them."""
         known = self.tracker.open_orders()
-        queried_ns = time.time_ns()
+        queried_ns, queried_s = time.time_ns(), time.monotonic()
         found: list[Order] = []
         if all_symbols or not self.symbols:
             found += await self._venue.open_orders()
+            self._set_aside.expire("order", queried_s, nameless=True)
         else:
             for symbol in list(self.symbols):
-                found += await self._venue.open_orders(symbol)
+                found += await self._query_open_orders(symbol)
         listed = {(order.symbol, order.order_id) for order in found}
         missing = {(order.symbol, order.order_id) for order in known} - listed
         self._absent_looks = Counter({key: looks for key, looks in self._absent_looks.items() if key in missing})
@@ -220,6 +248,37 @@ class AccountState:
             if now is None or now.status.is_closed:
                 continue
             found += await self._query_order(now, queried_ns)
+        return found + await self._query_unread_orders(queried_s)
+
+    async def _query_open_orders(self, symbol: str) -> list[Order]:
+        """Query the open orders of a symbol. A symbol for which this is refused hides no other."""
+        try:
+            found = await self._venue.open_orders(symbol)
+        except ONE_ROW_ERRORS as error:
+            self._set_aside.add("query", symbol, "open orders", error)
+            return []
+        self._set_aside.remove("query", symbol, "open orders")
+        return found
+
+    async def _query_unread_orders(self, before_s: float) -> list[Order]:
+        """Query, one by one, the orders that were set aside before and that no list of open orders showed again."""
+        found: list[Order] = []
+        for row in self._set_aside.rows("order"):
+            if row.seen_s >= before_s or not row.row_id:
+                continue
+            if row.symbol not in self._venue.rules:
+                # Only a list of all orders can show it again.
+                continue
+            ref = OrderRef(symbol=row.symbol, order_id=row.row_id)
+            try:
+                found.append(await self._venue.order(ref))
+            except RequestError:
+                # The venue knows no order of this id: the id was not one, either.
+                self._set_aside.remove("order", row.symbol, row.row_id)
+            except ONE_ROW_ERRORS as error:
+                self._set_aside.add("order", row.symbol, row.row_id, error)
+            else:
+                self._set_aside.remove("order", row.symbol, row.row_id)
         return found
 
     async def _query_order(self, order: Order, queried_ns: int) -> list[Order]:
@@ -234,9 +293,34 @@ class AccountState:
             if self._absent_looks[key] < _ABSENT_LOOKS:
                 return []
             _log.warning("the venue no longer knows an open order", symbol=order.symbol, order_id=order.order_id)
-            return [replace(order, status=OrderStatus.CANCELED, reason="the venue no longer knows the order")]
+            found = replace(order, status=OrderStatus.CANCELED, reason="the venue no longer knows the order")
+        except ONE_ROW_ERRORS as error:
+            self._set_aside.add("order", order.symbol, order.order_id, error)
+            return []
         self._absent_looks.pop(key, None)
+        self._set_aside.remove("order", order.symbol, order.order_id)
         return [found]
+
+    def _symbols_of_unread_fills(self) -> set[str]:
+        """Return the symbols whose trades are queried again, because one was set aside not long ago."""
+        now_s = time.monotonic()
+        rows = (*self._set_aside.rows("fill"), *self._set_aside.rows("fill_without_order"))
+        recent = {row.symbol for row in rows if now_s - row.first_s < _FILLS_RETRIED_S}
+        return recent & self._venue.rules.keys()
+
+    async def _try_to_query_fills(self, symbol: str) -> None:
+        """Query the trades of a symbol. A symbol for which this is refused hides no other."""
+        queried_s = time.monotonic()
+        try:
+            await self._query_fills(symbol)
+        except ONE_ROW_ERRORS as error:
+            self._set_aside.add("query", symbol, "trades", error)
+        else:
+            self._set_aside.remove("query", symbol, "trades")
+            # A query may be stale, so it proves nothing about a row that came just before it.
+            before_s = queried_s - self._venue.settings.visibility_margin_s
+            for kind in ("fill", "fill_without_order"):
+                self._set_aside.expire(kind, before_s, symbol=symbol, within_s=_FILLS_RETRIED_S)
 
     async def _query_fills(self, symbol: str) -> None:
         """Query the trades since the watermark, less an overlap, and publish those that were not counted."""
@@ -248,7 +332,8 @@ class AccountState:
         for fill in fills:
             if not self.tracker.has_fill(symbol, fill.trade_id):
                 await self._apply_queried_fill(fill)
-        self._watermarks[symbol] = max(watermark, _newest_ms(fills))
+        if symbol not in self._symbols_of_unread_fills():
+            self._watermarks[symbol] = max(watermark, _newest_ms(fills))
 
     async def _apply_queried_fill(self, fill: Fill) -> None:
         """Apply a fill that only a query found. If its order is not known and it is not history, query the order."""
@@ -262,7 +347,13 @@ class AccountState:
         elif fill.event_time_ms <= self._counts_since_ms[fill.symbol]:
             self.tracker.skip_fills([fill])
         else:
-            self.missed_updates["orders"] += self.apply_order(await self._venue.order(ref), fill)
+            try:
+                order = await self._venue.order(ref)
+            except ONE_ROW_ERRORS as error:
+                self._set_aside.add("fill_without_order", fill.symbol, fill.trade_id, f"order {fill.order_id}: {error}")
+                return
+            self.missed_updates["orders"] += self.apply_order(order, fill)
+        self._set_aside.remove("fill_without_order", fill.symbol, fill.trade_id)
 
     def _count_fills_since(self, symbol: str, event_time_ms: int) -> None:
         """Count the fills of a symbol from this venue time on."""

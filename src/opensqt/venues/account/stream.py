@@ -9,7 +9,7 @@ from math import inf
 from typing import Any
 
 from opensqt.model.account import Position
-from opensqt.model.errors import ExchangeError, Unreachable
+from opensqt.model.errors import ExchangeError, RequestError, Unreachable, VenueError
 from opensqt.model.order import Fill, OrderUpdate
 from opensqt.model.venue import Channel
 from opensqt.telemetry.logging import get_logger, redact
@@ -19,11 +19,14 @@ from opensqt.venues.health import BackgroundTasks, Health, in_ms
 from opensqt.venues.ratelimit.limiter import in_lane
 from opensqt.venues.ratelimit.window import Lane
 from opensqt.venues.transport.retry import retry_start_step
-from opensqt.venues.transport.subscription import QUERY_ERRORS, VenueSubscription
+from opensqt.venues.transport.subscription import QUERY_ERRORS, RETRYABLE_ERRORS, VenueSubscription
 from opensqt.venues.venue import Venue
 
 _log = get_logger("venue")
 _CHECK = "private_stream"
+FRAMES_CHECK = "frames"
+"""Check that an error of this program in handling a frame fails, until a comparison with the venue succeeds."""
+_RECONCILIATION_CHECK = "reconciliation"
 _ORDERS, _POSITIONS, _ACCOUNT = _CHANNELS = ("orders", "positions", "account")
 _REFUSAL_COUNTS_S = 60.0
 """Seconds after which a refused order no longer means that the key may not trade. Only the next order could show it."""
@@ -211,6 +214,9 @@ class AccountStream:
                 await self._state.reconcile(full=after_reconnect)
             except QUERY_ERRORS as error:
                 _log.warning("reconciliation failed", error=redact(repr(error)))
+                if not isinstance(error, RETRYABLE_ERRORS) or isinstance(error, RequestError | VenueError):
+                    # No outage, which other checks report: it will fail again.
+                    self._health.set(_RECONCILIATION_CHECK, False, repr(error))
                 delay_s = max(_RETRY_S, getattr(error, "retry_after_s", None) or 0)
                 if after_reconnect:
                     await asyncio.sleep(delay_s)
@@ -222,6 +228,8 @@ class AccountStream:
     def _after_reconcile(self, known: Mapping[str, int], queried_s: float, *, verifies_stream: bool) -> None:
         """Update the stream's health by what a reconciliation found that the stream had not published."""
         self._verified_s = time.monotonic()
+        self._health.forget(_RECONCILIATION_CHECK)
+        self._health.forget(FRAMES_CHECK)
         self._clear_credentials_check()
         late = [channel for channel, missed in self._state.missed_updates.items() if missed != known.get(channel, 0)]
         if verifies_stream:

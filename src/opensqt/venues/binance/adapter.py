@@ -17,7 +17,10 @@ from opensqt.model.venue import Capabilities
 from opensqt.venues.binance.errors import CODES, STALE_RULES, refusal
 from opensqt.venues.binance.limits import RATE_LIMITS
 from opensqt.venues.binance.parse import (
+    FILL,
     INTERVALS,
+    ORDER,
+    POSITION,
     BinanceParser,
     parse_account,
     parse_candle,
@@ -29,6 +32,7 @@ from opensqt.venues.binance.parse import (
 from opensqt.venues.binance.requests import BinanceRequests, order_ref, order_request
 from opensqt.venues.events import Event
 from opensqt.venues.parsing import Row
+from opensqt.venues.rows import member
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
 
@@ -84,7 +88,7 @@ class BinanceAdapter(Venue):
         symbol = requests[0].symbol
         batch = {"batchOrders": [self._order_request(request) for request in requests]}
         rows = await self._requests.change("PostBatchOrders", batch, symbol)
-        return [refusal(row, symbol) or parse_order(row) for row in rows]
+        return [refusal(row, symbol) or self.order_or_unknown(row, symbol, parse_order) for row in rows]
 
     async def cancel(self, ref: OrderRef) -> Order:
         """Cancel one order."""
@@ -102,7 +106,8 @@ class BinanceAdapter(Venue):
             params = {"symbol": self.market_id(symbol), field: ids}
             try:
                 rows = await self._requests.change("DeleteBatchOrders", params, symbol)
-                results |= {ref: refusal(row, symbol) or parse_order(row) for ref, row in zip(some, rows, strict=True)}
+                read = [refusal(row, symbol) or self.order_or_unknown(row, symbol, parse_order) for row in rows]
+                results |= dict(zip(some, read, strict=True))
             except ExchangeError as error:
                 results |= dict.fromkeys(some, error)
         return [results[ref] for ref in refs]
@@ -119,11 +124,11 @@ class BinanceAdapter(Venue):
         """Query the open orders."""
         params = {"symbol": self.market_id(symbol)} if symbol else {}
         rows = await self._requests.query("GetOpenOrders", params, symbol)
-        return self.parse_rows((row for row in rows if row["symbol"] in self.rules), parse_order)
+        return self.read_rows(ORDER, rows, parse_order)
 
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Query trades."""
-        return self.parse_rows(await self._requests.fills(self.market_id(symbol), symbol, since_ms), parse_fill)
+        return self.read_rows(FILL, await self._requests.fills(self.market_id(symbol), symbol, since_ms), parse_fill)
 
     # The account
 
@@ -137,8 +142,8 @@ class BinanceAdapter(Venue):
             rows = await self._requests.query("V3GetPositionRisk")
         else:
             rows = await self._requests.query("V2GetPositionRisk", {"symbol": self.market_id(symbol)}, symbol)
-            rows = [row for row in rows if (row["positionSide"] == "BOTH") is not self.is_hedge]
-        return self.parse_rows((row for row in rows if row["symbol"] in self.rules), parse_position)
+            rows = [row for row in rows if (member(row, "positionSide") == "BOTH") is not self.is_hedge]
+        return self.read_rows(POSITION, rows, parse_position)
 
     async def load_position_mode(self) -> None:
         """Query the account's position mode, and keep it."""

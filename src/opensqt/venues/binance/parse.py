@@ -7,11 +7,14 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from msgspec import field
+
 from opensqt.model.account import Account, MarginMode, Position
 from opensqt.model.market import INTERVALS_MS, Candle, Price
-from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
+from opensqt.model.order import Fill, Order, OrderStatus, OrderType, PositionSide, Side, TimeInForce
 from opensqt.venues.events import BalanceChange, Event, LeverageChange, StreamExpired
 from opensqt.venues.parsing import Row, make_candle, make_price
+from opensqt.venues.rows import RowKind, VenueRow, decode, lookup, member, objects
 from opensqt.venues.venue import Venue
 
 ASSET = "USDT"
@@ -34,129 +37,249 @@ _STATUS = {
 }
 
 
-def parse_order(row: Row) -> Order:
+_SIDE = {side.value: side for side in Side}
+_POSITION_SIDE = {side.value: side for side in PositionSide}
+ORDER = RowKind("order", "symbol", "orderId")
+FILL = RowKind("fill", "symbol", "id")
+POSITION = RowKind("position", "symbol", "positionSide")
+_STREAMED = RowKind("order", "s", "i"), RowKind("fill", "s", "t")
+_STREAMED_POSITION = RowKind("position", "s", "ps")
+_STREAMED_BALANCE = RowKind("balance", row_id="a")
+
+
+class OrderRow(VenueRow, frozen=True, rename="camel"):
+    """An order of a response."""
+
+    symbol: str
+    side: str
+    orig_qty: Decimal
+    client_order_id: str
+    status: str
+    order_id: int | str
+    price: Decimal
+    type: str
+    reduce_only: bool
+    position_side: str
+    executed_qty: Decimal
+    update_time: int
+    avg_price: Decimal = Decimal(0)
+    time_in_force: str = ""
+
+
+def parse_order(raw: Any) -> Order:
     """Read an order of a response."""
-    filled = Decimal(row["executedQty"])
-    average = Decimal(row.get("avgPrice") or "0")
+    row = decode(raw, OrderRow)
     return Order(
-        symbol=row["symbol"],
-        side=Side(row["side"]),
-        quantity=Decimal(row["origQty"]),
-        client_order_id=row["clientOrderId"],
-        status=_STATUS[row["status"]],
-        order_id=str(row["orderId"]),
-        price=Decimal(row["price"]) or None,
-        order_type=_order_type(row["type"], row["price"]),
-        time_in_force=_TIME_IN_FORCE_BY_TEXT.get(row["timeInForce"], TimeInForce.GTC),
-        reduce_only=bool(row["reduceOnly"]),
-        position_side=PositionSide(row["positionSide"]),
-        filled_quantity=filled,
-        average_price=average if filled and average else None,
-        event_time_ms=int(row["updateTime"]),
+        symbol=row.symbol,
+        side=lookup(_SIDE, row.side, "side"),
+        quantity=row.orig_qty,
+        client_order_id=row.client_order_id,
+        status=lookup(_STATUS, row.status, "status"),
+        order_id=str(row.order_id),
+        price=row.price or None,
+        order_type=_order_type(row.type, row.price),
+        time_in_force=_TIME_IN_FORCE_BY_TEXT.get(row.time_in_force, TimeInForce.GTC),
+        reduce_only=row.reduce_only,
+        position_side=lookup(_POSITION_SIDE, row.position_side, "positionSide"),
+        filled_quantity=row.executed_qty,
+        average_price=row.avg_price if row.executed_qty and row.avg_price else None,
+        event_time_ms=row.update_time,
         received_ns=time.time_ns(),
     )
 
 
-def parse_order_update(row: Row, event_time_ms: int) -> OrderUpdate:
-    """Read the order of an ORDER_TRADE_UPDATE, and its fill if it has one."""
-    received_ns = time.time_ns()
-    filled = Decimal(row["z"])
-    order = Order(
-        symbol=row["s"],
-        side=Side(row["S"]),
-        quantity=Decimal(row["q"]),
-        client_order_id=row["c"],
-        status=_STATUS[row["X"]],
-        order_id=str(row["i"]),
-        price=Decimal(row["p"]) or None,
-        order_type=_order_type(row["o"], row["p"]),
-        time_in_force=_TIME_IN_FORCE_BY_TEXT.get(row["f"], TimeInForce.GTC),
-        reduce_only=bool(row["R"]),
-        position_side=PositionSide(row["ps"]),
-        filled_quantity=filled,
-        average_price=Decimal(row["ap"]) if filled else None,
-        event_time_ms=int(event_time_ms),
-        received_ns=received_ns,
-    )
-    quantity = Decimal(row["l"])
-    if not quantity:
-        return OrderUpdate(order=order)
-    fill = Fill(
-        symbol=order.symbol,
-        trade_id=str(row["t"]),
-        order_id=order.order_id,
-        client_order_id=order.client_order_id,
-        side=order.side,
-        position_side=order.position_side,
-        price=Decimal(row["L"]),
-        quantity=quantity,
-        fee=Decimal(row.get("n") or "0"),
-        fee_asset=row.get("N") or ASSET,
-        is_maker=bool(row["m"]),
-        realized_pnl=Decimal(row["rp"]),
-        event_time_ms=int(row["T"]),
-        received_ns=received_ns,
-    )
-    return OrderUpdate(order=order, fill=fill)
+class StreamedOrderRow(VenueRow, frozen=True):
+    """The order of an ORDER_TRADE_UPDATE."""
+
+    symbol: str = field(name="s")
+    side: str = field(name="S")
+    quantity: Decimal = field(name="q")
+    client_order_id: str = field(name="c")
+    status: str = field(name="X")
+    order_id: int | str = field(name="i")
+    price: Decimal = field(name="p")
+    type: str = field(name="o")
+    reduce_only: bool = field(name="R")
+    position_side: str = field(name="ps")
+    filled: Decimal = field(name="z")
+    average_price: Decimal = field(name="ap", default=Decimal(0))
+    time_in_force: str = field(name="f", default="")
 
 
-def _order_type(text: str, price: str) -> OrderType:
+class StreamedTradeRow(VenueRow, frozen=True):
+    """The trade of an ORDER_TRADE_UPDATE."""
+
+    symbol: str = field(name="s")
+    order_id: int | str = field(name="i")
+    client_order_id: str = field(name="c")
+    side: str = field(name="S")
+    position_side: str = field(name="ps")
+    trade_id: int | str = field(name="t")
+    price: Decimal = field(name="L")
+    quantity: Decimal = field(name="l")
+    is_maker: bool = field(name="m")
+    realized_pnl: Decimal = field(name="rp")
+    time_ms: int = field(name="T")
+    fee: Decimal = field(name="n", default=Decimal(0))
+    fee_asset: str = field(name="N", default=ASSET)
+
+
+class FrameTime(VenueRow, frozen=True):
+    """The time of a frame."""
+
+    time_ms: int = field(name="T")
+
+
+def parse_streamed_order(raw: Any, frame: Row) -> Order:
+    """Read the order of an ORDER_TRADE_UPDATE."""
+    row = decode(raw, StreamedOrderRow)
+    return Order(
+        symbol=row.symbol,
+        side=lookup(_SIDE, row.side, "S"),
+        quantity=row.quantity,
+        client_order_id=row.client_order_id,
+        status=lookup(_STATUS, row.status, "X"),
+        order_id=str(row.order_id),
+        price=row.price or None,
+        order_type=_order_type(row.type, row.price),
+        time_in_force=_TIME_IN_FORCE_BY_TEXT.get(row.time_in_force, TimeInForce.GTC),
+        reduce_only=row.reduce_only,
+        position_side=lookup(_POSITION_SIDE, row.position_side, "ps"),
+        filled_quantity=row.filled,
+        average_price=row.average_price if row.filled else None,
+        event_time_ms=decode(frame, FrameTime).time_ms,
+        received_ns=time.time_ns(),
+    )
+
+
+def parse_streamed_fill(raw: Any) -> Fill | None:
+    """Read the trade of an ORDER_TRADE_UPDATE; None where it has none."""
+    if raw.get("l") in ("0", 0) or (raw.get("x") not in (None, "TRADE") and not raw.get("l")):
+        return None
+    row = decode(raw, StreamedTradeRow)
+    if not row.quantity:
+        return None
+    return Fill(
+        symbol=row.symbol,
+        trade_id=str(row.trade_id),
+        order_id=str(row.order_id),
+        client_order_id=row.client_order_id,
+        side=lookup(_SIDE, row.side, "S"),
+        position_side=lookup(_POSITION_SIDE, row.position_side, "ps"),
+        price=row.price,
+        quantity=row.quantity,
+        fee=row.fee,
+        fee_asset=row.fee_asset,
+        is_maker=row.is_maker,
+        realized_pnl=row.realized_pnl,
+        event_time_ms=row.time_ms,
+        received_ns=time.time_ns(),
+    )
+
+
+def _order_type(text: str, price: Decimal) -> OrderType:
     """Read the type; an order of another type, placed elsewhere, is a limit order if it has a price."""
     if text in ("LIMIT", "MARKET"):
         return OrderType(text)
-    return OrderType.LIMIT if Decimal(price) else OrderType.MARKET
+    return OrderType.LIMIT if price else OrderType.MARKET
 
 
-def parse_fill(row: Row) -> Fill:
+class TradeRow(VenueRow, frozen=True, rename="camel"):
+    """A trade of the account."""
+
+    symbol: str
+    id: int | str
+    order_id: int | str
+    side: str
+    position_side: str
+    price: Decimal
+    qty: Decimal
+    commission: Decimal
+    commission_asset: str
+    maker: bool
+    realized_pnl: Decimal
+    time: int
+
+
+def parse_fill(raw: Any) -> Fill:
     """Read a trade of the account."""
+    row = decode(raw, TradeRow)
     return Fill(
-        symbol=row["symbol"],
-        trade_id=str(row["id"]),
-        order_id=str(row["orderId"]),
+        symbol=row.symbol,
+        trade_id=str(row.id),
+        order_id=str(row.order_id),
         client_order_id="",
-        side=Side(row["side"]),
-        position_side=PositionSide(row["positionSide"]),
-        price=Decimal(row["price"]),
-        quantity=Decimal(row["qty"]),
-        fee=Decimal(row["commission"]),
-        fee_asset=row["commissionAsset"],
-        is_maker=bool(row["maker"]),
-        realized_pnl=Decimal(row["realizedPnl"]),
-        event_time_ms=int(row["time"]),
+        side=lookup(_SIDE, row.side, "side"),
+        position_side=lookup(_POSITION_SIDE, row.position_side, "positionSide"),
+        price=row.price,
+        quantity=row.qty,
+        fee=row.commission,
+        fee_asset=row.commission_asset,
+        is_maker=row.maker,
+        realized_pnl=row.realized_pnl,
+        event_time_ms=row.time,
         received_ns=time.time_ns(),
     )
 
 
-def parse_position(row: Row) -> Position:
-    """Read a position of a response; the third version of it has no leverage."""
-    liquidation = Decimal(row.get("liquidationPrice") or "0")
-    isolated = row.get("marginType") == "isolated" or Decimal(row.get("isolatedMargin") or "0") > 0
+class PositionRow(VenueRow, frozen=True, rename="camel"):
+    """A position of a response; the third version of it has no leverage."""
+
+    symbol: str
+    position_amt: Decimal
+    entry_price: Decimal
+    position_side: str
+    mark_price: Decimal
+    un_realized_profit: Decimal
+    update_time: int
+    liquidation_price: Decimal = Decimal(0)
+    margin_type: str = ""
+    isolated_margin: Decimal = Decimal(0)
+    leverage: Decimal | None = None
+
+
+def parse_position(raw: Any) -> Position:
+    """Read a position of a response."""
+    row = decode(raw, PositionRow)
+    isolated = row.margin_type == "isolated" or row.isolated_margin > 0
     return Position(
-        symbol=row["symbol"],
-        quantity=Decimal(row["positionAmt"]),
-        entry_price=Decimal(row["entryPrice"]),
-        position_side=PositionSide(row["positionSide"]),
-        mark_price=Decimal(row["markPrice"]) or None,
-        unrealized_pnl=Decimal(row["unRealizedProfit"]),
-        liquidation_price=liquidation or None,
-        leverage=Decimal(row["leverage"]) if "leverage" in row else None,
+        symbol=row.symbol,
+        quantity=row.position_amt,
+        entry_price=row.entry_price,
+        position_side=lookup(_POSITION_SIDE, row.position_side, "positionSide"),
+        mark_price=row.mark_price or None,
+        unrealized_pnl=row.un_realized_profit,
+        liquidation_price=row.liquidation_price or None,
+        leverage=row.leverage,
         margin_mode=MarginMode.ISOLATED if isolated else MarginMode.CROSS,
-        event_time_ms=int(row["updateTime"]),
+        event_time_ms=row.update_time,
         received_ns=time.time_ns(),
     )
 
 
-def parse_account(response: Row) -> Account:
+class AccountRow(VenueRow, frozen=True, rename="camel"):
+    """The balance of an asset; the venue lists none that was never held."""
+
+    wallet_balance: Decimal = Decimal(0)
+    unrealized_profit: Decimal = Decimal(0)
+    available_balance: Decimal = Decimal(0)
+    initial_margin: Decimal = Decimal(0)
+    maint_margin: Decimal = Decimal(0)
+    update_time: int = 0
+
+
+def parse_account(response: Any) -> Account:
     """Read the balance of the margin asset."""
-    row: Row = next((row for row in response["assets"] if row["asset"] == ASSET), {})
+    assets = objects(member(response, "assets"), "assets")
+    row = decode(next((raw for raw in assets if member(raw, "asset") == ASSET), {}), AccountRow)
     return Account(
         asset=ASSET,
-        wallet_balance=Decimal(row.get("walletBalance", "0")),
-        unrealized_pnl=Decimal(row.get("unrealizedProfit", "0")),
-        available_balance=Decimal(row.get("availableBalance", "0")),
-        initial_margin=Decimal(row.get("initialMargin", "0")),
-        maintenance_margin=Decimal(row.get("maintMargin", "0")),
-        event_time_ms=int(row.get("updateTime", 0)),
+        wallet_balance=row.wallet_balance,
+        unrealized_pnl=row.unrealized_profit,
+        available_balance=row.available_balance,
+        initial_margin=row.initial_margin,
+        maintenance_margin=row.maint_margin,
+        event_time_ms=row.update_time,
         received_ns=time.time_ns(),
     )
 
@@ -195,27 +318,53 @@ def parse_streamed_candle(frame: Row) -> Candle:
     )
 
 
-def parse_account_update(frame: Row) -> list[BalanceChange | Position]:
-    """Read the balances and positions of an ACCOUNT_UPDATE."""
-    received_ns, event_time_ms = time.time_ns(), int(frame["T"])
-    balances: list[BalanceChange | Position] = [
-        BalanceChange(wallet_balance=Decimal(row["wb"]), event_time_ms=event_time_ms, received_ns=received_ns)
-        for row in frame["a"].get("B", ())
-        if row["a"] == ASSET
-    ]
-    return balances + [
-        Position(
-            symbol=row["s"],
-            quantity=Decimal(row["pa"]),
-            entry_price=Decimal(row["ep"]),
-            position_side=PositionSide(row["ps"]),
-            unrealized_pnl=Decimal(row["up"]),
-            margin_mode=MarginMode.ISOLATED if row["mt"] == "isolated" else MarginMode.CROSS,
-            event_time_ms=event_time_ms,
-            received_ns=received_ns,
-        )
-        for row in frame["a"].get("P", ())
-    ]
+class StreamedBalanceRow(VenueRow, frozen=True):
+    """A balance of an ACCOUNT_UPDATE."""
+
+    asset: str = field(name="a")
+    wallet_balance: Decimal = field(name="wb")
+
+
+def parse_streamed_balance(raw: Any, frame: Row) -> BalanceChange | None:
+    """Read a balance of an ACCOUNT_UPDATE; None for another asset."""
+    row = decode(raw, StreamedBalanceRow)
+    if row.asset != ASSET:
+        return None
+    time_ms = decode(frame, FrameTime).time_ms
+    return BalanceChange(wallet_balance=row.wallet_balance, event_time_ms=time_ms, received_ns=time.time_ns())
+
+
+class StreamedPositionRow(VenueRow, frozen=True):
+    """A position of an ACCOUNT_UPDATE."""
+
+    symbol: str = field(name="s")
+    quantity: Decimal = field(name="pa")
+    entry_price: Decimal = field(name="ep")
+    position_side: str = field(name="ps")
+    unrealized_pnl: Decimal = field(name="up")
+    margin_type: str = field(name="mt", default="")
+
+
+def parse_streamed_position(raw: Any, frame: Row) -> Position:
+    """Read a position of an ACCOUNT_UPDATE."""
+    row = decode(raw, StreamedPositionRow)
+    return Position(
+        symbol=row.symbol,
+        quantity=row.quantity,
+        entry_price=row.entry_price,
+        position_side=lookup(_POSITION_SIDE, row.position_side, "ps"),
+        unrealized_pnl=row.unrealized_pnl,
+        margin_mode=MarginMode.ISOLATED if row.margin_type == "isolated" else MarginMode.CROSS,
+        event_time_ms=decode(frame, FrameTime).time_ms,
+        received_ns=time.time_ns(),
+    )
+
+
+class LeverageRow(VenueRow, frozen=True):
+    """A change of leverage."""
+
+    symbol: str = field(name="s")
+    leverage: Decimal = field(name="l")
 
 
 class BinanceParser:
@@ -236,24 +385,33 @@ class BinanceParser:
         if kind == "kline":
             return (parse_streamed_candle(frame),)
         if kind == "ORDER_TRADE_UPDATE":
-            row = frame["o"]
-            return (parse_order_update(row, frame["T"]),) if row["s"] in self._venue.rules else ()
+            return self._venue.read_updates(
+                _STREAMED, [frame.get("o")], lambda raw: parse_streamed_order(raw, frame), parse_streamed_fill
+            )
         if kind == "ACCOUNT_UPDATE":
-            # In hedge mode the venue sends an empty BOTH beside the two that exist.
-            return [event for event in parse_account_update(frame) if self._is_current_mode(event)]
+            return self._account_update(frame, frame.get("a"))
         if kind == "listenKeyExpired":
             return (StreamExpired(),)
         if kind == "ACCOUNT_CONFIG_UPDATE":
             change = frame.get("ac")
-            return (LeverageChange(symbol=change["s"], leverage=Decimal(change["l"])),) if change else ()
+            return (_leverage_change(change),) if change else ()
         if kind is None and ("id" in frame or "result" in frame or "error" in frame):
             return None
         # MARGIN_CALL, TRADE_LITE and future kinds of events need no action, and are not an error.
         self._venue.count_unknown(str(kind))
         return ()
 
-    def _is_current_mode(self, event: BalanceChange | Position) -> bool:
-        if isinstance(event, BalanceChange):
-            return True
+    def _account_update(self, frame: Row, update: Any) -> Iterable[Event]:
         venue = self._venue
-        return event.symbol in venue.rules and (event.position_side is PositionSide.BOTH) is not venue.is_hedge
+        balances = objects(member(update, "B") or [], "B")
+        positions = objects(member(update, "P") or [], "P")
+        yield from venue.read_rows(_STREAMED_BALANCE, balances, lambda raw: parse_streamed_balance(raw, frame))
+        for position in venue.read_rows(_STREAMED_POSITION, positions, lambda raw: parse_streamed_position(raw, frame)):
+            # In hedge mode the venue sends an empty BOTH beside the two that exist.
+            if (position.position_side is PositionSide.BOTH) is not venue.is_hedge:
+                yield position
+
+
+def _leverage_change(raw: Any) -> LeverageChange:
+    row = decode(raw, LeverageRow)
+    return LeverageChange(symbol=row.symbol, leverage=row.leverage)

@@ -8,6 +8,7 @@ from typing import Any
 from opensqt.model.order import OrderRef, OrderRequest, OrderType
 from opensqt.venues.binance.parse import TIME_IN_FORCE
 from opensqt.venues.parsing import Row
+from opensqt.venues.rows import sort_number
 from opensqt.venues.transport.rest import Rest
 
 _FILLS_PAGE = 1_000
@@ -42,8 +43,13 @@ class BinanceRequests:
         """
         rows = await self._first_fills(market_id, symbol, since_ms)
         page = rows
-        while since_ms and page and (len(page) >= _FILLS_PAGE or _is_old(page[-1], self._now_ms())):
-            page = await self._fills_page(market_id, symbol, fromId=str(int(page[-1]["id"]) + 1))
+        while (
+            since_ms
+            and page
+            and _trade_number(page[-1])
+            and (len(page) >= _FILLS_PAGE or _is_old(page[-1], self._now_ms()))
+        ):
+            page = await self._fills_page(market_id, symbol, fromId=str(_trade_number(page[-1]) + 1))
             rows = rows + page
         return rows
 
@@ -61,7 +67,7 @@ class BinanceRequests:
     async def _fills_page(self, market_id: str, symbol: str, **params: str) -> list[Row]:
         query = {"symbol": market_id, "limit": str(_FILLS_PAGE), **params}
         rows: list[Row] = await self.query("GetUserTrades", query, symbol)
-        return sorted(rows, key=lambda row: int(row["id"]))
+        return sorted(rows, key=_trade_number)
 
 
 def order_request(request: OrderRequest, market_id: str, *, hedge: bool) -> Row:
@@ -90,6 +96,11 @@ def order_ref(ref: OrderRef, market_id: str) -> Row:
     return {"symbol": market_id, **name}
 
 
+def _trade_number(row: Any) -> int:
+    """Return the id of a trade; 0 for a row that can't be read, which is set aside later."""
+    return sort_number(row.get("id")) if isinstance(row, dict) else 0
+
+
 def _is_old(row: Row, now_ms: int) -> bool:
     """Return whether trades after *row* may lie outside the week that its window held."""
-    return int(row["time"]) < now_ms - _WEEK_MS
+    return 0 < sort_number(row.get("time")) < now_ms - _WEEK_MS

@@ -22,7 +22,10 @@ from opensqt.venues.bitget.errors import CODES, STALE_RULES, BitgetAckResolver, 
 from opensqt.venues.bitget.limits import RATE_LIMITS
 from opensqt.venues.bitget.parse import (
     ASSET,
+    FILL,
     INTERVALS,
+    ORDER,
+    POSITION,
     PRIVATE_ARGS,
     BitgetParser,
     parse_account,
@@ -35,6 +38,7 @@ from opensqt.venues.bitget.parse import (
 from opensqt.venues.bitget.requests import BitgetRequests, order_ref, order_request
 from opensqt.venues.events import Event
 from opensqt.venues.parsing import Row
+from opensqt.venues.rows import RowError, member, objects, sort_number
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
 
@@ -157,8 +161,7 @@ class BitgetAdapter(Venue):
         """Query the open orders, page by page."""
         params = self._symbol_params(symbol) if symbol else dict(_PRODUCT)
         rows = await self._requests.pages("OrderOrdersPending", params, "entrustedList", "orderId", symbol)
-        known = (row for row in reversed(rows) if self._is_known(row["symbol"]))
-        return [self._remember_side(order) for order in self.parse_rows(known, self._order)]
+        return [self._remember_side(order) for order in self.read_rows(ORDER, reversed(rows), self._order)]
 
     async def closed_orders(self, symbol: str) -> list[Order]:
         """Query the newest page of closed orders."""
@@ -166,7 +169,7 @@ class BitgetAdapter(Venue):
         rows = await self._requests.pages(
             "OrderOrdersHistory", params, "entrustedList", "orderId", symbol, newest_only=True
         )
-        return self.parse_rows(rows, self._order)
+        return self.read_rows(ORDER, rows, self._order)
 
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Query trades; the venue sends the newest first, and keeps three months of them."""
@@ -174,23 +177,25 @@ class BitgetAdapter(Venue):
         if since_ms:
             params["startTime"] = str(max(since_ms, await self.market_now_ms(symbol) - _HISTORY_MS))
         rows = await self._requests.pages("OrderFills", params, "fillList", "tradeId", symbol, newest_only=not since_ms)
-        rows.sort(key=lambda row: (int(row["cTime"]), int(row["tradeId"])))
-        return self.parse_rows(rows, self._fill)
+        fills = self.read_rows(FILL, rows, self._fill)
+        return sorted(fills, key=lambda fill: (fill.event_time_ms, sort_number(fill.trade_id)))
 
     # The account
 
     async def account(self) -> Account:
         """Query the balance of the margin asset."""
         rows = await self._requests.query("AccountAccounts", _PRODUCT)
-        return parse_account(next((row for row in rows if row["marginCoin"] == ASSET), {}))
+        return parse_account(next((row for row in objects(rows, "data") if member(row, "marginCoin") == ASSET), {}))
 
     async def positions(self, symbol: str = "") -> list[Position]:
         """Query the positions; the venue sends open ones only, so a flat one is made of its absence."""
         endpoint = "PositionSinglePosition" if symbol else "PositionAllPosition"
         params = (self._symbol_params(symbol) if symbol else _PRODUCT) | _MARGIN
         rows = await self._requests.query(endpoint, params, symbol)
-        known = (row for row in rows or () if self._is_known(row["symbol"]))
-        found = self.parse_rows(known, lambda row: parse_position(row, self._symbol(row["symbol"])))
+        found = self.read_rows(POSITION, rows or (), lambda raw: parse_position(raw, self._symbol(raw["symbol"])))
+        if self.set_aside.hides("position", symbol):
+            # A row that can't be read must not pass for a position that is flat.
+            return found
         missing = set(sides(self.position_mode)) - {one.position_side for one in found} if symbol else set()
         if missing:
             leverage = await self.leverage(symbol)
@@ -283,17 +288,17 @@ class BitgetAdapter(Venue):
     def _symbol_params(self, symbol: str) -> Row:
         return _PRODUCT | {"symbol": self.market_id(symbol)}
 
-    def _is_known(self, name: str) -> bool:
-        return name.upper() in self.symbols
-
     def _symbol(self, name: str) -> str:
         return self.symbols[name.upper()]
 
-    def _order(self, row: Row) -> Order:
-        return parse_order(row, self._symbol(row["symbol"]))
+    def _order(self, row: Any) -> Order:
+        name = member(row, "symbol")
+        if not self.is_listed(name):
+            raise RowError(f"symbol {name!r}: expected a USDT-margined perpetual")
+        return parse_order(row, self._symbol(name))
 
     def _fill(self, row: Row) -> Fill:
-        return parse_fill(row, self._symbol(row["symbol"]), self._position_sides.get(str(row["orderId"])))
+        return parse_fill(row, self._symbol(row["symbol"]), self._position_sides.get(str(row.get("orderId"))))
 
     def _remember_side(self, order: Result) -> Result:
         """Remember the position that an order belongs to; in one-way mode there is nothing to remember."""

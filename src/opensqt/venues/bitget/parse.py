@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
+
+from msgspec import field
 
 from opensqt.model.account import Account, MarginMode, Position
 from opensqt.model.market import Candle, Price
@@ -14,7 +17,6 @@ from opensqt.model.order import (
     Order,
     OrderStatus,
     OrderType,
-    OrderUpdate,
     PositionSide,
     Side,
     TimeInForce,
@@ -22,6 +24,7 @@ from opensqt.model.order import (
 from opensqt.venues.account.state import flat
 from opensqt.venues.events import BalanceChange, Event
 from opensqt.venues.parsing import ChannelAcks, Row, make_candle, make_price
+from opensqt.venues.rows import RowKind, VenueRow, decode, lookup, member, objects
 from opensqt.venues.venue import Venue
 
 ASSET = "USDT"
@@ -62,57 +65,128 @@ PRIVATE_ARGS = [
 ]
 
 
-def parse_order(row: Row, symbol: str) -> Order:
-    """Read an order of a response; a query of a single order calls its status `state`."""
-    return _order(row, symbol, row.get("state") or row["status"], row["baseVolume"])
+_SIDE = {side.value.lower(): side for side in Side}
+_ORDER_TYPE = {kind.value.lower(): kind for kind in OrderType}
+_IS_MAKER = {"M": True, "T": False, "maker": True, "taker": False}
+_IS_ONE_WAY = {"one_way_mode": True, "hedge_mode": False}
+_MARGIN_MODE = {"crossed": MarginMode.CROSS, "cross": MarginMode.CROSS, "isolated": MarginMode.ISOLATED}
+ORDER = RowKind("order", "symbol", "orderId")
+FILL = RowKind("fill", "symbol", "tradeId")
+POSITION = RowKind("position", "symbol", "holdSide")
+_STREAMED = RowKind("order", "instId", "orderId"), RowKind("fill", "instId", "tradeId")
+_STREAMED_POSITION = RowKind("position", "instId", "holdSide")
+_BALANCE = RowKind("balance", row_id="marginCoin")
 
 
-def parse_order_update(row: Row, symbol: str) -> OrderUpdate:
-    """Read an order of the stream, and its fill if it has one."""
-    order = _order(row, symbol, row["status"], row["accBaseVolume"])
-    quantity = _decimal(row.get("baseVolume"))
-    if not row.get("tradeId") or not quantity:
-        return OrderUpdate(order=order)
-    fill = Fill(
-        symbol=order.symbol,
-        trade_id=str(row["tradeId"]),
-        order_id=order.order_id,
-        client_order_id=order.client_order_id,
-        side=order.side,
-        position_side=order.position_side,
-        price=Decimal(row["fillPrice"]),
-        quantity=quantity,
-        fee=-_decimal(row.get("fillFee")),
-        fee_asset=row.get("fillFeeCoin") or ASSET,
-        is_maker=row["tradeScope"].lower().startswith("m"),
-        realized_pnl=_decimal(row.get("pnl")),
-        event_time_ms=int(row["fillTime"]),
-        received_ns=order.received_ns,
+class OrderRow(VenueRow, frozen=True, rename="camel"):
+    """An order."""
+
+    order_id: int | str
+    side: str
+    pos_side: str
+    trade_side: str
+    size: Decimal
+    order_type: str
+    force: str
+    u_time: int
+    client_oid: str = ""
+    price: Decimal = Decimal(0)
+    price_avg: Decimal = Decimal(0)
+    reduce_only: str = ""
+    cancel_reason: str = ""
+
+
+class QueriedOrderRow(OrderRow, frozen=True, rename="camel", kw_only=True):
+    """An order of a response; a query of a single order calls its status `state`."""
+
+    base_volume: Decimal
+    state: str = ""
+    status: str = ""
+
+
+class StreamedOrderRow(OrderRow, frozen=True, rename="camel", kw_only=True):
+    """An order of the stream."""
+
+    acc_base_volume: Decimal
+    status: str
+
+
+def parse_order(raw: Any, symbol: str) -> Order:
+    """Read an order of a response."""
+    row = decode(raw, QueriedOrderRow)
+    return _order(row, symbol, row.state or row.status, row.base_volume)
+
+
+def parse_streamed_order(raw: Any, symbol: str) -> Order:
+    """Read an order of the stream."""
+    row = decode(raw, StreamedOrderRow)
+    return _order(row, symbol, row.status, row.acc_base_volume)
+
+
+class StreamedFillRow(VenueRow, frozen=True, rename="camel"):
+    """The fill of an order of the stream."""
+
+    trade_id: int | str
+    order_id: int | str
+    side: str
+    pos_side: str
+    trade_side: str
+    fill_price: Decimal
+    base_volume: Decimal
+    trade_scope: str
+    fill_time: int
+    client_oid: str = ""
+    fill_fee: Decimal = Decimal(0)
+    fill_fee_coin: str = ASSET
+    pnl: Decimal = Decimal(0)
+
+
+def parse_streamed_fill(raw: Any, symbol: str) -> Fill | None:
+    """Read the fill of an order of the stream; None where it has none."""
+    if not raw.get("tradeId") and raw.get("baseVolume") in (None, "", "0"):
+        return None
+    row = decode(raw, StreamedFillRow)
+    if not row.base_volume:
+        return None
+    position_side = lookup(_POSITION_SIDE_BY_TEXT, row.pos_side, "posSide")
+    return Fill(
+        symbol=symbol,
+        trade_id=str(row.trade_id),
+        order_id=str(row.order_id),
+        client_order_id=row.client_oid,
+        side=_side(row.side, position_side, row.trade_side),
+        position_side=position_side,
+        price=row.fill_price,
+        quantity=row.base_volume,
+        fee=-row.fill_fee,
+        fee_asset=row.fill_fee_coin,
+        is_maker=lookup(_IS_MAKER, row.trade_scope, "tradeScope"),
+        realized_pnl=row.pnl,
+        event_time_ms=row.fill_time,
+        received_ns=time.time_ns(),
     )
-    return OrderUpdate(order=order, fill=fill)
 
 
-def _order(row: Row, symbol: str, status: str, filled: str) -> Order:
-    position_side = _POSITION_SIDE_BY_TEXT[row["posSide"]]
-    filled_quantity = _decimal(filled)
-    average = _decimal(row.get("priceAvg"))
-    canceled = _STATUS[status] is OrderStatus.CANCELED
+def _order(row: OrderRow, symbol: str, status: str, filled: Decimal) -> Order:
+    position_side = lookup(_POSITION_SIDE_BY_TEXT, row.pos_side, "posSide")
+    order_type = lookup(_ORDER_TYPE, row.order_type, "orderType")
+    ending = lookup(_STATUS, status, "status")
     return Order(
         symbol=symbol,
-        side=_side(row["side"], position_side, row["tradeSide"]),
-        quantity=Decimal(row["size"]),
-        client_order_id=row.get("clientOid") or "",
-        status=_STATUS[status],
-        order_id=str(row["orderId"]),
-        order_type=OrderType(row["orderType"].upper()),
-        price=_decimal(row.get("price")) or None if row["orderType"] == "limit" else None,
-        time_in_force=_TIME_IN_FORCE_BY_TEXT.get(row["force"].lower(), TimeInForce.GTC),
-        reduce_only=(row.get("reduceOnly") or "").lower() == "yes",
+        side=_side(row.side, position_side, row.trade_side),
+        quantity=row.size,
+        client_order_id=row.client_oid,
+        status=ending,
+        order_id=str(row.order_id),
+        order_type=order_type,
+        price=(row.price or None) if order_type is OrderType.LIMIT else None,
+        time_in_force=_TIME_IN_FORCE_BY_TEXT.get(row.force.lower(), TimeInForce.GTC),
+        reduce_only=row.reduce_only.lower() == "yes",
         position_side=position_side,
-        filled_quantity=filled_quantity,
-        average_price=average if filled_quantity and average else None,
-        reason=row.get("cancelReason") or "" if canceled else "",
-        event_time_ms=int(row["uTime"]),
+        filled_quantity=filled,
+        average_price=row.price_avg if filled and row.price_avg else None,
+        reason=row.cancel_reason if ending is OrderStatus.CANCELED else "",
+        event_time_ms=row.u_time,
         received_ns=time.time_ns(),
     )
 
@@ -120,82 +194,148 @@ def _order(row: Row, symbol: str, status: str, filled: str) -> Order:
 def _side(side: str, position_side: PositionSide, trade_side: str) -> Side:
     """Return the side that a row trades on; in hedge mode its `side` is that of the position."""
     if position_side is PositionSide.BOTH:
-        return Side(side.upper())
+        return lookup(_SIDE, side.lower(), "side")
     opens = Side.BUY if position_side is PositionSide.LONG else Side.SELL
     return opens.opposite if "close" in trade_side else opens
 
 
-def parse_fill(row: Row, symbol: str, position_side: PositionSide | None) -> Fill:
+class TradeRow(VenueRow, frozen=True, rename="camel"):
+    """A trade of the account."""
+
+    trade_id: int | str
+    order_id: int | str
+    side: str
+    trade_side: str
+    pos_mode: str
+    price: Decimal
+    base_volume: Decimal
+    trade_scope: str
+    c_time: int
+    client_oid: str = ""
+    profit: Decimal = Decimal(0)
+    fee_detail: list[Any] = field(default_factory=list)
+
+
+class FeeRow(VenueRow, frozen=True, rename="camel"):
+    """The fee of a trade in one asset."""
+
+    total_fee: Decimal = Decimal(0)
+    fee_coin: str = ASSET
+
+
+def parse_fill(raw: Any, symbol: str, position_side: PositionSide | None) -> Fill:
     """Read a trade of the account.
 
     Args:
-        row: As the venue sent it.
+        raw: As the venue sent it.
         symbol: Canonical name.
         position_side: That of its order where it is known: in hedge mode the row only has the order's `side`.
     """
-    fee: Row = row["feeDetail"][0] if row.get("feeDetail") else {}
-    if row["posMode"] == "one_way_mode":
+    row = decode(raw, TradeRow)
+    fee = decode(row.fee_detail[0] if row.fee_detail else {}, FeeRow)
+    if lookup(_IS_ONE_WAY, row.pos_mode, "posMode"):
         position_side = PositionSide.BOTH
     elif position_side is None:
-        position_side = PositionSide.LONG if row["side"].lower() == "buy" else PositionSide.SHORT
+        buys = lookup(_SIDE, row.side.lower(), "side") is Side.BUY
+        position_side = PositionSide.LONG if buys else PositionSide.SHORT
     return Fill(
         symbol=symbol,
-        trade_id=str(row["tradeId"]),
-        order_id=str(row["orderId"]),
-        client_order_id=row.get("clientOid") or "",
-        side=_side(row["side"], position_side, row["tradeSide"]),
+        trade_id=str(row.trade_id),
+        order_id=str(row.order_id),
+        client_order_id=row.client_oid,
+        side=_side(row.side, position_side, row.trade_side),
         position_side=position_side,
-        price=Decimal(row["price"]),
-        quantity=Decimal(row["baseVolume"]),
-        fee=-_decimal(fee.get("totalFee")),
-        fee_asset=fee.get("feeCoin") or ASSET,
-        is_maker=row["tradeScope"] == "maker",
-        realized_pnl=_decimal(row.get("profit")),
-        event_time_ms=int(row["cTime"]),
+        price=row.price,
+        quantity=row.base_volume,
+        fee=-fee.total_fee,
+        fee_asset=fee.fee_coin,
+        is_maker=lookup(_IS_MAKER, row.trade_scope, "tradeScope"),
+        realized_pnl=row.profit,
+        event_time_ms=row.c_time,
         received_ns=time.time_ns(),
     )
 
 
-def parse_position(row: Row, symbol: str) -> Position:
-    """Read a position of a response or of the stream: its size has no sign, and `holdSide` is the direction."""
-    quantity = Decimal(row["total"])
-    liquidation = _decimal(row.get("liquidationPrice"))
-    hold_side = _POSITION_SIDE_BY_TEXT[row["holdSide"]]
+class PositionRow(VenueRow, frozen=True, rename="camel"):
+    """A position of a response or of the stream: its size has no sign, and `holdSide` is the direction."""
+
+    total: Decimal
+    hold_side: str
+    pos_mode: str
+    margin_mode: str
+    leverage: Decimal
+    u_time: int
+    open_price_avg: Decimal = Decimal(0)
+    mark_price: Decimal = Decimal(0)
+    unrealized_pl: Decimal = field(name="unrealizedPL", default=Decimal(0))
+    liquidation_price: Decimal = Decimal(0)
+
+
+def parse_position(raw: Any, symbol: str) -> Position:
+    """Read a position of a response or of the stream."""
+    row = decode(raw, PositionRow)
+    hold_side = lookup(_POSITION_SIDE_BY_TEXT, row.hold_side, "holdSide")
     return Position(
         symbol=symbol,
-        quantity=-quantity if hold_side is PositionSide.SHORT else quantity,
-        entry_price=_decimal(row.get("openPriceAvg")),
-        position_side=PositionSide.BOTH if row["posMode"] == "one_way_mode" else hold_side,
-        mark_price=_decimal(row.get("markPrice")) or None,
-        unrealized_pnl=_decimal(row.get("unrealizedPL")),
-        liquidation_price=liquidation if liquidation > 0 else None,
-        leverage=Decimal(str(row["leverage"])),
-        margin_mode=MarginMode.ISOLATED if row["marginMode"] == "isolated" else MarginMode.CROSS,
-        event_time_ms=int(row["uTime"]),
+        quantity=-row.total if hold_side is PositionSide.SHORT else row.total,
+        entry_price=row.open_price_avg,
+        position_side=PositionSide.BOTH if lookup(_IS_ONE_WAY, row.pos_mode, "posMode") else hold_side,
+        mark_price=row.mark_price or None,
+        unrealized_pnl=row.unrealized_pl,
+        liquidation_price=row.liquidation_price if row.liquidation_price > 0 else None,
+        leverage=row.leverage,
+        margin_mode=lookup(_MARGIN_MODE, row.margin_mode, "marginMode"),
+        event_time_ms=row.u_time,
         received_ns=time.time_ns(),
     )
 
 
-def parse_account(row: Row) -> Account:
-    """Read the balance; equity is the wallet plus open profit. The response has no time of its own."""
-    equity, profit = _decimal(row.get("accountEquity")), _decimal(row.get("unrealizedPL"))
-    available = _decimal(row.get("crossedMaxAvailable"))
+class AccountRow(VenueRow, frozen=True, rename="camel"):
+    """The balance: equity is the wallet plus open profit. The response has no time of its own."""
+
+    account_equity: Decimal = Decimal(0)
+    unrealized_pl: Decimal = field(name="unrealizedPL", default=Decimal(0))
+    crossed_max_available: Decimal = Decimal(0)
+    crossed_risk_rate: Decimal = Decimal(0)
+
+
+def parse_account(raw: Any) -> Account:
+    """Read the balance."""
+    row = decode(raw, AccountRow)
+    equity, available = row.account_equity, row.crossed_max_available
     return Account(
         asset=ASSET,
-        wallet_balance=equity - profit,
-        unrealized_pnl=profit,
+        wallet_balance=equity - row.unrealized_pl,
+        unrealized_pnl=row.unrealized_pl,
         available_balance=available,
         initial_margin=max(equity - available, Decimal(0)),
-        maintenance_margin=_decimal(row.get("crossedRiskRate")) * equity,
+        maintenance_margin=row.crossed_risk_rate * equity,
         received_ns=time.time_ns(),
     )
 
 
-def parse_balance_change(row: Row, event_time_ms: int) -> BalanceChange:
-    """Read the wallet balance of the stream."""
+class StreamedBalanceRow(VenueRow, frozen=True, rename="camel"):
+    """The balance of the stream."""
+
+    margin_coin: str
+    equity: Decimal
+    unrealized_pl: Decimal = field(name="unrealizedPL", default=Decimal(0))
+
+
+class FrameTime(VenueRow, frozen=True):
+    """The time of a frame."""
+
+    ts: int
+
+
+def parse_balance_change(raw: Any, frame: Row) -> BalanceChange | None:
+    """Read the wallet balance of the stream; None for another asset."""
+    row = decode(raw, StreamedBalanceRow)
+    if row.margin_coin != ASSET:
+        return None
     return BalanceChange(
-        wallet_balance=Decimal(row["equity"]) - _decimal(row.get("unrealizedPL")),
-        event_time_ms=event_time_ms,
+        wallet_balance=row.equity - row.unrealized_pl,
+        event_time_ms=decode(frame, FrameTime).ts,
         received_ns=time.time_ns(),
     )
 
@@ -210,11 +350,6 @@ def parse_candle(
 ) -> Candle:
     """Read a candle of a response or of the stream; neither shows whether it is closed."""
     return make_candle(symbol, interval, row, closed=closed, time_ms=time_ms)
-
-
-def _decimal(text: str | None) -> Decimal:
-    """Read a number that the venue leaves empty where there is none."""
-    return Decimal(text or "0")
 
 
 class BitgetParser:
@@ -238,15 +373,21 @@ class BitgetParser:
         """Return the events of a frame; see `Venue.parse`."""
         if "data" not in frame:
             return self._on_ack(frame)
-        channel, rows = frame["arg"]["channel"], frame["data"]
+        channel, rows = str(member(frame.get("arg"), "channel")), frame["data"]
         if channel == "books1":
             return self._price(frame["arg"]["instId"], rows[0])
         if channel == "orders":
-            return self._venue.parse_rows([row for row in rows if self._symbol_of(row["instId"])], self._order_update)
+            return self._venue.read_updates(
+                _STREAMED,
+                objects(rows, "data"),
+                self._order,
+                lambda raw: parse_streamed_fill(raw, self._symbol_of(raw["instId"])),
+            )
         if channel == "positions":
-            return self._positions(rows, int(frame["ts"]))
+            return self._positions(objects(rows, "data"), decode(frame, FrameTime).ts)
         if channel == "account":
-            return [parse_balance_change(row, int(frame["ts"])) for row in rows if row["marginCoin"] == ASSET]
+            balances = objects(rows, "data")
+            return self._venue.read_rows(_BALANCE, balances, lambda raw: parse_balance_change(raw, frame))
         if channel in _INTERVAL_BY_CHANNEL:
             return self._candle(frame["arg"]["instId"], _INTERVAL_BY_CHANNEL[channel], rows, int(frame["ts"]))
         self._venue.count_unknown(str(channel))
@@ -265,10 +406,10 @@ class BitgetParser:
             return ()
         return (make_price(symbol, row["bids"][0], row["asks"][0], row["ts"]),)
 
-    def _order_update(self, row: Row) -> OrderUpdate:
-        update = parse_order_update(row, self._symbol_of(row["instId"]))
-        self._on_order(update.order)
-        return update
+    def _order(self, raw: Row) -> Order:
+        order = parse_streamed_order(raw, self._symbol_of(raw["instId"]))
+        self._on_order(order)
+        return order
 
     def _candle(self, name: str, interval: str, rows: list[list[str]], time_ms: int) -> Iterable[Event]:
         """Return the newest candle. No field marks the last update of an older one, so that one is queried."""
@@ -282,13 +423,13 @@ class BitgetParser:
         """Read all open positions; one that was among them and no longer is, is flat."""
         if time_ms < self._open_positions_ms:
             return []
-        found = []
-        for row in rows:
-            symbol = self._symbol_of(row["instId"])
-            # A row that can't be read must not pass for a closed position: it fails, and the whole frame is set aside.
-            if symbol:
-                found.append(parse_position(row, symbol))
+        venue = self._venue
+        found = venue.read_rows(
+            _STREAMED_POSITION, rows, lambda raw: parse_position(raw, self._symbol_of(raw["instId"]))
+        )
         now = {(position.symbol, position.position_side) for position in found}
-        gone = self._open_positions - now
-        self._open_positions, self._open_positions_ms = now, time_ms
+        # A row that can't be read must not pass for a closed position.
+        hidden = {key for key in self._open_positions - now if venue.set_aside.hides("position", key[0])}
+        gone = self._open_positions - now - hidden
+        self._open_positions, self._open_positions_ms = now | hidden, time_ms
         return found + [replace(flat(*key), event_time_ms=time_ms) for key in gone]

@@ -22,7 +22,10 @@ from opensqt.venues.bybit.errors import CODES, STALE_RULES, error_code, refusal,
 from opensqt.venues.bybit.limits import RATE_LIMITS
 from opensqt.venues.bybit.parse import (
     ASSET,
+    FILL,
     INTERVALS,
+    ORDER,
+    POSITION,
     PRIVATE_ID,
     PRIVATE_TOPICS,
     BybitParser,
@@ -36,6 +39,7 @@ from opensqt.venues.bybit.parse import (
 from opensqt.venues.bybit.requests import BybitRequests, order_ref, order_request
 from opensqt.venues.events import Event
 from opensqt.venues.parsing import Row, acknowledged_order
+from opensqt.venues.rows import first, member, objects
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
@@ -161,14 +165,14 @@ class BybitAdapter(Venue):
         """Query one order: among the open and the last 500 closed ones, then in the history."""
         for endpoint in ("OrderRealtime", "OrderHistory"):
             result = await self._requests.query(endpoint, self._order_ref(ref), ref.symbol)
-            for row in result["list"]:
+            for row in objects(member(result, "list"), "list"):
                 return parse_order(row)
         raise OrderNotFound(f"{ref.client_order_id or ref.order_id}: the venue knows no such order", symbol=ref.symbol)
 
     async def open_orders(self, symbol: str = "") -> list[Order]:
         """Query the open orders."""
         rows = await self._requests.pages("OrderRealtime", self._symbol_params(symbol), 50, symbol)
-        return self.parse_rows((row for row in rows if row["symbol"] in self.rules), parse_order)
+        return self.read_rows(ORDER, rows, parse_order)
 
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Query trades, a week in each window; their profits come from another query."""
@@ -176,8 +180,8 @@ class BybitAdapter(Venue):
         now_ms = await self.market_now_ms(symbol) if since_ms else 0
         rows = await self._requests.fills(params, symbol, since_ms, now_ms)
         profits = await self._requests.profits(params["symbol"], rows, symbol)
-        return self.parse_rows(
-            rows, lambda row: parse_fill(row, hedge=self.is_hedge, profit=profits.get(row["execId"], "0"))
+        return self.read_rows(
+            FILL, rows, lambda row: parse_fill(row, hedge=self.is_hedge, profit=profits.get(row.get("execId"), "0"))
         )
 
     # The account
@@ -185,12 +189,12 @@ class BybitAdapter(Venue):
     async def account(self) -> Account:
         """Query the wallet of the unified account."""
         result = await self._requests.query("AccountWalletBalance", {"accountType": "UNIFIED"})
-        return parse_account(result["list"][0])
+        return parse_account(first(member(result, "list"), "list"))
 
     async def positions(self, symbol: str = "") -> list[Position]:
         """Query the positions of one symbol, flat ones included, or all that are held."""
         rows = await self._requests.pages("PositionList", self._symbol_params(symbol), 200, symbol)
-        return self.parse_rows((row for row in rows if row["symbol"] in self.rules), parse_position)
+        return self.read_rows(POSITION, rows, parse_position)
 
     async def load_position_mode(self) -> None:
         """Query the position mode, which the venue keeps by symbol and shows in positions only, and keep it."""

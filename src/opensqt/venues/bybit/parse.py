@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from decimal import Decimal
+from typing import Any
+
+from msgspec import field
 
 from opensqt.model.account import Account, Position
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.venues.events import BalanceChange, Event, StreamReady
 from opensqt.venues.parsing import Row, make_candle, make_price
-from opensqt.venues.transport.errors import PARSE_ERRORS
+from opensqt.venues.rows import RowError, RowKind, VenueRow, decimal, decode, lookup, member, objects
 from opensqt.venues.venue import Venue
 
 ASSET = "USDT"
@@ -47,123 +50,218 @@ _STATUS = {
 }
 _NO_REASON = ("", "EC_NoError", "EC_PerCancelRequest")
 _BY_OWNER = ("", "UNKNOWN", "CancelByUser")
-_TRADES = ("Trade", "AdlTrade", "BustTrade")
+_TRADES = {name: name for name in ("Trade", "AdlTrade", "BustTrade")}
+_NOT_TRADES = ("Funding", "Settle", "SessionSettlePnL", "Delivery", "BlockTrade", "MovePosition", "FutureSpread")
 _Level = tuple[Decimal, Decimal]
 
 
-def parse_order(row: Row) -> Order:
-    """Read an order; responses and the stream have the same fields."""
-    limit = row["orderType"] == "Limit"
-    filled = Decimal(row["cumExecQty"] or "0")
+ORDER = RowKind("order", "symbol", "orderId")
+FILL = RowKind("fill", "symbol", "execId")
+POSITION = RowKind("position", "symbol", "positionIdx")
+_BALANCE = RowKind("balance", row_id="coin")
+_IS_LIMIT = {"Limit": True, "Market": False}
+_POSITION_SIGN = {"Buy": 1, "Sell": -1, "None": 1, "": 1}
+
+
+class OrderRow(VenueRow, frozen=True, rename="camel"):
+    """An order; responses and the stream have the same fields."""
+
+    symbol: str
+    order_id: str
+    side: str
+    order_type: str
+    qty: Decimal
+    order_status: str
+    position_idx: int
+    updated_time: int
+    reduce_only: bool
+    order_link_id: str = ""
+    price: Decimal = Decimal(0)
+    cum_exec_qty: Decimal = Decimal(0)
+    avg_price: Decimal | None = None
+    time_in_force: str = ""
+    reject_reason: str = ""
+    cancel_type: str = ""
+
+
+def parse_order(raw: Any) -> Order:
+    """Read an order of a response or of the stream."""
+    row = decode(raw, OrderRow)
+    limit = lookup(_IS_LIMIT, row.order_type, "orderType")
+    filled = row.cum_exec_qty
     status, reason = _ending(row)
     return Order(
-        symbol=row["symbol"],
-        side=_SIDE_BY_TEXT[row["side"]],
-        quantity=Decimal(row["qty"]),
-        client_order_id=row["orderLinkId"],
+        symbol=row.symbol,
+        side=lookup(_SIDE_BY_TEXT, row.side, "side"),
+        quantity=row.qty,
+        client_order_id=row.order_link_id,
         status=status,
-        order_id=row["orderId"],
-        price=(Decimal(row["price"] or "0") or None) if limit else None,
+        order_id=row.order_id,
+        price=(row.price or None) if limit else None,
         order_type=OrderType.LIMIT if limit else OrderType.MARKET,
-        time_in_force=_TIME_IN_FORCE_BY_TEXT.get(row["timeInForce"], TimeInForce.GTC) if limit else TimeInForce.GTC,
-        reduce_only=bool(row["reduceOnly"]),
-        position_side=_POSITION_SIDE_BY_INDEX[int(row["positionIdx"])],
+        time_in_force=_TIME_IN_FORCE_BY_TEXT.get(row.time_in_force, TimeInForce.GTC) if limit else TimeInForce.GTC,
+        reduce_only=row.reduce_only,
+        position_side=lookup(_POSITION_SIDE_BY_INDEX, row.position_idx, "positionIdx"),
         filled_quantity=filled,
-        average_price=Decimal(row["avgPrice"]) if filled and row.get("avgPrice") else None,
+        average_price=row.avg_price if filled else None,
         reason=reason,
-        event_time_ms=int(row["updatedTime"]),
+        event_time_ms=row.updated_time,
         received_ns=time.time_ns(),
     )
 
 
-def _ending(row: Row) -> tuple[OrderStatus, str]:
+def _ending(row: OrderRow) -> tuple[OrderStatus, str]:
     """Read the status: an order that ended neither by a fill nor by its owner has expired, for the row's reason."""
-    status = _STATUS[row["orderStatus"]]
+    status = lookup(_STATUS, row.order_status, "orderStatus")
     if status is not OrderStatus.CANCELED:
-        return status, row.get("rejectReason", "") if status is OrderStatus.REJECTED else ""
-    for field, harmless in (("rejectReason", _NO_REASON), ("cancelType", _BY_OWNER)):
-        if row.get(field, "") not in harmless:
-            return OrderStatus.EXPIRED, str(row[field])
+        return status, row.reject_reason if status is OrderStatus.REJECTED else ""
+    for reason, harmless in ((row.reject_reason, _NO_REASON), (row.cancel_type, _BY_OWNER)):
+        if reason not in harmless:
+            return OrderStatus.EXPIRED, reason
     return status, ""
 
 
-def is_trade(row: Row) -> bool:
-    """Return whether an execution is a trade; the venue lists funding and settlements among them."""
-    return row.get("execType") in _TRADES
+def is_trade(row: Any) -> bool:
+    """Return whether an execution is a trade; the venue lists funding and settlements among them.
+
+    One of a type that is not known counts as a trade, so that `parse_fill` refuses it.
+    """
+    return not isinstance(row, dict) or row.get("execType") not in _NOT_TRADES
 
 
-def parse_fill(row: Row, *, hedge: bool, profit: str = "0") -> Fill:
+class TradeRow(VenueRow, frozen=True, rename="camel"):
+    """An execution of the account."""
+
+    symbol: str
+    exec_id: str
+    order_id: str
+    side: str
+    exec_price: Decimal
+    exec_qty: Decimal
+    exec_time: int
+    is_maker: bool
+    exec_type: str
+    order_link_id: str = ""
+    closed_size: Decimal = Decimal(0)
+    exec_fee: Decimal = Decimal(0)
+    fee_currency: str = ASSET
+    exec_pnl: Decimal | None = None
+
+
+def parse_fill(raw: Any, *, hedge: bool, profit: str = "0") -> Fill:
     """Read a trade of the account; which position it changed follows from how much of it was closed."""
-    side = _SIDE_BY_TEXT[row["side"]]
-    closes = Decimal(row.get("closedSize") or "0") > 0
-    moved = PositionSide.LONG if (side is Side.BUY) is not closes else PositionSide.SHORT
+    row = decode(raw, TradeRow)
+    lookup(_TRADES, row.exec_type, "execType")
+    side = lookup(_SIDE_BY_TEXT, row.side, "side")
+    moved = PositionSide.LONG if (side is Side.BUY) is not (row.closed_size > 0) else PositionSide.SHORT
     return Fill(
-        symbol=row["symbol"],
-        trade_id=row["execId"],
-        order_id=row["orderId"],
-        client_order_id=row["orderLinkId"],
+        symbol=row.symbol,
+        trade_id=row.exec_id,
+        order_id=row.order_id,
+        client_order_id=row.order_link_id,
         side=side,
         position_side=moved if hedge else PositionSide.BOTH,
-        price=Decimal(row["execPrice"]),
-        quantity=Decimal(row["execQty"]),
-        fee=Decimal(row["execFee"] or "0"),
-        fee_asset=row.get("feeCurrency") or ASSET,
-        is_maker=bool(row["isMaker"]),
-        realized_pnl=Decimal(row.get("execPnl") or profit),
-        event_time_ms=int(row["execTime"]),
+        price=row.exec_price,
+        quantity=row.exec_qty,
+        fee=row.exec_fee,
+        fee_asset=row.fee_currency,
+        is_maker=row.is_maker,
+        realized_pnl=decimal(profit, "cashFlow") if row.exec_pnl is None else row.exec_pnl,
+        event_time_ms=row.exec_time,
         received_ns=time.time_ns(),
     )
 
 
-def parse_position(row: Row) -> Position:
+class PositionRow(VenueRow, frozen=True, rename="camel"):
+    """A position: queries call the entry avgPrice, the stream calls it entryPrice."""
+
+    symbol: str
+    size: Decimal
+    position_idx: int
+    side: str = ""
+    entry_price: Decimal | None = None
+    avg_price: Decimal = Decimal(0)
+    mark_price: Decimal = Decimal(0)
+    unrealised_pnl: Decimal = Decimal(0)
+    liq_price: Decimal = Decimal(0)
+    leverage: Decimal | None = None
+    updated_time: int = 0
+
+
+def parse_position(raw: Any) -> Position:
     """Read a position; the size has no sign, and the side of a flat position is empty."""
-    size = Decimal(row["size"])
-    # Queries call the entry avgPrice, the stream calls it entryPrice.
-    entry = row["entryPrice"] if "entryPrice" in row else row["avgPrice"]
+    row = decode(raw, PositionRow)
+    if row.size and not row.side:
+        raise RowError("side: expected Buy or Sell, found none")
     return Position(
-        symbol=row["symbol"],
-        quantity=-size if row["side"] == "Sell" else size,
-        entry_price=Decimal(entry or "0"),
-        position_side=_POSITION_SIDE_BY_INDEX[int(row["positionIdx"])],
-        mark_price=Decimal(row.get("markPrice") or "0") or None,
-        unrealized_pnl=Decimal(row.get("unrealisedPnl") or "0"),
-        liquidation_price=Decimal(row.get("liqPrice") or "0") or None,
-        leverage=Decimal(row["leverage"]) if row.get("leverage") else None,
-        event_time_ms=int(row["updatedTime"] or 0),
+        symbol=row.symbol,
+        quantity=lookup(_POSITION_SIGN, row.side, "side") * row.size,
+        entry_price=row.avg_price if row.entry_price is None else row.entry_price,
+        position_side=lookup(_POSITION_SIDE_BY_INDEX, row.position_idx, "positionIdx"),
+        mark_price=row.mark_price or None,
+        unrealized_pnl=row.unrealised_pnl,
+        liquidation_price=row.liq_price or None,
+        leverage=row.leverage,
+        event_time_ms=row.updated_time,
         received_ns=time.time_ns(),
     )
 
 
-def parse_account(row: Row) -> Account:
-    """Read the unified account: the asset's own amounts, and what is available of all collateral, in US dollars."""
-    coin: Row = next((coin for coin in row["coin"] if coin["coin"] == ASSET), {})
-    wallet = Decimal(coin.get("walletBalance") or "0")
-    bound = Decimal(coin.get("totalPositionIM") or "0") + Decimal(coin.get("totalOrderIM") or "0")
-    # With isolated margin the venue sends no total.
-    available = row.get("totalAvailableBalance") or str(max(wallet - bound - Decimal(coin.get("locked") or "0"), 0))
+class CoinRow(VenueRow, frozen=True, rename="camel"):
+    """One coin of a wallet."""
+
+    wallet_balance: Decimal = Decimal(0)
+    unrealised_pnl: Decimal = Decimal(0)
+    locked: Decimal = Decimal(0)
+    total_position_im: Decimal = field(name="totalPositionIM", default=Decimal(0))
+    total_order_im: Decimal = field(name="totalOrderIM", default=Decimal(0))
+    total_position_mm: Decimal = field(name="totalPositionMM", default=Decimal(0))
+
+
+class WalletRow(VenueRow, frozen=True, rename="camel"):
+    """The wallet: what is available of all collateral, in US dollars. With isolated margin the venue sends no total."""
+
+    total_available_balance: Decimal | None = None
+
+
+def parse_account(raw: Any) -> Account:
+    """Read the unified account: the asset's own amounts, and what is available of all collateral."""
+    coins = objects(member(raw, "coin"), "coin")
+    coin = decode(next((each for each in coins if member(each, "coin") == ASSET), {}), CoinRow)
+    bound = coin.total_position_im + coin.total_order_im
+    unbound = coin.wallet_balance - bound - coin.locked
+    available = decode(raw, WalletRow).total_available_balance
     return Account(
         asset=ASSET,
-        wallet_balance=wallet,
-        unrealized_pnl=Decimal(coin.get("unrealisedPnl") or "0"),
-        available_balance=Decimal(available),
+        wallet_balance=coin.wallet_balance,
+        unrealized_pnl=coin.unrealised_pnl,
+        available_balance=max(unbound, Decimal(0)) if available is None else available,
         initial_margin=bound,
-        maintenance_margin=Decimal(coin.get("totalPositionMM") or "0"),
+        maintenance_margin=coin.total_position_mm,
         received_ns=time.time_ns(),
     )
 
 
-def parse_balance_changes(frame: Row) -> list[BalanceChange]:
-    """Read the balance of the margin asset out of a wallet frame."""
-    return [
-        BalanceChange(
-            wallet_balance=Decimal(coin["walletBalance"]),
-            event_time_ms=int(frame["creationTime"]),
-            received_ns=time.time_ns(),
-        )
-        for row in frame["data"]
-        for coin in row["coin"]
-        if coin["coin"] == ASSET
-    ]
+class StreamedCoinRow(VenueRow, frozen=True, rename="camel"):
+    """One coin of a wallet frame."""
+
+    coin: str
+    wallet_balance: Decimal
+
+
+class FrameTime(VenueRow, frozen=True, rename="camel"):
+    """The time of a frame."""
+
+    creation_time: int
+
+
+def parse_balance_change(raw: Any, frame: Row) -> BalanceChange | None:
+    """Read a coin of a wallet frame; None for another coin."""
+    if member(raw, "coin") not in (None, ASSET):
+        return None
+    row = decode(raw, StreamedCoinRow)
+    time_ms = decode(frame, FrameTime).creation_time
+    return BalanceChange(wallet_balance=row.wallet_balance, event_time_ms=time_ms, received_ns=time.time_ns())
 
 
 def parse_candle(row: list[str], symbol: str, interval: str, *, closed: bool) -> Candle:
@@ -257,14 +355,17 @@ class BybitParser:
             return () if price is None else (price,)
         if topic == "kline":
             return parse_streamed_candles(rest.partition(".")[2], frame["data"])
+        venue = self._venue
         if topic == "order":
-            return self._each(frame["data"], self._order_update)
+            return venue.read_rows(ORDER, objects(frame.get("data"), "data"), self._order_update)
         if topic == "execution":
-            return self._each((row for row in frame["data"] if is_trade(row)), self._fill)
+            return venue.read_rows(FILL, objects(frame.get("data"), "data"), self._fill)
         if topic == "position":
-            return self._each(frame["data"], parse_position)
+            return venue.read_rows(POSITION, objects(frame.get("data"), "data"), parse_position)
         if topic == "wallet":
-            return parse_balance_changes(frame)
+            wallets = objects(frame.get("data"), "data")
+            coins = [coin for row in wallets for coin in objects(member(row, "coin"), "coin")]
+            return venue.read_rows(_BALANCE, coins, lambda raw: parse_balance_change(raw, frame))
         if topic:
             self._venue.count_unknown(topic)
             return ()
@@ -280,17 +381,5 @@ class BybitParser:
         self._on_order(order)
         return OrderUpdate(order=order)
 
-    def _fill(self, row: Row) -> Event:
-        return parse_fill(row, hedge=self._venue.is_hedge)
-
-    def _each(self, rows: Iterable[Row], read: Callable[[Row], Event]) -> Iterator[Event]:
-        """Read the rows of a frame; a row that can't be read hides no other, and the frame is reported at the end."""
-        failure: Exception | None = None
-        for row in rows:
-            try:
-                if row["symbol"] in self._venue.rules:
-                    yield read(row)
-            except PARSE_ERRORS as error:
-                failure = error
-        if failure is not None:
-            raise failure
+    def _fill(self, row: Row) -> Event | None:
+        return parse_fill(row, hedge=self._venue.is_hedge) if is_trade(row) else None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from opensqt.model.errors import ExchangeError
 from opensqt.model.order import OrderRef, OrderRequest, OrderType
 from opensqt.venues.bybit.errors import NOT_MODIFIED
 from opensqt.venues.bybit.parse import ASSET, POSITION_SIDE, SIDE, TIME_IN_FORCE, TYPE, is_trade
 from opensqt.venues.parsing import Row
+from opensqt.venues.rows import RowError, decimal, sort_number
 from opensqt.venues.transport.rest import Rest
 
 _LINEAR = {"category": "linear"}
@@ -76,7 +75,7 @@ class BybitRequests:
 
     async def profits(self, market_id: str, trades: list[Row], symbol: str) -> dict[str, str]:
         """Query the profits of trades that closed something: they are not in the trades but in the transaction log."""
-        times = [int(row["execTime"]) for row in trades if Decimal(row.get("closedSize") or "0")]
+        times = [_time_ms(row) for row in trades if _closes(row)]
         if not times:
             return {}
         log: list[Row] = []
@@ -84,7 +83,7 @@ class BybitRequests:
             end_ms = min(start_ms + _WEEK_MS - 1, max(times))
             window = {"startTime": str(start_ms), "endTime": str(end_ms), "type": "TRADE", "currency": ASSET}
             log += await self.pages("AccountTransactionLog", window, 50, symbol)
-        return {row["tradeId"]: row["cashFlow"] for row in log if row["symbol"] == market_id}
+        return {row["tradeId"]: row["cashFlow"] for row in log if row.get("symbol") == market_id and "cashFlow" in row}
 
 
 def order_request(request: OrderRequest, market_id: str) -> Row:
@@ -113,4 +112,17 @@ def order_ref(ref: OrderRef, market_id: str) -> Row:
 
 def _trades(rows: list[Row]) -> list[Row]:
     """Return the trades among executions, sorted: rows come newest first, and unordered within a millisecond."""
-    return sorted((row for row in reversed(rows) if is_trade(row)), key=lambda row: int(row["execTime"]))
+    return sorted((row for row in reversed(rows) if is_trade(row)), key=_time_ms)
+
+
+def _time_ms(row: Row) -> int:
+    """Return the time of an execution; 0 for a row that can't be read, which is set aside later."""
+    return sort_number(row.get("execTime")) if isinstance(row, dict) else 0
+
+
+def _closes(row: Row) -> bool:
+    """Return whether a trade closed something; False for a row that can't be read."""
+    try:
+        return bool(_time_ms(row)) and bool(decimal(row.get("closedSize") or "0", "closedSize"))
+    except RowError:
+        return False

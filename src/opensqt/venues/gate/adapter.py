@@ -20,7 +20,9 @@ from opensqt.venues.events import Event
 from opensqt.venues.gate.errors import CODES, KILLED, STALE_RULES, order_error, refusal
 from opensqt.venues.gate.limits import RATE_LIMITS
 from opensqt.venues.gate.parse import (
+    FILL,
     INTERVALS,
+    ORDER,
     GateParser,
     closing_trades,
     key_warnings,
@@ -29,11 +31,11 @@ from opensqt.venues.gate.parse import (
     parse_candle,
     parse_fill,
     parse_order,
-    parse_position,
     parse_price,
 )
 from opensqt.venues.gate.requests import BOOKED_WITHIN_MS, USDT, GateRequests, order_ref, order_request
 from opensqt.venues.parsing import Row
+from opensqt.venues.rows import RowError, member, sort_number
 from opensqt.venues.transport.ccxt_client import CcxtMixin, cancel_and_wait, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS
 from opensqt.venues.transport.rest import Rest
@@ -137,7 +139,7 @@ class GateAdapter(Venue):
         rows = await self.rest.call(lambda: send([dict(body) for body in bodies]), changes=True, symbol=symbol)
         if not isinstance(rows, list):
             raise OutcomeUnknown("the venue's response could not be read", symbol=symbol)
-        return [refusal(row, symbol) or self._order(row) for row in rows]
+        return [refusal(row, symbol) or self.order_or_unknown(row, symbol, self._order) for row in rows]
 
     async def cancel(self, ref: OrderRef) -> Order:
         """Cancel one order."""
@@ -162,7 +164,7 @@ class GateAdapter(Venue):
         """Query the open orders."""
         params = {"status": "open"} | ({"contract": self.market_id(symbol)} if symbol else {})
         rows = await self._requests.pages("GetSettleOrders", params, symbol)
-        return self.parse_rows((row for row in rows if row["contract"] in self.rules_by_id), self._order)
+        return self.read_rows(ORDER, rows, self._order)
 
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Query trades, and their profits in the account book.
@@ -171,11 +173,11 @@ class GateAdapter(Venue):
         """
         contract = self.market_id(symbol)
         rows = await self._requests.fills(contract, symbol, since_ms)
-        fills = {fill.trade_id: fill for fill in self.parse_rows(rows, self._fill)}
+        fills = {fill.trade_id: fill for fill in self.read_rows(FILL, rows, self._fill)}
         closing = closing_trades(rows) & fills.keys()
         profits = await self._requests.profits(contract, symbol, [fills[name] for name in closing]) if closing else {}
         found = []
-        for fill in sorted(fills.values(), key=lambda fill: (fill.event_time_ms, int(fill.trade_id))):
+        for fill in sorted(fills.values(), key=lambda fill: (fill.event_time_ms, sort_number(fill.trade_id))):
             name, booked_ms = fill.trade_id, fill.event_time_ms + BOOKED_WITHIN_MS
             if name in closing and name not in profits and await self.market_now_ms(symbol) < booked_ms:
                 break
@@ -187,7 +189,7 @@ class GateAdapter(Venue):
     async def account(self) -> Account:
         """Query the balance of the futures account."""
         row = await self._requests.query("GetSettleAccounts")
-        self.client.uid = str(row.get("user") or self.client.uid or "")
+        self.client.uid = str(member(row, "user") or self.client.uid or "")
         return parse_account(row)
 
     async def positions(self, symbol: str = "") -> list[Position]:
@@ -196,9 +198,7 @@ class GateAdapter(Venue):
             rows = await self._requests.positions(self.market_id(symbol), symbol, hedge=self.is_hedge)
         else:
             rows = await self._requests.pages("GetSettlePositions", {"holding": "true"})
-        contracts = self.rules_by_id
-        current = (row for row in rows if row["contract"] in contracts and self._parser.is_current_mode(row))
-        found = self.parse_rows(current, lambda row: parse_position(row, contracts[row["contract"]]))
+        found = self._parser.positions(rows)
         self._parser.held_sides.begin([symbol] if symbol else self.rules, found)
         return found
 
@@ -310,8 +310,11 @@ class GateAdapter(Venue):
         except PARSE_ERRORS as error:
             return OutcomeUnknown(f"the venue's response could not be read: {error!r}", symbol=ref.symbol)
 
-    def _order(self, row: Row) -> Order:
-        return parse_order(row, self.rules_by_id[row["contract"]], hedge=self.is_hedge)
+    def _order(self, row: Any) -> Order:
+        name = member(row, "contract")
+        if not self.is_listed(name):
+            raise RowError(f"contract {name!r}: expected a USDT-margined perpetual")
+        return parse_order(row, self._parser.rules_of(row), hedge=self.is_hedge)
 
     def _fill(self, row: Row) -> Fill:
-        return parse_fill(row, self.rules_by_id[row["contract"]], hedge=self.is_hedge)
+        return parse_fill(row, self._parser.rules_of(row), hedge=self.is_hedge)

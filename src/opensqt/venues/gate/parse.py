@@ -15,6 +15,7 @@ from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate
 from opensqt.model.venue import SymbolRules
 from opensqt.venues.events import BalanceChange, Event, FillsPending
 from opensqt.venues.parsing import ChannelAcks, Row, candle_time_ms, make_price
+from opensqt.venues.rows import RowError, RowKind, VenueRow, decode, lookup, objects
 from opensqt.venues.venue import Venue
 
 ASSET = "USDT"
@@ -54,52 +55,78 @@ def client_order_id(text: Any) -> str:
     return given.removeprefix(PREFIX) if given.startswith(PREFIX) else ""
 
 
-def parse_order(row: Row, rules: SymbolRules, *, hedge: bool) -> Order:
-    """Read an order of a response or of the stream; the stream has times in milliseconds next to the seconds."""
-    size, left = number(row["size"]), number(row["left"])
-    side = Side.BUY if size > 0 else Side.SELL
-    filled = abs(size - left) * rules.contract_size
-    price, average = number(row["price"]), number(row["fill_price"])
-    reduces = bool(row["is_reduce_only"])
+_STATUS = {"open": True, "finished": False}
+ORDER = RowKind("order", "contract", "id")
+FILL = RowKind("fill", "contract", "trade_id", "id")
+POSITION = RowKind("position", "contract", "mode")
+_BALANCE = RowKind("balance", row_id="currency")
+
+
+class OrderRow(VenueRow, frozen=True):
+    """An order of a response or of the stream; the stream has times in milliseconds next to the seconds."""
+
+    id: int | str
+    size: Decimal
+    left: Decimal
+    price: Decimal
+    status: str
+    is_reduce_only: bool
+    text: str = ""
+    fill_price: Decimal = Decimal(0)
+    tif: str = ""
+    finish_as: str = ""
+    create_time: Decimal = Decimal(0)
+    update_time: Decimal = Decimal(0)
+    finish_time: Decimal = Decimal(0)
+    create_time_ms: Decimal = Decimal(0)
+    finish_time_ms: Decimal = Decimal(0)
+
+
+def parse_order(raw: Any, rules: SymbolRules, *, hedge: bool) -> Order:
+    """Read an order of a response or of the stream."""
+    row = decode(raw, OrderRow)
+    side = Side.BUY if row.size > 0 else Side.SELL
+    filled = abs(row.size - row.left) * rules.contract_size
+    is_open = lookup(_STATUS, row.status, "status")
     return Order(
         symbol=rules.symbol,
         side=side,
-        quantity=abs(size) * rules.contract_size,
-        client_order_id=client_order_id(row["text"]),
-        status=_status(row, filled),
-        order_id=str(row["id"]),
-        price=price or None,
-        order_type=OrderType.LIMIT if price else OrderType.MARKET,
+        quantity=abs(row.size) * rules.contract_size,
+        client_order_id=client_order_id(row.text),
+        status=_status(row, filled, is_open=is_open),
+        order_id=str(row.id),
+        price=row.price or None,
+        order_type=OrderType.LIMIT if row.price else OrderType.MARKET,
         # The time in force of a market order shows only that the order does not rest.
-        time_in_force=_TIME_IN_FORCE_BY_TEXT.get(row["tif"], TimeInForce.GTC) if price else TimeInForce.GTC,
-        reduce_only=reduces,
-        position_side=_position_side(side, reduces=reduces, hedge=hedge),
+        time_in_force=_TIME_IN_FORCE_BY_TEXT.get(row.tif, TimeInForce.GTC) if row.price else TimeInForce.GTC,
+        reduce_only=row.is_reduce_only,
+        position_side=_position_side(side, reduces=row.is_reduce_only, hedge=hedge),
         filled_quantity=filled,
-        average_price=average if filled and average else None,
-        reason="" if row["status"] == "open" else _reason(row),
+        average_price=row.fill_price if filled and row.fill_price else None,
+        reason="" if is_open else _reason(row.finish_as),
         event_time_ms=_order_time_ms(row),
         received_ns=time.time_ns(),
     )
 
 
-def _status(row: Row, filled: Decimal) -> OrderStatus:
-    if row["status"] == "open":
+def _status(row: OrderRow, filled: Decimal, *, is_open: bool) -> OrderStatus:
+    if is_open:
         return OrderStatus.PARTIALLY_FILLED if filled else OrderStatus.OPEN
-    if not number(row["left"]):
+    if not row.left:
         return OrderStatus.FILLED
-    return OrderStatus.CANCELED if row.get("finish_as") == "cancelled" else OrderStatus.EXPIRED
+    return OrderStatus.CANCELED if row.finish_as == "cancelled" else OrderStatus.EXPIRED
 
 
-def _reason(row: Row) -> str:
-    how = str(row.get("finish_as", ""))
+def _reason(how: str) -> str:
     return "" if how in ("filled", "cancelled", "ioc") else f"finished as {how}"
 
 
-def _order_time_ms(row: Row) -> int:
-    time_ms = row.get("finish_time_ms") or row.get("create_time_ms")
-    if time_ms:
-        return int(time_ms)
-    return milliseconds(row.get("finish_time") or row.get("update_time") or row["create_time"])
+def _order_time_ms(row: OrderRow) -> int:
+    time_ms = row.finish_time_ms or row.create_time_ms
+    seconds = row.finish_time or row.update_time or row.create_time
+    if not time_ms and not seconds:
+        raise RowError("create_time: expected a time")
+    return int(time_ms) if time_ms else milliseconds(seconds)
 
 
 def _position_side(side: Side, *, reduces: bool, hedge: bool) -> PositionSide:
@@ -109,67 +136,136 @@ def _position_side(side: Side, *, reduces: bool, hedge: bool) -> PositionSide:
     return PositionSide.LONG if (side is Side.BUY) is not reduces else PositionSide.SHORT
 
 
-def parse_fill(row: Row, rules: SymbolRules, *, hedge: bool) -> Fill:
+class TradeRow(VenueRow, frozen=True):
+    """A trade of a response or of the stream."""
+
+    order_id: int | str
+    size: Decimal
+    price: Decimal
+    fee: Decimal
+    role: str
+    id: int | str = ""
+    trade_id: int | str = ""
+    text: str = ""
+    close_size: Decimal = Decimal(0)
+    create_time: Decimal = Decimal(0)
+    create_time_ms: Decimal = Decimal(0)
+
+    @property
+    def name(self) -> str:
+        """The id of the trade: a response may have an id of its row beside it."""
+        return str(self.trade_id or self.id)
+
+
+_IS_MAKER = {"maker": True, "taker": False}
+
+
+def parse_fill(raw: Any, rules: SymbolRules, *, hedge: bool) -> Fill:
     """Read a trade; the stream does not show how much of it closed a position, the order does then."""
-    size = number(row["size"])
-    side = Side.BUY if size > 0 else Side.SELL
+    row = decode(raw, TradeRow)
+    if not row.name or not (row.create_time_ms or row.create_time):
+        raise RowError("id, create_time: expected both")
+    side = Side.BUY if row.size > 0 else Side.SELL
     return Fill(
         symbol=rules.symbol,
-        trade_id=str(row.get("trade_id") or row["id"]),
-        order_id=str(row["order_id"]),
-        client_order_id=client_order_id(row["text"]),
+        trade_id=row.name,
+        order_id=str(row.order_id),
+        client_order_id=client_order_id(row.text),
         side=side,
-        position_side=_position_side(side, reduces=bool(number(row.get("close_size"))), hedge=hedge),
-        price=number(row["price"]),
-        quantity=abs(size) * rules.contract_size,
-        fee=number(row["fee"]),
+        position_side=_position_side(side, reduces=bool(row.close_size), hedge=hedge),
+        price=row.price,
+        quantity=abs(row.size) * rules.contract_size,
+        fee=row.fee,
         fee_asset=ASSET,
-        is_maker=row["role"] == "maker",
-        event_time_ms=int(row.get("create_time_ms") or milliseconds(row["create_time"])),
+        is_maker=lookup(_IS_MAKER, row.role, "role"),
+        event_time_ms=int(row.create_time_ms) or milliseconds(row.create_time),
         received_ns=time.time_ns(),
     )
 
 
-def parse_account(row: Row) -> Account:
-    """Read the balance; cross and isolated positions have separate margins."""
-    cross = "cross_initial_margin" in row
-    held = ("cross_initial_margin", "cross_order_margin", "isolated_position_margin")
-    margins = held if cross else ("position_margin", "order_margin")
+class AccountRow(VenueRow, frozen=True):
+    """The balance; cross and isolated positions have separate margins."""
+
+    total: Decimal
+    unrealised_pnl: Decimal
+    available: Decimal
+    cross_initial_margin: Decimal | None = None
+    cross_order_margin: Decimal = Decimal(0)
+    isolated_position_margin: Decimal = Decimal(0)
+    cross_maintenance_margin: Decimal = Decimal(0)
+    position_margin: Decimal = Decimal(0)
+    order_margin: Decimal = Decimal(0)
+    maintenance_margin: Decimal = Decimal(0)
+
+
+def parse_account(raw: Any) -> Account:
+    """Read the balance."""
+    row = decode(raw, AccountRow)
+    cross = row.cross_initial_margin
     return Account(
         asset=ASSET,
-        wallet_balance=number(row["total"]),
-        unrealized_pnl=number(row["unrealised_pnl"]),
-        available_balance=number(row["available"]),
-        initial_margin=sum((number(row.get(name)) for name in margins), Decimal(0)),
-        maintenance_margin=number(row.get("cross_maintenance_margin" if cross else "maintenance_margin")),
+        wallet_balance=row.total,
+        unrealized_pnl=row.unrealised_pnl,
+        available_balance=row.available,
+        initial_margin=row.position_margin + row.order_margin
+        if cross is None
+        else cross + row.cross_order_margin + row.isolated_position_margin,
+        maintenance_margin=row.maintenance_margin if cross is None else row.cross_maintenance_margin,
         received_ns=time.time_ns(),
     )
 
 
-def parse_position(row: Row, rules: SymbolRules) -> Position:
-    """Read a position; a response has its time in whole seconds, too coarse to order by, so it is left out."""
-    isolated = number(row["leverage"])
-    liquidation = number(row.get("liq_price"))
+class PositionRow(VenueRow, frozen=True):
+    """A position; a response has its time in whole seconds, too coarse to order by, so it is left out."""
+
+    size: Decimal
+    leverage: Decimal
+    entry_price: Decimal
+    mode: str
+    liq_price: Decimal = Decimal(0)
+    mark_price: Decimal = Decimal(0)
+    unrealised_pnl: Decimal = Decimal(0)
+    cross_leverage_limit: Decimal = Decimal(0)
+    time_ms: int = 0
+
+
+def parse_position(raw: Any, rules: SymbolRules) -> Position:
+    """Read a position of a response or of the stream."""
+    row = decode(raw, PositionRow)
     return Position(
         symbol=rules.symbol,
-        quantity=number(row["size"]) * rules.contract_size,
-        entry_price=number(row["entry_price"]),
-        position_side=POSITION_SIDE_BY_MODE[row["mode"]],
-        mark_price=number(row.get("mark_price")) or None,
-        unrealized_pnl=number(row.get("unrealised_pnl")),
-        liquidation_price=liquidation or None,
-        leverage=isolated or number(row.get("cross_leverage_limit")) or None,
-        margin_mode=MarginMode.ISOLATED if isolated else MarginMode.CROSS,
-        event_time_ms=int(row.get("time_ms") or 0),
+        quantity=row.size * rules.contract_size,
+        entry_price=row.entry_price,
+        position_side=lookup(POSITION_SIDE_BY_MODE, row.mode, "mode"),
+        mark_price=row.mark_price or None,
+        unrealized_pnl=row.unrealised_pnl,
+        liquidation_price=row.liq_price or None,
+        leverage=row.leverage or row.cross_leverage_limit or None,
+        margin_mode=MarginMode.ISOLATED if row.leverage else MarginMode.CROSS,
+        event_time_ms=row.time_ms,
         received_ns=time.time_ns(),
     )
 
 
-def parse_balance_change(row: Row) -> BalanceChange:
-    """Read the balance after a change."""
+class BalanceRow(VenueRow, frozen=True):
+    """The balance after a change."""
+
+    balance: Decimal
+    currency: str = ASSET
+    time: Decimal = Decimal(0)
+    time_ms: Decimal = Decimal(0)
+
+
+def parse_balance_change(raw: Any) -> BalanceChange | None:
+    """Read the balance after a change; None for another asset."""
+    row = decode(raw, BalanceRow)
+    if row.currency.upper() != ASSET:
+        return None
+    if not row.time_ms and not row.time:
+        raise RowError("time_ms, time: expected one of them")
     return BalanceChange(
-        wallet_balance=number(row["balance"]),
-        event_time_ms=int(row.get("time_ms") or milliseconds(row["time"])),
+        wallet_balance=row.balance,
+        event_time_ms=int(row.time_ms) or milliseconds(row.time),
         received_ns=time.time_ns(),
     )
 
@@ -230,9 +326,18 @@ def key_warnings(keys: Row, detail: Row) -> list[str]:
     return warnings
 
 
-def closing_trades(rows: Iterable[Row]) -> set[str]:
-    """Return the ids of the trades that closed something."""
-    return {str(row.get("trade_id") or row["id"]) for row in rows if number(row.get("close_size"))}
+def closing_trades(rows: Iterable[Any]) -> set[str]:
+    """Return the ids of the trades that closed something; a row that can't be read is none of them."""
+    found = set()
+    for raw in rows:
+        try:
+            row = decode(raw, TradeRow)
+        except RowError:
+            # `Venue.read_rows` has set it aside.
+            continue
+        if row.close_size:
+            found.add(row.name)
+    return found
 
 
 class HeldSides:
@@ -290,44 +395,48 @@ class GateParser:
             return self.acks.on_ack(channel)
         if event != "update":
             return None
-        contracts, hedge = self._venue.rules_by_id, self._venue.is_hedge
+        contracts = self._venue.rules_by_id
         if channel == "futures.book_ticker":
             row = frame["result"]
             return (parse_streamed_price(row, contracts[row["s"]]),) if row["s"] in contracts else ()
         if channel == "futures.candlesticks":
             return [candle for row in frame["result"] for candle in self._candle(row)]
-        if channel == "futures.balances":
-            return [parse_balance_change(row) for row in frame["result"] if _is_margin_asset(row)]
         if channel not in _PRIVATE_CHANNELS:
             # Future channels need no action, and are not an error.
             self._venue.count_unknown(str(channel))
             return ()
-        rows = [row for row in frame["result"] if row["contract"] in contracts]
+        rows = objects(frame.get("result"), "result")
+        if channel == "futures.balances":
+            return self._venue.read_rows(_BALANCE, rows, parse_balance_change)
         if channel == "futures.orders":
-            return [OrderUpdate(order=parse_order(row, self._rules(row), hedge=hedge)) for row in rows]
+            return self._venue.read_rows(ORDER, rows, self._order_update)
         if channel == "futures.usertrades":
-            return [self._trade(row) for row in rows]
-        return [event for row in rows if self.is_current_mode(row) for event in self._position(row)]
+            return self._venue.read_rows(FILL, rows, self._trade)
+        return self.positions(rows, streamed=True)
 
-    def is_current_mode(self, row: Row) -> bool:
-        """Return whether a position is of the mode that the account is in."""
-        return (row["mode"] != "single") is self._venue.is_hedge
-
-    def _rules(self, row: Row) -> SymbolRules:
-        return self._venue.rules_by_id[row["contract"]]
-
-    def _trade(self, row: Row) -> Event:
+    def positions(self, rows: Iterable[Any], *, streamed: bool = False) -> list[Position]:
+        """Read positions; those of the mode that the account is not in are left out."""
+        found = self._venue.read_rows(POSITION, rows, lambda raw: parse_position(raw, self.rules_of(raw)))
         hedge = self._venue.is_hedge
-        fill = parse_fill(row, self._rules(row), hedge=hedge)
+        current = [position for position in found if (position.position_side is not PositionSide.BOTH) is hedge]
+        if streamed and not hedge:
+            for position in current:
+                self.held_sides.apply_position(position.symbol, position.quantity, position.event_time_ms)
+        return current
+
+    def rules_of(self, raw: Row) -> SymbolRules:
+        """Return the rules of a row that `Venue.is_listed` accepted."""
+        return self._venue.rules_by_id[raw["contract"].upper()]
+
+    def _order_update(self, raw: Row) -> Event:
+        return OrderUpdate(order=parse_order(raw, self.rules_of(raw), hedge=self._venue.is_hedge))
+
+    def _trade(self, raw: Row) -> Event:
+        hedge = self._venue.is_hedge
+        fill = parse_fill(raw, self.rules_of(raw), hedge=hedge)
         if hedge or not self.held_sides.apply_fill(fill):
             return FillsPending(fill.symbol)
         return fill
-
-    def _position(self, row: Row) -> Iterable[Event]:
-        position = parse_position(row, self._rules(row))
-        if not self._venue.is_hedge:
-            self.held_sides.apply_position(position.symbol, position.quantity, position.event_time_ms)
-        return (position,)
 
     def _candle(self, row: Row) -> list[Candle]:
         interval, _, name = row["n"].partition("_")
@@ -336,7 +445,3 @@ class GateParser:
             return []
         # Some servers do not mark a closed candle; the next candle then leads to a query of it.
         return [parse_candle(row, rules, interval, closed=row.get("w") is True)]
-
-
-def _is_margin_asset(row: Row) -> bool:
-    return str(row.get("currency", ASSET)).upper() == ASSET

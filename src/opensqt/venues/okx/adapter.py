@@ -22,18 +22,20 @@ from opensqt.venues.okx.errors import CODES, STALE_RULES, error_code, refusal
 from opensqt.venues.okx.limits import RATE_LIMITS
 from opensqt.venues.okx.parse import (
     ASSET,
+    FILL,
     INTERVALS,
+    ORDER,
     PRIVATE_ARGS,
     OkxParser,
     parse_account,
     parse_candle,
     parse_fill,
     parse_order,
-    parse_position,
     parse_price,
 )
 from opensqt.venues.okx.requests import OkxRequests, order_ref, order_request
 from opensqt.venues.parsing import Row, acknowledged_order
+from opensqt.venues.rows import first
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS, VenueReply
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
@@ -163,14 +165,12 @@ class OkxAdapter(Venue):
     async def order(self, ref: OrderRef) -> Order:
         """Query one order."""
         rows = await self._requests.query("privateGetTradeOrder", self._order_ref(ref), ref.symbol)
-        return parse_order(rows[0], self.rules[ref.symbol])
+        return parse_order(first(rows, "data"), self.rules[ref.symbol])
 
     async def open_orders(self, symbol: str = "") -> list[Order]:
         """Query the open orders, all pages."""
         rows = await self._requests.pages("privateGetTradeOrdersPending", "ordId", self._symbol_params(symbol), symbol)
-        return self.parse_rows(
-            self._parser.known_rows(rows), lambda row: parse_order(row, self.rules_by_id[row["instId"]])
-        )
+        return self.read_rows(ORDER, rows, lambda raw: parse_order(raw, self._parser.rules_of(raw)))
 
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Query trades, newest page first."""
@@ -178,24 +178,23 @@ class OkxAdapter(Venue):
         endpoint = "privateGetTradeFills" if recent else "privateGetTradeFillsHistory"
         query = self._symbol_params(symbol) | ({"begin": str(since_ms)} if since_ms else {})
         rows = await self._requests.pages(endpoint, "billId", query, symbol, newest_only=not since_ms)
-        return self.parse_rows(reversed(rows), lambda row: parse_fill(row, self.rules[symbol]))
+        return self.read_rows(FILL, reversed(rows), lambda raw: parse_fill(raw, self.rules[symbol]))
 
     # The account
 
     async def account(self) -> Account:
         """Query the balance of the margin asset."""
-        (row,) = await self._requests.query("privateGetAccountBalance", {"ccy": ASSET})
-        return parse_account(row)
+        return parse_account(first(await self._requests.query("privateGetAccountBalance", {"ccy": ASSET}), "data"))
 
     async def positions(self, symbol: str = "") -> list[Position]:
         """Query the positions; the venue leaves out one that was never opened, so a flat one is made of its absence."""
         rows = await self._requests.query("privateGetAccountPositions", self._symbol_params(symbol), symbol)
-        found = self.parse_rows(
-            self._parser.known_rows(rows), lambda row: parse_position(row, self.rules_by_id[row["instId"]])
-        )
+        found = self._parser.positions(rows)
         expected = tuple(sides(self.position_mode))
-        found = [position for position in found if position.position_side in expected]
         missing = set(expected) - {position.position_side for position in found} if symbol else set()
+        if self.set_aside.hides("position", symbol):
+            # A row that can't be read must not pass for a position that was never opened.
+            return found
         if missing:
             self.leverages[symbol] = await self.leverage(symbol)
         return found + [flat(symbol, side) for side in expected if side in missing]

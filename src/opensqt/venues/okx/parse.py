@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 from opensqt.model.account import Account, MarginMode, Position
 from opensqt.model.market import INTERVALS_MS, Candle, Price
-from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
+from opensqt.model.order import Fill, Order, OrderStatus, OrderType, PositionSide, Side, TimeInForce
 from opensqt.model.venue import SymbolRules
 from opensqt.venues.account.state import sides
 from opensqt.venues.events import BalanceChange, Event
 from opensqt.venues.parsing import ChannelAcks, Row, make_candle, make_price
+from opensqt.venues.rows import RowError, RowKind, VenueRow, decode, lookup, member, objects
 from opensqt.venues.venue import Venue
 
 ASSET = "USDT"
@@ -65,131 +67,224 @@ def contracts(quantity: Decimal, rules: SymbolRules) -> str:
     return format((quantity / rules.contract_size).normalize(), "f")
 
 
-def coins(text: str, rules: SymbolRules) -> Decimal:
-    """Return contracts as base coins; an empty text is zero."""
-    return Decimal(text or "0") * rules.contract_size
+_SIDE = {side.value.lower(): side for side in Side}
+_MARGIN_MODE = {"cross": MarginMode.CROSS, "isolated": MarginMode.ISOLATED}
+ORDER = RowKind("order", "instId", "ordId")
+FILL = RowKind("fill", "instId", "tradeId")
+POSITION = RowKind("position", "instId", "posSide")
+_BALANCE = RowKind("balance", row_id="ccy")
 
 
-def parse_order(row: Row, rules: SymbolRules) -> Order:
+class OrderRow(VenueRow, frozen=True, rename="camel"):
+    """An order of a response or of the orders channel."""
+
+    ord_id: str
+    side: str
+    sz: Decimal
+    ord_type: str
+    pos_side: str
+    state: str
+    u_time: int
+    reduce_only: bool
+    acc_fill_sz: Decimal = Decimal(0)
+    cl_ord_id: str = ""
+    px: Decimal | None = None
+    avg_px: Decimal | None = None
+    cancel_source: str = ""
+
+
+def parse_order(raw: Any, rules: SymbolRules) -> Order:
     """Read an order of a response or of the orders channel."""
-    filled = coins(row["accFillSz"], rules)
-    market = row["ordType"] in ("market", "optimal_limit_ioc")
+    row = decode(raw, OrderRow)
+    filled = row.acc_fill_sz * rules.contract_size
+    market = row.ord_type in ("market", "optimal_limit_ioc")
     return Order(
         symbol=rules.symbol,
-        side=Side(row["side"].upper()),
-        quantity=coins(row["sz"], rules),
-        client_order_id=row["clOrdId"],
-        status=_STATUS[row["state"]],
-        order_id=row["ordId"],
-        price=None if market or not row["px"] else Decimal(row["px"]),
+        side=lookup(_SIDE, row.side, "side"),
+        quantity=row.sz * rules.contract_size,
+        client_order_id=row.cl_ord_id,
+        status=lookup(_STATUS, row.state, "state"),
+        order_id=row.ord_id,
+        price=None if market else row.px,
         order_type=OrderType.MARKET if market else OrderType.LIMIT,
-        time_in_force=_TIME_IN_FORCE_BY_TEXT.get(row["ordType"], TimeInForce.GTC),
-        reduce_only=str(row["reduceOnly"]).lower() == "true",
-        position_side=_POSITION_SIDE_BY_TEXT[row["posSide"]],
+        time_in_force=_TIME_IN_FORCE_BY_TEXT.get(row.ord_type, TimeInForce.GTC),
+        reduce_only=row.reduce_only,
+        position_side=lookup(_POSITION_SIDE_BY_TEXT, row.pos_side, "posSide"),
         filled_quantity=filled,
-        average_price=Decimal(row["avgPx"]) if filled and row["avgPx"] else None,
-        reason=_CANCEL_REASONS.get(row.get("cancelSource", ""), ""),
-        event_time_ms=int(row["uTime"]),
+        average_price=row.avg_px if filled else None,
+        reason=_CANCEL_REASONS.get(row.cancel_source, ""),
+        event_time_ms=row.u_time,
         received_ns=time.time_ns(),
     )
 
 
-def parse_order_update(row: Row, rules: SymbolRules) -> OrderUpdate:
-    """Read a row of the orders channel: the order, and its fill if it has one."""
-    order = parse_order(row, rules)
-    quantity = coins(row["fillSz"], rules)
-    if not row["tradeId"] or not quantity:
-        return OrderUpdate(order=order)
-    fill = Fill(
-        symbol=order.symbol,
-        trade_id=row["tradeId"],
-        order_id=order.order_id,
-        client_order_id=order.client_order_id,
-        side=order.side,
-        position_side=order.position_side,
-        price=Decimal(row["fillPx"]),
-        quantity=quantity,
-        # The venue's amounts below zero were paid.
-        fee=-Decimal(row.get("fillFee") or "0"),
-        fee_asset=row.get("fillFeeCcy") or ASSET,
-        is_maker=row.get("execType") == "M",
-        realized_pnl=Decimal(row.get("fillPnl") or "0"),
-        event_time_ms=int(row["fillTime"]),
-        received_ns=order.received_ns,
-    )
-    return OrderUpdate(order=order, fill=fill)
+class StreamedFillRow(VenueRow, frozen=True, rename="camel"):
+    """The fill of a row of the orders channel."""
+
+    trade_id: str
+    ord_id: str
+    side: str
+    pos_side: str
+    fill_px: Decimal
+    fill_sz: Decimal
+    fill_time: int
+    cl_ord_id: str = ""
+    fill_fee: Decimal = Decimal(0)
+    fill_fee_ccy: str = ASSET
+    exec_type: str = ""
+    fill_pnl: Decimal = Decimal(0)
 
 
-def parse_fill(row: Row, rules: SymbolRules) -> Fill:
-    """Read a trade of the account."""
+def parse_streamed_fill(raw: Any, rules: SymbolRules) -> Fill | None:
+    """Read the fill of a row of the orders channel; None where it has none."""
+    if not raw.get("tradeId") and raw.get("fillSz") in (None, "", "0"):
+        return None
+    row = decode(raw, StreamedFillRow)
+    if not row.fill_sz:
+        return None
     return Fill(
         symbol=rules.symbol,
-        trade_id=row["tradeId"],
-        order_id=row["ordId"],
-        client_order_id=row["clOrdId"],
-        side=Side(row["side"].upper()),
-        position_side=_POSITION_SIDE_BY_TEXT[row["posSide"]],
-        price=Decimal(row["fillPx"]),
-        quantity=coins(row["fillSz"], rules),
-        fee=-Decimal(row["fee"] or "0"),
-        fee_asset=row["feeCcy"],
-        is_maker=row["execType"] == "M",
-        realized_pnl=Decimal(row.get("fillPnl") or "0"),
-        event_time_ms=int(row["fillTime"] if row.get("fillTime") else row["ts"]),
+        trade_id=row.trade_id,
+        order_id=row.ord_id,
+        client_order_id=row.cl_ord_id,
+        side=lookup(_SIDE, row.side, "side"),
+        position_side=lookup(_POSITION_SIDE_BY_TEXT, row.pos_side, "posSide"),
+        price=row.fill_px,
+        quantity=row.fill_sz * rules.contract_size,
+        # The venue's amounts below zero were paid.
+        fee=-row.fill_fee,
+        fee_asset=row.fill_fee_ccy,
+        is_maker=row.exec_type == "M",
+        realized_pnl=row.fill_pnl,
+        event_time_ms=row.fill_time,
         received_ns=time.time_ns(),
     )
 
 
-def parse_position(row: Row, rules: SymbolRules) -> Position:
+class TradeRow(VenueRow, frozen=True, rename="camel"):
+    """A trade of the account."""
+
+    trade_id: str
+    ord_id: str
+    side: str
+    pos_side: str
+    fill_px: Decimal
+    fill_sz: Decimal
+    fee_ccy: str
+    exec_type: str
+    ts: int = 0
+    fill_time: int = 0
+    cl_ord_id: str = ""
+    fee: Decimal = Decimal(0)
+    fill_pnl: Decimal = Decimal(0)
+
+
+def parse_fill(raw: Any, rules: SymbolRules) -> Fill:
+    """Read a trade of the account."""
+    row = decode(raw, TradeRow)
+    if not row.fill_time and not row.ts:
+        raise RowError("fillTime, ts: expected one of them")
+    return Fill(
+        symbol=rules.symbol,
+        trade_id=row.trade_id,
+        order_id=row.ord_id,
+        client_order_id=row.cl_ord_id,
+        side=lookup(_SIDE, row.side, "side"),
+        position_side=lookup(_POSITION_SIDE_BY_TEXT, row.pos_side, "posSide"),
+        price=row.fill_px,
+        quantity=row.fill_sz * rules.contract_size,
+        fee=-row.fee,
+        fee_asset=row.fee_ccy,
+        is_maker=row.exec_type == "M",
+        realized_pnl=row.fill_pnl,
+        event_time_ms=row.fill_time or row.ts,
+        received_ns=time.time_ns(),
+    )
+
+
+class PositionRow(VenueRow, frozen=True, rename="camel"):
+    """A position."""
+
+    pos_side: str
+    pos: Decimal
+    mgn_mode: str
+    u_time: int
+    avg_px: Decimal = Decimal(0)
+    mark_px: Decimal | None = None
+    upl: Decimal = Decimal(0)
+    liq_px: Decimal | None = None
+    lever: Decimal | None = None
+
+
+def parse_position(raw: Any, rules: SymbolRules) -> Position:
     """Read a position: signed in net mode; in long/short mode the side is the sign."""
-    side = _POSITION_SIDE_BY_TEXT[row["posSide"]]
-    quantity = coins(row["pos"], rules)
+    row = decode(raw, PositionRow)
+    side = lookup(_POSITION_SIDE_BY_TEXT, row.pos_side, "posSide")
+    quantity = row.pos * rules.contract_size
     return Position(
         symbol=rules.symbol,
         quantity=-abs(quantity) if side is PositionSide.SHORT else quantity,
-        entry_price=Decimal(row["avgPx"] or "0") if quantity else Decimal(0),
+        entry_price=row.avg_px if quantity else Decimal(0),
         position_side=side,
-        mark_price=Decimal(row["markPx"]) if row.get("markPx") else None,
-        unrealized_pnl=Decimal(row["upl"] or "0"),
-        liquidation_price=Decimal(row["liqPx"]) if row.get("liqPx") else None,
-        leverage=Decimal(row["lever"]) if row.get("lever") else None,
-        margin_mode=MarginMode.ISOLATED if row["mgnMode"] == "isolated" else MarginMode.CROSS,
-        event_time_ms=int(row["uTime"]),
+        mark_price=row.mark_px,
+        unrealized_pnl=row.upl,
+        liquidation_price=row.liq_px,
+        leverage=row.lever,
+        margin_mode=lookup(_MARGIN_MODE, row.mgn_mode, "mgnMode"),
+        event_time_ms=row.u_time,
         received_ns=time.time_ns(),
     )
 
 
-def parse_account(response: Row) -> Account:
-    """Read the balance of the margin asset; a field that the account mode does not have is an empty text."""
-    row: Row = next((detail for detail in response["details"] if detail["ccy"] == ASSET), {})
+class BalanceRow(VenueRow, frozen=True, rename="camel"):
+    """The balance of an asset; a field that the account mode does not have is an empty text."""
 
-    def number(*names: str) -> Decimal:
-        return Decimal(next((row[name] for name in names if row.get(name)), "0"))
+    ccy: str = ""
+    cash_bal: Decimal = Decimal(0)
+    upl: Decimal = Decimal(0)
+    avail_eq: Decimal | None = None
+    avail_bal: Decimal = Decimal(0)
+    imr: Decimal | None = None
+    frozen_bal: Decimal = Decimal(0)
+    mmr: Decimal = Decimal(0)
 
+
+class ResponseTime(VenueRow, frozen=True, rename="camel"):
+    """The time of a response."""
+
+    u_time: int = 0
+
+
+def parse_account(response: Any) -> Account:
+    """Read the balance of the margin asset."""
+    details = objects(member(response, "details"), "details")
+    row = decode(next((raw for raw in details if member(raw, "ccy") == ASSET), {}), BalanceRow)
     return Account(
         asset=ASSET,
-        wallet_balance=number("cashBal"),
-        unrealized_pnl=number("upl"),
-        available_balance=number("availEq", "availBal"),
-        initial_margin=number("imr", "frozenBal"),
-        maintenance_margin=number("mmr"),
-        event_time_ms=int(row.get("uTime") or 0),
+        wallet_balance=row.cash_bal,
+        unrealized_pnl=row.upl,
+        available_balance=row.avail_bal if row.avail_eq is None else row.avail_eq,
+        initial_margin=row.frozen_bal if row.imr is None else row.imr,
+        maintenance_margin=row.mmr,
+        event_time_ms=decode(response, ResponseTime).u_time,
         received_ns=time.time_ns(),
     )
 
 
-def parse_balance_changes(rows: list[Row]) -> list[BalanceChange]:
-    """Read the account channel."""
-    return [
-        BalanceChange(
-            wallet_balance=Decimal(detail["cashBal"]),
-            event_time_ms=int(detail["uTime"]),
-            received_ns=time.time_ns(),
-        )
-        for row in rows
-        for detail in row["details"]
-        if detail["ccy"] == ASSET
-    ]
+class StreamedBalanceRow(VenueRow, frozen=True, rename="camel"):
+    """The balance of an asset in the account channel."""
+
+    ccy: str
+    cash_bal: Decimal
+    u_time: int
+
+
+def parse_balance_change(raw: Any) -> BalanceChange | None:
+    """Read a balance of the account channel; None for another asset."""
+    if member(raw, "ccy") not in (None, ASSET):
+        return None
+    row = decode(raw, StreamedBalanceRow)
+    return BalanceChange(wallet_balance=row.cash_bal, event_time_ms=row.u_time, received_ns=time.time_ns())
 
 
 def parse_price(row: Row, rules: SymbolRules) -> Price | None:
@@ -219,27 +314,38 @@ class OkxParser:
         """Return the events of a frame; see `Venue.parse`."""
         if "event" in frame:
             return self._on_event(frame)
-        rules_by_id, arg, rows = self._venue.rules_by_id, frame["arg"], frame["data"]
-        channel = arg["channel"]
+        rules_by_id, arg, rows = self._venue.rules_by_id, member(frame, "arg"), member(frame, "data")
+        channel = str(member(arg, "channel"))
         if channel == "bbo-tbt":
             prices = [parse_price(row, rules_by_id[arg["instId"]]) for row in rows]
             return [price for price in prices if price is not None]
         if channel.startswith("candle"):
             interval = _INTERVAL_BY_CHANNEL[channel]
             return [parse_candle(row, rules_by_id[arg["instId"]], interval) for row in rows]
+        venue = self._venue
         if channel == "orders":
-            return [parse_order_update(row, rules_by_id[row["instId"]]) for row in self.known_rows(rows)]
+            return venue.read_updates(
+                (ORDER, FILL),
+                objects(rows, "data"),
+                lambda raw: parse_order(raw, self.rules_of(raw)),
+                lambda raw: parse_streamed_fill(raw, self.rules_of(raw)),
+            )
         if channel == "positions":
-            found = [parse_position(row, rules_by_id[row["instId"]]) for row in self.known_rows(rows)]
-            return [position for position in found if position.position_side in sides(self._venue.position_mode)]
+            return self.positions(objects(rows, "data"))
         if channel == "account":
-            return parse_balance_changes(rows)
+            details = [detail for row in objects(rows, "data") for detail in objects(member(row, "details"), "details")]
+            return venue.read_rows(_BALANCE, details, parse_balance_change)
         self._venue.count_unknown(str(channel))
         return ()
 
-    def known_rows(self, rows: Iterable[Row]) -> Iterable[Row]:
-        """Return the rows of instruments whose rules are loaded."""
-        return (row for row in rows if row["instId"] in self._venue.rules_by_id)
+    def positions(self, rows: Iterable[Any]) -> list[Position]:
+        """Read positions; those of the mode that the account is not in are left out."""
+        found = self._venue.read_rows(POSITION, rows, lambda raw: parse_position(raw, self.rules_of(raw)))
+        return [position for position in found if position.position_side in sides(self._venue.position_mode)]
+
+    def rules_of(self, raw: Row) -> SymbolRules:
+        """Return the rules of a row that `Venue.is_listed` accepted."""
+        return self._venue.rules_by_id[raw["instId"].upper()]
 
     def _on_event(self, frame: Row) -> Iterable[Event] | None:
         event = frame["event"]

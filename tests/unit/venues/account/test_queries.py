@@ -14,6 +14,7 @@ from opensqt.model.errors import OrderNotFound
 from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, PositionSide, Side
 from opensqt.venues.account.queries import AccountQueries
 from opensqt.venues.account.state import AccountState
+from opensqt.venues.set_aside import SetAside
 
 SYMBOL = "BTCUSDT"
 T = TypeVar("T")
@@ -54,6 +55,7 @@ class FakeVenue:
     def __init__(self) -> None:
         self.settings = SimpleNamespace(symbols=())
         self.leverages = {SYMBOL: Decimal(5)}
+        self.set_aside = SetAside("venue")
         self.queried: list[Any] = []
         self.newest_page: list[Fill] = []
         self.all_pages: list[Fill] = []

@@ -14,6 +14,7 @@ from opensqt.model.account import Account, Position, PositionMode
 from opensqt.model.errors import OrderNotFound
 from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, PositionSide, Side
 from opensqt.venues.account.state import AccountState
+from opensqt.venues.set_aside import SetAside
 
 OLD_NS = 3_600_000_000_000
 NOW_MS = time.time_ns() // 1_000_000
@@ -29,6 +30,8 @@ class Queries:
     def __init__(self) -> None:
         self.settings = VenueSettings(name="binance", symbols=("BTCUSDT",))
         self.leverages: dict[str, Decimal] = {}
+        self.set_aside = SetAside("venue")
+        self.rules = dict.fromkeys(("BTCUSDT",))
         self.shown: list[Order] = []
         self.made: list[Fill] = []
         self.since: list[int] = []

@@ -49,7 +49,7 @@ ACCOUNT: dict[str, Any] = {
 def venue() -> BinanceAdapter:
     settings = VenueSettings(name="binance")
     made = BinanceAdapter(settings, None, None)  # type: ignore[arg-type]
-    made.rules = {"BTCUSDT": None}  # type: ignore[dict-item]
+    made.rules_by_id = {"BTCUSDT": None}  # type: ignore[dict-item]
     return made
 
 

@@ -49,6 +49,7 @@ def venue() -> BitgetAdapter:
     settings = VenueSettings(name="bitget")
     made = BitgetAdapter(settings, BitgetAdapter.make_client(settings), None)
     made.symbols = {"BTCUSDT": "BTCUSDT", "ETHUSDT": "ETHUSDT"}
+    made.rules_by_id = {"BTCUSDT": None, "ETHUSDT": None}  # type: ignore[dict-item]
     return made
 
 
@@ -143,18 +144,24 @@ def test_a_late_frame_of_positions_closes_nothing(venue: BitgetAdapter) -> None:
 
 
 def test_a_position_that_cannot_be_read_does_not_pass_for_one_that_is_gone(venue: BitgetAdapter) -> None:
-    """F12, F25: the frame is set aside whole."""
-    parsed(venue, frame("positions", POSITION, ts=1))
-    with pytest.raises(ArithmeticError):
-        venue.parse(frame("positions", POSITION | {"total": "garbled"}, ts=2))
-    assert [one.is_flat for one in parsed(venue, frame("positions", ts=3))] == [True]
+    """F12, F25: only the position that can't be read keeps its last state."""
+    other = POSITION | {"instId": "BTCUSDT"}
+    parsed(venue, frame("positions", POSITION, other, ts=1))
+    (gone,) = parsed(venue, frame("positions", POSITION | {"total": "garbled"}, ts=2))
+    assert (gone.symbol, gone.is_flat) == ("BTCUSDT", True)
+    assert [str(row) for row in venue.set_aside.rows("position")]
+    (known,) = parsed(venue, frame("positions", POSITION, ts=3))
+    assert not known.is_flat
+    assert not venue.set_aside
+    assert [one.is_flat for one in parsed(venue, frame("positions", ts=4))] == [True]
 
 
 def test_a_bad_order_hides_no_other(venue: BitgetAdapter) -> None:
     """F25: one unknown field or value never stops a stream."""
-    (update,) = parsed(venue, frame("orders", ORDER | {"size": "garbled"}, ORDER))
-    assert update.order.order_id == "1111111111"
-    assert venue.malformed_rows == 1
+    bad = ORDER | {"orderId": "1111111113", "tradeId": "1111111114", "size": "garbled"}
+    fill, update = parsed(venue, frame("orders", bad, ORDER))
+    assert (fill.trade_id, update.order.order_id) == ("1111111114", "1111111111")
+    assert [row.row_id for row in venue.set_aside.rows("order")] == ["1111111113"]
 
 
 def test_the_wallet_is_the_equity_without_open_profit(venue: BitgetAdapter) -> None:

@@ -16,7 +16,14 @@ from opensqt.model.order import OrderStatus, OrderUpdate, PositionSide, Side, Ti
 from opensqt.model.venue import SymbolRules
 from opensqt.venues.events import BalanceChange, StreamReady
 from opensqt.venues.okx.adapter import OkxAdapter
-from opensqt.venues.okx.parse import contracts, parse_account, parse_order_update, parse_position, parse_price
+from opensqt.venues.okx.parse import (
+    contracts,
+    parse_account,
+    parse_order,
+    parse_position,
+    parse_price,
+    parse_streamed_fill,
+)
 
 ORDER: dict[str, Any] = {
     "instType": "SWAP", "instId": "BTC-USDT-SWAP", "ordId": "312269865356374016", "clOrdId": "b1", "px": "999.5",
@@ -179,9 +186,10 @@ def test_contracts_round_trip_through_every_row(size: str, lot: str, lots: int) 
     quantity = of.quantity_step * lots
     sent = contracts(quantity, of)
     assert Decimal(sent) == Decimal(lot) * lots
-    update = parse_order_update(ORDER | {"sz": sent, "accFillSz": sent, "fillSz": sent}, of)
-    assert update.fill is not None
-    assert quantity == update.order.quantity == update.order.filled_quantity == update.fill.quantity
+    row = ORDER | {"sz": sent, "accFillSz": sent, "fillSz": sent}
+    order, fill = parse_order(row, of), parse_streamed_fill(row, of)
+    assert fill is not None
+    assert quantity == order.quantity == order.filled_quantity == fill.quantity
     assert parse_position(POSITION | {"pos": sent}, of).quantity == quantity
     level = [["1", sent, "0", "1"]]
     price = parse_price({"bids": level, "asks": level, "ts": "1"}, of)

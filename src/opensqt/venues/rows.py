@@ -1,0 +1,148 @@
+"""Decodes the rows of a venue into typed messages: a row that can't be read raises `RowError` and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+
+_SHOWN_TEXT = 80
+T = TypeVar("T")
+Message = TypeVar("Message", bound="VenueRow")
+
+
+class RowError(ValueError):
+    """A row of the venue lacks a field, or has one of another type or with an unknown value."""
+
+
+class VenueRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One row as the venue documents it: the fields that are used, by the venue's names. Others are ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowKind:
+    """What a row is, and the fields that identify it, by the venue's names."""
+
+    name: str
+    """`order`, `fill`, `position` or `balance`."""
+    symbol: str = ""
+    """Field of the symbol; empty for a row of no symbol."""
+    row_id: str = ""
+    """Field of the order's id, the trade's id or the position's side."""
+    other_id: str = ""
+    """Field of the id in rows that lack the former."""
+
+    def identity(self, raw: Any) -> tuple[str, str]:
+        """Return the raw symbol and the raw id of a row; empty where the row has none that can be used."""
+        return _text(raw, self.symbol), _text(raw, self.row_id) or _text(raw, self.other_id)
+
+
+def decode(raw: Any, kind: type[Message]) -> Message:
+    """Return a row as a typed message.
+
+    A field that is null or an empty text counts as absent, because venues leave fields empty that have no value.
+
+    Args:
+        raw: The row, of decoded JSON.
+        kind: Names, types and defaults of its fields.
+
+    Raises:
+        RowError: A field without a default is absent, or a field is of another type.
+    """
+    if not isinstance(raw, dict):
+        raise RowError(f"expected an object, not {_shown(raw)}")
+    given = {name: value for name, value in raw.items() if value is not None and value != ""}
+    try:
+        row = msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise RowError(str(error)) from None
+    for name in _decimals(kind):
+        if not getattr(row, name).is_finite():
+            raise RowError(f"{name} {raw[name]!r}: expected a finite number")
+    return row
+
+
+def lookup(table: Mapping[Any, T], text: Any, field: str) -> T:
+    """Return what a value of the venue means.
+
+    Raises:
+        RowError: The table lacks the value.
+    """
+    try:
+        return table[text]
+    except KeyError:
+        known = ", ".join(str(each) for each in table)
+        raise RowError(f"{field} {_shown(text)}: expected one of {known}") from None
+
+
+def decimal(text: Any, field: str) -> Decimal:
+    """Return a number of a list or of a part of a row.
+
+    Raises:
+        RowError: It is no finite number.
+    """
+    try:
+        found = Decimal(str(text))
+    except ArithmeticError:
+        raise RowError(f"{field} {_shown(text)}: expected a number") from None
+    if isinstance(text, bool) or not found.is_finite():
+        raise RowError(f"{field} {_shown(text)}: expected a finite number")
+    return found
+
+
+def objects(raw: Any, field: str) -> list[Any]:
+    """Return the rows of a frame or of a response.
+
+    Raises:
+        RowError: There is no list of them.
+    """
+    if not isinstance(raw, list):
+        raise RowError(f"{field} {_shown(raw)}: expected a list")
+    return raw
+
+
+def first(raw: Any, field: str) -> Any:
+    """Return the only row of a response.
+
+    Raises:
+        RowError: There is none.
+    """
+    rows = objects(raw, field)
+    if not rows:
+        raise RowError(f"{field}: expected a row, found none")
+    return rows[0]
+
+
+def member(raw: Any, field: str) -> Any:
+    """Return a field of an object; None where it is absent.
+
+    Raises:
+        RowError: *raw* is no object.
+    """
+    if not isinstance(raw, dict):
+        raise RowError(f"expected an object with {field}, not {_shown(raw)}")
+    return raw.get(field)
+
+
+def sort_number(value: Any) -> int:
+    """Return the number of an id or of a time to sort by; 0 where it is none."""
+    text = str(value)
+    return int(text) if text.isdecimal() else 0
+
+
+@cache
+def _decimals(kind: type[VenueRow]) -> tuple[str, ...]:
+    return tuple(field.name for field in msgspec.structs.fields(kind) if field.type is Decimal)
+
+
+def _text(raw: Any, field: str) -> str:
+    value = raw.get(field) if field and isinstance(raw, dict) else None
+    return str(value)[:_SHOWN_TEXT] if isinstance(value, str | int) else ""
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:_SHOWN_TEXT]
