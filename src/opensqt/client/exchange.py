@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 from opensqt.client.channel import ConnectorChannel
 from opensqt.client.lease import OnLapse, RemoteLease
 from opensqt.client.stream import RemoteStream
-from opensqt.client.subscription import Subscription, Topic
+from opensqt.client.subscription import StreamSubscription, Topic
 from opensqt.config.remote import RemoteSettings
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError, InvalidRequest, OutcomeUnknown, Unreachable, VenueError
@@ -46,7 +46,7 @@ class RemoteExchange:
 
     def __init__(self, settings: RemoteSettings | None = None) -> None:
         self._channel = ConnectorChannel(settings or RemoteSettings())
-        self._subscriptions: set[Subscription[Any]] = set()
+        self._subscriptions: set[StreamSubscription[Any]] = set()
 
     @property
     def streams_open(self) -> int:
@@ -361,7 +361,7 @@ class RemoteExchange:
         return self._stream(topic, cursor)
 
     def _stream(self, topic: Topic[T], cursor: Cursor | None) -> RemoteStream[T]:
-        subscription = Subscription(self._channel, topic, cursor=cursor, on_end=self._subscriptions.discard)
+        subscription = StreamSubscription(self._channel, topic, cursor=cursor, on_end=self._subscriptions.discard)
         self._subscriptions.add(subscription)
         return RemoteStream(subscription)
 

@@ -15,7 +15,7 @@ _CAPACITY = 65_536
 """Updates of a loss-free stream; a connector that waits for acknowledgements never sends so many ahead."""
 
 
-class Pending(Generic[T]):
+class PendingBatches(Generic[T]):
     """Batches that wait for a reader.
 
     Args:

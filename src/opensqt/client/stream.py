@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Generic, Self, TypeVar
 
-from opensqt.client.subscription import Subscription
+from opensqt.client.subscription import StreamSubscription
 from opensqt.model.stream import Batch
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ class RemoteStream(Generic[T]):
         subscription: Not started; no other stream reads it.
     """
 
-    def __init__(self, subscription: Subscription[T]) -> None:
+    def __init__(self, subscription: StreamSubscription[T]) -> None:
         self._subscription = subscription
         self._abandoned = weakref.finalize(self, subscription.abandon)
         self._abandoned.atexit = False

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from opensqt.client.backoff import was_stable
 from opensqt.client.channel import ConnectorChannel
-from opensqt.client.pending import Pending
+from opensqt.client.pending import PendingBatches
 from opensqt.client.stream_call import AcknowledgedCall, NoAcknowledgements, PlainCall
 from opensqt.client.transit import Transit
 from opensqt.model.errors import (
@@ -51,7 +51,7 @@ class Topic(Generic[T]):
     """Names what an update is about where the newest of each is enough; None where no update may be lost."""
 
 
-class Subscription(Generic[T]):
+class StreamSubscription(Generic[T]):
     """The part of a stream that works while nobody reads. It knows nothing of its reader, who may just go away.
 
     Its task starts with the first read, and reads the call at once, whatever the reader does: a reader that is slow
@@ -70,13 +70,13 @@ class Subscription(Generic[T]):
         topic: Topic[T],
         *,
         cursor: Cursor | None,
-        on_end: Callable[[Subscription[Any]], None],
+        on_end: Callable[[StreamSubscription[Any]], None],
     ) -> None:
         self._channel = channel
         self._topic = topic
         self._cursor = cursor
         self._on_end = on_end
-        self._pending: Pending[T] = Pending(topic.key)
+        self._pending: PendingBatches[T] = PendingBatches(topic.key)
         self._call: AcknowledgedCall | PlainCall | None = None
         self._acknowledges = True
         """Whether the connector may know acknowledgements."""

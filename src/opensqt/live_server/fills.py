@@ -16,7 +16,7 @@ LATE_NS = 300 * 10**9
 
 
 @dataclass(slots=True)
-class _Totals:
+class _FillTotals:
     realized: Decimal = Decimal(0)
     volume: Decimal = Decimal(0)
     fills: int = 0
@@ -43,7 +43,7 @@ class FillBook:
     def _reset(self) -> None:
         self.complete = False
         """Whether the venue's list was read."""
-        self._totals: dict[PositionSide, _Totals] = {}
+        self._totals: dict[PositionSide, _FillTotals] = {}
         self._recent.clear()
         # Trade id to event time, of every fill that may still be repeated.
         self._trade_times: dict[str, int] = {}
@@ -107,7 +107,7 @@ class FillBook:
         """Return the sums over the fills of one position; None before the first complete list."""
         if not self.complete:
             return None
-        totals = self._totals.get(side, _Totals())
+        totals = self._totals.get(side, _FillTotals())
         return Profit(
             since_ms=self.since_ms,
             realized=totals.realized,
@@ -118,7 +118,7 @@ class FillBook:
         )
 
     def _count(self, fill: Fill) -> None:
-        totals = self._totals.setdefault(fill.position_side, _Totals())
+        totals = self._totals.setdefault(fill.position_side, _FillTotals())
         totals.realized += fill.realized_pnl
         totals.volume += fill.notional
         totals.fills += 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from opensqt.client.pending import Pending
+from opensqt.client.pending import PendingBatches
 from opensqt.model.errors import StreamOverflow
 from opensqt.model.stream import Batch
 
@@ -17,8 +17,8 @@ def batch(sequence: int, *updates: Update, **marks: Any) -> Batch[Update]:
     return Batch(updates=updates, epoch="e1", sequence=sequence, **marks)
 
 
-def conflating() -> Pending[Update]:
-    return Pending(lambda update: update[0])
+def conflating() -> PendingBatches[Update]:
+    return PendingBatches(lambda update: update[0])
 
 
 def test_a_single_batch_is_handed_over_as_it_came() -> None:
@@ -51,7 +51,7 @@ def test_a_snapshot_stands_for_all_before_it_and_a_gap_stays_marked() -> None:
 
 
 def test_a_loss_free_stream_keeps_every_update_in_order() -> None:
-    pending: Pending[Update] = Pending(None)
+    pending: PendingBatches[Update] = PendingBatches(None)
     pending.add(batch(1, ("a", 1)))
     pending.add(batch(3, ("a", 2), ("a", 3)))
     assert pending.take() == batch(3, ("a", 1), ("a", 2), ("a", 3))
@@ -60,7 +60,7 @@ def test_a_loss_free_stream_keeps_every_update_in_order() -> None:
 @pytest.mark.parametrize("marks", [{"snapshot": True}, {"gap": True}, {"snapshot": True, "gap": True}])
 def test_a_loss_free_stream_never_merges_across_a_snapshot_or_a_gap(marks: dict[str, bool]) -> None:
     """F6: an order that ended before the gap is still told."""
-    pending: Pending[Update] = Pending(None)
+    pending: PendingBatches[Update] = PendingBatches(None)
     given = [batch(1, ("a", 1)), batch(2, ("b", 2), **marks)]
     for one in given:
         pending.add(one)
@@ -69,7 +69,7 @@ def test_a_loss_free_stream_never_merges_across_a_snapshot_or_a_gap(marks: dict[
 
 def test_a_loss_free_stream_says_when_its_reader_is_too_far_behind() -> None:
     """F28: memory is bounded, and the reader learns of it."""
-    pending: Pending[Update] = Pending(None, capacity=3)
+    pending: PendingBatches[Update] = PendingBatches(None, capacity=3)
     pending.add(batch(3, ("a", 1), ("a", 2), ("a", 3)))
     with pytest.raises(StreamOverflow, match="more than 3"):
         pending.add(batch(4, ("a", 4)))

@@ -21,7 +21,7 @@ _LATER_S = 5.0
 
 
 @dataclass(slots=True)
-class _Halt:
+class _ActiveHalt:
     record: HaltRecord
     left_s: float
     """Infinite for one that stands until it is lifted."""
@@ -34,7 +34,7 @@ class Halts:
     """
 
     def __init__(self) -> None:
-        self._halts: dict[str, _Halt] = {}
+        self._halts: dict[str, _ActiveHalt] = {}
         self._passing: Counter[str] = Counter()
         self._watchers: dict[object, Callable[[], None]] = {}
 
@@ -112,14 +112,14 @@ class Halts:
         """Halt trading; one of this id that stands keeps its beginning and lasts its new time from now."""
         known = self._halts.get(asked.halt_id)
         record = asked if known is None else replace(asked, since_ms=known.record.since_ms)
-        self._halts[asked.halt_id] = _Halt(record, _length_s(record))
+        self._halts[asked.halt_id] = _ActiveHalt(record, _length_s(record))
         self._close()
         return record
 
     def restore(self, records: Iterable[HaltRecord]) -> None:
         """Take over an earlier run's halts; one with a time lasts the whole of it anew."""
         for record in records:
-            self._halts[record.halt_id] = _Halt(record, _length_s(record))
+            self._halts[record.halt_id] = _ActiveHalt(record, _length_s(record))
 
     def lift(self, halt_id: str) -> None:
         """End a halt. Idempotent."""
@@ -153,7 +153,7 @@ def _length_s(record: HaltRecord) -> float:
     return record.ttl_ms / 1000 if record.ttl_ms else inf
 
 
-def _refusal(halt: _Halt, symbol: str) -> TradingHalted:
+def _refusal(halt: _ActiveHalt, symbol: str) -> TradingHalted:
     record = halt.record
     where = f"trading of {record.symbol}" if record.symbol else "trading"
     why = f": {record.reason}" if record.reason else ""

@@ -14,7 +14,7 @@ _CANCELED_SOON_S = 1.0
 
 
 @dataclass(slots=True)
-class _Lease:
+class _LeaseState:
     ttl_ms: int
     """0 once it was given up; it then stands only while the orders of one that ended are being canceled."""
     left_s: float
@@ -28,7 +28,7 @@ class Leases:
     """The clients' leases. One counts as ended when the time that passed since its last renewal is its ttl."""
 
     def __init__(self) -> None:
-        self._leases: dict[str, _Lease] = {}
+        self._leases: dict[str, _LeaseState] = {}
 
     @property
     def held(self) -> int:
@@ -46,7 +46,7 @@ class Leases:
         Its client may have been cut off by the very end of that run.
         """
         for one in records:
-            self._leases[one.client] = _Lease(one.ttl_ms, one.ttl_ms / 1000, one.ended, one.canceling)
+            self._leases[one.client] = _LeaseState(one.ttl_ms, one.ttl_ms / 1000, one.ended, one.canceling)
 
     def record(self, client: str) -> LeaseRecord | None:
         """Answer what the journal has to hold of a client's lease, None when nothing."""
@@ -79,7 +79,7 @@ class Leases:
         known = self._leases.get(client)
         canceling = known is not None and known.canceling
         if ttl_ms or canceling:
-            self._leases[client] = _Lease(ttl_ms, ttl_ms / 1000, canceling=canceling)
+            self._leases[client] = _LeaseState(ttl_ms, ttl_ms / 1000, canceling=canceling)
         else:
             self._leases.pop(client, None)
         return known is not None and known.ended

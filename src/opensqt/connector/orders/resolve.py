@@ -16,7 +16,7 @@ _log = get_logger("resolve")
 _BACKOFF_S = 0.2, 5.0
 
 
-class Asks(Protocol):
+class OrderLookup(Protocol):
     """The part of an Exchange that resolution needs."""
 
     async def get_order(self, ref: OrderRef) -> Order:
@@ -25,7 +25,7 @@ class Asks(Protocol):
 
 
 async def resolve(
-    exchange: Asks,
+    exchange: OrderLookup,
     request: OrderRequest,
     *,
     sent_ns: int,

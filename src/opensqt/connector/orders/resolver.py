@@ -42,7 +42,7 @@ class Resolver:
         self._visibility_margin_ms = visibility_margin_ms
         self._clock = clock
         self._unresolved = 0
-        self._lists: dict[str, _OpenOrders] = {}
+        self._lists: dict[str, _ListedOrders] = {}
         self._asking = asyncio.Semaphore(_ASKED_AT_ONCE)
 
     async def __call__(self, exchange: Exchange, request: OrderRequest, sent_ns: int) -> Order | None:
@@ -51,7 +51,7 @@ class Resolver:
         self._unresolved += 1
         try:
             return await resolve(
-                _Asks(self, exchange, proof_ns),
+                _SharedQueries(self, exchange, proof_ns),
                 request,
                 sent_ns=sent_ns,
                 recv_window_ms=self._recv_window_ms,
@@ -70,7 +70,7 @@ class Resolver:
             OrderNotFound: It is not reported; proves its absence only from *proof_ns* on.
         """
         if self._unresolved > _FEW:
-            listed = self._lists.setdefault(ref.symbol, _OpenOrders(ref.symbol, self._clock))
+            listed = self._lists.setdefault(ref.symbol, _ListedOrders(ref.symbol, self._clock))
             # While the venue does not answer this one question for all, none of them is asked for by itself.
             order = (await listed.now(exchange)).get(ref.client_order_id)
             if order is not None:
@@ -82,7 +82,7 @@ class Resolver:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asks:
+class _SharedQueries:
     """Asks for one order, one by one or with the others."""
 
     resolver: Resolver
@@ -94,7 +94,7 @@ class _Asks:
 
 
 @dataclass(slots=True)
-class _OpenOrders:
+class _ListedOrders:
     """A symbol's open orders by client id, asked for once for all who want them at about the same time."""
 
     symbol: str

@@ -70,7 +70,7 @@ class Calls:
         self._freeing = _ClientQuota("cancels and heartbeats in flight", max_calls)
         self._open = _ClientQuota("streams open", max_streams)
         self._audit = audit or Audit()
-        self._streams: set[_Stream] = set()
+        self._streams: set[_OpenStream] = set()
         self._stopping = False
         self._in_flight = 0
         self._idle = asyncio.Event()
@@ -157,7 +157,7 @@ class Calls:
             try:
                 client, shown = self._admit(method, context, said, authorization)
                 structlog.contextvars.bind_contextvars(correlation_id=correlation_id, client=client.name)
-                stream = _Stream(method, client.name, shown, said, _peer(context))
+                stream = _OpenStream(method, client.name, shown, said, _peer(context))
                 _log.debug("stream opened", method=method, peer=stream.peer)
                 with self._open.of(client.name), on_behalf_of(client.name), stream.among(self._streams):
                     self._check_serving()
@@ -270,7 +270,7 @@ class _InUse:
         self._quota.give_back(self._client)
 
 
-class _Stream:
+class _OpenStream:
     """An open stream, which can be ended from outside."""
 
     def __init__(self, method: str, client: str, shown: Credential, said: str, peer: str) -> None:
@@ -289,7 +289,7 @@ class _Stream:
             self._task.cancel()
 
     @contextmanager
-    def among(self, streams: set[_Stream]) -> Iterator[None]:
+    def among(self, streams: set[_OpenStream]) -> Iterator[None]:
         """Be one of *streams* while the block runs."""
         streams.add(self)
         try:

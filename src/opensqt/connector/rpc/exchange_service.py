@@ -92,7 +92,7 @@ class ExchangeCalls:
         self, request: pb.BatchPlaceOrdersRequest, context: Context
     ) -> pb.BatchPlaceOrdersResponse:
         _check_size(len(request.orders))
-        batch = _Batch(request.orders, requests.decode_order_request)
+        batch = _BatchItems(request.orders, requests.decode_order_request)
         encoded = [message.SerializeToString() for message in batch.sound_messages]
         _note(",".join({one.symbol for one in batch.sound}), *(one.client_order_id for one in batch.sound))
         judged = await self._limits.to_place(batch.sound)
@@ -114,7 +114,7 @@ class ExchangeCalls:
         self, request: pb.BatchCancelOrdersRequest, _context: Context
     ) -> pb.BatchCancelOrdersResponse:
         _check_size(len(request.orders))
-        batch = _Batch(request.orders, requests.decode_order_ref)
+        batch = _BatchItems(request.orders, requests.decode_order_ref)
         _note(
             ",".join({ref.symbol for ref in batch.sound}), *(ref.client_order_id or ref.order_id for ref in batch.sound)
         )
@@ -191,7 +191,7 @@ class ExchangeCalls:
         return self._order_wait_s if remaining_s is None else min(self._order_wait_s, wait_within(remaining_s))
 
 
-class _Batch(Generic[M, T]):
+class _BatchItems(Generic[M, T]):
     """The items of a batch call, the sound ones apart from those that make no sense, so that none hides another."""
 
     def __init__(self, items: Sequence[M], decode: Callable[[M, str], T]) -> None:

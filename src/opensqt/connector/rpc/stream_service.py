@@ -15,7 +15,7 @@ from opensqt.connector.rpc.exchange_service import check_interval
 from opensqt.connector.streams.encode import enveloped, responses
 from opensqt.connector.streams.keys import KINDS, StreamKey
 from opensqt.connector.streams.readers import StreamReaders
-from opensqt.connector.streams.window import ORDERS_AHEAD, Window
+from opensqt.connector.streams.window import ORDERS_AHEAD, SendWindow
 from opensqt.model.errors import InvalidRequest, StreamOverflow
 from opensqt.model.stream import Cursor
 from opensqt.proto import exchange_service_pb2 as pb
@@ -70,7 +70,7 @@ class Streams:
                 f"content {kind or 'is empty'}: expected first what to subscribe to: {', '.join(_WANTED)}"
             )
         wanted = _WANTED[kind](getattr(first, kind))
-        window = Window(updates=ORDERS_AHEAD if kind == "orders" else 0)
+        window = SendWindow(updates=ORDERS_AHEAD if kind == "orders" else 0)
         serving = asyncio.ensure_future(self._serve(wanted, context, window))
         reading = asyncio.ensure_future(_take_acknowledgements(context, window))
         try:
@@ -83,7 +83,7 @@ class Streams:
                 task.cancel()
             await asyncio.gather(serving, reading, return_exceptions=True)
 
-    async def _serve(self, wanted: _Wanted, context: Context, window: Window | None = None) -> None:
+    async def _serve(self, wanted: _Wanted, context: Context, window: SendWindow | None = None) -> None:
         key, symbol, cursor = wanted
         metrics = self._readers.metrics
         sizes = metrics.batch_sizes[key.kind]
@@ -139,7 +139,7 @@ _WANTED: dict[str, Callable[[Any], _Wanted]] = {
 }
 
 
-async def _take_acknowledgements(context: Context, window: Window) -> None:
+async def _take_acknowledgements(context: Context, window: SendWindow) -> None:
     """Take in acknowledgements until the client sends no more."""
     while (request := await context.read()) is not grpc.aio.EOF:
         if sound(request).WhichOneof("content") != "acknowledgement":

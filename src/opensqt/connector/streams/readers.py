@@ -13,7 +13,7 @@ from typing import Any
 
 from opensqt.connector.metrics.registry import ConnectorMetrics
 from opensqt.connector.streams.keys import KINDS, StreamKey
-from opensqt.connector.streams.window import Window
+from opensqt.connector.streams.window import SendWindow
 from opensqt.model.client_context import INTERNAL, on_behalf_of
 from opensqt.model.clock import now_ms
 from opensqt.model.errors import ExchangeError, RequestError, StreamOverflow, Unreachable
@@ -43,7 +43,7 @@ class StreamReaders:
         self.exchange = exchange
         self.metrics = metrics
         self._limit = limit
-        self._streams: dict[StreamKey, _Stream] = {}
+        self._streams: dict[StreamKey, _SharedStream] = {}
 
     @property
     def counts(self) -> dict[StreamKey, int]:
@@ -59,7 +59,7 @@ class StreamReaders:
         return backlogs
 
     async def read(
-        self, key: StreamKey, *, symbol: str = "", cursor: Cursor | None = None, window: Window | None = None
+        self, key: StreamKey, *, symbol: str = "", cursor: Cursor | None = None, window: SendWindow | None = None
     ) -> AsyncGenerator[Batch[Entry[Any]], None]:
         """Read a stream, all of it or one symbol's part, until the iterator is closed.
 
@@ -77,7 +77,7 @@ class StreamReaders:
         """
         stream = self._streams.get(key)
         if stream is None:
-            stream = self._streams[key] = _Stream(key, self.metrics)
+            stream = self._streams[key] = _SharedStream(key, self.metrics)
         stream.clients += 1
         backoff = Backoff(0.1, _MAX_WAIT_S)
         try:
@@ -122,7 +122,9 @@ class StreamReaders:
             if stream.down_since_ms and stream.down_since_ms < down_before_ms
         ]
 
-    def _attach(self, stream: _Stream, source: Stream[Any], window: Window | None) -> AsyncIterator[Batch[Entry[Any]]]:
+    def _attach(
+        self, stream: _SharedStream, source: Stream[Any], window: SendWindow | None
+    ) -> AsyncIterator[Batch[Entry[Any]]]:
         if not isinstance(source, FeedReader):
             return stream.entries_of(source)
         source.entries.limit = self._limit
@@ -131,13 +133,13 @@ class StreamReaders:
         stream.attach(source.entries)
         return source.entries
 
-    async def _detach(self, stream: _Stream, source: Stream[Any]) -> None:
+    async def _detach(self, stream: _SharedStream, source: Stream[Any]) -> None:
         if isinstance(source, FeedReader):
             stream.detach(source.entries)
         await source.aclose()
 
 
-class _Stream:
+class _SharedStream:
     """One stream that clients read: how many there are, and whether it delivers."""
 
     def __init__(self, key: StreamKey, metrics: ConnectorMetrics) -> None:

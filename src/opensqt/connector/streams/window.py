@@ -14,7 +14,7 @@ ORDERS_AHEAD = 256
 """Updates of a loss-free stream on their way at most: waiting makes none of them newer, but they take memory."""
 
 
-class Window:
+class SendWindow:
     """The responses of one call that its client has not acknowledged.
 
     gRPC takes megabytes for a client that reads nothing before a write waits, so a write that returns says nothing

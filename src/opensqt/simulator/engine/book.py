@@ -26,7 +26,7 @@ class Resting:
     """Base coins left."""
 
 
-class _Level:
+class _PriceLevel:
     __slots__ = ("queue", "total")
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class _Half:
 
     def __init__(self, side: Side) -> None:
         self.sign = side.sign
-        self.levels: dict[Decimal, _Level] = {}
+        self.levels: dict[Decimal, _PriceLevel] = {}
         self.sorted: list[Decimal] = []  # bids as they are, asks negated
         self.changed: dict[Decimal, None] = {}
 
@@ -51,10 +51,10 @@ class _Half:
     def prices(self) -> Iterator[Decimal]:
         return (price * self.sign for price in reversed(self.sorted))
 
-    def open(self, price: Decimal) -> _Level:
+    def open(self, price: Decimal) -> _PriceLevel:
         level = self.levels.get(price)
         if level is None:
-            level = self.levels[price] = _Level()
+            level = self.levels[price] = _PriceLevel()
             insort(self.sorted, price * self.sign)
         return level
 

@@ -38,7 +38,7 @@ _NO_FILLS = _FillCount()
 
 
 @dataclass(slots=True)
-class _Entry:
+class _TrackedOrder:
     key: Key
     order: Order
     """As it was published. A report that changes only its times is not stored here, so there is one object of it."""
@@ -89,9 +89,9 @@ class OrderTracker:
     def __init__(self, *, closed_limit: int = 10_000, fill_limit: int = 100_000) -> None:
         self._closed_limit = closed_limit
         self._fill_limit = fill_limit
-        self._open: dict[Key, _Entry] = {}
-        self._closed: OrderedDict[Key, _Entry] = OrderedDict()
-        self._by_client: dict[str, dict[str, _Entry]] = {}
+        self._open: dict[Key, _TrackedOrder] = {}
+        self._closed: OrderedDict[Key, _TrackedOrder] = OrderedDict()
+        self._by_client: dict[str, dict[str, _TrackedOrder]] = {}
         """By symbol and client order id."""
         self._fills: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._incomplete: set[Key] = set()
@@ -184,17 +184,17 @@ class OrderTracker:
         for fill in fills:
             self._remember(fill)
 
-    def _find(self, key: Key) -> _Entry | None:
+    def _find(self, key: Key) -> _TrackedOrder | None:
         return self._open.get(key) or self._closed.get(key)
 
-    def _add(self, order: Order) -> _Entry:
+    def _add(self, order: Order) -> _TrackedOrder:
         key = (order.symbol, order.order_id)
-        entry = self._open[key] = _Entry(key, order, order.event_time_ms, order.received_ns)
+        entry = self._open[key] = _TrackedOrder(key, order, order.event_time_ms, order.received_ns)
         if order.client_order_id:
             self._by_client.setdefault(order.symbol, {})[order.client_order_id] = entry
         return entry
 
-    def _count(self, entry: _Entry, fill: Fill | None) -> Fill | None:
+    def _count(self, entry: _TrackedOrder, fill: Fill | None) -> Fill | None:
         if fill is None or self.has_fill(fill.symbol, fill.trade_id):
             return None
         self._remember(fill)
@@ -206,7 +206,7 @@ class OrderTracker:
         if len(self._fills) > self._fill_limit:
             self._fills.popitem(last=False)
 
-    def _store(self, entry: _Entry) -> None:
+    def _store(self, entry: _TrackedOrder) -> None:
         """Store the entry with the open or the closed orders, and forget the oldest closed one above the limit."""
         if entry.fills.quantity < entry.order.filled_quantity:
             self._incomplete.add(entry.key)

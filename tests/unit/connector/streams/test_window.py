@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from opensqt.connector.streams.window import Window
+from opensqt.connector.streams.window import SendWindow
 from opensqt.model.errors import InvalidRequest
 from opensqt.model.stream import Cursor
 from opensqt.streams.feed import Feed
@@ -16,7 +16,7 @@ def place(sequence: int) -> Cursor:
     return Cursor("e1", sequence)
 
 
-async def has_room(window: Window) -> bool:
+async def has_room(window: SendWindow) -> bool:
     waiting = asyncio.ensure_future(window.room())
     await asyncio.sleep(0)
     waiting.cancel()
@@ -25,7 +25,7 @@ async def has_room(window: Window) -> bool:
 
 async def test_one_response_is_on_its_way_until_it_is_received() -> None:
     """F28: what a reader does not read stays in the one log that all share."""
-    window = Window()
+    window = SendWindow()
     assert await has_room(window)
     window.sent(place(1), 1)
     assert not await has_room(window)
@@ -34,7 +34,7 @@ async def test_one_response_is_on_its_way_until_it_is_received() -> None:
 
 
 async def test_an_empty_response_waits_for_its_acknowledgement_too() -> None:
-    window = Window()
+    window = SendWindow()
     window.sent(place(7), 0)
     assert not await has_room(window)
     window.acknowledge(received=1, read=1)
@@ -42,7 +42,7 @@ async def test_an_empty_response_waits_for_its_acknowledgement_too() -> None:
 
 
 async def test_a_loss_free_stream_goes_ahead_by_so_many_updates() -> None:
-    window = Window(updates=3)
+    window = SendWindow(updates=3)
     window.sent(place(2), 2)
     assert await has_room(window)
     window.sent(place(4), 2)
@@ -53,14 +53,14 @@ async def test_a_loss_free_stream_goes_ahead_by_so_many_updates() -> None:
 
 @pytest.mark.parametrize(("received", "read"), [(2, 0), (0, 1), (1, 2), (2**64 - 1, 0)])
 def test_what_was_not_sent_can_not_be_acknowledged(received: int, read: int) -> None:
-    window = Window()
+    window = SendWindow()
     window.sent(place(1), 1)
     with pytest.raises(InvalidRequest, match="expected"):
         window.acknowledge(received=received, read=read)
 
 
 def test_an_acknowledgement_never_goes_back() -> None:
-    window = Window()
+    window = SendWindow()
     window.sent(place(1), 1)
     window.acknowledge(received=1, read=1)
     with pytest.raises(InvalidRequest, match="received 0: expected 1 to 1"):
@@ -69,7 +69,7 @@ def test_an_acknowledgement_never_goes_back() -> None:
 
 async def test_the_backlog_of_a_reader_is_what_its_program_has_not_read() -> None:
     feed: Feed[int] = Feed(key=lambda number: number, conflate=True)
-    stream, window = feed.subscribe(), Window()
+    stream, window = feed.subscribe(), SendWindow()
     window.entries = stream.entries
     feed.publish([1])
     window.sent((await anext(stream)).cursor, 1)

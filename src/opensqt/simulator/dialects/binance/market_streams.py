@@ -15,7 +15,7 @@ from opensqt.simulator.engine.events import BookTicker, CandleUpdate, DepthUpdat
 from opensqt.simulator.sockets import Socket
 
 
-class _Changes:
+class _BookDifference:
     """The levels that changed since a stream of differences was last sent."""
 
     def __init__(self, last_id: int) -> None:
@@ -48,7 +48,7 @@ class MarketStreams:
         self._subscriptions = world.subscriptions
         self._streams: dict[str, Subscription] = {}
         self._due_ms: dict[str, int] = {}
-        self._changes: dict[str, _Changes] = {}
+        self._changes: dict[str, _BookDifference] = {}
         self._candles: dict[str, CandleUpdate] = {}
         self._aggregating: dict[str, list[PublicTrade]] = {}
         self._known = {rules.symbol: rules for rules in world.engine.symbols()}
@@ -62,7 +62,7 @@ class MarketStreams:
             return
         self._streams[stream.text] = stream
         if stream.kind == "depth" and not stream.levels and stream.text not in self._changes:
-            self._changes[stream.text] = _Changes(self._engine.book(stream.symbol, 5).last_update_id)
+            self._changes[stream.text] = _BookDifference(self._engine.book(stream.symbol, 5).last_update_id)
 
     def unsubscribe(self, socket: Socket, stream: Subscription) -> None:
         """End a subscription."""

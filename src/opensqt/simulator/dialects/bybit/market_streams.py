@@ -19,7 +19,7 @@ _UNCHANGED_MS = 3000
 _Side = dict[Any, Any]
 
 
-class _Book:
+class _PublishedBook:
     """A book in the state that its subscribers have."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class MarketStreams:
         self._public = public
         self._topics: dict[str, Subscription] = {}
         self._due_ms: dict[str, int] = {}
-        self._books: dict[str, _Book] = {}
+        self._books: dict[str, _PublishedBook] = {}
         self._tickers: dict[str, dict[str, Any]] = {}
         self._candles: dict[str, CandleUpdate] = {}
         self._trades: dict[str, list[PublicTrade]] = {}
@@ -63,7 +63,7 @@ class MarketStreams:
         """Send the snapshot that a new subscription begins with."""
         if topic.kind == "orderbook":
             if topic.text not in self._books:
-                self._books[topic.text] = _Book()
+                self._books[topic.text] = _PublishedBook()
                 self._refresh(topic, self._books[topic.text])
             socket.send(self._book_frame(topic, self._books[topic.text]), topic.channel)
         elif topic.kind == "tickers":
@@ -116,7 +116,7 @@ class MarketStreams:
         elif (update := self._candles.pop(topic.text, None)) is not None:
             self._send_candle(topic, update)
 
-    def _refresh(self, topic: Subscription, book: _Book) -> None:
+    def _refresh(self, topic: Subscription, book: _PublishedBook) -> None:
         found = self._engine.book(topic.symbol, topic.levels)
         book.bids, book.asks = dict(found.bids), dict(found.asks)
         book.update_id = book.sequence = found.last_update_id
@@ -136,7 +136,7 @@ class MarketStreams:
         data = {"s": topic.symbol, **sides, "u": book.update_id, "seq": book.sequence}
         self._send(topic, self._frame(topic, "delta", book.time_ms, data, cts=book.time_ms))
 
-    def _book_frame(self, topic: Subscription, book: _Book) -> bytes:
+    def _book_frame(self, topic: Subscription, book: _PublishedBook) -> bytes:
         rules = self._known[topic.symbol]
         book.sent_ms = self._world.monotonic_ms()
         sides = {"b": formats.levels(book.bids.items(), rules), "a": formats.levels(book.asks.items(), rules)}

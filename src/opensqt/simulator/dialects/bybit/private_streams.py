@@ -21,7 +21,7 @@ _ROWS_PER_FRAME = 50
 
 
 @dataclass(slots=True)
-class _Pending:
+class _UnsentEvents:
     """Events of an account that were not sent yet. Of an order or a position only the last state is sent."""
 
     executions: list[dict[str, Any]] = field(default_factory=list)
@@ -38,7 +38,7 @@ class PrivateStreams:
         self._subscriptions = world.subscriptions
         self._engine = world.engine
         self._fill_details = fill_details
-        self._pending: dict[str, _Pending] = {}
+        self._pending: dict[str, _UnsentEvents] = {}
 
     def subscribe(self, socket: Socket, kind: str, name: str) -> bool:
         """Subscribe a logged-in connection to one kind of its account's events; return whether that is new."""
@@ -99,14 +99,14 @@ class PrivateStreams:
             profit = {"execPnl": format(event.fill.realized_pnl, "f")}
             pending.executions.append({"category": formats.CATEGORY, **row, **profit})
 
-    def _add_position(self, pending: _Pending, position: Any) -> None:
+    def _add_position(self, pending: _UnsentEvents, position: Any) -> None:
         row = formats.position(position, self._engine.symbol(position.symbol))
         row["entryPrice"] = row.pop("avgPrice")
         pending.positions[position.symbol, position.position_side] = {"category": formats.CATEGORY, **row}
 
-    def _of(self, account: str, time_ms: int) -> _Pending:
+    def _of(self, account: str, time_ms: int) -> _UnsentEvents:
         if account not in self._pending:
-            self._pending[account] = _Pending()
+            self._pending[account] = _UnsentEvents()
             asyncio.get_running_loop().call_soon(self.flush)
         pending = self._pending[account]
         pending.time_ms = time_ms

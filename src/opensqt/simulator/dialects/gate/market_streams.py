@@ -48,7 +48,7 @@ class Subscription:
         return _FINE[self.channel]
 
 
-class _Changes:
+class _BookDifference:
     """The levels that changed since a stream of differences was last sent."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class MarketStreams:
         self._public = public
         self._timed: dict[str, Subscription] = {}
         self._due_ms: dict[str, int] = {}
-        self._changes: dict[str, _Changes] = {}
+        self._changes: dict[str, _BookDifference] = {}
         self._candles: dict[str, CandleUpdate] = {}
 
     def serves(self, channel: str) -> bool:
@@ -108,7 +108,7 @@ class MarketStreams:
         if stream.every_ms:
             self._timed[stream.topic] = stream
         if stream.fine == "depth":
-            self._changes.setdefault(stream.topic, _Changes())
+            self._changes.setdefault(stream.topic, _BookDifference())
 
     def unsubscribe(self, socket: Socket, stream: Subscription) -> None:
         """End a subscription."""
@@ -196,7 +196,7 @@ class MarketStreams:
         changes = self._changes[stream.topic]
         if not changes.first_id:
             return
-        self._changes[stream.topic] = _Changes()
+        self._changes[stream.topic] = _BookDifference()
         rules = stream.rules
 
         def result(sizes: formats.Sizes) -> dict[str, Any]:

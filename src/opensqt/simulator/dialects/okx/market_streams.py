@@ -20,7 +20,7 @@ _BOOK_DEPTH = 400
 _CHECKED_DEPTH = 25
 
 
-class _Changes:
+class _BookDifference:
     """The levels that changed since the book channel was last sent."""
 
     def __init__(self, last_id: int) -> None:
@@ -51,7 +51,7 @@ class MarketStreams:
         self._sender = Sender(world)
         self._channels: dict[str, Subscription] = {}
         self._due_ms: dict[str, int] = {}
-        self._changes: dict[str, _Changes] = {}
+        self._changes: dict[str, _BookDifference] = {}
         self._candles: dict[str, SimCandle] = {}
 
     def subscribe(self, socket: Socket, channel: Subscription) -> None:
@@ -143,7 +143,7 @@ class MarketStreams:
 
     def _send_snapshot(self, socket: Socket, channel: Subscription) -> None:
         swap, book = self._swap(channel), self._engine.book(channel.symbol, _BOOK_DEPTH)
-        self._changes.setdefault(channel.topic, _Changes(book.last_update_id))
+        self._changes.setdefault(channel.topic, _BookDifference(book.last_update_id))
         row = {
             "asks": formats.levels(book.asks, swap),
             "bids": formats.levels(book.bids, swap),
