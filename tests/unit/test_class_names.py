@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 SRC = Path(__file__).parents[2] / "src" / "opensqt"
@@ -31,6 +32,7 @@ EXCEPTIONS = {
 """The names that stand for more than one class, each with its reason."""
 
 
+@cache
 def classes() -> dict[str, list[Path]]:
     """Return where each class is defined, by its name without the underscore of a private one."""
     found: defaultdict[str, list[Path]] = defaultdict(list)

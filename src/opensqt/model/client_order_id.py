@@ -36,6 +36,6 @@ def new(prefix: str = "") -> str:
         prefix: Letters and digits, 8 at most.
     """
     made = f"{prefix}{base62(time.time_ns() // 1_000_000)}{base62(secrets.randbits(64))}"
-    if not is_valid(made, max_length=28):
+    if len(prefix) > 8 or not is_valid(made, max_length=28):
         raise ValueError(f"prefix {prefix!r}: expected at most 8 letters and digits")
     return made

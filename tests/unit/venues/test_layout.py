@@ -25,13 +25,17 @@ ROLES = {
     "parse": {
         *("ASSET", "INTERVALS", "TIME_IN_FORCE", "{Name}Parser"),
         *("parse_account", "parse_candle", "parse_fill", "parse_order", "parse_position", "parse_price"),
+        *("OrderRow", "TradeRow", "PositionRow"),
     },
     "requests": {"{Name}Requests", "order_ref", "order_request"},
 }
 """The names that each of the five has, by module."""
 SOME = {
     "errors": {"error_code"},
-    "parse": {"parse_balance_change", "parse_balance_changes", "parse_order_update", "parse_streamed_price"},
+    "parse": {
+        *("parse_balance_change", "parse_streamed_fill", "parse_streamed_order", "parse_streamed_price"),
+        *("AccountRow", "BalanceRow", "FrameTime", "StreamedBalanceRow", "StreamedFillRow", "StreamedOrderRow"),
+    },
 }
 """Names of roles that two or more venues have, and not all."""
 
