@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import grpc
@@ -32,28 +33,12 @@ class Streams:
     def __init__(self, readers: StreamReaders) -> None:
         self._readers = readers
         self.handlers: dict[str, Handler] = {
-            "SubscribePrice": self._price,
-            "SubscribeOrders": self._orders,
-            "SubscribeKlines": self._klines,
-            "SubscribeAccount": self._account,
-            "SubscribePositions": self._positions,
-            "ReadStream": self._read_stream,
+            f"Subscribe{kind.capitalize()}": partial(self._subscribe, kind) for kind in _WANTED
         }
+        self.handlers["ReadStream"] = self._read_stream
 
-    async def _price(self, request: pb.SubscribePriceRequest, context: Context) -> None:
-        await self._serve(_price(request), context)
-
-    async def _orders(self, request: pb.SubscribeOrdersRequest, context: Context) -> None:
-        await self._serve(_orders(request), context)
-
-    async def _klines(self, request: pb.SubscribeKlinesRequest, context: Context) -> None:
-        await self._serve(_klines(request), context)
-
-    async def _account(self, request: pb.SubscribeAccountRequest, context: Context) -> None:
-        await self._serve(_account(request), context)
-
-    async def _positions(self, request: pb.SubscribePositionsRequest, context: Context) -> None:
-        await self._serve(_positions(request), context)
+    async def _subscribe(self, kind: str, request: Any, context: Context) -> None:
+        await self._serve(_WANTED[kind](request), context)
 
     async def _read_stream(self, _requests: Any, context: Context) -> None:
         """Serve the stream that the first request names; every later one is an acknowledgement."""
