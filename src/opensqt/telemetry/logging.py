@@ -24,8 +24,6 @@ _secrets: set[str] = set()
 _longest_first: tuple[str, ...] = ()
 _names: dict[str, str] = {}
 """Names of fields as they were redacted before."""
-_plain_names: set[str] = set()
-"""Those of them that hold no secret."""
 _NAMES_KEPT = 1_000
 _fields: list[Callable[[], Mapping[str, str]]] = []
 # Signatures and keys change with each request, so they are found by the name before them, not by value.
@@ -37,7 +35,6 @@ _PATTERNS = (
     re.compile(rf"((?:{_HEADERS}){_IS}(?:bearer )?)[^\s\"',;&]+", re.IGNORECASE),
 )
 
-_NO_TEXT = frozenset({int, float, bool, type(None)})
 _TOKEN = re.compile(r"sqt_[A-Za-z0-9_\-]{6,}")
 """A client's token: the connector keeps no token's value, so it finds one by its prefix."""
 
@@ -52,7 +49,6 @@ def register_secrets(*values: str) -> None:
     # A secret inside another one must not leave the rest of the other.
     _longest_first = tuple(sorted(_secrets, key=len, reverse=True))
     _names.clear()
-    _plain_names.clear()
 
 
 def redact(text: str) -> str:
@@ -271,8 +267,6 @@ def _one_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> st
 
 
 def _redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    if _plain_names.issuperset(event) and not _may_hold_a_secret(event):
-        return event
     redacted = {}
     for key, value in event.items():
         name = _names.get(key) or _redact_name(key)
@@ -290,23 +284,9 @@ def _may_name_a_secret(text: str) -> bool:
     return any(hint in text for hint in _HINTS)
 
 
-def _may_hold_a_secret(event: Mapping[str, Any]) -> bool:
-    """Return whether the values have to be redacted one by one: a look at all texts at once is cheaper."""
-    texts = []
-    for value in event.values():
-        if type(value) is str:
-            texts.append(value)
-        elif type(value) not in _NO_TEXT:
-            return True
-    text = "\n".join(texts)
-    return any(secret in text for secret in _longest_first) or "sqt_" in text or _may_name_a_secret(text)
-
-
 def _redact_name(name: str) -> str:
     """Return a field's redacted name, and keep it: there are few, and each is on every line of its kind."""
     redacted = redact(name)
     if len(_names) < _NAMES_KEPT:
         _names[name] = redacted
-        if redacted == name:
-            _plain_names.add(name)
     return redacted
