@@ -271,3 +271,14 @@ def metrics_of(output: str) -> str:
 
 def value(found: dict[Key, float], name: str, **labels: str) -> float | None:
     return found.get((name, frozenset(labels.items())))
+
+
+async def test_the_metrics_are_shown_under_names_of_this_server_only() -> None:
+    """A page of another site whose name points at this address would read volumes."""
+    async with rig(metrics_port=0, metrics_allowed_hosts=("desk",)) as running, aiohttp.ClientSession() as http:
+        url = f"http://{running.connector.metrics_address}/metrics"
+        async with http.get(url, headers={"Host": "evil.example"}) as page:
+            assert page.status == 421
+            assert "server.metrics_allowed_hosts" in await page.text()
+        async with http.get(url, headers={"Host": "desk:9101"}) as page:
+            assert page.status == 200

@@ -107,6 +107,17 @@ async def test_health_tells_what_ails_the_exchange(url: str, exchange: InMemoryE
     await eventually(told)
 
 
+@pytest.mark.parametrize("path", ["/health", "/status", "/metrics"])
+async def test_a_name_that_is_not_ours_is_not_served(url: str, path: str) -> None:
+    """A page of another site whose name points at this address would read position and profit."""
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{url}{path}", headers={"Host": "evil.example"}) as answer:
+            assert answer.status == 421
+            assert "telemetry.metrics_allowed_hosts" in await answer.text()
+        async with session.get(f"{url}{path}", headers={"Host": "localhost"}) as answer:
+            assert answer.status in (200, 503)
+
+
 async def test_metrics_have_the_names_that_people_know(url: str) -> None:
     async with aiohttp.ClientSession() as session, session.get(f"{url}/metrics") as answer:
         text = await answer.text()

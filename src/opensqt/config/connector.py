@@ -32,6 +32,8 @@ class ConnectorServerSettings(Section):
     """Port of /metrics; 0 takes any free one, null serves none."""
     metrics_host: str = "127.0.0.1"
     """Address of /metrics. It needs no token and shows volumes: use other addresses only on a protected network."""
+    metrics_allowed_hosts: tuple[str, ...] = ()
+    """Host names by which /metrics is asked for, besides localhost and plain addresses."""
     linger_s: float = Field(default=10.0, ge=0)
     """Seconds that a market data subscription at the exchange outlives its last client. A client that reconnects in
     this time can resume. `exchange.linger_s` wins where it is given."""

@@ -182,6 +182,8 @@ class MarketMakerTelemetrySettings(Section):
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=8080, ge=0, le=65535)
     """0 takes a free port."""
+    metrics_allowed_hosts: tuple[str, ...] = ()
+    """Host names of this server, besides localhost and plain addresses."""
 
 
 class MarketMakerSettings(Section):

@@ -43,7 +43,7 @@ from opensqt.connector.tasks import Tasks
 from opensqt.model.errors import ConfigError, ExchangeError, Unreachable
 from opensqt.model.exchange import Exchange
 from opensqt.proto import exchange_service_pb2, gateway_service_pb2
-from opensqt.service.http import metrics_server
+from opensqt.service.http import metrics_server, own_hosts
 from opensqt.service.listen import ListenAddress
 from opensqt.telemetry import logging
 from opensqt.wire import options
@@ -149,7 +149,11 @@ class Connector:
             port_option="--metrics-port",
             what="metrics",
         )
-        self._metrics_server = metrics_server(collector.page, metrics_address)
+        self._metrics_server = metrics_server(
+            collector.page,
+            metrics_address,
+            own_hosts(self.settings.metrics_allowed_hosts, option="server.metrics_allowed_hosts"),
+        )
         self._server: grpc.aio.Server | None = None
         self._monitor: asyncio.Task[None] | None = None
 

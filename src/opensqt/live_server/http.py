@@ -1,9 +1,8 @@
-"""The HTTP endpoints: page, WebSocket, health, status and metrics, and the check of host and origin."""
+"""The HTTP endpoints: page, WebSocket, health, status and metrics, and the check of the origin."""
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,12 +14,11 @@ from opensqt.live_server.broadcast import Broadcaster
 from opensqt.live_server.metrics import LiveServerMetrics
 from opensqt.live_server.sockets import Sockets
 from opensqt.live_server.view import View
-from opensqt.service.http import add_metrics
+from opensqt.service.http import add_metrics, own_hosts
 from opensqt.version import __version__
 
 STATIC = Path(__file__).parent / "static"
 LIBRARY = STATIC / "vendor" / "lightweight-charts.mjs"
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # The hash is that of the style element which lightweight-charts makes for its TradingView logo.
 _LOGO_STYLE = "sha256-3pRED1tOXas1FXFoPb9TGCjmYe9XQsmO9OV23khV2nY="
@@ -61,11 +59,11 @@ class PageHandlers:
         self._broadcaster = broadcaster
         self._sockets = sockets
         self._metrics = metrics
-        self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
+        self._allowed_hosts = allowed_hosts
 
     def application(self) -> web.Application:
         """Make the aiohttp application."""
-        app = web.Application(middlewares=[self._guard])
+        app = web.Application(middlewares=[own_hosts(self._allowed_hosts, option="server.allowed_hosts")])
         app.router.add_get("/", self._page)
         app.router.add_get("/live", self._page)
         app.router.add_get("/ws", self._socket)
@@ -76,25 +74,6 @@ class PageHandlers:
         app.on_response_prepare.append(_add_headers)
         app.on_shutdown.append(self._close_sockets)
         return app
-
-    @web.middleware
-    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse unknown host names: another site could have pointed its own name at this address."""
-        host = _host_of(f"//{request.host}")
-        if not self._is_own_host(host):
-            raise web.HTTPMisdirectedRequest(
-                text=f"host {host!r} is not served; add it to server.allowed_hosts if it is yours\n"
-            )
-        return await handler(request)
-
-    def _is_own_host(self, host: str) -> bool:
-        if host == "localhost" or host in self._allowed_hosts:
-            return True
-        try:
-            ipaddress.ip_address(host)
-        except ValueError:
-            return False
-        return True
 
     async def _page(self, _request: web.Request) -> web.StreamResponse:
         return web.FileResponse(STATIC / "index.html")
@@ -134,13 +113,6 @@ async def _add_headers(_request: web.Request, response: web.StreamResponse) -> N
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers["Server"] = _HEADERS["Server"]
-
-
-def _host_of(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
 
 
 def _json(data: dict[str, Any], status: int = 200) -> web.Response:

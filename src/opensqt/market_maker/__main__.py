@@ -103,8 +103,8 @@ async def _trade(settings: MarketMakerSettings, stop: asyncio.Event) -> int:
         store = await Store.open(settings.app.database_url)
         stack.push_async_callback(store.close)
         await store.hold(settings.trading.symbol)
-        endpoints = Endpoints()
         telemetry = settings.telemetry
+        endpoints = Endpoints(telemetry.metrics_allowed_hosts)
         address = ListenAddress(telemetry.metrics_host, telemetry.metrics_port, host_option="telemetry.metrics_host")
         server = HttpServer(endpoints.application(), address)
         stack.push_async_callback(server.close)

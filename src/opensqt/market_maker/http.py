@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import orjson
 from aiohttp import web
 
 from opensqt.market_maker.service import MarketMaker
-from opensqt.service.http import add_metrics
+from opensqt.service.http import add_metrics, own_hosts
 
 CONNECTING = "starting: connecting to the exchange"
 
 
 class Endpoints:
-    """The endpoints of one market maker; before it is there they report that it is connecting."""
+    """The endpoints of one market maker; before it is there they report that it is connecting.
 
-    def __init__(self) -> None:
+    Args:
+        allowed_hosts: Host names of this server, besides localhost and plain addresses.
+    """
+
+    def __init__(self, allowed_hosts: Sequence[str] = ()) -> None:
+        self._allowed_hosts = allowed_hosts
         self.maker: MarketMaker | None = None
 
     def application(self) -> web.Application:
         """Make the aiohttp application."""
-        app = web.Application()
+        app = web.Application(middlewares=[own_hosts(self._allowed_hosts, option="telemetry.metrics_allowed_hosts")])
         app.router.add_get("/health", self._get_health)
         app.router.add_get("/status", self._get_status)
         add_metrics(app, self._metrics)

@@ -1,10 +1,13 @@
-"""HTTP servers of the programs: an application on one address, and the endpoint of Prometheus metrics."""
+"""HTTP servers of the programs: an application on one address, the check of its name, and the metrics endpoint."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import ipaddress
+from collections.abc import Awaitable, Callable, Sequence
+from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from opensqt.service.listen import ListenAddress
@@ -61,6 +64,44 @@ class HttpServer:
             await runner.cleanup()
 
 
+def own_hosts(allowed: Sequence[str], *, option: str) -> Middleware:
+    """Return a middleware that answers 421 to a request by a name that is not this server's.
+
+    A page of another site can let its own name point at this address (DNS rebinding); its scripts could then read what
+    is served here. Such a request carries that name as its host. Plain addresses, `localhost` and a request without a
+    host, which no browser sends, are served.
+
+    Args:
+        allowed: Further names of this server.
+        option: The setting that lists them; the answer names it.
+    """
+    names = frozenset(("localhost", *(name.lower() for name in allowed)))
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get("Host")
+        if given is not None and not (_host_of(given) in names or _is_address(_host_of(given))):
+            raise web.HTTPMisdirectedRequest(text=f"host {given!r} is not served; add it to {option} if it is yours\n")
+        return await handler(request)
+
+    return check
+
+
+def _host_of(authority: str) -> str:
+    try:
+        return urlsplit(f"//{authority}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def add_metrics(application: web.Application, text: Callable[[], Awaitable[bytes]]) -> None:
     """Serve `/metrics`.
 
@@ -75,13 +116,14 @@ def add_metrics(application: web.Application, text: Callable[[], Awaitable[bytes
     application.router.add_get("/metrics", get_metrics)
 
 
-def metrics_server(text: Callable[[], Awaitable[bytes]], address: ListenAddress) -> HttpServer:
+def metrics_server(text: Callable[[], Awaitable[bytes]], address: ListenAddress, check: Middleware) -> HttpServer:
     """Return a server of `/metrics` alone.
 
     Args:
         text: Returns the metrics in Prometheus' text format.
         address: The address to listen on.
+        check: Checks the name that a request uses, see `own_hosts`.
     """
-    application = web.Application()
+    application = web.Application(middlewares=[check])
     add_metrics(application, text)
     return HttpServer(application, address)
