@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from opensqt.cli import cancel_all, connection, status, token
+from opensqt.cli import audit, cancel_all, connection, status, token
 from opensqt.cli.remaining import CancelScope
 from opensqt.cli.resume import resume
 from opensqt.client.exchange import RemoteExchange
@@ -34,6 +34,7 @@ _EXAMPLES = """examples:
   opensqt cancel-all --symbol BTCUSDT --flatten          the kill switch
   opensqt resume                                         take new orders again after cancel-all --hold
   opensqt token new --name page --role read              create a token for a client of the connector
+  opensqt audit verify data/audit.jsonl                  prove that no line of the audit was changed
 """
 
 
@@ -47,6 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _run_demo(options)
         if options.command == "token":
             return token.run(options)
+        if options.command == "audit":
+            return audit.run(options)
         # The kill switch looks again and again, so a call that takes longer is better made anew.
         deadline_s = 5.0 if options.command == "cancel-all" else None
         exchange = connection.connector_client(options.address, deadline_s=deadline_s)
@@ -121,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     token.add_arguments(
         commands.add_parser("token", help="create, list and revoke the tokens of the connector's clients")
     )
+    audit.add_arguments(commands.add_parser("audit", help="verify the connector's audit files"))
     return parser
 
 

@@ -91,9 +91,7 @@ class Audit:
 
     def call(self, facts: Mapping[str, Any]) -> None:
         """Record one trading call of an accepted client, whatever its outcome."""
-        log.info("call", **facts)
-        if self._file is not None:
-            self._append(self._file, "call", {**structlog.contextvars.get_contextvars(), **facts})
+        log.info("call", **facts, **self._append("call", {**structlog.contextvars.get_contextvars(), **facts}))
 
     def refused(self, method: str, peer: str, error: ExchangeError, *, client: str = "") -> None:
         """Record that a call was refused, or count it."""
@@ -108,13 +106,15 @@ class Audit:
             facts["client"] = client
         if refusals.unlogged:
             facts["unlogged_before"], refusals.unlogged = refusals.unlogged, 0
-        log.warning("refused", **facts)
-        if self._file is not None:
-            self._append(self._file, "refused", facts)
+        log.warning("refused", **facts, **self._append("refused", facts))
 
-    def _append(self, file: AuditFile, event: str, facts: Mapping[str, Any]) -> None:
+    def _append(self, event: str, facts: Mapping[str, Any]) -> dict[str, str]:
+        """Append a line to the file, and return its hash for the log, which may stand where nobody changes it."""
+        if self._file is None:
+            return {}
         plain = {name: logging.redact_value(value) for name, value in facts.items()}
-        file.write({"time": datetime.now(UTC).isoformat(), "event": event, **plain})
+        chain = self._file.write({"time": datetime.now(UTC).isoformat(), "event": event, **plain})
+        return {"chain": chain} if chain else {}
 
 
 def _items(items: Iterable[dict[str, str]], response: Any) -> list[dict[str, str]]:

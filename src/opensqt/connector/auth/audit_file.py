@@ -1,4 +1,4 @@
-"""The audit as a file of its own: a line of JSON for each trading call, appended and never changed."""
+"""The audit as a file of its own: a line of JSON for each trading call, chained, appended and never changed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from opensqt.connector.auth import audit_chain
 from opensqt.model.clock import now_ms
 from opensqt.model.errors import ConfigError
 from opensqt.model.venue import Check
@@ -20,6 +19,8 @@ _log = logging.get_logger("connector.audit_file")
 _MAX_WAITING_BYTES = 4 * 1024 * 1024
 """Of lines kept for a disk that refuses them; the log has all of them."""
 _RETRY_S = 1.0
+_LOOK_BACK_BYTES = 1024 * 1024
+"""How far the last line is looked for; a line of a batch of 100 orders has about 20 KB."""
 
 
 class AuditFile:
@@ -27,6 +28,7 @@ class AuditFile:
 
     The file is opened anew for each write, so that it may be moved away at any time (logrotate). Lines that a disk
     refuses wait, up to 4 MB of them; what comes beyond that is dropped and counted, and a line says how many were lost.
+    The chain of the lines goes on through restarts, and into the file that follows one that was moved away.
 
     Args:
         path: Made, for its owner only, where it is not there.
@@ -41,6 +43,7 @@ class AuditFile:
         self._waiting_bytes = 0
         self._writing: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
+        self._chain = audit_chain.GENESIS
         self._unreported = 0
         """Lines dropped that no line of the file reports yet."""
         self._trouble = ""
@@ -52,25 +55,34 @@ class AuditFile:
         return self._waiting_bytes
 
     def open(self) -> None:
-        """Prove that the file can be written.
+        """Prove that the file can be written, and continue its chain.
 
         Raises:
-            ConfigError: It can't.
+            ConfigError: It can't be read and written.
         """
-        _, error = _append(self.path, b"")
-        if error is not None:
-            raise ConfigError(f"server.audit_file: {str(self.path)!r} can't be written: {error.strerror}")
+        _, failure = _append(self.path, b"")
+        if failure is not None:
+            raise ConfigError(f"server.audit_file: {str(self.path)!r} can't be written: {failure.strerror}")
+        try:
+            *complete, torn = _ending(self.path).split(b"\n")
+        except OSError as error:
+            raise ConfigError(f"server.audit_file: {str(self.path)!r} can't be read: {error.strerror}") from None
+        # A kill can leave a piece of a line: it gets a line of its own, so that the next one is whole.
+        _append(self.path, b"\n" if torn else b"")
+        self._chain = next(filter(None, map(audit_chain.chain_of, reversed(complete))), audit_chain.GENESIS)
+        _log.info("audit file opened", path=str(self.path), chain=self._chain)
 
-    def write(self, facts: Mapping[str, Any]) -> None:
-        """Append one line soon."""
-        line = _encode(facts)
+    def write(self, facts: Mapping[str, Any]) -> str:
+        """Append one line soon, and return its hash; an empty text when it was dropped."""
+        line, chain = audit_chain.encode(facts, self._chain)
         if self._waiting_bytes + len(line) > _MAX_WAITING_BYTES:
             self.dropped += 1
             self._unreported += 1
-            return
-        self._add(line)
+            return ""
+        self._add(line, chain)
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_waiting(), name="audit")
+        return chain
 
     def checks(self) -> list[Check]:
         """Return why lines wait for the disk. It is no failure of health: the log has them, too."""
@@ -115,7 +127,8 @@ class AuditFile:
         self._failed(error)
         return False
 
-    def _add(self, line: bytes) -> None:
+    def _add(self, line: bytes, chain: str) -> None:
+        self._chain = chain
         self._waiting.append(line)
         self._waiting_bytes += len(line)
 
@@ -127,14 +140,18 @@ class AuditFile:
 
     def _recovered(self) -> None:
         if self._unreported:
-            self._add(_encode({"time_ms": now_ms(), "event": "dropped", "lines": self._unreported}))
+            lost = {"time_ms": now_ms(), "event": "dropped", "lines": self._unreported}
+            self._add(*audit_chain.encode(lost, self._chain))
         if self._trouble:
             _log.warning("audit file is written again", path=str(self.path), dropped=self._unreported)
         self._trouble, self._unreported = "", 0
 
 
-def _encode(facts: Mapping[str, Any]) -> bytes:
-    return orjson.dumps(facts, default=str, option=orjson.OPT_APPEND_NEWLINE)
+def _ending(path: Path) -> bytes:
+    """Return the last bytes of the file."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _LOOK_BACK_BYTES))
+        return file.read()
 
 
 def _append(path: Path, data: bytes) -> tuple[bytes, OSError | None]:
