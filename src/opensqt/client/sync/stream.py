@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 from opensqt.client.sync.loop import LoopThread
 from opensqt.model.stream import Batch, Stream
@@ -30,7 +30,6 @@ class SyncStream(Generic[T]):
         self._loop = loop
         self._stream = stream
         self._timeout_s = timeout_s
-        self._pending: asyncio.Future[Batch[T] | None] | None = None
         # A loop that was left with `break` must not stay subscribed.
         self._closing = weakref.finalize(self, lambda: loop.spawn(stream.aclose()))
         self._closing.atexit = False
@@ -56,18 +55,12 @@ class SyncStream(Generic[T]):
             self._loop.spawn(self._stream.aclose())
 
     async def _read(self) -> Batch[T] | None:
-        # A read that timed out continues; the next step takes its result.
-        if self._pending is None:
-            self._pending = asyncio.ensure_future(anext(self._stream, None))
-            self._pending.add_done_callback(_retrieve_exception)
-        done, _ = await asyncio.wait({self._pending}, timeout=self._timeout_s)
-        if not done:
-            raise TimeoutError(f"no update within {self._timeout_s:g} s; the stream goes on")
-        pending, self._pending = self._pending, None
-        return pending.result()
-
-
-def _retrieve_exception(read: asyncio.Future[Any]) -> None:
-    """Retrieve the exception of a read, so that asyncio does not warn: an interrupted reader never does."""
-    if not read.cancelled():
-        read.exception()
+        # A read that timed out takes nothing from the stream, so nothing grows old between two steps.
+        timeout = asyncio.timeout(self._timeout_s)
+        try:
+            async with timeout:
+                return await anext(self._stream, None)
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            raise TimeoutError(f"no update within {self._timeout_s:g} s; the stream goes on") from None
