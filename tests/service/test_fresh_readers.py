@@ -13,15 +13,17 @@ from typing import Any
 import grpc
 import pytest
 
+import opensqt
 from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import RemoteSettings
-from opensqt.model.errors import InvalidRequest
+from opensqt.model.errors import InvalidRequest, StaleData
 from opensqt.model.market import Price
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from tests.service.connector_rig import Rig, place, reason_of, rig
 from tests.service.test_connector_metrics import told
 from tests.support import eventually
+from tests.support.blocking import in_thread
 
 PRICE = gateway_pb.ReadStreamRequest(price=pb.SubscribePriceRequest(symbol="BTCUSDT"))
 READER = Path(__file__).with_name("stopped_reader.py")
@@ -177,3 +179,64 @@ async def test_a_batch_says_how_old_its_newest_update_is() -> None:
                 [Price(symbol="BTCUSDT", bid=Decimal(1), ask=Decimal(2), received_ns=time.time_ns())]
             )
             assert (await anext(prices)).age_s < 3600
+
+
+def publish(running: Rig, *, received_ns: int) -> None:
+    running.venue.venue.price_feeds["BTCUSDT"].publish(
+        [Price(symbol="BTCUSDT", bid=Decimal(1), ask=Decimal(2), received_ns=received_ns)]
+    )
+
+
+async def test_a_reader_with_a_maximum_age_is_told_of_older_data_and_reads_on() -> None:
+    async with rig() as running:
+        publish(running, received_ns=time.time_ns() - 7200 * 10**9)
+        settings = RemoteSettings(base_url=running.connector.address)
+        async with (
+            RemoteExchange(settings) as exchange,
+            exchange.subscribe_price("BTCUSDT", max_age_s=3600) as prices,
+        ):
+            with pytest.raises(StaleData, match="price BTCUSDT: the newest update is 7200"):
+                await anext(prices)
+            publish(running, received_ns=time.time_ns())
+            assert (await anext(prices)).age_s < 3600
+
+
+async def test_a_blocking_reader_with_a_maximum_age_is_told_too() -> None:
+    async with rig() as running:
+        publish(running, received_ns=time.time_ns() - 7200 * 10**9)
+
+        def read() -> None:
+            with (
+                opensqt.connect_sync(running.connector.address) as exchange,
+                exchange.subscribe_price("BTCUSDT", max_age_s=3600) as prices,
+            ):
+                next(prices)
+
+        with pytest.raises(StaleData):
+            await in_thread(read)
+
+
+async def test_a_blocking_step_that_timed_out_leaves_nothing_to_grow_old() -> None:
+    """What comes between two steps conflates: it is no result of a step that was given up."""
+    async with rig(metrics_port=0) as running:
+
+        async def sent(count: int) -> None:
+            async def so_many() -> bool:
+                return (await told(running, "connector_stream_batch_size_count", kind="price") or 0) >= count
+
+            running.venue.tick(count)
+            await eventually(so_many, what=f"{count} responses")
+
+        exchange = await in_thread(opensqt.connect_sync, running.connector.address)
+        try:
+            prices = exchange.subscribe_price("BTCUSDT", timeout_s=0.05)
+            await in_thread(next, prices)
+            with pytest.raises(TimeoutError):
+                await in_thread(next, prices)
+            await sent(2)
+            between = sequence(running)
+            # A third response is sent only after the client has received the second.
+            await sent(3)
+            assert (await in_thread(next, prices)).sequence > between
+        finally:
+            await in_thread(exchange.close)

@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from opensqt import SyncExchange, connect, connect_sync
+from opensqt import InMemoryExchange, SyncExchange, connect, connect_sync
 from opensqt.client.exchange import RemoteExchange
 from opensqt.model.exchange import Exchange
 
@@ -29,10 +29,16 @@ def test_every_method_of_the_protocol_is_there_and_no_other() -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_takes_what_the_protocol_takes(name: str) -> None:
     ours = parameters(SyncExchange, name)
-    if name in STREAMS:
-        timeout = ours.pop("timeout_s")
-        assert (timeout.kind, timeout.default) == (inspect.Parameter.KEYWORD_ONLY, None)
+    for own in ("timeout_s", "max_age_s") if name in STREAMS else ():
+        parameter = ours.pop(own)
+        assert (parameter.kind, parameter.default) == (inspect.Parameter.KEYWORD_ONLY, None)
     assert ours == parameters(Exchange, name)
+
+
+@pytest.mark.parametrize("kind", [RemoteExchange, SyncExchange, InMemoryExchange])
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_subscription_takes_a_maximum_age_wherever_a_program_runs(name: str, kind: type) -> None:
+    assert parameters(kind, name)["max_age_s"].default is None
 
 
 @pytest.mark.parametrize("name", METHODS)

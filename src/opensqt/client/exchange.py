@@ -19,6 +19,8 @@ from opensqt.model.stream import Cursor, Stream
 from opensqt.model.venue import Check, ExchangeInfo, ExchangeStatus, Halt, HaltedOrders, Lease, RateBudget
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
+from opensqt.streams.conflation import KEYS
+from opensqt.streams.max_age import with_max_age
 from opensqt.wire import codec, gateway_codec
 from opensqt.wire import errors as wire_errors
 from opensqt.wire.requests import check_limit, encode_order_ref, encode_order_request, resume_at
@@ -300,70 +302,111 @@ class RemoteExchange:
         response = await self._channel.call(self._channel.exchange.PlaceOrder, message, placing=True)
         return _decode_or_unknown(response.order)
 
-    def subscribe_price(self, symbol: str, *, cursor: Cursor | None = None) -> Stream[Price]:
-        """See `Exchange`."""
+    def subscribe_price(
+        self, symbol: str, *, cursor: Cursor | None = None, max_age_s: float | None = None
+    ) -> Stream[Price]:
+        """See `Exchange`.
+
+        Args:
+            symbol: Canonical.
+            cursor: Where to resume.
+            max_age_s: How old the newest update may be when it is handed over. A read raises `StaleData` in place of
+                an older one, and the stream goes on: the next read waits for something newer. A market that rests
+                raises nothing while a read waits; the snapshot of one that has rested for longer raises.
+        """
         topic = Topic(
             name=f"price {symbol}",
             kind="price",
             method="SubscribePrice",
             request=lambda at: pb.SubscribePriceRequest(symbol=symbol, **resume_at(at)),
             decode=codec.decode_price,
-            key=lambda price: price.symbol,
+            key=KEYS["price"],
         )
-        return self._stream(topic, cursor)
+        return self._stream(topic, cursor, max_age_s, symbol)
 
-    def subscribe_orders(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[OrderUpdate]:
-        """See `Exchange`."""
+    def subscribe_orders(
+        self, symbol: str = "", *, cursor: Cursor | None = None, max_age_s: float | None = None
+    ) -> Stream[OrderUpdate]:
+        """See `Exchange`.
+
+        Args:
+            symbol: Canonical; empty for all.
+            cursor: Where to resume.
+            max_age_s: See `RemoteExchange.subscribe_price`. The next read after the error returns the updates
+                themselves, however old: no fill is lost.
+        """
         topic = Topic(
             name=f"orders {symbol}".strip(),
             kind="orders",
             method="SubscribeOrders",
             request=lambda at: pb.SubscribeOrdersRequest(symbol=symbol, **resume_at(at)),
             decode=codec.decode_order_update,
-            key=None,
+            key=KEYS["orders"],
         )
-        return self._stream(topic, cursor)
+        return self._stream(topic, cursor, max_age_s, symbol)
 
-    def subscribe_klines(self, symbol: str, interval: str, *, cursor: Cursor | None = None) -> Stream[Candle]:
-        """See `Exchange`."""
+    def subscribe_klines(
+        self, symbol: str, interval: str, *, cursor: Cursor | None = None, max_age_s: float | None = None
+    ) -> Stream[Candle]:
+        """See `Exchange`.
+
+        Args:
+            symbol: Canonical.
+            interval: A key of `INTERVALS_MS`.
+            cursor: Where to resume.
+            max_age_s: See `RemoteExchange.subscribe_price`.
+        """
         topic = Topic(
             name=f"klines {symbol} {interval}",
             kind="klines",
             method="SubscribeKlines",
             request=lambda at: pb.SubscribeKlinesRequest(symbol=symbol, interval=interval, **resume_at(at)),
             decode=codec.decode_candle,
-            key=lambda candle: candle.open_time_ms,
+            key=KEYS["klines"],
         )
-        return self._stream(topic, cursor)
+        return self._stream(topic, cursor, max_age_s, symbol)
 
-    def subscribe_account(self, *, cursor: Cursor | None = None) -> Stream[Account]:
-        """See `Exchange`."""
+    def subscribe_account(self, *, cursor: Cursor | None = None, max_age_s: float | None = None) -> Stream[Account]:
+        """See `Exchange`.
+
+        Args:
+            cursor: Where to resume.
+            max_age_s: See `RemoteExchange.subscribe_price`.
+        """
         topic = Topic(
             name="account",
             kind="account",
             method="SubscribeAccount",
             request=lambda at: pb.SubscribeAccountRequest(**resume_at(at)),
             decode=codec.decode_account,
-            key=lambda account: account.asset,
+            key=KEYS["account"],
         )
-        return self._stream(topic, cursor)
+        return self._stream(topic, cursor, max_age_s)
 
-    def subscribe_positions(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[Position]:
-        """See `Exchange`."""
+    def subscribe_positions(
+        self, symbol: str = "", *, cursor: Cursor | None = None, max_age_s: float | None = None
+    ) -> Stream[Position]:
+        """See `Exchange`.
+
+        Args:
+            symbol: Canonical; empty for all.
+            cursor: Where to resume.
+            max_age_s: See `RemoteExchange.subscribe_price`.
+        """
         topic = Topic(
             name=f"positions {symbol}".strip(),
             kind="positions",
             method="SubscribePositions",
             request=lambda at: pb.SubscribePositionsRequest(symbol=symbol, **resume_at(at)),
             decode=codec.decode_position,
-            key=lambda position: (position.symbol, position.position_side),
+            key=KEYS["positions"],
         )
-        return self._stream(topic, cursor)
+        return self._stream(topic, cursor, max_age_s, symbol)
 
-    def _stream(self, topic: Topic[T], cursor: Cursor | None) -> RemoteStream[T]:
+    def _stream(self, topic: Topic[T], cursor: Cursor | None, max_age_s: float | None, symbol: str = "") -> Stream[T]:
         subscription = StreamSubscription(self._channel, topic, cursor=cursor, on_end=self._subscriptions.discard)
         self._subscriptions.add(subscription)
-        return RemoteStream(subscription)
+        return with_max_age(RemoteStream(subscription), max_age_s, kind=topic.kind, symbol=symbol)
 
     async def _batch(
         self,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable
-from dataclasses import replace
 from typing import Generic, TypeVar
 
 from opensqt.model.errors import StreamOverflow
 from opensqt.model.stream import Batch
+from opensqt.streams.conflation import merged
 
 T = TypeVar("T")
 _CAPACITY = 65_536
@@ -46,7 +46,7 @@ class PendingBatches(Generic[T]):
             # A snapshot of a loss-free stream does not stand for the updates before it, nor has it those after it.
             self._batches.append(last)
             last = None
-        self._batches.append(batch if last is None else self._merge(last, batch))
+        self._batches.append(batch if last is None else merged(last, batch, self._key))
         self._size += len(batch.updates)
 
     def take(self) -> Batch[T]:
@@ -59,17 +59,3 @@ class PendingBatches(Generic[T]):
         """Forget everything."""
         self._batches.clear()
         self._size = 0
-
-    def _merge(self, older: Batch[T], newer: Batch[T]) -> Batch[T]:
-        gap = older.gap or newer.gap
-        if newer.snapshot:
-            return replace(newer, gap=gap)
-        updates = older.updates + newer.updates
-        if self._key is not None:
-            newest: dict[Hashable, T] = {}
-            for update in updates:
-                key = self._key(update)
-                newest.pop(key, None)
-                newest[key] = update
-            updates = tuple(newest.values())
-        return replace(newer, updates=updates, snapshot=older.snapshot, gap=gap)

@@ -182,14 +182,18 @@ class StreamSubscription(Generic[T]):
             self._drop_call()
 
     def _add(self, batch: Batch[T], sent_ns: int) -> None:
+        news = bool(batch.updates) or batch.snapshot or not self._pending
         self._pending.add(batch)
+        self._cursor = batch.cursor
+        self._arrived.set()
+        if not news:
+            # A stream that was resumed and has missed nothing makes what waits no younger.
+            return
         self._as_of_ns = time.monotonic_ns()
         if sent_ns:
             self._as_of_ns -= self._transit.delay_ns(sent_ns, self._as_of_ns)
             received_ns = getattr(batch.updates[-1], "received_ns", 0) if batch.updates else 0
             self._as_of_ns -= max(sent_ns - received_ns, 0) if received_ns else 0
-        self._cursor = batch.cursor
-        self._arrived.set()
 
     async def _handle_failure(self, error: ExchangeError) -> None:
         """Wait before the next attempt, or end with an error that the reader must handle."""

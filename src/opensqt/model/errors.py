@@ -27,6 +27,7 @@ ExchangeError
 ├── Unreachable             there was no response and nothing can have happened; reads may be retried
 ├── OutcomeUnknown          an order may or may not have happened: resolve it by client_order_id, never resend blindly
 ├── StreamOverflow          this reader was too slow for a loss-free stream; subscribe again
+├── StaleData               what a stream has is older than this reader allows; nothing is lost, read on
 ├── ConnectorUnavailable    the last retry failed; stop (exit code 4)
 └── VenueError              the venue's response is in no table; check the order before a retry
 
@@ -217,6 +218,12 @@ class StreamOverflow(ExchangeError):
     """This reader was too slow for a stream that must not lose an update."""
 
     reason = "STREAM_OVERFLOW"
+
+
+class StaleData(ExchangeError):
+    """What a stream has to hand over is older than its subscription's `max_age_s` allows; the stream goes on."""
+
+    reason = "STALE_DATA"
 
 
 class ConnectorUnavailable(ExchangeError):

@@ -20,6 +20,7 @@ from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
 from opensqt.model.venue import Capabilities, Check, ExchangeInfo, ExchangeStatus, RateBudget, SymbolRules
+from opensqt.streams.max_age import with_max_age
 from opensqt.testing.ledger import Ledger
 from opensqt.testing.venue import InMemoryVenue
 
@@ -284,29 +285,41 @@ class InMemoryExchange:
         """See `Exchange`. Nothing is limited here."""
         return RateBudget(client=current_client())
 
-    def subscribe_price(self, symbol: str, *, cursor: Cursor | None = None) -> Stream[Price]:
-        """See `Exchange`."""
-        return self.venue.price_feeds[self.venue.require_symbol(symbol)].subscribe(cursor=cursor)
+    def subscribe_price(
+        self, symbol: str, *, cursor: Cursor | None = None, max_age_s: float | None = None
+    ) -> Stream[Price]:
+        """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
+        feed = self.venue.price_feeds[self.venue.require_symbol(symbol)]
+        return with_max_age(feed.subscribe(cursor=cursor), max_age_s, kind="price", symbol=symbol)
 
-    def subscribe_orders(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[OrderUpdate]:
-        """See `Exchange`."""
+    def subscribe_orders(
+        self, symbol: str = "", *, cursor: Cursor | None = None, max_age_s: float | None = None
+    ) -> Stream[OrderUpdate]:
+        """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
         self.venue.require_symbol(symbol, all_too=True)
-        return self.venue.order_feed.subscribe(cursor=cursor, where=lambda update: symbol in ("", update.order.symbol))
-
-    def subscribe_klines(self, symbol: str, interval: str, *, cursor: Cursor | None = None) -> Stream[Candle]:
-        """See `Exchange`."""
-        return self.venue.candles.feed_for(self.venue.require_symbol(symbol), _interval(interval)).subscribe(
-            cursor=cursor
+        stream = self.venue.order_feed.subscribe(
+            cursor=cursor, where=lambda update: symbol in ("", update.order.symbol)
         )
+        return with_max_age(stream, max_age_s, kind="orders", symbol=symbol)
 
-    def subscribe_account(self, *, cursor: Cursor | None = None) -> Stream[Account]:
-        """See `Exchange`."""
-        return self.venue.account_feed.subscribe(cursor=cursor)
+    def subscribe_klines(
+        self, symbol: str, interval: str, *, cursor: Cursor | None = None, max_age_s: float | None = None
+    ) -> Stream[Candle]:
+        """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
+        feed = self.venue.candles.feed_for(self.venue.require_symbol(symbol), _interval(interval))
+        return with_max_age(feed.subscribe(cursor=cursor), max_age_s, kind="klines", symbol=symbol)
 
-    def subscribe_positions(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[Position]:
-        """See `Exchange`."""
+    def subscribe_account(self, *, cursor: Cursor | None = None, max_age_s: float | None = None) -> Stream[Account]:
+        """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
+        return with_max_age(self.venue.account_feed.subscribe(cursor=cursor), max_age_s, kind="account")
+
+    def subscribe_positions(
+        self, symbol: str = "", *, cursor: Cursor | None = None, max_age_s: float | None = None
+    ) -> Stream[Position]:
+        """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
         self.venue.require_symbol(symbol, all_too=True)
-        return self.venue.position_feed.subscribe(cursor=cursor, where=lambda one: symbol in ("", one.symbol))
+        stream = self.venue.position_feed.subscribe(cursor=cursor, where=lambda one: symbol in ("", one.symbol))
+        return with_max_age(stream, max_age_s, kind="positions", symbol=symbol)
 
     async def _call(self, operation: str, do: Callable[[], T]) -> T:
         # A real exchange always yields to other tasks before it returns.

@@ -170,32 +170,57 @@ class SyncExchange:
         return lease
 
     def subscribe_price(
-        self, symbol: str, *, cursor: Cursor | None = None, timeout_s: float | None = None
+        self,
+        symbol: str,
+        *,
+        cursor: Cursor | None = None,
+        max_age_s: float | None = None,
+        timeout_s: float | None = None,
     ) -> SyncStream[Price]:
-        """See `Exchange`."""
-        return self._stream(self._exchange.subscribe_price(symbol, cursor=cursor), timeout_s)
+        """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
+        return self._stream(self._exchange.subscribe_price(symbol, cursor=cursor, max_age_s=max_age_s), timeout_s)
 
     def subscribe_orders(
-        self, symbol: str = "", *, cursor: Cursor | None = None, timeout_s: float | None = None
+        self,
+        symbol: str = "",
+        *,
+        cursor: Cursor | None = None,
+        max_age_s: float | None = None,
+        timeout_s: float | None = None,
     ) -> SyncStream[OrderUpdate]:
-        """See `Exchange`."""
-        return self._stream(self._exchange.subscribe_orders(symbol, cursor=cursor), timeout_s)
+        """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
+        return self._stream(self._exchange.subscribe_orders(symbol, cursor=cursor, max_age_s=max_age_s), timeout_s)
 
     def subscribe_klines(
-        self, symbol: str, interval: str, *, cursor: Cursor | None = None, timeout_s: float | None = None
+        self,
+        symbol: str,
+        interval: str,
+        *,
+        cursor: Cursor | None = None,
+        max_age_s: float | None = None,
+        timeout_s: float | None = None,
     ) -> SyncStream[Candle]:
-        """See `Exchange`."""
-        return self._stream(self._exchange.subscribe_klines(symbol, interval, cursor=cursor), timeout_s)
+        """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
+        return self._stream(
+            self._exchange.subscribe_klines(symbol, interval, cursor=cursor, max_age_s=max_age_s), timeout_s
+        )
 
-    def subscribe_account(self, *, cursor: Cursor | None = None, timeout_s: float | None = None) -> SyncStream[Account]:
-        """See `Exchange`."""
-        return self._stream(self._exchange.subscribe_account(cursor=cursor), timeout_s)
+    def subscribe_account(
+        self, *, cursor: Cursor | None = None, max_age_s: float | None = None, timeout_s: float | None = None
+    ) -> SyncStream[Account]:
+        """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
+        return self._stream(self._exchange.subscribe_account(cursor=cursor, max_age_s=max_age_s), timeout_s)
 
     def subscribe_positions(
-        self, symbol: str = "", *, cursor: Cursor | None = None, timeout_s: float | None = None
+        self,
+        symbol: str = "",
+        *,
+        cursor: Cursor | None = None,
+        max_age_s: float | None = None,
+        timeout_s: float | None = None,
     ) -> SyncStream[Position]:
-        """See `Exchange`."""
-        return self._stream(self._exchange.subscribe_positions(symbol, cursor=cursor), timeout_s)
+        """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
+        return self._stream(self._exchange.subscribe_positions(symbol, cursor=cursor, max_age_s=max_age_s), timeout_s)
 
     def _require_open(self) -> LoopThread:
         if self._loop is None:
