@@ -18,7 +18,8 @@ from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.faults import Fault
 from opensqt.simulator.settings import AccountSettings, ServerRules, SymbolSettings
 from opensqt.venues.adapter import VenueAdapter
-from opensqt.venues.factory import create_exchange, venue_type
+from opensqt.venues.factory import venue_type
+from opensqt.venues.ratelimit.limiter import RateLimiter
 from tests.support import eventually, required
 
 SYMBOL = "BTCUSDT"
@@ -166,6 +167,7 @@ async def on_simulator(
     still: bool = True,
     server: Any = None,
     listed: Sequence[SymbolSettings] = (),
+    rate_limiter: RateLimiter | None = None,
     **more: Any,
 ) -> AsyncIterator[Rig]:
     """Start a simulator and an adapter on it; a still market trades only with whom the test sends."""
@@ -179,9 +181,7 @@ async def on_simulator(
         if still:
             for rules in simulator.engine.symbols():
                 simulator.market.pause(rules.symbol)
-        exchange = create_exchange(settings(simulator, **more))
-        assert isinstance(exchange, VenueAdapter)
-        async with exchange:
+        async with VenueAdapter(venue_type(venue), settings(simulator, **more), rate_limiter=rate_limiter) as exchange:
             rig = Rig(simulator, exchange)
             reading = asyncio.create_task(rig.read())
             try:

@@ -22,7 +22,8 @@ from opensqt.proto.gateway_service_pb2_grpc import GatewayServiceStub
 from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.faults import Fault
 from opensqt.venues.adapter import VenueAdapter
-from opensqt.venues.factory import create_exchange
+from opensqt.venues.factory import venue_type
+from opensqt.venues.ratelimit.limiter import RateLimiter
 from opensqt.wire import gateway_codec
 from tests.chaos.adapter_rig import settings
 from tests.support import eventually, required
@@ -101,7 +102,14 @@ class Inside:
 
 @asynccontextmanager
 async def inside(
-    venue: str, *, still: bool = True, journal: Path | None = None, server: Any = None, **more: Any
+    venue: str,
+    *,
+    still: bool = True,
+    journal: Path | None = None,
+    server: Any = None,
+    rate_limiter: RateLimiter | None = None,
+    order_wait_s: float = 30.0,
+    **more: Any,
 ) -> AsyncIterator[Inside]:
     """Run all three; *more* is fields of VenueSettings, *server* the simulator's rules."""
     simulated: dict[str, Any] = {"exchange": venue, "port": 0, "past_minutes": 10}
@@ -111,9 +119,11 @@ async def inside(
         if still:
             for rules in simulator.engine.symbols():
                 simulator.market.pause(rules.symbol)
-        exchange = create_exchange(settings(simulator, **(QUICK | more)))
-        assert isinstance(exchange, VenueAdapter)
-        listens = ConnectorServerSettings(port=0, metrics_port=None, drain_s=0, health_interval_s=0.1, linger_s=0.5)
+        reached = settings(simulator, **(QUICK | more))
+        exchange = VenueAdapter(venue_type(venue), reached, rate_limiter=rate_limiter)
+        listens = ConnectorServerSettings(
+            port=0, metrics_port=None, drain_s=0, health_interval_s=0.1, linger_s=0.5, order_wait_s=order_wait_s
+        )
         async with (
             Connector(exchange, listens, journal=str(journal or ":memory:")) as connector,
             grpc.aio.insecure_channel(connector.address) as channel,

@@ -43,16 +43,21 @@ class VenueAdapter:
     Args:
         venue_type: The class of the venue.
         settings: The account.
+        rate_limiter: Limits the requests; None makes one that follows the settings. Tests give it their own clock.
     """
 
-    def __init__(self, venue_type: type[Venue], settings: VenueSettings) -> None:
+    def __init__(
+        self, venue_type: type[Venue], settings: VenueSettings, *, rate_limiter: RateLimiter | None = None
+    ) -> None:
         register_secrets(
             *(value.get_secret_value() for value in (settings.api_key, settings.secret, settings.passphrase))
         )
         self._settings = settings
         self.health = Health(venue_type.name)
         self.tasks = BackgroundTasks(self.health)
-        self._rate_limiter = RateLimiter(venue_type.rate_limits, queue_timeout_s=settings.request_timeout_s)
+        self._rate_limiter = rate_limiter or RateLimiter(
+            venue_type.rate_limits, queue_timeout_s=settings.request_timeout_s
+        )
         self.venue_metrics = VenueMetrics()
         """Metrics of the requests and connections to the venue."""
         self.venue_metrics.queued = self._rate_limiter.queued_by_lane
