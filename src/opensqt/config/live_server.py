@@ -12,10 +12,11 @@ from pydantic import Field, field_validator
 
 from opensqt.config.load import Section, Tree, load
 from opensqt.config.market_maker import VENUES, ExchangesSettings
+from opensqt.config.remote import CLIENT_SHORTCUTS
 from opensqt.model.market import INTERVALS_MS
 
 SHORTCUTS: Mapping[str, str] = {
-    "EXCHANGE_GRPC_ADDRESS": "exchanges.remote.base_url",
+    **CLIENT_SHORTCUTS,
     "SYMBOL": "trading.symbol",
     "PORT": "server.port",
     "LOG_LEVEL": "system.log_level",

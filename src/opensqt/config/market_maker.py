@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from opensqt.config.load import Section, Tree, load
-from opensqt.config.remote import RemoteSettings
+from opensqt.config.remote import CLIENT_SHORTCUTS, RemoteSettings
 
 VENUES = ("binance", "bitget", "gate", "okx", "bybit")
 SHORTCUTS: Mapping[str, str] = {
-    "EXCHANGE_GRPC_ADDRESS": "exchanges.remote.base_url",
+    **CLIENT_SHORTCUTS,
     "SYMBOL": "trading.symbol",
     "LOG_LEVEL": "system.log_level",
 }

@@ -18,7 +18,11 @@ from opensqt.model.errors import ConfigError
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _NAME = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _PREFIX = "OPENSQT__EXCHANGES__REMOTE__"
-_SHORTCUTS = {"EXCHANGE_GRPC_ADDRESS": "exchanges.remote.base_url", "CONNECTOR_TOKEN": "exchanges.remote.token"}
+CLIENT_SHORTCUTS: Mapping[str, str] = {
+    "EXCHANGE_GRPC_ADDRESS": "exchanges.remote.base_url",
+    "CONNECTOR_TOKEN": "exchanges.remote.token",
+}
+"""The variables by which every client of a connector is told of it."""
 
 
 class RemoteSettings(Section):
@@ -126,13 +130,13 @@ def from_environment(given: Mapping[str, Any], *, environ: Mapping[str, str] = o
         ConfigError: An argument or a variable can't be used.
     """
     # Other variables are those of the services; they may be set in the same shell.
-    own = {key: value for key, value in environ.items() if key.startswith((_PREFIX, *_SHORTCUTS))}
+    own = {key: value for key, value in environ.items() if key.startswith((_PREFIX, *CLIENT_SHORTCUTS))}
 
     def with_given(tree: dict[str, Any]) -> dict[str, Any]:
         below = tree.get("exchanges", {}).get("remote", {})
         return {"exchanges": {"remote": {**below, **given}}}
 
-    return load(_Settings, None, environ=own, shortcuts=_SHORTCUTS, prepare=with_given).exchanges.remote
+    return load(_Settings, None, environ=own, shortcuts=CLIENT_SHORTCUTS, prepare=with_given).exchanges.remote
 
 
 def read_certificates(settings: RemoteSettings) -> tuple[bytes | None, bytes | None, bytes | None]:
