@@ -22,7 +22,7 @@ CLIENT_SHORTCUTS: Mapping[str, str] = {
     "EXCHANGE_GRPC_ADDRESS": "exchanges.remote.base_url",
     "CONNECTOR_TOKEN": "exchanges.remote.token",
 }
-"""The variables by which every client of a connector is told of it."""
+"""The variables from which every client of a connector takes its address and its token."""
 
 
 class RemoteSettings(Section):

@@ -61,7 +61,11 @@ class Store:
         if driver is None:
             raise ConfigError("app.database_url: expected sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
         if driver.startswith("sqlite") and parsed.database not in (None, "", ":memory:"):
-            await asyncio.to_thread(Path(str(parsed.database)).parent.mkdir, parents=True, exist_ok=True)
+            path = Path(parsed.database)
+            try:
+                await asyncio.to_thread(_make_file, path)
+            except OSError as error:
+                raise ConfigError(f"app.database_url: {path} can't be opened: {error.strerror}") from None
         engine = create_async_engine(parsed.set(drivername=driver))
         if engine.dialect.name == "sqlite":
             event.listen(engine.sync_engine, "connect", _tune_sqlite)
@@ -193,6 +197,15 @@ class Store:
         fixed = {*primary, *keep}
         changed = {column.name: statement.excluded[column.name] for column in table.c if column.name not in fixed}
         return statement.on_conflict_do_update(index_elements=primary, set_=changed)
+
+
+def _make_file(path: Path) -> None:
+    """Make the file and its folder where they are not there.
+
+    SQLite would make it with the mode of the umask, and profit and orders are nobody else's business.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _tune_sqlite(connection: Any, _record: object) -> None:

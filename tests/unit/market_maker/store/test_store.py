@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -150,3 +152,23 @@ async def test_a_database_that_cannot_be_opened_is_told_without_its_password() -
         await Store.open("postgresql://me:canary-password@127.0.0.1:1/none")
     assert "canary-password" not in str(told.value)
     assert "app.database_url" in str(told.value)
+
+
+async def test_the_file_and_its_log_are_the_owners_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        store = await Store.open(f"sqlite:///{tmp_path}/data/grid.db")
+    finally:
+        os.umask(before)
+    bench = Bench().start(1004)
+    for changes in bench.changes:
+        await store.commit(SYMBOL, changes)
+    found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "data").iterdir()}
+    await store.close()
+    assert found["grid.db"] == found["grid.db-wal"] == 0o600
+    assert set(found.values()) == {0o600}
+
+
+async def test_a_path_that_is_a_folder_is_a_configuration_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"app\.database_url: .* can't be opened: Is a directory"):
+        await Store.open(f"sqlite:///{tmp_path}")
