@@ -28,7 +28,7 @@ Pairs = set[tuple[str, str]]
 
 FAMILIES = {"EXCHANGE_ERROR", "REQUEST_ERROR", "BACK_OFF", "ACCESS_ERROR"}
 """Classes to catch by; what is raised are their subclasses."""
-OF_THE_CLIENT = {"CONNECTOR_UNAVAILABLE"}
+OF_THE_CLIENT = {"CONNECTOR_UNAVAILABLE", "STALE_DATA"}
 """Raised by RemoteExchange, never by a connector."""
 
 PUBLIC = ["GetLatestPrice", "GetHistoricalKlines"]
