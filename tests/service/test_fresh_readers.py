@@ -20,7 +20,8 @@ from opensqt.model.errors import InvalidRequest, StaleData
 from opensqt.model.market import Price
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
-from tests.service.connector_rig import Rig, place, reason_of, rig
+from opensqt.proto.exchange_service_pb2_grpc import ExchangeServiceStub
+from tests.service.connector_rig import Rig, client, place, reason_of, rig
 from tests.service.test_connector_metrics import told
 from tests.support import eventually
 from tests.support.blocking import in_thread
@@ -104,6 +105,49 @@ async def test_a_reader_that_reads_nothing_shows_as_backlog_and_is_over_when_it_
         assert (await told(running, "connector_stream_backlog", kind="price") or 0) > 4096
         call.cancel()
         await eventually(lambda: not running.connector.streams.counts)
+
+
+async def unread_s(running: Rig) -> float:
+    return await told(running, "connector_stream_unread_seconds", kind="price") or 0
+
+
+async def test_a_reader_that_has_not_read_what_it_was_sent_shows_by_the_age_of_that() -> None:
+    """Three prices are far from any count that would be a backlog."""
+    async with rig(metrics_port=0) as running:
+        call = await subscribed(running)
+        await call.read()
+        await tick(running, 3)
+
+        async def grows() -> bool:
+            return await unread_s(running) > 0.5
+
+        async def is_over() -> bool:
+            return await unread_s(running) == 0
+
+        await eventually(grows, what="an age")
+        await call.write(acknowledged(1, 1))
+        await call.read()
+        await call.write(acknowledged(2, 2))
+        await eventually(is_over, what="the end of it")
+
+
+async def test_a_plain_reader_shows_by_age_once_its_window_is_full() -> None:
+    async with rig(metrics_port=0) as running, client(running.connector.address, narrow=True) as slow:
+        call = ExchangeServiceStub(slow).SubscribePrice(PRICE.price)
+        await call.read()
+
+        async def grows() -> bool:
+            await tick(running, 200)
+            return await unread_s(running) > 0.5
+
+        await eventually(grows, what="an age")
+
+
+async def test_a_plain_response_says_when_it_was_sent() -> None:
+    async with rig() as running:
+        before = time.time_ns()
+        response = await running.exchange.SubscribePrice(PRICE.price).read()
+        assert before <= response.sent_ns <= time.time_ns()
 
 
 async def test_orders_go_ahead_by_a_window_and_none_is_lost() -> None:

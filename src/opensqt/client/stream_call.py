@@ -90,7 +90,7 @@ class PlainCall:
     def __init__(self, stub: Any, method: str, request: Any, metadata: Any) -> None:
         self._call = getattr(stub, method)(request, metadata=metadata)
         self.sent_ns = 0
-        """Not known."""
+        """When the connector sent the last response, by its clock; 0 where the connector does not say so."""
 
     async def read(self) -> Any:
         """Return the next response; see `AcknowledgedCall.read`."""
@@ -100,6 +100,7 @@ class PlainCall:
             raise wire_errors.from_rpc_error(failure) from None
         if message is grpc.aio.EOF:
             raise Unreachable(_ENDED)
+        self.sent_ns = message.sent_ns
         return message
 
     def acknowledge(self, *, read: bool) -> None:

@@ -103,6 +103,12 @@ class ScrapeCollector(Collector):
             ("kind",),
             _by_name(self._from.streams.backlogs),
         )
+        yield _gauge(
+            "connector_stream_unread_seconds",
+            "How long the slowest client has had a response that it has not read",
+            ("kind",),
+            _by_name(self._from.streams.unread_s),
+        )
         sizes = _by_name(self._metrics.batch_sizes)
         yield _histogram("connector_stream_batch_size", "Updates written to a client at once", ("kind",), sizes)
 

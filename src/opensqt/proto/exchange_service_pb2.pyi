@@ -186,20 +186,22 @@ class SubscribePriceRequest(_message.Message):
     def __init__(self, symbol: _Optional[str] = ..., cursor: _Optional[_Union[_types_pb2.Cursor, _Mapping]] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
 
 class SubscribePriceResponse(_message.Message):
-    __slots__ = ("updates", "epoch", "sequence", "snapshot", "gap", "position")
+    __slots__ = ("updates", "epoch", "sequence", "snapshot", "gap", "position", "sent_ns")
     UPDATES_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     GAP_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    SENT_NS_FIELD_NUMBER: _ClassVar[int]
     updates: _containers.RepeatedCompositeFieldContainer[_types_pb2.Price]
     epoch: str
     sequence: int
     snapshot: bool
     gap: bool
     position: _types_pb2.StreamPosition
-    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.Price, _Mapping]]] = ..., epoch: _Optional[str] = ..., sequence: _Optional[int] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
+    sent_ns: int
+    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.Price, _Mapping]]] = ..., epoch: _Optional[str] = ..., sequence: _Optional[int] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ..., sent_ns: _Optional[int] = ...) -> None: ...
 
 class SubscribeOrdersRequest(_message.Message):
     __slots__ = ("symbol", "cursor", "position")
@@ -212,20 +214,22 @@ class SubscribeOrdersRequest(_message.Message):
     def __init__(self, symbol: _Optional[str] = ..., cursor: _Optional[_Union[_types_pb2.Cursor, _Mapping]] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
 
 class SubscribeOrdersResponse(_message.Message):
-    __slots__ = ("updates", "epoch", "sequence", "snapshot", "gap", "position")
+    __slots__ = ("updates", "epoch", "sequence", "snapshot", "gap", "position", "sent_ns")
     UPDATES_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     GAP_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    SENT_NS_FIELD_NUMBER: _ClassVar[int]
     updates: _containers.RepeatedCompositeFieldContainer[_types_pb2.OrderUpdate]
     epoch: str
     sequence: int
     snapshot: bool
     gap: bool
     position: _types_pb2.StreamPosition
-    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.OrderUpdate, _Mapping]]] = ..., epoch: _Optional[str] = ..., sequence: _Optional[int] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
+    sent_ns: int
+    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.OrderUpdate, _Mapping]]] = ..., epoch: _Optional[str] = ..., sequence: _Optional[int] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ..., sent_ns: _Optional[int] = ...) -> None: ...
 
 class SubscribeKlinesRequest(_message.Message):
     __slots__ = ("symbol", "interval", "cursor", "position")
@@ -240,20 +244,22 @@ class SubscribeKlinesRequest(_message.Message):
     def __init__(self, symbol: _Optional[str] = ..., interval: _Optional[str] = ..., cursor: _Optional[_Union[_types_pb2.Cursor, _Mapping]] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
 
 class SubscribeKlinesResponse(_message.Message):
-    __slots__ = ("updates", "epoch", "sequence", "snapshot", "gap", "position")
+    __slots__ = ("updates", "epoch", "sequence", "snapshot", "gap", "position", "sent_ns")
     UPDATES_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     GAP_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    SENT_NS_FIELD_NUMBER: _ClassVar[int]
     updates: _containers.RepeatedCompositeFieldContainer[_types_pb2.Kline]
     epoch: str
     sequence: int
     snapshot: bool
     gap: bool
     position: _types_pb2.StreamPosition
-    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.Kline, _Mapping]]] = ..., epoch: _Optional[str] = ..., sequence: _Optional[int] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
+    sent_ns: int
+    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.Kline, _Mapping]]] = ..., epoch: _Optional[str] = ..., sequence: _Optional[int] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ..., sent_ns: _Optional[int] = ...) -> None: ...
 
 class SubscribeAccountRequest(_message.Message):
     __slots__ = ("cursor", "position")
@@ -264,20 +270,22 @@ class SubscribeAccountRequest(_message.Message):
     def __init__(self, cursor: _Optional[_Union[_types_pb2.Cursor, _Mapping]] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
 
 class SubscribeAccountResponse(_message.Message):
-    __slots__ = ("updates", "epoch", "sequence", "snapshot", "gap", "position")
+    __slots__ = ("updates", "epoch", "sequence", "snapshot", "gap", "position", "sent_ns")
     UPDATES_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     GAP_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    SENT_NS_FIELD_NUMBER: _ClassVar[int]
     updates: _containers.RepeatedCompositeFieldContainer[_types_pb2.Account]
     epoch: str
     sequence: int
     snapshot: bool
     gap: bool
     position: _types_pb2.StreamPosition
-    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.Account, _Mapping]]] = ..., epoch: _Optional[str] = ..., sequence: _Optional[int] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
+    sent_ns: int
+    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.Account, _Mapping]]] = ..., epoch: _Optional[str] = ..., sequence: _Optional[int] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ..., sent_ns: _Optional[int] = ...) -> None: ...
 
 class SubscribePositionsRequest(_message.Message):
     __slots__ = ("symbol", "cursor", "position")
@@ -290,17 +298,19 @@ class SubscribePositionsRequest(_message.Message):
     def __init__(self, symbol: _Optional[str] = ..., cursor: _Optional[_Union[_types_pb2.Cursor, _Mapping]] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
 
 class SubscribePositionsResponse(_message.Message):
-    __slots__ = ("updates", "epoch", "sequence", "snapshot", "gap", "position")
+    __slots__ = ("updates", "epoch", "sequence", "snapshot", "gap", "position", "sent_ns")
     UPDATES_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     GAP_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    SENT_NS_FIELD_NUMBER: _ClassVar[int]
     updates: _containers.RepeatedCompositeFieldContainer[_types_pb2.Position]
     epoch: str
     sequence: int
     snapshot: bool
     gap: bool
     position: _types_pb2.StreamPosition
-    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.Position, _Mapping]]] = ..., epoch: _Optional[str] = ..., sequence: _Optional[int] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
+    sent_ns: int
+    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.Position, _Mapping]]] = ..., epoch: _Optional[str] = ..., sequence: _Optional[int] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ..., sent_ns: _Optional[int] = ...) -> None: ...

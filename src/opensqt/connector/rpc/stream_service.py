@@ -13,10 +13,10 @@ import grpc
 
 from opensqt.connector.rpc.dispatch import Context, Handler, sound
 from opensqt.connector.rpc.exchange_service import check_interval
-from opensqt.connector.streams.encode import enveloped, responses
+from opensqt.connector.streams.encode import enveloped, responses, stamped
 from opensqt.connector.streams.keys import KINDS, StreamKey
 from opensqt.connector.streams.readers import StreamReaders
-from opensqt.connector.streams.window import ORDERS_AHEAD, SendWindow
+from opensqt.connector.streams.window import ORDERS_AHEAD, SendWindow, Unread
 from opensqt.model.errors import InvalidRequest, StreamOverflow
 from opensqt.model.stream import Cursor
 from opensqt.proto import exchange_service_pb2 as pb
@@ -73,8 +73,9 @@ class Streams:
         metrics = self._readers.metrics
         sizes = metrics.batch_sizes[key.kind]
         encode = KINDS[key.kind].encode
+        unread = window or Unread()
         try:
-            async with aclosing(self._readers.read(key, symbol=symbol, cursor=cursor, window=window)) as batches:
+            async with aclosing(self._readers.read(key, symbol=symbol, cursor=cursor, unread=unread)) as batches:
                 async for batch in batches:
                     sizes.observe(len(batch.updates))
                     if batch.gap:
@@ -82,7 +83,9 @@ class Streams:
                     # While a write, or the window, waits for the client, the next batch gathers in the feed.
                     for response, place, count in responses(batch, encode):
                         if window is None:
-                            await context.write(response)
+                            unread.since = time.monotonic()
+                            await context.write(stamped(response, time.time_ns()))
+                            unread.since = None
                             continue
                         await window.room()
                         window.sent(place, count)

@@ -33,6 +33,7 @@ _ENVELOPE = {
     for field in ReadStreamResponse.DESCRIPTOR.fields
     if field.containing_oneof
 }
+_PLAIN_SENT = bytes([_NUMBER["sent_ns"] << 3])
 _SENT = bytes([ReadStreamResponse.SENT_NS_FIELD_NUMBER << 3])
 _POSITION_EPOCH = bytes([StreamPosition.EPOCH_FIELD_NUMBER << 3 | _LENGTH_DELIMITED])
 _POSITION_SEQUENCE = bytes([StreamPosition.SEQUENCE_FIELD_NUMBER << 3])
@@ -78,6 +79,11 @@ def responses(batch: Batch[Entry[T]], encode_update: Callable[[T], bytes]) -> It
 def enveloped(response: bytes, kind: str, sent_ns: int) -> bytes:
     """Encode a ReadStreamResponse around a response of a *kind* of stream."""
     return b"".join((_ENVELOPE[kind], _varint(len(response)), response, _SENT, _varint(sent_ns)))
+
+
+def stamped(response: bytes, sent_ns: int) -> bytes:
+    """Encode a response of one of the five streaming methods with the time at which it is sent."""
+    return b"".join((response, _PLAIN_SENT, _varint(sent_ns)))
 
 
 def _cuts(parts: list[bytes], batch: Batch[Entry[Any]]) -> Iterator[int]:

@@ -8,12 +8,13 @@ each client for itself.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from opensqt.connector.metrics.registry import ConnectorMetrics
 from opensqt.connector.streams.keys import KINDS, StreamKey
-from opensqt.connector.streams.window import SendWindow
+from opensqt.connector.streams.window import Unread
 from opensqt.model.client_context import INTERNAL, on_behalf_of
 from opensqt.model.clock import now_ms
 from opensqt.model.errors import ExchangeError, RequestError, StreamOverflow, Unreachable
@@ -58,8 +59,17 @@ class StreamReaders:
             backlogs[key.kind] = max(backlogs[key.kind], *(reader.behind for reader in stream.readers), 0)
         return backlogs
 
+    @property
+    def unread_s(self) -> dict[str, float]:
+        """By kind, for how long the slowest client has had a response that it has not read."""
+        now, waits = time.monotonic(), dict.fromkeys(STREAM_KINDS, 0.0)
+        for key, stream in self._streams.items():
+            since = min((unread.since for unread in stream.unread if unread.since is not None), default=now)
+            waits[key.kind] = max(waits[key.kind], now - since)
+        return waits
+
     async def read(
-        self, key: StreamKey, *, symbol: str = "", cursor: Cursor | None = None, window: SendWindow | None = None
+        self, key: StreamKey, *, symbol: str = "", cursor: Cursor | None = None, unread: Unread | None = None
     ) -> AsyncGenerator[Batch[Entry[Any]], None]:
         """Read a stream, all of it or one symbol's part, until the iterator is closed.
 
@@ -69,7 +79,7 @@ class StreamReaders:
             key: The stream.
             symbol: The only symbol that is wanted; empty for all.
             cursor: Where to resume.
-            window: What the client acknowledges, if it does; its backlog counts from there.
+            unread: What the client was sent and has not read.
 
         Raises:
             RequestError: The exchange refuses what is asked for.
@@ -79,6 +89,8 @@ class StreamReaders:
         if stream is None:
             stream = self._streams[key] = _SharedStream(key, self.metrics)
         stream.clients += 1
+        unread = unread or Unread()
+        stream.unread.add(unread)
         backoff = Backoff(0.1, _MAX_WAIT_S)
         try:
             while True:
@@ -87,7 +99,7 @@ class StreamReaders:
                     with on_behalf_of(INTERNAL):
                         source = KINDS[key.kind].subscribe(self.exchange, key, symbol, cursor)
                     try:
-                        async for batch in self._attach(stream, source, window):
+                        async for batch in self._attach(stream, source, unread):
                             stream.succeeded()
                             backoff.reset()
                             cursor = batch.cursor
@@ -104,6 +116,7 @@ class StreamReaders:
                 await asyncio.sleep(wait_s)
         finally:
             stream.clients -= 1
+            stream.unread.discard(unread)
             if not stream.clients:
                 del self._streams[key]
                 self.metrics.forget_stream(str(key))
@@ -122,14 +135,11 @@ class StreamReaders:
             if stream.down_since_ms and stream.down_since_ms < down_before_ms
         ]
 
-    def _attach(
-        self, stream: _SharedStream, source: Stream[Any], window: SendWindow | None
-    ) -> AsyncIterator[Batch[Entry[Any]]]:
+    def _attach(self, stream: _SharedStream, source: Stream[Any], unread: Unread) -> AsyncIterator[Batch[Entry[Any]]]:
         if not isinstance(source, FeedReader):
             return stream.entries_of(source)
         source.entries.limit = self._limit
-        if window is not None:
-            window.entries = source.entries
+        unread.attach(source.entries)
         stream.attach(source.entries)
         return source.entries
 
@@ -145,6 +155,7 @@ class _SharedStream:
     def __init__(self, key: StreamKey, metrics: ConnectorMetrics) -> None:
         self.clients = 0
         self.readers: set[EntryReader[Any]] = set()
+        self.unread: set[Unread] = set()
         self.last_error = ""
         self.down_since_ms = 0
         self._key = key

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from typing import Any
 
@@ -14,7 +15,21 @@ ORDERS_AHEAD = 256
 """Updates of a loss-free stream on their way at most: waiting makes none of them newer, but they take memory."""
 
 
-class SendWindow:
+class Unread:
+    """What one client was sent and has not read, as far as the connector can know.
+
+    Without acknowledgements that is a write that waits: gRPC takes what HTTP/2's window allows, and says no more.
+    """
+
+    def __init__(self) -> None:
+        self.since: float | None = None
+        """Since when, by the monotonic clock; None while everything sent counts as read."""
+
+    def attach(self, entries: EntryReader[Any]) -> None:
+        """Take in the client's place in the feed."""
+
+
+class SendWindow(Unread):
     """The responses of one call that its client has not acknowledged.
 
     gRPC takes megabytes for a client that reads nothing before a write waits, so a write that returns says nothing
@@ -25,22 +40,28 @@ class SendWindow:
     """
 
     def __init__(self, *, updates: int = 0) -> None:
-        self.entries: EntryReader[Any] | None = None
+        super().__init__()
+        self._entries: EntryReader[Any] | None = None
         """The client's place in the feed; its backlog counts from what the client has read."""
         self._limit = updates
-        self._unread: deque[Cursor] = deque()
+        self._unread: deque[tuple[Cursor, float]] = deque()
         self._sizes: deque[int] = deque()
         self._on_way = 0
         self._sent = self._received = self._read = 0
         self._room = asyncio.Event()
         self._room.set()
 
+    def attach(self, entries: EntryReader[Any]) -> None:
+        """Count the backlog of *entries* from what the client has read."""
+        self._entries = entries
+
     def sent(self, cursor: Cursor, updates: int) -> None:
         """Take in that a response was sent."""
-        if self.entries is not None and not self._unread:
-            self.entries.read_to = Cursor(cursor.epoch, max(cursor.sequence - updates, 0))
+        if self._entries is not None and not self._unread:
+            self._entries.read_to = Cursor(cursor.epoch, max(cursor.sequence - updates, 0))
         self._sent += 1
-        self._unread.append(cursor)
+        self._unread.append((cursor, time.monotonic()))
+        self.since = self._unread[0][1]
         self._sizes.append(updates)
         self._on_way += updates
         if self._on_way > self._limit or not self._limit:
@@ -60,10 +81,11 @@ class SendWindow:
             self._on_way -= self._sizes.popleft()
         while self._read < read:
             self._read += 1
-            place = self._unread.popleft()
-            if self.entries is not None:
+            place, _ = self._unread.popleft()
+            self.since = self._unread[0][1] if self._unread else None
+            if self._entries is not None:
                 # With nothing unread its place in the feed says it all, also where it reads one symbol of many.
-                self.entries.read_to = place if self._unread else None
+                self._entries.read_to = place if self._unread else None
         self._received = received
         if self._on_way <= self._limit and not (self._sizes and not self._limit):
             self._room.set()

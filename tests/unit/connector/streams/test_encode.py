@@ -7,7 +7,7 @@ from google.protobuf.message_factory import GetMessageClass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opensqt.connector.streams.encode import MAX_BYTES, MAX_ENTRIES, encode, responses
+from opensqt.connector.streams.encode import MAX_BYTES, MAX_ENTRIES, encode, responses, stamped
 from opensqt.model.stream import Batch
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
@@ -35,7 +35,9 @@ def test_every_streamed_response_has_the_layout_that_is_written(method) -> None:
     item = response.updates.add(event_time_ms=5) if method.name != "SubscribeOrders" else response.updates.add()
     response.epoch, response.sequence, response.snapshot, response.gap = "e1", 300, True, True
     response.position.epoch, response.position.sequence = "e1", 300
-    written = [response for response, *_ in responses(batch([Entry(item, 0)], 300, snapshot=True, gap=True), encode)]
+    response.sent_ns = 1_700_000_000_123_456_789
+    of = batch([Entry(item, 0)], 300, snapshot=True, gap=True)
+    written = [stamped(one, response.sent_ns) for one, *_ in responses(of, encode)]
     assert list(written) == [response.SerializeToString()]
 
 

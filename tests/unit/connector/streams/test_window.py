@@ -70,7 +70,7 @@ def test_an_acknowledgement_never_goes_back() -> None:
 async def test_the_backlog_of_a_reader_is_what_its_program_has_not_read() -> None:
     feed: Feed[int] = Feed(key=lambda number: number, conflate=True)
     stream, window = feed.subscribe(), SendWindow()
-    window.entries = stream.entries
+    window.attach(stream.entries)
     feed.publish([1])
     window.sent((await anext(stream)).cursor, 1)
     window.acknowledge(received=1, read=1)
@@ -82,3 +82,20 @@ async def test_the_backlog_of_a_reader_is_what_its_program_has_not_read() -> Non
     assert stream.behind == 3
     window.acknowledge(received=2, read=2)
     assert stream.behind == 1
+
+
+def test_a_client_has_something_unread_from_the_oldest_response_that_its_program_has_not_read() -> None:
+    window = SendWindow()
+    assert window.since is None
+    window.sent(place(1), 1)
+    first = window.since
+    assert first is not None
+    window.acknowledge(received=1, read=0)
+    window.sent(place(2), 1)
+    assert window.since == first
+    window.acknowledge(received=2, read=1)
+    second = window.since
+    assert second is not None
+    assert second > first
+    window.acknowledge(received=2, read=2)
+    assert window.since is None
