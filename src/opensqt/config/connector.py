@@ -51,6 +51,8 @@ class ConnectorServerSettings(Section):
     cancels and heartbeats is allowed in addition."""
     max_streams: int = Field(default=1000, ge=1)
     """Streams that one client may have open."""
+    max_connections: int = Field(default=1000, ge=1)
+    """Connections that one address may have; what comes beyond is closed within a second."""
     audit_file: Path | None = None
     """Every trading call as one line of JSON, appended; empty leaves the audit to the log."""
 

@@ -42,6 +42,7 @@ class ScrapeSources:
     loop_lag_seconds: Distribution
     audit_lines_dropped: Callable[[], int] = lambda: 0
     health_watchers_dropped: Callable[[], int] = lambda: 0
+    connections_closed: Callable[[], int] = lambda: 0
 
 
 class ScrapeCollector(Collector):
@@ -89,6 +90,8 @@ class ScrapeCollector(Collector):
         yield _counter("connector_audit_lines_dropped", "Lines that the audit file will never have", (), {(): dropped})
         slow = self._from.health_watchers_dropped()
         yield _counter("connector_health_watchers_dropped", "Watchers of health that read nothing", (), {(): slow})
+        closed = self._from.connections_closed()
+        yield _counter("connector_connections_closed", "Connections beyond an address's limit", (), {(): closed})
         lag = self._from.loop_lag_seconds
         yield _histogram("connector_event_loop_lag_seconds", "How late the event loop woke up", (), {(): lag})
 

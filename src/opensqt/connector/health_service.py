@@ -7,6 +7,7 @@ a new status. One watcher that reads nothing then stops all health, and the stop
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import grpc
@@ -21,6 +22,7 @@ UNKNOWN: int = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 _TAKE_WITHIN_S = 5.0
 """A watcher that does not take a status within this time is dropped."""
 _MAX_WATCHERS = 1000
+_MAX_WATCHERS_OF_AN_ADDRESS = 200
 
 _log = logging.get_logger("connector.health")
 
@@ -31,14 +33,14 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
     def __init__(self) -> None:
         self._states: dict[str, int] = {}
         self._watchers: dict[str, set[asyncio.Event]] = {}
-        self._watching = 0
+        self._addresses: Counter[str] = Counter()
         self.dropped = 0
         """Watchers that did not take a status in time."""
 
     @property
     def watching(self) -> int:
         """Watch calls that are served."""
-        return self._watching
+        return self._addresses.total()
 
     def publish(self, service: str, state: int) -> None:
         """Keep a status and wake who watches it."""
@@ -57,20 +59,22 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
 
     async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802 - gRPC's name
         """Send the status of a service, now and at each change; a watcher that is slow gets the newest only."""
-        if self._watching >= _MAX_WATCHERS:
-            await context.abort(
-                grpc.StatusCode.RESOURCE_EXHAUSTED, f"{self._watching} health watchers; no more at once"
-            )
+        address = context.peer().rpartition(":")[0]
+        if self._addresses[address] >= _MAX_WATCHERS_OF_AN_ADDRESS or self.watching >= _MAX_WATCHERS:
+            count = f"{self._addresses[address]} health watchers of this address, {self.watching} in all"
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{count}; no more at once")
         changed = asyncio.Event()
         self._watchers.setdefault(request.service, set()).add(changed)
-        self._watching += 1
+        self._addresses[address] += 1
         try:
             await self._send_changes(request.service, changed, context)
         except TimeoutError:
             self.dropped += 1
             _log.warning("health watcher dropped; it does not read", peer=context.peer(), dropped=self.dropped)
         finally:
-            self._watching -= 1
+            self._addresses[address] -= 1
+            if not self._addresses[address]:
+                del self._addresses[address]
             watchers = self._watchers[request.service]
             watchers.discard(changed)
             if not watchers:

@@ -19,6 +19,7 @@ from opensqt.connector.auth.audit_file import AuditFile
 from opensqt.connector.auth.identity import Identity
 from opensqt.connector.auth.limits import OrderLimits
 from opensqt.connector.collector import ScrapeCollector, ScrapeSources
+from opensqt.connector.connections import ConnectionLimit
 from opensqt.connector.health import STOPPING, HealthMonitor
 from opensqt.connector.metrics.loop_lag import LoopLag
 from opensqt.connector.metrics.registry import ConnectorMetrics
@@ -140,6 +141,7 @@ class Connector:
                 loop_lag_seconds=self._lag.seconds,
                 audit_lines_dropped=lambda: self._audit_file.dropped if self._audit_file is not None else 0,
                 health_watchers_dropped=lambda: self.health.service.dropped,
+                connections_closed=lambda: self._connections.closed,
             ),
         )
         metrics_address = ListenAddress(
@@ -154,6 +156,7 @@ class Connector:
             metrics_address,
             own_hosts(self.settings.metrics_allowed_hosts, option="server.metrics_allowed_hosts"),
         )
+        self._connections = ConnectionLimit(self.settings.port, self.settings.max_connections)
         self._server: grpc.aio.Server | None = None
         self._monitor: asyncio.Task[None] | None = None
 
@@ -196,6 +199,7 @@ class Connector:
                 self.tasks.spawn("credentials", self._recheck(), forever=True)
             self._server = self._listen()
             await self._server.start()
+            self.tasks.spawn("connections", self._connections.run(), forever=True)
         except BaseException:
             await self._release()
             raise
@@ -241,6 +245,7 @@ class Connector:
         except RuntimeError:
             raise ConfigError(f"port {port}: can't be had on {host}; give another with --port (0: any)") from None
         self.address = f"{host}:{bound}"
+        self._connections = ConnectionLimit(bound, self.settings.max_connections)
         return server
 
     def _register(self, server: grpc.aio.Server) -> None:

@@ -19,6 +19,9 @@ EXIT_USAGE = 2
 EXIT_CREDENTIALS = 3
 EXIT_UNREACHABLE = 4
 
+_DESCRIPTORS = 65_536
+"""Far beyond what any of the programs uses; some systems have no hard limit."""
+
 ServiceMain = Callable[[asyncio.Event], Coroutine[Any, Any, int | None]]
 
 
@@ -32,6 +35,7 @@ def run(service: ServiceMain, *, within: AbstractContextManager[None] | None = N
         service: A coroutine function that returns the exit code; None means 0.
         within: Entered before the loop starts and left after it ended.
     """
+    _raise_descriptor_limit()
     try:
         with within or nullcontext(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_until_stopped(service)) or EXIT_OK
@@ -73,6 +77,21 @@ async def _until_stopped(service: ServiceMain) -> int | None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     return await service(stop)
+
+
+def _raise_descriptor_limit() -> None:
+    """Raise the soft limit of open descriptors to the hard one, as far as that is of use.
+
+    The soft limit is 1,024 on most systems, for programs that use select(). None of ours does.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

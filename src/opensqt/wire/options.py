@@ -63,6 +63,8 @@ SERVER_OPTIONS: tuple[Option, ...] = (
     # reason what is too much.
     ("grpc.server.max_pending_requests", MAX_PENDING_CALLS),
     ("grpc.server.max_pending_requests_hard_limit", 2 * MAX_PENDING_CALLS),
+    # A connection without calls ends; a client connects again by itself when it has one to make.
+    ("grpc.max_connection_idle_ms", 600_000),
     # Whoever connects and says nothing does not hold a place for two minutes.
     ("grpc.server_handshake_timeout_ms", 15_000),
     # Two connectors on one port would share the clients between them unseen; a port in use must be an error.
