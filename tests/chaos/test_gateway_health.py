@@ -224,8 +224,9 @@ async def test_a_clock_that_jumps_is_told_until_it_is_found_there_again() -> Non
 
 async def _mute(venue: str, topic: str, name: str) -> None:
     async with inside(venue, still=False) as running, running.client() as client:
-        await anext(client.subscribe_price(SYMBOL))
-        await anext(client.subscribe_klines(SYMBOL, "1m"))
+        # Both are kept until the end: a channel that nobody reads is closed after a while, and then nothing is told.
+        prices, candles = client.subscribe_price(SYMBOL), client.subscribe_klines(SYMBOL, "1m")
+        reading = [asyncio.create_task(_read_on(stream)) for stream in (prices, candles)]
         watch = running.health.Watch(health_pb2.HealthCheckRequest(service=f"market_data:{name}"))
         assert await comes(watch, SERVING)
 
@@ -243,6 +244,14 @@ async def _mute(venue: str, topic: str, name: str) -> None:
         running.simulator.faults.clear()
         assert await comes(watch, SERVING)
         await running.recovers()
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
+
+
+async def _read_on(stream: AsyncIterator[object]) -> None:
+    async for _ in stream:
+        pass
 
 
 def _opened(running: Inside) -> int:

@@ -98,10 +98,10 @@ async def test_a_client_that_outlives_its_connector_keeps_its_orders(tmp_path: P
 
 
 async def test_an_order_in_flight_when_the_lease_ends_is_canceled_once_it_is_there(tmp_path: Path) -> None:
-    async with with_others("binance", tmp_path) as (made, others), made.client(name="mortal", deadline_s=1.5) as mortal:
+    async with with_others("binance", tmp_path) as (made, others), made.client(name="mortal", deadline_s=5) as mortal:
         asked = request(price=await far(mortal))
-        await mortal.heartbeat(2)
-        made.fault(kind="delay", on="place_order", delay_ms=4_000)
+        await mortal.heartbeat(6)
+        made.fault(kind="delay", on="place_order", delay_ms=9_000)
         with pytest.raises(OutcomeUnknown):
             await mortal.place_order(asked)
         assert made.open_ids == others

@@ -153,7 +153,7 @@ async def test_keys_change_again_and_again_while_orders_flow(adapter: Adapter, l
 
 
 async def test_a_venue_that_is_away_leaves_the_old_key_in_use() -> None:
-    async with on_simulator("binance", request_timeout_s=1) as rig:
+    async with on_simulator("binance", request_timeout_s=10) as rig:
         renewed = grant(rig)
         rig.fault(kind="unreachable", on="any", times=0)
         with pytest.raises(Unreachable):
