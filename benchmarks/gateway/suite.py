@@ -19,6 +19,7 @@ from rich.table import Table
 
 from benchmarks import machine
 from benchmarks.gateway.calls import place, read
+from benchmarks.gateway.fresh import fresh
 from benchmarks.gateway.memory import memory
 from benchmarks.gateway.profiles import profile
 from benchmarks.gateway.rig import Options
@@ -33,6 +34,7 @@ ROWS: dict[str, Callable[[Options], Coroutine[Any, Any, list[Result]]]] = {
     "fanout": fanout,
     "latency": latency,
     "stopped": stopped,
+    "fresh": fresh,
     "memory": memory,
 }
 
