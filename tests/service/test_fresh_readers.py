@@ -150,6 +150,30 @@ async def test_a_plain_response_says_when_it_was_sent() -> None:
         assert before <= response.sent_ns <= time.time_ns()
 
 
+@pytest.mark.parametrize("kind", ["price", "orders"])
+async def test_what_waits_on_the_way_to_a_client_that_reads_nothing_is_under_256_kb(kind: str) -> None:
+    """F28: a slow reader harms no other and its memory is bounded."""
+    wanted = PRICE if kind == "price" else gateway_pb.ReadStreamRequest(orders=pb.SubscribeOrdersRequest())
+    async with rig(metrics_port=0) as running:
+        call = await subscribed(running, wanted)
+
+        async def is_behind() -> bool:
+            await tick(running, 500)
+            first = time.time_ns()
+            orders = [place(f"b{first}x{number}").order for number in range(100 if kind == "orders" else 0)]
+            if orders:
+                await running.exchange.BatchPlaceOrders(pb.BatchPlaceOrdersRequest(orders=orders))
+            return (await told(running, "connector_stream_backlog", kind=kind) or 0) > 1000
+
+        await eventually(is_behind, what="a backlog")
+        waited, responses, until = 0, 0, time.time_ns()
+        while (response := await call.read()).sent_ns < until:
+            waited += response.ByteSize()
+            responses += 1
+            await call.write(acknowledged(responses, responses))
+        assert 0 < waited < 256 * 1024
+
+
 async def test_orders_go_ahead_by_a_window_and_none_is_lost() -> None:
     """F7: a fill that was told once is told to every reader, however slow."""
     async with rig() as running:
