@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sees that the contract serves other languages: generates Go, Java and TypeScript from proto/ in a temporary folder and
-# compiles them, then has examples/go trade on a simulated connector that it starts on a free port. Packages come from
+# compiles them, then has examples/go trade on a simulated connector that it starts on a free port, and a slow reader in
+# Go read fresh prices there, also after it was stopped for STOP_S seconds (3; a full proof takes 60). Packages come from
 # the registries that go, mvn and npm are set up for, in the versions named here and in scripts/contract.
 # Exit code: 0 all seen, 1 something was not as it should be, 2 a program is missing.
 set -euo pipefail
@@ -19,8 +20,10 @@ done
 
 work=$(mktemp -d)
 connector=""
+reader=""
 clean_up() {
   if [ -n "$connector" ] && kill -0 "$connector" 2>/dev/null; then kill -KILL "$connector" 2>/dev/null || true; fi
+  if [ -n "$reader" ]; then kill -KILL "$reader" 2>/dev/null || true; fi
   rm -rf "$work"
 }
 trap clean_up EXIT
@@ -47,7 +50,7 @@ for plugin in $PROTOC_GEN_GO $PROTOC_GEN_GO_GRPC; do
 done
 PATH=$work/bin:$PATH ours --go_out="$work/go/gen" --go_opt=paths=source_relative \
   --go-grpc_out="$work/go/gen" --go-grpc_opt=paths=source_relative >"$work/log.go" 2>&1 || fail "no code for Go"
-(cd "$work/go" && test -z "$(gofmt -l main.go)" && go vet ./... && go build -o client .) >"$work/log.go" 2>&1 ||
+(cd "$work/go" && test -z "$(gofmt -l main.go fresh)" && go vet ./... && go build -o client . && go build -o reader ./fresh) >"$work/log.go" 2>&1 ||
   fail "the code for Go, or examples/go, does not compile"
 echo "ok: Go, messages and stubs, with examples/go"
 
@@ -93,6 +96,32 @@ says '^placed [0-9]+ ORDER_STATUS_OPEN at [0-9]+\.[0-9]+$'
 sed -n 's/^price .* sequence //p' "$work/log.client" | sort -nuc || fail "the stream's sequence did not grow"
 says "^canceled $(sed -n 's/^placed \([0-9]*\) .*/\1/p' "$work/log.client") ORDER_STATUS_CANCELED$"
 echo "ok: examples/go placed an order, streamed prices and canceled it at $address"
+
+"$work/go/reader" "$address" 200ms >"$work/log.reader" 2>&1 &
+reader=$!
+reads() { # wait until the reader has printed so many prices
+  for _ in $(seq 600); do
+    if [ "$(grep -c '^price ' "$work/log.reader")" -ge "$1" ]; then return; fi
+    kill -0 "$reader" 2>/dev/null || fail "examples/go/fresh ended"
+    sleep 0.1
+  done
+  fail "examples/go/fresh read fewer than $1 prices"
+}
+reads 5
+kill -STOP "$reader"
+before=$(grep -c '^price ' "$work/log.reader")
+sleep "${STOP_S:-3}"
+resumed=$(date +%s%N)
+kill -CONT "$reader"
+reads $((before + 5))
+kill -KILL "$reader"
+wait "$reader" 2>/dev/null || true
+reader=""
+old=$(awk -v before="$before" -v resumed="$resumed" '/^price / && ++n > before && $7 < resumed' "$work/log.reader" | wc -l)
+[ "$old" -le 1 ] || fail "examples/go/fresh read $old prices that were sent while it was stopped"
+# The first response is sent before anything is acknowledged; each later one is not sent before its reader is ready.
+if tail -n +2 "$work/log.reader" | grep -q 'after -'; then fail "examples/go/fresh read a price that had waited for it"; fi
+echo "ok: examples/go/fresh read $(grep -c '^price ' "$work/log.reader") prices slowly, $old of them sent while it was stopped"
 
 kill -TERM "$connector"
 code=0
