@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import grpc
+import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from opensqt.config.connector import ConnectorServerSettings
@@ -21,6 +22,7 @@ from opensqt.proto import types_pb2
 from opensqt.proto.exchange_service_pb2_grpc import ExchangeServiceStub
 from opensqt.proto.gateway_service_pb2_grpc import GatewayServiceStub
 from opensqt.testing.exchange import InMemoryExchange
+from tests.support import eventually
 
 
 class Venue(InMemoryExchange):
@@ -105,3 +107,16 @@ def reason_of(error: grpc.aio.AioRpcError) -> str:
     assert any(detail.Unpack(info) for detail in status_pb2.Status.FromString(packed).details)
     assert info.domain == "opensqt"
     return info.reason
+
+
+async def refused_in_time(call: Callable[[], Awaitable[object]]) -> grpc.aio.AioRpcError:
+    """Call until the refusal arrives before the deadline: it gets 0.25 s for its way, which a busy machine may miss."""
+
+    async def refusal() -> grpc.aio.AioRpcError | None:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call()
+        return None if caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED else caught.value
+
+    told = await eventually(refusal, what="a refusal before the deadline")
+    assert told is not None
+    return told

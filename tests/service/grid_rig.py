@@ -32,6 +32,7 @@ from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.engine.order import NewOrder
 from tests.support import Process, eventually, start
 from tests.support.blocking import in_thread
+from tests.support.wait import WITHIN_S
 
 SYMBOL = "BTCUSDT"
 ACCOUNT = "sim-key"
@@ -112,7 +113,13 @@ async def running(
         made = await assemble(settings, store, stack)
         assert made.safe, made.rule_results
         maker = MarketMaker(
-            made.engine, made.exchange, store, info=made.info, rules=made.rules, cancel_on_exit=cancel_on_exit
+            made.engine,
+            made.exchange,
+            store,
+            info=made.info,
+            rules=made.rules,
+            cancel_on_exit=cancel_on_exit,
+            stop_within_s=WITHIN_S,
         )
         stop, ready = asyncio.Event(), asyncio.Event()
         task = asyncio.create_task(maker.run(stop, ready.set))

@@ -41,6 +41,7 @@ class MarketMaker:
         info: Of the exchange.
         rules: Of the symbol.
         cancel_on_exit: Whether a stop cancels our orders.
+        stop_within_s: How long a stop may take.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class MarketMaker:
         info: ExchangeInfo,
         rules: SymbolRules,
         cancel_on_exit: bool,
+        stop_within_s: float = STOP_WITHIN_S,
     ) -> None:
         self.engine = engine
         self.metrics = MarketMakerMetrics(engine, rules.quote_asset)
@@ -60,6 +62,7 @@ class MarketMaker:
         self._info = info
         self._rules = rules
         self._cancel_on_exit = cancel_on_exit
+        self._stop_within_s = stop_within_s
         self._symbol = engine.settings.symbol
         self._price: Price | None = None
         self._events: list[Event] = []
@@ -130,7 +133,7 @@ class MarketMaker:
                 break
             await self._step(executor, now)
             if self.engine.phase is Phase.STOPPING and deadline is None:
-                deadline = now + STOP_WITHIN_S
+                deadline = now + self._stop_within_s
                 _log.info("stopping", cancel_orders=self._cancel_on_exit)
             if self.engine.phase is Phase.RUNNING and not announced:
                 announced = True
