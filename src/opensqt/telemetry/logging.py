@@ -38,6 +38,13 @@ _PATTERNS = (
 _TOKEN = re.compile(r"sqt_[A-Za-z0-9_\-]{6,}")
 """A client's token: the connector keeps no token's value, so it finds one by its prefix."""
 
+_RARE: dict[str, structlog.typing.Processor] = {
+    "positional_args": structlog.stdlib.PositionalArgumentsFormatter(),
+    "stack_info": structlog.processors.StackInfoRenderer(),
+    "exc_info": structlog.processors.format_exc_info,
+}
+"""What few lines need, by the field that asks for it."""
+
 _HINTS = ("key", "sign", "token", "secret", "passphrase", "authorization")
 """Every name in `_PATTERNS` holds one of these. To look for them costs a tenth of what the patterns cost."""
 
@@ -108,14 +115,7 @@ def configure(level: str = "INFO", *, service: str, style: str | None = None) ->
     if level.upper() not in LEVELS:
         raise ConfigError(f"LOG_LEVEL {level!r}: expected {', '.join(LEVELS[:-1])} or {LEVELS[-1]}")
     style = style or os.environ.get("LOG_FORMAT") or ("console" if sys.stderr.isatty() else "json")
-    prepare: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.processors.StackInfoRenderer(),
-        structlog.processors.format_exc_info,
-        _add_fields,
-        _redact_event,
-    ]
+    prepare = [structlog.contextvars.merge_contextvars, *_RARE.values(), _add_fields, _redact_event]
     # What is ours alone needs no redaction.
     origin: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
@@ -133,7 +133,7 @@ def configure(level: str = "INFO", *, service: str, style: str | None = None) ->
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter(renderer, foreign_pre_chain=[*prepare, *origin]))
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *prepare, _Origin(service), _Writer(handler, renderer)],
+        processors=[structlog.stdlib.filter_by_level, _Line(service), _Writer(handler, renderer)],
         logger_factory=_logger,
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
@@ -145,8 +145,11 @@ def configure(level: str = "INFO", *, service: str, style: str | None = None) ->
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
 
 
-class _Origin:
-    """Adds the service, level, logger and time to our own lines: in one step, for every line passes it."""
+class _Line:
+    """Makes our own lines of what a call says: in one step, for every line passes it.
+
+    It adds the context, the fields of `add_fields`, the service, level, logger and time, and removes secrets.
+    """
 
     def __init__(self, service: str) -> None:
         self._service = service
@@ -156,6 +159,11 @@ class _Origin:
     def __call__(
         self, logger: logging.Logger, method: str, event: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
+        event = structlog.contextvars.merge_contextvars(logger, method, event)
+        if not _RARE.keys().isdisjoint(event):
+            for step in _RARE.values():
+                event = step(logger, method, event)  # type: ignore[assignment]
+        event = _redact_event(logger, method, _add_fields(logger, method, event))
         second, microsecond = divmod(time.time_ns() // 1000, 1_000_000)
         if second != self._second:
             self._second_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
@@ -267,11 +275,14 @@ def _one_line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> st
 
 
 def _redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    # All texts at once: where the whole holds no secret, none of them does, and that is nearly every line.
+    whole = "\n".join([value for value in event.values() if type(value) is str])
+    clean = redact(whole) == whole
     redacted = {}
     for key, value in event.items():
         name = _names.get(key) or _redact_name(key)
         if type(value) is str:
-            redacted[name] = redact(value)
+            redacted[name] = value if clean else redact(value)
         else:
             redacted[name] = value if key.startswith("_") else redact_value(value)
     return redacted
