@@ -297,9 +297,8 @@ class InMemoryExchange:
     ) -> Stream[OrderUpdate]:
         """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
         self.venue.require_symbol(symbol, all_too=True)
-        stream = self.venue.order_feed.subscribe(
-            cursor=cursor, where=lambda update: symbol in ("", update.order.symbol)
-        )
+        of_symbol = (lambda update: update.order.symbol == symbol) if symbol else None
+        stream = self.venue.order_feed.subscribe(cursor=cursor, where=of_symbol)
         return with_max_age(stream, max_age_s, kind="orders", symbol=symbol)
 
     def subscribe_klines(
@@ -318,7 +317,8 @@ class InMemoryExchange:
     ) -> Stream[Position]:
         """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
         self.venue.require_symbol(symbol, all_too=True)
-        stream = self.venue.position_feed.subscribe(cursor=cursor, where=lambda one: symbol in ("", one.symbol))
+        of_symbol = (lambda position: position.symbol == symbol) if symbol else None
+        stream = self.venue.position_feed.subscribe(cursor=cursor, where=of_symbol)
         return with_max_age(stream, max_age_s, kind="positions", symbol=symbol)
 
     async def _call(self, operation: str, do: Callable[[], T]) -> T:

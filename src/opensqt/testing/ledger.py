@@ -11,6 +11,7 @@ from opensqt.model.market import Price
 from opensqt.model.order import Fill, Order, OrderRequest, PositionSide, Side
 
 _ZERO = Decimal(0)
+_CLOSING = {PositionSide.LONG: Side.SELL, PositionSide.SHORT: Side.BUY}
 
 
 def settle(position: Position, side: Side, quantity: Decimal, price: Decimal) -> tuple[Position, Decimal]:
@@ -73,8 +74,7 @@ class Ledger:
 
     def must_reduce(self, request: OrderRequest | Order) -> bool:
         """Return whether the order may only close: by its flag, or because it is the closing side in hedge mode."""
-        closing = {PositionSide.LONG: Side.SELL, PositionSide.SHORT: Side.BUY}
-        return request.reduce_only or closing.get(request.position_side) is request.side
+        return request.reduce_only or _CLOSING.get(request.position_side) is request.side
 
     def apply(self, fill: Fill) -> Fill:
         """Apply one fill to position and balance; return it with the profit that it realized."""

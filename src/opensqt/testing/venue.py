@@ -137,10 +137,12 @@ class InMemoryVenue:
         )
         self._requests[request.client_order_id] = request
         self._client_ids[order.order_id] = order.client_order_id
-        self.store(order)
+        self._keep(order)
         self._match(order, price)
-        self._publish_account([order.symbol])
-        return self._orders[order.client_order_id]
+        placed = self._orders[order.client_order_id]
+        # An order that only rests binds margin; it moves no position.
+        self._publish_account([order.symbol] if placed.filled_quantity else ())
+        return placed
 
     def cancel(self, ref: OrderRef) -> Order:
         """Cancel an order; a closed one is returned as it ended."""
@@ -282,7 +284,9 @@ class InMemoryVenue:
     def store(self, order: Order, fill: Fill | None = None) -> Order:
         """Keep the order as it now stands, and publish it."""
         now = self._clock()
-        order = replace(order, event_time_ms=now // 1_000_000, received_ns=now)
+        return self._keep(replace(order, event_time_ms=now // 1_000_000, received_ns=now), fill)
+
+    def _keep(self, order: Order, fill: Fill | None = None) -> Order:
         self._orders[order.client_order_id] = order
         self._open.put(order)
         self.order_feed.publish([OrderUpdate(order=order, fill=fill)])
