@@ -22,23 +22,37 @@ import (
 func main() {
 	pause := must(time.ParseDuration(os.Args[2]))
 	connection := must(grpc.NewClient(os.Args[1], grpc.WithTransportCredentials(insecure.NewCredentials())))
-	stream := must(pb.NewGatewayServiceClient(connection).ReadStream(context.Background()))
-	wanted := &pb.ReadStreamRequest_Price{Price: &pb.SubscribePriceRequest{Symbol: "BTCUSDT"}}
-	must(0, stream.Send(&pb.ReadStreamRequest{Content: wanted}))
+	gateway := pb.NewGatewayServiceClient(connection)
+	for { // a program that was stopped for more than 15 s has lost its connection
+		log.Println("subscribe again:", read(gateway, pause))
+		time.Sleep(time.Second)
+	}
+}
 
+// read prints prices until the stream ends.
+func read(gateway pb.GatewayServiceClient, pause time.Duration) error {
+	stream, err := gateway.ReadStream(context.Background())
+	if err != nil {
+		return err
+	}
+	wanted := &pb.ReadStreamRequest_Price{Price: &pb.SubscribePriceRequest{Symbol: "BTCUSDT"}}
+	request := &pb.ReadStreamRequest{Content: wanted}
 	for read := uint64(1); ; read++ {
 		ready := time.Now().UnixNano()
-		if read > 1 { // only now: whatever is sent earlier is older when it is read
-			done := &pb.Acknowledgement{Received: read - 1, Read: read - 1}
-			must(0, stream.Send(&pb.ReadStreamRequest{Content: &pb.ReadStreamRequest_Acknowledgement{Acknowledgement: done}}))
+		_ = stream.Send(request) // where it fails, Recv says why
+		response, err := stream.Recv()
+		if err != nil {
+			return err
 		}
-		response := must(stream.Recv())
 		batch := response.GetPrice()
 		newest := batch.Updates[len(batch.Updates)-1]
 		// On one machine, or with clocks that agree: how long after the program was ready the response was sent.
 		fmt.Println("price", newest.Bid, newest.Ask, "sequence", batch.Position.Sequence, "sent", response.SentNs,
 			"after", time.Duration(response.SentNs-ready))
 		time.Sleep(pause)
+		// Sent only when the program is ready for the next: whatever is sent earlier is older when it is read.
+		done := &pb.Acknowledgement{Received: read, Read: read}
+		request = &pb.ReadStreamRequest{Content: &pb.ReadStreamRequest_Acknowledgement{Acknowledgement: done}}
 	}
 }
 
