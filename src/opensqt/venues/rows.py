@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -115,6 +115,11 @@ def first(raw: Any, field: str) -> Any:
     if not rows:
         raise RowError(f"{field}: expected a row, found none")
     return rows[0]
+
+
+async def all_rows(pages: AsyncIterable[Iterable[T]]) -> list[T]:
+    """Return the rows of every page."""
+    return [row async for page in pages for row in page]
 
 
 def member(raw: Any, field: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 
@@ -290,6 +290,18 @@ class Venue(ABC):
                 if parsed is not None:
                     found.append(parsed)
         return found
+
+    async def read_open_orders(
+        self, kind: RowKind, pages: AsyncIterable[Iterable[Any]], parse: Callable[[Any], Order]
+    ) -> list[Order]:
+        """Read the rows of each page before the next is queried, so that only one page is held as JSON.
+
+        Args:
+            kind: What the rows are.
+            pages: The rows of each response.
+            parse: Reads one row.
+        """
+        return [order async for page in pages for order in self.read_rows(kind, page, parse)]
 
     def read_updates(
         self,

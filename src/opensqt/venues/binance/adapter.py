@@ -40,6 +40,8 @@ from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
 class CcxtBinance(CcxtMixin, ccxt.pro.binanceusdm):  # type: ignore[misc]
     """The client of ccxt, without its own handling of the listen key."""
 
+    long_lists = frozenset({"openOrders"})
+
     async def authenticate(self, params: Row | None = None) -> None:
         """Do nothing: `BinanceAdapter.watch_private` has created the key before."""
 
@@ -123,8 +125,7 @@ class BinanceAdapter(Venue):
     async def open_orders(self, symbol: str = "") -> list[Order]:
         """Query the open orders."""
         params = {"symbol": self.market_id(symbol)} if symbol else {}
-        rows = await self._requests.query("GetOpenOrders", params, symbol)
-        return self.read_rows(ORDER, rows, parse_order)
+        return await self.read_open_orders(ORDER, self._requests.open_orders(params, symbol), parse_order)
 
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Query trades."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
+
+import msgspec
 
 from opensqt.model.order import OrderRef, OrderRequest, OrderType
 from opensqt.venues.binance.parse import TIME_IN_FORCE
 from opensqt.venues.parsing import Row
-from opensqt.venues.rows import sort_number
+from opensqt.venues.rows import objects, sort_number
 from opensqt.venues.transport.rest import Rest
 
 _FILLS_PAGE = 1_000
@@ -35,6 +37,10 @@ class BinanceRequests:
     async def query(self, endpoint: str, params: Row | None = None, symbol: str = "", *, public: bool = False) -> Any:
         """Send a query."""
         return await self._rest.send(f"fapi{'Public' if public else 'Private'}{endpoint}", params, symbol=symbol)
+
+    async def open_orders(self, params: Row, symbol: str) -> AsyncIterator[Iterable[Any]]:
+        """Query the open orders. All come in one response, so that each is decoded only when it is read."""
+        yield map(msgspec.json.decode, objects(await self.query("GetOpenOrders", params, symbol), "openOrders"))
 
     async def fills(self, market_id: str, symbol: str, since_ms: int) -> list[Row]:
         """Query trades, oldest first: all since a time, or the newest page where the time is 0.

@@ -38,7 +38,7 @@ from opensqt.venues.bitget.parse import (
 from opensqt.venues.bitget.requests import BitgetRequests, order_ref, order_request
 from opensqt.venues.events import Event
 from opensqt.venues.parsing import Row
-from opensqt.venues.rows import RowError, member, objects, sort_number
+from opensqt.venues.rows import RowError, all_rows, member, objects, sort_number
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
 
@@ -160,24 +160,23 @@ class BitgetAdapter(Venue):
     async def open_orders(self, symbol: str = "") -> list[Order]:
         """Query the open orders, page by page."""
         params = self._symbol_params(symbol) if symbol else dict(_PRODUCT)
-        rows = await self._requests.pages("OrderOrdersPending", params, "entrustedList", "orderId", symbol)
-        return [self._remember_side(order) for order in self.read_rows(ORDER, reversed(rows), self._order)]
+        pages = self._requests.pages("OrderOrdersPending", params, "entrustedList", "orderId", symbol)
+        newest_first = await self.read_open_orders(ORDER, pages, self._order)
+        return [self._remember_side(order) for order in reversed(newest_first)]
 
     async def closed_orders(self, symbol: str) -> list[Order]:
         """Query the newest page of closed orders."""
         params = self._symbol_params(symbol)
-        rows = await self._requests.pages(
-            "OrderOrdersHistory", params, "entrustedList", "orderId", symbol, newest_only=True
-        )
-        return self.read_rows(ORDER, rows, self._order)
+        pages = self._requests.pages("OrderOrdersHistory", params, "entrustedList", "orderId", symbol, newest_only=True)
+        return self.read_rows(ORDER, await all_rows(pages), self._order)
 
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Query trades; the venue sends the newest first, and keeps three months of them."""
         params = self._symbol_params(symbol)
         if since_ms:
             params["startTime"] = str(max(since_ms, await self.market_now_ms(symbol) - _HISTORY_MS))
-        rows = await self._requests.pages("OrderFills", params, "fillList", "tradeId", symbol, newest_only=not since_ms)
-        fills = self.read_rows(FILL, rows, self._fill)
+        pages = self._requests.pages("OrderFills", params, "fillList", "tradeId", symbol, newest_only=not since_ms)
+        fills = self.read_rows(FILL, await all_rows(pages), self._fill)
         return sorted(fills, key=lambda fill: (fill.event_time_ms, sort_number(fill.trade_id)))
 
     # The account

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from opensqt.model.market import INTERVALS_MS
@@ -41,7 +41,7 @@ class BitgetRequests:
 
     async def pages(
         self, endpoint: str, params: Row, name: str, id_field: str, symbol: str, *, newest_only: bool = False
-    ) -> list[Row]:
+    ) -> AsyncIterator[list[Row]]:
         """Query page by page, newest first, until one is not full.
 
         Args:
@@ -52,13 +52,12 @@ class BitgetRequests:
             symbol: Symbol for the error's own field.
             newest_only: Whether to stop after the newest page.
         """
-        rows: list[Row] = []
         query = params | {"limit": str(_PAGE)}
         while True:
             page = (await self.query(endpoint, query, symbol)).get(name) or []
-            rows += page
+            yield page
             if newest_only or len(page) < _PAGE:
-                return rows
+                return
             query["idLessThan"] = str(page[-1][id_field])
 
     async def candles(

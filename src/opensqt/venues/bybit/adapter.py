@@ -39,7 +39,7 @@ from opensqt.venues.bybit.parse import (
 from opensqt.venues.bybit.requests import BybitRequests, order_ref, order_request
 from opensqt.venues.events import Event
 from opensqt.venues.parsing import Row, acknowledged_order
-from opensqt.venues.rows import first, member, objects
+from opensqt.venues.rows import all_rows, first, member, objects
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
@@ -171,8 +171,8 @@ class BybitAdapter(Venue):
 
     async def open_orders(self, symbol: str = "") -> list[Order]:
         """Query the open orders."""
-        rows = await self._requests.pages("OrderRealtime", self._symbol_params(symbol), 50, symbol)
-        return self.read_rows(ORDER, rows, parse_order)
+        pages = self._requests.pages("OrderRealtime", self._symbol_params(symbol), 50, symbol)
+        return await self.read_open_orders(ORDER, pages, parse_order)
 
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Query trades, a week in each window; their profits come from another query."""
@@ -193,7 +193,7 @@ class BybitAdapter(Venue):
 
     async def positions(self, symbol: str = "") -> list[Position]:
         """Query the positions of one symbol, flat ones included, or all that are held."""
-        rows = await self._requests.pages("PositionList", self._symbol_params(symbol), 200, symbol)
+        rows = await all_rows(self._requests.pages("PositionList", self._symbol_params(symbol), 200, symbol))
         return self.read_rows(POSITION, rows, parse_position)
 
     async def load_position_mode(self) -> None:

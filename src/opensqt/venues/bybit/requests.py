@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from opensqt.model.errors import ExchangeError
 from opensqt.model.order import OrderRef, OrderRequest, OrderType
 from opensqt.venues.bybit.errors import NOT_MODIFIED
 from opensqt.venues.bybit.parse import ASSET, POSITION_SIDE, SIDE, TIME_IN_FORCE, TYPE, is_trade
 from opensqt.venues.parsing import Row
-from opensqt.venues.rows import RowError, decimal, sort_number
+from opensqt.venues.rows import RowError, all_rows, decimal, sort_number
 from opensqt.venues.transport.rest import Rest
 
 _LINEAR = {"category": "linear"}
@@ -44,15 +46,14 @@ class BybitRequests:
         result: Row = (await self._rest.send(name, _LINEAR | params, symbol=symbol))["result"]
         return result
 
-    async def pages(self, endpoint: str, params: Row, limit: int, symbol: str = "") -> list[Row]:
-        """Query all rows, page by page."""
-        rows: list[Row] = []
+    async def pages(self, endpoint: str, params: Row, limit: int, symbol: str = "") -> AsyncIterator[list[Row]]:
+        """Query every page of a list."""
         query = params | {"limit": str(limit)}
         while True:
             page = await self.query(endpoint, query, symbol)
-            rows += page["list"]
+            yield page["list"]
             if not page["list"] or not page.get("nextPageCursor"):
-                return rows
+                return
             query = query | {"cursor": page["nextPageCursor"]}
 
     async def fills(self, params: Row, symbol: str, since_ms: int, now_ms: int) -> list[Row]:
@@ -70,7 +71,7 @@ class BybitRequests:
         first_ms = max(since_ms, now_ms - _WEEKS_KEPT * _WEEK_MS)
         for start_ms in range(first_ms, max(now_ms, first_ms) + 1, _WEEK_MS):
             window = {"startTime": str(start_ms), "endTime": str(start_ms + _WEEK_MS - 1)}
-            rows += await self.pages("ExecutionList", params | window, 100, symbol)
+            rows += await all_rows(self.pages("ExecutionList", params | window, 100, symbol))
         return _trades(rows)
 
     async def profits(self, market_id: str, trades: list[Row], symbol: str) -> dict[str, str]:
@@ -82,7 +83,7 @@ class BybitRequests:
         for start_ms in range(min(times), max(times) + 1, _WEEK_MS):
             end_ms = min(start_ms + _WEEK_MS - 1, max(times))
             window = {"startTime": str(start_ms), "endTime": str(end_ms), "type": "TRADE", "currency": ASSET}
-            log += await self.pages("AccountTransactionLog", window, 50, symbol)
+            log += await all_rows(self.pages("AccountTransactionLog", window, 50, symbol))
         return {row["tradeId"]: row["cashFlow"] for row in log if row.get("symbol") == market_id and "cashFlow" in row}
 
 

@@ -35,7 +35,7 @@ from opensqt.venues.gate.parse import (
 )
 from opensqt.venues.gate.requests import BOOKED_WITHIN_MS, USDT, GateRequests, order_ref, order_request
 from opensqt.venues.parsing import Row
-from opensqt.venues.rows import RowError, member, sort_number
+from opensqt.venues.rows import RowError, all_rows, member, sort_number
 from opensqt.venues.transport.ccxt_client import CcxtMixin, cancel_and_wait, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS
 from opensqt.venues.transport.rest import Rest
@@ -163,8 +163,7 @@ class GateAdapter(Venue):
     async def open_orders(self, symbol: str = "") -> list[Order]:
         """Query the open orders."""
         params = {"status": "open"} | ({"contract": self.market_id(symbol)} if symbol else {})
-        rows = await self._requests.pages("GetSettleOrders", params, symbol)
-        return self.read_rows(ORDER, rows, self._order)
+        return await self.read_open_orders(ORDER, self._requests.pages("GetSettleOrders", params, symbol), self._order)
 
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Query trades, and their profits in the account book.
@@ -197,7 +196,7 @@ class GateAdapter(Venue):
         if symbol:
             rows = await self._requests.positions(self.market_id(symbol), symbol, hedge=self.is_hedge)
         else:
-            rows = await self._requests.pages("GetSettlePositions", {"holding": "true"})
+            rows = await all_rows(self._requests.pages("GetSettlePositions", {"holding": "true"}))
         found = self._parser.positions(rows)
         self._parser.held_sides.begin([symbol] if symbol else self.rules, found)
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ from opensqt.model.venue import SymbolRules
 from opensqt.venues.gate.errors import NO_POSITION
 from opensqt.venues.gate.parse import POSITION_SIDE_BY_MODE, PREFIX, TIME_IN_FORCE, number
 from opensqt.venues.parsing import Row
+from opensqt.venues.rows import all_rows
 from opensqt.venues.transport.rest import Rest
 
 USDT = {"settle": "usdt"}
@@ -42,14 +43,15 @@ class GateRequests:
         name = f"{'public' if public else 'private'}Futures{endpoint}"
         return await self._rest.send(name, USDT | (params or {}), symbol=symbol)
 
-    async def pages(self, endpoint: str, params: Row, symbol: str = "", size: int = _PAGE) -> list[Row]:
+    async def pages(self, endpoint: str, params: Row, symbol: str = "", size: int = _PAGE) -> AsyncIterator[list[Row]]:
         """Query every page of a list."""
-        rows: list[Row] = []
+        offset = 0
         while True:
-            page = await self.query(endpoint, params | {"limit": str(size), "offset": str(len(rows))}, symbol)
-            rows += page
+            page = await self.query(endpoint, params | {"limit": str(size), "offset": str(offset)}, symbol)
+            yield page
             if len(page) < size:
-                return rows
+                return
+            offset += len(page)
 
     async def fills(self, contract: str, symbol: str, since_ms: int) -> list[Row]:
         """Query trades, newest first: all since a time, or the newest page where the time is 0.
@@ -61,7 +63,7 @@ class GateRequests:
             rows: list[Row] = await self.query("GetSettleMyTrades", params | {"limit": str(FILLS_PAGE)}, symbol)
             return rows
         params["from"] = str(since_ms // 1000)
-        return await self.pages("GetSettleMyTradesTimerange", params, symbol, FILLS_PAGE)
+        return await all_rows(self.pages("GetSettleMyTradesTimerange", params, symbol, FILLS_PAGE))
 
     async def profits(self, contract: str, symbol: str, fills: Sequence[Fill]) -> dict[str, Decimal]:
         """Query the profits of trades, before fees, by trade id; the account book has them."""
@@ -69,7 +71,7 @@ class GateRequests:
         params = {"contract": contract, "type": "pnl", "from": str(min(times))}
         params["to"] = str(max(times) + BOOKED_WITHIN_MS // 1000)
         found: dict[str, Decimal] = {}
-        for row in await self.pages("GetSettleAccountBook", params, symbol, FILLS_PAGE):
+        for row in await all_rows(self.pages("GetSettleAccountBook", params, symbol, FILLS_PAGE)):
             name = str(row.get("trade_id") or "")
             found[name] = found.get(name, Decimal(0)) + number(row["change"])
         return found

@@ -35,7 +35,7 @@ from opensqt.venues.okx.parse import (
 )
 from opensqt.venues.okx.requests import OkxRequests, order_ref, order_request
 from opensqt.venues.parsing import Row, acknowledged_order
-from opensqt.venues.rows import first
+from opensqt.venues.rows import all_rows, first
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS, VenueReply
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
@@ -169,15 +169,15 @@ class OkxAdapter(Venue):
 
     async def open_orders(self, symbol: str = "") -> list[Order]:
         """Query the open orders, all pages."""
-        rows = await self._requests.pages("privateGetTradeOrdersPending", "ordId", self._symbol_params(symbol), symbol)
-        return self.read_rows(ORDER, rows, lambda raw: parse_order(raw, self._parser.rules_of(raw)))
+        pages = self._requests.pages("privateGetTradeOrdersPending", "ordId", self._symbol_params(symbol), symbol)
+        return await self.read_open_orders(ORDER, pages, lambda raw: parse_order(raw, self._parser.rules_of(raw)))
 
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Query trades, newest page first."""
         recent = not since_ms or since_ms > int(self.client.nonce()) - _RECENT_MS
         endpoint = "privateGetTradeFills" if recent else "privateGetTradeFillsHistory"
         query = self._symbol_params(symbol) | ({"begin": str(since_ms)} if since_ms else {})
-        rows = await self._requests.pages(endpoint, "billId", query, symbol, newest_only=not since_ms)
+        rows = await all_rows(self._requests.pages(endpoint, "billId", query, symbol, newest_only=not since_ms))
         return self.read_rows(FILL, reversed(rows), lambda raw: parse_fill(raw, self.rules[symbol]))
 
     # The account

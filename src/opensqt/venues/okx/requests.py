@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from opensqt.model.account import MarginMode
@@ -47,7 +48,7 @@ class OkxRequests:
 
     async def pages(
         self, endpoint: str, key: str, params: Row, symbol: str = "", *, newest_only: bool = False
-    ) -> list[Row]:
+    ) -> AsyncIterator[list[Row]]:
         """Query all pages of a list that comes newest first.
 
         Args:
@@ -58,11 +59,12 @@ class OkxRequests:
             newest_only: Whether to stop after the newest page.
         """
         query = params | {"limit": str(_PAGE)}
-        rows = page = await self.query(endpoint, query, symbol)
-        while len(page) == _PAGE and not newest_only:
-            page = await self.query(endpoint, query | {"after": page[-1][key]}, symbol)
-            rows = rows + page
-        return rows
+        while True:
+            page = await self.query(endpoint, query, symbol)
+            yield page
+            if newest_only or len(page) < _PAGE:
+                return
+            query = query | {"after": page[-1][key]}
 
     async def candles(self, params: Row, limit: int, end_ms: int | None, symbol: str) -> list[list[str]]:
         """Query candles, newest first: the recent ones of one endpoint, then the older ones of another.

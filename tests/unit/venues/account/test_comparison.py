@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from opensqt.config.venue import VenueSettings
@@ -52,7 +53,9 @@ class Answers:
             raise InvalidRequest("Invalid symbol status.", venue_code="-1122")
         name = endpoint.removeprefix("fapiPrivate")
         if name == "GetOpenOrders":
-            return [row for row in self.orders if given.get("symbol") in (None, row["symbol"])]
+            # The client leaves the rows of this list undecoded.
+            shown = [row for row in self.orders if given.get("symbol") in (None, row["symbol"])]
+            return [msgspec.Raw(msgspec.json.encode(row)) for row in shown]
         if name == "GetUserTrades":
             return [row for row in self.trades if row["symbol"] == given["symbol"]]
         if name == "V3GetPositionRisk":
