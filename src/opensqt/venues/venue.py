@@ -69,6 +69,8 @@ class Venue(ABC):
         """Number of events of each kind that the adapter does not handle."""
         self.set_aside = SetAside(self.name)
         """The rows of responses and of frames that could not be read."""
+        self.known_order: Callable[[Order], Order] = lambda order: order
+        """Returns the known object of an open order that a list shows unchanged, and else the order of the list."""
         self.on_unknown_symbol: Callable[[], None] = lambda: None
         """Called when a row has a symbol that is in no list of the venue."""
         self._market_time_ms = 0
@@ -294,14 +296,18 @@ class Venue(ABC):
     async def read_open_orders(
         self, kind: RowKind, pages: AsyncIterable[Iterable[Any]], parse: Callable[[Any], Order]
     ) -> list[Order]:
-        """Read the rows of each page before the next is queried, so that only one page is held as JSON.
+        """Read thousands of open orders in little memory: each page before the next, and no known order once more.
 
         Args:
             kind: What the rows are.
             pages: The rows of each response.
             parse: Reads one row.
         """
-        return [order async for page in pages for order in self.read_rows(kind, page, parse)]
+
+        def read(raw: Any) -> Order:
+            return self.known_order(parse(raw))
+
+        return [order async for page in pages for order in self.read_rows(kind, page, read)]
 
     def read_updates(
         self,

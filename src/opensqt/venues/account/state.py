@@ -48,6 +48,7 @@ class AccountState:
         self._venue = venue
         self._set_aside = venue.set_aside
         self.tracker = OrderTracker()
+        venue.known_order = self.tracker.known_if_same
         self.orders: Feed[OrderUpdate] = Feed(
             key=lambda update: self.tracker.key(update.order),
             conflate=False,

@@ -110,6 +110,17 @@ class OrderTracker:
             entry = self._find((ref.symbol, ref.order_id))
         return entry.newest() if entry else None
 
+    def known_if_same(self, order: Order) -> Order:
+        """Return the order as it was published if *order* changes nothing but its times, which apply; else *order*.
+
+        So a list of orders takes no memory for those that are known.
+        """
+        entry = self._find((order.symbol, order.order_id))
+        if entry is None or _differs(entry.order, order):
+            return order
+        entry.report(order)
+        return entry.order
+
     def open_orders(self, symbol: str = "") -> list[Order]:
         """Return the open orders as they were published, oldest first; of one symbol or of all."""
         return [entry.order for entry in self._open.values() if symbol in ("", entry.order.symbol)]

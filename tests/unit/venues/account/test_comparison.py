@@ -121,6 +121,17 @@ async def test_an_order_of_an_unknown_status_ends_no_comparison(
     assert set_aside(venue) == []
 
 
+async def test_a_list_of_known_orders_is_the_known_objects(venue: Venue, state: AccountState, answers: Answers) -> None:
+    """F27: a comparison holds no second object of each order that did not change."""
+    answers.orders = [ORDER | {"orderId": 1}, ORDER | {"orderId": 2}]
+    await state.reconcile(full=False)
+    answers.orders[1] = ORDER | {"orderId": 2, "price": "101", "updateTime": 2000}
+    same, changed = await venue.open_orders()
+    known, before = state.tracker.open_orders()
+    assert same is known
+    assert (changed.price, before.price) == (Decimal(101), Decimal(100))
+
+
 async def test_a_single_answer_that_cannot_be_read_ends_no_comparison(
     venue: Venue, state: AccountState, answers: Answers
 ) -> None:

@@ -150,6 +150,42 @@ def test_a_repeated_report_keeps_the_published_order_and_gives_it_its_times_when
     assert found == repeated
 
 
+def test_an_order_that_a_list_shows_unchanged_is_the_one_that_is_known() -> None:
+    """F27: a list of thousands of known orders takes no memory for each, and its times apply."""
+    tracker = OrderTracker()
+    published = tracker.apply(order(OrderStatus.OPEN, time_ms=1))
+    repeated = replace(order(OrderStatus.OPEN, time_ms=2), received_ns=9)
+    assert published is not None
+    assert tracker.known_if_same(repeated) is published.order
+    assert tracker.find(OrderRef(symbol="BTCUSDT", order_id="7")) == repeated
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        order(OrderStatus.PARTIALLY_FILLED, filled=1, time_ms=2),
+        order(OrderStatus.OPEN, time_ms=2, price=Decimal(46_000)),
+        order(OrderStatus.OPEN, time_ms=2, order_id="8"),
+    ],
+)
+def test_an_order_that_a_list_shows_changed_is_applied_later(listed: Order) -> None:
+    """F6: its fills are queried before it is published."""
+    tracker = OrderTracker()
+    published = tracker.apply(order(OrderStatus.OPEN, time_ms=1))
+    assert tracker.known_if_same(listed) is listed
+    assert published is not None
+    assert tracker.open_orders() == [published.order]
+
+
+def test_a_list_that_still_shows_a_canceled_order_does_not_reopen_it() -> None:
+    """F8: a late report never undoes a newer one."""
+    tracker = OrderTracker()
+    tracker.apply(order(OrderStatus.CANCELED, time_ms=5))
+    listed = tracker.known_if_same(order(OrderStatus.OPEN, time_ms=4))
+    assert tracker.apply(listed) is None
+    assert tracker.open_orders() == []
+
+
 def test_a_report_older_than_a_repeated_one_does_not_change_the_order() -> None:
     """F8: a late report never undoes a newer one, though the newer one told nothing new."""
     tracker = OrderTracker()
