@@ -26,8 +26,9 @@ demo: $(VENV)/.runtime
 	@$(BIN)/opensqt demo $(ARGS)
 
 # Most proofs wait for sockets and processes: more of them run at once than there are processors.
+WORKERS ?= 8
 test: $(VENV)/.development
-	$(BIN)/pytest -n 4 --dist worksteal $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 chaos: $(VENV)/.development
 	@$(BIN)/python -m tests.chaos.marathon $(ARGS)
