@@ -20,6 +20,7 @@ import uvloop
 from opensqt.config.connector import ConnectorServerSettings
 from opensqt.connector.server import Connector
 from opensqt.model.market import Price
+from opensqt.service import program
 from opensqt.telemetry import logging
 from opensqt.testing.exchange import InMemoryExchange
 
@@ -130,8 +131,7 @@ async def _serve(journal: str) -> None:
     market = Market()
     settings = ConnectorServerSettings(port=0, metrics_port=None, drain_s=0)
     async with Connector(market, settings, journal=journal) as connector:
-        gc.collect()
-        gc.freeze()  # as the command does
+        program.spare_the_collector()  # as the command does
         print(f"connector ready on {connector.address}", flush=True)
         orders = Orders(market, connector)
         async for line in _lines():
