@@ -114,14 +114,18 @@ async def test_stopped_while_it_still_starts_it_ends_with_0() -> None:
 
 async def test_wrong_key_ends_with_3_and_says_which_setting(simulator: Simulator) -> None:
     env = {**ACCOUNT, "API_KEY": KEY}
-    code, line = await refused("--exchange", "binance", "--base-url", simulator.url, *ANY_PORTS, env=env)
+    code, line = await refused(
+        "--exchange", "binance", "--base-url", simulator.url, "--journal", ":memory:", *ANY_PORTS, env=env
+    )
     assert code == 3
     assert "API_KEY" in line
 
 
 async def test_wrong_secret_ends_with_3_and_says_which_setting(simulator: Simulator) -> None:
     env = {**ACCOUNT, "API_SECRET": SECRET}
-    code, line = await refused("--exchange", "binance", "--base-url", simulator.url, *ANY_PORTS, env=env)
+    code, line = await refused(
+        "--exchange", "binance", "--base-url", simulator.url, "--journal", ":memory:", *ANY_PORTS, env=env
+    )
     assert code == 3
     assert "API_SECRET" in line
 
@@ -130,7 +134,9 @@ async def test_an_exchange_that_is_not_there_ends_with_4() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        code, line = await refused("--exchange", "binance", "--base-url", url, *ANY_PORTS, env=CANARIES)
+        code, line = await refused(
+            "--exchange", "binance", "--base-url", url, "--journal", ":memory:", *ANY_PORTS, env=CANARIES
+        )
     assert code == 4
     assert line.startswith("error: ")
 
@@ -167,7 +173,16 @@ async def test_a_port_in_use_ends_with_2_and_says_which() -> None:
 
 
 async def test_public_only_needs_no_key_and_refuses_orders(simulator: Simulator) -> None:
-    arguments = ("--exchange", "binance", "--public-only", "--base-url", simulator.url, *ANY_PORTS)
+    arguments = (
+        "--exchange",
+        "binance",
+        "--public-only",
+        "--base-url",
+        simulator.url,
+        "--journal",
+        ":memory:",
+        *ANY_PORTS,
+    )
     async with start(MODULE, *arguments) as process, client(await process.ready()) as channel:
         stub = ExchangeServiceStub(channel)
         price = (await stub.GetLatestPrice(pb.GetLatestPriceRequest(symbol="BTCUSDT"))).price
