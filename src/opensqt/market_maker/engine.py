@@ -113,12 +113,16 @@ class GridEngine:
         self._price_bucket: tuple[int, ...] = ()
         self._replan_at = now
         self._fresh = False
+        self._before_anchor: list[OrderBatch] = []
 
     def handle(self, event: Event, now: float) -> None:
         """Handle one event."""
         match event:
             case PriceUpdate(price):
                 self._on_price(price, now)
+            case OrderBatch() if self.state.header is None:
+                # The orders of an earlier run with another database: what level they are of is known with the anchor.
+                self._before_anchor.append(event)
             case OrderBatch(updates, gap):
                 for update in updates:
                     self._note_time(update.order.event_time_ms, update.order.received_ns)
@@ -179,6 +183,9 @@ class GridEngine:
                 )
             )
             _log.info("anchor set", anchor=str(anchor), interval=str(self.settings.interval))
+            batches, self._before_anchor = self._before_anchor, []
+            for batch in batches:
+                self.handle(batch, now)
 
     def _take_replan_flag(self, now: float) -> bool:
         """Return whether anything could have changed the plan since it was made, and reset what says so."""

@@ -504,6 +504,18 @@ def test_an_own_order_found_at_the_venue_takes_its_slot() -> None:
     assert len(second.venue.orders) == 5
 
 
+def test_orders_found_before_the_first_price_take_their_slots_with_the_anchor() -> None:
+    """F9: the stream of orders may be the quicker one; the grid ended with an error then."""
+    first = Bench().start(1004)
+    second = Bench(venue=first.venue, first_sequence=100)
+    found = tuple(OrderUpdate(order=order, fill=None) for order in first.venue.open_orders)
+    second.tell(OrderBatch(found, gap=True))
+    assert second.commands == []
+    second.start(1004)
+    assert second.buys == first.buys
+    assert len(second.venue.orders) == 5
+
+
 def test_of_two_orders_on_one_level_one_is_cancelled() -> None:
     bench = Bench().start(1004)
     twin = bench.engine.state.ids.make(0, Side.BUY, 77)
@@ -541,8 +553,6 @@ def test_nothing_new_means_no_new_plan() -> None:
 
 
 def _seen(order: Order, fill: Fill | None = None) -> OrderBatch:
-    from opensqt.model.order import OrderUpdate
-
     return OrderBatch((OrderUpdate(order=order, fill=fill),), gap=False)
 
 
