@@ -35,6 +35,7 @@ from opensqt.model.venue import (
     Capabilities,
     Channel,
     Check,
+    ClaimRequest,
     ExchangeInfo,
     ExchangeStatus,
     Halt,
@@ -43,6 +44,7 @@ from opensqt.model.venue import (
     RateBudget,
     RateLimit,
     SymbolRules,
+    TradingClaim,
 )
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ __all__ = [
     "Capabilities",
     "Channel",
     "Check",
+    "ClaimRequest",
     "ConfigError",
     "Cursor",
     "Exchange",
@@ -91,6 +94,7 @@ __all__ = [
     "SymbolRules",
     "SyncExchange",
     "TimeInForce",
+    "TradingClaim",
     "connect",
     "connect_sync",
     "errors",

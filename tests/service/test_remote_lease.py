@@ -10,7 +10,7 @@ import structlog
 
 from opensqt.client.lease import RemoteLease
 from opensqt.model.errors import InvalidRequest, LeaseExpired, TokenRefused, Unreachable
-from opensqt.model.venue import Lease
+from opensqt.model.venue import ClaimRequest, Lease
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from tests.service.scripted_connector import ScriptedConnector, connected
 from tests.support import eventually
@@ -104,7 +104,7 @@ async def test_a_lease_that_could_not_be_renewed_in_time_is_not_held_but_not_tak
     """F3: could not ask does not mean ended."""
     reachable = True
 
-    async def heartbeat(ttl_s: float) -> Lease:
+    async def heartbeat(ttl_s: float, _claim: ClaimRequest | None) -> Lease:
         if not reachable:
             raise Unreachable("no connection")
         return Lease(client="grid", expires_ms=1)

@@ -18,7 +18,7 @@ from opensqt.model.account import Account, Position
 from opensqt.model.errors import AccessError, ExchangeError
 from opensqt.model.exchange import Exchange
 from opensqt.model.order import Order, Side
-from opensqt.model.venue import Channel, ExchangeInfo, ExchangeStatus, RateBudget
+from opensqt.model.venue import Channel, ExchangeInfo, ExchangeStatus, RateBudget, TradingClaim
 
 _A = TypeVar("_A")
 _B = TypeVar("_B")
@@ -78,6 +78,7 @@ def render(report: Report) -> RenderableType:
     """Render the report as tables."""
     parts: list[RenderableType] = [_health(report), _summary(report.status)]
     parts += [Text(f"TRADING IS HALTED: {describe(halt)}", style="bold red") for halt in report.status.halts]
+    parts += [Text(_trader(claim)) for claim in report.status.claims]
     if report.status.channels:
         parts.append(_channels(report.status.channels))
     if report.budget.limits:
@@ -89,6 +90,12 @@ def render(report: Report) -> RenderableType:
     else:
         parts.append(Text("public-only: no key, so no account and no orders", style="dim"))
     return Group(*parts)
+
+
+def _trader(claim: TradingClaim) -> str:
+    since = datetime.fromtimestamp(claim.since_ms / 1000, UTC)
+    who = f"{claim.description or claim.client} (client {claim.client})"
+    return f"{claim.symbol} is traded by {who}, strategy {claim.strategy}, since {since:%Y-%m-%d %H:%M:%S} UTC"
 
 
 async def show(exchange: Exchange, symbol: str, console: Console) -> int:

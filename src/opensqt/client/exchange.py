@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Self, TypeVar
 
 from opensqt.client.channel import ConnectorChannel
+from opensqt.client.claim_numbers import ClaimNumbers
 from opensqt.client.lease import OnLapse, RemoteLease
 from opensqt.client.stream import RemoteStream
 from opensqt.client.subscription import StreamSubscription, Topic
@@ -16,7 +17,16 @@ from opensqt.model.exchange import documented
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
-from opensqt.model.venue import Check, ExchangeInfo, ExchangeStatus, Halt, HaltedOrders, Lease, RateBudget
+from opensqt.model.venue import (
+    Check,
+    ClaimRequest,
+    ExchangeInfo,
+    ExchangeStatus,
+    Halt,
+    HaltedOrders,
+    Lease,
+    RateBudget,
+)
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from opensqt.streams.conflation import KEYS
@@ -49,6 +59,7 @@ class RemoteExchange:
     def __init__(self, settings: RemoteSettings | None = None) -> None:
         self._channel = ConnectorChannel(settings or RemoteSettings())
         self._subscriptions: set[StreamSubscription[Any]] = set()
+        self._claims = ClaimNumbers()
 
     @property
     def streams_open(self) -> int:
@@ -79,7 +90,7 @@ class RemoteExchange:
 
     async def place_order(self, request: OrderRequest) -> Order:
         """See `Exchange`."""
-        message = pb.PlaceOrderRequest(order=encode_order_request(request))
+        message = pb.PlaceOrderRequest(order=self._claims.encode(request))
         response = await self._channel.call(self._channel.exchange.PlaceOrder, message, placing=True)
         return _decode_or_unknown(response.order)
 
@@ -87,7 +98,7 @@ class RemoteExchange:
         """See `Exchange`. An error of the whole call is the result of each item."""
         return await self._batch(
             requests,
-            encode_order_request,
+            self._claims.encode,
             lambda messages: pb.BatchPlaceOrdersRequest(orders=messages),
             lambda: self._channel.exchange.BatchPlaceOrders,
         )
@@ -218,24 +229,36 @@ class RemoteExchange:
         response = await self._channel.call(self._channel.gateway.GetRateBudget, gateway_pb.GetRateBudgetRequest())
         return gateway_codec.decode_budget(response)
 
-    async def heartbeat(self, ttl_s: float) -> Lease:
+    async def heartbeat(self, ttl_s: float, claim: ClaimRequest | None = None) -> Lease:
         """Take or renew this client's lease once; `lease` does it for a block.
 
         Args:
             ttl_s: Duration of the lease from now, 1 to 3600 seconds; 0 releases it and leaves the orders open.
+            claim: The right to trade that is taken, renewed or released with it. From then on the orders of its symbol
+                and strategy are sent under its number.
 
         Returns:
             The lease. `lapsed` is True if the one before had ended, and this client's orders with it.
+
+        Raises:
+            TradingClaimed: Another program holds the claim, or has held it since; the message names it.
         """
         if not (ttl_s == 0 or 1 <= ttl_s <= 3600):
             raise InvalidRequest(f"ttl_s {ttl_s}: expected 1 to 3600 seconds, or 0 to release the lease")
-        message = gateway_pb.HeartbeatRequest(ttl_ms=round(ttl_s * 1000))
+        message = gateway_pb.HeartbeatRequest(
+            ttl_ms=round(ttl_s * 1000), claim=None if claim is None else gateway_codec.encode_claim_request(claim)
+        )
         # A heartbeat that takes longer than a third of the lease is better sent again.
         deadline_s = min(self._channel.deadline_s, ttl_s / 3) if ttl_s else None
         response = await self._channel.call(self._channel.gateway.Heartbeat, message, deadline_s=deadline_s)
-        return gateway_codec.decode_lease(response)
+        lease = gateway_codec.decode_lease(response)
+        if lease.claim is not None:
+            self._claims.note(lease.claim)
+        return lease
 
-    def lease(self, ttl_s: float = 30.0, *, on_lapse: OnLapse | None = None) -> RemoteLease:
+    def lease(
+        self, ttl_s: float = 30.0, *, on_lapse: OnLapse | None = None, claim: ClaimRequest | None = None
+    ) -> RemoteLease:
         """Hold this client's lease while a block runs: if this process dies, the connector cancels its orders.
 
         The lease is renewed every third of *ttl_s*, also while the connector restarts. A block that ends normally
@@ -247,11 +270,14 @@ class RemoteExchange:
                 noticed after 15 s; a shorter lease does not survive that.
             on_lapse: Called with the error when the lease had ended before it was renewed; the block then continues,
                 with a new lease. Without it the block is cancelled and raises `LeaseExpired`.
+            claim: The right to trade a symbol by a strategy, which is held with the lease: the connector then refuses
+                the orders of every other program. When another one takes it over, the block is cancelled and raises
+                `TradingClaimed`.
 
         Returns:
             An async context manager; see `RemoteLease`.
         """
-        return RemoteLease(self.heartbeat, ttl_s, on_lapse)
+        return RemoteLease(self.heartbeat, ttl_s, on_lapse, claim)
 
     async def halt_trading(
         self, halt_id: str, *, symbol: str = "", reason: str = "", ttl_s: float = 0.0

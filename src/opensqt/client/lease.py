@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 from opensqt.model.errors import AccessError, ExchangeError, LeaseExpired, RequestError
-from opensqt.model.venue import Lease
+from opensqt.model.venue import ClaimRequest, Lease
 from opensqt.telemetry.logging import get_logger
 
 OnLapse = Callable[[LeaseExpired], None]
@@ -27,15 +28,21 @@ class RemoteLease:
     is False once the lease may have expired. A refusal (the token was revoked, say) ends the block with that error.
 
     Args:
-        heartbeat: Takes or renews the lease; 0 releases it.
+        heartbeat: Takes or renews the lease, and the claim with it; 0 releases both.
         ttl_s: How long the connector waits for a heartbeat.
         on_lapse: Called instead of cancelling the block.
+        claim: The right to trade that is held with the lease.
     """
 
     def __init__(
-        self, heartbeat: Callable[[float], Awaitable[Lease]], ttl_s: float, on_lapse: OnLapse | None = None
+        self,
+        heartbeat: Callable[[float, ClaimRequest | None], Awaitable[Lease]],
+        ttl_s: float,
+        on_lapse: OnLapse | None = None,
+        claim: ClaimRequest | None = None,
     ) -> None:
         self._heartbeat = heartbeat
+        self._claim = claim
         self._ttl_s = ttl_s
         self._on_lapse = on_lapse
         self._latest: Lease | None = None
@@ -44,6 +51,7 @@ class RemoteLease:
         self._failure: Exception | None = None
         self._renew_task: asyncio.Task[None] | None = None
         self._owner: asyncio.Task[Any] | None = None
+        self._unclaimed = False
         self._cancelling = 0
 
     @property
@@ -91,7 +99,7 @@ class RemoteLease:
             if cancelled_by_us or kind is None:
                 raise self._failure
         elif kind is None:
-            self._latest = await self._heartbeat(0)
+            self._latest = await self._heartbeat(0, self._claim)
         else:
             log.warning("the lease was not released; the connector cancels the orders", within_s=self._ttl_s)
 
@@ -136,6 +144,15 @@ class RemoteLease:
 
     async def _renew(self) -> Lease:
         sent = time.monotonic()
-        self._latest = await self._heartbeat(self._ttl_s)
+        self._latest = await self._heartbeat(self._ttl_s, self._claim)
         self._confirmed = sent
+        if self._claim is not None:
+            self._keep_number(self._claim, self._latest)
         return self._latest
+
+    def _keep_number(self, claim: ClaimRequest, lease: Lease) -> None:
+        if lease.claim is not None:
+            self._claim = replace(claim, number=lease.claim.number, take_over=False)
+        elif not self._unclaimed:
+            self._unclaimed = True
+            log.warning("the connector knows no claims: take care that no other program trades", symbol=claim.symbol)

@@ -24,6 +24,8 @@ from opensqt.connector.health import STOPPING, HealthMonitor
 from opensqt.connector.metrics.loop_lag import LoopLag
 from opensqt.connector.metrics.registry import ConnectorMetrics
 from opensqt.connector.orders.cancel_all import CancelAll
+from opensqt.connector.orders.claim_keeper import ClaimKeeper
+from opensqt.connector.orders.claims import Claims
 from opensqt.connector.orders.halt_keeper import HaltKeeper
 from opensqt.connector.orders.halts import Halts
 from opensqt.connector.orders.journal import MEMORY, Journal, JournalError
@@ -99,6 +101,7 @@ class Connector:
         self.halts = HaltKeeper(halts, self.journal, self.tasks)
         self.metrics.watch_halts(lambda: halts.count)
         self.leases = LeaseKeeper(leases, exchange, self.orders, self.journal, self.tasks, self.metrics)
+        self.claims = ClaimKeeper(Claims(), self.orders, self.journal, self.tasks)
         self.streams = StreamReaders(exchange, self.metrics, limit=self.settings.stream_buffer)
         self.identity = Identity(self.settings)
         self.reloads = Reloads()
@@ -188,6 +191,7 @@ class Connector:
             await self.orders.start()
             await self.halts.start()
             await self.leases.start()
+            await self.claims.start()
             await self.health.start()
             self._monitor = self.tasks.spawn("health", self.health.run(), forever=True)
             self.tasks.spawn("health-supervision", self.health.supervise(), forever=True)
@@ -219,6 +223,7 @@ class Connector:
             await asyncio.wait({self._monitor})
         self.calls.refuse()
         self.leases.suspend()
+        self.claims.suspend()
         self.halts.suspend()
         self.health.stop()
         _log.info("stopping", calls_in_flight=self.calls.in_flight, streams=sum(self.streams.counts.values()))
@@ -256,9 +261,16 @@ class Connector:
             owned_ids=self.orders.own.owned_ids,
         )
         exchange_calls = ExchangeCalls(
-            self.exchange, self.orders, self.cancel_all, limits, order_wait_s=self.settings.order_wait_s
+            self.exchange,
+            self.orders,
+            self.cancel_all,
+            limits,
+            self.claims.rules,
+            order_wait_s=self.settings.order_wait_s,
         )
-        gateway_calls = GatewayCalls(self.exchange, self.orders, self.health, self.leases, self.halts)
+        gateway_calls = GatewayCalls(
+            self.exchange, self.orders, self.health, self.leases, self.halts, self.claims, limits
+        )
         halt_calls = HaltCalls(self.halts, self.orders, limits)
         unary = {
             name: self.calls.unary(name, handler)

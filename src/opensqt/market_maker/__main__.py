@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -21,6 +22,7 @@ from opensqt.market_maker.report import show
 from opensqt.market_maker.service import MarketMaker
 from opensqt.market_maker.store.store import Store
 from opensqt.model.errors import ConfigError
+from opensqt.model.venue import ClaimRequest
 from opensqt.service import program
 from opensqt.service.http import HttpServer
 from opensqt.service.listen import ListenAddress
@@ -32,6 +34,7 @@ _EXAMPLES = """\
 examples:
   market-maker --config configs/config.yaml --check      print the safety check and the ladder, trade nothing
   market-maker --config configs/config.yaml              trade until Ctrl-C
+  market-maker --config configs/config.yaml --take-over  trade in place of the one that trades the symbol now
   SYMBOL=BTCUSDT OPENSQT__TRADING__PRICE_INTERVAL=10 market-maker --config configs/config.yaml
 
 environment (wins over the file):
@@ -51,8 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         return program.report_failure(error)
     logging.configure(settings.system.log_level, service="market-maker")
-    work = partial(_run, _check if arguments.check else _trade, settings)
-    return program.run(work, within=tracing.exporting("market-maker"))
+    work = _check if arguments.check else partial(_trade, take_over=arguments.take_over)
+    return program.run(partial(_run, work, settings), within=tracing.exporting("market-maker"))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings file, e.g. configs/config.yaml")
     parser.add_argument("--check", action="store_true", help="print the safety check and the ladder, then end")
+    parser.add_argument(
+        "--take-over", action="store_true", help="trade although another market maker does: its orders are refused then"
+    )
     parser.add_argument("--port", type=int, help="port of health, status and metrics (8080); 0 takes any free one")
     parser.add_argument("--version", action="version", version=f"market-maker {__version__}")
     return parser
@@ -98,7 +104,7 @@ async def _check(settings: MarketMakerSettings, stop: asyncio.Event) -> int:
         return program.EXIT_OK if setup.safe else program.EXIT_USAGE
 
 
-async def _trade(settings: MarketMakerSettings, stop: asyncio.Event) -> int:
+async def _trade(settings: MarketMakerSettings, stop: asyncio.Event, *, take_over: bool) -> int:
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.app.database_url)
         stack.push_async_callback(store.close)
@@ -115,10 +121,22 @@ async def _trade(settings: MarketMakerSettings, stop: asyncio.Event) -> int:
             print(f"error: safety check: {broken}; see market-maker --check", file=sys.stderr)  # noqa: T201 - the user's terminal
             return program.EXIT_USAGE
         endpoints.maker = _maker(settings, store, setup)
-        async with trading_lease(setup.exchange, settings.system.lease_seconds) as lease_exit:
+        claim = await _claim(settings, store, take_over=take_over)
+        async with trading_lease(setup.exchange, settings.system.lease_seconds, claim) as lease_exit:
             left = await endpoints.maker.run(stop, partial(_announce, server.address))
             lease_exit.keep_until_expiry = bool(left) and settings.system.cancel_on_exit
     return _report_open_orders(left) if left else program.EXIT_OK
+
+
+async def _claim(settings: MarketMakerSettings, store: Store, *, take_over: bool) -> ClaimRequest:
+    """Return the claim of this grid. Its holder is the database, which only one process at a time uses."""
+    return ClaimRequest(
+        symbol=settings.trading.symbol,
+        strategy=settings.trading.strategy_id,
+        holder=await store.identity(),
+        description=f"market-maker on {socket.gethostname()[:32]}, pid {os.getpid()}",
+        take_over=take_over,
+    )
 
 
 def _maker(settings: MarketMakerSettings, store: Store, setup: Setup) -> MarketMaker:

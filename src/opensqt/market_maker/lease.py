@@ -1,4 +1,4 @@
-"""The lease of a market maker: when its process dies, the connector cancels its orders."""
+"""The lease of a market maker: when it dies, the connector cancels its orders, and while it lives no other trades."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from opensqt.client.exchange import RemoteExchange
-from opensqt.model.errors import ExchangeError, LeaseExpired
+from opensqt.model.errors import ConfigError, ExchangeError, LeaseExpired, TradingClaimed
 from opensqt.model.exchange import Exchange
+from opensqt.model.venue import ClaimRequest
 from opensqt.telemetry.logging import get_logger
 
 _log = get_logger("market_maker")
@@ -27,26 +28,36 @@ class LeaseExit:
 
 
 @asynccontextmanager
-async def trading_lease(exchange: Exchange, lease_s: int) -> AsyncIterator[LeaseExit]:
-    """Hold a lease while the block runs, and release it when the block ends without an error.
+async def trading_lease(exchange: Exchange, lease_s: int, claim: ClaimRequest) -> AsyncIterator[LeaseExit]:
+    """Hold a lease and the right to trade while the block runs, and release both when it ends without an error.
 
     Args:
         exchange: Only a connector holds leases; on any other exchange nothing is protected.
         lease_s: Seconds without a heartbeat after which the connector cancels the orders; 0 holds no lease.
+        claim: The symbol and the strategy that nobody else trades meanwhile.
+
+    Raises:
+        ConfigError: Another market maker trades them.
+        TradingClaimed: Another one took over while the block ran.
     """
     lease_exit = LeaseExit()
     if not lease_s or not isinstance(exchange, RemoteExchange):
         yield lease_exit
         return
-    ended = False
+    began = ended = False
     try:
-        async with exchange.lease(lease_s, on_lapse=_log_lapse):
+        async with exchange.lease(lease_s, on_lapse=_log_lapse, claim=claim):
+            began = True
             yield lease_exit
             ended = True
             if lease_exit.keep_until_expiry:
                 raise _LetLeaseExpire
     except _LetLeaseExpire:
         _log.warning("orders are left; the connector cancels them", within_s=lease_s)
+    except TradingClaimed as error:
+        if began:
+            raise
+        raise ConfigError(f"trading.symbol: {error.message}; --take-over does so") from None
     except ExchangeError as error:
         if not ended:
             raise

@@ -136,6 +136,12 @@ class LeaseExpired(RequestError):
     reason = "LEASE_EXPIRED"
 
 
+class TradingClaimed(RequestError):
+    """Another program holds the right to trade the symbol by this strategy, or has held it since; nothing was sent."""
+
+    reason = "TRADING_CLAIMED"
+
+
 class TradingHalted(RequestError):
     """Trading of the account or of the symbol is halted; nothing was sent. Cancels and queries work."""
 

@@ -175,6 +175,8 @@ class ExchangeStatus:
     """Orders that were sent and are not proven present or absent yet."""
     halts: tuple[Halt, ...] = field(default=())
     """The halts of trading now in force. A halt is not a failure, so the checks may all be ok."""
+    claims: tuple[TradingClaim, ...] = field(default=())
+    """Who trades what: the claims that are held now."""
 
     @property
     def healthy(self) -> bool:
@@ -209,6 +211,44 @@ class RateBudget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimRequest:
+    """Asks for the right to trade a symbol by a strategy, which one program at a time holds."""
+
+    symbol: str
+    """Canonical."""
+    strategy: str
+    """1 to 8 letters and digits: the orders whose client order ids begin with it."""
+    holder: str
+    """What identifies this program, also after a restart of it: 1 to 64 printable characters."""
+    description: str = ""
+    """What people are shown of it, such as host and process id; 64 printable characters at most."""
+    number: int = 0
+    """The claim's number as it was last reported; 0 at first."""
+    take_over: bool = False
+    """Whether it is taken from another program that holds it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingClaim:
+    """The right to trade a symbol by a strategy: the connector refuses the orders of everybody else."""
+
+    symbol: str
+    """Canonical."""
+    strategy: str
+    """How the client order ids of its orders begin."""
+    client: str
+    """Name of the client that holds it, as the connector knows it."""
+    description: str
+    """What its program says of itself."""
+    number: int
+    """Fencing number: raised by each change of the holder. Orders under a lower one are refused."""
+    since_ms: int
+    """UTC epoch milliseconds."""
+    expires_ms: int
+    """UTC epoch milliseconds, unless it is renewed; 0 when it was given up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """A client's lease: when it ends without a release, the connector cancels that client's orders."""
 
@@ -220,3 +260,5 @@ class Lease:
     """It had ended before it was renewed: the client's orders were canceled, or are being canceled."""
     open_orders: int = 0
     """The client's orders that are open or in flight."""
+    claim: TradingClaim | None = None
+    """The claim that was renewed with it; None when none was, or when the connector does not know claims."""

@@ -182,7 +182,8 @@ class ExchangeServiceServicer:
         INVALID_ARGUMENT: UNKNOWN_SYMBOL, ORDER_DENIED (a rule of the symbol or a limit of the client; never sent)
         FAILED_PRECONDITION: ORDER_REJECTED, INSUFFICIENT_MARGIN, POST_ONLY_WOULD_CROSS, REDUCE_ONLY_REFUSED,
         POSITION_MODE_MISMATCH (the venue refused it), LEASE_EXPIRED (send a Heartbeat first; never sent),
-        TRADING_HALTED (somebody halted trading, or cancels all orders of the symbol; never sent)
+        TRADING_HALTED (somebody halted trading, or cancels all orders of the symbol; never sent),
+        TRADING_CLAIMED (another program has the right to trade this strategy of the symbol; never sent)
         ALREADY_EXISTS: DUPLICATE_ORDER (the id was used with other content, or by another client)
         UNIMPLEMENTED: UNSUPPORTED (the venue can't, or the connector is in public-only mode)
         RESOURCE_EXHAUSTED: RATE_LIMITED, BANNED (nothing was sent, or the venue took nothing)

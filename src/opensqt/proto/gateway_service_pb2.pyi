@@ -89,7 +89,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("healthy", "checks", "version", "started_ms", "channels", "clock_offset_ms", "unresolved_orders", "halts")
+    __slots__ = ("healthy", "checks", "version", "started_ms", "channels", "clock_offset_ms", "unresolved_orders", "halts", "claims")
     HEALTHY_FIELD_NUMBER: _ClassVar[int]
     CHECKS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -98,6 +98,7 @@ class GetStatusResponse(_message.Message):
     CLOCK_OFFSET_MS_FIELD_NUMBER: _ClassVar[int]
     UNRESOLVED_ORDERS_FIELD_NUMBER: _ClassVar[int]
     HALTS_FIELD_NUMBER: _ClassVar[int]
+    CLAIMS_FIELD_NUMBER: _ClassVar[int]
     healthy: bool
     checks: _containers.RepeatedCompositeFieldContainer[Check]
     version: str
@@ -106,7 +107,8 @@ class GetStatusResponse(_message.Message):
     clock_offset_ms: int
     unresolved_orders: int
     halts: _containers.RepeatedCompositeFieldContainer[Halt]
-    def __init__(self, healthy: _Optional[bool] = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ..., version: _Optional[str] = ..., started_ms: _Optional[int] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ..., clock_offset_ms: _Optional[int] = ..., unresolved_orders: _Optional[int] = ..., halts: _Optional[_Iterable[_Union[Halt, _Mapping]]] = ...) -> None: ...
+    claims: _containers.RepeatedCompositeFieldContainer[TradingClaim]
+    def __init__(self, healthy: _Optional[bool] = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ..., version: _Optional[str] = ..., started_ms: _Optional[int] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ..., clock_offset_ms: _Optional[int] = ..., unresolved_orders: _Optional[int] = ..., halts: _Optional[_Iterable[_Union[Halt, _Mapping]]] = ..., claims: _Optional[_Iterable[_Union[TradingClaim, _Mapping]]] = ...) -> None: ...
 
 class ListFillsRequest(_message.Message):
     __slots__ = ("symbol", "since_ms", "page_size", "page_token")
@@ -159,22 +161,60 @@ class GetRateBudgetResponse(_message.Message):
     def __init__(self, client: _Optional[str] = ..., limits: _Optional[_Iterable[_Union[RateLimit, _Mapping]]] = ..., silent_ms: _Optional[int] = ..., waiting: _Optional[int] = ...) -> None: ...
 
 class HeartbeatRequest(_message.Message):
-    __slots__ = ("ttl_ms",)
+    __slots__ = ("ttl_ms", "claim")
     TTL_MS_FIELD_NUMBER: _ClassVar[int]
+    CLAIM_FIELD_NUMBER: _ClassVar[int]
     ttl_ms: int
-    def __init__(self, ttl_ms: _Optional[int] = ...) -> None: ...
+    claim: TradingClaimRequest
+    def __init__(self, ttl_ms: _Optional[int] = ..., claim: _Optional[_Union[TradingClaimRequest, _Mapping]] = ...) -> None: ...
+
+class TradingClaimRequest(_message.Message):
+    __slots__ = ("symbol", "strategy", "holder", "description", "number", "take_over")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    TAKE_OVER_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    strategy: str
+    holder: str
+    description: str
+    number: int
+    take_over: bool
+    def __init__(self, symbol: _Optional[str] = ..., strategy: _Optional[str] = ..., holder: _Optional[str] = ..., description: _Optional[str] = ..., number: _Optional[int] = ..., take_over: _Optional[bool] = ...) -> None: ...
+
+class TradingClaim(_message.Message):
+    __slots__ = ("symbol", "strategy", "client", "description", "number", "since_ms", "expires_ms")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_MS_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    strategy: str
+    client: str
+    description: str
+    number: int
+    since_ms: int
+    expires_ms: int
+    def __init__(self, symbol: _Optional[str] = ..., strategy: _Optional[str] = ..., client: _Optional[str] = ..., description: _Optional[str] = ..., number: _Optional[int] = ..., since_ms: _Optional[int] = ..., expires_ms: _Optional[int] = ...) -> None: ...
 
 class HeartbeatResponse(_message.Message):
-    __slots__ = ("client", "expires_ms", "lapsed", "open_orders")
+    __slots__ = ("client", "expires_ms", "lapsed", "open_orders", "claim")
     CLIENT_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_MS_FIELD_NUMBER: _ClassVar[int]
     LAPSED_FIELD_NUMBER: _ClassVar[int]
     OPEN_ORDERS_FIELD_NUMBER: _ClassVar[int]
+    CLAIM_FIELD_NUMBER: _ClassVar[int]
     client: str
     expires_ms: int
     lapsed: bool
     open_orders: int
-    def __init__(self, client: _Optional[str] = ..., expires_ms: _Optional[int] = ..., lapsed: _Optional[bool] = ..., open_orders: _Optional[int] = ...) -> None: ...
+    claim: TradingClaim
+    def __init__(self, client: _Optional[str] = ..., expires_ms: _Optional[int] = ..., lapsed: _Optional[bool] = ..., open_orders: _Optional[int] = ..., claim: _Optional[_Union[TradingClaim, _Mapping]] = ...) -> None: ...
 
 class Acknowledgement(_message.Message):
     __slots__ = ("received", "read")

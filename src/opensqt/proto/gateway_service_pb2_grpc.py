@@ -124,8 +124,12 @@ class GatewayServiceServicer:
 
     def Heartbeat(self, request, context):
         """Take or renew this client's lease; needs the role `trade`. When a lease ends without having been given up, the
-        connector cancels this client's own orders, and no other. Send it every third of ttl_ms. It fails only as every
-        call may; UNREACHABLE then also means that the journal can't be written. Not idempotent: `lapsed` is reported once.
+        connector cancels this client's own orders, and no other. Send it every third of ttl_ms. Not idempotent: `lapsed` is
+        reported once. With a claim the lease is renewed only where the claim is.
+
+        Errors, besides those of every call, of which UNREACHABLE also means that the journal can't be written:
+        FAILED_PRECONDITION: TRADING_CLAIMED (another program holds the claim, or has held it since)
+        ABORTED: ORDER_OUTCOME_UNKNOWN (orders of the program that held the claim before are on their way; send it again)
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -94,7 +94,7 @@ ORDER_STATUS_REJECTED: OrderStatus
 ORDER_STATUS_DENIED: OrderStatus
 
 class OrderRequest(_message.Message):
-    __slots__ = ("symbol", "side", "order_type", "time_in_force", "quantity", "price", "client_order_id", "reduce_only", "position_side")
+    __slots__ = ("symbol", "side", "order_type", "time_in_force", "quantity", "price", "client_order_id", "reduce_only", "position_side", "claim_number")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     SIDE_FIELD_NUMBER: _ClassVar[int]
     ORDER_TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -104,6 +104,7 @@ class OrderRequest(_message.Message):
     CLIENT_ORDER_ID_FIELD_NUMBER: _ClassVar[int]
     REDUCE_ONLY_FIELD_NUMBER: _ClassVar[int]
     POSITION_SIDE_FIELD_NUMBER: _ClassVar[int]
+    CLAIM_NUMBER_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     side: Side
     order_type: OrderType
@@ -113,7 +114,8 @@ class OrderRequest(_message.Message):
     client_order_id: str
     reduce_only: bool
     position_side: PositionSide
-    def __init__(self, symbol: _Optional[str] = ..., side: _Optional[_Union[Side, str]] = ..., order_type: _Optional[_Union[OrderType, str]] = ..., time_in_force: _Optional[_Union[TimeInForce, str]] = ..., quantity: _Optional[str] = ..., price: _Optional[str] = ..., client_order_id: _Optional[str] = ..., reduce_only: _Optional[bool] = ..., position_side: _Optional[_Union[PositionSide, str]] = ...) -> None: ...
+    claim_number: int
+    def __init__(self, symbol: _Optional[str] = ..., side: _Optional[_Union[Side, str]] = ..., order_type: _Optional[_Union[OrderType, str]] = ..., time_in_force: _Optional[_Union[TimeInForce, str]] = ..., quantity: _Optional[str] = ..., price: _Optional[str] = ..., client_order_id: _Optional[str] = ..., reduce_only: _Optional[bool] = ..., position_side: _Optional[_Union[PositionSide, str]] = ..., claim_number: _Optional[int] = ...) -> None: ...
 
 class OrderRef(_message.Message):
     __slots__ = ("symbol", "client_order_id", "order_id")

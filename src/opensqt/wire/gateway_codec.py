@@ -6,9 +6,21 @@ from collections.abc import Iterable
 from typing import Any
 
 from opensqt.model.order import OrderRef
-from opensqt.model.venue import Channel, Check, ExchangeStatus, Halt, HaltedOrders, Lease, RateBudget, RateLimit
+from opensqt.model.venue import (
+    Channel,
+    Check,
+    ClaimRequest,
+    ExchangeStatus,
+    Halt,
+    HaltedOrders,
+    Lease,
+    RateBudget,
+    RateLimit,
+    TradingClaim,
+)
 from opensqt.proto import gateway_service_pb2 as pb
 from opensqt.proto import types_pb2
+from opensqt.wire.requests import decode_symbol
 
 
 def encode_status(status: ExchangeStatus, *, version: str, started_ms: int) -> pb.GetStatusResponse:
@@ -28,6 +40,7 @@ def encode_status(status: ExchangeStatus, *, version: str, started_ms: int) -> p
         clock_offset_ms=status.clock_offset_ms,
         unresolved_orders=status.unresolved_orders,
         halts=map(encode_halt, status.halts),
+        claims=map(encode_claim, status.claims),
     )
 
 
@@ -49,6 +62,7 @@ def decode_status(message: pb.GetStatusResponse) -> ExchangeStatus:
         clock_offset_ms=message.clock_offset_ms if message.HasField("clock_offset_ms") else None,
         unresolved_orders=message.unresolved_orders,
         halts=tuple(map(decode_halt, message.halts)),
+        claims=tuple(map(decode_claim, message.claims)),
     )
 
 
@@ -93,14 +107,76 @@ def decode_budget(message: pb.GetRateBudgetResponse) -> RateBudget:
 def encode_lease(lease: Lease) -> pb.HeartbeatResponse:
     """Encode a client's lease."""
     return pb.HeartbeatResponse(
-        client=lease.client, expires_ms=lease.expires_ms, lapsed=lease.lapsed, open_orders=lease.open_orders
+        client=lease.client,
+        expires_ms=lease.expires_ms,
+        lapsed=lease.lapsed,
+        open_orders=lease.open_orders,
+        claim=None if lease.claim is None else encode_claim(lease.claim),
     )
 
 
 def decode_lease(message: pb.HeartbeatResponse) -> Lease:
     """Decode a client's lease."""
     return Lease(
-        client=message.client, expires_ms=message.expires_ms, lapsed=message.lapsed, open_orders=message.open_orders
+        client=message.client,
+        expires_ms=message.expires_ms,
+        lapsed=message.lapsed,
+        open_orders=message.open_orders,
+        claim=decode_claim(message.claim) if message.HasField("claim") else None,
+    )
+
+
+def encode_claim_request(asked: ClaimRequest) -> pb.TradingClaimRequest:
+    """Encode what is asked for."""
+    return pb.TradingClaimRequest(
+        symbol=asked.symbol,
+        strategy=asked.strategy,
+        holder=asked.holder,
+        description=asked.description,
+        number=asked.number,
+        take_over=asked.take_over,
+    )
+
+
+def decode_claim_request(message: pb.TradingClaimRequest) -> ClaimRequest:
+    """Decode what is asked for.
+
+    Raises:
+        InvalidRequest: The symbol is none.
+    """
+    return ClaimRequest(
+        symbol=decode_symbol(message.symbol),
+        strategy=message.strategy,
+        holder=message.holder,
+        description=message.description,
+        number=message.number,
+        take_over=message.take_over,
+    )
+
+
+def encode_claim(claim: TradingClaim) -> pb.TradingClaim:
+    """Encode a claim of trading."""
+    return pb.TradingClaim(
+        symbol=claim.symbol,
+        strategy=claim.strategy,
+        client=claim.client,
+        description=claim.description,
+        number=claim.number,
+        since_ms=claim.since_ms,
+        expires_ms=claim.expires_ms,
+    )
+
+
+def decode_claim(message: pb.TradingClaim) -> TradingClaim:
+    """Decode a claim of trading."""
+    return TradingClaim(
+        symbol=message.symbol,
+        strategy=message.strategy,
+        client=message.client,
+        description=message.description,
+        number=message.number,
+        since_ms=message.since_ms,
+        expires_ms=message.expires_ms,
     )
 
 

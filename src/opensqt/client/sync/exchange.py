@@ -19,7 +19,7 @@ from opensqt.model.exchange import documented
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
-from opensqt.model.venue import ExchangeInfo, ExchangeStatus, Halt, HaltedOrders, Lease, RateBudget
+from opensqt.model.venue import ClaimRequest, ExchangeInfo, ExchangeStatus, Halt, HaltedOrders, Lease, RateBudget
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -147,9 +147,9 @@ class SyncExchange:
         """See `RemoteExchange.get_klines_between`."""
         return self._run(self._exchange.get_klines_between(symbol, interval, start_ms=start_ms, end_ms=end_ms))
 
-    def heartbeat(self, ttl_s: float) -> Lease:
+    def heartbeat(self, ttl_s: float, claim: ClaimRequest | None = None) -> Lease:
         """See `RemoteExchange.heartbeat`."""
-        return self._run(self._exchange.heartbeat(ttl_s))
+        return self._run(self._exchange.heartbeat(ttl_s, claim))
 
     def halt_trading(self, halt_id: str, *, symbol: str = "", reason: str = "", ttl_s: float = 0.0) -> HaltedOrders:
         """See `RemoteExchange.halt_trading`."""
@@ -163,9 +163,11 @@ class SyncExchange:
         """See `RemoteExchange.place_during_halt`."""
         return self._run(self._exchange.place_during_halt(request, halt_id), placing=True)
 
-    def lease(self, ttl_s: float = 30.0, *, on_lapse: OnLapse | None = None) -> SyncLease:
+    def lease(
+        self, ttl_s: float = 30.0, *, on_lapse: OnLapse | None = None, claim: ClaimRequest | None = None
+    ) -> SyncLease:
         """Hold this client's lease while a `with` block runs; see `RemoteExchange.lease` and `SyncLease`."""
-        lease = SyncLease(self._require_open(), self._exchange, ttl_s, on_lapse)
+        lease = SyncLease(self._require_open(), self._exchange, ttl_s, on_lapse, claim)
         self._leases.add(lease)
         return lease
 

@@ -9,7 +9,7 @@ from opensqt.client.exchange import RemoteExchange
 from opensqt.client.lease import OnLapse
 from opensqt.client.sync.loop import LoopThread
 from opensqt.model.errors import LeaseExpired
-from opensqt.model.venue import Lease
+from opensqt.model.venue import ClaimRequest, Lease
 
 
 class SyncLease:
@@ -23,12 +23,20 @@ class SyncLease:
         exchange: The exchange of the client.
         ttl_s: How long the connector waits for a heartbeat.
         on_lapse: Called instead, in the background thread; orders are then placed as before.
+        claim: The right to trade that is held with the lease.
     """
 
-    def __init__(self, loop: LoopThread, exchange: RemoteExchange, ttl_s: float, on_lapse: OnLapse | None) -> None:
+    def __init__(
+        self,
+        loop: LoopThread,
+        exchange: RemoteExchange,
+        ttl_s: float,
+        on_lapse: OnLapse | None,
+        claim: ClaimRequest | None = None,
+    ) -> None:
         self._loop = loop
         self._lapse: LeaseExpired | None = None
-        self._lease = exchange.lease(ttl_s, on_lapse=on_lapse or self._remember)
+        self._lease = exchange.lease(ttl_s, on_lapse=on_lapse or self._remember, claim=claim)
         self._active = False
 
     @property

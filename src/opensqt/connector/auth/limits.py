@@ -104,6 +104,16 @@ class OrderLimits:
         if denial is not None:
             raise denial
 
+    def check_trade(self, symbol: str) -> None:
+        """Check that the current client may trade a symbol.
+
+        Raises:
+            PermissionDenied: It may not.
+        """
+        client = current_client()
+        if (denial := _symbol(client, self._limits(client), symbol)) is not None:
+            raise denial
+
     def check_halt(self, symbol: str) -> None:
         """Let the current caller halt trading of a symbol, or of the account where it is empty, and resume it.
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 
+from opensqt.connector.orders.elapsed import elapsed
 from opensqt.connector.orders.halts import Halts
 from opensqt.connector.orders.journal import HaltRecord, Journal, JournalError
 from opensqt.connector.tasks import Tasks
@@ -17,7 +18,6 @@ from opensqt.model.venue import Check, Halt
 from opensqt.telemetry import logging
 
 _log = logging.get_logger("connector.halts")
-_TICK_S = 0.25
 
 
 class HaltKeeper:
@@ -128,13 +128,7 @@ class HaltKeeper:
         ]
 
     async def _watch(self) -> None:
-        last_s = self._clock_s()
-        while True:
-            await asyncio.sleep(_TICK_S)
-            now_s = self._clock_s()
-            # Time in which this process stood still does not count: nobody could renew in it.
-            passed_s = min(now_s - last_s, 2 * _TICK_S)
-            last_s = now_s
+        async for passed_s in elapsed(self._clock_s):
             for record in self._halts.pass_time(passed_s):
                 await self._forget(record)
 

@@ -32,7 +32,7 @@ Operation = Callable[[sqlite3.Connection], Any]
 MEMORY = ":memory:"
 _FLUSH_DELAY_S = 0.02
 """How long an outcome that nobody waits for may wait for a commit to share."""
-_VERSION = 3
+_VERSION = 4
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS intent (
     client_order_id TEXT PRIMARY KEY,
@@ -58,10 +58,23 @@ CREATE TABLE IF NOT EXISTS halt (
     ttl_ms INTEGER NOT NULL,
     since_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS claim (
+    symbol TEXT NOT NULL,
+    strategy TEXT NOT NULL,
+    client TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    description TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    ttl_ms INTEGER NOT NULL,
+    since_ms INTEGER NOT NULL,
+    PRIMARY KEY (symbol, strategy)
+) WITHOUT ROWID;
 """
-_UPGRADES = {1: "ALTER TABLE intent ADD COLUMN client TEXT NOT NULL DEFAULT '';", 2: ""}
-"""What brings a journal of an earlier version to the next one. Nobody knows who placed the orders of version 1. Version
-3 has a table more; an earlier connector would not know that trading is halted, so it must not open the file."""
+_CLAIM = ("symbol", "strategy", "client", "holder", "description", "number", "ttl_ms", "since_ms")
+_UPGRADES = {1: "ALTER TABLE intent ADD COLUMN client TEXT NOT NULL DEFAULT '';", 2: "", 3: ""}
+"""What brings a journal of an earlier version to the next one. Nobody knows who placed the orders of version 1. From
+version 2 on each has a table more; an earlier connector would not know that trading is halted, or who holds the right
+to trade, so it must not open the file."""
 
 
 class State(StrEnum):
@@ -129,6 +142,28 @@ class HaltRecord:
     """How long it lasts unless it is renewed; 0 stands until it is lifted."""
     since_ms: int = 0
     """UTC epoch milliseconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimRecord:
+    """One claim of trading as the journal holds it."""
+
+    symbol: str
+    """Canonical."""
+    strategy: str
+    """How the client order ids of its orders begin."""
+    client: str
+    """Who holds it, or did last."""
+    holder: str
+    """What identifies the client's program, also after a restart of it."""
+    description: str = ""
+    """What the program says of itself, for people."""
+    number: int
+    """Raised by each change of the holder."""
+    ttl_ms: int
+    """How long it lasts unless it is renewed; 0 when it ended."""
+    since_ms: int
+    """UTC epoch milliseconds at which it was taken with this number."""
 
 
 class Journal:
@@ -269,6 +304,17 @@ class Journal:
     async def drop_halt(self, halt_id: str) -> None:
         """Forget a halt."""
         await self.execute(lambda database: database.execute("DELETE FROM halt WHERE halt_id = ?", (halt_id,)))
+
+    async def claims(self) -> list[ClaimRecord]:
+        """Return every claim that was ever taken, also those that ended."""
+        return await self.execute(_claims)
+
+    async def keep_claim(self, claim: ClaimRecord) -> None:
+        """Write a claim down, over what stood there."""
+        row = tuple(getattr(claim, name) for name in _CLAIM)
+        await self.execute(
+            lambda database: database.execute("INSERT OR REPLACE INTO claim VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        )
 
     async def unresolved(self) -> list[Record]:
         """Return every intent whose outcome is open, oldest first."""
@@ -461,6 +507,11 @@ def _halts(database: sqlite3.Connection) -> list[HaltRecord]:
     query = "SELECT halt_id, client, symbol, reason, ttl_ms, since_ms FROM halt ORDER BY since_ms"
     names = ("halt_id", "client", "symbol", "reason", "ttl_ms", "since_ms")
     return [HaltRecord(**dict(zip(names, row, strict=True))) for row in database.execute(query)]
+
+
+def _claims(database: sqlite3.Connection) -> list[ClaimRecord]:
+    rows = database.execute(f"SELECT {', '.join(_CLAIM)} FROM claim").fetchall()  # noqa: S608 - names of our own
+    return [ClaimRecord(**dict(zip(_CLAIM, row, strict=True))) for row in rows]
 
 
 def _prune(database: sqlite3.Connection, before_ns: int, keep: frozenset[str]) -> int:

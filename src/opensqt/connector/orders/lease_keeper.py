@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from opensqt.connector.metrics.registry import ConnectorMetrics
 from opensqt.connector.orders.cancel import CancelOut
+from opensqt.connector.orders.elapsed import elapsed
 from opensqt.connector.orders.journal import Journal, JournalError, LeaseRecord
 from opensqt.connector.orders.leases import Leases
 from opensqt.connector.orders.manager import OrderManager
@@ -19,7 +20,6 @@ from opensqt.model.venue import Check, Lease
 from opensqt.telemetry import logging
 
 _log = logging.get_logger("connector.leases")
-_TICK_S = 0.25
 
 
 class LeaseKeeper:
@@ -114,13 +114,7 @@ class LeaseKeeper:
         return checks
 
     async def _watch(self) -> None:
-        last_s = self._clock_s()
-        while True:
-            await asyncio.sleep(_TICK_S)
-            now_s = self._clock_s()
-            # Time in which this process stood still does not count: nobody could be heard in it.
-            passed_s = min(now_s - last_s, 2 * _TICK_S)
-            last_s = now_s
+        async for passed_s in elapsed(self._clock_s):
             for client in self._leases.pass_time(passed_s):
                 await self._end(client)
 

@@ -7,6 +7,8 @@ from typing import Generic, TypeVar
 
 from opensqt.connector.auth.limits import OrderLimits
 from opensqt.connector.orders.cancel_all import CancelAll
+from opensqt.connector.orders.claims import Claims
+from opensqt.connector.orders.intent import Barred
 from opensqt.connector.orders.manager import OrderManager
 from opensqt.connector.rpc import page_token
 from opensqt.connector.rpc.dispatch import Context, Handler
@@ -15,6 +17,7 @@ from opensqt.model.client_context import current_client
 from opensqt.model.errors import ExchangeError, InvalidRequest, Unreachable
 from opensqt.model.exchange import Exchange
 from opensqt.model.market import INTERVALS_MS
+from opensqt.model.order import OrderRequest
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
 from opensqt.telemetry import tracing
@@ -41,6 +44,7 @@ class ExchangeCalls:
         manager: Takes the orders.
         cancel_all: Cancels all orders of a symbol.
         limits: What each client's orders are held to.
+        claims: Who may trade what.
         order_wait_s: How long an order call waits for a proven outcome, unless its own deadline is sooner.
     """
 
@@ -50,6 +54,7 @@ class ExchangeCalls:
         manager: OrderManager,
         cancel_all: CancelAll,
         limits: OrderLimits,
+        claims: Claims,
         *,
         order_wait_s: float,
     ) -> None:
@@ -57,6 +62,7 @@ class ExchangeCalls:
         self._manager = manager
         self._cancel_all = cancel_all
         self._limits = limits
+        self._claims = claims
         self._order_wait_s = order_wait_s
         self.trading: dict[str, Handler] = {
             "PlaceOrder": self._place_order,
@@ -80,7 +86,7 @@ class ExchangeCalls:
     async def _place_order(self, request: pb.PlaceOrderRequest, context: Context) -> pb.PlaceOrderResponse:
         asked = requests.decode_order_request(request.order)
         _note(asked.symbol, asked.client_order_id)
-        (judged,) = await self._limits.to_place([asked])
+        (judged,) = self._hold_to_claims(await self._limits.to_place([asked]), [request.order])
         # The order's own bytes, for the call may carry more, and nothing is left of the call's once it was read.
         encoded = request.order.SerializeToString()
         order = await self._manager.place_encoded(
@@ -95,11 +101,25 @@ class ExchangeCalls:
         batch = _BatchItems(request.orders, requests.decode_order_request)
         encoded = [message.SerializeToString() for message in batch.sound_messages]
         _note(",".join({one.symbol for one in batch.sound}), *(one.client_order_id for one in batch.sound))
-        judged = await self._limits.to_place(batch.sound)
+        judged = self._hold_to_claims(await self._limits.to_place(batch.sound), batch.sound_messages)
         results = (
             await self._manager.place_batch_encoded(judged, encoded, wait_s=self._wait_s(context)) if judged else []
         )
         return pb.BatchPlaceOrdersResponse(results=map(_encoded, batch.answers(results)))
+
+    def _hold_to_claims(
+        self, judged: Sequence[OrderRequest | Barred], messages: Sequence[types_pb2.OrderRequest]
+    ) -> list[OrderRequest | Barred]:
+        """Bar the orders that another program has the right to place. Nothing may be awaited before they are placed."""
+        client = current_client()
+        held: list[OrderRequest | Barred] = []
+        for one, message in zip(judged, messages, strict=True):
+            if isinstance(one, OrderRequest):
+                refusal = self._claims.refusal(one.symbol, one.client_order_id, message.claim_number, client)
+                held.append(one if refusal is None else Barred(one, refusal))
+            else:
+                held.append(one)
+        return held
 
     async def _cancel_order(self, request: pb.CancelOrderRequest, _context: Context) -> pb.CancelOrderResponse:
         ref = requests.decode_order_ref(request.order)

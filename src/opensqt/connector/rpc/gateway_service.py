@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from opensqt.connector.auth.limits import OrderLimits
 from opensqt.connector.health import HealthMonitor
+from opensqt.connector.orders.claim_keeper import ClaimKeeper
 from opensqt.connector.orders.halt_keeper import HaltKeeper
 from opensqt.connector.orders.lease_keeper import LeaseKeeper
 from opensqt.connector.orders.manager import OrderManager
@@ -22,13 +24,22 @@ class GatewayCalls:
     """The methods of GatewayService."""
 
     def __init__(
-        self, exchange: Exchange, manager: OrderManager, health: HealthMonitor, leases: LeaseKeeper, halts: HaltKeeper
+        self,
+        exchange: Exchange,
+        manager: OrderManager,
+        health: HealthMonitor,
+        leases: LeaseKeeper,
+        halts: HaltKeeper,
+        claims: ClaimKeeper,
+        limits: OrderLimits,
     ) -> None:
         self._exchange = exchange
         self._manager = manager
         self._health = health
         self._leases = leases
         self._halts = halts
+        self._claims = claims
+        self._limits = limits
         self._fills = FillPages(exchange)
         self.reading: dict[str, Handler] = {
             "GetStatus": self._get_status,
@@ -40,14 +51,26 @@ class GatewayCalls:
         """What is for those who trade."""
 
     async def _get_status(self, _request: pb.GetStatusRequest, _context: Context) -> pb.GetStatusResponse:
-        now = replace(self._health.status, unresolved_orders=self._manager.unresolved, halts=self._halts.standing())
+        now = replace(
+            self._health.status,
+            unresolved_orders=self._manager.unresolved,
+            halts=self._halts.standing(),
+            claims=self._claims.standing(),
+        )
         return gateway_codec.encode_status(now, version=__version__, started_ms=self._health.started_ms)
 
     async def _get_rate_budget(self, _request: pb.GetRateBudgetRequest, _context: Context) -> pb.GetRateBudgetResponse:
         return gateway_codec.encode_budget(await self._exchange.get_rate_budget())
 
     async def _heartbeat(self, request: pb.HeartbeatRequest, _context: Context) -> pb.HeartbeatResponse:
-        return gateway_codec.encode_lease(await self._leases.beat(current_client(), request.ttl_ms))
+        client, claim = current_client(), None
+        if request.HasField("claim"):
+            # Before the lease: a second program of the same name must not renew the lease of the first.
+            asked = gateway_codec.decode_claim_request(request.claim)
+            self._limits.check_trade(asked.symbol)
+            claim = await self._claims.beat(asked, client, request.ttl_ms)
+        lease = await self._leases.beat(client, request.ttl_ms)
+        return gateway_codec.encode_lease(replace(lease, claim=claim))
 
     async def _list_fills(self, request: pb.ListFillsRequest, _context: Context) -> pb.ListFillsResponse:
         symbol = requests.decode_symbol(request.symbol)

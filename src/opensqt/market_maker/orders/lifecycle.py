@@ -19,6 +19,7 @@ from opensqt.model.errors import (
     PostOnlyWouldCross,
     ReduceOnlyRefused,
     RequestError,
+    TradingClaimed,
     TradingHalted,
     Unreachable,
 )
@@ -282,8 +283,9 @@ class OrderLifecycle:
             venue_code=error.venue_code,
             message=error.message,
         )
-        # These two are not about the order itself: the same order is accepted later.
-        wrong = isinstance(error, RequestError) and not isinstance(error, LeaseExpired | TradingHalted)
+        # These are not about the order itself: the same order is accepted later, or another market maker places it.
+        other = isinstance(error, LeaseExpired | TradingClaimed | TradingHalted)
+        wrong = isinstance(error, RequestError) and not other
         status = OrderStatus.REJECTED if wrong else OrderStatus.DENIED
         self.state.put(
             SlotEvent.REFUSE, replace(live, status=status, reason=redact(f"{error.reason}: {error.message}"))

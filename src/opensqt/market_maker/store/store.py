@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import secrets
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
@@ -116,6 +117,14 @@ class Store:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(taken) from None
+
+    async def identity(self) -> str:
+        """Return what identifies this database: made once, the same after each restart."""
+        row = {"key": "identity", "value": secrets.token_hex(16)}
+        async with self.database.begin() as connection:
+            await connection.execute(self._insert(schema.meta).values(row).on_conflict_do_nothing())
+            query = select(schema.meta.c.value).where(schema.meta.c.key == "identity")
+            return str(await connection.scalar(query))
 
     async def load(self, symbol: str) -> Stored:
         """Return the state of *symbol* that a restart needs."""
