@@ -13,6 +13,7 @@ ExchangeError
 │   ├── OrderNotFound
 │   ├── DuplicateOrder      this client_order_id was used with other content
 │   ├── LeaseExpired        the client's lease ended, and its orders with it; renew it first
+│   ├── TradingClaimed      another program has the right to trade this; nothing was sent
 │   ├── TradingHalted       trading is halted; nothing was sent, and new orders are accepted after it is resumed
 │   └── Unsupported         the venue, or this mode, can't do it
 ├── BackOff                 wait `retry_after_s`, then retry
