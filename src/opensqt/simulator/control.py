@@ -1,4 +1,4 @@
-"""The simulator's own endpoints under `/_sim`: description, ledger, faults, clock, market, keys."""
+"""The simulator's own endpoints under `/_sim`: description, ledger, faults, clock, market, symbols, keys."""
 
 from __future__ import annotations
 
@@ -36,6 +36,13 @@ class MarketRequest(Section):
     quantity: Decimal | None = Field(default=None, gt=0)
     price: Decimal | None = Field(default=None, gt=0)
     pause: bool | None = None
+
+
+class SymbolRequest(Section):
+    """`POST /_sim/symbols`: put a symbol into a state of the venue."""
+
+    symbol: str
+    state: str
 
 
 class KeyRequest(Section):
@@ -88,6 +95,7 @@ class Control:
             ("DELETE", "/_sim/faults"): self._clear_faults,
             ("POST", "/_sim/clock"): self._set_clock,
             ("POST", "/_sim/market"): self._act,
+            ("POST", "/_sim/symbols"): self._set_symbol_state,
             ("GET", "/_sim/keys"): self._list_keys,
             ("POST", "/_sim/keys"): self._add_key,
             ("DELETE", "/_sim/keys"): self._revoke_key,
@@ -153,6 +161,15 @@ class Control:
             raise ValueError("side, quantity: expected both, or pause")
         filled = self._market.send_outside_order(wanted.symbol, wanted.side, wanted.quantity, wanted.price)
         return {"symbol": wanted.symbol, "filled": format(filled, "f")}
+
+    async def _set_symbol_state(self, _request: web.Request, body: bytes) -> Any:
+        wanted = SymbolRequest.model_validate(_object(body))
+        states = self._dialect.symbol_states
+        if wanted.state not in states:
+            raise ValueError(f"state {wanted.state!r}: expected one of {', '.join(states)}")
+        trades = wanted.state == states[0]
+        self._market.engine.set_listing_state(wanted.symbol, "" if trades else wanted.state)
+        return {"symbol": wanted.symbol, "state": wanted.state, "trades": trades}
 
     async def _list_keys(self, _request: web.Request, _body: bytes) -> Any:
         return {"keys": [{"key": key.key, "account": key.account} for key in self._dialect.world.keys.values()]}

@@ -24,6 +24,11 @@ class Admission:
         """Raise `Refused` for the first rule that *order* breaks."""
         instrument = self._state.instrument(order.symbol)
         rules = instrument.rules
+        if instrument.listing_state and not closes(order.side, order.position_side, order.reduce_only):
+            raise Refused(
+                RefusalReason.SYMBOL_STATE,
+                f"symbol {order.symbol}: expected an order that closes while it is {instrument.listing_state}",
+            )
         _check_filters(order, rules, books.mode, instrument.mark)
         if self._state.settings.rules.least_notional:
             _check_notional(order, rules, instrument.mark)

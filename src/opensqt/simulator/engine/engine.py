@@ -80,6 +80,14 @@ class SimEngine:
         """
         return self.state.instrument(symbol).rules
 
+    def listing_state(self, symbol: str) -> str:
+        """Return the venue's word for the state in which a symbol does not trade; empty while it trades."""
+        return self.state.instrument(symbol).listing_state
+
+    def set_listing_state(self, symbol: str, state: str) -> None:
+        """Put a symbol into a state in which it does not trade; empty lets it trade again."""
+        self.state.instrument(symbol).listing_state = state
+
     def account_keys(self) -> tuple[str, ...]:
         """Return the API keys of the accounts."""
         return tuple(account.key for account in self.settings.accounts)

@@ -37,6 +37,8 @@ class RefusalReason(StrEnum):
     NO_CHANGE = "NO_CHANGE"
     """The requested mode is the current one."""
     LEVERAGE = "LEVERAGE"
+    SYMBOL_STATE = "SYMBOL_STATE"
+    """The symbol is not in the state in which it trades: only what closes a position is accepted."""
     UNSUPPORTED = "UNSUPPORTED"
 
 

@@ -40,6 +40,8 @@ class Instrument:
         self.funding_rate = DEFAULT_FUNDING_RATE
         self.mark_published_ms: int | None = None
         self.last_best: tuple[Decimal, Decimal, Decimal, Decimal] | None = None
+        self.listing_state = ""
+        """The venue's word for the state in which the symbol does not trade; empty while it trades."""
 
 
 class VenueState:

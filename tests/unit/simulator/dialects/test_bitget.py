@@ -75,5 +75,5 @@ def test_a_checksum_is_that_of_the_documents_way_to_write_a_book() -> None:
 
 @pytest.mark.parametrize(("step", "place", "end"), [("0.10", "2", "10"), ("0.5", "1", "5"), ("1", "0", "1")])
 def test_a_price_step_is_written_in_units_of_its_last_place(step: str, place: str, end: str) -> None:
-    row = formats.contract(rules(price_step=step), SimulatorSettings())
+    row = formats.contract(rules(price_step=step), SimulatorSettings(), "normal")
     assert (row["pricePlace"], row["priceEndStep"]) == (place, end)

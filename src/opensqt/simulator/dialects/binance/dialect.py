@@ -28,6 +28,16 @@ class BinanceDialect(Dialect):
     """The venue's wire protocol, as documented by the venue."""
 
     name = "binance"
+    symbol_states = (
+        "TRADING",
+        "PENDING_TRADING",
+        "PRE_DELIVERING",
+        "DELIVERING",
+        "DELIVERED",
+        "PRE_SETTLE",
+        "SETTLING",
+        "CLOSE",
+    )
 
     def __init__(self, world: World) -> None:
         self._security = Security(world.settings, world.engine.clock, world.keys)

@@ -33,6 +33,7 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
     RefusalReason.POSITION_OPEN: ("-4068", "Position side cannot be changed if there exists position."),
     RefusalReason.ORDERS_OPEN: ("-4067", "Position side cannot be changed if there exists open orders."),
     RefusalReason.NO_CHANGE: ("-4059", "No need to change position side."),
+    RefusalReason.SYMBOL_STATE: ("-4140", "Invalid symbol status for opening position."),
     RefusalReason.LEVERAGE: ("-4028", "Leverage is not valid."),
     RefusalReason.UNSUPPORTED: ("-1020", "This operation is not supported."),
 }

@@ -269,7 +269,7 @@ def day(day: DayStatistics, rules: SymbolSettings) -> dict[str, Any]:
     }
 
 
-def symbol(rules: SymbolSettings) -> dict[str, Any]:
+def symbol(rules: SymbolSettings, status: str) -> dict[str, Any]:
     """Write a symbol as exchangeInfo does, with its filters."""
     step, tick = decimals.exact(rules.quantity_step), decimals.exact(rules.price_step)
     up, down = decimals.exact(1 + rules.price_band), decimals.exact(1 - rules.price_band)
@@ -280,7 +280,7 @@ def symbol(rules: SymbolSettings) -> dict[str, Any]:
         "contractType": "PERPETUAL",
         "deliveryDate": 4133404800000,
         "onboardDate": 1569398400000,
-        "status": "TRADING",
+        "status": status,
         "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000",
         "baseAsset": rules.base_asset,

@@ -65,7 +65,10 @@ class PublicData:
             ],
             "exchangeFilters": [],
             "assets": [{"asset": "USDT", "marginAvailable": True, "autoAssetExchange": "-10000"}],
-            "symbols": [formats.symbol(rules) for rules in self._engine.symbols()],
+            "symbols": [
+                formats.symbol(rules, self._engine.listing_state(rules.symbol) or "TRADING")
+                for rules in self._engine.symbols()
+            ],
         }
 
     def _depth(self, call: Call) -> Any:

@@ -31,6 +31,7 @@ class BitgetDialect(Dialect):
     """The venue's wire protocol, as documented by the venue."""
 
     name = "bitget"
+    symbol_states = ("normal", "listed", "maintain", "limit_open", "restrictedAPI", "off")
     venue_rules = VenueRules(post_only_crossing="expire", duplicate_client_ids="ever")
 
     def __init__(self, world: World) -> None:

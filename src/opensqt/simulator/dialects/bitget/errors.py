@@ -30,6 +30,10 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
     RefusalReason.POSITION_OPEN: ("40920", "Position or order exists, the position mode cannot be switched"),
     RefusalReason.ORDERS_OPEN: ("40920", "Position or order exists, the position mode cannot be switched"),
     RefusalReason.NO_CHANGE: ("40847", "The operation cannot be performed"),
+    RefusalReason.SYMBOL_STATE: (
+        "41114",
+        "The current trading pair is under maintenance, please refer to the official announcement for the opening time",
+    ),
     RefusalReason.LEVERAGE: ("43050", "Leverage exceeds the effective range"),
     RefusalReason.UNSUPPORTED: ("40805", "Unsupported operation"),
 }

@@ -316,7 +316,7 @@ def day(day: DayStatistics, rules: SymbolSettings) -> dict[str, Any]:
     }
 
 
-def contract(rules: SymbolSettings, settings: SimulatorSettings) -> dict[str, Any]:
+def contract(rules: SymbolSettings, settings: SimulatorSettings, status: str) -> dict[str, Any]:
     """Write a symbol as the contracts endpoint does; the price step is priceEndStep in units of the last place."""
     places = decimals.decimals(rules.price_step)
     band = decimals.exact(rules.price_band)
@@ -341,7 +341,7 @@ def contract(rules: SymbolSettings, settings: SimulatorSettings) -> dict[str, An
         "maxSymbolOrderNum": str(rules.max_open_orders),
         "maxProductOrderNum": "1000",
         "maxPositionNum": "150",
-        "symbolStatus": "normal",
+        "symbolStatus": status,
         "offTime": "-1",
         "limitOpenTime": "-1",
         "deliveryTime": "",

@@ -63,7 +63,10 @@ class PublicData:
         ]
 
     def _contracts(self, call: Call) -> Any:
-        return [formats.contract(rules, self._settings) for rules in self._wanted(call.params)]
+        return [
+            formats.contract(rules, self._settings, self._engine.listing_state(rules.symbol) or "normal")
+            for rules in self._wanted(call.params)
+        ]
 
     def _one_ticker(self, call: Call) -> Any:
         return [self.ticker(self._rules(call.params))]

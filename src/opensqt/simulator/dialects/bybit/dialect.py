@@ -32,6 +32,7 @@ class BybitDialect(Dialect):
     """The venue's wire protocol, as documented by the venue."""
 
     name = "bybit"
+    symbol_states = ("Trading", "PreLaunch", "Settling", "Delivering", "Closed")
     venue_rules = VenueRules(post_only_crossing="expire", duplicate_client_ids="ever")
 
     def __init__(self, world: World) -> None:

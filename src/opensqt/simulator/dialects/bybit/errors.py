@@ -29,6 +29,7 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
     RefusalReason.POSITION_OPEN: ("110024", "You have an existing position, so the position mode cannot be switched"),
     RefusalReason.ORDERS_OPEN: ("110028", "You have existing open orders, so the position mode cannot be switched"),
     RefusalReason.NO_CHANGE: ("110025", "Position mode is not modified"),
+    RefusalReason.SYMBOL_STATE: ("110023", "Currently you can only reduce your positions on this contract."),
     RefusalReason.LEVERAGE: ("110013", "cannot set leverage gt maxLeverage by risk limit"),
     RefusalReason.UNSUPPORTED: (_PARAMETER, "not supported"),
 }

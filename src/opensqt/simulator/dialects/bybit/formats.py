@@ -312,13 +312,13 @@ def ticker(
     }
 
 
-def instrument(rules: SymbolSettings, funding_interval_h: int) -> dict[str, Any]:
+def instrument(rules: SymbolSettings, funding_interval_h: int, status: str) -> dict[str, Any]:
     """Write a symbol with its filters."""
     tick, step = decimals.exact(rules.price_step), decimals.exact(rules.quantity_step)
     return {
         "symbol": rules.symbol,
         "contractType": "LinearPerpetual",
-        "status": "Trading",
+        "status": status,
         "baseCoin": rules.base_asset,
         "quoteCoin": rules.quote_asset,
         "settleCoin": rules.quote_asset,
@@ -339,6 +339,6 @@ def instrument(rules: SymbolSettings, funding_interval_h: int) -> dict[str, Any]
         "unifiedMarginTrade": True,
         "fundingInterval": funding_interval_h * 60,
         "copyTrading": "none",
-        "isPreListing": False,
+        "isPreListing": status == "PreLaunch",
         "preListingInfo": None,
     }

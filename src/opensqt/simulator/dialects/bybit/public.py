@@ -41,11 +41,11 @@ class PublicData:
         return {"timeSecond": str(now // 1000), "timeNano": str(now * 1_000_000)}
 
     def _instruments(self, call: Call) -> Any:
-        trading = call.params.get("status", "Trading") == "Trading"
+        wanted = call.params.get("status", "Trading")
         rows = [
-            formats.instrument(rules, self._settings.funding_interval_h)
+            formats.instrument(rules, self._settings.funding_interval_h, wanted)
             for rules in self._one_or_all(call.params)
-            if trading
+            if (self._engine.listing_state(rules.symbol) or "Trading") == wanted
         ]
         return {"category": call.params["category"], "list": rows, "nextPageCursor": ""}
 

@@ -31,6 +31,7 @@ class GateDialect(Dialect):
     """The venue's wire protocol, as documented by the venue."""
 
     name = "gate"
+    symbol_states = ("trading", "in_delisting", "prelaunch", "delisting", "delisted", "circuit_breaker")
     venue_rules = VenueRules(duplicate_client_ids="never", least_notional=False)
 
     def __init__(self, world: World) -> None:

@@ -25,6 +25,7 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
     RefusalReason.POSITION_OPEN: ("POSITION_HOLDING", "operation forbidden with a position held"),
     RefusalReason.ORDERS_OPEN: ("ORDER_PENDING", "operation forbidden with pending orders"),
     RefusalReason.NO_CHANGE: ("NO_CHANGE", "no change is made"),
+    RefusalReason.SYMBOL_STATE: ("CONTRACT_IN_DELISTING", "contract is in delisting, only reduce-only orders allowed"),
     RefusalReason.LEVERAGE: ("LEVERAGE_TOO_HIGH", "leverage is too high"),
     RefusalReason.UNSUPPORTED: ("INVALID_PARAM_VALUE", "isolated margin is not simulated"),
 }

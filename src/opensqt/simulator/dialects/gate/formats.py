@@ -224,7 +224,7 @@ def account(balance: BalanceView, user: int, mode: PositionMode) -> dict[str, An
 
 
 def instrument(rules: SymbolSettings, mark: MarkPrice, last: Decimal, settings: SimulatorSettings, sizes: Sizes) -> Any:
-    """Write a contract."""
+    """Write a contract, without its state."""
     return {
         "name": contract(rules),
         "type": "direct",
@@ -256,10 +256,17 @@ def instrument(rules: SymbolSettings, mark: MarkPrice, last: Decimal, settings: 
         "risk_limit_base": _RISK_LIMIT,
         "risk_limit_step": _RISK_LIMIT,
         "risk_limit_max": _RISK_LIMIT,
-        "in_delisting": False,
-        "status": "trading",
         "config_change_time": 1_600_000_000,
         "create_time": 1_600_000_000,
+    }
+
+
+def listing(state: str) -> dict[str, Any]:
+    """Write the fields for the state of a contract; one whose delisting was announced still has the status trading."""
+    announced = state == "in_delisting"
+    return {
+        "in_delisting": announced or state in ("delisting", "delisted"),
+        "status": "trading" if announced or not state else state,
     }
 
 

@@ -61,7 +61,8 @@ class PublicData:
 
     def _instrument(self, rules: SymbolSettings, call: Call) -> Any:
         mark, last = self._engine.mark(rules.symbol), self._engine.last_price(rules.symbol)
-        return formats.instrument(rules, mark, last, self._settings, self._contracts.sizes(call.headers))
+        row = formats.instrument(rules, mark, last, self._settings, self._contracts.sizes(call.headers))
+        return row | formats.listing(self._engine.listing_state(rules.symbol))
 
     def _order_book(self, call: Call) -> Any:
         rules = self._contracts.requested(call.params)

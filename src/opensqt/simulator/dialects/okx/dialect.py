@@ -34,6 +34,7 @@ class OkxDialect(Dialect):
     """The venue's wire protocol, as documented by the venue."""
 
     name = "okx"
+    symbol_states = ("live", "suspend", "rebase", "preopen", "test")
     venue_rules = VenueRules(post_only_crossing="expire", least_notional=False)
 
     def __init__(self, world: World) -> None:

@@ -40,6 +40,7 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
         "59000",
         "Setting failed. Cancel any open orders, close positions, and stop trading bots first.",
     ),
+    RefusalReason.SYMBOL_STATE: ("51022", "Contract suspended."),
     RefusalReason.LEVERAGE: ("59102", "Leverage exceeds the maximum limit. Please lower the leverage."),
     RefusalReason.UNSUPPORTED: ("50062", "This feature is currently unavailable."),
 }

@@ -82,7 +82,7 @@ class OkxInstrument:
             "maxMktSz": most,
             "maxLmtAmt": "20000000",
             "maxMktAmt": "",
-            "state": "live",
+            "state": self.engine.listing_state(self.symbol) or "live",
             "ruleType": "normal",
             "category": "1",
             "alias": "",
