@@ -43,6 +43,8 @@ class VenueSettings(Section):
     """Seconds that a market data subscription outlives its last reader."""
     clock_interval_s: float = Field(default=60.0, gt=0)
     """Seconds between two measurements of the venue's clock."""
+    rules_interval_s: float = Field(default=300.0, gt=0)
+    """Seconds between two loads of the symbol rules, which show a symbol that stops or begins to trade."""
     key_renewal_s: float = Field(default=1_200.0, gt=0)
     """Seconds between two renewals of a private stream's key, where the venue uses one."""
     visibility_margin_s: float = Field(default=5.0, ge=0)

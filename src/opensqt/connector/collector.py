@@ -194,6 +194,12 @@ def _venue(metrics: VenueMetrics) -> Iterator[Metric]:
     yield _counter("exchange_unreadable_rows", "Rows of the exchange that could not be read", ("kind",), unread)
     aside = _by_name(metrics.rows_set_aside())
     yield _gauge("exchange_rows_set_aside", "Rows of the exchange that can't be read now", ("kind",), aside)
+    yield _gauge(
+        "exchange_untradable_held",
+        "Symbols that are held or have open orders and do not trade at the exchange",
+        ("symbol", "state"),
+        dict.fromkeys(metrics.untradable_held().items(), 1),
+    )
     opened = _by_name({kind: metrics.connections[kind] for kind in ("market", "private")})
     yield _counter("exchange_connections_opened", "WebSocket connections made to the exchange", ("kind",), opened)
 

@@ -121,6 +121,11 @@ def _fitting_rules(info: ExchangeInfo, trading: GridTradingSettings) -> SymbolRu
     rules = info.rules(trading.symbol)
     if rules is None:
         raise ConfigError(f"trading.symbol: {trading.symbol} is not traded at {info.name}")
+    if not rules.tradable:
+        raise ConfigError(
+            f"trading.symbol: {trading.symbol} does not trade at {info.name} now ({rules.untradable_reason}); "
+            "`opensqt cancel-all --everything --flatten` closes what is held"
+        )
     if not info.capabilities.trading:
         raise ConfigError("app.current_exchange: the connector is public-only; start it with a key to trade")
     if TimeInForce.POST_ONLY not in info.capabilities.time_in_force:

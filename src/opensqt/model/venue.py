@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
 
 from opensqt.model.account import MarginMode, PositionMode
-from opensqt.model.order import OrderRef, OrderRequest, OrderType, TimeInForce
+from opensqt.model.order import OrderRef, OrderRequest, OrderType, PositionSide, Side, TimeInForce
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,13 @@ class SymbolRules:
     maker_fee: Decimal | None = None
     """Rate, e.g. 0.0002; None when the account's rate is not known."""
     taker_fee: Decimal | None = None
+    untradable_reason: str = ""
+    """The venue's term for the state in which the symbol does not trade, e.g. SETTLING; empty while it trades."""
+
+    @property
+    def tradable(self) -> bool:
+        """Whether orders that open a position are taken. If not, only what closes one and cancels are sent."""
+        return not self.untradable_reason
 
     def round_price(self, price: Decimal, *, up: bool | None = None) -> Decimal:
         """Round to the price step: to the nearest by default, else up or down."""
@@ -46,6 +53,8 @@ class SymbolRules:
             reference_price: Price to value a MARKET order for the notional rule; without it the venue checks that rule.
         """
         quantity, price = request.quantity, request.price
+        if self.untradable_reason and not _closes(request):
+            return f"symbol {self.symbol}: does not trade ({self.untradable_reason}): expected a reduce_only order"
         if not quantity.is_finite() or not (price is None or price.is_finite()):
             return f"quantity {quantity}, price {price}: expected finite numbers"
         if quantity <= 0:
@@ -67,6 +76,12 @@ class SymbolRules:
         if worth is not None and not request.reduce_only and worth * quantity < self.min_notional:
             return f"notional {worth * quantity}: expected at least {self.min_notional} {self.quote_asset}"
         return ""
+
+
+def _closes(request: OrderRequest) -> bool:
+    """Return whether an order can only make a position smaller: in hedge mode its side alone shows it."""
+    closing_side = {PositionSide.LONG: Side.SELL, PositionSide.SHORT: Side.BUY}.get(request.position_side)
+    return request.reduce_only or request.side is closing_side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +111,7 @@ class ExchangeInfo:
     """Always `usdt_perpetual` today."""
     capabilities: Capabilities
     symbols: tuple[SymbolRules, ...]
+    """Those that trade, and those that do not while they are held, have open orders or are configured."""
     testnet: bool = False
     simulated: bool = False
     position_mode: PositionMode = PositionMode.ONE_WAY

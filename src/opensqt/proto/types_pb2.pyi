@@ -320,7 +320,7 @@ class Kline(_message.Message):
     def __init__(self, symbol: _Optional[str] = ..., interval: _Optional[str] = ..., open_time_ms: _Optional[int] = ..., open: _Optional[str] = ..., high: _Optional[str] = ..., low: _Optional[str] = ..., close: _Optional[str] = ..., volume: _Optional[str] = ..., quote_volume: _Optional[str] = ..., closed: _Optional[bool] = ..., event_time_ms: _Optional[int] = ..., received_ns: _Optional[int] = ...) -> None: ...
 
 class SymbolRules(_message.Message):
-    __slots__ = ("symbol", "base_asset", "quote_asset", "price_step", "quantity_step", "min_quantity", "min_notional", "max_quantity", "contract_size", "max_leverage", "maker_fee", "taker_fee")
+    __slots__ = ("symbol", "base_asset", "quote_asset", "price_step", "quantity_step", "min_quantity", "min_notional", "max_quantity", "contract_size", "max_leverage", "maker_fee", "taker_fee", "untradable", "untradable_reason")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     BASE_ASSET_FIELD_NUMBER: _ClassVar[int]
     QUOTE_ASSET_FIELD_NUMBER: _ClassVar[int]
@@ -333,6 +333,8 @@ class SymbolRules(_message.Message):
     MAX_LEVERAGE_FIELD_NUMBER: _ClassVar[int]
     MAKER_FEE_FIELD_NUMBER: _ClassVar[int]
     TAKER_FEE_FIELD_NUMBER: _ClassVar[int]
+    UNTRADABLE_FIELD_NUMBER: _ClassVar[int]
+    UNTRADABLE_REASON_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     base_asset: str
     quote_asset: str
@@ -345,7 +347,9 @@ class SymbolRules(_message.Message):
     max_leverage: str
     maker_fee: str
     taker_fee: str
-    def __init__(self, symbol: _Optional[str] = ..., base_asset: _Optional[str] = ..., quote_asset: _Optional[str] = ..., price_step: _Optional[str] = ..., quantity_step: _Optional[str] = ..., min_quantity: _Optional[str] = ..., min_notional: _Optional[str] = ..., max_quantity: _Optional[str] = ..., contract_size: _Optional[str] = ..., max_leverage: _Optional[str] = ..., maker_fee: _Optional[str] = ..., taker_fee: _Optional[str] = ...) -> None: ...
+    untradable: bool
+    untradable_reason: str
+    def __init__(self, symbol: _Optional[str] = ..., base_asset: _Optional[str] = ..., quote_asset: _Optional[str] = ..., price_step: _Optional[str] = ..., quantity_step: _Optional[str] = ..., min_quantity: _Optional[str] = ..., min_notional: _Optional[str] = ..., max_quantity: _Optional[str] = ..., contract_size: _Optional[str] = ..., max_leverage: _Optional[str] = ..., maker_fee: _Optional[str] = ..., taker_fee: _Optional[str] = ..., untradable: _Optional[bool] = ..., untradable_reason: _Optional[str] = ...) -> None: ...
 
 class Capabilities(_message.Message):
     __slots__ = ("time_in_force", "market_orders", "reduce_only", "position_modes", "margin_modes", "max_batch", "intervals", "client_order_id_length", "trading")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Self, TypeVar
 
@@ -83,6 +83,7 @@ class InMemoryExchange:
         feed_capacity: int = 8192,
     ) -> None:
         rules_of = {one.symbol: one for one in symbols}
+        self._rules = rules_of
         self._info = ExchangeInfo(
             name=self.name,
             exchange_type="usdt_perpetual",
@@ -165,6 +166,14 @@ class InMemoryExchange:
     def set_unhealthy(self, reason: str) -> None:
         """Make `get_status` unhealthy for *reason*; an empty reason makes it healthy again."""
         self._unhealthy_reason = reason
+
+    def set_untradable(self, symbol: str, reason: str) -> None:
+        """Make a symbol one that does not trade for *reason*, the venue's term; empty makes it trade again.
+
+        Orders that open a position are denied from then on; what is held can be closed, and orders can be canceled.
+        """
+        self.venue.require_symbol(symbol)
+        self._rules[symbol] = replace(self._rules[symbol], untradable_reason=reason)
 
     def lose_continuity(self) -> None:
         """Call `inject_gap`. Deprecated: the old name, for one release."""
@@ -264,7 +273,7 @@ class InMemoryExchange:
 
     async def get_exchange_info(self) -> ExchangeInfo:
         """See `Exchange`."""
-        return await self._call("get_exchange_info", lambda: self._info)
+        return await self._call("get_exchange_info", self._current_info)
 
     async def list_fills(self, symbol: str, *, since_ms: int) -> list[Fill]:
         """See `Exchange`."""
@@ -320,6 +329,12 @@ class InMemoryExchange:
         of_symbol = (lambda position: position.symbol == symbol) if symbol else None
         stream = self.venue.position_feed.subscribe(cursor=cursor, where=of_symbol)
         return with_max_age(stream, max_age_s, kind="positions", symbol=symbol)
+
+    def _current_info(self) -> ExchangeInfo:
+        held = {one.symbol for one in self.venue.positions() if not one.is_flat}
+        held |= {order.symbol for order in self.venue.open_orders()}
+        shown = (rules for rules in self._rules.values() if rules.tradable or rules.symbol in held)
+        return replace(self._info, symbols=tuple(shown))
 
     async def _call(self, operation: str, do: Callable[[], T]) -> T:
         # A real exchange always yields to other tasks before it returns.

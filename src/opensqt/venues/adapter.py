@@ -35,6 +35,7 @@ from opensqt.venues.venue import Venue
 
 _log = get_logger("venue")
 _MAX_CANDLES = 1_000
+_SYMBOLS_CHECK = "symbols"
 
 
 class VenueAdapter:
@@ -85,6 +86,7 @@ class VenueAdapter:
         self.venue.set_aside.on_change = self._report_set_aside
         self.venue_metrics.unreadable_rows = self.venue.set_aside.total
         self.venue_metrics.rows_set_aside = self.venue.set_aside.by_kind
+        self.venue_metrics.untradable_held = self.account_state.untradable_held
         self._closed = False
         self.malformed_frames = 0
         """Number of frames that could not be parsed, since the start."""
@@ -224,13 +226,14 @@ class VenueAdapter:
     async def get_exchange_info(self) -> ExchangeInfo:
         """Return the venue's name, capabilities and symbol rules."""
         capabilities = self.venue.capabilities
+        shown = self.account_state.untradable_held().keys() | set(self._settings.symbols)
         if self._settings.public_only:
             capabilities = replace(capabilities, trading=False)
         return ExchangeInfo(
             name=self.name,
             exchange_type="usdt_perpetual",
             capabilities=capabilities,
-            symbols=tuple(self.venue.rules.values()),
+            symbols=tuple(rules for rules in self.venue.rules.values() if rules.tradable or rules.symbol in shown),
             testnet=self._settings.testnet,
             simulated=bool(self._settings.base_url),
             position_mode=self.venue.position_mode,
@@ -238,6 +241,7 @@ class VenueAdapter:
 
     async def get_status(self) -> ExchangeStatus:
         """Return whether trading is possible now, and the reasons if it is not."""
+        self._report_untradable_held()
         account_channels = [] if self._settings.public_only else self._account_stream.channels()
         return replace(
             self.health.evaluate(),
@@ -335,6 +339,15 @@ class VenueAdapter:
             self.health.set("rows", True, rows)
         else:
             self.health.forget("rows")
+
+    def _report_untradable_held(self) -> None:
+        """Report what is held and does not trade. Everything else goes on, so the check does not fail."""
+        held = self.account_state.untradable_held()
+        if held:
+            named = ", ".join(f"{symbol} ({state})" for symbol, state in held.items())
+            self.health.set(_SYMBOLS_CHECK, True, f"held or with open orders, and not tradable: {named}")
+        else:
+            self.health.forget(_SYMBOLS_CHECK)
 
     def _report_malformed(self, text: str) -> None:
         self.malformed_frames += 1

@@ -1,4 +1,4 @@
-"""Housekeeping of an adapter: measures the venue's clock, and reloads the symbol rules when they are out of date."""
+"""Housekeeping of an adapter: measures the venue's clock, and loads the symbol rules again."""
 
 from __future__ import annotations
 
@@ -30,17 +30,27 @@ class Housekeeping:
         self._rules_reload: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Start the clock's loop. The symbol rules were just loaded."""
+        """Start the loops. The symbol rules were just loaded."""
         self.rules_loaded_s = time.monotonic()
         self._tasks.start("clock", self._keep_clock())
+        self._tasks.start("symbols", self._keep_rules())
 
     def reload_rules(self) -> None:
         """Reload the symbol rules after a refusal showed that they are out of date, at most every few seconds."""
-        running = self._rules_reload is not None and not self._rules_reload.done()
-        if running or time.monotonic() - self.rules_loaded_s < _RULES_RELOAD_S:
-            return
-        self.rules_loaded_s = time.monotonic()
-        self._rules_reload = self._tasks.start("rules", self._try_to_load_rules(), lasting=False)
+        if self._rules_reload is None or self._rules_reload.done():
+            self._rules_reload = self._tasks.start("rules", self._reload_rules(), lasting=False)
+
+    async def _reload_rules(self) -> None:
+        """Load the rules as soon as the last load is long enough ago: the refusal may be the only one for long."""
+        await asyncio.sleep(max(0.0, self.rules_loaded_s + _RULES_RELOAD_S - time.monotonic()))
+        await self._try_to_load_rules()
+
+    async def _keep_rules(self) -> None:
+        """Load the rules regularly: nothing else shows that a symbol that is held stopped trading."""
+        interval_s = self._venue.settings.rules_interval_s
+        while True:
+            await asyncio.sleep(max(0.0, self.rules_loaded_s + interval_s - time.monotonic()))
+            await self._try_to_load_rules()
 
     async def _keep_clock(self) -> None:
         """Measure the clock when that is due, and when the venue has not responded for a while.
@@ -58,6 +68,7 @@ class Housekeeping:
                 _log.warning("clock measurement failed", error=redact(str(error)))
 
     async def _try_to_load_rules(self) -> None:
+        self.rules_loaded_s = time.monotonic()
         try:
             await self._venue.load_rules()
         except QUERY_ERRORS as error:

@@ -39,7 +39,7 @@ class Startup:
         Raises:
             CredentialsRefused: The key is missing or refused.
             PermissionDenied: The key may not trade futures.
-            UnknownSymbol: A symbol of the settings is not traded.
+            UnknownSymbol: A symbol of the settings is not listed.
             PositionModeMismatch: The account is in another position mode, which can't be switched now.
             InvalidRequest: The venue did not accept the leverage.
             ExchangeError: A request failed.
@@ -61,7 +61,11 @@ class Startup:
             return
         await self._set_position_mode()
         for symbol, leverage in self._settings.leverage.items():
-            await self._set_leverage(symbol, leverage)
+            if self._venue.rules[symbol].tradable:
+                await self._set_leverage(symbol, leverage)
+            else:
+                reason = self._venue.rules[symbol].untradable_reason
+                _log.warning("leverage not set: the symbol does not trade", symbol=symbol, state=reason)
 
     def check_key_is_given(self) -> None:
         """Check that the settings have every part of the key that the venue needs.

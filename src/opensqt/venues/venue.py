@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 
@@ -26,6 +27,7 @@ from opensqt.venues.transport.rest import Rest
 _log = get_logger("venue")
 _MARKET_TIME_VALID_S = 30
 _KINDS_KEPT = 100
+_NOT_LISTED = "no longer listed"
 WITHDRAWAL_WARNING = "this key may withdraw: take that right from it, trading does not need it"
 T = TypeVar("T")
 
@@ -47,6 +49,8 @@ class Venue(ABC):
     """Whether a key has a passphrase."""
     stale_rules: ClassVar[frozenset[str]] = frozenset()
     """Error codes that show that the symbol rules changed since they were loaded."""
+    symbol_state: ClassVar[tuple[str, frozenset[str]]]
+    """The field of a listed symbol that holds its state, and the words with which it trades."""
     cancels_by_id_alone: ClassVar[bool] = False
     """Whether a cancel reaches the order of an id whatever its symbol is."""
     announces_ready: ClassVar[bool] = False
@@ -57,6 +61,7 @@ class Venue(ABC):
         self.client = client
         self.rest = rest
         self.rules: dict[str, SymbolRules] = {}
+        """By canonical name: the symbols that trade first, then those that are listed and do not trade now."""
         self.rules_by_id: dict[str, SymbolRules] = {}
         """The same rules by the venue's own names."""
         self.other_products: frozenset[str] = frozenset()
@@ -64,7 +69,8 @@ class Venue(ABC):
         self._unknown_names: set[str] = set()
         self.leverages: dict[str, Decimal] = {}
         self.position_mode = PositionMode.ONE_WAY
-        self._unified: dict[str, str] = {}
+        self._listings: dict[str, dict[str, Any]] = {}
+        """ccxt's markets by canonical name."""
         self.unknown_events: Counter[str] = Counter()
         """Number of events of each kind that the adapter does not handle."""
         self.set_aside = SetAside(self.name)
@@ -89,19 +95,60 @@ class Venue(ABC):
     # Symbols
 
     async def load_rules(self) -> None:
-        """Load the rules of every USDT-margined perpetual that trades."""
+        """Load the rules of every USDT-margined perpetual that is listed, and keep those of one that no longer is.
+
+        A symbol that does not trade may be held. Its position must not pass for a flat one.
+        """
         markets = await self.rest.call(lambda: self.client.load_markets(True))
-        rules, by_id, unified = {}, {}, {}
-        others = set()
+        listed, others = [], set()
         for market in markets.values():
-            if market["swap"] and market["linear"] and market["settle"] == "USDT" and market["active"] is not False:
-                found = self.parse_rules(market)
-                rules[found.symbol] = by_id[str(market["id"]).upper()] = found
-                unified[found.symbol] = market["symbol"]
+            if market["swap"] and market["linear"] and market["settle"] == "USDT":
+                listed.append((market, self.untradable_reason(market)))
             else:
                 others.add(str(market["id"]).upper())
-        self.rules, self.rules_by_id, self._unified = rules, by_id, unified
+        names = {market["id"] for market, _ in listed}
+        gone = [market | {"active": False} for market in self._listings.values() if market["id"] not in names]
+        if gone:
+            # ccxt forgets them, too, and could send no cancel.
+            self.client.set_markets([*markets.values(), *gone])
+        listed += [(market, _NOT_LISTED) for market in gone]
+        listings: dict[str, dict[str, Any]] = {}
+        rules: dict[str, SymbolRules] = {}
+        by_id: dict[str, SymbolRules] = {}
+        for market, reason in sorted(listed, key=lambda one: bool(one[1])):
+            found = self._listed_rules(market, reason)
+            # Of two listings with one canonical name the one that trades has it. Rows of the other are set aside.
+            if found is not None and found.symbol not in rules:
+                rules[found.symbol] = by_id[str(market["id"]).upper()] = found
+                listings[found.symbol] = market
+        self._log_changed_states(rules)
+        self.rules, self.rules_by_id, self._listings = rules, by_id, listings
         self.other_products = frozenset(others)
+
+    def untradable_reason(self, market: dict[str, Any]) -> str:
+        """Return the venue's term for the state in which a listed symbol does not trade; empty while it trades."""
+        field, tradable = self.symbol_state
+        value = str(market["info"].get(field) or "")
+        if value:
+            return "" if value in tradable else value
+        return "" if market["active"] is not False else "not active"
+
+    def _listed_rules(self, market: dict[str, Any], untradable_reason: str) -> SymbolRules | None:
+        """Parse the rules of a symbol. Those of one that does not trade may be incomplete, and hide no others."""
+        if not untradable_reason:
+            return self.parse_rules(market)
+        try:
+            return replace(self.parse_rules(market), untradable_reason=untradable_reason)
+        except PARSE_ERRORS as error:
+            _log.warning("rules could not be read", venue=self.name, name=market["id"], error=repr(error))
+            return None
+
+    def _log_changed_states(self, rules: dict[str, SymbolRules]) -> None:
+        for symbol, known in self.rules.items():
+            reason = rules[symbol].untradable_reason if symbol in rules else _NOT_LISTED
+            if reason != known.untradable_reason:
+                now, before = reason or "tradable", known.untradable_reason or "tradable"
+                _log.warning("symbol changed its state", venue=self.name, symbol=symbol, state=now, before=before)
 
     def parse_rules(self, market: dict[str, Any]) -> SymbolRules:
         """Parse the rules of ccxt's market; contracts are converted to base coins."""
@@ -126,16 +173,17 @@ class Venue(ABC):
         """Return ccxt's name of a symbol.
 
         Raises:
-            UnknownSymbol: The venue does not trade it.
+            UnknownSymbol: The venue does not list it.
         """
         try:
-            return self._unified[symbol]
+            return str(self._listings[symbol]["symbol"])
         except KeyError:
             raise UnknownSymbol(f"symbol {symbol!r}: not traded on {self.name}", symbol=symbol) from None
 
     def market_id(self, symbol: str) -> str:
         """Return the venue's own name of a symbol."""
-        return str(self.client.market(self.unified(symbol))["id"])
+        self.unified(symbol)
+        return str(self._listings[symbol]["id"])
 
     # Requests. All raise OpenSQT errors. Those that place or cancel are sent once, and distinguish a refusal from no
     # response.

@@ -302,6 +302,8 @@ def encode_rules(rules: SymbolRules) -> pb.SymbolRules:
         max_leverage=_optional_text(rules.max_leverage),
         maker_fee=_optional_text(rules.maker_fee),
         taker_fee=_optional_text(rules.taker_fee),
+        untradable=not rules.tradable,
+        untradable_reason=rules.untradable_reason,
     )
 
 
@@ -320,6 +322,7 @@ def decode_rules(message: pb.SymbolRules) -> SymbolRules:
         max_leverage=_optional_decimal(message.max_leverage, "rules.max_leverage"),
         maker_fee=_optional_decimal(message.maker_fee, "rules.maker_fee"),
         taker_fee=_optional_decimal(message.taker_fee, "rules.taker_fee"),
+        untradable_reason=message.untradable_reason or ("not tradable" if message.untradable else ""),
     )
 
 

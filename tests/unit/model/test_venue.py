@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opensqt.model.order import OrderRequest, OrderType, Side
+from opensqt.model.order import OrderRequest, OrderType, PositionSide, Side
 from opensqt.model.venue import Check, ExchangeStatus, SymbolRules
 
 RULES = SymbolRules(
@@ -70,6 +71,24 @@ def asked(**changes: Any) -> OrderRequest:
         "client_order_id": "a",
     }
     return OrderRequest(**(fields | changes))
+
+
+@pytest.mark.parametrize(
+    "closing",
+    [
+        {"reduce_only": True},
+        {"position_side": PositionSide.SHORT},
+        {"position_side": PositionSide.LONG, "side": Side.SELL},
+    ],
+)
+def test_a_symbol_that_does_not_trade_takes_only_what_closes(closing: dict[str, Any]) -> None:
+    """F43: what is held in a symbol that does not trade can be closed."""
+    settling = replace(RULES, untradable_reason="SETTLING")
+    assert not settling.tradable
+    assert settling.denial(asked(**closing)) == ""
+    for opening in ({}, {"position_side": PositionSide.LONG}):
+        expected = "symbol BTCUSDT: does not trade (SETTLING): expected a reduce_only order"
+        assert settling.denial(asked(**opening)) == expected
 
 
 def test_an_order_within_the_rules_is_not_denied() -> None:

@@ -10,6 +10,7 @@ import pytest
 from opensqt.model import client_order_id
 from opensqt.model.errors import (
     ExchangeError,
+    OrderDenied,
     OrderNotFound,
     OutcomeUnknown,
     RateLimited,
@@ -237,3 +238,27 @@ async def test_the_old_names_of_its_controls_still_work_and_warn(exchange: InMem
     with pytest.warns(DeprecationWarning, match="lose_continuity is inject_gap now"):
         exchange.lose_continuity()
     assert (await anext(prices)).gap
+
+
+async def test_a_symbol_that_does_not_trade_is_shown_while_it_is_held(exchange: InMemoryExchange) -> None:
+    """F43: what is held in a symbol that does not trade is seen, and can be closed."""
+
+    def order(side: Side, *, reduce_only: bool = False) -> OrderRequest:
+        return OrderRequest(
+            symbol="BTCUSDT",
+            side=side,
+            quantity=Decimal("0.01"),
+            client_order_id=client_order_id.new("t"),
+            order_type=OrderType.MARKET,
+            reduce_only=reduce_only,
+        )
+
+    await exchange.place_order(order(Side.BUY))
+    exchange.set_untradable("BTCUSDT", "SETTLING")
+    shown = (await exchange.get_exchange_info()).rules("BTCUSDT")
+    assert shown is not None
+    assert (shown.tradable, shown.untradable_reason) == (False, "SETTLING")
+    with pytest.raises(OrderDenied, match="does not trade"):
+        await exchange.place_order(order(Side.BUY))
+    await exchange.place_order(order(Side.SELL, reduce_only=True))
+    assert (await exchange.get_exchange_info()).rules("BTCUSDT") is None

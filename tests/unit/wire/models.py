@@ -157,6 +157,7 @@ rules = st.builds(
     max_leverage=maybe,
     maker_fee=maybe,
     taker_fee=maybe,
+    untradable_reason=words,
 )
 infos = st.builds(
     ExchangeInfo,

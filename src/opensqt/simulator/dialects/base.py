@@ -125,7 +125,7 @@ class Dialect(ABC):
     venue_rules: ClassVar[VenueRules] = VenueRules()
     """Rules of this venue's engine, unless the settings give others."""
     symbol_states: ClassVar[tuple[str, ...]]
-    """The venue's words for the state of a symbol; it trades in the first of them."""
+    """The venue's terms for the state of a symbol; it trades in the first of them."""
 
     def __init__(self, world: World) -> None:
         self.world = world

@@ -81,7 +81,7 @@ class SimEngine:
         return self.state.instrument(symbol).rules
 
     def listing_state(self, symbol: str) -> str:
-        """Return the venue's word for the state in which a symbol does not trade; empty while it trades."""
+        """Return the venue's term for the state in which a symbol does not trade; empty while it trades."""
         return self.state.instrument(symbol).listing_state
 
     def set_listing_state(self, symbol: str, state: str) -> None:

@@ -41,7 +41,7 @@ class Instrument:
         self.mark_published_ms: int | None = None
         self.last_best: tuple[Decimal, Decimal, Decimal, Decimal] | None = None
         self.listing_state = ""
-        """The venue's word for the state in which the symbol does not trade; empty while it trades."""
+        """The venue's term for the state in which the symbol does not trade; empty while it trades."""
 
 
 class VenueState:

@@ -124,6 +124,13 @@ class AccountState:
             )
         )
 
+    def untradable_held(self) -> dict[str, str]:
+        """Return the symbols that are held or have open orders and do not trade, each with its state."""
+        held = {position.symbol for position in self._positions.values() if not position.is_flat}
+        held |= {order.symbol for order in self.tracker.open_orders()}
+        rules = (self._venue.rules[symbol] for symbol in sorted(held & self._venue.rules.keys()))
+        return {one.symbol: one.untradable_reason for one in rules if not one.tradable}
+
     def known_positions(self) -> list[Position]:
         """Return the positions as last known."""
         return list(self._positions.values())

@@ -54,6 +54,7 @@ class BinanceAdapter(Venue):
     codes = CODES
     rate_limits = RATE_LIMITS
     stale_rules = STALE_RULES
+    symbol_state = ("status", frozenset({"TRADING"}))
 
     def __init__(self, settings: VenueSettings, client: Any, rest: Any) -> None:
         super().__init__(settings, client, rest)

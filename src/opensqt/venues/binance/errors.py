@@ -29,13 +29,16 @@ _CODES: dict[type[ExchangeError], tuple[int, ...]] = {
     errors.PositionModeMismatch: (-4061, -4067, -4068),
     errors.OrderRejected: (
         *(-1111, -2010, -2020, -2021, -2023, -2025, -2028, -4001, -4002, -4003, -4004, -4005, -4006, -4007, -4008),
-        *(-4009, -4013, -4014, -4016, -4023, -4024, -4029, -4030, -4131, -4141, -4164, -4400, -4401, -5021),
+        *(-4009, -4013, -4014, -4016, -4023, -4024, -4029, -4030, -4108, -4131, -4140, -4141, -4164, -4400, -4401),
+        -5021,
     ),
 }
 CODES = {str(code): kind for kind, codes in _CODES.items() for code in codes}
 
-STALE_RULES = frozenset({"-1111", "-1013", "-4003", "-4004", "-4005", "-4013", "-4014", "-4023", "-4164"})
-"""Refusals by a filter that the loaded rules had let through."""
+STALE_RULES = frozenset(
+    {"-1111", "-1013", "-4003", "-4004", "-4005", "-4013", "-4014", "-4023", "-4108", "-4140", "-4164"}
+)
+"""Refusals by a filter, or by the symbol's state, that the loaded rules had let through."""
 
 
 def refusal(row: Row, symbol: str) -> ExchangeError | None:

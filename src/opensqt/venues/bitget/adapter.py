@@ -64,6 +64,7 @@ class BitgetAdapter(Venue):
     codes = CODES
     rate_limits = RATE_LIMITS
     stale_rules = STALE_RULES
+    symbol_state = ("symbolStatus", frozenset({"normal"}))
     needs_passphrase = True
     announces_ready = True
 

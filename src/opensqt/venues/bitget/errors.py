@@ -23,7 +23,7 @@ _CODES: dict[type[ExchangeError], tuple[str, ...]] = {
     # The engine may or may not have executed the request; during its releases the venue returns the last three.
     errors.OutcomeUnknown: ("40010", "40910", "40908", "45001", "40725", "40015"),
     errors.RateLimited: ("429", "30006", "30007", "1001", "45129"),
-    errors.Maintenance: ("40200", "40308", "40604", "40844", "41114", "43115", "45043"),
+    errors.Maintenance: ("40200", "40308", "40604", "43115", "45043"),
     errors.CredentialsRefused: (
         *("40001", "40002", "40003", "40006", "40009", "40011", "40012", "40037"),
         *("30002", "30004", "30005", "30011", "30012", "30015"),
@@ -61,6 +61,8 @@ _CODES: dict[type[ExchangeError], tuple[str, ...]] = {
     errors.PositionModeMismatch: ("40774", "40920", "43075", "45018", "45020", "45021", "45109"),
     errors.OrderRejected: (
         *("22006", "22007", "22008", "22009", "40108", "40500", "40706", "40715", "40760", "40761", "40763", "40808"),
+        "40844",  # this contract is under maintenance
+        "41114",  # this trading pair is under maintenance
         *("40815", "40816", "40820", "40821", "40824", "40825", "40826", "40847", "40930", "40931", "41103", "41117"),
         *("41118", "43002", "43003", "43005", "43006", "43007", "43008", "43009", "43010", "43027", "43028", "43037"),
         *("43038", "43039", "43040", "43041", "43042", "45009", "45035", "45110", "45111", "45112", "45113", "45114"),
@@ -70,9 +72,26 @@ _CODES: dict[type[ExchangeError], tuple[str, ...]] = {
 CODES = {code: kind for kind, codes in _CODES.items() for code in codes}
 
 STALE_RULES = frozenset(
-    {"40808", "41103", "43006", "43007", "43028", "45035", "45110", "45111", "45112", "45114", "45115"}
+    {
+        "40309",
+        "40844",
+        "40845",
+        "41113",
+        "41114",
+        "40808",
+        "41103",
+        "43006",
+        "43007",
+        "43028",
+        "45035",
+        "45110",
+        "45111",
+        "45112",
+        "45114",
+        "45115",
+    }
 )
-"""Refusals by a filter that the loaded rules had let through."""
+"""Refusals by a filter, or by the symbol's state, that the loaded rules had let through."""
 
 
 def refusal(row: Row, symbol: str) -> ExchangeError:

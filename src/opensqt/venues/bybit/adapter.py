@@ -47,6 +47,8 @@ from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
 _ACK_TIMEOUT_S = 1.0
 """Time in which the account stream must report the result of a request, before the order is queried."""
 _LOGIN_LASTS_MS = 10_000
+_PAST_STATES = ("Settling", "Delivering", "Closed")
+"""States of a symbol that is still listed and no longer trades."""
 
 
 class CcxtBybit(CcxtMixin, ccxt.pro.bybit):  # type: ignore[misc]
@@ -63,6 +65,19 @@ class CcxtBybit(CcxtMixin, ccxt.pro.bybit):  # type: ignore[misc]
             )
             self.watch(url, name, {"op": "auth", "args": [self.apiKey, expires, signature]}, name)
         return await future
+
+    async def public_get_v5_market_instruments_info(self, params: Row | None = None) -> Any:
+        """Query symbols. Those of one state are listed at a time: with the future ones come those of the past.
+
+        https://bybit-exchange.github.io/docs/v5/market/instrument
+        """
+        query = super().public_get_v5_market_instruments_info
+        response = await query(params or {})
+        if (params or {}).get("status") == "PreLaunch":
+            rows = response["result"]["list"]
+            for state in _PAST_STATES:
+                rows += (await query({**(params or {}), "status": state}))["result"]["list"]
+        return response
 
     def handle_errors(self, *arguments: Any) -> None:
         """Add the time to wait, which the venue sends in headers of its own."""
@@ -91,6 +106,7 @@ class BybitAdapter(Venue):
     codes = CODES
     rate_limits = RATE_LIMITS
     stale_rules = STALE_RULES
+    symbol_state = ("status", frozenset({"Trading"}))
     announces_ready = True
 
     def __init__(self, settings: VenueSettings, client: Any, rest: Any) -> None:

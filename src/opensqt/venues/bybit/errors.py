@@ -45,15 +45,18 @@ _CODES: dict[type[ExchangeError], tuple[int, ...]] = {
         # A bad parameter that passed the adapter's own checks of form is a step or a size of an order.
         10001,
         *(110003, 110005, 110009, 110011, 110016, 110020, 110021, 110022, 110023, 110032, 110035, 110039, 110040),
-        *(110041, 110042, 110046, 110063, 110064, 110066, 110070, 110094, 110095),
+        *(110041, 110042, 110046, 110063, 110064, 110066, 110070, 110074, 110094, 110095),
     ),
 }
 CODES = {str(code): kind for kind, codes in _CODES.items() for code in codes} | {
     _WRONG_INDEX: errors.PositionModeMismatch,
 }
 
-STALE_RULES = frozenset({"10001", "110094"})
-"""Refusals by a filter that the loaded rules had let through; the venue has one code for all bad parameters."""
+STALE_RULES = frozenset({"10001", "110023", "110042", "110074", "110094"})
+"""Refusals by a filter, or by the symbol's state, that the loaded rules had let through.
+
+The venue has one code for all bad parameters.
+"""
 
 
 def error_code(code: object, message: str) -> str:

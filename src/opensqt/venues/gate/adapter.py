@@ -85,6 +85,7 @@ class GateAdapter(Venue):
     codes = CODES
     rate_limits = RATE_LIMITS
     stale_rules = STALE_RULES
+    symbol_state = ("status", frozenset({"trading"}))
     announces_ready = True
     cancels_by_id_alone = True
 
@@ -113,6 +114,11 @@ class GateAdapter(Venue):
         elif settings.testnet:
             client.set_sandbox_mode(True)
         return client
+
+    def untradable_reason(self, market: Row) -> str:
+        """Return the state; a contract whose delisting was announced has `trading`, and takes only what closes."""
+        reason = super().untradable_reason(market)
+        return reason or ("in_delisting" if market["info"].get("in_delisting") is True else "")
 
     # Orders
 

@@ -53,8 +53,10 @@ _CODES: dict[type[ExchangeError], tuple[str, ...]] = {
 }
 CODES = {label: kind for kind, labels in _CODES.items() for label in labels}
 
-STALE_RULES = frozenset({"INVALID_PARAM_VALUE", "SIZE_TOO_LARGE", "SIZE_TOO_SMALL", "INVALID_PRECISION"})
-"""Refusals by a filter that the loaded rules had let through."""
+STALE_RULES = frozenset(
+    {"INVALID_PARAM_VALUE", "SIZE_TOO_LARGE", "SIZE_TOO_SMALL", "INVALID_PRECISION", "CONTRACT_IN_DELISTING"}
+)
+"""Refusals by a filter, or by the symbol's state, that the loaded rules had let through."""
 
 
 def refusal(row: Row, symbol: str) -> ExchangeError | None:

@@ -83,6 +83,7 @@ class OkxAdapter(Venue):
     codes = CODES
     rate_limits = RATE_LIMITS
     stale_rules = STALE_RULES
+    symbol_state = ("state", frozenset({"live"}))
     needs_passphrase = True
     announces_ready = True
 

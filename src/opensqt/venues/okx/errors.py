@@ -44,8 +44,25 @@ CODES = {str(code): kind for kind, codes in _CODES.items() for code in codes} | 
     _BAD_POSITION_SIDE: errors.PositionModeMismatch
 }
 
-STALE_RULES = frozenset({"51006", "51007", "51020", "51101", "51105", "51120", "51121", "51122", "51202"})
-"""Refusals by a filter that the loaded rules had let through."""
+STALE_RULES = frozenset(
+    {
+        "51021",
+        "51022",
+        "51027",
+        "51028",
+        "51029",
+        "51006",
+        "51007",
+        "51020",
+        "51101",
+        "51105",
+        "51120",
+        "51121",
+        "51122",
+        "51202",
+    }
+)
+"""Refusals by a filter, or by the symbol's state, that the loaded rules had let through."""
 
 
 def error_code(code: str, message: str) -> str:

@@ -74,7 +74,7 @@ class Markets:
 
     def market(self, name: str) -> dict[str, Any]:
         base = name[:3]
-        return MARKET | {"id": f"{base}USDT", "base": base, "symbol": name}
+        return MARKET | {"id": f"{base}USDT", "base": base, "symbol": name, "info": {"status": "TRADING"}}
 
     def nonce(self) -> int:
         return 10_000
