@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
+import sys
 from collections.abc import Generator, Iterator
 from typing import Any, TypeVar
 
 import pytest
 
-from tests.support import logs, run_limit, wait
+# Compiled modules are kept even where the environment says otherwise, as images of Python often do: each worker would
+# rewrite the asserts of all tests again, and each program that a test starts would compile all its modules again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+from tests.support import logs, run_limit, wait  # noqa: E402 - these are to be kept too
 
 pytest_plugins = ["opensqt.testing.contract.plugin"]  # here its table is known to every run, in parallel ones too
 
