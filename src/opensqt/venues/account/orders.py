@@ -63,8 +63,8 @@ class OrderEntry:
         self._state = state
         self._expect_stream = expect_stream
         self._on_rules_stale = on_rules_stale
-        self._placing: dict[asyncio.Event, frozenset[str]] = {}
-        """The symbols of the placings in flight; each event is set when its response arrives."""
+        self._placing: dict[asyncio.Event, tuple[OrderRequest, ...]] = {}
+        """The orders of the placings in flight; each event is set when its response arrives."""
 
     def denial(self, request: OrderRequest) -> ExchangeError | None:
         """Return the local rule that *request* breaks, or None. A denied order is never sent."""
@@ -147,7 +147,8 @@ class OrderEntry:
     async def cancel_all(self, symbol: str, *, stream_timeout_s: float = 2.0) -> list[Order]:
         """Cancel every order of a symbol until the venue shows none, and return the canceled orders.
 
-        An order whose placing is in flight when this begins is waited for and canceled, too.
+        An order whose placing is in flight when this begins is waited for and canceled, too. The venue may cancel it
+        before it was listed or its placing was answered; it is returned all the same.
 
         Args:
             symbol: Canonical.
@@ -156,20 +157,25 @@ class OrderEntry:
         Raises:
             OutcomeUnknown: Orders are still open after several rounds.
         """
-        placing = [completed for completed, symbols in self._placing.items() if symbol in symbols]
+        in_flight = {
+            completed: refs
+            for completed, requests in self._placing.items()
+            if (refs := [_ref(request) for request in requests if request.symbol == symbol])
+        }
         canceled: dict[str, Order] = {}
         for number in range(_CANCEL_ALL_ROUNDS):
             for order in await self._venue.open_orders(symbol):
                 self._state.apply_order(order)
             # The venue may not show a new order yet, or still show one whose end the stream has published.
             left = {order.order_id for order in self._state.tracker.open_orders(symbol)}
-            if number and not left and all(completed.is_set() for completed in placing):
-                return list(canceled.values())
+            if number and not left and all(completed.is_set() for completed in in_flight):
+                refs = [ref for placing in in_flight.values() for ref in placing]
+                return list((canceled | self._canceled(refs)).values())
             if number > 1:
                 await asyncio.sleep(exponential_s(number - 1, *_CANCEL_ALL_BACKOFF_S))
             await self._venue.cancel_all(symbol)
             canceled |= await self._confirm_canceled(symbol, left, stream_timeout_s)
-            for completed in placing:
+            for completed in in_flight:
                 await completed.wait()
         ids = ", ".join(sorted(left))
         raise OutcomeUnknown(f"cancel all: orders of {symbol} are still open: {ids}", symbol=symbol)
@@ -281,8 +287,12 @@ class OrderEntry:
         for ref in refs:
             if not self._is_closed(ref):
                 await self._query_order(ref)
-        found = {ref.order_id: self._state.tracker.find(ref) for ref in refs}
-        return {name: order for name, order in found.items() if order and order.status is OrderStatus.CANCELED}
+        return self._canceled(refs)
+
+    def _canceled(self, refs: Sequence[OrderRef]) -> dict[str, Order]:
+        """Return those of some orders that are known to be canceled, by the venue's id."""
+        found = [self._state.tracker.find(ref) for ref in refs]
+        return {order.order_id: order for order in found if order and order.status is OrderStatus.CANCELED}
 
     async def _query_order(self, ref: OrderRef) -> None:
         try:
@@ -298,9 +308,9 @@ class OrderEntry:
     def _in_flight(self, requests: Sequence[OrderRequest]) -> Iterator[None]:
         """Send these orders within the block: through the order gate, and so that `cancel_all` waits for them."""
         completed = asyncio.Event()
-        symbols = self._placing[completed] = frozenset(request.symbol for request in requests)
+        self._placing[completed] = tuple(requests)
         try:
-            with departing(symbols):
+            with departing({request.symbol for request in requests}):
                 yield
         finally:
             del self._placing[completed]
@@ -321,6 +331,10 @@ class OrderEntry:
     def _is_closed(self, ref: OrderRef) -> bool:
         order = self._state.tracker.find(ref)
         return order is not None and order.status.is_closed
+
+
+def _ref(request: OrderRequest) -> OrderRef:
+    return OrderRef(symbol=request.symbol, client_order_id=request.client_order_id)
 
 
 def _position_side_denial(request: OrderRequest, mode: PositionMode) -> str:
