@@ -9,6 +9,7 @@ from opensqt.config.venue import VenueSettings
 from opensqt.model.errors import CredentialsRefused, Unsupported
 from opensqt.model.order import OrderRef
 from opensqt.telemetry.logging import get_logger, register_secrets
+from opensqt.venues.account.positions import combine
 from opensqt.venues.account.state import AccountState
 from opensqt.venues.health import Health
 from opensqt.venues.startup import Startup
@@ -106,7 +107,7 @@ class CredentialsRenewal:
             return True
         if shown or tracker.open_orders():
             return False
-        held = {(p.symbol, p.position_side): p.quantity for p in await trial.positions() if not p.is_flat}
+        held = {(p.symbol, p.position_side): p.quantity for p in combine(await trial.positions()) if not p.is_flat}
         known = {(p.symbol, p.position_side): p.quantity for p in self._state.positions.snapshot if not p.is_flat}
         balance = {account.wallet_balance for account in self._state.accounts.snapshot}
         return held == known and (await trial.account()).wallet_balance in balance

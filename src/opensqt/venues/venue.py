@@ -53,6 +53,8 @@ class Venue(ABC):
     """The field of a listed symbol that holds its state, and the words with which it trades."""
     cancels_by_id_alone: ClassVar[bool] = False
     """Whether a cancel reaches the order of an id whatever its symbol is."""
+    holds_by_margin_mode: ClassVar[bool] = False
+    """Whether a side of a symbol can be held under cross and under isolated margin at the same time, in two rows."""
     announces_ready: ClassVar[bool] = False
     """Whether `parse` returns StreamReady. Otherwise an account connection is ready as soon as it is made."""
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import OrderNotFound, VenueError
 from opensqt.model.order import Fill, Order, OrderRef
+from opensqt.venues.account.positions import combine
 from opensqt.venues.account.state import AccountState
 from opensqt.venues.venue import Venue
 
@@ -58,7 +59,7 @@ class AccountQueries:
         Raises:
             VenueError: A row of *symbol* can't be read, and its position is not known.
         """
-        found = await self._venue.parse_or_raise(self._venue.positions(symbol))
+        found = combine(await self._venue.parse_or_raise(self._venue.positions(symbol)))
         hidden = {row.symbol: row for row in self._venue.set_aside.rows("position")}
         listed = {(one.symbol, one.position_side) for one in found}
         known = [one for one in self._state.known_positions() if one.symbol in hidden and symbol in ("", one.symbol)]

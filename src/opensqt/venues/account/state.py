@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
-from opensqt.model.account import Account, Position, PositionMode
+from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.clock import is_plausible, now_ms
 from opensqt.model.errors import OrderNotFound, RequestError, VenueError
 from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, OrderUpdate, PositionSide
 from opensqt.streams.feed import Feed
 from opensqt.telemetry.logging import get_logger
+from opensqt.venues.account.positions import combine
 from opensqt.venues.account.tracker import OrderTracker
 from opensqt.venues.events import BalanceChange
 from opensqt.venues.rows import RowError
@@ -34,7 +35,7 @@ _FILLS_RETRIED_S = 3600.0
 """Seconds for which the trades are queried again from before one that can't be read."""
 ONE_ROW_ERRORS = (RowError, RequestError, VenueError)
 """Errors that concern one row or one symbol. The comparison goes on without it, and reports it."""
-PositionKey = tuple[str, PositionSide]
+PositionKey = tuple[str, PositionSide, MarginMode]
 
 
 class AccountState:
@@ -102,7 +103,7 @@ class AccountState:
 
     def apply_position(self, position: Position) -> None:
         """Apply a streamed position."""
-        key = (position.symbol, position.position_side)
+        key = self._key(position)
         known = self._positions.get(key)
         if known is not None and position.event_time_ms < known.event_time_ms:
             return
@@ -133,7 +134,7 @@ class AccountState:
 
     def known_positions(self) -> list[Position]:
         """Return the positions as last known."""
-        return list(self._positions.values())
+        return combine(self._positions.values())
 
     async def load(self) -> None:
         """Load the first snapshot. It can run again after a failure.
@@ -157,7 +158,7 @@ class AccountState:
             self.tracker.adopt(order)
         self.orders.replace([OrderUpdate(order=order) for order in self.tracker.open_orders()], gap=False)
         await self.refresh_positions()
-        self.positions.replace(self._positions.values(), gap=False)
+        self.positions.replace(self.known_positions(), gap=False)
         await self.refresh_account()
 
     async def reconcile(self, *, full: bool) -> None:
@@ -202,16 +203,17 @@ class AccountState:
         """
         self._updated_by_stream.clear()
         queried_s = time.monotonic()
-        found = {(p.symbol, p.position_side): p for p in await self._venue.positions()}
+        found = {self._key(position): position for position in await self._venue.positions()}
         self._set_aside.expire("position", queried_s)
         # A row that can't be read must not pass for a position that is flat.
         hidden = {symbol for symbol in self.symbols if self._set_aside.hides("position", symbol)}
         for key, known in self._positions.items():
             if key not in found and not known.is_flat and known.symbol not in hidden:
-                found[key] = flat(known.symbol, known.position_side)
+                found[key] = replace(flat(known.symbol, known.position_side), margin_mode=known.margin_mode)
         for symbol in self.symbols.keys() - hidden:
             for side in sides(self._venue.position_mode):
-                found.setdefault((symbol, side), flat(symbol, side))
+                position = flat(symbol, side)
+                found.setdefault(self._key(position), position)
         moved = set()
         for key, position in found.items():
             before = self._positions.get(key)
@@ -378,9 +380,22 @@ class AccountState:
             liquidation_price=position.liquidation_price or (kept.liquidation_price if kept else None),
             event_time_ms=max(position.event_time_ms, known.event_time_ms if known else 0),
         )
+        before = self._combined(key)
         self._positions[key] = position
-        if known is None or replace(position, received_ns=known.received_ns) != known:
-            self.positions.publish((position,))
+        after = self._combined(key)
+        if not before or [replace(after[0], received_ns=before[0].received_ns)] != before:
+            self.positions.publish(after)
+
+    def _key(self, position: Position) -> PositionKey:
+        """Return the key of a position: a venue that holds one under either margin mode reports the two separately."""
+        mode = position.margin_mode if self._venue.holds_by_margin_mode else MarginMode.CROSS
+        return position.symbol, position.position_side, mode
+
+    def _combined(self, key: PositionKey) -> list[Position]:
+        """Return the position of a symbol's side as clients see it; an empty list while none is known."""
+        symbol, side, _ = key
+        keys = [(symbol, side, mode) for mode in MarginMode]
+        return combine(self._positions[each] for each in keys if each in self._positions)
 
     def _set_account(self, account: Account) -> None:
         known = self._account

@@ -12,7 +12,7 @@ from typing import Any
 import ccxt.pro
 
 from opensqt.config.venue import VenueSettings
-from opensqt.model.account import Account, Position, PositionMode
+from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, PermissionDenied, VenueError
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, PositionSide
@@ -24,6 +24,7 @@ from opensqt.venues.bybit.parse import (
     ASSET,
     FILL,
     INTERVALS,
+    MARGIN_MODE,
     ORDER,
     POSITION,
     PRIVATE_ID,
@@ -33,13 +34,12 @@ from opensqt.venues.bybit.parse import (
     parse_candle,
     parse_fill,
     parse_order,
-    parse_position,
     parse_price,
 )
 from opensqt.venues.bybit.requests import BybitRequests, order_ref, order_request
 from opensqt.venues.events import Event
 from opensqt.venues.parsing import Row, acknowledged_order
-from opensqt.venues.rows import all_rows, first, member, objects
+from opensqt.venues.rows import all_rows, first, lookup, member, objects
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
@@ -113,7 +113,8 @@ class BybitAdapter(Venue):
         super().__init__(settings, client, rest)
         self._requests = BybitRequests(rest)
         self._acks = PendingAcks()
-        self._parser = BybitParser(self, self._acks.resolve)
+        self._parser = BybitParser(self, self._acks.resolve, lambda: self.margin_mode)
+        self.margin_mode = MarginMode.CROSS
 
     @classmethod
     def make_client(cls, settings: VenueSettings) -> Any:
@@ -210,7 +211,7 @@ class BybitAdapter(Venue):
     async def positions(self, symbol: str = "") -> list[Position]:
         """Query the positions of one symbol, flat ones included, or all that are held."""
         rows = await all_rows(self._requests.pages("PositionList", self._symbol_params(symbol), 200, symbol))
-        return self.read_rows(POSITION, rows, parse_position)
+        return self.read_rows(POSITION, rows, self._parser.position)
 
     async def load_position_mode(self) -> None:
         """Query the position mode, which the venue keeps by symbol and shows in positions only, and keep it."""
@@ -219,6 +220,9 @@ class BybitAdapter(Venue):
         if len(hedged) > 1:
             raise VenueError(f"position mode: differs among {', '.join(symbols)}; set one for all of them at the venue")
         self.position_mode = PositionMode.HEDGE if True in hedged else PositionMode.ONE_WAY
+        # The account has one margin mode, and no row of a position shows it.
+        info = await self._requests.query("AccountInfo", {})
+        self.margin_mode = lookup(MARGIN_MODE, member(info, "marginMode"), "marginMode")
 
     async def set_position_mode(self, mode: PositionMode) -> None:
         """Switch the position mode of every USDT perpetual."""

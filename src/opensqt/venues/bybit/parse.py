@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import field
 
-from opensqt.model.account import Account, Position
+from opensqt.model.account import Account, MarginMode, Position
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.venues.events import BalanceChange, Event, StreamReady
@@ -59,6 +59,12 @@ ORDER = RowKind("order", "symbol", "orderId")
 FILL = RowKind("fill", "symbol", "execId")
 POSITION = RowKind("position", "symbol", "positionIdx")
 _BALANCE = RowKind("balance", row_id="coin")
+MARGIN_MODE = {
+    "REGULAR_MARGIN": MarginMode.CROSS,
+    "PORTFOLIO_MARGIN": MarginMode.CROSS,
+    "ISOLATED_MARGIN": MarginMode.ISOLATED,
+}
+"""By marginMode of the account: https://bybit-exchange.github.io/docs/v5/account/account-info."""
 _IS_LIMIT = {"Limit": True, "Market": False}
 _POSITION_SIGN = {"Buy": 1, "Sell": -1, "None": 1, "": 1}
 
@@ -188,8 +194,13 @@ class PositionRow(VenueRow, frozen=True, rename="camel"):
     updated_time: int = 0
 
 
-def parse_position(raw: Any) -> Position:
-    """Read a position; the size has no sign, and the side of a flat position is empty."""
+def parse_position(raw: Any, margin_mode: MarginMode = MarginMode.CROSS) -> Position:
+    """Read a position; the size has no sign, and the side of a flat position is empty.
+
+    Args:
+        raw: As the venue sent it.
+        margin_mode: That of the account: no row of a position shows it.
+    """
     row = decode(raw, PositionRow)
     if row.size and not row.side:
         raise RowError("side: expected Buy or Sell, found none")
@@ -202,6 +213,7 @@ def parse_position(raw: Any) -> Position:
         unrealized_pnl=row.unrealised_pnl,
         liquidation_price=row.liq_price or None,
         leverage=row.leverage,
+        margin_mode=margin_mode,
         event_time_ms=row.updated_time,
         received_ns=time.time_ns(),
     )
@@ -340,10 +352,14 @@ class BybitParser:
     Args:
         venue: The adapter, for its symbols and its position mode. It counts events that are not handled.
         on_order: Callback that receives each order of the stream.
+        margin_mode: Returns the margin mode of the account.
     """
 
-    def __init__(self, venue: Venue, on_order: Callable[[Order], object]) -> None:
+    def __init__(
+        self, venue: Venue, on_order: Callable[[Order], object], margin_mode: Callable[[], MarginMode]
+    ) -> None:
         self._venue = venue
+        self._margin_mode = margin_mode
         self._on_order = on_order
         self._best_prices: dict[str, BestPrices] = {}
 
@@ -361,7 +377,7 @@ class BybitParser:
         if topic == "execution":
             return venue.read_rows(FILL, objects(frame.get("data"), "data"), self._fill)
         if topic == "position":
-            return venue.read_rows(POSITION, objects(frame.get("data"), "data"), parse_position)
+            return venue.read_rows(POSITION, objects(frame.get("data"), "data"), self.position)
         if topic == "wallet":
             wallets = objects(frame.get("data"), "data")
             coins = [coin for row in wallets for coin in objects(member(row, "coin"), "coin")]
@@ -371,6 +387,10 @@ class BybitParser:
             return ()
         ready = frame.get("req_id") == PRIVATE_ID and frame.get("success") is True
         return (StreamReady(),) if ready else None
+
+    def position(self, raw: Row) -> Position:
+        """Read a position."""
+        return parse_position(raw, self._margin_mode())
 
     def forget_price(self, symbol: str) -> None:
         """Drop the book of a symbol that is no longer subscribed."""

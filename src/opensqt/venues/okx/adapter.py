@@ -86,6 +86,7 @@ class OkxAdapter(Venue):
     symbol_state = ("state", frozenset({"live"}))
     needs_passphrase = True
     announces_ready = True
+    holds_by_margin_mode = True
 
     def __init__(self, settings: VenueSettings, client: Any, rest: Any) -> None:
         super().__init__(settings, client, rest)

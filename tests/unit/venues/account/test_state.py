@@ -25,6 +25,7 @@ class Queries:
     """What a venue answers; `shown` are its open orders, and any other is unknown to it."""
 
     position_mode = PositionMode.ONE_WAY
+    holds_by_margin_mode = False
     name = "venue"
 
     def __init__(self) -> None:
