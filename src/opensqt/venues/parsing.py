@@ -39,6 +39,11 @@ def make_price(symbol: str, bid: Level, ask: Level, time_ms: int | str, contract
     )
 
 
+def is_level(level: Level) -> bool:
+    """Return whether a side of the book has this level: venues write an empty side as zeros or as empty texts."""
+    return all(text not in (None, "") and Decimal(str(text)) > 0 for text in level[:2])
+
+
 def make_candle(
     symbol: str,
     interval: str,

@@ -267,6 +267,16 @@ class Venue(ABC):
             raise VenueError(f"leverage of {symbol}: the venue does not report it", symbol=symbol)
         return held[0].leverage
 
+    def require_price(self, price: Price | None, symbol: str) -> Price:
+        """Return the price of a response.
+
+        Raises:
+            VenueError: One side of the book is empty.
+        """
+        if price is None:
+            raise VenueError(f"price of {symbol}: one side of the book is empty", symbol=symbol)
+        return price
+
     async def key_warnings(self) -> list[str]:
         """Return warnings about rights that the key has and trading does not need, if the venue reports its rights."""
         return []

@@ -183,7 +183,8 @@ class BinanceAdapter(Venue):
     async def price(self, symbol: str) -> Price:
         """Query the best bid and ask."""
         params = {"symbol": self.market_id(symbol)}
-        return parse_price(await self._requests.query("GetTickerBookTicker", params, symbol, public=True), symbol)
+        row = await self._requests.query("GetTickerBookTicker", params, symbol, public=True)
+        return self.require_price(parse_price(row, symbol), symbol)
 
     async def candles(
         self, symbol: str, interval: str, limit: int, start_ms: int | None = None, end_ms: int | None = None

@@ -13,7 +13,7 @@ from opensqt.model.account import Account, MarginMode, Position
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, PositionSide, Side, TimeInForce
 from opensqt.venues.events import BalanceChange, Event, LeverageChange, StreamExpired
-from opensqt.venues.parsing import Row, make_candle, make_price
+from opensqt.venues.parsing import Row, is_level, make_candle, make_price
 from opensqt.venues.rows import RowKind, VenueRow, decode, lookup, member, objects
 from opensqt.venues.venue import Venue
 
@@ -284,14 +284,16 @@ def parse_account(response: Any) -> Account:
     )
 
 
-def parse_price(row: Row, symbol: str) -> Price:
-    """Read the best bid and ask of a response."""
-    return make_price(symbol, (row["bidPrice"], row["bidQty"]), (row["askPrice"], row["askQty"]), row["time"])
+def parse_price(row: Row, symbol: str) -> Price | None:
+    """Read the best bid and ask of a response; None while a side is empty."""
+    bid, ask = (row["bidPrice"], row["bidQty"]), (row["askPrice"], row["askQty"])
+    return make_price(symbol, bid, ask, row["time"]) if is_level(bid) and is_level(ask) else None
 
 
-def parse_streamed_price(frame: Row) -> Price:
-    """Read the best bid and ask of the stream."""
-    return make_price(frame["s"], (frame["b"], frame["B"]), (frame["a"], frame["A"]), frame["T"])
+def parse_streamed_price(frame: Row) -> Price | None:
+    """Read the best bid and ask of the stream; None while a side is empty."""
+    bid, ask = (frame["b"], frame["B"]), (frame["a"], frame["A"])
+    return make_price(frame["s"], bid, ask, frame["T"]) if is_level(bid) and is_level(ask) else None
 
 
 def parse_candle(row: list[Any], symbol: str, interval: str, *, closed: bool) -> Candle:
@@ -381,7 +383,8 @@ class BinanceParser:
         """Return the events of a frame; see `Venue.parse`."""
         kind = frame.get("e")
         if kind == "bookTicker":
-            return (parse_streamed_price(frame),)
+            price = parse_streamed_price(frame)
+            return () if price is None else (price,)
         if kind == "kline":
             return (parse_streamed_candle(frame),)
         if kind == "ORDER_TRADE_UPDATE":

@@ -246,7 +246,7 @@ class BitgetAdapter(Venue):
     async def price(self, symbol: str) -> Price:
         """Query the best bid and ask."""
         rows = await self._requests.query("MarketTicker", self._symbol_params(symbol), symbol, public=True)
-        return parse_price(rows[0], symbol)
+        return self.require_price(parse_price(rows[0], symbol), symbol)
 
     async def candles(
         self, symbol: str, interval: str, limit: int, start_ms: int | None = None, end_ms: int | None = None

@@ -23,7 +23,7 @@ from opensqt.model.order import (
 )
 from opensqt.venues.account.state import flat
 from opensqt.venues.events import BalanceChange, Event
-from opensqt.venues.parsing import ChannelAcks, Row, make_candle, make_price
+from opensqt.venues.parsing import ChannelAcks, Row, is_level, make_candle, make_price
 from opensqt.venues.rows import RowKind, VenueRow, decode, lookup, member, objects
 from opensqt.venues.venue import Venue
 
@@ -340,9 +340,10 @@ def parse_balance_change(raw: Any, frame: Row) -> BalanceChange | None:
     )
 
 
-def parse_price(row: Row, symbol: str) -> Price:
-    """Read the best bid and ask of a ticker."""
-    return make_price(symbol, (row["bidPr"], row["bidSz"]), (row["askPr"], row["askSz"]), row["ts"])
+def parse_price(row: Row, symbol: str) -> Price | None:
+    """Read the best bid and ask of a ticker; None while a side is empty."""
+    bid, ask = (row["bidPr"], row["bidSz"]), (row["askPr"], row["askSz"])
+    return make_price(symbol, bid, ask, row["ts"]) if is_level(bid) and is_level(ask) else None
 
 
 def parse_candle(

@@ -251,7 +251,7 @@ class BybitAdapter(Venue):
         """Query the best bid and ask: of the book, because only its response has the market's time."""
         params = {"symbol": self.market_id(symbol), "limit": "1"}
         row = await self._requests.query("MarketOrderbook", params, symbol, public=True)
-        return parse_price(row, symbol)
+        return self.require_price(parse_price(row, symbol), symbol)
 
     async def candles(
         self, symbol: str, interval: str, limit: int, start_ms: int | None = None, end_ms: int | None = None

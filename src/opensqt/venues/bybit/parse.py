@@ -302,8 +302,10 @@ def parse_streamed_candles(symbol: str, rows: Iterable[Row]) -> list[Candle]:
     ]
 
 
-def parse_price(row: Row, symbol: str) -> Price:
-    """Read the best bid and ask of a book."""
+def parse_price(row: Row, symbol: str) -> Price | None:
+    """Read the best bid and ask of a book; None while a side is empty."""
+    if not row["b"] or not row["a"]:
+        return None
     return make_price(symbol, row["b"][0], row["a"][0], row.get("cts") or row["ts"])
 
 

@@ -242,7 +242,7 @@ class GateAdapter(Venue):
         """Query the best bid and ask."""
         params = {"contract": self.market_id(symbol), "limit": "1"}
         row = await self._requests.query("GetSettleOrderBook", params, symbol, public=True)
-        return parse_price(row, self.rules[symbol])
+        return self.require_price(parse_price(row, self.rules[symbol]), symbol)
 
     async def candles(
         self, symbol: str, interval: str, limit: int, start_ms: int | None = None, end_ms: int | None = None

@@ -14,7 +14,7 @@ from opensqt.model.market import Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.model.venue import SymbolRules
 from opensqt.venues.events import BalanceChange, Event, FillsPending
-from opensqt.venues.parsing import ChannelAcks, Row, candle_time_ms, make_price
+from opensqt.venues.parsing import ChannelAcks, Row, candle_time_ms, is_level, make_price
 from opensqt.venues.rows import RowError, RowKind, VenueRow, decode, lookup, objects
 from opensqt.venues.venue import Venue
 
@@ -270,19 +270,23 @@ def parse_balance_change(raw: Any) -> BalanceChange | None:
     )
 
 
-def parse_price(row: Row, rules: SymbolRules) -> Price:
-    """Read the best bid and ask of a book."""
+def parse_price(row: Row, rules: SymbolRules) -> Price | None:
+    """Read the best bid and ask of a book; None while a side is empty."""
+    if not row["bids"] or not row["asks"]:
+        return None
     bid, ask = row["bids"][0], row["asks"][0]
     return _price(rules, (bid["p"], bid["s"]), (ask["p"], ask["s"]), milliseconds(row["current"]))
 
 
-def parse_streamed_price(row: Row, rules: SymbolRules) -> Price:
-    """Read the best bid and ask of the stream."""
+def parse_streamed_price(row: Row, rules: SymbolRules) -> Price | None:
+    """Read the best bid and ask of the stream; None while a side is empty, which is an empty text."""
     return _price(rules, (row["b"], row["B"]), (row["a"], row["A"]), int(row["t"]))
 
 
-def _price(rules: SymbolRules, bid: tuple[Any, Any], ask: tuple[Any, Any], time_ms: int) -> Price:
+def _price(rules: SymbolRules, bid: tuple[Any, Any], ask: tuple[Any, Any], time_ms: int) -> Price | None:
     best_bid, best_ask = (number(bid[0]), abs(number(bid[1]))), (number(ask[0]), abs(number(ask[1])))
+    if not is_level(best_bid) or not is_level(best_ask):
+        return None
     return make_price(rules.symbol, best_bid, best_ask, time_ms, rules.contract_size)
 
 
@@ -398,7 +402,8 @@ class GateParser:
         contracts = self._venue.rules_by_id
         if channel == "futures.book_ticker":
             row = frame["result"]
-            return (parse_streamed_price(row, contracts[row["s"]]),) if row["s"] in contracts else ()
+            price = parse_streamed_price(row, contracts[row["s"]]) if row["s"] in contracts else None
+            return () if price is None else (price,)
         if channel == "futures.candlesticks":
             return [candle for row in frame["result"] for candle in self._candle(row)]
         if channel not in _PRIVATE_CHANNELS:

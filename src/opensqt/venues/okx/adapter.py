@@ -244,10 +244,7 @@ class OkxAdapter(Venue):
         (row,) = await self._requests.query(
             "publicGetMarketBooks", {"instId": self.market_id(symbol), "sz": "1"}, symbol
         )
-        found = parse_price(row, self.rules[symbol])
-        if found is None:
-            raise VenueError(f"price of {symbol}: one side of the book is empty", symbol=symbol)
-        return found
+        return self.require_price(parse_price(row, self.rules[symbol]), symbol)
 
     async def candles(
         self, symbol: str, interval: str, limit: int, start_ms: int | None = None, end_ms: int | None = None
