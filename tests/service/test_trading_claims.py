@@ -132,6 +132,16 @@ async def test_who_takes_over_waits_until_nothing_of_the_program_before_is_on_it
         assert await open_ids(running) == {"SQ1a"}
 
 
+async def test_the_holder_closes_under_its_own_ids_while_it_has_halted_trading() -> None:
+    async with rig() as running, clients(running) as (first, _):
+        await first.heartbeat(30, FIRST)
+        await running.venue.place_order(replace(order("open1"), order_type=OrderType.MARKET, price=None))
+        await first.halt_trading("halt1", symbol="BTCUSDT", ttl_s=30)
+        closing = replace(order("SQ1z"), side=Side.SELL, price=Decimal(101), reduce_only=True)
+        placed = await first.place_during_halt(closing, "halt1")
+        assert placed.client_order_id == "SQ1z"
+
+
 async def test_an_order_that_was_placed_is_answered_again_whoever_trades_now() -> None:
     async with rig() as running, clients(running) as (first, second):
         await first.heartbeat(30, FIRST)

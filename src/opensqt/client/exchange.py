@@ -33,7 +33,7 @@ from opensqt.streams.conflation import KEYS
 from opensqt.streams.max_age import with_max_age
 from opensqt.wire import codec, gateway_codec
 from opensqt.wire import errors as wire_errors
-from opensqt.wire.requests import check_limit, encode_order_ref, encode_order_request, resume_at
+from opensqt.wire.requests import check_limit, encode_order_ref, resume_at
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -324,7 +324,7 @@ class RemoteExchange:
             request: Reduce-only, of a symbol that the halt applies to.
             halt_id: A halt that stands.
         """
-        message = pb.PlaceOrderRequest(order=encode_order_request(request), halt_id=halt_id)
+        message = pb.PlaceOrderRequest(order=self._claims.encode(request), halt_id=halt_id)
         response = await self._channel.call(self._channel.exchange.PlaceOrder, message, placing=True)
         return _decode_or_unknown(response.order)
 
