@@ -185,10 +185,15 @@ async def test_a_second_market_maker_ends_and_says_who_trades(tmp_path: Path, la
     async with chain(tmp_path) as made, made.maker() as first:
         await first.ready()
         await eventually(lambda: len(made.open_orders) >= 5)
-        for _ in range(100 if large else 2):
+        refused = 0
+        while refused < (100 if large else 2):
             async with made.maker(**other_database(made)) as second:
-                assert await second.wait() == 2, second.output
-            assert f"pid {first.pid} (client market-maker-{SYMBOL}" in second.stderr.decode()
+                code, said = await second.wait(), second.stderr.decode()
+            if code == 4 and "the venue's rate limit has no capacity" in said:
+                continue  # each start queries the account first, and a hundred of them use up a minute's limit
+            assert code == 2, second.output
+            assert f"pid {first.pid} (client market-maker-{SYMBOL}" in said
+            refused += 1
         assert first.returncode is None
 
 
