@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -51,7 +52,8 @@ async def test_a_test_that_waits_for_a_thread_ends_soon_after_its_timeout(tmp_pa
     await eventually(lambda: not alive(int((tmp_path / "child").read_text())), what="its child ends too")
     if workers == "1":
         assert "crashed while running 'test_stuck.py::test_waits_for_a_thread'" in done.stdout
-        assert "2 failed, 1 passed" in done.stdout
+        # The report of the timeout is a second failure, if the worker lived to send it: a busy machine may be slower.
+        assert re.search(r" [12] failed, 1 passed", done.stdout)
 
 
 def test_a_run_that_takes_too_long_fails_and_shows_every_stack(tmp_path: Path) -> None:
