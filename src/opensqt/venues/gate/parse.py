@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -35,6 +36,7 @@ POSITION_SIDE_BY_MODE = {
     "dual_short": PositionSide.SHORT,
 }
 _PRIVATE_CHANNELS = frozenset({"futures.orders", "futures.usertrades", "futures.positions", "futures.balances"})
+_POINTS = "point"
 _UNIFIED_ACCOUNT = 2
 _TRADES_REMEMBERED = 10_000
 
@@ -251,15 +253,20 @@ class BalanceRow(VenueRow, frozen=True):
     """The balance after a change."""
 
     balance: Decimal
+    type: str = ""
     currency: str = ASSET
     time: Decimal = Decimal(0)
     time_ms: Decimal = Decimal(0)
 
 
 def parse_balance_change(raw: Any) -> BalanceChange | None:
-    """Read the balance after a change; None for another asset."""
+    """Read the balance after a change; None for another asset, and for points, whose rows name no currency.
+
+    The types of points are `point_dnw`, `point_fee` and `point_refr`:
+    https://www.gate.com/docs/developers/apiv4/en/#query-futures-account-change-history.
+    """
     row = decode(raw, BalanceRow)
-    if row.currency.upper() != ASSET:
+    if row.currency.upper() != ASSET or row.type.startswith(_POINTS):
         return None
     if not row.time_ms and not row.time:
         raise RowError("time_ms, time: expected one of them")
@@ -291,7 +298,11 @@ def _price(rules: SymbolRules, bid: tuple[Any, Any], ask: tuple[Any, Any], time_
 
 
 def parse_candle(row: Row, rules: SymbolRules, interval: str, *, closed: bool) -> Candle:
-    """Read a candle; responses and some frames do not show whether it is closed."""
+    """Read a candle; responses and some frames do not show whether it is closed.
+
+    The volume in quote coins is `sum` in responses and `a` in frames:
+    https://www.gate.com/docs/developers/futures/ws/en/#candlesticks-notification.
+    """
     open_ms = milliseconds(row["t"])
     return Candle(
         symbol=rules.symbol,
@@ -302,7 +313,7 @@ def parse_candle(row: Row, rules: SymbolRules, interval: str, *, closed: bool) -
         low=number(row["l"]),
         close=number(row["c"]),
         volume=number(row["v"]) * rules.contract_size,
-        quote_volume=number(row.get("sum")),
+        quote_volume=number(row.get("sum") or row.get("a")),
         closed=closed,
         event_time_ms=candle_time_ms(open_ms, interval, closed=closed),
         received_ns=time.time_ns(),
@@ -391,6 +402,7 @@ class GateParser:
         self._venue = venue
         self.held_sides = HeldSides()
         self.acks = ChannelAcks(_PRIVATE_CHANNELS)
+        self._mark_prices: dict[str, Decimal] = {}
 
     def parse(self, frame: Row) -> Iterable[Event] | None:
         """Return the events of a frame; see `Venue.parse`."""
@@ -420,14 +432,27 @@ class GateParser:
         return self.positions(rows, streamed=True)
 
     def positions(self, rows: Iterable[Any], *, streamed: bool = False) -> list[Position]:
-        """Read positions; those of the mode that the account is not in are left out."""
-        found = self._venue.read_rows(POSITION, rows, lambda raw: parse_position(raw, self.rules_of(raw)))
+        """Read positions; those of the mode that the account is not in are left out.
+
+        Frames have no open profit and no mark price: the profit then follows from the mark price of the last query.
+        """
+        found = self._venue.read_rows(POSITION, rows, self._position)
         hedge = self._venue.is_hedge
         current = [position for position in found if (position.position_side is not PositionSide.BOTH) is hedge]
         if streamed and not hedge:
             for position in current:
                 self.held_sides.apply_position(position.symbol, position.quantity, position.event_time_ms)
         return current
+
+    def _position(self, raw: Row) -> Position:
+        position = parse_position(raw, self.rules_of(raw))
+        if position.mark_price is not None:
+            self._mark_prices[position.symbol] = position.mark_price
+        mark_price = self._mark_prices.get(position.symbol)
+        if raw.get("unrealised_pnl") not in (None, "") or mark_price is None or position.is_flat:
+            return position
+        profit = position.quantity * (mark_price - position.entry_price)
+        return replace(position, mark_price=mark_price, unrealized_pnl=profit)
 
     def rules_of(self, raw: Row) -> SymbolRules:
         """Return the rules of a row that `Venue.is_listed` accepted."""
