@@ -38,7 +38,8 @@ _PREFIX = "OPENSQT__"
 class Section(BaseModel):
     """The base of every settings model: unknown keys are errors, values don't change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True)
+    # Without use_attribute_docstrings: pydantic then reads and parses the source of each class at every start.
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class _Loader(yaml.SafeLoader):
