@@ -30,7 +30,8 @@ _CODES: dict[type[ExchangeError], tuple[int, ...]] = {
     errors.OrderRejected: (
         *(-1111, -2010, -2020, -2021, -2023, -2025, -2028, -4001, -4002, -4003, -4004, -4005, -4006, -4007, -4008),
         *(-4009, -4013, -4014, -4016, -4023, -4024, -4029, -4030, -4108, -4131, -4140, -4141, -4164, -4400, -4401),
-        -5021,
+        # A cooling-off period, an agreement to be signed, a time in force without a position, no depth to price by.
+        *(-4192, -4411, -4509, -5021, -5041),
     ),
 }
 CODES = {str(code): kind for kind, codes in _CODES.items() for code in codes}
