@@ -13,7 +13,9 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2
+from pydantic import ValidationError
 
+from opensqt.config.remote import RemoteSettings
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.wire import options
 from tests.service.connector_rig import place
@@ -202,6 +204,13 @@ def test_a_connection_that_says_nothing_is_hung_up_on(monkeypatch: pytest.Monkey
     with connector_thread() as running, connect(running) as link:
         link.settimeout(30)
         assert is_ended(link)
+
+
+def test_a_call_waits_to_be_taken_up_until_its_own_deadline_whatever_the_client_chose() -> None:
+    limit_s = dict(options.SERVER_OPTIONS)["grpc.server_max_unrequested_time_in_server"]
+    assert RemoteSettings(base_url="127.0.0.1:1", deadline_s=300).deadline_s < limit_s
+    with pytest.raises(ValidationError):
+        RemoteSettings(base_url="127.0.0.1:1", deadline_s=limit_s)
 
 
 def test_more_streams_than_a_connection_may_have_wait_and_harm_no_other_client(running: Running, large: bool) -> None:

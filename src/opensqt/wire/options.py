@@ -30,6 +30,8 @@ MAX_CALLS_AT_ONCE: Final = 900
 looks like one that was sent; the rest is for calls that the client gave up and the connector has not ended."""
 MAX_PENDING_CALLS: Final = 10_000
 """Of all clients together: ten connections that each use all their streams at once."""
+MAX_PENDING_S: Final = 600
+"""How long a call may wait to be taken up: longer than any deadline that a client may set."""
 
 Option = tuple[str, int]
 
@@ -63,6 +65,9 @@ SERVER_OPTIONS: tuple[Option, ...] = (
     # reason what is too much.
     ("grpc.server.max_pending_requests", MAX_PENDING_CALLS),
     ("grpc.server.max_pending_requests_hard_limit", 2 * MAX_PENDING_CALLS),
+    # A call that Python takes up late ends by its own deadline, which is shorter than this. By default gRPC cancels it
+    # after 30 s without a reason, as on a machine that is very busy.
+    ("grpc.server_max_unrequested_time_in_server", MAX_PENDING_S),
     # A connection without calls ends; a client connects again by itself when it has one to make.
     ("grpc.max_connection_idle_ms", 600_000),
     # Whoever connects and says nothing does not hold a place for two minutes.
