@@ -24,6 +24,7 @@ from opensqt.service.backoff import Backoff
 HALT_PREFIX = "HALT"
 _HALT_TTL_S = 60.0
 """Longer than the calls between two renewals take. If this command is killed, trading is resumed after this time."""
+_UNANSWERED = ("which orders are open has not been answered",)
 _BACKOFF_S = (0.2, 5.0)
 _EMPTY_QUERIES = 2
 """Number of queries in a row that must find nothing, because a venue's queries may be stale for a moment."""
@@ -75,6 +76,8 @@ class KillSwitch:
         self.closed: set[str] = set()
         """The symbols whose position was closed."""
         self._found = Remaining(failures=("the connector has not answered",))
+        self._unknown: tuple[str, ...] = _UNANSWERED
+        """What is not known while a query is under way: why the last one was not answered."""
         self._failed: tuple[str, ...] = ()
         """Failures since the last query."""
         self._halted: HaltedOrders | None = None
@@ -97,6 +100,7 @@ class KillSwitch:
         empty = 0
         while True:
             self._found = await self._query()
+            self._unknown = self._found.failures or _UNANSWERED
             self._failed = ()
             self.seen.update(OrderRef(symbol=ref.symbol, client_order_id=_name(ref)) for ref in self._found.orders)
             if not self._found.nothing:
@@ -110,7 +114,7 @@ class KillSwitch:
         failure = await self._renew()
         known = known_to_connector(self._halted, self._scope)
         # This stands until the venue has replied, too.
-        self._found = replace(known, failures=(failure or "which orders are open has not been answered",))
+        self._found = replace(known, failures=(failure,) if failure else self._unknown)
         if self.seen and known.in_flight and not failure:
             # The venue's reply could not be final yet; the rate limit is better used for cancels.
             return known
