@@ -28,30 +28,32 @@ class ConnectionLimit:
     gRPC for Python has no such limit and shows no connections, so they are found among the process's descriptors.
 
     Args:
-        port: The port that clients connect to.
         at_most: Connections that one address may have.
     """
 
-    def __init__(self, port: int, at_most: int) -> None:
-        self._port = port
+    def __init__(self, at_most: int) -> None:
         self._at_most = at_most
         self._kept: set[Peer] = set()
         self.closed = 0
         """Connections that were closed."""
 
-    async def run(self) -> None:
-        """Look once a second."""
+    async def run(self, port: int) -> None:
+        """Look once a second.
+
+        Args:
+            port: The port that clients connect to.
+        """
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             if len(os.listdir(_DESCRIPTORS)) > self._at_most:
                 # With many connections a look takes a while, and orders must not wait for it.
-                closed = await asyncio.to_thread(self.enforce)
+                closed = await asyncio.to_thread(self.enforce, port)
                 for address, count in closed.items():
                     _log.warning("connections closed", address=address, count=count, limit=self._at_most)
 
-    def enforce(self) -> Counter[str]:
+    def enforce(self, port: int) -> Counter[str]:
         """Close what is too much, and return how many connections of each address were closed."""
-        found = _connections(self._port)
+        found = _connections(port)
         try:
             self._kept &= found.keys()
             count = Counter(address for address, _ in self._kept)

@@ -159,7 +159,7 @@ class Connector:
             metrics_address,
             own_hosts(self.settings.metrics_allowed_hosts, option="server.metrics_allowed_hosts"),
         )
-        self._connections = ConnectionLimit(self.settings.port, self.settings.max_connections)
+        self._connections = ConnectionLimit(self.settings.max_connections)
         self._server: grpc.aio.Server | None = None
         self._monitor: asyncio.Task[None] | None = None
 
@@ -203,7 +203,8 @@ class Connector:
                 self.tasks.spawn("credentials", self._recheck(), forever=True)
             self._server = self._listen()
             await self._server.start()
-            self.tasks.spawn("connections", self._connections.run(), forever=True)
+            port = int(self.address.rpartition(":")[2])
+            self.tasks.spawn("connections", self._connections.run(port), forever=True)
         except BaseException:
             await self._release()
             raise
@@ -250,7 +251,6 @@ class Connector:
         except RuntimeError:
             raise ConfigError(f"port {port}: can't be had on {host}; give another with --port (0: any)") from None
         self.address = f"{host}:{bound}"
-        self._connections = ConnectionLimit(bound, self.settings.max_connections)
         return server
 
     def _register(self, server: grpc.aio.Server) -> None:
