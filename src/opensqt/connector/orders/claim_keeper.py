@@ -100,8 +100,8 @@ class ClaimKeeper:
         """Wait for the orders that were let through under an earlier number."""
         pending = [
             intent.outcome
-            for intent in self._manager.in_flight(record.symbol)
-            if intent.request.client_order_id.startswith(record.strategy)
+            for intent in self._manager.in_flight()
+            if record.includes(intent.request.symbol, intent.request.client_order_id)
         ]
         if pending and (await asyncio.wait(pending, timeout=_SETTLED_WITHIN_S))[1]:
             raise OutcomeUnknown(

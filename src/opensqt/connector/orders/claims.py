@@ -11,12 +11,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from opensqt.connector.orders.elapsed import check_ttl
 from opensqt.connector.orders.journal import ClaimRecord
 from opensqt.model.errors import InvalidRequest, TradingClaimed
 from opensqt.model.venue import ClaimRequest
 
-SHORTEST_MS = 1_000
-LONGEST_MS = 3_600_000
 MOST_CLAIMS = 1_000
 _STRATEGY = re.compile(r"[A-Za-z0-9]{1,8}")
 _LONGEST_TEXT = 64
@@ -31,9 +30,6 @@ class _Claim:
     @property
     def held(self) -> bool:
         return self.left_s > 0
-
-    def includes(self, symbol: str, client_order_id: str) -> bool:
-        return self.record.symbol == symbol and client_order_id.startswith(self.record.strategy)
 
 
 class Claims:
@@ -73,10 +69,10 @@ class Claims:
             raise TradingClaimed(_held_by(known), symbol=asked.symbol)
         if known is None and len(self._claims) >= MOST_CLAIMS:
             raise InvalidRequest(f"{MOST_CLAIMS} claims are known; take the strategies of one of them")
-        number = known.record.number if known is not None else 0
-        if not (known is not None and asked.number == number and _is_holder(known, asked, client)):
-            number += 1
-        since_ms = known.record.since_ms if known is not None and number == known.record.number else now_ms
+        number, since_ms = (known.record.number, known.record.since_ms) if known is not None else (0, now_ms)
+        if known is None or not asked.number:
+            # Whoever names the number renews: only its holder may. Anybody else, a restart included, gets the next one.
+            number, since_ms = number + 1, now_ms
         record = ClaimRecord(
             symbol=asked.symbol,
             strategy=asked.strategy,
@@ -100,7 +96,7 @@ class Claims:
             client: Who sends it.
         """
         for claim in self._claims.values():
-            if not claim.includes(symbol, client_order_id):
+            if not claim.record.includes(symbol, client_order_id):
                 continue
             if claim.held and (number, client) == (claim.record.number, claim.record.client):
                 return None
@@ -135,8 +131,7 @@ class Claims:
 
 
 def _check(asked: ClaimRequest, ttl_ms: int) -> None:
-    if ttl_ms != 0 and not SHORTEST_MS <= ttl_ms <= LONGEST_MS:
-        raise InvalidRequest(f"ttl_ms {ttl_ms}: expected {SHORTEST_MS} to {LONGEST_MS}, or 0 to give the claim up")
+    check_ttl(ttl_ms, zero="to give the claim up")
     if not ttl_ms and not asked.number:
         raise InvalidRequest("claim.number 0: expected the number of the claim that is given up")
     if not _STRATEGY.fullmatch(asked.strategy):

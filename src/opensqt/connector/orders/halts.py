@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import inf
 
+from opensqt.connector.orders.elapsed import check_ttl
 from opensqt.connector.orders.journal import HaltRecord
 from opensqt.model import client_order_id
 from opensqt.model.errors import InvalidRequest, TradingHalted
 
-SHORTEST_MS = 1_000
-LONGEST_MS = 3_600_000
 MOST_HALTS = 100
 LONGEST_REASON = 200
 _SOON_S = 1.0
@@ -94,9 +93,7 @@ class Halts:
         """
         if not client_order_id.is_valid(asked.halt_id):
             raise InvalidRequest(f"halt_id {asked.halt_id[:40]!r}: expected 1 to 32 letters and digits")
-        if asked.ttl_ms != 0 and not SHORTEST_MS <= asked.ttl_ms <= LONGEST_MS:
-            expected = f"expected {SHORTEST_MS} to {LONGEST_MS}, or 0 for one that stands until it is lifted"
-            raise InvalidRequest(f"ttl_ms {asked.ttl_ms}: {expected}")
+        check_ttl(asked.ttl_ms, zero="for one that stands until it is lifted")
         if len(asked.reason) > LONGEST_REASON or not asked.reason.isprintable():
             raise InvalidRequest(f"reason: expected at most {LONGEST_REASON} printable characters")
         known = self._halts.get(asked.halt_id)

@@ -165,6 +165,10 @@ class ClaimRecord:
     since_ms: int
     """UTC epoch milliseconds at which it was taken with this number."""
 
+    def includes(self, symbol: str, client_order_id: str) -> bool:
+        """Return whether an order is one of its symbol and strategy."""
+        return self.symbol == symbol and client_order_id.startswith(self.strategy)
+
 
 class Journal:
     """The journal of one account. Open it, use it from one event loop, close it.

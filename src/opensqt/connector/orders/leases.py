@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from opensqt.connector.orders.elapsed import check_ttl
 from opensqt.connector.orders.journal import LeaseRecord
-from opensqt.model.errors import InvalidRequest, LeaseExpired
+from opensqt.model.errors import LeaseExpired
 
-SHORTEST_MS = 1_000
-LONGEST_MS = 3_600_000
 _CANCELED_SOON_S = 1.0
 
 
@@ -73,9 +72,7 @@ class Leases:
         Raises:
             InvalidRequest: The ttl is out of its bounds.
         """
-        if ttl_ms != 0 and not SHORTEST_MS <= ttl_ms <= LONGEST_MS:
-            expected = f"expected {SHORTEST_MS} to {LONGEST_MS}, or 0 to give the lease up"
-            raise InvalidRequest(f"ttl_ms {ttl_ms}: {expected}")
+        check_ttl(ttl_ms, zero="to give the lease up")
         known = self._leases.get(client)
         canceling = known is not None and known.canceling
         if ttl_ms or canceling:
