@@ -43,11 +43,14 @@ class Process:
 
     async def ready(self, within_s: float = WITHIN_S) -> str:
         """Wait for `NAME ready on HOST:PORT` on stdout and answer HOST:PORT."""
-        async with asyncio.timeout(within_s):
-            while not (match := _READY.search(self.stdout)):
-                if self._process.returncode is not None:
-                    raise AssertionError(f"ended with {self._process.returncode} before it was ready: {self.output}")
-                await asyncio.sleep(0.02)
+        try:
+            async with asyncio.timeout(within_s):
+                while not (match := _READY.search(self.stdout)):
+                    if (code := self._process.returncode) is not None:
+                        raise AssertionError(f"ended with {code} before it was ready: {self.output}")
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"not ready within {within_s} s, and still running: {self.output}") from None
         self.address = match[1].decode()
         return self.address
 
