@@ -45,6 +45,24 @@ def test_an_image_takes_its_dependencies_hash_by_hash(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
+def test_the_base_of_an_image_is_pinned_by_its_digest(service: str) -> None:
+    (base,) = (line for line in instructions(service) if line.startswith("ARG PYTHON_IMAGE="))
+    assert re.fullmatch(r"ARG PYTHON_IMAGE=python:3\.\d+\.\d+-slim-bookworm@sha256:[0-9a-f]{64}", base)
+
+
+def test_every_image_has_the_same_base() -> None:
+    assert len({line for one in SERVICES for line in instructions(one) if line.startswith("ARG PYTHON_IMAGE=")}) == 1
+
+
+def test_every_action_is_pinned_by_its_commit() -> None:
+    """A tag can be moved to other code; a commit can't. The version stands behind it for people."""
+    files = sorted((ROOT / ".github" / "workflows").iterdir())
+    used = [line for file in files for line in file.read_text().splitlines() if "uses:" in line]
+    assert used
+    assert [line for line in used if not re.search(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line)] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
 def test_the_base_can_be_replaced(service: str) -> None:
     bases = [line for line in instructions(service) if line.startswith("FROM ")]
     assert all("${PYTHON_IMAGE}" in base or "${PROBE_IMAGE}" in base for base in bases)
