@@ -19,7 +19,6 @@ import pytest
 from opensqt.client.exchange import RemoteExchange
 from opensqt.model.errors import OutcomeUnknown, RateLimited, TradingHalted, Unreachable
 from opensqt.model.order import OrderRequest, OrderType, Side
-from opensqt.simulator.settings import ServerRules
 from tests.chaos.adapter_rig import UNLIMITED
 from tests.chaos.gateway_rig import SYMBOL, Gateway, far, gateway, request
 from tests.support import eventually, start
@@ -144,25 +143,25 @@ async def test_nothing_is_open_in_flight_or_held_when_it_ends_with_0(venue: str,
 
 async def test_orders_that_wait_for_the_rate_limit_are_never_sent(venue: str, tmp_path: Path) -> None:
     """F39: they are in the connector when trading is halted; their clients are told, and the venue never sees them."""
-    slow = ServerRules(orders_per_10s=10, orders_per_minute=60)
-    async with gateway(venue, tmp_path, server=slow) as made, made.client(deadline_s=30) as exchange:
+    patient = {"exchange": {"symbols": [SYMBOL], "reconcile_interval_s": 1.0, "request_timeout_s": 60.0}}
+    async with (
+        gateway(venue, tmp_path, server=UNLIMITED, config=patient) as made,
+        made.client(deadline_s=60) as exchange,
+    ):
         price = await far(exchange)
-        asked = [request(price=price) for _ in range(60)]
+        placed = await exchange.place_order(request(price=price))
+        made.fault(kind="rate_limited", on="place_order", retry_after_s=10)
+        with pytest.raises(RateLimited):
+            await exchange.place_order(request(price=price))
+        asked = [request(price=price) for _ in range(10)]
         placing = [asyncio.create_task(exchange.place_order(one)) for one in asked]
-        await eventually(lambda: len(made.open_ids) >= 3)
+        await eventually(partial(_all_wait, exchange, len(asked)))
         canceled = await exchange.cancel_all_orders(SYMBOL)
         outcomes = await asyncio.gather(*placing, return_exceptions=True)
-        kept_out = {
-            one.client_order_id
-            for one, outcome in zip(asked, outcomes, strict=True)
-            if isinstance(outcome, TradingHalted)
-        }
-        at_the_venue = {one["client_order_id"] for one in made.account["orders"]}
-        assert kept_out
+        assert [type(outcome) for outcome in outcomes] == [TradingHalted] * len(asked)
+        assert [one.client_order_id for one in canceled] == [placed.client_order_id]
+        assert [one["client_order_id"] for one in made.account["orders"]] == [placed.client_order_id]
         assert made.open_ids == set()
-        assert at_the_venue | kept_out <= {one.client_order_id for one in asked}
-        assert not at_the_venue & kept_out
-        assert {one.client_order_id for one in canceled} == at_the_venue
 
 
 @pytest.mark.timeout(120)
@@ -202,6 +201,10 @@ async def test_a_connector_that_does_not_come_back_is_said_and_ends_with_1(tmp_p
         await made.start()
         assert (await command(made, *EVERYTHING))[0] == 0
         assert made.open_ids == set()
+
+
+async def _all_wait(exchange: RemoteExchange, orders: int) -> bool:
+    return (await exchange.get_rate_budget()).waiting == orders
 
 
 async def _is_halted(exchange: RemoteExchange) -> bool:
