@@ -22,6 +22,7 @@ from opensqt.connector.auth.roles import REQUIRED, Access, permit, plain_name
 from opensqt.connector.health import STOPPING
 from opensqt.connector.metrics.registry import ConnectorMetrics
 from opensqt.connector.orders.outcomes import outcomes
+from opensqt.connector.rpc.pacing import Pacer, TradingActivity
 from opensqt.model.client_context import on_behalf_of
 from opensqt.model.errors import ExchangeError, InvalidRequest, RateLimited, TokenRefused, Unreachable
 from opensqt.telemetry import logging
@@ -42,6 +43,9 @@ _FREEING = frozenset(
 _log = logging.get_logger("connector.calls")
 _PLAIN_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _BUSY_RETRY_S = 0.1
+_READ_EVERY_S = 0.002
+_REFUSAL_EVERY_S = 0.02
+"""Seconds between two calls that don't trade, and between two that are turned away, while somebody trades."""
 
 
 class Calls:
@@ -71,6 +75,9 @@ class Calls:
         self._open = _ClientQuota("streams open", max_streams)
         self._audit = audit or Audit()
         self._streams: set[_OpenStream] = set()
+        self._trading = TradingActivity()
+        self._reads = Pacer(self._trading, _READ_EVERY_S)
+        self._refusals = Pacer(self._trading, _REFUSAL_EVERY_S)
         self._stopping = False
         self._in_flight = 0
         self._idle = asyncio.Event()
@@ -113,6 +120,7 @@ class Calls:
     def unary(self, method: str, handler: Handler) -> Handler:
         """Wrap the handler of a unary method."""
         share = self._freeing if method in _FREEING else self._calls
+        trades = REQUIRED.get(method) is Role.TRADE
 
         async def answer(request: Any, context: Context) -> Any:
             started = time.perf_counter()
@@ -127,23 +135,38 @@ class Calls:
                 structlog.contextvars.bind_contextvars(correlation_id=correlation_id, client=client.name)
                 with share.of(client.name), on_behalf_of(client.name):
                     self._check_serving()
-                    response = await handler(sound(request), context)
+                    if trades:
+                        with self._trading.call():
+                            response = await handler(sound(request), context)
+                    else:
+                        await self._reads.acquire(client.name)
+                        response = await handler(sound(request), context)
                     return response
             except asyncio.CancelledError:
                 code = grpc.StatusCode.CANCELLED
                 raise
             except Exception as error:  # noqa: BLE001 - the edge of the process: each failure becomes a status
                 failure, code = error, wire_errors.code_of(error)
-                if client is not None:
+                if client is None:
+                    await self._refusals.acquire(_address(context))
+                else:
                     _log_failure(method, error)
+                error.__traceback__ = None  # it was logged, and its frames hold the request
                 await wire_errors.abort(context, error)
             finally:
                 self._in_flight -= 1
                 if not self._in_flight:
                     self._idle.set()
-                ended = _Ended(method, _peer(context), code.name, time.perf_counter() - started, request)
                 # The answer goes out first: nobody waits for the record of the call.
-                asyncio.get_running_loop().call_soon(self._record_call, ended, client is not None, response, failure)
+                asyncio.get_running_loop().call_soon(
+                    self._record_call,
+                    _Ended(method, _peer(context), code.name, time.perf_counter() - started, request),
+                    client is not None,
+                    response,
+                    failure,
+                )
+                # What gRPC keeps of a failed call leads in a circle through this frame, and waits for a collection.
+                request = response = failure = None
 
         return answer
 
@@ -173,8 +196,11 @@ class Calls:
             except Exception as error:  # noqa: BLE001 - the edge of the process: each failure becomes a status
                 code = wire_errors.code_of(error)
                 self._metrics.count_error(reason_of(error))
-                if client is not None:
+                if client is None:
+                    await self._refusals.acquire(_address(context))
+                else:
                     _log_failure(method, error)
+                error.__traceback__ = None
                 await wire_errors.abort(context, error)
             finally:
                 self._metrics.count_request(method, code.name)
@@ -345,6 +371,11 @@ def _arrive(context: Context) -> tuple[str, str, str | None]:
 def _peer(context: Context) -> str:
     """Return the client's address as people write it; gRPC escapes the brackets of IPv6."""
     return unquote(context.peer())
+
+
+def _address(context: Context) -> str:
+    """Return where a call comes from, without its port."""
+    return str(context.peer()).rpartition(":")[0]
 
 
 def _log_failure(method: str, error: Exception) -> None:
