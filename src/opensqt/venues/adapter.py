@@ -14,12 +14,13 @@ from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
 from opensqt.model.venue import ExchangeInfo, ExchangeStatus, RateBudget, RateLimit
-from opensqt.telemetry.logging import get_logger, redact, register_secrets
+from opensqt.telemetry.logging import register_secrets
 from opensqt.venues.account.orders import OrderEntry
 from opensqt.venues.account.queries import AccountQueries
 from opensqt.venues.account.state import AccountState
-from opensqt.venues.account.stream import FRAMES_CHECK, AccountStream
+from opensqt.venues.account.stream import AccountStream
 from opensqt.venues.credentials import CredentialsRenewal
+from opensqt.venues.frames import EVENTS_CHECK, MARKET, PRIVATE, FrameReports
 from opensqt.venues.health import BackgroundTasks, Health
 from opensqt.venues.housekeeping import Housekeeping
 from opensqt.venues.market.data import MarketData
@@ -29,13 +30,12 @@ from opensqt.venues.ratelimit.window import Lane
 from opensqt.venues.rows import RowError
 from opensqt.venues.startup import Startup
 from opensqt.venues.transport.ccxt_client import Callbacks
-from opensqt.venues.transport.errors import PARSE_ERRORS
 from opensqt.venues.transport.rest import Rest
 from opensqt.venues.venue import Venue
 
-_log = get_logger("venue")
 _MAX_CANDLES = 1_000
 _SYMBOLS_CHECK = "symbols"
+_KINDS_NAMED = 10
 
 
 class VenueAdapter:
@@ -69,7 +69,8 @@ class VenueAdapter:
         self._queries = AccountQueries(self.venue, self.account_state)
         self.market = MarketData(self.venue, self.client, self.health, self.tasks)
         self._account_stream = AccountStream(self.venue, self.client, self.account_state, self.health, self.tasks)
-        self.housekeeping = Housekeeping(self.venue, self.tasks)
+        self._frames = FrameReports(venue_type.name, self.health, self.venue.set_aside, self.venue_metrics)
+        self.housekeeping = Housekeeping(self.venue, self.tasks, expire_reports=self._frames.expire)
         self.order_entry = OrderEntry(
             self.venue,
             self.account_state,
@@ -80,21 +81,25 @@ class VenueAdapter:
             self._make_venue, self.venue, self.account_state, self.health, self._account_stream.reconnect
         )
         self.client.callbacks = Callbacks(
-            frame=self._on_frame, connected=self._on_connected, malformed=self._report_malformed
+            frame=self._on_frame, connected=self._on_connected, malformed=self._on_malformed
         )
         self.venue.on_unknown_symbol = self.housekeeping.reload_rules
         self.venue.set_aside.on_change = self._report_set_aside
         self.venue_metrics.unreadable_rows = self.venue.set_aside.total
         self.venue_metrics.rows_set_aside = self.venue.set_aside.by_kind
         self.venue_metrics.untradable_held = self.account_state.untradable_held
+        self.venue_metrics.unhandled_events = self.venue.unknown_events
         self._closed = False
-        self.malformed_frames = 0
-        """Number of frames that could not be parsed, since the start."""
 
     @property
     def name(self) -> str:
         """Name of the venue."""
         return self.venue.name
+
+    @property
+    def malformed_frames(self) -> int:
+        """Number of frames that could not be read, since the start."""
+        return self.venue_metrics.malformed_frames.total()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -242,6 +247,7 @@ class VenueAdapter:
     async def get_status(self) -> ExchangeStatus:
         """Return whether trading is possible now, and the reasons if it is not."""
         self._report_untradable_held()
+        self._report_unknown_events()
         account_channels = [] if self._settings.public_only else self._account_stream.channels()
         return replace(
             self.health.evaluate(),
@@ -298,40 +304,36 @@ class VenueAdapter:
     # Frames
 
     def _on_connected(self, socket: Any) -> None:
-        self.venue_metrics.connections["private" if self.venue.is_private(socket.url) else "market"] += 1
+        self.venue_metrics.connections[self._stream_of(socket)] += 1
         self._account_stream.on_connected(socket)
 
     def _on_frame(self, socket: Any, frame: Any) -> bool:
-        is_private = self.venue.is_private(socket.url)
         try:
             parsed = self.venue.parse(frame)
-            events = None if parsed is None else list(parsed)
+            if parsed is None:
+                return False
+            events = list(parsed)
         except RowError as error:
-            self._report_malformed(f"{frame}: {error}")
+            self._frames.unreadable(self._stream_of(socket), *self.venue.frame_identity(frame), error, frame)
             return True
-        except PARSE_ERRORS as error:
-            # The frames of the account are decoded into typed messages, so any other error is our own.
-            if is_private:
-                self._report_own_error(error)
-            else:
-                self._report_malformed(f"{frame}: {error!r}")
+        except Exception as error:  # noqa: BLE001 - whatever a bad frame can cause is a RowError, so this is our own
+            self._frames.own_error(self._stream_of(socket), error)
             return True
-        if events is None:
-            return False
         try:
             for event in events:
                 if isinstance(event, Price | Candle):
                     self.market.handle(event, socket)
                 else:
                     self._account_stream.handle(event, socket)
-        except PARSE_ERRORS as error:
-            self._report_own_error(error)
+        except Exception as error:  # noqa: BLE001 - an event is one of ours
+            self._frames.own_error(self._stream_of(socket), error)
         return True
 
-    def _report_own_error(self, error: Exception) -> None:
-        """Report an error of this program in handling a frame. The next comparison with the venue repairs it."""
-        _log.error("own error in handling a frame", venue=self.name, exc_info=error)
-        self.health.set(FRAMES_CHECK, False, f"own error in handling a frame: {error!r}")
+    def _on_malformed(self, socket: Any, text: str) -> None:
+        self._frames.unreadable(self._stream_of(socket), "", "", "expected a frame of the venue", text)
+
+    def _stream_of(self, socket: Any) -> str:
+        return PRIVATE if self.venue.is_private(socket.url) else MARKET
 
     def _report_set_aside(self, rows: str) -> None:
         """Report the rows that are set aside. Everything else goes on, so the check does not fail."""
@@ -349,11 +351,11 @@ class VenueAdapter:
         else:
             self.health.forget(_SYMBOLS_CHECK)
 
-    def _report_malformed(self, text: str) -> None:
-        self.malformed_frames += 1
-        # The first ones show what is wrong; a stream of them must not fill the log.
-        if self.malformed_frames <= 10 or self.malformed_frames % 1_000 == 0:
-            _log.warning("malformed frame", venue=self.name, count=self.malformed_frames, frame=redact(text[:400]))
+    def _report_unknown_events(self) -> None:
+        """Report the kinds of events that the adapter does not know. They may be new and of no use to it."""
+        kinds = ", ".join(f"{kind} ({count})" for kind, count in self.venue.unknown_events.most_common(_KINDS_NAMED))
+        if kinds:
+            self.health.set(EVENTS_CHECK, True, f"not known to the adapter: {kinds}")
 
     def _make_venue(self, settings: VenueSettings, health: Health) -> Venue:
         """Make a connection to the venue. All of them share one rate limiter."""

@@ -1,9 +1,10 @@
-"""Housekeeping of an adapter: measures the venue's clock, and loads the symbol rules again."""
+"""Housekeeping of an adapter: measures the venue's clock, loads the symbol rules again, and forgets old reports."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from opensqt.telemetry.logging import get_logger, redact
 from opensqt.venues.health import BackgroundTasks
@@ -21,10 +22,12 @@ class Housekeeping:
     Args:
         venue: Sends the queries.
         tasks: Owns the background tasks.
+        expire_reports: Called every few seconds to forget the reports of frames that are old enough.
     """
 
-    def __init__(self, venue: Venue, tasks: BackgroundTasks) -> None:
+    def __init__(self, venue: Venue, tasks: BackgroundTasks, *, expire_reports: Callable[[], None]) -> None:
         self._venue = venue
+        self._expire_reports = expire_reports
         self._tasks = tasks
         self.rules_loaded_s = time.monotonic()
         self._rules_reload: asyncio.Task[None] | None = None
@@ -60,6 +63,7 @@ class Housekeeping:
         rest = self._venue.rest
         while True:
             await asyncio.sleep(min(_INTERVAL_S, self._venue.settings.clock_interval_s))
+            self._expire_reports()
             if not rest.clock.due and rest.idle_s < _INTERVAL_S:
                 continue
             try:

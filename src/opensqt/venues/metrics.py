@@ -25,6 +25,12 @@ class VenueMetrics:
         """Failed requests, by the reason of the OpenSQT error."""
         self.connections: Counter[str] = Counter()
         """WebSocket connections made, by kind: `private` or `market`."""
+        self.malformed_frames: Counter[str] = Counter()
+        """Frames that could not be read, by stream: `private` or `market`."""
+        self.own_errors: Counter[str] = Counter()
+        """Errors of this program in handling a frame, by stream."""
+        self.unhandled_events: Counter[str] = Counter()
+        """Events of a kind that the adapter does not know, by kind."""
         self.unreadable_rows: Counter[str] = Counter()
         """Rows of the venue that could not be read, by kind."""
         self.rows_set_aside: Callable[[], Mapping[str, int]] = dict

@@ -3,23 +3,63 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol, TypeVar
+
+import msgspec
 
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Order, OrderRequest, OrderStatus
 from opensqt.venues.events import StreamReady
+from opensqt.venues.rows import RowError, VenueMessage
+from opensqt.venues.set_aside import SetAside
 
 Row = dict[str, Any]
 """An object of a venue's JSON: one order, one trade, the parameters of one request."""
-Level = Sequence[Any]
-"""One level of a book: its price and its quantity first, as text or as Decimal."""
+PriceAndQuantity = tuple[Decimal, Decimal]
+"""One level of a book."""
 _ONE = Decimal(1)
+_NO_LEVEL: PriceAndQuantity = (Decimal(0), Decimal(0))
+T = TypeVar("T")
 
 
-def make_price(symbol: str, bid: Level, ask: Level, time_ms: int | str, contract_size: Decimal = _ONE) -> Price:
-    """Return the price of the best level of either side.
+class BookLevel(msgspec.Struct, frozen=True, array_like=True):
+    """One level of a book, as a list: its price and its quantity first."""
+
+    price: Decimal
+    quantity: Decimal
+
+
+class BookRow(VenueMessage, frozen=True):
+    """A book, its best levels first."""
+
+    bids: list[BookLevel]
+    asks: list[BookLevel]
+    ts: int
+
+
+class CandleRow(msgspec.Struct, frozen=True, array_like=True):
+    """A candle, as a list; Bitget's and Bybit's begin with these."""
+
+    open_time_ms: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+    quote_volume: Decimal
+
+
+def best_of(levels: Sequence[BookLevel]) -> PriceAndQuantity:
+    """Return the first level of a side; zeros where the side is empty."""
+    return (levels[0].price, levels[0].quantity) if levels else _NO_LEVEL
+
+
+def price_of(
+    symbol: str, bid: PriceAndQuantity, ask: PriceAndQuantity, time_ms: int, contract_size: Decimal = _ONE
+) -> Price | None:
+    """Return the price of the best level of either side; None while a side is empty, which venues write as zeros.
 
     Args:
         symbol: Canonical name.
@@ -27,59 +67,125 @@ def make_price(symbol: str, bid: Level, ask: Level, time_ms: int | str, contract
         ask: Best ask.
         time_ms: The venue's time of it.
         contract_size: Base coins of one unit of the levels' quantities.
+
+    Raises:
+        RowError: A price or a quantity is negative or not finite.
     """
+    levels = (*bid, *ask)
+    _check_amounts(levels)
+    if not all(levels):
+        return None
     return Price(
         symbol=symbol,
-        bid=Decimal(bid[0]),
-        ask=Decimal(ask[0]),
-        bid_quantity=Decimal(bid[1]) * contract_size,
-        ask_quantity=Decimal(ask[1]) * contract_size,
-        event_time_ms=int(time_ms),
+        bid=bid[0],
+        ask=ask[0],
+        bid_quantity=bid[1] * contract_size,
+        ask_quantity=ask[1] * contract_size,
+        event_time_ms=time_ms,
         received_ns=time.time_ns(),
     )
 
 
-def is_level(level: Level) -> bool:
-    """Return whether a side of the book has this level: venues write an empty side as zeros or as empty texts."""
-    return all(text not in (None, "") and Decimal(str(text)) > 0 for text in level[:2])
+class CandleValues(Protocol):
+    """What the row of a candle has at every venue."""
+
+    @property
+    def open_time_ms(self) -> int:
+        """Its opening."""
+        ...
+
+    @property
+    def open(self) -> Decimal:
+        """Price of its first trade."""
+        ...
+
+    @property
+    def high(self) -> Decimal:
+        """Highest price."""
+        ...
+
+    @property
+    def low(self) -> Decimal:
+        """Lowest price."""
+        ...
+
+    @property
+    def close(self) -> Decimal:
+        """Price of its last trade."""
+        ...
+
+    @property
+    def volume(self) -> Decimal:
+        """Base coins, or contracts."""
+        ...
+
+    @property
+    def quote_volume(self) -> Decimal:
+        """Quote coins."""
+        ...
 
 
-def make_candle(
-    symbol: str,
-    interval: str,
-    row: Sequence[Any],
-    *,
-    closed: bool,
-    volume: int = 5,
-    quote_volume: int = 6,
-    time_ms: int | None = None,
+def candle_of_row(
+    symbol: str, interval: str, row: CandleValues, *, closed: bool, time_ms: int | None = None, unit: Decimal = _ONE
 ) -> Candle:
-    """Return the candle of a row that begins with opening time, open, high, low and close.
+    """Return the candle of a row.
 
     Args:
         symbol: Canonical name.
         interval: Canonical name.
-        row: As the venue sent it.
+        row: Decoded.
         closed: Whether the candle is over.
-        volume: Index of the volume in base coins.
-        quote_volume: Index of the volume in quote coins.
         time_ms: The venue's time of this state; by default the end of a closed candle, the opening of another.
+        unit: Base coins of one unit of the row's volume.
+
+    Raises:
+        RowError: A price or a volume is negative or not finite.
     """
-    open_ms = int(row[0])
+    _check_amounts((row.open, row.high, row.low, row.close, row.volume, row.quote_volume))
     return Candle(
         symbol=symbol,
         interval=interval,
-        open_time_ms=open_ms,
-        open=Decimal(row[1]),
-        high=Decimal(row[2]),
-        low=Decimal(row[3]),
-        close=Decimal(row[4]),
-        volume=Decimal(row[volume]),
-        quote_volume=Decimal(row[quote_volume]),
+        open_time_ms=row.open_time_ms,
+        open=row.open,
+        high=row.high,
+        low=row.low,
+        close=row.close,
+        volume=row.volume * unit,
+        quote_volume=row.quote_volume,
         closed=closed,
-        event_time_ms=time_ms or candle_time_ms(open_ms, interval, closed=closed),
+        event_time_ms=time_ms or candle_time_ms(row.open_time_ms, interval, closed=closed),
         received_ns=time.time_ns(),
     )
+
+
+def read_each(
+    set_aside: SetAside, kind: str, symbol: str, rows: Iterable[Any], parse: Callable[[Any], T | None]
+) -> list[T]:
+    """Read rows of the market, each on its own: one that can't be read is set aside, and the others are returned.
+
+    Args:
+        set_aside: Receives the rows that can't be read.
+        kind: `price` or `candle`.
+        symbol: Canonical name.
+        rows: As the venue sent them.
+        parse: Reads one row; returns None for one that has nothing to publish.
+    """
+    found = []
+    for raw in rows:
+        try:
+            parsed = parse(raw)
+        except RowError as error:
+            set_aside.add(kind, symbol, "", error, raw)
+        else:
+            if parsed is not None:
+                found.append(parsed)
+    return found
+
+
+def _check_amounts(values: Iterable[Decimal]) -> None:
+    for value in values:
+        if not value.is_finite() or value < 0:
+            raise RowError(f"{value}: expected a number that is not negative")
 
 
 def candle_time_ms(open_ms: int, interval: str, *, closed: bool) -> int:

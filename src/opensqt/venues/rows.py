@@ -12,7 +12,8 @@ import msgspec
 
 _SHOWN_TEXT = 80
 T = TypeVar("T")
-Message = TypeVar("Message", bound="VenueRow")
+Row = TypeVar("Row", bound="VenueRow")
+Message = TypeVar("Message", bound=msgspec.Struct)
 
 
 class RowError(ValueError):
@@ -21,6 +22,22 @@ class RowError(ValueError):
 
 class VenueRow(msgspec.Struct, frozen=True, kw_only=True):
     """One row as the venue documents it: the fields that are used, by the venue's names. Others are ignored."""
+
+
+class VenueMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message of the market, or a part of one. Unlike in a `VenueRow`, a null and an empty text are values."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFields:
+    """Where a frame has its channel and its symbol: the names of the fields that lead to each."""
+
+    channel: tuple[str, ...]
+    symbol: tuple[str, ...]
+
+    def identity(self, frame: Any) -> tuple[str, str]:
+        """Return the raw symbol and the channel of a frame; empty where the frame has none that can be used."""
+        return _text_at(frame, self.symbol), _text_at(frame, self.channel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +58,7 @@ class RowKind:
         return _text(raw, self.symbol), _text(raw, self.row_id) or _text(raw, self.other_id)
 
 
-def decode(raw: Any, kind: type[Message]) -> Message:
+def decode(raw: Any, kind: type[Row]) -> Row:
     """Return a row as a typed message.
 
     A field that is null or an empty text counts as absent, because venues leave fields empty that have no value.
@@ -64,6 +81,22 @@ def decode(raw: Any, kind: type[Message]) -> Message:
         if not getattr(row, name).is_finite():
             raise RowError(f"{name} {raw[name]!r}: expected a finite number")
     return row
+
+
+def decode_message(raw: Any, kind: type[Message]) -> Message:
+    """Return a message of the market as a typed one.
+
+    Args:
+        raw: The message, of decoded JSON.
+        kind: Names, types and defaults of its fields.
+
+    Raises:
+        RowError: A field without a default is absent, or a field is of another type.
+    """
+    try:
+        return msgspec.convert(raw, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise RowError(str(error)) from None
 
 
 def lookup(table: Mapping[Any, T], text: Any, field: str) -> T:
@@ -133,6 +166,37 @@ def member(raw: Any, field: str) -> Any:
     return raw.get(field)
 
 
+def text_of(raw: Any, field: str) -> str:
+    """Return a text of an object; empty where it is absent.
+
+    Raises:
+        RowError: *raw* is no object, or the field is no text.
+    """
+    value = member(raw, field)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise RowError(f"{field} {_shown(value)}: expected a text")
+    return value
+
+
+def last_id(rows: list[Any], field: str) -> str:
+    """Return the id of the last row that has one, by which the next page of a list begins.
+
+    Raises:
+        RowError: No row has one.
+    """
+    for row in reversed(rows):
+        if found := _text(row, field):
+            return found
+    raise RowError(f"{field}: expected one in a row of a full page")
+
+
+def opening_ms(candle: Any) -> int:
+    """Return the opening of a candle that is a list; 0 where it can't be read."""
+    return sort_number(candle[0]) if isinstance(candle, list) and candle else 0
+
+
 def sort_number(value: Any) -> int:
     """Return the number of an id or of a time to sort by; 0 where it is none."""
     text = str(value)
@@ -147,6 +211,13 @@ def _decimals(kind: type[VenueRow]) -> tuple[str, ...]:
 def _text(raw: Any, field: str) -> str:
     value = raw.get(field) if field and isinstance(raw, dict) else None
     return str(value)[:_SHOWN_TEXT] if isinstance(value, str | int) else ""
+
+
+def _text_at(frame: Any, path: tuple[str, ...]) -> str:
+    *objects_, field = path
+    for name in objects_:
+        frame = frame.get(name) if isinstance(frame, dict) else None
+    return _text(frame, field)
 
 
 def _shown(value: Any) -> str:

@@ -12,8 +12,13 @@ from typing import Any
 from opensqt.telemetry.logging import get_logger, redact
 
 _log = get_logger("venue")
-KINDS = ("order", "fill", "fill_without_order", "position", "balance", "query")
-"""Kinds of rows. A `fill_without_order` can be read but its order can't, and a `query` was refused for one symbol."""
+KINDS = ("order", "fill", "fill_without_order", "position", "balance", "query", "price", "candle", "frame")
+"""Kinds of rows. A `fill_without_order` can be read but its order can't, and a `query` was refused for one symbol.
+
+A `frame` could not be read as a whole.
+"""
+_PASSING = frozenset({"price", "candle", "frame"})
+"""Kinds that come many times a second, each with another fault: only the first is logged."""
 _KEPT = 1_000
 _NAMED = 5
 _NAMED_TEXT = 160
@@ -66,7 +71,7 @@ class SetAside:
         row = self._rows[key] = SetAsideRow(
             kind=kind, symbol=symbol, row_id=row_id, reason=reason, first_s=first_s, seen_s=now_s
         )
-        if known is not None and known.reason == reason:
+        if known is not None and (known.reason == reason or kind in _PASSING):
             return
         if known is None:
             self.total[kind] += 1

@@ -13,13 +13,13 @@ from typing import Any, ClassVar, TypeVar
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, Position, PositionMode
 from opensqt.model.errors import ExchangeError, OutcomeUnknown, UnknownSymbol, VenueError
-from opensqt.model.market import Candle, Price
+from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.venue import Capabilities, SymbolRules
 from opensqt.telemetry.logging import get_logger
 from opensqt.venues.events import Event
 from opensqt.venues.ratelimit.policy import RateLimitPolicy
-from opensqt.venues.rows import RowError, RowKind
+from opensqt.venues.rows import FrameFields, RowError, RowKind
 from opensqt.venues.set_aside import SetAside
 from opensqt.venues.transport.errors import PARSE_ERRORS, Codes
 from opensqt.venues.transport.rest import Rest
@@ -44,6 +44,8 @@ class Venue(ABC):
     name: ClassVar[str]
     capabilities: ClassVar[Capabilities]
     codes: ClassVar[Codes]
+    frame_fields: ClassVar[FrameFields]
+    """Where a frame of a stream has its channel and its symbol."""
     rate_limits: ClassVar[RateLimitPolicy]
     needs_passphrase: ClassVar[bool] = False
     """Whether a key has a passphrase."""
@@ -298,8 +300,8 @@ class Venue(ABC):
     def parse(self, frame: Any) -> Iterable[Event] | None:
         """Parse a frame into events; return None when it carries no market or account data.
 
-        A row of the account that can't be read is set aside, and hides no other. RowError says that the frame itself
-        can't be read. For a frame of the market, any of PARSE_ERRORS says so.
+        A row that can't be read is set aside, and hides no other. RowError says that the frame itself can't be read.
+        Any other error is an error of the parser.
         """
 
     @abstractmethod
@@ -414,6 +416,22 @@ class Venue(ABC):
         rules = self.rules_by_id.get(symbol.upper())
         return (rules.symbol if rules is not None else symbol), row_id
 
+    def frame_identity(self, frame: Any) -> tuple[str, str]:
+        """Return the symbol and the channel of a frame: the canonical symbol where it is known."""
+        name, channel = self.frame_fields.identity(frame)
+        rules = self.rules_by_id.get(name.upper())
+        return (rules.symbol if rules is not None else name), channel
+
+    def listed_rules(self, name: Any) -> SymbolRules:
+        """Return the rules of a symbol by the venue's own name.
+
+        Raises:
+            RowError: The venue lists no such symbol, or it is another product.
+        """
+        if not self.is_listed(name):
+            raise RowError(f"symbol {name!r}: expected a USDT-margined perpetual")
+        return self.rules_by_id[name.upper()]
+
     def is_listed(self, name: Any) -> bool:
         """Return whether rows of this symbol are read, by the venue's own name; False for another product.
 
@@ -447,6 +465,15 @@ class Venue(ABC):
     async def has_passed(self, symbol: str, close_ms: int) -> bool:
         """Return whether the market and the clock are past a time; in a replay the two differ."""
         return close_ms < self.client.nonce() and close_ms < await self.market_now_ms(symbol)
+
+    async def with_last_open(self, candles: list[Candle]) -> list[Candle]:
+        """Return queried candles, all read as closed, with the last one as open until its end `has_passed`."""
+        if not candles:
+            return []
+        last = candles[-1]
+        if await self.has_passed(last.symbol, last.open_time_ms + INTERVALS_MS[last.interval] - 1):
+            return candles
+        return [*candles[:-1], replace(last, closed=False, event_time_ms=last.open_time_ms)]
 
     async def market_now_ms(self, symbol: str) -> int:
         """Return the time of the newest market data; query a price if that is long ago."""

@@ -33,7 +33,8 @@ ROLES = {
 SOME = {
     "errors": {"error_code"},
     "parse": {
-        *("parse_balance_change", "parse_streamed_fill", "parse_streamed_order", "parse_streamed_price"),
+        *("parse_balance_change", "parse_streamed_candle", "parse_streamed_fill", "parse_streamed_order"),
+        *("parse_streamed_price", "CandleRow", "PriceRow", "QueriedBookRow", "StreamedCandleRow"),
         *("AccountRow", "BalanceRow", "FrameTime", "StreamedBalanceRow", "StreamedFillRow", "StreamedOrderRow"),
     },
 }

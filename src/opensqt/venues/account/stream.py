@@ -14,7 +14,15 @@ from opensqt.model.order import Fill, OrderUpdate
 from opensqt.model.venue import Channel
 from opensqt.telemetry.logging import get_logger, redact
 from opensqt.venues.account.state import AccountState
-from opensqt.venues.events import BalanceChange, Event, FillsPending, LeverageChange, StreamExpired, StreamReady
+from opensqt.venues.events import (
+    BalanceChange,
+    Event,
+    FillsPending,
+    LeverageChange,
+    StreamExpired,
+    StreamReady,
+)
+from opensqt.venues.frames import FRAMES_CHECK
 from opensqt.venues.health import BackgroundTasks, Health, in_ms
 from opensqt.venues.ratelimit.limiter import in_lane
 from opensqt.venues.ratelimit.window import Lane
@@ -24,8 +32,6 @@ from opensqt.venues.venue import Venue
 
 _log = get_logger("venue")
 _CHECK = "private_stream"
-FRAMES_CHECK = "frames"
-"""Check that an error of this program in handling a frame fails, until a comparison with the venue succeeds."""
 _RECONCILIATION_CHECK = "reconciliation"
 _ORDERS, _POSITIONS, _ACCOUNT = _CHANNELS = ("orders", "positions", "account")
 _REFUSAL_COUNTS_S = 60.0

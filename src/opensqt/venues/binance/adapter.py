@@ -31,8 +31,8 @@ from opensqt.venues.binance.parse import (
 )
 from opensqt.venues.binance.requests import BinanceRequests, order_ref, order_request
 from opensqt.venues.events import Event
-from opensqt.venues.parsing import Row
-from opensqt.venues.rows import member
+from opensqt.venues.parsing import Row, read_each
+from opensqt.venues.rows import FrameFields, objects
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
 
@@ -52,6 +52,7 @@ class BinanceAdapter(Venue):
     name = "binance"
     capabilities = Capabilities(max_batch=5, intervals=frozenset(INTERVALS), margin_modes=frozenset(MarginMode))
     codes = CODES
+    frame_fields = FrameFields(channel=("e",), symbol=("s",))
     rate_limits = RATE_LIMITS
     stale_rules = STALE_RULES
     symbol_state = ("status", frozenset({"TRADING"}))
@@ -144,8 +145,12 @@ class BinanceAdapter(Venue):
             rows = await self._requests.query("V3GetPositionRisk")
         else:
             rows = await self._requests.query("V2GetPositionRisk", {"symbol": self.market_id(symbol)}, symbol)
-            rows = [row for row in rows if (member(row, "positionSide") == "BOTH") is not self.is_hedge]
-        return self.read_rows(POSITION, rows, parse_position)
+            rows = [
+                row
+                for row in objects(rows, "positions")
+                if not isinstance(row, dict) or (row.get("positionSide") == "BOTH") is not self.is_hedge
+            ]
+        return self.read_rows(POSITION, objects(rows, "positions"), parse_position)
 
     async def load_position_mode(self) -> None:
         """Query the account's position mode, and keep it."""
@@ -196,8 +201,10 @@ class BinanceAdapter(Venue):
         if end_ms is not None:
             params["endTime"] = str(end_ms)
         rows = await self._requests.query("GetKlines", params, symbol, public=True)
-        last_closed = bool(rows) and await self.has_passed(symbol, int(rows[-1][6]))
-        return [parse_candle(row, symbol, interval, closed=row is not rows[-1] or last_closed) for row in rows]
+        candles = read_each(
+            self.set_aside, "candle", symbol, objects(rows, "klines"), lambda row: parse_candle(row, symbol, interval)
+        )
+        return await self.with_last_open(candles)
 
     # Streams
 

@@ -5,16 +5,29 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
+import msgspec
 from msgspec import field
 
 from opensqt.model.account import Account, MarginMode, Position
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, PositionSide, Side, TimeInForce
 from opensqt.venues.events import BalanceChange, Event, LeverageChange, StreamExpired
-from opensqt.venues.parsing import Row, is_level, make_candle, make_price
-from opensqt.venues.rows import RowKind, VenueRow, decode, lookup, member, objects
+from opensqt.venues.parsing import Row, candle_of_row, price_of, read_each
+from opensqt.venues.rows import (
+    RowError,
+    RowKind,
+    VenueMessage,
+    VenueRow,
+    decode,
+    decode_message,
+    lookup,
+    member,
+    objects,
+    text_of,
+)
 from opensqt.venues.venue import Venue
 
 ASSET = "USDT"
@@ -42,6 +55,10 @@ _POSITION_SIDE = {side.value: side for side in PositionSide}
 ORDER = RowKind("order", "symbol", "orderId")
 FILL = RowKind("fill", "symbol", "id")
 POSITION = RowKind("position", "symbol", "positionSide")
+_NOT_NEEDED = frozenset(
+    {"TRADE_LITE", "STRATEGY_UPDATE", "GRID_UPDATE", "CONDITIONAL_ORDER_TRIGGER_REJECT", "ALGO_UPDATE"}
+)
+"""Documented events that need no action: other events say the same, or they are about what is not traded here."""
 _STREAMED = RowKind("order", "s", "i"), RowKind("fill", "s", "t")
 _STREAMED_POSITION = RowKind("position", "s", "ps")
 _STREAMED_BALANCE = RowKind("balance", row_id="a")
@@ -284,40 +301,85 @@ def parse_account(response: Any) -> Account:
     )
 
 
-def parse_price(row: Row, symbol: str) -> Price | None:
+class PriceRow(VenueMessage, frozen=True, rename="camel"):
+    """The best bid and ask of a response. An empty side has zeros."""
+
+    bid_price: Decimal
+    bid_qty: Decimal
+    ask_price: Decimal
+    ask_qty: Decimal
+    time: int
+
+
+def parse_price(raw: Any, symbol: str) -> Price | None:
     """Read the best bid and ask of a response; None while a side is empty."""
-    bid, ask = (row["bidPrice"], row["bidQty"]), (row["askPrice"], row["askQty"])
-    return make_price(symbol, bid, ask, row["time"]) if is_level(bid) and is_level(ask) else None
+    row = decode_message(raw, PriceRow)
+    return price_of(symbol, (row.bid_price, row.bid_qty), (row.ask_price, row.ask_qty), row.time)
 
 
-def parse_streamed_price(frame: Row) -> Price | None:
+class PriceFrame(VenueMessage, frozen=True):
+    """A bookTicker. An empty side has zeros."""
+
+    symbol: str = field(name="s")
+    bid: Decimal = field(name="b")
+    bid_quantity: Decimal = field(name="B")
+    ask: Decimal = field(name="a")
+    ask_quantity: Decimal = field(name="A")
+    time_ms: int = field(name="T")
+
+
+def parse_streamed_price(frame: PriceFrame) -> Price | None:
     """Read the best bid and ask of the stream; None while a side is empty."""
-    bid, ask = (frame["b"], frame["B"]), (frame["a"], frame["A"])
-    return make_price(frame["s"], bid, ask, frame["T"]) if is_level(bid) and is_level(ask) else None
+    bid, ask = (frame.bid, frame.bid_quantity), (frame.ask, frame.ask_quantity)
+    return price_of(frame.symbol, bid, ask, frame.time_ms)
 
 
-def parse_candle(row: list[Any], symbol: str, interval: str, *, closed: bool) -> Candle:
-    """Read a candle of a response, which does not show whether it is closed."""
-    return make_candle(symbol, interval, row, closed=closed, quote_volume=7)
+class CandleRow(msgspec.Struct, frozen=True, array_like=True):
+    """A candle of a response, as a list."""
+
+    open_time_ms: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+    close_time_ms: int
+    quote_volume: Decimal
 
 
-def parse_streamed_candle(frame: Row) -> Candle:
+def parse_candle(raw: Any, symbol: str, interval: str) -> Candle:
+    """Read a candle of a response as a closed one; the response does not show whether it is."""
+    row = decode_message(raw, CandleRow)
+    return candle_of_row(symbol, interval, row, closed=True)
+
+
+class StreamedCandleRow(VenueMessage, frozen=True):
+    """The candle of a kline."""
+
+    symbol: str = field(name="s")
+    interval: str = field(name="i")
+    open_time_ms: int = field(name="t")
+    open: Decimal = field(name="o")
+    high: Decimal = field(name="h")
+    low: Decimal = field(name="l")
+    close: Decimal = field(name="c")
+    volume: Decimal = field(name="v")
+    quote_volume: Decimal = field(name="q")
+    closed: bool = field(name="x")
+
+
+class CandleFrame(VenueMessage, frozen=True):
+    """A kline."""
+
+    time_ms: int = field(name="E")
+    candle: StreamedCandleRow = field(name="k")
+
+
+def parse_streamed_candle(frame: CandleFrame) -> Candle:
     """Read a candle of the stream."""
-    row = frame["k"]
-    return Candle(
-        symbol=row["s"],
-        interval=row["i"],
-        open_time_ms=int(row["t"]),
-        open=Decimal(row["o"]),
-        high=Decimal(row["h"]),
-        low=Decimal(row["l"]),
-        close=Decimal(row["c"]),
-        volume=Decimal(row["v"]),
-        quote_volume=Decimal(row["q"]),
-        closed=bool(row["x"]),
-        event_time_ms=int(frame["E"]),
-        received_ns=time.time_ns(),
-    )
+    row = frame.candle
+    interval = lookup(INTERVALS, row.interval, "i")
+    return candle_of_row(row.symbol, interval, row, closed=row.closed, time_ms=frame.time_ms)
 
 
 class StreamedBalanceRow(VenueRow, frozen=True):
@@ -363,7 +425,7 @@ def parse_streamed_position(raw: Any, frame: Row) -> Position:
 
 
 class LeverageRow(VenueRow, frozen=True):
-    """A change of leverage."""
+    """The leverage of a symbol after a change."""
 
     symbol: str = field(name="s")
     leverage: Decimal = field(name="l")
@@ -379,14 +441,13 @@ class BinanceParser:
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
 
-    def parse(self, frame: Row) -> Iterable[Event] | None:
+    def parse(self, frame: Any) -> Iterable[Event] | None:
         """Return the events of a frame; see `Venue.parse`."""
-        kind = frame.get("e")
+        kind = text_of(frame, "e")
         if kind == "bookTicker":
-            price = parse_streamed_price(frame)
-            return () if price is None else (price,)
+            return self._price(decode_message(frame, PriceFrame))
         if kind == "kline":
-            return (parse_streamed_candle(frame),)
+            return self._candle(decode_message(frame, CandleFrame))
         if kind == "ORDER_TRADE_UPDATE":
             return self._venue.read_updates(
                 _STREAMED, [frame.get("o")], lambda raw: parse_streamed_order(raw, frame), parse_streamed_fill
@@ -397,24 +458,43 @@ class BinanceParser:
             return (StreamExpired(),)
         if kind == "ACCOUNT_CONFIG_UPDATE":
             change = frame.get("ac")
-            return (_leverage_change(change),) if change else ()
-        if kind is None and ("id" in frame or "result" in frame or "error" in frame):
-            return None
-        # MARGIN_CALL, TRADE_LITE and future kinds of events need no action, and are not an error.
-        self._venue.count_unknown(str(kind))
+            return () if change is None else (self._leverage_change(change),)
+        if not kind:
+            if "id" in frame or "error" in frame:
+                # The response to a request, which ccxt handles.
+                return None
+            raise RowError("e, id, error: expected one of them")
+        if kind not in _NOT_NEEDED:
+            self._venue.count_unknown(kind)
         return ()
+
+    def _price(self, frame: PriceFrame) -> Iterable[Event]:
+        self._venue.listed_rules(frame.symbol)
+        price = parse_streamed_price(frame)
+        return () if price is None else (price,)
+
+    def _candle(self, frame: CandleFrame) -> Iterable[Event]:
+        self._venue.listed_rules(frame.candle.symbol)
+        return (parse_streamed_candle(frame),)
+
+    def _leverage_change(self, raw: Any) -> LeverageChange:
+        row = decode(raw, LeverageRow)
+        self._venue.listed_rules(row.symbol)
+        return LeverageChange(symbol=row.symbol, leverage=row.leverage)
 
     def _account_update(self, frame: Row, update: Any) -> Iterable[Event]:
         venue = self._venue
-        balances = objects(member(update, "B") or [], "B")
-        positions = objects(member(update, "P") or [], "P")
+        if member(update, "B") is None and member(update, "P") is None:
+            raise RowError("B, P: expected one of them")
+        balances, positions = self._changed_rows("balance", update, "B"), self._changed_rows("position", update, "P")
         yield from venue.read_rows(_STREAMED_BALANCE, balances, lambda raw: parse_streamed_balance(raw, frame))
         for position in venue.read_rows(_STREAMED_POSITION, positions, lambda raw: parse_streamed_position(raw, frame)):
             # In hedge mode the venue sends an empty BOTH beside the two that exist.
             if (position.position_side is PositionSide.BOTH) is not venue.is_hedge:
                 yield position
 
-
-def _leverage_change(raw: Any) -> LeverageChange:
-    row = decode(raw, LeverageRow)
-    return LeverageChange(symbol=row.symbol, leverage=row.leverage)
+    def _changed_rows(self, kind: str, update: Row, field_name: str) -> Iterable[Any]:
+        """Return the rows of one kind, which an update has if there are changed ones."""
+        lists = [] if update.get(field_name) is None else [update[field_name]]
+        found = read_each(self._venue.set_aside, kind, "", lists, lambda rows: objects(rows, field_name))
+        return chain.from_iterable(found)

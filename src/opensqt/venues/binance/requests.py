@@ -72,8 +72,8 @@ class BinanceRequests:
 
     async def _fills_page(self, market_id: str, symbol: str, **params: str) -> list[Row]:
         query = {"symbol": market_id, "limit": str(_FILLS_PAGE), **params}
-        rows: list[Row] = await self.query("GetUserTrades", query, symbol)
-        return sorted(rows, key=_trade_number)
+        rows = await self.query("GetUserTrades", query, symbol)
+        return sorted(objects(rows, "userTrades"), key=_trade_number)
 
 
 def order_request(request: OrderRequest, market_id: str, *, hedge: bool) -> Row:

@@ -14,7 +14,7 @@ import ccxt.pro
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, Position, PositionMode
 from opensqt.model.errors import BackOff, ExchangeError, OrderNotFound, OutcomeUnknown, PermissionDenied, VenueError
-from opensqt.model.market import INTERVALS_MS, Candle, Price
+from opensqt.model.market import Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, PositionSide
 from opensqt.model.venue import Capabilities, SymbolRules
 from opensqt.venues.account.state import flat, sides
@@ -37,8 +37,8 @@ from opensqt.venues.bitget.parse import (
 )
 from opensqt.venues.bitget.requests import BitgetRequests, order_ref, order_request
 from opensqt.venues.events import Event
-from opensqt.venues.parsing import Row
-from opensqt.venues.rows import RowError, all_rows, member, objects, sort_number
+from opensqt.venues.parsing import Row, read_each
+from opensqt.venues.rows import FrameFields, RowError, all_rows, first, member, objects, sort_number
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
 
@@ -62,6 +62,7 @@ class BitgetAdapter(Venue):
     name = "bitget"
     capabilities = Capabilities(max_batch=50, intervals=frozenset(INTERVALS))
     codes = CODES
+    frame_fields = FrameFields(channel=("arg", "channel"), symbol=("arg", "instId"))
     rate_limits = RATE_LIMITS
     stale_rules = STALE_RULES
     symbol_state = ("symbolStatus", frozenset({"normal"}))
@@ -192,7 +193,9 @@ class BitgetAdapter(Venue):
         endpoint = "PositionSinglePosition" if symbol else "PositionAllPosition"
         params = (self._symbol_params(symbol) if symbol else _PRODUCT) | _MARGIN
         rows = await self._requests.query(endpoint, params, symbol)
-        found = self.read_rows(POSITION, rows or (), lambda raw: parse_position(raw, self._symbol(raw["symbol"])))
+        found = self.read_rows(
+            POSITION, objects(rows or [], "data"), lambda raw: parse_position(raw, self._symbol(raw["symbol"]))
+        )
         if self.set_aside.hides("position", symbol):
             # A row that can't be read must not pass for a position that is flat.
             return found
@@ -246,15 +249,15 @@ class BitgetAdapter(Venue):
     async def price(self, symbol: str) -> Price:
         """Query the best bid and ask."""
         rows = await self._requests.query("MarketTicker", self._symbol_params(symbol), symbol, public=True)
-        return self.require_price(parse_price(rows[0], symbol), symbol)
+        return self.require_price(parse_price(first(rows, "data"), symbol), symbol)
 
     async def candles(
         self, symbol: str, interval: str, limit: int, start_ms: int | None = None, end_ms: int | None = None
     ) -> list[Candle]:
         """Query candles: up to a thousand a request of the last month, two hundred of the time before."""
         rows = await self._requests.candles(self._symbol_params(symbol), interval, limit, start_ms, end_ms)
-        last_closed = bool(rows) and await self.has_passed(symbol, int(rows[-1][0]) + INTERVALS_MS[interval] - 1)
-        return [parse_candle(row, symbol, interval, closed=row is not rows[-1] or last_closed) for row in rows]
+        candles = read_each(self.set_aside, "candle", symbol, rows, lambda row: parse_candle(row, symbol, interval))
+        return await self.with_last_open(candles)
 
     # Streams
 

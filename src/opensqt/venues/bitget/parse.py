@@ -23,8 +23,18 @@ from opensqt.model.order import (
 )
 from opensqt.venues.account.state import flat
 from opensqt.venues.events import BalanceChange, Event
-from opensqt.venues.parsing import ChannelAcks, Row, is_level, make_candle, make_price
-from opensqt.venues.rows import RowKind, VenueRow, decode, lookup, member, objects
+from opensqt.venues.parsing import BookRow, CandleRow, ChannelAcks, Row, best_of, candle_of_row, price_of, read_each
+from opensqt.venues.rows import (
+    RowError,
+    RowKind,
+    VenueRow,
+    decode,
+    decode_message,
+    lookup,
+    member,
+    objects,
+    text_of,
+)
 from opensqt.venues.venue import Venue
 
 ASSET = "USDT"
@@ -340,17 +350,31 @@ def parse_balance_change(raw: Any, frame: Row) -> BalanceChange | None:
     )
 
 
-def parse_price(row: Row, symbol: str) -> Price | None:
+class PriceRow(VenueRow, frozen=True, rename="camel"):
+    """The best bid and ask of a ticker. An empty side has empty texts."""
+
+    ts: int
+    bid_pr: Decimal = Decimal(0)
+    bid_sz: Decimal = Decimal(0)
+    ask_pr: Decimal = Decimal(0)
+    ask_sz: Decimal = Decimal(0)
+
+
+def parse_price(raw: Any, symbol: str) -> Price | None:
     """Read the best bid and ask of a ticker; None while a side is empty."""
-    bid, ask = (row["bidPr"], row["bidSz"]), (row["askPr"], row["askSz"])
-    return make_price(symbol, bid, ask, row["ts"]) if is_level(bid) and is_level(ask) else None
+    row = decode(raw, PriceRow)
+    return price_of(symbol, (row.bid_pr, row.bid_sz), (row.ask_pr, row.ask_sz), row.ts)
 
 
-def parse_candle(
-    row: list[str], symbol: str, interval: str, *, closed: bool = False, time_ms: int | None = None
-) -> Candle:
+def parse_streamed_price(raw: Any, symbol: str) -> Price | None:
+    """Read the best levels of a book of the stream; None while a side is empty."""
+    row = decode_message(raw, BookRow)
+    return price_of(symbol, best_of(row.bids), best_of(row.asks), row.ts)
+
+
+def parse_candle(raw: Any, symbol: str, interval: str, *, closed: bool = True, time_ms: int | None = None) -> Candle:
     """Read a candle of a response or of the stream; neither shows whether it is closed."""
-    return make_candle(symbol, interval, row, closed=closed, time_ms=time_ms)
+    return candle_of_row(symbol, interval, decode_message(raw, CandleRow), closed=closed, time_ms=time_ms)
 
 
 class BitgetParser:
@@ -370,55 +394,61 @@ class BitgetParser:
         self._open_positions: set[tuple[str, PositionSide]] = set()
         self._open_positions_ms = 0
 
-    def parse(self, frame: Row) -> Iterable[Event] | None:
+    def parse(self, frame: Any) -> Iterable[Event] | None:
         """Return the events of a frame; see `Venue.parse`."""
-        if "data" not in frame:
-            return self._on_ack(frame)
-        channel, rows = str(member(frame.get("arg"), "channel")), frame["data"]
+        if event := text_of(frame, "event"):
+            return self._on_event(event, frame)
+        arg, rows = member(frame, "arg"), objects(frame.get("data"), "data")
+        channel = text_of(arg, "channel")
         if channel == "books1":
-            return self._price(frame["arg"]["instId"], rows[0])
+            symbol = self._listed(arg)
+            return read_each(
+                self._venue.set_aside, "price", symbol, rows, lambda raw: parse_streamed_price(raw, symbol)
+            )
         if channel == "orders":
             return self._venue.read_updates(
-                _STREAMED,
-                objects(rows, "data"),
-                self._order,
-                lambda raw: parse_streamed_fill(raw, self._symbol_of(raw["instId"])),
+                _STREAMED, rows, self._order, lambda raw: parse_streamed_fill(raw, self._symbol_of(raw["instId"]))
             )
         if channel == "positions":
-            return self._positions(objects(rows, "data"), decode(frame, FrameTime).ts)
+            return self._positions(rows, decode(frame, FrameTime).ts)
         if channel == "account":
-            balances = objects(rows, "data")
-            return self._venue.read_rows(_BALANCE, balances, lambda raw: parse_balance_change(raw, frame))
+            return self._venue.read_rows(_BALANCE, rows, lambda raw: parse_balance_change(raw, frame))
         if channel in _INTERVAL_BY_CHANNEL:
-            return self._candle(frame["arg"]["instId"], _INTERVAL_BY_CHANNEL[channel], rows, int(frame["ts"]))
-        self._venue.count_unknown(str(channel))
+            return self._candle(self._listed(arg), _INTERVAL_BY_CHANNEL[channel], rows, decode(frame, FrameTime).ts)
+        if not channel:
+            raise RowError("channel: expected a text, found none")
+        self._venue.count_unknown(channel)
         return ()
 
-    def _on_ack(self, frame: Row) -> Iterable[Event] | None:
-        """Record an acknowledged channel of the account; ccxt handles every other response."""
-        channel = (frame.get("arg") or {}).get("channel")
-        if frame.get("event") != "subscribe" or channel not in _PRIVATE_CHANNELS:
+    def _listed(self, arg: Row) -> str:
+        """Return the canonical name of the symbol of a frame of the market."""
+        self._venue.listed_rules(arg.get("instId"))
+        return self._symbol_of(arg["instId"])
+
+    def _on_event(self, event: str, frame: Row) -> Iterable[Event] | None:
+        """Record an acknowledged channel of the account, and leave every other response to ccxt."""
+        if event not in ("subscribe", "unsubscribe", "login", "error"):
+            self._venue.count_unknown(event)
+            return ()
+        if event != "subscribe" or (channel := text_of(frame.get("arg"), "channel")) not in _PRIVATE_CHANNELS:
             return None
         return self.acks.on_ack(channel)
-
-    def _price(self, name: str, row: Row) -> Iterable[Event]:
-        symbol = self._symbol_of(name)
-        if not symbol or not row["bids"] or not row["asks"]:
-            return ()
-        return (make_price(symbol, row["bids"][0], row["asks"][0], row["ts"]),)
 
     def _order(self, raw: Row) -> Order:
         order = parse_streamed_order(raw, self._symbol_of(raw["instId"]))
         self._on_order(order)
         return order
 
-    def _candle(self, name: str, interval: str, rows: list[list[str]], time_ms: int) -> Iterable[Event]:
+    def _candle(self, symbol: str, interval: str, rows: list[Any], time_ms: int) -> Iterable[Event]:
         """Return the newest candle. No field marks the last update of an older one, so that one is queried."""
-        symbol = self._symbol_of(name)
-        if not symbol or not rows:
-            return ()
-        newest = max(rows, key=lambda row: int(row[0]))
-        return (parse_candle(newest, symbol, interval, time_ms=time_ms),)
+        candles = read_each(
+            self._venue.set_aside,
+            "candle",
+            symbol,
+            rows,
+            lambda raw: parse_candle(raw, symbol, interval, closed=False, time_ms=time_ms),
+        )
+        return sorted(candles, key=lambda candle: candle.open_time_ms)[-1:]
 
     def _positions(self, rows: list[Row], time_ms: int) -> list[Position]:
         """Read all open positions; one that was among them and no longer is, is flat."""

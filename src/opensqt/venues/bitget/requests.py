@@ -9,6 +9,7 @@ from opensqt.model.market import INTERVALS_MS
 from opensqt.model.order import OrderRef, OrderRequest, OrderType, PositionSide, Side
 from opensqt.venues.bitget.parse import INTERVALS, TIME_IN_FORCE
 from opensqt.venues.parsing import Row
+from opensqt.venues.rows import RowError, last_id, member, objects, opening_ms
 from opensqt.venues.transport.rest import Rest
 
 _PAGE = 100
@@ -37,6 +38,9 @@ class BitgetRequests:
         """Send a query."""
         access = "public" if public else "private"
         response = await self._rest.send(f"{access}MixGetV2Mix{endpoint}", params, symbol=symbol)
+        # The venue may write a list without rows as null, but it always writes it.
+        if "data" not in response:
+            raise RowError("data: expected in the response, found none")
         return response["data"]
 
     async def pages(
@@ -54,11 +58,11 @@ class BitgetRequests:
         """
         query = params | {"limit": str(_PAGE)}
         while True:
-            page = (await self.query(endpoint, query, symbol)).get(name) or []
+            page = objects(member(await self.query(endpoint, query, symbol), name) or [], name)
             yield page
             if newest_only or len(page) < _PAGE:
                 return
-            query["idLessThan"] = str(page[-1][id_field])
+            query["idLessThan"] = last_id(page, id_field)
 
     async def candles(
         self, where: Row, interval: str, limit: int, start_ms: int | None, end_ms: int | None
@@ -83,15 +87,16 @@ class BitgetRequests:
             until_ms = min(first_ms + size * length_ms, last_ms + length_ms)
             window = {"startTime": str(first_ms), "endTime": str(until_ms), "limit": str(size + 1)}
             page = await self._candles(where, interval, window, recent=recent)
-            rows += [row for row in page if first_ms <= int(row[0]) < until_ms]
+            # A row that can't be read is kept, to be set aside.
+            rows += [row for row in page if not opening_ms(row) or first_ms <= opening_ms(row) < until_ms]
             first_ms = until_ms
         return rows
 
     async def _candles(self, where: Row, interval: str, window: Row, *, recent: bool = True) -> list[list[str]]:
         endpoint = "MarketCandles" if recent else "MarketHistoryCandles"
         params = where | {"granularity": INTERVALS[interval], **window}
-        rows: list[list[str]] = await self.query(endpoint, params, where["symbol"], public=True)
-        return sorted(rows, key=lambda row: int(row[0]))
+        rows = await self.query(endpoint, params, where["symbol"], public=True)
+        return sorted(objects(rows, "data"), key=opening_ms)
 
 
 def order_request(request: OrderRequest) -> Row:

@@ -38,8 +38,8 @@ from opensqt.venues.bybit.parse import (
 )
 from opensqt.venues.bybit.requests import BybitRequests, order_ref, order_request
 from opensqt.venues.events import Event
-from opensqt.venues.parsing import Row, acknowledged_order
-from opensqt.venues.rows import all_rows, first, lookup, member, objects
+from opensqt.venues.parsing import Row, acknowledged_order, read_each
+from opensqt.venues.rows import FrameFields, all_rows, first, lookup, member, objects
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
@@ -104,6 +104,7 @@ class BybitAdapter(Venue):
     name = "bybit"
     capabilities = Capabilities(max_batch=10, intervals=frozenset(INTERVALS))
     codes = CODES
+    frame_fields = FrameFields(channel=("topic",), symbol=("data", "s"))
     rate_limits = RATE_LIMITS
     stale_rules = STALE_RULES
     symbol_state = ("status", frozenset({"Trading"}))
@@ -198,7 +199,9 @@ class BybitAdapter(Venue):
         rows = await self._requests.fills(params, symbol, since_ms, now_ms)
         profits = await self._requests.profits(params["symbol"], rows, symbol)
         return self.read_rows(
-            FILL, rows, lambda row: parse_fill(row, hedge=self.is_hedge, profit=profits.get(row.get("execId"), "0"))
+            FILL,
+            rows,
+            lambda row: parse_fill(row, hedge=self.is_hedge, profit=profits.get(str(row.get("execId")), "0")),
         )
 
     # The account
@@ -266,9 +269,10 @@ class BybitAdapter(Venue):
             end_ms = last_ms if end_ms is None else min(end_ms, last_ms)
         if end_ms is not None:
             params["end"] = str(end_ms)
-        rows = (await self._requests.query("MarketKline", params, symbol, public=True))["list"][::-1]
-        last_closed = bool(rows) and await self.has_passed(symbol, int(rows[-1][0]) + INTERVALS_MS[interval] - 1)
-        return [parse_candle(row, symbol, interval, closed=row is not rows[-1] or last_closed) for row in rows]
+        result = await self._requests.query("MarketKline", params, symbol, public=True)
+        rows = reversed(objects(member(result, "list"), "list"))
+        candles = read_each(self.set_aside, "candle", symbol, rows, lambda row: parse_candle(row, symbol, interval))
+        return await self.with_last_open(candles)
 
     # Streams
 

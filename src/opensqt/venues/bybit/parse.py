@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from msgspec import field
@@ -13,8 +14,29 @@ from opensqt.model.account import Account, MarginMode, Position
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.venues.events import BalanceChange, Event, StreamReady
-from opensqt.venues.parsing import Row, make_candle, make_price
-from opensqt.venues.rows import RowError, RowKind, VenueRow, decimal, decode, lookup, member, objects
+from opensqt.venues.parsing import (
+    BookLevel,
+    CandleRow,
+    PriceAndQuantity,
+    Row,
+    best_of,
+    candle_of_row,
+    price_of,
+    read_each,
+)
+from opensqt.venues.rows import (
+    RowError,
+    RowKind,
+    VenueMessage,
+    VenueRow,
+    decimal,
+    decode,
+    decode_message,
+    lookup,
+    member,
+    objects,
+    text_of,
+)
 from opensqt.venues.venue import Venue
 
 ASSET = "USDT"
@@ -52,7 +74,6 @@ _NO_REASON = ("", "EC_NoError", "EC_PerCancelRequest")
 _BY_OWNER = ("", "UNKNOWN", "CancelByUser")
 _TRADES = {name: name for name in ("Trade", "AdlTrade", "BustTrade")}
 _NOT_TRADES = ("Funding", "Settle", "SessionSettlePnL", "Delivery", "BlockTrade", "MovePosition", "FutureSpread")
-_Level = tuple[Decimal, Decimal]
 
 
 ORDER = RowKind("order", "symbol", "orderId")
@@ -65,6 +86,9 @@ MARGIN_MODE = {
     "ISOLATED_MARGIN": MarginMode.ISOLATED,
 }
 """By marginMode of the account: https://bybit-exchange.github.io/docs/v5/account/account-info."""
+_TOPICS = frozenset({"kline", "order", "execution", "position", "wallet"})
+"""Topics whose `data` is a list of rows."""
+_IS_SNAPSHOT = {"snapshot": True, "delta": False}
 _IS_LIMIT = {"Limit": True, "Market": False}
 _POSITION_SIGN = {"Buy": 1, "Sell": -1, "None": 1, "": 1}
 
@@ -276,37 +300,63 @@ def parse_balance_change(raw: Any, frame: Row) -> BalanceChange | None:
     return BalanceChange(wallet_balance=row.wallet_balance, event_time_ms=time_ms, received_ns=time.time_ns())
 
 
-def parse_candle(row: list[str], symbol: str, interval: str, *, closed: bool) -> Candle:
-    """Read a candle of a response, which does not show whether it is closed."""
-    return make_candle(symbol, interval, row, closed=closed)
+def parse_candle(raw: Any, symbol: str, interval: str) -> Candle:
+    """Read a candle of a response as a closed one; the response does not show whether it is."""
+    return candle_of_row(symbol, interval, decode_message(raw, CandleRow), closed=True)
 
 
-def parse_streamed_candles(symbol: str, rows: Iterable[Row]) -> list[Candle]:
-    """Read the candles of a frame."""
-    return [
-        Candle(
-            symbol=symbol,
-            interval=_INTERVAL_BY_TEXT[row["interval"]],
-            open_time_ms=int(row["start"]),
-            open=Decimal(row["open"]),
-            high=Decimal(row["high"]),
-            low=Decimal(row["low"]),
-            close=Decimal(row["close"]),
-            volume=Decimal(row["volume"]),
-            quote_volume=Decimal(row["turnover"]),
-            closed=bool(row["confirm"]),
-            event_time_ms=int(row["timestamp"]),
-            received_ns=time.time_ns(),
-        )
-        for row in rows
-    ]
+class StreamedCandleRow(VenueMessage, frozen=True):
+    """A candle of the stream."""
+
+    interval: str
+    open_time_ms: int = field(name="start")
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+    quote_volume: Decimal = field(name="turnover")
+    closed: bool = field(name="confirm")
+    timestamp: int
 
 
-def parse_price(row: Row, symbol: str) -> Price | None:
+def parse_streamed_candle(raw: Any, symbol: str) -> Candle:
+    """Read a candle of the stream."""
+    row = decode_message(raw, StreamedCandleRow)
+    interval = lookup(_INTERVAL_BY_TEXT, row.interval, "interval")
+    return candle_of_row(symbol, interval, row, closed=row.closed, time_ms=row.timestamp)
+
+
+class BookRow(VenueMessage, frozen=True):
+    """A book, or the levels of it that have changed."""
+
+    symbol: str = field(name="s")
+    bids: list[BookLevel] = field(name="b")
+    asks: list[BookLevel] = field(name="a")
+
+
+class QueriedBookRow(BookRow, frozen=True):
+    """The book of a response."""
+
+    ts: int
+    cts: int = 0
+    """The matching engine's time."""
+
+
+def parse_price(raw: Any, symbol: str) -> Price | None:
     """Read the best bid and ask of a book; None while a side is empty."""
-    if not row["b"] or not row["a"]:
-        return None
-    return make_price(symbol, row["b"][0], row["a"][0], row.get("cts") or row["ts"])
+    row = decode_message(raw, QueriedBookRow)
+    return price_of(symbol, best_of(row.bids), best_of(row.asks), row.cts or row.ts)
+
+
+class BookFrame(VenueMessage, frozen=True):
+    """A book of the stream."""
+
+    type: str
+    data: BookRow
+    ts: int
+    cts: int = 0
+    """The matching engine's time."""
 
 
 class BestPrices:
@@ -317,35 +367,40 @@ class BestPrices:
     """
 
     def __init__(self) -> None:
-        self._bid: _Level | None = None
-        self._ask: _Level | None = None
+        self._bid: PriceAndQuantity | None = None
+        self._ask: PriceAndQuantity | None = None
 
-    def apply(self, frame: Row) -> Price | None:
+    def apply(self, frame: BookFrame) -> Price | None:
         """Apply a frame, and return the price if both sides are known."""
-        data = frame["data"]
-        if frame["type"] == "snapshot":
+        data = frame.data
+        if lookup(_IS_SNAPSHOT, frame.type, "type"):
             self._bid = self._ask = None
-        bids, asks = data["b"], data["a"]
-        self._bid, self._ask = _best(self._bid, bids), _best(self._ask, asks)
+        self._bid, self._ask = _best(self._bid, data.bids), _best(self._ask, data.asks)
         if self._bid is not None and self._ask is not None and self._bid[0] >= self._ask[0]:
-            self._bid, self._ask = (
-                (self._bid if bids and not asks else None),
-                (self._ask if asks and not bids else None),
-            )
+            if data.bids and data.asks:
+                raise RowError("b, a: expected a bid below the ask")
+            self._bid, self._ask = (self._bid if data.bids else None), (self._ask if data.asks else None)
         if self._bid is None or self._ask is None:
             return None
-        return make_price(data["s"], self._bid, self._ask, frame.get("cts") or frame["ts"])
+        return price_of(data.symbol, self._bid, self._ask, frame.cts or frame.ts)
 
 
-def _best(known: _Level | None, rows: list[list[str]]) -> _Level | None:
+def _best(known: PriceAndQuantity | None, levels: Iterable[BookLevel]) -> PriceAndQuantity | None:
     """Return the best level after a difference: quantity zero removes it, any other replaces it."""
-    for row in rows:
-        price, quantity = Decimal(row[0]), Decimal(row[1])
-        if quantity:
-            known = (price, quantity)
-        elif known is not None and known[0] == price:
+    for level in levels:
+        if level.quantity:
+            known = (level.price, level.quantity)
+        elif known is not None and known[0] == level.price:
             known = None
     return known
+
+
+class Response(VenueMessage, frozen=True):
+    """The response to a request of the stream."""
+
+    op: str = ""
+    req_id: str = ""
+    success: bool = False
 
 
 class BybitParser:
@@ -365,30 +420,48 @@ class BybitParser:
         self._on_order = on_order
         self._best_prices: dict[str, BestPrices] = {}
 
-    def parse(self, frame: Row) -> Iterable[Event] | None:
+    def parse(self, frame: Any) -> Iterable[Event] | None:
         """Return the events of a frame; see `Venue.parse`."""
-        topic, _, rest = str(frame.get("topic", "")).partition(".")
+        name = text_of(frame, "topic")
+        topic, _, rest = name.partition(".")
         if topic == "orderbook":
-            price = self._best_prices.setdefault(frame["data"]["s"], BestPrices()).apply(frame)
-            return () if price is None else (price,)
-        if topic == "kline":
-            return parse_streamed_candles(rest.partition(".")[2], frame["data"])
-        venue = self._venue
-        if topic == "order":
-            return venue.read_rows(ORDER, objects(frame.get("data"), "data"), self._order_update)
-        if topic == "execution":
-            return venue.read_rows(FILL, objects(frame.get("data"), "data"), self._fill)
-        if topic == "position":
-            return venue.read_rows(POSITION, objects(frame.get("data"), "data"), self.position)
-        if topic == "wallet":
-            wallets = objects(frame.get("data"), "data")
-            coins = [coin for row in wallets for coin in objects(member(row, "coin"), "coin")]
-            return venue.read_rows(_BALANCE, coins, lambda raw: parse_balance_change(raw, frame))
-        if topic:
+            return self._price(frame)
+        if not topic:
+            return self._response(frame)
+        if topic not in _TOPICS:
             self._venue.count_unknown(topic)
             return ()
-        ready = frame.get("req_id") == PRIVATE_ID and frame.get("success") is True
-        return (StreamReady(),) if ready else None
+        venue, rows = self._venue, objects(frame.get("data"), "data")
+        if topic == "kline":
+            symbol = rest.partition(".")[2]
+            venue.listed_rules(symbol)
+            return read_each(venue.set_aside, "candle", symbol, rows, lambda raw: parse_streamed_candle(raw, symbol))
+        if topic == "order":
+            return venue.read_rows(ORDER, rows, self._order_update)
+        if topic == "execution":
+            return venue.read_rows(FILL, rows, self._fill)
+        if topic == "position":
+            return venue.read_rows(POSITION, rows, self.position)
+        coins = read_each(venue.set_aside, "balance", "", rows, lambda row: objects(member(row, "coin"), "coin"))
+        return venue.read_rows(_BALANCE, chain.from_iterable(coins), lambda raw: parse_balance_change(raw, frame))
+
+    def _price(self, raw: Row) -> Iterable[Event]:
+        try:
+            frame = decode_message(raw, BookFrame)
+            self._venue.listed_rules(frame.data.symbol)
+            price = self._best_prices.setdefault(frame.data.symbol, BestPrices()).apply(frame)
+        except RowError:
+            # The change is lost: what is known of the book may no longer hold.
+            self._best_prices.pop(str(raw["topic"]).rpartition(".")[2], None)
+            raise
+        return () if price is None else (price,)
+
+    def _response(self, frame: Row) -> Iterable[Event] | None:
+        """Read the response to the subscription of the account, and leave every other one to ccxt."""
+        response = decode_message(frame, Response)
+        if not response.op:
+            raise RowError("topic, op: expected one of them")
+        return (StreamReady(),) if response.req_id == PRIVATE_ID and response.success else None
 
     def position(self, raw: Row) -> Position:
         """Read a position."""

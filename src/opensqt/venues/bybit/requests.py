@@ -9,7 +9,7 @@ from opensqt.model.order import OrderRef, OrderRequest, OrderType
 from opensqt.venues.bybit.errors import NOT_MODIFIED
 from opensqt.venues.bybit.parse import ASSET, POSITION_SIDE, SIDE, TIME_IN_FORCE, TYPE, is_trade
 from opensqt.venues.parsing import Row
-from opensqt.venues.rows import RowError, all_rows, decimal, sort_number
+from opensqt.venues.rows import RowError, all_rows, decimal, member, objects, sort_number
 from opensqt.venues.transport.rest import Rest
 
 _LINEAR = {"category": "linear"}
@@ -43,7 +43,7 @@ class BybitRequests:
     async def query(self, endpoint: str, params: Row, symbol: str = "", *, public: bool = False) -> Row:
         """Send a query, and return the `result` of the response."""
         name = f"{'public' if public else 'private'}GetV5{endpoint}"
-        result: Row = (await self._rest.send(name, _LINEAR | params, symbol=symbol))["result"]
+        result: Row = member(await self._rest.send(name, _LINEAR | params, symbol=symbol), "result")
         return result
 
     async def pages(self, endpoint: str, params: Row, limit: int, symbol: str = "") -> AsyncIterator[list[Row]]:
@@ -51,8 +51,9 @@ class BybitRequests:
         query = params | {"limit": str(limit)}
         while True:
             page = await self.query(endpoint, query, symbol)
-            yield page["list"]
-            if not page["list"] or not page.get("nextPageCursor"):
+            rows = objects(member(page, "list"), "list")
+            yield rows
+            if not rows or not page.get("nextPageCursor"):
                 return
             query = query | {"cursor": page["nextPageCursor"]}
 
@@ -66,7 +67,8 @@ class BybitRequests:
             now_ms: The market's time, at which the last window ends. A window holds a week at most.
         """
         if not since_ms:
-            return _trades((await self.query("ExecutionList", params | {"limit": "100"}, symbol))["list"])
+            newest = await self.query("ExecutionList", params | {"limit": "100"}, symbol)
+            return _trades(objects(member(newest, "list"), "list"))
         rows: list[Row] = []
         first_ms = max(since_ms, now_ms - _WEEKS_KEPT * _WEEK_MS)
         for start_ms in range(first_ms, max(now_ms, first_ms) + 1, _WEEK_MS):
@@ -84,7 +86,8 @@ class BybitRequests:
             end_ms = min(start_ms + _WEEK_MS - 1, max(times))
             window = {"startTime": str(start_ms), "endTime": str(end_ms), "type": "TRADE", "currency": ASSET}
             log += await all_rows(self.pages("AccountTransactionLog", window, 50, symbol))
-        return {row["tradeId"]: row["cashFlow"] for row in log if row.get("symbol") == market_id and "cashFlow" in row}
+        booked = [row for row in log if isinstance(row, dict) and row.get("symbol") == market_id and "cashFlow" in row]
+        return {str(row.get("tradeId")): row["cashFlow"] for row in booked}
 
 
 def order_request(request: OrderRequest, market_id: str) -> Row:

@@ -23,10 +23,10 @@ from opensqt.venues.gate.parse import (
     FILL,
     INTERVALS,
     ORDER,
+    CandleRow,
     GateParser,
     closing_trades,
     key_warnings,
-    milliseconds,
     parse_account,
     parse_candle,
     parse_fill,
@@ -34,8 +34,8 @@ from opensqt.venues.gate.parse import (
     parse_price,
 )
 from opensqt.venues.gate.requests import BOOKED_WITHIN_MS, USDT, GateRequests, order_ref, order_request
-from opensqt.venues.parsing import Row
-from opensqt.venues.rows import RowError, all_rows, member, sort_number
+from opensqt.venues.parsing import Row, read_each
+from opensqt.venues.rows import FrameFields, RowError, all_rows, decode_message, member, objects, sort_number
 from opensqt.venues.transport.ccxt_client import CcxtMixin, cancel_and_wait, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS
 from opensqt.venues.transport.rest import Rest
@@ -83,6 +83,7 @@ class GateAdapter(Venue):
         max_batch=10, intervals=frozenset(INTERVALS), margin_modes=frozenset(MarginMode), client_order_id_length=28
     )
     codes = CODES
+    frame_fields = FrameFields(channel=("channel",), symbol=("result", "s"))
     rate_limits = RATE_LIMITS
     stale_rules = STALE_RULES
     symbol_state = ("status", frozenset({"trading"}))
@@ -258,10 +259,15 @@ class GateAdapter(Venue):
             last_ms = first_ms + span_ms if end_ms is None else min(end_ms, first_ms + span_ms)
             params |= {"from": str(-(-first_ms // 1000)), "to": str(last_ms // 1000)}
         rows = await self._requests.query("GetSettleCandlesticks", params, symbol, public=True)
-        rows = sorted(rows, key=lambda row: int(row["t"]))
-        last_closed = bool(rows) and await self.has_passed(symbol, milliseconds(rows[-1]["t"]) + length_ms - 1)
         rules = self.rules[symbol]
-        return [parse_candle(row, rules, interval, closed=row is not rows[-1] or last_closed) for row in rows]
+        candles = read_each(
+            self.set_aside,
+            "candle",
+            symbol,
+            objects(rows, "candles"),
+            lambda row: parse_candle(decode_message(row, CandleRow), rules, interval),
+        )
+        return await self.with_last_open(sorted(candles, key=lambda candle: candle.open_time_ms))
 
     # Streams
 

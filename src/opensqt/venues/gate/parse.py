@@ -9,14 +9,27 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from msgspec import field
+
 from opensqt.model.account import Account, MarginMode, Position
 from opensqt.model.errors import PermissionDenied
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.model.venue import SymbolRules
 from opensqt.venues.events import BalanceChange, Event, FillsPending
-from opensqt.venues.parsing import ChannelAcks, Row, candle_time_ms, is_level, make_price
-from opensqt.venues.rows import RowError, RowKind, VenueRow, decode, lookup, objects
+from opensqt.venues.parsing import ChannelAcks, PriceAndQuantity, Row, candle_of_row, price_of, read_each
+from opensqt.venues.rows import (
+    RowError,
+    RowKind,
+    VenueMessage,
+    VenueRow,
+    decimal,
+    decode,
+    decode_message,
+    lookup,
+    objects,
+    text_of,
+)
 from opensqt.venues.venue import Venue
 
 ASSET = "USDT"
@@ -36,6 +49,11 @@ POSITION_SIDE_BY_MODE = {
     "dual_short": PositionSide.SHORT,
 }
 _PRIVATE_CHANNELS = frozenset({"futures.orders", "futures.usertrades", "futures.positions", "futures.balances"})
+_LISTS = _PRIVATE_CHANNELS | {"futures.candlesticks"}
+"""Channels whose `result` is a list of rows."""
+_RESPONSES = frozenset({"subscribe", "unsubscribe"})
+_PONG = "futures.pong"
+"""Channel of a frame without an event."""
 _POINTS = "point"
 _UNIFIED_ACCOUNT = 2
 _TRADES_REMEMBERED = 10_000
@@ -277,47 +295,90 @@ def parse_balance_change(raw: Any) -> BalanceChange | None:
     )
 
 
-def parse_price(row: Row, rules: SymbolRules) -> Price | None:
+class QueriedLevel(VenueMessage, frozen=True):
+    """One level of the book of a response."""
+
+    price: Decimal = field(name="p")
+    quantity: Decimal = field(name="s")
+
+
+class QueriedBookRow(VenueMessage, frozen=True):
+    """The book of a response."""
+
+    bids: list[QueriedLevel]
+    asks: list[QueriedLevel]
+    current: Decimal
+
+
+def parse_price(raw: Any, rules: SymbolRules) -> Price | None:
     """Read the best bid and ask of a book; None while a side is empty."""
-    if not row["bids"] or not row["asks"]:
+    row = decode_message(raw, QueriedBookRow)
+    if not row.bids or not row.asks:
         return None
-    bid, ask = row["bids"][0], row["asks"][0]
-    return _price(rules, (bid["p"], bid["s"]), (ask["p"], ask["s"]), milliseconds(row["current"]))
+    bid, ask = row.bids[0], row.asks[0]
+    return _price(rules, (bid.price, bid.quantity), (ask.price, ask.quantity), milliseconds(row.current))
 
 
-def parse_streamed_price(row: Row, rules: SymbolRules) -> Price | None:
-    """Read the best bid and ask of the stream; None while a side is empty, which is an empty text."""
-    return _price(rules, (row["b"], row["B"]), (row["a"], row["A"]), int(row["t"]))
+class PriceRow(VenueMessage, frozen=True):
+    """The best bid and ask of the stream. The price of an empty side is an empty text."""
+
+    symbol: str = field(name="s")
+    bid: str = field(name="b")
+    bid_quantity: Decimal = field(name="B")
+    ask: str = field(name="a")
+    ask_quantity: Decimal = field(name="A")
+    time_ms: int = field(name="t")
 
 
-def _price(rules: SymbolRules, bid: tuple[Any, Any], ask: tuple[Any, Any], time_ms: int) -> Price | None:
-    best_bid, best_ask = (number(bid[0]), abs(number(bid[1]))), (number(ask[0]), abs(number(ask[1])))
-    if not is_level(best_bid) or not is_level(best_ask):
-        return None
-    return make_price(rules.symbol, best_bid, best_ask, time_ms, rules.contract_size)
+def parse_streamed_price(row: PriceRow, rules: SymbolRules) -> Price | None:
+    """Read the best bid and ask of the stream; None while a side is empty."""
+    if (row.bid_quantity and not row.bid) or (row.ask_quantity and not row.ask):
+        raise RowError("b, a: expected the price of a side that has a quantity")
+    bid, ask = (decimal(row.bid or 0, "b"), row.bid_quantity), (decimal(row.ask or 0, "a"), row.ask_quantity)
+    return _price(rules, bid, ask, row.time_ms)
 
 
-def parse_candle(row: Row, rules: SymbolRules, interval: str, *, closed: bool) -> Candle:
-    """Read a candle; responses and some frames do not show whether it is closed.
+def _price(rules: SymbolRules, bid: PriceAndQuantity, ask: PriceAndQuantity, time_ms: int) -> Price | None:
+    """Return the price; the venue may send the size of either side with a sign."""
+    return price_of(
+        rules.symbol, (bid[0], abs(bid[1])), (ask[0], abs(ask[1])), time_ms, contract_size=rules.contract_size
+    )
+
+
+class CandleRow(VenueMessage, frozen=True):
+    """A candle of a response or of the stream; responses and some frames do not show whether it is closed.
 
     The volume in quote coins is `sum` in responses and `a` in frames:
     https://www.gate.com/docs/developers/futures/ws/en/#candlesticks-notification.
     """
-    open_ms = milliseconds(row["t"])
-    return Candle(
-        symbol=rules.symbol,
-        interval=interval,
-        open_time_ms=open_ms,
-        open=number(row["o"]),
-        high=number(row["h"]),
-        low=number(row["l"]),
-        close=number(row["c"]),
-        volume=number(row["v"]) * rules.contract_size,
-        quote_volume=number(row.get("sum") or row.get("a")),
-        closed=closed,
-        event_time_ms=candle_time_ms(open_ms, interval, closed=closed),
-        received_ns=time.time_ns(),
-    )
+
+    time_s: Decimal = field(name="t")
+    open: Decimal = field(name="o")
+    high: Decimal = field(name="h")
+    low: Decimal = field(name="l")
+    close: Decimal = field(name="c")
+    volume: Decimal = field(name="v")
+    """Contracts."""
+    sum: Decimal = Decimal(0)
+    amount: Decimal = field(name="a", default=Decimal(0))
+    name: str = field(name="n", default="")
+    """Interval and symbol."""
+    is_over: bool = field(name="w", default=False)
+
+    @property
+    def open_time_ms(self) -> int:
+        """Its opening."""
+        return milliseconds(self.time_s)
+
+    @property
+    def quote_volume(self) -> Decimal:
+        """Its volume in quote coins."""
+        return self.sum or self.amount
+
+
+def parse_candle(row: CandleRow, rules: SymbolRules, interval: str, *, closed: bool = True) -> Candle:
+    """Read a candle of a response or of the stream."""
+    return candle_of_row(rules.symbol, interval, row, closed=closed, unit=rules.contract_size)
 
 
 def key_warnings(keys: Row, detail: Row) -> list[str]:
@@ -404,32 +465,45 @@ class GateParser:
         self.acks = ChannelAcks(_PRIVATE_CHANNELS)
         self._mark_prices: dict[str, Decimal] = {}
 
-    def parse(self, frame: Row) -> Iterable[Event] | None:
+    def parse(self, frame: Any) -> Iterable[Event] | None:
         """Return the events of a frame; see `Venue.parse`."""
-        channel, event = frame.get("channel"), frame.get("event")
-        if event == "subscribe" and channel in _PRIVATE_CHANNELS and not frame.get("error"):
-            return self.acks.on_ack(channel)
+        channel, event = text_of(frame, "channel"), text_of(frame, "event")
+        if not channel:
+            raise RowError("channel: expected a text, found none")
         if event != "update":
-            return None
-        contracts = self._venue.rules_by_id
+            return self._response(channel, event, frame)
+        venue = self._venue
         if channel == "futures.book_ticker":
-            row = frame["result"]
-            price = parse_streamed_price(row, contracts[row["s"]]) if row["s"] in contracts else None
-            return () if price is None else (price,)
-        if channel == "futures.candlesticks":
-            return [candle for row in frame["result"] for candle in self._candle(row)]
-        if channel not in _PRIVATE_CHANNELS:
+            return self._price(decode_message(frame.get("result"), PriceRow))
+        if channel not in _LISTS:
             # Future channels need no action, and are not an error.
-            self._venue.count_unknown(str(channel))
+            venue.count_unknown(channel)
             return ()
         rows = objects(frame.get("result"), "result")
+        if channel == "futures.candlesticks":
+            return read_each(venue.set_aside, "candle", "", rows, self._candle)
         if channel == "futures.balances":
-            return self._venue.read_rows(_BALANCE, rows, parse_balance_change)
+            return venue.read_rows(_BALANCE, rows, parse_balance_change)
         if channel == "futures.orders":
-            return self._venue.read_rows(ORDER, rows, self._order_update)
+            return venue.read_rows(ORDER, rows, self._order_update)
         if channel == "futures.usertrades":
-            return self._venue.read_rows(FILL, rows, self._trade)
+            return venue.read_rows(FILL, rows, self._trade)
         return self.positions(rows, streamed=True)
+
+    def _response(self, channel: str, event: str, frame: Row) -> Iterable[Event] | None:
+        """Record an acknowledged channel of the account, and leave every other response to ccxt."""
+        if event == "subscribe" and channel in _PRIVATE_CHANNELS and not frame.get("error"):
+            return self.acks.on_ack(channel)
+        if event in _RESPONSES or channel == _PONG or frame.get("error"):
+            return None
+        if not event:
+            raise RowError("event: expected a text, found none")
+        self._venue.count_unknown(f"{channel} {event}")
+        return ()
+
+    def _price(self, row: PriceRow) -> Iterable[Event]:
+        price = parse_streamed_price(row, self._venue.listed_rules(row.symbol))
+        return () if price is None else (price,)
 
     def positions(self, rows: Iterable[Any], *, streamed: bool = False) -> list[Position]:
         """Read positions; those of the mode that the account is not in are left out.
@@ -468,10 +542,9 @@ class GateParser:
             return FillsPending(fill.symbol)
         return fill
 
-    def _candle(self, row: Row) -> list[Candle]:
-        interval, _, name = row["n"].partition("_")
-        rules = self._venue.rules_by_id.get(name)
-        if rules is None or interval not in INTERVALS:
-            return []
+    def _candle(self, raw: Any) -> Candle:
+        row = decode_message(raw, CandleRow)
+        interval, _, name = row.name.partition("_")
+        rules = self._venue.listed_rules(name)
         # Some servers do not mark a closed candle; the next candle then leads to a query of it.
-        return [parse_candle(row, rules, interval, closed=row.get("w") is True)]
+        return parse_candle(row, rules, lookup(INTERVALS, interval, "n"), closed=row.is_over)

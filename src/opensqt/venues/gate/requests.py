@@ -11,9 +11,9 @@ from opensqt.model.errors import ExchangeError, OrderNotFound
 from opensqt.model.order import Fill, OrderRef, OrderRequest, OrderType, PositionSide, Side
 from opensqt.model.venue import SymbolRules
 from opensqt.venues.gate.errors import NO_POSITION
-from opensqt.venues.gate.parse import POSITION_SIDE_BY_MODE, PREFIX, TIME_IN_FORCE, number
+from opensqt.venues.gate.parse import POSITION_SIDE_BY_MODE, PREFIX, TIME_IN_FORCE
 from opensqt.venues.parsing import Row
-from opensqt.venues.rows import all_rows
+from opensqt.venues.rows import all_rows, decimal, member, objects
 from opensqt.venues.transport.rest import Rest
 
 USDT = {"settle": "usdt"}
@@ -47,7 +47,9 @@ class GateRequests:
         """Query every page of a list."""
         offset = 0
         while True:
-            page = await self.query(endpoint, params | {"limit": str(size), "offset": str(offset)}, symbol)
+            page = objects(
+                await self.query(endpoint, params | {"limit": str(size), "offset": str(offset)}, symbol), endpoint
+            )
             yield page
             if len(page) < size:
                 return
@@ -60,8 +62,8 @@ class GateRequests:
         """
         params = {"contract": contract}
         if not since_ms:
-            rows: list[Row] = await self.query("GetSettleMyTrades", params | {"limit": str(FILLS_PAGE)}, symbol)
-            return rows
+            newest = await self.query("GetSettleMyTrades", params | {"limit": str(FILLS_PAGE)}, symbol)
+            return objects(newest, "my_trades")
         params["from"] = str(since_ms // 1000)
         return await all_rows(self.pages("GetSettleMyTradesTimerange", params, symbol, FILLS_PAGE))
 
@@ -72,8 +74,8 @@ class GateRequests:
         params["to"] = str(max(times) + BOOKED_WITHIN_MS // 1000)
         found: dict[str, Decimal] = {}
         for row in await all_rows(self.pages("GetSettleAccountBook", params, symbol, FILLS_PAGE)):
-            name = str(row.get("trade_id") or "")
-            found[name] = found.get(name, Decimal(0)) + number(row["change"])
+            name = str(member(row, "trade_id") or "")
+            found[name] = found.get(name, Decimal(0)) + decimal(row.get("change"), "change")
         return found
 
     async def positions(self, contract: str, symbol: str, *, hedge: bool) -> list[Row]:

@@ -34,8 +34,8 @@ from opensqt.venues.okx.parse import (
     parse_price,
 )
 from opensqt.venues.okx.requests import OkxRequests, order_ref, order_request
-from opensqt.venues.parsing import Row, acknowledged_order
-from opensqt.venues.rows import all_rows, first
+from opensqt.venues.parsing import Row, acknowledged_order, read_each
+from opensqt.venues.rows import FrameFields, all_rows, first
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS, VenueReply
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
@@ -81,6 +81,7 @@ class OkxAdapter(Venue):
     name = "okx"
     capabilities = Capabilities(max_batch=20, intervals=frozenset(INTERVALS))
     codes = CODES
+    frame_fields = FrameFields(channel=("arg", "channel"), symbol=("arg", "instId"))
     rate_limits = RATE_LIMITS
     stale_rules = STALE_RULES
     symbol_state = ("state", frozenset({"live"}))
@@ -241,9 +242,8 @@ class OkxAdapter(Venue):
 
     async def price(self, symbol: str) -> Price:
         """Query the best bid and ask."""
-        (row,) = await self._requests.query(
-            "publicGetMarketBooks", {"instId": self.market_id(symbol), "sz": "1"}, symbol
-        )
+        query = {"instId": self.market_id(symbol), "sz": "1"}
+        row = first(await self._requests.query("publicGetMarketBooks", query, symbol), "data")
         return self.require_price(parse_price(row, self.rules[symbol]), symbol)
 
     async def candles(
@@ -255,8 +255,10 @@ class OkxAdapter(Venue):
             params["before"] = str(start_ms - 1)
             newest_ms = start_ms + (limit - 1) * INTERVALS_MS[interval]
             end_ms = newest_ms if end_ms is None else min(newest_ms, end_ms)
-        rows = await self._requests.candles(params, limit, end_ms, symbol)
-        return [parse_candle(row, self.rules[symbol], interval) for row in reversed(rows)]
+        rules, rows = self.rules[symbol], await self._requests.candles(params, limit, end_ms, symbol)
+        return read_each(
+            self.set_aside, "candle", symbol, reversed(rows), lambda row: parse_candle(row, rules, interval)
+        )
 
     # Streams
 

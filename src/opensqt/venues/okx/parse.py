@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from decimal import Decimal
+from itertools import chain
 from typing import Any
+
+import msgspec
 
 from opensqt.model.account import Account, MarginMode, Position
 from opensqt.model.market import INTERVALS_MS, Candle, Price
@@ -13,8 +16,18 @@ from opensqt.model.order import Fill, Order, OrderStatus, OrderType, PositionSid
 from opensqt.model.venue import SymbolRules
 from opensqt.venues.account.state import sides
 from opensqt.venues.events import BalanceChange, Event
-from opensqt.venues.parsing import ChannelAcks, Row, make_candle, make_price
-from opensqt.venues.rows import RowError, RowKind, VenueRow, decode, lookup, member, objects
+from opensqt.venues.parsing import BookRow, ChannelAcks, Row, best_of, candle_of_row, price_of, read_each
+from opensqt.venues.rows import (
+    RowError,
+    RowKind,
+    VenueRow,
+    decode,
+    decode_message,
+    lookup,
+    member,
+    objects,
+    text_of,
+)
 from opensqt.venues.venue import Venue
 
 ASSET = "USDT"
@@ -287,16 +300,30 @@ def parse_balance_change(raw: Any) -> BalanceChange | None:
     return BalanceChange(wallet_balance=row.cash_bal, event_time_ms=row.u_time, received_ns=time.time_ns())
 
 
-def parse_price(row: Row, rules: SymbolRules) -> Price | None:
+def parse_price(raw: Any, rules: SymbolRules) -> Price | None:
     """Read the best levels of a book; None while a side is empty."""
-    if not row["bids"] or not row["asks"]:
-        return None
-    return make_price(rules.symbol, row["bids"][0], row["asks"][0], row["ts"], rules.contract_size)
+    row = decode_message(raw, BookRow)
+    return price_of(rules.symbol, best_of(row.bids), best_of(row.asks), row.ts, rules.contract_size)
 
 
-def parse_candle(row: list[str], rules: SymbolRules, interval: str) -> Candle:
+class CandleRow(msgspec.Struct, frozen=True, array_like=True):
+    """A candle, as a list."""
+
+    open_time_ms: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    contracts: Decimal
+    volume: Decimal
+    quote_volume: Decimal
+    confirmed: bool
+
+
+def parse_candle(raw: Any, rules: SymbolRules, interval: str) -> Candle:
     """Read a candle; the venue sends no other time of it than its opening."""
-    return make_candle(rules.symbol, interval, row, closed=row[8] == "1", volume=6, quote_volume=7)
+    row = decode_message(raw, CandleRow)
+    return candle_of_row(rules.symbol, interval, row, closed=row.confirmed)
 
 
 class OkxParser:
@@ -310,32 +337,38 @@ class OkxParser:
         self._venue = venue
         self.acks = ChannelAcks(arg["channel"] for arg in PRIVATE_ARGS)
 
-    def parse(self, frame: Row) -> Iterable[Event] | None:
+    def parse(self, frame: Any) -> Iterable[Event] | None:
         """Return the events of a frame; see `Venue.parse`."""
-        if "event" in frame:
-            return self._on_event(frame)
-        rules_by_id, arg, rows = self._venue.rules_by_id, member(frame, "arg"), member(frame, "data")
-        channel = str(member(arg, "channel"))
-        if channel == "bbo-tbt":
-            prices = [parse_price(row, rules_by_id[arg["instId"]]) for row in rows]
-            return [price for price in prices if price is not None]
-        if channel.startswith("candle"):
-            interval = _INTERVAL_BY_CHANNEL[channel]
-            return [parse_candle(row, rules_by_id[arg["instId"]], interval) for row in rows]
+        if event := text_of(frame, "event"):
+            return self._on_event(event, frame)
+        arg, rows = member(frame, "arg"), objects(frame.get("data"), "data")
+        channel = text_of(arg, "channel")
         venue = self._venue
+        if channel == "bbo-tbt":
+            rules = venue.listed_rules(arg.get("instId"))
+            return read_each(venue.set_aside, "price", rules.symbol, rows, lambda raw: parse_price(raw, rules))
+        if channel.startswith("candle"):
+            rules, interval = venue.listed_rules(arg.get("instId")), lookup(_INTERVAL_BY_CHANNEL, channel, "channel")
+            return read_each(
+                venue.set_aside, "candle", rules.symbol, rows, lambda raw: parse_candle(raw, rules, interval)
+            )
         if channel == "orders":
             return venue.read_updates(
                 (ORDER, FILL),
-                objects(rows, "data"),
+                rows,
                 lambda raw: parse_order(raw, self.rules_of(raw)),
                 lambda raw: parse_streamed_fill(raw, self.rules_of(raw)),
             )
         if channel == "positions":
-            return self.positions(objects(rows, "data"))
+            return self.positions(rows)
         if channel == "account":
-            details = [detail for row in objects(rows, "data") for detail in objects(member(row, "details"), "details")]
-            return venue.read_rows(_BALANCE, details, parse_balance_change)
-        self._venue.count_unknown(str(channel))
+            details = read_each(
+                venue.set_aside, "balance", "", rows, lambda row: objects(member(row, "details"), "details")
+            )
+            return venue.read_rows(_BALANCE, chain.from_iterable(details), parse_balance_change)
+        if not channel:
+            raise RowError("channel: expected a text, found none")
+        venue.count_unknown(channel)
         return ()
 
     def positions(self, rows: Iterable[Any]) -> list[Position]:
@@ -347,12 +380,11 @@ class OkxParser:
         """Return the rules of a row that `Venue.is_listed` accepted."""
         return self._venue.rules_by_id[raw["instId"].upper()]
 
-    def _on_event(self, frame: Row) -> Iterable[Event] | None:
-        event = frame["event"]
+    def _on_event(self, event: str, frame: Row) -> Iterable[Event] | None:
         if event in ("login", "error"):
             return None
         if event == "subscribe":
-            return self.acks.on_ack(frame.get("arg", {}).get("channel"))
+            return self.acks.on_ack(text_of(frame.get("arg"), "channel"))
         if event not in ("unsubscribe", "channel-conn-count"):
-            self._venue.count_unknown(str(event))
+            self._venue.count_unknown(event)
         return ()

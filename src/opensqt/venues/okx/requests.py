@@ -11,6 +11,7 @@ from opensqt.model.order import OrderRef, OrderRequest, OrderType, PositionSide
 from opensqt.model.venue import SymbolRules
 from opensqt.venues.okx.parse import POSITION_SIDE, TIME_IN_FORCE, contracts
 from opensqt.venues.parsing import Row
+from opensqt.venues.rows import last_id, opening_ms
 from opensqt.venues.transport.rest import Rest
 
 _PAGE = 100
@@ -64,7 +65,7 @@ class OkxRequests:
             yield page
             if newest_only or len(page) < _PAGE:
                 return
-            query = query | {"after": page[-1][key]}
+            query = query | {"after": last_id(page, key)}
 
     async def candles(self, params: Row, limit: int, end_ms: int | None, symbol: str) -> list[list[str]]:
         """Query candles, newest first: the recent ones of one endpoint, then the older ones of another.
@@ -78,13 +79,17 @@ class OkxRequests:
         rows: list[list[str]] = []
         endpoints = ["publicGetMarketHistoryCandles", "publicGetMarketCandles"]
         while endpoints and len(rows) < limit:
-            after_ms = int(rows[-1][0]) if rows else None if end_ms is None else end_ms + 1
+            oldest_ms = min((open_ms for row in rows if (open_ms := opening_ms(row))), default=0)
+            after_ms = oldest_ms or (None if end_ms is None else end_ms + 1)
             count = min(_CANDLES_PAGE, limit - len(rows))
             query = params | {"limit": str(count)} | ({} if after_ms is None else {"after": str(after_ms)})
             page = await self.query(endpoints[-1], query, symbol)
             rows += page
             if len(page) < count:
                 endpoints.pop()
+            elif not any(map(opening_ms, page)):
+                # A page without a readable row names no next one.
+                break
         return rows
 
 

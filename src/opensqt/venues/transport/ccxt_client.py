@@ -43,8 +43,8 @@ class Callbacks:
     """Receives (socket, decoded frame); returns whether the frame was consumed."""
     connected: Callable[[Any], None]
     """Receives the socket of each new connection."""
-    malformed: Callable[[str], None]
-    """Receives the text of a frame that is not valid JSON."""
+    malformed: Callable[[Any, str], None]
+    """Receives (socket, text) of a frame that is not valid JSON, or that ccxt could not handle."""
 
 
 class CcxtMixin:
@@ -123,12 +123,14 @@ class CcxtMixin:
         except orjson.JSONDecodeError:
             # In ccxt this would end the receive loop without an error.
             if self.callbacks is not None:
-                self.callbacks.malformed(str(data)[:200])
+                self.callbacks.malformed(socket, str(data)[:200])
             return
         try:
             self.handle_message(socket, message)
         except Exception as error:  # noqa: BLE001 - an error here would end ccxt's receive loop unseen
             _log.error("frame could not be handled", error=redact(repr(error)), frame=redact(str(message)[:200]))
+            if self.callbacks is not None:
+                self.callbacks.malformed(socket, str(message)[:200])
 
     def abort_connection(self, socket: Any) -> None:
         """Abort a connection, so that every subscription on it ends with an error."""
