@@ -28,6 +28,14 @@ class LeverageChange:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountModeChange:
+    """The mode of the account was switched, by another program or on the venue's site."""
+
+    mode: str
+    """The new mode, as the venue calls it."""
+
+
+@dataclass(frozen=True, slots=True)
 class StreamExpired:
     """The key of the account stream expired: connect again with a new one."""
 
@@ -53,6 +61,7 @@ Event = (
     | Position
     | BalanceChange
     | LeverageChange
+    | AccountModeChange
     | StreamExpired
     | StreamReady
 )

@@ -82,6 +82,7 @@ BINANCE_LEVERAGE = {"e": "ACCOUNT_CONFIG_UPDATE", "E": 1, "T": 1, "ac": {"s": "B
 ACCOUNT_FRAMES: dict[str, Frame] = {str(kind): kind.frame([deepcopy(kind.row)]) for kind in KINDS} | {
     "binance-order": binance.TRADE,
     "binance-leverage": BINANCE_LEVERAGE,
+    "binance-mode": {"e": "ACCOUNT_CONFIG_UPDATE", "E": 1, "T": 1, "ai": {"j": True}},
 }
 RESPONSES: dict[str, Frame] = {
     "binance-response": {"result": None, "id": 1},
@@ -107,8 +108,6 @@ OPTIONAL = {
     # An update has the lists of what has changed only.
     "binance-position": {"B", "P"},
     "binance-balance": {"B", "P"},
-    # An update of another part of the account's settings lacks it.
-    "binance-leverage": {"ac"},
 }
 """Fields that may be absent, by kind of frame."""
 NOT_OURS = {"binance-position": {"ps"}, "okx-position": {"posSide"}, "gate-position": {"mode"}}

@@ -125,6 +125,13 @@ class AccountState:
             )
         )
 
+    def apply_leverage(self, symbol: str, leverage: Decimal) -> None:
+        """Apply the leverage of a symbol after a change, to the positions of the symbol, too."""
+        self._venue.leverages[symbol] = leverage
+        for key, position in list(self._positions.items()):
+            if position.symbol == symbol and position.leverage != leverage:
+                self._set_position(key, replace(position, leverage=leverage, received_ns=time.time_ns()))
+
     def untradable_held(self) -> dict[str, str]:
         """Return the symbols that are held or have open orders and do not trade, each with its state."""
         held = {position.symbol for position in self._positions.values() if not position.is_flat}
@@ -371,6 +378,9 @@ class AccountState:
 
     def _set_position(self, key: PositionKey, position: Position) -> None:
         known = self._positions.get(key)
+        if position.leverage is not None and key[2] is MarginMode.CROSS:
+            # A flat position may come without it, and another program may have changed it.
+            self._venue.leverages[position.symbol] = position.leverage
         leverage = position.leverage or self._venue.leverages.get(position.symbol)
         kept = known if known is not None and not position.is_flat else None
         position = replace(

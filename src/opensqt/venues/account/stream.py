@@ -15,6 +15,7 @@ from opensqt.model.venue import Channel
 from opensqt.telemetry.logging import get_logger, redact
 from opensqt.venues.account.state import AccountState
 from opensqt.venues.events import (
+    AccountModeChange,
     BalanceChange,
     Event,
     FillsPending,
@@ -33,6 +34,7 @@ from opensqt.venues.venue import Venue
 _log = get_logger("venue")
 _CHECK = "private_stream"
 _RECONCILIATION_CHECK = "reconciliation"
+_MODE_CHECK = "account_mode"
 _ORDERS, _POSITIONS, _ACCOUNT = _CHANNELS = ("orders", "positions", "account")
 _REFUSAL_COUNTS_S = 60.0
 """Seconds after which a refused order no longer means that the key may not trade. Only the next order could show it."""
@@ -185,7 +187,12 @@ class AccountStream:
             self._state.apply_balance(event)
             self._balance_changed.set()
         elif isinstance(event, LeverageChange):
-            self._venue.leverages[event.symbol] = event.leverage
+            self._state.apply_leverage(event.symbol, event.leverage)
+        elif isinstance(event, AccountModeChange):
+            # What is available, and what an order needs, are no longer what they were.
+            _log.warning("the mode of the account was switched", venue=self._venue.name, mode=event.mode)
+            self._health.set(_MODE_CHECK, True, f"switched while this runs: {event.mode}")
+            self._balance_changed.set()
 
     def _replace(self, reason: str) -> None:
         """Abort the connection. The subscription makes a new one, and the resync after it finds what was missed."""

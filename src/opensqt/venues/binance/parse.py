@@ -14,7 +14,7 @@ from msgspec import field
 from opensqt.model.account import Account, MarginMode, Position
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, PositionSide, Side, TimeInForce
-from opensqt.venues.events import BalanceChange, Event, LeverageChange, StreamExpired
+from opensqt.venues.events import AccountModeChange, BalanceChange, Event, LeverageChange, StreamExpired
 from opensqt.venues.parsing import Row, candle_of_row, price_of, read_each
 from opensqt.venues.rows import (
     RowError,
@@ -431,6 +431,12 @@ class LeverageRow(VenueRow, frozen=True):
     leverage: Decimal = field(name="l")
 
 
+class AccountModeRow(VenueRow, frozen=True):
+    """The mode of the account after a change."""
+
+    is_multi_assets: bool = field(name="j")
+
+
 class BinanceParser:
     """Reads the frames of one adapter; the field names are in the venue's WebSocket documents.
 
@@ -457,8 +463,7 @@ class BinanceParser:
         if kind == "listenKeyExpired":
             return (StreamExpired(),)
         if kind == "ACCOUNT_CONFIG_UPDATE":
-            change = frame.get("ac")
-            return () if change is None else (self._leverage_change(change),)
+            return self._account_config(frame.get("ac"), frame.get("ai"))
         if not kind:
             if "id" in frame or "error" in frame:
                 # The response to a request, which ccxt handles.
@@ -477,10 +482,19 @@ class BinanceParser:
         self._venue.listed_rules(frame.candle.symbol)
         return (parse_streamed_candle(frame),)
 
-    def _leverage_change(self, raw: Any) -> LeverageChange:
-        row = decode(raw, LeverageRow)
-        self._venue.listed_rules(row.symbol)
-        return LeverageChange(symbol=row.symbol, leverage=row.leverage)
+    def _account_config(self, leverage: Any, account: Any) -> Iterable[Event]:
+        """Read what has changed: the leverage of a symbol, or the mode of the account.
+
+        https://developers.binance.com/docs/derivatives/usds-margined-futures/user-data-streams/Event-Account-Configuration-Update-previous-Leverage-Update
+        """
+        if leverage is not None:
+            changed = decode(leverage, LeverageRow)
+            self._venue.listed_rules(changed.symbol)
+            return (LeverageChange(symbol=changed.symbol, leverage=changed.leverage),)
+        if account is not None:
+            is_multi_assets = decode(account, AccountModeRow).is_multi_assets
+            return (AccountModeChange("multi-assets mode" if is_multi_assets else "single-asset mode"),)
+        raise RowError("ac, ai: expected one of them")
 
     def _account_update(self, frame: Row, update: Any) -> Iterable[Event]:
         venue = self._venue
