@@ -27,6 +27,7 @@ from opensqt.venues.frames import FRAMES_CHECK
 from opensqt.venues.health import BackgroundTasks, Health, in_ms
 from opensqt.venues.ratelimit.limiter import in_lane
 from opensqt.venues.ratelimit.window import Lane
+from opensqt.venues.rows import RowError
 from opensqt.venues.transport.retry import retry_start_step
 from opensqt.venues.transport.subscription import QUERY_ERRORS, RETRYABLE_ERRORS, VenueSubscription
 from opensqt.venues.venue import Venue
@@ -226,7 +227,8 @@ class AccountStream:
             try:
                 await self._state.reconcile(full=after_reconnect)
             except QUERY_ERRORS as error:
-                _log.warning("reconciliation failed", error=redact(repr(error)))
+                own = not isinstance(error, (*RETRYABLE_ERRORS, RowError))
+                _log.warning("reconciliation failed", error=redact(repr(error)), exc_info=error if own else None)
                 if not isinstance(error, RETRYABLE_ERRORS) or isinstance(error, RequestError | VenueError):
                     # No outage, which other checks report: it will fail again.
                     self._health.set(_RECONCILIATION_CHECK, False, repr(error))
