@@ -228,3 +228,69 @@ async def test_cancel_all_flattens_it_after_a_restart(venue: str, state: str, tm
         assert code == 0, printed
         assert made.open_ids == set()
         assert ledger_of(made) == {}
+
+
+COUNT_CONTRACTS = ("gate", "okx")
+"""Venues whose rows of a position can't be read without the size of a contract, which only the list has."""
+
+
+async def test_what_is_held_of_a_symbol_that_is_in_no_list_after_a_restart_is_seen(
+    adapter: Adapter, venue: str
+) -> None:
+    """F43: where rows count coins it is read; where they count contracts the status is red and names it."""
+    async with adapter() as rig:
+        order = await hold(rig)
+        rig.simulator.engine.set_listing_state(HELD, "unlisted")
+        async with another(rig) as exchange:
+            status = await exchange.get_status()
+            checks = {check.name: check for check in status.checks}
+            if venue in COUNT_CONTRACTS:
+                assert not status.healthy
+                assert "held, and its size can't be read: position ETH" in checks["positions"].reason
+                return
+            assert status.healthy
+            assert f"{HELD} (no longer listed)" in checks["symbols"].reason
+            assert await held_of(exchange) == {HELD: -LOT}
+            assert [one.order_id for one in await exchange.get_open_orders()] == [order.order_id]
+            ref = OrderRef(symbol=HELD, client_order_id=order.client_order_id)
+            assert (await exchange.cancel_order(ref)).status.is_closed
+            await exchange.place_order(market(Side.BUY, reduce_only=True))
+            await eventually(lambda: held_is(exchange, {}))
+
+
+async def test_a_symbol_that_was_only_not_listed_yet_is_read_and_no_check_stays_red(adapter: Adapter) -> None:
+    """F43: what is held of a new symbol is seen when the rules are loaded again."""
+    async with adapter() as rig:
+        await hold(rig)
+        rig.simulator.engine.set_listing_state(HELD, "unlisted")
+        async with another(rig) as exchange:
+            rig.simulator.engine.set_listing_state(HELD, "")
+            await exchange.venue.load_rules()
+            await eventually(lambda: held_is(exchange, {HELD: -LOT}))
+            await eventually(lambda: is_healthy(exchange))
+            rules = (await exchange.get_exchange_info()).rules(HELD)
+            assert rules is not None
+            assert rules.tradable
+
+
+async def is_healthy(exchange: VenueAdapter) -> bool:
+    return (await exchange.get_status()).healthy
+
+
+async def test_cancel_all_knows_what_it_can_not_close(venue: str, tmp_path: Path) -> None:
+    """F43: with 0 it says that nothing is held; a position that is in no list is closed, or keeps it from saying so."""
+    async with gateway(venue, tmp_path) as made:
+        async with made.client(name="trader") as exchange:
+            await exchange.place_order(market(Side.SELL))
+        made.simulator.engine.set_listing_state(HELD, "unlisted")
+        await made.restart()
+        # What can be closed is closed long before; what can't be read is tried until then.
+        within = ("--within", "8") if venue in COUNT_CONTRACTS else ()
+        code, printed = await command(made, *EVERYTHING, *within)
+        if venue in COUNT_CONTRACTS:
+            assert code != 0
+            assert "its size can't be read: position ETH" in printed
+            assert ledger_of(made) == {HELD: -LOT}
+        else:
+            assert code == 0, printed
+            assert ledger_of(made) == {}

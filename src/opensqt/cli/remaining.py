@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from opensqt.client.exchange import RemoteExchange
 from opensqt.market_maker.orders.ids import OrderIds
@@ -24,7 +24,7 @@ from opensqt.model.errors import (
     TokenRefused,
 )
 from opensqt.model.order import OrderRef
-from opensqt.model.venue import HaltedOrders
+from opensqt.model.venue import POSITIONS_CHECK, HaltedOrders
 
 T = TypeVar("T")
 FINAL = (RequestError, TokenRefused, PermissionDenied, CredentialsRefused)
@@ -120,9 +120,13 @@ async def query_remaining(exchange: RemoteExchange, scope: CancelScope, known: R
     Raises:
         ExchangeError: One of `FINAL`: the queries can't succeed at all.
     """
-    (orders, no_orders), (held, no_positions) = await asyncio.gather(
+    (orders, no_orders), (held, no_positions), (unread, no_status) = await asyncio.gather(
         _query(exchange.get_open_orders(scope.symbol), "which orders are open"),
-        _query(exchange.get_positions(scope.symbol) if scope.flatten else _no_positions(), "which positions are held"),
+        _query(exchange.get_positions(scope.symbol) if scope.flatten else _nothing(), "which positions are held"),
+        _query(
+            _unread_positions(exchange) if scope.flatten and not scope.symbol else _nothing(),
+            "whether all positions can be read",
+        ),
     )
     found = {ref.client_order_id: ref for ref in known.open}
     for order in orders:
@@ -133,7 +137,7 @@ async def query_remaining(exchange: RemoteExchange, scope: CancelScope, known: R
         open=tuple(found.values()),
         in_flight=known.in_flight,
         positions=tuple(position for position in held if not position.is_flat),
-        failures=tuple(filter(None, (no_orders, no_positions))),
+        failures=tuple(filter(None, (no_orders, no_positions, no_status, *unread))),
     )
 
 
@@ -147,8 +151,14 @@ async def _query(query: Awaitable[list[T]], what: str) -> tuple[list[T], str]:
         return [], f"{what} is not known: {error.message}"
 
 
-async def _no_positions() -> list[Position]:
+async def _nothing() -> list[Any]:
     return []
+
+
+async def _unread_positions(exchange: RemoteExchange) -> list[str]:
+    """Return what the connector says of positions that no query of positions shows, because they can't be read."""
+    status = await exchange.get_status()
+    return [check.reason for check in status.checks if check.name == POSITIONS_CHECK and not check.ok]
 
 
 def _by_symbol(refs: Iterable[OrderRef]) -> list[tuple[str, int]]:

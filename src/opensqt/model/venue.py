@@ -8,6 +8,9 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
 from opensqt.model.account import MarginMode, PositionMode
 from opensqt.model.order import OrderRef, OrderRequest, OrderType, PositionSide, Side, TimeInForce
 
+POSITIONS_CHECK = "positions"
+"""Name of the check that fails while something is held whose size is not known."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SymbolRules:

@@ -14,6 +14,7 @@ from opensqt.config.load import Section
 from opensqt.model.order import Side
 from opensqt.simulator.dialects.base import Dialect
 from opensqt.simulator.engine.order import Refused
+from opensqt.simulator.engine.state import UNLISTED
 from opensqt.simulator.faults import FaultFile, FaultScript
 from opensqt.simulator.keys import ApiKey
 from opensqt.simulator.market.market import Market
@@ -165,8 +166,8 @@ class Control:
     async def _set_symbol_state(self, _request: web.Request, body: bytes) -> Any:
         wanted = SymbolRequest.model_validate(_object(body))
         states = self._dialect.symbol_states
-        if wanted.state not in states:
-            raise ValueError(f"state {wanted.state!r}: expected one of {', '.join(states)}")
+        if wanted.state not in (*states, UNLISTED):
+            raise ValueError(f"state {wanted.state!r}: expected one of {', '.join((*states, UNLISTED))}")
         trades = wanted.state == states[0]
         self._market.engine.set_listing_state(wanted.symbol, "" if trades else wanted.state)
         return {"symbol": wanted.symbol, "state": wanted.state, "trades": trades}

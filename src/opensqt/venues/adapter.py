@@ -13,7 +13,7 @@ from opensqt.model.errors import DuplicateOrder, ExchangeError, InvalidRequest, 
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
-from opensqt.model.venue import ExchangeInfo, ExchangeStatus, RateBudget, RateLimit
+from opensqt.model.venue import POSITIONS_CHECK, ExchangeInfo, ExchangeStatus, RateBudget, RateLimit
 from opensqt.telemetry.logging import register_secrets
 from opensqt.venues.account.orders import OrderEntry
 from opensqt.venues.account.queries import AccountQueries
@@ -248,6 +248,7 @@ class VenueAdapter:
         """Return whether trading is possible now, and the reasons if it is not."""
         self._report_untradable_held()
         self._report_unknown_events()
+        self._report_unread_positions()
         account_channels = [] if self._settings.public_only else self._account_stream.channels()
         return replace(
             self.health.evaluate(),
@@ -350,6 +351,13 @@ class VenueAdapter:
             self.health.set(_SYMBOLS_CHECK, True, f"held or with open orders, and not tradable: {named}")
         else:
             self.health.forget(_SYMBOLS_CHECK)
+
+    def _report_unread_positions(self) -> None:
+        """Report what may be held and has no known size: what is at risk is not known either, so the check fails."""
+        if unread := self.account_state.unread_positions:
+            self.health.set(POSITIONS_CHECK, False, f"held, and its size can't be read: {'; '.join(unread)}")
+        else:
+            self.health.forget(POSITIONS_CHECK)
 
     def _report_unknown_events(self) -> None:
         """Report the kinds of events that the adapter does not know. They may be new and of no use to it."""

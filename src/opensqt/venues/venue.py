@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -28,6 +29,10 @@ _log = get_logger("venue")
 _MARKET_TIME_VALID_S = 30
 _KINDS_KEPT = 100
 _NOT_LISTED = "no longer listed"
+_QUOTE = "USDT"
+_PERPETUAL = re.compile(rf"[0-9A-Z]+{_QUOTE}")
+_FINE = "0.00000001"
+"""The step of prices and quantities that are not known."""
 WITHDRAWAL_WARNING = "this key may withdraw: take that right from it, trading does not need it"
 T = TypeVar("T")
 
@@ -57,6 +62,8 @@ class Venue(ABC):
     """Whether a cancel reaches the order of an id whatever its symbol is."""
     holds_by_margin_mode: ClassVar[bool] = False
     """Whether a side of a symbol can be held under cross and under isolated margin at the same time, in two rows."""
+    counts_coins: ClassVar[bool] = True
+    """Whether the venue counts quantities in base coins, and not in contracts of a size that only its list has."""
     announces_ready: ClassVar[bool] = False
     """Whether `parse` returns StreamReady. Otherwise an account connection is ready as soon as it is made."""
 
@@ -101,7 +108,8 @@ class Venue(ABC):
     async def load_rules(self) -> None:
         """Load the rules of every USDT-margined perpetual that is listed, and keep those of one that no longer is.
 
-        A symbol that does not trade may be held. Its position must not pass for a flat one.
+        A symbol that does not trade may be held. Its position must not pass for a flat one. One that is in no list, and
+        in a row of the account, left the list before this process began.
         """
         markets = await self.rest.call(lambda: self.client.load_markets(True))
         listed, others = [], set()
@@ -112,6 +120,9 @@ class Venue(ABC):
                 others.add(str(market["id"]).upper())
         names = {market["id"] for market, _ in listed}
         gone = [market | {"active": False} for market in self._listings.values() if market["id"] not in names]
+        if listed and self.counts_coins:
+            left = sorted(self._unknown_names - names - {market["id"] for market in gone})
+            gone += [unlisted_market(name, listed[0][0]) for name in left if _is_perpetual(name) and name not in others]
         if gone:
             # ccxt forgets them, too, and could send no cancel.
             self.client.set_markets([*markets.values(), *gone])
@@ -128,6 +139,18 @@ class Venue(ABC):
         self._log_changed_states(rules)
         self.rules, self.rules_by_id, self._listings = rules, by_id, listings
         self.other_products = frozenset(others)
+
+    async def load_unlisted(self) -> bool:
+        """Load the rules of the symbols that a row of the account has and the list lacks; return whether there are any.
+
+        Where the venue counts contracts their size is not known: such a row can't be read.
+        """
+        if not self.counts_coins or not any(
+            _is_perpetual(name) for name in self._unknown_names - self.rules_by_id.keys()
+        ):
+            return False
+        await self.load_rules()
+        return True
 
     def untradable_reason(self, market: dict[str, Any]) -> str:
         """Return the venue's term for the state in which a listed symbol does not trade; empty while it trades."""
@@ -480,3 +503,22 @@ class Venue(ABC):
         if time.monotonic() - self._market_time_seen_s > _MARKET_TIME_VALID_S:
             self.observe_market_time((await self.price(symbol)).event_time_ms)
         return self._market_time_ms
+
+
+def unlisted_market(name: str, listed: dict[str, Any]) -> dict[str, Any]:
+    """Return ccxt's market of a symbol that is in no list: of its rules only the name is known.
+
+    Args:
+        name: The venue's own name.
+        listed: A symbol of the same kind.
+    """
+    base = name.removesuffix(_QUOTE)
+    own = {"id": name, "symbol": f"{base}/{_QUOTE}:{_QUOTE}", "base": base, "baseId": base, "active": False, "info": {}}
+    nothing = {"min": None, "max": None}
+    limits = {"amount": nothing, "price": nothing, "cost": nothing, "leverage": nothing}
+    return listed | own | {"contractSize": "1", "limits": limits, "precision": {"price": _FINE, "amount": _FINE}}
+
+
+def _is_perpetual(name: str) -> bool:
+    """Return whether a name can be that of a USDT-margined perpetual, where the venue counts coins."""
+    return _PERPETUAL.fullmatch(name) is not None

@@ -80,13 +80,24 @@ async def test_bybit_lists_a_symbol_under_its_state_only() -> None:
         assert (names, closed) == (["BTCUSDT"], ["ETHUSDT"])
 
 
+@pytest.mark.parametrize(("venue", "address", "path"), sorted({word[:3] for word in WORDS}))
+async def test_an_unlisted_symbol_is_in_no_list(venue: str, address: str, path: tuple[str, ...]) -> None:
+    async with (
+        Simulator(SimulatorSettings(exchange=venue, port=0)) as simulator,
+        aiohttp.ClientSession(simulator.url) as http,
+    ):
+        async with http.post("/_sim/symbols", json={"symbol": "ETHUSDT", "state": "unlisted"}) as answer:
+            assert answer.status == 200
+        assert not list(filter(is_ether, await rows_of(http, address, path)))
+
+
 async def test_a_state_that_the_venue_does_not_have_is_refused() -> None:
     async with (
         Simulator(SimulatorSettings(exchange="okx", port=0)) as simulator,
         aiohttp.ClientSession(simulator.url) as http,
         http.post("/_sim/symbols", json={"symbol": "ETHUSDT", "state": "SETTLING"}) as answer,
     ):
-        error = {"error": "state 'SETTLING': expected one of live, suspend, rebase, preopen, test"}
+        error = {"error": "state 'SETTLING': expected one of live, suspend, rebase, preopen, test, unlisted"}
         assert (answer.status, await answer.json()) == (400, error)
 
 

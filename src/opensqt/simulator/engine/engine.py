@@ -32,7 +32,7 @@ from opensqt.simulator.engine.events import (
 from opensqt.simulator.engine.matching import Matcher
 from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
 from opensqt.simulator.engine.settlement import Settlement
-from opensqt.simulator.engine.state import VenueState
+from opensqt.simulator.engine.state import UNLISTED, VenueState
 from opensqt.simulator.engine.tape import DayStatistics, PastBar
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
 
@@ -71,6 +71,10 @@ class SimEngine:
     def symbols(self) -> tuple[SymbolSettings, ...]:
         """Return the settings of every symbol that trades here."""
         return self.settings.symbols
+
+    def listed(self) -> tuple[SymbolSettings, ...]:
+        """Return the settings of every symbol that the venue lists."""
+        return tuple(rules for rules in self.symbols() if self.listing_state(rules.symbol) != UNLISTED)
 
     def symbol(self, symbol: str) -> SymbolSettings:
         """Return the settings of one symbol.

@@ -29,6 +29,10 @@ _FIRST_ORDER_ID = 1_000_001
 _MARK_EVERY_MS = 1_000
 
 
+UNLISTED = "unlisted"
+"""The state of a symbol that is in no list of the venue any more, though it may be held."""
+
+
 class Instrument:
     """One perpetual: its rules, its book, its tape, its mark."""
 

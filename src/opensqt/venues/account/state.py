@@ -72,6 +72,8 @@ class AccountState:
         """How often in a row each open order was not found."""
         self._querying = asyncio.Lock()
         self._all_trades_at_s = 0.0
+        self.unread_positions: tuple[str, ...] = ()
+        """The rows of the last query that could not be read and whose position was not known before: a size unknown."""
         self.missed_updates: Counter[str] = Counter()
         """Number of changes that a reconciliation found and the stream had not published: `orders`, `positions`."""
 
@@ -165,6 +167,13 @@ class AccountState:
             self.tracker.adopt(order)
         self.orders.replace([OrderUpdate(order=order) for order in self.tracker.open_orders()], gap=False)
         await self.refresh_positions()
+        if await self._venue.load_unlisted():
+            # What is held of a symbol that left the list before the start can be read now.
+            for order in await self._venue.open_orders():
+                self.symbols.setdefault(order.symbol)
+                self.tracker.adopt(order)
+            self.orders.replace([OrderUpdate(order=order) for order in self.tracker.open_orders()], gap=False)
+            await self.refresh_positions()
         self.positions.replace(self.known_positions(), gap=False)
         await self.refresh_account()
 
@@ -212,6 +221,9 @@ class AccountState:
         queried_s = time.monotonic()
         found = {self._key(position): position for position in await self._venue.positions()}
         self._set_aside.expire("position", queried_s)
+        known_symbols = {key[0] for key in self._positions}
+        unread = [row for row in self._set_aside.rows("position") if row.symbol not in known_symbols]
+        self.unread_positions = tuple(str(row) for row in unread)
         # A row that can't be read must not pass for a position that is flat.
         hidden = {symbol for symbol in self.symbols if self._set_aside.hides("position", symbol)}
         for key, known in self._positions.items():

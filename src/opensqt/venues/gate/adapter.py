@@ -89,6 +89,7 @@ class GateAdapter(Venue):
     symbol_state = ("status", frozenset({"trading"}))
     announces_ready = True
     cancels_by_id_alone = True
+    counts_coins = False
 
     def __init__(self, settings: VenueSettings, client: Any, rest: Rest) -> None:
         super().__init__(settings, client, rest)

@@ -88,6 +88,7 @@ class OkxAdapter(Venue):
     needs_passphrase = True
     announces_ready = True
     holds_by_margin_mode = True
+    counts_coins = False
 
     def __init__(self, settings: VenueSettings, client: Any, rest: Any) -> None:
         super().__init__(settings, client, rest)

@@ -67,7 +67,7 @@ class PublicData:
             "assets": [{"asset": "USDT", "marginAvailable": True, "autoAssetExchange": "-10000"}],
             "symbols": [
                 formats.symbol(rules, self._engine.listing_state(rules.symbol) or "TRADING")
-                for rules in self._engine.symbols()
+                for rules in self._engine.listed()
             ],
         }
 

@@ -66,6 +66,7 @@ class PublicData:
         return [
             formats.contract(rules, self._settings, self._engine.listing_state(rules.symbol) or "normal")
             for rules in self._wanted(call.params)
+            if rules in self._engine.listed()
         ]
 
     def _one_ticker(self, call: Call) -> Any:

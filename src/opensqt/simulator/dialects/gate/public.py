@@ -54,7 +54,7 @@ class PublicData:
         return formats.ticker(rules, self._engine.day(rules.symbol), self._engine.mark(rules.symbol), prices)
 
     def _all_contracts(self, call: Call) -> Any:
-        return parameters.page([self._instrument(rules, call) for rules in self._engine.symbols()], call.params)
+        return parameters.page([self._instrument(rules, call) for rules in self._engine.listed()], call.params)
 
     def _one_contract(self, call: Call) -> Any:
         return self._instrument(self._contracts.requested(call.params), call)

@@ -33,6 +33,11 @@ class OkxInstrument:
         return self.engine.symbol(self.symbol)
 
     @property
+    def is_listed(self) -> bool:
+        """Whether the venue lists it."""
+        return self.rules in self.engine.listed()
+
+    @property
     def inst_id(self) -> str:
         """The venue's name of the instrument."""
         return f"{self.family}-SWAP"

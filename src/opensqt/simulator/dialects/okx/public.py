@@ -58,7 +58,8 @@ class PublicData:
             return []
         wanted = call.params.get("instId", "")
         family = call.params.get("instFamily") or call.params.get("uly", "")
-        return [swap.row() for swap in self._instruments.family(family) if wanted in ("", swap.inst_id)]
+        swaps = [swap for swap in self._instruments.family(family) if wanted in ("", swap.inst_id)]
+        return [swap.row() for swap in swaps if swap.is_listed]
 
     def _funding_rate(self, call: Call) -> Any:
         wanted = parameters.required(call.params, "instId")
