@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 
@@ -35,6 +35,17 @@ _FINE = "0.00000001"
 """The step of prices and quantities that are not known."""
 WITHDRAWAL_WARNING = "this key may withdraw: take that right from it, trading does not need it"
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listed:
+    """The USDT-margined perpetuals of a venue's list: those that trade first."""
+
+    rules: dict[str, SymbolRules] = field(default_factory=dict)
+    rules_by_id: dict[str, SymbolRules] = field(default_factory=dict)
+    markets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """ccxt's markets by canonical name."""
+    other_products: frozenset[str]
 
 
 class Venue(ABC):
@@ -111,10 +122,16 @@ class Venue(ABC):
         A symbol that does not trade may be held. Its position must not pass for a flat one. One that is in no list, and
         in a row of the account, left the list before this process began.
         """
-        markets = await self.rest.call(lambda: self.client.load_markets(True))
+        listed = await self.rest.call(lambda: self.client.load_markets_in_thread(self._read_markets))
+        self._log_changed_states(listed.rules)
+        self.rules, self.rules_by_id, self._listings = listed.rules, listed.rules_by_id, listed.markets
+        self.other_products = listed.other_products
+
+    def _read_markets(self, markets: dict[str, dict[str, Any]]) -> _Listed:
+        """Read the rules of ccxt's markets. This runs in a thread, and changes nothing that the event loop reads."""
         listed, others = [], set()
         for market in markets.values():
-            if market["swap"] and market["linear"] and market["settle"] == "USDT":
+            if market["swap"] and market["linear"] and market["settle"] == _QUOTE:
                 listed.append((market, self.untradable_reason(market)))
             else:
                 others.add(str(market["id"]).upper())
@@ -127,18 +144,14 @@ class Venue(ABC):
             # ccxt forgets them, too, and could send no cancel.
             self.client.set_markets([*markets.values(), *gone])
         listed += [(market, _NOT_LISTED) for market in gone]
-        listings: dict[str, dict[str, Any]] = {}
-        rules: dict[str, SymbolRules] = {}
-        by_id: dict[str, SymbolRules] = {}
+        found = _Listed(other_products=frozenset(others))
         for market, reason in sorted(listed, key=lambda one: bool(one[1])):
-            found = self._listed_rules(market, reason)
+            rules = self._listed_rules(market, reason)
             # Of two listings with one canonical name the one that trades has it. Rows of the other are set aside.
-            if found is not None and found.symbol not in rules:
-                rules[found.symbol] = by_id[str(market["id"]).upper()] = found
-                listings[found.symbol] = market
-        self._log_changed_states(rules)
-        self.rules, self.rules_by_id, self._listings = rules, by_id, listings
-        self.other_products = frozenset(others)
+            if rules is not None and rules.symbol not in found.rules:
+                found.rules[rules.symbol] = found.rules_by_id[str(market["id"]).upper()] = rules
+                found.markets[rules.symbol] = market
+        return found
 
     async def load_unlisted(self) -> bool:
         """Load the rules of the symbols that a row of the account has and the list lacks; return whether there are any.

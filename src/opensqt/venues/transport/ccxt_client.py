@@ -25,12 +25,15 @@ from opensqt.venues.metrics import VenueMetrics
 from opensqt.venues.ratelimit.limiter import RateLimiter, current_lane
 from opensqt.venues.ratelimit.policy import Request
 from opensqt.venues.transport.errors import VenueReply
+from opensqt.venues.transport.in_thread import in_thread, run_in_thread, send_from_first_loop
 
 _log = get_logger("venue")
 _BETWEEN_MESSAGES_S = 0.12
 """Binance cuts a connection that sends more than ten messages a second; the others allow more."""
 _request: ContextVar[Request | None] = ContextVar("request", default=None)
 """The request of the response that is being read."""
+_requests_loop: ContextVar[asyncio.AbstractEventLoop | None] = ContextVar("requests_loop", default=None)
+"""The event loop that sends the requests, in a thread that has another one."""
 _socket_callback: ContextVar[Callable[[Any], None] | None] = ContextVar("socket_callback", default=None)
 T = TypeVar("T")
 
@@ -141,10 +144,24 @@ class CcxtMixin:
         self.on_close(socket)
         await socket.close()
 
+    async def load_markets_in_thread(self, read: Callable[[dict[str, Any]], T]) -> T:
+        """Load the markets and read them in a thread: hundreds of them would hold the event loop for 0.1 s and more.
+
+        Args:
+            read: Receives ccxt's markets by unified symbol, in the thread.
+        """
+
+        async def load() -> T:
+            return read(await self.load_markets_helper(True))  # type: ignore[attr-defined]
+
+        return await run_in_thread(load)
+
     async def fetch2(
         self, path: str, api: Any = "public", method: str = "GET", params: Any = None, config: Any = None
     ) -> Any:
         """Send a request once the rate limiter permits it. It is signed at that time, not before."""
+        if in_thread():
+            return await send_from_first_loop(lambda: self.fetch2(path, api, method, params, config))
         params, config = params if params is not None else {}, config or {}
         if self.rate_limiter is None:
             return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]
