@@ -18,13 +18,23 @@ from opensqt.simulator.settings import AccountSettings
 from opensqt.testing.contract.bench import SYMBOL, Open, Opened
 from opensqt.venues.factory import create_exchange
 
+_CLOSED_STATES = {
+    "binance": "SETTLING",
+    "bitget": "maintain",
+    "bybit": "Settling",
+    "gate": "in_delisting",
+    "okx": "suspend",
+}
+"""Each venue's term for a state in which only orders that close a position are accepted."""
+
 
 class SimulatorMarket:
     """Moves a simulator on a manual clock, by its own endpoints."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, url: str, session: aiohttp.ClientSession, closed_state: str) -> None:
         self._url = url
         self._session = session
+        self._closed_state = closed_state
 
     async def hit(self, order: Order, quantity: Decimal) -> None:
         await self._trade(order.side.opposite, quantity, order.price)
@@ -34,6 +44,9 @@ class SimulatorMarket:
 
     async def next_minute(self) -> None:
         await self._post("clock", {"advance_ms": 60_000})
+
+    async def stop_trading(self) -> None:
+        await self._post("symbols", {"symbol": SYMBOL, "state": self._closed_state})
 
     async def _trade(self, side: Side, quantity: Decimal, price: Decimal | None) -> None:
         body = {
@@ -74,7 +87,8 @@ def simulated(venue: str) -> Open:
                 # would be noticed only after the default of 10 s, which suits a moving one.
                 stale_after_s=1,
                 linger_s=0,
+                rules_interval_s=2,
             )
-            yield create_exchange(settings), SimulatorMarket(simulator.url, session)
+            yield create_exchange(settings), SimulatorMarket(simulator.url, session, _CLOSED_STATES[venue])
 
     return on_a_simulator

@@ -54,6 +54,9 @@ class MemoryMarket:
         self.now_ns += _MINUTE_NS
         await self.tick()
 
+    async def stop_trading(self) -> None:
+        self.exchange.set_untradable(SYMBOL, "SETTLING")
+
 
 @asynccontextmanager
 async def memory(mode: PositionMode) -> AsyncIterator[Opened]:

@@ -11,7 +11,17 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"{__name__}.{module}"
-        for module in ("account", "batches", "bench", "canceling", "market_data", "placing", "queries", "streams")
+        for module in (
+            "account",
+            "batches",
+            "bench",
+            "canceling",
+            "market_data",
+            "placing",
+            "queries",
+            "streams",
+            "untradable",
+        )
     )
 )
 
@@ -38,6 +48,7 @@ from opensqt.testing.contract.streams import (  # noqa: E402
     TestPositionStream,
     TestPriceStream,
 )
+from opensqt.testing.contract.untradable import TestUntradableSymbols  # noqa: E402
 
 __all__ = [
     "TestAccount",
@@ -68,4 +79,5 @@ __all__ = [
     "TestReduceOnly",
     "TestSameIdTwice",
     "TestStatus",
+    "TestUntradableSymbols",
 ]

@@ -43,6 +43,13 @@ class MarketControl(Protocol):
         """Advance time into the next minute, with a trade or a price change in it."""
         ...
 
+    async def stop_trading(self) -> None:
+        """Put `SYMBOL` into a state of the venue in which only orders that close a position are accepted.
+
+        The exchange must know within seconds: make it load the symbol rules often.
+        """
+        ...
+
 
 Opened = tuple[Exchange, MarketControl]
 Open = Callable[[PositionMode], AbstractAsyncContextManager[Opened]]
