@@ -34,6 +34,7 @@ def readers(running: Rig) -> int:
     return sum(running.connector.streams.counts.values())
 
 
+@pytest.mark.timeout(7_200)
 async def test_a_loop_that_is_left_by_break_ends_its_stream(large: bool) -> None:
     """More loops than one connection has streams; at each moment the calls go on."""
     async with rig() as running, remote(running) as exchange:
