@@ -23,11 +23,11 @@ from opensqt.simulator.engine.events import (
     BookTicker,
     Event,
     FundingPaid,
-    MarkPrice,
     PositionView,
-    PublicTrade,
     SettingsChanged,
     SimCandle,
+    SimMark,
+    SimTrade,
 )
 from opensqt.simulator.engine.matching import Matcher
 from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
@@ -344,7 +344,7 @@ class SimEngine:
         """Return the last trade's price; the start price before the first trade."""
         return self.state.instrument(symbol).tape.last_price
 
-    def mark(self, symbol: str) -> MarkPrice:
+    def mark(self, symbol: str) -> SimMark:
         """Return mark price, funding rate and the time of the next funding."""
         self.state.instrument(symbol)
         return self.state.mark_price(symbol)
@@ -376,11 +376,11 @@ class SimEngine:
             raise Refused(RefusalReason.INVALID, f"interval {interval!r}: expected one of {', '.join(INTERVALS_MS)}")
         return tape.candles(interval, start_ms=start_ms, end_ms=end_ms, limit=limit)
 
-    def trades(self, symbol: str, *, limit: int = 500) -> Sequence[PublicTrade]:
+    def trades(self, symbol: str, *, limit: int = 500) -> Sequence[SimTrade]:
         """Return the latest trades, oldest first; some thousands are kept."""
         return self.state.instrument(symbol).tape.latest(limit)
 
-    def funding_history(self, symbol: str) -> Sequence[MarkPrice]:
+    def funding_history(self, symbol: str) -> Sequence[SimMark]:
         """Return the past fundings, oldest first: rate, mark and time."""
         self.state.instrument(symbol)
         return tuple(self._settlement.fundings[symbol])

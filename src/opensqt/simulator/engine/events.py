@@ -44,7 +44,7 @@ class DepthUpdate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PublicTrade:
+class SimTrade:
     """One public trade."""
 
     symbol: str
@@ -93,7 +93,7 @@ class CandleUpdate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MarkPrice:
+class SimMark:
     """The mark price, published at most once a market second, and the next funding."""
 
     symbol: str
@@ -254,9 +254,9 @@ class Liquidation:
 Event = (
     BookTicker
     | DepthUpdate
-    | PublicTrade
+    | SimTrade
     | CandleUpdate
-    | MarkPrice
+    | SimMark
     | OrderChanged
     | AccountChanged
     | SettingsChanged

@@ -13,8 +13,8 @@ from opensqt.simulator.engine.events import (
     FundingPaid,
     Liquidation,
     MarginCall,
-    MarkPrice,
     PositionView,
+    SimMark,
 )
 from opensqt.simulator.engine.margin import MARGIN_CALL_RATIO
 from opensqt.simulator.engine.matching import Matcher
@@ -31,7 +31,7 @@ class Settlement:
     def __init__(self, state: VenueState, matcher: Matcher) -> None:
         self._state = state
         self._matcher = matcher
-        self.fundings: dict[str, deque[MarkPrice]] = {
+        self.fundings: dict[str, deque[SimMark]] = {
             symbol: deque(maxlen=_FUNDINGS_KEPT) for symbol in state.instruments
         }
 

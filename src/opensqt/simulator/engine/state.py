@@ -16,8 +16,8 @@ from opensqt.simulator.engine.events import (
     DepthUpdate,
     Event,
     Execution,
-    MarkPrice,
     OrderChanged,
+    SimMark,
 )
 from opensqt.simulator.engine.margin import Margin
 from opensqt.simulator.engine.order import RefusalReason, Refused, SimFill, SimOrder
@@ -139,10 +139,10 @@ class VenueState:
             time_ms=self.now_ms,
         )
 
-    def mark_price(self, symbol: str) -> MarkPrice:
+    def mark_price(self, symbol: str) -> SimMark:
         """Return the mark price and the next funding."""
         instrument = self.instruments[symbol]
-        return MarkPrice(
+        return SimMark(
             symbol=symbol,
             mark_price=instrument.mark,
             index_price=instrument.mark,

@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import islice
 
 from opensqt.model.market import INTERVALS_MS
-from opensqt.simulator.engine.events import PublicTrade, SimCandle
+from opensqt.simulator.engine.events import SimCandle, SimTrade
 
 ZERO = Decimal(0)
 TRADES_KEPT = 5_000
@@ -76,7 +76,7 @@ class _FormingBar:
         self.trades = 0
         self.first_id = self.last_id = ""
 
-    def add(self, trade: PublicTrade, notional: Decimal) -> None:
+    def add(self, trade: SimTrade, notional: Decimal) -> None:
         price = trade.price
         if not self.trades and not self.volume:
             self.open = self.high = self.low = price
@@ -135,7 +135,7 @@ class Tape:
         self.symbol = symbol
         self.last_price = price
         self.last_quantity = ZERO
-        self.trades: deque[PublicTrade] = deque(maxlen=TRADES_KEPT)
+        self.trades: deque[SimTrade] = deque(maxlen=TRADES_KEPT)
         self._trade_id = 0
         self._aggregate_id = 0
         self._touched = False
@@ -166,10 +166,10 @@ class Tape:
 
     def print(
         self, price: Decimal, quantity: Decimal, aggregate_id: int, *, buyer_is_maker: bool, time_ms: int
-    ) -> PublicTrade:
+    ) -> SimTrade:
         """Record one trade; the candles must have been rolled to *time_ms* before."""
         self._trade_id += 1
-        trade = PublicTrade(
+        trade = SimTrade(
             symbol=self.symbol,
             trade_id=str(self._trade_id),
             aggregate_id=aggregate_id,
@@ -215,7 +215,7 @@ class Tape:
             wanted = wanted[:limit] if start_ms is not None else wanted[len(wanted) - limit :]
         return [self._candle(interval, bar, closed=bar is not series.current) for bar in wanted]
 
-    def latest(self, limit: int) -> list[PublicTrade]:
+    def latest(self, limit: int) -> list[SimTrade]:
         """Return the latest trades, oldest first."""
         return list(islice(self.trades, max(0, len(self.trades) - limit), None))
 

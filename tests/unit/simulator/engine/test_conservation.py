@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from opensqt.model.order import OrderType, Side, TimeInForce
 from opensqt.simulator.clock import SimulatorClock
 from opensqt.simulator.engine.engine import SimEngine
-from opensqt.simulator.engine.events import Event, OrderChanged, PublicTrade
+from opensqt.simulator.engine.events import Event, OrderChanged, SimTrade
 from opensqt.simulator.engine.order import NewOrder, Refused, SimOrder
 from opensqt.simulator.ledger import ledger
 from opensqt.simulator.settings import AccountSettings, SimulatorSettings
@@ -174,7 +174,7 @@ def test_a_resting_order_fills_only_when_all_ahead_of_it_are_gone(steps):
 def test_every_fill_is_one_public_trade_at_the_makers_price(steps):
     """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
     run = _play(steps)
-    trades = {event.trade_id: event for event in run.events if isinstance(event, PublicTrade)}
+    trades = {event.trade_id: event for event in run.events if isinstance(event, SimTrade)}
     sides: dict[str, list[bool]] = defaultdict(list)
     for key in KEYS:
         for fill in run.engine.fills(key):

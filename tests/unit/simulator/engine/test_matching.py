@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from opensqt.model.order import OrderStatus, Side, TimeInForce
-from opensqt.simulator.engine.events import BookTicker, DepthUpdate, Execution, OrderChanged, PublicTrade
+from opensqt.simulator.engine.events import BookTicker, DepthUpdate, Execution, OrderChanged, SimTrade
 from opensqt.simulator.engine.order import ClosingReason, RefusalReason, Refused
 from opensqt.simulator.settings import AccountSettings, VenueRules
 
@@ -113,7 +113,7 @@ def test_an_account_never_trades_with_itself(venue):
     order = venue.sell("0.5", "44999")
     assert venue.now(resting).closing_reason is ClosingReason.SELF_TRADE
     assert (order.status, order.filled_quantity) == (OrderStatus.OPEN, 0)
-    assert venue.published(PublicTrade) == []
+    assert venue.published(SimTrade) == []
 
 
 def test_two_accounts_trade_with_each_other(open_venue):
@@ -190,5 +190,5 @@ def test_the_best_prices_are_published_only_when_they_change(venue):
 def test_the_public_trade_says_who_took(venue):
     venue.outside(Side.BUY, "1", "44990")
     venue.outside(Side.SELL, "1", "44990")
-    trade = venue.published(PublicTrade)[0]
+    trade = venue.published(SimTrade)[0]
     assert (trade.price, trade.quantity, trade.buyer_is_maker) == (44990, 1, True)

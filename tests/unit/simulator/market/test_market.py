@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from opensqt.model.order import OrderStatus, OrderType, Side
-from opensqt.simulator.engine.events import Event, FundingPaid, PublicTrade
+from opensqt.simulator.engine.events import Event, FundingPaid, SimTrade
 from opensqt.simulator.engine.order import NewOrder, Refused, SimOrder
 from opensqt.simulator.ledger import ledger
 from opensqt.simulator.market.market import Market, open_market
@@ -70,8 +70,8 @@ def test_one_large_step_gives_the_same_market_as_many_small_ones():
 
 def test_orders_fill_exactly_where_the_market_traded_through_them(market):
     """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
-    trades: list[PublicTrade] = []
-    market.engine.subscribe(lambda event: trades.append(event) if isinstance(event, PublicTrade) else None)
+    trades: list[SimTrade] = []
+    market.engine.subscribe(lambda event: trades.append(event) if isinstance(event, SimTrade) else None)
     start = market.engine.best(SYMBOL)
     buys = [_limit(market, Side.BUY, start.bid - 5 * n) for n in range(1, 60)]
     market.advance(60_000)
@@ -85,10 +85,10 @@ def test_orders_fill_exactly_where_the_market_traded_through_them(market):
 
 def test_every_fill_of_a_resting_order_is_on_the_public_tape_as_a_sale_to_it(market):
     """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
-    trades: dict[str, PublicTrade] = {}
+    trades: dict[str, SimTrade] = {}
 
     def keep(event: Event) -> None:
-        if isinstance(event, PublicTrade) and event.symbol == SYMBOL:
+        if isinstance(event, SimTrade) and event.symbol == SYMBOL:
             trades[event.trade_id] = event
 
     market.engine.subscribe(keep)

@@ -10,7 +10,7 @@ import pytest
 
 from opensqt.model.errors import ConfigError
 from opensqt.model.order import OrderStatus, Side
-from opensqt.simulator.engine.events import PublicTrade
+from opensqt.simulator.engine.events import SimTrade
 from opensqt.simulator.engine.order import NewOrder
 from opensqt.simulator.ledger import ledger
 from opensqt.simulator.market.market import Market, open_market
@@ -42,10 +42,10 @@ def _market(path: Path, **more) -> Market:
     return open_market(SimulatorSettings(**{"replay": path, "clock": "manual", "replay_history": 0, **more}))
 
 
-def _trades(market: Market) -> list[PublicTrade]:
-    seen: list[PublicTrade] = []
+def _trades(market: Market) -> list[SimTrade]:
+    seen: list[SimTrade] = []
     market.engine.subscribe(
-        lambda event: seen.append(event) if isinstance(event, PublicTrade) and event.symbol == SYMBOL else None
+        lambda event: seen.append(event) if isinstance(event, SimTrade) and event.symbol == SYMBOL else None
     )
     return seen
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from opensqt.model.order import OrderStatus, OrderType, Side, TimeInForce
 from opensqt.simulator.dialects import decimals
-from opensqt.simulator.engine.events import BalanceView, BookLevel, PositionView, PublicTrade, SimCandle
+from opensqt.simulator.engine.events import BalanceView, BookLevel, PositionView, SimCandle, SimTrade
 from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder
 from opensqt.simulator.engine.tape import DayStatistics
 from opensqt.simulator.settings import SymbolSettings
@@ -220,7 +220,7 @@ def levels(levels: Iterable[BookLevel], rules: SymbolSettings) -> list[list[str]
     return [[decimals.price(level, rules), decimals.quantity(amount, rules)] for level, amount in levels]
 
 
-def trade(trade: PublicTrade, rules: SymbolSettings) -> dict[str, Any]:
+def trade(trade: SimTrade, rules: SymbolSettings) -> dict[str, Any]:
     """Write a public trade."""
     return {
         "id": int(trade.trade_id),
@@ -232,7 +232,7 @@ def trade(trade: PublicTrade, rules: SymbolSettings) -> dict[str, Any]:
     }
 
 
-def aggregate(trades: list[PublicTrade], rules: SymbolSettings) -> dict[str, Any]:
+def aggregate(trades: list[SimTrade], rules: SymbolSettings) -> dict[str, Any]:
     """Write the trades of one taker at one price as one, with the short keys of REST and streams."""
     first, last = trades[0], trades[-1]
     return {

@@ -11,7 +11,7 @@ from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import World
 from opensqt.simulator.dialects.binance import formats
 from opensqt.simulator.dialects.binance.subscriptions import Subscription
-from opensqt.simulator.engine.events import BookTicker, CandleUpdate, DepthUpdate, Event, PublicTrade, SimCandle
+from opensqt.simulator.engine.events import BookTicker, CandleUpdate, DepthUpdate, Event, SimCandle, SimTrade
 from opensqt.simulator.sockets import Socket
 
 
@@ -50,7 +50,7 @@ class MarketStreams:
         self._due_ms: dict[str, int] = {}
         self._changes: dict[str, _BookDifference] = {}
         self._candles: dict[str, CandleUpdate] = {}
-        self._aggregating: dict[str, list[PublicTrade]] = {}
+        self._aggregating: dict[str, list[SimTrade]] = {}
         self._known = {rules.symbol: rules for rules in world.engine.symbols()}
 
     def subscribe(self, socket: Socket, stream: Subscription) -> None:
@@ -77,7 +77,7 @@ class MarketStreams:
             for name, changes in self._changes.items():
                 if self._streams[name].symbol == event.symbol:
                     changes.add(event)
-        elif isinstance(event, PublicTrade):
+        elif isinstance(event, SimTrade):
             self._trade(event)
         elif isinstance(event, CandleUpdate):
             self._candle(event)
@@ -130,7 +130,7 @@ class MarketStreams:
         for topic in topics:
             send(self._subscriptions.subscribers(topic), topic, "price", frame)
 
-    def _trade(self, event: PublicTrade) -> None:
+    def _trade(self, event: SimTrade) -> None:
         pending = self._aggregating.get(event.symbol)
         if pending and pending[0].aggregate_id != event.aggregate_id:
             self._send_aggregate(event.symbol)

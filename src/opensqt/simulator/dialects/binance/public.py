@@ -9,7 +9,7 @@ from opensqt.model.market import INTERVALS_MS
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, ErrorReply, Params, Route, World
 from opensqt.simulator.dialects.binance import errors, formats, parameters
-from opensqt.simulator.engine.events import PublicTrade
+from opensqt.simulator.engine.events import SimTrade
 from opensqt.simulator.settings import SymbolSettings
 
 _DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
@@ -213,7 +213,7 @@ class PublicData:
         return self._engine.symbol(parameters.text(params, "symbol").upper())
 
 
-def _aggregate_id(trade: PublicTrade) -> int:
+def _aggregate_id(trade: SimTrade) -> int:
     return trade.aggregate_id
 
 

@@ -10,7 +10,7 @@ from opensqt.model.account import PositionMode
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.engine.account import closes
-from opensqt.simulator.engine.events import BalanceView, BookLevel, PositionView, PublicTrade, SimCandle
+from opensqt.simulator.engine.events import BalanceView, BookLevel, PositionView, SimCandle, SimTrade
 from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder
 from opensqt.simulator.engine.tape import DayStatistics
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
@@ -288,7 +288,7 @@ def levels(levels: Iterable[BookLevel], rules: SymbolSettings) -> list[list[str]
     return [[decimals.price(level, rules), decimals.quantity(amount, rules)] for level, amount in levels]
 
 
-def trade(trade: PublicTrade, rules: SymbolSettings) -> dict[str, Any]:
+def trade(trade: SimTrade, rules: SymbolSettings) -> dict[str, Any]:
     """Write a public trade."""
     return {
         "ts": str(trade.time_ms),

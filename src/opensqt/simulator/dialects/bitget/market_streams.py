@@ -14,7 +14,7 @@ from opensqt.simulator.dialects.base import World
 from opensqt.simulator.dialects.bitget import formats
 from opensqt.simulator.dialects.bitget.public import PublicData
 from opensqt.simulator.dialects.bitget.subscriptions import Subscription
-from opensqt.simulator.engine.events import BookTicker, CandleUpdate, DepthUpdate, Event, PublicTrade, SimCandle
+from opensqt.simulator.engine.events import BookTicker, CandleUpdate, DepthUpdate, Event, SimCandle, SimTrade
 from opensqt.simulator.settings import SymbolSettings
 from opensqt.simulator.sockets import Socket
 
@@ -67,7 +67,7 @@ class MarketStreams:
             self._dirty.add(f"ticker:{event.symbol}")
         elif isinstance(event, DepthUpdate):
             self._depth(event)
-        elif isinstance(event, PublicTrade):
+        elif isinstance(event, SimTrade):
             rules = self._known[event.symbol]
             self._send(f"trade:{event.symbol}", "update", lambda: [formats.trade(event, rules)])
             self._dirty.add(f"ticker:{event.symbol}")

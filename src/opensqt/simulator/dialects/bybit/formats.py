@@ -13,10 +13,10 @@ from opensqt.simulator.engine.events import (
     BalanceView,
     BookLevel,
     FundingPaid,
-    MarkPrice,
     PositionView,
-    PublicTrade,
     SimCandle,
+    SimMark,
+    SimTrade,
 )
 from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder
 from opensqt.simulator.engine.tape import DayStatistics
@@ -268,7 +268,7 @@ def candle(candle: SimCandle, rules: SymbolSettings) -> list[str]:
     ]
 
 
-def trade(trade: PublicTrade, rules: SymbolSettings) -> dict[str, Any]:
+def trade(trade: SimTrade, rules: SymbolSettings) -> dict[str, Any]:
     """Write a public trade in the format of the query; the side is the taker's."""
     return {
         "execId": trade.trade_id,
@@ -282,9 +282,7 @@ def trade(trade: PublicTrade, rules: SymbolSettings) -> dict[str, Any]:
     }
 
 
-def ticker(
-    day: DayStatistics, mark: MarkPrice, best: tuple[Any, Any, Any, Any], rules: SymbolSettings
-) -> dict[str, Any]:
+def ticker(day: DayStatistics, mark: SimMark, best: tuple[Any, Any, Any, Any], rules: SymbolSettings) -> dict[str, Any]:
     """Write the 24 hour statistics, the mark and the best bid and ask (price, quantity, price, quantity)."""
     bid, bid_quantity, ask, ask_quantity = best
     change = (day.last - day.open) / day.open if day.open else decimals.ZERO

@@ -11,7 +11,7 @@ from opensqt.simulator.dialects.base import World
 from opensqt.simulator.dialects.bybit import formats
 from opensqt.simulator.dialects.bybit.public import PublicData
 from opensqt.simulator.dialects.bybit.subscriptions import Subscription
-from opensqt.simulator.engine.events import BookLevel, BookTicker, CandleUpdate, Event, PublicTrade
+from opensqt.simulator.engine.events import BookLevel, BookTicker, CandleUpdate, Event, SimTrade
 from opensqt.simulator.sockets import Socket
 
 _UNCHANGED_MS = 3000
@@ -44,7 +44,7 @@ class MarketStreams:
         self._books: dict[str, _PublishedBook] = {}
         self._tickers: dict[str, dict[str, Any]] = {}
         self._candles: dict[str, CandleUpdate] = {}
-        self._trades: dict[str, list[PublicTrade]] = {}
+        self._trades: dict[str, list[SimTrade]] = {}
         self._known = {rules.symbol: rules for rules in world.engine.symbols()}
 
     def has_symbol(self, topic: Subscription) -> bool:
@@ -83,7 +83,7 @@ class MarketStreams:
             topic = self._topics.get(f"orderbook.1.{event.symbol}")
             if topic is not None and topic.text in self._books:
                 self._send_delta(topic, _best(event.bid, event.bid_quantity), _best(event.ask, event.ask_quantity))
-        elif isinstance(event, PublicTrade):
+        elif isinstance(event, SimTrade):
             if f"publicTrade.{event.symbol}" in self._topics:
                 self._trades.setdefault(event.symbol, []).append(event)
         elif isinstance(event, CandleUpdate):

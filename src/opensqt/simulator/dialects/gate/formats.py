@@ -12,7 +12,7 @@ from opensqt.model.account import PositionMode
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, TimeInForce
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.engine.account import closes
-from opensqt.simulator.engine.events import BalanceView, BookLevel, MarkPrice, PositionView, PublicTrade, SimCandle
+from opensqt.simulator.engine.events import BalanceView, BookLevel, PositionView, SimCandle, SimMark, SimTrade
 from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder
 from opensqt.simulator.engine.tape import DayStatistics
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
@@ -223,7 +223,7 @@ def account(balance: BalanceView, user: int, mode: PositionMode) -> dict[str, An
     }
 
 
-def instrument(rules: SymbolSettings, mark: MarkPrice, last: Decimal, settings: SimulatorSettings, sizes: Sizes) -> Any:
+def instrument(rules: SymbolSettings, mark: SimMark, last: Decimal, settings: SimulatorSettings, sizes: Sizes) -> Any:
     """Write a contract, without its state."""
     return {
         "name": contract(rules),
@@ -270,7 +270,7 @@ def listing(state: str) -> dict[str, Any]:
     }
 
 
-def ticker(rules: SymbolSettings, day: DayStatistics, mark: MarkPrice, best: tuple[str, str]) -> dict[str, Any]:
+def ticker(rules: SymbolSettings, day: DayStatistics, mark: SimMark, best: tuple[str, str]) -> dict[str, Any]:
     """Write the 24 hour statistics with the best *bid* and *ask*."""
     change = (day.last - day.open) / day.open * 100 if day.open else decimals.ZERO
     quote = decimals.exact(day.quote_volume)
@@ -311,7 +311,7 @@ def levels(rows: Iterable[BookLevel], rules: SymbolSettings, sizes: Sizes) -> li
     return [{"p": decimals.price(level, rules), "s": sizes.of(amount, rules)} for level, amount in rows]
 
 
-def public_trade(each: PublicTrade, rules: SymbolSettings, sizes: Sizes) -> dict[str, Any]:
+def public_trade(each: SimTrade, rules: SymbolSettings, sizes: Sizes) -> dict[str, Any]:
     """Write a public trade; a negative size was sold by the taker."""
     return {
         "id": int(each.trade_id),

@@ -11,7 +11,7 @@ from opensqt.simulator.dialects.base import World
 from opensqt.simulator.dialects.gate import formats, frames
 from opensqt.simulator.dialects.gate.contracts import Contracts
 from opensqt.simulator.dialects.gate.public import INTERVALS, PublicData
-from opensqt.simulator.engine.events import BookTicker, CandleUpdate, DepthUpdate, Event, PublicTrade
+from opensqt.simulator.engine.events import BookTicker, CandleUpdate, DepthUpdate, Event, SimTrade
 from opensqt.simulator.settings import SymbolSettings
 from opensqt.simulator.sockets import Socket
 
@@ -119,7 +119,7 @@ class MarketStreams:
         """Handle an event of the engine."""
         if isinstance(event, BookTicker):
             self._book_ticker(event)
-        elif isinstance(event, PublicTrade):
+        elif isinstance(event, SimTrade):
             self._trade(event)
         elif isinstance(event, DepthUpdate):
             for topic, changes in self._changes.items():
@@ -165,7 +165,7 @@ class MarketStreams:
 
         self._send(Subscription("futures.book_ticker", rules), event.time_ms, result)
 
-    def _trade(self, event: PublicTrade) -> None:
+    def _trade(self, event: SimTrade) -> None:
         rules = self._engine.symbol(event.symbol)
         times = {"create_time": event.time_ms // 1000, "create_time_ms": event.time_ms}
         stream = Subscription("futures.trades", rules)

@@ -12,10 +12,10 @@ from opensqt.simulator.engine.events import (
     BalanceView,
     BookLevel,
     BookTicker,
-    MarkPrice,
     PositionView,
-    PublicTrade,
     SimCandle,
+    SimMark,
+    SimTrade,
 )
 from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder
 from opensqt.simulator.engine.tape import DayStatistics
@@ -300,7 +300,7 @@ def best(best: BookTicker, swap: OkxInstrument) -> dict[str, Any]:
     }
 
 
-def trade(trade: PublicTrade, swap: OkxInstrument) -> dict[str, Any]:
+def trade(trade: SimTrade, swap: OkxInstrument) -> dict[str, Any]:
     """Write a public trade."""
     return {
         "instId": swap.inst_id,
@@ -335,7 +335,7 @@ def ticker(day: DayStatistics, best: BookTicker, swap: OkxInstrument, now_ms: in
     }
 
 
-def funding(mark: MarkPrice, swap: OkxInstrument, interval_ms: int) -> dict[str, Any]:
+def funding(mark: SimMark, swap: OkxInstrument, interval_ms: int) -> dict[str, Any]:
     """Write the next funding."""
     rate = plain(mark.funding_rate)
     return {
@@ -359,7 +359,7 @@ def funding(mark: MarkPrice, swap: OkxInstrument, interval_ms: int) -> dict[str,
     }
 
 
-def mark(mark: MarkPrice, swap: OkxInstrument) -> dict[str, Any]:
+def mark(mark: SimMark, swap: OkxInstrument) -> dict[str, Any]:
     """Write the mark price."""
     return {
         "instType": "SWAP",

@@ -13,7 +13,7 @@ from opensqt.simulator.dialects.okx.frames import Sender
 from opensqt.simulator.dialects.okx.instruments import Instruments, OkxInstrument
 from opensqt.simulator.dialects.okx.public import PublicData
 from opensqt.simulator.dialects.okx.subscriptions import Subscription
-from opensqt.simulator.engine.events import BookTicker, CandleUpdate, DepthUpdate, Event, PublicTrade, SimCandle
+from opensqt.simulator.engine.events import BookTicker, CandleUpdate, DepthUpdate, Event, SimCandle, SimTrade
 from opensqt.simulator.sockets import Socket
 
 _BOOK_DEPTH = 400
@@ -79,7 +79,7 @@ class MarketStreams:
             for channel in self._named("bbo-tbt", event.symbol):
                 row = formats.best(event, self._swap(channel))
                 self._sender.send(channel.topic, channel, [row])
-        elif isinstance(event, PublicTrade):
+        elif isinstance(event, SimTrade):
             for name in ("trades", "trades-all"):
                 for channel in self._named(name, event.symbol):
                     row = formats.trade(event, self._swap(channel)) | {"count": "1"}
