@@ -17,7 +17,7 @@ from opensqt.model import errors
 from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.client_order_id import new as new_client_order_id
 from opensqt.model.errors import ConfigError
-from opensqt.model.market import INTERVALS_MS, Candle, Price
+from opensqt.model.market import INTERVALS_MS, Candle, MarkPrice, OrderBook, Price, PublicTrade
 from opensqt.model.order import (
     Fill,
     Order,
@@ -76,7 +76,9 @@ __all__ = [
     "InMemoryExchange",
     "Lease",
     "MarginMode",
+    "MarkPrice",
     "Order",
+    "OrderBook",
     "OrderRef",
     "OrderRequest",
     "OrderStatus",
@@ -86,6 +88,7 @@ __all__ = [
     "PositionMode",
     "PositionSide",
     "Price",
+    "PublicTrade",
     "RateBudget",
     "RateLimit",
     "RemoteExchange",

@@ -71,6 +71,14 @@ async def test_the_strategy_cancels_an_order_that_is_not_filled(address: str) ->
     assert await left_behind(address) == (0, False)
 
 
+async def test_the_watch_of_public_data_prints_all_three_side_by_side(address: str) -> None:
+    code, said = await run_program(EXAMPLES / "market_data.py", "--address", address, "--seconds", "8")
+    assert code == 0, said
+    assert re.search(
+        r"spread [\d.]+, ten levels [\d.]+ to [\d.]+, .*mark [\d.]+, funding -?[\d.]+ at \d\d:\d\d", said
+    ), said
+
+
 async def test_the_strategy_takes_a_fill_and_closes_the_position(address: str) -> None:
     code, said = await run_program(EXAMPLES / "strategy.py", "--address", address, "--ticks", "-200")
     assert code == 0, said

@@ -244,6 +244,35 @@ async def test_market_streams_are_watched(venue: CcxtVenue) -> None:
     assert trades[-1]["amount"] > 0
 
 
+async def test_the_book_that_ccxt_keeps_is_the_engines(venue: CcxtVenue) -> None:
+    """F14: ccxt checks numbers and checksums by its own code, and has the same levels after many changes."""
+    async with venue.simulator() as live, venue.connect(live) as exchange:
+        await exchange.load_markets()
+        kept: list[Any] = []
+
+        async def keep() -> None:
+            while True:
+                kept.append(await exchange.watch_order_book(SYMBOL))
+
+        def agrees() -> bool:
+            truth, contract = live.engine.book("BTCUSDT", 10), venue.contract
+            sides = ((kept[-1]["bids"], truth.bids), (kept[-1]["asks"], truth.asks))
+            return all(
+                [tuple(level[:2]) for level in found[:10]] == [(float(p), float(q / contract)) for p, q in wanted]
+                for found, wanted in sides
+            )
+
+        keeping = asyncio.create_task(keep())
+        try:
+            await eventually(lambda: len(kept) > 20 or keeping.done(), what="twenty changes of the book")
+            live.market.pause("BTCUSDT")
+            await eventually(lambda: agrees() or keeping.done(), what="the engine's book")
+            assert not keeping.done(), keeping.exception()
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+
+
 async def _changed_balance(exchange: Any) -> float:
     """Return the first total that is not the one at the start; some venues send that, too."""
     while True:

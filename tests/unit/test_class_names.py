@@ -9,23 +9,27 @@ from pathlib import Path
 
 SRC = Path(__file__).parents[2] / "src" / "opensqt"
 IN_EACH_DIALECT = "the same role in each venue's dialect of the simulator, never two of them in one place"
-IN_EACH_VENUE = "the same row or frame as each venue writes it, in that venue's own parse module"
+IN_EACH_VENUE = "the same row or frame as each venue writes it, in that venue's own parse or public module"
 EXCEPTIONS = {
     "AccountData": IN_EACH_DIALECT,
     "AccountRow": IN_EACH_VENUE,
     "BalanceRow": IN_EACH_VENUE,
     "BookDifference": IN_EACH_DIALECT,
     "FrameTime": IN_EACH_VENUE,
+    "FundingRateRow": IN_EACH_VENUE,
     "MarketStreams": IN_EACH_DIALECT,
+    "OrderBookRow": IN_EACH_VENUE,
     "OrderRow": IN_EACH_VENUE,
     "PositionRow": IN_EACH_VENUE,
     "PrivateStreams": IN_EACH_DIALECT,
     "PublicData": IN_EACH_DIALECT,
+    "PublicTradeRow": IN_EACH_VENUE,
     "Security": IN_EACH_DIALECT,
     "StreamedBalanceRow": IN_EACH_VENUE,
     "StreamedFillRow": IN_EACH_VENUE,
     "StreamedOrderRow": IN_EACH_VENUE,
     "Subscription": IN_EACH_DIALECT,
+    "TickerRow": IN_EACH_VENUE,
     "TradeRow": IN_EACH_VENUE,
     "Trading": IN_EACH_DIALECT,
 }

@@ -14,7 +14,7 @@ from opensqt.config.remote import RemoteSettings
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError, InvalidRequest, OutcomeUnknown, Unreachable, VenueError
 from opensqt.model.exchange import documented
-from opensqt.model.market import INTERVALS_MS, Candle, Price
+from opensqt.model.market import DEFAULT_DEPTH, INTERVALS_MS, Candle, MarkPrice, OrderBook, Price, PublicTrade
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
 from opensqt.model.venue import (
@@ -29,11 +29,11 @@ from opensqt.model.venue import (
 )
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
-from opensqt.streams.conflation import KEYS
+from opensqt.streams.conflation import KEYS, LIMITS
 from opensqt.streams.max_age import with_max_age
-from opensqt.wire import codec, gateway_codec
+from opensqt.wire import codec, gateway_codec, market_codec
 from opensqt.wire import errors as wire_errors
-from opensqt.wire.requests import check_limit, encode_order_ref, resume_at
+from opensqt.wire.requests import check_depth, check_limit, encode_order_ref, resume_after, resume_at
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -426,6 +426,77 @@ class RemoteExchange:
             request=lambda at: pb.SubscribePositionsRequest(symbol=symbol, **resume_at(at)),
             decode=codec.decode_position,
             key=KEYS["positions"],
+        )
+        return self._stream(topic, cursor, max_age_s, symbol)
+
+    def subscribe_order_book(
+        self,
+        symbol: str,
+        depth: int = DEFAULT_DEPTH,
+        *,
+        cursor: Cursor | None = None,
+        max_age_s: float | None = None,
+    ) -> Stream[OrderBook]:
+        """See `Exchange`.
+
+        Args:
+            symbol: Canonical.
+            depth: Levels of each side, 1 to `Capabilities.order_book_depth`.
+            cursor: Where to resume.
+            max_age_s: See `RemoteExchange.subscribe_price`.
+        """
+        check_depth(depth)
+        topic = Topic(
+            name=f"order_book {symbol} {depth}",
+            kind="order_book",
+            method="SubscribeOrderBook",
+            request=lambda at: gateway_pb.SubscribeOrderBookRequest(symbol=symbol, depth=depth, **resume_after(at)),
+            decode=market_codec.decode_order_book,
+            key=KEYS["order_book"],
+            beyond_exchange_service=True,
+        )
+        return self._stream(topic, cursor, max_age_s, symbol)
+
+    def subscribe_trades(
+        self, symbol: str, *, cursor: Cursor | None = None, max_age_s: float | None = None
+    ) -> Stream[PublicTrade]:
+        """See `Exchange`.
+
+        Args:
+            symbol: Canonical.
+            cursor: Where to resume.
+            max_age_s: See `RemoteExchange.subscribe_price`.
+        """
+        topic = Topic(
+            name=f"trades {symbol}",
+            kind="trades",
+            method="SubscribeTrades",
+            request=lambda at: gateway_pb.SubscribeTradesRequest(symbol=symbol, **resume_after(at)),
+            decode=market_codec.decode_trade,
+            key=KEYS["trades"],
+            limit=LIMITS["trades"],
+            beyond_exchange_service=True,
+        )
+        return self._stream(topic, cursor, max_age_s, symbol)
+
+    def subscribe_mark_price(
+        self, symbol: str, *, cursor: Cursor | None = None, max_age_s: float | None = None
+    ) -> Stream[MarkPrice]:
+        """See `Exchange`.
+
+        Args:
+            symbol: Canonical.
+            cursor: Where to resume.
+            max_age_s: See `RemoteExchange.subscribe_price`.
+        """
+        topic = Topic(
+            name=f"mark_price {symbol}",
+            kind="mark_price",
+            method="SubscribeMarkPrice",
+            request=lambda at: gateway_pb.SubscribeMarkPriceRequest(symbol=symbol, **resume_after(at)),
+            decode=market_codec.decode_mark_price,
+            key=KEYS["mark_price"],
+            beyond_exchange_service=True,
         )
         return self._stream(topic, cursor, max_age_s, symbol)
 

@@ -21,11 +21,15 @@ class PendingBatches(Generic[T]):
     Args:
         key: Names what an update is about; what waits holds only the newest update of each key. None keeps all
             updates, and `StreamOverflow` reports when they are too many.
+        limit: Updates that are kept with a key, the newest; what is left out is a gap.
         capacity: Updates that are kept without a key.
     """
 
-    def __init__(self, key: Callable[[T], Hashable] | None, *, capacity: int = _CAPACITY) -> None:
+    def __init__(
+        self, key: Callable[[T], Hashable] | None, *, limit: int | None = None, capacity: int = _CAPACITY
+    ) -> None:
         self._key = key
+        self._limit = limit
         self._capacity = capacity
         self._batches: deque[Batch[T]] = deque()
         self._size = 0
@@ -46,7 +50,7 @@ class PendingBatches(Generic[T]):
             # A snapshot of a loss-free stream does not stand for the updates before it, nor has it those after it.
             self._batches.append(last)
             last = None
-        self._batches.append(batch if last is None else merged(last, batch, self._key))
+        self._batches.append(batch if last is None else merged(last, batch, self._key, self._limit))
         self._size += len(batch.updates)
 
     def take(self) -> Batch[T]:

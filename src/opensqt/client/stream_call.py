@@ -85,7 +85,7 @@ class AcknowledgedCall:
 
 
 class PlainCall:
-    """A call of one of the five streaming methods, which nothing is acknowledged to."""
+    """A call of a streaming method of one kind of stream, which nothing is acknowledged to."""
 
     def __init__(self, stub: Any, method: str, request: Any, metadata: Any) -> None:
         self._call = getattr(stub, method)(request, metadata=metadata)

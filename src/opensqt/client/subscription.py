@@ -42,13 +42,17 @@ class Topic(Generic[T]):
     kind: str
     """One of `STREAM_KINDS`."""
     method: str
-    """Of ExchangeService."""
+    """The streaming method that is called where the connector knows no acknowledgements."""
     request: Callable[[Cursor | None], Any]
     """Makes the request that begins after a cursor."""
     decode: Callable[[Any], T]
     """Decodes one update."""
     key: Callable[[T], Hashable] | None
     """Names what an update is about where the newest of each is enough; None where no update may be lost."""
+    limit: int | None = None
+    """How many updates with different keys wait for the reader at most."""
+    beyond_exchange_service: bool = False
+    """Whether the method is one of GatewayService."""
 
 
 class StreamSubscription(Generic[T]):
@@ -76,7 +80,7 @@ class StreamSubscription(Generic[T]):
         self._topic = topic
         self._cursor = cursor
         self._on_end = on_end
-        self._pending: PendingBatches[T] = PendingBatches(topic.key)
+        self._pending: PendingBatches[T] = PendingBatches(topic.key, limit=topic.limit)
         self._call: AcknowledgedCall | PlainCall | None = None
         self._acknowledges = True
         """Whether the connector may know acknowledgements."""
@@ -166,7 +170,8 @@ class StreamSubscription(Generic[T]):
         if self._acknowledges:
             call = AcknowledgedCall(channel.acknowledged_streams, self._topic.kind, request, channel.metadata())
         else:
-            call = PlainCall(channel.streams, self._topic.method, request, channel.metadata())
+            stub = channel.acknowledged_streams if self._topic.beyond_exchange_service else channel.streams
+            call = PlainCall(stub, self._topic.method, request, channel.metadata())
         self._call = call
         try:
             while True:

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError
-from opensqt.model.market import Candle, Price
+from opensqt.model.market import DEFAULT_DEPTH, Candle, MarkPrice, OrderBook, Price, PublicTrade
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
 from opensqt.model.venue import ExchangeInfo, ExchangeStatus, RateBudget
@@ -177,6 +177,44 @@ class Exchange(Protocol):
 
     def subscribe_positions(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[Position]:
         """Stream positions; a flat position is a zero. Conflates per symbol and position side."""
+        ...
+
+    def subscribe_order_book(
+        self, symbol: str, depth: int = DEFAULT_DEPTH, *, cursor: Cursor | None = None
+    ) -> Stream[OrderBook]:
+        """Stream the best levels of the order book. Conflates: the newest wins.
+
+        Each update is a whole book, checked by the venue's own sequence. After a hole in it the book is invalid at
+        once, which is an update too, and valid again with the next snapshot of the venue.
+
+        Args:
+            symbol: Canonical.
+            depth: Levels of each side, 1 to `Capabilities.order_book_depth`.
+            cursor: Where to resume.
+
+        Raises:
+            InvalidRequest: The depth is out of range.
+            Unsupported: There is no such stream, see the capabilities.
+        """
+        ...
+
+    def subscribe_trades(self, symbol: str, *, cursor: Cursor | None = None) -> Stream[PublicTrade]:
+        """Stream the trades of the market; the snapshot is the latest of them. Deduplicate them by trade_id.
+
+        Trades are events and do not replace each other. A reader that is more than 1,000 of them behind gets the newest
+        1,000, in a batch with `gap`.
+
+        Raises:
+            Unsupported: There is no such stream, see the capabilities.
+        """
+        ...
+
+    def subscribe_mark_price(self, symbol: str, *, cursor: Cursor | None = None) -> Stream[MarkPrice]:
+        """Stream the mark price with the funding rate and the time of the next funding. Conflates: the newest wins.
+
+        Raises:
+            Unsupported: There is no such stream, see the capabilities.
+        """
         ...
 
 

@@ -102,6 +102,12 @@ class Capabilities:
     client_order_id_length: int = 32
     trading: bool = True
     """False in public-only mode."""
+    order_book_depth: int = 0
+    """Levels of each side that an order book has at most; 0 where there is no stream of order books."""
+    public_trades: bool = False
+    """Whether there is a stream of public trades."""
+    mark_price: bool = False
+    """Whether there is a stream of mark prices and funding rates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -225,33 +225,113 @@ class Acknowledgement(_message.Message):
     def __init__(self, received: _Optional[int] = ..., read: _Optional[int] = ...) -> None: ...
 
 class ReadStreamRequest(_message.Message):
-    __slots__ = ("price", "orders", "klines", "account", "positions", "acknowledgement")
+    __slots__ = ("price", "orders", "klines", "account", "positions", "acknowledgement", "order_book", "trades", "mark_price")
     PRICE_FIELD_NUMBER: _ClassVar[int]
     ORDERS_FIELD_NUMBER: _ClassVar[int]
     KLINES_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     POSITIONS_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGEMENT_FIELD_NUMBER: _ClassVar[int]
+    ORDER_BOOK_FIELD_NUMBER: _ClassVar[int]
+    TRADES_FIELD_NUMBER: _ClassVar[int]
+    MARK_PRICE_FIELD_NUMBER: _ClassVar[int]
     price: _exchange_service_pb2.SubscribePriceRequest
     orders: _exchange_service_pb2.SubscribeOrdersRequest
     klines: _exchange_service_pb2.SubscribeKlinesRequest
     account: _exchange_service_pb2.SubscribeAccountRequest
     positions: _exchange_service_pb2.SubscribePositionsRequest
     acknowledgement: Acknowledgement
-    def __init__(self, price: _Optional[_Union[_exchange_service_pb2.SubscribePriceRequest, _Mapping]] = ..., orders: _Optional[_Union[_exchange_service_pb2.SubscribeOrdersRequest, _Mapping]] = ..., klines: _Optional[_Union[_exchange_service_pb2.SubscribeKlinesRequest, _Mapping]] = ..., account: _Optional[_Union[_exchange_service_pb2.SubscribeAccountRequest, _Mapping]] = ..., positions: _Optional[_Union[_exchange_service_pb2.SubscribePositionsRequest, _Mapping]] = ..., acknowledgement: _Optional[_Union[Acknowledgement, _Mapping]] = ...) -> None: ...
+    order_book: SubscribeOrderBookRequest
+    trades: SubscribeTradesRequest
+    mark_price: SubscribeMarkPriceRequest
+    def __init__(self, price: _Optional[_Union[_exchange_service_pb2.SubscribePriceRequest, _Mapping]] = ..., orders: _Optional[_Union[_exchange_service_pb2.SubscribeOrdersRequest, _Mapping]] = ..., klines: _Optional[_Union[_exchange_service_pb2.SubscribeKlinesRequest, _Mapping]] = ..., account: _Optional[_Union[_exchange_service_pb2.SubscribeAccountRequest, _Mapping]] = ..., positions: _Optional[_Union[_exchange_service_pb2.SubscribePositionsRequest, _Mapping]] = ..., acknowledgement: _Optional[_Union[Acknowledgement, _Mapping]] = ..., order_book: _Optional[_Union[SubscribeOrderBookRequest, _Mapping]] = ..., trades: _Optional[_Union[SubscribeTradesRequest, _Mapping]] = ..., mark_price: _Optional[_Union[SubscribeMarkPriceRequest, _Mapping]] = ...) -> None: ...
 
 class ReadStreamResponse(_message.Message):
-    __slots__ = ("price", "orders", "klines", "account", "positions", "sent_ns")
+    __slots__ = ("price", "orders", "klines", "account", "positions", "order_book", "trades", "mark_price", "sent_ns")
     PRICE_FIELD_NUMBER: _ClassVar[int]
     ORDERS_FIELD_NUMBER: _ClassVar[int]
     KLINES_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     POSITIONS_FIELD_NUMBER: _ClassVar[int]
+    ORDER_BOOK_FIELD_NUMBER: _ClassVar[int]
+    TRADES_FIELD_NUMBER: _ClassVar[int]
+    MARK_PRICE_FIELD_NUMBER: _ClassVar[int]
     SENT_NS_FIELD_NUMBER: _ClassVar[int]
     price: _exchange_service_pb2.SubscribePriceResponse
     orders: _exchange_service_pb2.SubscribeOrdersResponse
     klines: _exchange_service_pb2.SubscribeKlinesResponse
     account: _exchange_service_pb2.SubscribeAccountResponse
     positions: _exchange_service_pb2.SubscribePositionsResponse
+    order_book: SubscribeOrderBookResponse
+    trades: SubscribeTradesResponse
+    mark_price: SubscribeMarkPriceResponse
     sent_ns: int
-    def __init__(self, price: _Optional[_Union[_exchange_service_pb2.SubscribePriceResponse, _Mapping]] = ..., orders: _Optional[_Union[_exchange_service_pb2.SubscribeOrdersResponse, _Mapping]] = ..., klines: _Optional[_Union[_exchange_service_pb2.SubscribeKlinesResponse, _Mapping]] = ..., account: _Optional[_Union[_exchange_service_pb2.SubscribeAccountResponse, _Mapping]] = ..., positions: _Optional[_Union[_exchange_service_pb2.SubscribePositionsResponse, _Mapping]] = ..., sent_ns: _Optional[int] = ...) -> None: ...
+    def __init__(self, price: _Optional[_Union[_exchange_service_pb2.SubscribePriceResponse, _Mapping]] = ..., orders: _Optional[_Union[_exchange_service_pb2.SubscribeOrdersResponse, _Mapping]] = ..., klines: _Optional[_Union[_exchange_service_pb2.SubscribeKlinesResponse, _Mapping]] = ..., account: _Optional[_Union[_exchange_service_pb2.SubscribeAccountResponse, _Mapping]] = ..., positions: _Optional[_Union[_exchange_service_pb2.SubscribePositionsResponse, _Mapping]] = ..., order_book: _Optional[_Union[SubscribeOrderBookResponse, _Mapping]] = ..., trades: _Optional[_Union[SubscribeTradesResponse, _Mapping]] = ..., mark_price: _Optional[_Union[SubscribeMarkPriceResponse, _Mapping]] = ..., sent_ns: _Optional[int] = ...) -> None: ...
+
+class SubscribeOrderBookRequest(_message.Message):
+    __slots__ = ("symbol", "depth", "position")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    DEPTH_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    depth: int
+    position: _types_pb2.StreamPosition
+    def __init__(self, symbol: _Optional[str] = ..., depth: _Optional[int] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
+
+class SubscribeOrderBookResponse(_message.Message):
+    __slots__ = ("updates", "snapshot", "gap", "position", "sent_ns")
+    UPDATES_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    GAP_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    SENT_NS_FIELD_NUMBER: _ClassVar[int]
+    updates: _containers.RepeatedCompositeFieldContainer[_types_pb2.OrderBook]
+    snapshot: bool
+    gap: bool
+    position: _types_pb2.StreamPosition
+    sent_ns: int
+    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.OrderBook, _Mapping]]] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ..., sent_ns: _Optional[int] = ...) -> None: ...
+
+class SubscribeTradesRequest(_message.Message):
+    __slots__ = ("symbol", "position")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    position: _types_pb2.StreamPosition
+    def __init__(self, symbol: _Optional[str] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
+
+class SubscribeTradesResponse(_message.Message):
+    __slots__ = ("updates", "snapshot", "gap", "position", "sent_ns")
+    UPDATES_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    GAP_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    SENT_NS_FIELD_NUMBER: _ClassVar[int]
+    updates: _containers.RepeatedCompositeFieldContainer[_types_pb2.PublicTrade]
+    snapshot: bool
+    gap: bool
+    position: _types_pb2.StreamPosition
+    sent_ns: int
+    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.PublicTrade, _Mapping]]] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ..., sent_ns: _Optional[int] = ...) -> None: ...
+
+class SubscribeMarkPriceRequest(_message.Message):
+    __slots__ = ("symbol", "position")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    position: _types_pb2.StreamPosition
+    def __init__(self, symbol: _Optional[str] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
+
+class SubscribeMarkPriceResponse(_message.Message):
+    __slots__ = ("updates", "snapshot", "gap", "position", "sent_ns")
+    UPDATES_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    GAP_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    SENT_NS_FIELD_NUMBER: _ClassVar[int]
+    updates: _containers.RepeatedCompositeFieldContainer[_types_pb2.MarkPrice]
+    snapshot: bool
+    gap: bool
+    position: _types_pb2.StreamPosition
+    sent_ns: int
+    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.MarkPrice, _Mapping]]] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ..., sent_ns: _Optional[int] = ...) -> None: ...

@@ -77,6 +77,21 @@ class GatewayServiceStub:
                 request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ReadStreamRequest.SerializeToString,
                 response_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ReadStreamResponse.FromString,
                 _registered_method=True)
+        self.SubscribeOrderBook = channel.unary_stream(
+                '/opensqt.market_maker.v1.GatewayService/SubscribeOrderBook',
+                request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeOrderBookRequest.SerializeToString,
+                response_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeOrderBookResponse.FromString,
+                _registered_method=True)
+        self.SubscribeTrades = channel.unary_stream(
+                '/opensqt.market_maker.v1.GatewayService/SubscribeTrades',
+                request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeTradesRequest.SerializeToString,
+                response_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeTradesResponse.FromString,
+                _registered_method=True)
+        self.SubscribeMarkPrice = channel.unary_stream(
+                '/opensqt.market_maker.v1.GatewayService/SubscribeMarkPrice',
+                request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeMarkPriceRequest.SerializeToString,
+                response_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeMarkPriceResponse.FromString,
+                _registered_method=True)
 
 
 class GatewayServiceServicer:
@@ -159,16 +174,54 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReadStream(self, request_iterator, context):
-        """Read one of the five streams of ExchangeService, and acknowledge what was read. A stream there sends as far ahead as
-        HTTP/2 allows, which is thousands of responses that grow old unread; here the connector sends one response of
-        prices, candles, balances or positions and waits until it is acknowledged, then sends what has changed meanwhile,
-        the newest of each. Orders go ahead by 256 updates. The first request says what to subscribe to, every later one is
-        an acknowledgement. A client that only half-closes is sent one response and no more.
+        """Read one of the five streams of ExchangeService, or one of order books, public trades or mark prices, and
+        acknowledge what was read. A stream of a method of its own sends as far ahead as HTTP/2 allows, which is thousands of
+        responses that grow old unread; here the connector sends one response and waits until it is acknowledged, then sends
+        what has changed meanwhile, the newest of each. Orders go ahead by 256 updates. The first request says what to
+        subscribe to, every later one is an acknowledgement. A client that only half-closes is sent one response and no more.
 
         Errors:
         INVALID_ARGUMENT: UNKNOWN_SYMBOL
         UNIMPLEMENTED: UNSUPPORTED (the connector is in public-only mode, or the venue has no such interval)
         RESOURCE_EXHAUSTED: STREAM_OVERFLOW (an orders reader is too far behind; subscribe again)
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubscribeOrderBook(self, request, context):
+        """Stream the best levels of a symbol's order book. Each update is a whole book, checked by the venue's own sequence,
+        and by its checksum where the venue sends one. A hole makes the book not valid at once, which is an update too; the
+        connector asks for a new snapshot, and the book is valid again. Conflates for a slow client: the newest wins. How
+        many responses wait unread in between is up to HTTP/2; ReadStream sends one ahead of its reader.
+
+        Errors:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL
+        UNIMPLEMENTED: UNSUPPORTED (the venue has no such stream, see Capabilities.order_book_depth)
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubscribeTrades(self, request, context):
+        """Stream the trades of the market in a symbol, whoever made them. Trades do not replace each other: a client that is
+        more than 1,000 of them behind gets the newest 1,000, in a batch with gap = true.
+
+        Errors:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL
+        UNIMPLEMENTED: UNSUPPORTED (the venue has no such stream, see Capabilities.public_trades)
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubscribeMarkPrice(self, request, context):
+        """Stream the mark price of a symbol, with the rate and the time of the next funding. Conflates for a slow client: the
+        newest wins.
+
+        Errors:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL
+        UNIMPLEMENTED: UNSUPPORTED (the venue has no such stream, see Capabilities.mark_price)
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -211,6 +264,21 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.ReadStream,
                     request_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ReadStreamRequest.FromString,
                     response_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ReadStreamResponse.SerializeToString,
+            ),
+            'SubscribeOrderBook': grpc.unary_stream_rpc_method_handler(
+                    servicer.SubscribeOrderBook,
+                    request_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeOrderBookRequest.FromString,
+                    response_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeOrderBookResponse.SerializeToString,
+            ),
+            'SubscribeTrades': grpc.unary_stream_rpc_method_handler(
+                    servicer.SubscribeTrades,
+                    request_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeTradesRequest.FromString,
+                    response_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeTradesResponse.SerializeToString,
+            ),
+            'SubscribeMarkPrice': grpc.unary_stream_rpc_method_handler(
+                    servicer.SubscribeMarkPrice,
+                    request_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeMarkPriceRequest.FromString,
+                    response_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeMarkPriceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -410,6 +478,87 @@ class GatewayService:
             '/opensqt.market_maker.v1.GatewayService/ReadStream',
             opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ReadStreamRequest.SerializeToString,
             opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ReadStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubscribeOrderBook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/opensqt.market_maker.v1.GatewayService/SubscribeOrderBook',
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeOrderBookRequest.SerializeToString,
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeOrderBookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubscribeTrades(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/opensqt.market_maker.v1.GatewayService/SubscribeTrades',
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeTradesRequest.SerializeToString,
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeTradesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubscribeMarkPrice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/opensqt.market_maker.v1.GatewayService/SubscribeMarkPrice',
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeMarkPriceRequest.SerializeToString,
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeMarkPriceResponse.FromString,
             options,
             channel_credentials,
             insecure,

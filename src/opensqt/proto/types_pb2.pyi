@@ -319,6 +319,70 @@ class Kline(_message.Message):
     received_ns: int
     def __init__(self, symbol: _Optional[str] = ..., interval: _Optional[str] = ..., open_time_ms: _Optional[int] = ..., open: _Optional[str] = ..., high: _Optional[str] = ..., low: _Optional[str] = ..., close: _Optional[str] = ..., volume: _Optional[str] = ..., quote_volume: _Optional[str] = ..., closed: _Optional[bool] = ..., event_time_ms: _Optional[int] = ..., received_ns: _Optional[int] = ...) -> None: ...
 
+class BookLevel(_message.Message):
+    __slots__ = ("price", "quantity")
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    price: str
+    quantity: str
+    def __init__(self, price: _Optional[str] = ..., quantity: _Optional[str] = ...) -> None: ...
+
+class OrderBook(_message.Message):
+    __slots__ = ("symbol", "bids", "asks", "sequence", "valid", "invalid_reason", "event_time_ms", "received_ns")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    BIDS_FIELD_NUMBER: _ClassVar[int]
+    ASKS_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    VALID_FIELD_NUMBER: _ClassVar[int]
+    INVALID_REASON_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_NS_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    bids: _containers.RepeatedCompositeFieldContainer[BookLevel]
+    asks: _containers.RepeatedCompositeFieldContainer[BookLevel]
+    sequence: int
+    valid: bool
+    invalid_reason: str
+    event_time_ms: int
+    received_ns: int
+    def __init__(self, symbol: _Optional[str] = ..., bids: _Optional[_Iterable[_Union[BookLevel, _Mapping]]] = ..., asks: _Optional[_Iterable[_Union[BookLevel, _Mapping]]] = ..., sequence: _Optional[int] = ..., valid: _Optional[bool] = ..., invalid_reason: _Optional[str] = ..., event_time_ms: _Optional[int] = ..., received_ns: _Optional[int] = ...) -> None: ...
+
+class PublicTrade(_message.Message):
+    __slots__ = ("symbol", "trade_id", "price", "quantity", "side", "event_time_ms", "received_ns")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    TRADE_ID_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_NS_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    trade_id: str
+    price: str
+    quantity: str
+    side: Side
+    event_time_ms: int
+    received_ns: int
+    def __init__(self, symbol: _Optional[str] = ..., trade_id: _Optional[str] = ..., price: _Optional[str] = ..., quantity: _Optional[str] = ..., side: _Optional[_Union[Side, str]] = ..., event_time_ms: _Optional[int] = ..., received_ns: _Optional[int] = ...) -> None: ...
+
+class MarkPrice(_message.Message):
+    __slots__ = ("symbol", "mark", "index", "funding_rate", "next_funding_ms", "event_time_ms", "received_ns")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    MARK_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    FUNDING_RATE_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FUNDING_MS_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_NS_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    mark: str
+    index: str
+    funding_rate: str
+    next_funding_ms: int
+    event_time_ms: int
+    received_ns: int
+    def __init__(self, symbol: _Optional[str] = ..., mark: _Optional[str] = ..., index: _Optional[str] = ..., funding_rate: _Optional[str] = ..., next_funding_ms: _Optional[int] = ..., event_time_ms: _Optional[int] = ..., received_ns: _Optional[int] = ...) -> None: ...
+
 class SymbolRules(_message.Message):
     __slots__ = ("symbol", "base_asset", "quote_asset", "price_step", "quantity_step", "min_quantity", "min_notional", "max_quantity", "contract_size", "max_leverage", "maker_fee", "taker_fee", "untradable", "untradable_reason")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
@@ -352,7 +416,7 @@ class SymbolRules(_message.Message):
     def __init__(self, symbol: _Optional[str] = ..., base_asset: _Optional[str] = ..., quote_asset: _Optional[str] = ..., price_step: _Optional[str] = ..., quantity_step: _Optional[str] = ..., min_quantity: _Optional[str] = ..., min_notional: _Optional[str] = ..., max_quantity: _Optional[str] = ..., contract_size: _Optional[str] = ..., max_leverage: _Optional[str] = ..., maker_fee: _Optional[str] = ..., taker_fee: _Optional[str] = ..., untradable: _Optional[bool] = ..., untradable_reason: _Optional[str] = ...) -> None: ...
 
 class Capabilities(_message.Message):
-    __slots__ = ("time_in_force", "market_orders", "reduce_only", "position_modes", "margin_modes", "max_batch", "intervals", "client_order_id_length", "trading")
+    __slots__ = ("time_in_force", "market_orders", "reduce_only", "position_modes", "margin_modes", "max_batch", "intervals", "client_order_id_length", "trading", "order_book_depth", "public_trades", "mark_price")
     TIME_IN_FORCE_FIELD_NUMBER: _ClassVar[int]
     MARKET_ORDERS_FIELD_NUMBER: _ClassVar[int]
     REDUCE_ONLY_FIELD_NUMBER: _ClassVar[int]
@@ -362,6 +426,9 @@ class Capabilities(_message.Message):
     INTERVALS_FIELD_NUMBER: _ClassVar[int]
     CLIENT_ORDER_ID_LENGTH_FIELD_NUMBER: _ClassVar[int]
     TRADING_FIELD_NUMBER: _ClassVar[int]
+    ORDER_BOOK_DEPTH_FIELD_NUMBER: _ClassVar[int]
+    PUBLIC_TRADES_FIELD_NUMBER: _ClassVar[int]
+    MARK_PRICE_FIELD_NUMBER: _ClassVar[int]
     time_in_force: _containers.RepeatedScalarFieldContainer[TimeInForce]
     market_orders: bool
     reduce_only: bool
@@ -371,7 +438,10 @@ class Capabilities(_message.Message):
     intervals: _containers.RepeatedScalarFieldContainer[str]
     client_order_id_length: int
     trading: bool
-    def __init__(self, time_in_force: _Optional[_Iterable[_Union[TimeInForce, str]]] = ..., market_orders: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., position_modes: _Optional[_Iterable[_Union[PositionMode, str]]] = ..., margin_modes: _Optional[_Iterable[_Union[MarginMode, str]]] = ..., max_batch: _Optional[int] = ..., intervals: _Optional[_Iterable[str]] = ..., client_order_id_length: _Optional[int] = ..., trading: _Optional[bool] = ...) -> None: ...
+    order_book_depth: int
+    public_trades: bool
+    mark_price: bool
+    def __init__(self, time_in_force: _Optional[_Iterable[_Union[TimeInForce, str]]] = ..., market_orders: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., position_modes: _Optional[_Iterable[_Union[PositionMode, str]]] = ..., margin_modes: _Optional[_Iterable[_Union[MarginMode, str]]] = ..., max_batch: _Optional[int] = ..., intervals: _Optional[_Iterable[str]] = ..., client_order_id_length: _Optional[int] = ..., trading: _Optional[bool] = ..., order_book_depth: _Optional[int] = ..., public_trades: _Optional[bool] = ..., mark_price: _Optional[bool] = ...) -> None: ...
 
 class StreamPosition(_message.Message):
     __slots__ = ("epoch", "sequence")

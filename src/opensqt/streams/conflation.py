@@ -17,12 +17,26 @@ KEYS: Mapping[str, Key[Any] | None] = {
     "klines": lambda candle: candle.open_time_ms,
     "account": lambda account: account.asset,
     "positions": lambda position: (position.symbol, position.position_side),
+    "order_book": lambda book: book.symbol,
+    "trades": lambda trade: trade.trade_id,
+    "mark_price": lambda price: price.symbol,
 }
 """By kind of stream, what an update is about where the newest of each is enough; None where no update may be lost."""
+TRADES_KEPT = 1_000
+"""Public trades that a slow reader is given at most; what is left out is a gap."""
+LIMITS: Mapping[str, int] = {"trades": TRADES_KEPT}
+"""By kind of stream, how many updates of different keys a slow reader is given at most, the newest of them."""
 
 
-def merged(older: Batch[T], newer: Batch[T], key: Key[T] | None) -> Batch[T]:
-    """Return what both batches say together, with the newest update of each key; without a key, with all updates."""
+def merged(older: Batch[T], newer: Batch[T], key: Key[T] | None, limit: int | None = None) -> Batch[T]:
+    """Return what both batches say together.
+
+    Args:
+        older: The batch that came first.
+        newer: The batch that came after it.
+        key: Names what an update is about: the newest update of each key is kept. None keeps all updates.
+        limit: How many updates are kept at most, the newest; what is left out is a gap.
+    """
     gap = older.gap or newer.gap
     if newer.snapshot:
         return replace(newer, gap=gap)
@@ -34,4 +48,6 @@ def merged(older: Batch[T], newer: Batch[T], key: Key[T] | None) -> Batch[T]:
             newest.pop(about, None)
             newest[about] = update
         updates = tuple(newest.values())
+    if limit is not None and len(updates) > limit:
+        updates, gap = updates[-limit:], True
     return replace(newer, updates=updates, snapshot=older.snapshot, gap=gap)

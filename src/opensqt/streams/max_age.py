@@ -8,7 +8,7 @@ from typing import Generic, Self, TypeVar
 
 from opensqt.model.errors import InvalidRequest, StaleData
 from opensqt.model.stream import Batch, Stream
-from opensqt.streams.conflation import KEYS, merged
+from opensqt.streams.conflation import KEYS, LIMITS, merged
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class MaxAgeStream(Generic[T]):
             refused = self._take_refused(self._refused)
             # A stream that was resumed and has missed nothing makes what came before it no younger.
             unchanged = not batch.updates and not batch.snapshot
-            batch = merged(refused, batch, self._key)
+            batch = merged(refused, batch, self._key, LIMITS.get(self._kind))
             batch = replace(batch, age_s=refused.age_s) if unchanged else batch
         if batch.age_s > self._max_age_s:
             self._refused, self._refused_at = batch, time.monotonic()

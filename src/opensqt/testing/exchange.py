@@ -16,8 +16,18 @@ from opensqt.model.account import Account, Position, PositionMode
 from opensqt.model.client_context import current_client
 from opensqt.model.clock import Clock, now_ns
 from opensqt.model.errors import ExchangeError, InvalidRequest, Unreachable
-from opensqt.model.market import INTERVALS_MS, Candle, Price
-from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
+from opensqt.model.market import (
+    DEFAULT_DEPTH,
+    INTERVALS_MS,
+    MAX_DEPTH,
+    BookLevel,
+    Candle,
+    MarkPrice,
+    OrderBook,
+    Price,
+    PublicTrade,
+)
+from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate, Side
 from opensqt.model.stream import Cursor, Stream
 from opensqt.model.venue import Capabilities, Check, ExchangeInfo, ExchangeStatus, RateBudget, SymbolRules
 from opensqt.streams.max_age import with_max_age
@@ -88,7 +98,12 @@ class InMemoryExchange:
             name=self.name,
             exchange_type="usdt_perpetual",
             capabilities=Capabilities(
-                position_modes=frozenset({position_mode}), max_batch=50, intervals=frozenset(INTERVALS_MS)
+                position_modes=frozenset({position_mode}),
+                max_batch=50,
+                intervals=frozenset(INTERVALS_MS),
+                order_book_depth=MAX_DEPTH,
+                public_trades=True,
+                mark_price=True,
             ),
             symbols=tuple(rules_of.values()),
             simulated=True,
@@ -134,6 +149,59 @@ class InMemoryExchange:
             received_ns=now,
         )
         self.venue.move(price)
+
+    def set_order_book(self, symbol: str, bids: Sequence[BookLevel], asks: Sequence[BookLevel]) -> None:
+        """Set all levels of the order book, and move the market to its best bid and ask.
+
+        Without it the book is the best bid and ask of `set_price` alone.
+
+        Args:
+            symbol: A symbol that trades.
+            bids: Price and quantity of each level, best first; at least one.
+            asks: As the bids.
+        """
+        for name, side, sign in (("bids", bids, -1), ("asks", asks, 1)):
+            prices = [price * sign for price, _quantity in side]
+            if not prices or prices != sorted(set(prices)):
+                raise ValueError(f"{name} {[str(price) for price, _quantity in side]}: expected levels, best first")
+        (bid, bid_quantity), (ask, ask_quantity) = bids[0], asks[0]
+        self.set_price(symbol, bid, ask, bid_quantity=bid_quantity, ask_quantity=ask_quantity)
+        self.venue.public.set_book(symbol, bids, asks, now_ns=self._clock())
+
+    def invalidate_order_book(self, symbol: str, reason: str) -> None:
+        """Mark the order book invalid for *reason*, as after a hole in a venue's sequence, until it is set again."""
+        self.venue.public.invalidate_book(self.venue.require_symbol(symbol), reason, now_ns=self._clock())
+
+    def add_trade(self, symbol: str, price: Decimal, quantity: Decimal, side: Side = Side.BUY) -> PublicTrade:
+        """Publish a trade between others; *side* is the taker's. Fills of orders are published by themselves."""
+        symbol = self.venue.require_symbol(symbol)
+        return self.venue.public.trade(symbol, price, quantity, side, now_ns=self._clock())
+
+    def set_mark_price(
+        self,
+        symbol: str,
+        mark: Decimal,
+        *,
+        index: Decimal | None = None,
+        funding_rate: Decimal | None = None,
+        next_funding_ms: int = 0,
+    ) -> None:
+        """Publish a mark price with the next funding, which until then is half way between bid and ask.
+
+        It moves no position; `set_price` does.
+        """
+        now = self._clock()
+        self.venue.public.set_mark_price(
+            MarkPrice(
+                symbol=self.venue.require_symbol(symbol),
+                mark=mark,
+                index=index,
+                funding_rate=funding_rate,
+                next_funding_ms=next_funding_ms,
+                event_time_ms=now // 1_000_000,
+                received_ns=now,
+            )
+        )
 
     def fill(self, ref: OrderRef, quantity: Decimal) -> Order:
         """Fill part of a resting order at its limit, whatever the price is."""
@@ -329,6 +397,34 @@ class InMemoryExchange:
         of_symbol = (lambda position: position.symbol == symbol) if symbol else None
         stream = self.venue.position_feed.subscribe(cursor=cursor, where=of_symbol)
         return with_max_age(stream, max_age_s, kind="positions", symbol=symbol)
+
+    def subscribe_order_book(
+        self,
+        symbol: str,
+        depth: int = DEFAULT_DEPTH,
+        *,
+        cursor: Cursor | None = None,
+        max_age_s: float | None = None,
+    ) -> Stream[OrderBook]:
+        """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
+        if not 1 <= depth <= MAX_DEPTH:
+            raise InvalidRequest(f"depth {depth}: expected 1 to {MAX_DEPTH}", symbol=symbol)
+        feed = self.venue.public.book_feed(self.venue.require_symbol(symbol), depth)
+        return with_max_age(feed.subscribe(cursor=cursor), max_age_s, kind="order_book", symbol=symbol)
+
+    def subscribe_trades(
+        self, symbol: str, *, cursor: Cursor | None = None, max_age_s: float | None = None
+    ) -> Stream[PublicTrade]:
+        """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
+        feed = self.venue.public.trade_feeds[self.venue.require_symbol(symbol)]
+        return with_max_age(feed.subscribe(cursor=cursor), max_age_s, kind="trades", symbol=symbol)
+
+    def subscribe_mark_price(
+        self, symbol: str, *, cursor: Cursor | None = None, max_age_s: float | None = None
+    ) -> Stream[MarkPrice]:
+        """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
+        feed = self.venue.public.mark_price_feeds[self.venue.require_symbol(symbol)]
+        return with_max_age(feed.subscribe(cursor=cursor), max_age_s, kind="mark_price", symbol=symbol)
 
     def _current_info(self) -> ExchangeInfo:
         held = {one.symbol for one in self.venue.positions() if not one.is_flat}

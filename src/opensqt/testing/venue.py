@@ -39,6 +39,7 @@ from opensqt.streams.feed import Feed
 from opensqt.testing.candles import CandleBook
 from opensqt.testing.ledger import Ledger
 from opensqt.testing.open_orders import OpenOrders, is_marketable
+from opensqt.testing.public_data import PublicMarketData
 
 _ZERO = Decimal(0)
 
@@ -57,6 +58,7 @@ class InMemoryVenue:
         self._client_ids: dict[str, str] = {}
         self.fills: list[Fill] = []
         self.candles = CandleBook()
+        self.public = PublicMarketData(rules)
         self.price_feeds = {symbol: Feed[Price](key=lambda price: price.symbol, conflate=True) for symbol in rules}
         self.order_feed = Feed[OrderUpdate](
             key=lambda update: update.order.client_order_id,
@@ -89,6 +91,7 @@ class InMemoryVenue:
         symbol = price.symbol
         self._prices[symbol] = price
         self.price_feeds[symbol].publish([price])
+        self.public.quote(price)
         self.candles.trade(symbol, price.mid, _ZERO, price.received_ns)
         for order in self._open.crossed_by(price):
             assert order.price is not None  # noqa: S101 - only a limit order is crossed
@@ -184,6 +187,7 @@ class InMemoryVenue:
         self.account_feed.replace(self.account_feed.snapshot, gap=True)
         self.position_feed.replace(self.position_feed.snapshot, gap=True)
         self.candles.inject_gap()
+        self.public.inject_gap()
 
     def close(self, error: ExchangeError) -> None:
         """End every reader."""
@@ -193,6 +197,7 @@ class InMemoryVenue:
         self.account_feed.close(error)
         self.position_feed.close(error)
         self.candles.close(error)
+        self.public.close(error)
 
     def _validate(self, request: OrderRequest) -> SymbolRules:
         if not client_order_id.is_valid(request.client_order_id):
@@ -263,6 +268,7 @@ class InMemoryVenue:
         self.fills.append(fill)
         self._open.position_changed(order.symbol, order.position_side)
         self.candles.trade(order.symbol, price, quantity, now)
+        self.public.trade(order.symbol, price, quantity, order.side.opposite if is_maker else order.side, now_ns=now)
         filled = order.filled_quantity + quantity
         worth = (order.average_price or _ZERO) * order.filled_quantity + price * quantity
         order = replace(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -10,7 +10,7 @@ from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, Position
 from opensqt.model.client_context import current_client
 from opensqt.model.errors import DuplicateOrder, ExchangeError, InvalidRequest, Unreachable, Unsupported
-from opensqt.model.market import INTERVALS_MS, Candle, Price
+from opensqt.model.market import DEFAULT_DEPTH, INTERVALS_MS, Candle, MarkPrice, OrderBook, Price, PublicTrade
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
 from opensqt.model.venue import POSITIONS_CHECK, ExchangeInfo, ExchangeStatus, RateBudget, RateLimit
@@ -20,6 +20,7 @@ from opensqt.venues.account.queries import AccountQueries
 from opensqt.venues.account.state import AccountState
 from opensqt.venues.account.stream import AccountStream
 from opensqt.venues.credentials import CredentialsRenewal
+from opensqt.venues.events import Event, MarketEvent
 from opensqt.venues.frames import EVENTS_CHECK, MARKET, PRIVATE, FrameReports
 from opensqt.venues.health import BackgroundTasks, Health
 from opensqt.venues.housekeeping import Housekeeping
@@ -234,6 +235,9 @@ class VenueAdapter:
         shown = self.account_state.untradable_held().keys() | set(self._settings.symbols)
         if self._settings.public_only:
             capabilities = replace(capabilities, trading=False)
+        if self.venue.public is not None:
+            depth = self.venue.public.order_book_depth
+            capabilities = replace(capabilities, order_book_depth=depth, public_trades=True, mark_price=True)
         return ExchangeInfo(
             name=self.name,
             exchange_type="usdt_perpetual",
@@ -285,6 +289,26 @@ class VenueAdapter:
         self._check_interval(interval)
         return self.market.candles(symbol, interval).subscribe(cursor=cursor)
 
+    def subscribe_order_book(
+        self, symbol: str, depth: int = DEFAULT_DEPTH, *, cursor: Cursor | None = None
+    ) -> Stream[OrderBook]:
+        """Stream the best levels of the order book."""
+        self.venue.unified(symbol)
+        public = self.venue.public
+        if public is not None and not 1 <= depth <= public.order_book_depth:
+            raise InvalidRequest(f"depth {depth}: expected 1 to {public.order_book_depth}", symbol=symbol)
+        return self.market.order_book(symbol, depth).subscribe(cursor=cursor)
+
+    def subscribe_trades(self, symbol: str, *, cursor: Cursor | None = None) -> Stream[PublicTrade]:
+        """Stream the trades of the market."""
+        self.venue.unified(symbol)
+        return self.market.trades(symbol).subscribe(cursor=cursor)
+
+    def subscribe_mark_price(self, symbol: str, *, cursor: Cursor | None = None) -> Stream[MarkPrice]:
+        """Stream the mark price and the funding rate."""
+        self.venue.unified(symbol)
+        return self.market.mark_price(symbol).subscribe(cursor=cursor)
+
     def subscribe_orders(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[OrderUpdate]:
         """Stream orders and fills."""
         self._require_account(symbol)
@@ -310,7 +334,12 @@ class VenueAdapter:
 
     def _on_frame(self, socket: Any, frame: Any) -> bool:
         try:
-            parsed = self.venue.parse(frame)
+            public = self.venue.public
+            parsed: Iterable[Event] | None = None
+            if public is not None and not self.venue.is_private(socket.url):
+                parsed = public.parse(frame)
+            if parsed is None:
+                parsed = self.venue.parse(frame)
             if parsed is None:
                 return False
             events = list(parsed)
@@ -322,7 +351,7 @@ class VenueAdapter:
             return True
         try:
             for event in events:
-                if isinstance(event, Price | Candle):
+                if isinstance(event, MarketEvent):
                     self.market.handle(event, socket)
                 else:
                     self._account_stream.handle(event, socket)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from opensqt.model.account import Position
-from opensqt.model.market import Candle, Price
+from opensqt.model.market import BookLevel, Candle, MarkPrice, Price, PublicTrade
 from opensqt.model.order import Fill, OrderUpdate
 
 
@@ -52,9 +52,31 @@ class FillsPending:
     symbol: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookUpdate:
+    """A snapshot of an order book, or the levels that changed in it, with the venue's numbers."""
+
+    symbol: str
+    bids: tuple[BookLevel, ...]
+    """Absolute quantities in base coins; in a change, zero removes the level."""
+    asks: tuple[BookLevel, ...]
+    last: int
+    """Number of the last change in it."""
+    previous: int | None = None
+    """Number of the last change before it; None where the venue does not report it."""
+    snapshot: bool = False
+    limit: int | None = None
+    """Levels of each side that the snapshot had at most; None where it has all that the stream keeps up."""
+    checksum: int | None = None
+    """Of the best levels after it; None where the venue sends none."""
+    event_time_ms: int
+    received_ns: int
+
+
+MarketEvent = Price | Candle | BookUpdate | PublicTrade | MarkPrice
+"""Any event of the market."""
 Event = (
-    Price
-    | Candle
+    MarketEvent
     | OrderUpdate
     | Fill
     | FillsPending

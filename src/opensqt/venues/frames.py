@@ -73,7 +73,7 @@ class FrameReports:
     def expire(self) -> None:
         """Forget the reports that are old enough."""
         before_s = time.monotonic() - REPORTED_S
-        for kind in ("frame", "price", "candle"):
+        for kind in ("frame", "price", "candle", "trade"):
             self._set_aside.expire(kind, before_s)
         if self._market_error_s is not None and self._market_error_s < before_s:
             self._market_error_s = None

@@ -9,8 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from opensqt.model.market import INTERVALS_MS, Candle, Price
-from opensqt.model.order import Order, OrderRequest, OrderStatus
+from opensqt.model.market import INTERVALS_MS, Candle, MarkPrice, Price, PublicTrade
+from opensqt.model.order import Order, OrderRequest, OrderStatus, Side
 from opensqt.venues.events import StreamReady
 from opensqt.venues.rows import RowError, VenueMessage
 from opensqt.venues.set_aside import SetAside
@@ -158,6 +158,78 @@ def candle_of_row(
     )
 
 
+def book_levels(levels: Iterable[Sequence[Decimal]], contract_size: Decimal = _ONE) -> tuple[PriceAndQuantity, ...]:
+    """Return levels of an order book in base coins.
+
+    Args:
+        levels: Price and quantity first; a quantity of zero removes the level.
+        contract_size: Base coins of one unit of the quantities.
+
+    Raises:
+        RowError: A price is not above zero, a quantity is below it, or one of them is no finite number.
+    """
+    found = []
+    for level in levels:
+        if len(level) < 2:
+            raise RowError(f"level {level}: expected a price and a quantity")
+        price, quantity = level[0], level[1]
+        if not (price.is_finite() and quantity.is_finite() and price > 0 and quantity >= 0):
+            raise RowError(f"level {price} {quantity}: expected a price above zero and a quantity of at least zero")
+        found.append((price, quantity if contract_size == 1 else quantity * contract_size))
+    return tuple(found)
+
+
+def public_trade(
+    symbol: str, trade_id: object, price: Decimal, quantity: Decimal, side: Side, time_ms: int
+) -> PublicTrade:
+    """Return a trade of the market.
+
+    Raises:
+        RowError: The price or the quantity is not above zero.
+    """
+    if not (price > 0 and quantity > 0):
+        raise RowError(f"trade {trade_id}: {quantity} at {price}: expected numbers above zero")
+    return PublicTrade(
+        symbol=symbol,
+        trade_id=str(trade_id),
+        price=price,
+        quantity=quantity,
+        side=side,
+        event_time_ms=time_ms,
+        received_ns=time.time_ns(),
+    )
+
+
+def mark_price_of(
+    symbol: str,
+    mark: Decimal,
+    time_ms: int,
+    *,
+    index: Decimal | None = None,
+    funding_rate: Decimal | None = None,
+    next_funding_ms: int = 0,
+) -> MarkPrice:
+    """Return a mark price with the next funding.
+
+    Raises:
+        RowError: A number is not finite, or a price is not above zero.
+    """
+    if not all(value.is_finite() for value in (mark, index, funding_rate) if value is not None):
+        raise RowError(f"mark price {mark}, index {index}, funding rate {funding_rate}: expected finite numbers")
+    if mark <= 0:
+        raise RowError(f"mark price {mark}: expected above zero")
+    return MarkPrice(
+        symbol=symbol,
+        mark=mark,
+        # Venues write zero where they have no index.
+        index=index if index is not None and index > 0 else None,
+        funding_rate=funding_rate,
+        next_funding_ms=next_funding_ms,
+        event_time_ms=time_ms,
+        received_ns=time.time_ns(),
+    )
+
+
 def read_each(
     set_aside: SetAside, kind: str, symbol: str, rows: Iterable[Any], parse: Callable[[Any], T | None]
 ) -> list[T]:
@@ -165,7 +237,7 @@ def read_each(
 
     Args:
         set_aside: Receives the rows that can't be read.
-        kind: `price` or `candle`.
+        kind: `price`, `candle` or `trade`.
         symbol: Canonical name.
         rows: As the venue sent them.
         parse: Reads one row; returns None for one that has nothing to publish.

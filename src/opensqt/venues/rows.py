@@ -78,8 +78,10 @@ def decode(raw: Any, kind: type[Row]) -> Row:
     except msgspec.ValidationError as error:
         raise RowError(str(error)) from None
     for name in _decimals(kind):
-        if not getattr(row, name).is_finite():
-            raise RowError(f"{name} {raw[name]!r}: expected a finite number")
+        value = getattr(row, name)
+        if not value.is_finite():
+            # By our name of the field, which is not always the venue's.
+            raise RowError(f"{name} {value}: expected a finite number")
     return row
 
 

@@ -18,6 +18,7 @@ from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.venue import Capabilities, SymbolRules
 from opensqt.telemetry.logging import get_logger
+from opensqt.venues.channels import PublicChannels
 from opensqt.venues.events import Event
 from opensqt.venues.ratelimit.policy import RateLimitPolicy
 from opensqt.venues.rows import FrameFields, RowError, RowKind
@@ -101,6 +102,8 @@ class Venue(ABC):
         """Returns the known object of an open order that a list shows unchanged, and else the order of the list."""
         self.on_unknown_symbol: Callable[[], None] = lambda: None
         """Called when a row has a symbol that is in no list of the venue."""
+        self.public: PublicChannels | None = None
+        """Order book, public trades and mark price, where the adapter has them."""
         self._market_time_ms = 0
         self._market_time_seen_s = float("-inf")
 

@@ -342,6 +342,9 @@ def encode_info(info: ExchangeInfo) -> service_pb.GetExchangeInfoResponse:
             intervals=sorted(able.intervals),
             client_order_id_length=able.client_order_id_length,
             trading=able.trading,
+            order_book_depth=able.order_book_depth,
+            public_trades=able.public_trades,
+            mark_price=able.mark_price,
         ),
         symbols=[encode_rules(rules) for rules in info.symbols],
         testnet=info.testnet,
@@ -366,6 +369,9 @@ def decode_info(message: service_pb.GetExchangeInfoResponse) -> ExchangeInfo:
             intervals=frozenset(able.intervals),
             client_order_id_length=able.client_order_id_length,
             trading=able.trading,
+            order_book_depth=able.order_book_depth,
+            public_trades=able.public_trades,
+            mark_price=able.mark_price,
         ),
         symbols=tuple(decode_rules(rules) for rules in message.symbols),
         testnet=message.testnet,
@@ -378,7 +384,12 @@ def _optional_text(value: Decimal | None) -> str | None:
     return None if value is None else encode_decimal(value)
 
 
-def _decimal(text: str, field: str) -> Decimal:
+def decode_decimal(text: str, field: str) -> Decimal:
+    """Read a decimal.
+
+    Raises:
+        MalformedMessage: It is no finite number.
+    """
     try:
         value = Decimal(text)
     except InvalidOperation:
@@ -386,6 +397,9 @@ def _decimal(text: str, field: str) -> Decimal:
     if not value.is_finite():
         raise MalformedMessage(f"{field} {text!r}: expected a finite decimal")
     return value
+
+
+_decimal = decode_decimal
 
 
 def _optional_decimal(text: str, field: str) -> Decimal | None:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from opensqt.model import client_order_id
 from opensqt.model.errors import InvalidRequest
+from opensqt.model.market import DEFAULT_DEPTH, MAX_DEPTH
 from opensqt.model.order import OrderRef, OrderRequest, OrderType, PositionSide, TimeInForce
 from opensqt.model.stream import Cursor
 from opensqt.proto import types_pb2 as pb
@@ -138,16 +139,36 @@ def check_limit(limit: int) -> int:
     return limit
 
 
+def check_depth(depth: int) -> int:
+    """Check how many levels of an order book are asked for.
+
+    Raises:
+        InvalidRequest: It is beyond what any venue gives.
+    """
+    if not 1 <= depth <= MAX_DEPTH:
+        raise InvalidRequest(f"depth {depth}: expected 1 to {MAX_DEPTH}")
+    return depth
+
+
+def decode_depth(depth: int) -> int:
+    """Decode how many levels of an order book are asked for; 0 means the default.
+
+    Raises:
+        InvalidRequest: It is beyond what any venue gives.
+    """
+    return check_depth(depth or DEFAULT_DEPTH)
+
+
 def decode_cursor(message: Any) -> Cursor | None:
     """Decode where a subscription resumes, None when it begins anew.
 
-    Clients older than `position` send `cursor`.
+    Clients older than `position` send `cursor`; requests that are younger have no such field.
 
     Raises:
         InvalidRequest: It has no epoch.
     """
     for field in ("position", "cursor"):
-        if message.HasField(field):
+        if field in message.DESCRIPTOR.fields_by_name and message.HasField(field):
             at = getattr(message, field)
             if not at.epoch:
                 raise InvalidRequest(f"{field}.epoch '': expected the epoch of an earlier response")
@@ -155,8 +176,13 @@ def decode_cursor(message: Any) -> Cursor | None:
     return None
 
 
+def resume_after(cursor: Cursor | None) -> dict[str, Any]:
+    """Return the field of a subscription request of GatewayService that resumes at *cursor*; none begins anew."""
+    return {} if cursor is None else {"position": pb.StreamPosition(epoch=cursor.epoch, sequence=cursor.sequence)}
+
+
 def resume_at(cursor: Cursor | None) -> dict[str, Any]:
-    """Return the fields of a subscription request that resumes at *cursor*; none of them begins anew.
+    """Return the fields of a subscription request of ExchangeService that resumes at *cursor*; none begins anew.
 
     A connector older than `position` reads `cursor`. Without it, it would answer a snapshot that shows no gap.
     """

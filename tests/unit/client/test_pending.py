@@ -75,3 +75,13 @@ def test_a_loss_free_stream_says_when_its_reader_is_too_far_behind() -> None:
         pending.add(batch(4, ("a", 4)))
     pending.take()
     pending.add(batch(4, ("a", 4)))
+
+
+def test_of_updates_that_do_not_replace_each_other_the_newest_are_kept_and_the_loss_is_a_gap() -> None:
+    """F7: no update vanishes between two reads of a stream, or a gap is reported."""
+    pending = PendingBatches[Update](lambda update: update[0], limit=2)
+    pending.add(batch(2, ("a", 1), ("b", 2)))
+    assert not pending.take().gap
+    for number in range(3, 8):
+        pending.add(batch(number, (str(number), number)))
+    assert pending.take() == batch(7, ("6", 6), ("7", 7), gap=True)

@@ -18,7 +18,7 @@ from opensqt.model.errors import (
     UnknownSymbol,
     Unreachable,
 )
-from opensqt.model.market import Candle
+from opensqt.model.market import Candle, OrderBook
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, OrderType, Side, TimeInForce
 from opensqt.testing.exchange import InMemoryExchange, rules
 
@@ -262,3 +262,59 @@ async def test_a_symbol_that_does_not_trade_is_shown_while_it_is_held(exchange: 
         await exchange.place_order(order(Side.BUY))
     await exchange.place_order(order(Side.SELL, reduce_only=True))
     assert (await exchange.get_exchange_info()).rules("BTCUSDT") is None
+
+
+async def read_book(exchange: InMemoryExchange, depth: int = 20) -> OrderBook:
+    batch = await anext(exchange.subscribe_order_book(BTC, depth))
+    return batch.updates[-1]
+
+
+async def test_the_book_is_the_best_bid_and_ask_until_it_is_given_levels(exchange: InMemoryExchange) -> None:
+    one = Decimal(1)
+    assert [level[0] for level in (await read_book(exchange)).bids] == [Decimal(45_000)]
+    exchange.set_order_book(
+        BTC, [(Decimal(100), one), (Decimal(99), 2 * one)], [(Decimal(101), one), (Decimal(102), one)]
+    )
+    assert (await read_book(exchange)).bids == ((Decimal(100), one), (Decimal(99), 2 * one))
+    assert (await read_book(exchange, 1)).asks == ((Decimal(101), one),)
+    assert (await exchange.get_latest_price(BTC)).bid == 100
+
+
+async def test_an_invalid_book_has_a_reason_and_no_levels_until_it_is_set_again(exchange: InMemoryExchange) -> None:
+    """F14: a book with a hole in it is not traded on."""
+    exchange.invalidate_order_book(BTC, "a change is missing")
+    book = await read_book(exchange)
+    assert (book.valid, book.invalid_reason, book.bids) == (False, "a change is missing", ())
+    exchange.set_price(BTC, Decimal(10), Decimal(11))
+    assert (await read_book(exchange)).valid
+
+
+@pytest.mark.parametrize("prices", [[], [99, 100], [100, 100]])
+async def test_levels_that_are_not_best_first_are_refused(exchange: InMemoryExchange, prices: list[int]) -> None:
+    bids = [(Decimal(price), Decimal(1)) for price in prices]
+    with pytest.raises(ValueError, match="best first"):
+        exchange.set_order_book(BTC, bids, [(Decimal(101), Decimal(1))])
+
+
+async def test_fills_and_added_trades_are_public_trades(exchange: InMemoryExchange) -> None:
+    order = await exchange.place_order(asked())
+    exchange.fill(ref(order), Decimal("0.004"))
+    exchange.add_trade(BTC, Decimal(45_000), Decimal(2), Side.SELL)
+    trades = (await anext(exchange.subscribe_trades(BTC))).updates
+    assert [(trade.side, trade.quantity) for trade in trades] == [
+        (Side.SELL, Decimal("0.004")),
+        (Side.SELL, Decimal(2)),
+    ]
+
+
+async def test_the_mark_price_follows_the_market_until_it_is_set(exchange: InMemoryExchange) -> None:
+    stream = exchange.subscribe_mark_price(BTC)
+    assert (await anext(stream)).updates[-1].mark == Decimal("45000.05")
+    exchange.set_mark_price(BTC, Decimal(44_990), funding_rate=Decimal("0.0001"), next_funding_ms=1_800_000_000_000)
+    exchange.set_price(BTC, Decimal(10), Decimal(11))
+    last = (await anext(stream)).updates[-1]
+    assert (last.mark, last.funding_rate, last.next_funding_ms) == (
+        Decimal(44_990),
+        Decimal("0.0001"),
+        1_800_000_000_000,
+    )

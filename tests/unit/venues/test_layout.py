@@ -17,7 +17,7 @@ from opensqt.venues.transport.ccxt_client import CcxtMixin
 from opensqt.venues.venue import Venue
 
 ROOT = Path(venues.__path__[0])
-FILES = {"__init__.py", "adapter.py", "errors.py", "limits.py", "parse.py", "requests.py"}
+FILES = {"__init__.py", "adapter.py", "errors.py", "limits.py", "parse.py", "public.py", "requests.py"}
 ROLES = {
     "adapter": {"{Name}Adapter", "Ccxt{Name}"},
     "errors": {"CODES", "STALE_RULES", "refusal"},
@@ -27,6 +27,7 @@ ROLES = {
         *("parse_account", "parse_candle", "parse_fill", "parse_order", "parse_position", "parse_price"),
         *("OrderRow", "TradeRow", "PositionRow"),
     },
+    "public": {"{Name}Public", "parse_trade"},
     "requests": {"{Name}Requests", "order_ref", "order_request"},
 }
 """The names that each of the five has, by module."""
@@ -37,6 +38,7 @@ SOME = {
         *("parse_streamed_price", "CandleRow", "PriceRow", "QueriedBookRow", "StreamedCandleRow"),
         *("AccountRow", "BalanceRow", "FrameTime", "StreamedBalanceRow", "StreamedFillRow", "StreamedOrderRow"),
     },
+    "public": {"OrderBookRow", "FundingRateRow", "PublicTradeRow", "TickerRow"},
 }
 """Names of roles that two or more venues have, and not all."""
 

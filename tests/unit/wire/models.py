@@ -7,7 +7,7 @@ from decimal import Decimal
 from hypothesis import strategies as st
 
 from opensqt.model.account import Account, MarginMode, Position, PositionMode
-from opensqt.model.market import INTERVALS_MS, Candle, Price
+from opensqt.model.market import INTERVALS_MS, Candle, MarkPrice, OrderBook, Price, PublicTrade
 from opensqt.model.order import (
     Fill,
     Order,
@@ -143,6 +143,37 @@ candles = st.builds(
     event_time_ms=times_ms,
     received_ns=times_ns,
 )
+_levels = st.lists(st.tuples(decimals, decimals), max_size=4).map(tuple)
+order_books = st.builds(
+    OrderBook,
+    symbol=symbols,
+    bids=_levels,
+    asks=_levels,
+    sequence=st.integers(0, 2**63),
+    invalid_reason=words,
+    event_time_ms=times_ms,
+    received_ns=times_ns,
+)
+public_trades = st.builds(
+    PublicTrade,
+    symbol=symbols,
+    trade_id=words,
+    price=decimals,
+    quantity=decimals,
+    side=st.sampled_from(Side),
+    event_time_ms=times_ms,
+    received_ns=times_ns,
+)
+mark_prices = st.builds(
+    MarkPrice,
+    symbol=symbols,
+    mark=decimals,
+    index=maybe,
+    funding_rate=maybe,
+    next_funding_ms=times_ms,
+    event_time_ms=times_ms,
+    received_ns=times_ns,
+)
 rules = st.builds(
     SymbolRules,
     symbol=symbols,
@@ -174,6 +205,9 @@ infos = st.builds(
         intervals=st.frozensets(st.sampled_from(sorted(INTERVALS_MS))),
         client_order_id_length=st.integers(1, 64),
         trading=st.booleans(),
+        order_book_depth=st.integers(0, 50),
+        public_trades=st.booleans(),
+        mark_price=st.booleans(),
     ),
     symbols=st.tuples(rules) | st.just(()),
     testnet=st.booleans(),

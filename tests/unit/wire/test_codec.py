@@ -15,7 +15,7 @@ from opensqt.model.order import Order, OrderStatus, PositionSide, Side
 from opensqt.proto import exchange_service_pb2 as service_pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
 from opensqt.proto import types_pb2 as pb
-from opensqt.wire import codec, gateway_codec
+from opensqt.wire import codec, gateway_codec, market_codec
 from tests.unit.wire import models
 
 PAIRS: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], Any], Callable[[Any], Any], type[Any]]] = {
@@ -26,6 +26,9 @@ PAIRS: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], Any], Callable[[A
     "position": (models.positions, codec.encode_position, codec.decode_position, pb.Position),
     "price": (models.prices, codec.encode_price, codec.decode_price, pb.Price),
     "candle": (models.candles, codec.encode_candle, codec.decode_candle, pb.Kline),
+    "order book": (models.order_books, market_codec.encode_order_book, market_codec.decode_order_book, pb.OrderBook),
+    "public trade": (models.public_trades, market_codec.encode_trade, market_codec.decode_trade, pb.PublicTrade),
+    "mark price": (models.mark_prices, market_codec.encode_mark_price, market_codec.decode_mark_price, pb.MarkPrice),
     "rules": (models.rules, codec.encode_rules, codec.decode_rules, pb.SymbolRules),
     "info": (models.infos, codec.encode_info, codec.decode_info, service_pb.GetExchangeInfoResponse),
 }
@@ -128,3 +131,15 @@ def test_a_field_of_a_newer_connector_does_not_disturb() -> None:
     unknown_field = b"\xfa\x3f\x03new"
     message = pb.Order.FromString(an_order().SerializeToString() + unknown_field)
     assert codec.decode_order(message).client_order_id == "a1"
+
+
+def test_a_book_that_is_not_valid_has_a_reason_even_if_the_connector_gave_none() -> None:
+    """F14: a book with a hole in it is not traded on."""
+    assert not market_codec.decode_order_book(pb.OrderBook(symbol="BTCUSDT")).valid
+
+
+@pytest.mark.parametrize("field", ["price", "quantity"])
+def test_a_level_that_is_no_number_is_malformed(field: str) -> None:
+    level = {"price": "1", "quantity": "1", field: "NaN"}
+    with pytest.raises(codec.MalformedMessage, match=f"order_book.asks.{field}"):
+        market_codec.decode_order_book(pb.OrderBook(valid=True, asks=[pb.BookLevel(**level)]))

@@ -16,7 +16,7 @@ from opensqt.client.sync.stream import SyncStream
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError, Unreachable
 from opensqt.model.exchange import documented
-from opensqt.model.market import Candle, Price
+from opensqt.model.market import DEFAULT_DEPTH, Candle, MarkPrice, OrderBook, Price, PublicTrade
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
 from opensqt.model.venue import ClaimRequest, ExchangeInfo, ExchangeStatus, Halt, HaltedOrders, Lease, RateBudget
@@ -223,6 +223,41 @@ class SyncExchange:
     ) -> SyncStream[Position]:
         """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
         return self._stream(self._exchange.subscribe_positions(symbol, cursor=cursor, max_age_s=max_age_s), timeout_s)
+
+    def subscribe_order_book(
+        self,
+        symbol: str,
+        depth: int = DEFAULT_DEPTH,
+        *,
+        cursor: Cursor | None = None,
+        max_age_s: float | None = None,
+        timeout_s: float | None = None,
+    ) -> SyncStream[OrderBook]:
+        """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
+        stream = self._exchange.subscribe_order_book(symbol, depth, cursor=cursor, max_age_s=max_age_s)
+        return self._stream(stream, timeout_s)
+
+    def subscribe_trades(
+        self,
+        symbol: str,
+        *,
+        cursor: Cursor | None = None,
+        max_age_s: float | None = None,
+        timeout_s: float | None = None,
+    ) -> SyncStream[PublicTrade]:
+        """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
+        return self._stream(self._exchange.subscribe_trades(symbol, cursor=cursor, max_age_s=max_age_s), timeout_s)
+
+    def subscribe_mark_price(
+        self,
+        symbol: str,
+        *,
+        cursor: Cursor | None = None,
+        max_age_s: float | None = None,
+        timeout_s: float | None = None,
+    ) -> SyncStream[MarkPrice]:
+        """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
+        return self._stream(self._exchange.subscribe_mark_price(symbol, cursor=cursor, max_age_s=max_age_s), timeout_s)
 
     def _require_open(self) -> LoopThread:
         if self._loop is None:

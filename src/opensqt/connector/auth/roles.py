@@ -34,6 +34,9 @@ REQUIRED: Mapping[str, Role] = {
     "SubscribeKlines": Role.READ,
     "SubscribeAccount": Role.READ,
     "SubscribePositions": Role.READ,
+    "SubscribeOrderBook": Role.READ,
+    "SubscribeTrades": Role.READ,
+    "SubscribeMarkPrice": Role.READ,
     "ReadStream": Role.READ,
 }
 """The role that each method needs. A method that is not named here is denied to every client."""

@@ -20,7 +20,8 @@ from opensqt.connector.streams.window import ORDERS_AHEAD, SendWindow, Unread
 from opensqt.model.errors import InvalidRequest, StreamOverflow
 from opensqt.model.stream import Cursor
 from opensqt.proto import exchange_service_pb2 as pb
-from opensqt.wire.requests import decode_cursor, decode_symbol
+from opensqt.proto import gateway_service_pb2 as gateway_pb
+from opensqt.wire.requests import decode_cursor, decode_depth, decode_symbol
 
 _Wanted = tuple[StreamKey, str, Cursor | None]
 """A stream, the only symbol of it that is wanted, and where to resume."""
@@ -33,7 +34,7 @@ class Streams:
     def __init__(self, readers: StreamReaders) -> None:
         self._readers = readers
         self.handlers: dict[str, Handler] = {
-            f"Subscribe{kind.capitalize()}": partial(self._subscribe, kind) for kind in _WANTED
+            f"Subscribe{kind.title().replace('_', '')}": partial(self._subscribe, kind) for kind in _WANTED
         }
         self.handlers["ReadStream"] = self._read_stream
 
@@ -72,7 +73,7 @@ class Streams:
         key, symbol, cursor = wanted
         metrics = self._readers.metrics
         sizes = metrics.batch_sizes[key.kind]
-        encode = KINDS[key.kind].encode
+        encode, position_only = KINDS[key.kind].encode, KINDS[key.kind].has_position_only
         unread = window or Unread()
         try:
             async with aclosing(self._readers.read(key, symbol=symbol, cursor=cursor, unread=unread)) as batches:
@@ -81,7 +82,7 @@ class Streams:
                     if batch.gap:
                         metrics.count_gap(key.kind)
                     # While a write, or the window, waits for the client, the next batch gathers in the feed.
-                    for response, place, count in responses(batch, encode):
+                    for response, place, count in responses(batch, encode, has_position_only=position_only):
                         if window is None:
                             unread.since = time.monotonic()
                             await context.write(stamped(response, time.time_ns()))
@@ -118,12 +119,28 @@ def _positions(request: pb.SubscribePositionsRequest) -> _Wanted:
     return StreamKey("positions"), decode_symbol(request.symbol, required=False), decode_cursor(request)
 
 
+def _order_book(request: gateway_pb.SubscribeOrderBookRequest) -> _Wanted:
+    key = StreamKey("order_book", decode_symbol(request.symbol), depth=decode_depth(request.depth))
+    return key, "", decode_cursor(request)
+
+
+def _trades(request: gateway_pb.SubscribeTradesRequest) -> _Wanted:
+    return StreamKey("trades", decode_symbol(request.symbol)), "", decode_cursor(request)
+
+
+def _mark_price(request: gateway_pb.SubscribeMarkPriceRequest) -> _Wanted:
+    return StreamKey("mark_price", decode_symbol(request.symbol)), "", decode_cursor(request)
+
+
 _WANTED: dict[str, Callable[[Any], _Wanted]] = {
     "price": _price,
     "orders": _orders,
     "klines": _klines,
     "account": _account,
     "positions": _positions,
+    "order_book": _order_book,
+    "trades": _trades,
+    "mark_price": _mark_price,
 }
 
 

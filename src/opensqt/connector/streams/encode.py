@@ -20,7 +20,7 @@ MAX_ENTRIES = 1000
 MAX_BYTES = 1024 * 1024
 
 _LENGTH_DELIMITED = 2
-# All five responses have the same layout; a test holds them to it.
+# All responses have the same layout, those of GatewayService without epoch and sequence; a test holds them to it.
 _NUMBER = {field.name: field.number for field in SubscribePriceResponse.DESCRIPTOR.fields}
 _UPDATES = bytes([_NUMBER["updates"] << 3 | _LENGTH_DELIMITED])
 _EPOCH = bytes([_NUMBER["epoch"] << 3 | _LENGTH_DELIMITED])
@@ -53,7 +53,9 @@ def encode(message: Serializable) -> bytes:
     return b"".join((_UPDATES, _varint(len(body)), body))
 
 
-def responses(batch: Batch[Entry[T]], encode_update: Callable[[T], bytes]) -> Iterator[tuple[bytes, Cursor, int]]:
+def responses(
+    batch: Batch[Entry[T]], encode_update: Callable[[T], bytes], *, has_position_only: bool = False
+) -> Iterator[tuple[bytes, Cursor, int]]:
     """Encode a batch as one response, or as several when it is large.
 
     A snapshot is never cut: half of one would be read as the whole truth. Each response but the last carries the
@@ -62,6 +64,7 @@ def responses(batch: Batch[Entry[T]], encode_update: Callable[[T], bytes]) -> It
     Args:
         batch: What the client has not read yet.
         encode_update: Makes the item of an update that was not encoded before, see `encode`.
+        has_position_only: See `StreamKind`.
 
     Yields:
         The response, the place after it, and how many updates it holds.
@@ -71,9 +74,9 @@ def responses(batch: Batch[Entry[T]], encode_update: Callable[[T], bytes]) -> It
     begin = 0
     for end in () if batch.snapshot else _cuts(parts, batch):
         number = batch.updates[end - 1].number
-        yield _response(parts[begin:end], batch, number), Cursor(batch.epoch, number), end - begin
+        yield _response(parts[begin:end], batch, number, has_position_only), Cursor(batch.epoch, number), end - begin
         begin = end
-    yield _response(parts[begin:], batch, batch.sequence), batch.cursor, len(parts) - begin
+    yield _response(parts[begin:], batch, batch.sequence, has_position_only), batch.cursor, len(parts) - begin
 
 
 def enveloped(response: bytes, kind: str, sent_ns: int) -> bytes:
@@ -82,7 +85,7 @@ def enveloped(response: bytes, kind: str, sent_ns: int) -> bytes:
 
 
 def stamped(response: bytes, sent_ns: int) -> bytes:
-    """Encode a response of one of the five streaming methods with the time at which it is sent."""
+    """Encode a response of a streaming method of one kind with the time at which it is sent."""
     return b"".join((response, _PLAIN_SENT, _varint(sent_ns)))
 
 
@@ -101,11 +104,12 @@ def _cuts(parts: list[bytes], batch: Batch[Entry[Any]]) -> Iterator[int]:
         size += len(part)
 
 
-def _response(parts: list[bytes], batch: Batch[Any], sequence: int) -> bytes:
+def _response(parts: list[bytes], batch: Batch[Any], sequence: int, has_position_only: bool) -> bytes:
     epoch, number = batch.epoch.encode(), _varint(sequence)
     length = _varint(len(epoch))
-    # Clients older than `position` read epoch and sequence from the response itself.
-    parts += (_EPOCH, length, epoch, _SEQUENCE, number)
+    if not has_position_only:
+        # Clients older than `position` read epoch and sequence from the response itself.
+        parts += (_EPOCH, length, epoch, _SEQUENCE, number)
     if batch.snapshot:
         parts.append(_SNAPSHOT)
     if batch.gap:

@@ -1,4 +1,4 @@
-"""The five kinds of streams: where the updates of each come from, and how they are encoded."""
+"""The kinds of streams: where the updates of each come from, and how they are encoded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from opensqt.connector.streams.encode import encode
 from opensqt.model.exchange import Exchange
 from opensqt.model.stream import Cursor, Stream
-from opensqt.wire import codec
+from opensqt.wire import codec, market_codec
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +19,11 @@ class StreamKey:
     kind: str
     symbol: str = ""
     interval: str = ""
+    depth: int = 0
 
     def __str__(self) -> str:
-        return ":".join(part for part in (self.kind, self.symbol, self.interval) if part)
+        depth = str(self.depth) if self.depth else ""
+        return ":".join(part for part in (self.kind, self.symbol, self.interval, depth) if part)
 
 
 Subscribe = Callable[[Exchange, StreamKey, str, Cursor | None], Stream[Any]]
@@ -35,6 +37,8 @@ class StreamKind:
     subscribe: Subscribe
     encode: Callable[[Any], bytes]
     """Encodes one update as an item of a response."""
+    has_position_only: bool = False
+    """Whether epoch and sequence stand in the position alone, because no client is older than that."""
 
 
 KINDS: dict[str, StreamKind] = {
@@ -57,5 +61,20 @@ KINDS: dict[str, StreamKind] = {
     "positions": StreamKind(
         lambda exchange, _key, symbol, cursor: exchange.subscribe_positions(symbol, cursor=cursor),
         lambda position: encode(codec.encode_position(position)),
+    ),
+    "order_book": StreamKind(
+        lambda exchange, key, _symbol, cursor: exchange.subscribe_order_book(key.symbol, key.depth, cursor=cursor),
+        lambda book: encode(market_codec.encode_order_book(book)),
+        has_position_only=True,
+    ),
+    "trades": StreamKind(
+        lambda exchange, key, _symbol, cursor: exchange.subscribe_trades(key.symbol, cursor=cursor),
+        lambda trade: encode(market_codec.encode_trade(trade)),
+        has_position_only=True,
+    ),
+    "mark_price": StreamKind(
+        lambda exchange, key, _symbol, cursor: exchange.subscribe_mark_price(key.symbol, cursor=cursor),
+        lambda price: encode(market_codec.encode_mark_price(price)),
+        has_position_only=True,
     ),
 }

@@ -18,6 +18,7 @@ pytest.register_assert_rewrite(
             "canceling",
             "market_data",
             "placing",
+            "public_data",
             "queries",
             "streams",
             "untradable",
@@ -39,6 +40,12 @@ from opensqt.testing.contract.placing import (  # noqa: E402
     TestReduceOnly,
     TestSameIdTwice,
 )
+from opensqt.testing.contract.public_data import (  # noqa: E402
+    TestEveryPublicStream,
+    TestMarkPriceStream,
+    TestOrderBookStream,
+    TestTradeStream,
+)
 from opensqt.testing.contract.queries import TestExchangeInfo, TestGetOrder, TestOpenOrders, TestStatus  # noqa: E402
 from opensqt.testing.contract.streams import (  # noqa: E402
     TestAccountStream,
@@ -58,6 +65,7 @@ __all__ = [
     "TestCancelAllOrders",
     "TestCancelOrder",
     "TestDenials",
+    "TestEveryPublicStream",
     "TestEveryStream",
     "TestExchangeInfo",
     "TestFillOrKill",
@@ -69,9 +77,11 @@ __all__ = [
     "TestKlineStream",
     "TestLatestPrice",
     "TestLimitOrders",
+    "TestMarkPriceStream",
     "TestMarketOrders",
     "TestOneWayPositions",
     "TestOpenOrders",
+    "TestOrderBookStream",
     "TestOrderStream",
     "TestPositionStream",
     "TestPostOnly",
@@ -79,5 +89,6 @@ __all__ = [
     "TestReduceOnly",
     "TestSameIdTwice",
     "TestStatus",
+    "TestTradeStream",
     "TestUntradableSymbols",
 ]

@@ -29,6 +29,7 @@ from opensqt.venues.binance.parse import (
     parse_position,
     parse_price,
 )
+from opensqt.venues.binance.public import BinancePublic
 from opensqt.venues.binance.requests import BinanceRequests, order_ref, order_request
 from opensqt.venues.events import Event
 from opensqt.venues.parsing import Row, read_each
@@ -61,6 +62,7 @@ class BinanceAdapter(Venue):
         super().__init__(settings, client, rest)
         self._requests = BinanceRequests(rest, lambda: int(client.nonce()))
         self._parser = BinanceParser(self)
+        self.public = BinancePublic(self, self._requests)
 
     @classmethod
     def make_client(cls, settings: VenueSettings) -> Any:

@@ -35,6 +35,7 @@ from opensqt.venues.bitget.parse import (
     parse_position,
     parse_price,
 )
+from opensqt.venues.bitget.public import BitgetPublic
 from opensqt.venues.bitget.requests import BitgetRequests, order_ref, order_request
 from opensqt.venues.events import Event
 from opensqt.venues.parsing import Row, read_each
@@ -72,6 +73,7 @@ class BitgetAdapter(Venue):
     def __init__(self, settings: VenueSettings, client: Any, rest: Any) -> None:
         super().__init__(settings, client, rest)
         self._requests = BitgetRequests(rest, client.nonce)
+        self.public = BitgetPublic(self, self._requests)
         self._ack_resolver = BitgetAckResolver(self)
         self.symbols: dict[str, str] = {}
         """Canonical names by the venue's own."""

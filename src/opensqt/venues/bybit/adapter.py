@@ -36,6 +36,7 @@ from opensqt.venues.bybit.parse import (
     parse_order,
     parse_price,
 )
+from opensqt.venues.bybit.public import BybitPublic
 from opensqt.venues.bybit.requests import BybitRequests, order_ref, order_request
 from opensqt.venues.events import Event
 from opensqt.venues.parsing import Row, acknowledged_order, read_each
@@ -116,6 +117,7 @@ class BybitAdapter(Venue):
         self._acks = PendingAcks()
         self._parser = BybitParser(self, self._acks.resolve, lambda: self.margin_mode)
         self.margin_mode = MarginMode.CROSS
+        self.public = BybitPublic(self, self._requests)
 
     @classmethod
     def make_client(cls, settings: VenueSettings) -> Any:

@@ -33,6 +33,7 @@ from opensqt.venues.gate.parse import (
     parse_order,
     parse_price,
 )
+from opensqt.venues.gate.public import GatePublic
 from opensqt.venues.gate.requests import BOOKED_WITHIN_MS, USDT, GateRequests, order_ref, order_request
 from opensqt.venues.parsing import Row, read_each
 from opensqt.venues.rows import FrameFields, RowError, all_rows, decode_message, member, objects, sort_number
@@ -95,6 +96,7 @@ class GateAdapter(Venue):
         super().__init__(settings, client, rest)
         self._requests = GateRequests(rest)
         self._parser = GateParser(self)
+        self.public = GatePublic(self, self._requests)
 
     @classmethod
     def make_client(cls, settings: VenueSettings) -> Any:

@@ -6,13 +6,20 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
-from opensqt.model.errors import ExchangeError
-from opensqt.model.market import Candle, Price
+from opensqt.model.errors import ExchangeError, Unsupported
+from opensqt.model.market import Candle, MarkPrice, OrderBook, Price, PublicTrade
 from opensqt.model.venue import Channel
 from opensqt.streams.feed import Feed
+from opensqt.streams.market_feeds import mark_price_feed, trade_feed
 from opensqt.telemetry.logging import get_logger, redact
+from opensqt.venues.channels import PublicChannels
+from opensqt.venues.events import BookUpdate, MarketEvent
 from opensqt.venues.health import BackgroundTasks, Health, in_ms
+from opensqt.venues.market.book import LocalBook
+from opensqt.venues.market.book_topic import BookTopic
+from opensqt.venues.market.mark_price import MarkPriceTopic
 from opensqt.venues.market.topic import CandleTopic, MarketTopic, candle_feed, price_feed
+from opensqt.venues.market.trades import TradeTopic
 from opensqt.venues.transport.subscription import QUERY_ERRORS, RETRYABLE_ERRORS
 from opensqt.venues.venue import Venue
 
@@ -20,7 +27,7 @@ _log = get_logger("venue")
 _WATCHDOG_INTERVAL_S = 0.5
 _UNSUBSCRIBE_TIMEOUT_S = 5.0
 _CATCH_UP_CANDLES = 99
-AnyTopic = MarketTopic[Price] | MarketTopic[Candle]
+AnyTopic = MarketTopic[Price] | MarketTopic[Candle] | MarketTopic[OrderBook] | MarketTopic[PublicTrade] | MarkPriceTopic
 Key = tuple[str, ...]
 
 
@@ -52,7 +59,7 @@ class MarketData:
         """End every reader with *error*."""
         self._closed = error
         for topic in self.topics.values():
-            topic.feed.close(error)
+            topic.close(error)
 
     def prices(self, symbol: str) -> Feed[Price]:
         """Return the feed of a symbol's prices, and subscribe if needed."""
@@ -82,22 +89,96 @@ class MarketData:
                 unwatch=lambda: self._venue.unwatch_candles(symbol, interval),
                 query=lambda: self._query_candles(symbol, interval),
                 on_freshness_change=self._health_callback(name),
-                on_gap=lambda: self._fill_gap(symbol, interval),
+                on_gap=lambda: self._fill_gap((symbol, interval)),
             )
             self._open((symbol, interval), topic)
         return topic.feed
 
-    def handle(self, event: Price | Candle, socket: Any) -> None:
+    def order_book(self, symbol: str, depth: int) -> Feed[OrderBook]:
+        """Return the feed of a symbol's order book of this depth, and subscribe if needed."""
+        topic = self._book_topic(symbol)
+        if topic is None:
+            name, channels = f"order_book:{symbol}", self._channels()
+            topic = BookTopic(
+                name,
+                symbol,
+                LocalBook(
+                    window=channels.book_window,
+                    sends_entering_levels=channels.book_sends_entering_levels,
+                    checksum=channels.checksum,
+                ),
+                watch=lambda: channels.watch_book(symbol),
+                unwatch=lambda: channels.unwatch_book(symbol),
+                renew=lambda: channels.renew_book(symbol),
+                compare=lambda: channels.query_book(symbol),
+                begins_on_stream=channels.book_begins_on_stream,
+                linger_s=self._venue.settings.linger_s,
+                on_freshness_change=self._health_callback(name),
+            )
+            # Before it is opened, because an adapter that is closed ends the readers of all depths.
+            feed = topic.feed_of(depth)
+            self._open(("order_book", symbol), topic)
+            return feed
+        return topic.feed_of(depth)
+
+    def trades(self, symbol: str) -> Feed[PublicTrade]:
+        """Return the feed of a symbol's public trades, and subscribe if needed."""
+        topic = self._trade_topic(symbol)
+        if topic is None:
+            name, channels = f"trades:{symbol}", self._channels()
+            topic = TradeTopic(
+                name,
+                trade_feed(),
+                watch=lambda: channels.watch_trades(symbol),
+                unwatch=lambda: channels.unwatch_trades(symbol),
+                query=lambda: channels.query_trades(symbol),
+                on_freshness_change=self._health_callback(name),
+                ids_are_consecutive=channels.trade_ids_are_consecutive,
+                on_gap=lambda: self._fill_gap(("trades", symbol)),
+            )
+            self._open(("trades", symbol), topic)
+        return topic.feed
+
+    def mark_price(self, symbol: str) -> Feed[MarkPrice]:
+        """Return the feed of a symbol's mark price, and subscribe if needed."""
+        topic = self._mark_price_topic(symbol)
+        if topic is None:
+            name, channels = f"mark_price:{symbol}", self._channels()
+
+            async def query() -> list[MarkPrice]:
+                return [await channels.query_mark_price(symbol)]
+
+            topic = MarkPriceTopic(
+                name,
+                mark_price_feed(),
+                watch=lambda: channels.watch_mark_price(symbol),
+                unwatch=lambda: channels.unwatch_mark_price(symbol),
+                query=query,
+                on_freshness_change=self._health_callback(name),
+            )
+            self._open(("mark_price", symbol), topic)
+        return topic.feed
+
+    def handle(self, event: MarketEvent, socket: Any) -> None:
         """Pass a streamed update to its topic, if that is still open."""
         self._venue.observe_market_time(event.event_time_ms)
-        if isinstance(event, Price):
-            prices = self._price_topic(event.symbol)
-            if prices is not None:
-                prices.handle(event, socket)
-        else:
-            candles = self._candle_topic(event.symbol, event.interval)
-            if candles is not None:
-                candles.handle(event, socket)
+        topic: Any
+        match event:
+            case Price():
+                topic = self._price_topic(event.symbol)
+            case Candle():
+                topic = self._candle_topic(event.symbol, event.interval)
+            case BookUpdate():
+                book = self._book_topic(event.symbol)
+                if book is not None:
+                    book.handle_frame(event, socket)
+                return
+            case PublicTrade():
+                topic = self._trade_topic(event.symbol)
+            case MarkPrice():
+                topic = self._mark_price_topic(event.symbol)
+        if topic is not None:
+            topic.handle(event, socket)
 
     def channels(self) -> list[Channel]:
         """Return whether the stream of each topic is connected, and the age of its last update."""
@@ -119,16 +200,30 @@ class MarketData:
     def _candle_topic(self, symbol: str, interval: str) -> CandleTopic | None:
         return cast("CandleTopic | None", self.topics.get((symbol, interval)))
 
+    def _book_topic(self, symbol: str) -> BookTopic | None:
+        return cast("BookTopic | None", self.topics.get(("order_book", symbol)))
+
+    def _trade_topic(self, symbol: str) -> TradeTopic | None:
+        return cast("TradeTopic | None", self.topics.get(("trades", symbol)))
+
+    def _mark_price_topic(self, symbol: str) -> MarkPriceTopic | None:
+        return cast("MarkPriceTopic | None", self.topics.get(("mark_price", symbol)))
+
+    def _channels(self) -> PublicChannels:
+        if self._venue.public is None:
+            raise Unsupported(f"{self._venue.name}: no stream of order books, public trades or mark prices")
+        return self._venue.public
+
     def _open(self, key: Key, topic: AnyTopic) -> None:
         if self._closed is not None:
-            topic.feed.close(self._closed)
+            topic.close(self._closed)
             return
         self.topics[key] = topic
         self._health.set(f"market_data:{topic.name}", True, "subscribing")
         self._health.add_probe(
             f"market_data:{topic.name}", lambda: topic.mark_stale_if_unverified(self._venue.settings.stale_after_s)
         )
-        self._running[key] = self._tasks.start(topic.name, topic.subscription.run())
+        self._running[key] = self._tasks.start(topic.name, topic.run())
 
     def _health_callback(self, name: str) -> Callable[[bool, str], None]:
         return lambda fresh, reason: self._health.set(f"market_data:{name}", fresh, reason)
@@ -141,19 +236,19 @@ class MarketData:
         has_data = topic is not None and topic.last is not None
         return await self._venue.candles(symbol, interval, _CATCH_UP_CANDLES if has_data else 2)
 
-    def _fill_gap(self, symbol: str, interval: str) -> None:
-        """Query a closed candle that the stream did not publish."""
-        key, topic = (symbol, interval), self._candle_topic(symbol, interval)
+    def _fill_gap(self, key: Key) -> None:
+        """Query what the stream did not publish: a closed candle, or trades."""
+        topic = self.topics.get(key)
         if topic is None or key in self._gaps:
             return
         self._gaps.add(key)
         self._tasks.start(f"fill gap {topic.name}", self._catch_up(key, topic), lasting=False)
 
-    async def _catch_up(self, key: Key, topic: CandleTopic) -> None:
+    async def _catch_up(self, key: Key, topic: AnyTopic) -> None:
         try:
             await topic.catch_up()
         except QUERY_ERRORS as error:
-            _log.warning("missing candle query failed", topic=topic.name, error=redact(repr(error)))
+            _log.warning("query of missing data failed", topic=topic.name, error=redact(repr(error)))
         finally:
             self._gaps.discard(key)
 

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Generic, TypeVar
 
 from opensqt.model.content import without_times
-from opensqt.model.market import INTERVALS_MS, Candle, Price
+from opensqt.model.errors import ExchangeError
+from opensqt.model.market import INTERVALS_MS, Candle, MarkPrice, OrderBook, Price, PublicTrade
 from opensqt.streams.feed import Feed
 from opensqt.telemetry.logging import get_logger, redact
 from opensqt.venues.transport.ccxt_client import is_open
@@ -19,8 +20,10 @@ _CHECKS_PER_PERIOD = 4
 """Number of checks of a stalled topic in each period of `stale_after_s`."""
 _CHECK_TIMEOUT_S = 2.0
 """Time that the venue gets to say whether there is newer data."""
-_WITHOUT_TIMES: dict[type[Any], Callable[[Any], Any]] = {kind: without_times(kind) for kind in (Price, Candle)}
-T = TypeVar("T", bound=Price | Candle)
+_WITHOUT_TIMES: dict[type[Any], Callable[[Any], Any]] = {
+    kind: without_times(kind) for kind in (Price, Candle, MarkPrice)
+}
+T = TypeVar("T", bound=Price | Candle | OrderBook | PublicTrade | MarkPrice)
 
 
 class MarketTopic(Generic[T]):
@@ -72,6 +75,19 @@ class MarketTopic(Generic[T]):
     def connected(self) -> bool:
         """Whether its connection is open."""
         return is_open(self.socket)
+
+    @property
+    def readers(self) -> int:
+        """Number of readers."""
+        return self.feed.readers
+
+    async def run(self) -> None:
+        """Keep the subscription up until cancelled."""
+        await self.subscription.run()
+
+    def close(self, error: ExchangeError) -> None:
+        """End every reader with *error*."""
+        self.feed.close(error)
 
     def handle(self, update: T, socket: Any) -> None:
         """Publish a streamed update, unless it is repeated or late."""
@@ -153,7 +169,7 @@ class MarketTopic(Generic[T]):
 
     def update_idle_s(self) -> float:
         """Update how long the topic has had no reader, and return the seconds."""
-        if self.feed.readers:
+        if self.readers:
             self._idle_since_s = None
             return 0.0
         if self._idle_since_s is None:

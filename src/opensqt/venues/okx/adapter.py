@@ -33,6 +33,7 @@ from opensqt.venues.okx.parse import (
     parse_order,
     parse_price,
 )
+from opensqt.venues.okx.public import OkxPublic
 from opensqt.venues.okx.requests import OkxRequests, order_ref, order_request
 from opensqt.venues.parsing import Row, acknowledged_order, read_each
 from opensqt.venues.rows import FrameFields, all_rows, first
@@ -94,6 +95,7 @@ class OkxAdapter(Venue):
         super().__init__(settings, client, rest)
         self._requests = OkxRequests(client, rest)
         self._parser = OkxParser(self)
+        self.public = OkxPublic(self, self._requests)
 
     @classmethod
     def make_client(cls, settings: VenueSettings) -> Any:

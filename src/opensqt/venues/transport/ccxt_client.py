@@ -135,6 +135,33 @@ class CcxtMixin:
             if self.callbacks is not None:
                 self.callbacks.malformed(socket, str(message)[:200])
 
+    async def hold(self, url: str, name: str, message: dict[str, Any], number: int | None = None) -> None:
+        """Subscribe, and return only when the connection ends, by raising.
+
+        Args:
+            url: Address of the connection.
+            name: Name of the subscription, unique on it.
+            message: Subscribes.
+            number: Id of the message, for a venue whose acknowledgements ccxt looks up by it.
+        """
+        subscription = {"id": number} if number is not None else None
+        await self.watch(url, name, message, name, subscription)  # type: ignore[attr-defined]
+
+    async def release(self, url: str, name: str, message: dict[str, Any]) -> None:
+        """Unsubscribe what `hold` subscribed, if the connection is open."""
+        socket: Any = self.clients.get(url) if self.clients else None
+        if not is_open(socket):
+            return
+        socket.subscriptions.pop(name, None)
+        socket.futures.pop(name, None)
+        await socket.send(message)
+
+    async def send_to(self, url: str, *messages: dict[str, Any]) -> None:
+        """Send messages over a connection, if it is open."""
+        socket: Any = self.clients.get(url) if self.clients else None
+        for message in messages if is_open(socket) else ():
+            await socket.send(message)
+
     def abort_connection(self, socket: Any) -> None:
         """Abort a connection, so that every subscription on it ends with an error."""
         socket.on_error(ccxt.NetworkError("connection aborted"))

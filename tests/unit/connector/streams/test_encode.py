@@ -10,10 +10,16 @@ from hypothesis import strategies as st
 from opensqt.connector.streams.encode import MAX_BYTES, MAX_ENTRIES, encode, responses, stamped
 from opensqt.model.stream import Batch
 from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.proto import gateway_service_pb2 as gateway_pb
 from opensqt.proto import types_pb2
 from opensqt.streams.feed import Entry
 
 T = TypeVar("T")
+GATEWAY = [
+    method
+    for method in gateway_pb.DESCRIPTOR.services_by_name["GatewayService"].methods
+    if method.server_streaming and not method.client_streaming
+]
 STREAMING = [method for method in pb.DESCRIPTOR.services_by_name["ExchangeService"].methods if method.server_streaming]
 
 
@@ -39,6 +45,17 @@ def test_every_streamed_response_has_the_layout_that_is_written(method) -> None:
     of = batch([Entry(item, 0)], 300, snapshot=True, gap=True)
     written = [stamped(one, response.sent_ns) for one, *_ in responses(of, encode)]
     assert list(written) == [response.SerializeToString()]
+
+
+@pytest.mark.parametrize("method", GATEWAY, ids=lambda method: method.name)
+def test_a_response_of_the_gateway_has_its_place_in_the_position_only(method) -> None:
+    response = GetMessageClass(method.output_type)()
+    item = response.updates.add(event_time_ms=5)
+    response.snapshot, response.gap, response.sent_ns = True, True, 1_700_000_000_123_456_789
+    response.position.epoch, response.position.sequence = "e1", 300
+    of = batch([Entry(item, 0)], 300, snapshot=True, gap=True)
+    written = [stamped(one, response.sent_ns) for one, *_ in responses(of, encode, has_position_only=True)]
+    assert written == [response.SerializeToString()]
 
 
 @given(st.lists(st.text(max_size=300), max_size=20), st.integers(0, 2**63), st.booleans(), st.booleans())

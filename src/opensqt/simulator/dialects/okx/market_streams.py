@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
 from decimal import Decimal
-from itertools import zip_longest
 from typing import Any
 
 from opensqt.simulator.dialects.base import World
@@ -17,7 +15,8 @@ from opensqt.simulator.engine.events import BookTicker, CandleUpdate, DepthUpdat
 from opensqt.simulator.sockets import Socket
 
 _BOOK_DEPTH = 400
-_CHECKED_DEPTH = 25
+_NO_CHECKSUM = 0
+"""The venue keeps the field and sends nothing in it since June 2026: `prevSeqId` shows whether a change is missing."""
 
 
 class _BookDifference:
@@ -148,7 +147,7 @@ class MarketStreams:
             "asks": formats.levels(book.asks, swap),
             "bids": formats.levels(book.bids, swap),
             "ts": str(book.time_ms),
-            "checksum": self._checksum(channel),
+            "checksum": _NO_CHECKSUM,
             "seqId": book.last_update_id,
             "prevSeqId": -1,
         }
@@ -163,17 +162,9 @@ class MarketStreams:
             "asks": formats.levels(sorted(changes.asks.items()), swap),
             "bids": formats.levels(sorted(changes.bids.items(), reverse=True), swap),
             "ts": str(changes.time_ms),
-            "checksum": self._checksum(channel),
+            "checksum": _NO_CHECKSUM,
             "seqId": changes.last_id,
             "prevSeqId": changes.previous_id,
         }
         changes.clear()
         self._sender.send(channel.topic, channel, [row], action="update")
-
-    def _checksum(self, channel: Subscription) -> int:
-        """Return the signed CRC32 over price and size of the first levels, bids and asks in turn."""
-        swap, book = self._swap(channel), self._engine.book(channel.symbol, _CHECKED_DEPTH)
-        sides = (formats.levels(book.bids, swap), formats.levels(book.asks, swap))
-        parts = [":".join(level[:2]) for pair in zip_longest(*sides) for level in pair if level is not None]
-        crc = zlib.crc32(":".join(parts).encode())
-        return crc - (1 << 32) if crc >= 1 << 31 else crc
