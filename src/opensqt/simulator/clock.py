@@ -65,6 +65,21 @@ class SimulatorClock:
         self._advanced_ms += milliseconds
         return self.market_ms()
 
+    def set_speed(self, speed: Decimal) -> None:
+        """Let market time run at another speed from now on.
+
+        Raises:
+            ValueError: The clock is manual, or the speed is not above zero.
+        """
+        if self.manual:
+            raise ValueError("speed: expected a clock that runs; a manual one moves only by advance_ms")
+        if not speed > 0:
+            raise ValueError(f"speed {speed}: expected above zero")
+        now_ms = self.market_ms()
+        if not self.held:
+            self._market_start_ms, self._wall_start_ms = now_ms, self._wall_ms()
+        self.speed = speed
+
     def release(self) -> None:
         """Let a held clock run from its current time. Does nothing for a clock that runs already."""
         if self.held:

@@ -27,6 +27,8 @@ class ClockRequest(Section):
     advance_ms: int | None = Field(default=None, ge=0)
     release: bool = False
     """True starts a held market."""
+    speed: Decimal | None = Field(default=None, gt=0)
+    """Market seconds in one real second, from now on."""
 
 
 class MarketRequest(Section):
@@ -149,6 +151,8 @@ class Control:
             clock.skew_ms = wanted.skew_ms
         if wanted.release:
             clock.release()
+        if wanted.speed is not None:
+            clock.set_speed(wanted.speed)
         if wanted.advance_ms is not None:
             await self._advance(wanted.advance_ms)
         return {"server_time_ms": clock.server_ms(), "market_time_ms": self._market.engine.now_ms()}

@@ -32,6 +32,7 @@ Operation = Literal[
     "market_data",
     "time",
     "settings",
+    "countdown",
 ]
 FaultChannel = Literal[
     "any",

@@ -71,6 +71,7 @@ def _order(order: SimOrder) -> dict[str, Any]:
         "filled_quantity": plain(order.filled_quantity),
         "average_price": plain(order.average_price),
         "status": order.status.value,
+        "closing_reason": order.closing_reason.value,
         "created_ms": order.created_ms,
         "updated_ms": order.updated_ms,
     }

@@ -189,6 +189,7 @@ class Server:
                 await ws.prepare(request)
                 await socket.serve(self._dialect.receive)
         finally:
+            self._dialect.disconnected(socket)
             self._subscriptions.remove(socket)
         return ws
 

@@ -82,6 +82,8 @@ class AccountSettings(Section):
     may_trade: bool = True
     """Whether the key has the permission, as far as the venue's dialect has permissions."""
     may_withdraw: bool = False
+    disconnect_protection: bool = True
+    """Whether Bybit has enabled its disconnection protection (DCP) for the account."""
 
 
 class VenueRules(Section):

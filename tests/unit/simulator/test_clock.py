@@ -43,3 +43,21 @@ def test_market_time_never_goes_back():
     clock = SimulatorClock(manual=True)
     with pytest.raises(ValueError, match="advance_ms -1"):
         clock.advance(-1)
+
+
+def test_another_speed_counts_from_now_on():
+    wall = [1_000]
+    clock = SimulatorClock(start_ms=50_000, wall_ms=lambda: wall[0])
+    wall[0] += 1_000
+    clock.set_speed(Decimal(20))
+    assert clock.market_ms() == 51_000
+    wall[0] += 100
+    assert clock.market_ms() == 53_000
+    clock.set_speed(Decimal(1))
+    wall[0] += 5
+    assert clock.market_ms() == 53_005
+
+
+def test_a_manual_clock_has_no_speed():
+    with pytest.raises(ValueError, match="a manual one moves only by advance_ms"):
+        SimulatorClock(manual=True).set_speed(Decimal(2))

@@ -185,6 +185,9 @@ class Dialect(ABC):
     def receive(self, socket: Socket, text: str) -> None:
         """Handle a message of a client."""
 
+    def disconnected(self, socket: Socket) -> None:  # noqa: B027 - most venues need not know
+        """Handle the end of a connection; its subscriptions are still known."""
+
     @abstractmethod
     def publish(self, event: Event) -> None:
         """Publish an event of the engine to its subscribers."""

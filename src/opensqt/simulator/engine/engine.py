@@ -17,6 +17,7 @@ from opensqt.simulator.clock import SimulatorClock
 from opensqt.simulator.engine.account import SimAccount
 from opensqt.simulator.engine.admission import Admission
 from opensqt.simulator.engine.book import ZERO
+from opensqt.simulator.engine.countdowns import Countdowns, CountdownScope
 from opensqt.simulator.engine.events import (
     BalanceView,
     BookLevel,
@@ -30,7 +31,7 @@ from opensqt.simulator.engine.events import (
     SimTrade,
 )
 from opensqt.simulator.engine.matching import Matcher
-from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
+from opensqt.simulator.engine.order import ClosingReason, NewOrder, RefusalReason, Refused, SimFill, SimOrder
 from opensqt.simulator.engine.settlement import Settlement
 from opensqt.simulator.engine.state import UNLISTED, VenueState
 from opensqt.simulator.engine.tape import DayStatistics, PastBar
@@ -61,6 +62,7 @@ class SimEngine:
         self._matcher = Matcher(self.state)
         self._settlement = Settlement(self.state, self._matcher)
         self._admission = Admission(self.state)
+        self.countdowns = Countdowns()
 
     # The venue
 
@@ -139,6 +141,7 @@ class SimEngine:
                 status=OrderStatus.OPEN,
                 created_ms=state.now_ms,
                 updated_ms=state.now_ms,
+                tag=order.tag,
             )
         )
         state.publish()
@@ -172,6 +175,22 @@ class SimEngine:
         canceled = [self._matcher.cancel(order) for order in self._account(account).open_in(symbol)]
         self.state.publish()
         return canceled
+
+    def start_countdown(self, scope: CountdownScope, timeout_ms: int) -> int:
+        """Cancel the orders of *scope* in *timeout_ms*, unless that is asked for again or stopped before.
+
+        Returns:
+            Market time at which they are canceled.
+        """
+        self._catch_up()
+        due_ms = self.state.now_ms + timeout_ms
+        self.countdowns.set(scope, due_ms)
+        return due_ms
+
+    def stop_countdown(self, scope: CountdownScope) -> None:
+        """Stop a countdown, if it runs."""
+        self._catch_up()
+        self.countdowns.clear(scope)
 
     def find(self, account: str, symbol: str, *, order_id: str = "", client_order_id: str = "") -> SimOrder:
         """Return one order, open or closed; by client id the newest that had it.
@@ -392,7 +411,10 @@ class SimEngine:
         self.state.instrument(symbol).tape.remember(bars)
 
     def advance(self, now_ms: int) -> None:
-        """Advance market time: candles close, funding is paid."""
+        """Advance market time: candles close, funding is paid, countdowns end."""
+        for due_ms, scope in self.countdowns.take_due(now_ms):
+            self._settlement.advance(due_ms)
+            self._cancel_by_countdown(scope)
         self._settlement.advance(now_ms)
 
     def set_mark(self, symbol: str, price: Decimal) -> None:
@@ -437,12 +459,18 @@ class SimEngine:
         """Publish the market's changes since the last call. Requests of accounts publish their own events."""
         self.state.publish()
 
+    def _cancel_by_countdown(self, scope: CountdownScope) -> None:
+        for order in self.open_orders(scope.account, scope.symbol or None):
+            if scope.tag in ("", order.tag):
+                self._matcher.cancel(order, ClosingReason.COUNTDOWN)
+        self.state.publish()
+
     def _account(self, key: str) -> SimAccount:
         return self.state.accounts[key]
 
     def _catch_up(self) -> None:
         """Advance to the clock's time: a request happens then, not at the market's last step."""
-        self._settlement.advance(self.clock.market_ms())
+        self.advance(self.clock.market_ms())
 
     def _queue_settings_event(self, books: SimAccount, symbol: str) -> None:
         self.state.queue_event(

@@ -68,6 +68,8 @@ class ClosingReason(StrEnum):
     REDUCE_ONLY = "REDUCE_ONLY"
     """The position became smaller than the order."""
     LIQUIDATION = "LIQUIDATION"
+    COUNTDOWN = "COUNTDOWN"
+    """A countdown of the account ended, or its connection was lost for too long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,8 @@ class NewOrder:
     position_side: PositionSide = PositionSide.BOTH
     client_order_id: str = ""
     """If empty, the engine makes an id."""
+    tag: str = ""
+    """The client's own mark of the order, where the venue has one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +113,7 @@ class SimOrder:
     filled_notional: Decimal = Decimal(0)
     """Quote, exact: the sum of price times quantity over the fills."""
     closing_reason: ClosingReason = ClosingReason.NONE
+    tag: str = ""
     created_ms: int = 0
     """Market time."""
     updated_ms: int = 0

@@ -15,6 +15,7 @@ from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, Params, Route
 from opensqt.simulator.dialects.binance import errors, formats, parameters
 from opensqt.simulator.dialects.binance.security import Security
+from opensqt.simulator.engine.countdowns import CountdownScope
 from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimOrder, unplaced
 from opensqt.simulator.settings import SymbolSettings
 
@@ -50,6 +51,7 @@ class Trading:
             Route("DELETE", f"{v1}/order", "cancel_order", self._cancel),
             Route("DELETE", f"{v1}/batchOrders", "batch_cancel", self._cancel_batch),
             Route("DELETE", f"{v1}/allOpenOrders", "cancel_all", self._cancel_all),
+            Route("POST", f"{v1}/countdownCancelAll", "countdown", self._count_down, 10),
             Route("GET", f"{v1}/order", "get_order", self._query),
             Route("GET", f"{v1}/openOrder", "get_order", self._query_open),
             Route("GET", f"{v1}/openOrders", "open_orders", self._open_orders, cost=_open_orders_weight),
@@ -113,6 +115,20 @@ class Trading:
         if not call.ignored:
             self._engine.cancel_all(call.account, rules.symbol)
         return {"code": 200, "msg": "The operation of cancel all open order is done."}
+
+    def _count_down(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        countdown_ms = parameters.integer(call.params, "countdownTime")
+        if countdown_ms is None:
+            raise errors.missing("countdownTime")
+        if countdown_ms < 0:
+            raise errors.bad_value("countdownTime")
+        scope = CountdownScope(account=call.account, symbol=rules.symbol)
+        if not call.ignored and countdown_ms:
+            self._engine.start_countdown(scope, countdown_ms)
+        elif not call.ignored:
+            self._engine.stop_countdown(scope)
+        return {"symbol": rules.symbol, "countdownTime": str(countdown_ms)}
 
     def _query(self, call: Call) -> Any:
         rules = self._rules(call.params)

@@ -8,6 +8,7 @@ from opensqt.model.account import PositionMode
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, ErrorReply, Params, Route, World
 from opensqt.simulator.dialects.bybit import errors, formats, parameters
+from opensqt.simulator.dialects.bybit.disconnect_protection import DisconnectProtection
 from opensqt.simulator.engine.order import RefusalReason
 from opensqt.simulator.settings import SymbolSettings
 
@@ -19,10 +20,11 @@ _SETTLE_COIN = "USDT"
 class AccountData:
     """Data of the account that signed the call."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, protection: DisconnectProtection) -> None:
         self._engine = world.engine
         self._settings = world.settings
         self._keys = world.keys
+        self._protection = protection
 
     def routes(self) -> list[Route]:
         """Return the endpoints."""
@@ -46,13 +48,12 @@ class AccountData:
         row = formats.wallet(self._engine.balance(call.account))
         return {"list": [row | {"coin": [coin for coin in row["coin"] if coin["coin"] in wanted]}]}
 
-    def _info(self, _call: Call) -> Any:
+    def _info(self, call: Call) -> Any:
         return {
             "marginMode": "REGULAR_MARGIN",
             "updatedTime": str(self._engine.now_ms()),
             "unifiedMarginStatus": 6,
-            "dcpStatus": "OFF",
-            "timeWindow": 10,
+            **self._protection.status(call.account),
             "smpGroup": 0,
             "isMasterTrader": False,
             "spotHedgingStatus": "OFF",

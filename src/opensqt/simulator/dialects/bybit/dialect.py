@@ -11,6 +11,7 @@ import orjson
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, HttpReply, Params, Route, World, message_of
 from opensqt.simulator.dialects.bybit import errors, parameters, subscriptions
 from opensqt.simulator.dialects.bybit.account import AccountData
+from opensqt.simulator.dialects.bybit.disconnect_protection import TOPICS, DisconnectProtection
 from opensqt.simulator.dialects.bybit.fill_details import FillDetails
 from opensqt.simulator.dialects.bybit.market_streams import MarketStreams
 from opensqt.simulator.dialects.bybit.private_streams import PrivateStreams
@@ -39,14 +40,17 @@ class BybitDialect(Dialect):
         self._security = Security(world.settings, world.engine.clock, world.keys)
         self._fill_details = FillDetails()
         self._public = PublicData(world)
-        self._account = AccountData(world)
+        self._protection = DisconnectProtection(world)
+        self._account = AccountData(world, self._protection)
         self._streams = MarketStreams(world, self._public)
         self._private = PrivateStreams(world, self._fill_details)
         super().__init__(world)
 
     def routes(self) -> list[Route]:
         """Return every REST endpoint that is served."""
-        return [*self._public.routes(), *self._account.routes(), *Trading(self, self._fill_details).routes()]
+        trading = Trading(self, self._fill_details)
+        parts = (self._public, self._account, trading, self._protection)
+        return [route for part in parts for route in part.routes()]
 
     def operation(self, call: Call) -> str:
         """Distinguish by the parameters whether one endpoint is called for one order or for all."""
@@ -136,6 +140,10 @@ class BybitDialect(Dialect):
         else:
             self._reply(socket, message, success=False, ret_msg="error:invalid op", op=str(op)[:40])
 
+    def disconnected(self, socket: Socket) -> None:
+        """Begin the account's window of disconnection, if this was the last connection that counts."""
+        self._protection.disconnected(socket)
+
     def publish(self, event: Event) -> None:
         """Publish an event to the streams that it concerns."""
         self._streams.publish(event)
@@ -180,7 +188,7 @@ class BybitDialect(Dialect):
         if private and not socket.state["account"]:
             self._reply(socket, message, success=False, ret_msg="Request not authorized", op=op)
             return
-        known = (lambda name: subscriptions.private_kind(name) is not None) if private else self._is_public
+        known = _is_private if private else self._is_public
         wrong = [name for name in names if not known(name)]
         if wrong or not names:
             text = f"error:handler not found,topic:{','.join(wrong)}"
@@ -204,6 +212,8 @@ class BybitDialect(Dialect):
         return topic is not None and self._streams.has_symbol(topic)
 
     def _join(self, socket: Socket, name: str) -> bool:
+        if socket.state["private"] and name in TOPICS:
+            return self._protection.subscribe(socket, name)
         if socket.state["private"]:
             return self._private.subscribe(socket, subscriptions.private_kind(name) or "", name)
         topic = subscriptions.parse(name)
@@ -211,7 +221,9 @@ class BybitDialect(Dialect):
 
     def _leave(self, socket: Socket, name: str) -> None:
         topic = subscriptions.parse(name)
-        if socket.state["private"]:
+        if socket.state["private"] and name in TOPICS:
+            self._protection.unsubscribe(socket, name)
+        elif socket.state["private"]:
             self._private.unsubscribe(socket, subscriptions.private_kind(name) or "")
         elif topic is not None:
             self._streams.unsubscribe(socket, topic)
@@ -224,3 +236,7 @@ class BybitDialect(Dialect):
     def _envelope(self, code: int, message: str, result: Any, extra: Any) -> bytes:
         content = {"retCode": code, "retMsg": message, "result": result, "retExtInfo": extra}
         return orjson.dumps({**content, "time": self._security.now_ms()})
+
+
+def _is_private(name: str) -> bool:
+    return name in TOPICS or subscriptions.private_kind(name) is not None

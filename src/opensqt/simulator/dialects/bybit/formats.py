@@ -54,6 +54,7 @@ _CANCEL_TYPE = {
     ClosingReason.SELF_TRADE: "CancelBySmp",
     ClosingReason.REDUCE_ONLY: "CancelByReduceOnly",
     ClosingReason.LIQUIDATION: "CancelAllBeforeLiq",
+    ClosingReason.COUNTDOWN: "CancelByDCP",
 }
 
 

@@ -14,6 +14,7 @@ from opensqt.simulator.dialects.gate import errors, formats, parameters
 from opensqt.simulator.dialects.gate.contracts import Contracts
 from opensqt.simulator.dialects.gate.parameters import Fields
 from opensqt.simulator.dialects.gate.security import Security
+from opensqt.simulator.engine.countdowns import CountdownScope
 from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder, unplaced
 from opensqt.simulator.settings import SymbolSettings
 
@@ -31,6 +32,7 @@ _MOST_CANCELED = 20
 _BY_TEXT_MS = 60_000
 """How long an order that ended without a fill is found by the user's own id."""
 _BY_ID_MS = 600_000
+_SHORTEST_COUNTDOWN_S = 5
 """How long it is found at all."""
 
 
@@ -51,6 +53,7 @@ class Trading:
             Route("GET", f"{_ROOT}/orders", "open_orders", self._orders),
             Route("GET", f"{_ROOT}/orders_timerange", "open_orders", self._orders_in_time),
             Route("DELETE", f"{_ROOT}/orders", "cancel_all", self._cancel_all),
+            Route("POST", f"{_ROOT}/countdown_cancel_all", "countdown", self._count_down),
             Route("GET", f"{_ROOT}/orders/{{order_id}}", "get_order", self._query),
             Route("DELETE", f"{_ROOT}/orders/{{order_id}}", "cancel_order", self._cancel),
             Route("POST", f"{_ROOT}/batch_cancel_orders", "batch_cancel", self._cancel_batch),
@@ -107,6 +110,20 @@ class Trading:
             self._write(call, self._engine.cancel(call.account, rules.symbol, order_id=order.order_id))
             for order in chosen
         ]
+
+    def _count_down(self, call: Call) -> Any:
+        fields = parameters.json_object(call.body)
+        parameters.text(fields, "timeout")
+        timeout_s = parameters.integer(fields, "timeout", 0)
+        if timeout_s != 0 and timeout_s < _SHORTEST_COUNTDOWN_S:
+            raise errors.bad_value("timeout")
+        symbol = self._contracts.requested(fields).symbol if fields.get("contract") else ""
+        scope, due_ms = CountdownScope(account=call.account, symbol=symbol), 0
+        if not call.ignored and timeout_s:
+            due_ms = self._engine.start_countdown(scope, timeout_s * 1000)
+        elif not call.ignored:
+            self._engine.stop_countdown(scope)
+        return {"triggerTime": str(due_ms)}
 
     def _query(self, call: Call) -> Any:
         found = self._find(call, parameters.text(call.params, "order_id"))

@@ -36,6 +36,7 @@ _SOURCE = {
     ClosingReason.SELF_TRADE: "32",
     ClosingReason.REDUCE_ONLY: "17",
     ClosingReason.LIQUIDATION: "3",
+    ClosingReason.COUNTDOWN: "20",
 }
 """cancelSource: the cause of a cancel."""
 _FOK_SOURCE = "13"
@@ -77,7 +78,7 @@ def order(order: SimOrder, swap: OkxInstrument, leverage: int, last: SimFill | N
         "instId": swap.inst_id,
         "ordId": order.order_id,
         "clOrdId": client_id(order),
-        "tag": "",
+        "tag": order.tag,
         "ccy": "",
         "category": "normal" if order.closing_reason is not ClosingReason.LIQUIDATION else "full_liquidation",
         "side": order.side.value.lower(),

@@ -16,9 +16,12 @@ from opensqt.simulator.dialects.okx.instruments import Instruments, OkxInstrumen
 from opensqt.simulator.dialects.okx.parameters import Row
 from opensqt.simulator.dialects.okx.records import Records
 from opensqt.simulator.dialects.okx.replies import OkxReply
+from opensqt.simulator.engine.countdowns import CountdownScope
 from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9]{1,32}")
+_TAG = re.compile(r"[A-Za-z0-9]{1,16}")
+_COUNTDOWN_S = range(10, 121)
 _SIDES = {side.value.lower(): side for side in Side}
 _POSITION_SIDES = {text: side for side, text in formats.SIDES.items()}
 _HISTORY_MS = 7 * 86_400_000
@@ -57,6 +60,7 @@ class Trading:
             Route("POST", f"{trade}/batch-orders", "batch_place", self._place_batch, 300),
             Route("POST", f"{trade}/cancel-order", "cancel_order", self._cancel, 60),
             Route("POST", f"{trade}/cancel-batch-orders", "batch_cancel", self._cancel_batch, 300),
+            Route("POST", f"{trade}/cancel-all-after", "countdown", self._cancel_all_after, 2),
             Route("GET", f"{trade}/order", "get_order", self._query, 60),
             Route("GET", f"{trade}/orders-pending", "open_orders", self._open_orders, 60),
             Route("GET", f"{trade}/orders-history", "open_orders", self._history, 40),
@@ -108,6 +112,19 @@ class Trading:
             gone = errors.cannot_cancel()
             raise errors.RowRefused(gone.code, gone.message, named) from refused
         return replies.acknowledged(found.order_id, named["clOrdId"], self._engine.now_ms())
+
+    def _cancel_all_after(self, call: Call) -> Any:
+        row = parameters.body(call)
+        parameters.required(row, "timeOut")
+        timeout_s = parameters.integer(row, "timeOut") or 0
+        if timeout_s and timeout_s not in _COUNTDOWN_S:
+            raise errors.bad("timeOut")
+        scope, due_ms = CountdownScope(account=call.account, tag=_tag(row)), 0
+        if not call.ignored and timeout_s:
+            due_ms = self._engine.start_countdown(scope, timeout_s * 1000)
+        elif not call.ignored:
+            self._engine.stop_countdown(scope)
+        return [{"triggerTime": str(due_ms), "tag": scope.tag, "ts": str(self._engine.now_ms())}]
 
     def _query(self, call: Call) -> Any:
         swap = self._instruments.get(call.params.get("instId", ""))
@@ -190,7 +207,15 @@ class Trading:
             reduce_only=parameters.boolean(row, "reduceOnly") and not hedge,
             position_side=_position_side(row),
             client_order_id=client_order_id,
+            tag=_tag(row),
         )
+
+
+def _tag(row: Row) -> str:
+    tag = parameters.text(row, "tag")
+    if tag and not _TAG.fullmatch(tag):
+        raise errors.bad("tag")
+    return tag
 
 
 def _each(rows: list[Row], act: Callable[[Row], dict[str, Any]]) -> OkxReply:
