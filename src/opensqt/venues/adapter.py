@@ -9,6 +9,7 @@ from typing import Any, Self
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, Position
 from opensqt.model.client_context import current_client
+from opensqt.model.countdown import CountdownRules
 from opensqt.model.errors import DuplicateOrder, ExchangeError, InvalidRequest, Unreachable, Unsupported
 from opensqt.model.market import DEFAULT_DEPTH, INTERVALS_MS, Candle, MarkPrice, OrderBook, Price, PublicTrade
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
@@ -177,6 +178,21 @@ class VenueAdapter:
         self._require_account(symbol)
         with in_lane(Lane.CANCEL):
             return await self.order_entry.cancel_all(symbol)
+
+    @property
+    def countdown_rules(self) -> CountdownRules | None:
+        """The venue's countdown that cancels orders when nobody renews it."""
+        return None if self._settings.public_only else self.venue.countdown_rules
+
+    async def prepare_countdown(self, timeout_s: int) -> None:
+        """Do at the start what takes the venue a while to apply."""
+        with in_lane(Lane.CANCEL):
+            await self.venue.prepare_countdown(timeout_s)
+
+    async def set_countdown(self, symbol: str, timeout_s: int) -> None:
+        """Let the venue cancel orders in *timeout_s* seconds, unless this is called again before; 0 stops that."""
+        with in_lane(Lane.CANCEL):
+            await self.venue.set_countdown(symbol, timeout_s)
 
     async def get_order(self, ref: OrderRef) -> Order:
         """Query one order."""

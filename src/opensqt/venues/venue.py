@@ -13,7 +13,8 @@ from typing import Any, ClassVar, TypeVar
 
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, Position, PositionMode
-from opensqt.model.errors import ExchangeError, OutcomeUnknown, UnknownSymbol, VenueError
+from opensqt.model.countdown import CountdownRules
+from opensqt.model.errors import ExchangeError, OutcomeUnknown, UnknownSymbol, Unsupported, VenueError
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.venue import Capabilities, SymbolRules
@@ -78,6 +79,9 @@ class Venue(ABC):
     """Whether the venue counts quantities in base coins, and not in contracts of a size that only its list has."""
     announces_ready: ClassVar[bool] = False
     """Whether `parse` returns StreamReady. Otherwise an account connection is ready as soon as it is made."""
+
+    countdown_rules: ClassVar[CountdownRules | None] = None
+    """The venue's countdown that cancels orders when nobody renews it; None where it has none."""
 
     def __init__(self, settings: VenueSettings, client: Any, rest: Rest) -> None:
         self.settings = settings
@@ -254,6 +258,14 @@ class Venue(ABC):
     @abstractmethod
     async def cancel_all(self, symbol: str) -> None:
         """Cancel every open order of a symbol."""
+
+    async def prepare_countdown(self, timeout_s: int) -> None:
+        """Do at the start what takes the venue a while to apply."""
+        return
+
+    async def set_countdown(self, symbol: str, timeout_s: int) -> None:
+        """Let the venue cancel orders in *timeout_s* seconds; 0 stops that. See `HasCountdown`."""
+        raise Unsupported(f"{self.name} has no countdown that cancels orders")
 
     @abstractmethod
     async def order(self, ref: OrderRef) -> Order:

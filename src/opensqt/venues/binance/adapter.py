@@ -10,6 +10,7 @@ import ccxt.pro
 
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, MarginMode, Position, PositionMode
+from opensqt.model.countdown import CountdownRules
 from opensqt.model.errors import ExchangeError, PermissionDenied
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest
@@ -57,6 +58,12 @@ class BinanceAdapter(Venue):
     rate_limits = RATE_LIMITS
     stale_rules = STALE_RULES
     symbol_state = ("status", frozenset({"TRADING"}))
+    countdown_rules = CountdownRules(
+        by_symbol=True,
+        cancels="every open order of a symbol that a lease holder has orders in, whoever placed it",
+        shortest_s=1,
+        longest_s=86_400,
+    )
 
     def __init__(self, settings: VenueSettings, client: Any, rest: Any) -> None:
         super().__init__(settings, client, rest)
@@ -121,6 +128,14 @@ class BinanceAdapter(Venue):
     async def cancel_all(self, symbol: str) -> None:
         """Cancel every open order of a symbol."""
         await self._requests.change("DeleteAllOpenOrders", {"symbol": self.market_id(symbol)}, symbol)
+
+    async def set_countdown(self, symbol: str, timeout_s: int) -> None:
+        """Start, renew or stop the countdown of a symbol, which costs ten units of weight.
+
+        https://developers.binance.com/docs/derivatives/usds-margined-futures/trade/rest-api/Auto-Cancel-All-Open-Orders
+        """
+        params = {"symbol": self.market_id(symbol), "countdownTime": str(timeout_s * 1000)}
+        await self._requests.change("PostCountdownCancelAll", params, symbol)
 
     async def order(self, ref: OrderRef) -> Order:
         """Query one order."""

@@ -13,7 +13,8 @@ import ccxt.pro
 
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, MarginMode, Position, PositionMode
-from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, PermissionDenied, VenueError
+from opensqt.model.countdown import CountdownRules
+from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, PermissionDenied, Unreachable, VenueError
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, PositionSide
 from opensqt.model.venue import Capabilities
@@ -29,6 +30,7 @@ from opensqt.venues.bybit.parse import (
     POSITION,
     PRIVATE_ID,
     PRIVATE_TOPICS,
+    PROTECTION_TOPIC,
     BybitParser,
     parse_account,
     parse_candle,
@@ -41,13 +43,17 @@ from opensqt.venues.bybit.requests import BybitRequests, order_ref, order_reques
 from opensqt.venues.events import Event
 from opensqt.venues.parsing import Row, acknowledged_order, read_each
 from opensqt.venues.rows import FrameFields, all_rows, first, lookup, member, objects
-from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
+from opensqt.venues.transport.ccxt_client import CcxtMixin, is_open, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
 
 _ACK_TIMEOUT_S = 1.0
 """Time in which the account stream must report the result of a request, before the order is queried."""
 _LOGIN_LASTS_MS = 10_000
+_SUBSCRIBED_WITHIN_S = 3.0
+_SILENT_FOR = "max_active_time=30s"
+"""The venue cuts a private connection that was silent for this long; 10 minutes unless the address says otherwise. A
+machine that loses its power does not close its connection, and the window of the protection begins with the cut."""
 _PAST_STATES = ("Settling", "Delivering", "Closed")
 """States of a symbol that is still listed and no longer trades."""
 
@@ -110,6 +116,13 @@ class BybitAdapter(Venue):
     stale_rules = STALE_RULES
     symbol_state = ("status", frozenset({"Trading"}))
     announces_ready = True
+    countdown_rules = CountdownRules(
+        by_symbol=False,
+        cancels="every open derivatives order of the account, whoever placed it; the time counts from the loss of the"
+        " private connection",
+        shortest_s=3,
+        longest_s=300,
+    )
 
     def __init__(self, settings: VenueSettings, client: Any, rest: Any) -> None:
         super().__init__(settings, client, rest)
@@ -118,6 +131,9 @@ class BybitAdapter(Venue):
         self._parser = BybitParser(self, self._acks.resolve, lambda: self.margin_mode)
         self.margin_mode = MarginMode.CROSS
         self.public = BybitPublic(self, self._requests)
+        self._protected: Any = None
+        """The socket that subscribed to the topic of the protection."""
+        self._parser.on_protection = self._on_protection
 
     @classmethod
     def make_client(cls, settings: VenueSettings) -> Any:
@@ -131,6 +147,7 @@ class BybitAdapter(Venue):
             api["ws"]["private"]["contract"] = f"{address}/private"
         elif settings.testnet:
             client.set_sandbox_mode(True)
+        client.urls["api"]["ws"]["private"]["contract"] += f"?{_SILENT_FOR}"
         return client
 
     # Orders
@@ -180,6 +197,38 @@ class BybitAdapter(Venue):
     async def cancel_all(self, symbol: str) -> None:
         """Cancel every open order of a symbol."""
         await self._requests.change("OrderCancelAll", {"symbol": self.market_id(symbol)}, symbol)
+
+    async def prepare_countdown(self, timeout_s: int) -> None:
+        """Set the window of the disconnection protection: the venue needs up to ten seconds to apply it."""
+        if await self._requests.protection() != timeout_s:
+            await self._requests.set_protection(timeout_s)
+
+    async def set_countdown(self, symbol: str, timeout_s: int) -> None:
+        """Let the venue count this connection for its disconnection protection (DCP), or do so no longer.
+
+        https://bybit-exchange.github.io/docs/v5/order/dcp
+
+        Raises:
+            PermissionDenied: The venue has not enabled the protection for this account.
+            Unreachable: The private connection is lost, or the venue has not applied the window yet.
+        """
+        if not timeout_s:
+            await self._leave_protection()
+            return
+        window_s = await self._requests.protection()
+        if window_s is None:
+            text = "disconnection protection (DCP) is not enabled for this account: ask Bybit's client manager for it"
+            raise PermissionDenied(f"bybit: {text}")
+        if window_s != timeout_s:
+            await self._requests.set_protection(timeout_s)
+            if await self._requests.protection() != timeout_s:
+                raise Unreachable("bybit has not applied the window of its disconnection protection yet")
+        socket = self._private_socket()
+        if socket is None:
+            raise Unreachable("the private connection is lost: bybit counts from its loss")
+        if self._protected is not socket:
+            await self._change_protection(socket, "subscribe")
+            self._protected = socket
 
     async def order(self, ref: OrderRef) -> Order:
         """Query one order: among the open and the last 500 closed ones, then in the history."""
@@ -284,12 +333,11 @@ class BybitAdapter(Venue):
 
     def is_private(self, url: str) -> bool:
         """Return whether a connection carries the account's events."""
-        return url.endswith("/v5/private")
+        return url.partition("?")[0].endswith("/v5/private")
 
     async def watch_private(self) -> None:
         """Log in, and hold the account stream."""
-        client = self.client
-        url = client.implode_hostname(client.urls["api"]["ws"]["private"]["contract"])
+        client, url = self.client, self._private_url
         try:
             await client.authenticate(url)
             message = {"op": "subscribe", "req_id": PRIVATE_ID, "args": PRIVATE_TOPICS}
@@ -308,6 +356,38 @@ class BybitAdapter(Venue):
         hashes = ([f"unsubscribe:bidask:{name}"], [f"bidask:{name}"])
         await self.client.un_watch_topics(self.client.implode_hostname(url), "orderbook", [name], *hashes, topics)
         self._parser.forget_price(symbol)
+
+    @property
+    def _private_url(self) -> str:
+        return str(self.client.implode_hostname(self.client.urls["api"]["ws"]["private"]["contract"]))
+
+    def _private_socket(self) -> Any:
+        """Return the private connection, or None while it is lost."""
+        socket = self.client.clients.get(self._private_url)
+        return socket if is_open(socket) else None
+
+    async def _leave_protection(self) -> None:
+        socket, self._protected = self._protected, None
+        if is_open(socket):
+            await self._change_protection(socket, "unsubscribe")
+
+    async def _change_protection(self, socket: Any, operation: str) -> None:
+        """Subscribe a connection to the topic of the protection, or unsubscribe it, and wait for the response."""
+        name = f"{PROTECTION_TOPIC} {operation}"
+        socket.subscriptions.pop(name, None)
+        message = {"op": operation, "req_id": name, "args": [PROTECTION_TOPIC]}
+        try:
+            async with asyncio.timeout(_SUBSCRIBED_WITHIN_S):
+                frame = await self.client.watch(self._private_url, name, message, name)
+        except (TimeoutError, ccxt.BaseError) as error:
+            raise Unreachable(f"bybit did not respond to {operation} {PROTECTION_TOPIC}: {error!r}") from error
+        if frame.get("success") is not True and "already" not in str(frame.get("ret_msg")):
+            raise VenueError(f"bybit refused to {operation} {PROTECTION_TOPIC}: {frame.get('ret_msg')}")
+
+    def _on_protection(self, frame: Row) -> None:
+        socket = self._private_socket()
+        if socket is not None:
+            socket.resolve(frame, str(frame["req_id"]))
 
     # Parameters and results
 

@@ -43,6 +43,8 @@ ASSET = "USDT"
 PRIVATE_TOPICS = ["order.linear", "execution.linear", "position.linear", "wallet"]
 PRIVATE_ID = "private"
 """Id of the request that subscribes to them."""
+PROTECTION_TOPIC = "dcp.future"
+"""It has no data: the venue counts connections that subscribed to it. The ids of its requests begin with it."""
 SIDE = {Side.BUY: "Buy", Side.SELL: "Sell"}
 TYPE = {OrderType.LIMIT: "Limit", OrderType.MARKET: "Market"}
 TIME_IN_FORCE = {
@@ -419,6 +421,8 @@ class BybitParser:
         self._margin_mode = margin_mode
         self._on_order = on_order
         self._best_prices: dict[str, BestPrices] = {}
+        self.on_protection: Callable[[Row], object] = lambda _frame: None
+        """Called with each response to a subscription of PROTECTION_TOPIC, or to its end."""
 
     def parse(self, frame: Any) -> Iterable[Event] | None:
         """Return the events of a frame; see `Venue.parse`."""
@@ -461,6 +465,9 @@ class BybitParser:
         response = decode_message(frame, Response)
         if not response.op:
             raise RowError("topic, op: expected one of them")
+        if response.req_id.startswith(PROTECTION_TOPIC):
+            self.on_protection(frame)
+            return ()
         return (StreamReady(),) if response.req_id == PRIVATE_ID and response.success else None
 
     def position(self, raw: Row) -> Position:

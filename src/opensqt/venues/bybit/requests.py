@@ -13,6 +13,7 @@ from opensqt.venues.rows import RowError, all_rows, decimal, member, objects, so
 from opensqt.venues.transport.rest import Rest
 
 _LINEAR = {"category": "linear"}
+DERIVATIVES = "DERIVATIVES"
 _WEEK_MS = 7 * 86_400_000
 _WEEKS_KEPT = 26
 
@@ -39,6 +40,18 @@ class BybitRequests:
         except ExchangeError as error:
             if error.venue_code not in NOT_MODIFIED:
                 raise
+
+    async def set_protection(self, window_s: int) -> None:
+        """Set the window of the account's disconnection protection for derivatives."""
+        params = {"product": DERIVATIVES, "timeWindow": window_s}
+        await self._rest.send("privatePostV5OrderDisconnectedCancelAll", params, changes=True)
+
+    async def protection(self) -> int | None:
+        """Query that window in seconds; None where the venue has not enabled the protection for the account."""
+        response = await self._rest.send("privateGetV5AccountQueryDcpInfo")
+        rows = objects(member(response["result"], "dcpInfos"), "dcpInfos")
+        found = (row for row in rows if row.get("product") == DERIVATIVES and row.get("dcpStatus") == "ON")
+        return next((int(row["timeWindow"]) for row in found), None)
 
     async def query(self, endpoint: str, params: Row, symbol: str = "", *, public: bool = False) -> Row:
         """Send a query, and return the `result` of the response."""

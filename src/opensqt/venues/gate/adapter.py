@@ -12,6 +12,7 @@ import ccxt.pro
 
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, MarginMode, Position, PositionMode
+from opensqt.model.countdown import CountdownRules
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, Unsupported
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest
@@ -52,9 +53,10 @@ class CcxtGate(CcxtMixin, ccxt.pro.gate):  # type: ignore[misc]
     recv_window_ms = 5_000
 
     def sign(self, path: str, *arguments: Any, **options: Any) -> Any:
-        """Sign a request; an order or a cancel gets an expiry, because its timestamp alone is valid for a minute."""
+        """Sign a request; what changes orders gets an expiry, because its timestamp alone is valid for a minute."""
         signed = super().sign(path, *arguments, **options)
-        if signed["method"] != "GET" and path.rpartition("/")[2] != "leverage" and "order" in path:
+        changes_orders = "order" in path or "countdown" in path
+        if signed["method"] != "GET" and path.rpartition("/")[2] != "leverage" and changes_orders:
             signed["headers"]["x-gate-exptime"] = str(int(self.nonce()) + self.recv_window_ms)
         return signed
 
@@ -91,6 +93,12 @@ class GateAdapter(Venue):
     announces_ready = True
     cancels_by_id_alone = True
     counts_coins = False
+    countdown_rules = CountdownRules(
+        by_symbol=True,
+        cancels="every open order of a contract that a lease holder has orders in, whoever placed it",
+        shortest_s=5,
+        longest_s=86_400,
+    )
 
     def __init__(self, settings: VenueSettings, client: Any, rest: Rest) -> None:
         super().__init__(settings, client, rest)
@@ -162,6 +170,14 @@ class GateAdapter(Venue):
     async def cancel_all(self, symbol: str) -> None:
         """Cancel every open order of a symbol."""
         await self._requests.change("DeleteSettleOrders", {"contract": self.market_id(symbol)}, symbol)
+
+    async def set_countdown(self, symbol: str, timeout_s: int) -> None:
+        """Start, renew or stop the countdown of a contract.
+
+        https://www.gate.com/docs/developers/apiv4/en/#countdown-cancel-orders-2
+        """
+        params = {"contract": self.market_id(symbol), "timeout": timeout_s}
+        await self._requests.change("PostSettleCountdownCancelAll", params, symbol)
 
     async def order(self, ref: OrderRef) -> Order:
         """Query one order; by client id the venue finds one that ended without a fill for a minute only."""

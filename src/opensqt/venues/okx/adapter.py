@@ -12,6 +12,7 @@ import ccxt.pro
 
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, Position, PositionMode
+from opensqt.model.countdown import CountdownRules
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, PermissionDenied, VenueError
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, TimeInForce
@@ -34,7 +35,7 @@ from opensqt.venues.okx.parse import (
     parse_price,
 )
 from opensqt.venues.okx.public import OkxPublic
-from opensqt.venues.okx.requests import OkxRequests, order_ref, order_request
+from opensqt.venues.okx.requests import TAG, OkxRequests, order_ref, order_request
 from opensqt.venues.parsing import Row, acknowledged_order, read_each
 from opensqt.venues.rows import FrameFields, all_rows, first
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
@@ -90,6 +91,12 @@ class OkxAdapter(Venue):
     announces_ready = True
     holds_by_margin_mode = True
     counts_coins = False
+    countdown_rules = CountdownRules(
+        by_symbol=False,
+        cancels=f"every open order with the tag {TAG!r}, which OpenSQT gives to each of its orders; no others",
+        shortest_s=10,
+        longest_s=120,
+    )
 
     def __init__(self, settings: VenueSettings, client: Any, rest: Any) -> None:
         super().__init__(settings, client, rest)
@@ -167,6 +174,13 @@ class OkxAdapter(Venue):
                     if error is not None and not isinstance(error, OrderNotFound | OutcomeUnknown):
                         raise error
                 canceled |= {order.order_id for order in chunk}
+
+    async def set_countdown(self, symbol: str, timeout_s: int) -> None:
+        """Start, renew or stop the countdown of the orders with our tag.
+
+        https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-cancel-all-after
+        """
+        await self._requests.change("privatePostTradeCancelAllAfter", {"timeOut": str(timeout_s), "tag": TAG})
 
     async def order(self, ref: OrderRef) -> Order:
         """Query one order."""

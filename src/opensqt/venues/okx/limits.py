@@ -35,7 +35,8 @@ def _count(request: Request) -> int:
 
 RATE_LIMITS = EndpointPolicy(
     limits={name: Limit(amount, _WINDOW_S) for name, amount in _SHARED.items()}
-    | {name: Limit(amount, _WINDOW_S, shared=False) for name, amount in _UNSHARED.items()},
+    | {name: Limit(amount, _WINDOW_S, shared=False) for name, amount in _UNSHARED.items()}
+    | {"POST trade/cancel-all-after": Limit(1, 1.0, shared=False)},
     default=Limit(10, _WINDOW_S),
     count=_count,
 )

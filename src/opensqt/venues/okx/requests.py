@@ -14,6 +14,8 @@ from opensqt.venues.parsing import Row
 from opensqt.venues.rows import last_id, opening_ms
 from opensqt.venues.transport.rest import Rest
 
+TAG = "opensqt"
+"""Marks our orders, so that the venue's countdown cancels no others."""
 _PAGE = 100
 _CANDLES_PAGE = 300
 
@@ -103,6 +105,7 @@ def order_request(request: OrderRequest, market_id: str, rules: SymbolRules) -> 
         "ordType": "market",
         "sz": contracts(request.quantity, rules),
         "clOrdId": request.client_order_id,
+        "tag": TAG,
     }
     if request.order_type is OrderType.LIMIT and request.price is not None:
         params |= {"ordType": TIME_IN_FORCE[request.time_in_force], "px": format(request.price, "f")}

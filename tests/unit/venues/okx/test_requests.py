@@ -34,7 +34,7 @@ def test_an_order_is_written_in_contracts() -> None:
     params = order_request(request, "BTC-USDT-SWAP", RULES)
     assert params == {
         "instId": "BTC-USDT-SWAP", "tdMode": "cross", "side": "sell", "posSide": "net", "ordType": "post_only",
-        "sz": "1.5", "px": "45000.0", "clOrdId": "a1", "reduceOnly": "true",
+        "sz": "1.5", "px": "45000.0", "clOrdId": "a1", "tag": "opensqt", "reduceOnly": "true",
     }  # fmt: skip
 
 
