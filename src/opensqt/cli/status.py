@@ -15,6 +15,7 @@ from rich.text import Text
 
 from opensqt.cli.resume import describe
 from opensqt.model.account import Account, Position
+from opensqt.model.countdown import DeadMachineStatus
 from opensqt.model.errors import AccessError, ExchangeError
 from opensqt.model.exchange import Exchange
 from opensqt.model.order import Order, Side
@@ -79,6 +80,8 @@ def render(report: Report) -> RenderableType:
     parts: list[RenderableType] = [_health(report), _summary(report.status)]
     parts += [Text(f"TRADING IS HALTED: {describe(halt)}", style="bold red") for halt in report.status.halts]
     parts += [Text(_trader(claim)) for claim in report.status.claims]
+    if report.status.dead_machine is not None and report.info.capabilities.trading:
+        parts += _dead_machine(report.status.dead_machine)
     if report.status.channels:
         parts.append(_channels(report.status.channels))
     if report.budget.limits:
@@ -120,6 +123,29 @@ def _health(report: Report) -> Table:
         since_ms = max(check.since_ms for check in alive)
         table.add_row("tasks", Text("ok", style="green"), format_time(since_ms), f"{len(alive)} running")
     return table
+
+
+def _dead_machine(status: DeadMachineStatus) -> list[RenderableType]:
+    if not status.timeout_s:
+        return [Text("orders outlive this machine: server.dead_machine_s is 0", style="dim")]
+    parts: list[RenderableType] = [
+        Text(f"if the connector's machine dies, the exchange cancels after {status.timeout_s} s: {status.cancels}")
+    ]
+    if status.countdowns:
+        table = _table("countdowns at the exchange", "symbol", "armed until (UTC)", "clients", "trouble")
+        for one in status.countdowns:
+            until = format_time(one.armed_until_ms) or Text("NOT ARMED", style="bold red")
+            table.add_row(one.symbol or "all", until, ", ".join(one.clients), one.trouble)
+        parts.append(table)
+    parts += [
+        Text(
+            f"the countdown of {one.symbol or 'all symbols'} ran out at {format_time(one.ended_ms)} UTC;"
+            f" orders that the exchange canceled: {one.canceled_orders}",
+            style="bold red",
+        )
+        for one in status.elapsed
+    ]
+    return parts
 
 
 def _summary(status: ExchangeStatus) -> Text:

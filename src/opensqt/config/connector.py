@@ -10,6 +10,9 @@ from pydantic import Field, ValidationInfo, field_validator
 from opensqt.config.load import Section
 from opensqt.config.venue import VenueSettings
 
+_SHORTEST_DEAD_MACHINE_S = 10
+"""It is renewed every third of the time, and two renewals may fail; it is also the shortest that OKX accepts."""
+
 
 class ConnectorServerSettings(Section):
     """Listening, clients and limits of the connector."""
@@ -53,6 +56,10 @@ class ConnectorServerSettings(Section):
     """Streams that one client may have open."""
     max_connections: int = Field(default=1000, ge=1)
     """Connections that one address may have; what comes beyond is closed within a second."""
+    dead_machine_s: int = Field(default=0, ge=0, le=120)
+    """Seconds after which the exchange itself cancels the orders of clients that hold a lease, when this machine is not
+    heard of any more; 0 is off, else 10 to 120. It is off unless asked for, because the countdown of most exchanges
+    reaches further than our own orders: docs/connector.md."""
     audit_file: Path | None = None
     """Every trading call as one line of JSON, appended; empty leaves the audit to the log."""
 
@@ -60,6 +67,13 @@ class ConnectorServerSettings(Section):
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("dead_machine_s")
+    @classmethod
+    def _long_enough_to_be_renewed(cls, value: int) -> int:
+        if 0 < value < _SHORTEST_DEAD_MACHINE_S:
+            raise ValueError(f"expected 0 (off) or {_SHORTEST_DEAD_MACHINE_S} to 120 seconds")
+        return value
 
     @field_validator("tls_key_file")
     @classmethod

@@ -12,6 +12,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from opensqt.connector.metrics.registry import ConnectorMetrics
+from opensqt.connector.orders.dead_machine import DeadMachineSwitch
 from opensqt.connector.streams.readers import StreamReaders
 from opensqt.model.errors import ExchangeError
 from opensqt.model.exchange import Exchange
@@ -43,6 +44,7 @@ class ScrapeSources:
     audit_lines_dropped: Callable[[], int] = lambda: 0
     health_watchers_dropped: Callable[[], int] = lambda: 0
     connections_closed: Callable[[], int] = lambda: 0
+    dead_machine: DeadMachineSwitch | None = None
 
 
 class ScrapeCollector(Collector):
@@ -75,6 +77,7 @@ class ScrapeCollector(Collector):
         yield from self._process()
         yield from self._streams()
         yield from self._orders()
+        yield from self._dead_machine()
         yield from self._health()
         yield from self._limits()
         exchange = self._from.exchange
@@ -132,6 +135,29 @@ class ScrapeCollector(Collector):
         yield _histogram("connector_journal_commit_size", "Changes in one commit", (), {(): at.journal_commit_sizes})
         yield _counter(
             "connector_journal_failures", "Commits of the journal that failed", (), {(): at.journal_failures()}
+        )
+
+    def _dead_machine(self) -> Iterator[Metric]:
+        switch = self._from.dead_machine
+        if switch is None:
+            return
+        yield _gauge(
+            "connector_dead_machine_left_seconds",
+            "How long the exchange waits before it cancels orders of lease holders; 0 where it is not armed",
+            ("symbol",),
+            _by_name(switch.left_s()),
+        )
+        yield _counter(
+            "connector_dead_machine_failures",
+            "Attempts to arm or to stop the exchange's countdown that failed",
+            (),
+            {(): switch.failures},
+        )
+        yield _counter(
+            "connector_dead_machine_canceled_orders",
+            "Orders that the exchange canceled because its countdown ran out",
+            (),
+            {(): switch.elapsed.canceled_orders},
         )
 
     def _health(self) -> Iterator[Metric]:

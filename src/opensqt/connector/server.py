@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Self
 
 import grpc
@@ -26,6 +26,7 @@ from opensqt.connector.metrics.registry import ConnectorMetrics
 from opensqt.connector.orders.cancel_all import CancelAll
 from opensqt.connector.orders.claim_keeper import ClaimKeeper
 from opensqt.connector.orders.claims import Claims
+from opensqt.connector.orders.dead_machine import DeadMachineSwitch
 from opensqt.connector.orders.halt_keeper import HaltKeeper
 from opensqt.connector.orders.halts import Halts
 from opensqt.connector.orders.journal import MEMORY, Journal, JournalError
@@ -45,6 +46,7 @@ from opensqt.connector.streams.readers import StreamReaders
 from opensqt.connector.tasks import Tasks
 from opensqt.model.errors import ConfigError, ExchangeError, Unreachable
 from opensqt.model.exchange import Exchange
+from opensqt.model.order import OrderRequest
 from opensqt.proto import exchange_service_pb2, gateway_service_pb2
 from opensqt.service.http import metrics_server, own_hosts
 from opensqt.service.listen import ListenAddress
@@ -95,7 +97,16 @@ class Connector:
         leases = Leases()
         halts = Halts()
         self.orders = OrderManager(
-            exchange, self.journal, self.tasks, resolve or Resolver(), halts=halts, refusal=leases.refusal
+            exchange,
+            self.journal,
+            self.tasks,
+            resolve or Resolver(),
+            halts=halts,
+            refusal=leases.refusal,
+            guard=self._guard if self.settings.dead_machine_s else None,
+        )
+        self.dead_machine = DeadMachineSwitch(
+            self.settings.dead_machine_s, exchange, leases, self.orders.own, self.journal, self.tasks
         )
         self.cancel_all = CancelAll(exchange, self.orders, halts)
         self.halts = HaltKeeper(halts, self.journal, self.tasks)
@@ -119,6 +130,7 @@ class Connector:
                 *self.tasks.checks(),
                 *self.streams.checks(),
                 *self.leases.checks(),
+                *self.dead_machine.checks(),
                 *self.halts.checks(),
                 *self.identity.checks(),
                 *self.reloads.checks(),
@@ -145,6 +157,7 @@ class Connector:
                 audit_lines_dropped=lambda: self._audit_file.dropped if self._audit_file is not None else 0,
                 health_watchers_dropped=lambda: self.health.service.dropped,
                 connections_closed=lambda: self._connections.closed,
+                dead_machine=self.dead_machine,
             ),
         )
         metrics_address = ListenAddress(
@@ -192,6 +205,7 @@ class Connector:
             await self.halts.start()
             await self.leases.start()
             await self.claims.start()
+            await self.dead_machine.start()
             await self.health.start()
             self._monitor = self.tasks.spawn("health", self.health.run(), forever=True)
             self.tasks.spawn("health-supervision", self.health.supervise(), forever=True)
@@ -230,6 +244,9 @@ class Connector:
         _log.info("stopping", calls_in_flight=self.calls.in_flight, streams=sum(self.streams.counts.values()))
         # The port stays open for a moment: whoever probes now must see NOT_SERVING, not a refused connection.
         visible = asyncio.create_task(asyncio.sleep(self.settings.drain_s))
+        left_armed = asyncio.create_task(
+            _in_time("dead-machine switch", self.dead_machine.stop(), within_s=_FINISH_CALLS_S / 2)
+        )
         loop = asyncio.get_running_loop()
         finish_by = loop.time() + _FINISH_CALLS_S
         if not await self.calls.idle(timeout_s=_FINISH_CALLS_S):
@@ -237,9 +254,13 @@ class Connector:
         # Orders whose caller has gone are on their way, too.
         if not await self.tasks.finished(PLACING, timeout_s=max(0.0, finish_by - loop.time())):
             _log.warning("orders cut off; the next run resolves them")
+        await left_armed
         await visible
         await self._release()
         _log.info("stopped")
+
+    async def _guard(self, client: str, requests: Sequence[OrderRequest]) -> Mapping[str, ExchangeError]:
+        return await self.dead_machine.refusals(client, requests)
 
     def _listen(self) -> grpc.aio.Server:
         host, port = self.settings.host, self.settings.port
@@ -269,7 +290,14 @@ class Connector:
             order_wait_s=self.settings.order_wait_s,
         )
         gateway_calls = GatewayCalls(
-            self.exchange, self.orders, self.health, self.leases, self.halts, self.claims, limits
+            self.exchange,
+            self.orders,
+            self.health,
+            self.leases,
+            self.halts,
+            self.claims,
+            self.dead_machine,
+            limits,
         )
         halt_calls = HaltCalls(self.halts, self.orders, limits)
         unary = {

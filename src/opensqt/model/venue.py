@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
 
 from opensqt.model.account import MarginMode, PositionMode
+from opensqt.model.countdown import DeadMachineStatus
 from opensqt.model.order import OrderRef, OrderRequest, OrderType, PositionSide, Side, TimeInForce
 
 POSITIONS_CHECK = "positions"
@@ -202,6 +203,9 @@ class ExchangeStatus:
     """The halts of trading now in force. A halt is not a failure, so the checks may all be ok."""
     claims: tuple[TradingClaim, ...] = field(default=())
     """Who trades what: the claims that are held now."""
+    dead_machine: DeadMachineStatus | None = None
+    """Whether the venue cancels the orders of lease holders when the connector's machine dies; None where nothing is
+    known of it, because there is no connector or it is an earlier one."""
 
     @property
     def healthy(self) -> bool:

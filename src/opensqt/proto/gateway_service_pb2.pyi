@@ -89,7 +89,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("healthy", "checks", "version", "started_ms", "channels", "clock_offset_ms", "unresolved_orders", "halts", "claims")
+    __slots__ = ("healthy", "checks", "version", "started_ms", "channels", "clock_offset_ms", "unresolved_orders", "halts", "claims", "dead_machine")
     HEALTHY_FIELD_NUMBER: _ClassVar[int]
     CHECKS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -99,6 +99,7 @@ class GetStatusResponse(_message.Message):
     UNRESOLVED_ORDERS_FIELD_NUMBER: _ClassVar[int]
     HALTS_FIELD_NUMBER: _ClassVar[int]
     CLAIMS_FIELD_NUMBER: _ClassVar[int]
+    DEAD_MACHINE_FIELD_NUMBER: _ClassVar[int]
     healthy: bool
     checks: _containers.RepeatedCompositeFieldContainer[Check]
     version: str
@@ -108,7 +109,42 @@ class GetStatusResponse(_message.Message):
     unresolved_orders: int
     halts: _containers.RepeatedCompositeFieldContainer[Halt]
     claims: _containers.RepeatedCompositeFieldContainer[TradingClaim]
-    def __init__(self, healthy: _Optional[bool] = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ..., version: _Optional[str] = ..., started_ms: _Optional[int] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ..., clock_offset_ms: _Optional[int] = ..., unresolved_orders: _Optional[int] = ..., halts: _Optional[_Iterable[_Union[Halt, _Mapping]]] = ..., claims: _Optional[_Iterable[_Union[TradingClaim, _Mapping]]] = ...) -> None: ...
+    dead_machine: DeadMachine
+    def __init__(self, healthy: _Optional[bool] = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ..., version: _Optional[str] = ..., started_ms: _Optional[int] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ..., clock_offset_ms: _Optional[int] = ..., unresolved_orders: _Optional[int] = ..., halts: _Optional[_Iterable[_Union[Halt, _Mapping]]] = ..., claims: _Optional[_Iterable[_Union[TradingClaim, _Mapping]]] = ..., dead_machine: _Optional[_Union[DeadMachine, _Mapping]] = ...) -> None: ...
+
+class DeadMachine(_message.Message):
+    __slots__ = ("timeout_ms", "cancels", "countdowns", "elapsed")
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    CANCELS_FIELD_NUMBER: _ClassVar[int]
+    COUNTDOWNS_FIELD_NUMBER: _ClassVar[int]
+    ELAPSED_FIELD_NUMBER: _ClassVar[int]
+    timeout_ms: int
+    cancels: str
+    countdowns: _containers.RepeatedCompositeFieldContainer[Countdown]
+    elapsed: _containers.RepeatedCompositeFieldContainer[ElapsedCountdown]
+    def __init__(self, timeout_ms: _Optional[int] = ..., cancels: _Optional[str] = ..., countdowns: _Optional[_Iterable[_Union[Countdown, _Mapping]]] = ..., elapsed: _Optional[_Iterable[_Union[ElapsedCountdown, _Mapping]]] = ...) -> None: ...
+
+class Countdown(_message.Message):
+    __slots__ = ("symbol", "armed_until_ms", "clients", "trouble")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    ARMED_UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
+    CLIENTS_FIELD_NUMBER: _ClassVar[int]
+    TROUBLE_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    armed_until_ms: int
+    clients: _containers.RepeatedScalarFieldContainer[str]
+    trouble: str
+    def __init__(self, symbol: _Optional[str] = ..., armed_until_ms: _Optional[int] = ..., clients: _Optional[_Iterable[str]] = ..., trouble: _Optional[str] = ...) -> None: ...
+
+class ElapsedCountdown(_message.Message):
+    __slots__ = ("symbol", "ended_ms", "canceled_orders")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    ENDED_MS_FIELD_NUMBER: _ClassVar[int]
+    CANCELED_ORDERS_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    ended_ms: int
+    canceled_orders: int
+    def __init__(self, symbol: _Optional[str] = ..., ended_ms: _Optional[int] = ..., canceled_orders: _Optional[int] = ...) -> None: ...
 
 class ListFillsRequest(_message.Message):
     __slots__ = ("symbol", "since_ms", "page_size", "page_token")

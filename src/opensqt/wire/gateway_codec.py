@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from opensqt.model.countdown import ArmedCountdown, DeadMachineStatus, ElapsedCountdown
 from opensqt.model.order import OrderRef
 from opensqt.model.venue import (
     Channel,
@@ -41,6 +42,7 @@ def encode_status(status: ExchangeStatus, *, version: str, started_ms: int) -> p
         unresolved_orders=status.unresolved_orders,
         halts=map(encode_halt, status.halts),
         claims=map(encode_claim, status.claims),
+        dead_machine=None if status.dead_machine is None else encode_dead_machine(status.dead_machine),
     )
 
 
@@ -63,6 +65,7 @@ def decode_status(message: pb.GetStatusResponse) -> ExchangeStatus:
         unresolved_orders=message.unresolved_orders,
         halts=tuple(map(decode_halt, message.halts)),
         claims=tuple(map(decode_claim, message.claims)),
+        dead_machine=decode_dead_machine(message.dead_machine) if message.HasField("dead_machine") else None,
     )
 
 
@@ -177,6 +180,43 @@ def decode_claim(message: pb.TradingClaim) -> TradingClaim:
         number=message.number,
         since_ms=message.since_ms,
         expires_ms=message.expires_ms,
+    )
+
+
+def encode_dead_machine(status: DeadMachineStatus) -> pb.DeadMachine:
+    """Encode how the venue's countdowns stand."""
+    return pb.DeadMachine(
+        timeout_ms=status.timeout_s * 1000,
+        cancels=status.cancels,
+        countdowns=[
+            pb.Countdown(symbol=one.symbol, armed_until_ms=one.armed_until_ms, clients=one.clients, trouble=one.trouble)
+            for one in status.countdowns
+        ],
+        elapsed=[
+            pb.ElapsedCountdown(symbol=one.symbol, ended_ms=one.ended_ms, canceled_orders=one.canceled_orders)
+            for one in status.elapsed
+        ],
+    )
+
+
+def decode_dead_machine(message: pb.DeadMachine) -> DeadMachineStatus:
+    """Decode how the venue's countdowns stand."""
+    return DeadMachineStatus(
+        timeout_s=message.timeout_ms // 1000,
+        cancels=message.cancels,
+        countdowns=tuple(
+            ArmedCountdown(
+                symbol=one.symbol,
+                armed_until_ms=one.armed_until_ms,
+                clients=tuple(one.clients),
+                trouble=one.trouble,
+            )
+            for one in message.countdowns
+        ),
+        elapsed=tuple(
+            ElapsedCountdown(symbol=one.symbol, ended_ms=one.ended_ms, canceled_orders=one.canceled_orders)
+            for one in message.elapsed
+        ),
     )
 
 

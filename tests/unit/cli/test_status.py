@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from opensqt.cli.status import format_age, format_amount, format_decimal, format_time, show
 from opensqt.model.account import Account
+from opensqt.model.countdown import ArmedCountdown, DeadMachineStatus, ElapsedCountdown
 from opensqt.model.errors import PermissionDenied, Unreachable, Unsupported
 from opensqt.model.order import OrderRequest, OrderType, Side
 from opensqt.model.venue import Channel, Check, ExchangeInfo, ExchangeStatus, RateBudget, RateLimit
@@ -151,6 +153,40 @@ async def test_a_refusal_is_what_is_shown_though_another_failure_came_first() ->
     async with Refused() as exchange:
         with pytest.raises(PermissionDenied):
             await shown(exchange)
+
+
+class Protected(InMemoryExchange):
+    """A whole exchange behind a connector that keeps countdowns armed, or does not."""
+
+    dead_machine = DeadMachineStatus(timeout_s=0, cancels="")
+
+    async def get_status(self) -> ExchangeStatus:
+        return replace(await super().get_status(), dead_machine=self.dead_machine)
+
+
+async def test_it_shows_until_when_and_for_whom_countdowns_are_armed() -> None:
+    """F46: orders outlive the machine."""
+    async with Protected() as exchange:
+        exchange.dead_machine = DeadMachineStatus(
+            timeout_s=30,
+            cancels="every order of the symbol",
+            countdowns=(
+                ArmedCountdown(symbol="BTCUSDT", armed_until_ms=1640995200000, clients=("maker", "taker")),
+                ArmedCountdown(symbol="ETHUSDT", armed_until_ms=0, clients=("maker",), trouble="refused"),
+            ),
+            elapsed=(ElapsedCountdown(symbol="BTCUSDT", ended_ms=1640995200000, canceled_orders=7),),
+        )
+        _, text = await shown(exchange)
+        assert "the exchange cancels after 30 s: every order of the symbol" in text
+        assert row(text, "BTCUSDT") == ["BTCUSDT", "00:00:00", "maker, taker", ""]
+        assert row(text, "ETHUSDT") == ["ETHUSDT", "NOT ARMED", "maker", "refused"]
+        assert "the countdown of BTCUSDT ran out at 00:00:00 UTC; orders that the exchange canceled: 7" in text
+
+
+async def test_it_says_that_orders_outlive_the_machine() -> None:
+    async with Protected() as exchange:
+        _, text = await shown(exchange)
+        assert "orders outlive this machine" in text
 
 
 def row(text: str, name: str) -> list[str]:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from hypothesis import strategies as st
 
 from opensqt.model.account import Account, MarginMode, Position, PositionMode
+from opensqt.model.countdown import ArmedCountdown, DeadMachineStatus, ElapsedCountdown
 from opensqt.model.market import INTERVALS_MS, Candle, MarkPrice, OrderBook, Price, PublicTrade
 from opensqt.model.order import (
     Fill,
@@ -216,6 +217,24 @@ infos = st.builds(
 )
 _counts = st.integers(0, 2**31 - 1)
 _ages_ms = st.none() | _counts
+_dead_machines = st.builds(
+    DeadMachineStatus,
+    timeout_s=st.integers(0, 120),
+    cancels=words,
+    countdowns=st.lists(
+        st.builds(
+            ArmedCountdown,
+            symbol=words,
+            armed_until_ms=times_ms,
+            clients=st.lists(words, max_size=2).map(tuple),
+            trouble=words,
+        ),
+        max_size=2,
+    ).map(tuple),
+    elapsed=st.lists(
+        st.builds(ElapsedCountdown, symbol=words, ended_ms=times_ms, canceled_orders=_counts), max_size=2
+    ).map(tuple),
+)
 statuses = st.builds(
     ExchangeStatus,
     checks=st.lists(st.builds(Check, name=words, ok=st.booleans(), reason=words, since_ms=times_ms), max_size=3).map(
@@ -226,6 +245,7 @@ statuses = st.builds(
     ),
     clock_offset_ms=st.none() | st.integers(-(2**40), 2**40),
     unresolved_orders=_counts,
+    dead_machine=st.none() | _dead_machines,
 )
 _seconds = st.integers(0, 10**9).map(lambda ms: ms / 1000)
 budgets = st.builds(

@@ -35,6 +35,16 @@ class Leases:
         return sum(lease.ttl_ms > 0 and not lease.ended for lease in self._leases.values())
 
     @property
+    def guarded(self) -> frozenset[str]:
+        """The clients whose orders must not outlive them: each holds a lease, or one ended and they are canceled."""
+        return frozenset(client for client, lease in self._leases.items() if _guards(lease))
+
+    def guards(self, client: str) -> bool:
+        """Return whether a client is one of the `guarded`."""
+        lease = self._leases.get(client)
+        return lease is not None and _guards(lease)
+
+    @property
     def canceling(self) -> list[str]:
         """The clients whose orders are being canceled because their lease ended."""
         return [client for client, lease in self._leases.items() if lease.canceling]
@@ -111,3 +121,7 @@ class Leases:
             text = f"client {client}: its lease had ended, and its orders of before are still being canceled"
             return LeaseExpired(text, retry_after_s=_CANCELED_SOON_S)
         return None
+
+
+def _guards(lease: _LeaseState) -> bool:
+    return lease.canceling or (lease.ttl_ms > 0 and not lease.ended)

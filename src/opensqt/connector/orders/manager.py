@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from opensqt.connector.orders.halts import Halts
@@ -50,6 +50,8 @@ Resolve = Callable[[Exchange, OrderRequest, int], Awaitable[Order | None]]
 """Asks the venue until the order is proven present (the order) or absent (None). The number is when it was last sent,
 monotonic nanoseconds."""
 
+Guard = Callable[[str, Sequence[OrderRequest]], Awaitable[Mapping[str, ExchangeError]]]
+
 PLACING = "placing"
 """Name of the tasks that have an order on its way."""
 
@@ -81,6 +83,8 @@ class OrderManager:
         resolve: How an unknown outcome is found out.
         halts: The gate that new orders pass.
         refusal: Says why a client may place no new order now, if so.
+        guard: Does what a client's orders need before they are sent, and returns the error of each symbol where that
+            failed: nothing of it is sent then, but for orders that only reduce a position.
     """
 
     def __init__(
@@ -92,6 +96,7 @@ class OrderManager:
         *,
         halts: Halts | None = None,
         refusal: Callable[[str], ExchangeError | None] = lambda _client: None,
+        guard: Guard | None = None,
     ) -> None:
         self._exchange = exchange
         self._journal = journal
@@ -99,6 +104,7 @@ class OrderManager:
         self._resolve = resolve
         self._halts = halts if halts is not None else Halts()
         self._refusal = refusal
+        self._guard = guard
         self.own = OrderOwnership(exchange, journal.owners, tasks)
         self._order_denial = exchange.order_denial if isinstance(exchange, _ChecksOrders) else None
         self._unresolved_of: Counter[str] = Counter()
@@ -325,8 +331,19 @@ class OrderManager:
         if closing:
             await self._send_once(closing)
             sending = [intent for intent in sending if not intent.passes_halts]
+        if self._guard is not None and sending:
+            sending = await self._guarded(sending, client, self._guard)
         with through(self._halts):
             await self._send_unless_halted(sending)
+
+    async def _guarded(self, intents: list[Intent], client: str, guard: Guard) -> list[Intent]:
+        """Return the intents that may be sent, and settle the others."""
+        refused = await guard(client, [intent.request for intent in intents])
+        if not refused:
+            return intents
+        held = [one for one in intents if one.request.symbol in refused and not one.request.reduce_only]
+        await asyncio.gather(*(self._conclude(intent, refused[intent.request.symbol]) for intent in held))
+        return [intent for intent in intents if intent not in held]
 
     async def _send_unless_halted(self, intents: list[Intent]) -> None:
         """Send those whose symbol is not halted, however long they wait here and in the adapter to be sent."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from opensqt.connector.auth.limits import OrderLimits
 from opensqt.connector.health import HealthMonitor
 from opensqt.connector.orders.claim_keeper import ClaimKeeper
+from opensqt.connector.orders.dead_machine import DeadMachineSwitch
 from opensqt.connector.orders.halt_keeper import HaltKeeper
 from opensqt.connector.orders.lease_keeper import LeaseKeeper
 from opensqt.connector.orders.manager import OrderManager
@@ -31,6 +32,7 @@ class GatewayCalls:
         leases: LeaseKeeper,
         halts: HaltKeeper,
         claims: ClaimKeeper,
+        dead_machine: DeadMachineSwitch,
         limits: OrderLimits,
     ) -> None:
         self._exchange = exchange
@@ -39,6 +41,7 @@ class GatewayCalls:
         self._leases = leases
         self._halts = halts
         self._claims = claims
+        self._dead_machine = dead_machine
         self._limits = limits
         self._fills = FillPages(exchange)
         self.reading: dict[str, Handler] = {
@@ -56,6 +59,7 @@ class GatewayCalls:
             unresolved_orders=self._manager.unresolved,
             halts=self._halts.standing(),
             claims=self._claims.standing(),
+            dead_machine=self._dead_machine.status(),
         )
         return gateway_codec.encode_status(now, version=__version__, started_ms=self._health.started_ms)
 
