@@ -117,6 +117,7 @@ class DeadMachineSwitch:
             left_s = (record.until_ms - self._wall_ms()) / 1000
             if left_s > 0:
                 self._of(record.symbol).adopt(left_s, self._clock_s())
+                self._tasks.spawn("countdown-report", self._report_unless_renewed(record), shared=True)
         self._tasks.spawn("countdown-preparation", self._prepare(), shared=True)
         self._watching = self._tasks.spawn("dead-machine", self._watch(), forever=True)
 
@@ -338,6 +339,13 @@ class DeadMachineSwitch:
         if countdown.failures:
             _log.info("countdown accepted again", symbol=countdown.symbol or "all", failures=countdown.failures)
         return True
+
+    async def _report_unless_renewed(self, before: CountdownRecord) -> None:
+        """Report a countdown of the run before, if this run did not renew it in time."""
+        await asyncio.sleep(max(0.0, (before.until_ms - self._wall_ms()) / 1000))
+        now = self._countdowns.get(before.symbol)
+        if now is None or not now.until_ms or now.until_ms - self._timeout_s * 1000 > before.until_ms:
+            await self.elapsed.report(before)
 
     def _report_elapsed(self, countdown: Countdown) -> None:
         """Report that the venue canceled orders though this process lives: it stood still, or reached nobody."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 
 from opensqt.connector.orders.countdown_records import CountdownRecord, CountdownRecords
 from opensqt.connector.orders.journal import JournalError
@@ -24,7 +25,9 @@ _VENUE_LATE_S = 2.0
 
 
 class ElapsedCountdowns:
-    """The latest countdowns that ran out: of this run, which stood still or reached nobody, or of one that died.
+    """The latest countdowns that ran out and canceled orders.
+
+    They are of this run, which stood still or reached nobody, or of one that died.
 
     Args:
         exchange: Is asked for the orders.
@@ -44,6 +47,16 @@ class ElapsedCountdowns:
         await asyncio.sleep(_VENUE_LATE_S)
         found = [await self._ask(ref) for ref in list(dict.fromkeys(ended.orders))[:_ORDERS_QUERIED]]
         canceled = [order for order in found if order is not None and _was_canceled_by(ended, order)]
+        if canceled:
+            self._add(ended, canceled)
+        else:
+            _log.info("a countdown of the exchange ran out and canceled nothing", symbol=ended.symbol or "all")
+        try:
+            await self._records.drop(ended.symbol, until_ms=ended.until_ms)
+        except JournalError as error:
+            _log.error("elapsed countdown stays in the journal", symbol=ended.symbol, reason=str(error))
+
+    def _add(self, ended: CountdownRecord, canceled: Sequence[Order]) -> None:
         self.canceled_orders += len(canceled)
         self.latest.append(
             ElapsedCountdown(symbol=ended.symbol, ended_ms=ended.until_ms, canceled_orders=len(canceled))
@@ -56,10 +69,6 @@ class ElapsedCountdowns:
             orders=[order.client_order_id for order in canceled[:_IDS_LOGGED]],
             reasons=sorted({order.reason for order in canceled if order.reason}),
         )
-        try:
-            await self._records.drop(ended.symbol, until_ms=ended.until_ms)
-        except JournalError as error:
-            _log.error("elapsed countdown stays in the journal", symbol=ended.symbol, reason=str(error))
 
     async def _ask(self, ref: OrderRef) -> Order | None:
         """Query an order until the venue answers; None for one that it does not know."""

@@ -17,7 +17,7 @@ from opensqt.connector.orders.manager import OrderManager
 from opensqt.connector.orders.resolver import Resolver
 from opensqt.connector.tasks import Tasks
 from opensqt.model.client_context import on_behalf_of
-from opensqt.model.clock import now_ms
+from opensqt.model.clock import Clock, now_ms, now_ns
 from opensqt.model.countdown import CountdownRules
 from opensqt.model.errors import ConfigError, OutcomeUnknown, Unreachable
 from opensqt.model.order import Order, OrderRef, OrderRequest, Side
@@ -32,8 +32,8 @@ OF_ACCOUNT = CountdownRules(by_symbol=False, cancels="the orders of the account"
 class CountingExchange(InMemoryExchange):
     """A venue that writes down what its countdown was set to, and refuses it on demand."""
 
-    def __init__(self, rules: CountdownRules | None = BY_SYMBOL) -> None:
-        super().__init__()
+    def __init__(self, rules: CountdownRules | None = BY_SYMBOL, clock: Clock = now_ns) -> None:
+        super().__init__(clock=clock)
         self.countdown_rules = rules
         self.set: list[tuple[str, int]] = []
         self.placed: list[str] = []
@@ -52,7 +52,7 @@ class CountingExchange(InMemoryExchange):
         return await super().place_order(request)
 
 
-class Clock:
+class Seconds:
     """Seconds that a test moves."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Bench:
     def __init__(self, venue: CountingExchange, journal: Journal, tasks: Tasks, timeout_s: int) -> None:
         self.venue = venue
         self.journal = journal
-        self.clock = Clock()
+        self.clock = Seconds()
         self.leases = Leases()
         self.manager = OrderManager(
             venue,
@@ -284,21 +284,38 @@ async def test_the_next_run_finds_what_the_venue_canceled_after_a_death(tmp_path
         await made.set_to((SYMBOL, 10), (SYMBOL, 10))
         await eventually(made.recorded_orders)
         orders = await made.venue.get_open_orders()
-    async with bench_after(tmp_path, orders) as made:
+    ended_ms = now_ms() - 60_000
+    async with bench_after(tmp_path, orders, ended_ms) as made:
         await eventually(lambda: made.switch.status().elapsed)
         (ended,) = made.switch.status().elapsed
         assert (ended.symbol, ended.canceled_orders) == (SYMBOL, 2)
         assert made.switch.elapsed.canceled_orders == 2
 
 
+async def test_a_run_that_begins_too_late_to_renew_it_reports_it_too(tmp_path: Path) -> None:
+    """F46: the venue cancels while the next run starts."""
+    async with bench(tmp_path, timeout_s=10) as made:
+        made.leases.renew("maker", 60_000)
+        await made.place("maker", "a")
+        await made.place("maker", "b")
+        made.clock.now_s += 4
+        await made.set_to((SYMBOL, 10), (SYMBOL, 10))
+        await eventually(made.recorded_orders)
+        orders = await made.venue.get_open_orders()
+    async with bench_after(tmp_path, orders, now_ms() + 1_500) as made:
+        assert made.switch.status().elapsed == ()
+        await eventually(lambda: made.switch.status().elapsed)
+
+
 @asynccontextmanager
-async def bench_after(folder: Path, orders: list[Order]) -> AsyncIterator[Bench]:
-    """The run after a death: the same journal, long after, at a venue that has canceled the orders."""
+async def bench_after(folder: Path, orders: list[Order], ends_ms: int) -> AsyncIterator[Bench]:
+    """The run after a death: the same journal, at a venue that has canceled the orders."""
     journal = Journal(str(folder / "journal.db"))
     await journal.open()
-    await journal.execute(lambda database: database.execute("UPDATE countdown SET until_ms = until_ms - 60000"))
+    await journal.execute(lambda database: database.execute("UPDATE countdown SET until_ms = ?", (ends_ms,)))
     await journal.close()
-    venue, tasks, journal = CountingExchange(), Tasks(), Journal(str(folder / "journal.db"))
+    venue, tasks = CountingExchange(clock=lambda: ends_ms * 1_000_000), Tasks()
+    journal = Journal(str(folder / "journal.db"))
     venue.set_price(SYMBOL, Decimal(100), Decimal("100.1"))
     for order in orders:
         await venue.place_order(
