@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS countdown (
     orders TEXT NOT NULL
 ) WITHOUT ROWID
 """
-_ORDERS_KEPT = 1_000
+ORDERS_KEPT = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class CountdownRecord:
     until_ms: int
     """UTC epoch milliseconds at which the venue was to cancel them."""
     orders: tuple[OrderRef, ...] = ()
-    """By client order id; the first thousand."""
+    """By client order id; `ORDERS_KEPT` of them at most."""
 
 
 class CountdownRecords:
@@ -48,7 +48,7 @@ class CountdownRecords:
 
     async def keep(self, symbol: str, until_ms: int, orders: Iterable[OrderRef]) -> None:
         """Write a countdown down, over what stood there. Nobody waits for it, so it shares a commit."""
-        named = [(ref.symbol, ref.client_order_id) for ref in orders][:_ORDERS_KEPT]
+        named = [(ref.symbol, ref.client_order_id) for ref in orders]
         row = (symbol, until_ms, json.dumps(named))
         await self._journal.execute(
             lambda database: database.execute("INSERT OR REPLACE INTO countdown VALUES (?, ?, ?)", row),

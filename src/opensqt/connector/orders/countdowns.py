@@ -35,6 +35,7 @@ class Countdown:
     failures: int = 0
     """Failed attempts in a row."""
     _next_s: float = -inf
+    _retry_s: float = -inf
     _may_run_until_s: float = -inf
     """The venue may cancel orders until this time, whatever is known of the attempts."""
     _late_until_s: float = -inf
@@ -47,6 +48,10 @@ class Countdown:
     def is_due(self, now_s: float) -> bool:
         """Return whether it is time for the next attempt: each third of the timeout, sooner after a failure."""
         return now_s >= self._next_s
+
+    def may_be_armed(self, now_s: float) -> bool:
+        """Return whether an attempt to arm it makes sense: it is due or not armed, and did not fail a moment ago."""
+        return now_s >= self._retry_s and (self.is_due(now_s) or not self.is_armed(now_s))
 
     def is_late(self, now_s: float) -> bool:
         """Return whether less than a third of the timeout is left: two renewals failed, or none succeeded."""
@@ -80,7 +85,7 @@ class Countdown:
         """Take in that an attempt failed; *may_arrive* is whether the venue may have got it, or get it still."""
         self.trouble, self.trouble_s = reason, now_s
         self.failures += 1
-        self._next_s = now_s + _RETRY_S
+        self._next_s = self._retry_s = now_s + _RETRY_S
         if may_arrive:
             self._late_until_s = sent_s + LATE_REQUEST_S
             self._may_run_until_s = max(self._may_run_until_s, sent_s + LATE_REQUEST_S + self.timeout_s)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
-from opensqt.connector.orders.countdown_records import CountdownRecord, CountdownRecords
+from opensqt.connector.orders.countdown_records import ORDERS_KEPT, CountdownRecord, CountdownRecords
 from opensqt.connector.orders.countdowns import Countdown
 from opensqt.connector.orders.elapsed_countdowns import ElapsedCountdowns
 from opensqt.connector.orders.journal import Journal, JournalError
@@ -215,9 +216,9 @@ class DeadMachineSwitch:
             return
         try:
             await self._venue.prepare_countdown(self._timeout_s)
-        except ExchangeError as error:
-            # Arming it says the same, when it is needed.
-            _log.warning("countdown not prepared", reason=str(error))
+        except Exception as error:  # noqa: BLE001 - arming it fails for the same reason, when it is needed
+            ours = isinstance(error, ExchangeError)
+            _log.warning("countdown not prepared", reason=str(error), exc_info=None if ours else error)
 
     async def _watch(self) -> None:
         while True:
@@ -236,7 +237,7 @@ class DeadMachineSwitch:
             if countdown.ran_out(now_s):
                 self._report_elapsed(countdown)
             if countdown.symbol in wanted:
-                if countdown.is_due(now_s):
+                if countdown.may_be_armed(now_s):
                     self._spawn(countdown, self._arm)
             # A symbol without orders is let go when it would be renewed, for the next order may come soon.
             elif countdown.may_run(now_s) and (countdown.is_due(now_s) or not (self._guarded or countdown.trouble)):
@@ -256,10 +257,10 @@ class DeadMachineSwitch:
         return wanted
 
     def _orders_under(self, symbol: str) -> Iterable[OrderRef]:
-        for client in self._leases.guarded:
-            for ref in self._own.of(client):
-                if self._scope(ref.symbol) == symbol:
-                    yield ref
+        guarded = self._leases.guarded
+        for name, own in self._own.tracked.items():
+            if own.client in guarded and self._scope(own.symbol) == symbol:
+                yield OrderRef(symbol=own.symbol, client_order_id=name)
 
     def _scope(self, symbol: str) -> str:
         return symbol if self._rules is not None and self._rules.by_symbol else ""
@@ -285,13 +286,13 @@ class DeadMachineSwitch:
     async def _arm(self, countdown: Countdown, *, anew: bool = False) -> None:
         """Arm or renew a countdown; nothing is sent where somebody else just did, unless *anew*."""
         async with self._locks.setdefault(countdown.symbol, asyncio.Lock()):
-            if not anew and not countdown.is_due(self._clock_s()):
+            if not anew and not countdown.may_be_armed(self._clock_s()):
                 return
             sent_s, sent_ms = self._clock_s(), self._wall_ms()
             if not await self._send(countdown, self._timeout_s):
                 return
             countdown.armed(sent_s, sent_ms)
-            countdown.orders = tuple(self._orders_under(countdown.symbol))
+            countdown.orders = tuple(islice(self._orders_under(countdown.symbol), ORDERS_KEPT))
         try:
             await self._records.keep(countdown.symbol, countdown.until_ms, countdown.orders)
         except JournalError as error:

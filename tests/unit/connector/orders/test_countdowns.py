@@ -62,6 +62,16 @@ def test_one_whose_arming_may_arrive_late_is_stopped_again() -> None:
     assert not countdown.may_run(100 + LATE_REQUEST_S)
 
 
+def test_one_that_was_stopped_can_be_armed_at_once_though_it_will_be_stopped_again() -> None:
+    countdown = Countdown("BTCUSDT", 30)
+    countdown.failed(100, 110, "no response", may_arrive=True)
+    assert not countdown.may_be_armed(110.5)
+    countdown.stopped(111)
+    assert countdown.may_be_armed(111)
+    countdown.armed(111, NOW_MS)
+    assert [countdown.may_be_armed(at) for at in (111.1, 121)] == [False, True]
+
+
 def test_one_that_could_not_be_armed_is_reported_for_a_while() -> None:
     countdown = Countdown("BTCUSDT", 30)
     countdown.failed(100, 100, "refused", may_arrive=False)
