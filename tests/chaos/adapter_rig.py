@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -168,11 +168,12 @@ async def on_simulator(
     server: Any = None,
     listed: Sequence[SymbolSettings] = (),
     rate_limiter: RateLimiter | None = None,
+    account: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> AsyncIterator[Rig]:
     """Start a simulator and an adapter on it; a still market trades only with whom the test sends."""
     simulated: dict[str, Any] = {"exchange": venue, "port": 0, "past_minutes": 20}
-    simulated["accounts"] = (AccountSettings(position_mode=mode),)
+    simulated["accounts"] = (AccountSettings(position_mode=mode, **(account or {})),)
     if server is not None:
         simulated["server"] = server
     if listed:

@@ -79,6 +79,10 @@ class AccountSettings(Section):
     balance: NotNegative = Decimal(10_000)
     """USDT deposited before the start."""
     position_mode: PositionMode = PositionMode.ONE_WAY
+    account_mode: str = ""
+    """One of the dialect's modes of an account; empty takes the first of them. docs/simulator.md lists them."""
+    collateral: NotNegative = Decimal(0)
+    """US dollars: value of other assets that serve as margin, too, in a mode in which several assets do."""
     may_trade: bool = True
     """Whether the key has the permission, as far as the venue's dialect has permissions."""
     may_withdraw: bool = False

@@ -43,6 +43,7 @@ class Simulator:
         if "rules" not in self.settings.model_fields_set:
             venue_rules = DIALECTS[self.settings.exchange].venue_rules
             self.settings = self.settings.model_copy(update={"rules": venue_rules})
+        self.settings = _with_account_modes(self.settings)
         self.market: Market = open_market(self.settings)
         self.engine: SimEngine = self.market.engine
         self.faults = FaultScript(_monotonic_ms, seed=self.settings.seed)
@@ -127,6 +128,18 @@ class Simulator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+
+
+def _with_account_modes(settings: SimulatorSettings) -> SimulatorSettings:
+    """Give each account without a mode the venue's first one, and check the others."""
+    known = DIALECTS[settings.exchange].account_modes
+    for account in settings.accounts:
+        if account.account_mode not in ("", *known):
+            raise ConfigError(f"account_mode {account.account_mode!r}: expected one of {', '.join(known)}")
+    accounts = tuple(
+        account.model_copy(update={"account_mode": account.account_mode or known[0]}) for account in settings.accounts
+    )
+    return settings.model_copy(update={"accounts": accounts})
 
 
 def _monotonic_ms() -> int:

@@ -126,6 +126,8 @@ class Dialect(ABC):
     """Rules of this venue's engine, unless the settings give others."""
     symbol_states: ClassVar[tuple[str, ...]]
     """The venue's terms for the state of a symbol; it trades in the first of them."""
+    account_modes: ClassVar[tuple[str, ...]]
+    """The modes of an account; an account is in the first of them unless its settings name another."""
 
     def __init__(self, world: World) -> None:
         self.world = world

@@ -29,6 +29,10 @@ class SimAccount:
         self.key = settings.key
         self.wallet_balance = settings.balance
         self.mode = settings.position_mode
+        self.account_mode = settings.account_mode
+        self.collateral = settings.collateral
+        self.asset = ""
+        """Asset in which profit and fees are booked; empty is the contracts' own."""
         self.fees = ZERO
         self.funding = ZERO
         self.realized_pnl = ZERO

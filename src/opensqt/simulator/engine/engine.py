@@ -296,13 +296,21 @@ class SimEngine:
             raise Refused(RefusalReason.LEVERAGE, f"leverage {leverage}: expected 1 to {rules.max_leverage}")
         now = sum(margin.bound(books, symbol), ZERO)
         then = sum(margin.bound(books, symbol, leverage=leverage), ZERO)
-        if then > now and margin.equity(books) - margin.initial(books) - (then - now) < 0:
+        if then > now and margin.usable(books) - margin.initial(books) - (then - now) < 0:
             raise Refused(
                 RefusalReason.INSUFFICIENT_MARGIN, f"leverage {leverage}: expected margin of {then} to be there"
             )
         books.set_leverage(symbol, leverage)
         self._queue_settings_event(books, symbol)
         return leverage
+
+    def account_mode(self, account: str) -> str:
+        """Return the mode of an account, in the dialect's term."""
+        return self._account(account).account_mode
+
+    def set_settlement_asset(self, account: str, asset: str) -> None:
+        """Book profit and fees of an account in *asset*, which is worth as much as the contracts' own."""
+        self._account(account).asset = asset
 
     def position_mode(self, account: str) -> PositionMode:
         """Return the position mode: one-way or hedge."""

@@ -178,11 +178,18 @@ class BalanceView:
     funding: Decimal
     """Funding received since the start; a negative amount was paid."""
     updated_ms: int
+    collateral: Decimal = Decimal(0)
+    """US dollars: value of other assets that serve as margin, too."""
 
     @property
     def margin_balance(self) -> Decimal:
         """Wallet balance and open profit together."""
         return self.wallet_balance + self.unrealized_pnl
+
+    @property
+    def total_margin_balance(self) -> Decimal:
+        """The same, and the other assets that serve as margin."""
+        return self.margin_balance + self.collateral
 
 
 class AccountReason(StrEnum):

@@ -48,8 +48,12 @@ class Margin:
         profit = sum((position.unrealized_pnl(self._mark(symbol)) for symbol, _, position in account.held()), ZERO)
         return account.wallet_balance + profit
 
+    def usable(self, account: SimAccount) -> Decimal:
+        """Return what serves as margin: the equity, and the value of other assets."""
+        return self.equity(account) + account.collateral
+
     def maintenance(self, account: SimAccount) -> Decimal:
-        """Return the maintenance margin, which the equity must not fall below."""
+        """Return the maintenance margin, which what serves as margin must not fall below."""
         return sum(
             (
                 abs(position.quantity) * self._mark(symbol) * self._symbols[symbol].maintenance_rate
@@ -86,7 +90,7 @@ class Margin:
     def carries(self, account: SimAccount, symbol: str, more: Exposure) -> bool:
         """Return whether the account can carry one more open order; one that requires no further margin always is."""
         now, then = sum(self.bound(account, symbol), ZERO), sum(self.bound(account, symbol, (more,)), ZERO)
-        return then <= now or self.equity(account) - self.initial(account) - (then - now) >= 0
+        return then <= now or self.usable(account) - self.initial(account) - (then - now) >= 0
 
     def balance(self, account: SimAccount, asset: str) -> BalanceView:
         """Return the account's balance in its margin asset."""
@@ -98,18 +102,19 @@ class Margin:
             order_margin += extra
         initial = position_margin + order_margin
         return BalanceView(
-            asset=asset,
+            asset=account.asset or asset,
             wallet_balance=account.wallet_balance,
             unrealized_pnl=equity - account.wallet_balance,
             initial_margin=initial,
             position_margin=position_margin,
             order_margin=order_margin,
             maintenance_margin=self.maintenance(account),
-            available_balance=max(ZERO, equity - initial),
+            available_balance=max(ZERO, equity + account.collateral - initial),
             realized_pnl=account.realized_pnl,
             fees=account.fees,
             funding=account.funding,
             updated_ms=account.updated_ms,
+            collateral=account.collateral,
         )
 
     def position(self, account: SimAccount, symbol: str, side: PositionSide) -> PositionView:
@@ -152,7 +157,7 @@ class Margin:
         net = sum((position.quantity for position in here), ZERO)
         gross = sum((abs(position.quantity) for position in here), ZERO)
         # equity - maintenance is linear in the price: spare + (net - gross * rate) * (price - mark)
-        spare = self.equity(account) - self.maintenance(account)
+        spare = self.usable(account) - self.maintenance(account)
         slope = net - gross * rate
         if not slope:
             return None

@@ -148,7 +148,7 @@ class Matcher:
             price=price,
             quantity=quantity,
             fee=fee,
-            fee_asset=state.instruments[order.symbol].rules.quote_asset,
+            fee_asset=account.asset or state.instruments[order.symbol].rules.quote_asset,
             is_maker=is_maker,
             realized_pnl=realized,
             time_ms=state.now_ms,

@@ -93,7 +93,7 @@ class Settlement:
 
     def _check_margin(self, account: SimAccount) -> None:
         margin = self._state.margin
-        equity, maintenance = margin.equity(account), margin.maintenance(account)
+        equity, maintenance = margin.usable(account), margin.maintenance(account)
         if maintenance and equity <= maintenance:
             self._liquidate(account)
             return

@@ -16,6 +16,9 @@ from opensqt.simulator.settings import SymbolSettings
 _EMPTY_LISTS = ("capital/config/getall", "margin/allPairs", "margin/isolated/allPairs")
 """Assets that clients of the whole venue query before they trade futures; only futures exist here."""
 _DONE = {"code": 200, "msg": "success"}
+ACCOUNT_MODES = _SINGLE_ASSET, _MULTI_ASSETS, CREDITS_TRADING = ("single_asset", "multi_assets", "credits_trading")
+CREDITS = "BNFCR"
+"""The asset of credits trading, which is a multi-assets mode."""
 _MARGIN_TYPES = {"CROSSED": MarginMode.CROSS, "ISOLATED": MarginMode.ISOLATED}
 
 
@@ -49,7 +52,7 @@ class AccountData:
             get("/fapi/v1/leverageBracket", "settings", self._leverage_brackets, 1),
             get("/fapi/v1/commissionRate", "settings", self._commission_rate, 20),
             get("/fapi/v1/positionSide/dual", "settings", self._position_mode, 30),
-            get("/fapi/v1/multiAssetsMargin", "settings", lambda _call: {"multiAssetsMargin": False}, 30),
+            get("/fapi/v1/multiAssetsMargin", "settings", self._multi_assets, 30),
             get("/fapi/v1/feeBurn", "settings", lambda _call: {"feeBurn": False}, 30),
             get("/fapi/v1/apiTradingStatus", "account", self._trading_status, 1),
             get("/fapi/v1/income", "fills", self._income, 30),
@@ -63,7 +66,7 @@ class AccountData:
 
     def _account_v2(self, call: Call) -> Any:
         can = {"canTrade": True, "canDeposit": True, "canWithdraw": True, "feeTier": 0, "feeBurn": False}
-        extra = {"multiAssetsMargin": False, "tradeGroupId": -1, "updateTime": 0}
+        extra = {**self._multi_assets(call), "tradeGroupId": -1, "updateTime": 0}
         return {**can, **extra, **self._account(call, v2=True)}
 
     def _account_v3(self, call: Call) -> Any:
@@ -71,7 +74,10 @@ class AccountData:
 
     def _account(self, call: Call, *, v2: bool) -> dict[str, Any]:
         balance = self._engine.balance(call.account)
-        assets = [formats.asset(balance, balance.updated_ms or self._deposited_ms)]
+        updated_ms = balance.updated_ms or self._deposited_ms
+        assets = [formats.asset(balance, updated_ms)]
+        if balance.collateral:
+            assets.append(formats.collateral(balance, updated_ms))
         positions = [
             formats.account_position(position, self._engine.symbol(position.symbol), v2=v2)
             for position in self._engine.positions(call.account)
@@ -95,6 +101,9 @@ class AccountData:
             }
         ]
 
+    def _multi_assets(self, call: Call) -> Any:
+        return {"multiAssetsMargin": self._engine.account_mode(call.account) != _SINGLE_ASSET}
+
     def _positions_v2(self, call: Call) -> Any:
         found = self._engine.positions(call.account, self._symbol_or_all(call.params))
         return [formats.position_v2(each, self._engine.symbol(each.symbol)) for each in found]
@@ -115,7 +124,7 @@ class AccountData:
             "canWithdraw": True,
             "dualSidePosition": self._engine.position_mode(call.account) is PositionMode.HEDGE,
             "updateTime": 0,
-            "multiAssetsMargin": False,
+            **self._multi_assets(call),
             "tradeGroupId": -1,
         }
 

@@ -10,7 +10,7 @@ import orjson
 
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, HttpReply, Params, Route, World, message_of
 from opensqt.simulator.dialects.binance import errors, subscriptions
-from opensqt.simulator.dialects.binance.account import AccountData
+from opensqt.simulator.dialects.binance.account import ACCOUNT_MODES, CREDITS, CREDITS_TRADING, AccountData
 from opensqt.simulator.dialects.binance.market_streams import MarketStreams
 from opensqt.simulator.dialects.binance.private_streams import ACCOUNT, ORDERS, PrivateStreams
 from opensqt.simulator.dialects.binance.public import PublicData
@@ -38,6 +38,7 @@ class BinanceDialect(Dialect):
         "SETTLING",
         "CLOSE",
     )
+    account_modes = ACCOUNT_MODES
 
     def __init__(self, world: World) -> None:
         self._security = Security(world.settings, world.engine.clock, world.keys)
@@ -45,6 +46,9 @@ class BinanceDialect(Dialect):
         self._account = AccountData(world)
         self._streams = MarketStreams(world)
         self._private = PrivateStreams(world)
+        for account in world.settings.accounts:
+            if account.account_mode == CREDITS_TRADING:
+                world.engine.set_settlement_asset(account.key, CREDITS)
         super().__init__(world)
 
     def routes(self) -> list[Route]:

@@ -180,17 +180,35 @@ def asset(balance: BalanceView, updated_ms: int) -> dict[str, Any]:
     }
 
 
+def collateral(balance: BalanceView, updated_ms: int) -> dict[str, Any]:
+    """Write the other asset that serves as margin in multi-assets mode; in this mode all show the same as available."""
+    worth = decimals.rounded(balance.collateral)
+    zeros = ("unrealizedProfit", "maintMargin", "initialMargin", "positionInitialMargin", "openOrderInitialMargin")
+    return {
+        "asset": "FDUSD",
+        **dict.fromkeys((*zeros, "crossUnPnl"), "0.00000000"),
+        "walletBalance": worth,
+        "marginBalance": worth,
+        "crossWalletBalance": worth,
+        "availableBalance": decimals.rounded(balance.available_balance),
+        "maxWithdrawAmount": worth,
+        "marginAvailable": True,
+        "updateTime": updated_ms,
+    }
+
+
 def account_totals(balance: BalanceView) -> dict[str, Any]:
-    """Write the totals at the top of the account endpoint."""
+    """Write the totals at the top of the account endpoint: the sums over all assets, in US dollars."""
+    wallet = decimals.exact(balance.wallet_balance + balance.collateral)
     return {
         "totalInitialMargin": decimals.rounded(balance.initial_margin),
         "totalMaintMargin": decimals.rounded(balance.maintenance_margin),
-        "totalWalletBalance": decimals.exact(balance.wallet_balance),
+        "totalWalletBalance": wallet,
         "totalUnrealizedProfit": decimals.rounded(balance.unrealized_pnl),
-        "totalMarginBalance": decimals.rounded(balance.margin_balance),
+        "totalMarginBalance": decimals.rounded(balance.total_margin_balance),
         "totalPositionInitialMargin": decimals.rounded(balance.position_margin),
         "totalOpenOrderInitialMargin": decimals.rounded(balance.order_margin),
-        "totalCrossWalletBalance": decimals.exact(balance.wallet_balance),
+        "totalCrossWalletBalance": wallet,
         "totalCrossUnPnl": decimals.rounded(balance.unrealized_pnl),
         "availableBalance": decimals.rounded(balance.available_balance),
         "maxWithdrawAmount": decimals.rounded(balance.available_balance),

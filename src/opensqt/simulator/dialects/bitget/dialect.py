@@ -32,6 +32,7 @@ class BitgetDialect(Dialect):
 
     name = "bitget"
     symbol_states = ("normal", "listed", "maintain", "limit_open", "restrictedAPI", "off")
+    account_modes = ("classic", "unified")
     venue_rules = VenueRules(post_only_crossing="expire", duplicate_client_ids="ever")
 
     def __init__(self, world: World) -> None:
@@ -55,8 +56,14 @@ class BitgetDialect(Dialect):
         return "batch_cancel" if b"orderIdList" in call.body.encode() else "cancel_all"
 
     def admit(self, call: Call) -> None:
-        """Check limits, key, timestamp, signature and passphrase."""
+        """Check limits, key, timestamp, signature and passphrase, and that the API is that of the account's mode."""
         self._security.admit(call)
+        if call.account:
+            unified = self.engine.account_mode(call.account) == "unified"
+            if unified and call.route.path.startswith("/api/v2/"):
+                raise errors.unified_account()
+            if not unified and call.route.path.startswith("/api/v3/"):
+                raise errors.classic_account()
 
     def handle(self, call: Call) -> HttpReply:
         """Handle the call and return its reply in the envelope that every reply of this venue has."""

@@ -96,4 +96,10 @@ def unavailable(status: int) -> ErrorReply:
 def classic_account() -> ErrorReply:
     """The unified account's API was called for a classic account."""
     message = "You are in Classic Account mode, and the Unified Account API is not supported at this time"
+    return ErrorReply(400, "40084", message)
+
+
+def unified_account() -> ErrorReply:
+    """The classic account's API was called for a unified account."""
+    message = "You are in Unified Account mode, and the Classic Account API is not supported at this time"
     return ErrorReply(400, "40085", message)

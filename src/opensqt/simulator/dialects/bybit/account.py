@@ -15,6 +15,7 @@ from opensqt.simulator.settings import SymbolSettings
 _MODES = {"0": PositionMode.ONE_WAY, "3": PositionMode.HEDGE}
 _MARGIN_MODES = {name: name for name in ("REGULAR_MARGIN", "ISOLATED_MARGIN", "PORTFOLIO_MARGIN")}
 _SETTLE_COIN = "USDT"
+_UNIFIED_STATUS = {"classic": 1, "unified_1": 3, "unified_2": 6}
 
 
 class AccountData:
@@ -42,8 +43,9 @@ class AccountData:
         ]
 
     def _wallet(self, call: Call) -> Any:
-        if parameters.text(call.params, "accountType") != "UNIFIED":
-            raise errors.parameter("accountType only support UNIFIED.")
+        known = ("CONTRACT", "SPOT") if self._engine.account_mode(call.account) == "classic" else ("UNIFIED",)
+        if parameters.text(call.params, "accountType") not in known:
+            raise errors.parameter(f"accountType only support {' and '.join(known)}.")
         wanted = call.params.get("coin", _SETTLE_COIN).split(",")
         row = formats.wallet(self._engine.balance(call.account))
         return {"list": [row | {"coin": [coin for coin in row["coin"] if coin["coin"] in wanted]}]}
@@ -52,7 +54,7 @@ class AccountData:
         return {
             "marginMode": "REGULAR_MARGIN",
             "updatedTime": str(self._engine.now_ms()),
-            "unifiedMarginStatus": 6,
+            "unifiedMarginStatus": _UNIFIED_STATUS[self._engine.account_mode(call.account)],
             **self._protection.status(call.account),
             "smpGroup": 0,
             "isMasterTrader": False,
@@ -87,7 +89,7 @@ class AccountData:
             "expiredAt": "1970-01-01T00:00:00Z",
             "createdAt": "2022-01-01T00:00:00Z",
             "unified": 0,
-            "uta": 1,
+            "uta": 0 if self._engine.account_mode(call.account) == "classic" else 1,
             "userID": 1,
             "inviterID": 0,
             "vipLevel": "No VIP",

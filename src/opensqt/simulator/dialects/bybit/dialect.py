@@ -34,6 +34,7 @@ class BybitDialect(Dialect):
 
     name = "bybit"
     symbol_states = ("Trading", "PreLaunch", "Settling", "Delivering", "Closed")
+    account_modes = ("unified_2", "unified_1", "classic")
     venue_rules = VenueRules(post_only_crossing="expire", duplicate_client_ids="ever")
 
     def __init__(self, world: World) -> None:

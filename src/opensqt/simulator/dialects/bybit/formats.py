@@ -216,14 +216,15 @@ def position(position: PositionView, rules: SymbolSettings) -> dict[str, Any]:
 def wallet(balance: BalanceView) -> dict[str, Any]:
     """Write the unified account; its totals are in US dollars, of which a simulated USDT is worth one."""
     margin = decimals.rounded(balance.margin_balance)
+    total = decimals.rounded(balance.total_margin_balance)
     return {
         "accountType": "UNIFIED",
         "accountIMRate": "",
         "accountMMRate": "",
         "accountLTV": "",
-        "totalEquity": margin,
-        "totalMarginBalance": margin,
-        "totalWalletBalance": decimals.exact(balance.wallet_balance),
+        "totalEquity": total,
+        "totalMarginBalance": total,
+        "totalWalletBalance": decimals.exact(balance.wallet_balance + balance.collateral),
         "totalAvailableBalance": decimals.rounded(balance.available_balance),
         "totalPerpUPL": decimals.rounded(balance.unrealized_pnl),
         "totalInitialMargin": decimals.rounded(balance.initial_margin),

@@ -8,7 +8,7 @@ from opensqt.model.account import MarginMode, PositionMode
 from opensqt.model.order import PositionSide
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, ErrorReply, Route, World
-from opensqt.simulator.dialects.gate import errors, formats, parameters
+from opensqt.simulator.dialects.gate import errors, formats, parameters, unified
 from opensqt.simulator.dialects.gate.contracts import Contracts
 from opensqt.simulator.dialects.gate.security import Security
 from opensqt.simulator.engine.events import PositionView
@@ -50,6 +50,7 @@ class AccountData:
             get(f"{_ROOT}/fee", "settings", self._fee),
             get("/api/v4/wallet/fee", "settings", self._wallet_fee),
             get("/api/v4/account/detail", "account", self._detail),
+            get("/api/v4/unified/accounts", "account", self._unified_account),
             get("/api/v4/account/main_keys", "account", self._keys),
             post("positions/{contract}/leverage", self._set_leverage),
             post("dual_comp/positions/{contract}/leverage", self._set_dual_leverage),
@@ -60,11 +61,19 @@ class AccountData:
         ]
 
     def _account(self, call: Call) -> Any:
-        return formats.account(
+        row = formats.account(
             self._engine.balance(call.account),
             self._security.user(call.account),
             self._engine.position_mode(call.account),
         )
+        return unified.futures_account(row, self._engine.account_mode(call.account))
+
+    def _unified_account(self, call: Call) -> Any:
+        mode = self._engine.account_mode(call.account)
+        if mode == unified.CLASSIC:
+            raise ErrorReply(400, "USER_NOT_UNIFIED", "the user has no unified account")
+        balance, user = self._engine.balance(call.account), self._security.user(call.account)
+        return unified.account(balance, user, mode, self._engine.clock.server_ms())
 
     def _account_book(self, call: Call) -> Any:
         symbol = self._contracts.requested_or_all(call.params)
@@ -147,7 +156,7 @@ class AccountData:
             "user_id": self._security.user(call.account),
             "ip_whitelist": [],
             "currency_pairs": [],
-            "key": {"mode": 1},
+            "key": {"mode": 1 if self._engine.account_mode(call.account) == unified.CLASSIC else 2},
             "tier": 0,
             "copy_trading_role": 0,
         }

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, HttpReply, Params, Route, World, message_of
-from opensqt.simulator.dialects.gate import errors, frames
+from opensqt.simulator.dialects.gate import errors, frames, unified
 from opensqt.simulator.dialects.gate.account import AccountData
 from opensqt.simulator.dialects.gate.contracts import Contracts
 from opensqt.simulator.dialects.gate.market_streams import MarketStreams
@@ -32,6 +32,7 @@ class GateDialect(Dialect):
 
     name = "gate"
     symbol_states = ("trading", "in_delisting", "prelaunch", "delisting", "delisted", "circuit_breaker")
+    account_modes = tuple(unified.MARGIN_MODES)
     venue_rules = VenueRules(duplicate_client_ids="never", least_notional=False)
 
     def __init__(self, world: World) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import World
-from opensqt.simulator.dialects.gate import formats, frames
+from opensqt.simulator.dialects.gate import formats, frames, unified
 from opensqt.simulator.dialects.gate.contracts import Contracts
 from opensqt.simulator.dialects.gate.security import Security
 from opensqt.simulator.engine.events import (
@@ -118,7 +118,9 @@ class PrivateStreams:
 
     def _account_changed(self, event: AccountChanged) -> None:
         rows = self._balances(event)
-        self._send(event.account, "futures.balances", _ALL, event.time_ms, lambda _sizes: rows)
+        if self._engine.account_mode(event.account) == unified.CLASSIC:
+            # The futures account of a unified account has no balance that could change.
+            self._send(event.account, "futures.balances", _ALL, event.time_ms, lambda _sizes: rows)
         for view in event.positions:
             self._positions(event.account, view.symbol, event.time_ms)
 

@@ -10,11 +10,13 @@ from opensqt.simulator.dialects.okx import errors, formats, parameters
 from opensqt.simulator.dialects.okx.instruments import Instruments, plain
 from opensqt.simulator.dialects.okx.public import PublicData
 from opensqt.simulator.dialects.okx.records import Bill, Records
+from opensqt.simulator.engine.events import BalanceView
 from opensqt.simulator.engine.order import RefusalReason, Refused, SimFill
 from opensqt.simulator.keys import ApiKey
 
 _MODES = {"net_mode": PositionMode.ONE_WAY, "long_short_mode": PositionMode.HEDGE}
 _MODE_NAMES = {mode: name for name, mode in _MODES.items()}
+_ACCOUNT_LEVELS = {"spot": "1", "futures": "2", "multi_currency": "3", "portfolio": "4"}
 _USER = "44705892343619584"
 
 
@@ -54,7 +56,12 @@ class AccountData:
     def balance(self, account: str) -> dict[str, Any]:
         """Write an account's balance, as the endpoint and the account channel do."""
         found = self._engine.balance(account)
-        return formats.balance(found, found.updated_ms or self._deposited_ms)
+        return self.write_balance(account, found, found.updated_ms or self._deposited_ms)
+
+    def write_balance(self, account: str, balance: BalanceView, updated_ms: int) -> dict[str, Any]:
+        """Write the balance of an event in the account's mode."""
+        write = formats.balance if self._engine.account_mode(account) == "futures" else formats.shared_balance
+        return write(balance, updated_ms)
 
     def held(self, account: str, inst_id: str = "") -> list[dict[str, Any]]:
         """Return the positions that are not flat; with an instrument also its flat position if it was held before."""
@@ -82,7 +89,7 @@ class AccountData:
             {
                 "uid": _USER,
                 "mainUid": _USER,
-                "acctLv": "2",
+                "acctLv": _ACCOUNT_LEVELS[self._engine.account_mode(call.account)],
                 "posMode": _MODE_NAMES[self._engine.position_mode(call.account)],
                 "autoLoan": False,
                 "greeksType": "PA",

@@ -35,6 +35,7 @@ class OkxDialect(Dialect):
 
     name = "okx"
     symbol_states = ("live", "suspend", "rebase", "preopen", "test")
+    account_modes = ("futures", "spot", "multi_currency", "portfolio")
     venue_rules = VenueRules(post_only_crossing="expire", least_notional=False)
 
     def __init__(self, world: World) -> None:

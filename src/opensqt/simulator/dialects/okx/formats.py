@@ -231,7 +231,7 @@ def position(position: PositionView, swap: OkxInstrument, now_ms: int) -> dict[s
 
 
 def balance(balance: BalanceView, updated_ms: int) -> dict[str, Any]:
-    """Write the account with its one currency."""
+    """Write the account in futures mode: margin is the currency's, and the account as a whole has none."""
     equity = divided(balance.margin_balance)
     available = divided(balance.available_balance)
     frozen = divided(balance.initial_margin)
@@ -256,17 +256,42 @@ def balance(balance: BalanceView, updated_ms: int) -> dict[str, Any]:
         "stgyEq": "0",
         "uTime": str(updated_ms),
     }
+    whole = ("adjEq", "availEq", "ordFroz", "mgnRatio", "notionalUsd", *margins)
     return {
-        "totalEq": equity,
-        "adjEq": equity,
-        "availEq": available,
+        "totalEq": divided(balance.total_margin_balance),
         "isoEq": "0",
-        "ordFroz": detail["ordFrozen"],
-        "mgnRatio": "",
-        "notionalUsd": "",
-        **margins,
+        **dict.fromkeys(whole, ""),
         "details": [detail],
         "uTime": str(updated_ms),
+    }
+
+
+def shared_balance(found: BalanceView, updated_ms: int) -> dict[str, Any]:
+    """Write the account in a mode in which all currencies are margin together: margin is the account's, in dollars."""
+    row = balance(found, updated_ms)
+    (detail,) = row["details"]
+    detail |= {
+        "imr": "",
+        "mmr": "",
+        "frozenBal": "0",
+        "ordFrozen": "0",
+        "availEq": detail["eq"],
+        "availBal": detail["eq"],
+    }
+    details = [detail]
+    if found.collateral:
+        worth = divided(found.collateral)
+        zeros = dict.fromkeys(("frozenBal", "ordFrozen", "isoEq", "isoUpl", "upl", "stgyEq"), "0")
+        amounts = dict.fromkeys(("eq", "cashBal", "availEq", "availBal", "disEq", "eqUsd"), worth)
+        details.append(detail | zeros | amounts | {"ccy": "USDC"})
+    return row | {
+        "adjEq": divided(found.total_margin_balance),
+        "availEq": divided(found.available_balance),
+        "ordFroz": divided(found.order_margin),
+        "imr": divided(found.initial_margin),
+        "mmr": divided(found.maintenance_margin),
+        "upl": divided(found.unrealized_pnl),
+        "details": details,
     }
 
 

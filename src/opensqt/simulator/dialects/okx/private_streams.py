@@ -80,7 +80,7 @@ class PrivateStreams:
         ]
 
     def _publish_account(self, event: AccountChanged) -> None:
-        row = formats.balance(event.balance, event.time_ms)
+        row = self._account.write_balance(event.account, event.balance, event.time_ms)
         for topic, channel in self._of(event.account, "account"):
             self._sender.send(topic, channel, [row], eventType="event_update", curPage=1, lastPage=True)
         for topic, channel in self._of(event.account, "positions"):
