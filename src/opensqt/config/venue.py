@@ -21,6 +21,8 @@ class VenueSettings(Section):
     """Only for the venues that require one: Bitget and OKX."""
     testnet: bool = False
     """Use the venue's test network."""
+    region: str = "global"
+    """Where the account is registered: global, or a region of the venue that has hosts of its own (docs/venues.md)."""
     base_url: str = ""
     """http://HOST:PORT of a running simulator; empty is the venue itself. WebSocket addresses follow from it."""
     public_only: bool = False
@@ -49,6 +51,11 @@ class VenueSettings(Section):
     """Seconds between two renewals of a private stream's key, where the venue uses one."""
     visibility_margin_s: float = Field(default=5.0, ge=0)
     """Seconds after its acceptance in which an order may be missing in the venue's queries."""
+
+    @field_validator("region")
+    @classmethod
+    def _lower_case(cls, value: str) -> str:
+        return value.strip().lower() or "global"
 
     @field_validator("base_url")
     @classmethod

@@ -34,6 +34,7 @@ from opensqt.venues.binance.public import BinancePublic
 from opensqt.venues.binance.requests import BinanceRequests, order_ref, order_request
 from opensqt.venues.events import Event
 from opensqt.venues.parsing import Row, read_each
+from opensqt.venues.regions import region_of
 from opensqt.venues.rows import FrameFields, objects
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
@@ -76,6 +77,7 @@ class BinanceAdapter(Venue):
         """Return the client for the venue, its test network, or a simulator."""
         options = {"recvWindow": settings.recv_window_ms, "watchPositions": {"fetchPositionsSnapshot": False}}
         client = new_client(CcxtBinance, settings, options)
+        region_of(settings)
         if settings.base_url:
             api = client.urls["api"]
             for version in ("", "V2", "V3"):

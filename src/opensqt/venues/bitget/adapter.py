@@ -39,6 +39,7 @@ from opensqt.venues.bitget.public import BitgetPublic
 from opensqt.venues.bitget.requests import BitgetRequests, order_ref, order_request
 from opensqt.venues.events import Event
 from opensqt.venues.parsing import Row, read_each
+from opensqt.venues.regions import region_of
 from opensqt.venues.rows import FrameFields, RowError, all_rows, first, member, objects, sort_number
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
@@ -91,6 +92,7 @@ class BitgetAdapter(Venue):
             "timeframes": INTERVALS,
         }
         client = new_client(CcxtBitget, settings, options)
+        region_of(settings)
         if settings.base_url:
             api = client.urls["api"]
             api.update({name: settings.base_url for name in api if name not in ("ws", "demo")})

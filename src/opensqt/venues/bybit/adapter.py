@@ -42,6 +42,7 @@ from opensqt.venues.bybit.public import BybitPublic
 from opensqt.venues.bybit.requests import BybitRequests, order_ref, order_request
 from opensqt.venues.events import Event
 from opensqt.venues.parsing import Row, acknowledged_order, read_each
+from opensqt.venues.regions import region_of
 from opensqt.venues.rows import FrameFields, all_rows, first, lookup, member, objects
 from opensqt.venues.transport.ccxt_client import CcxtMixin, is_open, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS
@@ -140,11 +141,11 @@ class BybitAdapter(Venue):
         """Return the client for the venue, its test network, or a simulator."""
         options = {"recvWindow": settings.recv_window_ms, "fetchMarkets": {"types": ["linear"]}}
         client = new_client(CcxtBybit, settings, options)
+        region = region_of(settings)
         if settings.base_url:
-            api, address = client.urls["api"], f"ws{settings.base_url.removeprefix('http')}/v5"
-            api["public"] = api["private"] = settings.base_url
-            api["ws"]["public"]["linear"] = f"{address}/public/linear"
-            api["ws"]["private"]["contract"] = f"{address}/private"
+            _set_addresses(client, settings.base_url, f"ws{settings.base_url.removeprefix('http')}")
+        elif region is not None:
+            _set_addresses(client, f"https://{region.rest}", f"wss://{region.stream}")
         elif settings.testnet:
             client.set_sandbox_mode(True)
         client.urls["api"]["ws"]["private"]["contract"] += f"?{_SILENT_FOR}"
@@ -409,6 +410,13 @@ class BybitAdapter(Venue):
         except (ExchangeError, *PARSE_ERRORS):
             # Only the acknowledgement is known; the stream or the next reconciliation brings the rest.
             return acknowledged_order(request, row["orderId"], self._market_time_ms or time_ms)
+
+
+def _set_addresses(client: Any, rest: str, stream: str) -> None:
+    api = client.urls["api"]
+    api["public"] = api["private"] = rest
+    api["ws"]["public"]["linear"] = f"{stream}/v5/public/linear"
+    api["ws"]["private"]["contract"] = f"{stream}/v5/private"
 
 
 def _ref(request: OrderRequest) -> OrderRef:

@@ -37,6 +37,7 @@ from opensqt.venues.gate.parse import (
 from opensqt.venues.gate.public import GatePublic
 from opensqt.venues.gate.requests import BOOKED_WITHIN_MS, USDT, GateRequests, order_ref, order_request
 from opensqt.venues.parsing import Row, read_each
+from opensqt.venues.regions import region_of
 from opensqt.venues.rows import FrameFields, RowError, all_rows, decode_message, member, objects, sort_number
 from opensqt.venues.transport.ccxt_client import CcxtMixin, cancel_and_wait, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS
@@ -118,11 +119,11 @@ class GateAdapter(Venue):
         }
         client = new_client(CcxtGate, settings, options)
         client.recv_window_ms = settings.recv_window_ms
+        region = region_of(settings)
         if settings.base_url:
-            for access in ("public", "private"):
-                urls = client.urls["api"][access]
-                urls.update(dict.fromkeys(urls, f"{settings.base_url}/api/v4"))
-            client.urls["api"]["swap"]["usdt"] = f"ws{settings.base_url.removeprefix('http')}/v4/ws/futures/usdt"
+            _set_addresses(client, settings.base_url, f"ws{settings.base_url.removeprefix('http')}")
+        elif region is not None:
+            _set_addresses(client, f"https://{region.rest}", f"wss://{region.stream}")
         elif settings.testnet:
             client.set_sandbox_mode(True)
         return client
@@ -348,3 +349,10 @@ class GateAdapter(Venue):
 
     def _fill(self, row: Row) -> Fill:
         return parse_fill(row, self._parser.rules_of(row), hedge=self.is_hedge)
+
+
+def _set_addresses(client: Any, rest: str, stream: str) -> None:
+    for access in ("public", "private"):
+        urls = client.urls["api"][access]
+        urls.update(dict.fromkeys(urls, f"{rest}/api/v4"))
+    client.urls["api"]["swap"]["usdt"] = f"{stream}/v4/ws/futures/usdt"

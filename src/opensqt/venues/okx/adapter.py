@@ -37,6 +37,7 @@ from opensqt.venues.okx.parse import (
 from opensqt.venues.okx.public import OkxPublic
 from opensqt.venues.okx.requests import TAG, OkxRequests, order_ref, order_request
 from opensqt.venues.parsing import Row, acknowledged_order, read_each
+from opensqt.venues.regions import region_of
 from opensqt.venues.rows import FrameFields, all_rows, first
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS, VenueReply
@@ -108,11 +109,18 @@ class OkxAdapter(Venue):
     def make_client(cls, settings: VenueSettings) -> Any:
         """Return the client for the venue, its demo trading, or a simulator."""
         client = new_client(CcxtOkx, settings, {"fetchMarkets": {"types": ["swap"]}})
+        region = region_of(settings)
         if settings.base_url:
             client.urls["api"]["rest"] = settings.base_url
             client.urls["api"]["ws"] = f"ws{settings.base_url.removeprefix('http')}/ws/v5"
         elif settings.testnet:
             client.set_sandbox_mode(True)
+        if region is not None:
+            rest, stream = region.rest, region.stream
+            if settings.testnet:
+                rest, stream = region.test_rest, region.test_stream
+            client.urls["api"]["rest"] = f"https://{rest}"
+            client.urls["api"]["ws"] = f"wss://{stream}:443/ws/v5"
         return client
 
     # Orders
