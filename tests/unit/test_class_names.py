@@ -30,6 +30,7 @@ EXCEPTIONS = {
     "StreamedOrderRow": IN_EACH_VENUE,
     "Subscription": IN_EACH_DIALECT,
     "TickerRow": IN_EACH_VENUE,
+    "TotalsRow": IN_EACH_VENUE,
     "TradeRow": IN_EACH_VENUE,
     "Trading": IN_EACH_DIALECT,
 }

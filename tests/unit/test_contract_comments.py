@@ -28,8 +28,8 @@ Pairs = set[tuple[str, str]]
 
 FAMILIES = {"EXCHANGE_ERROR", "REQUEST_ERROR", "BACK_OFF", "ACCESS_ERROR"}
 """Classes to catch by; what is raised are their subclasses."""
-OF_THE_CLIENT = {"CONNECTOR_UNAVAILABLE", "STALE_DATA"}
-"""Raised by RemoteExchange, never by a connector."""
+NOT_OF_A_CALL = {"CONNECTOR_UNAVAILABLE", "STALE_DATA", "UNSUPPORTED_ACCOUNT"}
+"""Raised by RemoteExchange, or by the start of an adapter, never by a call of a connector."""
 
 PUBLIC = ["GetLatestPrice", "GetHistoricalKlines"]
 """Methods that ask the venue without a signature."""
@@ -99,7 +99,7 @@ EVERY = pairs_of(errors.ExchangeError) | {(code_of(RuntimeError()).name, INTERNA
 
 
 def test_error_lists_every_reason_with_its_status(comments: Comments) -> None:
-    assert documented(comments.fields["Error.reason"]) == {pair for pair in EVERY if pair[1] not in OF_THE_CLIENT}
+    assert documented(comments.fields["Error.reason"]) == {pair for pair in EVERY if pair[1] not in NOT_OF_A_CALL}
 
 
 def test_each_method_names_only_reasons_that_there_are_with_the_status_that_they_have(comments: Comments) -> None:

@@ -149,7 +149,7 @@ def _dead_machine(status: DeadMachineStatus) -> list[RenderableType]:
 
 
 def _summary(status: ExchangeStatus) -> Text:
-    parts = []
+    parts = [f"account mode: {status.account_mode}"] if status.account_mode else []
     if status.clock_offset_ms is not None:
         direction = "ahead of" if status.clock_offset_ms >= 0 else "behind"
         parts.append(f"the exchange's clock is {abs(status.clock_offset_ms)} ms {direction} ours")
@@ -196,6 +196,8 @@ def _account(account: Account) -> Table:
             )
         ),
     )
+    if account.total_margin_balance is not None:
+        table.caption = f"all assets that serve as margin: {format_amount(account.total_margin_balance)} USD"
     return table
 
 

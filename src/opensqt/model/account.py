@@ -28,21 +28,23 @@ class Account:
     """The quote-asset side of the account, in quote units."""
 
     asset: str
-    """The margin asset, USDT."""
+    """The asset in which profit and fees are booked: USDT, or BNFCR in the credits mode of Binance."""
     wallet_balance: Decimal
     """Deposits, realized profit, fees and funding; without open profit."""
     unrealized_pnl: Decimal
     available_balance: Decimal
-    """Balance that new orders may use as margin."""
+    """Balance that new orders may use as margin: of every asset that serves as margin, where there are several."""
     initial_margin: Decimal = Decimal(0)
     """Held by positions and open orders."""
     maintenance_margin: Decimal = Decimal(0)
     event_time_ms: int = 0
     received_ns: int = 0
+    total_margin_balance: Decimal | None = None
+    """Value of all assets that serve as margin, with open profit, in US dollars; None where only `asset` serves."""
 
     @property
     def margin_balance(self) -> Decimal:
-        """Wallet balance and open profit together: the account's equity."""
+        """Wallet balance and open profit together: the account's equity in `asset`."""
         return self.wallet_balance + self.unrealized_pnl
 
 

@@ -25,6 +25,7 @@ ExchangeError
 │   ├── TokenRefused        the connector does not know the client's token or certificate
 │   ├── ClockSkew           the signed timestamp was refused
 │   └── PermissionDenied    the key or the client's role does not allow it
+├── UnsupportedAccount      the account is in a mode that is not traded; switch it at the venue (exit code 2)
 ├── Unreachable             there was no response and nothing can have happened; reads may be retried
 ├── OutcomeUnknown          an order may or may not have happened: resolve it by client_order_id, never resend blindly
 ├── StreamOverflow          this reader was too slow for a loss-free stream; subscribe again
@@ -207,6 +208,12 @@ class PermissionDenied(AccessError):
     """The key's permissions or the client's role do not allow it."""
 
     reason = "PERMISSION_DENIED"
+
+
+class UnsupportedAccount(ExchangeError):
+    """The account is in a mode, or of a region, in which it is not traded here. It ends the start of an adapter."""
+
+    reason = "UNSUPPORTED_ACCOUNT"
 
 
 class Unreachable(ExchangeError):

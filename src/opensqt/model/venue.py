@@ -206,6 +206,8 @@ class ExchangeStatus:
     dead_machine: DeadMachineStatus | None = None
     """Whether the venue cancels the orders of lease holders when the connector's machine dies; None where nothing is
     known of it, because there is no connector or it is an earlier one."""
+    account_mode: str = ""
+    """The venue's term for the mode of the account, e.g. `multi-currency margin`; empty where it is not known."""
 
     @property
     def healthy(self) -> bool:

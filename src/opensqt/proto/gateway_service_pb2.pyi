@@ -89,7 +89,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("healthy", "checks", "version", "started_ms", "channels", "clock_offset_ms", "unresolved_orders", "halts", "claims", "dead_machine")
+    __slots__ = ("healthy", "checks", "version", "started_ms", "channels", "clock_offset_ms", "unresolved_orders", "halts", "claims", "dead_machine", "account_mode")
     HEALTHY_FIELD_NUMBER: _ClassVar[int]
     CHECKS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -100,6 +100,7 @@ class GetStatusResponse(_message.Message):
     HALTS_FIELD_NUMBER: _ClassVar[int]
     CLAIMS_FIELD_NUMBER: _ClassVar[int]
     DEAD_MACHINE_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_MODE_FIELD_NUMBER: _ClassVar[int]
     healthy: bool
     checks: _containers.RepeatedCompositeFieldContainer[Check]
     version: str
@@ -110,7 +111,8 @@ class GetStatusResponse(_message.Message):
     halts: _containers.RepeatedCompositeFieldContainer[Halt]
     claims: _containers.RepeatedCompositeFieldContainer[TradingClaim]
     dead_machine: DeadMachine
-    def __init__(self, healthy: _Optional[bool] = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ..., version: _Optional[str] = ..., started_ms: _Optional[int] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ..., clock_offset_ms: _Optional[int] = ..., unresolved_orders: _Optional[int] = ..., halts: _Optional[_Iterable[_Union[Halt, _Mapping]]] = ..., claims: _Optional[_Iterable[_Union[TradingClaim, _Mapping]]] = ..., dead_machine: _Optional[_Union[DeadMachine, _Mapping]] = ...) -> None: ...
+    account_mode: str
+    def __init__(self, healthy: _Optional[bool] = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ..., version: _Optional[str] = ..., started_ms: _Optional[int] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ..., clock_offset_ms: _Optional[int] = ..., unresolved_orders: _Optional[int] = ..., halts: _Optional[_Iterable[_Union[Halt, _Mapping]]] = ..., claims: _Optional[_Iterable[_Union[TradingClaim, _Mapping]]] = ..., dead_machine: _Optional[_Union[DeadMachine, _Mapping]] = ..., account_mode: _Optional[str] = ...) -> None: ...
 
 class DeadMachine(_message.Message):
     __slots__ = ("timeout_ms", "cancels", "countdowns", "elapsed")

@@ -226,7 +226,7 @@ class OrderResult(_message.Message):
     def __init__(self, order: _Optional[_Union[Order, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ...) -> None: ...
 
 class Account(_message.Message):
-    __slots__ = ("asset", "wallet_balance", "unrealized_pnl", "available_balance", "initial_margin", "maintenance_margin", "event_time_ms", "received_ns")
+    __slots__ = ("asset", "wallet_balance", "unrealized_pnl", "available_balance", "initial_margin", "maintenance_margin", "event_time_ms", "received_ns", "total_margin_balance")
     ASSET_FIELD_NUMBER: _ClassVar[int]
     WALLET_BALANCE_FIELD_NUMBER: _ClassVar[int]
     UNREALIZED_PNL_FIELD_NUMBER: _ClassVar[int]
@@ -235,6 +235,7 @@ class Account(_message.Message):
     MAINTENANCE_MARGIN_FIELD_NUMBER: _ClassVar[int]
     EVENT_TIME_MS_FIELD_NUMBER: _ClassVar[int]
     RECEIVED_NS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_MARGIN_BALANCE_FIELD_NUMBER: _ClassVar[int]
     asset: str
     wallet_balance: str
     unrealized_pnl: str
@@ -243,7 +244,8 @@ class Account(_message.Message):
     maintenance_margin: str
     event_time_ms: int
     received_ns: int
-    def __init__(self, asset: _Optional[str] = ..., wallet_balance: _Optional[str] = ..., unrealized_pnl: _Optional[str] = ..., available_balance: _Optional[str] = ..., initial_margin: _Optional[str] = ..., maintenance_margin: _Optional[str] = ..., event_time_ms: _Optional[int] = ..., received_ns: _Optional[int] = ...) -> None: ...
+    total_margin_balance: str
+    def __init__(self, asset: _Optional[str] = ..., wallet_balance: _Optional[str] = ..., unrealized_pnl: _Optional[str] = ..., available_balance: _Optional[str] = ..., initial_margin: _Optional[str] = ..., maintenance_margin: _Optional[str] = ..., event_time_ms: _Optional[int] = ..., received_ns: _Optional[int] = ..., total_margin_balance: _Optional[str] = ...) -> None: ...
 
 class Position(_message.Message):
     __slots__ = ("symbol", "position_side", "quantity", "entry_price", "mark_price", "unrealized_pnl", "liquidation_price", "leverage", "margin_mode", "event_time_ms", "received_ns")

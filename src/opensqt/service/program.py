@@ -11,7 +11,15 @@ from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from opensqt.model.errors import AccessError, BackOff, ConfigError, ConnectorUnavailable, ExchangeError, Unreachable
+from opensqt.model.errors import (
+    AccessError,
+    BackOff,
+    ConfigError,
+    ConnectorUnavailable,
+    ExchangeError,
+    Unreachable,
+    UnsupportedAccount,
+)
 from opensqt.telemetry import logging
 
 EXIT_OK = 0
@@ -69,7 +77,7 @@ def report_failure(error: BaseException) -> int:
 
 
 def _exit_code(error: BaseException) -> tuple[int, str]:
-    if isinstance(error, ConfigError):
+    if isinstance(error, ConfigError | UnsupportedAccount):
         return EXIT_USAGE, ""
     if isinstance(error, AccessError):
         return EXIT_CREDENTIALS, ""

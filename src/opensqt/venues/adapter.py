@@ -274,6 +274,7 @@ class VenueAdapter:
             self.health.evaluate(),
             channels=(*account_channels, *self.market.channels()),
             clock_offset_ms=self.client.clock_offset_ms,
+            account_mode=self.venue.account_mode,
         )
 
     async def get_rate_budget(self) -> RateBudget:

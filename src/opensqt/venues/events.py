@@ -52,6 +52,11 @@ class FillsPending:
     symbol: str
 
 
+@dataclass(frozen=True, slots=True)
+class BalancePending:
+    """The balance changed, and the stream reports no value of it that can be used: query it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookUpdate:
     """A snapshot of an order book, or the levels that changed in it, with the venue's numbers."""
@@ -82,6 +87,7 @@ Event = (
     | FillsPending
     | Position
     | BalanceChange
+    | BalancePending
     | LeverageChange
     | AccountModeChange
     | StreamExpired

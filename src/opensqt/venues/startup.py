@@ -11,6 +11,7 @@ from opensqt.model.errors import (
     PermissionDenied,
     PositionModeMismatch,
     UnknownSymbol,
+    UnsupportedAccount,
 )
 from opensqt.telemetry.logging import get_logger
 from opensqt.venues.health import Health
@@ -39,6 +40,7 @@ class Startup:
         Raises:
             CredentialsRefused: The key is missing or refused.
             PermissionDenied: The key may not trade futures.
+            UnsupportedAccount: The account is in a mode, or of a region, in which it is not traded.
             UnknownSymbol: A symbol of the settings is not listed.
             PositionModeMismatch: The account is in another position mode, which can't be switched now.
             InvalidRequest: The venue did not accept the leverage.
@@ -54,6 +56,11 @@ class Startup:
             # Before the rules: loading them may send the key, too, and its failure would say less.
             await self.verify_credentials()
         await self._venue.load_rules()
+        if not self._venue.rules:
+            raise UnsupportedAccount(
+                f"{self._venue.name} lists no USDT-margined perpetual in region {self._settings.region!r}:"
+                " set exchange.region to where the account is registered; in some regions no perpetual is offered"
+            )
         for symbol in (*self._settings.symbols, *self._settings.leverage):
             if symbol not in self._venue.rules:
                 raise UnknownSymbol(f"symbol {symbol!r}: not traded on {self._venue.name}", symbol=symbol)
@@ -82,14 +89,16 @@ class Startup:
                 raise CredentialsRefused(f"no {field} for {name}: set {variable}, or use public-only mode")
 
     async def verify_credentials(self) -> None:
-        """Make a signed call, and log what the key is allowed to do but should not be.
+        """Make signed calls, check the mode of the account, and log what the key may do but should not be allowed to.
 
         Raises:
             CredentialsRefused: The venue refuses the key.
             PermissionDenied: The key may not trade futures.
+            UnsupportedAccount: The account is in a mode in which it is not traded.
         """
         name = self._venue.name
         try:
+            await self._venue.check_account()
             await self._venue.account()
         except CredentialsRefused as error:
             place = "the test network" if self._settings.testnet else "the account"
@@ -104,6 +113,7 @@ class Startup:
                 venue_code=error.venue_code,
             ) from None
         self._health.set("credentials", True)
+        _log.info("account mode", venue=name, mode=self._venue.account_mode)
         for warning in await self._venue.key_warnings():
             _log.warning(warning, venue=name)
 

@@ -96,6 +96,8 @@ class Venue(ABC):
         self._unknown_names: set[str] = set()
         self.leverages: dict[str, Decimal] = {}
         self.position_mode = PositionMode.ONE_WAY
+        self.account_mode = ""
+        """The venue's term for the mode of the account, as `check_account` found it."""
         self._listings: dict[str, dict[str, Any]] = {}
         """ccxt's markets by canonical name."""
         self.unknown_events: Counter[str] = Counter()
@@ -296,6 +298,14 @@ class Venue(ABC):
         self, symbol: str, interval: str, limit: int, start_ms: int | None = None, end_ms: int | None = None
     ) -> list[Candle]:
         """Query candles, oldest first. All but the last are closed; the last is closed if `has_passed` its end."""
+
+    @abstractmethod
+    async def check_account(self) -> None:
+        """Query the mode of the account, and keep it.
+
+        Raises:
+            UnsupportedAccount: The account is not traded in this mode. The message says what to switch, and where.
+        """
 
     @abstractmethod
     async def load_position_mode(self) -> None:

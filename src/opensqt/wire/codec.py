@@ -172,6 +172,7 @@ def encode_account(account: Account) -> pb.Account:
         maintenance_margin=encode_decimal(account.maintenance_margin),
         event_time_ms=account.event_time_ms,
         received_ns=account.received_ns,
+        total_margin_balance=_optional_text(account.total_margin_balance),
     )
 
 
@@ -186,6 +187,7 @@ def decode_account(message: pb.Account) -> Account:
         maintenance_margin=_decimal(message.maintenance_margin, "account.maintenance_margin"),
         event_time_ms=message.event_time_ms,
         received_ns=message.received_ns,
+        total_margin_balance=_optional_decimal(message.total_margin_balance, "account.total_margin_balance"),
     )
 
 

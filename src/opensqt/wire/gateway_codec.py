@@ -43,6 +43,7 @@ def encode_status(status: ExchangeStatus, *, version: str, started_ms: int) -> p
         halts=map(encode_halt, status.halts),
         claims=map(encode_claim, status.claims),
         dead_machine=None if status.dead_machine is None else encode_dead_machine(status.dead_machine),
+        account_mode=status.account_mode,
     )
 
 
@@ -66,6 +67,7 @@ def decode_status(message: pb.GetStatusResponse) -> ExchangeStatus:
         halts=tuple(map(decode_halt, message.halts)),
         claims=tuple(map(decode_claim, message.claims)),
         dead_machine=decode_dead_machine(message.dead_machine) if message.HasField("dead_machine") else None,
+        account_mode=message.account_mode,
     )
 
 

@@ -37,6 +37,7 @@ SOME = {
         *("parse_balance_change", "parse_streamed_candle", "parse_streamed_fill", "parse_streamed_order"),
         *("parse_streamed_price", "CandleRow", "PriceRow", "QueriedBookRow", "StreamedCandleRow"),
         *("AccountRow", "BalanceRow", "FrameTime", "StreamedBalanceRow", "StreamedFillRow", "StreamedOrderRow"),
+        *("TotalsRow", "account_mode"),
     },
     "public": {"OrderBookRow", "FundingRateRow", "PublicTradeRow", "TickerRow"},
 }

@@ -246,6 +246,7 @@ statuses = st.builds(
     clock_offset_ms=st.none() | st.integers(-(2**40), 2**40),
     unresolved_orders=_counts,
     dead_machine=st.none() | _dead_machines,
+    account_mode=words,
 )
 _seconds = st.integers(0, 10**9).map(lambda ms: ms / 1000)
 budgets = st.builds(

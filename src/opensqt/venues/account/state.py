@@ -424,7 +424,9 @@ class AccountState:
         if known is not None:
             account = replace(account, event_time_ms=max(account.event_time_ms, known.event_time_ms))
         self._account = account
-        if known is None or replace(account, received_ns=known.received_ns) != known:
+        if known is not None and known.asset != account.asset:
+            self.accounts.replace((account,), gap=False)
+        elif known is None or replace(account, received_ns=known.received_ns) != known:
             self.accounts.publish((account,))
 
 

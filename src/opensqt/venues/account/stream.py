@@ -17,6 +17,7 @@ from opensqt.venues.account.state import AccountState
 from opensqt.venues.events import (
     AccountModeChange,
     BalanceChange,
+    BalancePending,
     Event,
     FillsPending,
     LeverageChange,
@@ -187,6 +188,8 @@ class AccountStream:
         elif isinstance(event, BalanceChange):
             self._state.apply_balance(event)
             self._balance_changed.set()
+        elif isinstance(event, BalancePending):
+            self._balance_changed.set()
         elif isinstance(event, LeverageChange):
             self._state.apply_leverage(event.symbol, event.leverage)
         elif isinstance(event, AccountModeChange):
@@ -325,4 +328,4 @@ def _channel_of(event: Event) -> str:
         return _ORDERS
     if isinstance(event, Position):
         return _POSITIONS
-    return _ACCOUNT if isinstance(event, BalanceChange) else ""
+    return _ACCOUNT if isinstance(event, BalanceChange | BalancePending) else ""

@@ -18,6 +18,8 @@ from opensqt.model.venue import Capabilities
 from opensqt.venues.binance.errors import CODES, STALE_RULES, refusal
 from opensqt.venues.binance.limits import RATE_LIMITS
 from opensqt.venues.binance.parse import (
+    ASSET,
+    CREDITS,
     FILL,
     INTERVALS,
     ORDER,
@@ -29,13 +31,14 @@ from opensqt.venues.binance.parse import (
     parse_order,
     parse_position,
     parse_price,
+    settlement_asset,
 )
 from opensqt.venues.binance.public import BinancePublic
 from opensqt.venues.binance.requests import BinanceRequests, order_ref, order_request
 from opensqt.venues.events import Event
 from opensqt.venues.parsing import Row, read_each
 from opensqt.venues.regions import region_of
-from opensqt.venues.rows import FrameFields, objects
+from opensqt.venues.rows import FrameFields, member, objects
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
 
@@ -155,8 +158,21 @@ class BinanceAdapter(Venue):
     # The account
 
     async def account(self) -> Account:
-        """Query the balance of the margin asset."""
-        return parse_account(await self._requests.query("V3GetAccount"))
+        """Query the balance."""
+        response = await self._requests.query("V3GetAccount")
+        multi_assets = self._parser.multi_assets
+        self._parser.asset = settlement_asset(response, multi_assets=multi_assets)
+        self.account_mode = _account_mode(self._parser.asset, multi_assets=multi_assets)
+        return parse_account(response, multi_assets=multi_assets)
+
+    async def check_account(self) -> None:
+        """Query whether every asset serves as margin; both modes are traded in.
+
+        https://developers.binance.com/docs/derivatives/usds-margined-futures/account/rest-api/Get-Current-Multi-Assets-Mode
+        """
+        mode = member(await self._requests.query("GetMultiAssetsMargin"), "multiAssetsMargin")
+        self._parser.multi_assets = str(mode).lower() == "true"
+        self.account_mode = _account_mode(ASSET, multi_assets=self._parser.multi_assets)
 
     async def positions(self, symbol: str = "") -> list[Position]:
         """Query the positions of one symbol (v2 has flat ones and leverage), or all that are held (v3)."""
@@ -250,3 +266,9 @@ class BinanceAdapter(Venue):
 
     def _order_ref(self, ref: OrderRef) -> Row:
         return order_ref(ref, self.market_id(ref.symbol))
+
+
+def _account_mode(asset: str, *, multi_assets: bool) -> str:
+    if asset == CREDITS:
+        return "credits trading"
+    return "multi-assets" if multi_assets else "single-asset"

@@ -14,7 +14,7 @@ from msgspec import field
 from opensqt.model.account import Account, MarginMode, Position
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, PositionSide, Side, TimeInForce
-from opensqt.venues.events import AccountModeChange, BalanceChange, Event, LeverageChange, StreamExpired
+from opensqt.venues.events import AccountModeChange, BalanceChange, BalancePending, Event, LeverageChange, StreamExpired
 from opensqt.venues.parsing import Row, candle_of_row, price_of, read_each
 from opensqt.venues.rows import (
     RowError,
@@ -31,6 +31,7 @@ from opensqt.venues.rows import (
 from opensqt.venues.venue import Venue
 
 ASSET = "USDT"
+CREDITS = "BNFCR"
 INTERVALS = {interval: interval for interval in INTERVALS_MS}
 TIME_IN_FORCE = {
     TimeInForce.GTC: "GTC",
@@ -274,6 +275,15 @@ def parse_position(raw: Any) -> Position:
     )
 
 
+class TotalsRow(VenueRow, frozen=True, rename="camel"):
+    """The sums over all assets, in US dollars. In single-asset mode they are those of USDT."""
+
+    total_initial_margin: Decimal
+    total_maint_margin: Decimal
+    total_margin_balance: Decimal
+    available_balance: Decimal
+
+
 class AccountRow(VenueRow, frozen=True, rename="camel"):
     """The balance of an asset; the venue lists none that was never held."""
 
@@ -285,12 +295,44 @@ class AccountRow(VenueRow, frozen=True, rename="camel"):
     update_time: int = 0
 
 
-def parse_account(response: Any) -> Account:
-    """Read the balance of the margin asset."""
+def settlement_asset(response: Any, *, multi_assets: bool) -> str:
+    """Return the asset in which profit and fees are booked: that of the contracts, or credits.
+
+    In the credits mode of the European Economic Area, which is a multi-assets mode, the account has credits (`BNFCR`),
+    and profit, margin and fees of every contract are in them, one for one US dollar:
+    https://www.binance.com/en/support/faq/detail/0e857c392a2d47cebde0af762d9255ae.
+    """
     assets = objects(member(response, "assets"), "assets")
-    row = decode(next((raw for raw in assets if member(raw, "asset") == ASSET), {}), AccountRow)
+    return CREDITS if multi_assets and any(member(raw, "asset") == CREDITS for raw in assets) else ASSET
+
+
+def parse_account(response: Any, *, multi_assets: bool = False) -> Account:
+    """Read the balance.
+
+    Args:
+        response: As the venue sent it.
+        multi_assets: Whether every asset of the account serves as margin. Margin and what is available are then the
+            sums over all assets, in US dollars:
+            https://developers.binance.com/docs/derivatives/usds-margined-futures/account/rest-api/Account-Information-V3.
+    """
+    asset = settlement_asset(response, multi_assets=multi_assets)
+    assets = objects(member(response, "assets"), "assets")
+    row = decode(next((raw for raw in assets if member(raw, "asset") == asset), {}), AccountRow)
+    if multi_assets:
+        totals = decode(response, TotalsRow)
+        return Account(
+            asset=asset,
+            wallet_balance=row.wallet_balance,
+            unrealized_pnl=row.unrealized_profit,
+            available_balance=totals.available_balance,
+            initial_margin=totals.total_initial_margin,
+            maintenance_margin=totals.total_maint_margin,
+            event_time_ms=row.update_time,
+            received_ns=time.time_ns(),
+            total_margin_balance=totals.total_margin_balance,
+        )
     return Account(
-        asset=ASSET,
+        asset=asset,
         wallet_balance=row.wallet_balance,
         unrealized_pnl=row.unrealized_profit,
         available_balance=row.available_balance,
@@ -389,10 +431,10 @@ class StreamedBalanceRow(VenueRow, frozen=True):
     wallet_balance: Decimal = field(name="wb")
 
 
-def parse_streamed_balance(raw: Any, frame: Row) -> BalanceChange | None:
+def parse_streamed_balance(raw: Any, frame: Row, asset: str = ASSET) -> BalanceChange | None:
     """Read a balance of an ACCOUNT_UPDATE; None for another asset."""
     row = decode(raw, StreamedBalanceRow)
-    if row.asset != ASSET:
+    if row.asset != asset:
         return None
     time_ms = decode(frame, FrameTime).time_ms
     return BalanceChange(wallet_balance=row.wallet_balance, event_time_ms=time_ms, received_ns=time.time_ns())
@@ -446,6 +488,10 @@ class BinanceParser:
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
+        self.asset = ASSET
+        """Asset in which profit and fees are booked."""
+        self.multi_assets = False
+        """Whether every asset of the account serves as margin."""
 
     def parse(self, frame: Any) -> Iterable[Event] | None:
         """Return the events of a frame; see `Venue.parse`."""
@@ -492,8 +538,8 @@ class BinanceParser:
             self._venue.listed_rules(changed.symbol)
             return (LeverageChange(symbol=changed.symbol, leverage=changed.leverage),)
         if account is not None:
-            is_multi_assets = decode(account, AccountModeRow).is_multi_assets
-            return (AccountModeChange("multi-assets mode" if is_multi_assets else "single-asset mode"),)
+            self.multi_assets = decode(account, AccountModeRow).is_multi_assets
+            return (AccountModeChange("multi-assets mode" if self.multi_assets else "single-asset mode"),)
         raise RowError("ac, ai: expected one of them")
 
     def _account_update(self, frame: Row, update: Any) -> Iterable[Event]:
@@ -501,7 +547,13 @@ class BinanceParser:
         if member(update, "B") is None and member(update, "P") is None:
             raise RowError("B, P: expected one of them")
         balances, positions = self._changed_rows("balance", update, "B"), self._changed_rows("position", update, "P")
-        yield from venue.read_rows(_STREAMED_BALANCE, balances, lambda raw: parse_streamed_balance(raw, frame))
+        balances = list(balances)
+        yield from venue.read_rows(
+            _STREAMED_BALANCE, balances, lambda raw: parse_streamed_balance(raw, frame, self.asset)
+        )
+        if balances and self.multi_assets:
+            # A balance of any asset changes what is available.
+            yield BalancePending()
         for position in venue.read_rows(_STREAMED_POSITION, positions, lambda raw: parse_streamed_position(raw, frame)):
             # In hedge mode the venue sends an empty BOTH beside the two that exist.
             if (position.position_side is PositionSide.BOTH) is not venue.is_hedge:

@@ -13,12 +13,21 @@ import ccxt.pro
 
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, Position, PositionMode
-from opensqt.model.errors import BackOff, ExchangeError, OrderNotFound, OutcomeUnknown, PermissionDenied, VenueError
+from opensqt.model.errors import (
+    BackOff,
+    ExchangeError,
+    OrderNotFound,
+    OutcomeUnknown,
+    PermissionDenied,
+    Unsupported,
+    UnsupportedAccount,
+    VenueError,
+)
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, PositionSide
 from opensqt.model.venue import Capabilities, SymbolRules
 from opensqt.venues.account.state import flat, sides
-from opensqt.venues.bitget.errors import CODES, STALE_RULES, BitgetAckResolver, refusals
+from opensqt.venues.bitget.errors import CODES, STALE_RULES, UNIFIED_ACCOUNT, BitgetAckResolver, refusals
 from opensqt.venues.bitget.limits import RATE_LIMITS
 from opensqt.venues.bitget.parse import (
     ASSET,
@@ -191,6 +200,21 @@ class BitgetAdapter(Venue):
         """Query the balance of the margin asset."""
         rows = await self._requests.query("AccountAccounts", _PRODUCT)
         return parse_account(next((row for row in objects(rows, "data") if member(row, "marginCoin") == ASSET), {}))
+
+    async def check_account(self) -> None:
+        """Check that the account is a classic one: the venue refuses every call of this API for a unified one."""
+        try:
+            await self._requests.query("AccountAccounts", _PRODUCT)
+        except Unsupported as error:
+            if error.venue_code != UNIFIED_ACCOUNT:
+                raise
+            raise UnsupportedAccount(
+                "this Bitget account is a unified one, which is not supported yet: switch a main account to the classic"
+                " account (bitget.com: trading page, Settings, Account mode; nothing may be open), or use the key of a"
+                " classic sub-account, then start again",
+                venue_code=error.venue_code,
+            ) from error
+        self.account_mode = "classic"
 
     async def positions(self, symbol: str = "") -> list[Position]:
         """Query the positions; the venue sends open ones only, so a flat one is made of its absence."""

@@ -15,6 +15,8 @@ from opensqt.model.order import Order, OrderRef, OrderRequest, OrderType, TimeIn
 from opensqt.venues.parsing import Row, acknowledged_order
 from opensqt.venues.transport.errors import PARSE_ERRORS, translate_item
 
+UNIFIED_ACCOUNT = "40085"
+"""The account is unified, and has another API (v3): https://www.bitget.com/api-doc/uta/intro."""
 _SINGLE_QUERY_LIMIT = 3
 """Up to this many orders are queried one by one; of more, one list is fetched first."""
 _CANCEL_QUERY_DELAYS_S = (0.05, 0.2, 0.5, 0.0)
@@ -33,7 +35,8 @@ _CODES: dict[type[ExchangeError], tuple[str, ...]] = {
         *("40000", "40013", "40014", "40016", "40018", "40022", "40023", "40025", "40026", "40031", "40035", "40042"),
         *("40099", "40128", "40301", "40710", "22010", "40916", "45107", "45108"),
     ),
-    errors.Unsupported: ("40805", "40919", "22004", "22005", "40085"),
+    # The last two: the API of unified accounts was called for a classic one, and the other way round.
+    errors.Unsupported: ("40805", "40919", "22004", "22005", "40084", UNIFIED_ACCOUNT),
     errors.InvalidRequest: (
         *("40007", "40017", "400172", "40019", "40020", "40102", "40303", "40304", "40305", "40306", "40402", "40403"),
         *("40700", "40705", "40707", "40708", "40811", "40812", "40813", "41101", "42072", "43011", "43050", "48001"),

@@ -32,6 +32,7 @@ from opensqt.venues.bybit.parse import (
     PRIVATE_TOPICS,
     PROTECTION_TOPIC,
     BybitParser,
+    account_mode,
     parse_account,
     parse_candle,
     parse_fill,
@@ -262,6 +263,10 @@ class BybitAdapter(Venue):
         """Query the wallet of the unified account."""
         result = await self._requests.query("AccountWalletBalance", {"accountType": "UNIFIED"})
         return parse_account(first(member(result, "list"), "list"))
+
+    async def check_account(self) -> None:
+        """Query the kind of the account; those that are unified trade."""
+        self.account_mode = account_mode(await self._requests.query("AccountInfo", {}))
 
     async def positions(self, symbol: str = "") -> list[Position]:
         """Query the positions of one symbol, flat ones included, or all that are held."""

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import field
 
 from opensqt.model.account import Account, MarginMode, Position
+from opensqt.model.errors import UnsupportedAccount
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.venues.events import BalanceChange, Event, StreamReady
@@ -260,6 +261,7 @@ class WalletRow(VenueRow, frozen=True, rename="camel"):
     """The wallet: what is available of all collateral, in US dollars. With isolated margin the venue sends no total."""
 
     total_available_balance: Decimal | None = None
+    total_margin_balance: Decimal | None = None
 
 
 def parse_account(raw: Any) -> Account:
@@ -268,7 +270,8 @@ def parse_account(raw: Any) -> Account:
     coin = decode(next((each for each in coins if member(each, "coin") == ASSET), {}), CoinRow)
     bound = coin.total_position_im + coin.total_order_im
     unbound = coin.wallet_balance - bound - coin.locked
-    available = decode(raw, WalletRow).total_available_balance
+    wallet = decode(raw, WalletRow)
+    available = wallet.total_available_balance
     return Account(
         asset=ASSET,
         wallet_balance=coin.wallet_balance,
@@ -277,7 +280,33 @@ def parse_account(raw: Any) -> Account:
         initial_margin=bound,
         maintenance_margin=coin.total_position_mm,
         received_ns=time.time_ns(),
+        total_margin_balance=wallet.total_margin_balance,
     )
+
+
+_ACCOUNT_MODES = {
+    "3": "unified trading account 1.0",
+    "4": "unified trading account 1.0 Pro",
+    "5": "unified trading account 2.0",
+    "6": "unified trading account 2.0 Pro",
+}
+"""By unifiedMarginStatus: https://bybit-exchange.github.io/docs/v5/acct-mode."""
+
+
+def account_mode(info: Any) -> str:
+    """Return the mode of the account.
+
+    Raises:
+        UnsupportedAccount: It is a classic account.
+    """
+    status = str(member(info, "unifiedMarginStatus"))
+    if status not in _ACCOUNT_MODES:
+        kind = "a classic one" if status == "1" else f"of a kind that is not known here (unifiedMarginStatus {status})"
+        raise UnsupportedAccount(
+            f"this Bybit account is {kind}: upgrade it to the unified trading account (bybit.com: Assets, Unified"
+            " Trading, Upgrade), then start again"
+        )
+    return _ACCOUNT_MODES[status]
 
 
 class StreamedCoinRow(VenueRow, frozen=True, rename="camel"):

@@ -13,7 +13,7 @@ import ccxt.pro
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.countdown import CountdownRules
-from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, Unsupported
+from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, PermissionDenied, Unsupported
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest
 from opensqt.model.venue import Capabilities
@@ -21,11 +21,13 @@ from opensqt.venues.events import Event
 from opensqt.venues.gate.errors import CODES, KILLED, STALE_RULES, order_error, refusal
 from opensqt.venues.gate.limits import RATE_LIMITS
 from opensqt.venues.gate.parse import (
+    CLASSIC,
     FILL,
     INTERVALS,
     ORDER,
     CandleRow,
     GateParser,
+    account_mode,
     closing_trades,
     key_warnings,
     parse_account,
@@ -33,6 +35,7 @@ from opensqt.venues.gate.parse import (
     parse_fill,
     parse_order,
     parse_price,
+    parse_unified_account,
 )
 from opensqt.venues.gate.public import GatePublic
 from opensqt.venues.gate.requests import BOOKED_WITHIN_MS, USDT, GateRequests, order_ref, order_request
@@ -213,10 +216,25 @@ class GateAdapter(Venue):
     # The account
 
     async def account(self) -> Account:
-        """Query the balance of the futures account."""
-        row = await self._requests.query("GetSettleAccounts")
-        self.client.uid = str(member(row, "user") or self.client.uid or "")
-        return parse_account(row)
+        """Query the balance: that of the futures account, or of the unified account, of which the other has none."""
+        futures = await self._requests.query("GetSettleAccounts")
+        self.client.uid = str(member(futures, "user") or self.client.uid or "")
+        self._set_account_mode(futures)
+        if not self._parser.is_unified:
+            return parse_account(futures)
+        try:
+            response = await self.rest.send("privateUnifiedGetAccounts")
+        except PermissionDenied as error:
+            raise PermissionDenied(
+                f"this Gate account is unified, and its balance could not be queried: {error}; allow the key to read"
+                " the unified account",
+                venue_code=error.venue_code,
+            ) from error
+        return parse_unified_account(response, futures, self.account_mode)
+
+    async def check_account(self) -> None:
+        """Query the mode of the account: classic, or one of the three of a unified account that trade futures."""
+        self._set_account_mode(await self._requests.query("GetSettleAccounts"))
 
     async def positions(self, symbol: str = "") -> list[Position]:
         """Query the positions of one symbol, flat ones included, or all that are held."""
@@ -252,10 +270,9 @@ class GateAdapter(Venue):
         """Warn of a key with too many rights, and refuse one that may not trade futures before the first order."""
         try:
             found = await self.rest.send("privateAccountGetMainKeys")
-            detail = await self.rest.send("privateAccountGetDetail")
         except ExchangeError as error:
             return [f"the rights of the key could not be queried: {error}"]
-        return key_warnings(found, detail)
+        return key_warnings(found)
 
     # The market
 
@@ -328,6 +345,10 @@ class GateAdapter(Venue):
         await client.un_subscribe_public_multiple(url, "", [], [ended], [message_hash], payload, channel)
 
     # Parameters and rows
+
+    def _set_account_mode(self, futures: Any) -> None:
+        self.account_mode = account_mode(futures)
+        self._parser.is_unified = self.account_mode != CLASSIC
 
     def _order_request(self, request: OrderRequest) -> Row:
         rules = self.rules[request.symbol]

@@ -12,11 +12,11 @@ from typing import Any
 from msgspec import field
 
 from opensqt.model.account import Account, MarginMode, Position
-from opensqt.model.errors import PermissionDenied
+from opensqt.model.errors import PermissionDenied, UnsupportedAccount
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.model.venue import SymbolRules
-from opensqt.venues.events import BalanceChange, Event, FillsPending
+from opensqt.venues.events import BalanceChange, BalancePending, Event, FillsPending
 from opensqt.venues.parsing import ChannelAcks, PriceAndQuantity, Row, candle_of_row, price_of, read_each
 from opensqt.venues.rows import (
     RowError,
@@ -27,6 +27,7 @@ from opensqt.venues.rows import (
     decode,
     decode_message,
     lookup,
+    member,
     objects,
     text_of,
 )
@@ -55,7 +56,6 @@ _RESPONSES = frozenset({"subscribe", "unsubscribe"})
 _PONG = "futures.pong"
 """Channel of a frame without an event."""
 _POINTS = "point"
-_UNIFIED_ACCOUNT = 2
 _TRADES_REMEMBERED = 10_000
 
 
@@ -235,6 +235,93 @@ def parse_account(raw: Any) -> Account:
     )
 
 
+CLASSIC, SINGLE_CURRENCY = "classic", "unified, single-currency margin"
+_ACCOUNT_MODES = {
+    0: CLASSIC,
+    1: "unified, multi-currency margin",
+    2: "unified, portfolio margin",
+    3: SINGLE_CURRENCY,
+}
+"""By margin_mode of the futures account; its 0 is also the classic spot mode of a unified account.
+
+https://www.gate.com/docs/developers/apiv4/en/#query-futures-account
+"""
+
+
+def account_mode(raw: Any) -> str:
+    """Return the mode of the account, from the response of the futures account.
+
+    Raises:
+        UnsupportedAccount: The mode is not known here.
+    """
+    found = member(raw, "margin_mode")
+    mode = _ACCOUNT_MODES.get(found or 0)
+    if mode is None:
+        raise UnsupportedAccount(
+            f"this Gate account is in a mode that is not known here (margin_mode {found!r}): switch it to the classic,"
+            " single-currency, multi-currency or portfolio margin mode (gate.com: Assets, Unified account, Account"
+            " mode), then start again"
+        )
+    return mode
+
+
+class FuturesProfitRow(VenueRow, frozen=True):
+    """What the futures account of a unified account has that the unified account lacks. Its balance is no wallet."""
+
+    unrealised_pnl: Decimal = Decimal(0)
+    cross_unrealised_pnl: Decimal | None = None
+
+
+class UnifiedBalanceRow(VenueRow, frozen=True):
+    """The balance of an asset. The last three are those of USDT in single-currency margin mode, and else 0."""
+
+    equity: Decimal = Decimal(0)
+    iso_balance: Decimal = Decimal(0)
+    im: Decimal = Decimal(0)
+    mm: Decimal = Decimal(0)
+    available_margin: Decimal = Decimal(0)
+
+
+class UnifiedTotalsRow(VenueRow, frozen=True):
+    """The sums over all assets, in US dollars. In single-currency margin mode they are 0."""
+
+    total_initial_margin: Decimal = Decimal(0)
+    total_maintenance_margin: Decimal = Decimal(0)
+    total_margin_balance: Decimal = Decimal(0)
+    total_available_margin: Decimal = Decimal(0)
+
+
+def parse_unified_account(raw: Any, futures: Any, mode: str) -> Account:
+    """Read a unified account: https://www.gate.com/docs/developers/apiv4/en/#get-unified-account-information.
+
+    The equity of an asset is its balance and the profit of its cross positions. The balance of an isolated position is
+    apart from it.
+
+    Args:
+        raw: The response of the unified account.
+        futures: The response of the futures account.
+        mode: That of the account. In single-currency margin mode only USDT serves as margin of futures.
+    """
+    balances = member(raw, "balances")
+    if not isinstance(balances, dict):
+        raise RowError(f"balances {str(balances)[:60]!r}: expected an object")
+    usdt = decode(balances.get(ASSET, {}), UnifiedBalanceRow)
+    profit = decode(futures, FuturesProfitRow)
+    cross = profit.unrealised_pnl if profit.cross_unrealised_pnl is None else profit.cross_unrealised_pnl
+    totals = decode(raw, UnifiedTotalsRow)
+    single = mode == SINGLE_CURRENCY
+    return Account(
+        asset=ASSET,
+        wallet_balance=usdt.equity - cross + usdt.iso_balance,
+        unrealized_pnl=profit.unrealised_pnl,
+        available_balance=usdt.available_margin if single else totals.total_available_margin,
+        initial_margin=(usdt.im if single else totals.total_initial_margin) + usdt.iso_balance,
+        maintenance_margin=usdt.mm if single else totals.total_maintenance_margin,
+        received_ns=time.time_ns(),
+        total_margin_balance=None if single else totals.total_margin_balance,
+    )
+
+
 class PositionRow(VenueRow, frozen=True):
     """A position; a response has its time in whole seconds, too coarse to order by, so it is left out."""
 
@@ -381,12 +468,11 @@ def parse_candle(row: CandleRow, rules: SymbolRules, interval: str, *, closed: b
     return candle_of_row(rules.symbol, interval, row, closed=closed, unit=rules.contract_size)
 
 
-def key_warnings(keys: Row, detail: Row) -> list[str]:
+def key_warnings(keys: Row) -> list[str]:
     """Return warnings of rights that a key should not have.
 
     Args:
         keys: Response of `main_keys`.
-        detail: Response of the account's `detail`.
 
     Raises:
         PermissionDenied: The key may not trade futures.
@@ -397,8 +483,6 @@ def key_warnings(keys: Row, detail: Row) -> list[str]:
     warnings = []
     if "wallet" in rights and not rights["wallet"].get("read_only"):
         warnings.append("this key may withdraw and move money out of the account: take the wallet right from it")
-    if (detail.get("key") or {}).get("mode") == _UNIFIED_ACCOUNT:
-        warnings.append("this is a unified account: it trades with more than the futures balance shown here")
     return warnings
 
 
@@ -464,6 +548,8 @@ class GateParser:
         self.held_sides = HeldSides()
         self.acks = ChannelAcks(_PRIVATE_CHANNELS)
         self._mark_prices: dict[str, Decimal] = {}
+        self.is_unified = False
+        """Whether the account is unified. Its stream shows that a balance changed, and not the balance."""
 
     def parse(self, frame: Any) -> Iterable[Event] | None:
         """Return the events of a frame; see `Venue.parse`."""
@@ -483,11 +569,14 @@ class GateParser:
         if channel == "futures.candlesticks":
             return read_each(venue.set_aside, "candle", "", rows, self._candle)
         if channel == "futures.balances":
+            if self.is_unified:
+                return (BalancePending(),)
             return venue.read_rows(_BALANCE, rows, parse_balance_change)
         if channel == "futures.orders":
             return venue.read_rows(ORDER, rows, self._order_update)
         if channel == "futures.usertrades":
-            return venue.read_rows(FILL, rows, self._trade)
+            fills: list[Event] = list(venue.read_rows(FILL, rows, self._trade))
+            return [*fills, BalancePending()] if self.is_unified else fills
         return self.positions(rows, streamed=True)
 
     def _response(self, channel: str, event: str, frame: Row) -> Iterable[Event] | None:

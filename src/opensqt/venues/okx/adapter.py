@@ -25,9 +25,11 @@ from opensqt.venues.okx.parse import (
     ASSET,
     FILL,
     INTERVALS,
+    MULTI_CURRENCY,
     ORDER,
     PRIVATE_ARGS,
     OkxParser,
+    account_mode,
     parse_account,
     parse_candle,
     parse_fill,
@@ -211,8 +213,15 @@ class OkxAdapter(Venue):
     # The account
 
     async def account(self) -> Account:
-        """Query the balance of the margin asset."""
-        return parse_account(first(await self._requests.query("privateGetAccountBalance", {"ccy": ASSET}), "data"))
+        """Query the balance: of the margin asset, or of every currency where all of them serve as margin."""
+        multi_currency = self.account_mode == MULTI_CURRENCY
+        params = {} if multi_currency else {"ccy": ASSET}
+        response = first(await self._requests.query("privateGetAccountBalance", params), "data")
+        return parse_account(response, multi_currency=multi_currency)
+
+    async def check_account(self) -> None:
+        """Query the mode of the account; swaps are traded in futures mode and in multi-currency margin mode."""
+        self.account_mode = account_mode(first(await self._requests.query("privateGetAccountConfig"), "data"))
 
     async def positions(self, symbol: str = "") -> list[Position]:
         """Query the positions; the venue leaves out one that was never opened, so a flat one is made of its absence."""
@@ -228,12 +237,10 @@ class OkxAdapter(Venue):
         return found + [flat(symbol, side) for side in expected if side in missing]
 
     async def load_position_mode(self) -> None:
-        """Query the account's position mode, and keep it; check that the key and the account may trade swaps."""
+        """Query the account's position mode, and keep it; check that the key may trade."""
         (config,) = await self._requests.query("privateGetAccountConfig")
         if "trade" not in str(config.get("perm", "trade")).split(","):
             raise PermissionDenied("this OKX key may not trade: allow trading for it, or use public-only mode")
-        if config.get("acctLv") == "1":
-            raise PermissionDenied("this OKX account is in spot mode: switch it to futures mode, then swaps can trade")
         hedge = config["posMode"] == "long_short_mode"
         self.position_mode = PositionMode.HEDGE if hedge else PositionMode.ONE_WAY
 

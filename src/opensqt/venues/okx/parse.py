@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from opensqt.model.account import Account, MarginMode, Position
+from opensqt.model.errors import UnsupportedAccount
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, PositionSide, Side, TimeInForce
 from opensqt.model.venue import SymbolRules
@@ -268,10 +269,39 @@ class ResponseTime(VenueRow, frozen=True, rename="camel"):
     u_time: int = 0
 
 
-def parse_account(response: Any) -> Account:
-    """Read the balance of the margin asset."""
+class TotalsRow(VenueRow, frozen=True, rename="camel"):
+    """The account as a whole, in US dollars; in futures mode the venue sends these fields empty."""
+
+    adj_eq: Decimal
+    imr: Decimal
+    mmr: Decimal
+    avail_eq: Decimal | None = None
+
+
+def parse_account(response: Any, *, multi_currency: bool = False) -> Account:
+    """Read the balance: https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-balance.
+
+    Args:
+        response: As the venue sent it.
+        multi_currency: Whether every currency of the account serves as margin. Margin and what is available are then
+            those of the account as a whole, in US dollars; the fields of one currency lack them.
+    """
     details = objects(member(response, "details"), "details")
     row = decode(next((raw for raw in details if member(raw, "ccy") == ASSET), {}), BalanceRow)
+    if multi_currency:
+        totals = decode(response, TotalsRow)
+        available = totals.adj_eq - totals.imr if totals.avail_eq is None else totals.avail_eq
+        return Account(
+            asset=ASSET,
+            wallet_balance=row.cash_bal,
+            unrealized_pnl=row.upl,
+            available_balance=max(available, Decimal(0)),
+            initial_margin=totals.imr,
+            maintenance_margin=totals.mmr,
+            event_time_ms=decode(response, ResponseTime).u_time,
+            received_ns=time.time_ns(),
+            total_margin_balance=totals.adj_eq,
+        )
     return Account(
         asset=ASSET,
         wallet_balance=row.cash_bal,
@@ -324,6 +354,35 @@ def parse_candle(raw: Any, rules: SymbolRules, interval: str) -> Candle:
     """Read a candle; the venue sends no other time of it than its opening."""
     row = decode_message(raw, CandleRow)
     return candle_of_row(rules.symbol, interval, row, closed=row.confirmed)
+
+
+_SPOT, _FUTURES, MULTI_CURRENCY, _PORTFOLIO = "spot", "futures", "multi-currency margin", "portfolio margin"
+_ACCOUNT_MODES = {"1": _SPOT, "2": _FUTURES, "3": MULTI_CURRENCY, "4": _PORTFOLIO}
+"""By acctLv: https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-account-configuration."""
+_SWITCH = "switch it to Futures mode or Multi-currency margin mode (okx.com: Trade, Settings, Account mode)"
+
+
+def account_mode(config: Any) -> str:
+    """Return the mode of the account.
+
+    Raises:
+        UnsupportedAccount: In spot mode no swap trades. In portfolio margin mode the venue does not apply
+            `reduceOnly`, so that an order that is to close a position could open one.
+    """
+    level = member(config, "acctLv")
+    mode = _ACCOUNT_MODES.get(str(level), "")
+    if mode == _SPOT:
+        raise UnsupportedAccount(
+            f"this OKX account is in spot mode, in which no swap trades: {_SWITCH}, then start again"
+        )
+    if mode == _PORTFOLIO:
+        raise UnsupportedAccount(
+            "this OKX account is in portfolio margin mode, in which OKX does not apply reduce-only orders:"
+            f" {_SWITCH}, then start again"
+        )
+    if not mode:
+        raise UnsupportedAccount(f"this OKX account is in a mode that is not known here (acctLv {level!r}): {_SWITCH}")
+    return mode
 
 
 class OkxParser:

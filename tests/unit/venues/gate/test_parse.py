@@ -236,13 +236,11 @@ def test_a_key_that_may_not_trade_is_refused() -> None:
     """F34: a key that can withdraw, or can't trade, is reported before the first order."""
     for keys in (rights(futures=True), rights(spot=False)):
         with pytest.raises(PermissionDenied, match="may not trade futures"):
-            key_warnings(keys, {})
+            key_warnings(keys)
 
 
 def test_a_key_that_may_move_money_is_warned_of() -> None:
     """F34: a key that can withdraw, or can't trade, is reported before the first order."""
-    assert key_warnings(rights(futures=False, wallet=True), {"key": {"mode": 1}}) == []
-    (money,) = key_warnings(rights(futures=False, wallet=False), {"key": {"mode": 1}})
+    assert key_warnings(rights(futures=False, wallet=True)) == []
+    (money,) = key_warnings(rights(futures=False, wallet=False))
     assert "move money" in money
-    (unified,) = key_warnings(rights(futures=False), {"key": {"mode": 2}})
-    assert "unified" in unified

@@ -44,7 +44,7 @@ class AccountData:
             get("mix/position/all-position", "positions", self._positions, 5),
             get("common/trade-rate", "settings", self._trade_rate),
             get("spot/account/info", "settings", self._info, 1),
-            Route("GET", "/api/v3/account/settings", "settings", self._settings, 10),
+            Route("GET", "/api/v3/account/settings", "settings", self._account_settings, 10),
             post("set-leverage", self._set_leverage),
             post("set-margin-mode", self._set_margin_mode),
             post("set-position-mode", self._set_position_mode),
@@ -109,7 +109,7 @@ class AccountData:
             "regisTime": "0",
         }
 
-    def _settings(self, call: Call) -> Any:
+    def _account_settings(self, call: Call) -> Any:
         return {
             "uid": "1",
             "accountMode": "unified",
