@@ -25,6 +25,7 @@ ALONE = [
 SHARED = [
     ("binance", "multi_assets", "multi-assets"),
     ("binance", "credits_trading", "credits trading"),
+    ("bitget", "unified", "unified, advanced mode"),
     ("bybit", "unified_2", "unified trading account 2.0 Pro"),
     ("bybit", "unified_1", "unified trading account 1.0"),
     ("gate", "multi_currency", "unified, multi-currency margin"),
@@ -33,7 +34,7 @@ SHARED = [
 ]
 """Modes in which other assets serve as margin, too."""
 REFUSED = [
-    ("bitget", "unified", r"unified one, .* switch a main account to the classic account .*Account mode"),
+    ("bitget", "unified_isolated", r"'isolated'\): switch it to Basic or Advanced mode .*bitget\.com.*Account mode"),
     ("bybit", "classic", r"classic one: upgrade it to the unified trading account .*bybit\.com"),
     ("okx", "spot", r"spot mode, .* switch it to Futures mode or Multi-currency margin mode .*okx\.com"),
     ("okx", "portfolio", r"portfolio margin mode, .* reduce-only .* switch it to Futures mode .*okx\.com"),

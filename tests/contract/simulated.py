@@ -65,12 +65,12 @@ class SimulatorMarket:
             return answer
 
 
-def simulated(venue: str) -> Open:
-    """Return the opener of a venue's adapter on its simulator."""
+def simulated(venue: str, account_mode: str = "") -> Open:
+    """Return the opener of a venue's adapter on its simulator, with an account of a mode that is not the usual one."""
 
     @asynccontextmanager
     async def on_a_simulator(mode: PositionMode) -> AsyncIterator[Opened]:
-        account = AccountSettings(position_mode=mode)
+        account = AccountSettings(position_mode=mode, account_mode=account_mode)
         # The clock is stepped by whole minutes: at this speed the market moves every 1.4 s of them, not every 70 ms.
         venue_settings = SimulatorSettings(
             exchange=venue, port=0, clock="manual", speed=Decimal(160), past_minutes=10, accounts=(account,)

@@ -85,6 +85,7 @@ SUBJECTS = (
     Subject("binance", simulated("binance"), idempotent=False),
     Subject("remote-binance", remote(simulated("binance")), idempotent=True),
     Subject("bitget", simulated("bitget"), idempotent=False),
+    Subject("bitget-unified", simulated("bitget", "unified"), idempotent=False),
     Subject("remote-bitget", remote(simulated("bitget")), idempotent=True),
     Subject("bybit", simulated("bybit"), idempotent=False),
     Subject("remote-bybit", remote(simulated("bybit")), idempotent=True),

@@ -24,11 +24,7 @@ async def refused(*arguments: str, **env: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("venue", "mode", "sentence"),
     [
-        (
-            "bitget",
-            "unified",
-            "this Bitget account is a unified one, which is not supported yet: switch a main account to",
-        ),
+        ("bitget", "unified_isolated", "accountLevel 'isolated'): switch it to Basic or Advanced mode (bitget.com:"),
         ("bybit", "classic", "this Bybit account is a classic one: upgrade it to the unified trading account"),
         ("okx", "spot", "this OKX account is in spot mode, in which no swap trades: switch it to Futures mode"),
         ("okx", "portfolio", "in which OKX does not apply reduce-only orders: switch it to Futures mode"),

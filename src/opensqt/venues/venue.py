@@ -71,7 +71,7 @@ class Venue(ABC):
     """Error codes that show that the symbol rules changed since they were loaded."""
     symbol_state: ClassVar[tuple[str, frozenset[str]]]
     """The field of a listed symbol that holds its state, and the words with which it trades."""
-    cancels_by_id_alone: ClassVar[bool] = False
+    cancels_by_id_alone: bool = False
     """Whether a cancel reaches the order of an id whatever its symbol is."""
     holds_by_margin_mode: ClassVar[bool] = False
     """Whether a side of a symbol can be held under cross and under isolated margin at the same time, in two rows."""

@@ -10,10 +10,9 @@ import pytest
 
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account
-from opensqt.model.errors import PermissionDenied, Unsupported, UnsupportedAccount
+from opensqt.model.errors import PermissionDenied, UnsupportedAccount
 from opensqt.venues.account.state import AccountState
 from opensqt.venues.binance.adapter import BinanceAdapter
-from opensqt.venues.bitget.adapter import BitgetAdapter
 from opensqt.venues.bybit.adapter import BybitAdapter
 from opensqt.venues.events import AccountModeChange, BalanceChange, BalancePending
 from opensqt.venues.gate.adapter import GateAdapter
@@ -379,22 +378,3 @@ async def test_gate_a_key_that_may_not_read_the_unified_account_says_so() -> Non
 async def test_gate_an_unknown_mode_is_refused() -> None:
     with pytest.raises(UnsupportedAccount, match=r"not known here \(margin_mode 9\): switch it"):
         await gate(9, GATE_UNIFIED)
-
-
-async def bitget(response: Any) -> BitgetAdapter:
-    venue, _ = adapter(BitgetAdapter, {"privateMixGetV2MixAccountAccounts": response})
-    await venue.check_account()
-    return venue  # type: ignore[no-any-return]
-
-
-async def test_bitget_a_unified_account_is_refused_by_the_venues_own_answer() -> None:
-    text = "You are in Unified Account mode, and the Classic Account API is not supported at this time"
-    with pytest.raises(UnsupportedAccount, match="switch a main account to the classic account"):
-        await bitget(Unsupported(text, venue_code="40085"))
-
-
-async def test_bitget_another_refusal_is_no_word_about_the_mode() -> None:
-    with pytest.raises(Unsupported) as raised:
-        await bitget(Unsupported("not now", venue_code="40919"))
-    assert not isinstance(raised.value, UnsupportedAccount)
-    assert (await bitget({"data": []})).account_mode == "classic"

@@ -20,7 +20,6 @@ from opensqt.model.errors import (
     OutcomeUnknown,
     PermissionDenied,
     Unsupported,
-    UnsupportedAccount,
     VenueError,
 )
 from opensqt.model.market import Candle, Price
@@ -46,6 +45,9 @@ from opensqt.venues.bitget.parse import (
 )
 from opensqt.venues.bitget.public import BitgetPublic
 from opensqt.venues.bitget.requests import BitgetRequests, order_ref, order_request
+from opensqt.venues.bitget.unified.adapter import UnifiedAccount
+from opensqt.venues.bitget.unified.errors import CODES as UNIFIED_CODES
+from opensqt.venues.bitget.unified.errors import STALE_RULES as UNIFIED_STALE_RULES
 from opensqt.venues.events import Event
 from opensqt.venues.parsing import Row, read_each
 from opensqt.venues.regions import region_of
@@ -59,6 +61,9 @@ _MARGIN = {"marginCoin": ASSET}
 _HISTORY_MS = 89 * 86_400_000
 _ORDERS_REMEMBERED = 20_000
 _LONGEST_WAIT_S = 5
+_TRADING = {"coow", "trade", "uta_trade"}
+"""Rights of a key, of which each of these lets it place futures orders."""
+_WITHDRAWING = {"wwow", "withdraw"}
 
 
 class CcxtBitget(CcxtMixin, ccxt.pro.bitget):  # type: ignore[misc]
@@ -72,10 +77,10 @@ class BitgetAdapter(Venue):
 
     name = "bitget"
     capabilities = Capabilities(max_batch=50, intervals=frozenset(INTERVALS))
-    codes = CODES
+    codes = CODES | UNIFIED_CODES
     frame_fields = FrameFields(channel=("arg", "channel"), symbol=("arg", "instId"))
     rate_limits = RATE_LIMITS
-    stale_rules = STALE_RULES
+    stale_rules = STALE_RULES | UNIFIED_STALE_RULES
     symbol_state = ("symbolStatus", frozenset({"normal"}))
     needs_passphrase = True
     announces_ready = True
@@ -87,9 +92,11 @@ class BitgetAdapter(Venue):
         self._ack_resolver = BitgetAckResolver(self)
         self.symbols: dict[str, str] = {}
         """Canonical names by the venue's own."""
-        self._parser = BitgetParser(self, lambda name: self.symbols.get(name, ""), self._remember_side)
+        self._parser = BitgetParser(self, lambda name: self.symbols.get(name, ""), self.remember_side)
         self._position_sides: OrderedDict[str, PositionSide] = OrderedDict()
         """By order id, of the latest orders in hedge mode: the trades of a response lack the position side."""
+        self._unified: UnifiedAccount | None = None
+        """The private side of a unified account; None for a classic one, and until the account is checked."""
 
     @classmethod
     def make_client(cls, settings: VenueSettings) -> Any:
@@ -107,6 +114,7 @@ class BitgetAdapter(Venue):
             api.update({name: settings.base_url for name in api if name not in ("ws", "demo")})
             for access in ("public", "private"):
                 api["ws"][access] = f"ws{settings.base_url.removeprefix('http')}/v2/ws/{access}"
+            api["ws"]["utaPrivate"] = f"ws{settings.base_url.removeprefix('http')}/v3/ws/private"
         elif settings.testnet:
             client.enable_demo_trading(True)
         return client
@@ -123,14 +131,18 @@ class BitgetAdapter(Venue):
     async def place(self, request: OrderRequest) -> Order:
         """Send one order: https://www.bitget.com/api-doc/contract/trade/Place-Order."""
         sent_ms = self._now_ms()
+        if self._unified is not None:
+            return await self._unified.place(request, sent_ms)
         params = self._symbol_params(request.symbol) | _MARGIN | order_request(request)
         row = await self._requests.change("OrderPlaceOrder", params, request.symbol)
         order = await self._ack_resolver.resolve_placed(request, row.get("orderId") or "", sent_ms)
-        return self._remember_side(order)
+        return self.remember_side(order)
 
     async def place_batch(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
         """Send up to fifty orders; the response lists the accepted ones and the refused ones."""
         symbol, sent_ms = requests[0].symbol, self._now_ms()
+        if self._unified is not None:
+            return await self._unified.place_batch(requests, sent_ms)
         orders = [order_request(request) for request in requests]
         params = self._symbol_params(symbol) | _MARGIN | {"marginMode": "crossed", "orderList": orders}
         response = await self._requests.change("OrderBatchPlaceOrder", params, symbol)
@@ -139,16 +151,20 @@ class BitgetAdapter(Venue):
         accepted = [request for request in requests if request.client_order_id in order_ids]
         results = refused | await self._ack_resolver.resolve_placed_batch(accepted, order_ids, sent_ms)
         missing = OutcomeUnknown("the venue's response lacks this order", symbol=symbol)
-        return [self._remember_side(results.get(request.client_order_id, missing)) for request in requests]
+        return [self.remember_side(results.get(request.client_order_id, missing)) for request in requests]
 
     async def cancel(self, ref: OrderRef) -> Order:
         """Cancel one order; the response holds its ids only, so the result is queried."""
+        if self._unified is not None:
+            return await self._unified.cancel(ref)
         params = self._symbol_params(ref.symbol) | _MARGIN | order_ref(ref)
         await self._requests.change("OrderCancelOrder", params, ref.symbol)
         return await self._ack_resolver.resolve_canceled(ref)
 
     async def cancel_batch(self, symbol: str, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
         """Cancel up to fifty orders, each by either of its ids."""
+        if self._unified is not None:
+            return await self._unified.cancel_batch(refs)
         if not refs:
             # An empty list would cancel every order of the symbol.
             return []
@@ -162,6 +178,9 @@ class BitgetAdapter(Venue):
 
     async def cancel_all(self, symbol: str) -> None:
         """Cancel every open order of a symbol: a batch without a list means all of them."""
+        if self._unified is not None:
+            await self._unified.cancel_all(symbol)
+            return
         try:
             await self._requests.change("OrderBatchCancelOrders", self._symbol_params(symbol) | _MARGIN, symbol)
         except OrderNotFound:
@@ -169,15 +188,19 @@ class BitgetAdapter(Venue):
 
     async def order(self, ref: OrderRef) -> Order:
         """Query one order."""
+        if self._unified is not None:
+            return await self._unified.order(ref)
         row = await self._requests.query("OrderDetail", self._symbol_params(ref.symbol) | order_ref(ref), ref.symbol)
-        return self._remember_side(self._order(row))
+        return self.remember_side(self._order(row))
 
     async def open_orders(self, symbol: str = "") -> list[Order]:
         """Query the open orders, page by page."""
+        if self._unified is not None:
+            return await self._unified.open_orders(symbol)
         params = self._symbol_params(symbol) if symbol else dict(_PRODUCT)
         pages = self._requests.pages("OrderOrdersPending", params, "entrustedList", "orderId", symbol)
         newest_first = await self.read_open_orders(ORDER, pages, self._order)
-        return [self._remember_side(order) for order in reversed(newest_first)]
+        return [self.remember_side(order) for order in reversed(newest_first)]
 
     async def closed_orders(self, symbol: str) -> list[Order]:
         """Query the newest page of closed orders."""
@@ -187,6 +210,8 @@ class BitgetAdapter(Venue):
 
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Query trades; the venue sends the newest first, and keeps three months of them."""
+        if self._unified is not None:
+            return await self._unified.fills(symbol, since_ms)
         params = self._symbol_params(symbol)
         if since_ms:
             params["startTime"] = str(max(since_ms, await self.market_now_ms(symbol) - _HISTORY_MS))
@@ -198,26 +223,28 @@ class BitgetAdapter(Venue):
 
     async def account(self) -> Account:
         """Query the balance of the margin asset."""
+        if self._unified is not None:
+            return await self._unified.account()
         rows = await self._requests.query("AccountAccounts", _PRODUCT)
         return parse_account(next((row for row in objects(rows, "data") if member(row, "marginCoin") == ASSET), {}))
 
     async def check_account(self) -> None:
-        """Check that the account is a classic one: the venue refuses every call of this API for a unified one."""
+        """Find out whether the account is unified: the venue refuses every call of the classic API for one then."""
         try:
             await self._requests.query("AccountAccounts", _PRODUCT)
         except Unsupported as error:
             if error.venue_code != UNIFIED_ACCOUNT:
                 raise
-            raise UnsupportedAccount(
-                "this Bitget account is a unified one, which is not supported yet: switch a main account to the classic"
-                " account (bitget.com: trading page, Settings, Account mode; nothing may be open), or use the key of a"
-                " classic sub-account, then start again",
-                venue_code=error.venue_code,
-            ) from error
-        self.account_mode = "classic"
+            self._unified = UnifiedAccount(self)
+            self.cancels_by_id_alone = True
+            self.account_mode = await self._unified.account_mode()
+        else:
+            self.account_mode = "classic"
 
     async def positions(self, symbol: str = "") -> list[Position]:
         """Query the positions; the venue sends open ones only, so a flat one is made of its absence."""
+        if self._unified is not None:
+            return await self._unified.positions(symbol)
         endpoint = "PositionSinglePosition" if symbol else "PositionAllPosition"
         params = (self._symbol_params(symbol) if symbol else _PRODUCT) | _MARGIN
         rows = await self._requests.query(endpoint, params, symbol)
@@ -235,22 +262,32 @@ class BitgetAdapter(Venue):
 
     async def load_position_mode(self) -> None:
         """Query the account's position mode, which is among the settings of any symbol, and keep it."""
+        if self._unified is not None:
+            self.position_mode = await self._unified.load_position_mode()
+            return
         hedge = (await self._account_settings(next(iter(self.rules))))["posMode"] == "hedge_mode"
         self.position_mode = PositionMode.HEDGE if hedge else PositionMode.ONE_WAY
 
     async def set_position_mode(self, mode: PositionMode) -> None:
         """Switch the position mode."""
+        if self._unified is not None:
+            await self._unified.set_position_mode(mode)
+            return
         params = _PRODUCT | {"posMode": "hedge_mode" if mode is PositionMode.HEDGE else "one_way_mode"}
         await self._requests.change("AccountSetPositionMode", params)
 
     async def set_leverage(self, symbol: str, leverage: int) -> Decimal:
         """Set the leverage of a symbol in cross margin, and return what a query then reports."""
+        if self._unified is not None:
+            return await self._unified.set_leverage(symbol, leverage)
         params = self._symbol_params(symbol) | _MARGIN | {"leverage": str(leverage)}
         await self._requests.change("AccountSetLeverage", params, symbol)
         return await self.leverage(symbol)
 
     async def leverage(self, symbol: str) -> Decimal:
         """Query the leverage of a symbol in cross margin."""
+        if self._unified is not None:
+            return await self._unified.leverage(symbol)
         found = (await self._account_settings(symbol)).get("crossedMarginLeverage")
         if not found:
             raise VenueError(f"leverage of {symbol}: the venue does not report it", symbol=symbol)
@@ -266,9 +303,9 @@ class BitgetAdapter(Venue):
             rights = await self._rights()
         except ExchangeError as error:
             return [f"the rights of the key could not be queried: {error}"]
-        if rights and not {"coow", "trade"} & set(rights):
+        if rights and not _TRADING & set(rights):
             raise PermissionDenied("this key may not place futures orders: allow it to read and write futures orders")
-        if "wwow" in rights:
+        if _WITHDRAWING & set(rights):
             return [WITHDRAWAL_WARNING]
         return []
 
@@ -290,8 +327,9 @@ class BitgetAdapter(Venue):
     # Streams
 
     def parse(self, frame: Any) -> Iterable[Event] | None:
-        """Return the events of one frame."""
-        return self._parser.parse(frame)
+        """Return the events of one frame; the market's frames are the same for every account."""
+        events = None if self._unified is None else self._unified.parse(frame)
+        return self._parser.parse(frame) if events is None else events
 
     def is_private(self, url: str) -> bool:
         """Return whether a connection carries the account's events."""
@@ -299,6 +337,9 @@ class BitgetAdapter(Venue):
 
     async def watch_private(self) -> None:
         """Log in, and hold the three channels of the account until the connection ends."""
+        if self._unified is not None:
+            await self._unified.watch_private()
+            return
         kind = "demo" if self.settings.testnet and not self.settings.base_url else "ws"
         url = self.client.urls["api"][kind]["private"]
         self._parser.acks.expect_all()
@@ -331,7 +372,7 @@ class BitgetAdapter(Venue):
     def _fill(self, row: Row) -> Fill:
         return parse_fill(row, self._symbol(row["symbol"]), self._position_sides.get(str(row.get("orderId"))))
 
-    def _remember_side(self, order: Result) -> Result:
+    def remember_side(self, order: Result) -> Result:
         """Remember the position that an order belongs to; in one-way mode there is nothing to remember."""
         if isinstance(order, Order) and order.position_side is not PositionSide.BOTH:
             self._position_sides[order.order_id] = order.position_side
@@ -339,11 +380,17 @@ class BitgetAdapter(Venue):
                 self._position_sides.popitem(last=False)
         return order
 
+    def side_of(self, order_id: str) -> PositionSide | None:
+        """Return the position that an order belongs to, as far as it is remembered."""
+        return self._position_sides.get(order_id)
+
     def _now_ms(self) -> int:
         """Return the market's time of the latest frame, or the venue's clock before the first one."""
         return self._market_time_ms or int(self.client.nonce())
 
     async def _rights(self) -> list[str]:
+        if self._unified is not None:
+            return await self._unified.rights()
         response = await self.rest.send("privateSpotGetV2SpotAccountInfo")
         return list(response["data"].get("authorities") or ())
 

@@ -19,6 +19,9 @@ RATE_LIMITS = EndpointPolicy(
     limits={
         _ADDRESS: Limit(6_000, 60.0),
         "POST v2/mix/order/place-order": Limit(10, 1.0, shared=False),
+        "POST v3/trade/place-order": Limit(10, 1.0, shared=False),
+        "POST v3/trade/cancel-symbol-order": Limit(5, 1.0),
+        "GET v3/account/info": Limit(5, 1.0),
         "POST v2/mix/order/batch-place-order": Limit(5, 1.0, shared=False),
         "GET v2/mix/position/all-position": Limit(5, 1.0),
         "POST v2/mix/account/set-leverage": Limit(5, 1.0),

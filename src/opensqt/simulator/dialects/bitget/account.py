@@ -44,7 +44,7 @@ class AccountData:
             get("mix/position/all-position", "positions", self._positions, 5),
             get("common/trade-rate", "settings", self._trade_rate),
             get("spot/account/info", "settings", self._info, 1),
-            Route("GET", "/api/v3/account/settings", "settings", self._account_settings, 10),
+            Route("GET", "/api/v3/account/info", "settings", self._unified_info, 5),
             post("set-leverage", self._set_leverage),
             post("set-margin-mode", self._set_margin_mode),
             post("set-position-mode", self._set_position_mode),
@@ -109,15 +109,18 @@ class AccountData:
             "regisTime": "0",
         }
 
-    def _account_settings(self, call: Call) -> Any:
+    def _unified_info(self, call: Call) -> Any:
+        account = self._keys[call.key]
         return {
-            "uid": "1",
-            "accountMode": "unified",
-            "assetMode": "multi_assets",
-            "accountLevel": "basic",
-            "holdMode": formats.POSITION_MODE[self._engine.position_mode(call.account)],
-            "symbolConfigList": [],
-            "coinConfigList": [],
+            "userId": "1",
+            "inviterId": None,
+            "parentId": None,
+            "channelCode": "",
+            "channel": "",
+            "ips": "",
+            "permType": "read_and_write" if account.may_trade else "read_only",
+            "permissions": ["uta_mgt", "uta_trade", *(["withdraw"] * account.may_withdraw)],
+            "regisTime": "0",
         }
 
     def _bills(self, call: Call) -> Any:

@@ -16,13 +16,15 @@ from opensqt.simulator.dialects.bitget.public import PublicData
 from opensqt.simulator.dialects.bitget.security import Security
 from opensqt.simulator.dialects.bitget.subscriptions import Subscription
 from opensqt.simulator.dialects.bitget.trading import CANCEL_BATCH, Trading
+from opensqt.simulator.dialects.bitget.unified import UnifiedApi
+from opensqt.simulator.dialects.bitget.unified_streams import PATH, TOPICS, UnifiedStreams
 from opensqt.simulator.engine.events import Event
 from opensqt.simulator.engine.order import Refused
 from opensqt.simulator.faults import Fault, FaultKind
 from opensqt.simulator.settings import VenueRules
 from opensqt.simulator.sockets import Socket
 
-_PATHS = {"/v2/ws/public": False, "/v2/ws/private": True}
+_PATHS = {"/v2/ws/public": False, "/v2/ws/private": True, PATH: True}
 _SILENCE_MS = 120_000
 """A connection that sent no `ping` for this long is cut."""
 
@@ -32,7 +34,7 @@ class BitgetDialect(Dialect):
 
     name = "bitget"
     symbol_states = ("normal", "listed", "maintain", "limit_open", "restrictedAPI", "off")
-    account_modes = ("classic", "unified")
+    account_modes = ("classic", "unified", "unified_isolated")
     venue_rules = VenueRules(post_only_crossing="expire", duplicate_client_ids="ever")
 
     def __init__(self, world: World) -> None:
@@ -42,12 +44,14 @@ class BitgetDialect(Dialect):
         self._account = AccountData(world)
         self._market = MarketStreams(world, self._public)
         self._private = PrivateStreams(world)
+        self._unified = UnifiedStreams(world)
         self._silence_ms = rules.pong_within_ms if "pong_within_ms" in rules.model_fields_set else _SILENCE_MS
         super().__init__(world)
 
     def routes(self) -> list[Route]:
         """Return every REST endpoint that is served."""
-        return [*self._public.routes(), *self._account.routes(), *Trading(self).routes()]
+        trading = (*Trading(self).routes(), *UnifiedApi(self).routes())
+        return [*self._public.routes(), *self._account.routes(), *trading]
 
     def operation(self, call: Call) -> str:
         """Distinguish a cancel of everything from one of a list, which share an endpoint."""
@@ -59,7 +63,7 @@ class BitgetDialect(Dialect):
         """Check limits, key, timestamp, signature and passphrase, and that the API is that of the account's mode."""
         self._security.admit(call)
         if call.account:
-            unified = self.engine.account_mode(call.account) == "unified"
+            unified = self.engine.account_mode(call.account) != "classic"
             if unified and call.route.path.startswith("/api/v2/"):
                 raise errors.unified_account()
             if not unified and call.route.path.startswith("/api/v3/"):
@@ -101,7 +105,7 @@ class BitgetDialect(Dialect):
 
     def addresses(self, host: str) -> dict[str, dict[str, str]]:
         """Return the base URLs."""
-        ws = {name: f"ws://{host}/v2/ws/{name}" for name in ("public", "private")}
+        ws = {name: f"ws://{host}/v2/ws/{name}" for name in ("public", "private")} | {"unified": f"ws://{host}{PATH}"}
         return {"rest": {"base": f"http://{host}"}, "ws": ws}
 
     def channels_of(self, path: str, params: Params) -> list[str]:
@@ -115,7 +119,7 @@ class BitgetDialect(Dialect):
         if _PATHS[path]:
             socket.channels.update(self.channels_of(path, params))
         now = self.world.monotonic_ms()
-        socket.state.update(private=_PATHS[path], account="", pinged_ms=now, messages=deque())
+        socket.state.update(private=_PATHS[path], account="", pinged_ms=now, messages=deque(), unified=path == PATH)
 
     def receive(self, socket: Socket, text: str) -> None:
         """Handle a ping, a login, SUBSCRIBE and the like."""
@@ -146,6 +150,7 @@ class BitgetDialect(Dialect):
         """Publish an event to the channels that it concerns."""
         self._market.publish(event)
         self._private.publish(event)
+        self._unified.publish(event)
 
     def tick(self, *, everything: bool = False) -> None:
         """Send everything that is due, and cut connections that sent no ping for too long."""
@@ -170,6 +175,9 @@ class BitgetDialect(Dialect):
         socket.reply(orjson.dumps({"event": "login", "code": 0}))
 
     def _subscription(self, socket: Socket, arg: Any, *, begins: bool) -> None:
+        if socket.state["unified"]:
+            self._unified_subscription(socket, arg, begins=begins)
+            return
         channel = subscriptions.parse(arg)
         if channel is None or not (channel.private or self._market.has_symbol(channel.symbol)):
             named = ",".join(f"{name}:{value}" for name, value in arg.items()) if isinstance(arg, dict) else str(arg)
@@ -182,6 +190,20 @@ class BitgetDialect(Dialect):
             # The acknowledgement is sent before the first frame.
             socket.reply(orjson.dumps({"event": "subscribe" if begins else "unsubscribe", "arg": arg}))
             self._listen(socket, channel, begins=begins)
+
+    def _unified_subscription(self, socket: Socket, arg: Any, *, begins: bool) -> None:
+        topic = arg.get("topic") if isinstance(arg, dict) else None
+        account = socket.state["account"]
+        if topic not in TOPICS or arg.get("instType") != "UTA":
+            socket.reply(_error(30001, f"topic:{str(topic)[:60]} doesn't exist", arg))
+        elif not account:
+            socket.reply(_error(30004, "User not logged in", arg))
+        elif self.engine.account_mode(account) == "classic":
+            socket.reply(_error(30016, "Param error", arg))
+        else:
+            event = "subscribe" if begins else "unsubscribe"
+            socket.reply(orjson.dumps({"event": event, "arg": arg, "code": "", "msg": ""}))
+            (self._unified.subscribe if begins else self._unified.unsubscribe)(socket, account, topic)
 
     def _listen(self, socket: Socket, channel: Subscription, *, begins: bool) -> None:
         if channel.private:

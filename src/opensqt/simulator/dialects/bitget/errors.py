@@ -99,6 +99,11 @@ def classic_account() -> ErrorReply:
     return ErrorReply(400, "40084", message)
 
 
+def unknown_unified_order() -> ErrorReply:
+    """No order of a unified account has this id."""
+    return ErrorReply(400, "25204", "Order does not exist")
+
+
 def unified_account() -> ErrorReply:
     """The classic account's API was called for a unified account."""
     message = "You are in Unified Account mode, and the Classic Account API is not supported at this time"

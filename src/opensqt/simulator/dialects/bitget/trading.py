@@ -15,10 +15,10 @@ from opensqt.simulator.dialects.bitget import errors, formats, parameters
 from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
 from opensqt.simulator.settings import SymbolSettings
 
-_CLIENT_ID = re.compile(r"[0-9A-Za-z\-+_#]{1,49}")
-_SIDES = {"buy": Side.BUY, "sell": Side.SELL}
-_TYPES = {"limit": OrderType.LIMIT, "market": OrderType.MARKET}
-_FORCES = {
+CLIENT_ID = re.compile(r"[0-9A-Za-z\-+_#]{1,49}")
+SIDES = {"buy": Side.BUY, "sell": Side.SELL}
+TYPES = {"limit": OrderType.LIMIT, "market": OrderType.MARKET}
+FORCES = {
     "gtc": TimeInForce.GTC,
     "ioc": TimeInForce.IOC,
     "fok": TimeInForce.FOK,
@@ -68,9 +68,9 @@ class Trading:
         wanted, rules = self._read(call, params)
         if call.ignored:
             return {"orderId": "0", "clientOid": wanted.client_order_id}
-        with _with_limits(wanted, rules):
+        with with_limits(wanted, rules):
             placed = self._engine.place(call.account, wanted)
-        return _names(placed)
+        return names(placed)
 
     def _read(self, call: Call, params: Params) -> tuple[NewOrder, SymbolSettings]:
         """Read an order from its parameters, with the checks that Bitget makes before its engine."""
@@ -78,7 +78,7 @@ class Trading:
         parameters.text(params, "marginCoin")
         if not parameters.choice(params, "marginMode", _MARGIN_MODES):
             raise errors.of_reason(RefusalReason.UNSUPPORTED)
-        kind = parameters.choice(params, "orderType", _TYPES)
+        kind = parameters.choice(params, "orderType", TYPES)
         quantity = parameters.decimal(params, "size")
         if quantity % rules.quantity_step:
             scale = decimals.decimals(rules.quantity_step)
@@ -86,7 +86,7 @@ class Trading:
             raise ErrorReply(400, "40808", message)
         side, position_side = self._sides(call, params)
         given = params.get("clientOid", "")
-        if given and not _CLIENT_ID.fullmatch(given):
+        if given and not CLIENT_ID.fullmatch(given):
             raise errors.bad_client_order_id()
         limit = kind is OrderType.LIMIT
         return NewOrder(
@@ -95,7 +95,7 @@ class Trading:
             quantity=quantity,
             order_type=kind,
             price=parameters.decimal(params, "price") if limit else None,
-            time_in_force=parameters.choice(params, "force", _FORCES, TimeInForce.GTC) if limit else TimeInForce.GTC,
+            time_in_force=parameters.choice(params, "force", FORCES, TimeInForce.GTC) if limit else TimeInForce.GTC,
             # In hedge mode the trade side decides, and the flag is ignored.
             reduce_only=position_side is PositionSide.BOTH and params.get("reduceOnly", "").lower() in ("yes", "true"),
             position_side=position_side,
@@ -107,7 +107,7 @@ class Trading:
 
         An order with hedge mode's trade side is refused in one-way mode, and one without it in hedge mode.
         """
-        side = parameters.choice(params, "side", _SIDES)
+        side = parameters.choice(params, "side", SIDES)
         trade_side = params.get("tradeSide", "").lower()
         hedged = trade_side in ("open", "close")
         if hedged is (self._engine.position_mode(call.account) is PositionMode.ONE_WAY):
@@ -132,13 +132,13 @@ class Trading:
         return _sorted_out(orders, lambda params: self._cancel_one(call, rules, params), self._dialect)
 
     def _cancel_one(self, call: Call, rules: SymbolSettings, params: Params) -> dict[str, str]:
-        order_id, client_order_id = _ids(params)
+        order_id, client_order_id = ids(params)
         try:
             if call.ignored:
-                return _names(
+                return names(
                     self._engine.find(call.account, rules.symbol, order_id=order_id, client_order_id=client_order_id)
                 )
-            return _names(
+            return names(
                 self._engine.cancel(call.account, rules.symbol, order_id=order_id, client_order_id=client_order_id)
             )
         except Refused as refused:
@@ -157,13 +157,13 @@ class Trading:
         ]
         if not canceled and not call.ignored:
             raise errors.of_reason(RefusalReason.ORDER_CLOSED)
-        return {"successList": [_names(order) for order in canceled], "failureList": []}
+        return {"successList": [names(order) for order in canceled], "failureList": []}
 
     # Queries
 
     def _detail(self, call: Call) -> Any:
         rules = self._rules(call.params)
-        order_id, client_order_id = _ids(call.params)
+        order_id, client_order_id = ids(call.params)
         found = self._engine.find(call.account, rules.symbol, order_id=order_id, client_order_id=client_order_id)
         if self._dialect.is_hidden(found.order_id):
             raise errors.of_reason(RefusalReason.UNKNOWN_ORDER)
@@ -259,7 +259,7 @@ def _sorted_out(orders: list[Params], act: Callable[[Params], dict[str, str]], d
 
 
 @contextmanager
-def _with_limits(wanted: NewOrder, rules: SymbolSettings) -> Iterator[None]:
+def with_limits(wanted: NewOrder, rules: SymbolSettings) -> Iterator[None]:
     """Add to a refusal the limit that the order exceeded."""
     try:
         yield
@@ -273,11 +273,12 @@ def _with_limits(wanted: NewOrder, rules: SymbolSettings) -> Iterator[None]:
         raise
 
 
-def _names(order: SimOrder) -> dict[str, str]:
+def names(order: SimOrder) -> dict[str, str]:
+    """Write the two ids of an order, which is all that the response to a change has."""
     return {"orderId": order.order_id, "clientOid": order.client_order_id}
 
 
-def _ids(params: Params) -> tuple[str, str]:
+def ids(params: Params) -> tuple[str, str]:
     """Read the id of an order; where both ids are given, the venue's takes precedence."""
     order_id, client_order_id = params.get("orderId", ""), params.get("clientOid", "")
     if not order_id and not client_order_id:

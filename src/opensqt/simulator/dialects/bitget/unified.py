@@ -1,0 +1,217 @@
+"""The endpoints of Bitget's unified account (v3): orders, trades, positions, assets and settings.
+
+https://www.bitget.com/api-doc/uta/intro
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from opensqt.model.account import PositionMode
+from opensqt.model.order import OrderType, PositionSide, TimeInForce
+from opensqt.simulator.dialects import decimals
+from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, Params, Route
+from opensqt.simulator.dialects.bitget import errors, formats, parameters, trading, unified_formats
+from opensqt.simulator.dialects.bitget.parameters import PRODUCT_TYPE
+from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
+from opensqt.simulator.settings import SymbolSettings
+
+_POSITION_SIDES = {"long": PositionSide.LONG, "short": PositionSide.SHORT}
+_POSITION_MODES = {name: mode for mode, name in formats.POSITION_MODE.items()}
+_MONTH_MS = 30 * 86_400_000
+
+
+class UnifiedApi:
+    """What a unified account is traded with; the market data of v2 is everybody's."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._engine = dialect.engine
+
+    def routes(self) -> list[Route]:
+        """Return the endpoints; the weight is the number of calls that one account may make in a second."""
+
+        def get(path: str, operation: str, handler: Any) -> Route:
+            return Route("GET", f"/api/v3/{path}", operation, handler, 20)
+
+        def post(path: str, operation: str, handler: Any) -> Route:
+            return Route("POST", f"/api/v3/{path}", operation, handler, 10)
+
+        return [
+            get("account/settings", "settings", self._settings),
+            get("account/assets", "account", self._assets),
+            get("position/current-position", "positions", self._positions),
+            get("trade/order-info", "get_order", self._order_info),
+            get("trade/unfilled-orders", "open_orders", self._unfilled),
+            get("trade/fills", "fills", self._fills),
+            post("trade/place-order", "place_order", self._place),
+            post("trade/cancel-order", "cancel_order", self._cancel),
+            post("trade/cancel-symbol-order", "cancel_all", self._cancel_symbol),
+            post("account/set-leverage", "settings", self._set_leverage),
+            post("account/set-hold-mode", "settings", self._set_hold_mode),
+        ]
+
+    # Orders
+
+    def _place(self, call: Call) -> Any:
+        wanted, rules = self._read(call, call.params)
+        if call.ignored:
+            return {"orderId": "0", "clientOid": wanted.client_order_id}
+        with trading.with_limits(wanted, rules):
+            placed = self._engine.place(call.account, wanted)
+        return trading.names(placed)
+
+    def _read(self, call: Call, params: Params) -> tuple[NewOrder, SymbolSettings]:
+        rules = self._rules(params)
+        if params.get("marginMode", "crossed") != "crossed":
+            raise errors.of_reason(RefusalReason.UNSUPPORTED)
+        kind = parameters.choice(params, "orderType", trading.TYPES)
+        quantity = parameters.decimal(params, "qty")
+        if quantity % rules.quantity_step:
+            scale = decimals.decimals(rules.quantity_step)
+            raise ErrorReply(400, "40808", f"Parameter verification exception qty checkScale={scale}")
+        hedge = self._engine.position_mode(call.account) is PositionMode.HEDGE
+        if hedge is not bool(params.get("posSide")):
+            raise errors.of_reason(RefusalReason.POSITION_SIDE_MISMATCH)
+        given = params.get("clientOid", "")
+        if given and not trading.CLIENT_ID.fullmatch(given):
+            raise errors.bad_client_order_id()
+        limit = kind is OrderType.LIMIT
+        return NewOrder(
+            symbol=rules.symbol,
+            side=parameters.choice(params, "side", trading.SIDES),
+            quantity=quantity,
+            order_type=kind,
+            price=parameters.decimal(params, "price") if limit else None,
+            time_in_force=parameters.choice(params, "timeInForce", trading.FORCES, TimeInForce.GTC)
+            if limit
+            else TimeInForce.GTC,
+            reduce_only=not hedge and params.get("reduceOnly", "").lower() == "yes",
+            position_side=parameters.choice(params, "posSide", _POSITION_SIDES) if hedge else PositionSide.BOTH,
+            client_order_id=given,
+        ), rules
+
+    def _cancel(self, call: Call) -> Any:
+        found = self._find(call)
+        if call.ignored:
+            return trading.names(found)
+        return trading.names(self._engine.cancel(call.account, found.symbol, order_id=found.order_id))
+
+    def _cancel_symbol(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        canceled = [] if call.ignored else self._engine.cancel_all(call.account, rules.symbol)
+        return {"list": [trading.names(order) for order in canceled]}
+
+    def _order_info(self, call: Call) -> Any:
+        found = self._find(call)
+        if self._dialect.is_hidden(found.order_id):
+            raise errors.unknown_unified_order()
+        return self._write(found)
+
+    def _find(self, call: Call) -> SimOrder:
+        """Return the order of an id; the endpoints take no symbol."""
+        order_id, client_order_id = trading.ids(call.params)
+        for rules in self._engine.symbols():
+            try:
+                return self._engine.find(call.account, rules.symbol, order_id=order_id, client_order_id=client_order_id)
+            except Refused as refused:
+                if refused.reason is not RefusalReason.UNKNOWN_ORDER:
+                    raise
+        raise errors.unknown_unified_order()
+
+    def _unfilled(self, call: Call) -> Any:
+        symbol = self._symbol_or_all(call.params)
+        before = parameters.integer(call.params, "cursor")
+        found = [
+            order
+            for order in self._engine.open_orders(call.account, symbol)
+            if (before is None or int(order.order_id) < before) and not self._dialect.is_hidden(order.order_id)
+        ][-parameters.limit(call.params) :]
+        rows = [self._write(order) for order in reversed(found)]
+        return {"list": rows, "cursor": rows[-1]["orderId"] if rows else ""}
+
+    def _fills(self, call: Call) -> Any:
+        start, end = (parameters.integer(call.params, name) for name in ("startTime", "endTime"))
+        if start is not None and end is not None and not 0 <= end - start <= _MONTH_MS:
+            raise ErrorReply(400, "40705", "The start and end time cannot exceed 30 days")
+        before = parameters.integer(call.params, "cursor")
+        found = self._engine.fills(call.account, None, since_ms=start, until_ms=end)
+        found = [each for each in found if before is None or self._number(each) < before]
+        found = found[-parameters.limit(call.params) :]
+        rows = [
+            unified_formats.fill(each, self._engine.symbol(each.symbol), self._order(call.account, each))
+            for each in reversed(found)
+        ]
+        return {"list": rows, "cursor": str(self._number(found[0])) if rows else ""}
+
+    def _number(self, fill: SimFill) -> int:
+        """Return the place of a trade among those of its account; trade ids rise within a symbol only."""
+        return self._engine.fills(fill.account).index(fill)
+
+    def _order(self, account: str, fill: SimFill) -> SimOrder:
+        return self._engine.find(account, fill.symbol, order_id=fill.order_id)
+
+    def _write(self, order: SimOrder) -> dict[str, Any]:
+        fills = self._engine.fills(order.account, order.symbol, order_id=order.order_id)
+        return unified_formats.order(order, self._engine.symbol(order.symbol), fills)
+
+    # The account
+
+    def _assets(self, call: Call) -> Any:
+        return unified_formats.assets(self._engine.balance(call.account))
+
+    def _positions(self, call: Call) -> Any:
+        symbol = self._symbol_or_all(call.params)
+        held = [view for view in self._engine.positions(call.account, symbol) if view.quantity]
+        return {"list": [unified_formats.position(view, self._engine.symbol(view.symbol)) for view in held] or None}
+
+    def _settings(self, call: Call) -> Any:
+        return {
+            "uid": "1",
+            "accountMode": "unified",
+            "assetMode": "multi_assets",
+            "accountLevel": "isolated" if self._engine.account_mode(call.account) == "unified_isolated" else "advanced",
+            "holdMode": formats.POSITION_MODE[self._engine.position_mode(call.account)],
+            "symbolConfigList": [
+                {
+                    "category": PRODUCT_TYPE,
+                    "symbol": rules.symbol,
+                    "marginMode": "crossed",
+                    "leverage": str(self._engine.leverage(call.account, rules.symbol)),
+                }
+                for rules in self._engine.symbols()
+            ],
+            "coinConfigList": [],
+        }
+
+    def _set_leverage(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        leverage = parameters.integer(call.params, "leverage")
+        if leverage is None:
+            raise errors.missing("leverage")
+        if not call.ignored:
+            self._engine.set_leverage(call.account, rules.symbol, leverage)
+        return "success"
+
+    def _set_hold_mode(self, call: Call) -> Any:
+        mode: PositionMode = parameters.choice(call.params, "holdMode", _POSITION_MODES)
+        if not call.ignored and mode is not self._engine.position_mode(call.account):
+            self._engine.set_position_mode(call.account, mode)
+        return "success"
+
+    def _symbol_or_all(self, params: Params) -> str | None:
+        _category(params)
+        return self._rules(params).symbol if params.get("symbol") else None
+
+    def _rules(self, params: Params) -> SymbolSettings:
+        _category(params)
+        symbol = parameters.text(params, "symbol")
+        try:
+            return self._engine.symbol(symbol.upper())
+        except Refused:
+            raise errors.unknown_symbol(symbol) from None
+
+
+def _category(params: Params) -> None:
+    if parameters.text(params, "category").upper() != PRODUCT_TYPE:
+        raise errors.bad_value("category")

@@ -1,0 +1,1 @@
+"""Bitget's unified account (UTA): the requests and frames of its own API (v3)."""
