@@ -37,6 +37,9 @@ class Queries:
         self.made: list[Fill] = []
         self.since: list[int] = []
 
+    async def load_unlisted(self) -> bool:
+        return False
+
     async def open_orders(self, symbol: str = "") -> list[Order]:
         return [order for order in self.shown if symbol in ("", order.symbol)]
 
