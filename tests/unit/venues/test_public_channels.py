@@ -21,6 +21,7 @@ from opensqt.venues.gate.public import GatePublic
 from opensqt.venues.okx.public import OkxPublic
 from opensqt.venues.rows import RowError
 from opensqt.venues.set_aside import SetAside
+from tests.unit.venues.test_frames import Rig, changes
 
 Levels = tuple[tuple[Decimal, Decimal], ...]
 NAMES = {"binance": "BTCUSDT", "bitget": "BTCUSDT", "bybit": "BTCUSDT", "gate": "BTC_USDT", "okx": "BTC-USDT-SWAP"}
@@ -450,3 +451,28 @@ def test_a_ticker_of_bybit_that_cannot_be_read_leaves_the_known_one_as_it_was() 
     with pytest.raises(RowError):
         parsed(of, {**delta, "data": {"symbol": "BTCUSDT", "fundingRate": "x"}})
     assert parsed(of, delta)[0].funding_rate == Decimal("0.00038167")
+
+
+FRAMES = {
+    f"{venue}-{kind}": frame
+    for venue in sorted(NAMES)
+    for kind, frame in (("book", BOOKS[venue]), ("trade", TRADES[venue]), ("mark", MARKS[venue][-1]))
+}
+
+
+@pytest.mark.parametrize("name", FRAMES)
+async def test_a_changed_frame_is_read_or_reported_and_is_no_error_of_ours(name: str) -> None:
+    """F25: each field removed, null, of another type or with a new word."""
+    rig = Rig(name.partition("-")[0], private=False)
+    events: list[Any] = []
+    rig.exchange.market.handle = lambda event, socket: events.append(event)  # type: ignore[method-assign]
+    if name == "bybit-mark":
+        assert rig.feed(MARKS["bybit"][0])
+    for change in changes(FRAMES[name]):
+        events.clear()
+        before = rig.noted()
+        rig.feed(change.frame)
+        assert not rig.metrics.own_errors, change.what
+        told = rig.noted() > before
+        rig.clear()
+        assert told or len(events) == 1 or change.value == [], f"neither read nor reported: {change.what}"
