@@ -69,6 +69,10 @@ class CcxtMixin:
     """Paths of responses that may list thousands of rows at once. Their rows stay JSON, to be decoded one by one."""
     clients: dict[str, Any]
     """ccxt's sockets by address."""
+    session: aiohttp.ClientSession | None
+    """ccxt's session of the requests, with these two."""
+    tcp_connector: aiohttp.TCPConnector
+    aiohttp_trust_env: bool
 
     def nonce(self) -> int:
         """Return the venue's time by the last measurement; ccxt calls this for each signature."""
@@ -100,6 +104,17 @@ class CcxtMixin:
         url = client.url
         if url in self.clients and self.clients[url] is client:
             del self.clients[url]
+
+    def open(self, lazy: bool = False) -> None:
+        """Open the session of the requests: one that sends no amendment again by itself."""
+        made = self.session is None
+        super().open(lazy)  # type: ignore[misc]
+        if made and self.session is not None:
+            plain = self.session
+            self.session = aiohttp.ClientSession(
+                connector=self.tcp_connector, trust_env=self.aiohttp_trust_env, middlewares=(send_once,)
+            )
+            plain.detach()
 
     def on_close(self, client: Any, error: Any = None) -> None:
         """Forget a closed socket, but not the one that has replaced it."""
@@ -301,6 +316,22 @@ def new_client(client_type: Callable[[dict[str, Any]], T], settings: VenueSettin
         client.timeout_on_exit = 0  # no TLS to wind down
     made: T = client
     return made
+
+
+async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Send a PUT once. When the connection breaks, aiohttp repeats one, as HTTP allows: it may have been executed.
+
+    A repeated cancel (DELETE) does no harm, and a repeated query neither. A POST is not repeated.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        if request.method != "PUT":
+            raise
+        # Of a class that aiohttp does not repeat for.
+        raise aiohttp.ClientConnectionError(str(error)) from error
 
 
 def report_socket_to(callback: Callable[[Any], None]) -> None:
