@@ -47,6 +47,8 @@ class CcxtVenue:
     cancel_batch_params: dict[str, Any] = field(default_factory=dict)
     fetch_params: dict[str, Any] = field(default_factory=dict)
     cancels_all: bool = True
+    amends: bool = True
+    """Whether an order is amended in place."""
     refused_in_batch: dict[str, Any]
     """Changes to an order of a batch, a buy far below the market, that the venue refuses."""
     batch_code: str
@@ -155,6 +157,7 @@ VENUES = [
     ),
     CcxtVenue(
         name="bitget",
+        amends=False,
         connect=bitget_on,
         rules={"past_minutes": 60, "server": UNPACED},
         refused_in_batch={"amount": "0.001", "price": "1"},

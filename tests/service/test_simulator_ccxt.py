@@ -18,6 +18,7 @@ from tests.support import eventually
 
 HEDGED = [venue for venue in VENUES if venue.hedge_refusal is not None]
 MARKED = [venue for venue in VENUES if venue.one_way_order is not None]
+AMENDS = [venue for venue in VENUES if venue.amends]
 CANCELS_ALL = [venue for venue in VENUES if venue.cancels_all]
 
 
@@ -70,6 +71,17 @@ async def test_a_limit_order_is_placed_queried_and_canceled(
     assert (await exchange.cancel_order(placed["id"], SYMBOL))["id"] == placed["id"]
     assert await exchange.fetch_open_orders(SYMBOL) == []
     assert (await exchange.fetch_order(placed["id"], SYMBOL, venue.fetch_params))["status"] == "canceled"
+
+
+@each(AMENDS)
+async def test_an_order_is_amended(venue: CcxtVenue, exchange: Any, simulator: Simulator) -> None:
+    price = below(simulator)
+    placed = await exchange.create_order(SYMBOL, "limit", "buy", venue.amount("0.01"), str(price))
+    await exchange.edit_order(placed["id"], SYMBOL, "limit", "buy", venue.amount("0.02"), str(price - 1))
+    (held,) = simulator.engine.open_orders("sim-key")
+    assert (held.order_id, held.price, held.quantity) == (placed["id"], price - 1, Decimal("0.02"))
+    with pytest.raises(ccxt.BaseError):
+        await exchange.edit_order("987654", SYMBOL, "limit", "buy", venue.amount("0.02"), str(price - 1))
 
 
 async def test_an_order_is_queried_and_canceled_by_client_id(

@@ -20,6 +20,7 @@ Operation = Literal[
     "any",
     "place_order",
     "batch_place",
+    "amend_order",
     "cancel_order",
     "batch_cancel",
     "cancel_all",

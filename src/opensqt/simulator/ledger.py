@@ -74,6 +74,7 @@ def _order(order: SimOrder) -> dict[str, Any]:
         "closing_reason": order.closing_reason.value,
         "created_ms": order.created_ms,
         "updated_ms": order.updated_ms,
+        "amendments": order.amendments,
     }
 
 

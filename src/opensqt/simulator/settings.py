@@ -99,6 +99,12 @@ class VenueRules(Section):
     """A client id is refused never, while an open order has it, or once any order had it."""
     least_notional: bool = True
     """Whether the symbols' min_notional is enforced; some venues have a minimum quantity only."""
+    amended_to_filled: Literal["cancel", "refuse", "fill"] = "cancel"
+    """An order that is amended to no more than what is filled: canceled, refused if it is less, or FILLED as it is."""
+    amended_keeps_place: bool = True
+    """Whether an order that is amended to a smaller quantity alone keeps its place in the queue."""
+    amended_post_only: Literal["refuse", "cancel"] = "refuse"
+    """A post-only order that is amended to a price that would take: left as it was, or canceled."""
 
 
 class ServerRules(Section):

@@ -9,7 +9,7 @@ from opensqt.model.order import OrderType, Side, TimeInForce
 from opensqt.simulator.engine.account import SIDES, SimAccount, closes
 from opensqt.simulator.engine.book import ZERO, crosses
 from opensqt.simulator.engine.margin import Exposure
-from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused
+from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimOrder
 from opensqt.simulator.engine.state import Instrument, VenueState
 from opensqt.simulator.settings import SymbolSettings
 
@@ -60,6 +60,63 @@ class Admission:
                 f"price {order.price}: expected not to cross {best[0]} when post-only",
             )
 
+    def check_amended(self, books: SimAccount, order: SimOrder, changed: SimOrder) -> None:
+        """Raise `Refused` for the first rule that an open order would break as it is *changed*."""
+        instrument = self._state.instrument(order.symbol)
+        settings = self._state.settings.rules
+        wanted = _as_new(changed)
+        if instrument.listing_state and not closes(order.side, order.position_side, order.reduce_only):
+            raise Refused(RefusalReason.SYMBOL_STATE, f"symbol {order.symbol}: it is {instrument.listing_state}")
+        _check_filters(wanted, instrument.rules, books.mode, instrument.mark)
+        if settings.least_notional:
+            _check_notional(wanted, instrument.rules, instrument.mark)
+        if settings.amended_to_filled == "refuse" and changed.quantity < order.filled_quantity:
+            raise Refused(
+                RefusalReason.BELOW_FILLED,
+                f"quantity {changed.quantity}: expected at least {order.filled_quantity}, which are filled",
+            )
+        if closes(order.side, order.position_side, order.reduce_only):
+            self._check_closing_more(books, order, changed)
+        else:
+            self._check_margin_of(books, order, changed)
+        best = instrument.book.best(order.side.opposite)
+        if (
+            order.time_in_force is TimeInForce.POST_ONLY
+            and settings.amended_post_only == "refuse"
+            and best is not None
+            and crosses(order.side, changed.price, best[0])
+        ):
+            raise Refused(
+                RefusalReason.POST_ONLY_WOULD_CROSS,
+                f"price {changed.price}: expected not to cross {best[0]} when post-only",
+            )
+
+    def _check_closing_more(self, books: SimAccount, order: SimOrder, changed: SimOrder) -> None:
+        """Check that a closing order that grows has the quantity to close, and that no other order closes it."""
+        free = books.position_for(order.symbol, order.position_side).closable(order.side.sign) - sum(
+            other.remaining
+            for other in books.open_in(order.symbol)
+            if other.order_id != order.order_id
+            and other.side is order.side
+            and other.position_side is order.position_side
+            and closes(other.side, other.position_side, other.reduce_only)
+        )
+        if changed.quantity > order.quantity and changed.remaining > free:
+            raise Refused(
+                RefusalReason.REDUCE_ONLY,
+                f"quantity {changed.quantity}: expected a position that it reduces and no other order closes",
+            )
+
+    def _check_margin_of(self, books: SimAccount, order: SimOrder, changed: SimOrder) -> None:
+        """Check the margin of what the order requires more than before."""
+        before, after = (one.remaining * (one.price or ZERO) for one in (order, changed))
+        more = Exposure(order.side, order.position_side, after - before)
+        if not self._state.margin.carries(books, order.symbol, more):
+            raise Refused(
+                RefusalReason.INSUFFICIENT_MARGIN,
+                f"notional {after}: expected margin for it at leverage {books.leverage(order.symbol)}",
+            )
+
     def _check_closing(self, books: SimAccount, order: NewOrder) -> None:
         """Check that a closing order has a quantity to close; for one that may rest, one that no other order closes."""
         free = books.position_for(order.symbol, order.position_side).closable(order.side.sign)
@@ -89,6 +146,20 @@ class Admission:
                 RefusalReason.INSUFFICIENT_MARGIN,
                 f"notional {more.notional}: expected margin for it at leverage {books.leverage(order.symbol)}",
             )
+
+
+def _as_new(order: SimOrder) -> NewOrder:
+    return NewOrder(
+        symbol=order.symbol,
+        side=order.side,
+        quantity=order.quantity,
+        order_type=order.order_type,
+        price=order.price,
+        time_in_force=order.time_in_force,
+        reduce_only=order.reduce_only,
+        position_side=order.position_side,
+        client_order_id=order.client_order_id,
+    )
 
 
 def _check_filters(order: NewOrder, rules: SymbolSettings, mode: PositionMode, mark: Decimal) -> None:

@@ -7,7 +7,7 @@ money quote, times market milliseconds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from opensqt.model.account import MarginMode, PositionMode
@@ -151,6 +151,54 @@ class SimEngine:
         """Raise `Refused` as `place` would, and do nothing else."""
         self._catch_up()
         self._admission.check(self._account(account), order)
+
+    def amend(
+        self,
+        account: str,
+        symbol: str,
+        *,
+        order_id: str = "",
+        client_order_id: str = "",
+        price: Decimal | None = None,
+        quantity: Decimal | None = None,
+        text: str = "",
+    ) -> SimOrder:
+        """Amend the price or the total quantity of one open limit order, and match it where it crosses.
+
+        Args:
+            account: API key.
+            symbol: Canonical.
+            order_id: Takes precedence over the client's id.
+            client_order_id: The client's id.
+            price: None keeps it.
+            quantity: In all, what is filled included; None keeps it.
+            text: What the owner calls the amendment.
+
+        Returns:
+            The order after it.
+
+        Raises:
+            Refused: Nothing was done; see its reason.
+        """
+        self._catch_up()
+        order = self.find(account, symbol, order_id=order_id, client_order_id=client_order_id)
+        if not order.status.is_open:
+            raise Refused(
+                RefusalReason.ORDER_CLOSED, f"order {order.order_id}: expected an open order, it is {order.status}"
+            )
+        rules = self.symbol(symbol)
+        changed = replace(
+            order,
+            price=order.price if price is None else price,
+            quantity=order.quantity if quantity is None else quantity,
+        )
+        self._admission.check_amended(self._account(account), order, changed)
+        assert changed.price is not None  # noqa: S101 - a limit order has one; the filters saw to it
+        amended = self._matcher.amend(
+            order, changed.price.quantize(rules.price_step), changed.quantity.quantize(rules.quantity_step), text
+        )
+        self.state.publish()
+        return amended
 
     def cancel(self, account: str, symbol: str, *, order_id: str = "", client_order_id: str = "") -> SimOrder:
         """Cancel one open order; the order id takes precedence when both are given.

@@ -114,6 +114,8 @@ class Execution(StrEnum):
     EXPIRED = "EXPIRED"
     CUT = "CUT"
     """A reduce-only order was reduced because the position shrank."""
+    AMENDED = "AMENDED"
+    """Its owner changed its price or its quantity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,10 +38,15 @@ class Matcher:
                 else ClosingReason.NOT_FILLED_AT_ONCE
             )
             return self._close(order, OrderStatus.EXPIRED, reason)
-        wanted = order.quantity
+        return self._sweep_and_rest(order)
+
+    def _sweep_and_rest(self, order: SimOrder) -> SimOrder:
+        """Fill what is left of an order from the book, then rest or expire it. Returns its last snapshot."""
+        account = self._state.accounts[order.account]
+        wanted = order.remaining
         if closes(order.side, order.position_side, order.reduce_only):
             wanted = min(wanted, account.position_for(order.symbol, order.position_side).closable(order.side.sign))
-        self._sweep(instrument, order.side, wanted, order.price, order)
+        self._sweep(self._state.instruments[order.symbol], order.side, wanted, order.price, order)
         order = account.orders[order.order_id]
         if not order.status.is_open:
             return order
@@ -50,6 +55,33 @@ class Matcher:
         assert order.price is not None  # noqa: S101 - a limit order has one; the filters saw to it
         self._state.rest(order.order_id, order.account, order.side, order.price, order.remaining, order.symbol)
         return order
+
+    def amend(self, order: SimOrder, price: Decimal, quantity: Decimal, text: str) -> SimOrder:
+        """Execute an accepted amendment: keep the order's place or queue it again, sweep where it crosses."""
+        state, rules = self._state, self._state.settings.rules
+        instrument = state.instruments[order.symbol]
+        amended = replace(order, amendments=order.amendments + 1, amend_text=text, updated_ms=state.now_ms)
+        if quantity <= order.filled_quantity:
+            instrument.book.remove(order.order_id)
+            if rules.amended_to_filled == "fill":
+                filled = replace(amended, quantity=order.filled_quantity, status=OrderStatus.FILLED)
+                state.queue_order_event(filled, Execution.AMENDED)
+                return filled
+            return self._close(amended, OrderStatus.CANCELED, ClosingReason.AMENDED)
+        best = instrument.book.best(order.side.opposite)
+        takes = best is not None and crosses(order.side, price, best[0])
+        if takes and order.time_in_force is TimeInForce.POST_ONLY:
+            instrument.book.remove(order.order_id)
+            return self._close(amended, OrderStatus.CANCELED, ClosingReason.POST_ONLY)
+        amended = replace(amended, price=price, quantity=quantity)
+        resting = instrument.book.get(order.order_id)
+        if resting is not None and price == order.price and quantity <= order.quantity and rules.amended_keeps_place:
+            instrument.book.reduce(resting, order.quantity - quantity)
+            state.queue_order_event(amended, Execution.AMENDED)
+            return amended
+        instrument.book.remove(order.order_id)
+        state.queue_order_event(amended, Execution.AMENDED)
+        return self._sweep_and_rest(amended)
 
     def cancel(self, order: SimOrder, reason: ClosingReason = ClosingReason.NONE) -> SimOrder:
         """Remove an open order from the book."""

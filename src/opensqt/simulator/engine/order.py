@@ -29,6 +29,10 @@ class RefusalReason(StrEnum):
     UNKNOWN_ORDER = "UNKNOWN_ORDER"
     ORDER_CLOSED = "ORDER_CLOSED"
     """A cancel of an order that is filled, canceled or expired."""
+    BELOW_FILLED = "BELOW_FILLED"
+    """An order can't be amended to less than what is filled."""
+    UNCHANGED = "UNCHANGED"
+    """An amendment that changes nothing."""
     TOO_MANY_ORDERS = "TOO_MANY_ORDERS"
     POSITION_OPEN = "POSITION_OPEN"
     """A mode can't change while a position is open."""
@@ -63,6 +67,8 @@ class ClosingReason(StrEnum):
     NOT_FILLED_AT_ONCE = "NOT_FILLED_AT_ONCE"
     """IOC or FOK, or a market order that found the book empty."""
     POST_ONLY = "POST_ONLY"
+    AMENDED = "AMENDED"
+    """It was amended to no more than what is filled."""
     SELF_TRADE = "SELF_TRADE"
     """It would have traded with an order of the same account: the resting order expires."""
     REDUCE_ONLY = "REDUCE_ONLY"
@@ -117,6 +123,10 @@ class SimOrder:
     created_ms: int = 0
     """Market time."""
     updated_ms: int = 0
+    amendments: int = 0
+    """How often it was amended."""
+    amend_text: str = ""
+    """What the owner called the last amendment."""
 
     @property
     def remaining(self) -> Decimal:

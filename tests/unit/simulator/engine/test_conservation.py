@@ -63,6 +63,7 @@ _STEPS = st.lists(
         st.tuples(st.just("take"), _SIDES, _QUANTITIES),
         st.tuples(st.just("withdraw"), st.integers(0, 30)),
         st.tuples(st.just("cancel"), st.sampled_from(KEYS), st.integers(0, 30)),
+        st.tuples(st.just("amend"), st.sampled_from(KEYS), st.integers(0, 5), _PRICES, _QUANTITIES),
         st.tuples(st.just("mark"), st.integers(44_000, 46_000)),
         st.tuples(st.just("hours"), st.integers(1, 9)),
     ),
@@ -116,11 +117,26 @@ class Run:
                 open_orders = engine.open_orders(key)
                 if index < len(open_orders):
                     engine.cancel(key, SYMBOL, order_id=open_orders[index].order_id)
+            case ("amend", key, index, price, quantity):
+                self._amend(key, index, price, quantity)
             case ("mark", price):
                 engine.set_mark(SYMBOL, Decimal(price))
             case ("hours", hours):
                 engine.advance(engine.now_ms() + hours * 3_600_000)
         engine.publish()
+
+    def _amend(self, key: str, index: int, price: Decimal, quantity: Decimal) -> None:
+        open_orders = self.engine.open_orders(key)
+        if index >= len(open_orders):
+            return
+        order = open_orders[index]
+        waiting = self.resting(order.side, price) - {order.order_id}
+        try:
+            amended = self.engine.amend(key, SYMBOL, order_id=order.order_id, price=price, quantity=quantity)
+        except Refused:
+            return
+        if amended.price != order.price or quantity > order.quantity:
+            self.ahead[order.order_id] = waiting
 
 
 def _play(steps: list[tuple[Any, ...]], check: Any = None) -> Run:
@@ -175,11 +191,17 @@ def test_every_fill_is_one_public_trade_at_the_makers_price(steps):
     """F35: the simulator fills only what a market would, and the same seed gives the same ledger."""
     run = _play(steps)
     trades = {event.trade_id: event for event in run.events if isinstance(event, SimTrade)}
+    filled = {
+        (event.order.order_id, event.fill.trade_id): event.order
+        for event in run.events
+        if isinstance(event, OrderChanged) and event.fill is not None
+    }
     sides: dict[str, list[bool]] = defaultdict(list)
     for key in KEYS:
         for fill in run.engine.fills(key):
             trade = trades[fill.trade_id]
-            order = run.engine.find(key, SYMBOL, order_id=fill.order_id)
+            # As it was then: it may have been amended since.
+            order = filled[fill.order_id, fill.trade_id]
             assert (trade.price, trade.quantity) == (fill.price, fill.quantity)
             assert fill.is_maker is (trade.buyer_is_maker is (fill.side is Side.BUY))
             assert not fill.is_maker or order.price == fill.price

@@ -19,6 +19,7 @@ from opensqt.simulator.dialects.binance.trading import Trading
 from opensqt.simulator.engine.events import Event
 from opensqt.simulator.engine.order import Refused
 from opensqt.simulator.faults import Fault, FaultKind
+from opensqt.simulator.settings import VenueRules
 from opensqt.simulator.sockets import Socket
 
 _CATEGORIES = ("public", "market", "private")
@@ -28,6 +29,7 @@ class BinanceDialect(Dialect):
     """The venue's wire protocol, as documented by the venue."""
 
     name = "binance"
+    venue_rules = VenueRules(amended_keeps_place=False, amended_post_only="cancel")
     symbol_states = (
         "TRADING",
         "PENDING_TRADING",

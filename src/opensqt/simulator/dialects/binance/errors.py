@@ -29,6 +29,8 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
     RefusalReason.DUPLICATE_CLIENT_ORDER_ID: ("-4116", "ClientOrderId is duplicated."),
     RefusalReason.UNKNOWN_ORDER: ("-2013", "Order does not exist."),
     RefusalReason.ORDER_CLOSED: ("-2011", "Unknown order sent."),
+    RefusalReason.BELOW_FILLED: ("-4003", "Quantity less than or equal to zero."),
+    RefusalReason.UNCHANGED: ("-5027", "No need to modify the order."),
     RefusalReason.TOO_MANY_ORDERS: ("-2025", "Reach max open order limit."),
     RefusalReason.POSITION_OPEN: ("-4068", "Position side cannot be changed if there exists position."),
     RefusalReason.ORDERS_OPEN: ("-4067", "Position side cannot be changed if there exists open orders."),

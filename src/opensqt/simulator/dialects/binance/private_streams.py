@@ -29,7 +29,7 @@ from opensqt.simulator.sockets import Socket
 ORDERS = "orders"
 ACCOUNT = "account+positions"
 _REASON = {AccountReason.ORDER: "ORDER", AccountReason.FUNDING: "FUNDING_FEE", AccountReason.LIQUIDATION: "ORDER"}
-_EXECUTION = {Execution.CUT: "AMENDMENT"}
+_EXECUTION = {Execution.CUT: "AMENDMENT", Execution.AMENDED: "AMENDMENT"}
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ _KEY = re.compile(r"[A-Za-z0-9-]{1,128}")
 _DEFAULT_WINDOW_MS = 5000
 _LONGEST_WINDOW_MS = 60_000
 _AHEAD_MS = 1000
-_ORDER_OPERATIONS = ("place_order", "batch_place", "cancel_order", "batch_cancel", "cancel_all")
+_ORDER_OPERATIONS = ("place_order", "batch_place", "amend_order", "cancel_order", "batch_cancel", "cancel_all")
 
 
 class Security:

@@ -26,6 +26,8 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
     RefusalReason.DUPLICATE_CLIENT_ORDER_ID: ("40786", "Duplicate clientOid"),
     RefusalReason.UNKNOWN_ORDER: ("40109", "The data of the order cannot be found, please confirm the order number"),
     RefusalReason.ORDER_CLOSED: ("22001", "No order to cancel"),
+    RefusalReason.BELOW_FILLED: ("40017", "Parameter verification failed"),
+    RefusalReason.UNCHANGED: ("40017", "Parameter verification failed"),
     RefusalReason.TOO_MANY_ORDERS: ("40761", "The total number of unfilled orders is too high"),
     RefusalReason.POSITION_OPEN: ("40920", "Position or order exists, the position mode cannot be switched"),
     RefusalReason.ORDERS_OPEN: ("40920", "Position or order exists, the position mode cannot be switched"),

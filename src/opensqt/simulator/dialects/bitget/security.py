@@ -17,7 +17,7 @@ from opensqt.simulator.settings import SimulatorSettings
 
 _TIMESTAMP = re.compile(r"\d{10,13}")
 _EXPIRES_MS = 30_000
-_ORDER_OPERATIONS = ("place_order", "batch_place", "cancel_order", "batch_cancel", "cancel_all")
+_ORDER_OPERATIONS = ("place_order", "batch_place", "amend_order", "cancel_order", "batch_cancel", "cancel_all")
 _REQUESTS_PER_MINUTE = 6_000
 _RESTRICTED_MS = 300_000
 """Requests of an address in a minute, and the time it is refused after it exceeded them."""

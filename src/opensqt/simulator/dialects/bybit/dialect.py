@@ -35,7 +35,12 @@ class BybitDialect(Dialect):
     name = "bybit"
     symbol_states = ("Trading", "PreLaunch", "Settling", "Delivering", "Closed")
     account_modes = ("unified_2", "unified_1", "classic")
-    venue_rules = VenueRules(post_only_crossing="expire", duplicate_client_ids="ever")
+    venue_rules = VenueRules(
+        post_only_crossing="expire",
+        duplicate_client_ids="ever",
+        amended_to_filled="refuse",
+        amended_post_only="cancel",
+    )
 
     def __init__(self, world: World) -> None:
         self._security = Security(world.settings, world.engine.clock, world.keys)

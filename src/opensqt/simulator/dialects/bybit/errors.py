@@ -25,6 +25,14 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
     RefusalReason.DUPLICATE_CLIENT_ORDER_ID: ("110072", "OrderLinkedID is duplicate"),
     RefusalReason.UNKNOWN_ORDER: ("110001", "order not exists or too late to cancel"),
     RefusalReason.ORDER_CLOSED: ("110001", "order not exists or too late to cancel"),
+    RefusalReason.BELOW_FILLED: (
+        _PARAMETER,
+        "The modified order quantity must be equal to or greater than the filled quantity.",
+    ),
+    RefusalReason.UNCHANGED: (
+        _PARAMETER,
+        "The order remains unchanged as the parameters entered match the existing ones.",
+    ),
     RefusalReason.TOO_MANY_ORDERS: ("110020", "You can't have more than 500 active orders"),
     RefusalReason.POSITION_OPEN: ("110024", "You have an existing position, so the position mode cannot be switched"),
     RefusalReason.ORDERS_OPEN: ("110028", "You have existing open orders, so the position mode cannot be switched"),

@@ -67,7 +67,8 @@ def order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
     """Write an order in the format of both queries and the stream."""
     left = order.remaining if order.status.is_open else decimals.ZERO
     average = decimals.exact(order.average_price) if order.filled_quantity else ""
-    canceled = order.status is OrderStatus.CANCELED and order.closing_reason is ClosingReason.NONE
+    owner = (ClosingReason.NONE, ClosingReason.AMENDED)
+    canceled = order.status is OrderStatus.CANCELED and order.closing_reason in owner
     reason = "EC_PerCancelRequest" if canceled else _REJECT_REASON.get(order.closing_reason, "EC_NoError")
     fallback = "CancelByUser" if canceled else "UNKNOWN"
     nothing = ("takeProfit", "stopLoss", "tpTriggerBy", "slTriggerBy", "triggerPrice", "triggerBy", "placeType")

@@ -18,7 +18,7 @@ _ADDRESS_WINDOW_MS = 5000
 _ADDRESS_LIMIT = 600
 _ORDERS_PER_S = 10
 _QUERIES_PER_S = 50
-_ORDER_OPERATIONS = ("place_order", "batch_place", "cancel_order", "batch_cancel", "cancel_all")
+_ORDER_OPERATIONS = ("place_order", "batch_place", "amend_order", "cancel_order", "batch_cancel", "cancel_all")
 
 
 class Security:

@@ -44,6 +44,7 @@ class Trading:
         return [
             Route("POST", "/v5/order/create", "place_order", self._place),
             Route("POST", "/v5/order/create-batch", "batch_place", self._place_batch),
+            Route("POST", "/v5/order/amend", "amend_order", self._amend),
             Route("POST", "/v5/order/cancel", "cancel_order", self._cancel),
             Route("POST", "/v5/order/cancel-batch", "batch_cancel", self._cancel_batch),
             Route("POST", "/v5/order/cancel-all", "cancel_all", self._cancel_all),
@@ -67,6 +68,21 @@ class Trading:
             return {**placed, "createAt": str(self._engine.now_ms())}
 
         return self._each(call, act)
+
+    def _amend(self, call: Call) -> Any:
+        """Amend an order; what is not sent stays: https://bybit-exchange.github.io/docs/v5/order/amend-order."""
+        params = call.params
+        parameters.need_linear(params)
+        rules, named = self._rules(params), _named(params)
+        price, quantity = (parameters.decimal(params, name) if params.get(name) else None for name in ("price", "qty"))
+        found = self._engine.find(call.account, rules.symbol, **named)
+        if found.status.is_open and price in (None, found.price) and quantity in (None, found.quantity):
+            raise errors.of_reason(RefusalReason.UNCHANGED)
+        if call.ignored:
+            return _ids(found)
+        return _ids(
+            self._engine.amend(call.account, rules.symbol, order_id=found.order_id, price=price, quantity=quantity)
+        )
 
     def _cancel(self, call: Call) -> Any:
         return self._cancel_one(call, call.params)

@@ -21,6 +21,8 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
     RefusalReason.DUPLICATE_CLIENT_ORDER_ID: ("REPEATED_CREATION", "order was created before"),
     RefusalReason.UNKNOWN_ORDER: ("ORDER_NOT_FOUND", "order not found"),
     RefusalReason.ORDER_CLOSED: ("ORDER_FINISHED", "order is finished"),
+    RefusalReason.BELOW_FILLED: ("INVALID_PARAM_VALUE", "invalid argument: size"),
+    RefusalReason.UNCHANGED: ("INVALID_PARAM_VALUE", "invalid argument: nothing changes"),
     RefusalReason.TOO_MANY_ORDERS: ("TOO_MANY_ORDERS", "too many open orders in this contract"),
     RefusalReason.POSITION_OPEN: ("POSITION_HOLDING", "operation forbidden with a position held"),
     RefusalReason.ORDERS_OPEN: ("ORDER_PENDING", "operation forbidden with pending orders"),

@@ -114,7 +114,7 @@ def order(
         "status": "open" if order.status.is_open else "finished",
         "stp_id": 0,
         "stp_act": "-",
-        "amend_text": "-",
+        "amend_text": order.amend_text or "-",
         "pid": 0,
     }
     if not order.status.is_open:

@@ -20,7 +20,14 @@ from opensqt.simulator.settings import SimulatorSettings
 _GAP_MS = 60_000
 _FIRST_USER = 20_000_001
 _TIMESTAMP = re.compile(r"[0-9]{9,12}(\.[0-9]{1,9})?")
-_ORDER_OPERATIONS = {"place_order": 1, "batch_place": 1, "cancel_order": 2, "batch_cancel": 2, "cancel_all": 2}
+_ORDER_OPERATIONS = {
+    "place_order": 1,
+    "batch_place": 1,
+    "amend_order": 1,
+    "cancel_order": 2,
+    "batch_cancel": 2,
+    "cancel_all": 2,
+}
 """Operations with limits of their own, as multiples of the limit of placing."""
 
 

@@ -55,6 +55,7 @@ class Trading:
             Route("DELETE", f"{_ROOT}/orders", "cancel_all", self._cancel_all),
             Route("POST", f"{_ROOT}/countdown_cancel_all", "countdown", self._count_down),
             Route("GET", f"{_ROOT}/orders/{{order_id}}", "get_order", self._query),
+            Route("PUT", f"{_ROOT}/orders/{{order_id}}", "amend_order", self._amend),
             Route("DELETE", f"{_ROOT}/orders/{{order_id}}", "cancel_order", self._cancel),
             Route("POST", f"{_ROOT}/batch_cancel_orders", "batch_cancel", self._cancel_batch),
             Route("GET", f"{_ROOT}/my_trades", "fills", self._trades),
@@ -76,6 +77,35 @@ class Trading:
         if placed.time_in_force is TimeInForce.FOK and placed.status is OrderStatus.EXPIRED:
             raise errors.killed()
         return self._write(call, placed)
+
+    def _amend(self, call: Call) -> Any:
+        """Amend an order: its size in all, with the sign of its side, its price, or both.
+
+        https://www.gate.com/docs/developers/apiv4/en/#amend-an-order-2
+        """
+        fields = parameters.json_object(call.body)
+        size, price = (
+            parameters.decimal(fields, name) if fields.get(name) not in (None, "") else None
+            for name in ("size", "price")
+        )
+        found = self._find(call, parameters.text(call.params, "order_id"))
+        if not found.status.is_open:
+            raise errors.of_reason(RefusalReason.ORDER_CLOSED)
+        if (size is None and price is None) or (size is not None and size * found.side.sign <= 0):
+            raise errors.bad_value("size")
+        quantity = None if size is None else abs(size) * formats.multiplier(self._engine.symbol(found.symbol))
+        if call.ignored:
+            changed = replace(found, price=price or found.price, quantity=quantity or found.quantity)
+            return self._write(call, changed)
+        amended = self._engine.amend(
+            call.account,
+            found.symbol,
+            order_id=found.order_id,
+            price=price,
+            quantity=quantity,
+            text=str(fields.get("amend_text") or ""),
+        )
+        return self._write(call, amended)
 
     def _cancel(self, call: Call) -> Any:
         return self._cancel_one(call, parameters.text(call.params, "order_id"))

@@ -27,7 +27,7 @@ _PATHS = {f"/ws/v5/{name}": name for name in ("public", "private", "business")}
 _GUESS = {"public": ["price"], "private": ["orders", "account", "positions"], "business": ["kline"]}
 _IDLE_MS = 30_000
 """A connection without any message for this long is closed."""
-_ORDER_OPERATIONS = ("place_order", "batch_place", "cancel_order", "batch_cancel")
+_ORDER_OPERATIONS = ("place_order", "batch_place", "amend_order", "cancel_order", "batch_cancel")
 
 
 class OkxDialect(Dialect):
@@ -36,7 +36,7 @@ class OkxDialect(Dialect):
     name = "okx"
     symbol_states = ("live", "suspend", "rebase", "preopen", "test")
     account_modes = ("futures", "spot", "multi_currency", "portfolio")
-    venue_rules = VenueRules(post_only_crossing="expire", least_notional=False)
+    venue_rules = VenueRules(post_only_crossing="expire", least_notional=False, amended_to_filled="fill")
 
     def __init__(self, world: World) -> None:
         self._instruments = Instruments(world.engine)
@@ -50,7 +50,12 @@ class OkxDialect(Dialect):
 
     def routes(self) -> list[Route]:
         """Return every REST endpoint that is served."""
-        self._trading = Trading(self, self._instruments, self._records)
+        self._trading = Trading(
+            self,
+            self._instruments,
+            self._records,
+            on_amend_failed=lambda *failed: self._private.report_failed_amendment(*failed),
+        )
         return [*self._public.routes(), *self._account.routes(), *self._trading.routes()]
 
     def admit(self, call: Call) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from opensqt.model.order import OrderStatus
 from opensqt.simulator.dialects.base import ErrorReply
-from opensqt.simulator.engine.order import RefusalReason
+from opensqt.simulator.engine.order import RefusalReason, SimOrder
 
 BY_REASON: dict[RefusalReason, tuple[str, str]] = {
     RefusalReason.UNKNOWN_SYMBOL: ("51001", "Instrument ID, OkxInstrument ID code, or Spread ID doesn't exist."),
@@ -30,6 +31,12 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
     RefusalReason.ORDER_CLOSED: (
         "51400",
         "Order cancellation failed as the order has been filled, canceled or does not exist.",
+    ),
+    RefusalReason.BELOW_FILLED: ("51000", "Parameter newSz error"),
+    RefusalReason.UNCHANGED: ("51000", "Parameter error"),
+    RefusalReason.POST_ONLY_WOULD_CROSS: (
+        "51511",
+        "Modification failed as the order price did not meet the requirement for Post Only.",
     ),
     RefusalReason.TOO_MANY_ORDERS: ("51102", "Entered amount exceeds the max pending count."),
     RefusalReason.POSITION_OPEN: (
@@ -92,6 +99,15 @@ def unknown_instrument() -> ErrorReply:
 def cannot_cancel() -> ErrorReply:
     """A cancel refers to no open order."""
     return of_reason(RefusalReason.ORDER_CLOSED)
+
+
+def cannot_amend(order: SimOrder | None) -> ErrorReply:
+    """An amendment refers to no open order."""
+    if order is None:
+        return ErrorReply(200, "51503", "Order modification failed as the order does not exist.")
+    if order.status is OrderStatus.FILLED:
+        return ErrorReply(200, "51510", "Modification failed as the order has been completed.")
+    return ErrorReply(200, "51509", "Modification failed as the order has been canceled.")
 
 
 def too_many_requests() -> ErrorReply:

@@ -31,6 +31,7 @@ _KIND = {TimeInForce.GTC: "limit", TimeInForce.POST_ONLY: "post_only", TimeInFor
 SIDES = {PositionSide.BOTH: "net", PositionSide.LONG: "long", PositionSide.SHORT: "short"}
 _SOURCE = {
     ClosingReason.NONE: "1",
+    ClosingReason.AMENDED: "1",
     ClosingReason.NOT_FILLED_AT_ONCE: "14",
     ClosingReason.POST_ONLY: "31",
     ClosingReason.SELF_TRADE: "32",

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from opensqt.simulator.dialects.base import World
+from opensqt.simulator.dialects.base import ErrorReply, World
 from opensqt.simulator.dialects.okx import formats
 from opensqt.simulator.dialects.okx.account import AccountData
 from opensqt.simulator.dialects.okx.frames import Sender
 from opensqt.simulator.dialects.okx.instruments import Instruments, divided, plain
 from opensqt.simulator.dialects.okx.subscriptions import Subscription
 from opensqt.simulator.dialects.okx.trading import Trading
-from opensqt.simulator.engine.events import AccountChanged, AccountReason, Event, OrderChanged
+from opensqt.simulator.engine.events import AccountChanged, AccountReason, Event, Execution, OrderChanged
+from opensqt.simulator.engine.order import SimOrder
 from opensqt.simulator.sockets import Socket
 
 _EVERY_MS = 5_000
 """Interval at which balance and positions are sent even without a change."""
+_NOT_AMENDED = {"amendResult": "", "reqId": ""}
 _EVENT_TYPES = {
     AccountReason.ORDER: "filled",
     AccountReason.FUNDING: "funding_fee",
@@ -59,6 +61,16 @@ class PrivateStreams:
                     self._sender.send(topic, channel, [self._order(event)])
         elif isinstance(event, AccountChanged):
             self._publish_account(event)
+
+    def report_failed_amendment(self, order: SimOrder, request_id: str, error: ErrorReply) -> None:
+        """Send an order that stays as it was, because its amendment failed after it was acknowledged."""
+        unchanged = OrderChanged(
+            account=order.account, order=order, execution=Execution.NEW, fill=None, time_ms=self._engine.now_ms()
+        )
+        failed = {"amendResult": "-1", "reqId": request_id, "code": error.code, "msg": error.message}
+        for topic, channel in self._of(order.account, "orders"):
+            if channel.symbol in ("", order.symbol):
+                self._sender.send(topic, channel, [self._order(unchanged) | failed])
 
     def tick(self) -> None:
         """Send balance and positions at intervals."""
@@ -121,7 +133,9 @@ class PrivateStreams:
             row |= formats.execution(fill, swap)
         notional = order.quantity * (order.price if order.price is not None else order.average_price)
         more = {"notionalUsd": divided(notional), "lastPx": swap.price(self._engine.last_price(order.symbol))}
-        return row | more | {"amendResult": "", "reqId": "", "code": "0", "msg": ""}
+        amended = event.execution is Execution.AMENDED
+        result = {"amendResult": "0", "reqId": order.amend_text} if amended else _NOT_AMENDED
+        return row | more | result | {"code": "0", "msg": ""}
 
     def _both(self, event: AccountChanged) -> dict[str, Any]:
         now = str(event.time_ms)

@@ -24,6 +24,8 @@ _TAG = re.compile(r"[A-Za-z0-9]{1,16}")
 _COUNTDOWN_S = range(10, 121)
 _SIDES = {side.value.lower(): side for side in Side}
 _POSITION_SIDES = {text: side for side, text in formats.SIDES.items()}
+_FAILS_LATER = (RefusalReason.POST_ONLY_WOULD_CROSS, RefusalReason.INSUFFICIENT_MARGIN, RefusalReason.REDUCE_ONLY)
+"""What the matching engine finds out, after an amendment was acknowledged."""
 _HISTORY_MS = 7 * 86_400_000
 
 
@@ -46,7 +48,14 @@ _KINDS = {
 class Trading:
     """Orders of the account that signed the call. Limits are calls in two seconds."""
 
-    def __init__(self, dialect: Dialect, instruments: Instruments, records: Records) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        instruments: Instruments,
+        records: Records,
+        on_amend_failed: Callable[[SimOrder, str, ErrorReply], None],
+    ) -> None:
+        self._on_amend_failed = on_amend_failed
         self._dialect = dialect
         self._engine = dialect.engine
         self._instruments = instruments
@@ -58,6 +67,7 @@ class Trading:
         return [
             Route("POST", f"{trade}/order", "place_order", self._place, 60),
             Route("POST", f"{trade}/batch-orders", "batch_place", self._place_batch, 300),
+            Route("POST", f"{trade}/amend-order", "amend_order", self._amend, 60),
             Route("POST", f"{trade}/cancel-order", "cancel_order", self._cancel, 60),
             Route("POST", f"{trade}/cancel-batch-orders", "batch_cancel", self._cancel_batch, 300),
             Route("POST", f"{trade}/cancel-all-after", "countdown", self._cancel_all_after, 2),
@@ -91,6 +101,53 @@ class Trading:
             raise errors.RowRefused(error.code, error.message, named) from problem
         now = self._engine.now_ms()
         return replies.acknowledged(order_id, named["clOrdId"], now, tag=named["tag"])
+
+    def _amend(self, call: Call) -> Any:
+        """Acknowledge an amendment: what the matching engine makes of it is reported by the orders channel.
+
+        https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-amend-order
+        """
+        row = parameters.body(call)
+        named = {name: parameters.text(row, name) for name in ("ordId", "clOrdId", "reqId")}
+        try:
+            found = self._amend_one(call, row, named["reqId"])
+        except (ErrorReply, Refused) as problem:
+            error = problem if isinstance(problem, ErrorReply) else errors.of_reason(problem.reason)
+            raise errors.RowRefused(error.code, error.message, named) from problem
+        return [replies.acknowledged(found.order_id, named["clOrdId"], self._engine.now_ms(), reqId=named["reqId"])]
+
+    def _amend_one(self, call: Call, row: Row, request_id: str) -> SimOrder:
+        swap = self._instruments.get(parameters.text(row, "instId"))
+        if request_id and not _CLIENT_ID.fullmatch(request_id):
+            raise errors.bad("reqId")
+        if parameters.boolean(row, "cxlOnFail"):
+            raise errors.of_reason(RefusalReason.UNSUPPORTED)
+        size, price = (parameters.decimal(row, name) if row.get(name) else None for name in ("newSz", "newPx"))
+        if size is None and price is None:
+            raise ErrorReply(200, "51500", "You must enter a price, quantity, or TP/SL.")
+        order_id, client_order_id = _ids(row)
+        try:
+            found = self._engine.find(call.account, swap.symbol, order_id=order_id, client_order_id=client_order_id)
+        except Refused as refused:
+            raise errors.cannot_amend(None) from refused
+        if not found.status.is_open:
+            raise errors.cannot_amend(found)
+        if call.ignored:
+            return found
+        try:
+            return self._engine.amend(
+                call.account,
+                swap.symbol,
+                order_id=found.order_id,
+                price=price,
+                quantity=None if size is None else swap.coins(size),
+                text=request_id,
+            )
+        except Refused as refused:
+            if refused.reason not in _FAILS_LATER:
+                raise
+            self._on_amend_failed(found, request_id, errors.of_reason(refused.reason))
+            return found
 
     def _cancel(self, call: Call) -> Any:
         return [self._cancel_one(call, parameters.body(call))]
