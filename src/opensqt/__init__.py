@@ -19,6 +19,7 @@ from opensqt.model.client_order_id import new as new_client_order_id
 from opensqt.model.errors import ConfigError
 from opensqt.model.market import INTERVALS_MS, Candle, MarkPrice, OrderBook, Price, PublicTrade
 from opensqt.model.order import (
+    AmendRequest,
     Fill,
     Order,
     OrderRef,
@@ -59,6 +60,7 @@ from opensqt.version import __version__ as __version__
 __all__ = [
     "INTERVALS_MS",
     "Account",
+    "AmendRequest",
     "Batch",
     "Candle",
     "Capabilities",

@@ -24,8 +24,8 @@ from tests.support.blocking import in_thread
 
 Code = grpc.StatusCode
 TURNED_AWAY = (Code.UNAUTHENTICATED, Code.PERMISSION_DENIED)
-TRADING = {"PlaceOrder", "BatchPlaceOrders", "CancelOrder", "BatchCancelOrders", "CancelAllOrders", "Heartbeat"}
-TRADING |= {"HaltTrading", "ResumeTrading"}
+TRADING = {"PlaceOrder", "BatchPlaceOrders", "AmendOrder", "CancelOrder", "BatchCancelOrders", "CancelAllOrders"}
+TRADING |= {"Heartbeat", "HaltTrading", "ResumeTrading"}
 FREEING = ("CancelOrder", "BatchCancelOrders", "CancelAllOrders", "Heartbeat", "HaltTrading", "ResumeTrading")
 BTC = pb.SubscribePriceRequest(symbol="BTCUSDT")
 

@@ -46,7 +46,7 @@ def test_the_files_of_the_page_run_the_whole_suite(project: Path) -> None:
     assert said is not None
     assert f"{said[1]} passed" in run.stdout
     table = run.stdout.partition("contract suite")[2]
-    parts = "account batches canceling market_data placing public_data queries streams"
+    parts = "account amending batches canceling market_data placing public_data queries streams"
     assert re.search(r"^subject +" + parts.replace(" ", " +"), table, re.M)
     assert re.search(r"^my venue +\d+", table, re.M)
 

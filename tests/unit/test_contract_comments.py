@@ -33,7 +33,16 @@ NOT_OF_A_CALL = {"CONNECTOR_UNAVAILABLE", "STALE_DATA", "UNSUPPORTED_ACCOUNT"}
 
 PUBLIC = ["GetLatestPrice", "GetHistoricalKlines"]
 """Methods that ask the venue without a signature."""
-SIGNED = ["PlaceOrder", "CancelOrder", "GetOrder", "GetOpenOrders", "GetAccount", "GetPositions", "ListFills"]
+SIGNED = [
+    "PlaceOrder",
+    "AmendOrder",
+    "CancelOrder",
+    "GetOrder",
+    "GetOpenOrders",
+    "GetAccount",
+    "GetPositions",
+    "ListFills",
+]
 ACCOUNT = [*SIGNED, "CancelAllOrders", "BatchCancelOrders", "SubscribeOrders", "SubscribeAccount", "SubscribePositions"]
 
 
@@ -140,13 +149,14 @@ def test_a_method_of_the_account_names_what_public_only_mode_answers(comments: C
     assert pairs_of(errors.Unsupported) <= comments.pairs(method)
 
 
-def test_placing_names_every_refusal_that_a_venue_has_a_code_for(comments: Comments) -> None:
+@pytest.mark.parametrize("method", ["PlaceOrder", "AmendOrder"])
+def test_placing_and_amending_name_every_refusal_that_a_venue_has_a_code_for(comments: Comments, method: str) -> None:
     tables = (BINANCE, BITGET, BYBIT, GATE, OKX, CCXT_ERRORS)
     kinds = {kind for table in tables for kind in table.values()} - {errors.OrderNotFound}
-    assert pairs_of(*kinds) <= comments.pairs("PlaceOrder")
+    assert pairs_of(*kinds) <= comments.pairs(method)
 
 
-@pytest.mark.parametrize("method", ["PlaceOrder", "CancelOrder", "GetOrder"])
+@pytest.mark.parametrize("method", ["PlaceOrder", "AmendOrder", "CancelOrder", "GetOrder"])
 def test_a_method_names_what_the_protocol_says_that_it_raises(comments: Comments, method: str) -> None:
     ours = getattr(Exchange, re.sub(r"(?<!^)(?=[A-Z])", "_", method).lower())
     said = (ours.__doc__ or "").partition("Raises:")[2]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from opensqt.model.order import OrderRequest
+from opensqt.model.order import AmendRequest, OrderRequest
 from opensqt.model.venue import TradingClaim
+from opensqt.proto import gateway_service_pb2 as gateway_pb
 from opensqt.proto import types_pb2 as pb
+from opensqt.wire.amendments import encode_amend_request
 from opensqt.wire.requests import encode_order_request
 
 
@@ -30,4 +32,21 @@ class ClaimNumbers:
         for (symbol, strategy), number in self._numbers.items():
             if symbol == request.symbol and request.client_order_id.startswith(strategy):
                 message.claim_number = number
+        return message
+
+    def encode_amend(self, request: AmendRequest) -> gateway_pb.AmendOrderRequest:
+        """Return an amendment's message, with the number of the claim that its order belongs to.
+
+        Of an order that only the venue's id names the strategy is not known here. It is sent under the number of the
+        one claim of its symbol; where there are several, the connector refuses it.
+        """
+        message = encode_amend_request(request)
+        named = request.order.client_order_id
+        numbers = [
+            number
+            for (symbol, strategy), number in self._numbers.items()
+            if symbol == request.order.symbol and (not named or named.startswith(strategy))
+        ]
+        if len(numbers) == 1:
+            message.claim_number = numbers[0]
         return message

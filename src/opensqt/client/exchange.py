@@ -15,7 +15,7 @@ from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError, InvalidRequest, OutcomeUnknown, Unreachable, VenueError
 from opensqt.model.exchange import documented
 from opensqt.model.market import DEFAULT_DEPTH, INTERVALS_MS, Candle, MarkPrice, OrderBook, Price, PublicTrade
-from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
+from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
 from opensqt.model.venue import (
     Check,
@@ -47,8 +47,8 @@ _PAGE = 1000
 class RemoteExchange:
     """An Exchange behind a connector.
 
-    A call that is sent again is the very same call. `place_order` and the cancels are sent again only because the
-    connector executes each of them at most once, by its id.
+    A call that is sent again is the very same call. `place_order`, `amend_order` and the cancels are sent again only
+    because the connector executes each of them at most once, by its id.
 
     Args:
         settings: Address of the connector, identity of the client, retry policy; localhost:50051 by default.
@@ -102,6 +102,12 @@ class RemoteExchange:
             lambda messages: pb.BatchPlaceOrdersRequest(orders=messages),
             lambda: self._channel.exchange.BatchPlaceOrders,
         )
+
+    async def amend_order(self, request: AmendRequest) -> Order:
+        """See `Exchange`."""
+        message = self._claims.encode_amend(request)
+        response = await self._channel.call(self._channel.gateway.AmendOrder, message, placing=True)
+        return _decode_or_unknown(response.order)
 
     async def cancel_order(self, ref: OrderRef) -> Order:
         """See `Exchange`."""

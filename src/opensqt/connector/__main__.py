@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from opensqt.config.connector import ConnectorSettings
 from opensqt.config.load import Tree, load
 from opensqt.config.venue import VenueSettings
+from opensqt.connector.orders.amend_resolve import AmendResolver
 from opensqt.connector.orders.resolver import Resolver
 from opensqt.connector.reload import venue_key
 from opensqt.connector.server import Connector
@@ -206,14 +207,15 @@ async def _serve(
         if settings.simulated:
             venue = await _simulated(venue, stack)
         lazy_ccxt.install()
+        visibility_margin_ms = round(venue.visibility_margin_s * 1000)
         connector = Connector(
             create_exchange(venue),
             settings.server,
             journal=settings.journal_path,
             keep_days=settings.journal.keep_days,
-            resolve=Resolver(
-                recv_window_ms=venue.recv_window_ms,
-                visibility_margin_ms=round(venue.visibility_margin_s * 1000),
+            resolve=Resolver(recv_window_ms=venue.recv_window_ms, visibility_margin_ms=visibility_margin_ms),
+            resolve_amendment=AmendResolver(
+                recv_window_ms=venue.recv_window_ms, visibility_margin_ms=visibility_margin_ms
             ),
         )
         if not (settings.simulated or venue.public_only):

@@ -23,6 +23,8 @@ from opensqt.connector.connections import ConnectionLimit
 from opensqt.connector.health import STOPPING, HealthMonitor
 from opensqt.connector.metrics.loop_lag import LoopLag
 from opensqt.connector.metrics.registry import ConnectorMetrics
+from opensqt.connector.orders.amend_resolve import AmendResolver
+from opensqt.connector.orders.amending import Amendments
 from opensqt.connector.orders.cancel_all import CancelAll
 from opensqt.connector.orders.claim_keeper import ClaimKeeper
 from opensqt.connector.orders.claims import Claims
@@ -35,6 +37,7 @@ from opensqt.connector.orders.leases import Leases
 from opensqt.connector.orders.manager import PLACING, OrderManager, Resolve
 from opensqt.connector.orders.resolver import Resolver
 from opensqt.connector.reload.files import Reloads
+from opensqt.connector.rpc.amend_calls import AmendCalls
 from opensqt.connector.rpc.dispatch import Calls, Handler, reader
 from opensqt.connector.rpc.exchange_service import ExchangeCalls
 from opensqt.connector.rpc.gateway_service import GatewayCalls
@@ -74,6 +77,7 @@ class Connector:
         journal: Path of the order journal.
         keep_days: How long the journal remembers closed orders.
         resolve: How the outcome of an order is found out when its answer was lost.
+        resolve_amendment: How that of an amendment is.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class Connector:
         journal: str = MEMORY,
         keep_days: float = 7.0,
         resolve: Resolve | None = None,
+        resolve_amendment: AmendResolver | None = None,
     ) -> None:
         self.settings = settings or ConnectorServerSettings(port=0, metrics_port=None, drain_s=0)
         self.address = ""
@@ -107,6 +112,15 @@ class Connector:
         )
         self.dead_machine = DeadMachineSwitch(
             self.settings.dead_machine_s, exchange, leases, self.orders.own, self.journal, self.tasks
+        )
+        self.amendments = Amendments(
+            exchange,
+            self.journal,
+            self.tasks,
+            self.orders,
+            halts=halts,
+            refusal=leases.refusal,
+            resolve=resolve_amendment,
         )
         self.cancel_all = CancelAll(exchange, self.orders, halts)
         self.halts = HaltKeeper(halts, self.journal, self.tasks)
@@ -202,6 +216,7 @@ class Connector:
                 self.metrics_address = self._metrics_server.address
             await self.exchange.start()
             await self.orders.start()
+            await self.amendments.start()
             await self.halts.start()
             await self.leases.start()
             await self.claims.start()
@@ -299,6 +314,7 @@ class Connector:
             self.dead_machine,
             limits,
         )
+        amend_calls = AmendCalls(self.amendments, limits, self.claims.rules, order_wait_s=self.settings.order_wait_s)
         halt_calls = HaltCalls(self.halts, self.orders, limits)
         unary = {
             name: self.calls.unary(name, handler)
@@ -308,6 +324,7 @@ class Connector:
                 gateway_calls.trading,
                 gateway_calls.reading,
                 halt_calls.trading,
+                amend_calls.trading,
             )
             for name, handler in part.items()
         }

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError
 from opensqt.model.market import DEFAULT_DEPTH, Candle, MarkPrice, OrderBook, Price, PublicTrade
-from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
+from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
 from opensqt.model.venue import ExchangeInfo, ExchangeStatus, RateBudget
 
@@ -61,6 +61,23 @@ class Exchange(Protocol):
 
     async def batch_place_orders(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
         """Send several orders; the results are in the order of the requests, each an order or its error."""
+        ...
+
+    async def amend_order(self, request: AmendRequest) -> Order:
+        """Change the price or the total quantity of an open LIMIT order, in place; see `Capabilities.amend_order`.
+
+        Returns:
+            The order as the venue has it after the amendment. It is closed where a fill or a cancel won the race, or
+            where the venue ended it because of the amendment, such as one to less than what is filled.
+
+        Raises:
+            OrderDenied: A local rule refused it; nothing was sent.
+            OrderRejected: The venue refused it (or a subclass with the reason), and the order stays as it was.
+            OrderNotFound: The venue knows no such order.
+            DuplicateOrder: The amend_id was used with other content.
+            Unsupported: The venue can't amend an order in place.
+            OutcomeUnknown: It was sent, and its outcome could not be proven in time. Query the order.
+        """
         ...
 
     async def cancel_order(self, ref: OrderRef) -> Order:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -176,6 +176,50 @@ class Order:
     def remaining_quantity(self) -> Decimal:
         """Base coins not filled yet."""
         return self.quantity - self.filled_quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmendRequest:
+    """A change of the price or the total quantity of an open LIMIT order that a strategy wants."""
+
+    order: OrderRef
+    amend_id: str
+    """The client's id of the amendment: 1 to 32 ASCII letters and digits, never used again."""
+    price: Decimal | None = None
+    """Quote per base coin; None keeps the price."""
+    quantity: Decimal | None = None
+    """Base coins in all, what is filled included; None keeps the quantity."""
+
+    def __post_init__(self) -> None:
+        if self.price is None and self.quantity is None:
+            raise ValueError("price or quantity: one of them is needed")
+
+    def completed(self, order: Order) -> AmendRequest:
+        """Return the request with both ids of the order, and with what it leaves as it is."""
+        return replace(
+            self,
+            order=OrderRef(symbol=order.symbol, client_order_id=order.client_order_id, order_id=order.order_id),
+            price=order.price if self.price is None else self.price,
+            quantity=order.quantity if self.quantity is None else self.quantity,
+        )
+
+    def amended(self, order: Order) -> OrderRequest:
+        """Return the request that the order is one of once it is amended."""
+        return OrderRequest(
+            symbol=order.symbol,
+            side=order.side,
+            quantity=order.quantity if self.quantity is None else self.quantity,
+            client_order_id=order.client_order_id,
+            order_type=order.order_type,
+            price=order.price if self.price is None else self.price,
+            time_in_force=order.time_in_force,
+            reduce_only=order.reduce_only,
+            position_side=order.position_side,
+        )
+
+    def is_done(self, order: Order) -> bool:
+        """Return whether an order has the price and the quantity that are asked for."""
+        return self.price in (None, order.price) and self.quantity in (None, order.quantity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

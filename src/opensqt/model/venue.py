@@ -109,6 +109,8 @@ class Capabilities:
     """Whether there is a stream of public trades."""
     mark_price: bool = False
     """Whether there is a stream of mark prices and funding rates."""
+    amend_order: bool = False
+    """Whether an open order can be amended in place. If not, cancel it and place another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +200,7 @@ class ExchangeStatus:
     clock_offset_ms: int | None = None
     """The venue's clock minus the local clock, as last measured; None where there is no such clock."""
     unresolved_orders: int = 0
-    """Orders that were sent and are not proven present or absent yet."""
+    """Orders and amendments that were sent and are not proven done or not done yet."""
     halts: tuple[Halt, ...] = field(default=())
     """The halts of trading now in force. A halt is not a failure, so the checks may all be ok."""
     claims: tuple[TradingClaim, ...] = field(default=())

@@ -62,6 +62,26 @@ class ResumeTradingResponse(_message.Message):
     standing: _containers.RepeatedCompositeFieldContainer[Halt]
     def __init__(self, lifted: _Optional[_Iterable[_Union[Halt, _Mapping]]] = ..., standing: _Optional[_Iterable[_Union[Halt, _Mapping]]] = ...) -> None: ...
 
+class AmendOrderRequest(_message.Message):
+    __slots__ = ("order", "amend_id", "price", "quantity", "claim_number")
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    AMEND_ID_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    CLAIM_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    order: _types_pb2.OrderRef
+    amend_id: str
+    price: str
+    quantity: str
+    claim_number: int
+    def __init__(self, order: _Optional[_Union[_types_pb2.OrderRef, _Mapping]] = ..., amend_id: _Optional[str] = ..., price: _Optional[str] = ..., quantity: _Optional[str] = ..., claim_number: _Optional[int] = ...) -> None: ...
+
+class AmendOrderResponse(_message.Message):
+    __slots__ = ("order",)
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    order: _types_pb2.Order
+    def __init__(self, order: _Optional[_Union[_types_pb2.Order, _Mapping]] = ...) -> None: ...
+
 class Check(_message.Message):
     __slots__ = ("name", "ok", "reason", "since_ms")
     NAME_FIELD_NUMBER: _ClassVar[int]

@@ -72,6 +72,11 @@ class GatewayServiceStub:
                 request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ResumeTradingRequest.SerializeToString,
                 response_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ResumeTradingResponse.FromString,
                 _registered_method=True)
+        self.AmendOrder = channel.unary_unary(
+                '/opensqt.market_maker.v1.GatewayService/AmendOrder',
+                request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.AmendOrderRequest.SerializeToString,
+                response_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.AmendOrderResponse.FromString,
+                _registered_method=True)
         self.ReadStream = channel.stream_stream(
                 '/opensqt.market_maker.v1.GatewayService/ReadStream',
                 request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ReadStreamRequest.SerializeToString,
@@ -152,8 +157,8 @@ class GatewayServiceServicer:
 
     def HaltTrading(self, request, context):
         """Halt trading of a symbol or of the account, or renew a halt; needs the role `trade` and, for a client that is held
-        to symbols or to its own orders, is allowed as CancelAllOrders is. From the first moment on new orders are refused
-        with TRADING_HALTED, whoever sends them, and those that wait in the connector are not sent. What is in flight or
+        to symbols or to its own orders, is allowed as CancelAllOrders is. From the first moment on new orders and
+        amendments are refused with TRADING_HALTED, whoever sends them, and those that wait in the connector are not sent. What is in flight or
         open stays: cancel it. Cancels and queries work. The halt is kept in the journal and outlasts a restart.
 
         Idempotent by halt_id. It fails only as every call may; UNREACHABLE then also means that trading is halted, but
@@ -168,6 +173,33 @@ class GatewayServiceServicer:
         does not stand any more is no error.
 
         It fails only as every call may; UNREACHABLE then also means that the journal can't be written, and the halt stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AmendOrder(self, request, context):
+        """Change the price, the total quantity or both of an open LIMIT order, in place: it keeps its ids, its side, its time
+        in force and what it has filled; needs the role `trade`. A client that is held to limits amends its own orders only,
+        and the amended order is held to them like a new one. Sent at most once: the intent is journaled before it is sent,
+        and the same amend_id with the same content is the same amendment, whose outcome is answered again.
+
+        Answers the order as the venue has it after the amendment. It may have ended: a fill or a cancel won the race, or
+        the venue ended it because of the amendment, such as one to less than what is filled; its reason says so where the
+        venue does. An order that is refused an amendment stays as it was.
+
+        Errors:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL, ORDER_DENIED (a local rule or the order's type; nothing was sent)
+        NOT_FOUND: ORDER_NOT_FOUND
+        ALREADY_EXISTS: DUPLICATE_ORDER (this amend_id was used with other content, or by another client)
+        FAILED_PRECONDITION: ORDER_REJECTED, INSUFFICIENT_MARGIN, POST_ONLY_WOULD_CROSS, REDUCE_ONLY_REFUSED,
+        POSITION_MODE_MISMATCH, LEASE_EXPIRED, TRADING_CLAIMED, TRADING_HALTED (the last three: nothing was sent)
+        UNIMPLEMENTED: UNSUPPORTED (Capabilities.amend_order is false)
+        RESOURCE_EXHAUSTED: RATE_LIMITED, BANNED
+        UNAVAILABLE: UNREACHABLE (nothing was sent, or it is proven that nothing changed), MAINTENANCE
+        UNAUTHENTICATED: CREDENTIALS_REFUSED, CLOCK_SKEW
+        ABORTED: ORDER_OUTCOME_UNKNOWN (the connector goes on finding out; ask again with the same amend_id)
+        UNKNOWN: VENUE_ERROR
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -259,6 +291,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.ResumeTrading,
                     request_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ResumeTradingRequest.FromString,
                     response_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ResumeTradingResponse.SerializeToString,
+            ),
+            'AmendOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.AmendOrder,
+                    request_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.AmendOrderRequest.FromString,
+                    response_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.AmendOrderResponse.SerializeToString,
             ),
             'ReadStream': grpc.stream_stream_rpc_method_handler(
                     servicer.ReadStream,
@@ -451,6 +488,33 @@ class GatewayService:
             '/opensqt.market_maker.v1.GatewayService/ResumeTrading',
             opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ResumeTradingRequest.SerializeToString,
             opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ResumeTradingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AmendOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/opensqt.market_maker.v1.GatewayService/AmendOrder',
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.AmendOrderRequest.SerializeToString,
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.AmendOrderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -418,7 +418,7 @@ class SymbolRules(_message.Message):
     def __init__(self, symbol: _Optional[str] = ..., base_asset: _Optional[str] = ..., quote_asset: _Optional[str] = ..., price_step: _Optional[str] = ..., quantity_step: _Optional[str] = ..., min_quantity: _Optional[str] = ..., min_notional: _Optional[str] = ..., max_quantity: _Optional[str] = ..., contract_size: _Optional[str] = ..., max_leverage: _Optional[str] = ..., maker_fee: _Optional[str] = ..., taker_fee: _Optional[str] = ..., untradable: _Optional[bool] = ..., untradable_reason: _Optional[str] = ...) -> None: ...
 
 class Capabilities(_message.Message):
-    __slots__ = ("time_in_force", "market_orders", "reduce_only", "position_modes", "margin_modes", "max_batch", "intervals", "client_order_id_length", "trading", "order_book_depth", "public_trades", "mark_price")
+    __slots__ = ("time_in_force", "market_orders", "reduce_only", "position_modes", "margin_modes", "max_batch", "intervals", "client_order_id_length", "trading", "order_book_depth", "public_trades", "mark_price", "amend_order")
     TIME_IN_FORCE_FIELD_NUMBER: _ClassVar[int]
     MARKET_ORDERS_FIELD_NUMBER: _ClassVar[int]
     REDUCE_ONLY_FIELD_NUMBER: _ClassVar[int]
@@ -431,6 +431,7 @@ class Capabilities(_message.Message):
     ORDER_BOOK_DEPTH_FIELD_NUMBER: _ClassVar[int]
     PUBLIC_TRADES_FIELD_NUMBER: _ClassVar[int]
     MARK_PRICE_FIELD_NUMBER: _ClassVar[int]
+    AMEND_ORDER_FIELD_NUMBER: _ClassVar[int]
     time_in_force: _containers.RepeatedScalarFieldContainer[TimeInForce]
     market_orders: bool
     reduce_only: bool
@@ -443,7 +444,8 @@ class Capabilities(_message.Message):
     order_book_depth: int
     public_trades: bool
     mark_price: bool
-    def __init__(self, time_in_force: _Optional[_Iterable[_Union[TimeInForce, str]]] = ..., market_orders: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., position_modes: _Optional[_Iterable[_Union[PositionMode, str]]] = ..., margin_modes: _Optional[_Iterable[_Union[MarginMode, str]]] = ..., max_batch: _Optional[int] = ..., intervals: _Optional[_Iterable[str]] = ..., client_order_id_length: _Optional[int] = ..., trading: _Optional[bool] = ..., order_book_depth: _Optional[int] = ..., public_trades: _Optional[bool] = ..., mark_price: _Optional[bool] = ...) -> None: ...
+    amend_order: bool
+    def __init__(self, time_in_force: _Optional[_Iterable[_Union[TimeInForce, str]]] = ..., market_orders: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., position_modes: _Optional[_Iterable[_Union[PositionMode, str]]] = ..., margin_modes: _Optional[_Iterable[_Union[MarginMode, str]]] = ..., max_batch: _Optional[int] = ..., intervals: _Optional[_Iterable[str]] = ..., client_order_id_length: _Optional[int] = ..., trading: _Optional[bool] = ..., order_book_depth: _Optional[int] = ..., public_trades: _Optional[bool] = ..., mark_price: _Optional[bool] = ..., amend_order: _Optional[bool] = ...) -> None: ...
 
 class StreamPosition(_message.Message):
     __slots__ = ("epoch", "sequence")

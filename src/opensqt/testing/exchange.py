@@ -27,7 +27,7 @@ from opensqt.model.market import (
     Price,
     PublicTrade,
 )
-from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate, Side
+from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest, OrderUpdate, Side
 from opensqt.model.stream import Cursor, Stream
 from opensqt.model.venue import Capabilities, Check, ExchangeInfo, ExchangeStatus, RateBudget, SymbolRules
 from opensqt.streams.max_age import with_max_age
@@ -104,6 +104,7 @@ class InMemoryExchange:
                 order_book_depth=MAX_DEPTH,
                 public_trades=True,
                 mark_price=True,
+                amend_order=True,
             ),
             symbols=tuple(rules_of.values()),
             simulated=True,
@@ -280,6 +281,10 @@ class InMemoryExchange:
             "batch_place_orders",
             lambda: [self._item("place_order", self.venue.place, request) for request in requests],
         )
+
+    async def amend_order(self, request: AmendRequest) -> Order:
+        """See `Exchange`. The same id with the same content returns the order in its current state."""
+        return await self._call("amend_order", lambda: self.venue.amend(request))
 
     async def cancel_order(self, ref: OrderRef) -> Order:
         """See `Exchange`. A closed order is returned as it ended."""

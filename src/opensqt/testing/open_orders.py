@@ -45,8 +45,12 @@ class OpenOrders:
                 limits = self._limits[order.symbol, order.side]
                 del limits[bisect_left(limits, order.price)]
             return
-        if order.client_order_id not in known and order.price is not None:
-            insort(self._limits[order.symbol, order.side], order.price)
+        before = known.get(order.client_order_id)
+        if order.price is not None and (before is None or before.price != order.price):
+            limits = self._limits[order.symbol, order.side]
+            if before is not None and before.price is not None:
+                del limits[bisect_left(limits, before.price)]
+            insort(limits, order.price)
         known[order.client_order_id] = order
         self._count(order)
 

@@ -24,6 +24,7 @@ from opensqt.model.errors import (
 )
 from opensqt.model.market import Price
 from opensqt.model.order import (
+    AmendRequest,
     Fill,
     Order,
     OrderRef,
@@ -53,6 +54,7 @@ class InMemoryVenue:
         self._clock = clock
         self._prices: dict[str, Price] = {}
         self._requests: dict[str, OrderRequest] = {}
+        self._amendments: dict[str, AmendRequest] = {}
         self._orders: dict[str, Order] = {}
         self._open = OpenOrders(rules, ledger)
         self._client_ids: dict[str, str] = {}
@@ -147,6 +149,38 @@ class InMemoryVenue:
         self._publish_account([order.symbol] if placed.filled_quantity else ())
         return placed
 
+    def amend(self, request: AmendRequest) -> Order:
+        """Amend an open order; a closed one is returned as it ended.
+
+        An amendment that is sent again with the same content returns the order's current state. One that only takes
+        quantity away keeps the order's place, and one to no more than what is filled cancels the order.
+        """
+        if not client_order_id.is_valid(request.amend_id):
+            raise InvalidRequest(f"amend_id {request.amend_id!r}: expected 1 to 32 ASCII letters and digits")
+        order = self.find(request.order)
+        if (earlier := self._amendments.get(request.amend_id)) is not None:
+            if earlier != request:
+                raise DuplicateOrder(f"amend_id {request.amend_id}: was used with other content", symbol=order.symbol)
+            return order
+        if order.status.is_closed or request.is_done(order):
+            return order
+        amended = request.amended(order)
+        price = self.price(order.symbol)
+        if reason := self._validate_numbers(amended).denial(amended):
+            raise OrderDenied(reason, symbol=order.symbol)
+        if amended.quantity > order.filled_quantity:
+            freed = self._ledger.margin_for(self._ledger.opening_value(order, order.price or _ZERO))
+            more = replace(amended, quantity=amended.quantity - order.filled_quantity)
+            self._admit(more, price, freed=freed)
+        self._amendments[request.amend_id] = request
+        if amended.quantity <= order.filled_quantity:
+            return self._end(order, OrderStatus.CANCELED, reason="amended to no more than what is filled")
+        order = self.store(replace(order, price=amended.price, quantity=amended.quantity))
+        if is_marketable(order.side, order.price, price):
+            self._match(order, price)
+        self._publish_account([order.symbol])
+        return self._orders[order.client_order_id]
+
     def cancel(self, ref: OrderRef) -> Order:
         """Cancel an order; a closed one is returned as it ended."""
         order = self.find(ref)
@@ -204,13 +238,22 @@ class InMemoryVenue:
             raise InvalidRequest(
                 f"order.client_order_id {request.client_order_id!r}: expected 1 to 32 ASCII letters and digits"
             )
+        return self._validate_numbers(request)
+
+    def _validate_numbers(self, request: OrderRequest) -> SymbolRules:
         for name, value in (("quantity", request.quantity), ("price", request.price)):
             if value is not None and not value.is_finite():
                 raise InvalidRequest(f"order.{name} {value}: expected a finite decimal")
         return self._rules[self.require_symbol(request.symbol)]
 
-    def _admit(self, request: OrderRequest, price: Price) -> None:
-        """Raise what a venue would raise because of the state of the account or the market."""
+    def _admit(self, request: OrderRequest, price: Price, *, freed: Decimal = _ZERO) -> None:
+        """Raise what a venue would raise because of the state of the account or the market.
+
+        Args:
+            request: The order.
+            price: The market's.
+            freed: Margin of the order that this one takes the place of.
+        """
         symbol = request.symbol
         if not self._ledger.accepts_side(request.position_side):
             raise PositionModeMismatch(
@@ -223,7 +266,7 @@ class InMemoryVenue:
             raise PostOnlyWouldCross(f"post-only: {request.price} would take", symbol=symbol)
         value = self._ledger.opening_value(request, request.price or _best_opposite(request.side, price)[0])
         needed = self._ledger.margin_for(value)
-        available = self.account().available_balance
+        available = self.account().available_balance + freed
         if needed > available:
             raise InsufficientMargin(f"margin {needed} USDT: only {available} is available", symbol=symbol)
 
@@ -231,7 +274,7 @@ class InMemoryVenue:
         """Match a new order against the best quote and end what must not rest."""
         at, held = _best_opposite(order.side, price)
         crosses = order.price is None or is_marketable(order.side, order.price, price)
-        quantity = min(order.quantity, held) if crosses else _ZERO
+        quantity = min(order.remaining_quantity, held) if crosses else _ZERO
         if order.time_in_force is TimeInForce.FOK and quantity < order.quantity:
             quantity = _ZERO
         if quantity:

@@ -12,7 +12,7 @@ from opensqt.model.client_context import current_client
 from opensqt.model.countdown import CountdownRules
 from opensqt.model.errors import DuplicateOrder, ExchangeError, InvalidRequest, Unreachable, Unsupported
 from opensqt.model.market import DEFAULT_DEPTH, INTERVALS_MS, Candle, MarkPrice, OrderBook, Price, PublicTrade
-from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
+from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
 from opensqt.model.venue import POSITIONS_CHECK, ExchangeInfo, ExchangeStatus, RateBudget, RateLimit
 from opensqt.telemetry.logging import register_secrets
@@ -155,6 +155,20 @@ class VenueAdapter:
         denial = self.order_entry.denial(request)
         return None if isinstance(denial, DuplicateOrder) else denial
 
+    async def amend_order(self, request: AmendRequest) -> Order:
+        """Amend one open order in place."""
+        self._require_account(request.order.symbol)
+        with in_lane(Lane.ORDER):
+            return await self.order_entry.amend(request)
+
+    def known_order(self, ref: OrderRef) -> Order | None:
+        """Return the known state of an order without a query, or None."""
+        return self.account_state.tracker.find(ref)
+
+    def amend_denial(self, request: AmendRequest, order: Order) -> ExchangeError | None:
+        """Return the local rule that an amendment of an order breaks, or None."""
+        return self.order_entry.amend_denial(request, order)
+
     async def batch_place_orders(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
         """Send several orders; return the results in their order."""
         self._require_account()
@@ -250,7 +264,7 @@ class VenueAdapter:
         capabilities = self.venue.capabilities
         shown = self.account_state.untradable_held().keys() | set(self._settings.symbols)
         if self._settings.public_only:
-            capabilities = replace(capabilities, trading=False)
+            capabilities = replace(capabilities, trading=False, amend_order=False)
         if self.venue.public is not None:
             depth = self.venue.public.order_book_depth
             capabilities = replace(capabilities, order_book_depth=depth, public_trades=True, mark_price=True)

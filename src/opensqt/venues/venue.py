@@ -16,7 +16,7 @@ from opensqt.model.account import Account, Position, PositionMode
 from opensqt.model.countdown import CountdownRules
 from opensqt.model.errors import ExchangeError, OutcomeUnknown, UnknownSymbol, Unsupported, VenueError
 from opensqt.model.market import INTERVALS_MS, Candle, Price
-from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
+from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.venue import Capabilities, SymbolRules
 from opensqt.telemetry.logging import get_logger
 from opensqt.venues.channels import PublicChannels
@@ -234,8 +234,8 @@ class Venue(ABC):
         self.unified(symbol)
         return str(self._listings[symbol]["id"])
 
-    # Requests. All raise OpenSQT errors. Those that place or cancel are sent once, and distinguish a refusal from no
-    # response.
+    # Requests. All raise OpenSQT errors. Those that place, amend or cancel are sent once, and distinguish a refusal
+    # from no response.
 
     @abstractmethod
     async def place(self, request: OrderRequest) -> Order:
@@ -244,6 +244,15 @@ class Venue(ABC):
     @abstractmethod
     async def place_batch(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
         """Send up to `capabilities.max_batch` orders in one request."""
+
+    async def amend(self, order: Order, request: AmendRequest) -> Order:
+        """Send one amendment, and return the order after it. A venue that amends in place overrides this.
+
+        Args:
+            order: The order as it is known.
+            request: What is asked for, `completed` with what stays as it is.
+        """
+        raise Unsupported(f"{self.name} can't amend an order in place", symbol=order.symbol)
 
     @abstractmethod
     async def cancel(self, ref: OrderRef) -> Order:

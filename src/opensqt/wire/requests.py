@@ -128,6 +128,15 @@ def decode_client_order_id(text: str, field: str = "client_order_id") -> str:
     return text
 
 
+def decode_decimal(text: str, field: str) -> Decimal:
+    """Read a number that is asked for.
+
+    Raises:
+        InvalidRequest: Naming the field, its value and what was expected.
+    """
+    return Decimal(_check_decimal(text, field))
+
+
 def check_limit(limit: int) -> int:
     """Check how many candles are asked for.
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from opensqt.model.account import PositionMode
 from opensqt.model.errors import ExchangeError
 from opensqt.model.market import Price
-from opensqt.model.order import OrderRef, OrderRequest, Side
+from opensqt.model.order import AmendRequest, OrderRef, OrderRequest, Side
 from opensqt.testing.exchange import DEFAULT_SYMBOLS
 from opensqt.testing.ledger import Ledger
 from opensqt.testing.venue import InMemoryVenue
@@ -19,6 +19,7 @@ from opensqt.testing.venue import InMemoryVenue
 _STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("place"), st.sampled_from(Side), st.integers(90, 110), st.booleans()),
+        st.tuples(st.just("amend"), st.integers(0, 20), st.integers(90, 110), st.integers(1, 3)),
         st.tuples(st.just("cancel"), st.integers(0, 20)),
         st.tuples(st.just("move"), st.integers(90, 110)),
     ),
@@ -53,6 +54,10 @@ def _do(venue: InMemoryVenue, number: int, step: tuple[object, ...]) -> None:
                 reduce_only=reduce_only,
             )
             venue.place(request)
+        case "amend", int(which), int(price), int(quantity):
+            ref = OrderRef(symbol="BTCUSDT", client_order_id=f"o{which}")
+            changes = {"price": Decimal(price), "quantity": Decimal(quantity)}
+            venue.amend(AmendRequest(order=ref, amend_id=f"m{number}", **changes))
         case "cancel", int(which):
             venue.cancel(OrderRef(symbol="BTCUSDT", client_order_id=f"o{which}"))
         case "move", int(bid):

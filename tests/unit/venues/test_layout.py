@@ -40,6 +40,7 @@ SOME = {
         *("TotalsRow", "account_mode"),
     },
     "public": {"OrderBookRow", "FundingRateRow", "PublicTradeRow", "TickerRow"},
+    "requests": {"amend_request"},
 }
 """Names of roles that two or more venues have, and not all."""
 

@@ -17,7 +17,7 @@ from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError, Unreachable
 from opensqt.model.exchange import documented
 from opensqt.model.market import DEFAULT_DEPTH, Candle, MarkPrice, OrderBook, Price, PublicTrade
-from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
+from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
 from opensqt.model.venue import ClaimRequest, ExchangeInfo, ExchangeStatus, Halt, HaltedOrders, Lease, RateBudget
 
@@ -79,6 +79,10 @@ class SyncExchange:
     def batch_place_orders(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
         """See `Exchange`."""
         return self._run(self._exchange.batch_place_orders(requests), placing=True)
+
+    def amend_order(self, request: AmendRequest) -> Order:
+        """See `Exchange`."""
+        return self._run(self._exchange.amend_order(request), placing=True)
 
     def cancel_order(self, ref: OrderRef) -> Order:
         """See `Exchange`."""

@@ -39,6 +39,8 @@ def describe(request: Any, response: Any = None) -> dict[str, Any]:
     match request:
         case pb.PlaceOrderRequest():
             return _order(request.order)
+        case gateway_pb.AmendOrderRequest():
+            return _ref(request.order) | _given(request, "amend_id", "price", "quantity")
         case pb.CancelOrderRequest():
             return _ref(request.order)
         case pb.CancelAllOrdersRequest():

@@ -69,6 +69,31 @@ class OrderLimits:
             for request, denial in zip(requests, denials, strict=True)
         ]
 
+    async def to_amend(self, amended: OrderRequest) -> Denial:
+        """Return why the current client may not have an open order as it is to be amended; None when it may.
+
+        It counts as an order of that second, and not as one more open order.
+        """
+        client = current_client()
+        limits = self._limits(client)
+        if limits is UNLIMITED:
+            return None
+        denial = await self._worth(client, limits, amended) or await self._not_owned(client, amended)
+        if denial is None and (denial := _too_fast(client, limits, amended.symbol, self._left(client, limits))) is None:
+            self._draw(client, limits, 1)
+        return denial
+
+    async def _not_owned(self, client: str, amended: OrderRequest) -> Denial:
+        """Check whose order it is: an amendment may add to its risk, so the right to cancel others' is not enough."""
+        try:
+            own = await self._own_among(client, {amended.client_order_id} - {""})
+        except JournalError as error:
+            return Unreachable(f"whose order this is can't be read: {error}; nothing was sent", symbol=amended.symbol)
+        if amended.client_order_id in own:
+            return None
+        named = amended.client_order_id or "one that was placed without a client_order_id"
+        return PermissionDenied(f"client {client}: may amend its own orders only, not {named}", symbol=amended.symbol)
+
     async def to_cancel(self, refs: Sequence[OrderRef]) -> list[OrderRef | ExchangeError]:
         """Return each reference that the current client may cancel, or the error that denies it."""
         client = current_client()
@@ -181,13 +206,8 @@ class OrderLimits:
                     f"client {client}: {open_now} orders are open or in flight; its limit is {limits.max_open_orders}",
                     symbol=request.symbol,
                 )
-            if denial is None and limits.max_orders_per_second is not None and left < 1:
-                rate = limits.max_orders_per_second
-                denial = RateLimited(
-                    f"client {client}: its limit is {rate:g} new orders a second",
-                    symbol=request.symbol,
-                    retry_after_s=(1 - left) / rate,
-                )
+            if denial is None:
+                denial = _too_fast(client, limits, request.symbol, left)
             if denial is None:
                 open_now += 1
                 left -= 1
@@ -218,6 +238,14 @@ class OrderLimits:
 def _not_its_own(client: str, ref: OrderRef) -> PermissionDenied:
     named = ref.client_order_id or f"{ref.order_id}, which it has to name by its client_order_id"
     return PermissionDenied(f"client {client}: may cancel its own orders only, not {named}", symbol=ref.symbol)
+
+
+def _too_fast(client: str, limits: Limits, symbol: str, left: float) -> Denial:
+    rate = limits.max_orders_per_second
+    if rate is None or left >= 1:
+        return None
+    text = f"client {client}: its limit is {rate:g} new orders a second"
+    return RateLimited(text, symbol=symbol, retry_after_s=(1 - left) / rate)
 
 
 def _symbol(client: str, limits: Limits, symbol: str) -> Denial:

@@ -13,6 +13,7 @@ from opensqt.telemetry import logging
 REQUIRED: Mapping[str, Role] = {
     "PlaceOrder": Role.TRADE,
     "BatchPlaceOrders": Role.TRADE,
+    "AmendOrder": Role.TRADE,
     "CancelOrder": Role.TRADE,
     "BatchCancelOrders": Role.TRADE,
     "CancelAllOrders": Role.TRADE,

@@ -94,7 +94,7 @@ class _Symbol:
         """Say what is not proven to be gone."""
         parts = [f"cancel all of {self._symbol}: it is not proven that no order is left"]
         if in_flight := self._orders.in_flight(self._symbol):
-            parts.append(f"in flight: {_named([one.request.client_order_id for one in in_flight])}")
+            parts.append(f"in flight: {_named([one.ref.client_order_id or one.ref.order_id for one in in_flight])}")
         if known := self._orders.own.known_open(self._symbol):
             parts.append(f"open: {_named([ref.client_order_id for ref in known])}")
         if self._trouble:

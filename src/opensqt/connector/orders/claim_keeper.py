@@ -99,9 +99,7 @@ class ClaimKeeper:
     async def _until_settled(self, record: ClaimRecord) -> None:
         """Wait for the orders that were let through under an earlier number."""
         pending = [
-            intent.outcome
-            for intent in self._manager.in_flight()
-            if record.includes(intent.request.symbol, intent.request.client_order_id)
+            one.outcome for one in self._manager.in_flight() if record.includes(one.ref.symbol, one.ref.client_order_id)
         ]
         if pending and (await asyncio.wait(pending, timeout=_SETTLED_WITHIN_S))[1]:
             raise OutcomeUnknown(

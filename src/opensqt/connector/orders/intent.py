@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from opensqt.model.errors import DuplicateOrder, ExchangeError, OutcomeUnknown
-from opensqt.model.order import Order, OrderRequest, OrderStatus
+from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus
 from opensqt.proto import types_pb2 as pb
 from opensqt.wire.errors import encode_order_result
 
@@ -22,6 +23,30 @@ class Barred:
     request: OrderRequest
     reason: ExchangeError
     """What its client is answered otherwise."""
+
+
+class OrderInFlight(Protocol):
+    """An order, or an amendment of one, that was taken from a client."""
+
+    @property
+    def outcome(self) -> asyncio.Future[Outcome]:
+        """What became of it."""
+        ...
+
+    @property
+    def status(self) -> OrderStatus:
+        """UNKNOWN when it was sent and is not proven."""
+        ...
+
+    @property
+    def ref(self) -> OrderRef:
+        """The order."""
+        ...
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether it may be at the venue, or get there, and its outcome is not proven."""
+        ...
 
 
 @dataclass(eq=False, slots=True)
@@ -40,6 +65,11 @@ class Intent:
     passes_halts: bool = False
     """It closes a position for the client that holds the halt, so it is sent though trading is halted."""
     _result: pb.OrderResult | None = None
+
+    @property
+    def ref(self) -> OrderRef:
+        """The order by its client's id."""
+        return OrderRef(symbol=self.request.symbol, client_order_id=self.request.client_order_id)
 
     @property
     def in_flight(self) -> bool:

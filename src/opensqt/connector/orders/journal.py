@@ -32,7 +32,7 @@ Operation = Callable[[sqlite3.Connection], Any]
 MEMORY = ":memory:"
 _FLUSH_DELAY_S = 0.02
 """How long an outcome that nobody waits for may wait for a commit to share."""
-_VERSION = 4
+_VERSION = 5
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS intent (
     client_order_id TEXT PRIMARY KEY,
@@ -69,12 +69,24 @@ CREATE TABLE IF NOT EXISTS claim (
     since_ms INTEGER NOT NULL,
     PRIMARY KEY (symbol, strategy)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS amendment (
+    amend_id TEXT PRIMARY KEY,
+    client_order_id TEXT NOT NULL,
+    request BLOB NOT NULL,
+    target BLOB NOT NULL,
+    state TEXT NOT NULL,
+    outcome BLOB,
+    updated_ns INTEGER NOT NULL,
+    client TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS amendment_by_order ON amendment (client_order_id);
+CREATE INDEX IF NOT EXISTS amendment_by_state ON amendment (state, updated_ns);
 """
 _CLAIM = ("symbol", "strategy", "client", "holder", "description", "number", "ttl_ms", "since_ms")
-_UPGRADES = {1: "ALTER TABLE intent ADD COLUMN client TEXT NOT NULL DEFAULT '';", 2: "", 3: ""}
+_UPGRADES = {1: "ALTER TABLE intent ADD COLUMN client TEXT NOT NULL DEFAULT '';", 2: "", 3: "", 4: ""}
 """What brings a journal of an earlier version to the next one. Nobody knows who placed the orders of version 1. From
-version 2 on each has a table more; an earlier connector would not know that trading is halted, or who holds the right
-to trade, so it must not open the file."""
+version 2 on each has a table more; an earlier connector would not know that trading is halted, who holds the right to
+trade, or which amendments are in flight, so it must not open the file."""
 
 
 class State(StrEnum):
@@ -325,10 +337,10 @@ class Journal:
         return await self.execute(_unresolved)
 
     async def prune(self, *, before_ns: int, keep: Iterable[str]) -> int:
-        """Forget settled intents that were last touched before a time, but for the ids in *keep*.
+        """Forget settled intents and amendments that were last touched before a time, but for the ids in *keep*.
 
         Returns:
-            How many were forgotten.
+            How many intents were forgotten.
         """
         kept = frozenset(keep)
         return await self.execute(lambda database: _prune(database, before_ns, kept))
@@ -522,6 +534,9 @@ def _prune(database: sqlite3.Connection, before_ns: int, keep: frozenset[str]) -
     query = "SELECT client_order_id FROM intent WHERE state NOT IN (?, ?) AND updated_ns < ?"
     old = [row for row in database.execute(query, (*UNRESOLVED, before_ns)).fetchall() if row[0] not in keep]
     database.executemany("DELETE FROM intent WHERE client_order_id = ?", old)
+    query = "SELECT amend_id, client_order_id FROM amendment WHERE state NOT IN (?, ?) AND updated_ns < ?"
+    amended = [row for row in database.execute(query, (*UNRESOLVED, before_ns)).fetchall() if row[1] not in keep]
+    database.executemany("DELETE FROM amendment WHERE amend_id = ?", [row[:1] for row in amended])
     return len(old)
 
 

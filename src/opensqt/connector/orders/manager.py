@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+from opensqt.connector.orders.amend_journal import AmendJournal
 from opensqt.connector.orders.halts import Halts
 from opensqt.connector.orders.intent import (
     BY_ANOTHER,
     Barred,
     Intent,
+    OrderInFlight,
     Outcome,
     done_within,
     duplicate,
@@ -111,15 +113,22 @@ class OrderManager:
         self.resolution_seconds = Distribution(SECONDS)
         self.intents: dict[str, Intent] = {}
         """What is being placed or resolved, by client order id."""
+        self.amending: dict[str, OrderInFlight] = {}
+        """The amendments that are being sent or resolved, by amend id."""
+        self._amend_journal = AmendJournal(journal)
 
     @property
     def unresolved(self) -> int:
-        """How many orders were sent and are not proven present or absent."""
-        return sum(intent.status is OrderStatus.UNKNOWN for intent in self.intents.values())
+        """How many orders and amendments were sent and are not proven."""
+        return sum(one.status is OrderStatus.UNKNOWN for one in self._taken())
 
-    def in_flight(self, symbol: str = "") -> list[Intent]:
-        """Return the intents of a symbol, or of all, whose orders may be at the venue, or get there, without proof."""
-        return [one for one in self.intents.values() if one.in_flight and symbol in ("", one.request.symbol)]
+    def in_flight(self, symbol: str = "") -> list[OrderInFlight]:
+        """Return what of a symbol, or of all, may be at the venue, or get there, without proof of its outcome."""
+        return [one for one in self._taken() if one.in_flight and symbol in ("", one.ref.symbol)]
+
+    def _taken(self) -> Iterator[OrderInFlight]:
+        yield from self.intents.values()
+        yield from self.amending.values()
 
     async def start(self) -> None:
         """Take up what an earlier run left open; until it is resolved nothing is sent under those ids."""
@@ -468,10 +477,20 @@ class OrderManager:
         await self._settle(intent, State.ABSENT, Unreachable(proof, symbol=asked.symbol))
 
     async def _settle_found(self, intent: Intent, order: Order) -> None:
-        if is_of(order, intent.request):
+        if is_of(order, intent.request) or await self._was_amended(order, intent.request):
             await self._settle(intent, State.PLACED, order)
         else:
             await self._settle(intent, State.REFUSED, duplicate(intent.request))
+
+    async def _was_amended(self, order: Order, request: OrderRequest) -> bool:
+        """Whether an order has another price or quantity than was asked for because it was amended since."""
+        if (order.symbol, order.side, order.order_type) != (request.symbol, request.side, request.order_type):
+            return False
+        try:
+            return await self._amend_journal.was_amended(request.client_order_id)
+        except JournalError:
+            # Taken for somebody else's it would be lost from sight.
+            return True
 
     async def _settle(self, intent: Intent, state: State, outcome: Outcome) -> None:
         if intent.status is OrderStatus.UNKNOWN:

@@ -7,14 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from opensqt.proto import exchange_service_pb2 as pb
+from opensqt.proto import gateway_service_pb2 as gateway_pb
 
 DONE = "OK"
-_SINGLE = {pb.PlaceOrderRequest: "place", pb.CancelOrderRequest: "cancel"}
+_SINGLE = {
+    pb.PlaceOrderRequest: "place",
+    gateway_pb.AmendOrderRequest: "amend",
+    pb.CancelOrderRequest: "cancel",
+}
 _BATCH = {pb.BatchPlaceOrdersRequest: "place", pb.BatchCancelOrdersRequest: "cancel"}
 
 
 def outcomes(request: Any, response: Any, reason: str) -> tuple[str, Mapping[str, int]]:
-    """Answer what was asked for, `place` or `cancel`, and how often it ended how: OK, or the reason of the error.
+    """Answer what was asked for, `place`, `amend` or `cancel`, and how often it ended how: OK, or the error's reason.
 
     Args:
         request: The message, or whatever came in its place.

@@ -85,7 +85,7 @@ class ExchangeCalls:
 
     async def _place_order(self, request: pb.PlaceOrderRequest, context: Context) -> pb.PlaceOrderResponse:
         asked = requests.decode_order_request(request.order)
-        _note(asked.symbol, asked.client_order_id)
+        note_call(asked.symbol, asked.client_order_id)
         (judged,) = self._hold_to_claims(await self._limits.to_place([asked]), [request.order])
         # The order's own bytes, for the call may carry more, and nothing is left of the call's once it was read.
         encoded = request.order.SerializeToString()
@@ -100,7 +100,7 @@ class ExchangeCalls:
         _check_size(len(request.orders))
         batch = _BatchItems(request.orders, requests.decode_order_request)
         encoded = [message.SerializeToString() for message in batch.sound_messages]
-        _note(",".join({one.symbol for one in batch.sound}), *(one.client_order_id for one in batch.sound))
+        note_call(",".join({one.symbol for one in batch.sound}), *(one.client_order_id for one in batch.sound))
         judged = self._hold_to_claims(await self._limits.to_place(batch.sound), batch.sound_messages)
         results = (
             await self._manager.place_batch_encoded(judged, encoded, wait_s=self._wait_s(context)) if judged else []
@@ -123,7 +123,7 @@ class ExchangeCalls:
 
     async def _cancel_order(self, request: pb.CancelOrderRequest, _context: Context) -> pb.CancelOrderResponse:
         ref = requests.decode_order_ref(request.order)
-        _note(ref.symbol, ref.client_order_id or ref.order_id)
+        note_call(ref.symbol, ref.client_order_id or ref.order_id)
         (allowed,) = await self._limits.to_cancel([ref])
         if isinstance(allowed, ExchangeError):
             raise allowed
@@ -135,7 +135,7 @@ class ExchangeCalls:
     ) -> pb.BatchCancelOrdersResponse:
         _check_size(len(request.orders))
         batch = _BatchItems(request.orders, requests.decode_order_ref)
-        _note(
+        note_call(
             ",".join({ref.symbol for ref in batch.sound}), *(ref.client_order_id or ref.order_id for ref in batch.sound)
         )
         batch.hold_to(await self._limits.to_cancel(batch.sound))
@@ -146,7 +146,7 @@ class ExchangeCalls:
         self, request: pb.CancelAllOrdersRequest, context: Context
     ) -> pb.CancelAllOrdersResponse:
         symbol = requests.decode_symbol(request.symbol)
-        _note(symbol)
+        note_call(symbol)
         self._limits.check_cancel_all(symbol)
         remaining_s = context.time_remaining()
         wait_s = self._order_wait_s if remaining_s is None else wait_within(remaining_s)
@@ -207,8 +207,7 @@ class ExchangeCalls:
         return codec.encode_info(await self._exchange.get_exchange_info())
 
     def _wait_s(self, context: Context) -> float:
-        remaining_s = context.time_remaining()
-        return self._order_wait_s if remaining_s is None else min(self._order_wait_s, wait_within(remaining_s))
+        return order_wait_s(context, self._order_wait_s)
 
 
 class _BatchItems(Generic[M, T]):
@@ -247,6 +246,12 @@ def _encoded(result: types_pb2.OrderResult | ExchangeError) -> types_pb2.OrderRe
     return encode_order_result(result) if isinstance(result, ExchangeError) else result
 
 
+def order_wait_s(context: Context, most_s: float) -> float:
+    """Return how long a call waits for a proven outcome: *most_s*, unless its own deadline is sooner."""
+    remaining_s = context.time_remaining()
+    return most_s if remaining_s is None else min(most_s, wait_within(remaining_s))
+
+
 def wait_within(remaining_s: float) -> float:
     """Return how long an order call may wait for its outcome: all that its caller has left but the answer's way back.
 
@@ -269,7 +274,7 @@ def check_interval(interval: str) -> str:
     return interval
 
 
-def _note(symbol: str, *orders: str) -> None:
+def note_call(symbol: str, *orders: str) -> None:
     """Have the trace of this call say what it is about."""
     tracing.set_attributes(
         {"opensqt.client": current_client(), "opensqt.symbol": symbol, "opensqt.client_order_id": ",".join(orders)}

@@ -8,7 +8,6 @@ from opensqt.connector.orders.journal import HaltRecord
 from opensqt.connector.orders.manager import OrderManager
 from opensqt.connector.rpc.dispatch import Context, Handler
 from opensqt.model.client_context import current_client
-from opensqt.model.order import OrderRef
 from opensqt.model.venue import HaltedOrders
 from opensqt.proto import gateway_service_pb2 as pb
 from opensqt.wire import gateway_codec, requests
@@ -44,8 +43,7 @@ class HaltCalls:
             ttl_ms=request.ttl_ms,
         )
         halt = await self._halts.halt(asked)
-        intents = [one.request for one in self._orders.in_flight(symbol)]
-        in_flight = tuple(OrderRef(symbol=one.symbol, client_order_id=one.client_order_id) for one in intents)
+        in_flight = tuple(one.ref for one in self._orders.in_flight(symbol))
         known_open = tuple(self._orders.own.known_open(symbol))
         return gateway_codec.encode_halted(HaltedOrders(halt=halt, in_flight=in_flight, open=known_open))
 

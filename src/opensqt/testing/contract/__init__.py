@@ -13,6 +13,7 @@ pytest.register_assert_rewrite(
         f"{__name__}.{module}"
         for module in (
             "account",
+            "amending",
             "batches",
             "bench",
             "canceling",
@@ -27,6 +28,7 @@ pytest.register_assert_rewrite(
 )
 
 from opensqt.testing.contract.account import TestAccount, TestFills, TestHedgePositions, TestOneWayPositions  # noqa: E402
+from opensqt.testing.contract.amending import TestAmendCapability, TestAmendOrder  # noqa: E402
 from opensqt.testing.contract.batches import TestBatchCanceling, TestBatchPlacing  # noqa: E402
 from opensqt.testing.contract.canceling import TestCancelAllOrders, TestCancelOrder  # noqa: E402
 from opensqt.testing.contract.market_data import TestHistoricalKlines, TestLatestPrice  # noqa: E402
@@ -60,6 +62,8 @@ from opensqt.testing.contract.untradable import TestUntradableSymbols  # noqa: E
 __all__ = [
     "TestAccount",
     "TestAccountStream",
+    "TestAmendCapability",
+    "TestAmendOrder",
     "TestBatchCanceling",
     "TestBatchPlacing",
     "TestCancelAllOrders",

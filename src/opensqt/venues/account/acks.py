@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,8 +17,8 @@ class PendingAck:
     """The next update of one order, which the account stream will publish."""
 
     future: asyncio.Future[Order]
-    closed: bool
-    """Whether only an update that closes the order counts."""
+    counts: Callable[[Order], bool]
+    """Whether an update counts that leaves the order open."""
 
     @property
     def order(self) -> Order | None:
@@ -33,13 +33,21 @@ class PendingAcks:
         self.pending: dict[_Key, list[PendingAck]] = {}
 
     @contextmanager
-    def expect(self, ref: OrderRef, *, closed: bool = False) -> Iterator[PendingAck]:
+    def expect(
+        self, ref: OrderRef, *, closed: bool = False, until: Callable[[Order], bool] | None = None
+    ) -> Iterator[PendingAck]:
         """Register an acknowledgement while the block runs.
 
         Enter the block before the request is sent: the stream may be quicker than the response.
+
+        Args:
+            ref: The order.
+            closed: Whether only an update that closes it counts.
+            until: Whether an update counts that leaves it open; by default the first one does.
         """
         key = _key(ref.symbol, ref.client_order_id, ref.order_id)
-        ack = PendingAck(asyncio.get_running_loop().create_future(), closed)
+        counts = until or (lambda _order: not closed)
+        ack = PendingAck(asyncio.get_running_loop().create_future(), counts)
         self.pending.setdefault(key, []).append(ack)
         try:
             yield ack
@@ -52,7 +60,7 @@ class PendingAcks:
         """Resolve the acknowledgements that wait for an update of *order*."""
         for key in (_key(order.symbol, order.client_order_id, ""), _key(order.symbol, "", order.order_id)):
             for ack in self.pending.get(key, ()):
-                if not ack.future.done() and (order.status.is_closed or not ack.closed):
+                if not ack.future.done() and (order.status.is_closed or ack.counts(order)):
                     ack.future.set_result(order)
 
 

@@ -14,11 +14,13 @@ from opensqt.model.errors import (
     ExchangeError,
     OrderDenied,
     OrderNotFound,
+    OrderRejected,
     OutcomeUnknown,
     PostOnlyWouldCross,
     Unsupported,
 )
 from opensqt.model.order import (
+    AmendRequest,
     Order,
     OrderRef,
     OrderRequest,
@@ -42,7 +44,7 @@ T = TypeVar("T")
 
 
 class OrderEntry:
-    """Places and cancels orders. It never sends an order twice.
+    """Places, amends and cancels orders. It never sends an order or an amendment twice.
 
     Args:
         venue: Sends the requests.
@@ -118,6 +120,40 @@ class OrderEntry:
             for number, outcome in zip(chunk, outcomes, strict=True):
                 results[number] = outcome
         return [result for result in results if result is not None]
+
+    def amend_denial(self, request: AmendRequest, order: Order) -> ExchangeError | None:
+        """Return the local rule that an amendment of *order* breaks, or None. A denied one is never sent."""
+        symbol = order.symbol
+        if not self._venue.capabilities.amend_order:
+            text = f"{self._venue.name} can't amend an order in place: cancel it and place another"
+            return Unsupported(text, symbol=symbol)
+        if order.order_type is not OrderType.LIMIT:
+            return OrderDenied(f"order_type {order.order_type}: expected a LIMIT order", symbol=symbol)
+        reason = self._venue.rules[symbol].denial(request.amended(order))
+        return OrderDenied(reason, symbol=symbol) if reason else None
+
+    async def amend(self, request: AmendRequest) -> Order:
+        """Send one amendment, once. An order that has ended is returned as it ended."""
+        self._venue.unified(request.order.symbol)
+        order = self._state.tracker.find(request.order)
+        if order is None or (request.is_done(order) and not order.status.is_closed):
+            # That nothing has to be sent is believed only by the venue's own answer.
+            order = await self._venue.parse_or_raise(self._venue.order(request.order))
+            self._state.apply_order(order)
+        if (denial := self.amend_denial(request, order)) is not None:
+            raise denial
+        if order.status.is_closed or request.is_done(order):
+            return order
+        completed = request.completed(order)
+        try:
+            with departing({order.symbol}):
+                amended = await self._parse_or_unknown(self._venue.amend(order, completed), order.symbol)
+        except (OrderNotFound, OrderRejected) as refused:
+            self._check_rules_stale(refused)
+            return await self._resolve_refused_amendment(completed, refused)
+        self._apply(amended)
+        # The stream may have published a fill before the response came.
+        return self._state.tracker.find(OrderRef(symbol=order.symbol, order_id=order.order_id)) or amended
 
     async def cancel(self, ref: OrderRef) -> Order:
         """Cancel one order. If the response leaves its end open, query the order."""
@@ -235,6 +271,28 @@ class OrderEntry:
         if isinstance(result, Order):
             self._apply(result)
         return result
+
+    async def _resolve_refused_amendment(self, request: AmendRequest, refused: ExchangeError) -> Order:
+        """Return an order whose amendment was refused if it has ended or has what was asked for; else raise why.
+
+        A fill may have been quicker, and a venue may end a post-only order whose new price would take.
+        """
+        symbol = request.order.symbol
+        ref = OrderRef(symbol=symbol, order_id=request.order.order_id)
+        try:
+            order = await self._parse_or_unknown(self._venue.order(ref), symbol)
+        except OrderNotFound:
+            raise refused from None
+        except ExchangeError as error:
+            text = f"the amendment was refused ({refused}); the order could not be queried: {error}"
+            raise OutcomeUnknown(text, symbol=symbol) from refused
+        self._state.apply_order(order)
+        if order.status.is_closed or request.is_done(order):
+            return order
+        if isinstance(refused, OrderNotFound):
+            text = f"the venue did not find the order to amend, which is {order.status}; amend it again"
+            raise OrderRejected(text, venue_code=refused.venue_code, symbol=symbol) from refused
+        raise refused
 
     async def _resolve_cancel(self, ref: OrderRef, cause: ExchangeError) -> Order:
         """Return the closed order after a cancel that the venue refused as unknown, or did not respond to."""

@@ -13,7 +13,7 @@ from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.countdown import CountdownRules
 from opensqt.model.errors import ExchangeError, PermissionDenied
 from opensqt.model.market import Candle, Price
-from opensqt.model.order import Fill, Order, OrderRef, OrderRequest
+from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest
 from opensqt.model.venue import Capabilities
 from opensqt.venues.binance.errors import CODES, STALE_RULES, refusal
 from opensqt.venues.binance.limits import RATE_LIMITS
@@ -34,7 +34,7 @@ from opensqt.venues.binance.parse import (
     settlement_asset,
 )
 from opensqt.venues.binance.public import BinancePublic
-from opensqt.venues.binance.requests import BinanceRequests, order_ref, order_request
+from opensqt.venues.binance.requests import BinanceRequests, amend_request, order_ref, order_request
 from opensqt.venues.events import Event
 from opensqt.venues.parsing import Row, read_each
 from opensqt.venues.regions import region_of
@@ -56,7 +56,9 @@ class BinanceAdapter(Venue):
     """Binance behind the interface of `Venue`."""
 
     name = "binance"
-    capabilities = Capabilities(max_batch=5, intervals=frozenset(INTERVALS), margin_modes=frozenset(MarginMode))
+    capabilities = Capabilities(
+        max_batch=5, intervals=frozenset(INTERVALS), margin_modes=frozenset(MarginMode), amend_order=True
+    )
     codes = CODES
     frame_fields = FrameFields(channel=("e",), symbol=("s",))
     rate_limits = RATE_LIMITS
@@ -107,6 +109,15 @@ class BinanceAdapter(Venue):
         batch = {"batchOrders": [self._order_request(request) for request in requests]}
         rows = await self._requests.change("PostBatchOrders", batch, symbol)
         return [refusal(row, symbol) or self.order_or_unknown(row, symbol, parse_order) for row in rows]
+
+    async def amend(self, order: Order, request: AmendRequest) -> Order:
+        """Amend one order; it goes to the end of the queue at its price whatever changes.
+
+        The venue cancels one that is amended to no more than what is filled, and a post-only one that would take:
+        https://developers.binance.com/docs/derivatives/usds-margined-futures/trade/rest-api/Modify-Order
+        """
+        params = amend_request(order, request, self.market_id(order.symbol))
+        return parse_order(await self._requests.change("PutOrder", params, order.symbol))
 
     async def cancel(self, ref: OrderRef) -> Order:
         """Cancel one order."""

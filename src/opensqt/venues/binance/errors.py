@@ -32,6 +32,8 @@ _CODES: dict[type[ExchangeError], tuple[int, ...]] = {
         *(-4009, -4013, -4014, -4016, -4023, -4024, -4029, -4030, -4108, -4131, -4140, -4141, -4164, -4400, -4401),
         # A cooling-off period, an agreement to be signed, a time in force without a position, no depth to price by.
         *(-4192, -4411, -4509, -5021, -5041),
+        # An amendment: not now, not of this type, too many of this order, nothing changes.
+        *(-5024, -5025, -5026, -5027),
     ),
 }
 CODES = {str(code): kind for kind, codes in _CODES.items() for code in codes}

@@ -26,7 +26,12 @@ class WeightPolicy:
         return _LIMITS[name]
 
     def cost(self, request: Request) -> Mapping[str, int]:
-        """Return the cost of a request by limit; a new order has no weight, a batch of new orders has one."""
+        """Return the cost of a request by limit; a new order has no weight, a batch of new orders has one.
+
+        An amendment counts as a new order does.
+        """
+        if request.method == "PUT" and request.path == "order":
+            return {_WEIGHT: max(1, request.weight), "10s": 1, "1m": 1}
         if request.method != "POST" or request.path not in ("order", "batchOrders"):
             return {_WEIGHT: max(1, request.weight)}
         batch = request.params.get("batchOrders") if isinstance(request.params, dict) else None

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from opensqt.model.order import OrderRef, OrderRequest, OrderType
+from opensqt.model.order import AmendRequest, Order, OrderRef, OrderRequest, OrderType
 from opensqt.venues.binance.parse import TIME_IN_FORCE
 from opensqt.venues.parsing import Row
 from opensqt.venues.rows import objects, sort_number
@@ -94,6 +94,17 @@ def order_request(request: OrderRequest, market_id: str, *, hedge: bool) -> Row:
         # In hedge mode the position side implies it, and the venue refuses the flag.
         params["reduceOnly"] = "true"
     return params
+
+
+def amend_request(order: Order, request: AmendRequest, market_id: str) -> Row:
+    """Return the parameters of an amendment: the venue wants price, quantity and side, changed or not."""
+    return {
+        "symbol": market_id,
+        "orderId": order.order_id,
+        "side": order.side.value,
+        "quantity": format(request.amended(order).quantity, "f"),
+        "price": format(request.amended(order).price or 0, "f"),
+    }
 
 
 def order_ref(ref: OrderRef, market_id: str) -> Row:

@@ -16,9 +16,10 @@ from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.countdown import CountdownRules
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, PermissionDenied, Unreachable, VenueError
 from opensqt.model.market import INTERVALS_MS, Candle, Price
-from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, PositionSide
+from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest, PositionSide
 from opensqt.model.venue import Capabilities
 from opensqt.venues.account.acks import PendingAck, PendingAcks, wait_for_acks
+from opensqt.venues.account.amendments import confirm_amended
 from opensqt.venues.bybit.errors import CODES, STALE_RULES, error_code, refusal, with_retry_after
 from opensqt.venues.bybit.limits import RATE_LIMITS
 from opensqt.venues.bybit.parse import (
@@ -40,7 +41,7 @@ from opensqt.venues.bybit.parse import (
     parse_price,
 )
 from opensqt.venues.bybit.public import BybitPublic
-from opensqt.venues.bybit.requests import BybitRequests, order_ref, order_request
+from opensqt.venues.bybit.requests import BybitRequests, amend_request, order_ref, order_request
 from opensqt.venues.events import Event
 from opensqt.venues.parsing import Row, acknowledged_order, read_each
 from opensqt.venues.regions import region_of
@@ -111,7 +112,7 @@ class BybitAdapter(Venue):
     """
 
     name = "bybit"
-    capabilities = Capabilities(max_batch=10, intervals=frozenset(INTERVALS))
+    capabilities = Capabilities(max_batch=10, intervals=frozenset(INTERVALS), amend_order=True)
     codes = CODES
     frame_fields = FrameFields(channel=("topic",), symbol=("data", "s"))
     rate_limits = RATE_LIMITS
@@ -175,6 +176,15 @@ class BybitAdapter(Venue):
                 error or await self._resolve_placed(request, row, int(response["time"]), ack)
                 for request, row, ack, error in zip(requests, rows, acks, errors, strict=True)
             ]
+
+    async def amend(self, order: Order, request: AmendRequest) -> Order:
+        """Amend one order: https://bybit-exchange.github.io/docs/v5/order/amend-order."""
+        ref = OrderRef(symbol=order.symbol, order_id=order.order_id)
+        with self._acks.expect(ref, until=request.is_done) as ack:
+            params = amend_request(order, request, self.market_id(order.symbol))
+            await self._requests.change("OrderAmend", params, order.symbol)
+            await wait_for_acks([ack], _ACK_TIMEOUT_S)
+            return ack.order or await confirm_amended(self.order, ref, request)
 
     async def cancel(self, ref: OrderRef) -> Order:
         """Cancel one order."""

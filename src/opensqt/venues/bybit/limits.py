@@ -29,7 +29,7 @@ def _read_usage(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
 RATE_LIMITS = EndpointPolicy(
     limits={
         _ADDRESS: Limit(600, 5.0),
-        **dict.fromkeys(("POST v5/order/create", "POST v5/order/create-batch"), _ORDERS),
+        **dict.fromkeys(("POST v5/order/create", "POST v5/order/create-batch", "POST v5/order/amend"), _ORDERS),
         **dict.fromkeys(("GET v5/order/realtime", "GET v5/order/history", "GET v5/position/list"), _QUERIES),
         **dict.fromkeys(("GET v5/execution/list", "GET v5/account/wallet-balance"), _QUERIES),
         "GET v5/account/transaction-log": Limit(30, 1.0),

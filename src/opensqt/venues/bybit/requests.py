@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from opensqt.model.errors import ExchangeError
-from opensqt.model.order import OrderRef, OrderRequest, OrderType
+from opensqt.model.order import AmendRequest, Order, OrderRef, OrderRequest, OrderType
 from opensqt.venues.bybit.errors import NOT_MODIFIED
 from opensqt.venues.bybit.parse import ASSET, POSITION_SIDE, SIDE, TIME_IN_FORCE, TYPE, is_trade
 from opensqt.venues.parsing import Row
@@ -118,6 +118,16 @@ def order_request(request: OrderRequest, market_id: str) -> Row:
         params["timeInForce"] = TIME_IN_FORCE[request.time_in_force]
     if request.reduce_only:
         params["reduceOnly"] = True
+    return params
+
+
+def amend_request(order: Order, request: AmendRequest, market_id: str) -> Row:
+    """Return the parameters of an amendment: only what changes, as the venue wants it."""
+    params: Row = {"symbol": market_id, "orderId": order.order_id}
+    if request.price is not None and request.price != order.price:
+        params["price"] = format(request.price, "f")
+    if request.quantity is not None and request.quantity != order.quantity:
+        params["qty"] = format(request.quantity, "f")
     return params
 
 

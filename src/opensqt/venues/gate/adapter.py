@@ -15,7 +15,7 @@ from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.countdown import CountdownRules
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, PermissionDenied, Unsupported
 from opensqt.model.market import INTERVALS_MS, Candle, Price
-from opensqt.model.order import Fill, Order, OrderRef, OrderRequest
+from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest
 from opensqt.model.venue import Capabilities
 from opensqt.venues.events import Event
 from opensqt.venues.gate.errors import CODES, KILLED, STALE_RULES, order_error, refusal
@@ -38,7 +38,7 @@ from opensqt.venues.gate.parse import (
     parse_unified_account,
 )
 from opensqt.venues.gate.public import GatePublic
-from opensqt.venues.gate.requests import BOOKED_WITHIN_MS, USDT, GateRequests, order_ref, order_request
+from opensqt.venues.gate.requests import BOOKED_WITHIN_MS, USDT, GateRequests, amend_request, order_ref, order_request
 from opensqt.venues.parsing import Row, read_each
 from opensqt.venues.regions import region_of
 from opensqt.venues.rows import FrameFields, RowError, all_rows, decode_message, member, objects, sort_number
@@ -87,7 +87,11 @@ class GateAdapter(Venue):
 
     name = "gate"
     capabilities = Capabilities(
-        max_batch=10, intervals=frozenset(INTERVALS), margin_modes=frozenset(MarginMode), client_order_id_length=28
+        max_batch=10,
+        intervals=frozenset(INTERVALS),
+        margin_modes=frozenset(MarginMode),
+        client_order_id_length=28,
+        amend_order=True,
     )
     codes = CODES
     frame_fields = FrameFields(channel=("channel",), symbol=("result", "s"))
@@ -162,6 +166,17 @@ class GateAdapter(Venue):
         if not isinstance(rows, list):
             raise OutcomeUnknown("the venue's response could not be read", symbol=symbol)
         return [refusal(row, symbol) or self.order_or_unknown(row, symbol, self._order) for row in rows]
+
+    async def amend(self, order: Order, request: AmendRequest) -> Order:
+        """Amend one order; the venue cancels one that is amended to no more than what is filled.
+
+        https://www.gate.com/docs/developers/apiv4/en/#amend-an-order-2
+        """
+        params = amend_request(order, request, self.rules[order.symbol])
+        try:
+            return self._order(await self._requests.change("PutSettleOrdersOrderId", params, order.symbol))
+        except ExchangeError as refused:
+            raise order_error(refused) from refused
 
     async def cancel(self, ref: OrderRef) -> Order:
         """Cancel one order."""

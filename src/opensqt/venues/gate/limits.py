@@ -1,4 +1,4 @@
-"""Rate limits of Gate, of orders and cancels by the second, of every other endpoint in ten seconds.
+"""Rate limits of Gate, of orders, amendments and cancels by the second, of every other endpoint in ten seconds.
 
 https://www.gate.com/docs/developers/apiv4/en/#frequency-limit-rule
 """
@@ -24,6 +24,7 @@ RATE_LIMITS = EndpointPolicy(
     groups={
         "POST {settle}/orders": _ORDERS,
         "POST {settle}/batch_orders": _ORDERS,
+        "PUT {settle}/orders/{order_id}": _ORDERS,
         "DELETE {settle}/orders": _CANCELS,
         "DELETE {settle}/orders/{order_id}": _CANCELS,
     },

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from opensqt.model.errors import ExchangeError, OrderNotFound
-from opensqt.model.order import Fill, OrderRef, OrderRequest, OrderType, PositionSide, Side
+from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest, OrderType, PositionSide, Side
 from opensqt.model.venue import SymbolRules
 from opensqt.venues.gate.errors import NO_POSITION
 from opensqt.venues.gate.parse import POSITION_SIDE_BY_MODE, PREFIX, TIME_IN_FORCE
@@ -98,13 +98,27 @@ def order_request(request: OrderRequest, market_id: str, rules: SymbolRules, *, 
     market = request.order_type is OrderType.MARKET or request.price is None
     return {
         "contract": market_id,
-        "size": int(contracts) if contracts == int(contracts) else format(contracts, "f"),
+        "size": _size(contracts),
         "price": "0" if market else format(request.price, "f"),
         "tif": "ioc" if market else TIME_IN_FORCE[request.time_in_force],
         "text": PREFIX + request.client_order_id,
         # In dual mode the sign and this flag name the position together.
         "reduce_only": request.side is closes if hedge else request.reduce_only,
     }
+
+
+def amend_request(order: Order, request: AmendRequest, rules: SymbolRules) -> Row:
+    """Return the parameters of an amendment: only what changes, the quantity in contracts with the sign of the side."""
+    params: Row = {"order_id": order.order_id, "amend_text": request.amend_id}
+    if request.price is not None and request.price != order.price:
+        params["price"] = format(request.price, "f")
+    if request.quantity is not None and request.quantity != order.quantity:
+        params["size"] = _size(order.side.sign * request.quantity / rules.contract_size)
+    return params
+
+
+def _size(contracts: Decimal) -> int | str:
+    return int(contracts) if contracts == int(contracts) else format(contracts, "f")
 
 
 def order_ref(ref: OrderRef) -> Row:

@@ -15,11 +15,12 @@ from opensqt.model.account import Account, Position, PositionMode
 from opensqt.model.countdown import CountdownRules
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, PermissionDenied, VenueError
 from opensqt.model.market import INTERVALS_MS, Candle, Price
-from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, TimeInForce
+from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest, TimeInForce
 from opensqt.model.venue import Capabilities
+from opensqt.venues.account.amendments import AmendResults, confirm_amended
 from opensqt.venues.account.state import flat, sides
 from opensqt.venues.events import Event
-from opensqt.venues.okx.errors import CODES, STALE_RULES, error_code, refusal
+from opensqt.venues.okx.errors import CODES, STALE_RULES, amend_refusal, error_code, refusal
 from opensqt.venues.okx.limits import RATE_LIMITS
 from opensqt.venues.okx.parse import (
     ASSET,
@@ -37,10 +38,10 @@ from opensqt.venues.okx.parse import (
     parse_price,
 )
 from opensqt.venues.okx.public import OkxPublic
-from opensqt.venues.okx.requests import TAG, OkxRequests, order_ref, order_request
+from opensqt.venues.okx.requests import TAG, OkxRequests, amend_request, order_ref, order_request
 from opensqt.venues.parsing import Row, acknowledged_order, read_each
 from opensqt.venues.regions import region_of
-from opensqt.venues.rows import FrameFields, all_rows, first
+from opensqt.venues.rows import FrameFields, RowError, all_rows, first
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS, VenueReply
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
@@ -49,6 +50,8 @@ _RECENT_MS = 3 * 86_400_000
 """Age of the trades that the fast endpoint has; the other one goes three months back and may be late."""
 _CANCEL_QUERY_DELAYS_S = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
 """A cancel is acknowledged before it is done: pauses before the queries of the order."""
+_AMEND_RESULT_TIMEOUT_S = 1.0
+"""How long the orders channel may take to report an acknowledged amendment; then the order is queried."""
 _CANCEL_ALL_ROUNDS = 20
 _LIMIT_LASTS_S = 2.0
 
@@ -84,7 +87,7 @@ class OkxAdapter(Venue):
     """OKX behind the interface of `Venue`."""
 
     name = "okx"
-    capabilities = Capabilities(max_batch=20, intervals=frozenset(INTERVALS))
+    capabilities = Capabilities(max_batch=20, intervals=frozenset(INTERVALS), amend_order=True)
     codes = CODES
     frame_fields = FrameFields(channel=("arg", "channel"), symbol=("arg", "instId"))
     rate_limits = RATE_LIMITS
@@ -106,6 +109,8 @@ class OkxAdapter(Venue):
         self._requests = OkxRequests(client, rest)
         self._parser = OkxParser(self)
         self.public = OkxPublic(self, self._requests)
+        self._parser.on_amended = self._take_amend_result
+        self._amend_results = AmendResults()
 
     @classmethod
     def make_client(cls, settings: VenueSettings) -> Any:
@@ -147,6 +152,23 @@ class OkxAdapter(Venue):
         accepted = [result for result in results if isinstance(result, Order)]
         resolved = iter(await asyncio.gather(*(self._resolve_placed(order) for order in accepted)))
         return [next(resolved) if isinstance(result, Order) else result for result in results]
+
+    async def amend(self, order: Order, request: AmendRequest) -> Order:
+        """Amend one order. The venue acknowledges it before it is done; the orders channel reports the result.
+
+        https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-amend-order
+        """
+        ref = OrderRef(symbol=order.symbol, order_id=order.order_id)
+        with self._amend_results.expect(request.amend_id) as future:
+            params = amend_request(order, request, self.market_id(order.symbol), self.rules[order.symbol])
+            await self._requests.change("privatePostTradeAmendOrder", params, order.symbol)
+            await asyncio.wait({future}, timeout=_AMEND_RESULT_TIMEOUT_S)
+            if not future.done():
+                return await confirm_amended(self.order, ref, request)
+        result = future.result()
+        if isinstance(result, ExchangeError):
+            raise result
+        return result
 
     async def cancel(self, ref: OrderRef) -> Order:
         """Cancel one order, and query it until it is closed: the venue acknowledges a cancel before it is done."""
@@ -356,6 +378,16 @@ class OkxAdapter(Venue):
 
     def _symbol_params(self, symbol: str) -> Row:
         return {"instType": "SWAP"} | ({"instId": self.market_id(symbol)} if symbol else {})
+
+    def _take_amend_result(self, raw: Row) -> None:
+        """Take in the result of an amendment, which a row of the orders channel reports by its id."""
+        try:
+            rules = self.listed_rules(raw.get("instId"))
+            outcome = amend_refusal(raw, rules.symbol) or parse_order(raw, rules)
+            self._amend_results.resolve(str(raw["reqId"]), outcome)
+        except RowError:
+            # The row is set aside where the others are read; a query proves the outcome.
+            return
 
     async def _resolve_placed(self, order: Order) -> Order:
         """Query an accepted post-only order: the venue cancels one that would have taken after it accepted it."""

@@ -26,7 +26,7 @@ _CODES: dict[type[ExchangeError], tuple[int, ...]] = {
         *(59105, 59107),
     ),
     errors.UnknownSymbol: (51001, 51002, 51012, 51014, 51015, 51026),
-    errors.OrderNotFound: (51400, 51401, 51402, 51405, 51503, 51509, 51603),
+    errors.OrderNotFound: (51400, 51401, 51402, 51405, 51503, 51509, 51510, 51603),
     errors.DuplicateOrder: (51011, 51016),
     errors.InsufficientMargin: (51008, 51119, 51127, 51131, 51502, 59103, 59108, 59200, 59201),
     errors.ReduceOnlyRefused: (51023, 51112, 51134, 51169, 51170, 51205, 51206),
@@ -35,7 +35,7 @@ _CODES: dict[type[ExchangeError], tuple[int, ...]] = {
     errors.OrderRejected: (
         *(51004, 51005, 51006, 51007, 51020, 51021, 51022, 51025, 51027, 51028, 51029, 51031, 51101, 51102, 51103),
         *(51104, 51105, 51106, 51107, 51108, 51109, 51110, 51115, 51116, 51117, 51120, 51121, 51122, 51124, 51129),
-        *(51132, 51135, 51136, 51137, 51138, 51201, 51202, 51203, 54009, 54011),
+        *(51132, 51135, 51136, 51137, 51138, 51201, 51202, 51203, 51500, 51505, 51506, 51508, 54009, 54011),
     ),
 }
 _BAD_POSITION_SIDE = "51000 posSide"
@@ -76,3 +76,11 @@ def refusal(row: Row, symbol: str) -> ExchangeError | None:
         return None
     message = str(row["sMsg"])
     return translate_item(error_code(row["sCode"], message), message, CODES, symbol=symbol)
+
+
+def amend_refusal(row: Row, symbol: str) -> ExchangeError | None:
+    """Return the error of an amendment that failed after it was acknowledged; None for a row of one that succeeded."""
+    if row.get("amendResult") != "-1":
+        return None
+    message = str(row.get("msg") or "the amendment failed")
+    return translate_item(error_code(str(row.get("code") or ""), message), message, CODES, symbol=symbol)

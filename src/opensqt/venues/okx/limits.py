@@ -19,6 +19,7 @@ _SHARED = {
 }
 _UNSHARED = {
     "POST trade/order": 60,
+    "POST trade/amend-order": 60,
     "POST trade/cancel-order": 60,
     # Counted in orders.
     "POST trade/batch-orders": 300,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from itertools import chain
 from typing import Any
@@ -395,6 +395,8 @@ class OkxParser:
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
         self.acks = ChannelAcks(arg["channel"] for arg in PRIVATE_ARGS)
+        self.on_amended: Callable[[Row], None] = lambda _raw: None
+        """Called with each row of an order that reports the result of an amendment."""
 
     def parse(self, frame: Any) -> Iterable[Event] | None:
         """Return the events of a frame; see `Venue.parse`."""
@@ -412,6 +414,9 @@ class OkxParser:
                 venue.set_aside, "candle", rules.symbol, rows, lambda raw: parse_candle(raw, rules, interval)
             )
         if channel == "orders":
+            for raw in rows:
+                if isinstance(raw, dict) and raw.get("reqId") and raw.get("amendResult"):
+                    self.on_amended(raw)
             return venue.read_updates(
                 (ORDER, FILL),
                 rows,

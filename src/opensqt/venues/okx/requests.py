@@ -7,7 +7,7 @@ from typing import Any
 
 from opensqt.model.account import MarginMode
 from opensqt.model.errors import OutcomeUnknown, Unreachable
-from opensqt.model.order import OrderRef, OrderRequest, OrderType, PositionSide
+from opensqt.model.order import AmendRequest, Order, OrderRef, OrderRequest, OrderType, PositionSide
 from opensqt.model.venue import SymbolRules
 from opensqt.venues.okx.parse import POSITION_SIDE, TIME_IN_FORCE, contracts
 from opensqt.venues.parsing import Row
@@ -112,6 +112,16 @@ def order_request(request: OrderRequest, market_id: str, rules: SymbolRules) -> 
     if request.reduce_only and request.position_side is PositionSide.BOTH:
         # In long/short mode the position side implies it.
         params["reduceOnly"] = "true"
+    return params
+
+
+def amend_request(order: Order, request: AmendRequest, market_id: str, rules: SymbolRules) -> Row:
+    """Return the parameters of an amendment: only what changes, the quantity in contracts."""
+    params = {"instId": market_id, "ordId": order.order_id, "reqId": request.amend_id}
+    if request.price is not None and request.price != order.price:
+        params["newPx"] = format(request.price, "f")
+    if request.quantity is not None and request.quantity != order.quantity:
+        params["newSz"] = contracts(request.quantity, rules)
     return params
 
 

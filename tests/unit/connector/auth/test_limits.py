@@ -175,3 +175,30 @@ async def test_a_client_that_was_taken_out_meanwhile_places_nothing() -> None:
     bench.access.clients = Clients([])
     with pytest.raises(PermissionDenied, match="client maker: was revoked"):
         await bench.verdicts(order())
+
+
+async def amend(bench: Bench, amended: OrderRequest) -> type[Exception] | None:
+    with on_behalf_of("maker"):
+        denial = await bench.held.to_amend(amended)
+    return type(denial) if denial else None
+
+
+async def test_an_amended_order_is_held_to_the_limits_of_a_new_one() -> None:
+    bench = Bench({"max_order_notional": Decimal(100), "symbols": ["BTCUSDT"]}, known={"a"})
+    assert await amend(bench, order("a")) is None
+    assert await amend(bench, order("a", "1.1")) is OrderDenied
+    assert await amend(bench, order("a", symbol="ETHUSDT")) is PermissionDenied
+
+
+@pytest.mark.parametrize("name", ["foreign", ""])
+async def test_who_may_cancel_others_orders_still_amends_its_own_only(name: str) -> None:
+    bench = Bench({"cancel_others": True, "max_open_orders": 5}, known={"mine"})
+    assert await amend(bench, order("mine")) is None
+    assert await amend(bench, order(name)) is PermissionDenied
+
+
+async def test_an_amendment_counts_as_an_order_of_the_second_and_as_no_more_open_order() -> None:
+    bench = Bench({"max_orders_per_second": 2, "max_open_orders": 1}, open_orders=1, known={"a"})
+    assert [await amend(bench, order("a")) for _ in range(3)] == [None, None, RateLimited]
+    bench.now += 0.5
+    assert await amend(bench, order("a")) is None
