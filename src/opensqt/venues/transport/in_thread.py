@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-_sender: ContextVar[_Sender | None] = ContextVar("sender", default=None)
+_sender: ContextVar[_ThreadRequests | None] = ContextVar("sender", default=None)
 T = TypeVar("T")
 
 
@@ -21,7 +21,7 @@ async def run_in_thread(work: Callable[[], Awaitable[T]]) -> T:
     Args:
         work: Makes the coroutine.
     """
-    sender = _Sender(asyncio.get_running_loop())
+    sender = _ThreadRequests(asyncio.get_running_loop())
 
     async def run() -> T:
         _sender.set(sender)
@@ -53,7 +53,7 @@ async def send_from_first_loop(request: Callable[[], Awaitable[T]]) -> T:
     return await sender.send(request)
 
 
-class _Sender:
+class _ThreadRequests:
     """The requests of one thread.
 
     Args:
