@@ -18,7 +18,10 @@ from opensqt.venues.factory import venue_type
 from tests.chaos.adapter_rig import LOT, SYMBOL, Rig, on_simulator, settings
 from tests.support import eventually
 
-WITH_COUNTDOWN = ["binance", "bybit", "gate", "okx"]
+WITH_COUNTDOWN = ["binance", "bitget", "bybit", "gate", "okx"]
+KIND = {"bitget": {"account_mode": "unified"}}
+"""The kind of account that has a countdown, where not each has."""
+ACCOUNTS = {venue: {"accounts": (AccountSettings(**fields),)} for venue, fields in KIND.items()}
 ETHER = "ETHUSDT"
 PROTECTED = "sim-key dcp.future"
 
@@ -26,7 +29,7 @@ PROTECTED = "sim-key dcp.future"
 @asynccontextmanager
 async def mortal(venue: str, **simulated: Any) -> AsyncIterator[Rig]:
     """An adapter with an order in a still market, that the test may close."""
-    given = {"exchange": venue, "port": 0, "past_minutes": 20, **simulated}
+    given = {"exchange": venue, "port": 0, "past_minutes": 20, **ACCOUNTS.get(venue, {}), **simulated}
     async with Simulator(SimulatorSettings(**given)) as simulator:
         for rules in simulator.engine.symbols():
             simulator.market.pause(rules.symbol)
@@ -105,7 +108,7 @@ async def test_okx_cancels_no_order_that_is_not_ours() -> None:
 
 @pytest.mark.parametrize("venue", WITH_COUNTDOWN)
 async def test_a_living_adapter_learns_of_the_cancel_and_of_its_reason_where_the_venue_has_one(venue: str) -> None:
-    async with on_simulator(venue) as rig:
+    async with on_simulator(venue, account=KIND.get(venue)) as rig:
         await rig.exchange.place_order(rig.request(price=await rig.far()))
         await rig.exchange.set_countdown(scope(rig), 10)
         if venue == "bybit":
@@ -146,9 +149,8 @@ async def test_bybit_says_that_the_account_is_not_enabled() -> None:
             await rig.exchange.set_countdown("", 10)
 
 
-async def test_bitget_has_none() -> None:
-    """Bitget has a countdown for unified accounts only, and only after it has enabled it for the account."""
-    async with mortal("bitget") as rig:
+async def test_a_classic_account_of_bitget_has_none() -> None:
+    async with mortal("bitget", accounts=(AccountSettings(),)) as rig:
         assert rig.exchange.countdown_rules is None
         with pytest.raises(Unsupported, match="bitget has no countdown"):
             await rig.exchange.set_countdown("", 10)

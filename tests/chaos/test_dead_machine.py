@@ -20,10 +20,10 @@ from opensqt.model.errors import ExchangeError
 from opensqt.model.order import Side
 from opensqt.simulator.engine.order import NewOrder
 from tests.chaos.gateway_rig import far, gateway, request
+from tests.chaos.test_countdown import ACCOUNTS, WITH_COUNTDOWN
 from tests.service.grid_rig import ACCOUNT, KEYS, SYMBOL, Chain, all_known, simulator
 from tests.support import Process, eventually, start
 
-WITH_COUNTDOWN = ["binance", "bybit", "gate", "okx"]
 TIMEOUT_S = 10
 LATEST_MS = (TIMEOUT_S + 2) * 1000
 ETHER = "ETHUSDT"
@@ -87,7 +87,10 @@ async def test_every_own_order_is_gone_soon_after_the_host_dies(venue: str, tmp_
     for number in range(50 if large else 2):
         folder = tmp_path / str(number)
         folder.mkdir()
-        async with simulator(exchange=venue) as sim, machine(sim, folder) as (made, maker):
+        async with (
+            simulator(exchange=venue, **ACCOUNTS.get(venue, {})) as sim,
+            machine(sim, folder) as (made, maker),
+        ):
             enough = max(4, len(grid(made)) + dice.randint(0, 6))
             await eventually(lambda: len(grid(made)) >= enough, every_s=0.001)  # noqa: B023 - awaited in this turn
             died_ms = await die(made, maker)
@@ -104,7 +107,7 @@ async def test_every_own_order_is_gone_soon_after_the_host_dies(venue: str, tmp_
 @pytest.mark.parametrize("venue", WITH_COUNTDOWN)
 async def test_the_next_run_reports_what_the_venue_canceled_and_lays_the_grid_again(venue: str, tmp_path: Path) -> None:
     """F46: after a death the grid comes back whole. F30: what is not its own stays, where the venue can do that."""
-    async with simulator(exchange=venue) as sim:
+    async with simulator(exchange=venue, **ACCOUNTS.get(venue, {})) as sim:
         async with machine(sim, tmp_path) as (made, maker):
             await eventually(lambda: len(made.open_orders) >= 5)
             # So that none fills from now on, the grid moves none, and none is in flight at the death.
@@ -126,7 +129,7 @@ async def test_the_next_run_reports_what_the_venue_canceled_and_lays_the_grid_ag
         canceled = [one for one in grid(made) if one["closing_reason"] == "COUNTDOWN"]
         assert canceled
         (left,) = [one for one in made.account["orders"] if one["client_order_id"] == "foreign1"]
-        assert left["closing_reason"] == ("COUNTDOWN" if venue == "bybit" else "NONE")
+        assert left["closing_reason"] == ("COUNTDOWN" if venue in ("bitget", "bybit") else "NONE")
         async with machine(sim, tmp_path) as (made, _), watcher(made.connector.address) as exchange:
             await eventually(lambda: len(made.open_orders) >= 5)
 
@@ -153,7 +156,7 @@ async def test_a_living_connector_loses_no_order_to_the_countdown(venue: str, tm
     lasts_s = 3600 if large else 2 * timeout_s
     config = {"server": {"dead_machine_s": timeout_s}}
     async with (
-        gateway(venue, tmp_path, config=config) as made,
+        gateway(venue, tmp_path, config=config, **ACCOUNTS.get(venue, {})) as made,
         made.client(name="maker") as maker,
         maker.lease(ttl_s=600),
     ):

@@ -80,8 +80,8 @@ class Venue(ABC):
     announces_ready: ClassVar[bool] = False
     """Whether `parse` returns StreamReady. Otherwise an account connection is ready as soon as it is made."""
 
-    countdown_rules: ClassVar[CountdownRules | None] = None
-    """The venue's countdown that cancels orders when nobody renews it; None where it has none."""
+    countdown_rules: CountdownRules | None = None
+    """The countdown of the venue, or of this kind of account, that cancels orders; None where there is none."""
 
     def __init__(self, settings: VenueSettings, client: Any, rest: Rest) -> None:
         self.settings = settings

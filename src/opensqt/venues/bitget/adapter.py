@@ -45,7 +45,7 @@ from opensqt.venues.bitget.parse import (
 )
 from opensqt.venues.bitget.public import BitgetPublic
 from opensqt.venues.bitget.requests import BitgetRequests, order_ref, order_request
-from opensqt.venues.bitget.unified.adapter import UnifiedAccount
+from opensqt.venues.bitget.unified.adapter import COUNTDOWN, UnifiedAccount
 from opensqt.venues.bitget.unified.errors import CODES as UNIFIED_CODES
 from opensqt.venues.bitget.unified.errors import STALE_RULES as UNIFIED_STALE_RULES
 from opensqt.venues.events import Event
@@ -186,6 +186,13 @@ class BitgetAdapter(Venue):
         except OrderNotFound:
             return
 
+    async def set_countdown(self, symbol: str, timeout_s: int) -> None:
+        """Start, renew or stop the countdown of a unified account; a classic one has none."""
+        if self._unified is None:
+            await super().set_countdown(symbol, timeout_s)
+        else:
+            await self._unified.set_countdown(timeout_s)
+
     async def order(self, ref: OrderRef) -> Order:
         """Query one order."""
         if self._unified is not None:
@@ -237,6 +244,7 @@ class BitgetAdapter(Venue):
                 raise
             self._unified = UnifiedAccount(self)
             self.cancels_by_id_alone = True
+            self.countdown_rules = COUNTDOWN
             self.account_mode = await self._unified.account_mode()
         else:
             self.account_mode = "classic"

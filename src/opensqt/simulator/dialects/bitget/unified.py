@@ -13,12 +13,14 @@ from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, Params, Route
 from opensqt.simulator.dialects.bitget import errors, formats, parameters, trading, unified_formats
 from opensqt.simulator.dialects.bitget.parameters import PRODUCT_TYPE
+from opensqt.simulator.engine.countdowns import CountdownScope
 from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
 from opensqt.simulator.settings import SymbolSettings
 
 _POSITION_SIDES = {"long": PositionSide.LONG, "short": PositionSide.SHORT}
 _POSITION_MODES = {name: mode for mode, name in formats.POSITION_MODE.items()}
 _MONTH_MS = 30 * 86_400_000
+_COUNTDOWN_S = range(5, 61)
 
 
 class UnifiedApi:
@@ -47,6 +49,7 @@ class UnifiedApi:
             post("trade/place-order", "place_order", self._place),
             post("trade/cancel-order", "cancel_order", self._cancel),
             post("trade/cancel-symbol-order", "cancel_all", self._cancel_symbol),
+            Route("POST", "/api/v3/trade/countdown-cancel-all", "countdown", self._count_down, 1),
             post("account/set-leverage", "settings", self._set_leverage),
             post("account/set-hold-mode", "settings", self._set_hold_mode),
         ]
@@ -101,6 +104,19 @@ class UnifiedApi:
         rules = self._rules(call.params)
         canceled = [] if call.ignored else self._engine.cancel_all(call.account, rules.symbol)
         return {"list": [trading.names(order) for order in canceled]}
+
+    def _count_down(self, call: Call) -> Any:
+        countdown_s = parameters.integer(call.params, "countdown")
+        if countdown_s is None:
+            raise errors.missing("countdown")
+        if countdown_s and countdown_s not in _COUNTDOWN_S:
+            raise errors.bad_value("countdown")
+        scope = CountdownScope(account=call.account)
+        if not call.ignored and countdown_s:
+            self._engine.start_countdown(scope, countdown_s * 1000)
+        elif not call.ignored:
+            self._engine.stop_countdown(scope)
+        return "success"
 
     def _order_info(self, call: Call) -> Any:
         found = self._find(call)

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from opensqt.model.account import Account, Position, PositionMode
+from opensqt.model.countdown import CountdownRules
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, UnsupportedAccount, VenueError
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderType, PositionSide
 from opensqt.venues.account.state import flat, sides
@@ -38,6 +39,12 @@ from opensqt.venues.transport.errors import PARSE_ERRORS
 if TYPE_CHECKING:
     from opensqt.venues.bitget.adapter import BitgetAdapter
 
+COUNTDOWN = CountdownRules(
+    by_symbol=False,
+    cancels="every open order of the unified account, whoever placed it; Bitget has to enable it for the account",
+    shortest_s=5,
+    longest_s=60,
+)
 _CATEGORY = {"category": CATEGORY}
 _MODES = frozenset({"unified", "hybrid"})
 _SWITCHING = frozenset({"upgrading", "switching"})
@@ -91,6 +98,10 @@ class UnifiedAccount:
         """Cancel every open order of a symbol."""
         params = _CATEGORY | {"symbol": self._venue.market_id(symbol)}
         await self._change("TradeCancelSymbolOrder", params, symbol)
+
+    async def set_countdown(self, timeout_s: int) -> None:
+        """Start, renew or stop the countdown: https://www.bitget.com/api-doc/uta/trade/CountDown-Cancel-All."""
+        await self._change("TradeCountdownCancelAll", {"countdown": str(timeout_s)})
 
     async def order(self, ref: OrderRef) -> Order:
         """Query one order; the venue finds it under every symbol."""
