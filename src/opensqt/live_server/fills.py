@@ -122,4 +122,5 @@ class FillBook:
         totals.realized += fill.realized_pnl
         totals.volume += fill.notional
         totals.fills += 1
-        totals.fees[fill.fee_asset] = totals.fees.get(fill.fee_asset, Decimal(0)) + fill.fee
+        for asset, paid in fill.fees.items():
+            totals.fees[asset] = totals.fees.get(asset, Decimal(0)) + paid

@@ -201,6 +201,9 @@ def _order(state: Order) -> dict[str, Any]:
         "filled": plain(state.filled_quantity),
         "reduceOnly": state.reduce_only,
         "positionSide": state.position_side.value,
+        "closedBy": state.closed_by.value if state.closed_by else None,
+        "closeReason": state.close_reason.value if state.close_reason else None,
+        "reason": state.reason,
         "time": state.event_time_ms // 1000,
     }
 
@@ -216,6 +219,8 @@ def _fill(fill: Fill) -> dict[str, Any]:
         "time": fill.event_time_ms // 1000,
         "fee": plain(fill.fee),
         "feeAsset": fill.fee_asset,
+        "fees": {asset: plain(paid) for asset, paid in fill.fees.items()},
+        "kind": fill.kind.value,
         "realizedPnL": plain(fill.realized_pnl),
         "maker": fill.is_maker,
     }

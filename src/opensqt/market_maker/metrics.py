@@ -64,6 +64,14 @@ class MarketMakerMetrics(Collector):
             gauge = GaugeMetricFamily(name, text, labels=["symbol"])
             gauge.add_metric(labels, float(value))
             yield gauge
+        fees = GaugeMetricFamily(
+            "market_maker_fees",
+            "Fees paid, in units of the asset; the profit is after those in quote only",
+            labels=["symbol", "asset"],
+        )
+        for asset, paid in totals.fees.items():
+            fees.add_metric([*labels, asset], float(paid))
+        yield fees
         counters = (
             ("market_maker_orders_placed", "Orders that the venue accepted", totals.orders_placed),
             ("market_maker_orders_filled", "Fills counted", totals.fills),

@@ -85,6 +85,48 @@ class OrderStatus(StrEnum):
         return new in TRANSITIONS[self]
 
 
+class FillKind(StrEnum):
+    """Why a fill was made. Only TRADE and BLOCK_TRADE come from the account's own decision."""
+
+    TRADE = "TRADE"
+    LIQUIDATION = "LIQUIDATION"
+    ADL = "ADL"
+    INSURANCE = "INSURANCE"
+    SETTLEMENT = "SETTLEMENT"
+    DELIVERY = "DELIVERY"
+    BLOCK_TRADE = "BLOCK_TRADE"
+    SPREAD = "SPREAD"
+    POSITION_TRANSFER = "POSITION_TRANSFER"
+    OTHER = "OTHER"
+
+
+class ClosedBy(StrEnum):
+    """Who ended an order that was not filled whole. A timer that the account has set counts as its owner."""
+
+    OWNER = "OWNER"
+    VENUE = "VENUE"
+
+
+class CloseReason(StrEnum):
+    """Why an order ended before it was filled whole: the same word for the same cause on every venue."""
+
+    REQUESTED = "REQUESTED"
+    TIMER = "TIMER"
+    TIME_IN_FORCE = "TIME_IN_FORCE"
+    POST_ONLY = "POST_ONLY"
+    REDUCE_ONLY = "REDUCE_ONLY"
+    SELF_TRADE = "SELF_TRADE"
+    INSUFFICIENT_MARGIN = "INSUFFICIENT_MARGIN"
+    LIQUIDATION = "LIQUIDATION"
+    ADL = "ADL"
+    PRICE_LIMIT = "PRICE_LIMIT"
+    SYMBOL_CLOSED = "SYMBOL_CLOSED"
+    LINKED_ORDER = "LINKED_ORDER"
+    MARKET_MAKER_PROTECTION = "MARKET_MAKER_PROTECTION"
+    RISK_CONTROL = "RISK_CONTROL"
+    OTHER = "OTHER"
+
+
 _VENUE_REPORTED = frozenset(
     {
         OrderStatus.OPEN,
@@ -167,6 +209,10 @@ class Order:
     """Volume-weighted price of the fills; None before the first."""
     reason: str = ""
     """Why it was denied, rejected or expired: a text of the venue or of OpenSQT."""
+    closed_by: ClosedBy | None = None
+    """Who ended it; None while it is open, when it was filled whole, and where the venue does not report it."""
+    close_reason: CloseReason | None = None
+    """Why it ended; None where `closed_by` is."""
     event_time_ms: int = 0
     """The venue's time of this state, UTC epoch milliseconds."""
     received_ns: int = 0
@@ -176,6 +222,15 @@ class Order:
     def remaining_quantity(self) -> Decimal:
         """Base coins not filled yet."""
         return self.quantity - self.filled_quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """A fee in one asset."""
+
+    asset: str
+    amount: Decimal
+    """Paid, in units of the asset; a negative one is a rebate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,8 +297,20 @@ class Fill:
     is_maker: bool
     realized_pnl: Decimal = Decimal(0)
     """Quote, before fees, as the venue reports it; zero where it does not."""
+    kind: FillKind = FillKind.TRADE
+    """Why it was made."""
+    other_fees: tuple[Fee, ...] = ()
+    """Fees in further assets, where the venue took them in more than one."""
     event_time_ms: int = 0
     received_ns: int = 0
+
+    @property
+    def fees(self) -> dict[str, Decimal]:
+        """All that was paid, by asset."""
+        paid = {self.fee_asset: self.fee}
+        for other in self.other_fees:
+            paid[other.asset] = paid.get(other.asset, Decimal(0)) + other.amount
+        return paid
 
     @property
     def notional(self) -> Decimal:

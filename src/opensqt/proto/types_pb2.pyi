@@ -61,6 +61,45 @@ class OrderStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ORDER_STATUS_EXPIRED: _ClassVar[OrderStatus]
     ORDER_STATUS_REJECTED: _ClassVar[OrderStatus]
     ORDER_STATUS_DENIED: _ClassVar[OrderStatus]
+
+class FillKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FILL_KIND_UNSPECIFIED: _ClassVar[FillKind]
+    FILL_KIND_TRADE: _ClassVar[FillKind]
+    FILL_KIND_LIQUIDATION: _ClassVar[FillKind]
+    FILL_KIND_ADL: _ClassVar[FillKind]
+    FILL_KIND_INSURANCE: _ClassVar[FillKind]
+    FILL_KIND_SETTLEMENT: _ClassVar[FillKind]
+    FILL_KIND_DELIVERY: _ClassVar[FillKind]
+    FILL_KIND_BLOCK_TRADE: _ClassVar[FillKind]
+    FILL_KIND_SPREAD: _ClassVar[FillKind]
+    FILL_KIND_POSITION_TRANSFER: _ClassVar[FillKind]
+    FILL_KIND_OTHER: _ClassVar[FillKind]
+
+class ClosedBy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CLOSED_BY_UNSPECIFIED: _ClassVar[ClosedBy]
+    CLOSED_BY_OWNER: _ClassVar[ClosedBy]
+    CLOSED_BY_VENUE: _ClassVar[ClosedBy]
+
+class CloseReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CLOSE_REASON_UNSPECIFIED: _ClassVar[CloseReason]
+    CLOSE_REASON_REQUESTED: _ClassVar[CloseReason]
+    CLOSE_REASON_TIMER: _ClassVar[CloseReason]
+    CLOSE_REASON_TIME_IN_FORCE: _ClassVar[CloseReason]
+    CLOSE_REASON_POST_ONLY: _ClassVar[CloseReason]
+    CLOSE_REASON_REDUCE_ONLY: _ClassVar[CloseReason]
+    CLOSE_REASON_SELF_TRADE: _ClassVar[CloseReason]
+    CLOSE_REASON_INSUFFICIENT_MARGIN: _ClassVar[CloseReason]
+    CLOSE_REASON_LIQUIDATION: _ClassVar[CloseReason]
+    CLOSE_REASON_ADL: _ClassVar[CloseReason]
+    CLOSE_REASON_PRICE_LIMIT: _ClassVar[CloseReason]
+    CLOSE_REASON_SYMBOL_CLOSED: _ClassVar[CloseReason]
+    CLOSE_REASON_LINKED_ORDER: _ClassVar[CloseReason]
+    CLOSE_REASON_MARKET_MAKER_PROTECTION: _ClassVar[CloseReason]
+    CLOSE_REASON_RISK_CONTROL: _ClassVar[CloseReason]
+    CLOSE_REASON_OTHER: _ClassVar[CloseReason]
 SIDE_UNSPECIFIED: Side
 SIDE_BUY: Side
 SIDE_SELL: Side
@@ -92,6 +131,36 @@ ORDER_STATUS_CANCELED: OrderStatus
 ORDER_STATUS_EXPIRED: OrderStatus
 ORDER_STATUS_REJECTED: OrderStatus
 ORDER_STATUS_DENIED: OrderStatus
+FILL_KIND_UNSPECIFIED: FillKind
+FILL_KIND_TRADE: FillKind
+FILL_KIND_LIQUIDATION: FillKind
+FILL_KIND_ADL: FillKind
+FILL_KIND_INSURANCE: FillKind
+FILL_KIND_SETTLEMENT: FillKind
+FILL_KIND_DELIVERY: FillKind
+FILL_KIND_BLOCK_TRADE: FillKind
+FILL_KIND_SPREAD: FillKind
+FILL_KIND_POSITION_TRANSFER: FillKind
+FILL_KIND_OTHER: FillKind
+CLOSED_BY_UNSPECIFIED: ClosedBy
+CLOSED_BY_OWNER: ClosedBy
+CLOSED_BY_VENUE: ClosedBy
+CLOSE_REASON_UNSPECIFIED: CloseReason
+CLOSE_REASON_REQUESTED: CloseReason
+CLOSE_REASON_TIMER: CloseReason
+CLOSE_REASON_TIME_IN_FORCE: CloseReason
+CLOSE_REASON_POST_ONLY: CloseReason
+CLOSE_REASON_REDUCE_ONLY: CloseReason
+CLOSE_REASON_SELF_TRADE: CloseReason
+CLOSE_REASON_INSUFFICIENT_MARGIN: CloseReason
+CLOSE_REASON_LIQUIDATION: CloseReason
+CLOSE_REASON_ADL: CloseReason
+CLOSE_REASON_PRICE_LIMIT: CloseReason
+CLOSE_REASON_SYMBOL_CLOSED: CloseReason
+CLOSE_REASON_LINKED_ORDER: CloseReason
+CLOSE_REASON_MARKET_MAKER_PROTECTION: CloseReason
+CLOSE_REASON_RISK_CONTROL: CloseReason
+CLOSE_REASON_OTHER: CloseReason
 
 class OrderRequest(_message.Message):
     __slots__ = ("symbol", "side", "order_type", "time_in_force", "quantity", "price", "client_order_id", "reduce_only", "position_side", "claim_number")
@@ -128,7 +197,7 @@ class OrderRef(_message.Message):
     def __init__(self, symbol: _Optional[str] = ..., client_order_id: _Optional[str] = ..., order_id: _Optional[str] = ...) -> None: ...
 
 class Order(_message.Message):
-    __slots__ = ("symbol", "side", "order_type", "time_in_force", "quantity", "price", "client_order_id", "order_id", "status", "filled_quantity", "average_price", "reduce_only", "position_side", "reason", "event_time_ms", "received_ns")
+    __slots__ = ("symbol", "side", "order_type", "time_in_force", "quantity", "price", "client_order_id", "order_id", "status", "filled_quantity", "average_price", "reduce_only", "position_side", "reason", "event_time_ms", "received_ns", "closed_by", "close_reason")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     SIDE_FIELD_NUMBER: _ClassVar[int]
     ORDER_TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -145,6 +214,8 @@ class Order(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     EVENT_TIME_MS_FIELD_NUMBER: _ClassVar[int]
     RECEIVED_NS_FIELD_NUMBER: _ClassVar[int]
+    CLOSED_BY_FIELD_NUMBER: _ClassVar[int]
+    CLOSE_REASON_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     side: Side
     order_type: OrderType
@@ -161,10 +232,20 @@ class Order(_message.Message):
     reason: str
     event_time_ms: int
     received_ns: int
-    def __init__(self, symbol: _Optional[str] = ..., side: _Optional[_Union[Side, str]] = ..., order_type: _Optional[_Union[OrderType, str]] = ..., time_in_force: _Optional[_Union[TimeInForce, str]] = ..., quantity: _Optional[str] = ..., price: _Optional[str] = ..., client_order_id: _Optional[str] = ..., order_id: _Optional[str] = ..., status: _Optional[_Union[OrderStatus, str]] = ..., filled_quantity: _Optional[str] = ..., average_price: _Optional[str] = ..., reduce_only: _Optional[bool] = ..., position_side: _Optional[_Union[PositionSide, str]] = ..., reason: _Optional[str] = ..., event_time_ms: _Optional[int] = ..., received_ns: _Optional[int] = ...) -> None: ...
+    closed_by: ClosedBy
+    close_reason: CloseReason
+    def __init__(self, symbol: _Optional[str] = ..., side: _Optional[_Union[Side, str]] = ..., order_type: _Optional[_Union[OrderType, str]] = ..., time_in_force: _Optional[_Union[TimeInForce, str]] = ..., quantity: _Optional[str] = ..., price: _Optional[str] = ..., client_order_id: _Optional[str] = ..., order_id: _Optional[str] = ..., status: _Optional[_Union[OrderStatus, str]] = ..., filled_quantity: _Optional[str] = ..., average_price: _Optional[str] = ..., reduce_only: _Optional[bool] = ..., position_side: _Optional[_Union[PositionSide, str]] = ..., reason: _Optional[str] = ..., event_time_ms: _Optional[int] = ..., received_ns: _Optional[int] = ..., closed_by: _Optional[_Union[ClosedBy, str]] = ..., close_reason: _Optional[_Union[CloseReason, str]] = ...) -> None: ...
+
+class Fee(_message.Message):
+    __slots__ = ("asset", "amount")
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    asset: str
+    amount: str
+    def __init__(self, asset: _Optional[str] = ..., amount: _Optional[str] = ...) -> None: ...
 
 class Fill(_message.Message):
-    __slots__ = ("symbol", "trade_id", "order_id", "client_order_id", "side", "position_side", "price", "quantity", "fee", "fee_asset", "is_maker", "realized_pnl", "event_time_ms", "received_ns")
+    __slots__ = ("symbol", "trade_id", "order_id", "client_order_id", "side", "position_side", "price", "quantity", "fee", "fee_asset", "is_maker", "realized_pnl", "event_time_ms", "received_ns", "kind", "other_fees")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     TRADE_ID_FIELD_NUMBER: _ClassVar[int]
     ORDER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -179,6 +260,8 @@ class Fill(_message.Message):
     REALIZED_PNL_FIELD_NUMBER: _ClassVar[int]
     EVENT_TIME_MS_FIELD_NUMBER: _ClassVar[int]
     RECEIVED_NS_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    OTHER_FEES_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     trade_id: str
     order_id: str
@@ -193,7 +276,9 @@ class Fill(_message.Message):
     realized_pnl: str
     event_time_ms: int
     received_ns: int
-    def __init__(self, symbol: _Optional[str] = ..., trade_id: _Optional[str] = ..., order_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., side: _Optional[_Union[Side, str]] = ..., position_side: _Optional[_Union[PositionSide, str]] = ..., price: _Optional[str] = ..., quantity: _Optional[str] = ..., fee: _Optional[str] = ..., fee_asset: _Optional[str] = ..., is_maker: _Optional[bool] = ..., realized_pnl: _Optional[str] = ..., event_time_ms: _Optional[int] = ..., received_ns: _Optional[int] = ...) -> None: ...
+    kind: FillKind
+    other_fees: _containers.RepeatedCompositeFieldContainer[Fee]
+    def __init__(self, symbol: _Optional[str] = ..., trade_id: _Optional[str] = ..., order_id: _Optional[str] = ..., client_order_id: _Optional[str] = ..., side: _Optional[_Union[Side, str]] = ..., position_side: _Optional[_Union[PositionSide, str]] = ..., price: _Optional[str] = ..., quantity: _Optional[str] = ..., fee: _Optional[str] = ..., fee_asset: _Optional[str] = ..., is_maker: _Optional[bool] = ..., realized_pnl: _Optional[str] = ..., event_time_ms: _Optional[int] = ..., received_ns: _Optional[int] = ..., kind: _Optional[_Union[FillKind, str]] = ..., other_fees: _Optional[_Iterable[_Union[Fee, _Mapping]]] = ...) -> None: ...
 
 class OrderUpdate(_message.Message):
     __slots__ = ("order", "fill")

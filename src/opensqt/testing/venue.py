@@ -25,6 +25,8 @@ from opensqt.model.errors import (
 from opensqt.model.market import Price
 from opensqt.model.order import (
     AmendRequest,
+    ClosedBy,
+    CloseReason,
     Fill,
     Order,
     OrderRef,
@@ -184,11 +186,11 @@ class InMemoryVenue:
     def cancel(self, ref: OrderRef) -> Order:
         """Cancel an order; a closed one is returned as it ended."""
         order = self.find(ref)
-        return order if order.status.is_closed else self._end(order, OrderStatus.CANCELED)
+        return order if order.status.is_closed else self._cancel(order)
 
     def cancel_all(self, symbol: str) -> list[Order]:
         """Cancel every open order of a symbol."""
-        return [self._end(order, OrderStatus.CANCELED) for order in self.open_orders(self.require_symbol(symbol))]
+        return [self._cancel(order) for order in self.open_orders(self.require_symbol(symbol))]
 
     def find(self, ref: OrderRef) -> Order:
         """Return one order by either id."""
@@ -281,14 +283,14 @@ class InMemoryVenue:
             order = self._execute(order, at, quantity, is_maker=False)
         rests = order.order_type is OrderType.LIMIT and order.time_in_force in (TimeInForce.GTC, TimeInForce.POST_ONLY)
         if not order.status.is_closed and not rests:
-            self._end(order, OrderStatus.EXPIRED, reason="nothing more to take")
+            self._expire(order, CloseReason.TIME_IN_FORCE, "nothing more to take")
 
     def _execute(self, order: Order, price: Decimal, quantity: Decimal, *, is_maker: bool) -> Order:
         """Fill an order; the part of a reduce-only order that could only open expires instead."""
         if self._ledger.must_reduce(order):
             quantity = min(quantity, self._ledger.closable(order))
             if not quantity:
-                return self._end(order, OrderStatus.EXPIRED, reason="reduce-only: nothing is left to reduce")
+                return self._expire(order, CloseReason.REDUCE_ONLY, "reduce-only: nothing is left to reduce")
         rules, now = self._rules[order.symbol], self._clock()
         rate = (rules.maker_fee if is_maker else rules.taker_fee) or _ZERO
         fill = self._ledger.apply(
@@ -322,11 +324,32 @@ class InMemoryVenue:
         )
         order = self.store(order, fill)
         if not order.status.is_closed and self._ledger.must_reduce(order) and not self._ledger.closable(order):
-            return self._end(order, OrderStatus.EXPIRED, reason="reduce-only: nothing is left to reduce")
+            return self._expire(order, CloseReason.REDUCE_ONLY, "reduce-only: nothing is left to reduce")
         return order
 
-    def _end(self, order: Order, status: OrderStatus, *, reason: str = "") -> Order:
-        order = self.store(replace(order, status=status, reason=reason))
+    def _cancel(self, order: Order) -> Order:
+        return self._end(
+            replace(
+                order,
+                status=OrderStatus.CANCELED,
+                closed_by=ClosedBy.OWNER,
+                close_reason=CloseReason.REQUESTED,
+            )
+        )
+
+    def _expire(self, order: Order, why: CloseReason, reason: str) -> Order:
+        return self._end(
+            replace(
+                order,
+                status=OrderStatus.EXPIRED,
+                reason=reason,
+                closed_by=ClosedBy.VENUE,
+                close_reason=why,
+            )
+        )
+
+    def _end(self, order: Order) -> Order:
+        order = self.store(order)
         self.account_feed.publish([self.account()])
         return order
 

@@ -20,7 +20,7 @@ from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderReques
 from opensqt.model.venue import Capabilities, SymbolRules
 from opensqt.telemetry.logging import get_logger
 from opensqt.venues.channels import PublicChannels
-from opensqt.venues.events import Event
+from opensqt.venues.events import Event, FillsPending
 from opensqt.venues.ratelimit.policy import RateLimitPolicy
 from opensqt.venues.rows import FrameFields, RowError, RowKind
 from opensqt.venues.set_aside import SetAside
@@ -447,16 +447,21 @@ class Venue(ABC):
         rows: Iterable[Any],
         parse_order: Callable[[Any], Order],
         parse_fill: Callable[[Any], Fill | None],
+        lacks_fee: Callable[[dict[str, Any]], bool],
     ) -> list[Event]:
         """Read rows of orders that carry a fill too: a fill is returned even where its order can't be read.
+
+        A fee that is not known is no fee of zero: the trades of such a symbol are queried, whose list has it.
 
         Args:
             kinds: What the rows are as orders, and as fills.
             rows: As the venue sent them.
             parse_order: Reads the order of a row.
-            parse_fill: Reads the fill of a row; returns None for a row without one.
+            parse_fill: Reads the fill of a row; returns None for a row without one, and for one without its fee.
+            lacks_fee: Returns whether a row has a fill and not its fee.
         """
         found: list[Event] = []
+        pending: dict[str, None] = {}
         for raw in rows:
             order = next(iter(self.read_rows(kinds[0], [raw], parse_order)), None)
             # A row of another product is read as neither.
@@ -466,7 +471,13 @@ class Venue(ABC):
                 found.append(OrderUpdate(order=order, fill=fill))
             elif fill is not None:
                 found.append(fill)
-        return found
+            if is_ours and isinstance(raw, dict) and lacks_fee(raw):
+                pending[self.identity(kinds[0], raw)[0]] = None
+        return [*found, *map(FillsPending, pending)]
+
+    def with_order(self, fill: Fill, order: Order) -> Fill:
+        """Return a queried fill with what only its order shows, where the venue's list of trades lacks it."""
+        return fill
 
     def order_or_unknown(self, raw: Any, symbol: str, parse: Callable[[Any], Order]) -> Order | ExchangeError:
         """Read the order of one item of a batch. One that can't be read leaves only its own outcome unknown."""

@@ -12,7 +12,20 @@ from typing import Any, TypeVar
 
 from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.market import Candle, Price
-from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
+from opensqt.model.order import (
+    ClosedBy,
+    CloseReason,
+    Fee,
+    Fill,
+    FillKind,
+    Order,
+    OrderStatus,
+    OrderType,
+    OrderUpdate,
+    PositionSide,
+    Side,
+    TimeInForce,
+)
 from opensqt.model.venue import Capabilities, ExchangeInfo, SymbolRules
 from opensqt.proto import exchange_service_pb2 as service_pb
 from opensqt.proto import types_pb2 as pb
@@ -45,6 +58,9 @@ ORDER_TYPE_NUMBER, ORDER_TYPE = _tables(OrderType, pb.OrderType, "ORDER_TYPE")
 TIME_IN_FORCE_NUMBER, TIME_IN_FORCE = _tables(TimeInForce, pb.TimeInForce, "TIME_IN_FORCE")
 POSITION_SIDE_NUMBER, POSITION_SIDE = _tables(PositionSide, pb.PositionSide, "POSITION_SIDE")
 _STATUS_NUMBER, _STATUS = _tables(OrderStatus, pb.OrderStatus, "ORDER_STATUS")
+_FILL_KIND_NUMBER, _FILL_KIND = _tables(FillKind, pb.FillKind, "FILL_KIND")
+_CLOSED_BY_NUMBER, _CLOSED_BY = _tables(ClosedBy, pb.ClosedBy, "CLOSED_BY")
+_CLOSE_REASON_NUMBER, _CLOSE_REASON = _tables(CloseReason, pb.CloseReason, "CLOSE_REASON")
 _POSITION_MODE_NUMBER, _POSITION_MODE = _tables(PositionMode, pb.PositionMode, "POSITION_MODE")
 _MARGIN_MODE_NUMBER, _MARGIN_MODE = _tables(MarginMode, pb.MarginMode, "MARGIN_MODE")
 
@@ -80,6 +96,8 @@ def encode_order(order: Order) -> pb.Order:
         reason=order.reason,
         event_time_ms=order.event_time_ms,
         received_ns=order.received_ns,
+        closed_by=None if order.closed_by is None else _CLOSED_BY_NUMBER[order.closed_by],
+        close_reason=None if order.close_reason is None else _CLOSE_REASON_NUMBER[order.close_reason],
     )
 
 
@@ -104,9 +122,16 @@ def decode_order(message: pb.Order) -> Order:
         filled_quantity=_decimal(message.filled_quantity, "order.filled_quantity"),
         average_price=_optional_decimal(message.average_price, "order.average_price"),
         reason=message.reason,
+        closed_by=_CLOSED_BY.get(message.closed_by),
+        close_reason=_close_reason(message.close_reason),
         event_time_ms=message.event_time_ms,
         received_ns=message.received_ns,
     )
+
+
+def _close_reason(number: int) -> CloseReason | None:
+    """Return the reason; one that this version does not know is OTHER."""
+    return _CLOSE_REASON.get(number, CloseReason.OTHER) if number else None
 
 
 def encode_fill(fill: Fill) -> pb.Fill:
@@ -126,6 +151,8 @@ def encode_fill(fill: Fill) -> pb.Fill:
         realized_pnl=encode_decimal(fill.realized_pnl),
         event_time_ms=fill.event_time_ms,
         received_ns=fill.received_ns,
+        kind=_FILL_KIND_NUMBER[fill.kind],
+        other_fees=[pb.Fee(asset=fee.asset, amount=encode_decimal(fee.amount)) for fee in fill.other_fees],
     )
 
 
@@ -144,6 +171,9 @@ def decode_fill(message: pb.Fill) -> Fill:
         fee_asset=message.fee_asset,
         is_maker=message.is_maker,
         realized_pnl=_decimal(message.realized_pnl, "fill.realized_pnl"),
+        # One that this version does not know has a cause of its own all the same; no kind is a server before it.
+        kind=_FILL_KIND.get(message.kind, FillKind.OTHER) if message.kind else FillKind.TRADE,
+        other_fees=tuple(Fee(fee.asset, _decimal(fee.amount, "fill.other_fees")) for fee in message.other_fees),
         event_time_ms=message.event_time_ms,
         received_ns=message.received_ns,
     )

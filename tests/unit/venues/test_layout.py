@@ -17,9 +17,10 @@ from opensqt.venues.transport.ccxt_client import CcxtMixin
 from opensqt.venues.venue import Venue
 
 ROOT = Path(venues.__path__[0])
-FILES = {"__init__.py", "adapter.py", "errors.py", "limits.py", "parse.py", "public.py", "requests.py"}
+FILES = {"__init__.py", "adapter.py", "causes.py", "errors.py", "limits.py", "parse.py", "public.py", "requests.py"}
 ROLES = {
     "adapter": {"{Name}Adapter", "Ccxt{Name}"},
+    "causes": {"fill_kind", "close_reason"},
     "errors": {"CODES", "STALE_RULES", "refusal"},
     "limits": {"RATE_LIMITS"},
     "parse": {
@@ -32,8 +33,10 @@ ROLES = {
 }
 """The names that each of the five has, by module."""
 SOME = {
+    "causes": {"close_text"},
     "errors": {"error_code"},
     "parse": {
+        "lacks_fee",
         *("parse_balance_change", "parse_streamed_candle", "parse_streamed_fill", "parse_streamed_order"),
         *("parse_streamed_price", "CandleRow", "PriceRow", "QueriedBookRow", "StreamedCandleRow"),
         *("AccountRow", "BalanceRow", "FrameTime", "StreamedBalanceRow", "StreamedFillRow", "StreamedOrderRow"),

@@ -10,7 +10,11 @@ from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.countdown import ArmedCountdown, DeadMachineStatus, ElapsedCountdown
 from opensqt.model.market import INTERVALS_MS, Candle, MarkPrice, OrderBook, Price, PublicTrade
 from opensqt.model.order import (
+    ClosedBy,
+    CloseReason,
+    Fee,
     Fill,
+    FillKind,
     Order,
     OrderRef,
     OrderRequest,
@@ -72,9 +76,12 @@ orders = st.builds(
     filled_quantity=decimals,
     average_price=maybe,
     reason=words,
+    closed_by=st.none() | st.sampled_from(ClosedBy),
+    close_reason=st.none() | st.sampled_from(CloseReason),
     event_time_ms=times_ms,
     received_ns=times_ns,
 )
+fees = st.builds(Fee, words, decimals)
 fills = st.builds(
     Fill,
     symbol=symbols,
@@ -89,6 +96,8 @@ fills = st.builds(
     fee_asset=words,
     is_maker=st.booleans(),
     realized_pnl=decimals,
+    kind=st.sampled_from(FillKind),
+    other_fees=st.lists(fees, max_size=2).map(tuple),
     event_time_ms=times_ms,
     received_ns=times_ns,
 )

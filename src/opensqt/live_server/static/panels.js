@@ -103,6 +103,14 @@ export function showOrders(orders, price) {
   if (near && !box.matches(":hover, :focus-within")) box.scrollTop = near.offsetTop - box.clientHeight / 2;
 }
 
+// Every fee with its asset, but for the one in the quote asset, and what the venue did of itself.
+function paid(trade) {
+  const fees = Object.entries(trade.fees ?? { [trade.feeAsset]: trade.fee })
+    .map(([asset, amount]) => `${number(amount, SMALL)}${asset === market.quoteAsset ? "" : " " + asset}`);
+  const kind = (trade.kind ?? "TRADE") === "TRADE" ? [] : [trade.kind.toLowerCase().replaceAll("_", " ")];
+  return [...fees, ...kind].join(", ");
+}
+
 export function showTrades(trades, fresh) {
   text("trade-count", String(trades.length));
   at("no-trades").hidden = trades.length > 0;
@@ -110,7 +118,7 @@ export function showTrades(trades, fresh) {
     const row = cells([
       [clock(trade.time), "muted"], [trade.side === "buy" ? "Buy" : "Sell", trade.side],
       [number(trade.price, market.priceDecimals)], [number(trade.amount, market.sizeDecimals)],
-      [number(trade.price * trade.amount, MONEY)], [`${number(trade.fee, SMALL)}${trade.feeAsset === market.quoteAsset ? "" : " " + trade.feeAsset}`, "muted"],
+      [number(trade.price * trade.amount, MONEY)], [paid(trade), "muted"],
       Number(trade.realizedPnL) ? [signed(trade.realizedPnL, SMALL), tone(trade.realizedPnL)] : ["", ""],
     ]);
     if (fresh.has(trade.id)) row.classList.add("new", CLASSES[trade.side]);

@@ -41,7 +41,9 @@ class Totals:
     def after(self, counted: GridFill) -> Totals:
         """Return the totals with one fill added."""
         fill = counted.fill
-        fees = {**self.fees, fill.fee_asset: self.fees.get(fill.fee_asset, Decimal(0)) + fill.fee}
+        fees = dict(self.fees)
+        for asset, paid in fill.fees.items():
+            fees[asset] = fees.get(asset, Decimal(0)) + paid
         return replace(
             self,
             fills=self.fills + 1,

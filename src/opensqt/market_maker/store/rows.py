@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy import Row
 from opensqt.market_maker.orders.events import GridFill
 from opensqt.market_maker.orders.slots import LiveOrder, Slot
 from opensqt.market_maker.orders.state import Header, Totals
-from opensqt.model.order import Fill, OrderStatus, PositionSide, Side
+from opensqt.model.order import Fee, Fill, FillKind, OrderStatus, PositionSide, Side
 
 
 def header_row(symbol: str, header: Header) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def header_row(symbol: str, header: Header) -> dict[str, Any]:
         "orders_placed": totals.orders_placed,
         "fills": totals.fills,
         "volume": totals.volume,
-        "fees": json.dumps({asset: format(amount, "f") for asset, amount in totals.fees.items()}),
+        "fees": _fees_text(totals.fees),
         "realized_pnl": totals.realized_pnl,
         "profit": totals.profit,
         "adopted": totals.adopted,
@@ -44,7 +45,7 @@ def header(row: Row[Any]) -> Header:
             orders_placed=row.orders_placed,
             fills=row.fills,
             volume=row.volume,
-            fees={asset: Decimal(amount) for asset, amount in json.loads(row.fees).items()},
+            fees=_fees(row.fees),
             realized_pnl=row.realized_pnl,
             profit=row.profit,
             adopted=row.adopted,
@@ -112,6 +113,8 @@ def fill_row(counted: GridFill) -> dict[str, Any]:
         "realized_pnl": fill.realized_pnl,
         "profit": counted.profit,
         "time_ms": fill.event_time_ms,
+        "kind": fill.kind.value,
+        "other_fees": _fees_text({fee.asset: fee.amount for fee in fill.other_fees}),
     }
 
 
@@ -131,5 +134,15 @@ def counted_fill(row: Row[Any]) -> GridFill:
         is_maker=row.is_maker,
         realized_pnl=row.realized_pnl,
         event_time_ms=row.time_ms,
+        kind=FillKind(row.kind),
+        other_fees=tuple(Fee(asset, amount) for asset, amount in _fees(row.other_fees).items()),
     )
     return GridFill(fill=fill, level=row.level, profit=row.profit)
+
+
+def _fees_text(fees: Mapping[str, Decimal]) -> str:
+    return json.dumps({asset: format(amount, "f") for asset, amount in fees.items()})
+
+
+def _fees(text: str) -> dict[str, Decimal]:
+    return {asset: Decimal(amount) for asset, amount in json.loads(text).items()}

@@ -20,7 +20,10 @@ from sqlalchemy import (
 )
 
 VERSION = 1
-"""Increased with every change of a table; a database of another version is refused."""
+"""Increased with every change of a table; a database of another version is refused.
+
+A column with a default is no such change: it is added to an older database, and an older program leaves it out.
+"""
 
 metadata = MetaData()
 
@@ -107,5 +110,7 @@ fills = Table(
     Column("realized_pnl", Exact, nullable=False),
     Column("profit", Exact, nullable=False),
     Column("time_ms", BigInteger, nullable=False),
+    Column("kind", String(20), nullable=False, server_default="TRADE"),
+    Column("other_fees", Text, nullable=False, server_default="{}"),
     Index("fills_time", "symbol", "time_ms"),
 )

@@ -15,10 +15,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Executable, Table, event, func, insert, select
+from sqlalchemy import Connection, Executable, Table, event, func, insert, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.schema import CreateColumn
 
 from opensqt.market_maker.orders.events import GridFill
 from opensqt.market_maker.orders.slots import LiveOrder, Slot
@@ -187,8 +188,16 @@ class Store:
             return [rows.live_order(row) for row in await connection.execute(query)]
 
     async def _prepare(self) -> None:
+        try:
+            await self._make_tables()
+        except DBAPIError:
+            # Another process may have made the same table or column at the same moment.
+            await self._make_tables()
+
+    async def _make_tables(self) -> None:
         async with self.database.begin() as connection:
             await connection.run_sync(schema.metadata.create_all)
+            await connection.run_sync(_add_columns)
             query = select(schema.meta.c.value).where(schema.meta.c.key == "schema_version")
             found = await connection.scalar(query)
             if found is None:
@@ -208,6 +217,17 @@ class Store:
         changed = {column.name: statement.excluded[column.name] for column in table.c if column.name not in fixed}
         upsert: Executable = statement.on_conflict_do_update(index_elements=primary, set_=changed)
         return upsert
+
+
+def _add_columns(connection: Connection) -> None:
+    """Add the columns that a database of an older program lacks; each has a default."""
+    there = inspect(connection)
+    for table in schema.metadata.sorted_tables:
+        names = {column["name"] for column in there.get_columns(table.name)}
+        for column in table.c:
+            if column.name not in names:
+                definition = CreateColumn(column).compile(dialect=connection.dialect)
+                connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {definition}"))
 
 
 def _make_file(path: Path) -> None:

@@ -84,9 +84,10 @@ class Matcher:
         return self._sweep_and_rest(amended)
 
     def cancel(self, order: SimOrder, reason: ClosingReason = ClosingReason.NONE) -> SimOrder:
-        """Remove an open order from the book."""
+        """Remove an open order from the book: for its owner, or for the venue's own reason."""
         self._state.instruments[order.symbol].book.remove(order.order_id)
-        return self._close(order, OrderStatus.CANCELED, reason)
+        status = OrderStatus.CANCELED if reason is ClosingReason.NONE else OrderStatus.EXPIRED
+        return self._close(order, status, reason)
 
     def take_outside(self, symbol: str, side: Side, quantity: Decimal, limit: Decimal | None) -> Decimal:
         """Sweep the book for an outside participant and return the filled quantity."""

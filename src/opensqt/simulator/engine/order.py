@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
 
+LIQUIDATION_ID = "autoclose-"
+"""How the client order id of a liquidation begins; the rest of it is the order's own id."""
+
 
 class RefusalReason(StrEnum):
     """Reason of a refusal; each dialect translates it to its venue's code."""
@@ -137,6 +140,11 @@ class SimOrder:
     def average_price(self) -> Decimal:
         """Volume-weighted price of the fills; zero before the first."""
         return self.filled_notional / self.filled_quantity if self.filled_quantity else Decimal(0)
+
+
+def is_liquidation(of: SimOrder | SimFill) -> bool:
+    """Return whether the venue placed an order, or made a fill, to liquidate a position."""
+    return of.client_order_id == f"{LIQUIDATION_ID}{of.order_id}"
 
 
 def unplaced(account: str, wanted: NewOrder, now_ms: int) -> SimOrder:

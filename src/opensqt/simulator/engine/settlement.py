@@ -18,7 +18,7 @@ from opensqt.simulator.engine.events import (
 )
 from opensqt.simulator.engine.margin import MARGIN_CALL_RATIO
 from opensqt.simulator.engine.matching import Matcher
-from opensqt.simulator.engine.order import ClosingReason, SimOrder
+from opensqt.simulator.engine.order import LIQUIDATION_ID, ClosingReason, SimOrder
 from opensqt.simulator.engine.position import SimPosition
 from opensqt.simulator.engine.state import VenueState
 
@@ -136,7 +136,7 @@ class Settlement:
                 SimOrder(
                     account=account.key,
                     order_id=order_id,
-                    client_order_id=f"autoclose{order_id}",
+                    client_order_id=f"{LIQUIDATION_ID}{order_id}",
                     symbol=symbol,
                     side=Side.SELL if position.quantity > 0 else Side.BUY,
                     position_side=side,

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from opensqt.model.errors import UnknownSymbol
-from opensqt.model.order import Fill, OrderStatus, PositionSide, Side
+from opensqt.model.order import Fill, FillKind, OrderStatus, PositionSide, Side
 from opensqt.testing.contract.bench import LOT, OTHER_SYMBOL, START_BALANCE, SYMBOL, Bench, ref
 from opensqt.testing.contract.wait import eventually
 
@@ -134,7 +134,7 @@ class TestFills:
             True,
         )
         assert fill.trade_id
-        assert fill.fee_asset == "USDT"
+        assert (fill.fee_asset, fill.fees, fill.kind) == ("USDT", {"USDT": fill.fee}, FillKind.TRADE)
 
     async def test_a_taker_fill_is_not_marked_as_maker(self, bench: Bench) -> None:
         await bench.take(Side.BUY)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from opensqt.model.errors import OrderNotFound, TradingHalted, UnknownSymbol
-from opensqt.model.order import Order, OrderRef, OrderStatus, Side
+from opensqt.model.order import ClosedBy, CloseReason, Order, OrderRef, OrderStatus, Side
 from opensqt.testing.contract.bench import LOT, OTHER_SYMBOL, SYMBOL, Bench, ref, venue_ref
 
 BY_EITHER_ID = pytest.mark.parametrize("named", [ref, venue_ref], ids=["client id", "order id"])
@@ -22,6 +22,7 @@ class TestCancelOrder:
         order = await bench.resting()
         canceled = await bench.exchange.cancel_order(named(order))
         assert (canceled.status, canceled.client_order_id) == (OrderStatus.CANCELED, order.client_order_id)
+        assert (canceled.closed_by, canceled.close_reason) == (ClosedBy.OWNER, CloseReason.REQUESTED)
         assert await bench.exchange.get_open_orders(SYMBOL) == []
 
     async def test_one_filled_in_part_keeps_what_it_filled(self, bench: Bench) -> None:
@@ -60,7 +61,7 @@ class TestCancelAllOrders:
         await bench.exchange.place_order(other)
         canceled = await bench.exchange.cancel_all_orders(SYMBOL)
         assert {one.client_order_id for one in canceled} == resting
-        assert {one.status for one in canceled} == {OrderStatus.CANCELED}
+        assert {(one.status, one.closed_by) for one in canceled} == {(OrderStatus.CANCELED, ClosedBy.OWNER)}
         assert [one.client_order_id for one in await bench.exchange.get_open_orders()] == [other.client_order_id]
 
     async def test_orders_that_are_being_placed_do_not_stay(self, bench: Bench) -> None:

@@ -16,7 +16,7 @@ from opensqt.model.errors import (
     ReduceOnlyRefused,
     UnknownSymbol,
 )
-from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
+from opensqt.model.order import ClosedBy, CloseReason, OrderStatus, OrderType, PositionSide, Side, TimeInForce
 from opensqt.model.venue import Capabilities
 from opensqt.testing.contract.bench import LOT, SYMBOL, Bench, ref
 
@@ -125,13 +125,15 @@ class TestImmediateOrCancel:
         wanted = price.ask_quantity + LOT
         request = bench.order(Side.BUY, price.ask, wanted, time_in_force=TimeInForce.IOC)
         await bench.exchange.place_order(request)
-        order = await bench.becomes(ref(request), *ENDED_SHORT)
+        order = await bench.becomes(ref(request), OrderStatus.EXPIRED)
         assert order.filled_quantity == price.ask_quantity
+        assert (order.closed_by, order.close_reason) == (ClosedBy.VENUE, CloseReason.TIME_IN_FORCE)
 
     async def test_one_that_meets_nothing_ends_unfilled(self, bench: Bench) -> None:
         request = bench.order(Side.BUY, await bench.far(Side.BUY), time_in_force=TimeInForce.IOC)
         await bench.exchange.place_order(request)
-        assert (await bench.becomes(ref(request), *ENDED_SHORT)).filled_quantity == 0
+        order = await bench.becomes(ref(request), OrderStatus.EXPIRED)
+        assert (order.filled_quantity, order.close_reason) == (0, CloseReason.TIME_IN_FORCE)
 
 
 @with_force(TimeInForce.FOK)
@@ -145,7 +147,8 @@ class TestFillOrKill:
         price = await bench.exchange.get_latest_price(SYMBOL)
         request = bench.order(Side.BUY, price.ask, price.ask_quantity + LOT, time_in_force=TimeInForce.FOK)
         await bench.exchange.place_order(request)
-        assert (await bench.becomes(ref(request), *ENDED_SHORT)).filled_quantity == 0
+        order = await bench.becomes(ref(request), OrderStatus.EXPIRED)
+        assert (order.filled_quantity, order.close_reason) == (0, CloseReason.TIME_IN_FORCE)
 
 
 @reduces

@@ -12,7 +12,7 @@ import pytest
 
 from opensqt.model.account import Position
 from opensqt.model.errors import ExchangeError, UnknownSymbol
-from opensqt.model.order import OrderStatus, OrderUpdate, Side
+from opensqt.model.order import ClosedBy, OrderStatus, OrderUpdate, Side
 from opensqt.model.stream import Cursor, Stream
 from opensqt.testing.contract.bench import LOT, SYMBOL, Bench, first, read_until, ref
 
@@ -131,7 +131,8 @@ class TestOrderStream:
         order = await bench.resting()
         await bench.exchange.cancel_order(ref(order))
         seen = await read_until(stream, lambda update: update.order.status is OrderStatus.CANCELED)
-        assert seen[-1].order.client_order_id == order.client_order_id
+        canceled = seen[-1].order
+        assert (canceled.client_order_id, canceled.closed_by) == (order.client_order_id, ClosedBy.OWNER)
 
     async def test_what_happened_while_away_is_caught_up(self, bench: Bench) -> None:
         """F6: no fill or update is missed across a reconnect or a lost frame."""

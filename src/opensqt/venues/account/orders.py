@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TypeVar
 
 from opensqt.model import client_order_id
@@ -21,6 +22,8 @@ from opensqt.model.errors import (
 )
 from opensqt.model.order import (
     AmendRequest,
+    ClosedBy,
+    CloseReason,
     Order,
     OrderRef,
     OrderRequest,
@@ -34,6 +37,7 @@ from opensqt.model.order_gate import departing
 from opensqt.service.backoff import exponential_s
 from opensqt.telemetry.logging import get_logger
 from opensqt.venues.account.state import ONE_ROW_ERRORS, AccountState, sides
+from opensqt.venues.order_end import order_end
 from opensqt.venues.transport.errors import PARSE_ERRORS
 from opensqt.venues.venue import Venue
 
@@ -165,6 +169,7 @@ class OrderEntry:
             order = await self._parse_or_unknown(self._venue.cancel(ref), ref.symbol)
         except (OrderNotFound, OutcomeUnknown) as error:
             return await self._resolve_cancel(ref, error)
+        order = _canceled_by_us(order)
         self._apply(order)
         return order
 
@@ -269,6 +274,7 @@ class OrderEntry:
             except ExchangeError as error:
                 return error
         if isinstance(result, Order):
+            result = _canceled_by_us(result)
             self._apply(result)
         return result
 
@@ -320,9 +326,13 @@ class OrderEntry:
             raise OutcomeUnknown(text, symbol=symbol) from error
 
     def _apply_placed(self, request: OrderRequest, order: Order) -> Order | ExchangeError:
-        self._apply(order)
         ended = order.status in (OrderStatus.EXPIRED, OrderStatus.REJECTED, OrderStatus.CANCELED)
-        if request.time_in_force is TimeInForce.POST_ONLY and ended and not order.filled_quantity:
+        would_cross = request.time_in_force is TimeInForce.POST_ONLY and ended and not order.filled_quantity
+        if would_cross and order.closed_by is None:
+            end = order_end(order.status, CloseReason.POST_ONLY)
+            order = replace(order, status=end.status, closed_by=end.closed_by, close_reason=end.close_reason)
+        self._apply(order)
+        if would_cross:
             text = order.reason or "the post-only order would have taken liquidity"
             return PostOnlyWouldCross(text, symbol=request.symbol)
         return order
@@ -389,6 +399,13 @@ class OrderEntry:
     def _is_closed(self, ref: OrderRef) -> bool:
         order = self._state.tracker.find(ref)
         return order is not None and order.status.is_closed
+
+
+def _canceled_by_us(order: Order) -> Order:
+    """Return the order of a response to a cancel: a venue that ends an order itself refuses to cancel it after that."""
+    if order.status is not OrderStatus.CANCELED or order.closed_by is not None:
+        return order
+    return replace(order, closed_by=ClosedBy.OWNER, close_reason=CloseReason.REQUESTED)
 
 
 def _ref(request: OrderRequest) -> OrderRef:

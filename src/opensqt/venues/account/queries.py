@@ -75,15 +75,19 @@ class AccountQueries:
         if not since_ms and len(fills) >= _SMALLEST_PAGE:
             # 0 requests the newest page only, which is one request. A full page may have others before it.
             fills = await self._venue.parse_or_raise(self._venue.fills(symbol, 1))
-        return [self._with_client_order_id(fill) for fill in fills if fill.event_time_ms >= since_ms]
+        return [self._with_order(fill) for fill in fills if fill.event_time_ms >= since_ms]
 
     def _merge(self, queried: Order) -> Order:
         """Apply a queried order, and return the known state after it."""
         self._state.apply_order(queried)
         return self._state.tracker.find(OrderRef(symbol=queried.symbol, order_id=queried.order_id)) or queried
 
-    def _with_client_order_id(self, fill: Fill) -> Fill:
-        if fill.client_order_id:
+    def _with_order(self, fill: Fill) -> Fill:
+        """Return a fill with what only its order shows, where that is known."""
+        if not fill.order_id:
             return fill
         order = self._state.tracker.find(OrderRef(symbol=fill.symbol, order_id=fill.order_id))
-        return replace(fill, client_order_id=order.client_order_id) if order else fill
+        if order is None:
+            return fill
+        named = fill if fill.client_order_id else replace(fill, client_order_id=order.client_order_id)
+        return self._venue.with_order(named, order)

@@ -12,7 +12,16 @@ from decimal import Decimal
 from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.clock import is_plausible, now_ms
 from opensqt.model.errors import OrderNotFound, RequestError, VenueError
-from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, OrderUpdate, PositionSide
+from opensqt.model.order import (
+    Fill,
+    FillKind,
+    Order,
+    OrderRef,
+    OrderStatus,
+    OrderType,
+    OrderUpdate,
+    PositionSide,
+)
 from opensqt.streams.feed import Feed
 from opensqt.telemetry.logging import get_logger
 from opensqt.venues.account.positions import combine
@@ -90,18 +99,24 @@ class AccountState:
             self.apply_fill(early)
         return update is not None
 
-    def apply_fill(self, fill: Fill) -> None:
-        """Apply a fill that the stream sent without its order. A fill that is ahead of its order is kept for it."""
-        order = self.tracker.find(OrderRef(symbol=fill.symbol, order_id=fill.order_id))
+    def apply_fill(self, fill: Fill) -> bool:
+        """Apply a fill that the stream sent without its order. A fill that is ahead of its order is kept for it.
+
+        Returns:
+            Whether its order is known, or will be. The venue may have made the fill, and no order: query it then.
+        """
+        order = self.tracker.find(_order_of(fill)) if fill.order_id else None
         if order is None:
-            self._early_fills.setdefault((fill.symbol, fill.order_id), []).append(fill)
-            if len(self._early_fills) > _EARLY_FILLS_KEPT:
-                del self._early_fills[next(iter(self._early_fills))]
-            return
+            if fill.order_id:
+                self._early_fills.setdefault((fill.symbol, fill.order_id), []).append(fill)
+                if len(self._early_fills) > _EARLY_FILLS_KEPT:
+                    del self._early_fills[next(iter(self._early_fills))]
+            return fill.kind is FillKind.TRADE
         # Not every venue's trade stream names the position side; the order does.
         update = self.tracker.apply_fill(replace(fill, position_side=order.position_side))
         if update is not None:
             self.orders.publish((update,))
+        return True
 
     def apply_position(self, position: Position) -> None:
         """Apply a streamed position."""
@@ -366,9 +381,9 @@ class AccountState:
 
     async def _apply_queried_fill(self, fill: Fill) -> None:
         """Apply a fill that only a query found. If its order is not known and it is not history, query the order."""
-        ref = OrderRef(symbol=fill.symbol, order_id=fill.order_id)
-        if self.tracker.find(ref) is not None:
-            update = self.tracker.apply_fill(fill)
+        order = self.tracker.find(_order_of(fill))
+        if order is not None:
+            update = self.tracker.apply_fill(self._venue.with_order(fill, order))
             # An order from before the start may be known because a client queried it; its fills were published then.
             if update is not None and fill.event_time_ms >= self._counts_since_ms[fill.symbol]:
                 self.missed_updates["orders"] += 1
@@ -377,12 +392,24 @@ class AccountState:
             self.tracker.skip_fills([fill])
         else:
             try:
-                order = await self._venue.order(ref)
+                order = await self._query_order_of(fill)
             except ONE_ROW_ERRORS as error:
                 self._set_aside.add("fill_without_order", fill.symbol, fill.trade_id, f"order {fill.order_id}: {error}")
                 return
-            self.missed_updates["orders"] += self.apply_order(order, fill)
+            self.missed_updates["orders"] += self.apply_order(order, self._venue.with_order(fill, order))
         self._set_aside.remove("fill_without_order", fill.symbol, fill.trade_id)
+
+    async def _query_order_of(self, fill: Fill) -> Order:
+        """Query the order of a fill. For a fill that the venue made without one, return an order as large as it."""
+        by_venue = fill.kind is not FillKind.TRADE
+        if not fill.order_id and by_venue:
+            return _order_by_venue(fill)
+        try:
+            return await self._venue.order(_order_of(fill))
+        except OrderNotFound:
+            if not by_venue:
+                raise
+            return _order_by_venue(fill)
 
     def _count_fills_since(self, symbol: str, event_time_ms: int) -> None:
         """Count the fills of a symbol from this venue time on."""
@@ -461,6 +488,29 @@ def _is_older(queried: Position, known: Position) -> bool:
 def _newest_ms(fills: list[Fill]) -> int:
     now = time.time_ns()
     return max((fill.event_time_ms for fill in fills if is_plausible(fill.event_time_ms, now)), default=0)
+
+
+def _order_of(fill: Fill) -> OrderRef:
+    """Refer to the order of a fill; one that the venue made without an order is its own."""
+    return OrderRef(symbol=fill.symbol, order_id=fill.order_id or fill.trade_id)
+
+
+def _order_by_venue(fill: Fill) -> Order:
+    return Order(
+        symbol=fill.symbol,
+        side=fill.side,
+        quantity=fill.quantity,
+        client_order_id="",
+        status=OrderStatus.FILLED,
+        order_id=fill.order_id or fill.trade_id,
+        order_type=OrderType.MARKET,
+        position_side=fill.position_side,
+        filled_quantity=fill.quantity,
+        average_price=fill.price,
+        reason=f"made by the venue, without an order: {fill.kind}",
+        event_time_ms=fill.event_time_ms,
+        received_ns=fill.received_ns,
+    )
 
 
 def _ref(order: Order) -> OrderRef:

@@ -180,7 +180,8 @@ class AccountStream:
         if isinstance(event, OrderUpdate):
             self._state.apply_order(event.order, event.fill)
         elif isinstance(event, Fill):
-            self._state.apply_fill(event)
+            if not self._state.apply_fill(event):
+                self._fills_pending.put_nowait(event.symbol)
         elif isinstance(event, FillsPending):
             self._fills_pending.put_nowait(event.symbol)
         elif isinstance(event, Position):

@@ -63,7 +63,10 @@ class _TrackedOrder:
         self.fills = replace(now, quantity=quantity, paid=paid)
         if quantity > known.filled_quantity:
             self._report_times(fill)
-            known = _normal(replace(self.newest(), filled_quantity=quantity, average_price=paid / quantity))
+            known = self.newest()
+            # An order that only the venue knows is as large as its fills.
+            whole = max(known.quantity, quantity)
+            known = _normal(replace(known, quantity=whole, filled_quantity=quantity, average_price=paid / quantity))
         self.order = known
 
     def newest(self) -> Order:
@@ -255,6 +258,8 @@ def merge(known: Order, reported: Order) -> Order:
         filled_quantity=max(known.filled_quantity, reported.filled_quantity),
         average_price=reported.average_price if ahead else known.average_price,
         reason=reported.reason or known.reason,
+        closed_by=known.closed_by or reported.closed_by,
+        close_reason=known.close_reason or reported.close_reason,
         event_time_ms=max(known.event_time_ms, reported.event_time_ms),
         received_ns=max(known.received_ns, reported.received_ns),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ from opensqt.model.errors import ExchangeError, PermissionDenied
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest
 from opensqt.model.venue import Capabilities
+from opensqt.venues.binance.causes import fill_kind
 from opensqt.venues.binance.errors import CODES, STALE_RULES, refusal
 from opensqt.venues.binance.limits import RATE_LIMITS
 from opensqt.venues.binance.parse import (
@@ -165,6 +167,10 @@ class BinanceAdapter(Venue):
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Query trades."""
         return self.read_rows(FILL, await self._requests.fills(self.market_id(symbol), symbol, since_ms), parse_fill)
+
+    def with_order(self, fill: Fill, order: Order) -> Fill:
+        """Return a fill with its kind: a row of the list of trades has no client order id, which shows it."""
+        return replace(fill, kind=fill_kind(order.client_order_id))
 
     # The account
 

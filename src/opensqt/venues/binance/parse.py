@@ -14,6 +14,7 @@ from msgspec import field
 from opensqt.model.account import Account, MarginMode, Position
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, PositionSide, Side, TimeInForce
+from opensqt.venues.binance.causes import close_reason, close_text, fill_kind
 from opensqt.venues.events import AccountModeChange, BalanceChange, BalancePending, Event, LeverageChange, StreamExpired
 from opensqt.venues.parsing import Row, candle_of_row, price_of, read_each
 from opensqt.venues.rows import (
@@ -87,12 +88,13 @@ class OrderRow(VenueRow, frozen=True, rename="camel"):
 def parse_order(raw: Any) -> Order:
     """Read an order of a response."""
     row = decode(raw, OrderRow)
+    end = close_reason(lookup(_STATUS, row.status, "status"), row.status, row.time_in_force, None)
     return Order(
         symbol=row.symbol,
         side=lookup(_SIDE, row.side, "side"),
         quantity=row.orig_qty,
         client_order_id=row.client_order_id,
-        status=lookup(_STATUS, row.status, "status"),
+        status=end.status,
         order_id=str(row.order_id),
         price=row.price or None,
         order_type=_order_type(row.type, row.price),
@@ -101,6 +103,8 @@ def parse_order(raw: Any) -> Order:
         position_side=lookup(_POSITION_SIDE, row.position_side, "positionSide"),
         filled_quantity=row.executed_qty,
         average_price=row.avg_price if row.executed_qty and row.avg_price else None,
+        closed_by=end.closed_by,
+        close_reason=end.close_reason,
         event_time_ms=row.update_time,
         received_ns=time.time_ns(),
     )
@@ -122,6 +126,7 @@ class StreamedOrderRow(VenueRow, frozen=True):
     filled: Decimal = field(name="z")
     average_price: Decimal = field(name="ap", default=Decimal(0))
     time_in_force: str = field(name="f", default="")
+    expiry_reason: int | str = field(name="er", default="")
 
 
 class StreamedTradeRow(VenueRow, frozen=True):
@@ -138,8 +143,9 @@ class StreamedTradeRow(VenueRow, frozen=True):
     is_maker: bool = field(name="m")
     realized_pnl: Decimal = field(name="rp")
     time_ms: int = field(name="T")
-    fee: Decimal = field(name="n", default=Decimal(0))
-    fee_asset: str = field(name="N", default=ASSET)
+    fee: Decimal = field(name="n")
+    fee_asset: str = field(name="N")
+    execution_type: str = field(name="x", default="")
 
 
 class FrameTime(VenueRow, frozen=True):
@@ -151,12 +157,13 @@ class FrameTime(VenueRow, frozen=True):
 def parse_streamed_order(raw: Any, frame: Row) -> Order:
     """Read the order of an ORDER_TRADE_UPDATE."""
     row = decode(raw, StreamedOrderRow)
+    end = close_reason(lookup(_STATUS, row.status, "X"), row.status, row.time_in_force, str(row.expiry_reason))
     return Order(
         symbol=row.symbol,
         side=lookup(_SIDE, row.side, "S"),
         quantity=row.quantity,
         client_order_id=row.client_order_id,
-        status=lookup(_STATUS, row.status, "X"),
+        status=end.status,
         order_id=str(row.order_id),
         price=row.price or None,
         order_type=_order_type(row.type, row.price),
@@ -165,14 +172,30 @@ def parse_streamed_order(raw: Any, frame: Row) -> Order:
         position_side=lookup(_POSITION_SIDE, row.position_side, "ps"),
         filled_quantity=row.filled,
         average_price=row.average_price if row.filled else None,
+        reason=close_text(str(row.expiry_reason)),
+        closed_by=end.closed_by,
+        close_reason=end.close_reason,
         event_time_ms=decode(frame, FrameTime).time_ms,
         received_ns=time.time_ns(),
     )
 
 
+def _has_fill(raw: Row) -> bool:
+    return raw.get("l") not in ("0", 0) and (raw.get("x") in (None, "TRADE") or bool(raw.get("l")))
+
+
+def lacks_fee(raw: Row) -> bool:
+    """Return whether an ORDER_TRADE_UPDATE has a trade, and no fee or no asset of it.
+
+    The venue leaves both out where there is no commission, and other programs saw them left out of trades that had one.
+    The list of trades always has both.
+    """
+    return _has_fill(raw) and (raw.get("n") in (None, "") or raw.get("N") in (None, ""))
+
+
 def parse_streamed_fill(raw: Any) -> Fill | None:
-    """Read the trade of an ORDER_TRADE_UPDATE; None where it has none."""
-    if raw.get("l") in ("0", 0) or (raw.get("x") not in (None, "TRADE") and not raw.get("l")):
+    """Read the trade of an ORDER_TRADE_UPDATE; None where it has none, or none with a fee."""
+    if not _has_fill(raw) or lacks_fee(raw):
         return None
     row = decode(raw, StreamedTradeRow)
     if not row.quantity:
@@ -190,6 +213,7 @@ def parse_streamed_fill(raw: Any) -> Fill | None:
         fee_asset=row.fee_asset,
         is_maker=row.is_maker,
         realized_pnl=row.realized_pnl,
+        kind=fill_kind(row.client_order_id, row.execution_type),
         event_time_ms=row.time_ms,
         received_ns=time.time_ns(),
     )
@@ -502,7 +526,11 @@ class BinanceParser:
             return self._candle(decode_message(frame, CandleFrame))
         if kind == "ORDER_TRADE_UPDATE":
             return self._venue.read_updates(
-                _STREAMED, [frame.get("o")], lambda raw: parse_streamed_order(raw, frame), parse_streamed_fill
+                _STREAMED,
+                [frame.get("o")],
+                lambda raw: parse_streamed_order(raw, frame),
+                parse_streamed_fill,
+                lacks_fee,
             )
         if kind == "ACCOUNT_UPDATE":
             return self._account_update(frame, frame.get("a"))

@@ -36,6 +36,7 @@ from opensqt.venues.bitget.parse import (
     POSITION,
     PRIVATE_ARGS,
     BitgetParser,
+    closing_orders,
     parse_account,
     parse_candle,
     parse_fill,
@@ -97,6 +98,8 @@ class BitgetAdapter(Venue):
         """By order id, of the latest orders in hedge mode: the trades of a response lack the position side."""
         self._unified: UnifiedAccount | None = None
         """The private side of a unified account; None for a classic one, and until the account is checked."""
+        self._sides_queried: OrderedDict[str, None] = OrderedDict()
+        """Orders whose trades were looked up in the list of orders once, whether they were in it or not."""
 
     @classmethod
     def make_client(cls, settings: VenueSettings) -> Any:
@@ -223,7 +226,9 @@ class BitgetAdapter(Venue):
         if since_ms:
             params["startTime"] = str(max(since_ms, await self.market_now_ms(symbol) - _HISTORY_MS))
         pages = self._requests.pages("OrderFills", params, "fillList", "tradeId", symbol, newest_only=not since_ms)
-        fills = self.read_rows(FILL, await all_rows(pages), self._fill)
+        rows = await all_rows(pages)
+        await self._learn_sides(symbol, rows)
+        fills = self.read_rows(FILL, rows, self._fill)
         return sorted(fills, key=lambda fill: (fill.event_time_ms, sort_number(fill.trade_id)))
 
     # The account
@@ -379,6 +384,19 @@ class BitgetAdapter(Venue):
 
     def _fill(self, row: Row) -> Fill:
         return parse_fill(row, self._symbol(row["symbol"]), self._position_sides.get(str(row.get("orderId"))))
+
+    async def _learn_sides(self, symbol: str, rows: list[Any]) -> None:
+        """Learn from the orders which position each trade closed: its row does not name the position.
+
+        Its `side` is said to be that of the position and, elsewhere, that of the trade; an order names the position.
+        """
+        unknown = closing_orders(rows) - self._position_sides.keys() - self._sides_queried.keys()
+        if unknown:
+            for order in await self.closed_orders(symbol):
+                self.remember_side(order)
+            self._sides_queried |= dict.fromkeys(unknown)
+            while len(self._sides_queried) > _ORDERS_REMEMBERED:
+                self._sides_queried.popitem(last=False)
 
     def remember_side(self, order: Result) -> Result:
         """Remember the position that an order belongs to; in one-way mode there is nothing to remember."""

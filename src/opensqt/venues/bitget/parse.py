@@ -13,6 +13,8 @@ from msgspec import field
 from opensqt.model.account import Account, MarginMode, Position
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import (
+    ClosedBy,
+    Fee,
     Fill,
     Order,
     OrderStatus,
@@ -22,6 +24,7 @@ from opensqt.model.order import (
     TimeInForce,
 )
 from opensqt.venues.account.state import flat
+from opensqt.venues.bitget.causes import close_reason, fill_kind, named_position_side
 from opensqt.venues.events import BalanceChange, Event
 from opensqt.venues.parsing import BookRow, CandleRow, ChannelAcks, Row, best_of, candle_of_row, price_of, read_each
 from opensqt.venues.rows import (
@@ -99,6 +102,7 @@ class OrderRow(VenueRow, frozen=True, rename="camel"):
     order_type: str
     force: str
     u_time: int
+    c_time: int = 0
     client_oid: str = ""
     price: Decimal = Decimal(0)
     price_avg: Decimal = Decimal(0)
@@ -145,15 +149,30 @@ class StreamedFillRow(VenueRow, frozen=True, rename="camel"):
     base_volume: Decimal
     trade_scope: str
     fill_time: int
+    fill_fee: Decimal
     client_oid: str = ""
-    fill_fee: Decimal = Decimal(0)
     fill_fee_coin: str = ASSET
     pnl: Decimal = Decimal(0)
+    order_source: str = ""
+
+
+def _has_fill(raw: Row) -> bool:
+    return bool(raw.get("tradeId")) or raw.get("baseVolume") not in (None, "", "0")
+
+
+def lacks_fee(raw: Row) -> bool:
+    """Return whether an order of the stream has a fill, and no fee or one of zero.
+
+    A fee that is deducted in another coin, such as BGB, is no part of the amount in the margin coin: the list of trades
+    names both: https://www.bitget.com/api-doc/contract/trade/Get-Order-Fills.
+    """
+    fee = raw.get("fillFee")
+    return _has_fill(raw) and (fee in (None, "") or (isinstance(fee, str) and not fee.strip("-0.")))
 
 
 def parse_streamed_fill(raw: Any, symbol: str) -> Fill | None:
-    """Read the fill of an order of the stream; None where it has none."""
-    if not raw.get("tradeId") and raw.get("baseVolume") in (None, "", "0"):
+    """Read the fill of an order of the stream; None where it has none, or none with a fee."""
+    if not _has_fill(raw) or lacks_fee(raw):
         return None
     row = decode(raw, StreamedFillRow)
     if not row.base_volume:
@@ -172,6 +191,7 @@ def parse_streamed_fill(raw: Any, symbol: str) -> Fill | None:
         fee_asset=row.fill_fee_coin,
         is_maker=lookup(_IS_MAKER, row.trade_scope, "tradeScope"),
         realized_pnl=row.pnl,
+        kind=fill_kind(row.trade_side, row.order_source),
         event_time_ms=row.fill_time,
         received_ns=time.time_ns(),
     )
@@ -180,13 +200,19 @@ def parse_streamed_fill(raw: Any, symbol: str) -> Fill | None:
 def _order(row: OrderRow, symbol: str, status: str, filled: Decimal) -> Order:
     position_side = lookup(_POSITION_SIDE_BY_TEXT, row.pos_side, "posSide")
     order_type = lookup(_ORDER_TYPE, row.order_type, "orderType")
-    ending = lookup(_STATUS, status, "status")
+    end = close_reason(
+        lookup(_STATUS, status, "status"),
+        row.cancel_reason,
+        row.force.lower(),
+        market=order_type is OrderType.MARKET,
+        age_ms=row.u_time - row.c_time,
+    )
     return Order(
         symbol=symbol,
         side=_side(row.side, position_side, row.trade_side),
         quantity=row.size,
         client_order_id=row.client_oid,
-        status=ending,
+        status=end.status,
         order_id=str(row.order_id),
         order_type=order_type,
         price=(row.price or None) if order_type is OrderType.LIMIT else None,
@@ -195,7 +221,9 @@ def _order(row: OrderRow, symbol: str, status: str, filled: Decimal) -> Order:
         position_side=position_side,
         filled_quantity=filled,
         average_price=row.price_avg if filled and row.price_avg else None,
-        reason=row.cancel_reason if ending is OrderStatus.CANCELED else "",
+        reason=row.cancel_reason if end.closed_by is not ClosedBy.OWNER else "",
+        closed_by=end.closed_by,
+        close_reason=end.close_reason,
         event_time_ms=row.u_time,
         received_ns=time.time_ns(),
     )
@@ -226,11 +254,33 @@ class TradeRow(VenueRow, frozen=True, rename="camel"):
     fee_detail: list[Any] = field(default_factory=list)
 
 
-class FeeRow(VenueRow, frozen=True, rename="camel"):
-    """The fee of a trade in one asset."""
+def closing_orders(rows: Iterable[Any]) -> set[str]:
+    """Return the ids of the orders whose trades closed a position in hedge mode that they do not name."""
+    return {
+        str(raw.get("orderId"))
+        for raw in rows
+        if isinstance(raw, dict) and raw.get("posMode") == "hedge_mode" and raw.get("tradeSide") == "close"
+    }
 
+
+class FeeRow(VenueRow, frozen=True, rename="camel"):
+    """The fee of a trade in one asset; where another coin paid it, that coin and the amount that was deducted of it."""
+
+    fee_coin: str
     total_fee: Decimal = Decimal(0)
-    fee_coin: str = ASSET
+    total_deduction_fee: Decimal = Decimal(0)
+
+
+def _fees(rows: list[Any]) -> tuple[Fee, ...]:
+    """Return what was paid, by coin: at least one of them, and those of zero only where all of them are.
+
+    The amounts of one row are the same one, told twice, so they do not add up.
+    """
+    found = [decode(raw, FeeRow) for raw in rows]
+    fees = [Fee(row.fee_coin, -(row.total_fee or row.total_deduction_fee)) for row in found]
+    if not fees:
+        raise RowError("feeDetail: expected a fee, found none")
+    return tuple(fee for fee in fees if fee.amount) or tuple(fees[:1])
 
 
 def parse_fill(raw: Any, symbol: str, position_side: PositionSide | None) -> Fill:
@@ -242,10 +292,13 @@ def parse_fill(raw: Any, symbol: str, position_side: PositionSide | None) -> Fil
         position_side: That of its order where it is known: in hedge mode the row only has the order's `side`.
     """
     row = decode(raw, TradeRow)
-    fee = decode(row.fee_detail[0] if row.fee_detail else {}, FeeRow)
+    fees = _fees(row.fee_detail)
     if lookup(_IS_ONE_WAY, row.pos_mode, "posMode"):
         position_side = PositionSide.BOTH
+    elif (named := named_position_side(row.trade_side)) is not None:
+        position_side = named
     elif position_side is None:
+        # In hedge mode the side is that of the position, whether the trade opens or closes it.
         buys = lookup(_SIDE, row.side.lower(), "side") is Side.BUY
         position_side = PositionSide.LONG if buys else PositionSide.SHORT
     return Fill(
@@ -257,10 +310,12 @@ def parse_fill(raw: Any, symbol: str, position_side: PositionSide | None) -> Fil
         position_side=position_side,
         price=row.price,
         quantity=row.base_volume,
-        fee=-fee.total_fee,
-        fee_asset=fee.fee_coin,
+        fee=fees[0].amount,
+        fee_asset=fees[0].asset,
+        other_fees=fees[1:],
         is_maker=lookup(_IS_MAKER, row.trade_scope, "tradeScope"),
         realized_pnl=row.profit,
+        kind=fill_kind(row.trade_side),
         event_time_ms=row.c_time,
         received_ns=time.time_ns(),
     )
@@ -407,7 +462,11 @@ class BitgetParser:
             )
         if channel == "orders":
             return self._venue.read_updates(
-                _STREAMED, rows, self._order, lambda raw: parse_streamed_fill(raw, self._symbol_of(raw["instId"]))
+                _STREAMED,
+                rows,
+                self._order,
+                lambda raw: parse_streamed_fill(raw, self._symbol_of(raw["instId"])),
+                lacks_fee,
             )
         if channel == "positions":
             return self._positions(rows, decode(frame, FrameTime).ts)

@@ -8,13 +8,15 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any
 
+import msgspec
 from msgspec import field
 
 from opensqt.model.account import Account, MarginMode, Position
 from opensqt.model.errors import UnsupportedAccount
 from opensqt.model.market import INTERVALS_MS, Candle, Price
-from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
-from opensqt.venues.events import BalanceChange, Event, StreamReady
+from opensqt.model.order import Fee, Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
+from opensqt.venues.bybit.causes import changes_position, close_reason, close_text, fill_kind
+from opensqt.venues.events import BalanceChange, Event, FillsPending, StreamReady
 from opensqt.venues.parsing import (
     BookLevel,
     CandleRow,
@@ -73,10 +75,6 @@ _STATUS = {
     "Deactivated": OrderStatus.CANCELED,
     "Rejected": OrderStatus.REJECTED,
 }
-_NO_REASON = ("", "EC_NoError", "EC_PerCancelRequest")
-_BY_OWNER = ("", "UNKNOWN", "CancelByUser")
-_TRADES = {name: name for name in ("Trade", "AdlTrade", "BustTrade")}
-_NOT_TRADES = ("Funding", "Settle", "SessionSettlePnL", "Delivery", "BlockTrade", "MovePosition", "FutureSpread")
 
 
 ORDER = RowKind("order", "symbol", "orderId")
@@ -122,13 +120,13 @@ def parse_order(raw: Any) -> Order:
     row = decode(raw, OrderRow)
     limit = lookup(_IS_LIMIT, row.order_type, "orderType")
     filled = row.cum_exec_qty
-    status, reason = _ending(row)
+    end = close_reason(lookup(_STATUS, row.order_status, "orderStatus"), row.reject_reason, row.cancel_type)
     return Order(
         symbol=row.symbol,
         side=lookup(_SIDE_BY_TEXT, row.side, "side"),
         quantity=row.qty,
         client_order_id=row.order_link_id,
-        status=status,
+        status=end.status,
         order_id=row.order_id,
         price=(row.price or None) if limit else None,
         order_type=OrderType.LIMIT if limit else OrderType.MARKET,
@@ -137,54 +135,50 @@ def parse_order(raw: Any) -> Order:
         position_side=lookup(_POSITION_SIDE_BY_INDEX, row.position_idx, "positionIdx"),
         filled_quantity=filled,
         average_price=row.avg_price if filled else None,
-        reason=reason,
+        reason=close_text(end, row.reject_reason, row.cancel_type),
+        closed_by=end.closed_by,
+        close_reason=end.close_reason,
         event_time_ms=row.updated_time,
         received_ns=time.time_ns(),
     )
 
 
-def _ending(row: OrderRow) -> tuple[OrderStatus, str]:
-    """Read the status: an order that ended neither by a fill nor by its owner has expired, for the row's reason."""
-    status = lookup(_STATUS, row.order_status, "orderStatus")
-    if status is not OrderStatus.CANCELED:
-        return status, row.reject_reason if status is OrderStatus.REJECTED else ""
-    for reason, harmless in ((row.reject_reason, _NO_REASON), (row.cancel_type, _BY_OWNER)):
-        if reason not in harmless:
-            return OrderStatus.EXPIRED, reason
-    return status, ""
-
-
-def is_trade(row: Any) -> bool:
-    """Return whether an execution is a trade; the venue lists funding and settlements among them.
-
-    One of a type that is not known counts as a trade, so that `parse_fill` refuses it.
-    """
-    return not isinstance(row, dict) or row.get("execType") not in _NOT_TRADES
-
-
 class TradeRow(VenueRow, frozen=True, rename="camel"):
-    """An execution of the account."""
+    """An execution of the account. Those that the venue makes may have no order."""
 
     symbol: str
     exec_id: str
-    order_id: str
     side: str
     exec_price: Decimal
     exec_qty: Decimal
     exec_time: int
-    is_maker: bool
     exec_type: str
+    exec_fee: Decimal
+    order_id: str = ""
+    is_maker: bool = False
     order_link_id: str = ""
     closed_size: Decimal = Decimal(0)
-    exec_fee: Decimal = Decimal(0)
     fee_currency: str = ASSET
+    extra_fees: str = ""
     exec_pnl: Decimal | None = None
+
+
+class ExtraFeeRow(VenueRow, frozen=True, rename="camel"):
+    """A further fee of an execution, such as a tax."""
+
+    fee_coin: str
+    fee: Decimal
+
+
+def lacks_fee(raw: Any) -> bool:
+    """Return whether an execution has no fee: it is not known then, which is not a fee of zero."""
+    return isinstance(raw, dict) and raw.get("execFee") in (None, "")
 
 
 def parse_fill(raw: Any, *, hedge: bool, profit: str = "0") -> Fill:
     """Read a trade of the account; which position it changed follows from how much of it was closed."""
     row = decode(raw, TradeRow)
-    lookup(_TRADES, row.exec_type, "execType")
+    kind = fill_kind(row.exec_type)
     side = lookup(_SIDE_BY_TEXT, row.side, "side")
     moved = PositionSide.LONG if (side is Side.BUY) is not (row.closed_size > 0) else PositionSide.SHORT
     return Fill(
@@ -198,11 +192,25 @@ def parse_fill(raw: Any, *, hedge: bool, profit: str = "0") -> Fill:
         quantity=row.exec_qty,
         fee=row.exec_fee,
         fee_asset=row.fee_currency,
+        other_fees=_extra_fees(row.extra_fees),
         is_maker=row.is_maker,
         realized_pnl=decimal(profit, "cashFlow") if row.exec_pnl is None else row.exec_pnl,
+        kind=kind,
         event_time_ms=row.exec_time,
         received_ns=time.time_ns(),
     )
+
+
+def _extra_fees(text: str) -> tuple[Fee, ...]:
+    """Read the further fees of an execution, which are JSON in a text; empty for most accounts."""
+    if not text:
+        return ()
+    try:
+        listed = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        raise RowError(f"extraFees {text[:80]!r}: expected JSON") from None
+    rows = [decode(raw, ExtraFeeRow) for raw in objects(listed or [], "extraFees")]
+    return tuple(Fee(row.fee_coin, row.fee) for row in rows if row.fee)
 
 
 class PositionRow(VenueRow, frozen=True, rename="camel"):
@@ -472,7 +480,7 @@ class BybitParser:
         if topic == "order":
             return venue.read_rows(ORDER, rows, self._order_update)
         if topic == "execution":
-            return venue.read_rows(FILL, rows, self._fill)
+            return self._executions(rows)
         if topic == "position":
             return venue.read_rows(POSITION, rows, self.position)
         coins = read_each(venue.set_aside, "balance", "", rows, lambda row: objects(member(row, "coin"), "coin"))
@@ -512,5 +520,11 @@ class BybitParser:
         self._on_order(order)
         return OrderUpdate(order=order)
 
-    def _fill(self, row: Row) -> Event | None:
-        return parse_fill(row, hedge=self._venue.is_hedge) if is_trade(row) else None
+    def _executions(self, rows: list[Any]) -> list[Event]:
+        """Read executions. One without its fee is queried: the list of executions has it."""
+        return self._venue.read_rows(FILL, filter(changes_position, rows), self._fill)
+
+    def _fill(self, row: Row) -> Event:
+        if lacks_fee(row):
+            return FillsPending(row["symbol"])
+        return parse_fill(row, hedge=self._venue.is_hedge)

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 
 from opensqt.model.errors import ExchangeError
 from opensqt.model.order import AmendRequest, Order, OrderRef, OrderRequest, OrderType
+from opensqt.venues.bybit.causes import changes_position
 from opensqt.venues.bybit.errors import NOT_MODIFIED
-from opensqt.venues.bybit.parse import ASSET, POSITION_SIDE, SIDE, TIME_IN_FORCE, TYPE, is_trade
+from opensqt.venues.bybit.parse import ASSET, POSITION_SIDE, SIDE, TIME_IN_FORCE, TYPE
 from opensqt.venues.parsing import Row
 from opensqt.venues.rows import RowError, all_rows, decimal, member, objects, sort_number
 from opensqt.venues.transport.rest import Rest
@@ -16,6 +17,8 @@ _LINEAR = {"category": "linear"}
 DERIVATIVES = "DERIVATIVES"
 _WEEK_MS = 7 * 86_400_000
 _WEEKS_KEPT = 26
+_LOG_TYPES = {"BustTrade": "LIQUIDATION", "AdlTrade": "ADL", "Settle": "SETTLEMENT", "Delivery": "DELIVERY"}
+"""Types of the transaction log by execType: https://bybit-exchange.github.io/docs/v5/enum#typeuta-translog."""
 
 
 class BybitRequests:
@@ -90,15 +93,17 @@ class BybitRequests:
         return _trades(rows)
 
     async def profits(self, market_id: str, trades: list[Row], symbol: str) -> dict[str, str]:
-        """Query the profits of trades that closed something: they are not in the trades but in the transaction log."""
-        times = [_time_ms(row) for row in trades if _closes(row)]
-        if not times:
-            return {}
+        """Query the profits of executions that closed something and do not have them: the transaction log does."""
+        times: dict[str, list[int]] = {}
+        for row in trades:
+            if _closes(row) and row.get("execPnl") in (None, ""):
+                times.setdefault(_LOG_TYPES.get(row.get("execType"), "TRADE"), []).append(_time_ms(row))
         log: list[Row] = []
-        for start_ms in range(min(times), max(times) + 1, _WEEK_MS):
-            end_ms = min(start_ms + _WEEK_MS - 1, max(times))
-            window = {"startTime": str(start_ms), "endTime": str(end_ms), "type": "TRADE", "currency": ASSET}
-            log += await all_rows(self.pages("AccountTransactionLog", window, 50, symbol))
+        for kind, of_kind in times.items():
+            for start_ms in range(min(of_kind), max(of_kind) + 1, _WEEK_MS):
+                end_ms = min(start_ms + _WEEK_MS - 1, max(of_kind))
+                window = {"startTime": str(start_ms), "endTime": str(end_ms), "type": kind, "currency": ASSET}
+                log += await all_rows(self.pages("AccountTransactionLog", window, 50, symbol))
         booked = [row for row in log if isinstance(row, dict) and row.get("symbol") == market_id and "cashFlow" in row]
         return {str(row.get("tradeId")): row["cashFlow"] for row in booked}
 
@@ -138,8 +143,8 @@ def order_ref(ref: OrderRef, market_id: str) -> Row:
 
 
 def _trades(rows: list[Row]) -> list[Row]:
-    """Return the trades among executions, sorted: rows come newest first, and unordered within a millisecond."""
-    return sorted((row for row in reversed(rows) if is_trade(row)), key=_time_ms)
+    """Return the executions that change a position, sorted: they come newest first, unordered within a millisecond."""
+    return sorted((row for row in reversed(rows) if changes_position(row)), key=_time_ms)
 
 
 def _time_ms(row: Row) -> int:

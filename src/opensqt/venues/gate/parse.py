@@ -14,9 +14,11 @@ from msgspec import field
 from opensqt.model.account import Account, MarginMode, Position
 from opensqt.model.errors import PermissionDenied, UnsupportedAccount
 from opensqt.model.market import Candle, Price
-from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
+from opensqt.model.order import Fee, Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.model.venue import SymbolRules
 from opensqt.venues.events import BalanceChange, BalancePending, Event, FillsPending
+from opensqt.venues.gate.causes import close_reason, close_text, fill_kind
+from opensqt.venues.order_end import OrderEnd, order_end
 from opensqt.venues.parsing import ChannelAcks, PriceAndQuantity, Row, candle_of_row, price_of, read_each
 from opensqt.venues.rows import (
     RowError,
@@ -56,6 +58,8 @@ _RESPONSES = frozenset({"subscribe", "unsubscribe"})
 _PONG = "futures.pong"
 """Channel of a frame without an event."""
 _POINTS = "point"
+POINTS = "POINT"
+"""The asset of a fee that was paid in points, as the venue calls them in its balances."""
 _TRADES_REMEMBERED = 10_000
 
 
@@ -107,13 +111,13 @@ def parse_order(raw: Any, rules: SymbolRules, *, hedge: bool) -> Order:
     row = decode(raw, OrderRow)
     side = Side.BUY if row.size > 0 else Side.SELL
     filled = abs(row.size - row.left) * rules.contract_size
-    is_open = lookup(_STATUS, row.status, "status")
+    end = _end(row, filled, is_open=lookup(_STATUS, row.status, "status"))
     return Order(
         symbol=rules.symbol,
         side=side,
         quantity=abs(row.size) * rules.contract_size,
         client_order_id=client_order_id(row.text),
-        status=_status(row, filled, is_open=is_open),
+        status=end.status,
         order_id=str(row.id),
         price=row.price or None,
         order_type=OrderType.LIMIT if row.price else OrderType.MARKET,
@@ -123,22 +127,20 @@ def parse_order(raw: Any, rules: SymbolRules, *, hedge: bool) -> Order:
         position_side=_position_side(side, reduces=row.is_reduce_only, hedge=hedge),
         filled_quantity=filled,
         average_price=row.fill_price if filled and row.fill_price else None,
-        reason="" if is_open else _reason(row.finish_as),
+        reason=close_text(row.finish_as),
+        closed_by=end.closed_by,
+        close_reason=end.close_reason,
         event_time_ms=_order_time_ms(row),
         received_ns=time.time_ns(),
     )
 
 
-def _status(row: OrderRow, filled: Decimal, *, is_open: bool) -> OrderStatus:
+def _end(row: OrderRow, filled: Decimal, *, is_open: bool) -> OrderEnd:
     if is_open:
-        return OrderStatus.PARTIALLY_FILLED if filled else OrderStatus.OPEN
+        return order_end(OrderStatus.PARTIALLY_FILLED if filled else OrderStatus.OPEN, None)
     if not row.left:
-        return OrderStatus.FILLED
-    return OrderStatus.CANCELED if row.finish_as == "cancelled" else OrderStatus.EXPIRED
-
-
-def _reason(how: str) -> str:
-    return "" if how in ("filled", "cancelled", "ioc") else f"finished as {how}"
+        return order_end(OrderStatus.FILLED, None)
+    return close_reason(OrderStatus.CANCELED, row.finish_as, post_only=row.tif == TIME_IN_FORCE[TimeInForce.POST_ONLY])
 
 
 def _order_time_ms(row: OrderRow) -> int:
@@ -164,6 +166,7 @@ class TradeRow(VenueRow, frozen=True):
     price: Decimal
     fee: Decimal
     role: str
+    point_fee: Decimal = Decimal(0)
     id: int | str = ""
     trade_id: int | str = ""
     text: str = ""
@@ -186,6 +189,7 @@ def parse_fill(raw: Any, rules: SymbolRules, *, hedge: bool) -> Fill:
     if not row.name or not (row.create_time_ms or row.create_time):
         raise RowError("id, create_time: expected both")
     side = Side.BUY if row.size > 0 else Side.SELL
+    fees = _fees(row)
     return Fill(
         symbol=rules.symbol,
         trade_id=row.name,
@@ -195,12 +199,20 @@ def parse_fill(raw: Any, rules: SymbolRules, *, hedge: bool) -> Fill:
         position_side=_position_side(side, reduces=bool(row.close_size), hedge=hedge),
         price=row.price,
         quantity=abs(row.size) * rules.contract_size,
-        fee=row.fee,
-        fee_asset=ASSET,
+        fee=fees[0].amount,
+        fee_asset=fees[0].asset,
+        other_fees=fees[1:],
         is_maker=lookup(_IS_MAKER, row.role, "role"),
+        kind=fill_kind(row.text),
         event_time_ms=int(row.create_time_ms) or milliseconds(row.create_time),
         received_ns=time.time_ns(),
     )
+
+
+def _fees(row: TradeRow) -> tuple[Fee, ...]:
+    """Return what was paid: in the margin asset, in points, or in both. Points have no sign of a rebate."""
+    fees = (Fee(ASSET, row.fee), Fee(POINTS, abs(row.point_fee)))
+    return tuple(fee for fee in fees if fee.amount) or fees[:1]
 
 
 class AccountRow(VenueRow, frozen=True):

@@ -17,6 +17,7 @@ from opensqt.model.order import Fill, Order, OrderStatus, OrderType, PositionSid
 from opensqt.model.venue import SymbolRules
 from opensqt.venues.account.state import sides
 from opensqt.venues.events import BalanceChange, Event
+from opensqt.venues.okx.causes import close_reason, close_text, fill_kind
 from opensqt.venues.parsing import BookRow, ChannelAcks, Row, best_of, candle_of_row, price_of, read_each
 from opensqt.venues.rows import (
     RowError,
@@ -54,23 +55,6 @@ _STATUS = {
 }
 POSITION_SIDE = {PositionSide.BOTH: "net", PositionSide.LONG: "long", PositionSide.SHORT: "short"}
 _POSITION_SIDE_BY_TEXT = {text: side for side, text in POSITION_SIDE.items()}
-_CANCEL_REASONS = {
-    "0": "the venue canceled it",
-    "2": "reduce-only: the position has too little margin",
-    "3": "the account is near liquidation",
-    "6": "the position was deleveraged",
-    "9": "funding left too little balance",
-    "13": "fill or kill: it could not be filled whole",
-    "14": "immediate or cancel: the rest found nothing",
-    "15": "its price is beyond the venue's limit",
-    "17": "the position that it was to close is closed",
-    "20": "the cancel-all timer ran out",
-    "22": "reduce-only: a better order closes the position",
-    "23": "reduce-only: a better order closes the position",
-    "31": "post-only: it would have taken",
-    "32": "it would have traded with an order of the same account",
-}
-"""By cancelSource; the owner's own cancel has no reason."""
 INTERVALS = {name: name.replace("h", "H") for name in INTERVALS_MS} | {"6h": "6Hutc", "12h": "12Hutc", "1d": "1Dutc"}
 """Without `utc` the longer ones would begin at Hong Kong's hours."""
 _INTERVAL_BY_CHANNEL = {f"candle{bar}": interval for interval, bar in INTERVALS.items()}
@@ -105,6 +89,7 @@ class OrderRow(VenueRow, frozen=True, rename="camel"):
     px: Decimal | None = None
     avg_px: Decimal | None = None
     cancel_source: str = ""
+    cancel_source_reason: str = ""
 
 
 def parse_order(raw: Any, rules: SymbolRules) -> Order:
@@ -112,12 +97,13 @@ def parse_order(raw: Any, rules: SymbolRules) -> Order:
     row = decode(raw, OrderRow)
     filled = row.acc_fill_sz * rules.contract_size
     market = row.ord_type in ("market", "optimal_limit_ioc")
+    end = close_reason(lookup(_STATUS, row.state, "state"), row.cancel_source)
     return Order(
         symbol=rules.symbol,
         side=lookup(_SIDE, row.side, "side"),
         quantity=row.sz * rules.contract_size,
         client_order_id=row.cl_ord_id,
-        status=lookup(_STATUS, row.state, "state"),
+        status=end.status,
         order_id=row.ord_id,
         price=None if market else row.px,
         order_type=OrderType.MARKET if market else OrderType.LIMIT,
@@ -126,7 +112,9 @@ def parse_order(raw: Any, rules: SymbolRules) -> Order:
         position_side=lookup(_POSITION_SIDE_BY_TEXT, row.pos_side, "posSide"),
         filled_quantity=filled,
         average_price=row.avg_px if filled else None,
-        reason=_CANCEL_REASONS.get(row.cancel_source, ""),
+        reason=close_text(row.cancel_source, row.cancel_source_reason),
+        closed_by=end.closed_by,
+        close_reason=end.close_reason,
         event_time_ms=row.u_time,
         received_ns=time.time_ns(),
     )
@@ -142,16 +130,26 @@ class StreamedFillRow(VenueRow, frozen=True, rename="camel"):
     fill_px: Decimal
     fill_sz: Decimal
     fill_time: int
+    fill_fee: Decimal
     cl_ord_id: str = ""
-    fill_fee: Decimal = Decimal(0)
     fill_fee_ccy: str = ASSET
     exec_type: str = ""
     fill_pnl: Decimal = Decimal(0)
+    category: str = ""
+
+
+def _has_fill(raw: Row) -> bool:
+    return bool(raw.get("tradeId")) or raw.get("fillSz") not in (None, "", "0")
+
+
+def lacks_fee(raw: Row) -> bool:
+    """Return whether a row of the orders channel has a fill, and no fee."""
+    return _has_fill(raw) and raw.get("fillFee") in (None, "")
 
 
 def parse_streamed_fill(raw: Any, rules: SymbolRules) -> Fill | None:
-    """Read the fill of a row of the orders channel; None where it has none."""
-    if not raw.get("tradeId") and raw.get("fillSz") in (None, "", "0"):
+    """Read the fill of a row of the orders channel; None where it has none, or none with a fee."""
+    if not _has_fill(raw) or lacks_fee(raw):
         return None
     row = decode(raw, StreamedFillRow)
     if not row.fill_sz:
@@ -170,6 +168,7 @@ def parse_streamed_fill(raw: Any, rules: SymbolRules) -> Fill | None:
         fee_asset=row.fill_fee_ccy,
         is_maker=row.exec_type == "M",
         realized_pnl=row.fill_pnl,
+        kind=fill_kind(row.category),
         event_time_ms=row.fill_time,
         received_ns=time.time_ns(),
     )
@@ -184,13 +183,14 @@ class TradeRow(VenueRow, frozen=True, rename="camel"):
     pos_side: str
     fill_px: Decimal
     fill_sz: Decimal
+    fee: Decimal
     fee_ccy: str
     exec_type: str
     ts: int = 0
     fill_time: int = 0
     cl_ord_id: str = ""
-    fee: Decimal = Decimal(0)
     fill_pnl: Decimal = Decimal(0)
+    sub_type: str = ""
 
 
 def parse_fill(raw: Any, rules: SymbolRules) -> Fill:
@@ -211,6 +211,7 @@ def parse_fill(raw: Any, rules: SymbolRules) -> Fill:
         fee_asset=row.fee_ccy,
         is_maker=row.exec_type == "M",
         realized_pnl=row.fill_pnl,
+        kind=fill_kind(sub_type=row.sub_type),
         event_time_ms=row.fill_time or row.ts,
         received_ns=time.time_ns(),
     )
@@ -422,6 +423,7 @@ class OkxParser:
                 rows,
                 lambda raw: parse_order(raw, self.rules_of(raw)),
                 lambda raw: parse_streamed_fill(raw, self.rules_of(raw)),
+                lacks_fee,
             )
         if channel == "positions":
             return self.positions(rows)

@@ -63,6 +63,9 @@ class FakeVenue:
     async def parse_or_raise(self, response: Awaitable[T]) -> T:
         return await response
 
+    def with_order(self, fill: Fill, _order: Order) -> Fill:
+        return fill
+
     async def order(self, ref: OrderRef) -> Order:
         self.queried.append(ref)
         if ref.client_order_id:

@@ -43,6 +43,9 @@ class Queries:
     async def open_orders(self, symbol: str = "") -> list[Order]:
         return [order for order in self.shown if symbol in ("", order.symbol)]
 
+    def with_order(self, fill: Fill, _order: Order) -> Fill:
+        return fill
+
     async def order(self, ref: OrderRef) -> Order:
         for order in self.shown:
             if order.order_id == ref.order_id:

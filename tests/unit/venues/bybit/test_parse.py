@@ -104,8 +104,8 @@ def test_an_execution_is_read_whole(venue: BybitAdapter) -> None:
     assert (fill.position_side, fill.event_time_ms) == (PositionSide.BOTH, 1672364174443)
 
 
-@pytest.mark.parametrize("kind", ["Funding", "Settle", "Delivery", "somethingNew"])
-def test_an_execution_that_is_no_trade_is_no_fill(venue: BybitAdapter, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["Funding", "SessionSettlePnL", "Dividend", "somethingNew"])
+def test_an_execution_that_changes_no_position_is_no_fill(venue: BybitAdapter, kind: str) -> None:
     """F8: a fill counts once, however often it is reported."""
     assert parsed(venue, frame("execution.linear", EXECUTION | {"execType": kind})) == []
 

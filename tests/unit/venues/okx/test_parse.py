@@ -14,7 +14,7 @@ from opensqt.model.account import Position, PositionMode
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import OrderStatus, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.model.venue import SymbolRules
-from opensqt.venues.events import BalanceChange, StreamReady
+from opensqt.venues.events import BalanceChange, FillsPending, StreamReady
 from opensqt.venues.okx.adapter import OkxAdapter
 from opensqt.venues.okx.parse import (
     contracts,
@@ -80,6 +80,15 @@ def test_a_trade_is_an_order_and_its_fill_in_base_coins(venue: OkxAdapter) -> No
     assert (fill.realized_pnl, fill.client_order_id, fill.event_time_ms) == (Decimal("0.25"), "b1", 1597026383084)
 
 
+@pytest.mark.parametrize("fee", [None, ""])
+def test_a_trade_without_its_fee_is_queried(venue: OkxAdapter, fee: str | None) -> None:
+    """A fee that is not known is no fee of zero."""
+    update, pending = parsed(venue, "orders", ORDER | {"fillFee": fee})
+    assert (update.fill, update.order.filled_quantity, pending) == (None, Decimal("0.01"), FillsPending("BTCUSDT"))
+    (update,) = parsed(venue, "orders", ORDER | {"fillFee": "0"})
+    assert update.fill.fee == 0
+
+
 def test_an_update_without_a_trade_has_no_fill(venue: OkxAdapter) -> None:
     row = ORDER | {"fillSz": "0", "fillPx": "", "tradeId": "", "fillTime": "", "accFillSz": "0", "avgPx": ""}
     (update,) = parsed(venue, "orders", row | {"state": "live"})
@@ -90,7 +99,7 @@ def test_a_post_only_order_that_the_venue_canceled_says_why(venue: OkxAdapter) -
     """F18: a post-only order never takes."""
     row = ORDER | {"state": "canceled", "cancelSource": "31", "tradeId": "", "fillSz": "0", "accFillSz": "0"}
     (update,) = parsed(venue, "orders", row)
-    assert (update.order.status, update.order.reason) == (OrderStatus.CANCELED, "post-only: it would have taken")
+    assert (update.order.status, update.order.reason) == (OrderStatus.EXPIRED, "post-only: it would have taken")
 
 
 def test_an_order_of_another_instrument_is_ignored(venue: OkxAdapter) -> None:

@@ -13,6 +13,12 @@ from opensqt.simulator.engine.tape import DayStatistics
 from opensqt.simulator.settings import SymbolSettings
 
 _STATUS = {OrderStatus.OPEN: "NEW"}
+_EXPIRY_REASON = {
+    ClosingReason.SELF_TRADE: "1",
+    ClosingReason.NOT_FILLED_AT_ONCE: "2",
+    ClosingReason.REDUCE_ONLY: "4",
+    ClosingReason.LIQUIDATION: "5",
+}
 _TIME_IN_FORCE = {TimeInForce.POST_ONLY: "GTX"}
 
 
@@ -21,6 +27,13 @@ def status(order: SimOrder) -> str:
     if order.status is OrderStatus.EXPIRED and order.closing_reason is ClosingReason.SELF_TRADE:
         return "EXPIRED_IN_MATCH"
     return _STATUS.get(order.status, order.status.value)
+
+
+def expiry_reason(order: SimOrder) -> str:
+    """Return the number of the reason why the venue ended an order."""
+    if order.closing_reason is ClosingReason.NOT_FILLED_AT_ONCE and order.order_type is OrderType.MARKET:
+        return "9"
+    return _EXPIRY_REASON.get(order.closing_reason, "0")
 
 
 def time_in_force(order: SimOrder) -> str:

@@ -22,7 +22,7 @@ from opensqt.simulator.engine.events import (
     PositionView,
     SettingsChanged,
 )
-from opensqt.simulator.engine.order import SimFill, SimOrder
+from opensqt.simulator.engine.order import SimFill, SimOrder, is_liquidation
 from opensqt.simulator.settings import SymbolSettings
 from opensqt.simulator.sockets import Socket
 
@@ -206,7 +206,7 @@ def _order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
         "s": order.symbol,
         "c": order.client_order_id,
         "S": order.side.value,
-        "o": order.order_type.value,
+        "o": "LIQUIDATION" if is_liquidation(order) else order.order_type.value,
         "f": formats.time_in_force(order),
         "q": decimals.quantity(order.quantity, rules),
         "p": decimals.price(order.price, rules),
@@ -235,6 +235,7 @@ def _order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
         "V": "EXPIRE_MAKER",
         "pm": "NONE",
         "gtd": 0,
+        "er": formats.expiry_reason(order),
     }
 
 

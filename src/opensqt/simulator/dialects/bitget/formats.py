@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from opensqt.model.account import PositionMode
-from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side
+from opensqt.model.order import OrderStatus, OrderType, PositionSide
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.engine.account import closes
 from opensqt.simulator.engine.events import BalanceView, BookLevel, PositionView, SimCandle, SimTrade
-from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder
+from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder, is_liquidation
 from opensqt.simulator.engine.tape import DayStatistics
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
 
@@ -21,7 +21,7 @@ _STATUS = {
     OrderStatus.PARTIALLY_FILLED: "partially_filled",
     OrderStatus.FILLED: "filled",
 }
-_CANCEL_REASON = {ClosingReason.SELF_TRADE: "stp_cancel"}
+_CANCEL_REASON = {ClosingReason.SELF_TRADE: "stp_cancel", ClosingReason.LIQUIDATION: ""}
 _POSITION_SIDE = {PositionSide.BOTH: "net", PositionSide.LONG: "long", PositionSide.SHORT: "short"}
 _NO_PRESETS = dict.fromkeys(
     (
@@ -53,11 +53,22 @@ def order_side(order: SimOrder) -> str:
     return "buy" if order.position_side is PositionSide.LONG else "sell"
 
 
-def trade_side(side: Side, position_side: PositionSide) -> str:
-    """Return whether an order or a fill opens or closes."""
+def trade_side(of: SimOrder | SimFill) -> str:
+    """Return whether an order or a fill opens or closes, and whether a liquidation does it."""
+    side, position_side = of.side, of.position_side
+    burst = "burst_" if is_liquidation(of) else ""
     if position_side is PositionSide.BOTH:
-        return f"{side.value.lower()}_single"
+        return f"{burst}{side.value.lower()}_single"
+    if burst:
+        return f"{burst}close_{_POSITION_SIDE[position_side]}"
     return "close" if closes(side, position_side, reduce_only=False) else "open"
+
+
+def order_source(order: SimOrder) -> str:
+    """Return what placed an order."""
+    if is_liquidation(order):
+        return "liquidation"
+    return "market" if order.order_type is OrderType.MARKET else "normal"
 
 
 def _common(order: SimOrder, rules: SymbolSettings, leverage: int, profit: Decimal) -> dict[str, Any]:
@@ -65,7 +76,7 @@ def _common(order: SimOrder, rules: SymbolSettings, leverage: int, profit: Decim
     ended = not order.status.is_open and order.status is not OrderStatus.FILLED
     return {
         "orderId": order.order_id,
-        "clientOid": order.client_order_id,
+        "clientOid": "" if is_liquidation(order) else order.client_order_id,
         "size": decimals.quantity(order.quantity, rules),
         "price": decimals.price(order.price, rules) if order.price is not None else "",
         "side": order_side(order),
@@ -73,11 +84,12 @@ def _common(order: SimOrder, rules: SymbolSettings, leverage: int, profit: Decim
         "orderType": order.order_type.value.lower(),
         "posSide": _POSITION_SIDE[order.position_side],
         "posMode": POSITION_MODE[PositionMode.HEDGE if hedge else PositionMode.ONE_WAY],
-        "tradeSide": trade_side(order.side, order.position_side),
+        "tradeSide": trade_side(order),
         "marginCoin": rules.quote_asset,
         "marginMode": "crossed",
         "leverage": str(leverage),
-        "enterPointSource": "API",
+        "enterPointSource": "SYS" if is_liquidation(order) else "API",
+        "orderSource": order_source(order),
         "cancelReason": _CANCEL_REASON.get(order.closing_reason, "normal_cancel") if ended else "",
         "totalProfits": decimals.exact(profit),
         "cTime": str(order.created_ms),
@@ -106,7 +118,6 @@ def order(
         "priceAvg": average(order) if order.filled_quantity else "",
         "fee": decimals.exact(-fee) if ours else "0",
         "reduceOnly": "YES" if _reduces(order) else "NO",
-        "orderSource": "market" if order.order_type is OrderType.MARKET else "normal",
     }
 
 
@@ -165,8 +176,8 @@ def own_trade(fill: SimFill, rules: SymbolSettings) -> dict[str, Any]:
         "side": side,
         "quoteVolume": decimals.exact(fill.notional),
         "profit": decimals.exact(fill.realized_pnl),
-        "enterPointSource": "api",
-        "tradeSide": trade_side(fill.side, fill.position_side),
+        "enterPointSource": "sys" if is_liquidation(fill) else "api",
+        "tradeSide": trade_side(fill),
         "posMode": POSITION_MODE[PositionMode.HEDGE if hedge else PositionMode.ONE_WAY],
         "tradeScope": "maker" if fill.is_maker else "taker",
         "cTime": str(fill.time_ms),

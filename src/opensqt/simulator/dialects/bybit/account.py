@@ -9,7 +9,7 @@ from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, ErrorReply, Params, Route, World
 from opensqt.simulator.dialects.bybit import errors, formats, parameters
 from opensqt.simulator.dialects.bybit.disconnect_protection import DisconnectProtection
-from opensqt.simulator.engine.order import RefusalReason
+from opensqt.simulator.engine.order import RefusalReason, SimFill, is_liquidation
 from opensqt.simulator.settings import SymbolSettings
 
 _MODES = {"0": PositionMode.ONE_WAY, "3": PositionMode.HEDGE}
@@ -153,7 +153,7 @@ class AccountData:
     def _log(self, call: Call) -> Any:
         symbol = call.params.get("symbol") or None
         rows = [
-            {**_movement(fill.symbol, "TRADE", fill.time_ms, fill.realized_pnl, fill.fee), **_of_trade(fill)}
+            {**_movement(fill.symbol, _trade_type(fill), fill.time_ms, fill.realized_pnl, fill.fee), **_of_trade(fill)}
             for fill in self._engine.fills(call.account, symbol)
         ]
         for paid in self._engine.funding_payments(call.account, symbol):
@@ -206,6 +206,10 @@ def _movement(symbol: str, kind: str, time_ms: int, flow: Any, fee: Any) -> dict
         "orderLinkId": "",
         "tradeId": "",
     }
+
+
+def _trade_type(fill: SimFill) -> str:
+    return "LIQUIDATION" if is_liquidation(fill) else "TRADE"
 
 
 def _of_trade(fill: Any) -> dict[str, Any]:

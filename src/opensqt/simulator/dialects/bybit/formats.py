@@ -18,7 +18,7 @@ from opensqt.simulator.engine.events import (
     SimMark,
     SimTrade,
 )
-from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder
+from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder, is_liquidation
 from opensqt.simulator.engine.tape import DayStatistics
 from opensqt.simulator.settings import SymbolSettings
 
@@ -60,7 +60,12 @@ _CANCEL_TYPE = {
 
 def link_id(order: SimOrder) -> str:
     """Return the client's id, empty for an order that was placed without one."""
-    return "" if order.client_order_id == f"auto{order.order_id}" else order.client_order_id
+    made = order.client_order_id == f"auto{order.order_id}" or is_liquidation(order)
+    return "" if made else order.client_order_id
+
+
+def _create_type(order: SimOrder) -> str:
+    return "CreateByTakeOver_PassThrough" if is_liquidation(order) else "CreateByUser"
 
 
 def order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
@@ -83,7 +88,7 @@ def order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
         "isLeverage": "",
         "positionIdx": POSITION_INDEX[order.position_side],
         "orderStatus": _STATUS[order.status],
-        "createType": "CreateByUser",
+        "createType": _create_type(order),
         "cancelType": _CANCEL_TYPE.get(order.closing_reason, fallback),
         "rejectReason": reason,
         "avgPrice": average,
@@ -120,14 +125,14 @@ def execution(fill: SimFill, placed: SimOrder, detail: FillDetail, rules: Symbol
         "orderPrice": decimals.price(placed.price, rules),
         "orderQty": decimals.quantity(placed.quantity, rules),
         "leavesQty": decimals.quantity(detail.left, rules),
-        "createType": "CreateByUser",
+        "createType": _create_type(placed),
         "orderType": _TYPE[placed.order_type],
         "stopOrderType": "UNKNOWN",
         "execFee": decimals.exact(fill.fee),
         "execId": fill.trade_id,
         "execPrice": decimals.price(fill.price, rules),
         "execQty": decimals.quantity(fill.quantity, rules),
-        "execType": "Trade",
+        "execType": "BustTrade" if is_liquidation(placed) else "Trade",
         "execValue": decimals.exact(fill.notional),
         "execTime": str(fill.time_ms),
         "feeCurrency": fill.fee_asset,

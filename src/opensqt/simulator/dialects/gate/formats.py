@@ -13,7 +13,7 @@ from opensqt.model.order import OrderStatus, OrderType, PositionSide, TimeInForc
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.engine.account import closes
 from opensqt.simulator.engine.events import BalanceView, BookLevel, PositionView, SimCandle, SimMark, SimTrade
-from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder
+from opensqt.simulator.engine.order import LIQUIDATION_ID, ClosingReason, SimFill, SimOrder, is_liquidation
 from opensqt.simulator.engine.tape import DayStatistics
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
 
@@ -73,6 +73,8 @@ class Sizes:
 
 def text(order_id: str, client_order_id: str) -> str:
     """Write the user's own id; for an order without one, its origin."""
+    if client_order_id == f"{LIQUIDATION_ID}{order_id}":
+        return f"liq-{order_id}"
     return "api" if client_order_id == f"auto{order_id}" else PREFIX + client_order_id
 
 
@@ -109,7 +111,7 @@ def order(
         "refu": 0,
         "is_reduce_only": closes(order.side, order.position_side, order.reduce_only),
         "is_close": False,
-        "is_liq": order.closing_reason is ClosingReason.LIQUIDATION,
+        "is_liq": is_liquidation(order),
         "text": text(order.order_id, order.client_order_id),
         "status": "open" if order.status.is_open else "finished",
         "stp_id": 0,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from opensqt.model.order import OrderStatus, OrderType, PositionSide, TimeInForce
+from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
 from opensqt.simulator.dialects.okx.instruments import OkxInstrument, divided, plain
 from opensqt.simulator.engine.events import (
     BalanceView,
@@ -17,7 +17,7 @@ from opensqt.simulator.engine.events import (
     SimMark,
     SimTrade,
 )
-from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder
+from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder, is_liquidation
 from opensqt.simulator.engine.tape import DayStatistics
 
 _STATE = {
@@ -46,8 +46,8 @@ _NO_CHANGE = "0"
 
 def client_id(of: SimOrder | SimFill) -> str:
     """Return the client id; empty where the engine made one because none was given."""
-    made = (f"auto{of.order_id}", f"autoclose{of.order_id}")
-    return "" if of.client_order_id in made else of.client_order_id
+    made = of.client_order_id == f"auto{of.order_id}" or is_liquidation(of)
+    return "" if made else of.client_order_id
 
 
 def kind(order: SimOrder) -> str:
@@ -81,7 +81,7 @@ def order(order: SimOrder, swap: OkxInstrument, leverage: int, last: SimFill | N
         "clOrdId": client_id(order),
         "tag": order.tag,
         "ccy": "",
-        "category": "normal" if order.closing_reason is not ClosingReason.LIQUIDATION else "full_liquidation",
+        "category": "full_liquidation" if is_liquidation(order) else "normal",
         "side": order.side.value.lower(),
         "posSide": SIDES[order.position_side],
         "ordType": kind(order),
@@ -158,6 +158,19 @@ NO_EXECUTION = {
 """The fields that the orders channel adds when it reports no fill."""
 
 
+def sub_type(fill: SimFill) -> str:
+    """Return the type of a trade; the order of the types is that of the venue's list."""
+    buys = fill.side is Side.BUY
+    if fill.position_side is PositionSide.BOTH:
+        names = ("106", "107") if is_liquidation(fill) else ("1", "2")
+        return names[0] if buys else names[1]
+    long = fill.position_side is PositionSide.LONG
+    if is_liquidation(fill):
+        return "104" if long else "105"
+    names = ("3", "4") if buys is long else ("5", "6")
+    return names[0] if long else names[1]
+
+
 def fill(fill: SimFill, swap: OkxInstrument, bill_id: int) -> dict[str, Any]:
     """Write a trade of the account."""
     return {
@@ -167,7 +180,7 @@ def fill(fill: SimFill, swap: OkxInstrument, bill_id: int) -> dict[str, Any]:
         "ordId": fill.order_id,
         "clOrdId": client_id(fill),
         "billId": str(bill_id),
-        "subType": "1",
+        "subType": sub_type(fill),
         "tag": "",
         "fillPx": swap.price(fill.price),
         "fillSz": swap.contracts(fill.quantity),
