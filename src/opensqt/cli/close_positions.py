@@ -18,7 +18,8 @@ def closing_orders(position: Position, info: ExchangeInfo) -> Iterator[OrderRequ
     """Yield the market orders that bring a position exactly to zero, none larger than the venue's maximum."""
     rules = info.rules(position.symbol)
     left = abs(position.quantity)
-    most = rules.max_quantity if rules is not None and rules.max_quantity is not None else left
+    largest = None if rules is None else rules.quantity_bounds(OrderType.MARKET)[1]
+    most = left if rules is None or largest is None else rules.round_quantity(largest) or left
     while left > 0:
         quantity = min(left, most)
         left -= quantity

@@ -32,6 +32,10 @@ class SymbolRules:
     maker_fee: Decimal | None = None
     """Rate, e.g. 0.0002; None when the account's rate is not known."""
     taker_fee: Decimal | None = None
+    min_market_quantity: Decimal | None = None
+    """Smallest quantity of a MARKET order; None where it is that of every order."""
+    max_market_quantity: Decimal | None = None
+    """Largest quantity of a MARKET order; None where it is that of every order."""
     untradable_reason: str = ""
     """The venue's term for the state in which the symbol does not trade, e.g. SETTLING; empty while it trades."""
 
@@ -49,6 +53,14 @@ class SymbolRules:
         """Round down to the quantity step: never more than was requested."""
         return (quantity / self.quantity_step).quantize(Decimal(1), ROUND_DOWN) * self.quantity_step
 
+    def quantity_bounds(self, order_type: OrderType) -> tuple[Decimal, Decimal | None]:
+        """Return the smallest and the largest quantity of an order; None where there is no largest."""
+        smallest, largest = self.min_quantity, self.max_quantity
+        if order_type is OrderType.MARKET:
+            smallest = smallest if self.min_market_quantity is None else self.min_market_quantity
+            largest = largest if self.max_market_quantity is None else self.max_market_quantity
+        return smallest, largest
+
     def denial(self, request: OrderRequest, *, reference_price: Decimal | None = None) -> str:
         """Return the rule that *request* breaks, or an empty string when it breaks none.
 
@@ -65,10 +77,11 @@ class SymbolRules:
             return f"quantity {quantity}: expected above zero"
         if quantity % self.quantity_step:
             return f"quantity {quantity}: expected a multiple of {self.quantity_step}"
-        if quantity < self.min_quantity:
-            return f"quantity {quantity}: expected at least {self.min_quantity}"
-        if self.max_quantity is not None and quantity > self.max_quantity:
-            return f"quantity {quantity}: expected at most {self.max_quantity}"
+        smallest, largest = self.quantity_bounds(request.order_type)
+        if quantity < smallest:
+            return f"quantity {quantity}: expected at least {smallest}"
+        if largest is not None and quantity > largest:
+            return f"quantity {quantity}: expected at most {largest}"
         if request.order_type is OrderType.LIMIT:
             if price is None or price <= 0:
                 return f"price {price}: expected above zero for a LIMIT order"

@@ -471,7 +471,7 @@ class MarkPrice(_message.Message):
     def __init__(self, symbol: _Optional[str] = ..., mark: _Optional[str] = ..., index: _Optional[str] = ..., funding_rate: _Optional[str] = ..., next_funding_ms: _Optional[int] = ..., event_time_ms: _Optional[int] = ..., received_ns: _Optional[int] = ...) -> None: ...
 
 class SymbolRules(_message.Message):
-    __slots__ = ("symbol", "base_asset", "quote_asset", "price_step", "quantity_step", "min_quantity", "min_notional", "max_quantity", "contract_size", "max_leverage", "maker_fee", "taker_fee", "untradable", "untradable_reason")
+    __slots__ = ("symbol", "base_asset", "quote_asset", "price_step", "quantity_step", "min_quantity", "min_notional", "max_quantity", "contract_size", "max_leverage", "maker_fee", "taker_fee", "untradable", "untradable_reason", "min_market_quantity", "max_market_quantity")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     BASE_ASSET_FIELD_NUMBER: _ClassVar[int]
     QUOTE_ASSET_FIELD_NUMBER: _ClassVar[int]
@@ -486,6 +486,8 @@ class SymbolRules(_message.Message):
     TAKER_FEE_FIELD_NUMBER: _ClassVar[int]
     UNTRADABLE_FIELD_NUMBER: _ClassVar[int]
     UNTRADABLE_REASON_FIELD_NUMBER: _ClassVar[int]
+    MIN_MARKET_QUANTITY_FIELD_NUMBER: _ClassVar[int]
+    MAX_MARKET_QUANTITY_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     base_asset: str
     quote_asset: str
@@ -500,7 +502,9 @@ class SymbolRules(_message.Message):
     taker_fee: str
     untradable: bool
     untradable_reason: str
-    def __init__(self, symbol: _Optional[str] = ..., base_asset: _Optional[str] = ..., quote_asset: _Optional[str] = ..., price_step: _Optional[str] = ..., quantity_step: _Optional[str] = ..., min_quantity: _Optional[str] = ..., min_notional: _Optional[str] = ..., max_quantity: _Optional[str] = ..., contract_size: _Optional[str] = ..., max_leverage: _Optional[str] = ..., maker_fee: _Optional[str] = ..., taker_fee: _Optional[str] = ..., untradable: _Optional[bool] = ..., untradable_reason: _Optional[str] = ...) -> None: ...
+    min_market_quantity: str
+    max_market_quantity: str
+    def __init__(self, symbol: _Optional[str] = ..., base_asset: _Optional[str] = ..., quote_asset: _Optional[str] = ..., price_step: _Optional[str] = ..., quantity_step: _Optional[str] = ..., min_quantity: _Optional[str] = ..., min_notional: _Optional[str] = ..., max_quantity: _Optional[str] = ..., contract_size: _Optional[str] = ..., max_leverage: _Optional[str] = ..., maker_fee: _Optional[str] = ..., taker_fee: _Optional[str] = ..., untradable: _Optional[bool] = ..., untradable_reason: _Optional[str] = ..., min_market_quantity: _Optional[str] = ..., max_market_quantity: _Optional[str] = ...) -> None: ...
 
 class Capabilities(_message.Message):
     __slots__ = ("time_in_force", "market_orders", "reduce_only", "position_modes", "margin_modes", "max_batch", "intervals", "client_order_id_length", "trading", "order_book_depth", "public_trades", "mark_price", "amend_order")

@@ -27,6 +27,8 @@ class SymbolSettings(Section):
     """Base coins."""
     min_quantity: Positive
     max_quantity: Positive = Decimal(1000)
+    max_market_quantity: Positive | None = None
+    """Base coins, of a market order; None is `max_quantity`."""
     min_notional: NotNegative = Decimal(5)
     """Quote. Reduce-only orders are exempt."""
     contract_size: Positive | None = None
@@ -43,6 +45,11 @@ class SymbolSettings(Section):
     """Standard deviation of the generated price in one second, in hundredths of a percent."""
     touch_notional: Positive = Decimal(20_000)
     """Quote: typical size of the outside participants at their best price."""
+
+    @property
+    def largest_market_order(self) -> Decimal:
+        """Base coins."""
+        return self.max_quantity if self.max_market_quantity is None else self.max_market_quantity
 
 
 def _bitcoin() -> SymbolSettings:

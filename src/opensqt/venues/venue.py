@@ -205,6 +205,7 @@ class Venue(ABC):
         limits = market["limits"]
         max_quantity = limits["amount"]["max"]
         max_leverage = limits.get("leverage", {}).get("max")
+        smallest, largest = self.market_quantities(market)
         return SymbolRules(
             symbol=market["base"] + market["quote"],
             base_asset=market["base"],
@@ -214,9 +215,15 @@ class Venue(ABC):
             min_quantity=Decimal(limits["amount"]["min"] or market["precision"]["amount"]) * size,
             max_quantity=Decimal(max_quantity) * size if max_quantity else None,
             min_notional=Decimal(limits["cost"]["min"] or 0),
+            min_market_quantity=Decimal(smallest) * size if smallest else None,
+            max_market_quantity=Decimal(largest) * size if largest else None,
             contract_size=size,
             max_leverage=Decimal(max_leverage) if max_leverage else None,
         )
+
+    def market_quantities(self, market: dict[str, Any]) -> tuple[str, str]:
+        """Return the smallest and the largest quantity of a market order, in the venue's unit; empty for none."""
+        return "", ""
 
     def unified(self, symbol: str) -> str:
         """Return ccxt's name of a symbol.

@@ -334,6 +334,8 @@ def encode_rules(rules: SymbolRules) -> pb.SymbolRules:
         max_leverage=_optional_text(rules.max_leverage),
         maker_fee=_optional_text(rules.maker_fee),
         taker_fee=_optional_text(rules.taker_fee),
+        min_market_quantity=_optional_text(rules.min_market_quantity),
+        max_market_quantity=_optional_text(rules.max_market_quantity),
         untradable=not rules.tradable,
         untradable_reason=rules.untradable_reason,
     )
@@ -354,6 +356,8 @@ def decode_rules(message: pb.SymbolRules) -> SymbolRules:
         max_leverage=_optional_decimal(message.max_leverage, "rules.max_leverage"),
         maker_fee=_optional_decimal(message.maker_fee, "rules.maker_fee"),
         taker_fee=_optional_decimal(message.taker_fee, "rules.taker_fee"),
+        min_market_quantity=_optional_decimal(message.min_market_quantity, "rules.min_market_quantity"),
+        max_market_quantity=_optional_decimal(message.max_market_quantity, "rules.max_market_quantity"),
         untradable_reason=message.untradable_reason or ("not tradable" if message.untradable else ""),
     )
 

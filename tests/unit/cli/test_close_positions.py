@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -45,6 +46,14 @@ def test_a_position_is_closed_in_orders_that_the_venue_takes(held, most, side, p
     made = list(closing_orders(position(held), info(most)))
     assert [order.quantity for order in made] == [Decimal(part) for part in parts]
     assert all(order.side is side and order.reduce_only for order in made)
+
+
+def test_no_order_is_larger_than_a_market_order_may_be() -> None:
+    """F39: a market order over its own limit is refused, and the position stayed."""
+    whole = info("5")
+    limited = replace(whole, symbols=(replace(whole.symbols[0], max_market_quantity=Decimal("0.8")),))
+    made = list(closing_orders(position("2"), limited))
+    assert [order.quantity for order in made] == [Decimal("0.8"), Decimal("0.8"), Decimal("0.4")]
 
 
 def test_a_hedged_position_is_closed_on_its_own_side() -> None:

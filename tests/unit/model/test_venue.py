@@ -130,3 +130,13 @@ def test_one_bad_check_makes_the_whole_unhealthy() -> None:
     good, bad = Check(name="venue", ok=True), Check(name="clock", ok=False)
     assert ExchangeStatus(checks=(good,)).healthy
     assert not ExchangeStatus(checks=(good, bad)).healthy
+
+
+def test_a_market_order_has_limits_of_its_own() -> None:
+    """F23: venues refuse a market order that a limit order of the same quantity would pass."""
+    limited = replace(RULES, min_market_quantity=Decimal("0.010"), max_market_quantity=Decimal(10))
+    market = asked(order_type=OrderType.MARKET, price=None)
+    assert limited.denial(replace(market, quantity=Decimal(11))) == "quantity 11: expected at most 10"
+    assert limited.denial(replace(market, quantity=Decimal("0.009"))) == "quantity 0.009: expected at least 0.010"
+    assert limited.denial(asked(quantity=Decimal(11))) == ""
+    assert RULES.denial(replace(market, quantity=Decimal(11))) == ""

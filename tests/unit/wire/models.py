@@ -198,6 +198,8 @@ rules = st.builds(
     max_leverage=maybe,
     maker_fee=maybe,
     taker_fee=maybe,
+    min_market_quantity=maybe,
+    max_market_quantity=maybe,
     untradable_reason=words,
 )
 infos = st.builds(

@@ -169,7 +169,8 @@ def _check_filters(order: NewOrder, rules: SymbolSettings, mode: PositionMode, m
             RefusalReason.POSITION_SIDE_MISMATCH,
             f"position_side {order.position_side}: expected {wanted} in {mode} mode",
         )
-    _check_quantity(order.quantity, rules)
+    market = order.order_type is OrderType.MARKET
+    _check_quantity(order.quantity, rules, rules.largest_market_order if market else rules.max_quantity)
     if order.order_type is OrderType.LIMIT:
         _check_price(order, rules, mark)
     elif order.price is not None:
@@ -182,13 +183,13 @@ def _check_notional(order: NewOrder, rules: SymbolSettings, mark: Decimal) -> No
         raise Refused(RefusalReason.MIN_NOTIONAL, f"notional {notional}: expected at least {rules.min_notional}")
 
 
-def _check_quantity(quantity: Decimal, rules: SymbolSettings) -> None:
+def _check_quantity(quantity: Decimal, rules: SymbolSettings, largest: Decimal) -> None:
     if not quantity.is_finite() or quantity <= 0:
         raise Refused(RefusalReason.INVALID, f"quantity {quantity}: expected above zero")
     if quantity < rules.min_quantity:
         raise Refused(RefusalReason.MIN_QUANTITY, f"quantity {quantity}: expected at least {rules.min_quantity}")
-    if quantity > rules.max_quantity:
-        raise Refused(RefusalReason.MAX_QUANTITY, f"quantity {quantity}: expected at most {rules.max_quantity}")
+    if quantity > largest:
+        raise Refused(RefusalReason.MAX_QUANTITY, f"quantity {quantity}: expected at most {largest}")
     if quantity % rules.quantity_step:
         raise Refused(RefusalReason.QUANTITY_STEP, f"quantity {quantity}: expected a multiple of {rules.quantity_step}")
 

@@ -96,6 +96,14 @@ class BinanceAdapter(Venue):
             client.enable_demo_trading(True)
         return client
 
+    def market_quantities(self, market: Row) -> tuple[str, str]:
+        """Return the bounds of the filter MARKET_LOT_SIZE, which applies beside LOT_SIZE."""
+        filters = {each["filterType"]: each for each in market["info"]["filters"]}
+        of_market, of_all = filters.get("MARKET_LOT_SIZE", {}), filters.get("LOT_SIZE", {})
+        smallest = [each["minQty"] for each in (of_market, of_all) if each.get("minQty")]
+        largest = [each["maxQty"] for each in (of_market, of_all) if Decimal(each.get("maxQty") or 0)]
+        return max(smallest, key=Decimal, default=""), min(largest, key=Decimal, default="")
+
     # Orders
 
     async def place(self, request: OrderRequest) -> Order:

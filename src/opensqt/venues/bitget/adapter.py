@@ -129,6 +129,11 @@ class BitgetAdapter(Venue):
         largest = market["info"].get("maxOrderQty")
         return replace(rules, max_quantity=Decimal(largest)) if largest else rules
 
+    def market_quantities(self, market: Row) -> tuple[str, str]:
+        """Return the largest quantity of a market order; the venue has no smallest of its own."""
+        largest = market["info"].get("maxMarketOrderQty") or ""
+        return "", largest if largest and Decimal(largest) else ""
+
     # Orders
 
     async def place(self, request: OrderRequest) -> Order:

@@ -153,6 +153,10 @@ class BybitAdapter(Venue):
         client.urls["api"]["ws"]["private"]["contract"] += f"?{_SILENT_FOR}"
         return client
 
+    def market_quantities(self, market: Row) -> tuple[str, str]:
+        """Return the largest quantity of a market order; the venue has no smallest of its own."""
+        return "", market["info"].get("lotSizeFilter", {}).get("maxMktOrderQty") or ""
+
     # Orders
 
     async def place(self, request: OrderRequest) -> Order:

@@ -140,6 +140,11 @@ class GateAdapter(Venue):
         reason = super().untradable_reason(market)
         return reason or ("in_delisting" if market["info"].get("in_delisting") is True else "")
 
+    def market_quantities(self, market: Row) -> tuple[str, str]:
+        """Return the largest quantity of a market order, in contracts: the smaller one of two limits."""
+        sizes = [str(market["info"].get(field) or "0") for field in ("market_order_size_max", "order_size_max")]
+        return "", min((size for size in sizes if Decimal(size)), key=Decimal, default="")
+
     # Orders
 
     async def place(self, request: OrderRequest) -> Order:

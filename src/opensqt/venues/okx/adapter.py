@@ -130,6 +130,10 @@ class OkxAdapter(Venue):
             client.urls["api"]["ws"] = f"wss://{stream}:443/ws/v5"
         return client
 
+    def market_quantities(self, market: Row) -> tuple[str, str]:
+        """Return the largest quantity of a market order, in contracts; the venue has no smallest of its own."""
+        return "", market["info"].get("maxMktSz") or ""
+
     # Orders
 
     async def place(self, request: OrderRequest) -> Order:

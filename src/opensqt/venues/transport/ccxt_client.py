@@ -309,6 +309,8 @@ def new_client(client_type: Callable[[dict[str, Any]], T], settings: VenueSettin
         }
     )
     client.number = str
+    # ccxt renames coins of which other venues have another one of that name (GTC to GAMECOM). Symbols are the venue's.
+    client.commonCurrencies = {}
     # Nothing reads it, and it may have thousands of rows.
     client.enableLastHttpResponse = False
     client.ssl_context = _tls_context(client.cafile)

@@ -330,7 +330,7 @@ def symbol(rules: SymbolSettings, status: str) -> dict[str, Any]:
         "filters": [
             {"filterType": "PRICE_FILTER", "maxPrice": "10000000", "minPrice": tick, "tickSize": tick},
             {"filterType": "LOT_SIZE", **lot},
-            {"filterType": "MARKET_LOT_SIZE", **lot},
+            {"filterType": "MARKET_LOT_SIZE", **lot, "maxQty": decimals.exact(rules.largest_market_order)},
             {"filterType": "MAX_NUM_ORDERS", "limit": rules.max_open_orders},
             {"filterType": "MAX_NUM_ALGO_ORDERS", "limit": 10},
             {"filterType": "MIN_NOTIONAL", "notional": decimals.exact(rules.min_notional)},

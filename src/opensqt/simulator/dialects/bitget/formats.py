@@ -364,7 +364,7 @@ def contract(rules: SymbolSettings, settings: SimulatorSettings, status: str) ->
         "maxLever": str(rules.max_leverage),
         "posLimit": "0.05",
         "maintainTime": "",
-        "maxMarketOrderQty": decimals.exact(rules.max_quantity),
+        "maxMarketOrderQty": decimals.exact(rules.largest_market_order),
         "maxOrderQty": decimals.exact(rules.max_quantity),
     }
 

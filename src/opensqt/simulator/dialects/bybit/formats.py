@@ -336,7 +336,7 @@ def instrument(rules: SymbolSettings, funding_interval_h: int, status: str) -> d
         "priceFilter": {"minPrice": tick, "maxPrice": "1999999.80", "tickSize": tick},
         "lotSizeFilter": {
             "maxOrderQty": decimals.exact(rules.max_quantity),
-            "maxMktOrderQty": decimals.exact(rules.max_quantity),
+            "maxMktOrderQty": decimals.exact(rules.largest_market_order),
             "minOrderQty": decimals.exact(rules.min_quantity),
             "qtyStep": step,
             "postOnlyMaxOrderQty": decimals.exact(rules.max_quantity),

@@ -249,6 +249,7 @@ def instrument(rules: SymbolSettings, mark: SimMark, last: Decimal, settings: Si
         "order_price_round": decimals.exact(rules.price_step),
         "order_size_min": plain(rules.min_quantity / multiplier(rules)),
         "order_size_max": sizes.of(rules.max_quantity, rules),
+        "market_order_size_max": str(sizes.of(rules.largest_market_order, rules)),
         "enable_decimal": rules.quantity_step < multiplier(rules),
         "orders_limit": rules.max_open_orders,
         "leverage_min": "1",

@@ -84,7 +84,7 @@ class OkxInstrument:
             "lotSz": self.contracts(rules.quantity_step),
             "minSz": self.contracts(rules.min_quantity),
             "maxLmtSz": most,
-            "maxMktSz": most,
+            "maxMktSz": self.contracts(rules.largest_market_order),
             "maxLmtAmt": "20000000",
             "maxMktAmt": "",
             "state": self.engine.listing_state(self.symbol) or "live",
