@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from opensqt.model import errors
-from opensqt.model.account import Account, MarginMode, Position, PositionMode
+from opensqt.model.account import Account, AccountNotice, MarginMode, NoticeKind, Position, PositionMode
 from opensqt.model.client_order_id import new as new_client_order_id
 from opensqt.model.errors import ConfigError
 from opensqt.model.market import INTERVALS_MS, Candle, MarkPrice, OrderBook, Price, PublicTrade
@@ -64,6 +64,7 @@ from opensqt.version import __version__ as __version__
 __all__ = [
     "INTERVALS_MS",
     "Account",
+    "AccountNotice",
     "AmendRequest",
     "Batch",
     "Candle",
@@ -87,6 +88,7 @@ __all__ = [
     "Lease",
     "MarginMode",
     "MarkPrice",
+    "NoticeKind",
     "Order",
     "OrderBook",
     "OrderRef",

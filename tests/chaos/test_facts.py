@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from opensqt.model.account import PositionMode
+from opensqt.model.account import NoticeKind, PositionMode
 from opensqt.model.order import ClosedBy, CloseReason, Fill, FillKind, OrderType, PositionSide, Side
+from opensqt.model.venue import ExchangeStatus
 from tests.chaos.adapter_rig import SYMBOL, Adapter, Rig
 from tests.support import eventually
 
@@ -56,3 +57,25 @@ async def test_a_liquidation_of_hedge_mode_is_the_same_by_stream_and_by_query(ad
         listed = await rig.exchange.list_fills(SYMBOL, since_ms=1)
         assert sorted(map(facts, listed), key=str) == sorted(map(facts, rig.told), key=str)
         assert {fill.position_side for fill in listed} == {PositionSide.LONG}
+
+
+async def test_a_switch_of_the_position_mode_is_noticed_and_traded_in(adapter: Adapter) -> None:
+    """F20: somebody switches it on the venue's site, while the adapter runs; the next full comparison finds it."""
+    async with adapter() as rig:
+        rig.simulator.engine.set_position_mode("sim-key", PositionMode.HEDGE)
+        rig.fault(kind="cut", channel="private")
+        status = await eventually(lambda: noticed(rig))
+        assert [notice.kind for notice in status.notices] == [NoticeKind.POSITION_MODE]
+        assert status.notices[0].text == "the account was switched from ONE_WAY to HEDGE mode"
+        assert (await rig.exchange.get_exchange_info()).position_mode is PositionMode.HEDGE
+        assert (await rig.exchange.get_account()).notices == status.notices
+        await rig.exchange.place_order(
+            rig.request(order_type=OrderType.MARKET, position_side=PositionSide.SHORT, side=Side.SELL)
+        )
+        await eventually(lambda: rig.told)
+        assert {fill.position_side for fill in rig.told} == {PositionSide.SHORT}
+
+
+async def noticed(rig: Rig) -> ExchangeStatus | None:
+    status = await rig.exchange.get_status()
+    return status if status.notices else None

@@ -224,6 +224,8 @@ def _venue(metrics: VenueMetrics) -> Iterator[Metric]:
     yield _counter("exchange_unhandled_events", "Events of a kind that is not known here", ("kind",), unhandled)
     unread = _by_name(metrics.unreadable_rows)
     yield _counter("exchange_unreadable_rows", "Rows of the exchange that could not be read", ("kind",), unread)
+    notices = _by_name(metrics.account_notices)
+    yield _counter("exchange_account_notices", "Margin calls, liquidations and switched modes", ("kind",), notices)
     aside = _by_name(metrics.rows_set_aside())
     yield _gauge("exchange_rows_set_aside", "Rows of the exchange that can't be read now", ("kind",), aside)
     yield _gauge(

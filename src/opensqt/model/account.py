@@ -23,6 +23,34 @@ class MarginMode(StrEnum):
     ISOLATED = "ISOLATED"
 
 
+class NoticeKind(StrEnum):
+    """What the venue does to the account, or what somebody changed on it."""
+
+    MARGIN_CALL = "MARGIN_CALL"
+    """The margin is nearly used up: positions will be liquidated if it falls further."""
+    LIQUIDATION = "LIQUIDATION"
+    """The venue is closing a position, because of its margin or by auto-deleveraging."""
+    POSITION_MODE = "POSITION_MODE"
+    """The account was switched to the other position mode."""
+    ACCOUNT_MODE = "ACCOUNT_MODE"
+    """The account was switched to another margin mode or to another kind of account."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountNotice:
+    """A notice about the account."""
+
+    kind: NoticeKind
+    text: str
+    """A sentence: what happened, with the venue's own terms and amounts."""
+    symbol: str = ""
+    """Canonical; empty where it concerns the whole account."""
+    event_time_ms: int = 0
+    """The venue's time of it, UTC epoch milliseconds; 0 where it was found by a query."""
+    received_ns: int = 0
+    """Local time of receipt, UTC epoch nanoseconds."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """The quote-asset side of the account, in quote units."""
@@ -37,6 +65,8 @@ class Account:
     initial_margin: Decimal = Decimal(0)
     """Held by positions and open orders."""
     maintenance_margin: Decimal = Decimal(0)
+    notices: tuple[AccountNotice, ...] = ()
+    """Those of the last hour, and a margin call for as long as it holds: the newest of each kind and symbol."""
     event_time_ms: int = 0
     received_ns: int = 0
     total_margin_balance: Decimal | None = None

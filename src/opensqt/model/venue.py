@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
 
-from opensqt.model.account import MarginMode, PositionMode
+from opensqt.model.account import AccountNotice, MarginMode, PositionMode
 from opensqt.model.countdown import DeadMachineStatus
 from opensqt.model.order import OrderRef, OrderRequest, OrderType, PositionSide, Side, TimeInForce
 
@@ -216,6 +216,8 @@ class ExchangeStatus:
     """Orders and amendments that were sent and are not proven done or not done yet."""
     halts: tuple[Halt, ...] = field(default=())
     """The halts of trading now in force. A halt is not a failure, so the checks may all be ok."""
+    notices: tuple[AccountNotice, ...] = field(default=())
+    """What the venue did to the account, or somebody changed on it, lately; see `Account.notices`."""
     claims: tuple[TradingClaim, ...] = field(default=())
     """Who trades what: the claims that are held now."""
     dead_machine: DeadMachineStatus | None = None

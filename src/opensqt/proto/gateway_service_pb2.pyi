@@ -109,7 +109,7 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("healthy", "checks", "version", "started_ms", "channels", "clock_offset_ms", "unresolved_orders", "halts", "claims", "dead_machine", "account_mode")
+    __slots__ = ("healthy", "checks", "version", "started_ms", "channels", "clock_offset_ms", "unresolved_orders", "halts", "claims", "notices", "dead_machine", "account_mode")
     HEALTHY_FIELD_NUMBER: _ClassVar[int]
     CHECKS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -119,6 +119,7 @@ class GetStatusResponse(_message.Message):
     UNRESOLVED_ORDERS_FIELD_NUMBER: _ClassVar[int]
     HALTS_FIELD_NUMBER: _ClassVar[int]
     CLAIMS_FIELD_NUMBER: _ClassVar[int]
+    NOTICES_FIELD_NUMBER: _ClassVar[int]
     DEAD_MACHINE_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_MODE_FIELD_NUMBER: _ClassVar[int]
     healthy: bool
@@ -130,9 +131,10 @@ class GetStatusResponse(_message.Message):
     unresolved_orders: int
     halts: _containers.RepeatedCompositeFieldContainer[Halt]
     claims: _containers.RepeatedCompositeFieldContainer[TradingClaim]
+    notices: _containers.RepeatedCompositeFieldContainer[_types_pb2.AccountNotice]
     dead_machine: DeadMachine
     account_mode: str
-    def __init__(self, healthy: _Optional[bool] = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ..., version: _Optional[str] = ..., started_ms: _Optional[int] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ..., clock_offset_ms: _Optional[int] = ..., unresolved_orders: _Optional[int] = ..., halts: _Optional[_Iterable[_Union[Halt, _Mapping]]] = ..., claims: _Optional[_Iterable[_Union[TradingClaim, _Mapping]]] = ..., dead_machine: _Optional[_Union[DeadMachine, _Mapping]] = ..., account_mode: _Optional[str] = ...) -> None: ...
+    def __init__(self, healthy: _Optional[bool] = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ..., version: _Optional[str] = ..., started_ms: _Optional[int] = ..., channels: _Optional[_Iterable[_Union[Channel, _Mapping]]] = ..., clock_offset_ms: _Optional[int] = ..., unresolved_orders: _Optional[int] = ..., halts: _Optional[_Iterable[_Union[Halt, _Mapping]]] = ..., claims: _Optional[_Iterable[_Union[TradingClaim, _Mapping]]] = ..., notices: _Optional[_Iterable[_Union[_types_pb2.AccountNotice, _Mapping]]] = ..., dead_machine: _Optional[_Union[DeadMachine, _Mapping]] = ..., account_mode: _Optional[str] = ...) -> None: ...
 
 class DeadMachine(_message.Message):
     __slots__ = ("timeout_ms", "cancels", "countdowns", "elapsed")

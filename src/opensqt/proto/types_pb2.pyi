@@ -100,6 +100,14 @@ class CloseReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CLOSE_REASON_MARKET_MAKER_PROTECTION: _ClassVar[CloseReason]
     CLOSE_REASON_RISK_CONTROL: _ClassVar[CloseReason]
     CLOSE_REASON_OTHER: _ClassVar[CloseReason]
+
+class NoticeKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    NOTICE_KIND_UNSPECIFIED: _ClassVar[NoticeKind]
+    NOTICE_KIND_MARGIN_CALL: _ClassVar[NoticeKind]
+    NOTICE_KIND_LIQUIDATION: _ClassVar[NoticeKind]
+    NOTICE_KIND_POSITION_MODE: _ClassVar[NoticeKind]
+    NOTICE_KIND_ACCOUNT_MODE: _ClassVar[NoticeKind]
 SIDE_UNSPECIFIED: Side
 SIDE_BUY: Side
 SIDE_SELL: Side
@@ -161,6 +169,11 @@ CLOSE_REASON_LINKED_ORDER: CloseReason
 CLOSE_REASON_MARKET_MAKER_PROTECTION: CloseReason
 CLOSE_REASON_RISK_CONTROL: CloseReason
 CLOSE_REASON_OTHER: CloseReason
+NOTICE_KIND_UNSPECIFIED: NoticeKind
+NOTICE_KIND_MARGIN_CALL: NoticeKind
+NOTICE_KIND_LIQUIDATION: NoticeKind
+NOTICE_KIND_POSITION_MODE: NoticeKind
+NOTICE_KIND_ACCOUNT_MODE: NoticeKind
 
 class OrderRequest(_message.Message):
     __slots__ = ("symbol", "side", "order_type", "time_in_force", "quantity", "price", "client_order_id", "reduce_only", "position_side", "claim_number")
@@ -310,14 +323,29 @@ class OrderResult(_message.Message):
     error: Error
     def __init__(self, order: _Optional[_Union[Order, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ...) -> None: ...
 
+class AccountNotice(_message.Message):
+    __slots__ = ("kind", "symbol", "text", "event_time_ms", "received_ns")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_NS_FIELD_NUMBER: _ClassVar[int]
+    kind: NoticeKind
+    symbol: str
+    text: str
+    event_time_ms: int
+    received_ns: int
+    def __init__(self, kind: _Optional[_Union[NoticeKind, str]] = ..., symbol: _Optional[str] = ..., text: _Optional[str] = ..., event_time_ms: _Optional[int] = ..., received_ns: _Optional[int] = ...) -> None: ...
+
 class Account(_message.Message):
-    __slots__ = ("asset", "wallet_balance", "unrealized_pnl", "available_balance", "initial_margin", "maintenance_margin", "event_time_ms", "received_ns", "total_margin_balance")
+    __slots__ = ("asset", "wallet_balance", "unrealized_pnl", "available_balance", "initial_margin", "maintenance_margin", "notices", "event_time_ms", "received_ns", "total_margin_balance")
     ASSET_FIELD_NUMBER: _ClassVar[int]
     WALLET_BALANCE_FIELD_NUMBER: _ClassVar[int]
     UNREALIZED_PNL_FIELD_NUMBER: _ClassVar[int]
     AVAILABLE_BALANCE_FIELD_NUMBER: _ClassVar[int]
     INITIAL_MARGIN_FIELD_NUMBER: _ClassVar[int]
     MAINTENANCE_MARGIN_FIELD_NUMBER: _ClassVar[int]
+    NOTICES_FIELD_NUMBER: _ClassVar[int]
     EVENT_TIME_MS_FIELD_NUMBER: _ClassVar[int]
     RECEIVED_NS_FIELD_NUMBER: _ClassVar[int]
     TOTAL_MARGIN_BALANCE_FIELD_NUMBER: _ClassVar[int]
@@ -327,10 +355,11 @@ class Account(_message.Message):
     available_balance: str
     initial_margin: str
     maintenance_margin: str
+    notices: _containers.RepeatedCompositeFieldContainer[AccountNotice]
     event_time_ms: int
     received_ns: int
     total_margin_balance: str
-    def __init__(self, asset: _Optional[str] = ..., wallet_balance: _Optional[str] = ..., unrealized_pnl: _Optional[str] = ..., available_balance: _Optional[str] = ..., initial_margin: _Optional[str] = ..., maintenance_margin: _Optional[str] = ..., event_time_ms: _Optional[int] = ..., received_ns: _Optional[int] = ..., total_margin_balance: _Optional[str] = ...) -> None: ...
+    def __init__(self, asset: _Optional[str] = ..., wallet_balance: _Optional[str] = ..., unrealized_pnl: _Optional[str] = ..., available_balance: _Optional[str] = ..., initial_margin: _Optional[str] = ..., maintenance_margin: _Optional[str] = ..., notices: _Optional[_Iterable[_Union[AccountNotice, _Mapping]]] = ..., event_time_ms: _Optional[int] = ..., received_ns: _Optional[int] = ..., total_margin_balance: _Optional[str] = ...) -> None: ...
 
 class Position(_message.Message):
     __slots__ = ("symbol", "position_side", "quantity", "entry_price", "mark_price", "unrealized_pnl", "liquidation_price", "leverage", "margin_mode", "event_time_ms", "received_ns")

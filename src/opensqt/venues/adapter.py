@@ -89,6 +89,7 @@ class VenueAdapter:
         self.venue.set_aside.on_change = self._report_set_aside
         self.venue_metrics.unreadable_rows = self.venue.set_aside.total
         self.venue_metrics.rows_set_aside = self.venue.set_aside.by_kind
+        self.venue_metrics.account_notices = self.account_state.notices.total
         self.venue_metrics.untradable_held = self.account_state.untradable_held
         self.venue_metrics.unhandled_events = self.venue.unknown_events
         self._closed = False
@@ -289,6 +290,7 @@ class VenueAdapter:
             channels=(*account_channels, *self.market.channels()),
             clock_offset_ms=self.client.clock_offset_ms,
             account_mode=self.venue.account_mode,
+            notices=self.account_state.notices.current(),
         )
 
     async def get_rate_budget(self) -> RateBudget:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from opensqt.model.account import Position
+from opensqt.model.account import AccountNotice, Position
 from opensqt.model.market import BookLevel, Candle, MarkPrice, Price, PublicTrade
 from opensqt.model.order import Fill, OrderUpdate
 
@@ -88,6 +88,7 @@ Event = (
     | Position
     | BalanceChange
     | BalancePending
+    | AccountNotice
     | LeverageChange
     | AccountModeChange
     | StreamExpired

@@ -35,6 +35,8 @@ class VenueMetrics:
         """Rows of the venue that could not be read, by kind."""
         self.rows_set_aside: Callable[[], Mapping[str, int]] = dict
         """Returns the number of rows that can't be read now, by kind."""
+        self.account_notices: Counter[str] = Counter()
+        """Notices about the account, by kind."""
         self.untradable_held: Callable[[], Mapping[str, str]] = dict
         """Returns the symbols that are held or have open orders and do not trade, each with its state."""
         self.queued: Callable[[], Mapping[str, int]] = dict

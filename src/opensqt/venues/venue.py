@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 
 from opensqt.config.venue import VenueSettings
-from opensqt.model.account import Account, Position, PositionMode
+from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.countdown import CountdownRules
 from opensqt.model.errors import ExchangeError, OutcomeUnknown, UnknownSymbol, Unsupported, VenueError
 from opensqt.model.market import INTERVALS_MS, Candle, Price
@@ -98,6 +98,8 @@ class Venue(ABC):
         self.position_mode = PositionMode.ONE_WAY
         self.account_mode = ""
         """The venue's term for the mode of the account, as `check_account` found it."""
+        self.margin_mode = MarginMode.CROSS
+        """Of the account, at the venue that has one for all positions."""
         self._listings: dict[str, dict[str, Any]] = {}
         """ccxt's markets by canonical name."""
         self.unknown_events: Counter[str] = Counter()

@@ -6,11 +6,12 @@ streamed. These functions run once per update, so they are written out rather th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from opensqt.model.account import Account, MarginMode, Position, PositionMode
+from opensqt.model.account import Account, AccountNotice, MarginMode, NoticeKind, Position, PositionMode
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import (
     ClosedBy,
@@ -62,6 +63,7 @@ _FILL_KIND_NUMBER, _FILL_KIND = _tables(FillKind, pb.FillKind, "FILL_KIND")
 _CLOSED_BY_NUMBER, _CLOSED_BY = _tables(ClosedBy, pb.ClosedBy, "CLOSED_BY")
 _CLOSE_REASON_NUMBER, _CLOSE_REASON = _tables(CloseReason, pb.CloseReason, "CLOSE_REASON")
 _POSITION_MODE_NUMBER, _POSITION_MODE = _tables(PositionMode, pb.PositionMode, "POSITION_MODE")
+_NOTICE_KIND_NUMBER, _NOTICE_KIND = _tables(NoticeKind, pb.NoticeKind, "NOTICE_KIND")
 _MARGIN_MODE_NUMBER, _MARGIN_MODE = _tables(MarginMode, pb.MarginMode, "MARGIN_MODE")
 
 
@@ -200,6 +202,7 @@ def encode_account(account: Account) -> pb.Account:
         available_balance=encode_decimal(account.available_balance),
         initial_margin=encode_decimal(account.initial_margin),
         maintenance_margin=encode_decimal(account.maintenance_margin),
+        notices=map(encode_notice, account.notices),
         event_time_ms=account.event_time_ms,
         received_ns=account.received_ns,
         total_margin_balance=_optional_text(account.total_margin_balance),
@@ -215,9 +218,36 @@ def decode_account(message: pb.Account) -> Account:
         available_balance=_decimal(message.available_balance, "account.available_balance"),
         initial_margin=_decimal(message.initial_margin, "account.initial_margin"),
         maintenance_margin=_decimal(message.maintenance_margin, "account.maintenance_margin"),
+        notices=decode_notices(message.notices),
         event_time_ms=message.event_time_ms,
         received_ns=message.received_ns,
         total_margin_balance=_optional_decimal(message.total_margin_balance, "account.total_margin_balance"),
+    )
+
+
+def encode_notice(notice: AccountNotice) -> pb.AccountNotice:
+    """Encode one notice about the account."""
+    return pb.AccountNotice(
+        kind=_NOTICE_KIND_NUMBER[notice.kind],
+        symbol=notice.symbol,
+        text=notice.text,
+        event_time_ms=notice.event_time_ms,
+        received_ns=notice.received_ns,
+    )
+
+
+def decode_notices(messages: Iterable[pb.AccountNotice]) -> tuple[AccountNotice, ...]:
+    """Decode notices about the account; one of a kind that this version does not know is left out."""
+    return tuple(
+        AccountNotice(
+            kind=_NOTICE_KIND[one.kind],
+            symbol=one.symbol,
+            text=one.text,
+            event_time_ms=one.event_time_ms,
+            received_ns=one.received_ns,
+        )
+        for one in messages
+        if one.kind in _NOTICE_KIND
     )
 
 

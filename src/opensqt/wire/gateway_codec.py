@@ -21,6 +21,7 @@ from opensqt.model.venue import (
 )
 from opensqt.proto import gateway_service_pb2 as pb
 from opensqt.proto import types_pb2
+from opensqt.wire.codec import decode_notices, encode_notice
 from opensqt.wire.requests import decode_symbol
 
 
@@ -44,6 +45,7 @@ def encode_status(status: ExchangeStatus, *, version: str, started_ms: int) -> p
         claims=map(encode_claim, status.claims),
         dead_machine=None if status.dead_machine is None else encode_dead_machine(status.dead_machine),
         account_mode=status.account_mode,
+        notices=map(encode_notice, status.notices),
     )
 
 
@@ -68,6 +70,7 @@ def decode_status(message: pb.GetStatusResponse) -> ExchangeStatus:
         claims=tuple(map(decode_claim, message.claims)),
         dead_machine=decode_dead_machine(message.dead_machine) if message.HasField("dead_machine") else None,
         account_mode=message.account_mode,
+        notices=decode_notices(message.notices),
     )
 
 

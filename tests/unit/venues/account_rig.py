@@ -10,12 +10,12 @@ from functools import cache
 from typing import Any
 
 from opensqt.config.venue import VenueSettings
-from opensqt.model.account import Account, Position, PositionMode
+from opensqt.model.account import Account, AccountNotice, Position, PositionMode
 from opensqt.model.errors import OrderNotFound
 from opensqt.model.order import Fill, OrderUpdate
 from opensqt.venues.account.queries import AccountQueries
 from opensqt.venues.account.state import AccountState
-from opensqt.venues.events import BalanceChange, FillsPending
+from opensqt.venues.events import AccountModeChange, BalanceChange, FillsPending
 from opensqt.venues.factory import venue_type
 from tests.unit.venues.okx import test_parse as okx
 
@@ -70,9 +70,12 @@ class AccountRig:
         venue.market_id = lambda _symbol: market_id
         venue.symbols = {"BTCUSDT": "BTCUSDT"}
         venue.open_orders, venue.positions, venue.account = self._nothing, self._nothing, self._account
-        venue.position_mode = mode
+        venue.position_mode, venue.load_position_mode = mode, self._modes
         venue.observe_market_time(LATER_MS)
         self.venue = venue
+        self.balance = Account(
+            asset="USDT", wallet_balance=Decimal(0), unrealized_pnl=Decimal(0), available_balance=Decimal(0)
+        )
         self.state = AccountState(venue)
         self.queries = AccountQueries(venue, self.state)
         self._seen = 0
@@ -97,6 +100,10 @@ class AccountRig:
                     pending.append(event.symbol)
                 elif isinstance(event, Position):
                     self.state.apply_position(event)
+                elif isinstance(event, AccountNotice):
+                    self.state.apply_notice(event)
+                elif isinstance(event, AccountModeChange):
+                    self.state.apply_account_mode(event.mode)
                 elif isinstance(event, BalanceChange):
                     self.state.apply_balance(event)
         for symbol in dict.fromkeys(pending):
@@ -119,4 +126,7 @@ class AccountRig:
         return []
 
     async def _account(self) -> Account:
-        return Account(asset="USDT", wallet_balance=Decimal(0), unrealized_pnl=Decimal(0), available_balance=Decimal(0))
+        return self.balance
+
+    async def _modes(self) -> None:
+        """The modes stay as they are."""

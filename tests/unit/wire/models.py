@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from opensqt.model.account import Account, MarginMode, Position, PositionMode
+from opensqt.model.account import Account, AccountNotice, MarginMode, NoticeKind, Position, PositionMode
 from opensqt.model.countdown import ArmedCountdown, DeadMachineStatus, ElapsedCountdown
 from opensqt.model.market import INTERVALS_MS, Candle, MarkPrice, OrderBook, Price, PublicTrade
 from opensqt.model.order import (
@@ -102,8 +102,17 @@ fills = st.builds(
     received_ns=times_ns,
 )
 order_updates = st.builds(OrderUpdate, order=orders, fill=st.none() | fills)
+notices = st.builds(
+    AccountNotice,
+    kind=st.sampled_from(NoticeKind),
+    text=words,
+    symbol=st.just("") | symbols,
+    event_time_ms=times_ms,
+    received_ns=times_ns,
+)
 accounts = st.builds(
     Account,
+    notices=st.lists(notices, max_size=2).map(tuple),
     asset=words,
     wallet_balance=decimals,
     unrealized_pnl=decimals,
@@ -248,6 +257,7 @@ _dead_machines = st.builds(
 )
 statuses = st.builds(
     ExchangeStatus,
+    notices=st.lists(notices, max_size=2).map(tuple),
     checks=st.lists(st.builds(Check, name=words, ok=st.booleans(), reason=words, since_ms=times_ms), max_size=3).map(
         tuple
     ),

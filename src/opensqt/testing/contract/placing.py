@@ -133,7 +133,7 @@ class TestImmediateOrCancel:
         request = bench.order(Side.BUY, await bench.far(Side.BUY), time_in_force=TimeInForce.IOC)
         await bench.exchange.place_order(request)
         order = await bench.becomes(ref(request), OrderStatus.EXPIRED)
-        assert (order.filled_quantity, order.close_reason) == (0, CloseReason.TIME_IN_FORCE)
+        assert (order.filled_quantity, order.close_reason) == (Decimal(0), CloseReason.TIME_IN_FORCE)
 
 
 @with_force(TimeInForce.FOK)
@@ -148,7 +148,7 @@ class TestFillOrKill:
         request = bench.order(Side.BUY, price.ask, price.ask_quantity + LOT, time_in_force=TimeInForce.FOK)
         await bench.exchange.place_order(request)
         order = await bench.becomes(ref(request), OrderStatus.EXPIRED)
-        assert (order.filled_quantity, order.close_reason) == (0, CloseReason.TIME_IN_FORCE)
+        assert (order.filled_quantity, order.close_reason) == (Decimal(0), CloseReason.TIME_IN_FORCE)
 
 
 @reduces

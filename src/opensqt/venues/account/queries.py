@@ -49,7 +49,9 @@ class AccountQueries:
 
     async def account(self) -> Account:
         """Query the balance."""
-        return await self._venue.parse_or_raise(self._venue.account())
+        account = await self._venue.parse_or_raise(self._venue.account())
+        self._state.notices.apply_account(account)
+        return replace(account, notices=self._state.notices.current())
 
     async def positions(self, symbol: str = "") -> list[Position]:
         """Query the positions of one symbol or of all.

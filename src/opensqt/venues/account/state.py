@@ -9,9 +9,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
-from opensqt.model.account import Account, MarginMode, Position, PositionMode
+from opensqt.model.account import Account, AccountNotice, MarginMode, NoticeKind, Position, PositionMode
 from opensqt.model.clock import is_plausible, now_ms
-from opensqt.model.errors import OrderNotFound, RequestError, VenueError
+from opensqt.model.errors import (
+    OrderNotFound,
+    PermissionDenied,
+    RequestError,
+    Unsupported,
+    UnsupportedAccount,
+    VenueError,
+)
 from opensqt.model.order import (
     Fill,
     FillKind,
@@ -24,10 +31,12 @@ from opensqt.model.order import (
 )
 from opensqt.streams.feed import Feed
 from opensqt.telemetry.logging import get_logger
+from opensqt.venues.account.notices import AccountNotices
 from opensqt.venues.account.positions import combine
 from opensqt.venues.account.tracker import OrderTracker
 from opensqt.venues.events import BalanceChange
 from opensqt.venues.rows import RowError
+from opensqt.venues.transport.errors import PARSE_ERRORS
 from opensqt.venues.venue import Venue
 
 _log = get_logger("venue")
@@ -44,6 +53,8 @@ _FILLS_RETRIED_S = 3600.0
 """Seconds for which the trades are queried again from before one that can't be read."""
 ONE_ROW_ERRORS = (RowError, RequestError, VenueError)
 """Errors that concern one row or one symbol. The comparison goes on without it, and reports it."""
+MODE_ERRORS = (*ONE_ROW_ERRORS, PermissionDenied, Unsupported, UnsupportedAccount)
+"""Errors that say that the account is in a mode that the adapter does not trade in, or that the mode is not known."""
 PositionKey = tuple[str, PositionSide, MarginMode]
 
 
@@ -83,6 +94,9 @@ class AccountState:
         self._all_trades_at_s = 0.0
         self.unread_positions: tuple[str, ...] = ()
         """The rows of the last query that could not be read and whose position was not known before: a size unknown."""
+        self.notices = AccountNotices()
+        self._account_mode = ""
+        """As it was at the last full comparison, or empty."""
         self.missed_updates: Counter[str] = Counter()
         """Number of changes that a reconciliation found and the stream had not published: `orders`, `positions`."""
 
@@ -94,7 +108,7 @@ class AccountState:
             # Fills of this symbol from before now are history unless their order is known.
             self._count_fills_since(order.symbol, min(order.event_time_ms, now_ms()) - 1)
         if update is not None:
-            self.orders.publish((update,))
+            self._publish(update)
         for early in self._early_fills.pop((order.symbol, order.order_id), ()):
             self.apply_fill(early)
         return update is not None
@@ -115,7 +129,7 @@ class AccountState:
         # Not every venue's trade stream names the position side; the order does.
         update = self.tracker.apply_fill(replace(fill, position_side=order.position_side))
         if update is not None:
-            self.orders.publish((update,))
+            self._publish(update)
         return True
 
     def apply_position(self, position: Position) -> None:
@@ -127,6 +141,17 @@ class AccountState:
         self._updated_by_stream.add(key)
         self.symbols.setdefault(position.symbol)
         self._set_position(key, position)
+
+    def apply_account_mode(self, mode: str) -> None:
+        """Publish that the account was switched to a mode."""
+        self._account_mode = ""
+        self._notice_mode(NoticeKind.ACCOUNT_MODE, f"the account was switched to {mode}")
+
+    def apply_notice(self, notice: AccountNotice) -> None:
+        """Apply a notice about the account, and publish it with the balance."""
+        self.notices.add(notice)
+        if self._account is not None:
+            self._set_account(self._account)
 
     def apply_balance(self, change: BalanceChange) -> None:
         """Apply a streamed wallet balance. A query finds how much of it is available."""
@@ -181,6 +206,7 @@ class AccountState:
             self.symbols.setdefault(order.symbol)
             self.tracker.adopt(order)
         self.orders.replace([OrderUpdate(order=order) for order in self.tracker.open_orders()], gap=False)
+        self._account_mode = self._venue.account_mode
         await self.refresh_positions()
         if await self._venue.load_unlisted():
             # What is held of a symbol that left the list before the start can be read now.
@@ -203,6 +229,8 @@ class AccountState:
         async with self._querying:
             if time.monotonic() - self._all_trades_at_s > _ALL_TRADES_EVERY_S:
                 full = True
+            if full:
+                await self._query_modes()
             orders = await self._query_orders(all_symbols=full)
             moved = await self.refresh_positions()
             self.missed_updates["positions"] += len(moved)
@@ -259,6 +287,33 @@ class AccountState:
                 moved.add(position.symbol)
             self._set_position(key, position)
         return moved
+
+    async def _query_modes(self) -> None:
+        """Query the modes of the account. Another program, or somebody on the venue's site, may have switched them."""
+        venue = self._venue
+        position_mode, margin_mode = venue.position_mode, venue.margin_mode
+        try:
+            await venue.load_position_mode()
+        except MODE_ERRORS as error:
+            self._notice_mode(NoticeKind.ACCOUNT_MODE, str(error))
+            return
+        except PARSE_ERRORS as error:
+            self._set_aside.add("query", "", "modes", repr(error))
+            return
+        self._set_aside.remove("query", "", "modes")
+        if venue.position_mode is not position_mode:
+            text = f"the account was switched from {position_mode} to {venue.position_mode} mode"
+            self._notice_mode(NoticeKind.POSITION_MODE, text)
+        if venue.margin_mode is not margin_mode:
+            text = f"the account was switched from {margin_mode} to {venue.margin_mode} margin"
+            self._notice_mode(NoticeKind.ACCOUNT_MODE, text)
+        if self._account_mode not in ("", venue.account_mode):
+            text = f"the account was switched from {self._account_mode} to {venue.account_mode}"
+            self._notice_mode(NoticeKind.ACCOUNT_MODE, text)
+        self._account_mode = venue.account_mode
+
+    def _notice_mode(self, kind: NoticeKind, text: str) -> None:
+        self.apply_notice(AccountNotice(kind=kind, text=text, received_ns=time.time_ns()))
 
     async def query_fills(self, symbol: str) -> None:
         """Query the trades of a symbol because its stream announced new ones. They count as no lost frame."""
@@ -387,7 +442,7 @@ class AccountState:
             # An order from before the start may be known because a client queried it; its fills were published then.
             if update is not None and fill.event_time_ms >= self._counts_since_ms[fill.symbol]:
                 self.missed_updates["orders"] += 1
-                self.orders.publish((update,))
+                self._publish(update)
         elif fill.event_time_ms <= self._counts_since_ms[fill.symbol]:
             self.tracker.skip_fills([fill])
         else:
@@ -410,6 +465,11 @@ class AccountState:
             if not by_venue:
                 raise
             return _order_by_venue(fill)
+
+    def _publish(self, update: OrderUpdate) -> None:
+        self.orders.publish((update,))
+        if update.fill is not None:
+            self.notices.add_fill(update.fill)
 
     def _count_fills_since(self, symbol: str, event_time_ms: int) -> None:
         """Count the fills of a symbol from this venue time on."""
@@ -448,6 +508,8 @@ class AccountState:
 
     def _set_account(self, account: Account) -> None:
         known = self._account
+        self.notices.apply_account(account)
+        account = replace(account, notices=self.notices.current())
         if known is not None:
             account = replace(account, event_time_ms=max(account.event_time_ms, known.event_time_ms))
         self._account = account

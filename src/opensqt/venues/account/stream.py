@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any
 
-from opensqt.model.account import Position
+from opensqt.model.account import AccountNotice, Position
 from opensqt.model.errors import ExchangeError, RequestError, Unreachable, VenueError
 from opensqt.model.order import Fill, OrderUpdate
 from opensqt.model.venue import Channel
@@ -191,12 +191,15 @@ class AccountStream:
             self._balance_changed.set()
         elif isinstance(event, BalancePending):
             self._balance_changed.set()
+        elif isinstance(event, AccountNotice):
+            self._state.apply_notice(event)
         elif isinstance(event, LeverageChange):
             self._state.apply_leverage(event.symbol, event.leverage)
         elif isinstance(event, AccountModeChange):
             # What is available, and what an order needs, are no longer what they were.
             _log.warning("the mode of the account was switched", venue=self._venue.name, mode=event.mode)
             self._health.set(_MODE_CHECK, True, f"switched while this runs: {event.mode}")
+            self._state.apply_account_mode(event.mode)
             self._balance_changed.set()
 
     def _replace(self, reason: str) -> None:
@@ -329,4 +332,4 @@ def _channel_of(event: Event) -> str:
         return _ORDERS
     if isinstance(event, Position):
         return _POSITIONS
-    return _ACCOUNT if isinstance(event, BalanceChange | BalancePending) else ""
+    return _ACCOUNT if isinstance(event, BalanceChange | BalancePending | AccountNotice) else ""

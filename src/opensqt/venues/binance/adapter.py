@@ -98,7 +98,7 @@ class BinanceAdapter(Venue):
 
     def market_quantities(self, market: Row) -> tuple[str, str]:
         """Return the bounds of the filter MARKET_LOT_SIZE, which applies beside LOT_SIZE."""
-        filters = {each["filterType"]: each for each in market["info"]["filters"]}
+        filters = {each["filterType"]: each for each in market["info"].get("filters", ())}
         of_market, of_all = filters.get("MARKET_LOT_SIZE", {}), filters.get("LOT_SIZE", {})
         smallest = [each["minQty"] for each in (of_market, of_all) if each.get("minQty")]
         largest = [each["maxQty"] for each in (of_market, of_all) if Decimal(each.get("maxQty") or 0)]

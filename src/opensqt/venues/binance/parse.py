@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from itertools import chain
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import field
 
-from opensqt.model.account import Account, MarginMode, Position
+from opensqt.model.account import Account, AccountNotice, MarginMode, NoticeKind, Position
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, PositionSide, Side, TimeInForce
 from opensqt.venues.binance.causes import close_reason, close_text, fill_kind
@@ -63,6 +63,7 @@ _NOT_NEEDED = frozenset(
 """Documented events that need no action: other events say the same, or they are about what is not traded here."""
 _STREAMED = RowKind("order", "s", "i"), RowKind("fill", "s", "t")
 _STREAMED_POSITION = RowKind("position", "s", "ps")
+_CALLED_POSITION = RowKind("balance", row_id="s")
 _STREAMED_BALANCE = RowKind("balance", row_id="a")
 
 
@@ -152,6 +153,12 @@ class FrameTime(VenueRow, frozen=True):
     """The time of a frame."""
 
     time_ms: int = field(name="T")
+
+
+class EventTime(VenueRow, frozen=True):
+    """The time of an event that has no other."""
+
+    time_ms: int = field(name="E")
 
 
 def parse_streamed_order(raw: Any, frame: Row) -> Order:
@@ -538,6 +545,8 @@ class BinanceParser:
             return (StreamExpired(),)
         if kind == "ACCOUNT_CONFIG_UPDATE":
             return self._account_config(frame.get("ac"), frame.get("ai"))
+        if kind == "MARGIN_CALL":
+            return self._venue.read_rows(_CALLED_POSITION, objects(frame.get("p"), "p"), _margin_call(frame))
         if not kind:
             if "id" in frame or "error" in frame:
                 # The response to a request, which ccxt handles.
@@ -592,3 +601,34 @@ class BinanceParser:
         lists = [] if update.get(field_name) is None else [update[field_name]]
         found = read_each(self._venue.set_aside, kind, "", lists, lambda rows: objects(rows, field_name))
         return chain.from_iterable(found)
+
+
+class CalledPositionRow(VenueRow, frozen=True):
+    """A position of a MARGIN_CALL."""
+
+    symbol: str = field(name="s")
+    quantity: Decimal = field(name="pa")
+    mark_price: Decimal = field(name="mp")
+    unrealized_pnl: Decimal = field(name="up")
+    maintenance_margin: Decimal = field(name="mm")
+
+
+def _margin_call(frame: Row) -> Callable[[Any], AccountNotice]:
+    """Return a reader of the positions of a MARGIN_CALL."""
+    time_ms = decode(frame, EventTime).time_ms
+
+    def read(raw: Any) -> AccountNotice:
+        row = decode(raw, CalledPositionRow)
+        text = (
+            f"margin call: {row.quantity} at a mark of {row.mark_price}, open profit {row.unrealized_pnl},"
+            f" maintenance margin {row.maintenance_margin}"
+        )
+        return AccountNotice(
+            kind=NoticeKind.MARGIN_CALL,
+            text=text,
+            symbol=row.symbol,
+            event_time_ms=time_ms,
+            received_ns=time.time_ns(),
+        )
+
+    return read

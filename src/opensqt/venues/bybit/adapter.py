@@ -12,7 +12,7 @@ from typing import Any
 import ccxt.pro
 
 from opensqt.config.venue import VenueSettings
-from opensqt.model.account import Account, MarginMode, Position, PositionMode
+from opensqt.model.account import Account, Position, PositionMode
 from opensqt.model.countdown import CountdownRules
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, PermissionDenied, Unreachable, VenueError
 from opensqt.model.market import INTERVALS_MS, Candle, Price
@@ -132,7 +132,6 @@ class BybitAdapter(Venue):
         self._requests = BybitRequests(rest)
         self._acks = PendingAcks()
         self._parser = BybitParser(self, self._acks.resolve, lambda: self.margin_mode)
-        self.margin_mode = MarginMode.CROSS
         self.public = BybitPublic(self, self._requests)
         self._protected: Any = None
         """The socket that subscribed to the topic of the protection."""
@@ -297,6 +296,7 @@ class BybitAdapter(Venue):
         # The account has one margin mode, and no row of a position shows it.
         info = await self._requests.query("AccountInfo", {})
         self.margin_mode = lookup(MARGIN_MODE, member(info, "marginMode"), "marginMode")
+        self.account_mode = account_mode(info)
 
     async def set_position_mode(self, mode: PositionMode) -> None:
         """Switch the position mode of every USDT perpetual."""

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import field
 
-from opensqt.model.account import Account, MarginMode, Position
+from opensqt.model.account import Account, AccountNotice, MarginMode, NoticeKind, Position
 from opensqt.model.errors import UnsupportedAccount
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fee, Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
@@ -38,6 +38,7 @@ from opensqt.venues.rows import (
     lookup,
     member,
     objects,
+    sort_number,
     text_of,
 )
 from opensqt.venues.venue import Venue
@@ -75,6 +76,8 @@ _STATUS = {
     "Deactivated": OrderStatus.CANCELED,
     "Rejected": OrderStatus.REJECTED,
 }
+_FORCED = {"Liq": "in liquidation", "Adl": "being deleveraged"}
+"""positionStatus: https://bybit-exchange.github.io/docs/v5/enum#positionstatus."""
 
 
 ORDER = RowKind("order", "symbol", "orderId")
@@ -482,7 +485,7 @@ class BybitParser:
         if topic == "execution":
             return self._executions(rows)
         if topic == "position":
-            return venue.read_rows(POSITION, rows, self.position)
+            return [*venue.read_rows(POSITION, rows, self.position), *self._forced(rows)]
         coins = read_each(venue.set_aside, "balance", "", rows, lambda row: objects(member(row, "coin"), "coin"))
         return venue.read_rows(_BALANCE, chain.from_iterable(coins), lambda raw: parse_balance_change(raw, frame))
 
@@ -510,6 +513,19 @@ class BybitParser:
     def position(self, raw: Row) -> Position:
         """Read a position."""
         return parse_position(raw, self._margin_mode())
+
+    def _forced(self, rows: list[Any]) -> Iterable[AccountNotice]:
+        """Return the positions that the venue is closing."""
+        for raw in rows:
+            how = _FORCED.get(str(raw.get("positionStatus"))) if isinstance(raw, dict) else None
+            if how is not None:
+                yield AccountNotice(
+                    kind=NoticeKind.LIQUIDATION,
+                    text=f"the position is {how}",
+                    symbol=self._venue.identity(POSITION, raw)[0],
+                    event_time_ms=sort_number(raw.get("updatedTime")),
+                    received_ns=time.time_ns(),
+                )
 
     def forget_price(self, symbol: str) -> None:
         """Drop the book of a symbol that is no longer subscribed."""

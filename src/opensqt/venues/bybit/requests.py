@@ -97,7 +97,7 @@ class BybitRequests:
         times: dict[str, list[int]] = {}
         for row in trades:
             if _closes(row) and row.get("execPnl") in (None, ""):
-                times.setdefault(_LOG_TYPES.get(row.get("execType"), "TRADE"), []).append(_time_ms(row))
+                times.setdefault(_LOG_TYPES.get(str(row.get("execType")), "TRADE"), []).append(_time_ms(row))
         log: list[Row] = []
         for kind, of_kind in times.items():
             for start_ms in range(min(of_kind), max(of_kind) + 1, _WEEK_MS):

@@ -267,6 +267,7 @@ class OkxAdapter(Venue):
         (config,) = await self._requests.query("privateGetAccountConfig")
         if "trade" not in str(config.get("perm", "trade")).split(","):
             raise PermissionDenied("this OKX key may not trade: allow trading for it, or use public-only mode")
+        self.account_mode = account_mode(config)
         hedge = config["posMode"] == "long_short_mode"
         self.position_mode = PositionMode.HEDGE if hedge else PositionMode.ONE_WAY
 

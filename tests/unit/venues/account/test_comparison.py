@@ -60,6 +60,8 @@ class Answers:
             return [row for row in self.trades if row["symbol"] == given["symbol"]]
         if name == "V3GetPositionRisk":
             return self.positions
+        if name == "GetPositionSideDual":
+            return {"dualSidePosition": False}
         return self.by_id(given) if name == "GetOrder" else {"assets": []}
 
     async def call(self, request: Callable[[], Awaitable[Any]], **_: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from opensqt.config.venue import VenueSettings
-from opensqt.model.account import Account, Position, PositionMode
+from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.errors import OrderNotFound
 from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, PositionSide, Side
 from opensqt.venues.account.state import AccountState
@@ -27,6 +27,8 @@ class Queries:
     position_mode = PositionMode.ONE_WAY
     holds_by_margin_mode = False
     name = "venue"
+    account_mode = ""
+    margin_mode = MarginMode.CROSS
 
     def __init__(self) -> None:
         self.settings = VenueSettings(name="binance", symbols=("BTCUSDT",))
@@ -42,6 +44,12 @@ class Queries:
 
     async def open_orders(self, symbol: str = "") -> list[Order]:
         return [order for order in self.shown if symbol in ("", order.symbol)]
+
+    async def load_position_mode(self) -> None:
+        """The modes stay as they are."""
+
+    async def load_unlisted(self) -> bool:
+        return False
 
     def with_order(self, fill: Fill, _order: Order) -> Fill:
         return fill
