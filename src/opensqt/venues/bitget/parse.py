@@ -274,7 +274,7 @@ class FeeRow(VenueRow, frozen=True, rename="camel"):
 def _fees(rows: list[Any]) -> tuple[Fee, ...]:
     """Return what was paid, by coin: at least one of them, and those of zero only where all of them are.
 
-    The amounts of one row are the same one, told twice, so they do not add up.
+    The amounts of one row are the same one, written twice, so they do not add up.
     """
     found = [decode(raw, FeeRow) for raw in rows]
     fees = [Fee(row.fee_coin, -(row.total_fee or row.total_deduction_fee)) for row in found]

@@ -48,9 +48,6 @@ class Queries:
     async def load_position_mode(self) -> None:
         """The modes stay as they are."""
 
-    async def load_unlisted(self) -> bool:
-        return False
-
     def with_order(self, fill: Fill, _order: Order) -> Fill:
         return fill
 
