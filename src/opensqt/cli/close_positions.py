@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 
 from opensqt.client.exchange import RemoteExchange
 from opensqt.model import client_order_id
-from opensqt.model.account import Position
+from opensqt.model.account import MarginMode, Position
 from opensqt.model.errors import ExchangeError
 from opensqt.model.order import OrderRequest, OrderType, Side
 from opensqt.model.venue import ExchangeInfo
@@ -15,9 +16,19 @@ ID_PREFIX = "CLI"
 
 
 def closing_orders(position: Position, info: ExchangeInfo) -> Iterator[OrderRequest]:
-    """Yield the market orders that bring a position exactly to zero, none larger than the venue's maximum."""
+    """Yield the market orders that bring a position exactly to zero, none larger than the venue's maximum.
+
+    What is held under cross and what is held under isolated margin are closed each for itself.
+    """
+    for margin_mode, quantity in position.parts.items():
+        yield from _closing_part(position, margin_mode, quantity, info)
+
+
+def _closing_part(
+    position: Position, margin_mode: MarginMode, held: Decimal, info: ExchangeInfo
+) -> Iterator[OrderRequest]:
     rules = info.rules(position.symbol)
-    left = abs(position.quantity)
+    left = abs(held)
     largest = None if rules is None else rules.quantity_bounds(OrderType.MARKET)[1]
     most = left if rules is None or largest is None else rules.round_quantity(largest) or left
     while left > 0:
@@ -25,12 +36,13 @@ def closing_orders(position: Position, info: ExchangeInfo) -> Iterator[OrderRequ
         left -= quantity
         yield OrderRequest(
             symbol=position.symbol,
-            side=Side.SELL if position.quantity > 0 else Side.BUY,
+            side=Side.SELL if held > 0 else Side.BUY,
             quantity=quantity,
             client_order_id=client_order_id.new(ID_PREFIX),
             order_type=OrderType.MARKET,
             reduce_only=True,
             position_side=position.position_side,
+            margin_mode=margin_mode,
         )
 
 

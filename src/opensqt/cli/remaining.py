@@ -83,7 +83,7 @@ class Remaining:
             [
                 *(f"{_plural(count)} on {symbol}" for symbol, count in _by_symbol(self.open)),
                 *(f"{_plural(count)} in flight on {symbol}" for symbol, count in _by_symbol(self.in_flight)),
-                *(f"a position of {_plain(one.quantity)} {one.symbol}" for one in self.positions),
+                *(f"a position of {_held(one)} {one.symbol}" for one in self.positions),
             ]
         )
 
@@ -91,8 +91,15 @@ class Remaining:
         """Yield a line for each remaining order and position, and for each failed query."""
         for title, refs in (("open", self.open), ("in flight", self.in_flight)):
             yield from (f"{title}: {ref.client_order_id or ref.order_id} on {ref.symbol}" for ref in refs)
-        yield from (f"position: {_plain(one.quantity)} {one.symbol}" for one in self.positions)
+        yield from (f"position: {_held(one)} {one.symbol}" for one in self.positions)
         yield from self.failures
+
+
+def _held(position: Position) -> str:
+    """Describe the quantity; each part of it where it is held under both margin modes."""
+    if not position.isolated_quantity:
+        return _plain(position.quantity)
+    return " and ".join(f"{_plain(held)} {mode.lower()}" for mode, held in position.parts.items())
 
 
 def is_own_order(ref: OrderRef, strategy: str) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from opensqt.model.order import MarginMode as MarginMode
 from opensqt.model.order import PositionSide
 
 
@@ -14,13 +15,6 @@ class PositionMode(StrEnum):
 
     ONE_WAY = "ONE_WAY"
     HEDGE = "HEDGE"
-
-
-class MarginMode(StrEnum):
-    """Whether the whole account or only the position's own margin carries its losses."""
-
-    CROSS = "CROSS"
-    ISOLATED = "ISOLATED"
 
 
 class NoticeKind(StrEnum):
@@ -93,10 +87,21 @@ class Position:
     liquidation_price: Decimal | None = None
     leverage: Decimal | None = None
     margin_mode: MarginMode = MarginMode.CROSS
+    isolated_quantity: Decimal = Decimal(0)
+    """The part of `quantity` that is held under isolated margin beside a part under cross margin, signed; zero where
+    all of it has `margin_mode`. The two may cancel out: then nothing is held in sum, and the position is not flat."""
     event_time_ms: int = 0
     received_ns: int = 0
 
     @property
     def is_flat(self) -> bool:
         """Whether nothing is held."""
-        return self.quantity == 0
+        return self.quantity == 0 and self.isolated_quantity == 0
+
+    @property
+    def parts(self) -> dict[MarginMode, Decimal]:
+        """What is held under each margin mode, signed."""
+        if not self.isolated_quantity:
+            return {self.margin_mode: self.quantity} if self.quantity else {}
+        cross = self.quantity - self.isolated_quantity
+        return {MarginMode.CROSS: cross, MarginMode.ISOLATED: self.isolated_quantity}

@@ -48,6 +48,13 @@ class PositionSide(StrEnum):
     SHORT = "SHORT"
 
 
+class MarginMode(StrEnum):
+    """Whether the whole account or only the position's own margin carries its losses."""
+
+    CROSS = "CROSS"
+    ISOLATED = "ISOLATED"
+
+
 class OrderStatus(StrEnum):
     """Status of an order.
 
@@ -170,6 +177,8 @@ class OrderRequest:
     time_in_force: TimeInForce = TimeInForce.GTC
     reduce_only: bool = False
     position_side: PositionSide = PositionSide.BOTH
+    margin_mode: MarginMode = MarginMode.CROSS
+    """That of the position that the order is for, where a venue's orders name it (OKX, Bitget); others ignore it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

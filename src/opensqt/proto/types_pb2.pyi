@@ -176,7 +176,7 @@ NOTICE_KIND_POSITION_MODE: NoticeKind
 NOTICE_KIND_ACCOUNT_MODE: NoticeKind
 
 class OrderRequest(_message.Message):
-    __slots__ = ("symbol", "side", "order_type", "time_in_force", "quantity", "price", "client_order_id", "reduce_only", "position_side", "claim_number")
+    __slots__ = ("symbol", "side", "order_type", "time_in_force", "quantity", "price", "client_order_id", "reduce_only", "position_side", "claim_number", "margin_mode")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     SIDE_FIELD_NUMBER: _ClassVar[int]
     ORDER_TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -187,6 +187,7 @@ class OrderRequest(_message.Message):
     REDUCE_ONLY_FIELD_NUMBER: _ClassVar[int]
     POSITION_SIDE_FIELD_NUMBER: _ClassVar[int]
     CLAIM_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_MODE_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     side: Side
     order_type: OrderType
@@ -197,7 +198,8 @@ class OrderRequest(_message.Message):
     reduce_only: bool
     position_side: PositionSide
     claim_number: int
-    def __init__(self, symbol: _Optional[str] = ..., side: _Optional[_Union[Side, str]] = ..., order_type: _Optional[_Union[OrderType, str]] = ..., time_in_force: _Optional[_Union[TimeInForce, str]] = ..., quantity: _Optional[str] = ..., price: _Optional[str] = ..., client_order_id: _Optional[str] = ..., reduce_only: _Optional[bool] = ..., position_side: _Optional[_Union[PositionSide, str]] = ..., claim_number: _Optional[int] = ...) -> None: ...
+    margin_mode: MarginMode
+    def __init__(self, symbol: _Optional[str] = ..., side: _Optional[_Union[Side, str]] = ..., order_type: _Optional[_Union[OrderType, str]] = ..., time_in_force: _Optional[_Union[TimeInForce, str]] = ..., quantity: _Optional[str] = ..., price: _Optional[str] = ..., client_order_id: _Optional[str] = ..., reduce_only: _Optional[bool] = ..., position_side: _Optional[_Union[PositionSide, str]] = ..., claim_number: _Optional[int] = ..., margin_mode: _Optional[_Union[MarginMode, str]] = ...) -> None: ...
 
 class OrderRef(_message.Message):
     __slots__ = ("symbol", "client_order_id", "order_id")
@@ -362,7 +364,7 @@ class Account(_message.Message):
     def __init__(self, asset: _Optional[str] = ..., wallet_balance: _Optional[str] = ..., unrealized_pnl: _Optional[str] = ..., available_balance: _Optional[str] = ..., initial_margin: _Optional[str] = ..., maintenance_margin: _Optional[str] = ..., notices: _Optional[_Iterable[_Union[AccountNotice, _Mapping]]] = ..., event_time_ms: _Optional[int] = ..., received_ns: _Optional[int] = ..., total_margin_balance: _Optional[str] = ...) -> None: ...
 
 class Position(_message.Message):
-    __slots__ = ("symbol", "position_side", "quantity", "entry_price", "mark_price", "unrealized_pnl", "liquidation_price", "leverage", "margin_mode", "event_time_ms", "received_ns")
+    __slots__ = ("symbol", "position_side", "quantity", "entry_price", "mark_price", "unrealized_pnl", "liquidation_price", "leverage", "margin_mode", "event_time_ms", "received_ns", "isolated_quantity")
     SYMBOL_FIELD_NUMBER: _ClassVar[int]
     POSITION_SIDE_FIELD_NUMBER: _ClassVar[int]
     QUANTITY_FIELD_NUMBER: _ClassVar[int]
@@ -374,6 +376,7 @@ class Position(_message.Message):
     MARGIN_MODE_FIELD_NUMBER: _ClassVar[int]
     EVENT_TIME_MS_FIELD_NUMBER: _ClassVar[int]
     RECEIVED_NS_FIELD_NUMBER: _ClassVar[int]
+    ISOLATED_QUANTITY_FIELD_NUMBER: _ClassVar[int]
     symbol: str
     position_side: PositionSide
     quantity: str
@@ -385,7 +388,8 @@ class Position(_message.Message):
     margin_mode: MarginMode
     event_time_ms: int
     received_ns: int
-    def __init__(self, symbol: _Optional[str] = ..., position_side: _Optional[_Union[PositionSide, str]] = ..., quantity: _Optional[str] = ..., entry_price: _Optional[str] = ..., mark_price: _Optional[str] = ..., unrealized_pnl: _Optional[str] = ..., liquidation_price: _Optional[str] = ..., leverage: _Optional[str] = ..., margin_mode: _Optional[_Union[MarginMode, str]] = ..., event_time_ms: _Optional[int] = ..., received_ns: _Optional[int] = ...) -> None: ...
+    isolated_quantity: str
+    def __init__(self, symbol: _Optional[str] = ..., position_side: _Optional[_Union[PositionSide, str]] = ..., quantity: _Optional[str] = ..., entry_price: _Optional[str] = ..., mark_price: _Optional[str] = ..., unrealized_pnl: _Optional[str] = ..., liquidation_price: _Optional[str] = ..., leverage: _Optional[str] = ..., margin_mode: _Optional[_Union[MarginMode, str]] = ..., event_time_ms: _Optional[int] = ..., received_ns: _Optional[int] = ..., isolated_quantity: _Optional[str] = ...) -> None: ...
 
 class Price(_message.Message):
     __slots__ = ("symbol", "bid", "ask", "bid_quantity", "ask_quantity", "last", "event_time_ms", "received_ns")

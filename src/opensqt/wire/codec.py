@@ -64,7 +64,7 @@ _CLOSED_BY_NUMBER, _CLOSED_BY = _tables(ClosedBy, pb.ClosedBy, "CLOSED_BY")
 _CLOSE_REASON_NUMBER, _CLOSE_REASON = _tables(CloseReason, pb.CloseReason, "CLOSE_REASON")
 _POSITION_MODE_NUMBER, _POSITION_MODE = _tables(PositionMode, pb.PositionMode, "POSITION_MODE")
 _NOTICE_KIND_NUMBER, _NOTICE_KIND = _tables(NoticeKind, pb.NoticeKind, "NOTICE_KIND")
-_MARGIN_MODE_NUMBER, _MARGIN_MODE = _tables(MarginMode, pb.MarginMode, "MARGIN_MODE")
+MARGIN_MODE_NUMBER, MARGIN_MODE = _tables(MarginMode, pb.MarginMode, "MARGIN_MODE")
 
 
 def encode_decimal(value: Decimal) -> str:
@@ -262,7 +262,8 @@ def encode_position(position: Position) -> pb.Position:
         unrealized_pnl=encode_decimal(position.unrealized_pnl),
         liquidation_price=_optional_text(position.liquidation_price),
         leverage=_optional_text(position.leverage),
-        margin_mode=_MARGIN_MODE_NUMBER[position.margin_mode],
+        margin_mode=MARGIN_MODE_NUMBER[position.margin_mode],
+        isolated_quantity=_optional_text(position.isolated_quantity or None),
         event_time_ms=position.event_time_ms,
         received_ns=position.received_ns,
     )
@@ -279,7 +280,8 @@ def decode_position(message: pb.Position) -> Position:
         unrealized_pnl=_decimal(message.unrealized_pnl, "position.unrealized_pnl"),
         liquidation_price=_optional_decimal(message.liquidation_price, "position.liquidation_price"),
         leverage=_optional_decimal(message.leverage, "position.leverage"),
-        margin_mode=_MARGIN_MODE[message.margin_mode],
+        margin_mode=MARGIN_MODE[message.margin_mode],
+        isolated_quantity=_optional_decimal(message.isolated_quantity, "position.isolated_quantity") or Decimal(0),
         event_time_ms=message.event_time_ms,
         received_ns=message.received_ns,
     )
@@ -403,7 +405,7 @@ def encode_info(info: ExchangeInfo) -> service_pb.GetExchangeInfoResponse:
             market_orders=able.market_orders,
             reduce_only=able.reduce_only,
             position_modes=sorted(_POSITION_MODE_NUMBER[one] for one in able.position_modes),
-            margin_modes=sorted(_MARGIN_MODE_NUMBER[one] for one in able.margin_modes),
+            margin_modes=sorted(MARGIN_MODE_NUMBER[one] for one in able.margin_modes),
             max_batch=able.max_batch,
             intervals=sorted(able.intervals),
             client_order_id_length=able.client_order_id_length,
@@ -431,7 +433,7 @@ def decode_info(message: service_pb.GetExchangeInfoResponse) -> ExchangeInfo:
             market_orders=able.market_orders,
             reduce_only=able.reduce_only,
             position_modes=frozenset(_POSITION_MODE[one] for one in able.position_modes if one in _POSITION_MODE),
-            margin_modes=frozenset(_MARGIN_MODE[one] for one in able.margin_modes if one in _MARGIN_MODE),
+            margin_modes=frozenset(MARGIN_MODE[one] for one in able.margin_modes if one in MARGIN_MODE),
             max_batch=able.max_batch,
             intervals=frozenset(able.intervals),
             client_order_id_length=able.client_order_id_length,

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from opensqt.model import client_order_id
 from opensqt.model.errors import InvalidRequest
 from opensqt.model.market import DEFAULT_DEPTH, MAX_DEPTH
-from opensqt.model.order import OrderRef, OrderRequest, OrderType, PositionSide, TimeInForce
+from opensqt.model.order import MarginMode, OrderRef, OrderRequest, OrderType, PositionSide, TimeInForce
 from opensqt.model.stream import Cursor
 from opensqt.proto import types_pb2 as pb
 from opensqt.wire import codec
@@ -41,6 +41,8 @@ def encode_order_request(request: OrderRequest) -> pb.OrderRequest:
         client_order_id=decode_client_order_id(request.client_order_id, "order.client_order_id"),
         reduce_only=request.reduce_only,
         position_side=codec.POSITION_SIDE_NUMBER[request.position_side],
+        # Left out where it is the default, so that an order is stored as it was before the field.
+        margin_mode=None if request.margin_mode is MarginMode.CROSS else codec.MARGIN_MODE_NUMBER[request.margin_mode],
     )
 
 
@@ -63,6 +65,9 @@ def decode_order_request(message: pb.OrderRequest, where: str = "order", *, stor
     position_side = PositionSide.BOTH
     if message.position_side:
         position_side = _member(message.position_side, codec.POSITION_SIDE, f"{where}.position_side")
+    margin_mode = MarginMode.CROSS
+    if message.margin_mode:
+        margin_mode = _member(message.margin_mode, codec.MARGIN_MODE, f"{where}.margin_mode")
     return OrderRequest(
         symbol=decode_symbol(message.symbol, f"{where}.symbol"),
         side=_member(message.side, codec.SIDE, f"{where}.side"),
@@ -73,6 +78,7 @@ def decode_order_request(message: pb.OrderRequest, where: str = "order", *, stor
         time_in_force=time_in_force,
         reduce_only=message.reduce_only,
         position_side=position_side,
+        margin_mode=margin_mode,
     )
 
 

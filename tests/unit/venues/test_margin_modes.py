@@ -8,15 +8,23 @@ from typing import Any
 
 import pytest
 
+from opensqt.cli.close_positions import closing_orders
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import MarginMode, Position
+from opensqt.model.order import Side
+from opensqt.model.venue import Capabilities, ExchangeInfo
 from opensqt.venues.account.queries import AccountQueries
 from opensqt.venues.account.state import AccountState
+from opensqt.venues.bitget.requests import order_request as bitget_request
 from opensqt.venues.bybit.adapter import BybitAdapter
 from opensqt.venues.okx.adapter import OkxAdapter
+from opensqt.venues.okx.requests import order_request
+from opensqt.wire.codec import decode_position, encode_position
+from opensqt.wire.requests import decode_order_request, encode_order_request
 from tests.unit.venues.bybit import test_parse as bybit
 from tests.unit.venues.okx import test_parse as okx
 
+INFO = ExchangeInfo(name="okx", exchange_type="usdt_perpetual", capabilities=Capabilities(), symbols=(okx.rules(),))
 CROSS = okx.POSITION | {"pos": "200", "uTime": "1000", "liqPx": "3000", "markPx": "3353.8", "upl": "5"}
 ISOLATED = CROSS | {"mgnMode": "isolated", "pos": "100", "uTime": "2000", "liqPx": "3200", "avgPx": "3350", "upl": "1"}
 CLOSED = ISOLATED | {"pos": "0", "uTime": "3000", "avgPx": "", "liqPx": "", "upl": "", "markPx": ""}
@@ -96,6 +104,37 @@ def test_both_margin_modes_are_one_position(state: AccountState, venue: OkxAdapt
 def test_a_long_and_a_short_of_two_margin_modes_are_their_difference(state: AccountState, venue: OkxAdapter) -> None:
     apply(state, venue, CROSS, ISOLATED | {"pos": "-100"})
     assert (shown(state).quantity, shown(state).entry_price) == (1, 3320)
+
+
+def test_a_long_and_a_short_of_two_margin_modes_that_cancel_out_are_not_flat(
+    state: AccountState, venue: OkxAdapter
+) -> None:
+    """F39, F45: 2 BTC long under cross and 2 short under isolated margin were flat, and stayed after cancel-all."""
+    apply(state, venue, CROSS, ISOLATED | {"pos": "-200"})
+    position = shown(state)
+    assert (position.quantity, position.isolated_quantity, position.is_flat) == (0, -2, False)
+    assert decode_position(encode_position(position)) == position
+    closing = list(closing_orders(position, INFO))
+    assert [(order.side, order.quantity, order.margin_mode) for order in closing] == [
+        (Side.SELL, 2, MarginMode.CROSS),
+        (Side.BUY, 2, MarginMode.ISOLATED),
+    ]
+    sent = [order_request(order, "BTC-USDT-SWAP", okx.rules()) for order in closing]
+    assert [(row["tdMode"], row["side"], row["sz"], row["reduceOnly"]) for row in sent] == [
+        ("cross", "sell", "200", "true"),
+        ("isolated", "buy", "200", "true"),
+    ]
+    apply(state, venue, CROSS | {"pos": "0", "uTime": "4000"}, CLOSED | {"uTime": "4000"})
+    assert shown(state).is_flat
+
+
+def test_an_isolated_position_is_closed_under_its_own_margin_mode(state: AccountState, venue: OkxAdapter) -> None:
+    """F39: an order under cross margin can't close it."""
+    apply(state, venue, ISOLATED)
+    (order,) = closing_orders(shown(state), INFO)
+    assert (order.side, order.quantity, order.margin_mode) == (Side.SELL, 1, MarginMode.ISOLATED)
+    assert bitget_request(order)["marginMode"] == "isolated"
+    assert decode_order_request(encode_order_request(order)) == order
 
 
 async def test_an_isolated_position_that_a_query_leaves_out_is_flat(

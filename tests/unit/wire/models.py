@@ -58,6 +58,7 @@ order_requests = st.builds(
     time_in_force=st.sampled_from(TimeInForce),
     reduce_only=st.booleans(),
     position_side=st.sampled_from(PositionSide),
+    margin_mode=st.sampled_from(MarginMode),
 )
 order_refs = st.builds(OrderRef, symbol=symbols, client_order_id=ids, order_id=st.just("") | ids)
 orders = st.builds(
@@ -133,6 +134,7 @@ positions = st.builds(
     liquidation_price=maybe,
     leverage=maybe,
     margin_mode=st.sampled_from(MarginMode),
+    isolated_quantity=decimals,
     event_time_ms=times_ms,
     received_ns=times_ns,
 )

@@ -111,6 +111,13 @@ class OrderLifecycle:
             return False
         if self.state.ids.read(client_order_id) is None:
             return False
+        known_assets = self.state.totals.fees.keys()
+        for asset in fill.fees.keys() - known_assets - {self._quote_asset}:
+            _log.warning(
+                "fee in another asset: it is no part of the profit, see fees_by_asset",
+                asset=asset,
+                trade_id=fill.trade_id,
+            )
         live = self.state.apply_fill(fill, client_order_id)
         self.plan_dirty = True
         if live is not None:

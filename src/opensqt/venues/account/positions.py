@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
-from opensqt.model.account import Position
+from opensqt.model.account import MarginMode, Position
 from opensqt.model.order import PositionSide
 
 
@@ -33,11 +33,13 @@ def _one(parts: list[Position]) -> Position:
     if len(held) < 2:
         return replace(largest, event_time_ms=event_time_ms, received_ns=received_ns)
     quantity = sum((part.quantity for part in held), Decimal(0))
+    isolated = sum((part.quantity for part in held if part.margin_mode is MarginMode.ISOLATED), Decimal(0))
     same_direction = len({part.quantity > 0 for part in held}) == 1
     value = sum((part.quantity * part.entry_price for part in held), Decimal(0))
     return replace(
         largest,
         quantity=quantity,
+        isolated_quantity=isolated,
         entry_price=value / quantity if same_direction else largest.entry_price if quantity else Decimal(0),
         unrealized_pnl=sum((part.unrealized_pnl for part in held), Decimal(0)),
         liquidation_price=_first_liquidation(held, largest),

@@ -152,7 +152,7 @@ class BitgetAdapter(Venue):
         if self._unified is not None:
             return await self._unified.place_batch(requests, sent_ms)
         orders = [order_request(request) for request in requests]
-        params = self._symbol_params(symbol) | _MARGIN | {"marginMode": "crossed", "orderList": orders}
+        params = self._symbol_params(symbol) | _MARGIN | {"marginMode": orders[0]["marginMode"], "orderList": orders}
         response = await self._requests.change("OrderBatchPlaceOrder", params, symbol)
         order_ids = {row["clientOid"]: row.get("orderId") or "" for row in response.get("successList") or ()}
         refused = refusals(response.get("failureList"), "clientOid", symbol)

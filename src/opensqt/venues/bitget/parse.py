@@ -82,6 +82,7 @@ _SIDE = {side.value.lower(): side for side in Side}
 _ORDER_TYPE = {kind.value.lower(): kind for kind in OrderType}
 _IS_MAKER = {"M": True, "T": False, "maker": True, "taker": False}
 _IS_ONE_WAY = {"one_way_mode": True, "hedge_mode": False}
+MARGIN_MODE = {MarginMode.CROSS: "crossed", MarginMode.ISOLATED: "isolated"}
 _MARGIN_MODE = {"crossed": MarginMode.CROSS, "cross": MarginMode.CROSS, "isolated": MarginMode.ISOLATED}
 ORDER = RowKind("order", "symbol", "orderId")
 FILL = RowKind("fill", "symbol", "tradeId")

@@ -7,7 +7,7 @@ from typing import Any
 
 from opensqt.model.market import INTERVALS_MS
 from opensqt.model.order import OrderRef, OrderRequest, OrderType, PositionSide, Side
-from opensqt.venues.bitget.parse import INTERVALS, TIME_IN_FORCE
+from opensqt.venues.bitget.parse import INTERVALS, MARGIN_MODE, TIME_IN_FORCE
 from opensqt.venues.parsing import Row
 from opensqt.venues.rows import RowError, last_id, member, objects, opening_ms
 from opensqt.venues.transport.rest import Rest
@@ -102,7 +102,7 @@ class BitgetRequests:
 def order_request(request: OrderRequest) -> Row:
     """Return the parameters of a new order, except for those that a batch has once: product, symbol, margin coin."""
     params = {
-        "marginMode": "crossed",
+        "marginMode": MARGIN_MODE[request.margin_mode],
         "size": format(request.quantity, "f"),
         "orderType": request.order_type.value.lower(),
         "clientOid": request.client_order_id,

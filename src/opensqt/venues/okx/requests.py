@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from opensqt.model.account import MarginMode
 from opensqt.model.errors import OutcomeUnknown, Unreachable
 from opensqt.model.order import AmendRequest, Order, OrderRef, OrderRequest, OrderType, PositionSide
 from opensqt.model.venue import SymbolRules
@@ -99,7 +98,7 @@ def order_request(request: OrderRequest, market_id: str, rules: SymbolRules) -> 
     """Return the parameters of a new order, its quantity in contracts."""
     params = {
         "instId": market_id,
-        "tdMode": MarginMode.CROSS.value.lower(),
+        "tdMode": request.margin_mode.value.lower(),
         "side": request.side.value.lower(),
         "posSide": POSITION_SIDE[request.position_side],
         "ordType": "market",
