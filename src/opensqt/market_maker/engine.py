@@ -90,7 +90,13 @@ class GridEngine:
         self.settings = settings
         self.rules = rules
         self.state = GridState(OrderIds(settings.strategy_id, settings.symbol), stored, now=now)
-        self.orders = OrderLifecycle(self.state, settings.symbol, margin_lock_s=settings.margin_lock_s, now=now)
+        self.orders = OrderLifecycle(
+            self.state,
+            settings.symbol,
+            quote_asset=rules.quote_asset,
+            margin_lock_s=settings.margin_lock_s,
+            now=now,
+        )
         self.phase = Phase.STARTING
         self.price: Price | None = None
         self.price_at = float("-inf")

@@ -9,7 +9,7 @@ import pytest
 
 from opensqt.live_server import messages
 from opensqt.live_server.messages import Profit
-from opensqt.model.order import OrderStatus, Side
+from opensqt.model.order import ClosedBy, CloseReason, Fee, FillKind, OrderStatus, Side
 from tests.support.live_server import candle
 from tests.unit.live_server import builders
 
@@ -135,3 +135,18 @@ def test_a_risk_status_has_its_five_fields():
         "message": "down",
         "timestamp": 1_700_000_000,
     }
+
+
+def test_a_trade_has_its_kind_and_every_fee():
+    """F36: a fee in another asset is shown in it."""
+    fill = builders.fill("t1", fee=Decimal("0.5"), other_fees=(Fee("POINT", Decimal(2)),), kind=FillKind.LIQUIDATION)
+    data = sent(messages.trade_event(fill))
+    assert (data["fees"], data["kind"]) == ({fill.fee_asset: "0.5", "POINT": "2"}, "LIQUIDATION")
+
+
+def test_an_order_that_ended_says_who_ended_it():
+    ended = builders.order(
+        status=OrderStatus.EXPIRED, closed_by=ClosedBy.VENUE, close_reason=CloseReason.LIQUIDATION, reason="near it"
+    )
+    data = sent(messages.order(ended))
+    assert (data["closedBy"], data["closeReason"], data["reason"]) == ("VENUE", "LIQUIDATION", "near it")

@@ -6,9 +6,12 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from opensqt.market_maker.engine import Phase
 from opensqt.market_maker.health import problems
+from opensqt.market_maker.metrics import MarketMakerMetrics
 from opensqt.market_maker.orders.events import (
     OrderBatch,
     OrderQueried,
@@ -21,6 +24,7 @@ from opensqt.market_maker.orders.events import (
     StopRequested,
 )
 from opensqt.market_maker.orders.slots import SlotState
+from opensqt.market_maker.status import status
 from opensqt.model.errors import (
     DuplicateOrder,
     InsufficientMargin,
@@ -31,7 +35,7 @@ from opensqt.model.errors import (
     TradingHalted,
     Unreachable,
 )
-from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderStatus, OrderUpdate, PositionSide, Side
+from opensqt.model.order import Fee, Fill, Order, OrderRef, OrderRequest, OrderStatus, OrderUpdate, PositionSide, Side
 from tests.unit.market_maker.venue import SYMBOL, Bench, MiniVenue, price
 
 
@@ -599,3 +603,26 @@ def test_an_event_time_of_the_future_never_becomes_the_watermark() -> None:
     header = bench.engine.state.header
     assert header is not None
     assert header.watermark_ms == received_ns // 1_000_000 + 5
+
+
+def test_fees_in_other_assets_are_summed_by_asset_and_logged_once() -> None:
+    """F36: a fee in BNB or in points is no part of the profit, and is never taken for 0 without a sign of it."""
+    structlog.reset_defaults()
+    bench = Bench().start(1004)
+    orders = [order for order in bench.venue.open_orders if order.side is Side.BUY][:2]
+    for number, order in enumerate(orders):
+        fill = bench.venue.fill(order.client_order_id)
+        paid = replace(
+            fill, fee=Decimal("0.001"), fee_asset="BNB", other_fees=(Fee("POINT", Decimal(2)), Fee("USDT", Decimal(1)))
+        )
+        bench.venue.updates.clear()
+        with capture_logs() as logs:
+            bench.tell(_seen(bench.venue.orders[order.client_order_id], paid))
+        named = {entry["asset"] for entry in logs if entry["event"].startswith("fee in another asset")}
+        assert named == (set() if number else {"BNB", "POINT"})
+    totals = bench.engine.state.totals
+    assert totals.fees == {"BNB": Decimal("0.002"), "POINT": Decimal(4), "USDT": Decimal(2)}
+    page = MarketMakerMetrics(bench.engine, "USDT").text().decode()
+    assert f'market_maker_fees{{asset="BNB",symbol="{SYMBOL}"}} 0.002' in page
+    shown = status(bench.engine, exchange="memory", quote_asset="USDT", problems=[], now=0.0, now_ms=0)
+    assert (shown["fees"], shown["fees_by_asset"]) == ("2", {"BNB": "0.002", "POINT": "4", "USDT": "2"})

@@ -51,12 +51,14 @@ class OrderLifecycle:
     Args:
         state: The slots.
         symbol: The symbol of all orders.
+        quote_asset: The asset of the profit; the first fee in another one is logged.
         margin_lock_s: Seconds without buys after the first order that was refused for insufficient margin.
         now: Monotonic seconds.
     """
 
-    def __init__(self, state: GridState, symbol: str, *, margin_lock_s: float, now: float) -> None:
+    def __init__(self, state: GridState, symbol: str, *, quote_asset: str, margin_lock_s: float, now: float) -> None:
         self.state = state
+        self._quote_asset = quote_asset
         self.margin_backoff = BackoffTimer(base_s=margin_lock_s, cap_s=12 * margin_lock_s)
         self.order_backoff = BackoffTimer(base_s=1, cap_s=60)
         self.pause_reason = ""
@@ -111,13 +113,9 @@ class OrderLifecycle:
             return False
         if self.state.ids.read(client_order_id) is None:
             return False
-        known_assets = self.state.totals.fees.keys()
-        for asset in fill.fees.keys() - known_assets - {self._quote_asset}:
-            _log.warning(
-                "fee in another asset: it is no part of the profit, see fees_by_asset",
-                asset=asset,
-                trade_id=fill.trade_id,
-            )
+        for asset in fill.fees.keys() - self.state.totals.fees.keys() - {self._quote_asset}:
+            text = "fee in another asset: it is no part of the profit, see fees_by_asset"
+            _log.warning(text, asset=asset, trade_id=fill.trade_id)
         live = self.state.apply_fill(fill, client_order_id)
         self.plan_dirty = True
         if live is not None:

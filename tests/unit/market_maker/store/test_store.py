@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from opensqt.market_maker.orders.state import Changes, Header, Stored, Totals
 from opensqt.market_maker.store.store import Store
 from opensqt.model.errors import ConfigError
+from opensqt.model.order import Fee, FillKind
 from tests.support.postgres import missing, postgres
 from tests.unit.market_maker.venue import SYMBOL, Bench
 
@@ -134,6 +135,37 @@ async def test_a_grid_can_be_held_again_after_its_holder_is_gone(url: str) -> No
     second = await Store.open(url)
     await second.hold(SYMBOL)
     await second.close()
+
+
+async def test_the_cause_and_every_fee_of_a_fill_are_stored(url: str) -> None:
+    """F36: what was paid in another asset outlasts a restart."""
+    bench = Bench().start(1004)
+    bench.fill(0)
+    (changes,) = [one for one in bench.changes if one.fills]
+    (counted,) = changes.fills
+    fees = (Fee("POINT", Decimal("1.5")), Fee("BNB", Decimal("0.0001")))
+    complete = replace(counted, fill=replace(counted.fill, kind=FillKind.ADL, other_fees=fees))
+    await reopened(url, replace(changes, fills=(complete,)))
+    store = await Store.open(url)
+    (stored,) = await store.fills(SYMBOL)
+    await store.close()
+    assert (stored.fill.kind, stored.fill.other_fees) == (FillKind.ADL, fees)
+
+
+async def test_a_database_of_an_older_program_gets_the_new_columns(url: str) -> None:
+    """Its fills are read as trades whose only fee is the one that they have, and nothing has to be deleted."""
+    bench = Bench().start(1004)
+    bench.fill(0)
+    await reopened(url, *bench.changes)
+    store = await Store.open(url)
+    async with store.database.begin() as connection:
+        for column in ("kind", "other_fees"):
+            await connection.execute(text(f"ALTER TABLE fills DROP COLUMN {column}"))
+    await store.close()
+    store = await Store.open(url)
+    (stored,) = await store.fills(SYMBOL)
+    await store.close()
+    assert (stored.fill.kind, stored.fill.other_fees, stored.fill.trade_id) == (FillKind.TRADE, (), "1")
 
 
 async def test_a_database_of_another_version_is_refused(url: str) -> None:
