@@ -37,3 +37,32 @@ async def test_a_code_becomes_the_error_that_says_what_to_do(code: str, error: t
         rig.fault(kind="refuse", on="place_order", code=code)
         with pytest.raises(error):
             await rig.exchange.place_order(rig.request(price=await rig.far()))
+
+
+@pytest.mark.parametrize("named", ["any", "needed", "unknown"])
+async def test_a_silent_stream_is_noticed_and_replaced_by_one_that_speaks(named: str) -> None:
+    """F6, F13: documents differ on whether the address has to name the events, and the wrong one is silent.
+
+    The venue's response to an order is what the stream has to confirm: until it does, health fails.
+    """
+    server = ServerRules(user_stream_events=named)  # type: ignore[arg-type]
+    async with on_simulator("binance", server=server, stale_after_s=1.0) as rig:
+        order = await rig.exchange.place_order(rig.request(price=await rig.far()))
+        if named == "unknown":
+            await eventually(lambda: not rig.exchange.health.ok("private_stream"))
+        await eventually(lambda: rig.exchange.client.names_events is (named != "unknown"))
+        await eventually(lambda: rig.exchange.health.ok("private_stream"))
+        await rig.trade(2)
+        await rig.agrees()
+        channels = {channel.name: channel for channel in (await rig.exchange.get_status()).channels}
+        assert channels["orders"].data_age_ms is not None, "the stream brought them"
+        assert rig.orders[order.order_id].status.is_open
+
+
+async def test_the_address_of_the_stream_names_every_event_that_is_read() -> None:
+    async with on_simulator("binance") as rig:
+        (url,) = [url for url in rig.exchange.client.clients if "listenKey=" in url]
+        named = set(url.partition("&events=")[2].split("/"))
+        assert named == {
+            "ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE", "ACCOUNT_CONFIG_UPDATE", "MARGIN_CALL", "listenKeyExpired",
+        }  # fmt: skip

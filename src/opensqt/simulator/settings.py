@@ -129,6 +129,9 @@ class ServerRules(Section):
     ban_ms: int = Field(default=120_000, gt=0)
     listen_key_life_ms: int = Field(default=3_600_000, gt=0)
     """Lifetime of the key of a private stream without a keepalive."""
+    user_stream_events: Literal["any", "needed", "unknown"] = "any"
+    """What `events` in the address of Binance's private stream does: it selects the events, nothing is sent without it,
+    or nothing is sent with it. Programs that trade there contradict each other on it."""
     messages_per_second: int = Field(default=10, gt=0)
     """Messages that a client may send over one WebSocket before it is cut."""
     socket_buffer: int = Field(default=8192, gt=0)

@@ -16,6 +16,7 @@ from opensqt.model.errors import ExchangeError, PermissionDenied
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest
 from opensqt.model.venue import Capabilities
+from opensqt.telemetry.logging import get_logger
 from opensqt.venues.binance.causes import fill_kind
 from opensqt.venues.binance.errors import CODES, STALE_RULES, refusal
 from opensqt.venues.binance.limits import RATE_LIMITS
@@ -44,11 +45,22 @@ from opensqt.venues.rows import FrameFields, member, objects
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
 
+_log = get_logger("venue")
+_EVENTS = ("ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE", "ACCOUNT_CONFIG_UPDATE", "MARGIN_CALL", "listenKeyExpired")
+"""The events of the account stream that are read."""
+
 
 class CcxtBinance(CcxtMixin, ccxt.pro.binanceusdm):  # type: ignore[misc]
     """The client of ccxt, without its own handling of the listen key."""
 
     long_lists = frozenset({"openOrders"})
+    names_events = True
+    """Whether the address of the account stream names the events."""
+
+    def get_private_ws_url(self, *arguments: Any) -> str:
+        """Return the address of the account stream."""
+        url = str(super().get_private_ws_url(*arguments))
+        return f"{url}&events={'/'.join(_EVENTS)}" if self.names_events else url
 
     async def authenticate(self, params: Row | None = None) -> None:
         """Do nothing: `BinanceAdapter.watch_private` has created the key before."""
@@ -78,6 +90,7 @@ class BinanceAdapter(Venue):
         self._requests = BinanceRequests(rest, lambda: int(client.nonce()))
         self._parser = BinanceParser(self)
         self.public = BinancePublic(self, self._requests)
+        self._was_connected = False
 
     @classmethod
     def make_client(cls, settings: VenueSettings) -> Any:
@@ -277,7 +290,16 @@ class BinanceAdapter(Venue):
         return "listenKey=" in url
 
     async def watch_private(self) -> None:
-        """Hold the account stream; the venue returns the valid listen key, prolonged, or a new one."""
+        """Hold the account stream; the venue returns the valid listen key, prolonged, or a new one.
+
+        Whether the address must name the events is not certain: the documents show both, and a connection of the wrong
+        kind is silent. So the stream itself shows it: one that is replaced and has brought no event, though a response
+        of the venue had reported a change, is followed by one of the other kind.
+        """
+        if self._was_connected and not self._parser.account_events:
+            self.client.names_events = not self.client.names_events
+            _log.info("account stream brought nothing: trying the other address", events=self.client.names_events)
+        self._was_connected, self._parser.account_events = True, 0
         response = await self._requests.query("PostListenKey")
         self.client.options["linear"] = {"listenKey": response["listenKey"]}
         await self.client.watch_orders()

@@ -52,6 +52,7 @@ _STATUS = {
 }
 
 
+_ACCOUNT_EVENTS = frozenset({"ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE", "ACCOUNT_CONFIG_UPDATE", "MARGIN_CALL"})
 _SIDE = {side.value: side for side in Side}
 _POSITION_SIDE = {side.value: side for side in PositionSide}
 ORDER = RowKind("order", "symbol", "orderId")
@@ -523,6 +524,8 @@ class BinanceParser:
         """Asset in which profit and fees are booked."""
         self.multi_assets = False
         """Whether every asset of the account serves as margin."""
+        self.account_events = 0
+        """Number of events of the account on the connection."""
 
     def parse(self, frame: Any) -> Iterable[Event] | None:
         """Return the events of a frame; see `Venue.parse`."""
@@ -531,6 +534,8 @@ class BinanceParser:
             return self._price(decode_message(frame, PriceFrame))
         if kind == "kline":
             return self._candle(decode_message(frame, CandleFrame))
+        if kind in _ACCOUNT_EVENTS:
+            self.account_events += 1
         if kind == "ORDER_TRADE_UPDATE":
             return self._venue.read_updates(
                 _STREAMED,

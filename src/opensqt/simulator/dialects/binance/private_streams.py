@@ -50,6 +50,7 @@ class PrivateStreams:
         self._now_ms = world.monotonic_ms
         self._life_ms = world.settings.server.listen_key_life_ms
         self._may_sign = world.keys
+        self._named_events = world.settings.server.user_stream_events
         self._keys: dict[str, _ListenKey] = {}
 
     def routes(self) -> list[Route]:
@@ -141,10 +142,16 @@ class PrivateStreams:
             listeners = [
                 socket
                 for socket in self._subscriptions.subscribers(held.key)
-                if not socket.state["events"] or message["e"] in socket.state["events"]
+                if self._delivers(socket.state["events"], message["e"])
             ]
             if listeners:
                 send(listeners, held.key, channel, orjson.dumps(message))
+
+    def _delivers(self, events: frozenset[str], kind: str) -> bool:
+        """Return whether a connection gets an event, by the events that its address names."""
+        if (self._named_events == "needed" and not events) or (self._named_events == "unknown" and events):
+            return False
+        return not events or kind in events
 
     def _order_update(self, event: OrderChanged) -> dict[str, Any]:
         rules = self._engine.symbol(event.order.symbol)
