@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from opensqt.cli.resume import describe
-from opensqt.model.account import Account, Position
+from opensqt.model.account import Account, AccountNotice, Position
 from opensqt.model.countdown import DeadMachineStatus
 from opensqt.model.errors import AccessError, ExchangeError
 from opensqt.model.exchange import Exchange
@@ -79,6 +79,7 @@ def render(report: Report) -> RenderableType:
     """Render the report as tables."""
     parts: list[RenderableType] = [_health(report), _summary(report.status)]
     parts += [Text(f"TRADING IS HALTED: {describe(halt)}", style="bold red") for halt in report.status.halts]
+    parts += [Text(_notice(notice), style="bold red") for notice in report.status.notices]
     parts += [Text(_trader(claim)) for claim in report.status.claims]
     if report.status.dead_machine is not None and report.info.capabilities.trading:
         parts += _dead_machine(report.status.dead_machine)
@@ -99,6 +100,12 @@ def _trader(claim: TradingClaim) -> str:
     since = datetime.fromtimestamp(claim.since_ms / 1000, UTC)
     who = f"{claim.description or claim.client} (client {claim.client})"
     return f"{claim.symbol} is traded by {who}, strategy {claim.strategy}, since {since:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _notice(notice: AccountNotice) -> str:
+    where = f" of {notice.symbol}" if notice.symbol else ""
+    at = datetime.fromtimestamp(notice.received_ns / 1e9, UTC)
+    return f"{notice.kind}{where} at {at:%H:%M:%S} UTC: {notice.text}"
 
 
 async def show(exchange: Exchange, symbol: str, console: Console) -> int:

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from opensqt.cli.status import format_age, format_amount, format_decimal, format_time, show
-from opensqt.model.account import Account
+from opensqt.model.account import Account, AccountNotice, NoticeKind
 from opensqt.model.countdown import ArmedCountdown, DeadMachineStatus, ElapsedCountdown
 from opensqt.model.errors import PermissionDenied, Unreachable, Unsupported
 from opensqt.model.order import OrderRequest, OrderType, Side
@@ -48,6 +48,19 @@ async def test_a_sick_exchange_ends_with_1_and_its_reason(exchange) -> None:
     assert code == 1
     assert "NOT healthy" in text
     assert "the private stream is silent" in text
+
+
+async def test_notices_about_the_account_are_shown(exchange, monkeypatch) -> None:
+    text = "the maintenance margin of 80 is near the equity of 100 USDT"
+    notice = AccountNotice(kind=NoticeKind.MARGIN_CALL, text=text, received_ns=1_700_000_000_000_000_000)
+    status = replace(await exchange.get_status(), notices=(notice,))
+
+    async def get_status() -> ExchangeStatus:
+        return status
+
+    monkeypatch.setattr(exchange, "get_status", get_status)
+    _, printed = await shown(exchange)
+    assert f"MARGIN_CALL at 22:13:20 UTC: {text}" in printed
 
 
 async def test_positions_and_orders_are_shown(exchange) -> None:
