@@ -35,7 +35,18 @@ from opensqt.model.errors import (
     TradingHalted,
     Unreachable,
 )
-from opensqt.model.order import Fee, Fill, Order, OrderRef, OrderRequest, OrderStatus, OrderUpdate, PositionSide, Side
+from opensqt.model.order import (
+    Fee,
+    Fill,
+    FillKind,
+    Order,
+    OrderRef,
+    OrderRequest,
+    OrderStatus,
+    OrderUpdate,
+    PositionSide,
+    Side,
+)
 from tests.unit.market_maker.venue import SYMBOL, Bench, MiniVenue, price
 
 
@@ -626,3 +637,20 @@ def test_fees_in_other_assets_are_summed_by_asset_and_logged_once() -> None:
     assert f'market_maker_fees{{asset="BNB",symbol="{SYMBOL}"}} 0.002' in page
     shown = status(bench.engine, exchange="memory", quote_asset="USDT", problems=[], now=0.0, now_ms=0)
     assert (shown["fees"], shown["fees_by_asset"]) == ("2", {"BNB": "0.002", "POINT": "4", "USDT": "2"})
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FillKind if kind is not FillKind.TRADE])
+def test_a_fill_that_the_venue_made_is_compared_and_waits_for_no_order(kind: FillKind) -> None:
+    """F10, F48: no query finds an order for it, and a grid that waited for one concluded nothing any more."""
+    bench = Bench().start(1004)
+    _trade_by_hand(bench.venue)
+    by_venue = replace(bench.venue.fills.pop(), kind=kind, client_order_id="", order_id="by-venue")
+    bench.venue.fills.append(by_venue)
+    order = replace(bench.venue.orders.pop("hand"), client_order_id="", order_id="by-venue")
+    bench.tell(_seen(order, by_venue))
+    assert not bench.engine.orders.unmatched_fills
+    for _ in range(5):
+        bench.now += 31
+        bench.tell(PriceUpdate(price(1004)))
+        bench.settle()
+    assert "close the difference by hand" in bench.engine.halt_reason

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from opensqt.model.account import PositionMode
-from opensqt.model.order import FillKind, OrderStatus, PositionSide, Side
+from opensqt.model.order import FillKind, OrderRef, OrderStatus, PositionSide, Side
 from tests.unit.venues.account_rig import AccountRig
 from tests.unit.venues.binance import test_parse as binance
 from tests.unit.venues.bitget import test_parse as bitget
@@ -231,6 +231,8 @@ async def test_bybit_execution_that_moves_a_position_is_a_fill_though_no_order_i
     assert order.reason == f"made by the venue, without an order: {kind}"
     assert await rig.feed(bybit.frame("execution.linear", row)) == [], "told once"
     assert not rig.venue.set_aside
+    named = OrderRef(symbol="BTCUSDT", order_id=fill.order_id)
+    assert (await rig.queries.order(named)).order_id == fill.order_id == (order_id or row["execId"])
 
 
 async def test_bybit_two_executions_of_an_order_that_is_not_known_are_one_order() -> None:

@@ -23,7 +23,7 @@ from opensqt.model.errors import (
     TradingHalted,
     Unreachable,
 )
-from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, Side
+from opensqt.model.order import Fill, FillKind, Order, OrderRef, OrderStatus, Side
 from opensqt.service.backoff import BackoffTimer, KeyedBackoff
 from opensqt.telemetry.logging import get_logger, redact
 
@@ -103,6 +103,10 @@ class OrderLifecycle:
         if fill.symbol != self._symbol or self.state.is_counted(fill):
             return False
         client_order_id = self.state.client_order_id_of(fill)
+        if client_order_id is None and fill.kind is not FillKind.TRADE:
+            # The venue made it, so that no order of the grid explains it: the comparison of the positions finds it.
+            self.needs_reconcile = True
+            return False
         if client_order_id is None:
             waiting = self.unmatched_fills.setdefault(fill.order_id, [])
             if all(known.trade_id != fill.trade_id for known in waiting):

@@ -32,6 +32,8 @@ class AccountQueries:
         try:
             order = await self._venue.parse_or_raise(self._venue.order(ref))
         except OrderNotFound:
+            if (by_venue := self._state.order_by_venue(ref)) is not None:
+                return by_venue
             known = self._state.tracker.find(ref)
             order_id = ref.order_id or (known.order_id if known is not None else "")
             if not (ref.client_order_id and order_id):
@@ -86,8 +88,6 @@ class AccountQueries:
 
     def _with_order(self, fill: Fill) -> Fill:
         """Return a fill with what only its order shows, where that is known."""
-        if not fill.order_id:
-            return fill
         order = self._state.tracker.find(OrderRef(symbol=fill.symbol, order_id=fill.order_id))
         if order is None:
             return fill

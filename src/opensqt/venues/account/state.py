@@ -43,6 +43,7 @@ _log = get_logger("venue")
 _OVERLAP_MS = 300_000
 """Overlap of a trade query with the previous one; repeated fills count once."""
 _ALL_TRADES_EVERY_S = 60.0
+_ORDERS_BY_VENUE_KEPT = 1_000
 _EARLY_FILLS_KEPT = 1_000
 """Number of orders whose early fills are kept. A query finds those that were dropped."""
 _QUERY_STALENESS_NS = 2_000_000_000
@@ -97,6 +98,8 @@ class AccountState:
         self.notices = AccountNotices()
         self._account_mode = ""
         """As it was at the last full comparison, or empty."""
+        self._orders_by_venue: dict[tuple[str, str], None] = {}
+        """Symbol and id of the orders that only stand for fills, which the venue made without an order."""
         self.missed_updates: Counter[str] = Counter()
         """Number of changes that a reconciliation found and the stream had not published: `orders`, `positions`."""
 
@@ -119,12 +122,11 @@ class AccountState:
         Returns:
             Whether its order is known, or will be. The venue may have made the fill, and no order: query it then.
         """
-        order = self.tracker.find(_order_of(fill)) if fill.order_id else None
+        order = self.tracker.find(_order_of(fill))
         if order is None:
-            if fill.order_id:
-                self._early_fills.setdefault((fill.symbol, fill.order_id), []).append(fill)
-                if len(self._early_fills) > _EARLY_FILLS_KEPT:
-                    del self._early_fills[next(iter(self._early_fills))]
+            self._early_fills.setdefault((fill.symbol, fill.order_id), []).append(fill)
+            if len(self._early_fills) > _EARLY_FILLS_KEPT:
+                del self._early_fills[next(iter(self._early_fills))]
             return fill.kind is FillKind.TRADE
         # Not every venue's trade stream names the position side; the order does.
         update = self.tracker.apply_fill(replace(fill, position_side=order.position_side))
@@ -180,6 +182,10 @@ class AccountState:
         held |= {order.symbol for order in self.tracker.open_orders()}
         rules = (self._venue.rules[symbol] for symbol in sorted(held & self._venue.rules.keys()))
         return {one.symbol: one.untradable_reason for one in rules if not one.tradable}
+
+    def order_by_venue(self, ref: OrderRef) -> Order | None:
+        """Return the order that stands for fills which the venue made without one; None for any other."""
+        return self.tracker.find(ref) if (ref.symbol, ref.order_id) in self._orders_by_venue else None
 
     def known_positions(self) -> list[Position]:
         """Return the positions as last known."""
@@ -456,15 +462,16 @@ class AccountState:
 
     async def _query_order_of(self, fill: Fill) -> Order:
         """Query the order of a fill. For a fill that the venue made without one, return an order as large as it."""
-        by_venue = fill.kind is not FillKind.TRADE
-        if not fill.order_id and by_venue:
-            return _order_by_venue(fill)
-        try:
-            return await self._venue.order(_order_of(fill))
-        except OrderNotFound:
-            if not by_venue:
-                raise
-            return _order_by_venue(fill)
+        if fill.kind is FillKind.TRADE or fill.order_id != fill.trade_id:
+            try:
+                return await self._venue.order(_order_of(fill))
+            except OrderNotFound:
+                if fill.kind is FillKind.TRADE:
+                    raise
+        self._orders_by_venue[fill.symbol, fill.order_id] = None
+        if len(self._orders_by_venue) > _ORDERS_BY_VENUE_KEPT:
+            del self._orders_by_venue[next(iter(self._orders_by_venue))]
+        return _order_by_venue(fill)
 
     def _publish(self, update: OrderUpdate) -> None:
         self.orders.publish((update,))
@@ -553,8 +560,7 @@ def _newest_ms(fills: list[Fill]) -> int:
 
 
 def _order_of(fill: Fill) -> OrderRef:
-    """Refer to the order of a fill; one that the venue made without an order is its own."""
-    return OrderRef(symbol=fill.symbol, order_id=fill.order_id or fill.trade_id)
+    return OrderRef(symbol=fill.symbol, order_id=fill.order_id)
 
 
 def _order_by_venue(fill: Fill) -> Order:
@@ -564,7 +570,7 @@ def _order_by_venue(fill: Fill) -> Order:
         quantity=fill.quantity,
         client_order_id="",
         status=OrderStatus.FILLED,
-        order_id=fill.order_id or fill.trade_id,
+        order_id=fill.order_id,
         order_type=OrderType.MARKET,
         position_side=fill.position_side,
         filled_quantity=fill.quantity,

@@ -187,7 +187,8 @@ def parse_fill(raw: Any, *, hedge: bool, profit: str = "0") -> Fill:
     return Fill(
         symbol=row.symbol,
         trade_id=row.exec_id,
-        order_id=row.order_id,
+        # The venue makes some executions without an order: such a one is its own.
+        order_id=row.order_id or row.exec_id,
         client_order_id=row.order_link_id,
         side=side,
         position_side=moved if hedge else PositionSide.BOTH,
