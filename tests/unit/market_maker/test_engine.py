@@ -641,7 +641,7 @@ def test_fees_in_other_assets_are_summed_by_asset_and_logged_once() -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in FillKind if kind is not FillKind.TRADE])
 def test_a_fill_that_the_venue_made_is_compared_and_waits_for_no_order(kind: FillKind) -> None:
-    """F10, F48: no query finds an order for it, and a grid that waited for one concluded nothing any more."""
+    """F10: no query finds an order for it, and a grid that waited for one concluded nothing any more."""
     bench = Bench().start(1004)
     _trade_by_hand(bench.venue)
     by_venue = replace(bench.venue.fills.pop(), kind=kind, client_order_id="", order_id="by-venue")

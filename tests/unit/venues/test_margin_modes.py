@@ -109,7 +109,7 @@ def test_a_long_and_a_short_of_two_margin_modes_are_their_difference(state: Acco
 def test_a_long_and_a_short_of_two_margin_modes_that_cancel_out_are_not_flat(
     state: AccountState, venue: OkxAdapter
 ) -> None:
-    """F39, F45: 2 BTC long under cross and 2 short under isolated margin were flat, and stayed after cancel-all."""
+    """F12, F39: 2 BTC long under cross and 2 short under isolated margin were flat, and stayed after cancel-all."""
     apply(state, venue, CROSS, ISOLATED | {"pos": "-200"})
     position = shown(state)
     assert (position.quantity, position.isolated_quantity, position.is_flat) == (0, -2, False)

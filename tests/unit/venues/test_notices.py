@@ -151,7 +151,7 @@ async def test_a_switched_position_mode_is_noticed_and_applied(venue: str) -> No
 
 
 async def test_a_mode_that_the_adapter_does_not_trade_in_is_noticed_and_ends_no_comparison() -> None:
-    """F44: what is refused for the account's mode hides nothing else."""
+    """F25: what is refused for the account's mode hides nothing else."""
     rig = await AccountRig("okx").start()
 
     async def load() -> None:
