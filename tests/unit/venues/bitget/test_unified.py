@@ -18,10 +18,23 @@ from opensqt.model.errors import (
     Unsupported,
     UnsupportedAccount,
 )
-from opensqt.model.order import Fill, OrderRef, OrderRequest, OrderStatus, OrderType, OrderUpdate, PositionSide, Side
+from opensqt.model.order import (
+    ClosedBy,
+    CloseReason,
+    Fee,
+    Fill,
+    FillKind,
+    OrderRef,
+    OrderRequest,
+    OrderStatus,
+    OrderType,
+    OrderUpdate,
+    PositionSide,
+    Side,
+)
 from opensqt.venues.bitget.adapter import BitgetAdapter
 from opensqt.venues.bitget.unified.parse import TOPICS, UnifiedParser
-from opensqt.venues.events import BalancePending, StreamReady
+from opensqt.venues.events import BalancePending, FillsPending, StreamReady
 from opensqt.venues.rows import RowError
 from opensqt.venues.venue import WITHDRAWAL_WARNING
 
@@ -528,3 +541,52 @@ async def test_no_positions_at_all_are_none() -> None:
 def test_a_refusal_says_what_to_do(code: str, kind: type[ExchangeError]) -> None:
     """F2: after a time-out of the venue's engine an order may have been placed."""
     assert BitgetAdapter.codes[code] is kind
+
+
+async def test_every_fee_of_a_trade_is_read_and_one_without_is_queried() -> None:
+    """A fee that is not known is no fee of zero."""
+    details = [{"feeCoin": "USDT", "fee": "0"}, {"feeCoin": "BGB", "fee": "0.5"}, {"feeCoin": "BTC", "fee": "0.1"}]
+    (fill,) = await parsed(frame("fill", TRADE | {"feeDetail": details}))
+    assert isinstance(fill, Fill)
+    assert (fill.fee, fill.fee_asset, fill.other_fees) == (Decimal("0.5"), "BGB", (Fee("BTC", Decimal("0.1")),))
+    for missing in ([], [{"feeCoin": "", "fee": ""}]):
+        assert await parsed(frame("fill", TRADE | {"feeDetail": missing})) == [FillsPending("BTCUSDT")]
+    venue, _ = await unified(**{f"{_GET}TradeFills": {"list": [QUERIED_TRADE | {"feeDetail": []}], "cursor": ""}})
+    assert await venue.fills("BTCUSDT", 0) == []
+    assert [row.kind for row in venue.set_aside.rows("fill")] == ["fill"]
+
+
+@pytest.mark.parametrize(
+    ("trade_side", "kind"),
+    [
+        ("open", FillKind.TRADE),
+        ("burst_close_long", FillKind.LIQUIDATION),
+        ("reduce_close_long", FillKind.LIQUIDATION),
+        ("dte_sys_adl_close_long", FillKind.ADL),
+        ("delivery_close_long", FillKind.DELIVERY),
+    ],
+)
+async def test_a_trade_says_why_it_was_made(trade_side: str, kind: FillKind) -> None:
+    (fill,) = await parsed(frame("fill", TRADE | {"tradeSide": trade_side}))
+    assert isinstance(fill, Fill)
+    assert fill.kind is kind
+
+
+@pytest.mark.parametrize(
+    ("fields", "closed_by", "close_reason"),
+    [
+        ({"cancelReason": "normal_cancel", "timeInForce": "gtc"}, ClosedBy.OWNER, CloseReason.REQUESTED),
+        ({"cancelReason": "normal_cancel", "timeInForce": "ioc"}, ClosedBy.VENUE, CloseReason.TIME_IN_FORCE),
+        ({"cancelReason": "normal_cancel", "timeInForce": "post_only"}, None, None),
+        ({"cancelReason": "stp_cancel", "timeInForce": "gtc"}, ClosedBy.VENUE, CloseReason.SELF_TRADE),
+        ({"cancelReason": "", "timeInForce": "gtc"}, None, None),
+    ],
+)
+async def test_an_order_says_who_ended_it(
+    fields: dict[str, str], closed_by: ClosedBy | None, close_reason: CloseReason | None
+) -> None:
+    row = ORDER | {"orderStatus": "cancelled", "orderType": "limit", "price": "83131.5", "cumExecQty": "0"} | fields
+    (update,) = await parsed(frame("order", row))
+    assert isinstance(update, OrderUpdate)
+    assert (update.order.closed_by, update.order.close_reason) == (closed_by, close_reason)
+    assert update.order.status is (OrderStatus.EXPIRED if closed_by is ClosedBy.VENUE else OrderStatus.CANCELED)

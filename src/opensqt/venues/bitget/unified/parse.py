@@ -14,9 +14,21 @@ from typing import Any
 from msgspec import field
 
 from opensqt.model.account import Account, MarginMode, Position
-from opensqt.model.order import Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
+from opensqt.model.order import (
+    ClosedBy,
+    Fee,
+    Fill,
+    Order,
+    OrderStatus,
+    OrderType,
+    OrderUpdate,
+    PositionSide,
+    Side,
+    TimeInForce,
+)
+from opensqt.venues.bitget.causes import close_reason, fill_kind
 from opensqt.venues.bitget.parse import ASSET, TIME_IN_FORCE
-from opensqt.venues.events import BalancePending, Event
+from opensqt.venues.events import BalancePending, Event, FillsPending
 from opensqt.venues.parsing import ChannelAcks, Row
 from opensqt.venues.rows import RowError, RowKind, VenueRow, decode, lookup, member, objects
 from opensqt.venues.venue import Venue
@@ -54,6 +66,7 @@ class UnifiedOrderRow(VenueRow, frozen=True, rename="camel"):
     order_status: str
     hold_mode: str
     updated_time: int
+    created_time: int = 0
     client_oid: str = ""
     pos_side: str = ""
     hold_side: str = ""
@@ -70,14 +83,20 @@ def parse_order(raw: Any, symbol: str) -> Order:
     row = decode(raw, UnifiedOrderRow)
     one_way = lookup(_IS_ONE_WAY, row.hold_mode, "holdMode")
     order_type = lookup(_TYPES, row.order_type, "orderType")
-    status = lookup(_STATUS, row.order_status, "orderStatus")
+    end = close_reason(
+        lookup(_STATUS, row.order_status, "orderStatus"),
+        row.cancel_reason,
+        row.time_in_force.lower(),
+        market=order_type is OrderType.MARKET,
+        age_ms=row.updated_time - row.created_time,
+    )
     filled = row.cum_exec_qty
     return Order(
         symbol=symbol,
         side=lookup(_SIDES, row.side.lower(), "side"),
         quantity=row.qty,
         client_order_id=row.client_oid,
-        status=status,
+        status=end.status,
         order_id=str(row.order_id),
         order_type=order_type,
         price=(row.price or None) if order_type is OrderType.LIMIT else None,
@@ -88,7 +107,9 @@ def parse_order(raw: Any, symbol: str) -> Order:
         else lookup(_POSITION_SIDES, row.pos_side or row.hold_side, "posSide"),
         filled_quantity=filled,
         average_price=row.avg_price if filled and row.avg_price else None,
-        reason=row.cancel_reason if status is OrderStatus.CANCELED else "",
+        reason=row.cancel_reason if end.closed_by is not ClosedBy.OWNER else "",
+        closed_by=end.closed_by,
+        close_reason=end.close_reason,
         event_time_ms=row.updated_time,
         received_ns=time.time_ns(),
     )
@@ -115,8 +136,22 @@ class UnifiedFillRow(VenueRow, frozen=True, rename="camel"):
 class UnifiedFeeRow(VenueRow, frozen=True, rename="camel"):
     """The fee of a trade in one asset. Unlike in v2, a fee that was paid is above zero."""
 
-    fee: Decimal = Decimal(0)
-    fee_coin: str = ASSET
+    fee: Decimal
+    fee_coin: str
+
+
+def lacks_fee(raw: Row) -> bool:
+    """Return whether a trade comes without its fee."""
+    details = raw.get("feeDetail")
+    return not details or any(member(each, "fee") in (None, "") for each in objects(details, "feeDetail"))
+
+
+def _fees(rows: list[Any]) -> tuple[Fee, ...]:
+    """Return what was paid, by coin: at least one of them, and those of zero only where all of them are."""
+    fees = [Fee(row.fee_coin, row.fee) for row in (decode(raw, UnifiedFeeRow) for raw in rows)]
+    if not fees:
+        raise RowError("feeDetail: expected a fee, found none")
+    return tuple(fee for fee in fees if fee.amount) or tuple(fees[:1])
 
 
 def parse_fill(raw: Any, symbol: str, position_side: PositionSide | None) -> Fill:
@@ -128,7 +163,7 @@ def parse_fill(raw: Any, symbol: str, position_side: PositionSide | None) -> Fil
         position_side: That of its order, or BOTH in one-way mode; None where it is not known.
     """
     row = decode(raw, UnifiedFillRow)
-    fee = decode(row.fee_detail[0] if row.fee_detail else {}, UnifiedFeeRow)
+    fees = _fees(row.fee_detail)
     side = lookup(_SIDES, row.side.lower(), "side")
     if position_side is None:
         position_side = _position_side(row, side)
@@ -144,8 +179,10 @@ def parse_fill(raw: Any, symbol: str, position_side: PositionSide | None) -> Fil
         position_side=position_side,
         price=row.exec_price,
         quantity=row.exec_qty,
-        fee=fee.fee,
-        fee_asset=fee.fee_coin,
+        fee=fees[0].amount,
+        fee_asset=fees[0].asset,
+        other_fees=fees[1:],
+        kind=fill_kind(row.trade_side),
         is_maker=lookup(_IS_MAKER, row.trade_scope, "tradeScope"),
         realized_pnl=row.exec_pnl,
         event_time_ms=time_ms,
@@ -296,5 +333,7 @@ class UnifiedParser:
         self._on_order(order)
         return OrderUpdate(order=order)
 
-    def _fill(self, raw: Row) -> Fill:
+    def _fill(self, raw: Row) -> Fill | FillsPending:
+        if lacks_fee(raw):
+            return FillsPending(self.symbol_of(raw))
         return parse_fill(raw, self.symbol_of(raw), None if self._venue.is_hedge else PositionSide.BOTH)
