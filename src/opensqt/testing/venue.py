@@ -176,7 +176,15 @@ class InMemoryVenue:
             self._admit(more, price, freed=freed)
         self._amendments[request.amend_id] = request
         if amended.quantity <= order.filled_quantity:
-            return self._end(order, OrderStatus.CANCELED, reason="amended to no more than what is filled")
+            return self._end(
+                replace(
+                    order,
+                    status=OrderStatus.CANCELED,
+                    reason="amended to no more than what is filled",
+                    closed_by=ClosedBy.OWNER,
+                    close_reason=CloseReason.REQUESTED,
+                )
+            )
         order = self.store(replace(order, price=amended.price, quantity=amended.quantity))
         if is_marketable(order.side, order.price, price):
             self._match(order, price)
