@@ -16,7 +16,6 @@ import structlog
 from opensqt.config.venue import VenueSettings
 from opensqt.model.venue import Check
 from opensqt.venues.adapter import VenueAdapter
-from opensqt.venues.events import FillsPending
 from opensqt.venues.factory import KNOWN, venue_type
 from opensqt.venues.set_aside import KINDS as ROW_KINDS
 from tests.unit.venues.binance import test_parse as binance
@@ -242,9 +241,8 @@ async def test_a_changed_frame_is_read_or_reported_and_is_no_error_of_ours(kind:
             assert all(check.ok for check in checks.values()), change.what
             rig.clear()
         else:
-            # A fill without its fee is queried.
-            told = [event for event in rig.events if not isinstance(event, FillsPending)]
-            assert len(told) == expected or may_be_less(kind, change), change.what
+            # Beside the order, a fill without its fee is queried.
+            assert len(rig.events) >= expected or may_be_less(kind, change), change.what
 
 
 def may_be_less(kind: str, change: Change) -> bool:
