@@ -173,7 +173,7 @@ VENUES = [
             ({"reduceOnly": "YES", "side": "sell"}, '"22002"'),
             ({"symbol": "NOPEUSDT"}, '"40034"'),
             ({"clientOid": "no spaces"}, '"40305"'),
-            ({"marginMode": "isolated"}, '"40805"'),
+            ({"marginMode": "isolated"}, '"45117"'),
             ({"productType": "COIN-FUTURES"}, '"40020"'),
             ({"size": ""}, '"40019"'),
         ],

@@ -45,8 +45,11 @@ async def test_leverage_modes_and_fees_are_set_and_read(exchange: Any, simulator
     assert (await exchange.fetch_trading_fee(SYMBOL))["maker"] == 0.0002
     assert (await exchange.set_margin_mode("cross", SYMBOL))["code"] == "00000"
     assert (await exchange.fetch_margin_mode(SYMBOL))["marginMode"] == "cross"
-    with pytest.raises(ccxt.ExchangeError, match="40805"):
-        await exchange.set_margin_mode("isolated", SYMBOL)
+    assert (await exchange.set_margin_mode("isolated", SYMBOL))["data"]["marginMode"] == "isolated"
+    assert (await exchange.fetch_margin_mode(SYMBOL))["marginMode"] == "isolated"
+    await exchange.create_order(SYMBOL, "market", "buy", "0.01", None, {"marginMode": "isolated"})
+    with pytest.raises(ccxt.ExchangeError, match="45117"):
+        await exchange.set_margin_mode("cross", SYMBOL)
     tiers = await exchange.fetch_market_leverage_tiers(SYMBOL)
     assert tiers[0]["maxLeverage"] == 125
 

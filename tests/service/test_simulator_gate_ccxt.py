@@ -9,6 +9,7 @@ from typing import Any
 import ccxt.pro
 import pytest
 
+from opensqt.model.account import MarginMode
 from opensqt.simulator import Simulator
 from tests.service.ccxt_venues import SYMBOL, gate_on
 from tests.service.venue_clients import below, settings
@@ -47,8 +48,9 @@ async def test_leverage_and_fees_are_set_and_read(exchange: Any, simulator: Simu
     assert (await exchange.fetch_trading_fee(SYMBOL))["maker"] == 0.0002
     (tier,) = await exchange.fetch_market_leverage_tiers(SYMBOL)
     assert tier["maxLeverage"] == 125
-    with pytest.raises(ccxt.BadRequest, match="isolated margin is not simulated"):
-        await exchange.set_leverage(7, SYMBOL)
+    isolated = await exchange.set_leverage(5, SYMBOL)
+    assert (isolated["leverage"], isolated["cross_leverage_limit"]) == ("5", "0")
+    assert simulator.engine.margin_mode("sim-key", "BTCUSDT") is MarginMode.ISOLATED
 
 
 async def test_hedge_mode_keeps_a_long_and_a_short_side_by_side(exchange: Any, simulator: Simulator) -> None:

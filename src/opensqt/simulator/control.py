@@ -1,4 +1,4 @@
-"""The simulator's own endpoints under `/_sim`: description, ledger, faults, clock, market, symbols, keys."""
+"""The simulator's own endpoints under `/_sim`: description, ledger, faults, clock, market, funding, symbols, keys."""
 
 from __future__ import annotations
 
@@ -39,6 +39,13 @@ class MarketRequest(Section):
     quantity: Decimal | None = Field(default=None, gt=0)
     price: Decimal | None = Field(default=None, gt=0)
     pause: bool | None = None
+
+
+class FundingRequest(Section):
+    """`POST /_sim/funding`: pay funding on all positions now; with a rate, at this rate of the symbol from now on."""
+
+    symbol: str = ""
+    rate: Decimal | None = None
 
 
 class SymbolRequest(Section):
@@ -98,6 +105,7 @@ class Control:
             ("DELETE", "/_sim/faults"): self._clear_faults,
             ("POST", "/_sim/clock"): self._set_clock,
             ("POST", "/_sim/market"): self._act,
+            ("POST", "/_sim/funding"): self._pay_funding,
             ("POST", "/_sim/symbols"): self._set_symbol_state,
             ("GET", "/_sim/keys"): self._list_keys,
             ("POST", "/_sim/keys"): self._add_key,
@@ -166,6 +174,17 @@ class Control:
             raise ValueError("side, quantity: expected both, or pause")
         filled = self._market.send_outside_order(wanted.symbol, wanted.side, wanted.quantity, wanted.price)
         return {"symbol": wanted.symbol, "filled": format(filled, "f")}
+
+    async def _pay_funding(self, _request: web.Request, body: bytes) -> Any:
+        wanted = FundingRequest.model_validate(_object(body))
+        engine = self._market.engine
+        if wanted.rate is not None:
+            if not wanted.symbol:
+                raise ValueError("symbol '': expected one, because a rate is given")
+            engine.set_funding_rate(engine.symbol(wanted.symbol).symbol, wanted.rate)
+        paid_before = {key: len(engine.funding_payments(key)) for key in engine.account_keys()}
+        engine.pay_funding()
+        return {key: len(engine.funding_payments(key)) - before for key, before in paid_before.items()}
 
     async def _set_symbol_state(self, _request: web.Request, body: bytes) -> Any:
         wanted = SymbolRequest.model_validate(_object(body))

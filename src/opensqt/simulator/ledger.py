@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from opensqt.simulator.engine.engine import SimEngine
-from opensqt.simulator.engine.events import PositionView
+from opensqt.simulator.engine.events import FundingPaid, PositionView
 from opensqt.simulator.engine.order import SimFill, SimOrder
 
 
@@ -40,6 +40,7 @@ def _account(engine: SimEngine, key: str) -> dict[str, Any]:
         "positions": [_position(position) for position in engine.positions(key)],
         "orders": [_order(order) for order in engine.orders(key)],
         "fills": [_fill(fill) for fill in engine.fills(key)],
+        "funding_payments": [_payment(paid) for paid in engine.funding_payments(key)],
         "duplicate_client_order_ids": engine.duplicate_client_order_ids(key),
     }
 
@@ -53,6 +54,7 @@ def _position(position: PositionView) -> dict[str, Any]:
         "mark_price": plain(position.mark_price),
         "unrealized_pnl": plain(position.unrealized_pnl),
         "leverage": plain(Decimal(position.leverage)),
+        "margin_mode": position.margin_mode.value,
     }
 
 
@@ -93,6 +95,18 @@ def _fill(fill: SimFill) -> dict[str, Any]:
         "is_maker": fill.is_maker,
         "realized_pnl": plain(fill.realized_pnl),
         "time_ms": fill.time_ms,
+    }
+
+
+def _payment(paid: FundingPaid) -> dict[str, Any]:
+    return {
+        "payment_id": str(paid.payment_id),
+        "symbol": paid.symbol,
+        "position_side": paid.position_side.value,
+        "amount": plain(paid.amount),
+        "rate": plain(paid.rate),
+        "quantity": plain(paid.quantity),
+        "time_ms": paid.time_ms,
     }
 
 

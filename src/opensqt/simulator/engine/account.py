@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from opensqt.model.account import PositionMode
+from opensqt.model.account import MarginMode, PositionMode
 from opensqt.model.order import PositionSide, Side
 from opensqt.simulator.engine.events import FundingPaid
 from opensqt.simulator.engine.order import SimFill, SimOrder
@@ -46,6 +46,7 @@ class SimAccount:
         self.duplicates: list[str] = []
         self._default_leverage = leverage
         self._leverage: dict[str, int] = {}
+        self._margin_modes: dict[str, MarginMode] = {}
         self._positions: dict[tuple[str, PositionSide], SimPosition] = {}
         self._ids_by_client_id: dict[str, list[str]] = {}
         self._order_ids: list[str] = []
@@ -59,6 +60,14 @@ class SimAccount:
     def set_leverage(self, symbol: str, leverage: int) -> None:
         """Set the leverage of *symbol*."""
         self._leverage[symbol] = leverage
+
+    def margin_mode(self, symbol: str) -> MarginMode:
+        """Return the margin mode of *symbol*."""
+        return self._margin_modes.get(symbol, MarginMode.CROSS)
+
+    def set_margin_mode(self, symbol: str, mode: MarginMode) -> None:
+        """Set the margin mode of *symbol*."""
+        self._margin_modes[symbol] = mode
 
     def position_for(self, symbol: str, side: PositionSide) -> SimPosition:
         """Return a position; a flat one is created on first use."""

@@ -139,6 +139,7 @@ class SimEngine:
                 price=order.price.quantize(rules.price_step) if order.price is not None else None,
                 quantity=order.quantity.quantize(rules.quantity_step),
                 status=OrderStatus.OPEN,
+                margin_mode=self._account(account).margin_mode(order.symbol),
                 created_ms=state.now_ms,
                 updated_ms=state.now_ms,
                 tag=order.tag,
@@ -349,7 +350,7 @@ class SimEngine:
                 RefusalReason.INSUFFICIENT_MARGIN, f"leverage {leverage}: expected margin of {then} to be there"
             )
         books.set_leverage(symbol, leverage)
-        self._queue_settings_event(books, symbol)
+        self._publish_settings(books, [symbol], margin_mode_changed=False)
         return leverage
 
     def account_mode(self, account: str) -> str:
@@ -380,22 +381,29 @@ class SimEngine:
         books.mode = mode
 
     def margin_mode(self, account: str, symbol: str) -> MarginMode:
-        """Return CROSS; isolated margin is not simulated."""
+        """Return the margin mode of a symbol."""
         self.state.instrument(symbol)
-        self._account(account)
-        return MarginMode.CROSS
+        return self._account(account).margin_mode(symbol)
 
-    def set_margin_mode(self, account: str, symbol: str, mode: MarginMode) -> None:
-        """Set the margin mode; only CROSS is supported.
+    def set_margin_mode(self, account: str, symbol: str | None, mode: MarginMode) -> None:
+        """Set the margin mode of a symbol, or of all symbols.
+
+        The mode is only reported: the margin of the whole account carries an isolated position, too.
 
         Raises:
-            Refused: NO_CHANGE for CROSS, UNSUPPORTED for ISOLATED.
+            Refused: NO_CHANGE, POSITION_OPEN or ORDERS_OPEN.
         """
-        if self.margin_mode(account, symbol) is mode:
+        books = self._account(account)
+        symbols = list(self.state.instruments) if symbol is None else [self.symbol(symbol).symbol]
+        if all(books.margin_mode(each) is mode for each in symbols):
             raise Refused(RefusalReason.NO_CHANGE, f"margin_mode {mode}: expected a mode other than the current one")
-        raise Refused(
-            RefusalReason.UNSUPPORTED, f"margin_mode {mode}: expected CROSS; isolated margin is not simulated"
-        )
+        if any(books.open_in(each) for each in symbols):
+            raise Refused(RefusalReason.ORDERS_OPEN, f"margin_mode {mode}: expected no open order at the change")
+        if any(held in symbols for held, _, _ in books.held()):
+            raise Refused(RefusalReason.POSITION_OPEN, f"margin_mode {mode}: expected no open position at the change")
+        for each in symbols:
+            books.set_margin_mode(each, mode)
+        self._publish_settings(books, symbols, margin_mode_changed=True)
 
     # Public data
 
@@ -486,6 +494,12 @@ class SimEngine:
         """Set the rate of the next funding."""
         self.state.instrument(symbol).funding_rate = rate
 
+    def pay_funding(self) -> None:
+        """Pay funding on all positions now, whatever the hour is."""
+        self._catch_up()
+        self._settlement.pay_funding()
+        self.state.publish()
+
     def trade_outside(self, symbol: str, side: Side, quantity: Decimal, price: Decimal | None = None) -> Decimal:
         """Trade as an outside participant against the book, up to *price*.
 
@@ -528,14 +542,16 @@ class SimEngine:
         """Advance to the clock's time: a request happens then, not at the market's last step."""
         self.advance(self.clock.market_ms())
 
-    def _queue_settings_event(self, books: SimAccount, symbol: str) -> None:
-        self.state.queue_event(
-            SettingsChanged(
-                account=books.key,
-                symbol=symbol,
-                leverage=books.leverage(symbol),
-                margin_mode=MarginMode.CROSS,
-                time_ms=self.state.now_ms,
+    def _publish_settings(self, books: SimAccount, symbols: Iterable[str], *, margin_mode_changed: bool) -> None:
+        for symbol in symbols:
+            self.state.queue_event(
+                SettingsChanged(
+                    account=books.key,
+                    symbol=symbol,
+                    leverage=books.leverage(symbol),
+                    margin_mode=books.margin_mode(symbol),
+                    margin_mode_changed=margin_mode_changed,
+                    time_ms=self.state.now_ms,
+                )
             )
-        )
         self.state.publish()

@@ -145,6 +145,8 @@ class PositionView:
     """Profit since the start, before fees."""
     leverage: int
     margin_mode: MarginMode
+    funding: Decimal
+    """Quote received as funding since the position was opened; below zero was paid."""
     initial_margin: Decimal
     """Margin of the position itself."""
     order_margin: Decimal
@@ -223,6 +225,7 @@ class SettingsChanged:
     symbol: str
     leverage: int
     margin_mode: MarginMode
+    margin_mode_changed: bool
     time_ms: int
 
 
@@ -237,6 +240,10 @@ class FundingPaid:
     """Quote received; a negative amount was paid."""
     rate: Decimal
     mark_price: Decimal
+    quantity: Decimal
+    """Base coins of the position, signed."""
+    payment_id: int
+    """Increasing over the whole venue."""
     time_ms: int
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from opensqt.model.account import MarginMode, PositionMode
+from opensqt.model.account import PositionMode
 from opensqt.model.order import PositionSide, Side
 from opensqt.simulator.engine.account import SIDES, SimAccount, closes
 from opensqt.simulator.engine.events import BalanceView, PositionView
@@ -131,7 +131,8 @@ class Margin:
             unrealized_pnl=position.unrealized_pnl(mark),
             realized_pnl=position.realized_pnl,
             leverage=account.leverage(symbol),
-            margin_mode=MarginMode.CROSS,
+            margin_mode=account.margin_mode(symbol),
+            funding=position.funding,
             initial_margin=value / account.leverage(symbol),
             order_margin=self.bound(account, symbol)[1] if first else ZERO,
             maintenance_margin=value * rules.maintenance_rate,

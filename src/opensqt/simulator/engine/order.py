@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from opensqt.model.account import MarginMode
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
 
 LIQUIDATION_ID = "autoclose-"
@@ -123,6 +124,7 @@ class SimOrder:
     """Quote, exact: the sum of price times quantity over the fills."""
     closing_reason: ClosingReason = ClosingReason.NONE
     tag: str = ""
+    margin_mode: MarginMode = MarginMode.CROSS
     created_ms: int = 0
     """Market time."""
     updated_ms: int = 0

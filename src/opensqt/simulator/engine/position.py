@@ -16,7 +16,7 @@ class SimPosition:
     that was exchanged.
     """
 
-    __slots__ = ("cost", "quantity", "realized_pnl", "updated_ms")
+    __slots__ = ("cost", "funding", "quantity", "realized_pnl", "updated_ms")
 
     def __init__(self) -> None:
         self.quantity = ZERO
@@ -25,6 +25,8 @@ class SimPosition:
         """Quote, signed like the quantity: the money that the open quantity was traded for."""
         self.realized_pnl = ZERO
         """Quote, before fees."""
+        self.funding = ZERO
+        """Quote received since the position was opened; below zero was paid."""
         self.updated_ms = 0
 
     @property
@@ -51,6 +53,9 @@ class SimPosition:
             realized = -sign * closing * price - released
             self.quantity += sign * closing
             self.cost -= released
+        if not self.quantity:
+            # What was paid before belongs to a position that was closed.
+            self.funding = ZERO
         opening = abs(signed_quantity) - closing
         self.quantity += sign * opening
         self.cost += sign * opening * price

@@ -44,6 +44,10 @@ class Settlement:
             self._pay_funding()
         self._move_to(now_ms)
 
+    def pay_funding(self) -> None:
+        """Pay funding now, whatever the hour is."""
+        self._pay_funding()
+
     def set_mark(self, symbol: str, price: Decimal) -> None:
         """Move the mark, and check the margin of the accounts that hold the symbol."""
         instrument = self._state.instruments[symbol]
@@ -77,6 +81,7 @@ class Settlement:
         amount = -position.quantity * mark * rate
         account.wallet_balance += amount
         account.funding += amount
+        position.funding += amount
         paid = FundingPaid(
             account=account.key,
             symbol=symbol,
@@ -84,6 +89,8 @@ class Settlement:
             amount=amount,
             rate=rate,
             mark_price=mark,
+            quantity=position.quantity,
+            payment_id=self._state.next_payment_id(),
             time_ms=self._state.now_ms,
         )
         account.fundings.append(paid)

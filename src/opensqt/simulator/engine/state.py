@@ -26,6 +26,7 @@ from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
 
 DEFAULT_FUNDING_RATE = Decimal("0.0001")
 _FIRST_ORDER_ID = 1_000_001
+_FIRST_PAYMENT_ID = 4_000_001
 _MARK_EVERY_MS = 1_000
 
 
@@ -69,6 +70,7 @@ class VenueState:
         self.next_funding_ms = now_ms - now_ms % self.funding_interval_ms + self.funding_interval_ms
         self.subscribers: list[Callable[[Event], None]] = []
         self._order_id = _FIRST_ORDER_ID - 1
+        self._payment_id = _FIRST_PAYMENT_ID - 1
         self._outside_id = 0
         self._events: list[Event] = []
 
@@ -85,6 +87,11 @@ class VenueState:
         """Return a new order id: digits, increasing by one."""
         self._order_id += 1
         return str(self._order_id)
+
+    def next_payment_id(self) -> int:
+        """Return a new id of a funding payment, increasing by one."""
+        self._payment_id += 1
+        return self._payment_id
 
     def next_outside_id(self) -> str:
         """Return a new id that no account's order can have."""

@@ -95,10 +95,41 @@ def test_the_position_mode_changes_when_flat(venue):
     assert refused.value.reason is RefusalReason.NO_CHANGE
 
 
-def test_isolated_margin_is_refused(venue):
+def test_the_margin_mode_is_kept_by_symbol(venue):
+    venue.engine.set_margin_mode(KEY, "BTCUSDT", MarginMode.ISOLATED)
+    (position,) = venue.engine.positions(KEY, "BTCUSDT")
+    assert position.margin_mode is MarginMode.ISOLATED
+    assert venue.engine.margin_mode(KEY, "ETHUSDT") is MarginMode.CROSS
+    venue.engine.set_margin_mode(KEY, None, MarginMode.ISOLATED)
+    assert venue.engine.margin_mode(KEY, "ETHUSDT") is MarginMode.ISOLATED
+    with pytest.raises(Refused) as refused:
+        venue.engine.set_margin_mode(KEY, None, MarginMode.ISOLATED)
+    assert refused.value.reason is RefusalReason.NO_CHANGE
+
+
+def test_the_margin_mode_is_not_switched_with_a_position_or_an_order_open(venue):
+    order = venue.buy("0.001", "30000")
     with pytest.raises(Refused) as refused:
         venue.engine.set_margin_mode(KEY, "BTCUSDT", MarginMode.ISOLATED)
-    assert refused.value.reason is RefusalReason.UNSUPPORTED
+    assert refused.value.reason is RefusalReason.ORDERS_OPEN
+    venue.engine.cancel(KEY, "BTCUSDT", order_id=order.order_id)
+    _go_long(venue, "0.5")
+    with pytest.raises(Refused) as refused:
+        venue.engine.set_margin_mode(KEY, "BTCUSDT", MarginMode.ISOLATED)
+    assert refused.value.reason is RefusalReason.POSITION_OPEN
+    assert venue.engine.margin_mode(KEY, "BTCUSDT") is MarginMode.CROSS
+
+
+def test_funding_of_a_position_begins_anew_with_each_position(venue):
+    _go_long(venue, "0.5")
+    venue.engine.pay_funding()
+    (paid,) = venue.engine.funding_payments(KEY)
+    (position,) = venue.engine.positions(KEY, "BTCUSDT")
+    assert position.funding == paid.amount != 0
+    venue.outside(Side.BUY, "0.7", "45000")
+    venue.sell("0.7")
+    (position,) = venue.engine.positions(KEY, "BTCUSDT")
+    assert (position.quantity, position.funding) == (Decimal("-0.2"), 0)
 
 
 def test_an_account_below_its_maintenance_margin_is_closed(venue):

@@ -20,6 +20,12 @@ ACCOUNT_MODES = _SINGLE_ASSET, _MULTI_ASSETS, CREDITS_TRADING = ("single_asset",
 CREDITS = "BNFCR"
 """The asset of credits trading, which is a multi-assets mode."""
 _MARGIN_TYPES = {"CROSSED": MarginMode.CROSS, "ISOLATED": MarginMode.ISOLATED}
+_MARGIN_TYPE_NAMES = {mode: name for name, mode in _MARGIN_TYPES.items()}
+_MARGIN_TYPE_REFUSALS = {
+    RefusalReason.NO_CHANGE: ("-4046", "No need to change margin type."),
+    RefusalReason.ORDERS_OPEN: ("-4047", "Margin type cannot be changed if there exists open orders."),
+    RefusalReason.POSITION_OPEN: ("-4048", "Margin type cannot be changed if there exists position."),
+}
 
 
 class AccountData:
@@ -133,7 +139,7 @@ class AccountData:
         return [
             {
                 "symbol": rules.symbol,
-                "marginType": "CROSSED",
+                "marginType": _MARGIN_TYPE_NAMES[self._engine.margin_mode(call.account, rules.symbol)],
                 "isAutoAddMargin": False,
                 "leverage": self._engine.leverage(call.account, rules.symbol),
                 "maxNotionalValue": "100000000",
@@ -190,7 +196,8 @@ class AccountData:
         limit = parameters.limit(call.params, default=100, most=1000)
         rows = self._fill_income(call.account, symbol)
         for paid in self._engine.funding_payments(call.account, symbol):
-            rows.append(_income_row(paid.symbol, "FUNDING_FEE", decimals.exact(paid.amount), paid.time_ms, ""))
+            row = _income_row(paid.symbol, "FUNDING_FEE", decimals.exact(paid.amount), paid.time_ms, "")
+            rows.append(row | {"tranId": paid.payment_id})
         rows = [
             row
             for row in sorted(rows, key=lambda row: row["time"])
@@ -234,8 +241,8 @@ class AccountData:
         try:
             self._engine.set_margin_mode(call.account, rules.symbol, mode)
         except Refused as refused:
-            if refused.reason is RefusalReason.NO_CHANGE:
-                raise ErrorReply(400, "-4046", "No need to change margin type.") from refused
+            if refused.reason in _MARGIN_TYPE_REFUSALS:
+                raise ErrorReply(400, *_MARGIN_TYPE_REFUSALS[refused.reason]) from refused
             raise
         return _DONE
 

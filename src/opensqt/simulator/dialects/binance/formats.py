@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from opensqt.model.account import MarginMode
 from opensqt.model.order import OrderStatus, OrderType, Side, TimeInForce
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.engine.events import BalanceView, BookLevel, PositionView, SimCandle, SimTrade
@@ -105,7 +106,7 @@ def position_v3(position: PositionView, rules: SymbolSettings) -> dict[str, Any]
         "markPrice": decimals.rounded(position.mark_price),
         "unRealizedProfit": decimals.rounded(position.unrealized_pnl),
         "liquidationPrice": decimals.rounded(position.liquidation_price or decimals.ZERO),
-        "isolatedMargin": "0",
+        "isolatedMargin": _isolated_margin(position),
         "notional": decimals.rounded(position.notional),
         "marginAsset": rules.quote_asset,
         "isolatedWallet": "0",
@@ -133,13 +134,13 @@ def position_v2(position: PositionView, rules: SymbolSettings) -> dict[str, Any]
         "leverage": str(position.leverage),
         "maxNotionalValue": "100000000",
         "marginType": position.margin_mode.value.lower(),
-        "isolatedMargin": "0.00000000",
+        "isolatedMargin": _isolated_margin(position),
         "isAutoAddMargin": "false",
         "positionSide": position.position_side.value,
         "notional": decimals.rounded(position.notional),
         "isolatedWallet": "0",
         "updateTime": position.updated_ms,
-        "isolated": False,
+        "isolated": position.margin_mode is MarginMode.ISOLATED,
         "adlQuantile": 0,
     }
 
@@ -151,7 +152,7 @@ def account_position(position: PositionView, rules: SymbolSettings, *, v2: bool)
         "positionSide": position.position_side.value,
         "positionAmt": decimals.quantity(position.quantity, rules),
         "unrealizedProfit": decimals.rounded(position.unrealized_pnl),
-        "isolatedMargin": "0",
+        "isolatedMargin": _isolated_margin(position),
         "notional": decimals.rounded(position.notional),
         "isolatedWallet": "0",
         "initialMargin": decimals.rounded(position.initial_margin + position.order_margin),
@@ -163,7 +164,7 @@ def account_position(position: PositionView, rules: SymbolSettings, *, v2: bool)
             "positionInitialMargin": decimals.rounded(position.initial_margin),
             "openOrderInitialMargin": decimals.rounded(position.order_margin),
             "leverage": str(position.leverage),
-            "isolated": False,
+            "isolated": position.margin_mode is MarginMode.ISOLATED,
             "entryPrice": decimals.rounded(position.entry_price),
             "breakEvenPrice": decimals.rounded(position.entry_price),
             "maxNotional": "100000000",
@@ -171,6 +172,10 @@ def account_position(position: PositionView, rules: SymbolSettings, *, v2: bool)
             "askNotional": "0",
         }
     return row
+
+
+def _isolated_margin(position: PositionView) -> str:
+    return decimals.rounded(position.initial_margin if position.margin_mode is MarginMode.ISOLATED else decimals.ZERO)
 
 
 def asset(balance: BalanceView, updated_ms: int) -> dict[str, Any]:

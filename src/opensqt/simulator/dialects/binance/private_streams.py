@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from opensqt.model.account import MarginMode
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Route, World
 from opensqt.simulator.dialects.binance import errors, formats
@@ -96,6 +97,12 @@ class PrivateStreams:
             self._send(event.account, ORDERS, self._order_update(event))
         elif isinstance(event, AccountChanged):
             self._send(event.account, ACCOUNT, self._account_update(event))
+        elif isinstance(event, SettingsChanged) and event.margin_mode_changed:
+            rows = [self._position(position) for position in self._engine.positions(event.account, event.symbol)]
+            update = {"m": "MARGIN_TYPE_CHANGE", "B": [], "P": rows}
+            self._send(
+                event.account, ACCOUNT, {"e": "ACCOUNT_UPDATE", "E": event.time_ms, "T": event.time_ms, "a": update}
+            )
         elif isinstance(event, SettingsChanged):
             change = {"s": event.symbol, "l": event.leverage}
             message = {"e": "ACCOUNT_CONFIG_UPDATE", "E": event.time_ms, "T": event.time_ms, "ac": change}
@@ -165,6 +172,9 @@ class PrivateStreams:
         # `bc` is the change that neither profit nor commission made; an order makes no such change.
         change = event.balance_change if event.reason is AccountReason.FUNDING else decimals.ZERO
         wallet = decimals.exact(event.balance.wallet_balance)
+        # Funding of a position under cross margin is sent without the position.
+        hidden = MarginMode.CROSS if event.reason is AccountReason.FUNDING else None
+        positions = [position for position in event.positions if position.margin_mode is not hidden]
         return {
             "e": "ACCOUNT_UPDATE",
             "E": event.time_ms,
@@ -172,7 +182,7 @@ class PrivateStreams:
             "a": {
                 "m": _REASON[event.reason],
                 "B": [{"a": event.balance.asset, "wb": wallet, "cw": wallet, "bc": decimals.exact(change)}],
-                "P": [self._position(position) for position in event.positions],
+                "P": [self._position(position) for position in positions],
             },
         }
 

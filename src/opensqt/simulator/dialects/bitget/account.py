@@ -58,7 +58,7 @@ class AccountData:
             "crossedMarginLeverage": leverage,
             "isolatedLongLever": leverage,
             "isolatedShortLever": leverage,
-            "marginMode": "crossed",
+            "marginMode": formats.MARGIN_MODE[self._engine.margin_mode(call.account, rules.symbol)],
             "posMode": formats.POSITION_MODE[self._engine.position_mode(call.account)],
         }
 
@@ -132,17 +132,18 @@ class AccountData:
             rows.append(_bill(f"{fill.symbol}-{fill.trade_id}", fill.symbol, kind, amount, fee, fill.time_ms))
         for paid in self._engine.funding_payments(call.account):
             amount = decimals.exact(paid.amount)
-            name = f"{paid.symbol}-{paid.time_ms}"
-            rows.append(_bill(name, paid.symbol, "contract_settle_fee", amount, "0", paid.time_ms))
+            rows.append(_bill(str(paid.payment_id), paid.symbol, "contract_settle_fee", amount, "0", paid.time_ms))
         start, end = (parameters.integer(call.params, name) for name in ("startTime", "endTime"))
         wanted = call.params.get("businessType", "")
         rows = [
             row
-            for row in sorted(rows, key=lambda row: int(row["cTime"]), reverse=True)
+            for row in sorted(rows, key=lambda row: (int(row["cTime"]), row["billId"]), reverse=True)
             if (start is None or int(row["cTime"]) >= start)
             and (end is None or int(row["cTime"]) <= end)
             and wanted in ("", row["businessType"])
-        ][: parameters.limit(call.params, default=20)]
+        ]
+        last = next((place for place, row in enumerate(rows) if row["billId"] == call.params.get("idLessThan")), -1)
+        rows = rows[last + 1 :][: parameters.limit(call.params, default=20)]
         return {"bills": rows, "endId": rows[-1]["billId"] if rows else None}
 
     def _set_leverage(self, call: Call) -> Any:
@@ -160,7 +161,7 @@ class AccountData:
             "longLeverage": text,
             "shortLeverage": text,
             "crossMarginLeverage": text,
-            "marginMode": "crossed",
+            "marginMode": formats.MARGIN_MODE[self._engine.margin_mode(call.account, rules.symbol)],
         }
 
     def _set_margin_mode(self, call: Call) -> Any:
@@ -172,7 +173,7 @@ class AccountData:
             except Refused as refused:
                 # A request for the current mode is not an error here.
                 if refused.reason is not RefusalReason.NO_CHANGE:
-                    raise
+                    raise errors.margin_mode_kept() from refused
         leverage = str(self._engine.leverage(call.account, rules.symbol))
         return {
             "symbol": rules.symbol,

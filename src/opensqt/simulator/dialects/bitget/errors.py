@@ -80,6 +80,11 @@ def outside_price_band(side: Side) -> ErrorReply:
     return ErrorReply(400, "40816", "The order price is lower than the lowest selling price")
 
 
+def margin_mode_kept() -> ErrorReply:
+    """The margin mode of a symbol is another one, and can't be changed now."""
+    return ErrorReply(400, "45117", "Currently holding positions or orders, the margin mode cannot be adjusted")
+
+
 def too_many_requests(retry_after_s: int) -> ErrorReply:
     """The address or the account has used up its requests."""
     return ErrorReply(429, "429", "Too Many Requests", retry_after_s=retry_after_s)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from opensqt.model.account import PositionMode
+from opensqt.model.account import MarginMode, PositionMode
 from opensqt.model.order import OrderStatus, OrderType, PositionSide
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.engine.account import closes
@@ -15,6 +15,7 @@ from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder, is_
 from opensqt.simulator.engine.tape import DayStatistics
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
 
+MARGIN_MODE = {MarginMode.CROSS: "crossed", MarginMode.ISOLATED: "isolated"}
 POSITION_MODE = {PositionMode.ONE_WAY: "one_way_mode", PositionMode.HEDGE: "hedge_mode"}
 _STATUS = {
     OrderStatus.OPEN: "live",
@@ -86,7 +87,7 @@ def _common(order: SimOrder, rules: SymbolSettings, leverage: int, profit: Decim
         "posMode": POSITION_MODE[PositionMode.HEDGE if hedge else PositionMode.ONE_WAY],
         "tradeSide": trade_side(order),
         "marginCoin": rules.quote_asset,
-        "marginMode": "crossed",
+        "marginMode": MARGIN_MODE[order.margin_mode],
         "leverage": str(leverage),
         "enterPointSource": "SYS" if is_liquidation(order) else "API",
         "orderSource": order_source(order),
@@ -223,7 +224,7 @@ def _position(position: PositionView, rules: SymbolSettings, equity: Decimal) ->
     return {
         "marginCoin": rules.quote_asset,
         "marginSize": decimals.rounded(position.initial_margin),
-        "marginMode": "crossed",
+        "marginMode": MARGIN_MODE[position.margin_mode],
         "holdSide": "long" if position.quantity > 0 else "short",
         "posMode": POSITION_MODE[PositionMode.HEDGE if hedge else PositionMode.ONE_WAY],
         "total": size,
@@ -236,7 +237,7 @@ def _position(position: PositionView, rules: SymbolSettings, equity: Decimal) ->
         "keepMarginRate": decimals.exact(rules.maintenance_rate),
         "markPrice": decimals.rounded(position.mark_price),
         "breakEvenPrice": decimals.rounded(position.entry_price),
-        "totalFee": "",
+        "totalFee": decimals.exact(position.funding) if position.funding else "",
         "deductedFee": "0",
         "assetMode": "single",
         "cTime": str(position.updated_ms),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from opensqt.model.account import PositionMode
+from opensqt.model.account import MarginMode, PositionMode
 from opensqt.model.order import OrderType, PositionSide, Side, TimeInForce
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, Params, Route
@@ -24,7 +24,7 @@ FORCES = {
     "fok": TimeInForce.FOK,
     "post_only": TimeInForce.POST_ONLY,
 }
-_MARGIN_MODES = {"crossed": True, "isolated": False}
+_MARGIN_MODES = {"crossed": MarginMode.CROSS, "isolated": MarginMode.ISOLATED}
 _MOST = 50
 """Maximum number of orders in one batch."""
 _QUARTER_MS = 90 * 86_400_000
@@ -76,8 +76,10 @@ class Trading:
         """Read an order from its parameters, with the checks that Bitget makes before its engine."""
         rules = self._rules(params)
         parameters.text(params, "marginCoin")
-        if not parameters.choice(params, "marginMode", _MARGIN_MODES):
-            raise errors.of_reason(RefusalReason.UNSUPPORTED)
+        if parameters.choice(params, "marginMode", _MARGIN_MODES) is not self._engine.margin_mode(
+            call.account, rules.symbol
+        ):
+            raise errors.margin_mode_kept()
         kind = parameters.choice(params, "orderType", TYPES)
         quantity = parameters.decimal(params, "size")
         if quantity % rules.quantity_step:

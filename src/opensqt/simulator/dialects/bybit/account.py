@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from opensqt.model.account import PositionMode
+from opensqt.model.account import MarginMode, PositionMode
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, ErrorReply, Params, Route, World
 from opensqt.simulator.dialects.bybit import errors, formats, parameters
 from opensqt.simulator.dialects.bybit.disconnect_protection import DisconnectProtection
-from opensqt.simulator.engine.order import RefusalReason, SimFill, is_liquidation
+from opensqt.simulator.engine.order import RefusalReason, Refused, SimFill, is_liquidation
 from opensqt.simulator.settings import SymbolSettings
 
 _MODES = {"0": PositionMode.ONE_WAY, "3": PositionMode.HEDGE}
@@ -51,8 +51,10 @@ class AccountData:
         return {"list": [row | {"coin": [coin for coin in row["coin"] if coin["coin"] in wanted]}]}
 
     def _info(self, call: Call) -> Any:
+        # The account has one mode for all symbols.
+        mode = self._engine.margin_mode(call.account, self._engine.symbols()[0].symbol)
         return {
-            "marginMode": "REGULAR_MARGIN",
+            "marginMode": "ISOLATED_MARGIN" if mode is MarginMode.ISOLATED else "REGULAR_MARGIN",
             "updatedTime": str(self._engine.now_ms()),
             "unifiedMarginStatus": _UNIFIED_STATUS[self._engine.account_mode(call.account)],
             **self._protection.status(call.account),
@@ -142,9 +144,16 @@ class AccountData:
         return {}
 
     def _set_margin_mode(self, call: Call) -> Any:
-        mode = parameters.choice(call.params, "setMarginMode", _MARGIN_MODES)
-        if mode != "REGULAR_MARGIN":
-            raise ErrorReply(200, "3400045", "Set margin mode failed: only cross margin is simulated")
+        name = parameters.choice(call.params, "setMarginMode", _MARGIN_MODES)
+        if name == "PORTFOLIO_MARGIN":
+            raise _margin_mode_refused("3400000", "Equity needs to be equal to or greater than 1000 USDC")
+        mode = MarginMode.ISOLATED if name == "ISOLATED_MARGIN" else MarginMode.CROSS
+        if not call.ignored:
+            try:
+                self._engine.set_margin_mode(call.account, None, mode)
+            except Refused as refused:
+                if refused.reason is not RefusalReason.NO_CHANGE:
+                    raise _margin_mode_refused("3400046", "You have existing positions or open orders") from refused
         return {"reasons": []}
 
     def _switch_isolated(self, _call: Call) -> Any:
@@ -158,7 +167,16 @@ class AccountData:
         ]
         for paid in self._engine.funding_payments(call.account, symbol):
             amount = decimals.exact(paid.amount)
-            funding = {"funding": amount, "change": amount, "id": f"{paid.symbol}-{paid.time_ms}"}
+            funding = {
+                "funding": amount,
+                "change": amount,
+                "id": f"{paid.symbol}-F{paid.payment_id}",
+                "side": "Buy" if paid.quantity > 0 else "Sell",
+                "size": decimals.exact(paid.quantity),
+                "qty": decimals.exact(abs(paid.quantity)),
+                "feeRate": decimals.exact(paid.rate),
+                "tradePrice": decimals.exact(paid.mark_price),
+            }
             movement = _movement(paid.symbol, "SETTLEMENT", paid.time_ms, decimals.ZERO, decimals.ZERO)
             rows.append({**movement, **funding})
         start, end = parameters.integer(call.params, "startTime"), parameters.integer(call.params, "endTime")
@@ -188,6 +206,10 @@ def page(rows: list[dict[str, Any]], params: Params, *, default: int, most: int)
 def unsupported() -> ErrorReply:
     """An endpoint that exists at the venue and is not simulated."""
     return errors.of_reason(RefusalReason.UNSUPPORTED)
+
+
+def _margin_mode_refused(code: str, text: str) -> ErrorReply:
+    return ErrorReply(200, "3400045", f"Set margin mode failed: {code} {text}")
 
 
 def _movement(symbol: str, kind: str, time_ms: int, flow: Any, fee: Any) -> dict[str, Any]:

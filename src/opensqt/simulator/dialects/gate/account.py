@@ -85,10 +85,12 @@ class AccountData:
             if fill.realized_pnl:
                 rows.append((fill.time_ms, fill.symbol, "pnl", fill.realized_pnl, fill.trade_id))
         paid = self._engine.funding_payments(call.account)
+        ids = {number: str(each.payment_id) for number, each in enumerate(paid, len(rows))}
         rows += [(each.time_ms, each.symbol, "fund", each.amount, "") for each in paid]
+        numbered = sorted(enumerate(rows), key=lambda row: row[1][0])
         balance = next(each.balance for each in self._settings.accounts if each.key == call.account)
         booked = []
-        for number, (time_ms, name, kind, change, trade_id) in enumerate(sorted(rows, key=lambda row: row[0]), 1):
+        for number, (time_ms, name, kind, change, trade_id) in numbered:
             balance += change
             in_time = (start is None or time_ms >= start) and (end is None or time_ms < end + 1000)
             if wanted not in ("", kind) or symbol not in (None, name) or not in_time:
@@ -100,10 +102,10 @@ class AccountData:
                     "change": decimals.exact(change),
                     "balance": decimals.exact(balance),
                     "type": kind,
-                    "text": f"{contract}:{trade_id}",
+                    "text": f"{contract}:{trade_id}" if trade_id else contract,
                     "contract": contract,
                     "trade_id": trade_id,
-                    "id": str(number),
+                    "id": ids.get(number) or f"{kind}{trade_id}",
                 }
             )
         return parameters.page(booked[::-1], call.params)
@@ -179,13 +181,15 @@ class AccountData:
 
     def _lever(self, call: Call) -> list[dict[str, Any]]:
         rules = self._contracts.requested(call.params)
-        if parameters.decimal(call.params, "leverage"):
-            # A leverage above zero requests isolated margin.
-            raise errors.of_reason(RefusalReason.UNSUPPORTED)
-        limit = parameters.integer(call.params, "cross_leverage_limit", 0)
+        # A leverage above zero requests isolated margin, and zero cross margin, with a limit of its own.
+        isolated = parameters.decimal(call.params, "leverage")
+        limit = int(isolated) or parameters.integer(call.params, "cross_leverage_limit", 0)
         if limit < 1:
             raise ErrorReply(400, "LEVERAGE_TOO_LOW", "leverage is too low")
+        mode = MarginMode.ISOLATED if isolated else MarginMode.CROSS
         if not call.ignored:
+            if self._engine.margin_mode(call.account, rules.symbol) is not mode:
+                self._engine.set_margin_mode(call.account, rules.symbol, mode)
             self._engine.set_leverage(call.account, rules.symbol, limit)
         return self._of(call, rules)
 
@@ -195,7 +199,7 @@ class AccountData:
         mode = _MARGIN_MODES.get(parameters.text(body, "mode").upper())
         if mode is None:
             raise errors.bad_value("mode")
-        if not call.ignored:
+        if not call.ignored and self._engine.margin_mode(call.account, rules.symbol) is not mode:
             self._engine.set_margin_mode(call.account, rules.symbol, mode)
         found = self._of(call, rules)
         return found[0] if len(found) == 1 else found

@@ -29,7 +29,7 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
     RefusalReason.NO_CHANGE: ("NO_CHANGE", "no change is made"),
     RefusalReason.SYMBOL_STATE: ("CONTRACT_IN_DELISTING", "contract is in delisting, only reduce-only orders allowed"),
     RefusalReason.LEVERAGE: ("LEVERAGE_TOO_HIGH", "leverage is too high"),
-    RefusalReason.UNSUPPORTED: ("INVALID_PARAM_VALUE", "isolated margin is not simulated"),
+    RefusalReason.UNSUPPORTED: ("INVALID_PARAM_VALUE", "not supported"),
 }
 
 

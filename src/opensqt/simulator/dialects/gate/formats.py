@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from opensqt.model.account import PositionMode
+from opensqt.model.account import MarginMode, PositionMode
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, TimeInForce
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.engine.account import closes
@@ -149,11 +149,12 @@ def trade(fill: SimFill, rules: SymbolSettings, sizes: Sizes) -> dict[str, Any]:
 
 def position(view: PositionView, rules: SymbolSettings, user: int, pending: int, sizes: Sizes) -> dict[str, Any]:
     """Write a position; leverage 0 means cross margin."""
+    isolated = view.margin_mode is MarginMode.ISOLATED
     return {
         "user": user,
         "contract": contract(rules),
         "size": sizes.of(view.quantity, rules),
-        "leverage": "0",
+        "leverage": str(view.leverage) if isolated else "0",
         "risk_limit": _RISK_LIMIT,
         "leverage_max": str(rules.max_leverage),
         "maintenance_rate": decimals.exact(rules.maintenance_rate),
@@ -174,9 +175,9 @@ def position(view: PositionView, rules: SymbolSettings, user: int, pending: int,
         "pending_orders": pending,
         "close_order": None,
         "mode": _MODE[view.position_side],
-        "cross_leverage_limit": str(view.leverage),
+        "cross_leverage_limit": "0" if isolated else str(view.leverage),
         "lever": str(view.leverage),
-        "pos_margin_mode": "cross",
+        "pos_margin_mode": view.margin_mode.value.lower(),
         "update_time": view.updated_ms // 1000,
         "update_id": 1,
         "open_time": view.updated_ms // 1000 if view.quantity else 0,

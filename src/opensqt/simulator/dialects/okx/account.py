@@ -224,7 +224,7 @@ class AccountData:
         return row | {
             "type": "8",
             "subType": "174" if cause.amount > 0 else "173",
-            "sz": "",
+            "sz": swap.contracts(abs(cause.quantity)),
             "px": plain(cause.mark_price),
             "pnl": plain(cause.amount),
             "fee": "0",

@@ -224,7 +224,7 @@ def position(position: PositionView, swap: OkxInstrument, now_ms: int) -> dict[s
         "realizedPnl": plain(position.realized_pnl),
         "pnl": plain(position.realized_pnl),
         "fee": "",
-        "fundingFee": "",
+        "fundingFee": plain(position.funding),
         "lever": str(position.leverage),
         "liqPx": divided(position.liquidation_price) if position.liquidation_price else "",
         "imr": divided(position.initial_margin) if held else "",
