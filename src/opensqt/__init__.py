@@ -17,6 +17,7 @@ from opensqt.model import errors
 from opensqt.model.account import Account, AccountNotice, MarginMode, NoticeKind, Position, PositionMode
 from opensqt.model.client_order_id import new as new_client_order_id
 from opensqt.model.errors import ConfigError
+from opensqt.model.funding import FundingPayment
 from opensqt.model.market import INTERVALS_MS, Candle, MarkPrice, OrderBook, Price, PublicTrade
 from opensqt.model.order import (
     AmendRequest,
@@ -46,6 +47,7 @@ from opensqt.model.venue import (
     Halt,
     HaltedOrders,
     Lease,
+    MarginModeScope,
     RateBudget,
     RateLimit,
     SymbolRules,
@@ -82,11 +84,13 @@ __all__ = [
     "Fee",
     "Fill",
     "FillKind",
+    "FundingPayment",
     "Halt",
     "HaltedOrders",
     "InMemoryExchange",
     "Lease",
     "MarginMode",
+    "MarginModeScope",
     "MarkPrice",
     "NoticeKind",
     "Order",

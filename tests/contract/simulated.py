@@ -48,6 +48,9 @@ class SimulatorMarket:
     async def stop_trading(self) -> None:
         await self._post("symbols", {"symbol": SYMBOL, "state": self._closed_state})
 
+    async def pay_funding(self, rate: Decimal) -> None:
+        await self._post("funding", {"symbol": SYMBOL, "rate": str(rate)})
+
     async def _trade(self, side: Side, quantity: Decimal, price: Decimal | None) -> None:
         body = {
             "symbol": SYMBOL,

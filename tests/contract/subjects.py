@@ -57,6 +57,9 @@ class MemoryMarket:
     async def stop_trading(self) -> None:
         self.exchange.set_untradable(SYMBOL, "SETTLING")
 
+    async def pay_funding(self, rate: Decimal) -> None:
+        self.exchange.pay_funding(SYMBOL, rate)
+
 
 @asynccontextmanager
 async def memory(mode: PositionMode) -> AsyncIterator[Opened]:

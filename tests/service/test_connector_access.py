@@ -25,7 +25,7 @@ from tests.support.blocking import in_thread
 Code = grpc.StatusCode
 TURNED_AWAY = (Code.UNAUTHENTICATED, Code.PERMISSION_DENIED)
 TRADING = {"PlaceOrder", "BatchPlaceOrders", "AmendOrder", "CancelOrder", "BatchCancelOrders", "CancelAllOrders"}
-TRADING |= {"Heartbeat", "HaltTrading", "ResumeTrading"}
+TRADING |= {"Heartbeat", "HaltTrading", "ResumeTrading", "SetLeverage", "SetMarginMode", "SetPositionMode"}
 FREEING = ("CancelOrder", "BatchCancelOrders", "CancelAllOrders", "Heartbeat", "HaltTrading", "ResumeTrading")
 BTC = pb.SubscribePriceRequest(symbol="BTCUSDT")
 

@@ -34,11 +34,16 @@ REQUESTS: dict[str, Any] = {
     "GetLatestPrice": pb.GetLatestPriceRequest(symbol="BTCUSDT"),
     "GetHistoricalKlines": pb.GetHistoricalKlinesRequest(symbol="BTCUSDT", interval="1m"),
     "ListFills": gateway_pb.ListFillsRequest(symbol="BTCUSDT"),
+    "ListFundingPayments": gateway_pb.ListFundingPaymentsRequest(),
+    "SetLeverage": gateway_pb.SetLeverageRequest(symbol="BTCUSDT", leverage=3),
+    "SetMarginMode": gateway_pb.SetMarginModeRequest(symbol="BTCUSDT", margin_mode=types_pb2.MARGIN_MODE_CROSS),
+    "SetPositionMode": gateway_pb.SetPositionModeRequest(position_mode=types_pb2.POSITION_MODE_ONE_WAY),
     "SubscribePrice": pb.SubscribePriceRequest(symbol="BTCUSDT"),
     "SubscribeOrders": pb.SubscribeOrdersRequest(),
     "SubscribeKlines": pb.SubscribeKlinesRequest(symbol="BTCUSDT", interval="1m"),
     "SubscribeAccount": pb.SubscribeAccountRequest(),
     "SubscribePositions": pb.SubscribePositionsRequest(),
+    "SubscribeFundingPayments": gateway_pb.SubscribeFundingPaymentsRequest(),
 }
 """A sound request for each method that asks the exchange."""
 AT_ONCE = {"GetExchangeInfo", "GetStatus", "GetRateBudget", "Heartbeat", "HaltTrading", "ResumeTrading"}
@@ -75,7 +80,7 @@ class Stuck(Venue):
 ASKED = {
     name
     for name in vars(Exchange)
-    if name.startswith(("get_", "list_", "cancel_", "batch_", "place_"))
+    if name.startswith(("get_", "list_", "cancel_", "batch_", "place_", "set_"))
     and name not in ("get_status", "get_rate_budget", "get_exchange_info")
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 SRC = Path(__file__).parents[2] / "src" / "opensqt"
 IN_EACH_DIALECT = "the same role in each venue's dialect of the simulator, never two of them in one place"
-IN_EACH_VENUE = "the same row or frame as each venue writes it, in that venue's own parse or public module"
+IN_EACH_VENUE = "the same row or frame as each venue writes it, in that venue's own parse, public or funding module"
 SHARED = "a row that some venues write alike, in their common module, and others in their own way"
 EXCEPTIONS = {
     "AccountData": IN_EACH_DIALECT,
@@ -20,6 +20,7 @@ EXCEPTIONS = {
     "CandleRow": SHARED,
     "FrameTime": IN_EACH_VENUE,
     "FundingRateRow": IN_EACH_VENUE,
+    "FundingRow": IN_EACH_VENUE,
     "MarketStreams": IN_EACH_DIALECT,
     "OrderBookRow": IN_EACH_VENUE,
     "OrderRow": IN_EACH_VENUE,

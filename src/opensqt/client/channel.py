@@ -161,13 +161,23 @@ class ConnectorChannel:
             )
         return True
 
-    async def call(self, method: Any, request: Any, *, placing: bool = False, deadline_s: float | None = None) -> Any:
+    async def call(
+        self,
+        method: Any,
+        request: Any,
+        *,
+        placing: bool = False,
+        once: bool = False,
+        deadline_s: float | None = None,
+    ) -> Any:
         """Make one unary call within the deadline, and retry it where that is safe and may help.
 
         Args:
             method: Method of a stub.
             request: Its message; a retry sends the very same.
             placing: Whether it places or cancels orders: a lost response is OutcomeUnknown then, never Unreachable.
+            once: Whether it changes something that another client may change next, so that a call that may have been
+                executed is never sent again: a lost response is OutcomeUnknown, too.
             deadline_s: Overrides the deadline of the settings.
 
         Raises:
@@ -186,10 +196,11 @@ class ConnectorChannel:
                             metadata=self.metadata(),
                         )
             except grpc.aio.AioRpcError as failure:
-                error = wire_errors.from_rpc_error(failure, placing=placing)
+                error = wire_errors.from_rpc_error(failure, placing=placing or once)
                 again = failure.code() is grpc.StatusCode.UNAVAILABLE and isinstance(
                     error, OutcomeUnknown if placing else Unreachable
                 )
+                again = again and not once
             lost = error if isinstance(error, OutcomeUnknown) else lost
             # After a lost response only the connector's report on this very order proves its outcome: the connector
             # returns the first outcome for a repeated id. A refusal for another reason proves nothing.

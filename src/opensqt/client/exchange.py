@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, Self, TypeVar
 
 from opensqt.client.channel import ConnectorChannel
@@ -11,9 +12,10 @@ from opensqt.client.lease import OnLapse, RemoteLease
 from opensqt.client.stream import RemoteStream
 from opensqt.client.subscription import StreamSubscription, Topic
 from opensqt.config.remote import RemoteSettings
-from opensqt.model.account import Account, Position
+from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.errors import ExchangeError, InvalidRequest, OutcomeUnknown, Unreachable, VenueError
 from opensqt.model.exchange import documented
+from opensqt.model.funding import FundingPayment
 from opensqt.model.market import DEFAULT_DEPTH, INTERVALS_MS, Candle, MarkPrice, OrderBook, Price, PublicTrade
 from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
@@ -33,7 +35,7 @@ from opensqt.streams.conflation import KEYS, LIMITS
 from opensqt.streams.max_age import with_max_age
 from opensqt.wire import codec, gateway_codec, market_codec
 from opensqt.wire import errors as wire_errors
-from opensqt.wire.requests import check_depth, check_limit, encode_order_ref, resume_after, resume_at
+from opensqt.wire.requests import check_depth, check_leverage, check_limit, encode_order_ref, resume_after, resume_at
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -221,6 +223,35 @@ class RemoteExchange:
             if not response.next_page_token:
                 return fills
             request.page_token = response.next_page_token
+
+    async def list_funding_payments(self, symbol: str = "", *, since_ms: int) -> list[FundingPayment]:
+        """See `Exchange`. The pages are read one after the other, each within the deadline."""
+        payments: list[FundingPayment] = []
+        request = gateway_pb.ListFundingPaymentsRequest(symbol=symbol, since_ms=since_ms, page_size=_PAGE)
+        while True:
+            response = await self._channel.call(self._channel.gateway.ListFundingPayments, request)
+            payments += [_read(codec.decode_funding_payment, payment) for payment in response.payments]
+            if not response.next_page_token:
+                return payments
+            request.page_token = response.next_page_token
+
+    async def set_leverage(self, symbol: str, leverage: int) -> Decimal:
+        """See `Exchange`. A call whose response was lost is not sent again: it is `OutcomeUnknown`."""
+        message = gateway_pb.SetLeverageRequest(symbol=symbol, leverage=check_leverage(leverage))
+        response = await self._channel.call(self._channel.gateway.SetLeverage, message, once=True)
+        return _read_setting(lambda: Decimal(response.leverage), symbol)
+
+    async def set_margin_mode(self, symbol: str, mode: MarginMode) -> MarginMode:
+        """See `Exchange`. A call whose response was lost is not sent again: it is `OutcomeUnknown`."""
+        message = gateway_pb.SetMarginModeRequest(symbol=symbol, margin_mode=codec.MARGIN_MODE_NUMBER[mode])
+        response = await self._channel.call(self._channel.gateway.SetMarginMode, message, once=True)
+        return _read_setting(lambda: codec.MARGIN_MODE[response.margin_mode], symbol)
+
+    async def set_position_mode(self, mode: PositionMode) -> PositionMode:
+        """See `Exchange`. A call whose response was lost is not sent again: it is `OutcomeUnknown`."""
+        message = gateway_pb.SetPositionModeRequest(position_mode=codec.POSITION_MODE_NUMBER[mode])
+        response = await self._channel.call(self._channel.gateway.SetPositionMode, message, once=True)
+        return _read_setting(lambda: codec.POSITION_MODE[response.position_mode])
 
     async def get_status(self) -> ExchangeStatus:
         """See `Exchange`. A connector that does not respond is itself an unhealthy check."""
@@ -506,6 +537,28 @@ class RemoteExchange:
         )
         return self._stream(topic, cursor, max_age_s, symbol)
 
+    def subscribe_funding_payments(
+        self, symbol: str = "", *, cursor: Cursor | None = None, max_age_s: float | None = None
+    ) -> Stream[FundingPayment]:
+        """See `Exchange`.
+
+        Args:
+            symbol: Canonical; empty for all.
+            cursor: Where to resume.
+            max_age_s: See `RemoteExchange.subscribe_price`. The next read after the error returns the payments
+                themselves, however old.
+        """
+        topic = Topic(
+            name=f"funding payments {symbol}".strip(),
+            kind="funding_payments",
+            method="SubscribeFundingPayments",
+            request=lambda at: gateway_pb.SubscribeFundingPaymentsRequest(symbol=symbol, **resume_after(at)),
+            decode=codec.decode_funding_payment,
+            key=KEYS["funding_payments"],
+            beyond_exchange_service=True,
+        )
+        return self._stream(topic, cursor, max_age_s, symbol)
+
     def _stream(self, topic: Topic[T], cursor: Cursor | None, max_age_s: float | None, symbol: str = "") -> Stream[T]:
         subscription = StreamSubscription(self._channel, topic, cursor=cursor, on_end=self._subscriptions.discard)
         self._subscriptions.add(subscription)
@@ -556,3 +609,11 @@ def _read(decode: Callable[[Any], T], message: Any) -> T:
         return decode(message)
     except codec.MalformedMessage as error:
         raise VenueError(f"the connector's response can't be read: {error}") from None
+
+
+def _read_setting(read: Callable[[], T], symbol: str = "") -> T:
+    """Read the response to a change of a setting; one that can't be read leaves the outcome unknown."""
+    try:
+        return read()
+    except (codec.MalformedMessage, ArithmeticError) as error:
+        raise OutcomeUnknown(f"the connector's response can't be read: {error}", symbol=symbol) from None

@@ -43,6 +43,7 @@ from opensqt.connector.rpc.exchange_service import ExchangeCalls
 from opensqt.connector.rpc.gateway_service import GatewayCalls
 from opensqt.connector.rpc.halt_calls import HaltCalls
 from opensqt.connector.rpc.reflection import Symbols
+from opensqt.connector.rpc.setting_calls import SettingCalls
 from opensqt.connector.rpc.stream_service import Streams
 from opensqt.connector.rpc.tracing import traced
 from opensqt.connector.streams.readers import StreamReaders
@@ -325,6 +326,7 @@ class Connector:
                 gateway_calls.reading,
                 halt_calls.trading,
                 amend_calls.trading,
+                SettingCalls(self.exchange, limits).trading,
             )
             for name, handler in part.items()
         }

@@ -15,6 +15,7 @@ ExchangeError
 │   ├── LeaseExpired        the client's lease ended, and its orders with it; renew it first
 │   ├── TradingClaimed      another program has the right to trade this; nothing was sent
 │   ├── TradingHalted       trading is halted; nothing was sent, and new orders are accepted after it is resumed
+│   ├── SettingRefused      a setting of the account keeps its value: something is open, or the venue refuses it
 │   └── Unsupported         the venue, or this mode, can't do it
 ├── BackOff                 wait `retry_after_s`, then retry
 │   ├── RateLimited
@@ -27,7 +28,7 @@ ExchangeError
 │   └── PermissionDenied    the key or the client's role does not allow it
 ├── UnsupportedAccount      the account is in a mode that is not traded; switch it at the venue (exit code 2)
 ├── Unreachable             there was no response and nothing can have happened; reads may be retried
-├── OutcomeUnknown          an order may or may not have happened: resolve it by client_order_id, never resend blindly
+├── OutcomeUnknown          an order or a change of a setting may have happened: resolve it, never resend blindly
 ├── StreamOverflow          this reader was too slow for a loss-free stream; subscribe again
 ├── StaleData               what a stream has is older than this reader allows; nothing is lost, read on
 ├── ConnectorUnavailable    the last retry failed; stop (exit code 4)
@@ -150,6 +151,12 @@ class TradingHalted(RequestError):
     reason = "TRADING_HALTED"
 
 
+class SettingRefused(RequestError):
+    """A setting of the account keeps its value: positions or orders are open, or the venue refuses the change."""
+
+    reason = "SETTING_REFUSED"
+
+
 class Unsupported(RequestError):
     """The venue, or the mode it runs in, can't do this; see `Capabilities`."""
 
@@ -223,7 +230,7 @@ class Unreachable(ExchangeError):
 
 
 class OutcomeUnknown(ExchangeError):
-    """An order may or may not have happened."""
+    """An order, or a change of a setting, may or may not have happened."""
 
     reason = "ORDER_OUTCOME_UNKNOWN"
 

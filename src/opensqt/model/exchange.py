@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Protocol, TypeVar
 
-from opensqt.model.account import Account, Position
+from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.errors import ExchangeError
+from opensqt.model.funding import FundingPayment
 from opensqt.model.market import DEFAULT_DEPTH, Candle, MarkPrice, OrderBook, Price, PublicTrade
 from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
@@ -165,6 +167,65 @@ class Exchange(Protocol):
         """
         ...
 
+    async def list_funding_payments(self, symbol: str = "", *, since_ms: int) -> list[FundingPayment]:
+        """Query the account's funding payments at or after a time, oldest first; deduplicate them by payment_id.
+
+        Of one symbol, or of all symbols when it is empty. With 0, a venue may leave out payments that are older than a
+        day; any other time is honoured as far back as the venue keeps them.
+
+        Raises:
+            Unsupported: See `Capabilities.funding_payments`.
+        """
+        ...
+
+    async def set_leverage(self, symbol: str, leverage: int) -> Decimal:
+        """Set the leverage of a symbol, for its position and for the orders that are placed after this call.
+
+        An order of the symbol that is placed meanwhile waits until the change is proven or refused.
+
+        Returns:
+            The leverage, as the venue reports it when it is asked after the change.
+
+        Raises:
+            InvalidRequest: The leverage is not 1 to the symbol's `max_leverage`.
+            SettingRefused: The venue refuses it, or reports another leverage after it.
+            OutcomeUnknown: The change was sent and could not be proven. Query the position before you trade.
+            Unsupported: See `Capabilities.set_leverage`.
+        """
+        ...
+
+    async def set_margin_mode(self, symbol: str, mode: MarginMode) -> MarginMode:
+        """Set the margin mode of a symbol, or of the account where `Capabilities.margin_mode_scope` says so.
+
+        Args:
+            symbol: Canonical; empty where the mode applies to the account.
+            mode: One of `Capabilities.margin_modes`.
+
+        Returns:
+            The mode, as the venue reports it when it is asked after the change.
+
+        Raises:
+            SettingRefused: Positions or orders are open that it would apply to, and the message names them; or the
+                venue refuses it.
+            OutcomeUnknown: The change was sent and could not be proven.
+            Unsupported: See `Capabilities.margin_mode_scope`.
+        """
+        ...
+
+    async def set_position_mode(self, mode: PositionMode) -> PositionMode:
+        """Switch the account between one net position per symbol and two positions.
+
+        Returns:
+            The mode, as the venue reports it when it is asked after the change.
+
+        Raises:
+            SettingRefused: Positions or orders are open, of any symbol, and the message names them; or the venue
+                refuses it.
+            OutcomeUnknown: The change was sent and could not be proven.
+            Unsupported: See `Capabilities.set_position_mode`.
+        """
+        ...
+
     async def get_status(self) -> ExchangeStatus:
         """Return whether trading is possible now, and why not. Never raises for an unhealthy venue."""
         ...
@@ -231,6 +292,14 @@ class Exchange(Protocol):
 
         Raises:
             Unsupported: There is no such stream, see the capabilities.
+        """
+        ...
+
+    def subscribe_funding_payments(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[FundingPayment]:
+        """Stream the account's funding payments; the snapshot is the newest ones. Never conflates, never drops.
+
+        Count each payment_id once: a snapshot repeats payments that were delivered before. Before a batch that is
+        marked as a gap, ask `list_funding_payments`.
         """
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
+from enum import StrEnum
 
 from opensqt.model.account import AccountNotice, MarginMode, PositionMode
 from opensqt.model.countdown import DeadMachineStatus
@@ -101,6 +102,16 @@ def _closes(request: OrderRequest) -> bool:
     return request.reduce_only or request.side is closing_side
 
 
+class MarginModeScope(StrEnum):
+    """What a change of the margin mode applies to."""
+
+    NONE = "NONE"
+    """Nothing: the venue has no such setting, or the adapter does not change it."""
+    SYMBOL = "SYMBOL"
+    ACCOUNT = "ACCOUNT"
+    """Every symbol of the account at once."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What a venue can do. Any other call raises `Unsupported`, and the contract suite skips its test."""
@@ -122,6 +133,12 @@ class Capabilities:
     """Whether there is a stream of public trades."""
     mark_price: bool = False
     """Whether there is a stream of mark prices and funding rates."""
+    set_leverage: bool = False
+    margin_mode_scope: MarginModeScope = MarginModeScope.NONE
+    """What `set_margin_mode` applies to; with NONE it raises `Unsupported`."""
+    set_position_mode: bool = False
+    funding_payments: bool = False
+    """Whether the account's funding payments are listed and streamed."""
     amend_order: bool = False
     """Whether an open order can be amended in place. If not, cancel it and place another."""
 
@@ -140,7 +157,7 @@ class ExchangeInfo:
     testnet: bool = False
     simulated: bool = False
     position_mode: PositionMode = PositionMode.ONE_WAY
-    """The account's mode, as found at start."""
+    """The account's mode, as last found or set by this exchange."""
 
     def rules(self, symbol: str) -> SymbolRules | None:
         """Return the rules of *symbol*, or None if it is not traded here."""

@@ -190,6 +190,88 @@ class ListFillsResponse(_message.Message):
     next_page_token: str
     def __init__(self, fills: _Optional[_Iterable[_Union[_types_pb2.Fill, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class ListFundingPaymentsRequest(_message.Message):
+    __slots__ = ("symbol", "since_ms", "page_size", "page_token")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    since_ms: int
+    page_size: int
+    page_token: str
+    def __init__(self, symbol: _Optional[str] = ..., since_ms: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListFundingPaymentsResponse(_message.Message):
+    __slots__ = ("payments", "next_page_token")
+    PAYMENTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    payments: _containers.RepeatedCompositeFieldContainer[_types_pb2.FundingPayment]
+    next_page_token: str
+    def __init__(self, payments: _Optional[_Iterable[_Union[_types_pb2.FundingPayment, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class SubscribeFundingPaymentsRequest(_message.Message):
+    __slots__ = ("symbol", "position")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    position: _types_pb2.StreamPosition
+    def __init__(self, symbol: _Optional[str] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ...) -> None: ...
+
+class SubscribeFundingPaymentsResponse(_message.Message):
+    __slots__ = ("updates", "snapshot", "gap", "position", "sent_ns")
+    UPDATES_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    GAP_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    SENT_NS_FIELD_NUMBER: _ClassVar[int]
+    updates: _containers.RepeatedCompositeFieldContainer[_types_pb2.FundingPayment]
+    snapshot: bool
+    gap: bool
+    position: _types_pb2.StreamPosition
+    sent_ns: int
+    def __init__(self, updates: _Optional[_Iterable[_Union[_types_pb2.FundingPayment, _Mapping]]] = ..., snapshot: _Optional[bool] = ..., gap: _Optional[bool] = ..., position: _Optional[_Union[_types_pb2.StreamPosition, _Mapping]] = ..., sent_ns: _Optional[int] = ...) -> None: ...
+
+class SetLeverageRequest(_message.Message):
+    __slots__ = ("symbol", "leverage")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    LEVERAGE_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    leverage: int
+    def __init__(self, symbol: _Optional[str] = ..., leverage: _Optional[int] = ...) -> None: ...
+
+class SetLeverageResponse(_message.Message):
+    __slots__ = ("leverage",)
+    LEVERAGE_FIELD_NUMBER: _ClassVar[int]
+    leverage: str
+    def __init__(self, leverage: _Optional[str] = ...) -> None: ...
+
+class SetMarginModeRequest(_message.Message):
+    __slots__ = ("symbol", "margin_mode")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_MODE_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    margin_mode: _types_pb2.MarginMode
+    def __init__(self, symbol: _Optional[str] = ..., margin_mode: _Optional[_Union[_types_pb2.MarginMode, str]] = ...) -> None: ...
+
+class SetMarginModeResponse(_message.Message):
+    __slots__ = ("margin_mode",)
+    MARGIN_MODE_FIELD_NUMBER: _ClassVar[int]
+    margin_mode: _types_pb2.MarginMode
+    def __init__(self, margin_mode: _Optional[_Union[_types_pb2.MarginMode, str]] = ...) -> None: ...
+
+class SetPositionModeRequest(_message.Message):
+    __slots__ = ("position_mode",)
+    POSITION_MODE_FIELD_NUMBER: _ClassVar[int]
+    position_mode: _types_pb2.PositionMode
+    def __init__(self, position_mode: _Optional[_Union[_types_pb2.PositionMode, str]] = ...) -> None: ...
+
+class SetPositionModeResponse(_message.Message):
+    __slots__ = ("position_mode",)
+    POSITION_MODE_FIELD_NUMBER: _ClassVar[int]
+    position_mode: _types_pb2.PositionMode
+    def __init__(self, position_mode: _Optional[_Union[_types_pb2.PositionMode, str]] = ...) -> None: ...
+
 class GetRateBudgetRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
@@ -285,7 +367,7 @@ class Acknowledgement(_message.Message):
     def __init__(self, received: _Optional[int] = ..., read: _Optional[int] = ...) -> None: ...
 
 class ReadStreamRequest(_message.Message):
-    __slots__ = ("price", "orders", "klines", "account", "positions", "acknowledgement", "order_book", "trades", "mark_price")
+    __slots__ = ("price", "orders", "klines", "account", "positions", "acknowledgement", "order_book", "trades", "mark_price", "funding_payments")
     PRICE_FIELD_NUMBER: _ClassVar[int]
     ORDERS_FIELD_NUMBER: _ClassVar[int]
     KLINES_FIELD_NUMBER: _ClassVar[int]
@@ -295,6 +377,7 @@ class ReadStreamRequest(_message.Message):
     ORDER_BOOK_FIELD_NUMBER: _ClassVar[int]
     TRADES_FIELD_NUMBER: _ClassVar[int]
     MARK_PRICE_FIELD_NUMBER: _ClassVar[int]
+    FUNDING_PAYMENTS_FIELD_NUMBER: _ClassVar[int]
     price: _exchange_service_pb2.SubscribePriceRequest
     orders: _exchange_service_pb2.SubscribeOrdersRequest
     klines: _exchange_service_pb2.SubscribeKlinesRequest
@@ -304,10 +387,11 @@ class ReadStreamRequest(_message.Message):
     order_book: SubscribeOrderBookRequest
     trades: SubscribeTradesRequest
     mark_price: SubscribeMarkPriceRequest
-    def __init__(self, price: _Optional[_Union[_exchange_service_pb2.SubscribePriceRequest, _Mapping]] = ..., orders: _Optional[_Union[_exchange_service_pb2.SubscribeOrdersRequest, _Mapping]] = ..., klines: _Optional[_Union[_exchange_service_pb2.SubscribeKlinesRequest, _Mapping]] = ..., account: _Optional[_Union[_exchange_service_pb2.SubscribeAccountRequest, _Mapping]] = ..., positions: _Optional[_Union[_exchange_service_pb2.SubscribePositionsRequest, _Mapping]] = ..., acknowledgement: _Optional[_Union[Acknowledgement, _Mapping]] = ..., order_book: _Optional[_Union[SubscribeOrderBookRequest, _Mapping]] = ..., trades: _Optional[_Union[SubscribeTradesRequest, _Mapping]] = ..., mark_price: _Optional[_Union[SubscribeMarkPriceRequest, _Mapping]] = ...) -> None: ...
+    funding_payments: SubscribeFundingPaymentsRequest
+    def __init__(self, price: _Optional[_Union[_exchange_service_pb2.SubscribePriceRequest, _Mapping]] = ..., orders: _Optional[_Union[_exchange_service_pb2.SubscribeOrdersRequest, _Mapping]] = ..., klines: _Optional[_Union[_exchange_service_pb2.SubscribeKlinesRequest, _Mapping]] = ..., account: _Optional[_Union[_exchange_service_pb2.SubscribeAccountRequest, _Mapping]] = ..., positions: _Optional[_Union[_exchange_service_pb2.SubscribePositionsRequest, _Mapping]] = ..., acknowledgement: _Optional[_Union[Acknowledgement, _Mapping]] = ..., order_book: _Optional[_Union[SubscribeOrderBookRequest, _Mapping]] = ..., trades: _Optional[_Union[SubscribeTradesRequest, _Mapping]] = ..., mark_price: _Optional[_Union[SubscribeMarkPriceRequest, _Mapping]] = ..., funding_payments: _Optional[_Union[SubscribeFundingPaymentsRequest, _Mapping]] = ...) -> None: ...
 
 class ReadStreamResponse(_message.Message):
-    __slots__ = ("price", "orders", "klines", "account", "positions", "order_book", "trades", "mark_price", "sent_ns")
+    __slots__ = ("price", "orders", "klines", "account", "positions", "order_book", "trades", "mark_price", "funding_payments", "sent_ns")
     PRICE_FIELD_NUMBER: _ClassVar[int]
     ORDERS_FIELD_NUMBER: _ClassVar[int]
     KLINES_FIELD_NUMBER: _ClassVar[int]
@@ -316,6 +400,7 @@ class ReadStreamResponse(_message.Message):
     ORDER_BOOK_FIELD_NUMBER: _ClassVar[int]
     TRADES_FIELD_NUMBER: _ClassVar[int]
     MARK_PRICE_FIELD_NUMBER: _ClassVar[int]
+    FUNDING_PAYMENTS_FIELD_NUMBER: _ClassVar[int]
     SENT_NS_FIELD_NUMBER: _ClassVar[int]
     price: _exchange_service_pb2.SubscribePriceResponse
     orders: _exchange_service_pb2.SubscribeOrdersResponse
@@ -325,8 +410,9 @@ class ReadStreamResponse(_message.Message):
     order_book: SubscribeOrderBookResponse
     trades: SubscribeTradesResponse
     mark_price: SubscribeMarkPriceResponse
+    funding_payments: SubscribeFundingPaymentsResponse
     sent_ns: int
-    def __init__(self, price: _Optional[_Union[_exchange_service_pb2.SubscribePriceResponse, _Mapping]] = ..., orders: _Optional[_Union[_exchange_service_pb2.SubscribeOrdersResponse, _Mapping]] = ..., klines: _Optional[_Union[_exchange_service_pb2.SubscribeKlinesResponse, _Mapping]] = ..., account: _Optional[_Union[_exchange_service_pb2.SubscribeAccountResponse, _Mapping]] = ..., positions: _Optional[_Union[_exchange_service_pb2.SubscribePositionsResponse, _Mapping]] = ..., order_book: _Optional[_Union[SubscribeOrderBookResponse, _Mapping]] = ..., trades: _Optional[_Union[SubscribeTradesResponse, _Mapping]] = ..., mark_price: _Optional[_Union[SubscribeMarkPriceResponse, _Mapping]] = ..., sent_ns: _Optional[int] = ...) -> None: ...
+    def __init__(self, price: _Optional[_Union[_exchange_service_pb2.SubscribePriceResponse, _Mapping]] = ..., orders: _Optional[_Union[_exchange_service_pb2.SubscribeOrdersResponse, _Mapping]] = ..., klines: _Optional[_Union[_exchange_service_pb2.SubscribeKlinesResponse, _Mapping]] = ..., account: _Optional[_Union[_exchange_service_pb2.SubscribeAccountResponse, _Mapping]] = ..., positions: _Optional[_Union[_exchange_service_pb2.SubscribePositionsResponse, _Mapping]] = ..., order_book: _Optional[_Union[SubscribeOrderBookResponse, _Mapping]] = ..., trades: _Optional[_Union[SubscribeTradesResponse, _Mapping]] = ..., mark_price: _Optional[_Union[SubscribeMarkPriceResponse, _Mapping]] = ..., funding_payments: _Optional[_Union[SubscribeFundingPaymentsResponse, _Mapping]] = ..., sent_ns: _Optional[int] = ...) -> None: ...
 
 class SubscribeOrderBookRequest(_message.Message):
     __slots__ = ("symbol", "depth", "position")

@@ -52,6 +52,31 @@ class GatewayServiceStub:
                 request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ListFillsRequest.SerializeToString,
                 response_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ListFillsResponse.FromString,
                 _registered_method=True)
+        self.ListFundingPayments = channel.unary_unary(
+                '/opensqt.market_maker.v1.GatewayService/ListFundingPayments',
+                request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ListFundingPaymentsRequest.SerializeToString,
+                response_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ListFundingPaymentsResponse.FromString,
+                _registered_method=True)
+        self.SubscribeFundingPayments = channel.unary_stream(
+                '/opensqt.market_maker.v1.GatewayService/SubscribeFundingPayments',
+                request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeFundingPaymentsRequest.SerializeToString,
+                response_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeFundingPaymentsResponse.FromString,
+                _registered_method=True)
+        self.SetLeverage = channel.unary_unary(
+                '/opensqt.market_maker.v1.GatewayService/SetLeverage',
+                request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SetLeverageRequest.SerializeToString,
+                response_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SetLeverageResponse.FromString,
+                _registered_method=True)
+        self.SetMarginMode = channel.unary_unary(
+                '/opensqt.market_maker.v1.GatewayService/SetMarginMode',
+                request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SetMarginModeRequest.SerializeToString,
+                response_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SetMarginModeResponse.FromString,
+                _registered_method=True)
+        self.SetPositionMode = channel.unary_unary(
+                '/opensqt.market_maker.v1.GatewayService/SetPositionMode',
+                request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SetPositionModeRequest.SerializeToString,
+                response_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SetPositionModeResponse.FromString,
+                _registered_method=True)
         self.GetRateBudget = channel.unary_unary(
                 '/opensqt.market_maker.v1.GatewayService/GetRateBudget',
                 request_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.GetRateBudgetRequest.SerializeToString,
@@ -134,6 +159,96 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListFundingPayments(self, request, context):
+        """Return the account's funding payments at or after a time, oldest first, page by page where page_size is given. None
+        is left out between two pages, and none is in both. Those that are booked meanwhile may be missing: ask again since
+        the event_time_ms of the last payment. Repeat-safe by payment_id.
+
+        Errors:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL
+        UNIMPLEMENTED: UNSUPPORTED (the venue has none, or the connector is in public-only mode)
+        RESOURCE_EXHAUSTED: RATE_LIMITED, BANNED
+        UNAVAILABLE: UNREACHABLE, MAINTENANCE
+        UNAUTHENTICATED: CREDENTIALS_REFUSED, CLOCK_SKEW
+        UNKNOWN: VENUE_ERROR
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubscribeFundingPayments(self, request, context):
+        """Stream the account's funding payments. The first response is a snapshot: the newest payments, which may repeat what
+        was delivered before. No payment is lost over a reconnect of any part, and each payment_id counts once. As the plain
+        methods of ExchangeService it sends as far ahead as HTTP/2 allows; ReadStream acknowledges.
+
+        Errors:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL
+        UNIMPLEMENTED: UNSUPPORTED (the venue has none, or the connector is in public-only mode)
+        RESOURCE_EXHAUSTED: STREAM_OVERFLOW (the reader is too far behind; subscribe again)
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetLeverage(self, request, context):
+        """Set the leverage of a symbol and return it as the venue reports it afterwards; needs the role `trade` and the right
+        to trade the symbol. An order of the symbol that is placed meanwhile waits until the change is proven or refused, and
+        orders whose request is on its way are waited for. It is sent to the venue at most once: a change whose answer was
+        lost is asked for, not sent again. Changes of all clients are executed one after the other, as they came.
+
+        Errors, besides those of every call:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL
+        FAILED_PRECONDITION: SETTING_REFUSED (the venue refuses it, or has another leverage afterwards)
+        ABORTED: ORDER_OUTCOME_UNKNOWN (it was sent and is not proven; ask GetPositions before you trade)
+        UNIMPLEMENTED: UNSUPPORTED (Capabilities.set_leverage)
+        RESOURCE_EXHAUSTED: BANNED
+        UNAVAILABLE: MAINTENANCE
+        UNAUTHENTICATED: CREDENTIALS_REFUSED, CLOCK_SKEW
+        UNKNOWN: VENUE_ERROR
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetMarginMode(self, request, context):
+        """Set the margin mode of a symbol, or of the account where Capabilities.margin_mode_scope says so, and return it as the
+        venue reports it afterwards; needs the role `trade` and, for the account, a client that is not held to symbols. It is
+        refused while positions or orders are open that it would apply to. Otherwise as SetLeverage.
+
+        Errors, besides those of every call:
+        INVALID_ARGUMENT: UNKNOWN_SYMBOL
+        FAILED_PRECONDITION: SETTING_REFUSED (something is open that it would apply to, which the message names; or the
+        venue refuses it)
+        ABORTED: ORDER_OUTCOME_UNKNOWN (it was sent and is not proven)
+        UNIMPLEMENTED: UNSUPPORTED (Capabilities.margin_mode_scope)
+        RESOURCE_EXHAUSTED: BANNED
+        UNAVAILABLE: MAINTENANCE
+        UNAUTHENTICATED: CREDENTIALS_REFUSED, CLOCK_SKEW
+        UNKNOWN: VENUE_ERROR
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetPositionMode(self, request, context):
+        """Switch the account between one net position per symbol and two positions, and return the mode as the venue reports it
+        afterwards; needs the role `trade` and a client that is not held to symbols. It is refused while any position or order
+        of the account is open. Otherwise as SetLeverage.
+
+        Errors, besides those of every call:
+        FAILED_PRECONDITION: SETTING_REFUSED (something is open that it would apply to, which the message names; or the
+        venue refuses it)
+        ABORTED: ORDER_OUTCOME_UNKNOWN (it was sent and is not proven)
+        UNIMPLEMENTED: UNSUPPORTED (Capabilities.set_position_mode)
+        RESOURCE_EXHAUSTED: BANNED
+        UNAVAILABLE: MAINTENANCE
+        UNAUTHENTICATED: CREDENTIALS_REFUSED, CLOCK_SKEW
+        UNKNOWN: VENUE_ERROR
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetRateBudget(self, request, context):
         """Return what is left of the venue's limits, and this client's part in their use. Asks nobody, so it fails only as
         every call may.
@@ -206,16 +321,16 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReadStream(self, request_iterator, context):
-        """Read one of the five streams of ExchangeService, or one of order books, public trades or mark prices, and
-        acknowledge what was read. A stream of a method of its own sends as far ahead as HTTP/2 allows, which is thousands of
+        """Read one of the five streams of ExchangeService, or one of order books, public trades, mark prices or
+        funding payments, and acknowledge what was read. A stream of a method of its own sends as far ahead as HTTP/2 allows, which is thousands of
         responses that grow old unread; here the connector sends one response and waits until it is acknowledged, then sends
-        what has changed meanwhile, the newest of each. Orders go ahead by 256 updates. The first request says what to
+        what has changed meanwhile, the newest of each. Orders and funding payments go ahead by 256 updates. The first request says what to
         subscribe to, every later one is an acknowledgement. A client that only half-closes is sent one response and no more.
 
         Errors:
         INVALID_ARGUMENT: UNKNOWN_SYMBOL
-        UNIMPLEMENTED: UNSUPPORTED (the connector is in public-only mode, or the venue has no such interval)
-        RESOURCE_EXHAUSTED: STREAM_OVERFLOW (an orders reader is too far behind; subscribe again)
+        UNIMPLEMENTED: UNSUPPORTED (the connector is in public-only mode, or the venue has no such interval or stream)
+        RESOURCE_EXHAUSTED: STREAM_OVERFLOW (a reader of orders or payments is too far behind; subscribe again)
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -271,6 +386,31 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.ListFills,
                     request_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ListFillsRequest.FromString,
                     response_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ListFillsResponse.SerializeToString,
+            ),
+            'ListFundingPayments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFundingPayments,
+                    request_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ListFundingPaymentsRequest.FromString,
+                    response_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ListFundingPaymentsResponse.SerializeToString,
+            ),
+            'SubscribeFundingPayments': grpc.unary_stream_rpc_method_handler(
+                    servicer.SubscribeFundingPayments,
+                    request_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeFundingPaymentsRequest.FromString,
+                    response_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeFundingPaymentsResponse.SerializeToString,
+            ),
+            'SetLeverage': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetLeverage,
+                    request_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SetLeverageRequest.FromString,
+                    response_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SetLeverageResponse.SerializeToString,
+            ),
+            'SetMarginMode': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetMarginMode,
+                    request_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SetMarginModeRequest.FromString,
+                    response_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SetMarginModeResponse.SerializeToString,
+            ),
+            'SetPositionMode': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetPositionMode,
+                    request_deserializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SetPositionModeRequest.FromString,
+                    response_serializer=opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SetPositionModeResponse.SerializeToString,
             ),
             'GetRateBudget': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRateBudget,
@@ -380,6 +520,141 @@ class GatewayService:
             '/opensqt.market_maker.v1.GatewayService/ListFills',
             opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ListFillsRequest.SerializeToString,
             opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ListFillsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFundingPayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/opensqt.market_maker.v1.GatewayService/ListFundingPayments',
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ListFundingPaymentsRequest.SerializeToString,
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.ListFundingPaymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubscribeFundingPayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/opensqt.market_maker.v1.GatewayService/SubscribeFundingPayments',
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeFundingPaymentsRequest.SerializeToString,
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SubscribeFundingPaymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetLeverage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/opensqt.market_maker.v1.GatewayService/SetLeverage',
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SetLeverageRequest.SerializeToString,
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SetLeverageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetMarginMode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/opensqt.market_maker.v1.GatewayService/SetMarginMode',
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SetMarginModeRequest.SerializeToString,
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SetMarginModeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetPositionMode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/opensqt.market_maker.v1.GatewayService/SetPositionMode',
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SetPositionModeRequest.SerializeToString,
+            opensqt_dot_market__maker_dot_v1_dot_gateway__service__pb2.SetPositionModeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -108,6 +108,12 @@ class NoticeKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     NOTICE_KIND_LIQUIDATION: _ClassVar[NoticeKind]
     NOTICE_KIND_POSITION_MODE: _ClassVar[NoticeKind]
     NOTICE_KIND_ACCOUNT_MODE: _ClassVar[NoticeKind]
+
+class MarginModeScope(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MARGIN_MODE_SCOPE_UNSPECIFIED: _ClassVar[MarginModeScope]
+    MARGIN_MODE_SCOPE_SYMBOL: _ClassVar[MarginModeScope]
+    MARGIN_MODE_SCOPE_ACCOUNT: _ClassVar[MarginModeScope]
 SIDE_UNSPECIFIED: Side
 SIDE_BUY: Side
 SIDE_SELL: Side
@@ -174,6 +180,9 @@ NOTICE_KIND_MARGIN_CALL: NoticeKind
 NOTICE_KIND_LIQUIDATION: NoticeKind
 NOTICE_KIND_POSITION_MODE: NoticeKind
 NOTICE_KIND_ACCOUNT_MODE: NoticeKind
+MARGIN_MODE_SCOPE_UNSPECIFIED: MarginModeScope
+MARGIN_MODE_SCOPE_SYMBOL: MarginModeScope
+MARGIN_MODE_SCOPE_ACCOUNT: MarginModeScope
 
 class OrderRequest(_message.Message):
     __slots__ = ("symbol", "side", "order_type", "time_in_force", "quantity", "price", "client_order_id", "reduce_only", "position_side", "claim_number", "margin_mode")
@@ -540,7 +549,7 @@ class SymbolRules(_message.Message):
     def __init__(self, symbol: _Optional[str] = ..., base_asset: _Optional[str] = ..., quote_asset: _Optional[str] = ..., price_step: _Optional[str] = ..., quantity_step: _Optional[str] = ..., min_quantity: _Optional[str] = ..., min_notional: _Optional[str] = ..., max_quantity: _Optional[str] = ..., contract_size: _Optional[str] = ..., max_leverage: _Optional[str] = ..., maker_fee: _Optional[str] = ..., taker_fee: _Optional[str] = ..., untradable: _Optional[bool] = ..., untradable_reason: _Optional[str] = ..., min_market_quantity: _Optional[str] = ..., max_market_quantity: _Optional[str] = ...) -> None: ...
 
 class Capabilities(_message.Message):
-    __slots__ = ("time_in_force", "market_orders", "reduce_only", "position_modes", "margin_modes", "max_batch", "intervals", "client_order_id_length", "trading", "order_book_depth", "public_trades", "mark_price", "amend_order")
+    __slots__ = ("time_in_force", "market_orders", "reduce_only", "position_modes", "margin_modes", "max_batch", "intervals", "client_order_id_length", "trading", "order_book_depth", "public_trades", "mark_price", "set_leverage", "margin_mode_scope", "set_position_mode", "funding_payments", "amend_order")
     TIME_IN_FORCE_FIELD_NUMBER: _ClassVar[int]
     MARKET_ORDERS_FIELD_NUMBER: _ClassVar[int]
     REDUCE_ONLY_FIELD_NUMBER: _ClassVar[int]
@@ -553,6 +562,10 @@ class Capabilities(_message.Message):
     ORDER_BOOK_DEPTH_FIELD_NUMBER: _ClassVar[int]
     PUBLIC_TRADES_FIELD_NUMBER: _ClassVar[int]
     MARK_PRICE_FIELD_NUMBER: _ClassVar[int]
+    SET_LEVERAGE_FIELD_NUMBER: _ClassVar[int]
+    MARGIN_MODE_SCOPE_FIELD_NUMBER: _ClassVar[int]
+    SET_POSITION_MODE_FIELD_NUMBER: _ClassVar[int]
+    FUNDING_PAYMENTS_FIELD_NUMBER: _ClassVar[int]
     AMEND_ORDER_FIELD_NUMBER: _ClassVar[int]
     time_in_force: _containers.RepeatedScalarFieldContainer[TimeInForce]
     market_orders: bool
@@ -566,8 +579,34 @@ class Capabilities(_message.Message):
     order_book_depth: int
     public_trades: bool
     mark_price: bool
+    set_leverage: bool
+    margin_mode_scope: MarginModeScope
+    set_position_mode: bool
+    funding_payments: bool
     amend_order: bool
-    def __init__(self, time_in_force: _Optional[_Iterable[_Union[TimeInForce, str]]] = ..., market_orders: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., position_modes: _Optional[_Iterable[_Union[PositionMode, str]]] = ..., margin_modes: _Optional[_Iterable[_Union[MarginMode, str]]] = ..., max_batch: _Optional[int] = ..., intervals: _Optional[_Iterable[str]] = ..., client_order_id_length: _Optional[int] = ..., trading: _Optional[bool] = ..., order_book_depth: _Optional[int] = ..., public_trades: _Optional[bool] = ..., mark_price: _Optional[bool] = ..., amend_order: _Optional[bool] = ...) -> None: ...
+    def __init__(self, time_in_force: _Optional[_Iterable[_Union[TimeInForce, str]]] = ..., market_orders: _Optional[bool] = ..., reduce_only: _Optional[bool] = ..., position_modes: _Optional[_Iterable[_Union[PositionMode, str]]] = ..., margin_modes: _Optional[_Iterable[_Union[MarginMode, str]]] = ..., max_batch: _Optional[int] = ..., intervals: _Optional[_Iterable[str]] = ..., client_order_id_length: _Optional[int] = ..., trading: _Optional[bool] = ..., order_book_depth: _Optional[int] = ..., public_trades: _Optional[bool] = ..., mark_price: _Optional[bool] = ..., set_leverage: _Optional[bool] = ..., margin_mode_scope: _Optional[_Union[MarginModeScope, str]] = ..., set_position_mode: _Optional[bool] = ..., funding_payments: _Optional[bool] = ..., amend_order: _Optional[bool] = ...) -> None: ...
+
+class FundingPayment(_message.Message):
+    __slots__ = ("symbol", "payment_id", "amount", "asset", "position_side", "rate", "position_size", "event_time_ms", "received_ns")
+    SYMBOL_FIELD_NUMBER: _ClassVar[int]
+    PAYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    ASSET_FIELD_NUMBER: _ClassVar[int]
+    POSITION_SIDE_FIELD_NUMBER: _ClassVar[int]
+    RATE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_SIZE_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_NS_FIELD_NUMBER: _ClassVar[int]
+    symbol: str
+    payment_id: str
+    amount: str
+    asset: str
+    position_side: PositionSide
+    rate: str
+    position_size: str
+    event_time_ms: int
+    received_ns: int
+    def __init__(self, symbol: _Optional[str] = ..., payment_id: _Optional[str] = ..., amount: _Optional[str] = ..., asset: _Optional[str] = ..., position_side: _Optional[_Union[PositionSide, str]] = ..., rate: _Optional[str] = ..., position_size: _Optional[str] = ..., event_time_ms: _Optional[int] = ..., received_ns: _Optional[int] = ...) -> None: ...
 
 class StreamPosition(_message.Message):
     __slots__ = ("epoch", "sequence")

@@ -20,6 +20,7 @@ KEYS: Mapping[str, Key[Any] | None] = {
     "order_book": lambda book: book.symbol,
     "trades": lambda trade: trade.trade_id,
     "mark_price": lambda price: price.symbol,
+    "funding_payments": None,
 }
 """By kind of stream, what an update is about where the newest of each is enough; None where no update may be lost."""
 TRADES_KEPT = 1_000

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Self, TypeVar
 
-from opensqt.model.account import Account, Position, PositionMode
+from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.client_context import current_client
 from opensqt.model.clock import Clock, now_ns
 from opensqt.model.errors import ExchangeError, InvalidRequest, Unreachable
+from opensqt.model.funding import FundingPayment
 from opensqt.model.market import (
     DEFAULT_DEPTH,
     INTERVALS_MS,
@@ -29,7 +30,15 @@ from opensqt.model.market import (
 )
 from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest, OrderUpdate, Side
 from opensqt.model.stream import Cursor, Stream
-from opensqt.model.venue import Capabilities, Check, ExchangeInfo, ExchangeStatus, RateBudget, SymbolRules
+from opensqt.model.venue import (
+    Capabilities,
+    Check,
+    ExchangeInfo,
+    ExchangeStatus,
+    MarginModeScope,
+    RateBudget,
+    SymbolRules,
+)
 from opensqt.streams.max_age import with_max_age
 from opensqt.testing.ledger import Ledger
 from opensqt.testing.venue import InMemoryVenue
@@ -74,8 +83,8 @@ class InMemoryExchange:
     Args:
         symbols: Rules of the symbols that trade.
         balance: Wallet balance at the start, in USDT.
-        position_mode: One-way or hedge.
-        leverage: Leverage of every symbol.
+        position_mode: One-way or hedge, at the start.
+        leverage: Leverage of every symbol at the start.
         clock: Returns UTC epoch nanoseconds; pass your own to close candles without waiting.
         feed_capacity: Updates by which a reader of the orders stream may be behind before it overflows.
     """
@@ -98,9 +107,13 @@ class InMemoryExchange:
             name=self.name,
             exchange_type="usdt_perpetual",
             capabilities=Capabilities(
-                position_modes=frozenset({position_mode}),
+                margin_modes=frozenset(MarginMode),
                 max_batch=50,
                 intervals=frozenset(INTERVALS_MS),
+                set_leverage=True,
+                margin_mode_scope=MarginModeScope.SYMBOL,
+                set_position_mode=True,
+                funding_payments=True,
                 order_book_depth=MAX_DEPTH,
                 public_trades=True,
                 mark_price=True,
@@ -207,6 +220,14 @@ class InMemoryExchange:
     def fill(self, ref: OrderRef, quantity: Decimal) -> Order:
         """Fill part of a resting order at its limit, whatever the price is."""
         return self.venue.fill(self.venue.find(ref), quantity)
+
+    def pay_funding(self, symbol: str, rate: Decimal) -> list[FundingPayment]:
+        """Pay funding on the positions of a symbol at its mid price: with a rate above zero a long position pays.
+
+        Returns:
+            The payments, which the stream delivers, too.
+        """
+        return self.venue.pay_funding(symbol, rate)
 
     def add_candles(self, candles: Iterable[Candle]) -> None:
         """Add past candles, oldest first, for history."""
@@ -357,6 +378,34 @@ class InMemoryExchange:
 
         return await self._call("list_fills", fills)
 
+    async def list_funding_payments(self, symbol: str = "", *, since_ms: int) -> list[FundingPayment]:
+        """See `Exchange`."""
+
+        def payments() -> list[FundingPayment]:
+            self.venue.require_symbol(symbol, all_too=True)
+            paid = self.venue.funding_payments
+            return [one for one in paid if symbol in ("", one.symbol) and one.event_time_ms >= since_ms]
+
+        return await self._call("list_funding_payments", payments)
+
+    async def set_leverage(self, symbol: str, leverage: int) -> Decimal:
+        """See `Exchange`."""
+        return await self._call("set_leverage", lambda: self.venue.set_leverage(symbol, leverage))
+
+    async def set_margin_mode(self, symbol: str, mode: MarginMode) -> MarginMode:
+        """See `Exchange`. The mode is only reported: the whole balance carries every position."""
+        return await self._call("set_margin_mode", lambda: self.venue.set_margin_mode(symbol, mode))
+
+    async def set_position_mode(self, mode: PositionMode) -> PositionMode:
+        """See `Exchange`."""
+
+        def switch() -> PositionMode:
+            found = self.venue.set_position_mode(mode)
+            self._info = replace(self._info, position_mode=found)
+            return found
+
+        return await self._call("set_position_mode", switch)
+
     async def get_status(self) -> ExchangeStatus:
         """See `Exchange`."""
         return ExchangeStatus(
@@ -430,6 +479,15 @@ class InMemoryExchange:
         """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
         feed = self.venue.public.mark_price_feeds[self.venue.require_symbol(symbol)]
         return with_max_age(feed.subscribe(cursor=cursor), max_age_s, kind="mark_price", symbol=symbol)
+
+    def subscribe_funding_payments(
+        self, symbol: str = "", *, cursor: Cursor | None = None, max_age_s: float | None = None
+    ) -> Stream[FundingPayment]:
+        """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
+        self.venue.require_symbol(symbol, all_too=True)
+        of_symbol = (lambda payment: payment.symbol == symbol) if symbol else None
+        stream = self.venue.funding_feed.subscribe(cursor=cursor, where=of_symbol)
+        return with_max_age(stream, max_age_s, kind="funding_payments", symbol=symbol)
 
     def _current_info(self) -> ExchangeInfo:
         held = {one.symbol for one in self.venue.positions() if not one.is_flat}

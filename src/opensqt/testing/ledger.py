@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
-from opensqt.model.account import Account, Position, PositionMode
+from opensqt.model.account import Account, MarginMode, Position, PositionMode
+from opensqt.model.funding import FundingPayment
 from opensqt.model.market import Price
 from opensqt.model.order import Fill, Order, OrderRequest, PositionSide, Side
 
@@ -47,25 +49,58 @@ class Ledger:
         symbols: Symbols that trade.
         balance: Balance at the start, in quote.
         mode: One net position per symbol, or a long and a short one.
-        leverage: Leverage of every symbol.
+        leverage: Leverage of every symbol at the start.
     """
 
     def __init__(self, symbols: Iterable[str], *, balance: Decimal, mode: PositionMode, leverage: Decimal) -> None:
-        sides = (PositionSide.BOTH,) if mode is PositionMode.ONE_WAY else (PositionSide.LONG, PositionSide.SHORT)
-        self._mode = mode
-        self._leverage = leverage
+        self._leverages = dict.fromkeys(symbols, leverage)
+        self._margin_modes = dict.fromkeys(self._leverages, MarginMode.CROSS)
         self._wallet = balance
+        self.set_mode(mode)
+
+    def set_mode(self, mode: PositionMode) -> None:
+        """Switch the position mode; every position must be flat."""
+        sides = (PositionSide.BOTH,) if mode is PositionMode.ONE_WAY else (PositionSide.LONG, PositionSide.SHORT)
+        self.mode = mode
         self._positions = {
             (symbol, side): Position(
-                symbol=symbol, quantity=_ZERO, entry_price=_ZERO, position_side=side, leverage=leverage
+                symbol=symbol,
+                quantity=_ZERO,
+                entry_price=_ZERO,
+                position_side=side,
+                leverage=leverage,
+                margin_mode=self._margin_modes[symbol],
             )
-            for symbol in symbols
+            for symbol, leverage in self._leverages.items()
             for side in sides
         }
 
+    def set_leverage(self, symbol: str, leverage: Decimal) -> None:
+        """Set the leverage of a symbol."""
+        self._leverages[symbol] = leverage
+        self._update(symbol, leverage=leverage)
+
+    def margin_mode(self, symbol: str) -> MarginMode:
+        """Return the margin mode of a symbol."""
+        return self._margin_modes[symbol]
+
+    def set_margin_mode(self, symbol: str, mode: MarginMode) -> None:
+        """Set the margin mode of a symbol. It is only reported: the whole balance carries every position."""
+        self._margin_modes[symbol] = mode
+        self._update(symbol, margin_mode=mode)
+
+    def pay_funding(self, payment: FundingPayment) -> None:
+        """Apply a funding payment to the balance."""
+        self._wallet += payment.amount
+
+    def _update(self, symbol: str, **changes: Any) -> None:
+        for key, position in self._positions.items():
+            if key[0] == symbol:
+                self._positions[key] = replace(position, **changes)
+
     def accepts_side(self, side: PositionSide) -> bool:
         """Return whether a position side fits the account's mode."""
-        return (side is PositionSide.BOTH) == (self._mode is PositionMode.ONE_WAY)
+        return (side is PositionSide.BOTH) == (self.mode is PositionMode.ONE_WAY)
 
     def closable(self, request: OrderRequest | Order) -> Decimal:
         """Return the base coins that the order would close rather than open."""
@@ -91,28 +126,29 @@ class Ledger:
         rest = request.remaining_quantity if isinstance(request, Order) else request.quantity
         return max(rest - self.closable(request), _ZERO) * price
 
-    def margin_for(self, value: Decimal) -> Decimal:
+    def margin_for(self, symbol: str, value: Decimal) -> Decimal:
         """Return the margin that a position of this value, in quote, requires."""
-        return value / self._leverage
+        return value / self._leverages[symbol]
 
     def positions(self, prices: Mapping[str, Price], symbol: str = "") -> list[Position]:
         """Return every position of a symbol, or of all symbols, valued at the mid prices; flat positions too."""
         return [self._valued(position, prices) for (of, _), position in self._positions.items() if symbol in ("", of)]
 
-    def account(self, prices: Mapping[str, Price], opening_value: Decimal, *, now_ns: int) -> Account:
+    def account(self, prices: Mapping[str, Price], opening_values: Mapping[str, Decimal], *, now_ns: int) -> Account:
         """Return the account, its positions valued at the mid prices.
 
         Args:
             prices: The newest prices.
-            opening_value: Value that the open orders would open, in quote.
+            opening_values: By symbol, the value that the open orders would open, in quote.
             now_ns: Time of the result.
         """
-        held = unrealized = _ZERO
+        unrealized = _ZERO
+        values = dict(opening_values)
         for position in self._positions.values():
             if position.quantity:
-                held += abs(position.quantity) * position.entry_price
+                values[position.symbol] += abs(position.quantity) * position.entry_price
                 unrealized += self._valued(position, prices).unrealized_pnl
-        margin = self.margin_for(held + opening_value)
+        margin = sum((self.margin_for(symbol, value) for symbol, value in values.items() if value), _ZERO)
         return Account(
             asset="USDT",
             wallet_balance=self._wallet,

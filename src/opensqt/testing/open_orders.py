@@ -33,13 +33,13 @@ class OpenOrders:
         }
         """All limits of a side, sorted, so that a price that crosses none is found at once."""
         self._opening: dict[str, Decimal] = {}
-        self.opening_value = _ZERO
-        """Value that the orders would open if they filled, in quote."""
+        self.opening_values = dict.fromkeys(symbols, _ZERO)
+        """By symbol, the value that the orders would open if they filled, in quote."""
 
     def put(self, order: Order) -> None:
         """Store the current state of an order; a closed order is removed."""
         known = self._orders[order.symbol]
-        self.opening_value -= self._opening.pop(order.client_order_id, _ZERO)
+        self.opening_values[order.symbol] -= self._opening.pop(order.client_order_id, _ZERO)
         if order.status.is_closed:
             if known.pop(order.client_order_id, None) is not None and order.price is not None:
                 limits = self._limits[order.symbol, order.side]
@@ -73,14 +73,14 @@ class OpenOrders:
         """Update the opening values of a position's orders: an order that would have opened may now close."""
         for order in self._orders[symbol].values():
             if order.position_side is position_side:
-                self.opening_value -= self._opening.pop(order.client_order_id, _ZERO)
+                self.opening_values[symbol] -= self._opening.pop(order.client_order_id, _ZERO)
                 self._count(order)
 
     def _count(self, order: Order) -> None:
         value = self._ledger.opening_value(order, order.price or _ZERO)
         if value:
             self._opening[order.client_order_id] = value
-            self.opening_value += value
+            self.opening_values[order.symbol] += value
 
 
 def is_marketable(side: Side, limit: Decimal | None, price: Price) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from opensqt.model import client_order_id
-from opensqt.model.account import Account, Position
+from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.clock import Clock
 from opensqt.model.errors import (
     DuplicateOrder,
@@ -19,9 +19,11 @@ from opensqt.model.errors import (
     PositionModeMismatch,
     PostOnlyWouldCross,
     ReduceOnlyRefused,
+    SettingRefused,
     UnknownSymbol,
     Unreachable,
 )
+from opensqt.model.funding import FundingPayment
 from opensqt.model.market import Price
 from opensqt.model.order import (
     AmendRequest,
@@ -61,6 +63,7 @@ class InMemoryVenue:
         self._open = OpenOrders(rules, ledger)
         self._client_ids: dict[str, str] = {}
         self.fills: list[Fill] = []
+        self.funding_payments: list[FundingPayment] = []
         self.candles = CandleBook()
         self.public = PublicMarketData(rules)
         self.price_feeds = {symbol: Feed[Price](key=lambda price: price.symbol, conflate=True) for symbol in rules}
@@ -74,7 +77,9 @@ class InMemoryVenue:
         )
         self.account_feed = Feed[Account](key=lambda account: account.asset, conflate=True)
         self.position_feed = Feed[Position](key=lambda one: (one.symbol, one.position_side), conflate=True)
+        self.funding_feed = Feed[FundingPayment](key=lambda payment: payment.payment_id, conflate=False)
         self.order_feed.replace((), gap=False)
+        self.funding_feed.replace((), gap=False)
         self._publish_account(rules)
 
     def require_symbol(self, symbol: str, *, all_too: bool = False) -> str:
@@ -171,7 +176,7 @@ class InMemoryVenue:
         if reason := self._validate_numbers(amended).denial(amended):
             raise OrderDenied(reason, symbol=order.symbol)
         if amended.quantity > order.filled_quantity:
-            freed = self._ledger.margin_for(self._ledger.opening_value(order, order.price or _ZERO))
+            freed = self._ledger.margin_for(order.symbol, self._ledger.opening_value(order, order.price or _ZERO))
             more = replace(amended, quantity=amended.quantity - order.filled_quantity)
             self._admit(more, price, freed=freed)
         self._amendments[request.amend_id] = request
@@ -221,7 +226,66 @@ class InMemoryVenue:
 
     def account(self) -> Account:
         """Return the account."""
-        return self._ledger.account(self._prices, self._open.opening_value, now_ns=self._clock())
+        return self._ledger.account(self._prices, self._open.opening_values, now_ns=self._clock())
+
+    def set_leverage(self, symbol: str, leverage: int) -> Decimal:
+        """Set the leverage of a symbol and return it."""
+        rules = self._rules[self.require_symbol(symbol)]
+        if leverage < 1 or (rules.max_leverage is not None and leverage > rules.max_leverage):
+            raise InvalidRequest(f"leverage {leverage}: expected 1 to {rules.max_leverage}", symbol=symbol)
+        self._ledger.set_leverage(symbol, Decimal(leverage))
+        self._publish_account([symbol])
+        return Decimal(leverage)
+
+    def set_margin_mode(self, symbol: str, mode: MarginMode) -> MarginMode:
+        """Set the margin mode of a symbol and return it."""
+        if not symbol:
+            raise InvalidRequest("symbol '': expected a symbol; each has a margin mode of its own")
+        if self._ledger.margin_mode(self.require_symbol(symbol)) is not mode:
+            self._require_free(f"margin_mode {mode}", symbol)
+            self._ledger.set_margin_mode(symbol, mode)
+            self._publish_account([symbol])
+        return mode
+
+    def set_position_mode(self, mode: PositionMode) -> PositionMode:
+        """Switch the position mode and return it."""
+        if self._ledger.mode is not mode:
+            self._require_free(f"position_mode {mode}")
+            self._ledger.set_mode(mode)
+            self.position_feed.replace(self._ledger.positions(self._prices), gap=True)
+        return mode
+
+    def pay_funding(self, symbol: str, rate: Decimal) -> list[FundingPayment]:
+        """Pay funding on the positions of a symbol at its mid price, and return the payments."""
+        mid, now = self.price(symbol).mid, self._clock()
+        paid = []
+        for position in self.positions(symbol):
+            if position.is_flat:
+                continue
+            payment = FundingPayment(
+                symbol=symbol,
+                payment_id=str(len(self.funding_payments) + 1),
+                amount=-position.quantity * mid * rate,
+                position_side=position.position_side,
+                rate=rate,
+                position_size=abs(position.quantity),
+                event_time_ms=now // 1_000_000,
+                received_ns=now,
+            )
+            self._ledger.pay_funding(payment)
+            self.funding_payments.append(payment)
+            paid.append(payment)
+        self.funding_feed.publish(paid)
+        self._publish_account([symbol])
+        return paid
+
+    def _require_free(self, what: str, symbol: str = "") -> None:
+        """Raise `SettingRefused` while a position or an order is open."""
+        held = [f"{one.symbol} {one.quantity}" for one in self.positions(symbol) if not one.is_flat]
+        orders = [order.client_order_id for order in self.open_orders(symbol)]
+        if held or orders:
+            named = [f"positions {', '.join(held)}"] * bool(held) + [f"orders {', '.join(orders)}"] * bool(orders)
+            raise SettingRefused(f"{what}: {' and '.join(named)} are open; close and cancel them first", symbol=symbol)
 
     def inject_gap(self) -> None:
         """Send every reader the current state as a snapshot that is marked as a gap."""
@@ -230,6 +294,7 @@ class InMemoryVenue:
         self.order_feed.replace(self.order_feed.snapshot, gap=True)
         self.account_feed.replace(self.account_feed.snapshot, gap=True)
         self.position_feed.replace(self.position_feed.snapshot, gap=True)
+        self.funding_feed.replace(self.funding_feed.snapshot, gap=True)
         self.candles.inject_gap()
         self.public.inject_gap()
 
@@ -240,6 +305,7 @@ class InMemoryVenue:
         self.order_feed.close(error)
         self.account_feed.close(error)
         self.position_feed.close(error)
+        self.funding_feed.close(error)
         self.candles.close(error)
         self.public.close(error)
 
@@ -275,7 +341,7 @@ class InMemoryVenue:
         if request.time_in_force is TimeInForce.POST_ONLY and crosses:
             raise PostOnlyWouldCross(f"post-only: {request.price} would take", symbol=symbol)
         value = self._ledger.opening_value(request, request.price or _best_opposite(request.side, price)[0])
-        needed = self._ledger.margin_for(value)
+        needed = self._ledger.margin_for(symbol, value)
         available = self.account().available_balance + freed
         if needed > available:
             raise InsufficientMargin(f"margin {needed} USDT: only {available} is available", symbol=symbol)

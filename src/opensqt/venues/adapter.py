@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, Self
 
 from opensqt.config.venue import VenueSettings
-from opensqt.model.account import Account, Position
+from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.client_context import current_client
 from opensqt.model.countdown import CountdownRules
 from opensqt.model.errors import DuplicateOrder, ExchangeError, InvalidRequest, Unreachable, Unsupported
+from opensqt.model.funding import FundingPayment
 from opensqt.model.market import DEFAULT_DEPTH, INTERVALS_MS, Candle, MarkPrice, OrderBook, Price, PublicTrade
 from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
-from opensqt.model.venue import POSITIONS_CHECK, ExchangeInfo, ExchangeStatus, RateBudget, RateLimit
+from opensqt.model.venue import POSITIONS_CHECK, ExchangeInfo, ExchangeStatus, MarginModeScope, RateBudget, RateLimit
 from opensqt.telemetry.logging import register_secrets
+from opensqt.venues.account.funding import FundingPayments
 from opensqt.venues.account.orders import OrderEntry
 from opensqt.venues.account.queries import AccountQueries
+from opensqt.venues.account.settings import SettingChanges
+from opensqt.venues.account.settings_gate import SettingsGate
 from opensqt.venues.account.state import AccountState
 from opensqt.venues.account.stream import AccountStream
 from opensqt.venues.credentials import CredentialsRenewal
@@ -70,12 +75,18 @@ class VenueAdapter:
         self.account_state = AccountState(self.venue)
         self._queries = AccountQueries(self.venue, self.account_state)
         self.market = MarketData(self.venue, self.client, self.health, self.tasks)
-        self._account_stream = AccountStream(self.venue, self.client, self.account_state, self.health, self.tasks)
+        self._funding = FundingPayments(self.venue, self.health, self.client.nonce)
+        self._account_stream = AccountStream(
+            self.venue, self.client, self.account_state, self.health, self.tasks, self._funding.announce
+        )
         self._frames = FrameReports(venue_type.name, self.health, self.venue.set_aside, self.venue_metrics)
         self.housekeeping = Housekeeping(self.venue, self.tasks, expire_reports=self._frames.expire)
+        settings_gate = SettingsGate(settings.request_timeout_s)
+        self._setting_changes = SettingChanges(self.venue, self.account_state, self._queries, settings_gate, self.tasks)
         self.order_entry = OrderEntry(
             self.venue,
             self.account_state,
+            settings_gate,
             expect_stream=self._account_stream.expect,
             on_rules_stale=self.housekeeping.reload_rules,
         )
@@ -121,6 +132,8 @@ class VenueAdapter:
             await Startup(self.venue, self.health).run()
             if not self._settings.public_only:
                 await self._account_stream.start()
+                if self.venue.capabilities.funding_payments:
+                    self.tasks.start("funding", self._funding.run())
             self.market.start()
             self.housekeeping.start()
         except BaseException:
@@ -137,6 +150,7 @@ class VenueAdapter:
         self.market.close(closed)
         for feed in (self.account_state.orders, self.account_state.positions, self.account_state.accounts):
             feed.close(closed)
+        self._funding.feed.close(closed)
         await self.client.close()
 
     async def renew_credentials(self, settings: VenueSettings) -> bool:
@@ -236,6 +250,28 @@ class VenueAdapter:
         self._require_account(symbol)
         return await self._queries.fills(symbol, since_ms)
 
+    async def list_funding_payments(self, symbol: str = "", *, since_ms: int) -> list[FundingPayment]:
+        """Query the account's funding payments since a time."""
+        self._require_funding(symbol)
+        found = await self.venue.parse_or_raise(self.venue.funding_payments(symbol, since_ms))
+        return [payment for payment in found if payment.event_time_ms >= since_ms]
+
+    async def set_leverage(self, symbol: str, leverage: int) -> Decimal:
+        """Set the leverage of a symbol, and return what the venue then reports."""
+        self._require_account()
+        self.venue.unified(symbol)
+        return await self._setting_changes.set_leverage(symbol, leverage)
+
+    async def set_margin_mode(self, symbol: str, mode: MarginMode) -> MarginMode:
+        """Set the margin mode of a symbol or of the account, and return what the venue then reports."""
+        self._require_account(symbol)
+        return await self._setting_changes.set_margin_mode(symbol, mode)
+
+    async def set_position_mode(self, mode: PositionMode) -> PositionMode:
+        """Switch the position mode of the account, and return what the venue then reports."""
+        self._require_account()
+        return await self._setting_changes.set_position_mode(mode)
+
     # The market
 
     async def get_latest_price(self, symbol: str) -> Price:
@@ -265,7 +301,15 @@ class VenueAdapter:
         capabilities = self.venue.capabilities
         shown = self.account_state.untradable_held().keys() | set(self._settings.symbols)
         if self._settings.public_only:
-            capabilities = replace(capabilities, trading=False, amend_order=False)
+            capabilities = replace(
+                capabilities,
+                trading=False,
+                amend_order=False,
+                set_leverage=False,
+                margin_mode_scope=MarginModeScope.NONE,
+                set_position_mode=False,
+                funding_payments=False,
+            )
         if self.venue.public is not None:
             depth = self.venue.public.order_book_depth
             capabilities = replace(capabilities, order_book_depth=depth, public_trades=True, mark_price=True)
@@ -359,6 +403,12 @@ class VenueAdapter:
         where = (lambda position: position.symbol == symbol) if symbol else None
         return self.account_state.positions.subscribe(cursor=cursor, where=where)
 
+    def subscribe_funding_payments(self, symbol: str = "", *, cursor: Cursor | None = None) -> Stream[FundingPayment]:
+        """Stream funding payments."""
+        self._require_funding(symbol)
+        where = (lambda payment: payment.symbol == symbol) if symbol else None
+        return self._funding.feed.subscribe(cursor=cursor, where=where)
+
     # Frames
 
     def _on_connected(self, socket: Any) -> None:
@@ -442,6 +492,11 @@ class VenueAdapter:
             clock_interval_s=settings.clock_interval_s,
         )
         return self._type(settings, client, rest)
+
+    def _require_funding(self, symbol: str) -> None:
+        self._require_account(symbol)
+        if not self.venue.capabilities.funding_payments:
+            raise Unsupported(f"{self.name} does not report the funding payments of this kind of account here")
 
     def _require_account(self, symbol: str = "") -> None:
         if self._settings.public_only:

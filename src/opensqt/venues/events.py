@@ -80,11 +80,19 @@ class BookUpdate:
 
 MarketEvent = Price | Candle | BookUpdate | PublicTrade | MarkPrice
 """Any event of the market."""
+
+
+@dataclass(frozen=True, slots=True)
+class FundingAnnounced:
+    """The stream shows that funding was paid. Streams have it only in part, so the payments are queried."""
+
+
 Event = (
     MarketEvent
     | OrderUpdate
     | Fill
     | FillsPending
+    | FundingAnnounced
     | Position
     | BalanceChange
     | BalancePending

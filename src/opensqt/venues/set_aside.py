@@ -12,7 +12,19 @@ from typing import Any
 from opensqt.telemetry.logging import get_logger, redact
 
 _log = get_logger("venue")
-KINDS = ("order", "fill", "fill_without_order", "position", "balance", "query", "price", "candle", "trade", "frame")
+KINDS = (
+    "order",
+    "fill",
+    "fill_without_order",
+    "position",
+    "balance",
+    "funding",
+    "query",
+    "price",
+    "candle",
+    "trade",
+    "frame",
+)
 """Kinds of rows. A `fill_without_order` can be read but its order can't, and a `query` was refused for one symbol.
 
 A `frame` could not be read as a whole.

@@ -15,6 +15,7 @@ from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.countdown import CountdownRules
 from opensqt.model.errors import ExchangeError, OutcomeUnknown, UnknownSymbol, Unsupported, VenueError
+from opensqt.model.funding import FundingPayment
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.venue import Capabilities, SymbolRules
@@ -22,7 +23,7 @@ from opensqt.telemetry.logging import get_logger
 from opensqt.venues.channels import PublicChannels
 from opensqt.venues.events import Event, FillsPending
 from opensqt.venues.ratelimit.policy import RateLimitPolicy
-from opensqt.venues.rows import FrameFields, RowError, RowKind
+from opensqt.venues.rows import FrameFields, RowError, RowKind, sort_number
 from opensqt.venues.set_aside import SetAside
 from opensqt.venues.transport.errors import PARSE_ERRORS, Codes
 from opensqt.venues.transport.rest import Rest
@@ -60,7 +61,7 @@ class Venue(ABC):
     """
 
     name: ClassVar[str]
-    capabilities: ClassVar[Capabilities]
+    capabilities: Capabilities
     codes: ClassVar[Codes]
     frame_fields: ClassVar[FrameFields]
     """Where a frame of a stream has its channel and its symbol."""
@@ -77,6 +78,8 @@ class Venue(ABC):
     """Whether a side of a symbol can be held under cross and under isolated margin at the same time, in two rows."""
     counts_coins: ClassVar[bool] = True
     """Whether the venue counts quantities in base coins, and not in contracts of a size that only its list has."""
+    unchanged: ClassVar[frozenset[str]] = frozenset()
+    """Error codes that say that a setting has the requested value already."""
     announces_ready: ClassVar[bool] = False
     """Whether `parse` returns StreamReady. Otherwise an account connection is ready as soon as it is made."""
 
@@ -331,11 +334,37 @@ class Venue(ABC):
 
     @abstractmethod
     async def set_position_mode(self, mode: PositionMode) -> None:
-        """Switch the account's position mode."""
+        """Switch the account's position mode. A mode that it has already is not an error."""
 
     @abstractmethod
+    async def change_leverage(self, symbol: str, leverage: int) -> None:
+        """Set the leverage of a symbol, in its margin mode. A leverage that it has already is not an error."""
+
     async def set_leverage(self, symbol: str, leverage: int) -> Decimal:
         """Set the leverage of a symbol, query it, and return the queried value."""
+        await self.change_leverage(symbol, leverage)
+        return await self.leverage(symbol)
+
+    async def current_margin_mode(self, symbol: str) -> MarginMode:
+        """Query the margin mode of a symbol, or of the account where the symbol is empty."""
+        return (await self.positions(symbol))[0].margin_mode
+
+    async def change_margin_mode(self, symbol: str, mode: MarginMode) -> None:
+        """Set the margin mode of a symbol, or of the account. A mode that it has already is not an error.
+
+        Raises:
+            Unsupported: `capabilities.margin_mode_scope` is NONE.
+        """
+        raise Unsupported(f"margin mode {mode}: {self.name} has no such setting", symbol=symbol)
+
+    @abstractmethod
+    async def funding_payments(self, symbol: str, since_ms: int) -> list[FundingPayment]:
+        """Query the account's funding payments at or after a time: all pages, oldest first.
+
+        Args:
+            symbol: Canonical; empty for all symbols.
+            since_ms: 0 queries the newest page only.
+        """
 
     async def leverage(self, symbol: str) -> Decimal:
         """Query the leverage of a symbol.
@@ -347,6 +376,37 @@ class Venue(ABC):
         if not held or held[0].leverage is None:
             raise VenueError(f"leverage of {symbol}: the venue does not report it", symbol=symbol)
         return held[0].leverage
+
+    async def accept_unchanged(self, request: Awaitable[Any]) -> None:
+        """Await a change of a setting; a setting that has the value already is not an error."""
+        try:
+            await request
+        except ExchangeError as error:
+            if error.venue_code not in self.unchanged:
+                raise
+
+    async def read_funding_payments(
+        self, kind: RowKind, pages: AsyncIterable[Iterable[Any]], parse: Callable[[Any], FundingPayment], symbol: str
+    ) -> list[FundingPayment]:
+        """Read funding payments of one symbol, or of all, oldest first and each once.
+
+        Args:
+            kind: What the rows are.
+            pages: The rows of each response; pages may overlap, and hold other symbols.
+            parse: Reads one row.
+            symbol: Canonical; empty for all.
+        """
+        found = {one.payment_id: one async for page in pages for one in self.read_rows(kind, page, parse)}
+        wanted = (payment for payment in found.values() if symbol in ("", payment.symbol))
+        return sorted(wanted, key=lambda payment: (payment.event_time_ms, sort_number(payment.payment_id)))
+
+    async def account_now_ms(self, symbol: str = "") -> int:
+        """Return the time up to which the account's records are queried: that of the market, of any symbol."""
+        try:
+            return await self.market_now_ms(symbol or next(iter((*self.settings.symbols, *self.rules))))
+        except VenueError:
+            # This symbol has no price now.
+            return int(self.client.nonce())
 
     def require_price(self, price: Price | None, symbol: str) -> Price:
         """Return the price of a response.
@@ -372,6 +432,19 @@ class Venue(ABC):
             return await response
         except PARSE_ERRORS as error:
             raise VenueError(f"{self.name}: the response could not be parsed: {error!r}") from error
+
+    async def parse_or_unknown(self, response: Awaitable[T], symbol: str = "") -> T:
+        """Await the response to a request that changes something. One that can't be parsed leaves its outcome unknown.
+
+        Raises:
+            OutcomeUnknown: The response could not be parsed.
+        """
+        try:
+            return await response
+        except PARSE_ERRORS as error:
+            text = "the venue's response could not be parsed"
+            _log.error(text, symbol=symbol, error=repr(error))
+            raise OutcomeUnknown(text, symbol=symbol) from error
 
     # Streams. A `watch_` method ends only with the connection, by raising.
 

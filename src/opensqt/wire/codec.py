@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from opensqt.model.account import Account, AccountNotice, MarginMode, NoticeKind, Position, PositionMode
+from opensqt.model.funding import FundingPayment
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import (
     ClosedBy,
@@ -27,7 +28,7 @@ from opensqt.model.order import (
     Side,
     TimeInForce,
 )
-from opensqt.model.venue import Capabilities, ExchangeInfo, SymbolRules
+from opensqt.model.venue import Capabilities, ExchangeInfo, MarginModeScope, SymbolRules
 from opensqt.proto import exchange_service_pb2 as service_pb
 from opensqt.proto import types_pb2 as pb
 
@@ -62,9 +63,15 @@ _STATUS_NUMBER, _STATUS = _tables(OrderStatus, pb.OrderStatus, "ORDER_STATUS")
 _FILL_KIND_NUMBER, _FILL_KIND = _tables(FillKind, pb.FillKind, "FILL_KIND")
 _CLOSED_BY_NUMBER, _CLOSED_BY = _tables(ClosedBy, pb.ClosedBy, "CLOSED_BY")
 _CLOSE_REASON_NUMBER, _CLOSE_REASON = _tables(CloseReason, pb.CloseReason, "CLOSE_REASON")
-_POSITION_MODE_NUMBER, _POSITION_MODE = _tables(PositionMode, pb.PositionMode, "POSITION_MODE")
 _NOTICE_KIND_NUMBER, _NOTICE_KIND = _tables(NoticeKind, pb.NoticeKind, "NOTICE_KIND")
+POSITION_MODE_NUMBER, POSITION_MODE = _tables(PositionMode, pb.PositionMode, "POSITION_MODE")
 MARGIN_MODE_NUMBER, MARGIN_MODE = _tables(MarginMode, pb.MarginMode, "MARGIN_MODE")
+_MARGIN_MODE_SCOPE_NUMBER = {
+    MarginModeScope.NONE: pb.MARGIN_MODE_SCOPE_UNSPECIFIED,
+    MarginModeScope.SYMBOL: pb.MARGIN_MODE_SCOPE_SYMBOL,
+    MarginModeScope.ACCOUNT: pb.MARGIN_MODE_SCOPE_ACCOUNT,
+}
+_MARGIN_MODE_SCOPE = {number: scope for scope, number in _MARGIN_MODE_SCOPE_NUMBER.items()}
 
 
 def encode_decimal(value: Decimal) -> str:
@@ -404,7 +411,7 @@ def encode_info(info: ExchangeInfo) -> service_pb.GetExchangeInfoResponse:
             time_in_force=sorted(TIME_IN_FORCE_NUMBER[one] for one in able.time_in_force),
             market_orders=able.market_orders,
             reduce_only=able.reduce_only,
-            position_modes=sorted(_POSITION_MODE_NUMBER[one] for one in able.position_modes),
+            position_modes=sorted(POSITION_MODE_NUMBER[one] for one in able.position_modes),
             margin_modes=sorted(MARGIN_MODE_NUMBER[one] for one in able.margin_modes),
             max_batch=able.max_batch,
             intervals=sorted(able.intervals),
@@ -413,12 +420,16 @@ def encode_info(info: ExchangeInfo) -> service_pb.GetExchangeInfoResponse:
             order_book_depth=able.order_book_depth,
             public_trades=able.public_trades,
             mark_price=able.mark_price,
+            set_leverage=able.set_leverage,
+            margin_mode_scope=_MARGIN_MODE_SCOPE_NUMBER[able.margin_mode_scope],
+            set_position_mode=able.set_position_mode,
+            funding_payments=able.funding_payments,
             amend_order=able.amend_order,
         ),
         symbols=[encode_rules(rules) for rules in info.symbols],
         testnet=info.testnet,
         simulated=info.simulated,
-        position_mode=_POSITION_MODE_NUMBER[info.position_mode],
+        position_mode=POSITION_MODE_NUMBER[info.position_mode],
     )
 
 
@@ -432,7 +443,7 @@ def decode_info(message: service_pb.GetExchangeInfoResponse) -> ExchangeInfo:
             time_in_force=frozenset(TIME_IN_FORCE[one] for one in able.time_in_force if one in TIME_IN_FORCE),
             market_orders=able.market_orders,
             reduce_only=able.reduce_only,
-            position_modes=frozenset(_POSITION_MODE[one] for one in able.position_modes if one in _POSITION_MODE),
+            position_modes=frozenset(POSITION_MODE[one] for one in able.position_modes if one in POSITION_MODE),
             margin_modes=frozenset(MARGIN_MODE[one] for one in able.margin_modes if one in MARGIN_MODE),
             max_batch=able.max_batch,
             intervals=frozenset(able.intervals),
@@ -441,12 +452,46 @@ def decode_info(message: service_pb.GetExchangeInfoResponse) -> ExchangeInfo:
             order_book_depth=able.order_book_depth,
             public_trades=able.public_trades,
             mark_price=able.mark_price,
+            set_leverage=able.set_leverage,
+            margin_mode_scope=_MARGIN_MODE_SCOPE.get(able.margin_mode_scope, MarginModeScope.NONE),
+            set_position_mode=able.set_position_mode,
+            funding_payments=able.funding_payments,
             amend_order=able.amend_order,
         ),
         symbols=tuple(decode_rules(rules) for rules in message.symbols),
         testnet=message.testnet,
         simulated=message.simulated,
-        position_mode=_POSITION_MODE[message.position_mode],
+        position_mode=POSITION_MODE[message.position_mode],
+    )
+
+
+def encode_funding_payment(payment: FundingPayment) -> pb.FundingPayment:
+    """Encode one funding payment."""
+    return pb.FundingPayment(
+        symbol=payment.symbol,
+        payment_id=payment.payment_id,
+        amount=encode_decimal(payment.amount),
+        asset=payment.asset,
+        position_side=POSITION_SIDE_NUMBER[payment.position_side],
+        rate=_optional_text(payment.rate),
+        position_size=_optional_text(payment.position_size),
+        event_time_ms=payment.event_time_ms,
+        received_ns=payment.received_ns,
+    )
+
+
+def decode_funding_payment(message: pb.FundingPayment) -> FundingPayment:
+    """Decode one funding payment."""
+    return FundingPayment(
+        symbol=message.symbol,
+        payment_id=message.payment_id,
+        amount=_decimal(message.amount, "payment.amount"),
+        asset=message.asset,
+        position_side=POSITION_SIDE[message.position_side],
+        rate=_optional_decimal(message.rate, "payment.rate"),
+        position_size=_optional_decimal(message.position_size, "payment.position_size"),
+        event_time_ms=message.event_time_ms,
+        received_ns=message.received_ns,
     )
 
 

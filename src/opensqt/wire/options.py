@@ -8,7 +8,17 @@ EXCHANGE_SERVICE: Final = "opensqt.market_maker.v1.ExchangeService"
 LIVENESS: Final = "liveness"
 """The health service's name for "the process runs", whatever the venue does."""
 
-STREAM_KINDS: Final = ("price", "orders", "klines", "account", "positions", "order_book", "trades", "mark_price")
+STREAM_KINDS: Final = (
+    "price",
+    "orders",
+    "klines",
+    "account",
+    "positions",
+    "order_book",
+    "trades",
+    "mark_price",
+    "funding_payments",
+)
 """The kinds of streams, as metrics and `GetStatus` name them."""
 
 CORRELATION_ID: Final = "x-correlation-id"

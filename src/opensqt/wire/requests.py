@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from opensqt.model import client_order_id
+from opensqt.model.account import PositionMode
 from opensqt.model.errors import InvalidRequest
 from opensqt.model.market import DEFAULT_DEPTH, MAX_DEPTH
 from opensqt.model.order import MarginMode, OrderRef, OrderRequest, OrderType, PositionSide, TimeInForce
@@ -141,6 +142,35 @@ def decode_decimal(text: str, field: str) -> Decimal:
         InvalidRequest: Naming the field, its value and what was expected.
     """
     return Decimal(_check_decimal(text, field))
+
+
+def check_leverage(leverage: int) -> int:
+    """Check a leverage that is asked for; the most is the symbol's and for the exchange to say.
+
+    Raises:
+        InvalidRequest: It is below 1, or no whole number that a message can hold.
+    """
+    if isinstance(leverage, bool) or not isinstance(leverage, int) or not 1 <= leverage < 2**31:
+        raise InvalidRequest(f"leverage {_shown(str(leverage))}: expected a whole number from 1 on")
+    return leverage
+
+
+def decode_margin_mode(number: int) -> MarginMode:
+    """Check the margin mode that is asked for.
+
+    Raises:
+        InvalidRequest: Naming the field, its value and what was expected.
+    """
+    return _member(number, codec.MARGIN_MODE, "margin_mode")
+
+
+def decode_position_mode(number: int) -> PositionMode:
+    """Check the position mode that is asked for.
+
+    Raises:
+        InvalidRequest: Naming the field, its value and what was expected.
+    """
+    return _member(number, codec.POSITION_MODE, "position_mode")
 
 
 def check_limit(limit: int) -> int:

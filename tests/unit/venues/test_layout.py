@@ -17,11 +17,22 @@ from opensqt.venues.transport.ccxt_client import CcxtMixin
 from opensqt.venues.venue import Venue
 
 ROOT = Path(venues.__path__[0])
-FILES = {"__init__.py", "adapter.py", "causes.py", "errors.py", "limits.py", "parse.py", "public.py", "requests.py"}
+FILES = {
+    "__init__.py",
+    "adapter.py",
+    "causes.py",
+    "errors.py",
+    "funding.py",
+    "limits.py",
+    "parse.py",
+    "public.py",
+    "requests.py",
+}
 ROLES = {
     "adapter": {"{Name}Adapter", "Ccxt{Name}"},
     "causes": {"fill_kind", "close_reason"},
     "errors": {"CODES", "STALE_RULES", "refusal"},
+    "funding": {"FUNDING", "FundingRow", "funding_pages", "parse_funding_payment"},
     "limits": {"RATE_LIMITS"},
     "parse": {
         *("ASSET", "INTERVALS", "TIME_IN_FORCE", "{Name}Parser"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import weakref
 from collections.abc import Callable, Coroutine, Sequence
+from decimal import Decimal
 from typing import Any, ParamSpec, Self, TypeVar
 
 from opensqt.client.connect import connect
@@ -13,9 +14,10 @@ from opensqt.client.lease import OnLapse
 from opensqt.client.sync.lease import SyncLease
 from opensqt.client.sync.loop import LoopThread
 from opensqt.client.sync.stream import SyncStream
-from opensqt.model.account import Account, Position
+from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.errors import ExchangeError, Unreachable
 from opensqt.model.exchange import documented
+from opensqt.model.funding import FundingPayment
 from opensqt.model.market import DEFAULT_DEPTH, Candle, MarkPrice, OrderBook, Price, PublicTrade
 from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.stream import Cursor, Stream
@@ -136,6 +138,22 @@ class SyncExchange:
     def list_fills(self, symbol: str, *, since_ms: int) -> list[Fill]:
         """See `Exchange`."""
         return self._run(self._exchange.list_fills(symbol, since_ms=since_ms))
+
+    def list_funding_payments(self, symbol: str = "", *, since_ms: int) -> list[FundingPayment]:
+        """See `Exchange`."""
+        return self._run(self._exchange.list_funding_payments(symbol, since_ms=since_ms))
+
+    def set_leverage(self, symbol: str, leverage: int) -> Decimal:
+        """See `Exchange`."""
+        return self._run(self._exchange.set_leverage(symbol, leverage))
+
+    def set_margin_mode(self, symbol: str, mode: MarginMode) -> MarginMode:
+        """See `Exchange`."""
+        return self._run(self._exchange.set_margin_mode(symbol, mode))
+
+    def set_position_mode(self, mode: PositionMode) -> PositionMode:
+        """See `Exchange`."""
+        return self._run(self._exchange.set_position_mode(mode))
 
     def get_status(self) -> ExchangeStatus:
         """See `Exchange`."""
@@ -262,6 +280,18 @@ class SyncExchange:
     ) -> SyncStream[MarkPrice]:
         """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
         return self._stream(self._exchange.subscribe_mark_price(symbol, cursor=cursor, max_age_s=max_age_s), timeout_s)
+
+    def subscribe_funding_payments(
+        self,
+        symbol: str = "",
+        *,
+        cursor: Cursor | None = None,
+        max_age_s: float | None = None,
+        timeout_s: float | None = None,
+    ) -> SyncStream[FundingPayment]:
+        """See `Exchange`. `RemoteExchange.subscribe_price` describes `max_age_s`."""
+        stream = self._exchange.subscribe_funding_payments(symbol, cursor=cursor, max_age_s=max_age_s)
+        return self._stream(stream, timeout_s)
 
     def _require_open(self) -> LoopThread:
         if self._loop is None:

@@ -23,6 +23,8 @@ log = logging.get_logger("audit")
 _SIDES: Mapping[int, str] = {number: name for name, number in types_pb2.Side.items()}
 _ORDER_TYPES: Mapping[int, str] = {number: name for name, number in types_pb2.OrderType.items()}
 _STATUSES: Mapping[int, str] = {number: name for name, number in types_pb2.OrderStatus.items()}
+_MARGIN_MODES: Mapping[int, str] = {number: name for name, number in types_pb2.MarginMode.items()}
+_POSITION_MODES: Mapping[int, str] = {number: name for name, number in types_pb2.PositionMode.items()}
 _TEXT_LIMIT = 64
 _ITEMS_LIMIT = 100
 _REFUSALS_AT_ONCE = 20.0
@@ -53,6 +55,15 @@ def describe(request: Any, response: Any = None) -> dict[str, Any]:
         case gateway_pb.ResumeTradingRequest():
             lifted = [] if response is None else [_plain(one.halt_id) for one in response.lifted]
             return _given(request, "halt_id", "symbol") | {"lifted": lifted}
+        case gateway_pb.SetLeverageRequest():
+            set_to = {} if response is None else {"set_to": _plain(response.leverage)}
+            return _given(request, "symbol") | {"leverage": request.leverage} | set_to
+        case gateway_pb.SetMarginModeRequest():
+            set_to = {} if response is None else {"set_to": _margin_mode(response.margin_mode)}
+            return _given(request, "symbol") | {"margin_mode": _margin_mode(request.margin_mode)} | set_to
+        case gateway_pb.SetPositionModeRequest():
+            set_to = {} if response is None else {"set_to": _position_mode(response.position_mode)}
+            return {"position_mode": _position_mode(request.position_mode)} | set_to
         case pb.BatchPlaceOrdersRequest():
             return {"orders": _items(map(_order, request.orders[:_ITEMS_LIMIT]), response)}
         case pb.BatchCancelOrdersRequest():
@@ -148,6 +159,14 @@ def _given(message: Any, *fields: str) -> dict[str, Any]:
 
 def _status(number: int) -> str:
     return (_STATUSES.get(number) or str(number)).removeprefix("ORDER_STATUS_")
+
+
+def _margin_mode(number: int) -> str:
+    return (_MARGIN_MODES.get(number) or str(number)).removeprefix("MARGIN_MODE_")
+
+
+def _position_mode(number: int) -> str:
+    return (_POSITION_MODES.get(number) or str(number)).removeprefix("POSITION_MODE_")
 
 
 def _plain(text: str) -> str:

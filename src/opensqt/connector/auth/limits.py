@@ -139,6 +139,24 @@ class OrderLimits:
         if (denial := _symbol(client, self._limits(client), symbol)) is not None:
             raise denial
 
+    def check_setting(self, symbol: str) -> None:
+        """Let the current client change a setting of a symbol, or of the account where it is empty.
+
+        Raises:
+            PermissionDenied: It may not: the setting applies to orders and positions of other clients, too.
+        """
+        client = current_client()
+        limits = self._limits(client)
+        if not symbol and limits.symbols:
+            allowed = ", ".join(sorted(limits.symbols))
+            raise PermissionDenied(f"client {client}: may change settings of {allowed} only, not of the account")
+        if not limits.cancel_others:
+            raise PermissionDenied(
+                f"client {client}: is held to its own orders, and a setting applies to all", symbol=symbol
+            )
+        if symbol:
+            self.check_trade(symbol)
+
     def check_halt(self, symbol: str) -> None:
         """Let the current caller halt trading of a symbol, or of the account where it is empty, and resume it.
 

@@ -20,6 +20,9 @@ REQUIRED: Mapping[str, Role] = {
     "Heartbeat": Role.TRADE,
     "HaltTrading": Role.TRADE,
     "ResumeTrading": Role.TRADE,
+    "SetLeverage": Role.TRADE,
+    "SetMarginMode": Role.TRADE,
+    "SetPositionMode": Role.TRADE,
     "GetOrder": Role.READ,
     "GetOpenOrders": Role.READ,
     "GetAccount": Role.READ,
@@ -29,6 +32,7 @@ REQUIRED: Mapping[str, Role] = {
     "GetExchangeInfo": Role.READ,
     "GetStatus": Role.READ,
     "ListFills": Role.READ,
+    "ListFundingPayments": Role.READ,
     "GetRateBudget": Role.READ,
     "SubscribePrice": Role.READ,
     "SubscribeOrders": Role.READ,
@@ -38,6 +42,7 @@ REQUIRED: Mapping[str, Role] = {
     "SubscribeOrderBook": Role.READ,
     "SubscribeTrades": Role.READ,
     "SubscribeMarkPrice": Role.READ,
+    "SubscribeFundingPayments": Role.READ,
     "ReadStream": Role.READ,
 }
 """The role that each method needs. A method that is not named here is denied to every client."""

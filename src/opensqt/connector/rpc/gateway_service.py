@@ -13,6 +13,7 @@ from opensqt.connector.orders.lease_keeper import LeaseKeeper
 from opensqt.connector.orders.manager import OrderManager
 from opensqt.connector.rpc.dispatch import Context, Handler
 from opensqt.connector.rpc.fill_pages import FillPages
+from opensqt.connector.rpc.funding_pages import FundingPages
 from opensqt.model.client_context import current_client
 from opensqt.model.errors import InvalidRequest
 from opensqt.model.exchange import Exchange
@@ -44,9 +45,11 @@ class GatewayCalls:
         self._dead_machine = dead_machine
         self._limits = limits
         self._fills = FillPages(exchange)
+        self._funding = FundingPages(exchange)
         self.reading: dict[str, Handler] = {
             "GetStatus": self._get_status,
             "ListFills": self._list_fills,
+            "ListFundingPayments": self._list_funding_payments,
             "GetRateBudget": self._get_rate_budget,
         }
         """What only looks."""
@@ -81,3 +84,11 @@ class GatewayCalls:
         if request.since_ms < 0:
             raise InvalidRequest(f"since_ms {request.since_ms}: expected UTC epoch milliseconds", symbol=symbol)
         return await self._fills.answer(request)
+
+    async def _list_funding_payments(
+        self, request: pb.ListFundingPaymentsRequest, _context: Context
+    ) -> pb.ListFundingPaymentsResponse:
+        symbol = requests.decode_symbol(request.symbol, required=False)
+        if request.since_ms < 0:
+            raise InvalidRequest(f"since_ms {request.since_ms}: expected UTC epoch milliseconds", symbol=symbol)
+        return await self._funding.answer(request)

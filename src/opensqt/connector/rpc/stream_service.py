@@ -21,6 +21,7 @@ from opensqt.model.errors import InvalidRequest, StreamOverflow
 from opensqt.model.stream import Cursor
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import gateway_service_pb2 as gateway_pb
+from opensqt.streams.conflation import KEYS
 from opensqt.wire.requests import decode_cursor, decode_depth, decode_symbol
 
 _Wanted = tuple[StreamKey, str, Cursor | None]
@@ -56,7 +57,7 @@ class Streams:
                 f"content {kind or 'is empty'}: expected first what to subscribe to: {', '.join(_WANTED)}"
             )
         wanted = _WANTED[kind](getattr(first, kind))
-        window = SendWindow(updates=ORDERS_AHEAD if kind == "orders" else 0)
+        window = SendWindow(updates=ORDERS_AHEAD if KEYS[kind] is None else 0)
         serving = asyncio.ensure_future(self._serve(wanted, context, window))
         reading = asyncio.ensure_future(_take_acknowledgements(context, window))
         try:
@@ -132,6 +133,10 @@ def _mark_price(request: gateway_pb.SubscribeMarkPriceRequest) -> _Wanted:
     return StreamKey("mark_price", decode_symbol(request.symbol)), "", decode_cursor(request)
 
 
+def _funding_payments(request: gateway_pb.SubscribeFundingPaymentsRequest) -> _Wanted:
+    return StreamKey("funding_payments"), decode_symbol(request.symbol, required=False), decode_cursor(request)
+
+
 _WANTED: dict[str, Callable[[Any], _Wanted]] = {
     "price": _price,
     "orders": _orders,
@@ -141,6 +146,7 @@ _WANTED: dict[str, Callable[[Any], _Wanted]] = {
     "order_book": _order_book,
     "trades": _trades,
     "mark_price": _mark_price,
+    "funding_payments": _funding_payments,
 }
 
 

@@ -77,4 +77,9 @@ KINDS: dict[str, StreamKind] = {
         lambda price: encode(market_codec.encode_mark_price(price)),
         has_position_only=True,
     ),
+    "funding_payments": StreamKind(
+        lambda exchange, _key, symbol, cursor: exchange.subscribe_funding_payments(symbol, cursor=cursor),
+        lambda payment: encode(codec.encode_funding_payment(payment)),
+        has_position_only=True,
+    ),
 }

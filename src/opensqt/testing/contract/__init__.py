@@ -17,10 +17,12 @@ pytest.register_assert_rewrite(
             "batches",
             "bench",
             "canceling",
+            "funding",
             "market_data",
             "placing",
             "public_data",
             "queries",
+            "settings",
             "streams",
             "untradable",
         )
@@ -31,6 +33,7 @@ from opensqt.testing.contract.account import TestAccount, TestFills, TestHedgePo
 from opensqt.testing.contract.amending import TestAmendCapability, TestAmendOrder  # noqa: E402
 from opensqt.testing.contract.batches import TestBatchCanceling, TestBatchPlacing  # noqa: E402
 from opensqt.testing.contract.canceling import TestCancelAllOrders, TestCancelOrder  # noqa: E402
+from opensqt.testing.contract.funding import TestFundingPayments  # noqa: E402
 from opensqt.testing.contract.market_data import TestHistoricalKlines, TestLatestPrice  # noqa: E402
 from opensqt.testing.contract.placing import (  # noqa: E402
     TestDenials,
@@ -49,6 +52,7 @@ from opensqt.testing.contract.public_data import (  # noqa: E402
     TestTradeStream,
 )
 from opensqt.testing.contract.queries import TestExchangeInfo, TestGetOrder, TestOpenOrders, TestStatus  # noqa: E402
+from opensqt.testing.contract.settings import TestLeverage, TestMarginMode, TestPositionMode  # noqa: E402
 from opensqt.testing.contract.streams import (  # noqa: E402
     TestAccountStream,
     TestEveryStream,
@@ -74,19 +78,23 @@ __all__ = [
     "TestExchangeInfo",
     "TestFillOrKill",
     "TestFills",
+    "TestFundingPayments",
     "TestGetOrder",
     "TestHedgePositions",
     "TestHistoricalKlines",
     "TestImmediateOrCancel",
     "TestKlineStream",
     "TestLatestPrice",
+    "TestLeverage",
     "TestLimitOrders",
+    "TestMarginMode",
     "TestMarkPriceStream",
     "TestMarketOrders",
     "TestOneWayPositions",
     "TestOpenOrders",
     "TestOrderBookStream",
     "TestOrderStream",
+    "TestPositionMode",
     "TestPositionStream",
     "TestPostOnly",
     "TestPriceStream",

@@ -50,6 +50,10 @@ class MarketControl(Protocol):
         """
         ...
 
+    async def pay_funding(self, rate: Decimal) -> None:
+        """Pay funding on the account's positions of `SYMBOL`; called only where `Capabilities.funding_payments` is."""
+        ...
+
 
 Opened = tuple[Exchange, MarketControl]
 Open = Callable[[PositionMode], AbstractAsyncContextManager[Opened]]

@@ -1,4 +1,4 @@
-"""The five streams: each starts with a snapshot, continues in order, and resumes where a reader left."""
+"""The streams: each starts with a snapshot, continues in order, and resumes where a reader left."""
 
 from __future__ import annotations
 
@@ -44,12 +44,19 @@ def positions(bench: Bench, **at: Any) -> Stream[Any]:
     return bench.exchange.subscribe_positions(SYMBOL, **at)
 
 
+def funding(bench: Bench, **at: Any) -> Stream[Any]:
+    """Subscribe to the funding payments of `SYMBOL`."""
+    if not bench.info.capabilities.funding_payments:
+        pytest.skip("capability: no funding payments are declared")
+    return bench.exchange.subscribe_funding_payments(SYMBOL, **at)
+
+
 def has_quantity(quantity: Decimal, position: Position) -> bool:
     """Return whether a position has a quantity."""
     return position.quantity == quantity
 
 
-EVERY_STREAM = pytest.mark.parametrize("subscribe", [prices, orders, klines, account, positions])
+EVERY_STREAM = pytest.mark.parametrize("subscribe", [prices, orders, klines, account, positions, funding])
 
 
 class TestEveryStream:

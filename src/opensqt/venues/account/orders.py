@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from opensqt.model.errors import (
     OrderRejected,
     OutcomeUnknown,
     PostOnlyWouldCross,
+    Unreachable,
     Unsupported,
 )
 from opensqt.model.order import (
@@ -36,9 +37,9 @@ from opensqt.model.order import (
 from opensqt.model.order_gate import departing
 from opensqt.service.backoff import exponential_s
 from opensqt.telemetry.logging import get_logger
+from opensqt.venues.account.settings_gate import SettingsGate
 from opensqt.venues.account.state import ONE_ROW_ERRORS, AccountState, sides
 from opensqt.venues.order_end import order_end
-from opensqt.venues.transport.errors import PARSE_ERRORS
 from opensqt.venues.venue import Venue
 
 _log = get_logger("venue")
@@ -53,6 +54,7 @@ class OrderEntry:
     Args:
         venue: Sends the requests.
         state: Receives the order of every response.
+        settings_gate: Holds orders back while a setting that they depend on changes.
         expect_stream: Called when a response reported what the account stream has not published yet.
         on_rules_stale: Called when a refusal shows that the symbol rules are out of date.
     """
@@ -61,12 +63,14 @@ class OrderEntry:
         self,
         venue: Venue,
         state: AccountState,
+        settings_gate: SettingsGate,
         *,
         expect_stream: Callable[[], None],
         on_rules_stale: Callable[[], None],
     ) -> None:
         self._venue = venue
         self._state = state
+        self._settings_gate = settings_gate
         self._expect_stream = expect_stream
         self._on_rules_stale = on_rules_stale
         self._placing: dict[asyncio.Event, tuple[OrderRequest, ...]] = {}
@@ -98,8 +102,12 @@ class OrderEntry:
         if denied is not None:
             raise denied
         try:
-            with self._in_flight([request]):
-                order = await self._parse_or_unknown(self._venue.place(request), request.symbol)
+            async with self._in_flight([request]) as held_back:
+                # Another position mode may have come meanwhile.
+                denied = self.denial(request) if held_back else None
+                if denied is not None:
+                    raise denied
+                order = await self._venue.parse_or_unknown(self._venue.place(request), request.symbol)
         except ExchangeError as error:
             self._check_rules_stale(error)
             raise
@@ -119,8 +127,14 @@ class OrderEntry:
         sendable = [number for number, result in enumerate(results) if result is None]
         for chunk in _chunks(sendable, self._venue.capabilities.max_batch):
             batch = [requests[number] for number in chunk]
-            with self._in_flight(batch):
-                outcomes = await self._place_chunk(batch)
+            outcomes: list[Order | ExchangeError]
+            try:
+                async with self._in_flight(batch) as held_back:
+                    denial = next(filter(None, map(self.denial, batch)), None) if held_back else None
+                    outcomes = [denial] * len(batch) if denial is not None else await self._place_chunk(batch)
+            except Unreachable as error:
+                # A change of a setting held them back for too long.
+                outcomes = [error] * len(batch)
             for number, outcome in zip(chunk, outcomes, strict=True):
                 results[number] = outcome
         return [result for result in results if result is not None]
@@ -150,8 +164,9 @@ class OrderEntry:
             return order
         completed = request.completed(order)
         try:
-            with departing({order.symbol}):
-                amended = await self._parse_or_unknown(self._venue.amend(order, completed), order.symbol)
+            async with self._settings_gate.sending({order.symbol}):
+                with departing({order.symbol}):
+                    amended = await self._venue.parse_or_unknown(self._venue.amend(order, completed), order.symbol)
         except (OrderNotFound, OrderRejected) as refused:
             self._check_rules_stale(refused)
             return await self._resolve_refused_amendment(completed, refused)
@@ -164,9 +179,9 @@ class OrderEntry:
         self._venue.unified(ref.symbol)
         if self._venue.cancels_by_id_alone and self._state.tracker.find(ref) is None:
             # Raises OrderNotFound for an order of another symbol, and for one that is not shown: nothing was sent then.
-            self._state.apply_order(await self._parse_or_unknown(self._venue.order(ref), ref.symbol))
+            self._state.apply_order(await self._venue.parse_or_unknown(self._venue.order(ref), ref.symbol))
         try:
-            order = await self._parse_or_unknown(self._venue.cancel(ref), ref.symbol)
+            order = await self._venue.parse_or_unknown(self._venue.cancel(ref), ref.symbol)
         except (OrderNotFound, OutcomeUnknown) as error:
             return await self._resolve_cancel(ref, error)
         order = _canceled_by_us(order)
@@ -225,10 +240,10 @@ class OrderEntry:
         symbol = requests[0].symbol
         try:
             if len(requests) == 1:
-                placed = await self._parse_or_unknown(self._venue.place(requests[0]), symbol)
+                placed = await self._venue.parse_or_unknown(self._venue.place(requests[0]), symbol)
                 results: list[Order | ExchangeError] = [placed]
             else:
-                results = await self._parse_or_unknown(self._venue.place_batch(requests), symbol)
+                results = await self._venue.parse_or_unknown(self._venue.place_batch(requests), symbol)
         except ExchangeError as error:
             self._check_rules_stale(error)
             return [error] * len(requests)
@@ -251,7 +266,7 @@ class OrderEntry:
                 return [await self.cancel(refs[0])]
             if self._venue.cancels_by_id_alone:
                 return await asyncio.gather(*map(self._cancel_or_error, refs))
-            results = await self._parse_or_unknown(self._venue.cancel_batch(symbol, refs), symbol)
+            results = await self._venue.parse_or_unknown(self._venue.cancel_batch(symbol, refs), symbol)
             if len(results) != len(refs):
                 text = f"the venue returned {len(results)} results for {len(refs)} cancels"
                 raise OutcomeUnknown(text, symbol=symbol)
@@ -286,7 +301,7 @@ class OrderEntry:
         symbol = request.order.symbol
         ref = OrderRef(symbol=symbol, order_id=request.order.order_id)
         try:
-            order = await self._parse_or_unknown(self._venue.order(ref), symbol)
+            order = await self._venue.parse_or_unknown(self._venue.order(ref), symbol)
         except OrderNotFound:
             raise refused from None
         except ExchangeError as error:
@@ -303,7 +318,7 @@ class OrderEntry:
     async def _resolve_cancel(self, ref: OrderRef, cause: ExchangeError) -> Order:
         """Return the closed order after a cancel that the venue refused as unknown, or did not respond to."""
         try:
-            order = await self._parse_or_unknown(self._venue.order(ref), ref.symbol)
+            order = await self._venue.parse_or_unknown(self._venue.order(ref), ref.symbol)
         except OrderNotFound:
             if isinstance(cause, OrderNotFound):
                 raise
@@ -315,15 +330,6 @@ class OrderEntry:
         if order.status.is_closed:
             return order
         raise OutcomeUnknown(f"the cancel was sent; the order is still {order.status}", symbol=ref.symbol) from cause
-
-    async def _parse_or_unknown(self, response: Awaitable[T], symbol: str) -> T:
-        """Await a response. One that can't be parsed leaves the outcome unknown."""
-        try:
-            return await response
-        except PARSE_ERRORS as error:
-            text = "the venue's response could not be parsed"
-            _log.error(text, symbol=symbol, error=repr(error))
-            raise OutcomeUnknown(text, symbol=symbol) from error
 
     def _apply_placed(self, request: OrderRequest, order: Order) -> Order | ExchangeError:
         ended = order.status in (OrderStatus.EXPIRED, OrderStatus.REJECTED, OrderStatus.CANCELED)
@@ -372,14 +378,20 @@ class OrderEntry:
             # It counts as open, too, and hides no other.
             self._venue.set_aside.add("order", ref.symbol, ref.order_id, error)
 
-    @contextmanager
-    def _in_flight(self, requests: Sequence[OrderRequest]) -> Iterator[None]:
-        """Send these orders within the block: through the order gate, and so that `cancel_all` waits for them."""
+    @asynccontextmanager
+    async def _in_flight(self, requests: Sequence[OrderRequest]) -> AsyncIterator[bool]:
+        """Send these orders within the block: through the two gates, and so that `cancel_all` waits for them.
+
+        Yields:
+            Whether they were held back by a change of a setting.
+        """
         completed = asyncio.Event()
         self._placing[completed] = tuple(requests)
+        symbols = {request.symbol for request in requests}
         try:
-            with departing({request.symbol for request in requests}):
-                yield
+            async with self._settings_gate.sending(symbols) as held_back:
+                with departing(symbols):
+                    yield held_back
         finally:
             del self._placing[completed]
             completed.set()

@@ -191,6 +191,16 @@ class AccountState:
         """Return the positions as last known."""
         return combine(self._positions.values())
 
+    def forget_positions(self) -> None:
+        """Begin anew with flat positions: the position mode has changed, and the sides of before exist no more."""
+        self._positions.clear()
+        self._updated_by_stream.clear()
+        for symbol in self.symbols:
+            for side in sides(self._venue.position_mode):
+                position = replace(flat(symbol, side), leverage=self._venue.leverages.get(symbol))
+                self._positions[self._key(position)] = position
+        self.positions.replace(self.known_positions(), gap=True)
+
     async def load(self) -> None:
         """Load the first snapshot. It can run again after a failure.
 

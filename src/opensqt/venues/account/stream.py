@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import inf
 from typing import Any
 
@@ -20,6 +20,7 @@ from opensqt.venues.events import (
     BalancePending,
     Event,
     FillsPending,
+    FundingAnnounced,
     LeverageChange,
     StreamExpired,
     StreamReady,
@@ -55,14 +56,24 @@ class AccountStream:
         state: Receives the events of the stream and reconciles with queries.
         health: Receives the check `private_stream`.
         tasks: Owns the loops.
+        on_funding: Called when funding was paid, and when it may have been paid without a connection.
     """
 
-    def __init__(self, venue: Venue, client: Any, state: AccountState, health: Health, tasks: BackgroundTasks) -> None:
+    def __init__(
+        self,
+        venue: Venue,
+        client: Any,
+        state: AccountState,
+        health: Health,
+        tasks: BackgroundTasks,
+        on_funding: Callable[[], None],
+    ) -> None:
         self._venue = venue
         self._client = client
         self._state = state
         self._health = health
         self._tasks = tasks
+        self._on_funding = on_funding
         self._socket: Any = None
         self._ready = False
         self._connected = asyncio.Event()
@@ -173,6 +184,9 @@ class AccountStream:
         """Rely on the connection from now on, and reconcile what was missed before."""
         self._ready = True
         self._subscription.reset_backoff()
+        if self._connected.is_set():
+            # What was paid without a connection was not announced.
+            self._on_funding()
         self._connected.set()
         self._resync.set()
 
@@ -193,6 +207,8 @@ class AccountStream:
             self._balance_changed.set()
         elif isinstance(event, AccountNotice):
             self._state.apply_notice(event)
+        elif isinstance(event, FundingAnnounced):
+            self._on_funding()
         elif isinstance(event, LeverageChange):
             self._state.apply_leverage(event.symbol, event.leverage)
         elif isinstance(event, AccountModeChange):

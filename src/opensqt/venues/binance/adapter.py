@@ -13,12 +13,14 @@ from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.countdown import CountdownRules
 from opensqt.model.errors import ExchangeError, PermissionDenied
+from opensqt.model.funding import FundingPayment
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest
-from opensqt.model.venue import Capabilities
+from opensqt.model.venue import Capabilities, MarginModeScope
 from opensqt.telemetry.logging import get_logger
 from opensqt.venues.binance.causes import fill_kind
-from opensqt.venues.binance.errors import CODES, STALE_RULES, refusal
+from opensqt.venues.binance.errors import CODES, STALE_RULES, UNCHANGED, refusal
+from opensqt.venues.binance.funding import FUNDING, funding_pages, parse_funding_payment
 from opensqt.venues.binance.limits import RATE_LIMITS
 from opensqt.venues.binance.parse import (
     ASSET,
@@ -71,12 +73,20 @@ class BinanceAdapter(Venue):
 
     name = "binance"
     capabilities = Capabilities(
-        max_batch=5, intervals=frozenset(INTERVALS), margin_modes=frozenset(MarginMode), amend_order=True
+        max_batch=5,
+        intervals=frozenset(INTERVALS),
+        margin_modes=frozenset(MarginMode),
+        set_leverage=True,
+        margin_mode_scope=MarginModeScope.SYMBOL,
+        set_position_mode=True,
+        funding_payments=True,
+        amend_order=True,
     )
     codes = CODES
     frame_fields = FrameFields(channel=("e",), symbol=("s",))
     rate_limits = RATE_LIMITS
     stale_rules = STALE_RULES
+    unchanged = UNCHANGED
     symbol_state = ("status", frozenset({"TRADING"}))
     countdown_rules = CountdownRules(
         by_symbol=True,
@@ -234,13 +244,24 @@ class BinanceAdapter(Venue):
     async def set_position_mode(self, mode: PositionMode) -> None:
         """Switch the position mode."""
         params = {"dualSidePosition": "true" if mode is PositionMode.HEDGE else "false"}
-        await self._requests.change("PostPositionSideDual", params)
+        await self.accept_unchanged(self._requests.change("PostPositionSideDual", params))
 
-    async def set_leverage(self, symbol: str, leverage: int) -> Decimal:
-        """Set the leverage of a symbol, and return what a query then reports."""
+    async def change_leverage(self, symbol: str, leverage: int) -> None:
+        """Set the leverage of a symbol, which both margin modes share."""
         params = {"symbol": self.market_id(symbol), "leverage": str(leverage)}
         await self._requests.change("PostLeverage", params, symbol)
-        return await self.leverage(symbol)
+
+    async def change_margin_mode(self, symbol: str, mode: MarginMode) -> None:
+        """Set the margin mode of a symbol."""
+        margin_type = "ISOLATED" if mode is MarginMode.ISOLATED else "CROSSED"
+        params = {"symbol": self.market_id(symbol), "marginType": margin_type}
+        await self.accept_unchanged(self._requests.change("PostMarginType", params, symbol))
+
+    async def funding_payments(self, symbol: str, since_ms: int) -> list[FundingPayment]:
+        """Query funding payments; the venue keeps three months of them."""
+        name, now_ms = self.market_id(symbol) if symbol else "", await self.account_now_ms(symbol) if since_ms else 0
+        pages = funding_pages(self._requests, name, symbol, since_ms, now_ms)
+        return await self.read_funding_payments(FUNDING, pages, parse_funding_payment, symbol)
 
     async def key_warnings(self) -> list[str]:
         """Warn of a key that may withdraw, refuse one that may not trade; the test network has no such endpoint."""

@@ -34,9 +34,14 @@ _CODES: dict[type[ExchangeError], tuple[int, ...]] = {
         *(-4192, -4411, -4509, -5021, -5041),
         # An amendment: not now, not of this type, too many of this order, nothing changes.
         *(-5024, -5025, -5026, -5027),
+        # A margin type or a position mode that is the same, or can't be changed while something is open.
+        *(-4046, -4047, -4048, -4059, -4168),
     ),
 }
 CODES = {str(code): kind for kind, codes in _CODES.items() for code in codes}
+
+UNCHANGED = frozenset({"-4046", "-4059"})
+"""The margin type or the position mode is the requested one already."""
 
 STALE_RULES = frozenset(
     {"-1111", "-1013", "-4003", "-4004", "-4005", "-4013", "-4014", "-4023", "-4108", "-4140", "-4164"}

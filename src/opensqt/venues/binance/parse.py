@@ -15,7 +15,15 @@ from opensqt.model.account import Account, AccountNotice, MarginMode, NoticeKind
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, PositionSide, Side, TimeInForce
 from opensqt.venues.binance.causes import close_reason, close_text, fill_kind
-from opensqt.venues.events import AccountModeChange, BalanceChange, BalancePending, Event, LeverageChange, StreamExpired
+from opensqt.venues.events import (
+    AccountModeChange,
+    BalanceChange,
+    BalancePending,
+    Event,
+    FundingAnnounced,
+    LeverageChange,
+    StreamExpired,
+)
 from opensqt.venues.parsing import Row, candle_of_row, price_of, read_each
 from opensqt.venues.rows import (
     RowError,
@@ -33,6 +41,8 @@ from opensqt.venues.venue import Venue
 
 ASSET = "USDT"
 CREDITS = "BNFCR"
+IS_FUNDING = "FUNDING_FEE"
+"""Reason of an ACCOUNT_UPDATE, and type of an income."""
 INTERVALS = {interval: interval for interval in INTERVALS_MS}
 TIME_IN_FORCE = {
     TimeInForce.GTC: "GTC",
@@ -586,6 +596,9 @@ class BinanceParser:
 
     def _account_update(self, frame: Row, update: Any) -> Iterable[Event]:
         venue = self._venue
+        if member(update, "m") == IS_FUNDING:
+            # Under cross margin the frame has no position: only a query returns the symbol.
+            yield FundingAnnounced()
         if member(update, "B") is None and member(update, "P") is None:
             raise RowError("B, P: expected one of them")
         balances, positions = self._changed_rows("balance", update, "B"), self._changed_rows("position", update, "P")

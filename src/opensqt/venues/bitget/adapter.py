@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import ccxt.pro
 
 from opensqt.config.venue import VenueSettings
-from opensqt.model.account import Account, Position, PositionMode
+from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.errors import (
     BackOff,
     ExchangeError,
@@ -22,16 +22,20 @@ from opensqt.model.errors import (
     Unsupported,
     VenueError,
 )
+from opensqt.model.funding import FundingPayment
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, PositionSide
-from opensqt.model.venue import Capabilities, SymbolRules
+from opensqt.model.venue import Capabilities, MarginModeScope, SymbolRules
 from opensqt.venues.account.state import flat, sides
 from opensqt.venues.bitget.errors import CODES, STALE_RULES, UNIFIED_ACCOUNT, BitgetAckResolver, refusals
+from opensqt.venues.bitget.funding import FUNDING, funding_pages, parse_funding_payment
 from opensqt.venues.bitget.limits import RATE_LIMITS
 from opensqt.venues.bitget.parse import (
     ASSET,
     FILL,
     INTERVALS,
+    MARGIN_MODE,
+    MARGIN_MODE_BY_TEXT,
     ORDER,
     POSITION,
     PRIVATE_ARGS,
@@ -52,7 +56,7 @@ from opensqt.venues.bitget.unified.errors import STALE_RULES as UNIFIED_STALE_RU
 from opensqt.venues.events import Event
 from opensqt.venues.parsing import Row, read_each
 from opensqt.venues.regions import region_of
-from opensqt.venues.rows import FrameFields, RowError, all_rows, first, member, objects, sort_number
+from opensqt.venues.rows import FrameFields, RowError, all_rows, first, lookup, member, objects, sort_number
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
 
@@ -77,7 +81,15 @@ class BitgetAdapter(Venue):
     """Bitget behind the interface of `Venue`."""
 
     name = "bitget"
-    capabilities = Capabilities(max_batch=50, intervals=frozenset(INTERVALS))
+    capabilities = Capabilities(
+        max_batch=50,
+        intervals=frozenset(INTERVALS),
+        margin_modes=frozenset(MarginMode),
+        set_leverage=True,
+        margin_mode_scope=MarginModeScope.SYMBOL,
+        set_position_mode=True,
+        funding_payments=True,
+    )
     codes = CODES | UNIFIED_CODES
     frame_fields = FrameFields(channel=("arg", "channel"), symbol=("arg", "instId"))
     rate_limits = RATE_LIMITS
@@ -100,6 +112,8 @@ class BitgetAdapter(Venue):
         """The private side of a unified account; None for a classic one, and until the account is checked."""
         self._sides_queried: OrderedDict[str, None] = OrderedDict()
         """Orders whose trades were looked up in the list of orders once, whether they were in it or not."""
+        self._margin_modes: dict[str, MarginMode] = {}
+        """By symbol: each order has to name it."""
 
     @classmethod
     def make_client(cls, settings: VenueSettings) -> Any:
@@ -141,7 +155,8 @@ class BitgetAdapter(Venue):
         sent_ms = self._now_ms()
         if self._unified is not None:
             return await self._unified.place(request, sent_ms)
-        params = self._symbol_params(request.symbol) | _MARGIN | order_request(request)
+        order_params = order_request(request, await self._margin_mode(request.symbol))
+        params = self._symbol_params(request.symbol) | _MARGIN | order_params
         row = await self._requests.change("OrderPlaceOrder", params, request.symbol)
         order = await self._ack_resolver.resolve_placed(request, row.get("orderId") or "", sent_ms)
         return self.remember_side(order)
@@ -151,8 +166,9 @@ class BitgetAdapter(Venue):
         symbol, sent_ms = requests[0].symbol, self._now_ms()
         if self._unified is not None:
             return await self._unified.place_batch(requests, sent_ms)
-        orders = [order_request(request) for request in requests]
-        params = self._symbol_params(symbol) | _MARGIN | {"marginMode": orders[0]["marginMode"], "orderList": orders}
+        margin_mode = await self._margin_mode(symbol)
+        orders = [order_request(request, margin_mode) for request in requests]
+        params = self._symbol_params(symbol) | _MARGIN | {"marginMode": MARGIN_MODE[margin_mode], "orderList": orders}
         response = await self._requests.change("OrderBatchPlaceOrder", params, symbol)
         order_ids = {row["clientOid"]: row.get("orderId") or "" for row in response.get("successList") or ()}
         refused = refusals(response.get("failureList"), "clientOid", symbol)
@@ -255,6 +271,14 @@ class BitgetAdapter(Venue):
             self._unified = UnifiedAccount(self)
             self.cancels_by_id_alone = True
             self.countdown_rules = COUNTDOWN
+            self.capabilities = replace(
+                self.capabilities,
+                margin_modes=frozenset({MarginMode.CROSS}),
+                set_leverage=False,
+                margin_mode_scope=MarginModeScope.NONE,
+                set_position_mode=False,
+                funding_payments=False,
+            )
             self.account_mode = await self._unified.account_mode()
         else:
             self.account_mode = "classic"
@@ -275,7 +299,8 @@ class BitgetAdapter(Venue):
         missing = set(sides(self.position_mode)) - {one.position_side for one in found} if symbol else set()
         if missing:
             leverage = await self.leverage(symbol)
-            found += [replace(flat(symbol, side), leverage=leverage) for side in missing]
+            margin_mode = self._margin_modes[symbol]
+            found += [replace(flat(symbol, side), leverage=leverage, margin_mode=margin_mode) for side in missing]
         return found
 
     async def load_position_mode(self) -> None:
@@ -283,7 +308,9 @@ class BitgetAdapter(Venue):
         if self._unified is not None:
             self.position_mode = await self._unified.load_position_mode()
             return
-        hedge = (await self._account_settings(next(iter(self.rules))))["posMode"] == "hedge_mode"
+        for symbol in self.settings.symbols or tuple(self.rules)[:1]:
+            # The margin modes of these symbols are known before their first order.
+            hedge = (await self._account_settings(symbol))["posMode"] == "hedge_mode"
         self.position_mode = PositionMode.HEDGE if hedge else PositionMode.ONE_WAY
 
     async def set_position_mode(self, mode: PositionMode) -> None:
@@ -294,22 +321,52 @@ class BitgetAdapter(Venue):
         params = _PRODUCT | {"posMode": "hedge_mode" if mode is PositionMode.HEDGE else "one_way_mode"}
         await self._requests.change("AccountSetPositionMode", params)
 
-    async def set_leverage(self, symbol: str, leverage: int) -> Decimal:
-        """Set the leverage of a symbol in cross margin, and return what a query then reports."""
+    async def change_leverage(self, symbol: str, leverage: int) -> None:
+        """Set the leverage of a symbol in its margin mode; under isolated margin each side has its own in hedge mode.
+
+        https://www.bitget.com/api-doc/contract/account/Change-Leverage
+        """
         if self._unified is not None:
-            return await self._unified.set_leverage(symbol, leverage)
+            await self._unified.set_leverage(symbol, leverage)
+            return
         params = self._symbol_params(symbol) | _MARGIN | {"leverage": str(leverage)}
-        await self._requests.change("AccountSetLeverage", params, symbol)
-        return await self.leverage(symbol)
+        isolated = await self.current_margin_mode(symbol) is MarginMode.ISOLATED
+        for side in ("long", "short") if isolated and self.is_hedge else ("",):
+            more = {"holdSide": side} if side else {}
+            await self._requests.change("AccountSetLeverage", params | more, symbol)
 
     async def leverage(self, symbol: str) -> Decimal:
-        """Query the leverage of a symbol in cross margin."""
+        """Query the leverage of a symbol in its margin mode."""
         if self._unified is not None:
             return await self._unified.leverage(symbol)
-        found = (await self._account_settings(symbol)).get("crossedMarginLeverage")
-        if not found:
-            raise VenueError(f"leverage of {symbol}: the venue does not report it", symbol=symbol)
-        return Decimal(str(found))
+        row = await self._account_settings(symbol)
+        cross = self._margin_modes[symbol] is MarginMode.CROSS
+        fields = ("crossedMarginLeverage",) if cross else ("isolatedLongLever", "isolatedShortLever")
+        found = {str(row[field]) for field in fields if row.get(field)}
+        if len(found) != 1:
+            values = " and ".join(sorted(found)) or "nothing"
+            raise VenueError(f"leverage of {symbol}: expected one, the venue reports {values}", symbol=symbol)
+        return Decimal(found.pop())
+
+    async def current_margin_mode(self, symbol: str) -> MarginMode:
+        """Query the margin mode of a symbol, and keep it for its orders."""
+        await self._account_settings(symbol)
+        return self._margin_modes[symbol]
+
+    async def change_margin_mode(self, symbol: str, mode: MarginMode) -> None:
+        """Set the margin mode of a symbol."""
+        params = self._symbol_params(symbol) | _MARGIN | {"marginMode": MARGIN_MODE[mode]}
+        await self._requests.change("AccountSetMarginMode", params, symbol)
+
+    async def funding_payments(self, symbol: str, since_ms: int) -> list[FundingPayment]:
+        """Query funding payments; the venue keeps three months of them."""
+        now_ms = await self.account_now_ms(symbol) if since_ms else 0
+        return await self.read_funding_payments(
+            FUNDING,
+            funding_pages(self._requests, _PRODUCT, since_ms, now_ms),
+            lambda raw: parse_funding_payment(raw, self._symbol(raw["symbol"])),
+            symbol,
+        )
 
     async def key_warnings(self) -> list[str]:
         """Warn of a key that may withdraw, and refuse one that may not trade."""
@@ -427,4 +484,10 @@ class BitgetAdapter(Venue):
 
     async def _account_settings(self, symbol: str) -> Row:
         found: Row = await self._requests.query("AccountAccount", self._symbol_params(symbol) | _MARGIN, symbol)
+        self._margin_modes[symbol] = lookup(MARGIN_MODE_BY_TEXT, member(found, "marginMode"), "marginMode")
         return found
+
+    async def _margin_mode(self, symbol: str) -> MarginMode:
+        """Return the margin mode of a symbol; it is queried before the symbol's first order."""
+        known = self._margin_modes.get(symbol)
+        return known if known is not None else await self.current_margin_mode(symbol)

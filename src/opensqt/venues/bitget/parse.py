@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -25,7 +26,7 @@ from opensqt.model.order import (
 )
 from opensqt.venues.account.state import flat
 from opensqt.venues.bitget.causes import close_reason, fill_kind, named_position_side
-from opensqt.venues.events import BalanceChange, Event
+from opensqt.venues.events import BalanceChange, Event, FundingAnnounced
 from opensqt.venues.parsing import BookRow, CandleRow, ChannelAcks, Row, best_of, candle_of_row, price_of, read_each
 from opensqt.venues.rows import (
     RowError,
@@ -83,12 +84,13 @@ _ORDER_TYPE = {kind.value.lower(): kind for kind in OrderType}
 _IS_MAKER = {"M": True, "T": False, "maker": True, "taker": False}
 _IS_ONE_WAY = {"one_way_mode": True, "hedge_mode": False}
 MARGIN_MODE = {MarginMode.CROSS: "crossed", MarginMode.ISOLATED: "isolated"}
-_MARGIN_MODE = {"crossed": MarginMode.CROSS, "cross": MarginMode.CROSS, "isolated": MarginMode.ISOLATED}
+MARGIN_MODE_BY_TEXT = {"crossed": MarginMode.CROSS, "cross": MarginMode.CROSS, "isolated": MarginMode.ISOLATED}
 ORDER = RowKind("order", "symbol", "orderId")
 FILL = RowKind("fill", "symbol", "tradeId")
 POSITION = RowKind("position", "symbol", "holdSide")
 _STREAMED = RowKind("order", "instId", "orderId"), RowKind("fill", "instId", "tradeId")
 _STREAMED_POSITION = RowKind("position", "instId", "holdSide")
+_AMOUNT = re.compile(r"(-?\d+(\.\d+)?)?")
 _BALANCE = RowKind("balance", row_id="marginCoin")
 
 
@@ -350,7 +352,7 @@ def parse_position(raw: Any, symbol: str) -> Position:
         unrealized_pnl=row.unrealized_pl,
         liquidation_price=row.liquidation_price if row.liquidation_price > 0 else None,
         leverage=row.leverage,
-        margin_mode=lookup(_MARGIN_MODE, row.margin_mode, "marginMode"),
+        margin_mode=lookup(MARGIN_MODE_BY_TEXT, row.margin_mode, "marginMode"),
         event_time_ms=row.u_time,
         received_ns=time.time_ns(),
     )
@@ -449,6 +451,8 @@ class BitgetParser:
         self.acks = ChannelAcks(_PRIVATE_CHANNELS)
         self._open_positions: set[tuple[str, PositionSide]] = set()
         self._open_positions_ms = 0
+        self._funding: dict[tuple[str, str], str] = {}
+        """The funding of each open position so far, by the venue's symbol and side."""
 
     def parse(self, frame: Any) -> Iterable[Event] | None:
         """Return the events of a frame; see `Venue.parse`."""
@@ -510,10 +514,11 @@ class BitgetParser:
         )
         return sorted(candles, key=lambda candle: candle.open_time_ms)[-1:]
 
-    def _positions(self, rows: list[Row], time_ms: int) -> list[Position]:
+    def _positions(self, rows: list[Row], time_ms: int) -> list[Event]:
         """Read all open positions; one that was among them and no longer is, is flat."""
         if time_ms < self._open_positions_ms:
             return []
+        announced = [FundingAnnounced()] if self._was_funded(rows) else []
         venue = self._venue
         found = venue.read_rows(
             _STREAMED_POSITION, rows, lambda raw: parse_position(raw, self._symbol_of(raw["instId"]))
@@ -523,4 +528,15 @@ class BitgetParser:
         hidden = {key for key in self._open_positions - now if venue.set_aside.hides("position", key[0])}
         gone = self._open_positions - now - hidden
         self._open_positions, self._open_positions_ms = now | hidden, time_ms
-        return found + [replace(flat(*key), event_time_ms=time_ms) for key in gone]
+        return [*announced, *found, *(replace(flat(*key), event_time_ms=time_ms) for key in gone)]
+
+    def _was_funded(self, rows: list[Any]) -> bool:
+        """Return whether the funding of a position has changed; no frame has a payment itself.
+
+        https://www.bitget.com/api-doc/contract/websocket/private/Positions-Channel: `totalFee` is the sum since the
+        position was opened, and empty before the first payment.
+        """
+        before = self._funding
+        sums = [row for row in rows if isinstance(row, dict) and _AMOUNT.fullmatch(str(row.get("totalFee")))]
+        self._funding = {(str(row.get("instId")), str(row.get("holdSide"))): row["totalFee"] for row in sums}
+        return any(key in before and total != before[key] for key, total in self._funding.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from opensqt.model.account import MarginMode
 from opensqt.model.market import INTERVALS_MS
 from opensqt.model.order import OrderRef, OrderRequest, OrderType, PositionSide, Side
 from opensqt.venues.bitget.parse import INTERVALS, MARGIN_MODE, TIME_IN_FORCE
@@ -99,10 +100,15 @@ class BitgetRequests:
         return sorted(objects(rows, "data"), key=opening_ms)
 
 
-def order_request(request: OrderRequest) -> Row:
-    """Return the parameters of a new order, except for those that a batch has once: product, symbol, margin coin."""
+def order_request(request: OrderRequest, margin_mode: MarginMode = MarginMode.CROSS) -> Row:
+    """Return the parameters of a new order, except for those that a batch has once: product, symbol, margin coin.
+
+    Args:
+        request: The order.
+        margin_mode: That of the symbol.
+    """
     params = {
-        "marginMode": MARGIN_MODE[request.margin_mode],
+        "marginMode": MARGIN_MODE[margin_mode],
         "size": format(request.quantity, "f"),
         "orderType": request.order_type.value.lower(),
         "clientOid": request.client_order_id,

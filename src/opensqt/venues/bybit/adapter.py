@@ -6,21 +6,22 @@ import asyncio
 import hashlib
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from decimal import Decimal
 from typing import Any
 
 import ccxt.pro
 
 from opensqt.config.venue import VenueSettings
-from opensqt.model.account import Account, Position, PositionMode
+from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.countdown import CountdownRules
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, PermissionDenied, Unreachable, VenueError
+from opensqt.model.funding import FundingPayment
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest, PositionSide
-from opensqt.model.venue import Capabilities
+from opensqt.model.venue import Capabilities, MarginModeScope
 from opensqt.venues.account.acks import PendingAck, PendingAcks, wait_for_acks
 from opensqt.venues.account.amendments import confirm_amended
-from opensqt.venues.bybit.errors import CODES, STALE_RULES, error_code, refusal, with_retry_after
+from opensqt.venues.bybit.errors import CODES, STALE_RULES, UNCHANGED, error_code, refusal, with_retry_after
+from opensqt.venues.bybit.funding import FUNDING, funding_pages, parse_funding_payment
 from opensqt.venues.bybit.limits import RATE_LIMITS
 from opensqt.venues.bybit.parse import (
     ASSET,
@@ -102,6 +103,11 @@ class CcxtBybit(CcxtMixin, ccxt.pro.bybit):  # type: ignore[misc]
         if not isinstance(response, dict):
             return "", ""
         message = str(response.get("retMsg", ""))
+        result = response.get("result")
+        # A refused margin mode has its reasons in a list.
+        reasons = result.get("reasons") if isinstance(result, dict) else None
+        if isinstance(reasons, list):
+            message = "; ".join([message, *(str(one.get("reasonMsg")) for one in reasons if isinstance(one, dict))])
         return error_code(response.get("retCode", ""), message), message
 
 
@@ -112,11 +118,21 @@ class BybitAdapter(Venue):
     """
 
     name = "bybit"
-    capabilities = Capabilities(max_batch=10, intervals=frozenset(INTERVALS), amend_order=True)
+    capabilities = Capabilities(
+        max_batch=10,
+        intervals=frozenset(INTERVALS),
+        margin_modes=frozenset(MarginMode),
+        set_leverage=True,
+        margin_mode_scope=MarginModeScope.ACCOUNT,
+        set_position_mode=True,
+        funding_payments=True,
+        amend_order=True,
+    )
     codes = CODES
     frame_fields = FrameFields(channel=("topic",), symbol=("data", "s"))
     rate_limits = RATE_LIMITS
     stale_rules = STALE_RULES
+    unchanged = UNCHANGED
     symbol_state = ("status", frozenset({"Trading"}))
     announces_ready = True
     countdown_rules = CountdownRules(
@@ -301,13 +317,31 @@ class BybitAdapter(Venue):
     async def set_position_mode(self, mode: PositionMode) -> None:
         """Switch the position mode of every USDT perpetual."""
         params = {"coin": ASSET, "mode": "3" if mode is PositionMode.HEDGE else "0"}
-        await self._requests.change_setting("PositionSwitchMode", params)
+        await self.accept_unchanged(self._requests.change("PositionSwitchMode", params))
 
-    async def set_leverage(self, symbol: str, leverage: int) -> Decimal:
-        """Set the leverage of a symbol, and return what a query then reports."""
+    async def change_leverage(self, symbol: str, leverage: int) -> None:
+        """Set the leverage of a symbol."""
         params = {"symbol": self.market_id(symbol), "buyLeverage": str(leverage), "sellLeverage": str(leverage)}
-        await self._requests.change_setting("PositionSetLeverage", params, symbol)
-        return await self.leverage(symbol)
+        await self.accept_unchanged(self._requests.change("PositionSetLeverage", params, symbol))
+
+    async def current_margin_mode(self, symbol: str) -> MarginMode:
+        """Query the margin mode of the account, and keep it: no row of a position shows it."""
+        info = await self._requests.query("AccountInfo", {}, symbol)
+        self.margin_mode = lookup(MARGIN_MODE, member(info, "marginMode"), "marginMode")
+        return self.margin_mode
+
+    async def change_margin_mode(self, symbol: str, mode: MarginMode) -> None:
+        """Set the margin mode of the account: https://bybit-exchange.github.io/docs/v5/account/set-margin-mode."""
+        params = {"setMarginMode": "ISOLATED_MARGIN" if mode is MarginMode.ISOLATED else "REGULAR_MARGIN"}
+        send = self.rest.send("privatePostV5AccountSetMarginMode", params, changes=True, symbol=symbol)
+        await self.accept_unchanged(send)
+
+    async def funding_payments(self, symbol: str, since_ms: int) -> list[FundingPayment]:
+        """Query funding payments; the venue keeps two years of them, and half a year is asked for."""
+        pages = funding_pages(self._requests, since_ms, await self.account_now_ms(symbol) if since_ms else 0)
+        return await self.read_funding_payments(
+            FUNDING, pages, lambda raw: parse_funding_payment(raw, hedge=self.is_hedge), symbol
+        )
 
     async def key_warnings(self) -> list[str]:
         """Warn of a key that may withdraw, and refuse one that may not trade."""

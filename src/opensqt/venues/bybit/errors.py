@@ -10,8 +10,8 @@ from opensqt.model.errors import ExchangeError
 from opensqt.venues.parsing import Row
 from opensqt.venues.transport.errors import VenueReply, translate_item
 
-NOT_MODIFIED = frozenset({"110025", "110043"})
-"""Position mode or leverage already has the requested value."""
+UNCHANGED = frozenset({"110025", "110026", "110043"})
+"""Position mode, margin mode or leverage has the requested value already."""
 _WRONG_INDEX = "10001 position idx"
 """Not a code of the venue: it returns 10001 for every bad parameter, and only the text shows another account mode."""
 _ADDRESS_BANNED = "403"
@@ -46,6 +46,8 @@ _CODES: dict[type[ExchangeError], tuple[int, ...]] = {
         10001,
         *(110003, 110005, 110009, 110011, 110016, 110020, 110021, 110022, 110023, 110032, 110035, 110039, 110040),
         *(110041, 110042, 110046, 110063, 110064, 110066, 110070, 110074, 110094, 110095),
+        # A margin mode that is the same, or that the account can't change to now.
+        *(110026, 3400045),
     ),
 }
 CODES = {str(code): kind for kind, codes in _CODES.items() for code in codes} | {

@@ -16,7 +16,7 @@ from opensqt.model.errors import UnsupportedAccount
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fee, Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.venues.bybit.causes import changes_position, close_reason, close_text, fill_kind
-from opensqt.venues.events import BalanceChange, Event, FillsPending, StreamReady
+from opensqt.venues.events import BalanceChange, Event, FillsPending, FundingAnnounced, StreamReady
 from opensqt.venues.parsing import (
     BookLevel,
     CandleRow,
@@ -84,6 +84,8 @@ ORDER = RowKind("order", "symbol", "orderId")
 FILL = RowKind("fill", "symbol", "execId")
 POSITION = RowKind("position", "symbol", "positionIdx")
 _BALANCE = RowKind("balance", row_id="coin")
+_FUNDING = "Funding"
+"""Type of an execution that is a funding payment."""
 MARGIN_MODE = {
     "REGULAR_MARGIN": MarginMode.CROSS,
     "PORTFOLIO_MARGIN": MarginMode.CROSS,
@@ -539,9 +541,13 @@ class BybitParser:
 
     def _executions(self, rows: list[Any]) -> list[Event]:
         """Read executions. One without its fee is queried: the list of executions has it."""
-        return self._venue.read_rows(FILL, filter(changes_position, rows), self._fill)
+        kept = [row for row in rows if changes_position(row) or row["execType"] == _FUNDING]
+        return self._venue.read_rows(FILL, kept, self._fill)
 
     def _fill(self, row: Row) -> Event:
+        if row.get("execType") == _FUNDING:
+            # The transaction log has the sign of the position, and this row has not.
+            return FundingAnnounced()
         if lacks_fee(row):
             return FillsPending(row["symbol"])
         return parse_fill(row, hedge=self._venue.is_hedge)

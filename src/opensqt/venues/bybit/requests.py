@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from opensqt.model.errors import ExchangeError
 from opensqt.model.order import AmendRequest, Order, OrderRef, OrderRequest, OrderType
 from opensqt.venues.bybit.causes import changes_position
-from opensqt.venues.bybit.errors import NOT_MODIFIED
 from opensqt.venues.bybit.parse import ASSET, POSITION_SIDE, SIDE, TIME_IN_FORCE, TYPE
 from opensqt.venues.parsing import Row
 from opensqt.venues.rows import RowError, all_rows, decimal, member, objects, sort_number
@@ -35,14 +33,6 @@ class BybitRequests:
         """Send a request that changes something, once, and return the whole response."""
         response: Row = await self._rest.send(f"privatePostV5{endpoint}", _LINEAR | params, changes=True, symbol=symbol)
         return response
-
-    async def change_setting(self, endpoint: str, params: Row, symbol: str = "") -> None:
-        """Change a setting; a setting that has the value already is not an error."""
-        try:
-            await self.change(endpoint, params, symbol)
-        except ExchangeError as error:
-            if error.venue_code not in NOT_MODIFIED:
-                raise
 
     async def set_protection(self, window_s: int) -> None:
         """Set the window of the account's disconnection protection for derivatives."""

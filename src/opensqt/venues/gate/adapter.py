@@ -14,11 +14,13 @@ from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.countdown import CountdownRules
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, PermissionDenied, Unsupported
+from opensqt.model.funding import FundingPayment
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest
-from opensqt.model.venue import Capabilities
+from opensqt.model.venue import Capabilities, MarginModeScope
 from opensqt.venues.events import Event
-from opensqt.venues.gate.errors import CODES, KILLED, STALE_RULES, order_error, refusal
+from opensqt.venues.gate.errors import CODES, KILLED, STALE_RULES, UNCHANGED, order_error, refusal
+from opensqt.venues.gate.funding import FUNDING, funding_pages, parse_funding_payment
 from opensqt.venues.gate.limits import RATE_LIMITS
 from opensqt.venues.gate.parse import (
     CLASSIC,
@@ -91,12 +93,17 @@ class GateAdapter(Venue):
         intervals=frozenset(INTERVALS),
         margin_modes=frozenset(MarginMode),
         client_order_id_length=28,
+        set_leverage=True,
+        margin_mode_scope=MarginModeScope.SYMBOL,
+        set_position_mode=True,
+        funding_payments=True,
         amend_order=True,
     )
     codes = CODES
     frame_fields = FrameFields(channel=("channel",), symbol=("result", "s"))
     rate_limits = RATE_LIMITS
     stale_rules = STALE_RULES
+    unchanged = UNCHANGED
     symbol_state = ("status", frozenset({"trading"}))
     announces_ready = True
     cancels_by_id_alone = True
@@ -277,14 +284,33 @@ class GateAdapter(Venue):
     async def set_position_mode(self, mode: PositionMode) -> None:
         """Switch the position mode."""
         dual = "true" if mode is PositionMode.HEDGE else "false"
-        await self._requests.change("PostSettleDualMode", {"dual_mode": dual})
+        await self.accept_unchanged(self._requests.change("PostSettleDualMode", {"dual_mode": dual}))
 
-    async def set_leverage(self, symbol: str, leverage: int) -> Decimal:
-        """Set the leverage of a symbol under cross margin, and return what a query then reports."""
-        params = {"contract": self.market_id(symbol), "leverage": "0", "cross_leverage_limit": str(leverage)}
+    async def change_leverage(self, symbol: str, leverage: int) -> None:
+        """Set the leverage of a symbol in its margin mode."""
+        await self._set_leverage(symbol, await self.current_margin_mode(symbol), str(leverage))
+
+    async def change_margin_mode(self, symbol: str, mode: MarginMode) -> None:
+        """Set the margin mode of a symbol, and keep its leverage."""
+        await self._set_leverage(symbol, mode, format(await self.leverage(symbol), "f"))
+
+    async def _set_leverage(self, symbol: str, mode: MarginMode, leverage: str) -> None:
+        """Set the leverage; the parameter decides the margin mode, too: 0 is cross margin, with a limit of its own.
+
+        https://www.gate.com/docs/developers/apiv4/en/#update-position-leverage
+        """
+        isolated = mode is MarginMode.ISOLATED
+        value = {"leverage": leverage} if isolated else {"leverage": "0", "cross_leverage_limit": leverage}
         dual = "DualComp" if self.is_hedge else ""
-        await self._requests.change(f"PostSettle{dual}PositionsContractLeverage", params, symbol)
-        return await self.leverage(symbol)
+        endpoint = f"PostSettle{dual}PositionsContractLeverage"
+        await self._requests.change(endpoint, {"contract": self.market_id(symbol), **value}, symbol)
+
+    async def funding_payments(self, symbol: str, since_ms: int) -> list[FundingPayment]:
+        """Query funding payments in the account book."""
+        pages = funding_pages(self._requests, self.market_id(symbol) if symbol else "", symbol, since_ms)
+        return await self.read_funding_payments(
+            FUNDING, pages, lambda raw: parse_funding_payment(raw, self._parser.rules_of(raw)), symbol
+        )
 
     async def key_warnings(self) -> list[str]:
         """Warn of a key with too many rights, and refuse one that may not trade futures before the first order."""

@@ -9,6 +9,8 @@ from opensqt.venues.transport.errors import translate_item
 
 KILLED = "ORDER_FOK"
 """A fill-or-kill order was killed: returned as an error, although the order was accepted."""
+UNCHANGED = frozenset({"NO_CHANGE"})
+"""The position mode is the requested one already."""
 NO_POSITION = "POSITION_NOT_FOUND"
 """The account has never traded this contract."""
 

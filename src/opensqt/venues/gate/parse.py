@@ -16,7 +16,7 @@ from opensqt.model.errors import PermissionDenied, UnsupportedAccount
 from opensqt.model.market import Candle, Price
 from opensqt.model.order import Fee, Fill, Order, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.model.venue import SymbolRules
-from opensqt.venues.events import BalanceChange, BalancePending, Event, FillsPending
+from opensqt.venues.events import BalanceChange, BalancePending, Event, FillsPending, FundingAnnounced
 from opensqt.venues.gate.causes import close_reason, close_text, fill_kind
 from opensqt.venues.order_end import OrderEnd, order_end
 from opensqt.venues.parsing import ChannelAcks, PriceAndQuantity, Row, candle_of_row, price_of, read_each
@@ -36,6 +36,8 @@ from opensqt.venues.rows import (
 from opensqt.venues.venue import Venue
 
 ASSET = "USDT"
+IS_FUNDING = "fund"
+"""Type of a change of the balance, in the account book and in the stream."""
 INTERVALS = {interval: interval for interval in ("1m", "5m", "15m", "30m", "1h", "4h", "1d")}
 PREFIX = "t-"
 """Gate requires it in front of every client order id."""
@@ -581,9 +583,7 @@ class GateParser:
         if channel == "futures.candlesticks":
             return read_each(venue.set_aside, "candle", "", rows, self._candle)
         if channel == "futures.balances":
-            if self.is_unified:
-                return (BalancePending(),)
-            return venue.read_rows(_BALANCE, rows, parse_balance_change)
+            return self._balances(rows)
         if channel == "futures.orders":
             return venue.read_rows(ORDER, rows, self._order_update)
         if channel == "futures.usertrades":
@@ -628,6 +628,15 @@ class GateParser:
             return position
         profit = position.quantity * (mark_price - position.entry_price)
         return replace(position, mark_price=mark_price, unrealized_pnl=profit)
+
+    def _balances(self, rows: list[Any]) -> Iterable[Event]:
+        if any(isinstance(row, dict) and row.get("type") == IS_FUNDING for row in rows):
+            # The row has neither an id nor the contract.
+            yield FundingAnnounced()
+        if self.is_unified:
+            yield BalancePending()
+            return
+        yield from self._venue.read_rows(_BALANCE, rows, parse_balance_change)
 
     def rules_of(self, raw: Row) -> SymbolRules:
         """Return the rules of a row that `Venue.is_listed` accepted."""

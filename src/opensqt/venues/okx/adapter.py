@@ -14,13 +14,15 @@ from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, Position, PositionMode
 from opensqt.model.countdown import CountdownRules
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, PermissionDenied, VenueError
+from opensqt.model.funding import FundingPayment
 from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import AmendRequest, Fill, Order, OrderRef, OrderRequest, TimeInForce
-from opensqt.model.venue import Capabilities
+from opensqt.model.venue import Capabilities, MarginModeScope
 from opensqt.venues.account.amendments import AmendResults, confirm_amended
 from opensqt.venues.account.state import flat, sides
 from opensqt.venues.events import Event
 from opensqt.venues.okx.errors import CODES, STALE_RULES, amend_refusal, error_code, refusal
+from opensqt.venues.okx.funding import FUNDING, funding_pages, parse_funding_payment
 from opensqt.venues.okx.limits import RATE_LIMITS
 from opensqt.venues.okx.parse import (
     ASSET,
@@ -87,7 +89,16 @@ class OkxAdapter(Venue):
     """OKX behind the interface of `Venue`."""
 
     name = "okx"
-    capabilities = Capabilities(max_batch=20, intervals=frozenset(INTERVALS), amend_order=True)
+    capabilities = Capabilities(
+        max_batch=20,
+        intervals=frozenset(INTERVALS),
+        # No setting: each order names its margin mode, and this adapter's are cross.
+        margin_mode_scope=MarginModeScope.NONE,
+        set_leverage=True,
+        set_position_mode=True,
+        funding_payments=True,
+        amend_order=True,
+    )
     codes = CODES
     frame_fields = FrameFields(channel=("arg", "channel"), symbol=("arg", "instId"))
     rate_limits = RATE_LIMITS
@@ -276,11 +287,10 @@ class OkxAdapter(Venue):
         wanted = "long_short_mode" if mode is PositionMode.HEDGE else "net_mode"
         await self._requests.change("privatePostAccountSetPositionMode", {"posMode": wanted})
 
-    async def set_leverage(self, symbol: str, leverage: int) -> Decimal:
-        """Set the cross-margin leverage of a symbol, and return what a query then reports."""
+    async def change_leverage(self, symbol: str, leverage: int) -> None:
+        """Set the cross-margin leverage of a symbol."""
         params = {"instId": self.market_id(symbol), "mgnMode": "cross", "lever": str(leverage)}
         await self._requests.change("privatePostAccountSetLeverage", params, symbol)
-        return await self.leverage(symbol)
 
     async def leverage(self, symbol: str) -> Decimal:
         """Query the cross-margin leverage of a symbol."""
@@ -289,6 +299,14 @@ class OkxAdapter(Venue):
         if not rows:
             raise VenueError(f"leverage of {symbol}: the venue does not report it", symbol=symbol)
         return Decimal(rows[0]["lever"])
+
+    async def funding_payments(self, symbol: str, since_ms: int) -> list[FundingPayment]:
+        """Query funding payments; the venue keeps three months of them."""
+        name, now_ms = self.market_id(symbol) if symbol else "", await self.account_now_ms(symbol) if since_ms else 0
+        pages = funding_pages(self._requests, name, symbol, since_ms, now_ms)
+        return await self.read_funding_payments(
+            FUNDING, pages, lambda raw: parse_funding_payment(raw, self._parser.rules_of(raw)), symbol
+        )
 
     async def key_warnings(self) -> list[str]:
         """Warn of a key that may withdraw."""

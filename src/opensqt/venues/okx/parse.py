@@ -16,7 +16,7 @@ from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, Order, OrderStatus, OrderType, PositionSide, Side, TimeInForce
 from opensqt.model.venue import SymbolRules
 from opensqt.venues.account.state import sides
-from opensqt.venues.events import BalanceChange, Event
+from opensqt.venues.events import BalanceChange, Event, FundingAnnounced
 from opensqt.venues.okx.causes import close_reason, close_text, fill_kind
 from opensqt.venues.parsing import BookRow, ChannelAcks, Row, best_of, candle_of_row, price_of, read_each
 from opensqt.venues.rows import (
@@ -33,10 +33,13 @@ from opensqt.venues.rows import (
 from opensqt.venues.venue import Venue
 
 ASSET = "USDT"
+IS_FUNDING = "funding_fee"
+"""Event of the channel `balance_and_position` that announces a funding payment."""
 PRIVATE_ARGS = [
     {"channel": "orders", "instType": "SWAP"},
     {"channel": "positions", "instType": "SWAP"},
     {"channel": "account"},
+    {"channel": "balance_and_position"},
 ]
 TIME_IN_FORCE = {
     TimeInForce.GTC: "limit",
@@ -432,6 +435,10 @@ class OkxParser:
                 venue.set_aside, "balance", "", rows, lambda row: objects(member(row, "details"), "details")
             )
             return venue.read_rows(_BALANCE, chain.from_iterable(details), parse_balance_change)
+        if channel == "balance_and_position":
+            # Balances and positions come in the other channels, too; only this one has the reason.
+            kinds = read_each(venue.set_aside, "balance", "", rows, lambda row: (text_of(row, "eventType"),))
+            return (FundingAnnounced(),) if (IS_FUNDING,) in kinds else ()
         if not channel:
             raise RowError("channel: expected a text, found none")
         venue.count_unknown(channel)

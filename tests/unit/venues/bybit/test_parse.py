@@ -13,7 +13,7 @@ from opensqt.model.market import INTERVALS_MS, Candle, Price
 from opensqt.model.order import Fill, OrderStatus, OrderType, OrderUpdate, PositionSide, Side, TimeInForce
 from opensqt.venues.bybit.adapter import BybitAdapter
 from opensqt.venues.bybit.parse import INTERVALS, parse_account, parse_order, parse_position
-from opensqt.venues.events import BalanceChange, StreamReady
+from opensqt.venues.events import BalanceChange, FundingAnnounced, StreamReady
 
 ORDER: dict[str, Any] = {
     "symbol": "BTCUSDT", "orderId": "5cf98598-39a7-459e-97bf-76ca765ee020", "side": "Sell", "orderType": "Limit",
@@ -104,7 +104,12 @@ def test_an_execution_is_read_whole(venue: BybitAdapter) -> None:
     assert (fill.position_side, fill.event_time_ms) == (PositionSide.BOTH, 1672364174443)
 
 
-@pytest.mark.parametrize("kind", ["Funding", "SessionSettlePnL", "Dividend", "somethingNew"])
+def test_a_funding_execution_announces_a_payment(venue: BybitAdapter) -> None:
+    """F8: it is no fill; the transaction log has the payment."""
+    assert parsed(venue, frame("execution.linear", EXECUTION | {"execType": "Funding"})) == [FundingAnnounced()]
+
+
+@pytest.mark.parametrize("kind", ["SessionSettlePnL", "Dividend", "somethingNew"])
 def test_an_execution_that_changes_no_position_is_no_fill(venue: BybitAdapter, kind: str) -> None:
     """F8: a fill counts once, however often it is reported."""
     assert parsed(venue, frame("execution.linear", EXECUTION | {"execType": kind})) == []

@@ -5,9 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-import pytest
-
-from opensqt.model.errors import InvalidRequest, OrderRejected
 from opensqt.model.order import OrderRef, OrderRequest, OrderType, PositionSide, Side, TimeInForce
 from opensqt.venues.bybit.requests import BybitRequests, order_ref, order_request
 
@@ -73,15 +70,6 @@ async def test_profits_are_queried_only_if_something_was_closed() -> None:
     assert await sender.profits("BTCUSDT", rows, "BTCUSDT") == {"2": "1.5"}
     ((endpoint, query),) = sent.queries
     assert (endpoint, query["startTime"], query["endTime"]) == ("privateGetV5AccountTransactionLog", "20", "20")
-
-
-async def test_a_setting_that_has_the_value_already_is_no_error() -> None:
-    """F21: the leverage in force is the requested one."""
-    sent = Sent(InvalidRequest("leverage not modified", venue_code="110043"), OrderRejected("no", venue_code="10001"))
-    sender = requests(sent)
-    await sender.change_setting("PositionSetLeverage", {})
-    with pytest.raises(OrderRejected):
-        await sender.change_setting("PositionSetLeverage", {})
 
 
 def test_an_order_is_written_with_all_its_fields() -> None:

@@ -163,7 +163,8 @@ def test_a_candle_is_read_with_its_interval(venue: OkxAdapter, channel: str, int
 
 def test_the_stream_is_ready_when_the_last_channel_is_acknowledged(venue: OkxAdapter) -> None:
     acks = [{"event": "subscribe", "arg": {"channel": channel}} for channel in ("orders", "positions", "account")]
-    assert [venue.parse(ack) for ack in [*acks, acks[0]]] == [(), (), (StreamReady(),), ()]
+    acks.append({"event": "subscribe", "arg": {"channel": "balance_and_position"}})
+    assert [venue.parse(ack) for ack in [*acks, acks[0]]] == [(), (), (), (StreamReady(),), ()]
 
 
 @pytest.mark.parametrize("event", ["login", "error"])
