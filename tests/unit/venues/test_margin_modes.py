@@ -41,7 +41,7 @@ class Rows:
         if endpoint == "privateGetAccountPositions":
             return {"data": self.positions}
         if endpoint == "privateGetV5AccountInfo":
-            return {"result": {"marginMode": self.margin_mode}}
+            return {"result": {"marginMode": self.margin_mode, "unifiedMarginStatus": 5}}
         return {"result": {"list": self.positions}, "data": []}
 
 

@@ -86,7 +86,8 @@ class Matcher:
     def cancel(self, order: SimOrder, reason: ClosingReason = ClosingReason.NONE) -> SimOrder:
         """Remove an open order from the book: for its owner, or for the venue's own reason."""
         self._state.instruments[order.symbol].book.remove(order.order_id)
-        status = OrderStatus.CANCELED if reason is ClosingReason.NONE else OrderStatus.EXPIRED
+        by_request = reason in (ClosingReason.NONE, ClosingReason.COUNTDOWN)
+        status = OrderStatus.CANCELED if by_request else OrderStatus.EXPIRED
         return self._close(order, status, reason)
 
     def take_outside(self, symbol: str, side: Side, quantity: Decimal, limit: Decimal | None) -> Decimal:

@@ -105,10 +105,10 @@ def order_request(request: OrderRequest, margin_mode: MarginMode = MarginMode.CR
 
     Args:
         request: The order.
-        margin_mode: That of the symbol.
+        margin_mode: That of the symbol, for a request that names none.
     """
     params = {
-        "marginMode": MARGIN_MODE[margin_mode],
+        "marginMode": MARGIN_MODE[request.margin_mode or margin_mode],
         "size": format(request.quantity, "f"),
         "orderType": request.order_type.value.lower(),
         "clientOid": request.client_order_id,
