@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from opensqt.model.errors import PermissionDenied, Unreachable, Unsupported
+from opensqt.model.order import CloseReason
 from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.engine.order import NewOrder
 from opensqt.simulator.settings import AccountSettings
@@ -119,7 +120,7 @@ async def test_a_living_adapter_learns_of_the_cancel_and_of_its_reason_where_the
         await eventually(lambda: [one.status.is_closed for one in rig.orders.values()] == [True])
         (order,) = rig.orders.values()
         assert order.status in ("CANCELED", "EXPIRED")
-        assert ("timer" in order.reason or "DCP" in order.reason) == (venue in ("okx", "bybit"))
+        assert (order.close_reason is CloseReason.TIMER) == (venue in ("okx", "bybit"))
 
 
 async def test_bybit_counts_a_new_connection_in_again() -> None:

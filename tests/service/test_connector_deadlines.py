@@ -38,6 +38,10 @@ REQUESTS: dict[str, Any] = {
     "SetLeverage": gateway_pb.SetLeverageRequest(symbol="BTCUSDT", leverage=3),
     "SetMarginMode": gateway_pb.SetMarginModeRequest(symbol="BTCUSDT", margin_mode=types_pb2.MARGIN_MODE_CROSS),
     "SetPositionMode": gateway_pb.SetPositionModeRequest(position_mode=types_pb2.POSITION_MODE_ONE_WAY),
+    "AmendOrder": gateway_pb.AmendOrderRequest(order=REF, amend_id="d", price="100.2"),
+    "SubscribeOrderBook": gateway_pb.SubscribeOrderBookRequest(symbol="BTCUSDT", depth=5),
+    "SubscribeTrades": gateway_pb.SubscribeTradesRequest(symbol="BTCUSDT"),
+    "SubscribeMarkPrice": gateway_pb.SubscribeMarkPriceRequest(symbol="BTCUSDT"),
     "SubscribePrice": pb.SubscribePriceRequest(symbol="BTCUSDT"),
     "SubscribeOrders": pb.SubscribeOrdersRequest(),
     "SubscribeKlines": pb.SubscribeKlinesRequest(symbol="BTCUSDT", interval="1m"),
@@ -80,7 +84,7 @@ class Stuck(Venue):
 ASKED = {
     name
     for name in vars(Exchange)
-    if name.startswith(("get_", "list_", "cancel_", "batch_", "place_", "set_"))
+    if name.startswith(("get_", "list_", "cancel_", "batch_", "place_", "set_", "amend_"))
     and name not in ("get_status", "get_rate_budget", "get_exchange_info")
 }
 

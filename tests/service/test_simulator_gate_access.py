@@ -110,7 +110,7 @@ async def test_orders_are_limited_and_cancels_still_pass(gate: Gate) -> None:
     assert (await gate.call("DELETE", f"{ROOT}/orders/{placed['id']}"))[0] == 200
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", f"{ROOT}/nothing"), ("PUT", f"{ROOT}/orders/1")])
+@pytest.mark.parametrize(("method", "path"), [("GET", f"{ROOT}/nothing"), ("PUT", f"{ROOT}/positions/BTC_USDT")])
 async def test_what_is_not_served_is_not_found(gate: Gate, method: str, path: str) -> None:
     status, body, _ = await gate.call(method, path)
     assert (status, body["label"]) == (404, "NOT_FOUND")

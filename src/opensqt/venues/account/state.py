@@ -12,6 +12,7 @@ from decimal import Decimal
 from opensqt.model.account import Account, AccountNotice, MarginMode, NoticeKind, Position, PositionMode
 from opensqt.model.clock import is_plausible, now_ms
 from opensqt.model.errors import (
+    ExchangeError,
     OrderNotFound,
     PermissionDenied,
     RequestError,
@@ -245,8 +246,8 @@ class AccountState:
         async with self._querying:
             if time.monotonic() - self._all_trades_at_s > _ALL_TRADES_EVERY_S:
                 full = True
-            if full:
-                await self._query_modes()
+            # Though the modes can't be queried, the rest is compared; the comparison fails for it at its end.
+            failure = await self._query_modes() if full else None
             orders = await self._query_orders(all_symbols=full)
             moved = await self.refresh_positions()
             self.missed_updates["positions"] += len(moved)
@@ -263,6 +264,8 @@ class AccountState:
                 await self.refresh_account()
             except ONE_ROW_ERRORS as error:
                 self._set_aside.add("balance", "", "account", error)
+            if failure is not None:
+                raise failure
 
     async def refresh_account(self) -> None:
         """Query the balance and publish it if it changed."""
@@ -304,18 +307,24 @@ class AccountState:
             self._set_position(key, position)
         return moved
 
-    async def _query_modes(self) -> None:
-        """Query the modes of the account. Another program, or somebody on the venue's site, may have switched them."""
+    async def _query_modes(self) -> ExchangeError | None:
+        """Query the modes of the account. Another program, or somebody on the venue's site, may have switched them.
+
+        Returns:
+            The error, where the venue could not be queried.
+        """
         venue = self._venue
         position_mode, margin_mode = venue.position_mode, venue.margin_mode
         try:
             await venue.load_position_mode()
         except MODE_ERRORS as error:
             self._notice_mode(NoticeKind.ACCOUNT_MODE, str(error))
-            return
+            return None
+        except ExchangeError as error:
+            return error
         except PARSE_ERRORS as error:
             self._set_aside.add("query", "", "modes", repr(error))
-            return
+            return None
         self._set_aside.remove("query", "", "modes")
         if venue.position_mode is not position_mode:
             text = f"the account was switched from {position_mode} to {venue.position_mode} mode"
@@ -327,6 +336,7 @@ class AccountState:
             text = f"the account was switched from {self._account_mode} to {venue.account_mode}"
             self._notice_mode(NoticeKind.ACCOUNT_MODE, text)
         self._account_mode = venue.account_mode
+        return None
 
     def _notice_mode(self, kind: NoticeKind, text: str) -> None:
         self.apply_notice(AccountNotice(kind=kind, text=text, received_ns=time.time_ns()))
