@@ -36,7 +36,8 @@ _FINISH_REASONS = {
     "mmp_cancelled": CloseReason.MARKET_MAKER_PROTECTION,
     "small": CloseReason.OTHER,
 }
-_NO_REASON = ("", "filled", "cancelled", "ioc")
+_NO_REASON = ("", "_new", "_update", "filled", "cancelled", "ioc")
+"""The first two are those of an order that is open: it was taken, or filled in part."""
 
 
 def fill_kind(text: str) -> FillKind:
