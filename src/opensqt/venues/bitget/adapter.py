@@ -166,7 +166,7 @@ class BitgetAdapter(Venue):
         symbol, sent_ms = requests[0].symbol, self._now_ms()
         if self._unified is not None:
             return await self._unified.place_batch(requests, sent_ms)
-        margin_mode = requests[0].margin_mode or await self._margin_mode(symbol)
+        margin_mode = await self._margin_mode(symbol)
         orders = [order_request(request, margin_mode) for request in requests]
         params = self._symbol_params(symbol) | _MARGIN | {"marginMode": MARGIN_MODE[margin_mode], "orderList": orders}
         response = await self._requests.change("OrderBatchPlaceOrder", params, symbol)

@@ -105,10 +105,11 @@ def order_request(request: OrderRequest, margin_mode: MarginMode = MarginMode.CR
 
     Args:
         request: The order.
-        margin_mode: That of the symbol, for a request that names none.
+        margin_mode: That of the symbol, which holds unless the request names isolated margin.
     """
+    isolated = MarginMode.ISOLATED in (request.margin_mode, margin_mode)
     params = {
-        "marginMode": MARGIN_MODE[request.margin_mode or margin_mode],
+        "marginMode": MARGIN_MODE[MarginMode.ISOLATED if isolated else MarginMode.CROSS],
         "size": format(request.quantity, "f"),
         "orderType": request.order_type.value.lower(),
         "clientOid": request.client_order_id,
