@@ -26,7 +26,7 @@ demo: $(VENV)/.runtime
 	@$(BIN)/opensqt demo $(ARGS)
 
 # Most proofs wait for sockets and processes: more of them run at once than there are processors.
-WORKERS ?= 4
+WORKERS ?= 6
 test: $(VENV)/.development
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
