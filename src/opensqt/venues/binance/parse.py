@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from decimal import Decimal
 from itertools import chain
 from typing import Any
@@ -360,20 +361,7 @@ def parse_account(response: Any, *, multi_assets: bool = False) -> Account:
     asset = settlement_asset(response, multi_assets=multi_assets)
     assets = objects(member(response, "assets"), "assets")
     row = decode(next((raw for raw in assets if member(raw, "asset") == asset), {}), AccountRow)
-    if multi_assets:
-        totals = decode(response, TotalsRow)
-        return Account(
-            asset=asset,
-            wallet_balance=row.wallet_balance,
-            unrealized_pnl=row.unrealized_profit,
-            available_balance=totals.available_balance,
-            initial_margin=totals.total_initial_margin,
-            maintenance_margin=totals.total_maint_margin,
-            event_time_ms=row.update_time,
-            received_ns=time.time_ns(),
-            total_margin_balance=totals.total_margin_balance,
-        )
-    return Account(
+    account = Account(
         asset=asset,
         wallet_balance=row.wallet_balance,
         unrealized_pnl=row.unrealized_profit,
@@ -382,6 +370,16 @@ def parse_account(response: Any, *, multi_assets: bool = False) -> Account:
         maintenance_margin=row.maint_margin,
         event_time_ms=row.update_time,
         received_ns=time.time_ns(),
+    )
+    if not multi_assets:
+        return account
+    totals = decode(response, TotalsRow)
+    return replace(
+        account,
+        available_balance=totals.available_balance,
+        initial_margin=totals.total_initial_margin,
+        maintenance_margin=totals.total_maint_margin,
+        total_margin_balance=totals.total_margin_balance,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -275,12 +275,13 @@ class FeeRow(VenueRow, frozen=True, rename="camel"):
 
 
 def _fees(rows: list[Any]) -> tuple[Fee, ...]:
-    """Return what was paid, by coin: at least one of them, and those of zero only where all of them are.
-
-    The amounts of one row are the same one, written twice, so they do not add up.
-    """
+    """Read what was paid. The amounts of one row are the same one, written twice, so they do not add up."""
     found = [decode(raw, FeeRow) for raw in rows]
-    fees = [Fee(row.fee_coin, -(row.total_fee or row.total_deduction_fee)) for row in found]
+    return paid_fees([Fee(row.fee_coin, -(row.total_fee or row.total_deduction_fee)) for row in found])
+
+
+def paid_fees(fees: Sequence[Fee]) -> tuple[Fee, ...]:
+    """Return what was paid, by coin: at least one of them, and those of zero only where all of them are."""
     if not fees:
         raise RowError("feeDetail: expected a fee, found none")
     return tuple(fee for fee in fees if fee.amount) or tuple(fees[:1])

@@ -45,7 +45,7 @@ from opensqt.venues.parsing import Row, read_each
 from opensqt.venues.regions import region_of
 from opensqt.venues.rows import FrameFields, RowError, all_rows, decode_message, member, objects, sort_number
 from opensqt.venues.transport.ccxt_client import CcxtMixin, cancel_and_wait, new_client
-from opensqt.venues.transport.errors import PARSE_ERRORS
+from opensqt.venues.transport.errors import outcome_of
 from opensqt.venues.transport.rest import Rest
 from opensqt.venues.venue import Venue
 
@@ -196,7 +196,7 @@ class GateAdapter(Venue):
 
     async def cancel_batch(self, symbol: str, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
         """Cancel one by one: the venue's batch has no client ids and returns no orders, and cancels cost little."""
-        return await asyncio.gather(*(self._cancel_or_error(ref) for ref in refs))
+        return await asyncio.gather(*(outcome_of(self.cancel(ref), ref.symbol) for ref in refs))
 
     async def cancel_all(self, symbol: str) -> None:
         """Cancel every open order of a symbol."""
@@ -399,14 +399,6 @@ class GateAdapter(Venue):
     def _order_request(self, request: OrderRequest) -> Row:
         rules = self.rules[request.symbol]
         return order_request(request, self.market_id(request.symbol), rules, hedge=self.is_hedge)
-
-    async def _cancel_or_error(self, ref: OrderRef) -> Order | ExchangeError:
-        try:
-            return await self.cancel(ref)
-        except ExchangeError as error:
-            return error
-        except PARSE_ERRORS as error:
-            return OutcomeUnknown(f"the venue's response could not be read: {error!r}", symbol=ref.symbol)
 
     def _order(self, row: Any) -> Order:
         name = member(row, "contract")

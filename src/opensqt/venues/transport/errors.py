@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 
 import ccxt
 
 from opensqt.model import errors
 from opensqt.model.errors import ExchangeError
+from opensqt.model.order import Order
 from opensqt.telemetry.logging import redact
 
 PARSE_ERRORS = (KeyError, ValueError, TypeError, IndexError, ArithmeticError, AttributeError)
@@ -123,6 +124,21 @@ def _kind(reply: VenueReply, codes: Codes, *, changes: bool) -> type[ExchangeErr
     if changes and (kind is errors.Unreachable or (kind is errors.VenueError and not responded)):
         return errors.OutcomeUnknown
     return kind
+
+
+async def outcome_of(change: Awaitable[Order], symbol: str) -> Order | ExchangeError:
+    """Await one item of a batch that is sent one by one, and return its order or its error.
+
+    Args:
+        change: Places or cancels one order.
+        symbol: Of the order.
+    """
+    try:
+        return await change
+    except ExchangeError as error:
+        return error
+    except PARSE_ERRORS as error:
+        return errors.OutcomeUnknown(f"the venue's response could not be read: {error!r}", symbol=symbol)
 
 
 def _message(reply: VenueReply) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from opensqt.model.account import Account, Position, PositionMode
 from opensqt.model.countdown import CountdownRules
-from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, UnsupportedAccount, VenueError
+from opensqt.model.errors import ExchangeError, OrderNotFound, UnsupportedAccount, VenueError
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderType, PositionSide
 from opensqt.venues.account.state import flat, sides
 from opensqt.venues.bitget.errors import BitgetAckResolver
@@ -34,7 +34,7 @@ from opensqt.venues.bitget.unified.parse import (
 )
 from opensqt.venues.parsing import Row
 from opensqt.venues.rows import RowError, all_rows, first, member, objects, sort_number
-from opensqt.venues.transport.errors import PARSE_ERRORS
+from opensqt.venues.transport.errors import outcome_of
 
 if TYPE_CHECKING:
     from opensqt.venues.bitget.adapter import BitgetAdapter
@@ -83,7 +83,7 @@ class UnifiedAccount:
 
     async def place_batch(self, requests: Sequence[OrderRequest], sent_ms: int) -> list[Order | ExchangeError]:
         """Send several orders, one by one."""
-        return await asyncio.gather(*(self._place_or_error(request, sent_ms) for request in requests))
+        return await asyncio.gather(*(outcome_of(self.place(one, sent_ms), one.symbol) for one in requests))
 
     async def cancel(self, ref: OrderRef) -> Order:
         """Cancel one order; the response holds its ids only, so the result is queried."""
@@ -92,7 +92,7 @@ class UnifiedAccount:
 
     async def cancel_batch(self, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
         """Cancel several orders, one by one."""
-        return await asyncio.gather(*(self._cancel_or_error(ref) for ref in refs))
+        return await asyncio.gather(*(outcome_of(self.cancel(ref), ref.symbol) for ref in refs))
 
     async def cancel_all(self, symbol: str) -> None:
         """Cancel every open order of a symbol."""
@@ -246,22 +246,6 @@ class UnifiedAccount:
             if newest_only or len(page) < _PAGE or not cursor:
                 return
             query["cursor"] = str(cursor)
-
-    async def _place_or_error(self, request: OrderRequest, sent_ms: int) -> Order | ExchangeError:
-        try:
-            return await self.place(request, sent_ms)
-        except ExchangeError as error:
-            return error
-        except PARSE_ERRORS as error:
-            return OutcomeUnknown(f"the venue's response could not be read: {error!r}", symbol=request.symbol)
-
-    async def _cancel_or_error(self, ref: OrderRef) -> Order | ExchangeError:
-        try:
-            return await self.cancel(ref)
-        except ExchangeError as error:
-            return error
-        except PARSE_ERRORS as error:
-            return OutcomeUnknown(f"the venue's response could not be read: {error!r}", symbol=ref.symbol)
 
     def _symbol_params(self, symbol: str) -> Row:
         return _CATEGORY | ({"symbol": self._venue.market_id(symbol)} if symbol else {})

@@ -27,7 +27,7 @@ from opensqt.model.order import (
     TimeInForce,
 )
 from opensqt.venues.bitget.causes import close_reason, fill_kind
-from opensqt.venues.bitget.parse import ASSET, TIME_IN_FORCE
+from opensqt.venues.bitget.parse import ASSET, TIME_IN_FORCE, paid_fees
 from opensqt.venues.events import BalancePending, Event, FillsPending
 from opensqt.venues.parsing import ChannelAcks, Row
 from opensqt.venues.rows import RowError, RowKind, VenueRow, decode, lookup, member, objects
@@ -146,14 +146,6 @@ def lacks_fee(raw: Row) -> bool:
     return not details or any(member(each, "fee") in (None, "") for each in objects(details, "feeDetail"))
 
 
-def _fees(rows: list[Any]) -> tuple[Fee, ...]:
-    """Return what was paid, by coin: at least one of them, and those of zero only where all of them are."""
-    fees = [Fee(row.fee_coin, row.fee) for row in (decode(raw, UnifiedFeeRow) for raw in rows)]
-    if not fees:
-        raise RowError("feeDetail: expected a fee, found none")
-    return tuple(fee for fee in fees if fee.amount) or tuple(fees[:1])
-
-
 def parse_fill(raw: Any, symbol: str, position_side: PositionSide | None) -> Fill:
     """Read a trade of the account.
 
@@ -163,7 +155,8 @@ def parse_fill(raw: Any, symbol: str, position_side: PositionSide | None) -> Fil
         position_side: That of its order, or BOTH in one-way mode; None where it is not known.
     """
     row = decode(raw, UnifiedFillRow)
-    fees = _fees(row.fee_detail)
+    found = [decode(each, UnifiedFeeRow) for each in row.fee_detail]
+    fees = paid_fees([Fee(each.fee_coin, each.fee) for each in found])
     side = lookup(_SIDES, row.side.lower(), "side")
     if position_side is None:
         position_side = _position_side(row, side)
