@@ -46,6 +46,12 @@ class Gateway:
         self._run: AsyncExitStack | None = None
 
     @property
+    def pid(self) -> int:
+        """The connector's process."""
+        assert self.process is not None
+        return self.process.pid
+
+    @property
     def account(self) -> dict[str, Any]:
         """The ledger's account."""
         account: dict[str, Any] = self.simulator.ledger()["accounts"]["sim-key"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import grpc
 from aiohttp import ClientSession
 
+from benchmarks.process import resident_mb
 from opensqt.proto import exchange_service_pb2 as pb
 from opensqt.proto import types_pb2
 from opensqt.proto.exchange_service_pb2_grpc import ExchangeServiceStub
@@ -35,11 +36,6 @@ def hostile_orders() -> list[types_pb2.OrderRequest]:
 def lines_of(made: Gateway) -> list[str]:
     assert made.process is not None
     return made.process.stderr.decode().splitlines()
-
-
-def resident_mb(made: Gateway) -> float:
-    assert made.process is not None
-    return int(Path(f"/proc/{made.process.pid}/statm").read_text().split()[1]) * 4_096 / 1_000_000
 
 
 async def test_no_malformed_order_reaches_the_venue_and_none_forges_a_line_of_the_log(tmp_path: Path) -> None:
@@ -74,14 +70,14 @@ async def test_names_that_clients_give_themselves_fill_neither_metrics_nor_memor
             await stub.GetExchangeInfo(pb.GetExchangeInfoRequest(), metadata=names, timeout=60)
 
         await call(0)
-        page, before = await metrics(made), resident_mb(made)
+        page, before = await metrics(made), resident_mb(made.pid)
         for start in range(1, count, 50):
             await asyncio.gather(*map(call, range(start, start + 50)))
         after = await metrics(made)
         assert not any("name1" in line for line in after)
         # What the adapter does meanwhile may add a family or two; a line for each name would be a thousand.
         assert len(after) <= len(page) + count // 10
-        assert resident_mb(made) - before < 40
+        assert resident_mb(made.pid) - before < 40
 
 
 async def metrics(made: Gateway) -> list[str]:

@@ -47,13 +47,13 @@ async def test_a_disk_without_room_is_told_until_there_is_some_and_no_order_is_s
     async with gateway("binance", tmp_path) as made, made.client() as client:
         assert made.process is not None
         order = request(price=await far(client))
-        _, most = resource.prlimit(made.process.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(made.process.pid, resource.RLIMIT_FSIZE, (4_096, most))
+        _, most = resource.prlimit(made.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(made.pid, resource.RLIMIT_FSIZE, (4_096, most))
         assert await eventually(lambda: reason(client, "journal"))
         with pytest.raises(ExchangeError):
             await client.place_order(order)
         assert made.account["orders"] == []
-        resource.prlimit(made.process.pid, resource.RLIMIT_FSIZE, (most, most))
+        resource.prlimit(made.pid, resource.RLIMIT_FSIZE, (most, most))
         await eventually(lambda: healthy(client))
         assert (await client.place_order(order)).status is OrderStatus.OPEN
         assert made.open_ids == {order.client_order_id}

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import gc
+import os
 from pathlib import Path
 
 import grpc
 import pytest
 
+from benchmarks.process import resident_mb
 from opensqt.proto import exchange_service_pb2 as pb
 from tests.service.connector_rig import order
 from tests.service.gatekeeper import bearer, guarded
 
 LARGE = 900_000
-
-
-def resident_mb() -> float:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4_096 / 1e6
 
 
 @pytest.mark.parametrize("role", ["read", "trade"])
@@ -34,8 +32,8 @@ async def test_a_refused_request_is_let_go_without_a_collection(tmp_path: Path, 
         gc.collect()
         gc.disable()
         try:
-            before = resident_mb()
+            before = resident_mb(os.getpid())
             await refused(100)
-            assert resident_mb() - before < 40
+            assert resident_mb(os.getpid()) - before < 40
         finally:
             gc.enable()

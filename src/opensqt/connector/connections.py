@@ -75,6 +75,11 @@ class ConnectionLimit:
         return closed
 
 
+def address_of(peer: str) -> str:
+    """Return the address of a call's peer, as gRPC writes it, without its port."""
+    return peer.rpartition(":")[0]
+
+
 def _connections(port: int) -> dict[Peer, socket.socket]:
     """Return a duplicate of each connection to *port*: it stays the same one, whatever gRPC closes meanwhile.
 

@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from opensqt.connector.connections import address_of
 from opensqt.telemetry import logging
 
 SERVING: int = health_pb2.HealthCheckResponse.SERVING
@@ -59,7 +60,7 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
 
     async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802 - gRPC's name
         """Send the status of a service, now and at each change; a watcher that is slow gets the newest only."""
-        address = context.peer().rpartition(":")[0]
+        address = address_of(context.peer())
         if self._addresses[address] >= _MAX_WATCHERS_OF_AN_ADDRESS or self.watching >= _MAX_WATCHERS:
             count = f"{self._addresses[address]} health watchers of this address, {self.watching} in all"
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{count}; no more at once")

@@ -19,6 +19,7 @@ import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pydantic import SecretStr
 
+from benchmarks.process import resident_mb
 from opensqt.client.exchange import RemoteExchange
 from opensqt.model.errors import ExchangeError, OutcomeUnknown
 from opensqt.model.order import OrderRef
@@ -114,12 +115,8 @@ class _Run:
                 if kind == self.kind:
                     self.report.health[kind][state] += 1
                 memory = self.report.memory_mb
-                memory[kind] = max(memory.get(kind, 0.0), self._resident_mb())
+                memory[kind] = max(memory.get(kind, 0.0), resident_mb(self._made.pid))
                 await asyncio.sleep(_LOOK_EVERY_S)
-
-    def _resident_mb(self) -> float:
-        assert self._made.process is not None
-        return int(Path(f"/proc/{self._made.process.pid}/statm").read_text().split()[1]) * 4_096 / 1e6
 
     async def serving(self) -> bool:
         async with grpc.aio.insecure_channel(self._made.address) as channel:
@@ -129,9 +126,8 @@ class _Run:
 
     def fill_disks(self, *, full: bool) -> None:
         """Let the connector write nothing more to any file, or as before."""
-        assert self._made.process is not None
-        _, hard = resource.prlimit(self._made.process.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(self._made.process.pid, resource.RLIMIT_FSIZE, (1 if full else hard, hard))
+        _, hard = resource.prlimit(self._made.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self._made.pid, resource.RLIMIT_FSIZE, (1 if full else hard, hard))
 
 
 async def attack(

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote
 
 import grpc
@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError, Message
 from opensqt.connector.auth.audit import Audit, describe, reason_of
 from opensqt.connector.auth.clients import Client, Credential, Role
 from opensqt.connector.auth.roles import REQUIRED, Access, permit, plain_name
+from opensqt.connector.connections import address_of
 from opensqt.connector.health import STOPPING
 from opensqt.connector.metrics.registry import ConnectorMetrics
 from opensqt.connector.orders.outcomes import outcomes
@@ -147,12 +148,7 @@ class Calls:
                 raise
             except Exception as error:  # noqa: BLE001 - the edge of the process: each failure becomes a status
                 failure, code = error, wire_errors.code_of(error)
-                if client is None:
-                    await self._refusals.acquire(_address(context))
-                else:
-                    _log_failure(method, error)
-                error.__traceback__ = None  # it was logged, and its frames hold the request
-                await wire_errors.abort(context, error)
+                await self._fail(method, context, error, known=client is not None)
             finally:
                 self._in_flight -= 1
                 if not self._in_flight:
@@ -196,12 +192,7 @@ class Calls:
             except Exception as error:  # noqa: BLE001 - the edge of the process: each failure becomes a status
                 code = wire_errors.code_of(error)
                 self._metrics.count_error(reason_of(error))
-                if client is None:
-                    await self._refusals.acquire(_address(context))
-                else:
-                    _log_failure(method, error)
-                error.__traceback__ = None
-                await wire_errors.abort(context, error)
+                await self._fail(method, context, error, known=client is not None)
             finally:
                 self._metrics.count_request(method, code.name)
                 if client is not None:
@@ -220,6 +211,15 @@ class Calls:
             self._audit.refused(method, _peer(context), error, client=client.name if client else "")
             raise
         return client, shown
+
+    async def _fail(self, method: str, context: Context, error: Exception, *, known: bool) -> NoReturn:
+        """End a call with *error*. One of a client that is not let in is held back while somebody trades."""
+        if known:
+            _log_failure(method, error)
+        else:
+            await self._refusals.acquire(address_of(context.peer()))
+        error.__traceback__ = None  # it was logged, and its frames hold the request
+        await wire_errors.abort(context, error)
 
     def _record_call(self, ended: _Ended, known: bool, response: Any, failure: Exception | None) -> None:
         """Count a unary call and log it, unless the client was refused: that was logged before."""
@@ -371,11 +371,6 @@ def _arrive(context: Context) -> tuple[str, str, str | None]:
 def _peer(context: Context) -> str:
     """Return the client's address as people write it; gRPC escapes the brackets of IPv6."""
     return unquote(context.peer())
-
-
-def _address(context: Context) -> str:
-    """Return where a call comes from, without its port."""
-    return str(context.peer()).rpartition(":")[0]
 
 
 def _log_failure(method: str, error: Exception) -> None:
