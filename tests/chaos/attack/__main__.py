@@ -60,7 +60,7 @@ def main() -> int:
     print(f"p99 under attack {ratio:.2f} of before (at most {_MOST_LATER})")
     print(f"memory grew by {report.growth_mb:.1f} MB (at most {_MOST_GROWTH_MB})")
     print(f"health that was not true: {untrue or 'none'}")
-    print(f"orders left open {len(report.lost)}, orders that nobody sent {len(report.strangers)}")
+    print(f"orders left open or lost {len(report.lost)}, orders that nobody sent {len(report.strangers)}")
     by_reader = report.p99_ms("busy reader") / calm if "busy reader" in kinds else 0.0
     print(f"p99 beside a busy reader {by_reader:.2f} of before (at most {_MOST_LATER_BY_A_READER})")
     held = by_reader <= _MOST_LATER_BY_A_READER and ratio <= _MOST_LATER and report.growth_mb <= _MOST_GROWTH_MB

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from benchmarks.process import resident_mb
 from opensqt.client.exchange import RemoteExchange
-from opensqt.model.errors import ExchangeError, OutcomeUnknown
+from opensqt.model.errors import ExchangeError
 from opensqt.model.order import OrderRef
 from tests.chaos.adapter_rig import UNLIMITED
 from tests.chaos.attack.attackers import ATTACKS, SERVICE
@@ -72,7 +72,7 @@ class _Run:
         self.kind = CALM
         self.report = Report()
         self.sent: set[str] = set()
-        self.told: set[str] = set()
+        self.taken: set[str] = set()
 
     async def trade(self) -> None:
         """Place orders that rest and cancel them, until cancelled."""
@@ -85,11 +85,9 @@ class _Run:
                 await self._exchange.place_order(asked)
             except ExchangeError as error:
                 self.report.refused[kind][type(error).__name__] += 1
-                if isinstance(error, OutcomeUnknown):
-                    self.told.add(asked.client_order_id)
                 await asyncio.sleep(error.retry_after_s or _PAUSE_S)
             else:
-                self.told.add(asked.client_order_id)
+                self.taken.add(asked.client_order_id)
                 if kind == self.kind:
                     self.report.placed_ms[kind].append((time.monotonic() - began_s) * 1000)
                 await self._cancel(asked.client_order_id)
@@ -173,7 +171,7 @@ async def attack(
         await exchange.cancel_all_orders(SYMBOL)
         await eventually(lambda: _nothing_unresolved(exchange), what="no order is in doubt")
         ledger = {order["client_order_id"] for order in made.account["orders"]}
-        run.report.lost = made.open_ids
+        run.report.lost = made.open_ids | (run.taken - ledger)
         run.report.strangers = ledger - run.sent
         return run.report
 
