@@ -35,7 +35,7 @@ async def test_every_task_of_the_adapter_that_is_cancelled_is_told(running: Insi
         await anext(client.subscribe_klines(SYMBOL, "1m"))
         tasks = {task.get_name(): task for task in running.exchange.tasks.running}
         assert set(tasks) == {
-            *("private", "reconcile", "balance", "key", "fills", "watchdog", "clock", "symbols"),
+            *("private", "reconcile", "balance", "key", "fills", "watchdog", "clock", "symbols", "funding"),
             *(PRICE, f"kline:{SYMBOL}:1m"),
         }
         for name, task in tasks.items():

@@ -33,6 +33,14 @@ UNHURRIED: dict[str, Any] = {
 """On a busy machine a reply may take long; what is refused here is refused by the budget, or by the venue."""
 QUEUE_TIMEOUT_S = 4.0
 """How long a request may wait for the budget: some wait for the next window, and others are refused."""
+NAMES = {
+    "binance": {"place_order": "10s", "get_order": "weight"},
+    "bitget": {"place_order": "POST v2/mix/order/place-order", "get_order": "GET v2/mix/order/detail"},
+    "gate": {"place_order": "orders", "get_order": "GET {settle}/orders/{order_id}"},
+    "okx": {"place_order": "POST trade/order", "get_order": "GET trade/order"},
+    "bybit": {"place_order": "POST v5/order/create", "get_order": "GET v5/order/realtime"},
+}
+"""The limit that each operation uses up first, by venue."""
 Call = Callable[[], Awaitable[object]]
 
 
@@ -62,14 +70,7 @@ def limiter(venue: str, clock_s: Callable[[], float] = time.monotonic) -> RateLi
 async def granted(rig: Rig, operation: str) -> int:
     """What the venue grants of the limit that *operation* uses up first, told by what the adapter knows of it."""
     limits = {limit.name: limit for limit in (await rig.exchange.get_rate_budget()).limits}
-    names = {
-        "binance": {"place_order": "10s", "get_order": "weight"},
-        "bitget": {"place_order": "POST v2/mix/order/place-order", "get_order": "GET v2/mix/order/detail"},
-        "gate": {"place_order": "orders", "get_order": "GET {settle}/orders/{order_id}"},
-        "okx": {"place_order": "POST trade/order", "get_order": "GET trade/order"},
-        "bybit": {"place_order": "POST v5/order/create", "get_order": "GET v5/order/realtime"},
-    }
-    return limits[names[rig.exchange.name][operation]].limit
+    return limits[NAMES[rig.exchange.name][operation]].limit
 
 
 async def call_at_once(call: Call, times: int) -> None:
@@ -84,6 +85,17 @@ async def call_in_turn(call: Call, times: int) -> None:
     for _ in range(times):
         with contextlib.suppress(BackOff):
             await call()
+
+
+async def rested(rig: Rig) -> None:
+    """Wait until the reads of the start, of which the last is that of funding payments, no longer count."""
+    await anext(rig.exchange.subscribe_funding_payments())
+
+    async def unused() -> bool:
+        limits = (await rig.exchange.get_rate_budget()).limits
+        return all(limit.left == limit.limit for limit in limits if limit.name in NAMES[rig.exchange.name].values())
+
+    await eventually(unused, what="windows in which nothing is used")
 
 
 async def load(rig: Rig, meanwhile: Call) -> None:
@@ -139,6 +151,7 @@ async def test_the_venue_refuses_the_same_load_just_when_the_budget_is_off(venue
     """
     clock = StoppableClock()
     async with on_simulator(venue, rate_limiter=limiter(venue, clock.monotonic_s), **UNHURRIED) as rig:
+        await rested(rig)
         clock.stop(rig)
 
         async def switch_off() -> None:

@@ -30,6 +30,6 @@ async def test_every_block_of_the_page_runs(
                 exec(f"async def block():\n{textwrap.indent(code, '    ')}    globals().update(locals())", names)
                 await names["block"]()
     printed = capsys.readouterr().out
-    assert len(BLOCKS) == 12
+    assert len(BLOCKS) == 14
     assert "True" in printed
     assert "failed" not in printed
