@@ -20,6 +20,7 @@ from tests.chaos.adapter_rig import LOST_REPLIES, code_of, on_simulator
 from tests.chaos.gateway_inside import inside
 from tests.chaos.gateway_rig import LOT, SYMBOL, far, gateway, request
 from tests.support import eventually
+from tests.support.each import small
 
 PART = Decimal("0.001")
 AMENDING = sorted(name for name in VENUES if venue_type(name).capabilities.amend_order)
@@ -73,8 +74,12 @@ async def test_lost_replies_leave_each_order_amended_once(venue: str, tmp_path: 
         assert (await exchange.get_status()).unresolved_orders == 0
 
 
+@pytest.mark.parametrize("venue", small(AMENDING, "binance", "okx"))
 async def test_a_connector_killed_before_the_answer_knows_after_its_restart(venue: str, tmp_path: Path) -> None:
-    """F9: the request waits at the venue when the connector is killed; it is made all the same, once."""
+    """F9: the request waits at the venue when the connector is killed; it is made all the same, once.
+
+    At test size for a venue that answers with the amended order, and one that only acknowledges the request.
+    """
     async with gateway(venue, tmp_path, config=quick(venue)) as made, made.client(deadline_s=60) as exchange:
         price = await far(exchange)
         order = await exchange.place_order(request(price=price))
