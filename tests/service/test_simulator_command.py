@@ -13,8 +13,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from opensqt.simulator.__main__ import main
 from opensqt.simulator.dialects import DIALECTS
 from tests.support import Process, eventually, start
+from tests.support.command import refusal
 
 MODULE = "opensqt.simulator"
 VENUES = sorted(DIALECTS)
@@ -66,8 +68,15 @@ async def test_it_says_when_it_is_ready_tells_its_addresses_and_stops_with_0() -
         assert await process.wait() == 0
 
 
+def refused(*arguments: str) -> tuple[int, str]:
+    """The exit code and the one line of a command that ends before it starts anything."""
+    code, printed = refusal(main, *arguments)
+    (line,) = printed.strip().splitlines()
+    return code, line
+
+
 async def test_the_ledger_has_the_account_and_the_servers_statistics() -> None:
-    async with start(MODULE, "--port", "0") as process:
+    async with start(MODULE, "--port", "0", "--clock", "manual") as process:
         await process.ready()
         await ask(process, "/fapi/v1/time")
         ledger = await ask(process, "/_sim/ledger")
@@ -76,17 +85,12 @@ async def test_the_ledger_has_the_account_and_the_servers_statistics() -> None:
         assert ledger["statistics"]["connections_open"] == {"market": 0, "private": 0}
 
 
-async def test_a_manual_clock_steps_the_market() -> None:
+async def test_a_manual_clock_steps_the_market_and_an_outside_order_and_a_pause_reach_it() -> None:
     async with start(MODULE, "--port", "0", "--clock", "manual") as process:
         await process.ready()
         before = (await ask(process, "/_sim"))["market_time_ms"]
         await ask(process, "/_sim/clock", "POST", {"advance_ms": 1500})
         assert (await ask(process, "/_sim"))["market_time_ms"] == before + 1500
-
-
-async def test_an_outside_order_is_sent_and_a_symbol_is_paused() -> None:
-    async with start(MODULE, "--port", "0", "--clock", "manual") as process:
-        await process.ready()
         order = {"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.001"}
         assert (await ask(process, "/_sim/market", "POST", order))["filled"] == "0.001"
         await ask(process, "/_sim/market", "POST", {"symbol": "BTCUSDT", "pause": True})
@@ -98,14 +102,14 @@ async def test_an_outside_order_is_sent_and_a_symbol_is_paused() -> None:
 
 
 async def test_a_recording_is_replayed_to_its_end(tmp_path: Path) -> None:
-    rows = [f"2022-01-01 00:{minute:02}:00,46000,46050,45950,46010,1000000" for minute in range(5)]
+    rows = [f"2022-01-01 00:{minute:02}:00,46000,46050,45950,46010,1000000" for minute in range(2)]
     file = tmp_path / "bars.csv"
     file.write_text("\n".join(["timestamp,open,high,low,close,volume", *rows, ""]))
     async with start(MODULE, "--port", "0", "--replay", str(file), "--clock", "manual") as process:
         await process.ready()
         told = await ask(process, "/_sim")
-        assert 1640995200000 <= told["market_time_ms"] < 1640995500000
-        await ask(process, "/_sim/clock", "POST", {"advance_ms": 301_000})
+        assert 1640995200000 <= told["market_time_ms"] < 1640995320000
+        await ask(process, "/_sim/clock", "POST", {"advance_ms": 121_000})
         assert (await ask(process, "/_sim"))["finished"] is True
 
 
@@ -118,18 +122,20 @@ async def test_faults_are_read_from_a_file(tmp_path: Path) -> None:
         assert "serverTime" in await ask(process, "/fapi/v1/time")
 
 
-async def test_a_bad_fault_file_is_refused_with_its_key(tmp_path: Path) -> None:
+def test_a_bad_fault_file_is_refused_with_its_key(tmp_path: Path) -> None:
     file = tmp_path / "faults.yaml"
     file.write_text("faults:\n  - kind: cut\n    chanel: private\n")
-    code, line = await failure("--faults", str(file))
+    code, line = refused("--faults", str(file))
     assert code == 2
     assert "faults.0.chanel" in line
 
 
-async def test_all_venues_are_served_by_one_process_each_with_its_own_ledger() -> None:
-    async with start(MODULE, "--exchange", "all", "--port", "0", "--clock", "manual") as process:
+async def test_all_venues_are_served_by_one_process_on_consecutive_ports_each_with_its_own_ledger() -> None:
+    """The ports are given in the alphabetical order of the venues."""
+    first = free_ports(len(VENUES))
+    async with start(MODULE, "--exchange", "all", "--port", str(first), "--clock", "manual") as process:
         await eventually(lambda: len(venues_ready(process)) == len(VENUES), what="every venue ready")
-        assert [name for _, name in venues_ready(process)] == VENUES
+        assert venues_ready(process) == [(f"127.0.0.1:{first + place}", name) for place, name in enumerate(VENUES)]
         market_times = {}
         for place, (address, name) in enumerate(venues_ready(process)):
             process.address = address
@@ -144,11 +150,10 @@ async def test_all_venues_are_served_by_one_process_each_with_its_own_ledger() -
         assert await process.wait() == 0
 
 
-async def test_all_venues_take_consecutive_ports_by_the_alphabet() -> None:
-    first = free_ports(len(VENUES))
-    async with start(MODULE, "--exchange", "all", "--port", str(first)) as process:
+async def test_all_venues_take_any_free_ports_when_none_is_given() -> None:
+    async with start(MODULE, "--exchange", "all", "--port", "0") as process:
         await eventually(lambda: len(venues_ready(process)) == len(VENUES), what="every venue ready")
-        assert venues_ready(process) == [(f"127.0.0.1:{first + place}", name) for place, name in enumerate(VENUES)]
+        assert [name for _, name in venues_ready(process)] == VENUES
 
 
 async def test_when_one_port_is_in_use_no_venue_is_served() -> None:
@@ -161,16 +166,16 @@ async def test_when_one_port_is_in_use_no_venue_is_served() -> None:
     assert line.startswith(f"error: port {first + 1}: already in use")
 
 
-async def test_the_ports_of_all_venues_must_exist() -> None:
-    assert await failure("--exchange", "all", "--port", "65535") == (
+def test_the_ports_of_all_venues_must_exist() -> None:
+    assert refused("--exchange", "all", "--port", "65535") == (
         2,
         f"error: --port 65535: expected at most {65536 - len(VENUES)}, for {len(VENUES)} venues",
     )
 
 
-async def test_an_unknown_exchange_lists_the_known() -> None:
+def test_an_unknown_exchange_lists_the_known() -> None:
     known = ", ".join(sorted(DIALECTS))
-    assert await failure("--exchange", "kraken") == (2, f"error: exchange 'kraken': expected one of {known}")
+    assert refused("--exchange", "kraken") == (2, f"error: exchange 'kraken': expected one of {known}")
 
 
 @pytest.mark.parametrize(
@@ -179,15 +184,20 @@ async def test_an_unknown_exchange_lists_the_known() -> None:
         (("--port", "abc"), "--port abc"),
         (("--speed", "0"), "--speed 0"),
         (("--clock", "fast"), "--clock fast"),
-        (("--port", "0", "--host", "192.0.2.1"), "192.0.2.1:0"),
         (("--replay", "/nowhere/bars.csv"), "/nowhere/bars.csv"),
         (("--faults", "/nowhere/faults.json"), "/nowhere/faults.json"),
     ],
 )
-async def test_a_bad_argument_is_one_plain_sentence_and_code_2(arguments: tuple[str, ...], words: str) -> None:
-    code, line = await failure(*arguments)
+def test_a_bad_argument_is_one_plain_sentence_and_code_2(arguments: tuple[str, ...], words: str) -> None:
+    code, line = refused(*arguments)
     assert code == 2
     assert words in line
+
+
+async def test_a_host_that_is_not_this_machines_is_one_plain_sentence_and_code_2() -> None:
+    code, line = await failure("--port", "0", "--host", "192.0.2.1")
+    assert code == 2
+    assert "192.0.2.1:0" in line
 
 
 async def test_a_port_in_use_is_one_plain_sentence_and_code_2() -> None:
