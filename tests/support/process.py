@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.support.fork_server import PROGRAMS, ForkedProcess, fork
 from tests.support.wait import WITHIN_S
 
 _READY = re.compile(rb"ready on ([\d.]+:\d+)\n")
@@ -19,7 +20,7 @@ _READY = re.compile(rb"ready on ([\d.]+:\d+)\n")
 class Process:
     """A running script: where it listens, what it said, how it ended."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process | ForkedProcess) -> None:
         self._process = process
         self.address = ""
         self.stdout = b""
@@ -89,18 +90,13 @@ async def start(
     Variables that would change a run (API keys, OPENSQT__...) are not handed down; *env* is.
     """
     keep = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
-    process = Process(
-        await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            module,
-            *arguments,
-            env={**keep, "PYTHONUNBUFFERED": "1", **(env or {})},
-            cwd=cwd,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-    )
+    environment = {**keep, "PYTHONUNBUFFERED": "1", **(env or {})}
+    if module in PROGRAMS and sys.platform == "linux":
+        process = Process(await fork(module, arguments, environment, cwd))
+    else:
+        pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
+        command = (sys.executable, "-m", module, *arguments)
+        process = Process(await asyncio.create_subprocess_exec(*command, env=environment, cwd=cwd, **pipes))
     try:
         yield process
     finally:

@@ -1,0 +1,206 @@
+"""Starts our programs by forking a process that has imported them before.
+
+To import a program costs more than a second of CPU, and a whole run starts hundreds of them: the imports were a fifth
+of its cost. The program still is a process of its own, with its own command line, environment, folder and output, and
+runs the same `__main__`. Programs that tests start by their console script, or by `opensqt demo`, import everything
+anew, so an import that fails is seen there.
+
+The server is one process for each worker of a run, without a thread and without an event loop, and ends with it.
+Only on Linux: elsewhere a fork is not safe after some system libraries were loaded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import os
+import runpy
+import selectors
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+PROGRAMS = ("opensqt.connector", "opensqt.simulator", "opensqt.market_maker", "opensqt.live_server", "opensqt.cli")
+_LAZY = (
+    "opensqt.connector.server",
+    "opensqt.simulator.simulator",
+    "opensqt.market_maker.app",
+    "opensqt.venues.factory",
+    *(f"opensqt.venues.{venue}.adapter" for venue in ("binance", "bitget", "bybit", "gate", "okx")),
+)
+"""What the programs import only when they know that they need it."""
+_LENGTH = _PID = struct.Struct("!I")
+_CODE = struct.Struct("!i")
+_ROOT = Path(__file__).resolve().parents[2]
+_servers: dict[int, tuple[socket.socket, subprocess.Popen[bytes]]] = {}
+"""The server of this process, by the id of this process."""
+
+
+class ForkedProcess:
+    """A program that the server forked, as `asyncio.subprocess.Process` shows one."""
+
+    def __init__(
+        self, pid: int, stdout: asyncio.StreamReader, stderr: asyncio.StreamReader, status: asyncio.StreamReader
+    ) -> None:
+        self.pid = pid
+        self.stdout = stdout
+        self.stderr = stderr
+        self.returncode: int | None = None
+        self._watching = asyncio.create_task(self._watch(status))
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal if it runs."""
+        if self.returncode is None:
+            os.kill(self.pid, number)
+
+    async def wait(self) -> int:
+        """Wait for its end, and return the exit code or the negative number of the signal that ended it."""
+        return await asyncio.shield(self._watching)
+
+    async def _watch(self, status: asyncio.StreamReader) -> int:
+        (self.returncode,) = _CODE.unpack(await status.readexactly(_CODE.size))
+        assert self.returncode is not None
+        return self.returncode
+
+
+async def fork(module: str, arguments: tuple[str, ...], env: Mapping[str, str], cwd: Path | None) -> ForkedProcess:
+    """Run `python -m MODULE ARGUMENTS`, one of PROGRAMS, in a fork of the server."""
+    (out, theirs_out), (err, theirs_err), (status, theirs_status) = os.pipe(), os.pipe(), os.pipe()
+    theirs = (theirs_out, theirs_err, theirs_status)
+    try:
+        stdout, stderr, told = [await _reader(pipe) for pipe in (out, err, status)]
+        wanted = {"module": module, "arguments": arguments, "env": dict(env), "cwd": str(cwd or Path.cwd())}
+        _send(_server(), json.dumps(wanted).encode(), theirs)
+    finally:
+        for pipe in theirs:
+            os.close(pipe)
+    (pid,) = _PID.unpack(await told.readexactly(_PID.size))
+    return ForkedProcess(pid, stdout, stderr, told)
+
+
+def server_pid() -> int:
+    """Return the process id of this process's server."""
+    return _servers[os.getpid()][1].pid
+
+
+async def _reader(pipe: int) -> asyncio.StreamReader:
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(pipe, "rb", 0))
+    return reader
+
+
+def _server() -> socket.socket:
+    """Return the connection to this process's server, which is started with the first call."""
+    if (pid := os.getpid()) not in _servers:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            command = [sys.executable, "-c", f"from {__name__} import main; main({theirs.fileno()})"]
+            server = subprocess.Popen(command, pass_fds=[theirs.fileno()], cwd=_ROOT, stdin=subprocess.DEVNULL)
+        _servers[pid] = ours, server
+    return _servers[pid][0]
+
+
+def _send(connection: socket.socket, body: bytes, pipes: tuple[int, ...]) -> None:
+    socket.send_fds(connection, [_LENGTH.pack(len(body))], list(pipes))
+    connection.sendall(body)
+
+
+def _receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """Return a request with its pipes, or None when the worker is gone."""
+    head, pipes, _flags, _address = socket.recv_fds(connection, _LENGTH.size, 3)
+    if not head:
+        return None
+    (length,) = _LENGTH.unpack(head)
+    body = b""
+    while len(body) < length:
+        if not (more := connection.recv(length - len(body))):
+            return None
+        body += more
+    return json.loads(body), pipes
+
+
+def serve(connection: socket.socket) -> tuple[str, list[str]] | None:
+    """Fork a program for each request until the worker is gone.
+
+    Returns:
+        In a child: its program and arguments, which its caller has to run. In the server: None, at the end.
+    """
+    statuses: dict[int, int] = {}
+    wake, woken = os.pipe()
+    for pipe in (wake, woken):
+        os.set_blocking(pipe, False)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    signal.set_wakeup_fd(woken)
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection, selectors.EVENT_READ)
+        selector.register(wake, selectors.EVENT_READ)
+        while True:
+            for key, _events in selector.select():
+                if key.fileobj == wake:
+                    os.read(wake, 4096)
+                    _report(statuses)
+                    continue
+                if (request := _receive(connection)) is None:
+                    return None
+                wanted, (out, err, status) = request
+                if (pid := os.fork()) == 0:
+                    signal.set_wakeup_fd(-1)
+                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                    for pipe in (connection.detach(), wake, woken, status, *statuses.values()):
+                        os.close(pipe)
+                    _become(wanted, out, err)
+                    return wanted["module"], wanted["arguments"]
+                os.close(out)
+                os.close(err)
+                os.write(status, _PID.pack(pid))
+                statuses[pid] = status
+
+
+def _report(statuses: dict[int, int]) -> None:
+    """Tell the worker how programs ended that have."""
+    while statuses:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        pipe = statuses.pop(pid)
+        with contextlib.suppress(BrokenPipeError):  # a worker that no longer wants to know
+            os.write(pipe, _CODE.pack(os.waitstatus_to_exitcode(status)))
+        os.close(pipe)
+
+
+def _become(wanted: dict[str, Any], out: int, err: int) -> None:
+    """Take over the program's output, environment and folder."""
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    os.close(out)
+    os.close(err)
+    sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115 - open until the program ends
+    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+    os.environ.clear()
+    os.environ.update(wanted["env"])
+    os.chdir(wanted["cwd"])
+
+
+def main(connection: int) -> None:
+    """Import the programs, and serve the worker that holds the other end of the connection."""
+    for program in PROGRAMS:
+        import_module(f"{program}.__main__")
+        del sys.modules[f"{program}.__main__"]  # it runs anew, as `__main__`
+    for module in _LAZY:
+        import_module(module)
+    gc.collect()
+    gc.freeze()
+    started = serve(socket.socket(fileno=connection))
+    if started is not None:
+        module, arguments = started
+        sys.argv = [module, *arguments]
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
