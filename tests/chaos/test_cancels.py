@@ -9,8 +9,10 @@ import pytest
 
 from opensqt.model.errors import ExchangeError, OrderRejected, OutcomeUnknown, ReduceOnlyRefused
 from opensqt.model.order import OrderRef, OrderStatus, OrderType, Side
+from opensqt.venues.factory import VENUES
 from tests.chaos.adapter_rig import LOT, PART, SYMBOL, UNLIMITED, Adapter, Rig, on_simulator
 from tests.support import eventually
+from tests.support.each import at_once
 
 
 @pytest.mark.parametrize("told", ["by the stream", "by queries only"])
@@ -77,35 +79,49 @@ async def test_cancel_all_waits_for_an_order_on_its_way(adapter: Adapter, before
         assert (await placing).order_id == canceled[0].order_id
 
 
-async def test_cancel_all_names_an_order_that_it_canceled_before_it_saw_it(adapter: Adapter) -> None:
-    """F39: the order gets to the venue after the list of open orders, and before the cancel of them all."""
-    async with adapter() as rig:
-        price = await rig.far()
-        listed = _asked(rig, "open_orders")
-        rig.fault(kind="delay", on="place_order", delay_ms=2_000)
-        rig.fault(kind="delay", on="open_orders", delay_ms=500, before=False)
-        placing = asyncio.create_task(rig.exchange.place_order(rig.request(price=price)))
-        await eventually(lambda: _asked(rig, "place_order") == 1)
-        canceling = asyncio.create_task(rig.exchange.cancel_all_orders(SYMBOL))
-        await eventually(lambda: _asked(rig, "open_orders") > listed)
-        rig.simulator.faults.clear()
-        # OKX has no request that cancels all: there the orders are listed once more.
-        for operation in ("cancel_all", "open_orders"):
-            rig.fault(kind="delay", on=operation, delay_ms=3_000)
-        canceled = await canceling
-        assert [order["status"] for order in rig.account["orders"]] == ["CANCELED"]
-        assert [order.order_id for order in canceled] == [(await placing).order_id]
+async def test_cancel_all_names_an_order_that_it_canceled_before_it_saw_it() -> None:
+    """F39: the order gets to the venue after the list of open orders, and before the cancel of them all.
+
+    On all venues at once: nearly all of it is waiting.
+    """
+
+    async def check(venue: str) -> None:
+        async with on_simulator(venue) as rig:
+            price = await rig.far()
+            listed = _asked(rig, "open_orders")
+            rig.fault(kind="delay", on="place_order", delay_ms=2_000)
+            rig.fault(kind="delay", on="open_orders", delay_ms=500, before=False)
+            placing = asyncio.create_task(rig.exchange.place_order(rig.request(price=price)))
+            await eventually(lambda: _asked(rig, "place_order") == 1)
+            canceling = asyncio.create_task(rig.exchange.cancel_all_orders(SYMBOL))
+            await eventually(lambda: _asked(rig, "open_orders") > listed)
+            rig.simulator.faults.clear()
+            # OKX has no request that cancels all: there the orders are listed once more.
+            for operation in ("cancel_all", "open_orders"):
+                rig.fault(kind="delay", on=operation, delay_ms=3_000)
+            canceled = await canceling
+            assert [order["status"] for order in rig.account["orders"]] == ["CANCELED"]
+            assert [order.order_id for order in canceled] == [(await placing).order_id]
+
+    await at_once(sorted(VENUES), check)
 
 
-async def test_cancel_all_that_leaves_an_order_open_fails_and_names_it(adapter: Adapter) -> None:
-    """F39: the venue says yes to each cancel and does nothing; an answer of nothing would be taken for done."""
-    async with adapter() as rig:
-        order = await rig.exchange.place_order(rig.request(price=await rig.far()))
-        for operation in ("cancel_all", "batch_cancel", "cancel_order"):
-            rig.fault(kind="ignore", on=operation, times=0)
-        with pytest.raises(OutcomeUnknown, match=order.order_id):
-            await rig.exchange.cancel_all_orders(SYMBOL)
-        assert rig.account["orders"][0]["status"] == "OPEN"
+async def test_cancel_all_that_leaves_an_order_open_fails_and_names_it() -> None:
+    """F39: the venue says yes to each cancel and does nothing; an answer of nothing would be taken for done.
+
+    On all venues at once: nearly all of it is waiting.
+    """
+
+    async def check(venue: str) -> None:
+        async with on_simulator(venue) as rig:
+            order = await rig.exchange.place_order(rig.request(price=await rig.far()))
+            for operation in ("cancel_all", "batch_cancel", "cancel_order"):
+                rig.fault(kind="ignore", on=operation, times=0)
+            with pytest.raises(OutcomeUnknown, match=order.order_id):
+                await rig.exchange.cancel_all_orders(SYMBOL)
+            assert rig.account["orders"][0]["status"] == "OPEN"
+
+    await at_once(sorted(VENUES), check)
 
 
 async def test_exits_of_a_position_that_was_shrunk_never_flip_it(adapter: Adapter) -> None:

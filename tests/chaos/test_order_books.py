@@ -15,8 +15,10 @@ from opensqt.model.market import BookLevel, OrderBook
 from opensqt.model.order import Side
 from opensqt.simulator import Simulator
 from opensqt.simulator.engine.events import DepthUpdate, Event
-from tests.chaos.adapter_rig import LOT, SYMBOL, Adapter, Rig
+from opensqt.venues.factory import VENUES
+from tests.chaos.adapter_rig import LOT, SYMBOL, Adapter, Rig, on_simulator
 from tests.support import eventually
+from tests.support.each import at_once
 
 DEPTH = 20
 Sides = tuple[tuple[BookLevel, ...], tuple[BookLevel, ...]]
@@ -93,10 +95,17 @@ async def reading(rig: Rig) -> AsyncIterator[BookReader]:
 
 
 @pytest.mark.timeout(1_800)
-async def test_a_book_under_lost_frames_is_the_markets_or_invalid(adapter: Adapter, large: bool) -> None:
-    """F14: 1 % of the frames are lost for ten minutes with --large, else more of them for a few seconds."""
+async def test_a_book_under_lost_frames_is_the_markets_or_invalid(large: bool) -> None:
+    """F14: 1 % of the frames are lost for ten minutes with --large, else more of them for a few seconds.
+
+    On all venues at once: nearly all of it is waiting.
+    """
+    await at_once(sorted(VENUES), partial(loses_frames, large=large))
+
+
+async def loses_frames(venue: str, *, large: bool) -> None:
     share, until_s = ("0.01", time.monotonic() + 600) if large else ("0.1", 0)
-    async with adapter(still=False, stale_after_s=0.5) as rig, reading(rig) as reader:
+    async with on_simulator(venue, still=False, stale_after_s=0.5) as rig, reading(rig) as reader:
         rig.fault(kind="drop_frames", channel="depth", probability=share)
         market, checks = rig.simulator.market, 0
         while checks < 3 or time.monotonic() < until_s:
@@ -110,7 +119,8 @@ async def test_a_book_under_lost_frames_is_the_markets_or_invalid(adapter: Adapt
             await eventually(reader.agrees, what=f"the simulator's book at check {checks}")
             market.resume(SYMBOL)
         assert reader.invalid, "no lost frame was noticed"
-        print(f"{checks} checks, {reader.valid} valid books, {reader.invalid} invalid, {reader.dropped} frames lost")
+        counts = f"{reader.valid} valid books, {reader.invalid} invalid, {reader.dropped} frames lost"
+        print(f"{venue}: {checks} checks, {counts}")
 
 
 def _has_moved(reader: BookReader, valid: int, dropped: int) -> bool:

@@ -10,8 +10,10 @@ import pytest
 
 from opensqt.model.account import PositionMode
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side
-from tests.chaos.adapter_rig import LOT, PART, SYMBOL, UNLIMITED, Adapter, Rig
+from opensqt.venues.factory import VENUES
+from tests.chaos.adapter_rig import LOT, PART, SYMBOL, UNLIMITED, Adapter, Rig, on_simulator
 from tests.support import eventually
+from tests.support.each import at_once
 
 
 @pytest.mark.timeout(300)
@@ -69,24 +71,38 @@ async def test_a_late_word_does_not_undo_a_newer_one(adapter: Adapter) -> None:
         await rig.agrees()
 
 
-async def test_an_unknown_event_and_a_malformed_row_do_not_stop_the_stream(adapter: Adapter) -> None:
-    """F25: they are set aside and counted, and what they hid is found by comparing."""
-    async with adapter() as rig:
-        rig.fault(kind="unknown_field", channel="private", times=3)
-        rig.fault(kind="malformed", channel="private", times=3)
-        await rig.trade(6)
-        await rig.agrees()
-        assert rig.exchange.venue.set_aside.total
-        await eventually(lambda: not rig.exchange.venue.set_aside, what="every row read in the end")
+async def test_an_unknown_event_and_a_malformed_row_do_not_stop_the_stream() -> None:
+    """F25: they are set aside and counted, and what they hid is found by comparing.
+
+    On all venues at once: nearly all of it is waiting.
+    """
+
+    async def check(venue: str) -> None:
+        async with on_simulator(venue) as rig:
+            rig.fault(kind="unknown_field", channel="private", times=3)
+            rig.fault(kind="malformed", channel="private", times=3)
+            await rig.trade(6)
+            await rig.agrees()
+            assert rig.exchange.venue.set_aside.total
+            await eventually(lambda: not rig.exchange.venue.set_aside, what="every row read in the end")
+
+    await at_once(sorted(VENUES), check)
 
 
-async def test_a_mute_private_stream_is_noticed_and_replaced(adapter: Adapter) -> None:
-    """F13: pings are answered, data is not sent; what the venue answered to us was never streamed."""
-    async with adapter(stale_after_s=0.5) as rig:
-        rig.fault(kind="mute", channel="private", for_ms=3_000)
-        await rig.trade(2)
-        assert await eventually(lambda: _broken(rig, "private_stream"))
-        await rig.agrees()
+async def test_a_mute_private_stream_is_noticed_and_replaced() -> None:
+    """F13: pings are answered, data is not sent; what the venue answered to us was never streamed.
+
+    On all venues at once: nearly all of it is waiting.
+    """
+
+    async def check(venue: str) -> None:
+        async with on_simulator(venue, stale_after_s=0.5) as rig:
+            rig.fault(kind="mute", channel="private", for_ms=3_000)
+            await rig.trade(2)
+            assert await eventually(lambda: _broken(rig, "private_stream"))
+            await rig.agrees()
+
+    await at_once(sorted(VENUES), check)
 
 
 async def test_an_account_with_nothing_to_tell_is_not_taken_for_a_mute_stream(adapter: Adapter) -> None:
@@ -99,14 +115,21 @@ async def test_an_account_with_nothing_to_tell_is_not_taken_for_a_mute_stream(ad
         assert rig.simulator.ledger()["statistics"]["connections_opened"]["private"] == 1
 
 
-async def test_a_mute_price_stream_is_noticed_while_the_market_moves(adapter: Adapter) -> None:
-    """F13: readiness is lost for a channel that says nothing while the venue knows newer prices."""
-    async with adapter(still=False, stale_after_s=0.5) as rig:
-        stream = rig.exchange.subscribe_price(SYMBOL)
-        await anext(stream)
-        rig.fault(kind="mute", channel="price", for_ms=3_000)
-        assert await eventually(lambda: _broken(rig, f"market_data:price:{SYMBOL}"))
-        await eventually(lambda: not _broken(rig, f"market_data:price:{SYMBOL}"))
+async def test_a_mute_price_stream_is_noticed_while_the_market_moves() -> None:
+    """F13: readiness is lost for a channel that says nothing while the venue knows newer prices.
+
+    On all venues at once: nearly all of it is waiting.
+    """
+
+    async def check(venue: str) -> None:
+        async with on_simulator(venue, still=False, stale_after_s=0.5) as rig:
+            stream = rig.exchange.subscribe_price(SYMBOL)
+            await anext(stream)
+            rig.fault(kind="mute", channel="price", for_ms=3_000)
+            assert await eventually(lambda: _broken(rig, f"market_data:price:{SYMBOL}"))
+            await eventually(lambda: not _broken(rig, f"market_data:price:{SYMBOL}"))
+
+    await at_once(sorted(VENUES), check)
 
 
 async def test_a_quiet_market_is_not_taken_for_a_broken_stream(adapter: Adapter) -> None:

@@ -22,7 +22,7 @@ from tests.chaos.gateway_rig import Gateway, gateway, request
 from tests.chaos.test_gateway_hostile import metrics
 from tests.chaos.test_kill_switch import EVERYTHING, command
 from tests.support import eventually
-from tests.support.each import small
+from tests.support.each import at_once, small
 
 HELD = "ETHUSDT"
 LOT = Decimal("0.3")
@@ -121,23 +121,31 @@ async def test_the_comparison_goes_on(adapter: Adapter, state: str) -> None:
         assert ledger_of(rig).keys() == {HELD, SYMBOL}
 
 
-async def test_a_change_of_state_is_noticed_while_running(adapter: Adapter, state: str) -> None:
-    """F43: the venue's own refusal shows it; from then on such an order is denied, and the status names the state."""
-    async with adapter() as rig:
-        await hold(rig)
-        rig.simulator.engine.set_listing_state(HELD, state)
-        with pytest.raises(ExchangeError) as refused:
+async def test_a_change_of_state_is_noticed_while_running() -> None:
+    """F43: the venue's own refusal shows it; from then on such an order is denied, and the status names the state.
+
+    On all venues at once: the rules are loaded again some seconds after the last time.
+    """
+
+    async def check(venue: str) -> None:
+        state = STATES[venue][0]
+        async with on_simulator(venue) as rig:
+            await hold(rig)
+            rig.simulator.engine.set_listing_state(HELD, state)
+            with pytest.raises(ExchangeError) as refused:
+                await rig.exchange.place_order(market(Side.SELL))
+            assert not isinstance(refused.value, OutcomeUnknown | OrderDenied)
+            text = await eventually(lambda: told(rig.exchange))
+            assert HELD in text
+            assert state in text
+            with pytest.raises(OrderDenied):
+                await rig.exchange.place_order(market(Side.SELL))
+            rig.simulator.engine.set_listing_state(HELD, "")
+            await rig.exchange.venue.load_rules()
+            assert await told(rig.exchange) == ""
             await rig.exchange.place_order(market(Side.SELL))
-        assert not isinstance(refused.value, OutcomeUnknown | OrderDenied)
-        text = await eventually(lambda: told(rig.exchange))
-        assert HELD in text
-        assert state in text
-        with pytest.raises(OrderDenied):
-            await rig.exchange.place_order(market(Side.SELL))
-        rig.simulator.engine.set_listing_state(HELD, "")
-        await rig.exchange.venue.load_rules()
-        assert await told(rig.exchange) == ""
-        await rig.exchange.place_order(market(Side.SELL))
+
+    await at_once(STATES, check)
 
 
 async def test_a_change_of_state_is_noticed_without_an_order(venue: str, state: str) -> None:
