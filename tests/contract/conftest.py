@@ -1,13 +1,14 @@
-"""The twelve subjects of the contract suite."""
+"""The ten subjects of the contract suite; with --large thirteen."""
 
 from __future__ import annotations
 
 import pytest
 
-from opensqt.testing.contract.bench import Subject
-from tests.contract.subjects import SUBJECTS
+from tests.contract.subjects import LARGE_SUBJECTS, SUBJECTS
 
 
-@pytest.fixture(params=SUBJECTS, ids=lambda subject: subject.name)
-def contract_subject(request: pytest.FixtureRequest) -> Subject:
-    return request.param
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that needs a subject on each of them."""
+    if "contract_subject" in metafunc.fixturenames:
+        subjects = (*SUBJECTS, *LARGE_SUBJECTS) if metafunc.config.getoption("--large") else SUBJECTS
+        metafunc.parametrize("contract_subject", subjects, ids=[subject.name for subject in subjects])

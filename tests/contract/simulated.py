@@ -74,9 +74,9 @@ def simulated(venue: str, account_mode: str = "") -> Open:
     @asynccontextmanager
     async def on_a_simulator(mode: PositionMode) -> AsyncIterator[Opened]:
         account = AccountSettings(position_mode=mode, account_mode=account_mode)
-        # The clock is stepped by whole minutes: at this speed the market moves every 1.4 s of them, not every 70 ms.
+        # The clock is stepped by whole minutes: at this speed the market moves every 7 s of them, not every 70 ms.
         venue_settings = SimulatorSettings(
-            exchange=venue, port=0, clock="manual", speed=Decimal(160), past_minutes=10, accounts=(account,)
+            exchange=venue, port=0, clock="manual", speed=Decimal(800), past_minutes=10, accounts=(account,)
         )
         async with Simulator(venue_settings) as simulator, aiohttp.ClientSession() as session:
             settings = VenueSettings(
