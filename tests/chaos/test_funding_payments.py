@@ -15,9 +15,11 @@ import pytest
 from opensqt.model.account import PositionMode
 from opensqt.model.funding import FundingPayment
 from opensqt.model.order import OrderType, PositionSide, Side
+from opensqt.venues.factory import VENUES
 from tests.chaos.adapter_rig import SYMBOL, Adapter, Rig
 from tests.chaos.gateway_rig import Gateway, gateway, request
 from tests.support import eventually
+from tests.support.each import small
 
 
 class Reader:
@@ -114,8 +116,12 @@ async def test_a_repeated_or_late_frame_tells_no_payment_again(adapter: Adapter)
         await agree(reader, rig)
 
 
+@pytest.mark.parametrize("venue", small(sorted(VENUES), "binance", "gate"))
 async def test_a_reader_of_a_connector_that_is_killed_is_told_all_of_the_ledger(venue: str, tmp_path: Path) -> None:
-    """F6: payments while the connector is away are told after its restart; one that was told before counts once."""
+    """F6: payments while the connector is away are told after its restart; one that was told before counts once.
+
+    At test size for two venues: what an adapter itself does after a lost connection is proven above for each.
+    """
     async with gateway(venue, tmp_path) as rig, rig.client() as exchange, reading(exchange) as reader:
         market = {"order_type": OrderType.MARKET}
         await exchange.place_order(request(**market))

@@ -19,9 +19,11 @@ import pytest
 from opensqt.client.exchange import RemoteExchange
 from opensqt.model.errors import OutcomeUnknown, RateLimited, TradingHalted, Unreachable
 from opensqt.model.order import OrderRequest, OrderType, Side
+from opensqt.venues.factory import VENUES
 from tests.chaos.adapter_rig import UNLIMITED
 from tests.chaos.gateway_rig import SYMBOL, Gateway, far, gateway, request
 from tests.support import eventually, start
+from tests.support.each import small
 
 CLIENTS = 8
 AT_ONCE = 2
@@ -112,7 +114,15 @@ def settings(*, quick: bool) -> dict[str, Any]:
     return {"exchange": exchange}
 
 
+OF_EACH_KIND = small(sorted(VENUES), "binance", "okx")
+"""A venue with a request that cancels all, and the one where orders are listed and canceled; the others with --large.
+
+How each adapter cancels all while orders are on their way is in test_cancels.py and test_rate_limits.py.
+"""
+
+
 @pytest.mark.timeout(7_200)
+@pytest.mark.parametrize("venue", OF_EACH_KIND)
 async def test_nothing_is_open_in_flight_or_held_when_it_ends_with_0(venue: str, tmp_path: Path, large: bool) -> None:
     """F39: orders delayed before and after acceptance, eight clients placing, the connector killed in the middle."""
     rounds, delay_ms = (50, 4_000) if large else (2, 1_000)
@@ -141,6 +151,7 @@ async def test_nothing_is_open_in_flight_or_held_when_it_ends_with_0(venue: str,
         assert made.account["duplicate_client_order_ids"] == []
 
 
+@pytest.mark.parametrize("venue", OF_EACH_KIND)
 async def test_orders_that_wait_for_the_rate_limit_are_never_sent(venue: str, tmp_path: Path) -> None:
     """F39: they are in the connector when trading is halted; their clients are told, and the venue never sees them."""
     patient = {"exchange": {"symbols": [SYMBOL], "reconcile_interval_s": 1.0, "request_timeout_s": 60.0}}
@@ -165,6 +176,7 @@ async def test_orders_that_wait_for_the_rate_limit_are_never_sent(venue: str, tm
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.parametrize("venue", OF_EACH_KIND)
 async def test_a_venue_that_can_not_be_reached_is_said_and_ends_with_1(venue: str, tmp_path: Path) -> None:
     """F39, F3: what could not be asked is not gone."""
     async with gateway(venue, tmp_path, server=UNLIMITED) as made, made.client(name="gone") as exchange:
