@@ -19,7 +19,7 @@ from opensqt.config.remote import RemoteSettings
 from opensqt.model.errors import ExchangeError
 from opensqt.model.order import Side
 from opensqt.simulator.engine.order import NewOrder
-from tests.chaos.gateway_rig import far, gateway, request
+from tests.chaos.gateway_rig import Gateway, far, gateway, request
 from tests.chaos.test_countdown import ACCOUNTS, WITH_COUNTDOWN
 from tests.service.grid_rig import ACCOUNT, KEYS, SYMBOL, Chain, all_known, simulator
 from tests.support import Process, eventually, start
@@ -28,6 +28,8 @@ from tests.support.each import at_once, small
 TIMEOUT_S = 10
 LATEST_MS = (TIMEOUT_S + 2) * 1000
 ETHER = "ETHUSDT"
+OF_EACH_KIND = ("binance", "bybit", "okx")
+"""Venues whose countdown cancels by symbol, by account, and by tag."""
 FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "delay", "on": "countdown", "delay_ms": 1500},
     {"kind": "error_before", "on": "countdown", "status": 503},
@@ -108,12 +110,12 @@ async def test_every_own_order_is_gone_soon_after_the_host_dies(venue: str, tmp_
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("venue", small(WITH_COUNTDOWN, "binance", "bybit", "okx"))
+@pytest.mark.parametrize("venue", small(WITH_COUNTDOWN, *OF_EACH_KIND))
 async def test_the_next_run_reports_what_the_venue_canceled_and_lays_the_grid_again(venue: str, tmp_path: Path) -> None:
     """F46: after a death the grid comes back whole. F30: what is not its own stays, where the venue can do that.
 
-    At test size for one venue of each kind: it cancels by symbol, by account, or by tag. Gate is as Binance, and
-    Bitget as Bybit; what their own code does is in test_countdown.py.
+    At test size for one venue of each kind. Gate is as Binance, and Bitget as Bybit; what their own code does is in
+    test_countdown.py.
     """
     async with simulator(exchange=venue, **ACCOUNTS.get(venue, {})) as sim:
         async with machine(sim, tmp_path) as (made, maker):
@@ -206,32 +208,41 @@ async def keeps_its_orders(venue: str, folder: Path, *, timeout_s: int, lasts_s:
         await eventually(armed)
 
 
-@pytest.mark.parametrize("venue", ["binance", "bybit", "okx"])
-async def test_a_stop_with_a_lease_held_leaves_the_orders_to_the_countdown(venue: str, tmp_path: Path) -> None:
+@asynccontextmanager
+async def with_an_order(venue: str, folder: Path) -> AsyncIterator[tuple[Gateway, RemoteExchange]]:
+    """A connector with the switch on, and a client that holds a lease and has an order."""
+    (folder / venue).mkdir()
+    config = {"server": {"dead_machine_s": TIMEOUT_S}}
+    async with gateway(venue, folder / venue, config=config) as made, made.client(name="maker") as maker:
+        await maker.heartbeat(600)
+        await maker.place_order(request(price=await far(maker)))
+        yield made, maker
+
+
+async def test_a_stop_with_a_lease_held_leaves_the_orders_to_the_countdown(tmp_path: Path) -> None:
     """F46: a machine that is shut down in good order is gone, too."""
-    config = {"server": {"dead_machine_s": TIMEOUT_S}}
-    async with gateway(venue, tmp_path, config=config) as made:
-        async with made.client(name="maker") as maker:
-            await maker.heartbeat(600)
-            await maker.place_order(request(price=await far(maker)))
+
+    async def check(venue: str) -> None:
+        async with with_an_order(venue, tmp_path) as (made, _):
             assert await made.stop() == 0
-        assert len(made.open_ids) == 1
-        await let_pass(made.simulator, made.simulator.engine.now_ms() + LATEST_MS)
-        assert made.open_ids == set()
+            assert len(made.open_ids) == 1
+            await let_pass(made.simulator, made.simulator.engine.now_ms() + LATEST_MS)
+            assert made.open_ids == set()
+
+    await at_once(OF_EACH_KIND, check)
 
 
-@pytest.mark.parametrize("venue", ["binance", "bybit", "okx"])
-async def test_orders_stay_when_the_lease_was_given_up_before_the_stop(venue: str, tmp_path: Path) -> None:
+async def test_orders_stay_when_the_lease_was_given_up_before_the_stop(tmp_path: Path) -> None:
     """F30: who gives the lease up wants the orders to stay."""
-    config = {"server": {"dead_machine_s": TIMEOUT_S}}
-    async with gateway(venue, tmp_path, config=config) as made:
-        async with made.client(name="maker") as maker:
-            await maker.heartbeat(600)
-            await maker.place_order(request(price=await far(maker)))
+
+    async def check(venue: str) -> None:
+        async with with_an_order(venue, tmp_path) as (made, maker):
             await maker.heartbeat(0)
             assert await made.stop() == 0
-        await let_pass(made.simulator, made.simulator.engine.now_ms() + 3 * LATEST_MS)
-        assert len(made.open_ids) == 1
+            await let_pass(made.simulator, made.simulator.engine.now_ms() + 3 * LATEST_MS)
+            assert len(made.open_ids) == 1
+
+    await at_once(OF_EACH_KIND, check)
 
 
 async def test_a_venue_without_a_countdown_ends_the_start_with_a_sentence(tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from opensqt.venues.factory import VENUES
 from tests.chaos.gateway_rig import SYMBOL, Gateway, far, gateway, request
 from tests.support import eventually
+from tests.support.each import small
 
 BEFORE_AND_AFTER = pytest.mark.parametrize("before", [True, False], ids=["before acceptance", "after acceptance"])
 
@@ -29,8 +31,12 @@ async def place_and_go(made: Gateway, *, gone_after_s: float) -> None:
 
 
 @BEFORE_AND_AFTER
+@pytest.mark.parametrize("venue", small(sorted(VENUES), "binance", "okx"))
 async def test_an_order_on_its_way_does_not_outlive_cancel_all(venue: str, tmp_path: Path, before: bool) -> None:
-    """F39: the venue takes 4 s for the order, and its client has gone; cancel-all waits for it and cancels it."""
+    """F39: the venue takes 4 s for the order, and its client has gone; cancel-all waits for it and cancels it.
+
+    At test size for a venue with a request that cancels all and one without: test_cancels.py has each adapter's part.
+    """
     async with gateway(venue, tmp_path) as made, made.client(name="switch") as switch:
         made.fault(kind="delay", on="place_order", delay_ms=4_000, before=before)
         await place_and_go(made, gone_after_s=1.5)

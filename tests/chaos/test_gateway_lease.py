@@ -13,8 +13,10 @@ import pytest
 from opensqt.model.errors import OutcomeUnknown
 from opensqt.model.order import OrderRef
 from opensqt.simulator.engine.order import NewOrder
+from opensqt.venues.factory import VENUES
 from tests.chaos.gateway_rig import LOT, SYMBOL, Gateway, Side, far, gateway, request
 from tests.support import eventually, start
+from tests.support.each import small
 
 ROOT = Path(__file__).parents[2]
 CANCELS = ("cancel_order", "batch_cancel", "cancel_all")
@@ -44,8 +46,13 @@ async def kill_a_holder(made: Gateway, *, ttl_s: float = 3, orders: int = 3) -> 
     return own
 
 
+@pytest.mark.parametrize("venue", small(sorted(VENUES), "binance", "gate"))
 async def test_a_killed_clients_orders_go_and_no_others_though_cancels_fail(venue: str, tmp_path: Path) -> None:
-    """F16, F30: after a 503, a lost reply and a 429, exactly the orders of the one that held a lease are gone."""
+    """F16, F30: after a 503, a lost reply and a 429, exactly the orders of the one that held a lease are gone.
+
+    At test size for a venue where cancels go in batches, and one where each goes alone: test_orders.py shows for each
+    venue that the order is asked for after a lost answer.
+    """
     async with with_others(venue, tmp_path) as (made, others):
         for operation in CANCELS:
             made.fault(kind="error_before", on=operation, status=503)

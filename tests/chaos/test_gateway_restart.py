@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from opensqt.model.order import OrderRef, OrderStatus
+from opensqt.venues.factory import VENUES
 from tests.chaos.gateway_rig import SYMBOL, far, gateway, request
+from tests.support.each import small
 
 
+@pytest.mark.parametrize("venue", small(sorted(VENUES), "binance", "bybit"))
 async def test_an_order_survives_its_connector_and_is_not_sent_again(venue: str, tmp_path: Path) -> None:
-    """F1: placed, connector killed, placed again under the same id: the first outcome, and one order."""
+    """F1: placed, connector killed, placed again under the same id: the first outcome, and one order.
+
+    At test size for two venues: test_orders.py shows for each that an order is found by its id.
+    """
     async with gateway(venue, tmp_path) as made, made.client() as exchange:
         asked = request(price=await far(exchange))
         first = await exchange.place_order(asked)
