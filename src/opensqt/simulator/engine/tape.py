@@ -94,13 +94,23 @@ class _FormingBar:
         self.first_id = self.first_id or trade.trade_id
         self.last_id = trade.trade_id
 
-    def merge(self, bar: PastBar) -> None:
+    @classmethod
+    def of(cls, past: PastBar) -> _FormingBar:
+        """Return the bar of a minute without known trades; half of its volume was bought by takers."""
+        bar = cls(past.open_time_ms, past.open)
+        bar.high, bar.low, bar.close = past.high, past.low, past.close
+        bar.volume = past.volume
+        bar.quote_volume = past.volume * (past.open + past.high + past.low + past.close) / 4
+        bar.taker_buy, bar.taker_buy_quote = bar.volume / 2, bar.quote_volume / 2
+        return bar
+
+    def merge(self, bar: _FormingBar) -> None:
+        """Add a bar without known trades that follows."""
         self.high, self.low, self.close = max(self.high, bar.high), min(self.low, bar.low), bar.close
         self.volume += bar.volume
-        quote = bar.volume * (bar.open + bar.high + bar.low + bar.close) / 4
-        self.quote_volume += quote
-        self.taker_buy += bar.volume / 2
-        self.taker_buy_quote += quote / 2
+        self.quote_volume += bar.quote_volume
+        self.taker_buy += bar.taker_buy
+        self.taker_buy_quote += bar.taker_buy_quote
 
 
 class _Series:
@@ -112,6 +122,21 @@ class _Series:
         self.length_ms = length_ms
         self.bars: deque[_FormingBar] = deque(maxlen=BARS_KEPT)
         self.current = _FormingBar(now_ms - now_ms % length_ms, price)
+
+    def remember(self, parts: list[_FormingBar]) -> list[_FormingBar]:
+        """Make bars of shorter ones from before the start, the last of which may be the current bar; return them."""
+        made: list[_FormingBar] = []
+        for part in parts:
+            open_ms = part.open_ms - part.open_ms % self.length_ms
+            if open_ms > self.current.open_ms:
+                raise ValueError(f"open_time_ms {part.open_ms}: expected before the start")
+            if not made or made[-1].open_ms != open_ms:
+                made.append(_FormingBar(open_ms, part.open))
+            made[-1].merge(part)
+        self.bars.extend(made)
+        if made and made[-1].open_ms == self.current.open_ms:
+            self.current = self.bars.pop()
+        return made
 
     def roll(self, now_ms: int) -> Iterator[_FormingBar]:
         """Close the bars that have ended and yield them; a bar without trades is flat at the last close."""
@@ -145,17 +170,12 @@ class Tape:
     def remember(self, bars: Iterable[PastBar]) -> None:
         """Add bars from before the start, oldest first; must be called before the first trade."""
         past = list(bars)
+        minutes = [_FormingBar.of(bar) for bar in past]
+        merged: dict[int, list[_FormingBar]] = {}
         for series in self._series.values():
-            now_bar = series.current
-            for bar in past:
-                open_ms = bar.open_time_ms - bar.open_time_ms % series.length_ms
-                if open_ms > now_bar.open_ms:
-                    raise ValueError(f"open_time_ms {bar.open_time_ms}: expected before the start")
-                if not series.bars or series.bars[-1].open_ms != open_ms:
-                    series.bars.append(_FormingBar(open_ms, bar.open))
-                series.bars[-1].merge(bar)
-            if series.bars and series.bars[-1].open_ms == now_bar.open_ms:
-                series.current = series.bars.pop()
+            # The longest bars that fit in are merged: a day from two halves of it, not from 1,440 minutes.
+            parts = next((merged[ms] for ms in reversed(merged) if series.length_ms % ms == 0), minutes)
+            merged[series.length_ms] = series.remember(parts)
         if past:
             self.last_price = past[-1].close
 
