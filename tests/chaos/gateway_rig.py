@@ -19,6 +19,7 @@ from opensqt.model import client_order_id
 from opensqt.model.order import OrderRequest, Side
 from opensqt.simulator import Simulator, SimulatorSettings
 from opensqt.simulator.faults import Fault
+from tests.chaos.adapter_rig import UNLIMITED
 from tests.support import Process, start
 from tests.support.wait import WITHIN_S
 
@@ -149,7 +150,8 @@ async def gateway(
         environ: The connector's environment; by default the simulated account's key.
         simulated: Fields of SimulatorSettings.
     """
-    given = {"exchange": venue, "port": 0, "past_minutes": 20, **simulated}
+    # A reconciliation each second alone would use all of Binance's weight in a test of a minute.
+    given = {"exchange": venue, "port": 0, "past_minutes": 20, "server": UNLIMITED, **simulated}
     settings = {"exchange": {"name": venue, "symbols": [SYMBOL], "reconcile_interval_s": 1.0}, **(config or {})}
     async with Simulator(SimulatorSettings(**given)) as simulator:
         if still:

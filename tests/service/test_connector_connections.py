@@ -66,7 +66,9 @@ async def _are_closed(made: list[Connection], count: int) -> bool:
 
 
 async def test_a_connection_without_calls_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    short = [(name, 50 if name == "grpc.max_connection_idle_ms" else value) for name, value in options.SERVER_OPTIONS]
+    short = [
+        (name, 1_000 if name == "grpc.max_connection_idle_ms" else value) for name, value in options.SERVER_OPTIONS
+    ]
     assert dict(options.SERVER_OPTIONS)["grpc.max_connection_idle_ms"] == 600_000
     monkeypatch.setattr(options, "SERVER_OPTIONS", short)
     async with rig() as running:
