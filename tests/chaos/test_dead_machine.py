@@ -64,6 +64,13 @@ def grid(made: Chain) -> list[dict[str, Any]]:
     return [one for one in made.account["orders"] if not one["client_order_id"].startswith(("foreign", "auto"))]
 
 
+async def at_rest(made: Chain, maker: Process) -> bool:
+    """Whether the grid waits for no order's outcome, and has sent none for a second."""
+    sent, until_ms = len(made.account["orders"]), made.sim.engine.now_ms() + 1_000
+    await eventually(lambda: made.sim.engine.now_ms() >= until_ms)
+    return await all_known(maker) and len(made.account["orders"]) == sent
+
+
 async def die(made: Chain, maker: Process) -> int:
     """Kill everything but the venue at once, and return when, by the venue's clock."""
     for process in (made.connector, maker):
@@ -122,7 +129,7 @@ async def test_the_next_run_reports_what_the_venue_canceled_and_lays_the_grid_ag
             await eventually(lambda: len(made.open_orders) >= 5)
             # So that none fills from now on, the grid moves none, and none is in flight at the death.
             sim.market.pause(SYMBOL)
-            await eventually(lambda: all_known(maker))
+            await eventually(lambda: at_rest(made, maker))
             price = sim.engine.best(ETHER).bid * Decimal("0.98")
             foreign = NewOrder(
                 symbol=ETHER,
