@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, TypeVar
+from inspect import ismethod
+from typing import Any, ClassVar, TypeVar
 
 import aiohttp
 import ccxt
@@ -73,6 +74,26 @@ class CcxtMixin:
     """ccxt's session of the requests, with these two."""
     tcp_connector: aiohttp.TCPConnector
     aiohttp_trust_env: bool
+    _named_constants: ClassVar[list[str] | None] = None
+    """The names of the class's attributes that are not bound to a client, once one of this very class was made."""
+    _constructed = False
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)  # type: ignore[call-arg]
+        self._constructed = True
+        kind = type(self)
+        if "_named_constants" not in vars(kind):
+            kind._named_constants = [name for name in dir(kind) if not ismethod(getattr(self, name))]
+
+    def __dir__(self) -> Iterable[str]:
+        """Return the names of the client.
+
+        In its constructor ccxt looks through them to write each method on the class again, with a name in camel case.
+        That is done once for a class. It takes most of the time that a client takes to be made, and slows every method
+        of the class for a while.
+        """
+        known = vars(type(self)).get("_named_constants")
+        return super().__dir__() if self._constructed or known is None else {*known, *vars(self)}
 
     def nonce(self) -> int:
         """Return the venue's time by the last measurement; ccxt calls this for each signature."""
