@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -27,10 +27,9 @@ from opensqt.venues.ratelimit.limiter import RateLimiter, current_lane
 from opensqt.venues.ratelimit.policy import Request
 from opensqt.venues.transport.errors import VenueReply
 from opensqt.venues.transport.in_thread import in_thread, run_in_thread, send_from_first_loop
+from opensqt.venues.transport.message_pace import MessagePace
 
 _log = get_logger("venue")
-_BETWEEN_MESSAGES_S = 0.12
-"""Binance cuts a connection that sends more than ten messages a second; the others allow more."""
 _request: ContextVar[Request | None] = ContextVar("request", default=None)
 """The request of the response that is being read."""
 _requests_loop: ContextVar[asyncio.AbstractEventLoop | None] = ContextVar("requests_loop", default=None)
@@ -115,7 +114,7 @@ class CcxtMixin:
         socket = super().client(url)  # type: ignore[misc]
         if "handle_text_or_binary_message" not in vars(socket):
             socket.handle_text_or_binary_message = partial(self._decode, socket)
-            socket.send = _throttled(socket.send)
+            socket.send = MessagePace(socket.send).send
         if (callback := _socket_callback.get()) is not None:
             callback(socket)
         return socket
@@ -379,21 +378,6 @@ def reply_of(error: Exception) -> VenueReply:
     unsent = isinstance(cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
     local = isinstance(error, ccxt.ArgumentsRequired | ccxt.NotSupported | ccxt.BadSymbol | ccxt.InvalidOrder)
     return VenueReply(error=kind, message=str(error) if local else "", sent=not unsent)
-
-
-def _throttled(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
-    """Space out the messages over one connection: after a reconnect many subscriptions are renewed at once."""
-    sending = asyncio.Lock()
-    sent_s = 0.0
-
-    async def throttled(message: Any) -> None:
-        nonlocal sent_s
-        async with sending:
-            await asyncio.sleep(max(0.0, sent_s + _BETWEEN_MESSAGES_S - time.monotonic()))
-            sent_s = time.monotonic()
-            await send(message)
-
-    return throttled
 
 
 def _seconds(headers: dict[str, str]) -> float | None:
