@@ -90,7 +90,7 @@ def simulated(venue: str, account_mode: str = "") -> Open:
                 # would be noticed only after the default of 10 s, which suits a moving one.
                 stale_after_s=1,
                 linger_s=0,
-                rules_interval_s=2,
+                rules_interval_s=1,
             )
             yield create_exchange(settings), SimulatorMarket(simulator.url, session, _CLOSED_STATES[venue])
 
