@@ -107,6 +107,8 @@ async def test_every_own_order_is_gone_soon_after_the_host_dies(venue: str, tmp_
             enough = max(4, len(grid(made)) + dice.randint(0, 6))
             await eventually(lambda: len(grid(made)) >= enough, every_s=0.001)  # noqa: B023 - awaited in this turn
             died_ms = await die(made, maker)
+            # So that nothing but the countdown ends what is open.
+            sim.market.pause(SYMBOL)
             await let_pass(sim, died_ms + LATEST_MS + 1_000)
             orders = grid(made)
             assert orders
