@@ -19,7 +19,8 @@ PARTS = {"opensqt.simulator", "opensqt.connector", "opensqt.market_maker", "open
 
 
 def demo(folder: Path, *arguments: str):
-    return start("opensqt.cli", "demo", "--plain", "--port", "0", "--folder", str(folder / "run"), *arguments)
+    flags = ("--plain", "--port", "0", "--folder", str(folder / "run"))
+    return start("opensqt.cli", "demo", *flags, *arguments, forked=False)
 
 
 def parts_in(folder: Path) -> dict[str, int]:

@@ -83,15 +83,16 @@ class Process:
 
 @asynccontextmanager
 async def start(
-    module: str, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    module: str, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, forked: bool = True
 ) -> AsyncIterator[Process]:
     """Run `python -m MODULE ARGUMENTS`, e.g. `opensqt.connector`; stopped at the end of the block.
 
-    Variables that would change a run (API keys, OPENSQT__...) are not handed down; *env* is.
+    Variables that would change a run (API keys, OPENSQT__...) are not handed down; *env* is. A test that looks for the
+    process by its command line has it not *forked*: a fork shows that of the server.
     """
     keep = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
     environment = {**keep, "PYTHONUNBUFFERED": "1", **(env or {})}
-    if module in PROGRAMS and sys.platform == "linux":
+    if forked and module in PROGRAMS and sys.platform == "linux":
         process = Process(await fork(module, arguments, environment, cwd))
     else:
         pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
