@@ -50,8 +50,11 @@ async def test_an_account_that_is_not_traded_ends_with_2_and_what_to_switch(
 async def told(capsys: pytest.CaptureFixture[str], **venue: str) -> str:
     """The line of a command whose connector does not start with these settings; it ends with 2."""
     connector = Connector(create_exchange(VenueSettings(**KEYS, **venue)), LISTENS, journal=":memory:")
-    with pytest.raises((ConfigError, UnsupportedAccount)) as refusal:
-        await connector.start()
+    try:
+        with pytest.raises((ConfigError, UnsupportedAccount)) as refusal:
+            await connector.start()
+    finally:
+        await connector.stop()
     capsys.readouterr()
     assert program.report_failure(refusal.value) == 2
     (line,) = capsys.readouterr().err.splitlines()
