@@ -68,6 +68,7 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.collect()
         gc.freeze()
+        gc.set_threshold(20_000)  # as the connector: a look at every 700 objects finds next to nothing
         gc.enable()
 
 

@@ -37,6 +37,7 @@ _LAZY = (
     *(f"opensqt.venues.{venue}.adapter" for venue in ("binance", "bitget", "bybit", "gate", "okx")),
 )
 """What the programs import only when they know that they need it."""
+_Pipe = tuple[asyncio.StreamReader, asyncio.ReadTransport]
 _LENGTH = _PID = struct.Struct("!I")
 _CODE = struct.Struct("!i")
 _ROOT = Path(__file__).resolve().parents[2]
@@ -47,14 +48,12 @@ _servers: dict[int, tuple[socket.socket, subprocess.Popen[bytes]]] = {}
 class ForkedProcess:
     """A program that the server forked, as `asyncio.subprocess.Process` shows one."""
 
-    def __init__(
-        self, pid: int, stdout: asyncio.StreamReader, stderr: asyncio.StreamReader, status: asyncio.StreamReader
-    ) -> None:
+    def __init__(self, pid: int, stdout: asyncio.StreamReader, stderr: asyncio.StreamReader, status: _Pipe) -> None:
         self.pid = pid
         self.stdout = stdout
         self.stderr = stderr
         self.returncode: int | None = None
-        self._watching = asyncio.create_task(self._watch(status))
+        self._watching = asyncio.create_task(self._watch(*status))
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal if it runs."""
@@ -65,8 +64,11 @@ class ForkedProcess:
         """Wait for its end, and return the exit code or the negative number of the signal that ended it."""
         return await asyncio.shield(self._watching)
 
-    async def _watch(self, status: asyncio.StreamReader) -> int:
-        (self.returncode,) = _CODE.unpack(await status.readexactly(_CODE.size))
+    async def _watch(self, status: asyncio.StreamReader, transport: asyncio.ReadTransport) -> int:
+        try:
+            (self.returncode,) = _CODE.unpack(await status.readexactly(_CODE.size))
+        finally:
+            transport.close()  # its end may not have been read when the test's loop closes
         assert self.returncode is not None
         return self.returncode
 
@@ -76,13 +78,13 @@ async def fork(module: str, arguments: tuple[str, ...], env: Mapping[str, str], 
     (out, theirs_out), (err, theirs_err), (status, theirs_status) = os.pipe(), os.pipe(), os.pipe()
     theirs = (theirs_out, theirs_err, theirs_status)
     try:
-        stdout, stderr, told = [await _reader(pipe) for pipe in (out, err, status)]
+        (stdout, _), (stderr, _), told = [await _reader(pipe) for pipe in (out, err, status)]
         wanted = {"module": module, "arguments": arguments, "env": dict(env), "cwd": str(cwd or Path.cwd())}
         _send(_server(), json.dumps(wanted).encode(), theirs)
     finally:
         for pipe in theirs:
             os.close(pipe)
-    (pid,) = _PID.unpack(await told.readexactly(_PID.size))
+    (pid,) = _PID.unpack(await told[0].readexactly(_PID.size))
     return ForkedProcess(pid, stdout, stderr, told)
 
 
@@ -91,11 +93,11 @@ def server_pid() -> int:
     return _servers[os.getpid()][1].pid
 
 
-async def _reader(pipe: int) -> asyncio.StreamReader:
+async def _reader(pipe: int) -> _Pipe:
     reader = asyncio.StreamReader()
     protocol = asyncio.StreamReaderProtocol(reader)
-    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(pipe, "rb", 0))
-    return reader
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(pipe, "rb", 0))
+    return reader, transport
 
 
 def _server() -> socket.socket:
