@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from opensqt.model import client_order_id
 from opensqt.model.account import MarginMode, PositionMode
 from opensqt.model.errors import OutcomeUnknown, RateLimited, SettingRefused
-from opensqt.model.order import OrderType, PositionSide, Side
+from opensqt.model.order import AmendRequest, OrderRef, OrderType, PositionSide, Side
 from opensqt.model.venue import MarginModeScope
 from opensqt.simulator.engine.events import Event, OrderChanged, SettingsChanged
 from opensqt.simulator.engine.order import NewOrder
@@ -103,6 +104,30 @@ async def test_an_order_never_overtakes_a_change_of_its_leverage(adapter: Adapte
             for one in events
             if (isinstance(one, SettingsChanged) and one.symbol == SYMBOL)
             or (isinstance(one, OrderChanged) and one.order.client_order_id == order.client_order_id)
+        ]
+        assert kinds == [SettingsChanged, OrderChanged]
+
+
+async def test_an_amendment_never_overtakes_a_change_of_its_leverage(adapter: Adapter) -> None:
+    """F21: what is amended while the leverage changes is carried with the new one."""
+    async with adapter() as rig:
+        if not rig.exchange.venue.capabilities.amend_order:
+            pytest.skip("capability: the venue amends no order in place")
+        order = await rig.exchange.place_order(rig.request(price=await rig.far()))
+        assert order.price is not None
+        events, before = recorded(rig), requests_for(rig, "settings")
+        rig.fault(kind="delay", on="settings", delay_ms=400, times=1)
+        changing = asyncio.create_task(rig.exchange.set_leverage(SYMBOL, 17))
+        await asked_for(rig, "settings", before)
+        ref = OrderRef(symbol=SYMBOL, order_id=order.order_id)
+        amendment = AmendRequest(order=ref, amend_id=client_order_id.new("am"), price=order.price - 1)
+        amended = await rig.exchange.amend_order(amendment)
+        assert (await changing, amended.price) == (17, order.price - 1)
+        kinds = [
+            type(one)
+            for one in events
+            if (isinstance(one, SettingsChanged) and one.symbol == SYMBOL)
+            or (isinstance(one, OrderChanged) and one.order.order_id == order.order_id)
         ]
         assert kinds == [SettingsChanged, OrderChanged]
 

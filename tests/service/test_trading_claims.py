@@ -14,8 +14,9 @@ import pytest
 
 from opensqt.client.exchange import RemoteExchange
 from opensqt.config.remote import RemoteSettings
+from opensqt.connector.orders import claim_keeper
 from opensqt.market_maker.store.store import Store
-from opensqt.model.errors import TradingClaimed
+from opensqt.model.errors import OutcomeUnknown, TradingClaimed
 from opensqt.model.order import OrderRequest, OrderType, Side, TimeInForce
 from opensqt.model.venue import ClaimRequest
 from tests.service.connector_rig import Rig, rig
@@ -130,6 +131,29 @@ async def test_who_takes_over_waits_until_nothing_of_the_program_before_is_on_it
         await taking
         await placing
         assert await open_ids(running) == {"SQ1a"}
+
+
+async def test_to_ask_again_does_not_pass_by_orders_of_the_program_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second heartbeat was answered at once, and a market maker whose first one was not ended with 1."""
+    monkeypatch.setattr(claim_keeper, "_SETTLED_WITHIN_S", 0.05)
+    over = replace(SECOND, take_over=True)
+    async with rig() as running, clients(running) as (first, second):
+        await first.heartbeat(30, FIRST)
+        running.venue.gate.clear()
+        placing = asyncio.create_task(first.place_order(order("SQ1a")))
+        await eventually(lambda: running.venue.held == 1)
+        for _ in range(2):
+            with pytest.raises(OutcomeUnknown, match="orders of the program before are of unknown outcome"):
+                await second.heartbeat(30, over)
+
+        async def take() -> set[str]:
+            async with second.lease(3, claim=over):
+                return await open_ids(running)
+
+        taking = asyncio.create_task(take())
+        running.venue.gate.set()
+        assert await taking == {"SQ1a"}
+        await placing
 
 
 async def test_the_holder_closes_under_its_own_ids_while_it_has_halted_trading() -> None:

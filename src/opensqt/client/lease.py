@@ -9,7 +9,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-from opensqt.model.errors import AccessError, ExchangeError, LeaseExpired, RequestError
+from opensqt.model.errors import AccessError, ExchangeError, LeaseExpired, OutcomeUnknown, RequestError
 from opensqt.model.venue import ClaimRequest, Lease
 from opensqt.telemetry.logging import get_logger
 
@@ -74,7 +74,7 @@ class RemoteLease:
     async def __aenter__(self) -> Self:
         self._failure = None
         self._unconfirmed = False
-        lease = await self._renew()
+        lease = await self._take()
         if lease.client == ANONYMOUS:
             log.warning("this client has no name: it shares its lease with every other client without one; set a name")
         if lease.lapsed:
@@ -141,6 +141,15 @@ class RemoteLease:
         if self._on_lapse is None:
             raise error
         self._on_lapse(error)
+
+    async def _take(self) -> Lease:
+        """Take the lease and the claim; wait while orders of the claim's holder before are of unknown outcome."""
+        while True:
+            try:
+                return await self._renew()
+            except OutcomeUnknown as error:
+                log.warning("waiting for orders of the program before", reason=error.message)
+                await asyncio.sleep(min(self._ttl_s / 3, _MAX_INTERVAL_S))
 
     async def _renew(self) -> Lease:
         sent = time.monotonic()

@@ -48,6 +48,8 @@ class ClaimKeeper:
         self._clock_s = clock_s
         self._written: dict[tuple[str, str], ClaimRecord] = {}
         """What the journal is known to hold."""
+        self._unsettled: set[tuple[str, str]] = set()
+        """Claims whose holder was not answered yet, for the one before has orders on their way."""
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -73,7 +75,8 @@ class ClaimKeeper:
             OutcomeUnknown: Orders of the holder before are on their way still; ask again.
             Unreachable: The journal can't be written, so that a restart would not know of the claim.
         """
-        before = self._written.get((asked.symbol, asked.strategy))
+        key = (asked.symbol, asked.strategy)
+        before = self._written.get(key)
         record = self.rules.take(asked, client, ttl_ms=ttl_ms, now_ms=now_ms())
         if record != before:
             try:
@@ -89,7 +92,10 @@ class ClaimKeeper:
                 number=record.number,
                 before=before.description if before is not None else "",
             )
+            self._unsettled.add(key)
+        if key in self._unsettled:
             await self._until_settled(record)
+            self._unsettled.discard(key)
         return _as_claim(record, ttl_ms / 1000)
 
     def standing(self) -> tuple[TradingClaim, ...]:
