@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Compiled modules are kept even where the environment says otherwise, as images of Python often do: each worker would
 # rewrite the asserts of all tests again, and each program that a test starts would compile all its modules again.
@@ -40,6 +41,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(run_limit.RunLimit(config))
     logs.never_cache_loggers()
     wait.strict = bool(config.getoption("--large"))
+    # A busy machine is no failure, and a run at test size gives the same answer for the same code; --large searches on.
+    patient: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+    settings.register_profile("tests", derandomize=not wait.strict, **patient)
+    settings.load_profile("tests")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # A run in the background of a script ignores Ctrl-C, and so would every program that it starts.
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -66,7 +66,7 @@ lots = st.builds(
 
 
 @pytest.mark.parametrize("venue", sorted(VENUES))
-@settings(max_examples=3, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(some=st.lists(lots, min_size=2, max_size=3))
 def test_contracts_are_never_taken_for_coins(venue: str, some: list[Lot]) -> None:
     """F11: through orders, fills, positions and prices the adapter's base coins equal the ledger's."""

@@ -62,7 +62,6 @@ def of(method: str) -> st.SearchStrategy[Any]:
 def examples(large: bool) -> Any:
     return settings(
         max_examples=MANY if large else FEW,
-        deadline=None,
         database=None,
         derandomize=not large,
         suppress_health_check=list(HealthCheck),

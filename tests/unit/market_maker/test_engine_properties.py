@@ -209,7 +209,7 @@ class Chaos:
             self.bench.wait(11)
 
 
-@settings(max_examples=150, deadline=None, report_multiple_bugs=False)
+@settings(max_examples=150, report_multiple_bugs=False)
 @given(steps)
 def test_no_chaos_breaks_the_grid(script: list[Step]) -> None:
     """F1 F4 F8: one order a slot, no sell beyond its holding, a fill once; and all is exact when calm returns."""

@@ -25,9 +25,7 @@ KEY = "sim-key"
 def pytest_configure(config: pytest.Config) -> None:
     """Random request sequences: 40 at test size, ten times as many with --large."""
     examples = 400 if config.getoption("--large") else 40
-    settings.register_profile(
-        "simulator", max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-    )
+    settings.register_profile("simulator", max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Venue:

@@ -36,7 +36,7 @@ PAIRS: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], Any], Callable[[A
 
 @pytest.mark.parametrize("kind", PAIRS)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_message_comes_back_from_the_wire_as_it_was(kind: str, data: st.DataObject) -> None:
     values, encode, decode, message = PAIRS[kind]
     value = data.draw(values)
@@ -44,28 +44,27 @@ def test_a_message_comes_back_from_the_wire_as_it_was(kind: str, data: st.DataOb
 
 
 @given(models.statuses)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_health_comes_back_from_the_wire_as_it_was(status: Any) -> None:
     message = gateway_codec.encode_status(status, version="1", started_ms=1)
     assert gateway_codec.decode_status(gateway_pb.GetStatusResponse.FromString(message.SerializeToString())) == status
 
 
 @given(models.budgets)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_rate_budget_comes_back_from_the_wire_as_it_was(budget: Any) -> None:
     message = gateway_codec.encode_budget(budget).SerializeToString()
     assert gateway_codec.decode_budget(gateway_pb.GetRateBudgetResponse.FromString(message)) == budget
 
 
 @given(models.leases)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_lease_comes_back_from_the_wire_as_it_was(lease: Any) -> None:
     message = gateway_codec.encode_lease(lease).SerializeToString()
     assert gateway_codec.decode_lease(gateway_pb.HeartbeatResponse.FromString(message)) == lease
 
 
 @given(models.decimals)
-@settings(deadline=None)
 def test_a_decimal_is_written_in_plain_digits_and_keeps_its_value(value: Decimal) -> None:
     text = codec.encode_decimal(value)
     assert set(text) <= set("-0123456789.")

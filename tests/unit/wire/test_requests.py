@@ -18,14 +18,14 @@ from tests.unit.wire import models
 
 
 @given(models.order_requests)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_an_order_request_comes_back_as_it_was(request: OrderRequest) -> None:
     wire = requests.encode_order_request(request).SerializeToString()
     assert requests.decode_order_request(pb.OrderRequest.FromString(wire)) == request
 
 
 @given(models.order_refs)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_an_order_ref_comes_back_as_it_was(ref: OrderRef) -> None:
     assert requests.decode_order_ref(requests.encode_order_ref(ref)) == ref
 

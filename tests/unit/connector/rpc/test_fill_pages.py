@@ -97,7 +97,7 @@ async def test_a_later_connector_goes_on_from_the_token_alone() -> None:
     kept=st.booleans(),
     since_ms=st.integers(0, 7),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_fill_is_lost_or_doubled_whatever_the_pages_are(
     times: list[int], sizes: list[int], kept: bool, since_ms: int
 ) -> None:

@@ -100,7 +100,7 @@ async def test_candles_that_open_between_two_pages_do_not_make_a_series_endless(
     end_minute=st.none() | st.integers(0, 70),
     windows=st.booleans(),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_candle_is_lost_or_doubled_whatever_is_missing_at_the_venue(
     minutes: list[int], size: int, start_ms: int, end_minute: int | None, windows: bool
 ) -> None:

@@ -20,7 +20,7 @@ def token_of(content: object) -> str:
 
 
 @given(st.integers(0, 2**63 - 1), st.lists(st.text(max_size=20), max_size=50))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_place_comes_back_as_it_was(at_ms: int, names: list[str]) -> None:
     assert page_token.read(page_token.write(ASKED, [at_ms], names), ASKED, numbers=1) == ([at_ms], names)
 
@@ -60,7 +60,7 @@ def test_what_is_no_token_of_this_list_is_refused_by_field_value_and_what_was_ex
 
 
 @given(st.text(max_size=300))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text_is_refused_and_breaks_nothing(text: str) -> None:
     with pytest.raises(InvalidRequest):
         page_token.read(text, ASKED, numbers=1)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from opensqt.model.market import MAX_DEPTH
@@ -208,7 +208,6 @@ def test_a_level_that_left_the_window_is_forgotten() -> None:
 CHANGE = st.tuples(st.integers(1, 40), st.integers(0, 3))
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(CHANGE, min_size=1, max_size=5), min_size=1, max_size=40), st.data())
 def test_a_book_under_lost_changes_is_the_venues_or_invalid(steps: list[list[tuple[int, int]]], data: Any) -> None:
     """F14: whatever is lost, the book equals the venue's state at its sequence, or is marked invalid."""

@@ -103,7 +103,6 @@ arrivals = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(arrivals, st.integers(4, 20))
 def test_no_window_of_the_venues_holds_more_than_the_limit_for_any_clients(plan: list[Arrival], amount: int) -> None:
     """F16: and every request is granted in the end."""
@@ -114,7 +113,6 @@ def test_no_window_of_the_venues_holds_more_than_the_limit_for_any_clients(plan:
         assert sum(one.weight for at_s, one in rig.served if start_s <= at_s < start_s + 1) <= amount
 
 
-@settings(deadline=None)
 @given(st.integers(1, 200), st.integers(10, 60), st.integers(1, 6))
 def test_a_client_without_use_waits_for_at_most_one_request_of_each_other_client(
     greedy: int, amount: int, others: int
@@ -127,7 +125,7 @@ def test_a_client_without_use_waits_for_at_most_one_request_of_each_other_client
     assert max(order.index(f"quiet{number}") for number in range(others)) <= others
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(2, 8), st.integers(10, 40))
 def test_a_contended_limit_is_shared_equally(clients: int, amount: int) -> None:
     """F16: to within two requests, though each client has queued a different number."""
@@ -138,7 +136,7 @@ def test_a_contended_limit_is_shared_equally(clients: int, amount: int) -> None:
     assert max(used.values()) - min(used[f"client{number}"] for number in range(clients)) <= 2
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(2, 8), st.integers(40, 120), st.randoms())
 def test_in_each_window_every_client_gets_half_of_an_equal_share_in_any_order_of_arrival(
     clients: int, amount: int, random: Random
