@@ -197,13 +197,17 @@ async def test_long_flip_and_flat_are_streamed_with_their_sign(adapter: Adapter,
         short_side = PositionSide.SHORT if hedge else PositionSide.BOTH
         stream = rig.exchange.subscribe_positions(SYMBOL)
         await anext(stream)
+        held: dict[PositionSide, Decimal] = dict.fromkeys(PositionSide, Decimal(0))
 
         async def market(side: Side, position_side: PositionSide, quantity: Decimal = LOT) -> tuple[Any, Any]:
             await rig.exchange.place_order(
                 rig.request(side, order_type=OrderType.MARKET, position_side=position_side, quantity=quantity)
             )
-            (update,) = [p for p in (await anext(stream)).updates if p.position_side is position_side][-1:]
-            return update.position_side, update.quantity
+            while True:  # the venue may report a position again that has not changed
+                for update in reversed((await anext(stream)).updates):
+                    if update.position_side is position_side and update.quantity != held[position_side]:
+                        held[position_side] = update.quantity
+                        return update.position_side, update.quantity
 
         assert await market(Side.BUY, long_side) == (long_side, LOT)
         if not hedge:
