@@ -162,6 +162,21 @@ async def test_to_ask_again_does_not_pass_by_orders_of_the_program_before(monkey
         await placing
 
 
+async def test_who_gives_a_claim_up_waits_for_no_order_of_the_program_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claim_keeper, "_SETTLED_WITHIN_S", 0.05)
+    async with rig() as running, clients(running) as (first, second):
+        await first.heartbeat(30, FIRST)
+        running.venue.gate.clear()
+        placing = asyncio.create_task(first.place_order(order("SQ1a")))
+        await eventually(lambda: running.venue.held == 1)
+        with pytest.raises(OutcomeUnknown):
+            await second.heartbeat(30, replace(SECOND, take_over=True))
+        await second.heartbeat(0, replace(SECOND, number=2))
+        assert running.connector.claims.standing() == ()
+        running.venue.gate.set()
+        await placing
+
+
 async def test_the_holder_closes_under_its_own_ids_while_it_has_halted_trading() -> None:
     async with rig() as running, clients(running) as (first, _):
         await first.heartbeat(30, FIRST)

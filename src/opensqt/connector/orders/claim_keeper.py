@@ -93,7 +93,7 @@ class ClaimKeeper:
                 before=before.description if before is not None else "",
             )
             self._unsettled.add(key)
-        if key in self._unsettled:
+        if ttl_ms and key in self._unsettled:
             await self._until_settled(record)
             self._unsettled.discard(key)
         return _as_claim(record, ttl_ms / 1000)
