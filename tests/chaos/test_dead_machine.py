@@ -21,7 +21,7 @@ from opensqt.model.order import Side
 from opensqt.simulator.engine.order import NewOrder
 from tests.chaos.gateway_rig import Gateway, far, gateway, request
 from tests.chaos.test_countdown import ACCOUNTS, WITH_COUNTDOWN
-from tests.service.grid_rig import ACCOUNT, KEYS, SYMBOL, Chain, all_known, simulator
+from tests.service.grid_rig import ACCOUNT, KEYS, SYMBOL, Chain, all_known, simulator, unchanged_for_a_second
 from tests.support import Process, eventually, start
 from tests.support.each import at_once, small
 
@@ -66,9 +66,7 @@ def grid(made: Chain) -> list[dict[str, Any]]:
 
 async def at_rest(made: Chain, maker: Process) -> bool:
     """Whether the grid waits for no order's outcome, and has sent none for a second."""
-    sent, until_ms = len(made.account["orders"]), made.sim.engine.now_ms() + 1_000
-    await eventually(lambda: made.sim.engine.now_ms() >= until_ms)
-    return await all_known(maker) and len(made.account["orders"]) == sent
+    return await unchanged_for_a_second(made.sim, lambda: len(made.account["orders"])) and await all_known(maker)
 
 
 async def die(made: Chain, maker: Process) -> int:

@@ -10,7 +10,7 @@ import pytest
 from opensqt.model import client_order_id
 from opensqt.model.account import MarginMode, PositionMode
 from opensqt.model.errors import OutcomeUnknown, RateLimited, SettingRefused
-from opensqt.model.order import AmendRequest, OrderRef, OrderType, PositionSide, Side
+from opensqt.model.order import AmendRequest, Order, OrderRef, OrderType, PositionSide, Side
 from opensqt.model.venue import MarginModeScope
 from opensqt.simulator.engine.events import Event, OrderChanged, SettingsChanged
 from opensqt.simulator.engine.order import NewOrder
@@ -56,6 +56,16 @@ def changes_of(events: list[Event]) -> list[int]:
     return [one.leverage for one in events if isinstance(one, SettingsChanged) and one.symbol == SYMBOL]
 
 
+def kinds_of(events: list[Event], order: Order) -> list[type[Event]]:
+    """The kinds of the changes of the symbol's settings and of an order, in their order."""
+    return [
+        type(one)
+        for one in events
+        if (isinstance(one, SettingsChanged) and one.symbol == SYMBOL)
+        or (isinstance(one, OrderChanged) and one.order.order_id == order.order_id)
+    ]
+
+
 @pytest.mark.parametrize("fault", LOST_REPLIES[:3], ids=lambda fault: fault["kind"])
 async def test_a_change_whose_reply_is_lost_is_proven_by_a_query_and_sent_once(
     adapter: Adapter, fault: dict[str, Any]
@@ -99,13 +109,7 @@ async def test_an_order_never_overtakes_a_change_of_its_leverage(adapter: Adapte
         await asked_for(rig, "settings", before)
         order = await rig.exchange.place_order(rig.request(price=price))
         assert await changing == 17
-        kinds = [
-            type(one)
-            for one in events
-            if (isinstance(one, SettingsChanged) and one.symbol == SYMBOL)
-            or (isinstance(one, OrderChanged) and one.order.client_order_id == order.client_order_id)
-        ]
-        assert kinds == [SettingsChanged, OrderChanged]
+        assert kinds_of(events, order) == [SettingsChanged, OrderChanged]
 
 
 async def test_an_amendment_never_overtakes_a_change_of_its_leverage(adapter: Adapter) -> None:
@@ -123,13 +127,7 @@ async def test_an_amendment_never_overtakes_a_change_of_its_leverage(adapter: Ad
         amendment = AmendRequest(order=ref, amend_id=client_order_id.new("am"), price=order.price - 1)
         amended = await rig.exchange.amend_order(amendment)
         assert (await changing, amended.price) == (17, order.price - 1)
-        kinds = [
-            type(one)
-            for one in events
-            if (isinstance(one, SettingsChanged) and one.symbol == SYMBOL)
-            or (isinstance(one, OrderChanged) and one.order.order_id == order.order_id)
-        ]
-        assert kinds == [SettingsChanged, OrderChanged]
+        assert kinds_of(events, order) == [SettingsChanged, OrderChanged]
 
 
 async def test_a_change_waits_for_the_orders_that_are_on_their_way(adapter: Adapter) -> None:

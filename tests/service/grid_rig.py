@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -186,6 +186,13 @@ async def all_known(maker: Process) -> bool:
     """Whether the grid is well and waits for no order's outcome."""
     told = await in_thread(get, maker, "/status")
     return not told["problems"] and all(slot["state"] != "PENDING" for slot in told["slots"])
+
+
+async def unchanged_for_a_second(sim: Simulator, look: Callable[[], object]) -> bool:
+    """Whether *look* shows the same for a second of the venue's time, as for a grid at rest."""
+    before, until_ms = look(), sim.engine.now_ms() + 1_000
+    await eventually(lambda: sim.engine.now_ms() >= until_ms)
+    return look() == before
 
 
 def one_order_a_level(orders: list[dict[str, Any]]) -> bool:

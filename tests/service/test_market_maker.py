@@ -7,9 +7,18 @@ from pathlib import Path
 
 from opensqt.model.account import PositionMode
 from opensqt.model.order import Side
-from opensqt.simulator import Simulator
 from opensqt.simulator.faults import Fault
-from tests.service.grid_rig import ACCOUNT, SYMBOL, Ledger, one_order_a_level, plain, running, simulator, store_fills
+from tests.service.grid_rig import (
+    ACCOUNT,
+    SYMBOL,
+    Ledger,
+    one_order_a_level,
+    plain,
+    running,
+    simulator,
+    store_fills,
+    unchanged_for_a_second,
+)
 from tests.support import eventually
 
 
@@ -57,19 +66,12 @@ async def test_a_stop_that_may_not_cancel_leaves_the_orders_and_a_start_takes_th
         async with running(sim, tmp_path / "grid.db", cancel_on_exit=False) as first:
             await eventually(lambda: len(ledger.open_orders) >= 10)
             sim.market.pause(SYMBOL)
-            await eventually(lambda: _at_rest(sim, ledger))
+            await eventually(lambda: unchanged_for_a_second(sim, lambda: ledger.account["orders"]))
         before = {order["order_id"] for order in ledger.open_orders}
         async with running(sim, tmp_path / "grid.db", cancel_on_exit=False) as second:
             assert second.status()["anchor"] == first.status()["anchor"]
             assert {order["order_id"] for order in second.status()["open_orders"]} == before
         assert {order["order_id"] for order in ledger.open_orders} == before
-
-
-async def _at_rest(sim: Simulator, ledger: Ledger) -> bool:
-    """Whether the grid sends and cancels no order for a second."""
-    before, until_ms = ledger.account["orders"], sim.engine.now_ms() + 1_000
-    await eventually(lambda: sim.engine.now_ms() >= until_ms)
-    return ledger.account["orders"] == before
 
 
 async def test_a_position_without_explanation_stops_the_buys(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from unittest.mock import patch
 
-KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
+from tests.support.process import KEPT
 
 
 def refusal(

@@ -1,9 +1,9 @@
 """Starts our programs by forking a process that has imported them before.
 
 To import a program costs more than a second of CPU, and a whole run starts hundreds of them: the imports were a fifth
-of its cost. The program still is a process of its own, with its own command line, environment, folder and output, and
-runs the same `__main__`. Programs that tests start by their console script, or by `opensqt demo`, import everything
-anew, so an import that fails is seen there.
+of its cost. The program still is a process of its own, with its own arguments, environment, folder and output, and runs
+the same `__main__`; only `ps` shows the server's command line. Programs that tests start by their console script, or by
+`opensqt demo`, import everything anew, so an import that fails is seen there.
 
 The server is one process for each worker of a run, without a thread and without an event loop, and ends with it.
 Only on Linux: elsewhere a fork is not safe after some system libraries were loaded.
@@ -24,6 +24,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -38,11 +39,11 @@ _LAZY = (
 )
 """What the programs import only when they know that they need it."""
 _Pipe = tuple[asyncio.StreamReader, asyncio.ReadTransport]
-_LENGTH = _PID = struct.Struct("!I")
+_PID = struct.Struct("!I")
 _CODE = struct.Struct("!i")
 _ROOT = Path(__file__).resolve().parents[2]
-_servers: dict[int, tuple[socket.socket, subprocess.Popen[bytes]]] = {}
-"""The server of this process, by the id of this process."""
+_LONGEST = 65_536
+"""Bytes of a request."""
 
 
 class ForkedProcess:
@@ -80,7 +81,7 @@ async def fork(module: str, arguments: tuple[str, ...], env: Mapping[str, str], 
     try:
         (stdout, _), (stderr, _), told = [await _reader(pipe) for pipe in (out, err, status)]
         wanted = {"module": module, "arguments": arguments, "env": dict(env), "cwd": str(cwd or Path.cwd())}
-        _send(_server(), json.dumps(wanted).encode(), theirs)
+        socket.send_fds(_server()[0], [json.dumps(wanted).encode()], theirs)
     finally:
         for pipe in theirs:
             os.close(pipe)
@@ -90,7 +91,7 @@ async def fork(module: str, arguments: tuple[str, ...], env: Mapping[str, str], 
 
 def server_pid() -> int:
     """Return the process id of this process's server."""
-    return _servers[os.getpid()][1].pid
+    return _server()[1].pid
 
 
 async def _reader(pipe: int) -> _Pipe:
@@ -100,34 +101,14 @@ async def _reader(pipe: int) -> _Pipe:
     return reader, transport
 
 
-def _server() -> socket.socket:
-    """Return the connection to this process's server, which is started with the first call."""
-    if (pid := os.getpid()) not in _servers:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            command = [sys.executable, "-c", f"from {__name__} import main; main({theirs.fileno()})"]
-            server = subprocess.Popen(command, pass_fds=[theirs.fileno()], cwd=_ROOT, stdin=subprocess.DEVNULL)
-        _servers[pid] = ours, server
-    return _servers[pid][0]
-
-
-def _send(connection: socket.socket, body: bytes, pipes: tuple[int, ...]) -> None:
-    socket.send_fds(connection, [_LENGTH.pack(len(body))], list(pipes))
-    connection.sendall(body)
-
-
-def _receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
-    """Return a request with its pipes, or None when the worker is gone."""
-    head, pipes, _flags, _address = socket.recv_fds(connection, _LENGTH.size, 3)
-    if not head:
-        return None
-    (length,) = _LENGTH.unpack(head)
-    body = b""
-    while len(body) < length:
-        if not (more := connection.recv(length - len(body))):
-            return None
-        body += more
-    return json.loads(body), pipes
+@cache
+def _server() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """Start this process's server, once, and return the connection, which keeps messages apart, and the server."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        command = [sys.executable, "-c", f"from {__name__} import main; main({theirs.fileno()})"]
+        server = subprocess.Popen(command, pass_fds=[theirs.fileno()], cwd=_ROOT, stdin=subprocess.DEVNULL)
+    return ours, server
 
 
 def serve(connection: socket.socket) -> tuple[str, list[str]] | None:
@@ -151,9 +132,10 @@ def serve(connection: socket.socket) -> tuple[str, list[str]] | None:
                     os.read(wake, 4096)
                     _report(statuses)
                     continue
-                if (request := _receive(connection)) is None:
+                request, pipes, _flags, _address = socket.recv_fds(connection, _LONGEST, 3)
+                if not request:
                     return None
-                wanted, (out, err, status) = request
+                wanted, (out, err, status) = json.loads(request), pipes
                 if (pid := os.fork()) == 0:
                     signal.set_wakeup_fd(-1)
                     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -14,6 +14,8 @@ from pathlib import Path
 from tests.support.fork_server import PROGRAMS, ForkedProcess, fork
 from tests.support.wait import WITHIN_S
 
+KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
+"""The variables that a program is handed down."""
 _READY = re.compile(rb"ready on ([\d.]+:\d+)\n")
 
 
@@ -90,7 +92,7 @@ async def start(
     Variables that would change a run (API keys, OPENSQT__...) are not handed down; *env* is. A test that looks for the
     process by its command line has it not *forked*: a fork shows that of the server.
     """
-    keep = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
+    keep = {name: value for name, value in os.environ.items() if name in KEPT}
     environment = {**keep, "PYTHONUNBUFFERED": "1", **(env or {})}
     if forked and module in PROGRAMS and sys.platform == "linux":
         process = Process(await fork(module, arguments, environment, cwd))

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
 from opensqt.model.account import PositionMode
 from opensqt.model.order import OrderType, Side
@@ -25,7 +25,7 @@ KEY = "sim-key"
 def pytest_configure(config: pytest.Config) -> None:
     """Random request sequences: 40 at test size, ten times as many with --large."""
     examples = 400 if config.getoption("--large") else 40
-    settings.register_profile("simulator", max_examples=examples, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("simulator", max_examples=examples)
 
 
 class Venue:
