@@ -89,7 +89,6 @@ def simulated(venue: str, account_mode: str = "") -> Open:
                 # A market that does not move repeats nothing: an update that is lost between snapshot and subscription
                 # would be noticed only after the default of 10 s, which suits a moving one.
                 stale_after_s=1,
-                linger_s=0,
                 rules_interval_s=1,
             )
             yield create_exchange(settings), SimulatorMarket(simulator.url, session, _CLOSED_STATES[venue])
