@@ -44,7 +44,7 @@ class Report:
     placed_ms: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """How long each order that was taken took."""
     refused: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    """Errors that the trader got, by their name."""
+    """Errors that the trader got, by their name and text."""
     health: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """How often each state was answered."""
     memory_mb: dict[str, float] = field(default_factory=dict)
@@ -73,6 +73,8 @@ class _Run:
         self.report = Report()
         self.sent: set[str] = set()
         self.taken: set[str] = set()
+        self.turns = 0
+        """How many orders have come to their end."""
 
     async def trade(self) -> None:
         """Place orders that rest and cancel them, until cancelled."""
@@ -84,20 +86,21 @@ class _Run:
             try:
                 await self._exchange.place_order(asked)
             except ExchangeError as error:
-                self.report.refused[kind][type(error).__name__] += 1
+                self.report.refused[kind][f"{type(error).__name__}: {error.message}"] += 1
                 await asyncio.sleep(error.retry_after_s or _PAUSE_S)
             else:
                 self.taken.add(asked.client_order_id)
                 if kind == self.kind:
                     self.report.placed_ms[kind].append((time.monotonic() - began_s) * 1000)
                 await self._cancel(asked.client_order_id)
+            self.turns += 1
             await asyncio.sleep(_PAUSE_S)
 
     async def _cancel(self, client_order_id: str) -> None:
         try:
             await self._exchange.cancel_order(OrderRef(symbol=SYMBOL, client_order_id=client_order_id))
         except ExchangeError as error:
-            self.report.refused[self.kind][f"cancel: {type(error).__name__}"] += 1
+            self.report.refused[self.kind][f"cancel: {type(error).__name__}: {error.message}"] += 1
 
     async def look(self) -> None:
         """Ask for health and memory, until cancelled."""
@@ -158,6 +161,9 @@ async def attack(
                     run.kind = kind
                     await _turn(run, kind, turn_s, turn_to)
                     run.kind = f"after {kind}"
+                    # What was sent in this turn meets none of the next one's.
+                    turns = run.turns
+                    await eventually(lambda: run.turns > turns, what=f"the order sent in {kind} ends")  # noqa: B023 - awaited in this turn
                     await eventually(run.serving, what=f"health after {kind}")
                     orders = len(run.report.placed_ms[kind])
                     progress(f"round {number + 1}: {kind}: {orders} orders, {dict(run.report.health[kind])}")
