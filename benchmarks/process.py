@@ -15,7 +15,7 @@ from typing import IO, Any
 import orjson
 
 _READY = re.compile(rb"ready on ([\d.]+:\d+)")
-_TIMEOUT_S = 60
+_TIMEOUT_S = 240
 
 
 class Server:

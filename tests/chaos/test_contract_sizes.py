@@ -189,11 +189,14 @@ async def _prices_agree(rig: Rig, rules: SymbolSettings) -> None:
     assert _is_true((await anext(stream)).updates[-1], rig)
 
     async def moved() -> bool:
-        # Until the subscription is there, a change of the market is told to nobody.
+        # Until the subscription is there, a change of the market is told to nobody. The next one waits for a while, as
+        # it makes what is told of this one untrue.
         rig.simulator.market.send_outside_order(symbol, Side.BUY, rules.quantity_step)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(0.25):
-                return _is_true((await anext(stream)).updates[-1], rig)
+            async with asyncio.timeout(2):
+                while not _is_true((await anext(stream)).updates[-1], rig):
+                    continue
+                return True
         return False
 
     await eventually(moved, what="the true price streamed")

@@ -185,13 +185,19 @@ async def test_each_order_of_a_batch_is_counted_by_what_became_of_it() -> None:
             await running.exchange.CancelOrder(
                 pb.CancelOrderRequest(order=types_pb2.OrderRef(symbol="BTCUSDT", client_order_id="none"))
             )
-        found = await scrape(running.connector.metrics_address)
-    assert {tuple(labels.values()): count for labels, count in samples(found, "connector_orders_total")} == {
-        ("place", "OK"): 2,
-        ("place", "UNKNOWN_SYMBOL"): 1,
-        ("place", "DUPLICATE_ORDER"): 1,
-        ("cancel", "ORDER_NOT_FOUND"): 1,
-    }
+        expected = {
+            ("place", "OK"): 2,
+            ("place", "UNKNOWN_SYMBOL"): 1,
+            ("place", "DUPLICATE_ORDER"): 1,
+            ("cancel", "ORDER_NOT_FOUND"): 1,
+        }
+
+        async def counted() -> bool:
+            # A call is counted after its answer has gone out.
+            found = samples(await scrape(running.connector.metrics_address), "connector_orders_total")
+            return {tuple(labels.values()): count for labels, count in found} == expected
+
+        await eventually(counted, what="the count of each order")
 
 
 def samples(found: dict[Key, float], wanted: str) -> list[tuple[dict[str, str], float]]:

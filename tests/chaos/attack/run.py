@@ -190,6 +190,7 @@ async def _turn(run: _Run, kind: str, turn_s: float, turn_to: Callable[[str], as
         return
     await turn_to(kind)
     await asyncio.sleep(turn_s)
+    await eventually(lambda: run.report.placed_ms[kind], what=f"an order in {kind}")
     await turn_to("")
 
 
