@@ -148,6 +148,8 @@ async def test_before_the_grid_runs_health_says_that_it_connects() -> None:
 async def test_an_interval_may_not_change_under_a_position(exchange: InMemoryExchange, tmp_path: Path) -> None:
     """A level's price follows from the interval: what is held would be offered at another price."""
     async with served(exchange, tmp_path, price_interval="1"):
+        # A price that passes the levels before their buys are there fills none of them.
+        await eventually(lambda: exchange.get_open_orders(SYMBOL))
         exchange.set_price(SYMBOL, Decimal("1998.50"), Decimal("1998.51"))
         await eventually(lambda: exchange.list_fills(SYMBOL, since_ms=0))
     with pytest.raises(ConfigError, match="the stored grid was built with 1"):
