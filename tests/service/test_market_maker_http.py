@@ -125,6 +125,7 @@ async def test_metrics_have_the_names_that_people_know(url: str) -> None:
 
 
 async def test_status_shows_the_ladder_with_numbers_as_text(url: str, exchange: InMemoryExchange) -> None:
+    await eventually(lambda: exchange.get_open_orders(SYMBOL))
     exchange.set_price(SYMBOL, Decimal("1999.00"), Decimal("1999.01"))
 
     async def filled() -> dict[str, object] | None:
