@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2
 
 from opensqt.client.exchange import RemoteExchange
 from opensqt.model.errors import CredentialsRefused, ExchangeError
-from opensqt.model.order import Order, OrderRef
+from opensqt.model.order import Order, OrderRef, Side
 from opensqt.simulator.keys import ApiKey
 from tests.chaos.adapter_rig import SYMBOL, code_of
 from tests.chaos.gateway_inside import NOT_SERVING, SERVING, SHIPPED, Inside, inside
@@ -227,6 +227,8 @@ async def _mute(venue: str, topic: str, name: str) -> None:
         # Both are kept until the end: a channel that nobody reads is closed after a while, and then nothing is told.
         prices, candles = client.subscribe_price(SYMBOL), client.subscribe_klines(SYMBOL, "1m")
         reading = [asyncio.create_task(_read_on(stream)) for stream in (prices, candles)]
+        # A market that stands still has nothing newer, and the data is then rightly good.
+        reading.append(asyncio.create_task(_move(running)))
         watch = running.health.Watch(health_pb2.HealthCheckRequest(service=f"market_data:{name}"))
         assert await comes(watch, SERVING)
 
@@ -240,8 +242,7 @@ async def _mute(venue: str, topic: str, name: str) -> None:
         assert ((await running.channel(name)).data_age_ms or 0) > 2_000
         before = _opened(running)
         await eventually(lambda: _opened(running) > before, what="another connection")
-        # A market that stands still for a moment has nothing newer, so that a query may find the data good.
-        await running.loses_readiness(f"market_data:{name}", "while the venue has newer data")
+        await running.stays(NOT_SERVING, 0.5)
         running.simulator.faults.clear()
         assert await comes(watch, SERVING)
         await running.recovers()
@@ -253,6 +254,15 @@ async def _mute(venue: str, topic: str, name: str) -> None:
 async def _read_on(stream: AsyncIterator[object]) -> None:
     async for _ in stream:
         pass
+
+
+async def _move(running: Inside) -> None:
+    """Trade outside all the time, so that price and candle never stay the same for long."""
+    lot = running.simulator.engine.symbol(SYMBOL).quantity_step
+    while True:
+        for side in Side:
+            running.simulator.market.send_outside_order(SYMBOL, side, lot)
+        await asyncio.sleep(0.02)
 
 
 def _opened(running: Inside) -> int:

@@ -148,7 +148,7 @@ class MarketTopic(Generic[T]):
         Returns:
             Whether the stream is stalled: the market has moved and the stream has not.
         """
-        before, self.last_query_s = self.last, self._clock_s()
+        before, heard_s, self.last_query_s = self.last, self._last_update_s, self._clock_s()
         try:
             newer = [update for update in await self._query() if self._is_newer(update)]
         except QUERY_ERRORS as error:
@@ -156,6 +156,9 @@ class MarketTopic(Generic[T]):
             reason = redact(repr(error))
             _log.warning("could not check whether a stream is stalled", topic=self.name, error=reason)
             self._mark_stale(f"no data for {self.unverified_s():.0f} s, and the venue could not be queried: {reason}")
+            return False
+        if self.last is not before and self._last_update_s == heard_s:
+            # A query after a reconnect has published meanwhile, which proves nothing about the stream.
             return False
         if not newer or self.last is not before:
             self._stalled_reason = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
@@ -43,8 +44,13 @@ class Rig:
         self.changes: list[tuple[bool, str]] = []
         self.gaps = 0
         self.now_s = 0.0
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
+        """What happens while the next query is under way."""
 
     async def query(self) -> list[Any]:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
         if isinstance(self.responses, Exception):
             raise self.responses
         return self.responses
@@ -140,6 +146,31 @@ async def test_a_stalled_stream_is_stale_until_it_publishes_an_update_itself(
     assert rig.changes[-1] == (False, "no data for 11 s while the venue has newer data")
     prices.handle(price(12, 10), None)
     assert rig.changes[-1] == (True, "")
+
+
+async def test_a_query_after_a_reconnect_is_no_sign_of_life_for_a_check_under_way(
+    rig: Rig, prices: MarketTopic[Price]
+) -> None:
+    """F13: what that query published is not taken for an update of the stream."""
+    prices.handle(price(10, 5), None)
+    rig.responses = [price(12, 9)]
+    await prices.check_stalled()
+    rig.responses, rig.meanwhile = [price(13, 12)], prices.catch_up
+    assert not await prices.check_stalled()
+    assert prices.feed.snapshot == (price(13, 12),)
+    assert not prices.fresh
+
+
+async def test_an_update_of_the_stream_during_a_check_is_a_sign_of_life(rig: Rig, prices: MarketTopic[Price]) -> None:
+    prices.handle(price(10, 5), None)
+
+    async def published() -> None:
+        rig.now_s += 1
+        prices.handle(price(12, 9), None)
+
+    rig.responses, rig.meanwhile = [price(13, 12)], published
+    assert not await prices.check_stalled()
+    assert prices.fresh
 
 
 async def test_a_stalled_stream_is_fresh_again_when_the_market_is_quiet_too(
