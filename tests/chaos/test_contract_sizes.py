@@ -194,9 +194,9 @@ async def _prices_agree(rig: Rig, rules: SymbolSettings) -> None:
         rig.simulator.market.send_outside_order(symbol, Side.BUY, rules.quantity_step)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2):
-                while not _is_true((await anext(stream)).updates[-1], rig):
-                    continue
-                return True
+                async for batch in stream:
+                    if _is_true(batch.updates[-1], rig):
+                        return True
         return False
 
     await eventually(moved, what="the true price streamed")

@@ -69,6 +69,8 @@ async def served(exchange: InMemoryExchange, folder: Path, **trading: str) -> As
         stop, ready = asyncio.Event(), asyncio.Event()
         task = asyncio.create_task(endpoints.maker.run(stop, ready.set))
         await eventually(ready.is_set)
+        # A price that passes the levels before their buys are there fills none of them.
+        await eventually(lambda: exchange.get_open_orders(SYMBOL))
         yield f"http://{server.address}"
         stop.set()
         await task
@@ -125,7 +127,6 @@ async def test_metrics_have_the_names_that_people_know(url: str) -> None:
 
 
 async def test_status_shows_the_ladder_with_numbers_as_text(url: str, exchange: InMemoryExchange) -> None:
-    await eventually(lambda: exchange.get_open_orders(SYMBOL))
     exchange.set_price(SYMBOL, Decimal("1999.00"), Decimal("1999.01"))
 
     async def filled() -> dict[str, object] | None:
@@ -149,8 +150,6 @@ async def test_before_the_grid_runs_health_says_that_it_connects() -> None:
 async def test_an_interval_may_not_change_under_a_position(exchange: InMemoryExchange, tmp_path: Path) -> None:
     """A level's price follows from the interval: what is held would be offered at another price."""
     async with served(exchange, tmp_path, price_interval="1"):
-        # A price that passes the levels before their buys are there fills none of them.
-        await eventually(lambda: exchange.get_open_orders(SYMBOL))
         exchange.set_price(SYMBOL, Decimal("1998.50"), Decimal("1998.51"))
         await eventually(lambda: exchange.list_fills(SYMBOL, since_ms=0))
     with pytest.raises(ConfigError, match="the stored grid was built with 1"):

@@ -11,13 +11,14 @@ import pytest
 
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, MarginMode, Position, PositionMode
+from opensqt.model.clock import now_ms
 from opensqt.model.errors import OrderNotFound
 from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, PositionSide, Side
 from opensqt.venues.account.state import AccountState
 from opensqt.venues.set_aside import SetAside
 
 OLD_NS = 3_600_000_000_000
-NOW_MS = time.time_ns() // 1_000_000
+NOW_MS = now_ms()
 YEAR_MS = 365 * 86_400_000
 
 
@@ -152,9 +153,9 @@ async def test_an_order_of_the_future_does_not_make_history_of_the_fills_of_a_ne
     state: AccountState, queries: Queries
 ) -> None:
     # Of this moment: a whole run may have imported the test minutes ago.
-    now_ms = time.time_ns() // 1_000_000
-    state.apply_order(replace(resting("2"), symbol="ETHUSDT", event_time_ms=now_ms + YEAR_MS))
-    queries.made = [replace(fill_at(now_ms + 1_000, "next"), symbol="ETHUSDT", order_id="2")]
+    now = now_ms()
+    state.apply_order(replace(resting("2"), symbol="ETHUSDT", event_time_ms=now + YEAR_MS))
+    queries.made = [replace(fill_at(now + 1_000, "next"), symbol="ETHUSDT", order_id="2")]
     await state.reconcile(full=True)
-    assert max(queries.since) <= now_ms + 1_000
+    assert max(queries.since) <= now + 1_000
     assert state.tracker.has_fill("ETHUSDT", "next")
