@@ -34,6 +34,10 @@ async def send(limiter: RateLimiter, request: Request, lane: Lane, served: list[
             served.append(name)
 
 
+async def has_served(served: list[str], count: int) -> None:
+    await eventually(lambda: len(served) == count)
+
+
 @given(st.lists(st.tuples(st.floats(0, 0.4), st.floats(0, 0.6), st.floats(0, 1)), min_size=1, max_size=60))
 def test_no_window_of_the_venues_holds_more_than_the_limit(plan: list[tuple[float, float, float]]) -> None:
     """F16: for any duration of the requests, and whenever within it the venue counts them."""
@@ -81,9 +85,16 @@ def test_usage_by_other_programs_counts() -> None:
 
 async def test_cancels_go_before_orders_and_orders_before_queries() -> None:
     """F16: within a lane, requests of one client keep their order."""
-    limiter, served = make_limiter(Limit(1, 0.05, shared=False)), list[str]()
+    now_s = 0.0
+    limiter, served = make_limiter(Limit(1, 1.0, shared=False), clock_s=lambda: now_s), list[str]()
     callers = [(Lane.QUERY, "q1"), (Lane.QUERY, "q2"), (Lane.ORDER, "o1"), (Lane.QUERY, "q3"), (Lane.CANCEL, "c1")]
-    await asyncio.gather(*(send(limiter, ORDER, lane, served, name) for lane, name in callers))
+    sending = asyncio.gather(*(send(limiter, ORDER, lane, served, name) for lane, name in callers))
+    await eventually(lambda: sum(limiter.queued_by_lane().values()) == len(callers) - 1)
+    for sent in range(2, len(callers) + 1):
+        now_s += 1.0
+        limiter.dispatch()
+        await has_served(served, sent)
+    await sending
     assert served == ["q1", "c1", "o1", "q2", "q3"]
 
 
@@ -131,15 +142,20 @@ async def test_a_short_pause_is_waited_for() -> None:
 
 
 async def test_a_cancelled_caller_frees_its_place_in_the_queue() -> None:
-    limiter, served = make_limiter(Limit(1, 0.1, shared=False)), list[str]()
+    now_s = 0.0
+    limiter, served = make_limiter(Limit(1, 1.0, shared=False), clock_s=lambda: now_s), list[str]()
     await send(limiter, ORDER, Lane.ORDER, served, "first")
     cancelled = asyncio.create_task(send(limiter, ORDER, Lane.ORDER, served, "second"))
     stays = asyncio.create_task(send(limiter, ORDER, Lane.ORDER, served, "third"))
     await asyncio.sleep(0)
     cancelled.cancel()
+    await asyncio.gather(cancelled, return_exceptions=True)
+    now_s = 1.0
+    limiter.dispatch()
     await stays
     assert served == ["first", "third"]
-    await eventually(lambda: limiter.snapshot().windows["POST order"].left == 1)
+    now_s = 2.0
+    assert limiter.snapshot().windows["POST order"].left == 1
 
 
 async def test_a_caller_cancelled_after_its_grant_leaves_nothing_in_flight() -> None:
@@ -241,7 +257,9 @@ async def place(limiter: RateLimiter, gate: Gate, symbol: str, served: list[str]
 
 async def test_an_order_that_waits_is_not_sent_when_its_gate_closes() -> None:
     """F39: the halt comes while the orders wait for the rate limit; an order of another symbol is sent."""
-    limiter, gate, served = make_limiter(Limit(1, 0.1, shared=False)), Gate(), list[str]()
+    now_s = 0.0
+    limiter, gate = make_limiter(Limit(1, 1.0, shared=False), clock_s=lambda: now_s), Gate()
+    served: list[str] = []
     await send(limiter, ORDER, Lane.ORDER, served, "first")
     halted = asyncio.create_task(place(limiter, gate, "BTCUSDT", served))
     other = asyncio.create_task(place(limiter, gate, "ETHUSDT", served))
@@ -249,6 +267,8 @@ async def test_an_order_that_waits_is_not_sent_when_its_gate_closes() -> None:
     gate.close("BTCUSDT")
     with pytest.raises(OrderDenied, match="BTCUSDT: closed"):
         await halted
+    now_s = 1.0
+    limiter.dispatch()
     await other
     assert served == ["first", "ETHUSDT"]
 
