@@ -57,6 +57,10 @@ class SimAccount:
         """Return the leverage of *symbol*."""
         return self._leverage.get(symbol, self._default_leverage)
 
+    def has_own_leverage(self, symbol: str) -> bool:
+        """Return whether the leverage of *symbol* was set."""
+        return symbol in self._leverage
+
     def set_leverage(self, symbol: str, leverage: int) -> None:
         """Set the leverage of *symbol*."""
         self._leverage[symbol] = leverage

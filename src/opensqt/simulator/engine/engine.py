@@ -332,6 +332,11 @@ class SimEngine:
         self.state.instrument(symbol)
         return self._account(account).leverage(symbol)
 
+    def has_own_leverage(self, account: str, symbol: str) -> bool:
+        """Return whether the leverage of a symbol was set, and is not that of every symbol of a new account."""
+        self.state.instrument(symbol)
+        return self._account(account).has_own_leverage(symbol)
+
     def set_leverage(self, account: str, symbol: str, leverage: int) -> int:
         """Set the leverage of a symbol and return it.
 

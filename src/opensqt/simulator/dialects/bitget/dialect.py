@@ -16,7 +16,7 @@ from opensqt.simulator.dialects.bitget.public import PublicData
 from opensqt.simulator.dialects.bitget.security import Security
 from opensqt.simulator.dialects.bitget.subscriptions import Subscription
 from opensqt.simulator.dialects.bitget.trading import CANCEL_BATCH, Trading
-from opensqt.simulator.dialects.bitget.unified import UnifiedApi
+from opensqt.simulator.dialects.bitget.unified import LIST_BODIES, UnifiedApi
 from opensqt.simulator.dialects.bitget.unified_streams import PATH, TOPICS, UnifiedStreams
 from opensqt.simulator.engine.events import Event
 from opensqt.simulator.engine.order import Refused
@@ -71,7 +71,7 @@ class BitgetDialect(Dialect):
 
     def handle(self, call: Call) -> HttpReply:
         """Handle the call and return its reply in the envelope that every reply of this venue has."""
-        if call.route.method == "POST":
+        if call.route.method == "POST" and call.route.path not in LIST_BODIES:
             call.params = parameters.flat(parameters.body(call))
         try:
             data = call.route.handler(call)

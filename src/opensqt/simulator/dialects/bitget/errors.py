@@ -41,6 +41,28 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
 }
 
 
+UNIFIED: dict[RefusalReason, tuple[str, str]] = {
+    RefusalReason.POSITION_OPEN: ("25107", "There is currently a position, please close the position"),
+    RefusalReason.ORDERS_OPEN: (
+        "25570",
+        "There are pending orders for contract bidirectional closing or contract unidirectional opening/reducing"
+        " positions.",
+    ),
+    RefusalReason.LEVERAGE: ("25223", "Exceeds Max. leverage"),
+    RefusalReason.INSUFFICIENT_MARGIN: (
+        "25228",
+        "Unable to update leverage for this position, insufficient margin!",
+    ),
+}
+"""Refusals of a setting of a unified account: https://www.bitget.com/api-doc/uta/error-code/restapi."""
+
+
+def of_unified_setting(reason: RefusalReason) -> ErrorReply:
+    """Return Bitget's error for a refused setting of a unified account."""
+    code, message = UNIFIED.get(reason, BY_REASON[reason])
+    return ErrorReply(400, code, message)
+
+
 def of_reason(reason: RefusalReason, detail: str = "") -> ErrorReply:
     """Return Bitget's error for a refusal of the engine."""
     code, message = BY_REASON[reason]
@@ -109,6 +131,11 @@ def classic_account() -> ErrorReply:
 def unknown_unified_order() -> ErrorReply:
     """No order of a unified account has this id."""
     return ErrorReply(400, "25204", "Order does not exist")
+
+
+def not_in_batch(name: str) -> ErrorReply:
+    """An order of a batch has a field that a batch does not take."""
+    return ErrorReply(400, "25240", f"{name} does not support this operation")
 
 
 def unified_account() -> ErrorReply:

@@ -54,6 +54,21 @@ def listed(fields: dict[str, Any], name: str, most: int) -> list[Params]:
     return [flat(item) if isinstance(item, dict) else {} for item in items]
 
 
+def items(call: Call, most: int) -> list[Params]:
+    """Read a body that is a list of 1 to *most* JSON objects, as batches of the unified account's API have it.
+
+    Raises:
+        ErrorReply: The body is none.
+    """
+    try:
+        found = orjson.loads(call.body or b"[]")
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise ErrorReply(400, "40017", "Parameter verification failed: body must be a list of JSON objects")
+    return listed({"orderList": found}, "orderList", most)
+
+
 def text(params: Params, name: str) -> str:
     """Read a mandatory text."""
     value = params.get(name, "")

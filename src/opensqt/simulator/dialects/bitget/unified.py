@@ -1,10 +1,12 @@
-"""The endpoints of Bitget's unified account (v3): orders, trades, positions, assets and settings.
+"""The endpoints of Bitget's unified account (v3): orders, trades, positions, assets, records and settings.
 
 https://www.bitget.com/api-doc/uta/intro
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from opensqt.model.account import PositionMode
@@ -21,6 +23,10 @@ _POSITION_SIDES = {"long": PositionSide.LONG, "short": PositionSide.SHORT}
 _POSITION_MODES = {name: mode for mode, name in formats.POSITION_MODE.items()}
 _MONTH_MS = 30 * 86_400_000
 _COUNTDOWN_S = range(5, 61)
+_MOST_IN_BATCH = 20
+_PLACE_BATCH, _CANCEL_BATCH = "/api/v3/trade/place-batch", "/api/v3/trade/cancel-batch"
+LIST_BODIES = frozenset({_PLACE_BATCH, _CANCEL_BATCH})
+"""Paths of requests whose body is a list."""
 
 
 class UnifiedApi:
@@ -42,6 +48,7 @@ class UnifiedApi:
         return [
             get("account/settings", "settings", self._settings),
             get("account/assets", "account", self._assets),
+            get("account/financial-records", "fills", self._records),
             get("position/current-position", "positions", self._positions),
             get("trade/order-info", "get_order", self._order_info),
             get("trade/unfilled-orders", "open_orders", self._unfilled),
@@ -49,6 +56,8 @@ class UnifiedApi:
             post("trade/place-order", "place_order", self._place),
             post("trade/cancel-order", "cancel_order", self._cancel),
             post("trade/cancel-symbol-order", "cancel_all", self._cancel_symbol),
+            Route("POST", _PLACE_BATCH, "batch_place", self._place_batch, 5),
+            Route("POST", _CANCEL_BATCH, "batch_cancel", self._cancel_batch, 5),
             Route("POST", "/api/v3/trade/countdown-cancel-all", "countdown", self._count_down, 1),
             post("account/set-leverage", "settings", self._set_leverage),
             post("account/set-hold-mode", "settings", self._set_hold_mode),
@@ -57,7 +66,46 @@ class UnifiedApi:
     # Orders
 
     def _place(self, call: Call) -> Any:
-        wanted, rules = self._read(call, call.params)
+        return self._place_one(call, call.params)
+
+    def _place_batch(self, call: Call) -> Any:
+        """Place up to twenty orders: https://www.bitget.com/api-doc/uta/trade/Place-Batch.
+
+        The page says that reduce-only orders are not supported, and its list of parameters has no margin mode.
+        """
+
+        def place(params: Params) -> dict[str, str]:
+            if params.get("reduceOnly", "").lower() == "yes":
+                raise errors.not_in_batch("reduceOnly")
+            return self._place_one(call, {name: params[name] for name in params if name != "marginMode"})
+
+        return self._each(parameters.items(call, _MOST_IN_BATCH), place)
+
+    def _cancel_batch(self, call: Call) -> Any:
+        """Cancel up to twenty orders, each on its own: https://www.bitget.com/api-doc/uta/trade/Cancel-Batch."""
+
+        def cancel(params: Params) -> dict[str, str]:
+            self._rules(params)
+            return self._cancel_one(call, params)
+
+        return self._each(parameters.items(call, _MOST_IN_BATCH), cancel)
+
+    def _each(self, items: list[Params], act: Callable[[Params], dict[str, str]]) -> list[dict[str, str]]:
+        """Execute each item of a batch; a refused one has its code and message, and its place in the list."""
+        rows = []
+        for params in items:
+            try:
+                try:
+                    rows.append(act(params))
+                except Refused as refused:
+                    raise self._dialect.translate(refused) from refused
+            except ErrorReply as error:
+                names = {name: params.get(name, "") for name in ("orderId", "clientOid")}
+                rows.append({**names, "code": error.code, "msg": error.message})
+        return rows
+
+    def _place_one(self, call: Call, params: Params) -> dict[str, str]:
+        wanted, rules = self._read(call, params)
         if call.ignored:
             return {"orderId": "0", "clientOid": wanted.client_order_id}
         with trading.with_limits(wanted, rules):
@@ -95,7 +143,10 @@ class UnifiedApi:
         ), rules
 
     def _cancel(self, call: Call) -> Any:
-        found = self._find(call)
+        return self._cancel_one(call, call.params)
+
+    def _cancel_one(self, call: Call, params: Params) -> dict[str, str]:
+        found = self._find(call, params)
         if call.ignored:
             return trading.names(found)
         return trading.names(self._engine.cancel(call.account, found.symbol, order_id=found.order_id))
@@ -119,14 +170,14 @@ class UnifiedApi:
         return "success"
 
     def _order_info(self, call: Call) -> Any:
-        found = self._find(call)
+        found = self._find(call, call.params)
         if self._dialect.is_hidden(found.order_id):
             raise errors.unknown_unified_order()
         return self._write(found)
 
-    def _find(self, call: Call) -> SimOrder:
-        """Return the order of an id; the endpoints take no symbol."""
-        order_id, client_order_id = trading.ids(call.params)
+    def _find(self, call: Call, params: Params) -> SimOrder:
+        """Return the order of an id, whatever its symbol is."""
+        order_id, client_order_id = trading.ids(params)
         for rules in self._engine.symbols():
             try:
                 return self._engine.find(call.account, rules.symbol, order_id=order_id, client_order_id=client_order_id)
@@ -147,9 +198,7 @@ class UnifiedApi:
         return {"list": rows, "cursor": rows[-1]["orderId"] if rows else ""}
 
     def _fills(self, call: Call) -> Any:
-        start, end = (parameters.integer(call.params, name) for name in ("startTime", "endTime"))
-        if start is not None and end is not None and not 0 <= end - start <= _MONTH_MS:
-            raise ErrorReply(400, "40705", "The start and end time cannot exceed 30 days")
+        start, end = _window(call.params)
         before = parameters.integer(call.params, "cursor")
         found = self._engine.fills(call.account, None, since_ms=start, until_ms=end)
         found = [each for each in found if before is None or self._number(each) < before]
@@ -188,6 +237,7 @@ class UnifiedApi:
             "assetMode": "multi_assets",
             "accountLevel": "isolated" if self._engine.account_mode(call.account) == "unified_isolated" else "advanced",
             "holdMode": formats.POSITION_MODE[self._engine.position_mode(call.account)],
+            # The documents' sample has a few of hundreds of symbols.
             "symbolConfigList": [
                 {
                     "category": PRODUCT_TYPE,
@@ -196,24 +246,57 @@ class UnifiedApi:
                     "leverage": str(self._engine.leverage(call.account, rules.symbol)),
                 }
                 for rules in self._engine.symbols()
+                if self._engine.has_own_leverage(call.account, rules.symbol)
             ],
             "coinConfigList": [],
         }
 
     def _set_leverage(self, call: Call) -> Any:
+        """Set the leverage under cross margin, the default: https://www.bitget.com/api-doc/uta/account/Change-Leverage.
+
+        Nothing that is open is in its way, unless the margin would not do.
+        """
         rules = self._rules(call.params)
+        if call.params.get("marginMode", "crossed") != "crossed":
+            raise errors.of_reason(RefusalReason.UNSUPPORTED)
         leverage = parameters.integer(call.params, "leverage")
         if leverage is None:
             raise errors.missing("leverage")
         if not call.ignored:
-            self._engine.set_leverage(call.account, rules.symbol, leverage)
+            with _settings():
+                self._engine.set_leverage(call.account, rules.symbol, leverage)
         return "success"
 
     def _set_hold_mode(self, call: Call) -> Any:
+        """Set the position mode with nothing open: https://www.bitget.com/api-doc/uta/account/Change-Position-Mode."""
         mode: PositionMode = parameters.choice(call.params, "holdMode", _POSITION_MODES)
         if not call.ignored and mode is not self._engine.position_mode(call.account):
-            self._engine.set_position_mode(call.account, mode)
+            with _settings():
+                self._engine.set_position_mode(call.account, mode)
         return "success"
+
+    def _records(self, call: Call) -> Any:
+        """List the records of fills and of funding: https://www.bitget.com/api-doc/uta/account/Get-Financial-Records."""
+        _category(call.params)
+        wanted = call.params.get("type", "")
+        if wanted and wanted not in unified_formats.RECORD_TYPES:
+            raise ErrorReply(400, "40034", f"Parameter {wanted} does not exist")
+        start, end = _window(call.params)
+        before = parameters.integer(call.params, "cursor")
+        rows = [
+            unified_formats.fill_record(fill, number) for number, fill in enumerate(self._engine.fills(call.account))
+        ]
+        rows += [unified_formats.funding_record(paid) for paid in self._engine.funding_payments(call.account)]
+        found = [
+            row
+            for row in sorted(rows, key=lambda row: int(row["id"]), reverse=True)
+            if (before is None or int(row["id"]) < before)
+            and (start is None or int(row["ts"]) >= start)
+            and (end is None or int(row["ts"]) <= end)
+            and wanted in ("", row["type"])
+            and call.params.get("coin", "") in ("", row["coin"])
+        ][: parameters.limit(call.params)]
+        return {"list": found, "cursor": found[-1]["id"] if found else ""}
 
     def _symbol_or_all(self, params: Params) -> str | None:
         _category(params)
@@ -231,3 +314,19 @@ class UnifiedApi:
 def _category(params: Params) -> None:
     if parameters.text(params, "category").upper() != PRODUCT_TYPE:
         raise errors.bad_value("category")
+
+
+def _window(params: Params) -> tuple[int | None, int | None]:
+    start, end = (parameters.integer(params, name) for name in ("startTime", "endTime"))
+    if start is not None and end is not None and not 0 <= end - start <= _MONTH_MS:
+        raise ErrorReply(400, "40705", "The start and end time cannot exceed 30 days")
+    return start, end
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """Give a refused setting the code that it has in this API."""
+    try:
+        yield
+    except Refused as refused:
+        raise errors.of_unified_setting(refused.reason) from refused

@@ -1,12 +1,14 @@
 """The JSON formats of Bitget's unified account (v3): orders, trades, positions and assets.
 
 https://www.bitget.com/api-doc/uta/trade/Get-Order-Details, .../trade/Get-Order-Fills, .../trade/Get-Position,
-.../account/Get-Account, and the pages of the four channels under .../websocket/private.
+.../account/Get-Account, .../account/Get-Financial-Records, and the pages of the four channels under
+.../websocket/private.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from opensqt.model.account import PositionMode
@@ -15,11 +17,31 @@ from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.bitget import formats
 from opensqt.simulator.dialects.bitget.parameters import PRODUCT_TYPE
 from opensqt.simulator.engine.account import closes
-from opensqt.simulator.engine.events import BalanceView, PositionView
+from opensqt.simulator.engine.events import BalanceView, FundingPaid, PositionView
 from opensqt.simulator.engine.order import SimFill, SimOrder, is_liquidation
 from opensqt.simulator.settings import SymbolSettings
 
 _NO_STOPS = dict.fromkeys(("tpTriggerBy", "slTriggerBy", "takeProfit", "stopLoss", "tpOrderType", "slOrderType"))
+
+_FUNDING_IDS, _IDS_IN_A_MS = 500_000, 1_000_000
+FUNDING_IN, FUNDING_OUT = "CONTRACT_MAIN_SETTLE_FEE_USER_IN", "CONTRACT_MAIN_SETTLE_FEE_USER_OUT"
+RECORD_TYPES = frozenset(
+    {
+        *(
+            "TRANSFER_IN",
+            "TRANSFER_OUT",
+            "OPEN_LONG",
+            "OPEN_SHORT",
+            "CLOSE_LONG",
+            "CLOSE_SHORT",
+            "BUY_DEAL",
+            "SELL_DEAL",
+        ),
+        *("BURST_CLOSE_LONG", "BURST_CLOSE_SHORT", "BURST_BUY_SSM", "BURST_SELL_SSM", FUNDING_IN, FUNDING_OUT),
+        *("FIXED_SETTLE_FEE_USER_IN", "FIXED_SETTLE_FEE_USER_OUT"),
+    }
+)
+"""Types of records that can be asked for, of those in https://www.bitget.com/api-doc/uta/enum."""
 
 
 def _hold_mode(side: PositionSide) -> str:
@@ -157,7 +179,7 @@ def position(position: PositionView, rules: SymbolSettings) -> dict[str, Any]:
         "positionBalance": decimals.rounded(position.initial_margin),
         "total": decimals.quantity(abs(position.quantity), rules),
         "liquidationPrice": decimals.rounded(position.liquidation_price or decimals.ZERO),
-        "totalFunding": "0",
+        "totalFunding": decimals.exact(position.funding),
     }
 
 
@@ -168,8 +190,48 @@ def streamed_position(position: PositionView, rules: SymbolSettings) -> dict[str
         "marginSize": decimals.rounded(position.initial_margin),
         "size": decimals.quantity(abs(position.quantity), rules),
         "liqPrice": liquidation,
-        "totalFundingFee": "0",
+        "totalFundingFee": decimals.exact(position.funding),
     }
+
+
+def fill_record(fill: SimFill, number: int) -> dict[str, str]:
+    """Write the financial record of a trade: its profit, and its fee, which is below zero where one was paid.
+
+    Args:
+        fill: The trade.
+        number: Its place among those of the account.
+    """
+    row = _record(fill.symbol, _record_type(fill), fill.realized_pnl, fill.time_ms, number % _FUNDING_IDS)
+    return row | {"fee": decimals.exact(-fill.fee), "coin": fill.fee_asset}
+
+
+def funding_record(paid: FundingPaid) -> dict[str, str]:
+    """Write the financial record of a funding payment: its type shows the direction, and so does the sign."""
+    kind = FUNDING_IN if paid.amount > 0 else FUNDING_OUT
+    return _record(paid.symbol, kind, paid.amount, paid.time_ms, _FUNDING_IDS + paid.payment_id % _FUNDING_IDS)
+
+
+def _record(symbol: str, kind: str, amount: Decimal, time_ms: int, number: int) -> dict[str, str]:
+    """Write a record; its id rises with the time, and is its own for good."""
+    return {
+        "category": PRODUCT_TYPE,
+        "id": str(time_ms * _IDS_IN_A_MS + number),
+        "symbol": symbol,
+        "coin": "USDT",
+        "type": kind,
+        "amount": decimals.exact(amount),
+        "fee": "0",
+        "balance": "",
+        "ts": str(time_ms),
+    }
+
+
+def _record_type(fill: SimFill) -> str:
+    if fill.position_side is PositionSide.BOTH:
+        return f"BURST_{fill.side.value}_SSM" if is_liquidation(fill) else f"{fill.side.value}_DEAL"
+    burst = "BURST_" if is_liquidation(fill) else ""
+    action = "CLOSE" if closes(fill.side, fill.position_side, reduce_only=False) else "OPEN"
+    return f"{burst}{action}_{fill.position_side.value}"
 
 
 def assets(balance: BalanceView) -> dict[str, Any]:
