@@ -74,7 +74,7 @@ class Venue(ABC):
     """The field of a listed symbol that holds its state, and the words with which it trades."""
     cancels_by_id_alone: bool = False
     """Whether a cancel reaches the order of an id whatever its symbol is."""
-    holds_by_margin_mode: ClassVar[bool] = False
+    holds_by_margin_mode: bool = False
     """Whether a side of a symbol can be held under cross and under isolated margin at the same time, in two rows."""
     counts_coins: ClassVar[bool] = True
     """Whether the venue counts quantities in base coins, and not in contracts of a size that only its list has."""

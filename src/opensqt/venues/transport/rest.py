@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from copy import copy
 from math import inf
 from typing import Any
 
@@ -73,13 +74,18 @@ class Rest:
         return time.monotonic() - self._last_response_s
 
     async def send(
-        self, endpoint: str, params: dict[str, Any] | None = None, *, changes: bool = False, symbol: str = ""
+        self,
+        endpoint: str,
+        params: dict[str, Any] | list[dict[str, Any]] | None = None,
+        *,
+        changes: bool = False,
+        symbol: str = "",
     ) -> Any:
         """Send one request by the name of ccxt's method, and return the decoded JSON.
 
         Args:
             endpoint: E.g. `fapiPrivatePostOrder`.
-            params: The request's parameters, all text.
+            params: The request's parameters, all text; a list where the body of the request is one.
             changes: Whether it can change something at the venue, so that a lost response means OutcomeUnknown.
             symbol: For the error's `symbol`.
 
@@ -88,7 +94,7 @@ class Rest:
         """
         method = getattr(self._client, endpoint)
         # A copy for each attempt: ccxt modifies its argument.
-        response = await self.call(lambda: method(dict(params or {})), changes=changes, symbol=symbol)
+        response = await self.call(lambda: method(copy(params or {})), changes=changes, symbol=symbol)
         if isinstance(response, dict | list):
             return response
         text = "the venue's response could not be parsed"
