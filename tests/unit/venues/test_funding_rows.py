@@ -10,6 +10,7 @@ from opensqt.model.order import PositionSide
 from opensqt.model.venue import SymbolRules
 from opensqt.venues.binance import funding as binance
 from opensqt.venues.bitget import funding as bitget
+from opensqt.venues.bitget.unified import funding as bitget_unified
 from opensqt.venues.bybit import funding as bybit
 from opensqt.venues.gate import funding as gate
 from opensqt.venues.okx import funding as okx
@@ -44,6 +45,17 @@ BITGET = {
     "businessType": "contract_settle_fee",
     "coin": "USDT",
     "cTime": "1700728034996",
+}
+BITGET_UNIFIED = {
+    "category": "USDT-FUTURES",
+    "id": "13111111111111111",
+    "symbol": "BTCUSDT",
+    "coin": "USDT",
+    "type": "CONTRACT_MAIN_SETTLE_FEE_USER_OUT",
+    "amount": "-0.00531168",
+    "fee": "0",
+    "balance": "55.10017801",
+    "ts": "1745853486185",
 }
 BYBIT = {
     "id": "592324_ETHUSDT_161440249321",
@@ -144,6 +156,12 @@ def test_okx_tells_a_payment_under_isolated_margin_as_a_change_of_the_positions_
     [
         pytest.param(binance.parse_funding_payment, BINANCE, "income", id="binance"),
         pytest.param(lambda raw: bitget.parse_funding_payment(raw, "ETHUSDT"), BITGET, "amount", id="bitget"),
+        pytest.param(
+            lambda raw: bitget_unified.parse_funding_payment(raw, "BTCUSDT"),
+            BITGET_UNIFIED,
+            "amount",
+            id="bitget-unified",
+        ),
         pytest.param(lambda raw: bybit.parse_funding_payment(raw, hedge=False), BYBIT, "funding", id="bybit"),
         pytest.param(lambda raw: gate.parse_funding_payment(raw, RULES), GATE, "change", id="gate"),
         pytest.param(lambda raw: okx.parse_funding_payment(raw, RULES), OKX, "billId", id="okx"),

@@ -50,7 +50,7 @@ from opensqt.venues.bitget.parse import (
 )
 from opensqt.venues.bitget.public import BitgetPublic
 from opensqt.venues.bitget.requests import BitgetRequests, order_ref, order_request
-from opensqt.venues.bitget.unified.adapter import COUNTDOWN, UnifiedAccount
+from opensqt.venues.bitget.unified.adapter import COUNTDOWN, MAX_BATCH, UnifiedAccount
 from opensqt.venues.bitget.unified.errors import CODES as UNIFIED_CODES
 from opensqt.venues.bitget.unified.errors import STALE_RULES as UNIFIED_STALE_RULES
 from opensqt.venues.events import Event
@@ -270,15 +270,10 @@ class BitgetAdapter(Venue):
                 raise
             self._unified = UnifiedAccount(self)
             self.cancels_by_id_alone = True
+            # An order names its margin mode, so that a side may be held under both. There is no setting of it.
+            self.holds_by_margin_mode = True
             self.countdown_rules = COUNTDOWN
-            self.capabilities = replace(
-                self.capabilities,
-                margin_modes=frozenset({MarginMode.CROSS}),
-                set_leverage=False,
-                margin_mode_scope=MarginModeScope.NONE,
-                set_position_mode=False,
-                funding_payments=False,
-            )
+            self.capabilities = replace(self.capabilities, max_batch=MAX_BATCH, margin_mode_scope=MarginModeScope.NONE)
             self.account_mode = await self._unified.account_mode()
         else:
             self.account_mode = "classic"
@@ -327,7 +322,7 @@ class BitgetAdapter(Venue):
         https://www.bitget.com/api-doc/contract/account/Change-Leverage
         """
         if self._unified is not None:
-            await self._unified.set_leverage(symbol, leverage)
+            await self._unified.change_leverage(symbol, leverage)
             return
         params = self._symbol_params(symbol) | _MARGIN | {"leverage": str(leverage)}
         isolated = await self.current_margin_mode(symbol) is MarginMode.ISOLATED
@@ -354,13 +349,18 @@ class BitgetAdapter(Venue):
         return self._margin_modes[symbol]
 
     async def change_margin_mode(self, symbol: str, mode: MarginMode) -> None:
-        """Set the margin mode of a symbol."""
+        """Set the margin mode of a symbol. In a unified account each order names its own."""
+        if self._unified is not None:
+            await super().change_margin_mode(symbol, mode)
+            return
         params = self._symbol_params(symbol) | _MARGIN | {"marginMode": MARGIN_MODE[mode]}
         await self._requests.change("AccountSetMarginMode", params, symbol)
 
     async def funding_payments(self, symbol: str, since_ms: int) -> list[FundingPayment]:
         """Query funding payments; the venue keeps three months of them."""
         now_ms = await self.account_now_ms(symbol) if since_ms else 0
+        if self._unified is not None:
+            return await self._unified.funding_payments(symbol, since_ms, now_ms)
         return await self.read_funding_payments(
             FUNDING,
             funding_pages(self._requests, _PRODUCT, since_ms, now_ms),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,6 @@ from opensqt.model import errors
 from opensqt.model.account import Account, PositionMode
 from opensqt.model.errors import (
     ExchangeError,
-    InsufficientMargin,
     OrderNotFound,
     PermissionDenied,
     Unsupported,
@@ -124,7 +124,7 @@ class Rest:
         self.asked: list[tuple[str, Any]] = []
 
     async def send(self, endpoint: str, params: Any = None, **_: Any) -> Any:
-        self.asked.append((endpoint, dict(params or {})))
+        self.asked.append((endpoint, copy(params or {})))
         answer = self.answers[endpoint]
         if isinstance(answer, list):
             answer = answer.pop(0)
@@ -151,9 +151,11 @@ class Listed(BitgetAdapter):
         return symbol
 
 
-async def unified(mode: PositionMode = PositionMode.HEDGE, **answers: Any) -> tuple[BitgetAdapter, Rest]:
+async def unified(
+    mode: PositionMode = PositionMode.HEDGE, *, rest: Rest | None = None, **answers: Any
+) -> tuple[BitgetAdapter, Rest]:
     """Return the adapter of an account that has turned out to be unified."""
-    settings, rest = VenueSettings(name="bitget"), Rest(**answers)
+    settings, rest = VenueSettings(name="bitget"), rest or Rest(**answers)
     venue = Listed(settings, BitgetAdapter.make_client(settings), rest)  # type: ignore[arg-type]
     rules: Any = {"BTCUSDT": Rules("BTCUSDT")}
     venue.symbols, venue.rules, venue.rules_by_id = {"BTCUSDT": "BTCUSDT"}, rules, rules
@@ -262,19 +264,6 @@ async def test_an_account_without_the_margin_asset_has_none_of_it() -> None:
 async def test_an_account_that_lacks_a_sum_is_no_account(missing: str) -> None:
     with pytest.raises(RowError, match=missing):
         await account({name: value for name, value in ASSETS.items() if name != missing})
-
-
-async def test_position_mode_and_leverage_are_among_the_settings() -> None:
-    venue, rest = await unified(**{f"{_POST}AccountSetLeverage": "success", f"{_POST}AccountSetHoldMode": "success"})
-    venue.position_mode = PositionMode.ONE_WAY
-    await venue.load_position_mode()
-    assert venue.position_mode is PositionMode.HEDGE
-    assert await venue.set_leverage("BTCUSDT", 20) == 20
-    await venue.set_position_mode(PositionMode.ONE_WAY)
-    assert rest.sent(f"{_POST}AccountSetLeverage") == [
-        {"category": "USDT-FUTURES", "symbol": "BTCUSDT", "leverage": "20"}
-    ]
-    assert rest.sent(f"{_POST}AccountSetHoldMode") == [{"holdMode": "one_way_mode"}]
 
 
 async def warnings(**info: Any) -> list[str]:
@@ -415,18 +404,6 @@ async def test_an_order_names_the_side_on_which_it_trades(
     order = await venue.place(asked)
     assert rest.sent(f"{_POST}TradePlaceOrder") == [params]
     assert (order.order_id, order.status) == ("1111111111", OrderStatus.OPEN)
-
-
-async def test_of_a_batch_one_refusal_refuses_no_other() -> None:
-    """The orders go one by one, as the venue's batch takes no reduce-only order."""
-    refused = InsufficientMargin("no", venue_code="25202")
-    venue, rest = await unified(
-        PositionMode.ONE_WAY, **{f"{_POST}TradePlaceOrder": [{"orderId": "1", "clientOid": "mine1"}, refused]}
-    )
-    first, second = await venue.place_batch([request(), request(client_order_id="mine2")])
-    assert not isinstance(first, ExchangeError)
-    assert (first.order_id, second) == ("1", refused)
-    assert len(rest.sent(f"{_POST}TradePlaceOrder")) == 2
 
 
 async def test_a_cancel_is_queried_for_its_result() -> None:

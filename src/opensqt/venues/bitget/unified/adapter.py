@@ -6,61 +6,68 @@ https://www.bitget.com/api-doc/uta/intro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from opensqt.model.account import Account, Position, PositionMode
 from opensqt.model.countdown import CountdownRules
-from opensqt.model.errors import ExchangeError, OrderNotFound, UnsupportedAccount, VenueError
-from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderType, PositionSide
+from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, UnsupportedAccount, VenueError
+from opensqt.model.funding import FundingPayment
+from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, PositionSide
+from opensqt.telemetry.logging import get_logger
 from opensqt.venues.account.state import flat, sides
 from opensqt.venues.bitget.errors import BitgetAckResolver
-from opensqt.venues.bitget.parse import TIME_IN_FORCE
 from opensqt.venues.bitget.requests import order_ref
+from opensqt.venues.bitget.unified.funding import FUNDING, funding_pages, parse_funding_payment
 from opensqt.venues.bitget.unified.parse import (
     CATEGORY,
     FILL,
+    HOLD_MODES,
     ORDER,
     POSITION,
     TOPICS,
+    BatchResultRow,
     UnifiedParser,
     is_future,
     parse_account,
+    parse_batch_result,
     parse_fill,
+    parse_leverage,
     parse_order,
     parse_position,
 )
+from opensqt.venues.bitget.unified.requests import UnifiedRequests, batch_item, fits_batch, order_request
 from opensqt.venues.parsing import Row
-from opensqt.venues.rows import RowError, all_rows, first, member, objects, sort_number
-from opensqt.venues.transport.errors import outcome_of
+from opensqt.venues.rows import RowError, all_rows, member, objects, sort_number
+from opensqt.venues.transport.errors import PARSE_ERRORS, outcome_of, translate_item
 
 if TYPE_CHECKING:
     from opensqt.venues.bitget.adapter import BitgetAdapter
 
+_log = get_logger("venue")
 COUNTDOWN = CountdownRules(
     by_symbol=False,
     cancels="every open order of the unified account, whoever placed it; Bitget has to enable it for the account",
     shortest_s=5,
     longest_s=60,
 )
+MAX_BATCH = 20
+"""Orders of one request: https://www.bitget.com/api-doc/uta/trade/Place-Batch."""
 _CATEGORY = {"category": CATEGORY}
 _MODES = frozenset({"unified", "hybrid"})
 _SWITCHING = frozenset({"upgrading", "switching"})
 _LEVELS = frozenset({"", "basic", "advanced", "delta"})
 """Levels in which an order can be one of cross margin, which isolated margin mode has not."""
 _READ_ONLY = "read_only"
-_PAGE = 100
 _HISTORY_MS = 89 * 86_400_000
 _WINDOW_MS = 29 * 86_400_000
 """The venue keeps ninety days of trades, and shows thirty at a time."""
 
 
 class UnifiedAccount:
-    """Sends the private requests of a unified account, one order each.
-
-    The venue's batches are not used: they take no reduce-only order (https://www.bitget.com/api-doc/uta/trade/Place-Batch).
+    """Sends the private requests of a unified account.
 
     Args:
         venue: The adapter of the account.
@@ -68,26 +75,37 @@ class UnifiedAccount:
 
     def __init__(self, venue: BitgetAdapter) -> None:
         self._venue = venue
-        self._rest = venue.rest
+        self._requests = UnifiedRequests(venue.rest)
         self._ack_resolver = BitgetAckResolver(venue)
         self._parser = UnifiedParser(venue, venue.remember_side)
+        self._unknown_types: set[str] = set()
+        """Types of records that the venue has refused to list."""
 
     # Orders
 
     async def place(self, request: OrderRequest, sent_ms: int) -> Order:
         """Send one order: https://www.bitget.com/api-doc/uta/trade/Place-Order."""
-        params = _CATEGORY | {"symbol": self._venue.market_id(request.symbol)} | _order_request(request)
-        row = await self._change("TradePlaceOrder", params, request.symbol)
+        params = self._symbol_params(request.symbol) | order_request(request)
+        row = await self._requests.change("TradePlaceOrder", params, request.symbol)
         order_id = str(member(row, "orderId") or "")
         return self._venue.remember_side(await self._ack_resolver.resolve_placed(request, order_id, sent_ms))
 
     async def place_batch(self, requests: Sequence[OrderRequest], sent_ms: int) -> list[Order | ExchangeError]:
-        """Send several orders, one by one."""
-        return await asyncio.gather(*(outcome_of(self.place(one, sent_ms), one.symbol) for one in requests))
+        """Send several orders: in one request those that the venue takes in a batch, and beside it the others alone."""
+        together = [one for one in requests if fits_batch(one)]
+        if len(together) < 2:
+            together = []
+        named = {one.client_order_id for one in together}
+        alone = [one for one in requests if one.client_order_id not in named]
+        batch, singles = await asyncio.gather(
+            self._place_together(together, sent_ms), self._place_alone(alone, sent_ms)
+        )
+        results = batch | singles
+        return [results[one.client_order_id] for one in requests]
 
     async def cancel(self, ref: OrderRef) -> Order:
         """Cancel one order; the response holds its ids only, so the result is queried."""
-        await self._change("TradeCancelOrder", order_ref(ref), ref.symbol)
+        await self._requests.change("TradeCancelOrder", order_ref(ref), ref.symbol)
         return await self._ack_resolver.resolve_canceled(ref)
 
     async def cancel_batch(self, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
@@ -97,35 +115,35 @@ class UnifiedAccount:
     async def cancel_all(self, symbol: str) -> None:
         """Cancel every open order of a symbol."""
         params = _CATEGORY | {"symbol": self._venue.market_id(symbol)}
-        await self._change("TradeCancelSymbolOrder", params, symbol)
+        await self._requests.change("TradeCancelSymbolOrder", params, symbol)
 
     async def set_countdown(self, timeout_s: int) -> None:
         """Start, renew or stop the countdown: https://www.bitget.com/api-doc/uta/trade/CountDown-Cancel-All."""
-        await self._change("TradeCountdownCancelAll", {"countdown": str(timeout_s)})
+        await self._requests.change("TradeCountdownCancelAll", {"countdown": str(timeout_s)})
 
     async def order(self, ref: OrderRef) -> Order:
         """Query one order; the venue finds it under every symbol."""
-        found = self._order(await self._query("TradeOrderInfo", order_ref(ref), ref.symbol))
+        found = self._order(await self._requests.query("TradeOrderInfo", order_ref(ref), ref.symbol))
         if found.symbol != ref.symbol:
             raise OrderNotFound(f"no order of {ref.symbol} has this id", symbol=ref.symbol)
         return found
 
     async def open_orders(self, symbol: str = "") -> list[Order]:
         """Query the open orders, page by page, oldest first."""
-        pages = self._pages("TradeUnfilledOrders", self._symbol_params(symbol), symbol)
+        pages = self._requests.pages("TradeUnfilledOrders", self._symbol_params(symbol), symbol)
         return list(reversed(await self._venue.read_open_orders(ORDER, pages, self._order)))
 
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Query trades: the venue shows those of all symbols, a month at a time, newest first."""
         rows: list[Row] = []
         if not since_ms:
-            rows = await all_rows(self._pages("TradeFills", _CATEGORY, symbol, newest_only=True))
+            rows = await all_rows(self._requests.pages("TradeFills", _CATEGORY, symbol, newest_only=True))
         else:
             now_ms = await self._venue.market_now_ms(symbol)
             start_ms = max(since_ms, now_ms - _HISTORY_MS)
             while start_ms <= now_ms:
                 window = {"startTime": str(start_ms), "endTime": str(start_ms + _WINDOW_MS)}
-                rows += await all_rows(self._pages("TradeFills", _CATEGORY | window, symbol))
+                rows += await all_rows(self._requests.pages("TradeFills", _CATEGORY | window, symbol))
                 start_ms += _WINDOW_MS
         name = self._venue.market_id(symbol)
         wanted = [raw for raw in rows if not isinstance(raw, dict) or raw.get("symbol") in (None, "", name)]
@@ -137,12 +155,12 @@ class UnifiedAccount:
 
     async def account(self) -> Account:
         """Query the assets."""
-        return parse_account(await self._query("AccountAssets"))
+        return parse_account(await self._requests.query("AccountAssets"))
 
     async def positions(self, symbol: str = "") -> list[Position]:
         """Query the positions; the venue sends open ones only, so a flat one is made of its absence."""
         venue = self._venue
-        response = await self._query("PositionCurrentPosition", self._symbol_params(symbol), symbol)
+        response = await self._requests.query("PositionCurrentPosition", self._symbol_params(symbol), symbol)
         rows = objects(member(response, "list") or [], "list")
         found = venue.read_rows(POSITION, rows, lambda raw: parse_position(raw, self._parser.symbol_of(raw)))
         if venue.set_aside.hides("position", symbol):
@@ -150,7 +168,7 @@ class UnifiedAccount:
             return found
         missing = set(sides(venue.position_mode)) - {one.position_side for one in found} if symbol else set()
         if missing:
-            leverage = await self.leverage(symbol)
+            leverage = await self._reported_leverage(symbol)
             found += [replace(flat(symbol, side), leverage=leverage) for side in missing]
         return found
 
@@ -160,7 +178,7 @@ class UnifiedAccount:
         Raises:
             UnsupportedAccount: The account is being switched, or is in a mode in which nothing is traded here.
         """
-        settings = await self._query("AccountSettings")
+        settings = await self._requests.query("AccountSettings")
         mode, level = str(member(settings, "accountMode") or "unified"), str(member(settings, "accountLevel") or "")
         if mode in _SWITCHING:
             raise UnsupportedAccount(
@@ -177,36 +195,59 @@ class UnifiedAccount:
 
     async def rights(self) -> list[str]:
         """Query what the key may do: https://www.bitget.com/api-doc/uta/account/Get-Account-Info."""
-        found = await self._query("AccountInfo")
+        found = await self._requests.query("AccountInfo")
         access = str(member(found, "permType") or "").replace("-", "_").lower()
         rights = [str(right) for right in member(found, "permissions") or ()]
         # A key that may only read lists what it may read.
         return [access] if access == _READ_ONLY else rights
 
     async def load_position_mode(self) -> PositionMode:
-        """Query the account's position mode."""
-        mode = member(await self._query("AccountSettings"), "holdMode")
-        return PositionMode.HEDGE if mode == "hedge_mode" else PositionMode.ONE_WAY
+        """Query the account's position mode.
+
+        Raises:
+            VenueError: The venue does not report it. None is taken for granted.
+        """
+        found = member(await self._requests.query("AccountSettings"), "holdMode")
+        if found not in HOLD_MODES:
+            raise VenueError(f"holdMode {found!r}: expected one of {', '.join(HOLD_MODES)}")
+        return HOLD_MODES[found]
 
     async def set_position_mode(self, mode: PositionMode) -> None:
-        """Switch the position mode."""
-        wanted = "hedge_mode" if mode is PositionMode.HEDGE else "one_way_mode"
-        await self._change("AccountSetHoldMode", {"holdMode": wanted})
+        """Switch the position mode, of every product: https://www.bitget.com/api-doc/uta/account/Change-Position-Mode.
 
-    async def set_leverage(self, symbol: str, leverage: int) -> Decimal:
-        """Set the leverage of a symbol, and return what a query then reports."""
+        The venue refuses it (25107) while a position is held in any product, one that is not traded here included.
+        """
+        wanted = next(text for text, known in HOLD_MODES.items() if known is mode)
+        await self._requests.change("AccountSetHoldMode", {"holdMode": wanted})
+
+    async def change_leverage(self, symbol: str, leverage: int) -> None:
+        """Set the leverage of a symbol under cross margin, with a position or an order open, too.
+
+        https://www.bitget.com/api-doc/uta/account/Change-Leverage: cross margin is the default. Isolated margin has
+        leverages of its own, of each side in hedge mode. A refusal for lack of margin is 25228.
+        """
         params = self._symbol_params(symbol) | {"leverage": str(leverage)}
-        await self._change("AccountSetLeverage", params, symbol)
-        return await self.leverage(symbol)
+        await self._requests.change("AccountSetLeverage", params, symbol)
 
     async def leverage(self, symbol: str) -> Decimal:
-        """Query the leverage of a symbol, which is among the settings of the account."""
-        rows = objects(member(await self._query("AccountSettings"), "symbolConfigList") or [], "symbolConfigList")
-        name = self._venue.market_id(symbol)
-        ours = [raw for raw in rows if is_future(raw) and member(raw, "symbol") == name and member(raw, "leverage")]
-        if not ours:
+        """Query the leverage of a symbol under cross margin.
+
+        Raises:
+            VenueError: The venue does not report it.
+        """
+        found = await self._reported_leverage(symbol)
+        if found is None:
             raise VenueError(f"leverage of {symbol}: the venue does not report it", symbol=symbol)
-        return Decimal(str(first(ours, "symbolConfigList")["leverage"]))
+        return found
+
+    async def funding_payments(self, symbol: str, since_ms: int, now_ms: int) -> list[FundingPayment]:
+        """Query funding payments; the venue keeps three months of them."""
+        return await self._venue.read_funding_payments(
+            FUNDING,
+            funding_pages(self._requests, since_ms, now_ms, self._unknown_types),
+            lambda raw: parse_funding_payment(raw, self._parser.symbol_of(raw)),
+            symbol,
+        )
 
     # Streams
 
@@ -225,27 +266,60 @@ class UnifiedAccount:
         # The mixin consumes the frames, so the future of ccxt fails with the connection, and never completes before.
         await client.watch(url, "account", {"op": "subscribe", "args": args}, "account")
 
-    # Requests and rows
+    async def _place_together(self, requests: Sequence[OrderRequest], sent_ms: int) -> dict[str, Order | ExchangeError]:
+        """Send one batch, once, and return its results by client order id; an order that no row names is unknown.
 
-    async def _change(self, endpoint: str, params: Row, symbol: str = "") -> Any:
-        response = await self._rest.send(f"privateUtaPostV3{endpoint}", params, changes=True, symbol=symbol)
-        return response.get("data")
+        https://www.bitget.com/api-doc/uta/trade/Place-Batch: a row of a refused order has a code of its own.
+        """
+        if not requests:
+            return {}
+        symbol = requests[0].symbol
+        params = [self._symbol_params(one.symbol) | batch_item(one) for one in requests]
+        try:
+            rows = objects(await self._requests.change("TradePlaceBatch", params, symbol), "data")
+        except ExchangeError as error:
+            return dict.fromkeys((one.client_order_id for one in requests), error)
+        except PARSE_ERRORS as error:
+            unread = OutcomeUnknown(f"the venue's response could not be read: {error!r}", symbol=symbol)
+            return dict.fromkeys((one.client_order_id for one in requests), unread)
+        read = [result for result in map(self._batch_result, rows) if result is not None]
+        order_ids = {row.client_oid: str(row.order_id) for row in read if row.accepted}
+        accepted = [one for one in requests if one.client_order_id in order_ids]
+        results: dict[str, Order | ExchangeError] = {
+            row.client_oid: translate_item(str(row.code), row.msg, self._venue.codes, symbol=symbol)
+            for row in read
+            if not row.accepted
+        }
+        results |= await self._ack_resolver.resolve_placed_batch(accepted, order_ids, sent_ms)
+        missing = OutcomeUnknown("the venue's response lacks this order", symbol=symbol)
+        found = {one.client_order_id: results.get(one.client_order_id, missing) for one in requests}
+        return {name: self._venue.remember_side(result) for name, result in found.items()}
 
-    async def _query(self, endpoint: str, params: Row | None = None, symbol: str = "") -> Any:
-        return (await self._rest.send(f"privateUtaGetV3{endpoint}", params, symbol=symbol))["data"]
+    async def _place_alone(self, requests: Sequence[OrderRequest], sent_ms: int) -> dict[str, Order | ExchangeError]:
+        """Send each order in a request of its own, and return the results by client order id."""
+        results = await asyncio.gather(*(outcome_of(self.place(one, sent_ms), one.symbol) for one in requests))
+        return {one.client_order_id: result for one, result in zip(requests, results, strict=True)}
 
-    async def _pages(
-        self, endpoint: str, params: Row, symbol: str, *, newest_only: bool = False
-    ) -> AsyncIterator[list[Row]]:
-        query = params | {"limit": str(_PAGE)}
-        while True:
-            response = await self._query(endpoint, query, symbol)
-            page = objects(member(response, "list") or [], "list")
-            yield [raw for raw in page if is_future(raw)]
-            cursor = member(response, "cursor")
-            if newest_only or len(page) < _PAGE or not cursor:
-                return
-            query["cursor"] = str(cursor)
+    # Rows
+
+    def _batch_result(self, raw: Any) -> BatchResultRow | None:
+        """Read the result of one order of a batch; one that can't be read leaves only its own order unknown."""
+        try:
+            return parse_batch_result(raw)
+        except RowError as error:
+            _log.error("result of a batch could not be read", venue=self._venue.name, error=str(error))
+            return None
+
+    async def _reported_leverage(self, symbol: str) -> Decimal | None:
+        """Query the leverage of a symbol, which is among the settings of the account; None for one that has none yet.
+
+        https://www.bitget.com/api-doc/uta/account/Get-Account-Setting shows a few of hundreds of symbols.
+        """
+        field = "symbolConfigList"
+        rows = objects(member(await self._requests.query("AccountSettings"), field) or [], field)
+        name = self._venue.market_id(symbol)
+        ours = [raw for raw in rows if is_future(raw) and member(raw, "symbol") == name]
+        return next((found for found in map(parse_leverage, ours) if found is not None), None)
 
     def _symbol_params(self, symbol: str) -> Row:
         return _CATEGORY | ({"symbol": self._venue.market_id(symbol)} if symbol else {})
@@ -259,21 +333,3 @@ class UnifiedAccount:
     def _fill(self, raw: Row) -> Fill:
         side = self._venue.side_of(str(raw.get("orderId"))) if self._venue.is_hedge else PositionSide.BOTH
         return parse_fill(raw, self._parser.symbol_of(raw), side)
-
-
-def _order_request(request: OrderRequest) -> Row:
-    """Return the parameters of a new order: `side` is that on which it trades, in hedge mode, too."""
-    params = {
-        "qty": format(request.quantity, "f"),
-        "side": request.side.value.lower(),
-        "orderType": request.order_type.value.lower(),
-        "marginMode": "crossed",
-        "clientOid": request.client_order_id,
-    }
-    if request.order_type is OrderType.LIMIT and request.price is not None:
-        params |= {"price": format(request.price, "f"), "timeInForce": TIME_IN_FORCE[request.time_in_force]}
-    if request.position_side is not PositionSide.BOTH:
-        params["posSide"] = request.position_side.value.lower()
-    elif request.reduce_only:
-        params["reduceOnly"] = "yes"
-    return params

@@ -21,6 +21,7 @@ _CODES: dict[type[ExchangeError], tuple[str, ...]] = {
     # The mode can't be changed while something is held or open, and an order for the other mode.
     errors.PositionModeMismatch: ("25010", "25107", "25236", "25237"),
     errors.OrderRejected: (
+        *("25113", "25114", "25570"),  # orders that are open, or being canceled or modified, are in the way of a change
         *("25101", "25102", "25103", "25104", "25105", "25106", "25108"),  # the symbol's state
         *("25205", "25206", "25207", "25208", "25209", "25210", "25211", "25223", "25228", "25229", "25233", "25234"),
         *("25235", "25241", "25242", "25244", "25567", "25610", "25611", "25654", "25655"),

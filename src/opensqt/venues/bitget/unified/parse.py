@@ -6,6 +6,7 @@ https://www.bitget.com/api-doc/uta/websocket/private/Order-Channel and its neigh
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -13,7 +14,7 @@ from typing import Any
 
 from msgspec import field
 
-from opensqt.model.account import Account, MarginMode, Position
+from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.order import (
     ClosedBy,
     Fee,
@@ -28,9 +29,9 @@ from opensqt.model.order import (
 )
 from opensqt.venues.bitget.causes import close_reason, fill_kind
 from opensqt.venues.bitget.parse import ASSET, TIME_IN_FORCE, paid_fees
-from opensqt.venues.events import BalancePending, Event, FillsPending
+from opensqt.venues.events import BalancePending, Event, FillsPending, FundingAnnounced
 from opensqt.venues.parsing import ChannelAcks, Row
-from opensqt.venues.rows import RowError, RowKind, VenueRow, decode, lookup, member, objects
+from opensqt.venues.rows import RowError, RowKind, VenueRow, decimal, decode, lookup, member, objects
 from opensqt.venues.venue import Venue
 
 CATEGORY = "USDT-FUTURES"
@@ -48,12 +49,17 @@ _FORCES = {text: force for force, text in TIME_IN_FORCE.items()}
 _SIDES = {side.value.lower(): side for side in Side}
 _TYPES = {kind.value.lower(): kind for kind in OrderType}
 _POSITION_SIDES = {"long": PositionSide.LONG, "short": PositionSide.SHORT}
-_IS_ONE_WAY = {"one_way_mode": True, "hedge_mode": False}
+HOLD_MODES = {"one_way_mode": PositionMode.ONE_WAY, "hedge_mode": PositionMode.HEDGE}
+_IS_ONE_WAY = {text: mode is PositionMode.ONE_WAY for text, mode in HOLD_MODES.items()}
 _IS_MAKER = {"maker": True, "taker": False}
+_ENDED = "ended"
 _MARGIN_MODES = {"crossed": MarginMode.CROSS, "isolated": MarginMode.ISOLATED}
 ORDER = RowKind("order", "symbol", "orderId")
 FILL = RowKind("fill", "symbol", "execId")
 POSITION = RowKind("position", "symbol", "posSide")
+_ACCEPTED = frozenset({"", "0", "00000"})
+"""Codes of an accepted order of a batch. The documents' sample has none, and that of the same channel has 0."""
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 class UnifiedOrderRow(VenueRow, frozen=True, rename="camel"):
@@ -113,6 +119,25 @@ def parse_order(raw: Any, symbol: str) -> Order:
         event_time_ms=row.updated_time,
         received_ns=time.time_ns(),
     )
+
+
+class BatchResultRow(VenueRow, frozen=True, rename="camel"):
+    """What became of one order of a batch; the client's id tells which it was."""
+
+    client_oid: str
+    order_id: int | str = ""
+    code: int | str = ""
+    msg: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the venue took the order."""
+        return str(self.code) in _ACCEPTED
+
+
+def parse_batch_result(raw: Any) -> BatchResultRow:
+    """Read the result of one order of a batch: https://www.bitget.com/api-doc/uta/trade/Place-Batch."""
+    return decode(raw, BatchResultRow)
 
 
 class UnifiedFillRow(VenueRow, frozen=True, rename="camel"):
@@ -233,6 +258,24 @@ def parse_position(raw: Any, symbol: str) -> Position:
     )
 
 
+class SymbolConfigRow(VenueRow, frozen=True, rename="camel"):
+    """The settings of one symbol; under isolated margin its leverage may be that of each side."""
+
+    margin_mode: str = "crossed"
+    leverage: Any = None
+
+
+def parse_leverage(raw: Any) -> Decimal | None:
+    """Read the leverage of a symbol under cross margin; None from a row of isolated margin, and of none.
+
+    https://www.bitget.com/api-doc/uta/account/Get-Account-Setting
+    """
+    row = decode(raw, SymbolConfigRow)
+    if _MARGIN_MODES.get(row.margin_mode) is not MarginMode.CROSS or row.leverage is None:
+        return None
+    return decimal(row.leverage, "leverage")
+
+
 class UnifiedAssetRow(VenueRow, frozen=True, rename="camel"):
     """One asset of the account.
 
@@ -296,6 +339,8 @@ class UnifiedParser:
         self._venue = venue
         self._on_order = on_order
         self.acks = ChannelAcks(TOPICS)
+        self._funding: dict[tuple[str, str, str], str] = {}
+        """The funding of each open position so far, by the venue's symbol, side and margin mode."""
 
     def parse(self, frame: Row) -> Iterable[Event] | None:
         """Return the events of a frame; None for one that is of no private topic."""
@@ -313,9 +358,30 @@ class UnifiedParser:
             return venue.read_rows(ORDER, rows, self._order)
         if topic == "fill":
             return venue.read_rows(FILL, rows, self._fill)
+        announced = [FundingAnnounced()] if self._was_funded(rows) else []
         found = venue.read_rows(POSITION, rows, lambda raw: parse_position(raw, self.symbol_of(raw)))
         # A position that turned over may end and begin in one frame. In one-way mode both are the same position.
-        return sorted(found, key=lambda position: not position.is_flat)
+        return [*announced, *sorted(found, key=lambda position: not position.is_flat)]
+
+    def _was_funded(self, rows: list[Any]) -> bool:
+        """Return whether the funding of a position has changed; no frame has a payment itself.
+
+        https://www.bitget.com/api-doc/uta/websocket/private/Positions-Channel: `totalFundingFee` is the sum over the
+        life of the position, and the frame of one that ended has none or 0. A position is pushed when it changes, and,
+        as the change log has it, every five seconds.
+        """
+        funded = False
+        for row in rows:
+            if not isinstance(row, dict):
+                continue
+            key = (str(row.get("symbol")), str(row.get("posSide")), str(row.get("marginMode")))
+            total = str(row.get("totalFundingFee"))
+            before = self._funding.pop(key, None)
+            if row.get("positionStatus") == _ENDED or not _NUMBER.fullmatch(total):
+                continue
+            self._funding[key] = total
+            funded = funded or before not in (None, total)
+        return funded
 
     def symbol_of(self, raw: Row) -> str:
         """Return the canonical name of a row that `Venue.is_listed` accepted."""
