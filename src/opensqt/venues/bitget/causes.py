@@ -23,8 +23,18 @@ _KIND_BY_SOURCE = {
 _NAMED_SIDES = {"close_long": PositionSide.LONG, "close_short": PositionSide.SHORT}
 _CANCEL_REASONS = {
     "normal_cancel": CloseReason.REQUESTED,
-    "stp_cancel": CloseReason.SELF_TRADE,
+    "modify_limit_order": CloseReason.REQUESTED,
+    **dict.fromkeys(("stp_cancel", "self_trade_cancel"), CloseReason.SELF_TRADE),
+    **dict.fromkeys(("ioc_not_full_cancel", "fok_not_full_cancel"), CloseReason.TIME_IN_FORCE),
+    "post_only_fill_cancel": CloseReason.POST_ONLY,
+    **dict.fromkeys(("slippage_cancel", "limit_price_exceed_cancel"), CloseReason.PRICE_LIMIT),
+    **dict.fromkeys(("burst_cancel", "penetrate_cancel"), CloseReason.LIQUIDATION),
+    "adl_cancel": CloseReason.ADL,
+    "delegated_risk_order_cancel": CloseReason.RISK_CONTROL,
+    "delivery_order_cancel": CloseReason.SYMBOL_CLOSED,
+    "tpsl_plan_cancel": CloseReason.LINKED_ORDER,
 }
+"""A classic account has `normal_cancel` and `stp_cancel` only: https://www.bitget.com/api-doc/uta/enum."""
 _AT_ONCE = ("ioc", "fok")
 _POST_ONLY = "post_only"
 _CANCELED_AT_ONCE_MS = 1_000
@@ -47,7 +57,7 @@ def named_position_side(trade_side: str) -> PositionSide | None:
 def close_reason(status: OrderStatus, cancel_reason: str, force: str, *, market: bool, age_ms: int) -> OrderEnd:
     """Return how an order ended.
 
-    The venue has two reasons only. A normal cancel is also what it calls the end of an order that could not be filled
+    A classic account has two reasons only. A normal cancel is there also the end of an order that could not be filled
     at once, which its owner can't have canceled, as it never rests, and of a post-only order that would have taken.
 
     Args:

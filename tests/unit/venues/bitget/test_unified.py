@@ -556,6 +556,13 @@ async def test_a_trade_says_why_it_was_made(trade_side: str, kind: FillKind) -> 
         ({"cancelReason": "normal_cancel", "timeInForce": "ioc"}, ClosedBy.VENUE, CloseReason.TIME_IN_FORCE),
         ({"cancelReason": "normal_cancel", "timeInForce": "post_only"}, None, None),
         ({"cancelReason": "stp_cancel", "timeInForce": "gtc"}, ClosedBy.VENUE, CloseReason.SELF_TRADE),
+        ({"cancelReason": "ioc_not_full_cancel", "timeInForce": "ioc"}, ClosedBy.VENUE, CloseReason.TIME_IN_FORCE),
+        ({"cancelReason": "post_only_fill_cancel", "timeInForce": "post_only"}, ClosedBy.VENUE, CloseReason.POST_ONLY),
+        ({"cancelReason": "burst_cancel", "timeInForce": "gtc"}, ClosedBy.VENUE, CloseReason.LIQUIDATION),
+        ({"cancelReason": "adl_cancel", "timeInForce": "gtc"}, ClosedBy.VENUE, CloseReason.ADL),
+        ({"cancelReason": "delivery_order_cancel", "timeInForce": "gtc"}, ClosedBy.VENUE, CloseReason.SYMBOL_CLOSED),
+        ({"cancelReason": "modify_limit_order", "timeInForce": "gtc"}, ClosedBy.OWNER, CloseReason.REQUESTED),
+        ({"cancelReason": "call_auction_cancel", "timeInForce": "gtc"}, ClosedBy.VENUE, CloseReason.OTHER),
         ({"cancelReason": "", "timeInForce": "gtc"}, None, None),
     ],
 )
