@@ -24,6 +24,7 @@ RATE_LIMITS = EndpointPolicy(
         "POST v3/trade/cancel-symbol-order": Limit(5, 1.0),
         "POST v3/trade/countdown-cancel-all": Limit(1, 1.0, shared=False),
         "GET v3/account/info": Limit(5, 1.0),
+        "GET v3/account/financial-records": Limit(20, 1.0, shared=False),
         "POST v2/mix/order/batch-place-order": Limit(5, 1.0, shared=False),
         "GET v2/mix/position/all-position": Limit(5, 1.0),
         "POST v2/mix/account/set-leverage": Limit(5, 1.0),

@@ -122,7 +122,7 @@ def parse_order(raw: Any, symbol: str) -> Order:
 
 
 class BatchResultRow(VenueRow, frozen=True, rename="camel"):
-    """What became of one order of a batch; the client's id tells which it was."""
+    """What became of one order of a batch; the client's id says which it was."""
 
     client_oid: str
     order_id: int | str = ""
