@@ -114,3 +114,28 @@ async def test_leverage_is_set(exchange: Any, simulator: Simulator) -> None:
     await exchange.set_position_mode(True, None, UTA)
     placed = await exchange.create_order(SYMBOL, "limit", "buy", "0.01", str(below(simulator)), UTA | {"hedged": True})
     assert (await exchange.fetch_order(placed["id"], SYMBOL, UTA))["status"] == "open"
+
+
+async def test_a_batch_is_placed_and_canceled(exchange: Any, simulator: Simulator) -> None:
+    one = {"symbol": SYMBOL, "type": "limit", "side": "buy", "amount": 0.01, "price": float(below(simulator))}
+    placed = await exchange.create_orders([one | {"params": {"clientOid": name}} for name in ("abc1", "abc2")], UTA)
+    held = simulator.engine.open_orders("sim-key")
+    assert [(order.order_id, order.client_order_id) for order in held] == [
+        (placed[0]["id"], "abc1"),
+        (placed[1]["id"], "abc2"),
+    ]
+    await exchange.cancel_orders([order["id"] for order in placed], SYMBOL, UTA)
+    assert simulator.engine.open_orders("sim-key") == []
+
+
+async def test_funding_is_listed(exchange: Any, simulator: Simulator) -> None:
+    await exchange.create_order(SYMBOL, "market", "buy", "0.01", None, UTA)
+    for rate in ("0.0005", "-0.0005"):
+        simulator.engine.set_funding_rate("BTCUSDT", Decimal(rate))
+        simulator.engine.pay_funding()
+    # Both are of one time, as the clock stands still.
+    spent, received = sorted(
+        await exchange.fetch_funding_history(SYMBOL, None, None, UTA), key=lambda row: row["amount"]
+    )
+    assert (spent["amount"] < 0 < received["amount"], spent["code"]) == (True, "USDT")
+    assert spent["id"] != received["id"]
