@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
+from opensqt.config.venue import VenueSettings
 from opensqt.model.account import MarginMode, PositionMode
 from opensqt.model.errors import ExchangeError, InsufficientMargin, OutcomeUnknown, RateLimited, VenueError
 from opensqt.model.order import Order, OrderRequest, OrderStatus, PositionSide, Side, TimeInForce
 from opensqt.venues.bitget.adapter import BitgetAdapter
+from opensqt.venues.bitget.limits import RATE_LIMITS
+from opensqt.venues.health import Health
+from opensqt.venues.ratelimit.limiter import RateLimiter
+from opensqt.venues.transport import rest as transport
 from tests.unit.venues.bitget.test_unified import QUERIED_ORDER, Rest, request, unified
 
 _GET, _POST = "privateUtaGetV3", "privateUtaPostV3"
@@ -140,3 +147,27 @@ async def test_an_order_of_a_batch_that_may_have_ended_at_once_is_queried() -> N
 async def test_a_batch_has_up_to_twenty_orders() -> None:
     venue, _ = await unified()
     assert (venue.capabilities.max_batch, BitgetAdapter.capabilities.max_batch) == (20, 50)
+
+
+async def test_the_body_of_a_batch_is_the_list_of_its_orders() -> None:
+    """Other requests have an object."""
+    key = SecretStr("key")
+    client = BitgetAdapter.make_client(VenueSettings(name="bitget", api_key=key, secret=key, passphrase=key))
+    sent: list[tuple[str, str, Any]] = []
+
+    async def fetch(url: str, method: str = "GET", _headers: Any = None, body: Any = None) -> Any:
+        sent.append((url, method, json.loads(body)))
+        return {"code": "00000", "data": []}
+
+    client.fetch = fetch
+    limiter = RateLimiter(RATE_LIMITS, queue_timeout_s=10)
+    real = transport.Rest(client, {}, Health("bitget"), limiter, recv_window_ms=5_000, clock_interval_s=60)
+    orders = [{"clientOid": "a"}, {"clientOid": "b"}]
+    await real.send("privateUtaPostV3TradePlaceBatch", orders, changes=True)
+    await real.send("privateUtaPostV3TradePlaceOrder", orders[0], changes=True)
+    assert [body for _, _, body in sent] == [orders, orders[0]]
+    assert [(url.split("/api/")[1], method) for url, method, _ in sent] == [
+        ("v3/trade/place-batch", "POST"),
+        ("v3/trade/place-order", "POST"),
+    ]
+    await client.close()
