@@ -264,8 +264,9 @@ class OrderEntry:
             self._venue.unified(symbol)
             if len(refs) == 1:
                 return [await self.cancel(refs[0])]
-            if self._venue.cancels_by_id_alone:
-                return await asyncio.gather(*map(self._cancel_or_error, refs))
+            unknown = [ref for ref in refs if self._state.tracker.find(ref) is None]
+            if self._venue.cancels_by_id_alone and unknown:
+                return await self._cancel_apart(symbol, refs, unknown)
             results = await self._venue.parse_or_unknown(self._venue.cancel_batch(symbol, refs), symbol)
             if len(results) != len(refs):
                 text = f"the venue returned {len(results)} results for {len(refs)} cancels"
@@ -275,6 +276,20 @@ class OrderEntry:
         except ExchangeError as error:
             return [error] * len(refs)
         return [await self._after_batch_cancel(ref, result) for ref, result in zip(refs, results, strict=True)]
+
+    async def _cancel_apart(
+        self, symbol: str, refs: list[OrderRef], unknown: list[OrderRef]
+    ) -> list[Order | ExchangeError]:
+        """Cancel orders that are not known one by one, each after a query, and the known ones in one request."""
+        known = [ref for ref in refs if ref not in unknown]
+        alone, together = await asyncio.gather(
+            asyncio.gather(*map(self._cancel_or_error, unknown)), self._cancel_known(symbol, known)
+        )
+        results = dict(zip(unknown, alone, strict=True)) | dict(zip(known, together, strict=True))
+        return [results[ref] for ref in refs]
+
+    async def _cancel_known(self, symbol: str, refs: list[OrderRef]) -> list[Order | ExchangeError]:
+        return await self._cancel_chunk(symbol, refs) if refs else []
 
     async def _cancel_or_error(self, ref: OrderRef) -> Order | ExchangeError:
         try:

@@ -188,7 +188,7 @@ class BitgetAdapter(Venue):
     async def cancel_batch(self, symbol: str, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
         """Cancel up to fifty orders, each by either of its ids."""
         if self._unified is not None:
-            return await self._unified.cancel_batch(refs)
+            return await self._unified.cancel_batch(symbol, refs)
         if not refs:
             # An empty list would cancel every order of the symbol.
             return []
@@ -235,6 +235,8 @@ class BitgetAdapter(Venue):
 
     async def closed_orders(self, symbol: str) -> list[Order]:
         """Query the newest page of closed orders."""
+        if self._unified is not None:
+            return await self._unified.closed_orders(symbol)
         params = self._symbol_params(symbol)
         pages = self._requests.pages("OrderOrdersHistory", params, "entrustedList", "orderId", symbol, newest_only=True)
         return self.read_rows(ORDER, await all_rows(pages), self._order)

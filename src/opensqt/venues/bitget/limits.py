@@ -21,6 +21,7 @@ RATE_LIMITS = EndpointPolicy(
         "POST v2/mix/order/place-order": Limit(10, 1.0, shared=False),
         "POST v3/trade/place-order": Limit(10, 1.0, shared=False),
         "POST v3/trade/place-batch": Limit(5, 1.0, shared=False),
+        "POST v3/trade/cancel-batch": Limit(5, 1.0, shared=False),
         "POST v3/trade/cancel-symbol-order": Limit(5, 1.0),
         "POST v3/trade/countdown-cancel-all": Limit(1, 1.0, shared=False),
         "GET v3/account/info": Limit(5, 1.0),

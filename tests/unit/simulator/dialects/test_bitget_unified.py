@@ -118,6 +118,16 @@ def test_a_batch_of_cancels_succeeds_in_part(venue: Venue, ask: Ask) -> None:
     assert [one.client_order_id for one in venue.engine.open_orders(KEY)] == ["b"]
 
 
+def test_closed_orders_are_listed_newest_first(venue: Venue, ask: Ask) -> None:
+    ask("trade/place-batch", [order("a"), order("b"), order("c")])
+    ask("trade/cancel-batch", [FUTURES | {"clientOid": name} for name in ("a", "c")])
+    found = ask("trade/history-orders", FUTURES)
+    assert [(row["clientOid"], row["orderStatus"]) for row in found["list"]] == [("c", "cancelled"), ("a", "cancelled")]
+    page = ask("trade/history-orders", FUTURES | {"limit": "1"})
+    rest = ask("trade/history-orders", FUTURES | {"cursor": page["cursor"]})
+    assert [row["clientOid"] for row in (*page["list"], *rest["list"])] == ["c", "a"]
+
+
 # Settings
 
 

@@ -130,7 +130,7 @@ class Rest:
             answer = answer.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return {"data": answer}
+        return {"data": answer.answer(params) if hasattr(answer, "answer") else answer}
 
     def sent(self, endpoint: str) -> list[Any]:
         return [params for asked, params in self.asked if asked == endpoint]
@@ -148,6 +148,9 @@ class Listed(BitgetAdapter):
     """The adapter with a symbol that no market had to be loaded for."""
 
     def market_id(self, symbol: str) -> str:
+        return symbol
+
+    def unified(self, symbol: str) -> str:
         return symbol
 
 
@@ -507,6 +510,7 @@ async def test_no_positions_at_all_are_none() -> None:
         ("25107", errors.PositionModeMismatch),
         ("25202", errors.InsufficientMargin),
         ("25204", errors.OrderNotFound),
+        ("24056", errors.OrderNotFound),
         ("25207", errors.OrderRejected),
         ("25212", errors.DuplicateOrder),
         ("25227", errors.ReduceOnlyRefused),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,9 +12,13 @@ from pydantic import SecretStr
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import MarginMode, PositionMode
 from opensqt.model.errors import ExchangeError, InsufficientMargin, OutcomeUnknown, RateLimited, VenueError
-from opensqt.model.order import Order, OrderRequest, OrderStatus, PositionSide, Side, TimeInForce
+from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, PositionSide, Side, TimeInForce
+from opensqt.venues.account.orders import OrderEntry
+from opensqt.venues.account.settings_gate import SettingsGate
+from opensqt.venues.account.state import AccountState
 from opensqt.venues.bitget.adapter import BitgetAdapter
 from opensqt.venues.bitget.limits import RATE_LIMITS
+from opensqt.venues.bitget.unified.parse import parse_order
 from opensqt.venues.health import Health
 from opensqt.venues.ratelimit.limiter import RateLimiter
 from opensqt.venues.transport import rest as transport
@@ -104,6 +109,19 @@ def order(name: str, **changes: Any) -> dict[str, Any]:
     return QUERIED_ORDER | {"orderId": f"1{name}", "clientOid": name, "timeInForce": "gtc"} | changes
 
 
+class ByName:
+    """Each order as it is queried: first open, and canceled from then on."""
+
+    def __init__(self) -> None:
+        self.seen: set[str] = {"a", "b"}
+
+    def answer(self, params: dict[str, str]) -> dict[str, Any]:
+        name = params["clientOid"]
+        found = canceled(name) if name in self.seen else order(name)
+        self.seen.add(name)
+        return found
+
+
 async def test_orders_that_a_batch_does_not_take_go_alone() -> None:
     """Reduce-only orders, and those of isolated margin: a batch has no field for the latter."""
     first, *_ = alone = [*wanted("c", reduce_only=True), *wanted("d", margin_mode=MarginMode.ISOLATED)]
@@ -147,6 +165,103 @@ async def test_an_order_of_a_batch_that_may_have_ended_at_once_is_queried() -> N
 async def test_a_batch_has_up_to_twenty_orders() -> None:
     venue, _ = await unified()
     assert (venue.capabilities.max_batch, BitgetAdapter.capabilities.max_batch) == (20, 50)
+
+
+# Cancels
+
+CANCEL, CANCELS = f"{_POST}TradeCancelOrder", f"{_POST}TradeCancelBatch"
+INFO, HISTORY = f"{_GET}TradeOrderInfo", f"{_GET}TradeHistoryOrders"
+
+
+def canceled(name: str, **changes: Any) -> dict[str, Any]:
+    return order(name, orderStatus="cancelled", cancelReason="normal_cancel") | changes
+
+
+def refs(*names: str) -> list[OrderRef]:
+    return [OrderRef(symbol="BTCUSDT", client_order_id=name) for name in names]
+
+
+async def canceling(
+    known: Sequence[str], wanted_refs: list[OrderRef], **answers: Any
+) -> tuple[list[Order | ExchangeError], Rest]:
+    """Cancel orders as a client does; those that are *known* were seen open before."""
+    venue, rest = await unified(PositionMode.ONE_WAY, **answers)
+    state = AccountState(venue)
+    for name in known:
+        state.apply_order(parse_order(order(name), "BTCUSDT"))
+    entry = OrderEntry(venue, state, SettingsGate(10), expect_stream=lambda: None, on_rules_stale=lambda: None)
+    return await entry.cancel_batch(wanted_refs), rest
+
+
+def ends(results: list[Order | ExchangeError]) -> list[str]:
+    return [str(result.status) if isinstance(result, Order) else type(result).__name__ for result in results]
+
+
+async def test_known_orders_are_canceled_in_one_request() -> None:
+    """The response holds their ids only, so each is queried. The rows come in any order."""
+    found, rest = await canceling(
+        ["a", "b"], refs("a", "b"), **{CANCELS: [[row("b"), row("a")]], INFO: [canceled("a"), canceled("b")]}
+    )
+    assert ends(found) == ["CANCELED", "CANCELED"]
+    one = {"category": "USDT-FUTURES", "symbol": "BTCUSDT"}
+    assert rest.sent(CANCELS) == [[one | {"clientOid": "a"}, one | {"clientOid": "b"}]]
+    assert rest.sent(INFO) == [{"clientOid": "a"}, {"clientOid": "b"}]
+
+
+async def test_an_order_is_named_by_the_venues_id_too() -> None:
+    by_id = [OrderRef(symbol="BTCUSDT", order_id=f"1{name}") for name in ("a", "b")]
+    found, rest = await canceling(
+        ["a", "b"], by_id, **{CANCELS: [[row("a"), row("b")]], INFO: [canceled("a"), canceled("b")]}
+    )
+    assert ends(found) == ["CANCELED", "CANCELED"]
+    assert [item["orderId"] for item in rest.sent(CANCELS)[0]] == ["1a", "1b"]
+
+
+@pytest.mark.parametrize("code", ["25204", "24056"])
+async def test_an_order_that_could_not_be_canceled_is_shown_as_it_ended(code: str) -> None:
+    """It was filled before the cancel came."""
+    filled = order("b", orderStatus="filled", cumExecQty="0.01", avgPrice="20000")
+    rows = [row("a"), row("b", code=code, msg="notExisted")]
+    found, _ = await canceling(["a", "b"], refs("a", "b"), **{CANCELS: [rows], INFO: [canceled("a"), filled]})
+    assert ends(found) == ["CANCELED", "FILLED"]
+
+
+@pytest.mark.parametrize("rows", [[row("a")], [row("a"), None], [row("a"), {"orderId": ""}]])
+async def test_a_cancel_that_no_row_names_is_queried(rows: list[Any]) -> None:
+    """F2: nothing is sent again before its outcome is known."""
+    found, rest = await canceling(["a", "b"], refs("a", "b"), **{CANCELS: [rows], INFO: [canceled("a"), canceled("b")]})
+    assert ends(found) == ["CANCELED", "CANCELED"]
+    assert (len(rest.sent(CANCELS)), rest.sent(CANCEL)) == (1, [])
+
+
+@pytest.mark.parametrize("failure", [OutcomeUnknown("no response"), None, "success"])
+async def test_a_lost_response_to_a_batch_of_cancels_is_queried_and_not_sent_again(failure: Any) -> None:
+    """F2: an order that is still open is of unknown outcome."""
+    found, rest = await canceling(["a", "b"], refs("a", "b"), **{CANCELS: failure, INFO: [canceled("a"), order("b")]})
+    assert ends(found) == ["CANCELED", "OutcomeUnknown"]
+    assert (len(rest.sent(CANCELS)), rest.sent(CANCEL)) == (1, [])
+
+
+async def test_an_order_that_is_not_known_is_queried_first_and_canceled_alone() -> None:
+    """An id alone would reach an order of another symbol."""
+    answers = {CANCELS: [[row("a"), row("b")]], CANCEL: row("c"), INFO: ByName()}
+    found, rest = await canceling(["a", "b"], refs("a", "c", "b"), **answers)
+    assert ends(found) == ["CANCELED", "CANCELED", "CANCELED"]
+    assert ([item["clientOid"] for item in rest.sent(CANCELS)[0]], rest.sent(CANCEL)) == (
+        ["a", "b"],
+        [{"clientOid": "c"}],
+    )
+
+
+async def test_the_results_of_many_cancels_are_read_from_one_list() -> None:
+    """Of two orders with the same id of the client the newest counts: the venue takes one again."""
+    names = ["a", "b", "c", "d"]
+    listed = [*(canceled(name) for name in reversed(names)), canceled("a", orderId="0"), order("b", orderId="1")]
+    answers = {CANCELS: [[row(name) for name in names]], HISTORY: {"list": listed, "cursor": ""}}
+    found, rest = await canceling(names, refs(*names), **answers)
+    assert ids(found) == ["1a", "1b", "1c", "1d"]
+    assert rest.sent(HISTORY) == [{"category": "USDT-FUTURES", "symbol": "BTCUSDT", "limit": "100"}]
+    assert rest.sent(INFO) == []
 
 
 async def test_the_body_of_a_batch_is_the_list_of_its_orders() -> None:

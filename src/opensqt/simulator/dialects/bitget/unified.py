@@ -52,6 +52,7 @@ class UnifiedApi:
             get("position/current-position", "positions", self._positions),
             get("trade/order-info", "get_order", self._order_info),
             get("trade/unfilled-orders", "open_orders", self._unfilled),
+            get("trade/history-orders", "open_orders", self._history),
             get("trade/fills", "fills", self._fills),
             post("trade/place-order", "place_order", self._place),
             post("trade/cancel-order", "cancel_order", self._cancel),
@@ -187,11 +188,21 @@ class UnifiedApi:
         raise errors.unknown_unified_order()
 
     def _unfilled(self, call: Call) -> Any:
+        return self._page(call, self._engine.open_orders(call.account, self._symbol_or_all(call.params)))
+
+    def _history(self, call: Call) -> Any:
+        """List closed orders: https://www.bitget.com/api-doc/uta/trade/Get-Order-History."""
         symbol = self._symbol_or_all(call.params)
+        start, end = _window(call.params)
+        found = self._engine.orders(call.account, symbol, since_ms=start, until_ms=end)
+        return self._page(call, [order for order in found if not order.status.is_open])
+
+    def _page(self, call: Call, orders: list[SimOrder]) -> dict[str, Any]:
+        """Return the newest orders of a list, or those before an id, newest first."""
         before = parameters.integer(call.params, "cursor")
         found = [
             order
-            for order in self._engine.open_orders(call.account, symbol)
+            for order in orders
             if (before is None or int(order.order_id) < before) and not self._dialect.is_hidden(order.order_id)
         ][-parameters.limit(call.params) :]
         rows = [self._write(order) for order in reversed(found)]

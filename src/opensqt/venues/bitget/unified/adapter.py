@@ -108,9 +108,20 @@ class UnifiedAccount:
         await self._requests.change("TradeCancelOrder", order_ref(ref), ref.symbol)
         return await self._ack_resolver.resolve_canceled(ref)
 
-    async def cancel_batch(self, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
-        """Cancel several orders, one by one."""
-        return await asyncio.gather(*(outcome_of(self.cancel(ref), ref.symbol) for ref in refs))
+    async def cancel_batch(self, symbol: str, refs: Sequence[OrderRef]) -> list[Order | ExchangeError]:
+        """Cancel up to twenty orders of a symbol in one request, once; an order that no row names is unknown.
+
+        https://www.bitget.com/api-doc/uta/trade/Cancel-Batch: each succeeds or fails on its own. The response holds
+        their ids only, so the results are queried.
+        """
+        params = [self._symbol_params(symbol) | order_ref(ref) for ref in refs]
+        rows = objects(await self._requests.change("TradeCancelBatch", params, symbol), "data")
+        read = [result for result in map(self._batch_result, rows) if result is not None]
+        by_id = {name: row for row in read for name in (row.client_oid, str(row.order_id))}
+        errors = {ref: self._error_of(by_id.get(ref.client_order_id or ref.order_id), symbol) for ref in refs}
+        accepted = [ref for ref, error in errors.items() if error is None]
+        results = await self._ack_resolver.resolve_canceled_batch(symbol, accepted)
+        return [errors[ref] or results[ref] for ref in refs]
 
     async def cancel_all(self, symbol: str) -> None:
         """Cancel every open order of a symbol."""
@@ -132,6 +143,16 @@ class UnifiedAccount:
         """Query the open orders, page by page, oldest first."""
         pages = self._requests.pages("TradeUnfilledOrders", self._symbol_params(symbol), symbol)
         return list(reversed(await self._venue.read_open_orders(ORDER, pages, self._order)))
+
+    async def closed_orders(self, symbol: str) -> list[Order]:
+        """Query the newest page of closed orders, oldest first.
+
+        https://www.bitget.com/api-doc/uta/trade/Get-Order-History: an id of the client may be there again, once an
+        order of the same id has ended.
+        """
+        pages = self._requests.pages("TradeHistoryOrders", self._symbol_params(symbol), symbol, newest_only=True)
+        found = self._venue.read_rows(ORDER, await all_rows(pages), self._order)
+        return [order for order in reversed(found) if order.status.is_closed]
 
     async def fills(self, symbol: str, since_ms: int) -> list[Fill]:
         """Query trades: the venue shows those of all symbols, a month at a time, newest first."""
@@ -283,17 +304,12 @@ class UnifiedAccount:
             unread = OutcomeUnknown(f"the venue's response could not be read: {error!r}", symbol=symbol)
             return dict.fromkeys((one.client_order_id for one in requests), unread)
         read = [result for result in map(self._batch_result, rows) if result is not None]
-        order_ids = {row.client_oid: str(row.order_id) for row in read if row.accepted}
-        accepted = [one for one in requests if one.client_order_id in order_ids]
-        results: dict[str, Order | ExchangeError] = {
-            row.client_oid: translate_item(str(row.code), row.msg, self._venue.codes, symbol=symbol)
-            for row in read
-            if not row.accepted
-        }
-        results |= await self._ack_resolver.resolve_placed_batch(accepted, order_ids, sent_ms)
-        missing = OutcomeUnknown("the venue's response lacks this order", symbol=symbol)
-        found = {one.client_order_id: results.get(one.client_order_id, missing) for one in requests}
-        return {name: self._venue.remember_side(result) for name, result in found.items()}
+        by_id = {row.client_oid: row for row in read}
+        errors = {one.client_order_id: self._error_of(by_id.get(one.client_order_id), one.symbol) for one in requests}
+        accepted = [one for one in requests if errors[one.client_order_id] is None]
+        order_ids = {one.client_order_id: str(by_id[one.client_order_id].order_id) for one in accepted}
+        results = await self._ack_resolver.resolve_placed_batch(accepted, order_ids, sent_ms)
+        return {name: self._venue.remember_side(error or results[name]) for name, error in errors.items()}
 
     async def _place_alone(self, requests: Sequence[OrderRequest], sent_ms: int) -> dict[str, Order | ExchangeError]:
         """Send each order in a request of its own, and return the results by client order id."""
@@ -301,6 +317,12 @@ class UnifiedAccount:
         return {one.client_order_id: result for one, result in zip(requests, results, strict=True)}
 
     # Rows
+
+    def _error_of(self, row: BatchResultRow | None, symbol: str) -> ExchangeError | None:
+        """Return the error of one item of a batch; None where the venue took it."""
+        if row is None:
+            return OutcomeUnknown("the venue's response lacks this order", symbol=symbol)
+        return None if row.accepted else translate_item(str(row.code), row.msg, self._venue.codes, symbol=symbol)
 
     def _batch_result(self, raw: Any) -> BatchResultRow | None:
         """Read the result of one order of a batch; one that can't be read leaves only its own order unknown."""

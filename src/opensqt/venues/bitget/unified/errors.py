@@ -14,7 +14,8 @@ _CODES: dict[type[ExchangeError], tuple[str, ...]] = {
     errors.Unsupported: ("25002", "25009", "25240", "25245"),
     errors.InvalidRequest: ("25200",),
     errors.UnknownSymbol: ("25100",),
-    errors.OrderNotFound: ("25204",),
+    # The second: an item of a batch of cancels, https://www.bitget.com/api-doc/uta/trade/Cancel-All-Order.
+    errors.OrderNotFound: ("25204", "24056"),
     errors.DuplicateOrder: ("25212",),
     errors.InsufficientMargin: ("25202", "25203", "25219", "25220", "25230"),
     errors.ReduceOnlyRefused: ("25225", "25226", "25227", "25231", "25232", "25574"),

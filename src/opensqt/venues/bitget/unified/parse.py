@@ -122,9 +122,9 @@ def parse_order(raw: Any, symbol: str) -> Order:
 
 
 class BatchResultRow(VenueRow, frozen=True, rename="camel"):
-    """What became of one order of a batch; the client's id says which it was."""
+    """What became of one order of a batch; its ids say which it was."""
 
-    client_oid: str
+    client_oid: str = ""
     order_id: int | str = ""
     code: int | str = ""
     msg: str = ""
@@ -136,8 +136,14 @@ class BatchResultRow(VenueRow, frozen=True, rename="camel"):
 
 
 def parse_batch_result(raw: Any) -> BatchResultRow:
-    """Read the result of one order of a batch: https://www.bitget.com/api-doc/uta/trade/Place-Batch."""
-    return decode(raw, BatchResultRow)
+    """Read the result of one order of a batch, or of one cancel.
+
+    https://www.bitget.com/api-doc/uta/trade/Place-Batch, https://www.bitget.com/api-doc/uta/trade/Cancel-Batch
+    """
+    row = decode(raw, BatchResultRow)
+    if not row.client_oid and not row.order_id:
+        raise RowError("clientOid, orderId: expected one of them")
+    return row
 
 
 class UnifiedFillRow(VenueRow, frozen=True, rename="camel"):
