@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import signal
 from collections.abc import AsyncIterator
@@ -50,7 +51,9 @@ async def machine(sim: Any, folder: Path) -> AsyncIterator[tuple[Chain, Process]
     """A connector with the switch on, and a market maker on it; both are ready, and orders rest."""
     arguments = ("--exchange", sim.settings.exchange, "--base-url", sim.url, "--port", "0", "--metrics-port", "0")
     journal = ("--journal", str(folder / "journal.db"))
-    env = KEYS | {"OPENSQT__SERVER__DEAD_MACHINE_S": str(TIMEOUT_S)}
+    # A unified account of Bitget has no leverage for a symbol until it is set.
+    leverage = {"OPENSQT__EXCHANGE__LEVERAGE": json.dumps({SYMBOL: 5})}
+    env = KEYS | leverage | {"OPENSQT__SERVER__DEAD_MACHINE_S": str(TIMEOUT_S)}
     async with start("opensqt.connector", *arguments, *journal, env=env, cwd=folder) as connector:
         await connector.ready()
         made = Chain(sim, connector, folder)

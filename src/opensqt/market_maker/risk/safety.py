@@ -9,6 +9,7 @@ from opensqt.market_maker.strategy.grid.geometry import Grid, buy_quantity, leas
 from opensqt.model.venue import SymbolRules
 
 MAX_LEVERAGE = Decimal(10)
+_NO_LEVERAGE = "not reported by the venue, so set it (exchange.leverage of the connector, or SetLeverage)"
 USABLE = Decimal("0.8")
 """The part of the available balance that the grid may count on."""
 MAINTENANCE_RATE = Decimal("0.005")
@@ -89,7 +90,7 @@ def check(inputs: AccountInputs, requirements: GridRequirements, rules: SymbolRu
         Rule(
             name="leverage",
             passed=inputs.leverage is not None and 0 < inputs.leverage <= MAX_LEVERAGE,
-            detail=f"{'not reported by the venue' if inputs.leverage is None else _short(inputs.leverage)},"
+            detail=f"{_NO_LEVERAGE if inputs.leverage is None else _short(inputs.leverage)},"
             f" expected at most {MAX_LEVERAGE}",
         ),
         Rule(

@@ -46,7 +46,7 @@ def test_a_sound_account_passes() -> None:
     [
         ({"available": Decimal(0)}, "available balance", "0 USDT"),
         ({"leverage": Decimal(11)}, "leverage", "11, expected at most 10"),
-        ({"leverage": None}, "leverage", "not reported by the venue"),
+        ({"leverage": None}, "leverage", "not reported by the venue, so set it (exchange.leverage"),
         ({"available": Decimal(300)}, "levels", "carries 80 levels"),
         ({"fee_rate": Decimal("0.005")}, "round trip", "-0.05 USDT"),
         ({"price": Decimal(40_000)}, "order_quantity", "expected at least 40 USDT"),
