@@ -25,7 +25,7 @@ from opensqt.proto.exchange_service_pb2_grpc import ExchangeServiceStub
 from tests.service.connector_rig import Rig, client, place, reason_of, rig
 from tests.service.test_connector_metrics import told
 from tests.support import eventually
-from tests.support.blocking import in_thread
+from tests.support.blocking import in_thread, next_of
 
 PRICE = gateway_pb.ReadStreamRequest(price=pb.SubscribePriceRequest(symbol="BTCUSDT"))
 READER = Path(__file__).with_name("stopped_reader.py")
@@ -306,13 +306,13 @@ async def test_a_blocking_step_that_timed_out_leaves_nothing_to_grow_old() -> No
         exchange = await in_thread(opensqt.connect_sync, running.connector.address)
         try:
             prices = exchange.subscribe_price("BTCUSDT", timeout_s=0.05)
-            await in_thread(next, prices)
+            await in_thread(next_of, prices)
             with pytest.raises(TimeoutError):
                 await in_thread(next, prices)
             await sent(2)
             between = sequence(running)
             # A third response is sent only after the client has received the second.
             await sent(3)
-            assert (await in_thread(next, prices)).sequence > between
+            assert (await in_thread(next_of, prices)).sequence > between
         finally:
             await in_thread(exchange.close)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -47,6 +48,17 @@ async def in_thread_for(within_s: float, call: Callable[P, T], *arguments: P.arg
     if error is not None:
         raise error
     return answer  # type: ignore[return-value]
+
+
+def next_of(stream: Iterator[T]) -> T:
+    """Return what a stream brings next, however often its own timeout ends before; after half a minute fail."""
+    deadline = time.monotonic() + WITHIN_S
+    while True:
+        try:
+            return next(stream)
+        except TimeoutError:
+            if time.monotonic() > deadline:
+                raise
 
 
 def _settle(ended: asyncio.Future[Any], outcome: Any) -> None:
