@@ -35,8 +35,9 @@ class Client:
         assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
         return reason_of(refused.value)
 
-    async def beat(self, ttl_ms: int = 1_000) -> Any:
-        return await self._rig.gateway.Heartbeat(gateway_pb.HeartbeatRequest(ttl_ms=ttl_ms), metadata=self.metadata)
+    async def beat(self, ttl_ms: int = 1_000, *, number: int = 0) -> Any:
+        asked = gateway_pb.HeartbeatRequest(ttl_ms=ttl_ms, number=number)
+        return await self._rig.gateway.Heartbeat(asked, metadata=self.metadata)
 
 
 class Lasting(Venue):
@@ -130,6 +131,18 @@ async def test_a_heartbeat_after_the_end_says_so_and_opens_trading_again() -> No
         await maker.place("b")
         assert await open_ids(running) == {"b"}
         assert (await maker.beat(60_000)).lapsed is False
+
+
+async def test_an_end_is_reported_until_a_response_of_it_has_arrived() -> None:
+    """The client whose response was lost sends the number of the lease that it knows of again."""
+    async with rig() as running:
+        maker = Client(running, "maker")
+        first = await maker.beat()
+        await eventually(lambda: running.connector.leases.ended == 1)
+        again = [await maker.beat(60_000, number=first.number) for _ in range(2)]
+        assert [one.lapsed for one in again] == [True, True]
+        assert first.number < again[0].number == again[1].number
+        assert (await maker.beat(60_000, number=again[1].number)).lapsed is False
 
 
 async def test_no_order_is_placed_while_those_of_the_ended_lease_are_still_canceled() -> None:

@@ -16,8 +16,12 @@ from tests.service.scripted_connector import ScriptedConnector, connected
 from tests.support import eventually
 
 
-def answer(*, lapsed: bool = False, client: str = "grid", open_orders: int = 3) -> gateway_pb.HeartbeatResponse:
-    return gateway_pb.HeartbeatResponse(client=client, expires_ms=1, lapsed=lapsed, open_orders=open_orders)
+def answer(
+    *, lapsed: bool = False, client: str = "grid", open_orders: int = 3, number: int = 0
+) -> gateway_pb.HeartbeatResponse:
+    return gateway_pb.HeartbeatResponse(
+        client=client, expires_ms=1, lapsed=lapsed, open_orders=open_orders, number=number
+    )
 
 
 @pytest.fixture
@@ -73,6 +77,19 @@ async def test_a_lease_that_lapsed_cancels_the_block_and_raises(connector: Scrip
     assert task.cancelling() == 0
 
 
+async def test_each_heartbeat_names_the_lease_that_the_last_response_named(connector: ScriptedConnector) -> None:
+    """The connector then reports its end until a response has arrived, not once."""
+    connector.script(
+        "Heartbeat", answer(number=5), grpc.StatusCode.UNAVAILABLE, answer(number=7, lapsed=True), answer(number=7)
+    )
+    lapses: list[LeaseExpired] = []
+    async with connected(connector) as exchange, exchange.lease(ttl_s=1, on_lapse=lapses.append):
+        await eventually(lambda: len(beats(connector)) >= 4)
+    assert len(lapses) == 1
+    numbers = [request.number for request in connector.received["Heartbeat"]]
+    assert (numbers[:4], numbers[-1]) == ([0, 5, 5, 7], 7)
+
+
 async def test_a_block_begins_when_the_orders_of_an_earlier_life_are_gone(connector: ScriptedConnector) -> None:
     """Until then the connector would refuse every new order."""
     connector.script("Heartbeat", answer(lapsed=True), answer(), answer(open_orders=0))
@@ -104,7 +121,7 @@ async def test_a_lease_that_could_not_be_renewed_in_time_is_not_held_but_not_tak
     """F3: could not ask does not mean ended."""
     reachable = True
 
-    async def heartbeat(ttl_s: float, _claim: ClaimRequest | None) -> Lease:
+    async def heartbeat(ttl_s: float, claim: ClaimRequest | None = None, *, number: int = 0) -> Lease:
         if not reachable:
             raise Unreachable("no connection")
         return Lease(client="grid", expires_ms=1)

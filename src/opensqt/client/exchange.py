@@ -266,16 +266,18 @@ class RemoteExchange:
         response = await self._channel.call(self._channel.gateway.GetRateBudget, gateway_pb.GetRateBudgetRequest())
         return gateway_codec.decode_budget(response)
 
-    async def heartbeat(self, ttl_s: float, claim: ClaimRequest | None = None) -> Lease:
+    async def heartbeat(self, ttl_s: float, claim: ClaimRequest | None = None, *, number: int = 0) -> Lease:
         """Take or renew this client's lease once; `lease` does it for a block.
 
         Args:
             ttl_s: Duration of the lease from now, 1 to 3600 seconds; 0 releases it and leaves the orders open.
             claim: The right to trade that is taken, renewed or released with it. From then on the orders of its symbol
                 and strategy are sent under its number.
+            number: `Lease.number` of the last response, 0 before the first.
 
         Returns:
-            The lease. `lapsed` is True if the one before had ended, and this client's orders with it.
+            The lease. `lapsed` is True if that of *number* or a later one had ended, and this client's orders with it;
+            without a number the one before, which is reported once and may be lost with its response.
 
         Raises:
             TradingClaimed: Another program holds the claim, or has held it since; the message names it.
@@ -283,7 +285,9 @@ class RemoteExchange:
         if not (ttl_s == 0 or 1 <= ttl_s <= 3600):
             raise InvalidRequest(f"ttl_s {ttl_s}: expected 1 to 3600 seconds, or 0 to release the lease")
         message = gateway_pb.HeartbeatRequest(
-            ttl_ms=round(ttl_s * 1000), claim=None if claim is None else gateway_codec.encode_claim_request(claim)
+            ttl_ms=round(ttl_s * 1000),
+            claim=None if claim is None else gateway_codec.encode_claim_request(claim),
+            number=number,
         )
         # A heartbeat that takes longer than a third of the lease is better sent again.
         deadline_s = min(self._channel.deadline_s, ttl_s / 3) if ttl_s else None

@@ -7,13 +7,22 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from opensqt.model.errors import AccessError, ExchangeError, LeaseExpired, OutcomeUnknown, RequestError
 from opensqt.model.venue import ClaimRequest, Lease
 from opensqt.telemetry.logging import get_logger
 
 OnLapse = Callable[[LeaseExpired], None]
+
+
+class Heartbeat(Protocol):
+    """Takes or renews the lease, and the claim with it; `RemoteExchange.heartbeat`."""
+
+    def __call__(self, ttl_s: float, claim: ClaimRequest | None = None, *, number: int = 0) -> Awaitable[Lease]:
+        """Send one heartbeat."""
+
+
 ANONYMOUS = "local"
 """The connector's name for every client that has none."""
 _MAX_INTERVAL_S = 1.0
@@ -36,7 +45,7 @@ class RemoteLease:
 
     def __init__(
         self,
-        heartbeat: Callable[[float, ClaimRequest | None], Awaitable[Lease]],
+        heartbeat: Heartbeat,
         ttl_s: float,
         on_lapse: OnLapse | None = None,
         claim: ClaimRequest | None = None,
@@ -99,7 +108,7 @@ class RemoteLease:
             if cancelled_by_us or kind is None:
                 raise self._failure
         elif kind is None:
-            self._latest = await self._heartbeat(0, self._claim)
+            self._latest = await self._beat(0)
         else:
             log.warning("the lease was not released; the connector cancels the orders", within_s=self._ttl_s)
 
@@ -153,11 +162,15 @@ class RemoteLease:
 
     async def _renew(self) -> Lease:
         sent = time.monotonic()
-        self._latest = await self._heartbeat(self._ttl_s, self._claim)
+        self._latest = await self._beat(self._ttl_s)
         self._confirmed = sent
         if self._claim is not None:
             self._keep_number(self._claim, self._latest)
         return self._latest
+
+    async def _beat(self, ttl_s: float) -> Lease:
+        # With its number a lapse is reported until a response of it has arrived.
+        return await self._heartbeat(ttl_s, self._claim, number=self._latest.number if self._latest else 0)
 
     def _keep_number(self, claim: ClaimRequest, lease: Lease) -> None:
         if lease.claim is not None:

@@ -327,3 +327,5 @@ class Lease:
     """The client's orders that are open or in flight."""
     claim: TradingClaim | None = None
     """The claim that was renewed with it; None when none was, or when the connector does not know claims."""
+    number: int = 0
+    """Which lease of the client it is; a later one has a higher number. 0 when the connector knows no numbers."""

@@ -303,12 +303,14 @@ class GetRateBudgetResponse(_message.Message):
     def __init__(self, client: _Optional[str] = ..., limits: _Optional[_Iterable[_Union[RateLimit, _Mapping]]] = ..., silent_ms: _Optional[int] = ..., waiting: _Optional[int] = ...) -> None: ...
 
 class HeartbeatRequest(_message.Message):
-    __slots__ = ("ttl_ms", "claim")
+    __slots__ = ("ttl_ms", "claim", "number")
     TTL_MS_FIELD_NUMBER: _ClassVar[int]
     CLAIM_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
     ttl_ms: int
     claim: TradingClaimRequest
-    def __init__(self, ttl_ms: _Optional[int] = ..., claim: _Optional[_Union[TradingClaimRequest, _Mapping]] = ...) -> None: ...
+    number: int
+    def __init__(self, ttl_ms: _Optional[int] = ..., claim: _Optional[_Union[TradingClaimRequest, _Mapping]] = ..., number: _Optional[int] = ...) -> None: ...
 
 class TradingClaimRequest(_message.Message):
     __slots__ = ("symbol", "strategy", "holder", "description", "number", "take_over")
@@ -345,18 +347,20 @@ class TradingClaim(_message.Message):
     def __init__(self, symbol: _Optional[str] = ..., strategy: _Optional[str] = ..., client: _Optional[str] = ..., description: _Optional[str] = ..., number: _Optional[int] = ..., since_ms: _Optional[int] = ..., expires_ms: _Optional[int] = ...) -> None: ...
 
 class HeartbeatResponse(_message.Message):
-    __slots__ = ("client", "expires_ms", "lapsed", "open_orders", "claim")
+    __slots__ = ("client", "expires_ms", "lapsed", "open_orders", "claim", "number")
     CLIENT_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_MS_FIELD_NUMBER: _ClassVar[int]
     LAPSED_FIELD_NUMBER: _ClassVar[int]
     OPEN_ORDERS_FIELD_NUMBER: _ClassVar[int]
     CLAIM_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
     client: str
     expires_ms: int
     lapsed: bool
     open_orders: int
     claim: TradingClaim
-    def __init__(self, client: _Optional[str] = ..., expires_ms: _Optional[int] = ..., lapsed: _Optional[bool] = ..., open_orders: _Optional[int] = ..., claim: _Optional[_Union[TradingClaim, _Mapping]] = ...) -> None: ...
+    number: int
+    def __init__(self, client: _Optional[str] = ..., expires_ms: _Optional[int] = ..., lapsed: _Optional[bool] = ..., open_orders: _Optional[int] = ..., claim: _Optional[_Union[TradingClaim, _Mapping]] = ..., number: _Optional[int] = ...) -> None: ...
 
 class Acknowledgement(_message.Message):
     __slots__ = ("received", "read")

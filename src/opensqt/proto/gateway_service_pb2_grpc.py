@@ -259,8 +259,8 @@ class GatewayServiceServicer:
 
     def Heartbeat(self, request, context):
         """Take or renew this client's lease; needs the role `trade`. When a lease ends without having been given up, the
-        connector cancels this client's own orders, and no other. Send it every third of ttl_ms. Not idempotent: `lapsed` is
-        reported once. With a claim the lease is renewed only where the claim is.
+        connector cancels this client's own orders, and no other. Send it every third of ttl_ms. Not idempotent: each
+        call gives the lease its whole time anew. With a claim the lease is renewed only where the claim is.
 
         Errors, besides those of every call, of which UNREACHABLE also means that the journal can't be written:
         FAILED_PRECONDITION: TRADING_CLAIMED (another program holds the claim, or has held it since)

@@ -120,6 +120,7 @@ def encode_lease(lease: Lease) -> pb.HeartbeatResponse:
         lapsed=lease.lapsed,
         open_orders=lease.open_orders,
         claim=None if lease.claim is None else encode_claim(lease.claim),
+        number=lease.number,
     )
 
 
@@ -131,6 +132,7 @@ def decode_lease(message: pb.HeartbeatResponse) -> Lease:
         lapsed=message.lapsed,
         open_orders=message.open_orders,
         claim=decode_claim(message.claim) if message.HasField("claim") else None,
+        number=message.number,
     )
 
 

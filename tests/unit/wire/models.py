@@ -282,4 +282,4 @@ budgets = st.builds(
     client=words,
     waiting=_counts,
 )
-leases = st.builds(Lease, client=words, expires_ms=times_ms, lapsed=st.booleans(), open_orders=_counts)
+leases = st.builds(Lease, client=words, expires_ms=times_ms, lapsed=st.booleans(), open_orders=_counts, number=_counts)

@@ -169,9 +169,9 @@ class SyncExchange:
         """See `RemoteExchange.get_klines_between`."""
         return self._run(self._exchange.get_klines_between(symbol, interval, start_ms=start_ms, end_ms=end_ms))
 
-    def heartbeat(self, ttl_s: float, claim: ClaimRequest | None = None) -> Lease:
+    def heartbeat(self, ttl_s: float, claim: ClaimRequest | None = None, *, number: int = 0) -> Lease:
         """See `RemoteExchange.heartbeat`."""
-        return self._run(self._exchange.heartbeat(ttl_s, claim))
+        return self._run(self._exchange.heartbeat(ttl_s, claim, number=number))
 
     def halt_trading(self, halt_id: str, *, symbol: str = "", reason: str = "", ttl_s: float = 0.0) -> HaltedOrders:
         """See `RemoteExchange.halt_trading`."""

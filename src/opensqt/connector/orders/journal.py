@@ -32,7 +32,7 @@ Operation = Callable[[sqlite3.Connection], Any]
 MEMORY = ":memory:"
 _FLUSH_DELAY_S = 0.02
 """How long an outcome that nobody waits for may wait for a commit to share."""
-_VERSION = 5
+_VERSION = 6
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS intent (
     client_order_id TEXT PRIMARY KEY,
@@ -48,7 +48,9 @@ CREATE TABLE IF NOT EXISTS lease (
     client TEXT PRIMARY KEY,
     ttl_ms INTEGER NOT NULL,
     ended INTEGER NOT NULL,
-    canceling INTEGER NOT NULL
+    canceling INTEGER NOT NULL,
+    number INTEGER NOT NULL DEFAULT 0,
+    ended_number INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS halt (
     halt_id TEXT PRIMARY KEY,
@@ -83,7 +85,19 @@ CREATE INDEX IF NOT EXISTS amendment_by_order ON amendment (client_order_id);
 CREATE INDEX IF NOT EXISTS amendment_by_state ON amendment (state, updated_ns);
 """
 _CLAIM = ("symbol", "strategy", "client", "holder", "description", "number", "ttl_ms", "since_ms")
-_UPGRADES = {1: "ALTER TABLE intent ADD COLUMN client TEXT NOT NULL DEFAULT '';", 2: "", 3: "", 4: ""}
+_NUMBERED_LEASES = """
+CREATE TABLE IF NOT EXISTS lease (client TEXT PRIMARY KEY, ttl_ms INTEGER NOT NULL, ended INTEGER NOT NULL,
+    canceling INTEGER NOT NULL) WITHOUT ROWID;
+ALTER TABLE lease ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE lease ADD COLUMN ended_number INTEGER NOT NULL DEFAULT 0;
+"""
+_UPGRADES = {
+    1: "ALTER TABLE intent ADD COLUMN client TEXT NOT NULL DEFAULT '';",
+    2: "",
+    3: "",
+    4: "",
+    5: _NUMBERED_LEASES,
+}
 """What brings a journal of an earlier version to the next one. Nobody knows who placed the orders of version 1. From
 version 2 on each has a table more; an earlier connector would not know that trading is halted, who holds the right to
 trade, or which amendments are in flight, so it must not open the file."""
@@ -137,6 +151,10 @@ class LeaseRecord:
     """It ran out and was not renewed since."""
     canceling: bool = False
     """It ran out, and the client's orders are not proven gone yet."""
+    number: int = 0
+    """Which lease of the client it is; 0 when a version wrote it that gave them no numbers."""
+    ended_number: int = 0
+    """The newest lease of the client that ran out; 0 when none did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,13 +312,14 @@ class Journal:
         return await self.execute(lambda database: _owners(database, ids, others)) if ids else {}
 
     async def leases(self) -> list[LeaseRecord]:
-        """Return every lease that was not given up."""
+        """Return every lease that was not given up, and of each client the newest that ran out."""
         return await self.execute(_leases)
 
     async def keep_lease(self, lease: LeaseRecord) -> None:
         """Write a client's lease down, over what stood there."""
-        row = (lease.client, lease.ttl_ms, lease.ended, lease.canceling)
-        await self.execute(lambda database: database.execute("INSERT OR REPLACE INTO lease VALUES (?, ?, ?, ?)", row))
+        row = (lease.client, lease.ttl_ms, lease.ended, lease.canceling, lease.number, lease.ended_number)
+        query = "INSERT OR REPLACE INTO lease VALUES (?, ?, ?, ?, ?, ?)"
+        await self.execute(lambda database: database.execute(query, row))
 
     async def drop_lease(self, client: str) -> None:
         """Forget a client's lease."""
@@ -512,10 +531,17 @@ def _owners(database: sqlite3.Connection, ids: list[str], others: tuple[State, .
 
 
 def _leases(database: sqlite3.Connection) -> list[LeaseRecord]:
-    rows = database.execute("SELECT client, ttl_ms, ended, canceling FROM lease").fetchall()
+    rows = database.execute("SELECT client, ttl_ms, ended, canceling, number, ended_number FROM lease").fetchall()
     return [
-        LeaseRecord(client=client, ttl_ms=ttl_ms, ended=bool(ended), canceling=bool(canceling))
-        for client, ttl_ms, ended, canceling in rows
+        LeaseRecord(
+            client=client,
+            ttl_ms=ttl_ms,
+            ended=bool(ended),
+            canceling=bool(canceling),
+            number=number,
+            ended_number=ended_number,
+        )
+        for client, ttl_ms, ended, canceling, number, ended_number in rows
     ]
 
 

@@ -78,14 +78,14 @@ class LeaseKeeper:
         if self._watching is not None:
             self._tasks.dismiss(self._watching)
 
-    async def beat(self, client: str, ttl_ms: int) -> Lease:
-        """Take, renew or give up (0) a client's lease.
+    async def beat(self, client: str, ttl_ms: int, number: int = 0) -> Lease:
+        """Take, renew or give up (0) a client's lease; *number* is that of the lease that the client knows of.
 
         Raises:
             InvalidRequest: The ttl is out of its bounds.
             Unreachable: The journal can't be written, so that a restart would not know of the lease.
         """
-        lapsed = self._leases.renew(client, ttl_ms)
+        lapsed = self._leases.renew(client, ttl_ms, number=number, now_ms=now_ms())
         if lapsed:
             _log.warning("lease taken again after it had ended", client=client, ttl_ms=ttl_ms)
         # Not held against the lease before this beat: writing that one down may have failed.
@@ -100,6 +100,7 @@ class LeaseKeeper:
             expires_ms=0 if left_s is None else now_ms() + round(left_s * 1000),
             lapsed=lapsed,
             open_orders=self.manager.own.open_count(client),
+            number=self._leases.number(client),
         )
 
     def checks(self) -> list[Check]:

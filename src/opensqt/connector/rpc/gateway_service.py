@@ -76,7 +76,7 @@ class GatewayCalls:
             asked = gateway_codec.decode_claim_request(request.claim)
             self._limits.check_trade(asked.symbol)
             claim = await self._claims.beat(asked, client, request.ttl_ms)
-        lease = await self._leases.beat(client, request.ttl_ms)
+        lease = await self._leases.beat(client, request.ttl_ms, request.number)
         return gateway_codec.encode_lease(replace(lease, claim=claim))
 
     async def _list_fills(self, request: pb.ListFillsRequest, _context: Context) -> pb.ListFillsResponse:

@@ -68,7 +68,7 @@ async def test_one_that_is_proven_undone_may_be_claimed_again_by_its_client_only
 async def test_a_journal_from_before_amendments_is_taken_over(journal: Journal) -> None:
     await journal.close()
     with closing(sqlite3.connect(journal.path)) as database:
-        database.executescript("DROP TABLE amendment; PRAGMA user_version = 4;")
+        database.executescript("DROP TABLE amendment; DROP TABLE lease; PRAGMA user_version = 4;")
     again = Journal(journal.path)
     await again.open()
     assert await AmendJournal(again).unresolved() == []

@@ -132,7 +132,7 @@ async def bench(folder: Path, rules: CountdownRules | None = BY_SYMBOL, timeout_
 async def test_the_first_order_of_a_symbol_under_a_lease_waits_until_it_is_armed(tmp_path: Path) -> None:
     """F46: orders outlive the machine."""
     async with bench(tmp_path) as made:
-        made.leases.renew("maker", 60_000)
+        made.leases.renew("maker", 60_000, number=0, now_ms=1)
         await made.place("maker", "a")
         await made.place("maker", "b")
         await made.place("maker", "c", ETHER)
@@ -142,14 +142,14 @@ async def test_the_first_order_of_a_symbol_under_a_lease_waits_until_it_is_armed
 
 async def test_an_order_without_a_lease_needs_no_countdown(tmp_path: Path) -> None:
     async with bench(tmp_path) as made:
-        made.leases.renew("maker", 60_000)
+        made.leases.renew("maker", 60_000, number=0, now_ms=1)
         await made.place("other", "a")
         assert made.venue.set == []
 
 
 async def test_a_venue_with_one_countdown_for_the_account_gets_one(tmp_path: Path) -> None:
     async with bench(tmp_path, OF_ACCOUNT) as made:
-        made.leases.renew("maker", 60_000)
+        made.leases.renew("maker", 60_000, number=0, now_ms=1)
         await made.place("maker", "a")
         await made.place("maker", "b", ETHER)
         assert made.venue.set == [("", 30)]
@@ -159,13 +159,13 @@ async def test_a_client_that_takes_a_lease_has_its_open_orders_under_it_at_once(
     async with bench(tmp_path) as made:
         await made.place("maker", "a")
         assert made.venue.set == []
-        made.leases.renew("maker", 60_000)
+        made.leases.renew("maker", 60_000, number=0, now_ms=1)
         await made.set_to((SYMBOL, 30))
 
 
 async def test_it_is_renewed_each_third_of_the_time(tmp_path: Path) -> None:
     async with bench(tmp_path) as made:
-        made.leases.renew("maker", 60_000)
+        made.leases.renew("maker", 60_000, number=0, now_ms=1)
         await made.place("maker", "a")
         made.clock.now_s += 10
         await made.set_to((SYMBOL, 30), (SYMBOL, 30))
@@ -176,16 +176,16 @@ async def test_it_is_renewed_each_third_of_the_time(tmp_path: Path) -> None:
 async def test_it_is_stopped_when_the_last_lease_is_given_up(tmp_path: Path) -> None:
     """F30: an order that may stay is not canceled."""
     async with bench(tmp_path) as made:
-        made.leases.renew("maker", 60_000)
+        made.leases.renew("maker", 60_000, number=0, now_ms=1)
         await made.place("maker", "a")
-        made.leases.renew("maker", 0)
+        made.leases.renew("maker", 0, number=0, now_ms=1)
         await made.set_to((SYMBOL, 30), (SYMBOL, 0))
         await eventually(lambda: made.switch.status().countdowns == ())
 
 
 async def test_a_symbol_without_orders_is_stopped_when_it_would_be_renewed(tmp_path: Path) -> None:
     async with bench(tmp_path) as made:
-        made.leases.renew("maker", 60_000)
+        made.leases.renew("maker", 60_000, number=0, now_ms=1)
         await made.place("maker", "a")
         await made.manager.cancel(OrderRef(symbol=SYMBOL, client_order_id="a"))
         made.clock.now_s += 10
@@ -194,7 +194,7 @@ async def test_a_symbol_without_orders_is_stopped_when_it_would_be_renewed(tmp_p
 
 async def test_it_stays_armed_while_the_orders_of_an_ended_lease_are_canceled(tmp_path: Path) -> None:
     async with bench(tmp_path) as made:
-        made.leases.renew("maker", 1_000)
+        made.leases.renew("maker", 1_000, number=0, now_ms=1)
         await made.place("maker", "a")
         assert made.leases.pass_time(2) == ["maker"]
         made.clock.now_s += 10
@@ -204,7 +204,7 @@ async def test_it_stays_armed_while_the_orders_of_an_ended_lease_are_canceled(tm
 async def test_what_can_not_be_armed_is_not_sent_and_turns_the_check_red(tmp_path: Path) -> None:
     """F46: orders outlive the machine."""
     async with bench(tmp_path) as made:
-        made.leases.renew("maker", 60_000)
+        made.leases.renew("maker", 60_000, number=0, now_ms=1)
         made.venue.refuses = Unreachable("the venue is away")
         with pytest.raises(Unreachable, match="not sent: the exchange's countdown can't be armed for BTCUSDT"):
             await made.place("maker", "a")
@@ -221,7 +221,7 @@ async def test_an_order_that_reduces_a_position_is_never_held_back(tmp_path: Pat
     """What guards entries keeps no exits away."""
     async with bench(tmp_path) as made:
         await made.place("maker", "a", price=Decimal(101))
-        made.leases.renew("maker", 60_000)
+        made.leases.renew("maker", 60_000, number=0, now_ms=1)
         made.venue.refuses = Unreachable("the venue is away")
         await made.place("maker", "b", side=Side.SELL, price=Decimal(110), reduce_only=True)
         assert len(made.venue.placed) == 2
@@ -229,7 +229,7 @@ async def test_an_order_that_reduces_a_position_is_never_held_back(tmp_path: Pat
 
 async def test_a_batch_is_sent_but_for_the_symbols_that_could_not_be_armed(tmp_path: Path) -> None:
     async with bench(tmp_path) as made:
-        made.leases.renew("maker", 60_000)
+        made.leases.renew("maker", 60_000, number=0, now_ms=1)
         await made.place("maker", "a")
         made.venue.refuses = OutcomeUnknown("no response")
         fields = {"side": Side.BUY, "quantity": Decimal("0.1"), "price": Decimal(99)}
@@ -243,7 +243,7 @@ async def test_a_batch_is_sent_but_for_the_symbols_that_could_not_be_armed(tmp_p
 
 async def test_a_failed_renewal_turns_the_check_red_when_a_third_of_the_time_is_left(tmp_path: Path) -> None:
     async with bench(tmp_path) as made:
-        made.leases.renew("maker", 60_000)
+        made.leases.renew("maker", 60_000, number=0, now_ms=1)
         await made.place("maker", "a")
         made.venue.refuses = Unreachable("the venue is away")
         made.clock.now_s += 12
@@ -259,7 +259,7 @@ async def test_a_failed_renewal_turns_the_check_red_when_a_third_of_the_time_is_
 async def test_one_that_ran_out_holds_orders_back_and_is_told_with_what_the_venue_canceled(tmp_path: Path) -> None:
     """F46: also where the machine only slept: the venue canceled, and nobody may believe otherwise."""
     async with bench(tmp_path) as made:
-        made.leases.renew("maker", 60_000)
+        made.leases.renew("maker", 60_000, number=0, now_ms=1)
         made.ahead_ms = -31_000  # so that it ends a moment ago
         await made.place("maker", "a")
         await made.place("maker", "b")
@@ -277,7 +277,7 @@ async def test_one_that_ran_out_holds_orders_back_and_is_told_with_what_the_venu
 async def test_the_next_run_finds_what_the_venue_canceled_after_a_death(tmp_path: Path) -> None:
     """F46: orders outlive the machine."""
     async with bench(tmp_path, timeout_s=10) as made:
-        made.leases.renew("maker", 60_000)
+        made.leases.renew("maker", 60_000, number=0, now_ms=1)
         await made.place("maker", "a")
         await made.place("maker", "b")
         made.clock.now_s += 4
@@ -295,7 +295,7 @@ async def test_the_next_run_finds_what_the_venue_canceled_after_a_death(tmp_path
 async def test_a_run_that_begins_too_late_to_renew_it_reports_it_too(tmp_path: Path) -> None:
     """F46: the venue cancels while the next run starts."""
     async with bench(tmp_path, timeout_s=10) as made:
-        made.leases.renew("maker", 60_000)
+        made.leases.renew("maker", 60_000, number=0, now_ms=1)
         await made.place("maker", "a")
         await made.place("maker", "b")
         made.clock.now_s += 4
@@ -342,7 +342,7 @@ async def bench_after(folder: Path, orders: list[Order], ends_ms: int) -> AsyncI
 
 async def test_a_stop_renews_it_for_lease_holders_and_stops_the_rest(tmp_path: Path) -> None:
     async with bench(tmp_path) as made:
-        made.leases.renew("maker", 60_000)
+        made.leases.renew("maker", 60_000, number=0, now_ms=1)
         await made.place("maker", "a")
         await made.place("maker", "b", ETHER)
         await made.manager.cancel(OrderRef(symbol=ETHER, client_order_id="b"))
@@ -354,7 +354,7 @@ async def test_a_stop_renews_it_for_lease_holders_and_stops_the_rest(tmp_path: P
 async def test_its_status_says_until_when_and_for_whom(tmp_path: Path) -> None:
     async with bench(tmp_path) as made:
         for client in ("maker", "taker"):
-            made.leases.renew(client, 60_000)
+            made.leases.renew(client, 60_000, number=0, now_ms=1)
             await made.place(client, client)
         await made.place("taker", "ether", ETHER)
         status = made.switch.status()
@@ -381,7 +381,7 @@ async def test_a_venue_that_can_not_do_it_ends_the_start(
 
 async def test_it_is_off_unless_asked_for(tmp_path: Path) -> None:
     async with bench(tmp_path, None, 0) as made:
-        made.leases.renew("maker", 60_000)
+        made.leases.renew("maker", 60_000, number=0, now_ms=1)
         await made.place("maker", "a")
         assert made.venue.set == []
         assert made.switch.checks() == []

@@ -229,7 +229,7 @@ async def test_a_journal_of_version_2_is_taken_over_and_holds_halts_then(journal
     await journal.claim([asked("a")], client="maker")
     await journal.close()
     with sqlite3.connect(journal.path) as database:
-        database.executescript("DROP TABLE halt; PRAGMA user_version = 2;")
+        database.executescript("DROP TABLE halt; DROP TABLE lease; PRAGMA user_version = 2;")
     database.close()
     again = Journal(journal.path)
     await again.open()
@@ -251,6 +251,9 @@ async def test_a_halt_survives_a_restart_until_it_is_dropped(journal: Journal) -
     last = await reopened(again)
     assert await last.halts() == [second]
     await last.close()
+
+
+WITHOUT_NUMBERS = "ALTER TABLE lease DROP COLUMN number; ALTER TABLE lease DROP COLUMN ended_number;"
 
 
 def _write_version_1(path: Path) -> None:
@@ -276,7 +279,7 @@ def _write_version_1(path: Path) -> None:
 
 
 async def test_a_lease_survives_a_restart_until_it_is_dropped(journal: Journal) -> None:
-    maker = LeaseRecord(client="maker", ttl_ms=5_000)
+    maker = LeaseRecord(client="maker", ttl_ms=5_000, number=7, ended_number=6)
     await journal.keep_lease(LeaseRecord(client="taker", ttl_ms=1_000))
     await journal.keep_lease(maker)
     await journal.keep_lease(replace(maker, ended=True, canceling=True))
@@ -285,6 +288,17 @@ async def test_a_lease_survives_a_restart_until_it_is_dropped(journal: Journal) 
     leases = await again.leases()
     await again.close()
     assert leases == [replace(maker, ended=True, canceling=True)]
+
+
+async def test_a_journal_of_version_5_is_taken_over_with_its_leases(journal: Journal) -> None:
+    await journal.keep_lease(LeaseRecord(client="maker", ttl_ms=5_000))
+    await journal.close()
+    with closing(sqlite3.connect(journal.path)) as database:
+        database.executescript(f"{WITHOUT_NUMBERS} PRAGMA user_version = 5;")
+    again = Journal(journal.path)
+    await again.open()
+    assert await again.leases() == [LeaseRecord(client="maker", ttl_ms=5_000)]
+    await again.close()
 
 
 async def test_a_write_that_fails_is_told_to_each_caller_and_leaves_nothing_half_written(journal: Journal) -> None:
