@@ -145,13 +145,16 @@ class VenueAdapter:
         if self._closed:
             return
         self._closed = True
-        await self.tasks.close()
         closed = Unreachable(f"the connection to {self.name} was closed")
-        self.market.close(closed)
-        for feed in (self.account_state.orders, self.account_state.positions, self.account_state.accounts):
-            feed.close(closed)
-        self._funding.feed.close(closed)
-        await self.client.close()
+        try:
+            await self.tasks.close()
+        finally:
+            # Also when a close is cancelled: nothing closes the connections later.
+            self.market.close(closed)
+            for feed in (self.account_state.orders, self.account_state.positions, self.account_state.accounts):
+                feed.close(closed)
+            self._funding.feed.close(closed)
+            await self.client.close()
 
     async def renew_credentials(self, settings: VenueSettings) -> bool:
         """Use the key of *settings* from now on, without a restart; see `CredentialsRenewal.renew`."""

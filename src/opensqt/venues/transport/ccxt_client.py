@@ -126,9 +126,12 @@ class CcxtMixin:
             del self.clients[url]
 
     def open(self, lazy: bool = False) -> None:
-        """Open the session of the requests: one that sends no amendment again by itself."""
+        """Open the session of the requests: one that sends no amendment again by itself.
+
+        A client that was closed stays closed: ccxt's sockets open it again, and nobody would close that session.
+        """
         made = self.session is None
-        super().open(lazy)  # type: ignore[misc]
+        super().open(True)  # type: ignore[misc]
         if made and self.session is not None:
             plain = self.session
             self.session = aiohttp.ClientSession(
