@@ -32,9 +32,14 @@ async def test_subscriptions_that_came_and_went_leave_nothing(tmp_path: Path, la
     async with rig.connector(Options(tmp_path)) as server, rig.client(server.address) as client:
         await churn(client, warm_up)
         held, files = await settled_mb(server), descriptors(server.pid)
-        await churn(client, rounds)
-        await eventually(lambda: _nobody_reads(server), what="every subscription is given up")
-        assert await settled_mb(server) - held < (10 if large else 2)
+        grown: list[float] = []
+        # What each round leaves shows every time; what a busy machine makes gRPC allocate once does not.
+        while len(grown) < 3 and not any(one < (10 if large else 2) for one in grown):
+            await churn(client, rounds)
+            await eventually(lambda: _nobody_reads(server), what="every subscription is given up")
+            before, held = held, await settled_mb(server)
+            grown.append(held - before)
+        assert min(grown) < (10 if large else 2), grown
         assert descriptors(server.pid) <= files
 
 

@@ -23,7 +23,8 @@ from opensqt.model.errors import ConfigError, ExchangeError
 PAGE_PORT = 8081
 FEE_RATE = Decimal("0.0002")
 """The simulator's maker fee, for venues whose rules do not contain it."""
-_START_S = 60.0
+_START_S = 180.0
+"""Seconds until a part counts as hung; one that dies is noticed at once."""
 _KEYS = {"API_KEY": "sim-key", "API_SECRET": "sim-secret", "PASSPHRASE": "sim-pass"}
 """The simulator's one account; its keys are published and not secret."""
 _CANDLES = 60
