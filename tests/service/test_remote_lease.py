@@ -77,6 +77,25 @@ async def test_a_lease_that_lapsed_cancels_the_block_and_raises(connector: Scrip
     assert task.cancelling() == 0
 
 
+async def test_a_block_that_ends_learns_that_its_lease_had_lapsed(connector: ScriptedConnector) -> None:
+    """A block that ends normally leaves its orders open; where they were canceled instead, that is raised."""
+    connector.script("Heartbeat", answer(number=5), answer(number=6, lapsed=True))
+    async with connected(connector) as exchange:
+        with pytest.raises(LeaseExpired, match="lease of grid had ended"):
+            async with exchange.lease(ttl_s=60):
+                pass
+    assert beats(connector) == [60_000, 0]
+
+
+async def test_a_callback_is_called_also_at_the_end_of_the_block(connector: ScriptedConnector) -> None:
+    """With a callback the block of a lapsed lease ends normally, for its owner handles the lapse."""
+    connector.script("Heartbeat", answer(number=5), answer(number=6, lapsed=True))
+    lapses: list[LeaseExpired] = []
+    async with connected(connector) as exchange, exchange.lease(ttl_s=60, on_lapse=lapses.append):
+        pass
+    assert len(lapses) == 1
+
+
 async def test_each_heartbeat_names_the_lease_that_the_last_response_named(connector: ScriptedConnector) -> None:
     """The connector then reports its end until a response has arrived, not once."""
     connector.script(

@@ -310,7 +310,8 @@ class RemoteExchange:
             ttl_s: How long the connector waits for a heartbeat, 1 to 3600 seconds. A connection that died silently is
                 noticed after 15 s; a shorter lease does not survive that.
             on_lapse: Called with the error when the lease had ended before it was renewed; the block then continues,
-                with a new lease. Without it the block is cancelled and raises `LeaseExpired`.
+                with a new lease. Without it the block is cancelled and raises `LeaseExpired`; where the connector
+                reports the lapse only when the lease is released, the end of the block raises it.
             claim: The right to trade a symbol by a strategy, which is held with the lease: the connector then refuses
                 the orders of every other program. When another one takes it over, the block is cancelled and raises
                 `TradingClaimed`.

@@ -109,6 +109,8 @@ class RemoteLease:
                 raise self._failure
         elif kind is None:
             self._latest = await self._beat(0)
+            if self._latest.lapsed:
+                self._lapsed(self._latest)
         else:
             log.warning("the lease was not released; the connector cancels the orders", within_s=self._ttl_s)
 
