@@ -1,0 +1,227 @@
+"""One campaign: a market maker on a market with faults, killed again and again, and the comparison at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from opensqt.model.errors import InsufficientMargin
+from opensqt.simulator.faults import FaultKind
+from opensqt.simulator.settings import ServerRules
+from opensqt.venues.factory import venue_type
+from tests.chaos.campaign.compare import differences
+from tests.chaos.campaign.parts import Part, make_connector, make_maker, running_after_s, status
+from tests.chaos.marathon.script import Rhythm, script
+from tests.service.grid_rig import FEE, SYMBOL, Ledger, simulator, store_fills
+from tests.support.wait import WITHIN_S
+
+NEVER_S = 1e9
+_OVERSEEN = frozenset({FaultKind.REFUSE_CONNECT})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What kind of campaign."""
+
+    venue: str = "binance"
+    mode: str = "long"
+    seed: int = 7
+    replay: Path | None = None
+    speed: Decimal = Decimal(1)
+    """Seconds of the market in one second."""
+    maker_kills: int = 200
+    connector_kills: int = 50
+    kill_every_s: tuple[float, float] = (0.5, 6.0)
+    """Least and most time between the recovery from one kill and the next."""
+    fault_every_s: float = 2.0
+    funding_every_s: float = 60.0
+    settle_s: float = 2 * WITHIN_S
+    """How long the two sides may take to agree after the last fault."""
+    trading: Mapping[str, str] = field(default_factory=dict)
+    """Keys of the section `trading` that differ from this campaign's."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of it."""
+
+    differences: list[str] = field(default_factory=list)
+    recovery_s: dict[str, list[float]] = field(default_factory=dict)
+    """By what was killed: the seconds until the market maker traded again."""
+    faults: int = 0
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything agreed."""
+        return not self.differences
+
+
+class Campaign:
+    """The run itself.
+
+    Args:
+        settings: What kind.
+        ledger: The venue's, its market running.
+        folder: For databases and logs.
+    """
+
+    def __init__(self, settings: Settings, ledger: Ledger, folder: Path) -> None:
+        self.settings = settings
+        self.ledger = ledger
+        self.folder = folder
+        self.outcome = Outcome(recovery_s={"maker": [], "connector": []})
+        self._draw = random.Random(settings.seed)
+        port = _free_port()
+        self.trading = {
+            "symbol": SYMBOL,
+            "price_interval": "5",
+            "order_quantity": "100",
+            "reconcile_interval": "2",
+            "grid_mode": settings.mode,
+            **settings.trading,
+        }
+        venue = settings.venue
+        self.connector = make_connector(folder, venue, ledger.sim.url, port)
+        variables = {f"OPENSQT__TRADING__{key.upper()}": value for key, value in self.trading.items()}
+        variables[f"OPENSQT__EXCHANGES__{venue.upper()}__FEE_RATE"] = str(FEE)
+        self.maker = make_maker(folder, f"127.0.0.1:{port}", variables)
+
+    async def run(self) -> Outcome:
+        """Run to the end and compare."""
+        await self.connector.start()
+        await self.maker.start()
+        await running_after_s(self.maker, time.monotonic())
+        troubles = [asyncio.create_task(self._faults()), asyncio.create_task(self._funding())]
+        try:
+            await self._kills()
+        finally:
+            for trouble in troubles:
+                trouble.cancel()
+            await asyncio.wait(troubles)
+            self.ledger.sim.faults.clear()
+            self.ledger.sim.market.clock.skew_ms = 0
+        await self._settle()
+        await self._end()
+        return self.outcome
+
+    @property
+    def kills(self) -> int:
+        """How many there were."""
+        return self.maker.kills + self.connector.kills
+
+    async def _kills(self) -> None:
+        plan = ["maker"] * self.settings.maker_kills + ["connector"] * self.settings.connector_kills
+        self._draw.shuffle(plan)
+        for what in plan:
+            await asyncio.sleep(self._draw.uniform(*self.settings.kill_every_s))
+            killed: Part = self.maker if what == "maker" else self.connector
+            since = time.monotonic()
+            await killed.kill()
+            await killed.start()
+            if killed is self.connector and self.maker.process and self.maker.process.returncode is not None:
+                self.maker.mistakes.append("the market maker ended with its connector")
+                await self.maker.kill()
+                await self.maker.start()
+            self.outcome.recovery_s[what].append(await running_after_s(self.maker, since))
+
+    async def _faults(self) -> None:
+        """Add one fault after the other, of every kind that an honest venue may show."""
+        steps = script(
+            self.settings.seed,
+            24 * 3600,
+            Rhythm(fault_s=self.settings.fault_every_s, kill_s=NEVER_S, stall_s=NEVER_S, crash_s=NEVER_S),
+            refusal=_refusal(self.settings.venue),
+            clients=1,
+        )
+        began = time.monotonic()
+        for step in steps:
+            await asyncio.sleep(began + step.at_s - time.monotonic())
+            if step.fault is not None and step.fault.kind not in _OVERSEEN:
+                self.outcome.faults += 1
+                self.ledger.sim.faults.add(step.fault)
+
+    async def _funding(self) -> None:
+        """Pay funding now and then, as no campaign lasts the eight hours between two payments."""
+        while True:
+            await asyncio.sleep(self.settings.funding_every_s)
+            self.ledger.sim.engine.pay_funding()
+
+    async def _settle(self) -> None:
+        """Stop the market, and wait until the market maker, its store and the ledger agree."""
+        deadline = time.monotonic() + self.settings.settle_s
+        began = time.monotonic()
+        found = ["the market maker was not asked"]
+        self.ledger.sim.market.pause(SYMBOL)
+        while found and time.monotonic() < deadline:
+            await asyncio.sleep(0.5)
+            found = await self.differences()
+        self.outcome.differences += found
+        self.outcome.figures["seconds to agree"] = round(time.monotonic() - began, 1)
+
+    async def differences(self) -> list[str]:
+        """Return what differs now."""
+        stored = await store_fills(self.folder / "grid.db")
+        return differences(self.ledger, stored, await status(self.maker), self.trading)
+
+    async def _end(self) -> None:
+        """Stop both, and note what they leave behind."""
+        if code := await self.maker.end():
+            self.outcome.differences.append(f"the market maker ended with {code}")
+        if self.ledger.open_orders:
+            self.outcome.differences.append(f"{len(self.ledger.open_orders)} orders are left after its end")
+        if code := await self.connector.end():
+            self.outcome.differences.append(f"the connector ended with {code}")
+        self.outcome.differences += self.maker.mistakes + self.connector.mistakes
+        account = self.ledger.account
+        self.outcome.figures |= {
+            "orders": len(account["orders"]),
+            "fills": len(account["fills"]),
+            "faults": self.outcome.faults,
+            "kills of the maker": self.maker.kills,
+            "kills of the connector": self.connector.kills,
+            "starts that failed": self.maker.failed_starts + self.connector.failed_starts,
+            "duplicate orders": len(account["duplicate_client_order_ids"]),
+        }
+
+
+async def campaign(settings: Settings, folder: Path, watch: Callable[[Campaign], Any] | None = None) -> Outcome:
+    """Run one campaign in *folder*.
+
+    Args:
+        settings: What kind.
+        folder: For databases and logs; it must exist.
+        watch: Called with the campaign before it begins.
+    """
+    replay = {"replay": settings.replay} if settings.replay else {}
+    # A start queries everything, and so many starts a minute are more than an address may ask.
+    async with simulator(
+        exchange=settings.venue,
+        seed=settings.seed,
+        speed=settings.speed,
+        server=ServerRules(weight_per_minute=100_000),
+        **replay,
+    ) as sim:
+        run = Campaign(settings, Ledger(sim), folder)
+        if watch is not None:
+            watch(run)
+        return await run.run()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _refusal(venue: str) -> str:
+    codes = venue_type(venue).codes
+    return next(code for code, kind in codes.items() if kind is InsufficientMargin)
