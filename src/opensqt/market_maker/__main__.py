@@ -116,10 +116,13 @@ async def _trade(settings: MarketMakerSettings, stop: asyncio.Event, *, take_ove
         stack.push_async_callback(server.close)
         await server.start()
         setup = await unless_stopped(stop, assemble(settings, store, stack))
-        if not setup.safe:
-            broken = "; ".join(f"{rule.name}: {rule.detail}" for rule in setup.rule_results if not rule.passed)
+        broken = "; ".join(f"{rule.name}: {rule.detail}" for rule in setup.broken)
+        if not setup.may_start:
             print(f"error: safety check: {broken}; see market-maker --check", file=sys.stderr)  # noqa: T201 - the user's terminal
             return program.EXIT_USAGE
+        if broken:
+            text = f"exits only: {broken}; entries begin by themselves when the rule holds again"
+            print(f"warning: {text}", file=sys.stderr)  # noqa: T201 - the user's terminal
         endpoints.maker = _maker(settings, store, setup)
         claim = await _claim(settings, store, take_over=take_over)
         async with trading_lease(setup.exchange, settings.system.lease_seconds, claim) as lease_exit:

@@ -14,7 +14,10 @@ from opensqt.market_maker.engine import EngineSettings, GridEngine
 from opensqt.market_maker.orders import reconcile
 from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.orders.state import Stored
-from opensqt.market_maker.risk.safety import AccountInputs, GridRequirements, LadderLevel, Rule, check, ladder
+from opensqt.market_maker.risk.controls import RiskControls
+from opensqt.market_maker.risk.entry_check import EntryCheck
+from opensqt.market_maker.risk.ladder import AccountInputs, GridRequirements, LadderLevel, account_inputs, ladder
+from opensqt.market_maker.risk.safety import Guard, Rule, broken_rules, check
 from opensqt.market_maker.service import started
 from opensqt.market_maker.store.store import Store
 from opensqt.market_maker.strategy.grid.settings import GridSettings
@@ -38,11 +41,23 @@ class Setup:
     requirements: GridRequirements
     rule_results: list[Rule]
     ladder_levels: list[LadderLevel]
+    holding: bool
+    """Whether the grid holds coins or may: then a rule that guards entries does not prevent its start."""
 
     @property
     def safe(self) -> bool:
         """Whether every rule of the safety check passed."""
-        return all(rule.passed for rule in self.rule_results)
+        return not self.broken
+
+    @property
+    def broken(self) -> list[Rule]:
+        """The broken rules of the safety check."""
+        return [rule for rule in self.rule_results if not rule.passed]
+
+    @property
+    def may_start(self) -> bool:
+        """Whether the grid may start: with every rule held, or with exits only for what it holds."""
+        return self.safe or (self.holding and not broken_rules(self.rule_results, Guard.ORDERS))
 
 
 def make_exchange(settings: MarketMakerSettings) -> Exchange:
@@ -94,8 +109,8 @@ async def assemble(
     trading = settings.trading
     exchange = await stack.enter_async_context(started(make(settings)))
     info = await exchange.get_exchange_info()
-    rules = _fitting_rules(info, trading)
     stored = await store.load(trading.symbol)
+    rules = _fitting_rules(info, trading, holding=bool(stored.slots or stored.live_orders))
     stored = _same_grid(stored, trading)
     requirements = GridRequirements(
         interval=trading.price_interval,
@@ -104,7 +119,8 @@ async def assemble(
         levels=trading.position_safety_check,
     )
     inputs = await _account_inputs(exchange, info, rules, settings, stored)
-    engine = GridEngine(_engine_settings(trading, settings, info), rules, stored, now=time.monotonic())
+    risk = RiskControls(EntryCheck(requirements, inputs, rules))
+    engine = GridEngine(_engine_settings(trading, settings, info), rules, stored, now=time.monotonic(), risk=risk)
     return Setup(
         exchange=exchange,
         info=info,
@@ -114,14 +130,21 @@ async def assemble(
         requirements=requirements,
         rule_results=check(inputs, requirements, rules),
         ladder_levels=ladder(inputs, requirements, rules),
+        holding=_holding(settings, stored, inputs),
     )
 
 
-def _fitting_rules(info: ExchangeInfo, trading: GridTradingSettings) -> SymbolRules:
+def _holding(settings: MarketMakerSettings, stored: Stored, inputs: AccountInputs) -> bool:
+    """Return whether the grid holds coins: by its fills, by orders that may have traded, or by adoption."""
+    held = any(slot.quantity for slot in stored.slots) or bool(stored.live_orders)
+    return held or (settings.app.adopt_position == "levels" and inputs.held > 0)
+
+
+def _fitting_rules(info: ExchangeInfo, trading: GridTradingSettings, *, holding: bool) -> SymbolRules:
     rules = info.rules(trading.symbol)
     if rules is None:
         raise ConfigError(f"trading.symbol: {trading.symbol} is not traded at {info.name}")
-    if not rules.tradable:
+    if not rules.tradable and not holding:
         raise ConfigError(
             f"trading.symbol: {trading.symbol} does not trade at {info.name} now ({rules.untradable_reason}); "
             "`opensqt cancel-all --everything --flatten` closes what is held"
@@ -166,10 +189,10 @@ async def _account_inputs(
     position = reconcile.grid_position(await exchange.get_positions(symbol), symbol)
     price = await exchange.get_latest_price(symbol)
     fee = rules.maker_fee
-    return AccountInputs(
-        price=price.mid,
-        available=account.available_balance,
-        leverage=position.leverage if position is not None else None,
+    return account_inputs(
+        account,
+        position,
+        price.mid,
         fee_rate=fee if fee is not None else settings.venue_access(info.name).fee_rate,
         held_levels=sum(1 for slot in stored.slots if slot.quantity),
     )

@@ -20,10 +20,13 @@ from opensqt.market_maker.orders.events import (
     OrderQueried,
     Place,
     PlaceResult,
+    PositionUpdate,
     PriceUpdate,
+    ReadRules,
     Reconcile,
     Reconciled,
     ReconcileFailed,
+    RulesRead,
     StopRequested,
 )
 from opensqt.market_maker.orders.ids import OrderIds
@@ -31,6 +34,8 @@ from opensqt.market_maker.orders.lifecycle import OrderLifecycle
 from opensqt.market_maker.orders.plan import Plan, plan
 from opensqt.market_maker.orders.slots import LiveOrder, SlotEvent
 from opensqt.market_maker.orders.state import GridState, Header, Stored
+from opensqt.market_maker.risk import gate
+from opensqt.market_maker.risk.controls import RiskControls
 from opensqt.market_maker.strategy.grid.quotes import bucket
 from opensqt.market_maker.strategy.grid.settings import GridSettings
 from opensqt.market_maker.strategy.quoter import Permission, TargetOrder
@@ -84,10 +89,20 @@ class GridEngine:
         rules: The venue's steps and minimums.
         stored: What the database holds.
         now: Monotonic seconds; every later `now` is of the same clock.
+        risk: Limits the entries; None limits nothing.
     """
 
-    def __init__(self, settings: EngineSettings, rules: SymbolRules, stored: Stored, *, now: float) -> None:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        rules: SymbolRules,
+        stored: Stored,
+        *,
+        now: float,
+        risk: RiskControls | None = None,
+    ) -> None:
         self.settings = settings
+        self.risk = risk or RiskControls()
         self.rules = rules
         self.state = GridState(OrderIds(settings.strategy_id, settings.symbol), stored, now=now)
         self.orders = OrderLifecycle(
@@ -153,6 +168,11 @@ class GridEngine:
                 _log.warning(
                     "venue could not be queried; nothing is concluded", error=self.reconcile_error, next_in_s=delay_s
                 )
+            case PositionUpdate(position):
+                if self.risk.on_position(position):
+                    self._reconcile_by(now)
+            case RulesRead(rules):
+                self._on_rules(rules, now)
             case StopRequested(cancel_orders):
                 self.phase, self._cancel_on_stop = Phase.STOPPING, cancel_orders
                 self.orders.plan_dirty = True
@@ -164,6 +184,8 @@ class GridEngine:
         if self.orders.needs_reconcile:
             self.orders.needs_reconcile = False
             self._reconcile_by(now + 0.5)
+        if self.orders.rules_refresh.take_due(now):
+            commands.append(ReadRules())
         if self.phase is Phase.RUNNING and self._take_replan_flag(now):
             commands += self._trade(now)
         elif self.phase is Phase.STOPPING:
@@ -193,6 +215,15 @@ class GridEngine:
             for batch in batches:
                 self.handle(batch, now)
 
+    def _on_rules(self, rules: SymbolRules | None, now: float) -> None:
+        """Take over the venue's symbol rules, and check at once whether the grid fits them."""
+        if rules is None or rules == self.rules:
+            return
+        _log.warning("symbol rules changed at the venue", rules=str(rules))
+        self.rules = rules
+        self.orders.on_rules_changed()
+        self._reconcile_by(now)
+
     def _take_replan_flag(self, now: float) -> bool:
         """Return whether anything could have changed the plan since it was made, and reset what says so."""
         grid = self.state.grid
@@ -202,12 +233,14 @@ class GridEngine:
         price_bucket = bucket(grid, self.price, self.settings.grid)
         if not (
             self.orders.plan_dirty
+            or self.risk.changed
             or price_bucket != self._price_bucket
             or fresh != self._fresh
             or now >= self._replan_at
         ):
             return False
         self._price_bucket, self._fresh, self.orders.plan_dirty = price_bucket, fresh, False
+        self.risk.changed = False
         return True
 
     def _trade(self, now: float) -> list[Command]:
@@ -235,13 +268,14 @@ class GridEngine:
             # After insufficient margin one buy has to be accepted before the others follow.
             pending = any(order.side is Side.BUY and order.status.is_in_flight for order in self.state.live_orders())
             buys = 0 if pending else 1
-        return Permission(
+        permission = Permission(
             buys=buys,
             sells=may_place,
             pull_buys=pull,
             backed_off={*self.orders.post_only_backoff.blocked(now), *self.orders.reject_backoff.blocked(now)},
             requoted=self.orders.post_only_backoff.failing(),
         )
+        return gate.apply(permission, self.risk.limits())
 
     def _carry_out(self, changes: Plan, now: float) -> list[Command]:
         commands: list[Command] = []
@@ -343,6 +377,9 @@ class GridEngine:
         if missed:
             _log.warning("fills counted that no stream delivered", fills=missed)
         self._compare_orders(venue, now)
+        held_levels = sum(1 for slot in self.state.slots.values() if slot.quantity)
+        price = self.price.mid if self.price else None
+        self.risk.on_reconciled(venue.account, position, price, self.rules, held_levels=held_levels)
         if not self.orders.unmatched_fills:
             self._advance_watermark()
         # A fill that arrived during the queries may be in the position or not: then nothing is concluded.

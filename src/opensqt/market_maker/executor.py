@@ -16,13 +16,19 @@ from opensqt.market_maker.orders.events import (
     Place,
     PlaceResult,
     QueryOrder,
+    ReadRules,
     Reconcile,
     Reconciled,
     ReconcileFailed,
+    RulesRead,
 )
+from opensqt.model.account import Account
 from opensqt.model.errors import ConnectorUnavailable, ExchangeError
 from opensqt.model.exchange import Exchange
 from opensqt.model.order import Order, OrderRef, OrderRequest
+from opensqt.telemetry.logging import get_logger
+
+_log = get_logger("market_maker.executor")
 
 AT_ONCE = 8
 """Calls in flight; more are queued, so that a burst does not delay the cancels that follow."""
@@ -73,6 +79,8 @@ class Executor:
                     self._start(self._query(ref))
                 case Reconcile(since_ms):
                     self._start(self._reconcile(since_ms))
+                case ReadRules():
+                    self._start(self._read_rules())
 
     def stop_waiting(self) -> None:
         """Stop waiting for results. What was sent stays sent, and the next start queries its outcome."""
@@ -124,6 +132,7 @@ class Executor:
 
     async def _reconcile(self, since_ms: int) -> None:
         """Query the position first and the fills last, so that no fill in the position is missing in the list."""
+        account = await self._account()
         try:
             positions = await self._exchange.get_positions(self._symbol)
             open_orders = await self._exchange.get_open_orders(self._symbol)
@@ -133,7 +142,28 @@ class Executor:
         except ExchangeError as error:
             self._post(ReconcileFailed(error))
             return
-        self._post(Reconciled(tuple(positions), tuple(open_orders), tuple(fills)))
+        self._post(Reconciled(tuple(positions), tuple(open_orders), tuple(fills), account))
+
+    async def _account(self) -> Account | None:
+        """Query the account. What is held and sold does not depend on it, so that a failure holds nothing up."""
+        try:
+            return await self._exchange.get_account()
+        except ConnectorUnavailable:
+            raise
+        except ExchangeError as error:
+            _log.warning("account could not be queried", reason=error.reason, message=error.message)
+            return None
+
+    async def _read_rules(self) -> None:
+        try:
+            info = await self._exchange.get_exchange_info()
+        except ConnectorUnavailable:
+            raise
+        except ExchangeError as error:
+            # The next refusal asks again.
+            _log.warning("symbol rules could not be queried", reason=error.reason, message=error.message)
+            return
+        self._post(RulesRead(info.rules(self._symbol)))
 
 
 def _checked(outcomes: Sequence[Order | ExchangeError]) -> Sequence[Order | ExchangeError]:

@@ -18,6 +18,7 @@ def problems(engine: GridEngine, now: float) -> list[str]:
         found.append(f"stale price: {age}")
     if engine.halt_reason:
         found.append(f"halted: {engine.halt_reason}")
+    found += engine.risk.problems()
     if engine.reconcile_error and engine.phase is not Phase.STARTING:
         found.append(f"reconcile: {engine.reconcile_error}")
     if engine.orders.order_backoff.until > now:

@@ -9,14 +9,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from opensqt.market_maker.risk.safety import (
-    MAINTENANCE_RATE,
-    AccountInputs,
-    GridRequirements,
-    LadderLevel,
-    Rule,
-    round_trip,
-)
+from opensqt.market_maker.risk.ladder import MAINTENANCE_RATE, AccountInputs, GridRequirements, LadderLevel
+from opensqt.market_maker.risk.safety import Guard, Rule, round_trip
 from opensqt.model.venue import SymbolRules
 
 
@@ -39,8 +33,18 @@ def _rules(rules: Sequence[Rule]) -> Table:
     table.add_column("")
     table.add_column("numbers")
     for rule in rules:
-        table.add_row(rule.name, Text("holds", "green") if rule.passed else Text("BROKEN", "bold red"), rule.detail)
+        table.add_row(rule.name, _result(rule), rule.detail)
     return table
+
+
+def _equity(inputs: AccountInputs) -> Decimal:
+    return inputs.available if inputs.equity is None else inputs.equity
+
+
+def _result(rule: Rule) -> Text:
+    if rule.passed:
+        return Text("holds", "green")
+    return Text("BROKEN" if rule.guards is Guard.ORDERS else "BROKEN: no entries", "bold red")
 
 
 def _ladder(
@@ -51,7 +55,7 @@ def _ladder(
         table.add_column(heading, justify="right")
     for row in levels:
         table.add_row(
-            str(row.level),
+            str(row.level) if row.level else "held",
             f"{row.price:f}",
             f"{row.quantity:f}",
             f"{row.position:f}",
@@ -63,10 +67,11 @@ def _ladder(
         )
     lines = [table]
     earned = round_trip(inputs.price, requirements.interval, inputs.fee_rate)
-    quantity = levels[0].quantity if levels else Decimal(0)
+    quantity = next((row.quantity for row in levels if row.level), Decimal(0))
     text = f"A round trip of one level leaves {earned * quantity:.4f} {symbol.quote_asset} after fees."
     if levels:
         text += f" At the lowest level the position needs {levels[-1].margin:.2f} {symbol.quote_asset} of margin"
-        text += f" and has lost {-levels[-1].loss:.2f} of the {inputs.available:.2f} available."
-    text += f" Liquidation assumes a maintenance margin of {MAINTENANCE_RATE:.1%}."
+        text += f" and has lost {-levels[-1].loss:.2f} of the {_equity(inputs):.2f} there."
+    mode = inputs.margin_mode.value.lower()
+    text += f" Liquidation is that of {mode} margin and assumes a maintenance margin of {MAINTENANCE_RATE:.1%}."
     return Group(*lines, Text(text))

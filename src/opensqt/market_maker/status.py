@@ -59,6 +59,7 @@ def status(
         "grid_unrealized_pnl": _text(grid_unrealized(engine)),
         "last_reconcile_ms": now_ms - int((now - reconciled) * 1000) if reconciled is not None else None,
         "halted": engine.halt_reason,
+        "risk": engine.risk.status(),
         "problems": problems,
     }
 

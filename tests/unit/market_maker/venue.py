@@ -17,15 +17,28 @@ from opensqt.market_maker.orders.events import (
     PlaceResult,
     PriceUpdate,
     QueryOrder,
+    ReadRules,
     Reconcile,
     Reconciled,
+    RulesRead,
 )
 from opensqt.market_maker.orders.state import Changes, Stored
+from opensqt.market_maker.risk.controls import RiskControls
 from opensqt.market_maker.strategy.grid.settings import GridSettings
-from opensqt.model.account import Position
+from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, PostOnlyWouldCross, Unreachable
 from opensqt.model.market import Price
-from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderStatus, OrderUpdate, PositionSide, Side
+from opensqt.model.order import (
+    Fill,
+    MarginMode,
+    Order,
+    OrderRef,
+    OrderRequest,
+    OrderStatus,
+    OrderUpdate,
+    PositionSide,
+    Side,
+)
 from opensqt.model.venue import SymbolRules
 
 SYMBOL = "BTCUSDT"
@@ -81,10 +94,16 @@ class MiniVenue:
         self.fills: list[Fill] = []
         self.updates: list[OrderUpdate] = []
         self.refuse: type[ExchangeError] | None = None
+        self.rules = RULES
+        self.opening = Decimal(0)
+        """Base coins held from before."""
+        self.account: Account | None = None
+        self.leverage: Decimal | None = None
+        self.margin_mode = MarginMode.CROSS
 
     @property
     def position(self) -> Decimal:
-        return sum((fill.side.sign * fill.quantity for fill in self.fills), Decimal(0))
+        return sum((fill.side.sign * fill.quantity for fill in self.fills), self.opening)
 
     @property
     def open_orders(self) -> list[Order]:
@@ -144,8 +163,14 @@ class MiniVenue:
     def snapshot(self, *, since_ms: int = 0) -> Reconciled:
         """Position, open orders and fills; the trade list does not name client ids, as at Binance."""
         fills = tuple(replace(fill, client_order_id="") for fill in self.fills if fill.event_time_ms >= since_ms)
-        position = Position(symbol=SYMBOL, quantity=self.position, entry_price=Decimal(1000))
-        return Reconciled((position,), tuple(self.open_orders), fills)
+        position = Position(
+            symbol=SYMBOL,
+            quantity=self.position,
+            entry_price=Decimal(1000),
+            leverage=self.leverage,
+            margin_mode=self.margin_mode,
+        )
+        return Reconciled((position,), tuple(self.open_orders), fills, self.account)
 
     def _note(self, order: Order, fill: Fill | None = None) -> Order:
         self.orders[order.client_order_id] = order
@@ -156,10 +181,16 @@ class MiniVenue:
 class Bench:
     """Runs an engine against a `MiniVenue`; by default every command is answered at once and all news arrive."""
 
-    def __init__(self, stored: Stored | None = None, venue: MiniVenue | None = None, **changes: object) -> None:
+    def __init__(
+        self,
+        stored: Stored | None = None,
+        venue: MiniVenue | None = None,
+        risk: RiskControls | None = None,
+        **changes: object,
+    ) -> None:
         self.venue = venue or MiniVenue()
         self.now = 0.0
-        self.engine = GridEngine(settings(**changes), RULES, stored or Stored(), now=self.now)
+        self.engine = GridEngine(settings(**changes), RULES, stored or Stored(), now=self.now, risk=risk)
         self.changes: list[Changes] = []
         self.commands: list[Command] = []
 
@@ -219,6 +250,8 @@ class Bench:
                 return [OrderQueried(ref, self.venue.find(ref))]
             case Reconcile(since_ms):
                 return [self.venue.snapshot(since_ms=since_ms)]
+            case ReadRules():
+                return [RulesRead(self.venue.rules)]
         raise AssertionError(command)
 
     def place(self, request: OrderRequest) -> Order | ExchangeError:

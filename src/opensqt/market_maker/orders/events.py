@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from opensqt.model.account import Position
+from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError
 from opensqt.model.market import Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
+from opensqt.model.venue import SymbolRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ class Reconciled:
     positions: tuple[Position, ...]
     open_orders: tuple[Order, ...]
     fills: tuple[Fill, ...]
+    account: Account | None = None
+    """Queried before the others; None when that failed, which proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,34 @@ class StopRequested:
     cancel_orders: bool
 
 
+@dataclass(frozen=True, slots=True)
+class PositionUpdate:
+    """The newest report of the grid's position."""
+
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class RulesRead:
+    """The result of a `ReadRules`; None when the venue does not list the symbol."""
+
+    rules: SymbolRules | None
+
+
+RiskEvent = PositionUpdate
+"""Events that only the risk controls handle."""
+
 Event = (
-    PriceUpdate | OrderBatch | PlaceResult | CancelResult | OrderQueried | Reconciled | ReconcileFailed | StopRequested
+    PriceUpdate
+    | OrderBatch
+    | PlaceResult
+    | CancelResult
+    | OrderQueried
+    | Reconciled
+    | ReconcileFailed
+    | StopRequested
+    | RulesRead
+    | RiskEvent
 )
 
 
@@ -107,7 +136,12 @@ class Reconcile:
     since_ms: int
 
 
-Command = Place | Cancel | QueryOrder | Reconcile
+@dataclass(frozen=True, slots=True)
+class ReadRules:
+    """Query the venue's symbol rules."""
+
+
+Command = Place | Cancel | QueryOrder | Reconcile | ReadRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from opensqt.market_maker.orders.events import QueryOrder
+from opensqt.market_maker.orders.rules_refresh import RulesRefresh
 from opensqt.market_maker.orders.slots import LiveOrder, SlotEvent, SlotState
 from opensqt.market_maker.orders.state import GridState
 from opensqt.model.errors import (
@@ -16,6 +17,7 @@ from opensqt.model.errors import (
     InsufficientMargin,
     LeaseExpired,
     OrderNotFound,
+    PositionModeMismatch,
     PostOnlyWouldCross,
     ReduceOnlyRefused,
     RequestError,
@@ -74,6 +76,7 @@ class OrderLifecycle:
         """Whether anything happened that could change the plan."""
         self.needs_reconcile = False
         """Whether anything happened that needs a comparison with the venue."""
+        self.rules_refresh = RulesRefresh()
         self.missing_fills: set[str] = set()
         """Orders of which the venue reports more filled than there are counted fills."""
         self._symbol = symbol
@@ -178,6 +181,13 @@ class OrderLifecycle:
             return
         if isinstance(outcome, OrderNotFound):
             self._on_order_absent(key, query, now)
+
+    def on_rules_changed(self) -> None:
+        """Take in that the venue's symbol rules are others: what was refused by the former ones may be placed now."""
+        self.rules_refresh.on_changed()
+        for level in self.reject_backoff.failing():
+            self.reject_backoff.reset(level)
+        self.plan_dirty = True
 
     def query(self, order: LiveOrder, now: float) -> None:
         """Schedule a query of an order."""
@@ -309,6 +319,8 @@ class OrderLifecycle:
                 _log.warning("insufficient margin: buys are cancelled, none are placed", seconds=length)
         elif wrong:
             self.reject_backoff.record_failure(live.level, now)
+            if not isinstance(error, ReduceOnlyRefused | PositionModeMismatch):
+                self.rules_refresh.on_refusal(now)
             self.needs_reconcile = self.needs_reconcile or isinstance(error, ReduceOnlyRefused)
         else:
             self._pause_orders(error, now)

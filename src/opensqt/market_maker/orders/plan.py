@@ -79,7 +79,8 @@ def _misplaced(
     home = grid.price_of(order.level)
     if order.side is Side.BUY:
         displaced = order.price <= min(home, price.bid) - grid.interval
-        return permission.pull_buys or order.level < grid.buy_floor(price.mid, settings.buy_window) or displaced
+        pulled = permission.pull_buys or order.client_order_id in permission.pulled
+        return pulled or order.level < grid.buy_floor(price.mid, settings.buy_window) or displaced
     too_much = order.remaining > slot.quantity
     return too_much or order.price >= max(home + grid.interval, price.ask) + grid.interval
 

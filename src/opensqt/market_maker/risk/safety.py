@@ -1,45 +1,29 @@
-"""The safety check before the first order: can the account carry the grid, and does a round trip pay?"""
+"""The safety check before the first entry: can the account carry the grid, and does a round trip pay?"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
-from opensqt.market_maker.strategy.grid.geometry import Grid, buy_quantity, least_order_quantity
+from opensqt.market_maker.risk.ladder import AccountInputs, GridRequirements, ladder
+from opensqt.market_maker.strategy.grid.geometry import buy_quantity, least_order_quantity
+from opensqt.model.account import MarginMode
 from opensqt.model.venue import SymbolRules
 
 MAX_LEVERAGE = Decimal(10)
 _NO_LEVERAGE = "not reported by the venue, so set it (exchange.leverage of the connector, or SetLeverage)"
 USABLE = Decimal("0.8")
 """The part of the available balance that the grid may count on."""
-MAINTENANCE_RATE = Decimal("0.005")
-"""Assumed for the liquidation price: 0.5 % of the position, the most that the venues require of small positions."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountInputs:
-    """State of account and market that the rules need. Quote, unless said otherwise."""
+class Guard(StrEnum):
+    """What a broken rule prevents."""
 
-    price: Decimal
-    available: Decimal
-    leverage: Decimal | None
-    """None when the venue does not report it."""
-    fee_rate: Decimal
-    """Maker, a fraction."""
-    held_levels: int
-    """Levels that hold coins from an earlier run."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GridRequirements:
-    """The settings that the rules need."""
-
-    interval: Decimal
-    order_quantity: Decimal
-    """Quote per level."""
-    min_order_value: Decimal
-    levels: int
-    """Levels that the account must be able to carry."""
+    ENTRIES = "ENTRIES"
+    """Orders that open or raise a position; what is held can still be sold."""
+    ORDERS = "ORDERS"
+    """Every order: with the rule broken the venue accepts none at the grid's prices."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,31 +34,12 @@ class Rule:
     passed: bool
     detail: str
     """The numbers, and what is expected of them."""
+    guards: Guard = Guard.ENTRIES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LadderLevel:
-    """The account when the price has come down to a level and every level above has bought."""
-
-    level: int
-    """1 is the first one under the price."""
-    price: Decimal
-    quantity: Decimal
-    """Base coins bought here."""
-    position: Decimal
-    """Base coins in all."""
-    average_price: Decimal
-    margin: Decimal
-    """Initial margin of the position."""
-    loss: Decimal
-    """Open loss at this price."""
-    liquidation_price: Decimal | None
-    """None while the account outlives a price of zero."""
-
-    @property
-    def distance(self) -> Decimal | None:
-        """Distance of the liquidation price below this level, as a fraction of its price."""
-        return None if self.liquidation_price is None else (self.price - self.liquidation_price) / self.price
+def broken_rules(rules: list[Rule], guards: Guard) -> list[Rule]:
+    """Return the broken rules that prevent what *guards* names."""
+    return [rule for rule in rules if not rule.passed and rule.guards is guards]
 
 
 def check(inputs: AccountInputs, requirements: GridRequirements, rules: SymbolRules) -> list[Rule]:
@@ -82,6 +47,11 @@ def check(inputs: AccountInputs, requirements: GridRequirements, rules: SymbolRu
     quantity = buy_quantity(inputs.price, requirements.order_quantity, requirements.min_order_value, rules)
     least = least_order_quantity(inputs.price, requirements.min_order_value, rules)
     found = [
+        Rule(
+            name="symbol",
+            passed=rules.tradable,
+            detail=rules.untradable_reason or "trades",
+        ),
         Rule(
             name="available balance",
             passed=inputs.available > 0,
@@ -97,6 +67,7 @@ def check(inputs: AccountInputs, requirements: GridRequirements, rules: SymbolRu
             name="price_interval",
             passed=requirements.interval % rules.price_step == 0,
             detail=f"{_short(requirements.interval)}, expected a multiple of the price step {_short(rules.price_step)}",
+            guards=Guard.ORDERS,
         ),
         Rule(
             name="order_quantity",
@@ -115,6 +86,7 @@ def check(inputs: AccountInputs, requirements: GridRequirements, rules: SymbolRu
             f" order_quantity), expected at least {requirements.levels} (position_safety_check)",
         )
     )
+    found.append(_liquidation(inputs, requirements, rules))
     profit = round_trip(inputs.price, requirements.interval, inputs.fee_rate)
     found.append(
         Rule(
@@ -127,6 +99,28 @@ def check(inputs: AccountInputs, requirements: GridRequirements, rules: SymbolRu
     return found
 
 
+def _liquidation(inputs: AccountInputs, requirements: GridRequirements, rules: SymbolRules) -> Rule:
+    """Compare the liquidation price at each level with the price of that level.
+
+    Under cross margin it is information: the whole account stands behind the position, and `levels` is the rule.
+    """
+    isolated = inputs.margin_mode is MarginMode.ISOLATED
+    rows = ladder(inputs, requirements, rules)
+    early = next((row for row in rows if row.distance is not None and row.distance <= 0), None)
+    row = early or (rows[-1] if rows else None)
+    detail = f"{inputs.margin_mode.value.lower()} margin: "
+    if row is None or row.liquidation_price is None:
+        detail += "no liquidation price at the lowest level"
+    else:
+        detail += (
+            f"at level {row.level} ({_short(row.price)}) the position of {_short(row.position)} {rules.base_asset}"
+            f" is liquidated at {_short(row.liquidation_price)}"
+        )
+    if isolated:
+        detail += ", expected below every level; less leverage, a smaller price_interval or fewer levels move it down"
+    return Rule(name="liquidation", passed=early is None or not isolated, detail=detail)
+
+
 def affordable_levels(inputs: AccountInputs, requirements: GridRequirements) -> int:
     """Return the number of levels that the account can carry, those it holds included."""
     if inputs.leverage is None or inputs.available <= 0:
@@ -137,35 +131,6 @@ def affordable_levels(inputs: AccountInputs, requirements: GridRequirements) -> 
 def round_trip(price: Decimal, interval: Decimal, fee_rate: Decimal) -> Decimal:
     """Return the profit per base coin of a buy at *price* and a sell one interval higher, fees on both sides paid."""
     return interval - (2 * price + interval) * fee_rate
-
-
-def ladder(inputs: AccountInputs, requirements: GridRequirements, rules: SymbolRules) -> list[LadderLevel]:
-    """Return every level from the price down to the last one that the account must carry."""
-    grid = Grid(anchor=rules.round_price(inputs.price), interval=requirements.interval)
-    position = spent = Decimal(0)
-    levels = []
-    for number in range(1, requirements.levels + 1):
-        price = grid.price_of(-number)
-        if price <= 0:
-            break
-        quantity = buy_quantity(price, requirements.order_quantity, requirements.min_order_value, rules)
-        position, spent = position + quantity, spent + quantity * price
-        if not position:
-            continue
-        liquidation = (spent - inputs.available) / (position * (1 - MAINTENANCE_RATE))
-        levels.append(
-            LadderLevel(
-                level=number,
-                price=price,
-                quantity=quantity,
-                position=position,
-                average_price=spent / position,
-                margin=position * price / (inputs.leverage or Decimal(1)),
-                loss=position * price - spent,
-                liquidation_price=liquidation if liquidation > 0 else None,
-            )
-        )
-    return levels
 
 
 def _short(number: Decimal) -> str:

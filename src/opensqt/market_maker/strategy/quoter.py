@@ -33,6 +33,8 @@ class Permission:
     sells: bool = True
     pull_buys: bool = False
     """Whether live buys have to be cancelled."""
+    pulled: Collection[str] = ()
+    """Client ids of live entries that have to be cancelled, whatever the rest allows."""
     backed_off: Collection[int] = ()
     """Levels whose last order was refused, until their back-off is over."""
     requoted: Collection[int] = ()
