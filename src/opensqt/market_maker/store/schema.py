@@ -19,10 +19,10 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-VERSION = 1
-"""Increased with every change of a table; a database of another version is refused.
+VERSION = 2
+"""The newest revision in `migrations`: every change of a table needs one.
 
-A column with a default is no such change: it is added to an older database, and an older program leaves it out.
+An older database is upgraded at the start, a newer one is refused.
 """
 
 metadata = MetaData()
@@ -112,5 +112,130 @@ fills = Table(
     Column("time_ms", BigInteger, nullable=False),
     Column("kind", String(20), nullable=False, server_default="TRADE"),
     Column("other_fees", Text, nullable=False, server_default="{}"),
+    Column("mid", Exact),
+    Column("fees_value", Exact),
+    Column("average_profit", Exact),
     Index("fills_time", "symbol", "time_ms"),
+)
+
+foreign_fills = Table(
+    "foreign_fills",
+    metadata,
+    Column("symbol", String(32), primary_key=True),
+    Column("trade_id", String(64), primary_key=True),
+    Column("order_id", String(64), nullable=False),
+    Column("client_order_id", String(64), nullable=False),
+    Column("side", String(4), nullable=False),
+    Column("position_side", String(5), nullable=False),
+    Column("price", Exact, nullable=False),
+    Column("quantity", Exact, nullable=False),
+    Column("fee", Exact, nullable=False),
+    Column("fee_asset", String(16), nullable=False),
+    Column("is_maker", Boolean, nullable=False),
+    Column("realized_pnl", Exact, nullable=False),
+    Column("time_ms", BigInteger, nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("other_fees", Text, nullable=False),
+    Column("fees_value", Exact),
+    Column("average_profit", Exact, nullable=False),
+    Index("foreign_fills_time", "symbol", "time_ms"),
+)
+
+profit = Table(
+    "profit",
+    metadata,
+    Column("symbol", String(32), primary_key=True),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("quantity", Exact, nullable=False),
+    Column("cost", Exact, nullable=False),
+    Column("realized", Exact, nullable=False),
+    Column("venue_made", Text, nullable=False),
+    Column("by_hand", Exact, nullable=False),
+    Column("unexplained", Exact, nullable=False),
+    Column("fees", Text, nullable=False),
+    Column("fees_value", Exact, nullable=False),
+    Column("unpriced_fees", Text, nullable=False),
+    Column("awaited_fees", Text, nullable=False),
+    Column("funding", Exact, nullable=False),
+    Column("other_funding", Text, nullable=False),
+    Column("funding_payments", Integer, nullable=False),
+    Column("newest_funding_ms", BigInteger, nullable=False),
+    Column("spread", Exact, nullable=False),
+    Column("spread_fills", Integer, nullable=False),
+    Column("foreign_fills", Integer, nullable=False),
+)
+
+funding = Table(
+    "funding",
+    metadata,
+    Column("symbol", String(32), primary_key=True),
+    Column("payment_id", String(64), primary_key=True),
+    Column("amount", Exact, nullable=False),
+    Column("asset", String(16), nullable=False),
+    Column("position_side", String(5), nullable=False),
+    Column("rate", Exact),
+    Column("position_size", Exact),
+    Column("time_ms", BigInteger, nullable=False),
+    Index("funding_time", "symbol", "time_ms"),
+)
+
+_SNAPSHOT = (
+    "mark",
+    "position",
+    "round_trips",
+    "realized",
+    "venue_made",
+    "by_hand",
+    "unexplained",
+    "open",
+    "fees",
+    "funding",
+    "total",
+    "volume",
+)
+"""The sums of the profit at one moment, quote; `position` is in base coins."""
+
+
+def _snapshot() -> list[Column[Decimal]]:
+    return [Column(name, Exact, nullable=False) for name in _SNAPSHOT]
+
+
+equity = Table(
+    "equity",
+    metadata,
+    Column("symbol", String(32), primary_key=True),
+    Column("minute_ms", BigInteger, primary_key=True),
+    *_snapshot(),
+    Column("fills", Integer, nullable=False),
+    Column("account_equity", Exact),
+)
+
+days = Table(
+    "days",
+    metadata,
+    Column("symbol", String(32), primary_key=True),
+    Column("day_ms", BigInteger, primary_key=True),
+    *_snapshot(),
+    Column("fills", Integer, nullable=False),
+    Column("account_equity", Exact),
+    Column("lowest", Exact, nullable=False),
+    Column("highest", Exact, nullable=False),
+)
+
+markouts = Table(
+    "markouts",
+    metadata,
+    Column("symbol", String(32), primary_key=True),
+    Column("trade_id", String(64), primary_key=True),
+    Column("level", Integer, nullable=False),
+    Column("side", String(4), nullable=False),
+    Column("price", Exact, nullable=False),
+    Column("quantity", Exact, nullable=False),
+    Column("mid", Exact, nullable=False),
+    Column("mid_1s", Exact),
+    Column("mid_5s", Exact),
+    Column("mid_30s", Exact),
+    Column("mid_300s", Exact),
+    Column("time_ms", BigInteger, nullable=False),
+    Index("markouts_time", "symbol", "time_ms"),
 )

@@ -15,16 +15,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Connection, Executable, Table, event, func, insert, inspect, select, text
+from sqlalchemy import Executable, Table, event, func, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.schema import CreateColumn
 
 from opensqt.market_maker.orders.events import GridFill
 from opensqt.market_maker.orders.slots import LiveOrder, Slot
 from opensqt.market_maker.orders.state import REMEMBERED, Changes, Stored
 from opensqt.market_maker.store import rows, schema
+from opensqt.market_maker.store.upgrade import prepare
 from opensqt.model.clock import Clock, now_ns
 from opensqt.model.errors import ConfigError
 
@@ -50,14 +50,14 @@ class Store:
 
     @classmethod
     async def open(cls, url: str, *, clock: Clock = now_ns) -> Self:
-        """Open the database, making its tables if there are none.
+        """Open the database: make its tables if there are none, and upgrade those of an older version.
 
         Args:
             url: `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`.
             clock: Stamps the orders.
 
         Raises:
-            ConfigError: It can't be opened, or belongs to another version.
+            ConfigError: It can't be opened or upgraded, or belongs to a newer version.
         """
         parsed = make_url(url)
         driver = _DRIVERS.get(parsed.get_backend_name())
@@ -74,7 +74,7 @@ class Store:
             event.listen(engine.sync_engine, "connect", _tune_sqlite)
         store = cls(engine, clock)
         try:
-            await store._prepare()
+            await prepare(engine, clock() // 1_000_000)
         except (SQLAlchemyError, OSError) as error:
             await store.close()
             cause = error.orig if isinstance(error, DBAPIError) else error
@@ -187,28 +187,6 @@ class Store:
         async with self.database.connect() as connection:
             return [rows.live_order(row) for row in await connection.execute(query)]
 
-    async def _prepare(self) -> None:
-        try:
-            await self._make_tables()
-        except DBAPIError:
-            # Another process may have made the same table or column at the same moment.
-            await self._make_tables()
-
-    async def _make_tables(self) -> None:
-        async with self.database.begin() as connection:
-            await connection.run_sync(schema.metadata.create_all)
-            await connection.run_sync(_add_columns)
-            query = select(schema.meta.c.value).where(schema.meta.c.key == "schema_version")
-            found = await connection.scalar(query)
-            if found is None:
-                row = {"key": "schema_version", "value": str(schema.VERSION)}
-                await connection.execute(self._insert(schema.meta).values(row).on_conflict_do_nothing())
-            elif found != str(schema.VERSION):
-                raise ConfigError(
-                    f"app.database_url: the database has version {found}, this program works with {schema.VERSION};"
-                    " give another database"
-                )
-
     def _upsert(self, table: Table, *, keep: Iterable[str]) -> Executable:
         """Build the statement that inserts a row or replaces all of it but its key and the columns of *keep*."""
         statement = self._insert(table)
@@ -217,17 +195,6 @@ class Store:
         changed = {column.name: statement.excluded[column.name] for column in table.c if column.name not in fixed}
         upsert: Executable = statement.on_conflict_do_update(index_elements=primary, set_=changed)
         return upsert
-
-
-def _add_columns(connection: Connection) -> None:
-    """Add the columns that a database of an older program lacks; each has a default."""
-    there = inspect(connection)
-    for table in schema.metadata.sorted_tables:
-        names = {column["name"] for column in there.get_columns(table.name)}
-        for column in table.c:
-            if column.name not in names:
-                definition = CreateColumn(column).compile(dialect=connection.dialect)
-                connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {definition}"))
 
 
 def _make_file(path: Path) -> None:
@@ -241,9 +208,9 @@ def _make_file(path: Path) -> None:
 
 def _tune_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout=5000")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.execute("PRAGMA busy_timeout=5000")
     cursor.close()
 
 

@@ -2,50 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from opensqt.market_maker.orders.state import Changes, Header, Stored, Totals
 from opensqt.market_maker.store.store import Store
 from opensqt.model.errors import ConfigError
 from opensqt.model.order import Fee, FillKind
-from tests.support.postgres import missing, postgres
 from tests.unit.market_maker.venue import SYMBOL, Bench
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    reason = missing()
-    if reason:
-        pytest.skip(reason)
-    with postgres() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/grid.db"
-    address: str = request.getfixturevalue("cluster")
-    asyncio.run(_empty(address))
-    return address
-
-
-async def _empty(url: str) -> None:
-    store = await Store.open(url)
-    async with store.database.begin() as connection:
-        for table in ("grids", "slots", "orders", "fills", "meta"):
-            await connection.execute(text(f"DROP TABLE {table}"))
-    await store.close()
 
 
 async def reopened(url: str, *changes: Changes) -> Stored:
@@ -150,32 +120,6 @@ async def test_the_cause_and_every_fee_of_a_fill_are_stored(url: str) -> None:
     (stored,) = await store.fills(SYMBOL)
     await store.close()
     assert (stored.fill.kind, stored.fill.other_fees) == (FillKind.ADL, fees)
-
-
-async def test_a_database_of_an_older_program_gets_the_new_columns(url: str) -> None:
-    """Its fills are read as trades whose only fee is the one that they have, and nothing has to be deleted."""
-    bench = Bench().start(1004)
-    bench.fill(0)
-    await reopened(url, *bench.changes)
-    store = await Store.open(url)
-    async with store.database.begin() as connection:
-        for column in ("kind", "other_fees"):
-            await connection.execute(text(f"ALTER TABLE fills DROP COLUMN {column}"))
-    await store.close()
-    store = await Store.open(url)
-    (stored,) = await store.fills(SYMBOL)
-    await store.close()
-    assert (stored.fill.kind, stored.fill.other_fees, stored.fill.trade_id) == (FillKind.TRADE, (), "1")
-
-
-async def test_a_database_of_another_version_is_refused(url: str) -> None:
-    store = await Store.open(url)
-    async with store.database.begin() as connection:
-        await connection.execute(text("UPDATE meta SET value = '99' WHERE key = 'schema_version'"))
-    await store.close()
-    with pytest.raises(ConfigError, match="the database has version 99"):
-        await Store.open(url)
-    store.database.sync_engine.dispose()
 
 
 async def test_a_database_that_cannot_be_opened_is_told_without_its_password() -> None:

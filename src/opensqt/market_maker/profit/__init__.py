@@ -1,0 +1,1 @@
+"""What a grid earned: pure sums over fills, funding payments and prices."""

@@ -1,0 +1,1 @@
+"""One module per revision. Its number is the version that a database has after it."""

@@ -1,0 +1,109 @@
+"""The sums of the profit: whatever happens, the parts add up to the money that was exchanged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opensqt.market_maker.profit.entry import AverageEntry
+from opensqt.market_maker.profit.ledger import ProfitLedger
+from opensqt.model.funding import FundingPayment
+from opensqt.model.order import Fill, FillKind, PositionSide, Side
+
+EMPTY = ProfitLedger(since_ms=0)
+CENT = Decimal("0.01")
+amounts = st.decimals("0.001", "50", places=3)
+prices = st.decimals("1", "90000", places=2)
+
+
+def fill(side: Side, quantity: str | Decimal, price: str | Decimal, kind: FillKind = FillKind.TRADE) -> Fill:
+    return Fill(
+        symbol="BTCUSDT",
+        trade_id="1",
+        order_id="1",
+        client_order_id="",
+        side=side,
+        position_side=PositionSide.BOTH,
+        price=Decimal(price),
+        quantity=Decimal(quantity),
+        fee=Decimal(0),
+        fee_asset="USDT",
+        is_maker=True,
+        kind=kind,
+    )
+
+
+fills = st.builds(fill, st.sampled_from(Side), amounts, prices, st.sampled_from(FillKind))
+
+
+@given(st.lists(st.tuples(fills, st.booleans(), prices), max_size=30), prices)
+def test_the_parts_add_up_to_the_money_exchanged(trades: list[tuple[Fill, bool, Decimal]], mark: Decimal) -> None:
+    """F36: any fills, of the grid, by hand or by the venue, flips included: cash and position, to the cent."""
+    ledger, cash, position = EMPTY, Decimal(0), Decimal(0)
+    for trade, own, mid in trades:
+        ledger = ledger.with_fill(trade, mid=mid) if own else ledger.with_foreign_fill(trade)
+        cash -= trade.side.sign * trade.notional
+        position += trade.side.sign * trade.quantity
+    assert ledger.entry.quantity == position
+    assert abs(ledger.trading(mark) - (cash + position * mark)) < CENT / 1000
+
+
+def test_a_sale_is_counted_against_the_average_entry() -> None:
+    """Two buys at 100 and 110: one sold at 108 earned 3, and the other one is open against 105."""
+    ledger = EMPTY
+    for trade in (fill(Side.BUY, "1", "100"), fill(Side.BUY, "1", "110"), fill(Side.SELL, "1", "108")):
+        ledger = ledger.with_fill(trade, mid=None)
+    assert ledger.realized == 3
+    assert ledger.entry == AverageEntry(quantity=Decimal(1), cost=Decimal(105))
+    assert ledger.total(Decimal(109)) == 3 + 4
+
+
+def test_a_trade_through_zero_closes_and_opens() -> None:
+    """Long 1 from 100, sold 3 at 90: 10 lost, short 2 from 90."""
+    entry, realized = AverageEntry(quantity=Decimal(1), cost=Decimal(100)).traded(Decimal(-3), Decimal(90))
+    assert (realized, entry.quantity, entry.price) == (-10, -2, 90)
+
+
+def test_closes_that_the_venue_made_are_counted_as_what_they_are() -> None:
+    """F50: by kind, apart from what the grid earned and from what was traded by hand."""
+    ledger = EMPTY.with_fill(fill(Side.BUY, "3", "100"), mid=None)
+    ledger = ledger.with_foreign_fill(fill(Side.SELL, "1", "90", FillKind.LIQUIDATION))
+    ledger = ledger.with_foreign_fill(fill(Side.SELL, "1", "95", FillKind.ADL))
+    ledger = ledger.with_foreign_fill(fill(Side.SELL, "1", "101"))
+    assert ledger.venue_made == {"LIQUIDATION": Decimal(-10), "ADL": Decimal(-5)}
+    assert (ledger.venue_made_total, ledger.by_hand, ledger.realized) == (-15, 1, 0)
+    assert ledger.total(Decimal(1)) == -14
+
+
+def test_a_change_without_a_fill_is_unexplained_and_not_zero() -> None:
+    """What the venue holds less is counted as closed at the price of the moment."""
+    ledger = EMPTY.with_fill(fill(Side.BUY, "2", "100"), mid=None).with_position(Decimal(1), Decimal(80))
+    assert (ledger.unexplained, ledger.entry.quantity) == (-20, 1)
+
+
+def test_the_spread_is_what_a_fill_was_away_from_the_middle() -> None:
+    """Bought one under the middle and sold two over it; a fill without a price of its time is left out."""
+    ledger = EMPTY.with_fill(fill(Side.BUY, "1", "99"), mid=Decimal(100))
+    ledger = ledger.with_fill(fill(Side.SELL, "1", "102"), mid=Decimal(100))
+    ledger = ledger.with_fill(fill(Side.BUY, "1", "99"), mid=None)
+    assert (ledger.spread, ledger.spread_fills) == (3, 2)
+
+
+def test_a_fee_without_a_price_is_unpriced_until_it_has_one() -> None:
+    """F36: never taken as 0 in silence."""
+    ledger = EMPTY.with_fee("USDT", Decimal("0.5"), Decimal("0.5")).with_fee("BNB", Decimal("0.01"), None)
+    assert (ledger.fees_value, ledger.unpriced_fees) == (Decimal("0.5"), {"BNB": Decimal("0.01")})
+    ledger = ledger.with_fee_priced("BNB", Decimal("0.01"), Decimal(6))
+    assert (ledger.fees_value, ledger.unpriced_fees, ledger.fees["BNB"]) == (Decimal("6.5"), {}, Decimal("0.01"))
+
+
+def test_funding_is_part_of_the_total_in_quote_only() -> None:
+    """A payment in another asset is reported by its asset."""
+    payment = FundingPayment(symbol="BTCUSDT", payment_id="1", amount=Decimal("-0.7"), event_time_ms=5)
+    ledger = EMPTY.with_funding(payment, quote_asset="USDT")
+    ledger = ledger.with_funding(replace(payment, asset="BTC", event_time_ms=9), quote_asset="USDT")
+    assert ledger.total(Decimal(1)) == ledger.funding == Decimal("-0.7")
+    assert (ledger.other_funding, ledger.newest_funding_ms) == ({"BTC": Decimal("-0.7")}, 9)
