@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from opensqt.cli import audit, cancel_all, connection, status, token
+from opensqt.cli import alert, audit, cancel_all, connection, status, token
 from opensqt.cli.remaining import CancelScope
 from opensqt.cli.resume import resume
 from opensqt.client.exchange import RemoteExchange
@@ -33,6 +33,7 @@ _EXAMPLES = """examples:
   opensqt status --symbol BTCUSDT                        health, account, positions, open orders
   opensqt cancel-all --symbol BTCUSDT --flatten          the kill switch
   opensqt resume                                         take new orders again after cancel-all --hold
+  opensqt alert test --config configs/config.yaml        send one alert to each target
   opensqt token new --name page --role read              create a token for a client of the connector
   opensqt audit verify data/audit.jsonl                  prove that no line of the audit was changed
 """
@@ -50,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
             return token.run(options)
         if options.command == "audit":
             return audit.run(options)
+        if options.command == "alert":
+            return _run_local(lambda: alert.run(options))
         # The kill switch looks again and again, so a call that takes longer is better made anew.
         deadline_s = 5.0 if options.command == "cancel-all" else None
         exchange = connection.connector_client(options.address, deadline_s=deadline_s)
@@ -89,6 +92,21 @@ def _run_command(exchange: RemoteExchange, command: Callable[[], Awaitable[int]]
     return program.run(service)
 
 
+def _run_local(command: Callable[[], Awaitable[int]]) -> int:
+    """Run a command that needs no connector, until it ends or a signal comes."""
+
+    async def service(stop: asyncio.Event) -> int:
+        async def work() -> int:
+            return await command()
+
+        try:
+            return await unless_stopped(stop, work())
+        except Stopped:
+            return program.EXIT_FAILURE
+
+    return program.run(service)
+
+
 async def _confirm(prompt: str) -> bool:
     if not sys.stdin.isatty():
         raise ConfigError(f"{prompt} There is no terminal for the confirmation: give --yes")
@@ -121,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_status(commands.add_parser("status", help="show health, account, positions and open orders"))
     _add_cancel_all(commands.add_parser("cancel-all", help="the kill switch: cancel our orders, close positions"))
     _add_resume(commands.add_parser("resume", help="take new orders again after cancel-all --hold"))
+    alert.add_arguments(commands.add_parser("alert", help="try the targets of the market maker's alerts"))
     token.add_arguments(
         commands.add_parser("token", help="create, list and revoke the tokens of the connector's clients")
     )

@@ -24,7 +24,7 @@ M = TypeVar("M", bound=BaseModel)
 Tree = dict[str, Any]
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
-_SECRET_KEY = re.compile(r"key|secret|passphrase|token|password|database_url", re.IGNORECASE)
+_SECRET_KEY = re.compile(r"key|secret|passphrase|token|password|database_url|alerts\.targets", re.IGNORECASE)
 _SECTION_EXPECTED = ("model_type", "model_attributes_type", "dict_type", "dataclass_type")
 _ERROR_TEXTS = {
     "tuple_type": "expected a list, such as [A, B]",

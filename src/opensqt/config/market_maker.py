@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from opensqt.config.alerts import AlertsSettings
 from opensqt.config.load import Section, Tree, load
 from opensqt.config.remote import CLIENT_SHORTCUTS, RemoteSettings
 
@@ -195,6 +196,7 @@ class MarketMakerSettings(Section):
     system: MarketMakerSystemSettings = MarketMakerSystemSettings()
     risk_control: RiskSettings = RiskSettings()
     telemetry: MarketMakerTelemetrySettings = MarketMakerTelemetrySettings()
+    alerts: AlertsSettings = AlertsSettings()
 
     def venue_access(self, venue: str) -> VenueAccess:
         """Return the section of *venue*; one with the defaults for a venue that has none."""

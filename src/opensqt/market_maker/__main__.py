@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from opensqt.config.market_maker import MarketMakerSettings, load_settings
+from opensqt.market_maker.alerts.service import alerting
 from opensqt.market_maker.app import Setup, assemble
 from opensqt.market_maker.http import Endpoints
 from opensqt.market_maker.lease import trading_lease
@@ -115,19 +116,26 @@ async def _trade(settings: MarketMakerSettings, stop: asyncio.Event, *, take_ove
         server = HttpServer(endpoints.application(), address)
         stack.push_async_callback(server.close)
         await server.start()
+        alerts = await stack.enter_async_context(alerting(settings.alerts, settings.trading.symbol))
         setup = await unless_stopped(stop, assemble(settings, store, stack))
         broken = "; ".join(f"{rule.name}: {rule.detail}" for rule in setup.broken)
         if not setup.may_start:
+            alerts.report(f"ended: safety check: {broken}")
             print(f"error: safety check: {broken}; see market-maker --check", file=sys.stderr)  # noqa: T201 - the user's terminal
             return program.EXIT_USAGE
         if broken:
             text = f"exits only: {broken}; entries begin by themselves when the rule holds again"
             print(f"warning: {text}", file=sys.stderr)  # noqa: T201 - the user's terminal
-        endpoints.maker = _maker(settings, store, setup)
+        endpoints.maker = maker = _maker(settings, store, setup)
+        maker.problem_sources.append(alerts.problems)
+        maker.metrics.deliveries = alerts.delivery.counts
+        alerts.watch(maker.problems)
         claim = await _claim(settings, store, take_over=take_over)
         async with trading_lease(setup.exchange, settings.system.lease_seconds, claim) as lease_exit:
-            left = await endpoints.maker.run(stop, partial(_announce, server.address))
+            left = await maker.run(stop, partial(_announce, server.address))
             lease_exit.keep_until_expiry = bool(left) and settings.system.cancel_on_exit
+            if left:
+                alerts.report(f"stopped with orders left: {', '.join(left)}")
     return _report_open_orders(left) if left else program.EXIT_OK
 
 

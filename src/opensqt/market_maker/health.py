@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from opensqt.market_maker.engine import GridEngine, Phase
 
+CONNECTING = "starting: connecting to the exchange"
+"""The problem of a process whose grid is not there yet."""
 REPORT_AFTER_S = 60.0
 """An order whose outcome is unknown or whose fills are missing for longer than this is reported as a problem."""
 

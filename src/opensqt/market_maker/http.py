@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import orjson
 from aiohttp import web
 
+from opensqt.market_maker.health import CONNECTING
 from opensqt.market_maker.service import MarketMaker
 from opensqt.service.http import add_metrics, own_hosts
-
-CONNECTING = "starting: connecting to the exchange"
 
 
 class Endpoints:

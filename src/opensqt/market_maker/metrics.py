@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Histogram, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -27,6 +27,8 @@ class MarketMakerMetrics(Collector):
     def __init__(self, engine: GridEngine, quote_asset: str) -> None:
         self._engine = engine
         self._quote_asset = quote_asset
+        self.deliveries: Callable[[], Mapping[str, tuple[int, int]]] = dict
+        """Returns delivered alerts and failed attempts by target."""
         self._registry = CollectorRegistry()
         self._registry.register(self)
         self.exchange_ms = Histogram(
@@ -81,6 +83,16 @@ class MarketMakerMetrics(Collector):
             counter = CounterMetricFamily(name, text, labels=["symbol"])
             counter.add_metric(labels, float(value))
             yield counter
+        delivered = CounterMetricFamily(
+            "market_maker_alerts_delivered", "Alerts that a target took", labels=["symbol", "target"]
+        )
+        failed = CounterMetricFamily(
+            "market_maker_alerts_failed", "Attempts to deliver an alert that failed", labels=["symbol", "target"]
+        )
+        for target, (taken, attempts) in self.deliveries().items():
+            delivered.add_metric([*labels, target], taken)
+            failed.add_metric([*labels, target], attempts)
+        yield from (delivered, failed)
         slots = GaugeMetricFamily("market_maker_slots", "Slots with an order or a holding", labels=["symbol", "state"])
         for slot_state in SlotState:
             count = sum(1 for slot in state.slots.values() if slot.state is slot_state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -68,10 +68,15 @@ class MarketMaker:
         self._events: list[Event] = []
         self._wake = asyncio.Event()
         self._venue_problems: list[str] = []
+        self.problem_sources: list[Callable[[], Sequence[str]]] = []
+        """Further parts of the process whose problems are this market maker's."""
 
     def problems(self) -> list[str]:
         """Return the reasons why the grid is not healthy; empty when it is."""
-        return [redact(problem) for problem in (*problems(self.engine, time.monotonic()), *self._venue_problems)]
+        found = [*problems(self.engine, time.monotonic()), *self._venue_problems]
+        for source in self.problem_sources:
+            found += source()
+        return [redact(problem) for problem in found]
 
     def status(self) -> dict[str, Any]:
         """Return the grid as JSON."""

@@ -1,0 +1,106 @@
+"""The running alerts: looks at the problems every second, and reports how the process ended."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+
+from opensqt.config.alerts import AlertsSettings
+from opensqt.market_maker.alerts.catalogue import condition
+from opensqt.market_maker.alerts.delivery import Delivery
+from opensqt.market_maker.alerts.message import AlertKind, AlertLevel
+from opensqt.market_maker.alerts.policy import AlertPolicy
+from opensqt.market_maker.health import CONNECTING
+from opensqt.service.stop import Stopped
+from opensqt.telemetry.logging import get_logger, redact
+
+_log = get_logger("market_maker.alerts")
+
+LOOK_EVERY_S = 1.0
+FLUSH_S = 3.0
+"""Seconds that the end of the process waits for the last messages."""
+
+
+class Alerts:
+    """The alerts of one process. Make it with `async with alerting(...)`.
+
+    Args:
+        settings: Targets and limits.
+        subject: The beginning of every title.
+    """
+
+    def __init__(self, settings: AlertsSettings, subject: str) -> None:
+        self.delivery = Delivery(settings)
+        self.policy = AlertPolicy(settings, subject)
+        self.raised = 0
+        """Alerts raised since the start."""
+        self._problems: Callable[[], Iterable[str]] = lambda: [CONNECTING, *self.problems()]
+        self._fault = ""
+        self._ending = False
+
+    def watch(self, problems: Callable[[], Iterable[str]]) -> None:
+        """Report these problems from now on.
+
+        Args:
+            problems: Returns those that exist, this object's own among them.
+        """
+        self._problems = problems
+
+    def problems(self) -> list[str]:
+        """Return why alerts don't arrive; empty when they do."""
+        return [*self.delivery.problems(), *([f"alerts: {self._fault}"] if self._fault else [])]
+
+    def note(self, key: str, level: AlertLevel, title: str, body: str) -> None:
+        """Send the message of an event."""
+        for alert in self.policy.note(key, level, title, redact(body), time.monotonic()):
+            self.delivery.post(alert)
+
+    def report(self, problem: str) -> None:
+        """Send a problem that ends the process; what exists besides is not looked at any more."""
+        self._ending = True
+        found = condition(problem)
+        self.note(found.key, found.level, found.key, f"{found.text}\nWhat to do: {found.advice}")
+
+    def look(self, now: float) -> None:
+        """Queue what the problems that exist now call for."""
+        for alert in self.policy.update(map(condition, self._problems()), now):
+            self.raised += alert.kind is AlertKind.RAISED
+            self.delivery.post(alert)
+
+    async def run(self) -> None:
+        """Look and deliver until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.delivery.run(), name="alert delivery")
+            while not self._ending:
+                try:
+                    self.look(time.monotonic())
+                    self._fault = ""
+                except Exception as error:  # noqa: BLE001 - reported in /health; trading goes on without alerts
+                    if not self._fault:
+                        _log.exception("alerts failed")
+                    self._fault = f"no alert is raised: {type(error).__name__}: {error}"
+                await asyncio.sleep(LOOK_EVERY_S)
+
+
+@asynccontextmanager
+async def alerting(settings: AlertsSettings, subject: str) -> AsyncIterator[Alerts]:
+    """Run alerts while the block runs; an error that leaves the block is the last alert.
+
+    Raises:
+        ConfigError: A target's URL is of no service that is known.
+    """
+    alerts = Alerts(settings, subject)
+    task = asyncio.create_task(alerts.run(), name="alerts")
+    try:
+        yield alerts
+    except (Stopped, asyncio.CancelledError):
+        raise
+    except Exception as error:
+        alerts.report(f"ended: {error or type(error).__name__}")
+        raise
+    finally:
+        await alerts.delivery.flush(FLUSH_S)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
