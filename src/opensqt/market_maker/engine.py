@@ -31,14 +31,14 @@ from opensqt.market_maker.orders.events import (
 )
 from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.orders.lifecycle import OrderLifecycle
-from opensqt.market_maker.orders.plan import Plan, plan
+from opensqt.market_maker.orders.planner import Plan, Planner
 from opensqt.market_maker.orders.slots import LiveOrder, SlotEvent
 from opensqt.market_maker.orders.state import GridState, Header, Stored
 from opensqt.market_maker.risk import gate
 from opensqt.market_maker.risk.controls import RiskControls
-from opensqt.market_maker.strategy.grid.quotes import bucket
+from opensqt.market_maker.strategy.grid.quoter import GridFrame, LongGrid
 from opensqt.market_maker.strategy.grid.settings import GridSettings
-from opensqt.market_maker.strategy.quoter import Permission, TargetOrder
+from opensqt.market_maker.strategy.quoter import MarketState, Permission, TargetOrder
 from opensqt.model.clock import is_plausible
 from opensqt.model.market import Price
 from opensqt.model.order import OrderRef, OrderRequest, PositionSide, Side, TimeInForce
@@ -131,7 +131,9 @@ class GridEngine:
         self._missing_retry = BackoffTimer(base_s=0.3, cap_s=10)
         self._cancel_on_stop = False
         self._final = False
-        self._price_bucket: tuple[int, ...] = ()
+        self.planner: Planner[GridFrame] | None = None
+        self._frame: GridFrame | None = None
+        """The frame that the last plan was made for."""
         self._replan_at = now
         self._fresh = False
         self._before_anchor: list[OrderBatch] = []
@@ -186,7 +188,7 @@ class GridEngine:
             self._reconcile_by(now + 0.5)
         if self.orders.rules_refresh.take_due(now):
             commands.append(ReadRules())
-        if self.phase is Phase.RUNNING and self._take_replan_flag(now):
+        if self.phase is Phase.RUNNING:
             commands += self._trade(now)
         elif self.phase is Phase.STOPPING:
             commands += self._shut_down(now)
@@ -220,44 +222,41 @@ class GridEngine:
         if rules is None or rules == self.rules:
             return
         _log.warning("symbol rules changed at the venue", rules=str(rules))
-        self.rules = rules
+        self.rules, self.planner = rules, None
         self.orders.on_rules_changed()
         self._reconcile_by(now)
 
-    def _take_replan_flag(self, now: float) -> bool:
-        """Return whether anything could have changed the plan since it was made, and reset what says so."""
-        grid = self.state.grid
-        if grid is None or self.price is None:
-            return False
-        fresh = now - self.price_at <= self.settings.price_max_age_s
-        price_bucket = bucket(grid, self.price, self.settings.grid)
-        if not (
-            self.orders.plan_dirty
-            or self.risk.changed
-            or price_bucket != self._price_bucket
-            or fresh != self._fresh
-            or now >= self._replan_at
-        ):
-            return False
-        self._price_bucket, self._fresh, self.orders.plan_dirty = price_bucket, fresh, False
-        self.risk.changed = False
-        return True
-
     def _trade(self, now: float) -> list[Command]:
-        grid, price = self.state.grid, self.price
-        if grid is None or price is None:
+        """Return the commands that the newest price and slots lead to; none when nothing changed that matters."""
+        planner = self.planner = self.planner or self._make_planner()
+        if planner is None or self.price is None:
             return []
-        changes = plan(
-            grid,
-            self.state.slots,
-            self.state.extra_orders.values(),
-            price,
-            settings=self.settings.grid,
-            rules=self.rules,
-            permission=self._quoting_permission(now),
-        )
+        fresh = now - self.price_at <= self.settings.price_max_age_s
+        frame = planner.quoter.frame(self._market(self.price), self.state)
+        due = self.orders.plan_dirty or self.risk.changed or now >= self._replan_at
+        if not due and fresh == self._fresh and frame == self._frame:
+            return []
+        self._frame, self._fresh, self.orders.plan_dirty, self.risk.changed = frame, fresh, False, False
+        changes = planner.plan(frame, self._quoting_permission(now))
         self._replan_at = self.orders.next_due(now)
         return self._carry_out(changes, now)
+
+    def _make_planner(self) -> Planner[GridFrame] | None:
+        """Return the planner of the grid; None before the anchor is known."""
+        grid, settings = self.state.grid, self.settings.grid
+        if grid is None:
+            return None
+        quoter = LongGrid(grid, settings, self.rules)
+        return Planner(
+            quoter,
+            self.state,
+            self.rules,
+            max_open_orders=settings.max_open_orders,
+            cleanup_batch=settings.cleanup_batch,
+        )
+
+    def _market(self, price: Price) -> MarketState:
+        return MarketState(bid=price.bid, ask=price.ask, reference=price.mid)
 
     def _quoting_permission(self, now: float) -> Permission:
         locked = self.orders.margin_backoff.until > now
@@ -266,21 +265,20 @@ class GridEngine:
         buys = 0 if pull or not may_place or self.mismatch.suspected else self.settings.grid.max_open_orders
         if buys and self.orders.margin_backoff.failures:
             # After insufficient margin one buy has to be accepted before the others follow.
-            pending = any(order.side is Side.BUY and order.status.is_in_flight for order in self.state.live_orders())
-            buys = 0 if pending else 1
+            buys = 0 if self.orders.awaits(Side.BUY) else 1
         permission = Permission(
             buys=buys,
-            sells=may_place,
+            exits=may_place,
             pull_buys=pull,
-            backed_off={*self.orders.post_only_backoff.blocked(now), *self.orders.reject_backoff.blocked(now)},
+            backed_off=self.orders.backed_off(now),
             requoted=self.orders.post_only_backoff.failing(),
         )
         return gate.apply(permission, self.risk.limits())
 
     def _carry_out(self, changes: Plan, now: float) -> list[Command]:
         commands: list[Command] = []
-        blocked = self.orders.cancel_backoff.blocked(now)
-        cancels = [order for order in changes.cancels if order.client_order_id not in blocked]
+        blocked = self.orders.cancel_backoff
+        cancels = [order for order in changes.cancels if not blocked.is_blocked(order.client_order_id, now)]
         if cancels:
             commands.append(self._cancel(cancels))
         if changes.places:
@@ -315,23 +313,20 @@ class GridEngine:
             client_order_id=client_order_id,
             price=target.price,
             time_in_force=TimeInForce.POST_ONLY,
-            reduce_only=target.side is Side.SELL,
+            reduce_only=target.closes,
             position_side=self.settings.position_side,
         )
 
     def _shut_down(self, now: float) -> list[Command]:
-        live = list(self.state.live_orders())
         commands: list[Command] = []
+        awaited = len(self.state.in_flight)
         if self._cancel_on_stop:
-            blocked = self.orders.cancel_backoff.blocked(now)
-            cancels = [
-                order
-                for order in live
-                if order.status.is_open and not order.cancel_requested and order.client_order_id not in blocked
-            ]
+            awaited = len(self.state.live_orders())
+            blocked = self.orders.cancel_backoff
+            open_orders = self.state.cancellable.values()
+            cancels = [order for order in open_orders if not blocked.is_blocked(order.client_order_id, now)]
             if cancels:
                 commands.append(self._cancel(cancels))
-        awaited = [order for order in live if self._cancel_on_stop or order.status.is_in_flight]
         if self.state.header is None:
             self.phase = Phase.STOPPED
         elif not awaited and not self.orders.unmatched_fills and not self._reconciling and not self._final:

@@ -37,6 +37,7 @@ from opensqt.model.errors import (
     VenueError,
 )
 from opensqt.model.order import OrderRef, OrderRequest, Side
+from tests.unit.market_maker.orders.plans import plans_as_from_nothing
 from tests.unit.market_maker.venue import Bench, price
 
 ACTIONS = (
@@ -173,6 +174,7 @@ class Chaos:
             elif name:
                 assert self.held(name.level) == order.filled_quantity, "bought again before the last fill was counted"
         assert state.position == sum(slot.quantity for slot in state.slots.values())
+        plans_as_from_nothing(self.bench)
         counted = [fill.fill.trade_id for changes in self.bench.changes for fill in changes.fills]
         assert len(counted) == len(set(counted)), "a fill was counted twice"
 

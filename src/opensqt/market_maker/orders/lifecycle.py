@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import heapq
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 
 from opensqt.market_maker.orders.events import QueryOrder
@@ -47,6 +48,17 @@ class PendingQuery:
     not_found_count: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _BackedOff:
+    """The levels that any of several back-offs blocks at a moment; looked up, never copied."""
+
+    backoffs: tuple[KeyedBackoff[int], ...]
+    now: float
+
+    def __contains__(self, level: object) -> bool:
+        return isinstance(level, int) and any(backoff.is_blocked(level, self.now) for backoff in self.backoffs)
+
+
 class OrderLifecycle:
     """Applies what the venue reports of each order to the state.
 
@@ -81,6 +93,8 @@ class OrderLifecycle:
         """Orders of which the venue reports more filled than there are counted fills."""
         self._symbol = symbol
         self._pending_queries: dict[str, PendingQuery] = {}
+        self._query_heap: list[tuple[float, str]] = []
+        """When each pending query is due; an entry whose query ended or was put off since is dropped."""
         for order in state.live_orders():
             self._schedule_query(order.client_order_id, now, delay_s=0)
 
@@ -116,7 +130,7 @@ class OrderLifecycle:
                 waiting.append(fill)
             if fill.order_id not in self._pending_queries:
                 ref = OrderRef(symbol=self._symbol, order_id=fill.order_id)
-                self._pending_queries[fill.order_id] = PendingQuery(ref)
+                self._add_query(fill.order_id, PendingQuery(ref))
             return False
         if self.state.ids.read(client_order_id) is None:
             return False
@@ -175,6 +189,7 @@ class OrderLifecycle:
             return
         query.in_flight = False
         query.backoff.record_failure(now)
+        self._add_query(key, query)
         if isinstance(outcome, Order):
             query.not_found_count = 0
             self._on_order_found(ref, outcome, now)
@@ -185,7 +200,7 @@ class OrderLifecycle:
     def on_rules_changed(self) -> None:
         """Take in that the venue's symbol rules are others: what was refused by the former ones may be placed now."""
         self.rules_refresh.on_changed()
-        for level in self.reject_backoff.failing():
+        for level in list(self.reject_backoff.failing()):
             self.reject_backoff.reset(level)
         self.plan_dirty = True
 
@@ -193,32 +208,44 @@ class OrderLifecycle:
         """Schedule a query of an order."""
         self._schedule_query(order.client_order_id, now, delay_s=0)
 
+    def awaits(self, side: Side) -> bool:
+        """Return whether the outcome of an order of *side* is not known yet."""
+        return any(order.side is side for order in self.state.in_flight.values())
+
+    def backed_off(self, now: float) -> Container[int]:
+        """Return the levels whose last order was refused, until their back-off is over."""
+        return _BackedOff((self.post_only_backoff, self.reject_backoff), now)
+
     def take_due_queries(self, now: float) -> list[QueryOrder]:
         """Take the queries that are due; they count as in flight from now on."""
         due = []
-        for key, query in list(self._pending_queries.items()):
+        while self._query_heap and self._query_heap[0][0] <= now:
+            until, key = heapq.heappop(self._query_heap)
+            query = self._pending_queries.get(key)
+            if query is None or query.in_flight or query.backoff.until != until:
+                continue
             if key not in self.unmatched_fills and self.state.find(key) is None:
                 del self._pending_queries[key]
-            elif not query.in_flight and query.backoff.until <= now:
-                query.in_flight = True
-                due.append(QueryOrder(query.ref))
+                continue
+            query.in_flight = True
+            due.append(QueryOrder(query.ref))
         return due
 
     def next_due(self, now: float) -> float:
         """Return when the next query or the end of a back-off is due; infinite without one."""
-        queries = (query.backoff.until for query in self._pending_queries.values() if not query.in_flight)
         keyed = (
             self.post_only_backoff.next_due(now),
             self.reject_backoff.next_due(now),
             self.cancel_backoff.next_due(now),
         )
         timers = (timer.until for timer in (self.margin_backoff, self.order_backoff) if timer.until > now)
-        return min((*queries, *keyed, *timers), default=float("inf"))
+        query_due = self._query_heap[0][0] if self._query_heap else float("inf")
+        return min((query_due, *keyed, *timers))
 
     def on_cancel_sent(self, orders: Iterable[LiveOrder]) -> None:
         """Record that cancels were sent."""
         for order in orders:
-            self.state.put(SlotEvent.ACKNOWLEDGE, replace(order, cancel_requested=True))
+            self.state.put(SlotEvent.ACKNOWLEDGE, order.canceling())
 
     def _on_order_found(self, ref: OrderRef, order: Order, now: float) -> None:
         self.apply_order(order, now)
@@ -361,4 +388,8 @@ class OrderLifecycle:
         if client_order_id not in self._pending_queries:
             query = PendingQuery(OrderRef(symbol=self._symbol, client_order_id=client_order_id))
             query.backoff.until = now + delay_s
-            self._pending_queries[client_order_id] = query
+            self._add_query(client_order_id, query)
+
+    def _add_query(self, key: str, query: PendingQuery) -> None:
+        self._pending_queries[key] = query
+        heapq.heappush(self._query_heap, (query.backoff.until, key))

@@ -95,6 +95,23 @@ class LiveOrder:
         """Base coins that may still be filled."""
         return Decimal(0) if self.status.is_closed else self.quantity - max(self.filled, self.counted)
 
+    def canceling(self) -> LiveOrder:
+        """Return the order after a cancel was sent."""
+        return LiveOrder(
+            client_order_id=self.client_order_id,
+            level=self.level,
+            side=self.side,
+            price=self.price,
+            quantity=self.quantity,
+            status=self.status,
+            order_id=self.order_id,
+            filled=self.filled,
+            counted=self.counted,
+            reason=self.reason,
+            since=self.since,
+            cancel_requested=True,
+        )
+
     def merged(self, order: Order) -> LiveOrder:
         """Return the order with a report of the venue applied; an older or repeated one changes nothing."""
         status = order.status if self.status.may_become(order.status) else self.status
@@ -132,7 +149,8 @@ class Slot:
 
     def after(self, event: SlotEvent, order: LiveOrder | None) -> Slot:
         """Return the slot after *event*; *order* is its order from then on."""
-        return replace(self, state=next_state(self.state, event), order=order)
+        state = next_state(self.state, event)
+        return Slot(level=self.level, quantity=self.quantity, cost=self.cost, state=state, order=order)
 
     def traded(self, side: Side, price: Decimal, quantity: Decimal) -> tuple[Slot, Decimal]:
         """Return the slot after a trade, and its profit.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import TypeVar
 
 from opensqt.market_maker.orders.events import GridFill
@@ -18,6 +18,7 @@ V = TypeVar("V")
 
 REMEMBERED = 20_000
 """Closed orders and counted trades kept in memory: far more than any query or stream returns again."""
+_EXACT = Context(prec=80)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,30 +106,57 @@ class GridState:
 
     def __init__(self, ids: OrderIds, stored: Stored, *, now: float) -> None:
         self.ids = ids
-        self.header = stored.header
-        self._slots: dict[int, Slot] = {slot.level: slot for slot in stored.slots if slot.quantity}
+        self._header_at = stored.header
+        self._sequence = stored.header.sequence if stored.header else 0
+        self._grid: Grid | None = None
+        self._slots: dict[int, Slot] = {}
+        self._live: dict[str, LiveOrder] = {}
+        self._position = self._cost = Decimal(0)
         self.extra_orders: dict[str, LiveOrder] = {}
+        self.in_flight: dict[str, LiveOrder] = {}
+        """The orders whose outcome is not known, by client id."""
+        self.cancellable: dict[str, LiveOrder] = {}
+        """The open orders that no cancel was sent for, by client id."""
+        self.touched: set[int] = set()
+        """Levels whose slot changed since the planner last looked."""
         self._closed: OrderedDict[str, str] = OrderedDict(stored.closed_orders)
         self._client_ids: OrderedDict[str, str] = OrderedDict(
             (venue, ours) for ours, venue in stored.closed_orders if venue
         )
         self._counted: OrderedDict[str, None] = OrderedDict.fromkeys(stored.trade_ids)
-        for live in stored.live_orders:
-            self._restore(replace(live, since=now, cancel_requested=False))
         self._dirty_header = False
         self._dirty_slots: set[int] = set()
         self._dirty_orders: dict[str, LiveOrder] = {}
         self._new_fills: list[GridFill] = []
+        for slot in stored.slots:
+            self._set(slot)
+        for live in stored.live_orders:
+            self._restore(replace(live, since=now, cancel_requested=False))
+        self._dirty_slots.clear()
+
+    @property
+    def header(self) -> Header | None:
+        """The one-row part; None before the first price."""
+        header = self._header_at
+        if header is not None and header.sequence != self._sequence:
+            # Each order takes a number: the row is made when it is read.
+            header = self._header_at = replace(header, sequence=self._sequence)
+        return header
 
     @property
     def grid(self) -> Grid | None:
         """The levels; None before the first price."""
-        return Grid(anchor=self.header.anchor, interval=self.header.interval) if self.header else None
+        header, grid = self._header_at, self._grid
+        if header is None:
+            return None
+        if grid is None or grid.anchor != header.anchor or grid.interval != header.interval:
+            grid = self._grid = Grid(anchor=header.anchor, interval=header.interval)
+        return grid
 
     @property
     def totals(self) -> Totals:
         """The sums."""
-        return self.header.totals if self.header else Totals()
+        return self._header_at.totals if self._header_at else Totals()
 
     @property
     def slots(self) -> Mapping[int, Slot]:
@@ -138,19 +166,16 @@ class GridState:
     @property
     def position(self) -> Decimal:
         """Base coins over all slots, from counted fills."""
-        return sum((slot.quantity for slot in self._slots.values()), Decimal(0))
+        return self._position
 
     @property
     def cost(self) -> Decimal:
         """Cost of the position, quote, before fees."""
-        return sum((slot.cost for slot in self._slots.values()), Decimal(0))
+        return +self._cost
 
-    def live_orders(self) -> Iterator[LiveOrder]:
+    def live_orders(self) -> Collection[LiveOrder]:
         """Return all orders that are not settled."""
-        for slot in self._slots.values():
-            if slot.order is not None:
-                yield slot.order
-        yield from self.extra_orders.values()
+        return self._live.values()
 
     def slot(self, level: int) -> Slot:
         """Return the slot at *level*; an empty one when nothing is known of it."""
@@ -158,13 +183,7 @@ class GridState:
 
     def find(self, client_order_id: str) -> LiveOrder | None:
         """Return the order of that id while it is not settled."""
-        name = self.ids.read(client_order_id)
-        if name is None:
-            return None
-        order = self.slot(name.level).order
-        if order is not None and order.client_order_id == client_order_id:
-            return order
-        return self.extra_orders.get(client_order_id)
+        return self._live.get(client_order_id)
 
     def is_closed(self, client_order_id: str) -> bool:
         """Return whether the order is known to be closed."""
@@ -172,14 +191,16 @@ class GridState:
 
     def set_header(self, header: Header) -> None:
         """Replace the one-row part."""
-        self.header = header
+        self._header_at, self._sequence = header, header.sequence
         self._dirty_header = True
 
     def next_id(self, level: int, side: Side) -> str:
         """Return the next client_order_id; the sequence grows with it."""
-        header = self._header()
-        self.set_header(replace(header, sequence=header.sequence + 1))
-        return self.ids.make(level, side, header.sequence + 1)
+        if self._header_at is None:
+            raise RuntimeError("the grid has no anchor yet")
+        self._sequence += 1
+        self._dirty_header = True
+        return self.ids.make(level, side, self._sequence)
 
     def put(self, event: SlotEvent, order: LiveOrder) -> None:
         """Change an order, and with it the state of its slot."""
@@ -189,9 +210,11 @@ class GridState:
         if order.client_order_id in self.extra_orders:
             if event in (SlotEvent.SETTLE, SlotEvent.REFUSE):
                 del self.extra_orders[order.client_order_id]
+                self._untrack(order)
                 self._remember(self._closed, order.client_order_id, order.order_id)
             else:
                 self.extra_orders[order.client_order_id] = order
+                self._track(order)
             return
         slot = self.slot(order.level)
         over = event in (SlotEvent.SETTLE, SlotEvent.REFUSE)
@@ -206,6 +229,7 @@ class GridState:
     def put_extra(self, order: LiveOrder) -> None:
         """Keep an order of this grid whose slot has another order."""
         self.extra_orders[order.client_order_id] = order
+        self._track(order)
         self._dirty_orders[order.client_order_id] = order
         if order.order_id:
             self._remember(self._client_ids, order.order_id, order.client_order_id)
@@ -274,22 +298,43 @@ class GridState:
         return self.header
 
     def _set(self, slot: Slot) -> None:
-        before = self._slots.get(slot.level)
-        if (before.quantity, before.cost) != (slot.quantity, slot.cost) if before else slot.quantity:
+        before = self._slots.get(slot.level, Slot(level=slot.level))
+        self.touched.add(slot.level)
+        if before.quantity != slot.quantity or before.cost != slot.cost:
             self._dirty_slots.add(slot.level)
+            self._position += slot.quantity - before.quantity
+            # Averages have 28 digits: their sum has to be the same in whatever order they come and go.
+            self._cost = _EXACT.add(self._cost, _EXACT.subtract(slot.cost, before.cost))
+        if before.order is not slot.order:
+            old, new = before.order, slot.order
+            if old is not None and (new is None or new.client_order_id != old.client_order_id):
+                self._untrack(old)
+            if new is not None:
+                self._track(new)
         if slot.order is None and not slot.quantity:
             self._slots.pop(slot.level, None)
         else:
             self._slots[slot.level] = slot
 
+    def _track(self, order: LiveOrder) -> None:
+        name = order.client_order_id
+        self._live[name] = order
+        _keep(self.in_flight, order, order.status.is_in_flight)
+        _keep(self.cancellable, order, order.status.is_open and not order.cancel_requested)
+
+    def _untrack(self, order: LiveOrder) -> None:
+        for orders in (self._live, self.in_flight, self.cancellable):
+            orders.pop(order.client_order_id, None)
+
     def _restore(self, live: LiveOrder) -> None:
         slot = self.slot(live.level)
         if slot.order is not None:
             self.extra_orders[live.client_order_id] = live
+            self._track(live)
             return
         acknowledged = live.status.is_open or live.status.is_closed
         state = SlotState.LOCKED if acknowledged else SlotState.PENDING
-        self._slots[live.level] = replace(slot, state=state, order=live)
+        self._set(replace(slot, state=state, order=live))
         if live.order_id:
             self._client_ids[live.order_id] = live.client_order_id
 
@@ -304,3 +349,10 @@ class GridState:
         memory[key] = value
         if len(memory) > REMEMBERED:
             memory.popitem(last=False)
+
+
+def _keep(orders: dict[str, LiveOrder], order: LiveOrder, there: bool) -> None:
+    if there:
+        orders[order.client_order_id] = order
+    else:
+        orders.pop(order.client_order_id, None)

@@ -28,6 +28,8 @@ class EntryLimits:
 def apply(permission: Permission, limits: EntryLimits) -> Permission:
     """Return *permission* with the limits on entries added; what it does not allow stays as it is."""
     if limits.stopped:
-        return replace(permission, buys=0, pull_buys=True)
-    new = permission.buys if limits.new is None else min(permission.buys, limits.new)
-    return replace(permission, buys=new, pulled={*permission.pulled, *limits.beyond})
+        return replace(permission, buys=0, sells=0, pull_buys=True, pull_sells=True)
+    buys, sells = permission.buys, permission.sells
+    if limits.new is not None:
+        buys, sells = min(buys, limits.new), min(sells, limits.new)
+    return replace(permission, buys=buys, sells=sells, pulled={*permission.pulled, *limits.beyond})

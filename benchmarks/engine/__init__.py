@@ -1,0 +1,1 @@
+"""What one decision of the market maker costs, with few levels and with many."""

@@ -1,0 +1,319 @@
+"""Target orders minus live orders: what to place and what to cancel, at a cost that follows the change.
+
+The planner keeps indexes of levels and live orders. Each plan looks at the levels whose slot changed since the last
+one, at the levels that entered or left the quoter's windows, and at the orders that it places and cancels.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import chain
+from typing import Generic, TypeVar
+
+from sortedcontainers import SortedList, SortedSet
+
+from opensqt.market_maker.orders.slots import LiveOrder, Slot, SlotState
+from opensqt.market_maker.orders.state import GridState
+from opensqt.market_maker.strategy.quoter import (
+    Keep,
+    Permission,
+    Quoter,
+    SideWindow,
+    TargetOrder,
+    Windows,
+)
+from opensqt.model.order import Side
+from opensqt.model.venue import SymbolRules
+
+F = TypeVar("F")
+
+_EMPTY = Slot(level=0)
+"""Stands for a level that holds nothing and has no order."""
+_SIDES = (Side.SELL, Side.BUY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The orders to place and to cancel; empty when the live orders are the target orders."""
+
+    places: tuple[TargetOrder, ...] = ()
+    cancels: tuple[LiveOrder, ...] = ()
+
+
+class _LiveIndex:
+    """The live orders of one side."""
+
+    def __init__(self) -> None:
+        self.by_price: SortedList[tuple[Decimal, int]] = SortedList()
+        self.in_window: SortedSet[int] = SortedSet()
+        """Levels whose order stays while the level is in the kept window."""
+        self.entries: set[int] = set()
+        """Levels whose order adds to what they hold."""
+        self.pullable: dict[int, LiveOrder] = {}
+        """Those of the entries that can be cancelled."""
+
+
+class Planner(Generic[F]):
+    """Compares what a quoter wants with the orders that are live.
+
+    Args:
+        quoter: The strategy.
+        state: The slots. The planner takes note of each change of them.
+        rules: The venue's steps and minimums.
+        max_open_orders: Live orders, both sides together.
+        cleanup_batch: Orders that are cancelled at once to make room for a nearer one.
+    """
+
+    def __init__(
+        self,
+        quoter: Quoter[F],
+        state: GridState,
+        rules: SymbolRules,
+        *,
+        max_open_orders: int,
+        cleanup_batch: int,
+    ) -> None:
+        self.quoter = quoter
+        self._state = state
+        self._slots = state.slots
+        self._least = max(rules.min_quantity, rules.quantity_step)
+        self._max_open_orders = max_open_orders
+        self._cleanup_batch = cleanup_batch
+        self._frame: F | None = None
+        self._windows = Windows()
+        self._orders: dict[int, LiveOrder] = {}
+        """The live order of each level as it was last looked at."""
+        self._live = {side: _LiveIndex() for side in Side}
+        self._empty: dict[Side, SortedSet[int]] = {side: SortedSet() for side in Side}
+        """Free levels in the window of entries that hold nothing that could be traded."""
+        self._held: dict[Side, SortedSet[int]] = {side: SortedSet() for side in Side}
+        """Free levels that hold something, by the side that closes it."""
+        self._misplaced: set[int] = set()
+        self._for_now: set[int] = set()
+        self._cancelling: set[int] = set()
+        self._to_cancel: dict[int, LiveOrder] = {}
+        """Those of the misplaced orders that can be cancelled."""
+        state.touched.update(state.slots)
+
+    def plan(self, frame: F, permission: Permission) -> Plan:
+        """Return what has to be placed and cancelled.
+
+        Args:
+            frame: The quoter's frame of the moment.
+            permission: The orders that may be placed now.
+        """
+        moved, self._frame = self._frame is None or frame != self._frame, frame
+        touched, self._state.touched = self._state.touched, set()
+        for level in touched:
+            self._refresh(level)
+        if moved:
+            self._move()
+        cancels = self._pulled(permission)
+        if permission.hold:
+            return Plan(cancels=tuple(cancels.values()))
+        for order in (*self._state.extra_orders.values(), *self._to_cancel.values()):
+            if order.status.is_open and not order.cancel_requested:
+                cancels[order.client_order_id] = order
+        places, next_target = self._within_limits(permission)
+        if next_target is not None and not self._makes_room(permission):
+            reference = self._reference
+            for order in self._furthest(abs(next_target.price - reference), reference):
+                cancels[order.client_order_id] = order
+        return Plan(places=places, cancels=tuple(cancels.values()))
+
+    @property
+    def _reference(self) -> Decimal:
+        price: Decimal = self._frame.market.reference  # type: ignore[union-attr]  # a frame is a QuoteFrame
+        return price
+
+    def _pulled(self, permission: Permission) -> dict[str, LiveOrder]:
+        by_side = (self._live[side].pullable.values() for side in _SIDES if permission.pulls(side))
+        by_id = (order for name in permission.pulled if (order := self._state.cancellable.get(name)) is not None)
+        return {order.client_order_id: order for order in (*chain(*by_side), *by_id)}
+
+    def _makes_room(self, permission: Permission) -> bool:
+        """Return whether orders end already."""
+        pulls = any(permission.pulls(side) and self._live[side].entries for side in _SIDES)
+        return bool(pulls or permission.pulled or self._misplaced or self._cancelling or self._state.extra_orders)
+
+    def _within_limits(self, permission: Permission) -> tuple[tuple[TargetOrder, ...], TargetOrder | None]:
+        """Return the nearest target orders that there is room for, and the nearest one that there is no room for."""
+        room = max(0, self._max_open_orders - len(self._orders) - len(self._state.extra_orders))
+        allowed = {side: permission.entries(side) for side in _SIDES}
+        chosen: list[TargetOrder] = []
+        for target in self._targets(permission, allowed):
+            if not target.closes:
+                if allowed[target.side] <= 0:
+                    continue
+                allowed[target.side] -= 1
+            if len(chosen) == room:
+                return tuple(chosen), target
+            chosen.append(target)
+        return tuple(chosen), None
+
+    def _targets(self, permission: Permission, allowed: dict[Side, int]) -> Iterable[TargetOrder]:
+        """Return the orders that are wanted and not live, nearest to the price first."""
+        streams: list[Iterator[TargetOrder]] = []
+        for side in _SIDES:
+            window = self._windows.of(side)
+            if self._held[side] and permission.exits:
+                quotes = self._quotes(window.exits, self._held[side], permission)
+                streams.append(target for target in quotes if target.closes)
+            if self._empty[side] and allowed[side] > 0:
+                streams.append(self._entries(window, side, permission, allowed))
+        if len(streams) < 2:
+            return streams[0] if streams else ()
+        reference = self._reference
+        return heapq.merge(*streams, key=lambda target: (abs(target.price - reference), not target.closes))
+
+    def _entries(
+        self, window: SideWindow, side: Side, permission: Permission, allowed: dict[Side, int]
+    ) -> Iterator[TargetOrder]:
+        for target in self._quotes(window.entries, self._empty[side], permission):
+            if target.side is side and not target.closes:
+                yield target
+            if allowed[side] <= 0:
+                return
+
+    def _quotes(self, span: range, levels: SortedSet[int], permission: Permission) -> Iterator[TargetOrder]:
+        if not span:
+            return
+        frame, slots, quote = self._frame, self._slots, self.quoter.quote
+        assert frame is not None  # noqa: S101 - plan() has set it
+        for level in levels.irange(min(span[0], span[-1]), max(span[0], span[-1]), reverse=span.step < 0):
+            if level not in permission.backed_off:
+                target = quote(frame, level, slots.get(level, _EMPTY), at_touch=level in permission.requoted)
+                if target is not None:
+                    yield target
+
+    def _furthest(self, beyond: Decimal, reference: Decimal) -> list[LiveOrder]:
+        """Return orders to cancel for a nearer one: the furthest of the larger side, further away than *beyond*."""
+        larger = max((self._live[side].by_price for side in _SIDES), key=len)
+        low, high = 0, len(larger) - 1
+        found: list[LiveOrder] = []
+        while low <= high and len(found) < self._cleanup_batch:
+            below, above = reference - larger[low][0], larger[high][0] - reference
+            distance, (_, level) = (below, larger[low]) if below >= above else (above, larger[high])
+            low, high = (low + 1, high) if below >= above else (low, high - 1)
+            if distance <= beyond:
+                break
+            order = self._orders[level]
+            if not order.counted and not order.filled:
+                found.append(order)
+        return [order for order in found if self._can_cancel(order)]
+
+    def _can_cancel(self, order: LiveOrder) -> bool:
+        locked = self._slots[order.level].state is SlotState.LOCKED
+        return locked and order.status.is_open and not order.cancel_requested
+
+    def _move(self) -> None:
+        """Follow the quoter's windows: look at the levels that entered or left them, and at the orders out of place."""
+        assert self._frame is not None  # noqa: S101 - plan() has set it
+        before, self._windows = self._windows, self.quoter.windows(self._frame)
+        again = self._misplaced | self._for_now
+        for side in _SIDES:
+            window = self._windows.of(side)
+            self._shift(self._empty[side], before.of(side).entries, window.entries)
+            orders = self._live[side].in_window
+            if orders and orders[0] < window.kept.start:
+                again.update(orders.irange(None, window.kept.start, (True, False)))
+            if orders and orders[-1] >= window.kept.stop:
+                again.update(orders.irange(window.kept.stop, None))
+        for level in again:
+            self._judge(level, self._orders[level], self._slots[level])
+
+    def _shift(self, empty: SortedSet[int], before: range, after: range) -> None:
+        if before == after:
+            return
+        old, new = _ascending(before), _ascending(after)
+        for part in _without(old, new):
+            if empty and part:
+                for level in list(empty.irange(part.start, part.stop, (True, False))):
+                    empty.discard(level)
+        for part in _without(new, old):
+            for level in part:
+                slot = self._slots.get(level)
+                if slot is None or self._is_empty(slot):
+                    empty.add(level)
+
+    def _is_empty(self, slot: Slot) -> bool:
+        return slot.is_free and abs(slot.quantity) < self._least
+
+    def _refresh(self, level: int) -> None:
+        """Look at a level whose slot changed."""
+        slot = self._slots.get(level, _EMPTY)
+        before, order = self._orders.get(level), slot.order
+        if before is not None and (order is None or (order.side, order.price) != (before.side, before.price)):
+            index = self._live[before.side]
+            index.by_price.remove((before.price, level))
+            index.in_window.discard(level)
+            index.entries.discard(level)
+            index.pullable.pop(level, None)
+            del self._orders[level]
+            before = None
+        for side in _SIDES:
+            self._empty[side].discard(level)
+            self._held[side].discard(level)
+        if order is not None:
+            if before is None:
+                self._live[order.side].by_price.add((order.price, level))
+            self._orders[level] = order
+            self._judge(level, order, slot)
+            return
+        self._misplaced.discard(level)
+        self._for_now.discard(level)
+        self._cancelling.discard(level)
+        self._to_cancel.pop(level, None)
+        if not self._is_empty(slot):
+            self._held[Side.SELL if slot.quantity > 0 else Side.BUY].add(level)
+            return
+        for side in _SIDES:
+            if level in self._windows.of(side).entries:
+                self._empty[side].add(level)
+
+    def _judge(self, level: int, order: LiveOrder, slot: Slot) -> None:
+        """Ask the quoter whether an order stays."""
+        assert self._frame is not None  # noqa: S101 - plan() has set it
+        keep = self.quoter.keeps(self._frame, order, slot)
+        in_window = keep is Keep.IN_WINDOW and level in self._windows.of(order.side).kept
+        misplaced = keep is Keep.NO or (keep is Keep.IN_WINDOW and not in_window)
+        can_cancel = self._can_cancel(order)
+        index = self._live[order.side]
+        if in_window != (level in index.in_window):
+            (index.in_window.add if in_window else index.in_window.discard)(level)
+        # What an exit closes is at least as much as may still be filled of it.
+        held = -order.side.sign * slot.quantity
+        entry = held <= 0 or order.remaining > held
+        _put(self._for_now, level, keep is Keep.FOR_NOW)
+        _put(self._misplaced, level, misplaced)
+        _put(self._cancelling, level, order.cancel_requested)
+        _put(index.entries, level, entry)
+        if entry and can_cancel:
+            index.pullable[level] = order
+        else:
+            index.pullable.pop(level, None)
+        if misplaced and can_cancel:
+            self._to_cancel[level] = order
+        else:
+            self._to_cancel.pop(level, None)
+
+
+def _put(levels: set[int], level: int, there: bool) -> None:
+    if there:
+        levels.add(level)
+    else:
+        levels.discard(level)
+
+
+def _ascending(span: range) -> range:
+    return span if span.step > 0 else span[::-1]
+
+
+def _without(span: range, other: range) -> tuple[range, ...]:
+    """Return the parts of an ascending range that another one does not have."""
+    if not span or not other or other.stop <= span.start or other.start >= span.stop:
+        return (span,)
+    return range(span.start, other.start), range(other.stop, span.stop)
