@@ -90,11 +90,15 @@ class Ledger:
 
 @asynccontextmanager
 async def running(
-    sim: Simulator, database: Path, *, adopt_position: str = "halt", cancel_on_exit: bool = True, **trading: Any
+    sim: Simulator, database: Path | str, *, adopt_position: str = "halt", cancel_on_exit: bool = True, **trading: Any
 ) -> AsyncIterator[MarketMaker]:
-    """Run a market maker in this process until the end of the block, and see that it stops in good order."""
+    """Run a market maker in this process until the end of the block, and see that it stops in good order.
+
+    The database is a file of SQLite, or an address.
+    """
     venue = sim.settings.exchange
-    app = {"current_exchange": venue, "database_url": f"sqlite:///{database}", "adopt_position": adopt_position}
+    url = database if isinstance(database, str) else f"sqlite:///{database}"
+    app = {"current_exchange": venue, "database_url": url, "adopt_position": adopt_position}
     access = VenueAccess(
         api_key=SecretStr("sim-key"),
         secret_key=SecretStr("sim-secret"),
@@ -110,6 +114,7 @@ async def running(
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.app.database_url)
         stack.push_async_callback(store.close)
+        await store.hold(settings.trading.symbol)
         made = await assemble(settings, store, stack)
         assert made.safe, made.rule_results
         maker = MarketMaker(
@@ -122,7 +127,7 @@ async def running(
             stop_within_s=WITHIN_S,
         )
         stop, ready = asyncio.Event(), asyncio.Event()
-        task = asyncio.create_task(maker.run(stop, ready.set))
+        task = asyncio.create_task(maker.run(stop, ready.set), name="maker")
         try:
             await eventually(lambda: ready.is_set() or task.done(), what="the grid runs")
             yield maker
@@ -169,7 +174,12 @@ async def connector(sim: Simulator, folder: Path, *, port: str = "0") -> AsyncIt
 
 async def store_fills(database: Path) -> list[tuple[str, ...]]:
     """The fills as the market maker stored them, in the shape of `Ledger.fills`."""
-    store = await Store.open(f"sqlite:///{database}")
+    return await store_fills_of(f"sqlite:///{database}")
+
+
+async def store_fills_of(url: str) -> list[tuple[str, ...]]:
+    """The same for the address of a database."""
+    store = await Store.open(url)
     try:
         return sorted(_row(counted) for counted in await store.fills(SYMBOL))
     finally:

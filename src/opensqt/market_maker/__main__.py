@@ -47,6 +47,10 @@ exit codes: 0 stopped, 1 unexpected failure or orders whose cancel was not confi
 """
 
 
+_END_WITHIN_S = 9.5
+"""Seconds from the signal to the end of the process, whatever hangs."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the market maker until SIGTERM or SIGINT and return the exit code."""
     arguments = _parser().parse_args(argv)
@@ -56,7 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return program.report_failure(error)
     logging.configure(settings.system.log_level, service="market-maker")
     work = _check if arguments.check else partial(_trade, take_over=arguments.take_over)
-    return program.run(partial(_run, work, settings), within=tracing.exporting("market-maker"))
+    return program.run(
+        partial(_run, work, settings), within=tracing.exporting("market-maker"), end_within_s=_END_WITHIN_S
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -90,7 +96,7 @@ async def _run(
 
 async def _check(settings: MarketMakerSettings, stop: asyncio.Event) -> int:
     async with AsyncExitStack() as stack:
-        store = await Store.open(settings.app.database_url)
+        store = await unless_stopped(stop, Store.open(settings.app.database_url))
         stack.push_async_callback(store.close)
         setup = await unless_stopped(stop, assemble(settings, store, stack))
         console = Console(width=None if sys.stdout.isatty() else 140)
@@ -107,9 +113,7 @@ async def _check(settings: MarketMakerSettings, stop: asyncio.Event) -> int:
 
 async def _trade(settings: MarketMakerSettings, stop: asyncio.Event, *, take_over: bool) -> int:
     async with AsyncExitStack() as stack:
-        store = await Store.open(settings.app.database_url)
-        stack.push_async_callback(store.close)
-        await store.hold(settings.trading.symbol)
+        store = await unless_stopped(stop, _held_store(settings, stack))
         telemetry = settings.telemetry
         endpoints = Endpoints(telemetry.metrics_allowed_hosts)
         address = ListenAddress(telemetry.metrics_host, telemetry.metrics_port, host_option="telemetry.metrics_host")
@@ -130,13 +134,25 @@ async def _trade(settings: MarketMakerSettings, stop: asyncio.Event, *, take_ove
         maker.problem_sources.append(alerts.problems)
         maker.metrics.deliveries = alerts.delivery.counts
         alerts.watch(maker.problems)
-        claim = await _claim(settings, store, take_over=take_over)
+        claim = await unless_stopped(stop, _claim(settings, store, take_over=take_over))
         async with trading_lease(setup.exchange, settings.system.lease_seconds, claim) as lease_exit:
             left = await maker.run(stop, partial(_announce, server.address))
             lease_exit.keep_until_expiry = bool(left) and settings.system.cancel_on_exit
             if left:
                 alerts.report(f"stopped with orders left: {', '.join(left)}")
-    return _report_open_orders(left) if left else program.EXIT_OK
+    if maker.unsaved:
+        _report_unsaved()
+    if left:
+        _report_open_orders(left)
+    return program.EXIT_FAILURE if left or maker.unsaved else program.EXIT_OK
+
+
+async def _held_store(settings: MarketMakerSettings, stack: AsyncExitStack) -> Store:
+    """Open the database and lock the grid in it."""
+    store = await Store.open(settings.app.database_url)
+    stack.push_async_callback(store.close)
+    await store.hold(settings.trading.symbol)
+    return store
 
 
 async def _claim(settings: MarketMakerSettings, store: Store, *, take_over: bool) -> ClaimRequest:
@@ -161,10 +177,14 @@ def _maker(settings: MarketMakerSettings, store: Store, setup: Setup) -> MarketM
     )
 
 
-def _report_open_orders(orders: list[str]) -> int:
+def _report_unsaved() -> None:
+    text = "stopped, but the database was not writable: the next start counts the last fills again from the exchange"
+    print(f"error: {text}", file=sys.stderr)  # noqa: T201 - the user's terminal
+
+
+def _report_open_orders(orders: list[str]) -> None:
     text = f"stopped, but the exchange did not confirm the end of {len(orders)} orders: {', '.join(orders)}"
     print(f"error: {text}; the next start queries them again", file=sys.stderr)  # noqa: T201 - the user's terminal
-    return program.EXIT_FAILURE
 
 
 def _announce(address: str) -> None:

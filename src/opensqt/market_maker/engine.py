@@ -19,6 +19,7 @@ from opensqt.market_maker.orders.events import (
     OrderBatch,
     OrderQueried,
     Place,
+    PlaceAbandoned,
     PlaceResult,
     PositionUpdate,
     PriceUpdate,
@@ -28,6 +29,7 @@ from opensqt.market_maker.orders.events import (
     ReconcileFailed,
     RulesRead,
     StopRequested,
+    StoreChanged,
 )
 from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.orders.lifecycle import OrderLifecycle
@@ -117,6 +119,8 @@ class GridEngine:
         self.price_at = float("-inf")
         self.halt_reason = ""
         """Reason why no buys are placed; empty when they are."""
+        self.store_problem = ""
+        """Reason why no intent can be stored, so that nothing is placed; empty while it can."""
         self.reconciled_at: float | None = None
         self.reconcile_error = ""
         self.mismatch = reconcile.PositionCheck()
@@ -175,6 +179,12 @@ class GridEngine:
                     self._reconcile_by(now)
             case RulesRead(rules):
                 self._on_rules(rules, now)
+            case StoreChanged(problem):
+                self.store_problem = problem
+                self.orders.plan_dirty = True
+            case PlaceAbandoned(client_order_ids):
+                for client_order_id in client_order_ids:
+                    self.orders.abandon(client_order_id)
             case StopRequested(cancel_orders):
                 self.phase, self._cancel_on_stop = Phase.STOPPING, cancel_orders
                 self.orders.plan_dirty = True
@@ -260,8 +270,8 @@ class GridEngine:
 
     def _quoting_permission(self, now: float) -> Permission:
         locked = self.orders.margin_backoff.until > now
-        pull = bool(self.halt_reason) or locked or not self._fresh
-        may_place = self._fresh and self.orders.order_backoff.until <= now
+        pull = bool(self.halt_reason or self.store_problem) or locked or not self._fresh
+        may_place = self._fresh and not self.store_problem and self.orders.order_backoff.until <= now
         buys = 0 if pull or not may_place or self.mismatch.suspected else self.settings.grid.max_open_orders
         if buys and self.orders.margin_backoff.failures:
             # After insufficient margin one buy has to be accepted before the others follow.

@@ -18,6 +18,8 @@ def problems(engine: GridEngine, now: float) -> list[str]:
     if engine.price is None or now - engine.price_at > engine.settings.price_max_age_s:
         age = "none received yet" if engine.price is None else f"the last one is {now - engine.price_at:.0f} s old"
         found.append(f"stale price: {age}")
+    if engine.store_problem:
+        found.append(engine.store_problem)
     if engine.halt_reason:
         found.append(f"halted: {engine.halt_reason}")
     found += engine.risk.problems()

@@ -60,6 +60,7 @@ class MarketMakerMetrics(Collector):
             ("market_maker_pnl_unrealized", "Open profit, quote", unrealized(engine)),
             ("market_maker_orders_active", "Orders that the venue works", active),
             ("market_maker_position_size", "Position, base coins, signed", state.position),
+            ("market_maker_store_failing", "1 while the database is not writable", int(bool(engine.store_problem))),
             ("market_maker_risk_triggered", "1 while a safety rule prevents buys", int(stopped)),
         )
         for name, text, value in gauges:

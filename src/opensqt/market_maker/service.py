@@ -12,9 +12,18 @@ from opensqt.market_maker.engine import GridEngine, Phase
 from opensqt.market_maker.executor import Executor
 from opensqt.market_maker.health import problems
 from opensqt.market_maker.metrics import MarketMakerMetrics
-from opensqt.market_maker.orders.events import Event, OrderBatch, Place, PriceUpdate, StopRequested
+from opensqt.market_maker.orders.events import (
+    Event,
+    OrderBatch,
+    Place,
+    PlaceAbandoned,
+    PriceUpdate,
+    StopRequested,
+    StoreChanged,
+)
 from opensqt.market_maker.status import status
 from opensqt.market_maker.store.store import Store
+from opensqt.market_maker.store.writer import StoreWriter
 from opensqt.model.clock import now_ms, now_ns
 from opensqt.model.errors import AccessError, ConnectorUnavailable, ExchangeError
 from opensqt.model.exchange import Exchange
@@ -58,7 +67,7 @@ class MarketMaker:
         self.engine = engine
         self.metrics = MarketMakerMetrics(engine, rules.quote_asset)
         self._exchange = exchange
-        self._store = store
+        self.store = store
         self._info = info
         self._rules = rules
         self._cancel_on_exit = cancel_on_exit
@@ -70,6 +79,16 @@ class MarketMaker:
         self._venue_problems: list[str] = []
         self.problem_sources: list[Callable[[], Sequence[str]]] = []
         """Further parts of the process whose problems are this market maker's."""
+        self._executor: Executor | None = None
+        self._writer = StoreWriter(
+            store,
+            self._symbol,
+            take_changes=engine.state.take_changes,
+            send=self._send,
+            abandon=lambda place: self._post(PlaceAbandoned(tuple(one.client_order_id for one in place.requests))),
+        )
+        self.unsaved = False
+        """Whether changes could not be stored before the end."""
 
     def problems(self) -> list[str]:
         """Return the reasons why the grid is not healthy; empty when it is."""
@@ -101,18 +120,21 @@ class MarketMaker:
 
         Raises:
             ConnectorUnavailable: The exchange is lost for good.
-            SQLAlchemyError: The database failed; orders are left as they are, and the next start resolves them.
+            TradingClaimed: Another market maker has taken the grid.
+            SQLAlchemyError: The database refuses the changes; orders are left as they are, and the next start resolves
+                them.
         """
         try:
             async with asyncio.TaskGroup() as group:
-                readers = [
+                helpers = [
+                    group.create_task(self._writer.run()),
                     group.create_task(self._read_prices()),
                     group.create_task(self._read_orders()),
                     group.create_task(self._poll_venue_status()),
                 ]
                 await self._loop(stop, on_ready, group)
-                for reader in readers:
-                    reader.cancel()
+                for helper in helpers:
+                    helper.cancel()
         except BaseExceptionGroup as failures:
             raise _first(failures) from None
         if self.engine.phase is Phase.STOPPED:
@@ -120,7 +142,7 @@ class MarketMaker:
         return [order.client_order_id for order in self.engine.state.live_orders()]
 
     async def _loop(self, stop: asyncio.Event, on_ready: Callable[[], None], group: asyncio.TaskGroup) -> None:
-        executor = Executor(
+        self._executor = executor = Executor(
             self._exchange,
             self._symbol,
             max_batch=self._info.capabilities.max_batch,
@@ -136,7 +158,7 @@ class MarketMaker:
             if deadline is not None and now > deadline:
                 executor.stop_waiting()
                 break
-            await self._step(executor, now)
+            self._step(executor, now)
             if self.engine.phase is Phase.STOPPING and deadline is None:
                 deadline = now + self._stop_within_s
                 _log.info("stopping", cancel_orders=self._cancel_on_exit)
@@ -145,22 +167,31 @@ class MarketMaker:
                 on_ready()
             await self._pause()
         stopper.cancel()
+        left_s = deadline - time.monotonic() if deadline is not None else self._stop_within_s
+        self.unsaved = not await self._writer.flush(left_s)
 
-    async def _step(self, executor: Executor, now: float) -> None:
-        """Handle the events, decide, store, act: in this order."""
+    def _step(self, executor: Executor, now: float) -> None:
+        """Handle the events, decide, and act; what needs the store is sent when the store has it."""
         price, self._price = self._price, None
         events, self._events = self._events, []
         for event in events:
             self.engine.handle(event, now)
         if price is not None:
             self.engine.handle(PriceUpdate(price), now)
+        problem = self._writer.problem(now)
+        if problem != self.engine.store_problem:
+            self.engine.handle(StoreChanged(problem), now)
         commands = self.engine.decide(now)
-        changes = self.engine.state.take_changes()
-        if changes:
-            await self._store.commit(self._symbol, changes)
-        executor.carry_out(commands)
-        if price is not None and price.received_ns and any(isinstance(command, Place) for command in commands):
+        executor.carry_out(command for command in commands if not isinstance(command, Place))
+        places = [command for command in commands if isinstance(command, Place)]
+        if places or self.engine.state.changed:
+            self._writer.submit(places, now)
+        if places and price is not None and price.received_ns:
             self.metrics.tick_to_trade_ms.observe((now_ns() - price.received_ns) / 1e6)
+
+    def _send(self, place: Place) -> None:
+        if self._executor is not None:
+            self._executor.carry_out([place])
 
     async def _pause(self) -> None:
         """Wait for the next event, a tick at most."""

@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -36,7 +37,9 @@ _DESCRIPTORS = 65_536
 ServiceMain = Callable[[asyncio.Event], Coroutine[Any, Any, int | None]]
 
 
-def run(service: ServiceMain, *, within: AbstractContextManager[None] | None = None) -> int:
+def run(
+    service: ServiceMain, *, within: AbstractContextManager[None] | None = None, end_within_s: float | None = None
+) -> int:
     """Run *service* to its end and return the exit code.
 
     The service gets an event that SIGTERM and SIGINT set; it then has to stop. A second signal ends the process at
@@ -45,11 +48,13 @@ def run(service: ServiceMain, *, within: AbstractContextManager[None] | None = N
     Args:
         service: A coroutine function that returns the exit code; None means 0.
         within: Entered before the loop starts and left after it ended.
+        end_within_s: Seconds from the first signal after which the process ends with code 1, whatever hangs.
     """
     _raise_descriptor_limit()
+    limit = _StopLimit(end_within_s)
     try:
-        with within or nullcontext(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(_until_stopped(service)) or EXIT_OK
+        with limit, within or nullcontext(), asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_until_stopped(service, limit)) or EXIT_OK
     except Exception as error:  # noqa: BLE001 - the last line of defence: every failure becomes one sentence and a code
         return report_failure(error)
 
@@ -88,7 +93,31 @@ def _exit_code(error: BaseException) -> tuple[int, str]:
     return EXIT_FAILURE, f" ({type(error).__name__}); set LOG_LEVEL=DEBUG for the trace"
 
 
-async def _until_stopped(service: ServiceMain) -> int | None:
+class _StopLimit(AbstractContextManager[None]):
+    """The last resort of a stop: a thread that ends the process when the stop takes too long."""
+
+    def __init__(self, within_s: float | None) -> None:
+        self._within_s = within_s
+        self._timer: threading.Timer | None = None
+
+    def begin(self) -> None:
+        """Start the limit; a signal was received."""
+        if self._within_s is not None and self._timer is None:
+            self._timer = threading.Timer(self._within_s, self._end)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _end(self) -> None:
+        text = "error: the stop took too long and was cut off: orders may be open; the next start takes them up"
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - the user's terminal
+        os._exit(EXIT_FAILURE)
+
+
+async def _until_stopped(service: ServiceMain, limit: _StopLimit) -> int | None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -96,6 +125,7 @@ async def _until_stopped(service: ServiceMain) -> int | None:
         if stop.is_set():
             os._exit(EXIT_FAILURE)
         stop.set()
+        limit.begin()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)

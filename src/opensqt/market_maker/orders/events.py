@@ -94,6 +94,22 @@ class RulesRead:
 RiskEvent = PositionUpdate
 """Events that only the risk controls handle."""
 
+
+@dataclass(frozen=True, slots=True)
+class StoreChanged:
+    """The database is not writable, or is again."""
+
+    problem: str
+    """Why nothing new may be placed; empty while it is writable."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceAbandoned:
+    """The orders of a `Place` were not sent, and never will be: the database stored their intents too late."""
+
+    client_order_ids: tuple[str, ...]
+
+
 Event = (
     PriceUpdate
     | OrderBatch
@@ -105,6 +121,8 @@ Event = (
     | StopRequested
     | RulesRead
     | RiskEvent
+    | StoreChanged
+    | PlaceAbandoned
 )
 
 

@@ -165,6 +165,14 @@ class OrderLifecycle:
             self.state.put(SlotEvent.OUTCOME_UNKNOWN, replace(live, status=OrderStatus.UNKNOWN, since=now))
         self._schedule_query(client_order_id, now, delay_s=0.3)
 
+    def abandon(self, client_order_id: str) -> None:
+        """Free the slot of an order that was not sent and never will be."""
+        live = self.state.find(client_order_id)
+        if live is not None and self.state.slot(live.level).state is SlotState.PENDING:
+            denied = replace(live, status=OrderStatus.DENIED, reason="not sent: its intent was stored too late")
+            self.state.put(SlotEvent.REFUSE, denied)
+            self.plan_dirty = True
+
     def on_cancel_result(self, client_order_id: str, outcome: Order | ExchangeError, now: float) -> None:
         """Apply the result of cancelling an order."""
         if isinstance(outcome, Order):

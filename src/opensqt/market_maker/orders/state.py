@@ -280,6 +280,11 @@ class GridState:
             self.set_header(replace(header, totals=totals))
             self._set(slot)
 
+    @property
+    def changed(self) -> bool:
+        """Whether there are changes that `take_changes` has not returned yet."""
+        return bool(self._dirty_header or self._dirty_slots or self._dirty_orders or self._new_fills)
+
     def take_changes(self) -> Changes:
         """Return the changes since the last call."""
         changes = Changes(

@@ -10,12 +10,13 @@ import asyncio
 import fcntl
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Executable, Table, event, func, insert, select
+from sqlalchemy import Executable, Table, event, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -24,11 +25,13 @@ from opensqt.market_maker.orders.events import GridFill
 from opensqt.market_maker.orders.slots import LiveOrder, Slot
 from opensqt.market_maker.orders.state import REMEMBERED, Changes, Stored
 from opensqt.market_maker.store import rows, schema
+from opensqt.market_maker.store.lock import AdvisoryLock
 from opensqt.market_maker.store.upgrade import prepare
 from opensqt.model.clock import Clock, now_ns
 from opensqt.model.errors import ConfigError
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+_CLOSE_S = 1.0
 
 
 class Store:
@@ -46,7 +49,7 @@ class Store:
         self._upserts = {
             table: self._upsert(table, keep=("created_ms",)) for table in (schema.grids, schema.slots, schema.orders)
         }
-        self._lock_connection: AsyncConnection | None = None
+        self._lock: AdvisoryLock | None = None
 
     @classmethod
     async def open(cls, url: str, *, clock: Clock = now_ns) -> Self:
@@ -85,11 +88,13 @@ class Store:
         return store
 
     async def close(self) -> None:
-        """Release the database and the hold on the grid. Idempotent."""
-        if self._lock_connection is not None:
-            await self._lock_connection.close()
-            self._lock_connection = None
-        await self.database.dispose()
+        """Release the database and the hold on the grid. Idempotent. A database that hangs is not waited for."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_S):
+                if self._lock is not None:
+                    await self._lock.release()
+                    self._lock = None
+                await self.database.dispose()
         while self._lock_files:
             os.close(self._lock_files.pop())
 
@@ -101,12 +106,8 @@ class Store:
         """
         taken = f"app.database_url: another market maker trades {symbol} with this database; stop it first"
         if self.database.dialect.name == "postgresql":
-            if self._lock_connection is None:
-                self._lock_connection = await self.database.connect()
-            key = func.hashtext(f"opensqt:{symbol}")
-            held = await self._lock_connection.scalar(select(func.pg_try_advisory_lock(key)))
-            await self._lock_connection.commit()
-            if not held:
+            self._lock = AdvisoryLock(self.database, symbol)
+            if await self._lock.take() is None:
                 raise ConfigError(taken)
             return
         database = self.database.url.database
@@ -118,6 +119,11 @@ class Store:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(taken) from None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the database is a server's, which may be another one after the connection was lost."""
+        return self.database.dialect.name != "sqlite"
 
     async def identity(self) -> str:
         """Return what identifies this database: made once, the same after each restart."""
@@ -153,14 +159,20 @@ class Store:
                 trade_ids=tuple(row.trade_id for row in reversed(trades.all())),
             )
 
-    async def commit(self, symbol: str, changes: Changes) -> None:
+    async def commit(self, symbol: str, changes: Changes, *, repeated: bool = False) -> None:
         """Store all changes or none.
+
+        Args:
+            symbol: The symbol of the grid.
+            changes: Since the last commit.
+            repeated: An earlier attempt failed, or its response was lost: fills that are stored already stay.
 
         Raises:
             SQLAlchemyError: They are not stored; nothing that depends on them must be done.
+            TradingClaimed: The lock was lost, and another process holds it now.
         """
         now_ms = self._clock() // 1_000_000
-        async with self.database.begin() as connection:
+        async with self._writing() as connection:
             if changes.header is not None:
                 await connection.execute(self._upserts[schema.grids], [rows.header_row(symbol, changes.header)])
             if changes.slots:
@@ -171,7 +183,8 @@ class Store:
                 await connection.execute(self._upserts[schema.orders], written)
             if changes.fills:
                 # A trade that is stored already was counted twice: that must fail.
-                await connection.execute(insert(schema.fills), [rows.fill_row(counted) for counted in changes.fills])
+                add = self._insert(schema.fills).on_conflict_do_nothing() if repeated else insert(schema.fills)
+                await connection.execute(add, [rows.fill_row(counted) for counted in changes.fills])
 
     async def fills(self, symbol: str) -> list[GridFill]:
         """Return every counted fill of *symbol*, oldest first."""
@@ -186,6 +199,16 @@ class Store:
         query = select(schema.orders).where(orders.symbol == symbol).order_by(orders.created_ms, orders.client_order_id)
         async with self.database.connect() as connection:
             return [rows.live_order(row) for row in await connection.execute(query)]
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        """Begin a transaction, in PostgreSQL on the connection of the lock: without the lock nothing is written."""
+        if self._lock is None:
+            async with self.database.begin() as connection:
+                yield connection
+            return
+        async with self._lock.transaction() as connection:
+            yield connection
 
     def _upsert(self, table: Table, *, keep: Iterable[str]) -> Executable:
         """Build the statement that inserts a row or replaces all of it but its key and the columns of *keep*."""
@@ -208,7 +231,7 @@ def _make_file(path: Path) -> None:
 
 def _tune_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
-    cursor.execute("PRAGMA busy_timeout=5000")
+    cursor.execute("PRAGMA busy_timeout=1000")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.close()

@@ -1,0 +1,215 @@
+"""The market maker while its database is slow, full or away: it pulls its quotes, reports it, and heals by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from opensqt.market_maker.orders.events import PlaceAbandoned, PriceUpdate
+from opensqt.market_maker.service import MarketMaker
+from opensqt.market_maker.store.store import Store
+from opensqt.market_maker.store.writer import StoreWriter
+from opensqt.model.errors import TradingClaimed
+from tests.service.grid_rig import Ledger, chain, running, simulator, store_fills, store_fills_of
+from tests.support import eventually, start
+from tests.support.blocking import in_thread_for
+from tests.support.postgres import Cluster, missing
+from tests.unit.market_maker.venue import SYMBOL, Bench, price
+
+
+async def test_a_locked_database_pulls_the_entries_and_ends_by_itself(tmp_path: Path) -> None:
+    """F52: somebody holds the write lock far longer than a commit waits for it; nothing is lost meanwhile."""
+    async with simulator() as sim:
+        ledger = Ledger(sim)
+        async with running(sim, tmp_path / "grid.db") as maker:
+            await eventually(lambda: len(ledger.account["fills"]) >= 3)
+            lock = sqlite3.connect(tmp_path / "grid.db", isolation_level=None)
+            lock.execute("BEGIN IMMEDIATE")
+            await _pulled(maker, ledger)
+            lock.execute("ROLLBACK")
+            lock.close()
+            await _healed(maker, ledger)
+        assert await store_fills(tmp_path / "grid.db") == ledger.fills()
+        assert ledger.account["duplicate_client_order_ids"] == []
+
+
+async def test_a_full_disk_pulls_the_entries_and_ends_by_itself(tmp_path: Path) -> None:
+    """F52 F32: SQLite may take no more pages, as on a full disk; nothing is half written."""
+    async with simulator() as sim:
+        ledger = Ledger(sim)
+        async with running(sim, tmp_path / "grid.db") as maker:
+            await eventually(lambda: len(ledger.account["fills"]) >= 3)
+            database = maker.store.database
+            async with database.connect() as connection:
+                pages = await connection.scalar(text("PRAGMA page_count"))
+                await connection.execute(text(f"PRAGMA max_page_count={pages}"))
+            await _pulled(maker, ledger)
+            async with database.connect() as connection:
+                await connection.execute(text("PRAGMA max_page_count=1000000"))
+            await _healed(maker, ledger)
+        assert await store_fills(tmp_path / "grid.db") == ledger.fills()
+
+
+async def test_a_restart_of_postgresql_is_survived(cluster: Cluster, url: str) -> None:
+    """F52: the connections are closed and refused for a while; the grid's lock is taken again, and no fill is lost."""
+    async with simulator() as sim:
+        ledger = Ledger(sim)
+        async with running(sim, url) as maker:
+            await eventually(lambda: len(ledger.account["fills"]) >= 3)
+            cluster.stop()
+            await _pulled(maker, ledger)
+            cluster.start()
+            await _healed(maker, ledger)
+        assert await store_fills_of(url) == ledger.fills()
+
+
+async def test_commits_that_a_standby_server_had_not_received_are_written_again(cluster: Cluster, url: str) -> None:
+    """F52: after a failover the database is older than what was committed; every fill is in it in the end."""
+    async with simulator() as sim:
+        ledger = Ledger(sim)
+        async with running(sim, url) as maker:
+            await eventually(lambda: len(ledger.account["fills"]) >= 2)
+            cluster.stop()
+            cluster.save_copy()
+            cluster.start()
+            await _healed(maker, ledger)
+            fills = len(ledger.account["fills"])
+            await eventually(lambda: len(ledger.account["fills"]) > fills + 2)
+            cluster.stop()
+            cluster.fall_back()
+            cluster.start()
+            await _healed(maker, ledger)
+        assert await store_fills_of(url) == ledger.fills()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    reason = missing()
+    if reason:
+        pytest.skip(reason)
+    with Cluster.running() as made:
+        yield made
+
+
+@pytest.fixture
+async def url(cluster: Cluster) -> str:
+    """An empty database."""
+    connection = await asyncpg.connect(cluster.url)
+    name = f"grid{time.monotonic_ns()}"
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
+    return cluster.url.removesuffix("postgres") + name
+
+
+async def _pulled(maker: MarketMaker, ledger: Ledger) -> None:
+    await eventually(lambda: any("database" in one for one in maker.problems()), what="it is reported")
+    await eventually(lambda: not _buys(ledger), what="the entries are gone")
+    assert "market_maker_store_failing" in maker.metrics.text().decode()
+
+
+async def _healed(maker: MarketMaker, ledger: Ledger) -> None:
+    await eventually(lambda: not maker.problems(), what="it is well again")
+    fills = len(ledger.account["fills"])
+    await eventually(lambda: _buys(ledger) and len(ledger.account["fills"]) > fills, what="it trades again")
+
+
+def _buys(ledger: Ledger) -> list[str]:
+    return [one["order_id"] for one in ledger.open_orders if one["side"] == "BUY"]
+
+
+async def test_sigterm_is_obeyed_while_the_database_is_locked(tmp_path: Path) -> None:
+    """F52 F30: the lock is never given back; the orders are gone, the process ends, and the next start is exact."""
+    async with chain(tmp_path) as made:
+        async with made.maker() as maker:
+            await maker.ready()
+            await eventually(lambda: len(made.account["fills"]) >= 3)
+            lock = sqlite3.connect(tmp_path / "grid.db", isolation_level=None)
+            lock.execute("BEGIN IMMEDIATE")
+            fills = len(made.account["fills"])
+            await eventually(lambda: len(made.account["fills"]) > fills or not _buys(made))
+            maker.send(signal.SIGTERM)
+            assert await maker.wait() == 1
+            assert "database was not writable" in maker.output
+            assert made.open_orders == []
+            lock.close()
+        async with made.maker() as maker:
+            await maker.ready()
+            maker.send(signal.SIGTERM)
+            assert await maker.wait() == 0, maker.output
+        assert await store_fills(tmp_path / "grid.db") == made.fills()
+        assert made.account["duplicate_client_order_ids"] == []
+
+
+async def test_sigterm_is_obeyed_while_the_database_does_not_respond(tmp_path: Path) -> None:
+    """F52: the connection is accepted and nothing is ever said on it: the start hangs, the stop does not."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"postgresql://opensqt@127.0.0.1:{silent.getsockname()[1]}/postgres"
+        env = {"OPENSQT__APP__DATABASE_URL": url}
+        async with start("opensqt.market_maker", "--port", "0", env=env, cwd=tmp_path) as maker:
+            connection, _ = await in_thread_for(120, silent.accept)
+            maker.send(signal.SIGTERM)
+            assert await maker.wait() in (0, 1)
+            assert "Traceback" not in maker.output
+            connection.close()
+
+
+async def test_a_grid_that_another_one_took_meanwhile_ends(cluster: Cluster, url: str) -> None:
+    """F52: after a restart of the database another market maker is faster; this one writes and trades no more."""
+    async with simulator() as sim:
+        ledger = Ledger(sim)
+        done, held = threading.Event(), threading.Event()
+        other = threading.Thread(target=_hold_until, args=(done, held, url))
+        with pytest.raises(TradingClaimed, match="another market maker trades BTCUSDT"):  # noqa: PT012 - ends in it
+            async with running(sim, url):
+                await eventually(lambda: len(ledger.account["fills"]) >= 1)
+                cluster.stop()
+                cluster.start()
+                # Nothing of this process runs between the restart and the lock of the other one.
+                other.start()
+                held.wait()
+                await eventually(lambda: "maker" not in {task.get_name() for task in asyncio.all_tasks()})
+        done.set()
+        other.join()
+
+
+def _hold_until(done: threading.Event, held: threading.Event, url: str) -> None:
+    async def hold() -> None:
+        store = await Store.open(url)
+        await store.hold(SYMBOL)
+        held.set()
+        await in_thread_for(300, done.wait)
+        await store.close()
+
+    asyncio.run(hold())
+
+
+async def test_an_order_whose_intent_was_stored_too_late_is_not_sent(tmp_path: Path) -> None:
+    """F52: its price may be old by then; its slot is free again, and the next one is of the newest price."""
+    store = await Store.open(f"sqlite:///{tmp_path}/grid.db")
+    bench, sent, abandoned = Bench(), [], []
+    bench.tell(PriceUpdate(price(1000)))
+    bench.tell(bench.answer(bench.commands.pop(0))[0])
+    [place] = bench.commands
+    writer = StoreWriter(
+        store, SYMBOL, take_changes=lambda: bench.changes.pop(0), send=sent.append, abandon=abandoned.append
+    )
+    task = asyncio.create_task(writer.run())
+    writer.submit([place], time.monotonic() - 60)
+    await writer.flush(60)
+    assert (sent, abandoned) == ([], [place])
+    bench.tell(PlaceAbandoned(tuple(one.client_order_id for one in place.requests)))
+    assert not set(bench.engine.state.live_orders()) & set(place.requests)
+    task.cancel()
+    await store.close()
