@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from opensqt.cli import status
-from opensqt.cli.cancel_all import cancel_and_flatten
+from opensqt.cli.cancel_all import KillSwitch, cancel_and_flatten
 from opensqt.cli.remaining import CancelScope
 from opensqt.cli.resume import resume
 from opensqt.client.exchange import RemoteExchange
@@ -64,6 +64,10 @@ def asked(client_order_id: str, price: str | None = "90", **more: object) -> Ord
     return OrderRequest(**(fields | more))
 
 
+def scope(**wanted: object) -> CancelScope:
+    return CancelScope(**{"symbol": "BTCUSDT", "strategy": "SQ1", "within_s": 10.0, **wanted})
+
+
 async def end(exchange: RemoteExchange, *, answer: bool = True, **wanted: object) -> tuple[int, str]:
     """Run the command; its exit code and what it printed."""
     console = Console(file=io.StringIO(), width=300)
@@ -72,9 +76,20 @@ async def end(exchange: RemoteExchange, *, answer: bool = True, **wanted: object
         console.print(question)
         return answer
 
-    fields = {"symbol": "BTCUSDT", "strategy": "SQ1", "within_s": 10.0, **wanted}
-    code = await cancel_and_flatten(exchange, CancelScope(**fields), console, confirm=confirm)
+    code = await cancel_and_flatten(exchange, scope(**wanted), console, confirm=confirm)
     return code, console.file.getvalue()
+
+
+async def interrupted(made: Rig, exchange: RemoteExchange, **wanted: object) -> str:
+    """Run the command until it has halted trading, end it as Ctrl-C does, and return what it printed."""
+    console = Console(file=io.StringIO(), width=300)
+    ending = asyncio.create_task(cancel_and_flatten(exchange, scope(**wanted), console, confirm=None))
+    await eventually(made.connector.halts.standing)
+    await asyncio.wait({ending}, timeout=0.5)  # so that the response to the halt has arrived
+    ending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ending
+    return console.file.getvalue()
 
 
 async def open_ids(made: Rig) -> set[str]:
@@ -214,6 +229,33 @@ async def test_hold_leaves_trading_halted_until_resume(made, maker, exchange) ->
     assert (await maker.place_order(asked("late"))).client_order_id == "late"
 
 
+async def test_one_query_that_finds_nothing_is_no_proof(exchange) -> None:
+    """F39: the time is over before a second one, which has to agree, could be made."""
+    remaining = await KillSwitch(exchange, scope(within_s=3.0), pause_s=(60.0, 60.0)).run()
+    assert (remaining.nothing, remaining.orders) == (False, ())
+
+
+async def test_a_command_that_is_interrupted_names_what_is_not_proven(made, maker, exchange) -> None:
+    """F39: whoever presses Ctrl-C has to know that an order is still on its way."""
+    placing = await flying(made, maker, OURS)
+    said = await interrupted(made, exchange)
+    assert "interrupted, not proven: still there: 1 order in flight on BTCUSDT" in said
+    assert f"in flight: {OURS} on BTCUSDT" in said
+    assert made.connector.halts.standing() == ()
+    made.venue.gate.set()
+    await placing
+
+
+async def test_a_command_that_is_interrupted_says_that_trading_stays_halted(made, maker, exchange) -> None:
+    """F39: with --hold the halt outlasts the command, however that ends."""
+    placing = await flying(made, maker, OURS)
+    said = await interrupted(made, exchange, hold=True)
+    assert "trading stays halted; `opensqt resume` lifts it" in said
+    assert made.connector.halts.standing()
+    made.venue.gate.set()
+    await placing
+
+
 async def test_resume_without_a_halt_says_so(exchange) -> None:
     console = Console(file=io.StringIO())
     assert await resume(exchange, "", console) == 0
@@ -249,6 +291,16 @@ async def test_what_can_not_be_closed_is_named_with_the_reason(made, maker, exch
     assert "closing 0.1 BTCUSDT: the market is closed" in said
 
 
+async def test_a_hold_that_was_refused_is_not_reported_as_one(tmp_path) -> None:
+    """F39: who reads that trading stays halted does not look after it any more."""
+    async with guarded(tmp_path, {"name": "page", "role": "read"}, venue=Venue()) as made:
+        async with RemoteExchange(settings(made, "", token=token("page"))) as exchange:
+            code, said = await end(exchange, hold=True)
+        assert made.connector.halts.standing() == ()
+    assert (code, "trading could not be halted" in said) == (1, True)
+    assert "stays halted" not in said
+
+
 async def test_who_may_not_halt_cancels_all_the_same_and_says_what_that_leaves_open(tmp_path) -> None:
     """F39: a token for one symbol, and a command for all of them."""
     limited = {"name": "maker", "role": "trade", "symbols": ["BTCUSDT"]}
@@ -259,3 +311,4 @@ async def test_who_may_not_halt_cancels_all_the_same_and_says_what_that_leaves_o
             code, said = await end(exchange, symbol="")
         assert await open_ids(made) == set()
     assert (code, "trading could not be halted" in said) == (1, True)
+    assert "the halt of trading ends by itself" not in said, "there is none"

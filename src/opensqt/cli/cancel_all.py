@@ -25,6 +25,7 @@ HALT_PREFIX = "HALT"
 _HALT_TTL_S = 60.0
 """Longer than the calls between two renewals take. If this command is killed, trading is resumed after this time."""
 _UNANSWERED = ("which orders are open has not been answered",)
+_FOUND_NOTHING_ONCE = ("one query found nothing, and the next one, which has to agree, was not answered in time",)
 _BACKOFF_S = (0.2, 5.0)
 _EMPTY_QUERIES = 2
 """Number of queries in a row that must find nothing, because a venue's queries may be stale for a moment."""
@@ -47,10 +48,13 @@ async def cancel_and_flatten(
     switch = KillSwitch(exchange, scope)
     try:
         remaining = await switch.run()
+    except asyncio.CancelledError:
+        _report(console, scope, switch, switch.unproven(), "interrupted, not proven")
+        raise
     finally:
-        if not scope.hold:
+        if not scope.hold and switch.halted is not False:
             await _resume(exchange, switch.halt_id, console)
-    _report(console, scope, switch, remaining)
+    _report(console, scope, switch, remaining, f"not proven within {scope.within_s:g} s")
     if remaining.nothing:
         return 0
     for check in (await exchange.get_status()).checks:
@@ -65,12 +69,18 @@ class KillSwitch:
     Args:
         exchange: Started.
         scope: The orders and positions to end.
+        pause_s: First and longest pause between two queries.
     """
 
-    def __init__(self, exchange: RemoteExchange, scope: CancelScope) -> None:
+    def __init__(
+        self, exchange: RemoteExchange, scope: CancelScope, *, pause_s: tuple[float, float] = _BACKOFF_S
+    ) -> None:
         self._exchange = exchange
         self._scope = scope
+        self._pause_s = pause_s
         self.halt_id = client_order_id.new(HALT_PREFIX)
+        self.halted: bool | None = None
+        """Whether trading was halted, or refused to be; None while no call has been answered."""
         self.seen: set[OrderRef] = set()
         """Every order that was found open or in flight."""
         self.closed: set[str] = set()
@@ -80,7 +90,7 @@ class KillSwitch:
         """What is not known while a query is under way: why the last one was not answered."""
         self._failed: tuple[str, ...] = ()
         """Failures since the last query."""
-        self._halted: HaltedOrders | None = None
+        self._reported: HaltedOrders | None = None
         """The connector's last response to the halt."""
         self._not_halted = ""
         """Why it can't be proven that no new order came in; empty while it can."""
@@ -91,12 +101,20 @@ class KillSwitch:
             async with asyncio.timeout(self._scope.within_s):
                 await self._until_nothing_is_left()
         except TimeoutError:
-            pass
-        unproven = (self._not_halted,) if self._not_halted else ()
-        return replace(self._found, failures=(*unproven, *self._found.failures, *self._failed))
+            return self.unproven()
+        return self._result()
+
+    def unproven(self) -> Remaining:
+        """Return what is left, or not known, while the run has not come to its end."""
+        result = self._result()
+        return replace(result, failures=_FOUND_NOTHING_ONCE) if result.nothing else result
+
+    def _result(self) -> Remaining:
+        not_halted = (self._not_halted,) if self._not_halted else ()
+        return replace(self._found, failures=(*not_halted, *self._found.failures, *self._failed))
 
     async def _until_nothing_is_left(self) -> None:
-        backoff = Backoff(*_BACKOFF_S, jitter=None)
+        backoff = Backoff(*self._pause_s, jitter=None)
         empty = 0
         while True:
             self._found = await self._query()
@@ -112,7 +130,7 @@ class KillSwitch:
 
     async def _query(self) -> Remaining:
         failure = await self._renew()
-        known = known_to_connector(self._halted, self._scope)
+        known = known_to_connector(self._reported, self._scope)
         # This stands until the venue has replied, too.
         self._found = replace(known, failures=(failure,) if failure else self._unknown)
         if self.seen and known.in_flight and not failure:
@@ -131,11 +149,12 @@ class KillSwitch:
                 self.halt_id, symbol=self._scope.symbol, reason="opensqt cancel-all", ttl_s=ttl_s
             )
         except FINAL as error:
-            self._halted, self._not_halted = None, f"trading could not be halted: {error.message}"
+            self._reported, self._not_halted = None, f"trading could not be halted: {error.message}"
+            self.halted = self.halted or False
             return ""
         except ExchangeError as error:
             return f"which orders are in flight now is not known: {error.message}"
-        before, self._halted = self._halted, halted
+        before, self._reported, self.halted = self._reported, halted, True
         if before is not None and before.halt.since_ms != halted.halt.since_ms:
             self._not_halted = "the halt was lifted meanwhile, or the connector lost its journal; run this again"
         return ""
@@ -190,7 +209,7 @@ async def _resume(exchange: RemoteExchange, halt_id: str, console: Console) -> N
         )
 
 
-def _report(console: Console, scope: CancelScope, switch: KillSwitch, remaining: Remaining) -> None:
+def _report(console: Console, scope: CancelScope, switch: KillSwitch, remaining: Remaining, failed: str) -> None:
     left = {(ref.symbol, _name(ref)) for ref in remaining.orders}
     gone = Counter(ref.symbol for ref in switch.seen if (ref.symbol, ref.client_order_id) not in left)
     parts = [f"{count} order{'s' if count > 1 else ''} on {symbol} ended" for symbol, count in sorted(gone.items())]
@@ -202,12 +221,14 @@ def _report(console: Console, scope: CancelScope, switch: KillSwitch, remaining:
         done = "done" if parts else "nothing to do"
         console.print(f"{done}: no such order is open or in flight{held}", highlight=False)
     else:
-        console.print(f"[bold red]not proven within {scope.within_s:g} s:[/bold red] {_headline(remaining)}")
+        console.print(f"[bold red]{failed}:[/bold red] {_headline(remaining)}", highlight=False)
         for line in remaining.lines():
             console.print(f"  [red]{line}[/red]", highlight=False)
         console.print("run this again (--hold keeps new orders out until then), or use the exchange's own page")
-    if scope.hold:
+    if scope.hold and switch.halted:
         console.print("trading stays halted; `opensqt resume` lifts it")
+    elif scope.hold and switch.halted is None:
+        console.print("whether trading is halted is not known, for no call was answered")
 
 
 def _headline(remaining: Remaining) -> str:
