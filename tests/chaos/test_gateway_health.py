@@ -97,7 +97,7 @@ async def test_a_venue_that_asks_for_a_long_silence_is_told_with_the_reason(
     running: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """F16, F31: nothing can be traded in it."""
-    monkeypatch.setattr("opensqt.venues.transport.rest._RESPONSE_DEADLINE_S", 1.0)
+    monkeypatch.setattr("opensqt.venues.transport.rest.RESPONSE_DEADLINE_S", 1.0)
     running.fault(kind="rate_limited", on="any", retry_after_s=4)
     await running.loses_readiness("venue", "it requested a pause")
     await running.recovers()
@@ -119,7 +119,7 @@ async def test_a_refused_right_to_trade_is_told_though_reading_goes_on(
     running: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """F31: until a while has passed, for only another order could tell."""
-    monkeypatch.setattr("opensqt.venues.account.stream._REFUSAL_COUNTS_S", 2.0)
+    monkeypatch.setattr("opensqt.venues.account.stream.REFUSAL_COUNTS_S", 2.0)
     async with running.client() as client:
         order = request(price=await far(client))
         running.fault(kind="refuse", on="place_order", code=code_of("binance", CredentialsRefused))

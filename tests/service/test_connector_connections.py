@@ -51,7 +51,7 @@ async def test_an_address_has_no_more_than_its_connections_and_those_from_before
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """F26: connections that say nothing took descriptors without a bound."""
-    monkeypatch.setattr(connections, "_LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(connections, "LOOK_EVERY_S", 0.05)
     async with rig(max_connections=20) as running:
         await running.exchange.PlaceOrder(place("a"))
         async with strangers(running.connector.address, 50) as made:
@@ -80,7 +80,7 @@ async def test_a_connection_without_calls_ends(monkeypatch: pytest.MonkeyPatch) 
 
 async def test_watchers_of_one_address_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """F26: what strangers may ask for is bounded by their address."""
-    monkeypatch.setattr(health_service, "_MAX_WATCHERS_OF_AN_ADDRESS", 3)
+    monkeypatch.setattr(health_service, "MAX_WATCHERS_OF_AN_ADDRESS", 3)
     async with rig() as running:
         watch = health_pb2_grpc.HealthStub(running.channel).Watch
         calls = [watch(health_pb2.HealthCheckRequest()) for _ in range(3)]

@@ -92,7 +92,7 @@ async def test_a_status_that_can_not_be_had_is_no_good_health(running: Rig) -> N
 
 async def test_a_status_that_hangs_is_no_good_health(running: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """F31: health never says yes while a part is dead."""
-    monkeypatch.setattr("opensqt.connector.health._ANSWER_WITHIN_S", 0.05)
+    monkeypatch.setattr("opensqt.connector.health.ANSWER_WITHIN_S", 0.05)
     running.venue.hangs = True
     await becomes(running, NOT_SERVING)
     assert "no status within" in (await failed(running))["exchange"]
@@ -169,7 +169,7 @@ async def test_a_journal_that_can_not_be_pruned_is_pruned_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """F31, F32: health says no for as long as the disk is full, and not until somebody restarts the connector."""
-    monkeypatch.setattr("opensqt.connector.server._PRUNE_EVERY_S", 0.02)
+    monkeypatch.setattr("opensqt.connector.server.PRUNE_EVERY_S", 0.02)
     async with rig(journal=str(tmp_path / "journal.db")) as running:
         journal = running.connector.journal
         await journal.execute(lambda database: database.execute("ALTER TABLE intent RENAME TO elsewhere"))

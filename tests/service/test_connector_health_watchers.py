@@ -53,7 +53,7 @@ async def test_a_watcher_that_reads_nothing_does_not_hold_the_stop() -> None:
 
 
 async def test_a_watcher_that_takes_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health_service, "_TAKE_WITHIN_S", 0.05)
+    monkeypatch.setattr(health_service, "TAKE_WITHIN_S", 0.05)
     async with rig() as running, deaf_client(running.connector.address) as deaf:
         deaf.call(WATCH)
         service = running.connector.health.service
@@ -62,7 +62,7 @@ async def test_a_watcher_that_takes_nothing_is_dropped(monkeypatch: pytest.Monke
 
 
 async def test_a_watcher_too_many_is_refused_and_the_others_are_told_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health_service, "_MAX_WATCHERS", 1)
+    monkeypatch.setattr(health_service, "MAX_WATCHERS", 1)
     async with rig() as running:
         stub = health_pb2_grpc.HealthStub(running.channel)
         first = stub.Watch(health_pb2.HealthCheckRequest())
@@ -90,8 +90,8 @@ class StuckVenue(Venue):
 
 async def test_a_monitor_that_looks_no_more_is_noticed_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """F31: what was last said holds only while somebody looks."""
-    monkeypatch.setattr("opensqt.connector.health._ANSWER_WITHIN_S", 0.1)
-    monkeypatch.setattr("opensqt.connector.health._SUPERVISE_EVERY_S", 0.05)
+    monkeypatch.setattr("opensqt.connector.health.ANSWER_WITHIN_S", 0.1)
+    monkeypatch.setattr("opensqt.connector.health.SUPERVISE_EVERY_S", 0.05)
     venue = StuckVenue()
     async with rig(venue) as running:
         venue.stuck = True

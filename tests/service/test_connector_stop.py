@@ -172,7 +172,7 @@ async def test_an_order_cut_off_by_the_stop_is_resolved_by_the_next_run(
     """F1: an order is never sent twice, nor lost from sight, when a reply is lost.
     F30: a stop ends soon and takes away own orders only.
     """
-    monkeypatch.setattr("opensqt.connector.server._FINISH_CALLS_S", 0.1)
+    monkeypatch.setattr("opensqt.connector.server.FINISH_CALLS_S", 0.1)
     journal = str(tmp_path / "journal.db")
     async with rig(journal=journal) as running:
         running.venue.gate.clear()

@@ -25,13 +25,13 @@ FAST = {"OTEL_BSP_SCHEDULE_DELAY": "50"}
 
 
 @pytest.fixture
-def client_spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
+def client_spans() -> Iterator[InMemorySpanExporter]:
     """This process records as a user's own program would; no other test sees it."""
     exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(tracing, "_tracer", None)
     tracing.use(provider)
     yield exporter
+    tracing.stop_recording()
     provider.shutdown()
 
 

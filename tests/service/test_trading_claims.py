@@ -135,7 +135,7 @@ async def test_who_takes_over_waits_until_nothing_of_the_program_before_is_on_it
 
 async def test_to_ask_again_does_not_pass_by_orders_of_the_program_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """The number of the claim, which GetStatus shows, was enough; and a lease gave up at its first heartbeat."""
-    monkeypatch.setattr(claim_keeper, "_SETTLED_WITHIN_S", 0.05)
+    monkeypatch.setattr(claim_keeper, "SETTLED_WITHIN_S", 0.05)
     over = replace(SECOND, take_over=True)
     async with rig() as running, clients(running) as (first, second):
         await first.heartbeat(30, FIRST)
@@ -163,7 +163,7 @@ async def test_to_ask_again_does_not_pass_by_orders_of_the_program_before(monkey
 
 
 async def test_who_gives_a_claim_up_waits_for_no_order_of_the_program_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claim_keeper, "_SETTLED_WITHIN_S", 0.05)
+    monkeypatch.setattr(claim_keeper, "SETTLED_WITHIN_S", 0.05)
     async with rig() as running, clients(running) as (first, second):
         await first.heartbeat(30, FIRST)
         running.venue.gate.clear()

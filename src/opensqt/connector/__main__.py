@@ -60,20 +60,20 @@ exit codes: 0 stopped, 1 unexpected failure, 2 configuration or usage, 3 credent
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the connector until SIGTERM or SIGINT and answer the exit code."""
-    arguments = _parser().parse_args(argv)
+    arguments = argument_parser().parse_args(argv)
     files: list[Path] = []
     try:
-        settings = _settings(arguments, opened=files.append)
+        settings = read_settings(arguments, opened=files.append)
     except ConfigError as error:
         return program.report_failure(error)
     logging.configure(settings.log_level, service="exchange-connector")
     traces = tracing.exporting("exchange-connector", settings.telemetry.otlp_endpoint)
-    serve = partial(_serve, settings, lambda: _settings(arguments).exchange, files)
+    serve = partial(_serve, settings, lambda: read_settings(arguments).exchange, files)
     return program.run(serve, within=traces)
 
 
 @contextmanager
-def _logs_held_back(level: str, *, at_most_s: float = 15.0) -> Iterator[None]:
+def logs_held_back(level: str, *, at_most_s: float = 15.0) -> Iterator[None]:
     """Keep what is logged in this block until it has succeeded; a start that fails then says one plain sentence.
 
     With LOG_LEVEL=DEBUG nothing is kept back, and nothing when it takes so long that somebody wonders why.
@@ -100,7 +100,8 @@ def _logs_held_back(level: str, *, at_most_s: float = 15.0) -> Iterator[None]:
         held.close()
 
 
-def _parser() -> argparse.ArgumentParser:
+def argument_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="exchange-connector",
         description="Owns the connection to one exchange account and serves it over gRPC.",
@@ -141,9 +142,18 @@ def _add_protection(parser: argparse._ArgumentGroup) -> None:
     )
 
 
-def _settings(
+def read_settings(
     arguments: argparse.Namespace, *, opened: Callable[[Path], None] = lambda _path: None
 ) -> ConnectorSettings:
+    """Return the settings of the file, the environment and the command line, of which the last one wins.
+
+    Args:
+        arguments: The parsed command line.
+        opened: Is called with each file that was read.
+
+    Raises:
+        ConfigError: A value is wrong; the message names it and what was expected.
+    """
     flags = {
         "exchange.name": arguments.exchange,
         "exchange.base_url": arguments.base_url,
@@ -221,7 +231,7 @@ async def _serve(
         if not (settings.simulated or venue.public_only):
             venue_key.watch(connector.reloads, connector.exchange, read, files)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, connector.reloads.at_once)
-        with _logs_held_back(settings.log_level):
+        with logs_held_back(settings.log_level):
             try:
                 await unless_stopped(stop, _start(connector, venue.base_url))
             except Stopped:

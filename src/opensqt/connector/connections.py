@@ -16,7 +16,7 @@ from contextlib import suppress
 from opensqt.telemetry import logging
 
 _log = logging.get_logger("connector.connections")
-_LOOK_EVERY_S = 1.0
+LOOK_EVERY_S = 1.0
 _DESCRIPTORS = "/dev/fd"
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
 Peer = tuple[str, int]
@@ -44,7 +44,7 @@ class ConnectionLimit:
             port: The port that clients connect to.
         """
         while True:
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(LOOK_EVERY_S)
             if len(os.listdir(_DESCRIPTORS)) > self._at_most:
                 # With many connections a look takes a while, and orders must not wait for it.
                 closed = await asyncio.to_thread(self.enforce, port)

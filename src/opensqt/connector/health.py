@@ -18,8 +18,8 @@ from opensqt.wire import options
 
 STOPPING = "the connector is stopping"
 _log = logging.get_logger("connector.health")
-_ANSWER_WITHIN_S = 5.0
-_SUPERVISE_EVERY_S = 1.0
+ANSWER_WITHIN_S = 5.0
+SUPERVISE_EVERY_S = 1.0
 _MONITOR = "health"
 
 
@@ -78,9 +78,9 @@ class HealthMonitor:
         It belongs in a task of its own.
         """
         while True:
-            await asyncio.sleep(_SUPERVISE_EVERY_S)
+            await asyncio.sleep(SUPERVISE_EVERY_S)
             waited_s = time.monotonic() - self._looked_s
-            if waited_s <= self._interval_s + 2 * _ANSWER_WITHIN_S or self._stopping:
+            if waited_s <= self._interval_s + 2 * ANSWER_WITHIN_S or self._stopping:
                 continue
             others = [check for check in self.status.checks if check.name != _MONITOR]
             late = Check(name=_MONITOR, ok=False, reason=f"no look at health for {waited_s:.0f} s")
@@ -102,10 +102,10 @@ class HealthMonitor:
 
     async def _ask_exchange(self) -> ExchangeStatus:
         try:
-            async with asyncio.timeout(_ANSWER_WITHIN_S):
+            async with asyncio.timeout(ANSWER_WITHIN_S):
                 return await self._exchange.get_status()
         except TimeoutError:
-            reason = f"no status within {_ANSWER_WITHIN_S:.0f} s"
+            reason = f"no status within {ANSWER_WITHIN_S:.0f} s"
         except Exception as error:  # noqa: BLE001 - health must not die of what it has to report
             ours = isinstance(error, ExchangeError)
             if not ours:
@@ -115,7 +115,7 @@ class HealthMonitor:
 
     async def _ask_journal(self) -> Check:
         try:
-            async with asyncio.timeout(_ANSWER_WITHIN_S):
+            async with asyncio.timeout(ANSWER_WITHIN_S):
                 await self._probe_journal()
         except Exception as error:  # noqa: BLE001 - health must not die of what it has to report
             reason = "does not answer" if isinstance(error, TimeoutError) else logging.redact(str(error))

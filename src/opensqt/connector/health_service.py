@@ -20,10 +20,10 @@ SERVING: int = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING: int = health_pb2.HealthCheckResponse.NOT_SERVING
 UNKNOWN: int = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
-_TAKE_WITHIN_S = 5.0
+TAKE_WITHIN_S = 5.0
 """A watcher that does not take a status within this time is dropped."""
-_MAX_WATCHERS = 1000
-_MAX_WATCHERS_OF_AN_ADDRESS = 200
+MAX_WATCHERS = 1000
+MAX_WATCHERS_OF_AN_ADDRESS = 200
 
 _log = logging.get_logger("connector.health")
 
@@ -61,7 +61,7 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
     async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802 - gRPC's name
         """Send the status of a service, now and at each change; a watcher that is slow gets the newest only."""
         address = address_of(context.peer())
-        if self._addresses[address] >= _MAX_WATCHERS_OF_AN_ADDRESS or self.watching >= _MAX_WATCHERS:
+        if self._addresses[address] >= MAX_WATCHERS_OF_AN_ADDRESS or self.watching >= MAX_WATCHERS:
             count = f"{self._addresses[address]} health watchers of this address, {self.watching} in all"
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{count}; no more at once")
         changed = asyncio.Event()
@@ -80,7 +80,7 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
             watchers.discard(changed)
             if not watchers:
                 del self._watchers[request.service]
-        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"nothing was read for {_TAKE_WITHIN_S:.0f} s")
+        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"nothing was read for {TAKE_WITHIN_S:.0f} s")
 
     async def _send_changes(self, service: str, changed: asyncio.Event, context: Any) -> None:
         sent: int | None = None
@@ -88,7 +88,7 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
             changed.clear()
             state = self._states.get(service, UNKNOWN)
             if state != sent:
-                async with asyncio.timeout(_TAKE_WITHIN_S):
+                async with asyncio.timeout(TAKE_WITHIN_S):
                     await context.write(health_pb2.HealthCheckResponse(status=state))
                 sent = state
             await changed.wait()

@@ -58,11 +58,11 @@ from opensqt.telemetry import logging
 from opensqt.wire import options
 
 _log = logging.get_logger("connector")
-_FINISH_CALLS_S = 6.0
+FINISH_CALLS_S = 6.0
 _END_STREAMS_S = 1.0
 _CLOSE_PART_S = 0.5
 """Six parts are closed; with the above it keeps a stop under 10 s whatever hangs."""
-_PRUNE_EVERY_S = 3600.0
+PRUNE_EVERY_S = 3600.0
 _RECHECK_EVERY_S = 1.0
 """So soon after a client's credentials have expired its streams end."""
 
@@ -261,11 +261,11 @@ class Connector:
         # The port stays open for a moment: whoever probes now must see NOT_SERVING, not a refused connection.
         visible = asyncio.create_task(asyncio.sleep(self.settings.drain_s))
         left_armed = asyncio.create_task(
-            _in_time("dead-machine switch", self.dead_machine.stop(), within_s=_FINISH_CALLS_S / 2)
+            _in_time("dead-machine switch", self.dead_machine.stop(), within_s=FINISH_CALLS_S / 2)
         )
         loop = asyncio.get_running_loop()
-        finish_by = loop.time() + _FINISH_CALLS_S
-        if not await self.calls.idle(timeout_s=_FINISH_CALLS_S):
+        finish_by = loop.time() + FINISH_CALLS_S
+        if not await self.calls.idle(timeout_s=FINISH_CALLS_S):
             _log.warning("calls cut off", calls_in_flight=self.calls.in_flight)
         # Orders whose caller has gone are on their way, too.
         if not await self.tasks.finished(PLACING, timeout_s=max(0.0, finish_by - loop.time())):
@@ -355,7 +355,7 @@ class Connector:
 
     async def _prune(self) -> None:
         while True:
-            await asyncio.sleep(_PRUNE_EVERY_S)
+            await asyncio.sleep(PRUNE_EVERY_S)
             try:
                 forgotten = await self.orders.prune(keep_s=self._keep_s)
             except ExchangeError as error:

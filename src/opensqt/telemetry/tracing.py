@@ -216,9 +216,14 @@ def use(provider: TracerProvider) -> None:
     logging.add_fields(_ids)
 
 
-def _stop(provider: TracerProvider) -> None:
+def stop_recording() -> None:
+    """Record no more spans in this process. Idempotent."""
     global _tracer
     _tracer = None
+
+
+def _stop(provider: TracerProvider) -> None:
+    stop_recording()
     flushing = threading.Thread(target=provider.shutdown, name="tracing", daemon=True)
     flushing.start()
     flushing.join(_FLUSH_S)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from opensqt.connector.__main__ import _logs_held_back
+from opensqt.connector.__main__ import logs_held_back
 from tests.support import eventually
 
 
@@ -38,7 +38,7 @@ def alone() -> Iterator[Terminal]:
 
 
 def fail() -> None:
-    with _logs_held_back("INFO"):
+    with logs_held_back("INFO"):
         logging.getLogger("venue").warning("connecting")
         raise ValueError("refused")
 
@@ -51,7 +51,7 @@ async def test_a_start_that_fails_soon_shows_no_log() -> None:
 
 async def test_a_start_that_succeeds_shows_its_log_in_order() -> None:
     with alone() as terminal:
-        with _logs_held_back("INFO"):
+        with logs_held_back("INFO"):
             logging.getLogger("venue").warning("connecting")
             assert terminal.lines == []
         logging.getLogger("venue").warning("serving")
@@ -59,7 +59,7 @@ async def test_a_start_that_succeeds_shows_its_log_in_order() -> None:
 
 
 async def test_a_start_that_waits_for_the_venue_tells_why() -> None:
-    with alone() as terminal, _logs_held_back("INFO", at_most_s=0.01):
+    with alone() as terminal, logs_held_back("INFO", at_most_s=0.01):
         logging.getLogger("venue").warning("the venue asks for a wait")
         await eventually(lambda: terminal.lines == ["the venue asks for a wait"])
         logging.getLogger("venue").warning("it asks again")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from opensqt.config.connector import ConnectorSettings
-from opensqt.connector.__main__ import SHORTCUTS, _parser, _settings, main
+from opensqt.connector.__main__ import SHORTCUTS, argument_parser, main, read_settings
 from opensqt.model.errors import ConfigError
 from opensqt.venues.factory import KNOWN
 
@@ -27,7 +27,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def settings(*arguments: str) -> ConnectorSettings:
-    return _settings(_parser().parse_args(arguments))
+    return read_settings(argument_parser().parse_args(arguments))
 
 
 def give(monkeypatch: pytest.MonkeyPatch, env: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -19,16 +20,17 @@ VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 
 
 @pytest.fixture
-def recorded(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
+def recorded() -> Iterator[InMemorySpanExporter]:
     exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(tracing, "_tracer", provider.get_tracer("test"))
-    return exporter
+    tracing.use(provider)
+    yield exporter
+    tracing.stop_recording()
 
 
 @pytest.fixture
 def off(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    monkeypatch.setattr(tracing, "_tracer", None)
+    tracing.stop_recording()
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     return monkeypatch

@@ -180,6 +180,6 @@ async def test_a_notice_is_shown_for_an_hour(monkeypatch: pytest.MonkeyPatch) ->
     rig = await AccountRig("binance").start()
     await rig.feed(MARGIN_CALL)
     (notice,) = shown(rig)
-    monkeypatch.setattr("opensqt.venues.account.notices._KEPT_S", -1.0)
+    monkeypatch.setattr("opensqt.venues.account.notices.KEPT_S", -1.0)
     rig.state.apply_notice(replace(notice, kind=NoticeKind.ACCOUNT_MODE))
     assert rig.state.notices.current() == ()

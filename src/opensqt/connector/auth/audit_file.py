@@ -18,7 +18,7 @@ from opensqt.telemetry import logging
 _log = logging.get_logger("connector.audit_file")
 _MAX_WAITING_BYTES = 4 * 1024 * 1024
 """Of lines kept for a disk that refuses them; the log has all of them."""
-_RETRY_S = 1.0
+RETRY_S = 1.0
 _LOOK_BACK_BYTES = 1024 * 1024
 """How far the last line is looked for; a line of a batch of 100 orders has about 20 KB."""
 
@@ -105,7 +105,7 @@ class AuditFile:
                     continue
                 # By the clock and not with the next line: each attempt costs, and a flood of calls makes many lines.
                 try:
-                    async with asyncio.timeout(_RETRY_S):
+                    async with asyncio.timeout(RETRY_S):
                         await self._closing.wait()
                 except TimeoutError:
                     continue

@@ -17,7 +17,7 @@ from opensqt.model.venue import ClaimRequest, TradingClaim
 from opensqt.telemetry import logging
 
 _log = logging.get_logger("connector.claims")
-_SETTLED_WITHIN_S = 5.0
+SETTLED_WITHIN_S = 5.0
 """How long a change of the holder waits for the orders that the one before has on their way."""
 
 
@@ -107,7 +107,7 @@ class ClaimKeeper:
         pending = [
             one.outcome for one in self._manager.in_flight() if record.includes(one.ref.symbol, one.ref.client_order_id)
         ]
-        if pending and (await asyncio.wait(pending, timeout=_SETTLED_WITHIN_S))[1]:
+        if pending and (await asyncio.wait(pending, timeout=SETTLED_WITHIN_S))[1]:
             raise OutcomeUnknown(
                 f"{record.symbol} by strategy {record.strategy}: orders of the program before are of unknown outcome;"
                 " send the heartbeat again",

@@ -58,11 +58,11 @@ PLACING = "placing"
 """Name of the tasks that have an order on its way."""
 
 _log = logging.get_logger("connector.orders")
-_HIDDEN_NS = 10_000_000_000
+HIDDEN_NS = 10_000_000_000
 """A venue may not find an order that it accepted this short a time ago."""
 
 
-_MAX_UNRESOLVED_OF_CLIENT, _MAX_UNRESOLVED = 100, 500
+MAX_UNRESOLVED_OF_CLIENT, MAX_UNRESOLVED = 100, 500
 """So many orders of one client, and of all, may be of unknown outcome before new ones are refused: each is asked for
 until it is proven, and a venue that answers nothing proves nothing."""
 _UNRESOLVED_RETRY_S = 5.0
@@ -292,8 +292,8 @@ class OrderManager:
         if not self._unresolved_of:
             return None
         for who, count, most in (
-            (f"of client {client}", self._unresolved_of[client], _MAX_UNRESOLVED_OF_CLIENT),
-            ("of this account", self._unresolved_of.total(), _MAX_UNRESOLVED),
+            (f"of client {client}", self._unresolved_of[client], MAX_UNRESOLVED_OF_CLIENT),
+            ("of this account", self._unresolved_of.total(), MAX_UNRESOLVED),
         ):
             if count + sent >= most:
                 text = f"{count} orders {who} are of unknown outcome; new ones are sent when the exchange has answered"
@@ -543,7 +543,7 @@ class OrderManager:
                 return intent.as_order()
             return not_shown(intent.outcome.result())
         record = await self._record(ref)
-        if record is None or record.updated_ns < time.time_ns() - _HIDDEN_NS:
+        if record is None or record.updated_ns < time.time_ns() - HIDDEN_NS:
             return None
         return not_shown(record.outcome)
 

@@ -75,7 +75,7 @@ class Calls:
         self._freeing = _ClientQuota("cancels and heartbeats in flight", max_calls)
         self._open = _ClientQuota("streams open", max_streams)
         self._audit = audit or Audit()
-        self._streams: set[_OpenStream] = set()
+        self._streams: set[OpenStream] = set()
         self._trading = TradingActivity()
         self._reads = Pacer(self._trading, _READ_EVERY_S)
         self._refusals = Pacer(self._trading, _REFUSAL_EVERY_S)
@@ -176,7 +176,7 @@ class Calls:
             try:
                 client, shown = self._admit(method, context, said, authorization)
                 structlog.contextvars.bind_contextvars(correlation_id=correlation_id, client=client.name)
-                stream = _OpenStream(method, client.name, shown, said, _peer(context))
+                stream = OpenStream(method, client.name, shown, said, _peer(context))
                 _log.debug("stream opened", method=method, peer=stream.peer)
                 with self._open.of(client.name), on_behalf_of(client.name), stream.among(self._streams):
                     self._check_serving()
@@ -296,7 +296,7 @@ class _InUse:
         self._quota.give_back(self._client)
 
 
-class _OpenStream:
+class OpenStream:
     """An open stream, which can be ended from outside."""
 
     def __init__(self, method: str, client: str, shown: Credential, said: str, peer: str) -> None:
@@ -315,7 +315,7 @@ class _OpenStream:
             self._task.cancel()
 
     @contextmanager
-    def among(self, streams: set[_OpenStream]) -> Iterator[None]:
+    def among(self, streams: set[OpenStream]) -> Iterator[None]:
         """Be one of *streams* while the block runs."""
         streams.add(self)
         try:

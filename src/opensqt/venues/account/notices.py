@@ -13,7 +13,7 @@ from opensqt.telemetry.logging import get_logger
 _log = get_logger("venue")
 MARGIN_CALL_RATIO = Decimal("0.8")
 """Share of the equity that the maintenance margin takes at a margin call: where Binance sends one."""
-_KEPT_S = 3600.0
+KEPT_S = 3600.0
 _FORCED = {FillKind.LIQUIDATION: "liquidated", FillKind.ADL: "deleveraged", FillKind.INSURANCE: "taken over"}
 _Key = tuple[NoticeKind, str, bool]
 
@@ -72,7 +72,7 @@ class AccountNotices:
         return tuple(notice for notice, _ in self._shown.values())
 
     def _expire(self) -> None:
-        before_s = time.monotonic() - _KEPT_S
+        before_s = time.monotonic() - KEPT_S
         old = [key for key, (_, shown_s) in self._shown.items() if shown_s < before_s and not key[2]]
         for key in old:
             del self._shown[key]

@@ -39,7 +39,7 @@ _CHECK = "private_stream"
 _RECONCILIATION_CHECK = "reconciliation"
 _MODE_CHECK = "account_mode"
 _ORDERS, _POSITIONS, _ACCOUNT = _CHANNELS = ("orders", "positions", "account")
-_REFUSAL_COUNTS_S = 60.0
+REFUSAL_COUNTS_S = 60.0
 """Seconds after which a refused order no longer means that the key may not trade. Only the next order could show it."""
 _START_TIMEOUTS = 3
 """Number of request timeouts that the first connection may take."""
@@ -280,7 +280,7 @@ class AccountStream:
 
     def _clear_credentials_check(self) -> None:
         """Set the credentials check to ok, because queries are signed. They do not prove the right to trade."""
-        if time.monotonic() - self._venue.rest.change_refused_s > _REFUSAL_COUNTS_S:
+        if time.monotonic() - self._venue.rest.change_refused_s > REFUSAL_COUNTS_S:
             self._health.set("credentials", True)
 
     def _stale_reason(self) -> str:

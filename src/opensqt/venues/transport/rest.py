@@ -31,7 +31,7 @@ from opensqt.venues.transport.errors import Codes, translate
 
 _FAILURES_IN_A_ROW = 3
 """Consecutive failures that make an outage. A single lost response among good ones is no outage."""
-_RESPONSE_DEADLINE_S = 12.0
+RESPONSE_DEADLINE_S = 12.0
 """Seconds without any response after which the venue is unhealthy. A request is sent every few seconds."""
 
 
@@ -161,7 +161,7 @@ class Rest:
             self._on_response()
 
     def _unreachable_reason(self) -> str:
-        if self.idle_s <= _RESPONSE_DEADLINE_S:
+        if self.idle_s <= RESPONSE_DEADLINE_S:
             return ""
         paused_s = self._rate_limiter.snapshot().paused_s
         pause = f"; it requested a pause, {paused_s:.0f} s of it are left" if paused_s else ""

@@ -39,7 +39,7 @@ class Disk:
 def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     disk = Disk()
     monkeypatch.setattr("opensqt.connector.auth.audit_file.os.write", disk.write)
-    monkeypatch.setattr(audit_file, "_RETRY_S", 0.05)
+    monkeypatch.setattr(audit_file, "RETRY_S", 0.05)
     return disk
 
 
@@ -73,7 +73,7 @@ async def test_what_waits_for_a_full_disk_is_bounded_by_bytes_and_the_rest_is_co
 async def test_a_full_disk_is_tried_by_the_clock_and_not_with_each_line(
     tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit_file, "_RETRY_S", 3_600)
+    monkeypatch.setattr(audit_file, "RETRY_S", 3_600)
     file = AuditFile(tmp_path / "audit.jsonl")
     for number in range(50):
         file.write({"number": number})

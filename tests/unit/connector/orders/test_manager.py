@@ -426,7 +426,7 @@ async def test_a_cancel_under_another_symbol_is_not_sent_and_the_order_stays_cou
     manager: OrderManager, venue: Venue, monkeypatch: pytest.MonkeyPatch, batch: bool
 ) -> None:
     """A client with `max_open_orders` took its orders out of the count in this way, and placed as many again."""
-    monkeypatch.setattr("opensqt.connector.orders.manager._HIDDEN_NS", 0)
+    monkeypatch.setattr("opensqt.connector.orders.manager.HIDDEN_NS", 0)
     with on_behalf_of("maker"):
         await manager.place(asked("a"), wait_s=5)
     await eventually(lambda: not manager.intents, what="its outcome is journaled")
@@ -444,7 +444,7 @@ async def test_a_cancel_under_another_symbol_is_not_sent_and_the_order_stays_cou
 async def test_an_order_that_a_cancel_does_not_find_stays_counted_while_the_venue_lists_it(
     manager: OrderManager, venue: Venue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("opensqt.connector.orders.manager._HIDDEN_NS", 0)
+    monkeypatch.setattr("opensqt.connector.orders.manager.HIDDEN_NS", 0)
     await manager.start()
     with on_behalf_of("maker"):
         await manager.place(asked("a"), wait_s=5)
@@ -480,8 +480,8 @@ async def test_orders_of_unknown_outcome_are_bounded_for_each_client_and_new_one
     journal: Journal, tasks: Tasks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """1,876 orders in 75 s of a dead venue cost 27 KB each, and a question each."""
-    monkeypatch.setattr("opensqt.connector.orders.manager._MAX_UNRESOLVED_OF_CLIENT", 2)
-    monkeypatch.setattr("opensqt.connector.orders.manager._MAX_UNRESOLVED", 3)
+    monkeypatch.setattr("opensqt.connector.orders.manager.MAX_UNRESOLVED_OF_CLIENT", 2)
+    monkeypatch.setattr("opensqt.connector.orders.manager.MAX_UNRESOLVED", 3)
     answered = asyncio.Event()
 
     async def proves_absent(_exchange: Exchange, _request: OrderRequest, _sent_ns: int) -> Order | None:

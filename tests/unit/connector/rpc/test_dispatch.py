@@ -7,17 +7,17 @@ import asyncio
 import pytest
 
 from opensqt.connector.auth.clients import Credential
-from opensqt.connector.rpc.dispatch import _OpenStream
+from opensqt.connector.rpc.dispatch import OpenStream
 from opensqt.model.errors import TokenRefused
 
 
-async def opened(streams: set[_OpenStream]) -> None:
-    with _OpenStream("SubscribePrice", "page", Credential(), "", "ipv4:127.0.0.1:1").among(streams):
+async def opened(streams: set[OpenStream]) -> None:
+    with OpenStream("SubscribePrice", "page", Credential(), "", "ipv4:127.0.0.1:1").among(streams):
         await asyncio.get_running_loop().create_future()
 
 
-async def started() -> tuple[asyncio.Task[None], set[_OpenStream]]:
-    streams: set[_OpenStream] = set()
+async def started() -> tuple[asyncio.Task[None], set[OpenStream]]:
+    streams: set[OpenStream] = set()
     task = asyncio.create_task(opened(streams))
     await asyncio.sleep(0)
     return task, streams
