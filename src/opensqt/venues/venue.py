@@ -72,6 +72,8 @@ class Venue(ABC):
     """Error codes that show that the symbol rules changed since they were loaded."""
     symbol_state: ClassVar[tuple[str, frozenset[str]]]
     """The field of a listed symbol that holds its state, and the words with which it trades."""
+    batches_one_symbol: bool = False
+    """Whether all orders that one request places are of one symbol, which the request names once."""
     cancels_by_id_alone: bool = False
     """Whether a cancel reaches the order of an id whatever its symbol is."""
     holds_by_margin_mode: bool = False
@@ -255,7 +257,7 @@ class Venue(ABC):
 
     @abstractmethod
     async def place_batch(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
-        """Send up to `capabilities.max_batch` orders in one request."""
+        """Send up to `capabilities.max_batch` orders in one request; of one symbol where `batches_one_symbol`."""
 
     async def amend(self, order: Order, request: AmendRequest) -> Order:
         """Send one amendment, and return the order after it. A venue that amends in place overrides this.

@@ -9,7 +9,7 @@ import pytest
 
 from opensqt.model.errors import ExchangeError, InvalidRequest, OrderDenied, OrderNotFound, PostOnlyWouldCross
 from opensqt.model.order import Order, OrderRef, OrderStatus, Side, TimeInForce
-from opensqt.testing.contract.bench import LOT, SYMBOL, Bench, ref
+from opensqt.testing.contract.bench import LOT, OTHER_SYMBOL, SYMBOL, Bench, ref
 
 
 def kinds(results: list[Order | ExchangeError]) -> list[type]:
@@ -26,6 +26,27 @@ class TestBatchPlacing:
             one.client_order_id for one in requests
         ]
         assert len(await bench.exchange.get_open_orders(SYMBOL)) == 3
+
+    async def test_each_order_goes_to_its_own_symbol(self, bench: Bench) -> None:
+        """However the symbols are mixed: one on another symbol than it names is a position that nobody wants."""
+        rules = bench.info.rules(OTHER_SYMBOL)
+        assert rules is not None
+        there = rules.round_price((await bench.exchange.get_latest_price(OTHER_SYMBOL)).bid * Decimal("0.98"))
+        here = await bench.far(Side.BUY)
+        elsewhere: dict[str, Any] = {"symbol": OTHER_SYMBOL, "quantity": LOT * 10}
+        requests = [
+            bench.order(Side.BUY, here),
+            bench.order(Side.BUY, there, **elsewhere),
+            bench.order(Side.BUY, here - 1),
+            bench.order(Side.BUY, there - 1, **elsewhere),
+        ]
+        results = await bench.exchange.batch_place_orders(requests)
+        assert kinds(results) == [Order] * 4
+        placed = [(one.symbol, one.client_order_id, one.price) for one in results if isinstance(one, Order)]
+        assert placed == [(one.symbol, one.client_order_id, one.price) for one in requests]
+        for symbol in (SYMBOL, OTHER_SYMBOL):
+            open_ids = {one.client_order_id for one in await bench.exchange.get_open_orders(symbol)}
+            assert open_ids == {one.client_order_id for one in requests if one.symbol == symbol}
 
     async def test_bad_items_stand_among_good_ones(self, bench: Bench) -> None:
         """F2: a batch is answered item by item, and a failed one is never sent again item by item."""

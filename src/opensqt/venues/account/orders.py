@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TypeVar
@@ -125,7 +125,7 @@ class OrderEntry:
                 results[number] = DuplicateOrder(f"client_order_id {request.client_order_id!r}: twice in one batch")
             seen.add(request.client_order_id)
         sendable = [number for number, result in enumerate(results) if result is None]
-        for chunk in _chunks(sendable, self._venue.capabilities.max_batch):
+        for chunk in self._requests_of(requests, sendable):
             batch = [requests[number] for number in chunk]
             outcomes: list[Order | ExchangeError]
             try:
@@ -138,6 +138,14 @@ class OrderEntry:
             for number, outcome in zip(chunk, outcomes, strict=True):
                 results[number] = outcome
         return [result for result in results if result is not None]
+
+    def _requests_of(self, requests: Sequence[OrderRequest], numbers: list[int]) -> Iterator[list[int]]:
+        """Yield the numbers of the orders that go in one request each."""
+        together: dict[str, list[int]] = {}
+        for number in numbers:
+            together.setdefault(requests[number].symbol if self._venue.batches_one_symbol else "", []).append(number)
+        for group in together.values():
+            yield from _chunks(group, self._venue.capabilities.max_batch)
 
     def amend_denial(self, request: AmendRequest, order: Order) -> ExchangeError | None:
         """Return the local rule that an amendment of *order* breaks, or None. A denied one is never sent."""

@@ -96,6 +96,7 @@ class BitgetAdapter(Venue):
     stale_rules = STALE_RULES | UNIFIED_STALE_RULES
     symbol_state = ("symbolStatus", frozenset({"normal"}))
     needs_passphrase = True
+    batches_one_symbol = True
     announces_ready = True
 
     def __init__(self, settings: VenueSettings, client: Any, rest: Any) -> None:
@@ -162,7 +163,10 @@ class BitgetAdapter(Venue):
         return self.remember_side(order)
 
     async def place_batch(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
-        """Send up to fifty orders; the response lists the accepted ones and the refused ones."""
+        """Send up to fifty orders of one symbol; the response lists the accepted ones and the refused ones.
+
+        https://www.bitget.com/api-doc/contract/trade/Batch-Order: `symbol` is a field of the request, not of an order.
+        """
         symbol, sent_ms = requests[0].symbol, self._now_ms()
         if self._unified is not None:
             return await self._unified.place_batch(requests, sent_ms)
@@ -272,6 +276,7 @@ class BitgetAdapter(Venue):
                 raise
             self._unified = UnifiedAccount(self)
             self.cancels_by_id_alone = True
+            self.batches_one_symbol = False
             # An order names its margin mode, so that a side may be held under both. There is no setting of it.
             self.holds_by_margin_mode = True
             self.countdown_rules = COUNTDOWN
