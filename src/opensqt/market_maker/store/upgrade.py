@@ -85,7 +85,7 @@ def run_migrations(connection: Connection, since: int) -> None:
     config.attributes["connection"] = connection
     command.stamp(config, str(since))
     command.upgrade(config, "head")
-    _note_version(connection)
+    note_version(connection)
 
 
 async def _upgrade(connection: AsyncConnection, path: Path | None, version: int, now_ms: int) -> None:
@@ -113,10 +113,10 @@ def _make(connection: Connection) -> None:
     schema.metadata.create_all(connection)
     connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
     connection.execute(text("INSERT INTO alembic_version VALUES (:version)"), {"version": str(schema.VERSION)})
-    _note_version(connection)
+    note_version(connection)
 
 
-def _note_version(connection: Connection) -> None:
+def note_version(connection: Connection) -> None:
     """Write the version where programs before Alembic look for it, so that they refuse the database."""
     row = {"key": "schema_version", "value": str(schema.VERSION)}
     connection.execute(schema.meta.delete().where(schema.meta.c.key == "schema_version"))

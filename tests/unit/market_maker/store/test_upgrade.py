@@ -210,7 +210,7 @@ async def open_at_once(url: str, *, fills: int) -> None:
 async def test_an_upgrade_that_fails_leaves_the_old_version(old: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """F32: all or nothing, and the next start does it."""
     with monkeypatch.context() as broken:
-        broken.setattr(upgrade, "_note_version", lambda connection: connection.execute(text("SELECT no_such_column")))
+        broken.setattr(upgrade, "note_version", lambda connection: connection.execute(text("SELECT no_such_column")))
         with pytest.raises(ConfigError):
             await Store.open(old, clock=lambda: 1_700_000_000 * 10**9)
     with pytest.raises(DBAPIError):
