@@ -7,7 +7,7 @@
 #   terms is sent once and raises.
 # Why the guess is wrong: aiohttp sends a request again by itself when its connection breaks before the answer, for the methods that HTTP
 #   calls idempotent, PUT and DELETE among them. ccxt neither knows nor says so. The second amendment meets an order that the
-#   first has changed, and may cost it its place in the queue again; the program is told of one.
+#   first has changed, and may cost it its place in the queue again; only one is reported to the program.
 # Here: src/opensqt/venues/transport/ccxt_client.py sends a PUT once, and tests/unit/venues/transport/test_send_once.py counts them.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -9,7 +9,7 @@
 # Why the guess is wrong: the rows come sorted in Bybit's snapshots, and most first rows in a quiet minute are right, so a program
 #   that takes the first row looks right when it is tried. In a moving market it quotes from an old price until that price is
 #   deleted from the book. Take max() of the bids and min() of the asks.
-# Here: our adapter reads Bybit's frames itself; docs/venues/bybit.md tells those who use the SDK beside it.
+# Here: our adapter reads Bybit's frames itself; docs/venues/bybit.md says it for those who use the SDK beside it.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

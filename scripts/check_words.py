@@ -23,6 +23,17 @@ DOCUMENTS = (
     "docs/**/*.md",
     "configs/*",
     "proto/**/*.proto",
+    "docs/*.yaml",
+    "src/opensqt/live_server/static/*.*",
+    "examples/**/*.go",
+    "examples/*.ipynb",
+    "scripts/*.sh",
+    "findings/*",
+    "Makefile",
+    "pyproject.toml",
+    "Dockerfile.*",
+    "*.yml",
+    ".github/**/*.yml",
 )
 SOURCES = ("src/opensqt/**/*.py", "examples/*.py", "scripts/*.py", "benchmarks/**/*.py")
 GLOSSARY = ROOT / "docs" / "glossary.md"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# See a market maker try ten times to reach a connector that is not there, each attempt told by its number, the waits
+# See a market maker try ten times to reach a connector that is not there, each attempt logged with its number, the waits
 # growing as promised (scaled down by a setting), and the process end with code 4 and one plain line.
 #
 # Usage: scripts/test_retry.sh
@@ -57,7 +57,7 @@ for next in 0.001 0.002 0.004 0.008 0.016 0.032 0.06 0.06 0.06 end; do
     end) expected="giving up" ;;
     *) expected="next in $next s" ;;
     esac
-    [ "$(grep -c "attempt $number of 10 " "$log")" -eq 1 ] || fail "expected attempt $number of 10 to be told once"
+    [ "$(grep -c "attempt $number of 10 " "$log")" -eq 1 ] || fail "expected attempt $number of 10 to be logged once"
     grep "attempt $number of 10 " "$log" | grep -qF "$expected" || fail "expected attempt $number to say: $expected"
     number=$((number + 1))
 done

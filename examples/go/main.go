@@ -3,7 +3,7 @@
 //	exchange-connector --exchange binance --simulated      # in one terminal: no key, no network, no money
 //	go run . localhost:50051                               # in another, after the code in gen/ was generated
 //
-// docs/client.md tells how to generate it. With TLS and a token: credentials.NewTLS, and metadata `authorization`.
+// docs/client.md says how to generate it. With TLS and a token: credentials.NewTLS, and metadata `authorization`.
 package main
 
 import (

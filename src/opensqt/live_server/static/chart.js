@@ -89,12 +89,12 @@ export class Chart {
     const labelled = this.#labelled(orders);
     for (const [key, order] of wanted) {
       const options = this.#lineOf(order, labelled.has(key));
-      const told = JSON.stringify(options);
+      const shown = JSON.stringify(options);
       const held = this.#lines.get(key);
-      if (!held) this.#lines.set(key, { line: this.#candles.createPriceLine(options), told });
-      else if (held.told !== told) {
+      if (!held) this.#lines.set(key, { line: this.#candles.createPriceLine(options), shown });
+      else if (held.shown !== shown) {
         held.line.applyOptions(options);
-        held.told = told;
+        held.shown = shown;
       }
     }
   }

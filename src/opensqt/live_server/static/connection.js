@@ -1,8 +1,8 @@
-// The WebSocket that comes back by itself, and tells when what it brought may be old.
+// The WebSocket that reconnects by itself, and reports when what it brought may be old.
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 8000;
-// The server tells its status every second; silence for this long means that nobody is there.
+// The server sends its status every second; silence for this long means that nobody is there.
 const SILENCE_MS = 3500;
 
 export class Connection {
