@@ -59,7 +59,7 @@ exit codes: 0 stopped, 1 unexpected failure, 2 configuration or usage, 3 credent
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the connector until SIGTERM or SIGINT and answer the exit code."""
+    """Run the connector until SIGTERM or SIGINT and return the exit code."""
     arguments = argument_parser().parse_args(argv)
     files: list[Path] = []
     try:

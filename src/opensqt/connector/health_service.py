@@ -52,7 +52,7 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
             changed.set()
 
     async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
-        """Answer the status of a service."""
+        """Return the status of a service."""
         state = self._states.get(request.service)
         if state is None:
             await context.abort(grpc.StatusCode.NOT_FOUND)

@@ -52,7 +52,7 @@ class CancelOut:
             await asyncio.sleep(self._backoff.next_s(at_least_s=self._retry_after_s))
 
     async def _attempt(self) -> bool:
-        """Cancel what is known, and answer whether the venue says that none is left."""
+        """Cancel what is known, and return whether the venue says that none is left."""
         own = self._manager.own
         await self._cancel(own.settled(self._client))
         if own.open_count(self._client):

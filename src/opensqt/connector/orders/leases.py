@@ -65,7 +65,7 @@ class Leases:
             )
 
     def record(self, client: str) -> LeaseRecord | None:
-        """Answer what the journal has to hold of a client's lease, None when nothing."""
+        """Return what the journal has to hold of a client's lease, None when nothing."""
         lease = self._leases.get(client)
         if lease is None:
             return None
@@ -79,12 +79,12 @@ class Leases:
         )
 
     def left_s(self, client: str) -> float | None:
-        """Answer how long a client's lease still lasts; None when it holds none."""
+        """Return how long a client's lease still lasts; None when it holds none."""
         lease = self._leases.get(client)
         return None if lease is None or lease.ended or not lease.ttl_ms else lease.left_s
 
     def number(self, client: str) -> int:
-        """Answer which lease of a client is the newest; 0 when nothing is known of any."""
+        """Return which lease of a client is the newest; 0 when nothing is known of any."""
         lease = self._leases.get(client)
         return 0 if lease is None else lease.number
 
@@ -119,7 +119,7 @@ class Leases:
         return lapsed
 
     def pass_time(self, seconds: float) -> list[str]:
-        """Let time pass, and answer the clients whose lease ends by it."""
+        """Let time pass, and return the clients whose lease ends by it."""
         ended: list[str] = []
         for client, lease in self._leases.items():
             if lease.ended or not lease.ttl_ms:

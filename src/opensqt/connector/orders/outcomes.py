@@ -19,7 +19,7 @@ _BATCH = {pb.BatchPlaceOrdersRequest: "place", pb.BatchCancelOrdersRequest: "can
 
 
 def outcomes(request: Any, response: Any, reason: str) -> tuple[str, Mapping[str, int]]:
-    """Answer what was asked for, `place`, `amend` or `cancel`, and how often it ended how: OK, or the error's reason.
+    """Return what was asked for, `place`, `amend` or `cancel`, and how often it ended how: OK, or the error's reason.
 
     Args:
         request: The message, or whatever came in its place.

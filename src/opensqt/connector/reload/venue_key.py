@@ -19,7 +19,7 @@ class RenewsCredentials(Protocol):
     """An exchange that can change its key while it runs."""
 
     async def renew_credentials(self, settings: VenueSettings) -> bool:
-        """Prove the key that the settings hold and use it from then on; answer whether it is another one."""
+        """Prove the key that the settings hold and use it from then on; return whether it is another one."""
         ...
 
 

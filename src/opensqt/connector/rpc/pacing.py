@@ -78,7 +78,7 @@ class Pacer:
         Args:
             caller: The client's name, or the address of one that is not known. One call of each is begun in rotation.
         """
-        if not self._callers and not self._must_wait():
+        if not self._callers and self._begin_now():
             return
         waiting = self._waiting.get(caller)
         if waiting is None:
@@ -92,15 +92,15 @@ class Pacer:
         # A call that is cancelled meanwhile leaves its future behind, which is passed over.
         await permit
 
-    def _must_wait(self) -> bool:
-        """Return whether a call has to wait now; if not, note that one begins."""
+    def _begin_now(self) -> bool:
+        """Let a call begin if none has to wait now; return whether it may."""
         if not self._trading.goes_on:
-            return False
+            return True
         now_s = self._clock_s()
         if now_s >= self._next_s:
             self._next_s = now_s + self._every_s
-            return False
-        return True
+            return True
+        return False
 
     def _schedule(self) -> None:
         if self._timer is None and self._callers:

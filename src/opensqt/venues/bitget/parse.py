@@ -519,7 +519,7 @@ class BitgetParser:
         """Read all open positions; one that was among them and no longer is, is flat."""
         if time_ms < self._open_positions_ms:
             return []
-        announced = [FundingAnnounced()] if self._was_funded(rows) else []
+        announced = [FundingAnnounced()] if self._note_funding(rows) else []
         venue = self._venue
         found = venue.read_rows(
             _STREAMED_POSITION, rows, lambda raw: parse_position(raw, self._symbol_of(raw["instId"]))
@@ -531,8 +531,8 @@ class BitgetParser:
         self._open_positions, self._open_positions_ms = now | hidden, time_ms
         return [*announced, *found, *(replace(flat(*key), event_time_ms=time_ms) for key in gone)]
 
-    def _was_funded(self, rows: list[Any]) -> bool:
-        """Return whether the funding of a position has changed; no frame has a payment itself.
+    def _note_funding(self, rows: list[Any]) -> bool:
+        """Keep the funding of the positions; return whether it has changed. No frame has a payment itself.
 
         https://www.bitget.com/api-doc/contract/websocket/private/Positions-Channel: `totalFee` is the sum since the
         position was opened, and empty before the first payment.

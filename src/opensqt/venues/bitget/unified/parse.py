@@ -364,13 +364,13 @@ class UnifiedParser:
             return venue.read_rows(ORDER, rows, self._order)
         if topic == "fill":
             return venue.read_rows(FILL, rows, self._fill)
-        announced = [FundingAnnounced()] if self._was_funded(rows) else []
+        announced = [FundingAnnounced()] if self._note_funding(rows) else []
         found = venue.read_rows(POSITION, rows, lambda raw: parse_position(raw, self.symbol_of(raw)))
         # A position that turned over may end and begin in one frame. In one-way mode both are the same position.
         return [*announced, *sorted(found, key=lambda position: not position.is_flat)]
 
-    def _was_funded(self, rows: list[Any]) -> bool:
-        """Return whether the funding of a position has changed; no frame has a payment itself.
+    def _note_funding(self, rows: list[Any]) -> bool:
+        """Keep the funding of the positions; return whether it has changed. No frame has a payment itself.
 
         https://www.bitget.com/api-doc/uta/websocket/private/Positions-Channel: `totalFundingFee` is the sum over the
         life of the position, and the frame of one that ended has none or 0. A position is pushed when it changes, and,
