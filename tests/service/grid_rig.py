@@ -57,6 +57,11 @@ class Ledger:
     sim: Simulator
 
     @property
+    def deposit(self) -> Decimal:
+        """What the account had at the start."""
+        return self.sim.settings.accounts[0].balance
+
+    @property
     def account(self) -> dict[str, Any]:
         account: dict[str, Any] = self.sim.ledger()["accounts"][ACCOUNT]
         return account

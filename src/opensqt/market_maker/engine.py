@@ -11,11 +11,16 @@ from decimal import Decimal
 from enum import StrEnum
 
 from opensqt.market_maker.orders import reconcile
+from opensqt.market_maker.orders.accounting import Accounting
 from opensqt.market_maker.orders.events import (
+    AssetPriced,
     Cancel,
     CancelResult,
     Command,
     Event,
+    FundingBatch,
+    FundingListed,
+    MinuteBegan,
     OrderBatch,
     OrderQueried,
     Place,
@@ -106,7 +111,14 @@ class GridEngine:
         self.settings = settings
         self.risk = risk or RiskControls()
         self.rules = rules
-        self.state = GridState(OrderIds(settings.strategy_id, settings.symbol), stored, now=now)
+        accounting = Accounting(
+            stored.accounting,
+            symbol=settings.symbol,
+            quote_asset=rules.quote_asset,
+            position_side=settings.position_side,
+            now=now,
+        )
+        self.state = GridState(OrderIds(settings.strategy_id, settings.symbol), stored, accounting, now=now)
         self.orders = OrderLifecycle(
             self.state,
             settings.symbol,
@@ -144,6 +156,7 @@ class GridEngine:
 
     def handle(self, event: Event, now: float) -> None:
         """Handle one event."""
+        self.state.accounting.tick(now)
         match event:
             case PriceUpdate(price):
                 self._on_price(price, now)
@@ -185,12 +198,15 @@ class GridEngine:
             case PlaceAbandoned(client_order_ids):
                 for client_order_id in client_order_ids:
                     self.orders.abandon(client_order_id)
+            case FundingBatch() | FundingListed() | AssetPriced() | MinuteBegan():
+                self.state.account_for(event, now)
             case StopRequested(cancel_orders):
                 self.phase, self._cancel_on_stop = Phase.STOPPING, cancel_orders
                 self.orders.plan_dirty = True
 
     def decide(self, now: float) -> list[Command]:
         """Return the commands to carry out now. Cheap when nothing has changed."""
+        self.state.accounting.tick(now)
         commands: list[Command] = [*self.orders.take_due_queries(now)]
         self._check_missing_fills(now)
         if self.orders.needs_reconcile:
@@ -204,12 +220,15 @@ class GridEngine:
             commands += self._shut_down(now)
         if self._reconcile_due <= now and not self._reconciling and self.state.header is not None:
             commands.append(self._start_reconcile())
+        if self.phase is Phase.RUNNING:
+            commands += self.state.accounting.take_commands(now)
         return commands
 
     def _on_price(self, price: Price, now: float) -> None:
         if not 0 < price.bid <= price.ask:
             return  # one side of the book is empty, or the quote is torn: no price to trade on
         self.price, self.price_at = price, now
+        self.state.accounting.on_price(price)
         if self.state.header is None:
             anchor = self.rules.round_price(price.mid)
             self._note_time(price.event_time_ms if not self._newest_ms else 0, price.received_ns)
@@ -222,6 +241,7 @@ class GridEngine:
                     watermark_ms=self._newest_ms,
                 )
             )
+            self.state.accounting.begin(self._newest_ms)
             _log.info("anchor set", anchor=str(anchor), interval=str(self.settings.interval))
             batches, self._before_anchor = self._before_anchor, []
             for batch in batches:
@@ -447,6 +467,7 @@ class GridEngine:
         if slots is None:
             return False
         self.state.adopt(slots)
+        self.state.accounting.set_position(self.state.position, entry_price)
         self.mismatch = reconcile.PositionCheck()
         self.halt_reason = ""
         _log.warning(

@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from opensqt.market_maker.orders.events import (
+    AssetPriced,
     Cancel,
     CancelResult,
     Command,
     Event,
+    FundingListed,
+    ListFunding,
     OrderQueried,
     Place,
     PlaceResult,
+    PriceAsset,
     QueryOrder,
     ReadRules,
     Reconcile,
@@ -23,8 +28,10 @@ from opensqt.market_maker.orders.events import (
     RulesRead,
 )
 from opensqt.model.account import Account
-from opensqt.model.errors import ConnectorUnavailable, ExchangeError
+from opensqt.model.clock import now_ms
+from opensqt.model.errors import ConnectorUnavailable, ExchangeError, VenueError
 from opensqt.model.exchange import Exchange
+from opensqt.model.funding import FundingPayment
 from opensqt.model.order import Order, OrderRef, OrderRequest
 from opensqt.telemetry.logging import get_logger
 
@@ -34,12 +41,17 @@ AT_ONCE = 8
 """Calls in flight; more are queued, so that a burst does not delay the cancels that follow."""
 
 
+NEW_MS = 120_000
+"""A minute that began longer ago is priced by its candle."""
+
+
 class Executor:
     """Runs each command as a task of its owner's group; nothing is ever sent twice from here.
 
     Args:
         exchange: The exchange.
         symbol: The symbol of the grid.
+        quote_asset: Assets are priced in it.
         max_batch: Items per call.
         group: Owns the tasks, so that the failure of one ends the process.
         post: Called with each result.
@@ -51,6 +63,7 @@ class Executor:
         exchange: Exchange,
         symbol: str,
         *,
+        quote_asset: str,
         max_batch: int,
         group: asyncio.TaskGroup,
         post: Callable[[Event], None],
@@ -58,6 +71,7 @@ class Executor:
     ) -> None:
         self._exchange = exchange
         self._symbol = symbol
+        self._quote_asset = quote_asset
         self._max_batch = max(1, max_batch)
         self._group = group
         self._post = post
@@ -81,6 +95,10 @@ class Executor:
                     self._start(self._reconcile(since_ms))
                 case ReadRules():
                     self._start(self._read_rules())
+                case ListFunding(since_ms):
+                    self._start(self._list_funding(since_ms))
+                case PriceAsset(asset, minute_ms):
+                    self._start(self._price_asset(asset, minute_ms))
 
     def stop_waiting(self) -> None:
         """Stop waiting for results. What was sent stays sent, and the next start queries its outcome."""
@@ -129,6 +147,37 @@ class Executor:
         except ExchangeError as error:
             outcome = error
         self._post(OrderQueried(ref, outcome))
+
+    async def _list_funding(self, since_ms: int) -> None:
+        outcome: Sequence[FundingPayment] | ExchangeError
+        try:
+            outcome = await self._exchange.list_funding_payments(self._symbol, since_ms=since_ms)
+        except ConnectorUnavailable:
+            raise
+        except ExchangeError as error:
+            outcome = error
+        self._post(FundingListed(outcome))
+
+    async def _price_asset(self, asset: str, minute_ms: int) -> None:
+        """Query the price in that minute: the newest one while it lasts, else the close of its candle."""
+        outcome: Decimal | ExchangeError
+        try:
+            outcome = await self._price_of(f"{asset}{self._quote_asset}", minute_ms)
+        except ConnectorUnavailable:
+            raise
+        except ExchangeError as error:
+            outcome = error
+        self._post(AssetPriced(asset, minute_ms, outcome))
+
+    async def _price_of(self, symbol: str, minute_ms: int) -> Decimal:
+        if now_ms() - minute_ms < NEW_MS:
+            return (await self._exchange.get_latest_price(symbol)).mid
+        candles = await self._exchange.get_historical_klines(
+            symbol, "1m", limit=1, start_ms=minute_ms, end_ms=minute_ms
+        )
+        if not candles:
+            raise VenueError(f"no candle of {symbol} at {minute_ms}")
+        return candles[0].close
 
     async def _reconcile(self, since_ms: int) -> None:
         """Query the position first and the fills last, so that no fill in the position is missing in the list."""

@@ -11,7 +11,9 @@ from prometheus_client.registry import Collector
 
 from opensqt.market_maker.engine import GridEngine
 from opensqt.market_maker.orders.slots import SlotState
-from opensqt.market_maker.status import fees_in, unrealized
+from opensqt.market_maker.profit.markout import HORIZONS_S
+from opensqt.market_maker.profit.report import profit_parts
+from opensqt.market_maker.status import fees_value, realized, unrealized
 
 _MILLISECONDS = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 
@@ -21,12 +23,10 @@ class MarketMakerMetrics(Collector):
 
     Args:
         engine: The grid.
-        quote_asset: The asset of the profit.
     """
 
-    def __init__(self, engine: GridEngine, quote_asset: str) -> None:
+    def __init__(self, engine: GridEngine) -> None:
         self._engine = engine
-        self._quote_asset = quote_asset
         self.deliveries: Callable[[], Mapping[str, tuple[int, int]]] = dict
         """Returns delivered alerts and failed attempts by target."""
         self._registry = CollectorRegistry()
@@ -52,7 +52,7 @@ class MarketMakerMetrics(Collector):
         """Return the metrics of the engine; called by the registry."""
         engine, state = self._engine, self._engine.state
         totals, labels = state.totals, [self._engine.settings.symbol]
-        net = totals.realized_pnl - fees_in(totals, self._quote_asset)
+        net = realized(engine) - fees_value(engine)
         active = sum(1 for order in state.live_orders() if order.status.is_open)
         stopped = bool(engine.halt_reason) or engine.orders.margin_backoff.until > time.monotonic()
         gauges = (
@@ -69,12 +69,13 @@ class MarketMakerMetrics(Collector):
             yield gauge
         fees = GaugeMetricFamily(
             "market_maker_fees",
-            "Fees paid, in units of the asset; the profit is after those in quote only",
+            "Fees paid, in units of the asset",
             labels=["symbol", "asset"],
         )
         for asset, paid in totals.fees.items():
             fees.add_metric([*labels, asset], float(paid))
         yield fees
+        yield from self._profit()
         counters = (
             ("market_maker_orders_placed", "Orders that the venue accepted", totals.orders_placed),
             ("market_maker_orders_filled", "Fills counted", totals.fills),
@@ -99,3 +100,34 @@ class MarketMakerMetrics(Collector):
             count = sum(1 for slot in state.slots.values() if slot.state is slot_state)
             slots.add_metric([*labels, slot_state.value], count)
         yield slots
+
+    def _profit(self) -> Iterator[Metric]:
+        accounting, symbol = self._engine.state.accounting, self._engine.settings.symbol
+        ledger, mark = accounting.ledger, accounting.valuation_price
+        if ledger is None:
+            return
+        parts = GaugeMetricFamily("market_maker_profit", "Parts of the profit, quote", labels=["symbol", "part"])
+        if mark is not None:
+            for part, amount in profit_parts(ledger, mark=mark, round_trips=self._engine.state.totals.profit).items():
+                parts.add_metric([symbol, part], float(amount))
+        yield parts
+        unpriced = GaugeMetricFamily(
+            "market_maker_fees_unpriced",
+            "Fees without a price, in units of the asset; no part of the profit",
+            labels=["symbol", "asset"],
+        )
+        for asset, amount in ledger.unpriced_fees.items():
+            unpriced.add_metric([symbol, asset], float(amount))
+        yield unpriced
+        payments = CounterMetricFamily("market_maker_funding_payments", "Funding payments counted", labels=["symbol"])
+        payments.add_metric([symbol], ledger.funding_payments)
+        yield payments
+        markout = GaugeMetricFamily(
+            "market_maker_markout_ratio",
+            "Gain of fills from their price to the middle of the book so many seconds later, as a fraction",
+            labels=["symbol", "side", "seconds"],
+        )
+        for (side, horizon), found in accounting.markouts.by_side.items():
+            if found.ratio is not None:
+                markout.add_metric([symbol, side.value, str(HORIZONS_S[horizon])], float(found.ratio))
+        yield markout

@@ -8,12 +8,16 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from opensqt.market_maker.engine import GridEngine, Phase
 from opensqt.market_maker.executor import Executor
 from opensqt.market_maker.health import problems
 from opensqt.market_maker.metrics import MarketMakerMetrics
 from opensqt.market_maker.orders.events import (
     Event,
+    FundingBatch,
+    MinuteBegan,
     OrderBatch,
     Place,
     PlaceAbandoned,
@@ -38,6 +42,10 @@ TICK_S = 0.25
 STOP_WITHIN_S = 8.0
 STATUS_EVERY_S = 2.0
 RESUBSCRIBE_S = 1.0
+MINUTE_MS = 60_000
+DAY_MS = 86_400_000
+MINUTES_KEPT_DAYS = 90
+"""The profit by minute is kept for so long; that by day for ever."""
 
 
 class MarketMaker:
@@ -65,7 +73,7 @@ class MarketMaker:
         stop_within_s: float = STOP_WITHIN_S,
     ) -> None:
         self.engine = engine
-        self.metrics = MarketMakerMetrics(engine, rules.quote_asset)
+        self.metrics = MarketMakerMetrics(engine)
         self._exchange = exchange
         self.store = store
         self._info = info
@@ -102,7 +110,6 @@ class MarketMaker:
         return status(
             self.engine,
             exchange=self._info.name,
-            quote_asset=self._rules.quote_asset,
             problems=self.problems(),
             now=time.monotonic(),
             now_ms=now_ms(),
@@ -131,6 +138,8 @@ class MarketMaker:
                     group.create_task(self._read_prices()),
                     group.create_task(self._read_orders()),
                     group.create_task(self._poll_venue_status()),
+                    group.create_task(self._read_funding()),
+                    group.create_task(self._record_minutes()),
                 ]
                 await self._loop(stop, on_ready, group)
                 for helper in helpers:
@@ -145,6 +154,7 @@ class MarketMaker:
         self._executor = executor = Executor(
             self._exchange,
             self._symbol,
+            quote_asset=self._rules.quote_asset,
             max_batch=self._info.capabilities.max_batch,
             group=group,
             post=self._post,
@@ -222,6 +232,36 @@ class MarketMaker:
     async def _read_orders(self) -> None:
         async for batch in self._resubscribing(lambda: self._exchange.subscribe_orders(self._symbol)):
             self._post(OrderBatch(batch.updates, gap=batch.gap or batch.snapshot))
+
+    async def _read_funding(self) -> None:
+        if not self._info.capabilities.funding_payments:
+            return  # the engine's own query says so
+        async for batch in self._resubscribing(lambda: self._exchange.subscribe_funding_payments(self._symbol)):
+            self._post(FundingBatch(batch.updates, gap=batch.gap or batch.snapshot))
+
+    async def _record_minutes(self) -> None:
+        """Give the history a row at the start of each minute, and remove old ones once a day."""
+        clean_ms = 0
+        while True:
+            await asyncio.sleep((MINUTE_MS - now_ms() % MINUTE_MS) / 1000)
+            minute_ms = now_ms() - now_ms() % MINUTE_MS
+            equity = None
+            try:
+                equity = (await self._exchange.get_account()).margin_balance
+            except ConnectorUnavailable:
+                raise
+            except ExchangeError as error:
+                _log.info("the account could not be queried for the history", reason=error.reason)
+            self._post(MinuteBegan(minute_ms, equity))
+            if minute_ms >= clean_ms:
+                clean_ms = minute_ms + DAY_MS
+                await self._remove_old_minutes(minute_ms)
+
+    async def _remove_old_minutes(self, now_ms: int) -> None:
+        try:
+            await self.store.remove_minutes(self._symbol, before_ms=now_ms - MINUTES_KEPT_DAYS * DAY_MS)
+        except (SQLAlchemyError, OSError) as error:
+            _log.warning("old minutes of the history could not be removed", error=str(error))
 
     async def _resubscribing(self, subscribe: Callable[[], Any]) -> AsyncIterator[Any]:
         """Read a stream without end: after a failure it is subscribed again, and starts with a snapshot."""

@@ -7,18 +7,15 @@ from typing import Any
 
 from opensqt.market_maker.engine import GridEngine
 from opensqt.market_maker.orders.slots import LiveOrder, Slot
-from opensqt.market_maker.orders.state import Totals
+from opensqt.market_maker.profit_status import profit_sections
 
 
-def status(
-    engine: GridEngine, *, exchange: str, quote_asset: str, problems: list[str], now: float, now_ms: int
-) -> dict[str, Any]:
+def status(engine: GridEngine, *, exchange: str, problems: list[str], now: float, now_ms: int) -> dict[str, Any]:
     """Return the grid as JSON.
 
     Args:
         engine: The grid.
         exchange: Name of the venue.
-        quote_asset: The asset that fees are summed in.
         problems: The reasons why it is not healthy.
         now: Monotonic seconds.
         now_ms: UTC epoch milliseconds.
@@ -51,12 +48,13 @@ def status(
         "orders_placed": totals.orders_placed,
         "fills": totals.fills,
         "volume": _text(totals.volume),
-        "fees": _text(fees_in(totals, quote_asset)),
+        "fees": _text(fees_value(engine)),
         "fees_by_asset": {asset: _text(amount) for asset, amount in totals.fees.items()},
-        "realized_pnl": _text(totals.realized_pnl),
-        "grid_profit": _text(totals.profit - fees_in(totals, quote_asset)),
+        "realized_pnl": _text(realized(engine)),
+        "grid_profit": _text(totals.profit - fees_value(engine)),
         "unrealized_pnl": _text(unrealized(engine)),
         "grid_unrealized_pnl": _text(grid_unrealized(engine)),
+        **profit_sections(state.accounting, totals.profit, _text),
         "last_reconcile_ms": now_ms - int((now - reconciled) * 1000) if reconciled is not None else None,
         "halted": engine.halt_reason,
         "risk": engine.risk.status(),
@@ -64,19 +62,23 @@ def status(
     }
 
 
-def fees_in(totals: Totals, asset: str) -> Decimal:
-    """Return the fees paid in *asset*; fees in other assets can't be added without a price."""
-    return totals.fees.get(asset, Decimal(0))
+def fees_value(engine: GridEngine) -> Decimal:
+    """Return what the fees in all assets were worth when they were paid, quote; those without a price left out."""
+    ledger = engine.state.accounting.ledger
+    return ledger.fees_value if ledger is not None else Decimal(0)
+
+
+def realized(engine: GridEngine) -> Decimal:
+    """Return what the account realized with the symbol, whoever closed it, quote, before fees and funding."""
+    ledger = engine.state.accounting.ledger
+    return ledger.realized_total if ledger is not None else Decimal(0)
 
 
 def unrealized(engine: GridEngine) -> Decimal:
-    """Return the account's open profit at the middle of bid and ask, quote, before fees.
-
-    The venue counts a sale against the average price of the whole position, a level against its own cost. Both agree
-    on the sum of realized and open profit, so the account's open part is the rest of that sum.
-    """
-    totals = engine.state.totals
-    return totals.profit + grid_unrealized(engine) - totals.realized_pnl if engine.price else Decimal(0)
+    """Return the account's open profit at the mark price, quote, before fees."""
+    accounting = engine.state.accounting
+    ledger, mark = accounting.ledger, accounting.valuation_price
+    return ledger.entry.open_profit(mark) if ledger is not None and mark is not None else Decimal(0)
 
 
 def grid_unrealized(engine: GridEngine) -> Decimal:

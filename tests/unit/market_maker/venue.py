@@ -7,14 +7,18 @@ from decimal import Decimal
 
 from opensqt.market_maker.engine import EngineSettings, GridEngine, Phase
 from opensqt.market_maker.orders.events import (
+    AssetPriced,
     Cancel,
     CancelResult,
     Command,
     Event,
+    FundingListed,
+    ListFunding,
     OrderBatch,
     OrderQueried,
     Place,
     PlaceResult,
+    PriceAsset,
     PriceUpdate,
     QueryOrder,
     ReadRules,
@@ -26,7 +30,15 @@ from opensqt.market_maker.orders.state import Changes, Stored
 from opensqt.market_maker.risk.controls import RiskControls
 from opensqt.market_maker.strategy.grid.settings import GridSettings
 from opensqt.model.account import Account, Position
-from opensqt.model.errors import ExchangeError, OrderNotFound, OutcomeUnknown, PostOnlyWouldCross, Unreachable
+from opensqt.model.errors import (
+    ExchangeError,
+    OrderNotFound,
+    OutcomeUnknown,
+    PostOnlyWouldCross,
+    UnknownSymbol,
+    Unreachable,
+)
+from opensqt.model.funding import FundingPayment
 from opensqt.model.market import Price
 from opensqt.model.order import (
     Fill,
@@ -100,6 +112,9 @@ class MiniVenue:
         self.account: Account | None = None
         self.leverage: Decimal | None = None
         self.margin_mode = MarginMode.CROSS
+        self.payments: list[FundingPayment] = []
+        self.prices: dict[str, Decimal | ExchangeError] = {}
+        """Of fee assets, in quote."""
 
     @property
     def position(self) -> Decimal:
@@ -252,6 +267,11 @@ class Bench:
                 return [self.venue.snapshot(since_ms=since_ms)]
             case ReadRules():
                 return [RulesRead(self.venue.rules)]
+            case ListFunding(since_ms):
+                return [FundingListed([paid for paid in self.venue.payments if paid.event_time_ms >= since_ms])]
+            case PriceAsset(asset, minute_ms):
+                unknown = UnknownSymbol(f"{asset}USDT is not traded")
+                return [AssetPriced(asset, minute_ms, self.venue.prices.get(asset, unknown))]
         raise AssertionError(command)
 
     def place(self, request: OrderRequest) -> Order | ExchangeError:

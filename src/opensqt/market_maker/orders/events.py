@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError
+from opensqt.model.funding import FundingPayment
 from opensqt.model.market import Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.venue import SymbolRules
@@ -71,6 +73,45 @@ class ReconcileFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class FundingBatch:
+    """A batch of the stream of funding payments."""
+
+    payments: tuple[FundingPayment, ...]
+    gap: bool
+    """Continuity is not proven: query the payments."""
+
+
+@dataclass(frozen=True, slots=True)
+class FundingListed:
+    """The result of a `ListFunding`."""
+
+    outcome: Sequence[FundingPayment] | ExchangeError
+
+
+@dataclass(frozen=True, slots=True)
+class AssetPriced:
+    """The result of a `PriceAsset`."""
+
+    asset: str
+    minute_ms: int
+    outcome: Decimal | ExchangeError
+    """Quote for one unit; a RequestError says that the asset has no price at this venue."""
+
+
+@dataclass(frozen=True, slots=True)
+class MinuteBegan:
+    """A minute of the wall clock began: the history gets a row."""
+
+    minute_ms: int
+    """UTC epoch milliseconds."""
+    account_equity: Decimal | None
+    """Quote; None where it could not be queried."""
+
+
+AccountEvent = FundingBatch | FundingListed | AssetPriced | MinuteBegan
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested:
     """The process has to end."""
 
@@ -123,6 +164,7 @@ Event = (
     | RiskEvent
     | StoreChanged
     | PlaceAbandoned
+    | AccountEvent
 )
 
 
@@ -159,7 +201,23 @@ class ReadRules:
     """Query the venue's symbol rules."""
 
 
-Command = Place | Cancel | QueryOrder | Reconcile | ReadRules
+@dataclass(frozen=True, slots=True)
+class ListFunding:
+    """Query the funding payments at the venue."""
+
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PriceAsset:
+    """Query what an asset in which fees are paid was worth."""
+
+    asset: str
+    minute_ms: int
+    """Start of the minute, UTC epoch milliseconds."""
+
+
+Command = Place | Cancel | QueryOrder | Reconcile | ReadRules | ListFunding | PriceAsset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,3 +228,9 @@ class GridFill:
     level: int
     profit: Decimal
     """Quote, against the average cost of the level, before fees."""
+    average_profit: Decimal | None = None
+    """Quote, against the average entry of the whole position, before fees; None in fills of older programs."""
+    mid: Decimal | None = None
+    """The middle of the book at its time, quote; None where it is not known."""
+    fees_value: Decimal | None = None
+    """Quote: all its fees at the prices of their time; None while one has no price."""

@@ -122,7 +122,7 @@ class OrderLifecycle:
         client_order_id = self.state.client_order_id_of(fill)
         if client_order_id is None and fill.kind is not FillKind.TRADE:
             # The venue made it, so that no order of the grid explains it: the comparison of the positions finds it.
-            self.needs_reconcile = True
+            self.needs_reconcile |= self.state.apply_foreign_fill(fill)
             return False
         if client_order_id is None:
             waiting = self.unmatched_fills.setdefault(fill.order_id, [])
@@ -133,9 +133,10 @@ class OrderLifecycle:
                 self._add_query(fill.order_id, PendingQuery(ref))
             return False
         if self.state.ids.read(client_order_id) is None:
+            self.needs_reconcile |= self.state.apply_foreign_fill(fill)
             return False
         for asset in fill.fees.keys() - self.state.totals.fees.keys() - {self._quote_asset}:
-            text = "fee in another asset: it is no part of the profit, see fees_by_asset"
+            text = "fee in another asset: it is valued at the price of its minute, see fees_by_asset"
             _log.warning(text, asset=asset, trade_id=fill.trade_id)
         live = self.state.apply_fill(fill, client_order_id)
         self.plan_dirty = True

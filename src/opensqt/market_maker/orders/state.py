@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from typing import TypeVar
 
-from opensqt.market_maker.orders.events import GridFill
+from opensqt.market_maker.orders.accounting import Accounting, AccountingChanges, StoredAccounting
+from opensqt.market_maker.orders.events import AccountEvent, GridFill, MinuteBegan
 from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.orders.slots import LiveOrder, Slot, SlotEvent, SlotState
 from opensqt.market_maker.strategy.grid.geometry import Grid
@@ -80,6 +81,7 @@ class Stored:
     """Client id and venue id of the last closed orders, oldest first."""
     trade_ids: tuple[str, ...] = ()
     """Of the last counted fills, oldest first."""
+    accounting: StoredAccounting = field(default_factory=StoredAccounting)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +92,10 @@ class Changes:
     slots: tuple[Slot, ...]
     orders: tuple[LiveOrder, ...]
     fills: tuple[GridFill, ...]
+    accounting: AccountingChanges = field(default_factory=AccountingChanges)
 
     def __bool__(self) -> bool:
-        return bool(self.header or self.slots or self.orders or self.fills)
+        return bool(self.header or self.slots or self.orders or self.fills or self.accounting)
 
 
 class GridState:
@@ -101,11 +104,13 @@ class GridState:
     Args:
         ids: Reads the slot that an order belongs to.
         stored: The state in the database; restored orders are as they were last known.
+        accounting: Counts the profit.
         now: Monotonic seconds, from which a restored order's age is counted.
     """
 
-    def __init__(self, ids: OrderIds, stored: Stored, *, now: float) -> None:
+    def __init__(self, ids: OrderIds, stored: Stored, accounting: Accounting, *, now: float) -> None:
         self.ids = ids
+        self.accounting = accounting
         self._header_at = stored.header
         self._sequence = stored.header.sequence if stored.header else 0
         self._grid: Grid | None = None
@@ -264,12 +269,33 @@ class GridState:
         self._remember(self._counted, fill.trade_id, None)
         slot, profit = self.slot(name.level).traded(fill.side, fill.price, fill.quantity)
         counted = GridFill(fill=replace(fill, client_order_id=client_order_id), level=name.level, profit=profit)
-        self._new_fills.append(counted)
+        self._new_fills.append(self.accounting.count(counted))
         header = self._header()
         self.set_header(replace(header, totals=header.totals.after(counted)))
         self._set(slot)
         live = self.find(client_order_id)
         return replace(live, counted=live.counted + fill.quantity) if live is not None else None
+
+    def apply_foreign_fill(self, fill: Fill) -> bool:
+        """Count a fill that no order of this grid made, once, and return whether it was new. The levels stay."""
+        if fill.trade_id in self._counted or not self.accounting.count_foreign(fill):
+            return False
+        self._remember(self._counted, fill.trade_id, None)
+        return True
+
+    def account_for(self, event: AccountEvent, now: float) -> None:
+        """Handle an event that concerns the profit only."""
+        if not isinstance(event, MinuteBegan):
+            self.accounting.handle(event, now)
+            return
+        totals = self.totals
+        self.accounting.record_minute(
+            event.minute_ms,
+            event.account_equity,
+            round_trips=totals.profit,
+            volume=totals.volume,
+            fills=totals.fills,
+        )
 
     def adopt(self, slots: Iterable[Slot]) -> None:
         """Apply slots that hold more than the fills of this grid explain."""
@@ -283,7 +309,9 @@ class GridState:
     @property
     def changed(self) -> bool:
         """Whether there are changes that `take_changes` has not returned yet."""
-        return bool(self._dirty_header or self._dirty_slots or self._dirty_orders or self._new_fills)
+        return bool(
+            self._dirty_header or self._dirty_slots or self._dirty_orders or self._new_fills or self.accounting.changed
+        )
 
     def take_changes(self) -> Changes:
         """Return the changes since the last call."""
@@ -292,6 +320,7 @@ class GridState:
             slots=tuple(self.slot(level) for level in sorted(self._dirty_slots)),
             orders=tuple(self._dirty_orders.values()),
             fills=tuple(self._new_fills),
+            accounting=self.accounting.take_changes(),
         )
         self._dirty_header = False
         self._dirty_slots, self._dirty_orders, self._new_fills = set(), {}, []

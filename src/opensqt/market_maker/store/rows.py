@@ -27,7 +27,7 @@ def header_row(symbol: str, header: Header) -> dict[str, Any]:
         "orders_placed": totals.orders_placed,
         "fills": totals.fills,
         "volume": totals.volume,
-        "fees": _fees_text(totals.fees),
+        "fees": amounts_text(totals.fees),
         "realized_pnl": totals.realized_pnl,
         "profit": totals.profit,
         "adopted": totals.adopted,
@@ -45,7 +45,7 @@ def header(row: Row[Any]) -> Header:
             orders_placed=row.orders_placed,
             fills=row.fills,
             volume=row.volume,
-            fees=_fees(row.fees),
+            fees=amounts(row.fees),
             realized_pnl=row.realized_pnl,
             profit=row.profit,
             adopted=row.adopted,
@@ -96,13 +96,23 @@ def live_order(row: Row[Any]) -> LiveOrder:
 
 def fill_row(counted: GridFill) -> dict[str, Any]:
     """Return the row of a counted fill."""
-    fill = counted.fill
+    return {
+        **trade_row(counted.fill),
+        "level": counted.level,
+        "profit": counted.profit,
+        "average_profit": counted.average_profit,
+        "mid": counted.mid,
+        "fees_value": counted.fees_value,
+    }
+
+
+def trade_row(fill: Fill) -> dict[str, Any]:
+    """Return the columns of a fill that all fills have."""
     return {
         "symbol": fill.symbol,
         "trade_id": fill.trade_id,
         "order_id": fill.order_id,
         "client_order_id": fill.client_order_id,
-        "level": counted.level,
         "side": fill.side.value,
         "position_side": fill.position_side.value,
         "price": fill.price,
@@ -111,16 +121,27 @@ def fill_row(counted: GridFill) -> dict[str, Any]:
         "fee_asset": fill.fee_asset,
         "is_maker": fill.is_maker,
         "realized_pnl": fill.realized_pnl,
-        "profit": counted.profit,
         "time_ms": fill.event_time_ms,
         "kind": fill.kind.value,
-        "other_fees": _fees_text({fee.asset: fee.amount for fee in fill.other_fees}),
+        "other_fees": amounts_text({fee.asset: fee.amount for fee in fill.other_fees}),
     }
 
 
 def counted_fill(row: Row[Any]) -> GridFill:
     """Return the counted fill of a row."""
-    fill = Fill(
+    return GridFill(
+        fill=trade(row),
+        level=row.level,
+        profit=row.profit,
+        average_profit=row.average_profit,
+        mid=row.mid,
+        fees_value=row.fees_value,
+    )
+
+
+def trade(row: Row[Any]) -> Fill:
+    """Return the fill of a row."""
+    return Fill(
         symbol=row.symbol,
         trade_id=row.trade_id,
         order_id=row.order_id,
@@ -135,14 +156,15 @@ def counted_fill(row: Row[Any]) -> GridFill:
         realized_pnl=row.realized_pnl,
         event_time_ms=row.time_ms,
         kind=FillKind(row.kind),
-        other_fees=tuple(Fee(asset, amount) for asset, amount in _fees(row.other_fees).items()),
+        other_fees=tuple(Fee(asset, amount) for asset, amount in amounts(row.other_fees).items()),
     )
-    return GridFill(fill=fill, level=row.level, profit=row.profit)
 
 
-def _fees_text(fees: Mapping[str, Decimal]) -> str:
+def amounts_text(fees: Mapping[str, Decimal]) -> str:
+    """Return amounts by name as JSON, exact."""
     return json.dumps({asset: format(amount, "f") for asset, amount in fees.items()})
 
 
-def _fees(text: str) -> dict[str, Decimal]:
+def amounts(text: str) -> dict[str, Decimal]:
+    """Return the amounts of `amounts_text`."""
     return {asset: Decimal(amount) for asset, amount in json.loads(text).items()}

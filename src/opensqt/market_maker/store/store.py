@@ -10,25 +10,29 @@ import asyncio
 import fcntl
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import Executable, Table, event, insert, select
+from sqlalchemy import Executable, Row, Table, delete, event, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from opensqt.market_maker.orders.accounting import ForeignFill
 from opensqt.market_maker.orders.events import GridFill
 from opensqt.market_maker.orders.slots import LiveOrder, Slot
 from opensqt.market_maker.orders.state import REMEMBERED, Changes, Stored
-from opensqt.market_maker.store import rows, schema
+from opensqt.market_maker.profit.markout import Markout
+from opensqt.market_maker.profit.snapshot import ProfitDay, ProfitSnapshot
+from opensqt.market_maker.store import profit_rows, rows, schema
 from opensqt.market_maker.store.lock import AdvisoryLock
 from opensqt.market_maker.store.upgrade import prepare
 from opensqt.model.clock import Clock, now_ns
 from opensqt.model.errors import ConfigError
+from opensqt.model.funding import FundingPayment
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 _CLOSE_S = 1.0
@@ -151,12 +155,22 @@ class Store:
             trades = await connection.execute(
                 select(fills.trade_id).where(fills.symbol == symbol).order_by(fills.time_ms.desc()).limit(REMEMBERED)
             )
+            foreign = schema.foreign_fills.c
+            foreign_trades = await connection.execute(
+                select(foreign.trade_id)
+                .where(foreign.symbol == symbol)
+                .order_by(foreign.time_ms.desc())
+                .limit(REMEMBERED)
+            )
+            header = rows.header(grid) if grid is not None else None
+            levels = tuple(Slot(level=row.level, quantity=row.quantity, cost=row.cost) for row in slots)
             return Stored(
-                header=rows.header(grid) if grid is not None else None,
-                slots=tuple(Slot(level=row.level, quantity=row.quantity, cost=row.cost) for row in slots),
+                header=header,
+                slots=levels,
                 live_orders=tuple(rows.live_order(row) for row in live),
                 closed_orders=tuple((row.client_order_id, row.order_id) for row in reversed(closed.all())),
-                trade_ids=tuple(row.trade_id for row in reversed(trades.all())),
+                trade_ids=tuple(row.trade_id for row in (*reversed(foreign_trades.all()), *reversed(trades.all()))),
+                accounting=await profit_rows.load(connection, symbol, header, levels),
             )
 
     async def commit(self, symbol: str, changes: Changes, *, repeated: bool = False) -> None:
@@ -185,20 +199,58 @@ class Store:
                 # A trade that is stored already was counted twice: that must fail.
                 add = self._insert(schema.fills).on_conflict_do_nothing() if repeated else insert(schema.fills)
                 await connection.execute(add, [rows.fill_row(counted) for counted in changes.fills])
+            await profit_rows.write(connection, self._insert, symbol, changes.accounting)
 
-    async def fills(self, symbol: str) -> list[GridFill]:
-        """Return every counted fill of *symbol*, oldest first."""
-        fills = schema.fills.c
-        query = select(schema.fills).where(fills.symbol == symbol).order_by(fills.time_ms, fills.trade_id)
-        async with self.database.connect() as connection:
-            return [rows.counted_fill(row) for row in await connection.execute(query)]
+    async def fills(self, symbol: str, *, since_ms: int = 0, until_ms: int | None = None) -> list[GridFill]:
+        """Return every counted fill of *symbol*, oldest first, from *since_ms* to before *until_ms*."""
+        found = await self._history(schema.fills, "time_ms", symbol, since_ms, until_ms)
+        return [rows.counted_fill(row) for row in found]
 
-    async def orders(self, symbol: str) -> list[LiveOrder]:
-        """Return every order of *symbol* that was ever intended, oldest first."""
-        orders = schema.orders.c
-        query = select(schema.orders).where(orders.symbol == symbol).order_by(orders.created_ms, orders.client_order_id)
+    async def foreign_fills(self, symbol: str, *, since_ms: int = 0, until_ms: int | None = None) -> list[ForeignFill]:
+        """Return the fills that no order of the grid made, as `fills` does."""
+        found = await self._history(schema.foreign_fills, "time_ms", symbol, since_ms, until_ms)
+        return [profit_rows.foreign_fill(row) for row in found]
+
+    async def orders(self, symbol: str, *, since_ms: int = 0, until_ms: int | None = None) -> list[LiveOrder]:
+        """Return every order of *symbol* that was ever intended, by the time of its intent, as `fills` does."""
+        found = await self._history(schema.orders, "created_ms", symbol, since_ms, until_ms)
+        return [rows.live_order(row) for row in found]
+
+    async def funding(self, symbol: str, *, since_ms: int = 0, until_ms: int | None = None) -> list[FundingPayment]:
+        """Return the counted funding payments, as `fills` does."""
+        found = await self._history(schema.funding, "time_ms", symbol, since_ms, until_ms)
+        return [profit_rows.funding_payment(row) for row in found]
+
+    async def markouts(self, symbol: str, *, since_ms: int = 0, until_ms: int | None = None) -> list[Markout]:
+        """Return the markouts by the time of their fill, as `fills` does."""
+        found = await self._history(schema.markouts, "time_ms", symbol, since_ms, until_ms)
+        return [profit_rows.markout(row) for row in found]
+
+    async def equity(self, symbol: str, *, since_ms: int = 0, until_ms: int | None = None) -> list[ProfitSnapshot]:
+        """Return the profit by minute, as `fills` does."""
+        found = await self._history(schema.equity, "minute_ms", symbol, since_ms, until_ms)
+        return [profit_rows.profit_snapshot(row) for row in found]
+
+    async def days(self, symbol: str, *, since_ms: int = 0, until_ms: int | None = None) -> list[ProfitDay]:
+        """Return the profit by UTC day, as `fills` does."""
+        found = await self._history(schema.days, "day_ms", symbol, since_ms, until_ms)
+        return [profit_rows.profit_day(row) for row in found]
+
+    async def remove_minutes(self, symbol: str, *, before_ms: int) -> None:
+        """Remove the profit by minute from before a time; that by day stays."""
+        equity = schema.equity.c
+        async with self.database.begin() as connection:
+            await connection.execute(delete(schema.equity).where(equity.symbol == symbol, equity.minute_ms < before_ms))
+
+    async def _history(
+        self, table: Table, time_column: str, symbol: str, since_ms: int, until_ms: int | None
+    ) -> Sequence[Row[Any]]:
+        time = table.c[time_column]
+        query = select(table).where(table.c.symbol == symbol, time >= since_ms)
+        if until_ms is not None:
+            query = query.where(time < until_ms)
         async with self.database.connect() as connection:
-            return [rows.live_order(row) for row in await connection.execute(query)]
+            return (await connection.execute(query.order_by(time, *table.primary_key))).all()
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:

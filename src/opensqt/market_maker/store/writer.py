@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 
+from opensqt.market_maker.orders.accounting import merged_accounting
 from opensqt.market_maker.orders.events import Place
 from opensqt.market_maker.orders.state import Changes
 from opensqt.market_maker.store.store import Store
@@ -160,4 +161,5 @@ def merged(changes: Sequence[Changes]) -> Changes:
         slots=tuple({slot.level: slot for one in changes for slot in one.slots}.values()),
         orders=tuple({order.client_order_id: order for one in changes for order in one.orders}.values()),
         fills=tuple(fill for one in changes for fill in one.fills),
+        accounting=merged_accounting([one.accounting for one in changes]),
     )

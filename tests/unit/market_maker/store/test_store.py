@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from opensqt.market_maker.orders.events import FundingBatch, MinuteBegan
 from opensqt.market_maker.orders.state import Changes, Header, Stored, Totals
 from opensqt.market_maker.store.store import Store
-from opensqt.model.errors import ConfigError
+from opensqt.market_maker.store.writer import merged
+from opensqt.model.errors import ConfigError, Unreachable
 from opensqt.model.order import Fee, FillKind
+from tests.unit.market_maker.orders.test_accounting import PAID, by_venue
 from tests.unit.market_maker.venue import SYMBOL, Bench
 
 
@@ -46,6 +49,87 @@ async def test_a_restart_finds_what_was_committed(url: str) -> None:
     }
     assert stored.trade_ids == ("1", "2")
     assert len(stored.closed_orders) == 1
+
+
+async def test_a_restart_finds_the_account(url: str) -> None:
+    """F50: the sums, payments, foreign fills, fees that wait for a price, markouts and the day."""
+    bench = Bench().start(1004)
+    bench.fill(0)
+    bench.venue.prices = {"BNB": Unreachable("no answer")}
+    bench.venue.fills.append(by_venue(FillKind.ADL, "0.010", "900", fee_asset="BNB"))
+    bench.tell(FundingBatch((PAID,), gap=False))
+    bench.wait(61)
+    bench.tell(MinuteBegan(86_400_000, Decimal(9_999)))
+    accounting = bench.engine.state.accounting
+    stored = (await reopened(url, *bench.changes)).accounting
+    again = Bench(Stored(header=bench.engine.state.header, accounting=stored)).engine.state.accounting
+    assert stored.ledger == accounting.ledger
+    assert stored.ledger is not None
+    assert stored.ledger.unpriced_fees == {"BNB": Decimal("0.01")}
+    assert stored.payment_ids == (PAID.payment_id,)
+    assert [fee.left for fee in stored.awaited] == [(("BNB", Decimal("0.01")),)]
+    assert again.markouts.by_level == accounting.markouts.by_level != {}
+    assert stored.day is not None
+    assert stored.day.end.account_equity == 9_999
+
+
+async def test_commits_written_again_as_one_leave_the_same_database(url: str) -> None:
+    """F52: after a failover the last commits are written once more, as one, over what is there of them."""
+    bench = Bench().start(1004)
+    for minute, level in enumerate((0, -1, -2)):
+        bench.fill(level)
+        bench.tell(MinuteBegan(minute * 60_000, None))
+        bench.wait(6)
+    bench.tell(FundingBatch((PAID,), gap=False))
+    bench.venue.fills.append(by_venue(FillKind.ADL, "0.010", "900"))
+    bench.wait(61)
+    store = await Store.open(url)
+    for changes in bench.changes:
+        await store.commit(SYMBOL, changes)
+    before = await _everything(store)
+    await store.commit(SYMBOL, merged(bench.changes), repeated=True)
+    assert await _everything(store) == before
+    await store.close()
+
+
+async def _everything(store: Store) -> list[object]:
+    reads = (store.fills, store.foreign_fills, store.funding, store.equity, store.days, store.markouts)
+    return [await store.load(SYMBOL), *[await read(SYMBOL) for read in reads]]
+
+
+async def test_the_history_is_read_by_time(url: str) -> None:
+    """Fills, payments and minutes of a range: its start is part of it, its end is not."""
+    bench = Bench().start(1004)
+    bench.fill(0)
+    bench.fill(-1)
+    for minute in range(3):
+        bench.tell(MinuteBegan(minute * 60_000, None))
+    bench.tell(FundingBatch((PAID, replace(PAID, payment_id="78", event_time_ms=90)), gap=False))
+    bench.venue.fills.append(by_venue(FillKind.ADL, "0.010", "900"))
+    bench.wait(61)
+    await reopened(url, *bench.changes)
+    store = await Store.open(url)
+    assert [one.fill.trade_id for one in await store.fills(SYMBOL, since_ms=2)] == ["2"]
+    assert [one.fill.trade_id for one in await store.fills(SYMBOL, until_ms=2)] == ["1"]
+    assert [one.payment_id for one in await store.funding(SYMBOL, since_ms=50, until_ms=90)] == [PAID.payment_id]
+    assert [one.time_ms for one in await store.equity(SYMBOL, since_ms=60_000)] == [60_000, 120_000]
+    assert [one.end.time_ms for one in await store.days(SYMBOL)] == [0]
+    assert [one.fill.kind for one in await store.foreign_fills(SYMBOL)] == [FillKind.ADL]
+    assert [one.trade_id for one in await store.markouts(SYMBOL)] == ["1", "2"]
+    await store.close()
+
+
+async def test_old_minutes_are_removed(url: str) -> None:
+    """A row a minute would fill the disk; days and all else stay."""
+    bench = Bench().start(1004)
+    for minute in range(3):
+        bench.tell(MinuteBegan(minute * 60_000, None))
+    await reopened(url, *bench.changes)
+    store = await Store.open(url)
+    await store.remove_minutes(SYMBOL, before_ms=120_000)
+    assert [one.time_ms for one in await store.equity(SYMBOL)] == [120_000]
+    assert len(await store.days(SYMBOL)) == 1
+    await store.close()
 
 
 async def test_money_is_stored_to_the_last_digit(url: str) -> None:

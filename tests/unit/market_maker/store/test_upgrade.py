@@ -20,7 +20,7 @@ from opensqt.market_maker.store.store import Store
 from opensqt.model.errors import ConfigError
 from opensqt.model.order import FillKind
 from tests.unit.market_maker.store.conftest import execute
-from tests.unit.market_maker.venue import SYMBOL
+from tests.unit.market_maker.venue import SYMBOL, Bench
 
 VERSION_1 = (
     "CREATE TABLE meta (key VARCHAR(64) NOT NULL PRIMARY KEY, value TEXT NOT NULL)",
@@ -123,6 +123,21 @@ async def test_an_older_database_is_upgraded_and_keeps_what_it_has(old: str) -> 
     assert [(slot.level, slot.quantity, slot.cost) for slot in stored.slots] == [(-1, Decimal("0.010"), Decimal("9.9"))]
     assert stored.trade_ids == ("1", "2")
     assert [counted.fill.kind for counted in fills] == [FillKind.TRADE, FillKind.TRADE]
+
+
+async def test_the_profit_before_the_upgrade_is_counted(old: str) -> None:
+    """F50: position, realized profit and fees are made from the stored fills, once."""
+    for _ in range(2):
+        store = await Store.open(old)
+        stored = await store.load(SYMBOL)
+        ledger = stored.accounting.ledger
+        assert ledger is not None
+        assert (ledger.entry.quantity, ledger.entry.cost) == (Decimal("0.010"), Decimal("9.9"))
+        assert (ledger.realized, ledger.fees_value, ledger.since_ms) == (Decimal("0.10"), Decimal("0.008"), 4000)
+        bench = Bench(stored)
+        await store.commit(SYMBOL, bench.engine.state.take_changes())
+        await store.close()
+    assert not stored.accounting.rebuilt
 
 
 async def test_columns_that_the_first_programs_did_not_have_are_added(old: str) -> None:
