@@ -82,7 +82,8 @@ async def test_each_payment_of_the_ledger_is_told_once(adapter: Adapter, mode: P
             rig.simulator.engine.pay_funding()
             await asyncio.sleep(0)
         await agree(reader, rig)
-        assert len(reader.told) == 4 * len(sides)
+        # The venue's own hour of funding may add one.
+        assert len(reader.told) == len(amounts(rig.account)) >= 4 * len(sides)
 
 
 async def test_what_is_paid_without_a_connection_is_told_after_it(adapter: Adapter) -> None:

@@ -26,6 +26,8 @@ _CLOSED_STATES = {
     "okx": "suspend",
 }
 """Each venue's term for a state in which only orders that close a position are accepted."""
+_NEVER_H = 24 * 36_500
+"""Hours; the intervals begin with the epoch, so that the first one ends in 2069."""
 
 
 class SimulatorMarket:
@@ -76,7 +78,14 @@ def simulated(venue: str, account_mode: str = "") -> Open:
         account = AccountSettings(position_mode=mode, account_mode=account_mode)
         # The clock is stepped by whole minutes: at this speed the market moves every 7 s of them, not every 70 ms.
         venue_settings = SimulatorSettings(
-            exchange=venue, port=0, clock="manual", speed=Decimal(800), past_minutes=10, accounts=(account,)
+            exchange=venue,
+            port=0,
+            clock="manual",
+            speed=Decimal(800),
+            past_minutes=10,
+            accounts=(account,),
+            # The venue's own hour of funding would pay once more in a test that runs across it.
+            funding_interval_h=_NEVER_H,
         )
         async with Simulator(venue_settings) as simulator, aiohttp.ClientSession() as session:
             settings = VenueSettings(

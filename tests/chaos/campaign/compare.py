@@ -60,7 +60,7 @@ def _fills(ledger: Ledger, stored: list[tuple[str, ...]], status: Mapping[str, A
 
 
 def _funding(account: Mapping[str, Any], profit: Mapping[str, Any]) -> Iterator[str]:
-    paid = sum((Decimal(one["amount"]) for one in account.get("funding", ())), Decimal(0))
+    paid = Decimal(account["funding"])
     counted = Decimal(profit.get("funding", "0"))
     if abs(counted - paid) >= Decimal("0.005"):
         yield f"funding {plain(counted)}, the venue booked {plain(paid)}"

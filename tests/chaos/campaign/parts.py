@@ -111,7 +111,6 @@ def make_maker(folder: Path, address: str, settings: Mapping[str, str]) -> Part:
     env = {
         "EXCHANGE_GRPC_ADDRESS": address,
         "OPENSQT__APP__DATABASE_URL": f"sqlite:///{folder}/grid.db",
-        "OPENSQT__EXCHANGES__REMOTE__RETRY_SCALE": "0.3",
         "LOG_LEVEL": "WARNING",
         **settings,
     }
