@@ -112,15 +112,10 @@ async def assemble(
     stored = await store.load(trading.symbol)
     rules = _fitting_rules(info, trading, holding=bool(stored.slots or stored.live_orders))
     stored = _same_grid(stored, trading)
-    requirements = GridRequirements(
-        interval=trading.price_interval,
-        order_quantity=trading.order_quantity,
-        min_order_value=trading.min_order_value,
-        levels=trading.position_safety_check,
-    )
+    requirements = grid_requirements(trading)
     inputs = await _account_inputs(exchange, info, rules, settings, stored)
-    risk = RiskControls(EntryCheck(requirements, inputs, rules))
-    engine = GridEngine(_engine_settings(trading, settings, info), rules, stored, now=time.monotonic(), risk=risk)
+    hedge = info.position_mode is PositionMode.HEDGE
+    engine = build_engine(settings, rules, stored, inputs, hedge=hedge, first_sequence=now_ms(), now=time.monotonic())
     return Setup(
         exchange=exchange,
         info=info,
@@ -198,7 +193,44 @@ async def _account_inputs(
     )
 
 
-def _engine_settings(trading: GridTradingSettings, settings: MarketMakerSettings, info: ExchangeInfo) -> EngineSettings:
+def build_engine(
+    settings: MarketMakerSettings,
+    rules: SymbolRules,
+    stored: Stored,
+    inputs: AccountInputs,
+    *,
+    hedge: bool,
+    first_sequence: int,
+    now: float,
+) -> GridEngine:
+    """Return the engine of a grid with its risk controls.
+
+    Args:
+        settings: The whole file.
+        rules: The venue's steps and minimums.
+        stored: What the database holds.
+        inputs: State of account and market.
+        hedge: Whether the account has a position for each side.
+        first_sequence: See `EngineSettings.first_sequence`.
+        now: Monotonic seconds; every later `now` is of the same clock.
+    """
+    risk = RiskControls(EntryCheck(grid_requirements(settings.trading), inputs, rules))
+    own = _engine_settings(settings, hedge=hedge, first_sequence=first_sequence)
+    return GridEngine(own, rules, stored, now=now, risk=risk)
+
+
+def grid_requirements(trading: GridTradingSettings) -> GridRequirements:
+    """Return the settings that the safety check needs."""
+    return GridRequirements(
+        interval=trading.price_interval,
+        order_quantity=trading.order_quantity,
+        min_order_value=trading.min_order_value,
+        levels=trading.position_safety_check,
+    )
+
+
+def _engine_settings(settings: MarketMakerSettings, *, hedge: bool, first_sequence: int) -> EngineSettings:
+    trading = settings.trading
     return EngineSettings(
         symbol=trading.symbol,
         strategy_id=trading.strategy_id,
@@ -211,10 +243,10 @@ def _engine_settings(trading: GridTradingSettings, settings: MarketMakerSettings
             max_open_orders=trading.order_cleanup_threshold,
             cleanup_batch=trading.cleanup_batch_size,
         ),
-        position_side=PositionSide.LONG if info.position_mode is PositionMode.HEDGE else PositionSide.BOTH,
+        position_side=PositionSide.LONG if hedge else PositionSide.BOTH,
         adopt_position=settings.app.adopt_position,
         reconcile_interval_s=float(trading.reconcile_interval),
         margin_lock_s=float(trading.margin_lock_duration_seconds),
         price_max_age_s=float(trading.price_max_age_seconds),
-        first_sequence=now_ms(),
+        first_sequence=first_sequence,
     )

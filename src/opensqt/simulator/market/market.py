@@ -157,6 +157,11 @@ class Market:
                 self._rest(until_ms)
             await asyncio.sleep(0 if late else self._pause_s())
 
+    @property
+    def next_ms(self) -> int:
+        """Market time of the next action of any symbol, UTC epoch milliseconds."""
+        return self._sources[self._next()].next_ms
+
     def step(self, until_ms: int) -> None:
         """Execute everything that is due until then."""
         while self._step_one(until_ms):

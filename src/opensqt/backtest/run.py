@@ -1,0 +1,206 @@
+"""One backtest: market data and the market maker's own engine, on a virtual clock that only the data moves."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from opensqt.backtest.venue import BacktestVenue, symbol_rules
+from opensqt.config.market_maker import MarketMakerSettings
+from opensqt.market_maker.app import build_engine
+from opensqt.market_maker.engine import Phase
+from opensqt.market_maker.orders.events import Cancel, Command, Event, PriceUpdate
+from opensqt.market_maker.orders.state import Stored
+from opensqt.market_maker.risk.ladder import AccountInputs
+from opensqt.model.account import PositionMode
+from opensqt.model.errors import ConfigError
+from opensqt.simulator.market.market import open_market
+from opensqt.simulator.settings import SimulatorSettings
+
+_SAMPLE_MS = 60_000
+"""Market time between two looks at the equity, for the drawdown."""
+_MOST_ROUNDS = 1_000
+"""Decisions at one instant; more would be a grid that answers itself."""
+
+
+@dataclass(slots=True)
+class Result:
+    """What a backtest came to. Money is in quote, quantities are in base coins."""
+
+    symbol: str
+    mode: str
+    start_ms: int = 0
+    end_ms: int = 0
+    start_price: Decimal = Decimal(0)
+    end_price: Decimal = Decimal(0)
+    round_trips: int = 0
+    """Exits that were filled whole."""
+    orders: int = 0
+    fills: int = 0
+    volume: Decimal = Decimal(0)
+    realized: Decimal = Decimal(0)
+    """Before fees, as the venue reports it."""
+    unrealized: Decimal = Decimal(0)
+    """At the mark price."""
+    fees: Decimal = Decimal(0)
+    funding: Decimal = Decimal(0)
+    """Received; below zero was paid."""
+    drawdown: Decimal = Decimal(0)
+    """The largest fall of the equity from its peak."""
+    halted_s: float = 0.0
+    """Market seconds during which the grid placed no entries though it had a price."""
+    position: Decimal = Decimal(0)
+    largest_position: Decimal = Decimal(0)
+    start_equity: Decimal = Decimal(0)
+    end_equity: Decimal = Decimal(0)
+    liquidations: int = 0
+    differences: list[str] = field(default_factory=list)
+    """Where the grid's own sums are not those of the venue's ledger; empty when all agree."""
+
+    @property
+    def profit(self) -> Decimal:
+        """Change of the equity."""
+        return self.end_equity - self.start_equity
+
+
+class Backtest:
+    """A market maker on one market.
+
+    Args:
+        settings: Of the market maker; the exchange and the database in them are not used.
+        market: Of the simulated venue. Its clock is made a manual one.
+
+    Raises:
+        ConfigError: The recording can't be read, or the venue does not trade the symbol.
+    """
+
+    def __init__(self, settings: MarketMakerSettings, market: SimulatorSettings) -> None:
+        trading = settings.trading
+        found = [rules for rules in market.symbols if rules.symbol == trading.symbol]
+        if not found:
+            known = ", ".join(rules.symbol for rules in market.symbols)
+            raise ConfigError(f"trading.symbol {trading.symbol}: expected one that the simulated venue trades: {known}")
+        # The other symbols would only take time.
+        own = {"clock": "manual", "symbols": tuple(found), "replay_symbol": trading.symbol}
+        self._market = open_market(market.model_copy(update=own))
+        self._engine = self._market.engine
+        self.start_ms = self._engine.now_ms()
+        """Market time at the start, UTC epoch milliseconds."""
+        self._events: deque[Event] = deque()
+        self._venue = BacktestVenue(self._engine, trading.symbol, self._events.append)
+        hedge = self._engine.position_mode(self._venue.account) is PositionMode.HEDGE
+        rules = symbol_rules(market, found[0])
+        self._grid = build_engine(
+            settings, rules, Stored(), self._inputs(market), hedge=hedge, first_sequence=self.start_ms, now=0.0
+        )
+        self._symbol = trading.symbol
+        self._result = Result(symbol=trading.symbol, mode=trading.grid_mode, start_ms=self.start_ms)
+        self._peak = self._equity()
+        self._result.start_equity = self._peak
+        self._result.start_price = self._venue.price().mid
+        self._sample_at = self.start_ms
+        self._last_ms = self.start_ms
+
+    def run(self, until_ms: int | None = None) -> Result:
+        """Play the market to its end.
+
+        Args:
+            until_ms: Market time at which it ends, UTC epoch milliseconds; needed where a generated market has no end.
+
+        Raises:
+            ValueError: A generated market without *until_ms*.
+            ConfigError: A row of the recording is malformed.
+        """
+        if until_ms is None and self._market.settings.replay is None:
+            raise ValueError("until_ms: a generated market has no end of its own")
+        self._events.append(PriceUpdate(self._venue.price()))
+        self._react()
+        while not self._market.finished and (until_ms is None or self._market.next_ms <= until_ms):
+            self._market.advance(max(0, self._market.next_ms - self._market.clock.market_ms()))
+            self._react()
+            self._measure()
+        return self._close()
+
+    @property
+    def _now(self) -> float:
+        return (self._engine.now_ms() - self.start_ms) / 1000
+
+    def _react(self) -> None:
+        """Hand over what happened, and carry out what is decided, until nothing happens any more."""
+        now = self._now
+        for _ in range(_MOST_ROUNDS):
+            while self._events:
+                self._grid.handle(self._events.popleft(), now)
+            commands = self._grid.decide(now)
+            self._grid.state.take_changes()
+            if not commands:
+                return
+            for command in cancels_first(commands):
+                self._venue.carry_out(command)
+        raise RuntimeError(f"the grid does not come to rest at {self._engine.now_ms()} ms")
+
+    def _measure(self) -> None:
+        now_ms, result = self._engine.now_ms(), self._result
+        if self._grid.halt_reason or self._grid.phase is not Phase.RUNNING:
+            result.halted_s += (now_ms - self._last_ms) / 1000
+        self._last_ms = now_ms
+        result.largest_position = max(result.largest_position, abs(self._grid.state.position))
+        if now_ms >= self._sample_at:
+            self._sample_at = now_ms + _SAMPLE_MS
+            equity = self._equity()
+            self._peak = max(self._peak, equity)
+            result.drawdown = max(result.drawdown, self._peak - equity)
+
+    def _inputs(self, market: SimulatorSettings) -> AccountInputs:
+        return AccountInputs(
+            price=self._venue.price().mid,
+            available=self._engine.balance(self._venue.account).available_balance,
+            leverage=Decimal(market.leverage),
+            fee_rate=market.maker_fee,
+            held_levels=0,
+        )
+
+    def _equity(self) -> Decimal:
+        return self._engine.balance(self._venue.account).margin_balance
+
+    def _close(self) -> Result:
+        engine, result, account = self._engine, self._result, self._venue.account
+        balance = engine.balance(account)
+        fills = engine.fills(account, self._symbol)
+        orders = engine.orders(account, self._symbol)
+        result.end_ms = engine.now_ms()
+        result.end_price = self._venue.price().mid
+        result.orders = len(orders)
+        result.fills = len(fills)
+        result.volume = sum((fill.notional for fill in fills), Decimal(0))
+        result.realized, result.fees, result.funding = balance.realized_pnl, balance.fees, balance.funding
+        result.unrealized, result.end_equity = balance.unrealized_pnl, balance.margin_balance
+        result.position = sum((view.quantity for view in engine.positions(account, self._symbol)), Decimal(0))
+        result.round_trips = sum(1 for order in orders if order.reduce_only and order.filled_quantity == order.quantity)
+        result.liquidations = len({fill.order_id for fill in fills if fill.client_order_id.startswith("autoclose-")})
+        result.differences = self._differences()
+        return result
+
+    def _differences(self) -> list[str]:
+        """Return where the grid's sums differ from the ledger's."""
+        totals, result, quote = self._grid.state.totals, self._result, self._grid.rules.quote_asset
+        compared = (
+            ("position", self._grid.state.position, result.position),
+            ("fills", Decimal(totals.fills), Decimal(result.fills)),
+            ("volume", totals.volume, result.volume),
+            ("fees", totals.fees.get(quote, Decimal(0)), result.fees),
+            ("realized profit", totals.realized_pnl, result.realized),
+        )
+        found = [f"{name}: {ours}, the ledger has {theirs}" for name, ours, theirs in compared if ours != theirs]
+        if result.profit != result.realized + result.unrealized - result.fees + result.funding:
+            found.append("the parts of the profit are not the change of the equity")
+        if duplicates := self._engine.duplicate_client_order_ids(self._venue.account):
+            found.append(f"client order ids used twice: {duplicates}")
+        return found
+
+
+def cancels_first(commands: Sequence[Command]) -> list[Command]:
+    """Return the commands in the order in which they are carried out."""
+    return sorted(commands, key=lambda command: not isinstance(command, Cancel))

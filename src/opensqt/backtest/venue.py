@@ -1,0 +1,237 @@
+"""The simulated venue without its sockets: carries out a grid's commands, and reports in the model's terms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from opensqt.market_maker.orders.events import (
+    Cancel,
+    CancelResult,
+    Command,
+    Event,
+    OrderBatch,
+    OrderQueried,
+    Place,
+    PlaceResult,
+    PriceUpdate,
+    QueryOrder,
+    Reconcile,
+    Reconciled,
+)
+from opensqt.model.account import Account, Position
+from opensqt.model.errors import (
+    ExchangeError,
+    InsufficientMargin,
+    OrderNotFound,
+    OrderRejected,
+    PostOnlyWouldCross,
+    ReduceOnlyRefused,
+)
+from opensqt.model.market import Price
+from opensqt.model.order import Fill, FillKind, Order, OrderRef, OrderRequest, OrderUpdate
+from opensqt.model.venue import SymbolRules
+from opensqt.simulator.engine.engine import SimEngine
+from opensqt.simulator.engine.events import BookTicker, OrderChanged, PositionView
+from opensqt.simulator.engine.events import Event as SimEvent
+from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder, is_liquidation
+from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
+
+_REFUSALS: dict[RefusalReason, type[ExchangeError]] = {
+    RefusalReason.INSUFFICIENT_MARGIN: InsufficientMargin,
+    RefusalReason.POST_ONLY_WOULD_CROSS: PostOnlyWouldCross,
+    RefusalReason.REDUCE_ONLY: ReduceOnlyRefused,
+    RefusalReason.UNKNOWN_ORDER: OrderNotFound,
+}
+_NS = 1_000_000
+
+
+class BacktestVenue:
+    """One account of a simulated venue, and one symbol of it.
+
+    Args:
+        engine: The matching engine.
+        symbol: The symbol that is traded.
+        post: Called with each event in the order it happened.
+    """
+
+    def __init__(self, engine: SimEngine, symbol: str, post: Callable[[Event], None]) -> None:
+        self._engine = engine
+        self._symbol = symbol
+        self._post = post
+        self.account = engine.account_keys()[0]
+        engine.subscribe(self._on_event)
+
+    def price(self) -> Price:
+        """Return the best bid and ask now."""
+        return _price(self._engine.best(self._symbol))
+
+    def carry_out(self, command: Command) -> None:
+        """Carry out one command, and post its results."""
+        match command:
+            case Cancel(refs):
+                for ref in refs:
+                    self._post(CancelResult(ref.client_order_id, self._cancel(ref)))
+            case Place(requests):
+                for request in requests:
+                    self._post(PlaceResult(request.client_order_id, self._place(request)))
+            case QueryOrder(ref):
+                self._post(OrderQueried(ref, self._find(ref)))
+            case Reconcile(since_ms):
+                self._post(self._reconciled(since_ms))
+
+    def _place(self, request: OrderRequest) -> Order | ExchangeError:
+        wanted = NewOrder(
+            symbol=request.symbol,
+            side=request.side,
+            quantity=request.quantity,
+            order_type=request.order_type,
+            price=request.price,
+            time_in_force=request.time_in_force,
+            reduce_only=request.reduce_only,
+            position_side=request.position_side,
+            client_order_id=request.client_order_id,
+        )
+        try:
+            return model_order(self._engine.place(self.account, wanted))
+        except Refused as refused:
+            return _error(refused)
+
+    def _cancel(self, ref: OrderRef) -> Order | ExchangeError:
+        try:
+            return model_order(
+                self._engine.cancel(
+                    self.account, ref.symbol, order_id=ref.order_id, client_order_id=ref.client_order_id
+                )
+            )
+        except Refused as refused:
+            if refused.reason is RefusalReason.ORDER_CLOSED:
+                return self._find(ref)
+            return _error(refused)
+
+    def _find(self, ref: OrderRef) -> Order | ExchangeError:
+        try:
+            found = self._engine.find(
+                self.account, ref.symbol, order_id=ref.order_id, client_order_id=ref.client_order_id
+            )
+        except Refused as refused:
+            return _error(refused)
+        return model_order(found)
+
+    def _reconciled(self, since_ms: int) -> Reconciled:
+        engine, account = self._engine, self.account
+        positions = tuple(model_position(view) for view in engine.positions(account, self._symbol))
+        orders = tuple(model_order(order) for order in engine.open_orders(account, self._symbol))
+        fills = tuple(model_fill(fill) for fill in engine.fills(account, self._symbol, since_ms=since_ms))
+        return Reconciled(positions, orders, fills, self._model_account())
+
+    def _model_account(self) -> Account:
+        balance = self._engine.balance(self.account)
+        return Account(
+            asset=balance.asset,
+            wallet_balance=balance.wallet_balance,
+            available_balance=balance.available_balance,
+            unrealized_pnl=balance.unrealized_pnl,
+            event_time_ms=balance.updated_ms,
+        )
+
+    def _on_event(self, event: SimEvent) -> None:
+        match event:
+            case BookTicker() if event.symbol == self._symbol:
+                self._post(PriceUpdate(_price(event)))
+            case OrderChanged() if event.account == self.account and event.order.symbol == self._symbol:
+                fill = model_fill(event.fill) if event.fill is not None else None
+                self._post(OrderBatch((OrderUpdate(order=model_order(event.order), fill=fill),), gap=False))
+
+
+def symbol_rules(settings: SimulatorSettings, rules: SymbolSettings) -> SymbolRules:
+    """Return the rules of a symbol as an exchange reports them."""
+    return SymbolRules(
+        symbol=rules.symbol,
+        base_asset=rules.base_asset,
+        quote_asset=rules.quote_asset,
+        price_step=rules.price_step,
+        quantity_step=rules.quantity_step,
+        min_quantity=rules.min_quantity,
+        min_notional=rules.min_notional,
+        max_quantity=rules.max_quantity,
+        max_leverage=Decimal(rules.max_leverage),
+        maker_fee=settings.maker_fee,
+        taker_fee=settings.taker_fee,
+    )
+
+
+def model_order(order: SimOrder) -> Order:
+    """Return a simulated order in the model's terms."""
+    return Order(
+        symbol=order.symbol,
+        side=order.side,
+        quantity=order.quantity,
+        client_order_id=order.client_order_id,
+        status=order.status,
+        order_id=order.order_id,
+        order_type=order.order_type,
+        price=order.price,
+        time_in_force=order.time_in_force,
+        reduce_only=order.reduce_only,
+        position_side=order.position_side,
+        filled_quantity=order.filled_quantity,
+        average_price=order.average_price or None,
+        reason=order.closing_reason.value if order.status.is_closed else "",
+        event_time_ms=order.updated_ms,
+        received_ns=order.updated_ms * _NS,
+    )
+
+
+def model_fill(fill: SimFill) -> Fill:
+    """Return a simulated fill in the model's terms."""
+    liquidation = is_liquidation(fill)
+    return Fill(
+        symbol=fill.symbol,
+        trade_id=fill.trade_id,
+        order_id=fill.order_id,
+        client_order_id=fill.client_order_id,
+        side=fill.side,
+        position_side=fill.position_side,
+        price=fill.price,
+        quantity=fill.quantity,
+        fee=fill.fee,
+        fee_asset=fill.fee_asset,
+        is_maker=fill.is_maker,
+        realized_pnl=fill.realized_pnl,
+        kind=FillKind.LIQUIDATION if liquidation else FillKind.TRADE,
+        event_time_ms=fill.time_ms,
+        received_ns=fill.time_ms * _NS,
+    )
+
+
+def model_position(view: PositionView) -> Position:
+    """Return a simulated position in the model's terms."""
+    return Position(
+        symbol=view.symbol,
+        quantity=view.quantity,
+        entry_price=view.entry_price,
+        position_side=view.position_side,
+        mark_price=view.mark_price,
+        unrealized_pnl=view.unrealized_pnl,
+        liquidation_price=view.liquidation_price,
+        leverage=Decimal(view.leverage),
+        margin_mode=view.margin_mode,
+        event_time_ms=view.updated_ms,
+    )
+
+
+def _price(best: BookTicker) -> Price:
+    return Price(
+        symbol=best.symbol,
+        bid=best.bid,
+        ask=best.ask,
+        bid_quantity=best.bid_quantity,
+        ask_quantity=best.ask_quantity,
+        event_time_ms=best.time_ms,
+        received_ns=best.time_ms * _NS,
+    )
+
+
+def _error(refused: Refused) -> ExchangeError:
+    return _REFUSALS.get(refused.reason, OrderRejected)(refused.message, venue_code=refused.reason.value)

@@ -1,0 +1,99 @@
+"""`opensqt backtest`: the settings of a market maker on recorded data, in each mode that is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from opensqt.config.market_maker import MarketMakerSettings, load_settings
+from opensqt.model.errors import ConfigError
+from opensqt.service import program
+
+if TYPE_CHECKING:
+    from opensqt.simulator.settings import SimulatorSettings
+
+_DAY_MS = 86_400_000
+_WIDTH = 120
+"""Of the table where the output is no terminal."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command to *parser*."""
+    parser.description = """\
+Runs the market maker's own engine against the simulator's matching engine, in one process and on the clock of the
+data. The same data, settings and seed give the same result. Exit code 1: the grid's own sums are not the ledger's."""
+    parser.epilog = """\
+examples:
+  opensqt backtest --config configs/config.yaml --data btc-perp-1m-2022-01.csv.gz
+  opensqt backtest --config grid.yaml --data trades.csv --json result.json
+  opensqt backtest --days 1 --seed 7                      a day of the generated market
+"""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings of the market maker (default: the defaults)"
+    )
+    parser.add_argument("--data", type=Path, metavar="FILE", help="recorded 1-minute bars or trades, plain or gzip")
+    parser.add_argument(
+        "--days", type=Decimal, help="days of the market to play (default: the whole recording, or one)"
+    )
+    parser.add_argument(
+        "--balance", type=Decimal, default=Decimal(10_000), help="USDT at the start (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=7, help="seed of the other participants (default: %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
+
+
+def run(options: argparse.Namespace, console: Console) -> int:
+    """Run the command and return the exit code."""
+    # The simulator and the engine are imported by this command only: the others start in half the time.
+    from opensqt.backtest import report
+    from opensqt.backtest.run import Backtest, Result
+
+    settings = load_settings(options.config, environ=os.environ)
+    results: list[Result] = []
+    backtest = Backtest(settings, _market(options, settings))
+    results.append(backtest.run(_until_ms(options, backtest.start_ms)))
+    console.print(report.table(results))
+    if options.json:
+        options.json.write_text(json.dumps(report.as_json(results), indent=2) + "\n", encoding="utf-8")
+    differences = [difference for result in results for difference in result.differences]
+    for difference in differences:
+        console.print(f"error: {difference}", soft_wrap=True)
+    return program.EXIT_FAILURE if differences else program.EXIT_OK
+
+
+def terminal() -> Console:
+    """Return the console of the command: wide enough for the table where the output is no terminal."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDTH)
+
+
+def _market(options: argparse.Namespace, settings: MarketMakerSettings) -> SimulatorSettings:
+    from opensqt.simulator.settings import AccountSettings, SimulatorSettings
+
+    if options.data is not None and not options.data.is_file():
+        raise ConfigError(f"--data: {options.data}: no such file")
+    if options.json is not None and not options.json.absolute().parent.is_dir():
+        raise ConfigError(f"--json: {options.json.parent}: no such folder")
+    for name, value in (("balance", options.balance), ("days", options.days)):
+        if value is not None and not (value.is_finite() and value > 0):
+            raise ConfigError(f"--{name} {value}: expected a number above zero")
+    return SimulatorSettings(
+        seed=options.seed,
+        replay=options.data,
+        replay_symbol=settings.trading.symbol,
+        start_ms=None if options.data else 1_700_000_000_000,
+        accounts=(AccountSettings(balance=options.balance),),
+        maker_fee=settings.exchanges.binance.fee_rate,
+    )
+
+
+def _until_ms(options: argparse.Namespace, start_ms: int) -> int | None:
+    days = options.days or (None if options.data else Decimal(1))
+    return None if days is None else start_ms + int(days * _DAY_MS)

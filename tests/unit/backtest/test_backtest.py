@@ -1,0 +1,120 @@
+"""A backtest runs the market maker's own engine on the matching engine, and says the same twice."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from opensqt.backtest import venue
+from opensqt.backtest.report import as_json
+from opensqt.backtest.run import Backtest, Result
+from opensqt.cli.__main__ import main
+from opensqt.config.market_maker import GridTradingSettings, MarketMakerSettings
+from opensqt.model.errors import ConfigError
+from opensqt.model.order import Fill
+from opensqt.simulator.engine.order import SimFill
+from opensqt.simulator.settings import SimulatorSettings
+
+START_MS = 1_700_000_000_000
+MINUTE_MS = 60_000
+
+
+def settings(**trading: str) -> MarketMakerSettings:
+    given = {"symbol": "BTCUSDT", "price_interval": "20", "order_quantity": "100", **trading}
+    return MarketMakerSettings(trading=GridTradingSettings.model_validate(given))
+
+
+def generated(**market: object) -> SimulatorSettings:
+    return SimulatorSettings.model_validate(
+        {"start_ms": START_MS, "past_minutes": 60, "maker_fee": "0.00002", "speed": 160, **market}
+    )
+
+
+def play(minutes: int = 20, seed: int = 7, **trading: str) -> Result:
+    return Backtest(settings(**trading), generated(seed=seed)).run(START_MS + minutes * MINUTE_MS)
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Return 200 bars that swing between 40,000 and 40,400."""
+    path = tmp_path / "bars.csv.gz"
+    rows = ["timestamp,open,high,low,close,volume"]
+    for number in range(200):
+        low, high = 40_000 + number % 7 * 20, 40_200 + number % 5 * 50
+        stamp = f"2022-01-01 {number // 60:02}:{number % 60:02}:00"
+        rows.append(f"{stamp},{low + 50},{high},{low},{high - 50},1000000")
+    path.write_bytes(gzip.compress("\n".join(rows).encode()))
+    return path
+
+
+def test_the_grids_sums_are_the_ledgers() -> None:
+    """F36: position, fills, fees and profit of the grid are those of the venue, and they sum to the equity's change."""
+    result = play()
+    assert result.differences == []
+    assert result.fills > 10
+    assert result.round_trips > 0
+    assert result.profit == result.realized + result.unrealized - result.fees + result.funding
+
+
+def test_the_same_seed_gives_the_same_result() -> None:
+    """Nothing but data, settings and seed decides a result; another seed gives another."""
+    assert as_json([play()]) == as_json([play()])
+    assert as_json([play()]) != as_json([play(seed=8)])
+
+
+def test_a_recording_is_played_to_its_end(recording: Path) -> None:
+    """Without a limit the recording ends the run, and its prices decide it."""
+    result = Backtest(settings(), SimulatorSettings(replay=recording, maker_fee=Decimal("0.00002"))).run()
+    assert (result.differences, result.liquidations) == ([], 0)
+    assert result.round_trips > 10
+    assert result.end_ms - result.start_ms > 90 * MINUTE_MS
+
+
+def test_a_difference_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The comparison can fail: fills whose fees are not the ledger's are described."""
+    true_fill = venue.model_fill
+
+    def dearer(fill: SimFill) -> Fill:
+        return replace(true_fill(fill), fee=fill.fee + 1)
+
+    monkeypatch.setattr(venue, "model_fill", dearer)
+    assert any(difference.startswith("fees: ") for difference in play().differences)
+
+
+def test_a_symbol_that_the_venue_does_not_trade_is_refused() -> None:
+    """The error names the key, the value and what is traded."""
+    with pytest.raises(ConfigError, match=r"trading.symbol DOGEUSDT: expected one .* BTCUSDT, ETHUSDT"):
+        Backtest(settings(symbol="DOGEUSDT"), generated())
+
+
+def test_the_command_writes_the_result(recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`opensqt backtest` prints a table, and --json has every amount as text."""
+    monkeypatch.setenv("SYMBOL", "BTCUSDT")
+    monkeypatch.setenv("OPENSQT__TRADING__PRICE_INTERVAL", "20")
+    out = tmp_path / "out.json"
+    assert main(["backtest", "--data", str(recording), "--json", str(out)]) == 0
+    (result,) = json.loads(out.read_text())
+    assert Decimal(result["profit"]) == Decimal(result["end_equity"]) - 10_000
+    assert result["differences"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "no.csv"], "--data: no.csv: no such file"),
+        (["--days", "0"], "--days 0: expected a number above zero"),
+        (["--json", "/nowhere/out.json"], "--json: /nowhere: no such folder"),
+    ],
+)
+def test_bad_input_ends_with_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line names the option, the value and what was expected."""
+    monkeypatch.setenv("SYMBOL", "BTCUSDT")
+    assert main(["backtest", *arguments]) == 2
+    assert message in capsys.readouterr().err
