@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from decimal import Decimal
+from importlib import import_module
 from typing import Any
 
 import structlog
@@ -92,7 +93,17 @@ def engine(levels: int) -> GridEngine:
         Slot(level=level, quantity=held, cost=held * (100_000 + level * INTERVAL))
         for level in range(ROOM, ROOM + levels)
     ]
-    return GridEngine(settings, RULES, Stored(header=header, slots=tuple(slots)), now=0.0)
+    return GridEngine(settings, RULES, known(Stored, header=header, slots=tuple(slots), accounting=begun()), now=0.0)
+
+
+def begun() -> Any:
+    """Return the account of a grid that has begun; None for a build that has none."""
+    try:
+        accounts = import_module("opensqt.market_maker.orders.accounting")
+        ledgers = import_module("opensqt.market_maker.profit.ledger")
+    except ModuleNotFoundError:
+        return None
+    return accounts.StoredAccounting(ledger=ledgers.ProfitLedger(since_ms=0))
 
 
 class Run:

@@ -22,7 +22,7 @@ from opensqt.config.market_maker import (
     VenueAccess,
 )
 from opensqt.market_maker.app import assemble
-from opensqt.market_maker.engine import Phase
+from opensqt.market_maker.engine_settings import Phase
 from opensqt.market_maker.orders.events import GridFill
 from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.service import MarketMaker

@@ -10,7 +10,7 @@ from decimal import Decimal
 from opensqt.backtest.venue import BacktestVenue, symbol_rules
 from opensqt.config.market_maker import MarketMakerSettings
 from opensqt.market_maker.app import build_engine
-from opensqt.market_maker.engine import Phase
+from opensqt.market_maker.engine_settings import Phase
 from opensqt.market_maker.orders.events import Cancel, Command, Event, PriceUpdate
 from opensqt.market_maker.orders.state import Stored
 from opensqt.market_maker.risk.ladder import AccountInputs

@@ -67,17 +67,46 @@ class ExchangesSettings(Section):
     bybit: VenueAccess = VenueAccess()
 
 
+class GlftSettings(Section):
+    """The closed form of Guéant, Lehalle and Fernandez-Tapia; `opensqt calibrate` estimates the first three."""
+
+    arrivals: Positive
+    """Fills of an order at the reference price, per second."""
+    decay: Positive
+    """How fast they become fewer with the distance, per unit of quote."""
+    volatility: Positive
+    """Standard deviation of the price over one second, quote."""
+    risk_aversion: Positive
+    """More of it quotes wider and leans harder against inventory; per unit of quote and lot."""
+    most_lots: Count = 10
+    """Levels held at most, long or short."""
+
+
 class GridTradingSettings(Section):
     """The grid. Prices and amounts are in the quote asset, USDT."""
 
     symbol: str = Field(default="ETHUSDT", pattern=r"^[A-Z0-9]{2,20}$")
     strategy_id: str = Field(default="SQ1", pattern=r"^[A-Za-z0-9]{3}$")
     """Three letters or digits; the first part of every client_order_id. Only orders that carry it are touched."""
-    grid_mode: str = "long"
+    strategy: str = Field(default="grid", pattern=r"^(grid|glft|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$")
+    """`grid`; `glft` quotes by a closed form around a price that leans against the inventory, and needs the section
+    `glft`; `MODULE:CLASS` is a quoter of your own (examples/quoter.py)."""
+    grid_mode: Literal["long", "short", "neutral"] = "long"
+    """`long` buys below the price and sells one level higher, `short` mirrors it, `neutral` does both."""
+    grid_step: Literal["arithmetic", "geometric"] = "arithmetic"
+    """Levels at the same distance (`price_interval`) or at the same ratio (`price_interval_percent`)."""
     price_interval: Positive = Decimal(1)
     """Distance of two levels, quote."""
+    price_interval_percent: Positive = Decimal("0.5")
+    """Distance of two levels of a geometric grid, percent of the lower one."""
     order_quantity: Positive = Decimal(30)
-    """QUOTE amount per level."""
+    """Amount per level: QUOTE, or base coins with `order_quantity_in: base`."""
+    order_quantity_in: Literal["quote", "base"] = "quote"
+    """The unit of `order_quantity`."""
+    lowest_price: Positive | None = None
+    """No level is opened below it, quote; null lets the grid follow the price down."""
+    highest_price: Positive | None = None
+    """No level is opened above it, quote; null lets the grid follow the price up."""
     min_order_value: NotNegative = Decimal(6)
     """No buy worth less than this is sent, quote."""
     buy_window_size: Count = 10
@@ -98,17 +127,13 @@ class GridTradingSettings(Section):
     """Seconds without a new price after which the buys are cancelled and nothing is placed until the next price."""
     dynamic_interval: bool = False
     volatility_scale: Positive = Decimal(1)
-    inventory_skew_factor: Decimal = Decimal(0)
+    inventory_skew_factor: NotNegative = Decimal(0)
+    """Part of the price that opening orders are moved by, away from the side held, when a full window is held."""
+    funding_skew_factor: NotNegative = Decimal(0)
+    """Opening orders are moved by so many times the next funding rate, away from the side that pays it."""
+    glft: GlftSettings | None = None
+    """Parameters of `strategy: glft`."""
     symbols: list[Any] | None = None
-
-    @field_validator("grid_mode")
-    @classmethod
-    def _long_only(cls, mode: str) -> str:
-        if mode not in ("long", "short", "neutral"):
-            raise ValueError("expected long")
-        if mode != "long":
-            raise ValueError("not supported yet: expected long")
-        return mode
 
     @field_validator("dynamic_interval")
     @classmethod
@@ -124,19 +149,26 @@ class GridTradingSettings(Section):
             raise ValueError("not supported yet (it belongs to dynamic_interval): expected 1.0")
         return scale
 
-    @field_validator("inventory_skew_factor")
-    @classmethod
-    def _no_skew(cls, factor: Decimal) -> Decimal:
-        if factor:
-            raise ValueError("not supported yet: expected 0.0")
-        return factor
-
     @field_validator("symbols")
     @classmethod
     def _one_symbol(cls, symbols: list[Any] | None) -> list[Any] | None:
         if symbols is not None:
             raise ValueError("not supported yet: expected trading.symbol, one process per symbol")
         return symbols
+
+    @model_validator(mode="after")
+    def _range_has_levels(self) -> Self:
+        if self.lowest_price is not None and self.highest_price is not None and self.lowest_price >= self.highest_price:
+            raise ValueError(f"lowest_price {self.lowest_price}: expected below highest_price {self.highest_price}")
+        return self
+
+    @model_validator(mode="after")
+    def _parameters_of_the_strategy(self) -> Self:
+        if self.strategy == "glft" and self.glft is None:
+            raise ValueError("glft: expected its parameters (arrivals, decay, volatility, risk_aversion)")
+        if self.strategy == "glft" and self.grid_mode != "neutral":
+            raise ValueError("grid_mode: expected neutral with strategy glft, which quotes both sides")
+        return self
 
     @model_validator(mode="after")
     def _room_for_the_windows(self) -> Self:

@@ -6,11 +6,14 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from importlib import import_module
 
 from opensqt.client.exchange import RemoteExchange
 from opensqt.config.market_maker import GridTradingSettings, MarketMakerSettings
 from opensqt.config.venue import VenueSettings
-from opensqt.market_maker.engine import EngineSettings, GridEngine
+from opensqt.market_maker.engine import GridEngine
+from opensqt.market_maker.engine_settings import EngineSettings
 from opensqt.market_maker.orders import reconcile
 from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.orders.state import Stored
@@ -20,7 +23,10 @@ from opensqt.market_maker.risk.ladder import AccountInputs, GridRequirements, La
 from opensqt.market_maker.risk.safety import Guard, Rule, broken_rules, check
 from opensqt.market_maker.service import started
 from opensqt.market_maker.store.store import Store
-from opensqt.market_maker.strategy.grid.settings import GridSettings
+from opensqt.market_maker.strategy.choice import QuoterFactory
+from opensqt.market_maker.strategy.glft import GlftParameters, GlftQuoter
+from opensqt.market_maker.strategy.grid.quoter import GridQuoter
+from opensqt.market_maker.strategy.grid.settings import GridMode, GridSettings
 from opensqt.model.account import PositionMode
 from opensqt.model.clock import now_ms
 from opensqt.model.errors import ConfigError
@@ -112,8 +118,8 @@ async def assemble(
     stored = await store.load(trading.symbol)
     rules = _fitting_rules(info, trading, holding=bool(stored.slots or stored.live_orders))
     stored = _same_grid(stored, trading)
-    requirements = grid_requirements(trading)
     inputs = await _account_inputs(exchange, info, rules, settings, stored)
+    requirements = grid_requirements(trading, inputs.price)
     hedge = info.position_mode is PositionMode.HEDGE
     engine = build_engine(settings, rules, stored, inputs, hedge=hedge, first_sequence=now_ms(), now=time.monotonic())
     return Setup(
@@ -132,7 +138,7 @@ async def assemble(
 def _holding(settings: MarketMakerSettings, stored: Stored, inputs: AccountInputs) -> bool:
     """Return whether the grid holds coins: by its fills, by orders that may have traded, or by adoption."""
     held = any(slot.quantity for slot in stored.slots) or bool(stored.live_orders)
-    return held or (settings.app.adopt_position == "levels" and inputs.held > 0)
+    return held or (settings.app.adopt_position == "levels" and inputs.held != 0)
 
 
 def _fitting_rules(info: ExchangeInfo, trading: GridTradingSettings, *, holding: bool) -> SymbolRules:
@@ -163,17 +169,27 @@ def _same_grid(stored: Stored, trading: GridTradingSettings) -> Stored:
 
     A level's price follows from anchor and interval, so the interval may change only while nothing is held.
     """
-    header = stored.header
-    if header is None or header.interval == trading.price_interval:
+    header, interval, geometric = stored.header, _interval(trading), trading.grid_step == "geometric"
+    if header is None or (header.interval, header.geometric) == (interval, geometric):
         return stored
     holding = [slot for slot in stored.slots if slot.quantity]
     if holding or stored.live_orders:
         raise ConfigError(
-            f"trading.price_interval {trading.price_interval}: the stored grid was built with {header.interval} and has"
+            f"{_interval_text(interval, geometric=geometric)}: the stored grid was built with"
+            f" {_interval_text(header.interval, geometric=header.geometric)} and has"
             f" {len(holding)} levels filled and {len(stored.live_orders)} orders live; set it back, or give another"
             " app.database_url"
         )
-    return replace(stored, header=replace(header, interval=trading.price_interval))
+    return replace(stored, header=replace(header, interval=interval, geometric=geometric))
+
+
+def _interval(trading: GridTradingSettings) -> Decimal:
+    """Return the distance of two levels: quote, or a fraction of the price for a geometric grid."""
+    return trading.price_interval_percent / 100 if trading.grid_step == "geometric" else trading.price_interval
+
+
+def _interval_text(interval: Decimal, *, geometric: bool) -> str:
+    return f"trading.price_interval_percent {interval * 100:f}" if geometric else f"trading.price_interval {interval:f}"
 
 
 async def _account_inputs(
@@ -181,7 +197,8 @@ async def _account_inputs(
 ) -> AccountInputs:
     symbol = settings.trading.symbol
     account = await exchange.get_account()
-    position = reconcile.grid_position(await exchange.get_positions(symbol), symbol)
+    mode = GridMode(settings.trading.grid_mode)
+    position = reconcile.grid_position(await exchange.get_positions(symbol), symbol, mode)
     price = await exchange.get_latest_price(symbol)
     fee = rules.maker_fee
     return account_inputs(
@@ -214,18 +231,21 @@ def build_engine(
         first_sequence: See `EngineSettings.first_sequence`.
         now: Monotonic seconds; every later `now` is of the same clock.
     """
-    risk = RiskControls(EntryCheck(grid_requirements(settings.trading), inputs, rules))
+    risk = RiskControls(EntryCheck(grid_requirements(settings.trading, inputs.price), inputs, rules))
     own = _engine_settings(settings, hedge=hedge, first_sequence=first_sequence)
     return GridEngine(own, rules, stored, now=now, risk=risk)
 
 
-def grid_requirements(trading: GridTradingSettings) -> GridRequirements:
-    """Return the settings that the safety check needs."""
+def grid_requirements(trading: GridTradingSettings, price: Decimal) -> GridRequirements:
+    """Return the settings that the safety check needs; amounts in coins are valued at *price*."""
+    in_base = trading.order_quantity_in == "base"
     return GridRequirements(
-        interval=trading.price_interval,
-        order_quantity=trading.order_quantity,
+        interval=_interval(trading),
+        order_quantity=trading.order_quantity * price if in_base else trading.order_quantity,
         min_order_value=trading.min_order_value,
         levels=trading.position_safety_check,
+        mode=GridMode(trading.grid_mode),
+        geometric=trading.grid_step == "geometric",
     )
 
 
@@ -234,7 +254,9 @@ def _engine_settings(settings: MarketMakerSettings, *, hedge: bool, first_sequen
     return EngineSettings(
         symbol=trading.symbol,
         strategy_id=trading.strategy_id,
-        interval=trading.price_interval,
+        interval=_interval(trading),
+        geometric=trading.grid_step == "geometric",
+        quoter=_quoter(trading),
         grid=GridSettings(
             order_quantity=trading.order_quantity,
             min_order_value=trading.min_order_value,
@@ -242,6 +264,12 @@ def _engine_settings(settings: MarketMakerSettings, *, hedge: bool, first_sequen
             sell_window=trading.sell_window_size,
             max_open_orders=trading.order_cleanup_threshold,
             cleanup_batch=trading.cleanup_batch_size,
+            mode=GridMode(trading.grid_mode),
+            in_base=trading.order_quantity_in == "base",
+            lowest_price=trading.lowest_price,
+            highest_price=trading.highest_price,
+            inventory_skew=trading.inventory_skew_factor,
+            funding_skew=trading.funding_skew_factor,
         ),
         position_side=PositionSide.LONG if hedge else PositionSide.BOTH,
         adopt_position=settings.app.adopt_position,
@@ -250,3 +278,31 @@ def _engine_settings(settings: MarketMakerSettings, *, hedge: bool, first_sequen
         price_max_age_s=float(trading.price_max_age_seconds),
         first_sequence=first_sequence,
     )
+
+
+def _quoter(trading: GridTradingSettings) -> QuoterFactory:
+    """Return what makes the strategy.
+
+    Raises:
+        ConfigError: `trading.strategy` names nothing that can be imported.
+    """
+    if trading.strategy == "grid":
+        return GridQuoter
+    own = trading.glft
+    if trading.strategy == "glft" and own is not None:
+        parameters = GlftParameters(
+            arrivals=own.arrivals,
+            decay=own.decay,
+            volatility=own.volatility,
+            risk_aversion=own.risk_aversion,
+            most_lots=own.most_lots,
+        )
+        return lambda grid, settings, rules: GlftQuoter(grid, settings, rules, parameters)
+    module, _, name = trading.strategy.partition(":")
+    try:
+        made: QuoterFactory = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"trading.strategy: {trading.strategy!r}: expected grid, glft or MODULE:CLASS of a quoter: {error}"
+        ) from None
+    return made

@@ -6,10 +6,12 @@ out the commands. So an intent is stored before it is sent and a fill before it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
-from enum import StrEnum
+from functools import partial
+from typing import Any
 
+from opensqt.market_maker.engine_settings import EngineSettings, Phase
 from opensqt.market_maker.orders import reconcile
 from opensqt.market_maker.orders.accounting import Accounting
 from opensqt.market_maker.orders.events import (
@@ -39,16 +41,15 @@ from opensqt.market_maker.orders.events import (
 from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.orders.lifecycle import OrderLifecycle
 from opensqt.market_maker.orders.planner import Plan, Planner
-from opensqt.market_maker.orders.slots import LiveOrder, SlotEvent
+from opensqt.market_maker.orders.requests import make_request
+from opensqt.market_maker.orders.slots import LiveOrder
 from opensqt.market_maker.orders.state import GridState, Header, Stored
 from opensqt.market_maker.risk import gate
 from opensqt.market_maker.risk.controls import RiskControls
-from opensqt.market_maker.strategy.grid.quoter import GridFrame, LongGrid
-from opensqt.market_maker.strategy.grid.settings import GridSettings
-from opensqt.market_maker.strategy.quoter import MarketState, Permission, TargetOrder
+from opensqt.market_maker.strategy.quoter import MarketState, Permission, QuoteFrame
 from opensqt.model.clock import is_plausible
 from opensqt.model.market import Price
-from opensqt.model.order import OrderRef, OrderRequest, PositionSide, Side, TimeInForce
+from opensqt.model.order import OrderRef, PositionSide
 from opensqt.model.venue import SymbolRules
 from opensqt.service.backoff import BackoffTimer
 from opensqt.telemetry.logging import get_logger
@@ -59,33 +60,6 @@ OVERLAP_MS = 600_000
 """Fills are queried from this long before the watermark: a venue's trade list may be older than its stream."""
 RECHECK_S = 5.0
 """Seconds until a comparison is repeated during which fills arrived."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineSettings:
-    """The settings of the engine. Times in seconds."""
-
-    symbol: str
-    strategy_id: str
-    interval: Decimal
-    grid: GridSettings
-    position_side: PositionSide
-    adopt_position: str
-    reconcile_interval_s: float
-    margin_lock_s: float
-    price_max_age_s: float
-    first_sequence: int
-    """For a new database: above every sequence that an older, lost one can have used."""
-
-
-class Phase(StrEnum):
-    """The phase of a grid's life."""
-
-    STARTING = "STARTING"
-    """Nothing is placed before the first comparison with the venue."""
-    RUNNING = "RUNNING"
-    STOPPING = "STOPPING"
-    STOPPED = "STOPPED"
 
 
 class GridEngine:
@@ -115,10 +89,11 @@ class GridEngine:
             stored.accounting,
             symbol=settings.symbol,
             quote_asset=rules.quote_asset,
-            position_side=settings.position_side,
+            position_sides=reconcile.position_sides(settings.grid.mode),
             now=now,
         )
-        self.state = GridState(OrderIds(settings.strategy_id, settings.symbol), stored, accounting, now=now)
+        ids = OrderIds(settings.strategy_id, settings.symbol)
+        self.state = GridState(ids, stored, accounting, now=now, price_step=rules.price_step)
         self.orders = OrderLifecycle(
             self.state,
             settings.symbol,
@@ -147,8 +122,8 @@ class GridEngine:
         self._missing_retry = BackoffTimer(base_s=0.3, cap_s=10)
         self._cancel_on_stop = False
         self._final = False
-        self.planner: Planner[GridFrame] | None = None
-        self._frame: GridFrame | None = None
+        self.planner: Planner[Any] | None = None
+        self._frame: QuoteFrame | None = None
         """The frame that the last plan was made for."""
         self._replan_at = now
         self._fresh = False
@@ -239,6 +214,7 @@ class GridEngine:
                     interval=self.settings.interval,
                     sequence=self.settings.first_sequence,
                     watermark_ms=self._newest_ms,
+                    geometric=self.settings.geometric,
                 )
             )
             self.state.accounting.begin(self._newest_ms)
@@ -271,14 +247,13 @@ class GridEngine:
         self._replan_at = self.orders.next_due(now)
         return self._carry_out(changes, now)
 
-    def _make_planner(self) -> Planner[GridFrame] | None:
+    def _make_planner(self) -> Planner[Any] | None:
         """Return the planner of the grid; None before the anchor is known."""
         grid, settings = self.state.grid, self.settings.grid
         if grid is None:
             return None
-        quoter = LongGrid(grid, settings, self.rules)
         return Planner(
-            quoter,
+            self.settings.quoter(grid, settings, self.rules),
             self.state,
             self.rules,
             max_open_orders=settings.max_open_orders,
@@ -292,14 +267,16 @@ class GridEngine:
         locked = self.orders.margin_backoff.until > now
         pull = bool(self.halt_reason or self.store_problem) or locked or not self._fresh
         may_place = self._fresh and not self.store_problem and self.orders.order_backoff.until <= now
-        buys = 0 if pull or not may_place or self.mismatch.suspected else self.settings.grid.max_open_orders
-        if buys and self.orders.margin_backoff.failures:
-            # After insufficient margin one buy has to be accepted before the others follow.
-            buys = 0 if self.orders.awaits(Side.BUY) else 1
+        entries = 0 if pull or not may_place or self.mismatch.suspected else self.settings.grid.max_open_orders
+        if entries and self.orders.margin_backoff.failures:
+            # After insufficient margin one entry has to be accepted before the others follow.
+            entries = 0 if self.orders.awaits_entry() else 1
         permission = Permission(
-            buys=buys,
+            buys=entries,
+            sells=entries,
             exits=may_place,
             pull_buys=pull,
+            pull_sells=pull,
             backed_off=self.orders.backed_off(now),
             requoted=self.orders.post_only_backoff.failing(),
         )
@@ -312,7 +289,12 @@ class GridEngine:
         if cancels:
             commands.append(self._cancel(cancels))
         if changes.places:
-            commands.append(Place(tuple(self._make_request(target, now) for target in changes.places)))
+            settings = self.settings
+            hedged = settings.position_side is not PositionSide.BOTH
+            make = partial(
+                make_request, self.state, symbol=settings.symbol, hedged=hedged, mode=settings.grid.mode, now=now
+            )
+            commands.append(Place(tuple(make(target) for target in changes.places)))
         return commands
 
     def _cancel(self, orders: list[LiveOrder]) -> Cancel:
@@ -323,28 +305,6 @@ class GridEngine:
                 OrderRef(symbol=symbol, client_order_id=order.client_order_id, order_id=order.order_id)
                 for order in orders
             )
-        )
-
-    def _make_request(self, target: TargetOrder, now: float) -> OrderRequest:
-        client_order_id = self.state.next_id(target.level, target.side)
-        order = LiveOrder(
-            client_order_id=client_order_id,
-            level=target.level,
-            side=target.side,
-            price=target.price,
-            quantity=target.quantity,
-            since=now,
-        )
-        self.state.put(SlotEvent.PLACE, order)
-        return OrderRequest(
-            symbol=self.settings.symbol,
-            side=target.side,
-            quantity=target.quantity,
-            client_order_id=client_order_id,
-            price=target.price,
-            time_in_force=TimeInForce.POST_ONLY,
-            reduce_only=target.closes,
-            position_side=self.settings.position_side,
         )
 
     def _shut_down(self, now: float) -> list[Command]:
@@ -391,7 +351,7 @@ class GridEngine:
 
     def _reconcile(self, venue: Reconciled, now: float) -> None:
         self._reconciling = False
-        position = reconcile.grid_position(venue.positions, self.settings.symbol)
+        position = reconcile.grid_position(venue.positions, self.settings.symbol, self.settings.grid.mode)
         if position is None:
             self.reconcile_error = f"the venue's positions leave {self.settings.symbol} out"
             self._reconcile_by(now + self._reconcile_retry.record_failure(now))
@@ -442,7 +402,8 @@ class GridEngine:
             self._reconcile_by(now + 1)
             return
         more = self.mismatch.difference
-        if self.settings.adopt_position == "levels" and self.phase is Phase.STARTING and more > 0:
+        may_adopt = any(side.sign * more > 0 for side in self.settings.grid.mode.opens)
+        if self.settings.adopt_position == "levels" and self.phase is Phase.STARTING and may_adopt:
             if self.mismatch.confirmations < reconcile.ADOPT_CONFIRMATIONS:
                 self._reconcile_by(now + 1)
                 return
@@ -450,11 +411,11 @@ class GridEngine:
                 return
         self.halt_reason = (
             f"the venue holds {venue} {self.rules.base_asset}, the levels explain {self.state.position};"
-            " close the difference by hand" + ("" if more < 0 else ", or start again with app.adopt_position: levels")
+            " close the difference by hand" + (", or start again with app.adopt_position: levels" if may_adopt else "")
         )
         if not was_halted:
             _log.error(
-                "position that no level explains: no more buys", venue=str(venue), levels=str(self.state.position)
+                "position that no level explains: no more entries", venue=str(venue), levels=str(self.state.position)
             )
 
     def _adopt(self, quantity: Decimal, entry_price: Decimal) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from opensqt.market_maker.engine import GridEngine, Phase
+from opensqt.market_maker.engine import GridEngine
+from opensqt.market_maker.engine_settings import Phase
 
 CONNECTING = "starting: connecting to the exchange"
 """The problem of a process whose grid is not there yet."""

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from opensqt.market_maker.risk.ladder import MAINTENANCE_RATE, AccountInputs, GridRequirements, LadderLevel
 from opensqt.market_maker.risk.safety import Guard, Rule, round_trip
+from opensqt.market_maker.strategy.grid.settings import GridMode
 from opensqt.model.venue import SymbolRules
 
 
@@ -50,7 +51,10 @@ def _result(rule: Rule) -> Text:
 def _ladder(
     inputs: AccountInputs, requirements: GridRequirements, symbol: SymbolRules, levels: Sequence[LadderLevel]
 ) -> Group:
-    table = Table(title=f"{symbol.symbol} from {inputs.price:f} down", title_justify="left")
+    table = Table(
+        title=f"{symbol.symbol} from {inputs.price:f} {'up' if requirements.mode is GridMode.SHORT else 'down'}",
+        title_justify="left",
+    )
     for heading in ("level", "price", "buys", "position", "average", "margin", "open loss", "liquidation", "distance"):
         table.add_column(heading, justify="right")
     for row in levels:
@@ -66,7 +70,7 @@ def _ladder(
             "-" if row.distance is None else f"{row.distance:.1%}",
         )
     lines = [table]
-    earned = round_trip(inputs.price, requirements.interval, inputs.fee_rate)
+    earned = round_trip(inputs.price, requirements.interval_at(inputs.price), inputs.fee_rate)
     quantity = next((row.quantity for row in levels if row.level), Decimal(0))
     text = f"A round trip of one level leaves {earned * quantity:.4f} {symbol.quote_asset} after fees."
     if levels:

@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from opensqt.market_maker.engine import GridEngine, Phase
+from opensqt.market_maker.engine import GridEngine
+from opensqt.market_maker.engine_settings import Phase
 from opensqt.market_maker.executor import Executor
 from opensqt.market_maker.health import problems
 from opensqt.market_maker.metrics import MarketMakerMetrics

@@ -28,7 +28,7 @@ def status(engine: GridEngine, *, exchange: str, problems: list[str], now: float
         "symbol": engine.settings.symbol,
         "exchange": exchange,
         "strategy_id": engine.settings.strategy_id,
-        "mode": "long",
+        "mode": engine.settings.grid.mode.value,
         "phase": engine.phase.value,
         "price": _text(price.mid) if price else None,
         "bid": _text(price.bid) if price else None,
@@ -36,7 +36,8 @@ def status(engine: GridEngine, *, exchange: str, problems: list[str], now: float
         "price_age_s": round(now - engine.price_at, 3) if price else None,
         "anchor": _text(grid.anchor) if grid else None,
         "centre": _text(grid.price_of(grid.centre(price.mid))) if grid and price else None,
-        "interval": _text(engine.settings.interval),
+        "interval": _text(grid.interval if grid else engine.settings.interval),
+        "step": "geometric" if engine.settings.geometric else "arithmetic",
         "slots": [_slot(slot, _text(grid.price_of(slot.level))) for slot in slots] if grid else [],
         "open_orders": [
             _order(order)

@@ -30,11 +30,12 @@ def test_prices_never_pass_through_a_float(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("trading: {grid_mode: short}", "trading.grid_mode: 'short': not supported yet: expected long"),
-        ("trading: {grid_mode: sideways}", "expected long"),
+        ("trading: {grid_mode: sideways}", "trading.grid_mode"),
         ("trading: {dynamic_interval: true}", "not supported yet: expected false"),
         ("trading: {volatility_scale: 2.0}", "expected 1.0"),
-        ("trading: {inventory_skew_factor: 0.5}", "expected 0.0"),
+        ("trading: {inventory_skew_factor: -0.5}", "trading.inventory_skew_factor"),
+        ("trading: {lowest_price: 900, highest_price: 800}", "lowest_price 900: expected below highest_price 800"),
+        ("trading: {strategy: glft, grid_mode: neutral}", "glft: expected its parameters"),
         ("trading: {symbols: [BTCUSDT]}", "expected trading.symbol"),
         ("risk_control: {enabled: true}", "risk_control.enabled: True: not supported yet: expected false"),
         ("trading: {price_interval: 0}", "trading.price_interval"),

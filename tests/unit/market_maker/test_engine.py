@@ -9,7 +9,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from opensqt.market_maker.engine import Phase
+from opensqt.market_maker.engine_settings import Phase
 from opensqt.market_maker.health import problems
 from opensqt.market_maker.metrics import MarketMakerMetrics
 from opensqt.market_maker.orders.events import (

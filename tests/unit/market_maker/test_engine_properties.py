@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from examples.quoter import TwoQuotes
 from opensqt.market_maker.health import problems
 from opensqt.market_maker.orders.events import (
     Cancel,
@@ -25,6 +26,9 @@ from opensqt.market_maker.orders.events import (
     Reconcile,
     ReconcileFailed,
 )
+from opensqt.market_maker.strategy.glft import GlftParameters, GlftQuoter
+from opensqt.market_maker.strategy.grid.geometry import Grid
+from opensqt.market_maker.strategy.grid.settings import GridMode, GridSettings
 from opensqt.model.errors import (
     InsufficientMargin,
     OrderNotFound,
@@ -36,7 +40,8 @@ from opensqt.model.errors import (
     Unreachable,
     VenueError,
 )
-from opensqt.model.order import OrderRef, OrderRequest, Side
+from opensqt.model.order import OrderRef, OrderRequest
+from opensqt.model.venue import SymbolRules
 from tests.unit.market_maker.orders.plans import plans_as_from_nothing
 from tests.unit.market_maker.venue import Bench, price
 
@@ -55,6 +60,18 @@ steps = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 99), st.inte
 REFUSALS = (PostOnlyWouldCross, InsufficientMargin, OrderRejected, ReduceOnlyRefused, RateLimited, Unreachable)
 
 
+def glft(grid: Grid, amounts: GridSettings, rules: SymbolRules) -> GlftQuoter:
+    """The closed form with a spread of some levels."""
+    parameters = GlftParameters(
+        arrivals=Decimal("0.5"),
+        decay=Decimal("0.2"),
+        volatility=Decimal(2),
+        risk_aversion=Decimal("0.02"),
+        most_lots=4,
+    )
+    return GlftQuoter(grid, amounts, rules, parameters)
+
+
 LATE_S = 8
 """A request may reach the venue this long after its sender gave up."""
 HIDDEN_S = 3
@@ -64,8 +81,8 @@ HIDDEN_S = 3
 class Chaos:
     """A bench whose wires are in the test's hand."""
 
-    def __init__(self) -> None:
-        self.bench = Bench()
+    def __init__(self, **changes: object) -> None:
+        self.bench = Bench(**changes)
         self.venue = self.bench.venue
         self.wire: list[Command] = []
         self.answers: list[Event] = []
@@ -74,6 +91,7 @@ class Chaos:
         self.at = Decimal(1000)
         self.holdings: defaultdict[int, Decimal] = defaultdict(Decimal)
         self.read = 0
+        self.opens = self.bench.engine.settings.grid.mode.opens
         self.bench.start()
 
     def step(self, action: str, a: int, b: int) -> None:
@@ -169,10 +187,13 @@ class Chaos:
         assert len(names) <= self.bench.engine.settings.grid.max_open_orders
         for order in self.venue.open_orders:
             name = names[order.client_order_id]
-            if order.side is Side.SELL and name:
-                assert order.remaining_quantity <= self.held(name.level), "a sell beyond what its level holds"
-            elif name:
-                assert self.held(name.level) == order.filled_quantity, "bought again before the last fill was counted"
+            assert name is not None
+            held = order.side.sign * self.held(name.level)
+            if held < 0:
+                assert order.remaining_quantity <= -held, "an exit beyond what its level holds"
+            else:
+                assert order.side in self.opens, "a grid opened the side that is not its own"
+                assert held == order.filled_quantity, "opened again before the last fill was counted"
         assert state.position == sum(slot.quantity for slot in state.slots.values())
         plans_as_from_nothing(self.bench)
         counted = [fill.fill.trade_id for changes in self.bench.changes for fill in changes.fills]
@@ -209,6 +230,38 @@ class Chaos:
                 self.bench.tell(event)
             self.answers = []
             self.bench.wait(11)
+
+
+QUOTERS: dict[str, dict[str, object]] = {
+    "short": {"mode": GridMode.SHORT},
+    "neutral": {"mode": GridMode.NEUTRAL},
+    "geometric in a range": {
+        "mode": GridMode.NEUTRAL,
+        "interval": Decimal("0.01"),
+        "geometric": True,
+        "lowest_price": Decimal(900),
+        "highest_price": Decimal(1100),
+    },
+    "skewed": {
+        "mode": GridMode.NEUTRAL,
+        "inventory_skew": Decimal("0.02"),
+        "in_base": True,
+        "order_quantity": Decimal("0.02"),
+    },
+    "glft": {"mode": GridMode.NEUTRAL, "quoter": glft, "buy_window": 2, "sell_window": 2},
+    "examples/quoter.py": {"mode": GridMode.NEUTRAL, "quoter": TwoQuotes},
+}
+
+
+@pytest.mark.parametrize("quoter", QUOTERS)
+@settings(max_examples=25, report_multiple_bugs=False)
+@given(script=steps)
+def test_no_chaos_breaks_any_quoter(quoter: str, script: list[Step]) -> None:
+    """F1 F4 F8: whatever the strategy: one order a slot, no exit beyond its holding, a fill once, and all is exact."""
+    chaos = Chaos(**QUOTERS[quoter])
+    for action, a, b in script:
+        chaos.step(action, a, b)
+    chaos.is_exact_when_calm()
 
 
 @settings(max_examples=150, report_multiple_bugs=False)

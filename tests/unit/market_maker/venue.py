@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from opensqt.market_maker.engine import EngineSettings, GridEngine, Phase
+from opensqt.market_maker.engine import GridEngine
+from opensqt.market_maker.engine_settings import EngineSettings, Phase
 from opensqt.market_maker.orders.events import (
     AssetPriced,
     Cancel,

@@ -6,7 +6,7 @@ The sums are in `profit`; here is what they need from the venue (payments, price
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -120,11 +120,17 @@ class Accounting:
         stored: What the database has.
         symbol: Of the grid.
         quote_asset: The asset that everything is valued in.
-        position_side: Of the grid's position; in hedge mode the other one is not its business.
+        position_sides: Of the grid's positions; in hedge mode the other one is not its business.
     """
 
     def __init__(
-        self, stored: StoredAccounting, *, symbol: str, quote_asset: str, position_side: PositionSide, now: float
+        self,
+        stored: StoredAccounting,
+        *,
+        symbol: str,
+        quote_asset: str,
+        position_sides: Collection[PositionSide],
+        now: float,
     ) -> None:
         self.quote_asset = quote_asset
         self.ledger = stored.ledger
@@ -134,7 +140,7 @@ class Accounting:
         self.funding_problem = ""
         """Why funding payments are not counted; empty while they are."""
         self._symbol = symbol
-        self._sides = {PositionSide.BOTH, position_side}
+        self._sides = {PositionSide.BOTH, *position_sides}
         self._awaited = AwaitedFees(stored.awaited)
         self._payment_ids: OrderedDict[str, None] = OrderedDict.fromkeys(stored.payment_ids)
         self._now = now

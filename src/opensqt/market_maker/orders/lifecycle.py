@@ -26,7 +26,7 @@ from opensqt.model.errors import (
     TradingHalted,
     Unreachable,
 )
-from opensqt.model.order import Fill, FillKind, Order, OrderRef, OrderStatus, Side
+from opensqt.model.order import Fill, FillKind, Order, OrderRef, OrderStatus
 from opensqt.service.backoff import BackoffTimer, KeyedBackoff
 from opensqt.telemetry.logging import get_logger, redact
 
@@ -217,9 +217,9 @@ class OrderLifecycle:
         """Schedule a query of an order."""
         self._schedule_query(order.client_order_id, now, delay_s=0)
 
-    def awaits(self, side: Side) -> bool:
-        """Return whether the outcome of an order of *side* is not known yet."""
-        return any(order.side is side for order in self.state.in_flight.values())
+    def awaits_entry(self) -> bool:
+        """Return whether the outcome of an order that opens is not known yet."""
+        return any(not order.closes for order in self.state.in_flight.values())
 
     def backed_off(self, now: float) -> Container[int]:
         """Return the levels whose last order was refused, until their back-off is over."""
@@ -312,7 +312,7 @@ class OrderLifecycle:
     def _accepted(self, live: LiveOrder) -> None:
         self.post_only_backoff.reset(live.level)
         self.reject_backoff.reset(live.level)
-        if live.side is Side.BUY:
+        if not live.closes:
             self.margin_backoff.reset()
 
     def _settle(self, live: LiveOrder, now: float) -> None:
@@ -349,10 +349,10 @@ class OrderLifecycle:
         self.plan_dirty = True
         if isinstance(error, PostOnlyWouldCross):
             self.post_only_backoff.record_failure(live.level, now)
-        elif isinstance(error, InsufficientMargin) and live.side is Side.BUY:
+        elif isinstance(error, InsufficientMargin) and not live.closes:
             if self.margin_backoff.until <= now:
                 length = self.margin_backoff.record_failure(now)
-                _log.warning("insufficient margin: buys are cancelled, none are placed", seconds=length)
+                _log.warning("insufficient margin: entries are cancelled, none are placed", seconds=length)
         elif wrong:
             self.reject_backoff.record_failure(live.level, now)
             if not isinstance(error, ReduceOnlyRefused | PositionModeMismatch):
@@ -385,6 +385,7 @@ class OrderLifecycle:
             since=now,
             # Fills before this report are not waited for; the comparison of positions shows them.
             counted=order.filled_quantity,
+            closes=self.state.slot(name.level).is_reduced_by(order.side),
         ).merged(order)
         _log.warning("order of this grid found at the venue", client_order_id=order.client_order_id, level=name.level)
         self.plan_dirty = True

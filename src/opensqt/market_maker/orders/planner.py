@@ -284,9 +284,7 @@ class Planner(Generic[F]):
         index = self._live[order.side]
         if in_window != (level in index.in_window):
             (index.in_window.add if in_window else index.in_window.discard)(level)
-        # What an exit closes is at least as much as may still be filled of it.
-        held = -order.side.sign * slot.quantity
-        entry = held <= 0 or order.remaining > held
+        entry = not order.closes
         _put(self._for_now, level, keep is Keep.FOR_NOW)
         _put(self._misplaced, level, misplaced)
         _put(self._cancelling, level, order.cancel_requested)

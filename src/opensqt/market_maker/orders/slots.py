@@ -84,6 +84,8 @@ class LiveOrder:
     """Monotonic seconds of this process: when it was intended, restored or last reported, or when the call that placed
     it ended with an unknown outcome."""
     cancel_requested: bool = False
+    closes: bool = False
+    """Whether it is an exit: it reduces what its level holds."""
 
     @property
     def settled(self) -> bool:
@@ -110,6 +112,7 @@ class LiveOrder:
             reason=self.reason,
             since=self.since,
             cancel_requested=True,
+            closes=self.closes,
         )
 
     def merged(self, order: Order) -> LiveOrder:
@@ -146,6 +149,10 @@ class Slot:
     def average_price(self) -> Decimal | None:
         """Average cost of a held coin, quote; None when nothing is held."""
         return self.cost / self.quantity if self.quantity else None
+
+    def is_reduced_by(self, side: Side) -> bool:
+        """Return whether an order of *side* closes what is held here."""
+        return side.sign * self.quantity < 0
 
     def after(self, event: SlotEvent, order: LiveOrder | None) -> Slot:
         """Return the slot after *event*; *order* is its order from then on."""

@@ -67,6 +67,8 @@ class Header:
     watermark_ms: int
     """Every fill before this venue time is counted."""
     totals: Totals = Totals()
+    geometric: bool = False
+    """Whether the interval is a fraction of the price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,17 +108,27 @@ class GridState:
         stored: The state in the database; restored orders are as they were last known.
         accounting: Counts the profit.
         now: Monotonic seconds, from which a restored order's age is counted.
+        price_step: The venue's, which levels of a geometric grid are rounded to.
     """
 
-    def __init__(self, ids: OrderIds, stored: Stored, accounting: Accounting, *, now: float) -> None:
+    def __init__(
+        self,
+        ids: OrderIds,
+        stored: Stored,
+        accounting: Accounting,
+        *,
+        now: float,
+        price_step: Decimal = Decimal(0),
+    ) -> None:
         self.ids = ids
         self.accounting = accounting
         self._header_at = stored.header
         self._sequence = stored.header.sequence if stored.header else 0
         self._grid: Grid | None = None
+        self._price_step = price_step
         self._slots: dict[int, Slot] = {}
         self._live: dict[str, LiveOrder] = {}
-        self._position = self._cost = Decimal(0)
+        self._position = self._cost = self._gross = Decimal(0)
         self.extra_orders: dict[str, LiveOrder] = {}
         self.in_flight: dict[str, LiveOrder] = {}
         """The orders whose outcome is not known, by client id."""
@@ -154,8 +166,13 @@ class GridState:
         header, grid = self._header_at, self._grid
         if header is None:
             return None
-        if grid is None or grid.anchor != header.anchor or grid.interval != header.interval:
-            grid = self._grid = Grid(anchor=header.anchor, interval=header.interval)
+        if grid is None or (grid.anchor, grid.interval) != (header.anchor, header.interval):
+            grid = self._grid = Grid(
+                anchor=header.anchor,
+                interval=header.interval,
+                geometric=header.geometric,
+                price_step=self._price_step,
+            )
         return grid
 
     @property
@@ -177,6 +194,11 @@ class GridState:
     def cost(self) -> Decimal:
         """Cost of the position, quote, before fees."""
         return +self._cost
+
+    @property
+    def is_one_sided(self) -> bool:
+        """Return whether no level is short while another is long."""
+        return abs(self._position) == self._gross
 
     def live_orders(self) -> Collection[LiveOrder]:
         """Return all orders that are not settled."""
@@ -337,6 +359,7 @@ class GridState:
         if before.quantity != slot.quantity or before.cost != slot.cost:
             self._dirty_slots.add(slot.level)
             self._position += slot.quantity - before.quantity
+            self._gross += abs(slot.quantity) - abs(before.quantity)
             # Averages have 28 digits: their sum has to be the same in whatever order they come and go.
             self._cost = _EXACT.add(self._cost, _EXACT.subtract(slot.cost, before.cost))
         if before.order is not slot.order:
@@ -368,7 +391,8 @@ class GridState:
             return
         acknowledged = live.status.is_open or live.status.is_closed
         state = SlotState.LOCKED if acknowledged else SlotState.PENDING
-        self._set(replace(slot, state=state, order=live))
+        closes = slot.is_reduced_by(live.side)
+        self._set(replace(slot, state=state, order=replace(live, closes=closes)))
         if live.order_id:
             self._client_ids[live.order_id] = live.client_order_id
 

@@ -1,4 +1,4 @@
-"""The ladder: the account at each level, when the price has come down to it and every level above has bought."""
+"""The ladder: the account at each level, when the price has come to it and every level on the way has opened."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from opensqt.market_maker.strategy.grid.geometry import Grid, buy_quantity
+from opensqt.market_maker.strategy.grid.settings import GridMode
 from opensqt.model.account import Account, MarginMode, Position
 from opensqt.model.venue import SymbolRules
 
@@ -75,19 +76,26 @@ class GridRequirements:
     min_order_value: Decimal
     levels: int
     """Levels that the account must be able to carry."""
+    mode: GridMode = GridMode.LONG
+    geometric: bool = False
+    """Whether the interval is a fraction of the price."""
+
+    def interval_at(self, price: Decimal) -> Decimal:
+        """Return the distance of two levels at *price*, quote."""
+        return self.interval * price if self.geometric else self.interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LadderLevel:
-    """The account when the price has come down to a level and every level above has bought."""
+    """The account when the price has come to a level and every level on the way has opened."""
 
     level: int
-    """1 is the first one under the price; 0 is what is held already."""
+    """1 is the first one from the price; 0 is what is held already."""
     price: Decimal
     quantity: Decimal
-    """Base coins bought here."""
+    """Base coins opened here."""
     position: Decimal
-    """Base coins in all."""
+    """Base coins in all, of whichever side."""
     average_price: Decimal
     margin: Decimal
     """Initial margin of the position."""
@@ -95,26 +103,46 @@ class LadderLevel:
     """Open loss at this price."""
     liquidation_price: Decimal | None
     """None while the account, or the position's own margin, outlives a price of zero."""
+    short: bool = False
 
     @property
     def distance(self) -> Decimal | None:
-        """Distance of the liquidation price below this level, as a fraction of its price."""
-        return None if self.liquidation_price is None else (self.price - self.liquidation_price) / self.price
+        """Distance of the liquidation price from this level, a fraction of its price; below zero when it is passed."""
+        if self.liquidation_price is None:
+            return None
+        away = self.price - self.liquidation_price
+        return (-away if self.short else away) / self.price
 
 
-def ladder(inputs: AccountInputs, requirements: GridRequirements, rules: SymbolRules) -> list[LadderLevel]:
-    """Return what is held, and every level from the price down to the last one that the account must carry."""
-    grid = Grid(anchor=rules.round_price(inputs.price), interval=requirements.interval)
-    position = max(inputs.held, Decimal(0))
+def ladder(
+    inputs: AccountInputs, requirements: GridRequirements, rules: SymbolRules, *, upwards: bool | None = None
+) -> list[LadderLevel]:
+    """Return what is held, and every level from the price on to the last one that the account must carry.
+
+    Args:
+        inputs: Account and market.
+        requirements: The settings of the grid.
+        rules: The venue's steps and minimums.
+        upwards: Whether the price rises against a short position; by the mode when None, down for a neutral grid.
+    """
+    short = requirements.mode is GridMode.SHORT if upwards is None else upwards
+    sign = -1 if short else 1
+    grid = Grid(
+        anchor=rules.round_price(inputs.price),
+        interval=requirements.interval,
+        geometric=requirements.geometric,
+        price_step=rules.price_step,
+    )
+    position = max(sign * inputs.held, Decimal(0))
     spent = position * inputs.entry_price
-    margin = _margin_of_held(inputs)
+    margin = _margin_of_held(inputs, sign)
     # Under cross margin the loss so far is in the equity, so that the position counts from the price of today.
     valued = position * inputs.price
     equity = inputs.available if inputs.equity is None else inputs.equity
     leverage = inputs.leverage or Decimal(1)
     levels = []
     for number in range(max(0, requirements.levels - inputs.held_levels) + 1):
-        price = grid.price_of(-number) if number else inputs.price
+        price = grid.price_of(-sign * number) if number else inputs.price
         if price <= 0:
             break
         if number:
@@ -123,9 +151,9 @@ def ladder(inputs: AccountInputs, requirements: GridRequirements, rules: SymbolR
             margin += quantity * price / leverage
         if not position:
             continue
-        lost = margin - spent if inputs.margin_mode is MarginMode.ISOLATED else equity - valued
-        liquidation = -lost / (position * (1 - MAINTENANCE_RATE))
-        if not number and inputs.liquidation_price is not None:
+        behind, worth = (margin, spent) if inputs.margin_mode is MarginMode.ISOLATED else (equity, valued)
+        liquidation = (worth - sign * behind) / (position * (1 - sign * MAINTENANCE_RATE))
+        if not number and inputs.liquidation_price is not None and sign * inputs.held > 0:
             liquidation = inputs.liquidation_price
         levels.append(
             LadderLevel(
@@ -135,19 +163,20 @@ def ladder(inputs: AccountInputs, requirements: GridRequirements, rules: SymbolR
                 position=position,
                 average_price=spent / position,
                 margin=position * price / leverage,
-                loss=position * price - spent,
+                loss=sign * (position * price - spent),
                 liquidation_price=liquidation if liquidation > 0 else None,
+                short=short,
             )
         )
     return levels
 
 
-def _margin_of_held(inputs: AccountInputs) -> Decimal:
+def _margin_of_held(inputs: AccountInputs, sign: int) -> Decimal:
     """Return the margin that the held position has of its own under isolated margin, quote.
 
     The venue's liquidation price says it, whatever was added to the margin by hand.
     """
-    held = max(inputs.held, Decimal(0))
-    if inputs.liquidation_price is not None:
-        return held * (inputs.entry_price - inputs.liquidation_price * (1 - MAINTENANCE_RATE))
+    held = max(sign * inputs.held, Decimal(0))
+    if held and inputs.liquidation_price is not None:
+        return held * sign * (inputs.entry_price - inputs.liquidation_price * (1 - sign * MAINTENANCE_RATE))
     return held * inputs.entry_price / (inputs.leverage or Decimal(1))

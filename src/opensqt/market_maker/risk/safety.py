@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from opensqt.market_maker.risk.ladder import AccountInputs, GridRequirements, ladder
 from opensqt.market_maker.strategy.grid.geometry import buy_quantity, least_order_quantity
+from opensqt.market_maker.strategy.grid.settings import GridMode
 from opensqt.model.account import MarginMode
 from opensqt.model.venue import SymbolRules
 
@@ -68,7 +69,9 @@ def check(inputs: AccountInputs, requirements: GridRequirements, rules: SymbolRu
             passed=requirements.interval % rules.price_step == 0,
             detail=f"{_short(requirements.interval)}, expected a multiple of the price step {_short(rules.price_step)}",
             guards=Guard.ORDERS,
-        ),
+        )
+        if not requirements.geometric
+        else _geometric_step(inputs, requirements, rules),
         Rule(
             name="order_quantity",
             passed=quantity > 0,
@@ -87,7 +90,7 @@ def check(inputs: AccountInputs, requirements: GridRequirements, rules: SymbolRu
         )
     )
     found.append(_liquidation(inputs, requirements, rules))
-    profit = round_trip(inputs.price, requirements.interval, inputs.fee_rate)
+    profit = round_trip(inputs.price, requirements.interval_at(inputs.price), inputs.fee_rate)
     found.append(
         Rule(
             name="round trip",
@@ -99,14 +102,28 @@ def check(inputs: AccountInputs, requirements: GridRequirements, rules: SymbolRu
     return found
 
 
+def _geometric_step(inputs: AccountInputs, requirements: GridRequirements, rules: SymbolRules) -> Rule:
+    lowest = inputs.price * (1 + requirements.interval) ** -requirements.levels
+    narrowest = requirements.interval_at(lowest)
+    return Rule(
+        name="price_interval_percent",
+        passed=narrowest >= 2 * rules.price_step,
+        detail=f"{_short(requirements.interval * 100)} % are {_short(narrowest)} at the lowest level, expected at least"
+        f" two price steps, {_short(2 * rules.price_step)}",
+        guards=Guard.ORDERS,
+    )
+
+
 def _liquidation(inputs: AccountInputs, requirements: GridRequirements, rules: SymbolRules) -> Rule:
     """Compare the liquidation price at each level with the price of that level.
 
     Under cross margin it is information: the whole account stands behind the position, and `levels` is the rule.
     """
     isolated = inputs.margin_mode is MarginMode.ISOLATED
-    rows = ladder(inputs, requirements, rules)
-    early = next((row for row in rows if row.distance is not None and row.distance <= 0), None)
+    ways = (False, True) if requirements.mode is GridMode.NEUTRAL else (None,)
+    found = [ladder(inputs, requirements, rules, upwards=way) for way in ways]
+    rows = found[0]
+    early = next((row for way in found for row in way if row.distance is not None and row.distance <= 0), None)
     row = early or (rows[-1] if rows else None)
     detail = f"{inputs.margin_mode.value.lower()} margin: "
     if row is None or row.liquidation_price is None:
@@ -117,7 +134,7 @@ def _liquidation(inputs: AccountInputs, requirements: GridRequirements, rules: S
             f" is liquidated at {_short(row.liquidation_price)}"
         )
     if isolated:
-        detail += ", expected below every level; less leverage, a smaller price_interval or fewer levels move it down"
+        detail += ", expected beyond every level; less leverage, a smaller price_interval or fewer levels move it away"
     return Rule(name="liquidation", passed=early is None or not isolated, detail=detail)
 
 

@@ -31,6 +31,7 @@ def header_row(symbol: str, header: Header) -> dict[str, Any]:
         "realized_pnl": totals.realized_pnl,
         "profit": totals.profit,
         "adopted": totals.adopted,
+        "geometric": header.geometric,
     }
 
 
@@ -41,6 +42,7 @@ def header(row: Row[Any]) -> Header:
         interval=row.interval,
         sequence=row.sequence,
         watermark_ms=row.watermark_ms,
+        geometric=row.geometric,
         totals=Totals(
             orders_placed=row.orders_placed,
             fills=row.fills,

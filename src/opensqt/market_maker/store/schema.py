@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
 )
 
 VERSION = 2
@@ -60,6 +61,7 @@ grids = Table(
     Column("realized_pnl", Exact, nullable=False),
     Column("profit", Exact, nullable=False),
     Column("adopted", Exact, nullable=False),
+    Column("geometric", Boolean, nullable=False, server_default=false()),
 )
 
 slots = Table(

@@ -76,6 +76,11 @@ class WorkingOrder(Protocol):
         """Base coins that may still be filled."""
         ...
 
+    @property
+    def closes(self) -> bool:
+        """Whether it is an exit: it reduces what its level holds."""
+        ...
+
 
 class Inventory(Protocol):
     """What the strategy holds."""

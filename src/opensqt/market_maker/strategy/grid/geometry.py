@@ -2,43 +2,97 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
+from opensqt.market_maker.strategy.grid.settings import GridSettings
 from opensqt.model.venue import SymbolRules
 
 MIN_DISTANCE = Decimal("0.1")
-"""Part of an interval that a buy keeps from the price."""
+"""Part of an interval that an opening order keeps from the price."""
 TRAILING_DISTANCE = Decimal("0.5")
-"""Part of an interval that the price has to move on before a buy that has left the window is cancelled."""
+"""Part of an interval that the price has to move on before an opening order that has left the window is cancelled."""
+_CACHED = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """Levels at `anchor + k * interval`; a level is named by its k."""
+    """Levels at a fixed distance, or at a fixed ratio; a level is named by its number, 0 at the anchor.
+
+    Level k lies at `anchor + k * interval`, with a geometric step at `anchor * (1 + interval) ** k`.
+    """
 
     anchor: Decimal
     interval: Decimal
+    """Quote; a fraction of the price for a geometric step."""
+    geometric: bool = False
+    price_step: Decimal = Decimal(0)
+    """Levels of a geometric grid are rounded to it."""
+    _prices: dict[int, Decimal] = field(default_factory=dict, compare=False, repr=False)
 
     def price_of(self, level: int) -> Decimal:
         """Return the price of a level."""
-        return self.anchor + level * self.interval
+        if not self.geometric:
+            return self.anchor + level * self.interval
+        price = self._prices.get(level)
+        if price is None:
+            price = self.anchor * (1 + self.interval) ** level
+            if self.price_step:
+                price = (price / self.price_step).to_integral_value() * self.price_step
+            if len(self._prices) >= _CACHED:
+                self._prices.clear()
+            self._prices[level] = price
+        return price
 
-    def centre(self, price: Decimal) -> int:
-        """Return the level nearest to *price*."""
-        return int(((price - self.anchor) / self.interval).to_integral_value(ROUND_HALF_UP))
+    def interval_at(self, price: Decimal) -> Decimal:
+        """Return the distance of the two levels around *price*, quote."""
+        if not self.geometric:
+            return self.interval
+        level = self.level_below(price)
+        return self.price_of(level + 1) - self.price_of(level)
 
     def level_below(self, price: Decimal) -> int:
         """Return the highest level at or below *price*."""
-        return int(((price - self.anchor) / self.interval).to_integral_value(ROUND_FLOOR))
+        if not self.geometric:
+            return int(((price - self.anchor) / self.interval).to_integral_value(ROUND_FLOOR))
+        if price <= 0:
+            return -_CACHED
+        # The logarithm only finds the neighbourhood; prices are compared exactly.
+        level = math.floor(math.log(price / self.anchor) / math.log1p(self.interval))
+        while self.price_of(level) > price:
+            level -= 1
+        while self.price_of(level + 1) <= price:
+            level += 1
+        return level
+
+    def level_above(self, price: Decimal) -> int:
+        """Return the lowest level at or above *price*."""
+        level = self.level_below(price)
+        return level if self.price_of(level) == price else level + 1
+
+    def centre(self, price: Decimal) -> int:
+        """Return the level nearest to *price*."""
+        if not self.geometric:
+            return int(((price - self.anchor) / self.interval).to_integral_value(ROUND_HALF_UP))
+        level = self.level_below(price)
+        return level if price - self.price_of(level) < self.price_of(level + 1) - price else level + 1
 
     def buy_levels(self, price: Decimal, window: int) -> range:
         """Return the levels of the buy window that are far enough below *price*, nearest first."""
-        centre = self.centre(price)
-        highest = min(centre, self.level_below(price - MIN_DISTANCE * self.interval))
-        if self.price_of(highest) == price - MIN_DISTANCE * self.interval:
+        centre, limit = self.centre(price), price - MIN_DISTANCE * self.interval_at(price)
+        highest = min(centre, self.level_below(limit))
+        if self.price_of(highest) == limit:
             highest -= 1
         return range(highest, centre - window, -1)
+
+    def sell_levels(self, price: Decimal, window: int) -> range:
+        """Return the levels of a short grid's sell window that are far enough above *price*, nearest first."""
+        centre, limit = self.centre(price), price + MIN_DISTANCE * self.interval_at(price)
+        lowest = max(centre, self.level_above(limit))
+        if self.price_of(lowest) == limit:
+            lowest += 1
+        return range(lowest, centre + window)
 
     def buy_floor(self, price: Decimal, window: int) -> int:
         """Return the lowest level whose live buy is kept: the edge of the window, with a delay while the price rises.
@@ -46,11 +100,25 @@ class Grid:
         Without the delay a price that moves around the middle of two levels would cancel and place the furthest
         buy again and again.
         """
-        return self.centre(price - TRAILING_DISTANCE * self.interval) - window + 1
+        return self.centre(price - TRAILING_DISTANCE * self.interval_at(price)) - window + 1
+
+    def sell_cap(self, price: Decimal, window: int) -> int:
+        """Return the highest level whose live sell is kept in a short grid, with a delay while the price falls."""
+        return self.centre(price + TRAILING_DISTANCE * self.interval_at(price)) + window - 1
 
     def sell_ceiling(self, price: Decimal, window: int) -> int:
         """Return the highest level whose coins are offered."""
-        return self.level_below(price + window * self.interval)
+        return self.level_below(price) + window
+
+    def buy_bottom(self, price: Decimal, window: int) -> int:
+        """Return the lowest level whose short holding is bought back."""
+        return self.level_above(price) - window
+
+
+def level_quantity(price: Decimal, settings: GridSettings, rules: SymbolRules) -> Decimal:
+    """Return the base coins that a level opens with; zero when that is below a minimum."""
+    wanted = settings.order_quantity if settings.in_base else settings.order_quantity / price
+    return _tradable(wanted, price, settings.min_order_value, rules)
 
 
 def buy_quantity(price: Decimal, order_quantity: Decimal, min_order_value: Decimal, rules: SymbolRules) -> Decimal:
@@ -62,7 +130,11 @@ def buy_quantity(price: Decimal, order_quantity: Decimal, min_order_value: Decim
         min_order_value: Quote; the minimum of the settings, in addition to the venue's.
         rules: The venue's steps and minimums.
     """
-    quantity = rules.round_quantity(order_quantity / price)
+    return _tradable(order_quantity / price, price, min_order_value, rules)
+
+
+def _tradable(wanted: Decimal, price: Decimal, min_order_value: Decimal, rules: SymbolRules) -> Decimal:
+    quantity = rules.round_quantity(wanted)
     if rules.max_quantity is not None:
         quantity = min(quantity, rules.max_quantity)
     if quantity < rules.min_quantity or quantity <= 0:

@@ -1,14 +1,20 @@
-"""The long grid: a buy on each empty level below the price, a sell above each level that holds coins."""
+"""The grid as a quoter: an opening order on each empty level of a window, a closing one for each level that holds.
+
+A long level buys at its price and sells one level higher; a short one sells at its price and buys one level lower. The
+mode says which of them are opened. What is held is offered in every mode, so that a change of the mode strands nothing.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from opensqt.market_maker.strategy.grid.geometry import Grid, buy_quantity
+from opensqt.market_maker.strategy.grid.geometry import Grid, level_quantity
 from opensqt.market_maker.strategy.grid.settings import GridSettings
+from opensqt.market_maker.strategy.grid.skew import opening_price
 from opensqt.market_maker.strategy.quoter import (
     FAR,
+    NO_LEVELS,
     Inventory,
     Keep,
     Level,
@@ -27,21 +33,27 @@ class GridFrame:
     """The levels that the price lies between: equal frames want the same orders."""
 
     market: MarketState = field(compare=False)
-    highest_buy: int
-    last_buy: int
-    """The level below the buy window."""
+    buys: range
+    """Levels that may open with a buy, nearest first."""
+    sells: range
     buy_floor: int
+    """The lowest level whose opening buy is kept."""
+    sell_cap: int
+    """The highest level whose opening sell is kept."""
     sell_ceiling: int
+    """The highest level whose coins are offered."""
+    buy_bottom: int
+    """The lowest level whose short holding is bought back."""
     bid_level: int
     ask_level: int
 
 
-class LongGrid:
-    """Quotes a long grid.
+class GridQuoter:
+    """Quotes a grid.
 
     Args:
         grid: The levels.
-        settings: Amounts and windows.
+        settings: Mode, amounts and windows.
         rules: The venue's steps and minimums.
     """
 
@@ -49,67 +61,100 @@ class LongGrid:
         self.grid = grid
         self._settings = settings
         self._rules = rules
-        self._lowest = grid.level_below(Decimal(0)) + 1
+        self._least = max(rules.min_quantity, rules.quantity_step)
+        lowest, highest = settings.lowest_price, settings.highest_price
+        # An opening order and the one that closes it lie inside the range.
+        self._lowest = grid.level_above(lowest) if lowest is not None else grid.level_below(Decimal(0)) + 1
+        self._highest = grid.level_below(highest) if highest is not None else FAR
 
     def frame(self, market: MarketState, inventory: Inventory) -> GridFrame:
-        """Return a value that changes whenever the price alone could change the orders."""
+        """Return a value that changes whenever price or inventory alone could change the orders."""
         grid, settings, price = self.grid, self._settings, market.reference
-        buys = grid.buy_levels(price, settings.buy_window)
+        buys = sells = NO_LEVELS
+        buy_floor, sell_cap = FAR, -FAR
+        if Side.BUY in settings.mode.opens:
+            at = opening_price(Side.BUY, market, inventory, settings)
+            levels = grid.buy_levels(at, settings.buy_window)
+            buys = range(min(levels.start, self._highest - 1), max(levels.stop, self._lowest - 1), -1)
+            buy_floor = grid.buy_floor(at, settings.buy_window)
+        if Side.SELL in settings.mode.opens:
+            at = opening_price(Side.SELL, market, inventory, settings)
+            levels = grid.sell_levels(at, settings.sell_window)
+            sells = range(max(levels.start, self._lowest + 1), min(levels.stop, self._highest + 1))
+            sell_cap = grid.sell_cap(at, settings.sell_window)
         return GridFrame(
             market,
-            buys.start,
-            buys.stop,
-            grid.buy_floor(price, settings.buy_window),
+            buys,
+            sells,
+            buy_floor,
+            sell_cap,
             grid.sell_ceiling(price, settings.sell_window),
+            grid.buy_bottom(price, settings.buy_window),
             grid.level_below(market.bid),
             grid.level_below(market.ask),
         )
 
     def windows(self, frame: GridFrame) -> Windows:
-        """Return the buy window, and every level up to the ceiling for the sells."""
+        """Return the windows of opening orders, and the levels whose holding is offered: the nearest price first."""
         return Windows(
             buy=SideWindow(
-                entries=range(frame.highest_buy, max(frame.last_buy, self._lowest - 1), -1),
-                kept=range(frame.buy_floor, FAR),
+                entries=frame.buys, exits=range(FAR, frame.buy_bottom - 1, -1), kept=range(frame.buy_floor, FAR)
             ),
-            sell=SideWindow(exits=range(-FAR, frame.sell_ceiling + 1)),
+            sell=SideWindow(
+                entries=frame.sells, exits=range(-FAR, frame.sell_ceiling + 1), kept=range(-FAR, frame.sell_cap + 1)
+            ),
         )
 
     def quote(self, frame: GridFrame, level: int, held: Level, *, at_touch: bool) -> TargetOrder | None:
-        """Return the sell of what a level holds, or the buy of an empty one.
+        """Return the order that closes what a level holds, or the one that opens an empty level.
 
-        A rest that is too small to be sold does not prevent a buy.
+        A rest that is too small to be traded does not prevent an opening order.
         """
-        rules, market = self._rules, frame.market
-        if held.quantity >= max(rules.min_quantity, rules.quantity_step):
-            lowest = market.ask if at_touch else market.bid + rules.price_step
-            quantity = held.quantity if rules.max_quantity is None else min(held.quantity, rules.max_quantity)
-            return TargetOrder(
-                level=level,
-                side=Side.SELL,
-                price=max(self.grid.price_of(level + 1), lowest),
-                quantity=rules.round_quantity(quantity),
-                closes=True,
-            )
-        price = self.grid.price_of(level)
-        if held.quantity < 0 or price <= 0:
-            return None
-        quantity = buy_quantity(price, self._settings.order_quantity, self._settings.min_order_value, rules)
-        if quantity <= 0:
-            return None
+        rules, market, grid = self._rules, frame.market, self.grid
+        lowest = market.ask if at_touch else market.bid + rules.price_step
         highest = market.bid if at_touch else market.ask - rules.price_step
-        return TargetOrder(level=level, side=Side.BUY, price=min(price, highest), quantity=quantity)
+        if abs(held.quantity) >= self._least:
+            size = abs(held.quantity)
+            size = rules.round_quantity(size if rules.max_quantity is None else min(size, rules.max_quantity))
+            if held.quantity > 0:
+                price = max(grid.price_of(level + 1), lowest)
+                return TargetOrder(level=level, side=Side.SELL, price=price, quantity=size, closes=True)
+            price = min(grid.price_of(level - 1), highest)
+            if price <= 0:
+                return None
+            return TargetOrder(level=level, side=Side.BUY, price=price, quantity=size, closes=True)
+        home = grid.price_of(level)
+        size = level_quantity(home, self._settings, rules) if home > 0 else Decimal(0)
+        if size <= 0:
+            return None
+        if level in frame.buys:
+            return TargetOrder(level=level, side=Side.BUY, price=min(home, highest), quantity=size)
+        if level in frame.sells:
+            return TargetOrder(level=level, side=Side.SELL, price=max(home, lowest), quantity=size)
+        return None
 
     def keeps(self, frame: GridFrame, order: WorkingOrder, held: Level) -> Keep:
-        """Return how long an order stays: a buy in the window, a sell always, unless they are an interval off."""
-        interval, home = self.grid.interval, self.grid.price_of(order.level)
-        if order.side is Side.BUY:
-            if order.price > home - interval:
-                return Keep.IN_WINDOW
-            outside = order.level < frame.buy_floor
-            return Keep.NO if outside or order.price <= frame.market.bid - interval else Keep.FOR_NOW
-        if order.remaining > held.quantity:
-            return Keep.NO
-        if order.price < home + 2 * interval:
+        """Return how long an order stays.
+
+        An opening order stays in its window and a closing one always, unless they are an interval from where they
+        should be. An order that would close more than its level holds goes.
+        """
+        if order.remaining <= 0:
             return Keep.ALWAYS
-        return Keep.NO if order.price >= frame.market.ask + interval else Keep.FOR_NOW
+        market, sign = frame.market, order.side.sign
+        offered = -sign * held.quantity
+        closes = order.closes
+        if closes and order.remaining > offered:
+            return Keep.NO
+        if not closes and (offered >= self._least or order.side not in self._settings.mode.opens):
+            return Keep.NO
+        home = self.grid.price_of(order.level - sign if closes else order.level)
+        interval = self.grid.interval_at(home)
+        # How far the price of the order is on the far side of its level, and of the touch.
+        behind_home = sign * (home - order.price)
+        if behind_home < interval:
+            return Keep.ALWAYS if closes else Keep.IN_WINDOW
+        outside = order.level < frame.buy_floor if sign > 0 else order.level > frame.sell_cap
+        touch = market.bid if sign > 0 else market.ask
+        far = sign * (touch - order.price) >= interval
+        return Keep.NO if far or (outside and not closes) else Keep.FOR_NOW

@@ -1,0 +1,43 @@
+"""The settings of the engine, and the phases of its life."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from opensqt.market_maker.strategy.choice import QuoterFactory
+from opensqt.market_maker.strategy.grid.quoter import GridQuoter
+from opensqt.market_maker.strategy.grid.settings import GridSettings
+from opensqt.model.order import PositionSide
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """The settings of the engine. Times in seconds."""
+
+    symbol: str
+    strategy_id: str
+    interval: Decimal
+    grid: GridSettings
+    position_side: PositionSide
+    adopt_position: str
+    reconcile_interval_s: float
+    margin_lock_s: float
+    price_max_age_s: float
+    first_sequence: int
+    """For a new database: above every sequence that an older, lost one can have used."""
+    geometric: bool = False
+    """Whether the interval is a fraction of the price."""
+    quoter: QuoterFactory = GridQuoter
+    """Makes the strategy."""
+
+
+class Phase(StrEnum):
+    """The phase of a grid's life."""
+
+    STARTING = "STARTING"
+    """Nothing is placed before the first comparison with the venue."""
+    RUNNING = "RUNNING"
+    STOPPING = "STOPPING"
+    STOPPED = "STOPPED"
