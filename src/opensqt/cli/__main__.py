@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from opensqt.cli import alert, audit, backtest, cancel_all, connection, status, token
+from opensqt.cli import alert, audit, backtest, cancel_all, connection, export, status, token
 from opensqt.cli.remaining import CancelScope
 from opensqt.cli.resume import resume
 from opensqt.client.exchange import RemoteExchange
@@ -35,6 +35,7 @@ _EXAMPLES = """examples:
   opensqt resume                                         take new orders again after cancel-all --hold
   opensqt alert test --config configs/config.yaml        send one alert to each target
   opensqt backtest --config grid.yaml --data bars.csv.gz try the settings on recorded data
+  opensqt export --config configs/config.yaml --what fills --out fills.csv
   opensqt token new --name page --role read              create a token for a client of the connector
   opensqt audit verify data/audit.jsonl                  prove that no line of the audit was changed
 """
@@ -56,6 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
             return backtest.run(options, backtest.terminal())
         if options.command == "alert":
             return _run_local(lambda: alert.run(options))
+        if options.command == "export":
+            return _run_local(lambda: export.run(options))
         # The kill switch looks again and again, so a call that takes longer is better made anew.
         deadline_s = 5.0 if options.command == "cancel-all" else None
         exchange = connection.connector_client(options.address, deadline_s=deadline_s)
@@ -144,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_resume(commands.add_parser("resume", help="take new orders again after cancel-all --hold"))
     alert.add_arguments(commands.add_parser("alert", help="try the targets of the market maker's alerts"))
     backtest.add_arguments(commands.add_parser("backtest", help="run the market maker on recorded data"))
+    export.add_arguments(commands.add_parser("export", help="write the market maker's history to a file"))
     token.add_arguments(
         commands.add_parser("token", help="create, list and revoke the tokens of the connector's clients")
     )
