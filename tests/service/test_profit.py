@@ -4,47 +4,17 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from opensqt.market_maker.service import MarketMaker
-from opensqt.market_maker.store.store import Store
 from opensqt.model.order import Side
-from opensqt.simulator import Simulator
 from opensqt.simulator.settings import AccountSettings
 from tests.service.grid_rig import SYMBOL, Ledger, running, simulator
+from tests.service.profit_rig import differences, is_exact, pay_funding, stored_equals
 from tests.support import eventually
-
-EXACT = Decimal("0.000001")
-"""The simulator rounds shares of a cost to eight places."""
-
-
-def pay_funding(sim: Simulator, rate: str) -> None:
-    sim.engine.set_funding_rate(SYMBOL, Decimal(rate))
-    sim.engine.pay_funding()
-
-
-def differences(status: dict[str, Any], account: dict[str, Any], deposit: Decimal) -> dict[str, Decimal]:
-    """What each part of the profit on /status is away from the ledger, and the sum from the change of equity."""
-    profit, (held,) = status["profit"], [one for one in account["positions"] if one["symbol"] == SYMBOL]
-    parts = {name: Decimal(profit[name]) for name in ("realized", "venue_made", "by_hand", "fees", "funding")}
-    mark, position = Decimal(held["mark_price"]), Decimal(profit["position"])
-    entry = Decimal(profit["entry_price"] or 0)
-    open_profit = position * (mark - entry)
-    equity = Decimal(account["wallet_balance"]) + Decimal(account["unrealized_pnl"]) - deposit
-    total = parts["realized"] + parts["venue_made"] + parts["by_hand"] - parts["fees"] + parts["funding"] + open_profit
-    return {
-        "position": position - Decimal(held["quantity"]),
-        "realized": parts["realized"] + parts["venue_made"] + parts["by_hand"] - Decimal(account["realized_pnl"]),
-        "open": open_profit - Decimal(account["unrealized_pnl"]),
-        "fees": parts["fees"] - Decimal(account["fees"]),
-        "funding": parts["funding"] - Decimal(account["funding"]),
-        "equity": total - equity,
-    }
 
 
 async def agrees(maker: MarketMaker, ledger: Ledger) -> bool:
-    found = differences(maker.status(), ledger.account, ledger.deposit)
-    return all(abs(difference) < EXACT for difference in found.values())
+    return is_exact(differences(maker.status(), ledger))
 
 
 async def test_the_parts_are_those_of_the_ledger_with_funding_and_over_restarts(tmp_path: Path) -> None:
@@ -69,21 +39,7 @@ async def test_the_parts_are_those_of_the_ledger_with_funding_and_over_restarts(
         assert Decimal(profit["round_trips"]) + Decimal(profit["levels"]) == Decimal(profit["realized"]) + Decimal(
             profit["open"]
         )
-        await stored_equals(tmp_path / "grid.db", ledger)
-
-
-async def stored_equals(database: Path, ledger: Ledger) -> None:
-    """Compare the tables with the ledger."""
-    store = await Store.open(f"sqlite:///{database}")
-    stored, paid = await store.load(SYMBOL), await store.funding(SYMBOL)
-    fills = await store.fills(SYMBOL)
-    await store.close()
-    kept, account = stored.accounting.ledger, ledger.account
-    assert kept is not None
-    assert sum(payment.amount for payment in paid) == kept.funding == Decimal(account["funding"])
-    assert sum(counted.fees_value or 0 for counted in fills) == kept.fees_value == Decimal(account["fees"])
-    realized = sum(counted.average_profit or 0 for counted in fills)
-    assert abs(realized - Decimal(account["realized_pnl"])) < EXACT
+        await stored_equals(f"sqlite:///{tmp_path}/grid.db", ledger)
 
 
 async def test_a_liquidation_is_counted_as_what_it_is_and_over_a_restart(tmp_path: Path) -> None:
