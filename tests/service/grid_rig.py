@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import urllib.request
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,6 +21,7 @@ from opensqt.config.market_maker import (
     MarketMakerSettings,
     VenueAccess,
 )
+from opensqt.config.risk import RiskSettings
 from opensqt.market_maker.app import assemble
 from opensqt.market_maker.engine_settings import Phase
 from opensqt.market_maker.orders.events import GridFill
@@ -95,7 +96,13 @@ class Ledger:
 
 @asynccontextmanager
 async def running(
-    sim: Simulator, database: Path | str, *, adopt_position: str = "halt", cancel_on_exit: bool = True, **trading: Any
+    sim: Simulator,
+    database: Path | str,
+    *,
+    adopt_position: str = "halt",
+    cancel_on_exit: bool = True,
+    risk: Mapping[str, Any] | None = None,
+    **trading: Any,
 ) -> AsyncIterator[MarketMaker]:
     """Run a market maker in this process until the end of the block, and see that it stops in good order.
 
@@ -115,6 +122,7 @@ async def running(
         app=MarketMakerAppSettings.model_validate(app),
         exchanges=ExchangesSettings.model_validate({venue: access}),
         trading=GridTradingSettings.model_validate({**TRADING, **trading}),
+        risk_control=RiskSettings.model_validate(risk or {}),
     )
     async with AsyncExitStack() as stack:
         store = await Store.open(settings.app.database_url)

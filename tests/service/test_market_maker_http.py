@@ -34,6 +34,7 @@ NAMES = (
     "market_maker_latency_exchange_ms",
     "market_maker_latency_tick_to_trade_ms",
     "market_maker_risk_triggered",
+    "market_maker_circuit_breaker_open",
 )
 
 

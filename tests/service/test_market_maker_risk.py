@@ -51,8 +51,12 @@ async def test_leverage_raised_at_the_venue_stops_entries_and_exits_go_on(tmp_pa
         made.sim.market.pause(SYMBOL)
         made.sim.engine.set_leverage(ACCOUNT, SYMBOL, 50)
         await eventually(lambda: _open(made, "BUY") == [], what="entries are cancelled")
-        health = await in_thread(get_any, maker, "/health")
-        assert "exits only: leverage: 50, expected at most 10" in health["problems"]
+
+        async def reported() -> bool:
+            health = await in_thread(get_any, maker, "/health")
+            return "exits only: leverage: 50, expected at most 10" in health["problems"]
+
+        await eventually(reported, what="the rule is reported")
         await eventually(lambda: _offered(made) == made.position)
         made.sim.engine.set_leverage(ACCOUNT, SYMBOL, 5)
         await eventually(lambda: len(_open(made, "BUY")) > 3, what="entries begin")

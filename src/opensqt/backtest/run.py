@@ -93,7 +93,7 @@ class Backtest:
         hedge = self._engine.position_mode(self._venue.account) is PositionMode.HEDGE
         rules = symbol_rules(market, found[0])
         self._grid = build_engine(
-            settings, rules, Stored(), self._inputs(market), hedge=hedge, first_sequence=self.start_ms, now=0.0
+            settings, rules, Stored(), self._inputs(market), hedge=hedge, now=0.0, now_ms=self.start_ms
         )
         self._symbol = trading.symbol
         self._result = Result(symbol=trading.symbol, mode=trading.grid_mode, start_ms=self.start_ms)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from opensqt.config.alerts import AlertsSettings
 from opensqt.config.load import Section, Tree, load
 from opensqt.config.remote import CLIENT_SHORTCUTS, RemoteSettings
+from opensqt.config.risk import Count, NotNegative, Positive, RiskSettings
 
 VENUES = ("binance", "bitget", "gate", "okx", "bybit")
 SHORTCUTS: Mapping[str, str] = {
@@ -19,10 +20,6 @@ SHORTCUTS: Mapping[str, str] = {
     "SYMBOL": "trading.symbol",
     "LOG_LEVEL": "system.log_level",
 }
-
-Positive = Annotated[Decimal, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
 
 
 class MarketMakerAppSettings(Section):
@@ -189,24 +186,6 @@ class MarketMakerSystemSettings(Section):
     """Cancel the grid's own orders on a clean stop. Positions stay."""
     lease_seconds: int = Field(default=60, ge=0, le=3600)
     """Seconds without a heartbeat after which the connector cancels the grid's orders; 0 leaves them. Only `remote`."""
-
-
-class RiskSettings(Section):
-    """The risk monitor. It is not built yet, so only `enabled: false` is accepted."""
-
-    enabled: bool = False
-    monitor_symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "DOGEUSDT")
-    interval: str = "1m"
-    volume_multiplier: Positive = Decimal(3)
-    average_window: Count = 20
-    recovery_threshold: Count = 3
-
-    @field_validator("enabled")
-    @classmethod
-    def _not_yet(cls, enabled: bool) -> bool:
-        if enabled:
-            raise ValueError("not supported yet: expected false")
-        return enabled
 
 
 class MarketMakerTelemetrySettings(Section):

@@ -17,10 +17,10 @@ from opensqt.market_maker.engine_settings import EngineSettings
 from opensqt.market_maker.orders import reconcile
 from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.orders.state import Stored
-from opensqt.market_maker.risk.controls import RiskControls
 from opensqt.market_maker.risk.entry_check import EntryCheck
 from opensqt.market_maker.risk.ladder import AccountInputs, GridRequirements, LadderLevel, account_inputs, ladder
 from opensqt.market_maker.risk.safety import Guard, Rule, broken_rules, check
+from opensqt.market_maker.risk_setup import make_controls
 from opensqt.market_maker.service import started
 from opensqt.market_maker.store.store import Store
 from opensqt.market_maker.strategy.choice import QuoterFactory
@@ -121,7 +121,7 @@ async def assemble(
     inputs = await _account_inputs(exchange, info, rules, settings, stored)
     requirements = grid_requirements(trading, inputs.price)
     hedge = info.position_mode is PositionMode.HEDGE
-    engine = build_engine(settings, rules, stored, inputs, hedge=hedge, first_sequence=now_ms(), now=time.monotonic())
+    engine = build_engine(settings, rules, stored, inputs, hedge=hedge, now=time.monotonic(), now_ms=now_ms())
     return Setup(
         exchange=exchange,
         info=info,
@@ -217,8 +217,8 @@ def build_engine(
     inputs: AccountInputs,
     *,
     hedge: bool,
-    first_sequence: int,
     now: float,
+    now_ms: int,
 ) -> GridEngine:
     """Return the engine of a grid with its risk controls.
 
@@ -228,11 +228,18 @@ def build_engine(
         stored: What the database holds.
         inputs: State of account and market.
         hedge: Whether the account has a position for each side.
-        first_sequence: See `EngineSettings.first_sequence`.
         now: Monotonic seconds; every later `now` is of the same clock.
+        now_ms: UTC epoch milliseconds at *now*; a new database begins its sequence with it.
     """
-    risk = RiskControls(EntryCheck(grid_requirements(settings.trading, inputs.price), inputs, rules))
-    own = _engine_settings(settings, hedge=hedge, first_sequence=first_sequence)
+    risk = make_controls(
+        settings.risk_control,
+        EntryCheck(grid_requirements(settings.trading, inputs.price), inputs, rules),
+        symbol=settings.trading.symbol,
+        stored=stored.risk,
+        now=now,
+        now_ms=now_ms,
+    )
+    own = _engine_settings(settings, hedge=hedge, first_sequence=now_ms)
     return GridEngine(own, rules, stored, now=now, risk=risk)
 
 

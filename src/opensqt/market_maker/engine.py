@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from opensqt.market_maker import entry_limits
 from opensqt.market_maker.engine_settings import EngineSettings, Phase
 from opensqt.market_maker.orders import reconcile
 from opensqt.market_maker.orders.accounting import Accounting
@@ -28,7 +29,6 @@ from opensqt.market_maker.orders.events import (
     Place,
     PlaceAbandoned,
     PlaceResult,
-    PositionUpdate,
     PriceUpdate,
     ReadRules,
     Reconcile,
@@ -148,6 +148,7 @@ class GridEngine:
                     self._reconcile_by(now)
             case PlaceResult(client_order_id, outcome):
                 self.orders.on_place_result(client_order_id, outcome, now)
+                entry_limits.count_outcome(self.risk, outcome, now)
             case CancelResult(client_order_id, outcome):
                 self.orders.on_cancel_result(client_order_id, outcome, now)
             case OrderQueried(ref, outcome):
@@ -162,9 +163,6 @@ class GridEngine:
                 _log.warning(
                     "venue could not be queried; nothing is concluded", error=self.reconcile_error, next_in_s=delay_s
                 )
-            case PositionUpdate(position):
-                if self.risk.on_position(position):
-                    self._reconcile_by(now)
             case RulesRead(rules):
                 self._on_rules(rules, now)
             case StoreChanged(problem):
@@ -178,12 +176,16 @@ class GridEngine:
             case StopRequested(cancel_orders):
                 self.phase, self._cancel_on_stop = Phase.STOPPING, cancel_orders
                 self.orders.plan_dirty = True
+            case _:
+                if entry_limits.handle(self.risk, event, now):
+                    self._reconcile_by(now)
 
     def decide(self, now: float) -> list[Command]:
         """Return the commands to carry out now. Cheap when nothing has changed."""
         self.state.accounting.tick(now)
         commands: list[Command] = [*self.orders.take_due_queries(now)]
         self._check_missing_fills(now)
+        entry_limits.observe(self.risk, self.state, now)
         if self.orders.needs_reconcile:
             self.orders.needs_reconcile = False
             self._reconcile_by(now + 0.5)
@@ -243,7 +245,7 @@ class GridEngine:
         if not due and fresh == self._fresh and frame == self._frame:
             return []
         self._frame, self._fresh, self.orders.plan_dirty, self.risk.changed = frame, fresh, False, False
-        changes = planner.plan(frame, self._quoting_permission(now))
+        changes = planner.plan(frame, self._quoting_permission(self.price.mid, now))
         self._replan_at = self.orders.next_due(now)
         return self._carry_out(changes, now)
 
@@ -263,7 +265,7 @@ class GridEngine:
     def _market(self, price: Price) -> MarketState:
         return MarketState(bid=price.bid, ask=price.ask, reference=price.mid)
 
-    def _quoting_permission(self, now: float) -> Permission:
+    def _quoting_permission(self, price: Decimal, now: float) -> Permission:
         locked = self.orders.margin_backoff.until > now
         pull = bool(self.halt_reason or self.store_problem) or locked or not self._fresh
         may_place = self._fresh and not self.store_problem and self.orders.order_backoff.until <= now
@@ -280,7 +282,7 @@ class GridEngine:
             backed_off=self.orders.backed_off(now),
             requoted=self.orders.post_only_backoff.failing(),
         )
-        return gate.apply(permission, self.risk.limits())
+        return gate.apply(permission, entry_limits.entry_limits(self.risk, self.state, price, self.settings.grid))
 
     def _carry_out(self, changes: Plan, now: float) -> list[Command]:
         commands: list[Command] = []
@@ -364,7 +366,7 @@ class GridEngine:
         self._compare_orders(venue, now)
         held_levels = sum(1 for slot in self.state.slots.values() if slot.quantity)
         price = self.price.mid if self.price else None
-        self.risk.on_reconciled(venue.account, position, price, self.rules, held_levels=held_levels)
+        self.risk.on_reconciled(venue.account, position, price, self.rules, held_levels=held_levels, now=now)
         if not self.orders.unmatched_fills:
             self._advance_watermark()
         # A fill that arrived during the queries may be in the position or not: then nothing is concluded.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opensqt.market_maker.engine import GridEngine
 from opensqt.market_maker.engine_settings import Phase
+from opensqt.market_maker.risk import report
 
 CONNECTING = "starting: connecting to the exchange"
 """The problem of a process whose grid is not there yet."""
@@ -23,7 +24,7 @@ def problems(engine: GridEngine, now: float) -> list[str]:
         found.append(engine.store_problem)
     if engine.halt_reason:
         found.append(f"halted: {engine.halt_reason}")
-    found += engine.risk.problems()
+    found += report.problems(engine.risk)
     if engine.reconcile_error and engine.phase is not Phase.STARTING:
         found.append(f"reconcile: {engine.reconcile_error}")
     if engine.orders.order_backoff.until > now:

@@ -13,6 +13,7 @@ from opensqt.market_maker.engine import GridEngine
 from opensqt.market_maker.orders.slots import SlotState
 from opensqt.market_maker.profit.markout import HORIZONS_S
 from opensqt.market_maker.profit.report import profit_parts
+from opensqt.market_maker.risk import report
 from opensqt.market_maker.status import fees_value, realized, unrealized
 
 _MILLISECONDS = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
@@ -44,6 +45,20 @@ class MarketMakerMetrics(Collector):
             registry=self._registry,
         )
 
+    def _triggered(self) -> Metric:
+        engine = self._engine
+        active = {
+            "position": bool(engine.halt_reason),
+            "margin": engine.orders.margin_backoff.until > time.monotonic(),
+            **report.active(engine.risk),
+        }
+        gauge = GaugeMetricFamily(
+            "market_maker_risk_triggered", "1 while the rule stops or limits entries", labels=["symbol", "rule"]
+        )
+        for rule, on in active.items():
+            gauge.add_metric([engine.settings.symbol, rule], int(on))
+        return gauge
+
     def text(self) -> bytes:
         """Return the metrics in Prometheus' text format."""
         return generate_latest(self._registry)
@@ -54,19 +69,19 @@ class MarketMakerMetrics(Collector):
         totals, labels = state.totals, [self._engine.settings.symbol]
         net = realized(engine) - fees_value(engine)
         active = sum(1 for order in state.live_orders() if order.status.is_open)
-        stopped = bool(engine.halt_reason) or engine.orders.margin_backoff.until > time.monotonic()
         gauges = (
             ("market_maker_pnl_realized_total", "Realized profit after fees, quote", net),
             ("market_maker_pnl_unrealized", "Open profit, quote", unrealized(engine)),
             ("market_maker_orders_active", "Orders that the venue works", active),
             ("market_maker_position_size", "Position, base coins, signed", state.position),
             ("market_maker_store_failing", "1 while the database is not writable", int(bool(engine.store_problem))),
-            ("market_maker_risk_triggered", "1 while a safety rule prevents buys", int(stopped)),
+            ("market_maker_circuit_breaker_open", "1 while it stops entries", int(engine.risk.breaker.is_open)),
         )
         for name, text, value in gauges:
             gauge = GaugeMetricFamily(name, text, labels=["symbol"])
             gauge.add_metric(labels, float(value))
             yield gauge
+        yield self._triggered()
         fees = GaugeMetricFamily(
             "market_maker_fees",
             "Fees paid, in units of the asset",

@@ -16,6 +16,7 @@ from opensqt.market_maker.executor import Executor
 from opensqt.market_maker.health import problems
 from opensqt.market_maker.metrics import MarketMakerMetrics
 from opensqt.market_maker.orders.events import (
+    CallTimed,
     Event,
     FundingBatch,
     MinuteBegan,
@@ -26,6 +27,7 @@ from opensqt.market_maker.orders.events import (
     StopRequested,
     StoreChanged,
 )
+from opensqt.market_maker.risk_inputs import RiskInputs
 from opensqt.market_maker.status import status
 from opensqt.market_maker.store.store import Store
 from opensqt.market_maker.store.writer import StoreWriter
@@ -142,6 +144,8 @@ class MarketMaker:
                     group.create_task(self._read_funding()),
                     group.create_task(self._record_minutes()),
                 ]
+                risk = RiskInputs(self._exchange, self._info, self.engine.risk.settings.monitor, self._post)
+                helpers += [group.create_task(reader) for reader in risk.readers()]
                 await self._loop(stop, on_ready, group)
                 for helper in helpers:
                     helper.cancel()
@@ -159,7 +163,7 @@ class MarketMaker:
             max_batch=self._info.capabilities.max_batch,
             group=group,
             post=self._post,
-            observe_latency=self.metrics.exchange_ms.observe,
+            observe_latency=self._observe_latency,
         )
         stopper = group.create_task(self._post_when(stop))
         deadline: float | None = None
@@ -219,6 +223,10 @@ class MarketMaker:
     def _post(self, event: Event) -> None:
         self._events.append(event)
         self._wake.set()
+
+    def _observe_latency(self, milliseconds: float) -> None:
+        self.metrics.exchange_ms.observe(milliseconds)
+        self._post(CallTimed(milliseconds))
 
     async def _post_when(self, stop: asyncio.Event) -> None:
         await stop.wait()

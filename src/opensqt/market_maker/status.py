@@ -8,6 +8,7 @@ from typing import Any
 from opensqt.market_maker.engine import GridEngine
 from opensqt.market_maker.orders.slots import LiveOrder, Slot
 from opensqt.market_maker.profit_status import profit_sections
+from opensqt.market_maker.risk import report
 
 
 def status(engine: GridEngine, *, exchange: str, problems: list[str], now: float, now_ms: int) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def status(engine: GridEngine, *, exchange: str, problems: list[str], now: float
         **profit_sections(state.accounting, totals.profit, _text),
         "last_reconcile_ms": now_ms - int((now - reconciled) * 1000) if reconciled is not None else None,
         "halted": engine.halt_reason,
-        "risk": engine.risk.status(),
+        "risk": report.status(engine.risk),
         "problems": problems,
     }
 

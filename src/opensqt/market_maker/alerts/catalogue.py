@@ -68,6 +68,32 @@ PROBLEM_KINDS = (
         "A person paused it. `opensqt resume --config FILE` places entries again.",
     ),
     ProblemKind(
+        "exits only: circuit breaker",
+        AlertLevel.WARNING,
+        "Entries are stopped; they begin by themselves after its cool-down. Mend the cause in its text,"
+        " or `opensqt reset --breaker`.",
+    ),
+    ProblemKind(
+        "exits only: risk monitor",
+        AlertLevel.WARNING,
+        "Volume is high while prices fall. Entries begin by themselves when the watched symbols have recovered.",
+    ),
+    ProblemKind(
+        "exits only: daily loss",
+        AlertLevel.CRITICAL,
+        "Entries are stopped until 00:00 UTC. Look at what lost; `opensqt reset --breaker` begins sooner.",
+    ),
+    ProblemKind(
+        "exits only: peak loss",
+        AlertLevel.CRITICAL,
+        "Entries are stopped until a person decides. Look at what lost, then `opensqt reset --breaker`.",
+    ),
+    ProblemKind(
+        "exits only",
+        AlertLevel.CRITICAL,
+        "A rule of the safety check is broken: its text has the numbers. `market-maker --check` shows all of them.",
+    ),
+    ProblemKind(
         "outcome unknown",
         AlertLevel.CRITICAL,
         "The connector still asks for these orders. Compare with the exchange's own page; don't place them by hand.",

@@ -9,7 +9,7 @@ from decimal import Decimal
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError
 from opensqt.model.funding import FundingPayment
-from opensqt.model.market import Price
+from opensqt.model.market import Candle, Price
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.venue import SymbolRules
 
@@ -120,7 +120,7 @@ class StopRequested:
 
 @dataclass(frozen=True, slots=True)
 class PositionUpdate:
-    """The newest report of the grid's position."""
+    """The newest report of a position, of any symbol of the account."""
 
     position: Position
 
@@ -132,7 +132,43 @@ class RulesRead:
     rules: SymbolRules | None
 
 
-RiskEvent = PositionUpdate
+@dataclass(frozen=True, slots=True)
+class AccountUpdate:
+    """The newest balance of the account."""
+
+    account: Account
+    now_ms: int
+    """UTC epoch milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class CandlesUpdate:
+    """Candles of a watched symbol, oldest first; the last may still be forming."""
+
+    candles: tuple[Candle, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorSymbolMissing:
+    """A symbol that was to be watched has no candles at the venue, or none for this client."""
+
+    symbol: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallTimed:
+    """How long a call took that places orders."""
+
+    milliseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ResetBreaker:
+    """A person allows entries again after the circuit breaker, a limit on losses or the risk monitor stopped them."""
+
+
+RiskEvent = PositionUpdate | AccountUpdate | CandlesUpdate | MonitorSymbolMissing | CallTimed | ResetBreaker
 """Events that only the risk controls handle."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from typing import TypeVar
@@ -84,6 +84,8 @@ class Stored:
     trade_ids: tuple[str, ...] = ()
     """Of the last counted fills, oldest first."""
     accounting: StoredAccounting = field(default_factory=StoredAccounting)
+    risk: str = ""
+    """What the risk controls had stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +97,12 @@ class Changes:
     orders: tuple[LiveOrder, ...]
     fills: tuple[GridFill, ...]
     accounting: AccountingChanges = field(default_factory=AccountingChanges)
+    risk: str | None = None
+    """What the risk controls need after a restart; None when it has not changed."""
 
     def __bool__(self) -> bool:
-        return bool(self.header or self.slots or self.orders or self.fills or self.accounting)
+        rows = self.header or self.slots or self.orders or self.fills
+        return bool(rows or self.accounting) or self.risk is not None
 
 
 class GridState:
@@ -145,6 +150,8 @@ class GridState:
         self._dirty_slots: set[int] = set()
         self._dirty_orders: dict[str, LiveOrder] = {}
         self._new_fills: list[GridFill] = []
+        self.risk: str | None = None
+        """What the risk controls want stored with the other changes."""
         for slot in stored.slots:
             self._set(slot)
         for live in stored.live_orders:
@@ -332,8 +339,18 @@ class GridState:
     def changed(self) -> bool:
         """Whether there are changes that `take_changes` has not returned yet."""
         return bool(
-            self._dirty_header or self._dirty_slots or self._dirty_orders or self._new_fills or self.accounting.changed
+            self._dirty_header
+            or self._dirty_slots
+            or self._dirty_orders
+            or self._new_fills
+            or self.accounting.changed
+            or self.risk is not None
         )
+
+    @property
+    def new_fills(self) -> Sequence[GridFill]:
+        """The fills that were counted since the last `take_changes`."""
+        return self._new_fills
 
     def take_changes(self) -> Changes:
         """Return the changes since the last call."""
@@ -343,7 +360,9 @@ class GridState:
             orders=tuple(self._dirty_orders.values()),
             fills=tuple(self._new_fills),
             accounting=self.accounting.take_changes(),
+            risk=self.risk,
         )
+        self.risk = None
         self._dirty_header = False
         self._dirty_slots, self._dirty_orders, self._new_fills = set(), {}, []
         return changes

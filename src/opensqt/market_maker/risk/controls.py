@@ -1,30 +1,107 @@
-"""The risk controls of one grid: every limit, what they allow together, and what they report."""
+"""The risk controls of one grid: every limit, what they allow together, what they report, and what a restart needs."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
+from opensqt.market_maker.risk import exposure
+from opensqt.market_maker.risk.breaker import CircuitBreaker
 from opensqt.market_maker.risk.entry_check import EntryCheck
+from opensqt.market_maker.risk.exposure import Allowance, Held
 from opensqt.market_maker.risk.gate import EntryLimits
+from opensqt.market_maker.risk.ladder import equity
+from opensqt.market_maker.risk.losses import LossLimits
+from opensqt.market_maker.risk.monitor import VolumeMonitor
+from opensqt.market_maker.risk.settings import RiskLimits
 from opensqt.model.account import Account, Position
+from opensqt.model.market import Candle
+from opensqt.model.order import Side
 from opensqt.model.venue import SymbolRules
+from opensqt.telemetry.logging import get_logger
+
+_log = get_logger("market_maker.risk")
+
+STORE_EVERY_S = 30.0
+"""Seconds between two records of the equity; a limit that is reached is stored at once."""
+CHECK_EVERY_S = 0.25
+"""Seconds between two looks at the clock for the end of a cool-down."""
 
 
 class RiskControls:
     """Takes the events that concern risk, and limits the entries of its grid.
 
     Args:
+        limits: The limits.
         entry_check: The safety check; None checks nothing.
+        symbol: Of the grid.
+        now: Monotonic seconds.
+        now_ms: UTC epoch milliseconds at *now*.
     """
 
-    def __init__(self, entry_check: EntryCheck | None = None) -> None:
+    def __init__(
+        self,
+        limits: RiskLimits | None = None,
+        entry_check: EntryCheck | None = None,
+        *,
+        symbol: str = "",
+        now: float = 0.0,
+        now_ms: int = 0,
+    ) -> None:
+        self.settings = limits or RiskLimits()
         self.entry_check = entry_check
+        self.breaker = CircuitBreaker(self.settings.breaker)
+        self.losses = LossLimits(self.settings.losses)
+        self.monitor = VolumeMonitor(self.settings.monitor)
+        self.account = exposure.AccountExposure()
+        self.allowances: dict[Side, Allowance] = {}
+        """What the limits on what is held allowed of each side at the last plan."""
+        self.triggers: dict[str, int] = {}
+        """How often each rule began to stop entries."""
+        self.fills_seen = 0
+        """Fills that were counted as of the last step."""
         self.changed = False
         """Whether anything happened that could change the limits; reset by the owner."""
+        self._symbol = symbol
+        self._offset_ms = now_ms - now * 1000
+        self._other_values: dict[tuple[str, str], Decimal] = {}
+        self._before: dict[str, str] = {}
+        self._checked_at = float("-inf")
+        self._stored_at = float("-inf")
+        self._stored = ""
+        self._urgent = False
+
+    def utc_ms(self, now: float) -> int:
+        """Return the UTC epoch milliseconds at *now*."""
+        return int(self._offset_ms + now * 1000)
+
+    def on_account(self, account: Account, now: float, now_ms: int | None = None) -> None:
+        """Take in the account: wallet and equity."""
+        if now_ms is not None:
+            self._offset_ms = now_ms - now * 1000
+        at = self.utc_ms(now)
+        total = equity(account)
+        wallet = total - account.unrealized_pnl
+        before = self.account.wallet
+        if before is None or abs(wallet - before) * 1000 > abs(before):
+            self.account = replace(self.account, wallet=wallet)
+            self.changed = True
+        self.losses.on_equity(total, at)
+        self.breaker.on_equity(total, at)
+        self._note(now)
 
     def on_position(self, position: Position) -> bool:
-        """Take in the grid's position from the stream, and return whether the venue has to be queried."""
+        """Take in a position from the stream, and return whether the venue has to be queried."""
+        if position.symbol != self._symbol:
+            price = position.entry_price if position.mark_price is None else position.mark_price
+            key = (position.symbol, position.position_side.value)
+            self._other_values[key] = abs(position.quantity) * price
+            others = sum(self._other_values.values(), Decimal(0))
+            self.changed = self.changed or others != self.account.others
+            self.account = replace(self.account, others=others)
+            return False
         due = self.entry_check is not None and self.entry_check.on_position(position)
         self.changed = self.changed or due
         return due
@@ -37,34 +114,123 @@ class RiskControls:
         rules: SymbolRules,
         *,
         held_levels: int,
+        now: float,
     ) -> None:
         """Take in a comparison with the venue; None is what could not be queried."""
+        if account is not None:
+            self.on_account(account, now)
         if self.entry_check is None:
             return
         if account is None or price is None:
             self.on_position(position)
-            return
-        self.entry_check.on_reconciled(account, position, price, rules, held_levels=held_levels)
+        else:
+            self.entry_check.on_reconciled(account, position, price, rules, held_levels=held_levels)
+        self._note(now)
 
-    def limits(self) -> EntryLimits:
-        """Return what is allowed of entries now."""
-        return EntryLimits(reasons=tuple(self.triggered().values()))
+    def on_candles(self, candles: Iterable[Candle], now: float) -> None:
+        """Take in candles of the watched symbols."""
+        self.monitor.on_candles(candles, self.utc_ms(now))
+        self._note(now)
+
+    def on_missing(self, symbol: str, reason: str) -> None:
+        """Leave a symbol out of the monitor."""
+        _log.warning("symbol is not watched", symbol=symbol, reason=reason)
+        self.monitor.on_missing(symbol, reason)
+
+    def on_exit(self, client_order_id: str, profit: Decimal, now: float) -> None:
+        """Take in a fill of an exit."""
+        self.breaker.on_exit(client_order_id, profit, self.utc_ms(now))
+        self._note(now)
+
+    def on_outcome(self, *, refused: bool, now: float) -> None:
+        """Take in that the venue took or refused an order."""
+        self.breaker.on_outcome(refused, self.utc_ms(now))
+        self._note(now)
+
+    def on_latency(self, milliseconds: float, now: float) -> None:
+        """Take in how long a call took that places orders."""
+        self.breaker.on_latency(milliseconds, self.utc_ms(now))
+        self._note(now)
+
+    def on_time(self, now: float) -> None:
+        """End what is over."""
+        if now - self._checked_at < CHECK_EVERY_S:
+            return
+        self._checked_at = now
+        at = self.utc_ms(now)
+        self.breaker.on_time(at)
+        self.losses.on_time(at)
+        self.monitor.on_time(at)
+        self._note(now)
+
+    def reset(self, now: float) -> None:
+        """Close the breaker, and end the alarm and the limits on losses, so that entries begin again.
+
+        The safety check and the limits on what is held are no states, so that nothing of them is reset.
+        """
+        self.breaker.reset()
+        self.losses.reset()
+        self.monitor.reset()
+        self._note(now)
+
+    def limits(self, sides: Mapping[Side, Held] | None = None) -> EntryLimits:
+        """Return what is allowed of entries now.
+
+        Args:
+            sides: What is held and what may come to it, by the side of the entries; None where no limit is near.
+        """
+        reasons = tuple(self.triggered().values())
+        if sides is None:
+            self.allowances = {}
+            return EntryLimits(reasons=reasons)
+        self.allowances = {
+            side: exposure.allow(held, self.settings.exposure, self.account) for side, held in sides.items()
+        }
+        return EntryLimits(
+            reasons=reasons,
+            new={side: each.new for side, each in self.allowances.items() if each.new is not None},
+            beyond=[name for each in self.allowances.values() for name in each.beyond],
+        )
 
     def triggered(self) -> dict[str, str]:
         """Return the reason by rule of each limit that keeps all entries away."""
-        found = {"safety_check": self.entry_check.reason if self.entry_check else ""}
+        found = {
+            "safety_check": self.entry_check.reason if self.entry_check else "",
+            "circuit_breaker": self.breaker.reason,
+            "risk_monitor": self.monitor.reason,
+            **self.losses.triggered(),
+        }
         return {rule: reason for rule, reason in found.items() if reason}
 
-    def problems(self) -> list[str]:
-        """Return the reasons why there are no entries, for a person to act on; empty when there are."""
-        return [f"exits only: {reason}" for reason in self.triggered().values()]
+    def restore(self, text: str) -> None:
+        """Begin with what an earlier run stored."""
+        if not text:
+            return
+        stored = json.loads(text)
+        self.breaker.restore(stored.get("breaker", {}))
+        self.losses.restore(stored.get("losses", {}))
+        self._before = self.triggered()
 
-    def status(self) -> dict[str, Any]:
-        """Return the controls as JSON."""
-        check = self.entry_check
-        return {
-            "entries": "STOPPED" if self.limits().stopped else "ALLOWED",
-            "reasons": list(self.triggered().values()),
-            "leverage": None if check is None or check.inputs.leverage is None else f"{check.inputs.leverage:f}",
-            "margin_mode": None if check is None else check.inputs.margin_mode.value,
-        }
+    def take_stored(self, now: float) -> str | None:
+        """Return what has to be stored for a restart; None while that is stored already, or is not urgent."""
+        if not self._urgent and now - self._stored_at < STORE_EVERY_S:
+            return None
+        self._urgent, self._stored_at = False, now
+        text = json.dumps({"breaker": self.breaker.stored(), "losses": self.losses.stored()}, sort_keys=True)
+        if text == self._stored:
+            return None
+        self._stored = text
+        return text
+
+    def _note(self, now: float) -> None:
+        """Log what began and what ended, and have it stored."""
+        found = self.triggered()
+        if found.keys() == self._before.keys():
+            return
+        for rule in found.keys() - self._before.keys():
+            self.triggers[rule] = self.triggers.get(rule, 0) + 1
+            _log.error("entries are stopped and cancelled; exits go on", rule=rule, reason=found[rule])
+        for rule in self._before.keys() - found.keys():
+            _log.warning("a rule allows entries again", rule=rule)
+        self._before = found
+        self.changed = self._urgent = True

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from opensqt.market_maker.strategy.quoter import Permission
+from opensqt.model.order import Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,8 +15,8 @@ class EntryLimits:
 
     reasons: tuple[str, ...] = ()
     """Why there are no entries at all, live ones included; empty when there may be some."""
-    new: int | None = None
-    """Entries that may be added to the live ones; None is not limited."""
+    new: Mapping[Side, int] = field(default_factory=dict)
+    """Entries that may be added to the live ones; a side that is left out is not limited."""
     beyond: Collection[str] = ()
     """Client ids of the live entries that are too many."""
 
@@ -29,7 +30,11 @@ def apply(permission: Permission, limits: EntryLimits) -> Permission:
     """Return *permission* with the limits on entries added; what it does not allow stays as it is."""
     if limits.stopped:
         return replace(permission, buys=0, sells=0, pull_buys=True, pull_sells=True)
-    buys, sells = permission.buys, permission.sells
-    if limits.new is not None:
-        buys, sells = min(buys, limits.new), min(sells, limits.new)
-    return replace(permission, buys=buys, sells=sells, pulled={*permission.pulled, *limits.beyond})
+    if not limits.new and not limits.beyond:
+        return permission
+    return replace(
+        permission,
+        buys=min(permission.buys, limits.new.get(Side.BUY, permission.buys)),
+        sells=min(permission.sells, limits.new.get(Side.SELL, permission.sells)),
+        pulled={*permission.pulled, *limits.beyond},
+    )

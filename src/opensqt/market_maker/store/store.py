@@ -51,7 +51,8 @@ class Store:
         self._insert = import_module(f"sqlalchemy.dialects.{engine.dialect.name}").insert
         self._lock_files: list[int] = []
         self._upserts = {
-            table: self._upsert(table, keep=("created_ms",)) for table in (schema.grids, schema.slots, schema.orders)
+            table: self._upsert(table, keep=("created_ms",))
+            for table in (schema.grids, schema.slots, schema.orders, schema.meta)
         }
         self._lock: AdvisoryLock | None = None
 
@@ -155,6 +156,7 @@ class Store:
             trades = await connection.execute(
                 select(fills.trade_id).where(fills.symbol == symbol).order_by(fills.time_ms.desc()).limit(REMEMBERED)
             )
+            risk = await connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == f"risk:{symbol}"))
             foreign = schema.foreign_fills.c
             foreign_trades = await connection.execute(
                 select(foreign.trade_id)
@@ -171,6 +173,7 @@ class Store:
                 closed_orders=tuple((row.client_order_id, row.order_id) for row in reversed(closed.all())),
                 trade_ids=tuple(row.trade_id for row in (*reversed(foreign_trades.all()), *reversed(trades.all()))),
                 accounting=await profit_rows.load(connection, symbol, header, levels),
+                risk=risk or "",
             )
 
     async def commit(self, symbol: str, changes: Changes, *, repeated: bool = False) -> None:
@@ -195,6 +198,9 @@ class Store:
             if changes.orders:
                 written = [rows.order_row(symbol, order, now_ms) for order in changes.orders]
                 await connection.execute(self._upserts[schema.orders], written)
+            if changes.risk is not None:
+                row = {"key": f"risk:{symbol}", "value": changes.risk}
+                await connection.execute(self._upserts[schema.meta], [row])
             if changes.fills:
                 # A trade that is stored already was counted twice: that must fail.
                 add = self._insert(schema.fills).on_conflict_do_nothing() if repeated else insert(schema.fills)

@@ -162,4 +162,5 @@ def merged(changes: Sequence[Changes]) -> Changes:
         orders=tuple({order.client_order_id: order for one in changes for order in one.orders}.values()),
         fills=tuple(fill for one in changes for fill in one.fills),
         accounting=merged_accounting([one.accounting for one in changes]),
+        risk=next((one.risk for one in reversed(changes) if one.risk is not None), None),
     )

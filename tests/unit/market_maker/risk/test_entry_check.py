@@ -9,6 +9,7 @@ from opensqt.market_maker.orders.events import PositionUpdate
 from opensqt.market_maker.orders.rules_refresh import RulesRefresh
 from opensqt.market_maker.orders.slots import Slot
 from opensqt.market_maker.orders.state import Header, Stored
+from opensqt.market_maker.risk import report
 from opensqt.market_maker.risk.controls import RiskControls
 from opensqt.market_maker.risk.entry_check import EntryCheck
 from opensqt.market_maker.risk.ladder import AccountInputs, GridRequirements
@@ -39,7 +40,7 @@ def account(available: str = "1000") -> Account:
 def bench(inputs: AccountInputs = INPUTS, stored: Stored | None = None) -> Bench:
     venue = MiniVenue()
     venue.leverage, venue.account = Decimal(5), account()
-    return Bench(stored, venue, RiskControls(EntryCheck(REQUIREMENTS, inputs, RULES)))
+    return Bench(stored, venue, RiskControls(entry_check=EntryCheck(REQUIREMENTS, inputs, RULES), symbol=SYMBOL))
 
 
 def held(*levels: int) -> Stored:
@@ -61,7 +62,7 @@ def test_a_restart_in_a_drawdown_places_exits_and_no_entries() -> None:
     assert grid.running
     assert sorted(grid.sells) == [0, 1]
     assert grid.buys == {}
-    (problem,) = grid.engine.risk.problems()
+    (problem,) = report.problems(grid.engine.risk)
     assert problem.startswith("exits only: levels: the account carries 15 levels")
 
 
@@ -71,8 +72,8 @@ def test_entries_begin_by_themselves_when_the_rule_holds_again() -> None:
     grid.venue.account = account()
     grid.wait(61)
     assert sorted(grid.buys) == [-4, -3, -2, -1]
-    assert grid.engine.risk.problems() == []
-    assert grid.engine.risk.status()["entries"] == "ALLOWED"
+    assert report.problems(grid.engine.risk) == []
+    assert report.status(grid.engine.risk)["entries"] == "ALLOWED"
 
 
 def test_an_account_that_was_not_queried_changes_nothing() -> None:
@@ -100,7 +101,7 @@ def test_leverage_raised_above_the_limit_stops_entries_and_lowered_again_lets_th
     grid.venue.leverage = Decimal(20)
     grid.wait(61)
     assert grid.buys == {}
-    assert grid.engine.risk.problems() == ["exits only: leverage: 20, expected at most 10"]
+    assert report.problems(grid.engine.risk) == ["exits only: leverage: 20, expected at most 10"]
     grid.venue.leverage = Decimal(5)
     grid.wait(61)
     assert len(grid.buys) == 4
@@ -111,7 +112,7 @@ def test_leverage_that_still_passes_every_rule_goes_on() -> None:
     grid.venue.leverage = Decimal(8)
     grid.wait(61)
     assert len(grid.buys) == 4
-    assert grid.engine.risk.status()["leverage"] == "8"
+    assert report.status(grid.engine.risk)["leverage"] == "8"
 
 
 def test_leverage_lowered_until_the_account_carries_too_few_levels_stops_entries() -> None:
@@ -119,7 +120,7 @@ def test_leverage_lowered_until_the_account_carries_too_few_levels_stops_entries
     grid.venue.leverage = Decimal(1)
     grid.wait(61)
     assert grid.buys == {}
-    assert "the account carries 26 levels" in grid.engine.risk.problems()[0]
+    assert "the account carries 26 levels" in report.problems(grid.engine.risk)[0]
 
 
 def test_leverage_that_is_not_reported_has_not_changed() -> None:
@@ -136,10 +137,10 @@ def test_a_stream_that_reports_another_leverage_stops_entries_until_it_was_check
     grid.venue.leverage = Decimal(8)
     changed = Position(symbol=SYMBOL, quantity=Decimal(0), entry_price=Decimal(0), leverage=Decimal(8))
     grid.engine.handle(PositionUpdate(changed), grid.now)
-    assert grid.engine.risk.problems() == ["exits only: leverage changed from 5 to 8"]
+    assert report.problems(grid.engine.risk) == ["exits only: leverage changed from 5 to 8"]
     grid.think()
     grid.settle()
-    assert grid.engine.risk.problems() == []
+    assert report.problems(grid.engine.risk) == []
     assert len(grid.buys) == 4
 
 
@@ -149,7 +150,7 @@ def test_isolated_margin_that_liquidates_within_the_ladder_stops_entries() -> No
     grid.venue.margin_mode = MarginMode.ISOLATED
     grid.wait(61)
     assert grid.buys == {}
-    (problem,) = grid.engine.risk.problems()
+    (problem,) = report.problems(grid.engine.risk)
     assert "liquidation: isolated margin: at level" in problem
 
 
@@ -162,7 +163,7 @@ def test_rules_are_read_again_after_a_refusal_and_the_grid_goes_on_with_them() -
     grid.wait(2)
     assert grid.engine.rules.min_notional == 50
     assert grid.buys == {}
-    assert "order_quantity: 30 buys 0 BTC" in grid.engine.risk.problems()[0]
+    assert "order_quantity: 30 buys 0 BTC" in report.problems(grid.engine.risk)[0]
 
 
 def test_permanent_refusals_read_the_rules_at_most_once_a_minute() -> None:

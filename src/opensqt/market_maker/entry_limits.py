@@ -1,0 +1,150 @@
+"""What the engine hands to the risk controls: its events, and what the grid holds and may come to hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from opensqt.market_maker.orders.events import (
+    AccountUpdate,
+    CallTimed,
+    CandlesUpdate,
+    GridFill,
+    MonitorSymbolMissing,
+    PositionUpdate,
+    ResetBreaker,
+    RiskEvent,
+)
+from opensqt.market_maker.orders.slots import LiveOrder
+from opensqt.market_maker.orders.state import GridState
+from opensqt.market_maker.risk.controls import RiskControls
+from opensqt.market_maker.risk.exposure import Held, LiveEntry, value_limit
+from opensqt.market_maker.risk.gate import EntryLimits
+from opensqt.market_maker.strategy.grid.settings import GridSettings
+from opensqt.model.errors import (
+    DuplicateOrder,
+    ExchangeError,
+    InsufficientMargin,
+    LeaseExpired,
+    PostOnlyWouldCross,
+    RequestError,
+    TradingClaimed,
+    TradingHalted,
+)
+from opensqt.model.order import Order, Side
+
+_NOT_COUNTED = (
+    PostOnlyWouldCross,
+    InsufficientMargin,
+    DuplicateOrder,
+    LeaseExpired,
+    TradingClaimed,
+    TradingHalted,
+)
+"""Refusals that say nothing of the venue's health; each has a way of its own."""
+_MARGIN_OF_BOUND = 2
+"""Live orders may be worth more than the settings say, where these were others when they were placed."""
+
+
+def handle(risk: RiskControls, event: RiskEvent, now: float) -> bool:
+    """Hand one event to the risk controls, and return whether the venue has to be queried."""
+    match event:
+        case AccountUpdate(account, now_ms):
+            risk.on_account(account, now, now_ms)
+        case PositionUpdate(position):
+            return risk.on_position(position)
+        case CandlesUpdate(candles):
+            risk.on_candles(candles, now)
+        case MonitorSymbolMissing(symbol, reason):
+            risk.on_missing(symbol, reason)
+        case CallTimed(milliseconds):
+            risk.on_latency(milliseconds, now)
+        case ResetBreaker():
+            risk.reset(now)
+    return False
+
+
+def observe(risk: RiskControls, state: GridState, now: float) -> None:
+    """Count the exits since the last step, look at the clock, and have stored what a restart needs."""
+    for counted in _since_last_step(risk, state):
+        if counted.profit:
+            risk.on_exit(counted.fill.client_order_id, counted.profit, now)
+    risk.on_time(now)
+    stored = risk.take_stored(now)
+    if stored is not None:
+        state.risk = stored
+
+
+def _since_last_step(risk: RiskControls, state: GridState) -> Sequence[GridFill]:
+    """Return the fills that were counted since the last step; the list keeps those that the store has not taken yet."""
+    counted = state.totals.fills
+    new, risk.fills_seen = counted - risk.fills_seen, counted
+    return state.new_fills[-new:] if new > 0 else ()
+
+
+def count_outcome(risk: RiskControls, outcome: Order | ExchangeError, now: float) -> None:
+    """Hand the result of one order to the risk controls; what proves nothing of the venue is left out."""
+    if isinstance(outcome, Order):
+        risk.on_outcome(refused=False, now=now)
+    elif isinstance(outcome, RequestError) and not isinstance(outcome, _NOT_COUNTED):
+        risk.on_outcome(refused=True, now=now)
+
+
+def entry_limits(risk: RiskControls, state: GridState, price: Decimal, settings: GridSettings) -> EntryLimits:
+    """Return what the limits allow of entries.
+
+    Where the most that all live orders could add is within the limits, the orders are not looked at one by one.
+    """
+    exposure = risk.settings.exposure
+    most, _ = value_limit(exposure, risk.account)
+    values = {side: _most_value(state, price, settings, side) for side in settings.mode.opens}
+    worst = settings.max_open_orders * max(values.values()) * _MARGIN_OF_BOUND
+    near = most is not None and abs(state.position) * price + worst > most
+    if not near and not (exposure.levels and len(state.slots) + settings.max_open_orders > exposure.levels):
+        return risk.limits()
+    held_levels = frozenset(level for level, slot in state.slots.items() if slot.quantity)
+    entries: dict[Side, list[LiveEntry]] = {Side.BUY: [], Side.SELL: []}
+    for order in state.live_orders():
+        if state.slot(order.level).quantity * order.side.sign >= 0:
+            entries[order.side].append(_entry(order))
+    sides = {
+        side: Held(
+            position=max(state.position * side.sign, Decimal(0)),
+            price=price,
+            levels=held_levels | {entry.level for entry in entries[side.opposite]},
+            entries=entries[side],
+            entry_value=value,
+        )
+        for side, value in values.items()
+    }
+    return risk.limits(sides)
+
+
+def _most_value(state: GridState, price: Decimal, settings: GridSettings, side: Side) -> Decimal:
+    """Return the most that one more entry of a side may be worth when it is filled, at the price of now or its own.
+
+    A fixed quote amount buys more coins further down; a fixed number of coins is worth more further up.
+    """
+    grid = state.grid
+    if grid is None:
+        return settings.order_quantity
+    # Twice the window: a skew moves the entries away from the price.
+    if settings.in_base:
+        highest = price if side is Side.BUY else grid.price_of(grid.level_above(price) + 2 * settings.sell_window)
+        return settings.order_quantity * highest
+    if side is Side.SELL:
+        return settings.order_quantity
+    lowest = grid.price_of(grid.level_below(price) - 2 * settings.buy_window)
+    return settings.order_quantity * price / max(lowest, price / 100)
+
+
+def _entry(order: LiveOrder) -> LiveEntry:
+    # A fill that the venue reports and that is not counted yet raises the position soon.
+    end = order.filled if order.status.is_closed else order.quantity
+    return LiveEntry(
+        client_order_id=order.client_order_id,
+        level=order.level,
+        price=order.price,
+        outstanding=max(end - order.counted, Decimal(0)),
+        cancellable=order.status.is_open and not order.cancel_requested,
+    )

@@ -1,0 +1,235 @@
+"""The limits at work on a grid: entries are cut, cancelled and stopped, exits go on, and a restart changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from opensqt.market_maker.orders.events import (
+    AccountUpdate,
+    CallTimed,
+    CandlesUpdate,
+    PositionUpdate,
+    ResetBreaker,
+)
+from opensqt.market_maker.risk import report
+from opensqt.market_maker.risk.controls import RiskControls
+from opensqt.market_maker.risk.settings import (
+    BreakerLimits,
+    ExposureLimits,
+    LossSettings,
+    MonitorSettings,
+    RiskLimits,
+)
+from opensqt.model.account import Account, Position
+from opensqt.model.errors import OrderRejected, PostOnlyWouldCross
+from opensqt.model.market import Candle
+from tests.unit.market_maker.venue import SYMBOL, Bench, MiniVenue
+
+START_MS = 20_000 * 86_400_000
+BREAKER = BreakerLimits(latency_ms=1000, reject_rate=Decimal("0.5"), least_orders=3, cool_down_s=300)
+
+
+def account(equity: str, *, unrealized: str = "0") -> Account:
+    return Account(
+        asset="USDT",
+        wallet_balance=Decimal(equity) - Decimal(unrealized),
+        unrealized_pnl=Decimal(unrealized),
+        available_balance=Decimal(equity),
+    )
+
+
+def bench(limits: RiskLimits, *, equity: str = "1000", venue: MiniVenue | None = None, **settings: object) -> Bench:
+    controls = RiskControls(limits, symbol=SYMBOL, now_ms=START_MS)
+    made = Bench(None, venue, controls, **settings)
+    made.tell(AccountUpdate(account(equity), START_MS))
+    return made
+
+
+def exposed(**limits: object) -> RiskLimits:
+    return RiskLimits(exposure=replace(ExposureLimits(), **limits))
+
+
+def worst_case(grid: Bench) -> Decimal:
+    """What is held if every open buy fills, at the price of now."""
+    assert grid.engine.price is not None
+    waiting = sum((order.remaining_quantity for order in grid.venue.open_orders if not order.reduce_only), Decimal(0))
+    return (grid.venue.position + waiting) * grid.engine.price.mid
+
+
+def test_entries_never_add_up_to_more_than_the_limit_while_the_price_falls() -> None:
+    """F5: at each step, if all open buys filled, the position is within wallet_exposure_limit."""
+    grid = bench(exposed(wallet_symbol=Decimal("0.1"))).start()
+    assert len(grid.buys) == 3, "the grid wants 4, the limit of 100 has room for 3"
+    for level in (-1, -2, -3):
+        grid.fill(level)
+        grid.move(1000 + 10 * level)
+        assert worst_case(grid) <= 100
+    assert grid.buys == {}
+    assert len(grid.sells) == 3
+    assert report.status(grid.engine.risk)["entries"] == "LIMITED"
+    assert report.active(grid.engine.risk)["exposure"]
+
+
+def test_live_entries_beyond_a_limit_that_shrinks_are_cancelled_furthest_first() -> None:
+    grid = bench(exposed(wallet_symbol=Decimal("0.13"))).start()
+    assert sorted(grid.buys) == [-4, -3, -2, -1]
+    grid.tell(AccountUpdate(account("500"), START_MS))
+    grid.settle()
+    assert sorted(grid.buys) == [-2, -1]
+
+
+def test_positions_in_other_symbols_take_room_from_the_limit_over_all() -> None:
+    grid = bench(exposed(quote_total=Decimal(130))).start()
+    other = Position(symbol="ETHUSDT", quantity=Decimal("-0.03"), entry_price=Decimal(2000), mark_price=Decimal(2200))
+    grid.tell(PositionUpdate(other))
+    grid.settle()
+    assert sorted(grid.buys) == [-2, -1], "64 of 130 are left, whatever the sign of the other position"
+    grid.tell(PositionUpdate(replace(other, quantity=Decimal(0))))
+    grid.settle()
+    assert len(grid.buys) == 4
+
+
+def test_the_cap_on_levels_counts_levels_held_and_bought() -> None:
+    grid = bench(exposed(levels=3)).start()
+    assert sorted(grid.buys) == [-3, -2, -1]
+    grid.fill(-1)
+    grid.move(990)
+    assert len(grid.buys) + len(grid.sells) == 3
+    grid.fill(-1)
+    grid.move(1000)
+    assert len(grid.buys) == 3
+
+
+def test_a_loss_limit_cancels_entries_and_keeps_exits() -> None:
+    grid = bench(RiskLimits(losses=LossSettings(day=Decimal("0.05")))).start()
+    grid.fill(-1)
+    grid.tell(AccountUpdate(account("940"), START_MS + 1000))
+    grid.settle()
+    assert grid.buys == {}
+    assert sorted(grid.sells) == [-1]
+    (problem,) = report.problems(grid.engine.risk)
+    assert problem.startswith("exits only: daily loss: loss of the day 60.00 of 1000.00")
+    grid.wait(86_400)
+    assert grid.buys, "the next UTC day begins with entries"
+
+
+@pytest.mark.parametrize("refusal", [OrderRejected, PostOnlyWouldCross])
+def test_many_refusals_open_the_breaker_and_post_only_refusals_don_t(refusal: type[OrderRejected]) -> None:
+    """F18: in a trend many post-only orders are refused, and that is no sign of a broken venue."""
+    grid = bench(RiskLimits(breaker=BREAKER)).start()
+    grid.venue.refuse = refusal
+    for _ in range(20):
+        grid.wait(5)
+        grid.move(1000 + 20 * (_ % 3))
+    assert grid.engine.risk.breaker.is_open is (refusal is OrderRejected)
+
+
+def test_the_breaker_closes_after_its_cool_down() -> None:
+    grid = bench(RiskLimits(breaker=BREAKER)).start()
+    for _ in range(5):
+        grid.tell(CallTimed(9000.0))
+    grid.settle()
+    assert grid.buys == {}
+    assert report.active(grid.engine.risk)["circuit_breaker"]
+    grid.wait(299)
+    assert grid.buys == {}
+    grid.wait(2)
+    assert len(grid.buys) == 4
+
+
+def test_a_reset_closes_the_breaker_and_ends_limits_and_alarm() -> None:
+    limits = RiskLimits(breaker=BREAKER, losses=LossSettings(peak=Decimal("0.05")))
+    grid = bench(limits).start()
+    for _ in range(5):
+        grid.tell(CallTimed(9000.0))
+    grid.tell(AccountUpdate(account("900"), START_MS + 1000))
+    grid.settle()
+    assert set(grid.engine.risk.triggered()) == {"circuit_breaker", "peak_loss"}
+    grid.tell(ResetBreaker())
+    grid.settle()
+    assert grid.engine.risk.triggered() == {}
+    assert len(grid.buys) == 4
+
+
+def test_exits_at_a_loss_in_a_row_open_the_breaker() -> None:
+    """Each exit counts once, by the profit against the cost of its level."""
+    grid = bench(RiskLimits(breaker=replace(BREAKER, losses_in_a_row=2))).start()
+    for level in (-1, -2):
+        grid.fill(level)
+    for level in (-1, -2):
+        slot = grid.engine.state.slot(level)
+        assert slot.order is not None
+        order = grid.venue.orders[slot.order.client_order_id]
+        grid.venue.orders[order.client_order_id] = replace(order, price=Decimal(900))
+        grid.fill(level)
+    assert grid.engine.risk.breaker.reason == "2 exits in a row lost (losses_in_a_row 2)"
+    grid.think()
+    grid.settle()
+    assert grid.buys == {}
+
+
+def test_an_alarm_of_the_risk_monitor_cancels_entries() -> None:
+    grid = bench(RiskLimits(monitor=MonitorSettings(symbols=("ETHUSDT",), average_window=5))).start()
+    grid.fill(-1)
+    calm = tuple(candle(minute) for minute in range(5))
+    grid.tell(CandlesUpdate((*calm, candle(5, volume=500, close=90))))
+    grid.settle()
+    assert grid.buys == {}
+    assert sorted(grid.sells) == [-1]
+    assert report.status(grid.engine.risk)["monitor"]["symbols"] == {"ETHUSDT": "ALARM"}
+    grid.tell(CandlesUpdate((candle(6, close=120),)))
+    grid.settle()
+    assert grid.buys
+
+
+def test_an_open_breaker_and_the_day_s_loss_survive_a_restart() -> None:
+    """F9: what stopped entries stops them after a restart, until the same moment."""
+    limits = RiskLimits(breaker=BREAKER, losses=LossSettings(day=Decimal("0.05")))
+    grid = bench(limits).start()
+    for _ in range(5):
+        grid.tell(CallTimed(9000.0))
+    grid.tell(AccountUpdate(account("900"), START_MS + 1000))
+    stored = [changes.risk for changes in grid.changes if changes.risk is not None][-1]
+    again = RiskControls(limits, symbol=SYMBOL, now=5000.0, now_ms=START_MS + 200_000)
+    again.restore(stored)
+    assert again.triggered() == grid.engine.risk.triggered()
+    assert set(again.triggered()) == {"circuit_breaker", "daily_loss"}
+    again.on_time(5000.0 + 101)
+    assert set(again.triggered()) == {"daily_loss"}, "its cool-down goes on over the restart"
+
+
+def test_equity_is_stored_at_times_and_not_with_each_update() -> None:
+    """The account's stream may report several times a second."""
+    grid = bench(RiskLimits()).start()
+    before = sum(1 for changes in grid.changes if changes.risk is not None)
+    for step in range(100):
+        grid.now += 0.1
+        grid.tell(AccountUpdate(account(str(1000 + step)), START_MS + step * 100))
+    assert sum(1 for changes in grid.changes if changes.risk is not None) - before <= 1
+
+
+def test_limits_that_are_off_change_nothing() -> None:
+    grid = bench(RiskLimits()).start()
+    grid.tell(AccountUpdate(account("1"), START_MS))
+    for _ in range(50):
+        grid.tell(CallTimed(90_000.0))
+    grid.move(990)
+    assert sorted(grid.buys) == [-5, -4, -3, -2, -1]
+    assert report.problems(grid.engine.risk) == []
+
+
+def candle(minute: int, *, volume: int = 10, close: int = 100) -> Candle:
+    at = Decimal(close)
+    return Candle(
+        symbol="ETHUSDT",
+        interval="1m",
+        open_time_ms=START_MS + minute * 60_000,
+        open=at,
+        high=at,
+        low=at,
+        close=at,
+        volume=Decimal(volume),
+    )
