@@ -12,7 +12,7 @@ import pytest
 
 from opensqt.model.order import Side
 from opensqt.simulator.settings import ServerRules
-from tests.service.grid_rig import ACCOUNT, SYMBOL, Chain, chain, get
+from tests.service.grid_rig import ACCOUNT, SYMBOL, Chain, all_known, chain, get
 from tests.service.profit_rig import differences, is_exact, pay_funding, stored_equals
 from tests.support import Process, eventually
 from tests.support.blocking import in_thread
@@ -50,6 +50,7 @@ async def test_the_profit_equals_the_ledger_however_often_it_is_killed(tmp_path:
                 made.sim.market.pause(SYMBOL)
                 await eventually(lambda: _agrees(made, maker), what="status and ledger agree")
                 status = await in_thread(get, maker, "/status")
+                await eventually(lambda: all_known(maker), what="every order's outcome is known")
                 maker.send(signal.SIGTERM)
                 assert await maker.wait() == 0, maker.output
             assert status["funding"]["payments"] > 0

@@ -430,7 +430,9 @@ class GridEngine:
         if slots is None:
             return False
         self.state.adopt(slots)
-        self.state.accounting.set_position(self.state.position, entry_price)
+        hedged_short = self.settings.position_side is not PositionSide.BOTH and quantity < 0
+        side = PositionSide.SHORT if hedged_short else PositionSide.BOTH
+        self.state.accounting.set_position(self.state.position, entry_price, side=side)
         self.mismatch = reconcile.PositionCheck()
         self.halt_reason = ""
         _log.warning(

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from opensqt.market_maker.orders.accounting import Accounting
+from opensqt.market_maker.profit.entry import AverageEntry
 from opensqt.market_maker.profit.ledger import Amounts
 from opensqt.market_maker.profit.markout import HORIZONS_S, Markouts, MarkoutSum
 from opensqt.market_maker.profit.report import profit_parts
@@ -27,7 +28,10 @@ def profit_sections(accounting: Accounting, round_trips: Decimal, text: Callable
     ledger = accounting.ledger
     if ledger is None:
         return {"profit": None, "funding": None, "venue_made": {}, "unpriced_fees": {}, "markout": None}
-    mark, price = accounting.valuation_price, ledger.entry.price
+    mark = accounting.valuation_price
+
+    def price_of(entry: AverageEntry) -> str | None:
+        return text(entry.price) if entry.price is not None else None
 
     def amounts(values: Amounts) -> dict[str, str]:
         return {name: text(value) for name, value in values.items()}
@@ -36,8 +40,9 @@ def profit_sections(accounting: Accounting, round_trips: Decimal, text: Callable
     return {
         "profit": {
             "since_ms": ledger.since_ms,
-            "position": text(ledger.entry.quantity),
-            "entry_price": text(price) if price is not None else None,
+            "position": text(ledger.position),
+            "entry_price": price_of(ledger.entry),
+            "short_entry_price": price_of(ledger.short_entry),
             "mark": text(mark) if mark is not None else None,
             **amounts(parts),
             "spread_fills": ledger.spread_fills,

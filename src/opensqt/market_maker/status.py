@@ -80,7 +80,7 @@ def unrealized(engine: GridEngine) -> Decimal:
     """Return the account's open profit at the mark price, quote, before fees."""
     accounting = engine.state.accounting
     ledger, mark = accounting.ledger, accounting.valuation_price
-    return ledger.entry.open_profit(mark) if ledger is not None and mark is not None else Decimal(0)
+    return ledger.open_profit(mark) if ledger is not None and mark is not None else Decimal(0)
 
 
 def grid_unrealized(engine: GridEngine) -> Decimal:

@@ -22,6 +22,7 @@ from opensqt.market_maker.orders.events import (
 from opensqt.market_maker.profit.fees import MINUTE_MS, AwaitedFee, AwaitedFees
 from opensqt.market_maker.profit.ledger import ProfitLedger
 from opensqt.market_maker.profit.markout import Markout, Markouts
+from opensqt.market_maker.profit.sequence import CountedTrade, TradeSequence
 from opensqt.market_maker.profit.snapshot import ProfitDay, ProfitSnapshot, snapshot
 from opensqt.model.errors import ExchangeError, RequestError, Unsupported
 from opensqt.model.funding import FundingPayment
@@ -70,6 +71,8 @@ class StoredAccounting:
 
     ledger: ProfitLedger | None = None
     awaited: tuple[AwaitedFee, ...] = ()
+    trades: tuple[CountedTrade, ...] = ()
+    """The last counted trades."""
     payment_ids: tuple[str, ...] = ()
     """Of the last counted funding payments, oldest first."""
     markouts: tuple[Markout, ...] = ()
@@ -88,6 +91,8 @@ class AccountingChanges:
     """All of them; stored with the ledger."""
     foreign_fills: tuple[ForeignFill, ...] = ()
     fees_valued: tuple[FeesValued, ...] = ()
+    revised: tuple[CountedTrade, ...] = ()
+    """Stored fills that realized another amount, for one before them arrived late."""
     payments: tuple[FundingPayment, ...] = ()
     markouts: tuple[Markout, ...] = ()
     minutes: tuple[ProfitSnapshot, ...] = ()
@@ -106,6 +111,7 @@ def merged_accounting(changes: Sequence[AccountingChanges]) -> AccountingChanges
         awaited=newest.awaited,
         foreign_fills=tuple(fill for one in changes for fill in one.foreign_fills),
         fees_valued=tuple(fee for one in changes for fee in one.fees_valued),
+        revised=tuple(trade for one in changes for trade in one.revised),
         payments=tuple(payment for one in changes for payment in one.payments),
         markouts=tuple({markout.trade_id: markout for one in changes for markout in one.markouts}.values()),
         minutes=tuple({minute.time_ms: minute for one in changes for minute in one.minutes}.values()),
@@ -157,6 +163,8 @@ class Accounting:
         self._dirty = stored.rebuilt
         self._foreign: list[ForeignFill] = []
         self._valued: list[FeesValued] = []
+        self._trades = TradeSequence(stored.trades)
+        self._revised: list[CountedTrade] = []
         self._payments: list[FundingPayment] = []
         self._minutes: list[ProfitSnapshot] = []
         self._day = stored.day
@@ -184,10 +192,10 @@ class Accounting:
 
     def count(self, counted: GridFill) -> GridFill:
         """Count a fill of the grid, and return it with its parts of the profit."""
-        fill, before = counted.fill, self._ledger()
-        mid = self._mid_of(fill)
-        after = before.with_fill(fill, mid=mid)
-        self._set(after)
+        fill, mid = counted.fill, self._mid_of(counted.fill)
+        realized = self._count_trade(fill, foreign=False)
+        if mid is not None:
+            self._set(self._ledger().with_spread(fill, mid))
         value = self._count_fees(fill, foreign=False)
         if mid is not None:
             self.markouts.add(
@@ -202,17 +210,16 @@ class Accounting:
                 ),
                 self._now,
             )
-        return replace(counted, mid=mid, fees_value=value, average_profit=after.realized - before.realized)
+        return replace(counted, mid=mid, fees_value=value, average_profit=realized)
 
     def count_foreign(self, fill: Fill) -> bool:
         """Count a fill that no order of the grid made, and return whether it is one of the grid's position and time."""
         before = self.ledger
         if before is None or fill.position_side not in self._sides or fill.event_time_ms < before.since_ms:
             return False
-        after = before.with_foreign_fill(fill)
-        self._set(after)
+        profit = self._count_trade(fill, foreign=True)
+        self._set(self._ledger().with_foreign_fill())
         value = self._count_fees(fill, foreign=True)
-        profit = after.realized_total - before.realized_total
         self._foreign.append(ForeignFill(fill=fill, average_profit=profit, fees_value=value))
         _log.warning(
             "fill that no order of this grid made",
@@ -225,16 +232,18 @@ class Accounting:
         )
         return True
 
-    def set_position(self, quantity: Decimal, price: Decimal) -> None:
+    def set_position(self, quantity: Decimal, price: Decimal, *, side: PositionSide = PositionSide.BOTH) -> None:
         """Take over the venue's position, where it is another one than the counted fills explain.
 
         Args:
             quantity: Base coins, signed.
             price: What was added is taken in at it; what is gone counts as closed at it.
+            side: In hedge mode that which differs.
         """
         ledger = self._ledger()
-        if quantity != ledger.entry.quantity:
-            self._set(ledger.with_position(quantity, price))
+        if quantity != ledger.position:
+            self._set(ledger.with_position(quantity, price, self._trades.newest_ms, side=side))
+            self._trades.clear()
 
     def handle(self, event: FundingBatch | FundingListed | AssetPriced, now: float) -> None:
         """Handle what the venue reports."""
@@ -304,13 +313,14 @@ class Accounting:
             awaited=tuple(self._awaited),
             foreign_fills=tuple(self._foreign),
             fees_valued=tuple(self._valued),
+            revised=tuple(self._revised),
             payments=tuple(self._payments),
             markouts=self.markouts.take_changed(),
             minutes=tuple(self._minutes),
             day=self._day if self._day_changed else None,
         )
         self._dirty = self._day_changed = False
-        self._foreign, self._valued, self._payments, self._minutes = [], [], [], []
+        self._foreign, self._valued, self._payments, self._minutes, self._revised = [], [], [], [], []
         return changes
 
     def _ledger(self) -> ProfitLedger:
@@ -320,6 +330,13 @@ class Accounting:
 
     def _set(self, ledger: ProfitLedger) -> None:
         self.ledger, self._dirty = ledger, True
+
+    def _count_trade(self, fill: Fill, *, foreign: bool) -> Decimal:
+        """Count a trade at its place in the venue's order, and return what it realized."""
+        ledger, realized, changed = self._trades.insert(self._ledger(), fill, foreign=foreign)
+        self._set(ledger)
+        self._revised += changed
+        return realized
 
     def _mid_of(self, fill: Fill) -> Decimal | None:
         """Return the middle at the time of a fill; None when it is not known."""

@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from opensqt.market_maker.profit.entry import AverageEntry
 from opensqt.model.funding import FundingPayment
-from opensqt.model.order import Fill, FillKind
+from opensqt.model.order import Fill, FillKind, PositionSide
 
 OWN_KINDS = frozenset({FillKind.TRADE, FillKind.BLOCK_TRADE, FillKind.SPREAD})
 """Kinds of fill that come from a decision of the account's owner; the venue makes the others."""
@@ -28,7 +28,9 @@ class ProfitLedger:
     since_ms: int
     """Venue time from which fills and funding payments are counted."""
     entry: AverageEntry = field(default_factory=AverageEntry)
-    """The account's position in the symbol, from all counted fills."""
+    """The account's position in the symbol, from all counted fills; in hedge mode its long side."""
+    short_entry: AverageEntry = field(default_factory=AverageEntry)
+    """In hedge mode the short side, whose quantity is below zero; else nothing."""
     realized: Decimal = Decimal(0)
     """Of the grid's own fills, before fees."""
     venue_made: Amounts = field(default_factory=dict)
@@ -56,6 +58,17 @@ class ProfitLedger:
     """Fills whose spread is counted; those found after a gap have no price of their time."""
     foreign_fills: int = 0
     """Fills that no order of this grid made."""
+    ordered_from_ms: int = 0
+    """Fills that arrive late are put in order down to this venue time, not before it."""
+
+    @property
+    def position(self) -> Decimal:
+        """Base coins, signed: both sides together."""
+        return self.entry.quantity + self.short_entry.quantity
+
+    def open_profit(self, mark: Decimal) -> Decimal:
+        """Return the profit of closing at *mark*, quote, before fees."""
+        return self.entry.open_profit(mark) + self.short_entry.open_profit(mark)
 
     @property
     def venue_made_total(self) -> Decimal:
@@ -69,43 +82,52 @@ class ProfitLedger:
 
     def trading(self, mark: Decimal) -> Decimal:
         """Return realized and open profit together, before fees and funding."""
-        return self.realized_total + self.entry.open_profit(mark)
+        return self.realized_total + self.open_profit(mark)
 
     def total(self, mark: Decimal) -> Decimal:
         """Return the change of the account's equity at *mark* that this grid explains."""
         return self.trading(mark) - self.fees_value + self.funding
 
-    def with_fill(self, fill: Fill, *, mid: Decimal | None) -> ProfitLedger:
-        """Return the ledger after a fill of the grid; its fees are added by `with_fee`.
+    def traded(self, fill: Fill, *, foreign: bool) -> tuple[ProfitLedger, Decimal]:
+        """Return the ledger after a trade, and what it realized; its spread and its fees are added apart.
 
         Args:
             fill: One that was not counted before.
-            mid: The middle of bid and ask at its time; None when it is not known.
+            foreign: Whether no order of the grid made it.
         """
-        entry, realized = self.entry.traded(fill.side.sign * fill.quantity, fill.price)
-        after = replace(self, entry=entry, realized=self.realized + realized)
-        if mid is None:
-            return after
+        entry, realized = self._entry(fill.position_side).traded(fill.side.sign * fill.quantity, fill.price)
+        return self._with_entry(fill.position_side, entry)._with_realized(fill, foreign, realized), realized
+
+    def untraded(self, fill: Fill, *, foreign: bool, realized: Decimal) -> ProfitLedger:
+        """Return the ledger before the last trade: what `traded` made of it, undone."""
+        change = fill.side.sign * fill.quantity
+        after = self._entry(fill.position_side)
+        entry = AverageEntry(quantity=after.quantity - change, cost=after.cost - change * fill.price - realized)
+        return self._with_entry(fill.position_side, entry)._with_realized(fill, foreign, -realized)
+
+    def with_spread(self, fill: Fill, mid: Decimal) -> ProfitLedger:
+        """Return the ledger with what a fill captured away from *mid*, the middle of bid and ask at its time."""
         captured = fill.side.sign * (mid - fill.price) * fill.quantity
-        return replace(after, spread=after.spread + captured, spread_fills=after.spread_fills + 1)
+        return replace(self, spread=self.spread + captured, spread_fills=self.spread_fills + 1)
 
-    def with_foreign_fill(self, fill: Fill) -> ProfitLedger:
-        """Return the ledger after a fill that no order of the grid made; its fees are added by `with_fee`."""
-        entry, realized = self.entry.traded(fill.side.sign * fill.quantity, fill.price)
-        after = replace(self, entry=entry, foreign_fills=self.foreign_fills + 1)
-        if fill.kind in OWN_KINDS:
-            return replace(after, by_hand=self.by_hand + realized)
-        return replace(after, venue_made=added(self.venue_made, fill.kind.value, realized))
+    def with_foreign_fill(self) -> ProfitLedger:
+        """Return the ledger with one more fill that no order of the grid made."""
+        return replace(self, foreign_fills=self.foreign_fills + 1)
 
-    def with_position(self, quantity: Decimal, price: Decimal) -> ProfitLedger:
+    def with_position(
+        self, quantity: Decimal, price: Decimal, newest_ms: int, *, side: PositionSide = PositionSide.BOTH
+    ) -> ProfitLedger:
         """Return the ledger with the position that the venue reports, where fills explain another one.
 
         Args:
-            quantity: Base coins, signed.
+            quantity: Base coins, signed: of both sides together.
             price: Quote: what was added is taken in at this price, and what is gone counts as closed at it.
+            newest_ms: Venue time of the newest counted fill: none before it is put in order any more.
+            side: In hedge mode that which differs.
         """
-        entry, realized = self.entry.traded(quantity - self.entry.quantity, price)
-        return replace(self, entry=entry, unexplained=self.unexplained + realized)
+        entry, realized = self._entry(side).traded(quantity - self.position, price)
+        after = self._with_entry(side, entry)
+        return replace(after, unexplained=self.unexplained + realized, ordered_from_ms=newest_ms + 1)
 
     def with_fee(self, asset: str, amount: Decimal, value: Decimal | None) -> ProfitLedger:
         """Return the ledger with a fee; *value* is in quote, None while there is no price."""
@@ -133,6 +155,20 @@ class ProfitLedger:
         if payment.asset != quote_asset:
             return replace(after, other_funding=added(self.other_funding, payment.asset, payment.amount))
         return replace(after, funding=self.funding + payment.amount)
+
+    def _entry(self, side: PositionSide) -> AverageEntry:
+        return self.short_entry if side is PositionSide.SHORT else self.entry
+
+    def _with_entry(self, side: PositionSide, entry: AverageEntry) -> ProfitLedger:
+        return replace(self, short_entry=entry) if side is PositionSide.SHORT else replace(self, entry=entry)
+
+    def _with_realized(self, fill: Fill, foreign: bool, realized: Decimal) -> ProfitLedger:
+        """Return the ledger with what a trade realized in the part that it belongs to."""
+        if not foreign:
+            return replace(self, realized=self.realized + realized)
+        if fill.kind in OWN_KINDS:
+            return replace(self, by_hand=self.by_hand + realized)
+        return replace(self, venue_made=added(self.venue_made, fill.kind.value, realized))
 
 
 def added(amounts: Amounts, name: str, amount: Decimal) -> dict[str, Decimal]:

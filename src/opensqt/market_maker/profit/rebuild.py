@@ -37,9 +37,10 @@ def rebuilt(
     entry = AverageEntry()
     if position != bought:
         entry = AverageEntry(quantity=position - bought, cost=cost - spent - round_trips)
-    ledger = ProfitLedger(since_ms=since_ms, entry=entry)
+    newest_ms = fills[-1].event_time_ms if fills else 0
+    ledger = ProfitLedger(since_ms=since_ms, entry=entry, ordered_from_ms=newest_ms + 1)
     for fill in fills:
-        ledger = ledger.with_fill(fill, mid=None)
+        ledger, _ = ledger.traded(fill, foreign=False)
         for asset, amount in fill.fees.items():
             ledger = ledger.with_fee(asset, amount, amount if asset == quote_asset else None)
     return ledger

@@ -25,7 +25,7 @@ def profit_parts(ledger: ProfitLedger, *, mark: Decimal, round_trips: Decimal) -
     return {
         "total": ledger.total(mark),
         "realized": ledger.realized,
-        "open": ledger.entry.open_profit(mark),
+        "open": ledger.open_profit(mark),
         "venue_made": ledger.venue_made_total,
         "by_hand": ledger.by_hand,
         "unexplained": ledger.unexplained,

@@ -23,6 +23,7 @@ from opensqt.market_maker.profit.fees import AwaitedFee
 from opensqt.market_maker.profit.ledger import ProfitLedger
 from opensqt.market_maker.profit.markout import HORIZONS_S, Markout
 from opensqt.market_maker.profit.rebuild import rebuilt
+from opensqt.market_maker.profit.sequence import KEPT, CountedTrade
 from opensqt.market_maker.profit.snapshot import ProfitDay, ProfitSnapshot
 from opensqt.market_maker.store import rows, schema
 from opensqt.model.funding import FundingPayment
@@ -50,6 +51,10 @@ async def write(connection: AsyncConnection, insert: Insert, symbol: str, change
         table = schema.foreign_fills if valued.foreign else schema.fills
         where = (table.c.symbol == symbol, table.c.trade_id == valued.trade_id)
         await connection.execute(update(table).where(*where).values(fees_value=valued.value))
+    for trade in changes.revised:
+        table = schema.foreign_fills if trade.foreign else schema.fills
+        where = (table.c.symbol == symbol, table.c.trade_id == trade.fill.trade_id)
+        await connection.execute(update(table).where(*where).values(average_profit=trade.realized))
 
 
 async def load(
@@ -78,6 +83,7 @@ async def load(
     newest = day.first()
     return StoredAccounting(
         ledger=ledger(row),
+        trades=await _last_trades(connection, symbol, row.ordered_from_ms),
         awaited=tuple(_awaited(item) for item in json.loads(row.awaited_fees)),
         payment_ids=tuple(one.payment_id for one in reversed(ids.all())),
         markouts=tuple(markout(one) for one in markouts),
@@ -92,6 +98,8 @@ def ledger_row(symbol: str, ledger: ProfitLedger, awaited: Sequence[AwaitedFee])
         "since_ms": ledger.since_ms,
         "quantity": ledger.entry.quantity,
         "cost": ledger.entry.cost,
+        "short_quantity": ledger.short_entry.quantity,
+        "short_cost": ledger.short_entry.cost,
         "realized": ledger.realized,
         "venue_made": rows.amounts_text(ledger.venue_made),
         "by_hand": ledger.by_hand,
@@ -107,6 +115,7 @@ def ledger_row(symbol: str, ledger: ProfitLedger, awaited: Sequence[AwaitedFee])
         "spread": ledger.spread,
         "spread_fills": ledger.spread_fills,
         "foreign_fills": ledger.foreign_fills,
+        "ordered_from_ms": ledger.ordered_from_ms,
     }
 
 
@@ -115,6 +124,7 @@ def ledger(row: Row[Any]) -> ProfitLedger:
     return ProfitLedger(
         since_ms=row.since_ms,
         entry=AverageEntry(quantity=row.quantity, cost=row.cost),
+        short_entry=AverageEntry(quantity=row.short_quantity, cost=row.short_cost),
         realized=row.realized,
         venue_made=rows.amounts(row.venue_made),
         by_hand=row.by_hand,
@@ -129,6 +139,7 @@ def ledger(row: Row[Any]) -> ProfitLedger:
         spread=row.spread,
         spread_fills=row.spread_fills,
         foreign_fills=row.foreign_fills,
+        ordered_from_ms=row.ordered_from_ms,
     )
 
 
@@ -231,6 +242,23 @@ async def _put(connection: AsyncConnection, insert: Insert, table: Table, values
     key = [column.name for column in table.primary_key]
     changed = {name: statement.excluded[name] for name in values[0] if name not in key}
     await connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changed), list(values))
+
+
+async def _last_trades(connection: AsyncConnection, symbol: str, from_ms: int) -> tuple[CountedTrade, ...]:
+    """Return the last trades of both kinds: down to the same time, for a trade between them would be missing."""
+    found: list[CountedTrade] = []
+    since_ms = from_ms
+    for table, foreign in ((schema.fills, False), (schema.foreign_fills, True)):
+        query = select(table).where(table.c.symbol == symbol, table.c.time_ms >= from_ms)
+        newest = (await connection.execute(query.order_by(table.c.time_ms.desc()).limit(KEPT))).all()
+        found += [
+            CountedTrade(fill=rows.trade(row), foreign=foreign, realized=row.average_profit)
+            for row in newest
+            if row.average_profit is not None
+        ]
+        if len(newest) == KEPT:
+            since_ms = max(since_ms, newest[-1].time_ms + 1)
+    return tuple(trade for trade in found if trade.fill.event_time_ms >= since_ms)
 
 
 async def _rebuild(

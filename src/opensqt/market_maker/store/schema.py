@@ -150,6 +150,8 @@ profit = Table(
     Column("since_ms", BigInteger, nullable=False),
     Column("quantity", Exact, nullable=False),
     Column("cost", Exact, nullable=False),
+    Column("short_quantity", Exact, nullable=False),
+    Column("short_cost", Exact, nullable=False),
     Column("realized", Exact, nullable=False),
     Column("venue_made", Text, nullable=False),
     Column("by_hand", Exact, nullable=False),
@@ -165,6 +167,7 @@ profit = Table(
     Column("spread", Exact, nullable=False),
     Column("spread_fills", Integer, nullable=False),
     Column("foreign_fills", Integer, nullable=False),
+    Column("ordered_from_ms", BigInteger, nullable=False),
 )
 
 funding = Table(

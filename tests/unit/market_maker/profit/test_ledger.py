@@ -36,18 +36,26 @@ def fill(side: Side, quantity: str | Decimal, price: str | Decimal, kind: FillKi
     )
 
 
-fills = st.builds(fill, st.sampled_from(Side), amounts, prices, st.sampled_from(FillKind))
+def after(ledger: ProfitLedger, trade: Fill, *, foreign: bool = False) -> ProfitLedger:
+    return ledger.traded(trade, foreign=foreign)[0]
 
 
-@given(st.lists(st.tuples(fills, st.booleans(), prices), max_size=30), prices)
-def test_the_parts_add_up_to_the_money_exchanged(trades: list[tuple[Fill, bool, Decimal]], mark: Decimal) -> None:
+fills = st.builds(
+    lambda trade, side: replace(trade, position_side=side),
+    st.builds(fill, st.sampled_from(Side), amounts, prices, st.sampled_from(FillKind)),
+    st.sampled_from(PositionSide),
+)
+
+
+@given(st.lists(st.tuples(fills, st.booleans()), max_size=30), prices)
+def test_the_parts_add_up_to_the_money_exchanged(trades: list[tuple[Fill, bool]], mark: Decimal) -> None:
     """F36: any fills, of the grid, by hand or by the venue, flips included: cash and position, to the cent."""
     ledger, cash, position = EMPTY, Decimal(0), Decimal(0)
-    for trade, own, mid in trades:
-        ledger = ledger.with_fill(trade, mid=mid) if own else ledger.with_foreign_fill(trade)
+    for trade, own in trades:
+        ledger, _ = ledger.traded(trade, foreign=not own)
         cash -= trade.side.sign * trade.notional
         position += trade.side.sign * trade.quantity
-    assert ledger.entry.quantity == position
+    assert ledger.position == position
     assert abs(ledger.trading(mark) - (cash + position * mark)) < CENT / 1000
 
 
@@ -55,10 +63,18 @@ def test_a_sale_is_counted_against_the_average_entry() -> None:
     """Two buys at 100 and 110: one sold at 108 earned 3, and the other one is open against 105."""
     ledger = EMPTY
     for trade in (fill(Side.BUY, "1", "100"), fill(Side.BUY, "1", "110"), fill(Side.SELL, "1", "108")):
-        ledger = ledger.with_fill(trade, mid=None)
+        ledger = after(ledger, trade)
     assert ledger.realized == 3
     assert ledger.entry == AverageEntry(quantity=Decimal(1), cost=Decimal(105))
     assert ledger.total(Decimal(109)) == 3 + 4
+
+
+def test_the_sides_of_hedge_mode_are_apart() -> None:
+    """Long 1 from 100 and short 1 from 110 at once: nothing is realized, and both are open."""
+    ledger = after(EMPTY, replace(fill(Side.BUY, "1", "100"), position_side=PositionSide.LONG))
+    ledger = after(ledger, replace(fill(Side.SELL, "1", "110"), position_side=PositionSide.SHORT))
+    assert (ledger.realized, ledger.position, ledger.open_profit(Decimal(500))) == (0, 0, 10)
+    assert (ledger.entry.price, ledger.short_entry.price) == (100, 110)
 
 
 def test_a_trade_through_zero_closes_and_opens() -> None:
@@ -69,10 +85,10 @@ def test_a_trade_through_zero_closes_and_opens() -> None:
 
 def test_closes_that_the_venue_made_are_counted_as_what_they_are() -> None:
     """F50: by kind, apart from what the grid earned and from what was traded by hand."""
-    ledger = EMPTY.with_fill(fill(Side.BUY, "3", "100"), mid=None)
-    ledger = ledger.with_foreign_fill(fill(Side.SELL, "1", "90", FillKind.LIQUIDATION))
-    ledger = ledger.with_foreign_fill(fill(Side.SELL, "1", "95", FillKind.ADL))
-    ledger = ledger.with_foreign_fill(fill(Side.SELL, "1", "101"))
+    ledger = after(EMPTY, fill(Side.BUY, "3", "100"))
+    ledger = after(ledger, fill(Side.SELL, "1", "90", FillKind.LIQUIDATION), foreign=True)
+    ledger = after(ledger, fill(Side.SELL, "1", "95", FillKind.ADL), foreign=True)
+    ledger = after(ledger, fill(Side.SELL, "1", "101"), foreign=True)
     assert ledger.venue_made == {"LIQUIDATION": Decimal(-10), "ADL": Decimal(-5)}
     assert (ledger.venue_made_total, ledger.by_hand, ledger.realized) == (-15, 1, 0)
     assert ledger.total(Decimal(1)) == -14
@@ -80,15 +96,14 @@ def test_closes_that_the_venue_made_are_counted_as_what_they_are() -> None:
 
 def test_a_change_without_a_fill_is_unexplained_and_not_zero() -> None:
     """What the venue holds less is counted as closed at the price of the moment."""
-    ledger = EMPTY.with_fill(fill(Side.BUY, "2", "100"), mid=None).with_position(Decimal(1), Decimal(80))
+    ledger = after(EMPTY, fill(Side.BUY, "2", "100")).with_position(Decimal(1), Decimal(80), 0)
     assert (ledger.unexplained, ledger.entry.quantity) == (-20, 1)
 
 
 def test_the_spread_is_what_a_fill_was_away_from_the_middle() -> None:
-    """Bought one under the middle and sold two over it; a fill without a price of its time is left out."""
-    ledger = EMPTY.with_fill(fill(Side.BUY, "1", "99"), mid=Decimal(100))
-    ledger = ledger.with_fill(fill(Side.SELL, "1", "102"), mid=Decimal(100))
-    ledger = ledger.with_fill(fill(Side.BUY, "1", "99"), mid=None)
+    """Bought one under the middle and sold two over it."""
+    ledger = EMPTY.with_spread(fill(Side.BUY, "1", "99"), Decimal(100))
+    ledger = ledger.with_spread(fill(Side.SELL, "1", "102"), Decimal(100))
     assert (ledger.spread, ledger.spread_fills) == (3, 2)
 
 

@@ -73,7 +73,8 @@ def _add_profit() -> None:
         "profit",
         sa.Column("symbol", sa.String(32), primary_key=True),
         sa.Column("since_ms", sa.BigInteger, nullable=False),
-        *(_exact(name) for name in ("quantity", "cost", "realized", "venue_made", "by_hand", "unexplained")),
+        *(_exact(name) for name in ("quantity", "cost", "short_quantity", "short_cost")),
+        *(_exact(name) for name in ("realized", "venue_made", "by_hand", "unexplained")),
         *(_exact(name) for name in ("fees", "fees_value", "unpriced_fees", "awaited_fees")),
         *(_exact(name) for name in ("funding", "other_funding")),
         sa.Column("funding_payments", sa.Integer, nullable=False),
@@ -81,6 +82,7 @@ def _add_profit() -> None:
         _exact("spread"),
         sa.Column("spread_fills", sa.Integer, nullable=False),
         sa.Column("foreign_fills", sa.Integer, nullable=False),
+        sa.Column("ordered_from_ms", sa.BigInteger, nullable=False),
     )
 
 

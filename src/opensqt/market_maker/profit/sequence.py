@@ -1,0 +1,79 @@
+"""Trades in the order of the venue, however they arrive.
+
+What a trade realizes by the average entry depends on the trades before it. A trade that arrives late, found by a query
+after a restart, is put where it belongs: the ones after it are undone and counted again.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from opensqt.market_maker.profit.ledger import ProfitLedger
+from opensqt.model.order import Fill
+
+KEPT = 1_000
+"""Trades that a late one may be put before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedTrade:
+    """A trade, and what it realized by the average entry."""
+
+    fill: Fill
+    foreign: bool
+    """Whether no order of the grid made it."""
+    realized: Decimal
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """The place in the venue's order: time, then the trade id where it is a number."""
+        trade_id = self.fill.trade_id
+        return self.fill.event_time_ms, int(trade_id) if trade_id.isdecimal() else 0
+
+
+class TradeSequence:
+    """The last trades of a ledger.
+
+    Args:
+        counted: Those of an earlier run, in any order.
+    """
+
+    def __init__(self, counted: Iterable[CountedTrade] = ()) -> None:
+        self._trades = sorted(counted, key=lambda trade: trade.key)
+
+    @property
+    def newest_ms(self) -> int:
+        """Venue time of the newest trade; 0 without one."""
+        return self._trades[-1].fill.event_time_ms if self._trades else 0
+
+    def clear(self) -> None:
+        """Forget the trades: a later one is not put before them any more."""
+        self._trades.clear()
+
+    def insert(
+        self, ledger: ProfitLedger, fill: Fill, *, foreign: bool
+    ) -> tuple[ProfitLedger, Decimal, list[CountedTrade]]:
+        """Count a trade at its place.
+
+        Returns:
+            The ledger after it, what the trade realized, and those of the others that realize another amount now.
+        """
+        trade = CountedTrade(fill=fill, foreign=foreign, realized=Decimal(0))
+        at = bisect_right(self._trades, trade.key, key=lambda known: known.key)
+        later, self._trades = self._trades[at:], self._trades[:at] if at < len(self._trades) else self._trades
+        for known in reversed(later):
+            ledger = ledger.untraded(known.fill, foreign=known.foreign, realized=known.realized)
+        ledger, realized = ledger.traded(fill, foreign=foreign)
+        self._trades.append(replace(trade, realized=realized))
+        changed = []
+        for known in later:
+            ledger, again = ledger.traded(known.fill, foreign=known.foreign)
+            self._trades.append(replace(known, realized=again))
+            if again != known.realized:
+                changed.append(self._trades[-1])
+        if len(self._trades) > 2 * KEPT:
+            del self._trades[:-KEPT]
+        return ledger, realized, changed
