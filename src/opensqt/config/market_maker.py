@@ -123,7 +123,26 @@ class GridTradingSettings(Section):
     price_max_age_seconds: Positive = Decimal(30)
     """Seconds without a new price after which the buys are cancelled and nothing is placed until the next price."""
     dynamic_interval: bool = False
+    """The interval follows the average true range, never below `price_interval`. It moves by a fifth or more, and all
+    orders are cancelled before."""
     volatility_scale: Positive = Decimal(1)
+    """The interval is so many times the average true range."""
+    volatility_candles: Literal["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d"] = "5m"
+    """Length of the candles of the average true range."""
+    volatility_window: Count = 14
+    """Closed candles that are averaged."""
+    start_price: Positive | None = None
+    """Nothing is placed until the price has crossed it, quote; null starts at once."""
+    stop_below: Positive | None = None
+    """The grid stops for good when the price falls to it, quote."""
+    stop_above: Positive | None = None
+    """The grid stops for good when the price rises to it, quote."""
+    take_profit: Positive | None = None
+    """The grid stops when it has made so much, realized and open, after fees and funding, quote."""
+    stop_loss: Positive | None = None
+    """The grid stops when it has lost so much, quote."""
+    stop_closes: Literal["keep", "maker", "taker"] = "keep"
+    """What is held then: `keep` offers it where it was, `maker` at the touch, `taker` closes it at once."""
     inventory_skew_factor: NotNegative = Decimal(0)
     """Part of the price that opening orders are moved by, away from the side held, when a full window is held."""
     funding_skew_factor: NotNegative = Decimal(0)
@@ -131,20 +150,6 @@ class GridTradingSettings(Section):
     glft: GlftSettings | None = None
     """Parameters of `strategy: glft`."""
     symbols: list[Any] | None = None
-
-    @field_validator("dynamic_interval")
-    @classmethod
-    def _fixed_interval(cls, wanted: bool) -> bool:
-        if wanted:
-            raise ValueError("not supported yet: expected false")
-        return wanted
-
-    @field_validator("volatility_scale")
-    @classmethod
-    def _no_scale(cls, scale: Decimal) -> Decimal:
-        if scale != 1:
-            raise ValueError("not supported yet (it belongs to dynamic_interval): expected 1.0")
-        return scale
 
     @field_validator("symbols")
     @classmethod

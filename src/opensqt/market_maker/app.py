@@ -27,6 +27,8 @@ from opensqt.market_maker.strategy.choice import QuoterFactory
 from opensqt.market_maker.strategy.glft import GlftParameters, GlftQuoter
 from opensqt.market_maker.strategy.grid.quoter import GridQuoter
 from opensqt.market_maker.strategy.grid.settings import GridMode, GridSettings
+from opensqt.market_maker.strategy.triggers import Closing, TriggerSettings
+from opensqt.market_maker.strategy.volatility import VolatilitySettings
 from opensqt.model.account import PositionMode
 from opensqt.model.clock import now_ms
 from opensqt.model.errors import ConfigError
@@ -172,6 +174,8 @@ def _same_grid(stored: Stored, trading: GridTradingSettings) -> Stored:
     header, interval, geometric = stored.header, _interval(trading), trading.grid_step == "geometric"
     if header is None or (header.interval, header.geometric) == (interval, geometric):
         return stored
+    if trading.dynamic_interval and header.geometric is geometric:
+        return stored  # the interval that it has moved to
     holding = [slot for slot in stored.slots if slot.quantity]
     if holding or stored.live_orders:
         raise ConfigError(
@@ -264,6 +268,15 @@ def _engine_settings(settings: MarketMakerSettings, *, hedge: bool, first_sequen
         interval=_interval(trading),
         geometric=trading.grid_step == "geometric",
         quoter=_quoter(trading),
+        triggers=TriggerSettings(
+            start_price=trading.start_price,
+            stop_below=trading.stop_below,
+            stop_above=trading.stop_above,
+            take_profit=trading.take_profit,
+            stop_loss=trading.stop_loss,
+            closing=Closing(trading.stop_closes),
+        ),
+        volatility=_volatility(trading),
         grid=GridSettings(
             order_quantity=trading.order_quantity,
             min_order_value=trading.min_order_value,
@@ -284,6 +297,14 @@ def _engine_settings(settings: MarketMakerSettings, *, hedge: bool, first_sequen
         margin_lock_s=float(trading.margin_lock_duration_seconds),
         price_max_age_s=float(trading.price_max_age_seconds),
         first_sequence=first_sequence,
+    )
+
+
+def _volatility(trading: GridTradingSettings) -> VolatilitySettings | None:
+    if not trading.dynamic_interval:
+        return None
+    return VolatilitySettings(
+        candles=trading.volatility_candles, window=trading.volatility_window, scale=trading.volatility_scale
     )
 
 

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 from opensqt.market_maker import entry_limits
 from opensqt.market_maker.engine_settings import EngineSettings, Phase
 from opensqt.market_maker.orders import reconcile
 from opensqt.market_maker.orders.accounting import Accounting
+from opensqt.market_maker.orders.course import GridCourse
 from opensqt.market_maker.orders.events import (
     AssetPriced,
-    Cancel,
     CancelResult,
     Command,
     Event,
@@ -26,10 +25,10 @@ from opensqt.market_maker.orders.events import (
     MinuteBegan,
     OrderBatch,
     OrderQueried,
-    Place,
     PlaceAbandoned,
     PlaceResult,
     PriceUpdate,
+    RangeCandles,
     ReadRules,
     Reconcile,
     Reconciled,
@@ -40,16 +39,18 @@ from opensqt.market_maker.orders.events import (
 )
 from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.orders.lifecycle import OrderLifecycle
-from opensqt.market_maker.orders.planner import Plan, Planner
-from opensqt.market_maker.orders.requests import make_request
-from opensqt.market_maker.orders.slots import LiveOrder
+from opensqt.market_maker.orders.outgoing import Outgoing
+from opensqt.market_maker.orders.planner import Planner
 from opensqt.market_maker.orders.state import GridState, Header, Stored
 from opensqt.market_maker.risk import gate
 from opensqt.market_maker.risk.controls import RiskControls
-from opensqt.market_maker.strategy.quoter import MarketState, Permission, QuoteFrame
+from opensqt.market_maker.strategy.grid.geometry import Grid
+from opensqt.market_maker.strategy.quoter import MarketState, Permission, QuoteFrame, Quoter
+from opensqt.market_maker.strategy.triggers import Closing
+from opensqt.market_maker.strategy.unwind import UnwindQuoter
 from opensqt.model.clock import is_plausible
 from opensqt.model.market import Price
-from opensqt.model.order import OrderRef, PositionSide
+from opensqt.model.order import PositionSide
 from opensqt.model.venue import SymbolRules
 from opensqt.service.backoff import BackoffTimer
 from opensqt.telemetry.logging import get_logger
@@ -101,6 +102,14 @@ class GridEngine:
             margin_lock_s=settings.margin_lock_s,
             now=now,
         )
+        self._outgoing = Outgoing(
+            self.state,
+            self.orders,
+            settings.symbol,
+            settings.grid.mode,
+            hedged=settings.position_side is not PositionSide.BOTH,
+        )
+        self.course = GridCourse(self.state, settings.triggers, settings.volatility, settings.interval)
         self.phase = Phase.STARTING
         self.price: Price | None = None
         self.price_at = float("-inf")
@@ -173,6 +182,8 @@ class GridEngine:
                     self.orders.abandon(client_order_id)
             case FundingBatch() | FundingListed() | AssetPriced() | MinuteBegan():
                 self.state.account_for(event, now)
+            case RangeCandles(candles):
+                self.course.volatility.on_candles(candles)
             case StopRequested(cancel_orders):
                 self.phase, self._cancel_on_stop = Phase.STOPPING, cancel_orders
                 self.orders.plan_dirty = True
@@ -236,26 +247,37 @@ class GridEngine:
 
     def _trade(self, now: float) -> list[Command]:
         """Return the commands that the newest price and slots lead to; none when nothing changed that matters."""
-        planner = self.planner = self.planner or self._make_planner()
-        if planner is None or self.price is None:
+        grid, price = self.state.grid, self.price
+        if grid is None or price is None:
             return []
+        market = self._market(price)
+        if self.course.advance(market.reference):
+            self.planner, self.orders.plan_dirty = None, True
+        moved = self.course.moved_interval(grid, market.reference)
+        if moved is not None and not self.orders.unmatched_fills:
+            if self.state.live_orders():
+                return self._outgoing.cancel_all(now)
+            _log.info("interval moved by volatility", interval=str(moved), was=str(grid.interval))
+            self.state.rescale(moved)
+            self.planner, self.orders.plan_dirty = None, True
+        planner = self.planner = self.planner or self._make_planner(self.state.grid or grid)
         fresh = now - self.price_at <= self.settings.price_max_age_s
-        frame = planner.quoter.frame(self._market(self.price), self.state)
+        frame = planner.quoter.frame(market, self.state)
         due = self.orders.plan_dirty or self.risk.changed or now >= self._replan_at
         if not due and fresh == self._fresh and frame == self._frame:
             return []
         self._frame, self._fresh, self.orders.plan_dirty, self.risk.changed = frame, fresh, False, False
-        changes = planner.plan(frame, self._quoting_permission(self.price.mid, now))
+        changes = planner.plan(frame, self._quoting_permission(price.mid, now))
         self._replan_at = self.orders.next_due(now)
-        return self._carry_out(changes, now)
+        return self._outgoing.commands(changes, now)
 
-    def _make_planner(self) -> Planner[Any] | None:
-        """Return the planner of the grid; None before the anchor is known."""
-        grid, settings = self.state.grid, self.settings.grid
-        if grid is None:
-            return None
+    def _make_planner(self, grid: Grid) -> Planner[Any]:
+        settings, closing = self.settings.grid, self.course.unwinding
+        quoter: Quoter[Any] = self.settings.quoter(grid, settings, self.rules)
+        if closing is not None:
+            quoter = UnwindQuoter(self.rules, taker=closing is Closing.TAKER)
         return Planner(
-            self.settings.quoter(grid, settings, self.rules),
+            quoter,
             self.state,
             self.rules,
             max_open_orders=settings.max_open_orders,
@@ -263,7 +285,8 @@ class GridEngine:
         )
 
     def _market(self, price: Price) -> MarketState:
-        return MarketState(bid=price.bid, ask=price.ask, reference=price.mid)
+        volatility = self.course.volatility.average_range
+        return MarketState(bid=price.bid, ask=price.ask, reference=price.mid, volatility=volatility)
 
     def _quoting_permission(self, price: Decimal, now: float) -> Permission:
         locked = self.orders.margin_backoff.until > now
@@ -282,43 +305,15 @@ class GridEngine:
             backed_off=self.orders.backed_off(now),
             requoted=self.orders.post_only_backoff.failing(),
         )
-        return gate.apply(permission, entry_limits.entry_limits(self.risk, self.state, price, self.settings.grid))
-
-    def _carry_out(self, changes: Plan, now: float) -> list[Command]:
-        commands: list[Command] = []
-        blocked = self.orders.cancel_backoff
-        cancels = [order for order in changes.cancels if not blocked.is_blocked(order.client_order_id, now)]
-        if cancels:
-            commands.append(self._cancel(cancels))
-        if changes.places:
-            settings = self.settings
-            hedged = settings.position_side is not PositionSide.BOTH
-            make = partial(
-                make_request, self.state, symbol=settings.symbol, hedged=hedged, mode=settings.grid.mode, now=now
-            )
-            commands.append(Place(tuple(make(target) for target in changes.places)))
-        return commands
-
-    def _cancel(self, orders: list[LiveOrder]) -> Cancel:
-        symbol = self.settings.symbol
-        self.orders.on_cancel_sent(orders)
-        return Cancel(
-            tuple(
-                OrderRef(symbol=symbol, client_order_id=order.client_order_id, order_id=order.order_id)
-                for order in orders
-            )
-        )
+        limits = entry_limits.entry_limits(self.risk, self.state, price, self.settings.grid)
+        return gate.apply(self.course.apply(permission), limits)
 
     def _shut_down(self, now: float) -> list[Command]:
         commands: list[Command] = []
         awaited = len(self.state.in_flight)
         if self._cancel_on_stop:
             awaited = len(self.state.live_orders())
-            blocked = self.orders.cancel_backoff
-            open_orders = self.state.cancellable.values()
-            cancels = [order for order in open_orders if not blocked.is_blocked(order.client_order_id, now)]
-            if cancels:
-                commands.append(self._cancel(cancels))
+            commands += self._outgoing.cancel_all(now)
         if self.state.header is None:
             self.phase = Phase.STOPPED
         elif not awaited and not self.orders.unmatched_fills and not self._reconciling and not self._final:

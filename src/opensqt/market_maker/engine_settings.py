@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
 from opensqt.market_maker.strategy.choice import QuoterFactory
 from opensqt.market_maker.strategy.grid.quoter import GridQuoter
 from opensqt.market_maker.strategy.grid.settings import GridSettings
+from opensqt.market_maker.strategy.triggers import TriggerSettings
+from opensqt.market_maker.strategy.volatility import VolatilitySettings
 from opensqt.model.order import PositionSide
 
 
@@ -31,6 +33,9 @@ class EngineSettings:
     """Whether the interval is a fraction of the price."""
     quoter: QuoterFactory = GridQuoter
     """Makes the strategy."""
+    triggers: TriggerSettings = field(default_factory=TriggerSettings)
+    volatility: VolatilitySettings | None = None
+    """The candles that the interval follows; None leaves it as it is."""
 
 
 class Phase(StrEnum):

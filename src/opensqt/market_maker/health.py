@@ -25,6 +25,7 @@ def problems(engine: GridEngine, now: float) -> list[str]:
     if engine.halt_reason:
         found.append(f"halted: {engine.halt_reason}")
     found += report.problems(engine.risk)
+    found += engine.course.problems()
     if engine.reconcile_error and engine.phase is not Phase.STARTING:
         found.append(f"reconcile: {engine.reconcile_error}")
     if engine.orders.order_backoff.until > now:

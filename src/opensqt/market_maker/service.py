@@ -24,6 +24,7 @@ from opensqt.market_maker.orders.events import (
     Place,
     PlaceAbandoned,
     PriceUpdate,
+    RangeCandles,
     StopRequested,
     StoreChanged,
 )
@@ -31,6 +32,7 @@ from opensqt.market_maker.risk_inputs import RiskInputs
 from opensqt.market_maker.status import status
 from opensqt.market_maker.store.store import Store
 from opensqt.market_maker.store.writer import StoreWriter
+from opensqt.market_maker.strategy.volatility import VolatilitySettings
 from opensqt.model.clock import now_ms, now_ns
 from opensqt.model.errors import AccessError, ConnectorUnavailable, ExchangeError
 from opensqt.model.exchange import Exchange
@@ -142,6 +144,7 @@ class MarketMaker:
                     group.create_task(self._read_orders()),
                     group.create_task(self._poll_venue_status()),
                     group.create_task(self._read_funding()),
+                    group.create_task(self._read_candles()),
                     group.create_task(self._record_minutes()),
                 ]
                 risk = RiskInputs(self._exchange, self._info, self.engine.risk.settings.monitor, self._post)
@@ -247,6 +250,25 @@ class MarketMaker:
             return  # the engine's own query says so
         async for batch in self._resubscribing(lambda: self._exchange.subscribe_funding_payments(self._symbol)):
             self._post(FundingBatch(batch.updates, gap=batch.gap or batch.snapshot))
+
+    async def _read_candles(self) -> None:
+        watched = self.engine.settings.volatility
+        if watched is None:
+            return
+        async for batch in self._resubscribing(lambda: self._exchange.subscribe_klines(self._symbol, watched.candles)):
+            if batch.gap or batch.snapshot:
+                await self._post_past_candles(watched)
+            self._post(RangeCandles(batch.updates))
+
+    async def _post_past_candles(self, watched: VolatilitySettings) -> None:
+        try:
+            past = await self._exchange.get_historical_klines(self._symbol, watched.candles, limit=watched.window + 2)
+        except ConnectorUnavailable:
+            raise
+        except ExchangeError as error:
+            _log.warning("past candles could not be queried", reason=error.reason, message=error.message)
+            return
+        self._post(RangeCandles(tuple(past)))
 
     async def _record_minutes(self) -> None:
         """Give the history a row at the start of each minute, and remove old ones once a day."""

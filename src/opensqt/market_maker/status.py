@@ -39,6 +39,11 @@ def status(engine: GridEngine, *, exchange: str, problems: list[str], now: float
         "centre": _text(grid.price_of(grid.centre(price.mid))) if grid and price else None,
         "interval": _text(grid.interval if grid else engine.settings.interval),
         "step": "geometric" if engine.settings.geometric else "arithmetic",
+        "course": {
+            "stopped": engine.course.stopped,
+            "waits_for_start_price": engine.course.waiting,
+            "average_range": _text(range_) if (range_ := engine.course.volatility.average_range) else None,
+        },
         "slots": [_slot(slot, _text(grid.price_of(slot.level))) for slot in slots] if grid else [],
         "open_orders": [
             _order(order)

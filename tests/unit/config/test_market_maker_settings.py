@@ -31,8 +31,9 @@ def test_prices_never_pass_through_a_float(tmp_path: Path) -> None:
     ("text", "told"),
     [
         ("trading: {grid_mode: sideways}", "trading.grid_mode"),
-        ("trading: {dynamic_interval: true}", "not supported yet: expected false"),
-        ("trading: {volatility_scale: 2.0}", "expected 1.0"),
+        ("trading: {volatility_scale: 0}", "trading.volatility_scale"),
+        ("trading: {volatility_candles: 7m}", "trading.volatility_candles"),
+        ("trading: {stop_closes: sell}", "trading.stop_closes"),
         ("trading: {inventory_skew_factor: -0.5}", "trading.inventory_skew_factor"),
         ("trading: {lowest_price: 900, highest_price: 800}", "lowest_price 900: expected below highest_price 800"),
         ("trading: {strategy: glft, grid_mode: neutral}", "glft: expected its parameters"),

@@ -112,6 +112,13 @@ AccountEvent = FundingBatch | FundingListed | AssetPriced | MinuteBegan
 
 
 @dataclass(frozen=True, slots=True)
+class RangeCandles:
+    """Candles of the symbol for the average true range, in any order; the same one may come again."""
+
+    candles: tuple[Candle, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested:
     """The process has to end."""
 
@@ -196,6 +203,7 @@ Event = (
     | Reconciled
     | ReconcileFailed
     | StopRequested
+    | RangeCandles
     | RulesRead
     | RiskEvent
     | StoreChanged

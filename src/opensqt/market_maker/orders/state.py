@@ -11,6 +11,7 @@ from typing import TypeVar
 from opensqt.market_maker.orders.accounting import Accounting, AccountingChanges, StoredAccounting
 from opensqt.market_maker.orders.events import AccountEvent, GridFill, MinuteBegan
 from opensqt.market_maker.orders.ids import OrderIds
+from opensqt.market_maker.orders.rescale import rescaled
 from opensqt.market_maker.orders.slots import LiveOrder, Slot, SlotEvent, SlotState
 from opensqt.market_maker.strategy.grid.geometry import Grid
 from opensqt.model.order import Fill, OrderStatus, Side
@@ -69,6 +70,8 @@ class Header:
     totals: Totals = Totals()
     geometric: bool = False
     """Whether the interval is a fraction of the price."""
+    stopped: str = ""
+    """Which trigger has stopped the grid, and why; empty while it trades."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -351,6 +354,18 @@ class GridState:
     def new_fills(self) -> Sequence[GridFill]:
         """The fills that were counted since the last `take_changes`."""
         return self._new_fills
+
+    def rescale(self, interval: Decimal) -> None:
+        """Take another interval. No order may be live."""
+        grid = self.grid
+        if grid is None or self._live:
+            raise RuntimeError("the interval moves only without orders")
+        held = [slot for slot in self._slots.values() if slot.quantity]
+        for slot in held:
+            self._set(Slot(level=slot.level))
+        self.set_header(replace(self._header(), interval=interval))
+        for slot in rescaled(grid, held, interval):
+            self._set(slot)
 
     def take_changes(self) -> Changes:
         """Return the changes since the last call."""

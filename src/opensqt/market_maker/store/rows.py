@@ -32,6 +32,7 @@ def header_row(symbol: str, header: Header) -> dict[str, Any]:
         "profit": totals.profit,
         "adopted": totals.adopted,
         "geometric": header.geometric,
+        "stopped": header.stopped,
     }
 
 
@@ -43,6 +44,7 @@ def header(row: Row[Any]) -> Header:
         sequence=row.sequence,
         watermark_ms=row.watermark_ms,
         geometric=row.geometric,
+        stopped=row.stopped or "",
         totals=Totals(
             orders_placed=row.orders_placed,
             fills=row.fills,

@@ -62,6 +62,7 @@ grids = Table(
     Column("profit", Exact, nullable=False),
     Column("adopted", Exact, nullable=False),
     Column("geometric", Boolean, nullable=False, server_default=false()),
+    Column("stopped", Text),
 )
 
 slots = Table(

@@ -144,6 +144,8 @@ class TargetOrder:
     """Base coins."""
     closes: bool = False
     """Whether it is an exit: it reduces what its level holds."""
+    taker: bool = False
+    """Whether it takes liquidity at once and what is left of it ends; only where the user has asked for that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

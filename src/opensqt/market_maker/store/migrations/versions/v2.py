@@ -38,6 +38,7 @@ def upgrade() -> None:
         if column.name not in there:
             op.add_column("fills", column)
     op.add_column("grids", sa.Column("geometric", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.add_column("grids", sa.Column("stopped", sa.Text))
     _add_foreign_fills()
     _add_profit()
     _add_funding()

@@ -1,0 +1,92 @@
+"""What the whole grid does by price, profit and volatility: wait, trade, stop, or move to another interval."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from opensqt.market_maker.orders.state import GridState
+from opensqt.market_maker.strategy.grid.geometry import Grid
+from opensqt.market_maker.strategy.quoter import Permission
+from opensqt.market_maker.strategy.triggers import Closing, StartTrigger, TriggerSettings
+from opensqt.market_maker.strategy.volatility import Volatility, VolatilitySettings
+from opensqt.telemetry.logging import get_logger
+
+_log = get_logger("market_maker.course")
+
+
+class GridCourse:
+    """The triggers of a grid and its dynamic interval.
+
+    A stop is stored, and a restart keeps it. It ends when its trigger is removed from the settings or set to another
+    value.
+
+    Args:
+        state: Keeps the stop.
+        triggers: By price and by profit.
+        volatility: The candles that the interval follows; None leaves it as it is.
+        interval: The smallest interval, that of the settings.
+    """
+
+    def __init__(
+        self,
+        state: GridState,
+        triggers: TriggerSettings,
+        volatility: VolatilitySettings | None,
+        interval: Decimal,
+    ) -> None:
+        self._state = state
+        self._triggers = triggers
+        self._interval = interval
+        self.volatility = Volatility(volatility)
+        self._start = StartTrigger(triggers.start_price, started=state.totals.orders_placed > 0)
+        header = state.header
+        if header is not None and header.stopped and not header.stopped.startswith(triggers.named()):
+            _log.warning("the trigger that stopped the grid is set no more: it trades again", was=header.stopped)
+            state.set_header(replace(header, stopped=""))
+
+    @property
+    def stopped(self) -> str:
+        """Which trigger has stopped the grid, and why; empty while it trades."""
+        return self._state.header.stopped if self._state.header is not None else ""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the start price was not crossed yet."""
+        return self._start.waiting
+
+    @property
+    def unwinding(self) -> Closing | None:
+        """How what is held is closed after a stop; None while the grid offers it where it belongs."""
+        closes = self.stopped and self._triggers.closing is not Closing.KEEP
+        return self._triggers.closing if closes else None
+
+    def advance(self, price: Decimal) -> bool:
+        """Take in the reference price, and return whether that has started or stopped the grid."""
+        started = self._start.advance(price)
+        header = self._state.header
+        if header is None or header.stopped or self._start.waiting or not self._triggers.named():
+            return started
+        ledger = self._state.accounting.ledger
+        reason = self._triggers.stop_reason(price, ledger.total(price) if ledger is not None else None)
+        if not reason:
+            return started
+        self._state.set_header(replace(header, stopped=reason))
+        _log.error("the grid is stopped", reason=reason, closing=self._triggers.closing.value)
+        return True
+
+    def moved_interval(self, grid: Grid, price: Decimal) -> Decimal | None:
+        """Return the interval that the grid has to be moved to; None to leave it."""
+        return self.volatility.moved_interval(grid, self._interval, price)
+
+    def apply(self, permission: Permission) -> Permission:
+        """Return *permission* without entries while the grid waits or is stopped."""
+        if not self.stopped and not self.waiting:
+            return permission
+        return replace(permission, buys=0, sells=0, pull_buys=True, pull_sells=True)
+
+    def problems(self) -> list[str]:
+        """Return why there are no entries, for a person to act on; empty when there are."""
+        if not self.stopped:
+            return []
+        return [f"stopped: {self.stopped}; change or remove that key of trading and start again to trade on"]
