@@ -92,12 +92,20 @@ def test_a_payment_of_the_downtime_is_found_by_the_start() -> None:
     assert ledger(again).funding == 2
 
 
+def test_after_a_gap_of_the_stream_the_payments_are_queried() -> None:
+    """F50: the one that the stream lost is found."""
+    bench = Bench().start(1004)
+    bench.venue.payments = [PAID]
+    bench.tell(FundingBatch((), gap=True))
+    bench.settle()
+    assert ledger(bench).funding == PAID.amount
+
+
 def test_payments_before_the_grid_began_are_not_its_own() -> None:
     """The account may have paid for years."""
-    bench = Bench()
-    bench.venue.payments = [replace(PAID, event_time_ms=0)]
-    bench.start(1004)
+    bench = Bench().start(1004)
     assert ledger(bench).since_ms > 0
+    bench.tell(FundingBatch((replace(PAID, event_time_ms=0),), gap=False))
     assert ledger(bench).funding_payments == 0
 
 

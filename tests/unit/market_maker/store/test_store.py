@@ -16,7 +16,7 @@ from opensqt.market_maker.orders.state import Changes, Header, Stored, Totals
 from opensqt.market_maker.store.store import Store
 from opensqt.market_maker.store.writer import merged
 from opensqt.model.errors import ConfigError, Unreachable
-from opensqt.model.order import Fee, FillKind
+from opensqt.model.order import Fee, FillKind, Side
 from tests.unit.market_maker.orders.test_accounting import PAID, by_venue
 from tests.unit.market_maker.venue import SYMBOL, Bench
 
@@ -95,6 +95,30 @@ async def test_commits_written_again_as_one_leave_the_same_database(url: str) ->
 async def _everything(store: Store) -> list[object]:
     reads = (store.fills, store.foreign_fills, store.funding, store.equity, store.days, store.markouts)
     return [await store.load(SYMBOL), *[await read(SYMBOL) for read in reads]]
+
+
+async def test_a_fill_that_is_found_late_is_stored_in_its_place(url: str) -> None:
+    """F50: what the fills after it realized is put right in the database too, over a restart."""
+    bench = Bench().start(1004)
+    bench.fill(0)
+    early = by_venue(FillKind.ADL, "0.010", "900", 1)
+    bench.fill(-1)
+    (counted,) = [one for changes in bench.changes for one in changes.fills if one.level == -1]
+    (sold,) = [order for order in bench.venue.open_orders if order.side is Side.SELL and order.price == 1010]
+    bench.venue.fill(sold.client_order_id)
+    bench.settle()
+    stored = await reopened(url, *bench.changes)
+    again = Bench(stored, bench.venue)
+    again.engine.state.apply_foreign_fill(replace(early, trade_id="99", event_time_ms=counted.fill.event_time_ms - 1))
+    changes = again.engine.state.take_changes()
+    assert [trade.fill.trade_id for trade in changes.accounting.revised] == ["3"]
+    store = await Store.open(url)
+    await store.commit(SYMBOL, changes)
+    parts = [one.average_profit for one in (*await store.fills(SYMBOL), *await store.foreign_fills(SYMBOL))]
+    await store.close()
+    ledger = again.engine.state.accounting.ledger
+    assert ledger is not None
+    assert sum(part or 0 for part in parts) == ledger.realized_total
 
 
 async def test_the_history_is_read_by_time(url: str) -> None:
