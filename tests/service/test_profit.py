@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from pathlib import Path
 
+from opensqt.market_maker.executor import Executor
+from opensqt.market_maker.orders.events import AssetPriced, Event, PriceAsset
 from opensqt.market_maker.service import MarketMaker
+from opensqt.market_maker.store.store import Store
+from opensqt.model.errors import RequestError
 from opensqt.model.order import Side
 from opensqt.simulator.settings import AccountSettings
-from tests.service.grid_rig import SYMBOL, Ledger, running, simulator
+from tests.service.grid_rig import ACCOUNT, SYMBOL, Ledger, running, simulator
 from tests.service.profit_rig import differences, is_exact, pay_funding, stored_equals
 from tests.support import eventually
 
@@ -69,3 +74,56 @@ async def test_a_trade_by_hand_is_counted_as_what_it_is(tmp_path: Path) -> None:
         ledger.place(Side.SELL, quantity="0.002")
         await eventually(lambda: agrees(maker, ledger), what="the trade by hand is counted")
         assert maker.status()["profit"]["foreign_fills"] == 1
+
+
+async def test_fees_in_another_asset_are_valued_at_its_price(tmp_path: Path) -> None:
+    """F36: taken in ETH, as a discount token is: each at what ETHUSDT was worth, and none left without a price."""
+    async with simulator() as sim:
+        sim.market.pause("ETHUSDT")
+        best = sim.engine.best("ETHUSDT")
+        assert best.bid is not None
+        assert best.ask is not None
+        price = (best.bid + best.ask) / 2
+        ledger = Ledger(sim)
+
+        def worth(fee: Decimal, asset: str) -> Decimal:
+            return fee * price if asset == "ETH" else fee
+
+        async with running(sim, tmp_path / "grid.db") as maker:
+            sim.engine.set_settlement_asset(ACCOUNT, "ETH")
+            await eventually(lambda: [fill["fee_asset"] for fill in ledger.account["fills"]].count("ETH") >= 3)
+            sim.market.pause(SYMBOL)
+
+            def valued() -> bool:
+                status, fills = maker.status(), ledger.account["fills"]
+                paid = sum(worth(Decimal(fill["fee"]), fill["fee_asset"]) for fill in fills)
+                return status["fills"] == len(fills) and Decimal(status["fees"]) == paid
+
+            await eventually(valued, what="every fee has its value")
+            assert maker.status()["unpriced_fees"] == {}
+        store = await Store.open(f"sqlite:///{tmp_path}/grid.db")
+        fills = [(counted.fill, counted.fees_value) for counted in await store.fills(SYMBOL)]
+        await store.close()
+        assert all(value == worth(fill.fee, fill.fee_asset) for fill, value in fills)
+
+
+async def test_a_fee_of_an_old_minute_is_valued_by_its_candle(tmp_path: Path) -> None:
+    """F36: what the asset was worth then, and not now; an asset that is not traded here has no price."""
+    async with simulator() as sim, running(sim, tmp_path / "grid.db") as maker:
+        minute_ms = sim.engine.now_ms() // 60_000 * 60_000 - 600_000
+        answers: list[Event] = []
+        async with asyncio.TaskGroup() as group:
+            executor = Executor(
+                maker._exchange,  # noqa: SLF001 - the adapter of a running market maker
+                SYMBOL,
+                quote_asset="USDT",
+                max_batch=1,
+                group=group,
+                post=answers.append,
+                observe_latency=lambda _ms: None,
+            )
+            executor.carry_out([PriceAsset("ETH", minute_ms), PriceAsset("POINT", minute_ms)])
+        priced = {one.asset: one.outcome for one in answers if isinstance(one, AssetPriced)}
+        (candle,) = sim.engine.candles("ETHUSDT", "1m", start_ms=minute_ms, end_ms=minute_ms, limit=1)
+        assert priced["ETH"] == candle.close
+        assert isinstance(priced["POINT"], RequestError)
