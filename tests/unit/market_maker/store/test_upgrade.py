@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -212,6 +213,20 @@ async def test_processes_that_start_at_once_upgrade_it_once(old: str) -> None:
 async def test_processes_that_start_at_once_make_the_tables_once(url: str) -> None:
     """The others wait, and find them made."""
     await open_at_once(url, fills=0)
+
+
+async def test_a_start_waits_for_an_upgrade_that_takes_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The copy of a large file takes longer than SQLite waits for a lock."""
+    url = f"sqlite:///{tmp_path}/grid.db"
+    await execute(url, *VERSION_1, *ROWS_1)
+    copy_file = upgrade._copy_file  # noqa: SLF001 - made slow
+
+    def slowly(path: Path, name: str) -> str:
+        time.sleep(1.5)
+        return copy_file(path, name)
+
+    monkeypatch.setattr(upgrade, "_copy_file", slowly)
+    await open_at_once(url, fills=2)
 
 
 async def open_at_once(url: str, *, fills: int) -> None:
