@@ -21,21 +21,20 @@ def pay_funding(sim: Simulator, rate: str) -> None:
 
 def differences(status: dict[str, Any], ledger: Ledger) -> dict[str, Decimal]:
     """What each part of the profit on /status is away from the ledger, and the sum from the change of equity."""
-    account = ledger.account
-    profit, (held,) = status["profit"], [one for one in account["positions"] if one["symbol"] == SYMBOL]
-    parts = {name: Decimal(profit[name]) for name in ("realized", "venue_made", "by_hand", "fees", "funding")}
-    mark, position = Decimal(held["mark_price"]), Decimal(profit["position"])
-    entry = Decimal(profit["entry_price"] or 0)
-    open_profit = position * (mark - entry)
+    account, profit = ledger.account, status["profit"]
+    held = [one for one in account["positions"] if one["symbol"] == SYMBOL]
+    parts = {name: Decimal(profit[name]) for name in ("realized", "venue_made", "by_hand", "fees", "funding", "total")}
+    # The page's mark may be a moment older than the ledger's.
+    position = Decimal(profit["position"])
+    moved = position * (Decimal(held[0]["mark_price"]) - Decimal(profit["mark"]))
     equity = Decimal(account["wallet_balance"]) + Decimal(account["unrealized_pnl"]) - ledger.deposit
-    total = parts["realized"] + parts["venue_made"] + parts["by_hand"] - parts["fees"] + parts["funding"] + open_profit
     return {
-        "position": position - Decimal(held["quantity"]),
+        "position": position - ledger.position,
         "realized": parts["realized"] + parts["venue_made"] + parts["by_hand"] - Decimal(account["realized_pnl"]),
-        "open": open_profit - Decimal(account["unrealized_pnl"]),
+        "open": Decimal(profit["open"]) + moved - Decimal(account["unrealized_pnl"]),
         "fees": parts["fees"] - Decimal(account["fees"]),
         "funding": parts["funding"] - Decimal(account["funding"]),
-        "equity": total - equity,
+        "equity": parts["total"] + moved - equity,
     }
 
 

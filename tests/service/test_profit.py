@@ -10,6 +10,7 @@ from opensqt.market_maker.executor import Executor
 from opensqt.market_maker.orders.events import AssetPriced, Event, PriceAsset
 from opensqt.market_maker.service import MarketMaker
 from opensqt.market_maker.store.store import Store
+from opensqt.model.account import PositionMode
 from opensqt.model.errors import RequestError
 from opensqt.model.order import Side
 from opensqt.simulator.settings import AccountSettings
@@ -63,6 +64,20 @@ async def test_a_liquidation_is_counted_as_what_it_is_and_over_a_restart(tmp_pat
             await eventually(lambda: agrees(maker, ledger), what="the liquidation is still counted")
             assert maker.status()["venue_made"] == loss
         assert set(loss) == {"LIQUIDATION"}
+
+
+async def test_long_and_short_of_hedge_mode_are_those_of_the_ledger(tmp_path: Path) -> None:
+    """F36: a neutral grid holds both at once; what is realized and what is open are the account's on each."""
+    hedged = AccountSettings(position_mode=PositionMode.HEDGE)
+    async with simulator(accounts=(hedged,)) as sim:
+        ledger = Ledger(sim)
+        async with running(sim, tmp_path / "grid.db", grid_mode="neutral") as maker:
+            await eventually(lambda: {fill["position_side"] for fill in ledger.account["fills"]} == {"LONG", "SHORT"})
+            pay_funding(sim, "0.0002")
+            enough = len(ledger.account["fills"]) + 5
+            await eventually(lambda: len(ledger.account["fills"]) >= enough)
+            sim.market.pause(SYMBOL)
+            await eventually(lambda: agrees(maker, ledger), what="status and ledger agree")
 
 
 async def test_a_trade_by_hand_is_counted_as_what_it_is(tmp_path: Path) -> None:

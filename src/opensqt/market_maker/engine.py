@@ -355,6 +355,8 @@ class GridEngine:
             return
         self._reconcile_retry.reset()
         self.reconcile_error = ""
+        if venue.account is not None:
+            self.state.accounting.book_in(venue.account.asset)
         missed = sum(self.orders.apply_fill(fill, now) for fill in venue.fills)
         if missed:
             _log.warning("fills counted that no stream delivered", fills=missed)

@@ -139,6 +139,8 @@ class Accounting:
         now: float,
     ) -> None:
         self.quote_asset = quote_asset
+        self._at_par = {quote_asset}
+        """Assets whose unit is one of quote."""
         self.ledger = stored.ledger
         self.markouts = Markouts(stored.markouts, max_age_s=PRICE_MAX_AGE_S)
         self.mark: Decimal | None = None
@@ -179,6 +181,16 @@ class Accounting:
         """Count from this venue time on, if nothing was counted yet."""
         if self.ledger is None:
             self._set(ProfitLedger(since_ms=since_ms))
+
+    def book_in(self, asset: str) -> None:
+        """Count an asset at par with quote: the venue books profit and fees in it, such as Binance's credits."""
+        if asset in self._at_par or not asset:
+            return
+        self._at_par.add(asset)
+        if self.ledger is not None:
+            for fee in tuple(self._awaited):
+                self._value_fees(asset, fee.minute_ms, Decimal(1))
+            self._set(self.ledger.at_par(asset))
 
     def tick(self, now: float) -> None:
         """Let time pass: markouts are noted at the price that held until now."""
@@ -365,7 +377,7 @@ class Accounting:
 
     def _value(self, asset: str, amount: Decimal, time_ms: int) -> Decimal | None:
         """Return what a fee is worth in quote, if the price of its minute is known already."""
-        if asset == self.quote_asset or not amount:
+        if asset in self._at_par or not amount:
             return amount
         minute_ms, price = self._prices.get(asset, (-1, Decimal(0)))
         return amount * price if minute_ms == time_ms - time_ms % MINUTE_MS else None
@@ -384,7 +396,7 @@ class Accounting:
             self._payment_ids[payment.payment_id] = None
             if len(self._payment_ids) > REMEMBERED_PAYMENTS:
                 self._payment_ids.popitem(last=False)
-            self._set(ledger.with_funding(payment, quote_asset=self.quote_asset))
+            self._set(ledger.with_funding(payment, at_par=payment.asset in self._at_par))
             self._payments.append(payment)
             _log.info("funding", amount=str(payment.amount), asset=payment.asset, payment_id=payment.payment_id)
 
@@ -413,11 +425,14 @@ class Accounting:
         else:
             self._price_retry.reset()
             self._prices[asset] = (minute_ms, outcome)
-            for priced in self._awaited.price(asset, minute_ms, outcome):
-                self._set(self._ledger().with_fee_priced(asset, priced.amount, priced.value))
-                fee = priced.fee
-                if not fee.left and not fee.partial:
-                    self._valued.append(FeesValued(fee.trade_id, fee.foreign, fee.value))
+            self._value_fees(asset, minute_ms, outcome)
+
+    def _value_fees(self, asset: str, minute_ms: int, price: Decimal) -> None:
+        for priced in self._awaited.price(asset, minute_ms, price):
+            self._set(self._ledger().with_fee_priced(asset, priced.amount, priced.value))
+            fee = priced.fee
+            if not fee.left and not fee.partial:
+                self._valued.append(FeesValued(fee.trade_id, fee.foreign, fee.value))
 
 
 _UNCHANGED = AccountingChanges()

@@ -145,14 +145,30 @@ class ProfitLedger:
             fees_value=self.fees_value + value,
         )
 
-    def with_funding(self, payment: FundingPayment, *, quote_asset: str) -> ProfitLedger:
-        """Return the ledger after a funding payment that was not counted before."""
+    def at_par(self, asset: str) -> ProfitLedger:
+        """Return the ledger with what has no price in *asset* valued as quote."""
+        fees, funding = dict(self.unpriced_fees), dict(self.other_funding)
+        return replace(
+            self,
+            fees_value=self.fees_value + fees.pop(asset, Decimal(0)),
+            unpriced_fees=fees,
+            funding=self.funding + funding.pop(asset, Decimal(0)),
+            other_funding=funding,
+        )
+
+    def with_funding(self, payment: FundingPayment, *, at_par: bool) -> ProfitLedger:
+        """Return the ledger after a funding payment that was not counted before.
+
+        Args:
+            payment: The payment.
+            at_par: Whether its asset is quote, or as good as quote.
+        """
         after = replace(
             self,
             funding_payments=self.funding_payments + 1,
             newest_funding_ms=max(self.newest_funding_ms, payment.event_time_ms),
         )
-        if payment.asset != quote_asset:
+        if not at_par:
             return replace(after, other_funding=added(self.other_funding, payment.asset, payment.amount))
         return replace(after, funding=self.funding + payment.amount)
 

@@ -11,6 +11,7 @@ from opensqt.market_maker.orders.accounting import AccountingChanges, StoredAcco
 from opensqt.market_maker.orders.events import FundingBatch, MinuteBegan, OrderBatch
 from opensqt.market_maker.orders.state import Stored
 from opensqt.market_maker.profit.ledger import ProfitLedger
+from opensqt.model.account import Account
 from opensqt.model.errors import Unreachable, Unsupported
 from opensqt.model.funding import FundingPayment
 from opensqt.model.order import Fill, FillKind, Order, OrderStatus, OrderUpdate, PositionSide, Side
@@ -175,6 +176,25 @@ def test_the_price_of_a_fee_is_asked_for_until_there_is_one() -> None:
     bench.venue.prices = {"BNB": Decimal(500)}
     bench.wait(10)
     assert (ledger(bench).fees_value, ledger(bench).unpriced_fees) == (Decimal("0.5"), {})
+
+
+def test_what_the_venue_books_in_counts_at_par() -> None:
+    """Binance's credits have no market: fees and funding in them are worth what they say, those from before too."""
+    bench = Bench().start(1004)
+    bench.venue.prices = {"BNFCR": Unreachable("no answer")}
+    order = next(order for order in bench.venue.open_orders if order.side is Side.BUY)
+    fill = replace(bench.venue.fill(order.client_order_id), fee=Decimal("0.3"), fee_asset="BNFCR")
+    bench.venue.updates.clear()
+    bench.tell(OrderBatch((OrderUpdate(order=bench.venue.orders[order.client_order_id], fill=fill),), gap=False))
+    bench.tell(FundingBatch((replace(PAID, asset="BNFCR"),), gap=False))
+    assert ledger(bench).unpriced_fees == {"BNFCR": Decimal("0.3")}
+    bench.venue.account = Account(
+        asset="BNFCR", wallet_balance=Decimal(100), unrealized_pnl=Decimal(0), available_balance=Decimal(100)
+    )
+    bench.wait(61)
+    after = ledger(bench)
+    assert (after.fees_value, after.unpriced_fees, after.funding) == (Decimal("0.3"), {}, PAID.amount)
+    assert [one.value for change in changes(bench) for one in change.fees_valued] == [Decimal("0.3")]
 
 
 def test_each_minute_has_its_sums_and_each_day_its_extremes() -> None:

@@ -118,7 +118,7 @@ def test_a_fee_without_a_price_is_unpriced_until_it_has_one() -> None:
 def test_funding_is_part_of_the_total_in_quote_only() -> None:
     """A payment in another asset is reported by its asset."""
     payment = FundingPayment(symbol="BTCUSDT", payment_id="1", amount=Decimal("-0.7"), event_time_ms=5)
-    ledger = EMPTY.with_funding(payment, quote_asset="USDT")
-    ledger = ledger.with_funding(replace(payment, asset="BTC", event_time_ms=9), quote_asset="USDT")
+    ledger = EMPTY.with_funding(payment, at_par=True)
+    ledger = ledger.with_funding(replace(payment, asset="BTC", event_time_ms=9), at_par=False)
     assert ledger.total(Decimal(1)) == ledger.funding == Decimal("-0.7")
     assert (ledger.other_funding, ledger.newest_funding_ms) == ({"BTC": Decimal("-0.7")}, 9)
