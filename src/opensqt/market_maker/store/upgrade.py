@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import itertools
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -100,7 +101,7 @@ async def _upgrade(connection: AsyncConnection, path: Path | None, version: int,
                 )
         stamp = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
         if path is not None:
-            copy = await asyncio.to_thread(_copy_file, path, f"{path}.v{version}-{stamp}.bak")
+            copy = await asyncio.to_thread(_copy_file, path, f"{path}.v{version}-{stamp}")
         elif connection.dialect.name == "postgresql":
             copy = await _copy_schema(connection, f"opensqt_v{version}_{stamp.lower()}")
         else:
@@ -174,7 +175,15 @@ def _grid_lock(path: Path, symbol: str) -> Iterator[bool]:
         os.close(lock)
 
 
+def _names(name: str, separator: str) -> Iterator[str]:
+    """Yield names for a copy: a second one of the same second gets a number."""
+    yield name
+    for number in itertools.count(2):
+        yield f"{name}{separator}{number}"
+
+
 def _copy_file(path: Path, name: str) -> str:
+    name = next(f"{free}.bak" for free in _names(name, "-") if not os.path.lexists(f"{free}.bak"))
     try:
         os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         source, copy = sqlite3.connect(path), sqlite3.connect(name)
@@ -190,6 +199,8 @@ def _copy_file(path: Path, name: str) -> str:
 
 async def _copy_schema(connection: AsyncConnection, name: str) -> str:
     """Copy the tables into a schema of their own; it commits with the upgrade."""
+    there = set(await connection.scalars(text("SELECT nspname FROM pg_namespace")))
+    name = next(free for free in _names(name, "_") if free not in there)
     try:
         await connection.exec_driver_sql(f"CREATE SCHEMA {name}")
     except DBAPIError as error:

@@ -86,6 +86,10 @@ def copies(folder: Path) -> list[Path]:
     return list(folder.glob("*.bak"))
 
 
+def database_files(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.suffix != ".bak"]
+
+
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
@@ -176,6 +180,20 @@ async def test_tables_of_postgresql_are_copied_before_they_are_upgraded(cluster:
     await store.close()
     await execute(cluster, "DROP SCHEMA opensqt_v1_20231114t221320z CASCADE")
     assert sorted(tables) == ["fills", "grids", "meta", "orders", "slots"]
+
+
+async def test_two_upgrades_of_one_second_have_a_copy_each(tmp_path: Path, cluster: str) -> None:
+    """Such as that of a copy that was taken back at once."""
+    for url in (f"sqlite:///{tmp_path}/grid.db", cluster):
+        for _ in range(2):
+            for path in database_files(tmp_path):
+                path.unlink()
+            if url is cluster:
+                await execute(url, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+            await execute(url, *VERSION_1, *ROWS_1)
+            store = await Store.open(url, clock=lambda: 1_600_000_000 * 10**9)
+            await store.close()
+    assert len(copies(tmp_path)) == 2
 
 
 async def test_a_new_database_is_not_copied(tmp_path: Path) -> None:
