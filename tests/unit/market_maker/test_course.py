@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opensqt.market_maker.health import problems
-from opensqt.market_maker.orders.accounting import StoredAccounting
+from opensqt.market_maker.orders.account_changes import StoredAccounting
 from opensqt.market_maker.orders.events import RangeCandles
 from opensqt.market_maker.orders.rescale import rescaled
 from opensqt.market_maker.orders.slots import Slot

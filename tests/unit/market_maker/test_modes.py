@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from opensqt.market_maker.orders.accounting import StoredAccounting
+from opensqt.market_maker.orders.account_changes import StoredAccounting
 from opensqt.market_maker.orders.reconcile import grid_position
 from opensqt.market_maker.orders.slots import Slot
 from opensqt.market_maker.orders.state import Header, Stored

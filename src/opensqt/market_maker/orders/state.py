@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from typing import TypeVar
 
-from opensqt.market_maker.orders.accounting import Accounting, AccountingChanges, StoredAccounting
+from opensqt.market_maker.orders.account_changes import AccountingChanges, StoredAccounting
+from opensqt.market_maker.orders.accounting import Accounting
 from opensqt.market_maker.orders.events import AccountEvent, GridFill, MinuteBegan
 from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.orders.rescale import rescaled

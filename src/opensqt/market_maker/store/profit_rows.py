@@ -10,12 +10,8 @@ from typing import Any
 from sqlalchemy import Row, Table, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from opensqt.market_maker.orders.accounting import (
-    REMEMBERED_PAYMENTS,
-    AccountingChanges,
-    ForeignFill,
-    StoredAccounting,
-)
+from opensqt.market_maker.orders.account_changes import AccountingChanges, ForeignFill, StoredAccounting
+from opensqt.market_maker.orders.accounting import REMEMBERED_PAYMENTS
 from opensqt.market_maker.orders.slots import Slot
 from opensqt.market_maker.orders.state import Header
 from opensqt.market_maker.profit.entry import AverageEntry

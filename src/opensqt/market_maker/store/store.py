@@ -21,7 +21,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from opensqt.market_maker.orders.accounting import ForeignFill
+from opensqt.market_maker.orders.account_changes import ForeignFill
 from opensqt.market_maker.orders.events import GridFill
 from opensqt.market_maker.orders.slots import LiveOrder, Slot
 from opensqt.market_maker.orders.state import REMEMBERED, Changes, Stored

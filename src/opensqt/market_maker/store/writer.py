@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, SQLAlchemyError
 
-from opensqt.market_maker.orders.accounting import merged_accounting
+from opensqt.market_maker.orders.account_changes import merged_accounting
 from opensqt.market_maker.orders.events import Place
 from opensqt.market_maker.orders.state import Changes
 from opensqt.market_maker.store.store import Store

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from opensqt.market_maker.orders.accounting import AccountingChanges, StoredAccounting
+from opensqt.market_maker.orders.account_changes import AccountingChanges, StoredAccounting
 from opensqt.market_maker.orders.events import FundingBatch, MinuteBegan, OrderBatch
 from opensqt.market_maker.orders.state import Stored
 from opensqt.market_maker.profit.ledger import ProfitLedger
