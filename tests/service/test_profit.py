@@ -14,6 +14,7 @@ from opensqt.model.account import PositionMode
 from opensqt.model.errors import RequestError
 from opensqt.model.order import Side
 from opensqt.simulator.settings import AccountSettings
+from tests.chaos.adapter_rig import on_simulator
 from tests.service.grid_rig import ACCOUNT, SYMBOL, Ledger, running, simulator
 from tests.service.profit_rig import differences, is_exact, pay_funding, stored_equals
 from tests.support import eventually
@@ -122,14 +123,15 @@ async def test_fees_in_another_asset_are_valued_at_its_price(tmp_path: Path) -> 
         assert all(value == worth(fill.fee, fill.fee_asset) for fill, value in fills)
 
 
-async def test_a_fee_of_an_old_minute_is_valued_by_its_candle(tmp_path: Path) -> None:
+async def test_a_fee_of_an_old_minute_is_valued_by_its_candle() -> None:
     """F36: what the asset was worth then, and not now; an asset that is not traded here has no price."""
-    async with simulator() as sim, running(sim, tmp_path / "grid.db") as maker:
+    async with on_simulator("binance") as rig:
+        sim = rig.simulator
         minute_ms = sim.engine.now_ms() // 60_000 * 60_000 - 600_000
         answers: list[Event] = []
         async with asyncio.TaskGroup() as group:
             executor = Executor(
-                maker._exchange,  # noqa: SLF001 - the adapter of a running market maker
+                rig.exchange,
                 SYMBOL,
                 quote_asset="USDT",
                 max_batch=1,

@@ -101,7 +101,7 @@ async def _upgrade(connection: AsyncConnection, path: Path | None, version: int,
                 )
         stamp = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
         if path is not None:
-            copy = await asyncio.to_thread(_copy_file, path, f"{path}.v{version}-{stamp}")
+            copy = await asyncio.to_thread(copy_file, path, f"{path}.v{version}-{stamp}")
         elif connection.dialect.name == "postgresql":
             copy = await _copy_schema(connection, f"opensqt_v{version}_{stamp.lower()}")
         else:
@@ -182,7 +182,8 @@ def _names(name: str, separator: str) -> Iterator[str]:
         yield f"{name}{separator}{number}"
 
 
-def _copy_file(path: Path, name: str) -> str:
+def copy_file(path: Path, name: str) -> str:
+    """Copy an SQLite database beside it, with the mode 0600, and return the name of the copy."""
     name = next(f"{free}.bak" for free in _names(name, "-") if not os.path.lexists(f"{free}.bak"))
     try:
         os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))

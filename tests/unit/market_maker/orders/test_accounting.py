@@ -8,11 +8,11 @@ from decimal import Decimal
 import pytest
 
 from opensqt.market_maker.orders.account_changes import AccountingChanges, StoredAccounting
-from opensqt.market_maker.orders.events import FundingBatch, MinuteBegan, OrderBatch
+from opensqt.market_maker.orders.events import FundingBatch, FundingListed, MinuteBegan, OrderBatch
 from opensqt.market_maker.orders.state import Stored
 from opensqt.market_maker.profit.ledger import ProfitLedger
 from opensqt.model.account import Account
-from opensqt.model.errors import Unreachable, Unsupported
+from opensqt.model.errors import ExchangeError, Unreachable, Unsupported
 from opensqt.model.funding import FundingPayment
 from opensqt.model.order import Fill, FillKind, Order, OrderStatus, OrderUpdate, PositionSide, Side
 from tests.unit.market_maker.venue import SYMBOL, Bench
@@ -111,11 +111,11 @@ def test_payments_before_the_grid_began_are_not_its_own() -> None:
 
 
 @pytest.mark.parametrize("error", [Unreachable("no answer"), Unsupported("no such list")])
-def test_payments_that_cannot_be_queried_are_reported(error: Exception) -> None:
+def test_payments_that_cannot_be_queried_are_reported(error: ExchangeError) -> None:
     """Asked again after a back-off where that makes sense, and said in /status."""
     bench = Bench().start(1004)
     accounting = bench.engine.state.accounting
-    accounting._on_listed(error, bench.now)  # type: ignore[arg-type] # noqa: SLF001
+    accounting.handle(FundingListed(error), bench.now)
     assert accounting.funding_problem
     bench.venue.payments = [PAID]
     bench.wait(2)

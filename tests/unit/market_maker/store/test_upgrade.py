@@ -237,13 +237,13 @@ async def test_a_start_waits_for_an_upgrade_that_takes_long(tmp_path: Path, monk
     """The copy of a large file takes longer than SQLite waits for a lock."""
     url = f"sqlite:///{tmp_path}/grid.db"
     await execute(url, *VERSION_1, *ROWS_1)
-    copy_file = upgrade._copy_file  # noqa: SLF001 - made slow
+    copy_file = upgrade.copy_file
 
     def slowly(path: Path, name: str) -> str:
         time.sleep(1.5)
         return copy_file(path, name)
 
-    monkeypatch.setattr(upgrade, "_copy_file", slowly)
+    monkeypatch.setattr(upgrade, "copy_file", slowly)
     await open_at_once(url, fills=2)
 
 
