@@ -36,6 +36,17 @@ class BreakerSettings(Section):
     """Seconds after which it closes by itself."""
 
 
+class AutoReduceSettings(Section):
+    """The automatic reduction of the oldest levels, which sells at a loss. Off until asked for."""
+
+    share: Share = Decimal(0)
+    """Fraction of the held levels that is offered at the touch, rounded up; 0 is off."""
+    above: Annotated[Decimal, Field(gt=0, le=1, allow_inf_nan=False)] = Decimal("0.9")
+    """Fraction of a limit on what is held at which it begins."""
+    every_seconds: Positive = Decimal(3600)
+    """Seconds between two beginnings."""
+
+
 class RiskSettings(Section):
     """Everything that limits entries, besides the safety check."""
 
@@ -71,6 +82,7 @@ class RiskSettings(Section):
     peak_loss_limit: Share = Decimal(0)
     """Loss since the highest equity as a fraction of it; 0 is no limit."""
     breaker: BreakerSettings = BreakerSettings()
+    auto_reduce: AutoReduceSettings = AutoReduceSettings()
 
     @field_validator("interval")
     @classmethod

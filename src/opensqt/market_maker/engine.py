@@ -267,7 +267,7 @@ class GridEngine:
         if not due and fresh == self._fresh and frame == self._frame:
             return []
         self._frame, self._fresh, self.orders.plan_dirty, self.risk.changed = frame, fresh, False, False
-        changes = planner.plan(frame, self._quoting_permission(price.mid, now))
+        changes = planner.plan(frame, self._quoting_permission(price, now))
         self._replan_at = self.orders.next_due(now)
         return self._outgoing.commands(changes, now)
 
@@ -288,7 +288,7 @@ class GridEngine:
         volatility = self.course.volatility.average_range
         return MarketState(bid=price.bid, ask=price.ask, reference=price.mid, volatility=volatility)
 
-    def _quoting_permission(self, price: Decimal, now: float) -> Permission:
+    def _quoting_permission(self, price: Price, now: float) -> Permission:
         locked = self.orders.margin_backoff.until > now
         pull = bool(self.halt_reason or self.store_problem) or locked or not self._fresh
         may_place = self._fresh and not self.store_problem and self.orders.order_backoff.until <= now
@@ -305,7 +305,7 @@ class GridEngine:
             backed_off=self.orders.backed_off(now),
             requoted=self.orders.post_only_backoff.failing(),
         )
-        limits = entry_limits.entry_limits(self.risk, self.state, price, self.settings.grid)
+        limits = entry_limits.limits(self.risk, self.state, price, self.settings.grid, now)
         return gate.apply(self.course.apply(permission), limits)
 
     def _shut_down(self, now: float) -> list[Command]:

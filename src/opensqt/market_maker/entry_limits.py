@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from opensqt.market_maker.orders.events import (
@@ -31,6 +32,7 @@ from opensqt.model.errors import (
     TradingClaimed,
     TradingHalted,
 )
+from opensqt.model.market import Price
 from opensqt.model.order import Order, Side
 
 _NOT_COUNTED = (
@@ -67,8 +69,11 @@ def handle(risk: RiskControls, event: RiskEvent, now: float) -> bool:
 def observe(risk: RiskControls, state: GridState, now: float) -> None:
     """Count the exits since the last step, look at the clock, and have stored what a restart needs."""
     for counted in _since_last_step(risk, state):
+        fill, slot = counted.fill, state.slot(counted.level)
+        if risk.reduce.enabled:
+            risk.reduce.on_fill(counted.level, holds=bool(slot.quantity), time_ms=fill.event_time_ms)
         if counted.profit:
-            risk.on_exit(counted.fill.client_order_id, counted.profit, now)
+            risk.on_exit(fill.client_order_id, counted.profit, now)
     risk.on_time(now)
     stored = risk.take_stored(now)
     if stored is not None:
@@ -88,6 +93,40 @@ def count_outcome(risk: RiskControls, outcome: Order | ExchangeError, now: float
         risk.on_outcome(refused=False, now=now)
     elif isinstance(outcome, RequestError) and not isinstance(outcome, _NOT_COUNTED):
         risk.on_outcome(refused=True, now=now)
+
+
+def limits(risk: RiskControls, state: GridState, price: Price, settings: GridSettings, now: float) -> EntryLimits:
+    """Return what the limits allow of entries, and which levels are reduced."""
+    allowed = entry_limits(risk, state, price.mid, settings)
+    if not risk.reduce.enabled:
+        return allowed
+    used, what = _used(risk, state, price.mid)
+    held = {level: abs(slot.average_price - price.mid) for level, slot in state.slots.items() if slot.average_price}
+    risk.on_reduction(risk.reduce.oldest_first(held, held), used, what, now)
+    orders = (state.slot(level).order for level in risk.reduce.levels)
+    away = [order.client_order_id for order in orders if order is not None and _away(order, state, price)]
+    return replace(allowed, beyond=[*allowed.beyond, *away], reduced=risk.reduce.levels)
+
+
+def _used(risk: RiskControls, state: GridState, price: Decimal) -> tuple[Decimal, str]:
+    """Return the part of the narrowest limit on what is held that is used, and the limit."""
+    most, name = value_limit(risk.settings.exposure, risk.account)
+    found = [(Decimal(0), "")]
+    if most is not None:
+        value = abs(state.position) * price
+        found.append((value / most if most else Decimal(1) if value else Decimal(0), name))
+    if risk.settings.exposure.levels:
+        levels = risk.settings.exposure.levels
+        found.append((Decimal(sum(1 for slot in state.slots.values() if slot.quantity)) / levels, "max_levels_held"))
+    return max(found)
+
+
+def _away(order: LiveOrder, state: GridState, price: Price) -> bool:
+    """Return whether an exit is further from the touch than a quarter of an interval, and can be cancelled."""
+    if state.grid is None or not order.status.is_open or order.cancel_requested:
+        return False
+    distance = order.price - price.ask if order.side is Side.SELL else price.bid - order.price
+    return distance * 4 > state.grid.interval_at(price.mid)
 
 
 def entry_limits(risk: RiskControls, state: GridState, price: Decimal, settings: GridSettings) -> EntryLimits:
@@ -111,7 +150,7 @@ def entry_limits(risk: RiskControls, state: GridState, price: Decimal, settings:
         side: Held(
             position=max(state.position * side.sign, Decimal(0)),
             price=price,
-            levels=held_levels | {entry.level for entry in entries[side.opposite]},
+            levels=held_levels,
             entries=entries[side],
             entry_value=value,
         )

@@ -10,6 +10,7 @@ from opensqt.market_maker.risk.settings import (
     ExposureLimits,
     LossSettings,
     MonitorSettings,
+    ReduceLimits,
     RiskLimits,
 )
 
@@ -36,7 +37,7 @@ def make_controls(
 
 def risk_limits(settings: RiskSettings) -> RiskLimits:
     """Return the limits of the settings."""
-    breaker = settings.breaker
+    breaker, reduce = settings.breaker, settings.auto_reduce
     return RiskLimits(
         exposure=ExposureLimits(
             wallet_symbol=settings.wallet_exposure_limit,
@@ -63,4 +64,5 @@ def risk_limits(settings: RiskSettings) -> RiskLimits:
             recovery_threshold=settings.recovery_threshold,
             any_symbol=settings.global_strategy == "any",
         ),
+        reduce=ReduceLimits(share=reduce.share, above=reduce.above, every_s=float(reduce.every_seconds)),
     )

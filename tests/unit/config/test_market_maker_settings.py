@@ -40,6 +40,7 @@ def test_prices_never_pass_through_a_float(tmp_path: Path) -> None:
         ("trading: {symbols: [BTCUSDT]}", "expected trading.symbol"),
         ("risk_control: {interval: 7m}", "risk_control.interval: '7m': expected one of 1m, 3m"),
         ("risk_control: {global_strategy: some}", "risk_control.global_strategy"),
+        ("risk_control: {auto_reduce: {share: 2}}", "risk_control.auto_reduce.share"),
         ("risk_control: {daily_loss_limit: 5}", "risk_control.daily_loss_limit"),
         ("risk_control: {breaker: {cool_down: 5}}", "did you mean cool_down_seconds?"),
         ("trading: {price_interval: 0}", "trading.price_interval"),

@@ -80,6 +80,7 @@ class Planner(Generic[F]):
         self._state = state
         self._slots = state.slots
         self._least = max(rules.min_quantity, rules.quantity_step)
+        self._most, self._round_quantity = rules.max_quantity, rules.round_quantity
         self._max_open_orders = max_open_orders
         self._cleanup_batch = cleanup_batch
         self._frame: F | None = None
@@ -161,13 +162,29 @@ class Planner(Generic[F]):
             window = self._windows.of(side)
             if self._held[side] and permission.exits:
                 quotes = self._quotes(window.exits, self._held[side], permission)
-                streams.append(target for target in quotes if target.closes)
+                reduced = permission.reduced
+                streams.append(target for target in quotes if target.closes and target.level not in reduced)
+                if reduced:
+                    streams.append(self._reductions(side, permission))
             if self._empty[side] and allowed[side] > 0:
                 streams.append(self._entries(window, side, permission, allowed))
         if len(streams) < 2:
             return streams[0] if streams else ()
         reference = self._reference
         return heapq.merge(*streams, key=lambda target: (abs(target.price - reference), not target.closes))
+
+    def _reductions(self, side: Side, permission: Permission) -> Iterator[TargetOrder]:
+        """Return exits at the touch: at the best price of their side, so that they stay makers."""
+        assert self._frame is not None  # noqa: S101 - plan() has set it
+        market = self._frame.market  # type: ignore[attr-defined]  # a frame is a QuoteFrame
+        for level in permission.reduced:
+            if level in self._held[side] and level not in permission.backed_off:
+                held = abs(self._slots[level].quantity)
+                quantity = held if self._most is None else min(held, self._most)
+                price = market.ask if side is Side.SELL else market.bid
+                yield TargetOrder(
+                    level=level, side=side, price=price, quantity=self._round_quantity(quantity), closes=True
+                )
 
     def _entries(
         self, window: SideWindow, side: Side, permission: Permission, allowed: dict[Side, int]

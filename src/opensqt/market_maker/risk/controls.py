@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -15,6 +15,7 @@ from opensqt.market_maker.risk.gate import EntryLimits
 from opensqt.market_maker.risk.ladder import equity
 from opensqt.market_maker.risk.losses import LossLimits
 from opensqt.market_maker.risk.monitor import VolumeMonitor
+from opensqt.market_maker.risk.reduce import AutoReduce
 from opensqt.market_maker.risk.settings import RiskLimits
 from opensqt.model.account import Account, Position
 from opensqt.model.market import Candle
@@ -55,6 +56,7 @@ class RiskControls:
         self.breaker = CircuitBreaker(self.settings.breaker)
         self.losses = LossLimits(self.settings.losses)
         self.monitor = VolumeMonitor(self.settings.monitor)
+        self.reduce = AutoReduce(self.settings.reduce)
         self.account = exposure.AccountExposure()
         self.allowances: dict[Side, Allowance] = {}
         """What the limits on what is held allowed of each side at the last plan."""
@@ -163,6 +165,19 @@ class RiskControls:
         self.monitor.on_time(at)
         self._note(now)
 
+    def on_reduction(self, oldest: Sequence[int], used: Decimal, what: str, now: float) -> None:
+        """Begin or end a reduction of the oldest levels.
+
+        Args:
+            oldest: The levels that hold something, oldest first.
+            used: Part of the limit on what is held that is used.
+            what: The limit.
+            now: Monotonic seconds.
+        """
+        if self.reduce.update(oldest, used, what, self.utc_ms(now)):
+            self._urgent = True
+            _log.warning("reduction of the oldest levels", plan=self.reduce.reason or "done")
+
     def reset(self, now: float) -> None:
         """Close the breaker, and end the alarm and the limits on losses, so that entries begin again.
 
@@ -171,6 +186,7 @@ class RiskControls:
         self.breaker.reset()
         self.losses.reset()
         self.monitor.reset()
+        self.reduce.reset()
         self._note(now)
 
     def limits(self, sides: Mapping[Side, Held] | None = None) -> EntryLimits:
@@ -183,9 +199,7 @@ class RiskControls:
         if sides is None:
             self.allowances = {}
             return EntryLimits(reasons=reasons)
-        self.allowances = {
-            side: exposure.allow(held, self.settings.exposure, self.account) for side, held in sides.items()
-        }
+        self.allowances = exposure.allow(sides, self.settings.exposure, self.account)
         return EntryLimits(
             reasons=reasons,
             new={side: each.new for side, each in self.allowances.items() if each.new is not None},
@@ -209,6 +223,7 @@ class RiskControls:
         stored = json.loads(text)
         self.breaker.restore(stored.get("breaker", {}))
         self.losses.restore(stored.get("losses", {}))
+        self.reduce.restore(stored.get("reduce", {}))
         self._before = self.triggered()
 
     def take_stored(self, now: float) -> str | None:
@@ -216,7 +231,12 @@ class RiskControls:
         if not self._urgent and now - self._stored_at < STORE_EVERY_S:
             return None
         self._urgent, self._stored_at = False, now
-        text = json.dumps({"breaker": self.breaker.stored(), "losses": self.losses.stored()}, sort_keys=True)
+        stored = {
+            "breaker": self.breaker.stored(),
+            "losses": self.losses.stored(),
+            "reduce": self.reduce.stored(),
+        }
+        text = json.dumps(stored, sort_keys=True)
         if text == self._stored:
             return None
         self._stored = text

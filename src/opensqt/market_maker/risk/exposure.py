@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 
 from opensqt.market_maker.risk.settings import ExposureLimits
+from opensqt.model.order import Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,38 +75,63 @@ def value_limit(limits: ExposureLimits, account: AccountExposure) -> tuple[Decim
     return max(value, Decimal(0)), name
 
 
-def allow(held: Held, limits: ExposureLimits, account: AccountExposure) -> Allowance:
-    """Return how many entries may be added, and which live ones have to go, so that all of them may fill.
+def allow(sides: Mapping[Side, Held], limits: ExposureLimits, account: AccountExposure) -> dict[Side, Allowance]:
+    """Return by side how many entries may be added, and which live ones have to go, so that all of them may fill.
 
-    The live entries nearest to the price stay. Those that can't be cancelled count whatever their distance.
+    The live entries nearest to the price stay. Those that can't be cancelled count whatever their distance. The sides
+    share the cap on levels, so that what one of them adds is no longer there for the other.
     """
     most, name = value_limit(limits, account)
-    if most is None and not limits.levels:
+    found = {side: _within_value(held, most, name) for side, held in sides.items()}
+    if not limits.levels:
+        return found
+    gone = {client_id for each in found.values() for client_id in each.beyond}
+    levels = {level for held in sides.values() for level in held.levels}
+    left = [
+        (side, held, one) for side, held in sides.items() for one in held.entries if one.client_order_id not in gone
+    ]
+    left.sort(key=lambda row: _nearest_first(row[2], row[1]))
+    beyond: dict[Side, list[str]] = {side: [] for side in sides}
+    for side, _, entry in left:
+        if entry.cancellable and entry.level not in levels and len(levels) >= limits.levels:
+            beyond[side].append(entry.client_order_id)
+        else:
+            levels.add(entry.level)
+    room = max(0, limits.levels - len(levels))
+    for number, side in enumerate(sides):
+        share = (room + len(sides) - 1 - number) // len(sides)
+        found[side] = _narrowed(found[side], share, tuple(reversed(beyond[side])), f"max_levels_held {limits.levels}")
+    return found
+
+
+def _within_value(held: Held, most: Decimal | None, name: str) -> Allowance:
+    if most is None:
         return Allowance()
-    left = None if most is None else most - abs(held.position) * held.price
-    levels = set(held.levels)
+    left = most - abs(held.position) * held.price
     beyond: list[str] = []
-    by_distance = sorted(held.entries, key=lambda entry: (entry.cancellable, abs(entry.price - held.price)))
-    for entry in by_distance:
+    for entry in sorted(held.entries, key=lambda one: _nearest_first(one, held)):
         value = entry.outstanding * max(entry.price, held.price)
-        fits = (left is None or value <= left) and (
-            not limits.levels or entry.level in levels or len(levels) < limits.levels
-        )
-        if entry.cancellable and not fits:
+        if entry.cancellable and value > left:
             beyond.append(entry.client_order_id)
-            continue
-        levels.add(entry.level)
-        left = None if left is None else left - value
-    counts: list[tuple[int, str]] = []
-    if left is not None:
-        room = max(left, Decimal(0)) / held.entry_value if held.entry_value > 0 else Decimal(0)
-        counts.append((int(room.to_integral_value(ROUND_FLOOR)), f"{name}: {_text(most)} quote in this symbol"))
-    if limits.levels:
-        counts.append((max(0, limits.levels - len(levels)), f"max_levels_held {limits.levels}"))
-    new, limit = min(counts)
-    reached = not new or beyond
-    return Allowance(new=0 if beyond else new, beyond=tuple(reversed(beyond)), reason=limit if reached else "")
+        else:
+            left -= value
+    room = max(left, Decimal(0)) / held.entry_value if held.entry_value > 0 else Decimal(0)
+    new = 0 if beyond else int(room.to_integral_value(ROUND_FLOOR))
+    reason = "" if new else f"{name}: {_text(most)} quote in this symbol"
+    return Allowance(new=new, beyond=tuple(reversed(beyond)), reason=reason)
 
 
-def _text(number: Decimal | None) -> str:
-    return "" if number is None else format(round(number, 2), "f")
+def _narrowed(allowance: Allowance, new: int, beyond: tuple[str, ...], name: str) -> Allowance:
+    """Return *allowance* with another limit on the number of entries added."""
+    new = 0 if beyond or allowance.beyond else new
+    if allowance.new is not None and allowance.new <= new and not beyond:
+        return allowance
+    return Allowance(new=new, beyond=(*allowance.beyond, *beyond), reason="" if new else name)
+
+
+def _nearest_first(entry: LiveEntry, held: Held) -> tuple[bool, Decimal]:
+    return entry.cancellable, abs(entry.price - held.price)
+
+
+def _text(number: Decimal) -> str:
+    return format(round(number, 2), "f")

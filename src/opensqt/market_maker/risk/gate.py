@@ -18,7 +18,9 @@ class EntryLimits:
     new: Mapping[Side, int] = field(default_factory=dict)
     """Entries that may be added to the live ones; a side that is left out is not limited."""
     beyond: Collection[str] = ()
-    """Client ids of the live entries that are too many."""
+    """Client ids of live orders that have to go: entries that are too many, exits of reduced levels off the touch."""
+    reduced: Collection[int] = ()
+    """Levels whose holding is offered at the touch."""
 
     @property
     def stopped(self) -> bool:
@@ -29,12 +31,13 @@ class EntryLimits:
 def apply(permission: Permission, limits: EntryLimits) -> Permission:
     """Return *permission* with the limits on entries added; what it does not allow stays as it is."""
     if limits.stopped:
-        return replace(permission, buys=0, sells=0, pull_buys=True, pull_sells=True)
-    if not limits.new and not limits.beyond:
+        permission = replace(permission, buys=0, sells=0, pull_buys=True, pull_sells=True)
+    elif not limits.new and not limits.beyond and not limits.reduced:
         return permission
     return replace(
         permission,
         buys=min(permission.buys, limits.new.get(Side.BUY, permission.buys)),
         sells=min(permission.sells, limits.new.get(Side.SELL, permission.sells)),
         pulled={*permission.pulled, *limits.beyond},
+        reduced=limits.reduced,
     )

@@ -52,6 +52,7 @@ def status(risk: RiskControls) -> dict[str, Any]:
             "losses_in_a_row": breaker.losses,
             "trips": breaker.trips,
         },
+        "reduction": risk.reduce.reason,
         "monitor": {
             "symbols": {name: ("ALARM" if each.alarm else "NORMAL") for name, each in monitor.watched.items()},
             "left_out": dict(monitor.missing),

@@ -67,6 +67,18 @@ class MonitorSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReduceLimits:
+    """The automatic reduction of the oldest levels."""
+
+    share: Decimal = ZERO
+    """Part of the held levels that is offered at the touch, rounded up."""
+    above: Decimal = Decimal("0.9")
+    """Part of a limit on what is held above which it begins."""
+    every_s: float = 3600.0
+    """Seconds between two beginnings."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RiskLimits:
     """All limits of one grid."""
 
@@ -74,3 +86,4 @@ class RiskLimits:
     losses: LossSettings = LossSettings()
     breaker: BreakerLimits = BreakerLimits()
     monitor: MonitorSettings = MonitorSettings()
+    reduce: ReduceLimits = ReduceLimits()

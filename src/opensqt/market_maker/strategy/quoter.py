@@ -117,6 +117,8 @@ class Permission:
     """Whether live entries that sell have to be cancelled."""
     pulled: Collection[str] = ()
     """Client ids of live entries that have to be cancelled, whatever the rest allows."""
+    reduced: Collection[int] = ()
+    """Levels whose holding is offered at the touch, whatever it cost."""
     hold: bool = False
     """Whether live orders stay where they are: nothing is placed, and only what is pulled is cancelled."""
     backed_off: Container[int] = ()

@@ -21,11 +21,13 @@ from opensqt.market_maker.risk.settings import (
     ExposureLimits,
     LossSettings,
     MonitorSettings,
+    ReduceLimits,
     RiskLimits,
 )
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import OrderRejected, PostOnlyWouldCross
 from opensqt.model.market import Candle
+from opensqt.model.order import Side
 from tests.unit.market_maker.venue import SYMBOL, Bench, MiniVenue
 
 START_MS = 20_000 * 86_400_000
@@ -209,6 +211,26 @@ def test_equity_is_stored_at_times_and_not_with_each_update() -> None:
         grid.now += 0.1
         grid.tell(AccountUpdate(account(str(1000 + step)), START_MS + step * 100))
     assert sum(1 for changes in grid.changes if changes.risk is not None) - before <= 1
+
+
+def test_the_oldest_levels_are_offered_at_the_touch_when_a_limit_is_nearly_used_up() -> None:
+    """Reduce-only and post-only, followed as the price moves; the others stay at their own price; then it is over."""
+    limits = RiskLimits(exposure=ExposureLimits(levels=3), reduce=ReduceLimits(share=Decimal("0.3"), every_s=60))
+    grid = bench(limits).start()
+    for level in (-1, -2, -3):
+        grid.fill(level)
+        grid.move(1000 + 10 * level)
+    assert grid.sells == {-1: Decimal("970.1"), -2: Decimal(990), -3: Decimal(980)}
+    assert "the 1 oldest of 3 held levels (-1) are offered" in report.status(grid.engine.risk)["reduction"]
+    assert all(order.reduce_only for order in grid.venue.open_orders if order.side is Side.SELL)
+    grid.move(960)
+    assert grid.sells[-1] == Decimal("960.1")
+    grid.fill(-1)
+    assert grid.engine.risk.reduce.levels == ()
+    assert report.status(grid.engine.risk)["reduction"] == ""
+    grid.wait(61)
+    grid.move(961)
+    assert grid.engine.risk.reduce.levels == (), "two of three levels are below nine tenths"
 
 
 def test_limits_that_are_off_change_nothing() -> None:

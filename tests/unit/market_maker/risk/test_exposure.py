@@ -9,11 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opensqt.market_maker.risk.exposure import AccountExposure, Allowance, Held, LiveEntry, allow, value_limit
+from opensqt.market_maker.risk import exposure
+from opensqt.market_maker.risk.exposure import AccountExposure, Allowance, Held, LiveEntry, value_limit
 from opensqt.market_maker.risk.settings import ExposureLimits
+from opensqt.model.order import Side
 
 ACCOUNT = AccountExposure(wallet=Decimal(1000))
 HELD = Held(position=Decimal(0), price=Decimal(1000), levels=frozenset(), entries=(), entry_value=Decimal(31))
+
+
+def allow(held: Held, limits: ExposureLimits, account: AccountExposure) -> Allowance:
+    return exposure.allow({Side.BUY: held}, limits, account)[Side.BUY]
 
 
 def entry(level: int, *, outstanding: str = "0.03", cancellable: bool = True) -> LiveEntry:
@@ -114,3 +120,13 @@ def test_all_fills_of_what_is_kept_and_added_stay_within_the_limits(
     if levels:
         count = len(held | {one.level for one in kept})
         assert count + allowance.new <= max(levels, len(held | {one.level for one in fixed}))
+
+
+def test_two_sides_share_the_cap_on_levels() -> None:
+    """What one side adds is not there for the other; otherwise both would be cancelled again, for ever."""
+    buys, sells = replace(HELD, entries=(entry(-1),)), replace(HELD, entries=(entry(1),))
+    both = exposure.allow({Side.BUY: buys, Side.SELL: sells}, ExposureLimits(levels=5), ACCOUNT)
+    assert {side: each.new for side, each in both.items()} == {Side.BUY: 2, Side.SELL: 1}
+    full = exposure.allow({Side.BUY: buys, Side.SELL: sells}, ExposureLimits(levels=2), ACCOUNT)
+    assert [each.beyond for each in full.values()] == [(), ()]
+    assert [each.new for each in full.values()] == [0, 0]
