@@ -143,7 +143,8 @@ class Backtest:
 
     def _measure(self) -> None:
         now_ms, result = self._engine.now_ms(), self._result
-        if self._grid.halt_reason or self._grid.phase is not Phase.RUNNING:
+        stopped = self._grid.halt_reason or self._grid.risk.triggered()
+        if stopped or self._grid.phase is not Phase.RUNNING:
             result.halted_s += (now_ms - self._last_ms) / 1000
         self._last_ms = now_ms
         result.largest_position = max(result.largest_position, abs(self._grid.state.position))

@@ -13,6 +13,8 @@ from sqlalchemy.exc import IntegrityError
 
 from opensqt.market_maker.orders.events import FundingBatch, MinuteBegan
 from opensqt.market_maker.orders.state import Changes, Header, Stored, Totals
+from opensqt.market_maker.risk.controls import RiskControls
+from opensqt.market_maker.risk.settings import BreakerLimits, RiskLimits
 from opensqt.market_maker.store.store import Store
 from opensqt.market_maker.store.writer import merged
 from opensqt.model.errors import ConfigError, Unreachable
@@ -49,6 +51,20 @@ async def test_a_restart_finds_what_was_committed(url: str) -> None:
     }
     assert stored.trade_ids == ("1", "2")
     assert len(stored.closed_orders) == 1
+
+
+async def test_a_restart_finds_what_the_risk_controls_stored(url: str) -> None:
+    """F9: an open breaker is open after a restart; the newest of several changes counts, each symbol has its own."""
+    bench = Bench(risk=RiskControls(RiskLimits(breaker=BreakerLimits(losses_in_a_row=1)), symbol=SYMBOL)).start()
+    bench.engine.risk.on_exit("exit", Decimal(-1), bench.now)
+    bench.think()
+    stored = await reopened(url, merged(bench.changes))
+    again = RiskControls(bench.engine.risk.settings, symbol=SYMBOL)
+    again.restore(stored.risk)
+    assert again.triggered() == {"circuit_breaker": "1 exits in a row lost (losses_in_a_row 1)"}
+    store = await Store.open(url)
+    assert (await store.load("ETHUSDT")).risk == ""
+    await store.close()
 
 
 async def test_a_restart_finds_the_account(url: str) -> None:
