@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from opensqt.cli import alert, audit, backtest, cancel_all, connection, export, status, token
+from opensqt.cli import alert, audit, backtest, cancel_all, connection, control, export, maker_status, status, token
+from opensqt.cli import options as shared
 from opensqt.cli.remaining import CancelScope
 from opensqt.cli.resume import resume
 from opensqt.client.exchange import RemoteExchange
@@ -33,6 +34,8 @@ _EXAMPLES = """examples:
   opensqt status --symbol BTCUSDT                        health, account, positions, open orders
   opensqt cancel-all --symbol BTCUSDT --flatten          the kill switch
   opensqt resume                                         take new orders again after cancel-all --hold
+  opensqt pause --config configs/config.yaml             a market maker keeps its exits and places no entries
+  opensqt set --config configs/config.yaml trading.order_quantity=40
   opensqt alert test --config configs/config.yaml        send one alert to each target
   opensqt backtest --config grid.yaml --data bars.csv.gz try the settings on recorded data
   opensqt export --config configs/config.yaml --what fills --out fills.csv
@@ -59,6 +62,10 @@ def main(arguments: list[str] | None = None) -> int:
             return _run_local(lambda: alert.run(options))
         if options.command == "export":
             return _run_local(lambda: export.run(options))
+        if options.command in ("pause", "set", "reset") or (options.command == "resume" and options.config is not None):
+            return _run_local(lambda: control.run(options, _confirm))
+        if options.command == "status" and options.config is not None:
+            return _run_local(lambda: maker_status.run(options, Console()))
         # The kill switch looks again and again, so a call that takes longer is better made anew.
         deadline_s = 5.0 if options.command == "cancel-all" else None
         exchange = connection.connector_client(options.address, deadline_s=deadline_s)
@@ -145,6 +152,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_status(commands.add_parser("status", help="show health, account, positions and open orders"))
     _add_cancel_all(commands.add_parser("cancel-all", help="the kill switch: cancel our orders, close positions"))
     _add_resume(commands.add_parser("resume", help="take new orders again after cancel-all --hold"))
+    control.add_pause(commands.add_parser("pause", help="pause a market maker: exits only, or no orders at all"))
+    control.add_set(commands.add_parser("set", help="change settings of a running market maker"))
+    control.add_reset(commands.add_parser("reset", help="reset what has stopped a market maker"))
     alert.add_arguments(commands.add_parser("alert", help="try the targets of the market maker's alerts"))
     backtest.add_arguments(commands.add_parser("backtest", help="run the market maker on recorded data"))
     export.add_arguments(commands.add_parser("export", help="write the market maker's history to a file"))
@@ -181,13 +191,21 @@ def _explain(parser: argparse.ArgumentParser, description: str, examples: str) -
 def _add_status(parser: argparse.ArgumentParser) -> None:
     _explain(
         parser,
-        "Shows the state of the connector and the account. Exit code 0: trading is possible; 1: it is not.",
+        """\
+Shows the state of the connector and the account; with --config, that of a market maker. Exit code 0: trading is
+possible, or the market maker is healthy; 1: it is not; 4: it can't be reached.""",
         """\
   opensqt status
   opensqt status --symbol BTCUSDT --address connector.example:50051
+  opensqt status --config configs/config.yaml --watch    the market maker of these settings, drawn every second
+  opensqt status --json
 """,
     )
     connection.add_address(parser)
+    shared.add_config(parser, required=False)
+    control.add_socket(parser)
+    parser.add_argument("--watch", action="store_true", help="draw it every second, until Ctrl-C")
+    shared.add_json(parser)
     parser.add_argument("--symbol", type=str.upper, default="", help="only this symbol (default: all)")
 
 
@@ -222,14 +240,18 @@ def _add_resume(parser: argparse.ArgumentParser) -> None:
     _explain(
         parser,
         """\
-Accepts new orders again after `cancel-all --hold`. Exit code 1: trading stays halted, by a running command or, with
---symbol, by a halt of the account.""",
+Accepts new orders again after `cancel-all --hold`; with --config, lifts the pause of that market maker. Exit code 1:
+trading stays halted, by a running command or, with --symbol, by a halt of the account.""",
         """\
   opensqt resume                                         all halts that do not expire
   opensqt resume --symbol BTCUSDT                        the halts of one symbol only
+  opensqt resume --config configs/config.yaml            the pause of one market maker
 """,
     )
     connection.add_address(parser)
+    shared.add_config(parser, required=False)
+    control.add_socket(parser)
+    shared.add_json(parser)
     parser.add_argument("--symbol", type=str.upper, default="", help="only this symbol (default: all)")
 
 

@@ -7,8 +7,8 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 
@@ -16,12 +16,15 @@ from rich.console import Console
 
 from opensqt.config.market_maker import MarketMakerSettings, load_settings
 from opensqt.market_maker.alerts.service import alerting
-from opensqt.market_maker.app import Setup, assemble
+from opensqt.market_maker.app import Setup, assemble, engine_settings
+from opensqt.market_maker.control.service import Load, ignore_hangup, stored_commands, taking_commands
+from opensqt.market_maker.engine_settings import EngineSettings
 from opensqt.market_maker.http import Endpoints
 from opensqt.market_maker.lease import trading_lease
 from opensqt.market_maker.report import show
 from opensqt.market_maker.service import MarketMaker
 from opensqt.market_maker.store.store import Store
+from opensqt.model.account import PositionMode
 from opensqt.model.errors import ConfigError
 from opensqt.model.venue import ClaimRequest
 from opensqt.service import program
@@ -41,6 +44,9 @@ examples:
 environment (wins over the file):
   SYMBOL, EXCHANGE_GRPC_ADDRESS, LOG_LEVEL, and OPENSQT__SECTION__KEY for any other setting
 
+signals: SIGTERM and SIGINT stop it in good order; SIGHUP reads the settings file again. The end of its terminal, which
+  sends SIGHUP too, does not end it.
+
 exit codes: 0 stopped, 1 unexpected failure or orders whose cancel was not confirmed,
             2 configuration, usage or a broken safety rule (--check as well), 3 credentials refused,
             4 connector unreachable after the last retry
@@ -54,15 +60,23 @@ _END_WITHIN_S = 9.5
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the market maker until SIGTERM or SIGINT and return the exit code."""
     arguments = _parser().parse_args(argv)
+    if not arguments.check:
+        ignore_hangup()
+    load = partial(_load, arguments)
     try:
-        settings = load_settings(arguments.config, environ=os.environ, flags={"telemetry.metrics_port": arguments.port})
+        settings = load({})
     except ConfigError as error:
         return program.report_failure(error)
     logging.configure(settings.system.log_level, service="market-maker")
-    work = _check if arguments.check else partial(_trade, take_over=arguments.take_over)
+    work = _check if arguments.check else partial(_trade, load=load, take_over=arguments.take_over)
     return program.run(
         partial(_run, work, settings), within=tracing.exporting("market-maker"), end_within_s=_END_WITHIN_S
     )
+
+
+def _load(arguments: argparse.Namespace, overrides: Mapping[str, str]) -> MarketMakerSettings:
+    flags = {**overrides, "telemetry.metrics_port": arguments.port}
+    return load_settings(arguments.config, environ=os.environ, flags=flags)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -111,9 +125,11 @@ async def _check(settings: MarketMakerSettings, stop: asyncio.Event) -> int:
         return program.EXIT_OK if setup.safe else program.EXIT_USAGE
 
 
-async def _trade(settings: MarketMakerSettings, stop: asyncio.Event, *, take_over: bool) -> int:
+async def _trade(settings: MarketMakerSettings, stop: asyncio.Event, *, load: Load, take_over: bool) -> int:
     async with AsyncExitStack() as stack:
         store = await unless_stopped(stop, _held_store(settings, stack))
+        stored = await unless_stopped(stop, stored_commands(settings, store, load))
+        settings = stored[1]
         telemetry = settings.telemetry
         endpoints = Endpoints(telemetry.metrics_allowed_hosts)
         address = ListenAddress(telemetry.metrics_host, telemetry.metrics_port, host_option="telemetry.metrics_host")
@@ -135,7 +151,9 @@ async def _trade(settings: MarketMakerSettings, stop: asyncio.Event, *, take_ove
         maker.metrics.deliveries = alerts.delivery.counts
         alerts.watch(maker.problems)
         claim = await unless_stopped(stop, _claim(settings, store, take_over=take_over))
-        async with trading_lease(setup.exchange, settings.system.lease_seconds, claim) as lease_exit:
+        to_engine = partial(_to_engine, setup)
+        commands = taking_commands(maker, alerts, store, stored, load=load, to_engine=to_engine)
+        async with commands, trading_lease(setup.exchange, settings.system.lease_seconds, claim) as lease_exit:
             left = await maker.run(stop, partial(_announce, server.address))
             lease_exit.keep_until_expiry = bool(left) and settings.system.cancel_on_exit
             if left:
@@ -153,6 +171,11 @@ async def _held_store(settings: MarketMakerSettings, stack: AsyncExitStack) -> S
     stack.push_async_callback(store.close)
     await store.hold(settings.trading.symbol)
     return store
+
+
+def _to_engine(setup: Setup, settings: MarketMakerSettings) -> EngineSettings:
+    hedge = setup.info.position_mode is PositionMode.HEDGE
+    return engine_settings(settings, hedge=hedge, first_sequence=setup.engine.settings.first_sequence)
 
 
 async def _claim(settings: MarketMakerSettings, store: Store, *, take_over: bool) -> ClaimRequest:
@@ -188,7 +211,8 @@ def _report_open_orders(orders: list[str]) -> None:
 
 
 def _announce(address: str) -> None:
-    print(f"market-maker ready on {address}", flush=True)  # noqa: T201 - the line that a supervisor waits for
+    with suppress(OSError):  # a terminal that is gone: trading goes on
+        print(f"market-maker ready on {address}", flush=True)  # noqa: T201 - the line that a supervisor waits for
 
 
 if __name__ == "__main__":

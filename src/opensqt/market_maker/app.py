@@ -243,7 +243,7 @@ def build_engine(
         now=now,
         now_ms=now_ms,
     )
-    own = _engine_settings(settings, hedge=hedge, first_sequence=now_ms)
+    own = engine_settings(settings, hedge=hedge, first_sequence=now_ms)
     return GridEngine(own, rules, stored, now=now, risk=risk)
 
 
@@ -260,7 +260,8 @@ def grid_requirements(trading: GridTradingSettings, price: Decimal) -> GridRequi
     )
 
 
-def _engine_settings(settings: MarketMakerSettings, *, hedge: bool, first_sequence: int) -> EngineSettings:
+def engine_settings(settings: MarketMakerSettings, *, hedge: bool, first_sequence: int) -> EngineSettings:
+    """Return the engine's settings, as for `build_engine`."""
     trading = settings.trading
     return EngineSettings(
         symbol=trading.symbol,

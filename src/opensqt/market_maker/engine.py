@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from opensqt.market_maker import entry_limits
+from opensqt.market_maker.control.operator import Operator
 from opensqt.market_maker.engine_settings import EngineSettings, Phase
 from opensqt.market_maker.orders import reconcile
 from opensqt.market_maker.orders.accounting import Accounting
@@ -22,9 +23,11 @@ from opensqt.market_maker.orders.events import (
     Event,
     FundingBatch,
     FundingListed,
+    GridSettingsChanged,
     MinuteBegan,
     OrderBatch,
     OrderQueried,
+    PauseChanged,
     PlaceAbandoned,
     PlaceResult,
     PriceUpdate,
@@ -33,6 +36,7 @@ from opensqt.market_maker.orders.events import (
     Reconcile,
     Reconciled,
     ReconcileFailed,
+    ResetRequested,
     RulesRead,
     StopRequested,
     StoreChanged,
@@ -44,7 +48,7 @@ from opensqt.market_maker.orders.planner import Planner
 from opensqt.market_maker.orders.state import GridState, Header, Stored
 from opensqt.market_maker.risk import gate
 from opensqt.market_maker.risk.controls import RiskControls
-from opensqt.market_maker.strategy.grid.geometry import Grid
+from opensqt.market_maker.strategy.grid.settings import GridSettings
 from opensqt.market_maker.strategy.quoter import MarketState, Permission, QuoteFrame, Quoter
 from opensqt.market_maker.strategy.triggers import Closing
 from opensqt.market_maker.strategy.unwind import UnwindQuoter
@@ -85,6 +89,7 @@ class GridEngine:
     ) -> None:
         self.settings = settings
         self.risk = risk or RiskControls()
+        self.operator = Operator()
         self.rules = rules
         accounting = Accounting(
             stored.accounting,
@@ -184,6 +189,8 @@ class GridEngine:
                 self.state.account_for(event, now)
             case RangeCandles(candles):
                 self.course.volatility.on_candles(candles)
+            case PauseChanged() | GridSettingsChanged() | ResetRequested():
+                self.operator.handle(self, event, now)
             case StopRequested(cancel_orders):
                 self.phase, self._cancel_on_stop = Phase.STOPPING, cancel_orders
                 self.orders.plan_dirty = True
@@ -250,7 +257,7 @@ class GridEngine:
         grid, price = self.state.grid, self.price
         if grid is None or price is None:
             return []
-        market = self._market(price)
+        market = self.market(price)
         if self.course.advance(market.reference):
             self.planner, self.orders.plan_dirty = None, True
         moved = self.course.moved_interval(grid, market.reference)
@@ -260,35 +267,42 @@ class GridEngine:
             _log.info("interval moved by volatility", interval=str(moved), was=str(grid.interval))
             self.state.rescale(moved)
             self.planner, self.orders.plan_dirty = None, True
-        planner = self.planner = self.planner or self._make_planner(self.state.grid or grid)
+        planner = self.planner = self.planner or self.make_planner(self.settings.grid, self.state)
+        if planner is None:
+            return []
         fresh = now - self.price_at <= self.settings.price_max_age_s
         frame = planner.quoter.frame(market, self.state)
         due = self.orders.plan_dirty or self.risk.changed or now >= self._replan_at
         if not due and fresh == self._fresh and frame == self._frame:
             return []
         self._frame, self._fresh, self.orders.plan_dirty, self.risk.changed = frame, fresh, False, False
-        changes = planner.plan(frame, self._quoting_permission(price, now))
+        changes = planner.plan(frame, self.permission(price, now))
         self._replan_at = self.orders.next_due(now)
         return self._outgoing.commands(changes, now)
 
-    def _make_planner(self, grid: Grid) -> Planner[Any]:
-        settings, closing = self.settings.grid, self.course.unwinding
+    def make_planner(self, settings: GridSettings, state: GridState) -> Planner[Any] | None:
+        """Return a planner of the grid; None before the anchor is known."""
+        grid, closing = state.grid, self.course.unwinding
+        if grid is None:
+            return None
         quoter: Quoter[Any] = self.settings.quoter(grid, settings, self.rules)
         if closing is not None:
             quoter = UnwindQuoter(self.rules, taker=closing is Closing.TAKER)
         return Planner(
             quoter,
-            self.state,
+            state,
             self.rules,
             max_open_orders=settings.max_open_orders,
             cleanup_batch=settings.cleanup_batch,
         )
 
-    def _market(self, price: Price) -> MarketState:
+    def market(self, price: Price) -> MarketState:
+        """Return the market at a price."""
         volatility = self.course.volatility.average_range
         return MarketState(bid=price.bid, ask=price.ask, reference=price.mid, volatility=volatility)
 
-    def _quoting_permission(self, price: Price, now: float) -> Permission:
+    def permission(self, price: Price, now: float) -> Permission:
+        """Return the orders that may be placed and kept now."""
         locked = self.orders.margin_backoff.until > now
         pull = bool(self.halt_reason or self.store_problem) or locked or not self._fresh
         may_place = self._fresh and not self.store_problem and self.orders.order_backoff.until <= now
@@ -306,7 +320,7 @@ class GridEngine:
             requoted=self.orders.post_only_backoff.failing(),
         )
         limits = entry_limits.limits(self.risk, self.state, price, self.settings.grid, now)
-        return gate.apply(self.course.apply(permission), limits)
+        return self.operator.limit(gate.apply(self.course.apply(permission), limits), self)
 
     def _shut_down(self, now: float) -> list[Command]:
         commands: list[Command] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -90,6 +90,9 @@ class MarketMaker:
         self._events: list[Event] = []
         self._wake = asyncio.Event()
         self._venue_problems: list[str] = []
+        self.status_sources: list[Callable[[], Mapping[str, Any]]] = []
+        """Further parts of the process with sections of /status."""
+        self._waiting: list[asyncio.Future[None]] = []
         self.problem_sources: list[Callable[[], Sequence[str]]] = []
         """Further parts of the process whose problems are this market maker's."""
         self._executor: Executor | None = None
@@ -112,13 +115,23 @@ class MarketMaker:
 
     def status(self) -> dict[str, Any]:
         """Return the grid as JSON."""
-        return status(
+        found = status(
             self.engine,
             exchange=self._info.name,
             problems=self.problems(),
             now=time.monotonic(),
             now_ms=now_ms(),
         )
+        for source in self.status_sources:
+            found.update(source())
+        return found
+
+    async def handled(self, event: Event) -> None:
+        """Hand an event to the grid, and wait until it has handled it."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(done)
+        self._post(event)
+        await done
 
     async def run(self, stop: asyncio.Event, on_ready: Callable[[], None]) -> list[str]:
         """Trade until *stop*, then shut down.
@@ -176,7 +189,11 @@ class MarketMaker:
             if deadline is not None and now > deadline:
                 executor.stop_waiting()
                 break
+            waiting, self._waiting = self._waiting, []
             self._step(executor, now)
+            for done in waiting:
+                if not done.done():
+                    done.set_result(None)
             if self.engine.phase is Phase.STOPPING and deadline is None:
                 deadline = now + self._stop_within_s
                 _log.info("stopping", cancel_orders=self._cancel_on_exit)

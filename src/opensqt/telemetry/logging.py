@@ -138,8 +138,13 @@ def configure(level: str = "INFO", *, service: str, style: str | None = None) ->
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+    logging.getLogger().handlers[:] = [handler]
+    set_level(level)
+
+
+def set_level(level: str) -> None:
+    """Write lines of this level and above from now on."""
     root = logging.getLogger()
-    root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for chatty in ("asyncio", "aiohttp.access", "ccxt", "sqlalchemy.engine", "aiosqlite"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))

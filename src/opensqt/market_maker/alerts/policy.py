@@ -42,7 +42,7 @@ class AlertPolicy:
     """
 
     def __init__(self, settings: AlertsSettings, subject: str) -> None:
-        self._settings = settings
+        self.settings = settings
         self._subject = subject
         self._problems: dict[str, _Problem] = {}
         self._windows: dict[str, _SentLately] = {}
@@ -79,12 +79,12 @@ class AlertPolicy:
         worse = condition.level > problem.condition.level
         problem.condition, problem.gone_at = condition, None
         lasted = now - problem.since
-        if lasted < self._settings.after_seconds:
+        if lasted < self.settings.after_seconds:
             return None
         body = f"{condition.text}\nWhat to do: {condition.advice}"
         if problem.sent_at is None:
             kind, title = AlertKind.RAISED, key
-        elif worse or now - problem.sent_at >= self._settings.repeat_seconds:
+        elif worse or now - problem.sent_at >= self.settings.repeat_seconds:
             kind, title = AlertKind.REPEATED, f"{key}, for {duration(lasted)}"
         else:
             return None
@@ -97,7 +97,7 @@ class AlertPolicy:
         problem = self._problems[key]
         if problem.gone_at is None:
             problem.gone_at = now
-        if problem.sent_at is not None and now - problem.gone_at < self._settings.after_seconds:
+        if problem.sent_at is not None and now - problem.gone_at < self.settings.after_seconds:
             return None
         if problem.sent_at is None:
             del self._problems[key]
@@ -112,10 +112,10 @@ class AlertPolicy:
     def _message(self, key: str, kind: AlertKind, level: AlertLevel, title: str, body: str, now: float) -> Alert | None:
         """Return the message, or count it as held back."""
         window = self._windows.setdefault(key, _SentLately())
-        limit = self._settings.per_hour if level is AlertLevel.CRITICAL else self._settings.per_hour * 3 // 4
+        limit = self.settings.per_hour if level is AlertLevel.CRITICAL else self.settings.per_hour * 3 // 4
         problem = self._problems.get(key)
         episode = (key, kind, problem.since if problem is not None else now)
-        if window.count(now) >= self._settings.per_problem_per_hour or self._all.count(now) >= limit:
+        if window.count(now) >= self.settings.per_problem_per_hour or self._all.count(now) >= limit:
             self._held_back.add(episode)
             return None
         self._held_back.discard(episode)

@@ -52,6 +52,10 @@ class Alerts:
         """Return why alerts don't arrive; empty when they do."""
         return [*self.delivery.problems(), *([f"alerts: {self._fault}"] if self._fault else [])]
 
+    def change(self, settings: AlertsSettings) -> None:
+        """Use other delays and limits from now on; the targets stay."""
+        self.policy.settings = settings
+
     def note(self, key: str, level: AlertLevel, title: str, body: str) -> None:
         """Send the message of an event."""
         for alert in self.policy.note(key, level, title, redact(body), time.monotonic()):

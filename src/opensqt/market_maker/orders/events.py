@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
+from opensqt.market_maker.strategy.grid.settings import GridSettings
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError
 from opensqt.model.funding import FundingPayment
@@ -194,6 +196,41 @@ class PlaceAbandoned:
     client_order_ids: tuple[str, ...]
 
 
+class PauseMode(StrEnum):
+    """What a pause by a person keeps away."""
+
+    NONE = ""
+    ENTRIES = "entries"
+    """Exits stay and are placed."""
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class PauseChanged:
+    """A person paused the grid, or lifted the pause."""
+
+    mode: PauseMode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridSettingsChanged:
+    """A person changed settings. Times in seconds."""
+
+    grid: GridSettings
+    reconcile_interval_s: float
+    margin_lock_s: float
+    price_max_age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ResetRequested:
+    """A person resets what has stopped."""
+
+    name: str
+
+
+OperatorEvent = PauseChanged | GridSettingsChanged | ResetRequested
+
 Event = (
     PriceUpdate
     | OrderBatch
@@ -209,6 +246,7 @@ Event = (
     | StoreChanged
     | PlaceAbandoned
     | AccountEvent
+    | OperatorEvent
 )
 
 

@@ -1,0 +1,99 @@
+"""Commands of a person while the grid runs: the socket, SIGHUP, and what was stored of earlier ones."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+
+from opensqt.config.market_maker import MarketMakerSettings
+from opensqt.market_maker.alerts.service import Alerts
+from opensqt.market_maker.control.changes import with_live
+from opensqt.market_maker.control.commands import ControlCommands
+from opensqt.market_maker.control.live import RunningSettings
+from opensqt.market_maker.control.path import control_path
+from opensqt.market_maker.control.socket import ControlSocket
+from opensqt.market_maker.control.state import ControlState
+from opensqt.market_maker.engine_settings import EngineSettings
+from opensqt.market_maker.service import MarketMaker
+from opensqt.market_maker.store.control_state import load_control, save_control
+from opensqt.market_maker.store.store import Store
+from opensqt.model.errors import ConfigError
+from opensqt.telemetry.logging import get_logger
+
+_log = get_logger("market_maker.control")
+
+Load = Callable[[Mapping[str, str]], MarketMakerSettings]
+"""Reads the settings file and the environment, with overrides by dotted key on top."""
+
+
+def ignore_hangup() -> None:
+    """Ignore SIGHUP from now on: the end of a terminal must not end the process with orders in the market."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+async def stored_commands(
+    settings: MarketMakerSettings, store: Store, load: Load
+) -> tuple[ControlState, MarketMakerSettings, str]:
+    """Return the stored commands, the settings with the stored changes, and why those could not be taken."""
+    state = await load_control(store, settings.trading.symbol)
+    if state.problems() or state.overrides:
+        _log.warning("commands of an earlier run", pause=state.pause.value, overrides=dict(state.overrides))
+    try:
+        return state, with_live(settings, load(state.overrides)) if state.overrides else settings, ""
+    except ConfigError as error:
+        return state, settings, f"a stored change is not in force, `opensqt set --unset KEY` drops it: {error}"
+
+
+@asynccontextmanager
+async def taking_commands(
+    maker: MarketMaker,
+    alerts: Alerts,
+    store: Store,
+    stored: tuple[ControlState, MarketMakerSettings, str],
+    *,
+    load: Load,
+    to_engine: Callable[[MarketMakerSettings], EngineSettings],
+) -> AsyncIterator[ControlCommands]:
+    """Take commands while the block runs.
+
+    Args:
+        maker: Not running yet: a stored pause is in force before its first order.
+        alerts: Of the process.
+        store: Holds the grid's lock.
+        stored: As `stored_commands` returned it.
+        load: See `Load`.
+        to_engine: Returns the engine's settings of a whole file.
+
+    Raises:
+        ConfigError: The socket can't be made.
+    """
+    state, settings, fault = stored
+    commands = ControlCommands(
+        maker,
+        state,
+        settings,
+        load=load,
+        live=RunningSettings(maker, alerts, to_engine),
+        save=partial(save_control, store, settings.trading.symbol),
+    )
+    commands.fault = fault
+    maker.engine.operator.pause = state.pause
+    maker.problem_sources.append(commands.problems)
+    maker.status_sources.append(commands.section)
+    socket = ControlSocket(commands, control_path(settings))
+    await socket.start()
+    commands.socket_path = str(socket.path.absolute())
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, commands.request_reload)
+    reloads = asyncio.create_task(commands.watch_reloads(), name="settings read again")
+    try:
+        yield commands
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+        ignore_hangup()
+        reloads.cancel()
+        await asyncio.gather(reloads, return_exceptions=True)
+        await socket.close()
