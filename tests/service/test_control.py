@@ -16,7 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tests.service.grid_rig import FEE, SYMBOL, TRADING, Chain, chain, get
+from tests.service.grid_rig import FEE, SYMBOL, TRADING, Chain, chain
 from tests.support import Process, eventually, start
 from tests.support.blocking import in_thread
 from tests.support.process import KEPT
@@ -153,6 +153,10 @@ async def test_sighup_takes_the_file_and_names_what_needs_a_restart(tmp_path: Pa
         status = await one.json("status")
         assert status["control"]["needs_restart"] == ["trading.price_interval"]
         assert status["interval"] == "20"
+        assert "breaker" in (await one.json("reset"))["resets"]
+        assert (await one.json("reset", "--breaker"))["applied"] is False
+        assert (await one.json("reset", "breaker", "--yes"))["applied"] is True
+        assert "no such reset" in (await one.run("reset", "nothing", "--yes"))[2]
         one.file.write_text("trading: {buy_window_size: none}\n")
         maker.send(signal.SIGHUP)
 
@@ -221,4 +225,4 @@ def get_health(maker: Process) -> Any:
 
 
 def is_healthy(maker: Process) -> bool:
-    return bool(get(maker, "/health")["healthy"])
+    return bool(get_health(maker)["healthy"])

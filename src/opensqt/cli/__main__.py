@@ -13,7 +13,21 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from opensqt.cli import alert, audit, backtest, cancel_all, connection, control, export, maker_status, status, token
+from opensqt.cli import (
+    alert,
+    audit,
+    backtest,
+    cancel_all,
+    connection,
+    connector_screen,
+    control,
+    doctor,
+    export,
+    maker_status,
+    status,
+    summary_command,
+    token,
+)
 from opensqt.cli import options as shared
 from opensqt.cli.remaining import CancelScope
 from opensqt.cli.resume import resume
@@ -36,6 +50,8 @@ _EXAMPLES = """examples:
   opensqt resume                                         take new orders again after cancel-all --hold
   opensqt pause --config configs/config.yaml             a market maker keeps its exits and places no entries
   opensqt set --config configs/config.yaml trading.order_quantity=40
+  opensqt doctor --config configs/config.yaml            machine, files, connector, account: what to do
+  opensqt summary --config configs/config.yaml           what a market maker earned yesterday
   opensqt alert test --config configs/config.yaml        send one alert to each target
   opensqt backtest --config grid.yaml --data bars.csv.gz try the settings on recorded data
   opensqt export --config configs/config.yaml --what fills --out fills.csv
@@ -60,6 +76,10 @@ def main(arguments: list[str] | None = None) -> int:
             return backtest.run(options, backtest.terminal())
         if options.command == "alert":
             return _run_local(lambda: alert.run(options))
+        if options.command == "doctor":
+            return _run_local(lambda: doctor.run(options, Console(highlight=False)))
+        if options.command == "summary":
+            return _run_local(lambda: summary_command.run(options))
         if options.command == "export":
             return _run_local(lambda: export.run(options))
         if options.command in ("pause", "set", "reset") or (options.command == "resume" and options.config is not None):
@@ -72,9 +92,11 @@ def main(arguments: list[str] | None = None) -> int:
     except ConfigError as error:
         return program.report_failure(error)
     if options.command == "status":
-        return _run_command(exchange, lambda: status.show(exchange, options.symbol, Console()))
+        if options.watch:
+            return _run_command(exchange, lambda: connector_screen.watch(exchange, options.symbol, Console()))
+        return _run_command(exchange, lambda: status.show(exchange, options.symbol, Console(), json=options.json))
     if options.command == "resume":
-        return _run_command(exchange, lambda: resume(exchange, options.symbol, Console()))
+        return _run_command(exchange, lambda: resume(exchange, options.symbol, Console(), json=options.json))
     scope = CancelScope(
         symbol=options.symbol,
         strategy=options.strategy,
@@ -84,7 +106,12 @@ def main(arguments: list[str] | None = None) -> int:
         within_s=options.within,
     )
     confirm = None if options.yes else _confirm
-    return _run_command(exchange, lambda: cancel_all.cancel_and_flatten(exchange, scope, Console(), confirm=confirm))
+    console = Console(stderr=options.json)
+
+    def command() -> Awaitable[int]:
+        return cancel_all.cancel_and_flatten(exchange, scope, console, confirm=confirm, json=options.json)
+
+    return _run_command(exchange, command)
 
 
 def _run_command(exchange: RemoteExchange, command: Callable[[], Awaitable[int]]) -> int:
@@ -123,7 +150,7 @@ def _run_local(command: Callable[[], Awaitable[int]]) -> int:
 async def _confirm(prompt: str) -> bool:
     if not sys.stdin.isatty():
         raise ConfigError(f"{prompt} There is no terminal for the confirmation: give --yes")
-    print(f"{prompt} [y/N] ", end="", flush=True)
+    print(f"{prompt} [y/N] ", end="", flush=True, file=sys.stderr)
     # Read by the loop and not by a thread, so that Ctrl-C ends the wait.
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[str] = loop.create_future()
@@ -155,6 +182,8 @@ def _parser() -> argparse.ArgumentParser:
     control.add_pause(commands.add_parser("pause", help="pause a market maker: exits only, or no orders at all"))
     control.add_set(commands.add_parser("set", help="change settings of a running market maker"))
     control.add_reset(commands.add_parser("reset", help="reset what has stopped a market maker"))
+    doctor.add_arguments(commands.add_parser("doctor", help="look at everything that a market maker needs"))
+    summary_command.add_arguments(commands.add_parser("summary", help="what a market maker earned on one day"))
     alert.add_arguments(commands.add_parser("alert", help="try the targets of the market maker's alerts"))
     backtest.add_arguments(commands.add_parser("backtest", help="run the market maker on recorded data"))
     export.add_arguments(commands.add_parser("export", help="write the market maker's history to a file"))
@@ -175,6 +204,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--duration", type=_seconds, metavar="S", help="stop after S seconds (default: Ctrl-C)")
     parser.add_argument("--summary", type=Path, metavar="FILE", help="write the result as JSON")
+    shared.add_json(parser)
     parser.add_argument("--port", type=_port, help="port of the page (default: 8081 if it is free; 0 takes any)")
     parser.add_argument("--folder", type=Path, help="folder for logs, settings and the store (default: temporary)")
     parser.add_argument(
@@ -234,6 +264,7 @@ maker first, or give --hold: a running one places its grid again afterwards.""",
         "--within", type=_seconds, default=60.0, metavar="S", help="time limit of the proof, in seconds (default: 60)"
     )
     parser.add_argument("--yes", action="store_true", help="skip the confirmation")
+    shared.add_json(parser)
 
 
 def _add_resume(parser: argparse.ArgumentParser) -> None:
@@ -260,7 +291,7 @@ def _run_demo(options: argparse.Namespace) -> int:
     from opensqt.cli.demo import demo
 
     settings = _demo_settings(options)
-    return program.run(lambda stop: demo(settings, Console(), stop))
+    return program.run(lambda stop: demo(settings, Console(stderr=options.json), stop))
 
 
 def _demo_settings(options: argparse.Namespace) -> DemoSettings:
@@ -281,7 +312,7 @@ def _demo_settings(options: argparse.Namespace) -> DemoSettings:
         replay=options.replay.absolute() if options.replay is not None else None,
         speed=speed,
         duration_s=options.duration,
-        summary=options.summary,
+        summary=options.summary or (Path("/dev/stdout") if options.json else None),
         folder=options.folder.absolute() if options.folder is not None else None,
         plain=options.plain,
         port=options.port,

@@ -11,7 +11,8 @@ import socket
 from rich.console import Console
 
 from opensqt.cli import options as shared
-from opensqt.config.market_maker import load_settings
+from opensqt.config.market_maker import MarketMakerSettings, load_settings
+from opensqt.market_maker.alerts.delivery import Delivery
 from opensqt.market_maker.alerts.message import Alert, AlertKind, AlertLevel
 from opensqt.model.errors import ConfigError
 
@@ -42,20 +43,12 @@ async def run(options: argparse.Namespace) -> int:
     Raises:
         ConfigError: The settings can't be used, or name no target.
     """
-    from opensqt.market_maker.alerts.delivery import Delivery
-
     settings = load_settings(options.config, environ=os.environ)
-    targets = Delivery(settings.alerts).targets
+    delivery = Delivery(settings.alerts)
+    targets = delivery.targets
     if not targets:
         raise ConfigError(f"alerts.targets: {options.config or 'the settings'} names none, or its variable is empty")
-    alert = Alert(
-        key="test",
-        kind=AlertKind.NOTE,
-        level=AlertLevel.CRITICAL,
-        title=f"{settings.trading.symbol}: a test of the alerts",
-        body=f"Sent by `opensqt alert test` on {socket.gethostname()}.\nWhat to do: nothing.",
-    )
-    failures = await asyncio.gather(*(target.send(alert) for target in targets))
+    failures = await send_tests(settings, delivery)
     if options.json:
         rows = [
             {"target": target.name, "level": target.level.name.lower(), "delivered": not failure, "reason": failure}
@@ -68,3 +61,15 @@ async def run(options: argparse.Namespace) -> int:
             result = f"NOT delivered: {failure}" if failure else "delivered"
             console.print(f"{target.name} (level {target.level.name.lower()}): {result}", markup=False)
     return 1 if any(failures) else 0
+
+
+async def send_tests(settings: MarketMakerSettings, delivery: Delivery) -> list[str]:
+    """Send one alert to each target, and return why each was not delivered; an empty text where it was."""
+    alert = Alert(
+        key="test",
+        kind=AlertKind.NOTE,
+        level=AlertLevel.CRITICAL,
+        title=f"{settings.trading.symbol}: a test of the alerts",
+        body=f"Sent by `opensqt alert test` on {socket.gethostname()}.\nWhat to do: nothing.",
+    )
+    return list(await asyncio.gather(*(target.send(alert) for target in delivery.targets)))

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from opensqt.cli import options as shared
+from opensqt.cli.as_json import print_json
 from opensqt.connector.auth.audit_chain import GENESIS, Verification
 from opensqt.model.errors import ConfigError
 
@@ -36,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verify.add_argument(
         "files", nargs="+", type=Path, metavar="FILE", help="audit files, oldest first; .gz is read too"
     )
+    shared.add_json(verify)
     verify.add_argument(
         "--after", type=_digest, default=GENESIS, metavar="HASH", help="hash of the line before the first file"
     )
@@ -50,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         ConfigError: A file can't be read.
     """
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, quiet=options.json)
     verification = Verification(options.after, frozenset(options.expect))
     for path in options.files:
         verification.add(path.name, _lines(path))
@@ -60,6 +63,9 @@ def run(options: argparse.Namespace) -> int:
     for fault in faults:
         console.print(f"broken: {fault}", markup=False)
     console.print(f"{verification.lines} lines, {len(faults)} faults, last hash {verification.head}", markup=False)
+    if options.json:
+        found = {"lines": verification.lines, "faults": faults, "notes": verification.notes, "head": verification.head}
+        print_json({"holds": not faults, **found})
     return 1 if faults else 0
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from rich.console import Console
 
+from opensqt.cli.as_json import print_json
 from opensqt.cli.close_positions import close_positions
 from opensqt.cli.remaining import FINAL, CancelScope, Remaining, known_to_connector, query_remaining
 from opensqt.client.exchange import RemoteExchange
@@ -32,7 +33,12 @@ _EMPTY_QUERIES = 2
 
 
 async def cancel_and_flatten(
-    exchange: RemoteExchange, scope: CancelScope, console: Console, *, confirm: Callable[[str], Awaitable[bool]] | None
+    exchange: RemoteExchange,
+    scope: CancelScope,
+    console: Console,
+    *,
+    confirm: Callable[[str], Awaitable[bool]] | None,
+    json: bool = False,
 ) -> int:
     """Halt, cancel, close, query again, and return 0 when it is proven that nothing of the scope is left, else 1.
 
@@ -41,6 +47,7 @@ async def cancel_and_flatten(
         scope: The orders and positions to end.
         console: Console of the report.
         confirm: Shows what would be done and returns whether the person agrees; None skips the confirmation.
+        json: Print the result on stdout as JSON, too.
     """
     if confirm is not None and not await confirm(await _confirmation(exchange, scope)):
         console.print("nothing was done")
@@ -55,6 +62,8 @@ async def cancel_and_flatten(
         if not scope.hold and switch.halted is not False:
             await _resume(exchange, switch.halt_id, console)
     _report(console, scope, switch, remaining, f"not proven within {scope.within_s:g} s")
+    if json:
+        print_json(_facts(scope, switch, remaining))
     if remaining.nothing:
         return 0
     for check in (await exchange.get_status()).checks:
@@ -229,6 +238,20 @@ def _report(console: Console, scope: CancelScope, switch: KillSwitch, remaining:
         console.print("trading stays halted; `opensqt resume` lifts it")
     elif scope.hold and switch.halted is None:
         console.print("whether trading is halted is not known, for no call was answered")
+
+
+def _facts(scope: CancelScope, switch: KillSwitch, remaining: Remaining) -> dict[str, object]:
+    left = {(ref.symbol, _name(ref)) for ref in remaining.orders}
+    return {
+        "proven": remaining.nothing,
+        "ended": [ref for ref in switch.seen if (ref.symbol, ref.client_order_id) not in left],
+        "closed_positions": sorted(switch.closed - _symbols(remaining)),
+        "open": remaining.open,
+        "in_flight": remaining.in_flight,
+        "positions": remaining.positions,
+        "not_known": remaining.failures,
+        "halted": scope.hold,
+    }
 
 
 def _headline(remaining: Remaining) -> str:

@@ -21,7 +21,8 @@ environment:
 
 _CLI_RETRY_SCALE = "0.02"
 """Scale of the retry delays: ten attempts within five seconds instead of four minutes, since a person waits."""
-_RETRY_SCALE_VARIABLE = "OPENSQT__EXCHANGES__REMOTE__RETRY_SCALE"
+RETRY_SCALE_VARIABLE = "OPENSQT__EXCHANGES__REMOTE__RETRY_SCALE"
+"""Variable of that scale."""
 _DEADLINE_VARIABLE = "OPENSQT__EXCHANGES__REMOTE__DEADLINE_S"
 
 
@@ -48,7 +49,7 @@ def connector_client(
         ConfigError: The address or a variable can't be used.
     """
     given: dict[str, Any] = {} if address is None else {"base_url": address}
-    defaults = {_RETRY_SCALE_VARIABLE: _CLI_RETRY_SCALE}
+    defaults = {RETRY_SCALE_VARIABLE: _CLI_RETRY_SCALE}
     if deadline_s is not None:
         defaults[_DEADLINE_VARIABLE] = str(deadline_s)
     settings = from_environment(given, environ={**defaults, **environ})

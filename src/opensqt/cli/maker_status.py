@@ -65,7 +65,7 @@ async def _frame(client: ControlClient, columns: int, rows: int) -> Sequence[Tex
 
 def lines(status: Status, columns: int, rows: int, *, now: datetime) -> list[Text]:
     """Return the view: never more lines than *rows*, and none longer than *columns*."""
-    found = [_head(status, now), *_health(status)]
+    found = [_head(status, now), *_health(status, columns)]
     space = max(3, rows - len(found) - 1)
     ladder = _ladder(status, space - 1)
     money = _money(status)
@@ -85,11 +85,16 @@ def _head(status: Status, now: datetime) -> Text:
     )
 
 
-def _health(status: Status) -> list[Text]:
+def _health(status: Status, columns: int) -> list[Text]:
     problems = list(status.get("problems", ()))
     if not problems:
         return [Text("healthy", style="green")]
-    shown = [Text(f"! {problem}", style="bold red") for problem in problems[:_PROBLEMS_SHOWN]]
+    most = 3 if len(problems) <= 2 else 1
+    shown = [
+        Text(line, style="bold red")
+        for problem in problems[:_PROBLEMS_SHOWN]
+        for line in screen.wrapped(f"! {problem}", columns, most)
+    ]
     if len(problems) > _PROBLEMS_SHOWN:
         shown.append(Text(f"! and {len(problems) - _PROBLEMS_SHOWN} more", style="bold red"))
     return shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import textwrap
 from collections.abc import Awaitable, Callable, Sequence
 
 from rich.console import Console, Group
@@ -27,6 +28,12 @@ def fit(text: Text, width: int) -> Text:
     line.truncate(width, overflow="ellipsis")
     line.no_wrap = True
     return line
+
+
+def wrapped(text: str, width: int, most: int) -> list[str]:
+    """Return a text on *most* lines at most, the later ones indented."""
+    lines = textwrap.wrap(text, max(10, width), subsequent_indent="  ", max_lines=most, placeholder=" …")
+    return lines or [""]
 
 
 def beside(left: Sequence[Text], right: Sequence[Text], left_width: int, width: int) -> list[Text]:

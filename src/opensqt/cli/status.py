@@ -7,12 +7,13 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from opensqt.cli.as_json import plain, print_json
 from opensqt.cli.resume import describe
 from opensqt.model.account import Account, AccountNotice, Position
 from opensqt.model.countdown import DeadMachineStatus
@@ -108,12 +109,36 @@ def _notice(notice: AccountNotice) -> str:
     return f"{notice.kind}{where} at {at:%H:%M:%S} UTC: {notice.text}"
 
 
-async def show(exchange: Exchange, symbol: str, console: Console) -> int:
+async def show(exchange: Exchange, symbol: str, console: Console, *, json: bool = False) -> int:
     """Print the report; return 0 when trading is possible and 1 when it is not."""
     report = await fetch(exchange, symbol)
-    console.print(render(report))
+    if json:
+        print_json(as_json(report, symbol))
+    else:
+        console.print(render(report))
     halted = any(not symbol or halt.applies_to(symbol) for halt in report.status.halts)
     return 0 if report.status.healthy and not halted else 1
+
+
+def as_json(report: Report, symbol: str) -> dict[str, Any]:
+    """Return the report as JSON, the same facts as the tables."""
+    halted = any(not symbol or halt.applies_to(symbol) for halt in report.status.halts)
+    info = report.info
+    return {
+        "trading_possible": report.status.healthy and not halted,
+        "exchange": info.name,
+        "testnet": info.testnet,
+        "simulated": info.simulated,
+        "public_only": not info.capabilities.trading,
+        "position_mode": info.position_mode,
+        "healthy": report.status.healthy,
+        **plain(report.status),
+        "rate_budget": report.budget,
+        "account": report.account,
+        "account_error": report.account_error,
+        "positions": report.positions,
+        "open_orders": report.orders,
+    }
 
 
 def _health(report: Report) -> Table:

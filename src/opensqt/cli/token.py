@@ -15,6 +15,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from opensqt.cli import options as shared
+from opensqt.cli.as_json import print_json
 from opensqt.connector.auth import clients_file
 from opensqt.connector.auth.clients import NAME, ClientEntry, Role, digest, read_entries
 from opensqt.model.errors import ConfigError
@@ -61,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     revoke.add_argument("name", metavar="NAME", help="name of the client")
     listing = actions.add_parser("list", help="show the clients that may connect")
     for action in (new, revoke, listing):
+        shared.add_json(action)
         action.add_argument(
             "--clients",
             type=Path,
@@ -78,15 +81,25 @@ def run(options: argparse.Namespace) -> int:
     """
     match options.action:
         case "new":
-            print(_new(options))
+            token = _new(options)
+            if options.json:
+                print_json({"client": options.name, "token": token, "clients_file": str(options.clients)})
+            else:
+                print(token)
             print(
                 f"client {options.name} was added to {options.clients}; the token is not shown again", file=sys.stderr
             )
         case "revoke":
             clients_file.remove(options.clients, options.name)
+            if options.json:
+                print_json({"revoked": options.name, "clients_file": str(options.clients)})
             print(f"client {options.name} removed from {options.clients}", file=sys.stderr)
         case _:
-            Console().print(_table(read_entries(options.clients)))
+            entries = read_entries(options.clients)
+            if options.json:
+                print_json({"clients": [_facts(entry) for entry in entries]})
+            else:
+                Console().print(_table(entries))
     return 0
 
 
@@ -108,6 +121,22 @@ def _new(options: argparse.Namespace) -> str:
         raise ConfigError("--role read: takes no limits, because it places no orders and sees all symbols")
     clients_file.add(options.clients, {name: value for name, value in fields.items() if value is not None})
     return token
+
+
+def _facts(entry: ClientEntry) -> dict[str, object]:
+    """Return what the table shows of a client; its hash is left out."""
+    return {
+        "client": entry.name,
+        "role": entry.role,
+        "token": bool(entry.token_sha256),
+        "certificate": entry.certificate or None,
+        "symbols": entry.symbols,
+        "max_order_notional": entry.max_order_notional,
+        "max_open_orders": entry.max_open_orders,
+        "max_orders_per_second": entry.max_orders_per_second,
+        "cancel_others": entry.cancel_others,
+        "expires": entry.expires,
+    }
 
 
 def _table(entries: tuple[ClientEntry, ...]) -> Table:

@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from opensqt.config.market_maker import MarketMakerSettings, load_settings
+from opensqt.market_maker.alerts.daily import keeping_days
 from opensqt.market_maker.alerts.service import alerting
 from opensqt.market_maker.app import Setup, assemble, engine_settings
 from opensqt.market_maker.control.service import Load, ignore_hangup, stored_commands, taking_commands
@@ -153,7 +154,8 @@ async def _trade(settings: MarketMakerSettings, stop: asyncio.Event, *, load: Lo
         claim = await unless_stopped(stop, _claim(settings, store, take_over=take_over))
         to_engine = partial(_to_engine, setup)
         commands = taking_commands(maker, alerts, store, stored, load=load, to_engine=to_engine)
-        async with commands, trading_lease(setup.exchange, settings.system.lease_seconds, claim) as lease_exit:
+        days = keeping_days(store, settings.trading.symbol, alerts)
+        async with commands, days, trading_lease(setup.exchange, settings.system.lease_seconds, claim) as lease_exit:
             left = await maker.run(stop, partial(_announce, server.address))
             lease_exit.keep_until_expiry = bool(left) and settings.system.cancel_on_exit
             if left:

@@ -242,6 +242,8 @@ class ExchangeStatus:
     known of it, because there is no connector or it is an earlier one."""
     account_mode: str = ""
     """The venue's term for the mode of the account, e.g. `multi-currency margin`; empty where it is not known."""
+    version: str = field(default="", compare=False)
+    """Version of the connector; empty where there is none."""
 
     @property
     def healthy(self) -> bool:

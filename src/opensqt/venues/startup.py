@@ -114,8 +114,13 @@ class Startup:
             ) from None
         self._health.set("credentials", True)
         _log.info("account mode", venue=name, mode=self._venue.account_mode)
-        for warning in await self._venue.key_warnings():
+        warnings = await self._venue.key_warnings()
+        for warning in warnings:
             _log.warning(warning, venue=name)
+        if warnings:
+            self._health.set("key_rights", True, "; ".join(warnings))
+        else:
+            self._health.forget("key_rights")
 
     async def _set_position_mode(self) -> None:
         await self._venue.load_position_mode()

@@ -71,6 +71,7 @@ def decode_status(message: pb.GetStatusResponse) -> ExchangeStatus:
         dead_machine=decode_dead_machine(message.dead_machine) if message.HasField("dead_machine") else None,
         account_mode=message.account_mode,
         notices=decode_notices(message.notices),
+        version=message.version,
     )
 
 

@@ -13,6 +13,7 @@ from opensqt.market_maker.control.operator import Reset
 from opensqt.market_maker.control.preview import preview
 from opensqt.market_maker.control.state import ControlState
 from opensqt.market_maker.orders.events import GridSettingsChanged, PauseChanged, PauseMode, ResetRequested
+from opensqt.market_maker.strategy.grid.settings import GridMode
 from opensqt.model.errors import ConfigError
 from opensqt.model.order import OrderRef
 from tests.unit.market_maker.venue import SYMBOL, Bench
@@ -113,6 +114,24 @@ def test_what_the_preview_shows_is_what_happens(changes: dict[str, object]) -> N
     expected = before - {(one.side, one.price, one.quantity) for one in shown.cancels}
     expected |= {(one.side, one.price, one.quantity) for one in shown.places}
     assert after == expected
+
+
+@pytest.mark.parametrize("mode", GridMode)
+@pytest.mark.parametrize("changes", CHANGES[:4], ids=str)
+def test_a_preview_is_right_in_every_mode(mode: GridMode, changes: dict[str, object]) -> None:
+    bench = Bench(mode=mode).start()
+    bench.move(995)
+    bench.move(1012)
+    event = changed(bench, **changes)
+    before = orders(bench)
+    shown = preview(bench.engine, event.grid, bench.now)
+    tell(bench, event)
+    cancels = {(one.side, one.price, one.quantity) for one in shown.cancels}
+    assert orders(bench) == before - cancels | {(one.side, one.price, one.quantity) for one in shown.places}
+
+
+def orders(bench: Bench) -> set[tuple[object, ...]]:
+    return {(one.side, one.price, one.quantity) for one in bench.venue.open_orders}
 
 
 @pytest.mark.parametrize("changes", CHANGES, ids=str)

@@ -94,6 +94,12 @@ PROBLEM_KINDS = (
         "A rule of the safety check is broken: its text has the numbers. `market-maker --check` shows all of them.",
     ),
     ProblemKind(
+        "database",
+        AlertLevel.CRITICAL,
+        "Nothing new is placed until it can be written; entries are cancelled. Is its disk full, its server up?"
+        " `opensqt doctor --config FILE` looks. Trading goes on by itself.",
+    ),
+    ProblemKind(
         "outcome unknown",
         AlertLevel.CRITICAL,
         "The connector still asks for these orders. Compare with the exchange's own page; don't place them by hand.",

@@ -6,9 +6,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from opensqt.config.alerts import AlertsSettings
 from opensqt.market_maker.alerts.catalogue import condition
+from opensqt.market_maker.alerts.day import DayCounts
 from opensqt.market_maker.alerts.delivery import Delivery
 from opensqt.market_maker.alerts.message import AlertKind, AlertLevel
 from opensqt.market_maker.alerts.policy import AlertPolicy
@@ -39,6 +41,10 @@ class Alerts:
         self._problems: Callable[[], Iterable[str]] = lambda: [CONNECTING, *self.problems()]
         self._fault = ""
         self._ending = False
+        self.counts: DayCounts | None = None
+        """Of the day; None until the database was read."""
+        self._looked_at: float | None = None
+        self._counted = 0
 
     def watch(self, problems: Callable[[], Iterable[str]]) -> None:
         """Report these problems from now on.
@@ -69,9 +75,16 @@ class Alerts:
 
     def look(self, now: float) -> None:
         """Queue what the problems that exist now call for."""
-        for alert in self.policy.update(map(condition, self._problems()), now):
+        conditions = [condition(problem) for problem in self._problems()]
+        for alert in self.policy.update(conditions, now):
             self.raised += alert.kind is AlertKind.RAISED
             self.delivery.post(alert)
+        elapsed_s = now - self._looked_at if self._looked_at is not None else 0.0
+        self._looked_at = now
+        if self.counts is not None:
+            keys = {one.key for one in conditions}
+            self.counts.record(datetime.now(UTC).date(), keys, elapsed_s, self.raised - self._counted)
+            self._counted = self.raised
 
     async def run(self) -> None:
         """Look and deliver until cancelled."""

@@ -13,6 +13,7 @@ from opensqt.market_maker.alerts.service import Alerts
 from opensqt.market_maker.control.changes import with_live
 from opensqt.market_maker.control.commands import ControlCommands
 from opensqt.market_maker.control.live import RunningSettings
+from opensqt.market_maker.control.operator import Reset
 from opensqt.market_maker.control.path import control_path
 from opensqt.market_maker.control.socket import ControlSocket
 from opensqt.market_maker.control.state import ControlState
@@ -45,6 +46,15 @@ async def stored_commands(
         return state, with_live(settings, load(state.overrides)) if state.overrides else settings, ""
     except ConfigError as error:
         return state, settings, f"a stored change is not in force, `opensqt set --unset KEY` drops it: {error}"
+
+
+def _breaker(maker: MarketMaker) -> Reset:
+    risk = maker.engine.risk
+    return Reset(
+        summary="lets entries begin again after the circuit breaker, the risk monitor or a loss limit stopped them",
+        preview=lambda: {"stopped by": [f"{rule}: {reason}" for rule, reason in risk.triggered().items()]},
+        apply=risk.reset,
+    )
 
 
 @asynccontextmanager
@@ -81,6 +91,7 @@ async def taking_commands(
     )
     commands.fault = fault
     maker.engine.operator.pause = state.pause
+    maker.engine.operator.resets.setdefault("breaker", _breaker(maker))
     maker.problem_sources.append(commands.problems)
     maker.status_sources.append(commands.section)
     socket = ControlSocket(commands, control_path(settings))
