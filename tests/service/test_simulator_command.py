@@ -101,6 +101,22 @@ async def test_a_manual_clock_steps_the_market_and_an_outside_order_and_a_pause_
         assert (after["bidPrice"], after["askPrice"]) == (before["bidPrice"], before["askPrice"])
 
 
+async def test_a_market_is_disturbed_through_the_endpoint_and_a_bad_request_is_explained() -> None:
+    """A rehearsal can take a side of the book away, sweep it, and move it away from the mark."""
+    async with start(MODULE, "--port", "0", "--clock", "manual") as process:
+        await process.ready()
+        request = {"symbol": "BTCUSDT", "disturb": "hole", "side": "SELL", "distance": "0.02", "for_ms": 500}
+        assert (await ask(process, "/_sim/market", "POST", request))["disturb"] == "hole"
+        quote = await ask(process, "/fapi/v1/ticker/bookTicker?symbol=BTCUSDT")
+        assert float(quote["askPrice"]) / float(quote["bidPrice"]) > 1.019
+        sweep = {"symbol": "BTCUSDT", "disturb": "sweep", "side": "SELL", "distance": "0.001"}
+        assert float((await ask(process, "/_sim/market", "POST", sweep))["filled"]) > 0
+        flash = {"symbol": "BTCUSDT", "disturb": "flash", "side": "BUY", "distance": "0.01"}
+        assert (await ask(process, "/_sim/market", "POST", flash))["error"].startswith("for_ms 0: expected above zero")
+        bare = {"symbol": "BTCUSDT", "disturb": "hole"}
+        assert (await ask(process, "/_sim/market", "POST", bare))["error"].startswith("side, distance: expected both")
+
+
 async def test_a_recording_is_replayed_to_its_end(tmp_path: Path) -> None:
     rows = [f"2022-01-01 00:{minute:02}:00,46000,46050,45950,46010,1000000" for minute in range(2)]
     file = tmp_path / "bars.csv"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from aiohttp import web
@@ -39,6 +39,12 @@ class MarketRequest(Section):
     quantity: Decimal | None = Field(default=None, gt=0)
     price: Decimal | None = Field(default=None, gt=0)
     pause: bool | None = None
+    disturb: Literal["hole", "sweep", "flash"] | None = None
+    """hole: a side of the book goes away; sweep: a large order takes a side; flash: book and trades leave the mark."""
+    distance: Decimal | None = Field(default=None, gt=0)
+    """Of a disturbance: share of the price."""
+    for_ms: int = Field(default=0, ge=0)
+    """Of a disturbance: market time after which it ends."""
 
 
 class FundingRequest(Section):
@@ -170,10 +176,26 @@ class Control:
         if wanted.pause is not None:
             (self._market.pause if wanted.pause else self._market.resume)(wanted.symbol)
             return {"symbol": wanted.symbol, "paused": wanted.pause}
+        if wanted.disturb is not None:
+            return self._disturb(wanted)
         if wanted.side is None or wanted.quantity is None:
-            raise ValueError("side, quantity: expected both, or pause")
+            raise ValueError("side, quantity: expected both, or pause, or disturb")
         filled = self._market.send_outside_order(wanted.symbol, wanted.side, wanted.quantity, wanted.price)
         return {"symbol": wanted.symbol, "filled": format(filled, "f")}
+
+    def _disturb(self, wanted: MarketRequest) -> Any:
+        side, distance = wanted.side, wanted.distance
+        if side is None or distance is None:
+            raise ValueError("side, distance: expected both with disturb")
+        response: dict[str, Any] = {"symbol": wanted.symbol, "disturb": wanted.disturb}
+        if wanted.disturb == "sweep":
+            filled = self._market.sweep(wanted.symbol, side, distance, wanted.for_ms)
+            return response | {"filled": format(filled, "f")}
+        if not wanted.for_ms:
+            raise ValueError(f"for_ms 0: expected above zero with disturb {wanted.disturb}")
+        begin = self._market.open_hole if wanted.disturb == "hole" else self._market.flash_move
+        begin(wanted.symbol, side, distance, wanted.for_ms)
+        return response
 
     async def _pay_funding(self, _request: web.Request, body: bytes) -> Any:
         wanted = FundingRequest.model_validate(_object(body))

@@ -30,6 +30,8 @@ _FUNDING_RATES = (-50, 250)
 _MILLIONTH = Decimal("0.000001")
 _SLICE_S = 0.02
 """Maximum time that catching up may block the event loop."""
+_FURTHEST = Decimal("0.5")
+"""A disturbance is nearer than this share of the price."""
 _REST_S = 0.05
 """Maximum time between two reads of the clock."""
 
@@ -40,8 +42,13 @@ class _PriceSource(Protocol):
     next_ms: int
     """Market time of its next action."""
 
+    participants: OutsideParticipants
+
     def act(self, *, paused: bool) -> None:
         """Do what is due and set `next_ms`; while paused, skip it."""
+
+    def disturb(self) -> None:
+        """Show at once what was begun in the participants' disturbances."""
 
 
 class _Generator:
@@ -56,8 +63,9 @@ class _Generator:
         self._interval_ms = interval_ms
         past_minutes = engine.settings.past_minutes
         self._funding_period = -1
-        self._participants = OutsideParticipants(engine, rules, random, rules.start_price)
-        self._path = PricePath(random, self._participants.ticks(rules.start_price), rules.volatility_bps, interval_ms)
+        self.participants = OutsideParticipants(engine, rules, random, rules.start_price)
+        self._centre = self.participants.ticks(rules.start_price)
+        self._path = PricePath(random, self.participants.ticks(rules.start_price), rules.volatility_bps, interval_ms)
         typical = rules.touch_notional / rules.start_price * _PAST_VOLUME
         engine.remember(
             rules.symbol,
@@ -70,14 +78,22 @@ class _Generator:
         if period != self._funding_period:
             self._funding_period = period
             self._engine.set_funding_rate(self._symbol, self._random.randint(*_FUNDING_RATES) * _MILLIONTH)
+        ended = self.participants.disturbances.expire(self.next_ms)
         self.next_ms += self._random.randint(self._interval_ms // 2, self._interval_ms * 3 // 2)
         if paused:
+            if ended:
+                self.disturb()
             return
-        centre = self._path.move()
-        self._participants.move_to(centre)
+        self._centre = self._path.move()
+        self.disturb()
         if not self._random.randrange(3):
-            self._participants.trade_small()
-        self._engine.set_mark(self._symbol, centre * self._participants.tick)
+            self.participants.trade_small()
+        self._engine.set_mark(self._symbol, self._centre * self.participants.tick)
+
+    def disturb(self) -> None:
+        # The mark stays with the path: a flash move is one of this book alone.
+        shift = self.participants.disturbances.shift
+        self.participants.move_to(self._centre + int(self._centre * shift))
 
 
 class _Player:
@@ -87,9 +103,9 @@ class _Player:
         self._engine = engine
         self._symbol = rules.symbol
         self._prints: Iterator[Print] = recording.prints
-        self._participants = OutsideParticipants(engine, rules, random, recording.start_price)
+        self.participants = OutsideParticipants(engine, rules, random, recording.start_price)
         self._side = Side.BUY
-        self._last = self._participants.ticks(recording.start_price)
+        self._last = self.participants.ticks(recording.start_price)
         self.next: Print | None = next(self._prints)
         self.next_ms = recording.start_ms
         engine.remember(rules.symbol, recording.history)
@@ -99,18 +115,24 @@ class _Player:
         if now is None:
             return
         self.next = next(self._prints, None)
+        ended = self.participants.disturbances.expire(self.next_ms)
         if self.next is not None:
             self.next_ms = self.next.time_ms
         if paused:
+            if ended:
+                self.disturb()
             return
-        ticks = self._participants.ticks(now.price)
+        ticks = self.participants.ticks(now.price)
         if now.side is not None:
             self._side = now.side
         elif ticks != self._last:
             self._side = Side.BUY if ticks > self._last else Side.SELL
         self._last = ticks
-        self._participants.replay_trade(ticks, now.quantity, self._side)
+        self.participants.replay_trade(ticks, now.quantity, self._side)
         self._engine.set_mark(self._symbol, now.price)
+
+    def disturb(self) -> None:
+        self.participants.requote_here()
 
 
 class Market:
@@ -204,6 +226,68 @@ class Market:
         self.engine.publish()
         return filled
 
+    def open_hole(self, symbol: str, side: Side, distance: Decimal, for_ms: int) -> None:
+        """Take one side of the book away: for a time the best quote of outside participants is that much further away.
+
+        Args:
+            symbol: Canonical.
+            side: BUY takes the bids away, SELL the asks. Orders of the accounts stay.
+            distance: Share of the price, 0.02 is 2 %.
+            for_ms: Market time.
+
+        Raises:
+            Refused: UNKNOWN_SYMBOL.
+            ValueError: The distance or the time is out of range.
+        """
+        source = self._disturbed(symbol, distance, for_ms)
+        source.participants.disturbances.open_hole(side, distance, self.engine.now_ms() + for_ms)
+        source.disturb()
+        self.engine.publish()
+
+    def sweep(self, symbol: str, side: Side, distance: Decimal, for_ms: int = 0) -> Decimal:
+        """Take everything on one side of the book up to a distance at once, as one large order does.
+
+        Args:
+            symbol: Canonical.
+            side: The taker's: BUY takes the asks.
+            distance: Share of the price.
+            for_ms: Market time for which the side stays empty up to there; 0 has it quoted again with the next move.
+
+        Returns:
+            The quantity that was traded, base coins.
+
+        Raises:
+            Refused: UNKNOWN_SYMBOL.
+            ValueError: The distance or the time is out of range.
+        """
+        source = self._disturbed(symbol, distance, for_ms)
+        filled = source.participants.sweep(side, distance)
+        if for_ms:
+            source.participants.disturbances.open_hole(side.opposite, distance, self.engine.now_ms() + for_ms)
+            source.disturb()
+        self.engine.publish()
+        return filled
+
+    def flash_move(self, symbol: str, side: Side, distance: Decimal, for_ms: int) -> None:
+        """Move book and trades away from the mark at once, and back after a time. Only in a generated market.
+
+        Args:
+            symbol: Canonical.
+            side: BUY is up.
+            distance: Share of the price.
+            for_ms: Market time.
+
+        Raises:
+            Refused: UNKNOWN_SYMBOL.
+            ValueError: The symbol is played from a recording, or the distance or the time is out of range.
+        """
+        source = self._disturbed(symbol, distance, for_ms)
+        if source is self._player:
+            raise ValueError(f"symbol {symbol}: expected a generated one, this one is played from a recording")
+        source.participants.disturbances.move(side.sign * distance, self.engine.now_ms() + for_ms)
+        source.disturb()
+        self.engine.publish()
+
     def pause(self, symbol: str) -> None:
         """Stop the generator or the recording in a symbol; quotes stay as they are."""
         self._paused.add(self.engine.symbol(symbol).symbol)
@@ -211,6 +295,15 @@ class Market:
     def resume(self, symbol: str) -> None:
         """Continue; what the pause skipped stays skipped."""
         self._paused.discard(self.engine.symbol(symbol).symbol)
+
+    def _disturbed(self, symbol: str, distance: Decimal, for_ms: int) -> _PriceSource:
+        source = self._sources[self.engine.symbol(symbol).symbol]
+        if not 0 < distance < _FURTHEST:
+            raise ValueError(f"distance {distance}: expected above 0 and below {_FURTHEST}, a share of the price")
+        if for_ms < 0:
+            raise ValueError(f"for_ms {for_ms}: expected zero or above")
+        self.engine.advance(self.clock.market_ms())
+        return source
 
     def _next(self) -> str:
         return min(self._sources, key=lambda symbol: self._sources[symbol].next_ms)

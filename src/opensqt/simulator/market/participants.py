@@ -11,6 +11,7 @@ from random import Random
 
 from opensqt.model.order import Side
 from opensqt.simulator.engine.engine import SimEngine
+from opensqt.simulator.market.disturbances import Disturbances
 from opensqt.simulator.settings import SymbolSettings
 
 HALF_SPREAD = 2
@@ -42,6 +43,7 @@ class OutsideParticipants:
         self._gap = max(2 * HALF_SPREAD, int(price * _GAP_SHARE / self.tick))
         self._typical = max(1, int(rules.touch_notional / price / self._step))
         self._quotes: dict[Side, dict[int, str]] = {side: {} for side in Side}
+        self.disturbances = Disturbances()
         self._centre = self.ticks(price)
         self.requote(self._centre)
 
@@ -63,6 +65,16 @@ class OutsideParticipants:
         side = Side.BUY if self._random.getrandbits(1) else Side.SELL
         limit_price = (self._centre + side.sign * (HALF_SPREAD + self._gap)) * self.tick
         self._engine.trade_outside(self._symbol, side, self._size(5, 120), limit_price)
+
+    def sweep(self, side: Side, distance: Decimal) -> Decimal:
+        """Take every quote and order up to *distance*, a share of the price; return the quantity that was traded."""
+        limit_price = self.ticks(self._centre * self.tick * (1 + side.sign * distance)) * self.tick
+        quantity = self._engine.symbol(self._symbol).max_quantity
+        return self._engine.trade_outside(self._symbol, side, quantity, limit_price)
+
+    def requote_here(self) -> None:
+        """Quote around the current centre, after a disturbance began or ended."""
+        self.requote(self._centre)
 
     def replay_trade(self, price: int, quantity: Decimal, side: Side) -> None:
         """Execute a recorded trade at *price*: *side* is the taker, and a quote is placed there for it.
@@ -98,7 +110,8 @@ class OutsideParticipants:
 
     def _ladder(self, side: Side) -> dict[int, None]:
         """Return the prices to quote: the touch, and round ones behind it that stay while the touch moves."""
-        best_price = self._centre - side.sign * HALF_SPREAD
+        hole = int(self._centre * self.disturbances.hole(side))
+        best_price = self._centre - side.sign * (HALF_SPREAD + hole)
         behind = -(-best_price // self._gap) - 1 if side is Side.BUY else best_price // self._gap + 1
         return dict.fromkeys([best_price, *((behind - side.sign * n) * self._gap for n in range(_LEVELS))])
 
