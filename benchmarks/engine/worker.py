@@ -82,7 +82,7 @@ def engine(levels: int) -> GridEngine:
         grid=grid,
         position_side=PositionSide.BOTH,
         adopt_position="halt",
-        reconcile_interval_s=3600,
+        reconcile_interval_s=1e9,
         margin_lock_s=10,
         price_max_age_s=3600,
         first_sequence=1,
@@ -134,6 +134,7 @@ class Run:
     def step(self) -> float:
         """Move the price up by one level: one order is placed, and one is cancelled."""
         self.at += INTERVAL
+        self.now += 5  # without a mark price a move has to last before buys follow it
         event = PriceUpdate(price(self.at))
         return self.timed(lambda: self.handle(event))
 

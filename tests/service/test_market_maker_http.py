@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -156,3 +158,37 @@ async def test_an_interval_may_not_change_under_a_position(exchange: InMemoryExc
     with pytest.raises(ConfigError, match="the stored grid was built with 1"):
         async with served(exchange, tmp_path, price_interval="2"):
             pass
+
+
+async def test_a_held_price_is_on_every_page_and_the_orders_stay(exchange: InMemoryExchange, tmp_path: Path) -> None:
+    """F40: the asks are 3 % away and the mark price is not: no order is placed or cancelled until they are back."""
+    exchange.set_mark_price(SYMBOL, Decimal("2000"))
+    async with served(exchange, tmp_path) as url, aiohttp.ClientSession() as session:
+
+        async def page(path: str) -> str:
+            async with session.get(f"{url}{path}") as answer:
+                return await answer.text()
+
+        async def reference() -> dict[str, Any]:
+            found: dict[str, Any] = json.loads(await page("/status"))["reference"]
+            return found
+
+        async def shown(name: str, value: int) -> bool:
+            return f'{name}{{symbol="{SYMBOL}"}} {value}.0' in await page("/metrics")
+
+        async def unhealthy() -> bool:
+            return "price held for" in await page("/health")
+
+        before = {order.order_id for order in await exchange.get_open_orders(SYMBOL)}
+        exchange.set_price(SYMBOL, Decimal("2000.00"), Decimal("2060.00"))
+        await eventually(lambda: shown("market_maker_price_held", 1))
+        await eventually(lambda: shown("market_maker_reference_price", 2000))
+        held = await reference()
+        assert held["held_reason"] == "the spread of 3 % is above max_spread (0.5 %)"
+        assert held["held_since_ms"]
+        await eventually(unhealthy)
+        assert {order.order_id for order in await exchange.get_open_orders(SYMBOL)} == before
+        exchange.set_price(SYMBOL, Decimal("2000.00"), Decimal("2000.01"))
+        await eventually(lambda: shown("market_maker_price_held", 0))
+        assert (await reference())["missing"] == ["trade"]
+        assert json.loads(await page("/health"))["healthy"]

@@ -11,9 +11,10 @@ from opensqt.backtest.venue import BacktestVenue, symbol_rules
 from opensqt.config.market_maker import MarketMakerSettings
 from opensqt.market_maker.app import build_engine
 from opensqt.market_maker.engine_settings import Phase
-from opensqt.market_maker.orders.events import Cancel, Command, Event, PriceUpdate
+from opensqt.market_maker.orders.events import Cancel, Command, Event
 from opensqt.market_maker.orders.state import Stored
 from opensqt.market_maker.risk.ladder import AccountInputs
+from opensqt.market_maker.strategy.price_inputs import InputName
 from opensqt.model.account import PositionMode
 from opensqt.model.errors import ConfigError
 from opensqt.simulator.market.market import open_market
@@ -93,7 +94,15 @@ class Backtest:
         hedge = self._engine.position_mode(self._venue.account) is PositionMode.HEDGE
         rules = symbol_rules(market, found[0])
         self._grid = build_engine(
-            settings, rules, Stored(), self._inputs(market), hedge=hedge, now=0.0, now_ms=self.start_ms
+            settings,
+            rules,
+            Stored(),
+            self._inputs(market),
+            hedge=hedge,
+            names=frozenset(InputName),
+            real_time=False,
+            now=0.0,
+            now_ms=self.start_ms,
         )
         self._symbol = trading.symbol
         self._result = Result(symbol=trading.symbol, mode=trading.grid_mode, start_ms=self.start_ms)
@@ -115,7 +124,7 @@ class Backtest:
         """
         if until_ms is None and self._market.settings.replay is None:
             raise ValueError("until_ms: a generated market has no end of its own")
-        self._events.append(PriceUpdate(self._venue.price()))
+        self._events.extend(self._venue.prices())
         self._react()
         while not self._market.finished and (until_ms is None or self._market.next_ms <= until_ms):
             self._market.advance(max(0, self._market.next_ms - self._market.clock.market_ms()))

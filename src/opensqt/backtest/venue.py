@@ -14,11 +14,11 @@ from opensqt.market_maker.orders.events import (
     OrderQueried,
     Place,
     PlaceResult,
-    PriceUpdate,
     QueryOrder,
     Reconcile,
     Reconciled,
 )
+from opensqt.market_maker.strategy.inputs import MarkUpdate, OrderBookUpdate, PriceUpdate, TradeUpdate
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import (
     ExchangeError,
@@ -28,11 +28,11 @@ from opensqt.model.errors import (
     PostOnlyWouldCross,
     ReduceOnlyRefused,
 )
-from opensqt.model.market import Price
-from opensqt.model.order import Fill, FillKind, Order, OrderRef, OrderRequest, OrderUpdate
+from opensqt.model.market import MAX_DEPTH, MarkPrice, OrderBook, Price, PublicTrade
+from opensqt.model.order import Fill, FillKind, Order, OrderRef, OrderRequest, OrderUpdate, Side
 from opensqt.model.venue import SymbolRules
-from opensqt.simulator.engine.engine import SimEngine
-from opensqt.simulator.engine.events import BookTicker, OrderChanged, PositionView
+from opensqt.simulator.engine.engine import BookSnapshot, SimEngine
+from opensqt.simulator.engine.events import BookTicker, OrderChanged, PositionView, SimMark, SimTrade
 from opensqt.simulator.engine.events import Event as SimEvent
 from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder, is_liquidation
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
@@ -65,6 +65,10 @@ class BacktestVenue:
     def price(self) -> Price:
         """Return the best bid and ask now."""
         return _price(self._engine.best(self._symbol))
+
+    def prices(self) -> list[Event]:
+        """Return the price inputs as they are now, but the last trade."""
+        return [PriceUpdate(self.price()), MarkUpdate(_mark(self._engine.mark(self._symbol)))]
 
     def carry_out(self, command: Command) -> None:
         """Carry out one command, and post its results."""
@@ -138,10 +142,20 @@ class BacktestVenue:
     def _on_event(self, event: SimEvent) -> None:
         match event:
             case BookTicker() if event.symbol == self._symbol:
-                self._post(PriceUpdate(_price(event)))
+                self._on_best(event)
+            case SimTrade() if event.symbol == self._symbol:
+                self._post(TradeUpdate(_trade(event)))
+            case SimMark() if event.symbol == self._symbol:
+                self._post(MarkUpdate(_mark(event)))
             case OrderChanged() if event.account == self.account and event.order.symbol == self._symbol:
                 fill = model_fill(event.fill) if event.fill is not None else None
                 self._post(OrderBatch((OrderUpdate(order=model_order(event.order), fill=fill),), gap=False))
+
+    def _on_best(self, best: BookTicker) -> None:
+        """Post the best bid and ask; the levels behind them only where an order of the account may be the best."""
+        if any(order.price in (best.bid, best.ask) for order in self._engine.open_orders(self.account, self._symbol)):
+            self._post(OrderBookUpdate(_book(self._engine.book(self._symbol, MAX_DEPTH))))
+        self._post(PriceUpdate(_price(best)))
 
 
 def symbol_rules(settings: SimulatorSettings, rules: SymbolSettings) -> SymbolRules:
@@ -230,6 +244,41 @@ def _price(best: BookTicker) -> Price:
         ask_quantity=best.ask_quantity,
         event_time_ms=best.time_ms,
         received_ns=best.time_ms * _NS,
+    )
+
+
+def _book(book: BookSnapshot) -> OrderBook:
+    return OrderBook(
+        symbol=book.symbol,
+        bids=book.bids,
+        asks=book.asks,
+        sequence=book.last_update_id,
+        event_time_ms=book.time_ms,
+        received_ns=book.time_ms * _NS,
+    )
+
+
+def _trade(trade: SimTrade) -> PublicTrade:
+    return PublicTrade(
+        symbol=trade.symbol,
+        trade_id=trade.trade_id,
+        price=trade.price,
+        quantity=trade.quantity,
+        side=Side.SELL if trade.buyer_is_maker else Side.BUY,
+        event_time_ms=trade.time_ms,
+        received_ns=trade.time_ms * _NS,
+    )
+
+
+def _mark(mark: SimMark) -> MarkPrice:
+    return MarkPrice(
+        symbol=mark.symbol,
+        mark=mark.mark_price,
+        index=mark.index_price,
+        funding_rate=mark.funding_rate,
+        next_funding_ms=mark.next_funding_ms,
+        event_time_ms=mark.time_ms,
+        received_ns=mark.time_ms * _NS,
     )
 
 

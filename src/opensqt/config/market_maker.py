@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -20,6 +20,8 @@ SHORTCUTS: Mapping[str, str] = {
     "SYMBOL": "trading.symbol",
     "LOG_LEVEL": "system.log_level",
 }
+
+Fraction = Annotated[Decimal, Field(gt=0, lt=1)]
 
 
 class MarketMakerAppSettings(Section):
@@ -79,6 +81,26 @@ class GlftSettings(Section):
     """Levels held at most, long or short."""
 
 
+class PriceGuardSettings(Section):
+    """The limits within which order book, last trade and mark price agree. Shares are of the price: 0.005 is 0.5 %."""
+
+    max_spread: Fraction = Decimal("0.005")
+    """Largest distance of the others' best bid and ask, as a share."""
+    max_jump: Fraction = Decimal("0.01")
+    """Largest change of the price within `jump_seconds`, as a share. A larger one has to be confirmed."""
+    jump_seconds: Positive = Decimal(1)
+    confirm_seconds: Positive = Decimal(2)
+    """Seconds that all inputs have to agree on a jump before it is believed."""
+    max_mark_distance: Fraction = Decimal("0.01")
+    """Largest distance of book and last trade from the mark price, as a share."""
+    book_max_age_seconds: Positive = Decimal(15)
+    """Seconds after which a book without news does not count."""
+    trade_max_age_seconds: Positive = Decimal(10)
+    """Seconds after which the last trade does not count."""
+    mark_max_age_seconds: Positive = Decimal(10)
+    """Seconds after which the mark price does not count."""
+
+
 class GridTradingSettings(Section):
     """The grid. Prices and amounts are in the quote asset, USDT."""
 
@@ -122,6 +144,13 @@ class GridTradingSettings(Section):
     """Levels that the account must be able to carry."""
     price_max_age_seconds: Positive = Decimal(30)
     """Seconds without a new price after which the buys are cancelled and nothing is placed until the next price."""
+    price_floor: NotNegative = Decimal(0)
+    """No opening order below this price, quote; 0 is no floor."""
+    price_ceiling: NotNegative = Decimal(0)
+    """No opening order above this price, quote; 0 is no ceiling."""
+    min_spread: Annotated[Decimal, Field(ge=0, lt=1)] = Decimal(0)
+    """Smallest distance of an opening order from the reference price, as a share of the price."""
+    price_guard: PriceGuardSettings = PriceGuardSettings()
     dynamic_interval: bool = False
     """The interval follows the average true range, never below `price_interval`. It moves by a fifth or more, and all
     orders are cancelled before."""
@@ -170,6 +199,14 @@ class GridTradingSettings(Section):
             raise ValueError("glft: expected its parameters (arrivals, decay, volatility, risk_aversion)")
         if self.strategy == "glft" and self.grid_mode != "neutral":
             raise ValueError("grid_mode: expected neutral with strategy glft, which quotes both sides")
+        return self
+
+    @model_validator(mode="after")
+    def _floor_below_ceiling(self) -> Self:
+        if self.price_ceiling and self.price_floor >= self.price_ceiling:
+            raise ValueError(
+                f"price_floor {self.price_floor}: expected below price_ceiling, which is {self.price_ceiling}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from opensqt.market_maker.engine_settings import EngineSettings
 from opensqt.market_maker.orders import reconcile
 from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.orders.state import Stored
+from opensqt.market_maker.price_streams import price_inputs
 from opensqt.market_maker.risk.entry_check import EntryCheck
 from opensqt.market_maker.risk.ladder import AccountInputs, GridRequirements, LadderLevel, account_inputs, ladder
 from opensqt.market_maker.risk.safety import Guard, Rule, broken_rules, check
@@ -27,6 +28,9 @@ from opensqt.market_maker.strategy.choice import QuoterFactory
 from opensqt.market_maker.strategy.glft import GlftParameters, GlftQuoter
 from opensqt.market_maker.strategy.grid.quoter import GridQuoter
 from opensqt.market_maker.strategy.grid.settings import GridMode, GridSettings
+from opensqt.market_maker.strategy.price_inputs import InputName
+from opensqt.market_maker.strategy.quoter import PriceRange
+from opensqt.market_maker.strategy.reference import ReferenceSettings
 from opensqt.market_maker.strategy.triggers import Closing, TriggerSettings
 from opensqt.market_maker.strategy.volatility import VolatilitySettings
 from opensqt.model.account import PositionMode
@@ -123,7 +127,17 @@ async def assemble(
     inputs = await _account_inputs(exchange, info, rules, settings, stored)
     requirements = grid_requirements(trading, inputs.price)
     hedge = info.position_mode is PositionMode.HEDGE
-    engine = build_engine(settings, rules, stored, inputs, hedge=hedge, now=time.monotonic(), now_ms=now_ms())
+    engine = build_engine(
+        settings,
+        rules,
+        stored,
+        inputs,
+        hedge=hedge,
+        names=price_inputs(info.capabilities),
+        real_time=not info.simulated,
+        now=time.monotonic(),
+        now_ms=now_ms(),
+    )
     return Setup(
         exchange=exchange,
         info=info,
@@ -221,6 +235,8 @@ def build_engine(
     inputs: AccountInputs,
     *,
     hedge: bool,
+    names: frozenset[InputName],
+    real_time: bool,
     now: float,
     now_ms: int,
 ) -> GridEngine:
@@ -232,6 +248,8 @@ def build_engine(
         stored: What the database holds.
         inputs: State of account and market.
         hedge: Whether the account has a position for each side.
+        names: The price inputs that the venue has.
+        real_time: See `EngineSettings.real_time`.
         now: Monotonic seconds; every later `now` is of the same clock.
         now_ms: UTC epoch milliseconds at *now*; a new database begins its sequence with it.
     """
@@ -244,6 +262,7 @@ def build_engine(
         now_ms=now_ms,
     )
     own = engine_settings(settings, hedge=hedge, first_sequence=now_ms)
+    own = replace(own, price_inputs=names, real_time=real_time)
     return GridEngine(own, rules, stored, now=now, risk=risk)
 
 
@@ -298,6 +317,24 @@ def engine_settings(settings: MarketMakerSettings, *, hedge: bool, first_sequenc
         margin_lock_s=float(trading.margin_lock_duration_seconds),
         price_max_age_s=float(trading.price_max_age_seconds),
         first_sequence=first_sequence,
+        price_range=PriceRange(floor=trading.price_floor, ceiling=trading.price_ceiling or None),
+        reference=reference_settings(trading),
+    )
+
+
+def reference_settings(trading: GridTradingSettings) -> ReferenceSettings:
+    """Return the limits of the reference price."""
+    guard = trading.price_guard
+    return ReferenceSettings(
+        max_spread=guard.max_spread,
+        max_jump=guard.max_jump,
+        jump_s=float(guard.jump_seconds),
+        confirm_s=float(guard.confirm_seconds),
+        max_mark_distance=guard.max_mark_distance,
+        book_max_age_s=float(guard.book_max_age_seconds),
+        trade_max_age_s=float(guard.trade_max_age_seconds),
+        mark_max_age_s=float(guard.mark_max_age_seconds),
+        min_spread=trading.min_spread,
     )
 
 

@@ -24,8 +24,10 @@ from opensqt.market_maker.orders.events import (
     FundingBatch,
     FundingListed,
     GridSettingsChanged,
+    MarkUpdate,
     MinuteBegan,
     OrderBatch,
+    OrderBookUpdate,
     OrderQueried,
     PauseChanged,
     PlaceAbandoned,
@@ -40,6 +42,7 @@ from opensqt.market_maker.orders.events import (
     RulesRead,
     StopRequested,
     StoreChanged,
+    TradeUpdate,
 )
 from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.orders.lifecycle import OrderLifecycle
@@ -50,10 +53,10 @@ from opensqt.market_maker.risk import gate
 from opensqt.market_maker.risk.controls import RiskControls
 from opensqt.market_maker.strategy.grid.settings import GridSettings
 from opensqt.market_maker.strategy.quoter import MarketState, Permission, QuoteFrame, Quoter
+from opensqt.market_maker.strategy.reference import PriceGuard
 from opensqt.market_maker.strategy.triggers import Closing
 from opensqt.market_maker.strategy.unwind import UnwindQuoter
 from opensqt.model.clock import is_plausible
-from opensqt.model.market import Price
 from opensqt.model.order import PositionSide
 from opensqt.model.venue import SymbolRules
 from opensqt.service.backoff import BackoffTimer
@@ -116,8 +119,13 @@ class GridEngine:
         )
         self.course = GridCourse(self.state, settings.triggers, settings.volatility, settings.interval)
         self.phase = Phase.STARTING
-        self.price: Price | None = None
-        self.price_at = float("-inf")
+        self.prices = PriceGuard(
+            settings.symbol,
+            settings.reference,
+            expected=settings.price_inputs,
+            real_time=settings.real_time,
+            now=now,
+        )
         self.halt_reason = ""
         """Reason why no buys are placed; empty when they are."""
         self.store_problem = ""
@@ -139,6 +147,8 @@ class GridEngine:
         self.planner: Planner[Any] | None = None
         self._frame: QuoteFrame | None = None
         """The frame that the last plan was made for."""
+        self._limits: tuple[object, ...] = ()
+        """The limits of the prices that the last plan was made for."""
         self._replan_at = now
         self._fresh = False
         self._before_anchor: list[OrderBatch] = []
@@ -147,8 +157,8 @@ class GridEngine:
         """Handle one event."""
         self.state.accounting.tick(now)
         match event:
-            case PriceUpdate(price):
-                self._on_price(price, now)
+            case PriceUpdate() | OrderBookUpdate() | TradeUpdate() | MarkUpdate():
+                self.prices.take(event, now)
             case OrderBatch() if self.state.header is None:
                 # The orders of an earlier run with another database: what level they are of is known with the anchor.
                 self._before_anchor.append(event)
@@ -201,6 +211,7 @@ class GridEngine:
     def decide(self, now: float) -> list[Command]:
         """Return the commands to carry out now. Cheap when nothing has changed."""
         self.state.accounting.tick(now)
+        self._update_price(now)
         commands: list[Command] = [*self.orders.take_due_queries(now)]
         self._check_missing_fills(now)
         entry_limits.observe(self.risk, self.state, now)
@@ -219,14 +230,30 @@ class GridEngine:
             commands += self.state.accounting.take_commands(now)
         return commands
 
-    def _on_price(self, price: Price, now: float) -> None:
-        if not 0 < price.bid <= price.ask:
-            return  # one side of the book is empty, or the quote is torn: no price to trade on
-        self.price, self.price_at = price, now
-        self.state.accounting.on_price(price)
+    @property
+    def market(self) -> MarketState | None:
+        """The market as of the last price that is trusted; None before the first."""
+        return self.prices.market
+
+    @property
+    def price_at(self) -> float:
+        """Receipt of the newest inputs that are enough for a price; monotonic seconds."""
+        return self.prices.informed_at
+
+    def _update_price(self, now: float) -> None:
+        grid, level = self.state.grid, self.settings.interval
+        if grid is not None and self.market is not None:
+            level = grid.interval_at(self.market.reference)
+        newer = self.prices.update(self.state.own_orders, level, now)
+        self.state.accounting.mark = self.prices.fresh_mark(now)
+        if not newer or self.market is None:
+            return
+        newest = self.prices.data.newest
+        self.state.accounting.on_price(self.market.reference, newest.event_time_ms if newest else 0)
         if self.state.header is None:
-            anchor = self.rules.round_price(price.mid)
-            self._note_time(price.event_time_ms if not self._newest_ms else 0, price.received_ns)
+            anchor = self.rules.round_price(self.market.reference)
+            if newest is not None:
+                self._note_time(newest.event_time_ms if not self._newest_ms else 0, newest.received_ns)
             self._mark_ms = self._newest_ms
             self.state.set_header(
                 Header(
@@ -254,14 +281,14 @@ class GridEngine:
 
     def _trade(self, now: float) -> list[Command]:
         """Return the commands that the newest price and slots lead to; none when nothing changed that matters."""
-        grid, price = self.state.grid, self.price
-        if grid is None or price is None:
+        grid, market = self.state.grid, self.market
+        if grid is None or market is None:
             return []
-        market = self.market(price)
+        market = self._with_volatility(market)
         if self.course.advance(market.reference):
             self.planner, self.orders.plan_dirty = None, True
         moved = self.course.moved_interval(grid, market.reference)
-        if moved is not None and not self.orders.unmatched_fills:
+        if moved is not None and not self.orders.unmatched_fills and self.prices.hold is None:
             if self.state.live_orders():
                 return self._outgoing.cancel_all(now)
             _log.info("interval moved by volatility", interval=str(moved), was=str(grid.interval))
@@ -272,11 +299,13 @@ class GridEngine:
             return []
         fresh = now - self.price_at <= self.settings.price_max_age_s
         frame = planner.quoter.frame(market, self.state)
-        due = self.orders.plan_dirty or self.risk.changed or now >= self._replan_at
+        limits = self.prices.limits(self.state.grid or grid)
+        due = self.orders.plan_dirty or self.risk.changed or now >= self._replan_at or limits != self._limits
         if not due and fresh == self._fresh and frame == self._frame:
             return []
+        self._limits = limits
         self._frame, self._fresh, self.orders.plan_dirty, self.risk.changed = frame, fresh, False, False
-        changes = planner.plan(frame, self.permission(price, now))
+        changes = planner.plan(frame, self.permission(market, now))
         self._replan_at = self.orders.next_due(now)
         return self._outgoing.commands(changes, now)
 
@@ -294,14 +323,17 @@ class GridEngine:
             self.rules,
             max_open_orders=settings.max_open_orders,
             cleanup_batch=settings.cleanup_batch,
+            price_range=self.settings.price_range,
         )
 
-    def market(self, price: Price) -> MarketState:
-        """Return the market at a price."""
-        volatility = self.course.volatility.average_range
-        return MarketState(bid=price.bid, ask=price.ask, reference=price.mid, volatility=volatility)
+    def quoting_market(self) -> MarketState | None:
+        """Return the market as the strategy sees it; None before the first price."""
+        return self._with_volatility(self.market) if self.market is not None else None
 
-    def permission(self, price: Price, now: float) -> Permission:
+    def _with_volatility(self, market: MarketState) -> MarketState:
+        return replace(market, volatility=self.course.volatility.average_range)
+
+    def permission(self, market: MarketState, now: float) -> Permission:
         """Return the orders that may be placed and kept now."""
         locked = self.orders.margin_backoff.until > now
         pull = bool(self.halt_reason or self.store_problem) or locked or not self._fresh
@@ -317,9 +349,10 @@ class GridEngine:
             pull_buys=pull,
             pull_sells=pull,
             backed_off=self.orders.backed_off(now),
+            hold=self.prices.hold is not None,
             requoted=self.orders.post_only_backoff.failing(),
         )
-        limits = entry_limits.limits(self.risk, self.state, price, self.settings.grid, now)
+        limits = entry_limits.limits(self.risk, self.state, market, self.settings.grid, now)
         return self.operator.limit(gate.apply(self.course.apply(permission), limits), self)
 
     def _shut_down(self, now: float) -> list[Command]:
@@ -376,7 +409,7 @@ class GridEngine:
             _log.warning("fills counted that no stream delivered", fills=missed)
         self._compare_orders(venue, now)
         held_levels = sum(1 for slot in self.state.slots.values() if slot.quantity)
-        price = self.price.mid if self.price else None
+        price = self.market.reference if self.market else None
         self.risk.on_reconciled(venue.account, position, price, self.rules, held_levels=held_levels, now=now)
         if not self.orders.unmatched_fills:
             self._advance_watermark()

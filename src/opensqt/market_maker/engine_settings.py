@@ -9,6 +9,9 @@ from enum import StrEnum
 from opensqt.market_maker.strategy.choice import QuoterFactory
 from opensqt.market_maker.strategy.grid.quoter import GridQuoter
 from opensqt.market_maker.strategy.grid.settings import GridSettings
+from opensqt.market_maker.strategy.price_inputs import InputName
+from opensqt.market_maker.strategy.quoter import PriceRange
+from opensqt.market_maker.strategy.reference import ReferenceSettings
 from opensqt.market_maker.strategy.triggers import TriggerSettings
 from opensqt.market_maker.strategy.volatility import VolatilitySettings
 from opensqt.model.order import PositionSide
@@ -29,6 +32,12 @@ class EngineSettings:
     price_max_age_s: float
     first_sequence: int
     """For a new database: above every sequence that an older, lost one can have used."""
+    price_range: PriceRange = field(default_factory=PriceRange)
+    reference: ReferenceSettings = field(default_factory=ReferenceSettings)
+    price_inputs: frozenset[InputName] = frozenset()
+    """The price inputs that the venue has."""
+    real_time: bool = True
+    """Whether the venue's event times follow our clock; those of a simulated market may not."""
     geometric: bool = False
     """Whether the interval is a fraction of the price."""
     quoter: QuoterFactory = GridQuoter

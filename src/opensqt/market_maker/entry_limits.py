@@ -22,6 +22,7 @@ from opensqt.market_maker.risk.controls import RiskControls
 from opensqt.market_maker.risk.exposure import Held, LiveEntry, value_limit
 from opensqt.market_maker.risk.gate import EntryLimits
 from opensqt.market_maker.strategy.grid.settings import GridSettings
+from opensqt.market_maker.strategy.quoter import MarketState
 from opensqt.model.errors import (
     DuplicateOrder,
     ExchangeError,
@@ -32,7 +33,6 @@ from opensqt.model.errors import (
     TradingClaimed,
     TradingHalted,
 )
-from opensqt.model.market import Price
 from opensqt.model.order import Order, Side
 
 _NOT_COUNTED = (
@@ -95,16 +95,20 @@ def count_outcome(risk: RiskControls, outcome: Order | ExchangeError, now: float
         risk.on_outcome(refused=True, now=now)
 
 
-def limits(risk: RiskControls, state: GridState, price: Price, settings: GridSettings, now: float) -> EntryLimits:
+def limits(
+    risk: RiskControls, state: GridState, market: MarketState, settings: GridSettings, now: float
+) -> EntryLimits:
     """Return what the limits allow of entries, and which levels are reduced."""
-    allowed = entry_limits(risk, state, price.mid, settings)
+    allowed = entry_limits(risk, state, market.reference, settings)
     if not risk.reduce.enabled:
         return allowed
-    used, what = _used(risk, state, price.mid)
-    held = {level: abs(slot.average_price - price.mid) for level, slot in state.slots.items() if slot.average_price}
+    used, what = _used(risk, state, market.reference)
+    held = {
+        level: abs(slot.average_price - market.reference) for level, slot in state.slots.items() if slot.average_price
+    }
     risk.on_reduction(risk.reduce.oldest_first(held, held), used, what, now)
     orders = (state.slot(level).order for level in risk.reduce.levels)
-    away = [order.client_order_id for order in orders if order is not None and _away(order, state, price)]
+    away = [order.client_order_id for order in orders if order is not None and _away(order, state, market)]
     return replace(allowed, beyond=[*allowed.beyond, *away], reduced=risk.reduce.levels)
 
 
@@ -121,12 +125,12 @@ def _used(risk: RiskControls, state: GridState, price: Decimal) -> tuple[Decimal
     return max(found)
 
 
-def _away(order: LiveOrder, state: GridState, price: Price) -> bool:
+def _away(order: LiveOrder, state: GridState, market: MarketState) -> bool:
     """Return whether an exit is further from the touch than a quarter of an interval, and can be cancelled."""
     if state.grid is None or not order.status.is_open or order.cancel_requested:
         return False
-    distance = order.price - price.ask if order.side is Side.SELL else price.bid - order.price
-    return distance * 4 > state.grid.interval_at(price.mid)
+    distance = order.price - market.ask if order.side is Side.SELL else market.bid - order.price
+    return distance * 4 > state.grid.interval_at(market.reference)
 
 
 def entry_limits(risk: RiskControls, state: GridState, price: Decimal, settings: GridSettings) -> EntryLimits:

@@ -17,9 +17,11 @@ def problems(engine: GridEngine, now: float) -> list[str]:
     found = []
     if engine.phase is Phase.STARTING:
         found.append(f"starting: {engine.reconcile_error or 'the exchange state is not compared yet'}")
-    if engine.price is None or now - engine.price_at > engine.settings.price_max_age_s:
-        age = "none received yet" if engine.price is None else f"the last one is {now - engine.price_at:.0f} s old"
-        found.append(f"stale price: {age}")
+    if engine.market is None:
+        found.append(f"stale price: {engine.prices.hold.reason if engine.prices.hold else 'none received yet'}")
+    elif now - engine.price_at > engine.settings.price_max_age_s:
+        found.append(f"stale price: the last one is {now - engine.price_at:.0f} s old")
+    found += engine.prices.problems(now)
     if engine.store_problem:
         found.append(engine.store_problem)
     if engine.halt_reason:

@@ -82,6 +82,7 @@ class MarketMakerMetrics(Collector):
             gauge.add_metric(labels, float(value))
             yield gauge
         yield self._triggered()
+        yield from self._reference(labels)
         fees = GaugeMetricFamily(
             "market_maker_fees",
             "Fees paid, in units of the asset",
@@ -146,3 +147,26 @@ class MarketMakerMetrics(Collector):
             if found.ratio is not None:
                 markout.add_metric([symbol, side.value, str(HORIZONS_S[horizon])], float(found.ratio))
         yield markout
+
+    def _reference(self, labels: list[str]) -> Iterator[Metric]:
+        prices = self._engine.prices
+        held = GaugeMetricFamily(
+            "market_maker_price_held", "1 while the price inputs disagree and the quotes stay", labels=["symbol"]
+        )
+        held.add_metric(labels, int(prices.hold is not None))
+        yield held
+        holds = CounterMetricFamily(
+            "market_maker_price_holds", "Times that the price inputs began to disagree", labels=["symbol"]
+        )
+        holds.add_metric(labels, prices.holds)
+        yield holds
+        if prices.market is not None:
+            price = GaugeMetricFamily("market_maker_reference_price", "The trusted price, quote", labels=["symbol"])
+            price.add_metric(labels, float(prices.market.reference))
+            yield price
+        refused = CounterMetricFamily(
+            "market_maker_price_inputs_refused", "Price inputs that were not used", labels=["symbol", "reason"]
+        )
+        for reason, count in prices.data.refused.items():
+            refused.add_metric([*labels, reason], count)
+        yield refused

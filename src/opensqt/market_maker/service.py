@@ -28,6 +28,7 @@ from opensqt.market_maker.orders.events import (
     StopRequested,
     StoreChanged,
 )
+from opensqt.market_maker.price_streams import PriceStreams
 from opensqt.market_maker.risk_inputs import RiskInputs
 from opensqt.market_maker.status import status
 from opensqt.market_maker.store.store import Store
@@ -36,7 +37,6 @@ from opensqt.market_maker.strategy.volatility import VolatilitySettings
 from opensqt.model.clock import now_ms, now_ns
 from opensqt.model.errors import AccessError, ConnectorUnavailable, ExchangeError
 from opensqt.model.exchange import Exchange
-from opensqt.model.market import Price
 from opensqt.model.venue import ExchangeInfo, SymbolRules
 from opensqt.telemetry.logging import get_logger, redact
 
@@ -86,7 +86,6 @@ class MarketMaker:
         self._cancel_on_exit = cancel_on_exit
         self._stop_within_s = stop_within_s
         self._symbol = engine.settings.symbol
-        self._price: Price | None = None
         self._events: list[Event] = []
         self._wake = asyncio.Event()
         self._venue_problems: list[str] = []
@@ -105,6 +104,14 @@ class MarketMaker:
         )
         self.unsaved = False
         """Whether changes could not be stored before the end."""
+        grid = engine.settings.grid
+        self._market = PriceStreams(
+            exchange,
+            self._symbol,
+            info.capabilities,
+            own_levels=max(grid.buy_window, grid.sell_window),
+            wake=self._wake.set,
+        )
 
     def problems(self) -> list[str]:
         """Return the reasons why the grid is not healthy; empty when it is."""
@@ -153,7 +160,7 @@ class MarketMaker:
             async with asyncio.TaskGroup() as group:
                 helpers = [
                     group.create_task(self._writer.run()),
-                    group.create_task(self._read_prices()),
+                    *(group.create_task(reader) for reader in self._market.readers(self._resubscribing)),
                     group.create_task(self._read_orders()),
                     group.create_task(self._poll_venue_status()),
                     group.create_task(self._read_funding()),
@@ -207,12 +214,12 @@ class MarketMaker:
 
     def _step(self, executor: Executor, now: float) -> None:
         """Handle the events, decide, and act; what needs the store is sent when the store has it."""
-        price, self._price = self._price, None
+        prices = self._market.take()
         events, self._events = self._events, []
         for event in events:
             self.engine.handle(event, now)
-        if price is not None:
-            self.engine.handle(PriceUpdate(price), now)
+        for price in prices:
+            self.engine.handle(price, now)
         problem = self._writer.problem(now)
         if problem != self.engine.store_problem:
             self.engine.handle(StoreChanged(problem), now)
@@ -221,8 +228,9 @@ class MarketMaker:
         places = [command for command in commands if isinstance(command, Place)]
         if places or self.engine.state.changed:
             self._writer.submit(places, now)
-        if places and price is not None and price.received_ns:
-            self.metrics.tick_to_trade_ms.observe((now_ns() - price.received_ns) / 1e6)
+        tick_ns = max((one.price.received_ns for one in prices if isinstance(one, PriceUpdate)), default=0)
+        if places and tick_ns:
+            self.metrics.tick_to_trade_ms.observe((now_ns() - tick_ns) / 1e6)
 
     def _send(self, place: Place) -> None:
         if self._executor is not None:
@@ -251,12 +259,6 @@ class MarketMaker:
     async def _post_when(self, stop: asyncio.Event) -> None:
         await stop.wait()
         self._post(StopRequested(self._cancel_on_exit))
-
-    async def _read_prices(self) -> None:
-        async for batch in self._resubscribing(lambda: self._exchange.subscribe_price(self._symbol)):
-            if batch.updates:
-                self._price = batch.updates[-1]
-                self._wake.set()
 
     async def _read_orders(self) -> None:
         async for batch in self._resubscribing(lambda: self._exchange.subscribe_orders(self._symbol)):

@@ -9,6 +9,7 @@ from opensqt.market_maker.engine import GridEngine
 from opensqt.market_maker.orders.slots import LiveOrder, Slot
 from opensqt.market_maker.profit_status import profit_sections
 from opensqt.market_maker.risk import report
+from opensqt.market_maker.strategy.reference_status import reference_status
 
 
 def status(engine: GridEngine, *, exchange: str, problems: list[str], now: float, now_ms: int) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def status(engine: GridEngine, *, exchange: str, problems: list[str], now: float
         now: Monotonic seconds.
         now_ms: UTC epoch milliseconds.
     """
-    state, price, grid = engine.state, engine.price, engine.state.grid
+    state, price, grid = engine.state, engine.market, engine.state.grid
     totals, position = state.totals, state.position
     slots = sorted(state.slots.values(), key=lambda slot: slot.level, reverse=True)
     reconciled = engine.reconciled_at
@@ -31,12 +32,13 @@ def status(engine: GridEngine, *, exchange: str, problems: list[str], now: float
         "strategy_id": engine.settings.strategy_id,
         "mode": engine.settings.grid.mode.value,
         "phase": engine.phase.value,
-        "price": _text(price.mid) if price else None,
+        "price": _text(price.reference) if price else None,
         "bid": _text(price.bid) if price else None,
         "ask": _text(price.ask) if price else None,
         "price_age_s": round(now - engine.price_at, 3) if price else None,
+        "reference": reference_status(engine.prices, now=now, now_ms=now_ms),
         "anchor": _text(grid.anchor) if grid else None,
-        "centre": _text(grid.price_of(grid.centre(price.mid))) if grid and price else None,
+        "centre": _text(grid.price_of(grid.centre(price.reference))) if grid and price else None,
         "interval": _text(grid.interval if grid else engine.settings.interval),
         "step": "geometric" if engine.settings.geometric else "arithmetic",
         "course": {
@@ -90,7 +92,7 @@ def unrealized(engine: GridEngine) -> Decimal:
 
 def grid_unrealized(engine: GridEngine) -> Decimal:
     """Return the open profit of the levels, each against its own cost, quote, before fees."""
-    return engine.price.mid * engine.state.position - engine.state.cost if engine.price else Decimal(0)
+    return engine.market.reference * engine.state.position - engine.state.cost if engine.market else Decimal(0)
 
 
 def _slot(slot: Slot, price: str) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from opensqt.market_maker.orders.events import (
 from opensqt.market_maker.orders.state import Changes, Stored
 from opensqt.market_maker.risk.controls import RiskControls
 from opensqt.market_maker.strategy.grid.settings import GridSettings
+from opensqt.market_maker.strategy.reference import ReferenceSettings
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import (
     ExchangeError,
@@ -65,6 +66,8 @@ RULES = SymbolRules(
     min_notional=Decimal(5),
 )
 FEE = Decimal("0.0002")
+UNLIMITED = ReferenceSettings(max_spread=Decimal("0.9"), max_jump=Decimal("0.9"), confirm_s=0, book_max_age_s=1e9)
+"""Limits that no price of these tests exceeds; the reference price has tests of its own."""
 
 
 def settings(**changes: object) -> EngineSettings:
@@ -89,6 +92,7 @@ def settings(**changes: object) -> EngineSettings:
         margin_lock_s=10,
         price_max_age_s=30,
         first_sequence=1,
+        reference=UNLIMITED,
     )
     return replace(base, **changes)
 
@@ -96,7 +100,14 @@ def settings(**changes: object) -> EngineSettings:
 def price(at: int | str | Decimal) -> Price:
     """A quote one step wide under and over *at*."""
     middle = Decimal(at)
-    return Price(symbol=SYMBOL, bid=middle - Decimal("0.1"), ask=middle + Decimal("0.1"), event_time_ms=1)
+    return Price(
+        symbol=SYMBOL,
+        bid=middle - Decimal("0.1"),
+        ask=middle + Decimal("0.1"),
+        bid_quantity=Decimal(100),
+        ask_quantity=Decimal(100),
+        event_time_ms=1,
+    )
 
 
 class MiniVenue:
@@ -234,8 +245,8 @@ class Bench:
     def wait(self, seconds: float) -> None:
         """Let time pass, then answer until the grid rests."""
         self.now += seconds
-        if self.engine.price is not None:
-            self.engine.handle(PriceUpdate(self.engine.price), self.now)
+        if isinstance(newest := self.engine.prices.data.newest, Price):
+            self.engine.handle(PriceUpdate(newest), self.now)
         self.think()
         self.settle()
 

@@ -32,15 +32,15 @@ def preview(engine: GridEngine, settings: GridSettings, now: float) -> Preview:
         settings: Those that would be in force.
         now: Monotonic seconds.
     """
-    state, price = engine.state, engine.price
-    if state.header is None or price is None:
+    state, market = engine.state, engine.quoting_market()
+    if state.header is None or market is None:
         return Preview()
-    permission = engine.permission(price, now)
+    permission = engine.permission(market, now)
     touched = set(state.touched)
     planner = engine.make_planner(settings, state)
     if planner is None:
         return Preview()
-    plan = planner.plan(planner.quoter.frame(engine.market(price), state), permission)
+    plan = planner.plan(planner.quoter.frame(market, state), permission)
     # This planner has looked at every slot, which the engine's own has not.
     state.touched = touched | set(state.slots)
     before, targets = (_targets(engine, one, permission, now) for one in (engine.settings.grid, settings))
@@ -61,13 +61,13 @@ def preview(engine: GridEngine, settings: GridSettings, now: float) -> Preview:
 
 def _targets(engine: GridEngine, settings: GridSettings, permission: Permission, now: float) -> dict[int, TargetOrder]:
     """Return all orders that are wanted, by level: what would be placed if none were live."""
-    state, price = engine.state, engine.price
+    state, market = engine.state, engine.quoting_market()
     holdings = tuple(
         Slot(level=slot.level, quantity=slot.quantity, cost=slot.cost) for slot in state.slots.values() if slot.quantity
     )
     empty = GridState(state.ids, Stored(header=state.header, slots=holdings), state.accounting, now=now)
     planner = engine.make_planner(settings, empty)
-    if planner is None or price is None:
+    if planner is None or market is None:
         return {}
     unlimited = replace(
         permission,
@@ -76,7 +76,7 @@ def _targets(engine: GridEngine, settings: GridSettings, permission: Permission,
         pulled=(),
         backed_off=(),
     )
-    plan = planner.plan(planner.quoter.frame(engine.market(price), state), unlimited)
+    plan = planner.plan(planner.quoter.frame(market, state), unlimited)
     return {target.level: target for target in plan.places}
 
 

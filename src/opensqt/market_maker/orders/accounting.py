@@ -32,7 +32,6 @@ from opensqt.market_maker.profit.sequence import CountedTrade, TradeSequence
 from opensqt.market_maker.profit.snapshot import ProfitDay, ProfitSnapshot, snapshot
 from opensqt.model.errors import ExchangeError, RequestError, Unsupported
 from opensqt.model.funding import FundingPayment
-from opensqt.model.market import Price
 from opensqt.model.order import Fill, PositionSide
 from opensqt.service.backoff import BackoffTimer
 from opensqt.telemetry.logging import get_logger
@@ -129,10 +128,10 @@ class Accounting:
         self._now = now
         self.markouts.advance(now, self._mid, self._mid_at)
 
-    def on_price(self, price: Price) -> None:
-        """Take the newest price; call `tick` before."""
-        self._mid, self._mid_at = price.mid, self._now
-        self._mid_ms = price.event_time_ms
+    def on_price(self, price: Decimal, time_ms: int) -> None:
+        """Take the newest trusted price with the venue's time of it; call `tick` before."""
+        self._mid, self._mid_at = price, self._now
+        self._mid_ms = time_ms
 
     def count(self, counted: GridFill) -> GridFill:
         """Count a fill of the grid, and return it with its parts of the profit."""

@@ -8,19 +8,17 @@ from decimal import Decimal
 from enum import StrEnum
 
 from opensqt.market_maker.strategy.grid.settings import GridSettings
+from opensqt.market_maker.strategy.inputs import MarkUpdate as MarkUpdate
+from opensqt.market_maker.strategy.inputs import OrderBookUpdate as OrderBookUpdate
+from opensqt.market_maker.strategy.inputs import PriceInput as PriceInput
+from opensqt.market_maker.strategy.inputs import PriceUpdate as PriceUpdate
+from opensqt.market_maker.strategy.inputs import TradeUpdate as TradeUpdate
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError
 from opensqt.model.funding import FundingPayment
-from opensqt.model.market import Candle, Price
+from opensqt.model.market import Candle
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.venue import SymbolRules
-
-
-@dataclass(frozen=True, slots=True)
-class PriceUpdate:
-    """The newest best bid and ask."""
-
-    price: Price
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +230,7 @@ class ResetRequested:
 OperatorEvent = PauseChanged | GridSettingsChanged | ResetRequested
 
 Event = (
-    PriceUpdate
+    PriceInput
     | OrderBatch
     | PlaceResult
     | CancelResult

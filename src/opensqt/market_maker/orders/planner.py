@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import chain
 from typing import Generic, TypeVar
@@ -19,7 +19,9 @@ from opensqt.market_maker.orders.slots import LiveOrder, Slot, SlotState
 from opensqt.market_maker.orders.state import GridState
 from opensqt.market_maker.strategy.quoter import (
     Keep,
+    MarketState,
     Permission,
+    PriceRange,
     Quoter,
     SideWindow,
     TargetOrder,
@@ -65,6 +67,7 @@ class Planner(Generic[F]):
         rules: The venue's steps and minimums.
         max_open_orders: Live orders, both sides together.
         cleanup_batch: Orders that are cancelled at once to make room for a nearer one.
+        price_range: The prices that entries may have.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Planner(Generic[F]):
         *,
         max_open_orders: int,
         cleanup_batch: int,
+        price_range: PriceRange | None = None,
     ) -> None:
         self.quoter = quoter
         self._state = state
@@ -83,6 +87,8 @@ class Planner(Generic[F]):
         self._most, self._round_quantity = rules.max_quantity, rules.round_quantity
         self._max_open_orders = max_open_orders
         self._cleanup_batch = cleanup_batch
+        self._rules = rules
+        self._price_range = price_range or PriceRange()
         self._frame: F | None = None
         self._windows = Windows()
         self._orders: dict[int, LiveOrder] = {}
@@ -203,8 +209,21 @@ class Planner(Generic[F]):
         for level in levels.irange(min(span[0], span[-1]), max(span[0], span[-1]), reverse=span.step < 0):
             if level not in permission.backed_off:
                 target = quote(frame, level, slots.get(level, _EMPTY), at_touch=level in permission.requoted)
-                if target is not None:
-                    yield target
+                if target is not None and (bounded := self._bounded(target)) is not None:
+                    yield bounded
+
+    def _bounded(self, target: TargetOrder) -> TargetOrder | None:
+        """Return the order within the limits of the market: an exit moved there, and no entry that is beyond them."""
+        market: MarketState = self._frame.market  # type: ignore[union-attr]  # a frame is a QuoteFrame
+        buy, price = target.side is Side.BUY, target.price
+        if target.taker:
+            return target
+        if target.closes:
+            bound = market.bound(target.side, price)
+            return target if bound == price else replace(target, price=self._rules.round_price(bound, up=not buy))
+        limit = market.entry_limit(target.side)
+        beyond = price > limit if buy else price < limit
+        return None if beyond or not self._price_range.has(price) else target
 
     def _furthest(self, beyond: Decimal, reference: Decimal) -> list[LiveOrder]:
         """Return orders to cancel for a nearer one: the furthest of the larger side, further away than *beyond*."""
@@ -302,6 +321,7 @@ class Planner(Generic[F]):
         if in_window != (level in index.in_window):
             (index.in_window.add if in_window else index.in_window.discard)(level)
         entry = not order.closes
+        misplaced = misplaced or (entry and not self._price_range.has(order.price))
         _put(self._for_now, level, keep is Keep.FOR_NOW)
         _put(self._misplaced, level, misplaced)
         _put(self._cancelling, level, order.cancel_requested)

@@ -15,6 +15,7 @@ from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.orders.rescale import rescaled
 from opensqt.market_maker.orders.slots import LiveOrder, Slot, SlotEvent, SlotState
 from opensqt.market_maker.strategy.grid.geometry import Grid
+from opensqt.market_maker.strategy.own_orders import OwnOrders
 from opensqt.model.order import Fill, OrderStatus, Side
 
 V = TypeVar("V")
@@ -145,6 +146,8 @@ class GridState:
         """The open orders that no cancel was sent for, by client id."""
         self.touched: set[int] = set()
         """Levels whose slot changed since the planner last looked."""
+        self.own_orders = OwnOrders()
+        """What the book shows of ours."""
         self._closed: OrderedDict[str, str] = OrderedDict(stored.closed_orders)
         self._client_ids: OrderedDict[str, str] = OrderedDict(
             (venue, ours) for ours, venue in stored.closed_orders if venue
@@ -242,6 +245,7 @@ class GridState:
 
     def put(self, event: SlotEvent, order: LiveOrder) -> None:
         """Change an order, and with it the state of its slot."""
+        self.own_orders.note(order, gone=event in (SlotEvent.SETTLE, SlotEvent.REFUSE))
         self._dirty_orders[order.client_order_id] = order
         if order.order_id:
             self._remember(self._client_ids, order.order_id, order.client_order_id)
@@ -266,6 +270,7 @@ class GridState:
 
     def put_extra(self, order: LiveOrder) -> None:
         """Keep an order of this grid whose slot has another order."""
+        self.own_orders.note(order)
         self.extra_orders[order.client_order_id] = order
         self._track(order)
         self._dirty_orders[order.client_order_id] = order
@@ -419,6 +424,7 @@ class GridState:
             orders.pop(order.client_order_id, None)
 
     def _restore(self, live: LiveOrder) -> None:
+        self.own_orders.note(live)
         slot = self.slot(live.level)
         if slot.order is not None:
             self.extra_orders[live.client_order_id] = live

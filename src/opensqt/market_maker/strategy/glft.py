@@ -159,6 +159,7 @@ class GlftQuoter:
         offered = -sign * held.quantity
         if order.closes:
             price = dict(frame.closing).get(order.level) if order.remaining <= offered else None
+            price = frame.market.bound(order.side, price) if price is not None else None
             near = price is not None and abs(price - order.price) < self.grid.interval_at(price)
             return Keep.FOR_NOW if near else Keep.NO
         entries = frame.bids if sign > 0 else frame.asks

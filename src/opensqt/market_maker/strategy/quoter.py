@@ -37,6 +37,45 @@ class MarketState:
     """UTC epoch milliseconds."""
     volatility: Decimal | None = None
     """Average true range of a candle, quote."""
+    highest_buy: Decimal | None = None
+    """No buy is laid above it; None is the reference."""
+    lowest_sell: Decimal | None = None
+    """No sell is laid below it; None is the reference."""
+    entry_distance: Decimal = Decimal(0)
+    """Smallest distance of a new entry from the reference, quote."""
+
+    @property
+    def buy_limit(self) -> Decimal:
+        """The price that no buy is laid above."""
+        return self.reference if self.highest_buy is None else min(self.reference, self.highest_buy)
+
+    @property
+    def sell_limit(self) -> Decimal:
+        """The price that no sell is laid below."""
+        return self.reference if self.lowest_sell is None else max(self.reference, self.lowest_sell)
+
+    def bound(self, side: Side, price: Decimal) -> Decimal:
+        """Return the price of an order of a side, at most at its limit."""
+        return min(price, self.buy_limit) if side is Side.BUY else max(price, self.sell_limit)
+
+    def entry_limit(self, side: Side) -> Decimal:
+        """Return the price that no new entry of a side is laid beyond: a buy above it, a sell below it."""
+        if side is Side.BUY:
+            return min(self.buy_limit, self.reference - self.entry_distance)
+        return max(self.sell_limit, self.reference + self.entry_distance)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceRange:
+    """The prices that entries may have, quote."""
+
+    floor: Decimal = Decimal(0)
+    ceiling: Decimal | None = None
+    """None is no ceiling."""
+
+    def has(self, price: Decimal) -> bool:
+        """Return whether an entry may be laid at *price*."""
+        return price >= self.floor and (self.ceiling is None or price <= self.ceiling)
 
 
 class Level(Protocol):

@@ -73,7 +73,7 @@ class UnwindQuoter:
             # One that crosses is being filled; one that rests was placed before the stop.
             crosses = sign * (order.price - (market.ask if sign > 0 else market.bid)) >= 0
             return Keep.FOR_NOW if crosses else Keep.NO
-        touch = market.bid if sign > 0 else market.ask
+        touch = market.bound(order.side, market.bid if sign > 0 else market.ask)
         return Keep.FOR_NOW if sign * (touch - order.price) <= self._rules.price_step else Keep.NO
 
     def _price(self, side: Side, market: MarketState, *, at_touch: bool) -> Decimal:

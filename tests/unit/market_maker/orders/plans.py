@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opensqt.market_maker.orders.planner import Plan, Planner
-from opensqt.market_maker.strategy.quoter import MarketState, Permission
+from opensqt.market_maker.strategy.quoter import Permission
 from tests.unit.market_maker.venue import RULES, Bench
 
 PERMISSIONS = (
@@ -18,10 +18,9 @@ PERMISSIONS = (
 def plans_as_from_nothing(bench: Bench) -> None:
     """Compare the plan that follows from changes with one that is made of the whole state."""
     engine = bench.engine
-    if engine.planner is None or engine.price is None:
+    if engine.planner is None or engine.market is None:
         return
-    price = engine.price
-    frame = engine.planner.quoter.frame(MarketState(bid=price.bid, ask=price.ask, reference=price.mid), engine.state)
+    frame = engine.planner.quoter.frame(engine.market, engine.state)
     for permission in PERMISSIONS:
         changed = engine.planner.plan(frame, permission)
         fresh = Planner(engine.planner.quoter, engine.state, RULES, max_open_orders=12, cleanup_batch=3)

@@ -56,9 +56,9 @@ def exposed(**limits: object) -> RiskLimits:
 
 def worst_case(grid: Bench) -> Decimal:
     """What is held if every open buy fills, at the price of now."""
-    assert grid.engine.price is not None
+    assert grid.engine.market is not None
     waiting = sum((order.remaining_quantity for order in grid.venue.open_orders if not order.reduce_only), Decimal(0))
-    return (grid.venue.position + waiting) * grid.engine.price.mid
+    return (grid.venue.position + waiting) * grid.engine.market.reference
 
 
 def test_entries_never_add_up_to_more_than_the_limit_while_the_price_falls() -> None:

@@ -155,6 +155,6 @@ class GridQuoter:
         if behind_home < interval:
             return Keep.ALWAYS if closes else Keep.IN_WINDOW
         outside = order.level < frame.buy_floor if sign > 0 else order.level > frame.sell_cap
-        touch = market.bid if sign > 0 else market.ask
+        touch = market.bound(order.side, market.bid if sign > 0 else market.ask)
         far = sign * (touch - order.price) >= interval
         return Keep.NO if far or (outside and not closes) else Keep.FOR_NOW
