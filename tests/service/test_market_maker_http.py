@@ -155,7 +155,7 @@ async def test_an_interval_may_not_change_under_a_position(exchange: InMemoryExc
     async with served(exchange, tmp_path, price_interval="1"):
         exchange.set_price(SYMBOL, Decimal("1998.50"), Decimal("1998.51"))
         await eventually(lambda: exchange.list_fills(SYMBOL, since_ms=0))
-    with pytest.raises(ConfigError, match="the stored grid was built with 1"):
+    with pytest.raises(ConfigError, match=r"the stored grid was built with trading\.price_interval 1"):
         async with served(exchange, tmp_path, price_interval="2"):
             pass
 

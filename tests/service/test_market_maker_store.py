@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from opensqt.market_maker.orders.events import PlaceAbandoned, PriceUpdate
+from opensqt.market_maker.orders.events import Place, PlaceAbandoned, PriceUpdate
 from opensqt.market_maker.service import MarketMaker
 from opensqt.market_maker.store.store import Store
 from opensqt.market_maker.store.writer import StoreWriter
@@ -201,7 +201,7 @@ async def test_an_order_whose_intent_was_stored_too_late_is_not_sent(tmp_path: P
     bench, sent, abandoned = Bench(), [], []
     bench.tell(PriceUpdate(price(1000)))
     bench.tell(bench.answer(bench.commands.pop(0))[0])
-    [place] = bench.commands
+    [place] = [command for command in bench.commands if isinstance(command, Place)]
     writer = StoreWriter(
         store, SYMBOL, take_changes=lambda: bench.changes.pop(0), send=sent.append, abandon=abandoned.append
     )

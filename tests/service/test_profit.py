@@ -73,10 +73,11 @@ async def test_long_and_short_of_hedge_mode_are_those_of_the_ledger(tmp_path: Pa
     async with simulator(accounts=(hedged,)) as sim:
         ledger = Ledger(sim)
         async with running(sim, tmp_path / "grid.db", grid_mode="neutral") as maker:
-            await eventually(lambda: {fill["position_side"] for fill in ledger.account["fills"]} == {"LONG", "SHORT"})
-            pay_funding(sim, "0.0002")
-            enough = len(ledger.account["fills"]) + 5
-            await eventually(lambda: len(ledger.account["fills"]) >= enough)
+            for _ in range(2):
+                for side, of in ((Side.SELL, "LONG"), (Side.BUY, "SHORT")):
+                    sim.market.send_outside_order(SYMBOL, side, Decimal(3))
+                    await eventually(lambda of=of: of in {fill["position_side"] for fill in ledger.account["fills"]})
+                pay_funding(sim, "0.0002")
             sim.market.pause(SYMBOL)
             await eventually(lambda: agrees(maker, ledger), what="status and ledger agree")
 
