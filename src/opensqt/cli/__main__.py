@@ -54,6 +54,7 @@ _EXAMPLES = """examples:
   opensqt summary --config configs/config.yaml           what a market maker earned yesterday
   opensqt alert test --config configs/config.yaml        send one alert to each target
   opensqt backtest --config grid.yaml --data bars.csv.gz try the settings on recorded data
+  opensqt calibrate --trades trades.csv                  the parameters of strategy glft from recorded trades
   opensqt export --config configs/config.yaml --what fills --out fills.csv
   opensqt token new --name page --role read              create a token for a client of the connector
   opensqt audit verify data/audit.jsonl                  prove that no line of the audit was changed
@@ -74,6 +75,10 @@ def main(arguments: list[str] | None = None) -> int:
             return audit.run(options)
         if options.command == "backtest":
             return backtest.run(options, backtest.terminal())
+        if options.command == "calibrate":
+            from opensqt.cli import calibrate  # it loads the market maker's strategies
+
+            return calibrate.run(options)
         if options.command == "alert":
             return _run_local(lambda: alert.run(options))
         if options.command == "doctor":
@@ -186,12 +191,21 @@ def _parser() -> argparse.ArgumentParser:
     summary_command.add_arguments(commands.add_parser("summary", help="what a market maker earned on one day"))
     alert.add_arguments(commands.add_parser("alert", help="try the targets of the market maker's alerts"))
     backtest.add_arguments(commands.add_parser("backtest", help="run the market maker on recorded data"))
+    _add_calibrate(commands.add_parser("calibrate", help="the parameters of strategy glft from recorded trades"))
     export.add_arguments(commands.add_parser("export", help="write the market maker's history to a file"))
     token.add_arguments(
         commands.add_parser("token", help="create, list and revoke the tokens of the connector's clients")
     )
     audit.add_arguments(commands.add_parser("audit", help="verify the connector's audit files"))
     return parser
+
+
+def _add_calibrate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--trades", type=Path, required=True, metavar="FILE", help="CSV with columns price and time (ms)"
+    )
+    parser.add_argument("--window", type=float, default=1.0, metavar="S", help="seconds in a window (default: 1)")
+    parser.add_argument("--risk-aversion", type=Decimal, metavar="G", help="per USDT and lot (default: decay / 20)")
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:

@@ -276,6 +276,7 @@ def grid_requirements(trading: GridTradingSettings, price: Decimal) -> GridRequi
         levels=trading.position_safety_check,
         mode=GridMode(trading.grid_mode),
         geometric=trading.grid_step == "geometric",
+        spread=2 * parameters.half_spread if (parameters := _glft(trading)) is not None else None,
     )
 
 
@@ -346,6 +347,19 @@ def _volatility(trading: GridTradingSettings) -> VolatilitySettings | None:
     )
 
 
+def _glft(trading: GridTradingSettings) -> GlftParameters | None:
+    own = trading.glft
+    if trading.strategy != "glft" or own is None:
+        return None
+    return GlftParameters(
+        arrivals=own.arrivals,
+        decay=own.decay,
+        volatility=own.volatility,
+        risk_aversion=own.risk_aversion,
+        most_lots=own.most_lots,
+    )
+
+
 def _quoter(trading: GridTradingSettings) -> QuoterFactory:
     """Return what makes the strategy.
 
@@ -354,15 +368,8 @@ def _quoter(trading: GridTradingSettings) -> QuoterFactory:
     """
     if trading.strategy == "grid":
         return GridQuoter
-    own = trading.glft
-    if trading.strategy == "glft" and own is not None:
-        parameters = GlftParameters(
-            arrivals=own.arrivals,
-            decay=own.decay,
-            volatility=own.volatility,
-            risk_aversion=own.risk_aversion,
-            most_lots=own.most_lots,
-        )
+    parameters = _glft(trading)
+    if parameters is not None:
         return lambda grid, settings, rules: GlftQuoter(grid, settings, rules, parameters)
     module, _, name = trading.strategy.partition(":")
     try:

@@ -70,7 +70,7 @@ def _ladder(
             "-" if row.distance is None else f"{row.distance:.1%}",
         )
     lines = [table]
-    earned = round_trip(inputs.price, requirements.interval_at(inputs.price), inputs.fee_rate)
+    earned = round_trip(inputs.price, requirements.captured_at(inputs.price), inputs.fee_rate)
     quantity = next((row.quantity for row in levels if row.level), Decimal(0))
     text = f"A round trip of one level leaves {earned * quantity:.4f} {symbol.quote_asset} after fees."
     if levels:

@@ -79,6 +79,12 @@ class GridRequirements:
     mode: GridMode = GridMode.LONG
     geometric: bool = False
     """Whether the interval is a fraction of the price."""
+    spread: Decimal | None = None
+    """What a round trip captures where that is not the interval, quote."""
+
+    def captured_at(self, price: Decimal) -> Decimal:
+        """Return what a round trip at *price* captures before fees, quote."""
+        return self.interval_at(price) if self.spread is None else self.spread
 
     def interval_at(self, price: Decimal) -> Decimal:
         """Return the distance of two levels at *price*, quote."""

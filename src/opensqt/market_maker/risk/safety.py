@@ -90,7 +90,7 @@ def check(inputs: AccountInputs, requirements: GridRequirements, rules: SymbolRu
         )
     )
     found.append(_liquidation(inputs, requirements, rules))
-    profit = round_trip(inputs.price, requirements.interval_at(inputs.price), inputs.fee_rate)
+    profit = round_trip(inputs.price, requirements.captured_at(inputs.price), inputs.fee_rate)
     found.append(
         Rule(
             name="round trip",
