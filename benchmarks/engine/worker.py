@@ -188,7 +188,7 @@ class Run:
                 held = self.engine.state.position
                 position = Position(symbol=SYMBOL, quantity=held, entry_price=Decimal(100_000))
                 return [Reconciled((position,), tuple(self.orders.values()), ())]
-        raise AssertionError(command)
+        return []  # what a newer build asks of the venue besides
 
     def accept(self, request: OrderRequest) -> Order:
         order = Order(

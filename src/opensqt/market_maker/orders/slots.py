@@ -99,6 +99,7 @@ class LiveOrder:
 
     def canceling(self) -> LiveOrder:
         """Return the order after a cancel was sent."""
+        # Written out: `replace` reads every field by name and takes twice as long.
         return LiveOrder(
             client_order_id=self.client_order_id,
             level=self.level,

@@ -22,7 +22,14 @@ class GridMode(StrEnum):
     @property
     def opens(self) -> tuple[Side, ...]:
         """The sides of the orders that open."""
-        return {GridMode.LONG: (Side.BUY,), GridMode.SHORT: (Side.SELL,)}.get(self, (Side.BUY, Side.SELL))
+        return _OPENS[self]
+
+
+_OPENS = {
+    GridMode.LONG: (Side.BUY,),
+    GridMode.SHORT: (Side.SELL,),
+    GridMode.NEUTRAL: (Side.BUY, Side.SELL),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
