@@ -539,11 +539,13 @@ class OrderManager:
         """Return what is known of an order that the venue just did not find."""
         intent = before or self.intents.get(ref.client_order_id)
         if intent is not None:
+            if intent.request.symbol != ref.symbol:
+                return None
             if not intent.outcome.done():
                 return intent.as_order()
             return not_shown(intent.outcome.result())
         record = await self._record(ref)
-        if record is None or record.updated_ns < time.time_ns() - HIDDEN_NS:
+        if record is None or record.updated_ns < time.time_ns() - HIDDEN_NS or record.request.symbol != ref.symbol:
             return None
         return not_shown(record.outcome)
 

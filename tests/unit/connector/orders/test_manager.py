@@ -259,6 +259,18 @@ async def test_an_order_that_the_venue_does_not_show_is_not_told_open_from_memor
     assert (await manager.get_order(ref)).status is OrderStatus.CANCELED
 
 
+async def test_an_id_of_another_symbols_order_is_not_answered_with_that_order(manager: OrderManager, venue: Venue):
+    """F3: whoever asks for an order of one symbol is not shown another one's, least of all as one of unknown state."""
+    await manager.place(asked("a"), wait_s=5)
+    ref = OrderRef(symbol="ETHUSDT", client_order_id="a")
+    with pytest.raises(OrderNotFound):
+        await manager.get_order(ref)
+    await venue.cancel_order(OrderRef(symbol="BTCUSDT", client_order_id="a"))
+    # A cancel of it is no open question either, once it has ended.
+    with pytest.raises(OrderNotFound):
+        await manager.cancel(ref)
+
+
 async def test_an_order_that_ended_at_once_keeps_its_end_while_the_venue_does_not_show_it(
     manager: OrderManager, venue: Venue
 ):
