@@ -129,6 +129,18 @@ def decimal(text: Any, field: str) -> Decimal:
     return found
 
 
+def above_zero(text: Any, field: str) -> Decimal:
+    """Return a number of a list or of a part of a row.
+
+    Raises:
+        RowError: It is no finite number above zero.
+    """
+    found = decimal(text, field)
+    if found <= 0:
+        raise RowError(f"{field} {_shown(text)}: expected a number above zero")
+    return found
+
+
 def objects(raw: Any, field: str) -> list[Any]:
     """Return the rows of a frame or of a response.
 

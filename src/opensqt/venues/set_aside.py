@@ -19,6 +19,7 @@ KINDS = (
     "position",
     "balance",
     "funding",
+    "rules",
     "query",
     "price",
     "candle",
@@ -27,6 +28,7 @@ KINDS = (
 )
 """Kinds of rows. A `fill_without_order` can be read but its order can't, and a `query` was refused for one symbol.
 
+`rules` are a row of the list of symbols.
 A `frame` could not be read as a whole.
 """
 _PASSING = frozenset({"price", "candle", "trade", "frame"})

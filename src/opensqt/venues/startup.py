@@ -63,7 +63,9 @@ class Startup:
             )
         for symbol in (*self._settings.symbols, *self._settings.leverage):
             if symbol not in self._venue.rules:
-                raise UnknownSymbol(f"symbol {symbol!r}: not traded on {self._venue.name}", symbol=symbol)
+                rows = self._venue.set_aside.rows("rules")
+                unread = f"; of its list could not be read: {'; '.join(map(str, rows[:5]))}" if rows else ""
+                raise UnknownSymbol(f"symbol {symbol!r}: not traded on {self._venue.name}{unread}", symbol=symbol)
         if self._settings.public_only:
             return
         await self._set_position_mode()

@@ -23,10 +23,11 @@ from opensqt.telemetry.logging import get_logger
 from opensqt.venues.channels import PublicChannels
 from opensqt.venues.events import Event, FillsPending
 from opensqt.venues.ratelimit.policy import RateLimitPolicy
-from opensqt.venues.rows import FrameFields, RowError, RowKind, sort_number
+from opensqt.venues.rows import FrameFields, RowError, RowKind, above_zero, decimal, sort_number
 from opensqt.venues.set_aside import SetAside
 from opensqt.venues.transport.errors import PARSE_ERRORS, Codes
 from opensqt.venues.transport.rest import Rest
+from opensqt.venues.transport.symbol_list import UnreadableSymbol
 
 _log = get_logger("venue")
 _MARKET_TIME_VALID_S = 30
@@ -49,6 +50,7 @@ class _Listed:
     markets: dict[str, dict[str, Any]] = field(default_factory=dict)
     """ccxt's markets by canonical name."""
     other_products: frozenset[str]
+    unreadable: list[UnreadableSymbol] = field(default_factory=list)
 
 
 class Venue(ABC):
@@ -136,12 +138,18 @@ class Venue(ABC):
         """Load the rules of every USDT-margined perpetual that is listed, and keep those of one that no longer is.
 
         A symbol that does not trade may be held. Its position must not pass for a flat one. One that is in no list, and
-        in a row of the account, left the list before this process began.
+        in a row of the account, left the list before this process began. A row of the list that can't be read is set
+        aside, and a symbol that is known keeps its rules then.
         """
+        began_s = time.monotonic()
         listed = await self.rest.call(lambda: self.client.load_markets_in_thread(self._read_markets))
         self._log_changed_states(listed.rules)
         self.rules, self.rules_by_id, self._listings = listed.rules, listed.rules_by_id, listed.markets
         self.other_products = listed.other_products
+        for row in listed.unreadable:
+            rules = self.rules_by_id.get(row.name.upper())
+            self.set_aside.add("rules", rules.symbol if rules is not None else row.name, "", row.reason, row.raw)
+        self.set_aside.expire("rules", began_s)
 
     def _read_markets(self, markets: dict[str, dict[str, Any]]) -> _Listed:
         """Read the rules of ccxt's markets. This runs in a thread, and changes nothing that the event loop reads."""
@@ -151,20 +159,36 @@ class Venue(ABC):
                 listed.append((market, self.untradable_reason(market)))
             else:
                 others.add(str(market["id"]).upper())
-        names = {market["id"] for market, _ in listed}
-        gone = [market | {"active": False} for market in self._listings.values() if market["id"] not in names]
+        unreadable = list(self.client.unreadable_symbols)
+        known = {market["id"]: market for market in self._listings.values()}
+        kept = [known[row.name] for row in unreadable if row.name in known]
+        names = {market["id"] for market, _ in listed} | {row.name for row in unreadable}
+        gone = [market | {"active": False} for market in known.values() if market["id"] not in names]
         if listed and self.counts_coins:
             left = sorted(self._unknown_names - names - {market["id"] for market in gone})
             gone += [unlisted_market(name, listed[0][0]) for name in left if _is_perpetual(name) and name not in others]
-        if gone:
+        if gone or kept:
             # ccxt forgets them, too, and could send no cancel.
-            self.client.set_markets([*markets.values(), *gone])
+            self.client.set_markets([*markets.values(), *kept, *gone])
+        listed += [(market, self.untradable_reason(market)) for market in kept]
         listed += [(market, _NOT_LISTED) for market in gone]
-        found = _Listed(other_products=frozenset(others))
-        for market, reason in sorted(listed, key=lambda one: bool(one[1])):
-            rules = self._listed_rules(market, reason)
+        found = _Listed(other_products=frozenset(others), unreadable=unreadable)
+        for each, reason in sorted(listed, key=lambda one: bool(one[1])):
+            market = each
+            try:
+                rules = replace(self.parse_rules(market), untradable_reason=reason)
+            except PARSE_ERRORS as error:
+                known_rules = self.rules_by_id.get(market["id"].upper())
+                if known_rules is None and reason:
+                    # It may be listed before its rules are complete, or after.
+                    _log.warning("rules could not be read", venue=self.name, name=market["id"], error=repr(error))
+                    continue
+                found.unreadable.append(UnreadableSymbol(market["id"], str(error), market["info"]))
+                if known_rules is None:
+                    continue
+                market, rules = known[market["id"]], replace(known_rules, untradable_reason=reason)
             # Of two listings with one canonical name the one that trades has it. Rows of the other are set aside.
-            if rules is not None and rules.symbol not in found.rules:
+            if rules.symbol not in found.rules:
                 found.rules[rules.symbol] = found.rules_by_id[str(market["id"]).upper()] = rules
                 found.markets[rules.symbol] = market
         return found
@@ -189,16 +213,6 @@ class Venue(ABC):
             return "" if value in tradable else value
         return "" if market["active"] is not False else "not active"
 
-    def _listed_rules(self, market: dict[str, Any], untradable_reason: str) -> SymbolRules | None:
-        """Parse the rules of a symbol. Those of one that does not trade may be incomplete, and hide no others."""
-        if not untradable_reason:
-            return self.parse_rules(market)
-        try:
-            return replace(self.parse_rules(market), untradable_reason=untradable_reason)
-        except PARSE_ERRORS as error:
-            _log.warning("rules could not be read", venue=self.name, name=market["id"], error=repr(error))
-            return None
-
     def _log_changed_states(self, rules: dict[str, SymbolRules]) -> None:
         for symbol, known in self.rules.items():
             reason = rules[symbol].untradable_reason if symbol in rules else _NOT_LISTED
@@ -208,8 +222,12 @@ class Venue(ABC):
 
     def parse_rules(self, market: dict[str, Any]) -> SymbolRules:
         """Parse the rules of ccxt's market; contracts are converted to base coins."""
-        size = Decimal(market["contractSize"] or 1)
-        limits = market["limits"]
+        limits, precision = market["limits"], market["precision"]
+        size = above_zero(self.contract_size(market), "size of a contract")
+        price_step, quantity_step = (
+            above_zero(precision[name], f"step of the {label}")
+            for name, label in (("price", "price"), ("amount", "quantity"))
+        )
         max_quantity = limits["amount"]["max"]
         max_leverage = limits.get("leverage", {}).get("max")
         smallest, largest = self.market_quantities(market)
@@ -217,16 +235,20 @@ class Venue(ABC):
             symbol=market["base"] + market["quote"],
             base_asset=market["base"],
             quote_asset=market["quote"],
-            price_step=Decimal(market["precision"]["price"]),
-            quantity_step=Decimal(market["precision"]["amount"]) * size,
-            min_quantity=Decimal(limits["amount"]["min"] or market["precision"]["amount"]) * size,
-            max_quantity=Decimal(max_quantity) * size if max_quantity else None,
-            min_notional=Decimal(limits["cost"]["min"] or 0),
-            min_market_quantity=Decimal(smallest) * size if smallest else None,
-            max_market_quantity=Decimal(largest) * size if largest else None,
+            price_step=price_step,
+            quantity_step=quantity_step * size,
+            min_quantity=decimal(limits["amount"]["min"] or quantity_step, "smallest quantity") * size,
+            max_quantity=above_zero(max_quantity, "largest quantity") * size if max_quantity else None,
+            min_notional=decimal(limits["cost"]["min"] or 0, "least notional"),
+            min_market_quantity=decimal(smallest, "smallest market order") * size if smallest else None,
+            max_market_quantity=decimal(largest, "largest market order") * size if largest else None,
             contract_size=size,
-            max_leverage=Decimal(max_leverage) if max_leverage else None,
+            max_leverage=decimal(max_leverage, "largest leverage") if max_leverage else None,
         )
+
+    def contract_size(self, market: dict[str, Any]) -> Any:
+        """Return the coins of one contract as the venue lists them: by a wrong size every quantity would be wrong."""
+        return market["contractSize"] or (1 if self.counts_coins else None)
 
     def market_quantities(self, market: dict[str, Any]) -> tuple[str, str]:
         """Return the smallest and the largest quantity of a market order, in the venue's unit; empty for none."""

@@ -45,6 +45,7 @@ from opensqt.venues.parsing import Row, read_each
 from opensqt.venues.regions import region_of
 from opensqt.venues.rows import FrameFields, member, objects
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
+from opensqt.venues.transport.symbol_list import ListPlace
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
 
 _log = get_logger("venue")
@@ -55,6 +56,7 @@ _EVENTS = ("ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE", "ACCOUNT_CONFIG_UPDATE", "MAR
 class CcxtBinance(CcxtMixin, ccxt.pro.binanceusdm):  # type: ignore[misc]
     """The client of ccxt, without its own handling of the listen key."""
 
+    symbol_list = ListPlace(("symbols",), "symbol")
     long_lists = frozenset({"openOrders"})
     names_events = True
     """Whether the address of the account stream names the events."""

@@ -58,6 +58,7 @@ from opensqt.venues.parsing import Row, read_each
 from opensqt.venues.regions import region_of
 from opensqt.venues.rows import FrameFields, RowError, all_rows, first, lookup, member, objects, sort_number
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
+from opensqt.venues.transport.symbol_list import ListPlace
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
 
 Result = TypeVar("Result", Order, Order | ExchangeError)
@@ -74,6 +75,7 @@ _WITHDRAWING = {"wwow", "withdraw"}
 class CcxtBitget(CcxtMixin, ccxt.pro.bitget):  # type: ignore[misc]
     """The client of ccxt, at the venue's time."""
 
+    symbol_list = ListPlace(("data",), "symbol")
     text_frames = frozenset({"pong"})
 
 

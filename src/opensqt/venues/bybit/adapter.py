@@ -49,6 +49,7 @@ from opensqt.venues.regions import region_of
 from opensqt.venues.rows import FrameFields, all_rows, first, lookup, member, objects
 from opensqt.venues.transport.ccxt_client import CcxtMixin, is_open, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS
+from opensqt.venues.transport.symbol_list import ListPlace
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
 
 _ACK_TIMEOUT_S = 1.0
@@ -64,6 +65,8 @@ _PAST_STATES = ("Settling", "Delivering", "Closed")
 
 class CcxtBybit(CcxtMixin, ccxt.pro.bybit):  # type: ignore[misc]
     """The client of ccxt, with the venue's time in its login and the venue's headers in its errors."""
+
+    symbol_list = ListPlace(("result", "list"), "symbol")
 
     async def authenticate(self, url: str, params: Row | None = None) -> Any:
         """Log a connection in; the expiry of the login is counted from the venue's time."""

@@ -47,6 +47,7 @@ from opensqt.venues.rows import FrameFields, RowError, all_rows, decode_message,
 from opensqt.venues.transport.ccxt_client import CcxtMixin, cancel_and_wait, new_client
 from opensqt.venues.transport.errors import outcome_of
 from opensqt.venues.transport.rest import Rest
+from opensqt.venues.transport.symbol_list import ListPlace
 from opensqt.venues.venue import Venue
 
 _PRIVATE = "#private"
@@ -56,6 +57,7 @@ _PRIVATE = "#private"
 class CcxtGate(CcxtMixin, ccxt.pro.gate):  # type: ignore[misc]
     """The client of ccxt, with orders that expire when they are late, and a separate private connection."""
 
+    symbol_list = ListPlace((), "name")
     recv_window_ms = 5_000
 
     def sign(self, path: str, *arguments: Any, **options: Any) -> Any:
@@ -146,6 +148,10 @@ class GateAdapter(Venue):
         """Return the state; a contract whose delisting was announced has `trading`, and takes only what closes."""
         reason = super().untradable_reason(market)
         return reason or ("in_delisting" if market["info"].get("in_delisting") is True else "")
+
+    def contract_size(self, market: Row) -> Any:
+        """Return the multiplier of the list itself: ccxt takes one coin in place of none."""
+        return market["info"].get("quanto_multiplier")
 
     def market_quantities(self, market: Row) -> tuple[str, str]:
         """Return the largest quantity of a market order, in contracts: the smaller one of two limits."""

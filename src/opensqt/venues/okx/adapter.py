@@ -46,6 +46,7 @@ from opensqt.venues.regions import region_of
 from opensqt.venues.rows import FrameFields, RowError, all_rows, first
 from opensqt.venues.transport.ccxt_client import CcxtMixin, new_client
 from opensqt.venues.transport.errors import PARSE_ERRORS, VenueReply
+from opensqt.venues.transport.symbol_list import ListPlace
 from opensqt.venues.venue import WITHDRAWAL_WARNING, Venue
 
 _RECENT_MS = 3 * 86_400_000
@@ -61,6 +62,7 @@ _LIMIT_LASTS_S = 2.0
 class CcxtOkx(CcxtMixin, ccxt.pro.okx):  # type: ignore[misc]
     """The client of ccxt, with the row's code in its errors; the rows of a batch raise no error."""
 
+    symbol_list = ListPlace(("data",), "instId")
     text_frames = frozenset({"pong"})
 
     def handle_errors(self, code: int, reason: str, url: str, *rest: Any) -> None:

@@ -28,6 +28,7 @@ from opensqt.venues.ratelimit.policy import Request
 from opensqt.venues.transport.errors import VenueReply
 from opensqt.venues.transport.in_thread import in_thread, run_in_thread, send_from_first_loop
 from opensqt.venues.transport.message_pace import MessagePace
+from opensqt.venues.transport.symbol_list import ListPlace, UnreadableSymbol, kept_response, read_symbols
 
 _log = get_logger("venue")
 _request: ContextVar[Request | None] = ContextVar("request", default=None)
@@ -57,6 +58,10 @@ class CcxtMixin:
     settle only when the connection fails. To keep a subscription and to see it end, await one of them.
     """
 
+    symbol_list: ClassVar[ListPlace]
+    """Where the venue lists its symbols."""
+    unreadable_symbols: tuple[UnreadableSymbol, ...] = ()
+    """The rows of that list that ccxt could not read when it was loaded last."""
     callbacks: Callbacks | None = None
     rate_limiter: RateLimiter | None = None
     """Limits each request; None sends without a limit."""
@@ -221,12 +226,23 @@ class CcxtMixin:
 
         return await run_in_thread(load)
 
+    async def fetch_markets(self, params: Any = None) -> list[dict[str, Any]]:
+        """Read the list of symbols; a row that can't be read is kept apart, and hides no other."""
+        read = super().fetch_markets  # type: ignore[misc]
+        markets, unreadable = await read_symbols(self.symbol_list, lambda: read({} if params is None else params))
+        self.unreadable_symbols = tuple(unreadable)
+        return markets
+
     async def fetch2(
         self, path: str, api: Any = "public", method: str = "GET", params: Any = None, config: Any = None
     ) -> Any:
         """Send a request once the rate limiter permits it. It is signed at that time, not before."""
         if in_thread():
-            return await send_from_first_loop(lambda: self.fetch2(path, api, method, params, config))
+
+            async def send() -> Any:
+                return await send_from_first_loop(lambda: self.fetch2(path, api, method, params, config))
+
+            return await kept_response(path, params, send)
         params, config = params if params is not None else {}, config or {}
         if self.rate_limiter is None:
             return await super().fetch2(path, api, method, params, config)  # type: ignore[misc]

@@ -71,6 +71,8 @@ class Answers:
 class Markets:
     """ccxt's client, as far as rules need it."""
 
+    unreadable_symbols = ()
+
     async def load_markets_in_thread(self, read: Callable[[dict[str, Any]], Any]) -> Any:
         return read({name: self.market(name) for name in ("BTC/USDT:USDT", "ETH/USDT:USDT")})
 
