@@ -47,7 +47,11 @@ class AmendJournal:
 
         Returns:
             None when it is now SENT and must be sent, else the record that stands in its way.
+
+        Raises:
+            JournalError: It can't be written, or the file was found to be gone. Nothing may be sent.
         """
+        self._journal.require_file()
         row = (
             request.amend_id,
             target.order.client_order_id,

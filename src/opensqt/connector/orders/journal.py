@@ -9,6 +9,7 @@ I/O; the event loop never waits for the disk.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import sqlite3
 import time
@@ -213,6 +214,10 @@ class Journal:
         self._database: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         """What the system knows the open file by."""
+        self._lock: int | None = None
+        """Descriptor of the file that is locked for as long as this journal is open."""
+        self._is_lost = False
+        """Whether the file was found to be removed or replaced."""
         self._damage = ""
         """What the first operation said that found the file damaged."""
         self.queued: list[tuple[Operation, asyncio.Future[Any]]] = []
@@ -232,7 +237,13 @@ class Journal:
         Raises:
             ConfigError: It can't be opened, is no journal, or another connector holds it.
         """
-        self._database = await self._thread.run(partial(_connect, self.path))
+        if self.path != MEMORY:
+            self._lock = await self._thread.run(partial(_lock, self.path))
+        try:
+            self._database = await self._thread.run(partial(_connect, self.path))
+        except BaseException:
+            self._unlock()
+            raise
         if self.path != MEMORY:
             self._file = await self._thread.run(partial(_identity, self.path))
 
@@ -244,6 +255,7 @@ class Journal:
         if self._database is not None:
             database, self._database = self._database, None
             await self._thread.run(database.close)
+        self._unlock()
         self._thread.stop()
 
     async def claim(
@@ -258,7 +270,11 @@ class Journal:
 
         Returns:
             For each request None when it is now SENT and must be sent, else the record that stands in its way.
+
+        Raises:
+            JournalError: It can't be written, or the file was found to be gone. Nothing may be sent.
         """
+        self.require_file()
         now = time.time_ns()
         blobs = encoded or [b""] * len(requests)
         rows = [
@@ -375,7 +391,22 @@ class Journal:
         now = time.time_ns()
         await self.execute(lambda database: database.execute("INSERT OR REPLACE INTO probe VALUES (1, ?)", (now,)))
         if self.path != MEMORY and await self._thread.run(partial(_identity, self.path)) != self._file:
+            self._is_lost = True
+        self.require_file()
+
+    def require_file(self) -> None:
+        """Check that what is written can be read after a restart.
+
+        Raises:
+            JournalError: The file was found to be removed or replaced.
+        """
+        if self._is_lost:
             raise JournalError(f"journal {self.path}: the file was removed or replaced; restart the connector")
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     async def execute(self, operation: Callable[[sqlite3.Connection], R], *, deferrable: bool = False) -> R:
         """Run an operation in the next commit, and return its result once it is on disk.
@@ -458,6 +489,21 @@ class Journal:
                 database.execute("ROLLBACK")
             raise
         return results
+
+
+def _lock(path: str) -> int:
+    """Lock a file beside the journal, which stays locked though the journal's own file is removed or replaced."""
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError(f"journal {path}: can't be used: {error}; give another with --journal") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise ConfigError(f"journal {path}: another connector uses it; give this one its own") from None
+    return lock
 
 
 def _identity(path: str) -> tuple[int, int] | None:

@@ -348,6 +348,46 @@ async def test_a_journal_whose_file_is_removed_or_replaced_fails_its_probe(tmp_p
         await journal.close()
 
 
+async def test_nothing_new_is_taken_in_once_the_file_is_known_to_be_gone(tmp_path: Path) -> None:
+    """F1, F32: an intent in a file without a name is lost with the process, and could be sent twice after it."""
+    path = tmp_path / "journal.db"
+    journal = Journal(str(path))
+    await journal.open()
+    try:
+        assert await journal.claim([asked("a")]) == [None]
+        path.unlink()
+        with pytest.raises(JournalError, match="removed or replaced"):
+            await journal.probe()
+        with pytest.raises(JournalError, match="removed or replaced"):
+            await journal.claim([asked("b")])
+        # What is under way goes on.
+        await journal.settle("a", State.PLACED, placed("a"))
+        record = await journal.find("a")
+        assert record is not None
+        assert record.state is State.PLACED
+    finally:
+        await journal.close()
+
+
+async def test_a_second_connector_is_refused_though_the_file_of_the_first_one_is_gone(tmp_path: Path) -> None:
+    """F1, F32: it made a new file, and two connectors traded one account."""
+    path = tmp_path / "journal.db"
+    journal = Journal(str(path))
+    await journal.open()
+    try:
+        path.rename(tmp_path / "away.db")
+        second = Journal(str(path))
+        with pytest.raises(ConfigError, match="another connector uses it"):
+            await second.open()
+        await second.close()
+        assert not path.exists()
+    finally:
+        await journal.close()
+    third = Journal(str(path))
+    await third.open()
+    await third.close()
+
+
 async def test_a_damaged_journal_is_refused_at_the_start_with_advice(tmp_path: Path) -> None:
     """F32: a page of zeros in the middle was found with the first order that met it."""
     path = tmp_path / "journal.db"
