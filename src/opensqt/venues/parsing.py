@@ -265,15 +265,21 @@ def candle_time_ms(open_ms: int, interval: str, *, closed: bool) -> int:
     return open_ms + INTERVALS_MS[interval] - 1 if closed else open_ms
 
 
-def acknowledged_order(request: OrderRequest, order_id: str, event_time_ms: int) -> Order:
-    """Return the order of a request that a venue accepted when its response holds nothing but the order's id."""
+def acknowledged_order(request: OrderRequest, order_id: Any, event_time_ms: int) -> Order:
+    """Return the order of a request that a venue accepted when its response holds nothing but the order's id.
+
+    Raises:
+        RowError: The id is none.
+    """
+    if isinstance(order_id, bool) or not isinstance(order_id, str | int) or order_id == "":
+        raise RowError(f"id of the order {str(order_id)[:60]!r}: expected a text or a number")
     return Order(
         symbol=request.symbol,
         side=request.side,
         quantity=request.quantity,
         client_order_id=request.client_order_id,
         status=OrderStatus.OPEN,
-        order_id=order_id,
+        order_id=str(order_id),
         order_type=request.order_type,
         price=request.price,
         time_in_force=request.time_in_force,

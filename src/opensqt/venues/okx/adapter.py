@@ -162,10 +162,7 @@ class OkxAdapter(Venue):
         )
         if len(rows) != len(requests):
             raise OutcomeUnknown(f"the venue responded for {len(rows)} of {len(requests)} orders", symbol=symbol)
-        results = [
-            refusal(row, request.symbol) or acknowledged_order(request, row["ordId"], int(row.get("ts") or 0))
-            for row, request in zip(rows, requests, strict=True)
-        ]
+        results = [_placed(row, request) for row, request in zip(rows, requests, strict=True)]
         accepted = [result for result in results if isinstance(result, Order)]
         resolved = iter(await asyncio.gather(*(self._resolve_placed(order) for order in accepted)))
         return [next(resolved) if isinstance(result, Order) else result for result in results]
@@ -436,3 +433,11 @@ class OkxAdapter(Venue):
             if order.status.is_closed:
                 return order
         raise OutcomeUnknown("the cancel was acknowledged; the order is still open", symbol=ref.symbol)
+
+
+def _placed(row: Any, request: OrderRequest) -> Order | ExchangeError:
+    """Read one item of a batch. One that can't be read leaves only its own outcome unknown."""
+    try:
+        return refusal(row, request.symbol) or acknowledged_order(request, row["ordId"], int(row.get("ts") or 0))
+    except PARSE_ERRORS as error:
+        return OutcomeUnknown(f"the venue's response could not be read: {error!r}", symbol=request.symbol)
