@@ -340,7 +340,9 @@ class UnifiedAccount:
         field = "symbolConfigList"
         rows = objects(member(await self._requests.query("AccountSettings"), field) or [], field)
         name = self._venue.market_id(symbol)
-        ours = [raw for raw in rows if is_future(raw) and member(raw, "symbol") == name]
+        ours = [
+            raw for raw in rows if member(raw, "symbol") == name and member(raw, "category") in (None, "", CATEGORY)
+        ]
         return next((found for found in map(parse_leverage, ours) if found is not None), None)
 
     def _symbol_params(self, symbol: str) -> Row:

@@ -35,6 +35,7 @@ from opensqt.venues.rows import RowError, RowKind, VenueRow, decimal, decode, lo
 from opensqt.venues.venue import Venue
 
 CATEGORY = "USDT-FUTURES"
+_OTHER_CATEGORIES = frozenset({"SPOT", "MARGIN", "COIN-FUTURES", "USDC-FUTURES"})
 TOPICS = ("order", "fill", "position", "account")
 _STATUS = {
     "init": OrderStatus.OPEN,
@@ -321,13 +322,13 @@ def parse_account(raw: Any) -> Account:
 def is_future(raw: Any) -> bool:
     """Return whether a row is one of a USDT-margined future; the account has spot and margin rows, too.
 
-    A position of the stream names the asset of its margin only.
+    A position of the stream names the asset of its margin only. A row of a category that is not known is left to
+    `UnifiedParser.symbol_of`, which reports it, and so is one that is no row.
     """
     if not isinstance(raw, dict):
-        # Left to the one who reads it, and reports it.
         return True
     if raw.get("category"):
-        return str(raw["category"]).upper() == CATEGORY
+        return str(raw["category"]).upper() not in _OTHER_CATEGORIES
     return raw.get("marginCoin") in (None, "", ASSET)
 
 
@@ -390,7 +391,14 @@ class UnifiedParser:
         return funded
 
     def symbol_of(self, raw: Row) -> str:
-        """Return the canonical name of a row that `Venue.is_listed` accepted."""
+        """Return the canonical name of a row that `Venue.is_listed` accepted.
+
+        Raises:
+            RowError: Its category is not known. It may be a future under a new word, or another product.
+        """
+        category = raw.get("category")
+        if category and str(category).upper() != CATEGORY:
+            raise RowError(f"category {str(category)[:60]!r}: expected {CATEGORY} or another known product")
         return self._venue.rules_by_id[raw["symbol"].upper()].symbol
 
     def _order(self, raw: Row) -> OrderUpdate:
