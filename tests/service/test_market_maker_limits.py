@@ -6,7 +6,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from opensqt.market_maker.orders.events import ResetBreaker
 from opensqt.market_maker.service import MarketMaker
 from opensqt.model.order import Side
 from opensqt.simulator import Simulator
@@ -32,7 +31,7 @@ async def test_refusals_open_the_breaker_which_survives_a_restart_and_a_reset_cl
             await eventually(lambda: _offered(ledger) == ledger.position, what="what is held is offered")
             assert "circuit_breaker" in maker.status()["risk"]["reasons"]
             assert _open(ledger, "BUY") == []
-            maker.engine.handle(ResetBreaker(), maker.engine.price_at)
+            maker.engine.risk.reset(maker.engine.price_at)
             await eventually(lambda: len(_open(ledger, "BUY")) > 3, what="entries begin")
 
 

@@ -13,7 +13,6 @@ from opensqt.market_maker.orders.events import (
     GridFill,
     MonitorSymbolMissing,
     PositionUpdate,
-    ResetBreaker,
     RiskEvent,
 )
 from opensqt.market_maker.orders.slots import LiveOrder
@@ -61,8 +60,6 @@ def handle(risk: RiskControls, event: RiskEvent, now: float) -> bool:
             risk.on_missing(symbol, reason)
         case CallTimed(milliseconds):
             risk.on_latency(milliseconds, now)
-        case ResetBreaker():
-            risk.reset(now)
     return False
 
 

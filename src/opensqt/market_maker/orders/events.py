@@ -170,12 +170,7 @@ class CallTimed:
     milliseconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class ResetBreaker:
-    """A person allows entries again after the circuit breaker, a limit on losses or the risk monitor stopped them."""
-
-
-RiskEvent = PositionUpdate | AccountUpdate | CandlesUpdate | MonitorSymbolMissing | CallTimed | ResetBreaker
+RiskEvent = PositionUpdate | AccountUpdate | CandlesUpdate | MonitorSymbolMissing | CallTimed
 """Events that only the risk controls handle."""
 
 

@@ -12,7 +12,6 @@ from opensqt.market_maker.orders.events import (
     CallTimed,
     CandlesUpdate,
     PositionUpdate,
-    ResetBreaker,
 )
 from opensqt.market_maker.risk import report
 from opensqt.market_maker.risk.controls import RiskControls
@@ -150,7 +149,8 @@ def test_a_reset_closes_the_breaker_and_ends_limits_and_alarm() -> None:
     grid.tell(AccountUpdate(account("900"), START_MS + 1000))
     grid.settle()
     assert set(grid.engine.risk.triggered()) == {"circuit_breaker", "peak_loss"}
-    grid.tell(ResetBreaker())
+    grid.engine.risk.reset(grid.now)
+    grid.think()
     grid.settle()
     assert grid.engine.risk.triggered() == {}
     assert len(grid.buys) == 4
