@@ -9,6 +9,7 @@ import pytest
 
 from opensqt.config.market_maker import MarketMakerSettings
 from opensqt.market_maker.control.changes import LIVE_KEYS, check_live, differences, parse_change, with_live
+from opensqt.market_maker.control.commands import audited
 from opensqt.market_maker.control.operator import Reset
 from opensqt.market_maker.control.preview import preview
 from opensqt.market_maker.control.state import ControlState
@@ -207,6 +208,13 @@ def test_every_live_key_is_a_setting() -> None:
 def test_a_change_that_is_none_says_what_is_expected(text: str) -> None:
     with pytest.raises(ConfigError, match="expected KEY=VALUE"):
         parse_change(text)
+
+
+def test_the_audit_of_a_command_shows_no_secret_that_somebody_tried_to_set() -> None:
+    """F33: the key of an exchange can't be set, and its value is not logged either."""
+    changes = {"exchanges.binance.api_key": "Canary7f3a9d2e51", "trading.order_quantity": "40"}
+    shown = audited({"changes": changes, "apply": True, "by": "ann"})
+    assert shown == {"changes": {"exchanges.binance.api_key": "***", "trading.order_quantity": "40"}, "apply": True}
 
 
 def test_a_key_that_needs_a_restart_is_refused_with_those_that_do_not() -> None:

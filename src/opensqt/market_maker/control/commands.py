@@ -18,7 +18,7 @@ from opensqt.market_maker.orders.events import PauseChanged, PauseMode, ResetReq
 from opensqt.market_maker.service import MarketMaker
 from opensqt.model.clock import now_ms
 from opensqt.model.errors import ConfigError
-from opensqt.telemetry.logging import get_logger, set_level
+from opensqt.telemetry.logging import MASK, get_logger, set_level
 
 _log = get_logger("market_maker.control")
 
@@ -110,7 +110,7 @@ class ControlCommands:
             ConfigError: It can't be carried out; nothing was changed.
         """
         by = _text(body, "by") or "unknown"
-        _log.warning("command", command=name, by=by, arguments={key: body[key] for key in body if key != "by"})
+        _log.warning("command", command=name, by=by, arguments=audited(body))
         async with self._lock:
             try:
                 match name:
@@ -234,6 +234,15 @@ class ControlCommands:
         except TimeoutError:
             return False
         return True
+
+
+def audited(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a command for the log: the value of a key that is not live may be a secret."""
+    shown = {key: body[key] for key in body if key != "by"}
+    changes = shown.get("changes")
+    if isinstance(changes, dict):
+        shown["changes"] = {key: value if key in LIVE_KEYS else MASK for key, value in changes.items()}
+    return shown
 
 
 def _live_values(settings: MarketMakerSettings) -> Sequence[tuple[str, str]]:
