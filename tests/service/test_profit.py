@@ -145,3 +145,21 @@ async def test_a_fee_of_an_old_minute_is_valued_by_its_candle() -> None:
         (candle,) = sim.engine.candles("ETHUSDT", "1m", start_ms=minute_ms, end_ms=minute_ms, limit=1)
         assert priced["ETH"] == candle.close
         assert isinstance(priced["POINT"], RequestError)
+
+
+async def test_the_position_is_valued_at_the_mark_price(tmp_path: Path) -> None:
+    """F36: as the account's equity is, and not at the middle of the book, which may be elsewhere."""
+    async with simulator() as sim, running(sim, tmp_path / "grid.db") as maker:
+        ledger = Ledger(sim)
+        await eventually(lambda: len(ledger.account["fills"]) >= 5 and ledger.position)
+        sim.market.pause(SYMBOL)
+        sim.engine.set_mark(SYMBOL, sim.engine.mark(SYMBOL).mark_price + Decimal(3))
+        sim.engine.publish()
+
+        def equal() -> bool:
+            (held,) = [one for one in ledger.account["positions"] if one["symbol"] == SYMBOL]
+            profit = maker.status()["profit"]
+            same = Decimal(profit["mark"]) == Decimal(held["mark_price"])
+            return same and is_exact({"open": Decimal(profit["open"]) - Decimal(held["unrealized_pnl"])})
+
+        await eventually(equal, what="mark and open profit are the account's")
