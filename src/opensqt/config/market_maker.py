@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 
 from opensqt.config.alerts import AlertsSettings
 from opensqt.config.load import Section, Tree, load
@@ -178,14 +178,8 @@ class GridTradingSettings(Section):
     """Opening orders are moved by so many times the next funding rate, away from the side that pays it."""
     glft: GlftSettings | None = None
     """Parameters of `strategy: glft`."""
-    symbols: list[Any] | None = None
-
-    @field_validator("symbols")
-    @classmethod
-    def _one_symbol(cls, symbols: list[Any] | None) -> list[Any] | None:
-        if symbols is not None:
-            raise ValueError("not supported yet: expected trading.symbol, one process per symbol")
-        return symbols
+    symbols: tuple[dict[str, Any], ...] = ()
+    """Several grids in one process: each entry has its `symbol`, and the keys of this section that differ for it."""
 
     @model_validator(mode="after")
     def _range_has_levels(self) -> Self:
@@ -254,9 +248,49 @@ class MarketMakerSettings(Section):
     telemetry: MarketMakerTelemetrySettings = MarketMakerTelemetrySettings()
     alerts: AlertsSettings = AlertsSettings()
 
+    @model_validator(mode="after")
+    def _symbols_are_grids(self) -> Self:
+        if self.trading.symbols and "symbol" in self.trading.model_fields_set:
+            raise ValueError("trading.symbol, trading.symbols: expected one of them (SYMBOL sets the first)")
+        names = [grid.trading.symbol for grid in self.grids()]
+        if len(set(names)) < len(names):
+            raise ValueError(f"trading.symbols: {', '.join(names)}: expected each symbol once")
+        return self
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols that are traded, in the order of the settings."""
+        return tuple(grid.trading.symbol for grid in self.grids())
+
+    def grids(self) -> tuple[Self, ...]:
+        """Return the settings of each grid, with its own `trading.symbol`; just these where there is one.
+
+        Raises:
+            ValueError: An entry of `trading.symbols` is no grid.
+        """
+        entries = self.trading.symbols
+        if not entries:
+            return (self,)
+        shared = self.trading.model_dump(exclude={"symbols", "symbol"}, exclude_unset=True)
+        return tuple(
+            self.model_copy(update={"trading": _entry(shared, number, entry)}) for number, entry in enumerate(entries)
+        )
+
     def venue_access(self, venue: str) -> VenueAccess:
         """Return the section of *venue*; one with the defaults for a venue that has none."""
         return getattr(self.exchanges, venue) if venue in VENUES else VenueAccess()
+
+
+def _entry(shared: Mapping[str, Any], number: int, entry: Mapping[str, Any]) -> GridTradingSettings:
+    """Return the settings of one entry of `trading.symbols`."""
+    if "symbol" not in entry or "symbols" in entry:
+        raise ValueError(f"trading.symbols[{number}]: expected `symbol` and keys of the section trading")
+    try:
+        return GridTradingSettings.model_validate({**shared, **entry})
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in found["loc"])
+        raise ValueError(f"trading.symbols[{number}] ({entry['symbol']}): {where}: {found['msg']}") from None
 
 
 def load_settings(

@@ -17,13 +17,14 @@ from rich.console import Console
 from opensqt.config.market_maker import MarketMakerSettings, load_settings
 from opensqt.market_maker.alerts.daily import keeping_days
 from opensqt.market_maker.alerts.service import alerting
-from opensqt.market_maker.app import Setup, assemble, engine_settings
+from opensqt.market_maker.app import Setup, assemble, assemble_on, engine_settings, make_exchange
 from opensqt.market_maker.control.service import Load, ignore_hangup, stored_commands, taking_commands
 from opensqt.market_maker.engine_settings import EngineSettings
 from opensqt.market_maker.http import Endpoints
 from opensqt.market_maker.lease import trading_lease
+from opensqt.market_maker.portfolio import Portfolio
 from opensqt.market_maker.report import show
-from opensqt.market_maker.service import MarketMaker
+from opensqt.market_maker.service import MarketMaker, started
 from opensqt.market_maker.store.store import Store
 from opensqt.model.account import PositionMode
 from opensqt.model.errors import ConfigError
@@ -69,7 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         return program.report_failure(error)
     logging.configure(settings.system.log_level, service="market-maker")
-    work = _check if arguments.check else partial(_trade, load=load, take_over=arguments.take_over)
+    trade = _trade_many if settings.trading.symbols else partial(_trade, load=load)
+    work = _check if arguments.check else partial(trade, take_over=arguments.take_over)
     return program.run(
         partial(_run, work, settings), within=tracing.exporting("market-maker"), end_within_s=_END_WITHIN_S
     )
@@ -113,17 +115,21 @@ async def _check(settings: MarketMakerSettings, stop: asyncio.Event) -> int:
     async with AsyncExitStack() as stack:
         store = await unless_stopped(stop, Store.open(settings.app.database_url))
         stack.push_async_callback(store.close)
-        setup = await unless_stopped(stop, assemble(settings, store, stack))
+        exchange = await unless_stopped(stop, stack.enter_async_context(started(make_exchange(settings))))
         console = Console(width=None if sys.stdout.isatty() else 140)
-        show(
-            console,
-            setup.inputs,
-            setup.requirements,
-            setup.rules,
-            setup.rule_results,
-            setup.ladder_levels,
-        )
-        return program.EXIT_OK if setup.safe else program.EXIT_USAGE
+        safe = True
+        for grid in settings.grids():
+            setup = await unless_stopped(stop, assemble_on(exchange, grid, store))
+            safe = safe and setup.safe
+            show(
+                console,
+                setup.inputs,
+                setup.requirements,
+                setup.rules,
+                setup.rule_results,
+                setup.ladder_levels,
+            )
+        return program.EXIT_OK if safe else program.EXIT_USAGE
 
 
 async def _trade(settings: MarketMakerSettings, stop: asyncio.Event, *, load: Load, take_over: bool) -> int:
@@ -131,12 +137,7 @@ async def _trade(settings: MarketMakerSettings, stop: asyncio.Event, *, load: Lo
         store = await unless_stopped(stop, _held_store(settings, stack))
         stored = await unless_stopped(stop, stored_commands(settings, store, load))
         settings = stored[1]
-        telemetry = settings.telemetry
-        endpoints = Endpoints(telemetry.metrics_allowed_hosts)
-        address = ListenAddress(telemetry.metrics_host, telemetry.metrics_port, host_option="telemetry.metrics_host")
-        server = HttpServer(endpoints.application(), address)
-        stack.push_async_callback(server.close)
-        await server.start()
+        endpoints, server = await _served(settings, stack)
         alerts = await stack.enter_async_context(alerting(settings.alerts, settings.trading.symbol))
         setup = await unless_stopped(stop, assemble(settings, store, stack))
         broken = "; ".join(f"{rule.name}: {rule.detail}" for rule in setup.broken)
@@ -151,7 +152,7 @@ async def _trade(settings: MarketMakerSettings, stop: asyncio.Event, *, load: Lo
         maker.problem_sources.append(alerts.problems)
         maker.metrics.deliveries = alerts.delivery.counts
         alerts.watch(maker.problems)
-        claim = await unless_stopped(stop, _claim(settings, store, take_over=take_over))
+        claim = await unless_stopped(stop, _claim(settings, store=store, take_over=take_over))
         to_engine = partial(_to_engine, setup)
         commands = taking_commands(maker, alerts, store, stored, load=load, to_engine=to_engine)
         days = keeping_days(store, settings.trading.symbol, alerts)
@@ -167,11 +168,44 @@ async def _trade(settings: MarketMakerSettings, stop: asyncio.Event, *, load: Lo
     return program.EXIT_FAILURE if left or maker.unsaved else program.EXIT_OK
 
 
+async def _trade_many(settings: MarketMakerSettings, stop: asyncio.Event, *, take_over: bool) -> int:
+    """Trade several symbols: what is wrong with one of them does not end the others."""
+    async with AsyncExitStack() as stack:
+        store = await unless_stopped(stop, _held_store(settings, stack))
+        endpoints, server = await _served(settings, stack)
+        alerts = await stack.enter_async_context(alerting(settings.alerts, ", ".join(settings.symbols)))
+        exchange = await unless_stopped(stop, stack.enter_async_context(started(make_exchange(settings))))
+        claim = partial(_claim, store=store, take_over=take_over)
+        endpoints.maker = portfolio = Portfolio(settings.grids(), exchange, store, claim)
+        portfolio.problem_sources.append(alerts.problems)
+        alerts.watch(portfolio.problems)
+        await portfolio.run(stop, partial(_announce, server.address))
+        if portfolio.left:
+            alerts.report(f"stopped with orders left: {', '.join(portfolio.left)}")
+    if portfolio.unsaved:
+        _report_unsaved()
+    if portfolio.left:
+        _report_open_orders(portfolio.left)
+    return program.EXIT_FAILURE if portfolio.left or portfolio.unsaved or portfolio.failed else program.EXIT_OK
+
+
+async def _served(settings: MarketMakerSettings, stack: AsyncExitStack) -> tuple[Endpoints, HttpServer]:
+    """Start the server of health, status and metrics."""
+    telemetry = settings.telemetry
+    endpoints = Endpoints(telemetry.metrics_allowed_hosts)
+    address = ListenAddress(telemetry.metrics_host, telemetry.metrics_port, host_option="telemetry.metrics_host")
+    server = HttpServer(endpoints.application(), address)
+    stack.push_async_callback(server.close)
+    await server.start()
+    return endpoints, server
+
+
 async def _held_store(settings: MarketMakerSettings, stack: AsyncExitStack) -> Store:
-    """Open the database and lock the grid in it."""
+    """Open the database and lock the grids in it."""
     store = await Store.open(settings.app.database_url)
     stack.push_async_callback(store.close)
-    await store.hold(settings.trading.symbol)
+    for symbol in settings.symbols:
+        await store.hold(symbol)
     return store
 
 
@@ -180,7 +214,7 @@ def _to_engine(setup: Setup, settings: MarketMakerSettings) -> EngineSettings:
     return engine_settings(settings, hedge=hedge, first_sequence=setup.engine.settings.first_sequence)
 
 
-async def _claim(settings: MarketMakerSettings, store: Store, *, take_over: bool) -> ClaimRequest:
+async def _claim(settings: MarketMakerSettings, *, store: Store, take_over: bool) -> ClaimRequest:
     """Return the claim of this grid. Its holder is the database, which only one process at a time uses."""
     return ClaimRequest(
         symbol=settings.trading.symbol,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -39,6 +40,9 @@ from opensqt.model.errors import ConfigError
 from opensqt.model.exchange import Exchange
 from opensqt.model.order import PositionSide, Side, TimeInForce
 from opensqt.model.venue import ExchangeInfo, SymbolRules
+
+MAX_CLIENT_NAME = 64
+"""Characters of a client's name at the connector."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +84,8 @@ def make_exchange(settings: MarketMakerSettings) -> Exchange:
     """
     name = settings.app.current_exchange
     if name == "remote":
-        # Each grid has a lease of its own, and a lease belongs to a name.
-        return RemoteExchange(settings.exchanges.remote.with_name(f"market-maker-{settings.trading.symbol}"))
+        # Each process has a lease of its own, and a lease belongs to a name.
+        return RemoteExchange(settings.exchanges.remote.with_name(client_name(settings.symbols)))
     from opensqt.venues.factory import (
         create_exchange,  # ccxt takes a second to import; the usual mode does not need it
     )
@@ -95,9 +99,18 @@ def make_exchange(settings: MarketMakerSettings) -> Exchange:
             passphrase=access.passphrase,
             testnet=access.testnet,
             base_url=access.base_url,
-            symbols=(settings.trading.symbol,),
+            symbols=settings.symbols,
         )
     )
+
+
+def client_name(symbols: Sequence[str]) -> str:
+    """Return the name of the client that trades these symbols: the same after each restart, whatever their order."""
+    whole = "market-maker-" + ".".join(sorted(symbols))
+    if len(whole) <= MAX_CLIENT_NAME:
+        return whole
+    digest = hashlib.sha256(whole.encode()).hexdigest()
+    return f"market-maker-{len(symbols)}-symbols-{digest[:16]}"
 
 
 async def assemble(
@@ -118,8 +131,18 @@ async def assemble(
         ConfigError: The settings don't fit the venue, or the stored grid.
         ConnectorUnavailable: After the last retry.
     """
-    trading = settings.trading
     exchange = await stack.enter_async_context(started(make(settings)))
+    return await assemble_on(exchange, settings, store)
+
+
+async def assemble_on(exchange: Exchange, settings: MarketMakerSettings, store: Store) -> Setup:
+    """Load the grid and check it, on an exchange that is started.
+
+    Raises:
+        ConfigError: The settings don't fit the venue, or the stored grid.
+        ConnectorUnavailable: After the last retry.
+    """
+    trading = settings.trading
     info = await exchange.get_exchange_info()
     stored = await store.load(trading.symbol)
     rules = _fitting_rules(info, trading, holding=bool(stored.slots or stored.live_orders))

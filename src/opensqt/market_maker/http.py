@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 from aiohttp import web
 
 from opensqt.market_maker.health import CONNECTING
+from opensqt.market_maker.portfolio import Portfolio
 from opensqt.market_maker.service import MarketMaker
 from opensqt.service.http import add_metrics, own_hosts
 
@@ -21,7 +23,7 @@ class Endpoints:
 
     def __init__(self, allowed_hosts: Sequence[str] = ()) -> None:
         self._allowed_hosts = allowed_hosts
-        self.maker: MarketMaker | None = None
+        self.maker: MarketMaker | Portfolio | None = None
 
     def application(self) -> web.Application:
         """Make the aiohttp application."""
@@ -36,9 +38,14 @@ class Endpoints:
         body = orjson.dumps({"healthy": not problems, "problems": problems})
         return web.Response(body=body, status=503 if problems else 200, content_type="application/json")
 
-    async def _get_status(self, _request: web.Request) -> web.Response:
-        status = self.maker.status() if self.maker else {"phase": "CONNECTING", "problems": [CONNECTING]}
+    async def _get_status(self, request: web.Request) -> web.Response:
+        status: dict[str, Any] | None = {"phase": "CONNECTING", "problems": [CONNECTING]}
+        if self.maker is not None:
+            wanted = request.query.get("symbol")
+            status = self.maker.status() if wanted is None else self.maker.status_of(wanted)
+        if status is None:
+            raise web.HTTPNotFound(text=f"symbol {wanted}: expected one that is traded here")
         return web.Response(body=orjson.dumps(status), content_type="application/json")
 
     async def _metrics(self) -> bytes:
-        return self.maker.metrics.text() if self.maker else b""
+        return self.maker.metrics_text() if self.maker else b""

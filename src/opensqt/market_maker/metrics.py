@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Histogram, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -17,6 +17,29 @@ from opensqt.market_maker.risk import report
 from opensqt.market_maker.status import fees_value, realized, unrealized
 
 _MILLISECONDS = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
+
+
+class _Merged(Collector):
+    """The metrics of several market makers: one family by name, as the text format wants it."""
+
+    def __init__(self, makers: Sequence[MarketMakerMetrics]) -> None:
+        self._makers = makers
+
+    def collect(self) -> Iterator[Metric]:
+        merged: dict[str, Metric] = {}
+        for maker in self._makers:
+            for family in maker.families():
+                known = merged.setdefault(family.name, family)
+                if known is not family:
+                    known.samples.extend(family.samples)
+        return iter(merged.values())
+
+
+def merged_text(makers: Sequence[MarketMakerMetrics]) -> bytes:
+    """Return the metrics of several market makers in Prometheus' text format."""
+    registry = CollectorRegistry()
+    registry.register(_Merged(makers))
+    return generate_latest(registry)
 
 
 class MarketMakerMetrics(Collector):
@@ -35,15 +58,17 @@ class MarketMakerMetrics(Collector):
         self.exchange_ms = Histogram(
             "market_maker_latency_exchange_ms",
             "Milliseconds from sending orders to their result",
+            labelnames=["symbol"],
             buckets=_MILLISECONDS,
             registry=self._registry,
-        )
+        ).labels(engine.settings.symbol)
         self.tick_to_trade_ms = Histogram(
             "market_maker_latency_tick_to_trade_ms",
             "Milliseconds from receiving a price to handing over the orders that it led to",
+            labelnames=["symbol"],
             buckets=_MILLISECONDS,
             registry=self._registry,
-        )
+        ).labels(engine.settings.symbol)
 
     def _triggered(self) -> Metric:
         engine = self._engine
@@ -62,6 +87,10 @@ class MarketMakerMetrics(Collector):
     def text(self) -> bytes:
         """Return the metrics in Prometheus' text format."""
         return generate_latest(self._registry)
+
+    def families(self) -> Iterator[Metric]:
+        """Return all metrics, the histograms among them."""
+        return iter(self._registry.collect())
 
     def collect(self) -> Iterator[Metric]:
         """Return the metrics of the engine; called by the registry."""

@@ -140,6 +140,14 @@ class MarketMaker:
         self._post(event)
         await done
 
+    def status_of(self, symbol: str) -> dict[str, Any] | None:
+        """Return the grid as JSON; None for another symbol."""
+        return self.status() if symbol == self._symbol else None
+
+    def metrics_text(self) -> bytes:
+        """Return the metrics in Prometheus' text format."""
+        return self.metrics.text()
+
     async def run(self, stop: asyncio.Event, on_ready: Callable[[], None]) -> list[str]:
         """Trade until *stop*, then shut down.
 
@@ -173,7 +181,7 @@ class MarketMaker:
                 for helper in helpers:
                     helper.cancel()
         except BaseExceptionGroup as failures:
-            raise _first(failures) from None
+            raise first_failure(failures) from None
         if self.engine.phase is Phase.STOPPED:
             return []
         return [order.client_order_id for order in self.engine.state.live_orders()]
@@ -351,8 +359,8 @@ async def started(exchange: Exchange) -> AsyncIterator[Exchange]:
         await exchange.close()
 
 
-def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first failure of a group; a cancellation only when there is no other failure."""
+def first_failure(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first failure of a group of tasks; a cancellation only when there is no other failure."""
     found: BaseException = failures
     while isinstance(found, BaseExceptionGroup):
         found = next(

@@ -1,0 +1,280 @@
+"""The grids of one process: several symbols over one connection and one database, each without the others' errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from opensqt.config.market_maker import MarketMakerSettings
+from opensqt.market_maker.app import Setup, assemble_on
+from opensqt.market_maker.health import CONNECTING
+from opensqt.market_maker.lease import trading_lease
+from opensqt.market_maker.metrics import merged_text
+from opensqt.market_maker.service import MarketMaker, first_failure
+from opensqt.market_maker.store.store import Store
+from opensqt.model.errors import AccessError, ConfigError, ConnectorUnavailable, ExchangeError, TradingClaimed
+from opensqt.model.exchange import Exchange
+from opensqt.model.order import OrderRef
+from opensqt.model.venue import ClaimRequest
+from opensqt.service.backoff import Backoff
+from opensqt.service.stop import Stopped, unless_stopped
+from opensqt.telemetry.logging import get_logger, redact
+
+_log = get_logger("market_maker.portfolio")
+
+RESTART_BASE_S = 1.0
+RESTART_CAP_S = 60.0
+_SUMMED = ("realized_pnl", "unrealized_pnl", "grid_profit", "fees", "volume")
+"""Amounts of /status that are added over the grids, quote."""
+
+
+@dataclass(slots=True)
+class _Grid:
+    """One symbol, and how its market maker is."""
+
+    settings: MarketMakerSettings
+    maker: MarketMaker | None = None
+    failure: str = CONNECTING
+    """Why it does not trade; empty while it does."""
+    left: list[str] = field(default_factory=list)
+    """Client ids of orders whose end is not confirmed."""
+    unsaved: bool = False
+    settled: bool = False
+    """Whether it has traded, or has shown why it can't."""
+
+    @property
+    def symbol(self) -> str:
+        return self.settings.trading.symbol
+
+
+class Portfolio:
+    """Runs a market maker for each symbol. One that fails pulls its quotes and begins anew after a back-off.
+
+    What ends all of them is the loss of the connection or of the right to use it. A grid that another program has taken
+    over stays stopped.
+
+    Args:
+        settings: Of each symbol.
+        exchange: Started; shared by all.
+        store: Open, and holding the lock of each symbol.
+        claim: Returns the claim of a symbol.
+        restart_base_s: Delay after a grid's first failure; it doubles with each one in a row, to a minute.
+    """
+
+    def __init__(
+        self,
+        settings: Sequence[MarketMakerSettings],
+        exchange: Exchange,
+        store: Store,
+        claim: Callable[[MarketMakerSettings], Awaitable[ClaimRequest]],
+        *,
+        restart_base_s: float = RESTART_BASE_S,
+    ) -> None:
+        self._grids = [_Grid(one) for one in settings]
+        self._exchange = exchange
+        self._store = store
+        self._claim = claim
+        self._restart_base_s = restart_base_s
+        self._trading = 0
+        self._none_trades = asyncio.Event()
+        self._all_settled = asyncio.Event()
+        self.problem_sources: list[Callable[[], Sequence[str]]] = []
+        """Further parts of the process whose problems are reported with the grids'."""
+
+    @property
+    def symbols(self) -> list[str]:
+        """The symbols, in the order of the settings."""
+        return [grid.symbol for grid in self._grids]
+
+    @property
+    def left(self) -> list[str]:
+        """Client ids of orders whose end the venue has not confirmed, after the end."""
+        return [client_order_id for grid in self._grids for client_order_id in grid.left]
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether changes of a grid could not be stored before the end."""
+        return any(grid.unsaved for grid in self._grids)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a grid does not trade."""
+        return any(grid.failure for grid in self._grids)
+
+    def problems(self) -> list[str]:
+        """Return the reasons why a grid is not healthy, each with its symbol; empty when all are."""
+        found = [f"{grid.symbol}: {problem}" for grid in self._grids for problem in _problems(grid)]
+        for source in self.problem_sources:
+            found += source()
+        return found
+
+    def status(self) -> dict[str, Any]:
+        """Return all grids as JSON: each by its symbol, and what is summed over them."""
+        grids = {grid.symbol: _status(grid) for grid in self._grids}
+        return {
+            "symbols": self.symbols,
+            "grids": grids,
+            "totals": {name: _sum(grids, name) for name in _SUMMED},
+            "problems": self.problems(),
+        }
+
+    def status_of(self, symbol: str) -> dict[str, Any] | None:
+        """Return one grid as JSON; None when it is not one of these."""
+        return next((_status(grid) for grid in self._grids if grid.symbol == symbol), None)
+
+    def metrics_text(self) -> bytes:
+        """Return the metrics of all grids in Prometheus' text format."""
+        return merged_text([grid.maker.metrics for grid in self._grids if grid.maker is not None])
+
+    async def run(self, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
+        """Trade until *stop*.
+
+        Args:
+            stop: Set when it has to end.
+            on_ready: Called once, when each grid trades or has shown why it can't.
+
+        Raises:
+            ConfigError: No grid could begin.
+            ConnectorUnavailable: The exchange is lost for good.
+            AccessError: This client may not use it any more.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                ready = group.create_task(self._announce(on_ready))
+                grids = [group.create_task(self._keep(grid, stop), name=grid.symbol) for grid in self._grids]
+                await asyncio.wait(grids)
+                ready.cancel()
+        except BaseExceptionGroup as failures:
+            raise first_failure(failures) from None
+
+    async def _announce(self, on_ready: Callable[[], None]) -> None:
+        await self._all_settled.wait()
+        if all(grid.failure and grid.maker is None for grid in self._grids):
+            raise ConfigError("; ".join(f"{grid.symbol}: {grid.failure}" for grid in self._grids))
+        on_ready()
+
+    async def _keep(self, grid: _Grid, stop: asyncio.Event) -> None:
+        """Run one grid until *stop*, again and again when it fails."""
+        backoff = Backoff(self._restart_base_s, RESTART_CAP_S)
+        try:
+            while not stop.is_set():
+                try:
+                    await self._trade(grid, stop)
+                    return
+                except (ConnectorUnavailable, AccessError, Stopped, asyncio.CancelledError):
+                    raise
+                except TradingClaimed as error:
+                    await self._fail(grid, f"{error.message}; restart it to take part again")
+                    return
+                except ConfigError as error:
+                    await self._fail(grid, str(error))
+                except (ExchangeError, SQLAlchemyError) as error:
+                    await self._fail(grid, f"{type(error).__name__}: {error}")
+                except Exception as error:  # noqa: BLE001 - a defect in one grid must not take the others along
+                    _log.exception("a grid failed unexpectedly", symbol=grid.symbol)
+                    await self._fail(grid, f"unexpected {type(error).__name__}: {error}")
+                await _wait(stop, backoff.next_s())
+        except Stopped:
+            return
+
+    async def _trade(self, grid: _Grid, stop: asyncio.Event) -> None:
+        settings = grid.settings
+        setup = await unless_stopped(stop, assemble_on(self._exchange, settings, self._store))
+        if not setup.may_start:
+            raise ConfigError(f"safety check: {_broken(setup)}; see market-maker --check")
+        claim = await self._claim(settings)
+        maker = MarketMaker(
+            setup.engine,
+            self._exchange,
+            self._store,
+            info=setup.info,
+            rules=setup.rules,
+            cancel_on_exit=settings.system.cancel_on_exit,
+        )
+
+        def begins() -> None:
+            grid.failure = ""
+            self._settle(grid)
+
+        async with trading_lease(self._exchange, settings.system.lease_seconds, claim) as lease_exit:
+            grid.maker = maker
+            with self._counted():
+                grid.left = await maker.run(stop, begins)
+                grid.unsaved = maker.unsaved
+            # All grids are one client with one lease: it is released when none of them has left an order.
+            await self._none_trades.wait()
+            lease_exit.keep_until_expiry = bool(self.left) and settings.system.cancel_on_exit
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count a grid as one that trades while the block runs."""
+        self._trading += 1
+        self._none_trades.clear()
+        try:
+            yield
+        finally:
+            self._trading -= 1
+            if not self._trading:
+                self._none_trades.set()
+
+    def _settle(self, grid: _Grid) -> None:
+        grid.settled = True
+        if all(each.settled for each in self._grids):
+            self._all_settled.set()
+
+    async def _fail(self, grid: _Grid, reason: str) -> None:
+        """Note why a grid does not trade, and cancel its orders: nobody watches them until it begins again."""
+        grid.failure = redact(reason)
+        self._settle(grid)
+        _log.error("a grid does not trade", symbol=grid.symbol, reason=grid.failure)
+        maker, grid.maker = grid.maker, None
+        if maker is None:
+            return
+        live = [order for order in maker.engine.state.live_orders() if not order.status.is_closed]
+        refs = [
+            OrderRef(symbol=grid.symbol, client_order_id=order.client_order_id, order_id=order.order_id)
+            for order in live
+        ]
+        if not refs:
+            return
+        try:
+            await self._exchange.batch_cancel_orders(refs)
+        except ConnectorUnavailable:
+            raise
+        except ExchangeError as error:
+            grid.failure += f"; {len(refs)} of its orders could not be cancelled: {error.message}"
+
+
+def _problems(grid: _Grid) -> list[str]:
+    if grid.maker is None or grid.failure:
+        return [grid.failure or CONNECTING]
+    return grid.maker.problems()
+
+
+def _status(grid: _Grid) -> dict[str, Any]:
+    if grid.maker is None:
+        return {"symbol": grid.symbol, "phase": "CONNECTING", "problems": _problems(grid)}
+    return grid.maker.status()
+
+
+def _sum(grids: Mapping[str, Mapping[str, Any]], name: str) -> str:
+    amounts = [Decimal(status[name]) for status in grids.values() if status.get(name) is not None]
+    return format(sum(amounts, Decimal(0)), "f")
+
+
+def _broken(setup: Setup) -> str:
+    return "; ".join(f"{rule.name}: {rule.detail}" for rule in setup.broken)
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    """Wait so long, or until *stop*."""
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return
