@@ -37,7 +37,12 @@ def test_prices_never_pass_through_a_float(tmp_path: Path) -> None:
         ("trading: {inventory_skew_factor: -0.5}", "trading.inventory_skew_factor"),
         ("trading: {lowest_price: 900, highest_price: 800}", "lowest_price 900: expected below highest_price 800"),
         ("trading: {strategy: glft, grid_mode: neutral}", "glft: expected its parameters"),
-        ("trading: {symbols: [BTCUSDT]}", "expected trading.symbol"),
+        ("trading: {symbols: [BTCUSDT]}", "trading.symbols"),
+        ("trading: {symbols: [{price_interval: 5}]}", "trading.symbols[0]: expected `symbol`"),
+        ("trading: {symbols: [{symbol: BTCUSDT, price_interval: 0}]}", "trading.symbols[0] (BTCUSDT): price_interval"),
+        ("trading: {symbols: [{symbol: BTCUSDT, intervall: 5}]}", "trading.symbols[0] (BTCUSDT): intervall"),
+        ("trading: {symbols: [{symbol: BTCUSDT}, {symbol: BTCUSDT}]}", "expected each symbol once"),
+        ("trading: {symbol: ETHUSDT, symbols: [{symbol: BTCUSDT}]}", "expected one of them"),
         ("risk_control: {interval: 7m}", "risk_control.interval: '7m': expected one of 1m, 3m"),
         ("risk_control: {global_strategy: some}", "risk_control.global_strategy"),
         ("risk_control: {auto_reduce: {share: 2}}", "risk_control.auto_reduce.share"),
@@ -56,6 +61,15 @@ def test_what_cannot_be_used_is_refused_by_name(tmp_path: Path, text: str, told:
     with pytest.raises(ConfigError) as error:
         loaded(tmp_path, text)
     assert told in str(error.value)
+
+
+def test_each_symbol_has_the_shared_keys_and_its_own(tmp_path: Path) -> None:
+    """An entry of trading.symbols overrides the section's keys for its symbol, and no others."""
+    text = "trading: {price_interval: 5, symbols: [{symbol: BTCUSDT}, {symbol: ETHUSDT, price_interval: 0.5}]}"
+    settings = loaded(tmp_path, text)
+    assert settings.symbols == ("BTCUSDT", "ETHUSDT")
+    assert [grid.trading.price_interval for grid in settings.grids()] == [Decimal(5), Decimal("0.5")]
+    assert [grid.symbols for grid in settings.grids()] == [("BTCUSDT",), ("ETHUSDT",)]
 
 
 def test_the_short_forms_win_over_the_file(tmp_path: Path) -> None:
