@@ -35,7 +35,7 @@ _SUMMED = ("realized_pnl", "unrealized_pnl", "grid_profit", "fees", "volume")
 
 
 @dataclass(slots=True)
-class _Grid:
+class _Member:
     """One symbol, and how its market maker is."""
 
     settings: MarketMakerSettings
@@ -76,7 +76,7 @@ class Portfolio:
         *,
         restart_base_s: float = RESTART_BASE_S,
     ) -> None:
-        self._grids = [_Grid(one) for one in settings]
+        self._grids = [_Member(one) for one in settings]
         self._exchange = exchange
         self._store = store
         self._claim = claim
@@ -159,7 +159,7 @@ class Portfolio:
             raise ConfigError("; ".join(f"{grid.symbol}: {grid.failure}" for grid in self._grids))
         on_ready()
 
-    async def _keep(self, grid: _Grid, stop: asyncio.Event) -> None:
+    async def _keep(self, grid: _Member, stop: asyncio.Event) -> None:
         """Run one grid until *stop*, again and again when it fails."""
         backoff = Backoff(self._restart_base_s, RESTART_CAP_S)
         try:
@@ -183,7 +183,7 @@ class Portfolio:
         except Stopped:
             return
 
-    async def _trade(self, grid: _Grid, stop: asyncio.Event) -> None:
+    async def _trade(self, grid: _Member, stop: asyncio.Event) -> None:
         settings = grid.settings
         setup = await unless_stopped(stop, assemble_on(self._exchange, settings, self._store))
         if not setup.may_start:
@@ -223,12 +223,12 @@ class Portfolio:
             if not self._trading:
                 self._none_trades.set()
 
-    def _settle(self, grid: _Grid) -> None:
+    def _settle(self, grid: _Member) -> None:
         grid.settled = True
         if all(each.settled for each in self._grids):
             self._all_settled.set()
 
-    async def _fail(self, grid: _Grid, reason: str) -> None:
+    async def _fail(self, grid: _Member, reason: str) -> None:
         """Note why a grid does not trade, and cancel its orders: nobody watches them until it begins again."""
         grid.failure = redact(reason)
         self._settle(grid)
@@ -251,13 +251,13 @@ class Portfolio:
             grid.failure += f"; {len(refs)} of its orders could not be cancelled: {error.message}"
 
 
-def _problems(grid: _Grid) -> list[str]:
+def _problems(grid: _Member) -> list[str]:
     if grid.maker is None or grid.failure:
         return [grid.failure or CONNECTING]
     return grid.maker.problems()
 
 
-def _status(grid: _Grid) -> dict[str, Any]:
+def _status(grid: _Member) -> dict[str, Any]:
     if grid.maker is None:
         return {"symbol": grid.symbol, "phase": "CONNECTING", "problems": _problems(grid)}
     return grid.maker.status()
