@@ -121,7 +121,10 @@ async def test_tokens_and_audit_as_json(tmp_path: Path) -> None:
 
 
 async def in_terminal(folder: Path, *arguments: str, until: str) -> str:
-    """Run a command in a terminal of 80 columns and 24 rows until it shows a text, end it, and return what it wrote."""
+    """Run a command in a terminal of 80 columns and 24 rows until it shows a text, end it, and return what it wrote.
+
+    Ctrl-C is the way to end it, so that its exit code is 0.
+    """
     here, there = pty.openpty()
     ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name in KEPT}
@@ -144,7 +147,7 @@ async def in_terminal(folder: Path, *arguments: str, until: str) -> str:
     try:
         await eventually(lambda: until.encode() in written)
         process.send_signal(signal.SIGINT)
-        await process.wait()
+        assert await process.wait() == 0
     finally:
         asyncio.get_running_loop().remove_reader(here)
         os.close(here)

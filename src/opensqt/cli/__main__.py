@@ -90,7 +90,10 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command in ("pause", "set", "reset") or (options.command == "resume" and options.config is not None):
             return _run_local(lambda: control.run(options, _confirm))
         if options.command == "status" and options.config is not None:
-            return _run_local(lambda: maker_status.run(options, Console()))
+            return _run_local(
+                lambda: maker_status.run(options, Console()),
+                stopped=program.EXIT_OK if options.watch else program.EXIT_FAILURE,
+            )
         # The kill switch looks again and again, so a call that takes longer is better made anew.
         deadline_s = 5.0 if options.command == "cancel-all" else None
         exchange = connection.connector_client(options.address, deadline_s=deadline_s)
@@ -98,7 +101,11 @@ def main(arguments: list[str] | None = None) -> int:
         return program.report_failure(error)
     if options.command == "status":
         if options.watch:
-            return _run_command(exchange, lambda: connector_screen.watch(exchange, options.symbol, Console()))
+            return _run_command(
+                exchange,
+                lambda: connector_screen.watch(exchange, options.symbol, Console()),
+                stopped=program.EXIT_OK,
+            )
         return _run_command(exchange, lambda: status.show(exchange, options.symbol, Console(), json=options.json))
     if options.command == "resume":
         return _run_command(exchange, lambda: resume(exchange, options.symbol, Console(), json=options.json))
@@ -119,7 +126,9 @@ def main(arguments: list[str] | None = None) -> int:
     return _run_command(exchange, command)
 
 
-def _run_command(exchange: RemoteExchange, command: Callable[[], Awaitable[int]]) -> int:
+def _run_command(
+    exchange: RemoteExchange, command: Callable[[], Awaitable[int]], *, stopped: int = program.EXIT_FAILURE
+) -> int:
     async def service(stop: asyncio.Event) -> int:
         async def run_connected() -> int:
             # The connector need not be serving: these commands are needed most when something is unhealthy.
@@ -132,13 +141,13 @@ def _run_command(exchange: RemoteExchange, command: Callable[[], Awaitable[int]]
         try:
             return await unless_stopped(stop, run_connected())
         except Stopped:
-            return program.EXIT_FAILURE
+            return stopped
 
     return program.run(service)
 
 
-def _run_local(command: Callable[[], Awaitable[int]]) -> int:
-    """Run a command that needs no connector, until it ends or a signal comes."""
+def _run_local(command: Callable[[], Awaitable[int]], *, stopped: int = program.EXIT_FAILURE) -> int:
+    """Run a command that needs no connector, until it ends or a signal comes, which ends it with *stopped*."""
 
     async def service(stop: asyncio.Event) -> int:
         async def work() -> int:
@@ -147,7 +156,7 @@ def _run_local(command: Callable[[], Awaitable[int]]) -> int:
         try:
             return await unless_stopped(stop, work())
         except Stopped:
-            return program.EXIT_FAILURE
+            return stopped
 
     return program.run(service)
 
