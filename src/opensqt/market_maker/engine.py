@@ -352,6 +352,7 @@ class GridEngine:
             hold=self.prices.hold is not None,
             requoted=self.orders.post_only_backoff.failing(),
         )
+        permission = self.orders.limit_tries(permission, now)
         limits = entry_limits.limits(self.risk, self.state, market, self.settings.grid, now)
         return self.operator.limit(gate.apply(self.course.apply(permission), limits), self)
 

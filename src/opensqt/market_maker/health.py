@@ -32,6 +32,11 @@ def problems(engine: GridEngine, now: float) -> list[str]:
         found.append(f"reconcile: {engine.reconcile_error}")
     if engine.orders.order_backoff.until > now:
         found.append(f"orders paused: {engine.orders.pause_reason}")
+    found += engine.orders.refusals.problems(now)
+    if engine.orders.margin_backoff.failures > 1:
+        wait_s = max(0.0, engine.orders.margin_backoff.until - now)
+        text = "insufficient margin: one entry is tried in"
+        found.append(f"{text} {wait_s:.0f} s; add margin, or lower trading.order_quantity or trading.buy_window_size")
     live = engine.state.live_orders()
     unresolved = [order for order in live if order.status.is_in_flight and now - order.since > REPORT_AFTER_S]
     if unresolved:

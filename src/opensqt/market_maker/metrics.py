@@ -95,6 +95,7 @@ class MarketMakerMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Return the metrics of the engine; called by the registry."""
         engine, state = self._engine, self._engine.state
+        now = time.monotonic()
         totals, labels = state.totals, [self._engine.settings.symbol]
         net = realized(engine) - fees_value(engine)
         active = sum(1 for order in state.live_orders() if order.status.is_open)
@@ -103,6 +104,16 @@ class MarketMakerMetrics(Collector):
             ("market_maker_pnl_unrealized", "Open profit, quote", unrealized(engine)),
             ("market_maker_orders_active", "Orders that the venue works", active),
             ("market_maker_position_size", "Position, base coins, signed", state.position),
+            (
+                "market_maker_entries_refused",
+                "Reasons for which the exchange refuses entries for good",
+                engine.orders.refusals.lasting(now, closes=False),
+            ),
+            (
+                "market_maker_exits_refused",
+                "Reasons for which the exchange refuses exits for good",
+                engine.orders.refusals.lasting(now, closes=True),
+            ),
             ("market_maker_store_failing", "1 while the database is not writable", int(bool(engine.store_problem))),
             ("market_maker_circuit_breaker_open", "1 while it stops entries", int(engine.risk.breaker.is_open)),
         )

@@ -7,9 +7,11 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 
 from opensqt.market_maker.orders.events import QueryOrder
+from opensqt.market_maker.orders.refusals import Refusals
 from opensqt.market_maker.orders.rules_refresh import RulesRefresh
 from opensqt.market_maker.orders.slots import LiveOrder, SlotEvent, SlotState
 from opensqt.market_maker.orders.state import GridState
+from opensqt.market_maker.strategy.quoter import Permission
 from opensqt.model.errors import (
     AccessError,
     BackOff,
@@ -25,6 +27,7 @@ from opensqt.model.errors import (
     TradingClaimed,
     TradingHalted,
     Unreachable,
+    VenueError,
 )
 from opensqt.model.order import Fill, FillKind, Order, OrderRef, OrderStatus
 from opensqt.service.backoff import BackoffTimer, KeyedBackoff
@@ -52,7 +55,7 @@ class PendingQuery:
 class _BackedOff:
     """The levels that any of several back-offs blocks at a moment; looked up, never copied."""
 
-    backoffs: tuple[KeyedBackoff[int], ...]
+    backoffs: tuple[KeyedBackoff[int] | Refusals, ...]
     now: float
 
     def __contains__(self, level: object) -> bool:
@@ -78,8 +81,8 @@ class OrderLifecycle:
         self.pause_reason = ""
         self.post_only_backoff = KeyedBackoff[int](base_s=0.2, cap_s=10)
         """Levels whose post-only order would have taken liquidity."""
-        self.reject_backoff = KeyedBackoff[int](base_s=1, cap_s=300)
-        """Levels whose order was refused for any other reason."""
+        self.refusals = Refusals()
+        """Reasons for which orders are refused otherwise."""
         self.cancel_backoff = KeyedBackoff[str](base_s=0.5, cap_s=15)
         """Orders whose cancel failed."""
         self.unmatched_fills: dict[str, list[Fill]] = {}
@@ -93,6 +96,7 @@ class OrderLifecycle:
         """Orders of which the venue reports more filled than there are counted fills."""
         self._symbol = symbol
         self._pending_queries: dict[str, PendingQuery] = {}
+        self._unknown_codes: dict[str, VenueError] = {}
         self._query_heap: list[tuple[float, str]] = []
         """When each pending query is due; an entry whose query ended or was put off since is dropped."""
         for order in state.live_orders():
@@ -158,6 +162,9 @@ class OrderLifecycle:
         if proven and not isinstance(outcome, DuplicateOrder) and slot.state is SlotState.PENDING:
             self._refuse(live, outcome, now)
             return
+        if isinstance(outcome, VenueError):
+            # A code that is in no table. When the order is proven absent, it was a refusal.
+            self._unknown_codes[client_order_id] = outcome
         _log.warning(
             "order outcome unknown", client_order_id=client_order_id, reason=outcome.reason, message=outcome.message
         )
@@ -209,8 +216,7 @@ class OrderLifecycle:
     def on_rules_changed(self) -> None:
         """Take in that the venue's symbol rules are others: what was refused by the former ones may be placed now."""
         self.rules_refresh.on_changed()
-        for level in list(self.reject_backoff.failing()):
-            self.reject_backoff.reset(level)
+        self.refusals.reset()
         self.plan_dirty = True
 
     def query(self, order: LiveOrder, now: float) -> None:
@@ -223,7 +229,15 @@ class OrderLifecycle:
 
     def backed_off(self, now: float) -> Container[int]:
         """Return the levels whose last order was refused, until their back-off is over."""
-        return _BackedOff((self.post_only_backoff, self.reject_backoff), now)
+        return _BackedOff((self.post_only_backoff, self.refusals), now)
+
+    def limit_tries(self, permission: Permission, now: float) -> Permission:
+        """Return *permission* with one entry at a time after a refusal for good, until one is accepted."""
+        tries = self.refusals.entries(now)
+        if tries is None:
+            return permission
+        tries = 0 if self.awaits_entry() else tries
+        return replace(permission, buys=min(permission.buys, tries), sells=min(permission.sells, tries))
 
     def take_due_queries(self, now: float) -> list[QueryOrder]:
         """Take the queries that are due; they count as in flight from now on."""
@@ -244,7 +258,7 @@ class OrderLifecycle:
         """Return when the next query or the end of a back-off is due; infinite without one."""
         keyed = (
             self.post_only_backoff.next_due(now),
-            self.reject_backoff.next_due(now),
+            self.refusals.next_due(now),
             self.cancel_backoff.next_due(now),
         )
         timers = (timer.until for timer in (self.margin_backoff, self.order_backoff) if timer.until > now)
@@ -288,6 +302,8 @@ class OrderLifecycle:
         gone = replace(live, reason="the venue has no such order")
         if slot.order is not None and slot.order.client_order_id == key and slot.state is SlotState.PENDING:
             _log.warning("order proven absent", client_order_id=key)
+            if (error := self._unknown_codes.pop(key, None)) is not None:
+                self.refusals.record(error, live.level, closes=live.closes, now=now)
             self.state.put(SlotEvent.REFUSE, replace(gone, status=OrderStatus.REJECTED))
             return
         _log.warning("order gone from the venue", client_order_id=key, filled=str(live.counted))
@@ -311,7 +327,7 @@ class OrderLifecycle:
 
     def _accepted(self, live: LiveOrder) -> None:
         self.post_only_backoff.reset(live.level)
-        self.reject_backoff.reset(live.level)
+        self.refusals.accepted(live.level, closes=live.closes)
         if not live.closes:
             self.margin_backoff.reset()
 
@@ -320,6 +336,7 @@ class OrderLifecycle:
         self.missing_fills.discard(live.client_order_id)
         self.cancel_backoff.reset(live.client_order_id)
         self._pending_queries.pop(live.client_order_id, None)
+        self._unknown_codes.pop(live.client_order_id, None)
         if live.counted or live.status is OrderStatus.FILLED:
             self._accepted(live)
         elif live.status in (OrderStatus.EXPIRED, OrderStatus.REJECTED) and not live.cancel_requested:
@@ -354,7 +371,7 @@ class OrderLifecycle:
                 length = self.margin_backoff.record_failure(now)
                 _log.warning("insufficient margin: entries are cancelled, none are placed", seconds=length)
         elif wrong:
-            self.reject_backoff.record_failure(live.level, now)
+            self.refusals.record(error, live.level, closes=live.closes, now=now)
             if not isinstance(error, ReduceOnlyRefused | PositionModeMismatch):
                 self.rules_refresh.on_refusal(now)
             self.needs_reconcile = self.needs_reconcile or isinstance(error, ReduceOnlyRefused)
