@@ -19,7 +19,7 @@ from opensqt.market_maker.orders.events import Place, PlaceAbandoned, PriceUpdat
 from opensqt.market_maker.service import MarketMaker
 from opensqt.market_maker.store.store import Store
 from opensqt.market_maker.store.writer import StoreWriter
-from opensqt.model.errors import TradingClaimed
+from opensqt.model.errors import ConfigError, TradingClaimed
 from tests.service.grid_rig import Ledger, chain, running, simulator, store_fills, store_fills_of
 from tests.support import eventually, start
 from tests.support.blocking import in_thread_for
@@ -182,6 +182,20 @@ async def test_a_grid_that_another_one_took_meanwhile_ends(cluster: Cluster, url
                 await eventually(lambda: "maker" not in {task.get_name() for task in asyncio.all_tasks()})
         done.set()
         other.join()
+
+
+async def test_each_grid_of_one_process_has_a_lock_and_a_connection_of_its_own(url: str) -> None:
+    """F52: the second grid neither takes the first one's lock nor writes on its connection."""
+    store, other = await Store.open(url), await Store.open(url)
+    for symbol in ("BTCUSDT", "ETHUSDT"):
+        await store.hold(symbol)
+    for symbol in ("BTCUSDT", "ETHUSDT"):
+        with pytest.raises(ConfigError):
+            await other.hold(symbol)
+    changes = [changes for changes in Bench().start(1004).changes if changes]
+    await asyncio.gather(*(store.commit(symbol, changes[0]) for symbol in ("BTCUSDT", "ETHUSDT")))
+    await other.close()
+    await store.close()
 
 
 def _hold_until(done: threading.Event, held: threading.Event, url: str) -> None:

@@ -41,6 +41,7 @@ examples:
   market-maker --config configs/config.yaml --check      print the safety check and the ladder, trade nothing
   market-maker --config configs/config.yaml              trade until Ctrl-C
   market-maker --config configs/config.yaml --take-over  trade in place of the one that trades the symbol now
+  market-maker --config configs/config.yaml --take-venue show how the levels would follow a position changed by hand
   SYMBOL=BTCUSDT OPENSQT__TRADING__PRICE_INTERVAL=10 market-maker --config configs/config.yaml
 
 environment (wins over the file):
@@ -70,7 +71,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         return program.report_failure(error)
     logging.configure(settings.system.log_level, service="market-maker")
-    trade = _trade_many if settings.trading.symbols else partial(_trade, load=load)
+    take_venue = _take_venue(arguments)
+    if take_venue and settings.trading.symbols:
+        text = "--take-venue: trading.symbols has several; `opensqt reset --take-venue` takes over each while it runs"
+        return program.report_failure(ConfigError(text))
+    trade = _trade_many if settings.trading.symbols else partial(_trade, load=load, take_venue=take_venue)
     work = _check if arguments.check else partial(trade, take_over=arguments.take_over)
     return program.run(
         partial(_run, work, settings), within=tracing.exporting("market-maker"), end_within_s=_END_WITHIN_S
@@ -80,6 +85,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _load(arguments: argparse.Namespace, overrides: Mapping[str, str]) -> MarketMakerSettings:
     flags = {**overrides, "telemetry.metrics_port": arguments.port}
     return load_settings(arguments.config, environ=os.environ, flags=flags)
+
+
+def _take_venue(arguments: argparse.Namespace) -> str:
+    if not arguments.take_venue:
+        return ""
+    return "apply" if arguments.yes else "preview"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -94,6 +105,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--take-over", action="store_true", help="trade although another market maker does: its orders are refused then"
     )
+    parser.add_argument(
+        "--take-venue",
+        action="store_true",
+        help="drop or lay levels until they explain the position at the exchange; without --yes only say which",
+    )
+    parser.add_argument("--yes", action="store_true", help="with --take-venue: do it, and trade")
     parser.add_argument("--port", type=int, help="port of health, status and metrics (8080); 0 takes any free one")
     parser.add_argument("--version", action="version", version=f"market-maker {__version__}")
     return parser
@@ -132,14 +149,16 @@ async def _check(settings: MarketMakerSettings, stop: asyncio.Event) -> int:
         return program.EXIT_OK if safe else program.EXIT_USAGE
 
 
-async def _trade(settings: MarketMakerSettings, stop: asyncio.Event, *, load: Load, take_over: bool) -> int:
+async def _trade(
+    settings: MarketMakerSettings, stop: asyncio.Event, *, load: Load, take_over: bool, take_venue: str = ""
+) -> int:
     async with AsyncExitStack() as stack:
         store = await unless_stopped(stop, _held_store(settings, stack))
         stored = await unless_stopped(stop, stored_commands(settings, store, load))
         settings = stored[1]
         endpoints, server = await _served(settings, stack)
         alerts = await stack.enter_async_context(alerting(settings.alerts, settings.trading.symbol))
-        setup = await unless_stopped(stop, assemble(settings, store, stack))
+        setup = await unless_stopped(stop, assemble(settings, store, stack, take_venue=take_venue))
         broken = "; ".join(f"{rule.name}: {rule.detail}" for rule in setup.broken)
         if not setup.may_start:
             alerts.report(f"ended: safety check: {broken}")
@@ -161,6 +180,8 @@ async def _trade(settings: MarketMakerSettings, stop: asyncio.Event, *, load: Lo
             lease_exit.keep_until_expiry = bool(left) and settings.system.cancel_on_exit
             if left:
                 alerts.report(f"stopped with orders left: {', '.join(left)}")
+    if maker.engine.takeover:
+        print(maker.engine.takeover, flush=True)  # noqa: T201 - what the user asked for
     if maker.unsaved:
         _report_unsaved()
     if left:

@@ -17,6 +17,8 @@ from opensqt.market_maker.engine import GridEngine
 from opensqt.market_maker.engine_settings import EngineSettings
 from opensqt.market_maker.orders import reconcile
 from opensqt.market_maker.orders.ids import OrderIds
+from opensqt.market_maker.orders.plausible import rules_defect
+from opensqt.market_maker.orders.recovery import recovered_anchor
 from opensqt.market_maker.orders.state import Stored
 from opensqt.market_maker.price_streams import price_inputs
 from opensqt.market_maker.risk.entry_check import EntryCheck
@@ -118,6 +120,8 @@ async def assemble(
     store: Store,
     stack: AsyncExitStack,
     make: Callable[[MarketMakerSettings], Exchange] = make_exchange,
+    *,
+    take_venue: str = "",
 ) -> Setup:
     """Connect, load the grid and check it.
 
@@ -126,16 +130,19 @@ async def assemble(
         store: Open.
         stack: Closes the exchange at its end.
         make: Returns the exchange, not started yet.
+        take_venue: As `EngineSettings.take_venue`.
 
     Raises:
         ConfigError: The settings don't fit the venue, or the stored grid.
         ConnectorUnavailable: After the last retry.
     """
     exchange = await stack.enter_async_context(started(make(settings)))
-    return await assemble_on(exchange, settings, store)
+    return await assemble_on(exchange, settings, store, take_venue=take_venue)
 
 
-async def assemble_on(exchange: Exchange, settings: MarketMakerSettings, store: Store) -> Setup:
+async def assemble_on(
+    exchange: Exchange, settings: MarketMakerSettings, store: Store, *, take_venue: str = ""
+) -> Setup:
     """Load the grid and check it, on an exchange that is started.
 
     Raises:
@@ -161,6 +168,9 @@ async def assemble_on(exchange: Exchange, settings: MarketMakerSettings, store: 
         now=time.monotonic(),
         now_ms=now_ms(),
     )
+    engine.settings = replace(
+        engine.settings, anchor=await _anchor(exchange, engine, price_step=rules.price_step), take_venue=take_venue
+    )
     return Setup(
         exchange=exchange,
         info=info,
@@ -174,6 +184,21 @@ async def assemble_on(exchange: Exchange, settings: MarketMakerSettings, store: 
     )
 
 
+async def _anchor(exchange: Exchange, engine: GridEngine, *, price_step: Decimal) -> Decimal | None:
+    """Return the anchor of the orders that an earlier database has left at the venue."""
+    settings = engine.settings
+    if engine.state.header is not None:
+        return None
+    return recovered_anchor(
+        await exchange.get_open_orders(settings.symbol),
+        engine.state.ids,
+        settings.interval,
+        mode=settings.grid.mode,
+        geometric=settings.geometric,
+        price_step=price_step,
+    )
+
+
 def _holding(settings: MarketMakerSettings, stored: Stored, inputs: AccountInputs) -> bool:
     """Return whether the grid holds coins: by its fills, by orders that may have traded, or by adoption."""
     held = any(slot.quantity for slot in stored.slots) or bool(stored.live_orders)
@@ -184,6 +209,11 @@ def _fitting_rules(info: ExchangeInfo, trading: GridTradingSettings, *, holding:
     rules = info.rules(trading.symbol)
     if rules is None:
         raise ConfigError(f"trading.symbol: {trading.symbol} is not traded at {info.name}")
+    if defect := rules_defect(rules):
+        raise ConfigError(
+            f"trading.symbol: the rules of {trading.symbol} at {info.name} make no sense: {defect};"
+            " nothing can be traded by them"
+        )
     if not rules.tradable and not holding:
         raise ConfigError(
             f"trading.symbol: {trading.symbol} does not trade at {info.name} now ({rules.untradable_reason}); "

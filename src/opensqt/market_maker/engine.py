@@ -6,6 +6,7 @@ out the commands. So an intent is stored before it is sent and a fill before it 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -42,13 +43,18 @@ from opensqt.market_maker.orders.events import (
     RulesRead,
     StopRequested,
     StoreChanged,
+    TakeVenue,
     TradeUpdate,
 )
 from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.orders.lifecycle import OrderLifecycle
 from opensqt.market_maker.orders.outgoing import Outgoing
 from opensqt.market_maker.orders.planner import Planner
+from opensqt.market_maker.orders.plausible import Plausibility
+from opensqt.market_maker.orders.recovery import trusted
+from opensqt.market_maker.orders.slots import Slot
 from opensqt.market_maker.orders.state import GridState, Header, Stored
+from opensqt.market_maker.orders.takeover import take_venue, within_position
 from opensqt.market_maker.risk import gate
 from opensqt.market_maker.risk.controls import RiskControls
 from opensqt.market_maker.strategy.grid.settings import GridSettings
@@ -56,7 +62,6 @@ from opensqt.market_maker.strategy.quoter import MarketState, Permission, QuoteF
 from opensqt.market_maker.strategy.reference import PriceGuard
 from opensqt.market_maker.strategy.triggers import Closing
 from opensqt.market_maker.strategy.unwind import UnwindQuoter
-from opensqt.model.clock import is_plausible
 from opensqt.model.order import PositionSide
 from opensqt.model.venue import SymbolRules
 from opensqt.service.backoff import BackoffTimer
@@ -90,7 +95,9 @@ class GridEngine:
         now: float,
         risk: RiskControls | None = None,
     ) -> None:
+        stored = trusted(stored, sequence=settings.first_sequence)
         self.settings = settings
+        self.plausible = Plausibility(settings.first_sequence, now)
         self.risk = risk or RiskControls()
         self.operator = Operator()
         self.rules = rules
@@ -133,6 +140,10 @@ class GridEngine:
         self.reconciled_at: float | None = None
         self.reconcile_error = ""
         self.mismatch = reconcile.PositionCheck()
+        self.takeover = ""
+        """What the last `TakeVenue` changed, or would have changed, in lines for a person."""
+        self._venue = Decimal(0), Decimal(0)
+        """The position at the venue and its entry price, as of the last comparison."""
         self._reconciling = False
         self._reconcile_due = now
         self._reconcile_retry = BackoffTimer(base_s=1, cap_s=30)
@@ -155,6 +166,7 @@ class GridEngine:
 
     def handle(self, event: Event, now: float) -> None:
         """Handle one event."""
+        self.plausible.advance(now)
         self.state.accounting.tick(now)
         match event:
             case PriceUpdate() | OrderBookUpdate() | TradeUpdate() | MarkUpdate():
@@ -192,6 +204,8 @@ class GridEngine:
             case StoreChanged(problem):
                 self.store_problem = problem
                 self.orders.plan_dirty = True
+            case TakeVenue(preview):
+                self._take_venue(preview=preview)
             case PlaceAbandoned(client_order_ids):
                 for client_order_id in client_order_ids:
                     self.orders.abandon(client_order_id)
@@ -251,7 +265,7 @@ class GridEngine:
         newest = self.prices.data.newest
         self.state.accounting.on_price(self.market.reference, newest.event_time_ms if newest else 0)
         if self.state.header is None:
-            anchor = self.rules.round_price(self.market.reference)
+            anchor = self.settings.anchor or self.rules.round_price(self.market.reference)
             if newest is not None:
                 self._note_time(newest.event_time_ms if not self._newest_ms else 0, newest.received_ns)
             self._mark_ms = self._newest_ms
@@ -272,7 +286,7 @@ class GridEngine:
 
     def _on_rules(self, rules: SymbolRules | None, now: float) -> None:
         """Take over the venue's symbol rules, and check at once whether the grid fits them."""
-        if rules is None or rules == self.rules:
+        if rules is None or not self.plausible.takes_rules(rules) or rules == self.rules:
             return
         _log.warning("symbol rules changed at the venue", rules=str(rules))
         self.rules, self.planner = rules, None
@@ -306,6 +320,8 @@ class GridEngine:
         self._limits = limits
         self._frame, self._fresh, self.orders.plan_dirty, self.risk.changed = frame, fresh, False, False
         changes = planner.plan(frame, self.permission(market, now))
+        if self.halt_reason:
+            changes = within_position(changes, self.state.live_orders(), self._venue[0], market.reference, self.rules)
         self._replan_at = self.orders.next_due(now)
         return self._outgoing.commands(changes, now)
 
@@ -424,10 +440,16 @@ class GridEngine:
         self.reconciled_at = now
         self._reconcile_by(now + self.settings.reconcile_interval_s)
         if self.phase is Phase.STARTING and concluded:
-            self.phase = Phase.RUNNING
+            self.phase = self._begin()
         elif self.phase is Phase.STOPPING and self._final:
             self.phase = Phase.STOPPED
         self.orders.plan_dirty = True
+
+    def _begin(self) -> Phase:
+        """Return the phase after the first comparison."""
+        if self.settings.take_venue:
+            self._take_venue(preview=self.settings.take_venue == "preview")
+        return Phase.STOPPED if self.settings.take_venue == "preview" else Phase.RUNNING
 
     def _compare_orders(self, venue: Reconciled, now: float) -> None:
         for order in venue.open_orders:
@@ -440,6 +462,7 @@ class GridEngine:
     def _compare_position(self, venue: Decimal, entry_price: Decimal, now: float) -> None:
         was_halted = bool(self.halt_reason)
         confirmed = self.mismatch.record(venue, self.state.position)
+        self._venue = venue, entry_price
         if not self.mismatch.suspected:
             self.halt_reason = ""
             if was_halted:
@@ -458,7 +481,8 @@ class GridEngine:
                 return
         self.halt_reason = (
             f"the venue holds {venue} {self.rules.base_asset}, the levels explain {self.state.position};"
-            " close the difference by hand" + (", or start again with app.adopt_position: levels" if may_adopt else "")
+            " close the difference by hand, or `opensqt reset --take-venue`"
+            + (", or start again with app.adopt_position: levels" if may_adopt else "")
         )
         if not was_halted:
             _log.error(
@@ -474,20 +498,37 @@ class GridEngine:
         )
         if slots is None:
             return False
+        self._take(slots, entry_price)
+        return True
+
+    def _take_venue(self, *, preview: bool) -> None:
+        """Make the levels explain the venue's position, or say what that would change."""
+        grid = self.state.grid
+        if grid is None or not self.halt_reason:
+            self.takeover = "nothing to take over: no difference between venue and levels is confirmed"
+            return
+        venue, entry_price = self._venue
+        found = take_venue(grid, self.state.slots, venue, entry_price, self.settings.grid, self.rules)
+        self.takeover = found.preview
+        if found.slots and not preview:
+            self._take(found.slots, entry_price)
+
+    def _take(self, slots: Sequence[Slot], entry_price: Decimal) -> None:
+        """Assign the position to levels."""
+        change = -self.state.position
         self.state.adopt(slots)
-        hedged_short = self.settings.position_side is not PositionSide.BOTH and quantity < 0
+        change += self.state.position
+        hedged_short = self.settings.position_side is not PositionSide.BOTH and change < 0
         side = PositionSide.SHORT if hedged_short else PositionSide.BOTH
         self.state.accounting.set_position(self.state.position, entry_price, side=side)
         self.mismatch = reconcile.PositionCheck()
         self.halt_reason = ""
-        _log.warning(
-            "position assigned to levels", quantity=str(quantity), levels=len(slots), entry_price=str(entry_price)
-        )
-        return True
+        self.orders.plan_dirty = True
+        _log.warning("position assigned to levels", change=str(change), levels=len(slots), entry_price=str(entry_price))
 
     def _note_time(self, event_time_ms: int, received_ns: int) -> None:
         """Take in a venue's time as the newest known, unless it is of the future."""
-        if is_plausible(event_time_ms, received_ns):
+        if self.plausible.takes_time(event_time_ms, received_ns):
             self._newest_ms = max(self._newest_ms, event_time_ms)
 
     def _advance_watermark(self) -> None:

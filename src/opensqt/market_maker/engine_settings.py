@@ -45,6 +45,10 @@ class EngineSettings:
     triggers: TriggerSettings = field(default_factory=TriggerSettings)
     volatility: VolatilitySettings | None = None
     """The candles that the interval follows; None leaves it as it is."""
+    anchor: Decimal | None = None
+    """For a new database whose orders are at the venue already: that of the earlier one."""
+    take_venue: str = ""
+    """At the start: `apply` takes the venue's position over, `preview` only says what would change, and ends."""
 
 
 class Phase(StrEnum):

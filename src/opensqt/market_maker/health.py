@@ -32,6 +32,7 @@ def problems(engine: GridEngine, now: float) -> list[str]:
         found.append(f"reconcile: {engine.reconcile_error}")
     if engine.orders.order_backoff.until > now:
         found.append(f"orders paused: {engine.orders.pause_reason}")
+    found += engine.plausible.problems(now)
     found += engine.orders.refusals.problems(now)
     if engine.orders.margin_backoff.failures > 1:
         wait_s = max(0.0, engine.orders.margin_backoff.until - now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
@@ -17,7 +18,9 @@ from opensqt.market_maker.control.operator import Reset
 from opensqt.market_maker.control.path import control_path
 from opensqt.market_maker.control.socket import ControlSocket
 from opensqt.market_maker.control.state import ControlState
+from opensqt.market_maker.engine import GridEngine
 from opensqt.market_maker.engine_settings import EngineSettings
+from opensqt.market_maker.orders.events import TakeVenue
 from opensqt.market_maker.service import MarketMaker
 from opensqt.market_maker.store.control_state import load_control, save_control
 from opensqt.market_maker.store.store import Store
@@ -57,6 +60,20 @@ def _breaker(maker: MarketMaker) -> Reset:
     )
 
 
+def take_venue_reset(engine: GridEngine) -> Reset:
+    """Return the reset that makes the levels explain the venue's position."""
+
+    def preview() -> dict[str, list[str]]:
+        engine.handle(TakeVenue(preview=True), time.monotonic())
+        return {"levels": engine.takeover.splitlines()}
+
+    return Reset(
+        summary="drops or lays levels until they explain the position at the exchange; the history stays",
+        preview=preview,
+        apply=lambda now: engine.handle(TakeVenue(preview=False), now),
+    )
+
+
 @asynccontextmanager
 async def taking_commands(
     maker: MarketMaker,
@@ -92,6 +109,7 @@ async def taking_commands(
     commands.fault = fault
     maker.engine.operator.pause = state.pause
     maker.engine.operator.resets.setdefault("breaker", _breaker(maker))
+    maker.engine.operator.resets.setdefault("take-venue", take_venue_reset(maker.engine))
     maker.problem_sources.append(commands.problems)
     maker.status_sources.append(commands.section)
     socket = ControlSocket(commands, control_path(settings))

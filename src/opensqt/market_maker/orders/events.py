@@ -183,6 +183,14 @@ class StoreChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeVenue:
+    """Somebody asks to take the venue's position over: levels are dropped or laid until they explain it."""
+
+    preview: bool
+    """Only say what would change."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlaceAbandoned:
     """The orders of a `Place` were not sent, and never will be: the database stored their intents too late."""
 
@@ -237,6 +245,7 @@ Event = (
     | RulesRead
     | RiskEvent
     | StoreChanged
+    | TakeVenue
     | PlaceAbandoned
     | AccountEvent
     | OperatorEvent

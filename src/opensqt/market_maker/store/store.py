@@ -54,7 +54,8 @@ class Store:
             table: self._upsert(table, keep=("created_ms",))
             for table in (schema.grids, schema.slots, schema.orders, schema.meta)
         }
-        self._lock: AdvisoryLock | None = None
+        self._locks: dict[str, AdvisoryLock] = {}
+        """By symbol, in PostgreSQL."""
 
     @classmethod
     async def open(cls, url: str, *, clock: Clock = now_ns) -> Self:
@@ -77,7 +78,9 @@ class Store:
                 await asyncio.to_thread(_make_file, path)
             except OSError as error:
                 raise ConfigError(f"app.database_url: {path} can't be opened: {error.strerror}") from None
-        engine = create_async_engine(parsed.set(drivername=driver))
+        # Each grid writes on a connection of its own, that of its lock.
+        options: dict[str, int] = {} if driver.startswith("sqlite") else {"max_overflow": -1}
+        engine = create_async_engine(parsed.set(drivername=driver), **options)
         if engine.dialect.name == "sqlite":
             event.listen(engine.sync_engine, "connect", _tune_sqlite)
         store = cls(engine, clock)
@@ -96,9 +99,8 @@ class Store:
         """Release the database and the hold on the grid. Idempotent. A database that hangs is not waited for."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_S):
-                if self._lock is not None:
-                    await self._lock.release()
-                    self._lock = None
+                while self._locks:
+                    await self._locks.popitem()[1].release()
                 await self.database.dispose()
         while self._lock_files:
             os.close(self._lock_files.pop())
@@ -111,17 +113,17 @@ class Store:
         """
         taken = f"app.database_url: another market maker trades {symbol} with this database; stop it first"
         if self.database.dialect.name == "postgresql":
-            self._lock = AdvisoryLock(self.database, symbol)
-            if await self._lock.take() is None:
+            lock = self._locks.setdefault(symbol, AdvisoryLock(self.database, symbol))
+            if await lock.take() is None:
                 raise ConfigError(taken)
             return
         database = self.database.url.database
         if database in (None, "", ":memory:"):
             return
-        lock = os.open(f"{database}.{symbol}.lock", os.O_CREAT | os.O_RDWR, 0o600)
-        self._lock_files.append(lock)
+        file = os.open(f"{database}.{symbol}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        self._lock_files.append(file)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ConfigError(taken) from None
 
@@ -189,7 +191,7 @@ class Store:
             TradingClaimed: The lock was lost, and another process holds it now.
         """
         now_ms = self._clock() // 1_000_000
-        async with self._writing() as connection:
+        async with self._writing(symbol) as connection:
             if changes.header is not None:
                 await connection.execute(self._upserts[schema.grids], [rows.header_row(symbol, changes.header)])
             if changes.slots:
@@ -259,13 +261,14 @@ class Store:
             return (await connection.execute(query.order_by(time, *table.primary_key))).all()
 
     @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+    async def _writing(self, symbol: str) -> AsyncIterator[AsyncConnection]:
         """Begin a transaction, in PostgreSQL on the connection of the lock: without the lock nothing is written."""
-        if self._lock is None:
+        lock = self._locks.get(symbol)
+        if lock is None:
             async with self.database.begin() as connection:
                 yield connection
             return
-        async with self._lock.transaction() as connection:
+        async with lock.transaction() as connection:
             yield connection
 
     def _upsert(self, table: Table, *, keep: Iterable[str]) -> Executable:
