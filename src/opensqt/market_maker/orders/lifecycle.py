@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 
 from opensqt.market_maker.orders.events import QueryOrder
-from opensqt.market_maker.orders.refusals import Refusals
+from opensqt.market_maker.orders.refusals import OrderRefusals
 from opensqt.market_maker.orders.rules_refresh import RulesRefresh
 from opensqt.market_maker.orders.slots import LiveOrder, SlotEvent, SlotState
 from opensqt.market_maker.orders.state import GridState
@@ -55,7 +55,7 @@ class PendingQuery:
 class _BackedOff:
     """The levels that any of several back-offs blocks at a moment; looked up, never copied."""
 
-    backoffs: tuple[KeyedBackoff[int] | Refusals, ...]
+    backoffs: tuple[KeyedBackoff[int] | OrderRefusals, ...]
     now: float
 
     def __contains__(self, level: object) -> bool:
@@ -81,7 +81,7 @@ class OrderLifecycle:
         self.pause_reason = ""
         self.post_only_backoff = KeyedBackoff[int](base_s=0.2, cap_s=10)
         """Levels whose post-only order would have taken liquidity."""
-        self.refusals = Refusals()
+        self.refusals = OrderRefusals()
         """Reasons for which orders are refused otherwise."""
         self.cancel_backoff = KeyedBackoff[str](base_s=0.5, cap_s=15)
         """Orders whose cancel failed."""

@@ -72,7 +72,7 @@ ADVICE_BY_CODE = {code: advice for advice, codes in _ADVICE.items() for code in 
 
 
 @dataclass(slots=True)
-class Refusal:
+class OrderRefusal:
     """One reason, for entries or for exits, from the first refusal to the next order that is accepted."""
 
     code: str
@@ -109,11 +109,11 @@ class Refusal:
         return levels[int((now - self.timer.until) / ROTATE_S) % len(levels)]
 
 
-class Refusals:
+class OrderRefusals:
     """The reasons for which the venue refuses orders of the grid now."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, bool], Refusal] = {}
+        self._found: dict[tuple[str, bool], OrderRefusal] = {}
         self.total = 0
         """Orders refused since the start, for whatever reason is kept here."""
 
@@ -132,7 +132,7 @@ class Refusals:
         if refusal is None:
             advice = ADVICE_BY_CODE.get(code) or ADVICE_BY_CODE.get(error.reason) or _OTHER
             base_s, cap_s = (EXIT_BASE_S, EXIT_CAP_S) if closes else (ENTRY_BASE_S, ENTRY_CAP_S)
-            refusal = self._found[code, closes] = Refusal(
+            refusal = self._found[code, closes] = OrderRefusal(
                 code=code,
                 message=redact(error.message),
                 advice=advice,
@@ -185,17 +185,17 @@ class Refusals:
         """Return the number of reasons that last, of entries or of exits."""
         return sum(1 for one in self._current(now) if one.closes is closes and _lasts(one, now))
 
-    def _current(self, now: float) -> list[Refusal]:
+    def _current(self, now: float) -> list[OrderRefusal]:
         for key in [key for key, one in self._found.items() if one.is_over(now)]:
             del self._found[key]
         return list(self._found.values())
 
 
-def _lasts(refusal: Refusal, now: float) -> bool:
+def _lasts(refusal: OrderRefusal, now: float) -> bool:
     return refusal.count >= REPORTED_AFTER or now - refusal.since >= REPORTED_AFTER_S
 
 
-def _sentence(refusal: Refusal, now: float) -> str:
+def _sentence(refusal: OrderRefusal, now: float) -> str:
     what = "exits" if refusal.closes else "entries"
     wait_s = max(0.0, refusal.timer.until - now)
     return (
