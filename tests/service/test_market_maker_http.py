@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
@@ -12,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from opensqt.config.market_maker import GridTradingSettings, MarketMakerAppSettings, MarketMakerSettings
 from opensqt.market_maker.app import assemble
@@ -25,6 +27,7 @@ from opensqt.testing.exchange import InMemoryExchange
 from tests.support import eventually
 
 SYMBOL = "ETHUSDT"
+METRICS_PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 NAMES = (
     "market_maker_pnl_realized_total",
     "market_maker_pnl_unrealized",
@@ -121,6 +124,30 @@ async def test_a_name_that_is_not_ours_is_not_served(url: str, path: str) -> Non
             assert "telemetry.metrics_allowed_hosts" in await answer.text()
         async with session.get(f"{url}{path}", headers={"Host": "localhost"}) as answer:
             assert answer.status in (200, 503)
+
+
+async def test_the_document_names_each_metric_its_type_and_its_labels(url: str) -> None:
+    """docs/metrics.md has the metrics of the page, and no others; each has the label symbol besides its own."""
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/metrics") as answer:
+        families = list(text_string_to_metric_families(await answer.text()))
+    page = {
+        family.name + ("_total" if family.type == "counter" else ""): family
+        for family in families
+        # prometheus_client writes one beside each histogram.
+        if not family.name.endswith("_created")
+    }
+    section = METRICS_PAGE.read_text().partition("\n## The market maker")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`market_maker_.*?) \| ([\w, ]+) \|([^|]*)\|", section, re.MULTILINE)
+    documented = {
+        name: (kinds, set(re.findall(r"`(\w+)`", labels)))
+        for names, kinds, labels in rows
+        for name in re.findall(r"`(\w+)`", names)
+    }
+    assert documented.keys() == page.keys()
+    for name, (kinds, labels) in documented.items():
+        assert page[name].type in kinds, name
+        seen = {label for sample in page[name].samples for label in sample.labels} - {"symbol", "le"}
+        assert seen <= labels, name
 
 
 async def test_metrics_have_the_names_that_people_know(url: str) -> None:
