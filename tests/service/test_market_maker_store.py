@@ -33,8 +33,9 @@ async def test_a_locked_database_pulls_the_entries_and_ends_by_itself(tmp_path: 
         ledger = Ledger(sim)
         async with running(sim, tmp_path / "grid.db") as maker:
             await eventually(lambda: len(ledger.account["fills"]) >= 3)
-            lock = sqlite3.connect(tmp_path / "grid.db", isolation_level=None)
-            lock.execute("BEGIN IMMEDIATE")
+            lock = sqlite3.connect(tmp_path / "grid.db", isolation_level=None, check_same_thread=False)
+            # Not here: a commit that has begun needs this loop to end.
+            await in_thread_for(120, lock.execute, "BEGIN IMMEDIATE")
             await _pulled(maker, ledger)
             lock.execute("ROLLBACK")
             lock.close()
