@@ -45,6 +45,8 @@ _log = get_logger("market_maker")
 TICK_S = 0.25
 """Seconds between two checks of back-offs and due queries when nothing happens."""
 STOP_WITHIN_S = 8.0
+FLUSH_WITHIN_S = 4.0
+"""Seconds that a stop waits for a database that is not writable: the parts that stop after the grid need the rest."""
 STATUS_EVERY_S = 2.0
 RESUBSCRIBE_S = 1.0
 MINUTE_MS = 60_000
@@ -218,7 +220,7 @@ class MarketMaker:
             await self._pause()
         stopper.cancel()
         left_s = deadline - time.monotonic() if deadline is not None else self._stop_within_s
-        self.unsaved = not await self._writer.flush(left_s)
+        self.unsaved = not await self._writer.flush(min(left_s, FLUSH_WITHIN_S))
 
     def _step(self, executor: Executor, now: float) -> None:
         """Handle the events, decide, and act; what needs the store is sent when the store has it."""
