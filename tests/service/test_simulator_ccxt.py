@@ -238,6 +238,8 @@ async def test_balance_and_positions_are_watched(venue: CcxtVenue, exchange: Any
 async def test_market_streams_are_watched(venue: CcxtVenue) -> None:
     async with venue.simulator() as live, venue.connect(live) as exchange:
         await exchange.load_markets()
+        # Where the market has not traded yet, the first frame of the trades is an empty list.
+        await eventually(lambda: live.engine.trades("BTCUSDT", limit=1))
         bids_asks, bars, book, ticker, trades = await asyncio.wait_for(
             asyncio.gather(
                 exchange.watch_bids_asks([SYMBOL]),

@@ -226,7 +226,7 @@ def other_database(made: Chain) -> dict[str, str]:
 
 
 async def test_a_second_market_maker_ends_and_says_who_trades(tmp_path: Path, large: bool) -> None:
-    """Two with different databases adopted each other's orders and sent 560 in 35 s."""
+    """F42: two with different databases adopted each other's orders and sent 560 in 35 s."""
     async with chain(tmp_path) as made, made.maker() as first:
         await first.ready()
         await eventually(lambda: len(made.open_orders) >= 5)

@@ -45,6 +45,9 @@ _log = get_logger("market_maker")
 TICK_S = 0.25
 """Seconds between two checks of back-offs and due queries when nothing happens."""
 STOP_WITHIN_S = 8.0
+"""Seconds that a stop waits for the venue's confirmation of its cancels."""
+STOP_WITHOUT_STORE_S = 5.0
+"""The same while the database is not writable."""
 FLUSH_WITHIN_S = 4.0
 """Seconds that a stop waits for a database that is not writable: the parts that stop after the grid need the rest."""
 STATUS_EVERY_S = 2.0
@@ -200,9 +203,13 @@ class MarketMaker:
         )
         stopper = group.create_task(self._post_when(stop))
         deadline: float | None = None
+        began = 0.0
         announced = False
         while self.engine.phase is not Phase.STOPPED:
             now = time.monotonic()
+            if deadline is not None and self.engine.store_problem:
+                # What is waited for can't be stored, and each part that stops after the grid meets the same database.
+                deadline = min(deadline, began + STOP_WITHOUT_STORE_S)
             if deadline is not None and now > deadline:
                 executor.stop_waiting()
                 break
@@ -212,7 +219,7 @@ class MarketMaker:
                 if not done.done():
                     done.set_result(None)
             if self.engine.phase is Phase.STOPPING and deadline is None:
-                deadline = now + self._stop_within_s
+                began, deadline = now, now + self._stop_within_s
                 _log.info("stopping", cancel_orders=self._cancel_on_exit)
             if self.engine.phase is Phase.RUNNING and not announced:
                 announced = True
