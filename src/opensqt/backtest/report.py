@@ -13,7 +13,18 @@ from rich.table import Table
 from opensqt.backtest.run import Result
 
 _CENT = Decimal("0.01")
-_COLUMNS = ("mode", "round trips", "realized", "unrealized", "fees", "funding", "profit", "drawdown", "halted")
+_COLUMNS = (
+    "mode",
+    "risk control",
+    "round trips",
+    "realized",
+    "unrealized",
+    "fees",
+    "funding",
+    "profit",
+    "drawdown",
+    "halted",
+)
 
 
 def table(results: Sequence[Result]) -> Table:
@@ -25,11 +36,12 @@ def table(results: Sequence[Result]) -> Table:
         title_justify="left",
     )
     for column in _COLUMNS:
-        made.add_column(column, justify="left" if column == "mode" else "right")
+        made.add_column(column, justify="left" if column in _COLUMNS[:2] else "right")
     for result in results:
         money = (result.realized, result.unrealized, -result.fees, result.funding, result.profit, result.drawdown)
         made.add_row(
             result.mode,
+            "on" if result.risk_control else "off",
             str(result.round_trips),
             *(f"{amount.quantize(_CENT):f}" for amount in money),
             _duration(result.halted_s),

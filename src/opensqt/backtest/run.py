@@ -32,12 +32,13 @@ class Result:
 
     symbol: str
     mode: str
+    risk_control: bool = True
     start_ms: int = 0
     end_ms: int = 0
     start_price: Decimal = Decimal(0)
     end_price: Decimal = Decimal(0)
     round_trips: int = 0
-    """Exits that were filled whole."""
+    """Closing orders that were filled whole."""
     orders: int = 0
     fills: int = 0
     volume: Decimal = Decimal(0)
@@ -90,6 +91,7 @@ class Backtest:
         self.start_ms = self._engine.now_ms()
         """Market time at the start, UTC epoch milliseconds."""
         self._events: deque[Event] = deque()
+        self._closing: set[str] = set()
         self._venue = BacktestVenue(self._engine, trading.symbol, self._events.append)
         hedge = self._engine.position_mode(self._venue.account) is PositionMode.HEDGE
         rules = symbol_rules(market, found[0])
@@ -105,7 +107,12 @@ class Backtest:
             now_ms=self.start_ms,
         )
         self._symbol = trading.symbol
-        self._result = Result(symbol=trading.symbol, mode=trading.grid_mode, start_ms=self.start_ms)
+        self._result = Result(
+            symbol=trading.symbol,
+            mode=trading.grid_mode if trading.strategy == "grid" else trading.strategy,
+            risk_control=settings.risk_control.enabled,
+            start_ms=self.start_ms,
+        )
         self._peak = self._equity()
         self._result.start_equity = self._peak
         self._result.start_price = self._venue.price().mid
@@ -143,7 +150,9 @@ class Backtest:
             while self._events:
                 self._grid.handle(self._events.popleft(), now)
             commands = self._grid.decide(now)
-            self._grid.state.take_changes()
+            self._closing |= {
+                counted.fill.order_id for counted in self._grid.state.take_changes().fills if counted.profit
+            }
             if not commands:
                 return
             for command in cancels_first(commands):
@@ -188,7 +197,7 @@ class Backtest:
         result.realized, result.fees, result.funding = balance.realized_pnl, balance.fees, balance.funding
         result.unrealized, result.end_equity = balance.unrealized_pnl, balance.margin_balance
         result.position = sum((view.quantity for view in engine.positions(account, self._symbol)), Decimal(0))
-        result.round_trips = sum(1 for order in orders if order.reduce_only and order.filled_quantity == order.quantity)
+        result.round_trips = sum(1 for order in orders if order.order_id in self._closing and not order.remaining)
         result.liquidations = len({fill.order_id for fill in fills if fill.client_order_id.startswith("autoclose-")})
         result.differences = self._differences()
         return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from opensqt.service import program
 if TYPE_CHECKING:
     from opensqt.simulator.settings import SimulatorSettings
 
+_MODES = ("long", "short", "neutral")
 _DAY_MS = 86_400_000
 _WIDTH = 120
 """Of the table where the output is no terminal."""
@@ -32,6 +34,7 @@ data. The same data, settings and seed give the same result. Exit code 1: the gr
 examples:
   opensqt backtest --config configs/config.yaml --data btc-perp-1m-2022-01.csv.gz
   opensqt backtest --config grid.yaml --data trades.csv --json result.json
+  opensqt backtest --config grid.yaml --data bars.csv.gz --mode long --mode short --risk off --risk on
   opensqt backtest --days 1 --seed 7                      a day of the generated market
 """
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -45,6 +48,10 @@ examples:
     parser.add_argument(
         "--balance", type=Decimal, default=Decimal(10_000), help="USDT at the start (default: %(default)s)"
     )
+    parser.add_argument(
+        "--mode", action="append", choices=_MODES, help="grid_mode; repeat it to compare (default: the settings')"
+    )
+    parser.add_argument("--risk", action="append", choices=("on", "off"), help="risk control; repeat it to compare")
     parser.add_argument("--seed", type=int, default=7, help="seed of the other participants (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
 
@@ -55,10 +62,10 @@ def run(options: argparse.Namespace, console: Console) -> int:
     from opensqt.backtest import report
     from opensqt.backtest.run import Backtest, Result
 
-    settings = load_settings(options.config, environ=os.environ)
     results: list[Result] = []
-    backtest = Backtest(settings, _market(options, settings))
-    results.append(backtest.run(_until_ms(options, backtest.start_ms)))
+    for settings in _variants(options):
+        backtest = Backtest(settings, _market(options, settings))
+        results.append(backtest.run(_until_ms(options, backtest.start_ms)))
     console.print(report.table(results))
     if options.json:
         options.json.write_text(json.dumps(report.as_json(results), indent=2) + "\n", encoding="utf-8")
@@ -66,6 +73,14 @@ def run(options: argparse.Namespace, console: Console) -> int:
     for difference in differences:
         console.print(f"error: {difference}", soft_wrap=True)
     return program.EXIT_FAILURE if differences else program.EXIT_OK
+
+
+def _variants(options: argparse.Namespace) -> Iterator[MarketMakerSettings]:
+    """Yield the settings of each mode that is asked for, each with the risk control as asked for."""
+    for mode in options.mode or [None]:
+        for risk in options.risk or [None]:
+            changed = {"trading.grid_mode": mode, "risk_control.enabled": None if risk is None else risk == "on"}
+            yield load_settings(options.config, environ=os.environ, flags=changed)
 
 
 def terminal() -> Console:

@@ -96,11 +96,29 @@ def test_the_command_writes_the_result(recording: Path, tmp_path: Path, monkeypa
     """`opensqt backtest` prints a table, and --json has every amount as text."""
     monkeypatch.setenv("SYMBOL", "BTCUSDT")
     monkeypatch.setenv("OPENSQT__TRADING__PRICE_INTERVAL", "20")
+    monkeypatch.setenv("OPENSQT__TRADING__ORDER_QUANTITY", "100")
     out = tmp_path / "out.json"
     assert main(["backtest", "--data", str(recording), "--json", str(out)]) == 0
     (result,) = json.loads(out.read_text())
     assert Decimal(result["profit"]) == Decimal(result["end_equity"]) - 10_000
     assert result["differences"] == []
+
+
+def test_each_mode_is_compared_with_and_without_risk_control(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Modes and risk control that are asked for give a row each; every mode closes what it opens."""
+    monkeypatch.setenv("SYMBOL", "BTCUSDT")
+    monkeypatch.setenv("OPENSQT__TRADING__PRICE_INTERVAL", "20")
+    monkeypatch.setenv("OPENSQT__TRADING__ORDER_QUANTITY", "100")
+    out = tmp_path / "out.json"
+    asked = ["--mode", "long", "--mode", "short", "--mode", "neutral", "--risk", "off", "--risk", "on"]
+    assert main(["backtest", "--data", str(recording), "--days", "0.05", "--json", str(out), *asked]) == 0
+    results = json.loads(out.read_text())
+    assert [(one["mode"], one["risk_control"]) for one in results] == [
+        (mode, risk) for mode in ("long", "short", "neutral") for risk in (False, True)
+    ]
+    assert all(one["round_trips"] > 0 and one["differences"] == [] for one in results)
 
 
 @pytest.mark.parametrize(
