@@ -67,18 +67,33 @@ class Result:
         return self.end_equity - self.start_equity
 
 
+@dataclass(slots=True)
+class Trace:
+    """What happened in a backtest, for a picture. Times are UTC epoch milliseconds of the market."""
+
+    prices: list[tuple[int, Decimal]] = field(default_factory=list)
+    """The middle of bid and ask, after each move of the market."""
+    fills: list[tuple[int, str, Decimal]] = field(default_factory=list)
+    """Time, BUY or SELL, and price."""
+    positions: list[tuple[int, Decimal]] = field(default_factory=list)
+    """Base coins held after each fill."""
+    orders: list[tuple[str, Decimal, int, int | None]] = field(default_factory=list)
+    """BUY or SELL, price, and the times of an order's beginning and end; None while it is open."""
+
+
 class Backtest:
     """A market maker on one market.
 
     Args:
         settings: Of the market maker; the exchange and the database in them are not used.
         market: Of the simulated venue. Its clock is made a manual one.
+        trace: Takes in what happens, if it is wanted.
 
     Raises:
         ConfigError: The recording can't be read, or the venue does not trade the symbol.
     """
 
-    def __init__(self, settings: MarketMakerSettings, market: SimulatorSettings) -> None:
+    def __init__(self, settings: MarketMakerSettings, market: SimulatorSettings, *, trace: Trace | None = None) -> None:
         trading = settings.trading
         found = [rules for rules in market.symbols if rules.symbol == trading.symbol]
         if not found:
@@ -92,6 +107,7 @@ class Backtest:
         """Market time at the start, UTC epoch milliseconds."""
         self._events: deque[Event] = deque()
         self._closing: set[str] = set()
+        self._trace = trace
         self._venue = BacktestVenue(self._engine, trading.symbol, self._events.append)
         hedge = self._engine.position_mode(self._venue.account) is PositionMode.HEDGE
         rules = symbol_rules(market, found[0])
@@ -161,6 +177,8 @@ class Backtest:
 
     def _measure(self) -> None:
         now_ms, result = self._engine.now_ms(), self._result
+        if self._trace is not None:
+            self._trace.prices.append((now_ms, self._venue.price().mid))
         stopped = self._grid.halt_reason or self._grid.risk.triggered()
         if stopped or self._grid.phase is not Phase.RUNNING:
             result.halted_s += (now_ms - self._last_ms) / 1000
@@ -200,7 +218,20 @@ class Backtest:
         result.round_trips = sum(1 for order in orders if order.order_id in self._closing and not order.remaining)
         result.liquidations = len({fill.order_id for fill in fills if fill.client_order_id.startswith("autoclose-")})
         result.differences = self._differences()
+        if self._trace is not None:
+            self._complete(self._trace)
         return result
+
+    def _complete(self, trace: Trace) -> None:
+        held = Decimal(0)
+        for fill in self._engine.fills(self._venue.account, self._symbol):
+            held += fill.side.sign * fill.quantity
+            trace.fills.append((fill.time_ms, fill.side.value, fill.price))
+            trace.positions.append((fill.time_ms, held))
+        for order in self._engine.orders(self._venue.account, self._symbol):
+            if order.price is not None:
+                closed = order.updated_ms if order.status.is_closed else None
+                trace.orders.append((order.side.value, order.price, order.created_ms, closed))
 
     def _differences(self) -> list[str]:
         """Return where the grid's sums differ from the ledger's."""
