@@ -74,8 +74,9 @@ async def test_each_symbol_is_traded_with_its_own_settings_over_one_connection(t
         await eventually(lambda: fills(made, "BTCUSDT") >= 3 and fills(made, "ETHUSDT") >= 3)
         status = await in_thread(get, maker, "/status")
         ether = await in_thread(get, maker, "/status?symbol=ETHUSDT")
-        with pytest.raises(urllib.error.HTTPError, match="404"):
+        with pytest.raises(urllib.error.HTTPError, match="404") as refused:
             await in_thread(get, maker, "/status?symbol=XRPUSDT")
+        refused.value.close()
         assert (status["symbols"], status["problems"]) == (["BTCUSDT", "ETHUSDT"], [])
         assert (ether["interval"], status["grids"]["BTCUSDT"]["interval"]) == ("0.5", "5")
         whole = sum(Decimal(grid["fees"]) for grid in status["grids"].values())
