@@ -41,6 +41,10 @@ GRID = {"price_interval": "5", "buy_window_size": "2", "sell_window_size": "5", 
     ("changes", "found"),
     [
         ({"problems": ["stale"]}, "problem: stale"),
+        (
+            {"slots": [{"level": 3, "quantity": "0", "state": "PENDING"}]},
+            "levels whose order is of unknown outcome: [3]",
+        ),
         ({"position": "1"}, "position 1, the venue holds 0"),
         ({"fees": "0.1"}, "fees 0.1, the venue took 0"),
         ({"open_orders": []}, "levels without their entry: [-2]"),

@@ -29,10 +29,17 @@ def differences(
         return ["the market maker does not respond"]
     return [
         *(f"problem: {problem}" for problem in status["problems"]),
+        *_unknown(status),
         *_fills(ledger, stored, status),
         *_orders(ledger, status),
         *_wanted(status, trading),
     ]
+
+
+def _unknown(status: Mapping[str, Any]) -> Iterator[str]:
+    """What became of an order is asked until it is proven; a stop before that says so and ends with 1."""
+    if asked := [slot["level"] for slot in status["slots"] if slot.get("state") == "PENDING"]:
+        yield f"levels whose order is of unknown outcome: {asked}"
 
 
 def _fills(ledger: Ledger, stored: list[tuple[str, ...]], status: Mapping[str, Any]) -> Iterator[str]:

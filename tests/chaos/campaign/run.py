@@ -23,6 +23,8 @@ from tests.service.grid_rig import FEE, SYMBOL, Ledger, simulator, store_fills
 from tests.support.wait import WITHIN_S
 
 NEVER_S = 1e9
+STANDS_STILL_S = 8.0
+MOVES_ON_S = 2.0
 _OVERSEEN = frozenset({FaultKind.REFUSE_CONNECT})
 
 
@@ -155,14 +157,22 @@ class Campaign:
             self.ledger.sim.engine.pay_funding()
 
     async def _settle(self) -> None:
-        """Stop the market, and wait until the market maker, its store and the ledger agree."""
-        deadline = time.monotonic() + self.settings.settle_s
+        """Stop the market, and wait until the market maker, its store and the ledger agree.
+
+        A market that stands still for long is a stale price, and its quotes are pulled. So it moves on again and again.
+        """
         began = time.monotonic()
+        deadline = began + self.settings.settle_s
         found = ["the market maker was not asked"]
-        self.ledger.sim.market.pause(SYMBOL)
         while found and time.monotonic() < deadline:
-            await asyncio.sleep(0.5)
-            found = await self.differences()
+            self.ledger.sim.market.pause(SYMBOL)
+            still_until = time.monotonic() + STANDS_STILL_S
+            while found and time.monotonic() < still_until:
+                await asyncio.sleep(0.5)
+                found = await self.differences()
+            if found:
+                self.ledger.sim.market.resume(SYMBOL)
+                await asyncio.sleep(MOVES_ON_S)
         self.outcome.differences += found
         self.outcome.figures["seconds to agree"] = round(time.monotonic() - began, 1)
 
