@@ -17,14 +17,14 @@ from rich.console import Console
 from opensqt.config.market_maker import MarketMakerSettings, load_settings
 from opensqt.market_maker.alerts.daily import keeping_days
 from opensqt.market_maker.alerts.service import alerting
-from opensqt.market_maker.app import Setup, assemble, assemble_on, engine_settings, make_exchange
+from opensqt.market_maker.app import Setup, assemble, assemble_on, engine_settings, make_exchange, make_maker
 from opensqt.market_maker.control.service import Load, ignore_hangup, stored_commands, taking_commands
 from opensqt.market_maker.engine_settings import EngineSettings
 from opensqt.market_maker.http import Endpoints
 from opensqt.market_maker.lease import trading_lease
 from opensqt.market_maker.portfolio import Portfolio
 from opensqt.market_maker.report import show
-from opensqt.market_maker.service import MarketMaker, started
+from opensqt.market_maker.service import started
 from opensqt.market_maker.store.store import Store
 from opensqt.model.account import PositionMode
 from opensqt.model.errors import ConfigError
@@ -159,7 +159,7 @@ async def _trade(
         endpoints, server = await _served(settings, stack)
         alerts = await stack.enter_async_context(alerting(settings.alerts, settings.trading.symbol))
         setup = await unless_stopped(stop, assemble(settings, store, stack, take_venue=take_venue))
-        broken = "; ".join(f"{rule.name}: {rule.detail}" for rule in setup.broken)
+        broken = setup.broken_text
         if not setup.may_start:
             alerts.report(f"ended: safety check: {broken}")
             print(f"error: safety check: {broken}; see market-maker --check", file=sys.stderr)  # noqa: T201 - the user's terminal
@@ -167,7 +167,7 @@ async def _trade(
         if broken:
             text = f"exits only: {broken}; entries begin by themselves when the rule holds again"
             print(f"warning: {text}", file=sys.stderr)  # noqa: T201 - the user's terminal
-        endpoints.maker = maker = _maker(settings, store, setup)
+        endpoints.maker = maker = make_maker(setup, settings, store)
         maker.problem_sources.append(alerts.problems)
         maker.metrics.deliveries = alerts.delivery.counts
         alerts.watch(maker.problems)
@@ -243,17 +243,6 @@ async def _claim(settings: MarketMakerSettings, *, store: Store, take_over: bool
         holder=await store.identity(),
         description=f"market-maker on {socket.gethostname()[:32]}, pid {os.getpid()}",
         take_over=take_over,
-    )
-
-
-def _maker(settings: MarketMakerSettings, store: Store, setup: Setup) -> MarketMaker:
-    return MarketMaker(
-        setup.engine,
-        setup.exchange,
-        store,
-        info=setup.info,
-        rules=setup.rules,
-        cancel_on_exit=settings.system.cancel_on_exit,
     )
 
 

@@ -25,7 +25,7 @@ from opensqt.market_maker.risk.entry_check import EntryCheck
 from opensqt.market_maker.risk.ladder import AccountInputs, GridRequirements, LadderLevel, account_inputs, ladder
 from opensqt.market_maker.risk.safety import Guard, Rule, broken_rules, check
 from opensqt.market_maker.risk_setup import make_controls
-from opensqt.market_maker.service import started
+from opensqt.market_maker.service import MarketMaker, started
 from opensqt.market_maker.store.store import Store
 from opensqt.market_maker.strategy.choice import QuoterFactory
 from opensqt.market_maker.strategy.glft import GlftParameters, GlftQuoter
@@ -73,9 +73,26 @@ class Setup:
         return [rule for rule in self.rule_results if not rule.passed]
 
     @property
+    def broken_text(self) -> str:
+        """The broken rules with their numbers, as a part of a sentence; empty when every rule passed."""
+        return "; ".join(f"{rule.name}: {rule.detail}" for rule in self.broken)
+
+    @property
     def may_start(self) -> bool:
         """Whether the grid may start: with every rule held, or with exits only for what it holds."""
         return self.safe or (self.holding and not broken_rules(self.rule_results, Guard.ORDERS))
+
+
+def make_maker(setup: Setup, settings: MarketMakerSettings, store: Store) -> MarketMaker:
+    """Return the market maker of a grid that was assembled."""
+    return MarketMaker(
+        setup.engine,
+        setup.exchange,
+        store,
+        info=setup.info,
+        rules=setup.rules,
+        cancel_on_exit=settings.system.cancel_on_exit,
+    )
 
 
 def make_exchange(settings: MarketMakerSettings) -> Exchange:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from opensqt.config.market_maker import MarketMakerSettings
-from opensqt.market_maker.app import Setup, assemble_on
+from opensqt.market_maker.app import assemble_on, make_maker
 from opensqt.market_maker.health import CONNECTING
 from opensqt.market_maker.lease import trading_lease
 from opensqt.market_maker.metrics import merged_text
@@ -187,16 +187,9 @@ class Portfolio:
         settings = grid.settings
         setup = await unless_stopped(stop, assemble_on(self._exchange, settings, self._store))
         if not setup.may_start:
-            raise ConfigError(f"safety check: {_broken(setup)}; see market-maker --check")
+            raise ConfigError(f"safety check: {setup.broken_text}; see market-maker --check")
         claim = await self._claim(settings)
-        maker = MarketMaker(
-            setup.engine,
-            self._exchange,
-            self._store,
-            info=setup.info,
-            rules=setup.rules,
-            cancel_on_exit=settings.system.cancel_on_exit,
-        )
+        maker = make_maker(setup, settings, self._store)
 
         def begins() -> None:
             grid.failure = ""
@@ -266,10 +259,6 @@ def _status(grid: _Member) -> dict[str, Any]:
 def _sum(grids: Mapping[str, Mapping[str, Any]], name: str) -> str:
     amounts = [Decimal(status[name]) for status in grids.values() if status.get(name) is not None]
     return format(sum(amounts, Decimal(0)), "f")
-
-
-def _broken(setup: Setup) -> str:
-    return "; ".join(f"{rule.name}: {rule.detail}" for rule in setup.broken)
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.marathon.keeper import complaints
 from tests.service.grid_rig import KEYS, get
 from tests.support import Process, start
 from tests.support.blocking import in_thread
@@ -21,7 +21,6 @@ _START_WITHIN_S = 240.0
 _UNREACHABLE = 4
 _KILLED = -signal.SIGKILL
 _LOOK_S = 0.02
-_COMPLAINTS = ("call failed unexpectedly", "background task died", "get_status failed unexpectedly")
 
 
 @dataclass
@@ -95,7 +94,7 @@ class Part:
         output = self.process.output
         with (self.folder / f"{self.name}.log").open("a", encoding="utf-8") as log:
             log.write(output)
-        self.mistakes.extend(_complaints(output))
+        self.mistakes.extend(complaints(output))
         return code
 
 
@@ -135,19 +134,4 @@ async def status(maker: Part) -> dict[str, Any]:
         found: dict[str, Any] = await in_thread(get, maker.process, "/status")
     except OSError:
         return {}
-    return found
-
-
-def _complaints(log: str) -> list[str]:
-    """Return the lines of a log that report a defect of the program's own."""
-    found = []
-    for line in log.splitlines():
-        if line.startswith("Traceback"):
-            found.append(line)
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict) and event.get("event") in _COMPLAINTS:
-            found.append(line)
     return found

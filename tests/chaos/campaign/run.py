@@ -12,12 +12,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from opensqt.model.errors import InsufficientMargin
 from opensqt.simulator.faults import FaultKind
 from opensqt.simulator.settings import ServerRules
-from opensqt.venues.factory import venue_type
 from tests.chaos.campaign.compare import differences
 from tests.chaos.campaign.parts import Part, make_connector, make_maker, running_after_s, status
+from tests.chaos.marathon.run import refusal
 from tests.chaos.marathon.script import Rhythm, script
 from tests.service.grid_rig import FEE, SYMBOL, Ledger, simulator, store_fills
 from tests.support.wait import WITHIN_S
@@ -140,7 +139,7 @@ class Campaign:
             self.settings.seed,
             24 * 3600,
             Rhythm(fault_s=self.settings.fault_every_s, kill_s=NEVER_S, stall_s=NEVER_S, crash_s=NEVER_S),
-            refusal=_refusal(self.settings.venue),
+            refusal=refusal(self.settings.venue),
             clients=1,
         )
         began = time.monotonic()
@@ -230,8 +229,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _refusal(venue: str) -> str:
-    codes = venue_type(venue).codes
-    return next(code for code, kind in codes.items() if kind is InsufficientMargin)

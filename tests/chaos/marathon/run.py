@@ -128,7 +128,7 @@ class Marathon:
             self.settings.seed,
             self.settings.duration_s,
             self.settings.rhythm,
-            refusal=_refusal(self.settings.venue),
+            refusal=refusal(self.settings.venue),
             clients=len(self.clients),
         )
         async with asyncio.TaskGroup() as group:
@@ -252,7 +252,8 @@ async def marathon(
     return verdict
 
 
-def _refusal(venue: str) -> str:
+def refusal(venue: str) -> str:
+    """Return a code by which the venue refuses an order."""
     codes = venue_type(venue).codes
     return next(code for code, kind in codes.items() if kind is InsufficientMargin)
 
