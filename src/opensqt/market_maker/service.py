@@ -245,7 +245,7 @@ class MarketMaker:
         places = [command for command in commands if isinstance(command, Place)]
         if places or self.engine.state.changed:
             self._writer.submit(places, now)
-        tick_ns = max((one.price.received_ns for one in prices if isinstance(one, PriceUpdate)), default=0)
+        tick_ns = max((one.value.received_ns for one in prices if isinstance(one, PriceUpdate)), default=0)
         if places and tick_ns:
             self.metrics.tick_to_trade_ms.observe((now_ns() - tick_ns) / 1e6)
 

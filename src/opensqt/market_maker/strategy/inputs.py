@@ -3,61 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from opensqt.model.market import MarkPrice, OrderBook, Price, PublicTrade
 
+T = TypeVar("T", Price, OrderBook, PublicTrade, MarkPrice)
+
 
 @dataclass(frozen=True, slots=True)
-class PriceUpdate:
-    """The newest best bid and ask."""
+class _Received(Generic[T]):
+    """The newest of its kind."""
 
-    price: Price
+    value: T
     age_s: float = 0.0
     """Seconds since it was received from the venue; a stream's snapshot may be old."""
 
-    @property
-    def value(self) -> Price:
-        """What was received."""
-        return self.price
+
+class PriceUpdate(_Received[Price]):
+    """The newest best bid and ask."""
+
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class OrderBookUpdate:
+class OrderBookUpdate(_Received[OrderBook]):
     """The newest order book."""
 
-    book: OrderBook
-    age_s: float = 0.0
-
-    @property
-    def value(self) -> OrderBook:
-        """What was received."""
-        return self.book
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TradeUpdate:
+class TradeUpdate(_Received[PublicTrade]):
     """The newest trade of the market."""
 
-    trade: PublicTrade
-    age_s: float = 0.0
-
-    @property
-    def value(self) -> PublicTrade:
-        """What was received."""
-        return self.trade
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class MarkUpdate:
+class MarkUpdate(_Received[MarkPrice]):
     """The newest mark price, with the next funding."""
 
-    mark: MarkPrice
-    age_s: float = 0.0
-
-    @property
-    def value(self) -> MarkPrice:
-        """What was received."""
-        return self.mark
+    __slots__ = ()
 
 
 PriceInput = PriceUpdate | OrderBookUpdate | TradeUpdate | MarkUpdate

@@ -65,25 +65,25 @@ class PriceInputs:
         """Take in an input as the newest of its kind; return whether it was not refused."""
         at = now - event.age_s
         match event:
-            case PriceUpdate(price=price):
+            case PriceUpdate(value=price):
                 if self._refuses(price, (price.bid, price.ask), now):
                     return False
                 if price.bid > price.ask:
                     return self._refuse("crossed", f"bid {price.bid} above ask {price.ask}", now)
                 self._best, self._best_at = price, at
-            case OrderBookUpdate(book=book):
+            case OrderBookUpdate(value=book):
                 best = (*(price for price, _ in book.bids[:1]), *(price for price, _ in book.asks[:1]))
                 if self._refuses(book, best, now):
                     return False
                 if len(best) == 2 and best[0] > best[1]:
                     return self._refuse("crossed", f"bid {best[0]} above ask {best[1]}", now)
                 self._book, self._book_at = book, at
-            case TradeUpdate(trade=trade):
+            case TradeUpdate(value=trade):
                 if self._refuses(trade, (trade.price,), now):
                     return False
                 late_s = (trade.received_ns / 1e9 - trade.event_time_ms / 1e3) if trade.received_ns else 0.0
                 self.trade, self.trade_at = trade, at - (max(0.0, late_s) if self._real_time else 0.0)
-            case MarkUpdate(mark=mark):
+            case MarkUpdate(value=mark):
                 if self._refuses(mark, (mark.mark,), now):
                     return False
                 self.mark, self.mark_at = mark, at
