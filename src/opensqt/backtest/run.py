@@ -90,7 +90,8 @@ class Backtest:
         trace: Takes in what happens, if it is wanted.
 
     Raises:
-        ConfigError: The recording can't be read, or the venue does not trade the symbol.
+        ConfigError: The recording can't be read, the venue does not trade the symbol, or the settings break a rule of
+            the safety check, so that there would be no entries.
     """
 
     def __init__(self, settings: MarketMakerSettings, market: SimulatorSettings, *, trace: Trace | None = None) -> None:
@@ -122,6 +123,8 @@ class Backtest:
             now=0.0,
             now_ms=self.start_ms,
         )
+        if (safety := self._grid.risk.entry_check) is not None and safety.reason:
+            raise ConfigError(f"safety check: {safety.reason}")
         self._symbol = trading.symbol
         self._result = Result(
             symbol=trading.symbol,

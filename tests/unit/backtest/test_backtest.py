@@ -92,6 +92,12 @@ def test_a_symbol_that_the_venue_does_not_trade_is_refused() -> None:
         Backtest(settings(symbol="DOGEUSDT"), generated())
 
 
+def test_a_grid_that_may_place_nothing_is_refused() -> None:
+    """What a market maker would not start with is no backtest of the month in which it holds nothing."""
+    with pytest.raises(ConfigError, match=r"safety check: order_quantity: .*; round trip: "):
+        Backtest(settings(price_interval="1", order_quantity="0.01"), generated())
+
+
 def test_the_command_writes_the_result(recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`opensqt backtest` prints a table, and --json has every amount as text."""
     monkeypatch.setenv("SYMBOL", "BTCUSDT")
