@@ -85,3 +85,30 @@ def error_line(process: Process) -> str:
     assert len(lines) == 1, process.output
     assert "Traceback" not in process.output
     return lines[0]
+
+
+SPINNING = """
+from pathlib import Path
+from opensqt.market_maker.strategy.grid.quoter import GridQuoter
+
+class Spinning(GridQuoter):
+    def frame(self, market, inventory):
+        while Path("spin").exists():
+            Path("spins").touch()
+        return super().frame(market, inventory)
+"""
+
+
+async def test_a_stop_is_obeyed_although_a_strategy_never_returns(tmp_path: Path) -> None:
+    """F49: SIGTERM in a busy event loop ends the process with 1, and the connector cancels what is left."""
+    (tmp_path / "spinning.py").write_text(SPINNING)
+    env = {"OPENSQT__TRADING__STRATEGY": "spinning:Spinning", "PYTHONPATH": str(tmp_path)}
+    async with chain(tmp_path) as made, made.maker(**env, OPENSQT__SYSTEM__LEASE_SECONDS="10") as maker:
+        await maker.ready()
+        await eventually(lambda: made.open_orders)
+        (tmp_path / "spin").touch()
+        await eventually((tmp_path / "spins").exists)
+        maker.send(signal.SIGTERM)
+        assert await maker.wait(60) == 1
+        assert "the stop took too long and was cut off" in error_line(maker)
+        await eventually(lambda: made.open_orders == [], within_s=60)

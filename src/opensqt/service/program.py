@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
+from types import FrameType
 from typing import Any
 
 from opensqt.model.errors import (
@@ -120,15 +121,21 @@ class _StopLimit(AbstractContextManager[None]):
 async def _until_stopped(service: ServiceMain, limit: _StopLimit) -> int | None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    signals = 0
 
-    def on_signal() -> None:
-        if stop.is_set():
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal signals
+        signals += 1
+        if signals > 1:
             os._exit(EXIT_FAILURE)
-        stop.set()
         limit.begin()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal)
+        loop.add_signal_handler(number, stop.set)
+        # The loop learns of a signal by a descriptor, which it reads between two callbacks. This handler runs within a
+        # callback, too: one that never returns must not keep the process from its end.
+        signal.signal(number, interrupt)
+        signal.siginterrupt(number, False)
     return await service(stop)
 
 

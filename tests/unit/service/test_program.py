@@ -96,3 +96,36 @@ async def test_a_second_signal_ends_a_service_that_hangs(script) -> None:
         await eventually(lambda: b"hangs" in process.stdout)
         process.send(signal.SIGTERM)
         assert await process.wait() == 1
+
+
+SPIN = """
+    def spin():
+        print('ready on 127.0.0.1:1', flush=True)
+        while True:
+            pass
+    asyncio.get_running_loop().call_soon(spin)
+    await stop.wait()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_loop_that_never_comes_to_the_signal_is_ended_by_the_limit(tmp_path: Path, number: int) -> None:
+    """F49: the limit of a stop holds although the event loop is occupied for good."""
+    spinning = SCRIPT.format(body=SPIN.strip()).replace("run(service)", "run(service, end_within_s=0.5)")
+    (tmp_path / "entry_case.py").write_text(spinning, encoding="utf-8")
+    async with start("entry_case", env={"PYTHONPATH": str(tmp_path)}) as process:
+        await process.ready()
+        process.send(signal.Signals(number))
+        assert await process.wait() == 1
+    assert lines(process) == [
+        "error: the stop took too long and was cut off: orders may be open; the next start takes them up"
+    ]
+
+
+async def test_a_second_signal_ends_a_loop_at_once_that_is_occupied(script) -> None:
+    """F49: without a limit the second signal ends the process, whatever the event loop does."""
+    async with script(SPIN.strip()) as process:
+        await process.ready()
+        process.send(signal.SIGTERM)
+        process.send(signal.SIGINT)
+        assert await process.wait() == 1
