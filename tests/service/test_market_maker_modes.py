@@ -43,6 +43,22 @@ async def test_the_store_equals_the_ledger_in_every_mode(tmp_path: Path, mode: s
         assert not any(order.get("closing_reason") == ClosingReason.REDUCE_ONLY for order in ledger.account["orders"])
 
 
+@pytest.mark.parametrize("mode", ["short", "neutral"])
+@pytest.mark.parametrize("exchange", ["bitget", "gate", "okx", "bybit"])
+async def test_short_and_neutral_are_exact_on_the_other_venues(tmp_path: Path, exchange: str, mode: str) -> None:
+    """F6 F36: a short is opened, closed and stored as the ledger of that venue has it, whatever its units."""
+    async with simulator(exchange=exchange) as sim:
+        ledger = Ledger(sim)
+        async with running(sim, tmp_path / "grid.db", **MODES[mode]) as maker:
+            await eventually(lambda: {"BUY", "SELL"} <= {fill["side"] for fill in ledger.account["fills"]})
+            await eventually(lambda: len(ledger.account["fills"]) >= 5)
+            assert one_order_a_level(ledger.open_orders)
+            assert not maker.status()["halted"]
+        assert await store_fills(tmp_path / "grid.db") == ledger.fills()
+        assert ledger.open_orders == []
+        assert not any(order.get("closing_reason") == ClosingReason.REDUCE_ONLY for order in ledger.account["orders"])
+
+
 @pytest.mark.parametrize(("mode", "sides"), [("short", {"SHORT"}), ("neutral", {"LONG", "SHORT"})])
 async def test_an_account_in_hedge_mode_holds_the_sides_of_the_mode(tmp_path: Path, mode: str, sides: set[str]) -> None:
     """F19: each order goes to the side that it opens or closes, and the levels explain the positions."""

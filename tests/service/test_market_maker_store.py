@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import socket
 import sqlite3
@@ -91,6 +92,24 @@ async def test_commits_that_a_standby_server_had_not_received_are_written_again(
             cluster.start()
             await _healed(maker, ledger)
         assert await store_fills_of(url) == ledger.fills()
+
+
+async def test_doctor_looks_at_a_database_of_postgresql(tmp_path: Path, url: str) -> None:
+    """F32 F33: one that can be written is well; a wrong one is named, and its password never."""
+    file = tmp_path / "config.yaml"
+    found = []
+    for address in (url.replace("opensqt@", "opensqt:canary12@"), "postgresql://opensqt:canary12@127.0.0.1:9/none"):
+        file.write_text(
+            f"app: {{database_url: '{address}'}}\nexchanges: {{remote: {{base_url: '127.0.0.1:9', retry_scale: 0.001}}}}\n"
+        )
+        async with start("opensqt.cli", "doctor", "--json", "--config", str(file), cwd=tmp_path) as doctor:
+            assert await doctor.wait() == 1  # no connector
+        findings = {one["name"]: one for one in json.loads(doctor.stdout)["findings"]}
+        found.append((findings["database"]["result"], findings["database"]["text"]))
+        assert "canary" not in doctor.output
+    assert found[0] == ("ok", f"{url.replace('opensqt@', 'opensqt:***@')} can be written")
+    assert found[1][0] == "fail"
+    assert "127.0.0.1:9" in found[1][1]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from opensqt.market_maker.executor import Executor
-from opensqt.market_maker.orders.events import AssetPriced, Event, PriceAsset
+from opensqt.market_maker.orders.events import AssetPriced, Event, PriceAsset, TakeVenue
 from opensqt.market_maker.service import MarketMaker
 from opensqt.market_maker.store.store import Store
 from opensqt.model.account import PositionMode
@@ -65,6 +65,33 @@ async def test_a_liquidation_is_counted_as_what_it_is_and_over_a_restart(tmp_pat
             await eventually(lambda: agrees(maker, ledger), what="the liquidation is still counted")
             assert maker.status()["venue_made"] == loss
         assert set(loss) == {"LIQUIDATION"}
+
+
+async def test_a_loss_of_a_position_closed_by_hand_is_counted_and_not_0(tmp_path: Path) -> None:
+    """F48 F50: the profit falls by what the close by hand lost, before and after the levels follow, and in the store."""
+    async with simulator() as sim:
+        ledger = Ledger(sim)
+        async with running(sim, tmp_path / "grid.db", reconcile_interval="0.3") as maker:
+            await eventually(lambda: ledger.position > Decimal("0.004"))
+            sim.market.pause(SYMBOL)
+            await eventually(lambda: agrees(maker, ledger), what="status and ledger agree")
+            realized = Decimal(maker.status()["profit"]["realized"])
+            # What a long grid holds was bought above the price.
+            ledger.place(Side.SELL, quantity=str(ledger.position))
+            loss = sum(Decimal(fill["realized_pnl"]) for fill in by_hand(ledger))
+            assert loss < 0
+            await eventually(lambda: agrees(maker, ledger), what="the close by hand is counted")
+            await eventually(lambda: maker.status()["halted"], what="the difference is found")
+            assert Decimal(maker.status()["profit"]["by_hand"]) == loss
+            assert Decimal(maker.status()["profit"]["realized"]) == realized
+            await maker.handled(TakeVenue(preview=False))
+            assert not maker.status()["halted"]
+            await eventually(lambda: agrees(maker, ledger), what="the loss stays when the levels follow")
+        await stored_equals(f"sqlite:///{tmp_path}/grid.db", ledger)
+
+
+def by_hand(ledger: Ledger) -> list[dict[str, str]]:
+    return [fill for fill in ledger.account["fills"] if fill["client_order_id"].startswith("byhand")]
 
 
 async def test_long_and_short_of_hedge_mode_are_those_of_the_ledger(tmp_path: Path) -> None:
