@@ -97,12 +97,13 @@ async def test_commits_that_a_standby_server_had_not_received_are_written_again(
 async def test_doctor_looks_at_a_database_of_postgresql(tmp_path: Path, url: str) -> None:
     """F32 F33: one that can be written is well; a wrong one is named, and its password never."""
     file = tmp_path / "config.yaml"
+    arguments = ("doctor", "--json", "--config", str(file))
+    quick = {"OPENSQT__EXCHANGES__REMOTE__RETRY_SCALE": "0.001"}
     found = []
     for address in (url.replace("opensqt@", "opensqt:canary12@"), "postgresql://opensqt:canary12@127.0.0.1:9/none"):
-        file.write_text(
-            f"app: {{database_url: '{address}'}}\nexchanges: {{remote: {{base_url: '127.0.0.1:9', retry_scale: 0.001}}}}\n"
-        )
-        async with start("opensqt.cli", "doctor", "--json", "--config", str(file), cwd=tmp_path) as doctor:
+        settings = {"app": {"database_url": address}, "exchanges": {"remote": {"base_url": "127.0.0.1:9"}}}
+        file.write_text(json.dumps(settings))
+        async with start("opensqt.cli", *arguments, env=quick, cwd=tmp_path) as doctor:
             assert await doctor.wait() == 1  # no connector
         findings = {one["name"]: one for one in json.loads(doctor.stdout)["findings"]}
         found.append((findings["database"]["result"], findings["database"]["text"]))

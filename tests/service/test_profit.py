@@ -68,7 +68,7 @@ async def test_a_liquidation_is_counted_as_what_it_is_and_over_a_restart(tmp_pat
 
 
 async def test_a_loss_of_a_position_closed_by_hand_is_counted_and_not_0(tmp_path: Path) -> None:
-    """F48 F50: the profit falls by what the close by hand lost, before and after the levels follow, and in the store."""
+    """F48 F50: the profit has what the close by hand lost, also when the levels follow, and in the store."""
     async with simulator() as sim:
         ledger = Ledger(sim)
         async with running(sim, tmp_path / "grid.db", reconcile_interval="0.3") as maker:
