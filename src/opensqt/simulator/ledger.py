@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from opensqt.simulator.engine.conditional import SimConditional
 from opensqt.simulator.engine.engine import SimEngine
 from opensqt.simulator.engine.events import FundingPaid, PositionView
 from opensqt.simulator.engine.order import SimFill, SimOrder
@@ -39,6 +40,7 @@ def _account(engine: SimEngine, key: str) -> dict[str, Any]:
         "unrealized_pnl": plain(balance.unrealized_pnl),
         "positions": [_position(position) for position in engine.positions(key)],
         "orders": [_order(order) for order in engine.orders(key)],
+        "conditional_orders": [_conditional(one) for one in engine.conditional.listed(key)],
         "fills": [_fill(fill) for fill in engine.fills(key)],
         "funding_payments": [_payment(paid) for paid in engine.funding_payments(key)],
         "duplicate_client_order_ids": engine.duplicate_client_order_ids(key),
@@ -77,6 +79,35 @@ def _order(order: SimOrder) -> dict[str, Any]:
         "created_ms": order.created_ms,
         "updated_ms": order.updated_ms,
         "amendments": order.amendments,
+        "conditional_id": order.conditional_id,
+    }
+
+
+def _conditional(one: SimConditional) -> dict[str, Any]:
+    wanted, trigger, stop = one.wanted, one.trigger, one.stop_price()
+    return {
+        "conditional_id": one.conditional_id,
+        "client_id": wanted.client_id,
+        "kind": wanted.kind,
+        "symbol": wanted.symbol,
+        "side": wanted.side.value,
+        "position_side": wanted.position_side.value,
+        "order_type": one.order_type.value,
+        "trigger_price": plain(stop) if stop is not None else None,
+        "trigger_by": trigger.by.value,
+        "crossing": trigger.crossing.value,
+        "price": plain(trigger.order_price) if trigger.order_price is not None else None,
+        "quantity": "position" if wanted.close_position else plain(wanted.quantity),
+        "reduce_only": wanted.closes_only,
+        "status": one.status.value,
+        "triggered_by_price": plain(one.fired_price) if one.fired_price is not None else None,
+        "order_id": one.order_id,
+        "parent_id": one.parent_id,
+        "rejection": one.rejection,
+        "created_ms": one.created_ms,
+        "updated_ms": one.updated_ms,
+        "triggered_ms": one.triggered_ms,
+        "amendments": one.amendments,
     }
 
 

@@ -110,6 +110,10 @@ class VenueRules(Section):
     """An order that is amended to no more than what is filled: canceled, refused if it is less, or FILLED as it is."""
     amended_keeps_place: bool = True
     """Whether an order that is amended to a smaller quantity alone keeps its place in the queue."""
+    most_conditional: int = Field(default=10, gt=0)
+    """Conditional orders of an account that may wait in one symbol."""
+    triggered_keeps_id: bool = False
+    """Whether the order that a conditional order places has the same id."""
     amended_post_only: Literal["refuse", "cancel"] = "refuse"
     """A post-only order that is amended to a price that would take: left as it was, or canceled."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 
 from opensqt.model.account import MarginMode, PositionMode
 from opensqt.model.market import INTERVALS_MS
@@ -17,6 +18,8 @@ from opensqt.simulator.clock import SimulatorClock
 from opensqt.simulator.engine.account import SimAccount
 from opensqt.simulator.engine.admission import Admission
 from opensqt.simulator.engine.book import ZERO
+from opensqt.simulator.engine.conditional import SimConditional
+from opensqt.simulator.engine.conditional_orders import ConditionalOrders
 from opensqt.simulator.engine.countdowns import Countdowns, CountdownScope
 from opensqt.simulator.engine.events import (
     BalanceView,
@@ -30,11 +33,13 @@ from opensqt.simulator.engine.events import (
     SimMark,
     SimTrade,
 )
+from opensqt.simulator.engine.expiries import ExpiryKey
 from opensqt.simulator.engine.matching import Matcher
 from opensqt.simulator.engine.order import ClosingReason, NewOrder, RefusalReason, Refused, SimFill, SimOrder
 from opensqt.simulator.engine.settlement import Settlement
 from opensqt.simulator.engine.state import UNLISTED, VenueState
 from opensqt.simulator.engine.tape import DayStatistics, PastBar
+from opensqt.simulator.engine.triggers import ConditionalBook
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
 
 
@@ -60,8 +65,10 @@ class SimEngine:
         self.clock = clock
         self.state = VenueState(settings, clock.market_ms())
         self._matcher = Matcher(self.state)
-        self._settlement = Settlement(self.state, self._matcher)
         self._admission = Admission(self.state)
+        self._conditionals = ConditionalBook(self.state, self._place_triggered)
+        self._settlement = Settlement(self.state, self._matcher, self._conditionals.end_all)
+        self.conditional = ConditionalOrders(self.state, self._conditionals, self._catch_up, self._finish)
         self.countdowns = Countdowns()
 
     # The venue
@@ -120,38 +127,20 @@ class SimEngine:
             Refused: Nothing was done; see its reason.
         """
         self._catch_up()
-        self._admission.check(self._account(account), order)
-        state, rules = self.state, self.symbol(order.symbol)
-        order_id = state.next_order_id()
-        market = order.order_type is OrderType.MARKET
-        placed = self._matcher.submit(
-            SimOrder(
-                account=account,
-                order_id=order_id,
-                client_order_id=order.client_order_id or f"auto{order_id}",
-                symbol=order.symbol,
-                side=order.side,
-                position_side=order.position_side,
-                order_type=order.order_type,
-                time_in_force=TimeInForce.GTC if market else order.time_in_force,
-                reduce_only=order.reduce_only,
-                # Written with the decimal places of the steps, so that equal prices look the same to every client.
-                price=order.price.quantize(rules.price_step) if order.price is not None else None,
-                quantity=order.quantity.quantize(rules.quantity_step),
-                status=OrderStatus.OPEN,
-                margin_mode=self._account(account).margin_mode(order.symbol),
-                created_ms=state.now_ms,
-                updated_ms=state.now_ms,
-                tag=order.tag,
-            )
-        )
-        state.publish()
+        books = self._account(account)
+        self._admission.check(books, order)
+        self._check_attached(books, order)
+        made = self._make(books, order, self.state.next_order_id())
+        self._conditionals.attach(made, order.attached)
+        placed = self._matcher.submit(made)
+        self._finish()
         return placed
 
     def check(self, account: str, order: NewOrder) -> None:
         """Raise `Refused` as `place` would, and do nothing else."""
         self._catch_up()
         self._admission.check(self._account(account), order)
+        self._check_attached(self._account(account), order)
 
     def amend(
         self,
@@ -198,7 +187,7 @@ class SimEngine:
         amended = self._matcher.amend(
             order, changed.price.quantize(rules.price_step), changed.quantity.quantize(rules.quantity_step), text
         )
-        self.state.publish()
+        self._finish()
         return amended
 
     def cancel(self, account: str, symbol: str, *, order_id: str = "", client_order_id: str = "") -> SimOrder:
@@ -214,7 +203,7 @@ class SimEngine:
                 RefusalReason.ORDER_CLOSED, f"order {order.order_id}: expected an open order, it is {order.status}"
             )
         canceled = self._matcher.cancel(order)
-        self.state.publish()
+        self._finish()
         return canceled
 
     def cancel_all(self, account: str, symbol: str) -> list[SimOrder]:
@@ -222,7 +211,7 @@ class SimEngine:
         self._catch_up()
         self.state.instrument(symbol)
         canceled = [self._matcher.cancel(order) for order in self._account(account).open_in(symbol)]
-        self.state.publish()
+        self._finish()
         return canceled
 
     def start_countdown(self, scope: CountdownScope, timeout_ms: int) -> int:
@@ -379,7 +368,7 @@ class SimEngine:
         books = self._account(account)
         if books.mode is mode:
             raise Refused(RefusalReason.NO_CHANGE, f"position_mode {mode}: expected a mode other than the current one")
-        if self.open_orders(account):
+        if self.open_orders(account) or self.conditional.waiting(account):
             raise Refused(RefusalReason.ORDERS_OPEN, f"position_mode {mode}: expected no open order at the change")
         if books.held():
             raise Refused(RefusalReason.POSITION_OPEN, f"position_mode {mode}: expected no open position at the change")
@@ -480,15 +469,26 @@ class SimEngine:
         self.state.instrument(symbol).tape.remember(bars)
 
     def advance(self, now_ms: int) -> None:
-        """Advance market time: candles close, funding is paid, countdowns end."""
-        for due_ms, scope in self.countdowns.take_due(now_ms):
+        """Advance market time: candles close, funding is paid, countdowns end, orders expire."""
+        due: list[tuple[int, Callable[[], None]]] = [
+            (at, partial(self._cancel_by_countdown, scope)) for at, scope in self.countdowns.take_due(now_ms)
+        ]
+        due.extend((at, partial(self._expire, key)) for at, key in self.state.expiries.take_due(now_ms))
+        for due_ms, act in sorted(due, key=lambda one: one[0]):
             self._settlement.advance(due_ms)
-            self._cancel_by_countdown(scope)
+            act()
         self._settlement.advance(now_ms)
 
     def set_mark(self, symbol: str, price: Decimal) -> None:
-        """Move the mark price; accounts that can't carry their positions at it are liquidated."""
-        self._settlement.set_mark(self.state.instrument(symbol).rules.symbol, price)
+        """Move the mark price: what it triggers is placed, then accounts that can't carry it are liquidated."""
+        instrument = self.state.instrument(symbol)
+        if price == instrument.mark:
+            return
+        instrument.mark = price
+        self._conditionals.note_mark(symbol)
+        self._conditionals.settle()
+        self._settlement.check_holders(symbol)
+        self._conditionals.settle()
 
     @property
     def funding_interval_ms(self) -> int:
@@ -503,7 +503,7 @@ class SimEngine:
         """Pay funding on all positions now, whatever the hour is."""
         self._catch_up()
         self._settlement.pay_funding()
-        self.state.publish()
+        self._finish()
 
     def trade_outside(self, symbol: str, side: Side, quantity: Decimal, price: Decimal | None = None) -> Decimal:
         """Trade as an outside participant against the book, up to *price*.
@@ -511,7 +511,9 @@ class SimEngine:
         Returns:
             The filled quantity; the remainder is canceled.
         """
-        return self._matcher.take_outside(symbol, side, quantity, price)
+        filled = self._matcher.take_outside(symbol, side, quantity, price)
+        self._conditionals.settle()
+        return filled
 
     def quote_outside(self, symbol: str, side: Side, price: Decimal, quantity: Decimal) -> str:
         """Trade as an outside participant up to *price* and rest the remainder there.
@@ -519,7 +521,9 @@ class SimEngine:
         Returns:
             The id of the resting remainder, for `withdraw_outside`; empty if there is none.
         """
-        return self._matcher.quote_outside(symbol, side, price, quantity)
+        rests = self._matcher.quote_outside(symbol, side, price, quantity)
+        self._conditionals.settle()
+        return rests
 
     def withdraw_outside(self, symbol: str, order_id: str) -> None:
         """Remove an outside participant's quote from the book, if it is still there."""
@@ -538,6 +542,61 @@ class SimEngine:
         for order in self.open_orders(scope.account, scope.symbol or None):
             if scope.tag in ("", order.tag):
                 self._matcher.cancel(order, ClosingReason.COUNTDOWN)
+        self._finish()
+
+    def _expire(self, key: ExpiryKey) -> None:
+        kind, account, known_as = key
+        if kind == "conditional":
+            self._conditionals.expire(known_as)
+        else:
+            order = self._account(account).orders[known_as]
+            if order.status.is_open:
+                self._matcher.cancel(order, ClosingReason.EXPIRY)
+        self._finish()
+
+    def _make(self, books: SimAccount, order: NewOrder, order_id: str, conditional_id: str = "") -> SimOrder:
+        """Make the first snapshot of an accepted order."""
+        rules, now_ms = self.symbol(order.symbol), self.state.now_ms
+        if order.expires_ms is not None:
+            self.state.expiries.set(("order", books.key, order_id), order.expires_ms)
+        return SimOrder(
+            account=books.key,
+            order_id=order_id,
+            client_order_id=order.client_order_id or f"auto{order_id}",
+            symbol=order.symbol,
+            side=order.side,
+            position_side=order.position_side,
+            order_type=order.order_type,
+            time_in_force=TimeInForce.GTC if order.order_type is OrderType.MARKET else order.time_in_force,
+            reduce_only=order.reduce_only,
+            # Written with the decimal places of the steps, so that equal prices look the same to every client.
+            price=order.price.quantize(rules.price_step) if order.price is not None else None,
+            quantity=order.quantity.quantize(rules.quantity_step),
+            status=OrderStatus.OPEN,
+            margin_mode=books.margin_mode(order.symbol),
+            created_ms=now_ms,
+            updated_ms=now_ms,
+            tag=order.tag,
+            conditional_id=conditional_id,
+            expires_ms=order.expires_ms,
+            details=order.details,
+        )
+
+    def _check_attached(self, books: SimAccount, order: NewOrder) -> None:
+        for child in order.attached:
+            self._conditionals.check(books, replace(child, quantity=child.quantity or order.quantity))
+
+    def _place_triggered(self, books: SimAccount, order: NewOrder, fired: SimConditional) -> None:
+        """Place the order of a conditional one."""
+        self._admission.check(books, order)
+        keeps_id = self.settings.rules.triggered_keeps_id
+        order_id = fired.conditional_id if keeps_id else self.state.next_order_id()
+        self._conditionals.announce(fired, order_id)
+        self._matcher.submit(self._make(books, order, order_id, fired.conditional_id))
+
+    def _finish(self) -> None:
+        """Settle what was triggered, and publish."""
+        self._conditionals.settle()
         self.state.publish()
 
     def _account(self, key: str) -> SimAccount:

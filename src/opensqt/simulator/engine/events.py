@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from opensqt.model.account import MarginMode
 from opensqt.model.order import PositionSide
+from opensqt.simulator.engine.conditional import ConditionalChange, SimConditional
 from opensqt.simulator.engine.order import SimFill, SimOrder
 
 BookLevel = tuple[Decimal, Decimal]
@@ -126,6 +127,16 @@ class OrderChanged:
     order: SimOrder
     execution: Execution
     fill: SimFill | None
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionalChanged:
+    """A conditional order of an account changed; when it triggers, the events of its order follow."""
+
+    account: str
+    conditional: SimConditional
+    change: ConditionalChange
     time_ms: int
 
 
@@ -274,6 +285,7 @@ Event = (
     | CandleUpdate
     | SimMark
     | OrderChanged
+    | ConditionalChanged
     | AccountChanged
     | SettingsChanged
     | FundingPaid

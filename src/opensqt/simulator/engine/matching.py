@@ -144,6 +144,8 @@ class Matcher:
                 time_ms=self._state.now_ms,
             )
             self._state.queue_event(trade)
+            if (watched := self._state.watched_prints.get(instrument.rules.symbol)) is not None:
+                watched.append(trade.price)
             left -= traded
             book.reduce(maker, traded)
             if maker.owner:
@@ -228,5 +230,7 @@ class Matcher:
 
     def _close(self, order: SimOrder, status: OrderStatus, reason: ClosingReason) -> SimOrder:
         order = replace(order, status=status, closing_reason=reason, updated_ms=self._state.now_ms)
+        if order.expires_ms is not None:
+            self._state.expiries.clear(("order", order.account, order.order_id))
         self._state.queue_order_event(order, Execution(status.value))
         return order

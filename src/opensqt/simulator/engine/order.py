@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
 from opensqt.model.account import MarginMode
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
+from opensqt.simulator.engine.conditional import NewConditional
 
 LIQUIDATION_ID = "autoclose-"
 """How the client order id of a liquidation begins; the rest of it is the order's own id."""
@@ -38,6 +40,9 @@ class RefusalReason(StrEnum):
     UNCHANGED = "UNCHANGED"
     """An amendment that changes nothing."""
     TOO_MANY_ORDERS = "TOO_MANY_ORDERS"
+    TOO_MANY_CONDITIONAL = "TOO_MANY_CONDITIONAL"
+    WOULD_TRIGGER = "WOULD_TRIGGER"
+    """A conditional order whose trigger is met as it arrives."""
     POSITION_OPEN = "POSITION_OPEN"
     """A mode can't change while a position is open."""
     ORDERS_OPEN = "ORDERS_OPEN"
@@ -80,6 +85,8 @@ class ClosingReason(StrEnum):
     LIQUIDATION = "LIQUIDATION"
     COUNTDOWN = "COUNTDOWN"
     """A countdown of the account ended, or its connection was lost for too long."""
+    EXPIRY = "EXPIRY"
+    """Its own time is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +105,12 @@ class NewOrder:
     """If empty, the engine makes an id."""
     tag: str = ""
     """The client's own mark of the order, where the venue has one."""
+    expires_ms: int | None = None
+    """Market time at which what rests of it is canceled."""
+    attached: tuple[NewConditional, ...] = ()
+    """Conditional orders that begin when it is filled."""
+    details: Mapping[str, str] = field(default_factory=dict)
+    """What the dialect needs to write it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +145,12 @@ class SimOrder:
     """How often it was amended."""
     amend_text: str = ""
     """What the owner called the last amendment."""
+    conditional_id: str = ""
+    """The conditional order that placed it."""
+    expires_ms: int | None = None
+    """Market time at which what rests of it is canceled."""
+    details: Mapping[str, str] = field(default_factory=dict)
+    """What the dialect needs to write it again."""
 
     @property
     def remaining(self) -> Decimal:
@@ -164,6 +183,8 @@ def unplaced(account: str, wanted: NewOrder, now_ms: int) -> SimOrder:
         price=wanted.price,
         quantity=wanted.quantity,
         status=OrderStatus.OPEN,
+        expires_ms=wanted.expires_ms,
+        details=wanted.details,
         created_ms=now_ms,
         updated_ms=now_ms,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from decimal import Decimal
 
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
@@ -26,11 +27,18 @@ _FUNDINGS_KEPT = 1_000
 
 
 class Settlement:
-    """Advances market time and marks, and settles what becomes due."""
+    """Advances market time, and settles what becomes due.
 
-    def __init__(self, state: VenueState, matcher: Matcher) -> None:
+    Args:
+        state: The venue.
+        matcher: Closes what is liquidated.
+        end_conditional: Ends the conditional orders of an account that is liquidated.
+    """
+
+    def __init__(self, state: VenueState, matcher: Matcher, end_conditional: Callable[[str], None]) -> None:
         self._state = state
         self._matcher = matcher
+        self._end_conditional = end_conditional
         self.fundings: dict[str, deque[SimMark]] = {
             symbol: deque(maxlen=_FUNDINGS_KEPT) for symbol in state.instruments
         }
@@ -48,12 +56,8 @@ class Settlement:
         """Pay funding now, whatever the hour is."""
         self._pay_funding()
 
-    def set_mark(self, symbol: str, price: Decimal) -> None:
-        """Move the mark, and check the margin of the accounts that hold the symbol."""
-        instrument = self._state.instruments[symbol]
-        if price == instrument.mark:
-            return
-        instrument.mark = price
+    def check_holders(self, symbol: str) -> None:
+        """Check the margin of the accounts that hold a symbol, whose mark has moved."""
         for account in self._state.accounts.values():
             if any(held == symbol for held, _, _ in account.held()):
                 self._check_margin(account)
@@ -134,6 +138,7 @@ class Settlement:
                 time_ms=state.now_ms,
             )
         )
+        self._end_conditional(account.key)
         for symbol in tuple(account.open):
             for order in account.open_in(symbol):
                 self._matcher.cancel(order, ClosingReason.LIQUIDATION)

@@ -19,6 +19,7 @@ from opensqt.simulator.engine.events import (
     OrderChanged,
     SimMark,
 )
+from opensqt.simulator.engine.expiries import Expiries
 from opensqt.simulator.engine.margin import Margin
 from opensqt.simulator.engine.order import RefusalReason, Refused, SimFill, SimOrder
 from opensqt.simulator.engine.tape import Tape
@@ -68,6 +69,9 @@ class VenueState:
         )
         self.funding_interval_ms = settings.funding_interval_h * 3_600_000
         self.next_funding_ms = now_ms - now_ms % self.funding_interval_ms + self.funding_interval_ms
+        self.expiries = Expiries()
+        self.watched_prints: dict[str, list[Decimal]] = {}
+        """Prices of the prints, in their order, of the symbols in which a conditional order waits."""
         self.subscribers: list[Callable[[Event], None]] = []
         self._order_id = _FIRST_ORDER_ID - 1
         self._payment_id = _FIRST_PAYMENT_ID - 1

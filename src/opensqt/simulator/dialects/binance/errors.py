@@ -32,6 +32,8 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
     RefusalReason.BELOW_FILLED: ("-4003", "Quantity less than or equal to zero."),
     RefusalReason.UNCHANGED: ("-5027", "No need to modify the order."),
     RefusalReason.TOO_MANY_ORDERS: ("-2025", "Reach max open order limit."),
+    RefusalReason.TOO_MANY_CONDITIONAL: ("-4045", "Reach max stop order limit."),
+    RefusalReason.WOULD_TRIGGER: ("-2021", "Order would immediately trigger."),
     RefusalReason.POSITION_OPEN: ("-4068", "Position side cannot be changed if there exists position."),
     RefusalReason.ORDERS_OPEN: ("-4067", "Position side cannot be changed if there exists open orders."),
     RefusalReason.NO_CHANGE: ("-4059", "No need to change position side."),

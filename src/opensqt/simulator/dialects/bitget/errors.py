@@ -29,6 +29,8 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
     RefusalReason.BELOW_FILLED: ("40017", "Parameter verification failed"),
     RefusalReason.UNCHANGED: ("40017", "Parameter verification failed"),
     RefusalReason.TOO_MANY_ORDERS: ("40761", "The total number of unfilled orders is too high"),
+    RefusalReason.TOO_MANY_CONDITIONAL: ("40761", "The total number of unfilled orders is too high"),
+    RefusalReason.WOULD_TRIGGER: ("40917", "Stop price for long positions please < mark price"),
     RefusalReason.POSITION_OPEN: ("40920", "Position or order exists, the position mode cannot be switched"),
     RefusalReason.ORDERS_OPEN: ("40920", "Position or order exists, the position mode cannot be switched"),
     RefusalReason.NO_CHANGE: ("40847", "The operation cannot be performed"),

@@ -34,6 +34,8 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
         "The order remains unchanged as the parameters entered match the existing ones.",
     ),
     RefusalReason.TOO_MANY_ORDERS: ("110020", "You can't have more than 500 active orders"),
+    RefusalReason.TOO_MANY_CONDITIONAL: ("110009", "The number of stop orders exceeds maximum limit allowed"),
+    RefusalReason.WOULD_TRIGGER: ("110092", "expect Rising, but trigger_price <= current"),
     RefusalReason.POSITION_OPEN: ("110024", "You have an existing position, so the position mode cannot be switched"),
     RefusalReason.ORDERS_OPEN: ("110028", "You have existing open orders, so the position mode cannot be switched"),
     RefusalReason.NO_CHANGE: ("110025", "Position mode is not modified"),

@@ -24,6 +24,8 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
     RefusalReason.BELOW_FILLED: ("INVALID_PARAM_VALUE", "invalid argument: size"),
     RefusalReason.UNCHANGED: ("INVALID_PARAM_VALUE", "invalid argument: nothing changes"),
     RefusalReason.TOO_MANY_ORDERS: ("TOO_MANY_ORDERS", "too many open orders in this contract"),
+    RefusalReason.TOO_MANY_CONDITIONAL: ("TOO_MANY_ORDERS", "too many open orders in this contract"),
+    RefusalReason.WOULD_TRIGGER: ("AUTO_TRIGGER_PRICE_LESS_LAST", "invalid argument: Trigger.Price must < last_price"),
     RefusalReason.POSITION_OPEN: ("POSITION_HOLDING", "operation forbidden with a position held"),
     RefusalReason.ORDERS_OPEN: ("ORDER_PENDING", "operation forbidden with pending orders"),
     RefusalReason.NO_CHANGE: ("NO_CHANGE", "no change is made"),

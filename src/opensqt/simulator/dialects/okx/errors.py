@@ -39,6 +39,8 @@ BY_REASON: dict[RefusalReason, tuple[str, str]] = {
         "Modification failed as the order price did not meet the requirement for Post Only.",
     ),
     RefusalReason.TOO_MANY_ORDERS: ("51102", "Entered amount exceeds the max pending count."),
+    RefusalReason.TOO_MANY_CONDITIONAL: ("51102", "Entered amount exceeds the max pending count."),
+    RefusalReason.WOULD_TRIGGER: ("51280", "SL trigger price can not be higher than the last price"),
     RefusalReason.POSITION_OPEN: (
         "59000",
         "Setting failed. Cancel any open orders, close positions, and stop trading bots first.",
