@@ -8,56 +8,114 @@ import logging
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from opensqt.model.errors import ConfigError
 from opensqt.telemetry.logging import configure
 from opensqt.venues.factory import VENUES
+from tests.chaos.campaign.recording import Recorded
 from tests.chaos.campaign.run import Campaign, Outcome, Settings, campaign
 
 MODES = ("long", "short", "neutral")
-RECORDED = {"price_interval": "25", "order_quantity": "50", "position_safety_check": "20"}
-"""For a recorded month: levels that its fall can be carried with."""
+RECORDED = {"price_interval": "25", "order_quantity": "150"}
+"""For a recorded month of BTCUSDT: levels that are filled in parts, and whose fall can be carried."""
 _LINE_EVERY_S = 10.0
 _EXAMPLES = """\
 examples:
-  make chaos-maker                                                      200 and 50 kills in each mode
+  make chaos-maker                                                      200 and 50 kills in each mode, about 25 minutes
   make chaos-maker ARGS="--mode long --kills 20 --connector-kills 5"
-  make chaos-maker ARGS="--replay btc-perp-1m-2022-01.csv.gz --speed 900"
+  make chaos-maker ARGS="--replay btc-perp-1m-2022-01.csv.gz"           on recorded bars, which last for all kills
 
 exit codes: 0 everything equals the ledger, 1 something differs, 2 usage
 """
 
 
 def main() -> int:
-    """Run the campaigns one after the other and return the exit code."""
+    """Run the campaigns, all modes at once, and return the exit code."""
     options = _parser().parse_args()
     configure("ERROR", service="chaos")
     logging.disable(logging.CRITICAL)
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    try:
+        options.replay = Recorded.read(options.replay) if options.replay else None
+    except ConfigError as error:
+        console.print(f"error: {error}", soft_wrap=True)
+        return 2
     folder = options.folder or Path(tempfile.mkdtemp(prefix="opensqt-campaign-"))
-    table = Table(title=f"campaign on {options.exchange}, seed {options.seed}", title_justify="left")
-    for heading in ("mode", "kills", "median s", "max s", "orders", "fills", "duplicates", "differences"):
-        table.add_column(heading, justify="left" if heading == "mode" else "right")
-    passed = True
-    for mode in options.mode or MODES:
-        settings = _settings(options, mode)
-        own = folder / mode
-        own.mkdir(parents=True, exist_ok=True)
-        outcome = asyncio.run(_watched(settings, own, console))
-        passed = passed and outcome.passed
-        table.add_row(mode, *_row(outcome))
-        console.print(f"{mode}: {outcome.figures}")
+    modes = options.mode or MODES
+    outcomes = asyncio.run(_all(options, modes, folder, console))
+    for mode, outcome in zip(modes, outcomes, strict=True):
+        console.print(f"{mode}: {outcome.figures}", soft_wrap=True)
         for difference in outcome.differences:
             console.print(f"[red]{mode}: {difference}[/]", soft_wrap=True)
-    console.print(table)
-    if not passed:
-        console.print(f"logs and databases are in {folder}", soft_wrap=True)
-    return 0 if passed else 1
+    console.print(_table(options, dict(zip(modes, outcomes, strict=True))))
+    if all(outcome.passed for outcome in outcomes):
+        return 0
+    console.print(f"logs and databases are in {folder}", soft_wrap=True)
+    return 1
+
+
+async def _all(options: argparse.Namespace, modes: Sequence[str], folder: Path, console: Console) -> list[Outcome]:
+    async with asyncio.TaskGroup() as group:
+        tasks = []
+        for mode in modes:
+            own = folder / mode
+            own.mkdir(parents=True, exist_ok=True)
+            tasks.append(group.create_task(_watched(_settings(options, mode), own, console)))
+    return [task.result() for task in tasks]
+
+
+def _table(options: argparse.Namespace, outcomes: Mapping[str, Outcome]) -> Table:
+    table = Table(title=f"campaign on {options.exchange}, seed {options.seed}", title_justify="left")
+    table.add_column("")
+    for mode in outcomes:
+        table.add_column(mode, justify="right")
+    for name, cells in _ROWS.items():
+        table.add_row(name, *map(cells, outcomes.values()))
+    return table
+
+
+def _seconds(what: str) -> Callable[[Outcome], str]:
+    def cell(outcome: Outcome) -> str:
+        seconds = outcome.recovery_s[what]
+        return f"{statistics.median(seconds):.2f}, {max(seconds):.2f}" if seconds else "-"
+
+    return cell
+
+
+def _figure(name: str) -> Callable[[Outcome], str]:
+    return lambda outcome: str(outcome.figures.get(name, "-"))
+
+
+_ROWS: Mapping[str, Callable[[Outcome], str]] = {
+    "market from": _figure("from"),
+    "market to": _figure("to"),
+    "kills of the maker": _figure("kills of the maker"),
+    "  seconds to recover: median, maximum": _seconds("maker"),
+    "kills of the connector": _figure("kills of the connector"),
+    "  seconds to recover: median, maximum ": _seconds("connector"),
+    **{
+        name: _figure(name)
+        for name in (
+            "faults",
+            "starts that failed",
+            "orders",
+            "fills",
+            "position",
+            "fees",
+            "funding",
+            "realized profit",
+            "duplicate orders",
+            "orphans",
+        )
+    },
+    "differences from the ledger": lambda outcome: str(len(outcome.differences)) if outcome.differences else "equal",
+}
 
 
 def _settings(options: argparse.Namespace, mode: str) -> Settings:
@@ -94,20 +152,6 @@ async def _lines(run: Campaign, console: Console) -> None:
         console.print(f"{run.settings.mode}: {run.kills} of {whole} kills, {faults} faults, {fills} fills")
 
 
-def _row(outcome: Outcome) -> Sequence[str]:
-    seconds = [second for several in outcome.recovery_s.values() for second in several] or [0.0]
-    figures = outcome.figures
-    return (
-        str(figures["kills of the maker"] + figures["kills of the connector"]),
-        f"{statistics.median(seconds):.2f}",
-        f"{max(seconds):.2f}",
-        str(figures["orders"]),
-        str(figures["fills"]),
-        str(figures["duplicate orders"]),
-        str(len(outcome.differences)),
-    )
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="make chaos-maker",
@@ -122,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--exchange", choices=sorted(VENUES), default=default.venue, help="(%(default)s)")
     parser.add_argument("--seed", type=int, default=default.seed, help="of market, faults and kills (%(default)s)")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="recorded trades or bars in place of the generator")
-    parser.add_argument("--speed", type=Decimal, default=default.speed, help="market seconds in a second (%(default)s)")
+    parser.add_argument("--speed", type=Decimal, help="market seconds in a second (1; a recording lasts for all kills)")
     parser.add_argument("--folder", type=Path, help="where logs and databases are kept")
     return parser
 

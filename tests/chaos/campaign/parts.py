@@ -16,7 +16,8 @@ from tests.service.grid_rig import KEYS, get
 from tests.support import Process, start
 from tests.support.blocking import in_thread
 
-_AGAIN_S = 0.5
+_FIRST_AGAIN_S, _LAST_AGAIN_S = 0.1, 60.0
+"""How long docker-compose.grpc.yml waits before it starts a program again that ended: twice as long each time."""
 _START_WITHIN_S = 240.0
 _UNREACHABLE = 4
 _KILLED = -signal.SIGKILL
@@ -52,6 +53,7 @@ class Part:
 
     async def start(self) -> None:
         """Start it, again and again while it ends with a code that says that its counterpart is not there."""
+        again_s = _FIRST_AGAIN_S
         while True:
             self.starts += 1
             stack = AsyncExitStack()
@@ -68,7 +70,8 @@ class Part:
                     self.mistakes.append(f"{self.name} did not start: it ended with {code}")
                     if len(self.mistakes) > 20:
                         raise
-            await asyncio.sleep(_AGAIN_S)
+            await asyncio.sleep(again_s)
+            again_s = min(2 * again_s, _LAST_AGAIN_S)
 
     async def kill(self) -> None:
         """End it with SIGKILL; one that has ended by itself is a mistake."""

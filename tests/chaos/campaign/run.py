@@ -8,22 +8,32 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from opensqt.simulator.faults import FaultKind
-from opensqt.simulator.settings import ServerRules
-from tests.chaos.campaign.compare import differences
+from opensqt.simulator.settings import AccountSettings, ServerRules
+from tests.chaos.campaign.compare import differences, orphans
 from tests.chaos.campaign.parts import Part, make_connector, make_maker, running_after_s, status
+from tests.chaos.campaign.recording import Recorded
 from tests.chaos.marathon.run import refusal
 from tests.chaos.marathon.script import Rhythm, script
-from tests.service.grid_rig import FEE, SYMBOL, Ledger, simulator, store_fills
+from tests.service.grid_rig import FEE, SYMBOL, Ledger, plain, simulator, store_fills
 from tests.support.wait import WITHIN_S
 
 NEVER_S = 1e9
 STANDS_STILL_S = 8.0
 MOVES_ON_S = 2.0
+RESERVED_MS = 12 * 3600 * 1000
+"""End of a recording that is left for the time in which the two sides agree."""
+SETTLING_SPEED, FASTEST = Decimal(60), Decimal(3000)
+"""Speeds of a recording: at the end, and the highest at which prices move as in a market."""
+RECORDED_DEPOSIT = Decimal(100_000)
+"""USDT: the fall of a month is carried with it."""
+_KILL_S = 5.0
+"""About what a kill takes, with the time until the next."""
 _OVERSEEN = frozenset({FaultKind.REFUSE_CONNECT})
 
 
@@ -34,9 +44,9 @@ class Settings:
     venue: str = "binance"
     mode: str = "long"
     seed: int = 7
-    replay: Path | None = None
-    speed: Decimal = Decimal(1)
-    """Seconds of the market in one second."""
+    replay: Recorded | None = None
+    speed: Decimal | None = None
+    """Seconds of the market in one second; None is 1, and in a recording the speed at which it lasts for all kills."""
     maker_kills: int = 200
     connector_kills: int = 50
     kill_every_s: tuple[float, float] = (0.5, 6.0)
@@ -80,6 +90,7 @@ class Campaign:
         self.folder = folder
         self.outcome = Outcome(recovery_s={"maker": [], "connector": []})
         self._draw = random.Random(settings.seed)
+        self._anchor: str | None = None
         port = _free_port()
         self.trading = {
             "symbol": SYMBOL,
@@ -100,7 +111,11 @@ class Campaign:
         await self.connector.start()
         await self.maker.start()
         await running_after_s(self.maker, time.monotonic())
-        troubles = [asyncio.create_task(self._faults()), asyncio.create_task(self._funding())]
+        self._anchor = (await status(self.maker))["anchor"]
+        from_ms, began = self.ledger.sim.engine.now_ms(), time.monotonic()
+        troubles = [asyncio.create_task(self._faults())]
+        if self.settings.replay is None:
+            troubles.append(asyncio.create_task(self._funding()))
         try:
             await self._kills()
         finally:
@@ -108,7 +123,11 @@ class Campaign:
                 trouble.cancel()
             await asyncio.wait(troubles)
             self.ledger.sim.faults.clear()
-            self.ledger.sim.market.clock.skew_ms = 0
+        self.outcome.figures |= {
+            "from": _utc(from_ms),
+            "to": _utc(self.ledger.sim.engine.now_ms()),
+            "seconds": round(time.monotonic() - began),
+        }
         await self._settle()
         await self._end()
         return self.outcome
@@ -121,7 +140,9 @@ class Campaign:
     async def _kills(self) -> None:
         plan = ["maker"] * self.settings.maker_kills + ["connector"] * self.settings.connector_kills
         self._draw.shuffle(plan)
-        for what in plan:
+        began = time.monotonic()
+        for done, what in enumerate(plan):
+            self._keep_pace(done, len(plan) - done, time.monotonic() - began)
             await asyncio.sleep(self._draw.uniform(*self.settings.kill_every_s))
             killed: Part = self.maker if what == "maker" else self.connector
             since = time.monotonic()
@@ -132,6 +153,16 @@ class Campaign:
                 await self.maker.kill()
                 await self.maker.start()
             self.outcome.recovery_s[what].append(await running_after_s(self.maker, since))
+
+    def _keep_pace(self, done: int, left: int, elapsed_s: float) -> None:
+        """Let the rest of a recording last for the kills that are left."""
+        sim, recorded = self.ledger.sim, self.settings.replay
+        if recorded is None or self.settings.speed is not None:
+            return
+        each_s = elapsed_s / done if done else _KILL_S
+        left_ms = recorded.end_ms - RESERVED_MS - sim.engine.now_ms()
+        speed = Decimal(left_ms) / Decimal(1000 * left * each_s)
+        sim.market.clock.set_speed(min(max(speed, SETTLING_SPEED), FASTEST))
 
     async def _faults(self) -> None:
         """Add one fault after the other, of every kind that an honest venue may show."""
@@ -160,6 +191,8 @@ class Campaign:
 
         A market that stands still for long is a stale price, and its quotes are pulled. So it moves on again and again.
         """
+        if self.settings.replay is not None:
+            self.ledger.sim.market.clock.set_speed(SETTLING_SPEED)
         began = time.monotonic()
         deadline = began + self.settings.settle_s
         found = ["the market maker was not asked"]
@@ -177,11 +210,17 @@ class Campaign:
 
     async def differences(self) -> list[str]:
         """Return what differs now."""
-        stored = await store_fills(self.folder / "grid.db")
-        return differences(self.ledger, stored, await status(self.maker), self.trading)
+        stored, found = await store_fills(self.folder / "grid.db"), await status(self.maker)
+        moved = (
+            [f"the anchor was {self._anchor}, it is {found['anchor']}"] if found.get("anchor") != self._anchor else []
+        )
+        return [*moved, *differences(self.ledger, stored, found, self.trading)]
 
     async def _end(self) -> None:
         """Stop both, and note what they leave behind."""
+        self.outcome.figures["orphans"] = len(orphans(self.ledger, await status(self.maker)))
+        if self.ledger.sim.market.finished:
+            self.outcome.differences.append("the recording ended before the campaign")
         if code := await self.maker.end():
             self.outcome.differences.append(f"the market maker ended with {code}")
         if self.ledger.open_orders:
@@ -198,6 +237,11 @@ class Campaign:
             "kills of the connector": self.connector.kills,
             "starts that failed": self.maker.failed_starts + self.connector.failed_starts,
             "duplicate orders": len(account["duplicate_client_order_ids"]),
+            "position": plain(self.ledger.position),
+            "fees": account["fees"],
+            "funding": account["funding"],
+            "realized profit": account["realized_pnl"],
+            "equity": plain(Decimal(account["wallet_balance"]) + Decimal(account["unrealized_pnl"])),
         }
 
 
@@ -209,19 +253,30 @@ async def campaign(settings: Settings, folder: Path, watch: Callable[[Campaign],
         folder: For databases and logs; it must exist.
         watch: Called with the campaign before it begins.
     """
-    replay = {"replay": settings.replay} if settings.replay else {}
+    kills = settings.maker_kills + settings.connector_kills
+    recorded = settings.replay
+    played = {"replay": recorded.path, "accounts": (AccountSettings(balance=RECORDED_DEPOSIT),)} if recorded else {}
+    speed = settings.speed or (min(recorded.speed(kills * _KILL_S), FASTEST) if recorded else Decimal(1))
     # A start queries everything, and so many starts a minute are more than an address may ask.
     async with simulator(
         exchange=settings.venue,
         seed=settings.seed,
-        speed=settings.speed,
-        server=ServerRules(weight_per_minute=100_000),
-        **replay,
+        speed=speed,
+        # Until it has read the limits, a connector takes those of Binance for granted: in a window of five seconds the
+        # starts before it do not use them up.
+        server=ServerRules(weight_per_minute=100_000, weight_window_s=5),
+        **played,
     ) as sim:
+        if recorded:
+            sim.market.clock.set_speed(SETTLING_SPEED)  # until the kills begin
         run = Campaign(settings, Ledger(sim), folder)
         if watch is not None:
             watch(run)
         return await run.run()
+
+
+def _utc(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _free_port() -> int:
