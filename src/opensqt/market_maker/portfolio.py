@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,20 +18,19 @@ from opensqt.market_maker.app import assemble_on, make_maker
 from opensqt.market_maker.health import CONNECTING
 from opensqt.market_maker.lease import trading_lease
 from opensqt.market_maker.metrics import merged_text
+from opensqt.market_maker.restart import RestartDelays, pull_orders
 from opensqt.market_maker.service import MarketMaker, first_failure
 from opensqt.market_maker.store.store import Store
 from opensqt.model.errors import AccessError, ConfigError, ConnectorUnavailable, ExchangeError, TradingClaimed
 from opensqt.model.exchange import Exchange
 from opensqt.model.order import OrderRef
 from opensqt.model.venue import ClaimRequest
-from opensqt.service.backoff import Backoff
 from opensqt.service.stop import Stopped, unless_stopped
 from opensqt.telemetry.logging import get_logger, redact
 
 _log = get_logger("market_maker.portfolio")
 
 RESTART_BASE_S = 1.0
-RESTART_CAP_S = 60.0
 _SUMMED = ("realized_pnl", "unrealized_pnl", "grid_profit", "fees", "volume")
 """Amounts of /status that are added over the grids, quote."""
 
@@ -161,11 +162,11 @@ class Portfolio:
 
     async def _keep(self, grid: _Member, stop: asyncio.Event) -> None:
         """Run one grid until *stop*, again and again when it fails."""
-        backoff = Backoff(self._restart_base_s, RESTART_CAP_S)
+        delays = RestartDelays(self._restart_base_s, jitter=random.random)
         try:
             while not stop.is_set():
                 try:
-                    await self._trade(grid, stop)
+                    await self._trade(grid, stop, lambda: delays.began(time.monotonic()))
                     return
                 except (ConnectorUnavailable, AccessError, Stopped, asyncio.CancelledError):
                     raise
@@ -179,11 +180,11 @@ class Portfolio:
                 except Exception as error:  # noqa: BLE001 - a defect in one grid must not take the others along
                     _log.exception("a grid failed unexpectedly", symbol=grid.symbol)
                     await self._fail(grid, f"unexpected {type(error).__name__}: {error}")
-                await _wait(stop, backoff.next_s())
+                await _wait(stop, delays.next_s(time.monotonic()))
         except Stopped:
             return
 
-    async def _trade(self, grid: _Member, stop: asyncio.Event) -> None:
+    async def _trade(self, grid: _Member, stop: asyncio.Event, on_begin: Callable[[], None]) -> None:
         settings = grid.settings
         setup = await unless_stopped(stop, assemble_on(self._exchange, settings, self._store))
         if not setup.may_start:
@@ -193,6 +194,7 @@ class Portfolio:
 
         def begins() -> None:
             grid.failure = ""
+            on_begin()
             self._settle(grid)
 
         async with trading_lease(self._exchange, settings.system.lease_seconds, claim) as lease_exit:
@@ -236,12 +238,9 @@ class Portfolio:
         ]
         if not refs:
             return
-        try:
-            await self._exchange.batch_cancel_orders(refs)
-        except ConnectorUnavailable:
-            raise
-        except ExchangeError as error:
-            grid.failure += f"; {len(refs)} of its orders could not be cancelled: {error.message}"
+        left = await pull_orders(self._exchange, refs, max_batch=maker.max_batch)
+        if left:
+            grid.failure += f"; {len(left)} of its orders could not be cancelled: {redact(next(iter(left.values())))}"
 
 
 def _problems(grid: _Member) -> list[str]:

@@ -145,6 +145,11 @@ class MarketMaker:
         self._post(event)
         await done
 
+    @property
+    def max_batch(self) -> int:
+        """Orders in one call of the exchange."""
+        return self._info.capabilities.max_batch
+
     def status_of(self, symbol: str) -> dict[str, Any] | None:
         """Return the grid as JSON; None for another symbol."""
         return self.status() if symbol == self._symbol else None
