@@ -21,10 +21,10 @@ async def run_once(database: Path, hook: Received, *problems: str) -> None:
     try:
         async with alerting(AlertsSettings.model_validate(given), "BTCUSDT") as alerts:
             alerts.watch(lambda: problems)
-            async with keeping_days(store, "BTCUSDT", alerts):
-                await eventually(lambda: alerts.counts is not None and alerts.counts.summary_sent)
+            async with keeping_days(store, ["BTCUSDT"], alerts):
+                await eventually(lambda: alerts.counts and alerts.counts["BTCUSDT"].summary_sent)
                 if problems:
-                    await eventually(lambda: alerts.counts is not None and alerts.counts.today.paused_s > 0)
+                    await eventually(lambda: alerts.counts["BTCUSDT"].today.paused_s > 0)
     finally:
         await store.close()
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
+from opensqt.model.order import OrderType, Side, TimeInForce
+from opensqt.simulator.engine.order import NewOrder
 from opensqt.simulator.settings import ServerRules, SymbolSettings
 from tests.service.grid_rig import ACCOUNT, FEE, Chain, chain, get
 from tests.support import Process, eventually, start
@@ -41,9 +45,8 @@ PLENTY = ServerRules(weight_per_minute=100_000)
 SYMBOLS = (symbol("BTCUSDT", "45000"), symbol("ETHUSDT", "2000"), symbol("XRPUSDT", "1000"))
 
 
-@asynccontextmanager
-async def trading(made: Chain, symbols: list[dict[str, Any]], **shared: Any) -> AsyncIterator[Process]:
-    """Run a market maker with these entries of `trading.symbols`."""
+def write_settings(made: Chain, symbols: list[dict[str, Any]], **shared: Any) -> Path:
+    """Write a settings file with these entries of `trading.symbols`."""
     settings = {
         "app": {"database_url": f"sqlite:///{made.folder}/grids.db"},
         "exchanges": {"remote": {"base_url": made.connector.address}, "binance": {"fee_rate": str(FEE)}},
@@ -52,7 +55,16 @@ async def trading(made: Chain, symbols: list[dict[str, Any]], **shared: Any) -> 
     }
     path = made.folder / "grids.yaml"
     path.write_text(yaml.safe_dump(settings))
-    async with start("opensqt.market_maker", "--config", str(path), cwd=made.folder) as process:
+    return path
+
+
+@asynccontextmanager
+async def trading(
+    made: Chain, symbols: list[dict[str, Any]], *, arguments: Sequence[str] = (), **shared: Any
+) -> AsyncIterator[Process]:
+    """Run a market maker with these entries of `trading.symbols`."""
+    path = write_settings(made, symbols, **shared)
+    async with start("opensqt.market_maker", "--config", str(path), *arguments, cwd=made.folder) as process:
         yield process
 
 
@@ -98,8 +110,11 @@ async def test_a_symbol_that_can_not_be_traded_does_not_keep_the_others_from_it(
         await maker.ready()
         await eventually(lambda: fills(made, "BTCUSDT") >= 3)
         problems = (await in_thread(get, maker, "/status"))["problems"]
-        assert any(problem.startswith("DOGEUSDT: trading.symbol: DOGEUSDT is not traded") for problem in problems)
-        assert any(problem.startswith("XRPUSDT: safety check: order_quantity") for problem in problems)
+        assert any(
+            problem.startswith("DOGEUSDT: does not trade: trading.symbol: DOGEUSDT is not traded")
+            for problem in problems
+        )
+        assert any(problem.startswith("XRPUSDT: does not trade: safety check: order_quantity") for problem in problems)
         assert not any(problem.startswith("BTCUSDT") for problem in problems)
         maker.send(signal.SIGTERM)
         assert await maker.wait() == 1, maker.output
@@ -127,6 +142,121 @@ async def test_a_grid_that_another_program_takes_over_stops_alone(tmp_path: Path
         maker.send(signal.SIGTERM)
         assert await maker.wait() == 1, maker.output
         assert made.account["duplicate_client_order_ids"] == []
+
+
+async def test_commands_go_to_one_symbol_or_to_all(tmp_path: Path) -> None:
+    """pause and resume to all when none is named, also to one that does not trade; what is not safe asks for a name."""
+    wrong = {"symbol": "XRPUSDT", "order_quantity": "0.01"}
+    entries = [{"symbol": "BTCUSDT"}, ETHER, wrong]
+    async with chain(tmp_path, symbols=SYMBOLS, server=PLENTY) as made, trading(made, entries) as maker:
+        await maker.ready()
+        await eventually(lambda: fills(made, "BTCUSDT") >= 2 and fills(made, "ETHUSDT") >= 2)
+
+        code, out, error = await opensqt(made, "pause", "--symbol", "ETHUSDT")
+        assert (code, out) == (0, "paused: exits only\n"), error
+        await eventually(lambda: buys(made, "ETHUSDT") == 0)
+        assert buys(made, "BTCUSDT") > 0
+        code, out, error = await opensqt(made, "pause")
+        assert (code, len(out.splitlines())) == (0, 3), error
+        await eventually(lambda: buys(made, "BTCUSDT") == 0)
+        code, out, error = await opensqt(made, "resume")
+        assert code == 0, error
+        await eventually(lambda: buys(made, "BTCUSDT") > 0 and buys(made, "ETHUSDT") > 0)
+
+        for command in (("set", "trading.order_quantity=150"), ("reset", "breaker"), ("set", "--symbol", "NOUSDT")):
+            code, _, error = await opensqt(made, *command)
+            assert (code, "BTCUSDT, ETHUSDT, XRPUSDT" in error) == (2, True), (command, error)
+        code, _, error = await opensqt(made, "set", "--symbol", "ETHUSDT", "alerts.per_hour=3")
+        assert (code, "belongs to the whole process" in error) == (2, True), error
+        code, _, error = await opensqt(made, "reset", "--symbol", "XRPUSDT", "breaker")
+        assert (code, "XRPUSDT does not trade now: safety check" in error) == (2, True), error
+        changed = await as_json(made, "set", "--symbol", "ETHUSDT", "trading.order_quantity=150", "--yes")
+        assert changed["changes"] == [{"key": "trading.order_quantity", "before": "60", "after": "150"}]
+
+        status = await as_json(made, "status", code=1)
+        assert list(status["grids"]) == ["BTCUSDT", "ETHUSDT", "XRPUSDT"]
+        one = await as_json(made, "status", "--symbol", "ETHUSDT")
+        assert (one["symbol"], one["control"]["overrides"]) == ("ETHUSDT", {"trading.order_quantity": "150"})
+        code, out, _ = await opensqt(made, "status")
+        assert code == 1
+        assert max(map(len, out.splitlines())) <= 80
+        assert len(out.splitlines()) <= 24
+        report = await as_json(made, "doctor", code=None)
+        assert sum(finding["name"] == "symbol" for finding in report["findings"]) == 3
+        # The settings of the one that does not trade are mended: it begins without a restart of the process.
+        write_settings(made, [{"symbol": "BTCUSDT"}, ETHER, {**wrong, "order_quantity": "60", "price_interval": "0.2"}])
+        maker.send(signal.SIGHUP)
+        await eventually(lambda: open_orders(made, "XRPUSDT"))
+        status = await as_json(made, "status", code=None)
+        assert status["grids"]["XRPUSDT"]["phase"] == "RUNNING"
+        assert status["grids"]["ETHUSDT"]["control"]["overrides"] == {"trading.order_quantity": "150"}
+        maker.send(signal.SIGTERM)
+        assert await maker.wait() == 0, maker.output
+
+        day = ("--day", datetime.now(UTC).date().isoformat())
+        summary = await as_json(made, "summary", *day)
+        each = [Decimal(one["total"]) for one in summary["symbols"].values()]
+        assert (Decimal(summary["total"]["total"]), len(each)) == (sum(each), 3)
+        assert (await as_json(made, "summary", *day, "--symbol", "ETHUSDT"))["symbol"] == "ETHUSDT"
+        code, _, error = await opensqt(made, "export", "--what", "fills", "--out", "fills.csv")
+        assert (code, "expected one of BTCUSDT, ETHUSDT" in error) == (2, True), error
+        code, out, error = await opensqt(made, "export", "--what", "fills", "--out", "f.csv", "--symbol", "ETHUSDT")
+        assert (code, f"{fills(made, 'ETHUSDT')} rows" in out) == (0, True), error
+
+
+async def test_take_venue_follows_the_position_of_one_of_several(tmp_path: Path) -> None:
+    """F48: closed by hand while the process was stopped: the change is shown and made for that symbol only."""
+    entries = [{"symbol": "BTCUSDT"}, ETHER]
+    async with chain(tmp_path, symbols=SYMBOLS, server=PLENTY) as made:
+        async with trading(made, entries) as maker:
+            await maker.ready()
+            await eventually(lambda: position(made, "ETHUSDT") > 0 and position(made, "BTCUSDT") > 0)
+            maker.send(signal.SIGTERM)
+            assert await maker.wait() == 0, maker.output
+        close = NewOrder(
+            symbol="ETHUSDT",
+            side=Side.SELL,
+            quantity=position(made, "ETHUSDT"),
+            order_type=OrderType.MARKET,
+            time_in_force=TimeInForce.GTC,
+            client_order_id="byhand",
+        )
+        made.sim.engine.place(ACCOUNT, close)
+        async with trading(made, entries, arguments=("--take-venue",)) as maker:
+            assert await maker.wait() == 2
+            assert "name one symbol with --symbol: BTCUSDT, ETHUSDT" in maker.output
+        async with trading(made, entries, arguments=("--take-venue", "--symbol", "ETHUSDT")) as maker:
+            assert await maker.wait() == 0, maker.output
+            assert "drop level" in maker.output
+        assert made.open_orders == []
+        async with trading(made, entries, arguments=("--take-venue", "--symbol", "ETHUSDT", "--yes")) as maker:
+            await maker.ready()
+            await eventually(lambda: buys(made, "ETHUSDT") and buys(made, "BTCUSDT"))
+            assert (await in_thread(get, maker, "/status?symbol=ETHUSDT"))["halted"] == ""
+            maker.send(signal.SIGTERM)
+            assert await maker.wait() == 0, maker.output
+
+
+async def opensqt(made: Chain, command: str, *arguments: str) -> tuple[int, str, str]:
+    given = (command, "--config", str(made.folder / "grids.yaml"), *arguments)
+    async with start("opensqt.cli", *given, env={"COLUMNS": "80"}, cwd=made.folder) as process:
+        code = await process.wait()
+    return code, process.stdout.decode(), process.stderr.decode()
+
+
+async def as_json(made: Chain, *arguments: str, code: int | None = 0) -> Any:
+    ended, out, error = await opensqt(made, *arguments, "--json")
+    assert code is None or ended == code, (out, error)
+    return json.loads(out)
+
+
+def buys(made: Chain, name: str) -> int:
+    return sum(order.side is Side.BUY for order in made.sim.engine.open_orders(ACCOUNT, name))
+
+
+def position(made: Chain, name: str) -> Decimal:
+    held = [one for one in made.account["positions"] if one["symbol"] == name]
+    return sum((Decimal(one["quantity"]) for one in held), Decimal(0))
 
 
 async def _problem(maker: Process, name: str) -> bool:

@@ -34,6 +34,7 @@ _PAUSE = """\
 examples:
   opensqt pause --config configs/config.yaml             entries are cancelled, exits stay and are placed
   opensqt pause --config configs/config.yaml --all       exits are cancelled as well: no order is left
+  opensqt pause --config configs/config.yaml --symbol ETHUSDT    one of several symbols; without it all of them
 
 Exit code 0: it is paused; 1: it has not taken it up yet, or could not store it, so that a restart forgets it; 4: no
 market maker runs there.
@@ -46,14 +47,17 @@ examples:
   opensqt set --config configs/config.yaml --unset trading.order_quantity --yes     the file's value again
 
 A changed setting wins over the file and the environment, also after a restart, until it is unset. SIGHUP reads the file
-again. Exit code 0: done, or only the preview was asked for; 2: a value is wrong, and nothing was changed; 4: no market
-maker runs there.
+again. With several symbols --symbol names the one whose settings change.
+
+Exit code 0: done, or only the preview was asked for; 2: a value is wrong, and nothing was changed; 4: no market maker
+runs there.
 """
 _RESET = """\
 examples:
   opensqt reset --config configs/config.yaml                    what can be reset
   opensqt reset --config configs/config.yaml NAME               what it would do; asks before it does
   opensqt reset --config configs/config.yaml NAME --yes
+  opensqt reset --config configs/config.yaml --symbol ETHUSDT NAME    one of several symbols
 
 Exit code 0: done, or only the preview was asked for; 2: there is no such reset; 4: no market maker runs there.
 """
@@ -63,6 +67,7 @@ def add_pause(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `pause`."""
     _explain(parser, "Pauses a market maker: no entries until `opensqt resume`, also after a restart.", _PAUSE)
     parser.add_argument("--all", action="store_true", help="no orders at all: exits are cancelled, too")
+    shared.add_symbol(parser)
 
 
 def add_set(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +75,7 @@ def add_set(parser: argparse.ArgumentParser) -> None:
     _explain(parser, "Changes settings of a running market maker.", _SET)
     parser.add_argument("changes", nargs="*", metavar="KEY=VALUE", help="e.g. trading.order_quantity=40")
     parser.add_argument("--unset", action="append", default=[], metavar="KEY", help="take the file's value again")
+    shared.add_symbol(parser)
     parser.add_argument("--yes", action="store_true", help="apply it without asking")
 
 
@@ -79,6 +85,7 @@ def add_reset(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", default="", metavar="NAME", help="what to reset")
     for name in ("breaker", "take-venue"):
         parser.add_argument(f"--{name}", dest="name", action="store_const", const=name, help=f"the same as {name}")
+    shared.add_symbol(parser)
     parser.add_argument("--yes", action="store_true", help="do it without asking")
 
 
@@ -109,7 +116,8 @@ async def run(options: argparse.Namespace, confirm: Confirm) -> int:
         ConfigError: The market maker refuses it.
         Unreachable: None runs there.
     """
-    maker = ControlClient(load_settings(options.config, environ=os.environ), options.socket)
+    settings = load_settings(options.config, environ=os.environ)
+    maker = ControlClient(settings, options.socket, symbol=options.symbol)
     match options.command:
         case "pause":
             result = await maker.post("pause", {"all": options.all})
@@ -129,13 +137,15 @@ class ControlClient:
     Args:
         settings: The market maker's.
         path: Of the socket; None finds it by the settings.
+        symbol: The one that commands are for; empty is the only one, or all.
     """
 
-    def __init__(self, settings: MarketMakerSettings, path: Path | None = None) -> None:
+    def __init__(self, settings: MarketMakerSettings, path: Path | None = None, *, symbol: str = "") -> None:
         # aiohttp and SQLAlchemy take half a second to import, which the kill switch must not wait for.
         from opensqt.market_maker.control.path import control_path
 
         self.path = path or control_path(settings)
+        self._symbol = symbol
         self._by = f"{_person()} on {socket.gethostname()}"[:120]
 
     async def status(self) -> dict[str, Any]:
@@ -144,7 +154,7 @@ class ControlClient:
 
     async def post(self, command: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Give a command and return its result."""
-        return await self._request("POST", command, {**body, "by": self._by})
+        return await self._request("POST", command, {**body, "symbol": self._symbol, "by": self._by})
 
     async def _request(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
         import aiohttp
@@ -172,16 +182,24 @@ class ControlClient:
 
 
 def _show_pause(options: argparse.Namespace, result: dict[str, Any]) -> int:
-    code = 0 if result["stored"] and result["in_force"] else 1
+    several: Mapping[str, dict[str, Any]] = result.get("symbols", {})
+    found = several or {"": result}
     if options.json:
         print(json.dumps(result, indent=2))
-        return code
-    print(_PAUSED[result["paused"]])
+    else:
+        for symbol, one in found.items():
+            for line in _pause_lines(one):
+                print(f"{symbol}: {line}" if symbol else line)
+    return 0 if all(one["stored"] and one["in_force"] for one in found.values()) else 1
+
+
+def _pause_lines(result: Mapping[str, Any]) -> list[str]:
+    lines = [_PAUSED[result["paused"]]]
     if not result["stored"]:
-        print("it is NOT stored, so a restart forgets it: the database did not take it")
+        lines.append("it is NOT stored, so a restart forgets it: the database did not take it")
     if not result["in_force"]:
-        print("the grid has not taken it up yet; it does as soon as it goes on")
-    return code
+        lines.append("the grid has not taken it up yet; it does as soon as it goes on")
+    return lines
 
 
 async def _with_preview(

@@ -186,7 +186,8 @@ async def _is_running(settings: MarketMakerSettings) -> Finding:
     problems = status.get("problems") or []
     if problems:
         return judge.warn("market maker", f"running, not healthy: {'; '.join(problems)}", "`opensqt status --config`")
-    return judge.ok("market maker", f"running, {status.get('phase')}, healthy")
+    what = status.get("phase") or f"{len(status.get('grids', ()))} symbols"
+    return judge.ok("market maker", f"running, {what}, healthy")
 
 
 def _port(settings: MarketMakerSettings, *, ours: bool) -> Finding:
@@ -204,7 +205,6 @@ def _port(settings: MarketMakerSettings, *, ours: bool) -> Finding:
 
 
 async def _connector(settings: MarketMakerSettings) -> AsyncIterator[Finding]:
-    symbol = settings.trading.symbol
     exchange = RemoteExchange(settings.exchanges.remote.with_name("opensqt-doctor"))
     try:
         await exchange.start(serving=False)
@@ -216,12 +216,13 @@ async def _connector(settings: MarketMakerSettings) -> AsyncIterator[Finding]:
         yield judge.ok("connector", f"answers at {settings.exchanges.remote.base_url}")
         yield judge.versions(__version__, status.version)
         yield judge.clock(status.clock_offset_ms)
-        for finding in (*judge.health(status), *judge.trading(info, symbol, status)):
+        for finding in (*judge.health(status), *judge.trading(info, settings.symbols, status)):
             yield finding
         yield judge.budget(budget)
         if info.capabilities.trading:
             yield judge.account(await exchange.get_account())
-            yield judge.position(symbol, await exchange.get_positions(symbol))
+            for symbol in settings.symbols:
+                yield judge.position(symbol, await exchange.get_positions(symbol))
     except ExchangeError as error:
         advice = "start it, or set exchanges.remote; `opensqt status` shows its health"
         yield judge.fail("connector", f"{settings.exchanges.remote.base_url}: {error.message}", advice)

@@ -115,25 +115,32 @@ def health(status: ExchangeStatus) -> Iterator[Finding]:
         yield warn("orders", text, "wait: the connector asks for them; `opensqt status` shows the number")
 
 
-def trading(info: ExchangeInfo, symbol: str, status: ExchangeStatus) -> Iterator[Finding]:
-    """Judge whether the account may trade the symbol, and who does."""
+def trading(info: ExchangeInfo, symbols: Sequence[str], status: ExchangeStatus) -> Iterator[Finding]:
+    """Judge whether the account may trade the symbols, and who does."""
     where = " (simulated)" if info.simulated else " (testnet)" if info.testnet else ""
     if not info.capabilities.trading:
         yield fail("key", f"{info.name}{where}: public-only, there is no key", "start the connector with a key")
     else:
         yield ok("key", f"{info.name}{where}: the exchange took a signed call with it")
-    rules = info.rules(symbol)
-    if rules is None:
-        yield fail("symbol", f"{symbol} is not traded at {info.name}", "give another as trading.symbol")
-    elif not rules.tradable:
-        yield fail("symbol", f"{symbol} does not trade now ({rules.untradable_reason})", "wait, or give another symbol")
-    else:
-        yield ok("symbol", f"{symbol} is traded in steps of {rules.price_step} and {rules.quantity_step}")
     mode = f"; account mode {status.account_mode}" if status.account_mode else ""
     yield ok("position mode", f"{info.position_mode.value}{mode}")
-    for claim in status.claims:
-        if claim.symbol == symbol:
-            yield ok("trader", f"{symbol} is traded by {claim.description or claim.client}, strategy {claim.strategy}")
+    for symbol in symbols:
+        yield _symbol(info, symbol)
+        for claim in status.claims:
+            if claim.symbol == symbol:
+                text = f"{symbol} is traded by {claim.description or claim.client}, strategy {claim.strategy}"
+                yield ok("trader", text)
+
+
+def _symbol(info: ExchangeInfo, symbol: str) -> Finding:
+    rules = info.rules(symbol)
+    if rules is None:
+        return fail("symbol", f"{symbol} is not traded at {info.name}", "give another in the section trading")
+    if not rules.tradable:
+        return fail(
+            "symbol", f"{symbol} does not trade now ({rules.untradable_reason})", "wait, or give another symbol"
+        )
+    return ok("symbol", f"{symbol} is traded in steps of {rules.price_step} and {rules.quantity_step}")
 
 
 def account(found: Account) -> Finding:

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", required=True, type=Path, metavar="FILE", help="file to write; replaced if it is there"
     )
     parser.add_argument("--format", choices=FORMATS, default="csv", help="format of the file (default: %(default)s)")
-    parser.add_argument("--symbol", type=str.upper, default="", help="symbol of the grid (default: trading.symbol)")
+    parser.add_argument("--symbol", type=str.upper, default="", help="the grid's (default: that of the settings)")
     parser.add_argument(
         "--since", type=_time_ms, default=0, metavar="TIME", help="first time, e.g. 2026-11-01 or 2026-11-01T12:00Z"
     )
@@ -57,7 +57,8 @@ async def run(options: argparse.Namespace) -> int:
 
     settings = load_settings(options.config, environ=os.environ)
     url = settings.app.database_url
-    symbol = options.symbol or settings.trading.symbol
+    # Also of a symbol that the settings have no more.
+    symbol = options.symbol or shared.one_symbol(settings.symbols, "")
     if url.startswith("sqlite:///") and not os.path.isfile(url.removeprefix("sqlite:///")):  # noqa: ASYNC240 - nothing else runs in this command
         raise ConfigError(f"app.database_url: {url.removeprefix('sqlite:///')} is no database file")
     store = await Store.open(url)

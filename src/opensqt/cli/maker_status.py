@@ -13,30 +13,34 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from opensqt.cli import screen
+from opensqt.cli import options as shared
+from opensqt.cli import portfolio_status, screen
 from opensqt.cli.as_json import print_json
 from opensqt.cli.control import ControlClient
 from opensqt.config.market_maker import load_settings
 from opensqt.model.errors import ConfigError, Unreachable
 
 _LEFT = 38
-_PROBLEMS_SHOWN = 4
 
 Status = Mapping[str, Any]
 
 
 async def run(options: argparse.Namespace, console: Console) -> int:
     """Run the command and return the exit code."""
-    client = ControlClient(load_settings(options.config, environ=os.environ), options.socket)
-    return await show(client, console, json=options.json, watch=options.watch)
+    settings = load_settings(options.config, environ=os.environ)
+    if options.symbol:
+        shared.chosen_symbols(settings.symbols, options.symbol)
+    client = ControlClient(settings, options.socket)
+    return await show(client, console, symbol=options.symbol, json=options.json, watch=options.watch)
 
 
-async def show(client: ControlClient, console: Console, *, json: bool, watch: bool) -> int:
+async def show(client: ControlClient, console: Console, *, symbol: str = "", json: bool, watch: bool) -> int:
     """Print the market maker's status; return 0 when it is healthy and 1 when it is not.
 
     Args:
         client: Of its control socket.
         console: Of the command.
+        symbol: Show this one of several; empty shows all.
         json: Print /status as it is.
         watch: Draw it every second until cancelled.
 
@@ -44,8 +48,8 @@ async def show(client: ControlClient, console: Console, *, json: bool, watch: bo
         Unreachable: None runs there.
     """
     if watch:
-        await screen.watch(console, lambda columns, rows: _frame(client, columns, rows))
-    status = await client.status()
+        await screen.watch(console, lambda columns, rows: _frame(client, symbol, columns, rows))
+    status = _of(await client.status(), symbol)
     if json:
         print_json(status)
     else:
@@ -54,9 +58,15 @@ async def show(client: ControlClient, console: Console, *, json: bool, watch: bo
     return 1 if status["problems"] else 0
 
 
-async def _frame(client: ControlClient, columns: int, rows: int) -> Sequence[Text]:
+def _of(status: Status, symbol: str) -> Status:
+    """Return the status of one symbol, or the whole where none is chosen or only one is traded."""
+    found: Status = status.get("grids", {}).get(symbol, status)
+    return found
+
+
+async def _frame(client: ControlClient, symbol: str, columns: int, rows: int) -> Sequence[Text]:
     try:
-        return lines(await client.status(), columns, rows, now=_now())
+        return lines(_of(await client.status(), symbol), columns, rows, now=_now())
     except (Unreachable, ConfigError) as error:
         # It may be restarting, so the watch goes on.
         await asyncio.sleep(0)
@@ -65,7 +75,9 @@ async def _frame(client: ControlClient, columns: int, rows: int) -> Sequence[Tex
 
 def lines(status: Status, columns: int, rows: int, *, now: datetime) -> list[Text]:
     """Return the view: never more lines than *rows*, and none longer than *columns*."""
-    found = [_head(status, now), *_health(status, columns)]
+    if "grids" in status:
+        return portfolio_status.lines(status, columns, rows, now=now)
+    found = [_head(status, now), *screen.problems(status.get("problems", ()), columns)]
     space = max(3, rows - len(found) - 1)
     ladder = _ladder(status, space - 1)
     money = _money(status)
@@ -83,21 +95,6 @@ def _head(status: Status, now: datetime) -> Text:
         f"  {age:.1f} s old" if isinstance(age, int | float) else "",
         f"  {now:%H:%M:%S} UTC",
     )
-
-
-def _health(status: Status, columns: int) -> list[Text]:
-    problems = list(status.get("problems", ()))
-    if not problems:
-        return [Text("healthy", style="green")]
-    most = 3 if len(problems) <= 2 else 1
-    shown = [
-        Text(line, style="bold red")
-        for problem in problems[:_PROBLEMS_SHOWN]
-        for line in screen.wrapped(f"! {problem}", columns, most)
-    ]
-    if len(problems) > _PROBLEMS_SHOWN:
-        shown.append(Text(f"! and {len(problems) - _PROBLEMS_SHOWN} more", style="bold red"))
-    return shown
 
 
 def _ladder(status: Status, rows: int) -> list[Text]:

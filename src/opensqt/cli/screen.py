@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 REFRESH_S = 1.0
+PROBLEMS_SHOWN = 4
 SMALLEST = (80, 24)
 """Columns and rows that every view fits into."""
 
@@ -46,6 +47,21 @@ def beside(left: Sequence[Text], right: Sequence[Text], left_width: int, width: 
             line.append_text(fit(right[number], width - left_width - 2))
         rows.append(line)
     return rows
+
+
+def problems(found: Sequence[str], columns: int) -> list[Text]:
+    """Return the lines of what is wrong: each problem on a few lines, and no more than a part of the screen."""
+    if not found:
+        return [Text("healthy", style="green")]
+    most = 3 if len(found) <= 2 else 1
+    shown = [
+        Text(line, style="bold red")
+        for problem in found[:PROBLEMS_SHOWN]
+        for line in wrapped(f"! {problem}", columns, most)
+    ]
+    if len(found) > PROBLEMS_SHOWN:
+        shown.append(Text(f"! and {len(found) - PROBLEMS_SHOWN} more", style="bold red"))
+    return shown
 
 
 async def watch(console: Console, draw: Callable[[int, int], Awaitable[Sequence[Text]]]) -> None:

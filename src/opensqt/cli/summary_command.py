@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     shared.add_config(parser)
     parser.add_argument("--day", type=_day, metavar="YYYY-MM-DD", help="UTC (default: yesterday)")
+    shared.add_symbol(parser)
     shared.add_json(parser)
 
 
@@ -33,22 +34,25 @@ async def run(options: argparse.Namespace) -> int:
     """Print the summary and return the exit code.
 
     Raises:
-        ConfigError: The database can't be opened.
+        ConfigError: The database can't be opened, or the symbol is none of the settings.
     """
     from opensqt.market_maker.alerts.daily import read_summary, yesterday
+    from opensqt.market_maker.alerts.summary import summaries_text, total_of
     from opensqt.market_maker.store.store import Store
 
     settings = load_settings(options.config, environ=os.environ)
+    symbols = shared.chosen_symbols(settings.symbols, options.symbol)
     day = options.day or yesterday()
     store = await Store.open(settings.app.database_url)
     try:
-        summary = await read_summary(store, settings.trading.symbol, day)
+        summaries = [await read_summary(store, symbol, day) for symbol in symbols]
     finally:
         await store.close()
     if options.json:
-        print_json(summary)
+        several = {"symbols": {one.symbol: one for one in summaries}, "total": total_of(summaries)}
+        print_json(several if len(summaries) > 1 else summaries[0])
     else:
-        print(f"{summary.symbol}, {day.isoformat()} (UTC), amounts in quote\n{summary.text()}")
+        print(f"{', '.join(symbols)}, {day.isoformat()} (UTC), amounts in quote\n{summaries_text(summaries)}")
     return 0
 
 

@@ -13,6 +13,7 @@ from opensqt.config.alerts import AlertsSettings
 from opensqt.config.load import Section, Tree, load
 from opensqt.config.remote import CLIENT_SHORTCUTS, RemoteSettings
 from opensqt.config.risk import Count, NotNegative, Positive, RiskSettings
+from opensqt.model.errors import ConfigError
 
 VENUES = ("binance", "bitget", "gate", "okx", "bybit")
 SHORTCUTS: Mapping[str, str] = {
@@ -275,6 +276,27 @@ class MarketMakerSettings(Section):
         return tuple(
             self.model_copy(update={"trading": _entry(shared, number, entry)}) for number, entry in enumerate(entries)
         )
+
+    def grid(self, symbol: str, changes: Mapping[str, str] | None = None) -> Self:
+        """Return the settings of one grid.
+
+        Args:
+            symbol: One of `symbols`.
+            changes: Dotted key to value; those of the section trading win over the grid's own.
+
+        Raises:
+            ConfigError: It is none of them, or a value is wrong.
+        """
+        given = (changes or {}).items()
+        own = {key.removeprefix("trading."): value for key, value in given if key.startswith("trading.")}
+        for number, found in enumerate(self.grids()):
+            if found.trading.symbol == symbol:
+                entry = found.trading.model_dump(exclude={"symbols"}, exclude_unset=True)
+                try:
+                    return self.model_copy(update={"trading": _entry({}, number, {**entry, **own})})
+                except ValueError as error:
+                    raise ConfigError(str(error)) from None
+        raise ConfigError(f"symbol {symbol}: expected one of {', '.join(self.symbols)}")
 
     def venue_access(self, venue: str) -> VenueAccess:
         """Return the section of *venue*; one with the defaults for a venue that has none."""

@@ -7,7 +7,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -17,16 +17,15 @@ from rich.console import Console
 from opensqt.config.market_maker import MarketMakerSettings, load_settings
 from opensqt.market_maker.alerts.daily import keeping_days
 from opensqt.market_maker.alerts.service import alerting
-from opensqt.market_maker.app import Setup, assemble, assemble_on, engine_settings, make_exchange, make_maker
-from opensqt.market_maker.control.service import Load, ignore_hangup, stored_commands, taking_commands
-from opensqt.market_maker.engine_settings import EngineSettings
+from opensqt.market_maker.app import assemble, assemble_on, make_exchange, make_maker, settings_for
+from opensqt.market_maker.control.path import control_path
+from opensqt.market_maker.control.service import Load, grid_commands, ignore_hangup, stored_commands, taking_commands
 from opensqt.market_maker.http import Endpoints
 from opensqt.market_maker.lease import trading_lease
 from opensqt.market_maker.portfolio import Portfolio
 from opensqt.market_maker.report import show
 from opensqt.market_maker.service import started
 from opensqt.market_maker.store.store import Store
-from opensqt.model.account import PositionMode
 from opensqt.model.errors import ConfigError
 from opensqt.model.venue import ClaimRequest
 from opensqt.service import program
@@ -71,15 +70,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         return program.report_failure(error)
     logging.configure(settings.system.log_level, service="market-maker")
-    take_venue = _take_venue(arguments)
-    if take_venue and settings.trading.symbols:
-        text = "--take-venue: trading.symbols has several; `opensqt reset --take-venue` takes over each while it runs"
-        return program.report_failure(ConfigError(text))
-    trade = _trade_many if settings.trading.symbols else partial(_trade, load=load, take_venue=take_venue)
-    work = _check if arguments.check else partial(trade, take_over=arguments.take_over)
+    try:
+        work, settings = _work(arguments, settings, load)
+    except ConfigError as error:
+        return program.report_failure(error)
     return program.run(
         partial(_run, work, settings), within=tracing.exporting("market-maker"), end_within_s=_END_WITHIN_S
     )
+
+
+Work = Callable[[MarketMakerSettings, asyncio.Event], Awaitable[int]]
+
+
+def _work(arguments: argparse.Namespace, settings: MarketMakerSettings, load: Load) -> tuple[Work, MarketMakerSettings]:
+    """Return what the arguments ask for, and the settings that it is for."""
+    take_venue, symbol = _take_venue(arguments), arguments.symbol
+    if symbol and not (arguments.check or take_venue):
+        raise ConfigError("--symbol: only with --check or --take-venue; trading.symbols says what is traded")
+    if arguments.check:
+        return _check, settings.grid(symbol) if symbol else settings
+    if not settings.trading.symbols:
+        if symbol:
+            settings.grid(symbol)
+        return partial(_trade, load=load, take_over=arguments.take_over, take_venue=take_venue), settings
+    if take_venue and not symbol:
+        raise ConfigError(f"--take-venue: name one symbol with --symbol: {', '.join(settings.symbols)}")
+    if take_venue == "preview":
+        # Nothing is traded, so that the others are left alone.
+        one = settings.grid(symbol)
+        work = partial(_trade, load=lambda changes: load({}).grid(symbol, changes), take_over=arguments.take_over)
+        return partial(work, take_venue=take_venue), one
+    taken = (symbol,) if take_venue else ()
+    return partial(_trade_many, load=load, take_over=arguments.take_over, take_venue=taken), settings
 
 
 def _load(arguments: argparse.Namespace, overrides: Mapping[str, str]) -> MarketMakerSettings:
@@ -109,6 +131,9 @@ def _parser() -> argparse.ArgumentParser:
         "--take-venue",
         action="store_true",
         help="drop or lay levels until they explain the position at the exchange; without --yes only say which",
+    )
+    parser.add_argument(
+        "--symbol", type=str.upper, default="", help="with --check or --take-venue: one of trading.symbols"
     )
     parser.add_argument("--yes", action="store_true", help="with --take-venue: do it, and trade")
     parser.add_argument("--port", type=int, help="port of health, status and metrics (8080); 0 takes any free one")
@@ -172,10 +197,10 @@ async def _trade(
         maker.metrics.deliveries = alerts.delivery.counts
         alerts.watch(maker.problems)
         claim = await unless_stopped(stop, _claim(settings, store=store, take_over=take_over))
-        to_engine = partial(_to_engine, setup)
-        commands = taking_commands(maker, alerts, store, stored, load=load, to_engine=to_engine)
-        days = keeping_days(store, settings.trading.symbol, alerts)
-        async with commands, days, trading_lease(setup.exchange, settings.system.lease_seconds, claim) as lease_exit:
+        commands = grid_commands(maker, alerts, store, stored, load=load, to_engine=partial(settings_for, setup))
+        taking = taking_commands(commands, control_path(settings))
+        days = keeping_days(store, settings.symbols, alerts)
+        async with taking, days, trading_lease(setup.exchange, settings.system.lease_seconds, claim) as lease_exit:
             left = await maker.run(stop, partial(_announce, server.address))
             lease_exit.keep_until_expiry = bool(left) and settings.system.cancel_on_exit
             if left:
@@ -189,7 +214,9 @@ async def _trade(
     return program.EXIT_FAILURE if left or maker.unsaved else program.EXIT_OK
 
 
-async def _trade_many(settings: MarketMakerSettings, stop: asyncio.Event, *, take_over: bool) -> int:
+async def _trade_many(
+    settings: MarketMakerSettings, stop: asyncio.Event, *, load: Load, take_over: bool, take_venue: Collection[str]
+) -> int:
     """Trade several symbols: what is wrong with one of them does not end the others."""
     async with AsyncExitStack() as stack:
         store = await unless_stopped(stop, _held_store(settings, stack))
@@ -197,10 +224,12 @@ async def _trade_many(settings: MarketMakerSettings, stop: asyncio.Event, *, tak
         alerts = await stack.enter_async_context(alerting(settings.alerts, ", ".join(settings.symbols)))
         exchange = await unless_stopped(stop, stack.enter_async_context(started(make_exchange(settings))))
         claim = partial(_claim, store=store, take_over=take_over)
-        endpoints.maker = portfolio = Portfolio(settings.grids(), exchange, store, claim)
-        portfolio.problem_sources.append(alerts.problems)
+        portfolio = Portfolio(settings.grids(), exchange, store, claim, alerts=alerts, load=load, take_venue=take_venue)
+        endpoints.maker = portfolio
         alerts.watch(portfolio.problems)
-        await portfolio.run(stop, partial(_announce, server.address))
+        days = keeping_days(store, settings.symbols, alerts)
+        async with taking_commands(portfolio.commands, control_path(settings)), days:
+            await portfolio.run(stop, partial(_announce, server.address))
         if portfolio.left:
             alerts.report(f"stopped with orders left: {', '.join(portfolio.left)}")
     if portfolio.unsaved:
@@ -228,11 +257,6 @@ async def _held_store(settings: MarketMakerSettings, stack: AsyncExitStack) -> S
     for symbol in settings.symbols:
         await store.hold(symbol)
     return store
-
-
-def _to_engine(setup: Setup, settings: MarketMakerSettings) -> EngineSettings:
-    hedge = setup.info.position_mode is PositionMode.HEDGE
-    return engine_settings(settings, hedge=hedge, first_sequence=setup.engine.settings.first_sequence)
 
 
 async def _claim(settings: MarketMakerSettings, *, store: Store, take_over: bool) -> ClaimRequest:

@@ -95,6 +95,12 @@ def make_maker(setup: Setup, settings: MarketMakerSettings, store: Store) -> Mar
     )
 
 
+def settings_for(setup: Setup, settings: MarketMakerSettings) -> EngineSettings:
+    """Return the engine's settings of a changed file, for a grid that was assembled."""
+    hedge = setup.info.position_mode is PositionMode.HEDGE
+    return engine_settings(settings, hedge=hedge, first_sequence=setup.engine.settings.first_sequence)
+
+
 def make_exchange(settings: MarketMakerSettings) -> Exchange:
     """Return the exchange that `app.current_exchange` names, not started yet.
 

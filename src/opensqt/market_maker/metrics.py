@@ -19,14 +19,19 @@ from opensqt.market_maker.status import fees_value, realized, unrealized
 _MILLISECONDS = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 
 
+Deliveries = Callable[[], Mapping[str, tuple[int, int]]]
+"""Returns delivered alerts and failed attempts by target."""
+
+
 class _Merged(Collector):
     """The metrics of several market makers: one family by name, as the text format wants it."""
 
-    def __init__(self, makers: Sequence[MarketMakerMetrics]) -> None:
+    def __init__(self, makers: Sequence[MarketMakerMetrics], deliveries: Deliveries) -> None:
         self._makers = makers
+        self._deliveries = deliveries
 
     def collect(self) -> Iterator[Metric]:
-        merged: dict[str, Metric] = {}
+        merged: dict[str, Metric] = {family.name: family for family in _alerts("", self._deliveries)}
         for maker in self._makers:
             for family in maker.families():
                 known = merged.setdefault(family.name, family)
@@ -35,11 +40,28 @@ class _Merged(Collector):
         return iter(merged.values())
 
 
-def merged_text(makers: Sequence[MarketMakerMetrics]) -> bytes:
-    """Return the metrics of several market makers in Prometheus' text format."""
+def merged_text(makers: Sequence[MarketMakerMetrics], deliveries: Deliveries = dict) -> bytes:
+    """Return the metrics of several market makers in Prometheus' text format.
+
+    Args:
+        makers: One for each symbol.
+        deliveries: Of the process; the symbol of its metrics is empty.
+    """
     registry = CollectorRegistry()
-    registry.register(_Merged(makers))
+    registry.register(_Merged(makers, deliveries))
     return generate_latest(registry)
+
+
+def _alerts(symbol: str, deliveries: Deliveries) -> Iterator[Metric]:
+    labels = ["symbol", "target"]
+    delivered = CounterMetricFamily("market_maker_alerts_delivered", "Alerts that a target took", labels=labels)
+    failed = CounterMetricFamily(
+        "market_maker_alerts_failed", "Attempts to deliver an alert that failed", labels=labels
+    )
+    for target, (taken, attempts) in deliveries().items():
+        delivered.add_metric([symbol, target], taken)
+        failed.add_metric([symbol, target], attempts)
+    yield from (delivered, failed)
 
 
 class MarketMakerMetrics(Collector):
@@ -51,8 +73,7 @@ class MarketMakerMetrics(Collector):
 
     def __init__(self, engine: GridEngine) -> None:
         self._engine = engine
-        self.deliveries: Callable[[], Mapping[str, tuple[int, int]]] = dict
-        """Returns delivered alerts and failed attempts by target."""
+        self.deliveries: Deliveries = dict
         self._registry = CollectorRegistry()
         self._registry.register(self)
         self.exchange_ms = Histogram(
@@ -141,16 +162,7 @@ class MarketMakerMetrics(Collector):
             counter = CounterMetricFamily(name, text, labels=["symbol"])
             counter.add_metric(labels, float(value))
             yield counter
-        delivered = CounterMetricFamily(
-            "market_maker_alerts_delivered", "Alerts that a target took", labels=["symbol", "target"]
-        )
-        failed = CounterMetricFamily(
-            "market_maker_alerts_failed", "Attempts to deliver an alert that failed", labels=["symbol", "target"]
-        )
-        for target, (taken, attempts) in self.deliveries().items():
-            delivered.add_metric([*labels, target], taken)
-            failed.add_metric([*labels, target], attempts)
-        yield from (delivered, failed)
+        yield from _alerts(self._engine.settings.symbol, self.deliveries)
         slots = GaugeMetricFamily("market_maker_slots", "Slots with an order or a holding", labels=["symbol", "state"])
         for slot_state in SlotState:
             count = sum(1 for slot in state.slots.values() if slot.state is slot_state)

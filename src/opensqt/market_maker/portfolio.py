@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from opensqt.config.market_maker import MarketMakerSettings
-from opensqt.market_maker.app import assemble_on, make_maker
+from opensqt.market_maker.alerts.service import Alerts
+from opensqt.market_maker.app import assemble_on, make_maker, settings_for
+from opensqt.market_maker.control.service import Load, grid_commands, stored_commands
+from opensqt.market_maker.control.several import SeveralCommands
 from opensqt.market_maker.health import CONNECTING
 from opensqt.market_maker.lease import trading_lease
 from opensqt.market_maker.metrics import merged_text
 from opensqt.market_maker.restart import RestartDelays, pull_orders
 from opensqt.market_maker.service import MarketMaker, first_failure
+from opensqt.market_maker.store.control_state import load_control
 from opensqt.market_maker.store.store import Store
 from opensqt.model.errors import AccessError, ConfigError, ConnectorUnavailable, ExchangeError, TradingClaimed
 from opensqt.model.exchange import Exchange
@@ -48,6 +53,8 @@ class _Member:
     unsaved: bool = False
     settled: bool = False
     """Whether it has traded, or has shown why it can't."""
+    again: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when it has to begin again before its delay is over."""
 
     @property
     def symbol(self) -> str:
@@ -65,6 +72,9 @@ class Portfolio:
         exchange: Started; shared by all.
         store: Open, and holding the lock of each symbol.
         claim: Returns the claim of a symbol.
+        alerts: Of the process.
+        load: Reads the settings file again, of all symbols.
+        take_venue: Symbols whose levels follow the venue's position at their start.
         restart_base_s: Delay after a grid's first failure; it doubles with each one in a row, to a minute.
     """
 
@@ -75,18 +85,25 @@ class Portfolio:
         store: Store,
         claim: Callable[[MarketMakerSettings], Awaitable[ClaimRequest]],
         *,
+        alerts: Alerts,
+        load: Load,
+        take_venue: Collection[str] = (),
         restart_base_s: float = RESTART_BASE_S,
     ) -> None:
         self._grids = [_Member(one) for one in settings]
         self._exchange = exchange
         self._store = store
         self._claim = claim
+        self._alerts = alerts
+        self._load = load
+        self._take_venue = set(take_venue)
         self._restart_base_s = restart_base_s
         self._trading = 0
         self._none_trades = asyncio.Event()
         self._all_settled = asyncio.Event()
-        self.problem_sources: list[Callable[[], Sequence[str]]] = []
-        """Further parts of the process whose problems are reported with the grids'."""
+        self.commands = SeveralCommands(
+            self.symbols, store, status=self.status, reason=self._reason, reload=self._reload_failed
+        )
 
     @property
     def symbols(self) -> list[str]:
@@ -111,14 +128,13 @@ class Portfolio:
     def problems(self) -> list[str]:
         """Return the reasons why a grid is not healthy, each with its symbol; empty when all are."""
         found = [f"{grid.symbol}: {problem}" for grid in self._grids for problem in _problems(grid)]
-        for source in self.problem_sources:
-            found += source()
-        return found
+        return [*found, *self._alerts.problems()]
 
     def status(self) -> dict[str, Any]:
         """Return all grids as JSON: each by its symbol, and what is summed over them."""
         grids = {grid.symbol: _status(grid) for grid in self._grids}
         return {
+            "control": {"socket": self.commands.socket_path},
             "symbols": self.symbols,
             "grids": grids,
             "totals": {name: _sum(grids, name) for name in _SUMMED},
@@ -131,7 +147,8 @@ class Portfolio:
 
     def metrics_text(self) -> bytes:
         """Return the metrics of all grids in Prometheus' text format."""
-        return merged_text([grid.maker.metrics for grid in self._grids if grid.maker is not None])
+        makers = [grid.maker.metrics for grid in self._grids if grid.maker is not None]
+        return merged_text(makers, self._alerts.delivery.counts)
 
     async def run(self, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
         """Trade until *stop*.
@@ -180,20 +197,29 @@ class Portfolio:
                 except Exception as error:  # noqa: BLE001 - a defect in one grid must not take the others along
                     _log.exception("a grid failed unexpectedly", symbol=grid.symbol)
                     await self._fail(grid, f"unexpected {type(error).__name__}: {error}")
-                await _wait(stop, delays.next_s(time.monotonic()))
+                await _wait(stop, grid.again, delays.next_s(time.monotonic()))
         except Stopped:
             return
 
     async def _trade(self, grid: _Member, stop: asyncio.Event, on_begin: Callable[[], None]) -> None:
-        settings = grid.settings
-        setup = await unless_stopped(stop, assemble_on(self._exchange, settings, self._store))
+        symbol, load = grid.symbol, partial(self._load_grid, grid.symbol)
+        stored = await unless_stopped(stop, stored_commands(grid.settings, self._store, load))
+        settings = stored[1]
+        take_venue = "apply" if symbol in self._take_venue else ""
+        setup = await unless_stopped(stop, assemble_on(self._exchange, settings, self._store, take_venue=take_venue))
         if not setup.may_start:
             raise ConfigError(f"safety check: {setup.broken_text}; see market-maker --check")
         claim = await self._claim(settings)
         maker = make_maker(setup, settings, self._store)
+        # A pause that came while it did not trade is in the database.
+        stored = (await load_control(self._store, symbol), *stored[1:])
+        self.commands.grids[symbol] = grid_commands(
+            maker, self._alerts, self._store, stored, load=load, to_engine=partial(settings_for, setup)
+        )
 
         def begins() -> None:
             grid.failure = ""
+            self._take_venue.discard(symbol)
             on_begin()
             self._settle(grid)
 
@@ -228,6 +254,7 @@ class Portfolio:
         grid.failure = redact(reason)
         self._settle(grid)
         _log.error("a grid does not trade", symbol=grid.symbol, reason=grid.failure)
+        self.commands.grids.pop(grid.symbol, None)
         maker, grid.maker = grid.maker, None
         if maker is None:
             return
@@ -242,10 +269,39 @@ class Portfolio:
         if left:
             grid.failure += f"; {len(left)} of its orders could not be cancelled: {redact(next(iter(left.values())))}"
 
+    def _load_grid(self, symbol: str, overrides: Mapping[str, str]) -> MarketMakerSettings:
+        """Return the settings of one grid from the file, with what was changed while it ran.
+
+        Raises:
+            ConfigError: The file is wrong, or the symbol is not in it any more.
+        """
+        for key in overrides:
+            if not key.startswith("trading."):
+                raise ConfigError(
+                    f"{key}: belongs to the whole process, and several symbols trade in it; change the settings file"
+                    " and send SIGHUP"
+                )
+        return self._load({}).grid(symbol, overrides)
+
+    def _reload_failed(self) -> None:
+        """Read the settings again of the grids that don't trade, and have them begin at once."""
+        for grid in self._grids:
+            if not grid.failure:
+                continue
+            try:
+                grid.settings = self._load_grid(grid.symbol, {})
+            except ConfigError as error:
+                _log.error("settings not taken up", symbol=grid.symbol, reason=str(error))
+            else:
+                grid.again.set()
+
+    def _reason(self, symbol: str) -> str:
+        return next((grid.failure for grid in self._grids if grid.symbol == symbol), "")
+
 
 def _problems(grid: _Member) -> list[str]:
     if grid.maker is None or grid.failure:
-        return [grid.failure or CONNECTING]
+        return [f"does not trade: {grid.failure}" if grid.failure not in ("", CONNECTING) else CONNECTING]
     return grid.maker.problems()
 
 
@@ -260,9 +316,12 @@ def _sum(grids: Mapping[str, Mapping[str, Any]], name: str) -> str:
     return format(sum(amounts, Decimal(0)), "f")
 
 
-async def _wait(stop: asyncio.Event, seconds: float) -> None:
-    """Wait so long, or until *stop*."""
+async def _wait(stop: asyncio.Event, again: asyncio.Event, seconds: float) -> None:
+    """Wait so long, or until *stop* or *again*."""
+    again.clear()
+    waits = [asyncio.create_task(event.wait()) for event in (stop, again)]
     try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waits:
+            each.cancel()

@@ -109,6 +109,6 @@ def test_healthy_checks_are_one_line() -> None:
 
 def test_an_account_that_can_not_trade_the_symbol_fails() -> None:
     status = ExchangeStatus()
-    assert judge.worst(judge.trading(info(), "BTCUSDT", status)) == 0
-    assert judge.worst(judge.trading(info(), "NOPEUSDT", status)) == 1
-    assert judge.worst(judge.trading(info(capabilities=Capabilities(trading=False)), "BTCUSDT", status)) == 1
+    assert judge.worst(judge.trading(info(), ["BTCUSDT"], status)) == 0
+    assert judge.worst(judge.trading(info(), ["BTCUSDT", "NOPEUSDT"], status)) == 1
+    assert judge.worst(judge.trading(info(capabilities=Capabilities(trading=False)), ["BTCUSDT"], status)) == 1

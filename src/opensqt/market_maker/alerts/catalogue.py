@@ -7,10 +7,11 @@ adds a row here and one in the document.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from opensqt.market_maker.alerts.message import AlertLevel, Condition
 
+_SYMBOL = re.compile(r"[A-Z0-9]{2,}")
 _CHECK = re.compile(r"[a-z_]+(:\S+)?")
 
 
@@ -41,6 +42,12 @@ PROBLEM_KINDS = (
         "stopped with orders left",
         AlertLevel.CRITICAL,
         "Look with `opensqt status`; `opensqt cancel-all --symbol SYMBOL` ends them.",
+    ),
+    ProblemKind(
+        "does not trade",
+        AlertLevel.CRITICAL,
+        "One of several symbols has failed: its orders are cancelled, the others trade on. It begins again by itself"
+        " within a minute. Mend what its text names; SIGHUP reads the settings file again and begins it at once.",
     ),
     ProblemKind(
         "starting",
@@ -129,8 +136,20 @@ CHECK_ADVICE = "A check of the connector is red: `opensqt status` and docs/opera
 OTHER_ADVICE = "`opensqt status --config FILE` shows the whole state; docs/operations.md has the runbook."
 
 
+def split_symbol(text: str) -> tuple[str, str]:
+    """Return the symbol that a problem or its key is of, and the rest; the symbol is empty where only one trades."""
+    symbol, colon, rest = text.partition(": ")
+    return (symbol, rest) if colon and _SYMBOL.fullmatch(symbol) else ("", text)
+
+
 def condition(problem: str) -> Condition:
     """Return a problem's text as a condition, with its level and its advice."""
+    symbol, rest = split_symbol(problem)
+    found = _condition(rest)
+    return replace(found, key=f"{symbol}: {found.key}", text=problem) if symbol else found
+
+
+def _condition(problem: str) -> Condition:
     for entry in PROBLEM_KINDS:
         if problem.startswith(entry.begins):
             return Condition(key=entry.begins, level=entry.level, text=problem, advice=entry.advice)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 
@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from opensqt.market_maker.alerts.day import DayCounts, due_summary
 from opensqt.market_maker.alerts.message import AlertLevel
 from opensqt.market_maker.alerts.service import Alerts
-from opensqt.market_maker.alerts.summary import DaySummary, summarize
+from opensqt.market_maker.alerts.summary import DaySummary, summaries_text, summarize
 from opensqt.market_maker.store.store import Store
 from opensqt.market_maker.store.texts import read_text, write_text
 from opensqt.telemetry.logging import get_logger
@@ -46,28 +46,36 @@ async def read_summary(store: Store, symbol: str, day: date, counts: DayCounts |
     )
 
 
-async def keep_days(store: Store, symbol: str, alerts: Alerts) -> None:
+async def keep_days(store: Store, symbols: Sequence[str], alerts: Alerts) -> None:
     """Store the counts of the day each minute, and send the summary when it is due, until cancelled."""
     while True:
         try:
-            if alerts.counts is None:
-                alerts.counts = DayCounts.decode(await read_text(store, _key(symbol)))
-            await _send_due(store, symbol, alerts, alerts.counts)
-            await write_text(store, _key(symbol), alerts.counts.encode())
+            for symbol in symbols:
+                if symbol not in alerts.counts:
+                    alerts.counts[symbol] = DayCounts.decode(await read_text(store, _key(symbol)))
+            await _send_due(store, symbols, alerts)
+            await _save(store, alerts)
         except (SQLAlchemyError, OSError) as error:
             # The database has its own problem in /health; the counts are stored with the next minute.
             _log.warning("the day's counts are not stored", reason=str(error))
         await asyncio.sleep(_SAVE_EVERY_S)
 
 
-async def _send_due(store: Store, symbol: str, alerts: Alerts, counts: DayCounts) -> None:
+async def _send_due(store: Store, symbols: Sequence[str], alerts: Alerts) -> None:
     now = datetime.now(UTC)
-    day = due_summary(now, alerts.policy.settings.daily_summary_at, counts.summary_sent)
+    sent = min(alerts.counts[symbol].summary_sent for symbol in symbols)
+    day = due_summary(now, alerts.policy.settings.daily_summary_at, sent)
     if day is None:
         return
-    summary = await read_summary(store, symbol, day, counts)
-    alerts.note("summary", AlertLevel.INFO, f"summary of {day.isoformat()}", summary.text())
-    counts.summary_sent = now.date().isoformat()
+    summaries = [await read_summary(store, symbol, day, alerts.counts[symbol]) for symbol in symbols]
+    alerts.note("summary", AlertLevel.INFO, f"summary of {day.isoformat()}", summaries_text(summaries))
+    for symbol in symbols:
+        alerts.counts[symbol].summary_sent = now.date().isoformat()
+
+
+async def _save(store: Store, alerts: Alerts) -> None:
+    for symbol, counts in alerts.counts.items():
+        await write_text(store, _key(symbol), counts.encode())
 
 
 def yesterday() -> date:
@@ -80,17 +88,16 @@ def _key(symbol: str) -> str:
 
 
 @asynccontextmanager
-async def keeping_days(store: Store, symbol: str, alerts: Alerts) -> AsyncIterator[None]:
+async def keeping_days(store: Store, symbols: Sequence[str], alerts: Alerts) -> AsyncIterator[None]:
     """Run `keep_days` while the block runs, and store the counts once more at its end."""
-    task = asyncio.create_task(keep_days(store, symbol, alerts), name="day counts")
+    task = asyncio.create_task(keep_days(store, symbols, alerts), name="day counts")
     try:
         yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        if alerts.counts is not None:
-            try:
-                async with asyncio.timeout(_LAST_SAVE_S):
-                    await write_text(store, _key(symbol), alerts.counts.encode())
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
-                _log.warning("the day's counts are not stored", reason=str(error))
+        try:
+            async with asyncio.timeout(_LAST_SAVE_S):
+                await _save(store, alerts)
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            _log.warning("the day's counts are not stored", reason=str(error))

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
 
-HALTS = ("halted", "exits only", "database", "orders paused")
+HALTS = ("halted", "does not trade", "exits only", "database", "orders paused")
 """How the keys of problems begin that keep entries away, apart from a person's pause."""
 
 

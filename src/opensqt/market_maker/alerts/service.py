@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from opensqt.config.alerts import AlertsSettings
-from opensqt.market_maker.alerts.catalogue import condition
+from opensqt.market_maker.alerts.catalogue import condition, split_symbol
 from opensqt.market_maker.alerts.day import DayCounts
 from opensqt.market_maker.alerts.delivery import Delivery
 from opensqt.market_maker.alerts.message import AlertKind, AlertLevel
@@ -41,10 +42,11 @@ class Alerts:
         self._problems: Callable[[], Iterable[str]] = lambda: [CONNECTING, *self.problems()]
         self._fault = ""
         self._ending = False
-        self.counts: DayCounts | None = None
-        """Of the day; None until the database was read."""
+        self.counts: dict[str, DayCounts] = {}
+        """Of the day, by symbol; of each one that the database was read for."""
         self._looked_at: float | None = None
-        self._counted = 0
+        self._raised: Counter[str] = Counter()
+        """Alerts raised and not counted yet, by symbol; the empty one is all."""
 
     def watch(self, problems: Callable[[], Iterable[str]]) -> None:
         """Report these problems from now on.
@@ -77,14 +79,20 @@ class Alerts:
         """Queue what the problems that exist now call for."""
         conditions = [condition(problem) for problem in self._problems()]
         for alert in self.policy.update(conditions, now):
-            self.raised += alert.kind is AlertKind.RAISED
+            if alert.kind is AlertKind.RAISED:
+                self.raised += 1
+                self._raised[split_symbol(alert.key)[0]] += 1
             self.delivery.post(alert)
         elapsed_s = now - self._looked_at if self._looked_at is not None else 0.0
         self._looked_at = now
-        if self.counts is not None:
-            keys = {one.key for one in conditions}
-            self.counts.record(datetime.now(UTC).date(), keys, elapsed_s, self.raised - self._counted)
-            self._counted = self.raised
+        if not self.counts:
+            return
+        found = [split_symbol(one.key) for one in conditions]
+        for symbol, counts in self.counts.items():
+            keys = {key for of, key in found if of in ("", symbol)}
+            raised = self._raised[""] + self._raised[symbol]
+            counts.record(datetime.now(UTC).date(), keys, elapsed_s, raised)
+        self._raised.clear()
 
     async def run(self) -> None:
         """Look and deliver until cancelled."""

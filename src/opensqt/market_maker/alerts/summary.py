@@ -74,6 +74,59 @@ class DaySummary:
         return "\n".join(lines)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayTotal:
+    """What several symbols earned on one UTC day, in quote. The time that they stood still is each one's own."""
+
+    day: date
+    fills: int
+    exits: int
+    round_trips: Decimal
+    realized: Decimal
+    venue_made: Decimal
+    by_hand: Decimal
+    fees: Decimal
+    funding: Decimal
+    total: Decimal
+    volume: Decimal
+    open: Decimal
+    account_equity: Decimal | None
+
+    def text(self) -> str:
+        """Return the lines for a message."""
+        lines = [
+            f"total {_money(self.total)}: round trips {_money(self.round_trips)} ({self.exits}),"
+            f" fees {_money(-self.fees)}, funding {_money(self.funding)}",
+            f"realized by average entry {_money(self.realized)}, open {_money(self.open)} at the end",
+            f"volume {_money(self.volume)}, fills {self.fills}",
+        ]
+        if self.venue_made or self.by_hand:
+            lines.insert(1, f"made by the venue {_money(self.venue_made)}, by hand {_money(self.by_hand)}")
+        if self.account_equity is not None:
+            lines.append(f"equity of the account {_money(self.account_equity)}")
+        return "\n".join(lines)
+
+
+def total_of(summaries: Sequence[DaySummary]) -> DayTotal:
+    """Return the sum of several symbols' summaries of one day; there is at least one."""
+    sums = {name: sum((getattr(one, name) for one in summaries), _ZERO) for name in (*_SUMS, "open")}
+    return DayTotal(
+        day=summaries[0].day,
+        fills=sum(one.fills for one in summaries),
+        exits=sum(one.exits for one in summaries),
+        account_equity=next((one.account_equity for one in summaries if one.account_equity is not None), None),
+        **sums,
+    )
+
+
+def summaries_text(summaries: Sequence[DaySummary]) -> str:
+    """Return the lines for a message: of several symbols the sum, and then each."""
+    if len(summaries) == 1:
+        return summaries[0].text()
+    parts = [("all", total_of(summaries).text()), *((one.symbol, one.text()) for one in summaries)]
+    return "\n".join(f"{name}\n{text}" for name, text in parts)
+
+
 def summarize(
     symbol: str,
     day: date,

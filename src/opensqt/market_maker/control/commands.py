@@ -110,6 +110,9 @@ class ControlCommands:
             ConfigError: It can't be carried out; nothing was changed.
         """
         by = _text(body, "by") or "unknown"
+        symbol = self.settings.trading.symbol
+        if _text(body, "symbol") not in ("", symbol):
+            raise ConfigError(f"symbol {body['symbol']}: expected {symbol}, which is traded here")
         _log.warning("command", command=name, by=by, arguments=audited(body))
         async with self._lock:
             try:
@@ -137,9 +140,13 @@ class ControlCommands:
         while True:
             await self._reload.wait()
             self._reload.clear()
-            _leave_lost_terminal()
-            async with self._lock:
-                await self._reread()
+            leave_lost_terminal()
+            await self.reload()
+
+    async def reload(self) -> None:
+        """Read the settings file again and apply what may change of it."""
+        async with self._lock:
+            await self._reread()
 
     async def _pause(self, mode: PauseMode, by: str) -> dict[str, Any]:
         before = self.state
@@ -267,7 +274,7 @@ def _mapping(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value
 
 
-def _leave_lost_terminal() -> None:
+def leave_lost_terminal() -> None:
     """Send what would be printed nowhere, where the terminal is gone: to write to it is an error."""
     for stream in (sys.stdout, sys.stderr):
         try:

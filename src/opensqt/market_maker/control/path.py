@@ -18,11 +18,12 @@ _PASSWORD = re.compile(r"//[^@/]*@")
 def control_path(settings: MarketMakerSettings) -> Path:
     """Return where the control socket is: beside the database, or in a folder of this user.
 
-    The second is for PostgreSQL, and where the first would be too long for a socket.
+    The second is for PostgreSQL, and where the first would be too long for a socket. Of several symbols the first one
+    names it: whoever listens there holds that grid.
     """
     if settings.system.control_socket:
         return Path(settings.system.control_socket)
-    symbol, url = settings.trading.symbol, settings.app.database_url
+    symbol, url = settings.symbols[0], settings.app.database_url
     file = url.removeprefix("sqlite:///").partition("?")[0] if url.startswith("sqlite:///") else ""
     if file and file != ":memory:":
         beside = Path(f"{file}.{symbol}.control")

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 from opensqt.config.market_maker import MarketMakerSettings
 from opensqt.market_maker.alerts.service import Alerts
@@ -15,8 +16,7 @@ from opensqt.market_maker.control.changes import with_live
 from opensqt.market_maker.control.commands import ControlCommands
 from opensqt.market_maker.control.live import RunningSettings
 from opensqt.market_maker.control.operator import Reset
-from opensqt.market_maker.control.path import control_path
-from opensqt.market_maker.control.socket import ControlSocket
+from opensqt.market_maker.control.socket import Commands, ControlSocket
 from opensqt.market_maker.control.state import ControlState
 from opensqt.market_maker.engine import GridEngine
 from opensqt.market_maker.engine_settings import EngineSettings
@@ -74,8 +74,7 @@ def take_venue_reset(engine: GridEngine) -> Reset:
     )
 
 
-@asynccontextmanager
-async def taking_commands(
+def grid_commands(
     maker: MarketMaker,
     alerts: Alerts,
     store: Store,
@@ -83,8 +82,8 @@ async def taking_commands(
     *,
     load: Load,
     to_engine: Callable[[MarketMakerSettings], EngineSettings],
-) -> AsyncIterator[ControlCommands]:
-    """Take commands while the block runs.
+) -> ControlCommands:
+    """Return the commands of one grid.
 
     Args:
         maker: Not running yet: a stored pause is in force before its first order.
@@ -93,9 +92,6 @@ async def taking_commands(
         stored: As `stored_commands` returned it.
         load: See `Load`.
         to_engine: Returns the engine's settings of a whole file.
-
-    Raises:
-        ConfigError: The socket can't be made.
     """
     state, settings, fault = stored
     commands = ControlCommands(
@@ -112,14 +108,24 @@ async def taking_commands(
     maker.engine.operator.resets.setdefault("take-venue", take_venue_reset(maker.engine))
     maker.problem_sources.append(commands.problems)
     maker.status_sources.append(commands.section)
-    socket = ControlSocket(commands, control_path(settings))
+    return commands
+
+
+@asynccontextmanager
+async def taking_commands(commands: Commands, path: Path) -> AsyncIterator[None]:
+    """Take commands at a socket, and SIGHUP, while the block runs.
+
+    Raises:
+        ConfigError: The socket can't be made.
+    """
+    socket = ControlSocket(commands, path)
     await socket.start()
     commands.socket_path = str(socket.path.absolute())
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, commands.request_reload)
     reloads = asyncio.create_task(commands.watch_reloads(), name="settings read again")
     try:
-        yield commands
+        yield
     finally:
         loop.remove_signal_handler(signal.SIGHUP)
         ignore_hangup()

@@ -4,18 +4,44 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from opensqt.market_maker.control.commands import ControlCommands
 from opensqt.model.errors import ConfigError
 from opensqt.telemetry.logging import redact
 
 _LARGEST_REQUEST = 65_536
+
+
+class Commands(Protocol):
+    """What the socket serves: the commands of one grid, or of several."""
+
+    socket_path: str
+
+    def status(self) -> dict[str, Any]:
+        """Return the whole of /status."""
+        ...
+
+    async def run(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry out one command and return its result.
+
+        Raises:
+            ConfigError: It can't be carried out; nothing was changed.
+        """
+        ...
+
+    def request_reload(self) -> None:
+        """Read the settings file again soon; for a signal handler."""
+        ...
+
+    async def watch_reloads(self) -> None:
+        """Read the settings file again whenever that is requested, until cancelled."""
+        ...
 
 
 class ControlSocket:
@@ -26,7 +52,7 @@ class ControlSocket:
         path: Of the socket. The caller holds the grid, so that one that is there is of a process that has ended.
     """
 
-    def __init__(self, commands: ControlCommands, path: Path) -> None:
+    def __init__(self, commands: Commands, path: Path) -> None:
         self.path = path
         self._commands = commands
         self._runner: web.AppRunner | None = None
