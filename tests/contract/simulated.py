@@ -76,12 +76,12 @@ def simulated(venue: str, account_mode: str = "") -> Open:
     @asynccontextmanager
     async def on_a_simulator(mode: PositionMode) -> AsyncIterator[Opened]:
         account = AccountSettings(position_mode=mode, account_mode=account_mode)
-        # The clock is stepped by whole minutes: at this speed the market moves every 7 s of them, not every 70 ms.
+        # The clock is stepped by whole minutes: the market moves every 7 s of them, not every 70 ms.
         venue_settings = SimulatorSettings(
             exchange=venue,
             port=0,
             clock="manual",
-            speed=Decimal(800),
+            move_interval_ms=7_000,
             past_minutes=10,
             accounts=(account,),
             # The venue's own hour of funding would pay once more in a test that runs across it.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -9,6 +11,7 @@ import signal
 import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -224,3 +227,44 @@ async def test_a_port_in_use_is_one_plain_sentence_and_code_2() -> None:
         code, line = await failure("--port", str(port))
     assert code == 2
     assert line.startswith(f"error: port {port}: already in use")
+
+
+async def place(process: Process, price: str) -> None:
+    """Buy 0.01 BTC by a signed request."""
+    now_ms = (await ask(process, "/fapi/v1/time"))["serverTime"]
+    order = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01"}
+    query = urlencode({**order, "price": price, "newClientOrderId": f"at-{price}", "timestamp": now_ms})
+    signature = hmac.new(b"sim-secret", query.encode(), hashlib.sha256).hexdigest()
+    url = f"http://{process.address}/fapi/v1/order?{query}&signature={signature}"
+    async with (
+        aiohttp.ClientSession(headers={"X-MBX-APIKEY": "sim-key"}) as session,
+        session.post(url) as response,
+    ):
+        assert response.status == 200, await response.text()
+
+
+async def test_requests_at_market_times_give_the_ledger_of_any_speed(tmp_path: Path) -> None:
+    """F35: the clock waits for the tape, so a replay faster than the machine has the times and prices of a slow one."""
+    start_ms, minute_ms = 1_641_022_200_000, 60_000
+    opens = range(46_000, 45_600, -10)
+    bars = [f"{start_ms + n * minute_ms},{p},{p + 30},{p - 30},{p - 10},2300000" for n, p in enumerate(opens)]
+    recording = tmp_path / "bars.csv"
+    recording.write_text("\n".join(["timestamp,open,high,low,close,volume", *bars]))
+
+    async def ledger(clock: str, *flags: str) -> Any:
+        async with start(MODULE, "--port", "0", "--replay", str(recording), "--clock", clock, *flags) as process:
+            await process.ready()
+            now_ms = (await ask(process, "/_sim"))["market_time_ms"]
+            for minutes, price in ((7, "45900"), (11, "45800"), (23, "45700"), (36, "")):
+                until_ms = start_ms + minutes * minute_ms
+                move = {"advance_ms": until_ms - now_ms} if clock == "manual" else {"until_ms": until_ms}
+                now_ms = (await ask(process, "/_sim/clock", "POST", move))["market_time_ms"]
+                assert now_ms == until_ms
+                if price:
+                    await place(process, price)
+            return {name: value for name, value in (await ask(process, "/_sim/ledger")).items() if name != "statistics"}
+
+    played = await ledger("held", "--speed", "1000000000")
+    assert json.dumps(played) == json.dumps(await ledger("manual"))
+    assert played["accounts"]["sim-key"]["fills"]
+    assert played["accounts"]["sim-key"]["funding_payments"]

@@ -89,6 +89,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--speed", default=default.speed, help="market seconds in one real second (default: 1)")
     parser.add_argument(
+        "--move-interval-ms",
+        help="market time between two moves of a generated symbol (default: 70, and 5000 beside a recording)",
+    )
+    parser.add_argument(
         "--clock", default=default.clock, help="live, held (POST /_sim/clock starts it) or manual (it steps it)"
     )
     parser.add_argument("--faults", type=Path, help='fault script, JSON or YAML: {"faults": [{"kind": "cut"}]}')

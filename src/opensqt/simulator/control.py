@@ -26,7 +26,9 @@ class ClockRequest(Section):
     skew_ms: int | None = None
     advance_ms: int | None = Field(default=None, ge=0)
     release: bool = False
-    """True starts a held market."""
+    """True starts a held market, and one that stands at `until_ms`."""
+    until_ms: int | None = Field(default=None, ge=0)
+    """Market time at which a clock that runs stands still from then on; the response comes when it is there."""
     speed: Decimal | None = Field(default=None, gt=0)
     """Market seconds in one real second, from now on."""
 
@@ -141,6 +143,7 @@ class Control:
             "symbols": [rules.symbol for rules in self._market.engine.symbols()],
             "market_time_ms": self._market.engine.now_ms(),
             "server_time_ms": clock.server_ms(),
+            "market_lag_ms": clock.lag_ms,
             "finished": self._market.finished,
         }
 
@@ -169,6 +172,8 @@ class Control:
             clock.set_speed(wanted.speed)
         if wanted.advance_ms is not None:
             await self._advance(wanted.advance_ms)
+        if wanted.until_ms is not None:
+            await self._market.run_until(wanted.until_ms)
         return {"server_time_ms": clock.server_ms(), "market_time_ms": self._market.engine.now_ms()}
 
     async def _act(self, _request: web.Request, body: bytes) -> Any:

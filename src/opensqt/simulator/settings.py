@@ -172,7 +172,9 @@ class SimulatorSettings(Section):
     past_minutes: int = Field(default=1500, ge=1)
     """Minutes of history of a generated market."""
     speed: Positive = Decimal(1)
-    """Market seconds in one real second."""
+    """Market seconds in one real second. A ledger does not depend on it: a market that is late makes its clock wait."""
+    move_interval_ms: int | None = Field(default=None, gt=0)
+    """Market time between two moves of a generated symbol, on average; None takes 70, and 5,000 beside a recording."""
     clock: Literal["live", "held", "manual"] = "live"
     """held: market time starts with `POST /_sim/clock`; manual: it moves only by `POST /_sim/clock`."""
     start_ms: int | None = Field(default=None, ge=0)

@@ -31,7 +31,7 @@ def settings(**trading: str) -> MarketMakerSettings:
 
 def generated(**market: object) -> SimulatorSettings:
     return SimulatorSettings.model_validate(
-        {"start_ms": START_MS, "past_minutes": 60, "maker_fee": "0.00002", "speed": 160, **market}
+        {"start_ms": START_MS, "past_minutes": 60, "maker_fee": "0.00002", "move_interval_ms": 1_400, **market}
     )
 
 

@@ -21,8 +21,8 @@ from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
 
 _INTERVAL_MS = 70
 """Market time between two moves of a generated symbol, on average."""
-_FULL_RATE_SPEED = 8
-"""Above this speed a generated symbol moves in larger steps instead of more often."""
+_INTERVAL_BESIDE_RECORDING_MS = 5_000
+"""The same, of a symbol that is generated beside a recording. Never of the speed: at any speed a ledger is the same."""
 _PAST_VOLUME = 3_400
 """Typical quotes traded in a minute of the generated past; measured from the trades of the outside participants."""
 _FUNDING_RATES = (-50, 250)
@@ -34,6 +34,7 @@ _FURTHEST = Decimal("0.5")
 """A disturbance is nearer than this share of the price."""
 _REST_S = 0.05
 """Maximum time between two reads of the clock."""
+_NEVER_MS = 2**62
 
 
 class _PriceSource(Protocol):
@@ -108,6 +109,9 @@ class _Player:
         self._last = self.participants.ticks(recording.start_price)
         self.next: Print | None = next(self._prints)
         self.next_ms = recording.start_ms
+        self._rest_ms = recording.rest_ms
+        self.end_ms = recording.start_ms
+        """Market time at which the recording ends, as far as it is known."""
         engine.remember(rules.symbol, recording.history)
 
     def act(self, *, paused: bool) -> None:
@@ -115,6 +119,7 @@ class _Player:
         if now is None:
             return
         self.next = next(self._prints, None)
+        self.end_ms = now.time_ms + self._rest_ms
         ended = self.participants.disturbances.expire(self.next_ms)
         if self.next is not None:
             self.next_ms = self.next.time_ms
@@ -145,12 +150,14 @@ class Market:
         self.clock = clock
         self.engine = engine
         self.finished = False
-        """Whether a recording was played to its end; quotes then stay as they are."""
+        """Whether a recording was played to its end; quotes then stay as they are, and a clock that runs stands."""
         self._paused: set[str] = set()
+        self._round = asyncio.Event()
         self._player: _Player | None = None
         self._sources: dict[str, _PriceSource] = {}
         start_ms = engine.now_ms()
-        interval_ms = int(_INTERVAL_MS * max(Decimal(1), settings.speed / _FULL_RATE_SPEED))
+        usual = _INTERVAL_MS if recording is None else _INTERVAL_BESIDE_RECORDING_MS
+        interval_ms = settings.move_interval_ms or usual
         for rules in settings.symbols:
             random = Random(f"{settings.seed}:{rules.symbol}")  # noqa: S311 - chance that can be repeated is the point
             if recording is not None and rules.symbol == settings.replay_symbol:
@@ -159,6 +166,7 @@ class Market:
             else:
                 self._sources[rules.symbol] = _Generator(engine, rules, random, start_ms, interval_ms)
         engine.publish()
+        self._show_played()
 
     async def run(self) -> None:
         """Advance the market with its clock, until cancelled.
@@ -169,15 +177,34 @@ class Market:
         if self.clock.manual:
             await asyncio.Event().wait()
         while True:
-            until_ms = self.clock.market_ms()
+            until_ms = min(self.clock.due_ms(), self._end_ms())
             enough = time.monotonic() + _SLICE_S
             late = False
-            while self._step_one(until_ms):
+            while self._step_instant(until_ms):
                 if late := time.monotonic() > enough:
                     break
+            self._show_played()
             if not late:
-                self._rest(until_ms)
+                self._rest(min(until_ms, self._end_ms()))
+            self._round.set()
+            self._round = asyncio.Event()
             await asyncio.sleep(0 if late else self._pause_s())
+
+    async def run_until(self, market_ms: int) -> None:
+        """Let the clock run up to a market time and return when it stands still there, or the recording is over.
+
+        Raises:
+            ValueError: The clock is manual, or the time is over.
+        """
+        self.clock.run_until(market_ms)
+        while self.clock.market_ms() < market_ms and not self.ended:
+            await self._round.wait()
+        self._rest(self.clock.market_ms())
+
+    @property
+    def ended(self) -> bool:
+        """Whether a recording was played to its end, and market time stands still there."""
+        return self.finished and not self.clock.manual and self.engine.now_ms() >= self._end_ms()
 
     @property
     def next_ms(self) -> int:
@@ -186,7 +213,7 @@ class Market:
 
     def step(self, until_ms: int) -> None:
         """Execute everything that is due until then."""
-        while self._step_one(until_ms):
+        while self._step_instant(until_ms):
             pass
         self._rest(until_ms)
 
@@ -308,19 +335,28 @@ class Market:
     def _next(self) -> str:
         return min(self._sources, key=lambda symbol: self._sources[symbol].next_ms)
 
-    def _step_one(self, until_ms: int) -> bool:
-        """Execute the next action, if it is due; return whether one was due."""
-        if self.finished:
+    def _step_instant(self, until_ms: int) -> bool:
+        """Execute all actions of the next instant, if it is due; return whether one was due.
+
+        An instant is executed whole, so that no request comes between two trades of one millisecond.
+        """
+        if self.finished or (instant_ms := self.next_ms) > until_ms:
             return False
-        symbol = self._next()
-        source = self._sources[symbol]
-        if source.next_ms > until_ms:
-            return False
-        self.engine.advance(source.next_ms)
-        source.act(paused=symbol in self._paused)
-        self.engine.publish()
-        self.finished = self._player is not None and self._player.next is None
+        while not self.finished and (symbol := self._next()) and self._sources[symbol].next_ms == instant_ms:
+            self.engine.advance(instant_ms)
+            self._sources[symbol].act(paused=symbol in self._paused)
+            self.engine.publish()
+            self.finished = self._player is not None and self._player.next is None
         return True
+
+    def _show_played(self) -> None:
+        self.clock.played_ms = self._end_ms() if self.finished else self.next_ms - 1
+
+    def _end_ms(self) -> int:
+        """Return the market time at which time ends: with the recording, once its last trade was played."""
+        if not self.finished or self._player is None:
+            return _NEVER_MS
+        return self._player.end_ms
 
     def _rest(self, until_ms: int) -> None:
         """Advance time where no action is due any longer: candles close, funding is paid."""

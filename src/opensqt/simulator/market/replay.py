@@ -50,6 +50,8 @@ class Recording:
     start_price: Decimal
     prints: Iterator[Print]
     """Oldest first; raises `ConfigError` at a malformed row."""
+    rest_ms: int = 0
+    """Market time from the last trade to the end: the rest of the last bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,7 @@ def _recorded_bars(rows: Iterator[_Row], rules: SymbolSettings, history: int) ->
         start_ms=ahead[past].open_time_ms,
         start_price=_to_step(ahead[past].open, rules.price_step),
         prints=_prints_of_bars(chain(ahead[past:], bars), rules, length_ms),
+        rest_ms=length_ms - length_ms * (_PRINTS - 1) // _PRINTS,
     )
 
 
