@@ -117,6 +117,8 @@ class NewConditional:
     group: str = ""
     """When one of a group triggers, the others are canceled."""
     expires_ms: int | None = None
+    expires_order: bool = False
+    """Whether the order that it places expires then, too."""
     tag: str = ""
     kind: str = ""
     """The venue's term for it."""

@@ -351,6 +351,8 @@ def _order_of(account: SimAccount, fired: SimConditional) -> NewOrder:
         position_side=wanted.position_side,
         client_order_id=wanted.order_client_id or wanted.client_id,
         tag=wanted.tag,
+        expires_ms=wanted.expires_ms if wanted.expires_order else None,
+        details=wanted.details,
     )
 
 

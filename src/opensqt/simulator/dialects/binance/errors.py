@@ -49,6 +49,12 @@ def of_reason(reason: RefusalReason, *details: str) -> ErrorReply:
     return ErrorReply(400, code, message.format(*details) if details else message)
 
 
+def not_simulated(name: str, value: str = "") -> ErrorReply:
+    """The venue has it, the simulator has not; the message names it."""
+    given = f" {value}" if value else ""
+    return ErrorReply(400, "-1020", f"This operation is not supported: the simulator has no {name}{given}.")
+
+
 def missing(name: str) -> ErrorReply:
     """A mandatory parameter was not sent or is malformed."""
     return ErrorReply(400, "-1102", f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")

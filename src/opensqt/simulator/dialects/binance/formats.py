@@ -21,6 +21,8 @@ _EXPIRY_REASON = {
     ClosingReason.LIQUIDATION: "5",
 }
 _TIME_IN_FORCE = {TimeInForce.POST_ONLY: "GTX"}
+ORDER_TYPES_OF_ALGO = ("STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET")
+"""Types that a symbol lists, and whose orders the algo service takes."""
 
 
 def status(order: SimOrder) -> str:
@@ -39,7 +41,8 @@ def expiry_reason(order: SimOrder) -> str:
 
 def time_in_force(order: SimOrder) -> str:
     """Return an order's time in force."""
-    return _TIME_IN_FORCE.get(order.time_in_force, order.time_in_force.value)
+    named = order.details.get("timeInForce", "")
+    return "GTD" if named == "GTD" else _TIME_IN_FORCE.get(order.time_in_force, order.time_in_force.value)
 
 
 def order(order: SimOrder, rules: SymbolSettings, *, as_accepted: bool = False) -> dict[str, Any]:
@@ -60,16 +63,16 @@ def order(order: SimOrder, rules: SymbolSettings, *, as_accepted: bool = False) 
         "timeInForce": time_in_force(order),
         "type": order.order_type.value,
         "reduceOnly": order.reduce_only,
-        "closePosition": False,
+        "closePosition": order.details.get("closePosition") == "true",
         "side": order.side.value,
         "positionSide": order.position_side.value,
-        "stopPrice": "0.00",
-        "workingType": "CONTRACT_PRICE",
+        "stopPrice": order.details.get("stopPrice", "0.00"),
+        "workingType": order.details.get("workingType", "CONTRACT_PRICE"),
         "priceProtect": False,
-        "origType": order.order_type.value,
-        "priceMatch": "NONE",
+        "origType": order.details.get("type", order.order_type.value),
+        "priceMatch": order.details.get("priceMatch", "NONE"),
         "selfTradePreventionMode": "EXPIRE_MAKER",
-        "goodTillDate": 0,
+        "goodTillDate": int(order.details.get("goodTillDate", "0")),
         "time": order.created_ms,
         "updateTime": order.updated_ms,
     }
@@ -305,7 +308,7 @@ def day(day: DayStatistics, rules: SymbolSettings) -> dict[str, Any]:
     }
 
 
-def symbol(rules: SymbolSettings, status: str) -> dict[str, Any]:
+def symbol(rules: SymbolSettings, status: str, most_conditional: int) -> dict[str, Any]:
     """Write a symbol as exchangeInfo does, with its filters."""
     step, tick = decimals.exact(rules.quantity_step), decimals.exact(rules.price_step)
     up, down = decimals.exact(1 + rules.price_band), decimals.exact(1 - rules.price_band)
@@ -337,10 +340,10 @@ def symbol(rules: SymbolSettings, status: str) -> dict[str, Any]:
             {"filterType": "LOT_SIZE", **lot},
             {"filterType": "MARKET_LOT_SIZE", **lot, "maxQty": decimals.exact(rules.largest_market_order)},
             {"filterType": "MAX_NUM_ORDERS", "limit": rules.max_open_orders},
-            {"filterType": "MAX_NUM_ALGO_ORDERS", "limit": 10},
+            {"filterType": "MAX_NUM_ALGO_ORDERS", "limit": most_conditional},
             {"filterType": "MIN_NOTIONAL", "notional": decimals.exact(rules.min_notional)},
             {"filterType": "PERCENT_PRICE", "multiplierUp": up, "multiplierDown": down, "multiplierDecimal": "4"},
         ],
-        "orderTypes": [each.value for each in OrderType],
-        "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
+        "orderTypes": [*(each.value for each in OrderType), *ORDER_TYPES_OF_ALGO],
+        "timeInForce": ["GTC", "IOC", "FOK", "GTX", "GTD"],
     }

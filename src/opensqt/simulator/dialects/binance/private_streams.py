@@ -12,10 +12,13 @@ from opensqt.model.account import MarginMode
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Route, World
 from opensqt.simulator.dialects.binance import errors, formats
+from opensqt.simulator.dialects.binance.algo import client_id
 from opensqt.simulator.dialects.binance.market_streams import send
+from opensqt.simulator.engine.conditional import ConditionalChange, SimConditional
 from opensqt.simulator.engine.events import (
     AccountChanged,
     AccountReason,
+    ConditionalChanged,
     Event,
     Execution,
     MarginCall,
@@ -23,13 +26,23 @@ from opensqt.simulator.engine.events import (
     PositionView,
     SettingsChanged,
 )
-from opensqt.simulator.engine.order import SimFill, SimOrder, is_liquidation
+from opensqt.simulator.engine.order import RefusalReason, SimFill, SimOrder, is_liquidation
 from opensqt.simulator.settings import SymbolSettings
 from opensqt.simulator.sockets import Socket
 
 ORDERS = "orders"
 ACCOUNT = "account+positions"
 _REASON = {AccountReason.ORDER: "ORDER", AccountReason.FUNDING: "FUNDING_FEE", AccountReason.LIQUIDATION: "ORDER"}
+_ALGO_STATUSES: dict[ConditionalChange, tuple[str, ...]] = {
+    ConditionalChange.ACTIVATED: (),
+    ConditionalChange.AMENDED: (),
+    ConditionalChange.TRIGGERED: ("TRIGGERING", "TRIGGERED"),
+    ConditionalChange.REJECTED: ("TRIGGERING", "REJECTED"),
+}
+_REJECTIONS = {
+    RefusalReason.REDUCE_ONLY.value: "Reduce Only reject",
+    RefusalReason.INSUFFICIENT_MARGIN.value: "Margin is insufficient",
+}
 _EXECUTION = {Execution.CUT: "AMENDMENT", Execution.AMENDED: "AMENDMENT"}
 
 
@@ -95,6 +108,12 @@ class PrivateStreams:
             if event.fill is not None:
                 self._send(event.account, ORDERS, _trade_lite(event.fill, self._engine.symbol(event.order.symbol)))
             self._send(event.account, ORDERS, self._order_update(event))
+            if not event.order.status.is_open and event.order.conditional_id:
+                found = self._engine.conditional.find(event.account, conditional_id=event.order.conditional_id)
+                self._send_algo(found, "FINISHED", event.time_ms)
+        elif isinstance(event, ConditionalChanged):
+            for status in _ALGO_STATUSES.get(event.change, (event.change.value,)):
+                self._send_algo(event.conditional, status, event.time_ms)
         elif isinstance(event, AccountChanged):
             self._send(event.account, ACCOUNT, self._account_update(event))
         elif isinstance(event, SettingsChanged) and event.margin_mode_changed:
@@ -159,6 +178,13 @@ class PrivateStreams:
         if (self._named_events == "needed" and not events) or (self._named_events == "unknown" and events):
             return False
         return not events or kind in events
+
+    def _send_algo(self, found: SimConditional, status: str, time_ms: int) -> None:
+        order = None
+        if found.order_id and status in ("TRIGGERED", "FINISHED"):
+            order = self._engine.find(found.account, found.symbol, order_id=found.order_id)
+        update = _algo(found, status, order, self._engine.symbol(found.symbol))
+        self._send(found.account, ORDERS, {"e": "ALGO_UPDATE", "T": time_ms, "E": time_ms, "o": update})
 
     def _order_update(self, event: OrderChanged) -> dict[str, Any]:
         rules = self._engine.symbol(event.order.symbol)
@@ -228,7 +254,7 @@ def _order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
         "q": decimals.quantity(order.quantity, rules),
         "p": decimals.price(order.price, rules),
         "ap": decimals.rounded(order.average_price),
-        "sp": "0",
+        "sp": order.details.get("stopPrice", "0"),
         "x": "",
         "X": formats.status(order),
         "i": int(order.order_id),
@@ -241,18 +267,50 @@ def _order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
         "a": "0",
         "m": False,
         "R": order.reduce_only,
-        "wt": "CONTRACT_PRICE",
-        "ot": order.order_type.value,
+        "wt": order.details.get("workingType", "CONTRACT_PRICE"),
+        "ot": order.details.get("type", order.order_type.value),
         "ps": order.position_side.value,
-        "cp": False,
+        "cp": order.details.get("closePosition") == "true",
         "rp": "0",
         "pP": False,
         "si": 0,
         "ss": 0,
         "V": "EXPIRE_MAKER",
-        "pm": "NONE",
-        "gtd": 0,
+        "pm": order.details.get("priceMatch", "NONE"),
+        "gtd": int(order.details.get("goodTillDate", "0")),
         "er": formats.expiry_reason(order),
+    }
+
+
+def _algo(found: SimConditional, status: str, order: SimOrder | None, rules: SymbolSettings) -> dict[str, Any]:
+    wanted, trigger = found.wanted, found.wanted.triggers[0]
+    return {
+        "caid": client_id(found),
+        "aid": int(found.conditional_id),
+        "at": "CONDITIONAL",
+        "o": wanted.kind,
+        "s": found.symbol,
+        "S": wanted.side.value,
+        "ps": wanted.position_side.value,
+        "f": wanted.details["timeInForce"],
+        "q": decimals.quantity(wanted.quantity, rules),
+        "X": status,
+        "ai": order.order_id if order is not None else "",
+        "ap": decimals.rounded(order.average_price) if order is not None else "0.00000",
+        "aq": decimals.quantity(order.filled_quantity, rules) if order is not None else "0.00000",
+        "act": order.order_type.value if order is not None else "0",
+        "tp": decimals.price(trigger.price, rules),
+        "p": decimals.price(trigger.order_price, rules),
+        "V": "EXPIRE_MAKER",
+        "wt": wanted.details["workingType"],
+        "pm": "NONE",
+        "cp": wanted.close_position,
+        "pP": False,
+        "R": wanted.reduce_only,
+        "tt": found.triggered_ms,
+        "gtd": int(wanted.details["goodTillDate"]),
+        "rm": _REJECTIONS.get(found.reason, ""),
+        **({"cr": wanted.details["callbackRate"]} if trigger.trail is not None else {}),
     }
 
 

@@ -49,7 +49,7 @@ class PublicData:
         ]
 
     def _exchange_info(self, _call: Call) -> Any:
-        server = self._settings.server
+        server, most_conditional = self._settings.server, self._settings.rules.most_conditional
 
         def limit(kind: str, interval: str, number: int, most: int) -> dict[str, Any]:
             return {"rateLimitType": kind, "interval": interval, "intervalNum": number, "limit": most}
@@ -66,7 +66,7 @@ class PublicData:
             "exchangeFilters": [],
             "assets": [{"asset": "USDT", "marginAvailable": True, "autoAssetExchange": "-10000"}],
             "symbols": [
-                formats.symbol(rules, self._engine.listing_state(rules.symbol) or "TRADING")
+                formats.symbol(rules, self._engine.listing_state(rules.symbol) or "TRADING", most_conditional)
                 for rules in self._engine.listed()
             ],
         }

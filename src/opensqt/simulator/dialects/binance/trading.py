@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 from opensqt.model.account import PositionMode
-from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
+from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, Params, Route
-from opensqt.simulator.dialects.binance import errors, formats, parameters
+from opensqt.simulator.dialects.binance import errors, formats, order_fields, parameters
+from opensqt.simulator.dialects.binance.algo import ALGO_TYPES
+from opensqt.simulator.dialects.binance.order_fields import too_fine
 from opensqt.simulator.dialects.binance.security import Security
 from opensqt.simulator.engine.countdowns import CountdownScope
 from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimOrder, unplaced
 from opensqt.simulator.settings import SymbolSettings
 
 _WEEK_MS = 7 * 86_400_000
-_CLIENT_ID = re.compile(r"[\.A-Z\:/a-z0-9_-]{1,36}")
-_CLIENT_ID_RANGE = r"^[\.A-Z\:/a-z0-9_-]{1,36}$"
-_TIME_IN_FORCE = {
-    "GTC": TimeInForce.GTC,
-    "IOC": TimeInForce.IOC,
-    "FOK": TimeInForce.FOK,
-    "GTX": TimeInForce.POST_ONLY,
-}
-_ALGO_TYPES = {"STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"}
 _MOST_PLACED = 5
 _MOST_CANCELED = 10
 
@@ -93,10 +84,11 @@ class Trading:
         rules = self._rules(call.params)
         order_id, client_order_id = _ids(call.params)
         side = parameters.choice(call.params, "side", Side, ErrorReply(400, "-1117", "Invalid side."))
-        quantity, price = parameters.decimal(call.params, "quantity"), _limit_price(call.params)
+        quantity = parameters.decimal(call.params, "quantity")
+        price = order_fields.limit_price(call.params, side, rules, self._engine)
         if quantity <= 0:
             raise ErrorReply(400, "-4003", "Quantity less than or equal to zero.")
-        if _too_fine(quantity, rules.quantity_step) or _too_fine(price, rules.price_step):
+        if too_fine(quantity, rules.quantity_step) or too_fine(price, rules.price_step):
             raise errors.of_reason(RefusalReason.QUANTITY_STEP)
         found = self._engine.find(call.account, rules.symbol, order_id=order_id, client_order_id=client_order_id)
         if found.side is not side:
@@ -218,10 +210,14 @@ class Trading:
         quantity = parameters.decimal(params, "quantity")
         if quantity <= 0:
             raise ErrorReply(400, "-4003", "Quantity less than or equal to zero.")
-        price = _limit_price(params) if kind is OrderType.LIMIT else None
-        if kind is OrderType.MARKET and params.get("price"):
+        limited = kind is OrderType.LIMIT
+        if not limited and params.get("price"):
             raise errors.not_required("price")
-        if _too_fine(quantity, rules.quantity_step) or (price is not None and _too_fine(price, rules.price_step)):
+        if not limited and params.get("priceMatch", "NONE").upper() not in ("", "NONE"):
+            raise order_fields.price_match_needs_limit()
+        price = order_fields.limit_price(params, side, rules, self._engine) if limited else None
+        force = parameters.text(params, "timeInForce").upper() if limited else "GTC"
+        if too_fine(quantity, rules.quantity_step) or (price is not None and too_fine(price, rules.price_step)):
             raise errors.of_reason(RefusalReason.QUANTITY_STEP)
         position_side = parameters.choice(
             params, "positionSide", PositionSide, ErrorReply(400, "-1118", "Invalid positionSide."), PositionSide.BOTH
@@ -235,10 +231,12 @@ class Trading:
             quantity=quantity,
             order_type=kind,
             price=price,
-            time_in_force=_time_in_force(params) if kind is OrderType.LIMIT else TimeInForce.GTC,
+            time_in_force=order_fields.time_in_force(force),
             reduce_only=parameters.boolean(params, "reduceOnly"),
             position_side=position_side,
-            client_order_id=_client_order_id(params),
+            client_order_id=order_fields.client_id(params, "newClientOrderId"),
+            expires_ms=order_fields.expiry(params, force, self._engine),
+            details=_details(params, force),
         ), rules
 
     @contextmanager
@@ -292,39 +290,16 @@ def _flat(item: object) -> Params:
 
 def _order_type(params: Params) -> OrderType:
     kind = parameters.text(params, "type").upper()
-    if kind in _ALGO_TYPES:
+    if kind in ALGO_TYPES:
         message = "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead."
         raise ErrorReply(400, "-4120", message)
     return parameters.choice(params, "type", OrderType, ErrorReply(400, "-1116", "Invalid orderType."))
 
 
-def _limit_price(params: Params) -> Decimal:
-    if params.get("priceMatch", "NONE") != "NONE":
-        raise ErrorReply(400, "-1014", "Unsupported order combination.")
-    price = parameters.decimal(params, "price")
-    if price <= 0:
-        raise ErrorReply(400, "-4001", "Price less than or equal to zero.")
-    return price
-
-
-def _time_in_force(params: Params) -> TimeInForce:
-    try:
-        return _TIME_IN_FORCE[parameters.text(params, "timeInForce").upper()]
-    except KeyError:
-        raise ErrorReply(400, "-1115", "Invalid timeInForce.") from None
-
-
-def _client_order_id(params: Params) -> str:
-    given = params.get("newClientOrderId", "")
-    if len(given) > 36:
-        raise ErrorReply(400, "-4015", "Client order id length should be less than 36 chars.")
-    if given and not _CLIENT_ID.fullmatch(given):
-        raise errors.illegal_characters("newClientOrderId", _CLIENT_ID_RANGE)
-    return given
-
-
-def _too_fine(value: Decimal, step: Decimal) -> bool:
-    return decimals.decimals(value.normalize()) > decimals.decimals(step)
+def _details(params: Params, force: str) -> dict[str, str]:
+    """Return what the venue writes of an order besides what the engine keeps."""
+    details = {"priceMatch": params["priceMatch"].upper()} if params.get("priceMatch") else {}
+    return details | ({"timeInForce": force, "goodTillDate": params["goodTillDate"]} if force == "GTD" else {})
 
 
 def _ids(params: Params) -> tuple[str, str]:
