@@ -110,8 +110,8 @@ class NewConditional:
     reduce_only: bool = False
     position_side: PositionSide = PositionSide.BOTH
     client_id: str = ""
-    order_client_id: str = ""
-    """Client order id of the order that it places; empty takes `client_id`, and if that is empty, too, a new one."""
+    order_client_id: str | None = None
+    """Client order id of the order that it places; empty is a new one, None takes `client_id`."""
     bound: bool = False
     """It ends with the position that it closes."""
     group: str = ""

@@ -349,7 +349,7 @@ def _order_of(account: SimAccount, fired: SimConditional) -> NewOrder:
         time_in_force=wanted.time_in_force,
         reduce_only=wanted.closes_only and wanted.position_side is PositionSide.BOTH,
         position_side=wanted.position_side,
-        client_order_id=wanted.order_client_id or wanted.client_id,
+        client_order_id=wanted.client_id if wanted.order_client_id is None else wanted.order_client_id,
         tag=wanted.tag,
         expires_ms=wanted.expires_ms if wanted.expires_order else None,
         details=wanted.details,

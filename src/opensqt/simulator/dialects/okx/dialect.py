@@ -10,6 +10,7 @@ import orjson
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, HttpReply, Params, Route, World, message_of
 from opensqt.simulator.dialects.okx import errors, replies, subscriptions
 from opensqt.simulator.dialects.okx.account import AccountData
+from opensqt.simulator.dialects.okx.algo import AlgoOrders
 from opensqt.simulator.dialects.okx.instruments import Instruments
 from opensqt.simulator.dialects.okx.market_streams import MarketStreams
 from opensqt.simulator.dialects.okx.private_streams import PrivateStreams
@@ -36,7 +37,9 @@ class OkxDialect(Dialect):
     name = "okx"
     symbol_states = ("live", "suspend", "rebase", "preopen", "test")
     account_modes = ("futures", "spot", "multi_currency", "portfolio")
-    venue_rules = VenueRules(post_only_crossing="expire", least_notional=False, amended_to_filled="fill")
+    venue_rules = VenueRules(
+        post_only_crossing="expire", least_notional=False, amended_to_filled="fill", most_conditional=100
+    )
 
     def __init__(self, world: World) -> None:
         self._instruments = Instruments(world.engine)
@@ -46,17 +49,20 @@ class OkxDialect(Dialect):
         self._account = AccountData(world, self._instruments, self._records, self._public)
         super().__init__(world)
         self._market = MarketStreams(world, self._instruments, self._public)
-        self._private = PrivateStreams(world, self._instruments, self._account, self._trading)
+        self._private = PrivateStreams(world, self._instruments, self._account, self._trading, self._algo)
 
     def routes(self) -> list[Route]:
         """Return every REST endpoint that is served."""
+        self._algo = AlgoOrders(self.engine, self._instruments)
         self._trading = Trading(
             self,
             self._instruments,
             self._records,
+            self._algo,
             on_amend_failed=lambda *failed: self._private.report_failed_amendment(*failed),
         )
-        return [*self._public.routes(), *self._account.routes(), *self._trading.routes()]
+        orders = [*self._trading.routes(), *self._algo.routes()]
+        return [*self._public.routes(), *self._account.routes(), *orders]
 
     def admit(self, call: Call) -> None:
         """Check key, timestamp, signature and passphrase, then the endpoint's limit."""

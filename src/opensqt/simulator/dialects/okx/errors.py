@@ -73,6 +73,11 @@ def of_reason(reason: RefusalReason) -> ErrorReply:
     return ErrorReply(200, code, message)
 
 
+def not_simulated(name: str) -> ErrorReply:
+    """The venue has it, the simulator has not; the message names it."""
+    return ErrorReply(200, "50062", f"This feature is currently unavailable: the simulator has no {name}.")
+
+
 def bad(name: str) -> ErrorReply:
     """A parameter's value is outside of what is allowed."""
     return ErrorReply(200, "51000", f"Parameter {name} error")

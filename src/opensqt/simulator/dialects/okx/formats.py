@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
+
+import orjson
 
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
 from opensqt.simulator.dialects.okx.instruments import OkxInstrument, divided, plain
@@ -104,14 +106,14 @@ def order(order: SimOrder, swap: OkxInstrument, leverage: int, last: SimFill | N
         "reduceOnly": "true" if order.reduce_only else "false",
         "cancelSource": cancel_source(order),
         "cancelSourceReason": "",
-        "source": "",
+        "source": order.details.get("source", ""),
         "stpId": "",
         "stpMode": "cancel_maker",
         "isTpLimit": "false",
         "quickMgnType": "",
-        "attachAlgoOrds": [],
-        "algoClOrdId": "",
-        "algoId": "",
+        "attachAlgoOrds": attached(order.order_id, orjson.loads(order.details.get("attachAlgoOrds", "[]"))),
+        "algoClOrdId": order.details.get("algoClOrdId", ""),
+        "algoId": order.conditional_id,
         "slOrdPx": "",
         "slTriggerPx": "",
         "slTriggerPxType": "",
@@ -122,6 +124,24 @@ def order(order: SimOrder, swap: OkxInstrument, leverage: int, last: SimFill | N
         "cTime": str(order.created_ms),
         "uTime": str(order.updated_ms),
     }
+
+
+def attached(order_id: str, items: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Write what an order has attached."""
+    fields = ("tpTriggerPx", "tpTriggerPxType", "tpOrdPx", "slTriggerPx", "slTriggerPxType", "slOrdPx", "sz")
+    return [
+        {
+            "attachAlgoId": f"{order_id}{number:02}",
+            "attachAlgoClOrdId": str(item.get("attachAlgoClOrdId", "")),
+            "tpOrdKind": "condition",
+            "amendPxOnTriggerType": "0",
+            "amendPxOnTriggerId": "",
+            "failCode": "",
+            "failReason": "",
+            **{name: str(item.get(name, "")) for name in fields},
+        }
+        for number, item in enumerate(items, 1)
+    ]
 
 
 def _last_fill(last: SimFill | None, swap: OkxInstrument) -> dict[str, Any]:

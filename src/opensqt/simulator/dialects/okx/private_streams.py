@@ -7,11 +7,19 @@ from typing import Any
 from opensqt.simulator.dialects.base import ErrorReply, World
 from opensqt.simulator.dialects.okx import formats
 from opensqt.simulator.dialects.okx.account import AccountData
+from opensqt.simulator.dialects.okx.algo import AlgoOrders
 from opensqt.simulator.dialects.okx.frames import Sender
 from opensqt.simulator.dialects.okx.instruments import Instruments, divided, plain
 from opensqt.simulator.dialects.okx.subscriptions import Subscription
 from opensqt.simulator.dialects.okx.trading import Trading
-from opensqt.simulator.engine.events import AccountChanged, AccountReason, Event, Execution, OrderChanged
+from opensqt.simulator.engine.events import (
+    AccountChanged,
+    AccountReason,
+    ConditionalChanged,
+    Event,
+    Execution,
+    OrderChanged,
+)
 from opensqt.simulator.engine.order import SimOrder
 from opensqt.simulator.sockets import Socket
 
@@ -28,12 +36,15 @@ _EVENT_TYPES = {
 class PrivateStreams:
     """Subscriptions to private channels; a connection belongs to the account that it signed in with."""
 
-    def __init__(self, world: World, instruments: Instruments, account: AccountData, trading: Trading) -> None:
+    def __init__(
+        self, world: World, instruments: Instruments, account: AccountData, trading: Trading, algo: AlgoOrders
+    ) -> None:
         self._engine = world.engine
         self._monotonic_ms = world.monotonic_ms
         self._instruments = instruments
         self._account = account
         self._trading = trading
+        self._algo = algo
         self._sender = Sender(world)
         self._channels: dict[str, tuple[str, Subscription]] = {}
         self._due_ms = 0
@@ -45,7 +56,7 @@ class PrivateStreams:
         if not self._sender.subscribe(socket, topic, channel):
             return
         self._channels[topic] = (account, channel)
-        if channel.name != "orders":
+        if channel.name not in ("orders", "orders-algo"):
             rows = self._standing(account, channel)
             self._sender.send_to(socket, channel, rows, eventType="snapshot", curPage=1, lastPage=True)
 
@@ -59,6 +70,10 @@ class PrivateStreams:
             for topic, channel in self._of(event.account, "orders"):
                 if channel.symbol in ("", event.order.symbol):
                     self._sender.send(topic, channel, [self._order(event)])
+        elif isinstance(event, ConditionalChanged):
+            for topic, channel in self._of(event.account, "orders-algo"):
+                if channel.symbol in ("", event.conditional.symbol):
+                    self._sender.send(topic, channel, [self._algo.write(event.conditional)])
         elif isinstance(event, AccountChanged):
             self._publish_account(event)
 

@@ -27,7 +27,9 @@ _PRIVATE = {
     "account": "account",
     "positions": "positions",
     "balance_and_position": "account+positions",
+    "orders-algo": "orders",
 }
+_PRIVATE_ON_BUSINESS = ("orders-algo",)
 _CANDLE_EVERY_MS = 250
 _ON_BUSINESS = ("candle", "trades-all")
 
@@ -67,11 +69,14 @@ def parse(arg: Any, path: str, instruments: Instruments) -> Subscription:
     inst_id = arg.get("instId") or (f"{family}-SWAP" if family else "")
     swap = instruments.find(inst_id)
     unknown = _unknown(arg)
-    if (path == "private") != (name in _PRIVATE) or (inst_id and swap is None):
+    private_path = "business" if name in _PRIVATE_ON_BUSINESS else "private"
+    if name in _PRIVATE and path != private_path:
+        raise unknown
+    if (path == "private" and name not in _PRIVATE) or (inst_id and swap is None):
         raise unknown
     symbol = swap.symbol if swap is not None else ""
     if name in _PRIVATE:
-        if name in ("orders", "positions") and arg.get("instType") not in ("ANY", "SWAP"):
+        if name in ("orders", "orders-algo", "positions") and arg.get("instType") not in ("ANY", "SWAP"):
             raise unknown
         return Subscription(name, _PRIVATE[name], arg, symbol, private=True)
     if swap is None or (path == "business") != name.startswith(_ON_BUSINESS):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import orjson
+
 from opensqt.model.account import PositionMode
 from opensqt.model.order import OrderType, PositionSide, Side, TimeInForce
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, Route
-from opensqt.simulator.dialects.okx import errors, formats, parameters, replies
+from opensqt.simulator.dialects.okx import errors, formats, order_fields, parameters, replies
+from opensqt.simulator.dialects.okx.algo import AlgoOrders
 from opensqt.simulator.dialects.okx.instruments import Instruments, OkxInstrument
 from opensqt.simulator.dialects.okx.parameters import Row
 from opensqt.simulator.dialects.okx.records import Records
@@ -19,11 +21,7 @@ from opensqt.simulator.dialects.okx.replies import OkxReply
 from opensqt.simulator.engine.countdowns import CountdownScope
 from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
 
-_CLIENT_ID = re.compile(r"[A-Za-z0-9]{1,32}")
-_TAG = re.compile(r"[A-Za-z0-9]{1,16}")
 _COUNTDOWN_S = range(10, 121)
-_SIDES = {side.value.lower(): side for side in Side}
-_POSITION_SIDES = {text: side for side, text in formats.SIDES.items()}
 _FAILS_LATER = (RefusalReason.POST_ONLY_WOULD_CROSS, RefusalReason.INSUFFICIENT_MARGIN, RefusalReason.REDUCE_ONLY)
 """What the matching engine finds out, after an amendment was acknowledged."""
 _HISTORY_MS = 7 * 86_400_000
@@ -53,6 +51,7 @@ class Trading:
         dialect: Dialect,
         instruments: Instruments,
         records: Records,
+        algo: AlgoOrders,
         on_amend_failed: Callable[[SimOrder, str, ErrorReply], None],
     ) -> None:
         self._on_amend_failed = on_amend_failed
@@ -60,6 +59,7 @@ class Trading:
         self._engine = dialect.engine
         self._instruments = instruments
         self._records = records
+        self._algo = algo
 
     def routes(self) -> list[Route]:
         """Return the endpoints."""
@@ -70,6 +70,7 @@ class Trading:
             Route("POST", f"{trade}/amend-order", "amend_order", self._amend, 60),
             Route("POST", f"{trade}/cancel-order", "cancel_order", self._cancel, 60),
             Route("POST", f"{trade}/cancel-batch-orders", "batch_cancel", self._cancel_batch, 300),
+            Route("POST", f"{trade}/close-position", "place_order", self._close_position, 20),
             Route("POST", f"{trade}/cancel-all-after", "countdown", self._cancel_all_after, 2),
             Route("GET", f"{trade}/order", "get_order", self._query, 60),
             Route("GET", f"{trade}/orders-pending", "open_orders", self._open_orders, 60),
@@ -118,10 +119,9 @@ class Trading:
 
     def _amend_one(self, call: Call, row: Row, request_id: str) -> SimOrder:
         swap = self._instruments.get(parameters.text(row, "instId"))
-        if request_id and not _CLIENT_ID.fullmatch(request_id):
-            raise errors.bad("reqId")
+        order_fields.check_client_id("reqId", request_id)
         if parameters.boolean(row, "cxlOnFail"):
-            raise errors.of_reason(RefusalReason.UNSUPPORTED)
+            raise errors.not_simulated("cxlOnFail")
         size, price = (parameters.decimal(row, name) if row.get(name) else None for name in ("newSz", "newPx"))
         if size is None and price is None:
             raise ErrorReply(200, "51500", "You must enter a price, quantity, or TP/SL.")
@@ -170,13 +170,54 @@ class Trading:
             raise errors.RowRefused(gone.code, gone.message, named) from refused
         return replies.acknowledged(found.order_id, named["clOrdId"], self._engine.now_ms())
 
+    def _close_position(self, call: Call) -> Any:
+        """Close a position at the market.
+
+        https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-close-positions
+        """
+        row = parameters.body(call)
+        swap, position_side = self._instruments.get(parameters.text(row, "instId")), order_fields.position_side(row)
+        mode, client_order_id = parameters.required(row, "mgnMode"), parameters.text(row, "clOrdId")
+        if mode not in ("cross", "isolated"):
+            raise errors.bad("mgnMode")
+        order_fields.check_client_id("clOrdId", client_order_id)
+        held = next(
+            (
+                each
+                for each in self._engine.positions(call.account, swap.symbol)
+                if each.position_side is position_side and each.quantity and mode == "cross"
+            ),
+            None,
+        )
+        if held is None:
+            raise ErrorReply(200, "51023", "Position does not exist.")
+        if not call.ignored:
+            side = Side.SELL if held.quantity > 0 else Side.BUY
+            if parameters.boolean(row, "autoCxl"):
+                for order in self._engine.open_orders(call.account, swap.symbol):
+                    if order.side is side and order.position_side is position_side:
+                        self._engine.cancel(call.account, swap.symbol, order_id=order.order_id)
+            closing = NewOrder(
+                symbol=swap.symbol,
+                side=side,
+                quantity=abs(held.quantity),
+                order_type=OrderType.MARKET,
+                reduce_only=position_side is PositionSide.BOTH,
+                position_side=position_side,
+                client_order_id=client_order_id,
+                tag=order_fields.tag(row),
+            )
+            self._engine.place(call.account, closing)
+        names = {"clOrdId": client_order_id, "tag": order_fields.tag(row)}
+        return [{"instId": swap.inst_id, "posSide": formats.SIDES[position_side], **names}]
+
     def _cancel_all_after(self, call: Call) -> Any:
         row = parameters.body(call)
         parameters.required(row, "timeOut")
         timeout_s = parameters.integer(row, "timeOut") or 0
         if timeout_s and timeout_s not in _COUNTDOWN_S:
             raise errors.bad("timeOut")
-        scope, due_ms = CountdownScope(account=call.account, tag=_tag(row)), 0
+        scope, due_ms = CountdownScope(account=call.account, tag=order_fields.tag(row)), 0
         if not call.ignored and timeout_s:
             due_ms = self._engine.start_countdown(scope, timeout_s * 1000)
         elif not call.ignored:
@@ -243,36 +284,29 @@ class Trading:
     def _read(self, call: Call, row: Row) -> NewOrder:
         """Read an order, with the checks that OKX makes before its engine."""
         swap = self._instruments.get(parameters.text(row, "instId"))
-        mode = parameters.required(row, "tdMode")
-        if mode == "isolated":
-            raise errors.of_reason(RefusalReason.UNSUPPORTED)
-        if mode != "cross":
-            raise errors.bad("tdMode")
+        order_fields.check_mode(row)
         kind = parameters.choice(row, "ordType", _KINDS)
         client_order_id = parameters.text(row, "clOrdId")
-        if client_order_id and not _CLIENT_ID.fullmatch(client_order_id):
-            raise errors.bad("clOrdId")
+        order_fields.check_client_id("clOrdId", client_order_id)
         hedge = self._engine.position_mode(call.account) is PositionMode.HEDGE
+        side, position_side = parameters.choice(row, "side", order_fields.SIDES), order_fields.position_side(row)
+        price = parameters.decimal(row, "px") if kind.order_type is OrderType.LIMIT else None
+        attached = self._algo.attached(row)
         return NewOrder(
             symbol=swap.symbol,
-            side=parameters.choice(row, "side", _SIDES),
+            side=side,
             quantity=_size(row, swap),
             order_type=kind.order_type,
-            price=parameters.decimal(row, "px") if kind.order_type is OrderType.LIMIT else None,
+            price=price,
             time_in_force=kind.time_in_force,
             # In long/short mode the flag is ignored: the position side decides whether it closes.
             reduce_only=parameters.boolean(row, "reduceOnly") and not hedge,
-            position_side=_position_side(row),
+            position_side=position_side,
             client_order_id=client_order_id,
-            tag=_tag(row),
+            tag=order_fields.tag(row),
+            attached=self._algo.children(attached, swap, side, position_side, price),
+            details={"attachAlgoOrds": orjson.dumps(attached).decode()} if attached else {},
         )
-
-
-def _tag(row: Row) -> str:
-    tag = parameters.text(row, "tag")
-    if tag and not _TAG.fullmatch(tag):
-        raise errors.bad("tag")
-    return tag
 
 
 def _each(rows: list[Row], act: Callable[[Row], dict[str, Any]]) -> OkxReply:
@@ -288,11 +322,6 @@ def _each(rows: list[Row], act: Callable[[Row], dict[str, Any]]) -> OkxReply:
 
 def _size(row: Row, swap: OkxInstrument) -> Decimal:
     return swap.coins(parameters.decimal(row, "sz"))
-
-
-def _position_side(row: Row) -> PositionSide:
-    given = parameters.text(row, "posSide")
-    return parameters.choice(row, "posSide", _POSITION_SIDES) if given else PositionSide.BOTH
 
 
 def _ids(row: Row) -> tuple[str, str]:
