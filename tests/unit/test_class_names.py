@@ -18,6 +18,7 @@ EXCEPTIONS = {
     "BookDifference": IN_EACH_DIALECT,
     "BookRow": SHARED,
     "CandleRow": SHARED,
+    "ConditionalTrading": IN_EACH_DIALECT,
     "FrameTime": IN_EACH_VENUE,
     "FundingRateRow": IN_EACH_VENUE,
     "FundingRow": IN_EACH_VENUE,

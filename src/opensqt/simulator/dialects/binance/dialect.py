@@ -11,7 +11,7 @@ import orjson
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, HttpReply, Params, Route, World, message_of
 from opensqt.simulator.dialects.binance import errors, subscriptions
 from opensqt.simulator.dialects.binance.account import ACCOUNT_MODES, CREDITS, CREDITS_TRADING, AccountData
-from opensqt.simulator.dialects.binance.algo import AlgoOrders
+from opensqt.simulator.dialects.binance.conditional import ConditionalTrading
 from opensqt.simulator.dialects.binance.market_streams import MarketStreams
 from opensqt.simulator.dialects.binance.private_streams import ACCOUNT, ORDERS, PrivateStreams
 from opensqt.simulator.dialects.binance.public import PublicData
@@ -56,7 +56,7 @@ class BinanceDialect(Dialect):
 
     def routes(self) -> list[Route]:
         """Return every REST endpoint that is served."""
-        trading, algo = Trading(self, self._security), AlgoOrders(self.engine, self._security)
+        trading, algo = Trading(self, self._security), ConditionalTrading(self.engine, self._security)
         orders = [*trading.routes(), *algo.routes()]
         return [*self._public.routes(), *self._account.routes(), *orders, *self._private.routes()]
 

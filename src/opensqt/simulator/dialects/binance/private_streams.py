@@ -12,7 +12,7 @@ from opensqt.model.account import MarginMode
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Route, World
 from opensqt.simulator.dialects.binance import errors, formats
-from opensqt.simulator.dialects.binance.algo import client_id
+from opensqt.simulator.dialects.binance.conditional import client_id
 from opensqt.simulator.dialects.binance.market_streams import send
 from opensqt.simulator.engine.conditional import ConditionalChange, SimConditional
 from opensqt.simulator.engine.events import (

@@ -12,7 +12,7 @@ from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, Params, Route
 from opensqt.simulator.dialects.binance import errors, formats, order_fields, parameters
-from opensqt.simulator.dialects.binance.algo import ALGO_TYPES
+from opensqt.simulator.dialects.binance.conditional import ALGO_TYPES
 from opensqt.simulator.dialects.binance.order_fields import too_fine
 from opensqt.simulator.dialects.binance.security import Security
 from opensqt.simulator.engine.countdowns import CountdownScope

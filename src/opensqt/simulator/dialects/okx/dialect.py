@@ -10,7 +10,7 @@ import orjson
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, HttpReply, Params, Route, World, message_of
 from opensqt.simulator.dialects.okx import errors, replies, subscriptions
 from opensqt.simulator.dialects.okx.account import AccountData
-from opensqt.simulator.dialects.okx.algo import AlgoOrders
+from opensqt.simulator.dialects.okx.conditional import ConditionalTrading
 from opensqt.simulator.dialects.okx.instruments import Instruments
 from opensqt.simulator.dialects.okx.market_streams import MarketStreams
 from opensqt.simulator.dialects.okx.private_streams import PrivateStreams
@@ -53,7 +53,7 @@ class OkxDialect(Dialect):
 
     def routes(self) -> list[Route]:
         """Return every REST endpoint that is served."""
-        self._algo = AlgoOrders(self.engine, self._instruments)
+        self._algo = ConditionalTrading(self.engine, self._instruments)
         self._trading = Trading(
             self,
             self._instruments,

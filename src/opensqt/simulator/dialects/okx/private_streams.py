@@ -7,7 +7,7 @@ from typing import Any
 from opensqt.simulator.dialects.base import ErrorReply, World
 from opensqt.simulator.dialects.okx import formats
 from opensqt.simulator.dialects.okx.account import AccountData
-from opensqt.simulator.dialects.okx.algo import AlgoOrders
+from opensqt.simulator.dialects.okx.conditional import ConditionalTrading
 from opensqt.simulator.dialects.okx.frames import Sender
 from opensqt.simulator.dialects.okx.instruments import Instruments, divided, plain
 from opensqt.simulator.dialects.okx.subscriptions import Subscription
@@ -37,7 +37,7 @@ class PrivateStreams:
     """Subscriptions to private channels; a connection belongs to the account that it signed in with."""
 
     def __init__(
-        self, world: World, instruments: Instruments, account: AccountData, trading: Trading, algo: AlgoOrders
+        self, world: World, instruments: Instruments, account: AccountData, trading: Trading, algo: ConditionalTrading
     ) -> None:
         self._engine = world.engine
         self._monotonic_ms = world.monotonic_ms

@@ -13,7 +13,7 @@ from opensqt.model.account import PositionMode
 from opensqt.model.order import OrderType, PositionSide, Side, TimeInForce
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, Route
 from opensqt.simulator.dialects.okx import errors, formats, order_fields, parameters, replies
-from opensqt.simulator.dialects.okx.algo import AlgoOrders
+from opensqt.simulator.dialects.okx.conditional import ConditionalTrading
 from opensqt.simulator.dialects.okx.instruments import Instruments, OkxInstrument
 from opensqt.simulator.dialects.okx.parameters import Row
 from opensqt.simulator.dialects.okx.records import Records
@@ -51,7 +51,7 @@ class Trading:
         dialect: Dialect,
         instruments: Instruments,
         records: Records,
-        algo: AlgoOrders,
+        algo: ConditionalTrading,
         on_amend_failed: Callable[[SimOrder, str, ErrorReply], None],
     ) -> None:
         self._on_amend_failed = on_amend_failed

@@ -12,8 +12,8 @@ from typing import Any
 from opensqt.model.account import PositionMode
 from opensqt.model.order import PositionSide, Side, TimeInForce
 from opensqt.simulator.dialects.base import Call, ErrorReply, Route
-from opensqt.simulator.dialects.okx import algo_formats, errors, order_fields, parameters, replies
-from opensqt.simulator.dialects.okx.algo_formats import KINDS, MARKET_PRICE
+from opensqt.simulator.dialects.okx import conditional_formats, errors, order_fields, parameters, replies
+from opensqt.simulator.dialects.okx.conditional_formats import KINDS, MARKET_PRICE
 from opensqt.simulator.dialects.okx.instruments import Instruments, OkxInstrument
 from opensqt.simulator.dialects.okx.parameters import Row
 from opensqt.simulator.engine.account import closes
@@ -54,7 +54,7 @@ _ACTIVATION = {
 _AMENDABLE = ("newTpTriggerPx", "newTpOrdPx", "newSlTriggerPx", "newSlOrdPx", "newTriggerPx", "newOrdPx", "newSz")
 
 
-class AlgoOrders:
+class ConditionalTrading:
     """Algo orders of the account that signed the call. Limits are calls in two seconds."""
 
     def __init__(self, engine: SimEngine, instruments: Instruments) -> None:
@@ -80,7 +80,7 @@ class AlgoOrders:
         if found.order_id and found.status is ConditionalStatus.TRIGGERED:
             order = self._engine.find(found.account, found.symbol, order_id=found.order_id)
         leverage = self._engine.leverage(found.account, found.symbol)
-        return algo_formats.algo(found, swap, leverage, order, self._engine.last_price(found.symbol))
+        return conditional_formats.algo(found, swap, leverage, order, self._engine.last_price(found.symbol))
 
     def attached(self, row: Row) -> tuple[Row, ...]:
         """Read the stop-loss and take-profit orders that an order carries, as it lists them or in the old way."""
@@ -153,7 +153,9 @@ class AlgoOrders:
         kind = parameters.required(row, "ordType")
         if kind not in KINDS:
             raise (
-                errors.not_simulated(f"ordType {kind}") if kind in algo_formats.ABSENT_KINDS else errors.bad("ordType")
+                errors.not_simulated(f"ordType {kind}")
+                if kind in conditional_formats.ABSENT_KINDS
+                else errors.bad("ordType")
             )
         side, position_side = parameters.choice(row, "side", order_fields.SIDES), order_fields.position_side(row)
         hedge = self._engine.position_mode(call.account) is PositionMode.HEDGE
@@ -347,7 +349,7 @@ class AlgoOrders:
     def _listed(self, call: Call) -> list[SimConditional]:
         kinds = parameters.required(call.params, "ordType").split(",")
         for kind in kinds:
-            if kind not in KINDS and kind not in algo_formats.ABSENT_KINDS:
+            if kind not in KINDS and kind not in conditional_formats.ABSENT_KINDS:
                 raise errors.bad("ordType")
         if not self._instruments.check_type(call.params.get("instType", "")):
             return []
