@@ -22,7 +22,7 @@ from tests.support import eventually
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("mode", ["long", "neutral"])
+@pytest.mark.parametrize("mode", ["long", "short", "neutral"])
 async def test_a_grid_under_faults_and_kills_ends_with_the_ledgers_figures(tmp_path: Path, mode: str) -> None:
     """F1 F6 F8 F9: no order is doubled or left, no fill is lost, and what is open is what the grid wants."""
     settings = Settings(
