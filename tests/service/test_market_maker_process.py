@@ -6,7 +6,10 @@ import signal
 import socket
 from pathlib import Path
 
+import pytest
+
 from opensqt.market_maker.__main__ import main
+from opensqt.simulator.faults import Fault, FaultKind
 from tests.service.grid_rig import chain, get, store_fills
 from tests.support import Process, eventually, start
 from tests.support.blocking import in_thread
@@ -40,6 +43,24 @@ async def test_check_prints_the_ladder_and_ends_with_0_and_a_broken_safety_rule_
             assert await maker.wait() == 2
             assert "BROKEN" in maker.output
         assert made.account["orders"] == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(kind=FaultKind.ERROR_BEFORE, on="account", times=2),
+        Fault(kind=FaultKind.ERROR_BEFORE, on="positions", times=2),
+        Fault(kind=FaultKind.RATE_LIMITED, on="account", times=1, retry_after_s=1),
+    ],
+    ids=["account", "positions", "rate limit"],
+)
+async def test_a_start_waits_for_an_exchange_that_is_overloaded(tmp_path: Path, fault: Fault) -> None:
+    """F16 F9: a request for a pause in the middle of a start does not end it and leave what is held alone."""
+    async with chain(tmp_path) as made:
+        made.sim.faults.add(fault)
+        async with made.maker() as maker:
+            await maker.ready()
+            await eventually(lambda: len(made.open_orders) >= 10)
 
 
 async def test_a_connector_that_dies_for_good_ends_it_with_4(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from importlib import import_module
 
 from opensqt.client.exchange import RemoteExchange
@@ -42,6 +43,7 @@ from opensqt.model.errors import ConfigError
 from opensqt.model.exchange import Exchange
 from opensqt.model.order import PositionSide, Side, TimeInForce
 from opensqt.model.venue import ExchangeInfo, SymbolRules
+from opensqt.service.retry import retry_start
 
 MAX_CLIENT_NAME = 64
 """Characters of a client's name at the connector."""
@@ -158,9 +160,12 @@ async def assemble(
     Raises:
         ConfigError: The settings don't fit the venue, or the stored grid.
         ConnectorUnavailable: After the last retry.
+        BackOff: The venue requests a pause that is longer than a start may take.
+        Unreachable: The venue did not respond to the last attempt.
     """
     exchange = await stack.enter_async_context(started(make(settings)))
-    return await assemble_on(exchange, settings, store, take_venue=take_venue)
+    assembly = partial(assemble_on, exchange, settings, store, take_venue=take_venue)
+    return await retry_start(assembly, logger="market_maker")
 
 
 async def assemble_on(

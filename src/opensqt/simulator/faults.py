@@ -221,9 +221,12 @@ class FaultScript:
         self._now_ms = now_ms
         self._random = random.Random(seed)  # noqa: S311 - repeatable on purpose
         self._armed: list[Armed] = []
+        self._open: list[Armed] = []
+        """Those that had not ended when the last one was added: a request looks at no others."""
+        self._frames: list[Armed] = []
+        """Those of them that concern frames."""
+        self._hidden_ms = 0
         self._watchers: list[Callable[[Armed], None]] = []
-        self.has_frame_faults = False
-        """Whether any fault concerns frames; lets a stream skip the check."""
 
     def watch(self, on_action: Callable[[Armed], None]) -> None:
         """Call *on_action* for each added fault that is executed at once."""
@@ -231,19 +234,30 @@ class FaultScript:
 
     def add(self, *faults: Fault) -> None:
         """Add faults."""
+        now = self._now_ms()
+        self._open = [armed for armed in self._open if not armed.ended(now)]
         for fault in faults:
-            armed = Armed(fault, self._now_ms())
+            armed = Armed(fault, now)
             self._armed.append(armed)
-            if fault.kind in FRAME_KINDS:
-                self.has_frame_faults = True
+            if fault.kind is FaultKind.HIDE_ORDERS:
+                self._hidden_ms = max(self._hidden_ms, fault.for_ms or 0)
+            else:
+                self._open.append(armed)
             if fault.kind in ACTION_KINDS:
                 for on_action in self._watchers:
                     on_action(armed)
+        self._frames = [armed for armed in self._open if armed.fault.kind in FRAME_KINDS]
 
     def clear(self) -> None:
         """Remove all faults."""
         self._armed.clear()
-        self.has_frame_faults = False
+        self._open, self._frames = [], []
+        self._hidden_ms = 0
+
+    @property
+    def has_frame_faults(self) -> bool:
+        """Whether any fault concerns frames; lets a stream skip the check."""
+        return bool(self._frames)
 
     def live(self, armed: Armed) -> bool:
         """Whether a fault may still happen: it has not ended and was not cleared."""
@@ -267,12 +281,12 @@ class FaultScript:
 
     def plan_request(self, operation: str) -> RequestPlan:
         """Decide on the faults of one request and count them; the first fault that ends it wins, delays add up."""
-        if not self._armed:
+        if not self._open:
             return NO_FAULTS
         before = after = 0
         ignored = False
         outcome_fault: Fault | None = None
-        for armed in self._armed:
+        for armed in self._open:
             fault = armed.fault
             if fault.kind not in REQUEST_KINDS or fault.on not in ("any", operation):
                 continue
@@ -289,11 +303,7 @@ class FaultScript:
 
     def take_frame_faults(self, channel: str) -> list[Fault]:
         """Return the faults of one frame of a channel, and count them."""
-        return [
-            armed.fault
-            for armed in self._armed
-            if armed.fault.kind in FRAME_KINDS and armed.fault.concerns_channel(channel) and self._happens(armed)
-        ]
+        return [armed.fault for armed in self._frames if armed.fault.concerns_channel(channel) and self._happens(armed)]
 
     def try_refuse_connection(self, channels: Iterable[str]) -> bool:
         """Return whether a new connection that may carry these channels is refused, and count the fault if so."""
@@ -302,15 +312,12 @@ class FaultScript:
             armed.fault.kind is FaultKind.REFUSE_CONNECT
             and any(armed.fault.concerns_channel(name) for name in names)
             and self._happens(armed)
-            for armed in self._armed
+            for armed in self._open
         )
 
     def hidden_ms(self) -> int:
         """Return how long an order is hidden from queries after it was accepted; 0 when it is not."""
-        return max(
-            (a.fault.for_ms or 0 for a in self._armed if a.fault.kind is FaultKind.HIDE_ORDERS),
-            default=0,
-        )
+        return self._hidden_ms
 
     def _happens(self, armed: Armed) -> bool:
         if armed.ended(self._now_ms()):

@@ -21,7 +21,7 @@ _FIRST_AGAIN_S, _LAST_AGAIN_S = 0.1, 60.0
 _START_WITHIN_S = 240.0
 _UNREACHABLE = 4
 _KILLED = -signal.SIGKILL
-_LOOK_S = 0.02
+_LOOK_S = 0.05
 
 
 @dataclass

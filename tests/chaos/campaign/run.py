@@ -49,7 +49,7 @@ class Settings:
     """Seconds of the market in one second; None is 1, and in a recording the speed at which it lasts for all kills."""
     maker_kills: int = 200
     connector_kills: int = 50
-    kill_every_s: tuple[float, float] = (0.5, 6.0)
+    kill_every_s: tuple[float, float] = (0.5, 4.0)
     """Least and most time between the recovery from one kill and the next."""
     fault_every_s: float = 2.0
     funding_every_s: float = 60.0

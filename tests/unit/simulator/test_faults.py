@@ -113,6 +113,16 @@ def test_a_mute_lasts_until_it_is_cleared(script: FaultScript) -> None:
     assert script.has_frame_faults is False
 
 
+def test_a_frame_is_compared_with_no_fault_that_is_over(script: FaultScript, time: Time) -> None:
+    """A long run adds thousands of faults, and each frame of it would be compared with all of them."""
+    script.add(fault(kind="mute", for_ms=1_000))
+    assert script.has_frame_faults
+    time.now_ms += 1_000
+    script.add(fault(kind="drop_reply"))
+    assert not script.has_frame_faults
+    assert len(script.listing()) == 2
+
+
 def test_an_action_is_reported_when_added_and_counted_when_executed(script: FaultScript) -> None:
     reported: list[Armed] = []
     script.watch(reported.append)

@@ -1,7 +1,4 @@
-"""Retries a step of the start: after the delay that the venue requests, and after a few lost responses.
-
-A process that exited instead would be restarted, and would send all requests of the start again.
-"""
+"""Retries a step of an adapter's start, with the capacity of the rate limit that is reserved for cancels."""
 
 from __future__ import annotations
 
@@ -9,17 +6,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from opensqt.model.errors import BackOff, Unreachable
-from opensqt.service.backoff import Backoff
-from opensqt.telemetry.logging import get_logger, redact
+from opensqt.service.retry import retry_start
 from opensqt.venues.ratelimit.limiter import in_lane
 from opensqt.venues.ratelimit.window import Lane
 
-_log = get_logger("venue")
-_BACKOFF_S = 0.5, 15.0
 _TIMEOUT_S = 180.0
-_MAX_LOST_RESPONSES = 3
-"""Lost responses in all after which the venue counts as unreachable."""
 
 
 async def retry_start_step(
@@ -29,33 +20,11 @@ async def retry_start_step(
     clock_s: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Run a step of the start, and run it again after each delay that the venue requests or a lost response.
+    """Run a step of the start as `retry_start` does; the arguments and the errors are the same."""
 
-    Args:
-        step: The step; it can run again after it failed.
-        timeout_s: Time limit in all. A delay that would end later is not begun.
-        clock_s: Monotonic seconds.
-        sleep: Waits.
+    async def in_reserved_capacity() -> None:
+        # Every cancel waits for the start, so its requests may use the capacity that is reserved for cancels.
+        with in_lane(Lane.CANCEL):
+            await step()
 
-    Raises:
-        BackOff: The venue requests a delay beyond the time limit.
-        Unreachable: The venue did not respond to the last attempt either.
-        ExchangeError: Any other failure of the step.
-    """
-    deadline_s = clock_s() + timeout_s
-    # Without jitter: three short delays would give up a venue that is only restarting.
-    backoff = Backoff(*_BACKOFF_S, jitter=None)
-    lost_responses = 0
-    while True:
-        try:
-            # Every cancel waits for the start, so its requests may use the capacity that is reserved for cancels.
-            with in_lane(Lane.CANCEL):
-                return await step()
-        except (BackOff, Unreachable) as error:
-            lost_responses += isinstance(error, Unreachable)
-            delay_s = backoff.next_s(at_least_s=error.retry_after_s)
-            if lost_responses == _MAX_LOST_RESPONSES or clock_s() + delay_s > deadline_s:
-                raise
-            event = "the venue requests a delay" if isinstance(error, BackOff) else "the venue did not respond"
-            _log.warning(f"retrying the start: {event}", delay_s=round(delay_s, 1), reason=redact(str(error)))
-        await sleep(delay_s)
+    await retry_start(in_reserved_capacity, logger="venue", timeout_s=timeout_s, clock_s=clock_s, sleep=sleep)
