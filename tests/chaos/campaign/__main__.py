@@ -127,6 +127,7 @@ def _settings(options: argparse.Namespace, mode: str) -> Settings:
         speed=options.speed,
         maker_kills=options.kills,
         connector_kills=options.connector_kills,
+        within_s=options.minutes * 60 if options.minutes else None,
         trading=RECORDED if options.replay else {},
     )
 
@@ -163,6 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mode", action="append", choices=MODES, help="repeatable (default: all three)")
     parser.add_argument("--kills", type=int, default=default.maker_kills, help="of the market maker (%(default)s)")
     parser.add_argument("--connector-kills", type=int, default=default.connector_kills, help="(%(default)s)")
+    parser.add_argument("--minutes", type=float, help="end after so long, with the kills that there were (no limit)")
     parser.add_argument("--exchange", choices=sorted(VENUES), default=default.venue, help="(%(default)s)")
     parser.add_argument("--seed", type=int, default=default.seed, help="of market, faults and kills (%(default)s)")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="recorded trades or bars in place of the generator")

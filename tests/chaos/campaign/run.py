@@ -51,6 +51,8 @@ class Settings:
     connector_kills: int = 50
     kill_every_s: tuple[float, float] = (0.5, 4.0)
     """Least and most time between the recovery from one kill and the next."""
+    within_s: float | None = None
+    """Seconds after which it ends with the kills that there were; None is without a limit."""
     fault_every_s: float = 2.0
     funding_every_s: float = 60.0
     settle_s: float = 2 * WITHIN_S
@@ -141,8 +143,13 @@ class Campaign:
         plan = ["maker"] * self.settings.maker_kills + ["connector"] * self.settings.connector_kills
         self._draw.shuffle(plan)
         began = time.monotonic()
+        within_s = self.settings.within_s or NEVER_S
         for done, what in enumerate(plan):
-            self._keep_pace(done, len(plan) - done, time.monotonic() - began)
+            elapsed_s = time.monotonic() - began
+            if elapsed_s >= within_s:
+                break
+            each_s = elapsed_s / done if done else _KILL_S
+            self._keep_pace(min((len(plan) - done) * each_s, within_s - elapsed_s))
             await asyncio.sleep(self._draw.uniform(*self.settings.kill_every_s))
             killed: Part = self.maker if what == "maker" else self.connector
             since = time.monotonic()
@@ -154,14 +161,13 @@ class Campaign:
                 await self.maker.start()
             self.outcome.recovery_s[what].append(await running_after_s(self.maker, since))
 
-    def _keep_pace(self, done: int, left: int, elapsed_s: float) -> None:
-        """Let the rest of a recording last for the kills that are left."""
+    def _keep_pace(self, left_s: float) -> None:
+        """Let the rest of a recording last for so many seconds."""
         sim, recorded = self.ledger.sim, self.settings.replay
         if recorded is None or self.settings.speed is not None:
             return
-        each_s = elapsed_s / done if done else _KILL_S
         left_ms = recorded.end_ms - RESERVED_MS - sim.engine.now_ms()
-        speed = Decimal(left_ms) / Decimal(1000 * left * each_s)
+        speed = Decimal(left_ms) / Decimal(1000 * max(left_s, 1.0))
         sim.market.clock.set_speed(min(max(speed, SETTLING_SPEED), FASTEST))
 
     async def _faults(self) -> None:
