@@ -12,7 +12,7 @@ from opensqt.config.market_maker import MarketMakerSettings
 from opensqt.market_maker.app import build_engine
 from opensqt.market_maker.engine_settings import Phase
 from opensqt.market_maker.orders.events import Cancel, Command, Event
-from opensqt.market_maker.orders.state import Stored
+from opensqt.market_maker.orders.stored import Stored
 from opensqt.market_maker.risk.ladder import AccountInputs
 from opensqt.market_maker.strategy.price_inputs import InputName
 from opensqt.model.account import PositionMode

@@ -20,7 +20,7 @@ from opensqt.market_maker.orders import reconcile
 from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.orders.plausible import rules_defect
 from opensqt.market_maker.orders.recovery import recovered_anchor
-from opensqt.market_maker.orders.state import Stored
+from opensqt.market_maker.orders.stored import Stored
 from opensqt.market_maker.price_streams import price_inputs
 from opensqt.market_maker.risk.entry_check import EntryCheck
 from opensqt.market_maker.risk.ladder import AccountInputs, GridRequirements, LadderLevel, account_inputs, ladder

@@ -53,7 +53,8 @@ from opensqt.market_maker.orders.planner import Planner
 from opensqt.market_maker.orders.plausible import Plausibility
 from opensqt.market_maker.orders.recovery import trusted
 from opensqt.market_maker.orders.slots import Slot
-from opensqt.market_maker.orders.state import GridState, Header, Stored
+from opensqt.market_maker.orders.state import GridState
+from opensqt.market_maker.orders.stored import Header, Stored
 from opensqt.market_maker.orders.takeover import take_venue, within_position
 from opensqt.market_maker.risk import gate
 from opensqt.market_maker.risk.controls import RiskControls
@@ -347,7 +348,8 @@ class GridEngine:
         return self._with_volatility(self.market) if self.market is not None else None
 
     def _with_volatility(self, market: MarketState) -> MarketState:
-        return replace(market, volatility=self.course.volatility.average_range)
+        volatility = self.course.volatility.average_range
+        return market if market.volatility == volatility else replace(market, volatility=volatility)
 
     def permission(self, market: MarketState, now: float) -> Permission:
         """Return the orders that may be placed and kept now."""

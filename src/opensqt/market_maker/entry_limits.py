@@ -137,6 +137,8 @@ def entry_limits(risk: RiskControls, state: GridState, price: Decimal, settings:
     """
     exposure = risk.settings.exposure
     most, _ = value_limit(exposure, risk.account)
+    if most is None and not exposure.levels:
+        return risk.limits()
     values = {side: _most_value(state, price, settings, side) for side in settings.mode.opens}
     worst = settings.max_open_orders * max(values.values()) * _MARGIN_OF_BOUND
     near = most is not None and abs(state.position) * price + worst > most

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 
 MAX_LENGTH = 32
 """OKX accepts at most 32 letters and digits; Gate 28 after its `t-` (the adapter declares it)."""
-_PATTERN = re.compile(r"[A-Za-z0-9]{1,32}")
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def is_valid(client_order_id: str, *, max_length: int = MAX_LENGTH) -> bool:
     """Return whether the id is 1 to *max_length* ASCII letters and digits."""
-    return len(client_order_id) <= max_length and _PATTERN.fullmatch(client_order_id) is not None
+    length = len(client_order_id)
+    return 0 < length <= min(max_length, MAX_LENGTH) and client_order_id.isascii() and client_order_id.isalnum()
 
 
 def base62(number: int) -> str:
     """Write a non-negative number in letters and digits."""
     if number < 0:
         raise ValueError(f"number {number}: expected zero or above")
+    if number < 62:
+        return _ALPHABET[number]
+    if number < 62 * 62:
+        return _ALPHABET[number // 62] + _ALPHABET[number % 62]
     digits = ""
     while True:
         number, rest = divmod(number, 62)

@@ -16,12 +16,15 @@ class Side(StrEnum):
     @property
     def sign(self) -> int:
         """+1 for BUY, -1 for SELL: the change of a signed position by one filled unit."""
-        return 1 if self is Side.BUY else -1
+        return _SIGNS[self]
 
     @property
     def opposite(self) -> Side:
         """The other side."""
         return Side.SELL if self is Side.BUY else Side.BUY
+
+
+_SIGNS = {Side.BUY: 1, Side.SELL: -1}
 
 
 class OrderType(StrEnum):
@@ -80,16 +83,20 @@ class OrderStatus(StrEnum):
     @property
     def is_open(self) -> bool:
         """Whether the venue is known to work the order."""
-        return self in (OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
+        return self in _OPEN
 
     @property
     def is_in_flight(self) -> bool:
         """Whether a report of the venue on the order is still awaited."""
-        return self in (OrderStatus.PENDING, OrderStatus.UNKNOWN)
+        return self in _IN_FLIGHT
 
     def may_become(self, new: OrderStatus) -> bool:
         """Return whether the table allows *new* to follow this status (itself included, if not closed)."""
         return new in TRANSITIONS[self]
+
+
+_OPEN = frozenset({OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED})
+_IN_FLIGHT = frozenset({OrderStatus.PENDING, OrderStatus.UNKNOWN})
 
 
 class FillKind(StrEnum):

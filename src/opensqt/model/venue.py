@@ -52,7 +52,7 @@ class SymbolRules:
 
     def round_quantity(self, quantity: Decimal) -> Decimal:
         """Round down to the quantity step: never more than was requested."""
-        return (quantity / self.quantity_step).quantize(Decimal(1), ROUND_DOWN) * self.quantity_step
+        return quantity // self.quantity_step * self.quantity_step
 
     def quantity_bounds(self, order_type: OrderType) -> tuple[Decimal, Decimal | None]:
         """Return the smallest and the largest quantity of an order; None where there is no largest."""

@@ -93,6 +93,9 @@ class KeyedBackoff(Generic[K]):
     """A heap of the ends of the blocks; what was reset or blocked anew since is dropped when it is reached."""
     _pushed: int = 0
 
+    def __bool__(self) -> bool:
+        return bool(self._timers)
+
     def record_failure(self, key: K, now: float) -> float:
         """Block *key* for longer than last time, and return the seconds."""
         timer = self._timers.setdefault(key, BackoffTimer(self.base_s, self.cap_s))

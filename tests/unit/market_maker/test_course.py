@@ -13,7 +13,7 @@ from opensqt.market_maker.orders.account_changes import StoredAccounting
 from opensqt.market_maker.orders.events import RangeCandles
 from opensqt.market_maker.orders.rescale import rescaled
 from opensqt.market_maker.orders.slots import Slot
-from opensqt.market_maker.orders.state import Stored
+from opensqt.market_maker.orders.stored import Stored
 from opensqt.market_maker.strategy.grid.geometry import Grid
 from opensqt.market_maker.strategy.grid.settings import GridMode
 from opensqt.market_maker.strategy.triggers import Closing, TriggerSettings

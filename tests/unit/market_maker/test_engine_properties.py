@@ -81,8 +81,10 @@ HIDDEN_S = 3
 class Chaos:
     """A bench whose wires are in the test's hand."""
 
+    bench_type = Bench
+
     def __init__(self, **changes: object) -> None:
-        self.bench = Bench(**changes)
+        self.bench = self.bench_type(**changes)
         self.venue = self.bench.venue
         self.wire: list[Command] = []
         self.answers: list[Event] = []

@@ -9,7 +9,7 @@ import pytest
 from opensqt.market_maker.orders.account_changes import StoredAccounting
 from opensqt.market_maker.orders.reconcile import grid_position
 from opensqt.market_maker.orders.slots import Slot
-from opensqt.market_maker.orders.state import Header, Stored
+from opensqt.market_maker.orders.stored import Header, Stored
 from opensqt.market_maker.profit.ledger import ProfitLedger
 from opensqt.market_maker.strategy.grid.settings import GridMode
 from opensqt.model.account import Position

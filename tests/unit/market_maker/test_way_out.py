@@ -12,7 +12,7 @@ from opensqt.market_maker.health import problems
 from opensqt.market_maker.orders.events import PriceUpdate, RulesRead, TakeVenue
 from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.orders.recovery import recovered_anchor, trusted
-from opensqt.market_maker.orders.state import Header, Stored
+from opensqt.market_maker.orders.stored import Header, Stored
 from opensqt.market_maker.strategy.grid.settings import GridMode
 from opensqt.model.errors import ConfigError
 from opensqt.model.order import Fill, FillKind, Order, OrderStatus, OrderUpdate, PositionSide, Side

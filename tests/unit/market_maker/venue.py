@@ -27,7 +27,7 @@ from opensqt.market_maker.orders.events import (
     Reconciled,
     RulesRead,
 )
-from opensqt.market_maker.orders.state import Changes, Stored
+from opensqt.market_maker.orders.stored import Changes, Stored
 from opensqt.market_maker.risk.controls import RiskControls
 from opensqt.market_maker.strategy.grid.settings import GridSettings
 from opensqt.market_maker.strategy.reference import ReferenceSettings

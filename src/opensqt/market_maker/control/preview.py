@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from opensqt.market_maker.orders.slots import LiveOrder, Slot
-from opensqt.market_maker.orders.state import GridState, Stored
+from opensqt.market_maker.orders.state import GridState
+from opensqt.market_maker.orders.stored import Stored
 from opensqt.market_maker.strategy.grid.settings import GridSettings
 from opensqt.market_maker.strategy.quoter import Permission, TargetOrder
 

@@ -12,6 +12,7 @@ from opensqt.market_maker.profit.markout import Markout
 from opensqt.market_maker.profit.sequence import CountedTrade
 from opensqt.market_maker.profit.snapshot import ProfitDay, ProfitSnapshot
 from opensqt.model.funding import FundingPayment
+from opensqt.model.immutable import immutable
 from opensqt.model.order import Fill
 
 
@@ -52,7 +53,7 @@ class StoredAccounting:
     """Whether the ledger was made from the stored fills and is not stored itself yet."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class AccountingChanges:
     """What has to be stored together with the other changes of the grid."""
 

@@ -133,9 +133,9 @@ class Accounting:
         self._mid, self._mid_at = price, self._now
         self._mid_ms = time_ms
 
-    def count(self, counted: GridFill) -> GridFill:
-        """Count a fill of the grid, and return it with its parts of the profit."""
-        fill, mid = counted.fill, self._mid_of(counted.fill)
+    def count(self, fill: Fill, level: int, profit: Decimal) -> GridFill:
+        """Count a fill of a level of the grid, and return it with its parts of the profit."""
+        mid = self._mid_of(fill)
         realized = self._count_trade(fill, foreign=False)
         if mid is not None:
             self._set(self._ledger().with_spread(fill, mid))
@@ -144,7 +144,7 @@ class Accounting:
             self.markouts.add(
                 Markout(
                     trade_id=fill.trade_id,
-                    level=counted.level,
+                    level=level,
                     side=fill.side,
                     price=fill.price,
                     quantity=fill.quantity,
@@ -153,7 +153,7 @@ class Accounting:
                 ),
                 self._now,
             )
-        return replace(counted, mid=mid, fees_value=value, average_profit=realized)
+        return GridFill(fill=fill, level=level, profit=profit, average_profit=realized, mid=mid, fees_value=value)
 
     def count_foreign(self, fill: Fill) -> bool:
         """Count a fill that no order of the grid made, and return whether it is one of the grid's position and time."""

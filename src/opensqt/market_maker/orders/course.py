@@ -40,15 +40,16 @@ class GridCourse:
         self._interval = interval
         self.volatility = Volatility(volatility)
         self._start = StartTrigger(triggers.start_price, started=state.totals.orders_placed > 0)
+        self._stops = triggers.named()
         header = state.header
-        if header is not None and header.stopped and not header.stopped.startswith(triggers.named()):
+        if header is not None and header.stopped and not header.stopped.startswith(self._stops):
             _log.warning("the trigger that stopped the grid is set no more: it trades again", was=header.stopped)
             state.set_header(replace(header, stopped=""))
 
     @property
     def stopped(self) -> str:
         """Which trigger has stopped the grid, and why; empty while it trades."""
-        return self._state.header.stopped if self._state.header is not None else ""
+        return self._state.stopped
 
     @property
     def waiting(self) -> bool:
@@ -63,9 +64,11 @@ class GridCourse:
 
     def advance(self, price: Decimal) -> bool:
         """Take in the reference price, and return whether that has started or stopped the grid."""
-        started = self._start.advance(price)
+        started = self._start.waiting and self._start.advance(price)
+        if not self._stops or self._start.waiting or self._state.stopped:
+            return started
         header = self._state.header
-        if header is None or header.stopped or self._start.waiting or not self._triggers.named():
+        if header is None:
             return started
         ledger = self._state.accounting.ledger
         reason = self._triggers.stop_reason(price, ledger.total(price) if ledger is not None else None)

@@ -16,6 +16,7 @@ from opensqt.market_maker.strategy.inputs import TradeUpdate as TradeUpdate
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError
 from opensqt.model.funding import FundingPayment
+from opensqt.model.immutable import immutable
 from opensqt.model.market import Candle
 from opensqt.model.order import Fill, Order, OrderRef, OrderRequest, OrderUpdate
 from opensqt.model.venue import SymbolRules
@@ -304,7 +305,7 @@ class PriceAsset:
 Command = Place | Cancel | QueryOrder | Reconcile | ReadRules | ListFunding | PriceAsset
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class GridFill:
     """A fill, the level it belongs to, and its profit there."""
 

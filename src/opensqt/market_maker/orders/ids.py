@@ -12,19 +12,21 @@ SQ1 B 2 1c 3 BTC 1MkP0ab
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from opensqt.model.client_order_id import base62, is_valid
+from opensqt.model.immutable import immutable
 from opensqt.model.order import Side
 
 MAX_LENGTH = 28
 """Characters that Gate leaves after its `t-`."""
 STRATEGY_LENGTH = 3
 _DIGITS = {digit: value for value, digit in enumerate(base62(n) for n in range(62))}
+_REMEMBERED = 20_000
 _SIDES = {"B": Side.BUY, "S": Side.SELL}
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SlotName:
     """The parts of an id that identify a slot and an intent."""
 
@@ -39,6 +41,8 @@ class OrderIds:
 
     strategy: str
     symbol: str
+    _names: dict[str, SlotName | None] = field(default_factory=dict, compare=False, repr=False)
+    """What was made and read lately: each report of an order names it again."""
 
     def make(self, level: int, side: Side, sequence: int) -> str:
         """Write an id.
@@ -50,10 +54,17 @@ class OrderIds:
         made = f"{self.strategy}{side.value[0]}{len(slot)}{slot}{base62(len(tag))}{tag}{base62(sequence)}"
         if not is_valid(made, max_length=MAX_LENGTH):
             raise ValueError(f"client_order_id {made!r}: expected at most {MAX_LENGTH} letters and digits")
+        self._keep(made, SlotName(level=level, side=side, sequence=sequence))
         return made
 
     def read(self, client_order_id: str) -> SlotName | None:
         """Return the parts of an id, or None when it is not an id of this strategy on this symbol."""
+        try:
+            return self._names[client_order_id]
+        except KeyError:
+            return self._keep(client_order_id, self._read(client_order_id))
+
+    def _read(self, client_order_id: str) -> SlotName | None:
         if not is_valid(client_order_id, max_length=MAX_LENGTH) or not client_order_id.startswith(self.strategy):
             return None
         rest = client_order_id[STRATEGY_LENGTH:]
@@ -62,7 +73,13 @@ class OrderIds:
         tag, sequence = _cut(rest)
         if side is None or not slot or tag != self._tag or not sequence:
             return None
-        return SlotName(_unfold(_number(slot)), side, _number(sequence))
+        return SlotName(level=_unfold(_number(slot)), side=side, sequence=_number(sequence))
+
+    def _keep(self, client_order_id: str, name: SlotName | None) -> SlotName | None:
+        if len(self._names) >= _REMEMBERED:
+            self._names.clear()
+        self._names[client_order_id] = name
+        return name
 
     @property
     def _tag(self) -> str:

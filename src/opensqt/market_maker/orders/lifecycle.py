@@ -39,6 +39,7 @@ NOT_FOUND_MIN_AGE_S = 10.0
 """A younger order may exist and not be visible to queries yet, so its absence is not proven."""
 NOT_FOUND_NEEDED = 2
 """Responses of the venue that it has no such order, before it is believed."""
+_NEVER = float("inf")
 
 
 @dataclass(slots=True)
@@ -109,13 +110,11 @@ class OrderLifecycle:
             return
         live = self.state.find(order.client_order_id)
         if live is not None:
-            merged = live.merged(order)
-            if not order.status.is_in_flight:
+            awaited = order.status.is_in_flight
+            if not awaited and (query := self._pending_queries.get(order.client_order_id)) is not None:
                 # The venue has it: an older response that it does not exist no longer proves anything.
-                merged = replace(merged, since=now)
-                if (query := self._pending_queries.get(order.client_order_id)) is not None:
-                    query.not_found_count = 0
-            self._update(live, merged, now)
+                query.not_found_count = 0
+            self._update(live, live.merged(order, since=None if awaited else now), now)
         elif not self.state.is_closed(order.client_order_id):
             self._adopt_order(order, now)
 
@@ -229,10 +228,14 @@ class OrderLifecycle:
 
     def backed_off(self, now: float) -> Container[int]:
         """Return the levels whose last order was refused, until their back-off is over."""
+        if not self.post_only_backoff and not self.refusals:
+            return ()
         return _BackedOff((self.post_only_backoff, self.refusals), now)
 
     def limit_tries(self, permission: Permission, now: float) -> Permission:
         """Return *permission* with one entry at a time after a refusal for good, until one is accepted."""
+        if not self.refusals:
+            return permission
         tries = self.refusals.entries(now)
         if tries is None:
             return permission
@@ -256,14 +259,14 @@ class OrderLifecycle:
 
     def next_due(self, now: float) -> float:
         """Return when the next query or the end of a back-off is due; infinite without one."""
-        keyed = (
-            self.post_only_backoff.next_due(now),
-            self.refusals.next_due(now),
-            self.cancel_backoff.next_due(now),
-        )
-        timers = (timer.until for timer in (self.margin_backoff, self.order_backoff) if timer.until > now)
-        query_due = self._query_heap[0][0] if self._query_heap else float("inf")
-        return min((query_due, *keyed, *timers))
+        due = self._query_heap[0][0] if self._query_heap else _NEVER
+        for timer in (self.margin_backoff, self.order_backoff):
+            if now < timer.until < due:
+                due = timer.until
+        for keyed in (self.post_only_backoff, self.refusals, self.cancel_backoff):
+            if keyed and (until := keyed.next_due(now)) < due:
+                due = until
+        return due
 
     def on_cancel_sent(self, orders: Iterable[LiveOrder]) -> None:
         """Record that cancels were sent."""

@@ -34,7 +34,7 @@ class Outgoing:
 
     def commands(self, plan: Plan, now: float) -> list[Command]:
         """Return the commands of a plan."""
-        commands = self._cancel(plan.cancels, now)
+        commands = self._cancel(plan.cancels, now) if plan.cancels else []
         if plan.places:
             commands.append(Place(tuple(self._request(target, now) for target in plan.places)))
         return commands
@@ -45,7 +45,7 @@ class Outgoing:
 
     def _cancel(self, orders: Iterable[LiveOrder], now: float) -> list[Command]:
         failed = self._orders.cancel_backoff
-        due = [order for order in orders if not failed.is_blocked(order.client_order_id, now)]
+        due = [order for order in orders if not (failed and failed.is_blocked(order.client_order_id, now))]
         if not due:
             return []
         self._orders.on_cancel_sent(due)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from itertools import chain
 from typing import Generic, TypeVar
 
-from sortedcontainers import SortedList, SortedSet
+from sortedcontainers import SortedList
 
+from opensqt.market_maker.orders.levels import LevelSet
 from opensqt.market_maker.orders.slots import LiveOrder, Slot, SlotState
 from opensqt.market_maker.orders.state import GridState
 from opensqt.market_maker.strategy.quoter import (
@@ -27,6 +28,7 @@ from opensqt.market_maker.strategy.quoter import (
     TargetOrder,
     Windows,
 )
+from opensqt.model.immutable import immutable
 from opensqt.model.order import Side
 from opensqt.model.venue import SymbolRules
 
@@ -37,7 +39,7 @@ _EMPTY = Slot(level=0)
 _SIDES = (Side.SELL, Side.BUY)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Plan:
     """The orders to place and to cancel; empty when the live orders are the target orders."""
 
@@ -49,8 +51,7 @@ class _LiveIndex:
     """The live orders of one side."""
 
     def __init__(self) -> None:
-        self.by_price: SortedList[tuple[Decimal, int]] = SortedList()
-        self.in_window: SortedSet[int] = SortedSet()
+        self.in_window: set[int] = set()
         """Levels whose order stays while the level is in the kept window."""
         self.entries: set[int] = set()
         """Levels whose order adds to what they hold."""
@@ -94,9 +95,11 @@ class Planner(Generic[F]):
         self._orders: dict[int, LiveOrder] = {}
         """The live order of each level as it was last looked at."""
         self._live = {side: _LiveIndex() for side in Side}
-        self._empty: dict[Side, SortedSet[int]] = {side: SortedSet() for side in Side}
+        self._by_price: dict[Side, SortedList[tuple[Decimal, int]]] | None = None
+        """The live orders by price, from the first time on that there was no room for one that is nearer."""
+        self._empty = {side: LevelSet() for side in Side}
         """Free levels in the window of entries that hold nothing that could be traded."""
-        self._held: dict[Side, SortedSet[int]] = {side: SortedSet() for side in Side}
+        self._held = {side: LevelSet() for side in Side}
         """Free levels that hold something, by the side that closes it."""
         self._misplaced: set[int] = set()
         self._for_now: set[int] = set()
@@ -137,6 +140,8 @@ class Planner(Generic[F]):
         return price
 
     def _pulled(self, permission: Permission) -> dict[str, LiveOrder]:
+        if not (permission.pull_buys or permission.pull_sells or permission.pulled):
+            return {}
         by_side = (self._live[side].pullable.values() for side in _SIDES if permission.pulls(side))
         by_id = (order for name in permission.pulled if (order := self._state.cancellable.get(name)) is not None)
         return {order.client_order_id: order for order in (*chain(*by_side), *by_id)}
@@ -149,7 +154,7 @@ class Planner(Generic[F]):
     def _within_limits(self, permission: Permission) -> tuple[tuple[TargetOrder, ...], TargetOrder | None]:
         """Return the nearest target orders that there is room for, and the nearest one that there is no room for."""
         room = max(0, self._max_open_orders - len(self._orders) - len(self._state.extra_orders))
-        allowed = {side: permission.entries(side) for side in _SIDES}
+        allowed = {Side.SELL: permission.sells, Side.BUY: permission.buys}
         chosen: list[TargetOrder] = []
         for target in self._targets(permission, allowed):
             if not target.closes:
@@ -166,13 +171,13 @@ class Planner(Generic[F]):
         streams: list[Iterator[TargetOrder]] = []
         for side in _SIDES:
             window = self._windows.of(side)
-            if self._held[side] and permission.exits:
+            if self._held[side].ascending and permission.exits:
                 quotes = self._quotes(window.exits, self._held[side], permission)
                 reduced = permission.reduced
                 streams.append(target for target in quotes if target.closes and target.level not in reduced)
                 if reduced:
                     streams.append(self._reductions(side, permission))
-            if self._empty[side] and allowed[side] > 0:
+            if self._empty[side].ascending and allowed[side] > 0:
                 streams.append(self._entries(window, side, permission, allowed))
         if len(streams) < 2:
             return streams[0] if streams else ()
@@ -201,14 +206,13 @@ class Planner(Generic[F]):
             if allowed[side] <= 0:
                 return
 
-    def _quotes(self, span: range, levels: SortedSet[int], permission: Permission) -> Iterator[TargetOrder]:
-        if not span:
-            return
+    def _quotes(self, span: range, levels: LevelSet, permission: Permission) -> Iterator[TargetOrder]:
         frame, slots, quote = self._frame, self._slots, self.quoter.quote
+        backed_off, requoted = permission.backed_off, permission.requoted
         assert frame is not None  # noqa: S101 - plan() has set it
-        for level in levels.irange(min(span[0], span[-1]), max(span[0], span[-1]), reverse=span.step < 0):
-            if level not in permission.backed_off:
-                target = quote(frame, level, slots.get(level, _EMPTY), at_touch=level in permission.requoted)
+        for level in levels.within(span):
+            if level not in backed_off:
+                target = quote(frame, level, slots.get(level, _EMPTY), at_touch=level in requoted)
                 if target is not None and (bounded := self._bounded(target)) is not None:
                     yield bounded
 
@@ -227,7 +231,7 @@ class Planner(Generic[F]):
 
     def _furthest(self, beyond: Decimal, reference: Decimal) -> list[LiveOrder]:
         """Return orders to cancel for a nearer one: the furthest of the larger side, further away than *beyond*."""
-        larger = max((self._live[side].by_price for side in _SIDES), key=len)
+        larger = max(self._orders_by_price().values(), key=len)
         low, high = 0, len(larger) - 1
         found: list[LiveOrder] = []
         while low <= high and len(found) < self._cleanup_batch:
@@ -241,35 +245,38 @@ class Planner(Generic[F]):
                 found.append(order)
         return [order for order in found if self._can_cancel(order)]
 
+    def _orders_by_price(self) -> dict[Side, SortedList[tuple[Decimal, int]]]:
+        if self._by_price is None:
+            self._by_price = {side: SortedList() for side in _SIDES}
+            for level, order in self._orders.items():
+                self._by_price[order.side].add((order.price, level))
+        return self._by_price
+
     def _can_cancel(self, order: LiveOrder) -> bool:
         locked = self._slots[order.level].state is SlotState.LOCKED
-        return locked and order.status.is_open and not order.cancel_requested
+        return locked and not order.cancel_requested and order.status.is_open
 
     def _move(self) -> None:
         """Follow the quoter's windows: look at the levels that entered or left them, and at the orders out of place."""
         assert self._frame is not None  # noqa: S101 - plan() has set it
         before, self._windows = self._windows, self.quoter.windows(self._frame)
         again = self._misplaced | self._for_now
-        for side in _SIDES:
-            window = self._windows.of(side)
-            self._shift(self._empty[side], before.of(side).entries, window.entries)
-            orders = self._live[side].in_window
-            if orders and orders[0] < window.kept.start:
-                again.update(orders.irange(None, window.kept.start, (True, False)))
-            if orders and orders[-1] >= window.kept.stop:
-                again.update(orders.irange(window.kept.stop, None))
+        for side, old, new in (
+            (Side.SELL, before.sell, self._windows.sell),
+            (Side.BUY, before.buy, self._windows.buy),
+        ):
+            if old.entries != new.entries:
+                self._shift(self._empty[side], _ascending(old.entries), _ascending(new.entries))
+            if old.kept != new.kept:
+                again.update(_left(self._live[side].in_window, old.kept, new.kept))
         for level in again:
             self._judge(level, self._orders[level], self._slots[level])
 
-    def _shift(self, empty: SortedSet[int], before: range, after: range) -> None:
-        if before == after:
-            return
-        old, new = _ascending(before), _ascending(after)
-        for part in _without(old, new):
-            if empty and part:
-                for level in list(empty.irange(part.start, part.stop, (True, False))):
-                    empty.discard(level)
-        for part in _without(new, old):
+    def _shift(self, empty: LevelSet, before: range, after: range) -> None:
+        if empty.ascending:
+            for level in _left(empty, before, after):
+                empty.discard(level)
+        for part in _without(after, before):
             for level in part:
                 slot = self._slots.get(level)
                 if slot is None or self._is_empty(slot):
@@ -284,18 +291,20 @@ class Planner(Generic[F]):
         before, order = self._orders.get(level), slot.order
         if before is not None and (order is None or (order.side, order.price) != (before.side, before.price)):
             index = self._live[before.side]
-            index.by_price.remove((before.price, level))
+            if self._by_price is not None:
+                self._by_price[before.side].remove((before.price, level))
             index.in_window.discard(level)
             index.entries.discard(level)
             index.pullable.pop(level, None)
             del self._orders[level]
             before = None
-        for side in _SIDES:
-            self._empty[side].discard(level)
-            self._held[side].discard(level)
+        if before is None:
+            for side in _SIDES:
+                self._empty[side].discard(level)
+                self._held[side].discard(level)
         if order is not None:
-            if before is None:
-                self._live[order.side].by_price.add((order.price, level))
+            if before is None and self._by_price is not None:
+                self._by_price[order.side].add((order.price, level))
             self._orders[level] = order
             self._judge(level, order, slot)
             return
@@ -318,14 +327,19 @@ class Planner(Generic[F]):
         misplaced = keep is Keep.NO or (keep is Keep.IN_WINDOW and not in_window)
         can_cancel = self._can_cancel(order)
         index = self._live[order.side]
-        if in_window != (level in index.in_window):
-            (index.in_window.add if in_window else index.in_window.discard)(level)
         entry = not order.closes
         misplaced = misplaced or (entry and not self._price_range.has(order.price))
-        _put(self._for_now, level, keep is Keep.FOR_NOW)
-        _put(self._misplaced, level, misplaced)
-        _put(self._cancelling, level, order.cancel_requested)
-        _put(index.entries, level, entry)
+        for levels, there in (
+            (index.in_window, in_window),
+            (index.entries, entry),
+            (self._for_now, keep is Keep.FOR_NOW),
+            (self._misplaced, misplaced),
+            (self._cancelling, order.cancel_requested),
+        ):
+            if there:
+                levels.add(level)
+            else:
+                levels.discard(level)
         if entry and can_cancel:
             index.pullable[level] = order
         else:
@@ -336,11 +350,15 @@ class Planner(Generic[F]):
             self._to_cancel.pop(level, None)
 
 
-def _put(levels: set[int], level: int, there: bool) -> None:
-    if there:
-        levels.add(level)
-    else:
-        levels.discard(level)
+def _left(levels: set[int] | LevelSet, before: range, after: range) -> list[int]:
+    """Return those of the levels that were in one ascending range and are not in the other, ascending."""
+    found: list[int] = []
+    for part in _without(before, after):
+        if len(part) <= len(levels):
+            found += [level for level in part if level in levels]
+        else:
+            found += [level for level in sorted(levels) if level in part]
+    return found
 
 
 def _ascending(span: range) -> range:
@@ -351,4 +369,9 @@ def _without(span: range, other: range) -> tuple[range, ...]:
     """Return the parts of an ascending range that another one does not have."""
     if not span or not other or other.stop <= span.start or other.start >= span.stop:
         return (span,)
-    return range(span.start, other.start), range(other.stop, span.stop)
+    below, above = span.start < other.start, other.stop < span.stop
+    if below and above:
+        return range(span.start, other.start), range(other.stop, span.stop)
+    if below:
+        return (range(span.start, other.start),)
+    return (range(other.stop, span.stop),) if above else ()

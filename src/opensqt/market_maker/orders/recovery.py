@@ -8,7 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from opensqt.market_maker.orders.ids import OrderIds
-from opensqt.market_maker.orders.state import Stored
+from opensqt.market_maker.orders.stored import Stored
 from opensqt.market_maker.strategy.grid.geometry import Grid
 from opensqt.market_maker.strategy.grid.settings import GridMode
 from opensqt.model.clock import MAX_AHEAD_MS

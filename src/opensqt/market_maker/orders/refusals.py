@@ -117,6 +117,9 @@ class OrderRefusals:
         self.total = 0
         """Orders refused since the start, for whatever reason is kept here."""
 
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
     def record(self, error: ExchangeError, level: int, *, closes: bool, now: float) -> None:
         """Take in that an order was refused.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
+from opensqt.model.immutable import immutable
 from opensqt.model.order import Order, OrderStatus, Side
 
 
@@ -64,7 +64,7 @@ def next_state(state: SlotState, event: SlotEvent) -> SlotState:
         raise IllegalTransition(f"slot is {state}: {event} is not possible") from None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class LiveOrder:
     """An order of the grid, as far as it is known."""
 
@@ -97,9 +97,10 @@ class LiveOrder:
         """Base coins that may still be filled."""
         return Decimal(0) if self.status.is_closed else self.quantity - max(self.filled, self.counted)
 
+    # The changes of every order are written out: `replace` reads each field by name and takes twice as long.
+
     def canceling(self) -> LiveOrder:
         """Return the order after a cancel was sent."""
-        # Written out: `replace` reads every field by name and takes twice as long.
         return LiveOrder(
             client_order_id=self.client_order_id,
             level=self.level,
@@ -116,20 +117,51 @@ class LiveOrder:
             closes=self.closes,
         )
 
-    def merged(self, order: Order) -> LiveOrder:
-        """Return the order with a report of the venue applied; an older or repeated one changes nothing."""
-        status = order.status if self.status.may_become(order.status) else self.status
-        return replace(
-            self,
-            status=status,
+    def after_fill(self, quantity: Decimal) -> LiveOrder:
+        """Return the order with a fill counted."""
+        return LiveOrder(
+            client_order_id=self.client_order_id,
+            level=self.level,
+            side=self.side,
+            price=self.price,
+            quantity=self.quantity,
+            status=self.status,
+            order_id=self.order_id,
+            filled=self.filled,
+            counted=self.counted + quantity,
+            reason=self.reason,
+            since=self.since,
+            cancel_requested=self.cancel_requested,
+            closes=self.closes,
+        )
+
+    def merged(self, order: Order, *, since: float | None = None) -> LiveOrder:
+        """Return the order with a report of the venue applied; an older or repeated one changes nothing.
+
+        Args:
+            order: The report.
+            since: When it was reported; None leaves the time as it is.
+        """
+        # The reason for an unknown outcome says nothing about how the order ends.
+        reason = self.reason if order.status.is_in_flight else order.reason or self.reason
+        return LiveOrder(
+            client_order_id=self.client_order_id,
+            level=self.level,
+            side=self.side,
+            price=self.price,
+            quantity=self.quantity,
+            status=order.status if self.status.may_become(order.status) else self.status,
             order_id=order.order_id or self.order_id,
             filled=max(self.filled, order.filled_quantity),
-            # The reason for an unknown outcome says nothing about how the order ends.
-            reason=self.reason if order.status.is_in_flight else order.reason or self.reason,
+            counted=self.counted,
+            reason=reason,
+            since=self.since if since is None else since,
+            cancel_requested=self.cancel_requested,
+            closes=self.closes,
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Slot:
     """One level: what it holds, and its order if it has one."""
 
@@ -168,11 +200,14 @@ class Slot:
         """
         change = side.sign * quantity
         if self.quantity * change >= 0:
-            return replace(self, quantity=self.quantity + change, cost=self.cost + change * price), Decimal(0)
+            return self._holding(self.quantity + change, self.cost + change * price), Decimal(0)
         average = self.cost / self.quantity
         closed = min(quantity, abs(self.quantity))
         profit = -side.sign * (price - average) * closed
         left = self.quantity + change
         turned = abs(change) >= abs(self.quantity)
         cost = left * price if turned else self.cost + side.sign * closed * average
-        return replace(self, quantity=left, cost=cost), profit
+        return self._holding(left, cost), profit
+
+    def _holding(self, quantity: Decimal, cost: Decimal) -> Slot:
+        return Slot(level=self.level, quantity=quantity, cost=cost, state=self.state, order=self.order)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from decimal import Context, Decimal
 from typing import TypeVar
 
-from opensqt.market_maker.orders.account_changes import AccountingChanges, StoredAccounting
 from opensqt.market_maker.orders.accounting import Accounting
 from opensqt.market_maker.orders.events import AccountEvent, GridFill, MinuteBegan
 from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.orders.rescale import rescaled
 from opensqt.market_maker.orders.slots import LiveOrder, Slot, SlotEvent, SlotState
+from opensqt.market_maker.orders.stored import Changes, Header, Stored, Totals
 from opensqt.market_maker.strategy.grid.geometry import Grid
 from opensqt.market_maker.strategy.own_orders import OwnOrders
 from opensqt.model.order import Fill, OrderStatus, Side
@@ -23,91 +23,8 @@ V = TypeVar("V")
 REMEMBERED = 20_000
 """Closed orders and counted trades kept in memory: far more than any query or stream returns again."""
 _EXACT = Context(prec=80)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
-    """Sums over the life of the grid."""
-
-    orders_placed: int = 0
-    """Orders that the venue accepted."""
-    fills: int = 0
-    volume: Decimal = Decimal(0)
-    """Quote."""
-    fees: Mapping[str, Decimal] = field(default_factory=dict)
-    """By fee asset; below zero is a rebate."""
-    realized_pnl: Decimal = Decimal(0)
-    """Quote, before fees, as the venue reports it with each fill."""
-    profit: Decimal = Decimal(0)
-    """Quote, before fees: each sale against the average cost of its own level."""
-    adopted: Decimal = Decimal(0)
-    """Base coins assigned to levels without a fill of this grid."""
-
-    def after(self, counted: GridFill) -> Totals:
-        """Return the totals with one fill added."""
-        fill = counted.fill
-        fees = dict(self.fees)
-        for asset, paid in fill.fees.items():
-            fees[asset] = fees.get(asset, Decimal(0)) + paid
-        return replace(
-            self,
-            fills=self.fills + 1,
-            volume=self.volume + fill.notional,
-            fees=fees,
-            realized_pnl=self.realized_pnl + fill.realized_pnl,
-            profit=self.profit + counted.profit,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
-    """The part of the state that is one row of the database."""
-
-    anchor: Decimal
-    interval: Decimal
-    sequence: int
-    """Of the last client_order_id; only grows."""
-    watermark_ms: int
-    """Every fill before this venue time is counted."""
-    totals: Totals = Totals()
-    geometric: bool = False
-    """Whether the interval is a fraction of the price."""
-    stopped: str = ""
-    """Which trigger has stopped the grid, and why; empty while it trades."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """The state that a restart begins with."""
-
-    header: Header | None = None
-    slots: tuple[Slot, ...] = ()
-    """With their quantity and cost only."""
-    live_orders: tuple[LiveOrder, ...] = ()
-    closed_orders: tuple[tuple[str, str], ...] = ()
-    """Client id and venue id of the last closed orders, oldest first."""
-    trade_ids: tuple[str, ...] = ()
-    """Of the last counted fills, oldest first."""
-    accounting: StoredAccounting = field(default_factory=StoredAccounting)
-    risk: str = ""
-    """What the risk controls had stored."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
-    """Changes that have to be committed before anything is acted on."""
-
-    header: Header | None
-    slots: tuple[Slot, ...]
-    orders: tuple[LiveOrder, ...]
-    fills: tuple[GridFill, ...]
-    accounting: AccountingChanges = field(default_factory=AccountingChanges)
-    risk: str | None = None
-    """What the risk controls need after a restart; None when it has not changed."""
-
-    def __bool__(self) -> bool:
-        rows = self.header or self.slots or self.orders or self.fills
-        return bool(rows or self.accounting) or self.risk is not None
+_OVER = (SlotEvent.SETTLE, SlotEvent.REFUSE)
+_NOTHING = Totals()
 
 
 class GridState:
@@ -133,9 +50,12 @@ class GridState:
         self.ids = ids
         self.accounting = accounting
         self._header_at = stored.header
+        self._header_stale = False
+        """Whether the counts have changed since the row was made."""
         self._sequence = stored.header.sequence if stored.header else 0
-        self._grid: Grid | None = None
+        self._totals = stored.header.totals if stored.header else _NOTHING
         self._price_step = price_step
+        self._grid = self._grid_of(stored.header)
         self._slots: dict[int, Slot] = {}
         self._live: dict[str, LiveOrder] = {}
         self._position = self._cost = self._gross = Decimal(0)
@@ -169,30 +89,26 @@ class GridState:
     def header(self) -> Header | None:
         """The one-row part; None before the first price."""
         header = self._header_at
-        if header is not None and header.sequence != self._sequence:
-            # Each order takes a number: the row is made when it is read.
-            header = self._header_at = replace(header, sequence=self._sequence)
+        if header is not None and self._header_stale:
+            # Each order takes a number, and each fill adds to the sums: the row is made when it is read.
+            header = self._header_at = header.with_counts(self._sequence, self._totals)
+            self._header_stale = False
         return header
+
+    @property
+    def stopped(self) -> str:
+        """Which trigger has stopped the grid, and why; empty while it trades."""
+        return self._header_at.stopped if self._header_at is not None else ""
 
     @property
     def grid(self) -> Grid | None:
         """The levels; None before the first price."""
-        header, grid = self._header_at, self._grid
-        if header is None:
-            return None
-        if grid is None or (grid.anchor, grid.interval) != (header.anchor, header.interval):
-            grid = self._grid = Grid(
-                anchor=header.anchor,
-                interval=header.interval,
-                geometric=header.geometric,
-                price_step=self._price_step,
-            )
-        return grid
+        return self._grid
 
     @property
     def totals(self) -> Totals:
         """The sums."""
-        return self._header_at.totals if self._header_at else Totals()
+        return self._totals
 
     @property
     def slots(self) -> Mapping[int, Slot]:
@@ -232,37 +148,40 @@ class GridState:
 
     def set_header(self, header: Header) -> None:
         """Replace the one-row part."""
-        self._header_at, self._sequence = header, header.sequence
-        self._dirty_header = True
+        self._header_at, self._sequence, self._totals = header, header.sequence, header.totals
+        self._header_stale, self._dirty_header = False, True
+        grid = self._grid
+        if grid is None or (grid.anchor, grid.interval) != (header.anchor, header.interval):
+            self._grid = self._grid_of(header)
 
     def next_id(self, level: int, side: Side) -> str:
         """Return the next client_order_id; the sequence grows with it."""
         if self._header_at is None:
             raise RuntimeError("the grid has no anchor yet")
         self._sequence += 1
-        self._dirty_header = True
+        self._header_stale = self._dirty_header = True
         return self.ids.make(level, side, self._sequence)
 
     def put(self, event: SlotEvent, order: LiveOrder) -> None:
         """Change an order, and with it the state of its slot."""
-        self.own_orders.note(order, gone=event in (SlotEvent.SETTLE, SlotEvent.REFUSE))
-        self._dirty_orders[order.client_order_id] = order
+        client_order_id, over = order.client_order_id, event in _OVER
+        self.own_orders.note(order, gone=over)
+        self._dirty_orders[client_order_id] = order
         if order.order_id:
-            self._remember(self._client_ids, order.order_id, order.client_order_id)
-        if order.client_order_id in self.extra_orders:
-            if event in (SlotEvent.SETTLE, SlotEvent.REFUSE):
-                del self.extra_orders[order.client_order_id]
+            self._remember(self._client_ids, order.order_id, client_order_id)
+        if client_order_id in self.extra_orders:
+            if over:
+                del self.extra_orders[client_order_id]
                 self._untrack(order)
-                self._remember(self._closed, order.client_order_id, order.order_id)
+                self._remember(self._closed, client_order_id, order.order_id)
             else:
-                self.extra_orders[order.client_order_id] = order
+                self.extra_orders[client_order_id] = order
                 self._track(order)
             return
         slot = self.slot(order.level)
-        over = event in (SlotEvent.SETTLE, SlotEvent.REFUSE)
         self._set(slot.after(event, None if over else order))
         if over:
-            self._remember(self._closed, order.client_order_id, order.order_id)
+            self._remember(self._closed, client_order_id, order.order_id)
             if event is SlotEvent.SETTLE and order.status is not OrderStatus.REJECTED:
                 self._count_placed(slot.state)
         elif event is SlotEvent.ACKNOWLEDGE:
@@ -306,13 +225,14 @@ class GridState:
             return None
         self._remember(self._counted, fill.trade_id, None)
         slot, profit = self.slot(name.level).traded(fill.side, fill.price, fill.quantity)
-        counted = GridFill(fill=replace(fill, client_order_id=client_order_id), level=name.level, profit=profit)
-        self._new_fills.append(self.accounting.count(counted))
-        header = self._header()
-        self.set_header(replace(header, totals=header.totals.after(counted)))
+        if fill.client_order_id != client_order_id:
+            fill = replace(fill, client_order_id=client_order_id)
+        counted = self.accounting.count(fill, name.level, profit)
+        self._new_fills.append(counted)
+        self._count(self._totals.after(counted))
         self._set(slot)
         live = self.find(client_order_id)
-        return replace(live, counted=live.counted + fill.quantity) if live is not None else None
+        return live.after_fill(fill.quantity) if live is not None else None
 
     def apply_foreign_fill(self, fill: Fill) -> bool:
         """Count a fill that no order of this grid made, once, and return whether it was new. The levels stay."""
@@ -377,7 +297,7 @@ class GridState:
         """Return the changes since the last call."""
         changes = Changes(
             header=self.header if self._dirty_header else None,
-            slots=tuple(self.slot(level) for level in sorted(self._dirty_slots)),
+            slots=tuple(self.slot(level) for level in sorted(self._dirty_slots)) if self._dirty_slots else (),
             orders=tuple(self._dirty_orders.values()),
             fills=tuple(self._new_fills),
             accounting=self.accounting.take_changes(),
@@ -394,10 +314,11 @@ class GridState:
         return self.header
 
     def _set(self, slot: Slot) -> None:
-        before = self._slots.get(slot.level, Slot(level=slot.level))
-        self.touched.add(slot.level)
+        level = slot.level
+        before = self._slots.get(level) or Slot(level=level)
+        self.touched.add(level)
         if before.quantity != slot.quantity or before.cost != slot.cost:
-            self._dirty_slots.add(slot.level)
+            self._dirty_slots.add(level)
             self._position += slot.quantity - before.quantity
             self._gross += abs(slot.quantity) - abs(before.quantity)
             # Averages have 28 digits: their sum has to be the same in whatever order they come and go.
@@ -409,15 +330,21 @@ class GridState:
             if new is not None:
                 self._track(new)
         if slot.order is None and not slot.quantity:
-            self._slots.pop(slot.level, None)
+            self._slots.pop(level, None)
         else:
-            self._slots[slot.level] = slot
+            self._slots[level] = slot
 
     def _track(self, order: LiveOrder) -> None:
-        name = order.client_order_id
+        name, status = order.client_order_id, order.status
         self._live[name] = order
-        _keep(self.in_flight, order, order.status.is_in_flight)
-        _keep(self.cancellable, order, order.status.is_open and not order.cancel_requested)
+        if status.is_in_flight:
+            self.in_flight[name] = order
+        else:
+            self.in_flight.pop(name, None)
+        if status.is_open and not order.cancel_requested:
+            self.cancellable[name] = order
+        else:
+            self.cancellable.pop(name, None)
 
     def _untrack(self, order: LiveOrder) -> None:
         for orders in (self._live, self.in_flight, self.cancellable):
@@ -439,19 +366,23 @@ class GridState:
 
     def _count_placed(self, before: SlotState) -> None:
         if before is not SlotState.LOCKED:
-            header = self._header()
-            totals = replace(header.totals, orders_placed=header.totals.orders_placed + 1)
-            self.set_header(replace(header, totals=totals))
+            self._count(self._totals.after_placed())
+
+    def _count(self, totals: Totals) -> None:
+        if self._header_at is None:
+            raise RuntimeError("the grid has no anchor yet")
+        self._totals = totals
+        self._header_stale = self._dirty_header = True
+
+    def _grid_of(self, header: Header | None) -> Grid | None:
+        if header is None:
+            return None
+        return Grid(
+            anchor=header.anchor, interval=header.interval, geometric=header.geometric, price_step=self._price_step
+        )
 
     @staticmethod
     def _remember(memory: OrderedDict[str, V], key: str, value: V) -> None:
         memory[key] = value
         if len(memory) > REMEMBERED:
             memory.popitem(last=False)
-
-
-def _keep(orders: dict[str, LiveOrder], order: LiveOrder, there: bool) -> None:
-    if there:
-        orders[order.client_order_id] = order
-    else:
-        orders.pop(order.client_order_id, None)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
+
+from opensqt.model.immutable import immutable
 
 _SHARE = Decimal("1e-12")
 """Shares of a cost are rounded to this, so that realized profit and remaining cost add up exactly."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class AverageEntry:
     """A position and what it was traded for.
 
@@ -34,7 +35,7 @@ class AverageEntry:
     def traded(self, change: Decimal, price: Decimal) -> tuple[AverageEntry, Decimal]:
         """Return the position after a trade of *change* base coins, signed, and the profit that it realized."""
         if self.quantity * change >= 0:
-            return replace(self, quantity=self.quantity + change, cost=self.cost + change * price), Decimal(0)
+            return AverageEntry(quantity=self.quantity + change, cost=self.cost + change * price), Decimal(0)
         closed = min(abs(change), abs(self.quantity))
         share = self.cost
         if closed < abs(self.quantity):
@@ -42,5 +43,5 @@ class AverageEntry:
         sign = 1 if change > 0 else -1
         realized = -sign * closed * price - share
         opened = change - sign * closed
-        after = replace(self, quantity=self.quantity + change, cost=self.cost - share + opened * price)
+        after = AverageEntry(quantity=self.quantity + change, cost=self.cost - share + opened * price)
         return after, realized

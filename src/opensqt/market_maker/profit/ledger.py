@@ -9,11 +9,12 @@ own level, or as spread captured and profit of holding, are other divisions of t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 
 from opensqt.market_maker.profit.entry import AverageEntry
 from opensqt.model.funding import FundingPayment
+from opensqt.model.immutable import immutable
 from opensqt.model.order import Fill, FillKind, PositionSide
 
 OWN_KINDS = frozenset({FillKind.TRADE, FillKind.BLOCK_TRADE, FillKind.SPREAD})
@@ -21,7 +22,7 @@ OWN_KINDS = frozenset({FillKind.TRADE, FillKind.BLOCK_TRADE, FillKind.SPREAD})
 Amounts = Mapping[str, Decimal]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class ProfitLedger:
     """The sums since the grid began, in quote unless a field names another unit."""
 
@@ -96,7 +97,9 @@ class ProfitLedger:
             foreign: Whether no order of the grid made it.
         """
         entry, realized = self._entry(fill.position_side).traded(fill.side.sign * fill.quantity, fill.price)
-        return self._with_entry(fill.position_side, entry)._with_realized(fill, foreign, realized), realized
+        if foreign or fill.position_side is PositionSide.SHORT:
+            return self._with_entry(fill.position_side, entry)._with_realized(fill, foreign, realized), realized
+        return replace(self, entry=entry, realized=self.realized + realized), realized
 
     def untraded(self, fill: Fill, *, foreign: bool, realized: Decimal) -> ProfitLedger:
         """Return the ledger before the last trade: what `traded` made of it, undone."""
@@ -131,10 +134,10 @@ class ProfitLedger:
 
     def with_fee(self, asset: str, amount: Decimal, value: Decimal | None) -> ProfitLedger:
         """Return the ledger with a fee; *value* is in quote, None while there is no price."""
-        after = replace(self, fees=added(self.fees, asset, amount))
+        fees = added(self.fees, asset, amount)
         if value is None:
-            return replace(after, unpriced_fees=added(self.unpriced_fees, asset, amount))
-        return replace(after, fees_value=self.fees_value + value)
+            return replace(self, fees=fees, unpriced_fees=added(self.unpriced_fees, asset, amount))
+        return replace(self, fees=fees, fees_value=self.fees_value + value)
 
     def with_fee_priced(self, asset: str, amount: Decimal, value: Decimal) -> ProfitLedger:
         """Return the ledger with a fee valued that had no price before."""

@@ -11,13 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from opensqt.model.immutable import immutable
 from opensqt.model.order import Side
 
 HORIZONS_S = (1, 5, 30, 300)
 """Seconds after the fill at which the middle is noted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Markout:
     """The middle of the book at and after one fill."""
 

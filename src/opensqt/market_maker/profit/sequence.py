@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from opensqt.market_maker.profit.ledger import ProfitLedger
+from opensqt.model.immutable import immutable
 from opensqt.model.order import Fill
 
 KEPT = 1_000
 """Trades that a late one may be put before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class CountedTrade:
     """A trade, and what it realized by the average entry."""
 
@@ -29,9 +30,8 @@ class CountedTrade:
 
     @property
     def key(self) -> tuple[int, int]:
-        """The place in the venue's order: time, then the trade id where it is a number."""
-        trade_id = self.fill.trade_id
-        return self.fill.event_time_ms, int(trade_id) if trade_id.isdecimal() else 0
+        """The place in the venue's order."""
+        return _place(self.fill)
 
 
 class TradeSequence:
@@ -61,13 +61,14 @@ class TradeSequence:
         Returns:
             The ledger after it, what the trade realized, and those of the others that realize another amount now.
         """
-        trade = CountedTrade(fill=fill, foreign=foreign, realized=Decimal(0))
-        at = bisect_right(self._trades, trade.key, key=lambda known: known.key)
+        key, at = _place(fill), len(self._trades)
+        if self._trades and key < self._trades[-1].key:
+            at = bisect_right(self._trades, key, key=lambda known: known.key)
         later, self._trades = self._trades[at:], self._trades[:at] if at < len(self._trades) else self._trades
         for known in reversed(later):
             ledger = ledger.untraded(known.fill, foreign=known.foreign, realized=known.realized)
         ledger, realized = ledger.traded(fill, foreign=foreign)
-        self._trades.append(replace(trade, realized=realized))
+        self._trades.append(CountedTrade(fill=fill, foreign=foreign, realized=realized))
         changed = []
         for known in later:
             ledger, again = ledger.traded(known.fill, foreign=known.foreign)
@@ -77,3 +78,9 @@ class TradeSequence:
         if len(self._trades) > 2 * KEPT:
             del self._trades[:-KEPT]
         return ledger, realized, changed
+
+
+def _place(fill: Fill) -> tuple[int, int]:
+    """Return the place in the venue's order: time, then the trade id where it is a number."""
+    trade_id = fill.trade_id
+    return fill.event_time_ms, int(trade_id) if trade_id.isdecimal() else 0

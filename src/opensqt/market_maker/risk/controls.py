@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from opensqt.market_maker.risk import exposure
 from opensqt.market_maker.risk.breaker import CircuitBreaker
@@ -29,6 +30,7 @@ STORE_EVERY_S = 30.0
 """Seconds between two records of the equity; a limit that is reached is stored at once."""
 CHECK_EVERY_S = 0.25
 """Seconds between two looks at the clock for the end of a cool-down."""
+_UNLIMITED = EntryLimits()
 
 
 class RiskControls:
@@ -72,7 +74,7 @@ class RiskControls:
         self._before: dict[str, str] = {}
         self._checked_at = float("-inf")
         self._stored_at = float("-inf")
-        self._stored = ""
+        self._stored: dict[str, Any] = {}
         self._urgent = False
 
     def utc_ms(self, now: float) -> int:
@@ -198,7 +200,7 @@ class RiskControls:
         reasons = tuple(self.triggered().values())
         if sides is None:
             self.allowances = {}
-            return EntryLimits(reasons=reasons)
+            return EntryLimits(reasons=reasons) if reasons else _UNLIMITED
         self.allowances = exposure.allow(sides, self.settings.exposure, self.account)
         return EntryLimits(
             reasons=reasons,
@@ -208,13 +210,15 @@ class RiskControls:
 
     def triggered(self) -> dict[str, str]:
         """Return the reason by rule of each limit that keeps all entries away."""
-        found = {
-            "safety_check": self.entry_check.reason if self.entry_check else "",
-            "circuit_breaker": self.breaker.reason,
-            "risk_monitor": self.monitor.reason,
-            **self.losses.triggered(),
-        }
-        return {rule: reason for rule, reason in found.items() if reason}
+        found = {}
+        if self.entry_check is not None and (reason := self.entry_check.reason):
+            found["safety_check"] = reason
+        if self.breaker.reason:
+            found["circuit_breaker"] = self.breaker.reason
+        if self.monitor.reason:
+            found["risk_monitor"] = self.monitor.reason
+        found.update(self.losses.triggered())
+        return found
 
     def restore(self, text: str) -> None:
         """Begin with what an earlier run stored."""
@@ -236,11 +240,10 @@ class RiskControls:
             "losses": self.losses.stored(),
             "reduce": self.reduce.stored(),
         }
-        text = json.dumps(stored, sort_keys=True)
-        if text == self._stored:
+        if stored == self._stored:
             return None
-        self._stored = text
-        return text
+        self._stored = stored
+        return json.dumps(stored, sort_keys=True)
 
     def _note(self, now: float) -> None:
         """Log what began and what ended, and have it stored."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from opensqt.market_maker.strategy.quoter import Permission
+from opensqt.model.immutable import immutable
 from opensqt.model.order import Side
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class EntryLimits:
     """What all limits together allow of entries."""
 

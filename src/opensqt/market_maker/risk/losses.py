@@ -59,6 +59,8 @@ class LossLimits:
 
     def triggered(self) -> dict[str, str]:
         """Return the reason by name of each limit that is broken."""
+        if not self.day_reason and not self.peak_reason:
+            return {}
         found = {"daily_loss": self.day_reason, "peak_loss": self.peak_reason}
         return {name: reason for name, reason in found.items() if reason}
 

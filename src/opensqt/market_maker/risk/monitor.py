@@ -88,6 +88,8 @@ class VolumeMonitor:
             symbol.recovered = True
 
     def _decide(self, now_ms: int) -> None:
+        if not self.watched:
+            return
         limit_ms = STALE_INTERVALS * INTERVALS_MS[self._settings.interval]
         fresh = {name: each for name, each in self.watched.items() if now_ms - each.seen_ms <= limit_ms}
         if not fresh:

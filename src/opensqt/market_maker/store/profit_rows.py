@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from opensqt.market_maker.orders.account_changes import AccountingChanges, ForeignFill, StoredAccounting
 from opensqt.market_maker.orders.accounting import REMEMBERED_PAYMENTS
 from opensqt.market_maker.orders.slots import Slot
-from opensqt.market_maker.orders.state import Header
+from opensqt.market_maker.orders.stored import Header
 from opensqt.market_maker.profit.entry import AverageEntry
 from opensqt.market_maker.profit.fees import AwaitedFee
 from opensqt.market_maker.profit.ledger import ProfitLedger

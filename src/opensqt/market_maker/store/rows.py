@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from opensqt.market_maker.orders.events import GridFill
 from opensqt.market_maker.orders.slots import LiveOrder, Slot
-from opensqt.market_maker.orders.state import Header, Totals
+from opensqt.market_maker.orders.stored import Header, Totals
 from opensqt.model.order import Fee, Fill, FillKind, OrderStatus, PositionSide, Side
 
 

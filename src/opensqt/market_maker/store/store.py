@@ -24,7 +24,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from opensqt.market_maker.orders.account_changes import ForeignFill
 from opensqt.market_maker.orders.events import GridFill
 from opensqt.market_maker.orders.slots import LiveOrder, Slot
-from opensqt.market_maker.orders.state import REMEMBERED, Changes, Stored
+from opensqt.market_maker.orders.state import REMEMBERED
+from opensqt.market_maker.orders.stored import Changes, Stored
 from opensqt.market_maker.profit.markout import Markout
 from opensqt.market_maker.profit.snapshot import ProfitDay, ProfitSnapshot
 from opensqt.market_maker.store import profit_rows, rows, schema

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 
 from opensqt.market_maker.orders.account_changes import merged_accounting
 from opensqt.market_maker.orders.events import Place
-from opensqt.market_maker.orders.state import Changes
+from opensqt.market_maker.orders.stored import Changes
 from opensqt.market_maker.store.store import Store
 from opensqt.model.errors import ExchangeError
 from opensqt.service.backoff import Backoff

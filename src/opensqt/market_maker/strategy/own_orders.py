@@ -54,10 +54,13 @@ class OwnOrders:
     def note(self, order: ShownOrder, *, gone: bool = False) -> None:
         """Take in an order as it is now known, or that it is gone."""
         remaining = _NONE if gone else order.remaining
-        before = self._orders.pop(order.client_order_id, None)
+        before = self._orders.get(order.client_order_id)
         left = remaining
         if before is not None:
             side, price, quantity = before
+            if quantity == remaining and price == order.price:
+                return
+            del self._orders[order.client_order_id]
             same = price == order.price
             if (less := quantity - remaining if same else quantity) > 0:
                 self._leaving.append((side, price, less))
@@ -69,7 +72,8 @@ class OwnOrders:
 
     def expire(self, now: float) -> None:
         """Forget what the book can't show any more."""
-        self._gone.extend((now, *leaving) for leaving in self._leaving)
+        for side, price, quantity in self._leaving:
+            self._gone.append((now, side, price, quantity))
         self._leaving.clear()
         while self._gone and now - self._gone[0][0] > SHOWN_S:
             _, side, price, quantity = self._gone.popleft()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
 from opensqt.market_maker.strategy.inputs import MarkUpdate, OrderBookUpdate, PriceInput, PriceUpdate, TradeUpdate
 from opensqt.market_maker.strategy.own_orders import OwnOrders
 from opensqt.model.clock import is_plausible
+from opensqt.model.immutable import immutable
 from opensqt.model.market import BookLevel, MarkPrice, OrderBook, Price, PublicTrade
 from opensqt.model.order import Side
 
@@ -27,7 +27,7 @@ class InputName(StrEnum):
     MARK = "mark"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Quote:
     """The best quotes of the other participants; None on a side that has none but ours."""
 
@@ -102,27 +102,29 @@ class PriceInputs:
 
         Where the best quote is ours alone, the next level of the book counts.
         """
-        book = self._book if self._book is not None and self._book.valid else None
-        best = self._best if self._best is not None and self._best_at >= self._book_at else None
-        if book is None and best is None:
-            best = self._best
+        book, best = self._book, self._best
+        if book is not None and not book.valid:
+            book = None
+        if book is not None and self._best_at < self._book_at:
+            best = None
         if best is None and book is None:
             return None
-        bids = book.bids if book is not None else ()
-        asks = book.asks if book is not None else ()
-        bid, ask = _of_others(bids, Side.BUY, own), _of_others(asks, Side.SELL, own)
+        bid = ask = None
+        if book is not None:
+            bid, ask = _of_others(book.bids, Side.BUY, own), _of_others(book.asks, Side.SELL, own)
         if best is not None:
             bid = _newer(best.bid, best.bid_quantity, bid, Side.BUY, own)
             ask = _newer(best.ask, best.ask_quantity, ask, Side.SELL, own)
-        return Quote(bid, ask, self.quote_at)
+        return Quote(bid=bid, ask=ask, at=self.quote_at)
 
     def _refuses(self, value: PriceInputValue, prices: tuple[Decimal, ...], now: float) -> bool:
         if value.symbol != self._symbol:
             return not self._refuse("another symbol", value.symbol, now)
         if self._real_time and not is_plausible(value.event_time_ms, value.received_ns):
             return not self._refuse("a time of the future", f"{value.event_time_ms} ms", now)
-        if not all(price.is_finite() and price > 0 for price in prices):
-            return not self._refuse("no price", ", ".join(map(str, prices)), now)
+        for price in prices:
+            if not (price.is_finite() and price > 0):
+                return not self._refuse("no price", ", ".join(map(str, prices)), now)
         return False
 
     def _refuse(self, reason: str, detail: str, now: float) -> bool:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Protocol, TypeVar
 
+from opensqt.model.immutable import immutable
 from opensqt.model.order import Side
 
 FAR = 1 << 40
@@ -20,7 +21,7 @@ NO_LEVELS = range(0)
 ALL_LEVELS = range(-FAR, FAR)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class MarketState:
     """What is known of the market. Prices are quote per base coin."""
 
@@ -47,12 +48,14 @@ class MarketState:
     @property
     def buy_limit(self) -> Decimal:
         """The price that no buy is laid above."""
-        return self.reference if self.highest_buy is None else min(self.reference, self.highest_buy)
+        highest = self.highest_buy
+        return self.reference if highest is None or self.reference < highest else highest
 
     @property
     def sell_limit(self) -> Decimal:
         """The price that no sell is laid below."""
-        return self.reference if self.lowest_sell is None else max(self.reference, self.lowest_sell)
+        lowest = self.lowest_sell
+        return self.reference if lowest is None or self.reference > lowest else lowest
 
     def bound(self, side: Side, price: Decimal) -> Decimal:
         """Return the price of an order of a side, at most at its limit."""
@@ -60,6 +63,8 @@ class MarketState:
 
     def entry_limit(self, side: Side) -> Decimal:
         """Return the price that no new entry of a side is laid beyond: a buy above it, a sell below it."""
+        if not self.entry_distance:
+            return self.buy_limit if side is Side.BUY else self.sell_limit
         if side is Side.BUY:
             return min(self.buy_limit, self.reference - self.entry_distance)
         return max(self.sell_limit, self.reference + self.entry_distance)
@@ -140,7 +145,7 @@ class Inventory(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Permission:
     """The orders that may be placed and kept now. An exit reduces what its level holds; any other order is an entry."""
 
@@ -174,7 +179,7 @@ class Permission:
         return self.pull_buys if side is Side.BUY else self.pull_sells
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class TargetOrder:
     """An order that the strategy wants in the market."""
 
@@ -189,7 +194,7 @@ class TargetOrder:
     """Whether it takes liquidity at once and what is left of it ends; only where the user has asked for that."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class SideWindow:
     """The levels that have orders of one side."""
 
@@ -201,7 +206,7 @@ class SideWindow:
     """Levels whose live order stays when it was judged `Keep.IN_WINDOW`; ascending."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class Windows:
     """The levels that have orders."""
 

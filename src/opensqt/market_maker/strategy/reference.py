@@ -106,10 +106,10 @@ class PriceGuard:
 
     def take(self, event: PriceInput, now: float) -> None:
         """Take in a price input; `update` compares it with the others."""
-        before = self.data.refused.total()
+        first = not self.data.refused
         if self.data.take(event, now):
             self._due, self._newer = now, True
-        elif before == 0 or now - self._logged_at > LOG_EVERY_S:
+        elif first or now - self._logged_at > LOG_EVERY_S:
             self._logged_at = now
             _log.warning("price input refused", reason=self.data.refused_last, refused=self.data.refused.total())
         if isinstance(event, MarkUpdate) and self.market is not None and self.data.mark is not None:
@@ -153,8 +153,13 @@ class PriceGuard:
         market = self.market
         if market is None:
             return ()
-        prices = (*(market.entry_limit(side) for side in Side), market.buy_limit, market.sell_limit)
-        return (self.hold is not None, *(grid.level_below(price) for price in prices))
+        return (
+            self.hold is not None,
+            grid.level_below(market.entry_limit(Side.BUY)),
+            grid.level_below(market.entry_limit(Side.SELL)),
+            grid.level_below(market.buy_limit),
+            grid.level_below(market.sell_limit),
+        )
 
     def problems(self, now: float) -> list[str]:
         """Return what keeps the price from being trusted for longer than a moment."""
@@ -175,9 +180,8 @@ class PriceGuard:
         quote = data.quote(own) if now - data.quote_at <= settings.book_max_age_s else None
         trade = data.trade.price if data.trade and now - data.trade_at <= settings.trade_max_age_s else None
         mark = self.fresh_mark(now)
-        self._note_missing(
-            {InputName.BOOK: quote is not None, InputName.TRADE: trade is not None, InputName.MARK: mark is not None}
-        )
+        if self._expected:
+            self._note_missing(book=quote is not None, trade=trade is not None, mark=mark is not None)
         if quote is None and (trade is None or mark is None):
             return self._not_agreed(f"no {', no '.join(self.missing)}" if self.missing else "no price was received yet")
         self.informed_at = quote.at if quote is not None else min(data.trade_at, data.mark_at)
@@ -193,9 +197,9 @@ class PriceGuard:
         apart = _apart(mid, trade, mark, settings.max_mark_distance)
         if apart:
             return self._not_agreed(apart)
-        price = _middle([value for value in (mid, trade, mark) if value is not None], mid)
-        fresh = sum(value is not None for value in (mid, trade, mark))
-        if self.market is None and self._waits_for_more(fresh, now):
+        known = [value for value in (mid, trade, mark) if value is not None]
+        price = _middle(known, mid)
+        if self.market is None and self._waits_for_more(len(known), now):
             return f"waiting for {', '.join(self.missing)} before the first price"
         jump = self._unconfirmed_jump(price, now)
         if jump:
@@ -217,8 +221,12 @@ class PriceGuard:
             lowest = highest = mark + self._basis
         else:
             # Nothing outside the book vouches for a move, so an entry waits until the move has lasted.
-            lowest = min(value for _, value in self._recent)
-            highest = max(value for _, value in self._recent)
+            lowest = highest = price
+            for _, value in self._recent:
+                if value < lowest:
+                    lowest = value
+                elif value > highest:
+                    highest = value
         self.market = MarketState(
             bid=bid,
             ask=ask,
@@ -269,8 +277,9 @@ class PriceGuard:
         self._jump = None
         return reason
 
-    def _note_missing(self, fresh: dict[InputName, bool]) -> None:
-        missing = tuple(name for name in InputName if name in self._expected and not fresh[name])
+    def _note_missing(self, *, book: bool, trade: bool, mark: bool) -> None:
+        inputs = ((InputName.BOOK, book), (InputName.TRADE, trade), (InputName.MARK, mark))
+        missing = tuple(name for name, fresh in inputs if not fresh and name in self._expected)
         if missing != self.missing:
             self.missing = missing
             # Trades come and go in a quiet market.
@@ -297,6 +306,8 @@ class PriceGuard:
 
 def _apart(mid: Decimal | None, trade: Decimal | None, mark: Decimal | None, limit: Decimal) -> str:
     """Return which two inputs are too far apart; empty when none are."""
+    if trade is None and mark is None:
+        return ""
     named = [("book", mid), ("last trade", trade)]
     base_name, base = ("mark price", mark) if mark is not None else named.pop(0)
     for name, price in named:

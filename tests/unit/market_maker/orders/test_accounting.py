@@ -9,7 +9,7 @@ import pytest
 
 from opensqt.market_maker.orders.account_changes import AccountingChanges, StoredAccounting
 from opensqt.market_maker.orders.events import FundingBatch, FundingListed, MinuteBegan, OrderBatch
-from opensqt.market_maker.orders.state import Stored
+from opensqt.market_maker.orders.stored import Stored
 from opensqt.market_maker.profit.ledger import ProfitLedger
 from opensqt.model.account import Account
 from opensqt.model.errors import ExchangeError, Unreachable, Unsupported

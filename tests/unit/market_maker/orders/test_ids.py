@@ -20,7 +20,7 @@ def test_an_id_is_read_back_and_fits_every_venue(symbol: str, level: int, side: 
     ids = OrderIds("SQ1", symbol)
     made = ids.make(level, side, sequence)
     assert is_valid(made, max_length=28)
-    assert ids.read(made) == SlotName(level, side, sequence)
+    assert ids.read(made) == SlotName(level=level, side=side, sequence=sequence)
 
 
 @given(st.text(max_size=30))

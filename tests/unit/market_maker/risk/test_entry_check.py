@@ -8,7 +8,7 @@ from decimal import Decimal
 from opensqt.market_maker.orders.events import PositionUpdate
 from opensqt.market_maker.orders.rules_refresh import RulesRefresh
 from opensqt.market_maker.orders.slots import Slot
-from opensqt.market_maker.orders.state import Header, Stored
+from opensqt.market_maker.orders.stored import Header, Stored
 from opensqt.market_maker.risk import report
 from opensqt.market_maker.risk.controls import RiskControls
 from opensqt.market_maker.risk.entry_check import EntryCheck

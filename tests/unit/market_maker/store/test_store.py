@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from opensqt.market_maker.orders.events import FundingBatch, MinuteBegan
-from opensqt.market_maker.orders.state import Changes, Header, Stored, Totals
+from opensqt.market_maker.orders.stored import Changes, Header, Stored, Totals
 from opensqt.market_maker.risk.controls import RiskControls
 from opensqt.market_maker.risk.settings import BreakerLimits, RiskLimits
 from opensqt.market_maker.store.store import Store

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from opensqt.market_maker.strategy.grid.settings import GridSettings
 from opensqt.model.venue import SymbolRules
@@ -14,6 +14,7 @@ MIN_DISTANCE = Decimal("0.1")
 TRAILING_DISTANCE = Decimal("0.5")
 """Part of an interval that the price has to move on before an opening order that has left the window is cancelled."""
 _CACHED = 20_000
+_CACHED_BELOW = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,8 @@ class Grid:
     price_step: Decimal = Decimal(0)
     """Levels of a geometric grid are rounded to it."""
     _prices: dict[int, Decimal] = field(default_factory=dict, compare=False, repr=False)
+    _below: dict[Decimal, int] = field(default_factory=dict, compare=False, repr=False)
+    """The level below each of the last prices: one decision asks for that of the same price several times."""
 
     def price_of(self, level: int) -> Decimal:
         """Return the price of a level."""
@@ -54,8 +57,18 @@ class Grid:
 
     def level_below(self, price: Decimal) -> int:
         """Return the highest level at or below *price*."""
+        level = self._below.get(price)
+        if level is None:
+            if len(self._below) >= _CACHED_BELOW:
+                self._below.clear()
+            level = self._below[price] = self._level_below(price)
+        return level
+
+    def _level_below(self, price: Decimal) -> int:
         if not self.geometric:
-            return int(((price - self.anchor) / self.interval).to_integral_value(ROUND_FLOOR))
+            distance = price - self.anchor
+            level = int(distance // self.interval)  # towards zero
+            return level - 1 if distance < 0 and level * self.interval != distance else level
         if price <= 0:
             return -_CACHED
         # The logarithm only finds the neighbourhood; prices are compared exactly.

@@ -6,7 +6,7 @@ mode says which of them are opened. What is held is offered in every mode, so th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 
 from opensqt.market_maker.strategy.grid.geometry import Grid, level_quantity
@@ -24,11 +24,12 @@ from opensqt.market_maker.strategy.quoter import (
     Windows,
     WorkingOrder,
 )
+from opensqt.model.immutable import immutable
 from opensqt.model.order import Side
 from opensqt.model.venue import SymbolRules
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class GridFrame:
     """The levels that the price lies between: equal frames want the same orders."""
 
@@ -83,15 +84,15 @@ class GridQuoter:
             sells = range(max(levels.start, self._lowest + 1), min(levels.stop, self._highest + 1))
             sell_cap = grid.sell_cap(at, settings.sell_window)
         return GridFrame(
-            market,
-            buys,
-            sells,
-            buy_floor,
-            sell_cap,
-            grid.sell_ceiling(price, settings.sell_window),
-            grid.buy_bottom(price, settings.buy_window),
-            grid.level_below(market.bid),
-            grid.level_below(market.ask),
+            market=market,
+            buys=buys,
+            sells=sells,
+            buy_floor=buy_floor,
+            sell_cap=sell_cap,
+            sell_ceiling=grid.sell_ceiling(price, settings.sell_window),
+            buy_bottom=grid.buy_bottom(price, settings.buy_window),
+            bid_level=grid.level_below(market.bid),
+            ask_level=grid.level_below(market.ask),
         )
 
     def windows(self, frame: GridFrame) -> Windows:
@@ -139,12 +140,13 @@ class GridQuoter:
         An opening order stays in its window and a closing one always, unless they are an interval from where they
         should be. An order that would close more than its level holds goes.
         """
-        if order.remaining <= 0:
+        remaining = order.remaining
+        if remaining <= 0:
             return Keep.ALWAYS
         market, sign = frame.market, order.side.sign
         offered = -sign * held.quantity
         closes = order.closes
-        if closes and order.remaining > offered:
+        if closes and remaining > offered:
             return Keep.NO
         if not closes and (offered >= self._least or order.side not in self._settings.mode.opens):
             return Keep.NO

@@ -35,6 +35,19 @@ def test_the_buy_window_counts_from_the_centre() -> None:
     assert levels == [990, 980, 970, 960]
 
 
+@given(
+    st.decimals("0.1", "5000", places=2),
+    st.sampled_from([Decimal(10), Decimal("0.3"), Decimal("12.7")]),
+    st.booleans(),
+)
+def test_a_price_lies_between_the_level_below_and_the_next(price: Decimal, interval: Decimal, geometric: bool) -> None:
+    """F5: on both sides of the anchor, and the second time as the first."""
+    grid = Grid(anchor=Decimal(1000), interval=interval / 1000 if geometric else interval, geometric=geometric)
+    for _ in range(2):
+        level = grid.level_below(price)
+        assert grid.price_of(level) <= price < grid.price_of(level + 1)
+
+
 @given(prices, st.integers(1, 20))
 def test_every_wanted_buy_is_inside_the_kept_window(price: Decimal, window: int) -> None:
     assert all(level >= GRID.buy_floor(price, window) for level in GRID.buy_levels(price, window))
