@@ -116,6 +116,8 @@ class NewConditional:
     """It ends with the position that it closes."""
     group: str = ""
     """When one of a group triggers, the others are canceled."""
+    slot: str = ""
+    """A new one takes the place of the one that waits in the same slot of the same position."""
     expires_ms: int | None = None
     expires_order: bool = False
     """Whether the order that it places expires then, too."""

@@ -104,6 +104,10 @@ class ConditionalBook:
     def add(self, account: SimAccount, wanted: NewConditional, parent_id: str = "") -> SimConditional:
         """Add one that was checked. One that is met already triggers with the next `settle`."""
         now_ms = self._state.now_ms
+        for other in self._of(wanted.symbol) if wanted.slot else ():
+            same = other.account == account.key and other.wanted.position_side is wanted.position_side
+            if same and other.wanted.slot == wanted.slot:
+                self.end(other, _S.CANCELED)
         made = SimConditional(
             account=account.key,
             conditional_id=self._state.next_order_id(),

@@ -8,7 +8,10 @@ from opensqt.model.account import MarginMode, PositionMode
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, ErrorReply, Params, Route, World
 from opensqt.simulator.dialects.bybit import errors, formats, parameters
+from opensqt.simulator.dialects.bybit.conditional_formats import stops
 from opensqt.simulator.dialects.bybit.disconnect_protection import DisconnectProtection
+from opensqt.simulator.engine.engine import SimEngine
+from opensqt.simulator.engine.events import PositionView
 from opensqt.simulator.engine.order import RefusalReason, Refused, SimFill, is_liquidation
 from opensqt.simulator.settings import SymbolSettings
 
@@ -110,7 +113,7 @@ class AccountData:
         if symbol is None and params.get("settleCoin") != _SETTLE_COIN:
             raise errors.parameter("Missing some parameters that must be filled in, symbol or settleCoin")
         rows = [
-            formats.position(each, self._engine.symbol(each.symbol))
+            write_position(self._engine, call.account, each)
             for each in self._engine.positions(call.account, symbol)
             if symbol is not None or each.quantity
         ]
@@ -203,9 +206,12 @@ def page(rows: list[dict[str, Any]], params: Params, *, default: int, most: int)
     return {"category": category, "list": rows[start:end][::-1], "nextPageCursor": str(start) if start else ""}
 
 
-def unsupported() -> ErrorReply:
-    """An endpoint that exists at the venue and is not simulated."""
-    return errors.of_reason(RefusalReason.UNSUPPORTED)
+def write_position(engine: SimEngine, account: str, position: PositionView) -> dict[str, Any]:
+    """Write a position with its take-profit, stop-loss and trailing stop."""
+    rules = engine.symbol(position.symbol)
+    return formats.position(
+        position, rules, stops(engine.conditional.waiting(account, position.symbol), position, rules)
+    )
 
 
 def _margin_mode_refused(code: str, text: str) -> ErrorReply:

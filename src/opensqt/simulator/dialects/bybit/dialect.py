@@ -11,6 +11,7 @@ import orjson
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, HttpReply, Params, Route, World, message_of
 from opensqt.simulator.dialects.bybit import errors, parameters, subscriptions
 from opensqt.simulator.dialects.bybit.account import AccountData
+from opensqt.simulator.dialects.bybit.conditional import ConditionalTrading
 from opensqt.simulator.dialects.bybit.disconnect_protection import TOPICS, DisconnectProtection
 from opensqt.simulator.dialects.bybit.fill_details import FillDetails
 from opensqt.simulator.dialects.bybit.market_streams import MarketStreams
@@ -40,6 +41,7 @@ class BybitDialect(Dialect):
         duplicate_client_ids="ever",
         amended_to_filled="refuse",
         amended_post_only="cancel",
+        triggered_keeps_id=True,
     )
 
     def __init__(self, world: World) -> None:
@@ -54,8 +56,9 @@ class BybitDialect(Dialect):
 
     def routes(self) -> list[Route]:
         """Return every REST endpoint that is served."""
-        trading = Trading(self, self._fill_details)
-        parts = (self._public, self._account, trading, self._protection)
+        conditional = ConditionalTrading(self.engine)
+        trading = Trading(self, self._fill_details, conditional)
+        parts = (self._public, self._account, trading, conditional, self._protection)
         return [route for part in parts for route in part.routes()]
 
     def operation(self, call: Call) -> str:

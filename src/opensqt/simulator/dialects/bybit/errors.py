@@ -51,6 +51,11 @@ def of_reason(reason: RefusalReason) -> ErrorReply:
     return ErrorReply(200, code, message)
 
 
+def not_simulated(name: str) -> ErrorReply:
+    """The venue has it, the simulator has not; the message names it."""
+    return ErrorReply(200, _PARAMETER, f"not supported: the simulator has no {name}")
+
+
 def parameter(message: str) -> ErrorReply:
     """A parameter is missing, malformed or out of range."""
     return ErrorReply(200, _PARAMETER, message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from opensqt.model.market import INTERVALS_MS
@@ -26,14 +26,14 @@ CATEGORY = "linear"
 SIDES = {"Buy": Side.BUY, "Sell": Side.SELL}
 SIDE = {side: name for name, side in SIDES.items()}
 TYPES = {"Limit": OrderType.LIMIT, "Market": OrderType.MARKET}
-_TYPE = {kind: name for name, kind in TYPES.items()}
+TYPE = {kind: name for name, kind in TYPES.items()}
 TIMES_IN_FORCE = {
     "GTC": TimeInForce.GTC,
     "IOC": TimeInForce.IOC,
     "FOK": TimeInForce.FOK,
     "PostOnly": TimeInForce.POST_ONLY,
 }
-_TIME_IN_FORCE = {force: name for name, force in TIMES_IN_FORCE.items()}
+TIME_IN_FORCE = {force: name for name, force in TIMES_IN_FORCE.items()}
 POSITION_SIDES = {"0": PositionSide.BOTH, "1": PositionSide.LONG, "2": PositionSide.SHORT}
 POSITION_INDEX = {side: int(index) for index, side in POSITION_SIDES.items()}
 INTERVALS = dict(zip(["1", "3", "5", "15", "30", "60", "120", "240", "360", "720", "D"], INTERVALS_MS, strict=True))
@@ -65,7 +65,8 @@ def link_id(order: SimOrder) -> str:
 
 
 def _create_type(order: SimOrder) -> str:
-    return "CreateByTakeOver_PassThrough" if is_liquidation(order) else "CreateByUser"
+    made_by = order.details.get("createType", "CreateByUser")
+    return "CreateByTakeOver_PassThrough" if is_liquidation(order) else made_by
 
 
 def order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
     canceled = order.status is OrderStatus.CANCELED and order.closing_reason in owner
     reason = "EC_PerCancelRequest" if canceled else _REJECT_REASON.get(order.closing_reason, "EC_NoError")
     fallback = "CancelByUser" if canceled else "UNKNOWN"
-    nothing = ("takeProfit", "stopLoss", "tpTriggerBy", "slTriggerBy", "triggerPrice", "triggerBy", "placeType")
+    shown = ("takeProfit", "stopLoss", "tpTriggerBy", "slTriggerBy", "triggerPrice", "triggerBy", "placeType")
     return {
         "orderId": order.order_id,
         "orderLinkId": link_id(order),
@@ -97,15 +98,15 @@ def order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
         "cumExecQty": decimals.quantity(order.filled_quantity, rules),
         "cumExecValue": decimals.exact(order.filled_notional),
         "cumExecFee": "",
-        "timeInForce": "IOC" if order.order_type is OrderType.MARKET else _TIME_IN_FORCE[order.time_in_force],
-        "orderType": _TYPE[order.order_type],
-        "stopOrderType": "",
+        "timeInForce": "IOC" if order.order_type is OrderType.MARKET else TIME_IN_FORCE[order.time_in_force],
+        "orderType": TYPE[order.order_type],
+        "stopOrderType": order.details.get("stopOrderType", ""),
         "orderIv": "",
-        **dict.fromkeys(nothing, ""),
-        "triggerDirection": 0,
-        "tpslMode": "UNKNOWN",
+        **{name: order.details.get(name, "") for name in shown},
+        "triggerDirection": int(order.details.get("triggerDirection", "0")),
+        "tpslMode": order.details.get("tpslMode", "UNKNOWN"),
         "reduceOnly": order.reduce_only,
-        "closeOnTrigger": False,
+        "closeOnTrigger": order.details.get("closeOnTrigger") == "true",
         "lastPriceOnCreated": "",
         "smpType": "None",
         "smpGroup": 0,
@@ -126,8 +127,8 @@ def execution(fill: SimFill, placed: SimOrder, detail: FillDetail, rules: Symbol
         "orderQty": decimals.quantity(placed.quantity, rules),
         "leavesQty": decimals.quantity(detail.left, rules),
         "createType": _create_type(placed),
-        "orderType": _TYPE[placed.order_type],
-        "stopOrderType": "UNKNOWN",
+        "orderType": TYPE[placed.order_type],
+        "stopOrderType": placed.details.get("stopOrderType", "UNKNOWN"),
         "execFee": decimals.exact(fill.fee),
         "execId": fill.trade_id,
         "execPrice": decimals.price(fill.price, rules),
@@ -181,8 +182,14 @@ def funding(paid: FundingPaid, rules: SymbolSettings) -> dict[str, Any]:
     }
 
 
-def position(position: PositionView, rules: SymbolSettings) -> dict[str, Any]:
-    """Write a position; a flat one has no side."""
+def position(position: PositionView, rules: SymbolSettings, stops: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Write a position; a flat one has no side.
+
+    Args:
+        position: The position.
+        rules: Its symbol.
+        stops: Its take-profit, stop-loss and trailing stop, by the venue's names.
+    """
     quantity = position.quantity
     side = "" if not quantity else "Buy" if quantity > 0 else "Sell"
     liquidation = decimals.price(position.liquidation_price, rules) if position.liquidation_price else ""
@@ -211,6 +218,7 @@ def position(position: PositionView, rules: SymbolSettings) -> dict[str, Any]:
         "cumRealisedPnl": decimals.rounded(position.realized_pnl),
         **dict.fromkeys(empty, ""),
         "adlRankIndicator": 0,
+        **(stops or {}),
         "tpslMode": "Full",
         "isReduceOnly": False,
         "createdTime": str(position.updated_ms),

@@ -11,9 +11,18 @@ import orjson
 
 from opensqt.simulator.dialects.base import World
 from opensqt.simulator.dialects.bybit import formats
+from opensqt.simulator.dialects.bybit.account import write_position
+from opensqt.simulator.dialects.bybit.conditional_formats import conditional
 from opensqt.simulator.dialects.bybit.fill_details import FillDetails
 from opensqt.simulator.dialects.bybit.subscriptions import PRIVATE
-from opensqt.simulator.engine.events import AccountChanged, Event, FundingPaid, OrderChanged, SettingsChanged
+from opensqt.simulator.engine.events import (
+    AccountChanged,
+    ConditionalChanged,
+    Event,
+    FundingPaid,
+    OrderChanged,
+    SettingsChanged,
+)
 from opensqt.simulator.engine.order import SimOrder
 from opensqt.simulator.sockets import Socket
 
@@ -25,6 +34,7 @@ class _UnsentEvents:
     """Events of an account that were not sent yet. Of an order or a position only the last state is sent."""
 
     executions: list[dict[str, Any]] = field(default_factory=list)
+    conditional: list[dict[str, Any]] = field(default_factory=list)
     orders: dict[str, SimOrder] = field(default_factory=dict)
     positions: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     wallet: dict[str, Any] | None = None
@@ -59,14 +69,21 @@ class PrivateStreams:
 
     def publish(self, event: Event) -> None:
         """Handle an event of the engine; it is sent when the engine has published all events that belong to it."""
-        if isinstance(event, OrderChanged):
+        if isinstance(event, ConditionalChanged):
+            pending = self._of(event.account, event.time_ms)
+            rules = self._engine.symbol(event.conditional.symbol)
+            pending.conditional.append({"category": formats.CATEGORY, **conditional(event.conditional, rules)})
+            if event.conditional.wanted.slot:
+                for position in self._engine.positions(event.account, event.conditional.symbol):
+                    self._add_position(event.account, pending, position)
+        elif isinstance(event, OrderChanged):
             self._fill_details.record(event)
             self._take_order(event)
         elif isinstance(event, AccountChanged):
             pending = self._of(event.account, event.time_ms)
             pending.wallet = formats.wallet(event.balance)
             for position in event.positions:
-                self._add_position(pending, position)
+                self._add_position(event.account, pending, position)
         elif isinstance(event, FundingPaid):
             pending = self._of(event.account, event.time_ms)
             row = formats.funding(event, self._engine.symbol(event.symbol))
@@ -74,14 +91,14 @@ class PrivateStreams:
         elif isinstance(event, SettingsChanged):
             pending = self._of(event.account, event.time_ms)
             for position in self._engine.positions(event.account, event.symbol):
-                self._add_position(pending, position)
+                self._add_position(event.account, pending, position)
 
     def flush(self) -> None:
         """Send all pending events."""
         for account, pending in list(self._pending.items()):
             del self._pending[account]
             self._send(account, "execution", pending.time_ms, pending.executions)
-            rows = [
+            rows = pending.conditional + [
                 {"category": formats.CATEGORY, **formats.order(order, self._engine.symbol(order.symbol))}
                 for order in pending.orders.values()
             ]
@@ -99,8 +116,8 @@ class PrivateStreams:
             profit = {"execPnl": format(event.fill.realized_pnl, "f")}
             pending.executions.append({"category": formats.CATEGORY, **row, **profit})
 
-    def _add_position(self, pending: _UnsentEvents, position: Any) -> None:
-        row = formats.position(position, self._engine.symbol(position.symbol))
+    def _add_position(self, account: str, pending: _UnsentEvents, position: Any) -> None:
+        row = write_position(self._engine, account, position)
         row["entryPrice"] = row.pop("avgPrice")
         pending.positions[position.symbol, position.position_side] = {"category": formats.CATEGORY, **row}
 

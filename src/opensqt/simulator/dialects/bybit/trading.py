@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from opensqt.model.account import PositionMode
 from opensqt.model.order import OrderType, PositionSide, Side, TimeInForce
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, Params, Route
 from opensqt.simulator.dialects.bybit import errors, formats, parameters
-from opensqt.simulator.dialects.bybit.account import page, unsupported
+from opensqt.simulator.dialects.bybit.account import page
+from opensqt.simulator.dialects.bybit.conditional import ConditionalTrading
 from opensqt.simulator.dialects.bybit.fill_details import FillDetails
 from opensqt.simulator.engine.account import closes
+from opensqt.simulator.engine.conditional import ConditionalStatus, SimConditional
 from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimOrder
 from opensqt.simulator.settings import SymbolSettings
 
 _WEEK_MS = 7 * 86_400_000
 _LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 _CLOSED_KEPT = 500
+_FILTERS = {"Order": "Order", "StopOrder": "StopOrder"}
 MOST_IN_BATCH = 20
 
 
@@ -34,10 +37,11 @@ class BatchReply:
 class Trading:
     """Orders of the account that signed the call."""
 
-    def __init__(self, dialect: Dialect, fill_details: FillDetails) -> None:
+    def __init__(self, dialect: Dialect, fill_details: FillDetails, conditional: ConditionalTrading) -> None:
         self._dialect = dialect
         self._engine = dialect.engine
         self._fill_details = fill_details
+        self._conditional = conditional
 
     def routes(self) -> list[Route]:
         """Return the endpoints."""
@@ -57,9 +61,13 @@ class Trading:
         return self._place_one(call, call.params)
 
     def _place_one(self, call: Call, params: Params) -> dict[str, Any]:
-        wanted = self._read(call, params)
+        wanted, close_position = self._read(call, params)
+        waiting = self._conditional.read(params, wanted, close_position=close_position)
         if call.ignored:
             return {"orderId": "0", "orderLinkId": wanted.client_order_id}
+        if waiting is not None:
+            placed = self._engine.conditional.place(call.account, waiting)
+            return {"orderId": placed.conditional_id, "orderLinkId": placed.client_id}
         return _ids(self._engine.place(call.account, wanted))
 
     def _place_batch(self, call: Call) -> Any:
@@ -75,6 +83,14 @@ class Trading:
         parameters.need_linear(params)
         rules, named = self._rules(params), _named(params)
         price, quantity = (parameters.decimal(params, name) if params.get(name) else None for name in ("price", "qty"))
+        waiting = self._waiting(call, named)
+        if waiting is not None:
+            wanted = self._conditional.amended(params, waiting, rules)
+            if not call.ignored:
+                self._engine.conditional.amend(call.account, waiting.conditional_id, wanted)
+            return {"orderId": waiting.conditional_id, "orderLinkId": waiting.client_id}
+        if params.get("triggerPrice") or params.get("takeProfit") or params.get("stopLoss"):
+            raise errors.not_simulated("takeProfit, stopLoss or triggerPrice in an amendment of an order that rests")
         found = self._engine.find(call.account, rules.symbol, **named)
         if found.status.is_open and price in (None, found.price) and quantity in (None, found.quantity):
             raise errors.of_reason(RefusalReason.UNCHANGED)
@@ -90,6 +106,11 @@ class Trading:
     def _cancel_one(self, call: Call, params: Params) -> dict[str, Any]:
         parameters.need_linear(params)
         rules, named = self._rules(params), _named(params)
+        waiting = self._waiting(call, named)
+        if waiting is not None:
+            if not call.ignored:
+                self._engine.conditional.cancel(call.account, conditional_id=waiting.conditional_id)
+            return {"orderId": waiting.conditional_id, "orderLinkId": waiting.client_id}
         if call.ignored:
             return _ids(self._engine.find(call.account, rules.symbol, **named))
         return _ids(self._engine.cancel(call.account, rules.symbol, **named))
@@ -128,26 +149,55 @@ class Trading:
             symbols = [each.symbol for each in self._engine.symbols() if base in ("", each.base_asset)]
         else:
             raise errors.parameter("Missing some parameters that must be filled in, symbol or baseCoin or settleCoin")
-        if params.get("orderFilter", "Order") != "Order" or call.ignored:
+        kind = parameters.choice(params, "orderFilter", _FILTERS, "")
+        if call.ignored:
             return {"list": [], "success": "1"}
-        canceled = [order for symbol in symbols for order in self._engine.cancel_all(call.account, symbol)]
-        return {"list": [_ids(order) for order in canceled], "success": "1"}
+        canceled: list[dict[str, Any]] = []
+        for symbol in symbols:
+            if kind in ("", "Order"):
+                canceled += [_ids(order) for order in self._engine.cancel_all(call.account, symbol)]
+            for found in self._engine.conditional.waiting(call.account, symbol) if kind in ("", "StopOrder") else ():
+                only = params.get("stopOrderType", "")
+                if only in ("", found.wanted.details["stopOrderType"]):
+                    self._engine.conditional.cancel(call.account, conditional_id=found.conditional_id)
+                    canceled.append({"orderId": found.conditional_id, "orderLinkId": found.client_id})
+        return {"list": canceled, "success": "1"}
+
+    def _waiting(self, call: Call, named: dict[str, str]) -> SimConditional | None:
+        found = self._conditional.find(call.account, named)
+        return found if found is not None and found.status.is_open else None
 
     def _realtime(self, call: Call) -> Any:
         params = call.params
-        if not parameters.is_linear(params) or params.get("orderFilter", "Order") != "Order":
+        kind = parameters.choice(params, "orderFilter", _FILTERS, "")
+        if not parameters.is_linear(params):
             return {"category": params["category"], "list": [], "nextPageCursor": ""}
         if params.get("orderId") or params.get("orderLinkId"):
-            return page(self._write(self._found(call)), params, default=20, most=50)
+            return page(self._one(call), params, default=20, most=50)
         symbol = self._rules(params).symbol if params.get("symbol") else None
         if symbol is None and not (params.get("settleCoin") or params.get("baseCoin")):
             raise errors.parameter("Missing some parameters that must be filled in, symbol or baseCoin or settleCoin")
         if params.get("openOnly") == "1":
             found = [one for one in self._engine.orders(call.account, symbol) if not one.status.is_open]
             found = found[-_CLOSED_KEPT:]
+            waiting = [one for one in self._engine.conditional.listed(call.account, symbol) if _is_over(one)]
         else:
             found = self._engine.open_orders(call.account, symbol)
-        return page(self._write(found), params, default=20, most=50)
+            waiting = self._engine.conditional.waiting(call.account, symbol)
+        return page(self._rows(found, waiting, kind), params, default=20, most=50)
+
+    def _rows(self, orders: list[SimOrder], conditional: list[SimConditional], kind: str) -> list[dict[str, Any]]:
+        """Write orders and conditional ones together, oldest first, as far as the filter lets them."""
+        rows = [] if kind == "StopOrder" else self._write(orders)
+        rows += [] if kind == "Order" else [self._conditional.write(one) for one in conditional]
+        return sorted(rows, key=lambda row: (int(row["createdTime"]), int(row["orderId"])))
+
+    def _one(self, call: Call) -> list[dict[str, Any]]:
+        """Write the order that is asked for: the conditional one until it has placed its order."""
+        found = self._conditional.find(call.account, _named(call.params))
+        if found is not None and found.status is not ConditionalStatus.TRIGGERED:
+            return [self._conditional.write(found)]
+        return self._write(self._found(call))
 
     def _found(self, call: Call) -> list[SimOrder]:
         """Query one order, open or closed; the venue returns an empty list for an unknown one."""
@@ -164,15 +214,24 @@ class Trading:
 
     def _history(self, call: Call) -> Any:
         params = call.params
-        if not parameters.is_linear(params) or params.get("orderFilter", "Order") != "Order":
+        kind = parameters.choice(params, "orderFilter", _FILTERS, "")
+        if not parameters.is_linear(params):
             return {"category": params["category"], "list": [], "nextPageCursor": ""}
         if params.get("orderId") or params.get("orderLinkId"):
-            return page(self._write(self._found(call)), params, default=20, most=50)
+            return page(self._one(call), params, default=20, most=50)
         symbol = self._rules(params).symbol if params.get("symbol") else None
         start, end = parameters.window(params, longest_ms=_WEEK_MS, now_ms=self._engine.now_ms())
         found = self._engine.orders(call.account, symbol, since_ms=start, until_ms=end)
         closed = [one for one in found if not one.status.is_open]
-        return page(self._write(closed), params, default=20, most=50)
+        over = [
+            one
+            for one in self._engine.conditional.listed(call.account, symbol)
+            if _is_over(one) and start <= one.created_ms <= end
+        ]
+        rows = [
+            row for row in self._rows(closed, over, kind) if params.get("orderStatus", "") in ("", row["orderStatus"])
+        ]
+        return page(rows, params, default=20, most=50)
 
     def _executions(self, call: Call) -> Any:
         params = call.params
@@ -211,18 +270,17 @@ class Trading:
             ]
         return sorted(rows, key=lambda row: int(row["execTime"]))
 
-    def _read(self, call: Call, params: Params) -> NewOrder:
-        """Read an order from its parameters, with the checks that Bybit makes before its engine."""
+    def _read(self, call: Call, params: Params) -> tuple[NewOrder, bool]:
+        """Read an order, and whether it is for the whole position, as Bybit checks it."""
         parameters.need_linear(params)
         rules = self._rules(params)
         side: Side = parameters.choice(params, "side", formats.SIDES)
         kind: OrderType = parameters.choice(params, "orderType", formats.TYPES)
-        if params.get("triggerPrice") or params.get("takeProfit") or params.get("stopLoss"):
-            raise unsupported()
         position_side: PositionSide = parameters.choice(
             params, "positionIdx", formats.POSITION_SIDES, PositionSide.BOTH
         )
-        reduce_only = parameters.boolean(params, "reduceOnly")
+        on_trigger = parameters.boolean(params, "closeOnTrigger")
+        reduce_only = parameters.boolean(params, "reduceOnly") or on_trigger
         hedge = self._engine.position_mode(call.account) is PositionMode.HEDGE
         if reduce_only and hedge and position_side is not PositionSide.BOTH and not closes(side, position_side, False):
             raise errors.of_reason(RefusalReason.REDUCE_ONLY)
@@ -230,10 +288,24 @@ class Trading:
         if link_id and not _LINK_ID.fullmatch(link_id):
             raise errors.parameter("params error: orderLinkId invalid")
         limit = kind is OrderType.LIMIT
-        return NewOrder(
+        quantity = parameters.decimal(params, "qty")
+        close_position = not quantity and reduce_only
+        if close_position and not params.get("triggerPrice"):
+            # A quantity of zero is the whole position.
+            position = next(
+                each
+                for each in self._engine.positions(call.account, rules.symbol)
+                if each.position_side is position_side
+            )
+            quantity = abs(position.quantity)
+            if not quantity:
+                raise errors.of_reason(RefusalReason.REDUCE_ONLY)
+        names = ("takeProfit", "stopLoss", "tpTriggerBy", "slTriggerBy", "tpslMode", "triggerPrice", "triggerBy")
+        details = {name: params[name] for name in (*names, "triggerDirection") if params.get(name)}
+        wanted = NewOrder(
             symbol=rules.symbol,
             side=side,
-            quantity=parameters.decimal(params, "qty"),
+            quantity=quantity,
             order_type=kind,
             price=parameters.decimal(params, "price") if limit else None,
             time_in_force=parameters.choice(params, "timeInForce", formats.TIMES_IN_FORCE, TimeInForce.GTC)
@@ -242,7 +314,10 @@ class Trading:
             reduce_only=reduce_only,
             position_side=position_side,
             client_order_id=link_id,
+            details=details | ({"closeOnTrigger": "true"} if on_trigger else {}),
         )
+        attached = () if params.get("triggerPrice") else self._conditional.children(params, wanted)
+        return replace(wanted, attached=attached), close_position
 
     def _write(self, orders: list[SimOrder]) -> list[dict[str, Any]]:
         return [
@@ -264,6 +339,11 @@ def _named(params: Params) -> dict[str, str]:
     if not order_id and not link_id:
         raise errors.parameter("params error: orderId or orderLinkId is required")
     return {"order_id": order_id, "client_order_id": link_id}
+
+
+def _is_over(found: SimConditional) -> bool:
+    """Return whether a conditional order ended without an order, which is a row of its own then."""
+    return found.status not in (ConditionalStatus.WAITING, ConditionalStatus.TRIGGERED)
 
 
 def _coded(error: ErrorReply) -> tuple[int, str]:
