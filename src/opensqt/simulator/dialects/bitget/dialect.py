@@ -10,6 +10,7 @@ import orjson
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, HttpReply, Params, Route, World, message_of
 from opensqt.simulator.dialects.bitget import errors, parameters, subscriptions
 from opensqt.simulator.dialects.bitget.account import AccountData
+from opensqt.simulator.dialects.bitget.conditional import ConditionalTrading
 from opensqt.simulator.dialects.bitget.market_streams import MarketStreams
 from opensqt.simulator.dialects.bitget.private_streams import PrivateStreams
 from opensqt.simulator.dialects.bitget.public import PublicData
@@ -35,7 +36,7 @@ class BitgetDialect(Dialect):
     name = "bitget"
     symbol_states = ("normal", "listed", "maintain", "limit_open", "restrictedAPI", "off")
     account_modes = ("classic", "unified", "unified_isolated")
-    venue_rules = VenueRules(post_only_crossing="expire", duplicate_client_ids="ever")
+    venue_rules = VenueRules(post_only_crossing="expire", duplicate_client_ids="ever", most_conditional=50)
 
     def __init__(self, world: World) -> None:
         rules = world.settings.server
@@ -50,8 +51,10 @@ class BitgetDialect(Dialect):
 
     def routes(self) -> list[Route]:
         """Return every REST endpoint that is served."""
-        trading = (*Trading(self).routes(), *UnifiedApi(self).routes())
-        return [*self._public.routes(), *self._account.routes(), *trading]
+        trading = Trading(self, lambda params, order: conditional.attached(params, order))
+        conditional = ConditionalTrading(self.engine, trading)
+        orders = (*trading.routes(), *conditional.routes(), *UnifiedApi(self).routes())
+        return [*self._public.routes(), *self._account.routes(), *orders]
 
     def operation(self, call: Call) -> str:
         """Distinguish a cancel of everything from one of a list, which share an endpoint."""

@@ -71,6 +71,16 @@ def of_reason(reason: RefusalReason, detail: str = "") -> ErrorReply:
     return ErrorReply(400, code, message.format(detail))
 
 
+def not_simulated(name: str) -> ErrorReply:
+    """The venue has it, the simulator has not; the message names it."""
+    return ErrorReply(400, "40053", f"The simulator has no {name}")
+
+
+def no_plan_order() -> ErrorReply:
+    """There is no such plan order that waits."""
+    return ErrorReply(400, "43025", "Plan order does not exist")
+
+
 def missing(name: str) -> ErrorReply:
     """A mandatory parameter was not sent."""
     return ErrorReply(400, "40019", f"Parameter {name} cannot be empty")

@@ -24,17 +24,15 @@ _STATUS = {
 }
 _CANCEL_REASON = {ClosingReason.SELF_TRADE: "stp_cancel", ClosingReason.LIQUIDATION: ""}
 _POSITION_SIDE = {PositionSide.BOTH: "net", PositionSide.LONG: "long", PositionSide.SHORT: "short"}
-_NO_PRESETS = dict.fromkeys(
-    (
-        "presetStopSurplusPrice",
-        "presetStopSurplusType",
-        "presetStopSurplusExecutePrice",
-        "presetStopLossPrice",
-        "presetStopLossType",
-        "presetStopLossExecutePrice",
-    ),
-    "",
+PRESETS = (
+    "presetStopSurplusPrice",
+    "presetStopSurplusType",
+    "presetStopSurplusExecutePrice",
+    "presetStopLossPrice",
+    "presetStopLossType",
+    "presetStopLossExecutePrice",
 )
+"""Take-profit and stop-loss that an order carries."""
 
 
 def status(order: SimOrder) -> str:
@@ -69,7 +67,7 @@ def order_source(order: SimOrder) -> str:
     """Return what placed an order."""
     if is_liquidation(order):
         return "liquidation"
-    return "market" if order.order_type is OrderType.MARKET else "normal"
+    return order.details.get("orderSource", "market" if order.order_type is OrderType.MARKET else "normal")
 
 
 def _common(order: SimOrder, rules: SymbolSettings, leverage: int, profit: Decimal) -> dict[str, Any]:
@@ -95,7 +93,7 @@ def _common(order: SimOrder, rules: SymbolSettings, leverage: int, profit: Decim
         "totalProfits": decimals.exact(profit),
         "cTime": str(order.created_ms),
         "uTime": str(order.updated_ms),
-        **_NO_PRESETS,
+        **{name: order.details.get(name, "") for name in PRESETS},
     }
 
 

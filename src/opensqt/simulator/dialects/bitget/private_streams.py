@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 
 from opensqt.simulator.dialects.base import World
-from opensqt.simulator.dialects.bitget import formats
+from opensqt.simulator.dialects.bitget import conditional_formats, formats
 from opensqt.simulator.dialects.bitget.parameters import PRODUCT_TYPE
 from opensqt.simulator.dialects.bitget.subscriptions import Subscription, parse
-from opensqt.simulator.engine.events import AccountChanged, Event, OrderChanged
+from opensqt.simulator.engine.events import AccountChanged, ConditionalChanged, Event, OrderChanged
 from opensqt.simulator.sockets import Socket
 
 
@@ -22,7 +22,9 @@ def _channel(name: str) -> Subscription:
     return found
 
 
-_ORDERS, _FILL, _POSITIONS, _ACCOUNT = (_channel(name) for name in ("orders", "fill", "positions", "account"))
+_ORDERS, _PLANS, _FILL, _POSITIONS, _ACCOUNT = (
+    _channel(name) for name in ("orders", "orders-algo", "fill", "positions", "account")
+)
 
 
 class PrivateStreams:
@@ -51,6 +53,10 @@ class PrivateStreams:
         """Handle an event of the engine."""
         if isinstance(event, OrderChanged):
             self._send_order(event)
+        elif isinstance(event, ConditionalChanged):
+            found = event.conditional
+            rules = self._engine.symbol(found.symbol)
+            self._send(event.account, _PLANS, lambda: [conditional_formats.streamed(found, rules)])
         elif isinstance(event, AccountChanged):
             self._send(event.account, _POSITIONS, lambda: self._positions(event.account))
             self._send(event.account, _ACCOUNT, lambda: self._balance(event.account))

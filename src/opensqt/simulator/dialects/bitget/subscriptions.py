@@ -11,7 +11,13 @@ from opensqt.simulator.dialects.bitget.public import INTERVALS
 _DEPTHS = {"books": 0, "books1": 1, "books5": 5, "books15": 15}
 _EVERY_MS = {"ticker": 100, "books": 150, "books5": 150, "books15": 150, "candle": 250}
 _FAULT_NAMES = {"ticker": "price", "trade": "trades", "candle": "kline", "books1": "price"}
-PRIVATE = {"orders": "orders", "fill": "orders", "positions": "positions", "account": "account"}
+PRIVATE = {
+    "orders": "orders",
+    "orders-algo": "orders",
+    "fill": "orders",
+    "positions": "positions",
+    "account": "account",
+}
 """The account's channels, with their names in a fault script."""
 
 

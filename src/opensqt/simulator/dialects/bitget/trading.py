@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from opensqt.model.account import MarginMode, PositionMode
@@ -12,6 +13,7 @@ from opensqt.model.order import OrderType, PositionSide, Side, TimeInForce
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, Params, Route
 from opensqt.simulator.dialects.bitget import errors, formats, parameters
+from opensqt.simulator.engine.conditional import NewConditional
 from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
 from opensqt.simulator.settings import SymbolSettings
 
@@ -31,11 +33,16 @@ _QUARTER_MS = 90 * 86_400_000
 CANCEL_BATCH = "/api/v2/mix/order/batch-cancel-orders"
 
 
+Attached = Callable[[Params, NewOrder], tuple[NewConditional, ...]]
+"""Reads the take-profit and the stop-loss that an order carries."""
+
+
 class Trading:
     """Orders of the account that signed the call."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, attached: Attached) -> None:
         self._dialect = dialect
+        self._attached = attached
         self._engine = dialect.engine
 
     def routes(self) -> list[Route]:
@@ -74,24 +81,21 @@ class Trading:
 
     def _read(self, call: Call, params: Params) -> tuple[NewOrder, SymbolSettings]:
         """Read an order from its parameters, with the checks that Bitget makes before its engine."""
-        rules = self._rules(params)
+        rules = self.rules(params)
         parameters.text(params, "marginCoin")
-        if parameters.choice(params, "marginMode", _MARGIN_MODES) is not self._engine.margin_mode(
-            call.account, rules.symbol
-        ):
-            raise errors.margin_mode_kept()
+        self.check_margin_mode(call, params, rules)
         kind = parameters.choice(params, "orderType", TYPES)
         quantity = parameters.decimal(params, "size")
         if quantity % rules.quantity_step:
             scale = decimals.decimals(rules.quantity_step)
             message = f"Parameter verification exception size checkBDScale error value={quantity} checkScale={scale}"
             raise ErrorReply(400, "40808", message)
-        side, position_side = self._sides(call, params)
+        side, position_side = self.sides(call, params)
         given = params.get("clientOid", "")
         if given and not CLIENT_ID.fullmatch(given):
             raise errors.bad_client_order_id()
         limit = kind is OrderType.LIMIT
-        return NewOrder(
+        wanted = NewOrder(
             symbol=rules.symbol,
             side=side,
             quantity=quantity,
@@ -102,9 +106,17 @@ class Trading:
             reduce_only=position_side is PositionSide.BOTH and params.get("reduceOnly", "").lower() in ("yes", "true"),
             position_side=position_side,
             client_order_id=given,
-        ), rules
+            details={name: params[name] for name in formats.PRESETS if params.get(name)},
+        )
+        return replace(wanted, attached=self._attached(params, wanted)), rules
 
-    def _sides(self, call: Call, params: Params) -> tuple[Side, PositionSide]:
+    def check_margin_mode(self, call: Call, params: Params, rules: SymbolSettings) -> None:
+        """Check that the margin mode of an order is the symbol's."""
+        wanted = parameters.choice(params, "marginMode", _MARGIN_MODES)
+        if wanted is not self._engine.margin_mode(call.account, rules.symbol):
+            raise errors.margin_mode_kept()
+
+    def sides(self, call: Call, params: Params) -> tuple[Side, PositionSide]:
         """Read the direction of the order: in hedge mode `side` is the position's and `tradeSide` opens or closes it.
 
         An order with hedge mode's trade side is refused in one-way mode, and one without it in hedge mode.
@@ -122,14 +134,14 @@ class Trading:
     # Canceling
 
     def _cancel(self, call: Call) -> Any:
-        return self._cancel_one(call, self._rules(call.params), call.params)
+        return self._cancel_one(call, self.rules(call.params), call.params)
 
     def _cancel_batch(self, call: Call) -> Any:
         """Cancel the listed orders; without a list, all of the symbol or of the product type."""
         fields = parameters.body(call)
         if not fields.get("orderIdList"):
             return self._cancel_all(call)
-        rules = self._rules(call.params)
+        rules = self.rules(call.params)
         orders = parameters.listed(fields, "orderIdList", _MOST)
         return _sorted_out(orders, lambda params: self._cancel_one(call, rules, params), self._dialect)
 
@@ -151,7 +163,7 @@ class Trading:
     def _cancel_all(self, call: Call) -> Any:
         parameters.futures(call.params)
         named = call.params.get("symbol")
-        symbols = [self._rules(call.params)] if named else list(self._engine.symbols())
+        symbols = [self.rules(call.params)] if named else list(self._engine.symbols())
         canceled = [
             order
             for rules in symbols
@@ -164,7 +176,7 @@ class Trading:
     # Queries
 
     def _detail(self, call: Call) -> Any:
-        rules = self._rules(call.params)
+        rules = self.rules(call.params)
         order_id, client_order_id = ids(call.params)
         found = self._engine.find(call.account, rules.symbol, order_id=order_id, client_order_id=client_order_id)
         if self._dialect.is_hidden(found.order_id):
@@ -176,7 +188,7 @@ class Trading:
 
     def _history(self, call: Call) -> Any:
         symbol = self._symbol_or_all(call.params)
-        start, end = self._window(call.params)
+        start, end = self.window(call.params)
         found = self._engine.orders(call.account, symbol, since_ms=start, until_ms=end)
         return self._page(call, [order for order in found if not order.status.is_open])
 
@@ -199,7 +211,7 @@ class Trading:
 
     def _fills(self, call: Call) -> Any:
         symbol = self._symbol_or_all(call.params)
-        start, end = self._window(call.params)
+        start, end = self.window(call.params)
         before = parameters.integer(call.params, "idLessThan")
         order_id = call.params.get("orderId") or None
         found = self._engine.fills(call.account, symbol, since_ms=start, until_ms=end, order_id=order_id)
@@ -219,7 +231,8 @@ class Trading:
         leverage = self._engine.leverage(call.account, order.symbol)
         return formats.order(order, rules, leverage=leverage, fills=self.fills_of(order), detail=detail)
 
-    def _window(self, params: Params) -> tuple[int, int]:
+    def window(self, params: Params) -> tuple[int, int]:
+        """Read startTime and endTime."""
         start, end = (parameters.integer(params, name) for name in ("startTime", "endTime"))
         if end is None:
             end = self._engine.now_ms() if start is None else start + _QUARTER_MS
@@ -233,9 +246,10 @@ class Trading:
 
     def _symbol_or_all(self, params: Params) -> str | None:
         parameters.futures(params)
-        return self._rules(params).symbol if params.get("symbol") else None
+        return self.rules(params).symbol if params.get("symbol") else None
 
-    def _rules(self, params: Params) -> SymbolSettings:
+    def rules(self, params: Params) -> SymbolSettings:
+        """Read the symbol."""
         parameters.futures(params)
         symbol = parameters.text(params, "symbol")
         try:
