@@ -11,7 +11,7 @@ from opensqt.backtest.venue import BacktestVenue, symbol_rules
 from opensqt.config.market_maker import MarketMakerSettings
 from opensqt.market_maker.app import build_engine
 from opensqt.market_maker.engine_settings import Phase
-from opensqt.market_maker.orders.events import Cancel, Command, Event
+from opensqt.market_maker.orders.events import Cancel, Command, Event, MonitorSymbolMissing
 from opensqt.market_maker.orders.stored import Stored
 from opensqt.market_maker.risk.ladder import AccountInputs
 from opensqt.market_maker.strategy.price_inputs import InputName
@@ -109,7 +109,13 @@ class Backtest:
         self._events: deque[Event] = deque()
         self._closing: set[str] = set()
         self._trace = trace
-        self._venue = BacktestVenue(self._engine, trading.symbol, self._events.append)
+        self._venue = BacktestVenue(
+            self._engine,
+            trading.symbol,
+            self._events.append,
+            watched=settings.risk_control.interval if settings.risk_control.enabled else None,
+            ranged=trading.volatility_candles if trading.dynamic_interval else None,
+        )
         hedge = self._engine.position_mode(self._venue.account) is PositionMode.HEDGE
         rules = symbol_rules(market, found[0])
         self._grid = build_engine(
@@ -123,6 +129,9 @@ class Backtest:
             now=0.0,
             now_ms=self.start_ms,
         )
+        for watched in self._grid.risk.settings.monitor.symbols:
+            if watched != trading.symbol:
+                self._events.append(MonitorSymbolMissing(watched, "the backtest plays one symbol"))
         if (safety := self._grid.risk.entry_check) is not None and safety.reason:
             raise ConfigError(f"safety check: {safety.reason}")
         self._symbol = trading.symbol
@@ -150,6 +159,7 @@ class Backtest:
         """
         if until_ms is None and self._market.settings.replay is None:
             raise ValueError("until_ms: a generated market has no end of its own")
+        self._events.extend(self._venue.past_candles())
         self._events.extend(self._venue.prices())
         self._react()
         while not self._market.finished and (until_ms is None or self._market.next_ms <= until_ms):

@@ -8,6 +8,7 @@ from decimal import Decimal
 from opensqt.market_maker.orders.events import (
     Cancel,
     CancelResult,
+    CandlesUpdate,
     Command,
     Event,
     OrderBatch,
@@ -15,6 +16,7 @@ from opensqt.market_maker.orders.events import (
     Place,
     PlaceResult,
     QueryOrder,
+    RangeCandles,
     Reconcile,
     Reconciled,
 )
@@ -28,11 +30,19 @@ from opensqt.model.errors import (
     PostOnlyWouldCross,
     ReduceOnlyRefused,
 )
-from opensqt.model.market import MAX_DEPTH, MarkPrice, OrderBook, Price, PublicTrade
+from opensqt.model.market import MAX_DEPTH, Candle, MarkPrice, OrderBook, Price, PublicTrade
 from opensqt.model.order import Fill, FillKind, Order, OrderRef, OrderRequest, OrderUpdate, Side
 from opensqt.model.venue import SymbolRules
 from opensqt.simulator.engine.engine import BookSnapshot, SimEngine
-from opensqt.simulator.engine.events import BookTicker, OrderChanged, PositionView, SimMark, SimTrade
+from opensqt.simulator.engine.events import (
+    BookTicker,
+    CandleUpdate,
+    OrderChanged,
+    PositionView,
+    SimCandle,
+    SimMark,
+    SimTrade,
+)
 from opensqt.simulator.engine.events import Event as SimEvent
 from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder, is_liquidation
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
@@ -53,12 +63,24 @@ class BacktestVenue:
         engine: The matching engine.
         symbol: The symbol that is traded.
         post: Called with each event in the order it happened.
+        watched: Interval of the candles for the risk monitor; None posts none.
+        ranged: Interval of the candles for the average true range; None posts none.
     """
 
-    def __init__(self, engine: SimEngine, symbol: str, post: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        engine: SimEngine,
+        symbol: str,
+        post: Callable[[Event], None],
+        *,
+        watched: str | None = None,
+        ranged: str | None = None,
+    ) -> None:
         self._engine = engine
         self._symbol = symbol
         self._post = post
+        self._watched = watched
+        self._ranged = ranged
         self.account = engine.account_keys()[0]
         engine.subscribe(self._on_event)
 
@@ -69,6 +91,18 @@ class BacktestVenue:
     def prices(self) -> list[Event]:
         """Return the price inputs as they are now, but the last trade."""
         return [PriceUpdate(self.price()), MarkUpdate(_mark(self._engine.mark(self._symbol)))]
+
+    def past_candles(self) -> list[Event]:
+        """Return the candles from before the start, as far as the data has any."""
+        found: list[Event] = []
+        if self._watched is not None:
+            found.append(CandlesUpdate(self._past(self._watched)))
+        if self._ranged is not None:
+            found.append(RangeCandles(self._past(self._ranged)))
+        return found
+
+    def _past(self, interval: str) -> tuple[Candle, ...]:
+        return tuple(_candle(each, self._engine.now_ms()) for each in self._engine.candles(self._symbol, interval))
 
     def carry_out(self, command: Command) -> None:
         """Carry out one command, and post its results."""
@@ -147,9 +181,17 @@ class BacktestVenue:
                 self._post(TradeUpdate(_trade(event)))
             case SimMark() if event.symbol == self._symbol:
                 self._post(MarkUpdate(_mark(event)))
+            case CandleUpdate(candle=candle) if candle.symbol == self._symbol:
+                self._on_candle(candle, event.time_ms)
             case OrderChanged() if event.account == self.account and event.order.symbol == self._symbol:
                 fill = model_fill(event.fill) if event.fill is not None else None
                 self._post(OrderBatch((OrderUpdate(order=model_order(event.order), fill=fill),), gap=False))
+
+    def _on_candle(self, candle: SimCandle, time_ms: int) -> None:
+        if candle.interval == self._watched:
+            self._post(CandlesUpdate((_candle(candle, time_ms),)))
+        if candle.interval == self._ranged:
+            self._post(RangeCandles((_candle(candle, time_ms),)))
 
     def _on_best(self, best: BookTicker) -> None:
         """Post the best bid and ask; the levels behind them only where an order of the account may be the best."""
@@ -267,6 +309,23 @@ def _trade(trade: SimTrade) -> PublicTrade:
         side=Side.SELL if trade.buyer_is_maker else Side.BUY,
         event_time_ms=trade.time_ms,
         received_ns=trade.time_ms * _NS,
+    )
+
+
+def _candle(candle: SimCandle, time_ms: int) -> Candle:
+    return Candle(
+        symbol=candle.symbol,
+        interval=candle.interval,
+        open_time_ms=candle.open_time_ms,
+        open=candle.open,
+        high=candle.high,
+        low=candle.low,
+        close=candle.close,
+        volume=candle.volume,
+        quote_volume=candle.quote_volume,
+        closed=candle.closed,
+        event_time_ms=time_ms,
+        received_ns=time_ms * _NS,
     )
 
 

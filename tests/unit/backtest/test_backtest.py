@@ -92,6 +92,41 @@ def test_a_symbol_that_the_venue_does_not_trade_is_refused() -> None:
         Backtest(settings(symbol="DOGEUSDT"), generated())
 
 
+def bars(path: Path, rows: list[tuple[int, int]]) -> SimulatorSettings:
+    """Write a recording of close and volume a minute, and return a market of it."""
+    lines = ["timestamp,open,high,low,close,volume"]
+    before = rows[0][0]
+    for number, (close, volume) in enumerate(rows):
+        high, low = max(before, close) + 20, min(before, close) - 20
+        lines.append(f"2022-01-01 {number // 60:02}:{number % 60:02}:00,{before},{high},{low},{close},{volume}")
+        before = close
+    path.write_text("\n".join(lines))
+    return SimulatorSettings(replay=path, maker_fee=Decimal("0.00002"))
+
+
+def test_the_risk_monitor_watches_the_recording(tmp_path: Path) -> None:
+    """A loud fall stops the entries until it is over, as it does live, and only where risk control is on."""
+    quiet, fall = [(40_000, 1_000_000)] * 30, [(39_900, 9_000_000), (39_800, 9_000_000)]
+    market = bars(tmp_path / "bars.csv", [*quiet, *fall, *quiet])
+    results = {}
+    for enabled in (True, False):
+        wanted = settings()
+        risk = wanted.risk_control.model_copy(update={"enabled": enabled})
+        results[enabled] = Backtest(wanted.model_copy(update={"risk_control": risk}), market).run()
+    assert results[True].halted_s > 60
+    assert results[True].orders < results[False].orders
+    assert results[False].halted_s == 0
+
+
+def test_the_interval_follows_the_range_of_the_recording(tmp_path: Path) -> None:
+    """A grid whose interval follows the average true range has fewer levels in a market that swings."""
+    swings = [(40_000 + number % 2 * 150, 1_000_000) for number in range(50)]
+    market = bars(tmp_path / "bars.csv", swings)
+    wide = Backtest(settings(dynamic_interval="true", volatility_candles="1m"), market).run()
+    fixed = Backtest(settings(), market).run()
+    assert 0 < wide.fills < fixed.fills / 2
+
+
 def test_a_grid_that_may_place_nothing_is_refused() -> None:
     """What a market maker would not start with is no backtest of the month in which it holds nothing."""
     with pytest.raises(ConfigError, match=r"safety check: order_quantity: .*; round trip: "):
