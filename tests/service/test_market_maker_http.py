@@ -21,6 +21,7 @@ from opensqt.market_maker.http import Endpoints
 from opensqt.market_maker.service import MarketMaker
 from opensqt.market_maker.store.store import Store
 from opensqt.model.errors import ConfigError
+from opensqt.model.order import Order
 from opensqt.service.http import HttpServer
 from opensqt.service.listen import ListenAddress
 from opensqt.testing.exchange import InMemoryExchange
@@ -75,11 +76,16 @@ async def served(exchange: InMemoryExchange, folder: Path, **trading: str) -> As
         stop, ready = asyncio.Event(), asyncio.Event()
         task = asyncio.create_task(endpoints.maker.run(stop, ready.set))
         await eventually(ready.is_set)
-        # A price that passes the levels before their buys are there fills none of them.
-        await eventually(lambda: exchange.get_open_orders(SYMBOL))
+        # A price that passes the levels before their buys are there fills none of them, nor does one that is too old.
+        await eventually(lambda: _laid(exchange))
         yield f"http://{server.address}"
         stop.set()
         await task
+
+
+async def _laid(exchange: InMemoryExchange) -> list[Order]:
+    exchange.set_price(SYMBOL, Decimal("2000.00"), Decimal("2000.01"))
+    return await exchange.get_open_orders(SYMBOL)
 
 
 async def started(endpoints: Endpoints) -> HttpServer:

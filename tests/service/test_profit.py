@@ -8,6 +8,7 @@ from pathlib import Path
 
 from opensqt.market_maker.executor import Executor
 from opensqt.market_maker.orders.events import AssetPriced, Event, PriceAsset, TakeVenue
+from opensqt.market_maker.right import TradingRight
 from opensqt.market_maker.service import MarketMaker
 from opensqt.market_maker.store.store import Store
 from opensqt.model.account import PositionMode
@@ -18,6 +19,7 @@ from tests.chaos.adapter_rig import on_simulator
 from tests.service.grid_rig import ACCOUNT, SYMBOL, Ledger, running, simulator
 from tests.service.profit_rig import differences, is_exact, pay_funding, stored_equals
 from tests.support import eventually
+from tests.unit.market_maker.venue import Sure
 
 
 async def agrees(maker: MarketMaker, ledger: Ledger) -> bool:
@@ -166,6 +168,7 @@ async def test_a_fee_of_an_old_minute_is_valued_by_its_candle() -> None:
                 group=group,
                 post=answers.append,
                 observe_latency=lambda _ms: None,
+                right=TradingRight(SYMBOL, Sure()),
             )
             executor.carry_out([PriceAsset("ETH", minute_ms), PriceAsset("POINT", minute_ms)])
         priced = {one.asset: one.outcome for one in answers if isinstance(one, AssetPriced)}

@@ -254,7 +254,7 @@ async def test_a_market_maker_that_slept_while_another_took_over_places_nothing_
             # What the first one had on its way was settled before the second one was answered.
             before = {one["client_order_id"] for one in made.account["orders"]}
             first.send(signal.SIGCONT)
-            assert await first.wait() == 1, first.output
+            assert await first.wait() == 5, first.output
             assert "is traded by market-maker on" in first.stderr.decode()
             second.send(signal.SIGTERM)
             assert await second.wait() == 0, second.output

@@ -78,6 +78,9 @@ def lines(status: Status, columns: int, rows: int, *, now: datetime) -> list[Tex
     if "grids" in status:
         return portfolio_status.lines(status, columns, rows, now=now)
     found = [_head(status, now), *screen.problems(status.get("problems", ()), columns)]
+    if status.get("standby"):
+        found += [Text(line, style="yellow") for line in screen.wrapped(status["standby"], columns, 3)]
+        return [screen.fit(line, columns) for line in found[: rows - 1]]
     space = max(3, rows - len(found) - 1)
     ladder = _ladder(status, space - 1)
     money = _money(status)
@@ -120,7 +123,7 @@ def _order(order: Status, colour: str) -> Text:
 
 
 def _money(status: Status) -> list[Text]:
-    control = status.get("control") or {}
+    control, holder = status.get("control") or {}, status.get("holder") or {}
     rows: list[tuple[str, Any]] = [
         ("position", status.get("position")),
         ("average price", _short(status.get("average_price"))),
@@ -135,6 +138,7 @@ def _money(status: Status) -> list[Text]:
         ("anchor", status.get("anchor")),
         ("interval", status.get("interval")),
         ("compared", _age(status.get("last_reconcile_ms"))),
+        ("role", f"{holder.get('role', '-')}, number {holder.get('number', '-')}"),
         ("paused", {"entries": "exits only", "all": "no orders"}.get(control.get("paused", ""), "no")),
         ("changed keys", ", ".join(control.get("overrides", ())) or "none"),
         ("needs a restart", ", ".join(control.get("needs_restart", ())) or "none"),

@@ -80,6 +80,18 @@ class RemoteLease:
         """The error that ended the renewal; None while it is renewed."""
         return self._failure
 
+    async def confirm(self) -> None:
+        """Renew now, for a program that has to know whether lease and claim are still its own.
+
+        Raises:
+            TradingClaimed: Another program holds the claim, or has held it since.
+            LeaseExpired: The lease had ended, and nobody else is called for that.
+            ExchangeError: The connector did not respond, which proves nothing.
+        """
+        lease = await self._renew()
+        if lease.lapsed:
+            self._lapsed(lease)
+
     async def __aenter__(self) -> Self:
         self._failure = None
         self._unconfirmed = False

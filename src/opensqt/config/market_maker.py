@@ -223,6 +223,9 @@ class MarketMakerSystemSettings(Section):
     """Cancel the grid's own orders on a clean stop. Positions stay."""
     lease_seconds: int = Field(default=60, ge=0, le=3600)
     """Seconds without a heartbeat after which the connector cancels the grid's orders; 0 leaves them. Only `remote`."""
+    standby: bool = False
+    """Wait, connected and ready, while another market maker trades with this database, and take over within 10 seconds
+    when it ends or is not heard for 5. Where none trades, begin at once. Only `remote`, with a lease."""
     control_socket: str = ""
     """Path of the socket that takes `opensqt pause` and the like; empty: beside the database, or in a folder of the
     user where that is PostgreSQL or the path is too long."""

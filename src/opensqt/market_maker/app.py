@@ -22,6 +22,7 @@ from opensqt.market_maker.orders.plausible import rules_defect
 from opensqt.market_maker.orders.recovery import recovered_anchor
 from opensqt.market_maker.orders.stored import Stored
 from opensqt.market_maker.price_streams import price_inputs
+from opensqt.market_maker.right import Ask
 from opensqt.market_maker.risk.entry_check import EntryCheck
 from opensqt.market_maker.risk.ladder import AccountInputs, GridRequirements, LadderLevel, account_inputs, ladder
 from opensqt.market_maker.risk.safety import Guard, Rule, broken_rules, check
@@ -85,8 +86,8 @@ class Setup:
         return self.safe or (self.holding and not broken_rules(self.rule_results, Guard.ORDERS))
 
 
-def make_maker(setup: Setup, settings: MarketMakerSettings, store: Store) -> MarketMaker:
-    """Return the market maker of a grid that was assembled."""
+def make_maker(setup: Setup, settings: MarketMakerSettings, store: Store, ask: Ask | None = None) -> MarketMaker:
+    """Return the market maker of a grid that was assembled; *ask* as for `TradingRight`."""
     return MarketMaker(
         setup.engine,
         setup.exchange,
@@ -94,6 +95,7 @@ def make_maker(setup: Setup, settings: MarketMakerSettings, store: Store) -> Mar
         info=setup.info,
         rules=setup.rules,
         cancel_on_exit=settings.system.cancel_on_exit,
+        ask=ask,
     )
 
 
@@ -164,6 +166,20 @@ async def assemble(
         Unreachable: The venue did not respond to the last attempt.
     """
     exchange = await stack.enter_async_context(started(make(settings)))
+    return await assemble_at_start(exchange, settings, store, take_venue=take_venue)
+
+
+async def assemble_at_start(
+    exchange: Exchange, settings: MarketMakerSettings, store: Store, *, take_venue: str = ""
+) -> Setup:
+    """Do as `assemble_on`, and wait for a venue that is overloaded, as long as a start may.
+
+    Raises:
+        ConfigError: The settings don't fit the venue, or the stored grid.
+        ConnectorUnavailable: After the last retry.
+        BackOff: The venue requests a pause that is longer than a start may take.
+        Unreachable: The venue did not respond to the last attempt.
+    """
     assembly = partial(assemble_on, exchange, settings, store, take_venue=take_venue)
     return await retry_start(assembly, logger="market_maker")
 

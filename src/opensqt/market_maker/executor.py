@@ -27,9 +27,10 @@ from opensqt.market_maker.orders.events import (
     ReconcileFailed,
     RulesRead,
 )
+from opensqt.market_maker.right import TradingRight
 from opensqt.model.account import Account
 from opensqt.model.clock import now_ms
-from opensqt.model.errors import ConnectorUnavailable, ExchangeError, VenueError
+from opensqt.model.errors import ConnectorUnavailable, ExchangeError, TradingClaimed, VenueError
 from opensqt.model.exchange import Exchange
 from opensqt.model.funding import FundingPayment
 from opensqt.model.order import Order, OrderRef, OrderRequest
@@ -56,6 +57,7 @@ class Executor:
         group: Owns the tasks, so that the failure of one ends the process.
         post: Called with each result.
         observe_latency: Called with the milliseconds of each call that places orders.
+        right: Confirmed before anything is sent; an error of it that says who else trades ends the process.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Executor:
         group: asyncio.TaskGroup,
         post: Callable[[Event], None],
         observe_latency: Callable[[float], None],
+        right: TradingRight,
     ) -> None:
         self._exchange = exchange
         self._symbol = symbol
@@ -76,6 +79,7 @@ class Executor:
         self._group = group
         self._post = post
         self._observe_latency = observe_latency
+        self._right = right
         self._call_slots = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -115,6 +119,7 @@ class Executor:
         async with self._call_slots:
             started = time.perf_counter()
             try:
+                await self._right.confirm()
                 if len(requests) == 1:
                     outcomes = [await self._exchange.place_order(requests[0])]
                 else:
@@ -122,6 +127,8 @@ class Executor:
             except ExchangeError as error:
                 outcomes = [error] * len(requests)
             self._observe_latency((time.perf_counter() - started) * 1000)
+        if any(isinstance(outcome, TradingClaimed) for outcome in outcomes):
+            await self._right.verify()
         for request, outcome in zip(requests, _checked(outcomes), strict=True):
             self._post(PlaceResult(request.client_order_id, outcome))
 
@@ -129,10 +136,13 @@ class Executor:
         outcomes: Sequence[Order | ExchangeError]
         async with self._call_slots:
             try:
+                await self._right.confirm()
                 if len(refs) == 1:
                     outcomes = [await self._exchange.cancel_order(refs[0])]
                 else:
                     outcomes = await self._exchange.batch_cancel_orders(refs)
+            except TradingClaimed:
+                raise
             except ExchangeError as error:
                 outcomes = [error] * len(refs)
         for ref, outcome in zip(refs, _checked(outcomes), strict=True):

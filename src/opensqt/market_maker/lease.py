@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -21,10 +21,12 @@ class _LetLeaseExpire(Exception):
 
 @dataclass(slots=True)
 class LeaseExit:
-    """The end of the lease with its block."""
+    """What a block does with its lease, and how the lease ends with it."""
 
     keep_until_expiry: bool = False
     """Whether it runs out instead of being released, so that the connector cancels the orders that are left."""
+    ask: Callable[[], Awaitable[None]] | None = None
+    """Renews lease and claim now, and raises TradingClaimed when another program has it; None without a connector."""
 
 
 @asynccontextmanager
@@ -46,8 +48,9 @@ async def trading_lease(exchange: Exchange, lease_s: int, claim: ClaimRequest) -
         return
     began = ended = False
     try:
-        async with exchange.lease(lease_s, on_lapse=_log_lapse, claim=claim):
+        async with exchange.lease(lease_s, on_lapse=_log_lapse, claim=claim) as lease:
             began = True
+            lease_exit.ask = lease.confirm
             yield lease_exit
             ended = True
             if lease_exit.keep_until_expiry:

@@ -136,6 +136,7 @@ class MarketMakerMetrics(Collector):
                 engine.orders.refusals.lasting(now, closes=True),
             ),
             ("market_maker_store_failing", "1 while the database is not writable", int(bool(engine.store_problem))),
+            ("market_maker_standby", "1 while it waits to take over", 0),
             ("market_maker_circuit_breaker_open", "1 while it stops entries", int(engine.risk.breaker.is_open)),
         )
         for name, text, value in gauges:

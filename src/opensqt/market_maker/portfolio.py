@@ -55,6 +55,8 @@ class _Member:
     """Whether it has traded, or has shown why it can't."""
     again: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it has to begin again before its delay is over."""
+    replaced: bool = False
+    """Whether another program trades it now."""
 
     @property
     def symbol(self) -> str:
@@ -70,7 +72,7 @@ class Portfolio:
     Args:
         settings: Of each symbol.
         exchange: Started; shared by all.
-        store: Open, and holding the lock of each symbol.
+        store: Open, and holding each symbol.
         claim: Returns the claim of a symbol.
         alerts: Of the process.
         load: Reads the settings file again, of all symbols.
@@ -119,6 +121,11 @@ class Portfolio:
     def unsaved(self) -> bool:
         """Whether changes of a grid could not be stored before the end."""
         return any(grid.unsaved for grid in self._grids)
+
+    @property
+    def replaced(self) -> bool:
+        """Whether another program trades every symbol now."""
+        return all(grid.replaced for grid in self._grids)
 
     @property
     def failed(self) -> bool:
@@ -188,6 +195,8 @@ class Portfolio:
                 except (ConnectorUnavailable, AccessError, Stopped, asyncio.CancelledError):
                     raise
                 except TradingClaimed as error:
+                    # Its orders are the other program's now: nothing is cancelled.
+                    grid.replaced, grid.maker = True, None
                     await self._fail(grid, f"{error.message}; restart it to take part again")
                     return
                 except ConfigError as error:
@@ -206,16 +215,7 @@ class Portfolio:
         stored = await unless_stopped(stop, stored_commands(grid.settings, self._store, load))
         settings = stored[1]
         take_venue = "apply" if symbol in self._take_venue else ""
-        setup = await unless_stopped(stop, assemble_on(self._exchange, settings, self._store, take_venue=take_venue))
-        if not setup.may_start:
-            raise ConfigError(f"safety check: {setup.broken_text}; see market-maker --check")
         claim = await self._claim(settings)
-        maker = make_maker(setup, settings, self._store)
-        # A pause that came while it did not trade is in the database.
-        stored = (await load_control(self._store, symbol), *stored[1:])
-        self.commands.grids[symbol] = grid_commands(
-            maker, self._alerts, self._store, stored, load=load, to_engine=partial(settings_for, setup)
-        )
 
         def begins() -> None:
             grid.failure = ""
@@ -224,6 +224,16 @@ class Portfolio:
             self._settle(grid)
 
         async with trading_lease(self._exchange, settings.system.lease_seconds, claim) as lease_exit:
+            assembling = assemble_on(self._exchange, settings, self._store, take_venue=take_venue)
+            setup = await unless_stopped(stop, assembling)
+            if not setup.may_start:
+                raise ConfigError(f"safety check: {setup.broken_text}; see market-maker --check")
+            maker = make_maker(setup, settings, self._store, lease_exit.ask)
+            # A pause that came while it did not trade is in the database.
+            stored = (await load_control(self._store, symbol), *stored[1:])
+            self.commands.grids[symbol] = grid_commands(
+                maker, self._alerts, self._store, stored, load=load, to_engine=partial(settings_for, setup)
+            )
             grid.maker = maker
             with self._counted():
                 grid.left = await maker.run(stop, begins)

@@ -29,10 +29,11 @@ from opensqt.market_maker.orders.events import (
     StoreChanged,
 )
 from opensqt.market_maker.price_streams import PriceStreams
+from opensqt.market_maker.right import Ask, TradingRight
 from opensqt.market_maker.risk_inputs import RiskInputs
 from opensqt.market_maker.status import status
 from opensqt.market_maker.store.store import Store
-from opensqt.market_maker.store.writer import StoreWriter
+from opensqt.market_maker.store.writer import StoreWriter, not_writable
 from opensqt.market_maker.strategy.volatility import VolatilitySettings
 from opensqt.model.clock import now_ms, now_ns
 from opensqt.model.errors import AccessError, ConnectorUnavailable, ExchangeError
@@ -64,10 +65,11 @@ class MarketMaker:
     Args:
         engine: The grid, with what the store holds.
         exchange: Started.
-        store: Holds the grid's lock.
+        store: Holds the grid.
         info: Of the exchange.
         rules: Of the symbol.
         cancel_on_exit: Whether a stop cancels our orders.
+        ask: As for `TradingRight`.
         stop_within_s: How long a stop may take.
     """
 
@@ -80,6 +82,7 @@ class MarketMaker:
         info: ExchangeInfo,
         rules: SymbolRules,
         cancel_on_exit: bool,
+        ask: Ask | None = None,
         stop_within_s: float = STOP_WITHIN_S,
     ) -> None:
         self.engine = engine
@@ -91,6 +94,7 @@ class MarketMaker:
         self._cancel_on_exit = cancel_on_exit
         self._stop_within_s = stop_within_s
         self._symbol = engine.settings.symbol
+        self._right = TradingRight(self._symbol, store.holding, ask)
         self._events: list[Event] = []
         self._wake = asyncio.Event()
         self._venue_problems: list[str] = []
@@ -134,6 +138,7 @@ class MarketMaker:
             now=time.monotonic(),
             now_ms=now_ms(),
         )
+        found["holder"] = self.store.holding.section(self._symbol)
         for source in self.status_sources:
             found.update(source())
         return found
@@ -178,6 +183,7 @@ class MarketMaker:
             async with asyncio.TaskGroup() as group:
                 helpers = [
                     group.create_task(self._writer.run()),
+                    group.create_task(self.store.holding.until_lost(self._symbol)),
                     *(group.create_task(reader) for reader in self._market.readers(self._resubscribing)),
                     group.create_task(self._read_orders()),
                     group.create_task(self._poll_venue_status()),
@@ -205,6 +211,7 @@ class MarketMaker:
             group=group,
             post=self._post,
             observe_latency=self._observe_latency,
+            right=self._right,
         )
         stopper = group.create_task(self._post_when(stop))
         deadline: float | None = None
@@ -242,7 +249,7 @@ class MarketMaker:
             self.engine.handle(event, now)
         for price in prices:
             self.engine.handle(price, now)
-        problem = self._writer.problem(now)
+        problem = self._writer.problem(now) or not_writable(self.store.holding.problem(now))
         if problem != self.engine.store_problem:
             self.engine.handle(StoreChanged(problem), now)
         commands = self.engine.decide(now)

@@ -29,6 +29,7 @@ EXIT_FAILURE = 1
 EXIT_USAGE = 2
 EXIT_CREDENTIALS = 3
 EXIT_UNREACHABLE = 4
+EXIT_REPLACED = 5
 
 _YOUNG_OBJECTS = 20_000
 """New objects between two looks for cycles: a few megabytes."""

@@ -126,3 +126,14 @@ def test_an_account_without_orders_says_so() -> None:
     text = "\n".join(line.plain for line in connector_screen.lines(connector(), 80, 24, now=NOW))
     assert "no open order" in text
     assert "healthy" in text
+
+
+def test_a_standby_shows_for_whom_it_waits_and_one_that_trades_its_number() -> None:
+    text = "standby: waiting for market-maker on a-machine-with-a-long-name.example, pid 7 (BTCUSDT, number 3), renewed"
+    waiting = {"phase": "STANDBY", "standby": text, "holder": {"role": "standby"}, "problems": []}
+    lines = maker_status.lines(waiting, 80, 24, now=NOW)
+    assert "pid 7 (BTCUSDT, number 3)" in " ".join(line.plain.strip() for line in lines)
+    assert max(line.cell_len for line in lines) <= 80
+    status = {**maker(0, 3), "holder": {"role": "trading", "holder": "market-maker on a", "number": 4}}
+    lines = maker_status.lines(status, 80, 24, now=NOW)
+    assert any("trading, number 4" in line.plain for line in lines)

@@ -323,3 +323,13 @@ class Bench:
 LOST_REPLY = OutcomeUnknown
 NEVER_SENT = Unreachable
 WOULD_CROSS = PostOnlyWouldCross
+
+
+class Sure:
+    """A hold that is renewed all the time, until it is not."""
+
+    def __init__(self, *, renewed: bool = True) -> None:
+        self.renewed = renewed
+
+    def is_sure(self, symbol: str, now: float) -> bool:
+        return self.renewed

@@ -16,7 +16,7 @@ from opensqt.market_maker.control.changes import with_live
 from opensqt.market_maker.control.commands import ControlCommands
 from opensqt.market_maker.control.live import RunningSettings
 from opensqt.market_maker.control.operator import Reset
-from opensqt.market_maker.control.socket import Commands, ControlSocket
+from opensqt.market_maker.control.socket import ControlSocket, ReloadableCommands
 from opensqt.market_maker.control.state import ControlState
 from opensqt.market_maker.engine import GridEngine
 from opensqt.market_maker.engine_settings import EngineSettings
@@ -88,7 +88,7 @@ def grid_commands(
     Args:
         maker: Not running yet: a stored pause is in force before its first order.
         alerts: Of the process.
-        store: Holds the grid's lock.
+        store: Holds the grid.
         stored: As `stored_commands` returned it.
         load: See `Load`.
         to_engine: Returns the engine's settings of a whole file.
@@ -112,7 +112,7 @@ def grid_commands(
 
 
 @asynccontextmanager
-async def taking_commands(commands: Commands, path: Path) -> AsyncIterator[None]:
+async def taking_commands(commands: ReloadableCommands, path: Path) -> AsyncIterator[None]:
     """Take commands at a socket, and SIGHUP, while the block runs.
 
     Raises:

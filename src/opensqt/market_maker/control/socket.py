@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,8 +22,6 @@ _LARGEST_REQUEST = 65_536
 class Commands(Protocol):
     """What the socket serves: the commands of one grid, or of several."""
 
-    socket_path: str
-
     def status(self) -> dict[str, Any]:
         """Return the whole of /status."""
         ...
@@ -34,6 +33,12 @@ class Commands(Protocol):
             ConfigError: It can't be carried out; nothing was changed.
         """
         ...
+
+
+class ReloadableCommands(Commands, Protocol):
+    """Commands of a process that reads its settings file again."""
+
+    socket_path: str
 
     def request_reload(self) -> None:
         """Read the settings file again soon; for a signal handler."""
@@ -49,13 +54,14 @@ class ControlSocket:
 
     Args:
         commands: Carries them out.
-        path: Of the socket. The caller holds the grid, so that one that is there is of a process that has ended.
+        path: Of the socket. One that is there is replaced: the caller holds the grid, or nobody listens on it.
     """
 
     def __init__(self, commands: Commands, path: Path) -> None:
         self.path = path
         self._commands = commands
         self._runner: web.AppRunner | None = None
+        self._inode = 0
 
     async def start(self) -> None:
         """Listen.
@@ -77,13 +83,17 @@ class ControlSocket:
                 f"system.control_socket: {self.path} can't be made: {error.strerror or error}; give another path"
             ) from None
         await web.SockSite(self._runner, listener).start()
+        self._inode = self.path.stat().st_ino
 
     async def close(self) -> None:
         """Stop listening and remove the socket. Idempotent."""
         if self._runner is not None:
             runner, self._runner = self._runner, None
             await runner.cleanup()
-            self.path.unlink(missing_ok=True)
+            with suppress(OSError):
+                # Another process on this machine, which has taken over, may have made its own there.
+                if self.path.stat().st_ino == self._inode:
+                    self.path.unlink()
 
     async def _status(self, _request: web.Request) -> web.Response:
         return _answer(self._commands.status())
@@ -96,6 +106,19 @@ class ControlSocket:
         if not isinstance(body, dict):
             raise ConfigError("expected a JSON object")
         return _answer(await self._commands.run(request.path.removeprefix("/"), body))
+
+
+def is_served(path: Path) -> bool:
+    """Return whether a process listens on a socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(str(path))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+    return True
 
 
 @web.middleware

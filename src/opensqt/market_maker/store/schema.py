@@ -20,7 +20,7 @@ from sqlalchemy import (
     false,
 )
 
-VERSION = 2
+VERSION = 3
 """The newest revision in `migrations`: every change of a table needs one.
 
 An older database is upgraded at the start, a newer one is refused.
@@ -245,3 +245,15 @@ markouts = Table(
     Column("time_ms", BigInteger, nullable=False),
     Index("markouts_time", "symbol", "time_ms"),
 )
+
+holders = Table(
+    "holders",
+    metadata,
+    Column("symbol", String(32), primary_key=True),
+    Column("holder", String(32), nullable=False),
+    Column("description", String(64), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("renewed_ms", BigInteger, nullable=False),
+)
+"""Who trades a grid: `holder` identifies the process and is empty once it was given up, `number` goes up with each new
+one, `renewed_ms` is of the database's clock."""

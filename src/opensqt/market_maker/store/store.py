@@ -7,11 +7,10 @@ last commits may be missing; the venue then still has the orders by their client
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +18,7 @@ from typing import Any, Self
 from sqlalchemy import Executable, Row, Table, delete, event, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from opensqt.market_maker.orders.account_changes import ForeignFill
 from opensqt.market_maker.orders.events import GridFill
@@ -29,7 +28,7 @@ from opensqt.market_maker.orders.stored import Changes, Stored
 from opensqt.market_maker.profit.markout import Markout
 from opensqt.market_maker.profit.snapshot import ProfitDay, ProfitSnapshot
 from opensqt.market_maker.store import profit_rows, rows, schema
-from opensqt.market_maker.store.lock import AdvisoryLock
+from opensqt.market_maker.store.holding import Holding, OnWait
 from opensqt.market_maker.store.upgrade import prepare
 from opensqt.model.clock import Clock, now_ns
 from opensqt.model.errors import ConfigError
@@ -50,13 +49,12 @@ class Store:
         self._clock = clock
         # Of this database alone: PostgreSQL's dialect takes a third of a second to import.
         self._insert = import_module(f"sqlalchemy.dialects.{engine.dialect.name}").insert
-        self._lock_files: list[int] = []
         self._upserts = {
             table: self._upsert(table, keep=("created_ms",))
             for table in (schema.grids, schema.slots, schema.orders, schema.meta)
         }
-        self._locks: dict[str, AdvisoryLock] = {}
-        """By symbol, in PostgreSQL."""
+        self.holding = Holding(engine, self._insert)
+        """The grids that this process may write."""
 
     @classmethod
     async def open(cls, url: str, *, clock: Clock = now_ns) -> Self:
@@ -79,7 +77,7 @@ class Store:
                 await asyncio.to_thread(_make_file, path)
             except OSError as error:
                 raise ConfigError(f"app.database_url: {path} can't be opened: {error.strerror}") from None
-        # Each grid writes on a connection of its own, that of its lock.
+        # No grid waits for a connection that another one uses.
         options: dict[str, int] = {} if driver.startswith("sqlite") else {"max_overflow": -1}
         engine = create_async_engine(parsed.set(drivername=driver), **options)
         if engine.dialect.name == "sqlite":
@@ -96,37 +94,26 @@ class Store:
             raise
         return store
 
-    async def close(self) -> None:
-        """Release the database and the hold on the grid. Idempotent. A database that hangs is not waited for."""
+    async def close(self, *, give_up: bool = True) -> None:
+        """Release the database and the hold on the grids. Idempotent. A database that hangs is not waited for.
+
+        Args:
+            give_up: As for `Holding.close`.
+        """
+        with suppress(TimeoutError, SQLAlchemyError, OSError):
+            async with asyncio.timeout(_CLOSE_S):
+                await self.holding.close(give_up=give_up)
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_S):
-                while self._locks:
-                    await self._locks.popitem()[1].release()
                 await self.database.dispose()
-        while self._lock_files:
-            os.close(self._lock_files.pop())
 
-    async def hold(self, symbol: str) -> None:
-        """Lock the grid, so that no other process trades it.
+    async def hold(self, *symbols: str, on_wait: OnWait | None = None) -> None:
+        """Hold grids, so that no other process trades them; see `Holding.take`.
 
         Raises:
-            ConfigError: Another one does.
+            ConfigError: Another one does, and *on_wait* is not given.
         """
-        taken = f"app.database_url: another market maker trades {symbol} with this database; stop it first"
-        if self.database.dialect.name == "postgresql":
-            lock = self._locks.setdefault(symbol, AdvisoryLock(self.database, symbol))
-            if await lock.take() is None:
-                raise ConfigError(taken)
-            return
-        database = self.database.url.database
-        if database in (None, "", ":memory:"):
-            return
-        file = os.open(f"{database}.{symbol}.lock", os.O_CREAT | os.O_RDWR, 0o600)
-        self._lock_files.append(file)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(taken) from None
+        await self.holding.take(symbols, on_wait)
 
     @property
     def is_remote(self) -> bool:
@@ -189,10 +176,10 @@ class Store:
 
         Raises:
             SQLAlchemyError: They are not stored; nothing that depends on them must be done.
-            TradingClaimed: The lock was lost, and another process holds it now.
+            TradingClaimed: Another process holds the grid now.
         """
         now_ms = self._clock() // 1_000_000
-        async with self._writing(symbol) as connection:
+        async with self.holding.transaction(symbol) as connection:
             if changes.header is not None:
                 await connection.execute(self._upserts[schema.grids], [rows.header_row(symbol, changes.header)])
             if changes.slots:
@@ -260,17 +247,6 @@ class Store:
             query = query.where(time < until_ms)
         async with self.database.connect() as connection:
             return (await connection.execute(query.order_by(time, *table.primary_key))).all()
-
-    @asynccontextmanager
-    async def _writing(self, symbol: str) -> AsyncIterator[AsyncConnection]:
-        """Begin a transaction, in PostgreSQL on the connection of the lock: without the lock nothing is written."""
-        lock = self._locks.get(symbol)
-        if lock is None:
-            async with self.database.begin() as connection:
-                yield connection
-            return
-        async with lock.transaction() as connection:
-            yield connection
 
     def _upsert(self, table: Table, *, keep: Iterable[str]) -> Executable:
         """Build the statement that inserts a row or replaces all of it but its key and the columns of *keep*."""

@@ -156,6 +156,7 @@ async def _alone(database: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 async def _is_free(connection: AsyncConnection, symbol: str) -> bool:
+    """Return whether no program of a version before 3 trades the grid: until then it was an advisory lock."""
     key = func.hashtext(f"opensqt:{symbol}")
     return bool(await connection.scalar(select(func.pg_try_advisory_xact_lock(key))))
 
@@ -209,6 +210,6 @@ async def _copy_schema(connection: AsyncConnection, name: str) -> str:
             f"app.database_url: the copy before the upgrade can't be made ({error.orig}); give the role the right:"
             " GRANT CREATE ON DATABASE ... TO ..."
         ) from None
-    for table in ("meta", "grids", "slots", "orders", "fills"):
+    for table in await connection.run_sync(lambda sync: inspect(sync).get_table_names()):
         await connection.exec_driver_sql(f"CREATE TABLE {name}.{table} AS TABLE {table}")
     return f"schema {name}"

@@ -39,7 +39,7 @@ class StoreWriter:
     """Commits what a grid changed, one transaction after the other.
 
     Args:
-        store: Holds the grid's lock.
+        store: Holds the grid.
         symbol: The symbol of the grid.
         take_changes: Returns the changes since its last call.
         send: Called with the orders whose intents are stored.
@@ -81,8 +81,7 @@ class StoreWriter:
         """Return why nothing new is placed: the database is away or slow; empty while it is neither."""
         if self._began is None or (not self._error and now - self._began < SLOW_S):
             return ""
-        why = self._error or "it does not respond"
-        return f"database: not writable, so entries are cancelled and nothing is placed until it is again: {why}"
+        return not_writable(self._error or "it does not respond")
 
     async def flush(self, within_s: float) -> bool:
         """Wait until everything is stored, and return whether it is."""
@@ -151,6 +150,12 @@ class StoreWriter:
             _log.error("database not writable: entries are cancelled, nothing new is placed", error=text)
         self._error = text
         await asyncio.sleep(self._backoff.next_s())
+
+
+def not_writable(why: str) -> str:
+    """Return the problem of a database that can't be written; empty without a reason."""
+    text = "database: not writable, so entries are cancelled and nothing is placed until it is again"
+    return f"{text}: {why}" if why else ""
 
 
 def merged(changes: Sequence[Changes]) -> Changes:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import stat
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 
+import asyncpg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -267,10 +272,36 @@ async def test_an_upgrade_that_fails_leaves_the_old_version(old: str, monkeypatc
 
 
 async def test_a_database_in_use_by_an_older_program_is_not_upgraded(old: str) -> None:
-    """Its process would write into tables that it does not know."""
-    holder = await Store.open(old)
-    await holder.hold(SYMBOL)
-    await execute(old, "UPDATE meta SET value = '1'", "DROP TABLE alembic_version")
-    with pytest.raises(ConfigError, match=r"a market maker of an older version trades BTCUSDT .*; stop it first"):
-        await Store.open(old)
-    await holder.close()
+    """Its process would write into tables that it does not know. It holds an advisory lock, or that of a file."""
+    async with held_by_an_older_program(old):
+        with pytest.raises(ConfigError, match=r"a market maker of an older version trades BTCUSDT .*; stop it first"):
+            await Store.open(old)
+    assert await schema_of(old) == []
+
+
+@asynccontextmanager
+async def held_by_an_older_program(url: str) -> AsyncIterator[None]:
+    if url.startswith("sqlite"):
+        file = os.open(f"{url.removeprefix('sqlite:///')}.{SYMBOL}.lock", os.O_CREAT | os.O_RDWR)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+        os.close(file)
+        return
+    connection = await asyncpg.connect(url)
+    await connection.execute(f"SELECT pg_advisory_lock(hashtext('opensqt:{SYMBOL}'))")
+    yield
+    await connection.close()
+
+
+async def test_the_copy_of_a_database_has_all_its_tables(cluster: str) -> None:
+    """Also those that a later version than the first has added: funding, equity, markouts."""
+    await execute(cluster, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    store = await Store.open(cluster)
+    await store.close()
+    await execute(cluster, "DROP TABLE holders", "UPDATE alembic_version SET version_num = '2'")
+    store = await Store.open(cluster, clock=lambda: 1_500_000_000 * 10**9)
+    async with store.database.connect() as connection:
+        copied = await connection.run_sync(lambda c: inspect(c).get_table_names("opensqt_v2_20170714t024000z"))
+    await store.close()
+    await execute(cluster, "DROP SCHEMA opensqt_v2_20170714t024000z CASCADE")
+    assert {*copied, "holders"} == {*schema.metadata.tables, "alembic_version"}
