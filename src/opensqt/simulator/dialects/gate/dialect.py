@@ -9,6 +9,7 @@ import orjson
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, HttpReply, Params, Route, World, message_of
 from opensqt.simulator.dialects.gate import errors, frames, unified
 from opensqt.simulator.dialects.gate.account import AccountData
+from opensqt.simulator.dialects.gate.conditional import ConditionalTrading
 from opensqt.simulator.dialects.gate.contracts import Contracts
 from opensqt.simulator.dialects.gate.market_streams import MarketStreams
 from opensqt.simulator.dialects.gate.private_streams import PrivateStreams
@@ -33,7 +34,7 @@ class GateDialect(Dialect):
     name = "gate"
     symbol_states = ("trading", "in_delisting", "prelaunch", "delisting", "delisted", "circuit_breaker")
     account_modes = tuple(unified.MARGIN_MODES)
-    venue_rules = VenueRules(duplicate_client_ids="never", least_notional=False)
+    venue_rules = VenueRules(duplicate_client_ids="never", least_notional=False, most_conditional=100)
 
     def __init__(self, world: World) -> None:
         self._contracts = Contracts(world.engine.symbols())
@@ -47,7 +48,8 @@ class GateDialect(Dialect):
     def routes(self) -> list[Route]:
         """Return every REST endpoint that is served."""
         trading = Trading(self, self._contracts, self._security)
-        return [*self._public.routes(), *self._account.routes(), *trading.routes()]
+        conditional = ConditionalTrading(self.engine, self._contracts, self._security)
+        return [*self._public.routes(), *self._account.routes(), *trading.routes(), *conditional.routes()]
 
     def admit(self, call: Call) -> None:
         """Check limits, key, timestamp and signature."""

@@ -46,6 +46,11 @@ def bad_value(name: str) -> ErrorReply:
     return ErrorReply(400, "INVALID_PARAM_VALUE", f"invalid argument: {name}")
 
 
+def not_simulated(name: str) -> ErrorReply:
+    """The venue has it, the simulator has not; the message names it."""
+    return ErrorReply(400, "INVALID_PARAM_VALUE", f"invalid argument: the simulator has no {name}")
+
+
 def missing(name: str) -> ErrorReply:
     """A parameter was not sent."""
     return ErrorReply(400, "MISSING_REQUIRED_PARAM", f"missing required parameter: {name}")

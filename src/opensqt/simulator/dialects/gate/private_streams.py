@@ -7,12 +7,13 @@ from typing import Any
 
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import World
-from opensqt.simulator.dialects.gate import formats, frames, unified
+from opensqt.simulator.dialects.gate import conditional_formats, formats, frames, unified
 from opensqt.simulator.dialects.gate.contracts import Contracts
 from opensqt.simulator.dialects.gate.security import Security
 from opensqt.simulator.engine.events import (
     AccountChanged,
     AccountReason,
+    ConditionalChanged,
     Event,
     Execution,
     OrderChanged,
@@ -24,6 +25,7 @@ from opensqt.simulator.sockets import Socket
 
 _FINE = {
     "futures.orders": "orders",
+    "futures.autoorders": "orders",
     "futures.usertrades": "orders",
     "futures.positions": "positions",
     "futures.balances": "account",
@@ -76,6 +78,16 @@ class PrivateStreams:
         """Handle an event of the engine."""
         if isinstance(event, OrderChanged):
             self._order_changed(event)
+        elif isinstance(event, ConditionalChanged):
+            found, rules = event.conditional, self._engine.symbol(event.conditional.symbol)
+            user = self._security.user(event.account)
+            self._send(
+                event.account,
+                "futures.autoorders",
+                formats.contract(rules),
+                event.time_ms,
+                lambda sizes: [conditional_formats.streamed(found, rules, user, sizes)],
+            )
         elif isinstance(event, AccountChanged):
             self._account_changed(event)
         elif isinstance(event, SettingsChanged):

@@ -18,7 +18,7 @@ from opensqt.simulator.engine.countdowns import CountdownScope
 from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder, unplaced
 from opensqt.simulator.settings import SymbolSettings
 
-_ROOT = "/api/v4/futures/usdt"
+ROOT = "/api/v4/futures/usdt"
 _TEXT = re.compile(r"t-[0-9A-Za-z_.-]{1,28}")
 _TIF = {
     "gtc": TimeInForce.GTC,
@@ -48,18 +48,18 @@ class Trading:
     def routes(self) -> list[Route]:
         """Return the endpoints."""
         return [
-            Route("POST", f"{_ROOT}/orders", "place_order", self._place),
-            Route("POST", f"{_ROOT}/batch_orders", "batch_place", self._place_batch),
-            Route("GET", f"{_ROOT}/orders", "open_orders", self._orders),
-            Route("GET", f"{_ROOT}/orders_timerange", "open_orders", self._orders_in_time),
-            Route("DELETE", f"{_ROOT}/orders", "cancel_all", self._cancel_all),
-            Route("POST", f"{_ROOT}/countdown_cancel_all", "countdown", self._count_down),
-            Route("GET", f"{_ROOT}/orders/{{order_id}}", "get_order", self._query),
-            Route("PUT", f"{_ROOT}/orders/{{order_id}}", "amend_order", self._amend),
-            Route("DELETE", f"{_ROOT}/orders/{{order_id}}", "cancel_order", self._cancel),
-            Route("POST", f"{_ROOT}/batch_cancel_orders", "batch_cancel", self._cancel_batch),
-            Route("GET", f"{_ROOT}/my_trades", "fills", self._trades),
-            Route("GET", f"{_ROOT}/my_trades_timerange", "fills", self._trades_in_time),
+            Route("POST", f"{ROOT}/orders", "place_order", self._place),
+            Route("POST", f"{ROOT}/batch_orders", "batch_place", self._place_batch),
+            Route("GET", f"{ROOT}/orders", "open_orders", self._orders),
+            Route("GET", f"{ROOT}/orders_timerange", "open_orders", self._orders_in_time),
+            Route("DELETE", f"{ROOT}/orders", "cancel_all", self._cancel_all),
+            Route("POST", f"{ROOT}/countdown_cancel_all", "countdown", self._count_down),
+            Route("GET", f"{ROOT}/orders/{{order_id}}", "get_order", self._query),
+            Route("PUT", f"{ROOT}/orders/{{order_id}}", "amend_order", self._amend),
+            Route("DELETE", f"{ROOT}/orders/{{order_id}}", "cancel_order", self._cancel),
+            Route("POST", f"{ROOT}/batch_cancel_orders", "batch_cancel", self._cancel_batch),
+            Route("GET", f"{ROOT}/my_trades", "fills", self._trades),
+            Route("GET", f"{ROOT}/my_trades_timerange", "fills", self._trades_in_time),
         ]
 
     def _place(self, call: Call) -> Any:
@@ -251,7 +251,7 @@ class Trading:
         reduce_only = parameters.boolean(fields, "reduce_only")
         if contracts:
             side = Side.BUY if contracts > 0 else Side.SELL
-            position_side = _position_side(side, reduce_only=reduce_only) if hedge else PositionSide.BOTH
+            position_side = side_of_position(side, reduce_only=reduce_only) if hedge else PositionSide.BOTH
             quantity = abs(contracts) * formats.multiplier(rules)
         else:
             position_side = self._closed_side(fields, hedge=hedge)
@@ -270,7 +270,7 @@ class Trading:
             time_in_force=force,
             reduce_only=reduce_only,
             position_side=position_side,
-            client_order_id=_client_order_id(fields),
+            client_order_id=client_order_id(fields),
         )
 
     def _closed_side(self, fields: Fields, *, hedge: bool) -> PositionSide:
@@ -311,13 +311,14 @@ def _object(item: Any) -> dict[str, Any]:
     return item
 
 
-def _position_side(side: Side, *, reduce_only: bool) -> PositionSide:
+def side_of_position(side: Side, *, reduce_only: bool) -> PositionSide:
     """Return the position: in dual mode the sign and reduce_only together determine it."""
     opens_long = side is Side.BUY
     return PositionSide.LONG if opens_long is not reduce_only else PositionSide.SHORT
 
 
-def _client_order_id(fields: Fields) -> str:
+def client_order_id(fields: Fields) -> str:
+    """Read the user's own id."""
     given = str(fields.get("text") or "")
     if given and not _TEXT.fullmatch(given):
         raise errors.bad_value("text: expected t- and 1 to 28 of 0-9 A-Z a-z _ - .")
