@@ -45,6 +45,7 @@ async def test_a_standby_takes_over_and_the_books_equal(tmp_path: Path, url: str
                 assert await trading.wait() == 5, trading.output
                 assert "this one has ended and has left the orders to that one" in trading.stderr.decode()
             await trading.wait()
+            await eventually(lambda: "BTCUSDT: taken over" in waiting.output, what="an alert")  # noqa: B023 - awaited in this turn
             trading, waiting = waiting, await makers.start()
         print(makers.figures())
         await trading.ready()

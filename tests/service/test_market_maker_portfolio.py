@@ -122,7 +122,7 @@ async def test_a_symbol_that_can_not_be_traded_does_not_keep_the_others_from_it(
 
 
 async def test_a_grid_that_another_program_takes_over_stops_alone(tmp_path: Path) -> None:
-    """F42: the orders of that symbol are refused and cancelled; the other symbol trades on."""
+    """F42: its orders of that symbol are refused, and it cancels none; the other symbol trades on."""
     async with (
         chain(tmp_path, symbols=SYMBOLS, server=PLENTY) as made,
         trading(made, [{"symbol": "BTCUSDT"}, ETHER]) as maker,

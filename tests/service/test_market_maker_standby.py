@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -12,8 +13,11 @@ import asyncpg
 import pytest
 import yaml
 
+from opensqt.cli.control import ControlClient
+from opensqt.config.market_maker import MarketMakerSettings
 from opensqt.market_maker.store.holder_watch import STALE_S
 from opensqt.market_maker.store.store import Store
+from opensqt.model.errors import ConfigError
 from tests.chaos.standby_rig import in_standby
 from tests.service.grid_rig import FEE, SYMBOL, Chain, chain, get
 from tests.service.test_market_maker_portfolio import ETHER, PLENTY, SHARED, SYMBOLS
@@ -80,6 +84,29 @@ async def test_a_stop_in_good_order_hands_over(tmp_path: Path, url: str) -> None
         assert (status["holder"]["role"], status["holder"]["number"]) == ("trading", 2)
         assert "taken over" not in waiting.output
         await eventually(lambda: len(made.open_orders) >= 5)
+
+
+async def test_a_standby_answers_opensqt_status_and_takes_no_command(tmp_path: Path, url: str) -> None:
+    """On a machine of its own; after it took over, the same socket commands the grid."""
+    database = {"OPENSQT__APP__DATABASE_URL": url}
+    with tempfile.TemporaryDirectory(prefix="sq") as folder:
+        path = Path(folder) / "control"
+        async with (
+            chain(tmp_path) as made,
+            made.maker(**database) as first,
+        ):
+            await first.ready()
+            async with made.maker("--standby", OPENSQT__SYSTEM__CONTROL_SOCKET=str(path), **database) as second:
+                await in_standby(second)
+                client = ControlClient(MarketMakerSettings(), path)
+                status = await client.status()
+                assert (status["phase"], status["holder"]["role"]) == ("STANDBY", "standby")
+                with pytest.raises(ConfigError, match=f"give it to the other one; standby: .* pid {first.pid}"):
+                    await client.post("pause", {})
+                first.send(signal.SIGTERM)
+                await second.ready()
+                status = await client.status()
+                assert (status["phase"], status["holder"]["role"]) == ("RUNNING", "trading")
 
 
 async def test_a_standby_of_another_client_pulls_nothing_of_its_own(tmp_path: Path, url: str) -> None:

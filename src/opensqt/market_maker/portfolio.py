@@ -188,16 +188,14 @@ class Portfolio:
         """Run one grid until *stop*, again and again when it fails."""
         delays = RestartDelays(self._restart_base_s, jitter=random.random)
         try:
-            while not stop.is_set():
+            while not (stop.is_set() or grid.replaced):
                 try:
                     await self._trade(grid, stop, lambda: delays.began(time.monotonic()))
                     return
                 except (ConnectorUnavailable, AccessError, Stopped, asyncio.CancelledError):
                     raise
                 except TradingClaimed as error:
-                    # Its orders are the other program's now: nothing is cancelled.
-                    grid.replaced, grid.maker = True, None
-                    await self._fail(grid, f"{error.message}; restart it to take part again")
+                    await self._replace(grid, error)
                     return
                 except ConfigError as error:
                     await self._fail(grid, str(error))
@@ -268,6 +266,14 @@ class Portfolio:
         maker, grid.maker = grid.maker, None
         if maker is None:
             return
+        try:
+            await maker.right.confirm()
+        except TradingClaimed as error:
+            await self._replace(grid, error)
+            return
+        except ExchangeError as error:
+            grid.failure += f"; its orders stay, for nobody can say who trades it now: {redact(error.message)}"
+            return
         live = [order for order in maker.engine.state.live_orders() if not order.status.is_closed]
         refs = [
             OrderRef(symbol=grid.symbol, client_order_id=order.client_order_id, order_id=order.order_id)
@@ -278,6 +284,11 @@ class Portfolio:
         left = await pull_orders(self._exchange, refs, max_batch=maker.max_batch)
         if left:
             grid.failure += f"; {len(left)} of its orders could not be cancelled: {redact(next(iter(left.values())))}"
+
+    async def _replace(self, grid: _Member, error: TradingClaimed) -> None:
+        """Note that another program trades the grid. The orders are that program's now: nothing is cancelled."""
+        grid.replaced, grid.maker = True, None
+        await self._fail(grid, f"{error.message}; restart it to take part again")
 
     def _load_grid(self, symbol: str, overrides: Mapping[str, str]) -> MarketMakerSettings:
         """Return the settings of one grid from the file, with what was changed while it ran.

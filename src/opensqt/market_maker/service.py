@@ -94,7 +94,7 @@ class MarketMaker:
         self._cancel_on_exit = cancel_on_exit
         self._stop_within_s = stop_within_s
         self._symbol = engine.settings.symbol
-        self._right = TradingRight(self._symbol, store.holding, ask)
+        self.right = TradingRight(self._symbol, store.holding, ask)
         self._events: list[Event] = []
         self._wake = asyncio.Event()
         self._venue_problems: list[str] = []
@@ -211,7 +211,7 @@ class MarketMaker:
             group=group,
             post=self._post,
             observe_latency=self._observe_latency,
-            right=self._right,
+            right=self.right,
         )
         stopper = group.create_task(self._post_when(stop))
         deadline: float | None = None

@@ -55,6 +55,7 @@ class Store:
         }
         self.holding = Holding(engine, self._insert)
         """The grids that this process may write."""
+        self._identity = ""
 
     @classmethod
     async def open(cls, url: str, *, clock: Clock = now_ns) -> Self:
@@ -122,11 +123,16 @@ class Store:
 
     async def identity(self) -> str:
         """Return what identifies this database: made once, the same after each restart."""
-        row = {"key": "identity", "value": secrets.token_hex(16)}
-        async with self.database.begin() as connection:
-            await connection.execute(self._insert(schema.meta).values(row).on_conflict_do_nothing())
+        if not self._identity:
             query = select(schema.meta.c.value).where(schema.meta.c.key == "identity")
-            return str(await connection.scalar(query))
+            async with self.database.connect() as connection:
+                self._identity = str(await connection.scalar(query) or "")
+        if not self._identity:
+            row = {"key": "identity", "value": secrets.token_hex(16)}
+            async with self.database.begin() as connection:
+                await connection.execute(self._insert(schema.meta).values(row).on_conflict_do_nothing())
+                self._identity = str(await connection.scalar(query))
+        return self._identity
 
     async def load(self, symbol: str) -> Stored:
         """Return the state of *symbol* that a restart needs."""
