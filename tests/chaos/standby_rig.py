@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from opensqt.market_maker.store.store import Store
 from opensqt.simulator.engine.events import Event, Execution, OrderChanged
-from tests.service.grid_rig import SYMBOL, Chain, one_order_a_level
+from tests.service.grid_rig import SYMBOL, Chain, get, one_order_a_level
 from tests.support import Process, eventually
+from tests.support.blocking import in_thread
 
 _STANDBY = re.compile(rb"in standby on ([\d.]+:\d+)\n")
 KILL, STOP = signal.SIGKILL, signal.SIGSTOP
@@ -38,7 +39,9 @@ class Pair:
 
     async def start(self) -> Process:
         """Start a market maker that waits if another one trades."""
-        return await self.stack.enter_async_context(self.chain.maker("--standby", OPENSQT__APP__DATABASE_URL=self.url))
+        # Limits on losses and delays outlast a take-over, as they should, and would keep the next one from entries.
+        settings = {"OPENSQT__APP__DATABASE_URL": self.url, "OPENSQT__RISK_CONTROL__ENABLED": "false"}
+        return await self.stack.enter_async_context(self.chain.maker("--standby", **settings))
 
     async def take_over(self, first: Process, second: Process, how: signal.Signals) -> None:
         """End the first one in the middle of its trading, and wait until the second one trades."""
@@ -49,7 +52,10 @@ class Pair:
         first.send(how)
         # What the first one had on its way is accepted within a second; the next one needs five to take over.
         alone_at = ended_at + 3
-        await eventually(lambda: self.accepted[-1] > alone_at, every_s=0.01, what="the next one trades")
+        try:
+            await eventually(lambda: self.accepted[-1] > alone_at, every_s=0.01, what="the next one trades")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; after {len(self.seconds)} take-overs; {await _state(second)}") from None
         self.seconds.append(next(at for at in self.accepted if at > alone_at) - ended_at)
 
     async def books_equal(self) -> None:
@@ -85,3 +91,13 @@ async def in_standby(maker: Process) -> None:
     """Wait until it is connected and sees who trades."""
     found = await eventually(lambda: _STANDBY.search(maker.stdout), what="it waits in standby")
     maker.address = found[1].decode()
+
+
+async def _state(maker: Process) -> str:
+    """Return how a market maker is, and the end of what it wrote."""
+    said = maker.output[-4000:]
+    if maker.returncode is not None:
+        return f"it ended with {maker.returncode}: {said}"
+    status = await in_thread(get, maker, "/status")
+    shown = {name: status.get(name) for name in ("phase", "problems", "halted", "holder", "price", "position", "risk")}
+    return f"{shown}: {said}"

@@ -135,6 +135,34 @@ async def test_a_standby_of_another_client_pulls_nothing_of_its_own(tmp_path: Pa
         assert made.account["duplicate_client_order_ids"] == []
 
 
+async def test_one_that_wakes_up_cancels_nothing(tmp_path: Path, url: str) -> None:
+    """F42: its prices are old by then, so it would pull its entries at once; they are the other one's now."""
+    database = {"OPENSQT__APP__DATABASE_URL": url, "OPENSQT__TRADING__PRICE_MAX_AGE_SECONDS": "2"}
+    async with (
+        chain(tmp_path) as made,
+        made.maker(OPENSQT__EXCHANGES__REMOTE__NAME="maker-a", **database) as first,
+    ):
+        await first.ready()
+        await eventually(lambda: len(made.open_orders) >= 5)
+        async with made.maker("--standby", OPENSQT__EXCHANGES__REMOTE__NAME="maker-b", **database) as second:
+            await in_standby(second)
+            first.send(signal.SIGSTOP)
+            await second.ready()
+            await eventually(lambda: any('"maker-b"' in line for line in _audited(made)))
+            before = len(_audited(made))
+            first.send(signal.SIGCONT)
+            assert await first.wait() == 5, first.output
+            later = [line for line in _audited(made)[before:] if '"maker-a"' in line]
+            assert not [line for line in later if "Cancel" in line]
+            second.send(signal.SIGTERM)
+            assert await second.wait() == 0, second.output
+
+
+def _audited(made: Chain) -> list[str]:
+    """The calls that change something, as the connector has written them down."""
+    return [line for line in made.connector.output.splitlines() if '"logger":"audit"' in line]
+
+
 async def test_several_symbols_are_taken_over_together(tmp_path: Path, url: str) -> None:
     """The first one wakes up and ends with code 5; its orders are the other one's, and it pulls none."""
     settings = {
