@@ -40,7 +40,7 @@ async def test_a_standby_takes_over_and_the_books_equal(tmp_path: Path, url: str
         for number in range(take_overs):
             how = (STOP, KILL)[number % 2]
             await makers.take_over(trading, waiting, how)
-            print(f"{number + 1}: {how.name} {makers.seconds[-1]:.2f} s", flush=True)  # noqa: T201 - a run takes minutes
+            print(f"{number + 1}: {how.name} {makers.seconds[-1]:.2f} s", flush=True)
             if how is STOP:
                 trading.send(signal.SIGCONT)
                 assert await trading.wait() == 5, trading.output
