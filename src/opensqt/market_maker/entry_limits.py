@@ -18,8 +18,9 @@ from opensqt.market_maker.orders.events import (
 from opensqt.market_maker.orders.slots import LiveOrder
 from opensqt.market_maker.orders.state import GridState
 from opensqt.market_maker.risk.controls import RiskControls
-from opensqt.market_maker.risk.exposure import Held, LiveEntry, value_limit
+from opensqt.market_maker.risk.exposure import Held, value_limit
 from opensqt.market_maker.risk.gate import EntryLimits
+from opensqt.market_maker.risk.live_entries import LiveEntries, LiveEntry
 from opensqt.market_maker.strategy.grid.settings import GridSettings
 from opensqt.market_maker.strategy.quoter import MarketState
 from opensqt.model.errors import (
@@ -133,7 +134,8 @@ def _away(order: LiveOrder, state: GridState, market: MarketState) -> bool:
 def entry_limits(risk: RiskControls, state: GridState, price: Decimal, settings: GridSettings) -> EntryLimits:
     """Return what the limits allow of entries.
 
-    Where the most that all live orders could add is within the limits, the orders are not looked at one by one.
+    Where the most that all live orders could add is within the limits, the orders are not looked at. Near a limit only
+    those are that may be beyond it, unless one is beyond the cap on levels.
     """
     exposure = risk.settings.exposure
     most, _ = value_limit(exposure, risk.account)
@@ -144,22 +146,44 @@ def entry_limits(risk: RiskControls, state: GridState, price: Decimal, settings:
     near = most is not None and abs(state.position) * price + worst > most
     if not near and not (exposure.levels and len(state.slots) + settings.max_open_orders > exposure.levels):
         return risk.limits()
-    held_levels = frozenset(level for level, slot in state.slots.items() if slot.quantity)
-    entries: dict[Side, list[LiveEntry]] = {Side.BUY: [], Side.SELL: []}
-    for order in state.live_orders():
-        if state.slot(order.level).quantity * order.side.sign >= 0:
-            entries[order.side].append(_entry(order))
-    sides = {
-        side: Held(
-            position=max(state.position * side.sign, Decimal(0)),
-            price=price,
-            levels=held_levels,
-            entries=entries[side],
-            entry_value=value,
+    entries = follow_entries(risk, state)
+    sides = {}
+    for side, value in values.items():
+        position = max(state.position * side.sign, Decimal(0))
+        kept, others = entries[side].split(price, most - position * price) if most is not None else (Decimal(0), [])
+        sides[side] = Held(
+            position=position, price=price, levels=frozenset(), entries=others, entry_value=value, kept_value=kept
         )
-        for side, value in values.items()
-    }
-    return risk.limits(sides)
+    if not exposure.levels:
+        return risk.limits(sides)
+    others_open = any(len(one) for side, one in entries.items() if side not in sides)
+    beyond = any(held.entries for held in sides.values())
+    if len(state.slots) <= exposure.levels and not others_open and not beyond:
+        # Each slot holds something or has an order, and an order of a slot that holds nothing is an entry.
+        return risk.limits(sides, occupied=len(state.slots))
+    levels = frozenset(level for level, slot in state.slots.items() if slot.quantity)
+    return risk.limits(
+        {
+            side: replace(held, levels=levels, entries=tuple(entries[side]), kept_value=Decimal(0))
+            for side, held in sides.items()
+        }
+    )
+
+
+def follow_entries(risk: RiskControls, state: GridState) -> dict[Side, LiveEntries]:
+    """Return the live entries as they are now. All orders are looked at once, then those of changed levels."""
+    if risk.entries is None or state.touched_entries is None:
+        risk.entries = {side: LiveEntries() for side in Side}
+        state.touched_entries = {order.level for order in state.live_orders()}
+    touched, state.touched_entries = state.touched_entries, set()
+    for level in touched:
+        slot = state.slot(level)
+        orders = [slot.order] if slot.order is not None else []
+        orders += [order for order in state.extra_orders.values() if order.level == level]
+        for side, entries in risk.entries.items():
+            raises = slot.quantity * side.sign >= 0
+            entries.set_level(level, tuple(_entry(order) for order in orders if raises and order.side is side))
+    return risk.entries
 
 
 def _most_value(state: GridState, price: Decimal, settings: GridSettings, side: Side) -> Decimal:

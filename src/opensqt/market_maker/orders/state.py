@@ -66,6 +66,8 @@ class GridState:
         """The open orders that no cancel was sent for, by client id."""
         self.touched: set[int] = set()
         """Levels whose slot changed since the planner last looked."""
+        self.touched_entries: set[int] | None = None
+        """Levels whose holding or orders changed since the limits last looked; None while they need no order."""
         self.own_orders = OwnOrders()
         """What the book shows of ours."""
         self._closed: OrderedDict[str, str] = OrderedDict(stored.closed_orders)
@@ -170,6 +172,7 @@ class GridState:
         if order.order_id:
             self._remember(self._client_ids, order.order_id, client_order_id)
         if client_order_id in self.extra_orders:
+            self._touch_entry(order.level)
             if over:
                 del self.extra_orders[client_order_id]
                 self._untrack(order)
@@ -190,6 +193,7 @@ class GridState:
     def put_extra(self, order: LiveOrder) -> None:
         """Keep an order of this grid whose slot has another order."""
         self.own_orders.note(order)
+        self._touch_entry(order.level)
         self.extra_orders[order.client_order_id] = order
         self._track(order)
         self._dirty_orders[order.client_order_id] = order
@@ -317,6 +321,7 @@ class GridState:
         level = slot.level
         before = self._slots.get(level) or Slot(level=level)
         self.touched.add(level)
+        self._touch_entry(level)
         if before.quantity != slot.quantity or before.cost != slot.cost:
             self._dirty_slots.add(level)
             self._position += slot.quantity - before.quantity
@@ -333,6 +338,10 @@ class GridState:
             self._slots.pop(level, None)
         else:
             self._slots[level] = slot
+
+    def _touch_entry(self, level: int) -> None:
+        if self.touched_entries is not None:
+            self.touched_entries.add(level)
 
     def _track(self, order: LiveOrder) -> None:
         name, status = order.client_order_id, order.status

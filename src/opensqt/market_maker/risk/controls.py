@@ -14,6 +14,7 @@ from opensqt.market_maker.risk.entry_check import EntryCheck
 from opensqt.market_maker.risk.exposure import Allowance, Held
 from opensqt.market_maker.risk.gate import EntryLimits
 from opensqt.market_maker.risk.ladder import equity
+from opensqt.market_maker.risk.live_entries import LiveEntries
 from opensqt.market_maker.risk.losses import LossLimits
 from opensqt.market_maker.risk.monitor import VolumeMonitor
 from opensqt.market_maker.risk.reduce import AutoReduce
@@ -62,6 +63,8 @@ class RiskControls:
         self.account = exposure.AccountExposure()
         self.allowances: dict[Side, Allowance] = {}
         """What the limits on what is held allowed of each side at the last plan."""
+        self.entries: dict[Side, LiveEntries] | None = None
+        """The live entries, from the first time on that a limit on what is held was near."""
         self.triggers: dict[str, int] = {}
         """How often each rule began to stop entries."""
         self.fills_seen = 0
@@ -191,17 +194,18 @@ class RiskControls:
         self.reduce.reset()
         self._note(now)
 
-    def limits(self, sides: Mapping[Side, Held] | None = None) -> EntryLimits:
+    def limits(self, sides: Mapping[Side, Held] | None = None, *, occupied: int | None = None) -> EntryLimits:
         """Return what is allowed of entries now.
 
         Args:
             sides: What is held and what may come to it, by the side of the entries; None where no limit is near.
+            occupied: See `exposure.allow`.
         """
         reasons = tuple(self.triggered().values())
         if sides is None:
             self.allowances = {}
             return EntryLimits(reasons=reasons) if reasons else _UNLIMITED
-        self.allowances = exposure.allow(sides, self.settings.exposure, self.account)
+        self.allowances = exposure.allow(sides, self.settings.exposure, self.account, occupied=occupied)
         return EntryLimits(
             reasons=reasons,
             new={side: each.new for side, each in self.allowances.items() if each.new is not None},

@@ -6,21 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal
 
+from opensqt.market_maker.risk.live_entries import LiveEntry
 from opensqt.market_maker.risk.settings import ExposureLimits
 from opensqt.model.order import Side
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveEntry:
-    """A live order that raises what is held."""
-
-    client_order_id: str
-    level: int
-    price: Decimal
-    outstanding: Decimal
-    """Base coins that it may still add to the counted fills; a fill that is not counted yet is part of it."""
-    cancellable: bool
-    """Whether it is open and no cancel of it is under way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +22,11 @@ class Held:
     levels: frozenset[int]
     """Levels that hold something."""
     entries: Sequence[LiveEntry]
+    """The live entries, without those of `kept_value`."""
     entry_value: Decimal
     """The most that one more entry may be worth when it is filled, quote."""
+    kept_value: Decimal = Decimal(0)
+    """What those entries are worth that stay in any case, nearer than the others or not to be cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,16 +66,27 @@ def value_limit(limits: ExposureLimits, account: AccountExposure) -> tuple[Decim
     return max(value, Decimal(0)), name
 
 
-def allow(sides: Mapping[Side, Held], limits: ExposureLimits, account: AccountExposure) -> dict[Side, Allowance]:
+def allow(
+    sides: Mapping[Side, Held], limits: ExposureLimits, account: AccountExposure, *, occupied: int | None = None
+) -> dict[Side, Allowance]:
     """Return by side how many entries may be added, and which live ones have to go, so that all of them may fill.
 
     The live entries nearest to the price stay. Those that can't be cancelled count whatever their distance. The sides
     share the cap on levels, so that what one of them adds is no longer there for the other.
+
+    Args:
+        sides: What is held and what may come to it, by the side of the entries.
+        limits: The limits.
+        account: What they need of it.
+        occupied: The levels that hold something or have an entry, at most the cap, where no entry is beyond a limit
+            on value. Then the levels of the sides are not looked at.
     """
     most, name = value_limit(limits, account)
     found = {side: _within_value(held, most, name) for side, held in sides.items()}
     if not limits.levels:
         return found
+    if occupied is not None:
+        return _shared(found, limits.levels - occupied, limits, {})
     gone = {client_id for each in found.values() for client_id in each.beyond}
     levels = {level for held in sides.values() for level in held.levels}
     left = [
@@ -97,20 +99,27 @@ def allow(sides: Mapping[Side, Held], limits: ExposureLimits, account: AccountEx
             beyond[side].append(entry.client_order_id)
         else:
             levels.add(entry.level)
-    room = max(0, limits.levels - len(levels))
-    for number, side in enumerate(sides):
-        share = (room + len(sides) - 1 - number) // len(sides)
-        found[side] = _narrowed(found[side], share, tuple(reversed(beyond[side])), f"max_levels_held {limits.levels}")
-    return found
+    return _shared(found, max(0, limits.levels - len(levels)), limits, beyond)
+
+
+def _shared(
+    found: Mapping[Side, Allowance], room: int, limits: ExposureLimits, beyond: Mapping[Side, Sequence[str]]
+) -> dict[Side, Allowance]:
+    """Return what is allowed with *room* levels for all sides together."""
+    shares = {side: (room + len(found) - 1 - number) // len(found) for number, side in enumerate(found)}
+    name = f"max_levels_held {limits.levels}"
+    return {
+        side: _narrowed(one, shares[side], tuple(reversed(beyond.get(side, ()))), name) for side, one in found.items()
+    }
 
 
 def _within_value(held: Held, most: Decimal | None, name: str) -> Allowance:
     if most is None:
         return Allowance()
-    left = most - abs(held.position) * held.price
+    left = most - abs(held.position) * held.price - held.kept_value
     beyond: list[str] = []
     for entry in sorted(held.entries, key=lambda one: _nearest_first(one, held)):
-        value = entry.outstanding * max(entry.price, held.price)
+        value = entry.value(held.price)
         if entry.cancellable and value > left:
             beyond.append(entry.client_order_id)
         else:

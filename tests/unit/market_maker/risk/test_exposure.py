@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opensqt.market_maker.risk import exposure
-from opensqt.market_maker.risk.exposure import AccountExposure, Allowance, Held, LiveEntry, value_limit
+from opensqt.market_maker.risk.exposure import AccountExposure, Allowance, Held, value_limit
+from opensqt.market_maker.risk.live_entries import LiveEntry
 from opensqt.market_maker.risk.settings import ExposureLimits
 from opensqt.model.order import Side
 
