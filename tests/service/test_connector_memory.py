@@ -1,17 +1,19 @@
-"""What a refused request leaves behind in the connector."""
+"""What a refused request leaves behind in the connector: nothing that waits for the garbage collector."""
 
 from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from benchmarks.process import resident_mb
 from opensqt.proto import exchange_service_pb2 as pb
-from tests.service.connector_rig import order
+from tests.service.connector_rig import Rig, order
 from tests.service.gatekeeper import bearer, guarded
 
 LARGE = 900_000
@@ -35,5 +37,41 @@ async def test_a_refused_request_is_let_go_without_a_collection(tmp_path: Path, 
             before = resident_mb(os.getpid())
             await refused(100)
             assert resident_mb(os.getpid()) - before < 40
+        finally:
+            gc.enable()
+
+
+async def _no_token(running: Rig) -> None:
+    await running.exchange.PlaceOrder(pb.PlaceOrderRequest(order=order("c1")))
+
+
+async def _no_role(running: Rig) -> None:
+    await running.exchange.PlaceOrder(pb.PlaceOrderRequest(order=order("c1")), metadata=bearer("clumsy"))
+
+
+async def _no_stream(running: Rig) -> None:
+    async for _ in running.exchange.SubscribePrice(pb.SubscribePriceRequest(symbol="BTCUSDT")):
+        pass
+
+
+async def _no_service(running: Rig) -> None:
+    stub = health_pb2_grpc.HealthStub(running.channel)
+    await stub.Check(health_pb2.HealthCheckRequest(service="unheard.of"))
+
+
+@pytest.mark.parametrize("call", [_no_token, _no_role, _no_stream, _no_service])
+async def test_a_refused_call_leaves_no_circle_to_the_collector(
+    tmp_path: Path, call: Callable[[Rig], Awaitable[None]]
+) -> None:
+    """F26: 50 objects of each were left, and to collect those of 300 calls held up everybody's orders for 30 ms."""
+    async with guarded(tmp_path, {"name": "clumsy", "role": "read"}) as running:
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(20):
+                with pytest.raises(grpc.aio.AioRpcError):
+                    await call(running)
+            # gRPC itself keeps the last one or two.
+            assert sum(isinstance(one, grpc.aio.AbortError) for one in gc.get_objects()) < 5
         finally:
             gc.enable()

@@ -55,15 +55,26 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         """Return the status of a service."""
         state = self._states.get(request.service)
         if state is None:
-            await context.abort(grpc.StatusCode.NOT_FOUND)
+            try:
+                await context.abort(grpc.StatusCode.NOT_FOUND)
+            finally:
+                del context  # as in `Watch`
         return health_pb2.HealthCheckResponse(status=state)
 
     async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802 - gRPC's name
         """Send the status of a service, now and at each change; a watcher that is slow gets the newest only."""
+        refusal = await self._serve(request, context)
+        try:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, refusal)
+        finally:
+            del context  # the call keeps this frame: without its name for the call there is no circle to collect
+
+    async def _serve(self, request: Any, context: Any) -> str:
+        """Serve a watcher, and return why it is served no longer."""
         address = address_of(context.peer())
         if self._addresses[address] >= MAX_WATCHERS_OF_AN_ADDRESS or self.watching >= MAX_WATCHERS:
             count = f"{self._addresses[address]} health watchers of this address, {self.watching} in all"
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{count}; no more at once")
+            return f"{count}; no more at once"
         changed = asyncio.Event()
         self._watchers.setdefault(request.service, set()).add(changed)
         self._addresses[address] += 1
@@ -80,7 +91,7 @@ class HealthService(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
             watchers.discard(changed)
             if not watchers:
                 del self._watchers[request.service]
-        await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"nothing was read for {TAKE_WITHIN_S:.0f} s")
+        return f"nothing was read for {TAKE_WITHIN_S:.0f} s"
 
     async def _send_changes(self, service: str, changed: asyncio.Event, context: Any) -> None:
         sent: int | None = None

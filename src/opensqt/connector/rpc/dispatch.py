@@ -161,8 +161,9 @@ class Calls:
                     response,
                     failure,
                 )
-                # What gRPC keeps of a failed call leads in a circle through this frame, and waits for a collection.
+                # gRPC keeps the exception of a refused call, and with it this frame: what it names lives as long.
                 request = response = failure = None
+                del context
 
         return answer
 
@@ -197,6 +198,7 @@ class Calls:
                 self._metrics.count_request(method, code.name)
                 if client is not None:
                     _log.debug("stream closed", method=method, peer=_peer(context), code=code.name)
+                del context, request  # as in a unary call
 
         return answer
 
@@ -214,12 +216,15 @@ class Calls:
 
     async def _fail(self, method: str, context: Context, error: Exception, *, known: bool) -> NoReturn:
         """End a call with *error*. One of a client that is not let in is held back while somebody trades."""
-        if known:
-            _log_failure(method, error)
-        else:
-            await self._refusals.acquire(address_of(context.peer()))
-        error.__traceback__ = None  # it was logged, and its frames hold the request
-        await wire_errors.abort(context, error)
+        try:
+            if known:
+                _log_failure(method, error)
+            else:
+                await self._refusals.acquire(address_of(context.peer()))
+            error.__traceback__ = None  # it was logged, and its frames hold the request
+            await wire_errors.abort(context, error)
+        finally:
+            del context
 
     def _record_call(self, ended: _Ended, known: bool, response: Any, failure: Exception | None) -> None:
         """Count a unary call and log it, unless the client was refused: that was logged before."""

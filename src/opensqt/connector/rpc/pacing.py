@@ -2,8 +2,9 @@
 
 The event loop answers calls in the order in which they come. A hundred reads at once, or a stranger's hundred refused
 calls, take 50 ms of it, and an order, which needs the loop a dozen times on its way, waits behind them each time.
-While somebody trades, one of the other calls is begun each few milliseconds. Callers that wait for their answers, as
-all that gRPC's limit of streams holds back do in the end, are slowed down by that themselves.
+While somebody trades, one of the other calls is begun each few milliseconds, and a little later where an order is being
+answered just then. Callers that wait for their answers, as all that gRPC's limit of streams holds back do in the end,
+are slowed down by that themselves.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from contextlib import contextmanager
 
 _QUIET_S = 60.0
 """Trading counts as going on for so long after its last call: a market maker's next order may come at any time."""
+_LOOK_AGAIN_S = 0.002
+_MOST_LOOKS = 3
+"""While an order is being answered a call is put off for so long, so often: an exchange may take its time to answer."""
 _MAX_WAITING = 1000
 """Calls of one caller that wait. More are not held back, for each that waits takes memory."""
 
@@ -36,6 +40,11 @@ class TradingActivity:
     def goes_on(self) -> bool:
         """Whether a call that trades is being answered, or was within the last minute."""
         return self._calls > 0 or self._clock_s() - self._last_s <= _QUIET_S
+
+    @property
+    def answering(self) -> bool:
+        """Whether a call that trades is being answered."""
+        return self._calls > 0
 
     @contextmanager
     def call(self) -> Iterator[None]:
@@ -66,6 +75,8 @@ class Pacer:
         """Those with calls that wait, in the order in which they are served."""
         self._timer: asyncio.TimerHandle | None = None
         self._next_s = float("-inf")
+        self._looks = 0
+        """How often the next call was put off."""
 
     @property
     def waiting(self) -> int:
@@ -97,17 +108,23 @@ class Pacer:
         if not self._trading.goes_on:
             return True
         now_s = self._clock_s()
-        if now_s >= self._next_s:
+        if now_s >= self._next_s and not self._trading.answering:
             self._next_s = now_s + self._every_s
             return True
         return False
 
     def _schedule(self) -> None:
         if self._timer is None and self._callers:
-            self._timer = asyncio.get_running_loop().call_later(self._every_s, self._grant)
+            wait_s = min(self._every_s, max(_LOOK_AGAIN_S, self._next_s - self._clock_s()))
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._grant)
 
     def _grant(self) -> None:
         self._timer = None
+        if self._trading.answering and self._looks < _MOST_LOOKS:
+            self._looks += 1
+            self._schedule()
+            return
+        self._looks = 0
         while self._callers:
             caller = self._callers.popleft()
             waiting = self._waiting[caller]
