@@ -32,9 +32,16 @@ class Gateway:
     """One connector over one simulator; it keeps its port and its journal over restarts."""
 
     def __init__(
-        self, simulator: Simulator, folder: Path, config: Mapping[str, Any], environ: Mapping[str, str]
+        self,
+        simulator: Simulator,
+        folder: Path,
+        config: Mapping[str, Any],
+        environ: Mapping[str, str],
+        *,
+        forked: bool = True,
     ) -> None:
         self.simulator = simulator
+        self.forked = forked
         self.environ = environ
         self.folder = folder
         self.config = folder / "connector.yaml"
@@ -75,7 +82,13 @@ class Gateway:
         arguments += ["--journal", str(self.folder / "journal.db")]
         self._run = AsyncExitStack()
         self.process = await self._run.enter_async_context(
-            start("opensqt.connector", *arguments, env={"PYTHONFAULTHANDLER": "1", **self.environ}, cwd=self.folder)
+            start(
+                "opensqt.connector",
+                *arguments,
+                env={"PYTHONFAULTHANDLER": "1", **self.environ},
+                cwd=self.folder,
+                forked=self.forked,
+            )
         )
         self.address = await self.process.ready(within_s)
 
@@ -138,6 +151,7 @@ async def gateway(
     still: bool = True,
     config: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
+    forked: bool = True,
     **simulated: Any,
 ) -> AsyncIterator[Gateway]:
     """Run a simulator and a connector; a still market trades only with whom the test sends.
@@ -148,6 +162,7 @@ async def gateway(
         still: Whether the market's own activity is paused.
         config: Settings of the connector, as in configs/connector.yaml; `exchange.name` and the like come from here.
         environ: The connector's environment; by default the simulated account's key.
+        forked: Whether the connector starts as a fork, as in `start`.
         simulated: Fields of SimulatorSettings.
     """
     # A reconciliation each second alone would use all of Binance's weight in a test of a minute.
@@ -157,7 +172,7 @@ async def gateway(
         if still:
             for rules in simulator.engine.symbols():
                 simulator.market.pause(rules.symbol)
-        made = Gateway(simulator, folder, settings, KEYS if environ is None else environ)
+        made = Gateway(simulator, folder, settings, KEYS if environ is None else environ, forked=forked)
         await made.start()
         try:
             yield made

@@ -28,6 +28,8 @@ async def test_orders_memory_and_health_hold_under_every_attack(tmp_path: Path, 
         assert set(report.health[kind]) == {"SERVING"}, kind
         assert report.placed_ms[kind], kind
         assert not report.refused[kind], report.refused[kind]
+    assert set(report.attacks) == set(ATTACKS)
+    assert min(report.attacks.values()) > 0, report.attacks
     assert report.health[FULL_DISKS]["NOT_SERVING"]
     assert report.refused[FULL_DISKS]
     assert set(KINDS) == {*ATTACKS, FULL_DISKS}

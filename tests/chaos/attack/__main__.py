@@ -1,4 +1,9 @@
-"""The mixed attack as a command."""
+"""The mixed attack as a command.
+
+The attackers run at a lower priority than the connector, the simulated exchange and the honest client, unless
+`--nice 0` is given: they are on other machines in life, and here they would take the CPU from who measures. How many
+attacks a second they made is printed.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +32,9 @@ def main() -> int:
     parser.add_argument("--turn", type=float, default=20.0, metavar="S", help="of one attack (%(default)s s)")
     parser.add_argument("--exchange", choices=sorted(VENUES), default="binance", help="(%(default)s)")
     parser.add_argument("--kind", action="append", choices=KINDS, help="one of them, repeatable (default: all)")
+    parser.add_argument(
+        "--nice", type=int, default=19, help="by how much the attackers' priority is lower (%(default)s)"
+    )
     options = parser.parse_args()
     configure("ERROR", service="attack")
     logging.disable(logging.CRITICAL)
@@ -41,18 +49,23 @@ def main() -> int:
                 turn_s=options.turn,
                 rounds=rounds,
                 kinds=kinds,
+                attackers_nice=options.nice,
+                forked=False,
                 progress=partial(print, flush=True),
             )
         )
     calm = report.p99_ms(CALM)
-    print(f"{'':18}{'orders':>8}{'p50 ms':>9}{'p99 ms':>9}{'x calm':>8}{'MB':>7}  health, refusals")
+    print(f"the attackers' priority is lower by {options.nice}")
+    head = f"{'':18}{'orders':>8}{'p50 ms':>9}{'p99 ms':>9}{'x calm':>8}{'MB':>7}{'attacks/s':>11}"
+    print(f"{head}  health, refusals")
     for kind in (CALM, *kinds):
         times = sorted(report.placed_ms[kind])
         half = times[len(times) // 2] if times else float("nan")
         p99 = report.p99_ms(kind)
+        attacks = report.attacks[kind] / report.attacked_s[kind] if kind in report.attacks else 0.0
         print(
             f"{kind:18}{len(times):8}{half:9.2f}{p99:9.2f}{p99 / calm:8.2f}{report.memory_mb.get(kind, 0):7.1f}"
-            f"  {dict(report.health[kind])} {dict(report.refused[kind])}"
+            f"{attacks:11.1f}  {dict(report.health[kind])} {dict(report.refused[kind])}"
         )
     loud = [kind for kind in kinds if kind != FULL_DISKS]
     ratio = report.p99_ms(*loud) / calm

@@ -1,6 +1,7 @@
 """The attackers, in a process of their own: `python -m tests.chaos.attack.attackers ADDRESS READ_TOKEN`.
 
-It reads the kind of attack from stdin, a line each, and attacks by it until the next; an empty line pauses.
+It reads the kind of attack from stdin, a line each, and attacks by it until the next; an empty line pauses. It answers
+each line with how many attacks of the kind before it has made: calls, streams or connections.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 
@@ -34,6 +36,8 @@ _LARGE = 200_000
 
 Attack = Callable[[str, str], Awaitable[None]]
 SERVICE = "opensqt.market_maker.v1.ExchangeService"
+made: Counter[str] = Counter()
+"""Attacks by their kind: calls that were answered or refused, streams and connections that were opened."""
 
 
 async def floods(address: str, token: str) -> None:
@@ -55,6 +59,7 @@ async def floods(address: str, token: str) -> None:
                         await stub.PlaceOrder(order, metadata=known, timeout=20)
                     case _:
                         await status.GetStatus(gateway.GetStatusRequest(), metadata=known, timeout=20)
+            made["floods"] += 1
 
     async with AsyncExitStack() as stack:
         channels = [await stack.enter_async_context(_channel(address)) for _ in range(_CONNECTIONS)]
@@ -73,6 +78,7 @@ async def busy_reader(address: str, token: str) -> None:
             with suppress(grpc.aio.AioRpcError):
                 await stub.GetExchangeInfo(exchange.GetExchangeInfoRequest(), metadata=known, timeout=20)
                 await stub.GetLatestPrice(exchange.GetLatestPriceRequest(symbol="BTCUSDT"), metadata=known, timeout=20)
+                made["busy reader"] += 2
 
     async with _channel(address) as channel, asyncio.TaskGroup() as group:
         for _ in range(4 * _AT_ONCE):
@@ -89,6 +95,7 @@ async def watchers(address: str, token: str) -> None:
             for _ in range(_STREAMS_EACH):
                 deaf.call("/grpc.health.v1.Health/Watch", watch)
                 deaf.call(f"/{SERVICE}/SubscribePrice", prices)
+                made["watchers"] += 2
         async with _channel(address) as channel:
             known = (("authorization", f"Bearer {token}"),)
             stub = ExchangeServiceStub(channel)
@@ -112,6 +119,7 @@ async def idle_connections(address: str, _token: str) -> None:
             writer = None
             try:
                 reader, writer = await asyncio.open_connection(host, int(port))
+                made["idle connections"] += 1
                 if number % 2:
                     writer.write(b"PRI * HTTP/2.0\r\n")
                 while await reader.read(65_536):
@@ -147,6 +155,7 @@ async def huge_requests(address: str, token: str) -> None:
         for call in itertools.cycle(calls):
             with suppress(grpc.aio.AioRpcError):
                 await call()
+            made["huge requests"] += 1
 
     async with AsyncExitStack() as stack:
         channels = [await stack.enter_async_context(_channel(address)) for _ in range(_CONNECTIONS)]
@@ -185,14 +194,16 @@ async def _main(address: str, token: str) -> None:
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     attack: asyncio.Task[None] | None = None
+    kind = ""
     while line := await lines.readline():
         if attack is not None:
             attack.cancel()
             await asyncio.wait({attack})
             attack = None
+        count = made.pop(kind, 0)
         if kind := line.decode().strip():
             attack = asyncio.create_task(_attack(kind, address, token))
-        print(f"now {kind or 'nothing'}", flush=True)
+        print(count, flush=True)
 
 
 async def _attack(kind: str, address: str, token: str) -> None:

@@ -1,14 +1,20 @@
-"""One run: a calm time, then attack after attack, while an honest client trades; what it, memory and health saw."""
+"""One run: a calm time, then attack after attack, while an honest client trades; what it, memory and health saw.
+
+Attackers are on other machines in life. Here they share the cores with the connector, the honest client and the
+simulated exchange, so they may run at a lower priority: what they then take is the connector's time alone, and not that
+of the client that measures. How many attacks they made tells that they were not held off by it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import statistics
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -49,6 +55,10 @@ class Report:
     """How often each state was answered."""
     memory_mb: dict[str, float] = field(default_factory=dict)
     """The most that the connector held."""
+    attacks: Counter[str] = field(default_factory=Counter)
+    """Calls, streams and connections that the attackers made."""
+    attacked_s: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """How long they made them."""
     lost: set[str] = field(default_factory=set)
     """Orders that the trader was told of and the ledger does not have, or has open at the end."""
     strangers: set[str] = field(default_factory=set)
@@ -139,18 +149,32 @@ async def attack(
     turn_s: float,
     rounds: int,
     kinds: Sequence[str] = KINDS,
+    attackers_nice: int = 0,
+    forked: bool = True,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Report:
-    """Trade in calm, then through *rounds* of one turn of each kind of attack."""
+    """Trade in calm, then through *rounds* of one turn of each kind of attack.
+
+    Args:
+        venue: Whose protocol the simulated exchange speaks.
+        folder: For the connector's files.
+        calm_s: How long the calm time is.
+        turn_s: How long one turn is.
+        rounds: How many turns of each kind.
+        kinds: Of the attacks.
+        attackers_nice: By how much the priority of the attackers is below ours.
+        forked: Whether the connector starts as a fork of a process that has imported it; it then holds more memory.
+        progress: Is told of each turn.
+    """
     config = {
         "exchange": {"name": venue, "symbols": [SYMBOL], "reconcile_interval_s": 1.0},
         "server": {"clients_file": str(_clients(folder)), "audit_file": str(folder / "audit.jsonl")},
     }
     token = SecretStr(_TOKENS["trader"][0])
     async with (
-        gateway(venue, folder, server=UNLIMITED, config=config) as made,
+        gateway(venue, folder, server=UNLIMITED, config=config, forked=forked) as made,
         made.client(token=token) as exchange,
-        _attackers(made.address) as turn_to,
+        _attackers(made.address, attackers_nice) as turn_to,
     ):
         run = _Run(made, exchange)
         trading, looking = asyncio.create_task(run.trade()), asyncio.create_task(run.look())
@@ -182,16 +206,18 @@ async def attack(
         return run.report
 
 
-async def _turn(run: _Run, kind: str, turn_s: float, turn_to: Callable[[str], asyncio.Future[None]]) -> None:
+async def _turn(run: _Run, kind: str, turn_s: float, turn_to: Callable[[str], Awaitable[int]]) -> None:
     if kind == FULL_DISKS:
         run.fill_disks(full=True)
         await asyncio.sleep(turn_s)
         run.fill_disks(full=False)
         return
+    began_s = time.monotonic()
     await turn_to(kind)
     await asyncio.sleep(turn_s)
     await eventually(lambda: run.report.placed_ms[kind], what=f"an order in {kind}")
-    await turn_to("")
+    run.report.attacks[kind] += await turn_to("")
+    run.report.attacked_s[kind] += time.monotonic() - began_s
 
 
 async def _nothing_unresolved(exchange: RemoteExchange) -> bool:
@@ -199,24 +225,25 @@ async def _nothing_unresolved(exchange: RemoteExchange) -> bool:
 
 
 @asynccontextmanager
-async def _attackers(address: str) -> AsyncIterator[Callable[[str], asyncio.Future[None]]]:
+async def _attackers(address: str, nice: int) -> AsyncIterator[Callable[[str], Awaitable[int]]]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.chaos.attack.attackers", address, _TOKENS["reader"][0]),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
+    os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + nice)
     assert process.stdin is not None
     assert process.stdout is not None
     stdin, stdout = process.stdin, process.stdout
 
-    async def turn_to(kind: str) -> None:
+    async def turn_to(kind: str) -> int:
+        """Attack by *kind* from now on, and return how many attacks the kind before it has made."""
         stdin.write(f"{kind}\n".encode())
         await stdin.drain()
-        said = await stdout.readline()
-        assert said.decode().strip() == f"now {kind or 'nothing'}", said
+        return int(await stdout.readline())
 
     try:
-        yield turn_to  # type: ignore[misc]
+        yield turn_to
     finally:
         if process.returncode is None:
             process.kill()
