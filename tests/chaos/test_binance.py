@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opensqt.model.errors import ExchangeError, OutcomeUnknown, PostOnlyWouldCross
+from opensqt.model.errors import ExchangeError, OrderRejected, OutcomeUnknown, PostOnlyWouldCross
 from opensqt.simulator.settings import ServerRules
 from tests.chaos.adapter_rig import on_simulator
 from tests.support import eventually
@@ -37,6 +37,19 @@ async def test_a_code_becomes_the_error_that_says_what_to_do(code: str, error: t
         rig.fault(kind="refuse", on="place_order", code=code)
         with pytest.raises(error):
             await rig.exchange.place_order(rig.request(price=await rig.far()))
+
+
+@pytest.mark.parametrize("code", ["-4108", "-4140"])
+async def test_a_symbol_that_trades_no_more_refuses_an_order_and_its_rules_are_asked_for(code: str) -> None:
+    """Its delivery or its settling is a plain refusal of the order, no failure of the venue."""
+    async with on_simulator("binance") as rig:
+        asked = rig.simulator.ledger()["statistics"]["requests"]["market_data"]
+        rig.fault(kind="refuse", on="place_order", code=code)
+        with pytest.raises(OrderRejected) as refused:
+            await rig.exchange.place_order(rig.request(price=await rig.far()))
+        assert (refused.value.venue_code, refused.value.symbol) == (code, "BTCUSDT")
+        await eventually(lambda: rig.simulator.ledger()["statistics"]["requests"]["market_data"] > asked)
+        assert rig.account["orders"] == []
 
 
 @pytest.mark.parametrize("named", ["any", "needed", "unknown"])

@@ -104,6 +104,24 @@ async def test_a_mixed_batch_answers_each_item_in_its_place(adapter: Adapter) ->
         assert kinds == ["OPEN", "INSUFFICIENT_MARGIN", "OPEN", "ORDER_DENIED", "OPEN", "OPEN", "OPEN"]
 
 
+async def test_each_failure_of_a_batch_names_the_symbol_of_its_own_order(adapter: Adapter) -> None:
+    """A trader who is refused ETHUSDT must not stop BTCUSDT, which comes first in the same batch."""
+    async with adapter() as rig:
+
+        def both() -> list[OrderRequest]:
+            return [rig.request(price=price), rig.request(symbol="ETHUSDT", quantity=Decimal(9000), price=eth - 100)]
+
+        price, eth = await rig.far(), (await rig.exchange.get_latest_price("ETHUSDT")).bid
+        placed, refused = await rig.exchange.batch_place_orders(both())
+        assert isinstance(placed, Order)
+        assert isinstance(refused, InsufficientMargin)
+        assert refused.symbol == "ETHUSDT"
+        for operation in ("place_order", "batch_place"):
+            rig.fault(kind="drop_reply", on=operation, times=0)
+        lost = await rig.exchange.batch_place_orders(both())
+        assert [(type(one), one.symbol) for one in lost] == [(OutcomeUnknown, "BTCUSDT"), (OutcomeUnknown, "ETHUSDT")]
+
+
 async def test_a_failed_query_makes_nothing_terminal(adapter: Adapter) -> None:
     """F3: while the venue can't be asked, six orders fill; afterwards each is known, none was given up before."""
     async with adapter() as rig:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import replace
 from typing import TypeVar
 
@@ -122,7 +123,8 @@ class OrderEntry:
         seen: set[str] = set()
         for number, request in enumerate(requests):
             if request.client_order_id in seen and results[number] is None:
-                results[number] = DuplicateOrder(f"client_order_id {request.client_order_id!r}: twice in one batch")
+                text = f"client_order_id {request.client_order_id!r}: twice in one batch"
+                results[number] = DuplicateOrder(text, symbol=request.symbol)
             seen.add(request.client_order_id)
         sendable = [number for number, result in enumerate(results) if result is None]
         for chunk in self._requests_of(requests, sendable):
@@ -136,7 +138,7 @@ class OrderEntry:
                 # A change of a setting held them back for too long.
                 outcomes = [error] * len(batch)
             for number, outcome in zip(chunk, outcomes, strict=True):
-                results[number] = outcome
+                results[number] = _of_symbol(outcome, requests[number].symbol)
         return [result for result in results if result is not None]
 
     def _requests_of(self, requests: Sequence[OrderRequest], numbers: list[int]) -> Iterator[list[int]]:
@@ -434,6 +436,15 @@ class OrderEntry:
     def _is_closed(self, ref: OrderRef) -> bool:
         order = self._state.tracker.find(ref)
         return order is not None and order.status.is_closed
+
+
+def _of_symbol(outcome: Order | ExchangeError, symbol: str) -> Order | ExchangeError:
+    """Return the outcome of one order of a request; an error of the whole request names the symbol of its first."""
+    if isinstance(outcome, Order) or outcome.symbol == symbol:
+        return outcome
+    error = copy(outcome)
+    error.symbol = symbol
+    return error
 
 
 def _canceled_by_us(order: Order) -> Order:

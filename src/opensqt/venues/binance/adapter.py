@@ -140,10 +140,12 @@ class BinanceAdapter(Venue):
 
     async def place_batch(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
         """Send up to five orders."""
-        symbol = requests[0].symbol
         batch = {"batchOrders": [self._order_request(request) for request in requests]}
-        rows = await self._requests.change("PostBatchOrders", batch, symbol)
-        return [refusal(row, symbol) or self.order_or_unknown(row, symbol, parse_order) for row in rows]
+        rows = await self._requests.change("PostBatchOrders", batch, requests[0].symbol)
+        return [
+            refusal(row, request.symbol) or self.order_or_unknown(row, request.symbol, parse_order)
+            for row, request in zip(rows, requests, strict=True)
+        ]
 
     async def amend(self, order: Order, request: AmendRequest) -> Order:
         """Amend one order; it goes to the end of the queue at its price whatever changes.

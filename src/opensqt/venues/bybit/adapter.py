@@ -186,13 +186,15 @@ class BybitAdapter(Venue):
 
     async def place_batch(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
         """Send up to ten orders."""
-        symbol = requests[0].symbol
         with ExitStack() as stack:
             acks = [stack.enter_context(self._acks.expect(_ref(request))) for request in requests]
             params = [self._order_request(request) for request in requests]
-            response = await self._requests.change("OrderCreateBatch", {"request": params}, symbol)
+            response = await self._requests.change("OrderCreateBatch", {"request": params}, requests[0].symbol)
             rows = response["result"]["list"]
-            errors = [refusal(row, symbol) for row in response["retExtInfo"]["list"]]
+            errors = [
+                refusal(row, request.symbol)
+                for row, request in zip(response["retExtInfo"]["list"], requests, strict=True)
+            ]
             await wait_for_acks([ack for ack, error in zip(acks, errors, strict=True) if error is None], _ACK_TIMEOUT_S)
             return [
                 error or await self._resolve_placed(request, row, int(response["time"]), ack)

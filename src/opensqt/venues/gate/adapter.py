@@ -183,7 +183,10 @@ class GateAdapter(Venue):
         rows = await self.rest.call(lambda: send([dict(body) for body in bodies]), changes=True, symbol=symbol)
         if not isinstance(rows, list):
             raise OutcomeUnknown("the venue's response could not be read", symbol=symbol)
-        return [refusal(row, symbol) or self.order_or_unknown(row, symbol, self._order) for row in rows]
+        return [
+            refusal(row, request.symbol) or self.order_or_unknown(row, request.symbol, self._order)
+            for row, request in zip(rows, requests, strict=True)
+        ]
 
     async def amend(self, order: Order, request: AmendRequest) -> Order:
         """Amend one order; the venue cancels one that is amended to no more than what is filled.

@@ -23,7 +23,7 @@ class Refusing:
         return [{"code": self.code, "msg": "refused"}]
 
 
-@pytest.mark.parametrize("code", [-4192, -4411, -4509, -5041])
+@pytest.mark.parametrize("code", [-4108, -4140, -4192, -4411, -4509, -5041])
 async def test_a_plain_refusal_is_a_rejected_order(code: int) -> None:
     """Nothing was placed, and the order can be changed or left: it is no failure of the venue."""
     venue = BinanceAdapter(VenueSettings(name="binance"), None, Refusing(code))
