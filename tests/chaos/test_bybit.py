@@ -134,3 +134,14 @@ async def test_a_connection_that_is_cut_between_login_and_subscription_is_made_a
 
 def _with_rights(**rights: bool) -> Simulator:
     return Simulator(SimulatorSettings(exchange="bybit", port=0, accounts=(AccountSettings(**rights),)))
+
+
+async def test_the_answer_to_a_ping_is_no_malformed_frame() -> None:
+    """F25: ccxt numbers its pings, and the answer has the number as text."""
+    async with on_simulator("bybit") as rig:
+        client = rig.exchange.client
+        for socket in list(client.clients.values()):
+            await socket.send(client.ping(socket))
+        await rig.trade(1)
+        await rig.agrees()
+        assert rig.exchange.malformed_frames == 0

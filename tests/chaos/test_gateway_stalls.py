@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from opensqt.client.exchange import RemoteExchange
-from opensqt.model.errors import ExchangeError
+from opensqt.model.errors import ExchangeError, Unreachable
 from opensqt.model.order import OrderStatus
 from tests.chaos.gateway_rig import SYMBOL, Gateway, far, gateway, request
 from tests.support import eventually
@@ -43,20 +43,28 @@ async def test_a_process_that_stood_still_signs_afresh_and_trades_on(tmp_path: P
 
 
 async def test_a_disk_without_room_is_told_until_there_is_some_and_no_order_is_sent_meanwhile(tmp_path: Path) -> None:
-    """F31, F32, F1: what can't be written down first is not sent, and is sent by the same id once it can."""
+    """F31, F32, F1: what can't be written down first is not sent, and is sent by the same id once it can.
+
+    What was sent before is answered for meanwhile as it always is.
+    """
     async with gateway("binance", tmp_path) as made, made.client() as client:
         assert made.process is not None
-        order = request(price=await far(client))
+        price = await far(client)
+        order, earlier, next_one = (request(price=price) for _ in range(3))
+        placed = await client.place_order(earlier)
+        await client.place_order(next_one)  # what became of the earlier one is written with it
         _, most = resource.prlimit(made.pid, resource.RLIMIT_FSIZE)
         resource.prlimit(made.pid, resource.RLIMIT_FSIZE, (4_096, most))
         assert await eventually(lambda: reason(client, "journal"))
-        with pytest.raises(ExchangeError):
+        with pytest.raises(Unreachable, match="nothing was sent"):
             await client.place_order(order)
-        assert made.account["orders"] == []
+        again, *refused = await client.batch_place_orders([earlier, request(price=price)])
+        assert (again, [type(one) for one in refused]) == (placed, [Unreachable]), "what was sent is not denied"
+        assert made.open_ids == {earlier.client_order_id, next_one.client_order_id}
         resource.prlimit(made.pid, resource.RLIMIT_FSIZE, (most, most))
         await eventually(lambda: healthy(client))
         assert (await client.place_order(order)).status is OrderStatus.OPEN
-        assert made.open_ids == {order.client_order_id}
+        assert made.open_ids == {one.client_order_id for one in (order, earlier, next_one)}
 
 
 def _send(made: Gateway, number: signal.Signals) -> None:

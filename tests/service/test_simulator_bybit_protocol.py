@@ -115,11 +115,13 @@ async def test_a_timeout_of_the_venue_leaves_the_order_behind() -> None:
         assert len(simulator.engine.open_orders("sim-key")) == 1
 
 
-async def test_a_ping_is_answered_in_text() -> None:
+@pytest.mark.parametrize("number", ["7", 7])
+async def test_a_ping_is_answered_in_text(number: str | int) -> None:
+    """The venue answers with the id as text, also where it was sent a number, as ccxt does."""
     async with bybit() as (_, bare):
         public, private = await bare.listen(), await bare.listen(private=True)
         for socket in (public, private):
-            await socket.send_json({"op": "ping", "req_id": "7"})
+            await socket.send_json({"op": "ping", "req_id": number})
         assert (await public.receive_json(timeout=60))["ret_msg"] == "pong"
         answer = await private.receive_json(timeout=60)
         assert (answer["op"], answer["req_id"]) == ("pong", "7")

@@ -312,7 +312,19 @@ class Journal:
 
     async def find(self, client_order_id: str) -> Record | None:
         """Return the record of one intent, or None."""
-        return await self.execute(lambda database: _find(database, client_order_id))
+        try:
+            return await self.execute(lambda database: _find(database, client_order_id))
+        except JournalError:
+            # What others wrote in the same commit failed with it. What is on the disk can be read nonetheless.
+            return await self._read(lambda database: _find(database, client_order_id))
+
+    async def _read(self, query: Callable[[sqlite3.Connection], R]) -> R:
+        if self._database is None:
+            raise JournalError(f"journal {self.path}: closed")
+        try:
+            return await self._thread.run(partial(query, self._database))
+        except sqlite3.Error as error:
+            raise JournalError(f"journal {self.path}: {error}") from error
 
     async def owners(self, client_order_ids: Iterable[str], *, absent: bool = True) -> dict[str, str]:
         """Return the client of each order that a client of ours is known to have asked for.

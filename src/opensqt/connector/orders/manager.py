@@ -326,8 +326,7 @@ class OrderManager:
         except JournalError as error:
             _log.error("intent not journaled; nothing was sent", reason=str(error))
             for intent in intents:
-                self.own.withdraw(intent.request.client_order_id)
-                self._finish(intent, Unreachable("the order journal can't be written; nothing was sent"))
+                await self._answer_unjournaled(intent)
             return
         sending: list[Intent] = []
         for intent, record in zip(intents, records, strict=True):
@@ -344,6 +343,22 @@ class OrderManager:
             sending = await self._guarded(sending, client, self._guard)
         with through(self._halts):
             await self._send_unless_halted(sending)
+
+    async def _answer_unjournaled(self, intent: Intent) -> None:
+        """Answer an intent that could not be written down: an order of its id may have been sent before."""
+        name = intent.request.client_order_id
+        try:
+            record = await self._journal.find(name)
+        except JournalError:
+            self.own.withdraw(name)
+            text = "the order journal can neither be written nor read; nothing was sent, unless by an earlier request"
+            self._finish(intent, OutcomeUnknown(text, symbol=intent.request.symbol))
+            return
+        if record is not None and record.state is not State.ABSENT:
+            self._answer_from(record, intent)
+            return
+        self.own.withdraw(name)
+        self._finish(intent, Unreachable("the order journal can't be written; nothing was sent"))
 
     async def _guarded(self, intents: list[Intent], client: str, guard: Guard) -> list[Intent]:
         """Return the intents that may be sent, and settle the others."""

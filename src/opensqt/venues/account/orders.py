@@ -19,6 +19,7 @@ from opensqt.model.errors import (
     OrderRejected,
     OutcomeUnknown,
     PostOnlyWouldCross,
+    TradingHalted,
     Unreachable,
     Unsupported,
 )
@@ -439,8 +440,11 @@ class OrderEntry:
 
 
 def _of_symbol(outcome: Order | ExchangeError, symbol: str) -> Order | ExchangeError:
-    """Return the outcome of one order of a request; an error of the whole request names the symbol of its first."""
-    if isinstance(outcome, Order) or outcome.symbol == symbol:
+    """Return the outcome of one order of a request; an error of the whole request names the symbol of its first.
+
+    A halt keeps the symbol that is halted: the orders of the others may be sent without it.
+    """
+    if isinstance(outcome, Order | TradingHalted) or outcome.symbol == symbol:
         return outcome
     error = copy(outcome)
     error.symbol = symbol

@@ -352,6 +352,36 @@ async def test_nothing_is_sent_when_the_journal_can_not_be_written(venue: Venue,
     await journal.close()
 
 
+async def test_what_was_sent_is_answered_for_when_the_journal_can_not_be_written(venue: Venue, tasks: Tasks, tmp_path):
+    """F1: "nothing was sent" would have the client send it again under another id. It is one order at the venue."""
+    journal = Journal(str(tmp_path / "j.db"))
+    await journal.open()
+    manager = OrderManager(venue, journal, tasks, resolve_at_once)
+    first = await manager.place(asked("a"), wait_s=5)
+    await eventually(lambda: state_of(journal, "a"))
+    await journal.execute(lambda database: database.execute("PRAGMA query_only = 1"))
+    again, new, other = await manager.place_batch([asked("a"), asked("b"), asked("a", quantity="0.9")], wait_s=5)
+    assert again == first
+    assert isinstance(new, Unreachable)
+    assert isinstance(other, DuplicateOrder)
+    assert (venue.sent, manager.own.open_count("")) == (["a"], 1)
+    await journal.close()
+
+
+async def test_a_journal_that_can_not_be_read_either_leaves_open_what_was_sent(venue: Venue, tasks: Tasks, tmp_path):
+    """F1, F3: "could not look" is not taken for "was never sent"."""
+    journal = Journal(str(tmp_path / "j.db"))
+    await journal.open()
+    manager = OrderManager(venue, journal, tasks, resolve_at_once)
+    await manager.place(asked("a"), wait_s=5)
+    await eventually(lambda: state_of(journal, "a"))
+    await journal.execute(lambda database: database.execute("ALTER TABLE intent RENAME TO away"))
+    with pytest.raises(OutcomeUnknown, match="neither be written nor read"):
+        await manager.place(asked("a"), wait_s=5)
+    assert (venue.sent, manager.own.open_count("")) == (["a"], 1)
+    await journal.close()
+
+
 async def test_pruning_keeps_what_the_venue_still_works(manager: OrderManager, venue: Venue, journal: Journal):
     await manager.place(asked("open"), wait_s=5)
     await manager.place(asked("gone"), wait_s=5)

@@ -169,7 +169,7 @@ class BybitDialect(Dialect):
     def _pong(self, socket: Socket, message: dict[str, Any]) -> None:
         if socket.state["private"]:
             content = {"op": "pong", "args": [str(time.time_ns() // 1_000_000)], "conn_id": socket.state["id"]}
-            socket.reply(orjson.dumps({"req_id": message.get("req_id", ""), **content}))
+            socket.reply(orjson.dumps({"req_id": str(message.get("req_id", "")), **content}))
         else:
             self._reply(socket, message, success=True, ret_msg="pong", op="ping")
 
