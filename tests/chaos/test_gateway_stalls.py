@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from opensqt.client.exchange import RemoteExchange
-from opensqt.model.errors import ExchangeError, Unreachable
+from opensqt.model.errors import Unreachable
 from opensqt.model.order import OrderStatus
 from tests.chaos.gateway_rig import SYMBOL, Gateway, far, gateway, request
 from tests.support import eventually
