@@ -102,6 +102,7 @@ _ROWS: Mapping[str, Callable[[Outcome], str]] = {
     **{
         name: _figure(name)
         for name in (
+            "kills in a start",
             "faults",
             "starts that failed",
             "orders",

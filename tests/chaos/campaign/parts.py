@@ -40,6 +40,7 @@ class Part:
     env: Mapping[str, str]
     folder: Path
     kills: int = 0
+    kills_in_start: int = 0
     starts: int = 0
     failed_starts: int = 0
     mistakes: list[str] = field(default_factory=list)
@@ -55,23 +56,43 @@ class Part:
         """Start it, again and again while it ends with a code that says that its counterpart is not there."""
         again_s = _FIRST_AGAIN_S
         while True:
-            self.starts += 1
-            stack = AsyncExitStack()
-            made = start(self.module, *self.arguments, env=self.env, cwd=self.folder)
-            self.process = await stack.enter_async_context(made)
-            self._run = stack
+            process = await self._spawn()
             try:
-                await self.process.ready(_START_WITHIN_S)
+                await process.ready(_START_WITHIN_S)
                 return
             except AssertionError:
-                code = await self._close()
-                self.failed_starts += 1
-                if code not in (_UNREACHABLE, _KILLED):
-                    self.mistakes.append(f"{self.name} did not start: it ended with {code}")
-                    if len(self.mistakes) > 20:
-                        raise
+                if process.returncode is None:
+                    self.mistakes.append(f"{self.name} was not ready within {_START_WITHIN_S:g} s")
+                    process.send(signal.SIGKILL)
+                self._note_failed_start(await self._close())
+                if len(self.mistakes) > 20:
+                    raise
             await asyncio.sleep(again_s)
             again_s = min(2 * again_s, _LAST_AGAIN_S)
+
+    async def start_and_kill(self, after_s: float) -> None:
+        """Start it, and end it with SIGKILL so many seconds later, ready or not."""
+        process = await self._spawn()
+        await asyncio.sleep(after_s)
+        if process.returncode is None:
+            process.send(signal.SIGKILL)
+        if (code := await self._close()) == _KILLED:
+            self.kills_in_start += 1
+        else:
+            self._note_failed_start(code)
+
+    async def _spawn(self) -> Process:
+        self.starts += 1
+        stack = AsyncExitStack()
+        made = start(self.module, *self.arguments, env=self.env, cwd=self.folder)
+        self.process = await stack.enter_async_context(made)
+        self._run = stack
+        return self.process
+
+    def _note_failed_start(self, code: int) -> None:
+        self.failed_starts += 1
+        if code not in (_UNREACHABLE, _KILLED):
+            self.mistakes.append(f"{self.name} did not start: it ended with {code}")
 
     async def kill(self) -> None:
         """End it with SIGKILL; one that has ended by itself is a mistake."""

@@ -34,6 +34,10 @@ RECORDED_DEPOSIT = Decimal(100_000)
 """USDT: the fall of a month is carried with it."""
 _KILL_S = 5.0
 """About what a kill takes, with the time until the next."""
+_AGAIN_IN_START = 0.25
+"""Share of the kills that are followed by another one while the program starts."""
+_START_S = 0.2, 1.5
+"""Least and most time from such a start to the kill."""
 _OVERSEEN = frozenset({FaultKind.REFUSE_CONNECT})
 
 
@@ -105,6 +109,8 @@ class Campaign:
         venue = settings.venue
         self.connector = make_connector(folder, venue, ledger.sim.url, port)
         variables = {f"OPENSQT__TRADING__{key.upper()}": value for key, value in self.trading.items()}
+        # A busy machine opens the circuit breaker, and for its usual quarter of an hour nothing would be traded.
+        variables["OPENSQT__RISK_CONTROL__BREAKER__COOL_DOWN_SECONDS"] = "10"
         variables[f"OPENSQT__EXCHANGES__{venue.upper()}__FEE_RATE"] = str(FEE)
         self.maker = make_maker(folder, f"127.0.0.1:{port}", variables)
 
@@ -154,6 +160,8 @@ class Campaign:
             killed: Part = self.maker if what == "maker" else self.connector
             since = time.monotonic()
             await killed.kill()
+            if self._draw.random() < _AGAIN_IN_START:
+                await killed.start_and_kill(self._draw.uniform(*_START_S))
             await killed.start()
             if killed is self.connector and self.maker.process and self.maker.process.returncode is not None:
                 self.maker.mistakes.append("the market maker ended with its connector")
@@ -241,6 +249,7 @@ class Campaign:
             "faults": self.outcome.faults,
             "kills of the maker": self.maker.kills,
             "kills of the connector": self.connector.kills,
+            "kills in a start": self.maker.kills_in_start + self.connector.kills_in_start,
             "starts that failed": self.maker.failed_starts + self.connector.failed_starts,
             "duplicate orders": len(account["duplicate_client_order_ids"]),
             "position": plain(self.ledger.position),
