@@ -71,9 +71,14 @@ async def test_a_stop_in_good_order_hands_over(tmp_path: Path, url: str) -> None
         made.maker(OPENSQT__SYSTEM__STANDBY="true", **database) as second,
     ):
         trading, waiting = await _roles(first, second)
+        holder = f"pid {trading.pid} ({SYMBOL}, number 1), renewed"
+
+        async def named() -> bool:
+            return holder in (await in_thread(get, waiting, "/health"))["standby"]
+
+        await eventually(named, what="the one that waits has read the row")
         health = await in_thread(get, waiting, "/health")
         assert (health["healthy"], health["problems"]) == (True, [])
-        assert f"pid {trading.pid} ({SYMBOL}, number 1), renewed" in health["standby"]
         assert f'market_maker_standby{{symbol="{SYMBOL}"}} 1.0' in await in_thread(metrics, waiting)
         assert f'market_maker_standby{{symbol="{SYMBOL}"}} 0.0' in await in_thread(metrics, trading)
         await eventually(lambda: len(made.open_orders) >= 5)
