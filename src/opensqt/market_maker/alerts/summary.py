@@ -59,19 +59,12 @@ class DaySummary:
             if self.paused_s is not None
             else "time paused and halted: not known"
         )
-        lines = [
-            f"total {_money(self.total)}: round trips {_money(self.round_trips)} ({self.exits}),"
-            f" fees {_money(-self.fees)}, funding {_money(self.funding)}",
-            f"realized by average entry {_money(self.realized)}, open {_money(self.open)} at the end",
+        return _text(
+            self,
             f"drawdown {_money(self.drawdown)}, volume {_money(self.volume)}, fills {self.fills}",
             f"position {self.position.normalize():f} at {'-' if self.mark is None else f'{self.mark.normalize():f}'}",
             stood,
-        ]
-        if self.venue_made or self.by_hand:
-            lines.insert(1, f"made by the venue {_money(self.venue_made)}, by hand {_money(self.by_hand)}")
-        if self.account_equity is not None:
-            lines.append(f"equity of the account {_money(self.account_equity)}")
-        return "\n".join(lines)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,17 +87,21 @@ class DayTotal:
 
     def text(self) -> str:
         """Return the lines for a message."""
-        lines = [
-            f"total {_money(self.total)}: round trips {_money(self.round_trips)} ({self.exits}),"
-            f" fees {_money(-self.fees)}, funding {_money(self.funding)}",
-            f"realized by average entry {_money(self.realized)}, open {_money(self.open)} at the end",
-            f"volume {_money(self.volume)}, fills {self.fills}",
-        ]
-        if self.venue_made or self.by_hand:
-            lines.insert(1, f"made by the venue {_money(self.venue_made)}, by hand {_money(self.by_hand)}")
-        if self.account_equity is not None:
-            lines.append(f"equity of the account {_money(self.account_equity)}")
-        return "\n".join(lines)
+        return _text(self, f"volume {_money(self.volume)}, fills {self.fills}")
+
+
+def _text(earned: DaySummary | DayTotal, *more: str) -> str:
+    """Return the lines of what was earned, with *more* before the account's equity."""
+    lines = [
+        f"total {_money(earned.total)}: round trips {_money(earned.round_trips)} ({earned.exits}),"
+        f" fees {_money(-earned.fees)}, funding {_money(earned.funding)}"
+    ]
+    if earned.venue_made or earned.by_hand:
+        lines.append(f"made by the venue {_money(earned.venue_made)}, by hand {_money(earned.by_hand)}")
+    lines += [f"realized by average entry {_money(earned.realized)}, open {_money(earned.open)} at the end", *more]
+    if earned.account_equity is not None:
+        lines.append(f"equity of the account {_money(earned.account_equity)}")
+    return "\n".join(lines)
 
 
 def total_of(summaries: Sequence[DaySummary]) -> DayTotal:

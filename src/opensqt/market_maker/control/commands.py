@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -76,7 +74,6 @@ class ControlCommands:
         self.fault = ""
         """Why a stored change, or the file that was read again, is not in force."""
         self._lock = asyncio.Lock()
-        self._reload = asyncio.Event()
 
     def problems(self) -> list[str]:
         """Return what a person has to lift or to mend."""
@@ -130,18 +127,6 @@ class ControlCommands:
                 raise
         _log.warning("command done", command=name, by=by, result=result)
         return result
-
-    def request_reload(self) -> None:
-        """Read the settings file again soon; for a signal handler."""
-        self._reload.set()
-
-    async def watch_reloads(self) -> None:
-        """Apply the settings file whenever that is requested, until cancelled."""
-        while True:
-            await self._reload.wait()
-            self._reload.clear()
-            leave_lost_terminal()
-            await self.reload()
 
     async def reload(self) -> None:
         """Read the settings file again and apply what may change of it."""
@@ -272,15 +257,3 @@ def _mapping(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise ConfigError(f"{key}: expected keys and values")
     return value
-
-
-def leave_lost_terminal() -> None:
-    """Send what would be printed nowhere, where the terminal is gone: to write to it is an error."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-            os.write(stream.fileno(), b"")
-        except (OSError, ValueError):
-            lost = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(lost, stream.fileno())
-            os.close(lost)

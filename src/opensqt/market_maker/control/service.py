@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -122,8 +124,9 @@ async def taking_commands(commands: ReloadableCommands, path: Path) -> AsyncIter
     await socket.start()
     commands.socket_path = str(socket.path.absolute())
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, commands.request_reload)
-    reloads = asyncio.create_task(commands.watch_reloads(), name="settings read again")
+    hangup = asyncio.Event()
+    loop.add_signal_handler(signal.SIGHUP, hangup.set)
+    reloads = asyncio.create_task(_reload_at(hangup, commands), name="settings read again")
     try:
         yield
     finally:
@@ -132,3 +135,23 @@ async def taking_commands(commands: ReloadableCommands, path: Path) -> AsyncIter
         reloads.cancel()
         await asyncio.gather(reloads, return_exceptions=True)
         await socket.close()
+
+
+async def _reload_at(hangup: asyncio.Event, commands: ReloadableCommands) -> None:
+    while True:
+        await hangup.wait()
+        hangup.clear()
+        _leave_lost_terminal()
+        await commands.reload()
+
+
+def _leave_lost_terminal() -> None:
+    """Send what would be printed nowhere, where the terminal is gone: to write to it is an error."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+            os.write(stream.fileno(), b"")
+        except (OSError, ValueError):
+            lost = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(lost, stream.fileno())
+            os.close(lost)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from opensqt.market_maker.control.commands import ControlCommands, leave_lost_terminal
+from opensqt.market_maker.control.commands import ControlCommands
 from opensqt.market_maker.orders.events import PauseMode
 from opensqt.market_maker.store.control_state import load_control, save_control
 from opensqt.market_maker.store.store import Store
@@ -51,7 +50,6 @@ class SeveralCommands:
         self._status = status
         self._reason = reason
         self._reload_others = reload
-        self._reload = asyncio.Event()
 
     def status(self) -> dict[str, Any]:
         """Return the whole of /status."""
@@ -108,16 +106,8 @@ class SeveralCommands:
         _log.warning("command done for a grid that does not trade", command=name, symbol=symbol, by=by)
         return {"paused": mode.value, "was": before.pause.value, "stored": True, "in_force": True}
 
-    def request_reload(self) -> None:
-        """Read the settings file again soon; for a signal handler."""
-        self._reload.set()
-
-    async def watch_reloads(self) -> None:
-        """Read the settings file again whenever that is requested, until cancelled."""
-        while True:
-            await self._reload.wait()
-            self._reload.clear()
-            leave_lost_terminal()
-            for commands in list(self.grids.values()):
-                await commands.reload()
-            self._reload_others()
+    async def reload(self) -> None:
+        """Read the settings file again: of the grids that trade, and then of the others."""
+        for commands in list(self.grids.values()):
+            await commands.reload()
+        self._reload_others()

@@ -40,12 +40,8 @@ class ReloadableCommands(Commands, Protocol):
 
     socket_path: str
 
-    def request_reload(self) -> None:
-        """Read the settings file again soon; for a signal handler."""
-        ...
-
-    async def watch_reloads(self) -> None:
-        """Read the settings file again whenever that is requested, until cancelled."""
+    async def reload(self) -> None:
+        """Read the settings file again and apply what may change of it."""
         ...
 
 
