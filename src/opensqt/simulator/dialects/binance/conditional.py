@@ -56,8 +56,8 @@ class ConditionalTrading:
             Route("DELETE", f"{v1}/algoOrder", "cancel_order", self._cancel),
             Route("DELETE", f"{v1}/algoOpenOrders", "cancel_all", self._cancel_all),
             Route("GET", f"{v1}/algoOrder", "get_order", self._query),
-            Route("GET", f"{v1}/openConditionalTrading", "open_orders", self._open, cost=_open_weight),
-            Route("GET", f"{v1}/allConditionalTrading", "open_orders", self._all, 5),
+            Route("GET", f"{v1}/openAlgoOrders", "open_orders", self._open, cost=_open_weight),
+            Route("GET", f"{v1}/allAlgoOrders", "open_orders", self._all, 5),
         ]
 
     def _place(self, call: Call) -> Any:
