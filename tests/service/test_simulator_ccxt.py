@@ -226,7 +226,7 @@ async def test_balance_and_positions_are_watched(venue: CcxtVenue, exchange: Any
     """F12: the sign and the side of a position are kept, and flat is an explicit zero."""
     await asyncio.wait_for(exchange.watch_positions([SYMBOL]), 60)
     balance = asyncio.create_task(_changed_balance(exchange))
-    positions = asyncio.create_task(exchange.watch_positions([SYMBOL]))
+    positions = asyncio.create_task(_held_positions(exchange))
     await _subscribed(simulator, venue.balance_channel)
     await eventually(lambda: _awaits(exchange, "position"), what="ccxt's wait for positions")
     await exchange.create_order(SYMBOL, "market", "sell", venue.amount("0.01"))
@@ -293,6 +293,14 @@ async def _changed_balance(exchange: Any) -> float:
         total = (await exchange.watch_balance())["USDT"]["total"]
         if total != 10000:
             return float(total)
+
+
+async def _held_positions(exchange: Any) -> list[Any]:
+    """Return the first positions that are held; OKX sends a flat account's every five seconds, too."""
+    while True:
+        rows: list[Any] = await exchange.watch_positions([SYMBOL])
+        if any(row["contracts"] for row in rows):
+            return rows
 
 
 async def _subscribed(simulator: Simulator, channel: str) -> None:
