@@ -4,8 +4,8 @@ python -m benchmarks                              everything, about ten minutes
 python -m benchmarks --suite gateway --quick      the connector, in two minutes, with more noise
 python -m benchmarks --suite gateway --row place --profile
 python -m benchmarks --suite frames --venue binance --kind price --repeats 5
-python -m benchmarks --suite engine --other ../main      the market maker's decisions, beside another checkout's
-python -m benchmarks --suite against --other ../main     this build beside another checkout's, in one run
+python -m benchmarks --suite engine --other ../main      the market maker's decisions, beside another build's
+python -m benchmarks --suite against --other ../main     this build beside another one, in one run
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Suite `engine`: one decision of the market maker with 20, 200 and 2,000 levels, this build's and another's in turns.
+"""Suite `engine`: one decision of the market maker with 20, 200 and 2,000 levels, this build's and others' in turns.
 
 What is measured is the CPU time of the engine's thread: a decision waits for nothing, and on a busy machine the wall
 clock shows what else runs there.
@@ -11,16 +11,24 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from benchmarks.checkout import HERE, checkout
 from benchmarks.gateway import suite
 from benchmarks.measure import Result, percentile
 
 LEVELS = (20, 200, 2_000)
-_HERE = Path(__file__).parents[2]
+THIS = "this"
+_TEXTS = {"step": "price event to commands", "fill": "fill to commands", "lay": "laying the whole grid"}
+_GOALS = {"step": 1 / 100, "fill": 1 / 50, "lay": 1 / 40}
+"""At the most levels, of the other build's time."""
+
+Times = dict[tuple[str, str, int], list[float]]
+"""Microseconds by build, what was measured, and levels."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,8 @@ class Sizes:
     rounds: int
     calls: int
     """In one round."""
+    lays: int
+    """Whole grids."""
 
 
 class Worker:
@@ -38,63 +48,74 @@ class Worker:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def ask(self, *request: object) -> list[float]:
-        """Return the microseconds that each call took."""
+    def ask(self, *request: object) -> list[Any]:
+        """Return the answer: the microseconds that each call took, where something was measured."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(*request, file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline()
         if not answer:
             raise RuntimeError(f"the worker ended at {request}")
-        times: list[float] = json.loads(answer)
-        return times
+        answers: list[Any] = json.loads(answer)
+        return answers
 
 
 def run(options: argparse.Namespace, file: Path) -> None:
     """Measure, print the table, write the file. A goal that is missed is no failure of the command."""
-    builds = {"this": _HERE}
-    if options.other is not None:
-        builds["other"] = options.other.resolve()
-    sizes = Sizes(rounds=3, calls=20) if options.quick else Sizes(rounds=10, calls=40)
+    sizes = Sizes(rounds=3, calls=20, lays=1) if options.quick else Sizes(rounds=10, calls=40, lays=3)
     with ExitStack() as stack:
-        workers = {name: stack.enter_context(_worker(folder)) for name, folder in builds.items()}
-        times = {(name, *row): took for name, row, took in _measured(workers, sizes)}
-    results = list(_results(times, compared="other" in builds))
+        builds = {THIS: HERE} | {name: stack.enter_context(checkout(name)) for name in options.other or ()}
+        workers = {name: stack.enter_context(worker(folder)) for name, folder in builds.items()}
+        times = _measured(workers, sizes)
+    results = list(_results(times, list(workers)))
     suite.write(file, "engine", results, quick=options.quick)
     suite.report("A decision of the market maker (CPU, p50 / p99 in microseconds)", results)
 
 
-def _measured(workers: dict[str, Worker], sizes: Sizes) -> Iterator[tuple[str, tuple[str, int], list[float]]]:
+def _measured(workers: Mapping[str, Worker], sizes: Sizes) -> Times:
     """Measure each thing in each build, the builds in turns."""
+    times: Times = {(name, what, levels): [] for name in workers for what in _TEXTS for levels in LEVELS}
     for levels in LEVELS:
-        print(f"engine: {levels} levels", file=sys.stderr)
-        for name, worker in workers.items():
-            yield name, ("lay", levels), worker.ask("lay", levels)
-        for what in ("step", "fill"):
-            taken: dict[str, list[float]] = {name: [] for name in workers}
-            for number in range(sizes.rounds):
-                # The order is reversed each round, so that neither build always follows the other.
+        calls = (sizes.rounds, (sizes.calls,))
+        requests = {"lay": (sizes.lays, ()), "step": calls, "fill": calls}
+        for what, (rounds, numbers) in requests.items():
+            print(f"engine: {what}, {levels} levels", file=sys.stderr)
+            for number in range(rounds):
+                # The order is reversed each round, so that no build always follows the same other.
                 for name in list(workers)[:: 1 if number % 2 else -1]:
-                    taken[name] += workers[name].ask(what, levels, sizes.calls)
-            for name, times in taken.items():
-                yield name, (what, levels), times
+                    times[name, what, levels] += workers[name].ask(what, levels, *numbers)
+            check_same(workers, levels)
+    return times
 
 
-def _results(times: dict[tuple[str, str, int], list[float]], *, compared: bool) -> Iterator[Result]:
-    texts = {"step": "price event to commands", "fill": "fill to commands", "lay": "laying the whole grid"}
-    goals = {"step": 1 / 100, "fill": 1 / 50, "lay": 1 / 40}
-    for what, text in texts.items():
+def check_same(workers: Mapping[str, Worker], levels: int) -> None:
+    """Make sure that the builds did the same work.
+
+    Raises:
+        RuntimeError: Their live orders differ.
+    """
+    live = {name: worker.ask("orders", levels) for name, worker in workers.items()}
+    if differ := [name for name in live if live[name] != live[THIS]]:
+        raise RuntimeError(f"other orders are live in {', '.join(differ)} than in this build, with {levels} levels")
+
+
+def _results(times: Times, builds: list[str]) -> Iterator[Result]:
+    for what, text in _TEXTS.items():
         for levels in LEVELS:
-            ours = times["this", what, levels]
-            detail = f"this {_text(ours)}"
-            if compared:
-                detail += f"; other {_text(times['other', what, levels])}"
-            yield Result(what, f"{text}, {levels:,} levels", percentile(ours, 0.5), None, unit=" us", detail=detail)
-        if compared:
-            ours, other = (percentile(times[name, what, LEVELS[-1]], 0.5) for name in ("this", "other"))
-            yield Result(what, f"share of the other build, {LEVELS[-1]:,} levels", ours / other, goals[what])
-    few, many = (percentile(times["this", "step", levels], 0.5) for levels in (LEVELS[0], LEVELS[-1]))
+            detail = "; ".join(f"{name} {_text(times[name, what, levels])}" for name in builds)
+            ours = percentile(times[THIS, what, levels], 0.5)
+            yield Result(what, f"{text}, {levels:,} levels", ours, None, unit=" us", detail=detail)
+        for name in builds[1:]:
+            shares = [_share(times, what, name, rank) for rank in (0.5, 0.99)]
+            detail = f"p50 1/{1 / shares[0]:.0f}, p99 1/{1 / shares[1]:.0f}"
+            yield Result(what, f"share of {name}, {LEVELS[-1]:,} levels", shares[0], _GOALS[what], detail=detail)
+    few, many = (percentile(times[THIS, "step", levels], 0.5) for levels in (LEVELS[0], LEVELS[-1]))
     yield Result("step", f"{LEVELS[-1]:,} levels beside {LEVELS[0]}", many / few, 1.5)
+
+
+def _share(times: Times, what: str, name: str, rank: float) -> float:
+    ours, other = (percentile(times[build, what, LEVELS[-1]], rank) for build in (THIS, name))
+    return ours / other
 
 
 def _text(times: list[float]) -> str:
@@ -102,14 +123,26 @@ def _text(times: list[float]) -> str:
 
 
 @contextmanager
-def _worker(build: Path) -> Iterator[Worker]:
+def worker(build: Path) -> Iterator[Worker]:
+    """Run a build's engine.
+
+    Args:
+        build: Folder of its sources.
+
+    Raises:
+        RuntimeError: Another build's sources were imported.
+    """
     environment = os.environ | {"PYTHONPATH": str(build / "src")}
-    command = [sys.executable, str(Path(__file__).with_name("worker.py"))]
+    command = [sys.executable, "-m", "benchmarks.engine.worker"]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=build
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=HERE
     ) as process:
         try:
-            yield Worker(process)
+            started = Worker(process)
+            [source] = started.ask("source")
+            if not Path(source).is_relative_to(build):
+                raise RuntimeError(f"the engine of {source} was measured for that of {build}")
+            yield started
         finally:
             if process.stdin is not None:
                 process.stdin.close()

@@ -20,6 +20,7 @@ from typing import Any
 
 import uvloop
 
+from benchmarks.checkout import HERE, checkout
 from benchmarks.gateway import rig, suite, venue
 from benchmarks.gateway.memory import settled_mb
 from benchmarks.gateway.rig import Client, Options
@@ -29,26 +30,31 @@ from benchmarks.process import Server, cpu_s, resident_mb, running
 from opensqt.proto import exchange_service_pb2 as pb
 
 READERS = 10
-_HERE = Path(__file__).parents[2]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what of this suite can be chosen."""
     group = parser.add_argument_group("suite against")
-    group.add_argument("--other", type=Path, help="folder of the other checkout, with `src` and `benchmarks` in it")
+    group.add_argument(
+        "--other",
+        action="append",
+        metavar="BUILD",
+        help="another build: a folder with `src` and `benchmarks` in it, or a commit; repeatable for the suite engine",
+    )
     group.add_argument("--compare", action="append", choices=ROWS, help="one of them, repeatable (default: all)")
 
 
 def run(options: argparse.Namespace, file: Path) -> None:
     """Measure both builds and print the table. A goal that is missed is no failure of the command."""
-    if options.other is None:
-        raise SystemExit("suite against: give the other checkout's folder with --other")
+    if len(options.other or ()) != 1:
+        raise SystemExit("suite against: give the other build, one, with --other")
     with (
+        checkout(options.other[0]) as other,
         tempfile.TemporaryDirectory(dir=options.folder) as folder,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         sizes = Options(Path(folder), quick=options.quick)
-        builds = {"other": options.other.resolve(), "this": _HERE}
+        builds = {"other": other, "this": HERE}
         results: list[Result] = []
         for row in options.compare or ROWS:
             print(f"against: {row}", file=sys.stderr)
