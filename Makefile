@@ -8,13 +8,14 @@ ARGS   ?=
 DURATION ?= 10m
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup demo test chaos chaos-maker bench soak lint format types proto proto-check lock clean
+.PHONY: help setup demo test chaos chaos-maker clients bench soak lint format types proto proto-check lock clean
 help:
 	@echo "make setup   everything for development, in $(VENV)"
 	@echo "make demo    a simulated exchange, the connector, a grid and the live page, in one terminal"
 	@echo "make test    all tests (ARGS=\"--large\" for the full-size proofs)"
 	@echo "make chaos   eight clients through ten minutes of faults and kills (ARGS=\"--duration 60 --exchange okx\")"
 	@echo "make chaos-maker   a grid through faults and kills -9 in each mode (ARGS=\"--mode long --kills 20\")"
+	@echo "make clients  npm clients and nautilus_trader trade on the simulator, unmodified (ARGS=\"--client bybit-api\")"
 	@echo "make bench   what the connector and the adapters cost, beside their floors (ARGS=\"--quick\")"
 	@echo "make soak    the connector under load for DURATION=10m (24h for a release); fails when something grows"
 	@echo "make lint    style, imports, words              make format  put the style right"
@@ -36,6 +37,9 @@ chaos: $(VENV)/.development
 
 chaos-maker: $(VENV)/.development
 	@$(BIN)/python -m tests.chaos.campaign $(ARGS)
+
+clients: $(VENV)/.development
+	@$(BIN)/python -m tests.clients $(ARGS)
 
 bench: $(VENV)/.development
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -141,6 +141,19 @@ async def test_a_batch_answers_each_item_in_its_place(at: Venue) -> None:
     assert [row.get("code", row.get("status")) for row in body] == ["NEW", -4014, -2019, "NEW"]
 
 
+async def test_a_batch_of_amendments_returns_each_item_in_its_place(at: Venue) -> None:
+    """A bad amendment hides neither the good ones nor itself; an amended order is written with its pair."""
+    simulator, bare = at
+    price = str(below(simulator))
+    _, placed, _ = await bare.signed("POST", ORDER, **LIMIT, price=price)
+    change = {"symbol": "BTCUSDT", "side": "BUY", "orderId": placed["orderId"], "quantity": "0.020", "price": price}
+    batch = json.dumps([change | {"orderId": 1}, change])
+    status, (bad, good), _ = await bare.signed("PUT", "/fapi/v1/batchOrders", batchOrders=batch)
+    assert (status, bad["code"]) == (200, -2013)
+    assert (good["origQty"], good["pair"], good["cumBase"]) == ("0.020", "BTCUSDT", "0.000")
+    assert [order.quantity for order in simulator.engine.open_orders("sim-key")] == [Decimal("0.020")]
+
+
 async def test_a_batch_takes_five_at_most(at: Venue) -> None:
     simulator, bare = at
     items = [{**LIMIT, "price": str(below(simulator))}] * 6
@@ -220,3 +233,12 @@ async def test_a_refused_leverage_names_it(at: Venue) -> None:
 
 def _json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
+
+
+async def test_positions_are_last_in_the_queue_of_deleveraging(at: Venue) -> None:
+    """Deleveraging is not simulated: a position that is held has quantile 0, and no other symbol is listed."""
+    _, bare = at
+    assert (await bare.signed("GET", "/fapi/v1/adlQuantile"))[1] == []
+    await bare.signed("POST", ORDER, **MARKET)
+    _, rows, _ = await bare.signed("GET", "/fapi/v1/adlQuantile")
+    assert rows == [{"symbol": "BTCUSDT", "adlQuantile": {"LONG": 0, "SHORT": 0, "BOTH": 0}}]

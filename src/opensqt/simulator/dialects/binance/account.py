@@ -53,6 +53,7 @@ class AccountData:
             get("/fapi/v3/balance", "account", self._balance),
             get("/fapi/v2/positionRisk", "positions", self._positions_v2),
             get("/fapi/v3/positionRisk", "positions", self._positions_v3),
+            get("/fapi/v1/adlQuantile", "positions", self._adl_quantiles),
             get("/fapi/v1/accountConfig", "settings", self._account_config),
             get("/fapi/v1/symbolConfig", "settings", self._symbol_config),
             get("/fapi/v1/leverageBracket", "settings", self._leverage_brackets, 1),
@@ -122,6 +123,14 @@ class AccountData:
             if each.quantity or each.order_margin
         ]
 
+    def _adl_quantiles(self, call: Call) -> Any:
+        """Return the place in the queue of automatic deleveraging, which is not simulated: always the last one."""
+        symbol = self._symbol_or_all(call.params)
+        hedge = self._engine.position_mode(call.account) is PositionMode.HEDGE
+        sides = ("LONG", "SHORT", "HEDGE") if hedge else ("LONG", "SHORT", "BOTH")
+        held = {each.symbol for each in self._engine.positions(call.account, symbol) if each.quantity}
+        return [{"symbol": name, "adlQuantile": dict.fromkeys(sides, 0)} for name in sorted(held)]
+
     def _account_config(self, call: Call) -> Any:
         return {
             "feeTier": 0,
@@ -140,7 +149,7 @@ class AccountData:
             {
                 "symbol": rules.symbol,
                 "marginType": _MARGIN_TYPE_NAMES[self._engine.margin_mode(call.account, rules.symbol)],
-                "isAutoAddMargin": False,
+                "isAutoAddMargin": "false",
                 "leverage": self._engine.leverage(call.account, rules.symbol),
                 "maxNotionalValue": "100000000",
             }

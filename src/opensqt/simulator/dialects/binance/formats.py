@@ -78,6 +78,12 @@ def order(order: SimOrder, rules: SymbolSettings, *, as_accepted: bool = False) 
     }
 
 
+def amended(amended: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
+    """Write an amended order: the venue adds the pair, and what was filled in the base coin."""
+    written = order(amended, rules)
+    return {**written, "pair": amended.symbol, "cumBase": written["cumQty"]}
+
+
 def fill(fill: SimFill, rules: SymbolSettings) -> dict[str, Any]:
     """Write a trade of the account."""
     return {

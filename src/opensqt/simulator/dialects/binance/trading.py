@@ -40,6 +40,7 @@ class Trading:
             Route("POST", f"{v1}/order/test", "place_order", self._test, 0),
             Route("POST", f"{v1}/batchOrders", "batch_place", self._place_batch, 5),
             Route("PUT", f"{v1}/order", "amend_order", self._amend, 0),
+            Route("PUT", f"{v1}/batchOrders", "amend_order", self._amend_batch, 5),
             Route("DELETE", f"{v1}/order", "cancel_order", self._cancel),
             Route("DELETE", f"{v1}/batchOrders", "batch_cancel", self._cancel_batch),
             Route("DELETE", f"{v1}/allOpenOrders", "cancel_all", self._cancel_all),
@@ -81,11 +82,19 @@ class Trading:
         https://developers.binance.com/docs/derivatives/usds-margined-futures/trade/rest-api/Modify-Order
         """
         self._security.count_orders(call, 1)
-        rules = self._rules(call.params)
-        order_id, client_order_id = _ids(call.params)
-        side = parameters.choice(call.params, "side", Side, ErrorReply(400, "-1117", "Invalid side."))
-        quantity = parameters.decimal(call.params, "quantity")
-        price = order_fields.limit_price(call.params, side, rules, self._engine)
+        return self._amend_one(call, call.params)
+
+    def _amend_batch(self, call: Call) -> Any:
+        items = parameters.json_list(call.params, "batchOrders", _MOST_PLACED)
+        self._security.count_orders(call, len(items))
+        return [self._or_error(lambda item=item: self._amend_one(call, _flat(item))) for item in items]
+
+    def _amend_one(self, call: Call, params: Params) -> dict[str, Any]:
+        rules = self._rules(params)
+        order_id, client_order_id = _ids(params)
+        side = parameters.choice(params, "side", Side, ErrorReply(400, "-1117", "Invalid side."))
+        quantity = parameters.decimal(params, "quantity")
+        price = order_fields.limit_price(params, side, rules, self._engine)
         if quantity <= 0:
             raise ErrorReply(400, "-4003", "Quantity less than or equal to zero.")
         if too_fine(quantity, rules.quantity_step) or too_fine(price, rules.price_step):
@@ -99,11 +108,11 @@ class Trading:
         if (found.price, found.quantity) == (price, quantity):
             raise errors.of_reason(RefusalReason.UNCHANGED)
         if call.ignored:
-            return formats.order(replace(found, price=price, quantity=quantity), rules)
+            return formats.amended(replace(found, price=price, quantity=quantity), rules)
         amended = self._engine.amend(
             call.account, rules.symbol, order_id=found.order_id, price=price, quantity=quantity
         )
-        return formats.order(amended, rules)
+        return formats.amended(amended, rules)
 
     def _cancel(self, call: Call) -> Any:
         rules = self._rules(call.params)

@@ -1,0 +1,50 @@
+"""Run one client's scenario, in its own process, against a simulator of its venue in another."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+
+from tests.clients.catalogue import NODE, Client
+from tests.clients.report import Report, read
+from tests.support.process import start
+
+_WITHIN_S = 600
+
+
+async def run(client: Client, command: tuple[str, ...] = ()) -> tuple[Report, str]:
+    """Return the report of a client, and what its script printed.
+
+    Raises:
+        AssertionError: The script ended without a report.
+    """
+    with tempfile.TemporaryDirectory(prefix="opensqt-clients-") as folder:
+        file = Path(folder) / "report.json"
+        async with start("opensqt.simulator", "--exchange", client.venue, "--port", "0", forked=False) as simulator:
+            environment = {"SIMULATOR": f"http://{await simulator.ready()}", "REPORT": str(file), "VENUE": client.venue}
+            output = await _script(client, command or ("node",), environment, Path(folder))
+        if not file.is_file():
+            raise AssertionError(f"{client.name}: its script ended without a report:\n{output}")
+        return read(file.read_text()), output
+
+
+async def _script(client: Client, command: tuple[str, ...], environment: dict[str, str], folder: Path) -> str:
+    """Run the script to its end and return all that it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        str(NODE / client.script),
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        async with asyncio.timeout(_WITHIN_S):
+            output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return output.decode(errors="replace")
