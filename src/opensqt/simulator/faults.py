@@ -34,6 +34,7 @@ Operation = Literal[
     "time",
     "settings",
     "countdown",
+    "login",
 ]
 FaultChannel = Literal[
     "any",
@@ -48,8 +49,11 @@ FaultChannel = Literal[
     "orders",
     "account",
     "positions",
+    "answers",
 ]
 PRIVATE_CHANNELS = frozenset({"orders", "account", "positions"})
+ANSWERS = "answers"
+"""Channel of the answers to order requests that came over a WebSocket."""
 
 
 class FaultKind(StrEnum):
@@ -65,6 +69,8 @@ class FaultKind(StrEnum):
     REFUSE = "refuse"
     UNREACHABLE = "unreachable"
     IGNORE = "ignore"
+    LOSE_REQUEST = "lose_request"
+    LOSE_ANSWER = "lose_answer"
     HIDE_ORDERS = "hide_orders"
     DROP_FRAMES = "drop_frames"
     CUT = "cut"
@@ -75,6 +81,8 @@ class FaultKind(StrEnum):
     EXPIRE_LISTEN_KEY = "expire_listen_key"
     UNKNOWN_FIELD = "unknown_field"
     MALFORMED = "malformed"
+    UNKNOWN_ID = "unknown_id"
+    MISSING_ID = "missing_id"
 
 
 REQUEST_KINDS = frozenset(
@@ -91,7 +99,11 @@ REQUEST_KINDS = frozenset(
         FaultKind.IGNORE,
     }
 )
-FRAME_KINDS = frozenset(
+SOCKET_REQUEST_KINDS = frozenset({FaultKind.LOSE_REQUEST, FaultKind.LOSE_ANSWER})
+"""Of requests over a WebSocket only: the connection stays open."""
+ANSWER_KINDS = frozenset({FaultKind.UNKNOWN_ID, FaultKind.MISSING_ID})
+"""Of the frames that answer a request."""
+FRAME_KINDS = ANSWER_KINDS | frozenset(
     {
         FaultKind.DROP_FRAMES,
         FaultKind.MUTE,
@@ -166,8 +178,12 @@ class Fault(Section):
     def concerns_channel(self, channel: str) -> bool:
         """Return whether a frame of *channel* matches: a fine name, or several joined by + if one frame has both."""
         names = channel.split("+")
+        if self.kind in ANSWER_KINDS:
+            return ANSWERS in names
         if self.channel == "any" or self.channel in names:
             return True
+        if names == [ANSWERS]:
+            return False
         private = not PRIVATE_CHANNELS.isdisjoint(names)
         return self.channel == ("private" if private else "market")
 
@@ -279,8 +295,9 @@ class FaultScript:
             for armed in self._armed
         ]
 
-    def plan_request(self, operation: str) -> RequestPlan:
+    def plan_request(self, operation: str, *, over_socket: bool = False) -> RequestPlan:
         """Decide on the faults of one request and count them; the first fault that ends it wins, delays add up."""
+        kinds = REQUEST_KINDS | SOCKET_REQUEST_KINDS if over_socket else REQUEST_KINDS
         if not self._open:
             return NO_FAULTS
         before = after = 0
@@ -288,7 +305,7 @@ class FaultScript:
         outcome_fault: Fault | None = None
         for armed in self._open:
             fault = armed.fault
-            if fault.kind not in REQUEST_KINDS or fault.on not in ("any", operation):
+            if fault.kind not in kinds or fault.on not in ("any", operation):
                 continue
             ends_it = fault.kind not in (FaultKind.DELAY, FaultKind.IGNORE)
             if (ends_it and outcome_fault is not None) or not self._happens(armed):

@@ -175,7 +175,7 @@ class Server:
             # Our own bounded buffer must notice a slow reader, instead of megabytes in the kernel's buffer hiding it.
             connection.setsockopt(SOL_SOCKET, SO_SNDBUF, _KERNEL_BUFFER)
         socket = Socket(ws, transport, self._script, self._statistics, buffer=self._rules.socket_buffer)
-        socket.headers = request.headers
+        socket.headers, socket.address = request.headers, request.remote or ""
         try:
             self._dialect.connect(socket, request.path, params)
         except ErrorReply as error:

@@ -18,6 +18,7 @@ from opensqt.simulator.ledger import ledger
 from opensqt.simulator.market.market import Market, open_market
 from opensqt.simulator.server import Server
 from opensqt.simulator.settings import SimulatorSettings
+from opensqt.simulator.socket_requests import SocketRequests
 from opensqt.simulator.sockets import Subscriptions
 from opensqt.simulator.statistics import Statistics
 
@@ -50,8 +51,16 @@ class Simulator:
         self.statistics = Statistics()
         self.subscriptions = Subscriptions()
         self.keys = Keyring(self.settings.accounts)
+        self._requests = SocketRequests(self.faults, self.statistics)
         world = World(
-            self.settings, self.engine, self.market, self.subscriptions, self.faults, _monotonic_ms, self.keys
+            settings=self.settings,
+            engine=self.engine,
+            market=self.market,
+            subscriptions=self.subscriptions,
+            script=self.faults,
+            monotonic_ms=_monotonic_ms,
+            keys=self.keys,
+            requests=self._requests,
         )
         self._dialect = DIALECTS[self.settings.exchange](world)
         control = Control(self._dialect, self.market, self.faults, ledger=self.ledger, advance=self.advance)
@@ -103,8 +112,9 @@ class Simulator:
             task.cancel()
         outcomes = await asyncio.gather(*self._tasks, return_exceptions=True)
         self._unsubscribe()
+        await self._requests.stop()
         await self._server.stop()
-        for outcome in [*outcomes, self._server.failed]:
+        for outcome in [*outcomes, self._server.failed, self._requests.failed]:
             if isinstance(outcome, Exception):
                 raise outcome
 

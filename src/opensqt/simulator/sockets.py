@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from aiohttp import WSMsgType, web
 
-from opensqt.simulator.faults import PRIVATE_CHANNELS, Fault, FaultKind, FaultScript
+from opensqt.simulator.faults import ANSWERS, PRIVATE_CHANNELS, Fault, FaultKind, FaultScript
 from opensqt.simulator.statistics import Statistics
 from opensqt.telemetry import logging
 
@@ -23,6 +23,9 @@ _REORDER_DELAY_S = 0.25
 
 _EVENT_NAMES = ("e", "event", "channel", "topic")
 """Fields in which venues name the subject of a frame."""
+_ID_NAMES = ("id", "reqId", "request_id", "req_id")
+"""Fields in which venues repeat the id of a request."""
+_NOBODYS_ID = "987654321"
 
 
 class Socket:
@@ -58,13 +61,15 @@ class Socket:
         """State of the connection that the dialect keeps."""
         self.headers: Mapping[str, str] = {}
         """Headers of the client's handshake."""
+        self.address = ""
+        """Address of the client."""
         self.closed = False
         self.pong_at = asyncio.get_running_loop().time()
 
     @property
     def private(self) -> bool:
-        """Whether it carries events of an account."""
-        return any(self.channels[name] for name in PRIVATE_CHANNELS)
+        """Whether it carries events of an account, or answers to its orders."""
+        return any(self.channels[name] for name in (*PRIVATE_CHANNELS, ANSWERS))
 
     def mark_private(self) -> None:
         """Count the connection as private, where only its subscriptions show that it is."""
@@ -85,6 +90,8 @@ class Socket:
         if FaultKind.DROP_FRAMES in faults or FaultKind.MUTE in faults:
             self._statistics.frames_dropped += 1
             return
+        if FaultKind.UNKNOWN_ID in faults or FaultKind.MISSING_ID in faults:
+            frame = with_other_id(frame, None if FaultKind.MISSING_ID in faults else _NOBODYS_ID)
         frames = [unknown_event(frame), with_unknown_field(frame)] if FaultKind.UNKNOWN_FIELD in faults else [frame]
         if FaultKind.MALFORMED in faults:
             frames.insert(0, garbled(frame))
@@ -96,8 +103,12 @@ class Socket:
         for each in frames:
             self._queue(each)
 
+    def answer(self, frame: bytes) -> None:
+        """Queue the answer to an order request, with the faults of the fault script."""
+        self.send(frame, ANSWERS)
+
     def reply(self, frame: bytes) -> None:
-        """Queue a reply to the client's own message; faults do not apply to it."""
+        """Queue a reply to another message of the client; faults of frames do not apply to it."""
         self._queue(frame)
 
     def ping(self) -> None:
@@ -232,6 +243,20 @@ def unknown_event(frame: bytes) -> bytes:
     beside = [message, message.get("arg")] if isinstance(message, dict) else []
     for row in (*_rows(message), *(each for each in beside if isinstance(each, dict))):
         row.update({name: "somethingNew" for name in _EVENT_NAMES if name in row})
+    return orjson.dumps(message)
+
+
+def with_other_id(frame: bytes, other: str | None) -> bytes:
+    """Return the answer with the id of no request, or without an id."""
+    message = orjson.loads(frame)
+    echoed = message.get("data", {}) if message.get("ack") else {}
+    listed = message.get("arg")
+    for row in (message, echoed.get("result", {}), *(listed if isinstance(listed, list) else ())):
+        for name in [name for name in _ID_NAMES if name in row]:
+            if other is None:
+                del row[name]
+            else:
+                row[name] = other
     return orjson.dumps(message)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 
@@ -17,6 +17,9 @@ from opensqt.simulator.keys import Keyring
 from opensqt.simulator.market.market import Market
 from opensqt.simulator.settings import SimulatorSettings, VenueRules
 from opensqt.simulator.sockets import Socket, Subscriptions
+
+if TYPE_CHECKING:
+    from opensqt.simulator.socket_requests import SocketRequests
 
 Params = dict[str, str]
 
@@ -116,6 +119,7 @@ class World:
     script: FaultScript
     monotonic_ms: Callable[[], int]
     keys: Keyring
+    requests: SocketRequests
 
 
 class Dialect(ABC):
@@ -231,6 +235,17 @@ class Dialect(ABC):
         """
         try:
             return HttpReply(200, orjson.dumps(call.route.handler(call)))
+        except Refused as refused:
+            raise self.translate(refused) from refused
+
+    def content(self, call: Call) -> Any:
+        """Handle a call and return what its answer contains, without the envelope of REST.
+
+        Raises:
+            ErrorReply: The venue refuses.
+        """
+        try:
+            return call.route.handler(call)
         except Refused as refused:
             raise self.translate(refused) from refused
 

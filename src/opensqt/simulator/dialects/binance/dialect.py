@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, HttpReply, Params, Route, World, message_of
-from opensqt.simulator.dialects.binance import errors, subscriptions
+from opensqt.simulator.dialects.binance import errors, socket_trading, subscriptions
 from opensqt.simulator.dialects.binance.account import ACCOUNT_MODES, CREDITS, CREDITS_TRADING, AccountData
 from opensqt.simulator.dialects.binance.conditional import ConditionalTrading
 from opensqt.simulator.dialects.binance.market_streams import MarketStreams
@@ -19,7 +19,7 @@ from opensqt.simulator.dialects.binance.security import Security
 from opensqt.simulator.dialects.binance.trading import Trading
 from opensqt.simulator.engine.events import Event
 from opensqt.simulator.engine.order import Refused
-from opensqt.simulator.faults import Fault, FaultKind
+from opensqt.simulator.faults import ANSWERS, Fault, FaultKind
 from opensqt.simulator.settings import VenueRules
 from opensqt.simulator.sockets import Socket
 
@@ -53,6 +53,7 @@ class BinanceDialect(Dialect):
             if account.account_mode == CREDITS_TRADING:
                 world.engine.set_settlement_asset(account.key, CREDITS)
         super().__init__(world)
+        self._sockets = socket_trading.SocketTrading(self, self._security)
 
     def routes(self) -> list[Route]:
         """Return every REST endpoint that is served."""
@@ -94,10 +95,13 @@ class BinanceDialect(Dialect):
         """Return the base URLs, REST by version, WebSocket by category."""
         rest = {"base": f"http://{host}", **{f"fapi_v{n}": f"http://{host}/fapi/v{n}" for n in (1, 2, 3)}}
         ws = {"base": f"ws://{host}", "ws": f"ws://{host}/ws", "stream": f"ws://{host}/stream"}
+        ws["ws_api"] = f"ws://{host}{socket_trading.PATH}"
         return {"rest": rest | {"sapi": f"http://{host}/sapi/v1"}, "ws": ws}
 
     def channels_of(self, path: str, params: Params) -> list[str]:
         """Guess the channels from the path and the streams named in it."""
+        if path == socket_trading.PATH:
+            return [ANSWERS]
         category, _, names = _split(path, params)
         if (
             category == "private"
@@ -110,6 +114,9 @@ class BinanceDialect(Dialect):
 
     def connect(self, socket: Socket, path: str, params: Params) -> None:
         """Handle a new connection and subscribe it to the streams in its path."""
+        if path == socket_trading.PATH:
+            self._sockets.connect(socket, params)
+            return
         category, combined, names = _split(path, params)
         if combined is None:
             raise ErrorReply(404, "-5000", f"Path {path} is invalid")
@@ -119,7 +126,10 @@ class BinanceDialect(Dialect):
             self._subscribe(socket, name)
 
     def receive(self, socket: Socket, text: str) -> None:
-        """Handle SUBSCRIBE and the like."""
+        """Handle SUBSCRIBE and the like, and requests of the WebSocket API."""
+        if "entry" in socket.state:
+            self._sockets.receive(socket, text)
+            return
         if self._too_fast(socket):
             socket.cut()
             return

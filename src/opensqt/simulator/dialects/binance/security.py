@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from typing import Any
 
 from opensqt.simulator.clock import SimulatorClock
 from opensqt.simulator.dialects.base import Call, ErrorReply
@@ -28,7 +29,7 @@ class Security:
         self._clock = clock
         self._keys = keys
         self._weight = FixedWindow(rules.weight_limit, rules.weight_window_s * 1_000)
-        interval, count = rules.weight_interval
+        interval, count = self._weight_interval = rules.weight_interval
         self._weight_header = f"X-MBX-USED-WEIGHT-{count}{interval[0]}"
         self._address_limiter = AddressLimiter(self._weight, ban_after=rules.ban_after, ban_ms=rules.ban_ms)
         self._orders = (
@@ -60,6 +61,17 @@ class Security:
             call.reply_headers[header] = str(window.used(call.account, now))
         if broken is not None:
             raise broken
+
+    def rate_limits(self, call: Call) -> list[dict[str, Any]]:
+        """Write the counts of a call as the WebSocket API does: of requests, and of orders if it placed some."""
+        now = self._clock.server_ms()
+        interval, count = self._weight_interval
+        used = self._weight.used(call.address, now)
+        rows = [_limit("REQUEST_WEIGHT", interval, count, self._weight.limit, used)]
+        for (header, _, window), (name, number) in zip(self._orders, (("SECOND", 10), ("MINUTE", 1)), strict=True):
+            if header in call.reply_headers:
+                rows.append(_limit("ORDERS", name, number, window.limit, window.used(call.account, now)))
+        return rows
 
     def _charge(self, call: Call) -> None:
         now = self._clock.server_ms()
@@ -103,6 +115,11 @@ class Security:
         expected = hmac.new(secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(expected, signature):
             raise ErrorReply(400, "-1022", "Signature for this request is not valid.")
+
+
+def _limit(kind: str, interval: str, number: int, limit: int, used: int) -> dict[str, Any]:
+    row = {"rateLimitType": kind, "interval": interval, "intervalNum": number}
+    return {**row, "limit": limit, "count": used}
 
 
 def _without_signature(text: str) -> str:

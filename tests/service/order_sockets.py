@@ -1,0 +1,248 @@
+"""Order requests of the venues, each over REST or over a WebSocket: the fields are the same, and the venue's own."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import itertools
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+import aiohttp
+from yarl import URL
+
+from opensqt.simulator import Simulator
+from opensqt.simulator.faults import Fault
+from tests.service.venue_clients import settings
+
+START_MS = 1_700_000_000_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a venue answered, without the envelope."""
+
+    code: str
+    """Empty where the venue did what was asked."""
+    content: Any
+
+
+Do = Callable[[str, Any], Awaitable[Answer]]
+"""Sends one operation with its fields, and returns the answer."""
+
+
+class OrderClient:
+    """A bare client of one venue: says what it sends, shows what comes back."""
+
+    exchange: ClassVar[str]
+    path: ClassVar[str]
+    """Where order requests are sent."""
+    answers_to_place: ClassVar[int] = 1
+    """Frames that answer an order."""
+
+    def __init__(self, simulator: Simulator, session: aiohttp.ClientSession) -> None:
+        self.simulator = simulator
+        self.session = session
+        self.key, self.secret, self.passphrase = "sim-key", "sim-secret", "sim-pass"
+        self.skew_ms = 0
+        self.numbers = itertools.count(1)
+
+    @property
+    def now_ms(self) -> int:
+        return int(time.time() * 1000) + self.skew_ms
+
+    async def connect(self) -> None:
+        self.socket = await self.listen(self.path)
+
+    async def listen(self, path: str) -> aiohttp.ClientWebSocketResponse:
+        """Connect; a pong is a message, and comes after everything that was sent before it."""
+        return await self.session.ws_connect(self.simulator.url + path, autoping=False)
+
+    async def login(self) -> Any:
+        """Log in, and return the answer; None where each request is signed."""
+
+    async def events(self) -> aiohttp.ClientWebSocketResponse:
+        """Connect to the account's own stream: orders, fills, positions and balance."""
+        raise NotImplementedError
+
+    def message(self, operation: str, fields: Any, number: Any) -> dict[str, Any]:
+        """Write a request."""
+        raise NotImplementedError
+
+    async def rest(self, operation: str, fields: Any) -> Answer:
+        """Send an operation over REST."""
+        raise NotImplementedError
+
+    async def ask(self, operation: str, fields: Any) -> Answer:
+        """Send an operation over the WebSocket, and wait for its answer."""
+        return self.read(await self.send(operation, fields))
+
+    async def send(self, operation: str, fields: Any, number: Any = None) -> Any:
+        """Send an operation over the WebSocket, and return the frame with its result."""
+        await self.post(operation, fields, number)
+        while not self.final(frame := await self.heard()):
+            pass
+        return frame
+
+    async def post(self, operation: str, fields: Any, number: Any = None) -> None:
+        await self.socket.send_json(self.message(operation, fields, number or str(next(self.numbers))))
+
+    async def heard(self) -> Any:
+        return await self.socket.receive_json(timeout=60)
+
+    async def rest_of(self, socket: aiohttp.ClientWebSocketResponse | None = None) -> list[Any]:
+        """Return the frames that come before the venue's pong, which follows everything that it has sent."""
+        heard = socket or self.socket
+        await heard.ping(b"end")
+        frames = []
+        while (message := await heard.receive(timeout=60)).type is not aiohttp.WSMsgType.PONG:
+            frames.append(message.json())
+        return frames
+
+    async def end(self) -> int | None:
+        """Wait for the end of the connection, and return its close code."""
+        while (await self.socket.receive(timeout=60)).type is aiohttp.WSMsgType.TEXT:
+            pass
+        return self.socket.close_code
+
+    def final(self, frame: Any) -> bool:
+        """Whether a frame has the result of a request, and does not only acknowledge it."""
+        return True
+
+    def number(self, frame: Any) -> Any:
+        """Return the id of the request that a frame answers."""
+        return frame.get("id")
+
+    def limit(self, price: Any, name: str = "") -> Any:
+        """Write a limit order of 0.010 BTC."""
+        raise NotImplementedError
+
+    def named(self, name: str) -> Any:
+        """Write the cancel of an order by the client's own id."""
+        raise NotImplementedError
+
+    def name_of(self, answer: Answer) -> str:
+        """Return the client's own id of an order in an answer."""
+        raise NotImplementedError
+
+    def read(self, frame: Any) -> Answer:
+        """Read an answer."""
+        raise NotImplementedError
+
+    async def scenario(self, do: Do) -> list[Answer]:
+        """Trade a little of everything, and return the answers."""
+        raise NotImplementedError
+
+    @property
+    def bid(self) -> Any:
+        return self.simulator.engine.best("BTCUSDT").bid
+
+
+class Binance(OrderClient):
+    exchange = "binance"
+    path = "/ws-fapi/v1"
+    operations: ClassVar = {
+        "place": ("POST", "/fapi/v1/order", "order.place"),
+        "amend": ("PUT", "/fapi/v1/order", "order.modify"),
+        "cancel": ("DELETE", "/fapi/v1/order", "order.cancel"),
+        "find": ("GET", "/fapi/v1/order", "order.status"),
+        "place_stop": ("POST", "/fapi/v1/algoOrder", "algoOrder.place"),
+        "cancel_stop": ("DELETE", "/fapi/v1/algoOrder", "algoOrder.cancel"),
+        "account": ("GET", "/fapi/v3/account", "v2/account.status"),
+        "positions": ("GET", "/fapi/v3/positionRisk", "v2/account.position"),
+        "balance": ("GET", "/fapi/v3/balance", "v2/account.balance"),
+    }
+
+    def signature(self, text: str) -> str:
+        return hmac.new(self.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+    async def rest(self, operation: str, fields: Any) -> Answer:
+        method, path, _ = self.operations[operation]
+        query = urlencode({**fields, "timestamp": self.now_ms})
+        url = URL(f"{self.simulator.url}{path}?{query}&signature={self.signature(query)}", encoded=True)
+        async with self.session.request(method, url, headers={"X-MBX-APIKEY": self.key}) as response:
+            body = await response.json()
+        return Answer("", body) if response.status == 200 else Answer(str(body["code"]), body["msg"])
+
+    def message(self, operation: str, fields: Any, number: Any) -> dict[str, Any]:
+        method = self.operations[operation][2] if operation in self.operations else operation
+        params = {**fields, "apiKey": self.key, "timestamp": self.now_ms}
+        signed = "&".join(f"{name}={params[name]}" for name in sorted(params))
+        return {"id": number, "method": method, "params": params | {"signature": self.signature(signed)}}
+
+    def read(self, frame: Any) -> Answer:
+        if frame["status"] == 200:
+            return Answer("", frame["result"])
+        return Answer(str(frame["error"]["code"]), frame["error"]["msg"])
+
+    async def events(self) -> aiohttp.ClientWebSocketResponse:
+        headers = {"X-MBX-APIKEY": self.key}
+        async with self.session.post(f"{self.simulator.url}/fapi/v1/listenKey", headers=headers) as response:
+            key = (await response.json())["listenKey"]
+        return await self.listen(f"/private/ws?listenKey={key}")
+
+    def limit(self, price: Any, name: str = "", side: str = "BUY") -> dict[str, Any]:
+        named = {"newClientOrderId": name} if name else {}
+        order = {"symbol": "BTCUSDT", "side": side, "type": "LIMIT", "timeInForce": "GTC", **named}
+        return {**order, "quantity": "0.010", "price": str(price)}
+
+    def named(self, name: str) -> Any:
+        return {"symbol": "BTCUSDT", "origClientOrderId": name}
+
+    def name_of(self, answer: Answer) -> str:
+        return str(answer.content["clientOrderId"])
+
+    async def scenario(self, do: Do) -> list[Answer]:
+        bid, pair = self.bid, {"symbol": "BTCUSDT"}
+        market = {**pair, "side": "BUY", "type": "MARKET", "quantity": "0.020", "newOrderRespType": "RESULT"}
+        stop = {**pair, "algoType": "CONDITIONAL", "side": "SELL", "type": "STOP_MARKET", "quantity": "0.010"}
+        stop |= {"triggerPrice": str(bid - 2000), "clientAlgoId": "stop1"}
+        amended = {**pair, "origClientOrderId": "a1", "side": "BUY", "quantity": "0.030", "price": str(bid - 90)}
+        return [
+            await do("place", self.limit(bid - 100, "a1")),
+            await do("amend", amended),
+            await do("amend", amended),
+            await do("find", {**pair, "origClientOrderId": "a1"}),
+            await do("place", self.limit(bid - 100, "a1")),
+            await do("place", market),
+            await do("place", self.limit(bid + 500, "exit", "SELL") | {"reduceOnly": "true"}),
+            await do("place", {**self.limit(bid - 100), "quantity": "0.0001"}),
+            await do("place", {**self.limit(bid - 100), "quantity": "900"}),
+            await do("place_stop", stop),
+            await do("cancel_stop", {"clientAlgoId": "stop1"}),
+            await do("cancel", {**pair, "origClientOrderId": "a1"}),
+            await do("cancel", {**pair, "orderId": 1}),
+            await do("positions", {}),
+            await do("account", {}),
+            await do("balance", {}),
+        ]
+
+
+CLIENTS: list[type[OrderClient]] = [Binance]
+
+
+def delayed_login(*, before: bool = True) -> Fault:
+    """A fault: the login comes into force late, or is only answered late."""
+    return Fault.model_validate({"kind": "delay", "on": "login", "delay_ms": 300, "before": before})
+
+
+def open_window(client: Any) -> None:
+    """Set both clocks to just after a full minute, so that no window of a limit ends within the test."""
+    clock = client.simulator.market.clock
+    clock.skew_ms = client.skew_ms = 1000 - clock.server_ms() % 60_000
+
+
+@asynccontextmanager
+async def order_client(kind: type[OrderClient], *, log_in: bool = True, **more: Any) -> AsyncIterator[Any]:
+    """Start a venue whose market stands still at a given time, and connect a client to it."""
+    venue = settings(exchange=kind.exchange, **{"clock": "manual", "start_ms": START_MS} | more)
+    async with Simulator(venue) as simulator, aiohttp.ClientSession() as session:
+        client = kind(simulator, session)
+        await client.connect()
+        if log_in:
+            await client.login()
+        yield client

@@ -1,0 +1,206 @@
+"""Orders over a WebSocket are the orders of REST: the same answers, ledger and events, and faults of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from opensqt.simulator.faults import Fault
+from tests.service.order_sockets import CLIENTS, Answer, OrderClient, order_client
+from tests.support import eventually
+
+_TIMES = frozenset({"E", "ts", "creationTime", "time", "time_ms"})
+"""Fields of an event with the time at which it was sent."""
+
+
+@pytest.fixture(params=CLIENTS, ids=lambda kind: kind.exchange)
+def kind(request: pytest.FixtureRequest) -> type[OrderClient]:
+    return request.param
+
+
+def script(client: Any, **fault: Any) -> None:
+    client.simulator.faults.add(Fault.model_validate(fault))
+
+
+def orders_of(client: Any) -> list[str]:
+    """The client ids in the ledger, in the order in which they were placed."""
+    return [order["client_order_id"] for order in client.simulator.ledger()["accounts"]["sim-key"]["orders"]]
+
+
+def without_times(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: without_times(below) for name, below in value.items() if name not in _TIMES}
+    if isinstance(value, Answer):
+        return Answer(value.code, without_times(value.content))
+    return [without_times(below) for below in value] if isinstance(value, list) else value
+
+
+async def trade(kind: type[OrderClient], way: str) -> tuple[list[Answer], Any, list[Any]]:
+    """Play the scenario one way; return the answers, the ledger and the events."""
+    async with order_client(kind) as client:
+        stream = await client.events()
+        answers = await client.scenario(client.rest if way == "rest" else client.ask)
+        ledger = {name: part for name, part in client.simulator.ledger().items() if name != "statistics"}
+        return without_times(answers), ledger, without_times(await client.rest_of(stream))
+
+
+async def test_a_scenario_is_the_same_over_both_ways(kind: type[OrderClient]) -> None:
+    """What REST and the WebSocket do to the account, answer and publish does not differ."""
+    by_rest, by_socket = await trade(kind, "rest"), await trade(kind, "socket")
+    assert by_socket[0] == by_rest[0]
+    assert by_socket[1] == by_rest[1]
+    assert by_socket[2] == by_rest[2]
+    assert len(by_rest[2]) > 5
+    assert len([answer for answer in by_rest[0] if not answer.code]) > len(by_rest[0]) / 2
+
+
+# Faults of answers
+
+
+async def test_a_lost_request_does_nothing_and_is_not_answered(kind: type[OrderClient]) -> None:
+    """F1: sent, and never received: the ledger has no such order."""
+    async with order_client(kind) as client:
+        script(client, kind="lose_request", on="place_order")
+        await client.post("place", client.limit(client.bid - 100, "lost"))
+        assert await client.rest_of() == []
+        assert orders_of(client) == []
+        assert (await client.ask("place", client.limit(client.bid - 100, "kept"))).code == ""
+
+
+async def test_a_lost_answer_leaves_the_order_behind(kind: type[OrderClient]) -> None:
+    """F1: taken, and the answer is lost while the connection stays open."""
+    async with order_client(kind) as client:
+        script(client, kind="lose_answer", on="place_order")
+        await client.post("place", client.limit(client.bid - 100, "quiet"))
+        assert [client.final(frame) for frame in await client.rest_of() if client.final(frame)] == []
+        assert orders_of(client) == ["quiet"]
+        assert (await client.ask("cancel", client.named("quiet"))).code == ""
+
+
+async def test_drop_reply_does_it_and_cuts_the_connection(kind: type[OrderClient]) -> None:
+    """F1: taken, and the connection is lost before the answer."""
+    async with order_client(kind) as client:
+        script(client, kind="drop_reply", on="place_order")
+        await client.post("place", client.limit(client.bid - 100, "cut"))
+        assert await client.end() == 1006
+        assert orders_of(client) == ["cut"]
+
+
+async def test_unreachable_cuts_the_connection_and_does_nothing(kind: type[OrderClient]) -> None:
+    async with order_client(kind) as client:
+        script(client, kind="unreachable", on="place_order")
+        await client.post("place", client.limit(client.bid - 100, "none"))
+        assert await client.end() == 1006
+        assert orders_of(client) == []
+
+
+async def test_answers_come_in_another_order(kind: type[OrderClient]) -> None:
+    """An answer belongs to the request whose id it has, whatever came before it."""
+    async with order_client(kind) as client:
+        names = [f"n{number}" for number in range(6)]
+        script(client, kind="reorder", channel="answers", window=6 * client.answers_to_place, times=0)
+        for name in names:
+            await client.post("place", client.limit(client.bid - 100, name), f"id-{name}")
+        frames = [await client.heard() for _ in range(6 * client.answers_to_place)]
+        answers = [frame for frame in frames if client.final(frame)]
+        heard = {client.number(frame): client.name_of(client.read(frame)) for frame in answers}
+        assert heard == {f"id-{name}": name for name in names}
+        assert [client.number(frame) for frame in answers] != [f"id-{name}" for name in names]
+        assert orders_of(client) == names
+
+
+async def test_an_answer_comes_with_the_id_of_no_request(kind: type[OrderClient]) -> None:
+    async with order_client(kind) as client:
+        script(client, kind="unknown_id", times=client.answers_to_place)
+        await client.post("place", client.limit(client.bid - 100, "a"), "mine")
+        frames = [await client.heard() for _ in range(client.answers_to_place)]
+        assert {client.number(frame) for frame in frames} == {"987654321"}
+        assert client.name_of(client.read(frames[-1])) == "a"
+        assert orders_of(client) == ["a"]
+        assert client.number(await client.send("cancel", client.named("a"), "next")) == "next"
+
+
+async def test_an_answer_comes_without_an_id(kind: type[OrderClient]) -> None:
+    async with order_client(kind) as client:
+        script(client, kind="missing_id", times=client.answers_to_place)
+        await client.post("place", client.limit(client.bid - 100, "a"), "mine")
+        frames = [await client.heard() for _ in range(client.answers_to_place)]
+        assert all(client.number(frame) is None for frame in frames)
+        assert orders_of(client) == ["a"]
+
+
+async def test_a_repeated_answer_is_one_order(kind: type[OrderClient]) -> None:
+    async with order_client(kind) as client:
+        script(client, kind="repeat", channel="answers", copies=3, times=client.answers_to_place)
+        await client.post("place", client.limit(client.bid - 100, "a"), "mine")
+        frames = [await client.heard() for _ in range(3 * client.answers_to_place)]
+        assert len([frame for frame in frames if client.final(frame)]) == 3
+        assert orders_of(client) == ["a"]
+
+
+async def test_a_delayed_request_is_overtaken_by_the_next(kind: type[OrderClient]) -> None:
+    """The venue handles requests in the order in which it has them, not in which they were sent."""
+    async with order_client(kind) as client:
+        script(client, kind="delay", on="place_order", delay_ms=300)
+        await client.post("place", client.limit(client.bid - 100, "late"), "first")
+        await client.post("place", client.limit(client.bid - 100, "early"), "second")
+        finals = [
+            frame for frame in [await client.heard() for _ in range(2 * client.answers_to_place)] if client.final(frame)
+        ]
+        assert [client.number(frame) for frame in finals] == ["second", "first"]
+        assert orders_of(client) == ["early", "late"]
+
+
+async def test_a_request_before_its_time_is_done_though_its_connection_is_gone(kind: type[OrderClient]) -> None:
+    """F1: the venue took the request; that nobody waits for the answer does not undo it."""
+    async with order_client(kind) as client:
+        script(client, kind="delay", on="place_order", delay_ms=200)
+        await client.post("place", client.limit(client.bid - 100, "gone"))
+        await client.rest_of()
+        await client.socket.close()
+        await eventually(lambda: orders_of(client) == ["gone"])
+
+
+@pytest.mark.parametrize(("fault", "done"), [("error_before", 0), ("error_after", 1), ("timeout_unknown", 1)])
+async def test_errors_are_the_venues_own(kind: type[OrderClient], fault: str, done: int) -> None:
+    """F1: an error says by its code alone whether the order may exist."""
+    async with order_client(kind) as client:
+        script(client, kind=fault, on="place_order")
+        by_socket = await client.ask("place", client.limit(client.bid - 100, "a"))
+        assert len(orders_of(client)) == done
+        script(client, kind=fault, on="place_order")
+        by_rest = await client.rest("place", client.limit(client.bid - 100, "b"))
+        assert by_socket.code == by_rest.code != ""
+
+
+async def test_ignore_answers_and_does_nothing(kind: type[OrderClient]) -> None:
+    async with order_client(kind) as client:
+        script(client, kind="ignore", on="place_order")
+        assert (await client.ask("place", client.limit(client.bid - 100, "a"))).code == ""
+        assert orders_of(client) == []
+
+
+async def test_faults_of_streams_leave_answers_alone(kind: type[OrderClient]) -> None:
+    async with order_client(kind) as client:
+        script(client, kind="mute", channel="private")
+        script(client, kind="mute", channel="market")
+        assert (await client.ask("place", client.limit(client.bid - 100, "a"))).code == ""
+
+
+async def test_connections_for_orders_are_cut(kind: type[OrderClient]) -> None:
+    async with order_client(kind) as client:
+        script(client, kind="cut", channel="answers")
+        assert await client.end() == 1006
+
+
+async def test_a_key_that_is_revoked_ends_its_orders(kind: type[OrderClient]) -> None:
+    """F15: what a revoked key may do ends at once."""
+    async with order_client(kind) as client:
+        await client.ask("place", client.limit(client.bid - 100, "a"))
+        client.simulator.keys.revoke("sim-key")
+        if kind.exchange != "binance":
+            assert await client.end() == 1006
+            return
+        assert (await client.ask("place", client.limit(client.bid - 100, "b"))).code == "-2015"
+        assert orders_of(client) == ["a"]
