@@ -100,6 +100,9 @@ class PriceGuardSettings(Section):
     """Seconds after which the last trade does not count."""
     mark_max_age_seconds: Positive = Decimal(10)
     """Seconds after which the mark price does not count."""
+    exits_after_seconds: Positive = Decimal(30)
+    """Seconds without agreement after which what is held is offered at its own level's price, whatever the inputs say;
+    an exit that no input speaks against is laid after 5."""
 
 
 class GridTradingSettings(Section):

@@ -432,6 +432,7 @@ def reference_settings(trading: GridTradingSettings) -> ReferenceSettings:
         book_max_age_s=float(guard.book_max_age_seconds),
         trade_max_age_s=float(guard.trade_max_age_seconds),
         mark_max_age_s=float(guard.mark_max_age_seconds),
+        exits_after_s=float(guard.exits_after_seconds),
         min_spread=trading.min_spread,
     )
 

@@ -46,10 +46,11 @@ from opensqt.market_maker.orders.events import (
     TakeVenue,
     TradeUpdate,
 )
+from opensqt.market_maker.orders.held_exits import HOLD_CHECK_S, held_exits
 from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.orders.lifecycle import OrderLifecycle
 from opensqt.market_maker.orders.outgoing import Outgoing
-from opensqt.market_maker.orders.planner import Planner
+from opensqt.market_maker.orders.planner import Plan, Planner
 from opensqt.market_maker.orders.plausible import Plausibility
 from opensqt.market_maker.orders.recovery import trusted
 from opensqt.market_maker.orders.slots import Slot
@@ -297,8 +298,10 @@ class GridEngine:
     def _trade(self, now: float) -> list[Command]:
         """Return the commands that the newest price and slots lead to; none when nothing changed that matters."""
         grid, market = self.state.grid, self.market
-        if grid is None or market is None:
+        if grid is None:
             return []
+        if market is None:
+            return self._trade_without_price(now)
         market = self._with_volatility(market)
         if self.course.advance(market.reference):
             self.planner, self.orders.plan_dirty = None, True
@@ -320,11 +323,25 @@ class GridEngine:
             return []
         self._limits = limits
         self._frame, self._fresh, self.orders.plan_dirty, self.risk.changed = frame, fresh, False, False
-        changes = planner.plan(frame, self.permission(market, now))
-        if self.halt_reason:
-            changes = within_position(changes, self.state.live_orders(), self._venue[0], market.reference, self.rules)
+        permission = self.permission(market, now)
+        return self._commands(planner.plan(frame, permission), permission, market.reference, now)
+
+    def _trade_without_price(self, now: float) -> list[Command]:
+        """Return the commands before the first price that is trusted: exits, when it is not there for long."""
+        if not self.orders.plan_dirty and now < self._replan_at:
+            return []
+        self.orders.plan_dirty = False
+        return self._commands(Plan(), self.permission(None, now), Decimal(0), now)
+
+    def _commands(self, plan: Plan, permission: Permission, price: Decimal, now: float) -> list[Command]:
+        """Return the commands of a plan, with the exits that a price which is held does not keep away."""
         self._replan_at = self.orders.next_due(now)
-        return self._outgoing.commands(changes, now)
+        if permission.hold:
+            exits = held_exits(self.state, self.rules, self.prices, permission, self.settings.grid, now)
+            plan, self._replan_at = replace(plan, places=exits), min(self._replan_at, now + HOLD_CHECK_S)
+        if self.halt_reason:
+            plan = within_position(plan, self.state.live_orders(), self._venue[0], price, self.rules)
+        return self._outgoing.commands(plan, now)
 
     def make_planner(self, settings: GridSettings, state: GridState) -> Planner[Any] | None:
         """Return a planner of the grid; None before the anchor is known."""
@@ -351,28 +368,31 @@ class GridEngine:
         volatility = self.course.volatility.average_range
         return market if market.volatility == volatility else replace(market, volatility=volatility)
 
-    def permission(self, market: MarketState, now: float) -> Permission:
+    def permission(self, market: MarketState | None, now: float) -> Permission:
         """Return the orders that may be placed and kept now."""
+        held = self.prices.hold is not None
         locked = self.orders.margin_backoff.until > now
         pull = bool(self.halt_reason or self.store_problem) or locked or not self._fresh
-        may_place = self._fresh and not self.store_problem and self.orders.order_backoff.until <= now
-        entries = 0 if pull or not may_place or self.mismatch.suspected else self.settings.grid.max_open_orders
+        may_send = not self.store_problem and self.orders.order_backoff.until <= now
+        entries = 0 if pull or held or not may_send or self.mismatch.suspected else self.settings.grid.max_open_orders
         if entries and self.orders.margin_backoff.failures:
             # After insufficient margin one entry has to be accepted before the others follow.
             entries = 0 if self.orders.awaits_entry() else 1
         permission = Permission(
             buys=entries,
             sells=entries,
-            exits=may_place,
+            exits=may_send and (self._fresh or held),
             pull_buys=pull,
             pull_sells=pull,
             backed_off=self.orders.backed_off(now),
-            hold=self.prices.hold is not None,
+            hold=held,
             requoted=self.orders.post_only_backoff.failing(),
         )
         permission = self.orders.limit_tries(permission, now)
-        limits = entry_limits.limits(self.risk, self.state, market, self.settings.grid, now)
-        return self.operator.limit(gate.apply(self.course.apply(permission), limits), self)
+        if market is not None:
+            limits = entry_limits.limits(self.risk, self.state, market, self.settings.grid, now, hold=held)
+            permission = gate.apply(self.course.apply(permission), limits)
+        return self.operator.limit(permission, self)
 
     def _shut_down(self, now: float) -> list[Command]:
         commands: list[Command] = []

@@ -94,9 +94,12 @@ def count_outcome(risk: RiskControls, outcome: Order | ExchangeError, now: float
 
 
 def limits(
-    risk: RiskControls, state: GridState, market: MarketState, settings: GridSettings, now: float
+    risk: RiskControls, state: GridState, market: MarketState, settings: GridSettings, now: float, *, hold: bool
 ) -> EntryLimits:
-    """Return what the limits allow of entries, and which levels are reduced."""
+    """Return what the limits allow of entries, and which levels are reduced.
+
+    In a *hold* no exit of a reduced level is cancelled for being off the touch, for nobody knows where that is.
+    """
     allowed = entry_limits(risk, state, market.reference, settings)
     if not risk.reduce.enabled:
         return allowed
@@ -106,7 +109,7 @@ def limits(
     }
     risk.on_reduction(risk.reduce.oldest_first(held, held), used, what, now)
     orders = (state.slot(level).order for level in risk.reduce.levels)
-    away = [order.client_order_id for order in orders if order is not None and _away(order, state, market)]
+    away = [order.client_order_id for order in orders if order is not None and not hold and _away(order, state, market)]
     return replace(allowed, beyond=[*allowed.beyond, *away], reduced=risk.reduce.levels)
 
 

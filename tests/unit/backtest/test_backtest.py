@@ -12,11 +12,12 @@ import pytest
 
 from opensqt.backtest import venue
 from opensqt.backtest.report import as_json
-from opensqt.backtest.run import Backtest, Result
+from opensqt.backtest.run import Backtest, Result, Trace
 from opensqt.cli.__main__ import main
 from opensqt.config.market_maker import GridTradingSettings, MarketMakerSettings
 from opensqt.model.errors import ConfigError
 from opensqt.model.order import Fill
+from opensqt.simulator.engine.engine import SimEngine
 from opensqt.simulator.engine.order import SimFill
 from opensqt.simulator.settings import SimulatorSettings
 
@@ -177,3 +178,20 @@ def test_bad_input_ends_with_2(
     monkeypatch.setenv("SYMBOL", "BTCUSDT")
     assert main(["backtest", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_mark_price_that_stays_away_keeps_no_exit_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F40, F41: from the fifth minute on the mark is 3 % above the book; each level that fills is still offered."""
+    set_mark, away_from_ms = SimEngine.set_mark, START_MS + 5 * MINUTE_MS
+
+    def away(self: SimEngine, symbol: str, price: Decimal) -> None:
+        set_mark(self, symbol, price * Decimal("1.03") if self.now_ms() >= away_from_ms else price)
+
+    monkeypatch.setattr(SimEngine, "set_mark", away)
+    trace = Trace()
+    Backtest(settings(), generated(seed=3), trace=trace).run(START_MS + 40 * MINUTE_MS)
+    later = [side for when_ms, side, _ in trace.fills if when_ms > away_from_ms + MINUTE_MS]
+    assert later.count("BUY") >= 3, "levels fill after it, too"
+    assert max(created for side, _, created, _ in trace.orders if side == "BUY") < away_from_ms + MINUTE_MS
+    bought, sold = (sum(side == one for _, side, _ in trace.fills) for one in ("BUY", "SELL"))
+    assert sum(side == "SELL" and closed is None for side, _, _, closed in trace.orders) == bought - sold

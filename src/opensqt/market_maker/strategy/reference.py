@@ -48,6 +48,8 @@ class ReferenceSettings:
     book_max_age_s: float = 15.0
     trade_max_age_s: float = 10.0
     mark_max_age_s: float = 10.0
+    exits_after_s: float = 30.0
+    """Exits at their level's own price are laid without regard to the inputs when these have disagreed for so long."""
     min_spread: Decimal = _NONE
     """Smallest distance of a new entry from the reference price."""
 
@@ -148,6 +150,11 @@ class PriceGuard:
         data = self.data
         return data.mark.mark if data.mark and now - data.mark_at <= self.settings.mark_max_age_s else None
 
+    def usual_mark(self, now: float) -> Decimal | None:
+        """Return the market's price by the mark price and its usual distance from it; None without a fresh one."""
+        mark = self.fresh_mark(now)
+        return None if mark is None else mark + self._basis
+
     def limits(self, grid: Grid) -> tuple[object, ...]:
         """Return a value that changes whenever the limits of the price could change the orders of a grid."""
         market = self.market
@@ -166,8 +173,9 @@ class PriceGuard:
         found = []
         if self.hold is not None and self.market is not None and now - self.hold.since > REPORT_AFTER_S:
             found.append(
-                f"price held for {now - self.hold.since:.0f} s: {self.hold.reason}; the quotes stay where they are"
-                " until the inputs agree, see trading.price_guard"
+                f"price held for {now - self.hold.since:.0f} s: {self.hold.reason}; no entry is laid and the"
+                " quotes stay where they are until the inputs agree, see trading.price_guard; exits are laid at their"
+                " level's own price"
             )
         if now - self.data.refused_at <= REFUSED_FOR_S:
             count, last = self.data.refused.total(), self.data.refused_last
