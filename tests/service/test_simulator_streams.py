@@ -44,7 +44,9 @@ async def next_minute(simulator: Simulator, bare: Bare) -> None:
         ("btcusdt@kline_1m", "kline"),
         ("btcusdt_perpetual@continuousKline_1m", "continuous_kline"),
         ("btcusdt@depth@100ms", "depthUpdate"),
+        ("btcusdt@depth@0ms", "depthUpdate"),
         ("btcusdt@depth5", "depthUpdate"),
+        ("btcusdt@depth5@0ms", "depthUpdate"),
         ("btcusdt@markPrice@1s", "markPriceUpdate"),
         ("!markPrice@arr@1s", "markPriceUpdate"),
         ("btcusdt@miniTicker", "24hrMiniTicker"),
@@ -59,6 +61,45 @@ async def test_each_stream_sends_its_event(at: Venue, name: str, event: str) -> 
     message = await stream.receive_json(timeout=60)
     first = message[0] if isinstance(message, list) else message
     assert first["e"] == event
+
+
+@pytest.mark.parametrize(
+    "name", ["btcusdt@rpiDepth@500ms", "!contractInfo", "!assetIndex@arr", "btcdomusdt@compositeIndex"]
+)
+async def test_a_stream_that_is_not_simulated_is_refused(at: Venue, name: str) -> None:
+    """Not taken in silence: by a message, and in an address."""
+    _, bare = at
+    stream = await bare.listen("/ws")
+    await stream.send_json({"method": "SUBSCRIBE", "params": ["btcusdt@bookTicker", name], "id": 7})
+    answer = await stream.receive_json(timeout=60)
+    assert answer == {"error": {"code": 2, "msg": f"Invalid request: stream {name} is not simulated"}, "id": 7}
+    await stream.send_json({"method": "LIST_SUBSCRIPTIONS", "id": 8})
+    assert (await stream.receive_json(timeout=60))["result"] == []
+    with pytest.raises(aiohttp.WSServerHandshakeError):
+        await bare.listen(f"/ws/{name}")
+
+
+@pytest.mark.parametrize("name", ["btcusdt@forceOrder", "!forceOrder@arr"])
+async def test_a_liquidation_is_streamed(name: str) -> None:
+    async with venue(clock="manual") as (simulator, bare):
+        simulator.market.pause("BTCUSDT")
+        stream = await bare.listen(f"/ws/{name}")
+        simulator.engine.set_leverage("sim-key", "BTCUSDT", 100)
+        best = simulator.engine.best("BTCUSDT")
+        await bare.signed("POST", "/fapi/v1/order", symbol="BTCUSDT", side="BUY", type="MARKET", quantity="1.000")
+        simulator.engine.set_mark("BTCUSDT", best.bid / 2)
+        simulator.engine.publish()
+        forced = (await until(stream, "forceOrder"))["o"]
+    assert (forced["s"], forced["S"], forced["z"]) == ("BTCUSDT", "SELL", "1.000")
+
+
+async def test_what_clients_send_that_the_venue_does_not_know_is_listed(at: Venue) -> None:
+    _, bare = at
+    await bare.listen("/ws/btcusdt@dance")
+    listed = await bare.control("/_sim/unsupported", method="GET")
+    assert listed["ignored"] == {"stream btcusdt@dance": 1}
+    assert {"channel": "!contractInfo", "reason": "states of symbols are in exchangeInfo"} in listed["channels"]
+    assert any(row["parameter"] == "selfTradePreventionMode" for row in listed["parameters"])
 
 
 async def test_combined_frames_name_their_stream(at: Venue) -> None:

@@ -19,8 +19,10 @@ from opensqt.simulator.dialects import DIALECTS
 from opensqt.simulator.faults import Fault, FaultFile
 from opensqt.simulator.settings import SimulatorSettings
 from opensqt.simulator.simulator import Simulator
+from opensqt.simulator.unsupported import count, document, table
 from opensqt.telemetry import logging
 
+_log = logging.get_logger("simulator")
 _ALL = "all"
 _LAST_PORT = 65535
 _EXAMPLES = """\
@@ -30,6 +32,7 @@ examples:
   exchange-simulator --replay btc-perp-1m-2022-01.csv.gz --speed 600
   exchange-simulator --faults faults.json
   curl -s localhost:9400/_sim          # the base URLs to give to a client
+  curl -s localhost:9400/_sim/unsupported   # what of the venue is not simulated
   curl -s localhost:9400/_sim/ledger   # orders, fills and balances of every account
 
 A client signs in with key sim-key, secret sim-secret (passphrase sim-pass where the venue has one): 10,000 USDT.
@@ -42,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         logging.configure(os.environ.get("LOG_LEVEL", "INFO"), service="exchange-simulator")
         venues = _venues(options)
+        if options.unsupported:
+            tables = document() if len(venues) > 1 else table(venues[0].exchange)
+            print(tables, end="")  # noqa: T201 - the answer to who asks
+            return 0
         faults = load(FaultFile, options.faults, environ={}).faults if options.faults else []
     except ConfigError as error:
         return program.report_failure(error)
@@ -57,6 +64,9 @@ async def serve(venues: Sequence[SimulatorSettings], faults: Sequence[Fault], st
             whose = f" ({simulator.settings.exchange})" if len(simulators) > 1 else ""
             ready = f"exchange-simulator ready on {simulator.address}{whose}"
             print(ready, flush=True)  # noqa: T201 - the contract with who waits
+            exchange = simulator.settings.exchange
+            absent = count(DIALECTS[exchange].inputs)
+            _log.info("not simulated", exchange=exchange, count=absent, listed=f"{simulator.url}/_sim/unsupported")
         running = [asyncio.create_task(simulator.run(stop)) for simulator in simulators]
         try:
             await asyncio.gather(*running)
@@ -95,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--clock", default=default.clock, help="live, held (POST /_sim/clock starts it) or manual (it steps it)"
     )
+    parser.add_argument("--unsupported", action="store_true", help="print what of the venue is not simulated, and end")
     parser.add_argument("--faults", type=Path, help='fault script, JSON or YAML: {"faults": [{"kind": "cut"}]}')
     return parser
 
@@ -116,7 +127,11 @@ def _venues(options: argparse.Namespace) -> list[SimulatorSettings]:
 
 
 def _settings(options: argparse.Namespace) -> SimulatorSettings:
-    given = {name: value for name, value in vars(options).items() if name != "faults" and value is not None}
+    given = {
+        name: value
+        for name, value in vars(options).items()
+        if name not in ("faults", "unsupported") and value is not None
+    }
     try:
         return SimulatorSettings.model_validate(given)
     except ValidationError as error:

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 
 from opensqt.config.load import Section
 from opensqt.model.order import Side
+from opensqt.simulator.dialects import inputs
 from opensqt.simulator.dialects.base import Dialect
 from opensqt.simulator.engine.order import Refused
 from opensqt.simulator.engine.state import UNLISTED
@@ -107,6 +108,7 @@ class Control:
         self._advance = advance
         self._handlers: dict[tuple[str, str], Callable[[web.Request, bytes], Awaitable[Any]]] = {
             ("GET", "/_sim"): self._describe,
+            ("GET", "/_sim/unsupported"): self._list_unsupported,
             ("GET", "/_sim/ledger"): self._write_ledger,
             ("GET", "/_sim/faults"): self._list_faults,
             ("POST", "/_sim/faults"): self._add_faults,
@@ -146,6 +148,10 @@ class Control:
             "market_lag_ms": clock.lag_ms,
             "finished": self._market.finished,
         }
+
+    async def _list_unsupported(self, _request: web.Request, _body: bytes) -> Any:
+        ignored = dict(sorted(self._dialect.ignored_inputs.items()))
+        return {"exchange": self._dialect.name, **inputs.not_simulated(self._dialect.inputs), "ignored": ignored}
 
     async def _write_ledger(self, _request: web.Request, _body: bytes) -> Any:
         return self._ledger()

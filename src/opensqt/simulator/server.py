@@ -150,6 +150,7 @@ class Server:
         """Admit and handle the call; when a fault replaces the reply anyway, a refusal is its reply too."""
         try:
             self._dialect.admit(call)
+            self._dialect.check(call)
             return self._dialect.handle(call)
         except ErrorReply as error:
             if not spoiled:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 
+from opensqt.simulator.dialects.inputs import Input, Inputs, VenueInputs, body_fields, sent
 from opensqt.simulator.engine.engine import SimEngine
 from opensqt.simulator.engine.events import Event, OrderChanged
 from opensqt.simulator.engine.order import RefusalReason, Refused
@@ -132,6 +134,8 @@ class Dialect(ABC):
     """The venue's terms for the state of a symbol; it trades in the first of them."""
     account_modes: ClassVar[tuple[str, ...]]
     """The modes of an account; an account is in the first of them unless its settings name another."""
+    inputs: ClassVar[VenueInputs] = VenueInputs(endpoints={}, unknown="ignored", not_served={}, channels={})
+    """What its endpoints take, and what the venue has besides."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -141,6 +145,13 @@ class Dialect(ABC):
         self._routes = {(route.method, route.path): route for route in self.routes()}
         self._open_routes = [route for route in self._routes.values() if "{" in route.path]
         self._accepted_ms: dict[str, int] = {}
+        self._fields = {
+            endpoint: _by_name((*takes.fields, *self.inputs.shared))
+            for endpoint, takes in self.inputs.endpoints.items()
+        }
+        self._items = {endpoint: _by_name(takes.items) for endpoint, takes in self.inputs.endpoints.items()}
+        self.ignored_inputs: Counter[str] = Counter()
+        """Parameters that clients sent and that the venue ignores, as `METHOD path: name`, with how often."""
         world.keys.on_revoked = self._end_of
 
     @abstractmethod
@@ -170,6 +181,14 @@ class Dialect(ABC):
     @abstractmethod
     def usual_error(self, fault: Fault) -> ErrorReply:
         """Return the venue's regular error for a fault of this kind."""
+
+    def refuse_input(self, name: str, value: str, reason: str) -> ErrorReply:
+        """Return the venue's error for a parameter, or a value of it, that is not simulated."""
+        raise NotImplementedError
+
+    def refuse_unknown(self, names: list[str], sent: int) -> ErrorReply | None:
+        """Return the venue's error for parameters that it does not know, of all *sent* ones; None: it ignores them."""
+        return None
 
     @abstractmethod
     def addresses(self, host: str) -> dict[str, dict[str, str]]:
@@ -223,6 +242,44 @@ class Dialect(ABC):
             retry_after_s=usual.retry_after_s,
         )
 
+    def check(self, call: Call) -> None:
+        """Refuse a call with a parameter that is not simulated, or that the venue does not take.
+
+        Raises:
+            ErrorReply: The venue's error.
+        """
+        endpoint = f"{call.route.method} {call.route.path}"
+        if endpoint not in self._fields:
+            return
+        given = {**call.params, **body_fields(call.body)}
+        for name in (call.route.arguments(call.path) or {}) if "{" in call.route.path else ():
+            given.pop(name, None)
+        given.pop(self.inputs.endpoints[endpoint].items_name, None)
+        self._check(endpoint, self._fields[endpoint], given)
+
+    def check_item(self, call: Call, fields: Mapping[str, Any]) -> None:
+        """Refuse an item of a batch with a parameter that is not simulated, or that the venue does not take.
+
+        Raises:
+            ErrorReply: The venue's error.
+        """
+        endpoint = f"{call.route.method} {call.route.path}"
+        if endpoint in self._items:
+            self._check(endpoint, self._items[endpoint], fields)
+
+    def _check(self, endpoint: str, known: Mapping[str, Input], given: Mapping[str, Any]) -> None:
+        found = list(sent(given))
+        unknown = [name for name, _ in found if name not in known]
+        if unknown:
+            refused = self.refuse_unknown(unknown, len(found))
+            if refused is not None:
+                raise refused
+            self.ignored_inputs.update(f"{endpoint}: {name}" for name in unknown)
+        for name, value in found:
+            field = known.get(name)
+            if field is not None and field.refuses(value):
+                raise self.refuse_input(name, value, field.reason)
+
     def operation(self, call: Call) -> str:
         """Return the name of this request in a fault script, where one endpoint serves several operations."""
         return call.route.operation
@@ -239,11 +296,12 @@ class Dialect(ABC):
             raise self.translate(refused) from refused
 
     def content(self, call: Call) -> Any:
-        """Handle a call and return what its answer contains, without the envelope of REST.
+        """Check and handle a call, and return what its answer contains, without the envelope of REST.
 
         Raises:
             ErrorReply: The venue refuses.
         """
+        self.check(call)
         try:
             return call.route.handler(call)
         except Refused as refused:
@@ -267,6 +325,10 @@ class Dialect(ABC):
         """Return whether a fault hides this order from queries now."""
         accepted = self._accepted_ms.get(order_id)
         return accepted is not None and self.world.monotonic_ms() < accepted + self.world.script.hidden_ms()
+
+
+def _by_name(fields: Inputs) -> dict[str, Input]:
+    return {field.name: field for field in fields}
 
 
 def message_of(code: str, by_reason: Mapping[RefusalReason, tuple[str, str]]) -> str:

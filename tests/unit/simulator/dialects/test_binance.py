@@ -46,7 +46,18 @@ def test_a_partial_book_names_its_levels() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "0", "btcusdt", "btcusdt@dance", "btcusdt@kline", "btcusdt@kline_7m", "btcusdt@trade5", "!kline@arr"]
+    "name",
+    [
+        "",
+        "0",
+        "btcusdt",
+        "btcusdt@dance",
+        "btcusdt@kline",
+        "btcusdt@kline_7m",
+        "btcusdt@depth@7ms",
+        "btcusdt@trade5",
+        "!kline@arr",
+    ],
 )
 def test_what_is_no_stream_name_is_none(name: str) -> None:
     assert subscriptions.parse(name) is None

@@ -188,7 +188,8 @@ class AccountData:
     def _position_mode(self, call: Call) -> Any:
         return {"dualSidePosition": self._engine.position_mode(call.account) is PositionMode.HEDGE}
 
-    def _trading_status(self, _call: Call) -> Any:
+    def _trading_status(self, call: Call) -> Any:
+        self._symbol_or_all(call.params)
         return {"indicators": {}, "updateTime": self._engine.clock.server_ms()}
 
     def _key_permissions(self, call: Call) -> Any:
@@ -214,7 +215,10 @@ class AccountData:
             and (start is None or row["time"] >= start)
             and (end is None or row["time"] <= end)
         ]
-        return rows[:limit] if start is not None else rows[-limit:]
+        page = max(1, parameters.integer(call.params, "page") or 1)
+        if start is None and "page" not in call.params:
+            return rows[-limit:]
+        return rows[(page - 1) * limit : page * limit]
 
     def _fill_income(self, account: str, symbol: str | None) -> list[dict[str, Any]]:
         rows = []

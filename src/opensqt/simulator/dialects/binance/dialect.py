@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 
@@ -12,6 +13,7 @@ from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, HttpReply
 from opensqt.simulator.dialects.binance import errors, socket_trading, subscriptions
 from opensqt.simulator.dialects.binance.account import ACCOUNT_MODES, CREDITS, CREDITS_TRADING, AccountData
 from opensqt.simulator.dialects.binance.conditional import ConditionalTrading
+from opensqt.simulator.dialects.binance.inputs import INPUTS
 from opensqt.simulator.dialects.binance.market_streams import MarketStreams
 from opensqt.simulator.dialects.binance.private_streams import ACCOUNT, ORDERS, PrivateStreams
 from opensqt.simulator.dialects.binance.public import PublicData
@@ -42,6 +44,7 @@ class BinanceDialect(Dialect):
         "CLOSE",
     )
     account_modes = ACCOUNT_MODES
+    inputs = INPUTS
 
     def __init__(self, world: World) -> None:
         self._security = Security(world.settings, world.engine.clock, world.keys)
@@ -64,6 +67,21 @@ class BinanceDialect(Dialect):
     def admit(self, call: Call) -> None:
         """Check weight, key, timestamp and signature."""
         self._security.admit(call)
+
+    def check(self, call: Call) -> None:
+        """Refuse a parameter that is sent twice, then one that is not taken."""
+        names = Counter(name for name, _ in parse_qsl(call.query, keep_blank_values=True))
+        if names and names.most_common(1)[0][1] > 1:
+            raise errors.sent_twice(names.most_common(1)[0][0])
+        super().check(call)
+
+    def refuse_input(self, name: str, value: str, reason: str) -> ErrorReply:
+        """Return the error of what is not simulated."""
+        return errors.not_simulated(name, value)
+
+    def refuse_unknown(self, names: list[str], sent: int) -> ErrorReply | None:
+        """Return the error of parameters that were not read."""
+        return errors.not_all_read(sent - len(names), sent)
 
     def translate(self, refused: Refused) -> ErrorReply:
         """Translate a refusal of the engine to Binance's code."""
@@ -122,6 +140,9 @@ class BinanceDialect(Dialect):
             raise ErrorReply(404, "-5000", f"Path {path} is invalid")
         events = frozenset(filter(None, params.get("events", "").split("/")))
         socket.state.update(category=category, combined=combined, events=events, messages=deque())
+        absent = next((name for name in names if subscriptions.is_absent(name)), None)
+        if absent is not None:
+            raise errors.not_simulated(f"stream {absent}")
         for name in names:
             self._subscribe(socket, name)
 
@@ -175,6 +196,8 @@ class BinanceDialect(Dialect):
             return
         stream = subscriptions.parse(name)
         # A stream that a base path does not serve, and an unknown stream, is accepted without data.
+        if stream is None:
+            self.ignored_inputs[f"stream {name[:60]}"] += 1
         if stream is not None and socket.state["category"] in ("", stream.category):
             self._streams.subscribe(socket, stream)
 
@@ -188,6 +211,9 @@ class BinanceDialect(Dialect):
     def _each(self, socket: Socket, act: Callable[[Socket, str], None], names: Any, number: Any) -> bytes:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             return _error(number, 2, "Invalid request: params: expected a list of stream names")
+        absent = next((name for name in names if subscriptions.is_absent(name)), None)
+        if absent is not None:
+            return _error(number, 2, f"Invalid request: stream {absent} is not simulated")
         for name in names:
             act(socket, name)
         return orjson.dumps({"result": None, "id": number})

@@ -75,6 +75,17 @@ def not_required(name: str) -> ErrorReply:
     return ErrorReply(400, "-1106", f"Parameter '{name}' sent when not required.")
 
 
+def sent_twice(name: str) -> ErrorReply:
+    """A parameter was sent twice."""
+    return ErrorReply(400, "-1101", f"Duplicate values for parameter '{name}' detected.")
+
+
+def not_all_read(read: int, sent: int) -> ErrorReply:
+    """A parameter was sent that the endpoint does not know."""
+    message = f"Not all sent parameters were read; read '{read}' parameter(s) but was sent '{sent}'."
+    return ErrorReply(400, "-1104", message)
+
+
 def outside_price_band(side: Side, edge: str) -> ErrorReply:
     """A limit price is too far on the wrong side of the mark."""
     if side is Side.BUY:

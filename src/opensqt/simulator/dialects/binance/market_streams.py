@@ -11,7 +11,16 @@ from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import World
 from opensqt.simulator.dialects.binance import formats
 from opensqt.simulator.dialects.binance.subscriptions import Subscription
-from opensqt.simulator.engine.events import BookTicker, CandleUpdate, DepthUpdate, Event, SimCandle, SimTrade
+from opensqt.simulator.engine.events import (
+    BookTicker,
+    CandleUpdate,
+    DepthUpdate,
+    Event,
+    OrderChanged,
+    SimCandle,
+    SimTrade,
+)
+from opensqt.simulator.engine.order import SimOrder, is_liquidation
 from opensqt.simulator.sockets import Socket
 
 
@@ -77,10 +86,15 @@ class MarketStreams:
             for name, changes in self._changes.items():
                 if self._streams[name].symbol == event.symbol:
                     changes.add(event)
+            for stream in self._streams.values():
+                if stream.kind == "depth" and not stream.every_ms and stream.symbol == event.symbol:
+                    self._depth(stream)
         elif isinstance(event, SimTrade):
             self._trade(event)
         elif isinstance(event, CandleUpdate):
             self._candle(event)
+        elif isinstance(event, OrderChanged) and not event.order.status.is_open and is_liquidation(event.order):
+            self._forced(event.order)
 
     def tick(self, *, everything: bool = False) -> None:
         """Send the streams whose interval is over, or all with pending data."""
@@ -170,6 +184,25 @@ class MarketStreams:
             # The closing bar is always sent, whatever the interval of the stream.
             self._candles.pop(name, None)
             self._send(name, "kline", _kline(event, stream))
+
+    def _forced(self, order: SimOrder) -> None:
+        """Send a liquidation, when its order is closed."""
+        rules = self._known[order.symbol]
+        message = {
+            "s": order.symbol,
+            "S": order.side.value,
+            "o": "LIMIT",
+            "f": "IOC",
+            "q": decimals.quantity(order.quantity, rules),
+            "p": decimals.price(order.price or order.average_price, rules),
+            "ap": decimals.rounded(order.average_price),
+            "X": formats.status(order),
+            "l": decimals.quantity(order.filled_quantity, rules),
+            "z": decimals.quantity(order.filled_quantity, rules),
+            "T": order.updated_ms,
+        }
+        for topic in (f"{order.symbol.lower()}@forceOrder", "!forceOrder@arr"):
+            self._send(topic, "trades", {"e": "forceOrder", "E": order.updated_ms, "o": message})
 
     def _depth(self, stream: Subscription) -> None:
         rules = self._known[stream.symbol]

@@ -147,7 +147,8 @@ class PrivateStreams:
 
     def _delete(self, call: Call) -> Any:
         held = self._keys.get(call.key)
-        if held is None:
+        named = call.params.get("listenKey")
+        if held is None or (named and named != held.key):
             raise errors.unknown_listen_key()
         if not call.ignored:
             del self._keys[call.key]

@@ -22,6 +22,8 @@ from opensqt.simulator.settings import SymbolSettings
 _WEEK_MS = 7 * 86_400_000
 _MOST_PLACED = 5
 _MOST_CANCELED = 10
+_OF_CONDITIONAL = ("stopPrice", "activationPrice", "callbackRate")
+"""What only orders take that the algo service places."""
 
 
 class Trading:
@@ -59,6 +61,7 @@ class Trading:
     def _test(self, call: Call) -> Any:
         self._security.count_orders(call, 1)
         wanted, rules = self._read(call, call.params)
+        _response_type(call.params)
         with self._with_limits(wanted, rules):
             self._engine.check(call.account, wanted)
         return formats.order(unplaced(call.account, wanted, self._engine.now_ms()), rules)
@@ -66,15 +69,22 @@ class Trading:
     def _place_batch(self, call: Call) -> Any:
         items = parameters.json_list(call.params, "batchOrders", _MOST_PLACED)
         self._security.count_orders(call, len(items))
-        return [self._or_error(lambda item=item: self._place_one(call, _flat(item))) for item in items]
+
+        def place(item: object) -> dict[str, Any]:
+            params = _flat(item)
+            self._dialect.check_item(call, params)
+            return self._place_one(call, params)
+
+        return [self._or_error(lambda item=item: place(item)) for item in items]
 
     def _place_one(self, call: Call, params: Params) -> dict[str, Any]:
         wanted, rules = self._read(call, params)
+        as_accepted = _response_type(params) == "ACK"
         if call.ignored:
             return formats.order(unplaced(call.account, wanted, self._engine.now_ms()), rules)
         with self._with_limits(wanted, rules):
             placed = self._engine.place(call.account, wanted)
-        return formats.order(placed, rules, as_accepted=params.get("newOrderRespType", "ACK") == "ACK")
+        return formats.order(placed, rules, as_accepted=as_accepted)
 
     def _amend(self, call: Call) -> Any:
         """Amend an order: both price and quantity must be sent, and the side must be the order's own.
@@ -87,7 +97,13 @@ class Trading:
     def _amend_batch(self, call: Call) -> Any:
         items = parameters.json_list(call.params, "batchOrders", _MOST_PLACED)
         self._security.count_orders(call, len(items))
-        return [self._or_error(lambda item=item: self._amend_one(call, _flat(item))) for item in items]
+
+        def amend(item: object) -> dict[str, Any]:
+            params = _flat(item)
+            self._dialect.check_item(call, params)
+            return self._amend_one(call, params)
+
+        return [self._or_error(lambda item=item: amend(item)) for item in items]
 
     def _amend_one(self, call: Call, params: Params) -> dict[str, Any]:
         rules = self._rules(params)
@@ -220,8 +236,11 @@ class Trading:
         if quantity <= 0:
             raise ErrorReply(400, "-4003", "Quantity less than or equal to zero.")
         limited = kind is OrderType.LIMIT
-        if not limited and params.get("price"):
-            raise errors.not_required("price")
+        for name in _OF_CONDITIONAL if limited else (*_OF_CONDITIONAL, "price", "timeInForce"):
+            if params.get(name):
+                raise errors.not_required(name)
+        if parameters.boolean(params, "closePosition"):
+            raise errors.not_required("closePosition")
         if not limited and params.get("priceMatch", "NONE").upper() not in ("", "NONE"):
             raise order_fields.price_match_needs_limit()
         price = order_fields.limit_price(params, side, rules, self._engine) if limited else None
@@ -303,6 +322,13 @@ def _order_type(params: Params) -> OrderType:
         message = "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead."
         raise ErrorReply(400, "-4120", message)
     return parameters.choice(params, "type", OrderType, ErrorReply(400, "-1116", "Invalid orderType."))
+
+
+def _response_type(params: Params) -> str:
+    kind = params.get("newOrderRespType", "").upper() or "ACK"
+    if kind not in ("ACK", "RESULT"):
+        raise errors.bad_value("newOrderRespType")
+    return kind
 
 
 def _details(params: Params, force: str) -> dict[str, str]:

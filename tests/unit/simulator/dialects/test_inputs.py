@@ -1,0 +1,86 @@
+"""Never yes without doing: what a dialect takes, it acts upon, and it refuses what the simulator has not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from opensqt.simulator.dialects import DIALECTS
+from opensqt.simulator.dialects.base import ErrorReply
+from opensqt.simulator.dialects.inputs import Handling
+from opensqt.simulator.unsupported import document
+from tests.unit.simulator.dialects import binance_calls
+from tests.unit.simulator.dialects.asking import Asker
+
+CALLS: dict[str, Callable[[Asker], None]] = {"binance": binance_calls.make}
+VENUES = sorted(CALLS)
+DOCS = Path(__file__).resolve().parents[4] / "docs"
+
+
+@pytest.fixture
+def asker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Asker:
+    return Asker(request.param, monkeypatch)
+
+
+def of_venues(*names: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("asker", names or VENUES, indirect=True)
+
+
+@of_venues()
+def test_every_endpoint_declares_what_it_takes(asker: Asker) -> None:
+    served = {f"{route.method} {route.path}" for route in asker.dialect.routes()}
+    assert served == set(asker.dialect.inputs.endpoints)
+
+
+@of_venues()
+def test_what_is_declared_as_done_is_read_by_its_handler(asker: Asker) -> None:
+    """A parameter that is taken and never read is a yes without doing."""
+    CALLS[asker.dialect.name](asker)
+    assert asker.unread() == {}
+
+
+@of_venues()
+def test_what_is_not_done_says_why(asker: Asker) -> None:
+    for takes in asker.dialect.inputs.endpoints.values():
+        for field in (*takes.fields, *takes.items):
+            assert bool(field.reason) is (field.handling is not Handling.DONE or bool(field.values)), field
+
+
+@of_venues()
+def test_an_item_of_a_batch_takes_what_the_single_call_takes(asker: Asker) -> None:
+    """So that the proof of the single call holds for the batch."""
+    for endpoint, takes in asker.dialect.inputs.endpoints.items():
+        single = [set(other.fields) for other in asker.dialect.inputs.endpoints.values()]
+        assert not takes.items or any(set(takes.items) <= fields for fields in single), endpoint
+
+
+@of_venues("binance")
+def test_binance_refuses_a_parameter_that_it_does_not_know(asker: Asker) -> None:
+    with pytest.raises(ErrorReply, match=r"-1104: Not all sent parameters were read; read '1'.*was sent '2'"):
+        asker.ask("GET /fapi/v1/openOrders", symbol="BTCUSDT", color="red")
+
+
+@of_venues("binance")
+def test_binance_refuses_a_value_that_is_not_simulated(asker: Asker) -> None:
+    order = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "1"}
+    with pytest.raises(ErrorReply, match=r"-1020.*selfTradePreventionMode EXPIRE_BOTH"):
+        asker.ask("POST /fapi/v1/order", **order, selfTradePreventionMode="EXPIRE_BOTH")
+
+
+@of_venues("binance")
+def test_an_item_of_a_batch_is_refused_alone(asker: Asker) -> None:
+    good = '{"symbol":"BTCUSDT","side":"BUY","type":"MARKET","quantity":"0.010"}'
+    placed, refused = asker.ask("POST /fapi/v1/batchOrders", batchOrders=f'[{good},{good[:-1]},"color":"red"}}]')
+    assert placed["orderId"]
+    assert refused["code"] == -1104
+
+
+def test_every_venue_is_here() -> None:
+    assert set(DIALECTS) - set(CALLS) == {"bitget", "bybit", "gate", "okx"}
+
+
+def test_the_documents_have_the_table() -> None:
+    """`exchange-simulator --exchange all --unsupported > docs/simulator-unsupported.md` renews it."""
+    assert (DOCS / "simulator-unsupported.md").read_text() == document()
