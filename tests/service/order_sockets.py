@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import itertools
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ import aiohttp
 from yarl import URL
 
 from opensqt.simulator import Simulator
+from opensqt.simulator.dialects.bybit import security as bybit_security
 from opensqt.simulator.faults import Fault
 from tests.service.venue_clients import settings
 
@@ -102,6 +104,16 @@ class OrderClient:
         while (message := await heard.receive(timeout=60)).type is not aiohttp.WSMsgType.PONG:
             frames.append(message.json())
         return frames
+
+    def rows(self, frames: list[Any]) -> dict[str, list[Any]]:
+        """Return the rows of an account's events by their subject: frames are cut differently from run to run."""
+        rows: dict[str, list[Any]] = {}
+        for frame in frames:
+            arg = frame.get("arg", {})
+            subject = frame.get("e") or frame.get("topic") or frame.get("channel") or arg.get("channel") or arg["topic"]
+            data = frame.get("data", frame.get("result", [frame]))
+            rows.setdefault(subject, []).extend(data if isinstance(data, list) else [data])
+        return rows
 
     async def end(self) -> int | None:
         """Wait for the end of the connection, and return its close code."""
@@ -222,7 +234,97 @@ class Binance(OrderClient):
         ]
 
 
-CLIENTS: list[type[OrderClient]] = [Binance]
+class Bybit(OrderClient):
+    exchange = "bybit"
+    path = "/v5/trade"
+    operations: ClassVar = {
+        "place": ("create", "order.create"),
+        "amend": ("amend", "order.amend"),
+        "cancel": ("cancel", "order.cancel"),
+        "place_batch": ("create-batch", "order.create-batch"),
+        "amend_batch": ("amend-batch", "order.amend-batch"),
+        "cancel_batch": ("cancel-batch", "order.cancel-batch"),
+    }
+
+    async def login(self) -> Any:
+        await self.socket.send_json(self.auth())
+        return await self.heard()
+
+    def auth(self, expires_ms: int = 10_000) -> dict[str, Any]:
+        expires = self.now_ms + expires_ms
+        signature = bybit_security.sign(self.secret, f"GET/realtime{expires}")
+        return {"op": "auth", "reqId": "login", "args": [self.key, expires, signature]}
+
+    async def rest(self, operation: str, fields: Any) -> Answer:
+        path, text = f"/v5/order/{self.operations[operation][0]}", json.dumps(fields)
+        now = str(self.now_ms)
+        headers = {
+            "X-BAPI-API-KEY": self.key,
+            "X-BAPI-TIMESTAMP": now,
+            "X-BAPI-SIGN": bybit_security.sign(self.secret, f"{now}{self.key}{text}"),
+            "Content-Type": "application/json",
+        }
+        async with self.session.post(self.simulator.url + path, data=text, headers=headers) as response:
+            body = await response.json(content_type=None)
+        if body["retCode"]:
+            return Answer(str(body["retCode"]), body["retMsg"])
+        return Answer("", [body["result"], body["retExtInfo"]])
+
+    def message(self, operation: str, fields: Any, number: Any) -> dict[str, Any]:
+        name = self.operations[operation][1] if operation in self.operations else operation
+        return {"reqId": number, "header": {"X-BAPI-TIMESTAMP": str(self.now_ms)}, "op": name, "args": [fields]}
+
+    def read(self, frame: Any) -> Answer:
+        if frame["retCode"]:
+            return Answer(str(frame["retCode"]), frame["retMsg"])
+        return Answer("", [frame["data"], frame["retExtInfo"]])
+
+    def number(self, frame: Any) -> Any:
+        return frame.get("reqId")
+
+    async def events(self) -> aiohttp.ClientWebSocketResponse:
+        stream = await self.listen("/v5/private")
+        await stream.send_json(self.auth())
+        await stream.send_json({"op": "subscribe", "args": ["order", "execution", "position", "wallet"]})
+        assert [(await stream.receive_json(timeout=60))["success"] for _ in range(2)] == [True, True]
+        return stream
+
+    def limit(self, price: Any, name: str = "", side: str = "Buy") -> dict[str, Any]:
+        order = {"category": "linear", "symbol": "BTCUSDT", "side": side, "orderType": "Limit", "qty": "0.010"}
+        return {**order, "price": str(price), **({"orderLinkId": name} if name else {})}
+
+    def named(self, name: str) -> Any:
+        return {"category": "linear", "symbol": "BTCUSDT", "orderLinkId": name}
+
+    def name_of(self, answer: Answer) -> str:
+        return str(answer.content[0]["orderLinkId"])
+
+    async def scenario(self, do: Do) -> list[Answer]:
+        bid = self.bid
+        orders = [self.limit(bid - 80, f"b{number}") for number in range(3)]
+        orders[1]["price"] = "1.05"
+        stop = {"triggerPrice": str(bid - 2000), "triggerDirection": 2, "orderType": "Market", "reduceOnly": True}
+        return [
+            await do("place", self.limit(bid - 100, "a1")),
+            await do("amend", {**self.named("a1"), "qty": "0.030", "price": str(bid - 90)}),
+            await do("amend", {**self.named("a1"), "qty": "0.030"}),
+            await do("place", self.limit(bid - 100, "a1")),
+            await do("place", {**self.limit(0, "m1"), "orderType": "Market", "qty": "0.020"}),
+            await do("place", self.limit(bid + 500, "exit", "Sell") | {"reduceOnly": True}),
+            await do("place", {**self.limit(bid - 100), "qty": "0.0001"}),
+            await do("place", {**self.limit(bid - 100), "qty": "900"}),
+            await do("place", self.limit(0, "stop1", "Sell") | stop),
+            await do("place_batch", {"category": "linear", "request": orders}),
+            await do("amend_batch", {"category": "linear", "request": [self.named("b0") | {"qty": "0.011"}]}),
+            await do("cancel_batch", {"category": "linear", "request": [self.named("b0"), self.named("b1")]}),
+            await do("cancel", self.named("stop1")),
+            await do("cancel", self.named("a1")),
+            await do("cancel", self.named("a1")),
+            await do("place", {**self.limit(0, "m2", "Sell"), "orderType": "Market", "qty": "0", "reduceOnly": True}),
+        ]
+
+
+CLIENTS: list[type[OrderClient]] = [Binance, Bybit]
 
 
 def delayed_login(*, before: bool = True) -> Fault:

@@ -27,6 +27,10 @@ def _binance(exchange: Any, simulator: Simulator) -> None:
     exchange.urls["api"]["ws"]["ws-api"]["linear"] = f"{_wire(simulator)}/ws-fapi/v1"
 
 
+def _bybit(exchange: Any, simulator: Simulator) -> None:
+    exchange.urls["api"]["ws"]["private"]["trade"] = f"{_wire(simulator)}/v5/trade"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """How ccxt enters orders on a venue."""
@@ -47,6 +51,7 @@ class Entry:
 
 ENTRIES = [
     Entry(name="binance", aim=_binance, refused=ccxt.ExchangeError, unknown=ccxt.ExchangeError),
+    Entry(name="bybit", aim=_bybit, refused=ccxt.InsufficientFunds, unknown=ccxt.OrderNotFound),
 ]
 
 

@@ -32,6 +32,7 @@ EXCEPTIONS = {
     "PublicTradeRow": IN_EACH_VENUE,
     "QueriedBookRow": IN_EACH_VENUE,
     "Security": IN_EACH_DIALECT,
+    "SocketTrading": IN_EACH_DIALECT,
     "StreamedBalanceRow": IN_EACH_VENUE,
     "StreamedCandleRow": IN_EACH_VENUE,
     "StreamedFillRow": IN_EACH_VENUE,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from opensqt.simulator.dialects.base import ERROR_AFTER_EXECUTION, ERROR_WITHOUT_EXECUTION, Call, ErrorReply
 from opensqt.simulator.faults import Fault, FaultKind, FaultScript, RequestPlan
@@ -49,24 +50,36 @@ class SocketRequests:
         """Execute a request and send its answer."""
         self._statistics.requests[request.operation] += 1
         plan = self._script.plan_request(request.operation, over_socket=True)
-        if not plan.delay_before_ms and not plan.delay_after_ms:
-            self._send(socket, request, plan, self._outcome(request, plan))
-            return
-        task = asyncio.get_running_loop().create_task(self._take_later(socket, request, plan))
-        self._delayed.add(task)
-        task.add_done_callback(self._on_done)
+        if plan.delay_before_ms:
+            self._start(self._execute_later(socket, request, plan))
+        else:
+            self._execute(socket, request, plan)
 
     async def stop(self) -> None:
-        """Drop the requests that wait for their delay."""
+        """Drop the requests and answers that wait for their delay."""
         for task in self._delayed:
             task.cancel()
         await asyncio.gather(*self._delayed, return_exceptions=True)
 
-    async def _take_later(self, socket: Socket, request: SocketRequest, plan: RequestPlan) -> None:
+    async def _execute_later(self, socket: Socket, request: SocketRequest, plan: RequestPlan) -> None:
         await asyncio.sleep(plan.delay_before_ms / 1000)
+        self._execute(socket, request, plan)
+
+    def _execute(self, socket: Socket, request: SocketRequest, plan: RequestPlan) -> None:
         answer = self._outcome(request, plan)
+        if plan.delay_after_ms:
+            self._start(self._send_later(socket, request, plan, answer))
+        else:
+            self._send(socket, request, plan, answer)
+
+    async def _send_later(self, socket: Socket, request: SocketRequest, plan: RequestPlan, answer: bytes) -> None:
         await asyncio.sleep(plan.delay_after_ms / 1000)
         self._send(socket, request, plan, answer)
+
+    def _start(self, later: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(later)
+        self._delayed.add(task)
+        task.add_done_callback(self._on_done)
 
     def _outcome(self, request: SocketRequest, plan: RequestPlan) -> bytes:
         """Execute the request, as far as the plan allows, and return its answer; empty if it is not executed."""

@@ -17,17 +17,18 @@ from opensqt.simulator.dialects.bybit.fill_details import FillDetails
 from opensqt.simulator.dialects.bybit.market_streams import MarketStreams
 from opensqt.simulator.dialects.bybit.private_streams import PrivateStreams
 from opensqt.simulator.dialects.bybit.public import PublicData
-from opensqt.simulator.dialects.bybit.security import Security, sign
+from opensqt.simulator.dialects.bybit.security import Security
+from opensqt.simulator.dialects.bybit.socket_trading import PATH, SocketTrading
 from opensqt.simulator.dialects.bybit.trading import BatchReply, Trading
 from opensqt.simulator.engine.events import Event
 from opensqt.simulator.engine.order import Refused
-from opensqt.simulator.faults import PRIVATE_CHANNELS, Fault, FaultKind
+from opensqt.simulator.faults import ANSWERS, PRIVATE_CHANNELS, Fault, FaultKind
 from opensqt.simulator.settings import VenueRules
+from opensqt.simulator.socket_requests import SocketRequest
 from opensqt.simulator.sockets import Socket
 
 _PUBLIC_PATH = "/v5/public/linear"
 _PRIVATE_PATH = "/v5/private"
-_BATCHES = ("batch_place", "batch_cancel")
 
 
 class BybitDialect(Dialect):
@@ -53,6 +54,7 @@ class BybitDialect(Dialect):
         self._streams = MarketStreams(world, self._public)
         self._private = PrivateStreams(world, self._fill_details)
         super().__init__(world)
+        self._sockets = SocketTrading(self, self._security)
 
     def routes(self) -> list[Route]:
         """Return every REST endpoint that is served."""
@@ -68,13 +70,7 @@ class BybitDialect(Dialect):
 
     def admit(self, call: Call) -> None:
         """Check limits, key, timestamp and signature, and read the parameters of a POST."""
-        amount = 1
-        if call.route.method == "POST":
-            fields = parameters.of_body(call)
-            call.params = {**call.params, **parameters.flat(fields)}
-            if call.route.operation in _BATCHES and isinstance(fields.get("request"), list):
-                amount = max(1, len(fields["request"]))
-        self._security.admit(call, amount)
+        self._security.admit(call, parameters.read_body(call) if call.route.method == "POST" else 1)
 
     def handle(self, call: Call) -> HttpReply:
         """Handle the call and return its reply in the venue's envelope."""
@@ -115,14 +111,20 @@ class BybitDialect(Dialect):
     def addresses(self, host: str) -> dict[str, dict[str, str]]:
         """Return the base URLs: one for REST, one for each kind of stream."""
         ws = {"public_linear": f"ws://{host}{_PUBLIC_PATH}", "private": f"ws://{host}{_PRIVATE_PATH}"}
+        ws["trade"] = f"ws://{host}{PATH}"
         return {"rest": {"base": f"http://{host}"}, "ws": ws}
 
     def channels_of(self, path: str, params: Params) -> list[str]:
         """Guess the channels from the path."""
+        if path == PATH:
+            return [ANSWERS]
         return sorted(PRIVATE_CHANNELS) if path == _PRIVATE_PATH else ["price"]
 
     def connect(self, socket: Socket, path: str, params: Params) -> None:
         """Handle a new connection; it subscribes by messages."""
+        if path == PATH:
+            self._sockets.connect(socket)
+            return
         if path not in (_PUBLIC_PATH, _PRIVATE_PATH):
             raise ErrorReply(404, "10017", f"Route not found: {path}")
         private = path == _PRIVATE_PATH
@@ -131,7 +133,10 @@ class BybitDialect(Dialect):
             socket.channels.update(PRIVATE_CHANNELS)
 
     def receive(self, socket: Socket, text: str) -> None:
-        """Handle ping, auth, subscribe and unsubscribe."""
+        """Handle ping, auth, subscribe and unsubscribe, and order requests at their own address."""
+        if "trades" in socket.state:
+            self._sockets.receive(socket, text)
+            return
         try:
             message = orjson.loads(text)
         except orjson.JSONDecodeError:
@@ -174,22 +179,22 @@ class BybitDialect(Dialect):
             self._reply(socket, message, success=True, ret_msg="pong", op="ping")
 
     def _login(self, socket: Socket, message: dict[str, Any], arguments: Any) -> None:
-        key, expires, signature = (
-            [str(each) for each in arguments] if isinstance(arguments, list) and len(arguments) == 3 else ("", "", "")
+        def execute() -> bytes:
+            if not socket.state["private"]:
+                raise errors.parameter("error:invalid op")
+            key = self._security.login(arguments)
+            socket.state.update(account=key.account, key=key.key)
+            return self._answer(socket, message, success=True, ret_msg="", op="auth")
+
+        request = SocketRequest(
+            operation="login",
+            call=Call(Route("", _PRIVATE_PATH, "login", lambda _call: None), {}, "", "", {}, socket.address),
+            execute=execute,
+            refuse=lambda error: self._answer(socket, message, success=False, ret_msg=error.message, op="auth"),
+            fault_error=self.fault_error,
+            send=socket.reply,
         )
-        account = self._security.account(key)
-        reason = ""
-        if not socket.state["private"]:
-            reason = "error:invalid op"
-        elif not expires.isdecimal() or int(expires) <= self._security.now_ms():
-            reason = "Params Error: expires is not later than the server's time"
-        elif account is None:
-            reason = "API key is invalid."
-        elif sign(account.secret, f"GET/realtime{expires}") != signature:
-            reason = "error sign!"
-        else:
-            socket.state.update(account=account.account, key=key)
-        self._reply(socket, message, success=not reason, ret_msg=reason, op="auth")
+        self.world.requests.take(socket, request)
 
     def _change(self, socket: Socket, message: dict[str, Any], op: str, names: list[str]) -> None:
         """Subscribe or unsubscribe; one invalid name refuses all of them."""
@@ -238,9 +243,12 @@ class BybitDialect(Dialect):
             self._streams.unsubscribe(socket, topic)
 
     def _reply(self, socket: Socket, message: dict[str, Any], **fields: Any) -> None:
+        socket.reply(self._answer(socket, message, **fields))
+
+    def _answer(self, socket: Socket, message: dict[str, Any], **fields: Any) -> bytes:
         if "req_id" in message:
             fields["req_id"] = str(message["req_id"])
-        socket.reply(orjson.dumps({**fields, "conn_id": socket.state["id"]}))
+        return orjson.dumps({**fields, "conn_id": socket.state["id"]})
 
     def _envelope(self, code: int, message: str, result: Any, extra: Any) -> bytes:
         content = {"retCode": code, "retMsg": message, "result": result, "retExtInfo": extra}

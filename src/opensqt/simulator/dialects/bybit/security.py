@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from typing import Any
 
 from opensqt.simulator.clock import SimulatorClock
 from opensqt.simulator.dialects.base import Call, ErrorReply
@@ -40,9 +41,22 @@ class Security:
         queries = max(_QUERIES_PER_S, by_address // 12)
         self._orders, self._queries = FixedWindow(orders, 1000), FixedWindow(queries, 1000)
 
-    def account(self, key: str) -> ApiKey | None:
-        """Return a key that is valid now."""
-        return self._keys.get(key)
+    def login(self, arguments: Any) -> ApiKey:
+        """Return the key of a WebSocket login: key, time of expiry and signature.
+
+        Raises:
+            ErrorReply: The login is refused.
+        """
+        fields = arguments if isinstance(arguments, list) and len(arguments) == 3 else ("", "", "")
+        key, expires, signature = (str(each) for each in fields)
+        found = self._keys.get(key)
+        if not expires.isdecimal() or int(expires) <= self.now_ms():
+            raise errors.parameter("Params Error: expires is not later than the server's time")
+        if found is None:
+            raise ErrorReply(200, "10003", "API key is invalid.")
+        if not hmac.compare_digest(sign(found.secret, f"GET/realtime{expires}").encode(), signature.encode()):
+            raise ErrorReply(200, "10004", "error sign!")
+        return found
 
     def now_ms(self) -> int:
         """Return the venue's time."""
@@ -65,6 +79,13 @@ class Security:
         if call.route.operation in _ORDER_OPERATIONS and not account.may_trade:
             raise ErrorReply(200, "10005", "Permission denied, please check your API key permissions.")
         call.key, call.account = account.key, account.account
+        self._charge(call, path_limit)
+
+    def admit_over_socket(self, call: Call, path_limit: int) -> None:
+        """Admit an order request of a connection that is logged in: its time and its limits, those of REST."""
+        if self._address_limiter.admit(call.address, 1, self.now_ms()) is not None:
+            raise errors.too_frequent()
+        self._check_time(call)
         self._charge(call, path_limit)
 
     def _named(self, call: Call) -> ApiKey:

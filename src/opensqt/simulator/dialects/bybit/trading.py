@@ -49,6 +49,7 @@ class Trading:
             Route("POST", "/v5/order/create", "place_order", self._place),
             Route("POST", "/v5/order/create-batch", "batch_place", self._place_batch),
             Route("POST", "/v5/order/amend", "amend_order", self._amend),
+            Route("POST", "/v5/order/amend-batch", "amend_order", self._amend_batch),
             Route("POST", "/v5/order/cancel", "cancel_order", self._cancel),
             Route("POST", "/v5/order/cancel-batch", "batch_cancel", self._cancel_batch),
             Route("POST", "/v5/order/cancel-all", "cancel_all", self._cancel_all),
@@ -78,8 +79,13 @@ class Trading:
         return self._each(call, act)
 
     def _amend(self, call: Call) -> Any:
+        return self._amend_one(call, call.params)
+
+    def _amend_batch(self, call: Call) -> Any:
+        return self._each(call, lambda item: self._amend_one(call, item | {"category": formats.CATEGORY}))
+
+    def _amend_one(self, call: Call, params: Params) -> dict[str, Any]:
         """Amend an order; what is not sent stays: https://bybit-exchange.github.io/docs/v5/order/amend-order."""
-        params = call.params
         parameters.need_linear(params)
         rules, named = self._rules(params), _named(params)
         price, quantity = (parameters.decimal(params, name) if params.get(name) else None for name in ("price", "qty"))
