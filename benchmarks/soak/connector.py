@@ -1,7 +1,7 @@
 """exchange-connector with small memories, so that they are full at once and what grows after that is a leak.
 
-A stream keeps its last 8,192 updates for clients that come back, an adapter its last 65,536 order updates, 10,000
-closed orders and 100,000 fills. That is bounded, but it takes hours to fill, and until then growth means nothing.
+A stream keeps its last 8,192 updates for clients that come back, and an adapter 10,000 closed orders and 100,000 fills.
+That is bounded, but it takes hours to fill, and until then growth means nothing.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class ConnectorServerSettings(Section):
     this time can resume. `exchange.linger_s` wins where it is given."""
     stream_buffer: int = Field(default=8192, ge=16)
     """Updates of one stream that a client may be behind, and from which it can resume; the exchange's feed keeps
-    8,192, of orders 65,536."""
+    8,192, of orders as many as this if that is more. `exchange.order_buffer` wins where it is given."""
     order_wait_s: float = Field(default=30.0, gt=0)
     """Seconds that an order call waits for a proven outcome; the caller's own deadline wins when it is sooner."""
     health_interval_s: float = Field(default=1.0, gt=0)
@@ -144,10 +144,12 @@ class ConnectorSettings(Section):
 
     @property
     def venue(self) -> VenueSettings:
-        """The account as the connector runs it: `server.linger_s` is the grace period of its streams."""
-        if "linger_s" in self.exchange.model_fields_set:
-            return self.exchange
-        return self.exchange.model_copy(update={"linger_s": self.server.linger_s})
+        """The account as the connector runs it: how long and how much it keeps follows from what clients may have."""
+        # The connector itself reads the orders, too: a client's small buffer leaves it the whole one.
+        kept = max(self.server.stream_buffer, self.exchange.order_buffer)
+        follows = {"linger_s": self.server.linger_s, "order_buffer": kept}
+        given = self.exchange.model_fields_set
+        return self.exchange.model_copy(update={name: value for name, value in follows.items() if name not in given})
 
     @property
     def journal_path(self) -> str:

@@ -43,6 +43,8 @@ class VenueSettings(Section):
     """Seconds without data after which a channel is checked, and replaced when the venue has newer data."""
     linger_s: float = Field(default=5.0, ge=0)
     """Seconds that a market data subscription outlives its last reader."""
+    order_buffer: int = Field(default=8192, ge=16)
+    """Updates of the account's orders that a reader may be behind, and from which it can resume."""
     clock_interval_s: float = Field(default=60.0, gt=0)
     """Seconds between two measurements of the venue's clock."""
     rules_interval_s: float = Field(default=300.0, gt=0)

@@ -77,7 +77,7 @@ class AccountState:
             conflate=False,
             keep=lambda update: not update.order.status.is_closed,
             remember=lambda update: replace(update, fill=None) if update.fill else update,
-            capacity=65_536,
+            capacity=venue.settings.order_buffer,
         )
         self.positions: Feed[Position] = Feed(
             key=lambda position: (position.symbol, position.position_side), conflate=True

@@ -53,7 +53,7 @@ class FakeVenue:
     """A venue whose responses a test sets."""
 
     def __init__(self) -> None:
-        self.settings = SimpleNamespace(symbols=())
+        self.settings = SimpleNamespace(symbols=(), order_buffer=8192)
         self.leverages = {SYMBOL: Decimal(5)}
         self.set_aside = SetAside("venue")
         self.queried: list[Any] = []

@@ -12,7 +12,7 @@ import pytest
 from opensqt.config.venue import VenueSettings
 from opensqt.model.account import Account, MarginMode, Position, PositionMode
 from opensqt.model.clock import now_ms
-from opensqt.model.errors import OrderNotFound
+from opensqt.model.errors import OrderNotFound, StreamOverflow
 from opensqt.model.order import Fill, Order, OrderRef, OrderStatus, PositionSide, Side
 from opensqt.venues.account.state import AccountState
 from opensqt.venues.set_aside import SetAside
@@ -159,3 +159,21 @@ async def test_an_order_of_the_future_does_not_make_history_of_the_fills_of_a_ne
     await state.reconcile(full=True)
     assert max(queries.since) <= now + 1_000
     assert state.tracker.has_fill("ETHUSDT", "next")
+
+
+async def test_a_reader_of_orders_that_is_behind_what_is_kept_gets_an_error_and_a_gap(queries: Queries) -> None:
+    """F7: no update vanishes between two reads of a stream, or a gap is reported; what is kept is a setting."""
+    queries.settings = VenueSettings(name="binance", order_buffer=16)
+    state = AccountState(cast("Any", queries))
+    await state.load()
+    reader = state.orders.subscribe()
+    seen = await anext(reader)
+    for number in range(16):
+        state.apply_order(resting(f"{number}"))
+    assert len((await anext(reader)).updates) == 16
+    for number in range(17):
+        state.apply_order(resting(f"more{number}"))
+    with pytest.raises(StreamOverflow):
+        await anext(reader)
+    again = await anext(state.orders.subscribe(cursor=seen.cursor))
+    assert (again.snapshot, again.gap, len(again.updates)) == (True, True, 33)
