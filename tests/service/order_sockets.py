@@ -19,6 +19,7 @@ from yarl import URL
 from opensqt.simulator import Simulator
 from opensqt.simulator.dialects.bybit import security as bybit_security
 from opensqt.simulator.faults import Fault
+from tests.service import okx_clients
 from tests.service.venue_clients import settings
 
 START_MS = 1_700_000_000_000
@@ -324,7 +325,89 @@ class Bybit(OrderClient):
         ]
 
 
-CLIENTS: list[type[OrderClient]] = [Binance, Bybit]
+class Okx(OrderClient):
+    exchange = "okx"
+    path = "/ws/v5/private"
+    operations: ClassVar = {
+        "place": ("order", "order"),
+        "amend": ("amend-order", "amend-order"),
+        "cancel": ("cancel-order", "cancel-order"),
+        "place_batch": ("batch-orders", "batch-orders"),
+        "amend_batch": ("amend-batch-orders", "batch-amend-orders"),
+        "cancel_batch": ("cancel-batch-orders", "batch-cancel-orders"),
+    }
+
+    async def login(self) -> Any:
+        await self.socket.send_json(self.auth())
+        return await self.heard()
+
+    def auth(self) -> dict[str, Any]:
+        timestamp = str(self.now_ms // 1000)
+        signature = okx_clients.sign(self.secret, f"{timestamp}GET/users/self/verify")
+        arg = {"apiKey": self.key, "passphrase": self.passphrase, "timestamp": timestamp, "sign": signature}
+        return {"op": "login", "args": [arg]}
+
+    async def rest(self, operation: str, fields: Any) -> Answer:
+        bare = okx_clients.Bare(self.simulator.url, self.session)
+        _, body = await bare.signed("POST", f"/api/v5/trade/{self.operations[operation][0]}", fields)
+        return self._answer(body)
+
+    def _answer(self, body: Any) -> Answer:
+        failed = [row for row in body["data"] if row["sCode"] != "0"]
+        code = failed[0]["sCode"] if failed and len(failed) == len(body["data"]) else body["code"]
+        return Answer("" if code in ("0", "2") else code, body["data"])
+
+    def message(self, operation: str, fields: Any, number: Any) -> dict[str, Any]:
+        name = self.operations[operation][1] if operation in self.operations else operation
+        return {"id": number, "op": name, "args": fields if isinstance(fields, list) else [fields]}
+
+    def read(self, frame: Any) -> Answer:
+        return self._answer(frame)
+
+    async def events(self) -> aiohttp.ClientWebSocketResponse:
+        stream = await self.listen(self.path)
+        names = ("orders", "positions")
+        args = [{"channel": name, "instType": "SWAP"} for name in names] + [{"channel": "account"}]
+        await stream.send_json(self.auth())
+        assert (await stream.receive_json(timeout=60))["event"] == "login"
+        await stream.send_json({"op": "subscribe", "args": args})
+        await self.rest_of(stream)
+        return stream
+
+    def limit(self, price: Any, name: str = "", side: str = "buy") -> dict[str, Any]:
+        order = {"instId": "BTC-USDT-SWAP", "tdMode": "cross", "side": side, "ordType": "limit", "sz": "1"}
+        return {**order, "px": str(price), **({"clOrdId": name} if name else {})}
+
+    def named(self, name: str) -> Any:
+        return {"instId": "BTC-USDT-SWAP", "clOrdId": name}
+
+    def name_of(self, answer: Answer) -> str:
+        return str(answer.content[0]["clOrdId"])
+
+    async def scenario(self, do: Do) -> list[Answer]:
+        bid = self.bid
+        orders = [self.limit(bid - 80, f"b{number}") for number in range(3)]
+        orders[1]["sz"] = "0.05"
+        return [
+            await do("place", self.limit(bid - 100, "a1")),
+            await do("amend", {**self.named("a1"), "newSz": "3", "newPx": str(bid - 90), "reqId": "r1"}),
+            await do("amend", {**self.named("a1"), "newPx": str(bid - 89)}),
+            await do("place", self.limit(bid - 100, "a1")),
+            await do("place", {**self.limit(0, "m1"), "ordType": "market", "sz": "2"}),
+            await do("place", self.limit(bid + 500, "exit", "sell") | {"reduceOnly": True}),
+            await do("place", self.limit(bid + 500, "post") | {"ordType": "post_only"}),
+            await do("place", {**self.limit(bid - 100), "sz": "0.05"}),
+            await do("place", {**self.limit(bid - 100), "sz": "90000"}),
+            await do("place_batch", orders),
+            await do("amend_batch", [self.named("b0") | {"newSz": "2"}, self.named("none") | {"newSz": "2"}]),
+            await do("cancel_batch", [self.named("b0"), self.named("b1")]),
+            await do("cancel", self.named("a1")),
+            await do("cancel", self.named("a1")),
+            await do("cancel_batch", [self.named("none")]),
+        ]
+
+
+CLIENTS: list[type[OrderClient]] = [Binance, Bybit, Okx]
 
 
 def delayed_login(*, before: bool = True) -> Fault:

@@ -51,6 +51,9 @@ class Entry:
 
 ENTRIES = [
     Entry(name="binance", aim=_binance, refused=ccxt.ExchangeError, unknown=ccxt.ExchangeError),
+    Entry(
+        name="okx", aim=lambda _exchange, _simulator: None, refused=ccxt.InsufficientFunds, unknown=ccxt.OrderNotFound
+    ),
     Entry(name="bybit", aim=_bybit, refused=ccxt.InsufficientFunds, unknown=ccxt.OrderNotFound),
 ]
 

@@ -40,6 +40,8 @@ async def trade(kind: type[OrderClient], way: str) -> tuple[list[Answer], Any, d
     """Play the scenario one way; return the answers, the ledger and the events."""
     async with order_client(kind) as client:
         stream = await client.events()
+        await client.simulator.advance(0)
+        await client.rest_of(stream)
         answers = await client.scenario(client.rest if way == "rest" else client.ask)
         ledger = {name: part for name, part in client.simulator.ledger().items() if name != "statistics"}
         await client.simulator.advance(0)
@@ -103,12 +105,12 @@ async def test_answers_come_in_another_order(kind: type[OrderClient]) -> None:
         names = [f"n{number}" for number in range(6)]
         script(client, kind="reorder", channel="answers", window=6 * client.answers_to_place, times=0)
         for name in names:
-            await client.post("place", client.limit(client.bid - 100, name), f"id-{name}")
+            await client.post("place", client.limit(client.bid - 100, name), f"id{name}")
         frames = [await client.heard() for _ in range(6 * client.answers_to_place)]
         answers = [frame for frame in frames if client.final(frame)]
         heard = {client.number(frame): client.name_of(client.read(frame)) for frame in answers}
-        assert heard == {f"id-{name}": name for name in names}
-        assert [client.number(frame) for frame in answers] != [f"id-{name}" for name in names]
+        assert heard == {f"id{name}": name for name in names}
+        assert [client.number(frame) for frame in answers] != [f"id{name}" for name in names]
         assert orders_of(client) == names
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, HttpReply, Params, Route, World, message_of
-from opensqt.simulator.dialects.okx import errors, replies, subscriptions
+from opensqt.simulator.dialects.okx import errors, replies, socket_trading, subscriptions
 from opensqt.simulator.dialects.okx.account import AccountData
 from opensqt.simulator.dialects.okx.conditional import ConditionalTrading
 from opensqt.simulator.dialects.okx.instruments import Instruments
@@ -22,6 +22,7 @@ from opensqt.simulator.engine.events import Event
 from opensqt.simulator.engine.order import Refused
 from opensqt.simulator.faults import Fault, FaultKind
 from opensqt.simulator.settings import VenueRules
+from opensqt.simulator.socket_requests import SocketRequest
 from opensqt.simulator.sockets import Socket
 
 _PATHS = {f"/ws/v5/{name}": name for name in ("public", "private", "business")}
@@ -48,6 +49,7 @@ class OkxDialect(Dialect):
         self._public = PublicData(world, self._instruments)
         self._account = AccountData(world, self._instruments, self._records, self._public)
         super().__init__(world)
+        self._sockets = socket_trading.SocketTrading(self, self._instruments, self._security)
         self._market = MarketStreams(world, self._instruments, self._public)
         self._private = PrivateStreams(world, self._instruments, self._account, self._trading, self._algo)
 
@@ -126,9 +128,10 @@ class OkxDialect(Dialect):
         if _PATHS[path] == "private":
             # Its purpose is known before it has signed in.
             socket.channels.update(_GUESS["private"])
+            self._sockets.connect(socket)
 
     def receive(self, socket: Socket, text: str) -> None:
-        """Handle ping, login, subscribe and unsubscribe."""
+        """Handle ping, login, subscribe, unsubscribe and order requests."""
         socket.state["used_ms"] = self.world.monotonic_ms()
         if text == "ping":
             socket.reply(b"pong")
@@ -146,6 +149,8 @@ class OkxDialect(Dialect):
         try:
             if operation == "login":
                 self._login(socket, args[0])
+            elif operation in socket_trading.OPERATIONS:
+                self._sockets.take(socket, message, args)
             elif operation in ("subscribe", "unsubscribe"):
                 for arg in args:
                     self._subscribe(socket, arg, operation, number)
@@ -177,9 +182,21 @@ class OkxDialect(Dialect):
         key, passphrase, timestamp, sign = (
             str(arg.get(name, "")) for name in ("apiKey", "passphrase", "timestamp", "sign")
         )
-        account = self._security.login(key, passphrase, timestamp, sign)
-        socket.state.update(account=account, key=key)
-        self._reply(socket, {"event": "login", "code": "0", "msg": ""})
+
+        def execute() -> bytes:
+            account = self._security.login(key, passphrase, timestamp, sign)
+            socket.state.update(account=account, key=key)
+            return _encode(socket, {"event": "login", "code": "0", "msg": ""})
+
+        request = SocketRequest(
+            operation="login",
+            call=Call(Route("", "", "login", lambda _call: None), {}, "", "", {}, socket.address),
+            execute=execute,
+            refuse=lambda error: _encode(socket, _error(error)),
+            fault_error=self.fault_error,
+            send=socket.reply,
+        )
+        self.world.requests.take(socket, request)
 
     def _subscribe(self, socket: Socket, arg: Any, operation: str, number: dict[str, Any]) -> None:
         channel = subscriptions.parse(arg, socket.state["path"], self._instruments)
@@ -190,7 +207,15 @@ class OkxDialect(Dialect):
         (streams.subscribe if operation == "subscribe" else streams.unsubscribe)(socket, channel)
 
     def _refuse(self, socket: Socket, error: ErrorReply, **number: Any) -> None:
-        self._reply(socket, {"event": "error", "code": error.code, "msg": error.message, **number})
+        self._reply(socket, _error(error) | number)
 
     def _reply(self, socket: Socket, message: dict[str, Any]) -> None:
-        socket.reply(orjson.dumps(message | {"connId": socket.state["connection"]}))
+        socket.reply(_encode(socket, message))
+
+
+def _error(error: ErrorReply) -> dict[str, Any]:
+    return {"event": "error", "code": error.code, "msg": error.message}
+
+
+def _encode(socket: Socket, message: dict[str, Any]) -> bytes:
+    return orjson.dumps(message | {"connId": socket.state["connection"]})

@@ -117,6 +117,11 @@ def cannot_amend(order: SimOrder | None) -> ErrorReply:
     return ErrorReply(200, "51509", "Modification failed as the order has been canceled.")
 
 
+def may_not_trade() -> ErrorReply:
+    """The key lacks the right to trade."""
+    return ErrorReply(401, "50120", "This API key doesn't have permission to use this function")
+
+
 def too_many_requests() -> ErrorReply:
     """The endpoint's limit is exceeded; OKX gives no time to wait, its windows are two seconds."""
     return ErrorReply(429, "50011", "Too Many Requests")

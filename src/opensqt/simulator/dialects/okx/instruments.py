@@ -13,6 +13,7 @@ from opensqt.simulator.engine.engine import SimEngine
 from opensqt.simulator.settings import SymbolSettings
 
 _SIZES = {"BTC": Decimal("0.01"), "ETH": Decimal("0.1")}
+_FIRST_CODE = 10_459
 _STEPS_PER_CONTRACT = 10
 """For a coin whose contract is not listed above: quantity steps per contract."""
 
@@ -26,6 +27,8 @@ class OkxInstrument:
     """Canonical."""
     size: Decimal
     """Base coins per contract."""
+    code: int = 0
+    """The venue's number of the instrument."""
 
     @property
     def rules(self) -> SymbolSettings:
@@ -66,6 +69,7 @@ class OkxInstrument:
         return {
             "instType": "SWAP",
             "instId": self.inst_id,
+            "instIdCode": self.code,
             "instFamily": self.family,
             "uly": self.family,
             "baseCcy": "",
@@ -98,8 +102,12 @@ class Instruments:
     """Every swap, by either name."""
 
     def __init__(self, engine: SimEngine) -> None:
-        swaps = [OkxInstrument(engine, rules.symbol, _size(rules)) for rules in engine.symbols()]
+        swaps = [
+            OkxInstrument(engine, rules.symbol, _size(rules), code)
+            for code, rules in enumerate(engine.symbols(), _FIRST_CODE)
+        ]
         self.by_symbol = {swap.symbol: swap for swap in swaps}
+        self._by_code = {str(swap.code): swap for swap in swaps}
         self._by_id = {swap.inst_id: swap for swap in swaps}
 
     def find(self, inst_id: str) -> OkxInstrument | None:
@@ -122,6 +130,10 @@ class Instruments:
     def family(self, family: str) -> list[OkxInstrument]:
         """Return the swaps of an underlying; all when none is named."""
         return [swap for swap in self.by_symbol.values() if family in ("", swap.family)]
+
+    def by_code(self, code: str) -> OkxInstrument | None:
+        """Return the swap of a number; None when there is none."""
+        return self._by_code.get(code)
 
     def some(self, inst_ids: str) -> list[OkxInstrument]:
         """Return the swaps of a comma-separated list of names; all when it is empty."""

@@ -43,10 +43,13 @@ class Security:
             self._check_signed(call)
         if call.headers.get("x-simulated-trading", "0") not in ("0", "1"):
             raise ErrorReply(401, "50101", "APIKey does not match current environment.")
-        endpoint = f"{call.route.method} {call.route.path}"
-        window = self._windows.setdefault(endpoint, FixedWindow(call.route.weight, _WINDOW_MS))
-        if not window.count(call.account or call.address, parameters.count(call), self._clock.server_ms()):
-            raise errors.too_many_requests()
+        self._charge(call)
+
+    def admit_over_socket(self, call: Call) -> None:
+        """Admit an order request of a connection that is logged in: its key's right and its limit, that of REST."""
+        if not self._keys[call.key].may_trade:
+            raise errors.may_not_trade()
+        self._charge(call)
 
     def login(self, key: str, passphrase: str, timestamp: str, sign: str) -> str:
         """Return the account that a WebSocket client signs in to.
@@ -67,6 +70,12 @@ class Security:
             raise ErrorReply(400, "60024", "Wrong passphrase")
         return account.account
 
+    def _charge(self, call: Call) -> None:
+        endpoint = f"{call.route.method} {call.route.path}"
+        window = self._windows.setdefault(endpoint, FixedWindow(call.route.weight, _WINDOW_MS))
+        if not window.count(call.account or call.address, parameters.count(call), self._clock.server_ms()):
+            raise errors.too_many_requests()
+
     def _check_signed(self, call: Call) -> None:
         for header, code in _HEADERS:
             if not call.headers.get(header):
@@ -83,7 +92,7 @@ class Security:
         if not _same(account.passphrase, call.headers["OK-ACCESS-PASSPHRASE"]):
             raise ErrorReply(401, "50105", 'Request header "OK-ACCESS-PASSPHRASE" incorrect.')
         if call.route.method == "POST" and not account.may_trade:
-            raise ErrorReply(401, "50120", "This API key doesn't have permission to use this function")
+            raise errors.may_not_trade()
         call.key, call.account = account.key, account.account
 
     def _check_time(self, timestamp: str) -> None:

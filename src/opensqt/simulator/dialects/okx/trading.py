@@ -68,6 +68,7 @@ class Trading:
             Route("POST", f"{trade}/order", "place_order", self._place, 60),
             Route("POST", f"{trade}/batch-orders", "batch_place", self._place_batch, 300),
             Route("POST", f"{trade}/amend-order", "amend_order", self._amend, 60),
+            Route("POST", f"{trade}/amend-batch-orders", "amend_order", self._amend_batch, 300),
             Route("POST", f"{trade}/cancel-order", "cancel_order", self._cancel, 60),
             Route("POST", f"{trade}/cancel-batch-orders", "batch_cancel", self._cancel_batch, 300),
             Route("POST", f"{trade}/close-position", "place_order", self._close_position, 20),
@@ -108,14 +109,19 @@ class Trading:
 
         https://www.okx.com/docs-v5/en/#order-book-trading-trade-post-amend-order
         """
-        row = parameters.body(call)
+        return [self._amended(call, parameters.body(call))]
+
+    def _amend_batch(self, call: Call) -> Any:
+        return _each(parameters.rows(call), lambda row: self._amended(call, row))
+
+    def _amended(self, call: Call, row: Row) -> dict[str, Any]:
         named = {name: parameters.text(row, name) for name in ("ordId", "clOrdId", "reqId")}
         try:
             found = self._amend_one(call, row, named["reqId"])
         except (ErrorReply, Refused) as problem:
             error = problem if isinstance(problem, ErrorReply) else errors.of_reason(problem.reason)
             raise errors.RowRefused(error.code, error.message, named) from problem
-        return [replies.acknowledged(found.order_id, named["clOrdId"], self._engine.now_ms(), reqId=named["reqId"])]
+        return replies.acknowledged(found.order_id, named["clOrdId"], self._engine.now_ms(), reqId=named["reqId"])
 
     def _amend_one(self, call: Call, row: Row, request_id: str) -> SimOrder:
         swap = self._instruments.get(parameters.text(row, "instId"))
