@@ -17,6 +17,7 @@ from opensqt.model.errors import ConfigError
 from opensqt.service import program
 from opensqt.simulator.dialects import DIALECTS
 from opensqt.simulator.faults import Fault, FaultFile
+from opensqt.simulator.market.symbols import chosen_symbols, read_rules, recorded_files
 from opensqt.simulator.settings import SimulatorSettings
 from opensqt.simulator.simulator import Simulator
 from opensqt.simulator.unsupported import count, document, table
@@ -25,11 +26,16 @@ from opensqt.telemetry import logging
 _log = logging.get_logger("simulator")
 _ALL = "all"
 _LAST_PORT = 65535
+_NO_SETTINGS = ("faults", "unsupported", "symbol", "rules", "replay", "replay_symbol", "volume")
+"""The options that are no settings by themselves."""
 _EXAMPLES = """\
 examples:
   exchange-simulator --exchange binance --port 9400 --seed 7
   exchange-simulator --exchange all    # all venues in alphabetical order: the first on 9400, the next on 9401, ...
   exchange-simulator --replay btc-perp-1m-2022-01.csv.gz --speed 600
+  exchange-simulator --replay XRPUSDT=XRP_USDT_USDT-5m-futures.feather     # Freqtrade's; the rules are derived
+  exchange-simulator --replay trades.csv.gz --replay incremental_book_L2.csv.gz --replay-symbol SOLUSDT    # Tardis'
+  exchange-simulator --symbol XRPUSDT@0.62 --symbol 1000PEPEUSDT@0.011     # generated from a price
   exchange-simulator --faults faults.json
   curl -s localhost:9400/_sim          # the base URLs to give to a client
   curl -s localhost:9400/_sim/unsupported   # what of the venue is not simulated
@@ -93,9 +99,26 @@ def _parser() -> argparse.ArgumentParser:
         "--port", default=default.port, help="port; 0 takes a free one; with all: the first port (default: %(default)s)"
     )
     parser.add_argument("--seed", default=default.seed, help="seed of the generated market (default: %(default)s)")
-    parser.add_argument("--replay", type=Path, help="recorded bars or trades to play instead, CSV, plain or gzip")
     parser.add_argument(
-        "--replay-symbol", default=default.replay_symbol, help="symbol of the recording (default: %(default)s)"
+        "--symbol",
+        action="append",
+        default=[],
+        metavar="SYMBOL[@PRICE]",
+        help="symbol that trades, with a price where it has no rules; repeat it for more (default: BTCUSDT, ETHUSDT)",
+    )
+    parser.add_argument("--rules", type=Path, metavar="FILE", help="rules of symbols, YAML or JSON; docs/recordings.md")
+    parser.add_argument(
+        "--replay",
+        action="append",
+        default=[],
+        metavar="[SYMBOL=]FILE",
+        help="recorded bars, trades or book to play instead; repeat it for more symbols, or for trades and book of one",
+    )
+    parser.add_argument(
+        "--replay-symbol", help="symbol of a recording without one (default: the one --symbol, or BTCUSDT)"
+    )
+    parser.add_argument(
+        "--volume", choices=("base", "quote"), help="what the column volume of bars counts (default: by the format)"
     )
     parser.add_argument("--speed", default=default.speed, help="market seconds in one real second (default: 1)")
     parser.add_argument(
@@ -127,11 +150,19 @@ def _venues(options: argparse.Namespace) -> list[SimulatorSettings]:
 
 
 def _settings(options: argparse.Namespace) -> SimulatorSettings:
-    given = {
-        name: value
-        for name, value in vars(options).items()
-        if name not in ("faults", "unsupported") and value is not None
-    }
+    given = {name: value for name, value in vars(options).items() if name not in _NO_SETTINGS and value is not None}
+    chosen = [each.upper().partition("@")[0] for each in options.symbol]
+    usual = options.replay_symbol or (chosen[0] if len(chosen) == 1 else SimulatorSettings().replay_symbol)
+    given["replays"] = recorded_files(options.replay, usual)
+    given["replay_symbol"] = usual
+    given["replay_volume"] = options.volume
+    known = {rules.symbol: rules for rules in SimulatorSettings().symbols}
+    if options.rules is not None:
+        own = read_rules(options.rules)
+        known |= own
+        given["symbols"] = tuple(own.values())
+    if options.symbol:
+        given["symbols"] = chosen_symbols(options.symbol, known, given["replays"])
     try:
         return SimulatorSettings.model_validate(given)
     except ValidationError as error:

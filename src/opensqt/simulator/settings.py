@@ -10,6 +10,7 @@ from pydantic import Field
 
 from opensqt.config.load import Section
 from opensqt.model.account import PositionMode
+from opensqt.recordings import VolumeAsset
 
 Positive = Annotated[Decimal, Field(gt=0)]
 NotNegative = Annotated[Decimal, Field(ge=0)]
@@ -166,7 +167,11 @@ class SimulatorSettings(Section):
     replay: Path | None = None
     """A recording of bars or of trades, plain or gzip; None generates the market from the seed."""
     replay_symbol: str = "BTCUSDT"
-    """The symbol of the recording; the others are generated."""
+    """The symbol of the recording; the others are generated. Without settings of its own its rules are derived."""
+    replays: dict[str, tuple[Path, ...]] = Field(default_factory=dict)
+    """More recordings: the files of each symbol. Files of trades and of the book of one symbol are played together."""
+    replay_volume: VolumeAsset | None = None
+    """What the column `volume` of recorded bars counts, where neither format nor header says it; None takes quote."""
     replay_history: int = Field(default=100, ge=0)
     """Bars of a recording that become history instead of being played."""
     past_minutes: int = Field(default=1500, ge=1)
@@ -179,7 +184,8 @@ class SimulatorSettings(Section):
     """held: market time starts with `POST /_sim/clock`; manual: it moves only by `POST /_sim/clock`."""
     start_ms: int | None = Field(default=None, ge=0)
     """Market time at the start; None takes the wall clock's, or the recording's."""
-    symbols: tuple[SymbolSettings, ...] = Field(default_factory=lambda: (_bitcoin(), _ether()), min_length=1)
+    symbols: tuple[SymbolSettings, ...] = Field(default_factory=lambda: (_bitcoin(), _ether()))
+    """Empty only where every symbol is recorded, so that its rules come from its recording."""
     accounts: tuple[AccountSettings, ...] = Field(default_factory=lambda: (AccountSettings(),))
     maker_fee: Decimal = Decimal("0.0002")
     """Share of the notional; below zero is a rebate."""
@@ -189,6 +195,12 @@ class SimulatorSettings(Section):
     funding_interval_h: int = Field(default=8, gt=0)
     rules: VenueRules = VenueRules()
     server: ServerRules = ServerRules()
+
+    @property
+    def recorded(self) -> dict[str, tuple[Path, ...]]:
+        """The files of each symbol that is played from recordings."""
+        own = {} if self.replay is None else {self.replay_symbol: (self.replay,)}
+        return own | {symbol: own.get(symbol, ()) + paths for symbol, paths in self.replays.items()}
 
     def account(self, key: str) -> AccountSettings:
         """Return the settings of the account that *key* signs in to."""

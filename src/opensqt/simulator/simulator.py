@@ -21,7 +21,9 @@ from opensqt.simulator.settings import SimulatorSettings
 from opensqt.simulator.socket_requests import SocketRequests
 from opensqt.simulator.sockets import Subscriptions
 from opensqt.simulator.statistics import Statistics
+from opensqt.telemetry import logging
 
+_log = logging.get_logger("simulator")
 _STEP_MS = 1000
 
 
@@ -46,6 +48,9 @@ class Simulator:
             self.settings = self.settings.model_copy(update={"rules": venue_rules})
         self.settings = _with_account_modes(self.settings)
         self.market: Market = open_market(self.settings)
+        self.settings = self.market.settings
+        for note in self.market.notes:
+            _log.warning(note)
         self.engine: SimEngine = self.market.engine
         self.faults = FaultScript(_monotonic_ms, seed=self.settings.seed)
         self.statistics = Statistics()

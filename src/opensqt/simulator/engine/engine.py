@@ -525,9 +525,12 @@ class SimEngine:
         self._conditionals.settle()
         return rests
 
-    def withdraw_outside(self, symbol: str, order_id: str) -> None:
-        """Remove an outside participant's quote from the book, if it is still there."""
-        self.state.instruments[symbol].book.remove(order_id)
+    def withdraw_outside(self, symbol: str, order_id: str, quantity: Decimal | None = None) -> None:
+        """Remove an outside participant's quote from the book, if it is still there, or *quantity* of it."""
+        book = self.state.instruments[symbol].book
+        resting = book.get(order_id)
+        if resting is not None:
+            book.reduce(resting, resting.quantity if quantity is None else min(quantity, resting.quantity))
 
     def outside_quantity(self, symbol: str, order_id: str) -> Decimal:
         """Return the remaining quantity of an outside participant's quote."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from random import Random
 from typing import Protocol
@@ -16,7 +16,17 @@ from opensqt.simulator.engine.engine import SimEngine
 from opensqt.simulator.engine.order import RefusalReason, Refused
 from opensqt.simulator.market.participants import OutsideParticipants
 from opensqt.simulator.market.path import PricePath
-from opensqt.simulator.market.replay import Print, Recording, open_recording
+from opensqt.simulator.market.recorded_book import RecordedBook
+from opensqt.simulator.market.replay import (
+    Action,
+    BookChange,
+    Print,
+    RateChange,
+    Recording,
+    open_files,
+    open_recording,
+)
+from opensqt.simulator.market.symbols import recorded_symbol
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
 
 _INTERVAL_MS = 70
@@ -35,6 +45,8 @@ _FURTHEST = Decimal("0.5")
 _REST_S = 0.05
 """Maximum time between two reads of the clock."""
 _NEVER_MS = 2**62
+_QUOTE = "quote (USDT)"
+_SAY = "say --volume base or --volume quote"
 
 
 class _PriceSource(Protocol):
@@ -103,66 +115,99 @@ class _Player:
     def __init__(self, engine: SimEngine, rules: SymbolSettings, random: Random, recording: Recording) -> None:
         self._engine = engine
         self._symbol = rules.symbol
-        self._prints: Iterator[Print] = recording.prints
+        self._actions: Iterator[Action] = recording.actions
         self.participants = OutsideParticipants(engine, rules, random, recording.start_price)
         self._side = Side.BUY
         self._last = self.participants.ticks(recording.start_price)
-        self.next: Print | None = next(self._prints)
+        self._traded = False
+        self._book: RecordedBook | None = None
+        self._rules = rules
+        self.next: Action | None = next(self._actions)
         self.next_ms = recording.start_ms
         self._rest_ms = recording.rest_ms
         self.end_ms = recording.start_ms
         """Market time at which the recording ends, as far as it is known."""
-        engine.remember(rules.symbol, recording.history)
+        self.has_book = recording.has_book
 
     def act(self, *, paused: bool) -> None:
         now = self.next
         if now is None:
             return
-        self.next = next(self._prints, None)
+        self.next = next(self._actions, None)
         self.end_ms = now.time_ms + self._rest_ms
         ended = self.participants.disturbances.expire(self.next_ms)
-        if self.next is not None:
-            self.next_ms = self.next.time_ms
-        if paused:
-            if ended:
-                self.disturb()
-            return
+        self.next_ms = self.next.time_ms if self.next is not None else _NEVER_MS
+        match now:
+            case BookChange():
+                # The book is kept while paused, too: its rows are changes of what was before.
+                self._change_book(now)
+            case RateChange():
+                self._engine.set_funding_rate(self._symbol, now.rate)
+            case Print() if not paused:
+                self._trade(now)
+        if paused and ended:
+            self.disturb()
+
+    def disturb(self) -> None:
+        if self._book is None:
+            self.participants.requote_here()
+
+    def _trade(self, now: Print) -> None:
         ticks = self.participants.ticks(now.price)
         if now.side is not None:
             self._side = now.side
         elif ticks != self._last:
             self._side = Side.BUY if ticks > self._last else Side.SELL
         self._last = ticks
-        self.participants.replay_trade(ticks, now.quantity, self._side)
+        self._traded = True
+        if self._book is not None:
+            self._book.trade(now.price, now.quantity, self._side)
+        else:
+            self.participants.replay_trade(ticks, now.quantity, self._side)
         self._engine.set_mark(self._symbol, now.price)
 
-    def disturb(self) -> None:
-        self.participants.requote_here()
+    def _change_book(self, now: BookChange) -> None:
+        if self._book is None:
+            self.participants.leave()
+            self._book = RecordedBook(self._engine, self._rules)
+        self._book.change(now.changes)
+        best = self._engine.best(self._symbol)
+        if not self._traded and best.bid and best.ask:
+            self._engine.set_mark(self._symbol, (best.bid + best.ask) / 2)
 
 
 class Market:
     """The market of one venue. Make it with `open_market`."""
 
     def __init__(
-        self, settings: SimulatorSettings, clock: SimulatorClock, engine: SimEngine, recording: Recording | None = None
+        self,
+        settings: SimulatorSettings,
+        clock: SimulatorClock,
+        engine: SimEngine,
+        recordings: Mapping[str, Recording] | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.engine = engine
+        self.notes = tuple(notes)
+        """What was assumed about a recording, a sentence each, for whoever plays it."""
         self.finished = False
         """Whether a recording was played to its end; quotes then stay as they are, and a clock that runs stands."""
         self._paused: set[str] = set()
         self._round = asyncio.Event()
-        self._player: _Player | None = None
+        self._players: dict[str, _Player] = {}
+        recordings = recordings or {}
         self._sources: dict[str, _PriceSource] = {}
         start_ms = engine.now_ms()
-        usual = _INTERVAL_MS if recording is None else _INTERVAL_BESIDE_RECORDING_MS
+        usual = _INTERVAL_MS if not recordings else _INTERVAL_BESIDE_RECORDING_MS
         interval_ms = settings.move_interval_ms or usual
         for rules in settings.symbols:
             random = Random(f"{settings.seed}:{rules.symbol}")  # noqa: S311 - chance that can be repeated is the point
-            if recording is not None and rules.symbol == settings.replay_symbol:
-                self._player = _Player(engine, rules, random, recording)
-                self._sources[rules.symbol] = self._player
+            if (recording := recordings.get(rules.symbol)) is not None:
+                self._sources[rules.symbol] = self._players[rules.symbol] = _Player(engine, rules, random, recording)
+                past = (bar for bar in recording.history if bar.open_time_ms < start_ms)
+                engine.remember(rules.symbol, past)
             else:
                 self._sources[rules.symbol] = _Generator(engine, rules, random, start_ms, interval_ms)
         engine.publish()
@@ -264,9 +309,10 @@ class Market:
 
         Raises:
             Refused: UNKNOWN_SYMBOL.
-            ValueError: The distance or the time is out of range.
+            ValueError: The book is recorded, or the distance or the time is out of range.
         """
         source = self._disturbed(symbol, distance, for_ms)
+        self._check_generated_book(symbol)
         source.participants.disturbances.open_hole(side, distance, self.engine.now_ms() + for_ms)
         source.disturb()
         self.engine.publish()
@@ -288,6 +334,8 @@ class Market:
             ValueError: The distance or the time is out of range.
         """
         source = self._disturbed(symbol, distance, for_ms)
+        if for_ms:
+            self._check_generated_book(symbol)
         filled = source.participants.sweep(side, distance)
         if for_ms:
             source.participants.disturbances.open_hole(side.opposite, distance, self.engine.now_ms() + for_ms)
@@ -309,7 +357,7 @@ class Market:
             ValueError: The symbol is played from a recording, or the distance or the time is out of range.
         """
         source = self._disturbed(symbol, distance, for_ms)
-        if source is self._player:
+        if symbol in self._players:
             raise ValueError(f"symbol {symbol}: expected a generated one, this one is played from a recording")
         source.participants.disturbances.move(side.sign * distance, self.engine.now_ms() + for_ms)
         source.disturb()
@@ -332,6 +380,10 @@ class Market:
         self.engine.advance(self.clock.market_ms())
         return source
 
+    def _check_generated_book(self, symbol: str) -> None:
+        if symbol in self._players and self._players[symbol].has_book:
+            raise ValueError(f"symbol {symbol}: expected one whose book is generated, this one's is recorded")
+
     def _next(self) -> str:
         return min(self._sources, key=lambda symbol: self._sources[symbol].next_ms)
 
@@ -346,7 +398,7 @@ class Market:
             self.engine.advance(instant_ms)
             self._sources[symbol].act(paused=symbol in self._paused)
             self.engine.publish()
-            self.finished = self._player is not None and self._player.next is None
+            self.finished = self._all_played()
         return True
 
     def _show_played(self) -> None:
@@ -354,9 +406,12 @@ class Market:
 
     def _end_ms(self) -> int:
         """Return the market time at which time ends: with the recording, once its last trade was played."""
-        if not self.finished or self._player is None:
+        if not self.finished:
             return _NEVER_MS
-        return self._player.end_ms
+        return max(player.end_ms for player in self._players.values())
+
+    def _all_played(self) -> bool:
+        return bool(self._players) and all(player.next is None for player in self._players.values())
 
     def _rest(self, until_ms: int) -> None:
         """Advance time where no action is due any longer: candles close, funding is paid."""
@@ -376,30 +431,33 @@ def open_market(settings: SimulatorSettings) -> Market:
     Raises:
         ConfigError: The recording can't be read, has an unknown layout, or its first rows are malformed.
     """
-    recording, start_ms = None, settings.start_ms
-    if settings.replay is not None:
+    recordings: dict[str, Recording] = {}
+    notes: list[str] = []
+    start_ms = settings.start_ms
+    if settings.recorded:
         if start_ms is not None:
             raise ConfigError(f"start_ms {start_ms}: expected none with a recording, which has its own time")
-        rules = next((each for each in settings.symbols if each.symbol == settings.replay_symbol), None)
-        if rules is None:
-            known = ", ".join(each.symbol for each in settings.symbols)
-            raise ConfigError(f"replay_symbol {settings.replay_symbol!r}: expected one of {known}")
-        recording = open_recording(settings.replay, rules, settings.replay_history)
-        start_ms = recording.start_ms
-        settings = _starting_at(settings, recording.start_price)
+        settings, recordings = _recorded(settings, notes)
+        start_ms = min(recording.start_ms for recording in recordings.values())
+    if not settings.symbols:
+        raise ConfigError("symbols: expected at least one")
     clock = SimulatorClock(
         start_ms=start_ms, speed=settings.speed, manual=settings.clock == "manual", held=settings.clock == "held"
     )
-    return Market(settings, clock, SimEngine(settings, clock), recording)
+    return Market(settings, clock, SimEngine(settings, clock), recordings, notes)
 
 
-def _starting_at(settings: SimulatorSettings, price: Decimal) -> SimulatorSettings:
-    """Return the settings with the start price of the recorded symbol."""
-    symbols = tuple(
-        each.model_copy(update={"start_price": price}) if each.symbol == settings.replay_symbol else each
-        for each in settings.symbols
-    )
-    return settings.model_copy(update={"symbols": symbols})
+def _recorded(settings: SimulatorSettings, notes: list[str]) -> tuple[SimulatorSettings, dict[str, Recording]]:
+    """Return the recordings, and the settings with their symbols and start prices."""
+    symbols = {rules.symbol: rules for rules in settings.symbols}
+    recordings = {}
+    for symbol, paths in settings.recorded.items():
+        files = open_files(paths, settings.replay_volume)
+        notes += [f"{file.path}: volume is taken as {_QUOTE}; {_SAY}" for file in files if file.volume_assumed]
+        rules = symbols.get(symbol) or recorded_symbol(symbol, files)
+        recordings[symbol] = open_recording(files, rules, settings.replay_history)
+        symbols[symbol] = rules.model_copy(update={"start_price": recordings[symbol].start_price})
+    return settings.model_copy(update={"symbols": tuple(symbols.values())}), recordings
 
 
 def _check_step(name: str, value: Decimal, step: Decimal) -> None:

@@ -72,6 +72,12 @@ class OutsideParticipants:
         quantity = self._engine.symbol(self._symbol).max_quantity
         return self._engine.trade_outside(self._symbol, side, quantity, limit_price)
 
+    def leave(self) -> None:
+        """Withdraw every quote, where the book is a recorded one from now on."""
+        for side, ids in self._quotes.items():
+            for ticks in tuple(ids):
+                self._withdraw(side, ticks)
+
     def requote_here(self) -> None:
         """Quote around the current centre, after a disturbance began or ended."""
         self.requote(self._centre)

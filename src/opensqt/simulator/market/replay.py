@@ -1,30 +1,45 @@
-"""Recordings: files of bars or of trades, read as a sequence of trades to replay."""
+"""Recordings as a market: the rows of files become trades and changes of the book, to be played one after the other."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import chain, islice, pairwise
 from pathlib import Path
 
 from opensqt.model.errors import ConfigError
 from opensqt.model.order import Side
+from opensqt.recordings import (
+    Bar,
+    BookReset,
+    Content,
+    FundingRate,
+    RecordedFile,
+    RecordedLevel,
+    Row,
+    Trade,
+    VolumeAsset,
+    bar_length_ns,
+    open_file,
+)
 from opensqt.simulator.engine.tape import PastBar
 from opensqt.simulator.settings import SymbolSettings
 
-BAR_COLUMNS = ("timestamp", "open", "high", "low", "close", "volume")
-TRADE_COLUMNS = ("id", "price", "qty", "quote_qty", "time", "is_buyer_maker")
-_GZIP = b"\x1f\x8b"
 _BETWEEN = 2
 """Trades between two corners of a bar."""
 _PRINTS = 3 * (_BETWEEN + 1) + 1
+_CORNERS_FIRST = sorted(range(_PRINTS), key=lambda index: (index % (_BETWEEN + 1), index % (_PRINTS - 1) == 0, index))
+"""The trades of a bar in the order in which they get their quantity: the extremes, open and close, those between."""
 _HISTORY_SHARE = 10
 """At most one bar in this many becomes history, so that a short recording is still played."""
+_LOOK_AHEAD = 20_000
+"""Rows in which the first price of a recording of the book is looked for."""
+_FEWEST_STEPS = 20
+"""A price of fewer steps belongs to another symbol than the steps."""
+_MS = 1_000_000
+_MERGED = (Content.BARS, Content.TRADES, Content.DEPTH)
 ZERO = Decimal(0)
 
 
@@ -41,124 +56,86 @@ class Print:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BookChange:
+    """Changes of the book that came together."""
+
+    time_ms: int
+    changes: tuple[RecordedLevel | BookReset, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateChange:
+    """Another rate of the next funding."""
+
+    time_ms: int
+    rate: Decimal
+
+
+Action = Print | BookChange | RateChange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """The content of a file, up to the end of the replay."""
+    """The content of the files of one symbol, up to the end of the replay."""
 
     history: tuple[PastBar, ...]
     """Bars from before the start."""
     start_ms: int
     start_price: Decimal
-    prints: Iterator[Print]
+    actions: Iterator[Action]
     """Oldest first; raises `ConfigError` at a malformed row."""
     rest_ms: int = 0
     """Market time from the last trade to the end: the rest of the last bar."""
+    has_book: bool = False
+    """Whether the book is recorded, and not only trades."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One line of the file, which can raise errors that name it."""
+def open_files(paths: Sequence[Path], volume: VolumeAsset | None) -> tuple[RecordedFile, ...]:
+    """Recognise the files of one symbol.
 
-    path: Path
-    line: int
-    cells: dict[str, str]
-
-    def wrong(self, column: str, expected: str) -> ConfigError:
-        value = self.cells.get(column, "")
-        return ConfigError(f"{self.path}: line {self.line}: {column} {value!r}: expected {expected}")
-
-    def number(self, column: str, *, zero: bool = False) -> Decimal:
-        expected = "a number of zero or above" if zero else "a number above zero"
-        try:
-            number = Decimal(self.cells[column])
-        except InvalidOperation:
-            raise self.wrong(column, expected) from None
-        if not number.is_finite() or number < 0 or (not number and not zero):
-            raise self.wrong(column, expected)
-        return number
+    Raises:
+        ConfigError: One can't be read or its layout is unknown, or bars are to be played together with something else.
+    """
+    files = tuple(open_file(path, volume=volume) for path in paths)
+    bars = [file for file in files if file.content is Content.BARS]
+    if bars and len(bars) < len(files):
+        other = next(file for file in files if file.content is not Content.BARS)
+        raise ConfigError(f"{bars[0].path}: expected no other files than bars, found {other.content} in {other.path}")
+    return files
 
 
-@dataclass(frozen=True, slots=True)
-class _RecordedBar:
-    open_time_ms: int
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    quote_volume: Decimal
-
-    @property
-    def volume(self) -> Decimal:
-        """Base coins, approximately: the file contains quote."""
-        return self.quote_volume * 4 / (self.open + self.high + self.low + self.close)
-
-
-def open_recording(path: Path, rules: SymbolSettings, history: int) -> Recording:
-    """Open a recording of bars or of trades, plain or gzip; the header shows which.
+def open_recording(files: Sequence[RecordedFile], rules: SymbolSettings, history: int) -> Recording:
+    """Prepare files of one symbol to be played together, by their times.
 
     Args:
-        path: CSV in one of the two layouts, see docs/simulator-engine.md.
+        files: Files of bars, or of trades and of the book; several of a kind follow each other.
         rules: Prices and quantities are rounded to this symbol's steps.
         history: Number of bars that become history, at most a tenth of the recording.
 
     Raises:
-        ConfigError: It can't be read, the layout is unknown, or one of its first rows is malformed.
+        ConfigError: There is no row, one of the first rows is malformed, or the steps are too coarse for the prices.
     """
-    rows = _rows(path)
-    first = next(rows, None)
-    if first is None:
-        raise ConfigError(f"{path}: expected at least one row")
-    rows = chain((first,), rows)
-    if "is_buyer_maker" in first.cells:
-        return _recorded_trades(rows, rules)
-    return _recorded_bars(rows, rules, history)
-
-
-def _rows(path: Path) -> Iterator[_Row]:
-    try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == _GZIP
-        stream = gzip.open(path, "rb") if packed else path.open("rb")  # noqa: SIM115 - closed below, at the last row
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}; give another with --replay") from None
-    with io.TextIOWrapper(stream, encoding="utf-8", newline="") as text:
-        lines = enumerate(csv.reader(text), start=1)
-        try:
-            columns: tuple[str, ...] | None = None
-            for line, cells in lines:
-                if columns is None:
-                    columns, is_header = _columns(path, cells)
-                    if is_header:
-                        continue
-                if len(cells) < len(columns):
-                    wanted = f"{len(columns)} columns ({', '.join(columns)})"
-                    raise ConfigError(f"{path}: line {line}: expected {wanted}, found {len(cells)}")
-                yield _Row(path, line, dict(zip(columns, map(str.strip, cells), strict=False)))
-        except (OSError, EOFError, csv.Error, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: can't be read as CSV text, plain or gzip: {error}") from None
-
-
-def _columns(path: Path, cells: list[str]) -> tuple[tuple[str, ...], bool]:
-    """Return the columns, and whether this line is a header. Older files of public trades have no header."""
-    names = tuple(cell.strip().lower() for cell in cells)
-    if set(BAR_COLUMNS) <= set(names) or set(TRADE_COLUMNS) <= set(names):
-        return names, True
-    if len(cells) >= len(TRADE_COLUMNS) and names[0].isdigit() and names[5] in ("true", "false"):
-        return TRADE_COLUMNS, False
-    raise ConfigError(
-        f"{path}: line 1: {','.join(cells)[:80]!r}: expected the columns {','.join(BAR_COLUMNS)} (bars)"
-        f" or {','.join(TRADE_COLUMNS)} (trades)"
+    first = files[0]
+    recording = (
+        _recorded_bars(files, rules, history) if first.content is Content.BARS else _recorded_trades(files, rules)
     )
+    if recording.start_price < _FEWEST_STEPS * rules.price_step:
+        raise ConfigError(
+            f"{first.path}: price {recording.start_price}: expected at least {_FEWEST_STEPS} price steps of"
+            f" {rules.symbol}, which are {rules.price_step}; name the recording's symbol with --replay-symbol"
+        )
+    return recording
 
 
-def _recorded_bars(rows: Iterator[_Row], rules: SymbolSettings, history: int) -> Recording:
-    bars = _bars(rows)
+def _recorded_bars(files: Sequence[RecordedFile], rules: SymbolSettings, history: int) -> Recording:
+    bars = (row for row in rows_in_order(files) if isinstance(row, Bar))
     ahead = list(islice(bars, max(2, history * _HISTORY_SHARE)))
-    length_ms = ahead[1].open_time_ms - ahead[0].open_time_ms if len(ahead) > 1 else 60_000
+    length_ms = bar_length_ns([bar.time_ns for bar in ahead]) // _MS
     past = min(history, len(ahead) // _HISTORY_SHARE)
     return Recording(
         history=tuple(
             PastBar(
-                open_time_ms=bar.open_time_ms,
+                open_time_ms=bar.time_ns // _MS,
                 open=_to_step(bar.open, rules.price_step),
                 high=_to_step(bar.high, rules.price_step),
                 low=_to_step(bar.low, rules.price_step),
@@ -167,41 +144,14 @@ def _recorded_bars(rows: Iterator[_Row], rules: SymbolSettings, history: int) ->
             )
             for bar in ahead[:past]
         ),
-        start_ms=ahead[past].open_time_ms,
+        start_ms=ahead[past].time_ns // _MS,
         start_price=_to_step(ahead[past].open, rules.price_step),
-        prints=_prints_of_bars(chain(ahead[past:], bars), rules, length_ms),
+        actions=_prints_of_bars(chain(ahead[past:], bars), rules, length_ms),
         rest_ms=length_ms - length_ms * (_PRINTS - 1) // _PRINTS,
     )
 
 
-def _bars(rows: Iterator[_Row]) -> Iterator[_RecordedBar]:
-    last_ms = -1
-    for row in rows:
-        time_ms = _time_ms(row)
-        if time_ms <= last_ms:
-            raise row.wrong("timestamp", "a time after that of the row before")
-        last_ms = time_ms
-        opened, high, low, close = (row.number(column) for column in BAR_COLUMNS[1:5])
-        if high < max(opened, close):
-            raise row.wrong("high", "at least open and close")
-        if low > min(opened, close):
-            raise row.wrong("low", "at most open and close")
-        yield _RecordedBar(time_ms, opened, high, low, close, row.number("volume", zero=True))
-
-
-def _time_ms(row: _Row) -> int:
-    text = row.cells["timestamp"]
-    if text.isdigit():
-        return int(text)
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise row.wrong("timestamp", "UTC like 2022-01-31 23:59:00, or epoch milliseconds") from None
-    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time
-    return int(time.timestamp()) * 1000 + time.microsecond // 1000
-
-
-def _prints_of_bars(bars: Iterator[_RecordedBar], rules: SymbolSettings, length_ms: int) -> Iterator[Print]:
+def _prints_of_bars(bars: Iterator[Bar], rules: SymbolSettings, length_ms: int) -> Iterator[Print]:
     """Yield the trades of each bar, its volume spread evenly: a rising bar visits its low first, a falling its high."""
     step = rules.quantity_step
     carried = ZERO
@@ -211,48 +161,118 @@ def _prints_of_bars(bars: Iterator[_RecordedBar], rules: SymbolSettings, length_
         path = [corners[0]]
         for start, end in pairwise(corners):
             path += [start + (end - start) * n / (_BETWEEN + 1) for n in range(1, _BETWEEN + 2)]
+        carried += bar.volume
+        steps = int(carried / step)
+        carried -= steps * step
+        each, more = divmod(steps, _PRINTS)
+        larger = set(_CORNERS_FIRST[:more])
         for index, price in enumerate(path):
-            carried += bar.volume / _PRINTS
-            steps = int(carried / step)
-            carried -= steps * step
             yield Print(
-                time_ms=bar.open_time_ms + length_ms * index // _PRINTS,
+                time_ms=bar.time_ns // _MS + length_ms * index // _PRINTS,
                 price=_to_step(price, rules.price_step),
-                quantity=steps * step,
+                quantity=(each + (index in larger)) * step,
                 side=None,
             )
 
 
-def _recorded_trades(rows: Iterator[_Row], rules: SymbolSettings) -> Recording:
-    prints = _prints_of_trades(rows, rules)
-    first = next(prints)
-    return Recording(history=(), start_ms=first.time_ms, start_price=first.price, prints=chain((first,), prints))
+def _recorded_trades(files: Sequence[RecordedFile], rules: SymbolSettings) -> Recording:
+    merged = _from_the_start(files[0], rows_in_order(files))
+    ahead: list[Row] = []
+    price = _first_price(merged, ahead)
+    if price is None:
+        raise ConfigError(f"{files[0].path}: expected a trade, or a bid and an ask, in the first {len(ahead)} rows")
+    actions = _actions(chain(ahead, merged), rules)
+    return Recording(
+        history=(),
+        start_ms=ahead[0].time_ns // _MS,
+        start_price=_to_step(price, rules.price_step),
+        actions=actions,
+        has_book=any(file.content is Content.DEPTH for file in files),
+    )
 
 
-def _prints_of_trades(rows: Iterator[_Row], rules: SymbolSettings) -> Iterator[Print]:
-    """Round each trade to whole steps; the remainder is added to the next trade of that side."""
-    carried = {Side.BUY: ZERO, Side.SELL: ZERO}
-    last_ms = -1
+def rows_in_order(files: Sequence[RecordedFile]) -> Iterator[Row]:
+    """Return the rows of files of one symbol by their time, each kind's files one after the other.
+
+    Trades come before changes of the book at the same time: a change has what a trade took already.
+
+    Raises:
+        ConfigError: A row is malformed, or two files of a kind overlap.
+    """
+    if len(files) == 1:
+        return files[0].rows()
+    kinds = [[file for file in files if file.content is content] for content in _MERGED]
+    chains = [_one_after_the_other(each) for each in kinds if each]
+    return chains[0] if len(chains) == 1 else heapq.merge(*chains, key=lambda row: row.time_ns)
+
+
+def _one_after_the_other(files: Sequence[RecordedFile]) -> Iterator[Row]:
+    last_ns, last_path = -1, None
+    for file in sorted(files, key=lambda file: next(file.rows()).time_ns):
+        rows = file.rows()
+        row = next(rows)
+        if row.time_ns < last_ns + (file.content is Content.BARS):
+            raise ConfigError(f"{file.path}: its first row: expected a time after the last one of {last_path}")
+        yield row
+        for row in rows:
+            yield row
+        last_ns, last_path = row.time_ns, file.path
+
+
+def _from_the_start(first: RecordedFile, rows: Iterator[Row]) -> Iterator[Row]:
+    """Give the rows of a snapshot without a time that of the first row with one."""
+    snapshot = []
     for row in rows:
-        if not row.cells["time"].isdigit():
-            raise row.wrong("time", "epoch milliseconds")
-        time_ms = int(row.cells["time"])
-        if time_ms < last_ms:
-            raise row.wrong("time", "a time not before that of the row before")
-        last_ms = time_ms
-        maker = row.cells["is_buyer_maker"].lower()
-        if maker not in ("true", "false"):
-            raise row.wrong("is_buyer_maker", "true or false")
-        side = Side.SELL if maker == "true" else Side.BUY
-        carried[side] += row.number("qty")
-        steps = int(carried[side] / rules.quantity_step)
-        carried[side] -= steps * rules.quantity_step
-        yield Print(
-            time_ms=time_ms,
-            price=_to_step(row.number("price"), rules.price_step),
-            quantity=steps * rules.quantity_step,
-            side=side,
-        )
+        if row.time_ns:
+            break
+        snapshot.append(row)
+    else:
+        raise ConfigError(f"{first.path}: expected rows with a time; name the events beside their snapshot")
+    return chain((replace(each, time_ns=row.time_ns) for each in snapshot), (row,), rows)
+
+
+def _first_price(rows: Iterator[Row], ahead: list[Row]) -> Decimal | None:
+    """Read up to the first price into *ahead*, and return it: a trade's, or the middle of bid and ask."""
+    best: dict[Side, Decimal] = {}
+    for row in islice(rows, _LOOK_AHEAD):
+        ahead.append(row)
+        if isinstance(row, Trade):
+            return row.price
+        if isinstance(row, RecordedLevel) and row.quantity:
+            now = best.get(row.side)
+            best[row.side] = row.price if now is None else (max if row.side is Side.BUY else min)(now, row.price)
+        elif best and len(best) == len(Side) and best[Side.BUY] < best[Side.SELL]:
+            break
+    if len(best) == len(Side):
+        return (best[Side.BUY] + best[Side.SELL]) / 2
+    return None
+
+
+def _actions(rows: Iterator[Row], rules: SymbolSettings) -> Iterator[Action]:
+    """Yield trades in whole steps, the remainder added to the next trade of that side, and the book's changes."""
+    carried: dict[Side | None, Decimal] = {Side.BUY: ZERO, Side.SELL: ZERO, None: ZERO}
+    changes: list[RecordedLevel | BookReset] = []
+    for row in rows:
+        if changes and (not isinstance(row, RecordedLevel | BookReset) or row.time_ns != changes[0].time_ns):
+            yield BookChange(time_ms=changes[0].time_ns // _MS, changes=tuple(changes))
+            changes = []
+        match row:
+            case RecordedLevel() | BookReset():
+                changes.append(row)
+            case Trade():
+                carried[row.side] += row.quantity
+                steps = int(carried[row.side] / rules.quantity_step)
+                carried[row.side] -= steps * rules.quantity_step
+                yield Print(
+                    time_ms=row.time_ns // _MS,
+                    price=_to_step(row.price, rules.price_step),
+                    quantity=steps * rules.quantity_step,
+                    side=row.side,
+                )
+            case FundingRate():
+                yield RateChange(time_ms=row.time_ns // _MS, rate=row.rate)
+    if changes:
+        yield BookChange(time_ms=changes[0].time_ns // _MS, changes=tuple(changes))
 
 
 def _to_step(price: Decimal, step: Decimal) -> Decimal:
