@@ -14,6 +14,7 @@ import pytest
 from opensqt.cli.__main__ import main
 from tests.support import Process, eventually, start
 from tests.support.command import refusal
+from tests.unit.recordings import made
 
 PARTS = {"opensqt.simulator", "opensqt.connector", "opensqt.market_maker", "opensqt.live_server"}
 
@@ -54,6 +55,19 @@ async def test_a_demo_ends_with_a_store_that_matches_the_ledger(tmp_path: Path) 
     assert not parts_in(tmp_path)
 
 
+async def test_a_freqtrade_file_of_another_symbol_demo_trades(tmp_path: Path) -> None:
+    """F6, F8, F36: any symbol and any recording, by rules that are derived from it; both books agree."""
+    name = "XRP_USDT_USDT-1m-futures.feather"
+    path, summary = made.write(tmp_path, name, made.bar_files(made.bars(600))[name]), tmp_path / "out.json"
+    flags = ("--symbol", "XRPUSDT", "--replay", str(path), "--speed", "120", "--duration", "8")
+    async with demo(tmp_path, *flags, "--summary", str(summary)) as process:
+        assert await process.wait() == 0, process.output
+    result = json.loads(summary.read_text())
+    assert (result["symbol"], result["ledger_matches"], result["missed_fills"]) == ("XRPUSDT", True, 0)
+    assert result["fills"] > 0
+    assert "volume is taken" not in process.output
+
+
 async def test_ctrl_c_ends_it_cleanly_with_a_result(tmp_path: Path) -> None:
     """F30: a stop ends soon and takes away own orders only."""
     async with demo(tmp_path) as process:
@@ -83,17 +97,14 @@ async def test_a_demo_that_is_killed_leaves_no_process_behind(tmp_path: Path) ->
         await eventually(lambda: not parts_in(tmp_path))
 
 
-async def test_a_symbol_that_is_not_traded_is_a_usage_error(tmp_path: Path) -> None:
-    async with demo(tmp_path, "--symbol", "NOSUCH") as process:
-        assert await process.wait() == 2
-    assert b"--symbol NOSUCH: not traded on the simulator; expected one of" in process.stderr
-    assert not parts_in(tmp_path)
-
-
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (("--replay", "/no/such.csv"), "--replay: /no/such.csv: no such file"),
+        (("--symbol", "NOSUCH"), "symbol NOSUCH: expected letters and digits that end in USDT"),
+        (("--symbol", "XRPUSDT@0"), "--symbol XRPUSDT@0: expected a price above zero"),
+        (("--replay", __file__), "line 1: '\"The demo as a user runs it: a process that runs four"),
+        (("--rules", "/no/such.yaml"), "/no/such.yaml: can't be read"),
         (("--exchange", "nowhere"), "--exchange nowhere: expected one of "),
         (("--speed", "nan"), "expected a number above zero"),
     ],

@@ -96,14 +96,17 @@ class Backtest:
 
     def __init__(self, settings: MarketMakerSettings, market: SimulatorSettings, *, trace: Trace | None = None) -> None:
         trading = settings.trading
-        found = [rules for rules in market.symbols if rules.symbol == trading.symbol]
-        if not found:
+        found = tuple(rules for rules in market.symbols if rules.symbol == trading.symbol)
+        played = market.replay is not None or trading.symbol in market.replays
+        if not found and not played:
             known = ", ".join(rules.symbol for rules in market.symbols)
             raise ConfigError(f"trading.symbol {trading.symbol}: expected one that the simulated venue trades: {known}")
-        # The other symbols would only take time.
-        own = {"clock": "manual", "symbols": tuple(found), "replay_symbol": trading.symbol}
+        # The other symbols would only take time; a recorded one without rules gets them from its recording.
+        own = {"clock": "manual", "symbols": found, "replay_symbol": trading.symbol}
         self._market = open_market(market.model_copy(update=own))
         self._engine = self._market.engine
+        self.notes = self._market.notes
+        """What was assumed about the recording, a sentence each."""
         self.start_ms = self._engine.now_ms()
         """Market time at the start, UTC epoch milliseconds."""
         self._events: deque[Event] = deque()
@@ -117,7 +120,7 @@ class Backtest:
             ranged=trading.volatility_candles if trading.dynamic_interval else None,
         )
         hedge = self._engine.position_mode(self._venue.account) is PositionMode.HEDGE
-        rules = symbol_rules(market, found[0])
+        rules = symbol_rules(market, self._engine.symbol(trading.symbol))
         self._grid = build_engine(
             settings,
             rules,
@@ -157,7 +160,7 @@ class Backtest:
             ValueError: A generated market without *until_ms*.
             ConfigError: A row of the recording is malformed.
         """
-        if until_ms is None and self._market.settings.replay is None:
+        if until_ms is None and not self._market.settings.recorded:
             raise ValueError("until_ms: a generated market has no end of its own")
         self._events.extend(self._venue.past_candles())
         self._events.extend(self._venue.prices())

@@ -45,6 +45,7 @@ _EXAMPLES = """examples:
   opensqt demo                                           watch a grid trade on a simulated exchange
   opensqt demo --duration 60 --summary out.json          a minute of it, and the result as a file
   opensqt demo --replay bars.csv.gz --speed 600          recorded 1-minute bars, or trades, ten minutes a second
+  opensqt demo --symbol XRPUSDT --replay XRP_USDT_USDT-5m-futures.feather --speed 600
   opensqt status --symbol BTCUSDT                        health, account, positions, open orders
   opensqt cancel-all --symbol BTCUSDT --flatten          the kill switch
   opensqt resume                                         take new orders again after cancel-all --hold
@@ -219,9 +220,22 @@ def _add_calibrate(parser: argparse.ArgumentParser) -> None:
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--exchange", default="binance", help="venue to simulate (default: %(default)s)")
-    parser.add_argument("--symbol", default="BTCUSDT", help="symbol that the grid trades (default: %(default)s)")
+    parser.add_argument(
+        "--symbol",
+        default="BTCUSDT",
+        metavar="SYMBOL[@PRICE]",
+        help="symbol that the grid trades; @PRICE is where a generated one starts (default: %(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=7, help="seed of the generated market (default: %(default)s)")
-    parser.add_argument("--replay", type=Path, metavar="FILE", help="recorded 1-minute bars or trades, plain or gzip")
+    parser.add_argument(
+        "--replay",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="recorded bars, trades or book of the symbol; repeat it to play trades and book together",
+    )
+    shared.add_recording(parser)
     parser.add_argument(
         "--speed", type=_speed, help="market seconds in one real second (default: 5, and 1 for a recording)"
     )
@@ -312,27 +326,37 @@ trading stays halted, by a running command or, with --symbol, by a halt of the a
 def _run_demo(options: argparse.Namespace) -> int:
     # The demo needs the simulator and the market maker's store; the other commands start in half the time without them.
     from opensqt.cli.demo import demo
+    from opensqt.cli.demo_market import check_market
 
     settings = _demo_settings(options)
-    return program.run(lambda stop: demo(settings, Console(stderr=options.json), stop))
+    console = Console(stderr=options.json)
+    for note in check_market(settings):
+        console.print(note, highlight=False, soft_wrap=True)
+    return program.run(lambda stop: demo(settings, console, stop))
 
 
 def _demo_settings(options: argparse.Namespace) -> DemoSettings:
+    from opensqt.cli.demo_market import start_of
     from opensqt.cli.demo_processes import DemoSettings
     from opensqt.simulator.dialects import DIALECTS
 
     if options.exchange not in DIALECTS:
         raise ConfigError(f"--exchange {options.exchange}: expected one of {', '.join(sorted(DIALECTS))}")
-    if options.replay is not None and not options.replay.is_file():
-        raise ConfigError(f"--replay: {options.replay}: no such file")
+    for path in options.replay:
+        if not path.is_file():
+            raise ConfigError(f"--replay: {path}: no such file")
     if options.summary is not None and not options.summary.absolute().parent.is_dir():
         raise ConfigError(f"--summary: {options.summary.parent}: no such folder")
-    speed = options.speed or Decimal(1 if options.replay is not None else 5)
+    speed = options.speed or Decimal(1 if options.replay else 5)
+    symbol, price = start_of(options.symbol.upper(), recorded=bool(options.replay), rules=options.rules)
     return DemoSettings(
         exchange=options.exchange,
-        symbol=options.symbol.upper(),
+        symbol=symbol,
         seed=options.seed,
-        replay=options.replay.absolute() if options.replay is not None else None,
+        replay=tuple(path.absolute() for path in options.replay),
+        volume=options.volume,
+        rules=options.rules.absolute() if options.rules is not None else None,
+        start_price=price,
         speed=speed,
         duration_s=options.duration,
         summary=options.summary or (Path("/dev/stdout") if options.json else None),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from opensqt.cli import options as shared
 from opensqt.config.market_maker import MarketMakerSettings, load_settings
 from opensqt.model.errors import ConfigError
 from opensqt.service import program
@@ -35,13 +36,23 @@ examples:
   opensqt backtest --config configs/config.yaml --data btc-perp-1m-2022-01.csv.gz
   opensqt backtest --config grid.yaml --data trades.csv --json result.json
   opensqt backtest --config grid.yaml --data bars.csv.gz --mode long --mode short --risk off --risk on
+  opensqt backtest --config grid.yaml --symbol XRPUSDT --data XRP_USDT_USDT-5m-futures.feather    rules: derived
   opensqt backtest --days 1 --seed 7                      a day of the generated market
 """
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="settings of the market maker (default: the defaults)"
     )
-    parser.add_argument("--data", type=Path, metavar="FILE", help="recorded 1-minute bars or trades, plain or gzip")
+    parser.add_argument("--symbol", type=str.upper, help="symbol to trade (default: the settings' trading.symbol)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="recorded bars, trades or book of the symbol; repeat it to play trades and book together",
+    )
+    shared.add_recording(parser)
     parser.add_argument(
         "--days", type=Decimal, help="days of the market to play (default: the whole recording, or one)"
     )
@@ -65,6 +76,8 @@ def run(options: argparse.Namespace, console: Console) -> int:
     results: list[Result] = []
     for settings in _variants(options):
         backtest = Backtest(settings, _market(options, settings))
+        for note in backtest.notes if not results else ():
+            console.print(note, highlight=False, soft_wrap=True)
         results.append(backtest.run(_until_ms(options, backtest.start_ms)))
     console.print(report.table(results))
     if options.json:
@@ -80,6 +93,7 @@ def _variants(options: argparse.Namespace) -> Iterator[MarketMakerSettings]:
     for mode in options.mode or [None]:
         for risk in options.risk or [None]:
             changed = {"trading.grid_mode": mode, "risk_control.enabled": None if risk is None else risk == "on"}
+            changed["trading.symbol"] = options.symbol
             yield load_settings(options.config, environ=os.environ, flags=changed)
 
 
@@ -90,19 +104,27 @@ def terminal() -> Console:
 
 
 def _market(options: argparse.Namespace, settings: MarketMakerSettings) -> SimulatorSettings:
+    from opensqt.recordings import VolumeAsset
+    from opensqt.simulator.market.symbols import read_rules
     from opensqt.simulator.settings import AccountSettings, SimulatorSettings
 
-    if options.data is not None and not options.data.is_file():
-        raise ConfigError(f"--data: {options.data}: no such file")
+    for path in options.data:
+        if not path.is_file():
+            raise ConfigError(f"--data: {path}: no such file")
     if options.json is not None and not options.json.absolute().parent.is_dir():
         raise ConfigError(f"--json: {options.json.parent}: no such folder")
     for name, value in (("balance", options.balance), ("days", options.days)):
         if value is not None and not (value.is_finite() and value > 0):
             raise ConfigError(f"--{name} {value}: expected a number above zero")
+    symbol = settings.trading.symbol
+    known = {each.symbol: each for each in SimulatorSettings().symbols}
+    known |= read_rules(options.rules) if options.rules is not None else {}
     return SimulatorSettings(
         seed=options.seed,
-        replay=options.data,
-        replay_symbol=settings.trading.symbol,
+        replays={symbol: tuple(options.data)} if options.data else {},
+        replay_symbol=symbol,
+        replay_volume=VolumeAsset(options.volume) if options.volume else None,
+        symbols=tuple(known.values()),
         start_ms=None if options.data else 1_700_000_000_000,
         accounts=(AccountSettings(balance=options.balance),),
         maker_fee=settings.exchanges.binance.fee_rate,

@@ -36,6 +36,10 @@ async def demo(settings: DemoSettings, console: Console, stop: asyncio.Event) ->
     """Run the demo to its end and return 0 when store and ledger match."""
     folder = _folder(settings)
     console.print(f"logs, settings and the store: {folder}", highlight=False, soft_wrap=True)
+    if settings.start_price is not None and not settings.replay:
+        text = f"{settings.symbol}: generated from {settings.start_price:f} USDT"
+        text = f"{text}; --symbol {settings.symbol}@PRICE, --rules or --replay give it its own"
+        console.print(text, highlight=False, soft_wrap=True)
     async with AsyncExitStack() as stack:
         web = Web(await stack.enter_async_context(aiohttp.ClientSession()))
         processes = DemoProcesses(settings, folder, web)

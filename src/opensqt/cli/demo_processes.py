@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,6 +26,8 @@ FEE_RATE = Decimal("0.0002")
 """The simulator's maker fee, for venues whose rules do not contain it."""
 _START_S = 180.0
 """Seconds until a part counts as hung; one that dies is noticed at once."""
+_SILENT_S = 5.0
+"""Seconds of a usual start; what takes longer is reported with its reason."""
 _KEYS = {"API_KEY": "sim-key", "API_SECRET": "sim-secret", "PASSPHRASE": "sim-pass"}
 """The simulator's one account; its keys are published and not secret."""
 _CANDLES = 60
@@ -37,7 +40,12 @@ class DemoSettings:
     exchange: str
     symbol: str
     seed: int
-    replay: Path | None
+    replay: tuple[Path, ...]
+    """Files of the symbol; empty generates the market."""
+    volume: str | None
+    rules: Path | None
+    start_price: Decimal | None
+    """Of a generated symbol without rules."""
     speed: Decimal
     duration_s: float | None
     """None runs until Ctrl-C or the end of the recording."""
@@ -103,9 +111,10 @@ class DemoProcesses:
         self.live_server = self._child("live_server", "opensqt.live_server", *config)
         await self.market_maker.start()
         await self.live_server.start()
-        if self._settings.replay is not None:
+        if self._settings.replay:
             await self._release_market()
-        await asyncio.gather(*(self._wait_healthy(child) for child in (self.market_maker, self.live_server)))
+        children = (self.market_maker, self.live_server)
+        await asyncio.gather(*(self._wait_healthy(child, report) for child in children))
         report(f"the page: {self.page}")
 
     def check(self) -> None:
@@ -147,9 +156,17 @@ class DemoProcesses:
         settings = self._settings
         arguments = ["--exchange", settings.exchange, "--port", "0", "--seed", str(settings.seed)]
         arguments += ["--speed", str(settings.speed)]
-        if settings.replay is not None:
+        price = f"@{settings.start_price}" if settings.start_price is not None else ""
+        arguments += ["--symbol", f"{settings.symbol}{price}"]
+        if settings.rules is not None:
+            arguments += ["--rules", str(settings.rules)]
+        if settings.replay:
             # Held until a client subscribes: a recording may be as short as the start of four processes.
-            arguments += ["--replay", str(settings.replay), "--replay-symbol", settings.symbol, "--clock", "held"]
+            arguments += ["--clock", "held"]
+        for path in settings.replay:
+            arguments += ["--replay", f"{settings.symbol}={path}"]
+        if settings.volume is not None:
+            arguments += ["--volume", settings.volume]
         return arguments
 
     async def _planned(self, remote: RemoteExchange) -> DemoGrid:
@@ -195,14 +212,18 @@ class DemoProcesses:
             raise ChildFailed("market_maker did not subscribe to prices", self.market_maker) from None
         await self.web.post(f"{base}/clock", {"release": True})
 
-    async def _wait_healthy(self, child: Child) -> None:
-        """Wait until the process serves and reports that it is healthy."""
+    async def _wait_healthy(self, child: Child, report: Callable[[str], None]) -> None:
+        """Wait until the process serves and reports that it is healthy; report what it waits for."""
         base = f"http://{await child.ready(_START_S)}"
-        reasons = ""
+        reasons = reported = ""
+        began = time.monotonic()
         try:
             async with asyncio.timeout(_START_S):
                 while reasons := await self.web.health(base):
                     self.check()
+                    if reasons != reported and time.monotonic() > began + _SILENT_S:
+                        reported = reasons
+                        report(f"{child.name} is not healthy yet: {reasons}")
                     await asyncio.sleep(0.1)
         except TimeoutError:
             raise ChildFailed(f"{child.name} did not become healthy: {reasons}", child) from None

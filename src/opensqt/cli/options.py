@@ -20,6 +20,16 @@ def add_config(parser: argparse.ArgumentParser, *, required: bool = True) -> Non
     )
 
 
+def add_recording(parser: argparse.ArgumentParser) -> None:
+    """Add what is said about recorded data: `--volume` and `--rules`."""
+    parser.add_argument(
+        "--volume", choices=("base", "quote"), help="what the column volume of bars counts (default: by the format)"
+    )
+    parser.add_argument(
+        "--rules", type=Path, metavar="FILE", help="rules of symbols, YAML or JSON (default: from the recording)"
+    )
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add `--json`."""
     parser.add_argument("--json", action="store_true", help="print the same facts as JSON, on stdout")
