@@ -45,6 +45,9 @@ class Client:
 CLIENTS = (
     Client("binance", "binance", "binance", "binance.mjs", typed=True),
     Client("bybit-api", "bybit", "bybit-api", "bybit.mjs"),
+    Client("okx-api", "okx", "okx-api", "okx.mjs"),
+    Client("bitget-api", "bitget", "bitget-api", "bitget.mjs"),
+    Client("gateio-api", "gate", "gateio-api", "gate.mjs"),
 )
 
 

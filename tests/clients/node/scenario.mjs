@@ -9,7 +9,7 @@ export const STEPS = [
     'instruments', 'connect', 'reconcile', 'limit', 'query', 'amend', 'cancel', 'market', 'stop', 'position', 'balance',
     'private stream', 'public stream', 'batch', 'close',
 ];
-const WITHIN_MS = 30_000;
+const WITHIN_MS = 20_000;
 
 export class Scenario {
     /** @param {string} client Name of the client in the report. */
@@ -24,20 +24,21 @@ export class Scenario {
         process.on('unhandledRejection', (error) => this._record('a call in the background', error));
     }
 
-    /** Run one step. An error in it that no call has reported is the failure of the step itself. */
+    /** Run one step. An error outside of its calls is the failure of the step itself. */
     async step(name, body) {
         if (!STEPS.includes(name)) throw new Error(`${name}: expected one of ${STEPS}`);
         this._step = name;
         try {
             await body();
         } catch (error) {
-            if (!error?.reported) this._record('the step', error);
+            this._record('the step', error);
         }
     }
 
     /**
-     * Call client[method](...args), and count it. `type` is where the SDK declares the method; with it the answer is
-     * compiled against the declared type. `check` throws, or returns false, when the answer is not what the step needs.
+     * Call client[method](...args), and count it; undefined is returned after a failure, so that the step goes on. `type`
+     * is where the SDK declares the method; with it the answer is compiled against the declared type. `check` throws, or
+     * returns false, when the answer is not what the step needs.
      */
     async call(client, method, args = [], { type, check } = {}) {
         let answer;
@@ -47,7 +48,7 @@ export class Scenario {
             if (check && check(answer) === false) throw new Error(`unexpected answer ${text(answer)}`);
         } catch (error) {
             this._record(method, error);
-            throw reported(error);
+            return undefined;
         }
         this._record(method);
         return answer;
@@ -62,7 +63,7 @@ export class Scenario {
             return message;
         } catch (error) {
             this._record(name, error);
-            throw reported(error);
+            return undefined;
         }
     }
 
@@ -87,32 +88,19 @@ export class Messages {
 
     add(message) {
         this.all.push(message);
-        for (const look of this._waiting) look();
+        for (const look of this._waiting) look(message);
     }
 
     until(matches, name) {
+        const seen = this.all.find(matches);
+        if (seen !== undefined) return Promise.resolve(seen);
+        let look;
         const found = new Promise((resolve) => {
-            const look = () => {
-                const message = this.all.find(matches);
-                if (message === undefined) return;
-                this._waiting.delete(look);
-                resolve(message);
-            };
+            look = (message) => matches(message) && resolve(message);
             this._waiting.add(look);
-            look();
         });
-        return within(found, name, () => `; received ${text(this.all.slice(-5))}`);
-    }
-}
-
-/** Return once `condition` returns something true, and return that. */
-export async function eventually(condition, name) {
-    const ends = Date.now() + WITHIN_MS;
-    for (;;) {
-        const value = await condition();
-        if (value) return value;
-        if (Date.now() > ends) throw new Error(`${name} did not happen within ${WITHIN_MS} ms`);
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        const names = () => [...new Set(this.all.map((one) => one.topic ?? one.channel ?? one.arg?.channel ?? one.e ?? text(one)))];
+        return within(found, name, () => `; received ${text(names())}`).finally(() => this._waiting.delete(look));
     }
 }
 
@@ -134,12 +122,6 @@ function within(promise, name, extra = () => '') {
         timer = setTimeout(() => reject(new Error(`${name}: nothing within ${WITHIN_MS} ms${extra()}`)), WITHIN_MS);
     });
     return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-function reported(error) {
-    const wrapped = error instanceof Error ? error : new Error(text(error));
-    wrapped.reported = true;
-    return wrapped;
 }
 
 function text(value) {
