@@ -6,7 +6,7 @@ import json
 import signal
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -45,9 +45,12 @@ PLENTY = ServerRules(weight_per_minute=100_000)
 SYMBOLS = (symbol("BTCUSDT", "45000"), symbol("ETHUSDT", "2000"), symbol("XRPUSDT", "1000"))
 
 
-def write_settings(made: Chain, symbols: list[dict[str, Any]], **shared: Any) -> Path:
+def write_settings(
+    made: Chain, symbols: list[dict[str, Any]], *, risk_control: Mapping[str, Any] | None = None, **shared: Any
+) -> Path:
     """Write a settings file with these entries of `trading.symbols`."""
     settings = {
+        "risk_control": dict(risk_control or {}),
         "app": {"database_url": f"sqlite:///{made.folder}/grids.db"},
         "exchanges": {"remote": {"base_url": made.connector.address}, "binance": {"fee_rate": str(FEE)}},
         "trading": {**SHARED, **shared, "symbols": symbols},
@@ -119,6 +122,28 @@ async def test_a_symbol_that_can_not_be_traded_does_not_keep_the_others_from_it(
         maker.send(signal.SIGTERM)
         assert await maker.wait() == 1, maker.output
         assert made.open_orders == []
+
+
+async def test_the_limit_over_all_symbols_counts_the_entries_of_the_others(tmp_path: Path) -> None:
+    """Each symbol used the whole room with resting orders: 10 and 10 entries of 100 where 1,200 were allowed in all."""
+    limit = Decimal(1200)
+    risk = {"wallet_exposure_limit_total": "0.12"}
+    ether = {**ETHER, "order_quantity": "100"}
+    async with (
+        chain(tmp_path, symbols=SYMBOLS, server=PLENTY) as made,
+        trading(made, [{"symbol": "BTCUSDT"}, ether], risk_control=risk) as maker,
+    ):
+        most: list[Decimal] = []
+        made.sim.engine.subscribe(lambda event: most.append(may_be_held(made)))
+        await maker.ready()
+        await eventually(lambda: fills(made, "BTCUSDT") >= 5 and fills(made, "ETHUSDT") >= 2)
+        assert open_orders(made, "BTCUSDT")
+        assert open_orders(made, "ETHUSDT")
+        status = await in_thread(get, maker, "/status")
+        assert all(Decimal(grid["risk"]["other_entries"]) > 0 for grid in status["grids"].values())
+        assert limit * Decimal("0.8") < max(most) <= limit * Decimal("1.01"), "the wallet changes a little"
+        maker.send(signal.SIGTERM)
+        assert await maker.wait() == 0, maker.output
 
 
 async def test_a_grid_that_another_program_takes_over_stops_alone(tmp_path: Path) -> None:
@@ -252,6 +277,16 @@ async def as_json(made: Chain, *arguments: str, code: int | None = 0) -> Any:
 
 def buys(made: Chain, name: str) -> int:
     return sum(order.side is Side.BUY for order in made.sim.engine.open_orders(ACCOUNT, name))
+
+
+def may_be_held(made: Chain) -> Decimal:
+    """What all positions are worth when every open entry fills, quote."""
+    engine, worth = made.sim.engine, Decimal(0)
+    for name in ("BTCUSDT", "ETHUSDT"):
+        worth += sum((view.quantity * view.mark_price for view in engine.positions(ACCOUNT, name)), Decimal(0))
+        for order in engine.open_orders(ACCOUNT, name):
+            worth += Decimal(0) if order.reduce_only else order.remaining * (order.price or Decimal(0))
+    return worth
 
 
 def position(made: Chain, name: str) -> Decimal:

@@ -72,9 +72,10 @@ class RiskSettings(Section):
     wallet_exposure_limit: NotNegative = Decimal(8)
     """Value of the position / wallet balance; 0 is no limit."""
     wallet_exposure_limit_total: NotNegative = Decimal(8)
-    """Value of all positions of the account / wallet balance; 0 is no limit."""
+    """Value of all positions of the account, and of the entries of all symbols of the process, by the wallet balance;
+    0 is no limit."""
     exposure_limit: NotNegative = Decimal(0)
-    """Value of all positions of the account, quote; 0 is no limit."""
+    """Value of all positions of the account, and of the entries of all symbols of the process, quote; 0 is no limit."""
     max_levels_held: int = Field(default=0, ge=0)
     """Levels that hold something, live entries included; 0 is no limit."""
     daily_loss_limit: Share = Decimal(0)

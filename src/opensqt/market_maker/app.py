@@ -28,6 +28,7 @@ from opensqt.market_maker.risk.ladder import AccountInputs, GridRequirements, La
 from opensqt.market_maker.risk.safety import Guard, Rule, broken_rules, check
 from opensqt.market_maker.risk_setup import make_controls
 from opensqt.market_maker.service import MarketMaker, started
+from opensqt.market_maker.shared_exposure import SharedExposure
 from opensqt.market_maker.store.store import Store
 from opensqt.market_maker.strategy.choice import QuoterFactory
 from opensqt.market_maker.strategy.glft import GlftParameters, GlftQuoter
@@ -86,8 +87,15 @@ class Setup:
         return self.safe or (self.holding and not broken_rules(self.rule_results, Guard.ORDERS))
 
 
-def make_maker(setup: Setup, settings: MarketMakerSettings, store: Store, ask: Ask | None = None) -> MarketMaker:
-    """Return the market maker of a grid that was assembled; *ask* as for `TradingRight`."""
+def make_maker(
+    setup: Setup,
+    settings: MarketMakerSettings,
+    store: Store,
+    ask: Ask | None = None,
+    *,
+    shared: SharedExposure | None = None,
+) -> MarketMaker:
+    """Return the market maker of a grid that was assembled; *ask* as for `TradingRight`, *shared* for `MarketMaker`."""
     return MarketMaker(
         setup.engine,
         setup.exchange,
@@ -96,6 +104,7 @@ def make_maker(setup: Setup, settings: MarketMakerSettings, store: Store, ask: A
         rules=setup.rules,
         cancel_on_exit=settings.system.cancel_on_exit,
         ask=ask,
+        shared=shared,
     )
 
 

@@ -10,15 +10,17 @@ from opensqt.market_maker.orders.events import (
     AccountUpdate,
     CallTimed,
     CandlesUpdate,
+    GridExposure,
     GridFill,
     MonitorSymbolMissing,
+    OtherGridsChanged,
     PositionUpdate,
     RiskEvent,
 )
 from opensqt.market_maker.orders.slots import LiveOrder
 from opensqt.market_maker.orders.state import GridState
 from opensqt.market_maker.risk.controls import RiskControls
-from opensqt.market_maker.risk.exposure import Held, value_limit
+from opensqt.market_maker.risk.exposure import Held, OtherGrid, value_limit
 from opensqt.market_maker.risk.gate import EntryLimits
 from opensqt.market_maker.risk.live_entries import LiveEntries, LiveEntry
 from opensqt.market_maker.strategy.grid.settings import GridSettings
@@ -59,6 +61,13 @@ def handle(risk: RiskControls, event: RiskEvent, now: float) -> bool:
             risk.on_candles(candles, now)
         case MonitorSymbolMissing(symbol, reason):
             risk.on_missing(symbol, reason)
+        case OtherGridsChanged(grids):
+            risk.on_other_grids(
+                {
+                    symbol: OtherGrid(held=grid.held, entries=grid.entries, window=grid.window)
+                    for symbol, grid in grids.items()
+                }
+            )
         case CallTimed(milliseconds):
             risk.on_latency(milliseconds, now)
     return False
@@ -115,7 +124,7 @@ def limits(
 
 def _used(risk: RiskControls, state: GridState, price: Decimal) -> tuple[Decimal, str]:
     """Return the part of the narrowest limit on what is held that is used, and the limit."""
-    most, name = value_limit(risk.settings.exposure, risk.account)
+    most, name = value_limit(risk.settings.exposure, risk.account, held_only=True)
     found = [(Decimal(0), "")]
     if most is not None:
         value = abs(state.position) * price
@@ -171,6 +180,19 @@ def entry_limits(risk: RiskControls, state: GridState, price: Decimal, settings:
             for side, held in sides.items()
         }
     )
+
+
+def grid_exposure(risk: RiskControls, state: GridState, settings: GridSettings, price: Decimal) -> GridExposure:
+    """Return what the grid holds and may come to hold, at *price* and the entries' own prices."""
+    windows = {Side.BUY: settings.buy_window, Side.SELL: settings.sell_window}
+    levels = max(windows[side] for side in settings.mode.opens)
+    level_value = settings.order_quantity * (price if settings.in_base else 1)
+    held = abs(state.position) * price
+    sides = (
+        max(state.position * side.sign, Decimal(0)) * price + entries.notional
+        for side, entries in follow_entries(risk, state).items()
+    )
+    return GridExposure(held=held, entries=max(held, *sides) - held, window=levels * level_value)
 
 
 def follow_entries(risk: RiskControls, state: GridState) -> dict[Side, LiveEntries]:

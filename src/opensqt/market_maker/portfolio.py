@@ -24,6 +24,7 @@ from opensqt.market_maker.lease import trading_lease
 from opensqt.market_maker.metrics import merged_text
 from opensqt.market_maker.restart import RestartDelays, pull_orders
 from opensqt.market_maker.service import MarketMaker, first_failure
+from opensqt.market_maker.shared_exposure import SharedExposure
 from opensqt.market_maker.store.control_state import load_control
 from opensqt.market_maker.store.store import Store
 from opensqt.model.errors import AccessError, ConfigError, ConnectorUnavailable, ExchangeError, TradingClaimed
@@ -100,6 +101,7 @@ class Portfolio:
         self._load = load
         self._take_venue = set(take_venue)
         self._restart_base_s = restart_base_s
+        self._shared = SharedExposure()
         self._trading = 0
         self._none_trades = asyncio.Event()
         self._all_settled = asyncio.Event()
@@ -226,7 +228,7 @@ class Portfolio:
             setup = await unless_stopped(stop, assembling)
             if not setup.may_start:
                 raise ConfigError(f"safety check: {setup.broken_text}; see market-maker --check")
-            maker = make_maker(setup, settings, self._store, lease_exit.ask)
+            maker = make_maker(setup, settings, self._store, lease_exit.ask, shared=self._shared)
             # A pause that came while it did not trade is in the database.
             stored = (await load_control(self._store, symbol), *stored[1:])
             self.commands.grids[symbol] = grid_commands(
@@ -280,14 +282,18 @@ class Portfolio:
             for order in live
         ]
         if not refs:
+            self._shared.remove(grid.symbol)
             return
         left = await pull_orders(self._exchange, refs, max_batch=maker.max_batch)
         if left:
             grid.failure += f"; {len(left)} of its orders could not be cancelled: {redact(next(iter(left.values())))}"
+        else:
+            self._shared.remove(grid.symbol)
 
     async def _replace(self, grid: _Member, error: TradingClaimed) -> None:
         """Note that another program trades the grid. The orders are that program's now: nothing is cancelled."""
         grid.replaced, grid.maker = True, None
+        self._shared.remove(grid.symbol)
         await self._fail(grid, f"{error.message}; restart it to take part again")
 
     def _load_grid(self, symbol: str, overrides: Mapping[str, str]) -> MarketMakerSettings:

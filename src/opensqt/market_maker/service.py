@@ -11,16 +11,20 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from opensqt.market_maker.engine import GridEngine
-from opensqt.market_maker.engine_settings import Phase
+from opensqt.market_maker.engine_settings import EngineSettings, Phase
+from opensqt.market_maker.entry_limits import grid_exposure
 from opensqt.market_maker.executor import Executor
 from opensqt.market_maker.health import problems
 from opensqt.market_maker.metrics import MarketMakerMetrics
 from opensqt.market_maker.orders.events import (
     CallTimed,
+    Command,
     Event,
     FundingBatch,
+    GridExposure,
     MinuteBegan,
     OrderBatch,
+    OtherGridsChanged,
     Place,
     PlaceAbandoned,
     PriceUpdate,
@@ -31,6 +35,7 @@ from opensqt.market_maker.orders.events import (
 from opensqt.market_maker.price_streams import PriceStreams
 from opensqt.market_maker.right import Ask, TradingRight
 from opensqt.market_maker.risk_inputs import RiskInputs
+from opensqt.market_maker.shared_exposure import SharedExposure
 from opensqt.market_maker.status import status
 from opensqt.market_maker.store.store import Store
 from opensqt.market_maker.store.writer import StoreWriter, not_writable
@@ -70,6 +75,7 @@ class MarketMaker:
         rules: Of the symbol.
         cancel_on_exit: Whether a stop cancels our orders.
         ask: As for `TradingRight`.
+        shared: Where several grids of the process report what they may come to hold; None where there is one only.
         stop_within_s: How long a stop may take.
     """
 
@@ -83,6 +89,7 @@ class MarketMaker:
         rules: SymbolRules,
         cancel_on_exit: bool,
         ask: Ask | None = None,
+        shared: SharedExposure | None = None,
         stop_within_s: float = STOP_WITHIN_S,
     ) -> None:
         self.engine = engine
@@ -93,6 +100,9 @@ class MarketMaker:
         self._rules = rules
         self._cancel_on_exit = cancel_on_exit
         self._stop_within_s = stop_within_s
+        self._shared = shared
+        self._others: Mapping[str, GridExposure] = {}
+        self._reported_for: EngineSettings | None = None
         self._symbol = engine.settings.symbol
         self.right = TradingRight(self._symbol, store.holding, ask)
         self._events: list[Event] = []
@@ -252,7 +262,7 @@ class MarketMaker:
         problem = self._writer.problem(now) or not_writable(self.store.holding.problem(now))
         if problem != self.engine.store_problem:
             self.engine.handle(StoreChanged(problem), now)
-        commands = self.engine.decide(now)
+        commands = self._decide(now)
         executor.carry_out(command for command in commands if not isinstance(command, Place))
         places = [command for command in commands if isinstance(command, Place)]
         if places or self.engine.state.changed:
@@ -260,6 +270,22 @@ class MarketMaker:
         tick_ns = max((one.value.received_ns for one in prices if isinstance(one, PriceUpdate)), default=0)
         if places and tick_ns:
             self.metrics.tick_to_trade_ms.observe((now_ns() - tick_ns) / 1e6)
+
+    def _decide(self, now: float) -> list[Command]:
+        """Decide with what the other grids may hold, and report what this one may: none decides in between."""
+        engine, shared = self.engine, self._shared
+        if shared is None:
+            return engine.decide(now)
+        others = shared.others(self._symbol)
+        if others != self._others:
+            self._others = others
+            engine.handle(OtherGridsChanged(others), now)
+        commands = engine.decide(now)
+        if engine.market is not None and (engine.state.changed or self._reported_for is not engine.settings):
+            self._reported_for = engine.settings
+            price = engine.market.reference
+            shared.report(self._symbol, grid_exposure(engine.risk, engine.state, engine.settings.grid, price))
+        return commands
 
     def _send(self, place: Place) -> None:
         if self._executor is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -171,7 +171,26 @@ class CallTimed:
     milliseconds: float
 
 
-RiskEvent = PositionUpdate | AccountUpdate | CandlesUpdate | MonitorSymbolMissing | CallTimed
+@immutable
+class GridExposure:
+    """What a grid holds and may come to hold, quote."""
+
+    held: Decimal
+    """Value of its position."""
+    entries: Decimal
+    """What its entries may add to it, when all of one side are filled: the larger side."""
+    window: Decimal
+    """What a full window of entries is worth."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherGridsChanged:
+    """What the other grids of the process hold and may come to hold, by symbol."""
+
+    grids: Mapping[str, GridExposure]
+
+
+RiskEvent = PositionUpdate | AccountUpdate | CandlesUpdate | MonitorSymbolMissing | CallTimed | OtherGridsChanged
 """Events that only the risk controls handle."""
 
 

@@ -74,6 +74,7 @@ class RiskControls:
         self._symbol = symbol
         self._offset_ms = now_ms - now * 1000
         self._other_values: dict[tuple[str, str], Decimal] = {}
+        self._grids_held: dict[str, Decimal] = {}
         self._before: dict[str, str] = {}
         self._checked_at = float("-inf")
         self._stored_at = float("-inf")
@@ -105,13 +106,18 @@ class RiskControls:
             price = position.entry_price if position.mark_price is None else position.mark_price
             key = (position.symbol, position.position_side.value)
             self._other_values[key] = abs(position.quantity) * price
-            others = sum(self._other_values.values(), Decimal(0))
-            self.changed = self.changed or others != self.account.others
-            self.account = replace(self.account, others=others)
+            self._add_others()
             return False
         due = self.entry_check is not None and self.entry_check.on_position(position)
         self.changed = self.changed or due
         return due
+
+    def on_other_grids(self, grids: Mapping[str, exposure.OtherGrid]) -> None:
+        """Take in what the other grids of the process hold and may come to hold, by symbol."""
+        self._grids_held = {symbol: grid.held for symbol, grid in grids.items()}
+        self.account = replace(self.account, other_grids=tuple(grids.values()))
+        self.changed = True
+        self._add_others()
 
     def on_reconciled(
         self,
@@ -248,6 +254,18 @@ class RiskControls:
             return None
         self._stored = stored
         return json.dumps(stored, sort_keys=True)
+
+    def _add_others(self) -> None:
+        """Sum what is held in other symbols."""
+        held: dict[str, Decimal] = {}
+        for (symbol, _), value in self._other_values.items():
+            held[symbol] = held.get(symbol, Decimal(0)) + value
+        for symbol, value in self._grids_held.items():
+            # A fill may be counted by the grid before the venue's position has it, or after.
+            held[symbol] = max(held.get(symbol, Decimal(0)), value)
+        others = sum(held.values(), Decimal(0))
+        self.changed = self.changed or others != self.account.others
+        self.account = replace(self.account, others=others)
 
     def _note(self, now: float) -> None:
         """Log what began and what ended, and have it stored."""

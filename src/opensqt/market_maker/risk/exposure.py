@@ -30,12 +30,44 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OtherGrid:
+    """Another grid of this process, quote."""
+
+    held: Decimal
+    """Value of its position."""
+    entries: Decimal
+    """What its entries may add to it."""
+    window: Decimal
+    """What a full window of entries is worth."""
+
+    def reserved(self, share: Decimal) -> Decimal:
+        """Return the room that it has beyond what it holds."""
+        return max(self.entries, min(self.window, share - self.held))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountExposure:
     """What the limits need of the account, quote; None is not known yet."""
 
     wallet: Decimal | None = None
     others: Decimal = Decimal(0)
     """Value of the positions in other symbols."""
+    other_grids: tuple[OtherGrid, ...] = ()
+    """The other grids of this process."""
+
+    @property
+    def other_entries(self) -> Decimal:
+        """Return what the entries of the other grids may add to the positions."""
+        return sum((grid.entries for grid in self.other_grids), Decimal(0))
+
+    def reserved(self, total: Decimal) -> Decimal:
+        """Return the part of a limit over all that is left to the other grids, beyond what is held.
+
+        That is what their entries may add, or the room of their windows while that is within an equal share: else the
+        grid that places first would keep the others away.
+        """
+        share = total / (len(self.other_grids) + 1)
+        return sum((grid.reserved(share) for grid in self.other_grids), Decimal(0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +82,27 @@ class Allowance:
     """Which limit is reached; empty while another entry has room."""
 
 
-def value_limit(limits: ExposureLimits, account: AccountExposure) -> tuple[Decimal | None, str]:
-    """Return the most that this symbol's position may be worth, quote, and the limit that says so; None is no limit."""
+def value_limit(
+    limits: ExposureLimits, account: AccountExposure, *, held_only: bool = False
+) -> tuple[Decimal | None, str]:
+    """Return the most that this symbol's position may be worth, quote, and the limit that says so; None is no limit.
+
+    Args:
+        limits: The limits.
+        account: What they need of it.
+        held_only: Leave out what the other grids may come to hold.
+    """
     found: list[tuple[Decimal, str]] = []
     if limits.wallet_symbol and account.wallet is not None:
         found.append((limits.wallet_symbol * account.wallet, f"wallet_exposure_limit {limits.wallet_symbol}"))
     if limits.wallet_total and account.wallet is not None:
-        total = limits.wallet_total * account.wallet - account.others
+        total = limits.wallet_total * account.wallet
+        total -= account.others + (Decimal(0) if held_only else account.reserved(total))
         found.append((total, f"wallet_exposure_limit_total {limits.wallet_total}"))
     if limits.quote_total:
-        found.append((limits.quote_total - account.others, f"exposure_limit {limits.quote_total}"))
+        total = limits.quote_total
+        total -= account.others + (Decimal(0) if held_only else account.reserved(total))
+        found.append((total, f"exposure_limit {limits.quote_total}"))
     if not found:
         return None, ""
     value, name = min(found)

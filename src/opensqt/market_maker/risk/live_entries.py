@@ -48,6 +48,11 @@ class LiveEntries:
     def __iter__(self) -> Iterator[LiveEntry]:
         return iter(self._entries.values())
 
+    @property
+    def notional(self) -> Decimal:
+        """Return what all entries are worth at their own prices, quote."""
+        return self._notional
+
     def set_level(self, level: int, entries: tuple[LiveEntry, ...]) -> None:
         """Replace the entries of a level."""
         for entry in self._by_level.pop(level, ()):

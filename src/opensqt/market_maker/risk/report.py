@@ -43,6 +43,7 @@ def status(risk: RiskControls) -> dict[str, Any]:
         "margin_mode": None if check is None else check.inputs.margin_mode.value,
         "wallet": _text(risk.account.wallet),
         "other_positions": _text(risk.account.others),
+        "other_entries": _text(risk.account.other_entries),
         "equity": _text(losses.equity),
         "equity_day_start": _text(losses.day_start),
         "equity_peak": _text(losses.peak),

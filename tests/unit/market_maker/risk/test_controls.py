@@ -7,10 +7,13 @@ from decimal import Decimal
 
 import pytest
 
+from opensqt.market_maker.entry_limits import grid_exposure
 from opensqt.market_maker.orders.events import (
     AccountUpdate,
     CallTimed,
     CandlesUpdate,
+    GridExposure,
+    OtherGridsChanged,
     PositionUpdate,
 )
 from opensqt.market_maker.risk import report
@@ -23,6 +26,8 @@ from opensqt.market_maker.risk.settings import (
     ReduceLimits,
     RiskLimits,
 )
+from opensqt.market_maker.shared_exposure import SharedExposure
+from opensqt.market_maker.strategy.grid.settings import GridMode
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import OrderRejected, PostOnlyWouldCross
 from opensqt.model.market import Candle
@@ -91,6 +96,91 @@ def test_positions_in_other_symbols_take_room_from_the_limit_over_all() -> None:
     grid.tell(PositionUpdate(replace(other, quantity=Decimal(0))))
     grid.settle()
     assert len(grid.buys) == 4
+
+
+def other_grid(held: int, entries: int, window: int = 0) -> OtherGridsChanged:
+    return OtherGridsChanged(
+        {"ETHUSDT": GridExposure(held=Decimal(held), entries=Decimal(entries), window=Decimal(window))}
+    )
+
+
+def test_entries_in_other_symbols_take_room_from_the_limit_over_all() -> None:
+    """Resting orders of another grid of the process may fill: what they would be worth is not there for this one."""
+    grid = bench(exposed(wallet_total=Decimal("0.13"))).start()
+    assert len(grid.buys) == 4
+    grid.tell(other_grid(held=30, entries=34))
+    grid.settle()
+    assert sorted(grid.buys) == [-2, -1], "66 of 130 are left"
+    held = Position(symbol="ETHUSDT", quantity=Decimal("-0.02"), entry_price=Decimal(2000), mark_price=Decimal(2000))
+    grid.tell(PositionUpdate(held))
+    grid.settle()
+    assert sorted(grid.buys) == [-1], "the venue says 40 instead of 30, and the entries may add 34"
+    assert report.status(grid.engine.risk)["other_entries"] == "34"
+    grid.tell(OtherGridsChanged({}))
+    grid.settle()
+    assert len(grid.buys) == 2, "90 of 130 are left, and a third one may be worth more than 30"
+
+
+def test_the_other_grids_keep_the_room_of_their_windows_up_to_an_equal_share() -> None:
+    """The grid that places first leaves the others theirs; what they have no use for is free."""
+    grid = bench(exposed(quote_total=Decimal(130))).start()
+    grid.tell(other_grid(held=0, entries=0, window=1000))
+    grid.settle()
+    assert len(grid.buys) == 2, "65 of 130"
+    grid.tell(other_grid(held=30, entries=0, window=1000))
+    grid.settle()
+    assert len(grid.buys) == 2, "what it holds is part of its share"
+    grid.tell(other_grid(held=0, entries=0, window=30))
+    grid.settle()
+    assert len(grid.buys) == 3, "100 of 130"
+
+
+def test_resting_entries_of_others_begin_no_reduction() -> None:
+    """A reduction sells at a loss: only what is held counts for it."""
+    reduce = ReduceLimits(share=Decimal("0.5"), above=Decimal("0.5"))
+    grid = bench(RiskLimits(exposure=ExposureLimits(quote_total=Decimal(200)), reduce=reduce)).start()
+    grid.fill(-1)
+    grid.tell(other_grid(held=0, entries=180, window=180))
+    grid.settle()
+    assert grid.engine.risk.reduce.levels == ()
+
+
+@pytest.mark.parametrize("mode", [GridMode.LONG, GridMode.NEUTRAL])
+def test_a_grid_reports_the_most_that_it_may_come_to_hold(mode: GridMode) -> None:
+    """A neutral grid can't hold both of its sides: the larger one counts."""
+    grid = bench(exposed(wallet_total=Decimal(1)), mode=mode).start()
+    grid.fill(-1)
+    found = reported(grid)
+    assert found.held == grid.engine.state.position * 1000 > 0
+    worth = {side: sum(q * p for q, p in entries(grid, side)) for side in Side}
+    assert found.entries == worth[Side.BUY] >= worth[Side.SELL] - found.held * 2
+    assert found.window == 5 * 30
+
+
+def reported(grid: Bench) -> GridExposure:
+    engine = grid.engine
+    return grid_exposure(engine.risk, engine.state, engine.settings.grid, Decimal(1000))
+
+
+def entries(grid: Bench, side: Side) -> list[tuple[Decimal, Decimal]]:
+    """Quantity and price of the open orders that are no exits."""
+    live = grid.engine.state.live_orders()
+    return [(order.remaining, order.price) for order in live if order.side is side and not order.closes]
+
+
+def test_two_grids_stay_within_a_limit_together() -> None:
+    """Each reads what the other may hold before it decides, and reports after it."""
+    shared, grids = SharedExposure(), {name: bench(exposed(quote_total=Decimal(200))) for name in ("A", "B")}
+    for _ in range(3):
+        for name, grid in grids.items():
+            grid.engine.handle(OtherGridsChanged(shared.others(name)), grid.now)
+            grid.start()
+            shared.report(name, reported(grid))
+    assert [len(grid.buys) for grid in grids.values()] == [3, 3]
+    shared.remove("A")
+    grids["B"].tell(OtherGridsChanged(shared.others("B")))
+    grids["B"].settle()
+    assert len(grids["B"].buys) == 4
 
 
 def test_the_cap_on_levels_counts_levels_held_and_bought() -> None:
