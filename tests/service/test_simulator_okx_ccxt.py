@@ -39,7 +39,7 @@ async def test_a_post_only_order_that_would_take_is_accepted_and_canceled(exchan
 
 async def test_fees_stand_in_the_bills(exchange: Any, simulator: Simulator) -> None:
     await exchange.create_order(SYMBOL, "market", "sell", "1")
-    ledger = await exchange.fetch_ledger("USDT")
+    ledger = await exchange.fetch_ledger("USDT", params={"type": "swap"})
     assert {entry["type"] for entry in ledger} == {"trade"}
     assert float(simulator.engine.balance("sim-key").wallet_balance) == pytest.approx(ledger[-1]["after"])
 

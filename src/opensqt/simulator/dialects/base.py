@@ -269,14 +269,14 @@ class Dialect(ABC):
 
     def _check(self, endpoint: str, known: Mapping[str, Input], given: Mapping[str, Any]) -> None:
         found = list(sent(given))
-        unknown = [name for name, _ in found if name not in known]
+        unknown = [name for name, _ in found if _declared(known, name) is None]
         if unknown:
             refused = self.refuse_unknown(unknown, len(found))
             if refused is not None:
                 raise refused
             self.ignored_inputs.update(f"{endpoint}: {name}" for name in unknown)
         for name, value in found:
-            field = known.get(name)
+            field = _declared(known, name)
             if field is not None and field.refuses(value):
                 raise self.refuse_input(name, value, field.reason)
 
@@ -325,6 +325,11 @@ class Dialect(ABC):
         """Return whether a fault hides this order from queries now."""
         accepted = self._accepted_ms.get(order_id)
         return accepted is not None and self.world.monotonic_ms() < accepted + self.world.script.hidden_ms()
+
+
+def _declared(known: Mapping[str, Input], name: str) -> Input | None:
+    """Return the declaration of a parameter: its own, or that of the object that it is a field of."""
+    return known.get(name) or known.get(name.partition(".")[0])
 
 
 def _by_name(fields: Inputs) -> dict[str, Input]:

@@ -10,11 +10,12 @@ import pytest
 from opensqt.simulator.dialects import DIALECTS
 from opensqt.simulator.dialects.base import ErrorReply
 from opensqt.simulator.dialects.inputs import Handling
+from opensqt.simulator.dialects.okx.errors import RowRefused
 from opensqt.simulator.unsupported import document
-from tests.unit.simulator.dialects import binance_calls
+from tests.unit.simulator.dialects import binance_calls, okx_calls
 from tests.unit.simulator.dialects.asking import Asker
 
-CALLS: dict[str, Callable[[Asker], None]] = {"binance": binance_calls.make}
+CALLS: dict[str, Callable[[Asker], None]] = {"binance": binance_calls.make, "okx": okx_calls.make}
 VENUES = sorted(CALLS)
 DOCS = Path(__file__).resolve().parents[4] / "docs"
 
@@ -78,7 +79,24 @@ def test_an_item_of_a_batch_is_refused_alone(asker: Asker) -> None:
 
 
 def test_every_venue_is_here() -> None:
-    assert set(DIALECTS) - set(CALLS) == {"bitget", "bybit", "gate", "okx"}
+    assert set(DIALECTS) - set(CALLS) == {"bitget", "bybit", "gate"}
+
+
+@of_venues("okx")
+def test_okx_refuses_an_order_in_a_row(asker: Asker) -> None:
+    order = {"instId": "BTC-USDT-SWAP", "tdMode": "cross", "side": "buy", "ordType": "market", "sz": "1"}
+    more = order | {"clOrdId": "a1", "attachAlgoOrds": [{"slTriggerRatio": "0.1"}]}
+    with pytest.raises(RowRefused, match=r"50062.*attachAlgoOrds.slTriggerRatio 0.1") as refused:
+        asker.ask("POST /api/v5/trade/order", more)
+    assert refused.value.row["clOrdId"] == "a1"
+    answer = asker.ask("POST /api/v5/trade/batch-orders", [order, more])
+    assert [row["sCode"] for row in answer["data"]] == ["0", "50062"]
+
+
+@of_venues("okx")
+def test_what_a_venue_ignores_is_ignored_and_listed(asker: Asker) -> None:
+    asker.ask("GET /api/v5/market/ticker", instId="BTC-USDT-SWAP", color="red")
+    assert asker.dialect.ignored_inputs == {"GET /api/v5/market/ticker: color": 1}
 
 
 def test_the_documents_have_the_table() -> None:

@@ -82,7 +82,9 @@ class AccountData:
         if not self._instruments.check_type(call.params.get("instType", "")):
             return []
         names = call.params.get("instId", "")
-        return [row for name in names.split(",") for row in self.held(call.account, name)]
+        ids = set(filter(None, call.params.get("posId", "").split(",")))
+        rows = [row for name in names.split(",") for row in self.held(call.account, name)]
+        return [row for row in rows if not ids or row["posId"] in ids]
 
     def _config(self, call: Call) -> Any:
         return [
@@ -153,12 +155,16 @@ class AccountData:
     def _fees(self, call: Call) -> Any:
         if not self._instruments.check_type(parameters.required(call.params, "instType")):
             return []
+        family = call.params.get("instFamily") or call.params.get("uly", "")
+        if not self._instruments.family(family):
+            raise errors.unknown_instrument()
         maker, taker = plain(-self._settings.maker_fee), plain(-self._settings.taker_fee)
         empty = dict.fromkeys(("maker", "taker", "delivery", "exercise", "makerUSDC", "takerUSDC"), "")
         rates = {"makerU": maker, "takerU": taker, "level": "Lv1", "category": "1", "instType": "SWAP"}
         return [{**empty, **rates, "fiat": [], "ruleType": "normal", "ts": str(self._engine.clock.server_ms())}]
 
-    def _currencies(self, _call: Call) -> Any:
+    def _currencies(self, call: Call) -> Any:
+        wanted = set(filter(None, call.params.get("ccy", "").split(",")))
         assets = {rules.quote_asset: None for rules in self._engine.symbols()}
         return [
             {
@@ -178,11 +184,15 @@ class AccountData:
                 "needTag": False,
             }
             for asset in assets
+            if not wanted or asset in wanted
         ]
 
     def _bills(self, call: Call) -> Any:
-        wanted = call.params.get("type", "")
-        inst_id = call.params.get("instId", "")
+        if not self._instruments.check_type(call.params.get("instType", "")):
+            return []
+        wanted = {name: call.params.get(name, "") for name in ("type", "subType", "instId", "ccy", "mgnMode")}
+        if call.params.get("ctType", "") not in ("", "linear"):
+            return []
         begin, end = parameters.integer(call.params, "begin"), parameters.integer(call.params, "end")
         found = [
             bill
@@ -190,7 +200,7 @@ class AccountData:
             if (begin is None or bill.cause.time_ms >= begin) and (end is None or bill.cause.time_ms <= end)
         ]
         rows = [(bill.bill_id, self._bill(bill)) for bill in found]
-        rows = [(key, row) for key, row in rows if wanted in ("", row["type"]) and inst_id in ("", row["instId"])]
+        rows = [(key, row) for key, row in rows if all(given in ("", row[name]) for name, given in wanted.items())]
         return [row for _, row in parameters.page(rows, [key for key, _ in rows], call.params)]
 
     def _bill(self, bill: Bill) -> dict[str, Any]:

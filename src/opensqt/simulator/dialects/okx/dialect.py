@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, HttpReply, Params, Route, World, message_of
-from opensqt.simulator.dialects.okx import errors, replies, socket_trading, subscriptions
+from opensqt.simulator.dialects.okx import errors, parameters, replies, socket_trading, subscriptions
 from opensqt.simulator.dialects.okx.account import AccountData
 from opensqt.simulator.dialects.okx.conditional import ConditionalTrading
+from opensqt.simulator.dialects.okx.inputs import INPUTS
 from opensqt.simulator.dialects.okx.instruments import Instruments
 from opensqt.simulator.dialects.okx.market_streams import MarketStreams
 from opensqt.simulator.dialects.okx.private_streams import PrivateStreams
@@ -37,6 +38,7 @@ class OkxDialect(Dialect):
 
     name = "okx"
     symbol_states = ("live", "suspend", "rebase", "preopen", "test")
+    inputs = INPUTS
     account_modes = ("futures", "spot", "multi_currency", "portfolio")
     venue_rules = VenueRules(
         post_only_crossing="expire", least_notional=False, amended_to_filled="fill", most_conditional=100
@@ -76,6 +78,22 @@ class OkxDialect(Dialect):
             return HttpReply(200, replies.write(call.route.handler(call)))
         except Refused as refused:
             raise self.translate(refused) from refused
+
+    def check(self, call: Call) -> None:
+        """Refuse a parameter that is not simulated; of an order request in a row, as the venue does."""
+        try:
+            super().check(call)
+        except ErrorReply as error:
+            if call.route.method != "POST" or call.route.operation not in _ORDER_OPERATIONS:
+                raise
+            names = ("algoId", "algoClOrdId") if "algo" in call.route.path else ("ordId", "clOrdId")
+            row = parameters.body(call)
+            named = {name: parameters.text(row, name) for name in (*names, "tag")}
+            raise errors.RowRefused(error.code, error.message, named) from error
+
+    def refuse_input(self, name: str, value: str, reason: str) -> ErrorReply:
+        """Return the error of what is not simulated."""
+        return errors.not_simulated(f"{name} {value}")
 
     def translate(self, refused: Refused) -> ErrorReply:
         """Translate a refusal of the engine to OKX's code."""

@@ -40,14 +40,14 @@ class PublicData:
             get("public/mark-price", self._mark_price, 10),
             get("public/price-limit", self._price_limit),
             get("public/position-tiers", self._position_tiers, 10),
-            get("public/underlying", lambda _call: [[each.family for each in self._instruments.family("")]]),
+            get("public/underlying", self._underlying),
             get("market/ticker", self._ticker),
             get("market/tickers", self._tickers),
             get("market/books", self._books, 40),
             get("market/candles", self._candles, 40),
             get("market/history-candles", self._candles, 20),
             get("market/trades", self._trades, 100),
-            get("market/history-trades", self._trades, 20),
+            get("market/history-trades", self._past_trades, 20),
             get("system/status", lambda _call: [], 1),
         ]
 
@@ -87,7 +87,8 @@ class PublicData:
     def _mark_price(self, call: Call) -> Any:
         if not self._instruments.check_type(call.params.get("instType", "")):
             return []
-        swaps = self._instruments.some(call.params.get("instId", ""))
+        family = call.params.get("instFamily") or call.params.get("uly", "")
+        swaps = [swap for swap in self._instruments.some(call.params.get("instId", "")) if family in ("", swap.family)]
         return [formats.mark(self._engine.mark(swap.symbol), swap) for swap in swaps]
 
     def _price_limit(self, call: Call) -> Any:
@@ -108,7 +109,11 @@ class PublicData:
     def _position_tiers(self, call: Call) -> Any:
         if not self._instruments.check_type(parameters.required(call.params, "instType")):
             return []
+        if parameters.required(call.params, "tdMode") not in ("cross", "isolated"):
+            raise errors.bad("tdMode")
         family = call.params.get("instFamily") or call.params.get("uly", "")
+        if call.params.get("tier", "") not in ("", "1"):
+            return []
         return [
             {
                 "instFamily": swap.family,
@@ -125,7 +130,12 @@ class PublicData:
                 "baseMaxLoan": "",
             }
             for swap in self._instruments.family(family)
+            if call.params.get("instId", "") in ("", swap.inst_id)
         ]
+
+    def _underlying(self, call: Call) -> Any:
+        known = self._instruments.check_type(parameters.required(call.params, "instType"))
+        return [[each.family for each in self._instruments.family("")] if known else []]
 
     def _ticker(self, call: Call) -> Any:
         return [self.ticker(self._instruments.get(call.params.get("instId", "")))]
@@ -133,7 +143,8 @@ class PublicData:
     def _tickers(self, call: Call) -> Any:
         if not self._instruments.check_type(parameters.required(call.params, "instType")):
             return []
-        return [self.ticker(swap) for swap in self._instruments.family(call.params.get("instFamily", ""))]
+        family = call.params.get("instFamily") or call.params.get("uly", "")
+        return [self.ticker(swap) for swap in self._instruments.family(family)]
 
     def ticker(self, swap: OkxInstrument) -> dict[str, Any]:
         """Return one ticker."""
@@ -172,6 +183,16 @@ class PublicData:
 
     def _trades(self, call: Call) -> Any:
         swap = self._instruments.get(call.params.get("instId", ""))
+        found = self._engine.trades(swap.symbol, limit=parameters.limit(call.params, 500))
+        return [formats.trade(each, swap) for each in reversed(found)]
+
+    def _past_trades(self, call: Call) -> Any:
+        """Return trades before and after an id, or before a time."""
+        swap = self._instruments.get(call.params.get("instId", ""))
+        kind = call.params.get("type", "") or "1"
+        if kind not in ("1", "2"):
+            raise errors.bad("type")
         found = list(reversed(self._engine.trades(swap.symbol, limit=100_000)))
-        page = parameters.page(found, [int(each.trade_id) for each in found], call.params, 500)
+        keys = [int(each.trade_id) if kind == "1" else each.time_ms for each in found]
+        page = parameters.page(found, keys, call.params)
         return [formats.trade(each, swap) for each in page]

@@ -91,7 +91,18 @@ class Trading:
         return [self._place_one(call, parameters.body(call))]
 
     def _place_batch(self, call: Call) -> Any:
-        return _each(parameters.rows(call), lambda row: self._place_one(call, row))
+        def place(row: Row) -> dict[str, Any]:
+            self._check_item(call, row, ordId="", clOrdId=parameters.text(row, "clOrdId"), tag="")
+            return self._place_one(call, row)
+
+        return _each(parameters.rows(call), place)
+
+    def _check_item(self, call: Call, row: Row, **named: str) -> None:
+        """Check the fields of an item of a batch; what is refused is its row."""
+        try:
+            self._dialect.check_item(call, row)
+        except ErrorReply as error:
+            raise errors.RowRefused(error.code, error.message, named) from error
 
     def _place_one(self, call: Call, row: Row) -> dict[str, Any]:
         named = {"ordId": "", "clOrdId": parameters.text(row, "clOrdId"), "tag": parameters.text(row, "tag")}
@@ -112,7 +123,12 @@ class Trading:
         return [self._amended(call, parameters.body(call))]
 
     def _amend_batch(self, call: Call) -> Any:
-        return _each(parameters.rows(call), lambda row: self._amended(call, row))
+        def amend(row: Row) -> dict[str, Any]:
+            names = {name: parameters.text(row, name) for name in ("ordId", "clOrdId", "reqId")}
+            self._check_item(call, row, **names)
+            return self._amended(call, row)
+
+        return _each(parameters.rows(call), amend)
 
     def _amended(self, call: Call, row: Row) -> dict[str, Any]:
         named = {name: parameters.text(row, name) for name in ("ordId", "clOrdId", "reqId")}
@@ -259,16 +275,19 @@ class Trading:
         return self._page([order for order in found if order.symbol in symbols and order.status.is_closed], call.params)
 
     def _page(self, oldest_first: list[SimOrder], params: Row) -> list[dict[str, Any]]:
-        kind, state = parameters.text(params, "ordType"), parameters.text(params, "state")
+        wanted = {name: parameters.text(params, name) for name in ("ordType", "state", "category")}
         found = [order for order in reversed(oldest_first) if not self._dialect.is_hidden(order.order_id)]
+        if any(wanted.values()):
+            written = [(order, self.write(order)) for order in found]
+            found = [order for order, row in written if all(g in ("", row[name]) for name, g in wanted.items())]
         page = parameters.page(found, [int(order.order_id) for order in found], params)
-        rows = [self.write(order) for order in page]
-        return [row for row in rows if kind in ("", row["ordType"]) and state in ("", row["state"])]
+        return [self.write(order) for order in page]
 
     def _fills(self, call: Call) -> Any:
         if not self._instruments.check_type(call.params.get("instType", "")):
             return []
         symbols, order_id = self._symbols(call.params), call.params.get("ordId", "")
+        kind = call.params.get("subType", "")
         begin, end = parameters.integer(call.params, "begin"), parameters.integer(call.params, "end")
         found = [
             (bill.bill_id, bill.cause)
@@ -276,6 +295,7 @@ class Trading:
             if isinstance(bill.cause, SimFill)
             and bill.cause.symbol in symbols
             and order_id in ("", bill.cause.order_id)
+            and kind in ("", formats.sub_type(bill.cause))
             and (begin is None or bill.cause.time_ms >= begin)
             and (end is None or bill.cause.time_ms <= end)
         ]
@@ -285,7 +305,8 @@ class Trading:
     def _symbols(self, params: Row) -> set[str]:
         if inst_id := parameters.text(params, "instId"):
             return {self._instruments.get(inst_id).symbol}
-        return {swap.symbol for swap in self._instruments.family(parameters.text(params, "instFamily"))}
+        family = parameters.text(params, "instFamily") or parameters.text(params, "uly")
+        return {swap.symbol for swap in self._instruments.family(family)}
 
     def _read(self, call: Call, row: Row) -> NewOrder:
         """Read an order, with the checks that OKX makes before its engine."""
