@@ -407,7 +407,118 @@ class Okx(OrderClient):
         ]
 
 
-CLIENTS: list[type[OrderClient]] = [Binance, Bybit, Okx]
+class Gate(OrderClient):
+    exchange = "gate"
+    path = "/v4/ws/usdt"
+    answers_to_place = 2
+    operations: ClassVar = {
+        "place": ("POST", "orders", "order_place"),
+        "amend": ("PUT", "orders/{order_id}", "order_amend"),
+        "cancel": ("DELETE", "orders/{order_id}", "order_cancel"),
+        "place_batch": ("POST", "batch_orders", "order_batch_place"),
+        "cancel_batch": ("POST", "batch_cancel_orders", "order_cancel_ids"),
+        "cancel_all": ("DELETE", "orders", "order_cancel_cp"),
+        "find": ("GET", "orders/{order_id}", "order_status"),
+        "list": ("GET", "orders", "order_list"),
+    }
+
+    async def login(self) -> Any:
+        await self.socket.send_json(self.auth())
+        return await self.heard()
+
+    def auth(self, parameter: str = "") -> dict[str, Any]:
+        now = str(self.now_ms // 1000)
+        payload = {"api_key": self.key, "timestamp": now, "req_id": "login"}
+        payload["signature"] = self.sign(f"api\nfutures.login\n{parameter}\n{now}")
+        return {"time": int(now), "channel": "futures.login", "event": "api", "payload": payload}
+
+    def sign(self, text: str) -> str:
+        return hmac.new(self.secret.encode(), text.encode(), hashlib.sha512).hexdigest()
+
+    async def rest(self, operation: str, fields: Any) -> Answer:
+        method, path, _ = self.operations[operation]
+        rest, query, text, now = fields, "", "", str(self.now_ms // 1000)
+        if "{order_id}" in path:
+            path = path.format(**fields)
+            rest = {name: value for name, value in fields.items() if name != "order_id"}
+        path = f"/api/v4/futures/usdt/{path}"
+        if method in ("GET", "DELETE"):
+            query = urlencode(rest)
+        else:
+            text = json.dumps(rest)
+        content = hashlib.sha512(text.encode()).hexdigest()
+        sign = self.sign(f"{method}\n{path}\n{query}\n{content}\n{now}")
+        headers = {"KEY": self.key, "SIGN": sign, "Timestamp": now, "Content-Type": "application/json"}
+        url = f"{self.simulator.url}{path}{'?' + query if query else ''}"
+        async with self.session.request(method, url, data=text or None, headers=headers) as response:
+            body = await response.json()
+        return Answer("", body) if response.status < 400 else Answer(body["label"], body["message"])
+
+    def message(self, operation: str, fields: Any, number: Any) -> dict[str, Any]:
+        name = self.operations[operation][2] if operation in self.operations else operation
+        payload = {"req_id": number, "req_param": fields}
+        return {"time": self.now_ms // 1000, "channel": f"futures.{name}", "event": "api", "payload": payload}
+
+    def read(self, frame: Any) -> Answer:
+        if "errs" in frame["data"]:
+            return Answer(frame["data"]["errs"]["label"], frame["data"]["errs"]["message"])
+        return Answer("", frame["data"]["result"])
+
+    def final(self, frame: Any) -> bool:
+        return not frame.get("ack", False)
+
+    def number(self, frame: Any) -> Any:
+        return frame.get("request_id")
+
+    async def events(self) -> aiohttp.ClientWebSocketResponse:
+        stream = await self.listen(self.path)
+        for name, more in (("orders", ["!all"]), ("usertrades", ["!all"]), ("positions", ["!all"]), ("balances", [])):
+            now = self.now_ms // 1000
+            channel = f"futures.{name}"
+            sign = self.sign(f"channel={channel}&event=subscribe&time={now}")
+            auth = {"method": "api_key", "KEY": self.key, "SIGN": sign}
+            message = {"time": now, "channel": channel, "event": "subscribe", "payload": ["20000001", *more]}
+            await stream.send_json(message | {"auth": auth})
+            assert (await stream.receive_json(timeout=60))["result"] == {"status": "success"}
+        return stream
+
+    def limit(self, price: Any, name: str = "", size: int = 10) -> dict[str, Any]:
+        return {"contract": "BTC_USDT", "size": size, "price": str(price), **({"text": f"t-{name}"} if name else {})}
+
+    def named(self, name: str) -> Any:
+        return {"order_id": f"t-{name}"}
+
+    def name_of(self, answer: Answer) -> str:
+        return str(answer.content["text"]).removeprefix("t-")
+
+    async def scenario(self, do: Do) -> list[Answer]:
+        bid = self.bid
+        orders = [self.limit(bid - 80, f"b{number}") for number in range(3)]
+        orders[1]["price"] = "90000"
+        return [
+            await do("place", self.limit(bid - 100, "a1")),
+            await do("amend", {**self.named("a1"), "size": 30, "price": str(bid - 90), "amend_text": "more"}),
+            await do("amend", {**self.named("a1"), "size": -30}),
+            await do("find", self.named("a1")),
+            await do("place", self.limit(0, "m1", 20) | {"tif": "ioc"}),
+            await do("place", self.limit(bid + 500, "exit", -10) | {"reduce_only": True}),
+            await do("place", self.limit(bid + 500, "post") | {"tif": "poc"}),
+            await do("place", self.limit(bid + 500, "fok", 900_000) | {"tif": "fok"}),
+            await do("place", self.limit(bid - 100, size=900_000)),
+            await do("place", self.limit(bid - 100) | {"text": "mine"}),
+            await do("place_batch", orders),
+            await do("list", {"contract": "BTC_USDT", "status": "open"}),
+            await do("cancel_batch", ["t-b0", "t-none"]),
+            await do("cancel", self.named("a1")),
+            await do("cancel", self.named("a1")),
+            await do("cancel", self.named("none")),
+            await do("cancel_all", {"contract": "BTC_USDT", "side": "ask"}),
+            await do("cancel_all", {"contract": "BTC_USDT"}),
+            await do("place", {"contract": "BTC_USDT", "size": 0, "close": True, "price": "0", "tif": "ioc"}),
+        ]
+
+
+CLIENTS: list[type[OrderClient]] = [Binance, Bybit, Gate, Okx]
 
 
 def delayed_login(*, before: bool = True) -> Fault:

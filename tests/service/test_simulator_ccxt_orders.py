@@ -54,6 +54,9 @@ ENTRIES = [
     Entry(
         name="okx", aim=lambda _exchange, _simulator: None, refused=ccxt.InsufficientFunds, unknown=ccxt.OrderNotFound
     ),
+    Entry(
+        name="gate", aim=lambda _exchange, _simulator: None, refused=ccxt.InsufficientFunds, unknown=ccxt.OrderNotFound
+    ),
     Entry(name="bybit", aim=_bybit, refused=ccxt.InsufficientFunds, unknown=ccxt.OrderNotFound),
 ]
 
@@ -133,3 +136,27 @@ async def test_a_wrong_secret_is_refused(entry: Entry, exchange: Any, simulator:
     with pytest.raises(ccxt.BaseError):
         await exchange.create_order_ws(SYMBOL, "limit", "buy", entry.venue.amount("0.010"), str(below(simulator)))
     assert simulator.engine.orders("sim-key") == []
+
+
+GATE = pytest.mark.parametrize("entry", [entry for entry in ENTRIES if entry.name == "gate"], indirect=True)
+
+
+@GATE
+async def test_gate_s_batches_lists_and_cancel_of_all(entry: Entry, exchange: Any, simulator: Simulator) -> None:
+    price, amount = below(simulator), entry.venue.amount("0.010")
+    order = {"symbol": SYMBOL, "type": "limit", "side": "buy", "amount": amount}
+    placed = await exchange.create_orders_ws([{**order, "price": str(price - step)} for step in range(3)])
+    assert open_orders(simulator) == [(price - step, Decimal("0.010")) for step in range(3)]
+    listed = await exchange.fetch_open_orders_ws(SYMBOL)
+    assert {one["id"] for one in listed} == {one["id"] for one in placed}
+    assert (await exchange.fetch_order_ws(placed[0]["id"], SYMBOL))["status"] == "open"
+    await exchange.cancel_all_orders_ws(SYMBOL)
+    assert open_orders(simulator) == []
+
+
+@pytest.mark.parametrize("entry", [entry for entry in ENTRIES if entry.name == "okx"], indirect=True)
+async def test_okx_s_cancel_of_several(entry: Entry, exchange: Any, simulator: Simulator) -> None:
+    price, amount = str(below(simulator)), entry.venue.amount("0.010")
+    placed = [await exchange.create_order_ws(SYMBOL, "limit", "buy", amount, price) for _ in range(3)]
+    await exchange.cancel_orders_ws([order["id"] for order in placed], SYMBOL)
+    assert open_orders(simulator) == []

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, HttpReply, Params, Route, World, message_of
-from opensqt.simulator.dialects.gate import errors, frames, unified
+from opensqt.simulator.dialects.gate import errors, frames, socket_trading, unified
 from opensqt.simulator.dialects.gate.account import AccountData
 from opensqt.simulator.dialects.gate.conditional import ConditionalTrading
 from opensqt.simulator.dialects.gate.contracts import Contracts
@@ -44,6 +44,7 @@ class GateDialect(Dialect):
         self._streams = MarketStreams(world, self._contracts, self._public)
         self._private = PrivateStreams(world, self._contracts, self._security)
         super().__init__(world)
+        self._sockets = socket_trading.SocketTrading(self, self._security)
 
     def routes(self) -> list[Route]:
         """Return every REST endpoint that is served."""
@@ -105,7 +106,7 @@ class GateDialect(Dialect):
         socket.state.update(sizes=self._contracts.sizes(socket.headers), private=False)
 
     def receive(self, socket: Socket, text: str) -> None:
-        """Handle a subscription or a ping."""
+        """Handle a subscription, a ping or an order request."""
         try:
             message = orjson.loads(text)
         except orjson.JSONDecodeError:
@@ -116,6 +117,8 @@ class GateDialect(Dialect):
         channel, event, payload = message.get("channel"), message.get("event"), message.get("payload", [])
         if channel == "futures.ping":
             socket.reply(frames.envelope("futures.pong", "", self.engine.clock.server_ms(), None))
+        elif event == socket_trading.EVENT:
+            self._sockets.receive(socket, message, text)
         elif event not in ("subscribe", "unsubscribe") or not isinstance(channel, str):
             self._refuse(socket, message, _BAD_ARGUMENT, f"unknown event {str(event)[:40]}")
         elif not isinstance(payload, list) or not all(isinstance(item, str) for item in payload):

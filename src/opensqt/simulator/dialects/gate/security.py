@@ -65,12 +65,33 @@ class Security:
         signed = f"{call.route.method}\n{call.path}\n{query}\n{content}\n{timestamp}"
         if not hmac.compare_digest(self._sign(key, signed), signature):
             raise errors.invalid_signature()
-        expires = call.headers.get("x-gate-exptime", "")
-        if expires and (not expires.isdecimal() or int(expires) < self._clock.server_ms()):
-            raise errors.expired("request expired before it was handled")
-        if call.route.operation in _ORDER_OPERATIONS and not self._keys[key].may_trade:
-            raise errors.read_only()
         call.key, call.account = key, self._keys[key].account
+        self._check_rights(call)
+
+    def admit_over_socket(self, call: Call) -> None:
+        """Admit an order request of a connection that is logged in: its limits are those of REST."""
+        self._charge(call)
+        self._check_rights(call)
+
+    def login(self, payload: Mapping[str, Any], parameter: str) -> str:
+        """Return the key of a login over a WebSocket.
+
+        Args:
+            payload: Of the login.
+            parameter: Its `req_param` as it was sent; the documents sign an empty text.
+
+        Raises:
+            ErrorReply: The login is refused.
+        """
+        key, timestamp = str(payload.get("api_key", "")), str(payload.get("timestamp", ""))
+        if key not in self._keys:
+            raise errors.invalid_key()
+        self._check_time(timestamp)
+        signed = [self._sign(key, f"api\nfutures.login\n{text}\n{timestamp}") for text in {parameter, ""}]
+        signature = str(payload.get("signature", "")).encode()
+        if not any(hmac.compare_digest(one.encode(), signature) for one in signed):
+            raise errors.invalid_signature()
+        return key
 
     def subscriber(self, message: Mapping[str, Any]) -> str | None:
         """Return the key that a subscription is signed with, or None when the signature is not valid."""
@@ -83,6 +104,13 @@ class Security:
         signed = f"channel={message.get('channel')}&event={message.get('event')}&time={time_s}"
         key = str(auth["KEY"])
         return key if hmac.compare_digest(self._sign(key, signed), str(auth.get("SIGN"))) else None
+
+    def _check_rights(self, call: Call) -> None:
+        expires = call.headers.get("x-gate-exptime", "")
+        if expires and (not expires.isdecimal() or int(expires) < self._clock.server_ms()):
+            raise errors.expired("request expired before it was handled")
+        if call.route.operation in _ORDER_OPERATIONS and not self._keys[call.key].may_trade:
+            raise errors.read_only()
 
     def _charge(self, call: Call) -> None:
         now = self._clock.server_ms()
