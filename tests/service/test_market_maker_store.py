@@ -16,8 +16,10 @@ import pytest
 from sqlalchemy import text
 
 from opensqt.market_maker.orders.events import Place, PlaceAbandoned, PriceUpdate
+from opensqt.market_maker.orders.state import Changes
 from opensqt.market_maker.service import MarketMaker
 from opensqt.market_maker.store.store import Store
+from opensqt.market_maker.store.texts import write_text
 from opensqt.market_maker.store.writer import StoreWriter
 from opensqt.model.errors import ConfigError, TradingClaimed
 from tests.service.grid_rig import Ledger, chain, running, simulator, store_fills, store_fills_of
@@ -231,3 +233,25 @@ async def test_an_order_whose_intent_was_stored_too_late_is_not_sent(tmp_path: P
     assert not set(bench.engine.state.live_orders()) & set(place.requests)
     task.cancel()
     await store.close()
+
+
+class SlowStore(Store):
+    """A store whose transactions take longer than SQLite waits for its lock."""
+
+    async def commit(self, symbol: str, changes: Changes, *, repeated: bool = False) -> None:
+        async with self.holding.transaction(symbol) as connection:
+            await connection.execute(text("INSERT INTO meta VALUES (:key, '')"), {"key": symbol})
+            await asyncio.sleep(1.5)
+
+
+async def test_grids_of_one_database_wait_for_each_other_s_writes(tmp_path: Path) -> None:
+    """F52: the database is busy with one grid's changes; for the others that is no failure, whatever the number."""
+    store = await SlowStore.open(f"sqlite:///{tmp_path}/grid.db")
+    symbols, nothing = ("BTCUSDT", "ETHUSDT", "XRPUSDT"), Changes(header=None, slots=(), orders=(), fills=())
+    await asyncio.gather(
+        *(store.commit(symbol, nothing) for symbol in symbols), write_text(store, "control:BTCUSDT", "{}")
+    )
+    async with store.database.connect() as connection:
+        keys = set(await connection.scalars(text("SELECT key FROM meta")))
+    await store.close()
+    assert keys >= {*symbols, "control:BTCUSDT"}

@@ -154,6 +154,10 @@ class Portfolio:
         """Return one grid as JSON; None when it is not one of these."""
         return next((_status(grid) for grid in self._grids if grid.symbol == symbol), None)
 
+    def maker(self, symbol: str) -> MarketMaker | None:
+        """Return the market maker of a symbol; None while it does not trade."""
+        return next((grid.maker for grid in self._grids if grid.symbol == symbol), None)
+
     def metrics_text(self) -> bytes:
         """Return the metrics of all grids in Prometheus' text format."""
         makers = [grid.maker.metrics for grid in self._grids if grid.maker is not None]
@@ -169,7 +173,7 @@ class Portfolio:
         Raises:
             ConfigError: No grid could begin.
             ConnectorUnavailable: The exchange is lost for good.
-            AccessError: This client may not use it any more.
+            AccessError: This client may not use it any more; one that names a symbol stops that grid only.
         """
         try:
             async with asyncio.TaskGroup() as group:
@@ -194,8 +198,13 @@ class Portfolio:
                 try:
                     await self._trade(grid, stop, lambda: delays.began(time.monotonic()))
                     return
-                except (ConnectorUnavailable, AccessError, Stopped, asyncio.CancelledError):
+                except (ConnectorUnavailable, Stopped, asyncio.CancelledError):
                     raise
+                except AccessError as error:
+                    if error.symbol != grid.symbol:
+                        raise
+                    # This client may do all it did, but not with this symbol.
+                    await self._fail(grid, f"{error.reason}: {error.message}")
                 except TradingClaimed as error:
                     await self._replace(grid, error)
                     return
@@ -268,6 +277,16 @@ class Portfolio:
         maker, grid.maker = grid.maker, None
         if maker is None:
             return
+        try:
+            await self._pull(grid, maker)
+        except ConnectorUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - it concerns this grid only
+            _log.exception("a grid's orders could not be cancelled", symbol=grid.symbol)
+            grid.failure += f"; its orders could not be cancelled: {redact(f'{type(error).__name__}: {error}')}"
+
+    async def _pull(self, grid: _Member, maker: MarketMaker) -> None:
+        """Cancel the orders of a grid that failed, if it is still ours."""
         try:
             await maker.right.confirm()
         except TradingClaimed as error:

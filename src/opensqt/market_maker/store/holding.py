@@ -72,6 +72,7 @@ class Holding:
         self._insert = insert
         self._id = secrets.token_hex(8)
         self._remote = database.dialect.name == "postgresql"
+        self._writer = asyncio.Lock()
         self._own: dict[str, Holder] = {}
         self._confirmed: dict[str, float] = {}
         self._lock_files: dict[str, int] = {}
@@ -158,7 +159,7 @@ class Holding:
             TradingClaimed: Another process has it.
         """
         began = time.monotonic()
-        async with self._transaction() as connection:
+        async with self.writing() as connection:
             own = self._own.get(symbol)
             if own is not None and (other := await self._renewed(connection, own)) is not None:
                 self._lose(own, other)
@@ -180,7 +181,7 @@ class Holding:
         own, self._own = list(self._own.values()), {}
         try:
             if give_up and own:
-                async with self._transaction() as connection:
+                async with self.writing() as connection:
                     for row in own:
                         await holders.give_up(connection, row)
         finally:
@@ -189,7 +190,7 @@ class Holding:
     async def _attempt_to_take(self, symbols: Sequence[str], watch: HolderWatch) -> Waiting | None:
         """Take all grids, or return what prevents it."""
         locked = self._remote or self._lock(symbols)
-        async with self._transaction() as connection:
+        async with self.writing() as connection:
             rows, now = await holders.read(connection, symbols), time.monotonic()
             if not locked:
                 return Waiting(next(iter(rows.values()), None))
@@ -224,7 +225,7 @@ class Holding:
     async def _try_to_renew(self, began: float) -> None:
         own = [row for symbol, row in self._own.items() if symbol not in self._lost]
         try:
-            async with asyncio.timeout(SLOW_S), self._transaction() as connection:
+            async with asyncio.timeout(SLOW_S), self.writing() as connection:
                 others = [await self._renewed(connection, row) for row in own]
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             if not self._error:
@@ -258,9 +259,14 @@ class Holding:
         self._changed.set()
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """Run a transaction that writes.
+
+        SQLite has one writer at a time, and reports a failure to those that have waited for a second. The grids of this
+        process queue up instead, so that a busy database is none that failed.
+        """
         if not self._remote:
-            async with self._database.begin() as connection:
+            async with self._writer, self._database.begin() as connection:
                 yield connection
             return
         connection = await self._database.connect()

@@ -129,7 +129,7 @@ class Store:
                 self._identity = str(await connection.scalar(query) or "")
         if not self._identity:
             row = {"key": "identity", "value": secrets.token_hex(16)}
-            async with self.database.begin() as connection:
+            async with self.holding.writing() as connection:
                 await connection.execute(self._insert(schema.meta).values(row).on_conflict_do_nothing())
                 self._identity = str(await connection.scalar(query))
         return self._identity
@@ -241,7 +241,7 @@ class Store:
     async def remove_minutes(self, symbol: str, *, before_ms: int) -> None:
         """Remove the profit by minute from before a time; that by day stays."""
         equity = schema.equity.c
-        async with self.database.begin() as connection:
+        async with self.holding.writing() as connection:
             await connection.execute(delete(schema.equity).where(equity.symbol == symbol, equity.minute_ms < before_ms))
 
     async def _history(

@@ -22,6 +22,6 @@ async def write_text(store: Store, key: str, text: str) -> None:
     Raises:
         SQLAlchemyError: It is not stored.
     """
-    async with store.database.begin() as connection:
+    async with store.holding.writing() as connection:
         await connection.execute(delete(schema.meta).where(schema.meta.c.key == key))
         await connection.execute(insert(schema.meta), [{"key": key, "value": text}])
