@@ -14,6 +14,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from opensqt.market_maker.orders.events import Place, PlaceAbandoned, PriceUpdate
 from opensqt.market_maker.orders.state import Changes
@@ -93,6 +94,42 @@ async def test_commits_that_a_standby_server_had_not_received_are_written_again(
             cluster.start()
             await _healed(maker, ledger)
         assert await store_fills_of(url) == ledger.fills()
+
+
+async def test_a_failover_that_a_query_meets_first_is_no_reason_to_lose_commits(cluster: Cluster, url: str) -> None:
+    """F52: the grid was quiet, so that its next commit finds a connection that works, to the older copy."""
+    async with simulator() as sim:
+        ledger = Ledger(sim)
+        async with running(sim, url) as maker:
+            await eventually(lambda: len(ledger.account["fills"]) >= 2)
+            cluster.stop()
+            cluster.save_copy()
+            cluster.start()
+            await _healed(maker, ledger)
+            fills = len(ledger.account["fills"])
+            await eventually(lambda: len(ledger.account["fills"]) > fills + 2)
+            sim.market.pause(SYMBOL)
+            await eventually(lambda: _as_stored(maker, ledger), what="all is stored")
+            cluster.stop()
+            cluster.fall_back()
+            cluster.start()
+            await eventually(lambda: _responds(maker.store), what="a query")
+            await eventually(lambda: _responds(maker.store), what="another")
+            sim.market.resume(SYMBOL)
+            await _healed(maker, ledger)
+        assert await store_fills_of(url) == ledger.fills()
+
+
+async def _as_stored(maker: MarketMaker, ledger: Ledger) -> bool:
+    return len(await maker.store.fills(SYMBOL)) == len(ledger.account["fills"])
+
+
+async def _responds(store: Store) -> bool:
+    try:
+        await store.fills(SYMBOL)
+    except (SQLAlchemyError, OSError):
+        return False
+    return True
 
 
 async def test_doctor_looks_at_a_database_of_postgresql(tmp_path: Path, url: str) -> None:

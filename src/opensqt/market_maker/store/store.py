@@ -56,6 +56,12 @@ class Store:
         self.holding = Holding(engine, self._insert)
         """The grids that this process may write."""
         self._identity = ""
+        self.lost_connections = 0
+        """Lost connections. The next one may be to another server, which has not received the last commits."""
+        event.listen(engine.sync_engine, "invalidate", self._on_lost_connection)
+
+    def _on_lost_connection(self, *_: object) -> None:
+        self.lost_connections += 1
 
     @classmethod
     async def open(cls, url: str, *, clock: Clock = now_ns) -> Self:

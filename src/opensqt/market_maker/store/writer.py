@@ -67,6 +67,7 @@ class StoreWriter:
         self._idle = asyncio.Event()
         self._idle.set()
         self._waiting: list[tuple[float, Place]] = []
+        self._lost_connections = store.lost_connections
         self._kept: deque[tuple[float, Changes]] = deque()
         self._began: float | None = None
         self._error = ""
@@ -114,7 +115,10 @@ class StoreWriter:
 
     async def _commit(self, changes: Changes) -> None:
         self._began = time.monotonic()
-        repeated, wanted = False, changes
+        # A query or the hold of the grids may have met the loss: then this commit succeeds at once, on an older copy.
+        lost = self._store.lost_connections
+        repeated = self._store.is_remote and lost != self._lost_connections
+        wanted = merged([*(kept for _, kept in self._kept), changes]) if repeated else changes
         while True:
             try:
                 async with asyncio.timeout(ATTEMPT_S):
@@ -130,6 +134,7 @@ class StoreWriter:
             repeated = True
             if self._store.is_remote:
                 wanted = merged([*(kept for _, kept in self._kept), changes])
+        self._lost_connections = lost
         if self._store.is_remote:
             self._keep(changes)
         if self._error:
