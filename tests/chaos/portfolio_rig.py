@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from opensqt.client.exchange import RemoteExchange
 from opensqt.config.market_maker import MarketMakerSettings
@@ -17,6 +18,7 @@ from opensqt.config.remote import RemoteSettings
 from opensqt.market_maker.alerts.service import alerting
 from opensqt.market_maker.portfolio import Portfolio
 from opensqt.market_maker.service import MarketMaker, started
+from opensqt.market_maker.store import writer
 from opensqt.market_maker.store.store import Store
 from opensqt.market_maker.strategy.grid.quoter import GridFrame, GridQuoter
 from opensqt.market_maker.strategy.quoter import Inventory, MarketState
@@ -30,6 +32,7 @@ from opensqt.telemetry.logging import configure
 from tests.service.grid_rig import ACCOUNT, FEE, Chain, chain
 from tests.support import eventually
 from tests.support.logs import logging_restored
+from tests.support.wait import required
 
 FAILING = "XRPUSDT"
 PRICES = {"BTCUSDT": "45000", "ETHUSDT": "2000", "BNBUSDT": "600", "SOLUSDT": "200", FAILING: "1000"}
@@ -281,6 +284,8 @@ async def five(folder: Path) -> AsyncIterator[Five]:
     """Run five grids until the end of the block; they stop in good order."""
     database = folder / "five.db"
     async with AsyncExitStack() as stack:
+        # A machine that is busy with other tests is slow for all five alike.
+        stack.enter_context(patch.object(writer, "SLOW_S", required(writer.SLOW_S)))
         # As the program does: the traceback of a test's own setting takes the loop for a second.
         stack.enter_context(logging_restored())
         configure("WARNING", service="market-maker", style="json")

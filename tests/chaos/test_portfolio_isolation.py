@@ -170,10 +170,12 @@ async def last(rig: Five, seconds: float) -> None:
 
 
 async def recovered(rig: Five) -> bool:
-    """Whether the symbol trades again; a position changed by hand is taken over, as a person does."""
+    """Whether the symbol trades again; what outlasts the fault by intention is reset, as a person does."""
     maker = rig.maker(FAILING)
     if maker is not None and maker.engine.halt_reason:
         await rig.portfolio.commands.run("reset", {"symbol": FAILING, "name": "take-venue", "apply": True})
+    if any("circuit breaker" in problem for problem in rig.problems(FAILING)):
+        await rig.portfolio.commands.run("reset", {"symbol": FAILING, "name": "breaker", "apply": True})
     return not rig.problems(FAILING) and bool(rig.open_ids(FAILING))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import random
 import signal
 import socket
 import sqlite3
@@ -292,3 +294,30 @@ async def test_grids_of_one_database_wait_for_each_other_s_writes(tmp_path: Path
         keys = set(await connection.scalars(text("SELECT key FROM meta")))
     await store.close()
     assert keys >= {*symbols, "control:BTCUSDT"}
+
+
+async def test_a_cancelled_write_does_not_keep_the_database_locked(tmp_path: Path) -> None:
+    """F52: a grid fails in the middle of a commit; the others write on, without waiting for the garbage collector."""
+    store = await Store.open(f"sqlite:///{tmp_path}/grid.db")
+    await store.hold("BTCUSDT")
+    delays = random.Random(5)
+    gc.disable()
+    try:
+        for number in range(60):
+            writes = [asyncio.create_task(_write_two(store, number)) for _ in range(2)]
+            await asyncio.sleep(delays.random() * 0.004)
+            for write in writes:
+                write.cancel()
+            # Their tracebacks stay in memory, as those of a failed grid do while it is reported.
+            ended = await asyncio.gather(*writes, return_exceptions=True)
+            await write_text(store, "after", str(number))
+            del ended
+    finally:
+        gc.enable()
+        await store.close()
+
+
+async def _write_two(store: Store, number: int) -> None:
+    async with store.holding.transaction("BTCUSDT") as connection:
+        for name in ("one", "two"):
+            await connection.execute(text("INSERT OR REPLACE INTO meta VALUES (:key, '')"), {"key": f"{name}{number}"})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from opensqt.market_maker.engine import GridEngine
 from opensqt.market_maker.engine_settings import Phase
 from opensqt.market_maker.risk import report
+from opensqt.model.venue import ExchangeStatus
 
 CONNECTING = "starting: connecting to the exchange"
 """The problem of a process whose grid is not there yet."""
@@ -45,3 +48,26 @@ def problems(engine: GridEngine, now: float) -> list[str]:
     if engine.missing_since is not None and now - engine.missing_since > REPORT_AFTER_S:
         found.append(f"fills missing for {', '.join(sorted(engine.orders.missing_fills))}")
     return found
+
+
+def venue_problems(venue: ExchangeStatus, symbol: str, watched: Collection[str] = ()) -> list[str]:
+    """Return what is wrong with the exchange and the way to it, as far as it concerns one grid.
+
+    A stream of another symbol is the business of the grid, or of the client, that trades it.
+
+    Args:
+        venue: Its checks.
+        symbol: Of the grid.
+        watched: Symbols whose candles the risk monitor reads.
+    """
+    failed = [check for check in venue.checks if not check.ok and _concerns(check.name, symbol, watched)]
+    return [f"{check.name}: {check.reason}" for check in failed]
+
+
+def _concerns(name: str, symbol: str, watched: Collection[str]) -> bool:
+    """Return whether a check, such as `market_data:kline:BTCUSDT:1m` or `venue`, concerns the grid of a symbol."""
+    _, *topic = name.split(":")
+    if len(topic) < 2:
+        return True
+    kind, of = topic[:2]
+    return of == symbol or (kind == "kline" and of in watched)

@@ -14,7 +14,7 @@ from opensqt.market_maker.engine import GridEngine
 from opensqt.market_maker.engine_settings import EngineSettings, Phase
 from opensqt.market_maker.entry_limits import grid_exposure
 from opensqt.market_maker.executor import Executor
-from opensqt.market_maker.health import problems
+from opensqt.market_maker.health import problems, venue_problems
 from opensqt.market_maker.metrics import MarketMakerMetrics
 from opensqt.market_maker.orders.events import (
     CallTimed,
@@ -388,7 +388,8 @@ class MarketMaker:
         while True:
             try:
                 venue = await self._exchange.get_status()
-                self._venue_problems = [f"{check.name}: {check.reason}" for check in venue.checks if not check.ok]
+                watched = self.engine.risk.settings.monitor.symbols
+                self._venue_problems = venue_problems(venue, self._symbol, watched)
             except ConnectorUnavailable:
                 raise
             except ExchangeError as error:

@@ -7,7 +7,6 @@ last commits may be missing; the venue then still has the orders by their client
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -29,6 +28,7 @@ from opensqt.market_maker.profit.markout import Markout
 from opensqt.market_maker.profit.snapshot import ProfitDay, ProfitSnapshot
 from opensqt.market_maker.store import profit_rows, rows, schema
 from opensqt.market_maker.store.holding import Holding, OnWait
+from opensqt.market_maker.store.sqlite import make_file, prepare_connections
 from opensqt.market_maker.store.upgrade import prepare
 from opensqt.model.clock import Clock, now_ns
 from opensqt.model.errors import ConfigError
@@ -81,14 +81,14 @@ class Store:
         if driver.startswith("sqlite") and parsed.database not in (None, "", ":memory:"):
             path = Path(parsed.database)
             try:
-                await asyncio.to_thread(_make_file, path)
+                await asyncio.to_thread(make_file, path)
             except OSError as error:
                 raise ConfigError(f"app.database_url: {path} can't be opened: {error.strerror}") from None
         # No grid waits for a connection that another one uses.
         options: dict[str, int] = {} if driver.startswith("sqlite") else {"max_overflow": -1}
         engine = create_async_engine(parsed.set(drivername=driver), **options)
         if engine.dialect.name == "sqlite":
-            event.listen(engine.sync_engine, "connect", _tune_sqlite)
+            prepare_connections(engine)
         store = cls(engine, clock)
         try:
             await prepare(engine, clock() // 1_000_000)
@@ -268,23 +268,6 @@ class Store:
         changed = {column.name: statement.excluded[column.name] for column in table.c if column.name not in fixed}
         upsert: Executable = statement.on_conflict_do_update(index_elements=primary, set_=changed)
         return upsert
-
-
-def _make_file(path: Path) -> None:
-    """Make the file and its folder where they are not there.
-
-    SQLite would make it with the mode of the umask, and profit and orders are nobody else's business.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-
-
-def _tune_sqlite(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA busy_timeout=1000")
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()
 
 
 def _redacted_url(url: Any) -> str:
