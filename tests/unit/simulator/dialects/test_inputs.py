@@ -12,10 +12,14 @@ from opensqt.simulator.dialects.base import ErrorReply
 from opensqt.simulator.dialects.inputs import Handling
 from opensqt.simulator.dialects.okx.errors import RowRefused
 from opensqt.simulator.unsupported import document
-from tests.unit.simulator.dialects import binance_calls, okx_calls
+from tests.unit.simulator.dialects import binance_calls, bybit_calls, okx_calls
 from tests.unit.simulator.dialects.asking import Asker
 
-CALLS: dict[str, Callable[[Asker], None]] = {"binance": binance_calls.make, "okx": okx_calls.make}
+CALLS: dict[str, Callable[[Asker], None]] = {
+    "binance": binance_calls.make,
+    "okx": okx_calls.make,
+    "bybit": bybit_calls.make,
+}
 VENUES = sorted(CALLS)
 DOCS = Path(__file__).resolve().parents[4] / "docs"
 
@@ -36,7 +40,7 @@ def test_every_endpoint_declares_what_it_takes(asker: Asker) -> None:
 
 
 @of_venues()
-def test_what_is_declared_as_done_is_read_by_its_handler(asker: Asker) -> None:
+async def test_what_is_declared_as_done_is_read_by_its_handler(asker: Asker) -> None:
     """A parameter that is taken and never read is a yes without doing."""
     CALLS[asker.dialect.name](asker)
     assert asker.unread() == {}
@@ -79,7 +83,7 @@ def test_an_item_of_a_batch_is_refused_alone(asker: Asker) -> None:
 
 
 def test_every_venue_is_here() -> None:
-    assert set(DIALECTS) - set(CALLS) == {"bitget", "bybit", "gate"}
+    assert set(DIALECTS) - set(CALLS) == {"bitget", "gate"}
 
 
 @of_venues("okx")
@@ -91,6 +95,25 @@ def test_okx_refuses_an_order_in_a_row(asker: Asker) -> None:
     assert refused.value.row["clOrdId"] == "a1"
     answer = asker.ask("POST /api/v5/trade/batch-orders", [order, more])
     assert [row["sCode"] for row in answer["data"]] == ["0", "50062"]
+
+
+@of_venues("bybit")
+async def test_bybit_takes_the_price_of_a_level_of_the_book(asker: Asker) -> None:
+    order = {"category": "linear", "symbol": "BTCUSDT", "side": "Sell", "orderType": "Limit", "qty": "0.010"}
+    asks = asker.engine.book("BTCUSDT", 5).asks
+    asker.ask("POST /v5/order/create", {**order, "bboSideType": "Queue", "bboLevel": "3"})
+    (placed,) = asker.engine.open_orders("sim-key")
+    assert placed.price == asks[2][0]
+
+
+@of_venues("bybit")
+async def test_bybit_refuses_a_stop_in_an_amendment_and_an_item_alone(asker: Asker) -> None:
+    order = {"category": "linear", "symbol": "BTCUSDT", "side": "Buy", "orderType": "Market", "qty": "0.010"}
+    request = [order, order | {"slippageTolerance": "1"}]
+    answer = asker.ask("POST /v5/order/create-batch", {"category": "linear", "request": request})
+    assert [row["code"] for row in answer["retExtInfo"]["list"]] == [0, 10001]
+    with pytest.raises(ErrorReply, match=r"10001.*stopLoss 40000"):
+        asker.ask("POST /v5/order/amend", {**order, "orderId": "1", "stopLoss": "40000"})
 
 
 @of_venues("okx")

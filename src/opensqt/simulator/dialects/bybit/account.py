@@ -163,12 +163,17 @@ class AccountData:
         raise ErrorReply(200, "100028", "The API cannot be accessed by unified account users.")
 
     def _log(self, call: Call) -> Any:
-        symbol = call.params.get("symbol") or None
+        unified = self._engine.account_mode(call.account) != "classic"
+        if call.params.get("accountType", "UNIFIED") != ("UNIFIED" if unified else "CONTRACT"):
+            raise errors.parameter("params error: accountType invalid")
+        category, coin = call.params.get("category", ""), call.params.get("baseCoin", "")
+        if category not in ("", formats.CATEGORY) or call.params.get("currency", "") not in ("", _SETTLE_COIN):
+            return page([], call.params, default=20, most=50)
         rows = [
             {**_movement(fill.symbol, _trade_type(fill), fill.time_ms, fill.realized_pnl, fill.fee), **_of_trade(fill)}
-            for fill in self._engine.fills(call.account, symbol)
+            for fill in self._engine.fills(call.account)
         ]
-        for paid in self._engine.funding_payments(call.account, symbol):
+        for paid in self._engine.funding_payments(call.account):
             amount = decimals.exact(paid.amount)
             funding = {
                 "funding": amount,
@@ -188,6 +193,7 @@ class AccountData:
             row
             for row in sorted(rows, key=lambda row: int(row["transactionTime"]))
             if (not wanted or row["type"] == wanted)
+            and coin in ("", self._engine.symbol(row["symbol"]).base_asset)
             and (start is None or int(row["transactionTime"]) >= start)
             and (end is None or int(row["transactionTime"]) <= end)
         ]

@@ -14,6 +14,7 @@ from opensqt.simulator.dialects.bybit.account import AccountData
 from opensqt.simulator.dialects.bybit.conditional import ConditionalTrading
 from opensqt.simulator.dialects.bybit.disconnect_protection import TOPICS, DisconnectProtection
 from opensqt.simulator.dialects.bybit.fill_details import FillDetails
+from opensqt.simulator.dialects.bybit.inputs import INPUTS
 from opensqt.simulator.dialects.bybit.market_streams import MarketStreams
 from opensqt.simulator.dialects.bybit.private_streams import PrivateStreams
 from opensqt.simulator.dialects.bybit.public import PublicData
@@ -36,6 +37,7 @@ class BybitDialect(Dialect):
 
     name = "bybit"
     symbol_states = ("Trading", "PreLaunch", "Settling", "Delivering", "Closed")
+    inputs = INPUTS
     account_modes = ("unified_2", "unified_1", "classic")
     venue_rules = VenueRules(
         post_only_crossing="expire",
@@ -81,6 +83,10 @@ class BybitDialect(Dialect):
         if isinstance(result, BatchReply):
             return HttpReply(200, self._envelope(0, "OK", result.result, result.codes))
         return HttpReply(200, self._envelope(0, "OK", result, {}))
+
+    def refuse_input(self, name: str, value: str, reason: str) -> ErrorReply:
+        """Return the error of what is not simulated."""
+        return errors.not_simulated(f"{name} {value}")
 
     def translate(self, refused: Refused) -> ErrorReply:
         """Translate a refusal of the engine to Bybit's code."""

@@ -31,7 +31,7 @@ def of_body(call: Call) -> dict[str, Any]:
 def read_body(call: Call) -> int:
     """Read the parameters of a POST into the call; return how many of its endpoint's units it uses."""
     fields = of_body(call)
-    call.params = {**call.params, **flat(fields)}
+    call.params = call.params | flat(fields)
     batch = fields.get("request")
     return max(1, len(batch)) if isinstance(batch, list) else 1
 

@@ -46,8 +46,12 @@ class PublicData:
             formats.instrument(rules, self._settings.funding_interval_h, wanted)
             for rules in self._one_or_all(call.params)
             if (self._engine.listing_state(rules.symbol) or "Trading") == wanted
+            and call.params.get("baseCoin", "") in ("", rules.base_asset)
         ]
-        return {"category": call.params["category"], "list": rows, "nextPageCursor": ""}
+        start = parameters.integer(call.params, "cursor") or 0
+        end = start + parameters.limit(call.params, default=500, most=1000)
+        cursor = str(end) if end < len(rows) else ""
+        return {"category": call.params["category"], "list": rows[start:end], "nextPageCursor": cursor}
 
     def _tickers(self, call: Call) -> Any:
         rows = [self.ticker(rules) for rules in self._one_or_all(call.params)]

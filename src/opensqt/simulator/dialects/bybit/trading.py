@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from opensqt.model.account import PositionMode
@@ -95,8 +96,8 @@ class Trading:
             if not call.ignored:
                 self._engine.conditional.amend(call.account, waiting.conditional_id, wanted)
             return {"orderId": waiting.conditional_id, "orderLinkId": waiting.client_id}
-        if params.get("triggerPrice") or params.get("takeProfit") or params.get("stopLoss"):
-            raise errors.not_simulated("takeProfit, stopLoss or triggerPrice in an amendment of an order that rests")
+        if params.get("triggerPrice") or params.get("triggerBy"):
+            raise errors.not_simulated("triggerPrice in an amendment of an order that rests")
         found = self._engine.find(call.account, rules.symbol, **named)
         if found.status.is_open and price in (None, found.price) and quantity in (None, found.quantity):
             raise errors.of_reason(RefusalReason.UNCHANGED)
@@ -136,6 +137,7 @@ class Trading:
             asked = {"orderId": "", "orderLinkId": params.get("orderLinkId", "")}
             code, message = 0, "OK"
             try:
+                self._dialect.check_item(call, params)
                 asked = act(params)
             except Refused as refused:
                 code, message = _coded(self._dialect.translate(refused))
@@ -151,8 +153,7 @@ class Trading:
         if params.get("symbol"):
             symbols = [self._rules(params).symbol]
         elif params.get("settleCoin") or params.get("baseCoin"):
-            base = params.get("baseCoin", "")
-            symbols = [each.symbol for each in self._engine.symbols() if base in ("", each.base_asset)]
+            symbols = [each.symbol for each in self._engine.symbols() if self._of_coin(params, each.symbol)]
         else:
             raise errors.parameter("Missing some parameters that must be filled in, symbol or baseCoin or settleCoin")
         kind = parameters.choice(params, "orderFilter", _FILTERS, "")
@@ -190,6 +191,8 @@ class Trading:
         else:
             found = self._engine.open_orders(call.account, symbol)
             waiting = self._engine.conditional.waiting(call.account, symbol)
+        found = [one for one in found if self._of_coin(params, one.symbol)]
+        waiting = [one for one in waiting if self._of_coin(params, one.symbol)]
         return page(self._rows(found, waiting, kind), params, default=20, most=50)
 
     def _rows(self, orders: list[SimOrder], conditional: list[SimConditional], kind: str) -> list[dict[str, Any]]:
@@ -228,11 +231,11 @@ class Trading:
         symbol = self._rules(params).symbol if params.get("symbol") else None
         start, end = parameters.window(params, longest_ms=_WEEK_MS, now_ms=self._engine.now_ms())
         found = self._engine.orders(call.account, symbol, since_ms=start, until_ms=end)
-        closed = [one for one in found if not one.status.is_open]
+        closed = [one for one in found if not one.status.is_open and self._of_coin(params, one.symbol)]
         over = [
             one
             for one in self._engine.conditional.listed(call.account, symbol)
-            if _is_over(one) and start <= one.created_ms <= end
+            if _is_over(one) and start <= one.created_ms <= end and self._of_coin(params, one.symbol)
         ]
         rows = [
             row for row in self._rows(closed, over, kind) if params.get("orderStatus", "") in ("", row["orderStatus"])
@@ -256,7 +259,7 @@ class Trading:
             start, end = parameters.window(params, longest_ms=_WEEK_MS, now_ms=self._engine.now_ms())
         rows = self._execution_rows(call.account, symbol, start, end, order_id)
         kind = params.get("execType", "")
-        rows = [row for row in rows if kind in ("", row["execType"])]
+        rows = [row for row in rows if kind in ("", row["execType"]) and self._of_coin(params, row["symbol"])]
         return page(rows, params, default=50, most=100)
 
     def _execution_rows(
@@ -313,7 +316,7 @@ class Trading:
             side=side,
             quantity=quantity,
             order_type=kind,
-            price=parameters.decimal(params, "price") if limit else None,
+            price=self._price(params, side, rules) if limit else None,
             time_in_force=parameters.choice(params, "timeInForce", formats.TIMES_IN_FORCE, TimeInForce.GTC)
             if limit
             else TimeInForce.GTC,
@@ -324,6 +327,24 @@ class Trading:
         )
         attached = () if params.get("triggerPrice") else self._conditional.children(params, wanted)
         return replace(wanted, attached=attached), close_position
+
+    def _price(self, params: Params, side: Side, rules: SymbolSettings) -> Decimal:
+        """Read the price of a limit order, or find the level of the book that it names."""
+        if not params.get("bboSideType"):
+            return parameters.decimal(params, "price")
+        own = parameters.choice(params, "bboSideType", {"Queue": True, "Counterparty": False})
+        level = parameters.choice(params, "bboLevel", {str(each): each for each in range(1, 6)})
+        book = self._engine.book(rules.symbol, level)
+        levels = book.bids if (side is Side.BUY) is own else book.asks
+        if len(levels) < level:
+            raise errors.parameter("params error: bboLevel invalid")
+        return levels[level - 1][0]
+
+    def _of_coin(self, params: Params, symbol: str) -> bool:
+        """Return whether a symbol is of the coins that a query names."""
+        rules = self._engine.symbol(symbol)
+        base, settle = params.get("baseCoin", ""), params.get("settleCoin", "")
+        return base in ("", rules.base_asset) and settle in ("", rules.quote_asset)
 
     def _write(self, orders: list[SimOrder]) -> list[dict[str, Any]]:
         return [
