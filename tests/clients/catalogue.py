@@ -48,6 +48,7 @@ CLIENTS = (
     Client("okx-api", "okx", "okx-api", "okx.mjs"),
     Client("bitget-api", "bitget", "bitget-api", "bitget.mjs"),
     Client("gateio-api", "gate", "gateio-api", "gate.mjs"),
+    *(Client(f"ccxt {venue}", venue, "ccxt", "ccxt.mjs") for venue in ("binance", "bybit", "okx", "bitget", "gate")),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Any
 
 import ccxt.pro
@@ -149,3 +150,25 @@ def _heard(simulator: Simulator) -> set[str]:
 
 async def _listening(simulator: Simulator) -> None:
     await eventually(lambda: "orders" in _heard(simulator), what="the orders channel")
+
+
+async def test_an_amended_order_is_canceled_and_placed_under_another_id(exchange: Any, simulator: Simulator) -> None:
+    """Its stop-loss goes with it: the old one never begins, the new one begins with the new order's fill."""
+    price = below(simulator)
+    stop = {"stopLoss": {"triggerPrice": str(price - 1000)}}
+    placed = await exchange.create_order(SYMBOL, "limit", "buy", "0.01", str(price), stop)
+    change = {"newClientOid": "again"}
+    amended = await exchange.edit_order(placed["id"], SYMBOL, "limit", "buy", "0.02", str(price - 1), change)
+    assert amended["id"] != placed["id"]
+    (old, new) = simulator.engine.orders("sim-key")
+    assert (old.status.value, new.client_order_id) == ("CANCELED", "again")
+    assert (new.quantity, new.price) == (Decimal("0.02"), price - 1)
+    assert Decimal(new.details["presetStopLossPrice"]) == price - 1000
+
+
+async def test_an_amendment_of_a_closed_order_places_nothing(exchange: Any, simulator: Simulator) -> None:
+    placed = await exchange.create_order(SYMBOL, "limit", "buy", "0.01", str(below(simulator)))
+    await exchange.cancel_order(placed["id"], SYMBOL)
+    with pytest.raises(ccxt.ExchangeError, match="22001"):
+        await exchange.edit_order(placed["id"], SYMBOL, "limit", "buy", "0.02", "40000", {"newClientOid": "again"})
+    assert len(simulator.engine.orders("sim-key")) == 1

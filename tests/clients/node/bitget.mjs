@@ -72,11 +72,11 @@ await scenario.step('query', async () => {
 await scenario.step('amend', async () => {
     const change = { ...where, marginCoin, orderId, newClientOid: 'limit-2', newSize: '0.020', newPrice: price };
     await call('futuresModifyOrder', change);
-    await call('getFuturesOpenOrders', where, (data) => data.entrustedList.length === 1);
+    await call('getFuturesOrder', { ...where, clientOid: 'limit-2' }, (row) => Number(row.size) === 0.02);
 });
 
 await scenario.step('cancel', async () => {
-    await call('futuresCancelOrder', { ...where, orderId });
+    await call('futuresCancelOrder', { ...where, clientOid: 'limit-2' });
     await call('getFuturesHistoricOrders', where, (data) => data.entrustedList[0].status === 'canceled');
     await call('futuresSubmitOrder', { ...order, price });
     await call('futuresCancelAllOrders', { productType });

@@ -33,6 +33,10 @@ _ALGO_ORDER: Inputs = (
     *no_effect("newOrderRespType", "an order that waits has no result in either form"),
 )
 _NAMED = done("symbol orderId origClientOrderId")
+_ALGO_NAMED: Inputs = (
+    *done("algoId clientAlgoId"),
+    *no_effect("symbol", "the id names the order; ccxt sends the symbol with it"),
+)
 _AMENDMENT: Inputs = (*_NAMED, *done("side quantity price priceMatch"))
 _SYMBOL = done("symbol")
 _NOTHING = EndpointInputs()
@@ -114,9 +118,9 @@ INPUTS = VenueInputs(
         "GET /fapi/v1/allOrders": EndpointInputs((*done("symbol orderId"), *_TIMES)),
         "GET /fapi/v1/userTrades": EndpointInputs((*done("symbol orderId fromId"), *_TIMES)),
         "POST /fapi/v1/algoOrder": EndpointInputs(_ALGO_ORDER),
-        "DELETE /fapi/v1/algoOrder": EndpointInputs(done("algoId clientAlgoId")),
+        "DELETE /fapi/v1/algoOrder": EndpointInputs(_ALGO_NAMED),
         "DELETE /fapi/v1/algoOpenOrders": EndpointInputs(_SYMBOL),
-        "GET /fapi/v1/algoOrder": EndpointInputs(done("algoId clientAlgoId")),
+        "GET /fapi/v1/algoOrder": EndpointInputs(_ALGO_NAMED),
         "GET /fapi/v1/openAlgoOrders": EndpointInputs(done("algoType symbol algoId")),
         "GET /fapi/v1/allAlgoOrders": EndpointInputs((*done("symbol algoId page"), *_TIMES)),
         "POST /fapi/v1/listenKey": _NOTHING,

@@ -10,6 +10,7 @@ import orjson
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, HttpReply, Params, Route, World, message_of
 from opensqt.simulator.dialects.bitget import errors, parameters, subscriptions
 from opensqt.simulator.dialects.bitget.account import AccountData
+from opensqt.simulator.dialects.bitget.amending import Amending
 from opensqt.simulator.dialects.bitget.conditional import ConditionalTrading
 from opensqt.simulator.dialects.bitget.market_streams import MarketStreams
 from opensqt.simulator.dialects.bitget.private_streams import PrivateStreams
@@ -53,7 +54,8 @@ class BitgetDialect(Dialect):
         """Return every REST endpoint that is served."""
         trading = Trading(self, lambda params, order: conditional.attached(params, order))
         conditional = ConditionalTrading(self.engine, trading)
-        orders = (*trading.routes(), *conditional.routes(), *UnifiedApi(self).routes())
+        amending = Amending(self.engine, trading)
+        orders = (*trading.routes(), *amending.routes(), *conditional.routes(), *UnifiedApi(self).routes())
         return [*self._public.routes(), *self._account.routes(), *orders]
 
     def operation(self, call: Call) -> str:

@@ -42,7 +42,7 @@ class Trading:
 
     def __init__(self, dialect: Dialect, attached: Attached) -> None:
         self._dialect = dialect
-        self._attached = attached
+        self.attached = attached
         self._engine = dialect.engine
 
     def routes(self) -> list[Route]:
@@ -108,7 +108,7 @@ class Trading:
             client_order_id=given,
             details={name: params[name] for name in formats.PRESETS if params.get(name)},
         )
-        return replace(wanted, attached=self._attached(params, wanted)), rules
+        return replace(wanted, attached=self.attached(params, wanted)), rules
 
     def check_margin_mode(self, call: Call, params: Params, rules: SymbolSettings) -> None:
         """Check that the margin mode of an order is the symbol's."""
