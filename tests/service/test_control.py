@@ -9,7 +9,7 @@ import pty
 import signal
 import stat
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -29,9 +29,10 @@ class Rig:
     made: Chain
     file: Path
 
-    def write(self, **trading: Any) -> None:
+    def write(self, *, risk: Mapping[str, Any] | None = None, **trading: Any) -> None:
         """Write the settings file."""
         settings = {
+            "risk_control": dict(risk or {}),
             "app": {"database_url": "sqlite:///grid.db"},
             "exchanges": {"remote": {"base_url": self.made.connector.address}, "binance": {"fee_rate": str(FEE)}},
             "trading": {**TRADING, "price_interval": "20", **trading},
@@ -141,6 +142,37 @@ WRONG = [
     ("trading.buy_window_size=45", "expected at least 55"),
     ("trading.order_quantity=1", "the safety check would break"),
 ]
+
+
+async def test_limits_and_triggers_change_while_it_runs(tmp_path: Path) -> None:
+    """They needed a restart: by `set` with a preview, by SIGHUP, and the monitor reads other candles from then on."""
+    async with rig(tmp_path) as one, one.maker() as maker:
+        await maker.ready()
+        await eventually(lambda: len(one.live("BUY")) >= 9)
+        shown = await one.json("set", "risk_control.max_levels_held=3")
+        assert (shown["applied"], shown["changes"][0]["after"], len(shown["cancels"]) >= 5) == (False, "3", True)
+        assert len(one.live("BUY")) >= 8
+        assert (await one.json("set", "risk_control.max_levels_held=3", "--yes"))["applied"]
+        await eventually(lambda: len(one.live("BUY")) <= 3)
+        code, out, error = await one.run("set", "trading.stop_above=1")
+        assert (code, "the grid stops at once: stop_above 1: the price is" in out) == (0, True), error
+        assert (await one.json("status"))["course"]["stopped"] == ""
+        code, _, error = await one.run("set", "trading.grid_mode=short")
+        assert (code, "would move or turn; change the settings file and restart" in error) == (2, True), error
+
+        async def watched() -> list[str]:
+            return sorted((await one.json("status"))["risk"]["monitor"]["symbols"])
+
+        assert await watched() == ["BTCUSDT", "ETHUSDT"]
+        one.write(risk={"monitor_symbols": ["ETHUSDT"], "exposure_limit": "150"})
+        maker.send(signal.SIGHUP)
+        await eventually(lambda: one.live("BUY") and len(one.live("BUY")) <= 1)
+        assert (await watched(), (await one.json("status"))["control"]["needs_restart"]) == (["ETHUSDT"], [])
+        assert (await one.json("set", "--unset", "risk_control.max_levels_held", "--yes"))["applied"]
+        assert (await one.json("set", "risk_control.enabled=false", "--yes"))["applied"]
+        await eventually(lambda: len(one.live("BUY")) >= 8)
+        maker.send(signal.SIGTERM)
+        assert await maker.wait() == 0, maker.output
 
 
 async def test_sighup_takes_the_file_and_names_what_needs_a_restart(tmp_path: Path) -> None:

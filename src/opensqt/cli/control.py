@@ -241,6 +241,8 @@ def _set_lines(console: Console, result: dict[str, Any]) -> None:
         console.print(f"{one['key']}: {one['before']} -> {one['after']}")
     if not result["changes"]:
         console.print("no value changes")
+    for note in result["notes"]:
+        console.print(note)
     for title, sign in (("cancels", "-"), ("places", "+")):
         orders = result[title]
         console.print(f"{title} {len(orders)} order{'' if len(orders) == 1 else 's'}")

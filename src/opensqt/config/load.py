@@ -100,7 +100,7 @@ def load(
             _put(tree, name.removeprefix(_PREFIX).lower().split("__"), _scalar(value), name)
     for dotted, value in (flags or {}).items():
         if value is not None:
-            _put(tree, dotted.split("."), value, "command line")
+            _put(tree, dotted.split("."), _flag(value), "command line")
     tree = _expand(prepare(tree), (), source, lambda name: read_variable(name, environ, opened=opened))
     try:
         return model.model_validate(tree)
@@ -158,6 +158,13 @@ def _scalar(text: str) -> Any:
         return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError:
         return text
+
+
+def _flag(value: Any) -> Any:
+    """Return a flag's value: the text null is no value, and a list is written as in YAML."""
+    if not isinstance(value, str):
+        return value
+    return None if value == "null" else _scalar(value)
 
 
 def _put(tree: Tree, keys: list[str], value: Any, name: str) -> None:

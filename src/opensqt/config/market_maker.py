@@ -294,12 +294,17 @@ class MarketMakerSettings(Section):
             ConfigError: It is none of them, or a value is wrong.
         """
         given = (changes or {}).items()
-        own = {key.removeprefix("trading."): value for key, value in given if key.startswith("trading.")}
+        own = [(key.split(".")[1:], value) for key, value in given if key.startswith("trading.")]
         for number, found in enumerate(self.grids()):
             if found.trading.symbol == symbol:
                 entry = found.trading.model_dump(exclude={"symbols"}, exclude_unset=True)
+                for names, value in own:
+                    section = entry
+                    for name in names[:-1]:
+                        section = section.setdefault(name, {})
+                    section[names[-1]] = None if value == "null" else value
                 try:
-                    return self.model_copy(update={"trading": _entry({}, number, {**entry, **own})})
+                    return self.model_copy(update={"trading": _entry({}, number, entry)})
                 except ValueError as error:
                     raise ConfigError(str(error)) from None
         raise ConfigError(f"symbol {symbol}: expected one of {', '.join(self.symbols)}")

@@ -51,16 +51,36 @@ class RiskInputs:
         self._info = info
         self._monitor = monitor
         self._post = post
+        self._other = asyncio.Event()
+        """Set when other candles have to be read."""
 
     def readers(self) -> list[Coroutine[Any, Any, None]]:
         """Return the loops to run, each without an end of its own."""
-        loops = [self._again("account", self._read_account), self._again("positions", self._read_positions)]
-        for symbol in self._monitor.symbols:
-            if self._info.rules(symbol) is None:
-                self._post(MonitorSymbolMissing(symbol, f"not traded at {self._info.name}"))
-            else:
-                loops.append(self._watch(symbol))
-        return loops
+        return [
+            self._again("account", self._read_account),
+            self._again("positions", self._read_positions),
+            self._watch_all(),
+        ]
+
+    def watch(self, monitor: MonitorSettings) -> None:
+        """Watch other symbols, or their candles of another length, from now on."""
+        if monitor.candles != self._monitor.candles:
+            self._other.set()
+        self._monitor = monitor
+
+    async def _watch_all(self) -> None:
+        while True:
+            self._other.clear()
+            async with asyncio.TaskGroup() as group:
+                watching = []
+                for symbol in self._monitor.symbols:
+                    if self._info.rules(symbol) is None:
+                        self._post(MonitorSymbolMissing(symbol, f"not traded at {self._info.name}"))
+                    else:
+                        watching.append(group.create_task(self._watch(symbol), name=f"candles of {symbol}"))
+                await self._other.wait()
+                for task in watching:
+                    task.cancel()
 
     async def _again(self, name: str, read: Callable[[], Coroutine[Any, Any, None]]) -> None:
         backoff = Backoff(1, 60)

@@ -34,6 +34,7 @@ from opensqt.market_maker.orders.events import (
 )
 from opensqt.market_maker.price_streams import PriceStreams
 from opensqt.market_maker.right import Ask, TradingRight
+from opensqt.market_maker.risk.settings import MonitorSettings
 from opensqt.market_maker.risk_inputs import RiskInputs
 from opensqt.market_maker.shared_exposure import SharedExposure
 from opensqt.market_maker.status import status
@@ -113,6 +114,7 @@ class MarketMaker:
         self._waiting: list[asyncio.Future[None]] = []
         self.problem_sources: list[Callable[[], Sequence[str]]] = []
         """Further parts of the process whose problems are this market maker's."""
+        self._risk_inputs = RiskInputs(exchange, info, engine.risk.settings.monitor, self._post)
         self._executor: Executor | None = None
         self._writer = StoreWriter(
             store,
@@ -160,6 +162,10 @@ class MarketMaker:
         self._post(event)
         await done
 
+    def watch(self, monitor: MonitorSettings) -> None:
+        """Read the candles of other symbols for the risk monitor, if they are others."""
+        self._risk_inputs.watch(monitor)
+
     @property
     def max_batch(self) -> int:
         """Orders in one call of the exchange."""
@@ -201,8 +207,7 @@ class MarketMaker:
                     group.create_task(self._read_candles()),
                     group.create_task(self._record_minutes()),
                 ]
-                risk = RiskInputs(self._exchange, self._info, self.engine.risk.settings.monitor, self._post)
-                helpers += [group.create_task(reader) for reader in risk.readers()]
+                helpers += [group.create_task(reader) for reader in self._risk_inputs.readers()]
                 await self._loop(stop, on_ready, group)
                 for helper in helpers:
                     helper.cancel()

@@ -4,17 +4,36 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from opensqt.config.market_maker import MarketMakerSettings
-from opensqt.market_maker.control.changes import LIVE_KEYS, check_live, differences, parse_change, with_live
+from opensqt.config.market_maker import MarketMakerSettings, load_settings
+from opensqt.market_maker.control.changes import (
+    LIVE_KEYS,
+    check_live,
+    differences,
+    parse_change,
+    paths,
+    value_of,
+    with_live,
+)
 from opensqt.market_maker.control.commands import audited
 from opensqt.market_maker.control.operator import Reset
 from opensqt.market_maker.control.preview import preview
 from opensqt.market_maker.control.state import ControlState
-from opensqt.market_maker.orders.events import GridSettingsChanged, PauseChanged, PauseMode, ResetRequested
+from opensqt.market_maker.orders.events import (
+    AccountUpdate,
+    GridSettingsChanged,
+    PauseChanged,
+    PauseMode,
+    ResetRequested,
+)
+from opensqt.market_maker.risk.settings import ExposureLimits, LossSettings, MonitorSettings, RiskLimits
 from opensqt.market_maker.strategy.grid.settings import GridMode
+from opensqt.market_maker.strategy.quoter import PriceRange
+from opensqt.market_maker.strategy.triggers import Closing, TriggerSettings
+from opensqt.model.account import Account
 from opensqt.model.errors import ConfigError
 from opensqt.model.order import OrderRef
 from tests.unit.market_maker.venue import SYMBOL, Bench
@@ -38,6 +57,23 @@ def changed(bench: Bench, **changes: object) -> GridSettingsChanged:
         margin_lock_s=10,
         price_max_age_s=30,
     )
+
+
+def limited(bench: Bench, limits: RiskLimits) -> GridSettingsChanged:
+    return replace(changed(bench), limits=limits)
+
+
+def with_account(bench: Bench, equity: int = 1000) -> Bench:
+    """The same grid, and what the account holds."""
+    money = Account(
+        asset="USDT",
+        wallet_balance=Decimal(equity),
+        available_balance=Decimal(equity),
+        unrealized_pnl=Decimal(0),
+    )
+    bench.tell(AccountUpdate(money, 1_000_000))
+    bench.settle()
+    return bench
 
 
 def tell(bench: Bench, event: PauseChanged | GridSettingsChanged | ResetRequested) -> None:
@@ -109,7 +145,7 @@ def test_what_the_preview_shows_is_what_happens(changes: dict[str, object]) -> N
     bench = holding()
     event = changed(bench, **changes)
     before = {(one.side, one.price, one.quantity) for one in bench.venue.open_orders}
-    shown = preview(bench.engine, event.grid, bench.now)
+    shown = preview(bench.engine, event, bench.now)
     tell(bench, event)
     after = {(one.side, one.price, one.quantity) for one in bench.venue.open_orders}
     expected = before - {(one.side, one.price, one.quantity) for one in shown.cancels}
@@ -125,7 +161,7 @@ def test_a_preview_is_right_in_every_mode(mode: GridMode, changes: dict[str, obj
     bench.move(1012)
     event = changed(bench, **changes)
     before = orders(bench)
-    shown = preview(bench.engine, event.grid, bench.now)
+    shown = preview(bench.engine, event, bench.now)
     tell(bench, event)
     cancels = {(one.side, one.price, one.quantity) for one in shown.cancels}
     assert orders(bench) == before - cancels | {(one.side, one.price, one.quantity) for one in shown.places}
@@ -139,7 +175,7 @@ def orders(bench: Bench) -> set[tuple[object, ...]]:
 def test_a_preview_changes_nothing(changes: dict[str, object]) -> None:
     bench, other = holding(), holding()
     for _ in range(3):
-        preview(bench.engine, changed(bench, **changes).grid, bench.now)
+        preview(bench.engine, changed(bench, **changes), bench.now)
     for one in (bench, other):
         one.move(985)
         one.move(1015)
@@ -148,11 +184,92 @@ def test_a_preview_changes_nothing(changes: dict[str, object]) -> None:
 
 def test_the_same_settings_again_change_nothing() -> None:
     bench = holding()
-    shown = preview(bench.engine, bench.engine.settings.grid, bench.now)
+    shown = preview(bench.engine, changed(bench), bench.now)
     assert (shown.cancels, shown.places) == ((), ())
     ids = set(bench.venue.orders)
     tell(bench, changed(bench))
     assert set(bench.venue.orders) == ids
+
+
+LIMITS: dict[str, dict[str, object]] = {
+    "fewer levels": {"limits": RiskLimits(exposure=ExposureLimits(levels=3))},
+    "less wallet": {"limits": RiskLimits(exposure=ExposureLimits(wallet_symbol=Decimal("0.1")))},
+    "no room at all": {"limits": RiskLimits(exposure=ExposureLimits(quote_total=Decimal(1)))},
+    "a floor": {"price_range": PriceRange(floor=Decimal(975))},
+    "a stop at once": {"triggers": TriggerSettings(stop_above=Decimal(990))},
+    "a stop that closes": {"triggers": TriggerSettings(stop_above=Decimal(990), closing=Closing.MAKER)},
+    "a stop further away": {"triggers": TriggerSettings(stop_below=Decimal(500))},
+    "nothing": {},
+}
+
+
+@pytest.mark.parametrize("given", LIMITS.values(), ids=LIMITS)
+def test_a_preview_of_limits_and_triggers_shows_what_happens(given: dict[str, object]) -> None:
+    """Limits and triggers needed a restart; now the live orders afterwards are those before, as the preview says."""
+    bench = with_account(holding())
+    event = replace(changed(bench), **given)
+    before = orders(bench)
+    shown = preview(bench.engine, event, bench.now)
+    assert orders(bench) == before
+    assert bench.engine.state.stopped == ""
+    tell(bench, event)
+    cancels = {(one.side, one.price, one.quantity) for one in shown.cancels}
+    assert orders(bench) == before - cancels | {(one.side, one.price, one.quantity) for one in shown.places}
+    assert bool(shown.cancels) is (given not in (LIMITS["nothing"], LIMITS["a stop further away"]))
+
+
+def test_a_limit_that_is_switched_off_lets_entries_in_again() -> None:
+    bench = with_account(holding())
+    wanted = orders(bench)
+    tell(bench, limited(bench, RiskLimits(exposure=ExposureLimits(quote_total=Decimal(1)))))
+    assert bench.buys == {}
+    before = orders(bench)
+    shown = preview(bench.engine, limited(bench, RiskLimits()), bench.now)
+    tell(bench, limited(bench, RiskLimits()))
+    assert orders(bench) == wanted == before | {(one.side, one.price, one.quantity) for one in shown.places}
+
+
+def test_a_loss_limit_that_is_reached_already_stops_at_once_and_the_preview_says_so() -> None:
+    bench = with_account(with_account(holding()), 940)
+    strict = limited(bench, RiskLimits(losses=LossSettings(day=Decimal("0.05"))))
+    shown = preview(bench.engine, strict, bench.now)
+    assert [note.partition(":")[0] for note in shown.notes] == ["entries stop at once"]
+    assert bench.buys
+    tell(bench, strict)
+    assert bench.buys == {}
+    loose = limited(bench, RiskLimits(losses=LossSettings(day=Decimal("0.5"))))
+    assert preview(bench.engine, loose, bench.now).notes == ("entries are no longer stopped by daily_loss",)
+    tell(bench, loose)
+    assert bench.buys
+
+
+def test_a_stop_is_lifted_by_another_value_of_its_trigger() -> None:
+    bench = holding()
+    tell(bench, replace(changed(bench), triggers=TriggerSettings(stop_above=Decimal(990))))
+    assert bench.engine.state.stopped
+    further = replace(changed(bench), triggers=TriggerSettings(stop_above=Decimal(2000)))
+    assert "no longer stopped by stop_above 990" in preview(bench.engine, further, bench.now).notes[0]
+    assert bench.engine.state.stopped, "a preview lifts nothing"
+    tell(bench, further)
+    assert bench.buys
+
+
+def test_a_start_price_for_a_grid_that_trades_has_no_effect_and_says_so() -> None:
+    bench = holding()
+    later = replace(changed(bench), triggers=TriggerSettings(start_price=Decimal(900)))
+    assert "has no effect" in preview(bench.engine, later, bench.now).notes[0]
+    tell(bench, later)
+    assert bench.buys
+
+
+def test_other_watched_symbols_begin_without_candles() -> None:
+    """An alarm of a symbol that is not watched any more ends with it."""
+    bench = holding()
+    tell(bench, limited(bench, RiskLimits(monitor=MonitorSettings(symbols=("ETHUSDT",)))))
+    assert list(bench.engine.risk.monitor.watched) == ["ETHUSDT"]
+    bench.engine.risk.monitor.reason = "an alarm"
+    tell(bench, limited(bench, RiskLimits()))
+    assert (bench.engine.risk.monitor.watched, bench.engine.risk.monitor.reason) == ({}, "")
 
 
 def test_an_order_that_is_filled_in_part_is_not_replaced() -> None:
@@ -200,8 +317,7 @@ def test_every_live_key_is_a_setting() -> None:
     keys = {one.key for one in differences(MarketMakerSettings(), MarketMakerSettings())}
     assert keys == set()
     for key in LIVE_KEYS:
-        section, name = key.split(".")
-        assert hasattr(getattr(MarketMakerSettings(), section), name)
+        value_of(MarketMakerSettings(), key)
 
 
 @pytest.mark.parametrize("text", ["trading.order_quantity", "=4", ""])
@@ -217,6 +333,39 @@ def test_the_audit_of_a_command_shows_no_secret_that_somebody_tried_to_set() -> 
     assert shown == {"changes": {"exchanges.binance.api_key": "***", "trading.order_quantity": "40"}, "apply": True}
 
 
-def test_a_key_that_needs_a_restart_is_refused_with_those_that_do_not() -> None:
-    with pytest.raises(ConfigError, match=r"trading\.symbol: can't change while it runs"):
-        check_live(["trading.symbol"])
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("trading.symbol", "orders, levels and history"),
+        ("trading.grid_mode", "belong to a level"),
+        ("trading.price_interval_percent", "belong to a level"),
+        ("trading.volatility_window", "candles"),
+        ("exchanges.remote.token", "the connection"),
+        ("alerts.targets", "the targets"),
+    ],
+)
+def test_a_key_that_needs_a_restart_is_refused_with_why_and_with_those_that_do_not(key: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=f"{key}: can't change while it runs: .*{why}.* These can: trading.order"):
+        check_live([key])
+
+
+def test_every_key_may_change_or_says_why_not() -> None:
+    """No key is refused without a reason."""
+    for key in paths(MarketMakerSettings):
+        if key not in LIVE_KEYS:
+            with pytest.raises(ConfigError, match=r"can't change while it runs: [a-z]"):
+                check_live([key])
+
+
+def test_limits_and_lists_are_given_as_in_the_file(tmp_path: Path) -> None:
+    """`opensqt set risk_control.monitor_symbols=[BTCUSDT]`, and null for no value."""
+    changes = {"risk_control.monitor_symbols": "[BTCUSDT, ETHUSDT]", "trading.stop_below": "900"}
+    settings = load_settings(None, environ={}, flags={**changes, "risk_control.breaker.drawdown": "0.1"})
+    assert settings.risk_control.monitor_symbols == ("BTCUSDT", "ETHUSDT")
+    assert (settings.trading.stop_below, settings.risk_control.breaker.drawdown) == (900, Decimal("0.1"))
+    path = tmp_path / "grid.yaml"
+    path.write_text("trading: {stop_below: 900}")
+    assert load_settings(path, environ={}, flags={"trading.stop_below": "null"}).trading.stop_below is None
+    several = MarketMakerSettings.model_validate({"trading": {"symbols": [{"symbol": "ETHUSDT", "stop_below": "9"}]}})
+    guarded = several.grid("ETHUSDT", {"trading.price_guard.max_jump": "0.03", "trading.stop_below": "null"})
+    assert (guarded.trading.price_guard.max_jump, guarded.trading.stop_below) == (Decimal("0.03"), None)

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, SecretStr
 
-from opensqt.config.market_maker import MarketMakerSettings
+from opensqt.config.market_maker import MarketMakerSettings, PriceGuardSettings
+from opensqt.config.risk import RiskSettings
 from opensqt.model.errors import ConfigError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def paths(section: type[BaseModel]) -> Iterator[str]:
+    """Return the dotted keys of a section."""
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from (f"{name}.{below}" for below in paths(field.annotation))
+        else:
+            yield name
+
+
+_PRICE_GUARD = tuple(f"trading.price_guard.{name}" for name in PriceGuardSettings.model_fields)
+_RISK = tuple(f"risk_control.{name}" for name in paths(RiskSettings))
 
 LIVE_KEYS = (
     "trading.order_quantity",
@@ -26,6 +42,17 @@ LIVE_KEYS = (
     "trading.margin_lock_duration_seconds",
     "trading.price_max_age_seconds",
     "trading.position_safety_check",
+    "trading.price_floor",
+    "trading.price_ceiling",
+    "trading.min_spread",
+    *_PRICE_GUARD,
+    "trading.start_price",
+    "trading.stop_below",
+    "trading.stop_above",
+    "trading.take_profit",
+    "trading.stop_loss",
+    "trading.stop_closes",
+    *_RISK,
     "system.log_level",
     "alerts.after_seconds",
     "alerts.repeat_seconds",
@@ -34,6 +61,26 @@ LIVE_KEYS = (
     "alerts.daily_summary_at",
 )
 """The keys that may change while it runs; any other needs a restart."""
+
+_LEVELS = "what is held and every open order belong to a level, which this would move or turn"
+_CANDLES = "its candles are read from the start on"
+RESTART_REASONS = {
+    "trading.symbol": "orders, levels and history in the database are this symbol's",
+    "trading.strategy_id": "the ids of the open orders begin with it",
+    "trading.strategy": _LEVELS,
+    "trading.glft": _LEVELS,
+    "trading.grid_": _LEVELS,
+    "trading.price_interval": _LEVELS,
+    "trading.order_quantity_in": "order_quantity means something else with it, so both have to change at once",
+    "trading.dynamic_interval": _CANDLES,
+    "trading.volatility_": _CANDLES,
+    "app.": "the connection and the database are opened at the start",
+    "exchanges.": "the connection is opened at the start",
+    "telemetry.": "the port is opened at the start",
+    "system.": "it is used at the start",
+    "alerts.": "the targets are opened at the start",
+}
+"""By the beginning of a key: why it can't change while the grid runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +101,7 @@ def differences(before: MarketMakerSettings, after: MarketMakerSettings) -> list
     """Return the keys whose values differ; secrets are not shown."""
     old, new = dict(_flat(before)), dict(_flat(after))
     return [
-        Difference(key, _shown(old.get(key)), _shown(new.get(key)))
+        Difference(key, shown(old.get(key)), shown(new.get(key)))
         for key in sorted(old.keys() | new.keys())
         if old.get(key) != new.get(key)
     ]
@@ -80,8 +127,9 @@ def check_live(keys: Iterable[str]) -> None:
     """
     for key in keys:
         if key not in LIVE_KEYS:
+            why = next((f": {why}" for begin, why in RESTART_REASONS.items() if key.startswith(begin)), "")
             raise ConfigError(
-                f"{key}: can't change while it runs; change the settings file and restart."
+                f"{key}: can't change while it runs{why}; change the settings file and restart."
                 f" These can: {', '.join(LIVE_KEYS)}"
             )
 
@@ -90,12 +138,22 @@ def with_live(running: MarketMakerSettings, wanted: MarketMakerSettings) -> Mark
     """Return the running settings with what may change taken from the wanted ones."""
     result = running
     for key in LIVE_KEYS:
-        section, name = key.split(".")
-        value = getattr(getattr(wanted, section), name)
-        result = result.model_copy(
-            update={section: getattr(result, section).model_copy(update={name: value})},
-        )
+        result = _with(result, key.split("."), value_of(wanted, key))
     return result
+
+
+def value_of(settings: BaseModel, key: str) -> Any:
+    """Return the value of a dotted key."""
+    value: Any = settings
+    for name in key.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def _with(settings: M, names: Sequence[str], value: Any) -> M:
+    if len(names) > 1:
+        value = _with(getattr(settings, names[0]), names[1:], value)
+    return settings.model_copy(update={names[0]: value})
 
 
 def _flat(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -113,7 +171,10 @@ def _flat(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield key, value
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return a value as text, without secrets."""
     if isinstance(value, SecretStr):
         return "***" if value.get_secret_value() else ""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
     return "" if value is None else str(value)

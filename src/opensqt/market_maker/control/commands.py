@@ -10,7 +10,15 @@ from typing import Any, Protocol
 from sqlalchemy.exc import SQLAlchemyError
 
 from opensqt.config.market_maker import MarketMakerSettings
-from opensqt.market_maker.control.changes import LIVE_KEYS, Difference, check_live, differences, with_live
+from opensqt.market_maker.control.changes import (
+    LIVE_KEYS,
+    Difference,
+    check_live,
+    differences,
+    shown,
+    value_of,
+    with_live,
+)
 from opensqt.market_maker.control.state import ControlState
 from opensqt.market_maker.orders.events import PauseChanged, PauseMode, ResetRequested
 from opensqt.market_maker.service import MarketMaker
@@ -230,19 +238,15 @@ class ControlCommands:
 
 def audited(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of a command for the log: the value of a key that is not live may be a secret."""
-    shown = {key: body[key] for key in body if key != "by"}
-    changes = shown.get("changes")
+    arguments = {key: body[key] for key in body if key != "by"}
+    changes = arguments.get("changes")
     if isinstance(changes, dict):
-        shown["changes"] = {key: value if key in LIVE_KEYS else MASK for key, value in changes.items()}
-    return shown
+        arguments["changes"] = {key: value if key in LIVE_KEYS else MASK for key, value in changes.items()}
+    return arguments
 
 
 def _live_values(settings: MarketMakerSettings) -> Sequence[tuple[str, str]]:
-    found = []
-    for key in LIVE_KEYS:
-        section, name = key.split(".")
-        found.append((key, str(getattr(getattr(settings, section), name))))
-    return found
+    return [(key, shown(value_of(settings, key))) for key in LIVE_KEYS]
 
 
 def _text(body: Mapping[str, Any], key: str) -> str:

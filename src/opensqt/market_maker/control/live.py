@@ -13,6 +13,8 @@ from opensqt.market_maker.control.preview import preview
 from opensqt.market_maker.engine_settings import EngineSettings
 from opensqt.market_maker.orders.events import GridSettingsChanged
 from opensqt.market_maker.risk.safety import check
+from opensqt.market_maker.risk.settings import RiskLimits
+from opensqt.market_maker.risk_setup import risk_limits
 from opensqt.market_maker.service import MarketMaker
 from opensqt.model.errors import ConfigError
 
@@ -41,28 +43,35 @@ class RunningSettings:
         """
         engine = self._maker.engine
         self._check(settings)
-        found = preview(engine, self._to_engine(settings).grid, time.monotonic())
+        found = preview(engine, self._change(settings), time.monotonic())
         cancels = sorted(found.cancels, key=lambda order: order.price, reverse=True)
         places = sorted(found.places, key=lambda target: target.price, reverse=True)
         return {
             "cancels": [_order(one.side.value, one.price, one.quantity, one.level) for one in cancels],
             "places": [_order(one.side.value, one.price, one.quantity, one.level) for one in places],
+            "notes": list(found.notes),
         }
 
     async def apply(self, settings: MarketMakerSettings) -> None:
         """Apply *settings*; returns when the grid has them."""
-        made = self._to_engine(settings)
         entry_check = self._maker.engine.risk.entry_check
         if entry_check is not None:
             entry_check.requirements = grid_requirements(settings.trading, entry_check.inputs.price)
         self._alerts.change(settings.alerts)
-        await self._maker.handled(
-            GridSettingsChanged(
-                grid=made.grid,
-                reconcile_interval_s=made.reconcile_interval_s,
-                margin_lock_s=made.margin_lock_s,
-                price_max_age_s=made.price_max_age_s,
-            )
+        await self._maker.handled(self._change(settings))
+        self._maker.watch(self._maker.engine.risk.settings.monitor)
+
+    def _change(self, settings: MarketMakerSettings) -> GridSettingsChanged:
+        made, risk = self._to_engine(settings), settings.risk_control
+        return GridSettingsChanged(
+            grid=made.grid,
+            reconcile_interval_s=made.reconcile_interval_s,
+            margin_lock_s=made.margin_lock_s,
+            price_max_age_s=made.price_max_age_s,
+            price_range=made.price_range,
+            reference=made.reference,
+            triggers=made.triggers,
+            limits=risk_limits(risk) if risk.enabled else RiskLimits(),
         )
 
     def _check(self, settings: MarketMakerSettings) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from opensqt.market_maker.control.preview import preview
+from opensqt.market_maker.control.preview import preview, put_in_force
 from opensqt.market_maker.orders.events import (
     GridSettingsChanged,
     OperatorEvent,
@@ -70,15 +70,9 @@ class Operator:
         return replace(permission, buys=0, sells=0, exits=exits, pull_buys=True, pull_sells=True, pulled=pulled)
 
     def _change(self, engine: GridEngine, event: GridSettingsChanged, now: float) -> None:
-        self.replaced |= {order.client_order_id for order in preview(engine, event.grid, now).replaced}
-        engine.settings = replace(
-            engine.settings,
-            grid=event.grid,
-            reconcile_interval_s=event.reconcile_interval_s,
-            margin_lock_s=event.margin_lock_s,
-            price_max_age_s=event.price_max_age_s,
-        )
-        engine.planner = None
+        found = preview(engine, event, now)
+        self.replaced |= {order.client_order_id for order in found.replaced}
+        put_in_force(engine, event, now)
         engine.orders.margin_backoff.base_s = event.margin_lock_s
         engine.orders.margin_backoff.cap_s = 12 * event.margin_lock_s
-        _log.warning("settings changed", replaced=len(self.replaced))
+        _log.warning("settings changed", replaced=len(self.replaced), effects=found.notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from decimal import Decimal
 
@@ -36,15 +37,15 @@ class GridCourse:
         interval: Decimal,
     ) -> None:
         self._state = state
-        self._triggers = triggers
         self._interval = interval
         self.volatility = Volatility(volatility)
         self._start = StartTrigger(triggers.start_price, started=state.totals.orders_placed > 0)
-        self._stops = triggers.named()
-        header = state.header
-        if header is not None and header.stopped and not header.stopped.startswith(self._stops):
-            _log.warning("the trigger that stopped the grid is set no more: it trades again", was=header.stopped)
-            state.set_header(replace(header, stopped=""))
+        self._triggers = TriggerSettings()
+        self._stops: tuple[str, ...] = ()
+        stopped = self.stopped
+        self._set_triggers(triggers)
+        if stopped and not self.stopped:
+            _log.warning("the trigger that stopped the grid is set no more: it trades again", was=stopped)
 
     @property
     def stopped(self) -> str:
@@ -62,17 +63,30 @@ class GridCourse:
         closes = self.stopped and self._triggers.closing is not Closing.KEEP
         return self._triggers.closing if closes else None
 
+    def change(self, triggers: TriggerSettings) -> None:
+        """Take over other triggers. A start price counts while the grid has not traded."""
+        if triggers.start_price != self._triggers.start_price and not self._state.totals.orders_placed:
+            self._start = StartTrigger(triggers.start_price, started=False)
+        self._set_triggers(triggers)
+
+    def trial(self, state: GridState) -> GridCourse:
+        """Return a copy on a copied state, which shows what other triggers would do."""
+        copied = copy(self)
+        copied._state = state
+        return copied
+
+    def stop_reason(self, price: Decimal) -> str:
+        """Return which trigger would stop the grid at a price, and why; empty for none, or while it waits."""
+        if not self._stops or self._start.waiting or self._state.stopped or self._state.header is None:
+            return ""
+        ledger = self._state.accounting.ledger
+        return self._triggers.stop_reason(price, ledger.total(price) if ledger is not None else None)
+
     def advance(self, price: Decimal) -> bool:
         """Take in the reference price, and return whether that has started or stopped the grid."""
         started = self._start.waiting and self._start.advance(price)
-        if not self._stops or self._start.waiting or self._state.stopped:
-            return started
-        header = self._state.header
-        if header is None:
-            return started
-        ledger = self._state.accounting.ledger
-        reason = self._triggers.stop_reason(price, ledger.total(price) if ledger is not None else None)
-        if not reason:
+        reason, header = self.stop_reason(price), self._state.header
+        if not reason or header is None:
             return started
         self._state.set_header(replace(header, stopped=reason))
         _log.error("the grid is stopped", reason=reason, closing=self._triggers.closing.value)
@@ -92,4 +106,10 @@ class GridCourse:
         """Return why there are no entries, for a person to act on; empty when there are."""
         if not self.stopped:
             return []
-        return [f"stopped: {self.stopped}; change or remove that key of trading and start again to trade on"]
+        return [f"stopped: {self.stopped}; change or remove that key of trading to trade on"]
+
+    def _set_triggers(self, triggers: TriggerSettings) -> None:
+        self._triggers, self._stops = triggers, triggers.named()
+        header = self._state.header
+        if header is not None and header.stopped and not header.stopped.startswith(self._stops):
+            self._state.set_header(replace(header, stopped=""))

@@ -13,6 +13,9 @@ from opensqt.market_maker.strategy.inputs import OrderBookUpdate as OrderBookUpd
 from opensqt.market_maker.strategy.inputs import PriceInput as PriceInput
 from opensqt.market_maker.strategy.inputs import PriceUpdate as PriceUpdate
 from opensqt.market_maker.strategy.inputs import TradeUpdate as TradeUpdate
+from opensqt.market_maker.strategy.quoter import PriceRange
+from opensqt.market_maker.strategy.reference import ReferenceSettings
+from opensqt.market_maker.strategy.triggers import TriggerSettings
 from opensqt.model.account import Account, Position
 from opensqt.model.errors import ExchangeError
 from opensqt.model.funding import FundingPayment
@@ -235,12 +238,17 @@ class PauseChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GridSettingsChanged:
-    """A person changed settings. Times in seconds."""
+    """A person changed settings. Times in seconds; what is None stays."""
 
     grid: GridSettings
     reconcile_interval_s: float
     margin_lock_s: float
     price_max_age_s: float
+    price_range: PriceRange | None = None
+    reference: ReferenceSettings | None = None
+    triggers: TriggerSettings | None = None
+    limits: object = None
+    """`RiskLimits`, a value that only the risk controls read."""
 
 
 @dataclass(frozen=True, slots=True)

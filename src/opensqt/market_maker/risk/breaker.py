@@ -89,6 +89,10 @@ class CircuitBreaker:
         self.reset()
         return True
 
+    def change(self, settings: BreakerLimits) -> None:
+        """Take over other limits. Open, it stays open until its cool-down is over, or a reset."""
+        self._settings = settings
+
     def reset(self) -> None:
         """Close it, and forget what opened it."""
         self.reason, self.open_until_ms, self.losses = "", 0, 0

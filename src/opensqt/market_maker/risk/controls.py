@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -69,6 +70,8 @@ class RiskControls:
         """How often each rule began to stop entries."""
         self.fills_seen = 0
         """Fills that were counted as of the last step."""
+        self.is_trial = False
+        """Whether this is a copy that only shows what would be."""
         self.changed = False
         """Whether anything happened that could change the limits; reset by the owner."""
         self._symbol = symbol
@@ -185,9 +188,25 @@ class RiskControls:
             what: The limit.
             now: Monotonic seconds.
         """
-        if self.reduce.update(oldest, used, what, self.utc_ms(now)):
+        if self.reduce.update(oldest, used, what, self.utc_ms(now)) and not self.is_trial:
             self._urgent = True
             _log.warning("reduction of the oldest levels", plan=self.reduce.reason or "done")
+
+    def change(self, limits: RiskLimits, now: float) -> None:
+        """Take over other limits; they are in force at once."""
+        self.settings = limits
+        self.breaker.change(limits.breaker)
+        self.losses.change(limits.losses, self.utc_ms(now))
+        self.monitor.change(limits.monitor)
+        self.reduce.change(limits.reduce)
+        self.changed = True
+        self._note(now)
+
+    def trial(self) -> RiskControls:
+        """Return a copy that shows what other limits would do. It logs nothing."""
+        copied = deepcopy(self, {id(self.entries): None})
+        copied.is_trial = True
+        return copied
 
     def reset(self, now: float) -> None:
         """Close the breaker, and end the alarm and the limits on losses, so that entries begin again.
@@ -270,7 +289,7 @@ class RiskControls:
     def _note(self, now: float) -> None:
         """Log what began and what ended, and have it stored."""
         found = self.triggered()
-        if found.keys() == self._before.keys():
+        if found.keys() == self._before.keys() or self.is_trial:
             return
         for rule in found.keys() - self._before.keys():
             self.triggers[rule] = self.triggers.get(rule, 0) + 1

@@ -52,6 +52,13 @@ class LossLimits:
                 f" peak_loss_limit {self._settings.peak}: no entries until `opensqt reset --breaker`"
             )
 
+    def change(self, settings: LossSettings, now_ms: int) -> None:
+        """Take over other limits: what they don't stop may begin again, and what they stop ends at once."""
+        self._settings = settings
+        self.day_reason = self.peak_reason = ""
+        if self.equity is not None:
+            self.on_equity(self.equity, now_ms)
+
     def on_time(self, now_ms: int) -> None:
         """End the limit of a day that is over."""
         if self.day_reason and now_ms // DAY_MS > self.day and self.equity is not None:

@@ -41,6 +41,15 @@ class VolumeMonitor:
         self.reason = ""
         """Why entries are stopped; empty while they are not."""
 
+    def change(self, settings: MonitorSettings) -> None:
+        """Take over other settings. Other symbols or candles begin without any; an alarm ends as the new ones say."""
+        before, self._settings = self._settings, settings
+        if settings.candles != before.candles:
+            self.watched = {symbol: Watched() for symbol in settings.symbols}
+            self.missing.clear()
+        if not self.watched:
+            self.reason = ""
+
     def on_missing(self, symbol: str, reason: str) -> None:
         """Leave a symbol out."""
         self.watched.pop(symbol, None)

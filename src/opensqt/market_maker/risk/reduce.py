@@ -31,6 +31,12 @@ class AutoReduce:
         """Whether it was asked for."""
         return self._settings.share > 0
 
+    def change(self, settings: ReduceLimits) -> None:
+        """Take over other settings; switched off, it ends what goes on."""
+        self._settings = settings
+        if not self.enabled:
+            self.reset()
+
     def on_fill(self, level: int, *, holds: bool, time_ms: int) -> None:
         """Take in a fill of a level, and whether the level holds anything after it."""
         if holds:

@@ -65,6 +65,11 @@ class MonitorSettings:
     any_symbol: bool = False
     """Whether one symbol in alarm is enough; otherwise all have to be."""
 
+    @property
+    def candles(self) -> tuple[object, ...]:
+        """Return what has to be read anew when it is another."""
+        return self.symbols, self.interval, self.average_window
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReduceLimits:

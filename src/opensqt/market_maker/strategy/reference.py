@@ -106,6 +106,12 @@ class PriceGuard:
         self._logged_at = float("-inf")
         self._logged = False
 
+    def change(self, settings: ReferenceSettings) -> None:
+        """Take over other limits."""
+        self.settings = settings
+        if self.market is not None:
+            self.market = replace(self.market, entry_distance=settings.min_spread * self.market.reference)
+
     def take(self, event: PriceInput, now: float) -> None:
         """Take in a price input; `update` compares it with the others."""
         first = not self.data.refused
