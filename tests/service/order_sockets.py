@@ -19,7 +19,8 @@ from yarl import URL
 from opensqt.simulator import Simulator
 from opensqt.simulator.dialects.bybit import security as bybit_security
 from opensqt.simulator.faults import Fault
-from tests.service import okx_clients
+from opensqt.simulator.settings import AccountSettings
+from tests.service import ccxt_venues, okx_clients
 from tests.service.venue_clients import settings
 
 START_MS = 1_700_000_000_000
@@ -44,6 +45,8 @@ class OrderClient:
     exchange: ClassVar[str]
     path: ClassVar[str]
     """Where order requests are sent."""
+    settings: ClassVar[dict[str, Any]] = {}
+    """More settings of the simulator."""
     answers_to_place: ClassVar[int] = 1
     """Frames that answer an order."""
 
@@ -518,7 +521,166 @@ class Gate(OrderClient):
         ]
 
 
-CLIENTS: list[type[OrderClient]] = [Binance, Bybit, Gate, Okx]
+class Bitget(OrderClient):
+    """Orders of a classic account (API v2)."""
+
+    exchange = "bitget"
+    path = "/v2/ws/private"
+    settings: ClassVar = {"server": ccxt_venues.UNPACED.model_copy(update={"messages_per_second": 1000})}
+    operations: ClassVar = {
+        "place": ("/api/v2/mix/order/place-order", "place-order"),
+        "cancel": ("/api/v2/mix/order/cancel-order", "cancel-order"),
+    }
+    topics: ClassVar = [
+        {"instType": "USDT-FUTURES", "channel": name, key: "default"}
+        for name, key in (("orders", "instId"), ("fill", "instId"), ("positions", "instId"), ("account", "coin"))
+    ]
+
+    async def login(self) -> Any:
+        await self.socket.send_json(self.auth())
+        return await self.heard()
+
+    def sign(self, text: str) -> str:
+        return okx_clients.sign(self.secret, text)
+
+    def auth(self) -> dict[str, Any]:
+        now = str(self.now_ms)
+        arg = {"apiKey": self.key, "passphrase": self.passphrase, "timestamp": now}
+        return {"op": "login", "args": [arg | {"sign": self.sign(f"{now}GET/user/verify")}]}
+
+    async def post_rest(self, path: str, fields: Any) -> Any:
+        now, text = str(self.now_ms), json.dumps(fields)
+        headers = {"ACCESS-KEY": self.key, "ACCESS-PASSPHRASE": self.passphrase, "ACCESS-TIMESTAMP": now}
+        headers |= {"ACCESS-SIGN": self.sign(f"{now}POST{path}{text}"), "Content-Type": "application/json"}
+        async with self.session.post(self.simulator.url + path, data=text, headers=headers) as response:
+            return await response.json()
+
+    async def rest(self, operation: str, fields: Any) -> Answer:
+        body = await self.post_rest(self.operations[operation][0], fields)
+        return Answer("" if body["code"] == "00000" else body["code"], body["data"] or body["msg"])
+
+    def message(self, operation: str, fields: Any, number: Any) -> dict[str, Any]:
+        channel = self.operations[operation][1] if operation in self.operations else operation
+        params = {name: value for name, value in fields.items() if name not in ("symbol", "productType")}
+        arg = {"id": number, "instType": "USDT-FUTURES", "instId": fields.get("symbol", "BTCUSDT")}
+        return {"op": "trade", "args": [{**arg, "channel": channel, "params": params}]}
+
+    def read(self, frame: Any) -> Answer:
+        if frame["event"] == "error":
+            return Answer(str(frame["code"]), frame["msg"])
+        return Answer("", frame["arg"][0]["params"])
+
+    def number(self, frame: Any) -> Any:
+        return frame["arg"][0].get("id")
+
+    async def events(self) -> aiohttp.ClientWebSocketResponse:
+        stream = await self.listen(self.path)
+        await stream.send_json(self.auth())
+        assert (await stream.receive_json(timeout=60))["code"] == 0
+        await stream.send_json({"op": "subscribe", "args": self.topics})
+        return stream
+
+    def limit(self, price: Any, name: str = "", side: str = "buy") -> dict[str, Any]:
+        pair = {"symbol": "BTCUSDT", "productType": "USDT-FUTURES", "marginMode": "crossed", "marginCoin": "USDT"}
+        order = {**pair, "side": side, "orderType": "limit", "force": "gtc", "size": "0.010", "price": str(price)}
+        return {**order, **({"clientOid": name} if name else {})}
+
+    def named(self, name: str) -> Any:
+        return {"symbol": "BTCUSDT", "productType": "USDT-FUTURES", "marginCoin": "USDT", "clientOid": name}
+
+    def name_of(self, answer: Answer) -> str:
+        return str(answer.content["clientOid"])
+
+    async def scenario(self, do: Do) -> list[Answer]:
+        bid = self.bid
+        stops = {"presetStopLossPrice": str(bid - 2000), "presetStopSurplusPrice": str(bid + 2000)}
+        return [
+            await do("place", self.limit(bid - 100, "a1")),
+            await do("place", self.limit(bid - 100, "a1")),
+            await do("place", {**self.limit(0, "m1"), "orderType": "market", "size": "0.020", **stops}),
+            await do("place", self.limit(bid + 500, "exit", "sell") | {"reduceOnly": "YES"}),
+            await do("place", self.limit(bid + 500, "post") | {"force": "post_only"}),
+            await do("place", {**self.limit(bid - 100), "size": "0.0005"}),
+            await do("place", {**self.limit(bid - 100), "size": "900"}),
+            await do("place", {**self.limit(bid - 100), "marginMode": "isolated"}),
+            await do("cancel", self.named("a1")),
+            await do("cancel", self.named("a1")),
+            await do("cancel", self.named("none")),
+            await do("cancel", self.named("exit")),
+        ]
+
+
+class BitgetUnified(Bitget):
+    """Orders of a unified account (API v3)."""
+
+    path = "/v3/ws/private"
+    settings: ClassVar = Bitget.settings | {"accounts": (AccountSettings(account_mode="unified"),)}
+    operations: ClassVar = {
+        "place": ("/api/v3/trade/place-order", "place-order"),
+        "amend": ("/api/v3/trade/modify-order", "modify-order"),
+        "cancel": ("/api/v3/trade/cancel-order", "cancel-order"),
+        "place_batch": ("/api/v3/trade/place-batch", "batch-place"),
+        "amend_batch": ("/api/v3/trade/batch-modify-order", "batch-modify"),
+        "cancel_batch": ("/api/v3/trade/cancel-batch", "batch-cancel"),
+    }
+    topics: ClassVar = [{"instType": "UTA", "topic": name} for name in ("order", "fill", "position", "account")]
+
+    async def rest(self, operation: str, fields: Any) -> Answer:
+        answer = await super().rest(operation, fields)
+        if answer.code or not isinstance(answer.content, list):
+            return answer
+        # Over the WebSocket each row has a code, one that was done too.
+        return Answer("", [{"code": "0", "msg": "Success", **row} for row in answer.content])
+
+    def message(self, operation: str, fields: Any, number: Any) -> dict[str, Any]:
+        topic = self.operations[operation][1] if operation in self.operations else operation
+        args = [
+            {name: value for name, value in row.items() if name != "category"}
+            for row in (fields if isinstance(fields, list) else [fields])
+        ]
+        return {"op": "trade", "id": number, "category": "usdt-futures", "topic": topic, "args": args}
+
+    def read(self, frame: Any) -> Answer:
+        if frame["event"] == "error":
+            return Answer(frame["code"], frame["msg"])
+        rows = [{key: row[key] for key in row if key not in ("symbol", "cTime")} for row in frame["args"]]
+        return Answer("", rows if frame["topic"].startswith("batch-") else rows[0])
+
+    def number(self, frame: Any) -> Any:
+        return frame.get("id")
+
+    def limit(self, price: Any, name: str = "", side: str = "buy") -> dict[str, Any]:
+        order = {"category": "USDT-FUTURES", "symbol": "BTCUSDT", "side": side, "orderType": "limit", "qty": "0.010"}
+        return {**order, "timeInForce": "gtc", "price": str(price), **({"clientOid": name} if name else {})}
+
+    def named(self, name: str) -> Any:
+        return {"category": "USDT-FUTURES", "symbol": "BTCUSDT", "clientOid": name}
+
+    async def scenario(self, do: Do) -> list[Answer]:
+        bid = self.bid
+        orders = [self.limit(bid - 80, f"b{number}") for number in range(3)]
+        orders[1]["qty"] = "900"
+        return [
+            await do("place", self.limit(bid - 100, "a1")),
+            await do("amend", {**self.named("a1"), "qty": "0.030", "price": str(bid - 90)}),
+            await do("amend", {**self.named("a1"), "qty": "0.030"}),
+            await do("amend", {**self.named("a1"), "qty": "0.0305"}),
+            await do("amend", {**self.named("none"), "qty": "0.030"}),
+            await do("place", {**self.limit(0, "m1"), "orderType": "market", "qty": "0.020"}),
+            await do("place", self.limit(bid + 500, "exit", "sell") | {"reduceOnly": "YES"}),
+            await do("place", self.limit(bid - 70, "post") | {"timeInForce": "post_only"}),
+            await do("amend", {**self.named("post"), "price": str(bid + 500)}),
+            await do("amend", {**self.named("post"), "price": str(bid + 500), "autoCancel": "yes"}),
+            await do("place", {**self.limit(bid - 100), "qty": "900"}),
+            await do("place_batch", orders),
+            await do("amend_batch", [{**self.named("b0"), "qty": "0.011"}, {**self.named("b2"), "qty": "0.010"}]),
+            await do("cancel_batch", [self.named("b0"), self.named("none")]),
+            await do("cancel", self.named("a1")),
+            await do("cancel", self.named("none")),
+        ]
+
+
+CLIENTS: list[type[OrderClient]] = [Binance, Bitget, BitgetUnified, Bybit, Gate, Okx]
 
 
 def delayed_login(*, before: bool = True) -> Fault:
@@ -535,7 +697,7 @@ def open_window(client: Any) -> None:
 @asynccontextmanager
 async def order_client(kind: type[OrderClient], *, log_in: bool = True, **more: Any) -> AsyncIterator[Any]:
     """Start a venue whose market stands still at a given time, and connect a client to it."""
-    venue = settings(exchange=kind.exchange, **{"clock": "manual", "start_ms": START_MS} | more)
+    venue = settings(exchange=kind.exchange, **{"clock": "manual", "start_ms": START_MS} | kind.settings | more)
     async with Simulator(venue) as simulator, aiohttp.ClientSession() as session:
         client = kind(simulator, session)
         await client.connect()

@@ -139,3 +139,11 @@ async def test_funding_is_listed(exchange: Any, simulator: Simulator) -> None:
     )
     assert (spent["amount"] < 0 < received["amount"], spent["code"]) == (True, "USDT")
     assert spent["id"] != received["id"]
+
+
+async def test_an_order_is_amended(exchange: Any, simulator: Simulator) -> None:
+    price = below(simulator)
+    placed = await exchange.create_order(SYMBOL, "limit", "buy", "0.010", str(price), UTA)
+    await exchange.edit_order(placed["id"], SYMBOL, "limit", "buy", "0.020", str(price - 1), UTA)
+    (held,) = simulator.engine.open_orders("sim-key")
+    assert (held.order_id, held.quantity, held.price) == (placed["id"], Decimal("0.020"), price - 1)

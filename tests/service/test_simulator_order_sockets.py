@@ -14,7 +14,7 @@ _TIMES = frozenset({"E", "ts", "creationTime", "time", "time_ms"})
 """Fields of an event with the time at which it was sent."""
 
 
-@pytest.fixture(params=CLIENTS, ids=lambda kind: kind.exchange)
+@pytest.fixture(params=CLIENTS, ids=lambda kind: kind.__name__.lower())
 def kind(request: pytest.FixtureRequest) -> type[OrderClient]:
     return request.param
 
@@ -56,7 +56,7 @@ async def test_a_scenario_is_the_same_over_both_ways(kind: type[OrderClient]) ->
     assert by_socket[1] == by_rest[1]
     assert by_socket[2] == by_rest[2]
     assert sum(len(rows) for rows in by_rest[2].values()) > 5
-    assert len([answer for answer in by_rest[0] if not answer.code]) > len(by_rest[0]) / 2
+    assert len([answer for answer in by_rest[0] if not answer.code]) >= len(by_rest[0]) / 2
 
 
 # Faults of answers

@@ -16,6 +16,7 @@ from opensqt.simulator.dialects.bitget.market_streams import MarketStreams
 from opensqt.simulator.dialects.bitget.private_streams import PrivateStreams
 from opensqt.simulator.dialects.bitget.public import PublicData
 from opensqt.simulator.dialects.bitget.security import Security
+from opensqt.simulator.dialects.bitget.socket_trading import SocketTrading, login_call
 from opensqt.simulator.dialects.bitget.subscriptions import Subscription
 from opensqt.simulator.dialects.bitget.trading import CANCEL_BATCH, Trading
 from opensqt.simulator.dialects.bitget.unified import LIST_BODIES, UnifiedApi
@@ -24,6 +25,7 @@ from opensqt.simulator.engine.events import Event
 from opensqt.simulator.engine.order import Refused
 from opensqt.simulator.faults import Fault, FaultKind
 from opensqt.simulator.settings import VenueRules
+from opensqt.simulator.socket_requests import SocketRequest
 from opensqt.simulator.sockets import Socket
 
 _PATHS = {"/v2/ws/public": False, "/v2/ws/private": True, PATH: True}
@@ -49,6 +51,7 @@ class BitgetDialect(Dialect):
         self._unified = UnifiedStreams(world)
         self._silence_ms = rules.pong_within_ms if "pong_within_ms" in rules.model_fields_set else _SILENCE_MS
         super().__init__(world)
+        self._sockets = SocketTrading(self, self._admit_over_socket)
 
     def routes(self) -> list[Route]:
         """Return every REST endpoint that is served."""
@@ -67,6 +70,13 @@ class BitgetDialect(Dialect):
     def admit(self, call: Call) -> None:
         """Check limits, key, timestamp, signature and passphrase, and that the API is that of the account's mode."""
         self._security.admit(call)
+        self._check_mode(call)
+
+    def _admit_over_socket(self, call: Call) -> None:
+        self._security.admit_over_socket(call)
+        self._check_mode(call)
+
+    def _check_mode(self, call: Call) -> None:
         if call.account:
             unified = self.engine.account_mode(call.account) != "classic"
             if unified and call.route.path.startswith("/api/v2/"):
@@ -123,11 +133,12 @@ class BitgetDialect(Dialect):
             raise ErrorReply(404, "40404", f"Request URL NOT FOUND: {path}")
         if _PATHS[path]:
             socket.channels.update(self.channels_of(path, params))
+            self._sockets.connect(socket)
         now = self.world.monotonic_ms()
         socket.state.update(private=_PATHS[path], account="", pinged_ms=now, messages=deque(), unified=path == PATH)
 
     def receive(self, socket: Socket, text: str) -> None:
-        """Handle a ping, a login, SUBSCRIBE and the like."""
+        """Handle a ping, a login, an order request, SUBSCRIBE and the like."""
         if self._too_fast(socket):
             socket.cut()
             return
@@ -141,7 +152,9 @@ class BitgetDialect(Dialect):
             message = None
         operation = message.get("op") if isinstance(message, dict) else None
         args = message.get("args") if isinstance(message, dict) else None
-        if operation not in ("login", "subscribe", "unsubscribe"):
+        if operation == "trade" and socket.state["private"]:
+            self._sockets.receive(socket, message)
+        elif operation not in ("login", "subscribe", "unsubscribe"):
             socket.reply(_error(30003, "Invalid op"))
         elif not isinstance(args, list) or not args:
             socket.reply(_error(30016, "Param error"))
@@ -171,13 +184,21 @@ class BitgetDialect(Dialect):
     def _login(self, socket: Socket, arg: Any) -> None:
         fields = parameters.flat(arg) if isinstance(arg, dict) else {}
         names = ("apiKey", "passphrase", "timestamp", "sign")
-        try:
+
+        def execute() -> bytes:
             account = self._security.login(*(fields.get(name, "") for name in names))
-        except ErrorReply as error:
-            socket.reply(_error(int(error.code), error.message))
-            return
-        socket.state.update(account=account, key=fields["apiKey"])
-        socket.reply(orjson.dumps({"event": "login", "code": 0}))
+            socket.state.update(account=account, key=fields["apiKey"])
+            return orjson.dumps({"event": "login", "code": 0})
+
+        request = SocketRequest(
+            operation="login",
+            call=login_call(socket),
+            execute=execute,
+            refuse=lambda error: _error(int(error.code), error.message),
+            fault_error=self.fault_error,
+            send=socket.reply,
+        )
+        self.world.requests.take(socket, request)
 
     def _subscription(self, socket: Socket, arg: Any, *, begins: bool) -> None:
         if socket.state["unified"]:

@@ -140,6 +140,17 @@ def classic_account() -> ErrorReply:
     return ErrorReply(400, "40084", message)
 
 
+def bad_unified_quantity(scale: int) -> ErrorReply:
+    """A quantity is no multiple of its step."""
+    return ErrorReply(400, "40808", f"Parameter verification exception qty checkScale={scale}")
+
+
+def unmodified() -> ErrorReply:
+    """A change of an order changes nothing."""
+    message = "The modification price and qty is the same as the original value. Please adjust and try again."
+    return ErrorReply(400, "25571", message)
+
+
 def unknown_unified_order() -> ErrorReply:
     """No order of a unified account has this id."""
     return ErrorReply(400, "25204", "Order does not exist")

@@ -50,9 +50,14 @@ class Security:
         self._check_passphrase(key, call.headers.get("ACCESS-PASSPHRASE", ""))
         if call.headers.get("paptrading", "1") != "1":
             raise errors.bad_value("paptrading")
-        if call.route.operation in _ORDER_OPERATIONS and not self._keys[key].may_trade:
-            raise ErrorReply(400, "40014", "Incorrect permissions, need future order write permissions")
         call.key, call.account = key, self._keys[key].account
+        self._check_right(call)
+        self._charge(call, call.account)
+
+    def admit_over_socket(self, call: Call) -> None:
+        """Admit an order request of a connection that is logged in: its limits are those of REST."""
+        self._charge_address(call)
+        self._check_right(call)
         self._charge(call, call.account)
 
     def login(self, key: str, passphrase: str, timestamp: str, signature: str) -> str:
@@ -69,6 +74,10 @@ class Security:
         if not hmac.compare_digest(self._keys[key].passphrase, passphrase):
             raise ErrorReply(400, "30012", "Invalid ACCESS_PASSPHRASE")
         return self._keys[key].account
+
+    def _check_right(self, call: Call) -> None:
+        if call.route.operation in _ORDER_OPERATIONS and not self._keys[call.key].may_trade:
+            raise ErrorReply(400, "40014", "Incorrect permissions, need future order write permissions")
 
     def _charge_address(self, call: Call) -> None:
         refusal = self._address_limiter.admit(call.address, 1, self._clock.server_ms())

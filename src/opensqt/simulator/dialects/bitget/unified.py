@@ -22,10 +22,13 @@ from opensqt.simulator.settings import SymbolSettings
 _POSITION_SIDES = {"long": PositionSide.LONG, "short": PositionSide.SHORT}
 _POSITION_MODES = {name: mode for mode, name in formats.POSITION_MODE.items()}
 _MONTH_MS = 30 * 86_400_000
+_FAILS_LATER = (RefusalReason.POST_ONLY_WOULD_CROSS, RefusalReason.INSUFFICIENT_MARGIN, RefusalReason.REDUCE_ONLY)
+"""What the matching engine finds out, after a change was acknowledged."""
 _COUNTDOWN_S = range(5, 61)
 _MOST_IN_BATCH = 20
 _PLACE_BATCH, _CANCEL_BATCH = "/api/v3/trade/place-batch", "/api/v3/trade/cancel-batch"
-LIST_BODIES = frozenset({_PLACE_BATCH, _CANCEL_BATCH})
+_MODIFY_BATCH = "/api/v3/trade/batch-modify-order"
+LIST_BODIES = frozenset({_PLACE_BATCH, _CANCEL_BATCH, _MODIFY_BATCH})
 """Paths of requests whose body is a list."""
 
 
@@ -56,6 +59,8 @@ class UnifiedApi:
             get("trade/fills", "fills", self._fills),
             post("trade/place-order", "place_order", self._place),
             post("trade/cancel-order", "cancel_order", self._cancel),
+            post("trade/modify-order", "amend_order", self._modify),
+            Route("POST", _MODIFY_BATCH, "amend_order", self._modify_batch, 5),
             post("trade/cancel-symbol-order", "cancel_all", self._cancel_symbol),
             Route("POST", _PLACE_BATCH, "batch_place", self._place_batch, 5),
             Route("POST", _CANCEL_BATCH, "batch_cancel", self._cancel_batch, 5),
@@ -120,8 +125,7 @@ class UnifiedApi:
         kind = parameters.choice(params, "orderType", trading.TYPES)
         quantity = parameters.decimal(params, "qty")
         if quantity % rules.quantity_step:
-            scale = decimals.decimals(rules.quantity_step)
-            raise ErrorReply(400, "40808", f"Parameter verification exception qty checkScale={scale}")
+            raise errors.bad_unified_quantity(decimals.decimals(rules.quantity_step))
         hedge = self._engine.position_mode(call.account) is PositionMode.HEDGE
         if hedge is not bool(params.get("posSide")):
             raise errors.of_reason(RefusalReason.POSITION_SIDE_MISMATCH)
@@ -142,6 +146,42 @@ class UnifiedApi:
             position_side=parameters.choice(params, "posSide", _POSITION_SIDES) if hedge else PositionSide.BOTH,
             client_order_id=given,
         ), rules
+
+    def _modify(self, call: Call) -> Any:
+        return self._modify_one(call, call.params)
+
+    def _modify_batch(self, call: Call) -> Any:
+        items = parameters.items(call, _MOST_IN_BATCH)
+        return self._each(items, lambda params: self._modify_one(call, params))
+
+    def _modify_one(self, call: Call, params: Params) -> dict[str, str]:
+        """Change price or quantity of an order, under the same id: https://www.bitget.com/api-doc/uta/trade/Modify-Order.
+
+        The reply only acknowledges: a change that the matching engine refuses leaves the order, or cancels it with
+        `autoCancel`, and nothing but the order's own events report it.
+        """
+        auto_cancel = parameters.choice(params, "autoCancel", {"yes": True, "no": False}, False)
+        given = {name: parameters.decimal(params, name) for name in ("price", "qty") if params.get(name)}
+        found = self._find(call, params)
+        rules = self._engine.symbol(found.symbol)
+        if not found.status.is_open:
+            raise errors.unknown_unified_order()
+        price, quantity = given.get("price"), given.get("qty")
+        if quantity is not None and quantity % rules.quantity_step:
+            raise errors.bad_unified_quantity(decimals.decimals(rules.quantity_step))
+        if price in (None, found.price) and quantity in (None, found.quantity):
+            raise errors.unmodified()
+        if call.ignored:
+            return trading.names(found)
+        try:
+            with trading.with_limits(_as_wanted(found), rules):
+                self._engine.amend(call.account, found.symbol, order_id=found.order_id, price=price, quantity=quantity)
+        except Refused as refused:
+            if refused.reason not in _FAILS_LATER:
+                raise
+            if auto_cancel and found.status.is_open:
+                self._engine.cancel(call.account, found.symbol, order_id=found.order_id)
+        return trading.names(found)
 
     def _cancel(self, call: Call) -> Any:
         return self._cancel_one(call, call.params)
@@ -320,6 +360,10 @@ class UnifiedApi:
             return self._engine.symbol(symbol.upper())
         except Refused:
             raise errors.unknown_symbol(symbol) from None
+
+
+def _as_wanted(order: SimOrder) -> NewOrder:
+    return NewOrder(symbol=order.symbol, side=order.side, quantity=order.quantity, order_type=order.order_type)
 
 
 def _category(params: Params) -> None:
