@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import orjson
 import pytest
 
-from opensqt.simulator import SimulatorSettings
+from opensqt.simulator import AccountSettings, SimulatorSettings
 from opensqt.simulator.dialects import DIALECTS
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, World
 from opensqt.simulator.dialects.inputs import sent
@@ -70,8 +70,15 @@ class Asker:
     """
 
     def __init__(self, exchange: str, patch: pytest.MonkeyPatch, **settings: Any) -> None:
+        account = AccountSettings(account_mode=settings.pop("account_mode", DIALECTS[exchange].account_modes[0]))
         self.settings = SimulatorSettings(
-            exchange=exchange, seed=7, past_minutes=60, clock="manual", rules=DIALECTS[exchange].venue_rules, **settings
+            exchange=exchange,
+            seed=7,
+            past_minutes=60,
+            clock="manual",
+            rules=DIALECTS[exchange].venue_rules,
+            accounts=(account,),
+            **settings,
         )
         market = open_market(self.settings)
         keys = Keyring(self.settings.accounts)

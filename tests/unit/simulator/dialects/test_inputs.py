@@ -12,11 +12,12 @@ from opensqt.simulator.dialects.base import ErrorReply
 from opensqt.simulator.dialects.inputs import Handling
 from opensqt.simulator.dialects.okx.errors import RowRefused
 from opensqt.simulator.unsupported import document
-from tests.unit.simulator.dialects import binance_calls, bybit_calls, okx_calls
+from tests.unit.simulator.dialects import binance_calls, bybit_calls, gate_calls, okx_calls
 from tests.unit.simulator.dialects.asking import Asker
 
 CALLS: dict[str, Callable[[Asker], None]] = {
     "binance": binance_calls.make,
+    "gate": gate_calls.make,
     "okx": okx_calls.make,
     "bybit": bybit_calls.make,
 }
@@ -83,7 +84,7 @@ def test_an_item_of_a_batch_is_refused_alone(asker: Asker) -> None:
 
 
 def test_every_venue_is_here() -> None:
-    assert set(DIALECTS) - set(CALLS) == {"bitget", "gate"}
+    assert set(DIALECTS) - set(CALLS) == {"bitget"}
 
 
 @of_venues("okx")
@@ -114,6 +115,17 @@ async def test_bybit_refuses_a_stop_in_an_amendment_and_an_item_alone(asker: Ask
     assert [row["code"] for row in answer["retExtInfo"]["list"]] == [0, 10001]
     with pytest.raises(ErrorReply, match=r"10001.*stopLoss 40000"):
         asker.ask("POST /v5/order/amend", {**order, "orderId": "1", "stopLoss": "40000"})
+
+
+@of_venues("gate")
+def test_gate_refuses_what_it_took_and_did_not_do(asker: Asker) -> None:
+    order = {"contract": "BTC_USDT", "size": 5, "price": "0", "tif": "ioc"}
+    with pytest.raises(ErrorReply, match=r"INVALID_PARAM_VALUE.*iceberg 2"):
+        asker.ask("POST /api/v4/futures/usdt/orders", {**order, "iceberg": 2})
+    items = asker.ask("POST /api/v4/futures/usdt/batch_orders", [order, {**order, "stp_act": "cb"}])
+    assert [item["succeeded"] for item in items] == [True, False]
+    with pytest.raises(ErrorReply, match="INVALID_PARAM_VALUE"):
+        asker.ask("DELETE /api/v4/futures/usdt/orders", contract="BTC_USDT", side="both")
 
 
 @of_venues("okx")

@@ -69,11 +69,13 @@ class AccountData:
         return unified.futures_account(row, self._engine.account_mode(call.account))
 
     def _unified_account(self, call: Call) -> Any:
-        mode = self._engine.account_mode(call.account)
+        mode, currency = self._engine.account_mode(call.account), call.params.get("currency", "").upper()
         if mode == unified.CLASSIC:
             raise ErrorReply(400, "USER_NOT_UNIFIED", "the user has no unified account")
         balance, user = self._engine.balance(call.account), self._security.user(call.account)
-        return unified.account(balance, user, mode, self._engine.clock.server_ms())
+        row = unified.account(balance, user, mode, self._engine.clock.server_ms())
+        row["balances"] = {name: held for name, held in row["balances"].items() if currency in ("", name)}
+        return row
 
     def _account_book(self, call: Call) -> Any:
         symbol = self._contracts.requested_or_all(call.params)

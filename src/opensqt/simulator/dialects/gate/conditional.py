@@ -198,9 +198,15 @@ class ConditionalTrading:
             price = parameters.decimal(fields, "price")
             trigger = replace(trigger, order_price=price if price else None)
         self._check_not_met(trigger, found.symbol)
+        if "contract" in given and self._contracts.requested(fields).symbol != found.symbol:
+            raise errors.bad_value("contract")
+        for name in ("auto_size", "close"):
+            # An order closes what it closed when it was placed.
+            if name in given and str(fields[name]).lower() != (old.details[name] or "false"):
+                raise errors.bad_value(name)
         quantity = old.quantity
-        if "size" in given:
-            size = parameters.decimal(fields, "size")
+        if name := next((name for name in ("size", "amount") if name in given), ""):
+            size = parameters.decimal(fields, name)
             if size * old.side.sign < 0 or (not size and not old.close_position):
                 raise errors.bad_value("size")
             quantity = abs(size) * formats.multiplier(rules) if size else ZERO

@@ -11,6 +11,7 @@ from opensqt.simulator.dialects.gate import errors, frames, socket_trading, unif
 from opensqt.simulator.dialects.gate.account import AccountData
 from opensqt.simulator.dialects.gate.conditional import ConditionalTrading
 from opensqt.simulator.dialects.gate.contracts import Contracts
+from opensqt.simulator.dialects.gate.inputs import INPUTS
 from opensqt.simulator.dialects.gate.market_streams import MarketStreams
 from opensqt.simulator.dialects.gate.private_streams import PrivateStreams
 from opensqt.simulator.dialects.gate.public import PublicData
@@ -33,6 +34,7 @@ class GateDialect(Dialect):
 
     name = "gate"
     symbol_states = ("trading", "in_delisting", "prelaunch", "delisting", "delisted", "circuit_breaker")
+    inputs = INPUTS
     account_modes = tuple(unified.MARGIN_MODES)
     venue_rules = VenueRules(duplicate_client_ids="never", least_notional=False, most_conditional=100)
 
@@ -61,6 +63,10 @@ class GateDialect(Dialect):
         reply = super().handle(call)
         created = call.route.method == "POST" and call.route.operation == "place_order"
         return HttpReply(201, reply.body) if created else reply
+
+    def refuse_input(self, name: str, value: str, reason: str) -> ErrorReply:
+        """Return the error of what is not simulated."""
+        return errors.not_simulated(f"{name} {value}")
 
     def translate(self, refused: Refused) -> ErrorReply:
         """Translate a refusal of the engine to Gate's label."""

@@ -83,10 +83,12 @@ class PublicData:
     def _trades(self, call: Call) -> Any:
         rules = self._contracts.requested(call.params)
         start, end = parameters.seconds(call.params, "from"), parameters.seconds(call.params, "to")
+        last_id = parameters.integer(call.params, "last_id", 0)
         found = [
             each
             for each in reversed(self._engine.trades(rules.symbol, limit=100_000))
             if (start is None or each.time_ms >= start) and (end is None or each.time_ms < end + 1000)
+            if not last_id or int(each.trade_id) < last_id
         ]
         sizes = self._contracts.sizes(call.headers)
         return [
@@ -132,7 +134,7 @@ class PublicData:
     def _risk_limit_tiers(self, call: Call) -> Any:
         wanted = call.params.get("contract")
         found = [self._contracts.requested(call.params)] if wanted else list(self._engine.symbols())
-        return [
+        rows = [
             {
                 "tier": 1,
                 "risk_limit": "100000000",
@@ -144,3 +146,4 @@ class PublicData:
             }
             for rules in found
         ]
+        return parameters.page(rows, call.params)

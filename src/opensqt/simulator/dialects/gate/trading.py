@@ -27,6 +27,7 @@ _TIF = {
     "poc": TimeInForce.POST_ONLY,
 }
 _CLOSING = {"close_long": PositionSide.LONG, "close_short": PositionSide.SHORT}
+_SIDES = {"": None, "bid": Side.BUY, "ask": Side.SELL}
 _MOST_PLACED = 10
 _MOST_CANCELED = 20
 _BY_TEXT_MS = 60_000
@@ -132,8 +133,15 @@ class Trading:
 
     def _cancel_all(self, call: Call) -> Any:
         rules = self._contracts.requested(call.params)
-        side = {"": None, "bid": Side.BUY, "ask": Side.SELL}.get(call.params.get("side", ""))
-        chosen = [order for order in self._engine.open_orders(call.account, rules.symbol) if side in (None, order.side)]
+        named = call.params.get("side", "")
+        if named not in _SIDES:
+            raise errors.bad_value("side")
+        side, kept = _SIDES[named], parameters.boolean(call.params, "exclude_reduce_only")
+        chosen = [
+            order
+            for order in self._engine.open_orders(call.account, rules.symbol)
+            if side in (None, order.side) and not (kept and order.reduce_only)
+        ]
         if call.ignored:
             return [self._write(call, replace(order, status=OrderStatus.CANCELED)) for order in chosen]
         return [
@@ -193,7 +201,8 @@ class Trading:
             found = self._engine.open_orders(call.account, symbol)
         else:
             found = [order for order in self._engine.orders(call.account, symbol) if not order.status.is_open]
-        return self._list(call, found)
+        last_id = parameters.integer(call.params, "last_id", 0)
+        return self._list(call, [order for order in found if not last_id or int(order.order_id) < last_id])
 
     def _orders_in_time(self, call: Call) -> Any:
         symbol = self._contracts.requested_or_all(call.params)
@@ -292,6 +301,7 @@ class Trading:
     def _or_error(self, call: Call, item: Any) -> dict[str, Any]:
         """Return the result of one item of a batch, or its error."""
         try:
+            self._dialect.check_item(call, _object(item))
             return {"succeeded": True, **self._place_one(call, _object(item))}
         except Refused as refused:
             error = self._dialect.translate(refused)
