@@ -23,7 +23,7 @@ from opensqt.connector.orders.resolver import Resolver
 from opensqt.connector.reload import venue_key
 from opensqt.connector.server import Connector
 from opensqt.model.errors import ConfigError, CredentialsRefused, Unreachable
-from opensqt.service import program
+from opensqt.service import memory, program
 from opensqt.service.stop import Stopped, unless_stopped
 from opensqt.telemetry import logging, tracing
 from opensqt.venues.factory import KNOWN, check_name, create_exchange
@@ -60,6 +60,7 @@ exit codes: 0 stopped, 1 unexpected failure, 2 configuration or usage, 3 credent
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the connector until SIGTERM or SIGINT and return the exit code."""
+    memory.return_large_blocks()
     arguments = argument_parser().parse_args(argv)
     files: list[Path] = []
     try:

@@ -52,6 +52,7 @@ from opensqt.model.errors import ConfigError, ExchangeError, Unreachable
 from opensqt.model.exchange import Exchange
 from opensqt.model.order import OrderRequest
 from opensqt.proto import exchange_service_pb2, gateway_service_pb2
+from opensqt.service import memory
 from opensqt.service.http import metrics_server, own_hosts
 from opensqt.service.listen import ListenAddress
 from opensqt.telemetry import logging
@@ -227,6 +228,7 @@ class Connector:
             self.tasks.spawn("health-supervision", self.health.supervise(), forever=True)
             self.tasks.spawn("journal-pruning", self._prune(), forever=True)
             self.tasks.spawn("loop-lag", self._lag.run(), forever=True)
+            self.tasks.spawn("freed-memory", memory.trim_regularly(), forever=True)
             if self.reloads.files:
                 self.tasks.spawn("reloads", self.reloads.run(), forever=True)
             if self.identity.access.proven:
