@@ -58,10 +58,11 @@ class BookReset:
 
 @dataclass(frozen=True, slots=True)
 class FundingRate:
-    """The rate of the next funding."""
+    """The rate of the next funding, and the mark price where the file has it."""
 
     time_ns: int
     rate: Decimal
+    mark: Decimal | None = None
 
 
 Row = Bar | Trade | RecordedLevel | BookReset | FundingRate

@@ -149,7 +149,7 @@ class AccountData:
             {
                 "symbol": rules.symbol,
                 "marginType": _MARGIN_TYPE_NAMES[self._engine.margin_mode(call.account, rules.symbol)],
-                "isAutoAddMargin": "false",
+                "isAutoAddMargin": False,
                 "leverage": self._engine.leverage(call.account, rules.symbol),
                 "maxNotionalValue": "100000000",
             }
