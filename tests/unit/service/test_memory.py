@@ -51,7 +51,7 @@ def test_large_blocks_are_returned_when_they_are_freed() -> None:
 
 
 def test_a_connector_returns_large_blocks_from_its_start() -> None:
-    """F26: huge requests that were refused left 12 MB."""
+    """F26: huge requests that were refused left 13 MB."""
     start = "from opensqt.connector.__main__ import main\nassert main(['--exchange', 'none']) == 2"
     assert printed(f"{start}{LARGE_BLOCKS}")[0] < 10
 
