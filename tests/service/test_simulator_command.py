@@ -132,6 +132,35 @@ async def test_a_recording_is_replayed_to_its_end(tmp_path: Path) -> None:
         assert (await ask(process, "/_sim"))["finished"] is True
 
 
+async def test_any_symbols_trade_at_once_by_recordings_rules_and_prices(tmp_path: Path) -> None:
+    """F35: each by what is known of it; nothing else trades."""
+    recording, rules = tmp_path / "sol.csv", tmp_path / "rules.json"
+    recording.write_text("timestamp,open,high,low,close,base_volume\n1735689600,142.51,143,142,142.6,900\n")
+    rules.write_text(json.dumps({"symbols": [{"symbol": "DOGEUSDT", "price_step": "0.00001", "quantity_step": "1"}]}))
+    flags = ["--symbol", "1000PEPEUSDT@0.0112", "--symbol", "dogeusdt", "--rules", str(rules)]
+    flags += ["--replay", f"SOLUSDT={recording}", "--clock", "manual"]
+    async with start(MODULE, "--port", "0", *flags) as process:
+        await process.ready()
+        listed = (await ask(process, "/fapi/v1/exchangeInfo"))["symbols"]
+    ticks = {row["symbol"]: row["filters"][0]["tickSize"] for row in listed}
+    assert ticks == {"1000PEPEUSDT": "0.000001", "DOGEUSDT": "0.00001", "SOLUSDT": "0.01"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        (("--symbol", "XRPUSDT"), "--symbol XRPUSDT: expected a symbol with rules (--rules FILE), with a recording"),
+        (("--replay", "XRPUSDT=/no/such.csv"), "/no/such.csv: can't be read: No such file"),
+        (("--rules", "/no/such.yaml"), "/no/such.yaml: can't be read"),
+    ],
+)
+async def test_a_market_that_cant_be_made_is_refused_with_one_line(flags: tuple[str, ...], complaint: str) -> None:
+    """The option and its value are named, and what is expected."""
+    code, line = await failure("--port", "0", *flags)
+    assert code == 2
+    assert complaint in line
+
+
 async def test_faults_are_read_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "faults.json"
     file.write_text(json.dumps({"faults": [{"kind": "error_before", "on": "time", "code": -1001}]}))

@@ -212,7 +212,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_calibrate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--trades", type=Path, required=True, metavar="FILE", help="CSV with columns price and time (ms)"
+        "--trades", type=Path, required=True, metavar="FILE", help="recorded trades; docs/recordings.md has the formats"
     )
     parser.add_argument("--window", type=float, default=1.0, metavar="S", help="seconds in a window (default: 1)")
     parser.add_argument("--risk-aversion", type=Decimal, metavar="G", help="per USDT and lot (default: decay / 20)")

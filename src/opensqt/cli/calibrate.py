@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import gzip
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import TextIO
 
 from opensqt.market_maker.strategy.calibration import Calibration, calibrate
 from opensqt.market_maker.strategy.glft import GlftParameters
 from opensqt.model.errors import ConfigError
+from opensqt.recordings import Content, Trade, open_file
 from opensqt.service import program
 
 _RISK = Decimal("0.05")
@@ -23,12 +21,10 @@ def run(options: argparse.Namespace) -> int:
     """Print the section `glft` of the settings, and the quotes that follow from it.
 
     Raises:
-        ConfigError: The file can't be read, or has too few trades.
+        ConfigError: The file can't be read, a row is malformed, or there are too few trades.
     """
     try:
         found = calibrate(read_trades(options.trades), window_ms=int(options.window * 1000))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--trades: {options.trades} can't be read: {error}") from None
     except ValueError as error:
         raise ConfigError(f"--trades: {options.trades}: {error}") from None
     print(text(found, options.risk_aversion))
@@ -36,18 +32,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def read_trades(path: Path) -> Iterator[tuple[int, float]]:
-    """Read time and price of each trade, plain or gzip.
+    """Read time and price of each trade, from any format of recorded trades.
 
     Raises:
-        ValueError: A column is missing, or a row has no numbers.
+        ConfigError: The file can't be read, has no trades, or a row is malformed.
     """
-    with _opened(path) as file:
-        rows = csv.DictReader(file)
-        missing = {"price", "time"} - set(rows.fieldnames or ())
-        if missing:
-            raise ValueError(f"expected columns price and time, {', '.join(sorted(missing))} missing")
-        for row in rows:
-            yield int(row["time"]), float(row["price"])
+    recorded = open_file(path)
+    if recorded.content not in (Content.TRADES, Content.DEPTH):
+        raise ConfigError(f"--trades: {path}: expected recorded trades, found {recorded.content}")
+    return ((row.time_ns // 1_000_000, float(row.price)) for row in recorded.rows() if isinstance(row, Trade))
 
 
 def text(found: Calibration, risk_aversion: Decimal | None) -> str:
@@ -75,7 +68,3 @@ def text(found: Calibration, risk_aversion: Decimal | None) -> str:
 def _rounded(value: float) -> Decimal:
     """Four digits: no estimate is better than that."""
     return Decimal(f"{value:.4g}")
-
-
-def _opened(path: Path) -> TextIO:
-    return gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="")

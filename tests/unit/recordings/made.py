@@ -269,6 +269,15 @@ def trade_files(made: Sequence[SourceTrade]) -> dict[str, bytes]:
             )
         ),
         "hftbacktest.npz": npz(records),
+        "XRP_USDT-trades.json": json.dumps(
+            [
+                [
+                    *(t.time_us // 1000, str(n), None, t.side.value.lower()),
+                    *map(float, (t.price, t.quantity, t.quantity)),
+                ]
+                for n, t in enumerate(made)
+            ]
+        ).encode(),
         "XRP_USDT-trades.feather": _arrow_file(lambda to: feather.write_feather(frame, to)),
         "XRP_USDT-trades.parquet": _arrow_file(lambda to: parquet.write_table(frame, to)),
     }

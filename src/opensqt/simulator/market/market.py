@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from random import Random
 from typing import Protocol
@@ -16,17 +16,9 @@ from opensqt.simulator.engine.engine import SimEngine
 from opensqt.simulator.engine.order import RefusalReason, Refused
 from opensqt.simulator.market.participants import OutsideParticipants
 from opensqt.simulator.market.path import PricePath
-from opensqt.simulator.market.recorded_book import RecordedBook
-from opensqt.simulator.market.replay import (
-    Action,
-    BookChange,
-    Print,
-    RateChange,
-    Recording,
-    open_files,
-    open_recording,
-)
-from opensqt.simulator.market.symbols import recorded_symbol
+from opensqt.simulator.market.player import NEVER_MS, Player
+from opensqt.simulator.market.replay import Recording, open_files, open_recording
+from opensqt.simulator.market.symbols import coarse_step, recorded_symbol
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
 
 _INTERVAL_MS = 70
@@ -44,7 +36,6 @@ _FURTHEST = Decimal("0.5")
 """A disturbance is nearer than this share of the price."""
 _REST_S = 0.05
 """Maximum time between two reads of the clock."""
-_NEVER_MS = 2**62
 _QUOTE = "quote (USDT)"
 _SAY = "say --volume base or --volume quote"
 
@@ -109,73 +100,6 @@ class _Generator:
         self.participants.move_to(self._centre + int(self._centre * shift))
 
 
-class _Player:
-    """Plays a recording."""
-
-    def __init__(self, engine: SimEngine, rules: SymbolSettings, random: Random, recording: Recording) -> None:
-        self._engine = engine
-        self._symbol = rules.symbol
-        self._actions: Iterator[Action] = recording.actions
-        self.participants = OutsideParticipants(engine, rules, random, recording.start_price)
-        self._side = Side.BUY
-        self._last = self.participants.ticks(recording.start_price)
-        self._traded = False
-        self._book: RecordedBook | None = None
-        self._rules = rules
-        self.next: Action | None = next(self._actions)
-        self.next_ms = recording.start_ms
-        self._rest_ms = recording.rest_ms
-        self.end_ms = recording.start_ms
-        """Market time at which the recording ends, as far as it is known."""
-        self.has_book = recording.has_book
-
-    def act(self, *, paused: bool) -> None:
-        now = self.next
-        if now is None:
-            return
-        self.next = next(self._actions, None)
-        self.end_ms = now.time_ms + self._rest_ms
-        ended = self.participants.disturbances.expire(self.next_ms)
-        self.next_ms = self.next.time_ms if self.next is not None else _NEVER_MS
-        match now:
-            case BookChange():
-                # The book is kept while paused, too: its rows are changes of what was before.
-                self._change_book(now)
-            case RateChange():
-                self._engine.set_funding_rate(self._symbol, now.rate)
-            case Print() if not paused:
-                self._trade(now)
-        if paused and ended:
-            self.disturb()
-
-    def disturb(self) -> None:
-        if self._book is None:
-            self.participants.requote_here()
-
-    def _trade(self, now: Print) -> None:
-        ticks = self.participants.ticks(now.price)
-        if now.side is not None:
-            self._side = now.side
-        elif ticks != self._last:
-            self._side = Side.BUY if ticks > self._last else Side.SELL
-        self._last = ticks
-        self._traded = True
-        if self._book is not None:
-            self._book.trade(now.price, now.quantity, self._side)
-        else:
-            self.participants.replay_trade(ticks, now.quantity, self._side)
-        self._engine.set_mark(self._symbol, now.price)
-
-    def _change_book(self, now: BookChange) -> None:
-        if self._book is None:
-            self.participants.leave()
-            self._book = RecordedBook(self._engine, self._rules)
-        self._book.change(now.changes)
-        best = self._engine.best(self._symbol)
-        if not self._traded and best.bid and best.ask:
-            self._engine.set_mark(self._symbol, (best.bid + best.ask) / 2)
-
-
 class Market:
     """The market of one venue. Make it with `open_market`."""
 
@@ -196,7 +120,7 @@ class Market:
         """Whether a recording was played to its end; quotes then stay as they are, and a clock that runs stands."""
         self._paused: set[str] = set()
         self._round = asyncio.Event()
-        self._players: dict[str, _Player] = {}
+        self._players: dict[str, Player] = {}
         recordings = recordings or {}
         self._sources: dict[str, _PriceSource] = {}
         start_ms = engine.now_ms()
@@ -205,7 +129,7 @@ class Market:
         for rules in settings.symbols:
             random = Random(f"{settings.seed}:{rules.symbol}")  # noqa: S311 - chance that can be repeated is the point
             if (recording := recordings.get(rules.symbol)) is not None:
-                self._sources[rules.symbol] = self._players[rules.symbol] = _Player(engine, rules, random, recording)
+                self._sources[rules.symbol] = self._players[rules.symbol] = Player(engine, rules, random, recording)
                 past = (bar for bar in recording.history if bar.open_time_ms < start_ms)
                 engine.remember(rules.symbol, past)
             else:
@@ -407,7 +331,7 @@ class Market:
     def _end_ms(self) -> int:
         """Return the market time at which time ends: with the recording, once its last trade was played."""
         if not self.finished:
-            return _NEVER_MS
+            return NEVER_MS
         return max(player.end_ms for player in self._players.values())
 
     def _all_played(self) -> bool:
@@ -454,7 +378,11 @@ def _recorded(settings: SimulatorSettings, notes: list[str]) -> tuple[SimulatorS
     for symbol, paths in settings.recorded.items():
         files = open_files(paths, settings.replay_volume)
         notes += [f"{file.path}: volume is taken as {_QUOTE}; {_SAY}" for file in files if file.volume_assumed]
-        rules = symbols.get(symbol) or recorded_symbol(symbol, files)
+        rules = symbols.get(symbol)
+        if rules is None:
+            rules = recorded_symbol(symbol, files)
+        elif note := coarse_step(rules, files):
+            notes.append(note)
         recordings[symbol] = open_recording(files, rules, settings.replay_history)
         symbols[symbol] = rules.model_copy(update={"start_price": recordings[symbol].start_price})
     return settings.model_copy(update={"symbols": tuple(symbols.values())}), recordings

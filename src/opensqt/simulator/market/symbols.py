@@ -19,6 +19,8 @@ _QUOTE = "USDT"
 _NAMED = re.compile(r"([A-Z0-9]+)=(.+)")
 _SCANNED = 200_000
 """Rows of a recording from which its steps are taken."""
+_COMPARED = 5_000
+"""Prices of a recording that are compared with given rules."""
 _PRICE_DIGITS = 5
 """Digits of a price down to its step, where nothing says the step: one part in 10,000 to 100,000."""
 _FEWEST_DIGITS = 3
@@ -144,6 +146,17 @@ def recorded_symbol(symbol: str, files: Sequence[RecordedFile]) -> SymbolSetting
     quantity_step = Decimal(1).scaleb(-quantities) if exact else _step_worth_cents(last)
     price_step = min(Decimal(1).scaleb(-prices), _power(last, -_FEWEST_DIGITS))
     return symbol_settings(symbol=symbol, price=last, price_step=price_step, quantity_step=quantity_step)
+
+
+def coarse_step(rules: SymbolSettings, files: Sequence[RecordedFile]) -> str:
+    """Return a sentence if the price step is coarser than the recording's prices, which are then rounded."""
+    for price, _ in islice(_numbers(files), _COMPARED):
+        if _SHORT.plus(price) % rules.price_step:
+            return (
+                f"{files[0].path}: price {price} is not a multiple of {rules.symbol}'s price step {rules.price_step}:"
+                " prices are rounded to it"
+            )
+    return ""
 
 
 def symbol_settings(*, symbol: str, price: Decimal, quantity_step: Decimal, **more: Any) -> SymbolSettings:

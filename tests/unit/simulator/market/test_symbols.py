@@ -130,6 +130,17 @@ def test_rules_come_from_a_file(tmp_path: Path) -> None:
     assert rules["1000PEPEUSDT"].start_price == Decimal("0.01")
 
 
+def test_prices_that_are_rounded_to_given_rules_are_reported(tmp_path: Path) -> None:
+    """Rules that a recording does not fit are never applied in silence."""
+    path = _bars(tmp_path, "xrp.csv", "0.6200,0.6213,0.6190,0.6201,500")
+    rules = symbol_at("XRPUSDT", Decimal("0.62")).model_copy(update={"price_step": Decimal("0.0005")})
+    market = _market(replays={"XRPUSDT": (path,)}, symbols=(rules,))
+    assert market.notes == (
+        f"{path}: price 0.6213 is not a multiple of XRPUSDT's price step 0.0005: prices are rounded to it",
+    )
+    assert _market(replays={"XRPUSDT": (path,)}).notes == ()
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
