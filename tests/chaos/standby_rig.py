@@ -39,7 +39,8 @@ class Pair:
 
     async def start(self) -> Process:
         """Start a market maker that waits if another one trades."""
-        settings = {"OPENSQT__APP__DATABASE_URL": self.url}
+        # Limits on losses and delays outlast a take-over, as they should, and would keep the next one from entries.
+        settings = {"OPENSQT__APP__DATABASE_URL": self.url, "OPENSQT__RISK_CONTROL__ENABLED": "false"}
         return await self.stack.enter_async_context(self.chain.maker("--standby", **settings))
 
     async def take_over(self, first: Process, second: Process, how: signal.Signals) -> None:

@@ -24,6 +24,7 @@ from opensqt.cli import (
     doctor,
     export,
     maker_status,
+    record,
     status,
     summary_command,
     token,
@@ -108,6 +109,12 @@ def main(arguments: list[str] | None = None) -> int:
                 stopped=program.EXIT_OK,
             )
         return _run_command(exchange, lambda: status.show(exchange, options.symbol, Console(), json=options.json))
+    if options.command == "record":
+        return _run_command(
+            exchange,
+            lambda: record.run(exchange, options, Console(stderr=options.json)),
+            stopped=program.EXIT_OK,
+        )
     if options.command == "resume":
         return _run_command(exchange, lambda: resume(exchange, options.symbol, Console(), json=options.json))
     scope = CancelScope(
@@ -200,6 +207,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_arguments(commands.add_parser("doctor", help="look at everything that a market maker needs"))
     summary_command.add_arguments(commands.add_parser("summary", help="what a market maker earned on one day"))
     alert.add_arguments(commands.add_parser("alert", help="try the targets of the market maker's alerts"))
+    record.add_arguments(commands.add_parser("record", help="record trades, books and funding rates to Parquet"))
     backtest.add_arguments(commands.add_parser("backtest", help="run the market maker on recorded data"))
     _add_calibrate(commands.add_parser("calibrate", help="the parameters of strategy glft from recorded trades"))
     export.add_arguments(commands.add_parser("export", help="write the market maker's history to a file"))
@@ -343,8 +351,8 @@ def _demo_settings(options: argparse.Namespace) -> DemoSettings:
     if options.exchange not in DIALECTS:
         raise ConfigError(f"--exchange {options.exchange}: expected one of {', '.join(sorted(DIALECTS))}")
     for path in options.replay:
-        if not path.is_file():
-            raise ConfigError(f"--replay: {path}: no such file")
+        if not path.exists():
+            raise ConfigError(f"--replay: {path}: no such file or folder")
     if options.summary is not None and not options.summary.absolute().parent.is_dir():
         raise ConfigError(f"--summary: {options.summary.parent}: no such folder")
     speed = options.speed or Decimal(1 if options.replay else 5)

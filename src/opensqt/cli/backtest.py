@@ -109,8 +109,8 @@ def _market(options: argparse.Namespace, settings: MarketMakerSettings) -> Simul
     from opensqt.simulator.settings import AccountSettings, SimulatorSettings
 
     for path in options.data:
-        if not path.is_file():
-            raise ConfigError(f"--data: {path}: no such file")
+        if not path.exists():
+            raise ConfigError(f"--data: {path}: no such file or folder")
     if options.json is not None and not options.json.absolute().parent.is_dir():
         raise ConfigError(f"--json: {options.json.parent}: no such folder")
     for name, value in (("balance", options.balance), ("days", options.days)):

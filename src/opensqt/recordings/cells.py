@@ -48,8 +48,9 @@ class Cells:
         return ConfigError(f"{self._path}: {self._place}: {column} {shown!r}: expected {expected}")
 
     def text(self, column: str) -> str:
-        """Return the text of a cell, without blanks around it."""
-        return str(self._values[self._names[column]]).strip()
+        """Return the text of a cell, without blanks around it; empty where there is none."""
+        value = self._values[self._names[column]]
+        return "" if value is None else str(value).strip()
 
     def number(self, column: str, *, zero: bool = False) -> Decimal:
         """Return a number above zero, or of zero or above."""

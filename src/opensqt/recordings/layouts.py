@@ -20,6 +20,7 @@ _TIMES = (
 _PRICES = ("open", "high", "low", "close")
 _BASE = ("base_volume", "volume_base", "basevolume", "volume_from")
 _QUOTE = ("quote_volume", "quote_asset_volume", "quotevolume", "volume_quote", "turnover", "volume_to")
+_BOOK_TIMES = ("local_timestamp", "timestamp")
 _TRADED = ("transact_time", "timestamp", "time")
 _AMOUNTS = ("amount", "volume", "size")
 _MAKERS = ("is_buyer_maker", "isbuyermaker")
@@ -51,6 +52,7 @@ class Content(StrEnum):
     TRADES = "trades"
     DEPTH = "depth"
     """Changes of the book, and trades where the file has them."""
+    FUNDING = "funding rates"
 
 
 class VolumeAsset(StrEnum):
@@ -101,8 +103,10 @@ def layout(columns: Sequence[str], *, volume: VolumeAsset | None, default: Volum
         default: What it counts by the file's format.
     """
     names = set(columns)
-    if {"local_timestamp", "is_snapshot", "side", "price", "amount"} <= names:
-        return Layout("Tardis incremental_book_L2", Content.DEPTH, _tardis_depth)
+    if {"is_snapshot", "side", "price", "amount"} <= names and (time := _first(names, _BOOK_TIMES)):
+        return Layout("changes of the book", Content.DEPTH, _depth(time))
+    if "funding_rate" in names and (time := _first(names, _BOOK_TIMES)):
+        return Layout("funding rates", Content.FUNDING, _funding(time))
     if {"local_timestamp", "id", "side", "price", "amount"} <= names:
         return Layout("Tardis trades", Content.TRADES, _trades("local_timestamp", "amount"))
     if {"timestamp", "side", "size", "price", "trdmatchid"} <= names:
@@ -113,8 +117,6 @@ def layout(columns: Sequence[str], *, volume: VolumeAsset | None, default: Volum
         return Layout("Binance trades", Content.TRADES, _maker_trades("time", quantity, names))
     if {"price", "quantity"} <= names and _first(names, _MAKERS) and _first(names, _TRADED):
         return Layout("Binance aggTrades", Content.TRADES, _maker_trades(_first(names, _TRADED), "quantity", names))
-    if {"kind", "time_ns", "side", "price", "quantity"} <= names:
-        return Layout("opensqt record", Content.DEPTH, _recorded)
     if {"timestamp", "side", "price"} <= names and (quantity := _first(names, _AMOUNTS)):
         return Layout("trades", Content.TRADES, _trades("timestamp", quantity))
     time = _first(names, _TIMES)
@@ -218,31 +220,31 @@ def _bybit_trades(has_base: bool) -> Callable[[Iterator[Cells]], Iterator[Row]]:
     return read
 
 
-def _tardis_depth(rows: Iterator[Cells]) -> Iterator[Row]:
-    """Yield the book's changes by time of receipt; a snapshot after changes voids the book, for a gap is before it."""
-    in_snapshot = False
-    for row, time_ns in _in_order(rows, "local_timestamp"):
-        snapshot = row.flag("is_snapshot")
-        if snapshot and not in_snapshot:
-            yield BookReset(time_ns)
-        in_snapshot = snapshot
-        yield RecordedLevel(time_ns, row.side("side"), row.number("price"), row.number("amount", zero=True))
+def _depth(time: str) -> Callable[[Iterator[Cells]], Iterator[Row]]:
+    """Read the book's changes; a snapshot voids what was before: it is the first, or there was a gap."""
 
-
-def _recorded(rows: Iterator[Cells]) -> Iterator[Row]:
-    """Yield the rows that `opensqt record` wrote."""
-    for row, time_ns in _in_order(rows, "time_ns"):
-        match row.text("kind"):
-            case "trade":
-                yield Trade(time_ns, row.number("price"), row.number("quantity"), row.side("side"))
-            case "level":
-                yield RecordedLevel(time_ns, row.side("side"), row.number("price"), row.number("quantity", zero=True))
-            case "book_reset" | "gap":
+    def read(rows: Iterator[Cells]) -> Iterator[Row]:
+        snapshot_ns = -1
+        for row, time_ns in _in_order(rows, time):
+            if not row.flag("is_snapshot"):
+                snapshot_ns = -1
+            elif snapshot_ns != time_ns:
+                snapshot_ns = time_ns
                 yield BookReset(time_ns)
-            case "funding":
-                yield FundingRate(time_ns, row.signed("rate"), row.number("price"))
-            case _:
-                raise row.wrong("kind", "trade, level, book_reset, gap or funding")
+            yield RecordedLevel(time_ns, row.side("side"), row.number("price"), row.number("amount", zero=True))
+
+    return read
+
+
+def _funding(time: str) -> Callable[[Iterator[Cells]], Iterator[Row]]:
+    """Read funding rates; a row without one has nothing new of it."""
+
+    def read(rows: Iterator[Cells]) -> Iterator[Row]:
+        for row, time_ns in _in_order(rows, time):
+            if row.text("funding_rate"):
+                yield FundingRate(time_ns, row.signed("funding_rate"))
+
+    return read
 
 
 def _in_order(rows: Iterator[Cells], time: str) -> Iterator[tuple[Cells, int]]:

@@ -58,11 +58,10 @@ class BookReset:
 
 @dataclass(frozen=True, slots=True)
 class FundingRate:
-    """The rate of the next funding, and the mark price where the file has it."""
+    """The rate of the next funding."""
 
     time_ns: int
     rate: Decimal
-    mark: Decimal | None = None
 
 
 Row = Bar | Trade | RecordedLevel | BookReset | FundingRate

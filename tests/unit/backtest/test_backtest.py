@@ -20,6 +20,7 @@ from opensqt.model.order import Fill
 from opensqt.simulator.engine.engine import SimEngine
 from opensqt.simulator.engine.order import SimFill
 from opensqt.simulator.settings import SimulatorSettings
+from tests.unit.recordings import made
 
 START_MS = 1_700_000_000_000
 MINUTE_MS = 60_000
@@ -161,6 +162,30 @@ def test_each_mode_is_compared_with_and_without_risk_control(
         (mode, risk) for mode in ("long", "short", "neutral") for risk in (False, True)
     ]
     assert all(one["round_trips"] > 0 and one["differences"] == [] for one in results)
+
+
+def test_any_symbol_is_played_by_rules_from_its_recording_or_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--symbol wins over the settings' symbol; what is assumed about the recording is printed."""
+    monkeypatch.setenv("OPENSQT__TRADING__PRICE_INTERVAL", "0.002")
+    monkeypatch.setenv("OPENSQT__TRADING__ORDER_QUANTITY", "30")
+    recording, rules, out = tmp_path / "xrp.csv", tmp_path / "rules.yaml", tmp_path / "out.json"
+    rows = [f"{bar.open_ms},{','.join(map(str, bar.prices))},{bar.volume}" for bar in made.bars(120)]
+    recording.write_text("timestamp,open,high,low,close,volume\n" + "\n".join(rows))
+    rules.write_text("symbols: [{symbol: XRPUSDT, price_step: 0.0005, quantity_step: 1}]")
+    command = ["backtest", "--symbol", "xrpusdt", "--data", str(recording), "--json", str(out)]
+    assert main(command) == 0
+    (derived,) = json.loads(out.read_text())
+    assert derived["symbol"] == "XRPUSDT"
+    assert derived["round_trips"] > 0
+    assert derived["differences"] == []
+    assert "volume is taken as quote (USDT); say --volume base or --volume quote" in capsys.readouterr().out
+    assert main([*command, "--rules", str(rules), "--volume", "base"]) == 0
+    (given,) = json.loads(out.read_text())
+    assert given["differences"] == []
+    assert given["fills"] != derived["fills"]
+    assert "volume is taken" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

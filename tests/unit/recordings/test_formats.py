@@ -13,7 +13,7 @@ from pyarrow import feather, parquet
 
 from opensqt.model.errors import ConfigError
 from opensqt.model.order import Side
-from opensqt.recordings import Bar, BookReset, Content, RecordedLevel, Trade, VolumeAsset, open_file
+from opensqt.recordings import Bar, BookReset, Content, FundingRate, RecordedLevel, Trade, VolumeAsset, open_file
 from opensqt.recordings.cells import exact, shortest_single
 from tests.unit.recordings import made
 
@@ -224,6 +224,18 @@ def test_a_snapshot_of_tardis_voids_the_book_before_it(tmp_path: Path) -> None:
     ]
     assert rows[2] == RecordedLevel(1735689600000100_000, Side.SELL, Decimal("0.6202"), Decimal(400))
     assert rows[4] == RecordedLevel(1735689600300100_000, Side.BUY, Decimal("0.6200"), Decimal(0))
+
+
+def test_funding_rates_of_tardis_are_those_that_have_changed(tmp_path: Path) -> None:
+    """A row without a rate is of something else, such as open interest."""
+    header = (
+        "exchange,symbol,timestamp,local_timestamp,funding_timestamp,funding_rate,predicted_funding_rate,mark_price"
+    )
+    rows = "bybit,XRPUSDT,1,1735689600000001,,0.0001,,0.62\nbybit,XRPUSDT,1,1735689600000002,,,,0.62\n"
+    path = made.write(tmp_path, "derivative_ticker.csv", f"{header}\n{rows}".encode())
+    recorded = open_file(path)
+    assert recorded.content is Content.FUNDING
+    assert list(recorded.rows()) == [FundingRate(1_735_689_600_000_001_000, Decimal("0.0001"))]
 
 
 def test_events_of_hftbacktest_are_those_of_the_exchange(tmp_path: Path) -> None:

@@ -376,7 +376,7 @@ def _recorded(settings: SimulatorSettings, notes: list[str]) -> tuple[SimulatorS
     symbols = {rules.symbol: rules for rules in settings.symbols}
     recordings = {}
     for symbol, paths in settings.recorded.items():
-        files = open_files(paths, settings.replay_volume)
+        files = open_files(symbol, paths, settings.replay_volume)
         notes += [f"{file.path}: volume is taken as {_QUOTE}; {_SAY}" for file in files if file.volume_assumed]
         rules = symbols.get(symbol)
         if rules is None:

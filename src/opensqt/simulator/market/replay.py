@@ -39,7 +39,7 @@ _LOOK_AHEAD = 20_000
 _FEWEST_STEPS = 20
 """A price of fewer steps belongs to another symbol than the steps."""
 _MS = 1_000_000
-_MERGED = (Content.BARS, Content.TRADES, Content.DEPTH)
+_MERGED = (Content.BARS, Content.TRADES, Content.DEPTH, Content.FUNDING)
 ZERO = Decimal(0)
 
 
@@ -90,18 +90,32 @@ class Recording:
     """Whether the book is recorded, and not only trades."""
 
 
-def open_files(paths: Sequence[Path], volume: VolumeAsset | None) -> tuple[RecordedFile, ...]:
+def open_files(symbol: str, paths: Sequence[Path], volume: VolumeAsset | None) -> tuple[RecordedFile, ...]:
     """Recognise the files of one symbol.
+
+    Args:
+        symbol: Canonical.
+        paths: Files, or folders in which `opensqt record` wrote those of the symbol.
+        volume: What the column `volume` of bars counts, where neither format nor header says it.
 
     Raises:
         ConfigError: One can't be read or its layout is unknown, or bars are to be played together with something else.
     """
-    files = tuple(open_file(path, volume=volume) for path in paths)
+    files = tuple(open_file(path, volume=volume) for given in paths for path in _files(symbol, given))
     bars = [file for file in files if file.content is Content.BARS]
     if bars and len(bars) < len(files):
         other = next(file for file in files if file.content is not Content.BARS)
         raise ConfigError(f"{bars[0].path}: expected no other files than bars, found {other.content} in {other.path}")
     return files
+
+
+def _files(symbol: str, path: Path) -> Sequence[Path]:
+    if not path.is_dir():
+        return (path,)
+    found = sorted(path.glob(f"{symbol}-*.parquet"))
+    if not found:
+        raise ConfigError(f"{path}: expected files {symbol}-*.parquet in this folder")
+    return found
 
 
 def open_recording(files: Sequence[RecordedFile], rules: SymbolSettings, history: int) -> Recording:

@@ -12,6 +12,7 @@ from typing import Any
 from opensqt.config.load import Section, load
 from opensqt.model.errors import ConfigError
 from opensqt.recordings import Bar, RecordedFile, RecordedLevel, Trade
+from opensqt.simulator.market.replay import rows_in_order
 from opensqt.simulator.settings import Positive, SymbolSettings
 
 _QUOTE = "USDT"
@@ -182,14 +183,13 @@ def symbol_settings(*, symbol: str, price: Decimal, quantity_step: Decimal, **mo
 
 
 def _numbers(files: Sequence[RecordedFile]) -> Iterator[tuple[Decimal, Decimal]]:
-    for file in files:
-        for row in islice(file.rows(), _SCANNED):
-            match row:
-                case Bar():
-                    for price in (row.high, row.low, row.close, row.open):
-                        yield price, row.volume
-                case Trade() | RecordedLevel():
-                    yield row.price, row.quantity
+    for row in islice(rows_in_order(files), _SCANNED):
+        match row:
+            case Bar():
+                for price in (row.high, row.low, row.close, row.open):
+                    yield price, row.volume
+            case Trade() | RecordedLevel():
+                yield row.price, row.quantity
 
 
 def _places(number: Decimal) -> int:

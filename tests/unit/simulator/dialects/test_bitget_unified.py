@@ -33,6 +33,9 @@ class Served:
     def is_hidden(self, _order_id: str) -> bool:
         return False
 
+    def check_item(self, _call: Call, _fields: Any) -> None:
+        """Take every field: test_inputs.py proves what is refused."""
+
     def translate(self, refused: Refused) -> ErrorReply:
         return errors.of_reason(refused.reason)
 

@@ -12,13 +12,14 @@ from opensqt.simulator.dialects.base import ErrorReply
 from opensqt.simulator.dialects.inputs import Handling
 from opensqt.simulator.dialects.okx.errors import RowRefused
 from opensqt.simulator.unsupported import document
-from tests.unit.simulator.dialects import binance_calls, bybit_calls, gate_calls, okx_calls
+from tests.unit.simulator.dialects import binance_calls, bitget_calls, bybit_calls, gate_calls, okx_calls
 from tests.unit.simulator.dialects.asking import Asker
 
 CALLS: dict[str, Callable[[Asker], None]] = {
     "binance": binance_calls.make,
     "gate": gate_calls.make,
     "okx": okx_calls.make,
+    "bitget": bitget_calls.make,
     "bybit": bybit_calls.make,
 }
 VENUES = sorted(CALLS)
@@ -84,7 +85,7 @@ def test_an_item_of_a_batch_is_refused_alone(asker: Asker) -> None:
 
 
 def test_every_venue_is_here() -> None:
-    assert set(DIALECTS) - set(CALLS) == {"bitget"}
+    assert set(CALLS) == set(DIALECTS)
 
 
 @of_venues("okx")
@@ -126,6 +127,20 @@ def test_gate_refuses_what_it_took_and_did_not_do(asker: Asker) -> None:
     assert [item["succeeded"] for item in items] == [True, False]
     with pytest.raises(ErrorReply, match="INVALID_PARAM_VALUE"):
         asker.ask("DELETE /api/v4/futures/usdt/orders", contract="BTC_USDT", side="both")
+
+
+@of_venues("bitget")
+def test_bitget_refuses_what_it_took_and_did_not_do(asker: Asker) -> None:
+    where = {"symbol": "BTCUSDT", "productType": "USDT-FUTURES", "marginCoin": "USDT", "marginMode": "crossed"}
+    order = {"size": "0.010", "side": "buy", "orderType": "market"}
+    with pytest.raises(ErrorReply, match=r"40053.*stpMode cancel_taker"):
+        asker.ask("POST /api/v2/mix/order/place-order", {**where, **order, "stpMode": "cancel_taker"})
+    batch = {**where, "orderList": [order, {**order, "stpMode": "cancel_both"}]}
+    answer = asker.ask("POST /api/v2/mix/order/batch-place-order", batch)["data"]
+    assert [len(answer[name]) for name in ("successList", "failureList")] == [1, 1]
+    unified = {"category": "USDT-FUTURES", "symbol": "BTCUSDT", "qty": "0.010", "side": "buy"}
+    with pytest.raises(ErrorReply, match=r"40053.*takeProfit 50000"):
+        asker.ask("POST /api/v3/trade/place-order", {**unified, "orderType": "market", "takeProfit": "50000"})
 
 
 @of_venues("okx")

@@ -13,6 +13,7 @@ from opensqt.simulator.settings import SymbolSettings
 
 _POSITION_MODES = {name: mode for mode, name in formats.POSITION_MODE.items()}
 _MARGIN_MODES = {"crossed": MarginMode.CROSS, "isolated": MarginMode.ISOLATED}
+_BUSINESSES = ("mix", "spot", "margin")
 _READING = ["coor", "cpor"]
 """Permissions of a key: futures orders and holdings, to read and to write, and withdrawals."""
 _TRADING = ["coow", "cpow"]
@@ -73,9 +74,8 @@ class AccountData:
         return self._held(call, self._rules(call.params).symbol)
 
     def _positions(self, call: Call) -> Any:
-        if parameters.product_type(call.params) != parameters.PRODUCT_TYPE:
-            return []
-        return self._held(call, None)
+        known = parameters.product_type(call.params) == parameters.PRODUCT_TYPE
+        return self._held(call, None) if known and parameters.is_margin_coin(call.params) else []
 
     def _held(self, call: Call, symbol: str | None) -> list[dict[str, Any]]:
         """Return the positions that are not flat; a flat one is left out."""
@@ -88,7 +88,8 @@ class AccountData:
 
     def _trade_rate(self, call: Call) -> Any:
         self._engine.symbol(parameters.text(call.params, "symbol").upper())
-        parameters.text(call.params, "businessType")
+        if parameters.text(call.params, "businessType") not in _BUSINESSES:
+            raise errors.bad_value("businessType")
         return {
             "makerFeeRate": decimals.exact(self._settings.maker_fee),
             "takerFeeRate": decimals.exact(self._settings.taker_fee),
@@ -135,12 +136,15 @@ class AccountData:
             rows.append(_bill(str(paid.payment_id), paid.symbol, "contract_settle_fee", amount, "0", paid.time_ms))
         start, end = (parameters.integer(call.params, name) for name in ("startTime", "endTime"))
         wanted = call.params.get("businessType", "")
+        symbol, coin = call.params.get("symbol", "").upper(), call.params.get("coin", "").upper()
         rows = [
             row
             for row in sorted(rows, key=lambda row: (int(row["cTime"]), row["billId"]), reverse=True)
             if (start is None or int(row["cTime"]) >= start)
             and (end is None or int(row["cTime"]) <= end)
             and wanted in ("", row["businessType"])
+            and symbol in ("", row["symbol"])
+            and coin in ("", row["coin"])
         ]
         last = next((place for place, row in enumerate(rows) if row["billId"] == call.params.get("idLessThan")), -1)
         rows = rows[last + 1 :][: parameters.limit(call.params, default=20)]

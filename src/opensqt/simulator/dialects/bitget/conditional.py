@@ -267,7 +267,8 @@ class ConditionalTrading:
     # Queries
 
     def _pending(self, call: Call) -> Any:
-        return self._page(call, [one for one in self._listed(call) if one.status.is_open])
+        found = [one for one in self._listed(call) if one.status.is_open]
+        return self._page(call, [one for one in found if self._trading.is_in_window(call.params, one.created_ms)])
 
     def _history(self, call: Call) -> Any:
         start, end = self._trading.window(call.params)

@@ -12,6 +12,7 @@ from opensqt.simulator.dialects.bitget import errors, parameters, subscriptions
 from opensqt.simulator.dialects.bitget.account import AccountData
 from opensqt.simulator.dialects.bitget.amending import Amending
 from opensqt.simulator.dialects.bitget.conditional import ConditionalTrading
+from opensqt.simulator.dialects.bitget.inputs import INPUTS
 from opensqt.simulator.dialects.bitget.market_streams import MarketStreams
 from opensqt.simulator.dialects.bitget.private_streams import PrivateStreams
 from opensqt.simulator.dialects.bitget.public import PublicData
@@ -38,6 +39,7 @@ class BitgetDialect(Dialect):
 
     name = "bitget"
     symbol_states = ("normal", "listed", "maintain", "limit_open", "restrictedAPI", "off")
+    inputs = INPUTS
     account_modes = ("classic", "unified", "unified_isolated")
     venue_rules = VenueRules(post_only_crossing="expire", duplicate_client_ids="ever", most_conditional=50)
 
@@ -93,6 +95,10 @@ class BitgetDialect(Dialect):
         except Refused as refused:
             raise self.translate(refused) from refused
         return HttpReply(200, self._envelope(errors.SUCCESS, "success", data))
+
+    def refuse_input(self, name: str, value: str, reason: str) -> ErrorReply:
+        """Return the error of what is not simulated."""
+        return errors.not_simulated(f"{name} {value}")
 
     def translate(self, refused: Refused) -> ErrorReply:
         """Translate a refusal of the engine to Bitget's code."""

@@ -13,6 +13,7 @@ from opensqt.simulator.dialects.bitget import errors
 
 T = TypeVar("T")
 PRODUCT_TYPE = "USDT-FUTURES"
+MARGIN_COIN = "USDT"
 PRODUCT_TYPES = frozenset(
     {PRODUCT_TYPE, "COIN-FUTURES", "USDC-FUTURES", "SUSDT-FUTURES", "SCOIN-FUTURES", "SUSDC-FUTURES"}
 )
@@ -126,6 +127,13 @@ def product_type(params: Params) -> str:
 
 
 def futures(params: Params) -> None:
-    """Check that the product type is the one that trades here."""
+    """Check that the product type, and the margin coin where one is named, are those that trade here."""
     if product_type(params) != PRODUCT_TYPE:
         raise errors.bad_value("productType")
+    if not is_margin_coin(params):
+        raise errors.bad_value("marginCoin")
+
+
+def is_margin_coin(params: Params) -> bool:
+    """Return whether the margin coin that is named is the one of these futures, or none is."""
+    return params.get("marginCoin", "").upper() in ("", MARGIN_COIN)

@@ -54,7 +54,7 @@ class PublicData:
             get("mix/market/candles", self._candles(_RECENT)),
             get("mix/market/history-candles", self._candles(_PAST)),
             get("mix/market/fills", self._trades),
-            get("mix/market/fills-history", self._trades, weight=10),
+            get("mix/market/fills-history", self._past_trades, weight=10),
             get("mix/market/current-fund-rate", self._funding_rate),
             get("mix/market/funding-time", self._funding_time),
             get("mix/market/history-fund-rate", self._past_funding),
@@ -73,7 +73,8 @@ class PublicData:
         return [self.ticker(self._rules(call.params))]
 
     def _tickers(self, call: Call) -> Any:
-        return [self.ticker(rules) for rules in self._wanted(call.params)]
+        known = parameters.product_type(call.params) == parameters.PRODUCT_TYPE
+        return [self.ticker(rules) for rules in self._engine.symbols() if known]
 
     def ticker(self, rules: SymbolSettings) -> dict[str, Any]:
         """Write a ticker; the stream sends the same fields except the name of the symbol."""
@@ -137,6 +138,11 @@ class PublicData:
         return answer
 
     def _trades(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        found = self._engine.trades(rules.symbol, limit=parameters.limit(call.params, most=1000))
+        return [{"symbol": rules.symbol, **formats.trade(trade, rules)} for trade in reversed(found)]
+
+    def _past_trades(self, call: Call) -> Any:
         rules = self._rules(call.params)
         limit = parameters.limit(call.params, most=1000)
         before = parameters.integer(call.params, "idLessThan")

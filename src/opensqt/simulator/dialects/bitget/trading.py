@@ -69,7 +69,12 @@ class Trading:
     def _place_batch(self, call: Call) -> Any:
         shared = {name: call.params[name] for name in call.params if name != "orderList"}
         orders = parameters.listed(parameters.body(call), "orderList", _MOST)
-        return _sorted_out(orders, lambda params: self._place_one(call, {**shared, **params}), self._dialect)
+
+        def place(params: Params) -> dict[str, str]:
+            self._dialect.check_item(call, params)
+            return self._place_one(call, {**shared, **params})
+
+        return _sorted_out(orders, place, self._dialect)
 
     def _place_one(self, call: Call, params: Params) -> dict[str, str]:
         wanted, rules = self._read(call, params)
@@ -162,6 +167,9 @@ class Trading:
 
     def _cancel_all(self, call: Call) -> Any:
         parameters.futures(call.params)
+        sent_ms, for_ms = (parameters.integer(call.params, name) for name in ("requestTime", "receiveWindow"))
+        if sent_ms is not None and for_ms is not None and sent_ms + for_ms < self._engine.clock.server_ms():
+            raise ErrorReply(400, "40008", "Request timestamp expired")
         named = call.params.get("symbol")
         symbols = [self.rules(call.params)] if named else list(self._engine.symbols())
         canceled = [
@@ -184,7 +192,8 @@ class Trading:
         return self._write(call, found, detail=True)
 
     def _pending(self, call: Call) -> Any:
-        return self._page(call, self._engine.open_orders(call.account, self._symbol_or_all(call.params)))
+        found = self._engine.open_orders(call.account, self._symbol_or_all(call.params))
+        return self._page(call, [order for order in found if self.is_in_window(call.params, order.created_ms)])
 
     def _history(self, call: Call) -> Any:
         symbol = self._symbol_or_all(call.params)
@@ -197,6 +206,7 @@ class Trading:
         params = call.params
         before = parameters.integer(params, "idLessThan")
         order_id, client_order_id, status = (params.get(name, "") for name in ("orderId", "clientOid", "status"))
+        source = params.get("orderSource", "")
         wanted = [
             order
             for order in orders
@@ -204,6 +214,7 @@ class Trading:
             and order_id in ("", order.order_id)
             and (order_id or client_order_id in ("", order.client_order_id))
             and status in ("", formats.status(order))
+            and source in ("", formats.order_source(order))
             and not self._dialect.is_hidden(order.order_id)
         ][-parameters.limit(params) :]
         rows = [self._write(call, order) for order in reversed(wanted)]
@@ -243,6 +254,13 @@ class Trading:
         if end - start > _QUARTER_MS:
             raise ErrorReply(400, "40705", "The start and end time cannot exceed 90 days")
         return start, end
+
+    def is_in_window(self, params: Params, time_ms: int) -> bool:
+        """Return whether a time is in the window of a query, which is all of time where neither end is named."""
+        if not params.get("startTime") and not params.get("endTime"):
+            return True
+        start, end = self.window(params)
+        return start <= time_ms <= end
 
     def _symbol_or_all(self, params: Params) -> str | None:
         parameters.futures(params)

@@ -83,6 +83,7 @@ class UnifiedApi:
         def place(params: Params) -> dict[str, str]:
             if params.get("reduceOnly", "").lower() == "yes":
                 raise errors.not_in_batch("reduceOnly")
+            self._dialect.check_item(call, params)
             return self._place_one(call, {name: params[name] for name in params if name != "marginMode"})
 
         return self._each(parameters.items(call, _MOST_IN_BATCH), place)
@@ -152,7 +153,12 @@ class UnifiedApi:
 
     def _modify_batch(self, call: Call) -> Any:
         items = parameters.items(call, _MOST_IN_BATCH)
-        return self._each(items, lambda params: self._modify_one(call, params))
+
+        def modify(params: Params) -> dict[str, str]:
+            self._dialect.check_item(call, params)
+            return self._modify_one(call, params)
+
+        return self._each(items, modify)
 
     def _modify_one(self, call: Call, params: Params) -> dict[str, str]:
         """Change price or quantity of an order, under the same id: https://www.bitget.com/api-doc/uta/trade/Modify-Order.
@@ -228,7 +234,16 @@ class UnifiedApi:
         raise errors.unknown_unified_order()
 
     def _unfilled(self, call: Call) -> Any:
-        return self._page(call, self._engine.open_orders(call.account, self._symbol_or_all(call.params)))
+        start, end = _window(call.params)
+        found = self._engine.open_orders(call.account, self._symbol_or_all(call.params))
+        return self._page(
+            call,
+            [
+                order
+                for order in found
+                if (start is None or order.created_ms >= start) and (end is None or order.created_ms <= end)
+            ],
+        )
 
     def _history(self, call: Call) -> Any:
         """List closed orders: https://www.bitget.com/api-doc/uta/trade/Get-Order-History."""
@@ -251,7 +266,11 @@ class UnifiedApi:
     def _fills(self, call: Call) -> Any:
         start, end = _window(call.params)
         before = parameters.integer(call.params, "cursor")
-        found = self._engine.fills(call.account, None, since_ms=start, until_ms=end)
+        if call.params.get("category"):
+            _category(call.params)
+        symbol = call.params.get("symbol", "").upper() or None
+        order_id = call.params.get("orderId") or None
+        found = self._engine.fills(call.account, symbol, since_ms=start, until_ms=end, order_id=order_id)
         found = [each for each in found if before is None or self._number(each) < before]
         found = found[-parameters.limit(call.params) :]
         rows = [
@@ -274,11 +293,16 @@ class UnifiedApi:
     # The account
 
     def _assets(self, call: Call) -> Any:
-        return unified_formats.assets(self._engine.balance(call.account))
+        wanted = set(filter(None, call.params.get("coin", "").upper().split(",")))
+        row = unified_formats.assets(self._engine.balance(call.account))
+        row["assets"] = [asset for asset in row["assets"] if not wanted or asset["coin"] in wanted]
+        return row
 
     def _positions(self, call: Call) -> Any:
         symbol = self._symbol_or_all(call.params)
+        side = parameters.choice(call.params, "posSide", {"long": 1, "short": -1}, 0)
         held = [view for view in self._engine.positions(call.account, symbol) if view.quantity]
+        held = [view for view in held if not side or (view.quantity > 0) is (side > 0)]
         return {"list": [unified_formats.position(view, self._engine.symbol(view.symbol)) for view in held] or None}
 
     def _settings(self, call: Call) -> Any:
@@ -333,7 +357,7 @@ class UnifiedApi:
         if wanted and wanted not in unified_formats.RECORD_TYPES:
             raise ErrorReply(400, "40034", f"Parameter {wanted} does not exist")
         start, end = _window(call.params)
-        before = parameters.integer(call.params, "cursor")
+        before, coin = parameters.integer(call.params, "cursor"), call.params.get("coin", "")
         rows = [
             unified_formats.fill_record(fill, number) for number, fill in enumerate(self._engine.fills(call.account))
         ]
@@ -345,7 +369,7 @@ class UnifiedApi:
             and (start is None or int(row["ts"]) >= start)
             and (end is None or int(row["ts"]) <= end)
             and wanted in ("", row["type"])
-            and call.params.get("coin", "") in ("", row["coin"])
+            and coin in ("", row["coin"])
         ][: parameters.limit(call.params)]
         return {"list": found, "cursor": found[-1]["id"] if found else ""}
 
