@@ -141,6 +141,10 @@ class OrderClient:
         """Write the cancel of an order by the client's own id."""
         raise NotImplementedError
 
+    def repriced(self, name: str, price: Any) -> Any:
+        """Write the change of an order's price; None where an order can't be changed in place."""
+        raise NotImplementedError
+
     def name_of(self, answer: Answer) -> str:
         """Return the client's own id of an order in an answer."""
         raise NotImplementedError
@@ -211,6 +215,9 @@ class Binance(OrderClient):
 
     def name_of(self, answer: Answer) -> str:
         return str(answer.content["clientOrderId"])
+
+    def repriced(self, name: str, price: Any) -> Any:
+        return {**self.named(name), "side": "BUY", "quantity": "0.010", "price": str(price)}
 
     async def scenario(self, do: Do) -> list[Answer]:
         bid, pair = self.bid, {"symbol": "BTCUSDT"}
@@ -303,6 +310,9 @@ class Bybit(OrderClient):
     def name_of(self, answer: Answer) -> str:
         return str(answer.content[0]["orderLinkId"])
 
+    def repriced(self, name: str, price: Any) -> Any:
+        return {**self.named(name), "price": str(price)}
+
     async def scenario(self, do: Do) -> list[Answer]:
         bid = self.bid
         orders = [self.limit(bid - 80, f"b{number}") for number in range(3)]
@@ -386,6 +396,9 @@ class Okx(OrderClient):
 
     def name_of(self, answer: Answer) -> str:
         return str(answer.content[0]["clOrdId"])
+
+    def repriced(self, name: str, price: Any) -> Any:
+        return {**self.named(name), "newPx": str(price)}
 
     async def scenario(self, do: Do) -> list[Answer]:
         bid = self.bid
@@ -494,6 +507,9 @@ class Gate(OrderClient):
     def name_of(self, answer: Answer) -> str:
         return str(answer.content["text"]).removeprefix("t-")
 
+    def repriced(self, name: str, price: Any) -> Any:
+        return {**self.named(name), "price": str(price)}
+
     async def scenario(self, do: Do) -> list[Answer]:
         bid = self.bid
         orders = [self.limit(bid - 80, f"b{number}") for number in range(3)]
@@ -548,11 +564,20 @@ class Bitget(OrderClient):
         arg = {"apiKey": self.key, "passphrase": self.passphrase, "timestamp": now}
         return {"op": "login", "args": [arg | {"sign": self.sign(f"{now}GET/user/verify")}]}
 
-    async def post_rest(self, path: str, fields: Any) -> Any:
-        now, text = str(self.now_ms), json.dumps(fields)
+    def headers(self, signed: str) -> dict[str, str]:
+        now = str(self.now_ms)
         headers = {"ACCESS-KEY": self.key, "ACCESS-PASSPHRASE": self.passphrase, "ACCESS-TIMESTAMP": now}
-        headers |= {"ACCESS-SIGN": self.sign(f"{now}POST{path}{text}"), "Content-Type": "application/json"}
+        return headers | {"ACCESS-SIGN": self.sign(f"{now}{signed}"), "Content-Type": "application/json"}
+
+    async def post_rest(self, path: str, fields: Any) -> Any:
+        text = json.dumps(fields)
+        headers = self.headers(f"POST{path}{text}")
         async with self.session.post(self.simulator.url + path, data=text, headers=headers) as response:
+            return await response.json()
+
+    async def get_rest(self, path: str, params: dict[str, str]) -> Any:
+        path = f"{path}?{urlencode(params)}"
+        async with self.session.get(self.simulator.url + path, headers=self.headers(f"GET{path}")) as response:
             return await response.json()
 
     async def rest(self, operation: str, fields: Any) -> Answer:
@@ -590,6 +615,9 @@ class Bitget(OrderClient):
 
     def name_of(self, answer: Answer) -> str:
         return str(answer.content["clientOid"])
+
+    def repriced(self, name: str, price: Any) -> Any:
+        return None
 
     async def scenario(self, do: Do) -> list[Answer]:
         bid = self.bid
@@ -655,6 +683,9 @@ class BitgetUnified(Bitget):
 
     def named(self, name: str) -> Any:
         return {"category": "USDT-FUTURES", "symbol": "BTCUSDT", "clientOid": name}
+
+    def repriced(self, name: str, price: Any) -> Any:
+        return {**self.named(name), "price": str(price)}
 
     async def scenario(self, do: Do) -> list[Answer]:
         bid = self.bid

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from opensqt.simulator.faults import Fault
-from tests.service.order_sockets import CLIENTS, Answer, OrderClient, order_client
+from opensqt.simulator.settings import ServerRules
+from tests.service.order_sockets import CLIENTS, Answer, Do, OrderClient, order_client
 from tests.support import eventually
 
 _TIMES = frozenset({"E", "ts", "creationTime", "time", "time_ms"})
@@ -17,6 +20,9 @@ _TIMES = frozenset({"E", "ts", "creationTime", "time", "time_ms"})
 @pytest.fixture(params=CLIENTS, ids=lambda kind: kind.__name__.lower())
 def kind(request: pytest.FixtureRequest) -> type[OrderClient]:
     return request.param
+
+
+UNPACED = ServerRules(weight_per_minute=6_000_000, orders_per_10s=1_000_000, messages_per_second=1000)
 
 
 def script(client: Any, **fault: Any) -> None:
@@ -36,13 +42,17 @@ def without_times(value: Any) -> Any:
     return [without_times(below) for below in value] if isinstance(value, list) else value
 
 
-async def trade(kind: type[OrderClient], way: str) -> tuple[list[Answer], Any, dict[str, list[Any]]]:
-    """Play the scenario one way; return the answers, the ledger and the events."""
-    async with order_client(kind) as client:
+Play = Callable[[Any, Do], Awaitable[list[Answer]]]
+"""Trades with a client, and returns the answers."""
+
+
+async def trade(kind: type[OrderClient], way: str, play: Play) -> tuple[list[Answer], Any, dict[str, list[Any]]]:
+    """Play one way; return the answers, the ledger and the events."""
+    async with order_client(kind, server=UNPACED) as client:
         stream = await client.events()
         await client.simulator.advance(0)
         await client.rest_of(stream)
-        answers = await client.scenario(client.rest if way == "rest" else client.ask)
+        answers = await play(client, client.rest if way == "rest" else client.ask)
         ledger = {name: part for name, part in client.simulator.ledger().items() if name != "statistics"}
         await client.simulator.advance(0)
         events = client.rows(await client.rest_of(stream))
@@ -51,12 +61,46 @@ async def trade(kind: type[OrderClient], way: str) -> tuple[list[Answer], Any, d
 
 async def test_a_scenario_is_the_same_over_both_ways(kind: type[OrderClient]) -> None:
     """What REST and the WebSocket do to the account, answer and publish does not differ."""
-    by_rest, by_socket = await trade(kind, "rest"), await trade(kind, "socket")
+    by_rest, by_socket = [await trade(kind, way, kind.scenario) for way in ("rest", "socket")]
     assert by_socket[0] == by_rest[0]
     assert by_socket[1] == by_rest[1]
     assert by_socket[2] == by_rest[2]
     assert sum(len(rows) for rows in by_rest[2].values()) > 5
     assert len([answer for answer in by_rest[0] if not answer.code]) >= len(by_rest[0]) / 2
+
+
+def at_random(seed: int, steps: int = 40) -> Play:
+    """Place, change and cancel orders that rest, cross, exist already, or never did; the same for the same seed."""
+
+    async def play(client: Any, do: Do) -> list[Answer]:
+        chance, answers = random.Random(seed), []
+        for _ in range(steps):
+            name, price = f"r{chance.randrange(12)}", client.bid - chance.randint(-30, 400)
+            changed = client.repriced(name, price)
+            operation = chance.choice(["place", "place", "cancel", *(["amend"] if changed else [])])
+            fields = {"place": client.limit(price, name), "cancel": client.named(name), "amend": changed}
+            answers.append(await do(operation, fields[operation]))
+        return answers
+
+    return play
+
+
+async def _compare_at_random(kind: type[OrderClient], seed: int) -> None:
+    by_rest, by_socket = [await trade(kind, way, at_random(seed)) for way in ("rest", "socket")]
+    assert by_socket == by_rest
+    codes = {answer.code for answer in by_rest[0]}
+    assert "" in codes
+    assert len(codes) > 1
+
+
+async def test_random_trading_is_the_same_over_both_ways(kind: type[OrderClient]) -> None:
+    await _compare_at_random(kind, 11)
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("seed", range(20))
+async def test_much_random_trading_is_the_same_over_both_ways(kind: type[OrderClient], seed: int) -> None:
+    await _compare_at_random(kind, seed)
 
 
 # Faults of answers
