@@ -139,7 +139,7 @@ def unified(asker: Asker) -> None:
     ask, now = asker.ask, asker.engine.now_ms()
     low, lower = (f"{asker.engine.mark('BTCUSDT').mark_price * share / 100:.1f}" for share in (97, 96))
     order = {**UNIFIED, "qty": "0.010", "price": low, "side": "buy", "orderType": "limit", "timeInForce": "gtc"}
-    more = {"clientOid": "u1", "reduceOnly": "no", "marginMode": "crossed"}
+    more = {"clientOid": "u1", "reduceOnly": "no", "marginMode": "crossed", **unified_stops(asker)}
     order_id = ask(f"POST {V3}/trade/place-order", {**order, **more})["data"]["orderId"]
     asker.refused("", f"POST {V3}/trade/place-order", {**order, "posSide": "long"})
     named = {"orderId": order_id, "clientOid": "u1"}
@@ -154,6 +154,8 @@ def unified(asker: Asker) -> None:
     ask(f"POST {V3}/trade/countdown-cancel-all", {"countdown": "30"})
     market_order = NewOrder(symbol="BTCUSDT", side=Side.BUY, quantity=Decimal("0.010"), order_type=OrderType.MARKET)
     asker.engine.place("sim-key", market_order)
+    strategies(asker, window)
+    asker.engine.place("sim-key", market_order)
     ask(f"GET {V3}/trade/fills", **UNIFIED, **window, orderId=order_id)
     ask(f"GET {V3}/position/current-position", **UNIFIED, posSide="long")
     ask(f"GET {V3}/account/assets", coin="USDT")
@@ -161,3 +163,31 @@ def unified(asker: Asker) -> None:
     ask(f"GET {V3}/account/financial-records", category="USDT-FUTURES", type="OPEN_LONG", **window)
     ask(f"POST {V3}/account/set-leverage", {**UNIFIED, "leverage": "9", "marginMode": "crossed"})
     asker.refused("", f"POST {V3}/account/set-hold-mode", {"holdMode": "hedge_mode"})
+
+
+def unified_stops(asker: Asker) -> dict[str, str]:
+    """Both stops of a long position, with limit orders."""
+    mark = asker.engine.mark("BTCUSDT").mark_price
+    above, below = (f"{mark * share / 100:.1f}" for share in (110, 90))
+    profit = {"takeProfit": above, "tpTriggerBy": "market", "tpOrderType": "limit", "tpLimitPrice": above}
+    return {**profit, "stopLoss": below, "slTriggerBy": "mark", "slOrderType": "limit", "slLimitPrice": below}
+
+
+def strategies(asker: Asker, window: dict[str, Any]) -> None:
+    """Strategy orders of a long position that is held."""
+    ask, stops = asker.ask, unified_stops(asker)
+    near = f"{asker.engine.mark('BTCUSDT').mark_price * 95 / 100:.1f}"
+    one = {**UNIFIED, "type": "tpsl", "tpslMode": "partial", "qty": "0.010", "side": "sell", **stops}
+    placed = ask(f"POST {V3}/trade/place-strategy-order", {**one, "clientOid": "s1"})["data"]["orderId"]
+    named = {"orderId": placed, "clientOid": "s1"}
+    ask(f"POST {V3}/trade/modify-strategy-order", {**named, "qty": "0.005", **stops})
+    trigger = {"triggerBy": "market", "triggerPrice": near, "triggerOrderType": "limit", "triggerOrderPrice": near}
+    other = {**UNIFIED, "type": "trigger", "qty": "0.010", "side": "buy", "reduceOnly": "no", **trigger}
+    second = ask(f"POST {V3}/trade/place-strategy-order", other)["data"]["orderId"]
+    ask(f"POST {V3}/trade/modify-strategy-order", {"orderId": second, **trigger, "qty": "0.020"})
+    ask(f"GET {V3}/trade/unfilled-strategy-orders", **UNIFIED, type="tpsl")
+    ask(f"POST {V3}/trade/cancel-strategy-order", {"orderId": second})
+    ask(f"POST {V3}/trade/cancel-strategy-order", named)
+    ask(f"GET {V3}/trade/history-strategy-orders", **UNIFIED, type="tpsl", **window)
+    ask(f"POST {V3}/trade/place-strategy-order", {**UNIFIED, **stops, "posSide": "long"})
+    ask(f"POST {V3}/trade/close-positions", {**UNIFIED, "posSide": "long"})

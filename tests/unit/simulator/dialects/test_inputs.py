@@ -139,8 +139,8 @@ def test_bitget_refuses_what_it_took_and_did_not_do(asker: Asker) -> None:
     answer = asker.ask("POST /api/v2/mix/order/batch-place-order", batch)["data"]
     assert [len(answer[name]) for name in ("successList", "failureList")] == [1, 1]
     unified = {"category": "USDT-FUTURES", "symbol": "BTCUSDT", "qty": "0.010", "side": "buy"}
-    with pytest.raises(ErrorReply, match=r"40053.*takeProfit 50000"):
-        asker.ask("POST /api/v3/trade/place-order", {**unified, "orderType": "market", "takeProfit": "50000"})
+    with pytest.raises(ErrorReply, match=r"40053.*timeInForce rpi"):
+        asker.ask("POST /api/v3/trade/place-order", {**unified, "orderType": "market", "timeInForce": "rpi"})
 
 
 @of_venues("okx")

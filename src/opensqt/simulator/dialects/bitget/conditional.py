@@ -129,7 +129,7 @@ class ConditionalTrading:
     def _place(self, call: Call, wanted: NewConditional) -> dict[str, str]:
         if call.ignored:
             return {"orderId": "0", "clientOid": wanted.client_id}
-        return _names(self._engine.conditional.place(call.account, wanted))
+        return names_of(self._engine.conditional.place(call.account, wanted))
 
     def attached(self, params: Params, order: NewOrder) -> tuple[NewConditional, ...]:
         """Read the preset take-profit and stop-loss of an order; they begin when the order is filled."""
@@ -144,7 +144,7 @@ class ConditionalTrading:
             position = _Direction(order.symbol, order.position_side, opens_long)
             trigger = self._trigger(params, position, side, *named)
             now = order.price or self._engine.conditional.price(order.symbol, trigger.by)
-            _check_side(trigger, side, opens_long, now)
+            check_side(trigger, side, opens_long, now)
             one = _closing(position, f"{side}_plan", trigger)
             made.append(replace(one, group=f"preset {order.client_order_id} {self._engine.now_ms()}", bound=True))
         return tuple(made)
@@ -169,7 +169,7 @@ class ConditionalTrading:
 
     def _stop(self, params: Params, held: _Direction, side: str, price: str, execute: str, by: str) -> Trigger:
         trigger = self._trigger(params, held, side, price, execute, by)
-        _check_side(trigger, side, held.long, self._engine.conditional.price(held.symbol, trigger.by))
+        check_side(trigger, side, held.long, self._engine.conditional.price(held.symbol, trigger.by))
         return trigger
 
     def _trigger(self, params: Params, held: _Direction, side: str, price: str, execute: str, by: str) -> Trigger:
@@ -229,13 +229,13 @@ class ConditionalTrading:
             trigger = replace(trigger, order_price=given.get("order") or trigger.order_price)
             now = self._engine.conditional.price(old.symbol, by)
             if trigger.name:
-                _check_side(trigger, trigger.name, old.side is Side.SELL, now)
+                check_side(trigger, trigger.name, old.side is Side.SELL, now)
             elif trigger.price is not None:
                 trigger = replace(trigger, crossing=crossing_to(trigger.price, now))
         wanted = replace(old, triggers=(trigger,), quantity=given.get("size", old.quantity))
         if not call.ignored:
             self._engine.conditional.amend(call.account, found.conditional_id, wanted)
-        return _names(found)
+        return names_of(found)
 
     def _cancel(self, call: Call) -> Any:
         """Cancel the listed plan orders; without a list, all of a plan type, of a symbol or of all."""
@@ -250,14 +250,14 @@ class ConditionalTrading:
                 if found.wanted.kind in kinds:
                     if not call.ignored:
                         self._engine.conditional.cancel(call.account, conditional_id=found.conditional_id)
-                    done.append(_names(found))
+                    done.append(names_of(found))
             return {"successList": done, "failureList": failed}
         for item in parameters.listed(fields, "orderIdList", _MOST):
             try:
                 found = self._find(call, item)
                 if not call.ignored:
                     self._engine.conditional.cancel(call.account, conditional_id=found.conditional_id)
-                done.append(_names(found))
+                done.append(names_of(found))
             except (ErrorReply, Refused) as problem:
                 error = problem if isinstance(problem, ErrorReply) else errors.no_plan_order()
                 names = {name: item.get(name, "") for name in ("orderId", "clientOid")}
@@ -337,7 +337,7 @@ class ConditionalTrading:
         ]
         if not held:
             raise errors.of_reason(RefusalReason.REDUCE_ONLY)
-        placed = [] if call.ignored else [self._engine.place(call.account, _flat(each)) for each in held]
+        placed = [] if call.ignored else [self._engine.place(call.account, flat(each)) for each in held]
         rows = [{"orderId": one.order_id, "clientOid": one.client_order_id, "symbol": one.symbol} for one in placed]
         return {"successList": rows, "failureList": []}
 
@@ -379,7 +379,8 @@ def _details(plan: str, trigger: Trigger) -> dict[str, str]:
     return {"orderSource": f"{source}_{kind}"}
 
 
-def _check_side(trigger: Trigger, side: str, long: bool, now: Decimal) -> None:
+def check_side(trigger: Trigger, side: str, long: bool, now: Decimal) -> None:
+    """Check that a take-profit or a stop-loss is not met already."""
     if is_met(trigger, now):
         code, message = _WRONG_SIDE[side, long]
         raise ErrorReply(400, code, message.format(now))
@@ -407,11 +408,13 @@ def _kinds(plan: str) -> tuple[str, ...]:
     return (plan,)
 
 
-def _names(found: SimConditional) -> dict[str, str]:
+def names_of(found: SimConditional) -> dict[str, str]:
+    """Write the two ids of a conditional order."""
     return {"orderId": found.conditional_id, "clientOid": conditional_formats.client_id(found)}
 
 
-def _flat(held: PositionView) -> NewOrder:
+def flat(held: PositionView) -> NewOrder:
+    """Return the market order that closes a position."""
     return NewOrder(
         symbol=held.symbol,
         side=Side.SELL if held.quantity > 0 else Side.BUY,

@@ -38,13 +38,16 @@ _STATISTICS = "the outside participants have no accounts, so there is nothing to
 _CANDLES: Inputs = (*_SYMBOL, *done("granularity startTime endTime limit"))
 _CATEGORY = done("category symbol")
 _CURSOR = done("startTime endTime limit cursor")
+_UNIFIED_STOPS = done("takeProfit stopLoss tpTriggerBy slTriggerBy tpOrderType slOrderType tpLimitPrice slLimitPrice")
+_UNIFIED_TRIGGER = done("triggerBy triggerPrice triggerOrderType triggerOrderPrice")
 _UNIFIED_ORDER: Inputs = (
-    *done("category symbol qty price side orderType timeInForce posSide clientOid reduceOnly marginMode"),
+    *done("category symbol qty price side orderType posSide clientOid reduceOnly marginMode"),
+    *done("timeInForce", but="rpi", reason="the book that clients see has no hidden orders"),
     *_SELF_TRADE,
+    *_UNIFIED_STOPS,
     *absent(
-        "takeProfit stopLoss tpTriggerBy slTriggerBy tpOrderType slOrderType tpLimitPrice slLimitPrice"
-        " takeProfitPrice stopLossPrice takeProfitTriggerType stopLossTriggerType",
-        "stops of a unified account are not simulated",
+        "takeProfitPrice stopLossPrice takeProfitTriggerType stopLossTriggerType",
+        "the documents call them takeProfit, stopLoss, tpTriggerBy and slTriggerBy",
     ),
 )
 _UNIFIED_ITEM = tuple(field for field in _UNIFIED_ORDER if field.name != "marginMode")
@@ -182,6 +185,29 @@ INPUTS = VenueInputs(
         f"POST {_V3}/trade/modify-order": EndpointInputs(_UNIFIED_AMENDMENT),
         f"POST {_V3}/trade/batch-modify-order": EndpointInputs(items=_UNIFIED_AMENDMENT),
         f"POST {_V3}/trade/cancel-symbol-order": EndpointInputs(_CATEGORY),
+        f"POST {_V3}/trade/place-strategy-order": EndpointInputs(
+            (
+                *_CATEGORY,
+                *done("clientOid type tpslMode qty side posSide reduceOnly"),
+                *_UNIFIED_STOPS,
+                *_UNIFIED_TRIGGER,
+            )
+        ),
+        f"POST {_V3}/trade/modify-strategy-order": EndpointInputs(
+            (
+                *_NAMED,
+                *done("qty"),
+                *_UNIFIED_STOPS,
+                *_UNIFIED_TRIGGER,
+                *no_effect("category symbol", "an id names one order"),
+            )
+        ),
+        f"POST {_V3}/trade/cancel-strategy-order": EndpointInputs(
+            (*_NAMED, *no_effect("category symbol", "an id names one order"))
+        ),
+        f"GET {_V3}/trade/unfilled-strategy-orders": EndpointInputs((*_CATEGORY, *done("type"))),
+        f"GET {_V3}/trade/history-strategy-orders": EndpointInputs((*_CATEGORY, *done("type"), *_CURSOR)),
+        f"POST {_V3}/trade/close-positions": EndpointInputs((*_CATEGORY, *done("posSide"))),
         f"POST {_V3}/trade/place-batch": EndpointInputs(items=_UNIFIED_ITEM),
         f"POST {_V3}/trade/cancel-batch": EndpointInputs(),
         f"POST {_V3}/trade/countdown-cancel-all": EndpointInputs(done("countdown")),
@@ -207,8 +233,7 @@ INPUTS = VenueInputs(
         f"POST {_ACCOUNT}/set-asset-mode": "the mode of an account is a setting of the simulator",
         f"GET {_ACCOUNT}/open-count, /max-open, /liq-price": "not simulated",
         f"GET {_ACCOUNT}/interest-history, /union-*, /isolated-symbols": "not simulated",
-        f"POST {_V3}/trade/close-positions": "not simulated",
-        f"{_V3}/trade/*-strategy-order": "stops of a unified account are not simulated",
+        f"GET {_V3}/trade/strategy-sub-orders": "the order that a strategy order placed is among the orders",
         f"GET {_V3}/market/*": "the market data of v2 is everybody's",
         f"GET {_V3}/account/max-open-available, /fee-rate": "not simulated",
         "/api/v2/spot/*, /api/v2/margin/*, /api/v2/earn/*, /api/v2/copy/*": "only perpetual contracts trade",
@@ -218,6 +243,6 @@ INPUTS = VenueInputs(
         "equity, positions-history, adl-noti": "not simulated",
         "mark-price candles, index candles": "candles of mark and index price are not kept",
         "v3/ws/public": "the market data of v2 is everybody's",
-        "v3: fast-fill, strategy-order, liquidation, adl-notification": "not simulated",
+        "v3: fast-fill, liquidation, adl-notification": "not simulated",
     },
 )

@@ -118,6 +118,12 @@ def choice(params: Params, name: str, among: dict[str, T], default: T | None = N
     return among[value]
 
 
+def category(params: Params) -> None:
+    """Check that the category of a unified account's request is the one that trades here."""
+    if text(params, "category").upper() != PRODUCT_TYPE:
+        raise errors.bad_value("category")
+
+
 def product_type(params: Params) -> str:
     """Read the product type; the venue accepts lower case too."""
     value = text(params, "productType").upper()

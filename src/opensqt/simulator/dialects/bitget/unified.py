@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from opensqt.model.account import PositionMode
@@ -15,6 +16,7 @@ from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, Params, Route
 from opensqt.simulator.dialects.bitget import errors, formats, parameters, trading, unified_formats
 from opensqt.simulator.dialects.bitget.parameters import PRODUCT_TYPE
+from opensqt.simulator.dialects.bitget.strategy import StrategyOrders
 from opensqt.simulator.engine.countdowns import CountdownScope
 from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
 from opensqt.simulator.settings import SymbolSettings
@@ -38,6 +40,7 @@ class UnifiedApi:
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
         self._engine = dialect.engine
+        self._strategy = StrategyOrders(dialect.engine, self._rules, _window)
 
     def routes(self) -> list[Route]:
         """Return the endpoints; the weight is the number of calls that one account may make in a second."""
@@ -67,6 +70,7 @@ class UnifiedApi:
             Route("POST", "/api/v3/trade/countdown-cancel-all", "countdown", self._count_down, 1),
             post("account/set-leverage", "settings", self._set_leverage),
             post("account/set-hold-mode", "settings", self._set_hold_mode),
+            *self._strategy.routes(),
         ]
 
     # Orders
@@ -134,7 +138,7 @@ class UnifiedApi:
         if given and not trading.CLIENT_ID.fullmatch(given):
             raise errors.bad_client_order_id()
         limit = kind is OrderType.LIMIT
-        return NewOrder(
+        wanted = NewOrder(
             symbol=rules.symbol,
             side=parameters.choice(params, "side", trading.SIDES),
             quantity=quantity,
@@ -146,7 +150,9 @@ class UnifiedApi:
             reduce_only=not hedge and params.get("reduceOnly", "").lower() == "yes",
             position_side=parameters.choice(params, "posSide", _POSITION_SIDES) if hedge else PositionSide.BOTH,
             client_order_id=given,
-        ), rules
+            details={name: params[name] for name in unified_formats.STOPS if params.get(name)},
+        )
+        return replace(wanted, attached=self._strategy.attached(params, wanted)), rules
 
     def _modify(self, call: Call) -> Any:
         return self._modify_one(call, call.params)
@@ -267,7 +273,7 @@ class UnifiedApi:
         start, end = _window(call.params)
         before = parameters.integer(call.params, "cursor")
         if call.params.get("category"):
-            _category(call.params)
+            parameters.category(call.params)
         symbol = call.params.get("symbol", "").upper() or None
         order_id = call.params.get("orderId") or None
         found = self._engine.fills(call.account, symbol, since_ms=start, until_ms=end, order_id=order_id)
@@ -352,7 +358,7 @@ class UnifiedApi:
 
     def _records(self, call: Call) -> Any:
         """List the records of fills and of funding: https://www.bitget.com/api-doc/uta/account/Get-Financial-Records."""
-        _category(call.params)
+        parameters.category(call.params)
         wanted = call.params.get("type", "")
         if wanted and wanted not in unified_formats.RECORD_TYPES:
             raise ErrorReply(400, "40034", f"Parameter {wanted} does not exist")
@@ -374,11 +380,11 @@ class UnifiedApi:
         return {"list": found, "cursor": found[-1]["id"] if found else ""}
 
     def _symbol_or_all(self, params: Params) -> str | None:
-        _category(params)
+        parameters.category(params)
         return self._rules(params).symbol if params.get("symbol") else None
 
     def _rules(self, params: Params) -> SymbolSettings:
-        _category(params)
+        parameters.category(params)
         symbol = parameters.text(params, "symbol")
         try:
             return self._engine.symbol(symbol.upper())
@@ -388,11 +394,6 @@ class UnifiedApi:
 
 def _as_wanted(order: SimOrder) -> NewOrder:
     return NewOrder(symbol=order.symbol, side=order.side, quantity=order.quantity, order_type=order.order_type)
-
-
-def _category(params: Params) -> None:
-    if parameters.text(params, "category").upper() != PRODUCT_TYPE:
-        raise errors.bad_value("category")
 
 
 def _window(params: Params) -> tuple[int | None, int | None]:

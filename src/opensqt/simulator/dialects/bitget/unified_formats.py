@@ -21,6 +21,9 @@ from opensqt.simulator.engine.events import BalanceView, FundingPaid, PositionVi
 from opensqt.simulator.engine.order import SimFill, SimOrder, is_liquidation
 from opensqt.simulator.settings import SymbolSettings
 
+_STOP_FIELDS = ("TriggerBy", "OrderType", "LimitPrice")
+STOPS = ("takeProfit", "stopLoss", *(f"{prefix}{name}" for prefix in ("tp", "sl") for name in _STOP_FIELDS))
+"""The take-profit and the stop-loss that an order carries."""
 _NO_STOPS = dict.fromkeys(("tpTriggerBy", "slTriggerBy", "takeProfit", "stopLoss", "tpOrderType", "slOrderType"))
 
 _FUNDING_IDS, _IDS_IN_A_MS = 500_000, 1_000_000
@@ -95,6 +98,7 @@ def _order(order: SimOrder, rules: SymbolSettings, fills: Iterable[SimFill]) -> 
 def order(order: SimOrder, rules: SymbolSettings, fills: Iterable[SimFill]) -> dict[str, Any]:
     """Write an order as the REST endpoints do."""
     extra = {"posSide": _position_side(order.position_side), "execType": "normal", **_NO_STOPS}
+    extra |= {name: order.details[name] for name in STOPS if name in order.details}
     return _order(order, rules, fills) | extra | {"reduceOnly": "YES" if order.reduce_only else "NO"}
 
 

@@ -10,14 +10,15 @@ from typing import Any
 import orjson
 
 from opensqt.simulator.dialects.base import World
-from opensqt.simulator.dialects.bitget import unified_formats
-from opensqt.simulator.engine.events import AccountChanged, Event, OrderChanged
+from opensqt.simulator.dialects.bitget import strategy, unified_formats
+from opensqt.simulator.engine.events import AccountChanged, ConditionalChanged, Event, OrderChanged
 from opensqt.simulator.sockets import Socket
 
 PATH = "/v3/ws/private"
-TOPICS = {"order": "orders", "fill": "orders", "position": "positions", "account": "account"}
+_STRATEGY = "strategy-order"
+TOPICS = {"order": "orders", "fill": "orders", "position": "positions", "account": "account", _STRATEGY: "orders"}
 """The topics, with their names in a fault script."""
-_ACTIONS = {"order": "snapshot", "fill": "snapshot", "position": "update", "account": "update"}
+_ACTIONS = {"order": "snapshot", "fill": "snapshot", "position": "update", "account": "update", _STRATEGY: "snapshot"}
 """What the venue calls an event; the first frame of positions and of the account is a snapshot."""
 
 
@@ -55,6 +56,10 @@ class UnifiedStreams:
             if event.fill is not None:
                 self._send(event.account, "fill", [unified_formats.streamed_fill(event.fill, rules, order)])
             self._send(event.account, "order", [unified_formats.streamed_order(order, rules, fills, leverage)])
+        elif isinstance(event, ConditionalChanged) and event.conditional.wanted.kind in strategy.KINDS:
+            found = event.conditional
+            content = strategy.row(found, self._engine.symbol(found.symbol))
+            self._send(event.account, _STRATEGY, [content | {"category": content["category"].lower()}])
         elif isinstance(event, AccountChanged):
             rows = [
                 unified_formats.streamed_position(view, self._engine.symbol(view.symbol)) for view in event.positions
@@ -83,7 +88,7 @@ class UnifiedStreams:
             socket.send(frame, TOPICS[topic])
 
     def _frame(self, topic: str, rows: list[dict[str, Any]], action: str) -> bytes:
-        arg = {"instType": "UTA", "topic": topic}
+        arg = {"instType": "UTA", "topic": topic} | ({"symbol": "default"} if topic == _STRATEGY else {})
         return orjson.dumps({"action": action, "arg": arg, "data": rows, "ts": self._engine.now_ms()})
 
 
