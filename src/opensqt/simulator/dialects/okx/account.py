@@ -6,7 +6,7 @@ from typing import Any
 
 from opensqt.model.account import PositionMode
 from opensqt.simulator.dialects.base import Call, Route, World
-from opensqt.simulator.dialects.okx import errors, formats, parameters
+from opensqt.simulator.dialects.okx import errors, formats, other_fields, parameters
 from opensqt.simulator.dialects.okx.instruments import Instruments, plain
 from opensqt.simulator.dialects.okx.public import PublicData
 from opensqt.simulator.dialects.okx.records import Bill, Records
@@ -106,6 +106,7 @@ class AccountData:
                 "roleType": "0",
                 "acctStpMode": "cancel_maker",
                 "type": "0",
+                **other_fields.CONFIG,
             }
         ]
 
@@ -207,6 +208,7 @@ class AccountData:
         cause = bill.cause
         swap = self._instruments.by_symbol[cause.symbol]
         row = {
+            **other_fields.BILL,
             "billId": str(bill.bill_id),
             "instType": "SWAP",
             "instId": swap.inst_id,

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
+from opensqt.simulator.dialects.okx import other_fields
 from opensqt.simulator.dialects.okx.instruments import OkxInstrument, divided, plain
 from opensqt.simulator.engine.events import (
     BalanceView,
@@ -261,6 +262,8 @@ def position(position: PositionView, swap: OkxInstrument, now_ms: int) -> dict[s
         "closeOrderAlgo": [],
         "cTime": str(position.updated_ms or now_ms),
         "uTime": str(position.updated_ms or now_ms),
+        "pTime": str(now_ms),
+        **other_fields.POSITION,
     }
 
 
@@ -289,12 +292,14 @@ def balance(balance: BalanceView, updated_ms: int) -> dict[str, Any]:
         "notionalLever": "",
         "stgyEq": "0",
         "uTime": str(updated_ms),
+        **other_fields.DETAIL,
     }
     whole = ("adjEq", "availEq", "ordFroz", "mgnRatio", "notionalUsd", *margins)
     return {
         "totalEq": divided(balance.total_margin_balance),
         "isoEq": "0",
         **dict.fromkeys(whole, ""),
+        **other_fields.BALANCE,
         "details": [detail],
         "uTime": str(updated_ms),
     }

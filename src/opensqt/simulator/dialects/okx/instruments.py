@@ -8,7 +8,7 @@ from typing import Any
 
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import ErrorReply
-from opensqt.simulator.dialects.okx import errors
+from opensqt.simulator.dialects.okx import errors, other_fields
 from opensqt.simulator.engine.engine import SimEngine
 from opensqt.simulator.settings import SymbolSettings
 
@@ -95,6 +95,8 @@ class OkxInstrument:
             "ruleType": "normal",
             "category": "1",
             "alias": "",
+            **dict.fromkeys(("maxTwapSz", "maxIcebergSz", "maxTriggerSz", "maxStopSz"), most),
+            **other_fields.INSTRUMENT,
         }
 
 

@@ -52,15 +52,20 @@ class MarketStreams:
         self._due_ms: dict[str, int] = {}
         self._changes: dict[str, _BookDifference] = {}
         self._candles: dict[str, SimCandle] = {}
+        self._instrument_rows: list[dict[str, Any]] = []
+        """The instruments as they were last sent."""
 
     def subscribe(self, socket: Socket, channel: Subscription) -> None:
         """Subscribe a connection to a channel, and send it the current state."""
-        if not self._sender.subscribe(socket, channel.topic, channel):
+        if not self._sender.subscribe(socket, channel.topic, channel) or channel.silent:
             return
         self._channels.setdefault(channel.topic, channel)
         if channel.name == "books":
             self._send_changes(channel)
             self._send_snapshot(socket, channel)
+        elif channel.name == "instruments":
+            self._instrument_rows = self._public.instrument_rows()
+            self._sender.send_to(socket, channel, self._instrument_rows)
         elif channel.name not in ("trades", "trades-all"):
             self._sender.send_to(socket, channel, [self._row(channel)])
 
@@ -106,11 +111,21 @@ class MarketStreams:
     def _send_timed(self, channel: Subscription) -> None:
         if channel.name == "books":
             self._send_changes(channel)
+        elif channel.name == "instruments":
+            self._send_changed_instruments(channel)
         elif channel.interval:
             if (bar := self._candles.pop(channel.topic, None)) is not None:
                 self._sender.send(channel.topic, channel, [formats.candle(bar, self._swap(channel))])
         else:
             self._sender.send(channel.topic, channel, [self._row(channel)])
+
+    def _send_changed_instruments(self, channel: Subscription) -> None:
+        """Send what changed: after the whole list, the venue sends an instrument again when its state or rules do."""
+        rows = self._public.instrument_rows()
+        changed = [row for row in rows if row not in self._instrument_rows]
+        self._instrument_rows = rows
+        if changed:
+            self._sender.send(channel.topic, channel, changed)
 
     def _candle(self, bar: SimCandle) -> None:
         for channel in self._channels.values():

@@ -53,7 +53,7 @@ class PrivateStreams:
         """Subscribe a connection to a channel of its account, and send it the current state, except for orders."""
         account = socket.state["account"]
         topic = f"{account}|{channel.topic}"
-        if not self._sender.subscribe(socket, topic, channel):
+        if not self._sender.subscribe(socket, topic, channel) or channel.silent:
             return
         self._channels[topic] = (account, channel)
         if channel.name not in ("orders", "orders-algo"):
@@ -113,7 +113,6 @@ class PrivateStreams:
         for topic, channel in self._of(event.account, "positions"):
             rows = [
                 formats.position(each, self._instruments.by_symbol[each.symbol], event.time_ms)
-                | {"pTime": str(event.time_ms)}
                 for each in event.positions
                 if channel.symbol in ("", each.symbol)
             ]
@@ -126,7 +125,7 @@ class PrivateStreams:
         if channel.name == "account":
             return [self._account.balance(account)]
         now = str(self._engine.now_ms())
-        held = [row | {"pTime": now} for row in self._account.held(account) if self._matches(channel, row)]
+        held = [row for row in self._account.held(account) if self._matches(channel, row)]
         if channel.name == "positions":
             return held
         balance = self._engine.balance(account)

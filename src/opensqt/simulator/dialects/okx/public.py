@@ -61,6 +61,10 @@ class PublicData:
         swaps = [swap for swap in self._instruments.family(family) if wanted in ("", swap.inst_id)]
         return [swap.row() for swap in swaps if swap.is_listed]
 
+    def instrument_rows(self) -> list[dict[str, Any]]:
+        """Return every listed instrument, as the channel sends them."""
+        return [swap.row() for swap in self._instruments.family("") if swap.is_listed]
+
     def _funding_rate(self, call: Call) -> Any:
         wanted = parameters.required(call.params, "instId")
         swaps = self._instruments.some("" if wanted == "ANY" else wanted)

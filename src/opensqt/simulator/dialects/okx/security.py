@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from opensqt.simulator.clock import SimulatorClock
 from opensqt.simulator.dialects.base import Call, ErrorReply
@@ -22,6 +24,8 @@ _HEADERS = (
     ("OK-ACCESS-SIGN", "50106"),
     ("OK-ACCESS-TIMESTAMP", "50107"),
 )
+_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
+"""A timestamp of a login; the venue's own example divides milliseconds by 1,000."""
 _LOGIN_PATH = "/users/self/verify"
 
 
@@ -60,9 +64,9 @@ class Security:
         account = self._keys.get(key)
         if account is None:
             raise ErrorReply(400, "60005", "Invalid apiKey")
-        if not timestamp.isdecimal():
+        if not _SECONDS.fullmatch(timestamp):
             raise ErrorReply(400, "60004", "Invalid timestamp")
-        if abs(self._clock.server_ms() - int(timestamp) * 1000) > _TIMESTAMP_TOLERANCE_MS:
+        if abs(self._clock.server_ms() - Decimal(timestamp) * 1000) > _TIMESTAMP_TOLERANCE_MS:
             raise ErrorReply(400, "60006", "Timestamp request expired")
         if not _matches(account.secret, f"{timestamp}GET{_LOGIN_PATH}", sign):
             raise ErrorReply(400, "60007", "Invalid sign")

@@ -30,7 +30,10 @@ _PRIVATE = {
     "orders-algo": "orders",
 }
 _PRIVATE_ON_BUSINESS = ("orders-algo",)
+_TYPES = ("ANY", "SWAP", "SPOT", "MARGIN", "FUTURES", "OPTION", "EVENTS")
 _CANDLE_EVERY_MS = 250
+_INSTRUMENTS_EVERY_MS = 1_000
+"""Interval at which changes of the instruments are looked for."""
 _ON_BUSINESS = ("candle", "trades-all")
 
 
@@ -50,6 +53,8 @@ class Subscription:
     """Interval of a candle."""
     every_ms: int = 0
     private: bool = False
+    silent: bool = False
+    """Whether it is of instruments that do not trade here: it is accepted, and there is nothing to send."""
 
     @property
     def topic(self) -> str:
@@ -63,6 +68,9 @@ def parse(arg: Any, path: str, instruments: Instruments) -> Subscription:
     Raises:
         ErrorReply: There is no such channel there, or no such instrument.
     """
+    if isinstance(arg, dict):
+        # An optional field may be null.
+        arg = {name: value for name, value in arg.items() if value is not None}
     if not isinstance(arg, dict) or not all(isinstance(value, str) for value in arg.values()):
         raise ErrorReply(400, "60012", "Illegal request: args: expected objects with texts")
     name, family = arg.get("channel", ""), arg.get("instFamily", "")
@@ -76,9 +84,18 @@ def parse(arg: Any, path: str, instruments: Instruments) -> Subscription:
         raise unknown
     symbol = swap.symbol if swap is not None else ""
     if name in _PRIVATE:
-        if name in ("orders", "orders-algo", "positions") and arg.get("instType") not in ("ANY", "SWAP"):
+        kind = arg.get("instType", "")
+        typed = name in ("orders", "orders-algo", "positions")
+        if typed and kind not in _TYPES:
             raise unknown
-        return Subscription(name, _PRIVATE[name], arg, symbol, private=True)
+        silent = typed and kind not in ("ANY", "SWAP")
+        return Subscription(name, _PRIVATE[name], arg, symbol, private=True, silent=silent)
+    if name == "instruments":
+        kind = arg.get("instType", "")
+        if path != "public" or kind not in _TYPES or kind == "ANY":
+            raise unknown
+        arg = {"channel": name, "instType": kind}
+        return Subscription(name, "ticker", arg, every_ms=_INSTRUMENTS_EVERY_MS, silent=kind != "SWAP")
     if swap is None or (path == "business") != name.startswith(_ON_BUSINESS):
         raise unknown
     arg = {"channel": name, "instId": inst_id}
