@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -20,7 +21,9 @@ from opensqt.market_maker.portfolio import Portfolio
 from opensqt.market_maker.service import MarketMaker, started
 from opensqt.market_maker.store import writer
 from opensqt.market_maker.store.store import Store
+from opensqt.market_maker.strategy.grid.geometry import Grid
 from opensqt.market_maker.strategy.grid.quoter import GridFrame, GridQuoter
+from opensqt.market_maker.strategy.grid.settings import GridSettings
 from opensqt.market_maker.strategy.quoter import Inventory, MarketState
 from opensqt.model.account import Position
 from opensqt.model.errors import ExchangeError
@@ -38,6 +41,8 @@ FAILING = "XRPUSDT"
 PRICES = {"BTCUSDT": "45000", "ETHUSDT": "2000", "BNBUSDT": "600", "SOLUSDT": "200", FAILING: "1000"}
 INTERVALS = {"BTCUSDT": "5", "ETHUSDT": "0.25", "BNBUSDT": "0.08", "SOLUSDT": "0.03", FAILING: "0.12"}
 HEALTHY = tuple(symbol for symbol in PRICES if symbol != FAILING)
+UNWANTED = Decimal("61")
+"""An amount for each level that the strategy of the failing symbol can't do with."""
 PLENTY = ServerRules(weight_per_minute=200_000, orders_per_minute=100_000, orders_per_10s=20_000)
 
 
@@ -56,18 +61,31 @@ class Faults:
     rules: Callable[[SymbolRules], SymbolRules] | None = None
     update: Callable[[Any], Any] | None = None
     """Changes each update of its price streams; what it raises ends the stream."""
+    copies: int = 0
+    """How often each batch is delivered once more."""
     silent: bool = False
     """Whether its streams deliver nothing."""
+    met: Counter[str] = field(default_factory=Counter)
+    """How often the symbol met one of these."""
 
 
 class Crashing(GridQuoter):
     """A strategy with a defect."""
 
-    broken = False
+    broken: BaseException | None = None
+    """What it raises at each price."""
+    raised = 0
+
+    def __init__(self, grid: Grid, settings: GridSettings, rules: SymbolRules) -> None:
+        super().__init__(grid, settings, rules)
+        self._refuses = settings.order_quantity == UNWANTED
 
     def frame(self, market: MarketState, inventory: Inventory) -> GridFrame:
-        if self.broken:
-            raise ZeroDivisionError("a defect of the strategy")
+        if self._refuses:
+            raise ArithmeticError("a defect of the strategy with these settings")
+        if self.broken is not None:
+            type(self).raised += 1
+            raise type(self.broken)(*self.broken.args)
         return super().frame(market, inventory)
 
 
@@ -80,13 +98,16 @@ class FaultyExchange(RemoteExchange):
         if symbol != FAILING:
             return
         if self.faults.delay_s:
+            self.faults.met["calls delayed"] += 1
             await asyncio.sleep(self.faults.delay_s)
         if self.faults.fail is not None:
+            self.faults.met["calls failed"] += 1
             raise self.faults.fail
 
     async def _meet_order(self, symbol: str) -> None:
         await self._meet(symbol)
         if symbol == FAILING and self.faults.refuse is not None:
+            self.faults.met["orders refused"] += 1
             raise self.faults.refuse
 
     async def place_order(self, request: OrderRequest) -> Order:
@@ -126,11 +147,13 @@ class FaultyExchange(RemoteExchange):
         change = self.faults.rules
         if change is None:
             return info
+        self.faults.met["rules changed"] += 1
         symbols = tuple(change(rules) if rules.symbol == FAILING else rules for rules in info.symbols)
         return replace(info, symbols=symbols)
 
     async def heartbeat(self, ttl_s: float, claim: ClaimRequest | None = None, *, number: int = 0) -> Lease:
         if claim is not None and claim.symbol == FAILING and self.faults.claim is not None:
+            self.faults.met["claims refused"] += 1
             raise self.faults.claim
         return await super().heartbeat(ttl_s, claim, number=number)
 
@@ -156,11 +179,18 @@ class FaultyExchange(RemoteExchange):
         try:
             async for batch in stream:
                 if self.faults.silent:
+                    self.faults.met["batches lost"] += 1
                     continue
                 if self.faults.fail is not None:
+                    self.faults.met["streams failed"] += 1
                     raise self.faults.fail
                 change = self.faults.update
+                self.faults.met["batches changed"] += bool(change and prices)
                 yield replace(batch, updates=tuple(map(change, batch.updates))) if change and prices else batch
+                for _ in range(self.faults.copies):
+                    self.faults.met["batches repeated"] += 1
+                    await asyncio.sleep(0)
+                    yield batch
         finally:
             await stream.aclose()
 
@@ -174,8 +204,12 @@ class Five:
     faults: Faults
     database: Path
     task: asyncio.Task[None]
+    file: dict[str, Any]
+    """Changed keys of the failing symbol, as the settings file has them."""
     noticed: set[str] = field(default_factory=set)
     """The problems that one of the four ever had."""
+    failed_times: int = 0
+    """How often the fifth stopped trading and began anew."""
     lags: list[float] = field(default_factory=list)
     """Seconds that a wake-up of the loop came late."""
 
@@ -221,9 +255,12 @@ class Five:
 
     async def watch(self) -> None:
         """Note without end what is wrong with one of the four."""
+        seen = self.maker(FAILING)
         while True:
             for symbol in HEALTHY:
                 self.noticed |= set(self.problems(symbol))
+            if (maker := self.maker(FAILING)) is not seen:
+                seen, self.failed_times = maker, self.failed_times + (maker is None)
             asked = time.monotonic()
             await asyncio.sleep(0.02)
             self.lags.append(time.monotonic() - asked - 0.02)
@@ -260,11 +297,11 @@ def _symbols() -> tuple[SymbolSettings, ...]:
     )
 
 
-def _settings(made: Chain, database: Path) -> MarketMakerSettings:
+def _settings(made: Chain, database: Path, changes: Mapping[str, Any]) -> MarketMakerSettings:
     entries: list[dict[str, Any]] = [
         {"symbol": symbol, "price_interval": interval} for symbol, interval in INTERVALS.items()
     ]
-    entries[-1]["strategy"] = "tests.chaos.portfolio_rig:Crashing"
+    entries[-1] |= {"strategy": "tests.chaos.portfolio_rig:Crashing", **changes}
     return MarketMakerSettings.model_validate(
         {
             "app": {"database_url": f"sqlite:///{database}"},
@@ -290,11 +327,12 @@ async def five(folder: Path) -> AsyncIterator[Five]:
         stack.enter_context(logging_restored())
         configure("WARNING", service="market-maker", style="json")
         made = await stack.enter_async_context(chain(folder, symbols=_symbols(), server=PLENTY))
-        settings = _settings(made, database)
+        file: dict[str, Any] = {}
+        settings = _settings(made, database, file)
         remote = RemoteSettings(base_url=made.connector.address).with_name("five")
         exchange, faults = FaultyExchange(remote), Faults()
         exchange.faults = faults
-        Crashing.broken = False
+        Crashing.broken = None
         store = await Store.open(settings.app.database_url)
         stack.push_async_callback(store.close)
         await store.hold(*settings.symbols)
@@ -305,12 +343,21 @@ async def five(folder: Path) -> AsyncIterator[Five]:
             trading = grid.trading
             return ClaimRequest(symbol=trading.symbol, strategy=trading.strategy_id, holder="five", description="five")
 
+        def load(_: object) -> MarketMakerSettings:
+            return _settings(made, database, file)
+
         portfolio = Portfolio(
-            settings.grids(), exchange, store, claim, alerts=alerts, load=lambda _: settings, restart_base_s=0.2
+            settings.grids(),
+            exchange,
+            store,
+            claim,
+            alerts=alerts,
+            load=lambda _: _settings(made, database, file),
+            restart_base_s=0.2,
         )
         stop, ready = asyncio.Event(), asyncio.Event()
         task = asyncio.create_task(portfolio.run(stop, ready.set))
-        rig = Five(made, portfolio, faults, database, task)
+        rig = Five(made, portfolio, faults, database, task, file)
         await eventually(lambda: ready.is_set() or task.done(), what="the grids run")
         await eventually(lambda: not portfolio.problems(), what="all are healthy")
         watch = asyncio.create_task(rig.watch())

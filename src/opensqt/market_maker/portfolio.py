@@ -198,7 +198,7 @@ class Portfolio:
                 try:
                     await self._trade(grid, stop, lambda: delays.began(time.monotonic()))
                     return
-                except (ConnectorUnavailable, Stopped, asyncio.CancelledError):
+                except (ConnectorUnavailable, Stopped):
                     raise
                 except AccessError as error:
                     if error.symbol != grid.symbol:
@@ -212,7 +212,10 @@ class Portfolio:
                     await self._fail(grid, str(error))
                 except (ExchangeError, SQLAlchemyError) as error:
                     await self._fail(grid, f"{type(error).__name__}: {error}")
-                except Exception as error:  # noqa: BLE001 - a defect in one grid must not take the others along
+                except (Exception, SystemExit, asyncio.CancelledError) as error:
+                    # A defect in one grid must not take the others along, nor what its strategy raises to end itself.
+                    if _is_cancelled():
+                        raise
                     _log.exception("a grid failed unexpectedly", symbol=grid.symbol)
                     await self._fail(grid, f"unexpected {type(error).__name__}: {error}")
                 await _wait(stop, grid.again, delays.next_s(time.monotonic()))
@@ -345,16 +348,32 @@ class Portfolio:
         return next((grid.failure for grid in self._grids if grid.symbol == symbol), "")
 
 
+def _is_cancelled() -> bool:
+    """Return whether this task is to end: a strategy's own code may raise what says so, too."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def _problems(grid: _Member) -> list[str]:
     if grid.maker is None or grid.failure:
         return [f"does not trade: {grid.failure}" if grid.failure not in ("", CONNECTING) else CONNECTING]
-    return grid.maker.problems()
+    try:
+        return grid.maker.problems()
+    except Exception as error:  # noqa: BLE001 - the others' problems must be seen
+        return [_unreadable(error)]
 
 
 def _status(grid: _Member) -> dict[str, Any]:
     if grid.maker is None:
         return {"symbol": grid.symbol, "phase": "CONNECTING", "problems": _problems(grid)}
-    return grid.maker.status()
+    try:
+        return grid.maker.status()
+    except Exception as error:  # noqa: BLE001 - the others' state must be seen
+        return {"symbol": grid.symbol, "phase": grid.maker.engine.phase.value, "problems": [_unreadable(error)]}
+
+
+def _unreadable(error: Exception) -> str:
+    return redact(f"its state can't be shown: {type(error).__name__}: {error}")
 
 
 def _sum(grids: Mapping[str, Mapping[str, Any]], name: str) -> str:

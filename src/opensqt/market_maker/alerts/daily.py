@@ -67,8 +67,18 @@ async def _send_due(store: Store, symbols: Sequence[str], alerts: Alerts) -> Non
     day = due_summary(now, alerts.policy.settings.daily_summary_at, sent)
     if day is None:
         return
-    summaries = [await read_summary(store, symbol, day, alerts.counts[symbol]) for symbol in symbols]
-    alerts.note("summary", AlertLevel.INFO, f"summary of {day.isoformat()}", summaries_text(summaries))
+    summaries, unread = [], []
+    for symbol in symbols:
+        try:
+            summaries.append(await read_summary(store, symbol, day, alerts.counts[symbol]))
+        except (SQLAlchemyError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the others have their summary
+            _log.exception("a day can't be read", symbol=symbol)
+            unread.append(f"{symbol}: its day can't be read: {type(error).__name__}: {error}")
+    readable = [summaries_text(summaries)] if summaries else []
+    text = "\n".join([*readable, *unread])
+    alerts.note("summary", AlertLevel.INFO, f"summary of {day.isoformat()}", text)
     for symbol in symbols:
         alerts.counts[symbol].summary_sent = now.date().isoformat()
 

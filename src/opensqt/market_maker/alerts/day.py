@@ -59,11 +59,14 @@ class DayCounts:
 
     @classmethod
     def decode(cls, text: str | None) -> DayCounts:
-        """Return the counts of a stored text; none counts nothing yet."""
+        """Return the counts of a stored text; none counts nothing yet, and neither does one that can't be read."""
         if text is None:
             return cls()
-        stored = json.loads(text)
-        return cls(DayCount(**stored["today"]), DayCount(**stored["before"]), stored["summary_sent"])
+        try:
+            stored = json.loads(text)
+            return cls(DayCount(**stored["today"]), DayCount(**stored["before"]), str(stored["summary_sent"]))
+        except (ValueError, KeyError, TypeError):
+            return cls()
 
 
 def due_summary(now: datetime, at: str, sent: str) -> date | None:

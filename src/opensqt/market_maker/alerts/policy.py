@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from opensqt.config.alerts import AlertsSettings
+from opensqt.market_maker.alerts.catalogue import split_symbol
 from opensqt.market_maker.alerts.message import Alert, AlertKind, AlertLevel, Condition
 
 _HOUR_S = 3600.0
@@ -47,6 +48,7 @@ class AlertPolicy:
         self._problems: dict[str, _Problem] = {}
         self._windows: dict[str, _SentLately] = {}
         self._all = _SentLately()
+        self._symbols: dict[str, _SentLately] = {}
         self._held_back: set[tuple[str, AlertKind, float]] = set()
 
     @property
@@ -115,11 +117,16 @@ class AlertPolicy:
         limit = self.settings.per_hour if level is AlertLevel.CRITICAL else self.settings.per_hour * 3 // 4
         problem = self._problems.get(key)
         episode = (key, kind, problem.since if problem is not None else now)
-        if window.count(now) >= self.settings.per_problem_per_hour or self._all.count(now) >= limit:
+        symbol = split_symbol(key)[0]
+        # One of several symbols leaves half of the messages to the others.
+        of_symbol = self._symbols.setdefault(symbol, _SentLately()) if symbol else _SentLately()
+        is_full = self._all.count(now) >= limit or of_symbol.count(now) >= limit // 2
+        if window.count(now) >= self.settings.per_problem_per_hour or is_full:
             self._held_back.add(episode)
             return None
         self._held_back.discard(episode)
         window.sent.append(now)
+        of_symbol.sent.append(now)
         self._all.sent.append(now)
         if self._held_back:
             body += f"\nHeld back before this one by the limits on messages in an hour: {len(self._held_back)}."

@@ -17,6 +17,9 @@ from opensqt.market_maker.risk.settings import RiskLimits
 from opensqt.market_maker.risk_setup import risk_limits
 from opensqt.market_maker.service import MarketMaker
 from opensqt.model.errors import ConfigError
+from opensqt.telemetry.logging import get_logger
+
+_log = get_logger("market_maker.control")
 
 
 class RunningSettings:
@@ -39,11 +42,18 @@ class RunningSettings:
         """Return the orders that *settings* would cancel and place.
 
         Raises:
-            ConfigError: They break a rule of the safety check that holds now.
+            ConfigError: They break a rule of the safety check that holds now, or the strategy can't plan with them.
         """
         engine = self._maker.engine
         self._check(settings)
-        found = preview(engine, self._change(settings), time.monotonic())
+        try:
+            found = preview(engine, self._change(settings), time.monotonic())
+        except ConfigError:
+            raise
+        except Exception as error:
+            _log.exception("no plan with the new settings", symbol=settings.trading.symbol)
+            reason = f"{type(error).__name__}: {error}"
+            raise ConfigError(f"{settings.trading.strategy} can't plan with these settings: {reason}") from error
         cancels = sorted(found.cancels, key=lambda order: order.price, reverse=True)
         places = sorted(found.places, key=lambda target: target.price, reverse=True)
         return {

@@ -14,7 +14,7 @@ from opensqt.market_maker.store.control_state import load_control, save_control
 from opensqt.market_maker.store.store import Store
 from opensqt.model.clock import now_ms
 from opensqt.model.errors import ConfigError
-from opensqt.telemetry.logging import get_logger
+from opensqt.telemetry.logging import get_logger, redact
 
 _log = get_logger("market_maker.control")
 
@@ -108,6 +108,10 @@ class SeveralCommands:
 
     async def reload(self) -> None:
         """Read the settings file again: of the grids that trade, and then of the others."""
-        for commands in list(self.grids.values()):
-            await commands.reload()
+        for symbol, commands in list(self.grids.items()):
+            try:
+                await commands.reload()
+            except Exception as error:  # noqa: BLE001 - the others read theirs all the same
+                commands.fault = redact(f"the file was not taken up: unexpected {type(error).__name__}: {error}")
+                _log.error("settings not taken up", symbol=symbol, reason=commands.fault)
         self._reload_others()

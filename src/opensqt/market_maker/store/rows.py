@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,25 @@ from sqlalchemy import Row
 from opensqt.market_maker.orders.events import GridFill
 from opensqt.market_maker.orders.slots import LiveOrder, Slot
 from opensqt.market_maker.orders.stored import Header, Totals
+from opensqt.model.errors import ConfigError
 from opensqt.model.order import Fee, Fill, FillKind, OrderStatus, PositionSide, Side
+
+
+@contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Say what can't be read, where a row is not as this program writes it.
+
+    Args:
+        what: What is read in the block, for a person.
+
+    Raises:
+        ConfigError: It can't be.
+    """
+    try:
+        yield
+    except (ArithmeticError, ValueError, TypeError, LookupError) as error:
+        text = f"app.database_url: {what} can't be read ({type(error).__name__}: {error})"
+        raise ConfigError(f"{text}; restore a copy of the database, or move it away to begin with a new one") from error
 
 
 def header_row(symbol: str, header: Header) -> dict[str, Any]:

@@ -7,6 +7,7 @@ last commits may be missing; the venue then still has the orders by their client
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -17,7 +18,7 @@ from typing import Any, Self
 from sqlalchemy import Executable, Row, Table, delete, event, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from opensqt.market_maker.orders.account_changes import ForeignFill
 from opensqt.market_maker.orders.events import GridFill
@@ -141,42 +142,14 @@ class Store:
         return self._identity
 
     async def load(self, symbol: str) -> Stored:
-        """Return the state of *symbol* that a restart needs."""
-        orders, fills = schema.orders.c, schema.fills.c
+        """Return the state of *symbol* that a restart needs.
+
+        Raises:
+            ConfigError: A row of it can't be read.
+        """
         async with self.database.connect() as connection:
-            grid = (await connection.execute(select(schema.grids).where(schema.grids.c.symbol == symbol))).first()
-            slots = await connection.execute(select(schema.slots).where(schema.slots.c.symbol == symbol))
-            live = await connection.execute(
-                select(schema.orders).where(orders.symbol == symbol, orders.live).order_by(orders.created_ms)
-            )
-            closed = await connection.execute(
-                select(orders.client_order_id, orders.order_id)
-                .where(orders.symbol == symbol, ~orders.live)
-                .order_by(orders.updated_ms.desc())
-                .limit(REMEMBERED)
-            )
-            trades = await connection.execute(
-                select(fills.trade_id).where(fills.symbol == symbol).order_by(fills.time_ms.desc()).limit(REMEMBERED)
-            )
-            risk = await connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == f"risk:{symbol}"))
-            foreign = schema.foreign_fills.c
-            foreign_trades = await connection.execute(
-                select(foreign.trade_id)
-                .where(foreign.symbol == symbol)
-                .order_by(foreign.time_ms.desc())
-                .limit(REMEMBERED)
-            )
-            header = rows.header(grid) if grid is not None else None
-            levels = tuple(Slot(level=row.level, quantity=row.quantity, cost=row.cost) for row in slots)
-            return Stored(
-                header=header,
-                slots=levels,
-                live_orders=tuple(rows.live_order(row) for row in live),
-                closed_orders=tuple((row.client_order_id, row.order_id) for row in reversed(closed.all())),
-                trade_ids=tuple(row.trade_id for row in (*reversed(foreign_trades.all()), *reversed(trades.all()))),
-                accounting=await profit_rows.load(connection, symbol, header, levels),
-                risk=risk or "",
-            )
+            with rows.readable(f"what is stored of {symbol}"):
+                return await _load(connection, symbol)
 
     async def commit(self, symbol: str, changes: Changes, *, repeated: bool = False) -> None:
         """Store all changes or none.
@@ -268,6 +241,41 @@ class Store:
         changed = {column.name: statement.excluded[column.name] for column in table.c if column.name not in fixed}
         upsert: Executable = statement.on_conflict_do_update(index_elements=primary, set_=changed)
         return upsert
+
+
+async def _load(connection: AsyncConnection, symbol: str) -> Stored:
+    orders, fills = schema.orders.c, schema.fills.c
+    grid = (await connection.execute(select(schema.grids).where(schema.grids.c.symbol == symbol))).first()
+    slots = await connection.execute(select(schema.slots).where(schema.slots.c.symbol == symbol))
+    live = await connection.execute(
+        select(schema.orders).where(orders.symbol == symbol, orders.live).order_by(orders.created_ms)
+    )
+    closed = await connection.execute(
+        select(orders.client_order_id, orders.order_id)
+        .where(orders.symbol == symbol, ~orders.live)
+        .order_by(orders.updated_ms.desc())
+        .limit(REMEMBERED)
+    )
+    trades = await connection.execute(
+        select(fills.trade_id).where(fills.symbol == symbol).order_by(fills.time_ms.desc()).limit(REMEMBERED)
+    )
+    risk = await connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == f"risk:{symbol}"))
+    foreign = schema.foreign_fills.c
+    foreign_trades = await connection.execute(
+        select(foreign.trade_id).where(foreign.symbol == symbol).order_by(foreign.time_ms.desc()).limit(REMEMBERED)
+    )
+    header = rows.header(grid) if grid is not None else None
+    json.loads(risk or "{}")
+    levels = tuple(Slot(level=row.level, quantity=row.quantity, cost=row.cost) for row in slots)
+    return Stored(
+        header=header,
+        slots=levels,
+        live_orders=tuple(rows.live_order(row) for row in live),
+        closed_orders=tuple((row.client_order_id, row.order_id) for row in reversed(closed.all())),
+        trade_ids=tuple(row.trade_id for row in (*reversed(foreign_trades.all()), *reversed(trades.all()))),
+        accounting=await profit_rows.load(connection, symbol, header, levels),
+        risk=risk or "",
+    )
 
 
 def _redacted_url(url: Any) -> str:

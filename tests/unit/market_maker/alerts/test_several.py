@@ -10,6 +10,7 @@ from opensqt.config.alerts import AlertsSettings
 from opensqt.market_maker.alerts.catalogue import condition
 from opensqt.market_maker.alerts.day import DayCounts
 from opensqt.market_maker.alerts.message import AlertLevel
+from opensqt.market_maker.alerts.policy import AlertPolicy
 from opensqt.market_maker.alerts.service import Alerts
 from opensqt.market_maker.alerts.summary import DaySummary, summaries_text, total_of
 from opensqt.market_maker.metrics import merged_text
@@ -37,6 +38,27 @@ def test_a_symbol_that_stands_still_is_counted_for_that_symbol_only() -> None:
         "ETHUSDT": (0, 10, 1),
         "XRPUSDT": (10, 0, 1),
     }
+
+
+def test_one_symbol_does_not_use_up_the_messages_of_the_others() -> None:
+    """A symbol whose problems come and go fills the limit of an hour; what is critical of another one is sent."""
+    policy = AlertPolicy(AlertsSettings(after_seconds=0), "several")
+    sent = []
+    for now in range(200):
+        flapping = [
+            f"XRPUSDT: {kind}: it comes and goes" for kind in ("halted", "does not trade", "database", "reconcile")
+        ]
+        problems = flapping if now % 2 else []
+        sent += policy.update([condition(problem) for problem in problems], float(now))
+    assert 0 < len(sent) <= policy.settings.per_hour // 2
+    later = policy.update([condition("BTCUSDT: halted: the venue holds 2")], 300.0)
+    assert [alert.key for alert in later] == ["BTCUSDT: halted"]
+
+
+def test_counts_that_are_damaged_begin_anew() -> None:
+    """F44: the row of one symbol can't be read; the days of the others are kept."""
+    for text in ("", "{", "[]", "{}", '{"today": 1, "before": 2, "summary_sent": ""}', '{"today": {"day": ""}}'):
+        assert DayCounts.decode(text) == DayCounts()
 
 
 def summary(symbol: str, total: str) -> DaySummary:

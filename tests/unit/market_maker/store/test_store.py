@@ -15,11 +15,13 @@ from opensqt.market_maker.orders.events import FundingBatch, MinuteBegan
 from opensqt.market_maker.orders.stored import Changes, Header, Stored, Totals
 from opensqt.market_maker.risk.controls import RiskControls
 from opensqt.market_maker.risk.settings import BreakerLimits, RiskLimits
+from opensqt.market_maker.store.control_state import load_control
 from opensqt.market_maker.store.store import Store
 from opensqt.market_maker.store.writer import merged
 from opensqt.model.errors import ConfigError, Unreachable
 from opensqt.model.order import Fee, FillKind, Side
 from tests.unit.market_maker.orders.test_accounting import PAID, by_venue
+from tests.unit.market_maker.store.conftest import execute
 from tests.unit.market_maker.venue import SYMBOL, Bench
 
 
@@ -272,3 +274,27 @@ async def test_the_file_and_its_log_are_the_owners_alone(tmp_path: Path) -> None
 async def test_a_path_that_is_a_folder_is_a_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"app\.database_url: .* can't be opened: Is a directory"):
         await Store.open(f"sqlite:///{tmp_path}")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE slots SET quantity = 'x'",
+        "UPDATE orders SET status = 'ODD'",
+        "UPDATE grids SET anchor = ''",
+        f"INSERT OR REPLACE INTO meta VALUES ('risk:{SYMBOL}', '{{')",
+        f"INSERT OR REPLACE INTO meta VALUES ('control:{SYMBOL}', '{{')",
+    ],
+)
+async def test_a_damaged_row_is_named_with_what_to_do(tmp_path: Path, damage: str) -> None:
+    """F44: a row that can't be read is no traceback, and says whose it is."""
+    url = f"sqlite:///{tmp_path}/grid.db"
+    bench = Bench().start(1004)
+    bench.fill(0)
+    await reopened(url, *bench.changes)
+    await execute(url, damage)
+    store = await Store.open(url)
+    with pytest.raises(ConfigError, match=f"app.database_url: .* of {SYMBOL} .*can't be read .*; restore a copy"):  # noqa: PT012 - either
+        await store.load(SYMBOL)
+        await load_control(store, SYMBOL)
+    await store.close()
