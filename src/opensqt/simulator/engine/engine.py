@@ -34,6 +34,7 @@ from opensqt.simulator.engine.events import (
     SimTrade,
 )
 from opensqt.simulator.engine.expiries import ExpiryKey
+from opensqt.simulator.engine.intervals import DERIVED
 from opensqt.simulator.engine.matching import Matcher
 from opensqt.simulator.engine.order import ClosingReason, NewOrder, RefusalReason, Refused, SimFill, SimOrder
 from opensqt.simulator.engine.settlement import Settlement
@@ -443,15 +444,21 @@ class SimEngine:
 
         Args:
             symbol: Canonical.
-            interval: A key of INTERVALS_MS.
+            interval: A key of INTERVALS_MS or of DERIVED.
             start_ms: Open time of the first bar to return.
             end_ms: Open time of the last bar to return.
             limit: Maximum number: the oldest when start_ms is given, else the newest.
         """
         tape = self.state.instrument(symbol).tape
-        if interval not in INTERVALS_MS:
-            raise Refused(RefusalReason.INVALID, f"interval {interval!r}: expected one of {', '.join(INTERVALS_MS)}")
+        if interval not in INTERVALS_MS and interval not in DERIVED:
+            known = ", ".join((*INTERVALS_MS, *DERIVED))
+            raise Refused(RefusalReason.INVALID, f"interval {interval!r}: expected one of {known}")
         return tape.candles(interval, start_ms=start_ms, end_ms=end_ms, limit=limit)
+
+    def follow_candles(self, symbol: str, interval: str) -> None:
+        """Publish the candles of an interval from now on; the common ones always are."""
+        if interval in DERIVED:
+            self.state.instrument(symbol).tape.follow(interval)
 
     def trades(self, symbol: str, *, limit: int = 500) -> Sequence[SimTrade]:
         """Return the latest trades, oldest first; some thousands are kept."""

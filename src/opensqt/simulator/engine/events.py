@@ -64,7 +64,7 @@ class SimCandle:
 
     symbol: str
     interval: str
-    """A key of `opensqt.model.market.INTERVALS_MS`."""
+    """A key of `opensqt.model.market.INTERVALS_MS`, or of DERIVED."""
     open_time_ms: int
     close_time_ms: int
     """The last millisecond that belongs to the bar."""

@@ -10,6 +10,7 @@ from itertools import islice
 
 from opensqt.model.market import INTERVALS_MS
 from opensqt.simulator.engine.events import SimCandle, SimTrade
+from opensqt.simulator.engine.intervals import DERIVED, DerivedInterval
 
 ZERO = Decimal(0)
 TRADES_KEPT = 5_000
@@ -105,12 +106,15 @@ class _FormingBar:
         return bar
 
     def merge(self, bar: _FormingBar) -> None:
-        """Add a bar without known trades that follows."""
+        """Add a bar that follows."""
         self.high, self.low, self.close = max(self.high, bar.high), min(self.low, bar.low), bar.close
         self.volume += bar.volume
         self.quote_volume += bar.quote_volume
         self.taker_buy += bar.taker_buy
         self.taker_buy_quote += bar.taker_buy_quote
+        self.trades += bar.trades
+        self.first_id = self.first_id or bar.first_id
+        self.last_id = bar.last_id or self.last_id
 
 
 class _Series:
@@ -166,6 +170,9 @@ class Tape:
         self._touched = False
         self._series = {interval: _Series(length_ms, now_ms, price) for interval, length_ms in INTERVALS_MS.items()}
         self._minute = self._series["1m"]
+        self._now_ms = now_ms
+        self._wanted: dict[str, int] = {}
+        """Derived intervals that somebody follows, with the open time of the bar that forms."""
 
     def remember(self, bars: Iterable[PastBar]) -> None:
         """Add bars from before the start, oldest first; must be called before the first trade."""
@@ -208,32 +215,91 @@ class Tape:
 
     def roll(self, now_ms: int) -> list[SimCandle]:
         """Close the candles that ended by *now_ms* and return their final state."""
-        if now_ms < self._minute.current.open_ms + self._minute.length_ms:
-            return []
-        return [
-            self._candle(interval, bar, closed=True)
-            for interval, series in self._series.items()
-            for bar in series.roll(now_ms)
-        ]
+        self._now_ms = now_ms
+        done = []
+        if now_ms >= self._minute.current.open_ms + self._minute.length_ms:
+            done = [
+                self._candle(interval, bar, closed=True)
+                for interval, series in self._series.items()
+                for bar in series.roll(now_ms)
+            ]
+        for interval, open_ms in self._wanted.items():
+            derived = DERIVED[interval]
+            while now_ms >= (next_ms := derived.closes(open_ms)):
+                done.append(self._candle(interval, self._derived_bar(derived, open_ms), closed=True))
+                open_ms = self._wanted[interval] = next_ms
+        return done
+
+    def follow(self, interval: str) -> None:
+        """Let the candles of a derived interval be among those that `roll` and `take_changed` return."""
+        self._wanted.setdefault(interval, DERIVED[interval].opens(self._now_ms))
 
     def take_changed(self) -> list[SimCandle]:
         """Return the forming candle of every interval, if anything traded since the last call."""
         if not self._touched:
             return []
         self._touched = False
-        return [self._candle(interval, series.current, closed=False) for interval, series in self._series.items()]
+        changed = [self._candle(interval, series.current, closed=False) for interval, series in self._series.items()]
+        for interval, open_ms in self._wanted.items():
+            changed.append(self._candle(interval, self._derived_bar(DERIVED[interval], open_ms), closed=False))
+        return changed
 
     def candles(self, interval: str, *, start_ms: int | None, end_ms: int | None, limit: int) -> list[SimCandle]:
         """See `SimEngine.candles`."""
-        series = self._series[interval]
+        bars = self._derived_bars(DERIVED[interval]) if interval in DERIVED else self._kept(interval)
         wanted = [
             bar
-            for bar in (*series.bars, series.current)
+            for bar in bars
             if (start_ms is None or bar.open_ms >= start_ms) and (end_ms is None or bar.open_ms <= end_ms)
         ]
         if limit < len(wanted):
             wanted = wanted[:limit] if start_ms is not None else wanted[len(wanted) - limit :]
-        return [self._candle(interval, bar, closed=bar is not series.current) for bar in wanted]
+        return [self._candle(interval, bar, closed=bar is not bars[-1]) for bar in wanted]
+
+    def _kept(self, interval: str) -> list[_FormingBar]:
+        series = self._series[interval]
+        return [*series.bars, series.current]
+
+    def _derived_bars(self, derived: DerivedInterval) -> list[_FormingBar]:
+        """Make all bars of a derived interval, oldest first, the forming one last."""
+        if not derived.base:
+            oldest = self.trades[0].time_ms if self.trades else self._now_ms
+            last = derived.opens(self._now_ms)
+            first = max(derived.opens(oldest), last - (BARS_KEPT - 1) * derived.length_ms)
+            return self._of_trades(range(first, last + 1, derived.length_ms))
+        made: list[_FormingBar] = []
+        for bar in self._kept(derived.base):
+            open_ms = derived.opens(bar.open_ms)
+            if not made or made[-1].open_ms != open_ms:
+                made.append(_FormingBar(open_ms, bar.open))
+            made[-1].merge(bar)
+        return made
+
+    def _derived_bar(self, derived: DerivedInterval, open_ms: int) -> _FormingBar:
+        """Make one bar of a derived interval."""
+        if not derived.base:
+            return self._of_trades(range(open_ms, open_ms + 1, derived.length_ms))[0]
+        series, end_ms = self._series[derived.base], derived.closes(open_ms)
+        parts = [bar for bar in (*series.bars, series.current) if open_ms <= bar.open_ms < end_ms]
+        made = _FormingBar(open_ms, parts[0].open if parts else self.last_price)
+        for part in parts:
+            made.merge(part)
+        return made
+
+    def _of_trades(self, opens: range) -> list[_FormingBar]:
+        """Make bars of the trades that are kept; one without trades is flat at the last price before it."""
+        before = [trade for trade in self.trades if trade.time_ms < opens[0]]
+        price = before[-1].price if before else (self.trades[0].price if self.trades else self.last_price)
+        within = [trade for trade in self.trades if opens[0] <= trade.time_ms < opens[-1] + opens.step]
+        made, place = [], 0
+        for open_ms in opens:
+            bar = _FormingBar(open_ms, price)
+            while place < len(within) and within[place].time_ms < open_ms + opens.step:
+                bar.add(within[place], within[place].price * within[place].quantity)
+                place += 1
+            price = bar.close
+            made.append(bar)
+        return made
 
     def latest(self, limit: int) -> list[SimTrade]:
         """Return the latest trades, oldest first."""
@@ -265,7 +331,7 @@ class Tape:
             symbol=self.symbol,
             interval=interval,
             open_time_ms=bar.open_ms,
-            close_time_ms=bar.open_ms + INTERVALS_MS[interval] - 1,
+            close_time_ms=_end_ms(interval, bar.open_ms) - 1,
             open=bar.open,
             high=bar.high,
             low=bar.low,
@@ -279,3 +345,9 @@ class Tape:
             last_trade_id=bar.last_id,
             closed=closed,
         )
+
+
+def _end_ms(interval: str, open_ms: int) -> int:
+    if interval in DERIVED:
+        return DERIVED[interval].closes(open_ms)
+    return open_ms + INTERVALS_MS[interval]

@@ -42,7 +42,7 @@ def test_a_channel_is_read(name: str, kind: str, levels: int, fault_name: str) -
     assert (channel.kind, channel.levels, channel.fault_name) == (kind, levels, fault_name)
 
 
-@pytest.mark.parametrize("name", ["", "dance", "books7", "candle", "candle7m", "candle1D"])
+@pytest.mark.parametrize("name", ["", "dance", "books7", "candle", "candle7m", "candle1Y"])
 def test_what_is_no_channel_is_none(name: str) -> None:
     """A day that begins at UTC+8 is none either: it is not simulated."""
     assert subscriptions.parse(FUTURES | {"channel": name}) is None

@@ -70,6 +70,8 @@ class MarketStreams:
         if stream.symbol and stream.symbol not in self._known:
             return
         self._streams[stream.text] = stream
+        if stream.interval:
+            self._engine.follow_candles(stream.symbol, stream.interval)
         if stream.kind == "depth" and not stream.levels and stream.text not in self._changes:
             self._changes[stream.text] = _BookDifference(self._engine.book(stream.symbol, 5).last_update_id)
 

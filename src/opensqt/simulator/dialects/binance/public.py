@@ -12,6 +12,8 @@ from opensqt.simulator.dialects.binance import errors, formats, parameters
 from opensqt.simulator.engine.events import SimTrade
 from opensqt.simulator.settings import SymbolSettings
 
+INTERVALS = (*INTERVALS_MS, "8h", "3d", "1w", "1M")
+"""The candle intervals."""
 _DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
 
 
@@ -123,7 +125,7 @@ class PublicData:
 
     def _bars(self, params: Params, rules: SymbolSettings) -> Any:
         interval = parameters.text(params, "interval")
-        if interval not in INTERVALS_MS:
+        if interval not in INTERVALS:
             raise ErrorReply(400, "-1120", "Invalid interval.")
         bars = self._engine.candles(
             rules.symbol,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from opensqt.model.market import INTERVALS_MS
+from opensqt.simulator.dialects.binance.public import INTERVALS
 
 _NAME = re.compile(
     r"(?P<symbol>[a-z0-9]+)(?:_(?P<contract>[a-z]+))?@(?P<kind>[A-Za-z]+?)"
@@ -77,7 +77,7 @@ def parse(text: str) -> Subscription | None:
         return None
     kind, interval = match["kind"], match["interval"] or ""
     wants_interval = kind in ("kline", "continuousKline")
-    if wants_interval != bool(interval) or (interval and interval not in INTERVALS_MS):
+    if wants_interval != bool(interval) or (interval and interval not in INTERVALS):
         return None
     if (kind == "continuousKline") != bool(match["contract"]) or (match["levels"] and kind != "depth"):
         return None

@@ -48,6 +48,8 @@ class MarketStreams:
             return
         socket.channels[channel.fault_name] += 1
         self._channels[channel.topic] = channel
+        if channel.interval:
+            self._engine.follow_candles(channel.symbol, channel.interval)
         if channel.kind == "books":
             # Existing subscribers must not get the differences twice: all continue from here.
             self._flush_book(channel)

@@ -10,6 +10,7 @@ from opensqt.simulator.dialects.base import Call, Params, Route, World
 from opensqt.simulator.dialects.bitget import errors, formats, parameters
 from opensqt.simulator.settings import SymbolSettings
 
+_LONG = {"6H": "6h", "12H": "12h", "1D": "1d", "3D": "3d", "1W": "1w", "1M": "1M"}
 INTERVALS = {
     "1m": "1m",
     "3m": "3m",
@@ -19,11 +20,10 @@ INTERVALS = {
     "1H": "1h",
     "2H": "2h",
     "4H": "4h",
-    "6Hutc": "6h",
-    "12Hutc": "12h",
-    "1Dutc": "1d",
+    **{f"{text}utc": name for text, name in _LONG.items()},
+    **{text: f"{name}+8" for text, name in _LONG.items()},
 }
-"""The venue's names of the intervals that are simulated; its 6H, 12H and 1D begin at UTC+8, these do not."""
+"""The venue's names of the intervals; from six hours on those without `utc` begin at Hong Kong's hours."""
 _EMPTY_LISTS = ("spot/public/symbols", "spot/public/coins", "margin/currencies")
 """Endpoints that clients of the whole venue call before they trade futures; only futures exist here."""
 _DEPTHS = {"1": 1, "5": 5, "15": 15, "50": 50, "max": 1000}

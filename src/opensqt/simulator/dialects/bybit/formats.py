@@ -37,6 +37,7 @@ TIME_IN_FORCE = {force: name for name, force in TIMES_IN_FORCE.items()}
 POSITION_SIDES = {"0": PositionSide.BOTH, "1": PositionSide.LONG, "2": PositionSide.SHORT}
 POSITION_INDEX = {side: int(index) for index, side in POSITION_SIDES.items()}
 INTERVALS = dict(zip(["1", "3", "5", "15", "30", "60", "120", "240", "360", "720", "D"], INTERVALS_MS, strict=True))
+INTERVALS |= {"W": "1w", "M": "1M"}
 """The venue's names of the intervals, mapped to OpenSQT's."""
 INTERVAL = {ours: theirs for theirs, ours in INTERVALS.items()}
 _STATUS = {

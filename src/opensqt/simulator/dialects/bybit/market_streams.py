@@ -57,6 +57,8 @@ class MarketStreams:
             return False
         socket.channels[topic.channel] += 1
         self._topics[topic.text] = topic
+        if topic.interval:
+            self._engine.follow_candles(topic.symbol, topic.interval)
         return True
 
     def send_snapshot(self, socket: Socket, topic: Subscription) -> None:
@@ -154,7 +156,7 @@ class MarketStreams:
 
     def _candle(self, event: CandleUpdate) -> None:
         bar = event.candle
-        topic = self._topics.get(f"kline.{formats.INTERVAL[bar.interval]}.{bar.symbol}")
+        topic = self._topics.get(f"kline.{formats.INTERVAL.get(bar.interval, '')}.{bar.symbol}")
         if topic is None:
             return
         if not bar.closed:

@@ -22,6 +22,7 @@ _FINE = {
     "futures.order_book_update": "depth",
     "futures.candlesticks": "kline",
 }
+_NAMES = {ours: theirs for theirs, ours in INTERVALS.items()}
 _EVERY_MS = {"futures.tickers": 1000, "futures.candlesticks": 250}
 _DEPTH_EVERY_MS = {"20ms": 20, "100ms": 100}
 _DEPTH_LEVELS = ("20", "50", "100")
@@ -107,6 +108,8 @@ class MarketStreams:
         socket.channels[stream.fine] += 1
         if stream.every_ms:
             self._timed[stream.topic] = stream
+        if stream.fine == "kline":
+            self._engine.follow_candles(stream.rules.symbol, INTERVALS[stream.variant])
         if stream.fine == "depth":
             self._changes.setdefault(stream.topic, _BookDifference())
 
@@ -173,11 +176,10 @@ class MarketStreams:
 
     def _candle(self, event: CandleUpdate) -> None:
         bar = event.candle
-        if bar.interval not in INTERVALS:
+        name = _NAMES.get(bar.interval)
+        if name is None:
             return
-        stream = self._timed.get(
-            Subscription("futures.candlesticks", self._engine.symbol(bar.symbol), bar.interval).topic
-        )
+        stream = self._timed.get(Subscription("futures.candlesticks", self._engine.symbol(bar.symbol), name).topic)
         if stream is None:
             return
         if bar.closed:
@@ -189,7 +191,7 @@ class MarketStreams:
 
     def _send_candle(self, stream: Subscription, update: CandleUpdate) -> None:
         bar, rules = update.candle, stream.rules
-        more = {"n": f"{bar.interval}_{formats.contract(rules)}", "a": decimals.exact(bar.volume)}
+        more = {"n": f"{stream.variant}_{formats.contract(rules)}", "a": decimals.exact(bar.volume)}
         self._send(stream, update.time_ms, lambda sizes: [formats.candle(bar, rules, sizes) | more])
 
     def _depth(self, stream: Subscription) -> None:

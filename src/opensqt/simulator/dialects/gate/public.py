@@ -10,12 +10,20 @@ from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Route, World
 from opensqt.simulator.dialects.gate import errors, formats, parameters
 from opensqt.simulator.dialects.gate.contracts import Contracts
+from opensqt.simulator.engine.intervals import length_ms
 from opensqt.simulator.settings import SymbolSettings
 
 _ROOT = "/api/v4/futures/usdt"
 _MOST_CANDLES = 2_000
-INTERVALS = {name: name for name in INTERVALS_MS if name != "3m"}
-"""The candle intervals that both Gate and the engine have."""
+INTERVALS = {name: name for name in INTERVALS_MS if name != "3m"} | {
+    "10s": "10s",
+    "30s": "30s",
+    "8h": "8h",
+    "7d": "7d",
+    "1w": "1w",
+    "30d": "1M",
+}
+"""The candle intervals by Gate's name; 30d is a month of the calendar."""
 
 
 class PublicData:
@@ -109,10 +117,10 @@ class PublicData:
         limit = parameters.limit(params, default=100, most=_MOST_CANDLES)
         if start is not None:
             until = end if end is not None else self._engine.now_ms()
-            if (until - start) // INTERVALS_MS[interval] >= _MOST_CANDLES:
+            if (until - start) // length_ms(INTERVALS[interval]) >= _MOST_CANDLES:
                 raise errors.bad_value(f"candlestick range too broad. Maximum {_MOST_CANDLES} points are allowed")
             limit = _MOST_CANDLES
-        bars = self._engine.candles(rules.symbol, interval, start_ms=start, end_ms=end, limit=limit)
+        bars = self._engine.candles(rules.symbol, INTERVALS[interval], start_ms=start, end_ms=end, limit=limit)
         sizes = self._contracts.sizes(call.headers)
         return [formats.candle(bar, rules, sizes) | {"sum": decimals.exact(bar.quote_volume)} for bar in bars]
 

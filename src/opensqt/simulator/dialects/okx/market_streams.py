@@ -60,6 +60,8 @@ class MarketStreams:
         if not self._sender.subscribe(socket, channel.topic, channel) or channel.silent:
             return
         self._channels.setdefault(channel.topic, channel)
+        if channel.interval:
+            self._engine.follow_candles(channel.symbol, channel.interval)
         if channel.name == "books":
             self._send_changes(channel)
             self._send_snapshot(socket, channel)

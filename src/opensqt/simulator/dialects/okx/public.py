@@ -13,9 +13,14 @@ from opensqt.simulator.engine.events import SimCandle
 
 _MOST_CANDLES = 300
 _SHORT = {name: name.replace("h", "H") for name in INTERVALS_MS if name.endswith(("m", "h"))}
-_DAILY = {"6h": "6Hutc", "12h": "12Hutc", "1d": "1Dutc"}
-BARS = {text: name for name, text in (_SHORT | _DAILY).items()}
-"""The bars that are served, by OKX's name. 6H, 12H and 1D without `utc` begin at Hong Kong's hours: not simulated."""
+_LONG = {"6H": "6h", "12H": "12h", "1D": "1d", "2D": "2d", "3D": "3d", "1W": "1w", "1M": "1M", "3M": "3M"}
+BARS = {
+    "1s": "1s",
+    **{text: name for name, text in _SHORT.items()},
+    **{f"{text}utc": name for text, name in _LONG.items()},
+    **{text: f"{name}+8" for text, name in _LONG.items()},
+}
+"""The bars by OKX's name; from six hours on those without `utc` begin at Hong Kong's hours."""
 
 
 class PublicData:
