@@ -340,7 +340,7 @@ class GridEngine:
             exits = held_exits(self.state, self.rules, self.prices, permission, self.settings.grid, now)
             plan, self._replan_at = replace(plan, places=exits), min(self._replan_at, now + HOLD_CHECK_S)
         if self.halt_reason:
-            plan = within_position(plan, self.state.live_orders(), self._venue[0], price, self.rules)
+            plan = within_position(plan, self.state, self._venue[0], price, self.rules)
         return self._outgoing.commands(plan, now)
 
     def make_planner(self, settings: GridSettings, state: GridState) -> Planner[Any] | None:

@@ -137,7 +137,7 @@ def _used(risk: RiskControls, state: GridState, price: Decimal) -> tuple[Decimal
 
 def _away(order: LiveOrder, state: GridState, market: MarketState) -> bool:
     """Return whether an exit is further from the touch than a quarter of an interval, and can be cancelled."""
-    if state.grid is None or not order.status.is_open or order.cancel_requested:
+    if state.grid is None or order.client_order_id not in state.cancellable:
         return False
     distance = order.price - market.ask if order.side is Side.SELL else market.bid - order.price
     return distance * 4 > state.grid.interval_at(market.reference)
@@ -207,7 +207,8 @@ def follow_entries(risk: RiskControls, state: GridState) -> dict[Side, LiveEntri
         orders += [order for order in state.extra_orders.values() if order.level == level]
         for side, entries in risk.entries.items():
             raises = slot.quantity * side.sign >= 0
-            entries.set_level(level, tuple(_entry(order) for order in orders if raises and order.side is side))
+            mine = (order for order in orders if raises and order.side is side)
+            entries.set_level(level, tuple(_entry(order, state) for order in mine))
     return risk.entries
 
 
@@ -229,7 +230,7 @@ def _most_value(state: GridState, price: Decimal, settings: GridSettings, side: 
     return settings.order_quantity * price / max(lowest, price / 100)
 
 
-def _entry(order: LiveOrder) -> LiveEntry:
+def _entry(order: LiveOrder, state: GridState) -> LiveEntry:
     # A fill that the venue reports and that is not counted yet raises the position soon.
     end = order.filled if order.status.is_closed else order.quantity
     return LiveEntry(
@@ -237,5 +238,5 @@ def _entry(order: LiveOrder) -> LiveEntry:
         level=order.level,
         price=order.price,
         outstanding=max(end - order.counted, Decimal(0)),
-        cancellable=order.status.is_open and not order.cancel_requested,
+        cancellable=order.client_order_id in state.cancellable,
     )

@@ -8,6 +8,7 @@ import time
 MAX_LENGTH = 32
 """OKX accepts at most 32 letters and digits; Gate 28 after its `t-` (the adapter declares it)."""
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
 
 def is_valid(client_order_id: str, *, max_length: int = MAX_LENGTH) -> bool:
@@ -23,13 +24,8 @@ def base62(number: int) -> str:
     if number < 62:
         return _ALPHABET[number]
     if number < 62 * 62:
-        return _ALPHABET[number // 62] + _ALPHABET[number % 62]
-    digits = ""
-    while True:
-        number, rest = divmod(number, 62)
-        digits = _ALPHABET[rest] + digits
-        if not number:
-            return digits
+        return _PAIRS[number]
+    return base62(number // (62 * 62)) + _PAIRS[number % (62 * 62)]
 
 
 def new(prefix: str = "") -> str:

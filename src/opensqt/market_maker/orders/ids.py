@@ -12,8 +12,6 @@ SQ1 B 2 1c 3 BTC 1MkP0ab
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from opensqt.model.client_order_id import base62, is_valid
 from opensqt.model.immutable import immutable
 from opensqt.model.order import Side
@@ -35,14 +33,16 @@ class SlotName:
     sequence: int
 
 
-@dataclass(frozen=True, slots=True)
 class OrderIds:
     """Makes and reads the ids of one strategy on one symbol."""
 
-    strategy: str
-    symbol: str
-    _names: dict[str, SlotName | None] = field(default_factory=dict, compare=False, repr=False)
-    """What was made and read lately: each report of an order names it again."""
+    def __init__(self, strategy: str, symbol: str) -> None:
+        self._strategy = strategy
+        self._tag = symbol.removesuffix("USDT")
+        self._before_level = {side: f"{strategy}{letter}" for letter, side in _SIDES.items()}
+        self._after_level = f"{base62(len(self._tag))}{self._tag}"
+        self._names: dict[str, SlotName | None] = {}
+        """What was read lately: late reports name an order again."""
 
     def make(self, level: int, side: Side, sequence: int) -> str:
         """Write an id.
@@ -50,11 +50,10 @@ class OrderIds:
         Raises:
             ValueError: It would be longer than the shortest limit of the venues.
         """
-        slot, tag = base62(_fold(level)), self._tag
-        made = f"{self.strategy}{side.value[0]}{len(slot)}{slot}{base62(len(tag))}{tag}{base62(sequence)}"
+        slot = base62(_fold(level))
+        made = f"{self._before_level[side]}{len(slot)}{slot}{self._after_level}{base62(sequence)}"
         if not is_valid(made, max_length=MAX_LENGTH):
             raise ValueError(f"client_order_id {made!r}: expected at most {MAX_LENGTH} letters and digits")
-        self._keep(made, SlotName(level=level, side=side, sequence=sequence))
         return made
 
     def read(self, client_order_id: str) -> SlotName | None:
@@ -62,10 +61,13 @@ class OrderIds:
         try:
             return self._names[client_order_id]
         except KeyError:
-            return self._keep(client_order_id, self._read(client_order_id))
+            if len(self._names) >= _REMEMBERED:
+                self._names.clear()
+            name = self._names[client_order_id] = self._read(client_order_id)
+            return name
 
     def _read(self, client_order_id: str) -> SlotName | None:
-        if not is_valid(client_order_id, max_length=MAX_LENGTH) or not client_order_id.startswith(self.strategy):
+        if not is_valid(client_order_id, max_length=MAX_LENGTH) or not client_order_id.startswith(self._strategy):
             return None
         rest = client_order_id[STRATEGY_LENGTH:]
         side = _SIDES.get(rest[:1])
@@ -74,16 +76,6 @@ class OrderIds:
         if side is None or not slot or tag != self._tag or not sequence:
             return None
         return SlotName(level=_unfold(_number(slot)), side=side, sequence=_number(sequence))
-
-    def _keep(self, client_order_id: str, name: SlotName | None) -> SlotName | None:
-        if len(self._names) >= _REMEMBERED:
-            self._names.clear()
-        self._names[client_order_id] = name
-        return name
-
-    @property
-    def _tag(self) -> str:
-        return self.symbol.removesuffix("USDT")
 
 
 def _cut(text: str) -> tuple[str, str]:

@@ -105,8 +105,7 @@ class OrderLifecycle:
 
     def apply_order(self, order: Order, now: float) -> None:
         """Apply an order as the venue reports it: from a stream, a query or the result of a call."""
-        name = self.state.ids.read(order.client_order_id)
-        if name is None or order.symbol != self._symbol:
+        if order.symbol != self._symbol:
             return
         live = self.state.find(order.client_order_id)
         if live is not None:
@@ -135,7 +134,7 @@ class OrderLifecycle:
                 ref = OrderRef(symbol=self._symbol, order_id=fill.order_id)
                 self._add_query(fill.order_id, PendingQuery(ref))
             return False
-        if self.state.ids.read(client_order_id) is None:
+        if self.state.level_of(client_order_id) is None:
             self.needs_reconcile |= self.state.apply_foreign_fill(fill)
             return False
         for asset in fill.fees.keys() - self.state.totals.fees.keys() - {self._quote_asset}:
@@ -271,7 +270,7 @@ class OrderLifecycle:
     def on_cancel_sent(self, orders: Iterable[LiveOrder]) -> None:
         """Record that cancels were sent."""
         for order in orders:
-            self.state.put(SlotEvent.ACKNOWLEDGE, order.canceling())
+            self.state.cancel_sent(order)
 
     def _on_order_found(self, ref: OrderRef, order: Order, now: float) -> None:
         self.apply_order(order, now)
@@ -284,9 +283,9 @@ class OrderLifecycle:
         live = self.state.find(ref.client_order_id)
         if live is None or live.status.is_in_flight or order.status.is_in_flight:
             return
-        if live.cancel_requested and live.status.is_open:
+        if live.client_order_id in self.state.canceling and live.status.is_open:
             # The venue still works it although a cancel was sent: cancel it again.
-            self.state.put(SlotEvent.ACKNOWLEDGE, replace(live, cancel_requested=False))
+            self.state.cancel_missed(live)
         self._pending_queries.pop(ref.client_order_id, None)
         self.plan_dirty = True
 
@@ -335,6 +334,7 @@ class OrderLifecycle:
             self.margin_backoff.reset()
 
     def _settle(self, live: LiveOrder, now: float) -> None:
+        canceling = live.client_order_id in self.state.canceling
         self.state.put(SlotEvent.SETTLE, live)
         self.missing_fills.discard(live.client_order_id)
         self.cancel_backoff.reset(live.client_order_id)
@@ -342,7 +342,7 @@ class OrderLifecycle:
         self._unknown_codes.pop(live.client_order_id, None)
         if live.counted or live.status is OrderStatus.FILLED:
             self._accepted(live)
-        elif live.status in (OrderStatus.EXPIRED, OrderStatus.REJECTED) and not live.cancel_requested:
+        elif live.status in (OrderStatus.EXPIRED, OrderStatus.REJECTED) and not canceling:
             # Some venues acknowledge a post-only order that would take liquidity, and let it expire.
             _log.info(
                 "order not accepted", client_order_id=live.client_order_id, status=live.status, reason=live.reason

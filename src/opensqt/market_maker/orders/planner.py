@@ -84,6 +84,7 @@ class Planner(Generic[F]):
         self.quoter = quoter
         self._state = state
         self._slots = state.slots
+        self._cancellable = state.cancellable
         self._least = max(rules.min_quantity, rules.quantity_step)
         self._most, self._round_quantity = rules.max_quantity, rules.round_quantity
         self._max_open_orders = max_open_orders
@@ -125,7 +126,7 @@ class Planner(Generic[F]):
         if permission.hold:
             return Plan(cancels=tuple(cancels.values()))
         for order in (*self._state.extra_orders.values(), *self._to_cancel.values()):
-            if order.status.is_open and not order.cancel_requested:
+            if order.client_order_id in self._state.cancellable:
                 cancels[order.client_order_id] = order
         places, next_target = self._within_limits(permission)
         if next_target is not None and not self._makes_room(permission):
@@ -253,8 +254,7 @@ class Planner(Generic[F]):
         return self._by_price
 
     def _can_cancel(self, order: LiveOrder) -> bool:
-        locked = self._slots[order.level].state is SlotState.LOCKED
-        return locked and not order.cancel_requested and order.status.is_open
+        return order.client_order_id in self._cancellable and self._slots[order.level].state is SlotState.LOCKED
 
     def _move(self) -> None:
         """Follow the quoter's windows: look at the levels that entered or left them, and at the orders out of place."""
@@ -334,7 +334,7 @@ class Planner(Generic[F]):
             (index.entries, entry),
             (self._for_now, keep is Keep.FOR_NOW),
             (self._misplaced, misplaced),
-            (self._cancelling, order.cancel_requested),
+            (self._cancelling, order.client_order_id in self._state.canceling),
         ):
             if there:
                 levels.add(level)

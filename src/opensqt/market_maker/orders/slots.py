@@ -83,7 +83,6 @@ class LiveOrder:
     since: float = 0.0
     """Monotonic seconds of this process: when it was intended, restored or last reported, or when the call that placed
     it ended with an unknown outcome."""
-    cancel_requested: bool = False
     closes: bool = False
     """Whether it is an exit: it reduces what its level holds."""
 
@@ -99,24 +98,6 @@ class LiveOrder:
 
     # The changes of every order are written out: `replace` reads each field by name and takes twice as long.
 
-    def canceling(self) -> LiveOrder:
-        """Return the order after a cancel was sent."""
-        return LiveOrder(
-            client_order_id=self.client_order_id,
-            level=self.level,
-            side=self.side,
-            price=self.price,
-            quantity=self.quantity,
-            status=self.status,
-            order_id=self.order_id,
-            filled=self.filled,
-            counted=self.counted,
-            reason=self.reason,
-            since=self.since,
-            cancel_requested=True,
-            closes=self.closes,
-        )
-
     def after_fill(self, quantity: Decimal) -> LiveOrder:
         """Return the order with a fill counted."""
         return LiveOrder(
@@ -131,7 +112,6 @@ class LiveOrder:
             counted=self.counted + quantity,
             reason=self.reason,
             since=self.since,
-            cancel_requested=self.cancel_requested,
             closes=self.closes,
         )
 
@@ -156,7 +136,6 @@ class LiveOrder:
             counted=self.counted,
             reason=reason,
             since=self.since if since is None else since,
-            cancel_requested=self.cancel_requested,
             closes=self.closes,
         )
 

@@ -64,6 +64,8 @@ class GridState:
         """The orders whose outcome is not known, by client id."""
         self.cancellable: dict[str, LiveOrder] = {}
         """The open orders that no cancel was sent for, by client id."""
+        self.canceling: set[str] = set()
+        """Client ids of the live orders that a cancel was sent for."""
         self.touched: set[int] = set()
         """Levels whose slot changed since the planner last looked."""
         self.touched_entries: set[int] | None = None
@@ -84,7 +86,7 @@ class GridState:
         for slot in stored.slots:
             self._set(slot)
         for live in stored.live_orders:
-            self._restore(replace(live, since=now, cancel_requested=False))
+            self._restore(replace(live, since=now))
         self._dirty_slots.clear()
 
     @property
@@ -144,6 +146,14 @@ class GridState:
         """Return the order of that id while it is not settled."""
         return self._live.get(client_order_id)
 
+    def level_of(self, client_order_id: str) -> int | None:
+        """Return the level of an order of this grid, settled ones included; None when it is not one."""
+        live = self._live.get(client_order_id)
+        if live is not None:
+            return live.level
+        name = self.ids.read(client_order_id)
+        return name.level if name is not None else None
+
     def is_closed(self, client_order_id: str) -> bool:
         """Return whether the order is known to be closed."""
         return client_order_id in self._closed
@@ -172,7 +182,7 @@ class GridState:
         if order.order_id:
             self._remember(self._client_ids, order.order_id, client_order_id)
         if client_order_id in self.extra_orders:
-            self._touch_entry(order.level)
+            self._touch(order.level)
             if over:
                 del self.extra_orders[client_order_id]
                 self._untrack(order)
@@ -193,12 +203,24 @@ class GridState:
     def put_extra(self, order: LiveOrder) -> None:
         """Keep an order of this grid whose slot has another order."""
         self.own_orders.note(order)
-        self._touch_entry(order.level)
+        self._touch(order.level)
         self.extra_orders[order.client_order_id] = order
         self._track(order)
         self._dirty_orders[order.client_order_id] = order
         if order.order_id:
             self._remember(self._client_ids, order.order_id, order.client_order_id)
+
+    def cancel_sent(self, order: LiveOrder) -> None:
+        """Record that a cancel of a live order was sent."""
+        self.canceling.add(order.client_order_id)
+        self.cancellable.pop(order.client_order_id, None)
+        self._touch(order.level)
+
+    def cancel_missed(self, order: LiveOrder) -> None:
+        """Record that the venue still works an order although a cancel was sent."""
+        self.canceling.discard(order.client_order_id)
+        self._track(order)
+        self._touch(order.level)
 
     def mark_closed(self, client_order_id: str, order_id: str) -> None:
         """Record that an order which was never followed is closed."""
@@ -224,14 +246,14 @@ class GridState:
         Returns:
             The order with the fill counted, if it is not settled.
         """
-        name = self.ids.read(client_order_id)
-        if name is None or fill.trade_id in self._counted:
+        level = self.level_of(client_order_id)
+        if level is None or fill.trade_id in self._counted:
             return None
         self._remember(self._counted, fill.trade_id, None)
-        slot, profit = self.slot(name.level).traded(fill.side, fill.price, fill.quantity)
+        slot, profit = self.slot(level).traded(fill.side, fill.price, fill.quantity)
         if fill.client_order_id != client_order_id:
             fill = replace(fill, client_order_id=client_order_id)
-        counted = self.accounting.count(fill, name.level, profit)
+        counted = self.accounting.count(fill, level, profit)
         self._new_fills.append(counted)
         self._count(self._totals.after(counted))
         self._set(slot)
@@ -320,8 +342,7 @@ class GridState:
     def _set(self, slot: Slot) -> None:
         level = slot.level
         before = self._slots.get(level) or Slot(level=level)
-        self.touched.add(level)
-        self._touch_entry(level)
+        self._touch(level)
         if before.quantity != slot.quantity or before.cost != slot.cost:
             self._dirty_slots.add(level)
             self._position += slot.quantity - before.quantity
@@ -339,7 +360,9 @@ class GridState:
         else:
             self._slots[level] = slot
 
-    def _touch_entry(self, level: int) -> None:
+    def _touch(self, level: int) -> None:
+        """Have the planner and the limits look at a level again."""
+        self.touched.add(level)
         if self.touched_entries is not None:
             self.touched_entries.add(level)
 
@@ -350,14 +373,16 @@ class GridState:
             self.in_flight[name] = order
         else:
             self.in_flight.pop(name, None)
-        if status.is_open and not order.cancel_requested:
+        if status.is_open and name not in self.canceling:
             self.cancellable[name] = order
         else:
             self.cancellable.pop(name, None)
 
     def _untrack(self, order: LiveOrder) -> None:
+        name = order.client_order_id
         for orders in (self._live, self.in_flight, self.cancellable):
-            orders.pop(order.client_order_id, None)
+            orders.pop(name, None)
+        self.canceling.discard(name)
 
     def _restore(self, live: LiveOrder) -> None:
         self.own_orders.note(live)

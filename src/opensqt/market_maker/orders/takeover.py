@@ -6,13 +6,14 @@ by automatic deleveraging is counted where its fill arrives, not here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from opensqt.market_maker.orders.planner import Plan
 from opensqt.market_maker.orders.reconcile import assign_to_levels
-from opensqt.market_maker.orders.slots import LiveOrder, Slot
+from opensqt.market_maker.orders.slots import Slot
+from opensqt.market_maker.orders.state import GridState
 from opensqt.market_maker.strategy.grid.geometry import Grid
 from opensqt.market_maker.strategy.grid.settings import GridSettings
 from opensqt.market_maker.strategy.quoter import TargetOrder
@@ -74,23 +75,21 @@ def take_venue(
     return Takeover(slots=(*dropped, *laid), preview="\n".join(lines))
 
 
-def within_position(
-    plan: Plan, live: Collection[LiveOrder], venue: Decimal, price: Decimal, rules: SymbolRules
-) -> Plan:
+def within_position(plan: Plan, state: GridState, venue: Decimal, price: Decimal, rules: SymbolRules) -> Plan:
     """Return *plan* with no more exits than the venue's position has: the nearest stay, the others are cancelled.
 
     Args:
         plan: What the levels want.
-        live: The live orders.
+        state: The live orders.
         venue: Base coins that the venue holds; below zero is short.
         price: Of the market, quote.
         rules: The venue's steps.
     """
-    exits = sorted((order for order in live if order.closes), key=lambda order: abs(order.price - price))
+    exits = sorted((order for order in state.live_orders() if order.closes), key=lambda order: abs(order.price - price))
     left = abs(venue)
     cancels = {order.client_order_id: order for order in plan.cancels}
     for order in exits:
-        if order.client_order_id in cancels or order.cancel_requested:
+        if order.client_order_id in cancels or order.client_order_id in state.canceling:
             continue
         if order.remaining > left and order.status.is_open:
             cancels[order.client_order_id] = order
