@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 from opensqt.market_maker.strategy.grid.settings import GridSettings
 from opensqt.model.venue import SymbolRules
 
 MIN_DISTANCE = Decimal("0.1")
 """Part of an interval that an opening order keeps from the price."""
-TRAILING_DISTANCE = Decimal("0.5")
-"""Part of an interval that the price has to move on before an opening order that has left the window is cancelled."""
 _CACHED = 20_000
-_CACHED_BELOW = 256
+
+
+class _Last:
+    """The level that the last price was found at: the prices of one decision mostly lie between the same two levels."""
+
+    __slots__ = ("above", "level", "price")
+
+    def __init__(self) -> None:
+        self.level = 0
+        self.price = self.above = Decimal(0)
+        """Of the level and of the next one; nothing lies between them before the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +39,7 @@ class Grid:
     price_step: Decimal = Decimal(0)
     """Levels of a geometric grid are rounded to it."""
     _prices: dict[int, Decimal] = field(default_factory=dict, compare=False, repr=False)
-    _below: dict[Decimal, int] = field(default_factory=dict, compare=False, repr=False)
-    """The level below each of the last prices: one decision asks for that of the same price several times."""
+    _last: _Last = field(default_factory=_Last, compare=False, repr=False)
 
     def price_of(self, level: int) -> Decimal:
         """Return the price of a level."""
@@ -57,12 +64,11 @@ class Grid:
 
     def level_below(self, price: Decimal) -> int:
         """Return the highest level at or below *price*."""
-        level = self._below.get(price)
-        if level is None:
-            if len(self._below) >= _CACHED_BELOW:
-                self._below.clear()
-            level = self._below[price] = self._level_below(price)
-        return level
+        last = self._last
+        if not last.price <= price < last.above:
+            level = last.level = self._level_below(price)
+            last.price, last.above = self.price_of(level), self.price_of(level + 1)
+        return last.level
 
     def _level_below(self, price: Decimal) -> int:
         if not self.geometric:
@@ -82,42 +88,39 @@ class Grid:
     def level_above(self, price: Decimal) -> int:
         """Return the lowest level at or above *price*."""
         level = self.level_below(price)
-        return level if self.price_of(level) == price else level + 1
+        return level if self._last.price == price else level + 1
 
     def centre(self, price: Decimal) -> int:
         """Return the level nearest to *price*."""
-        if not self.geometric:
-            return int(((price - self.anchor) / self.interval).to_integral_value(ROUND_HALF_UP))
-        level = self.level_below(price)
-        return level if price - self.price_of(level) < self.price_of(level + 1) - price else level + 1
+        level, last = self.level_below(price), self._last
+        below, above = price - last.price, last.above - price
+        # Half way between two levels of a fixed distance the one further from the anchor counts.
+        lower = below < above or (below == above and level < 0 and not self.geometric)
+        return level if lower else level + 1
 
     def buy_levels(self, price: Decimal, window: int) -> range:
         """Return the levels of the buy window that are far enough below *price*, nearest first."""
-        centre, limit = self.centre(price), price - MIN_DISTANCE * self.interval_at(price)
-        highest = min(centre, self.level_below(limit))
-        if self.price_of(highest) == limit:
-            highest -= 1
+        centre = self.centre(price)
+        highest = self.level_above(price - MIN_DISTANCE * self.interval_at(price)) - 1
         return range(highest, centre - window, -1)
 
     def sell_levels(self, price: Decimal, window: int) -> range:
         """Return the levels of a short grid's sell window that are far enough above *price*, nearest first."""
-        centre, limit = self.centre(price), price + MIN_DISTANCE * self.interval_at(price)
-        lowest = max(centre, self.level_above(limit))
-        if self.price_of(lowest) == limit:
-            lowest += 1
+        centre = self.centre(price)
+        lowest = self.level_below(price + MIN_DISTANCE * self.interval_at(price)) + 1
         return range(lowest, centre + window)
 
     def buy_floor(self, price: Decimal, window: int) -> int:
         """Return the lowest level whose live buy is kept: the edge of the window, with a delay while the price rises.
 
-        Without the delay a price that moves around the middle of two levels would cancel and place the furthest
-        buy again and again.
+        The window moves half way between two levels, and its last level is kept until the price is at the next one.
+        Without the delay a price that moves around the middle would cancel and place the furthest buy again and again.
         """
-        return self.centre(price - TRAILING_DISTANCE * self.interval_at(price)) - window + 1
+        return self.level_below(price) - window + 1
 
     def sell_cap(self, price: Decimal, window: int) -> int:
         """Return the highest level whose live sell is kept in a short grid, with a delay while the price falls."""
-        return self.centre(price + TRAILING_DISTANCE * self.interval_at(price)) + window - 1
+        return self.level_above(price) + window - 1
 
     def sell_ceiling(self, price: Decimal, window: int) -> int:
         """Return the highest level whose coins are offered."""
