@@ -24,7 +24,6 @@ from opensqt.market_maker.strategy.quoter import (
     Permission,
     PriceRange,
     Quoter,
-    SideWindow,
     TargetOrder,
     Windows,
 )
@@ -47,10 +46,16 @@ class Plan:
     cancels: tuple[LiveOrder, ...] = ()
 
 
-class _LiveIndex:
-    """The live orders of one side."""
+class _SideIndex:
+    """The levels and live orders of one side."""
 
     def __init__(self) -> None:
+        self.span = range(0)
+        """The window of entries, ascending."""
+        self.empty = LevelSet()
+        """Free levels in the window of entries that hold nothing that could be traded."""
+        self.held = LevelSet()
+        """Free levels that hold something which this side closes."""
         self.in_window: set[int] = set()
         """Levels whose order stays while the level is in the kept window."""
         self.entries: set[int] = set()
@@ -95,13 +100,10 @@ class Planner(Generic[F]):
         self._windows = Windows()
         self._orders: dict[int, LiveOrder] = {}
         """The live order of each level as it was last looked at."""
-        self._live = {side: _LiveIndex() for side in Side}
+        self._of_side = {side: _SideIndex() for side in _SIDES}
+        self._sell, self._buy = self._of_side[Side.SELL], self._of_side[Side.BUY]
         self._by_price: dict[Side, SortedList[tuple[Decimal, int]]] | None = None
         """The live orders by price, from the first time on that there was no room for one that is nearer."""
-        self._empty = {side: LevelSet() for side in Side}
-        """Free levels in the window of entries that hold nothing that could be traded."""
-        self._held = {side: LevelSet() for side in Side}
-        """Free levels that hold something, by the side that closes it."""
         self._misplaced: set[int] = set()
         self._for_now: set[int] = set()
         self._cancelling: set[int] = set()
@@ -143,13 +145,13 @@ class Planner(Generic[F]):
     def _pulled(self, permission: Permission) -> dict[str, LiveOrder]:
         if not (permission.pull_buys or permission.pull_sells or permission.pulled):
             return {}
-        by_side = (self._live[side].pullable.values() for side in _SIDES if permission.pulls(side))
+        by_side = (self._of_side[side].pullable.values() for side in _SIDES if permission.pulls(side))
         by_id = (order for name in permission.pulled if (order := self._state.cancellable.get(name)) is not None)
         return {order.client_order_id: order for order in (*chain(*by_side), *by_id)}
 
     def _makes_room(self, permission: Permission) -> bool:
         """Return whether orders end already."""
-        pulls = any(permission.pulls(side) and self._live[side].entries for side in _SIDES)
+        pulls = any(permission.pulls(side) and self._of_side[side].entries for side in _SIDES)
         return bool(pulls or permission.pulled or self._misplaced or self._cancelling or self._state.extra_orders)
 
     def _within_limits(self, permission: Permission) -> tuple[tuple[TargetOrder, ...], TargetOrder | None]:
@@ -170,16 +172,15 @@ class Planner(Generic[F]):
     def _targets(self, permission: Permission, allowed: dict[Side, int]) -> Iterable[TargetOrder]:
         """Return the orders that are wanted and not live, nearest to the price first."""
         streams: list[Iterator[TargetOrder]] = []
-        for side in _SIDES:
-            window = self._windows.of(side)
-            if self._held[side].ascending and permission.exits:
-                quotes = self._quotes(window.exits, self._held[side], permission)
+        for side, index in self._of_side.items():
+            if index.held.ascending and permission.exits:
+                quotes = self._quotes(self._windows.of(side).exits, index.held, permission)
                 reduced = permission.reduced
                 streams.append(target for target in quotes if target.closes and target.level not in reduced)
                 if reduced:
                     streams.append(self._reductions(side, permission))
-            if self._empty[side].ascending and allowed[side] > 0:
-                streams.append(self._entries(window, side, permission, allowed))
+            if index.empty.ascending and allowed[side] > 0:
+                streams.append(self._entries(side, permission, allowed))
         if len(streams) < 2:
             return streams[0] if streams else ()
         reference = self._reference
@@ -190,7 +191,7 @@ class Planner(Generic[F]):
         assert self._frame is not None  # noqa: S101 - plan() has set it
         market = self._frame.market  # type: ignore[attr-defined]  # a frame is a QuoteFrame
         for level in permission.reduced:
-            if level in self._held[side] and level not in permission.backed_off:
+            if level in self._of_side[side].held and level not in permission.backed_off:
                 held = abs(self._slots[level].quantity)
                 quantity = held if self._most is None else min(held, self._most)
                 price = market.ask if side is Side.SELL else market.bid
@@ -198,10 +199,8 @@ class Planner(Generic[F]):
                     level=level, side=side, price=price, quantity=self._round_quantity(quantity), closes=True
                 )
 
-    def _entries(
-        self, window: SideWindow, side: Side, permission: Permission, allowed: dict[Side, int]
-    ) -> Iterator[TargetOrder]:
-        for target in self._quotes(window.entries, self._empty[side], permission):
+    def _entries(self, side: Side, permission: Permission, allowed: dict[Side, int]) -> Iterator[TargetOrder]:
+        for target in self._quotes(self._windows.of(side).entries, self._of_side[side].empty, permission):
             if target.side is side and not target.closes:
                 yield target
             if allowed[side] <= 0:
@@ -261,18 +260,28 @@ class Planner(Generic[F]):
         assert self._frame is not None  # noqa: S101 - plan() has set it
         before, self._windows = self._windows, self.quoter.windows(self._frame)
         again = self._misplaced | self._for_now
-        for side, old, new in (
-            (Side.SELL, before.sell, self._windows.sell),
-            (Side.BUY, before.buy, self._windows.buy),
+        for index, old, new in (
+            (self._sell, before.sell, self._windows.sell),
+            (self._buy, before.buy, self._windows.buy),
         ):
             if old.entries != new.entries:
-                self._shift(self._empty[side], _ascending(old.entries), _ascending(new.entries))
+                self._shift(index, _ascending(new.entries))
             if old.kept != new.kept:
-                again.update(_left(self._live[side].in_window, old.kept, new.kept))
+                for level in _left(index.in_window, old.kept, new.kept):
+                    self._misplace(index, level)
         for level in again:
             self._judge(level, self._orders[level], self._slots[level])
 
-    def _shift(self, empty: LevelSet, before: range, after: range) -> None:
+    def _misplace(self, index: _SideIndex, level: int) -> None:
+        """Take note that an order has left the window that it stays in."""
+        order = self._orders[level]
+        index.in_window.discard(level)
+        self._misplaced.add(level)
+        if self._can_cancel(order):
+            self._to_cancel[level] = order
+
+    def _shift(self, index: _SideIndex, after: range) -> None:
+        empty, before, index.span = index.empty, index.span, after
         if empty.ascending:
             for level in _left(empty, before, after):
                 empty.discard(level)
@@ -290,7 +299,7 @@ class Planner(Generic[F]):
         slot = self._slots.get(level, _EMPTY)
         before, order = self._orders.get(level), slot.order
         if before is not None and (order is None or (order.side, order.price) != (before.side, before.price)):
-            index = self._live[before.side]
+            index = self._of_side[before.side]
             if self._by_price is not None:
                 self._by_price[before.side].remove((before.price, level))
             index.in_window.discard(level)
@@ -299,9 +308,9 @@ class Planner(Generic[F]):
             del self._orders[level]
             before = None
         if before is None:
-            for side in _SIDES:
-                self._empty[side].discard(level)
-                self._held[side].discard(level)
+            for index in self._of_side.values():
+                index.empty.discard(level)
+                index.held.discard(level)
         if order is not None:
             if before is None and self._by_price is not None:
                 self._by_price[order.side].add((order.price, level))
@@ -313,11 +322,11 @@ class Planner(Generic[F]):
         self._cancelling.discard(level)
         self._to_cancel.pop(level, None)
         if not self._is_empty(slot):
-            self._held[Side.SELL if slot.quantity > 0 else Side.BUY].add(level)
+            (self._sell if slot.quantity > 0 else self._buy).held.add(level)
             return
-        for side in _SIDES:
-            if level in self._windows.of(side).entries:
-                self._empty[side].add(level)
+        for index in self._of_side.values():
+            if level in index.span:
+                index.empty.add(level)
 
     def _judge(self, level: int, order: LiveOrder, slot: Slot) -> None:
         """Ask the quoter whether an order stays."""
@@ -326,7 +335,7 @@ class Planner(Generic[F]):
         in_window = keep is Keep.IN_WINDOW and level in self._windows.of(order.side).kept
         misplaced = keep is Keep.NO or (keep is Keep.IN_WINDOW and not in_window)
         can_cancel = self._can_cancel(order)
-        index = self._live[order.side]
+        index = self._of_side[order.side]
         entry = not order.closes
         misplaced = misplaced or (entry and not self._price_range.has(order.price))
         for levels, there in (
