@@ -67,11 +67,6 @@ class Outgoing:
             closes=target.closes,
         )
         self._state.put(SlotEvent.PLACE, order)
-        long = (target.side is Side.BUY) is not target.closes
-        held_side = PositionSide.LONG if long else PositionSide.SHORT
-        # In one-way mode long and short levels net off: the position may be smaller than what a level closes, and the
-        # venue would refuse or cancel a reduce-only order of more than it.
-        nets_off = not self._hedged and (self._mode is GridMode.NEUTRAL or not self._state.is_one_sided)
         return OrderRequest(
             symbol=self._symbol,
             side=target.side,
@@ -79,6 +74,17 @@ class Outgoing:
             client_order_id=client_order_id,
             price=target.price,
             time_in_force=TimeInForce.IOC if target.taker else TimeInForce.POST_ONLY,
-            reduce_only=target.closes and not nets_off,
-            position_side=held_side if self._hedged else PositionSide.BOTH,
+            reduce_only=target.closes and not self._nets_off,
+            position_side=self._position_side(target) if self._hedged else PositionSide.BOTH,
         )
+
+    @property
+    def _nets_off(self) -> bool:
+        """Whether long and short levels are one position, so that it may be smaller than what a level closes.
+
+        The venue would refuse or cancel a reduce-only order of more than the position.
+        """
+        return not self._hedged and (self._mode is GridMode.NEUTRAL or not self._state.is_one_sided)
+
+    def _position_side(self, target: TargetOrder) -> PositionSide:
+        return PositionSide.LONG if (target.side is Side.BUY) is not target.closes else PositionSide.SHORT

@@ -192,7 +192,7 @@ class GridState:
                 self._track(order)
             return
         slot = self.slot(order.level)
-        self._set(slot.after(event, None if over else order))
+        self._set(slot.after(event, None if over else order), before=slot)
         if over:
             self._remember(self._closed, client_order_id, order.order_id)
             if event is SlotEvent.SETTLE and order.status is not OrderStatus.REJECTED:
@@ -339,9 +339,9 @@ class GridState:
             raise RuntimeError("the grid has no anchor yet")
         return self.header
 
-    def _set(self, slot: Slot) -> None:
+    def _set(self, slot: Slot, *, before: Slot | None = None) -> None:
         level = slot.level
-        before = self._slots.get(level) or Slot(level=level)
+        before = before or self.slot(level)
         self._touch(level)
         if before.quantity != slot.quantity or before.cost != slot.cost:
             self._dirty_slots.add(level)

@@ -155,7 +155,8 @@ def _tradable(wanted: Decimal, price: Decimal, min_order_value: Decimal, rules: 
         quantity = min(quantity, rules.max_quantity)
     if quantity < rules.min_quantity or quantity <= 0:
         return Decimal(0)
-    return quantity if quantity * price >= max(min_order_value, rules.min_notional) else Decimal(0)
+    value = quantity * price
+    return quantity if value >= min_order_value and value >= rules.min_notional else Decimal(0)
 
 
 def least_order_quantity(price: Decimal, min_order_value: Decimal, rules: SymbolRules) -> Decimal:

@@ -28,6 +28,8 @@ from opensqt.model.immutable import immutable
 from opensqt.model.order import Side
 from opensqt.model.venue import SymbolRules
 
+_NOTHING = Decimal(0)
+
 
 @immutable
 class GridFrame:
@@ -63,6 +65,7 @@ class GridQuoter:
         self._settings = settings
         self._rules = rules
         self._least = max(rules.min_quantity, rules.quantity_step)
+        self._buys, self._sells = (side in settings.mode.opens for side in (Side.BUY, Side.SELL))
         lowest, highest = settings.lowest_price, settings.highest_price
         # An opening order and the one that closes it lie inside the range.
         self._lowest = grid.level_above(lowest) if lowest is not None else grid.level_below(Decimal(0)) + 1
@@ -73,12 +76,12 @@ class GridQuoter:
         grid, settings, price = self.grid, self._settings, market.reference
         buys = sells = NO_LEVELS
         buy_floor, sell_cap = FAR, -FAR
-        if Side.BUY in settings.mode.opens:
+        if self._buys:
             at = opening_price(Side.BUY, market, inventory, settings)
             levels = grid.buy_levels(at, settings.buy_window)
             buys = range(min(levels.start, self._highest - 1), max(levels.stop, self._lowest - 1), -1)
             buy_floor = grid.buy_floor(at, settings.buy_window)
-        if Side.SELL in settings.mode.opens:
+        if self._sells:
             at = opening_price(Side.SELL, market, inventory, settings)
             levels = grid.sell_levels(at, settings.sell_window)
             sells = range(max(levels.start, self._lowest + 1), min(levels.stop, self._highest + 1))
@@ -111,28 +114,34 @@ class GridQuoter:
 
         A rest that is too small to be traded does not prevent an opening order.
         """
-        rules, market, grid = self._rules, frame.market, self.grid
-        lowest = market.ask if at_touch else market.bid + rules.price_step
-        highest = market.bid if at_touch else market.ask - rules.price_step
         if abs(held.quantity) >= self._least:
-            size = abs(held.quantity)
-            size = rules.round_quantity(size if rules.max_quantity is None else min(size, rules.max_quantity))
-            if held.quantity > 0:
-                price = max(grid.price_of(level + 1), lowest)
-                return TargetOrder(level=level, side=Side.SELL, price=price, quantity=size, closes=True)
-            price = min(grid.price_of(level - 1), highest)
-            if price <= 0:
-                return None
-            return TargetOrder(level=level, side=Side.BUY, price=price, quantity=size, closes=True)
-        home = grid.price_of(level)
-        size = level_quantity(home, self._settings, rules) if home > 0 else Decimal(0)
+            return self._exit(frame.market, level, held.quantity, at_touch=at_touch)
+        buys = level in frame.buys
+        if not buys and level not in frame.sells:
+            return None
+        home = self.grid.price_of(level)
+        size = level_quantity(home, self._settings, self._rules) if home > 0 else _NOTHING
         if size <= 0:
             return None
-        if level in frame.buys:
-            return TargetOrder(level=level, side=Side.BUY, price=min(home, highest), quantity=size)
-        if level in frame.sells:
-            return TargetOrder(level=level, side=Side.SELL, price=max(home, lowest), quantity=size)
-        return None
+        side = Side.BUY if buys else Side.SELL
+        price = self._off_touch(side, home, frame.market, at_touch=at_touch)
+        return TargetOrder(level=level, side=side, price=price, quantity=size)
+
+    def _exit(self, market: MarketState, level: int, held: Decimal, *, at_touch: bool) -> TargetOrder | None:
+        side, most = Side.SELL if held > 0 else Side.BUY, self._rules.max_quantity
+        price = self._off_touch(side, self.grid.price_of(level - side.sign), market, at_touch=at_touch)
+        if price <= 0:
+            return None
+        size = self._rules.round_quantity(abs(held) if most is None else min(abs(held), most))
+        return TargetOrder(level=level, side=side, price=price, quantity=size, closes=True)
+
+    def _off_touch(self, side: Side, price: Decimal, market: MarketState, *, at_touch: bool) -> Decimal:
+        """Return the price of an order, moved to where it takes no liquidity."""
+        if side is Side.BUY:
+            highest = market.bid if at_touch else market.ask - self._rules.price_step
+            return price if price < highest else highest
+        lowest = market.ask if at_touch else market.bid + self._rules.price_step
+        return price if price > lowest else lowest
 
     def keeps(self, frame: GridFrame, order: WorkingOrder, held: Level) -> Keep:
         """Return how long an order stays.
