@@ -41,6 +41,7 @@ class OrderIds:
         self._tag = symbol.removesuffix("USDT")
         self._before_level = {side: f"{strategy}{letter}" for letter, side in _SIDES.items()}
         self._after_level = f"{base62(len(self._tag))}{self._tag}"
+        self._is_valid = is_valid(strategy + self._tag)
         self._names: dict[str, SlotName | None] = {}
         """What was read lately: late reports name an order again."""
 
@@ -52,7 +53,7 @@ class OrderIds:
         """
         slot = base62(_fold(level))
         made = f"{self._before_level[side]}{len(slot)}{slot}{self._after_level}{base62(sequence)}"
-        if not is_valid(made, max_length=MAX_LENGTH):
+        if not self._is_valid or len(made) > MAX_LENGTH:
             raise ValueError(f"client_order_id {made!r}: expected at most {MAX_LENGTH} letters and digits")
         return made
 

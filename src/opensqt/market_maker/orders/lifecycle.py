@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 
 from opensqt.market_maker.orders.events import QueryOrder
@@ -266,11 +266,6 @@ class OrderLifecycle:
             if keyed and (until := keyed.next_due(now)) < due:
                 due = until
         return due
-
-    def on_cancel_sent(self, orders: Iterable[LiveOrder]) -> None:
-        """Record that cancels were sent."""
-        for order in orders:
-            self.state.cancel_sent(order)
 
     def _on_order_found(self, ref: OrderRef, order: Order, now: float) -> None:
         self.apply_order(order, now)

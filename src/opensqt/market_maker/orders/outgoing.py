@@ -36,7 +36,7 @@ class Outgoing:
         """Return the commands of a plan."""
         commands = self._cancel(plan.cancels, now) if plan.cancels else []
         if plan.places:
-            commands.append(Place(tuple(self._request(target, now) for target in plan.places)))
+            commands.append(Place(tuple([self._request(target, now) for target in plan.places])))
         return commands
 
     def cancel_all(self, now: float) -> list[Command]:
@@ -44,16 +44,14 @@ class Outgoing:
         return self._cancel(tuple(self._state.cancellable.values()), now)
 
     def _cancel(self, orders: Iterable[LiveOrder], now: float) -> list[Command]:
-        failed = self._orders.cancel_backoff
-        due = [order for order in orders if not (failed and failed.is_blocked(order.client_order_id, now))]
-        if not due:
-            return []
-        self._orders.on_cancel_sent(due)
-        refs = (
-            OrderRef(symbol=self._symbol, client_order_id=order.client_order_id, order_id=order.order_id)
-            for order in due
-        )
-        return [Cancel(tuple(refs))]
+        if failed := self._orders.cancel_backoff:
+            orders = [order for order in orders if not failed.is_blocked(order.client_order_id, now)]
+        refs = []
+        for order in orders:
+            self._state.cancel_sent(order)
+            ref = OrderRef(symbol=self._symbol, client_order_id=order.client_order_id, order_id=order.order_id)
+            refs.append(ref)
+        return [Cancel(tuple(refs))] if refs else []
 
     def _request(self, target: TargetOrder, now: float) -> OrderRequest:
         client_order_id = self._state.next_id(target.level, target.side)

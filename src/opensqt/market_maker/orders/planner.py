@@ -156,7 +156,7 @@ class Planner(Generic[F]):
 
     def _within_limits(self, permission: Permission) -> tuple[tuple[TargetOrder, ...], TargetOrder | None]:
         """Return the nearest target orders that there is room for, and the nearest one that there is no room for."""
-        room = max(0, self._max_open_orders - len(self._orders) - len(self._state.extra_orders))
+        room = self._max_open_orders - len(self._orders) - len(self._state.extra_orders)
         allowed = {Side.SELL: permission.sells, Side.BUY: permission.buys}
         chosen: list[TargetOrder] = []
         for target in self._targets(permission, allowed):
@@ -164,7 +164,7 @@ class Planner(Generic[F]):
                 if allowed[target.side] <= 0:
                     continue
                 allowed[target.side] -= 1
-            if len(chosen) == room:
+            if len(chosen) >= room:
                 return tuple(chosen), target
             chosen.append(target)
         return tuple(chosen), None
@@ -174,10 +174,8 @@ class Planner(Generic[F]):
         streams: list[Iterator[TargetOrder]] = []
         for side, index in self._of_side.items():
             if index.held.ascending and permission.exits:
-                quotes = self._quotes(self._windows.of(side).exits, index.held, permission)
-                reduced = permission.reduced
-                streams.append(target for target in quotes if target.closes and target.level not in reduced)
-                if reduced:
+                streams.append(self._exits(side, permission))
+                if permission.reduced:
                     streams.append(self._reductions(side, permission))
             if index.empty.ascending and allowed[side] > 0:
                 streams.append(self._entries(side, permission, allowed))
@@ -200,21 +198,27 @@ class Planner(Generic[F]):
                 )
 
     def _entries(self, side: Side, permission: Permission, allowed: dict[Side, int]) -> Iterator[TargetOrder]:
-        for target in self._quotes(self._windows.of(side).entries, self._of_side[side].empty, permission):
-            if target.side is side and not target.closes:
+        for level in self._of_side[side].empty.within(self._windows.of(side).entries):
+            target = self._target(level, permission)
+            if target is not None and target.side is side and not target.closes:
                 yield target
-            if allowed[side] <= 0:
-                return
+                if allowed[side] <= 0:
+                    return
 
-    def _quotes(self, span: range, levels: LevelSet, permission: Permission) -> Iterator[TargetOrder]:
-        frame, slots, quote = self._frame, self._slots, self.quoter.quote
-        backed_off, requoted = permission.backed_off, permission.requoted
-        assert frame is not None  # noqa: S101 - plan() has set it
-        for level in levels.within(span):
-            if level not in backed_off:
-                target = quote(frame, level, slots.get(level, _EMPTY), at_touch=level in requoted)
-                if target is not None and (bounded := self._bounded(target)) is not None:
-                    yield bounded
+    def _exits(self, side: Side, permission: Permission) -> Iterator[TargetOrder]:
+        for level in self._of_side[side].held.within(self._windows.of(side).exits):
+            target = self._target(level, permission) if level not in permission.reduced else None
+            if target is not None and target.closes:
+                yield target
+
+    def _target(self, level: int, permission: Permission) -> TargetOrder | None:
+        """Return the order of a level, or None: it wants none, or none that may be placed now."""
+        assert self._frame is not None  # noqa: S101 - plan() has set it
+        if level in permission.backed_off:
+            return None
+        held = self._slots.get(level, _EMPTY)
+        target = self.quoter.quote(self._frame, level, held, at_touch=level in permission.requoted)
+        return self._bounded(target) if target is not None else None
 
     def _bounded(self, target: TargetOrder) -> TargetOrder | None:
         """Return the order within the limits of the market: an exit moved there, and no entry that is beyond them."""

@@ -8,6 +8,8 @@ from enum import StrEnum
 from opensqt.model.immutable import immutable
 from opensqt.model.order import Order, OrderStatus, Side
 
+_NOTHING = Decimal(0)
+
 
 class SlotState(StrEnum):
     """Whether an order may be placed in a slot, is awaited, or may be cancelled."""
@@ -94,7 +96,9 @@ class LiveOrder:
     @property
     def remaining(self) -> Decimal:
         """Base coins that may still be filled."""
-        return Decimal(0) if self.status.is_closed else self.quantity - max(self.filled, self.counted)
+        if self.status.is_closed:
+            return _NOTHING
+        return self.quantity - (self.filled if self.filled > self.counted else self.counted)
 
     # The changes of every order are written out: `replace` reads each field by name and takes twice as long.
 

@@ -84,8 +84,9 @@ class OwnOrders:
         return self._quantities.get((side, price), _NONE)
 
     def _add(self, side: Side, price: Decimal, quantity: Decimal) -> None:
-        total = self._quantities.get((side, price), _NONE) + quantity
+        at = (side, price)
+        total = self._quantities.get(at, _NONE) + quantity
         if total > 0:
-            self._quantities[side, price] = total
+            self._quantities[at] = total
         else:
-            self._quantities.pop((side, price), None)
+            self._quantities.pop(at, None)

@@ -191,7 +191,9 @@ class PriceGuard:
     def _compare(self, own: OwnOrders, level: Decimal, now: float) -> str:
         """Move the reference price, or return why the inputs don't allow it."""
         settings, data = self.settings, self.data
-        quote = data.quote(own) if now - data.quote_at <= settings.book_max_age_s else None
+        quote = data.quote(own)
+        if quote is not None and now - quote.at > settings.book_max_age_s:
+            quote = None
         trade = data.trade.price if data.trade and now - data.trade_at <= settings.trade_max_age_s else None
         mark = self.fresh_mark(now)
         if self._expected:
@@ -208,12 +210,14 @@ class PriceGuard:
             return self._not_agreed(
                 f"the spread of {_percent((ask - bid) / bid)} is above max_spread ({_percent(settings.max_spread)})"
             )
-        apart = _apart(mid, trade, mark, settings.max_mark_distance)
-        if apart:
+        if mid is not None and trade is None and mark is None:
+            price, known = mid, 1
+        elif apart := _apart(mid, trade, mark, settings.max_mark_distance):
             return self._not_agreed(apart)
-        known = [value for value in (mid, trade, mark) if value is not None]
-        price = _middle(known, mid)
-        if self.market is None and self._waits_for_more(len(known), now):
+        else:
+            values = [value for value in (mid, trade, mark) if value is not None]
+            price, known = _middle(values, mid), len(values)
+        if self.market is None and self._waits_for_more(known, now):
             return f"waiting for {', '.join(self.missing)} before the first price"
         jump = self._unconfirmed_jump(price, now)
         if jump:
@@ -228,7 +232,6 @@ class PriceGuard:
         self._jump = None
         self._accepted.append((now, price))
         self._recent.append((now, price))
-        _forget(self._accepted, now - settings.jump_s)
         _forget(self._recent, now - settings.confirm_s)
         if mark is not None:
             self._learn_basis(price - mark, price, now)
@@ -241,14 +244,15 @@ class PriceGuard:
                     lowest = value
                 elif value > highest:
                     highest = value
+        highest_buy, lowest_sell = lowest + level, highest - level
         self.market = MarketState(
             bid=bid,
             ask=ask,
             reference=price,
             mark=mark,
-            highest_buy=min(price, lowest + level),
-            lowest_sell=max(price, highest - level),
-            entry_distance=settings.min_spread * price,
+            highest_buy=highest_buy if highest_buy < price else price,
+            lowest_sell=lowest_sell if lowest_sell > price else price,
+            entry_distance=settings.min_spread * price if settings.min_spread else _NONE,
             funding_rate=known.funding_rate if known is not None else None,
             next_funding_ms=(known.next_funding_ms or None) if known is not None else None,
         )
@@ -272,8 +276,7 @@ class PriceGuard:
         settings = self.settings
         _forget(self._accepted, now - settings.jump_s)
         before = self._accepted[0][1]
-        change = abs(price / before - _ONE)
-        if change <= settings.max_jump:
+        if abs(price - before) <= settings.max_jump * before:
             self._jump = None
             return ""
         if self._jump is None or abs(price / self._jump[1] - _ONE) > settings.max_jump:
@@ -282,8 +285,9 @@ class PriceGuard:
             self._accepted.clear()
             self._recent.clear()
             return ""
+        jump = _percent(abs(price / before - _ONE))
         return (
-            f"a jump of {_percent(change)} to {_plain(price)} is above max_jump ({_percent(settings.max_jump)});"
+            f"a jump of {jump} to {_plain(price)} is above max_jump ({_percent(settings.max_jump)});"
             f" it is believed when the inputs have agreed on it for {settings.confirm_s:g} s"
         )
 
