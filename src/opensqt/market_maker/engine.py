@@ -257,17 +257,17 @@ class GridEngine:
         return self.prices.informed_at
 
     def _update_price(self, now: float) -> None:
-        grid, level = self.state.grid, self.settings.interval
-        if grid is not None and self.market is not None:
-            level = grid.interval_at(self.market.reference)
-        newer = self.prices.update(self.state.own_orders, level, now)
+        grid, market = self.state.grid, self.market
+        level = grid.interval_at(market.reference) if grid is not None and market is not None else None
+        newer = self.prices.update(self.state.own_orders, level or self.settings.interval, now)
         self.state.accounting.mark = self.prices.fresh_mark(now)
-        if not newer or self.market is None:
+        market = self.market
+        if not newer or market is None:
             return
         newest = self.prices.data.newest
-        self.state.accounting.on_price(self.market.reference, newest.event_time_ms if newest else 0)
-        if self.state.header is None:
-            anchor = self.settings.anchor or self.rules.round_price(self.market.reference)
+        self.state.accounting.on_price(market.reference, newest.event_time_ms if newest else 0)
+        if grid is None:
+            anchor = self.settings.anchor or self.rules.round_price(market.reference)
             if newest is not None:
                 self._note_time(newest.event_time_ms if not self._newest_ms else 0, newest.received_ns)
             self._mark_ms = self._newest_ms
@@ -411,8 +411,9 @@ class GridEngine:
     def _check_missing_fills(self, now: float) -> None:
         """Start a comparison when fills are missing that the venue has reported."""
         if not self.orders.missing_fills and not self.orders.unmatched_fills:
-            self.missing_since = None
-            self._missing_retry.reset()
+            if self.missing_since is not None:
+                self.missing_since = None
+                self._missing_retry.reset()
             return
         if self.missing_since is None:
             self.missing_since = now

@@ -163,16 +163,13 @@ class PriceGuard:
 
     def limits(self, grid: Grid) -> tuple[object, ...]:
         """Return a value that changes whenever the limits of the price could change the orders of a grid."""
-        market = self.market
+        market, below = self.market, grid.level_below
         if market is None:
             return ()
-        return (
-            self.hold is not None,
-            grid.level_below(market.entry_limit(Side.BUY)),
-            grid.level_below(market.entry_limit(Side.SELL)),
-            grid.level_below(market.buy_limit),
-            grid.level_below(market.sell_limit),
-        )
+        limits = (self.hold is not None, below(market.buy_limit), below(market.sell_limit))
+        if not market.entry_distance:
+            return limits
+        return (*limits, below(market.entry_limit(Side.BUY)), below(market.entry_limit(Side.SELL)))
 
     def problems(self, now: float) -> list[str]:
         """Return what keeps the price from being trusted for longer than a moment."""

@@ -66,6 +66,7 @@ class GridQuoter:
         self._rules = rules
         self._least = max(rules.min_quantity, rules.quantity_step)
         self._buys, self._sells = (side in settings.mode.opens for side in (Side.BUY, Side.SELL))
+        self._skewed = bool(settings.inventory_skew or settings.funding_skew)
         lowest, highest = settings.lowest_price, settings.highest_price
         # An opening order and the one that closes it lie inside the range.
         self._lowest = grid.level_above(lowest) if lowest is not None else grid.level_below(Decimal(0)) + 1
@@ -77,14 +78,16 @@ class GridQuoter:
         buys = sells = NO_LEVELS
         buy_floor, sell_cap = FAR, -FAR
         if self._buys:
-            at = opening_price(Side.BUY, market, inventory, settings)
-            levels = grid.buy_levels(at, settings.buy_window)
-            buys = range(min(levels.start, self._highest - 1), max(levels.stop, self._lowest - 1), -1)
+            at = opening_price(Side.BUY, market, inventory, settings) if self._skewed else price
+            buys = grid.buy_levels(at, settings.buy_window)
+            if buys.start >= self._highest or buys.stop < self._lowest - 1:
+                buys = range(min(buys.start, self._highest - 1), max(buys.stop, self._lowest - 1), -1)
             buy_floor = grid.buy_floor(at, settings.buy_window)
         if self._sells:
-            at = opening_price(Side.SELL, market, inventory, settings)
-            levels = grid.sell_levels(at, settings.sell_window)
-            sells = range(max(levels.start, self._lowest + 1), min(levels.stop, self._highest + 1))
+            at = opening_price(Side.SELL, market, inventory, settings) if self._skewed else price
+            sells = grid.sell_levels(at, settings.sell_window)
+            if sells.start <= self._lowest or sells.stop > self._highest + 1:
+                sells = range(max(sells.start, self._lowest + 1), min(sells.stop, self._highest + 1))
             sell_cap = grid.sell_cap(at, settings.sell_window)
         return GridFrame(
             market=market,

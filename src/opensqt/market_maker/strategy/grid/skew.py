@@ -30,7 +30,5 @@ def shift(market: MarketState, inventory: Inventory, settings: GridSettings) -> 
 
 def opening_price(side: Side, market: MarketState, inventory: Inventory, settings: GridSettings) -> Decimal:
     """Return the price that the opening orders of a side are laid around: never nearer than the market's."""
-    if not settings.inventory_skew and not settings.funding_skew:
-        return market.reference
     moved = market.reference * (1 + shift(market, inventory, settings))
     return min(moved, market.reference) if side is Side.BUY else max(moved, market.reference)
