@@ -12,7 +12,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -59,7 +59,7 @@ class Run:
         self.at += INTERVAL
         self.now += 5  # without a mark price a move has to last before buys follow it
         event = BUILD.price(price(self.at))
-        return self.timed(lambda: self.handle(event), placed=1, canceled=1)
+        return self.timed(event, placed=1, canceled=1)
 
     def fill(self) -> float:
         """Fill the nearest buy, then the sell that follows from it, in turns."""
@@ -84,14 +84,14 @@ class Run:
         del self.orders[order.client_order_id]
         filled = with_status(order, OrderStatus.FILLED, filled=order.quantity)
         event = BUILD.updates((OrderUpdate(order=filled, fill=trade),), gap=False)
-        took = self.timed(lambda: self.handle(event), placed=1, canceled=0)
+        took = self.timed(event, placed=1, canceled=0)
         # The order that followed: a search among thousands would empty the caches before each fill.
         self.next_filled = next(reversed(self.orders.values()))
         return took
 
-    def timed(self, work: Callable[[], list[Any]], *, placed: int, canceled: int) -> float:
+    def timed(self, event: Any, *, placed: int, canceled: int) -> float:
         started = time.thread_time_ns()
-        commands = work()
+        commands = self.handle(event)
         took = (time.thread_time_ns() - started) / 1000
         places = sum(len(command.requests) for command in commands if isinstance(command, BUILD.place))
         cancels = sum(len(command.refs) for command in commands if isinstance(command, BUILD.cancel))

@@ -60,7 +60,7 @@ from opensqt.market_maker.orders.takeover import take_venue, within_position
 from opensqt.market_maker.risk import gate
 from opensqt.market_maker.risk.controls import RiskControls
 from opensqt.market_maker.strategy.grid.settings import GridSettings
-from opensqt.market_maker.strategy.quoter import MarketState, Permission, QuoteFrame, Quoter
+from opensqt.market_maker.strategy.quoter import MarketState, Permission, Quoter
 from opensqt.market_maker.strategy.reference import PriceGuard
 from opensqt.market_maker.strategy.triggers import Closing
 from opensqt.market_maker.strategy.unwind import UnwindQuoter
@@ -158,8 +158,6 @@ class GridEngine:
         self._cancel_on_stop = False
         self._final = False
         self.planner: Planner[Any] | None = None
-        self._frame: QuoteFrame | None = None
-        """The frame that the last plan was made for."""
         self._limits: tuple[object, ...] = ()
         """The limits of the prices that the last plan was made for."""
         self._replan_at = now
@@ -305,12 +303,12 @@ class GridEngine:
         market = self._with_volatility(market)
         if self.course.advance(market.reference):
             self.planner, self.orders.plan_dirty = None, True
-        moved = self.course.moved_interval(grid, market.reference)
-        if moved is not None and not self.orders.unmatched_fills and self.prices.hold is None:
+        interval = self.course.moved_interval(grid, market.reference)
+        if interval is not None and not self.orders.unmatched_fills and self.prices.hold is None:
             if self.state.live_orders():
                 return self._outgoing.cancel_all(now)
-            _log.info("interval moved by volatility", interval=str(moved), was=str(grid.interval))
-            self.state.rescale(moved)
+            _log.info("interval moved by volatility", interval=str(interval), was=str(grid.interval))
+            self.state.rescale(interval)
             self.planner, self.orders.plan_dirty = None, True
         planner = self.planner = self.planner or self.make_planner(self.settings.grid, self.state)
         if planner is None:
@@ -318,13 +316,14 @@ class GridEngine:
         fresh = now - self.price_at <= self.settings.price_max_age_s
         frame = planner.quoter.frame(market, self.state)
         limits = self.prices.limits(self.state.grid or grid)
-        due = self.orders.plan_dirty or self.risk.changed or now >= self._replan_at or limits != self._limits
-        if not due and fresh == self._fresh and frame == self._frame:
+        moved = planner.is_moved_by(frame)
+        due = moved or self.orders.plan_dirty or self.risk.changed or now >= self._replan_at or limits != self._limits
+        if not due and fresh == self._fresh:
             return []
         self._limits = limits
-        self._frame, self._fresh, self.orders.plan_dirty, self.risk.changed = frame, fresh, False, False
+        self._fresh, self.orders.plan_dirty, self.risk.changed = fresh, False, False
         permission = self.permission(market, now)
-        return self._commands(planner.plan(frame, permission), permission, market.reference, now)
+        return self._commands(planner.plan(frame, permission, moved=moved), permission, market.reference, now)
 
     def _trade_without_price(self, now: float) -> list[Command]:
         """Return the commands before the first price that is trusted: exits, when it is not there for long."""

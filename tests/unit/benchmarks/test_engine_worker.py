@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.checkout import HERE, checkout
 from benchmarks.engine.suite import THIS, check_same, worker
-from benchmarks.engine.worker import Run
+from benchmarks.engine.worker import BUILD, Run, price
 from opensqt.model.order import Side
 
 
@@ -33,7 +33,7 @@ def test_a_step_that_is_no_step_is_not_measured() -> None:
     run = Run(20)
     run.lay()
     with pytest.raises(RuntimeError, match="placed 0 and cancelled 0"):
-        run.timed(list, placed=1, canceled=1)
+        run.timed(BUILD.price(price(run.at)), placed=1, canceled=1)
 
 
 def test_builds_that_hold_other_orders_are_not_compared() -> None:

@@ -111,14 +111,19 @@ class Planner(Generic[F]):
         """Those of the misplaced orders that can be cancelled."""
         state.touched.update(state.slots)
 
-    def plan(self, frame: F, permission: Permission) -> Plan:
+    def is_moved_by(self, frame: F) -> bool:
+        """Return whether a frame may want other orders than that of the last plan."""
+        return self._frame is None or frame != self._frame
+
+    def plan(self, frame: F, permission: Permission, *, moved: bool | None = None) -> Plan:
         """Return what has to be placed and cancelled.
 
         Args:
             frame: The quoter's frame of the moment.
             permission: The orders that may be placed now.
+            moved: What `is_moved_by` says of the frame; None asks it.
         """
-        moved, self._frame = self._frame is None or frame != self._frame, frame
+        moved, self._frame = self.is_moved_by(frame) if moved is None else moved, frame
         touched, self._state.touched = self._state.touched, set()
         for level in touched:
             self._refresh(level)

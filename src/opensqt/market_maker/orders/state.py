@@ -192,7 +192,7 @@ class GridState:
                 self._track(order)
             return
         slot = self.slot(order.level)
-        self._set(slot.after(event, None if over else order), before=slot)
+        self._replace(slot, slot.after(event, None if over else order))
         if over:
             self._remember(self._closed, client_order_id, order.order_id)
             if event is SlotEvent.SETTLE and order.status is not OrderStatus.REJECTED:
@@ -339,16 +339,21 @@ class GridState:
             raise RuntimeError("the grid has no anchor yet")
         return self.header
 
-    def _set(self, slot: Slot, *, before: Slot | None = None) -> None:
-        level = slot.level
-        before = before or self.slot(level)
-        self._touch(level)
+    def _set(self, slot: Slot) -> None:
+        """Take a slot that may hold something else."""
+        level, before = slot.level, self.slot(slot.level)
         if before.quantity != slot.quantity or before.cost != slot.cost:
             self._dirty_slots.add(level)
             self._position += slot.quantity - before.quantity
             self._gross += abs(slot.quantity) - abs(before.quantity)
             # Averages have 28 digits: their sum has to be the same in whatever order they come and go.
             self._cost = _EXACT.add(self._cost, _EXACT.subtract(slot.cost, before.cost))
+        self._replace(before, slot)
+
+    def _replace(self, before: Slot, slot: Slot) -> None:
+        """Take a slot that holds what it held before."""
+        level = slot.level
+        self._touch(level)
         if before.order is not slot.order:
             old, new = before.order, slot.order
             if old is not None and (new is None or new.client_order_id != old.client_order_id):

@@ -13,7 +13,7 @@ from opensqt.market_maker.risk import exposure
 from opensqt.market_maker.risk.breaker import CircuitBreaker
 from opensqt.market_maker.risk.entry_check import EntryCheck
 from opensqt.market_maker.risk.exposure import Allowance, Held
-from opensqt.market_maker.risk.gate import EntryLimits
+from opensqt.market_maker.risk.gate import NO_LIMITS, EntryLimits
 from opensqt.market_maker.risk.ladder import equity
 from opensqt.market_maker.risk.live_entries import LiveEntries
 from opensqt.market_maker.risk.losses import LossLimits
@@ -32,7 +32,6 @@ STORE_EVERY_S = 30.0
 """Seconds between two records of the equity; a limit that is reached is stored at once."""
 CHECK_EVERY_S = 0.25
 """Seconds between two looks at the clock for the end of a cool-down."""
-_UNLIMITED = EntryLimits()
 
 
 class RiskControls:
@@ -226,13 +225,13 @@ class RiskControls:
             sides: What is held and what may come to it, by the side of the entries; None where no limit is near.
             occupied: See `exposure.allow`.
         """
-        reasons = tuple(self.triggered().values())
+        triggered = self.triggered()
         if sides is None:
             self.allowances = {}
-            return EntryLimits(reasons=reasons) if reasons else _UNLIMITED
+            return EntryLimits(reasons=tuple(triggered.values())) if triggered else NO_LIMITS
         self.allowances = exposure.allow(sides, self.settings.exposure, self.account, occupied=occupied)
         return EntryLimits(
-            reasons=reasons,
+            reasons=tuple(triggered.values()),
             new={side: each.new for side, each in self.allowances.items() if each.new is not None},
             beyond=[name for each in self.allowances.values() for name in each.beyond],
         )

@@ -29,12 +29,15 @@ class EntryLimits:
         return bool(self.reasons)
 
 
+NO_LIMITS = EntryLimits()
+
+
 def apply(permission: Permission, limits: EntryLimits) -> Permission:
     """Return *permission* with the limits on entries added; what it does not allow stays as it is."""
+    if limits is NO_LIMITS:
+        return permission
     if limits.stopped:
         permission = replace(permission, buys=0, sells=0, pull_buys=True, pull_sells=True)
-    elif not limits.new and not limits.beyond and not limits.reduced:
-        return permission
     return replace(
         permission,
         buys=min(permission.buys, limits.new.get(Side.BUY, permission.buys)),
