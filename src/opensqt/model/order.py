@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
+from opensqt.model.immutable import immutable
+
 
 class Side(StrEnum):
     """Direction of an order."""
@@ -24,6 +26,8 @@ class Side(StrEnum):
         return Side.SELL if self is Side.BUY else Side.BUY
 
 
+BUY, SELL = Side.BUY, Side.SELL
+"""For what runs with each price: a member of an enum is searched for at each use."""
 _SIGNS = {Side.BUY: 1, Side.SELL: -1}
 
 
@@ -167,7 +171,7 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
 """The statuses that may follow each status. Drawn in docs/orders.md; tested for every pair."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class OrderRequest:
     """An order that a strategy wants to place."""
 

@@ -47,6 +47,8 @@ class LevelSet:
         levels = self.ascending
         if not span or not levels:
             return ()
+        if len(levels) == 1:
+            return (levels[0],) if levels[0] in span else ()
         first, last = span[0], span[-1]
         if first <= last:
             return levels[bisect_left(levels, first) : bisect_right(levels, last)]

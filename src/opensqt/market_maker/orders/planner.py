@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 from sortedcontainers import SortedList
 
 from opensqt.market_maker.orders.levels import LevelSet
-from opensqt.market_maker.orders.slots import LiveOrder, Slot, SlotState
+from opensqt.market_maker.orders.slots import LiveOrder, Slot
 from opensqt.market_maker.orders.state import GridState
 from opensqt.market_maker.strategy.quoter import (
     Keep,
@@ -28,14 +28,14 @@ from opensqt.market_maker.strategy.quoter import (
     Windows,
 )
 from opensqt.model.immutable import immutable
-from opensqt.model.order import Side
+from opensqt.model.order import BUY, SELL, Side
 from opensqt.model.venue import SymbolRules
 
 F = TypeVar("F")
 
 _EMPTY = Slot(level=0)
 """Stands for a level that holds nothing and has no order."""
-_SIDES = (Side.SELL, Side.BUY)
+_SIDES = (SELL, BUY)
 
 
 @immutable
@@ -95,13 +95,13 @@ class Planner(Generic[F]):
         self._max_open_orders = max_open_orders
         self._cleanup_batch = cleanup_batch
         self._rules = rules
-        self._price_range = price_range or PriceRange()
+        self._price_range = price_range if price_range is not None and price_range.is_limited else None
         self._frame: F | None = None
         self._windows = Windows()
         self._orders: dict[int, LiveOrder] = {}
         """The live order of each level as it was last looked at."""
         self._of_side = {side: _SideIndex() for side in _SIDES}
-        self._sell, self._buy = self._of_side[Side.SELL], self._of_side[Side.BUY]
+        self._sell, self._buy = self._of_side[SELL], self._of_side[BUY]
         self._by_price: dict[Side, SortedList[tuple[Decimal, int]]] | None = None
         """The live orders by price, from the first time on that there was no room for one that is nearer."""
         self._misplaced: set[int] = set()
@@ -162,7 +162,7 @@ class Planner(Generic[F]):
     def _within_limits(self, permission: Permission) -> tuple[tuple[TargetOrder, ...], TargetOrder | None]:
         """Return the nearest target orders that there is room for, and the nearest one that there is no room for."""
         room = self._max_open_orders - len(self._orders) - len(self._state.extra_orders)
-        allowed = {Side.SELL: permission.sells, Side.BUY: permission.buys}
+        allowed = {SELL: permission.sells, BUY: permission.buys}
         chosen: list[TargetOrder] = []
         for target in self._targets(permission, allowed):
             if not target.closes:
@@ -197,7 +197,7 @@ class Planner(Generic[F]):
             if level in self._of_side[side].held and level not in permission.backed_off:
                 held = abs(self._slots[level].quantity)
                 quantity = held if self._most is None else min(held, self._most)
-                price = market.ask if side is Side.SELL else market.bid
+                price = market.ask if side is SELL else market.bid
                 yield TargetOrder(
                     level=level, side=side, price=price, quantity=self._round_quantity(quantity), closes=True
                 )
@@ -228,7 +228,7 @@ class Planner(Generic[F]):
     def _bounded(self, target: TargetOrder) -> TargetOrder | None:
         """Return the order within the limits of the market: an exit moved there, and no entry that is beyond them."""
         market: MarketState = self._frame.market  # type: ignore[union-attr]  # a frame is a QuoteFrame
-        buy, price = target.side is Side.BUY, target.price
+        buy, price = target.side is BUY, target.price
         if target.taker:
             return target
         if target.closes:
@@ -236,7 +236,9 @@ class Planner(Generic[F]):
             return target if bound == price else replace(target, price=self._rules.round_price(bound, up=not buy))
         limit = market.entry_limit(target.side)
         beyond = price > limit if buy else price < limit
-        return None if beyond or not self._price_range.has(price) else target
+        if beyond or (self._price_range is not None and not self._price_range.has(price)):
+            return None
+        return target
 
     def _furthest(self, beyond: Decimal, reference: Decimal) -> list[LiveOrder]:
         """Return orders to cancel for a nearer one: the furthest of the larger side, further away than *beyond*."""
@@ -262,7 +264,7 @@ class Planner(Generic[F]):
         return self._by_price
 
     def _can_cancel(self, order: LiveOrder) -> bool:
-        return order.client_order_id in self._cancellable and self._slots[order.level].state is SlotState.LOCKED
+        return order.client_order_id in self._cancellable
 
     def _move(self) -> None:
         """Follow the quoter's windows: look at the levels that entered or left them, and at the orders out of place."""
@@ -346,7 +348,8 @@ class Planner(Generic[F]):
         can_cancel = self._can_cancel(order)
         index = self._of_side[order.side]
         entry = not order.closes
-        misplaced = misplaced or (entry and not self._price_range.has(order.price))
+        if entry and self._price_range is not None and not self._price_range.has(order.price):
+            misplaced = True
         for levels, there in (
             (index.in_window, in_window),
             (index.entries, entry),

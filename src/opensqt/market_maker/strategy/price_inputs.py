@@ -11,7 +11,7 @@ from opensqt.market_maker.strategy.own_orders import OwnOrders
 from opensqt.model.clock import is_plausible
 from opensqt.model.immutable import immutable
 from opensqt.model.market import BookLevel, MarkPrice, OrderBook, Price, PublicTrade
-from opensqt.model.order import Side
+from opensqt.model.order import BUY, SELL, Side
 
 PriceInputValue = Price | OrderBook | PublicTrade | MarkPrice
 
@@ -111,10 +111,10 @@ class PriceInputs:
             return None
         bid = ask = None
         if book is not None:
-            bid, ask = _of_others(book.bids, Side.BUY, own), _of_others(book.asks, Side.SELL, own)
+            bid, ask = _of_others(book.bids, BUY, own), _of_others(book.asks, SELL, own)
         if best is not None:
-            bid = _newer(best.bid, best.bid_quantity, bid, Side.BUY, own)
-            ask = _newer(best.ask, best.ask_quantity, ask, Side.SELL, own)
+            bid = _newer(best.bid, best.bid_quantity, bid, BUY, own)
+            ask = _newer(best.ask, best.ask_quantity, ask, SELL, own)
         return Quote(bid=bid, ask=ask, at=self.quote_at)
 
     def _refuses(self, value: PriceInputValue, prices: tuple[Decimal, ...], now: float) -> bool:
@@ -154,4 +154,4 @@ def _newer(price: Decimal, quantity: Decimal, behind: Decimal | None, side: Side
     if behind is None:
         return None
     # The others of an older book that are better than the best quote are gone.
-    return min(price, behind) if side is Side.BUY else max(price, behind)
+    return min(price, behind) if side is BUY else max(price, behind)

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, Protocol, TypeVar
 
 from opensqt.model.immutable import immutable
-from opensqt.model.order import Side
+from opensqt.model.order import BUY, Side
 
 FAR = 1 << 40
 """Further than any level: the open end of a range of levels."""
@@ -59,13 +59,13 @@ class MarketState:
 
     def bound(self, side: Side, price: Decimal) -> Decimal:
         """Return the price of an order of a side, at most at its limit."""
-        return min(price, self.buy_limit) if side is Side.BUY else max(price, self.sell_limit)
+        return min(price, self.buy_limit) if side is BUY else max(price, self.sell_limit)
 
     def entry_limit(self, side: Side) -> Decimal:
         """Return the price that no new entry of a side is laid beyond: a buy above it, a sell below it."""
         if not self.entry_distance:
-            return self.buy_limit if side is Side.BUY else self.sell_limit
-        if side is Side.BUY:
+            return self.buy_limit if side is BUY else self.sell_limit
+        if side is BUY:
             return min(self.buy_limit, self.reference - self.entry_distance)
         return max(self.sell_limit, self.reference + self.entry_distance)
 
@@ -77,6 +77,11 @@ class PriceRange:
     floor: Decimal = Decimal(0)
     ceiling: Decimal | None = None
     """None is no ceiling."""
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether any price is outside."""
+        return self.floor > 0 or self.ceiling is not None
 
     def has(self, price: Decimal) -> bool:
         """Return whether an entry may be laid at *price*."""
@@ -172,11 +177,11 @@ class Permission:
 
     def entries(self, side: Side) -> int:
         """Return the number of new entries of a side."""
-        return self.buys if side is Side.BUY else self.sells
+        return self.buys if side is BUY else self.sells
 
     def pulls(self, side: Side) -> bool:
         """Return whether the live entries of a side have to be cancelled."""
-        return self.pull_buys if side is Side.BUY else self.pull_sells
+        return self.pull_buys if side is BUY else self.pull_sells
 
 
 @immutable
@@ -215,7 +220,7 @@ class Windows:
 
     def of(self, side: Side) -> SideWindow:
         """Return the window of a side."""
-        return self.buy if side is Side.BUY else self.sell
+        return self.buy if side is BUY else self.sell
 
 
 class Keep(Enum):

@@ -25,7 +25,7 @@ from opensqt.market_maker.strategy.quoter import (
     WorkingOrder,
 )
 from opensqt.model.immutable import immutable
-from opensqt.model.order import Side
+from opensqt.model.order import BUY, SELL, Side
 from opensqt.model.venue import SymbolRules
 
 _NOTHING = Decimal(0)
@@ -65,7 +65,7 @@ class GridQuoter:
         self._settings = settings
         self._rules = rules
         self._least = max(rules.min_quantity, rules.quantity_step)
-        self._buys, self._sells = (side in settings.mode.opens for side in (Side.BUY, Side.SELL))
+        self._buys, self._sells = (side in settings.mode.opens for side in (BUY, SELL))
         self._skewed = bool(settings.inventory_skew or settings.funding_skew)
         lowest, highest = settings.lowest_price, settings.highest_price
         # An opening order and the one that closes it lie inside the range.
@@ -78,13 +78,13 @@ class GridQuoter:
         buys = sells = NO_LEVELS
         buy_floor, sell_cap = FAR, -FAR
         if self._buys:
-            at = opening_price(Side.BUY, market, inventory, settings) if self._skewed else price
+            at = opening_price(BUY, market, inventory, settings) if self._skewed else price
             buys = grid.buy_levels(at, settings.buy_window)
             if buys.start >= self._highest or buys.stop < self._lowest - 1:
                 buys = range(min(buys.start, self._highest - 1), max(buys.stop, self._lowest - 1), -1)
             buy_floor = grid.buy_floor(at, settings.buy_window)
         if self._sells:
-            at = opening_price(Side.SELL, market, inventory, settings) if self._skewed else price
+            at = opening_price(SELL, market, inventory, settings) if self._skewed else price
             sells = grid.sell_levels(at, settings.sell_window)
             if sells.start <= self._lowest or sells.stop > self._highest + 1:
                 sells = range(max(sells.start, self._lowest + 1), min(sells.stop, self._highest + 1))
@@ -126,12 +126,12 @@ class GridQuoter:
         size = level_quantity(home, self._settings, self._rules) if home > 0 else _NOTHING
         if size <= 0:
             return None
-        side = Side.BUY if buys else Side.SELL
+        side = BUY if buys else SELL
         price = self._off_touch(side, home, frame.market, at_touch=at_touch)
         return TargetOrder(level=level, side=side, price=price, quantity=size)
 
     def _exit(self, market: MarketState, level: int, held: Decimal, *, at_touch: bool) -> TargetOrder | None:
-        side, most = Side.SELL if held > 0 else Side.BUY, self._rules.max_quantity
+        side, most = SELL if held > 0 else BUY, self._rules.max_quantity
         price = self._off_touch(side, self.grid.price_of(level - side.sign), market, at_touch=at_touch)
         if price <= 0:
             return None
@@ -140,7 +140,7 @@ class GridQuoter:
 
     def _off_touch(self, side: Side, price: Decimal, market: MarketState, *, at_touch: bool) -> Decimal:
         """Return the price of an order, moved to where it takes no liquidity."""
-        if side is Side.BUY:
+        if side is BUY:
             highest = market.bid if at_touch else market.ask - self._rules.price_step
             return price if price < highest else highest
         lowest = market.ask if at_touch else market.bid + self._rules.price_step
