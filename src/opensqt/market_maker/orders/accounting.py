@@ -125,8 +125,9 @@ class Accounting:
 
     def tick(self, now: float) -> None:
         """Let time pass: markouts are noted at the price that held until now."""
-        self._now = now
-        self.markouts.advance(now, self._mid, self._mid_at)
+        if now != self._now:
+            self._now = now
+            self.markouts.advance(now, self._mid, self._mid_at)
 
     def on_price(self, price: Decimal, time_ms: int) -> None:
         """Take the newest trusted price with the venue's time of it; call `tick` before."""

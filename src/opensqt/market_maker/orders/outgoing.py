@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from opensqt.market_maker.orders.events import Cancel, Command, Place
 from opensqt.market_maker.orders.lifecycle import OrderLifecycle
 from opensqt.market_maker.orders.planner import Plan
-from opensqt.market_maker.orders.slots import LiveOrder, SlotEvent
+from opensqt.market_maker.orders.slots import LiveOrder
 from opensqt.market_maker.orders.state import GridState
 from opensqt.market_maker.strategy.grid.settings import GridMode
 from opensqt.market_maker.strategy.quoter import TargetOrder
@@ -64,7 +64,7 @@ class Outgoing:
             since=now,
             closes=target.closes,
         )
-        self._state.put(SlotEvent.PLACE, order)
+        self._state.place(order)
         return OrderRequest(
             symbol=self._symbol,
             side=target.side,

@@ -12,7 +12,7 @@ from opensqt.market_maker.orders.accounting import Accounting
 from opensqt.market_maker.orders.events import AccountEvent, GridFill, MinuteBegan
 from opensqt.market_maker.orders.ids import OrderIds
 from opensqt.market_maker.orders.rescale import rescaled
-from opensqt.market_maker.orders.slots import LiveOrder, Slot, SlotEvent, SlotState
+from opensqt.market_maker.orders.slots import LiveOrder, Slot, SlotEvent, SlotState, next_state
 from opensqt.market_maker.orders.stored import Changes, Header, Stored, Totals
 from opensqt.market_maker.strategy.grid.geometry import Grid
 from opensqt.market_maker.strategy.own_orders import OwnOrders
@@ -25,6 +25,8 @@ REMEMBERED = 20_000
 _EXACT = Context(prec=80)
 _OVER = (SlotEvent.SETTLE, SlotEvent.REFUSE)
 _NOTHING = Totals()
+_EMPTY = Slot(level=0)
+"""Stands for a level that holds nothing and has no order."""
 
 
 class GridState:
@@ -173,6 +175,16 @@ class GridState:
         self._sequence += 1
         self._header_stale = self._dirty_header = True
         return self.ids.make(level, side, self._sequence)
+
+    def place(self, order: LiveOrder) -> None:
+        """Take the intent of a new order. Its slot is free."""
+        name, level = order.client_order_id, order.level
+        before = self._slots.get(level, _EMPTY)
+        state = next_state(before.state, SlotEvent.PLACE)
+        self._slots[level] = Slot(level=level, quantity=before.quantity, cost=before.cost, state=state, order=order)
+        self._live[name] = self.in_flight[name] = self._dirty_orders[name] = order
+        self.own_orders.add(order)
+        self._touch(level)
 
     def put(self, event: SlotEvent, order: LiveOrder) -> None:
         """Change an order, and with it the state of its slot."""

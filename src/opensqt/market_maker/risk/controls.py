@@ -245,8 +245,7 @@ class RiskControls:
             found["circuit_breaker"] = self.breaker.reason
         if self.monitor.reason:
             found["risk_monitor"] = self.monitor.reason
-        found.update(self.losses.triggered())
-        return found
+        return found | self.losses.triggered() if self.losses.day_reason or self.losses.peak_reason else found
 
     def restore(self, text: str) -> None:
         """Begin with what an earlier run stored."""

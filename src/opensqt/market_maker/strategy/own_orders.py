@@ -47,9 +47,15 @@ class OwnOrders:
 
     def __init__(self) -> None:
         self._orders: dict[str, tuple[Side, Decimal, Decimal]] = {}
-        self._quantities: dict[tuple[Side, Decimal], Decimal] = {}
+        self._quantities: dict[Side, dict[Decimal, Decimal]] = {side: {} for side in Side}
         self._gone: deque[tuple[float, Side, Decimal, Decimal]] = deque()
         self._leaving: list[tuple[Side, Decimal, Decimal]] = []
+
+    def add(self, order: ShownOrder) -> None:
+        """Take in an order that was not known before, of which nothing is filled."""
+        remaining = order.remaining
+        self._orders[order.client_order_id] = (order.side, order.price, remaining)
+        self._add(order.side, order.price, remaining)
 
     def note(self, order: ShownOrder, *, gone: bool = False) -> None:
         """Take in an order as it is now known, or that it is gone."""
@@ -81,12 +87,12 @@ class OwnOrders:
 
     def at(self, side: Side, price: Decimal) -> Decimal:
         """Return the base coins that the book may show of ours at a price."""
-        return self._quantities.get((side, price), _NONE)
+        return self._quantities[side].get(price, _NONE)
 
     def _add(self, side: Side, price: Decimal, quantity: Decimal) -> None:
-        at = (side, price)
-        total = self._quantities.get(at, _NONE) + quantity
+        quantities = self._quantities[side]
+        total = quantities.get(price, _NONE) + quantity
         if total > 0:
-            self._quantities[at] = total
+            quantities[price] = total
         else:
-            self._quantities.pop(at, None)
+            quantities.pop(price, None)
