@@ -24,6 +24,7 @@ from opensqt.market_maker.strategy.quoter import (
     Permission,
     PriceRange,
     Quoter,
+    SideWindow,
     TargetOrder,
     Windows,
 )
@@ -271,17 +272,17 @@ class Planner(Generic[F]):
         assert self._frame is not None  # noqa: S101 - plan() has set it
         before, self._windows = self._windows, self.quoter.windows(self._frame)
         again = self._misplaced | self._for_now
-        for index, old, new in (
-            (self._sell, before.sell, self._windows.sell),
-            (self._buy, before.buy, self._windows.buy),
-        ):
-            if old.entries != new.entries:
-                self._shift(index, _ascending(new.entries))
-            if old.kept != new.kept:
-                for level in _left(index.in_window, old.kept, new.kept):
-                    self._misplace(index, level)
+        self._follow(self._sell, before.sell, self._windows.sell)
+        self._follow(self._buy, before.buy, self._windows.buy)
         for level in again:
             self._judge(level, self._orders[level], self._slots[level])
+
+    def _follow(self, index: _SideIndex, old: SideWindow, new: SideWindow) -> None:
+        if old.entries != new.entries:
+            self._shift(index, _ascending(new.entries))
+        if old.kept != new.kept:
+            for level in _left(index.in_window, old.kept, new.kept):
+                self._misplace(index, level)
 
     def _misplace(self, index: _SideIndex, level: int) -> None:
         """Take note that an order has left the window that it stays in."""

@@ -115,7 +115,7 @@ class PriceInputs:
         if best is not None:
             bid = _newer(best.bid, best.bid_quantity, bid, BUY, own)
             ask = _newer(best.ask, best.ask_quantity, ask, SELL, own)
-        return Quote(bid=bid, ask=ask, at=self.quote_at)
+        return Quote(bid=bid, ask=ask, at=self._best_at if best is not None else self._book_at)
 
     def _refuses(self, value: PriceInputValue, prices: tuple[Decimal, ...], now: float) -> bool:
         if value.symbol != self._symbol:

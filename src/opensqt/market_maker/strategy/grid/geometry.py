@@ -122,14 +122,6 @@ class Grid:
         """Return the highest level whose live sell is kept in a short grid, with a delay while the price falls."""
         return self.level_above(price) + window - 1
 
-    def sell_ceiling(self, price: Decimal, window: int) -> int:
-        """Return the highest level whose coins are offered."""
-        return self.level_below(price) + window
-
-    def buy_bottom(self, price: Decimal, window: int) -> int:
-        """Return the lowest level whose short holding is bought back."""
-        return self.level_above(price) - window
-
 
 def level_quantity(price: Decimal, settings: GridSettings, rules: SymbolRules) -> Decimal:
     """Return the base coins that a level opens with; zero when that is below a minimum."""

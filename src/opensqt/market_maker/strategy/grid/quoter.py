@@ -95,8 +95,8 @@ class GridQuoter:
             sells=sells,
             buy_floor=buy_floor,
             sell_cap=sell_cap,
-            sell_ceiling=grid.sell_ceiling(price, settings.sell_window),
-            buy_bottom=grid.buy_bottom(price, settings.buy_window),
+            sell_ceiling=grid.level_below(price) + settings.sell_window,
+            buy_bottom=grid.level_above(price) - settings.buy_window,
             bid_level=grid.level_below(market.bid),
             ask_level=grid.level_below(market.ask),
         )
