@@ -300,10 +300,11 @@ class GridEngine:
             return []
         if market is None:
             return self._trade_without_price(now)
-        market = self._with_volatility(market)
+        ranges = self.course.volatility.average_range is not None
+        market = self._with_volatility(market) if ranges else market
         if self.course.advance(market.reference):
             self.planner, self.orders.plan_dirty = None, True
-        interval = self.course.moved_interval(grid, market.reference)
+        interval = self.course.moved_interval(grid, market.reference) if ranges else None
         if interval is not None and not self.orders.unmatched_fills and self.prices.hold is None:
             if self.state.live_orders():
                 return self._outgoing.cancel_all(now)

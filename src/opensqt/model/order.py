@@ -192,7 +192,7 @@ class OrderRequest:
     """That of the position that the order is for, where a venue's orders name it (OKX, Bitget); others ignore it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@immutable
 class OrderRef:
     """Refers to one order by either id; the client id takes precedence when both are given."""
 

@@ -56,7 +56,9 @@ def held_price(guard: PriceGuard, own: OwnOrders, grid: Grid, now: float) -> Hel
     if hold is None or now - hold.since < min(REPORT_AFTER_S, settings.exits_after_s):
         return None
     mark = guard.usual_mark(now)
-    quote = guard.data.quote(own) if now - guard.data.quote_at <= settings.book_max_age_s else None
+    quote = guard.data.quote(own)
+    if quote is not None and now - quote.at > settings.book_max_age_s:
+        quote = None
     sells = [market.sell_limit] if market is not None else []
     buys = [market.buy_limit] if market is not None else []
     if mark is not None:

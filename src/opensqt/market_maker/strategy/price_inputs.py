@@ -92,11 +92,6 @@ class PriceInputs:
             self.newest = value
         return True
 
-    @property
-    def quote_at(self) -> float:
-        """Monotonic seconds of the newest valid quote; minus infinity without one."""
-        return max(self._best_at, self._book_at if self._book is not None and self._book.valid else _LONG_AGO)
-
     def quote(self, own: OwnOrders) -> Quote | None:
         """Return the best quotes of the others by the newest of book and best quote; None while neither is known.
 
