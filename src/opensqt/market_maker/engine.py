@@ -255,11 +255,11 @@ class GridEngine:
         return self.prices.informed_at
 
     def _update_price(self, now: float) -> None:
-        grid, market = self.state.grid, self.market
+        grid, market = self.state.grid, self.prices.market
         level = grid.interval_at(market.reference) if grid is not None and market is not None else None
         newer = self.prices.update(self.state.own_orders, level or self.settings.interval, now)
         self.state.accounting.mark = self.prices.fresh_mark(now)
-        market = self.market
+        market = self.prices.market
         if not newer or market is None:
             return
         newest = self.prices.data.newest
@@ -295,7 +295,7 @@ class GridEngine:
 
     def _trade(self, now: float) -> list[Command]:
         """Return the commands that the newest price and slots lead to; none when nothing changed that matters."""
-        grid, market = self.state.grid, self.market
+        grid, market = self.state.grid, self.prices.market
         if grid is None:
             return []
         if market is None:
@@ -314,7 +314,7 @@ class GridEngine:
         planner = self.planner = self.planner or self.make_planner(self.settings.grid, self.state)
         if planner is None:
             return []
-        fresh = now - self.price_at <= self.settings.price_max_age_s
+        fresh = now - self.prices.informed_at <= self.settings.price_max_age_s
         frame = planner.quoter.frame(market, self.state)
         limits = self.prices.limits(self.state.grid or grid)
         moved = planner.is_moved_by(frame)

@@ -389,11 +389,10 @@ def _ascending(span: range) -> range:
 
 def _without(span: range, other: range) -> tuple[range, ...]:
     """Return the parts of an ascending range that another one does not have."""
-    if not span or not other or other.stop <= span.start or other.start >= span.stop:
+    start, stop, first, end = span.start, span.stop, other.start, other.stop
+    if start >= stop or first >= end or end <= start or first >= stop:
         return (span,)
-    below, above = span.start < other.start, other.stop < span.stop
-    if below and above:
-        return range(span.start, other.start), range(other.stop, span.stop)
-    if below:
-        return (range(span.start, other.start),)
-    return (range(other.stop, span.stop),) if above else ()
+    if start < first:
+        below = range(start, first)
+        return (below, range(end, stop)) if end < stop else (below,)
+    return (range(end, stop),) if end < stop else ()

@@ -87,8 +87,12 @@ class Grid:
 
     def level_above(self, price: Decimal) -> int:
         """Return the lowest level at or above *price*."""
+        return self.around(price)[1]
+
+    def around(self, price: Decimal) -> tuple[int, int]:
+        """Return the levels that *price* lies between: twice the same one when it is on a level."""
         level = self.level_below(price)
-        return level if self._last.price == price else level + 1
+        return level, level if self._last.price == price else level + 1
 
     def centre(self, price: Decimal) -> int:
         """Return the level nearest to *price*."""
@@ -109,18 +113,6 @@ class Grid:
         centre = self.centre(price)
         lowest = self.level_below(price + MIN_DISTANCE * self.interval_at(price)) + 1
         return range(lowest, centre + window)
-
-    def buy_floor(self, price: Decimal, window: int) -> int:
-        """Return the lowest level whose live buy is kept: the edge of the window, with a delay while the price rises.
-
-        The window moves half way between two levels, and its last level is kept until the price is at the next one.
-        Without the delay a price that moves around the middle would cancel and place the furthest buy again and again.
-        """
-        return self.level_below(price) - window + 1
-
-    def sell_cap(self, price: Decimal, window: int) -> int:
-        """Return the highest level whose live sell is kept in a short grid, with a delay while the price falls."""
-        return self.level_above(price) + window - 1
 
 
 def level_quantity(price: Decimal, settings: GridSettings, rules: SymbolRules) -> Decimal:

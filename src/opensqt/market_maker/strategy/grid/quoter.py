@@ -40,9 +40,13 @@ class GridFrame:
     """Levels that may open with a buy, nearest first."""
     sells: range
     buy_floor: int
-    """The lowest level whose opening buy is kept."""
+    """The lowest level whose opening buy is kept: the edge of the window, with a delay while the price rises.
+
+    The window moves half way between two levels, and its last level is kept until the price is at the next one. Without
+    the delay a price that moves around the middle would cancel and place the furthest buy again and again.
+    """
     sell_cap: int
-    """The highest level whose opening sell is kept."""
+    """The highest level whose opening sell is kept, with a delay while the price falls."""
     sell_ceiling: int
     """The highest level whose coins are offered."""
     buy_bottom: int
@@ -76,27 +80,28 @@ class GridQuoter:
         """Return a value that changes whenever price or inventory alone could change the orders."""
         grid, settings, price = self.grid, self._settings, market.reference
         buys = sells = NO_LEVELS
+        below, above = grid.around(price)
         buy_floor, sell_cap = FAR, -FAR
         if self._buys:
             at = opening_price(BUY, market, inventory, settings) if self._skewed else price
             buys = grid.buy_levels(at, settings.buy_window)
             if buys.start >= self._highest or buys.stop < self._lowest - 1:
                 buys = range(min(buys.start, self._highest - 1), max(buys.stop, self._lowest - 1), -1)
-            buy_floor = grid.buy_floor(at, settings.buy_window)
+            buy_floor = (grid.level_below(at) if self._skewed else below) - settings.buy_window + 1
         if self._sells:
             at = opening_price(SELL, market, inventory, settings) if self._skewed else price
             sells = grid.sell_levels(at, settings.sell_window)
             if sells.start <= self._lowest or sells.stop > self._highest + 1:
                 sells = range(max(sells.start, self._lowest + 1), min(sells.stop, self._highest + 1))
-            sell_cap = grid.sell_cap(at, settings.sell_window)
+            sell_cap = (grid.level_above(at) if self._skewed else above) + settings.sell_window - 1
         return GridFrame(
             market=market,
             buys=buys,
             sells=sells,
             buy_floor=buy_floor,
             sell_cap=sell_cap,
-            sell_ceiling=grid.level_below(price) + settings.sell_window,
-            buy_bottom=grid.level_above(price) - settings.buy_window,
+            sell_ceiling=below + settings.sell_window,
+            buy_bottom=above - settings.buy_window,
             bid_level=grid.level_below(market.bid),
             ask_level=grid.level_below(market.ask),
         )

@@ -48,16 +48,6 @@ def test_a_price_lies_between_the_level_below_and_the_next(price: Decimal, inter
         assert grid.price_of(level) <= price < grid.price_of(level + 1)
 
 
-@given(prices, st.integers(1, 20))
-def test_every_wanted_buy_is_inside_the_kept_window(price: Decimal, window: int) -> None:
-    assert all(level >= GRID.buy_floor(price, window) for level in GRID.buy_levels(price, window))
-
-
-@given(prices, st.integers(1, 20))
-def test_a_kept_buy_is_at_most_one_level_outside_the_window(price: Decimal, window: int) -> None:
-    assert GRID.centre(price) - window <= GRID.buy_floor(price, window) <= GRID.centre(price) - window + 1
-
-
 def test_quantity_is_the_quote_amount_down_to_the_step() -> None:
     assert buy_quantity(Decimal(990), Decimal(30), Decimal(6), RULES) == Decimal("0.030")
 
